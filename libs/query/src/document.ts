@@ -1,0 +1,27 @@
+import type { JsonObject } from './json.ts';
+
+/** When, by whom and with which application something happened. `on` is in milliseconds since 1970. */
+export interface DocumentStamp {
+  readonly on: number;
+  readonly by: string;
+  readonly app: string;
+}
+
+/** What a filter looks at: the shape of an element, without depending on the contracts that define it. */
+export interface Document {
+  readonly id: string;
+  readonly kind: 'vertex' | 'edge';
+  readonly type: string;
+  readonly scope: string;
+  readonly xid?: string | undefined;
+  readonly version: number;
+  readonly seq: number;
+  readonly deleted: boolean;
+  readonly created: DocumentStamp;
+  readonly modified: DocumentStamp;
+  readonly attributes: JsonObject;
+  readonly out?: string | undefined;
+  readonly in?: string | undefined;
+  readonly outType?: string | undefined;
+  readonly inType?: string | undefined;
+}
