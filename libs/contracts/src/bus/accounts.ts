@@ -1,0 +1,151 @@
+/** The directory of accounts: log in, tokens, keys and revocation. graph-store alone signs and alone sees a secret. */
+import { defineEvent, defineRequest } from '../channel.ts';
+import { JsonObjectSchema } from '../element.ts';
+import { type Static, T } from '../schema.ts';
+
+const Text = T.String({ minLength: 1, maxLength: 512 });
+
+/** Roles by protocol: `{ hiro: ['admin'], saga: ['Admin'] }`. */
+const Roles = T.Record(T.String(), T.Array(T.String()));
+
+/** An account without its secrets. `scopes` are the data scopes it may read and write besides its default; `'*'` stands for all of the tenant. */
+export const Account = T.Object({
+  id: T.String(),
+  tenant: T.String(),
+  username: T.String(),
+  roles: Roles,
+  defaultScope: T.String(),
+  scopes: T.Array(T.String()),
+  disabled: T.Boolean(),
+  attributes: JsonObjectSchema,
+});
+export type Account = Static<typeof Account>;
+
+/**
+ * A proof of a password: the hex SHA-256 of it, so that protocols whose clients hash first and those whose clients do not share one
+ * directory. The directory stores scrypt(salt, proof). A client that hashes lets the edge pass its hash through; others are hashed by the edge.
+ */
+const Proof = T.String({ pattern: '^[0-9a-f]{64}$' });
+
+export const TokenSet = T.Object({
+  accessToken: T.String(),
+  /** Milliseconds since 1970. */
+  expiresAt: T.Integer(),
+  refreshToken: T.String(),
+  account: Account,
+});
+export type TokenSet = Static<typeof TokenSet>;
+
+const session = {
+  /** Which protocol asks: decides the token's lifetime and audience. */
+  protocol: Text,
+  /** The application on whose behalf, as the client named it. */
+  app: T.String({ maxLength: 512 }),
+  /** The client's address, for counting failures. Never stored. */
+  address: T.String({ maxLength: 128 }),
+};
+
+export const accountsLogin = defineRequest({
+  address: 'pe.cmd.accounts.login.v1',
+  summary:
+    'Tokens for a user name and the proof of its password. Failures are counted per account and per address; over the limit the answer is `limited`.',
+  request: T.Object({ username: Text, proof: Proof, ...session }),
+  reply: TokenSet,
+  errors: ['unauthenticated', 'limited'],
+});
+
+export const accountsRefresh = defineRequest({
+  address: 'pe.cmd.accounts.refresh.v1',
+  summary: 'New tokens for a refresh token, which is used up. Using one twice revokes all that came from the same login.',
+  request: T.Object({ refreshToken: Text, ...session }),
+  reply: TokenSet,
+  errors: ['unauthenticated', 'limited'],
+});
+
+export const accountsRevoke = defineRequest({
+  address: 'pe.cmd.accounts.revoke.v1',
+  summary: 'Ends a login by one of its refresh tokens, or every token an account has been given until now.',
+  request: T.Union([T.Object({ refreshToken: Text }), T.Object({ account: Text })]),
+  reply: T.Object({}),
+  errors: ['not-found'],
+});
+
+export const accountsCreate = defineRequest({
+  address: 'pe.cmd.accounts.create.v1.{tenant}',
+  summary: 'A new account. User names are unique over all tenants, without regard to case.',
+  request: T.Object({
+    username: Text,
+    proof: T.Optional(Proof),
+    roles: Roles,
+    defaultScope: T.Optional(Text),
+    scopes: T.Optional(T.Array(Text)),
+    attributes: T.Optional(JsonObjectSchema),
+    by: Text,
+  }),
+  reply: Account,
+  errors: ['conflict'],
+});
+
+export const accountsUpdate = defineRequest({
+  address: 'pe.cmd.accounts.update.v1.{tenant}',
+  summary: 'Changes what is given. A new password, other roles or scopes, or `disabled: true` revoke the tokens given until now.',
+  request: T.Object({
+    id: Text,
+    proof: T.Optional(Proof),
+    roles: T.Optional(Roles),
+    defaultScope: T.Optional(Text),
+    scopes: T.Optional(T.Array(Text)),
+    disabled: T.Optional(T.Boolean()),
+    attributes: T.Optional(JsonObjectSchema),
+    by: Text,
+  }),
+  reply: Account,
+  errors: ['not-found', 'conflict'],
+});
+
+export const accountsGet = defineRequest({
+  address: 'pe.cmd.accounts.get.v1.{tenant}',
+  summary: 'Accounts by id or user name, or all of the tenant.',
+  request: T.Object({
+    ids: T.Optional(T.Array(Text, { maxItems: 1000 })),
+    username: T.Optional(Text),
+    limit: T.Optional(T.Integer({ minimum: 1, maximum: 1000 })),
+    after: T.Optional(Text),
+  }),
+  reply: T.Object({ accounts: T.Array(Account) }),
+  errors: [],
+});
+
+/** Tokens of `account` issued before `before` (milliseconds since 1970) are no longer valid; with `session`, only those of that login. */
+export const Revocation = T.Object({ account: T.String(), before: T.Integer(), session: T.Optional(T.String()) });
+export type Revocation = Static<typeof Revocation>;
+
+/** Everything an edge needs to verify tokens by itself. `revocations` are those younger than the longest token lifetime. */
+export const KeySet = T.Object({ keys: T.Array(JsonObjectSchema), revocations: T.Array(Revocation) });
+export type KeySet = Static<typeof KeySet>;
+
+export const accountsKeys = defineRequest({
+  address: 'pe.cmd.accounts.keys.v1',
+  summary: 'The public signing keys (a JWK set) and the revocations in force.',
+  request: T.Object({}),
+  reply: KeySet,
+  errors: [],
+});
+
+export const accountsKeysChanged = defineEvent({
+  address: 'pe.evt.accounts.keys-changed.v1',
+  summary: 'The key set as it is now; also sent every 30 seconds.',
+  body: KeySet,
+});
+
+export const accountsRevoked = defineEvent({
+  address: 'pe.evt.accounts.revoked.v1',
+  summary: 'A revocation as it happens; edges close the sockets it concerns within a second.',
+  body: Revocation,
+});
+
+export const accountsChanged = defineEvent({
+  address: 'pe.evt.accounts.changed.v1.{tenant}',
+  summary: 'An account was created or changed: its id only.',
+  body: T.Object({ id: T.String(), seq: T.Integer() }),
+});

@@ -1,0 +1,321 @@
+/** What graph-store answers about elements: mutations, reads, queries, history, time series and blobs. */
+import type { Filter } from '@polyedge/query/filter';
+import { Change, Origin } from '../change.ts';
+import { defineRequest } from '../channel.ts';
+import { Element, JsonObjectSchema, JsonSchema } from '../element.ts';
+import { type ErrorCode, isErrorCode } from '../errors.ts';
+import { type Static, T } from '../schema.ts';
+
+/** A filter of `libs/query`; graph-store parses it with that library's own validator. */
+const FilterSchema = T.Unsafe<Filter>(T.Unknown());
+const Name = T.String({ minLength: 1, maxLength: 512 });
+const Id = T.String({ minLength: 1, maxLength: 1600 });
+
+// ---- mutations ------------------------------------------------------------------------------------------------------------------------
+
+/** One element by id, or every living element that a filter selects (found, locked, then checked again under the lock). */
+const Target = T.Union([T.Object({ id: Id, where: T.Optional(FilterSchema) }), T.Object({ where: FilterSchema })]);
+
+/** What may be asked of an operation besides its effect. */
+const guards = {
+  /** The state before must match, else `not-allowed`. */
+  before: T.Optional(FilterSchema),
+  /** The state after must match, else `not-allowed`. */
+  after: T.Optional(FilterSchema),
+  /** Exactly so many elements must be selected, else `conflict`. */
+  expect: T.Optional(T.Integer({ minimum: 0 })),
+  /** At most so many elements may be selected, else `not-allowed`. */
+  atMost: T.Optional(T.Integer({ minimum: 0 })),
+  /** Compare-and-set: the version the element must have, else `conflict`. */
+  version: T.Optional(T.Integer({ minimum: 1 })),
+  /** Attributes (or `xid`) whose value may stand on only one living element of the type in the tenant, else `conflict`. Kept with the element. */
+  unique: T.Optional(T.Array(Name, { maxItems: 8 })),
+  /** A vertex whose attribute holds the JSON Schema that attribute `of` of the result must satisfy, else `invalid`. */
+  schema: T.Optional(T.Object({ id: Id, attribute: Name, of: T.Optional(Name) })),
+  /** Record a change (with an empty delta) even if nothing changed. */
+  touch: T.Optional(T.Boolean()),
+};
+
+/** Makes the element when the target does not exist. */
+const IfMissing = T.Object({
+  type: Name,
+  id: T.Optional(Name),
+  scope: T.Optional(Name),
+  xid: T.Optional(Name),
+  attributes: T.Optional(JsonObjectSchema),
+});
+
+/** Saga's operators: the table of its protocol page is the reference for names and meaning. */
+export const OPERATORS = [
+  'set',
+  'unset',
+  'incr',
+  'inrc',
+  'mul',
+  'sadd',
+  'rem',
+  'lpush',
+  'rpush',
+  'lpop',
+  'rpop',
+  'hincr',
+  'hmul',
+  'hlpush',
+  'hrpush',
+  'hlpop',
+  'hrpop',
+  'hrem',
+  'hsadd',
+] as const;
+const Operator = T.Union(OPERATORS.map((name) => T.Literal(name)));
+export type Operator = (typeof OPERATORS)[number];
+
+export const Operation = T.Union([
+  T.Object({
+    op: T.Literal('create'),
+    type: Name,
+    id: T.Optional(Name),
+    scope: T.Optional(Name),
+    xid: T.Optional(Name),
+    attributes: JsonObjectSchema,
+    after: guards.after,
+    unique: guards.unique,
+    schema: guards.schema,
+  }),
+  T.Object({
+    op: T.Literal('update'),
+    target: Target,
+    /** Merged at the top level; null is stored as null. */
+    set: T.Optional(JsonObjectSchema),
+    /** Values set inside an attribute: the path's first part is the attribute. Missing objects on the way are made. */
+    put: T.Optional(T.Array(T.Object({ path: T.Array(Name, { minItems: 1, maxItems: 32 }), value: JsonSchema }), { maxItems: 1000 })),
+    unset: T.Optional(T.Array(Name, { maxItems: 1000 })),
+    ifMissing: T.Optional(IfMissing),
+    ...guards,
+  }),
+  T.Object({
+    op: T.Literal('replace'),
+    target: Target,
+    attributes: JsonObjectSchema,
+    /** Attributes whose names begin with one of these stay unless `attributes` names them. */
+    keep: T.Optional(T.Array(Name, { maxItems: 16 })),
+    ifMissing: T.Optional(IfMissing),
+    ...guards,
+  }),
+  T.Object({ op: T.Literal('delete'), target: Target, ...guards }),
+  T.Object({
+    op: T.Literal('connect'),
+    out: Name,
+    verb: Name,
+    in: Name,
+    attributes: T.Optional(JsonObjectSchema),
+    /** `conflict` (default) or leave the existing edge as it is. */
+    ifExists: T.Optional(T.Union([T.Literal('conflict'), T.Literal('keep')])),
+    /** Filters on the two ends, else `not-allowed`. */
+    ends: T.Optional(FilterSchema),
+    after: guards.after,
+  }),
+  T.Object({
+    op: T.Literal('apply'),
+    target: Target,
+    attribute: Name,
+    operator: Operator,
+    key: T.Optional(T.String({ maxLength: 512 })),
+    value: T.Optional(JsonSchema),
+    ifMissing: T.Optional(IfMissing),
+    ...guards,
+  }),
+  T.Object({
+    op: T.Literal('write-values'),
+    target: Target,
+    /** `at` in milliseconds; writing the same `at` again replaces the value and keeps the old one in its history. `ttlMs` from now on. */
+    values: T.Array(T.Object({ at: T.Integer(), value: JsonSchema, ttlMs: T.Optional(T.Integer({ minimum: 1 })) }), {
+      minItems: 1,
+      maxItems: 10_000,
+    }),
+    ...guards,
+  }),
+  T.Object({
+    op: T.Literal('attach'),
+    target: Target,
+    /** A content whose chunks were all written; null detaches. `set` is merged in the same change. */
+    content: T.Union([T.String({ maxLength: 64 }), T.Null()]),
+    set: T.Optional(JsonObjectSchema),
+    ...guards,
+  }),
+]);
+export type Operation = Static<typeof Operation>;
+
+/** Operations that take effect all or none. */
+export const MutationRequest = T.Object({
+  /** 128 random bits in hex. Repeating a successful request under its id returns the first result for 24 hours; another request under it is a `conflict`. */
+  operationId: T.String({ pattern: '^[0-9a-f]{32}$' }),
+  /** Account and application recorded as who did it. */
+  by: T.String({ maxLength: 512 }),
+  app: T.String({ maxLength: 512 }),
+  origin: Origin,
+  operations: T.Array(Operation, { minItems: 1, maxItems: 1000 }),
+});
+export type MutationRequest = Static<typeof MutationRequest>;
+
+/** What one operation did: the elements it changed or selected, after it. */
+const OperationResult = T.Object({
+  elements: T.Array(Element),
+  /** The operation recorded no change because nothing differed. */
+  unchanged: T.Optional(T.Boolean()),
+  /** What a pop operator took out; null when there was nothing. */
+  popped: T.Optional(JsonSchema),
+});
+
+const FailureSchema = T.Object({
+  code: T.Unsafe<ErrorCode>(T.String()),
+  detail: T.Optional(T.String()),
+  retryAfterMs: T.Optional(T.Integer()),
+});
+export const isFailureCode = isErrorCode;
+
+export const MutationOutcome = T.Union([
+  T.Object({
+    ok: T.Literal(true),
+    value: T.Object({
+      /** Seqs of the first and last change; 0 and 0 when nothing changed. */
+      first: T.Integer(),
+      last: T.Integer(),
+      /** True when this is the stored result of an earlier attempt. */
+      repeated: T.Optional(T.Boolean()),
+      operations: T.Array(OperationResult),
+    }),
+  }),
+  T.Object({
+    ok: T.Literal(false),
+    failure: FailureSchema,
+    /** Which operation failed, where that is known. */
+    operation: T.Optional(T.Integer()),
+  }),
+]);
+export type MutationOutcome = Static<typeof MutationOutcome>;
+export type MutationResult = Extract<MutationOutcome, { ok: true }>['value'];
+
+export const graphMutate = defineRequest({
+  address: 'pe.cmd.graph.mutate.v1.{tenant}',
+  summary: 'An ordered array of independent requests of one connection: applied in order, each all or none, each answered for itself.',
+  request: T.Object({ defaultScope: Name, requests: T.Array(MutationRequest, { minItems: 1, maxItems: 500 }) }),
+  reply: T.Object({ epoch: T.String(), outcomes: T.Array(MutationOutcome) }),
+  errors: ['not-allowed', 'not-found', 'conflict', 'too-large'],
+});
+
+// ---- reads ----------------------------------------------------------------------------------------------------------------------------
+
+/** The oldest journal position a read must reflect; the store waits or answers `unavailable`. */
+const atLeast = T.Optional(T.Integer({ minimum: 0 }));
+
+export const graphGet = defineRequest({
+  address: 'pe.cmd.graph.get.v1.{tenant}',
+  summary: 'Elements by id, in the order asked for; null for one that does not exist, is deleted (unless asked for) or fails `visible`.',
+  request: T.Object({
+    ids: T.Array(Id, { minItems: 1, maxItems: 10_000 }),
+    includeDeleted: T.Optional(T.Boolean()),
+    visible: T.Optional(FilterSchema),
+    atLeast,
+  }),
+  reply: T.Object({ epoch: T.String(), seq: T.Integer(), elements: T.Array(T.Union([Element, T.Null()])) }),
+  errors: ['too-large'],
+});
+
+const SortKey = T.Object({
+  path: T.Array(T.String(), { minItems: 1, maxItems: 32 }),
+  order: T.Union([T.Literal('asc'), T.Literal('desc')]),
+});
+
+export const graphQuery = defineRequest({
+  address: 'pe.cmd.graph.query.v1.{tenant}',
+  summary:
+    'Elements that match a filter. All rows of one reply come from one state of the graph, the one after `seq`. A cursor continues after the last row; pages have no common state.',
+  request: T.Object({
+    filter: FilterSchema,
+    sort: T.Optional(T.Array(SortKey, { maxItems: 8 })),
+    limit: T.Optional(T.Integer({ minimum: 0, maximum: 10_000 })),
+    offset: T.Optional(T.Integer({ minimum: 0, maximum: 1_000_000 })),
+    cursor: T.Optional(T.String({ maxLength: 16_384 })),
+    /** Top-level attributes to return; everything else of the element always comes. */
+    fields: T.Optional(T.Array(T.String(), { maxItems: 1000 })),
+    /** Also (or, with limit 0, only) count all matches. */
+    count: T.Optional(T.Boolean()),
+    includeDeleted: T.Optional(T.Boolean()),
+    atLeast,
+  }),
+  reply: T.Object({
+    epoch: T.String(),
+    seq: T.Integer(),
+    elements: T.Array(Element),
+    cursor: T.Optional(T.String()),
+    count: T.Optional(T.Integer()),
+  }),
+  errors: ['too-large'],
+});
+
+export const graphHistory = defineRequest({
+  address: 'pe.cmd.graph.history.v1.{tenant}',
+  summary:
+    'Changes with their states, newest first unless `order` says else: of one element, or of everything heard under one owner or type.',
+  request: T.Object({
+    element: T.Optional(Id),
+    owner: T.Optional(Id),
+    type: T.Optional(Name),
+    from: T.Optional(T.Integer()),
+    to: T.Optional(T.Integer()),
+    version: T.Optional(T.Integer()),
+    afterSeq: T.Optional(T.Integer()),
+    beforeSeq: T.Optional(T.Integer()),
+    order: T.Optional(T.Union([T.Literal('asc'), T.Literal('desc')])),
+    limit: T.Optional(T.Integer({ minimum: 1, maximum: 10_000 })),
+    offset: T.Optional(T.Integer({ minimum: 0, maximum: 1_000_000 })),
+    visible: T.Optional(FilterSchema),
+  }),
+  reply: T.Object({ epoch: T.String(), seq: T.Integer(), changes: T.Array(Change), more: T.Boolean() }),
+  errors: ['not-found', 'too-large'],
+});
+
+const ValueSchema = T.Object({ at: T.Integer(), value: JsonSchema });
+
+export const graphValues = defineRequest({
+  address: 'pe.cmd.graph.values.v1.{tenant}',
+  summary: 'Values of time series, merged and ordered by time; `at` asks for every value ever written for one time, newest first.',
+  request: T.Object({
+    ids: T.Array(Id, { minItems: 1, maxItems: 1000 }),
+    from: T.Optional(T.Integer()),
+    to: T.Optional(T.Integer()),
+    at: T.Optional(T.Integer()),
+    order: T.Optional(T.Union([T.Literal('asc'), T.Literal('desc'), T.Literal('none')])),
+    aggregate: T.Optional(T.Union([T.Literal('none'), T.Literal('avg'), T.Literal('min'), T.Literal('max'), T.Literal('sum')])),
+    limit: T.Optional(T.Integer({ minimum: 1, maximum: 100_000 })),
+    offset: T.Optional(T.Integer({ minimum: 0 })),
+  }),
+  reply: T.Object({ values: T.Array(ValueSchema), more: T.Boolean() }),
+  errors: ['too-large'],
+});
+
+/** Bytes of one chunk of a blob. */
+export const CHUNK_BYTES = 256 * 1024;
+
+export const graphWriteChunk = defineRequest({
+  address: 'pe.cmd.graph.write-chunk.v1.{tenant}',
+  summary: 'One chunk of a blob, in order from 0. Content that no element refers to is swept after an hour.',
+  request: T.Object({
+    content: T.String({ pattern: '^[A-Za-z0-9_-]{16,64}$' }),
+    index: T.Integer({ minimum: 0 }),
+    data: T.String({ maxLength: 350_000 }),
+    last: T.Boolean(),
+    mediaType: T.String({ maxLength: 256 }),
+  }),
+  reply: T.Object({ size: T.Integer() }),
+  errors: ['conflict', 'too-large'],
+});
+
+export const graphReadChunk = defineRequest({
+  address: 'pe.cmd.graph.read-chunk.v1.{tenant}',
+  summary: 'One chunk of a blob as base64, with what is known of the whole.',
+  request: T.Object({ content: T.String({ maxLength: 64 }), index: T.Integer({ minimum: 0 }) }),
+  reply: T.Object({ data: T.String(), size: T.Integer(), chunks: T.Integer(), mediaType: T.String() }),
+  errors: ['not-found'],
+});

@@ -1,0 +1,88 @@
+/**
+ * Channels: what may travel between our processes. A channel is one value; from it follow the static types, the compiled validators, the
+ * subject and its wildcard pattern, the AsyncAPI document, the NATS permissions and the metric label.
+ *
+ * The generics are over the *inferred values*, computed once at the definition, not over the schema types: that keeps the type checker fast.
+ */
+import type { ErrorCode } from './errors.ts';
+import { type Check, check, type Static, type TSchema } from './schema.ts';
+import { checkAddress, type Parameters, pattern, subject } from './subject.ts';
+
+interface Named<Address extends string> {
+  readonly address: Address;
+  readonly summary: string;
+  /** The subject of one message. */
+  subject(values: Parameters<Address>): string;
+  /** The subject to subscribe to; values left out match everything. */
+  pattern(values: Partial<Parameters<Address>>): string;
+}
+
+/** One question, one answer; a queue group of responders shares the questions. */
+export interface RequestChannel<Address extends string, Request, Reply> extends Named<Address> {
+  readonly kind: 'request';
+  readonly request: Check<Request>;
+  readonly reply: Check<Reply>;
+  /** The failures a caller has to expect besides `invalid`, `busy`, `expired`, `unavailable` and `internal`. */
+  readonly errors: readonly ErrorCode[];
+}
+
+/** Something happened; every subscriber hears it. */
+export interface EventChannel<Address extends string, Body> extends Named<Address> {
+  readonly kind: 'event';
+  readonly body: Check<Body>;
+}
+
+/** A hint that may be lost without harm. */
+export interface SignalChannel<Address extends string, Body> extends Named<Address> {
+  readonly kind: 'signal';
+  readonly body: Check<Body>;
+}
+
+/** Any channel, for catalogues and documents: nothing that depends on its types. */
+export type AnyChannel =
+  | {
+      readonly kind: 'request';
+      readonly address: string;
+      readonly summary: string;
+      readonly request: { readonly schema: TSchema };
+      readonly reply: { readonly schema: TSchema };
+      readonly errors: readonly ErrorCode[];
+    }
+  | { readonly kind: 'event' | 'signal'; readonly address: string; readonly summary: string; readonly body: { readonly schema: TSchema } };
+
+function named<Address extends string>(address: Address, summary: string): Named<Address> {
+  checkAddress(address);
+  return {
+    address,
+    summary,
+    subject: (values) => subject(address, values),
+    pattern: (values) => pattern(address, values),
+  };
+}
+
+export function defineRequest<const Address extends string, Request extends TSchema, Reply extends TSchema>(definition: {
+  readonly address: Address;
+  readonly summary: string;
+  readonly request: Request;
+  readonly reply: Reply;
+  readonly errors: readonly ErrorCode[];
+}): RequestChannel<Address, Static<Request>, Static<Reply>> {
+  const { address, summary, errors } = definition;
+  return { kind: 'request', ...named(address, summary), request: check(definition.request), reply: check(definition.reply), errors };
+}
+
+export function defineEvent<const Address extends string, Body extends TSchema>(definition: {
+  readonly address: Address;
+  readonly summary: string;
+  readonly body: Body;
+}): EventChannel<Address, Static<Body>> {
+  return { kind: 'event', ...named(definition.address, definition.summary), body: check(definition.body) };
+}
+
+export function defineSignal<const Address extends string, Body extends TSchema>(definition: {
+  readonly address: Address;
+  readonly summary: string;
+  readonly body: Body;
+}): SignalChannel<Address, Static<Body>> {
+  return { kind: 'signal', ...named(definition.address, definition.summary), body: check(definition.body) };
+}

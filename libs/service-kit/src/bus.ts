@@ -1,0 +1,75 @@
+/**
+ * The bus port: how our processes ask, answer, tell and hear. Two implementations: NATS (`nats-bus.ts`) and in-process (`local-bus.ts`, for
+ * pure tests and a lone jssocket-edge). Bodies are JSON values; channels give their types and validators.
+ *
+ * Guarantees of both: messages that one connection publishes reach each subscriber in order, over all subjects; delivery is at most once; a
+ * request's outcome is a value and its promise never rejects; handlers are called synchronously from the reading loop, one after the other.
+ */
+import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
+import type { Outcome } from '@polyedge/contracts/errors';
+import type { Parameters } from '@polyedge/contracts/subject';
+
+/** What a responder knows of a request besides its body. */
+export interface RequestContext {
+  readonly subject: string;
+  /** When the caller stops waiting, in milliseconds since 1970 (the caller's clock). Work that has not begun by then is answered `expired`. */
+  readonly deadline: number;
+  /** The tenant of the subject, where the address has one. */
+  readonly tenant: string | undefined;
+  /** Bytes of the request's body: what a bounded queue counts. */
+  readonly bytes: number;
+}
+
+export interface Subscription {
+  /** Ends it at once: no handler call follows. */
+  unsubscribe(): void;
+}
+
+/** `disconnected` comes before any message of the next connection; `connected` after every subscription was made again. */
+export type BusStatus = 'connected' | 'disconnected';
+
+export interface Responder {
+  /** Stops taking new requests (leaves the queue group); those in hand are still answered. */
+  leave(): void;
+  /** Takes requests again. */
+  join(): void;
+  /** Leaves and resolves when all in hand are answered. */
+  stop(): Promise<void>;
+}
+
+export interface Bus {
+  /**
+   * Asks and waits. Failures besides the responder's own: `unavailable` (nobody answers, or no answer in time), `invalid` (the responder
+   * could not read it), `internal` (the reply breaks its schema). Replies of any size up to 64 MiB arrive whole.
+   */
+  request<Reply>(
+    channel: RequestChannel<string, never, Reply>,
+    subject: string,
+    body: unknown,
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  ): Promise<Outcome<Reply>>;
+  /** Answers a channel's requests as one of its queue group (the service's name). Bodies are validated before the handler sees them; expired ones are answered without it. */
+  respond<Address extends string, Request, Reply>(
+    channel: RequestChannel<Address, Request, Reply>,
+    handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
+  ): Responder;
+  publish<Address extends string, Body>(
+    channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
+    values: Parameters<Address>,
+    body: Body,
+  ): void;
+  /** Publishes a body that is already JSON text. Returns false when it cannot be sent as it is (over the server's size limit, subject too long). */
+  publishText(subject: string, json: string): boolean;
+  /** Hears a subject or pattern. `bytes` is the size of the body's JSON. Messages that are not JSON, or break the channel's schema, are counted and dropped. */
+  subscribe<Address extends string, Body>(
+    channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
+    subject: string,
+    handler: (body: Body, subject: string, bytes: number) => void,
+  ): Subscription;
+  /** Resolves when everything published or subscribed before has reached the server; fails after `timeoutMs`. */
+  flush(timeoutMs: number): Promise<Outcome<void>>;
+  readonly status: BusStatus;
+  onStatus(listener: (status: BusStatus) => void): Subscription;
+  /** Lets what is in hand finish, then closes. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,126 @@
+/**
+ * A client conversation as a pure object: what can happen to it (`Input`), what it can ask for (`Effect`), and the two functions an edge
+ * brings (`Session.handle`, `Protocol.translate`). No clock, no randomness, no I/O, never async: whatever takes time is an effect, and its
+ * outcome comes back as another input. One driver (`edge-kit/connection`) carries the effects out for all edges.
+ *
+ * A new kind of `Effect` is a decision (docs/adr): it is the only way the kit can grow.
+ */
+import type { MutationRequest, MutationResult } from '@polyedge/contracts/bus/graph';
+import type { FullChange } from '@polyedge/contracts/change';
+import type { RequestChannel } from '@polyedge/contracts/channel';
+import type { Failure, Outcome } from '@polyedge/contracts/errors';
+import type { Interest } from '@polyedge/contracts/interest';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { Filter } from '@polyedge/query/filter';
+
+/** Everything that can happen to a conversation. */
+export type Input<In> =
+  | { readonly kind: 'frame'; readonly frame: In }
+  | { readonly kind: 'undecodable'; readonly problem: string }
+  /** The outcome of an `authenticate` effect, or a later change of what the principal may do. */
+  | { readonly kind: 'authenticated'; readonly id: string; readonly outcome: Outcome<Principal> }
+  /** The outcome of a `request`. The reply was checked against the channel's schema. */
+  | { readonly kind: 'reply'; readonly id: string; readonly outcome: Outcome<unknown> }
+  /** The outcome of a `mutate`. */
+  | { readonly kind: 'written'; readonly id: string; readonly outcome: Outcome<MutationResult> }
+  /** A change of a subscription without a view: each once, in the order of seq. */
+  | { readonly kind: 'event'; readonly id: string; readonly change: FullChange }
+  /** A message of a plain subject (see `Effect` 'listen'). */
+  | { readonly kind: 'message'; readonly id: string; readonly body: unknown }
+  /** A subscription is live: every change after `seq` will come. Snapshots taken with `atLeast: seq` join it without a gap. */
+  | { readonly kind: 'subscribed'; readonly id: string; readonly seq: number; readonly epoch: string }
+  /** A subscription can no longer be continued without a gap; it has ended. */
+  | { readonly kind: 'lost'; readonly id: string; readonly failure: Failure }
+  /** Every frame sent before `confirm` with this id has reached the client's WebSocket stack. */
+  | { readonly kind: 'confirmed'; readonly id: string }
+  | { readonly kind: 'timer'; readonly name: string }
+  /** The principal's tokens were revoked. */
+  | { readonly kind: 'revoked' }
+  /** The process is going away: finish what is in flight, then close. */
+  | { readonly kind: 'drain' };
+
+/** What the lane needs to know of a subscription to serve it without its session. Everything that decides whether and what is shown. */
+export interface View {
+  /** Changes whose state before or after does not match are not shown (the `translate` function decides what a crossing means). */
+  readonly filter: Filter;
+  /** Equal shapes give equal frames for one change; a socket gets one frame per (change, shape), however many of its views match. */
+  readonly shape: string;
+}
+
+/** Order of a write's answer and of the events that this write causes on its own socket. `any`: no promise. */
+export type OwnOrder = 'events-first' | 'answer-first' | 'any';
+
+/** A request whose types are checked where it is made (`call()`), and which the driver only carries. */
+export interface Call {
+  readonly channel: RequestChannel<string, unknown, unknown>;
+  readonly subject: string;
+  readonly body: unknown;
+}
+
+/** Everything a conversation can ask for. Plain data, carried out by the driver in order. */
+export type Effect<Out> =
+  | { readonly do: 'send'; readonly frame: Out }
+  /** Verify a credential; the outcome comes as `authenticated` under `id`. With `adopt` the principal becomes the connection's. */
+  | { readonly do: 'authenticate'; readonly id: string; readonly credential: string; readonly adopt: boolean }
+  /** Ask over the bus. A read waits for the writes this session sent before it, unless `unordered`. */
+  | { readonly do: 'request'; readonly id: string; readonly call: Call; readonly unordered?: boolean; readonly timeoutMs?: number }
+  /**
+   * Write. Writes of one session take effect in the order of their effects, and each is answered by its own `written`. The driver adds the
+   * operation id and tries again while the outcome is unknown, for at most 60 seconds.
+   */
+  | {
+      readonly do: 'mutate';
+      readonly id: string;
+      readonly tenant: string;
+      readonly defaultScope: string;
+      readonly request: Omit<MutationRequest, 'operationId'>;
+      readonly own?: OwnOrder;
+    }
+  /** Watch changes. With a view they go the broadcast lane: `Protocol.translate` makes the frames and the session hears nothing of them. */
+  | { readonly do: 'subscribe'; readonly id: string; readonly to: Interest; readonly view?: View }
+  /** Takes effect at once: frames of this subscription that are still queued are not sent. */
+  | { readonly do: 'unsubscribe'; readonly id: string }
+  /** Hear a plain event or signal channel (Saga's signals, JSSocket's notifications): `subject` may be a pattern. Ends with `unsubscribe`. */
+  | { readonly do: 'listen'; readonly id: string; readonly subject: string }
+  /** Tell a plain event or signal channel. */
+  | { readonly do: 'publish'; readonly subject: string; readonly body: unknown }
+  | { readonly do: 'set-timer'; readonly name: string; readonly ms: number }
+  | { readonly do: 'clear-timer'; readonly name: string }
+  /** Send an RFC 6455 ping now; `confirmed` comes with its pong. */
+  | { readonly do: 'confirm'; readonly id: string }
+  /** Stop and go on reading from the socket. */
+  | { readonly do: 'pause' }
+  | { readonly do: 'resume' }
+  /** End TCP without a close frame. */
+  | { readonly do: 'drop' }
+  | { readonly do: 'close'; readonly code: number; readonly reason: string };
+
+/** One client conversation. Deterministic: no clock, no randomness, no I/O, never async. */
+export interface Session<In, Out> {
+  /** @param at milliseconds since 1970, never going back within one session. */
+  handle(input: Input<In>, at: number): readonly Effect<Out>[];
+}
+
+/** What an edge brings: how its bytes look and how its conversation goes. */
+export interface Protocol<Raw, In, Out> {
+  /** Never throws, whatever the bytes. */
+  decode(raw: Raw): { readonly ok: true; readonly value: In } | { readonly ok: false; readonly problem: string };
+  encode(frame: Out): Raw;
+  /** The frame that shows a change in a view, or undefined for none. Runs once per group of equal views and change. */
+  translate?(change: FullChange, view: View): Out | undefined;
+  /** A new conversation and its first effects. */
+  open(opening: Opening): readonly [Session<In, Out>, readonly Effect<Out>[]];
+}
+
+/** What is known when a connection opens. */
+export interface Opening {
+  /** The outcome of verifying the credential of the handshake, or undefined when the protocol carries none there. */
+  readonly credential: Outcome<Principal> | undefined;
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  /** The client's address as the listener believes it: for counting failed logins. Never logged in clear. */
+  readonly address: string;
+  /** 128 random bits in hex, unique to the connection: the only randomness a session gets. */
+  readonly nonce: string;
+  readonly at: number;
+}
