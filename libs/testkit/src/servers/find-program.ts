@@ -1,0 +1,92 @@
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** A program that a server or a test needs, and the ways to get it. */
+export type Program = {
+  /** The executable's name; more than one where systems name it differently. */
+  readonly names: readonly string[];
+  /** The Debian package that contains it. */
+  readonly apt: string;
+  /** The Homebrew formula that contains it. */
+  readonly brew: string;
+  /** The image to run it from when it cannot be installed. */
+  readonly image?: string;
+};
+
+export const natsProgram: Program = { names: ['nats-server'], apt: 'nats-server', brew: 'nats-server', image: 'nats:2.12-alpine' };
+export const redisProgram: Program = { names: ['redis-server'], apt: 'redis-server', brew: 'redis', image: 'redis:8-alpine' };
+export const chromiumProgram: Program = { names: ['chromium', 'chromium-browser', 'google-chrome'], apt: 'chromium', brew: 'chromium' };
+
+/** Where a program was found: on this machine, or as an image to be run by Docker. */
+export type FoundProgram = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'image'; readonly image: string };
+
+/** Where system packages put servers although a plain user's PATH does not name it. */
+const moreFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/opt/homebrew/bin'];
+const installMs = 300_000;
+
+/** The path of an installed program, or undefined. */
+export function programPath(program: Program): string | undefined {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...moreFolders].filter((folder) => folder !== '');
+  return program.names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
+}
+
+/**
+ * Finds a program: installed, else installs it with apt-get (root or sudo without a password) or Homebrew, else names its Docker image.
+ * `report` gets a sentence for each thing that takes time. Throws with a sentence that says what to install.
+ */
+export function findProgram(program: Program, report: (line: string) => void = () => {}): FoundProgram {
+  const installed = programPath(program) ?? installProgram(program, report);
+  if (installed !== undefined) return { kind: 'file', path: installed };
+  if (program.image !== undefined && spawnSync('docker', ['info'], { stdio: 'ignore', timeout: 10_000 }).status === 0) {
+    report(`${program.names[0]} is not installed; it runs in Docker from ${program.image}`);
+    return { kind: 'image', image: program.image };
+  }
+  throw new Error(
+    `${program.names[0]} is needed and could not be installed. Install it (Debian, Ubuntu: apt-get install ${program.apt}; macOS: brew install ${program.brew}) and start again.`,
+  );
+}
+
+/** Makes sure that a Debian package is there whose programs are not called by name (a Python module, say). Returns whether it is. */
+export function installDebianPackage(name: string, report: (line: string) => void): boolean {
+  const asRoot = rootPrefix();
+  if (asRoot === undefined || !commandWorks('apt-get', ['--version'])) return false;
+  report(`installing ${name} with apt-get …`);
+  // RUNLEVEL=1 keeps the package's own service from being started beside ours.
+  const install = [...asRoot, 'env', 'DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1', 'apt-get', '-qq', '-o', 'DPkg::Lock::Timeout=120'];
+  const once = () => run([...install, 'install', '-y', '--no-install-recommends', name]);
+  return once() || (run([...install, 'update']) && once());
+}
+
+function installProgram(program: Program, report: (line: string) => void): string | undefined {
+  if (installDebianPackage(program.apt, report)) return programPath(program);
+  if (commandWorks('brew', ['--version'])) {
+    report(`installing ${program.brew} with Homebrew …`);
+    if (run(['brew', 'install', '--quiet', program.brew])) return programPath(program);
+  }
+  return undefined;
+}
+
+/** What to put before a command so that root runs it; undefined when that needs a password. */
+function rootPrefix(): readonly string[] | undefined {
+  if (process.getuid?.() === 0) return [];
+  return commandWorks('sudo', ['-n', 'true']) ? ['sudo', '-n'] : undefined;
+}
+
+function run(command: readonly string[]): boolean {
+  const [program = '', ...args] = command;
+  return spawnSync(program, args, { stdio: ['ignore', 'ignore', 'ignore'], timeout: installMs }).status === 0;
+}
+
+function commandWorks(command: string, args: readonly string[]): boolean {
+  return spawnSync(command, args, { stdio: 'ignore', timeout: 10_000 }).status === 0;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findProgram, redisProgram } from './find-program.ts';
+import { freePort } from './free-port.ts';
+import { type RunningServer, type ServerOptions, startServer } from './server-process.ts';
+
+/** Options of `startRedis`. */
+export type RedisOptions = ServerOptions & {
+  /** Further arguments, such as `['--maxmemory', '8mb']`. */
+  readonly args?: readonly string[];
+};
+
+const answerMs = 2_000;
+
+/**
+ * Starts a real `redis-server` on the loopback address: append-only file synced every second, never evicting.
+ * `await using redis = await startRedis()` ends it with the block.
+ */
+export async function startRedis(options: RedisOptions = {}): Promise<RunningServer> {
+  const program = findProgram(redisProgram, options.report);
+  const port = await freePort(options.port);
+  const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'polyedge-redis-'));
+  await mkdir(dir, { recursive: true });
+  const container = `polyedge-${randomBytes(8).toString('hex')}`;
+  const settings = [
+    ...['--dir', dir, '--daemonize', 'no', '--save', '', '--appendonly', 'yes', '--appendfsync', 'everysec'],
+    ...['--maxmemory-policy', 'noeviction', ...(options.args ?? [])],
+  ];
+  return startServer({
+    name: 'redis',
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    dir,
+    mark: dir,
+    ...(program.kind === 'file'
+      ? { command: program.path, args: ['--port', String(port), '--bind', '127.0.0.1', ...settings] }
+      : {
+          command: 'docker',
+          container,
+          args: [
+            ...['run', '--rm', '--name', container, '-p', `127.0.0.1:${port}:6379`, '-v', `${dir}:${dir}`],
+            ...[program.image, 'redis-server', '--protected-mode', 'no', ...settings],
+          ],
+        }),
+    answers: async (pid) => {
+      const info = await ask(port, 'PING\r\nINFO server\r\n');
+      return info.startsWith('+PONG') && (program.kind === 'image' || info.includes(`process_id:${pid}\r`));
+    },
+    temporary: options.dir === undefined,
+    ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
+  });
+}
+
+/** Sends inline commands and gives what came back until the answer to INFO was there, an error was, or time is up. */
+function ask(port: number, commands: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1', timeout: answerMs });
+    let received = '';
+    const done = () => {
+      socket.destroy();
+      resolve(received);
+    };
+    socket.on('connect', () => socket.write(commands));
+    socket.on('data', (chunk) => {
+      received += chunk.toString('utf8');
+      if (received.startsWith('-') || /process_id:\d+\r/.test(received)) done();
+    });
+    socket.on('error', done);
+    socket.on('timeout', done);
+    socket.on('close', done);
+  });
+}

@@ -1,0 +1,255 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { allEnded, commandLine, descendants, isAlive, sendSignal, workingFolder } from './processes.ts';
+import { watchOver } from './watchdog.ts';
+
+/** A server program that was started by us on the loopback address. It ends with this process, also when that is killed. */
+export type RunningServer = AsyncDisposable & {
+  /** What a client connects to, credentials included. It stays the same over a restart. */
+  readonly url: string;
+  readonly port: number;
+  /** The id of the main process now; another one after a restart. */
+  readonly pid: number;
+  /** The folder with its data and its log. */
+  readonly dir: string;
+  /** Ends it in order (at most 15 s, then by force). Its data stays. */
+  stop(): Promise<void>;
+  /** SIGKILL to it and all its children; resolves when they are gone. Its data stays. */
+  kill(): Promise<void>;
+  /** Starts it on the same data and port, after `stop` or `kill` or as it runs; resolves when it answers. */
+  restart(): Promise<void>;
+  /** SIGSTOP to it and all its children. */
+  pause(): void;
+  /** SIGCONT to it and all its children. */
+  resume(): void;
+  /** The end of its log. */
+  log(): string;
+};
+
+/** How to run one kind of server. */
+export type ServerDefinition = {
+  readonly name: string;
+  readonly url: string;
+  readonly port: number;
+  readonly dir: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Whose process it becomes, when not ours. */
+  readonly user?: { readonly uid: number; readonly gid: number };
+  /** Container to signal in place of the process, when Docker runs the server. */
+  readonly container?: string;
+  /** Asks it once whether it serves; `pid` lets it tell our server from a stranger on the same port. */
+  readonly answers: (pid: number) => Promise<boolean>;
+  /** Text in the server's command line, or its working folder, by which one of ours is recognized. */
+  readonly mark: string;
+  /** Remove `dir` when it is disposed of, or when this process dies. */
+  readonly temporary: boolean;
+  /** Called when it ended without being asked to. */
+  readonly onUnexpectedExit?: (reason: string) => void;
+};
+
+/** Options that all kinds of servers share. */
+export type ServerOptions = {
+  /** Folder of its data, kept afterwards. Default: a fresh one, removed at the end. */
+  readonly dir?: string;
+  /** Tried first; if something else has it, a free one is used. Default: a free one. */
+  readonly port?: number;
+  readonly report?: (line: string) => void;
+  readonly onUnexpectedExit?: (reason: string) => void;
+};
+
+const startMs = 60_000;
+const stopMs = 15_000;
+const maxLogBytes = 8 * 1024 * 1024;
+const logTailBytes = 4_000;
+
+/** Starts a server and waits until it answers. A server that an earlier owner left in the same folder is ended first. */
+export async function startServer(definition: ServerDefinition): Promise<RunningServer> {
+  const server = new ServerProcess(definition);
+  await endLeftOver(definition.dir, definition.mark);
+  try {
+    await server.start();
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+  return server;
+}
+
+class ServerProcess implements RunningServer {
+  readonly #definition: ServerDefinition;
+  #child: ChildProcess | undefined;
+  #endWatch: () => void = () => {};
+  #expected = false;
+
+  constructor(definition: ServerDefinition) {
+    this.#definition = definition;
+  }
+
+  get url(): string {
+    return this.#definition.url;
+  }
+
+  get port(): number {
+    return this.#definition.port;
+  }
+
+  get dir(): string {
+    return this.#definition.dir;
+  }
+
+  get pid(): number {
+    const pid = this.#child?.pid;
+    if (pid === undefined) throw new Error(`${this.#definition.name} is not running.`);
+    return pid;
+  }
+
+  async start(): Promise<void> {
+    const { name, answers } = this.#definition;
+    const until = performance.now() + startMs;
+    let logged = this.#logBytes();
+    this.#spawn();
+    while (this.#child?.pid === undefined || !(await answers(this.#child.pid))) {
+      if (this.#child === undefined) {
+        // A port or memory segment of the killed predecessor may be held for a moment longer: then it is worth another attempt.
+        if (!/address already in use|pre-existing shared memory/i.test(this.log(logged)))
+          throw new Error(`${name} ended as it started:\n${this.log()}`);
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        logged = this.#logBytes();
+        this.#spawn();
+      }
+      if (performance.now() > until) throw new Error(`${name} did not answer within ${startMs / 1000} s:\n${this.log()}`);
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child === undefined) return;
+    const family = this.#family();
+    this.#expected = true;
+    this.resume();
+    this.#signal('SIGINT');
+    if (!(await allEnded(family, stopMs))) await this.kill();
+    await this.#gone();
+  }
+
+  async kill(): Promise<void> {
+    if (this.#child === undefined) return;
+    const family = this.#family();
+    this.#expected = true;
+    this.#signal('SIGKILL');
+    for (const pid of family) sendSignal(pid, 'SIGKILL');
+    await allEnded(family, stopMs);
+    await this.#gone();
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  pause(): void {
+    this.#signal('SIGSTOP');
+    for (const pid of this.#family()) sendSignal(pid, 'SIGSTOP');
+  }
+
+  resume(): void {
+    for (const pid of this.#family()) sendSignal(pid, 'SIGCONT');
+    this.#signal('SIGCONT');
+  }
+
+  log(fromByte = 0): string {
+    try {
+      return readFileSync(this.#logFile()).subarray(fromByte).subarray(-logTailBytes).toString('utf8');
+    } catch {
+      return '';
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    if (this.#definition.temporary) await rm(this.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+  }
+
+  #spawn(): void {
+    const { name, command, args, env, user, dir, temporary, onUnexpectedExit } = this.#definition;
+    const log = openLog(this.#logFile());
+    // Detached: Ctrl-C in a terminal reaches only us, so that clients can leave before their servers do.
+    const child = spawn(command, args, {
+      cwd: user === undefined ? dir : '/',
+      detached: true,
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...env },
+      ...user,
+    });
+    closeSync(log);
+    this.#child = child;
+    this.#expected = false;
+    child.unref();
+    const ended = (reason: string) => {
+      if (this.#child !== child) return;
+      this.#child = undefined;
+      this.#endWatch();
+      rmSync(join(dir, 'server.pid'), { force: true });
+      if (!this.#expected) onUnexpectedExit?.(reason);
+    };
+    child.once('error', (error) => ended(`${name} could not be started: ${error.message}`));
+    child.once('exit', (code, signal) => ended(`${name} ended (${signal ?? `exit code ${code}`})`));
+    if (child.pid === undefined) return;
+    this.#endWatch = watchOver(child.pid, temporary ? dir : undefined);
+    writeFileSync(join(dir, 'server.pid'), `${child.pid}\n`);
+  }
+
+  #logFile(): string {
+    return join(this.dir, `${this.#definition.name}.log`);
+  }
+
+  #logBytes(): number {
+    return statSync(this.#logFile(), { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  #family(): number[] {
+    const pid = this.#child?.pid;
+    return pid === undefined ? [] : [pid, ...descendants(pid)];
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    const { container } = this.#definition;
+    if (container !== undefined) spawn('docker', ['kill', '--signal', signal, container], { stdio: 'ignore' }).on('error', () => {});
+    else if (this.#child?.pid !== undefined) sendSignal(this.#child.pid, signal);
+  }
+
+  /** The exit event follows the end of the process by a turn of the event loop or two. */
+  async #gone(): Promise<void> {
+    const until = performance.now() + 5_000;
+    while (this.#child !== undefined && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Ends a server that still runs on this folder although whoever started it is gone. */
+async function endLeftOver(dir: string, mark: string): Promise<void> {
+  const file = join(dir, 'server.pid');
+  let pid: number;
+  try {
+    pid = Number(readFileSync(file, 'utf8'));
+  } catch {
+    return;
+  }
+  // The id may belong to something else by now, after a reboot for instance: only a process that names this folder is ours.
+  if (isAlive(pid) && (commandLine(pid)?.includes(mark) === true || workingFolder(pid) === mark)) {
+    const family = [pid, ...descendants(pid)];
+    sendSignal(pid, 'SIGINT');
+    sendSignal(pid, 'SIGCONT');
+    if (!(await allEnded(family, stopMs))) for (const each of family) sendSignal(each, 'SIGKILL');
+    await allEnded(family, stopMs);
+  }
+  rmSync(file, { force: true });
+}
+
+function openLog(path: string): number {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > maxLogBytes) renameSync(path, `${path}.old`);
+  return openSync(path, 'a', 0o600);
+}
