@@ -1,0 +1,37 @@
+/**
+ * What the driver and the broadcast lane need of the live feed. `feed.ts` implements it over the bus; tests use a small one of their own.
+ */
+import type { FullChange } from '@polyedge/contracts/change';
+import type { Failure } from '@polyedge/contracts/errors';
+import type { Interest } from '@polyedge/contracts/interest';
+
+/** Called synchronously by the feed. A handler may close its own or any other watch, and open new ones, from within a call. */
+export interface WatchHandler {
+  /** Once, before the first change: every change of the interest after `seq` (of this epoch) will come. Never from within `watch()`. */
+  live(seq: number, epoch: string): void;
+  /** Each change once, in the order of seq. */
+  change(change: FullChange): void;
+  /**
+   * The feed has handed out what this tick allows (delivery.md 5) and is about to yield. Comes once per tick for every watch that got a
+   * change in it, after *all* changes of the tick went to *all* watches.
+   */
+  batchEnd?(): void;
+  /** The watch cannot be continued without a gap and has ended. */
+  lost(failure: Failure): void;
+}
+
+export interface Watch {
+  /** Ends it at once: no handler call follows. Closing twice is fine. */
+  close(): void;
+}
+
+export interface Feed {
+  /** Watches an interest. Watches of equal interests share one subscription on the bus; each has its own position. */
+  watch(interest: Interest, handler: WatchHandler): Watch;
+  /**
+   * Calls back once when everything up to `seq` of `epoch` has been handed to the watches (`reached`), or after `timeoutMs` (not reached).
+   * Calls back at once, from within this call, when that is the case already. Another epoch than the feed's counts as reached when the
+   * feed has moved past it. Comes after the `batchEnd` of the tick that reached it.
+   */
+  whenDelivered(epoch: string, seq: number, timeoutMs: number, callback: (reached: boolean) => void): Watch;
+}
