@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { findProgram, natsProgram } from './find-program.ts';
 import { freePort } from './free-port.ts';
 import { type RunningServer, type ServerOptions, startServer } from './server-process.ts';
@@ -23,7 +23,7 @@ const answerMs = 2_000;
 export async function startNats(options: NatsOptions = {}): Promise<RunningServer> {
   const program = findProgram(natsProgram, options.report);
   const port = await freePort(options.port);
-  const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'polyedge-nats-'));
+  const dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), 'polyedge-nats-')) : resolve(options.dir);
   await mkdir(dir, { recursive: true });
   const serverName = `polyedge-${randomBytes(8).toString('hex')}`;
   const inside = program.kind === 'image' ? { host: '0.0.0.0', port: 4222 } : { host: '127.0.0.1', port };

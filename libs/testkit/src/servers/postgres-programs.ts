@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** PostgreSQL's programs, and the account they run under where ours is root (which PostgreSQL refuses). */
@@ -39,22 +39,29 @@ export function postgresPrograms(report: (line: string) => void = () => {}): Pos
 
 /**
  * Where the cluster that belongs to `dir` is kept: inside it, or, when the server's account cannot reach that, in a folder of
- * /var/lib/polyedge that is named after it. The folder is made and given to the account.
+ * /var/lib/polyedge whose path is written to `<dir>/cluster-folder`. The folder is made and given to the account.
  */
 export function clusterFolder(dir: string, user: PostgresPrograms['user'], report: (line: string) => void = () => {}): string {
-  mkdirSync(dir, { recursive: true });
-  const inside = join(resolve(dir), 'cluster');
-  if (user === undefined) {
-    mkdirSync(inside, { recursive: true, mode: 0o700 });
-    return inside;
-  }
-  const reachable = spawnSync('/bin/sh', ['-c', 'cd "$1"', 'sh', resolve(dir)], { ...user, cwd: '/', stdio: 'ignore' }).status === 0;
-  const cluster = reachable ? inside : join(reachableFolder, createHash('sha256').update(inside).digest('hex').slice(0, 16), 'cluster');
-  if (!reachable) report(`PostgreSQL's data is in ${cluster}, since the account "postgres" cannot reach ${dir}`);
+  const cluster = user === undefined || reaches(user, dir) ? join(dir, 'cluster') : distantCluster(dir, report);
   mkdirSync(cluster, { recursive: true, mode: 0o755 });
   chmodSync(cluster, 0o700);
-  chownSync(cluster, user.uid, user.gid);
+  if (user !== undefined) chownSync(cluster, user.uid, user.gid);
   return cluster;
+}
+
+/** A new name each time: whoever deletes `dir` gets an empty database, and nobody else's. */
+function distantCluster(dir: string, report: (line: string) => void): string {
+  const pointer = join(dir, 'cluster-folder');
+  if (!existsSync(pointer)) {
+    const made = join(reachableFolder, randomBytes(8).toString('hex'), 'cluster');
+    report(`PostgreSQL's data goes to ${made}, since the account "postgres" cannot reach ${dir}`);
+    writeFileSync(pointer, `${made}\n`);
+  }
+  return readFileSync(pointer, 'utf8').trim();
+}
+
+function reaches(user: { uid: number; gid: number }, folder: string): boolean {
+  return spawnSync('/bin/sh', ['-c', 'cd "$1"', 'sh', folder], { ...user, cwd: '/', stdio: 'ignore' }).status === 0;
 }
 
 function packagedPrograms(): { folder: string; version: string } {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import postgres from 'postgres';
 import { freePort } from './free-port.ts';
 import { clusterFolder, type PostgresPrograms, postgresPrograms } from './postgres-programs.ts';
@@ -28,7 +28,7 @@ const initializedMarker = 'polyedge-initialized';
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<RunningServer> {
   const programs = postgresPrograms(options.report);
-  const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'polyedge-postgres-'));
+  const dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), 'polyedge-postgres-')) : resolve(options.dir);
   mkdirSync(dir, { recursive: true });
   // The server's account passes through; it can read nothing here but its own cluster.
   if (programs.user !== undefined) chmodSync(dir, 0o711);

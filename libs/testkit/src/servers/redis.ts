@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { findProgram, redisProgram } from './find-program.ts';
 import { freePort } from './free-port.ts';
 import { type RunningServer, type ServerOptions, startServer } from './server-process.ts';
@@ -23,7 +23,7 @@ const answerMs = 2_000;
 export async function startRedis(options: RedisOptions = {}): Promise<RunningServer> {
   const program = findProgram(redisProgram, options.report);
   const port = await freePort(options.port);
-  const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'polyedge-redis-'));
+  const dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), 'polyedge-redis-')) : resolve(options.dir);
   await mkdir(dir, { recursive: true });
   const container = `polyedge-${randomBytes(8).toString('hex')}`;
   const settings = [

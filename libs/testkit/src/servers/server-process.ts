@@ -36,9 +36,13 @@ export type ServerDefinition = {
   readonly dir: string;
   readonly command: string;
   readonly args: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Whose process it becomes, when not ours. */
   readonly user?: { readonly uid: number; readonly gid: number };
+  /** What ends it in order. Default SIGINT, the quick orderly stop of PostgreSQL, Redis and NATS alike. */
+  readonly stopSignal?: 'SIGINT' | 'SIGTERM';
+  /** Default: `<dir>/<name>.log`. */
+  readonly logFile?: string;
   /** Container to signal in place of the process, when Docker runs the server. */
   readonly container?: string;
   /** Asks it once whether it serves; `pid` lets it tell our server from a stranger on the same port. */
@@ -69,7 +73,7 @@ const logTailBytes = 4_000;
 /** Starts a server and waits until it answers. A server that an earlier owner left in the same folder is ended first. */
 export async function startServer(definition: ServerDefinition): Promise<RunningServer> {
   const server = new ServerProcess(definition);
-  await endLeftOver(definition.dir, definition.mark);
+  await endLeftOver(join(definition.dir, `${definition.name}.pid`), definition.mark);
   try {
     await server.start();
   } catch (error) {
@@ -84,6 +88,8 @@ class ServerProcess implements RunningServer {
   #child: ChildProcess | undefined;
   #endWatch: () => void = () => {};
   #expected = false;
+  #disposed = false;
+  #endReason = '';
 
   constructor(definition: ServerDefinition) {
     this.#definition = definition;
@@ -113,10 +119,11 @@ class ServerProcess implements RunningServer {
     let logged = this.#logBytes();
     this.#spawn();
     while (this.#child?.pid === undefined || !(await answers(this.#child.pid))) {
+      if (this.#disposed) throw new Error(`${name} was ended while it was starting.`);
       if (this.#child === undefined) {
         // A port or memory segment of the killed predecessor may be held for a moment longer: then it is worth another attempt.
         if (!/address already in use|pre-existing shared memory/i.test(this.log(logged)))
-          throw new Error(`${name} ended as it started:\n${this.log()}`);
+          throw new Error(`${this.#endReason} as it started:\n${this.log()}`);
         await new Promise((resolve) => setTimeout(resolve, 200));
         logged = this.#logBytes();
         this.#spawn();
@@ -131,7 +138,7 @@ class ServerProcess implements RunningServer {
     const family = this.#family();
     this.#expected = true;
     this.resume();
-    this.#signal('SIGINT');
+    this.#signal(this.#definition.stopSignal ?? 'SIGINT');
     if (!(await allEnded(family, stopMs))) await this.kill();
     await this.#gone();
   }
@@ -170,6 +177,7 @@ class ServerProcess implements RunningServer {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
     await this.stop();
     if (this.#definition.temporary) await rm(this.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   }
@@ -192,19 +200,20 @@ class ServerProcess implements RunningServer {
     const ended = (reason: string) => {
       if (this.#child !== child) return;
       this.#child = undefined;
+      this.#endReason = reason;
       this.#endWatch();
-      rmSync(join(dir, 'server.pid'), { force: true });
+      rmSync(join(dir, `${name}.pid`), { force: true });
       if (!this.#expected) onUnexpectedExit?.(reason);
     };
     child.once('error', (error) => ended(`${name} could not be started: ${error.message}`));
     child.once('exit', (code, signal) => ended(`${name} ended (${signal ?? `exit code ${code}`})`));
     if (child.pid === undefined) return;
     this.#endWatch = watchOver(child.pid, temporary ? dir : undefined);
-    writeFileSync(join(dir, 'server.pid'), `${child.pid}\n`);
+    writeFileSync(join(dir, `${name}.pid`), `${child.pid}\n`);
   }
 
   #logFile(): string {
-    return join(this.dir, `${this.#definition.name}.log`);
+    return this.#definition.logFile ?? join(this.dir, `${this.#definition.name}.log`);
   }
 
   #logBytes(): number {
@@ -230,8 +239,7 @@ class ServerProcess implements RunningServer {
 }
 
 /** Ends a server that still runs on this folder although whoever started it is gone. */
-async function endLeftOver(dir: string, mark: string): Promise<void> {
-  const file = join(dir, 'server.pid');
+async function endLeftOver(file: string, mark: string): Promise<void> {
   let pid: number;
   try {
     pid = Number(readFileSync(file, 'utf8'));

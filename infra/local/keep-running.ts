@@ -1,0 +1,74 @@
+import type { RunningServer } from '@polyedge/testkit/servers/server-process';
+
+/** Restarts something that died, and says so. */
+export type KeepRunning = {
+  /** To be called when it ended without being asked to. */
+  died(reason: string): void;
+  /** From now on it is restarted when it dies; before, whoever starts it deals with that. */
+  keep(server: RunningServer): void;
+  /** From now on it is left alone; a restart under way ends when the server is disposed of. */
+  release(): void;
+};
+
+const firstPauseMs = 500;
+const longestPauseMs = 10_000;
+/** Who lived that long starts over with the shortest pause. */
+const healthyMs = 30_000;
+const shownLogLines = 12;
+
+/** `name` is how it is called in the lines that `say` prints. */
+export function keepRunning(name: string, say: (line: string) => void): KeepRunning {
+  const released = new AbortController();
+  let kept: RunningServer | undefined;
+  let pauseMs = firstPauseMs;
+  let startedAt = performance.now();
+
+  const restart = async (server: RunningServer): Promise<void> => {
+    while (!released.signal.aborted) {
+      say(`${name} starts again in ${pauseMs / 1000} s`);
+      await pause(pauseMs, released.signal);
+      if (released.signal.aborted) return;
+      pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+      startedAt = performance.now();
+      try {
+        await server.restart();
+        say(`${name} is ready again (process ${server.pid})`);
+        return;
+      } catch (error) {
+        if (!released.signal.aborted) say(`${name} did not come back: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  };
+
+  let busy = false;
+  return {
+    died(reason) {
+      if (kept === undefined || released.signal.aborted || busy) return;
+      say(`${reason}. The end of its log:`);
+      for (const line of kept.log().trim().split('\n').slice(-shownLogLines)) say(`    ${line}`);
+      if (performance.now() - startedAt > healthyMs) pauseMs = firstPauseMs;
+      busy = true;
+      void restart(kept).finally(() => {
+        busy = false;
+      });
+    },
+    keep(server) {
+      kept = server;
+    },
+    release() {
+      released.abort();
+    },
+  };
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    }
+    signal.addEventListener('abort', done);
+  });
+}

@@ -1,0 +1,24 @@
+import { portIsFree } from '@polyedge/testkit/servers/free-port';
+
+const highestPort = 65_535;
+
+/** Hands out ports of the loopback address, none of them twice. */
+export type Ports = {
+  /** The first free port from `wanted` upwards, and none that was handed out before. */
+  take(wanted: number): Promise<number>;
+};
+
+/** `reserved` ports are given only to who wants exactly them: a replica does not sit down on another service's usual port. */
+export function ports(reserved: readonly number[]): Ports {
+  const taken = new Set<number>();
+  return {
+    async take(wanted) {
+      for (let port = wanted; port <= highestPort; port += 1) {
+        if (taken.has(port) || (port !== wanted && reserved.includes(port)) || !(await portIsFree(port))) continue;
+        taken.add(port);
+        return port;
+      }
+      throw new Error(`No port from ${wanted} upwards is free on 127.0.0.1.`);
+    },
+  };
+}

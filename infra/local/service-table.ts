@@ -1,0 +1,47 @@
+import { serviceExists } from '@polyedge/testkit/servers/service';
+
+/** A service as `npm start` runs it. */
+export type ServiceEntry = {
+  /** The folder below `services/`. */
+  readonly name: string;
+  readonly port: number;
+  /** The variable that sets another port. */
+  readonly portVariable: string;
+  readonly replicasVariable: string;
+};
+
+/** In the order in which they start: the edges ask graph-store for keys and accounts. */
+const table: readonly ServiceEntry[] = [
+  entry('graph-store', 5406, 'GRAPH_STORE'),
+  entry('saga-edge', 5401, 'SAGA'),
+  entry('hiro-edge', 5402, 'HIRO'),
+  entry('space-edge', 5403, 'SPACE'),
+  entry('gooduncle-edge', 5404, 'GOODUNCLE'),
+  entry('jssocket-edge', 5405, 'JSSOCKET'),
+];
+
+/** The services of this working copy that have a program. */
+export function services(): readonly ServiceEntry[] {
+  return table.filter(({ name }) => serviceExists(name));
+}
+
+/** Variables that are meant for `npm start` itself: a service would refuse them as unknown settings of its own. */
+export const startVariables: readonly string[] = [
+  'POLYEDGE_DATA',
+  'POLYEDGE_BOOTSTRAP',
+  ...table.flatMap(({ portVariable, replicasVariable }) => [portVariable, replicasVariable]),
+];
+
+/** Reads a whole number between `min` and `max` from the environment, or throws with a sentence that names the variable. */
+export function wholeNumber(variable: string, otherwise: number, min: number, max: number): number {
+  const text = process.env[variable];
+  if (text === undefined || text === '') return otherwise;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new Error(`${variable} must be a whole number from ${min} to ${max}, not "${text}".`);
+  return value;
+}
+
+function entry(name: string, port: number, prefix: string): ServiceEntry {
+  return { name, port, portVariable: `${prefix}_PORT`, replicasVariable: `REPLICAS_${prefix}` };
+}

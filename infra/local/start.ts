@@ -1,0 +1,181 @@
+// `npm start`: the whole system on this machine, loopback only, until Ctrl-C.
+import { copyFileSync, mkdirSync, readdirSync, statSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { startNats } from '@polyedge/testkit/servers/nats';
+import { startPostgres } from '@polyedge/testkit/servers/postgres';
+import { startRedis } from '@polyedge/testkit/servers/redis';
+import type { RunningServer, ServerOptions } from '@polyedge/testkit/servers/server-process';
+import { startService } from '@polyedge/testkit/servers/service';
+import { type DataFolder, openDataFolder } from './data-folder.ts';
+import { type Address, firstSuccess } from './first-success.ts';
+import { keepRunning } from './keep-running.ts';
+import { type Ports, ports } from './ports.ts';
+import { type ServiceEntry, services, startVariables, wholeNumber } from './service-table.ts';
+
+const maxReplicas = 16;
+const maxLogBytes = 16 * 1024 * 1024;
+const logSweepMs = 5_000;
+/** A signal that comes through the terminal and once more through npm is one wish; a later one means: now. */
+const secondSignalMs = 1_500;
+
+const started = performance.now();
+const stop = new AbortController();
+endOnSignals();
+
+const running = new AsyncDisposableStack();
+let failure: unknown;
+try {
+  await bringUp();
+  if (!stop.signal.aborted) {
+    say(`ready after ${((performance.now() - started) / 1000).toFixed(1)} s; Ctrl-C ends everything`);
+    const alive = setInterval(() => {}, 60_000);
+    await new Promise((resolve) => stop.signal.addEventListener('abort', resolve));
+    clearInterval(alive);
+  }
+} catch (error) {
+  failure = error;
+}
+if (failure !== undefined && !stop.signal.aborted)
+  console.error(`\npolyedge: ${failure instanceof Error ? failure.message : String(failure)}`);
+say('ending …');
+await running.disposeAsync();
+say('everything has ended');
+process.exit(failure === undefined || stop.signal.aborted ? 0 : 1);
+
+async function bringUp(): Promise<void> {
+  const data = running.use(await openDataFolder(process.env.POLYEDGE_DATA));
+  say(`data is in ${data.path}`);
+  const table = services();
+  const free = ports([4222, 5432, 6379, ...table.flatMap(({ port }) => [port, port + 1000])]);
+  const environment = await bringUpServers(data, free);
+  const addresses: Address[] = [];
+  const logs = join(data.path, 'logs');
+  mkdirSync(logs, { recursive: true });
+  const sweep = setInterval(() => boundLogs(logs), logSweepMs);
+  running.defer(() => clearInterval(sweep));
+
+  const store = table.filter(({ name }) => name === 'graph-store');
+  const edges = table.filter(({ name }) => name !== 'graph-store');
+  for (const group of [store, edges]) {
+    const launches = [];
+    for (const each of group) launches.push(...(await replicas(each, free)));
+    const results = await Promise.allSettled(launches.map((launch) => bringUpService(launch, data, logs, environment)));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    addresses.push(...results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])));
+    stop.signal.throwIfAborted();
+  }
+  const username = process.env.POLYEDGE_ADMIN_USERNAME ?? 'admin';
+  const given = process.env.POLYEDGE_ADMIN_PASSWORD !== undefined;
+  console.log(`\n  administrator   ${username}   password ${given ? 'as in POLYEDGE_ADMIN_PASSWORD' : data.secrets.adminPassword}`);
+  for (const { name, url } of addresses) console.log(`  ${name.padEnd(16)}${url}`);
+  console.log(firstSuccess(addresses, { username, password: given ? '$POLYEDGE_ADMIN_PASSWORD' : data.secrets.adminPassword }));
+}
+
+/** Starts the servers that no variable points elsewhere; gives the environment of the services. */
+async function bringUpServers(data: DataFolder, free: Ports): Promise<Record<string, string | undefined>> {
+  const start = async (variable: string, name: string, port: number, begin: (options: ServerOptions) => Promise<RunningServer>) => {
+    const given = process.env[variable];
+    if (given !== undefined && given !== '') {
+      say(`${name.padEnd(16)}is the one of ${variable}`);
+      return given;
+    }
+    const keep = keepRunning(name, say);
+    const server = await begin({
+      dir: join(data.path, name),
+      port: await free.take(port),
+      report: (line) => say(`  ${line}`),
+      onUnexpectedExit: (reason) => keep.died(reason),
+    });
+    keep.keep(server);
+    running.use(server);
+    running.defer(() => keep.release());
+    say(`${name.padEnd(16)}is ready on 127.0.0.1:${server.port}${server.port === port ? '' : ` (${port} is taken by something else)`}`);
+    return server.url;
+  };
+  const [nats, redis, postgres] = await Promise.allSettled([
+    start('NATS_URL', 'nats', 4222, startNats),
+    start('REDIS_URL', 'redis', 6379, startRedis),
+    start('DATABASE_URL', 'postgres', 5432, startPostgres),
+  ]);
+  for (const result of [nats, redis, postgres]) if (result.status === 'rejected') throw result.reason;
+  stop.signal.throwIfAborted();
+  return {
+    ...Object.fromEntries(startVariables.map((variable) => [variable, undefined])),
+    NATS_URL: nats.status === 'fulfilled' ? nats.value : undefined,
+    REDIS_URL: redis.status === 'fulfilled' ? redis.value : undefined,
+    DATABASE_URL: postgres.status === 'fulfilled' ? postgres.value : undefined,
+    POLYEDGE_ADMIN_USERNAME: process.env.POLYEDGE_ADMIN_USERNAME ?? 'admin',
+    POLYEDGE_ADMIN_PASSWORD: process.env.POLYEDGE_ADMIN_PASSWORD ?? data.secrets.adminPassword,
+    POLYEDGE_SECRET_KEY: process.env.POLYEDGE_SECRET_KEY ?? data.secrets.secretKey,
+  };
+}
+
+type Launch = {
+  readonly name: string;
+  readonly label: string;
+  readonly wanted: number;
+  readonly port: number;
+  readonly metricsPort: number;
+};
+
+/** Settles the ports of a service and its replicas, one after the other, so that they follow each other. */
+async function replicas({ name, port, portVariable, replicasVariable }: ServiceEntry, free: Ports): Promise<Launch[]> {
+  const count = wholeNumber(replicasVariable, 1, 1, maxReplicas);
+  const first = wholeNumber(portVariable, port, 1, 64_535);
+  const launches: Launch[] = [];
+  for (let i = 0; i < count; i += 1) {
+    const wanted = (launches.at(-1)?.port ?? first - 1) + 1;
+    const own = await free.take(wanted);
+    launches.push({
+      name,
+      label: i === 0 ? name : `${name}-${i + 1}`,
+      wanted: i === 0 ? wanted : own,
+      port: own,
+      metricsPort: await free.take(own + 1000),
+    });
+  }
+  return launches;
+}
+
+async function bringUpService(launch: Launch, data: DataFolder, logs: string, env: Record<string, string | undefined>): Promise<Address> {
+  const { name, label, wanted, port, metricsPort } = launch;
+  const keep = keepRunning(label, say);
+  const logFile = join(logs, `${label}.log`);
+  const server = await startService({
+    ...{ name, port, metricsPort, env, logFile, dir: join(data.path, 'services', label) },
+    onUnexpectedExit: (reason) => keep.died(label === name ? reason : reason.replace(name, label)),
+  });
+  keep.keep(server);
+  running.use(server);
+  running.defer(() => keep.release());
+  const moved = port === wanted ? '' : ` (${wanted} is taken by something else)`;
+  say(`${label.padEnd(16)}is ready on ${server.url}${moved}; metrics ${server.metricsUrl}; log ${logFile}`);
+  return { name: label, url: server.url };
+}
+
+/** The services append to their logs; one that grew too long is kept once and begun anew. */
+function boundLogs(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const file = join(folder, name);
+    if (!name.endsWith('.log') || statSync(file).size < maxLogBytes) continue;
+    copyFileSync(file, `${file}.old`);
+    truncateSync(file);
+  }
+}
+
+function endOnSignals(): void {
+  let first: number | undefined;
+  const end = () => {
+    if (first !== undefined && performance.now() - first > secondSignalMs) process.exit(130);
+    first ??= performance.now();
+    stop.abort();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
+  // The bootstrap passes signals on; when it was killed, nobody does any more.
+  const bootstrap = Number(process.env.POLYEDGE_BOOTSTRAP);
+  if (bootstrap === process.ppid) setInterval(() => process.ppid === bootstrap || end(), 1_000).unref();
+}
+
+function say(line: string): void {
+  console.log(`polyedge: ${line}`);
+}

@@ -1,0 +1,77 @@
+import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { freePort } from './free-port.ts';
+import { type RunningServer, type ServerOptions, startServer } from './server-process.ts';
+
+/** A service of this workspace in a process of its own. `url` is its client port (`http://…`). */
+export type RunningService = RunningServer & {
+  readonly name: string;
+  /** Where its Prometheus metrics are. */
+  readonly metricsUrl: string;
+};
+
+/** Options of `startService`. */
+export type ServiceOptions = ServerOptions & {
+  /** The folder below `services/`. */
+  readonly name: string;
+  /** NATS_URL, DATABASE_URL and whatever else it needs; it also gets this process's environment. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Default: the client port plus 1000 if that is free, else a free one. */
+  readonly metricsPort?: number;
+  /** `ready` waits for `/readyz` (the default), `alive` for `/healthz`. */
+  readonly until?: 'ready' | 'alive';
+  /** Default: in its folder. */
+  readonly logFile?: string;
+};
+
+const servicesFolder = resolve(import.meta.dirname, '../../../../services');
+const answerMs = 2_000;
+
+/** The program of a service. */
+export function serviceProgram(name: string): string {
+  return join(servicesFolder, name, 'src/main.ts');
+}
+
+/** Says whether the service has a program already. */
+export function serviceExists(name: string): boolean {
+  return existsSync(serviceProgram(name));
+}
+
+/** Starts a service on the loopback address in mode `local`, its log in a file, and waits until it can serve. */
+export async function startService(options: ServiceOptions): Promise<RunningService> {
+  const { name } = options;
+  const port = await freePort(options.port);
+  const metricsPort = options.metricsPort ?? (await freePort(port + 1000));
+  const dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), `polyedge-${name}-`)) : resolve(options.dir);
+  mkdirSync(dir, { recursive: true });
+  const url = `http://127.0.0.1:${port}`;
+  const question = `${url}/${options.until === 'alive' ? 'healthz' : 'readyz'}`;
+  const env = { POLYEDGE_MODE: 'local', ...options.env, HOST: '127.0.0.1', PORT: String(port), METRICS_PORT: String(metricsPort) };
+  const server = await startServer({
+    name,
+    url,
+    port,
+    dir,
+    mark: dir,
+    command: process.execPath,
+    args: [serviceProgram(name)],
+    env,
+    stopSignal: 'SIGTERM',
+    answers: () => answersOk(question),
+    temporary: options.dir === undefined,
+    ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
+    ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
+  });
+  return Object.assign(server, { name, metricsUrl: `http://127.0.0.1:${metricsPort}/metrics` });
+}
+
+async function answersOk(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(answerMs) });
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
