@@ -1,0 +1,70 @@
+import type { Document } from './document.ts';
+import type { Path } from './filter.ts';
+import { isObject, type Json } from './json.ts';
+
+/** First segments that are the whole path. */
+export const FIELDS = ['id', 'kind', 'type', 'scope', 'xid', 'version', 'seq', 'deleted', 'out', 'in', 'outType', 'inType'] as const;
+
+/** First segments that are followed by one of `STAMP_PARTS`. */
+export const STAMPS = ['created', 'modified'] as const;
+export const STAMP_PARTS = ['on', 'by', 'app'] as const;
+
+export type Field = (typeof FIELDS)[number];
+export type Stamp = (typeof STAMPS)[number];
+export type StampPart = (typeof STAMP_PARTS)[number];
+
+export const MAX_PATH_SEGMENTS = 32;
+export const MAX_SEGMENT_CHARACTERS = 1024;
+
+/** A path taken apart. */
+export type Place =
+  | { readonly of: 'field'; readonly field: Field }
+  | { readonly of: 'stamp'; readonly stamp: Stamp; readonly part: StampPart }
+  | { readonly of: 'attribute'; readonly keys: readonly string[] };
+
+/** Takes a path apart; undefined if the grammar of `Path` does not know it. */
+export function placeOf(path: Path): Place | undefined {
+  const [first, second] = path;
+  if (path.length === 1) {
+    const field = FIELDS.find((name) => name === first);
+    return field === undefined ? undefined : { of: 'field', field };
+  }
+  if (first === 'attributes' && path.length > 1) return { of: 'attribute', keys: path.slice(1) };
+  if (path.length !== 2) return undefined;
+  const stamp = STAMPS.find((name) => name === first);
+  const part = STAMP_PARTS.find((name) => name === second);
+  return stamp === undefined || part === undefined ? undefined : { of: 'stamp', stamp, part };
+}
+
+/** Compiles a path to a reader. An unknown path reads as absent. */
+export function compilePath(path: Path): (document: Document) => Json | undefined {
+  const place = placeOf(path);
+  if (place === undefined) return () => undefined;
+  switch (place.of) {
+    case 'field': {
+      const { field } = place;
+      return (document) => document[field];
+    }
+    case 'stamp': {
+      const { stamp, part } = place;
+      return (document) => document[stamp][part];
+    }
+    case 'attribute':
+      return compileKeys(place.keys);
+  }
+}
+
+function compileKeys(keys: readonly string[]): (document: Document) => Json | undefined {
+  const [key] = keys;
+  if (keys.length === 1 && key !== undefined) {
+    return ({ attributes }) => (Object.hasOwn(attributes, key) ? attributes[key] : undefined);
+  }
+  return ({ attributes }) => {
+    let value: Json | undefined = attributes;
+    for (const segment of keys) {
+      if (!isObject(value) || !Object.hasOwn(value, segment)) return undefined;
+      value = value[segment];
+    }
+    return value;
+  };
+}

@@ -1,0 +1,241 @@
+import type { Condition, Filter, Path, Position } from './filter.ts';
+import { isObject, type Json, type JsonObject } from './json.ts';
+import { MAX_PATH_SEGMENTS, MAX_SEGMENT_CHARACTERS, placeOf } from './path.ts';
+
+/** A checked value, or one sentence for the client's developer that says what is wrong with it. */
+export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
+
+/** What a filter may cost. Strings are counted in UTF-16 units, over the whole filter where it says total. */
+export const FILTER_LIMITS = {
+  depth: 32,
+  conditions: 1000,
+  /** Items of one `in`. */
+  items: 1000,
+  /** JSON nodes of all values together. */
+  nodes: 20_000,
+  /** Characters of all values, patterns and paths together. */
+  characters: 262_144,
+  patternCharacters: 1024,
+  /** Corners of all polygons together. */
+  corners: 1000,
+} as const;
+
+/**
+ * Checks a filter that came from outside. Accepts only what `Filter` describes, without further keys, within `FILTER_LIMITS`, and
+ * with nothing that PostgreSQL cannot store (NUL, unpaired surrogates, non-finite numbers).
+ *
+ * @param value any value, JSON of any depth included
+ * @returns the same filter, typed; never throws on JSON
+ */
+export function parseFilter(value: unknown): Parsed<Filter> {
+  return parsing(() => new Checker().filter(value, 1));
+}
+
+/** Runs a parser that reports problems by throwing `Problem`; everything else thrown is a bug and passes through. */
+export function parsing<T>(parse: () => T): Parsed<T> {
+  try {
+    return { ok: true, value: parse() };
+  } catch (error) {
+    if (error instanceof Problem) return { ok: false, problem: error.message };
+    throw error;
+  }
+}
+
+/** Why a value was refused; never leaves this library. */
+export class Problem extends Error {}
+
+/** Checks one filter or query and counts what its parts cost together. */
+export class Checker {
+  #conditions = 0;
+  #nodes = 0;
+  #characters = 0;
+  #corners = 0;
+
+  filter(value: unknown, depth: number): Filter {
+    if (depth > FILTER_LIMITS.depth) throw new Problem(`a filter is at most ${FILTER_LIMITS.depth} levels deep`);
+    const object = record(value, 'a filter');
+    if (Object.hasOwn(object, 'all')) return { all: this.#parts(object, 'all', depth) };
+    if (Object.hasOwn(object, 'any')) return { any: this.#parts(object, 'any', depth) };
+    if (Object.hasOwn(object, 'not')) {
+      only(object, ['not']);
+      this.#count();
+      return { not: this.filter(object.not, depth + 1) };
+    }
+    this.#count();
+    return this.#condition(object);
+  }
+
+  path(value: unknown): Path {
+    if (!Array.isArray(value) || value.length === 0 || value.length > MAX_PATH_SEGMENTS) {
+      throw new Problem(`a path is a list of 1 to ${MAX_PATH_SEGMENTS} strings`);
+    }
+    const path = value.map((segment) => {
+      const text = this.text(segment, 'a path segment');
+      if (text.length > MAX_SEGMENT_CHARACTERS) throw new Problem(`a path segment is at most ${MAX_SEGMENT_CHARACTERS} characters long`);
+      return text;
+    });
+    if (placeOf(path) === undefined) throw new Problem(`there is no path ${JSON.stringify(path.slice(0, 2)).slice(0, 200)}`);
+    return path;
+  }
+
+  /** A string that PostgreSQL can store. */
+  text(value: unknown, what: string): string {
+    if (typeof value !== 'string') throw new Problem(`${what} must be a string`);
+    if (value.includes('\0') || !value.isWellFormed()) throw new Problem(`${what} contains NUL or an unpaired surrogate`);
+    this.#characters += value.length;
+    if (this.#characters > FILTER_LIMITS.characters) throw new Problem(`a filter has at most ${FILTER_LIMITS.characters} characters`);
+    return value;
+  }
+
+  position(value: unknown): Position {
+    if (!Array.isArray(value) || value.length < 2) throw new Problem('a position is a list of longitude and latitude');
+    return [within(value[0], 180, 'a longitude'), within(value[1], 90, 'a latitude')];
+  }
+
+  #count(): void {
+    if (++this.#conditions > FILTER_LIMITS.conditions) throw new Problem(`a filter has at most ${FILTER_LIMITS.conditions} conditions`);
+  }
+
+  #parts(object: Record<string, unknown>, key: 'all' | 'any', depth: number): readonly Filter[] {
+    only(object, [key]);
+    this.#count();
+    return list(object[key], FILTER_LIMITS.conditions, `"${key}"`).map((part) => this.filter(part, depth + 1));
+  }
+
+  #condition(object: Record<string, unknown>): Condition {
+    const { test } = object;
+    const path = this.path(object.path);
+    switch (test) {
+      case 'equal':
+      case 'contains':
+        only(object, ['test', 'path', 'value']);
+        return { test, path, value: this.#json(object.value, 1) };
+      case 'in':
+        only(object, ['test', 'path', 'values']);
+        return { test, path, values: list(object.values, FILTER_LIMITS.items, '"values"').map((item) => this.#json(item, 1)) };
+      case 'less':
+      case 'at-most':
+      case 'more':
+      case 'at-least': {
+        only(object, ['test', 'path', 'value']);
+        const value = this.#json(object.value, 1);
+        if (typeof value !== 'number' && typeof value !== 'string' && typeof value !== 'boolean') {
+          throw new Problem(`"${test}" compares with a number, a string or a boolean`);
+        }
+        return { test, path, value };
+      }
+      case 'present':
+        only(object, ['test', 'path']);
+        return { test, path };
+      case 'starts-with':
+      case 'text-less':
+      case 'text-at-most':
+      case 'text-more':
+      case 'text-at-least':
+        only(object, ['test', 'path', 'value']);
+        return { test, path, value: this.text(object.value, '"value"') };
+      case 'text-equal': {
+        const numeric = flag(object, 'numeric');
+        only(object, ['test', 'path', 'value', 'numeric']);
+        return { test, path, value: this.text(object.value, '"value"'), ...(numeric && { numeric }) };
+      }
+      case 'text-words': {
+        const phrase = flag(object, 'phrase');
+        only(object, ['test', 'path', 'value', 'phrase']);
+        return { test, path, value: this.#short(object.value, '"value"'), ...(phrase && { phrase }) };
+      }
+      case 'text-like': {
+        const fold = flag(object, 'fold');
+        only(object, ['test', 'path', 'pattern', 'fold']);
+        return { test, path, pattern: this.#short(object.pattern, '"pattern"'), ...(fold && { fold }) };
+      }
+      case 'near': {
+        only(object, ['test', 'path', 'point', 'maxMeters']);
+        const { maxMeters } = object;
+        if (typeof maxMeters !== 'number' || !Number.isFinite(maxMeters) || maxMeters < 0) {
+          throw new Problem('"maxMeters" must be a number, 0 or more');
+        }
+        return { test, path, point: this.position(object.point), maxMeters };
+      }
+      case 'within': {
+        only(object, ['test', 'path', 'box']);
+        const [west, south, east, north, ...rest] = list(object.box, 4, '"box"');
+        if (rest.length > 0 || north === undefined) throw new Problem('"box" is west, south, east and north');
+        return {
+          test,
+          path,
+          box: [within(west, 180, 'west'), within(south, 90, 'south'), within(east, 180, 'east'), within(north, 90, 'north')],
+        };
+      }
+      case 'inside':
+        only(object, ['test', 'path', 'polygon']);
+        return { test, path, polygon: list(object.polygon, FILTER_LIMITS.corners, '"polygon"').map((ring) => this.#ring(ring)) };
+      default:
+        throw new Problem('a filter has "all", "any", "not" or a known "test"');
+    }
+  }
+
+  #short(value: unknown, what: string): string {
+    const text = this.text(value, what);
+    if (text.length > FILTER_LIMITS.patternCharacters) {
+      throw new Problem(`${what} is at most ${FILTER_LIMITS.patternCharacters} characters long`);
+    }
+    return text;
+  }
+
+  #ring(value: unknown): readonly Position[] {
+    const ring = list(value, FILTER_LIMITS.corners, 'a ring').map((corner) => this.position(corner));
+    this.#corners += ring.length + 1;
+    if (this.#corners > FILTER_LIMITS.corners) throw new Problem(`polygons have at most ${FILTER_LIMITS.corners} corners`);
+    return ring;
+  }
+
+  #json(value: unknown, depth: number): Json {
+    if (depth > FILTER_LIMITS.depth) throw new Problem(`a value is at most ${FILTER_LIMITS.depth} levels deep`);
+    if (++this.#nodes > FILTER_LIMITS.nodes) throw new Problem(`the values of a filter have at most ${FILTER_LIMITS.nodes} parts`);
+    if (value === null || typeof value === 'boolean') return value;
+    if (typeof value === 'string') return this.text(value, 'a value');
+    if (typeof value === 'number') {
+      if (!Number.isFinite(value)) throw new Problem('a number must be finite');
+      return value;
+    }
+    if (Array.isArray(value)) {
+      const elements: readonly unknown[] = value;
+      return elements.map((element) => this.#json(element, depth + 1));
+    }
+    const object = record(value, 'a value');
+    // fromEntries defines keys, so `__proto__` stays a key.
+    return Object.fromEntries(
+      Object.keys(object).map((key): [string, Json] => [this.text(key, 'a key'), this.#json(object[key], depth + 1)]),
+    ) satisfies JsonObject;
+  }
+}
+
+/** An object with these keys at most; a misspelt key must not silently widen a filter. */
+export function only(object: Record<string, unknown>, keys: readonly string[]): void {
+  const stray = Object.keys(object).find((key) => !keys.includes(key));
+  if (stray !== undefined) throw new Problem(`unexpected key ${JSON.stringify(stray.slice(0, 100))}`);
+}
+
+export function record(value: unknown, what: string): Record<string, unknown> {
+  // Narrowing unknown to an object leaves its keys untyped; each is checked as it is read.
+  if (typeof value === 'object' && isObject(value as Json)) return value as Record<string, unknown>;
+  throw new Problem(`${what} must be an object`);
+}
+
+export function list(value: unknown, maxLength: number, what: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw new Problem(`${what} must be a list`);
+  if (value.length > maxLength) throw new Problem(`${what} has at most ${maxLength} items`);
+  return value;
+}
+
+export function flag(object: Record<string, unknown>, key: string): boolean {
+  const value = Object.hasOwn(object, key) ? object[key] : undefined;
+  if (value !== undefined && typeof value !== 'boolean') throw new Problem(`"${key}" must be true or false`);
+  return value === true;
+}
+
+function within(value: unknown, limit: number, what: string): number {
+  if (typeof value !== 'number' || !(Math.abs(value) <= limit)) throw new Problem(`${what} is a number within ±${limit}`);
+  return value;
+}

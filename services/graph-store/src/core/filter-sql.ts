@@ -1,0 +1,232 @@
+import type { Condition, Filter } from '@polyedge/query/filter';
+import type { Json } from '@polyedge/query/json';
+import { parsePattern } from '@polyedge/query/like';
+import { canonicalDecimal, FOLDED_FROM, FOLDED_TO, fold, isDecimal, MAX_DECIMAL_CHARACTERS, SEPARATORS, words } from '@polyedge/query/text';
+import { geoSql } from './geo-sql.ts';
+import { type Source, sourceOf } from './place-sql.ts';
+import type { Parameters } from './sql-parameters.ts';
+
+/** Up to this many values `in` asks the index on the attributes once each. */
+const MAX_INDEXED_VALUES = 32;
+
+/**
+ * Compiles a filter to a condition on table `element` that holds for exactly the rows whose elements the filter's predicate accepts.
+ *
+ * Everything of the filter becomes a bound value or a word of this file. Where the filter does not hold, the result is false or
+ * null; `not` turns both into true. Equality on attributes is phrased as containment, which a GIN index (jsonb_path_ops) answers.
+ *
+ * @param filter one that `parseFilter` accepted
+ * @param parameters takes the values; the caller may have put its own before
+ */
+export function compileFilter(filter: Filter, parameters: Parameters): string {
+  if ('all' in filter) return group(filter.all, ' and ', 'true', parameters);
+  if ('any' in filter) return group(filter.any, ' or ', 'false', parameters);
+  if ('not' in filter) return `((${compileFilter(filter.not, parameters)}) is not true)`;
+  const source = sourceOf(filter.path, parameters);
+  if (source === undefined) return acceptsNull(filter) ? 'true' : 'false';
+  return source.kind === 'json' ? onAttribute(source, filter, parameters) : onColumn(source, filter, parameters);
+}
+
+function group(parts: readonly Filter[], word: string, empty: string, parameters: Parameters): string {
+  return parts.length === 0 ? empty : `(${parts.map((part) => compileFilter(part, parameters)).join(word)})`;
+}
+
+/** Whether a condition holds where there is no value. */
+function acceptsNull(condition: Condition): boolean {
+  return condition.test === 'equal' ? condition.value === null : condition.test === 'in' && condition.values.includes(null);
+}
+
+const OPERATORS = {
+  less: '<',
+  'at-most': '<=',
+  more: '>',
+  'at-least': '>=',
+  'text-less': '<',
+  'text-at-most': '<=',
+  'text-more': '>',
+  'text-at-least': '>=',
+} as const;
+
+type ColumnSource = Exclude<Source, { kind: 'json' }>;
+type JsonSource = Extract<Source, { kind: 'json' }>;
+
+function onColumn(source: ColumnSource, condition: Condition, parameters: Parameters): string {
+  const { kind, sql } = source;
+  switch (condition.test) {
+    case 'equal':
+      return columnEquals(source, condition.value, parameters);
+    case 'in': {
+      const strings = condition.values.filter((value) => typeof value === 'string');
+      const rest = condition.values.filter((value) => typeof value !== 'string' || kind !== 'text');
+      const parts = rest.map((value) => columnEquals(source, value, parameters));
+      if (kind === 'text' && strings.length > 0) parts.push(`${sql} = ${parameters.texts(strings)}`);
+      return parts.length === 0 ? 'false' : `(${parts.join(' or ')})`;
+    }
+    case 'less':
+    case 'at-most':
+    case 'more':
+    case 'at-least': {
+      const { value } = condition;
+      const operator = OPERATORS[condition.test];
+      if (kind === 'text' && typeof value === 'string') return `(${sql} collate "C" ${operator} ${parameters.text(value)})`;
+      if (kind === 'number' && typeof value === 'number') return `(${sql} ${operator} ${parameters.integer(value)})`;
+      if (kind === 'boolean' && typeof value === 'boolean') return `(${sql} ${operator} ${value})`;
+      return 'false';
+    }
+    case 'present':
+      return `(${sql} is not null)`;
+    case 'starts-with':
+      return kind === 'text' ? `starts_with(${sql}, ${parameters.text(condition.value)})` : 'false';
+    case 'contains':
+    case 'near':
+    case 'within':
+    case 'inside':
+      return 'false';
+    case 'text-equal':
+      // A text column compared as it is can use its index.
+      if (kind === 'text' && condition.numeric !== true) return `(${sql} = ${parameters.text(condition.value)})`;
+      break;
+    default:
+  }
+  const text = textTest(condition, parameters);
+  if (kind === 'text') return `(${text(sql)})`;
+  return `(${text(kind === 'number' ? `${sql}::text` : `(case when ${sql} then 'true' else 'false' end)`)})`;
+}
+
+function columnEquals({ kind, sql }: ColumnSource, value: Json, parameters: Parameters): string {
+  if (value === null) return `(${sql} is null)`;
+  if (kind === 'text' && typeof value === 'string') return `(${sql} = ${parameters.text(value)})`;
+  if (kind === 'number' && typeof value === 'number') return `(${sql} = ${parameters.integer(value)})`;
+  if (kind === 'boolean' && typeof value === 'boolean') return `(${sql} = ${value})`;
+  return 'false';
+}
+
+function onAttribute(source: JsonSource, condition: Condition, parameters: Parameters): string {
+  const { sql } = source;
+  switch (condition.test) {
+    case 'equal':
+      return attributeEquals(source, condition.value, parameters);
+    case 'in': {
+      const { values } = condition;
+      if (values.length === 0) return 'false';
+      if (values.length <= MAX_INDEXED_VALUES) {
+        return `(${values.map((value) => attributeEquals(source, value, parameters)).join(' or ')})`;
+      }
+      const set = `any(array(select jsonb_array_elements(${parameters.json(JSON.stringify(values))})))`;
+      return values.includes(null) ? `(coalesce(${sql}, 'null'::jsonb) = ${set})` : `(${sql} = ${set})`;
+    }
+    case 'less':
+    case 'at-most':
+    case 'more':
+    case 'at-least': {
+      const { value } = condition;
+      const operator = OPERATORS[condition.test];
+      if (typeof value === 'number') return whereType(sql, 'number', `${sql}::numeric ${operator} ${parameters.numeric(value)}`);
+      if (typeof value === 'boolean') return whereType(sql, 'boolean', `${sql}::boolean ${operator} ${value}`);
+      return whereType(sql, 'string', `(${sql} #>> '{}') collate "C" ${operator} ${parameters.text(value)}`);
+    }
+    case 'present':
+      return `(jsonb_typeof(${sql}) <> 'null')`;
+    case 'contains':
+      return (
+        `exists (select from jsonb_array_elements(case jsonb_typeof(${sql}) when 'array' then ${sql} else '[]'::jsonb end) ` +
+        `as item(value) where item.value = ${parameters.json(JSON.stringify(condition.value))})`
+      );
+    case 'starts-with':
+      return whereType(sql, 'string', `starts_with(${sql} #>> '{}', ${parameters.text(condition.value)})`);
+    case 'near':
+    case 'within':
+    case 'inside':
+      return geoSql(sql, condition, parameters);
+    case 'text-equal':
+      if (condition.numeric !== true || !isDecimal(condition.value)) return attributeShows(source, condition.value, parameters);
+      break;
+    default:
+  }
+  return (
+    `exists (select from jsonb_array_elements(case jsonb_typeof(${sql}) when 'array' then ${sql} else jsonb_build_array(${sql}) end) ` +
+    "as item(value) cross join lateral (select case jsonb_typeof(item.value) when 'string' then item.value #>> '{}' " +
+    "when 'boolean' then item.value #>> '{}' when 'number' then trim_scale(item.value::numeric)::text end as text offset 0) as shown " +
+    `where ${textTest(condition, parameters)('shown.text')})`
+  );
+}
+
+function whereType(sql: string, type: string, then: string): string {
+  return `(case when jsonb_typeof(${sql}) = '${type}' then ${then} else false end)`;
+}
+
+function attributeEquals({ sql, keys }: JsonSource, value: Json, parameters: Parameters): string {
+  if (value === null) return `(coalesce(jsonb_typeof(${sql}), 'null') = 'null')`;
+  const text = JSON.stringify(value);
+  const contained = `attributes @> ${parameters.json(nested(keys, text))}`;
+  // A scalar inside an object is contained only where it is equal; lists and objects are contained in bigger ones, too.
+  if (typeof value !== 'object') return `(${contained})`;
+  const equal = `${sql} = ${parameters.json(text)}`;
+  return text === '[]' || text === '{}' ? `(${equal})` : `(${contained} and ${equal})`;
+}
+
+/** Text equality as containment of every scalar that has this text, alone or in a list. */
+function attributeShows({ keys }: JsonSource, text: string, parameters: Parameters): string {
+  const scalars = [JSON.stringify(text)];
+  if (text === 'true' || text === 'false') scalars.push(text);
+  if (isDecimal(text) && canonicalDecimal(text) === text) scalars.push(text);
+  const parts = scalars.flatMap((scalar) => [nested(keys, scalar), nested(keys, `[${scalar}]`)]);
+  return `(${parts.map((part) => `attributes @> ${parameters.json(part)}`).join(' or ')})`;
+}
+
+/** The JSON text of a value under a path of keys. */
+function nested(keys: readonly string[], text: string): string {
+  return keys.reduceRight((inner, key) => `{${JSON.stringify(key)}:${inner}}`, text);
+}
+
+/** A test of one text, as a function from the expression that gives it. */
+function textTest(condition: Condition, parameters: Parameters): (text: string) => string {
+  switch (condition.test) {
+    case 'text-equal': {
+      const { value } = condition;
+      if (condition.numeric !== true || !isDecimal(value)) return (text) => `${text} = ${parameters.text(value)}`;
+      return (text) => `(case when ${looksDecimal(text)} then ${text}::numeric = ${parameters.numeric(value)} else false end)`;
+    }
+    case 'text-less':
+    case 'text-at-most':
+    case 'text-more':
+    case 'text-at-least': {
+      const { value } = condition;
+      const operator = OPERATORS[condition.test];
+      const asText = (text: string): string => `${text} collate "C" ${operator} ${parameters.text(value)}`;
+      if (!isDecimal(value)) return asText;
+      const number = parameters.numeric(value);
+      return (text) => `(case when ${looksDecimal(text)} then ${text}::numeric ${operator} ${number} else ${asText(text)} end)`;
+    }
+    case 'text-like': {
+      const folded = condition.fold === true;
+      const pattern = parameters.text(likePattern(folded ? fold(condition.pattern) : condition.pattern));
+      return (text) => `${folded ? foldSql(text) : `${text} collate "C"`} like ${pattern}`;
+    }
+    case 'text-words': {
+      const wanted = words(condition.value);
+      if (wanted.length === 0) return () => 'false';
+      const needles = (condition.phrase === true ? [wanted.join(' ')] : wanted).map((needle) => parameters.text(` ${needle} `));
+      return (text) => {
+        const spaced = `(' ' || regexp_replace(${foldSql(text)}, '[${SEPARATORS}]+', ' ', 'g') || ' ')`;
+        return `(${needles.map((needle) => `strpos(${spaced}, ${needle}) > 0`).join(' and ')})`;
+      };
+    }
+    default:
+      return () => 'false';
+  }
+}
+
+function looksDecimal(text: string): string {
+  return `length(${text}) <= ${MAX_DECIMAL_CHARACTERS} and ${text} ~ '^[+-]?[0-9]+(\\.[0-9]+)?$'`;
+}
+
+function foldSql(text: string): string {
+  return `translate(lower(${text} collate "C"), '${FOLDED_FROM}', '${FOLDED_TO}')`;
+}
+
+function likePattern(pattern: string): string {
+  return parsePattern(pattern)
+    .map((part) => (part === 'any' ? '%' : part === 'one' ? '_' : part.literal.replace(/[\\%_]/g, '\\$&')))
+    .join('');
+}

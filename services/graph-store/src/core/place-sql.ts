@@ -1,0 +1,53 @@
+import type { Path } from '@polyedge/query/filter';
+import { type Field, placeOf, type Stamp, type StampPart } from '@polyedge/query/path';
+import type { Parameters } from './sql-parameters.ts';
+
+/** The expression that reads a path, and what kind of value it gives. */
+export type Source =
+  | { readonly kind: 'text' | 'number' | 'boolean'; readonly sql: string }
+  | { readonly kind: 'json'; readonly sql: string; readonly keys: readonly string[] };
+
+const FIELD_SOURCES: Readonly<Record<Field, Source>> = {
+  id: { kind: 'text', sql: 'id' },
+  kind: { kind: 'text', sql: 'kind' },
+  type: { kind: 'text', sql: 'type' },
+  scope: { kind: 'text', sql: 'scope' },
+  xid: { kind: 'text', sql: 'xid' },
+  version: { kind: 'number', sql: 'version' },
+  seq: { kind: 'number', sql: 'seq' },
+  deleted: { kind: 'boolean', sql: 'deleted' },
+  out: { kind: 'text', sql: 'out_id' },
+  in: { kind: 'text', sql: 'in_id' },
+  outType: { kind: 'text', sql: 'out_type' },
+  inType: { kind: 'text', sql: 'in_type' },
+};
+
+const STAMP_SOURCES: Readonly<Record<Stamp, Readonly<Record<StampPart, Source>>>> = {
+  created: {
+    on: { kind: 'number', sql: 'created_on' },
+    by: { kind: 'text', sql: 'created_by' },
+    app: { kind: 'text', sql: 'created_app' },
+  },
+  modified: {
+    on: { kind: 'number', sql: 'modified_on' },
+    by: { kind: 'text', sql: 'modified_by' },
+    app: { kind: 'text', sql: 'modified_app' },
+  },
+};
+
+/** The source of a path; undefined for a path that its grammar does not know, which reads as absent. */
+export function sourceOf(path: Path, parameters: Parameters): Source | undefined {
+  const place = placeOf(path);
+  if (place === undefined) return undefined;
+  switch (place.of) {
+    case 'field':
+      return FIELD_SOURCES[place.field];
+    case 'stamp':
+      return STAMP_SOURCES[place.stamp][place.part];
+    case 'attribute': {
+      const { keys } = place;
+      // `->` with a text key gives null on lists, unlike `#>`, which would read '0' as a position.
+      return { kind: 'json', sql: `(attributes${keys.map((key) => ` -> ${parameters.text(key)}`).join('')})`, keys };
+    }
+  }
+}

@@ -1,0 +1,132 @@
+import { positionOfCursor, type Query, rankOf, SORTED_CHARACTERS, type Sort, type SortKey } from '@polyedge/query/query';
+import { compileFilter } from './filter-sql.ts';
+import { haversineSql } from './geo-sql.ts';
+import { sourceOf } from './place-sql.ts';
+import { Parameters } from './sql-parameters.ts';
+
+/** One statement: its text holds nothing a client sent, `values` are all strings. */
+export interface Statement {
+  readonly text: string;
+  readonly values: readonly string[];
+}
+
+/** The columns of table `element` that a query returns, in this order. */
+export const ELEMENT_COLUMNS =
+  'id, kind, type, scope, xid, attributes, version, seq, deleted, created_on, created_by, created_app, ' +
+  'modified_on, modified_by, modified_app, out_id, in_id, out_type, in_type';
+
+/**
+ * Compiles a query to one statement over table `element`, restricted to a tenant.
+ *
+ * With `count` it returns one row with one column `count`, ignoring sort, limit, skip and cursor. Otherwise the rows come in the
+ * order of `compareBy`; ask for one more than needed to learn whether there are more. Deleted elements are included unless
+ * the filter excludes them; `fields` is left to the caller.
+ *
+ * @param query one that `parseQuery` accepted; a cursor of another order gives no rows
+ */
+export function compileQuery(tenant: string, query: Query): Statement {
+  const parameters = new Parameters();
+  const where = [`tenant = ${parameters.text(tenant)}`, compileFilter(query.filter, parameters)];
+  if (query.count === true) {
+    return { text: `select count(*) as count from element where ${where.join(' and ')}`, values: parameters.values };
+  }
+  const steps = query.sort.map((sort) => compileSort(sort, parameters));
+  if (query.cursor !== undefined) {
+    const place = positionOfCursor(query.cursor, query.sort);
+    where.push(place === undefined ? 'false' : after(steps, place.keys, place.id, parameters));
+  }
+  const order = [...steps.flatMap((step) => step.order), 'id collate "C" asc'];
+  const text =
+    `select ${ELEMENT_COLUMNS} from element where ${where.join(' and ')} order by ${order.join(', ')} ` +
+    `limit ${parameters.integer(query.limit)} offset ${parameters.integer(query.skip ?? 0)}`;
+  return { text, values: parameters.values };
+}
+
+/** The rows behind a place: behind its first key, or level with it and behind the rest. */
+function after(steps: readonly Step[], keys: readonly SortKey[], id: string, parameters: Parameters): string {
+  return steps.reduceRight(
+    (rest, step, at) => {
+      const key = keys[at] ?? null;
+      return `(${step.behind(key)} or (${step.level(key)} and ${rest}))`;
+    },
+    `(id collate "C" > ${parameters.text(id)})`,
+  );
+}
+
+/** One step of an order in SQL. A key whose type the source cannot have comes from a forged cursor and finds nothing. */
+interface Step {
+  readonly order: readonly string[];
+  readonly behind: (key: SortKey) => string;
+  readonly level: (key: SortKey) => string;
+}
+
+function compileSort({ path, order, near }: Sort, parameters: Parameters): Step {
+  const source = sourceOf(path, parameters);
+  if (source === undefined) return { order: [], behind: () => 'false', level: () => 'true' };
+  if (near !== undefined) {
+    const measure = source.kind === 'json' ? haversineSql(source.sql, near, parameters) : 'null::float8';
+    return nullable(measure, order, (key) => (typeof key === 'number' ? parameters.float(key) : undefined));
+  }
+  switch (source.kind) {
+    case 'text':
+      return nullable(`${source.sql} collate "C"`, order, (key) => (typeof key === 'string' ? parameters.text(key) : undefined));
+    case 'number':
+      return nullable(source.sql, order, (key) => (typeof key === 'number' ? parameters.integer(key) : undefined));
+    case 'boolean':
+      return nullable(source.sql, order, (key) => (typeof key === 'boolean' ? String(key) : undefined));
+    case 'json':
+      return compileJsonSort(source.sql, order, parameters);
+  }
+}
+
+/** An order by one expression of one type; null comes before every value. */
+function nullable(sql: string, order: 'asc' | 'desc', bind: (key: SortKey) => string | undefined): Step {
+  const ascending = order === 'asc';
+  return {
+    order: [ascending ? `${sql} asc nulls first` : `${sql} desc nulls last`],
+    behind: (key) => {
+      if (key === null) return ascending ? `(${sql} is not null)` : 'false';
+      const value = bind(key);
+      if (value === undefined) return 'false';
+      return ascending ? `(${sql} > ${value})` : `(${sql} < ${value} or ${sql} is null)`;
+    },
+    level: (key) => {
+      const value = bind(key);
+      if (key === null) return `(${sql} is null)`;
+      return value === undefined ? 'false' : `(${sql} = ${value})`;
+    },
+  };
+}
+
+/** An order by any JSON value: by the rank of its type, then among numbers and among strings. */
+function compileJsonSort(sql: string, order: 'asc' | 'desc', parameters: Parameters): Step {
+  const rank = `(case jsonb_typeof(${sql}) when 'boolean' then 1 when 'number' then 2 when 'string' then 3 when 'array' then 4 when 'object' then 5 else 0 end)`;
+  const number = `(case jsonb_typeof(${sql}) when 'number' then ${sql}::numeric when 'boolean' then ${sql}::boolean::int::numeric end)`;
+  const text = `(case jsonb_typeof(${sql}) when 'string' then left(${sql} #>> '{}', ${SORTED_CHARACTERS}) end) collate "C"`;
+  const beyond = order === 'asc' ? '>' : '<';
+  /** How a row of the key's type compares with the key; undefined for types without an order of their own. */
+  const compare = (key: SortKey, operator: string): string | undefined => {
+    switch (typeof key) {
+      case 'boolean':
+        return `${number} ${operator} ${parameters.numeric(Number(key))}`;
+      case 'number':
+        return `${number} ${operator} ${parameters.numeric(key)}`;
+      case 'string':
+        return `${text} ${operator} ${parameters.text(key)}`;
+      default:
+        return undefined;
+    }
+  };
+  return {
+    order: [`${rank} ${order}`, `${number} ${order}`, `${text} ${order}`],
+    behind: (key) => {
+      const among = compare(key, beyond);
+      const otherType = `${rank} ${beyond} ${rankOf(key)}`;
+      return among === undefined ? `(${otherType})` : `(${otherType} or (${rank} = ${rankOf(key)} and ${among}))`;
+    },
+    level: (key) => {
+      const among = compare(key, '=');
+      return among === undefined ? `(${rank} = ${rankOf(key)})` : `(${rank} = ${rankOf(key)} and ${among})`;
+    },
+  };
+}
