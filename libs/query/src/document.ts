@@ -24,4 +24,6 @@ export interface Document {
   readonly in?: string | undefined;
   readonly outType?: string | undefined;
   readonly inType?: string | undefined;
+  /** What the change that made this state did (`create`, `delete` …); only where a change is looked at, never in a stored element. */
+  readonly action?: string | undefined;
 }

@@ -232,6 +232,6 @@ function numericForm(text: string): string {
 
 /** What an equality costs before anybody shares it: a flag or a type divides the elements less than an attribute does. */
 function commonness([first = '']: Path, value: Scalar): number {
-  if (typeof value === 'boolean' || first === 'kind' || first === 'deleted') return 3;
+  if (typeof value === 'boolean' || first === 'kind' || first === 'deleted' || first === 'action') return 3;
   return first === 'type' || first === 'scope' || first === 'outType' || first === 'inType' ? 2 : 1;
 }

@@ -27,7 +27,8 @@ export type Condition = TypedCondition | TextCondition | GeoCondition;
 
 /**
  * Where to look: one of `id kind type scope xid version seq deleted out in outType inType`; or `created`/`modified` and one of
- * `on by app`; or `attributes` and one or more keys. Keys reach into objects, never into lists.
+ * `on by app`; or `attributes` and one or more keys. Keys reach into objects, never into lists. `action` is there only where a filter
+ * looks at a change; in a stored element, and so in SQL, it is absent.
  */
 export type Path = readonly string[];
 

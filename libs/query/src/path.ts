@@ -20,12 +20,15 @@ export const MAX_SEGMENT_CHARACTERS = 1024;
 export type Place =
   | { readonly of: 'field'; readonly field: Field }
   | { readonly of: 'stamp'; readonly stamp: Stamp; readonly part: StampPart }
-  | { readonly of: 'attribute'; readonly keys: readonly string[] };
+  | { readonly of: 'attribute'; readonly keys: readonly string[] }
+  /** What a change did: absent in stored elements. */
+  | { readonly of: 'action' };
 
 /** Takes a path apart; undefined if the grammar of `Path` does not know it. */
 export function placeOf(path: Path): Place | undefined {
   const [first, second] = path;
   if (path.length === 1) {
+    if (first === 'action') return { of: 'action' };
     const field = FIELDS.find((name) => name === first);
     return field === undefined ? undefined : { of: 'field', field };
   }
@@ -51,6 +54,8 @@ export function compilePath(path: Path): (document: Document) => Json | undefine
     }
     case 'attribute':
       return compileKeys(place.keys);
+    case 'action':
+      return (document) => document.action;
   }
 }
 

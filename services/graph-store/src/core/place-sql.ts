@@ -49,5 +49,7 @@ export function sourceOf(path: Path, parameters: Parameters): Source | undefined
       // `->` with a text key gives null on lists, unlike `#>`, which would read '0' as a position.
       return { kind: 'json', sql: `(attributes${keys.map((key) => ` -> ${parameters.text(key)}`).join('')})`, keys };
     }
+    case 'action':
+      return undefined;
   }
 }
