@@ -1,0 +1,109 @@
+/** Which rows a request needs before it can be applied. */
+import type { MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
+import { edgeId } from '@polyedge/contracts/element';
+import type { Filter } from '@polyedge/query/filter';
+import { uniqueKeys } from './unique.ts';
+
+/** Whether an id is that of an edge: vertex ids never contain the separator of edge ids. */
+export const isEdgeId = (id: string): boolean => id.includes('$$');
+
+/** Criteria of one operation: find the ids, lock, load (and the adjacency of vertices if they are to be deleted). */
+export interface Criteria {
+  readonly operation: number;
+  readonly filter: Filter;
+  readonly deletes: boolean;
+}
+
+/** All lists are without duplicates. An id may be in `vertices` and in `shared`: the stronger lock counts. */
+export interface Plan {
+  /** Vertices to be locked `for update`. */
+  readonly vertices: readonly string[];
+  /** Vertices to be locked `for share`: ends of edges, holders of schemas. */
+  readonly shared: readonly string[];
+  /** Edges to be locked `for update`. */
+  readonly edges: readonly string[];
+  /** Vertices (all in `vertices` too) whose living edges must be found, locked `for update` and loaded. */
+  readonly adjacency: readonly string[];
+  readonly criteria: readonly Criteria[];
+  /** Unique keys that are known beforehand (`uniqueKeys` of unique.ts); others come as `needs`. */
+  readonly uniqueKeys: readonly string[];
+  /** Contents whose completeness must be looked up. */
+  readonly contents: readonly string[];
+}
+
+/** What a request needs. Needs the request to be valid; costs no look at any row. */
+export function plan(request: Pick<MutationRequest, 'operations'>): Plan {
+  const planner = new Planner();
+  request.operations.forEach((operation, index) => {
+    planner.add(operation, index);
+  });
+  return planner.plan();
+}
+
+class Planner {
+  readonly #vertices = new Set<string>();
+  readonly #shared = new Set<string>();
+  readonly #edges = new Set<string>();
+  readonly #adjacency = new Set<string>();
+  readonly #criteria: Criteria[] = [];
+  readonly #keys = new Set<string>();
+  readonly #contents = new Set<string>();
+
+  plan(): Plan {
+    return {
+      vertices: [...this.#vertices],
+      shared: [...this.#shared],
+      edges: [...this.#edges],
+      adjacency: [...this.#adjacency],
+      criteria: this.#criteria,
+      uniqueKeys: [...this.#keys],
+      contents: [...this.#contents],
+    };
+  }
+
+  add(operation: Operation, index: number): void {
+    switch (operation.op) {
+      case 'create':
+        if (operation.id !== undefined) this.#vertices.add(operation.id);
+        this.#unique(operation, operation.unique);
+        break;
+      case 'connect':
+        this.#shared.add(operation.out).add(operation.in);
+        this.#edges.add(edgeId(operation.out, operation.verb, operation.in));
+        return;
+      case 'update':
+      case 'replace':
+      case 'apply':
+        if (operation.ifMissing?.id !== undefined) this.#vertices.add(operation.ifMissing.id);
+        if (operation.ifMissing !== undefined) this.#unique(operation.ifMissing, operation.unique);
+        this.#target(operation.target, index, false);
+        break;
+      case 'delete':
+        this.#target(operation.target, index, true);
+        break;
+      case 'write-values':
+        this.#target(operation.target, index, false);
+        break;
+      case 'attach':
+        if (operation.content !== null) this.#contents.add(operation.content);
+        this.#target(operation.target, index, false);
+        break;
+    }
+    if (operation.schema !== undefined) this.#shared.add(operation.schema.id);
+  }
+
+  #target(target: Exclude<Operation, { op: 'create' | 'connect' }>['target'], operation: number, deletes: boolean): void {
+    if (!('id' in target)) {
+      this.#criteria.push({ operation, filter: target.where, deletes });
+    } else if (isEdgeId(target.id)) {
+      this.#edges.add(target.id);
+    } else {
+      this.#vertices.add(target.id);
+      if (deletes) this.#adjacency.add(target.id);
+    }
+  }
+
+  #unique(made: { type: string; xid?: string; attributes?: Parameters<typeof uniqueKeys>[2] }, names: readonly string[] = []): void {
+    for (const key of uniqueKeys(made.type, made.xid, made.attributes ?? {}, names)) this.#keys.add(key);
+  }
+}
