@@ -102,16 +102,19 @@ function columnEquals({ kind, sql }: ColumnSource, value: Json, parameters: Para
 }
 
 function onAttribute(source: JsonSource, condition: Condition, parameters: Parameters): string {
-  const { sql } = source;
+  if (condition.test === 'equal') return attributeEquals(source, condition.value, parameters);
+  if (condition.test === 'in' && condition.values.length <= MAX_INDEXED_VALUES) {
+    const parts = condition.values.map((value) => attributeEquals(source, value, parameters));
+    return parts.length === 0 ? 'false' : `(${parts.join(' or ')})`;
+  }
+  if (condition.test === 'text-equal' && !(condition.numeric === true && isDecimal(condition.value))) {
+    return attributeShows(source, condition.value, parameters);
+  }
+  if (condition.test === 'text-words' && words(condition.value).length === 0) return 'false';
+  const sql = source.read();
   switch (condition.test) {
-    case 'equal':
-      return attributeEquals(source, condition.value, parameters);
     case 'in': {
       const { values } = condition;
-      if (values.length === 0) return 'false';
-      if (values.length <= MAX_INDEXED_VALUES) {
-        return `(${values.map((value) => attributeEquals(source, value, parameters)).join(' or ')})`;
-      }
       const set = `any(array(select jsonb_array_elements(${parameters.json(JSON.stringify(values))})))`;
       return values.includes(null) ? `(coalesce(${sql}, 'null'::jsonb) = ${set})` : `(${sql} = ${set})`;
     }
@@ -138,16 +141,18 @@ function onAttribute(source: JsonSource, condition: Condition, parameters: Param
     case 'within':
     case 'inside':
       return geoSql(sql, condition, parameters);
-    case 'text-equal':
-      if (condition.numeric !== true || !isDecimal(condition.value)) return attributeShows(source, condition.value, parameters);
-      break;
     default:
+      return someText(sql, textTest(condition, parameters));
   }
+}
+
+/** Whether the value, or one element of it if it is a list, has a text that passes. */
+function someText(sql: string, passes: (text: string) => string): string {
   return (
     `exists (select from jsonb_array_elements(case jsonb_typeof(${sql}) when 'array' then ${sql} else jsonb_build_array(${sql}) end) ` +
     "as item(value) cross join lateral (select case jsonb_typeof(item.value) when 'string' then item.value #>> '{}' " +
     "when 'boolean' then item.value #>> '{}' when 'number' then trim_scale(item.value::numeric)::text end as text offset 0) as shown " +
-    `where ${textTest(condition, parameters)('shown.text')})`
+    `where ${passes('shown.text')})`
   );
 }
 
@@ -155,14 +160,15 @@ function whereType(sql: string, type: string, then: string): string {
   return `(case when jsonb_typeof(${sql}) = '${type}' then ${then} else false end)`;
 }
 
-function attributeEquals({ sql, keys }: JsonSource, value: Json, parameters: Parameters): string {
-  if (value === null) return `(coalesce(jsonb_typeof(${sql}), 'null') = 'null')`;
+function attributeEquals({ read, keys }: JsonSource, value: Json, parameters: Parameters): string {
+  if (value === null) return `(coalesce(jsonb_typeof(${read()}), 'null') = 'null')`;
   const text = JSON.stringify(value);
+  const equal = (): string => `${read()} = ${parameters.json(text)}`;
+  // Empty lists and objects leave nothing to look up in the index.
+  if (text === '[]' || text === '{}') return `(${equal()})`;
   const contained = `attributes @> ${parameters.json(nested(keys, text))}`;
   // A scalar inside an object is contained only where it is equal; lists and objects are contained in bigger ones, too.
-  if (typeof value !== 'object') return `(${contained})`;
-  const equal = `${sql} = ${parameters.json(text)}`;
-  return text === '[]' || text === '{}' ? `(${equal})` : `(${contained} and ${equal})`;
+  return typeof value === 'object' ? `(${contained} and ${equal()})` : `(${contained})`;
 }
 
 /** Text equality as containment of every scalar that has this text, alone or in a list. */

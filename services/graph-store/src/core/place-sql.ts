@@ -2,10 +2,13 @@ import type { Path } from '@polyedge/query/filter';
 import { type Field, placeOf, type Stamp, type StampPart } from '@polyedge/query/path';
 import type { Parameters } from './sql-parameters.ts';
 
-/** The expression that reads a path, and what kind of value it gives. */
+/**
+ * The expression that reads a path, and what kind of value it gives. `read` binds the keys, so it is called only where its result is
+ * used: PostgreSQL refuses a value that no expression mentions.
+ */
 export type Source =
   | { readonly kind: 'text' | 'number' | 'boolean'; readonly sql: string }
-  | { readonly kind: 'json'; readonly sql: string; readonly keys: readonly string[] };
+  | { readonly kind: 'json'; readonly read: () => string; readonly keys: readonly string[] };
 
 const FIELD_SOURCES: Readonly<Record<Field, Source>> = {
   id: { kind: 'text', sql: 'id' },
@@ -47,7 +50,7 @@ export function sourceOf(path: Path, parameters: Parameters): Source | undefined
     case 'attribute': {
       const { keys } = place;
       // `->` with a text key gives null on lists, unlike `#>`, which would read '0' as a position.
-      return { kind: 'json', sql: `(attributes${keys.map((key) => ` -> ${parameters.text(key)}`).join('')})`, keys };
+      return { kind: 'json', read: () => `(attributes${keys.map((key) => ` -> ${parameters.text(key)}`).join('')})`, keys };
     }
     case 'action':
       return undefined;

@@ -64,7 +64,7 @@ function compileSort({ path, order, near }: Sort, parameters: Parameters): Step 
   const source = sourceOf(path, parameters);
   if (source === undefined) return { order: [], behind: () => 'false', level: () => 'true' };
   if (near !== undefined) {
-    const measure = source.kind === 'json' ? haversineSql(source.sql, near, parameters) : 'null::float8';
+    const measure = source.kind === 'json' ? haversineSql(source.read(), near, parameters) : 'null::float8';
     return nullable(measure, order, (key) => (typeof key === 'number' ? parameters.float(key) : undefined));
   }
   switch (source.kind) {
@@ -75,7 +75,7 @@ function compileSort({ path, order, near }: Sort, parameters: Parameters): Step 
     case 'boolean':
       return nullable(source.sql, order, (key) => (typeof key === 'boolean' ? String(key) : undefined));
     case 'json':
-      return compileJsonSort(source.sql, order, parameters);
+      return compileJsonSort(source.read(), order, parameters);
   }
 }
 
