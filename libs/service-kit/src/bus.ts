@@ -43,7 +43,7 @@ export interface Bus {
    * could not read it), `internal` (the reply breaks its schema). Replies of any size up to 64 MiB arrive whole.
    */
   request<Reply>(
-    channel: RequestChannel<string, never, Reply>,
+    channel: RequestChannel<string, unknown, Reply>,
     subject: string,
     body: unknown,
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal },

@@ -11,6 +11,7 @@ import type { RequestChannel } from '@polyedge/contracts/channel';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
 import type { Interest } from '@polyedge/contracts/interest';
 import type { Principal } from '@polyedge/contracts/principal';
+import type { Document } from '@polyedge/query/document';
 import type { Filter } from '@polyedge/query/filter';
 
 /** Everything that can happen to a conversation. */
@@ -41,8 +42,10 @@ export type Input<In> =
 
 /** What the lane needs to know of a subscription to serve it without its session. Everything that decides whether and what is shown. */
 export interface View {
-  /** Changes whose state before or after does not match are not shown (the `translate` function decides what a crossing means). */
+  /** Changes whose state after does not match are not shown; what is matched is `Protocol.document` of the change. */
   readonly filter: Filter;
+  /** With `either`, a change whose state *before* matches is shown too (`translate` decides what a crossing means). Default `after`. */
+  readonly on?: 'after' | 'either';
   /** Equal shapes give equal frames for one change; a socket gets one frame per (change, shape), however many of its views match. */
   readonly shape: string;
 }
@@ -108,6 +111,8 @@ export interface Protocol<Raw, In, Out> {
   encode(frame: Out): Raw;
   /** The frame that shows a change in a view, or undefined for none. Runs once per group of equal views and change. */
   translate?(change: FullChange, view: View): Out | undefined;
+  /** What the filters of views look at; the state after the change by default. Pure. */
+  document?(change: FullChange): Document;
   /** A new conversation and its first effects. */
   open(opening: Opening): readonly [Session<In, Out>, readonly Effect<Out>[]];
 }

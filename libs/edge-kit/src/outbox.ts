@@ -1,0 +1,172 @@
+/**
+ * What a connection owes its socket, in order, and who flushes it. Frames of one turn of the event loop leave in one write per socket.
+ * While a socket is backed up its frames stay here, where those of an ended subscription can still be taken out.
+ */
+import type { Packet, Wire } from './wire.ts';
+
+/** Whose a queued frame is. A frame whose tag is no longer live when it is about to be written is left out. */
+export interface Tag {
+  readonly live: boolean;
+}
+
+/** A socket that has taken more than this and not passed it on gets no more for now. */
+const HIGH_WATER_BYTES = 256 * 1024;
+/** What one socket gets in one turn. */
+const TURN_BYTES = 1024 * 1024;
+/** How long one turn of flushing may take before it lets others run. */
+const TURN_MS = 8;
+
+export class Outbox<P extends Packet> {
+  readonly #wire: Wire<P>;
+  readonly #flusher: Flusher;
+  #packets: P[] = [];
+  #tags: (Tag | undefined)[] = [];
+  #bytes = 0;
+  /** Filed with the flusher, or waiting for the socket to drain. */
+  #awaited = false;
+  #closed = false;
+
+  constructor(wire: Wire<P>, flusher: Flusher) {
+    this.#wire = wire;
+    this.#flusher = flusher;
+  }
+
+  /** Bytes that have not reached the operating system: queued here and in the socket. */
+  get bytes(): number {
+    return this.#bytes + this.#wire.bufferedBytes;
+  }
+
+  /** Queues a frame behind all earlier ones. */
+  push(packet: P, tag?: Tag): void {
+    if (this.#closed) return;
+    this.#packets.push(packet);
+    this.#tags.push(tag);
+    this.#bytes += packet.bytes;
+    if (this.#awaited) return;
+    this.#awaited = true;
+    this.#flusher.add(this);
+  }
+
+  /** Takes out the frames whose tags are no longer live, so that they stop counting at once. */
+  prune(): void {
+    if (this.#tags.every((tag) => tag === undefined || tag.live)) return;
+    const packets: P[] = [];
+    const tags: (Tag | undefined)[] = [];
+    let bytes = 0;
+    for (const [at, packet] of this.#packets.entries()) {
+      const tag = this.#tags[at];
+      if (tag !== undefined && !tag.live) continue;
+      packets.push(packet);
+      tags.push(tag);
+      bytes += packet.bytes;
+    }
+    this.#packets = packets;
+    this.#tags = tags;
+    this.#bytes = bytes;
+  }
+
+  /** Writes what the socket takes this turn. True when there is more for the next turn. */
+  flush(): boolean {
+    this.#awaited = false;
+    const count = this.#packets.length;
+    if (count === 0 || this.#closed) return false;
+    if (this.#wire.bufferedBytes >= HIGH_WATER_BYTES) {
+      this.#awaited = true;
+      return false;
+    }
+    let bytes = 0;
+    let taken = 0;
+    let skipped = false;
+    while (taken < count && bytes < TURN_BYTES) {
+      const tag = this.#tags[taken];
+      if (tag === undefined || tag.live) bytes += this.#packets[taken]?.bytes ?? 0;
+      else skipped = true;
+      taken += 1;
+    }
+    if (taken === count && !skipped) {
+      const packets = this.#packets;
+      this.#packets = [];
+      this.#tags = [];
+      this.#bytes = 0;
+      this.#wire.write(packets);
+      return false;
+    }
+    const tags = this.#tags.splice(0, taken);
+    const due = this.#packets.splice(0, taken);
+    for (const packet of due) this.#bytes -= packet.bytes;
+    const packets = skipped
+      ? due.filter((_, at) => {
+          const tag = tags[at];
+          return tag === undefined || tag.live;
+        })
+      : due;
+    if (packets.length > 0) this.#wire.write(packets);
+    this.#awaited = this.#packets.length > 0;
+    if (this.#awaited && this.#wire.bufferedBytes >= HIGH_WATER_BYTES) return false;
+    return this.#awaited;
+  }
+
+  /** The socket has passed on what it had. */
+  drained(): void {
+    if (this.#awaited && !this.#closed) this.#flusher.add(this);
+  }
+
+  /** Hands everything to the socket now, whatever it has buffered: a close frame comes next. */
+  flushAll(): void {
+    this.prune();
+    const packets = this.#packets;
+    this.clear();
+    if (packets.length > 0) this.#wire.write(packets);
+  }
+
+  /** Forgets what is queued and takes nothing more. */
+  clear(): void {
+    this.#closed = true;
+    this.#packets = [];
+    this.#tags = [];
+    this.#bytes = 0;
+  }
+}
+
+interface Flushable {
+  flush(): boolean;
+}
+
+/** Flushes all outboxes of a process that got something in this turn of the event loop, once, at its end. */
+export class Flusher {
+  #due = new Set<Flushable>();
+  #scheduled = false;
+  readonly #schedule: (run: () => void) => void;
+
+  /** @param schedule runs a function at the end of the turn; tests give their own */
+  constructor(schedule: (run: () => void) => void = setImmediate) {
+    this.#schedule = schedule;
+  }
+
+  add(outbox: Flushable): void {
+    this.#due.add(outbox);
+    this.#arm();
+  }
+
+  #arm(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#schedule(() => this.#run());
+  }
+
+  #run(): void {
+    this.#scheduled = false;
+    const due = this.#due;
+    this.#due = new Set();
+    const started = performance.now();
+    let done = 0;
+    const rest = due.values();
+    for (const outbox of rest) {
+      if (outbox.flush()) this.#due.add(outbox);
+      done += 1;
+      if (done % 16 === 0 && performance.now() - started > TURN_MS) break;
+    }
+    for (const outbox of rest) this.#due.add(outbox);
+    if (this.#due.size > 0) this.#arm();
+  }
+}
