@@ -47,8 +47,17 @@ export function findProgram(program: Program, report: (line: string) => void = (
   );
 }
 
+/** A Python whose `websocket` module (the client library that HIRO's Python client uses) can be imported; installs it where apt-get may. */
+export function findPython(report: (line: string) => void = () => {}): string {
+  const find = () => ['/usr/bin/python3', 'python3'].find((python) => commandWorks(python, ['-c', 'import websocket']));
+  const python = find() ?? (installDebianPackage('python3-websocket', report) ? find() : undefined);
+  if (python === undefined)
+    throw new Error('Python with the module "websocket" is needed (Debian, Ubuntu: apt-get install python3-websocket).');
+  return python;
+}
+
 /** Makes sure that a Debian package is there whose programs are not called by name (a Python module, say). Returns whether it is. */
-export function installDebianPackage(name: string, report: (line: string) => void): boolean {
+function installDebianPackage(name: string, report: (line: string) => void): boolean {
   const asRoot = rootPrefix();
   if (asRoot === undefined || !commandWorks('apt-get', ['--version'])) return false;
   report(`installing ${name} with apt-get …`);

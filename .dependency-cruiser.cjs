@@ -1,0 +1,148 @@
+// The rule of dependencies (docs/architecture.md). tools/dependency-rule/check.ts runs it, and proves for every rule that it finds the
+// violation planted for it in tools/dependency-rule/fixture.
+
+// swc parses `using` and `await using`, but its visitor (1.16) does not know the statement and gives up on the file: it is like `const`.
+const { Visitor } = require('@swc/core/Visitor.js');
+const visitStatement = Visitor.prototype.visitStatement;
+Visitor.prototype.visitStatement = function visit(statement) {
+  if (statement.type !== 'UsingDeclaration') return visitStatement.call(this, statement);
+  return { ...statement, decls: this.visitVariableDeclarators(statement.decls) };
+};
+
+const test = '(\\.test\\.ts$|/test/|^test/|^bench/)';
+const pure = '^(libs/(contracts|query|session)/src/|services/[^/]+/src/(protocol|core)/)';
+
+/** Matches a package by name, wherever it was found. */
+const packages = (...names) => `(^|node_modules/)(${names.join('|')})(/|$)`;
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-circular',
+      comment: 'Two files that need each other are one subject or hide a third.',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'resolvable',
+      comment: 'Every import leads somewhere, or this check is blind.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'query-stands-alone',
+      comment: 'query imports nothing of ours.',
+      severity: 'error',
+      from: { path: '^libs/query/src/', pathNot: test },
+      to: { path: '^(libs|services|infra|tools)/', pathNot: '^libs/query/' },
+    },
+    {
+      name: 'contracts-need-only-query',
+      comment: 'contracts is what crosses a process border: of ours it knows only the filter AST.',
+      severity: 'error',
+      from: { path: '^libs/contracts/src/', pathNot: test },
+      to: { path: '^(libs|services|infra|tools)/', pathNot: '^libs/(contracts|query)/' },
+    },
+    {
+      name: 'session-needs-only-contracts',
+      severity: 'error',
+      from: { path: '^libs/session/src/', pathNot: test },
+      to: { path: '^(libs|services|infra|tools)/', pathNot: '^libs/(session|contracts|query)/' },
+    },
+    {
+      name: 'pure-without-node-io',
+      comment: 'A pure folder takes values and gives values: no clock, no files, no network, no randomness.',
+      severity: 'error',
+      from: { path: pure, pathNot: test },
+      to: { dependencyTypes: ['core'], pathNot: '^(node:)?(assert|assert/strict|buffer|crypto|string_decoder|url|util)$' },
+    },
+    {
+      name: 'pure-without-packages',
+      comment: 'typebox is behind contracts/src/schema.ts, ajv (schemas of users) in graph-store/src/core; else pure code is ours.',
+      severity: 'error',
+      from: { path: pure, pathNot: test },
+      to: {
+        dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-bundled', 'npm-no-pkg', 'npm-unknown'],
+        pathNot: packages('typebox', 'ajv'),
+      },
+    },
+    {
+      name: 'schema-library-behind-schema',
+      severity: 'error',
+      from: { pathNot: '^libs/contracts/src/schema\\.ts$' },
+      to: { path: packages('typebox', '@sinclair/typebox') },
+    },
+    {
+      name: 'user-schemas-in-graph-store-core',
+      severity: 'error',
+      from: { pathNot: '^services/graph-store/src/core/' },
+      to: { path: packages('ajv') },
+    },
+    {
+      name: 'protocol-without-kits',
+      comment: 'A protocol is a pure machine: the driver carries out its effects and is not known to it.',
+      severity: 'error',
+      from: { path: '^services/[^/]+/src/(protocol|core)/', pathNot: test },
+      to: { path: '^libs/', pathNot: '^libs/(contracts|query|session)/' },
+    },
+    {
+      name: 'services-meet-on-nats',
+      comment: 'A service never imports another one.',
+      severity: 'error',
+      from: { path: '^services/([^/]+)/' },
+      to: { path: '^services/', pathNot: '^services/$1/' },
+    },
+    {
+      name: 'libs-below-services',
+      severity: 'error',
+      from: { path: '^libs/' },
+      to: { path: '^(services|infra|tools|bench|test)/' },
+    },
+    {
+      name: 'testkit-in-tests-only',
+      severity: 'error',
+      from: { pathNot: [test, '^libs/testkit/', '^infra/', '^tools/'] },
+      to: { path: '^libs/testkit/' },
+    },
+    {
+      name: 'subjects-in-contracts-only',
+      comment:
+        'Who sends or listens names a channel; its subject is built in contracts. Their types may travel, and the bus reads tokens back.',
+      severity: 'error',
+      from: { pathNot: ['^libs/contracts/', '^libs/service-kit/src/bus-wire\\.ts$', test] },
+      to: { path: '^libs/contracts/src/subject\\.ts$', dependencyTypesNot: ['type-only', 'type-import'] },
+    },
+    {
+      name: 'nats-behind-the-bus',
+      severity: 'error',
+      from: { pathNot: ['^libs/service-kit/src/nats-bus[^/]*\\.ts$', test] },
+      to: { path: packages('@nats-io') },
+    },
+    {
+      name: 'redis-behind-the-journal',
+      severity: 'error',
+      from: { pathNot: ['^libs/journal/', test] },
+      to: { path: packages('ioredis') },
+    },
+    {
+      name: 'postgres-behind-graph-store',
+      severity: 'error',
+      from: { pathNot: ['^services/graph-store/src/postgres/', '^libs/testkit/src/servers/postgres\\.ts$', test] },
+      to: { path: packages('postgres') },
+    },
+  ],
+  options: {
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: ['^tools/dependency-rule/fixture/'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.mjs', '.cjs', '.js', '.d.ts', '.json'],
+    },
+  },
+};

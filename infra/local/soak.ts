@@ -1,0 +1,4 @@
+// `npm run soak -- NAME [--seconds N] [--seed N]`: a test that goes on until time is up (test/soak/NAME.ts).
+import { runNamed } from './run-named.ts';
+
+runNamed('test/soak', 'npm run soak -- NAME [--seconds N] [--seed N]');

@@ -1,0 +1,37 @@
+import { matchesGlob, relative, resolve } from 'node:path';
+
+/** Test files that need the same things, in the order in which they run: what fails soonest comes first. */
+type TestGroup = { readonly name: string; readonly patterns: readonly string[] };
+
+const root = resolve(import.meta.dirname, '../..');
+
+export const testGroups: readonly TestGroup[] = [
+  { name: 'static checks', patterns: ['tools/static.test.ts'] },
+  {
+    name: 'unit and property tests',
+    patterns: ['tools/*/**/*.test.ts', 'infra/**/*.test.ts', 'libs/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts'],
+  },
+  { name: 'wire tests', patterns: ['libs/*/test/**/*.test.ts', 'services/*/test/**/*.test.ts'] },
+  { name: 'system tests', patterns: ['test/**/*.test.ts'] },
+];
+
+/** Adds up how long the groups took; `lines` gives one line per group that ran. */
+export function groupTimes(): { add(file: string | undefined, ms: number): void; lines(): string[] } {
+  const totals = new Map<string, { ms: number; tests: number }>();
+  return {
+    add(file, ms) {
+      if (file === undefined) return;
+      const path = relative(root, file);
+      const group = testGroups.find(({ patterns }) => patterns.some((pattern) => matchesGlob(path, pattern)));
+      if (group === undefined) return;
+      const total = totals.get(group.name) ?? { ms: 0, tests: 0 };
+      totals.set(group.name, { ms: total.ms + ms, tests: total.tests + 1 });
+    },
+    lines() {
+      return testGroups.flatMap(({ name }) => {
+        const total = totals.get(name);
+        return total === undefined ? [] : [`${name}: ${(total.ms / 1000).toFixed(1)} s of work`];
+      });
+    },
+  };
+}

@@ -1,0 +1,98 @@
+// `npm test [-- WORD… [--name PATTERN]]`: everything, or the test files whose path contains one of the words. One run of Node's test
+// runner does it all, static checks included, so that its closing counts are the whole truth.
+import { globSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Transform } from 'node:stream';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { parseArgs } from 'node:util';
+import { chromiumProgram, findProgram, findPython, natsProgram, redisProgram } from '@polyedge/testkit/servers/find-program';
+import { startNats } from '@polyedge/testkit/servers/nats';
+import { startPostgres } from '@polyedge/testkit/servers/postgres';
+import { startRedis } from '@polyedge/testkit/servers/redis';
+import type { RunningServer } from '@polyedge/testkit/servers/server-process';
+import { sharedServerVariables } from '@polyedge/testkit/servers/shared';
+import { groupTimes, testGroups } from './test-groups.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+/** A file that takes longer hangs. */
+const fileMs = 20 * 60_000;
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { name: { type: 'string' } } });
+const files = testGroups
+  .flatMap(({ patterns }) =>
+    patterns.flatMap((pattern) => globSync(pattern, { cwd: root, exclude: (name) => name.includes('node_modules') }).sort()),
+  )
+  .filter((file) => positionals.length === 0 || positionals.some((word) => file.includes(word)));
+if (files.length === 0) {
+  console.error(`No test file has one of these in its path: ${positionals.join(' ')}`);
+  process.exit(1);
+}
+const sources = files.map((file) => readFileSync(join(root, file), 'utf8')).join('\n');
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
+
+installPrograms();
+await using servers = new AsyncDisposableStack();
+await startShared('nats', /\bsharedNats\b/, startNats);
+await startShared('redis', /\bsharedRedis\b/, startRedis);
+await startShared('postgres', /\bsharedPostgres\b/, () => startPostgres({ settings: { max_connections: '400' } }));
+
+say(`${files.length} test files …`);
+const times = groupTimes();
+const events = run({
+  cwd: root,
+  files: files.map((file) => join(root, file)),
+  // Two at a time even on two cores: most of them wait for a server.
+  concurrency: Math.max(2, availableParallelism() - 1),
+  timeout: fileMs,
+  signal: stop.signal,
+  ...(values.name === undefined ? {} : { testNamePatterns: [values.name] }),
+});
+events.on('test:fail', (event) => {
+  // A failure that the runner expects (todo) does not count as one.
+  if (event.todo === undefined || event.todo === false) process.exitCode = 1;
+});
+const withTimes = new Transform({
+  objectMode: true,
+  transform(
+    event: { type: string; data: { message?: string; nesting?: number; file?: string; details?: { duration_ms?: number } } },
+    _encoding,
+    done,
+  ) {
+    if ((event.type === 'test:pass' || event.type === 'test:fail') && event.data.nesting === 0)
+      times.add(event.data.file, event.data.details?.duration_ms ?? 0);
+    // The runner's own closing counts begin with this line and stay the last thing printed.
+    if (event.type === 'test:diagnostic' && event.data.nesting === 0 && event.data.message?.startsWith('tests ') === true) {
+      for (const message of times.lines()) this.push({ type: 'test:diagnostic', data: { nesting: 0, message } });
+    }
+    done(null, event);
+  },
+});
+const reporter = new spec();
+events.pipe(withTimes).pipe(reporter).pipe(process.stdout, { end: false });
+await new Promise((resolve) => reporter.once('end', resolve));
+if (stop.signal.aborted) process.exitCode = 130;
+
+/** Fetches the programs that the chosen tests start, before they compete for the package manager. */
+function installPrograms(): void {
+  findProgram(natsProgram, say);
+  findProgram(redisProgram, say);
+  if (/\bchromiumProgram\b/.test(sources)) findProgram(chromiumProgram, say);
+  if (/\bfindPython\b/.test(sources)) findPython(say);
+}
+
+async function startShared(kind: keyof typeof sharedServerVariables, needed: RegExp, begin: () => Promise<RunningServer>): Promise<void> {
+  const variable = sharedServerVariables[kind];
+  if (!needed.test(sources) || (process.env[variable] ?? '') !== '') return;
+  const started = performance.now();
+  const server = servers.use(await begin());
+  process.env[variable] = server.url;
+  say(`${kind} for all tests is ready on 127.0.0.1:${server.port} (${Math.round(performance.now() - started)} ms)`);
+}
+
+function say(line: string): void {
+  console.log(`polyedge: ${line}`);
+}
