@@ -1,0 +1,35 @@
+/** Answering one request: the deadline, the body's schema, the handler, its exceptions. Shared by both implementations of the bus. */
+import type { RequestChannel } from '@polyedge/contracts/channel';
+import { failed, type Outcome } from '@polyedge/contracts/errors';
+import type { RequestContext } from './bus.ts';
+import type { BusCounts } from './bus-counts.ts';
+import { parseJson } from './bus-wire.ts';
+import type { Logger } from './log.ts';
+
+/** The outcome of one request. Never rejects: a handler that throws is a bug, logged and answered `internal`. */
+export async function answer<Request, Reply>(
+  channel: RequestChannel<string, Request, Reply>,
+  handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
+  text: string,
+  context: RequestContext,
+  counts: BusCounts,
+  log: Logger,
+): Promise<Outcome<Reply>> {
+  if (context.deadline <= Date.now()) return failed('expired', 'the deadline passed before the request was read');
+  const body = parseJson(text);
+  if (body === undefined) {
+    counts.malformed += 1;
+    return failed('invalid', 'the request is not JSON');
+  }
+  if (!channel.request.test(body)) {
+    counts.malformed += 1;
+    return failed('invalid', channel.request.problem(body));
+  }
+  try {
+    return await handler(body, context);
+  } catch (err) {
+    counts.thrown += 1;
+    log.error({ type: channel.address, err }, 'a bus handler failed');
+    return failed('internal');
+  }
+}

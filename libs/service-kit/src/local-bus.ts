@@ -1,0 +1,331 @@
+/**
+ * The bus inside one process, with the guarantees of the port: for pure tests and for a jssocket-edge that runs alone. Everything that is
+ * sent goes through one queue and is delivered in a later turn of the event loop, in order, as JSON text, so that no two parties share an object.
+ */
+import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Parameters } from '@polyedge/contracts/subject';
+import type { Bus, BusStatus, RequestContext, Responder, Subscription } from './bus.ts';
+import { answer } from './bus-answer.ts';
+import { type BusCounts, newBusCounts } from './bus-counts.ts';
+import {
+  HEADER_ROOM,
+  MAX_IN_HAND,
+  MAX_PENDING,
+  MAX_REPLY_BYTES,
+  MIN_MAX_PAYLOAD,
+  parseJson,
+  subjectFits,
+  tenantAt,
+  tenantIndex,
+} from './bus-wire.ts';
+import { type Logger, silentLog } from './log.ts';
+
+/** A bus of a `LocalNetwork`, whose connection a test can cut. */
+export interface LocalBus extends Bus {
+  readonly counts: Readonly<BusCounts>;
+  /** Loses everything on its way to this bus, as a broken connection does, until `reconnect`. */
+  disconnect(): void;
+  reconnect(): void;
+}
+
+interface Listener {
+  readonly bus: ConnectedLocalBus;
+  readonly pattern: readonly string[];
+  readonly hear: (text: string, subject: string) => void;
+}
+
+interface Answerer {
+  readonly bus: ConnectedLocalBus;
+  readonly pattern: readonly string[];
+  readonly take: (text: string, subject: string, deadline: number, reply: (outcome: Outcome<unknown>) => void) => void;
+}
+
+/** What stands for the NATS server: one per set of buses that hear each other. */
+export class LocalNetwork {
+  readonly #listeners = new Set<Listener>();
+  readonly #answerers = new Set<Answerer>();
+  readonly #log: Logger;
+  #queue: (() => void)[] = [];
+  #scheduled = false;
+  #turn = 0;
+
+  constructor(options: { readonly log?: Logger } = {}) {
+    this.#log = options.log ?? silentLog;
+  }
+
+  /** A connection to it. Whoever answers the same channel is one queue group: only one service answers a channel. */
+  connect(): LocalBus {
+    return new ConnectedLocalBus(this, this.#log);
+  }
+
+  /** Does `work` in a later turn, after everything that was enqueued before. */
+  enqueue(work: () => void): void {
+    this.#queue.push(work);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      const works = this.#queue;
+      this.#queue = [];
+      for (const one of works) one();
+    });
+  }
+
+  listen(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  answer(answerer: Answerer): () => void {
+    this.#answerers.add(answerer);
+    return () => this.#answerers.delete(answerer);
+  }
+
+  deliver(subject: string, text: string): void {
+    const tokens = subject.split('.');
+    for (const listener of [...this.#listeners]) {
+      if (listener.bus.status === 'connected' && matches(listener.pattern, tokens)) listener.hear(text, subject);
+    }
+  }
+
+  /** One of those who answer this subject, in turn. */
+  answererOf(subject: string): Answerer | undefined {
+    const tokens = subject.split('.');
+    const able = [...this.#answerers].filter(({ bus, pattern }) => bus.status === 'connected' && matches(pattern, tokens));
+    this.#turn += 1;
+    return able[this.#turn % Math.max(able.length, 1)];
+  }
+}
+
+/** A bus of a network of its own. */
+export const localBus = (): LocalBus => new LocalNetwork().connect();
+
+class ConnectedLocalBus implements LocalBus {
+  readonly counts = newBusCounts();
+  readonly #network: LocalNetwork;
+  readonly #log: Logger;
+  readonly #waiting = new Set<(outcome: Outcome<never>) => void>();
+  readonly #listeners = new Set<(status: BusStatus) => void>();
+  readonly #responders = new Set<Responder>();
+  readonly #unlisten = new Set<() => void>();
+  #status: BusStatus = 'connected';
+  #closed = false;
+
+  constructor(network: LocalNetwork, log: Logger) {
+    this.#network = network;
+    this.#log = log;
+  }
+
+  get status(): BusStatus {
+    return this.#status;
+  }
+
+  request<Reply>(
+    channel: RequestChannel<string, never, Reply>,
+    subject: string,
+    body: unknown,
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  ): Promise<Outcome<Reply>> {
+    const { signal, timeoutMs } = options;
+    if (this.#status === 'disconnected') return Promise.resolve(failed('unavailable', 'not connected'));
+    if (signal?.aborted === true) return Promise.resolve(failed('unavailable', 'the caller gave up'));
+    if (this.#waiting.size >= MAX_PENDING) return Promise.resolve(failed('busy', 'too many requests are waiting for a reply'));
+    const text = JSON.stringify(body) ?? 'null';
+    if (Buffer.byteLength(text) + HEADER_ROOM > MIN_MAX_PAYLOAD)
+      return Promise.resolve(failed('too-large', 'the request is over the limit'));
+    if (!subjectFits(subject)) return Promise.resolve(failed('too-large', 'the subject is too long'));
+    this.counts.requests += 1;
+    return new Promise((resolve) => {
+      const settle = (outcome: Outcome<Reply>) => {
+        if (!this.#waiting.delete(settle)) return;
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', abort);
+        if (!outcome.ok) this.counts.failures += 1;
+        resolve(outcome);
+      };
+      const timer = setTimeout(() => {
+        this.counts.timeouts += 1;
+        settle(failed('unavailable', 'no answer in time'));
+      }, timeoutMs);
+      const abort = () => settle(failed('unavailable', 'the caller gave up'));
+      signal?.addEventListener('abort', abort, { once: true });
+      this.#waiting.add(settle);
+      const deadline = Date.now() + timeoutMs;
+      this.#network.enqueue(() => {
+        const answerer = this.#network.answererOf(subject);
+        if (answerer === undefined) settle(failed('unavailable', 'nobody answers'));
+        else answerer.take(text, subject, deadline, (outcome) => this.#network.enqueue(() => settle(readReply(channel, outcome))));
+      });
+    });
+  }
+
+  respond<Address extends string, Request, Reply>(
+    channel: RequestChannel<Address, Request, Reply>,
+    handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
+  ): Responder {
+    const index = tenantIndex(channel.address);
+    let inHand = 0;
+    let idle: (() => void) | undefined;
+    let left: (() => void) | undefined;
+    const work = async (text: string, subject: string, deadline: number): Promise<Outcome<unknown>> => {
+      const tenant = tenantAt(subject, index);
+      if (inHand > MAX_IN_HAND) return failed('busy', 'too many requests are in hand');
+      if (index !== -1 && tenant === undefined) return failed('invalid', 'the tenant`s name is too long to be read from a subject');
+      const context: RequestContext = { subject, deadline, tenant, bytes: Buffer.byteLength(text) };
+      return answer(channel, handler, text, context, this.counts, this.#log);
+    };
+    const answerer: Answerer = {
+      bus: this,
+      pattern: channel.pattern({}).split('.'),
+      take: (text, subject, deadline, reply) => {
+        this.counts.heard += 1;
+        inHand += 1;
+        void work(text, subject, deadline).then((outcome) => {
+          inHand -= 1;
+          if (this.#status === 'connected') reply(throughJson(outcome));
+          if (inHand === 0) idle?.();
+        });
+      },
+    };
+    const responder: Responder = {
+      leave: () => {
+        left?.();
+        left = undefined;
+      },
+      join: () => {
+        if (!this.#closed) left ??= this.#network.answer(answerer);
+      },
+      stop: async () => {
+        responder.leave();
+        this.#responders.delete(responder);
+        if (inHand === 0) return;
+        await new Promise<void>((resolve) => {
+          idle = resolve;
+        });
+      },
+    };
+    responder.join();
+    this.#responders.add(responder);
+    return responder;
+  }
+
+  publish<Address extends string, Body>(
+    channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
+    values: Parameters<Address>,
+    body: Body,
+  ): void {
+    if (!this.publishText(channel.subject(values), JSON.stringify(body) ?? 'null')) {
+      this.#log.error({ type: channel.address }, 'an event is over the limits and was not sent');
+    }
+  }
+
+  publishText(subject: string, json: string): boolean {
+    if (Buffer.byteLength(json) > MIN_MAX_PAYLOAD || !subjectFits(subject)) {
+      this.counts.unsent += 1;
+      return false;
+    }
+    if (this.#status === 'disconnected') {
+      this.counts.unsent += 1;
+      return true;
+    }
+    this.counts.published += 1;
+    this.#network.enqueue(() => this.#network.deliver(subject, json));
+    return true;
+  }
+
+  subscribe<Address extends string, Body>(
+    channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
+    subject: string,
+    handler: (body: Body, subject: string, bytes: number) => void,
+  ): Subscription {
+    if (!subjectFits(subject)) throw new Error(`a subject of ${subject.length} characters cannot be subscribed to`);
+    let ended = false;
+    const unlisten = this.#network.listen({
+      bus: this,
+      pattern: subject.split('.'),
+      hear: (text, on) => {
+        if (ended) return;
+        this.counts.heard += 1;
+        const body = parseJson(text);
+        if (body === undefined || !channel.body.test(body)) {
+          this.counts.malformed += 1;
+          return;
+        }
+        try {
+          handler(body, on, Buffer.byteLength(text));
+        } catch (err) {
+          this.counts.thrown += 1;
+          this.#log.error({ type: channel.address, err }, 'a subscription`s handler failed');
+        }
+      },
+    });
+    this.#unlisten.add(unlisten);
+    return {
+      unsubscribe: () => {
+        ended = true;
+        unlisten();
+        this.#unlisten.delete(unlisten);
+      },
+    };
+  }
+
+  async flush(): Promise<Outcome<void>> {
+    if (this.#status === 'disconnected') return failed('unavailable', 'not connected');
+    await new Promise<void>((resolve) => this.#network.enqueue(resolve));
+    return done(undefined);
+  }
+
+  onStatus(listener: (status: BusStatus) => void): Subscription {
+    this.#listeners.add(listener);
+    return { unsubscribe: () => void this.#listeners.delete(listener) };
+  }
+
+  disconnect(): void {
+    if (this.#status === 'disconnected') return;
+    this.counts.disconnects += 1;
+    this.#say('disconnected');
+    for (const settle of [...this.#waiting]) settle(failed('unavailable', 'the connection was lost'));
+  }
+
+  reconnect(): void {
+    if (this.#status === 'connected' || this.#closed) return;
+    this.#say('connected');
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    await Promise.all([...this.#responders].map((responder) => responder.stop()));
+    await this.flush();
+    this.#closed = true;
+    this.#status = 'disconnected';
+    for (const unlisten of this.#unlisten) unlisten();
+    for (const settle of [...this.#waiting]) settle(failed('unavailable', 'the bus was closed'));
+  }
+
+  #say(status: BusStatus): void {
+    this.#status = status;
+    for (const listener of [...this.#listeners]) listener(status);
+  }
+}
+
+const throughJson = (outcome: Outcome<unknown>): Outcome<unknown> => {
+  if (!outcome.ok) return outcome;
+  const text = JSON.stringify(outcome.value) ?? 'null';
+  if (Buffer.byteLength(text) > MAX_REPLY_BYTES) return failed('too-large', 'the reply is over the limit');
+  return done(JSON.parse(text));
+};
+
+function readReply<Reply>(channel: RequestChannel<string, never, Reply>, outcome: Outcome<unknown>): Outcome<Reply> {
+  if (!outcome.ok) return outcome;
+  if (channel.reply.test(outcome.value)) return done(outcome.value);
+  return failed('internal', `the reply breaks its schema at ${channel.reply.problem(outcome.value)}`);
+}
+
+/** NATS' rule: `*` stands for one token, `>` at the end for one or more. */
+function matches(pattern: readonly string[], tokens: readonly string[]): boolean {
+  if (pattern.at(-1) === '>') {
+    return tokens.length >= pattern.length && pattern.slice(0, -1).every((part, at) => part === '*' || part === tokens[at]);
+  }
+  return pattern.length === tokens.length && pattern.every((part, at) => part === '*' || part === tokens[at]);
+}

@@ -1,0 +1,232 @@
+/**
+ * The asking half of the NATS bus: one inbox subscription for all requests of a connection, a table of who waits, and one sweep for all
+ * time-outs. The library's own request keeps a timer per request and takes one reply message only.
+ */
+import { type MsgHdrs, MsgHdrsImpl, type NatsConnection } from '@nats-io/transport-node';
+import type { RequestChannel } from '@polyedge/contracts/channel';
+import { type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { BusCounts } from './bus-counts.ts';
+import {
+  DEADLINE,
+  HEADER_ROOM,
+  MAX_PENDING,
+  MAX_REPLY_BYTES,
+  PART,
+  parseJson,
+  parsePart,
+  readFailure,
+  SERVICE_ERROR_CODE,
+  subjectFits,
+  TRACEPARENT,
+} from './bus-wire.ts';
+import type { Logger } from './log.ts';
+import type { Span, Spans } from './spans.ts';
+
+const SWEEP_MS = 50;
+/** Parts of replies that have not ended yet, over all requests of a connection. */
+const MAX_GATHERED_BYTES = 4 * MAX_REPLY_BYTES;
+
+/** Called after each request with the channel's address, `ok` or the failure's code, and how long it took. */
+export type ObserveRequest = (address: string, result: string, seconds: number) => void;
+
+interface Pending {
+  readonly address: string;
+  readonly subject: string;
+  /** On the monotonic clock, milliseconds. */
+  readonly expiresAt: number;
+  readonly startedAt: number;
+  readonly span: Span | undefined;
+  /** Settles with the reply's JSON value. */
+  readonly reply: (value: unknown) => void;
+  readonly fail: (failure: Failure) => void;
+  parts: Buffer[] | undefined;
+  bytes: number;
+}
+
+export class NatsRequests {
+  readonly #connection: NatsConnection;
+  readonly #inbox: string;
+  readonly #counts: BusCounts;
+  readonly #log: Logger;
+  readonly #spans: Spans | undefined;
+  readonly #observe: ObserveRequest | undefined;
+  readonly #pending = new Map<string, Pending>();
+  #nextToken = 0;
+  #gatheredBytes = 0;
+  #sweep: NodeJS.Timeout | undefined;
+  #refusal: Error | undefined;
+
+  constructor(options: {
+    readonly connection: NatsConnection;
+    /** The inbox prefix, without the last dot. */
+    readonly inbox: string;
+    readonly counts: BusCounts;
+    readonly log: Logger;
+    readonly spans: Spans | undefined;
+    readonly observe: ObserveRequest | undefined;
+  }) {
+    this.#connection = options.connection;
+    this.#inbox = `${options.inbox}.`;
+    this.#counts = options.counts;
+    this.#log = options.log;
+    this.#spans = options.spans;
+    this.#observe = options.observe;
+    this.#connection.subscribe(`${this.#inbox}*`, {
+      // The library's reading loop dies of an exception, without a word.
+      callback: (error, message) => {
+        try {
+          if (error === null) this.#heard(message.subject, message.headers, message.data);
+          else this.#refusal = error;
+        } catch (err) {
+          this.#counts.thrown += 1;
+          this.#log.error({ err }, 'taking a reply failed');
+        }
+      },
+    });
+  }
+
+  /** Set when the server refused the inbox: no reply would ever arrive. */
+  get refusal(): Error | undefined {
+    return this.#refusal;
+  }
+
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  ask<Reply>(
+    channel: RequestChannel<string, never, Reply>,
+    subject: string,
+    body: unknown,
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  ): Promise<Outcome<Reply>> {
+    const { signal } = options;
+    if (signal?.aborted === true) return Promise.resolve(this.#refuse('unavailable', 'the caller gave up'));
+    if (this.#pending.size >= MAX_PENDING) return Promise.resolve(this.#refuse('busy', 'too many requests are waiting for a reply'));
+    const data = Buffer.from(JSON.stringify(body) ?? 'null');
+    const limit = this.#connection.info?.max_payload ?? 0;
+    if (data.length + HEADER_ROOM > limit) {
+      return Promise.resolve(this.#refuse('too-large', `the request has ${data.length} bytes; ${limit - HEADER_ROOM} are possible`));
+    }
+    if (!subjectFits(subject)) return Promise.resolve(this.#refuse('too-large', 'the subject is too long'));
+    return new Promise((resolve) => {
+      const token = (this.#nextToken++).toString(36);
+      const span = this.#spans?.request(channel.address);
+      const startedAt = performance.now();
+      let abort: (() => void) | undefined;
+      const settle = (outcome: Outcome<Reply>) => {
+        this.#pending.delete(token);
+        this.#gatheredBytes -= pending.bytes;
+        if (abort !== undefined) signal?.removeEventListener('abort', abort);
+        const result = outcome.ok ? 'ok' : outcome.failure.code;
+        if (!outcome.ok) this.#counts.failures += 1;
+        span?.end(result);
+        this.#observe?.(channel.address, result, (performance.now() - startedAt) / 1_000);
+        resolve(outcome);
+      };
+      const pending: Pending = {
+        address: channel.address,
+        subject,
+        expiresAt: startedAt + options.timeoutMs,
+        startedAt,
+        span,
+        parts: undefined,
+        bytes: 0,
+        reply: (value) => {
+          if (channel.reply.test(value)) settle({ ok: true, value });
+          else settle(failed('internal', `the reply breaks its schema at ${channel.reply.problem(value)}`));
+        },
+        fail: (failure) => settle({ ok: false, failure }),
+      };
+      this.#pending.set(token, pending);
+      this.#counts.requests += 1;
+      const headers: Record<string, string[]> = { [DEADLINE]: [String(Date.now() + Math.ceil(options.timeoutMs))] };
+      if (span !== undefined) headers[TRACEPARENT] = [span.traceparent];
+      try {
+        this.#connection.publish(subject, data, { reply: this.#inbox + token, headers: MsgHdrsImpl.fromRecord(headers) });
+      } catch (err) {
+        this.#log.warn({ type: channel.address, err }, 'a request could not be sent');
+        pending.fail({ code: 'unavailable', detail: 'the request could not be sent' });
+        return;
+      }
+      if (signal !== undefined) {
+        abort = () => pending.fail({ code: 'unavailable', detail: 'the caller gave up' });
+        signal.addEventListener('abort', abort, { once: true });
+      }
+      this.#sweep ??= setInterval(() => this.#expire(), SWEEP_MS);
+    });
+  }
+
+  /** Ends everything that waits: the connection is gone, and with it, probably, the replies. */
+  failAll(detail: string): void {
+    for (const pending of [...this.#pending.values()]) pending.fail({ code: 'unavailable', detail });
+    this.#expire();
+  }
+
+  /** Ends what was asked on a subject that the server refuses. */
+  failSubject(subject: string): void {
+    for (const pending of [...this.#pending.values()]) {
+      if (pending.subject === subject) pending.fail({ code: 'unavailable', detail: 'the NATS server does not allow this subject' });
+    }
+  }
+
+  #refuse(code: Failure['code'], detail: string): Outcome<never> {
+    this.#counts.failures += 1;
+    return failed(code, detail);
+  }
+
+  #expire(): void {
+    const now = performance.now();
+    for (const pending of this.#pending.values()) {
+      if (pending.expiresAt > now) continue;
+      this.#counts.timeouts += 1;
+      pending.fail({ code: 'unavailable', detail: 'no answer in time' });
+    }
+    if (this.#pending.size > 0 || this.#sweep === undefined) return;
+    clearInterval(this.#sweep);
+    this.#sweep = undefined;
+  }
+
+  #heard(subject: string, headers: MsgHdrs | undefined, data: Uint8Array): void {
+    const pending = this.#pending.get(subject.slice(this.#inbox.length));
+    if (pending === undefined) {
+      this.#counts.lateReplies += 1;
+      return;
+    }
+    this.#counts.replies += 1;
+    const part = headers?.get(PART) ?? '';
+    if (part !== '') this.#part(pending, part, data);
+    else if (headers?.code === 503 && data.length === 0) pending.fail({ code: 'unavailable', detail: 'nobody answers' });
+    else if (headers?.has(SERVICE_ERROR_CODE) === true) pending.fail(readFailure(parseJson(textOf(data))));
+    else this.#whole(pending, textOf(data));
+  }
+
+  #whole(pending: Pending, text: string): void {
+    const value = parseJson(text);
+    if (value === undefined) pending.fail({ code: 'internal', detail: 'the reply is not JSON' });
+    else pending.reply(value);
+  }
+
+  #part(pending: Pending, header: string, data: Uint8Array): void {
+    const part = parsePart(header);
+    pending.parts ??= [];
+    // One connection's messages arrive in order, so anything else means that some were lost.
+    if (part === undefined || part.index !== pending.parts.length) {
+      pending.fail({ code: 'unavailable', detail: 'a part of the reply was lost' });
+      return;
+    }
+    pending.bytes += data.length;
+    this.#gatheredBytes += data.length;
+    if (pending.bytes > MAX_REPLY_BYTES || this.#gatheredBytes > MAX_GATHERED_BYTES) {
+      pending.fail({ code: 'too-large', detail: 'the reply is over the limit' });
+      return;
+    }
+    // A copy: the library's view belongs to its reading buffer.
+    pending.parts.push(Buffer.from(data));
+    if (part.index + 1 === part.count) this.#whole(pending, Buffer.concat(pending.parts).toString('utf8'));
+  }
+}
+
+export function textOf(data: Uint8Array): string {
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8');
+}

@@ -1,0 +1,170 @@
+/** The answering half of the NATS bus: one queue subscription, its requests in hand, and replies of any size. */
+import {
+  type Msg,
+  MsgHdrsImpl,
+  type NatsConnection,
+  type Subscription as NatsSubscription,
+  PermissionViolationError,
+} from '@nats-io/transport-node';
+import type { RequestChannel } from '@polyedge/contracts/channel';
+import { type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { RequestContext, Responder } from './bus.ts';
+import { answer } from './bus-answer.ts';
+import type { BusCounts } from './bus-counts.ts';
+import {
+  DEADLINE,
+  DEFAULT_DEADLINE_MS,
+  errorText,
+  MAX_IN_HAND,
+  MAX_REPLY_BYTES,
+  numberOf,
+  PART,
+  PART_BYTES,
+  SERVICE_ERROR,
+  SERVICE_ERROR_CODE,
+  TRACEPARENT,
+  tenantAt,
+  tenantIndex,
+} from './bus-wire.ts';
+import type { Logger } from './log.ts';
+import { textOf } from './nats-bus-requests.ts';
+import type { Span, Spans } from './spans.ts';
+
+export class NatsResponder<Request, Reply> implements Responder {
+  readonly #connection: NatsConnection;
+  readonly #channel: RequestChannel<string, Request, Reply>;
+  readonly #handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>;
+  readonly #queue: string;
+  readonly #counts: BusCounts;
+  readonly #log: Logger;
+  readonly #spans: Spans | undefined;
+  readonly #pattern: string;
+  readonly #tenantIndex: number;
+  #subscription: NatsSubscription | undefined;
+  /** Subscriptions that have left but may still receive what was on its way. */
+  #leaving: Promise<unknown> = Promise.resolve();
+  #inHand = 0;
+  #idle: (() => void) | undefined;
+
+  constructor(options: {
+    readonly connection: NatsConnection;
+    readonly channel: RequestChannel<string, Request, Reply>;
+    readonly handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>;
+    readonly queue: string;
+    readonly counts: BusCounts;
+    readonly log: Logger;
+    readonly spans: Spans | undefined;
+  }) {
+    this.#connection = options.connection;
+    this.#channel = options.channel;
+    this.#handler = options.handler;
+    this.#queue = options.queue;
+    this.#counts = options.counts;
+    this.#log = options.log;
+    this.#spans = options.spans;
+    this.#pattern = options.channel.pattern({});
+    this.#tenantIndex = tenantIndex(options.channel.address);
+    this.join();
+  }
+
+  leave(): void {
+    const subscription = this.#subscription;
+    if (subscription === undefined) return;
+    this.#subscription = undefined;
+    if (subscription.isClosed() || this.#connection.isClosed()) return;
+    // Not unsubscribe(): requests that the server has already sent here would be dropped and their callers wait in vain.
+    const left = subscription.drain().catch(() => undefined);
+    this.#leaving = Promise.all([this.#leaving, left]);
+  }
+
+  join(): void {
+    if (this.#subscription !== undefined || this.#connection.isClosed()) return;
+    this.#subscription = this.#connection.subscribe(this.#pattern, {
+      queue: this.#queue,
+      callback: (error, message) => {
+        if (error === null) this.#take(message);
+        else if (error instanceof PermissionViolationError) this.#subscription = undefined;
+      },
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.leave();
+    await this.#leaving;
+    if (this.#inHand === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#idle = resolve;
+    });
+  }
+
+  #take(message: Msg): void {
+    this.#counts.heard += 1;
+    this.#inHand += 1;
+    // The subject and the headers are views into the library's reading buffer: everything is read before the first await.
+    void this.#work(message).catch((err: unknown) => {
+      this.#counts.thrown += 1;
+      this.#log.error({ type: this.#channel.address, err }, 'answering a request failed');
+    });
+  }
+
+  async #work(message: Msg): Promise<void> {
+    const { subject, reply, headers, data } = message;
+    const said = Number(headers?.get(DEADLINE));
+    const context: RequestContext = {
+      subject,
+      deadline: Number.isFinite(said) && said > 0 ? said : Date.now() + DEFAULT_DEADLINE_MS,
+      tenant: tenantAt(subject, this.#tenantIndex),
+      bytes: data.length,
+    };
+    const span = this.#spans?.handler(this.#channel.address, headers?.get(TRACEPARENT) ?? '');
+    let outcome: Outcome<Reply>;
+    try {
+      outcome = await this.#outcome(textOf(data), context, span);
+    } finally {
+      this.#inHand -= 1;
+      if (this.#inHand === 0) this.#idle?.();
+    }
+    span?.end(outcome.ok ? 'ok' : outcome.failure.code);
+    if (reply !== undefined && reply !== '') this.#reply(reply, outcome);
+  }
+
+  #outcome(text: string, context: RequestContext, span: Span | undefined): Promise<Outcome<Reply>> {
+    if (this.#inHand > MAX_IN_HAND) return Promise.resolve(failed('busy', 'too many requests are in hand'));
+    if (this.#tenantIndex !== -1 && context.tenant === undefined) {
+      return Promise.resolve(failed('invalid', 'the tenant`s name is too long to be read from a subject'));
+    }
+    const work = () => answer(this.#channel, this.#handler, text, context, this.#counts, this.#log);
+    return span === undefined ? work() : span.run(work);
+  }
+
+  #reply(to: string, outcome: Outcome<Reply>): void {
+    if (this.#connection.isClosed()) {
+      this.#counts.unsent += 1;
+      return;
+    }
+    if (!outcome.ok) {
+      this.#replyFailure(to, outcome.failure);
+      return;
+    }
+    const bytes = Buffer.from(JSON.stringify(outcome.value) ?? 'null');
+    if (bytes.length <= PART_BYTES) {
+      this.#connection.publish(to, bytes);
+      return;
+    }
+    if (bytes.length > MAX_REPLY_BYTES) {
+      this.#replyFailure(to, { code: 'too-large', detail: `the reply has ${bytes.length} bytes` });
+      return;
+    }
+    const count = Math.ceil(bytes.length / PART_BYTES);
+    for (let index = 0; index < count; index += 1) {
+      const headers = MsgHdrsImpl.fromRecord({ [PART]: [`${index}/${count}`] });
+      this.#connection.publish(to, bytes.subarray(index * PART_BYTES, (index + 1) * PART_BYTES), { headers });
+    }
+  }
+
+  #replyFailure(to: string, failure: Failure): void {
+    const { code, detail, retryAfterMs } = failure;
+    const headers = MsgHdrsImpl.fromRecord({ [SERVICE_ERROR]: [errorText(code)], [SERVICE_ERROR_CODE]: [String(numberOf[code])] });
+    this.#connection.publish(to, JSON.stringify({ code, detail: detail?.slice(0, 4_096), retryAfterMs }), { headers });
+  }
+}

@@ -1,0 +1,404 @@
+/** The bus over NATS. With `nats-bus-requests.ts` and `nats-bus-responder.ts` the only code that knows the NATS library. */
+import { randomBytes } from 'node:crypto';
+import {
+  AuthorizationError,
+  type ConnectionOptions,
+  connect,
+  credsAuthenticator,
+  type NatsConnection,
+  nkeyAuthenticator,
+  PermissionViolationError,
+} from '@nats-io/transport-node';
+import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Parameters } from '@polyedge/contracts/subject';
+import type { Bus, BusStatus, RequestContext, Responder, Subscription } from './bus.ts';
+import { type BusCounts, newBusCounts } from './bus-counts.ts';
+import { MIN_MAX_PAYLOAD, parseJson, subjectFits } from './bus-wire.ts';
+import { type Logger, silentLog } from './log.ts';
+import { NatsRequests, type ObserveRequest, textOf } from './nats-bus-requests.ts';
+import { NatsResponder } from './nats-bus-responder.ts';
+import type { Spans } from './spans.ts';
+
+/** How a service proves to NATS who it is: nothing, or one of these. */
+export type NatsCredentials =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'password'; readonly user: string; readonly password: string }
+  | { readonly kind: 'nkey'; readonly seed: string }
+  /** The text of a `.creds` file. */
+  | { readonly kind: 'creds'; readonly text: string };
+
+export interface NatsBusOptions {
+  /** One URL or several of a cluster, separated by commas: `nats://host:4222`, `tls://host:4222`. A user and password in it count where no credentials are given. */
+  readonly url: string;
+  /** The service's name: queue group, part of the inbox prefix, name of the connection in NATS' own tools. */
+  readonly service: string;
+  /** Distinguishes the replicas of a service; made up unless given. */
+  readonly instance?: string;
+  readonly credentials?: NatsCredentials;
+  /** Files in PEM; TLS is also used when the URL or the server asks for it. */
+  readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string };
+  /** How long to try before giving up when there is no server yet, in milliseconds (default 30,000). */
+  readonly connectMs?: number;
+  readonly log?: Logger;
+  readonly spans?: Spans | undefined;
+  readonly observe?: ObserveRequest | undefined;
+  /** Called when the connection is over for good although nobody closed it: the service cannot go on. */
+  readonly onLost?: (error: Error) => void;
+}
+
+/** The bus with what only NATS has. */
+export interface NatsBus extends Bus {
+  readonly instance: string;
+  readonly counts: Readonly<BusCounts>;
+  /** The largest message that the server takes, in bytes. */
+  readonly maxPayload: number;
+}
+
+const CONNECT_ATTEMPT_MS = 5_000;
+const STOP_MS = 10_000;
+
+/**
+ * Connects. Resolves to a failure with a sentence for the operator when there is no server within `connectMs`, when it refuses the
+ * credentials or the inbox, or when its `max_payload` is under 8 MiB. Afterwards the connection is kept for ever.
+ */
+export async function connectNatsBus(options: NatsBusOptions): Promise<Outcome<NatsBus>> {
+  const instance = options.instance ?? randomBytes(6).toString('hex');
+  const log = options.log ?? silentLog;
+  const disconnected: { notify: () => void } = { notify: () => {} };
+  const connected = await dial(
+    connectionOptions(options, instance, () => disconnected.notify()),
+    options,
+    log,
+  );
+  if (!connected.ok) return connected;
+  const connection = connected.value;
+  const maxPayload = connection.info?.max_payload ?? 0;
+  if (maxPayload < MIN_MAX_PAYLOAD) {
+    await connection.close();
+    return failed(
+      'invalid',
+      `the NATS server takes messages of ${maxPayload} bytes at most, which is too little; set "max_payload: ${MIN_MAX_PAYLOAD}" in its configuration`,
+    );
+  }
+  const bus = new ConnectedBus(connection, options, instance, log);
+  disconnected.notify = () => bus.disconnected();
+  const flushed = await bus.flush(CONNECT_ATTEMPT_MS);
+  if (!flushed.ok || bus.refusal !== undefined) {
+    await bus.close();
+    return flushed.ok ? failed('not-allowed', `the NATS server does not allow the inbox _INBOX.${options.service}.>`) : flushed;
+  }
+  return done(bus);
+}
+
+/** Tries until there is a server: services and NATS start in any order. */
+async function dial(settings: ConnectionOptions, options: NatsBusOptions, log: Logger): Promise<Outcome<NatsConnection>> {
+  const giveUpAt = performance.now() + (options.connectMs ?? 30_000);
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return done(await connect(settings));
+    } catch (error) {
+      if (error instanceof AuthorizationError) return failed('not-allowed', 'the NATS server refuses the credentials');
+      if (performance.now() >= giveUpAt) return failed('unavailable', `no NATS server answers: ${messageOf(error)}`);
+      if (attempt === 0) log.warn({ err: messageOf(error) }, 'waiting for the NATS server');
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+  }
+}
+
+function connectionOptions(options: NatsBusOptions, instance: string, onDisconnect: () => void): ConnectionOptions {
+  const servers = options.url.split(',').map((text) => new URL(text.trim()));
+  const [first] = servers;
+  const inUrl: NatsCredentials =
+    first === undefined || first.username === ''
+      ? { kind: 'none' }
+      : { kind: 'password', user: decodeURIComponent(first.username), password: decodeURIComponent(first.password) };
+  const credentials = options.credentials === undefined || options.credentials.kind === 'none' ? inUrl : options.credentials;
+  const tls = options.tls ?? (servers.some((url) => url.protocol === 'tls:') ? {} : undefined);
+  return {
+    servers: servers.map((url) => url.host),
+    name: `${options.service} ${instance}`,
+    inboxPrefix: `_INBOX.${options.service}.${instance}`,
+    timeout: CONNECT_ATTEMPT_MS,
+    pingInterval: 5_000,
+    maxPingOut: 2,
+    maxReconnectAttempts: -1,
+    // Credentials may be refused for a moment while a server reloads its configuration; a service must not stay away for ever because of it.
+    ignoreAuthErrorAbort: true,
+    // Called by the library when a connection has ended, before it dials the next: the earliest and only synchronous sign of it.
+    reconnectDelayHandler: () => {
+      onDisconnect();
+      return 100 + Math.floor(Math.random() * 400);
+    },
+    noAsyncTraces: true,
+    ...(tls === undefined ? {} : { tls }),
+    ...authentication(credentials),
+  };
+}
+
+function authentication(credentials: NatsCredentials): Partial<ConnectionOptions> {
+  switch (credentials.kind) {
+    case 'none':
+      return {};
+    case 'password':
+      return { user: credentials.user, pass: credentials.password };
+    case 'nkey':
+      return { authenticator: nkeyAuthenticator(new TextEncoder().encode(credentials.seed)) };
+    case 'creds':
+      return { authenticator: credsAuthenticator(new TextEncoder().encode(credentials.text)) };
+  }
+}
+
+class ConnectedBus implements NatsBus {
+  readonly instance: string;
+  readonly counts = newBusCounts();
+  readonly #connection: NatsConnection;
+  readonly #service: string;
+  readonly #log: Logger;
+  readonly #spans: Spans | undefined;
+  readonly #requests: NatsRequests;
+  readonly #responders = new Set<Responder>();
+  readonly #listeners = new Set<(status: BusStatus) => void>();
+  #status: BusStatus = 'connected';
+  #closing = false;
+
+  constructor(connection: NatsConnection, options: NatsBusOptions, instance: string, log: Logger) {
+    this.#connection = connection;
+    this.#service = options.service;
+    this.instance = instance;
+    this.#log = log;
+    this.#spans = options.spans;
+    this.#requests = new NatsRequests({
+      connection,
+      inbox: `_INBOX.${options.service}.${instance}`,
+      counts: this.counts,
+      log,
+      spans: options.spans,
+      observe: options.observe,
+    });
+    void this.#follow();
+    void connection.closed().then((error) => {
+      if (this.#closing) return;
+      this.disconnected();
+      options.onLost?.(error instanceof Error ? error : new Error('the NATS connection ended'));
+    });
+  }
+
+  get refusal(): Error | undefined {
+    return this.#requests.refusal;
+  }
+
+  get status(): BusStatus {
+    return this.#status;
+  }
+
+  get maxPayload(): number {
+    return this.#connection.info?.max_payload ?? MIN_MAX_PAYLOAD;
+  }
+
+  request<Reply>(
+    channel: RequestChannel<string, never, Reply>,
+    subject: string,
+    body: unknown,
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  ): Promise<Outcome<Reply>> {
+    if (this.#status === 'disconnected') {
+      this.counts.failures += 1;
+      return Promise.resolve(failed('unavailable', 'not connected to NATS'));
+    }
+    return this.#requests.ask(channel, subject, body, options);
+  }
+
+  respond<Address extends string, Request, Reply>(
+    channel: RequestChannel<Address, Request, Reply>,
+    handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
+  ): Responder {
+    const responder = new NatsResponder<Request, Reply>({
+      connection: this.#connection,
+      channel,
+      handler,
+      queue: this.#service,
+      counts: this.counts,
+      log: this.#log,
+      spans: this.#spans,
+    });
+    this.#responders.add(responder);
+    return {
+      leave: () => responder.leave(),
+      join: () => responder.join(),
+      stop: () => {
+        this.#responders.delete(responder);
+        return responder.stop();
+      },
+    };
+  }
+
+  publish<Address extends string, Body>(
+    channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
+    values: Parameters<Address>,
+    body: Body,
+  ): void {
+    if (!this.publishText(channel.subject(values), JSON.stringify(body) ?? 'null')) {
+      this.#log.error({ type: channel.address }, 'an event is over the server`s limits and was not sent');
+    }
+  }
+
+  publishText(subject: string, json: string): boolean {
+    const bytes = Buffer.from(json);
+    if (bytes.length > this.maxPayload || !subjectFits(subject)) {
+      this.counts.unsent += 1;
+      return false;
+    }
+    // Without a connection the library would keep messages without a bound and deliver them late.
+    if (this.#status === 'disconnected' || this.#connection.isClosed()) {
+      this.counts.unsent += 1;
+      return true;
+    }
+    this.counts.published += 1;
+    this.#connection.publish(subject, bytes);
+    return true;
+  }
+
+  subscribe<Address extends string, Body>(
+    channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
+    subject: string,
+    handler: (body: Body, subject: string, bytes: number) => void,
+  ): Subscription {
+    if (!subjectFits(subject)) throw new Error(`a subject of ${subject.length} characters cannot be subscribed to`);
+    let ended = false;
+    const subscription = this.#connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (ended || error !== null) return;
+        this.counts.heard += 1;
+        const body = parseJson(textOf(message.data));
+        if (body === undefined || !channel.body.test(body)) {
+          this.counts.malformed += 1;
+          return;
+        }
+        // The library's reading loop dies of an exception, without a word.
+        try {
+          handler(body, message.subject, message.data.length);
+        } catch (err) {
+          this.counts.thrown += 1;
+          this.#log.error({ type: channel.address, err }, 'a subscription`s handler failed');
+        }
+      },
+    });
+    return {
+      unsubscribe: () => {
+        ended = true;
+        if (!subscription.isClosed() && !this.#connection.isClosed()) subscription.unsubscribe();
+      },
+    };
+  }
+
+  async flush(timeoutMs: number): Promise<Outcome<void>> {
+    if (this.#status === 'disconnected' || this.#connection.isClosed()) return failed('unavailable', 'not connected to NATS');
+    const flushed: Promise<Outcome<void>> = this.#connection.flush().then(
+      () => done(undefined),
+      () => failed('unavailable', 'the connection to NATS was lost'),
+    );
+    return within(flushed, timeoutMs, failed('unavailable', 'the NATS server does not answer'));
+  }
+
+  onStatus(listener: (status: BusStatus) => void): Subscription {
+    this.#listeners.add(listener);
+    return { unsubscribe: () => void this.#listeners.delete(listener) };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    const stopped = Promise.all([...this.#responders].map((responder) => responder.stop()));
+    await within(
+      stopped.then(() => undefined),
+      STOP_MS,
+      undefined,
+    );
+    await this.flush(2_000);
+    this.#requests.failAll('the bus was closed');
+    await this.#connection.close();
+    this.#status = 'disconnected';
+  }
+
+  /** The connection has ended. Called before the library dials again. */
+  disconnected(): void {
+    if (this.#status === 'disconnected') return;
+    this.counts.disconnects += 1;
+    if (!this.#closing) this.#log.warn('disconnected from NATS');
+    this.#say('disconnected');
+    this.#requests.failAll('the connection to NATS was lost');
+  }
+
+  #say(status: BusStatus): void {
+    this.#status = status;
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(status);
+      } catch (err) {
+        this.counts.thrown += 1;
+        this.#log.error({ err }, 'a listener to the bus status failed');
+      }
+    }
+  }
+
+  async #follow(): Promise<void> {
+    for await (const status of this.#connection.status()) {
+      switch (status.type) {
+        case 'disconnect':
+          this.disconnected();
+          break;
+        case 'reconnect':
+          this.#reconnected();
+          break;
+        case 'error':
+          this.counts.serverErrors += 1;
+          this.#log.error({ err: status.error }, 'the NATS server reports an error');
+          if (status.error instanceof PermissionViolationError) this.#requests.failSubject(status.error.subject);
+          break;
+        case 'slowConsumer':
+          this.counts.serverErrors += 1;
+          this.#log.error('reading from NATS is too slow');
+          break;
+        case 'staleConnection':
+          this.#log.warn('the NATS server does not answer pings');
+          break;
+        case 'ldm':
+          this.#log.info('the NATS server is about to stop');
+          break;
+        case 'ping':
+        case 'reconnecting':
+        case 'update':
+        case 'forceReconnect':
+        case 'close':
+          break;
+      }
+    }
+  }
+
+  #reconnected(): void {
+    if (this.maxPayload < MIN_MAX_PAYLOAD)
+      this.#log.error(`the NATS server takes messages of ${this.maxPayload} bytes at most: set "max_payload: ${MIN_MAX_PAYLOAD}"`);
+    this.#log.info('connected to NATS again');
+    this.#say('connected');
+  }
+}
+
+/** The promise's value, or `otherwise` after so many milliseconds. */
+function within<Value>(promise: Promise<Value>, ms: number, otherwise: Value): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(otherwise), ms);
+    promise.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error: unknown) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
+  });
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,291 @@
+/** The port's promises, asked of both implementations. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { defineEvent, defineRequest } from '@polyedge/contracts/channel';
+import { done, failed } from '@polyedge/contracts/errors';
+import { T } from '@polyedge/contracts/schema';
+import { startNats } from '@polyedge/testkit/servers/nats';
+import type { Bus } from '../src/bus.ts';
+import { LocalNetwork } from '../src/local-bus.ts';
+import { connectNatsBus } from '../src/nats-bus.ts';
+
+const echo = defineRequest({
+  address: 'pe.cmd.test.echo.v1.{tenant}',
+  summary: 'Answers what it is told.',
+  request: T.Object({ text: T.String(), times: T.Optional(T.Integer()) }),
+  reply: T.Object({ text: T.String(), by: T.String() }),
+  errors: ['not-found'],
+});
+const happened = defineEvent({ address: 'pe.evt.test.happened.v1.{key}', summary: 'Something.', body: T.Object({ n: T.Integer() }) });
+const subject = echo.subject({ tenant: 'acme.com' });
+const timeoutMs = 5_000;
+
+interface World {
+  connect(service: string): Promise<Bus>;
+  end(): Promise<void>;
+}
+
+const worlds: Readonly<Record<string, () => Promise<World>>> = {
+  local: async () => {
+    const network = new LocalNetwork();
+    return { connect: async () => network.connect(), end: async () => {} };
+  },
+  nats: async () => {
+    const nats = await startNats();
+    return {
+      connect: async (service) => {
+        const bus = await connectNatsBus({ url: nats.url, service });
+        if (!bus.ok) throw new Error(bus.failure.detail);
+        return bus.value;
+      },
+      end: () => nats.stop(),
+    };
+  },
+};
+
+/** Resolves when `holds`, which is asked in every turn, does. */
+async function until(holds: () => boolean): Promise<void> {
+  const giveUpAt = performance.now() + 10_000;
+  while (!holds()) {
+    if (performance.now() > giveUpAt) throw new Error('the condition did not come true in time');
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+for (const [name, start] of Object.entries(worlds)) {
+  describe(`the ${name} bus`, () => {
+    let world: World;
+    let asker: Bus;
+    let first: Bus;
+    let second: Bus;
+
+    before(async () => {
+      world = await start();
+      asker = await world.connect('asker');
+      first = await world.connect('answerer');
+      second = await world.connect('answerer');
+    });
+    after(async () => {
+      for (const bus of [asker, first, second]) await bus?.close();
+      await world?.end();
+    });
+
+    test('a request reaches one responder with its tenant and deadline, and its reply comes back', async () => {
+      const seen: unknown[] = [];
+      const responder = first.respond(echo, async (body, context) => {
+        seen.push(context.tenant, context.subject, context.bytes, context.deadline > Date.now());
+        return done({ text: body.text, by: 'first' });
+      });
+      await first.flush(timeoutMs);
+      const outcome = await asker.request(echo, subject, { text: 'hä' }, { timeoutMs });
+      assert.deepEqual(outcome, done({ text: 'hä', by: 'first' }));
+      assert.deepEqual(seen, ['acme.com', subject, Buffer.byteLength('{"text":"hä"}'), true]);
+      await responder.stop();
+    });
+
+    test('the responder`s failure arrives with code, detail and retry time', async () => {
+      const responder = first.respond(echo, async () => ({
+        ok: false,
+        failure: { code: 'limited', detail: 'slow down', retryAfterMs: 70 },
+      }));
+      await first.flush(timeoutMs);
+      const outcome = await asker.request(echo, subject, { text: '' }, { timeoutMs });
+      assert.deepEqual(outcome, { ok: false, failure: { code: 'limited', detail: 'slow down', retryAfterMs: 70 } });
+      await responder.stop();
+    });
+
+    test('a request without responders is unavailable at once', async () => {
+      const began = performance.now();
+      const outcome = await asker.request(echo, subject, { text: '' }, { timeoutMs });
+      assert.equal(outcome.ok ? 'ok' : outcome.failure.code, 'unavailable');
+      assert.ok(performance.now() - began < timeoutMs / 2);
+    });
+
+    test('a request that nobody answers in time, or whose caller gives up, is unavailable', async () => {
+      const end = Promise.withResolvers<void>();
+      const responder = first.respond(echo, async () => {
+        await end.promise;
+        return done({ text: '', by: '' });
+      });
+      await first.flush(timeoutMs);
+      const late = await asker.request(echo, subject, { text: '' }, { timeoutMs: 100 });
+      assert.deepEqual(late, failed('unavailable', 'no answer in time'));
+      const abort = new AbortController();
+      const given = asker.request(echo, subject, { text: '' }, { timeoutMs, signal: abort.signal });
+      abort.abort();
+      assert.deepEqual(await given, failed('unavailable', 'the caller gave up'));
+      end.resolve();
+      await responder.stop();
+    });
+
+    test('a body that breaks the schema is invalid, a thrown error and a wrong reply are internal', async () => {
+      const responder = first.respond(echo, async (body) => {
+        if (body.text === 'throw') throw new Error('a bug');
+        // As a responder of another version might.
+        return done(JSON.parse('{"text":1}'));
+      });
+      await first.flush(timeoutMs);
+      const codes = [];
+      for (const body of [{ text: 1 }, { text: 'throw' }, { text: 'wrong' }]) {
+        const outcome = await asker.request(echo, subject, body, { timeoutMs });
+        codes.push(outcome.ok ? 'ok' : outcome.failure.code);
+      }
+      assert.deepEqual(codes, ['invalid', 'internal', 'internal']);
+      await responder.stop();
+    });
+
+    test('a reply of many MiB arrives whole; one over 64 MiB, and a request over the limit, are too large', async () => {
+      const responder = first.respond(echo, async (body) => done({ text: 'ü'.repeat(body.times ?? 0), by: 'first' }));
+      await first.flush(timeoutMs);
+      const large = await asker.request(echo, subject, { text: '', times: 6_000_000 }, { timeoutMs: 20_000 });
+      assert.equal(large.ok && large.value.text.length, 6_000_000);
+      const over = await asker.request(echo, subject, { text: '', times: 34_000_000 }, { timeoutMs: 20_000 });
+      assert.equal(over.ok ? 'ok' : over.failure.code, 'too-large');
+      const question = await asker.request(echo, subject, { text: 'x'.repeat(8 * 1024 * 1024) }, { timeoutMs });
+      assert.equal(question.ok ? 'ok' : question.failure.code, 'too-large');
+      await responder.stop();
+    });
+
+    test('a responder that leaves gets no more, one that joins again does, and stop waits for what is in hand', async () => {
+      const held = Promise.withResolvers<void>();
+      const at = Promise.withResolvers<void>();
+      const one = first.respond(echo, async () => {
+        at.resolve();
+        await held.promise;
+        return done({ text: '', by: 'first' });
+      });
+      await first.flush(timeoutMs);
+      const slow = asker.request(echo, subject, { text: '' }, { timeoutMs });
+      await at.promise;
+      one.leave();
+      const two = second.respond(echo, async () => done({ text: '', by: 'second' }));
+      await second.flush(timeoutMs);
+      await first.flush(timeoutMs);
+      for (let n = 0; n < 10; n += 1) {
+        const outcome = await asker.request(echo, subject, { text: '' }, { timeoutMs });
+        assert.equal(outcome.ok && outcome.value.by, 'second');
+      }
+      let stopped = false;
+      const stopping = one.stop().then(() => {
+        stopped = true;
+      });
+      await first.flush(timeoutMs);
+      assert.equal(stopped, false);
+      held.resolve();
+      await stopping;
+      assert.equal((await slow).ok, true);
+      await two.stop();
+      one.join();
+      await first.flush(timeoutMs);
+      const again = await asker.request(echo, subject, { text: '' }, { timeoutMs });
+      assert.equal(again.ok && again.value.by, 'first');
+      await one.stop();
+    });
+
+    test('requests in flight while a responder leaves are all answered', async () => {
+      const one = first.respond(echo, async () => done({ text: '', by: 'first' }));
+      const two = second.respond(echo, async () => done({ text: '', by: 'second' }));
+      await first.flush(timeoutMs);
+      await second.flush(timeoutMs);
+      const asked = Array.from({ length: 200 }, () => asker.request(echo, subject, { text: '' }, { timeoutMs }));
+      await asker.flush(timeoutMs);
+      one.leave();
+      const outcomes = await Promise.all(asked);
+      assert.equal(outcomes.filter((outcome) => outcome.ok).length, 200);
+      await one.stop();
+      await two.stop();
+    });
+
+    test('one connection`s messages arrive in order over all subjects, and as values of their own', async () => {
+      const heard: unknown[] = [];
+      const sub = asker.subscribe(happened, happened.pattern({}), (body, on, bytes) => heard.push([body.n, on, bytes]));
+      await asker.flush(timeoutMs);
+      const body = { n: 0 };
+      first.publish(happened, { key: 'a' }, body);
+      body.n = 1;
+      first.publish(happened, { key: 'b.*' }, body);
+      assert.equal(first.publishText(happened.subject({ key: 'c' }), '{"n":2}'), true);
+      await until(() => heard.length === 3);
+      assert.deepEqual(heard, [
+        [0, 'pe.evt.test.happened.v1.a', 7],
+        [1, happened.subject({ key: 'b.*' }), 7],
+        [2, 'pe.evt.test.happened.v1.c', 7],
+      ]);
+      sub.unsubscribe();
+    });
+
+    test('nothing is heard after unsubscribe, and a pattern hears only its own', async () => {
+      const heard: number[] = [];
+      const sub = asker.subscribe(happened, happened.pattern({ key: 'a' }), (body) => {
+        heard.push(body.n);
+        if (body.n === 2) sub.unsubscribe();
+      });
+      const all: number[] = [];
+      const other = asker.subscribe(happened, happened.pattern({}), (body) => all.push(body.n));
+      await asker.flush(timeoutMs);
+      for (const [n, key] of ['a', 'b', 'a', 'a', 'z'].entries()) first.publish(happened, { key }, { n });
+      await until(() => all.includes(4));
+      assert.deepEqual(heard, [0, 2]);
+      other.unsubscribe();
+    });
+
+    test('what is not JSON or breaks the schema is dropped, a handler that throws harms nobody', async () => {
+      const heard: number[] = [];
+      const sub = asker.subscribe(happened, happened.pattern({ key: 'd' }), (body) => {
+        heard.push(body.n);
+        if (body.n === 1) throw new Error('a bug');
+      });
+      await asker.flush(timeoutMs);
+      for (const text of ['{', '{"n":"x"}', '{"n":1}', '{"n":2}']) first.publishText(happened.subject({ key: 'd' }), text);
+      await until(() => heard.includes(2));
+      assert.deepEqual(heard, [1, 2]);
+      sub.unsubscribe();
+    });
+
+    test('a message over the size limit or with too long a subject is refused, and the connection stays', async () => {
+      assert.equal(first.publishText(happened.subject({ key: 'a' }), JSON.stringify('x'.repeat(9 * 1024 * 1024))), false);
+      assert.equal(first.publishText(`pe.evt.test.happened.v1.${'x'.repeat(5_000)}`, '{"n":1}'), false);
+      const outcome = await asker.request(echo, `pe.cmd.test.echo.v1.${'x'.repeat(5_000)}`, { text: '' }, { timeoutMs });
+      assert.equal(outcome.ok ? 'ok' : outcome.failure.code, 'too-large');
+      assert.equal((await first.flush(timeoutMs)).ok, true);
+      assert.equal(first.status, 'connected');
+    });
+
+    test('an expired request is answered without the handler', async () => {
+      let called = 0;
+      const responder = first.respond(echo, async () => {
+        called += 1;
+        return done({ text: '', by: '' });
+      });
+      await first.flush(timeoutMs);
+      const outcome = await asker.request(echo, subject, { text: '' }, { timeoutMs: 0 });
+      assert.equal(outcome.ok, false);
+      await first.flush(timeoutMs);
+      assert.equal(called, 0);
+      await responder.stop();
+    });
+
+    test('close lets what is in hand finish; afterwards requests are unavailable and nothing throws', async () => {
+      const bus = await world.connect('closer');
+      const at = Promise.withResolvers<void>();
+      const held = Promise.withResolvers<void>();
+      bus.respond(echo, async () => {
+        at.resolve();
+        await held.promise;
+        return done({ text: '', by: 'closer' });
+      });
+      await bus.flush(timeoutMs);
+      const asked = asker.request(echo, subject, { text: '' }, { timeoutMs });
+      await at.promise;
+      const closing = bus.close();
+      held.resolve();
+      await closing;
+      assert.deepEqual(await asked, done({ text: '', by: 'closer' }));
+      const outcome = await bus.request(echo, subject, { text: '' }, { timeoutMs });
+      assert.equal(outcome.ok ? 'ok' : outcome.failure.code, 'unavailable');
+      assert.equal(bus.status, 'disconnected');
+      bus.publishText('pe.evt.test.happened.v1.a', '{}');
+      assert.equal((await bus.flush(100)).ok, false);
+    });
+  });
+}
