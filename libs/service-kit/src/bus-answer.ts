@@ -4,7 +4,7 @@ import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { RequestContext } from './bus.ts';
 import type { BusCounts } from './bus-counts.ts';
 import { parseJson } from './bus-wire.ts';
-import type { Logger } from './log.ts';
+import type { Log } from './log.ts';
 
 /** The outcome of one request. Never rejects: a handler that throws is a bug, logged and answered `internal`. */
 export async function answer<Request, Reply>(
@@ -13,7 +13,7 @@ export async function answer<Request, Reply>(
   text: string,
   context: RequestContext,
   counts: BusCounts,
-  log: Logger,
+  log: Log,
 ): Promise<Outcome<Reply>> {
   if (context.deadline <= Date.now()) return failed('expired', 'the deadline passed before the request was read');
   const body = parseJson(text);
@@ -29,7 +29,7 @@ export async function answer<Request, Reply>(
     return await handler(body, context);
   } catch (err) {
     counts.thrown += 1;
-    log.error({ type: channel.address, err }, 'a bus handler failed');
+    log.error('a bus handler failed', { type: channel.address, err });
     return failed('internal');
   }
 }

@@ -19,7 +19,7 @@ import {
   tenantAt,
   tenantIndex,
 } from './bus-wire.ts';
-import { type Logger, silentLog } from './log.ts';
+import { type Log, silentLog } from './log.ts';
 
 /** A bus of a `LocalNetwork`, whose connection a test can cut. */
 export interface LocalBus extends Bus {
@@ -45,12 +45,12 @@ interface Answerer {
 export class LocalNetwork {
   readonly #listeners = new Set<Listener>();
   readonly #answerers = new Set<Answerer>();
-  readonly #log: Logger;
+  readonly #log: Log;
   #queue: (() => void)[] = [];
   #scheduled = false;
   #turn = 0;
 
-  constructor(options: { readonly log?: Logger } = {}) {
+  constructor(options: { readonly log?: Log } = {}) {
     this.#log = options.log ?? silentLog;
   }
 
@@ -104,7 +104,7 @@ export const localBus = (): LocalBus => new LocalNetwork().connect();
 class ConnectedLocalBus implements LocalBus {
   readonly counts = newBusCounts();
   readonly #network: LocalNetwork;
-  readonly #log: Logger;
+  readonly #log: Log;
   readonly #waiting = new Set<(outcome: Outcome<never>) => void>();
   readonly #listeners = new Set<(status: BusStatus) => void>();
   readonly #responders = new Set<Responder>();
@@ -112,7 +112,7 @@ class ConnectedLocalBus implements LocalBus {
   #status: BusStatus = 'connected';
   #closed = false;
 
-  constructor(network: LocalNetwork, log: Logger) {
+  constructor(network: LocalNetwork, log: Log) {
     this.#network = network;
     this.#log = log;
   }
@@ -216,7 +216,7 @@ class ConnectedLocalBus implements LocalBus {
     body: Body,
   ): void {
     if (!this.publishText(channel.subject(values), JSON.stringify(body) ?? 'null')) {
-      this.#log.error({ type: channel.address }, 'an event is over the limits and was not sent');
+      this.#log.error('an event is over the limits and was not sent', { type: channel.address });
     }
   }
 
@@ -256,7 +256,7 @@ class ConnectedLocalBus implements LocalBus {
           handler(body, on, Buffer.byteLength(text));
         } catch (err) {
           this.counts.thrown += 1;
-          this.#log.error({ type: channel.address, err }, 'a subscription`s handler failed');
+          this.#log.error('a subscription`s handler failed', { type: channel.address, err });
         }
       },
     });

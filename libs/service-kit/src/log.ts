@@ -25,21 +25,18 @@ export interface LogFields {
   readonly err?: unknown;
 }
 
-/** Writes one line: pino's own order of arguments. The sentence is for the operator. */
-export interface Write {
-  (fields: LogFields, sentence: string): void;
-  (sentence: string): void;
-}
+/** Writes one line. The sentence is for the operator. */
+export type Write = (sentence: string, fields?: LogFields) => void;
 
 /** What the rest of the system sees of the log. */
-export interface Logger {
+export interface Log {
   readonly debug: Write;
   readonly info: Write;
   readonly warn: Write;
   readonly error: Write;
   readonly fatal: Write;
   /** A log whose lines all carry these fields. */
-  child(fields: LogFields): Logger;
+  with(fields: LogFields): Log;
   /** Writes out what is buffered; call before the process ends. */
   flush(): void;
 }
@@ -54,9 +51,9 @@ export interface LogTarget {
 }
 
 /** A log for one service. Lines are written synchronously, so nothing is lost when the process ends at once. */
-export function createLog(options: { readonly service: string; readonly level: LogLevel; readonly target?: LogTarget }): Logger {
+export function createLog(options: { readonly service: string; readonly level: LogLevel; readonly target?: LogTarget }): Log {
   const stream = options.target ?? pino.destination({ fd: 1, sync: true });
-  return pino(
+  const logger = pino(
     {
       level: options.level,
       base: { service: options.service },
@@ -66,17 +63,30 @@ export function createLog(options: { readonly service: string; readonly level: L
     },
     stream,
   );
+  return wrap(logger);
+}
+
+function wrap(logger: pino.Logger): Log {
+  return {
+    debug: (sentence, fields) => logger.debug(fields ?? {}, sentence),
+    info: (sentence, fields) => logger.info(fields ?? {}, sentence),
+    warn: (sentence, fields) => logger.warn(fields ?? {}, sentence),
+    error: (sentence, fields) => logger.error(fields ?? {}, sentence),
+    fatal: (sentence, fields) => logger.fatal(fields ?? {}, sentence),
+    with: (fields) => wrap(logger.child(fields)),
+    flush: () => logger.flush(),
+  };
 }
 
 const nothing = () => {};
 
 /** A log that writes nothing. */
-export const silentLog: Logger = {
+export const silentLog: Log = {
   debug: nothing,
   info: nothing,
   warn: nothing,
   error: nothing,
   fatal: nothing,
-  child: () => silentLog,
+  with: () => silentLog,
   flush: nothing,
 };

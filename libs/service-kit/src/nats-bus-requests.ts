@@ -19,7 +19,7 @@ import {
   subjectFits,
   TRACEPARENT,
 } from './bus-wire.ts';
-import type { Logger } from './log.ts';
+import type { Log } from './log.ts';
 import type { Span, Spans } from './spans.ts';
 
 const SWEEP_MS = 50;
@@ -47,7 +47,7 @@ export class NatsRequests {
   readonly #connection: NatsConnection;
   readonly #inbox: string;
   readonly #counts: BusCounts;
-  readonly #log: Logger;
+  readonly #log: Log;
   readonly #spans: Spans | undefined;
   readonly #observe: ObserveRequest | undefined;
   readonly #pending = new Map<string, Pending>();
@@ -61,7 +61,7 @@ export class NatsRequests {
     /** The inbox prefix, without the last dot. */
     readonly inbox: string;
     readonly counts: BusCounts;
-    readonly log: Logger;
+    readonly log: Log;
     readonly spans: Spans | undefined;
     readonly observe: ObserveRequest | undefined;
   }) {
@@ -79,7 +79,7 @@ export class NatsRequests {
           else this.#refusal = error;
         } catch (err) {
           this.#counts.thrown += 1;
-          this.#log.error({ err }, 'taking a reply failed');
+          this.#log.error('taking a reply failed', { err });
         }
       },
     });
@@ -145,7 +145,7 @@ export class NatsRequests {
       try {
         this.#connection.publish(subject, data, { reply: this.#inbox + token, headers: MsgHdrsImpl.fromRecord(headers) });
       } catch (err) {
-        this.#log.warn({ type: channel.address, err }, 'a request could not be sent');
+        this.#log.warn('a request could not be sent', { type: channel.address, err });
         pending.fail({ code: 'unavailable', detail: 'the request could not be sent' });
         return;
       }

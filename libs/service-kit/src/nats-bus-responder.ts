@@ -26,7 +26,7 @@ import {
   tenantAt,
   tenantIndex,
 } from './bus-wire.ts';
-import type { Logger } from './log.ts';
+import type { Log } from './log.ts';
 import { textOf } from './nats-bus-requests.ts';
 import type { Span, Spans } from './spans.ts';
 
@@ -36,7 +36,7 @@ export class NatsResponder<Request, Reply> implements Responder {
   readonly #handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>;
   readonly #queue: string;
   readonly #counts: BusCounts;
-  readonly #log: Logger;
+  readonly #log: Log;
   readonly #spans: Spans | undefined;
   readonly #pattern: string;
   readonly #tenantIndex: number;
@@ -52,7 +52,7 @@ export class NatsResponder<Request, Reply> implements Responder {
     readonly handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>;
     readonly queue: string;
     readonly counts: BusCounts;
-    readonly log: Logger;
+    readonly log: Log;
     readonly spans: Spans | undefined;
   }) {
     this.#connection = options.connection;
@@ -103,7 +103,7 @@ export class NatsResponder<Request, Reply> implements Responder {
     // The subject and the headers are views into the library's reading buffer: everything is read before the first await.
     void this.#work(message).catch((err: unknown) => {
       this.#counts.thrown += 1;
-      this.#log.error({ type: this.#channel.address, err }, 'answering a request failed');
+      this.#log.error('answering a request failed', { type: this.#channel.address, err });
     });
   }
 

@@ -15,7 +15,7 @@ import type { Parameters } from '@polyedge/contracts/subject';
 import type { Bus, BusStatus, RequestContext, Responder, Subscription } from './bus.ts';
 import { type BusCounts, newBusCounts } from './bus-counts.ts';
 import { MIN_MAX_PAYLOAD, parseJson, subjectFits } from './bus-wire.ts';
-import { type Logger, silentLog } from './log.ts';
+import { type Log, silentLog } from './log.ts';
 import { NatsRequests, type ObserveRequest, textOf } from './nats-bus-requests.ts';
 import { NatsResponder } from './nats-bus-responder.ts';
 import type { Spans } from './spans.ts';
@@ -40,7 +40,7 @@ export interface NatsBusOptions {
   readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string };
   /** How long to try before giving up when there is no server yet, in milliseconds (default 30,000). */
   readonly connectMs?: number;
-  readonly log?: Logger;
+  readonly log?: Log;
   readonly spans?: Spans | undefined;
   readonly observe?: ObserveRequest | undefined;
   /** Called when the connection is over for good although nobody closed it: the service cannot go on. */
@@ -92,7 +92,7 @@ export async function connectNatsBus(options: NatsBusOptions): Promise<Outcome<N
 }
 
 /** Tries until there is a server: services and NATS start in any order. */
-async function dial(settings: ConnectionOptions, options: NatsBusOptions, log: Logger): Promise<Outcome<NatsConnection>> {
+async function dial(settings: ConnectionOptions, options: NatsBusOptions, log: Log): Promise<Outcome<NatsConnection>> {
   const giveUpAt = performance.now() + (options.connectMs ?? 30_000);
   for (let attempt = 0; ; attempt += 1) {
     try {
@@ -100,7 +100,7 @@ async function dial(settings: ConnectionOptions, options: NatsBusOptions, log: L
     } catch (error) {
       if (error instanceof AuthorizationError) return failed('not-allowed', 'the NATS server refuses the credentials');
       if (performance.now() >= giveUpAt) return failed('unavailable', `no NATS server answers: ${messageOf(error)}`);
-      if (attempt === 0) log.warn({ err: messageOf(error) }, 'waiting for the NATS server');
+      if (attempt === 0) log.warn('waiting for the NATS server', { err: messageOf(error) });
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
   }
@@ -154,7 +154,7 @@ class ConnectedBus implements NatsBus {
   readonly counts = newBusCounts();
   readonly #connection: NatsConnection;
   readonly #service: string;
-  readonly #log: Logger;
+  readonly #log: Log;
   readonly #spans: Spans | undefined;
   readonly #requests: NatsRequests;
   readonly #responders = new Set<Responder>();
@@ -162,7 +162,7 @@ class ConnectedBus implements NatsBus {
   #status: BusStatus = 'connected';
   #closing = false;
 
-  constructor(connection: NatsConnection, options: NatsBusOptions, instance: string, log: Logger) {
+  constructor(connection: NatsConnection, options: NatsBusOptions, instance: string, log: Log) {
     this.#connection = connection;
     this.#service = options.service;
     this.instance = instance;
@@ -239,7 +239,7 @@ class ConnectedBus implements NatsBus {
     body: Body,
   ): void {
     if (!this.publishText(channel.subject(values), JSON.stringify(body) ?? 'null')) {
-      this.#log.error({ type: channel.address }, 'an event is over the server`s limits and was not sent');
+      this.#log.error('an event is over the server`s limits and was not sent', { type: channel.address });
     }
   }
 
@@ -280,7 +280,7 @@ class ConnectedBus implements NatsBus {
           handler(body, message.subject, message.data.length);
         } catch (err) {
           this.counts.thrown += 1;
-          this.#log.error({ type: channel.address, err }, 'a subscription`s handler failed');
+          this.#log.error('a subscription`s handler failed', { type: channel.address, err });
         }
       },
     });
@@ -337,7 +337,7 @@ class ConnectedBus implements NatsBus {
         listener(status);
       } catch (err) {
         this.counts.thrown += 1;
-        this.#log.error({ err }, 'a listener to the bus status failed');
+        this.#log.error('a listener to the bus status failed', { err });
       }
     }
   }
@@ -353,7 +353,7 @@ class ConnectedBus implements NatsBus {
           break;
         case 'error':
           this.counts.serverErrors += 1;
-          this.#log.error({ err: status.error }, 'the NATS server reports an error');
+          this.#log.error('the NATS server reports an error', { err: status.error });
           if (status.error instanceof PermissionViolationError) this.#requests.failSubject(status.error.subject);
           break;
         case 'slowConsumer':
