@@ -1,18 +1,42 @@
-/** Which elements a principal may read, write and hear of. */
+/** Which elements a principal may read, write and hear of: those of its data scopes, and those it owns. */
+import { SYSTEM_SCOPE } from '@polyedge/contracts/element';
 import type { Principal } from '@polyedge/contracts/principal';
-import { EVERYTHING, type Filter } from '@polyedge/query/filter';
+import type { Filter } from '@polyedge/query/filter';
+import { compareAttribute } from './comparison.ts';
 
-/** Elements this principal may read and write: `visible` of reads, `before` and `after` of writes, `ends` of connects. */
-export function visibleTo(_principal: Principal): Filter {
-  return EVERYTHING;
+const NOT_SYSTEM: Filter = { not: { test: 'equal', path: ['scope'], value: SYSTEM_SCOPE } };
+
+/**
+ * Elements this principal may read and write: `visible` of reads, `before` and `after` of writes, `ends` of connects. Accounts and keys are
+ * in the system scope and never among them.
+ */
+export function visibleTo(principal: Principal): Filter {
+  if (principal.scopes.includes('*')) return NOT_SYSTEM;
+  const owned = compareAttribute('ogit/_owner', { is: 'exact', value: principal.account }, principal.tenant);
+  return { all: [NOT_SYSTEM, { any: [inScopes(readable(principal)), owned] }] };
 }
 
-/** Whether the principal may use this data scope. */
-export function mayUseScope(_principal: Principal, _scope: string): boolean {
-  return true;
+/** Whether the principal may use this data scope: create in it, or subscribe to it. */
+export function mayUseScope(principal: Principal, scope: string): boolean {
+  if (scope === SYSTEM_SCOPE) return false;
+  return scope === principal.defaultScope || principal.scopes.includes('*') || principal.scopes.includes(scope);
 }
 
-/** Elements whose events reach a socket, before its own filters: `allscopes`, else the default scope and those subscribed to. */
-export function heardBy(_principal: Principal, _scopes: { readonly all: boolean; readonly subscribed: Iterable<string> }): Filter {
-  return EVERYTHING;
+/**
+ * Elements whose events reach a socket, before its own filters. With `all` (the default of `allscopes`) everything the principal may read;
+ * else its default scope and those subscribed to that it may use (Python client: `subscribe` is for further scopes only).
+ */
+export function heardBy(principal: Principal, scopes: { readonly all: boolean; readonly subscribed: Iterable<string> }): Filter {
+  if (scopes.all) return visibleTo(principal);
+  const wanted = [principal.defaultScope, ...scopes.subscribed].filter((scope) => mayUseScope(principal, scope));
+  return inScopes(wanted);
+}
+
+function readable({ defaultScope, scopes }: Principal): readonly string[] {
+  return [defaultScope, ...scopes];
+}
+
+/** Sorted and without repetitions, so that equal rights give equal filters and share their frames. */
+function inScopes(scopes: readonly string[]): Filter {
+  return { test: 'in', path: ['scope'], values: [...new Set(scopes)].sort() };
 }

@@ -1,0 +1,127 @@
+/**
+ * HIRO's system attributes (`ogit/_…`): what each shows of an element, and where a filter finds it. One table for vertices, jfilter,
+ * Lucene queries and `order`, so that they cannot disagree (HIRO Graph API, sample vertices and edges).
+ */
+import type { Element } from '@polyedge/contracts/element';
+import type { Filter, Path } from '@polyedge/query/filter';
+import type { Json } from '@polyedge/query/json';
+
+/** Where the value of an attribute stands in the documents that filters look at. */
+export interface Source {
+  readonly path: Path;
+  /** `json`: an attribute as somebody wrote it; the others are fields of the element. `opaque`: made for showing, comparable with nothing. */
+  readonly kind: 'text' | 'number' | 'boolean' | 'json' | 'opaque';
+  /** Every element has it. */
+  readonly always?: true;
+  /** Elements that have it, where that is more than the path's being there. */
+  readonly when?: Filter;
+  /** Its value in elements where nobody wrote it. */
+  readonly otherwise?: { readonly path: Path } | 'tenant';
+}
+
+interface SystemAttribute extends Source {
+  /** The value that is shown; undefined if this element has none. */
+  readonly show: (element: Element) => Json | undefined;
+}
+
+const EDGE: Filter = { test: 'equal', path: ['kind'], value: 'edge' };
+const DELETED: Filter = { test: 'equal', path: ['deleted'], value: true };
+
+const always = (path: Path, kind: 'text' | 'number' | 'boolean', show: SystemAttribute['show']): SystemAttribute => ({
+  path,
+  kind,
+  always: true,
+  show,
+});
+const sometimes = (path: Path, show: SystemAttribute['show']): SystemAttribute => ({ path, kind: 'text', show });
+
+/** Attributes that are computed from the element, in the order in which they are shown. No stored attribute takes their place. */
+const SYSTEM: ReadonlyMap<string, SystemAttribute> = new Map([
+  ['ogit/_id', always(['id'], 'text', ({ id }) => id)],
+  ['ogit/_type', always(['type'], 'text', ({ type }) => type)],
+  ['ogit/_graphtype', always(['kind'], 'text', ({ kind }) => kind)],
+  ['ogit/_xid', sometimes(['xid'], ({ xid }) => xid)],
+  ['ogit/_edge-id', { path: ['id'], kind: 'text', when: EDGE, show: ({ kind, id }) => (kind === 'edge' ? id : undefined) }],
+  ['ogit/_out-id', sometimes(['out'], ({ out }) => out)],
+  ['ogit/_in-id', sometimes(['in'], (element) => element.in)],
+  ['ogit/_out-type', sometimes(['outType'], ({ outType }) => outType)],
+  ['ogit/_in-type', sometimes(['inType'], ({ inType }) => inType)],
+  ['ogit/_v', always(['version'], 'number', ({ version }) => version)],
+  ['ogit/_v-id', { path: ['seq'], kind: 'opaque', always: true, show: (element) => versionId(element) }],
+  ['ogit/_created-on', always(['created', 'on'], 'number', ({ created }) => created.on)],
+  ['ogit/_creator', always(['created', 'by'], 'text', ({ created }) => created.by)],
+  ['ogit/_creator-app', always(['created', 'app'], 'text', ({ created }) => created.app)],
+  ['ogit/_modified-on', always(['modified', 'on'], 'number', ({ modified }) => modified.on)],
+  ['ogit/_modified-by', always(['modified', 'by'], 'text', ({ modified }) => modified.by)],
+  ['ogit/_modified-by-app', always(['modified', 'app'], 'text', ({ modified }) => modified.app)],
+  [
+    'ogit/_owner',
+    {
+      path: ['attributes', 'ogit/_owner'],
+      kind: 'json',
+      otherwise: { path: ['created', 'by'] },
+      show: (element) => written(element, 'ogit/_owner') ?? element.created.by,
+    },
+  ],
+  [
+    'ogit/_organization',
+    {
+      path: ['attributes', 'ogit/_organization'],
+      kind: 'json',
+      otherwise: 'tenant',
+      show: (element) => written(element, 'ogit/_organization') ?? element.tenant,
+    },
+  ],
+  ['ogit/_scope', always(['scope'], 'text', ({ scope }) => scope)],
+  ['ogit/_is-deleted', always(['deleted'], 'boolean', ({ deleted }) => deleted)],
+  ['ogit/_deleted-on', whereDeleted(['modified', 'on'], 'number', ({ modified }) => modified.on)],
+  ['ogit/_deleted-by', whereDeleted(['modified', 'by'], 'text', ({ modified }) => modified.by)],
+  ['ogit/_deleted-by-app', whereDeleted(['modified', 'app'], 'text', ({ modified }) => modified.app)],
+]);
+
+/** The computed attributes and their values, those that the element has. */
+export function* systemAttributes(element: Element): Generator<readonly [name: string, value: Json]> {
+  for (const [name, { show }] of SYSTEM) {
+    const value = show(element);
+    if (value !== undefined) yield [name, value];
+  }
+}
+
+export const isComputed = (name: string): boolean => SYSTEM.has(name);
+
+/** Where filters find an attribute. Names that HIRO does not compute are stored attributes, whichever protocol wrote them. */
+export function sourceOf(name: string): Source {
+  return SYSTEM.get(name) ?? { path: ['attributes', name], kind: 'json' };
+}
+
+const ALPHANUMERICS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
+/**
+ * The id of one version, `<ms>-<6 alphanumerics>`: the time of the change and a hash of id and version. The same wherever and whenever it
+ * is computed, so history can be asked for it although nobody stores it.
+ */
+export function versionId({ id, version, modified }: Pick<Element, 'id' | 'version' | 'modified'>): string {
+  // FNV-1a twice with different starts: 35 bits are wanted, one hash has 32.
+  const text = `${version}\0${modified.on}\0${id}`;
+  let rest = BigInt(fnv1a(text, 0x811c9dc5)) * 0x1_0000_0000n + BigInt(fnv1a(text, 0x01234567));
+  let suffix = '';
+  for (let at = 0; at < 6; at += 1) {
+    suffix += ALPHANUMERICS.charAt(Number(rest % 62n));
+    rest /= 62n;
+  }
+  return `${modified.on}-${suffix}`;
+}
+
+function fnv1a(text: string, start: number): number {
+  let hash = start;
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  return hash >>> 0;
+}
+
+function whereDeleted(path: Path, kind: 'text' | 'number', show: SystemAttribute['show']): SystemAttribute {
+  return { path, kind, when: DELETED, show: (element) => (element.deleted ? show(element) : undefined) };
+}
+
+function written({ attributes }: Element, name: string): Json | undefined {
+  return Object.hasOwn(attributes, name) ? (attributes[name] ?? undefined) : undefined;
+}
