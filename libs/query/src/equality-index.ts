@@ -59,7 +59,9 @@ export class FilterIndex<T> {
   match(document: Document, visit: (item: T) => void): void {
     const round = ++this.#round;
     const found: T[] = [];
-    for (const group of this.#scan) if (group.matches(document)) found.push(...group.items);
+    for (const group of this.#scan) {
+      if (group.matches(document)) for (const item of group.items) found.push(item);
+    }
     for (const field of this.#fields.values()) {
       field.lookUp(document, (bucket) => {
         for (const group of bucket) {

@@ -139,3 +139,112 @@ test('pages follow each other in the order of compareBy without gap or repetitio
     { numRuns: runs },
   );
 });
+
+test('nothing a client sends becomes part of the statement', () => {
+  const evil = "x'); drop table element; --";
+  const path = ['attributes', evil];
+  const filter = {
+    all: [
+      { test: 'equal', path, value: evil },
+      { test: 'equal', path, value: { [evil]: [evil] } },
+      { test: 'in', path: ['id'], values: [evil] },
+      { test: 'in', path, values: Array.from({ length: 40 }, (_, at) => evil + at) },
+      { test: 'less', path, value: evil },
+      { test: 'contains', path, value: evil },
+      { test: 'starts-with', path, value: evil },
+      { test: 'present', path },
+      { test: 'text-equal', path, value: evil },
+      { test: 'text-equal', path, value: '77', numeric: true },
+      { test: 'text-less', path: ['type'], value: evil },
+      { test: 'text-like', path, pattern: `${evil}*`, fold: true },
+      { test: 'text-words', path, value: evil },
+      { test: 'near', path, point: [77, 77], maxMeters: 77 },
+      { test: 'within', path, box: [-77, -77, 77, 77] },
+      { test: 'inside', path, polygon: [[[77, 77]]] },
+    ],
+  };
+  const parsed = parseQuery({
+    filter,
+    sort: [
+      { path, order: 'asc' },
+      { path, order: 'desc', near: [77, 77] },
+    ],
+    limit: 77,
+    skip: 77,
+  });
+  assert.ok(parsed.ok, parsed.ok ? '' : parsed.problem);
+  const { text } = compileQuery(evil, parsed.value);
+  assert.ok(!text.includes('drop') && !text.includes('--'));
+  assert.ok(!/[^$]\b77\b/.test(text));
+});
+
+test('a forged cursor finds nothing or another page, but never fails', async () => {
+  await store(fc.sample(documents, { numRuns: 20, seed: 1 }), false);
+  const sort: readonly Sort[] = [
+    { path: ['xid'], order: 'asc' },
+    { path: ['seq'], order: 'desc' },
+    { path: ['deleted'], order: 'asc' },
+    { path: ['attributes', 'a'], order: 'desc', near: [0, 0] },
+    { path: ['attributes', 'a'], order: 'asc' },
+  ];
+  const [sample] = fc.sample(documents, { numRuns: 1, seed: 2 });
+  assert.ok(sample !== undefined);
+  const [mark] = JSON.parse(Buffer.from(cursorOf(sample, sort), 'base64url').toString());
+  const key = fc.constantFrom(null, true, 1, 1.5, -1e300, 'a', '', [], {});
+  await fc.assert(
+    fc.asyncProperty(fc.array(key, { minLength: 5, maxLength: 5 }), async (forged) => {
+      const cursor = Buffer.from(JSON.stringify([mark, 'x', ...forged])).toString('base64url');
+      await idsOf({ filter: { all: [] }, sort, cursor });
+    }),
+    { numRuns: runs },
+  );
+});
+
+test('count gives the number of all matches, whatever the limit', async () => {
+  const stored = await store(fc.sample(documents, { numRuns: 30, seed: 3 }), false);
+  const { text, values } = compileQuery('t', { filter: { test: 'equal', path: ['kind'], value: 'edge' }, sort: [], limit: 1, count: true });
+  const [row] = await sql.unsafe<{ count: string }[]>(text, [...values]);
+  assert.equal(Number(row?.count), stored.filter(({ kind }) => kind === 'edge').length);
+});
+
+test('equality on attributes and on ids is answered by an index', async () => {
+  await store([], false);
+  await sql.unsafe(`insert into element select 't', 'id' || n, 'vertex', 'note', 's', 'x' || n, jsonb_build_object('name', 'n' || n, 'tags', array['t' || n]),
+    1, n, false, 0, '', '', 0, '', '' from generate_series(1, 20000) as n`);
+  await sql.unsafe('vacuum analyze element');
+  const name = ['attributes', 'name'];
+  const found = async (filter: Filter): Promise<string> => {
+    const { text, values } = compileQuery('t', { filter, sort: [], limit: 10 });
+    const plan = await sql.unsafe<{ 'QUERY PLAN': string }[]>(`explain ${text}`, [...values]);
+    const rows = await sql.unsafe(text, [...values]);
+    assert.equal(rows.length, 1, text);
+    return plan.map((row) => row['QUERY PLAN']).join('\n');
+  };
+  assert.match(await found({ test: 'equal', path: name, value: 'n77' }), /attributes_idx/);
+  assert.match(await found({ test: 'in', path: name, values: ['n77', 'zz'] }), /attributes_idx/);
+  assert.match(await found({ test: 'text-equal', path: name, value: 'n77' }), /attributes_idx/);
+  assert.match(await found({ test: 'text-equal', path: ['attributes', 'tags'], value: 't77' }), /attributes_idx/);
+  assert.match(await found({ test: 'equal', path: ['xid'], value: 'x77' }), /xid_idx/);
+  assert.match(await found({ test: 'in', path: ['id'], values: ['id77', 'zz'] }), /pkey/);
+  assert.match(
+    await found({
+      all: [
+        { test: 'equal', path: ['type'], value: 'note' },
+        { test: 'text-equal', path: name, value: 'n77' },
+      ],
+    }),
+    /attributes_idx/,
+  );
+});
+
+test('a pattern of many stars over a long text costs milliseconds', async () => {
+  await store([], false);
+  await sql.unsafe(`insert into element select 't', 'long', 'vertex', 'note', 's', null, jsonb_build_object('a', repeat('a', 100000)),
+    1, 1, false, 0, '', '', 0, '', ''`);
+  await sql.unsafe("set statement_timeout = '5s'");
+  const path = ['attributes', 'a'];
+  for (const pattern of [`${'*a'.repeat(400)}*b`, `${'*a?'.repeat(300)}*b`, `*${'a'.repeat(500)}b*`]) {
+    assert.deepEqual(await idsOf({ filter: { test: 'text-like', path, pattern, fold: true } }), []);
+  }
+  assert.deepEqual(await idsOf({ filter: { test: 'text-words', path, value: 'b '.repeat(500) } }), []);
+});
