@@ -20,9 +20,15 @@ const table: readonly ServiceEntry[] = [
   entry('jssocket-edge', 5405, 'JSSOCKET'),
 ];
 
-/** The services of this working copy that have a program. */
-export function services(): readonly ServiceEntry[] {
-  return table.filter(({ name }) => serviceExists(name));
+/** The services of this working copy that have a program; with `only` those of its names, separated by commas. Throws on an unknown name. */
+export function services(only?: string): readonly ServiceEntry[] {
+  const existing = table.filter(({ name }) => serviceExists(name));
+  if (only === undefined) return existing;
+  const names = only.split(',').filter((name) => name !== '');
+  const unknown = names.find((name) => !existing.some((each) => each.name === name));
+  if (unknown !== undefined)
+    throw new Error(`There is no service "${unknown}". There are: ${existing.map(({ name }) => name).join(', ') || '(none yet)'}`);
+  return existing.filter(({ name }) => names.includes(name));
 }
 
 /** Variables that are meant for `npm start` itself: a service would refuse them as unknown settings of its own. */

@@ -1,6 +1,7 @@
-// `npm start`: the whole system on this machine, loopback only, until Ctrl-C.
+// `npm start [-- --only SERVICE,…]`: the whole system on this machine, loopback only, until Ctrl-C.
 import { copyFileSync, mkdirSync, readdirSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
@@ -45,7 +46,7 @@ process.exit(failure === undefined || stop.signal.aborted ? 0 : 1);
 async function bringUp(): Promise<void> {
   const data = running.use(await openDataFolder(process.env.POLYEDGE_DATA));
   say(`data is in ${data.path}`);
-  const table = services();
+  const table = services(parseArgs({ options: { only: { type: 'string' } } }).values.only);
   const free = ports([4222, 5432, 6379, ...table.flatMap(({ port }) => [port, port + 1000])]);
   const environment = await bringUpServers(data, free);
   const addresses: Address[] = [];

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { freePort } from '@polyedge/testkit/servers/free-port';
+import { ports } from './ports.ts';
+
+test('a port that something else has, was handed out or is reserved for others is passed over', async () => {
+  const first = await freePort();
+  const server = createServer().listen(first, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    const free = ports([first + 1]);
+    const own = await free.take(first);
+    assert.ok(own > first + 1);
+    assert.notEqual(await free.take(first), own);
+  } finally {
+    server.close();
+  }
+});
+
+test('a reserved port is given to who wants exactly it', async () => {
+  const wanted = await freePort();
+  assert.equal(await ports([wanted]).take(wanted), wanted);
+});
