@@ -1,0 +1,24 @@
+import { type EventsMessage, eventsMessage } from '@polyedge/contracts/wire/hiro';
+import { parseJson } from './graph-codec.ts';
+import { asObject } from './parameters.ts';
+
+type Decoded = { readonly ok: true; readonly value: EventsFrame } | { readonly ok: false; readonly problem: string };
+
+/** What a text frame of events-ws says; `nothing` is `{}`, which one generation of the JavaScript client sent now and then. */
+export type EventsFrame = EventsMessage | { readonly type: 'nothing' };
+
+const TYPES: readonly unknown[] = ['token', 'subscribe', 'register', 'unregister', 'clear'];
+
+/** Never throws. */
+export function decodeEvents(raw: string): Decoded {
+  let parsed = parseJson(raw);
+  // The Python client's `subscribe_scope` encodes twice: a JSON string that holds the message.
+  if (parsed.ok && typeof parsed.value === 'string') parsed = parseJson(parsed.value);
+  if (!parsed.ok) return parsed;
+  const object = asObject(parsed.value);
+  if (object === undefined) return { ok: false, problem: 'a message is a JSON object' };
+  if (eventsMessage.test(object)) return { ok: true, value: object };
+  if (Object.keys(object).length === 0) return { ok: true, value: { type: 'nothing' } };
+  if (!TYPES.includes(object.type)) return { ok: false, problem: 'unknown type of message' };
+  return { ok: false, problem: asObject(object.args) === undefined ? 'args are missing' : eventsMessage.problem(object) };
+}

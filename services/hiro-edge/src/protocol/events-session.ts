@@ -1,0 +1,247 @@
+import type { Failure } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { EventsMessage, HiroError } from '@polyedge/contracts/wire/hiro';
+import { MAX_ID_CHARACTERS } from '@polyedge/contracts/wire/hiro';
+import type { Filter } from '@polyedge/query/filter';
+import type { Json } from '@polyedge/query/json';
+import { canonicalJson, key } from '@polyedge/query/normalize';
+import type { Effect, Input, Opening, Session, View } from '@polyedge/session/session';
+import type { Event } from './event.ts';
+import type { EventsFrame } from './events-codec.ts';
+import { CLOSE, closeReason, TOKEN_EXPIRED, TOKEN_REVOKED, toError } from './failures.ts';
+import { compileJfilter } from './jfilter.ts';
+import { expiryTimer, openOrRefuse } from './opening.ts';
+import { heardBy, mayUseScope } from './visibility.ts';
+
+export interface EventsSettings {
+  /** How long a token is honoured after its expiry. */
+  readonly tokenGraceMs: number;
+}
+
+/** Filters of one socket, and scopes it may subscribe to. */
+export const MAX_FILTERS = 1000;
+const MAX_SCOPES = 1000;
+/** A replaced subscription ends when its last frames have reached the client, or after this time. */
+const RETIRE_MS = 2000;
+
+type Out = Effect<Event | HiroError>;
+
+/** What the query of the upgrade asks for. Only the exact text `true` is true (hiro-python-library, glitches). */
+export interface Wishes {
+  readonly delta: boolean;
+  readonly allScopes: boolean;
+}
+
+export function wishesOf(query: Readonly<Record<string, string>>): Wishes {
+  return { delta: query.delta === 'true', allScopes: (query.allscopes ?? '') === '' || query.allscopes === 'true' };
+}
+
+interface Registered {
+  readonly filter: Filter;
+  /** The subscription that serves it, and what it shows: equal keys show the same. */
+  subscription: string;
+  shows: string;
+}
+
+/**
+ * One conversation on events-ws without a group: live events only. Nothing is ever acknowledged, because the JavaScript client takes every
+ * frame for an event. Each filter is a subscription of its own; the lane sends a change once, however many of them match.
+ */
+export class EventsSession implements Session<EventsFrame, Event | HiroError> {
+  readonly #settings: EventsSettings;
+  readonly #wishes: Wishes;
+  #principal: Principal;
+  readonly #scopes = new Set<string>();
+  /** By canonical filter-id: ids may be any JSON value. */
+  readonly #filters = new Map<string, Registered>();
+  /** Subscriptions that were replaced and still have frames under way, by the confirmation that ends them. */
+  readonly #retiring = new Map<string, readonly string[]>();
+  #count = 0;
+  #closed = false;
+
+  constructor(principal: Principal, wishes: Wishes, settings: EventsSettings) {
+    this.#principal = principal;
+    this.#wishes = wishes;
+    this.#settings = settings;
+  }
+
+  handle(input: Input<EventsFrame>, at: number): readonly Out[] {
+    if (this.#closed) return [];
+    switch (input.kind) {
+      case 'frame':
+        return this.#receive(input.frame);
+      case 'undecodable':
+        return [errorFrame({ code: 'invalid', detail: input.problem })];
+      case 'authenticated':
+        return this.#authenticated(input.outcome, at);
+      case 'timer':
+        return input.name === 'expiry' ? this.#checkExpiry(at) : this.#endRetired();
+      case 'confirmed':
+        return this.#endRetired(input.id);
+      case 'revoked':
+        return this.#refuse(TOKEN_REVOKED);
+      case 'lost':
+        // Without a group there is no position to continue from: the client has to know that something is missing.
+        return this.#close(CLOSE.overload, 'events were lost, connect again');
+      case 'drain':
+        return this.#close(CLOSE.goingAway, 'going away');
+      case 'reply':
+      case 'written':
+      case 'event':
+      case 'message':
+      case 'subscribed':
+        return []; // events go the broadcast lane
+    }
+  }
+
+  #receive(frame: EventsFrame): readonly Out[] {
+    switch (frame.type) {
+      case 'token':
+        return [{ do: 'authenticate', id: this.#newName('token'), credential: frame.args._TOKEN, adopt: true }];
+      case 'subscribe':
+        return this.#subscribe(frame.id ?? undefined);
+      case 'register':
+        return this.#register(frame.args);
+      case 'unregister':
+        return this.#unregister(nameOf(frame.args['filter-id']));
+      case 'clear':
+        return [...this.#filters.keys()].flatMap((name) => this.#unregister(name));
+      case 'nothing':
+        return [];
+    }
+  }
+
+  /** A further scope. The Elixir client sends `null` when none is configured: the default scope stays. */
+  #subscribe(scope: string | undefined): readonly Out[] {
+    if (scope === undefined || scope === '' || this.#wishes.allScopes || this.#scopes.has(scope)) return [];
+    // The Java client reconnects on any error frame: only for real denials.
+    if (!mayUseScope(this.#principal, scope)) return [errorFrame({ code: 'not-allowed', detail: 'this token may not read that scope' })];
+    if (this.#scopes.size >= MAX_SCOPES) return [errorFrame({ code: 'invalid', detail: `at most ${MAX_SCOPES} scopes` })];
+    this.#scopes.add(scope);
+    return this.#renew('retire');
+  }
+
+  #register(args: Extract<EventsMessage, { type: 'register' }>['args']): readonly Out[] {
+    const content = args['filter-content'];
+    const filterType = args['filter-type'] ?? 'jfilter';
+    if (filterType !== 'jfilter') return [errorFrame({ code: 'invalid', detail: 'the only filter-type is jfilter' })];
+    // The oldest Java client sends no id.
+    const name = nameOf(args['filter-id'] ?? content);
+    if (name.length > MAX_ID_CHARACTERS + 2) {
+      return [errorFrame({ code: 'invalid', detail: `a filter-id has at most ${MAX_ID_CHARACTERS} characters` })];
+    }
+    const compiled = compileJfilter(content, { tenant: this.#principal.tenant });
+    if (!compiled.ok) return [errorFrame(compiled.failure)];
+    const known = this.#filters.get(name);
+    if (known === undefined && this.#filters.size >= MAX_FILTERS) {
+      return [errorFrame({ code: 'invalid', detail: `at most ${MAX_FILTERS} filters` })];
+    }
+    const registered: Registered = { filter: compiled.value, subscription: '', shows: known?.shows ?? '' };
+    if (known !== undefined && this.#showsOf(registered) === known.shows) return [];
+    this.#filters.set(name, registered);
+    const effects = this.#watch(registered);
+    return known === undefined ? effects : [...effects, ...this.#retire([known.subscription])];
+  }
+
+  #unregister(name: string): readonly Out[] {
+    const known = this.#filters.get(name);
+    if (known === undefined) return [];
+    this.#filters.delete(name);
+    return [{ do: 'unsubscribe', id: known.subscription }];
+  }
+
+  #authenticated(outcome: Extract<Input<never>, { kind: 'authenticated' }>['outcome'], at: number): readonly Out[] {
+    if (!outcome.ok) {
+      // A verifier that cannot answer says nothing about the token.
+      return outcome.failure.code === 'unauthenticated' ? this.#refuse(undefined) : [];
+    }
+    this.#principal = outcome.value;
+    for (const scope of this.#scopes) if (!mayUseScope(this.#principal, scope)) this.#scopes.delete(scope);
+    // Fewer rights take effect at once: what is still queued under the old ones is not sent.
+    return [this.#expiryTimer(at), ...this.#renew('at-once')];
+  }
+
+  /** Makes every subscription show what it should show now. */
+  #renew(old: 'retire' | 'at-once'): readonly Out[] {
+    const effects: Out[] = [];
+    const replaced: string[] = [];
+    for (const registered of this.#filters.values()) {
+      if (this.#showsOf(registered) === registered.shows) continue;
+      replaced.push(registered.subscription);
+      effects.push(...this.#watch(registered));
+    }
+    if (replaced.length === 0) return [];
+    return [...effects, ...(old === 'retire' ? this.#retire(replaced) : replaced.map((id): Out => ({ do: 'unsubscribe', id })))];
+  }
+
+  #watch(registered: Registered): readonly Out[] {
+    registered.subscription = this.#newName('filter');
+    registered.shows = this.#showsOf(registered);
+    return [{ do: 'subscribe', id: registered.subscription, to: { tenant: this.#principal.tenant }, view: this.#viewOf(registered) }];
+  }
+
+  #viewOf({ filter }: Registered): View {
+    const heard = heardBy(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes });
+    return { filter: { all: [heard, filter] }, shape: this.#wishes.delta ? 'delta' : 'full' };
+  }
+
+  #showsOf(registered: Registered): string {
+    return `${this.#principal.tenant} ${key(this.#viewOf(registered).filter)}`;
+  }
+
+  /** Ends subscriptions once the frames they have queued are with the client; until then the lane sends a change that both see once. */
+  #retire(subscriptions: readonly string[]): readonly Out[] {
+    const id = this.#newName('retire');
+    this.#retiring.set(id, subscriptions);
+    return [
+      { do: 'confirm', id },
+      { do: 'set-timer', name: 'retire', ms: RETIRE_MS },
+    ];
+  }
+
+  #endRetired(confirmed?: string): readonly Out[] {
+    const effects: Out[] = [];
+    for (const [id, subscriptions] of this.#retiring) {
+      if (confirmed !== undefined && id !== confirmed) continue;
+      this.#retiring.delete(id);
+      effects.push(...subscriptions.map((subscription): Out => ({ do: 'unsubscribe', id: subscription })));
+    }
+    return effects;
+  }
+
+  #checkExpiry(at: number): readonly Out[] {
+    return at > this.#principal.expiresAt + this.#settings.tokenGraceMs ? this.#refuse(TOKEN_EXPIRED) : [this.#expiryTimer(at)];
+  }
+
+  #expiryTimer(at: number): Out {
+    return expiryTimer(this.#principal.expiresAt + this.#settings.tokenGraceMs + 1 - at);
+  }
+
+  /** The Python and Java clients look at the frame, the Elixir client at the close code. */
+  #refuse(detail: string | undefined): readonly Out[] {
+    const error = toError({ code: 'unauthenticated', ...(detail === undefined ? {} : { detail }) });
+    return [{ do: 'send', frame: error }, ...this.#close(CLOSE.refused, closeReason(error.error.message))];
+  }
+
+  #close(code: number, reason: string): readonly Out[] {
+    this.#closed = true;
+    return [{ do: 'close', code, reason }];
+  }
+
+  #newName(what: string): string {
+    this.#count += 1;
+    return `${what}:${this.#count}`;
+  }
+}
+
+export function openEvents(opening: Opening, settings: EventsSettings): readonly [Session<EventsFrame, Event | HiroError>, readonly Out[]] {
+  return openOrRefuse<EventsFrame, Event | HiroError>(opening, (principal) => [
+    new EventsSession(principal, wishesOf(opening.query), settings),
+    [expiryTimer(principal.expiresAt + settings.tokenGraceMs + 1 - opening.at)],
+  ]);
+}
+
+const errorFrame = (failure: Failure): Out => ({ do: 'send', frame: toError(failure) });
+
+/** Filter ids are compared deeply: one generation of the JavaScript client sent objects. They came out of `JSON.parse`. */
+const nameOf = (id: unknown): string => canonicalJson((id ?? null) as Json);

@@ -1,0 +1,276 @@
+import { type Failure, failed } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { FrameId, GraphRequest, GraphResponse } from '@polyedge/contracts/wire/hiro';
+import type { Effect, Input, Opening, Session } from '@polyedge/session/session';
+import { CLOSE, closeReason, TOKEN_EXPIRED, TOKEN_REVOKED, toError, type ValidationResult } from './failures.ts';
+import type { GraphFrame } from './graph-codec.ts';
+import { begin, originOf } from './graph-translate.ts';
+import { idsFrom } from './ids.ts';
+import { expiryTimer, openOrRefuse } from './opening.ts';
+import type { Step } from './step.ts';
+
+export interface GraphSettings {
+  /** Requests in work at once. Above it the socket is not read; above twice as many (frames already read) the answer is 429. */
+  readonly maxInFlight: number;
+  /** How long a token of the connection is honoured after its expiry. */
+  readonly tokenGraceMs: number;
+  /** Whether attribute names without `ogit/` or `/` in front are accepted. */
+  readonly names: 'lenient' | 'strict';
+}
+
+/** A connection whose every token has expired is closed this much later: clients that send a fresh token per request live on. */
+export const LINGER_MS = 60_000;
+/** A token that came with a request is verified again after this time, so that a revoked one is noticed within a second. */
+const TOKEN_CACHE_MS = 1000;
+const TOKEN_CACHE_SIZE = 8;
+
+type Out = Effect<GraphResponse>;
+
+interface Pending {
+  readonly key: string;
+  readonly request: GraphRequest;
+  who: Principal | undefined;
+  /** What follows from the outcome that this request waits for. */
+  resume: ((input: Input<GraphFrame>) => Step) | undefined;
+}
+
+interface KnownToken {
+  readonly principal: Principal;
+  readonly checkedAt: number;
+}
+
+/**
+ * One conversation on graph-ws. Requests start in the order they arrived: one that has to wait until its token is verified holds back those
+ * behind it, so the driver sees writes in the client's order. Answers may interleave.
+ */
+export class GraphSession implements Session<GraphFrame, GraphResponse> {
+  readonly #settings: GraphSettings;
+  readonly #newId: (scope: string) => string;
+  #principal: Principal;
+  #newestExpiry: number;
+  /** Accepted, not yet started; the first may be waiting for its token. */
+  readonly #queue: Pending[] = [];
+  #verifying = false;
+  readonly #inFlight = new Map<string, Pending>();
+  readonly #frameIds = new Set<FrameId>();
+  readonly #tokens = new Map<string, KnownToken>();
+  #count = 0;
+  #paused = false;
+  #draining = false;
+  #closed = false;
+
+  constructor(principal: Principal, nonce: string, settings: GraphSettings) {
+    this.#principal = principal;
+    this.#newestExpiry = principal.expiresAt;
+    this.#settings = settings;
+    this.#newId = idsFrom(nonce);
+  }
+
+  handle(input: Input<GraphFrame>, at: number): readonly Out[] {
+    if (this.#closed) return [];
+    switch (input.kind) {
+      case 'frame':
+        return this.#receive(input.frame, at);
+      case 'undecodable':
+        return [{ do: 'send', frame: toError({ code: 'invalid', detail: input.problem }) }];
+      case 'authenticated':
+        return this.#authenticated(input, at);
+      case 'reply':
+      case 'written':
+      case 'confirmed':
+        return this.#resume(input);
+      case 'timer':
+        return this.#checkExpiry(at);
+      case 'revoked':
+        // Without grace, and without an error frame: frames without a known id are fatal for one client (hiro-python-library).
+        return this.#close(CLOSE.refused, closeReason(TOKEN_REVOKED));
+      case 'drain':
+        this.#draining = true;
+        return this.#inFlight.size === 0 ? this.#close(CLOSE.goingAway, 'going away') : [];
+      case 'event':
+      case 'message':
+      case 'subscribed':
+      case 'lost':
+        return []; // graph-ws has no subscriptions
+    }
+  }
+
+  #receive(frame: GraphFrame, at: number): readonly Out[] {
+    switch (frame.kind) {
+      case 'nothing':
+        return [];
+      case 'malformed':
+        return [errorFrame(frame.id, { code: 'invalid', detail: frame.problem })];
+      case 'request':
+        return this.#accept(frame.request, at);
+    }
+  }
+
+  #accept(request: GraphRequest, at: number): readonly Out[] {
+    const { id } = request;
+    if (this.#frameIds.has(id)) return [errorFrame(id, { code: 'invalid', detail: 'a request with this id is still in work' })];
+    if (this.#draining) return [errorFrame(id, { code: 'unavailable', detail: 'the server is going away' })];
+    if (this.#inFlight.size >= 2 * this.#settings.maxInFlight) {
+      return [errorFrame(id, { code: 'limited', detail: 'too many requests in work', retryAfterMs: 1000 })];
+    }
+    this.#count += 1;
+    const pending: Pending = { key: `q${this.#count}`, request, who: undefined, resume: undefined };
+    this.#frameIds.add(id);
+    this.#inFlight.set(pending.key, pending);
+    this.#queue.push(pending);
+    const effects = this.#startQueued(at);
+    if (!this.#paused && this.#inFlight.size >= this.#settings.maxInFlight) {
+      this.#paused = true;
+      effects.push({ do: 'pause' });
+    }
+    return effects;
+  }
+
+  /** Starts requests from the head of the queue until one has to wait for the verification of its token. */
+  #startQueued(at: number): Out[] {
+    const effects: Out[] = [];
+    while (!this.#verifying) {
+      const pending = this.#queue[0];
+      if (pending === undefined) break;
+      const { type, _TOKEN: credential } = pending.request;
+      if (type === 'token' || typeof credential === 'string') {
+        const known = type === 'token' ? undefined : this.#known(credential, at);
+        if (known === undefined) {
+          this.#verifying = true;
+          effects.push({ do: 'authenticate', id: pending.key, credential: credential ?? '', adopt: type === 'token' });
+          break;
+        }
+        pending.who = known;
+      } else if (at <= this.#principal.expiresAt + this.#settings.tokenGraceMs) {
+        pending.who = this.#principal;
+      }
+      this.#queue.shift();
+      effects.push(...this.#start(pending, at));
+    }
+    return effects;
+  }
+
+  #known(credential: string | null | undefined, at: number): Principal | undefined {
+    const known = typeof credential === 'string' ? this.#tokens.get(credential) : undefined;
+    return known !== undefined && at - known.checkedAt < TOKEN_CACHE_MS && at < known.principal.expiresAt ? known.principal : undefined;
+  }
+
+  #authenticated(input: Extract<Input<GraphFrame>, { kind: 'authenticated' }>, at: number): readonly Out[] {
+    const pending = this.#queue[0];
+    if (!this.#verifying || pending?.key !== input.id) {
+      // What the connection's principal may do has changed.
+      if (input.outcome.ok) this.#principal = input.outcome.value;
+      return [];
+    }
+    this.#verifying = false;
+    this.#queue.shift();
+    const { outcome } = input;
+    const effects: Out[] = [];
+    if (!outcome.ok) {
+      effects.push(...this.#carry(pending, { next: 'fail', failure: outcome.failure }, false));
+    } else {
+      this.#newestExpiry = Math.max(this.#newestExpiry, outcome.value.expiresAt);
+      if (pending.request.type === 'token') {
+        this.#principal = outcome.value;
+        this.#newestExpiry = outcome.value.expiresAt;
+        const { id } = pending.request;
+        effects.push({ do: 'send', frame: { id, more: false, body: 'ok' } }, ...this.#finish(pending), this.#expiryTimer(at));
+      } else {
+        this.#remember(pending.request._TOKEN, outcome.value, at);
+        pending.who = outcome.value;
+        effects.push(...this.#start(pending, at));
+      }
+    }
+    return [...effects, ...this.#startQueued(at)];
+  }
+
+  #remember(credential: string | null | undefined, principal: Principal, checkedAt: number): void {
+    if (typeof credential !== 'string') return;
+    this.#tokens.delete(credential);
+    this.#tokens.set(credential, { principal, checkedAt });
+    const [oldest] = this.#tokens.keys();
+    if (this.#tokens.size > TOKEN_CACHE_SIZE && oldest !== undefined) this.#tokens.delete(oldest);
+  }
+
+  #start(pending: Pending, at: number): readonly Out[] {
+    const { who, request } = pending;
+    const step =
+      who === undefined
+        ? ({ next: 'fail', failure: failed('unauthenticated', TOKEN_EXPIRED).failure } as const)
+        : begin(request, { who, at, newId: this.#newId, names: this.#settings.names });
+    return this.#carry(pending, step, false);
+  }
+
+  #resume(input: Extract<Input<GraphFrame>, { kind: 'reply' | 'written' | 'confirmed' }>): readonly Out[] {
+    const pending = this.#inFlight.get(input.id);
+    if (pending?.resume === undefined) return [];
+    const step = pending.resume(input);
+    return this.#carry(pending, step, true);
+  }
+
+  /** @param begun the request has asked or written before, and what it asks now need not wait for writes that came later. */
+  #carry(pending: Pending, step: Step, begun: boolean): readonly Out[] {
+    const { key, request, who } = pending;
+    const { id } = request;
+    switch (step.next) {
+      case 'ask':
+        pending.resume = (input) => (input.kind === 'reply' ? step.resume(input.outcome) : step);
+        return [{ do: 'request', id: key, call: step.call, ...(begun ? { unordered: true } : {}) }];
+      case 'write': {
+        if (who === undefined) return [];
+        pending.resume = (input) => (input.kind === 'written' ? step.resume(input.outcome) : step);
+        const { account: by, app, tenant, defaultScope } = who;
+        const write = { by, app, origin: originOf(request.type, 'socket'), operations: step.operations };
+        return [{ do: 'mutate', id: key, tenant, defaultScope, request: write, own: 'any' }];
+      }
+      case 'items': {
+        const frames = step.items.map((body): Out => ({ do: 'send', frame: { id, multi: true, more: true, body } }));
+        const { rest } = step;
+        if (rest === undefined) {
+          return [...frames, { do: 'send', frame: { id, multi: true, more: false, body: null } }, ...this.#finish(pending)];
+        }
+        // The next page is asked for when this one has reached the client: a slow reader holds one page, not the whole result.
+        pending.resume = rest;
+        return [...frames, { do: 'confirm', id: key }];
+      }
+      case 'answer':
+        return [{ do: 'send', frame: { id, multi: false, more: false, body: step.body } }, ...this.#finish(pending)];
+      case 'fail':
+        return [errorFrame(id, step.failure, step.result), ...this.#finish(pending)];
+    }
+  }
+
+  #finish(pending: Pending): readonly Out[] {
+    this.#inFlight.delete(pending.key);
+    this.#frameIds.delete(pending.request.id);
+    if (this.#draining) return this.#inFlight.size === 0 ? this.#close(CLOSE.goingAway, 'going away') : [];
+    if (!this.#paused || this.#inFlight.size > this.#settings.maxInFlight / 2) return [];
+    this.#paused = false;
+    return [{ do: 'resume' }];
+  }
+
+  #checkExpiry(at: number): readonly Out[] {
+    return at >= this.#newestExpiry + LINGER_MS ? this.#close(CLOSE.refused, closeReason(TOKEN_EXPIRED)) : [this.#expiryTimer(at)];
+  }
+
+  #expiryTimer(at: number): Out {
+    return expiryTimer(this.#newestExpiry + LINGER_MS - at);
+  }
+
+  #close(code: number, reason: string): readonly Out[] {
+    this.#closed = true;
+    return [{ do: 'close', code, reason }];
+  }
+}
+
+export function openGraph(opening: Opening, settings: GraphSettings): readonly [Session<GraphFrame, GraphResponse>, readonly Out[]] {
+  return openOrRefuse<GraphFrame, GraphResponse>(opening, (principal) => [
+    new GraphSession(principal, opening.nonce, settings),
+    [expiryTimer(principal.expiresAt + LINGER_MS - opening.at)],
+  ]);
+}
+
+const errorFrame = (id: FrameId, failure: Failure, result?: ValidationResult): Out => ({
+  do: 'send',
+  frame: { id, ...toError(failure, result) },
+});

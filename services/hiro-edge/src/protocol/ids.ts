@@ -1,0 +1,30 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * Ids as HIRO 7 makes them, `<scope part>_<own part>`: two texts of 25 characters that begin with `c`. The scope part is the second half of
+ * the scope's own id where that has this form, else derived from it, so that all vertices of a scope share it.
+ *
+ * @param seed unique to this vertex: the connection's nonce and a counter, or random bits.
+ */
+export function newVertexId(scope: string, seed: string): string {
+  const own = /_(c[a-z0-9]{24})$/.exec(scope)?.[1];
+  return `${own ?? cuid(`scope\0${scope}`)}_${cuid(`vertex\0${seed}`)}`;
+}
+
+/** 24 characters of base 36 hold 124 bits. */
+function cuid(text: string): string {
+  const digest = createHash('sha256').update(text).digest('hex').slice(0, 32);
+  return `c${BigInt(`0x${digest}`).toString(36).padStart(25, '0').slice(-24)}`;
+}
+
+/** Ids for the vertices of one connection; the same nonce gives the same ids. */
+export function idsFrom(nonce: string): (scope: string) => string {
+  let count = 0;
+  return (scope) => {
+    count += 1;
+    return newVertexId(scope, `${nonce}\0${count}`);
+  };
+}
+
+/** Edge ids are `out$$verb$$in`. */
+export const isEdgeId = (id: string): boolean => id.split('$$').length === 3;

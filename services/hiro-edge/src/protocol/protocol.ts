@@ -1,0 +1,33 @@
+/**
+ * The two protocols of HIRO as the driver sees them. Writes of one graph-ws socket take effect in the order they came, and a read sees the
+ * writes sent before it on the same socket; HIRO promises neither.
+ */
+import type { FullChange } from '@polyedge/contracts/change';
+import type { GraphResponse, HiroError } from '@polyedge/contracts/wire/hiro';
+import type { Protocol, View } from '@polyedge/session/session';
+import { type Event, toEvent } from './event.ts';
+import { decodeEvents, type EventsFrame } from './events-codec.ts';
+import { type EventsSettings, openEvents } from './events-session.ts';
+import { decodeGraph, encodeGraph, type GraphFrame } from './graph-codec.ts';
+import { type GraphSettings, openGraph } from './graph-session.ts';
+
+export type GraphProtocol = Protocol<string, GraphFrame, GraphResponse>;
+export type EventsProtocol = Protocol<string, EventsFrame, Event | HiroError>;
+
+export function graphProtocol(settings: GraphSettings): GraphProtocol {
+  return { decode: decodeGraph, encode: encodeGraph, open: (opening) => openGraph(opening, settings) };
+}
+
+export function eventsProtocol(settings: EventsSettings): EventsProtocol {
+  return {
+    decode: decodeEvents,
+    encode: (frame) => JSON.stringify(frame),
+    translate: showEvent,
+    open: (opening) => openEvents(opening, settings),
+  };
+}
+
+/** The lane has already asked the view's filter; the shape says which of the two forms is wanted. */
+function showEvent(change: FullChange, view: View): Event | undefined {
+  return toEvent(change, { delta: view.shape === 'delta' });
+}
