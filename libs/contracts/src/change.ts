@@ -42,6 +42,8 @@ export const Undo = T.Object({
   scope: T.Optional(T.String()),
   type: T.Optional(T.String()),
   xid: T.Optional(T.Union([T.String(), T.Null()])),
+  outType: T.Optional(T.String()),
+  inType: T.Optional(T.String()),
 });
 
 export interface Undo {
@@ -57,6 +59,9 @@ export interface Undo {
   readonly scope?: string;
   readonly type?: string;
   readonly xid?: string | null;
+  /** Of an edge that was connected again after an end came back as another type. */
+  readonly outType?: string;
+  readonly inType?: string;
 }
 
 export const Change = T.Object({
@@ -134,6 +139,8 @@ export function stateBefore(state: Element, undo: Undo): Element | undefined {
     deleted: undo.deleted,
     scope: undo.scope ?? state.scope,
     type: undo.type ?? state.type,
+    ...(undo.outType === undefined ? {} : { outType: undo.outType }),
+    ...(undo.inType === undefined ? {} : { inType: undo.inType }),
   };
 }
 

@@ -3,7 +3,7 @@
  * of a batch (n from 1) carries the seq −n until then: *pending*. `settle` turns pending seqs into real ones, or SQL does with `base - seq`.
  */
 import type { Operation } from '@polyedge/contracts/bus/graph';
-import type { Change, Undo } from '@polyedge/contracts/change';
+import type { Change, FullChange, Undo } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import type { Failure } from '@polyedge/contracts/errors';
 import type { Json } from '@polyedge/query/json';
@@ -86,7 +86,7 @@ export const settleElement = (element: Element, base: number): Element =>
   element.seq < 0 ? { ...element, seq: base - element.seq } : element;
 
 /** The change as it travels; `first` and `last` are real seqs of its request. */
-export function settleChange(change: PendingChange, base: number, epoch: string, first: number, last: number): Change {
+export function settleChange(change: PendingChange, base: number, epoch: string, first: number, last: number): FullChange {
   const { uniqueNames: _names, attributesJson: _json, slot: _slot, state, undo, seq, ...rest } = change;
   return {
     ...rest,

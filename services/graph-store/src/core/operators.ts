@@ -1,0 +1,132 @@
+/** Saga's eighteen property operators (Saga protocol page, Property operators) on any attribute. */
+import type { Operator } from '@polyedge/contracts/bus/graph';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { equalJson } from '@polyedge/query/equality';
+import { isList, isObject, type Json, type JsonObject } from '@polyedge/query/json';
+import { own, withOwn, withoutOwn } from './own.ts';
+
+/** What an operator made of a value. */
+export interface Operated {
+  readonly value: Json;
+  /** Only of pop operators; null when there was nothing to take. */
+  readonly popped?: Json;
+  /** The key that the operator works on is missing: nothing is recorded, not even when a change is asked for regardless. */
+  readonly unchanged?: boolean;
+}
+
+type Apply = (value: Json | undefined, key: string | undefined, operand: Json | undefined) => Outcome<Operated>;
+
+/**
+ * Applies an operator. Absent and null both count as missing, for the value and for the value under `key`.
+ *
+ * @returns the new value (inputs are never changed); `invalid` with a detail that begins with `key:` or `value:`; or `not-found` where the
+ * operator needs something that is there
+ */
+export const applyOperator = (operator: Operator, value: Json | undefined, key?: string, operand?: Json): Outcome<Operated> =>
+  table[operator](value, key, operand);
+
+const incr: Apply = (value, _key, operand) => calculate(value, operand, (left, right) => left + right, 'operand');
+
+const table: Readonly<Record<Operator, Apply>> = {
+  incr,
+  // The spelling that the Unity client's documentation uses in one place.
+  inrc: incr,
+  mul: (value, _key, operand) => calculate(value, operand, (left, right) => left * right, 'zero'),
+  sadd: (value, _key, operand) => onList(value, operand, [], addUnlessThere),
+  rem: (value, _key, operand) => onList(value, operand, undefined, dropAll),
+  lpush: (value, _key, operand) => onList(value, operand, [], (list, item) => [item, ...list]),
+  rpush: (value, _key, operand) => onList(value, operand, [], (list, item) => [...list, item]),
+  lpop: (value) => pop(value, 'first'),
+  rpop: (value) => pop(value, 'last'),
+  set: (value, key, operand) => onKey(value, key, {}, () => done({ value: operand ?? null })),
+  unset: (value, key) => {
+    const place = placeOf(value, key, undefined);
+    if (!place.ok) return place;
+    const { object, name } = place.value;
+    return done(Object.hasOwn(object, name) ? { value: withoutOwn(object, name) } : { value: object, unchanged: true });
+  },
+  hincr: (value, key, operand) => onKey(value, key, {}, (at) => calculate(at, operand, (left, right) => left + right, 'operand')),
+  hmul: (value, key, operand) => onKey(value, key, {}, (at) => calculate(at, operand, (left, right) => left * right, 'zero')),
+  hlpush: (value, key, operand) => onKey(value, key, {}, (at) => onList(at, operand, [], (list, item) => [item, ...list])),
+  hrpush: (value, key, operand) => onKey(value, key, {}, (at) => onList(at, operand, [], (list, item) => [...list, item])),
+  hlpop: (value, key) => popAt(value, key, 'first'),
+  hrpop: (value, key) => popAt(value, key, 'last'),
+  hrem: (value, key, operand) => {
+    if (operand === undefined) return failed('invalid', 'value: is missing');
+    return onKey(value, key, undefined, (at, object) =>
+      missing(at) ? done({ value: object, unchanged: true }) : onList(at, operand, undefined, dropAll),
+    );
+  },
+  hsadd: (value, key, operand) => onKey(value, key, {}, (at) => onList(at, operand, [], addUnlessThere)),
+};
+
+const missing = (value: Json | undefined): value is null | undefined => value === null || value === undefined;
+
+function calculate(
+  value: Json | undefined,
+  operand: Json | undefined,
+  calculation: (left: number, right: number) => number,
+  whenMissing: 'operand' | 'zero',
+): Outcome<Operated> {
+  if (typeof operand !== 'number') return failed('invalid', 'value: is not a number');
+  if (!missing(value) && typeof value !== 'number') return failed('invalid', 'value: what is stored is not a number');
+  const result = missing(value) ? (whenMissing === 'zero' ? 0 : operand) : calculation(value, operand);
+  // JSON has no negative zero; adding 0 removes the sign.
+  return Number.isFinite(result) ? done({ value: result + 0 }) : failed('invalid', 'value: the result is not a finite number');
+}
+
+/** `empty` stands for a missing list; undefined when there is nothing to work on without one. */
+function onList(
+  value: Json | undefined,
+  operand: Json | undefined,
+  empty: readonly Json[] | undefined,
+  change: (list: readonly Json[], item: Json) => readonly Json[],
+): Outcome<Operated> {
+  if (operand === undefined) return failed('invalid', 'value: is missing');
+  const list = missing(value) ? empty : value;
+  if (list === undefined) return failed('not-found');
+  return isList(list) ? done({ value: change(list, operand) }) : failed('invalid', 'value: what is stored is not a list');
+}
+
+const addUnlessThere = (list: readonly Json[], item: Json): readonly Json[] =>
+  list.some((element) => equalJson(element, item)) ? list : [...list, item];
+
+const dropAll = (list: readonly Json[], item: Json): readonly Json[] => list.filter((element) => !equalJson(element, item));
+
+function pop(value: Json | undefined, end: 'first' | 'last'): Outcome<Operated> {
+  if (missing(value)) return done({ value: null, popped: null });
+  if (!isList(value)) return failed('invalid', 'value: what is stored is not a list');
+  const popped = value.at(end === 'first' ? 0 : -1) ?? null;
+  return done({ value: end === 'first' ? value.slice(1) : value.slice(0, -1), popped });
+}
+
+function popAt(value: Json | undefined, key: string | undefined, end: 'first' | 'last'): Outcome<Operated> {
+  if (key !== undefined && missing(value)) return done({ value: null, popped: null });
+  return onKey(value, key, {}, (at, object) => (missing(at) ? done({ value: object, popped: null, unchanged: true }) : pop(at, end)));
+}
+
+function placeOf(
+  value: Json | undefined,
+  key: string | undefined,
+  empty: JsonObject | undefined,
+): Outcome<{ readonly object: JsonObject; readonly name: string }> {
+  if (key === undefined) return failed('invalid', 'key: is missing');
+  const object = missing(value) ? empty : value;
+  if (object === undefined) return failed('not-found');
+  return isObject(object) ? done({ object, name: key }) : failed('invalid', 'value: what is stored is not an object');
+}
+
+/** Changes what is under a key; `change` gets that and the whole object. */
+function onKey(
+  value: Json | undefined,
+  key: string | undefined,
+  empty: JsonObject | undefined,
+  change: (at: Json | undefined, object: JsonObject) => Outcome<Operated>,
+): Outcome<Operated> {
+  const place = placeOf(value, key, empty);
+  if (!place.ok) return place;
+  const { object, name } = place.value;
+  const changed = change(own(object, name), object);
+  if (!changed.ok || changed.value.unchanged === true) return changed;
+  return done({ ...changed.value, value: withOwn(object, name, changed.value.value) });
+}

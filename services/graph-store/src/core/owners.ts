@@ -1,0 +1,51 @@
+/** Under whom a state is heard: whoever watches one of these ids is told of its changes. */
+import type { Element } from '@polyedge/contracts/element';
+import type { Json, JsonObject } from '@polyedge/query/json';
+import { MAX_OWNERS } from './limits.ts';
+import { own } from './own.ts';
+
+/**
+ * The owners of a state: its own id first, then
+ * - an edge's two ends;
+ * - a Saga property's parent (`parent_id`);
+ * - a Saga message's sender and recipients (Saga protocol page, Message: `sender_id`, `user_ids`, `bot_ids`, and the older `user_id`, `bot_id`).
+ *
+ * Without duplicates, at most 256; what an attribute names beyond that hears nothing.
+ */
+export function owners(state: Pick<Element, 'id' | 'kind' | 'type' | 'attributes' | 'out' | 'in'>): string[] {
+  if (state.kind === 'edge') return distinct([state.id, state.out, state.in]);
+  switch (state.type) {
+    case 'saga/Property':
+      return distinct([state.id, own(state.attributes, 'parent_id')]);
+    case 'saga/Message':
+      return distinct([state.id, ...participants(state.attributes)]);
+    default:
+      return [state.id];
+  }
+}
+
+/** The owners of a change: those of the state before and of the state after, so that whoever watched the old place hears that it left. */
+export function ownersOfChange(before: Element | undefined, after: Element): string[] {
+  const heard = owners(after);
+  if (before === undefined || (before.attributes === after.attributes && before.type === after.type)) return heard;
+  for (const owner of owners(before)) if (!heard.includes(owner)) heard.push(owner);
+  return heard;
+}
+
+function* participants(message: JsonObject): Generator<Json | undefined> {
+  yield own(message, 'sender_id');
+  yield own(message, 'user_id');
+  yield own(message, 'bot_id');
+  for (const name of ['user_ids', 'bot_ids']) {
+    const ids = own(message, name);
+    if (Array.isArray(ids)) yield* ids;
+  }
+}
+
+function distinct(ids: readonly (Json | undefined)[]): string[] {
+  const found = new Set<string>();
+  for (const id of ids) {
+    if (typeof id === 'string' && id !== '' && found.size < MAX_OWNERS) found.add(id);
+  }
+  return [...found];
+}

@@ -1,0 +1,103 @@
+/** Whether JSON from outside can be stored: its characters, numbers, depth and size. Walks with a stack of its own, whatever the depth. */
+import { isList, type Json, type JsonObject } from '@polyedge/query/json';
+import { MAX_DEPTH, MAX_ELEMENT_BYTES, MAX_PLACE_CHARACTERS } from './limits.ts';
+
+/** What is wrong, and at which JSON pointer (without the leading slash). Never repeats a value. */
+export interface Unsound {
+  readonly code: 'invalid' | 'too-large';
+  readonly place: string;
+  readonly text: string;
+}
+
+/** Whether PostgreSQL can store a text as it is. */
+const isSound = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
+
+const CHARACTERS = 'contains NUL or an unpaired surrogate';
+
+/** What is wrong with a text, if anything. */
+export const problemOfText = (text: string, place: string): Unsound | undefined =>
+  isSound(text) ? undefined : { code: 'invalid', place, text: CHARACTERS };
+
+/**
+ * What is wrong with a value, if anything: NUL or unpaired surrogates in texts and keys, numbers that are not finite, more than 64 levels,
+ * or more characters than an element may have bytes.
+ *
+ * @param above levels of lists and objects that will be around the value where it is stored
+ */
+export function problemOfValue(value: Json | undefined, place: string, above: number): Unsound | undefined {
+  if (value === undefined || isStorable(value, above)) return undefined;
+  return explain(value, place, above);
+}
+
+/** The fast pass, which remembers no places. */
+function isStorable(root: Json, above: number): boolean {
+  if (typeof root !== 'object' || root === null)
+    return isScalarStorable(root) && (typeof root !== 'string' || root.length <= MAX_ELEMENT_BYTES);
+  const values: (readonly Json[] | JsonObject)[] = [root];
+  const depths: number[] = [above + 1];
+  let characters = 0;
+  for (let container = values.pop(); container !== undefined; container = values.pop()) {
+    const depth = depths.pop() ?? 0;
+    if (depth > MAX_DEPTH) return false;
+    const names = isList(container) ? undefined : Object.keys(container);
+    const items = isList(container) ? container : Object.values(container);
+    for (let at = 0; at < items.length; at += 1) {
+      const item = items[at] ?? null;
+      const name = names?.[at];
+      characters += 1;
+      if (name !== undefined) {
+        characters += name.length;
+        if (!isSound(name)) return false;
+      }
+      if (typeof item === 'object' && item !== null) {
+        values.push(item);
+        depths.push(depth + 1);
+      } else {
+        if (!isScalarStorable(item)) return false;
+        if (typeof item === 'string') characters += item.length;
+      }
+    }
+    if (characters > MAX_ELEMENT_BYTES) return false;
+  }
+  return true;
+}
+
+function isScalarStorable(value: Json): boolean {
+  return typeof value === 'string' ? isSound(value) : typeof value !== 'number' || Number.isFinite(value);
+}
+
+interface Visit {
+  readonly value: Json;
+  readonly depth: number;
+  readonly name: string;
+  readonly parent: Visit | undefined;
+}
+
+/** The slow pass, for a value that is known to be refused: finds the reason and its place. */
+function explain(root: Json, place: string, above: number): Unsound {
+  const visits: Visit[] = [{ value: root, depth: above, name: place, parent: undefined }];
+  for (let visit = visits.pop(); visit !== undefined; visit = visits.pop()) {
+    const { value } = visit;
+    if (typeof value === 'object' && value !== null) {
+      const depth = visit.depth + 1;
+      if (depth > MAX_DEPTH) return { code: 'invalid', place: pointer(visit), text: `is more than ${MAX_DEPTH} levels deep` };
+      for (const [name, item] of Object.entries(value)) {
+        if (!isSound(name)) return { code: 'invalid', place: pointer(visit), text: `a name ${CHARACTERS}` };
+        visits.push({ value: item, depth, name: name.replaceAll('~', '~0').replaceAll('/', '~1'), parent: visit });
+      }
+    } else if (!isScalarStorable(value)) {
+      const text = typeof value === 'string' ? CHARACTERS : 'is not a finite number';
+      return { code: 'invalid', place: pointer(visit), text };
+    }
+  }
+  return { code: 'too-large', place, text: 'is larger than 2 MiB' };
+}
+
+function pointer(visit: Visit): string {
+  const parts: string[] = [];
+  for (let at: Visit | undefined = visit; at !== undefined; at = at.parent) parts.push(at.name);
+  const text = parts.reverse().join('/');
+  if (text.length <= MAX_PLACE_CHARACTERS) return text;
+  // A cut through a surrogate pair would leave half of it behind.
+  return `${text.slice(0, MAX_PLACE_CHARACTERS).toWellFormed()}…`;
+}

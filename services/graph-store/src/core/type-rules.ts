@@ -1,0 +1,23 @@
+/** Rules that belong to a type and not to a protocol's way in: they hold whoever writes the element. */
+import type { Element } from '@polyedge/contracts/element';
+import { own } from './own.ts';
+
+const PROPERTY = 'saga/Property';
+const PROPERTY_NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$/;
+const REFUSED_NAMES: ReadonlySet<string> = new Set(['__proto__', 'prototype', 'constructor']);
+
+/** What is wrong with a state, as the detail of `invalid`, or undefined. (Saga protocol page, Posting properties: name rule.) */
+export function problemOfState(state: Pick<Element, 'type' | 'attributes'>): string | undefined {
+  if (state.type !== PROPERTY) return undefined;
+  const name = own(state.attributes, 'name');
+  if (typeof name !== 'string' || !PROPERTY_NAME.test(name) || REFUSED_NAMES.has(name)) return 'name: is not a property name';
+  return undefined;
+}
+
+/** What is wrong with the key of an operator on an element of a type, as the detail of `invalid`, or undefined. (The same page, key rule.) */
+export function problemOfKey(type: string, key: string): string | undefined {
+  if (type !== PROPERTY) return undefined;
+  if (key === '' || key.length > 256) return 'key: is not 1 to 256 characters long';
+  if (key.includes('.') || key.startsWith('$') || REFUSED_NAMES.has(key)) return 'key: is not allowed';
+  return undefined;
+}
