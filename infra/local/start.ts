@@ -149,7 +149,7 @@ async function bringUpService(launch: Launch, data: DataFolder, logs: string, en
   keep.keep(server);
   running.use(server);
   running.defer(() => keep.release());
-  const moved = port === wanted ? '' : ` (${wanted} is taken by something else)`;
+  const moved = server.port === wanted ? '' : ` (${wanted} is taken by something else)`;
   say(`${label.padEnd(16)}is ready on ${server.url}${moved}; metrics ${server.metricsUrl}; log ${logFile}`);
   return { name: label, url: server.url };
 }

@@ -5,7 +5,6 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { findProgram, natsProgram } from './find-program.ts';
-import { freePort } from './free-port.ts';
 import { type RunningServer, type ServerOptions, startServer } from './server-process.ts';
 
 /** Options of `startNats`. */
@@ -22,15 +21,15 @@ const answerMs = 2_000;
  */
 export async function startNats(options: NatsOptions = {}): Promise<RunningServer> {
   const program = findProgram(natsProgram, options.report);
-  const port = await freePort(options.port);
   const dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), 'polyedge-nats-')) : resolve(options.dir);
   await mkdir(dir, { recursive: true });
   const serverName = `polyedge-${randomBytes(8).toString('hex')}`;
-  const inside = program.kind === 'image' ? { host: '0.0.0.0', port: 4222 } : { host: '127.0.0.1', port };
   const file = join(dir, 'nats.conf');
-  writeFileSync(
-    file,
-    `server_name: "${serverName}"
+  return startServer(options.port, (port) => {
+    const inside = program.kind === 'image' ? { host: '0.0.0.0', port: 4222 } : { host: '127.0.0.1', port };
+    writeFileSync(
+      file,
+      `server_name: "${serverName}"
 host: "${inside.host}"
 port: ${inside.port}
 max_payload: 8388608
@@ -38,23 +37,24 @@ ping_interval: "5s"
 ping_max: 2
 ${options.config ?? ''}
 `,
-  );
-  return startServer({
-    name: 'nats',
-    url: `nats://127.0.0.1:${port}`,
-    port,
-    dir,
-    mark: dir,
-    ...(program.kind === 'file'
-      ? { command: program.path, args: ['-c', file] }
-      : {
-          command: 'docker',
-          container: serverName,
-          args: ['run', '--rm', '--name', serverName, '-p', `127.0.0.1:${port}:4222`, '-v', `${dir}:${dir}`, program.image, '-c', file],
-        }),
-    answers: async () => (await greeting(port)).includes(`"${serverName}"`),
-    temporary: options.dir === undefined,
-    ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
+    );
+    return {
+      name: 'nats',
+      url: `nats://127.0.0.1:${port}`,
+      port,
+      dir,
+      mark: dir,
+      ...(program.kind === 'file'
+        ? { command: program.path, args: ['-c', file] }
+        : {
+            command: 'docker',
+            container: serverName,
+            args: ['run', '--rm', '--name', serverName, '-p', `127.0.0.1:${port}:4222`, '-v', `${dir}:${dir}`, program.image, '-c', file],
+          }),
+      answers: async () => (await greeting(port)).includes(`"${serverName}"`),
+      temporary: options.dir === undefined,
+      ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
+    };
   });
 }
 

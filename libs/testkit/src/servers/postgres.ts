@@ -5,7 +5,6 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import postgres from 'postgres';
-import { freePort } from './free-port.ts';
 import { clusterFolder, type PostgresPrograms, postgresPrograms } from './postgres-programs.ts';
 import { commandLine, isAlive } from './processes.ts';
 import { type RunningServer, type ServerOptions, startServer } from './server-process.ts';
@@ -36,12 +35,11 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
   const password = passwordOf(dir);
   if (!existsSync(join(cluster, initializedMarker))) createCluster(programs, cluster, password, options);
   dropStaleLock(cluster);
-  const port = await freePort(options.port);
-  const url = `postgres://${user}:${password}@127.0.0.1:${port}/polyedge`;
   const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: '200', ...options.settings };
-  const server = await startServer({
+  const urlOn = (port: number) => `postgres://${user}:${password}@127.0.0.1:${port}/polyedge`;
+  const server = await startServer(options.port, (port) => ({
     name: 'postgres',
-    url,
+    url: urlOn(port),
     port,
     dir,
     mark: cluster,
@@ -49,10 +47,10 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
     args: ['-D', cluster, '-p', String(port), ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
     env: { LC_ALL: 'C', PGDATA: cluster },
     ...(programs.user === undefined ? {} : { user: programs.user }),
-    answers: () => createDatabase(url, 'polyedge'),
+    answers: () => createDatabase(urlOn(port), 'polyedge'),
     temporary: options.dir === undefined,
     ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
-  });
+  }));
   if (options.dir === undefined && !cluster.startsWith(dir)) return withRemoval(server, dirname(cluster));
   return server;
 }

@@ -5,7 +5,6 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { findProgram, redisProgram } from './find-program.ts';
-import { freePort } from './free-port.ts';
 import { type RunningServer, type ServerOptions, startServer } from './server-process.ts';
 
 /** Options of `startRedis`. */
@@ -22,7 +21,6 @@ const answerMs = 2_000;
  */
 export async function startRedis(options: RedisOptions = {}): Promise<RunningServer> {
   const program = findProgram(redisProgram, options.report);
-  const port = await freePort(options.port);
   const dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), 'polyedge-redis-')) : resolve(options.dir);
   await mkdir(dir, { recursive: true });
   const container = `polyedge-${randomBytes(8).toString('hex')}`;
@@ -30,7 +28,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RunningSer
     ...['--dir', dir, '--daemonize', 'no', '--save', '', '--appendonly', 'yes', '--appendfsync', 'everysec'],
     ...['--maxmemory-policy', 'noeviction', ...(options.args ?? [])],
   ];
-  return startServer({
+  return startServer(options.port, (port) => ({
     name: 'redis',
     url: `redis://127.0.0.1:${port}`,
     port,
@@ -52,7 +50,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RunningSer
     },
     temporary: options.dir === undefined,
     ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
-  });
+  }));
 }
 
 /** Sends inline commands and gives what came back until the answer to INFO was there, an error was, or time is up. */

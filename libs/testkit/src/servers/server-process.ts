@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { freePort } from './free-port.ts';
 import { allEnded, commandLine, descendants, isAlive, sendSignal, workingFolder } from './processes.ts';
 import { watchOver } from './watchdog.ts';
 
@@ -66,22 +67,34 @@ export type ServerOptions = {
 };
 
 const startMs = 60_000;
+const maxPortAttempts = 5;
 const stopMs = 15_000;
 const maxLogBytes = 8 * 1024 * 1024;
 const logTailBytes = 4_000;
+const addressInUse = /address already in use/i;
 
-/** Starts a server and waits until it answers. A server that an earlier owner left in the same folder is ended first. */
-export async function startServer(definition: ServerDefinition): Promise<RunningServer> {
-  const server = new ServerProcess(definition);
-  await endLeftOver(join(definition.dir, `${definition.name}.pid`), definition.mark);
-  try {
-    await server.start();
-  } catch (error) {
-    await server[Symbol.asyncDispose]();
-    throw error;
+/**
+ * Starts a server on a free port, `preferred` if that is free, and waits until it answers. `define` says how to run it on a given port; it is
+ * asked again when something else took the port in between. A server that an earlier owner left in the same folder is ended first.
+ */
+export async function startServer(preferred: number | undefined, define: (port: number) => ServerDefinition): Promise<RunningServer> {
+  for (let attempt = 1; ; attempt += 1) {
+    const definition = define(await freePort(attempt === 1 ? preferred : undefined));
+    const server = new ServerProcess(definition);
+    await endLeftOver(join(definition.dir, `${definition.name}.pid`), definition.mark);
+    try {
+      await server.start(attempt < maxPortAttempts);
+      return server;
+    } catch (error) {
+      const again = error instanceof PortTaken;
+      await (again ? server.stop() : server[Symbol.asyncDispose]());
+      if (!again) throw error;
+    }
   }
-  return server;
 }
+
+/** Something else was faster to take the port: worth another one. */
+class PortTaken extends Error {}
 
 class ServerProcess implements RunningServer {
   readonly #definition: ServerDefinition;
@@ -113,7 +126,8 @@ class ServerProcess implements RunningServer {
     return pid;
   }
 
-  async start(): Promise<void> {
+  /** `portIsOpen`: any port would do, so one that is taken is not waited for. */
+  async start(portIsOpen = false): Promise<void> {
     const { name, answers } = this.#definition;
     const until = performance.now() + startMs;
     let logged = this.#logBytes();
@@ -121,6 +135,7 @@ class ServerProcess implements RunningServer {
     while (this.#child?.pid === undefined || !(await answers(this.#child.pid))) {
       if (this.#disposed) throw new Error(`${name} was ended while it was starting.`);
       if (this.#child === undefined) {
+        if (portIsOpen && addressInUse.test(this.log(logged))) throw new PortTaken(this.log(logged));
         // A port or memory segment of the killed predecessor may be held for a moment longer: then it is worth another attempt.
         if (!/address already in use|pre-existing shared memory/i.test(this.log(logged)))
           throw new Error(`${this.#endReason} as it started:\n${this.log()}`);

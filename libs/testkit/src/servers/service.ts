@@ -1,7 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { freePort } from './free-port.ts';
 import { type RunningServer, type ServerOptions, startServer } from './server-process.ts';
 
 /** A service of this workspace in a process of its own. `url` is its client port (`http://…`). */
@@ -17,7 +16,7 @@ export type ServiceOptions = ServerOptions & {
   readonly name: string;
   /** NATS_URL, DATABASE_URL and whatever else it needs; it also gets this process's environment. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Default: the client port plus 1000 if that is free, else a free one. */
+  /** Default: the client port plus 1000. */
   readonly metricsPort?: number;
   /** `ready` waits for `/readyz` (the default), `alive` for `/healthz`. */
   readonly until?: 'ready' | 'alive';
@@ -41,27 +40,29 @@ export function serviceExists(name: string): boolean {
 /** Starts a service on the loopback address in mode `local`, its log in a file, and waits until it can serve. */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const { name } = options;
-  const port = await freePort(options.port);
-  const metricsPort = options.metricsPort ?? (await freePort(port + 1000));
   const dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), `polyedge-${name}-`)) : resolve(options.dir);
   mkdirSync(dir, { recursive: true });
-  const url = `http://127.0.0.1:${port}`;
-  const question = `${url}/${options.until === 'alive' ? 'healthz' : 'readyz'}`;
-  const env = { POLYEDGE_MODE: 'local', ...options.env, HOST: '127.0.0.1', PORT: String(port), METRICS_PORT: String(metricsPort) };
-  const server = await startServer({
-    name,
-    url,
-    port,
-    dir,
-    mark: dir,
-    command: process.execPath,
-    args: [serviceProgram(name)],
-    env,
-    stopSignal: 'SIGTERM',
-    answers: () => answersOk(question),
-    temporary: options.dir === undefined,
-    ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
-    ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
+  let metricsPort = options.metricsPort ?? (options.port ?? 0) + 1000;
+  const server = await startServer(options.port, (port) => {
+    // The port that was taken may have been that of the metrics.
+    if (port !== options.port) metricsPort = port + 1000;
+    const url = `http://127.0.0.1:${port}`;
+    const question = `${url}/${options.until === 'alive' ? 'healthz' : 'readyz'}`;
+    return {
+      name,
+      url,
+      port,
+      dir,
+      mark: dir,
+      command: process.execPath,
+      args: [serviceProgram(name)],
+      env: { POLYEDGE_MODE: 'local', ...options.env, HOST: '127.0.0.1', PORT: String(port), METRICS_PORT: String(metricsPort) },
+      stopSignal: 'SIGTERM',
+      answers: () => answersOk(question),
+      temporary: options.dir === undefined,
+      ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
+      ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
+    };
   });
   return Object.assign(server, { name, metricsUrl: `http://127.0.0.1:${metricsPort}/metrics` });
 }
