@@ -13,7 +13,7 @@ export type Field = (typeof FIELDS)[number];
 export type Stamp = (typeof STAMPS)[number];
 export type StampPart = (typeof STAMP_PARTS)[number];
 
-export const MAX_PATH_SEGMENTS = 32;
+export const MAX_PATH_SEGMENTS = 16;
 export const MAX_SEGMENT_CHARACTERS = 1024;
 
 /** A path taken apart. */

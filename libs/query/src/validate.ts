@@ -5,14 +5,18 @@ import { MAX_PATH_SEGMENTS, MAX_SEGMENT_CHARACTERS, placeOf } from './path.ts';
 /** A checked value, or one sentence for the client's developer that says what is wrong with it. */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 
-/** What a filter may cost. Strings are counted in UTF-16 units, over the whole filter where it says total. */
+/**
+ * What a filter may cost. Strings are counted in UTF-16 units. Together with `MAX_PATH_SEGMENTS` these bounds keep the bound values of
+ * one statement below 65,535, which is all that PostgreSQL's protocol can count.
+ */
 export const FILTER_LIMITS = {
   depth: 32,
+  /** Conditions and groups together. */
   conditions: 1000,
   /** Items of one `in`. */
   items: 1000,
   /** JSON nodes of all values together. */
-  nodes: 20_000,
+  nodes: 10_000,
   /** Characters of all values, patterns and paths together. */
   characters: 262_144,
   patternCharacters: 1024,

@@ -12,7 +12,7 @@ import { compileQuery } from '../src/core/query-sql.ts';
 import { conditions, documents, filtersOf, geoConditions, placed, sorts } from './arbitraries.ts';
 
 const table = `create table element (
-  tenant text not null, id text not null, kind text not null, type text not null, scope text not null, xid text, attributes jsonb not null,
+  tenant text not null collate "C", id text not null collate "C", kind text not null, type text not null collate "C", scope text not null, xid text, attributes jsonb not null,
   version bigint not null, seq bigint not null, deleted boolean not null,
   created_on bigint not null, created_by text not null, created_app text not null,
   modified_on bigint not null, modified_by text not null, modified_app text not null,
@@ -235,6 +235,45 @@ test('equality on attributes and on ids is answered by an index', async () => {
     }),
     /attributes_idx/,
   );
+});
+
+test('paging by creation time starts where the cursor says, in an index', async () => {
+  await store([], false);
+  await sql.unsafe(`insert into element select 't', 'id' || n, 'vertex', 'note', 's', null, '{}', 1, n, false, n, '', '', 0, '', ''
+    from generate_series(1, 20000) as n`);
+  await sql.unsafe('create index element_created on element (tenant, created_on, id)');
+  await sql.unsafe('vacuum analyze element');
+  const [sample] = fc.sample(documents, { numRuns: 1, seed: 4 });
+  assert.ok(sample !== undefined);
+  const sort: readonly Sort[] = [{ path: ['created', 'on'], order: 'asc' }];
+  const cursor = cursorOf({ ...sample, id: 'id15000', created: { on: 15_000, by: '', app: '' } }, sort);
+  const { text, values } = compileQuery('t', { filter: { all: [] }, sort, limit: 2, cursor });
+  const rows = await sql.unsafe<{ id: string }[]>(text, [...values]);
+  assert.deepEqual(
+    rows.map(({ id }) => id),
+    ['id15001', 'id15002'],
+  );
+  const plan = await sql.unsafe<{ 'QUERY PLAN': string }[]>(`explain ${text}`, [...values]);
+  assert.match(plan.map((row) => row['QUERY PLAN']).join('\n'), /element_created[\s\S]*Index Cond: .*created_on >= /);
+  await sql.unsafe('drop index element_created');
+});
+
+test('the largest filter that is accepted still fits one statement', async () => {
+  const key = (at: number): string => at.toString(36);
+  const path = (at: number) => ['attributes', ...Array.from({ length: 14 }, (_, level) => key(at * 14 + level))];
+  const some = Array.from({ length: 300 }, (_, at) => ({
+    test: 'in',
+    path: path(at),
+    values: Array.from({ length: 32 }, (_, item) => [at * 32 + item]),
+  }));
+  const accepted = some.slice(0, 150);
+  const more = Array.from({ length: 840 }, (_, at) => ({ test: 'text-equal', path: path(1000 + at), value: key(20_000 + at) }));
+  const all = [...accepted, ...more];
+  assert.ok(!parseFilter({ any: some }).ok, 'too many values');
+  const parsed = parseFilter({ any: all });
+  assert.ok(parsed.ok, parsed.ok ? '' : parsed.problem);
+  await store([], false);
+  assert.deepEqual(await idsOf({ filter: parsed.value }), []);
 });
 
 test('a pattern of many stars over a long text costs milliseconds', async () => {

@@ -212,10 +212,13 @@ function textTest(condition: Condition, parameters: Parameters): (text: string) 
     case 'text-words': {
       const wanted = words(condition.value);
       if (wanted.length === 0) return () => 'false';
-      const needles = (condition.phrase === true ? [wanted.join(' ')] : wanted).map((needle) => parameters.text(` ${needle} `));
+      const needles = parameters.json(JSON.stringify(condition.phrase === true ? [wanted.join(' ')] : wanted));
       return (text) => {
         const spaced = `(' ' || regexp_replace(${foldSql(text)}, '[${SEPARATORS}]+', ' ', 'g') || ' ')`;
-        return `(${needles.map((needle) => `strpos(${spaced}, ${needle}) > 0`).join(' and ')})`;
+        return (
+          `(${text} is not null and not exists (select from (select ${spaced} as text offset 0) as spaced ` +
+          `cross join jsonb_array_elements_text(${needles}) as wanted(word) where strpos(spaced.text, ' ' || wanted.word || ' ') = 0))`
+        );
       };
     }
     default:

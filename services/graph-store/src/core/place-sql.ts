@@ -7,7 +7,7 @@ import type { Parameters } from './sql-parameters.ts';
  * used: PostgreSQL refuses a value that no expression mentions.
  */
 export type Source =
-  | { readonly kind: 'text' | 'number' | 'boolean'; readonly sql: string }
+  | { readonly kind: 'text' | 'number' | 'boolean'; readonly sql: string; readonly nullable?: true }
   | { readonly kind: 'json'; readonly read: () => string; readonly keys: readonly string[] };
 
 const FIELD_SOURCES: Readonly<Record<Field, Source>> = {
@@ -15,14 +15,14 @@ const FIELD_SOURCES: Readonly<Record<Field, Source>> = {
   kind: { kind: 'text', sql: 'kind' },
   type: { kind: 'text', sql: 'type' },
   scope: { kind: 'text', sql: 'scope' },
-  xid: { kind: 'text', sql: 'xid' },
+  xid: { kind: 'text', sql: 'xid', nullable: true },
   version: { kind: 'number', sql: 'version' },
   seq: { kind: 'number', sql: 'seq' },
   deleted: { kind: 'boolean', sql: 'deleted' },
-  out: { kind: 'text', sql: 'out_id' },
-  in: { kind: 'text', sql: 'in_id' },
-  outType: { kind: 'text', sql: 'out_type' },
-  inType: { kind: 'text', sql: 'in_type' },
+  out: { kind: 'text', sql: 'out_id', nullable: true },
+  in: { kind: 'text', sql: 'in_id', nullable: true },
+  outType: { kind: 'text', sql: 'out_type', nullable: true },
+  inType: { kind: 'text', sql: 'in_type', nullable: true },
 };
 
 const STAMP_SOURCES: Readonly<Record<Stamp, Readonly<Record<StampPart, Source>>>> = {

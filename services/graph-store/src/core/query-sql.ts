@@ -47,7 +47,8 @@ function after(steps: readonly Step[], keys: readonly SortKey[], id: string, par
   return steps.reduceRight(
     (rest, step, at) => {
       const key = keys[at] ?? null;
-      return `(${step.behind(key)} or (${step.level(key)} and ${rest}))`;
+      const behind = `(${step.behind(key)} or (${step.level(key)} and ${rest}))`;
+      return step.from === undefined ? behind : `(${step.from(key)} and ${behind})`;
     },
     `(id collate "C" > ${parameters.text(id)})`,
   );
@@ -56,6 +57,8 @@ function after(steps: readonly Step[], keys: readonly SortKey[], id: string, par
 /** One step of an order in SQL. A key whose type the source cannot have comes from a forged cursor and finds nothing. */
 interface Step {
   readonly order: readonly string[];
+  /** What level and behind have in common, phrased so that an index can start there. */
+  readonly from?: (key: SortKey) => string;
   readonly behind: (key: SortKey) => string;
   readonly level: (key: SortKey) => string;
 }
@@ -67,20 +70,34 @@ function compileSort({ path, order, near }: Sort, parameters: Parameters): Step 
     const measure = source.kind === 'json' ? haversineSql(source.read(), near, parameters) : 'null::float8';
     return nullable(measure, order, (key) => (typeof key === 'number' ? parameters.float(key) : undefined));
   }
+  if (source.kind === 'json') return compileJsonSort(source.read(), order, parameters);
+  const step = source.nullable === true ? nullable : required;
   switch (source.kind) {
     case 'text':
-      return nullable(`${source.sql} collate "C"`, order, (key) => (typeof key === 'string' ? parameters.text(key) : undefined));
+      return step(`${source.sql} collate "C"`, order, (key) => (typeof key === 'string' ? parameters.text(key) : undefined));
     case 'number':
-      return nullable(source.sql, order, (key) => (typeof key === 'number' ? parameters.integer(key) : undefined));
+      return step(source.sql, order, (key) => (typeof key === 'number' ? parameters.integer(key) : undefined));
     case 'boolean':
-      return nullable(source.sql, order, (key) => (typeof key === 'boolean' ? String(key) : undefined));
-    case 'json':
-      return compileJsonSort(source.read(), order, parameters);
+      return step(source.sql, order, (key) => (typeof key === 'boolean' ? String(key) : undefined));
   }
 }
 
+type Bind = (key: SortKey) => string | undefined;
+
+/** An order by one expression that is never null, in the form that an index on it can give. */
+function required(sql: string, order: 'asc' | 'desc', bind: Bind): Step {
+  const compare =
+    (operator: string) =>
+    (key: SortKey): string => {
+      const value = bind(key);
+      return value === undefined ? 'false' : `(${sql} ${operator} ${value})`;
+    };
+  const beyond = order === 'asc' ? '>' : '<';
+  return { order: [`${sql} ${order}`], from: compare(`${beyond}=`), behind: compare(beyond), level: compare('=') };
+}
+
 /** An order by one expression of one type; null comes before every value. */
-function nullable(sql: string, order: 'asc' | 'desc', bind: (key: SortKey) => string | undefined): Step {
+function nullable(sql: string, order: 'asc' | 'desc', bind: Bind): Step {
   const ascending = order === 'asc';
   return {
     order: [ascending ? `${sql} asc nulls first` : `${sql} desc nulls last`],
