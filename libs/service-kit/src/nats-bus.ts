@@ -15,6 +15,7 @@ import type { Parameters } from '@polyedge/contracts/subject';
 import type { Bus, BusStatus, RequestContext, Responder, Subscription } from './bus.ts';
 import { type BusCounts, newBusCounts } from './bus-counts.ts';
 import { MIN_MAX_PAYLOAD, parseJson, subjectFits } from './bus-wire.ts';
+import { within } from './deadline.ts';
 import { type Log, silentLog } from './log.ts';
 import { NatsRequests, type ObserveRequest, textOf } from './nats-bus-requests.ts';
 import { NatsResponder } from './nats-bus-responder.ts';
@@ -382,23 +383,6 @@ class ConnectedBus implements NatsBus {
     this.#log.info('connected to NATS again');
     this.#say('connected');
   }
-}
-
-/** The promise's value, or `otherwise` after so many milliseconds. */
-function within<Value>(promise: Promise<Value>, ms: number, otherwise: Value): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(otherwise), ms);
-    promise.then(
-      (value) => {
-        clearTimeout(timer);
-        resolve(value);
-      },
-      (error: unknown) => {
-        clearTimeout(timer);
-        reject(error);
-      },
-    );
-  });
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,111 @@
+/** Reads a service's settings from the environment. The only file that reads `process.env`. */
+import { readFileSync } from 'node:fs';
+import type { Config, Setting, Settings } from './settings.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export type ConfigResult<S> =
+  | { readonly ok: true; readonly config: Config<S> /** Sentences about insecure defaults in use. */; readonly warnings: readonly string[] }
+  | { readonly ok: false /** A sentence per mistake, each naming the variable. */; readonly problems: readonly string[] };
+
+/** The prefix of a service's own names: `hiro-edge` has `HIRO_`, `graph-store` has `GRAPH_STORE_`. */
+export const prefixOf = (service: string): string =>
+  `${service
+    .replace(/-edge$/, '')
+    .replaceAll('-', '_')
+    .toUpperCase()}_`;
+
+/** The names under which a setting is read, the first being its proper one. `HOST`, `PORT` and `METRICS_PORT` also go with the prefix. */
+export function namesOf(service: string, key: string, setting: Setting<unknown>): readonly string[] {
+  const prefix = prefixOf(service);
+  const name = setting.env ?? prefix + key.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase();
+  const prefixed = name === 'HOST' || name === 'PORT' || name === 'METRICS_PORT' ? [prefix + name] : [];
+  return [name, ...prefixed, ...setting.aliases];
+}
+
+/** Reads, validates and freezes. Everything that is wrong is reported at once. */
+export function readConfig<S extends Settings>(service: string, settings: S, environment: Environment = process.env): ConfigResult<S> {
+  const problems: string[] = [];
+  const warnings: string[] = [];
+  const values: Record<string, unknown> = {};
+  const local = environment.POLYEDGE_MODE === 'local';
+  const known = new Set<string>();
+  for (const [key, setting] of Object.entries(settings)) {
+    const names = namesOf(service, key, setting);
+    for (const name of names) known.add(name);
+    if (setting.kind === 'secret') for (const name of names) known.add(`${name}_FILE`);
+    const found = lookUp(names, setting, environment);
+    if (found === undefined) {
+      const missing = fallBack(names[0] ?? key, setting, local, warnings);
+      if (missing.problem !== undefined) problems.push(missing.problem);
+      values[key] = missing.value;
+    } else if ('problem' in found) {
+      problems.push(found.problem);
+    } else {
+      const parsed = setting.parse(found.text);
+      if (parsed.ok) values[key] = parsed.value;
+      else problems.push(`${found.name} is ${shown(setting, found.text)}; expected ${parsed.expected}`);
+    }
+  }
+  problems.push(...unknownNames(service, known, environment));
+  if (problems.length > 0) return { ok: false, problems };
+  // Each value came from its own setting's parser or fallback, which the loop over names cannot express.
+  return { ok: true, config: Object.freeze(values) as Config<S>, warnings };
+}
+
+type Found = { readonly name: string; readonly text: string } | { readonly problem: string };
+
+function lookUp(names: readonly string[], setting: Setting<unknown>, environment: Environment): Found | undefined {
+  for (const name of names) {
+    const text = environment[name];
+    if (text !== undefined && text !== '' && !fromKubernetes(name, text)) return { name, text };
+    const file = setting.kind === 'secret' ? environment[`${name}_FILE`] : undefined;
+    if (file === undefined || file === '') continue;
+    try {
+      return { name: `${name}_FILE`, text: readFileSync(file, 'utf8').trim() };
+    } catch {
+      return { problem: `${name}_FILE names a file that cannot be read` };
+    }
+  }
+  return undefined;
+}
+
+function fallBack(
+  name: string,
+  setting: Setting<unknown>,
+  local: boolean,
+  warnings: string[],
+): { readonly value: unknown; readonly problem?: string } {
+  const { fallback } = setting;
+  switch (fallback.kind) {
+    case 'value':
+      return { value: local && fallback.local !== undefined ? fallback.local : fallback.value };
+    case 'optional':
+      return { value: undefined };
+    case 'local':
+      if (!local) return { value: undefined, problem: `${name} is required: ${setting.doc}` };
+      if (fallback.warning !== undefined) warnings.push(`${name} is not set: ${fallback.warning}`);
+      return { value: fallback.value };
+    case 'required':
+      return { value: undefined, problem: `${name} is required: ${setting.doc}` };
+  }
+}
+
+function unknownNames(service: string, known: ReadonlySet<string>, environment: Environment): string[] {
+  const prefix = prefixOf(service);
+  return Object.entries(environment)
+    .filter(([name, text]) => name.startsWith(prefix) && !known.has(name) && !fromKubernetes(name, text ?? ''))
+    .map(([name]) => `${name} is not a setting of ${service}; run "config" to see them all`);
+}
+
+/** Whether Kubernetes (or Docker links) put it there: for each service of the namespace it sets addresses under the service's name. */
+export function fromKubernetes(name: string, text: string): boolean {
+  return (
+    /_SERVICE_HOST$|_SERVICE_PORT(_|$)|_PORT_\d+_(TCP|UDP|SCTP)/.test(name) || (/_PORT$/.test(name) && /^(tcp|udp|sctp):\/\//.test(text))
+  );
+}
+
+const shown = (setting: Setting<unknown>, text: string): string => {
+  if (setting.kind === 'secret' || setting.kind === 'url') return 'not usable';
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
+};

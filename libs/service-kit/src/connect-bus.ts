@@ -1,0 +1,60 @@
+/** Connects a service to NATS with its settings, and reports what the bus counts. */
+import type { CommonSettings } from './common-settings.ts';
+import { CannotStart } from './lifecycle.ts';
+import { connectNatsBus, type NatsBus, type NatsCredentials } from './nats-bus.ts';
+import type { ServiceContext } from './service.ts';
+import type { Config } from './settings.ts';
+
+/** Throws `CannotStart` with the operator's sentence. */
+export async function connectBus(config: Config<CommonSettings>, context: ServiceContext): Promise<NatsBus> {
+  const seconds = context.metrics.histogram<'channel' | 'result'>(
+    'bus_request_seconds',
+    'How long requests on the bus took, by channel and result.',
+  );
+  const connected = await connectNatsBus({
+    url: config.natsUrl,
+    service: context.service,
+    instance: context.instance,
+    credentials: credentialsOf(config),
+    log: context.log,
+    spans: context.spans,
+    observe: (channel, result, took) => seconds.record(took, { channel, result }),
+    onLost: (error) => context.fatal('the connection to NATS is over', error),
+    ...tlsOf(config),
+  });
+  if (!connected.ok) throw new CannotStart(connected.failure.detail ?? connected.failure.code);
+  const bus = connected.value;
+  for (const name of Object.keys(bus.counts)) {
+    if (isCount(name, bus)) {
+      const read = () => bus.counts[name];
+      context.metrics.counterOf(
+        `bus_${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`,
+        'What the bus counts about itself.',
+        read,
+      );
+    }
+  }
+  context.metrics.gauge('bus_connected', 'Whether the bus is connected.', () => (bus.status === 'connected' ? 1 : 0));
+  return bus;
+}
+
+const isCount = (name: string, bus: NatsBus): name is keyof NatsBus['counts'] => Object.hasOwn(bus.counts, name);
+
+function credentialsOf(config: Config<CommonSettings>): NatsCredentials {
+  if (config.natsCreds !== undefined) return { kind: 'creds', text: config.natsCreds };
+  if (config.natsNkeySeed !== undefined) return { kind: 'nkey', seed: config.natsNkeySeed };
+  if (config.natsUser !== undefined) return { kind: 'password', user: config.natsUser, password: config.natsPassword ?? '' };
+  return { kind: 'none' };
+}
+
+function tlsOf(config: Config<CommonSettings>) {
+  const { natsCaFile, natsCertFile, natsKeyFile } = config;
+  if (natsCaFile === undefined && natsCertFile === undefined && natsKeyFile === undefined) return {};
+  return {
+    tls: {
+      ...(natsCaFile === undefined ? {} : { caFile: natsCaFile }),
+      ...(natsCertFile === undefined ? {} : { certFile: natsCertFile }),
+      ...(natsKeyFile === undefined ? {} : { keyFile: natsKeyFile }),
+    },
+  };
+}

@@ -1,0 +1,63 @@
+/** `GET /healthz` (the process is alive) and `GET /readyz` (it can serve), on the service's own port. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+
+/** True, or a sentence that says what is missing. */
+export type Readiness = () => true | string;
+
+function answerTo(
+  path: string,
+  ready: Readiness,
+): { readonly status: number; readonly body: { readonly status: string; readonly reason?: string } } | undefined {
+  if (path === '/healthz') return { status: 200, body: { status: 'alive' } };
+  if (path !== '/readyz') return undefined;
+  const state = ready();
+  return state === true ? { status: 200, body: { status: 'ready' } } : { status: 503, body: { status: 'not ready', reason: state } };
+}
+
+/**
+ * Answers the two paths before any route, hook or rule of the protocol sees the request (the raw server's first listener). Call it once,
+ * before `listen`.
+ */
+export function reserveHealth(app: FastifyInstance, ready: Readiness): void {
+  const { server } = app;
+  const rest = server.listeners('request');
+  server.removeAllListeners('request');
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (answered(request, response, ready)) return;
+    for (const listener of rest) Reflect.apply(listener, server, [request, response]);
+  });
+}
+
+function answered(request: IncomingMessage, response: ServerResponse, ready: Readiness): boolean {
+  if (request.method !== 'GET' && request.method !== 'HEAD') return false;
+  const found = answerTo((request.url ?? '').split('?')[0] ?? '', ready);
+  if (found === undefined) return false;
+  response.writeHead(found.status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+  response.end(request.method === 'HEAD' ? undefined : JSON.stringify(found.body));
+  return true;
+}
+
+/** A server with nothing but the two paths, for a service without HTTP of its own. Rejects when the port is taken. */
+export async function startHealthServer(options: {
+  readonly host: string;
+  readonly port: number;
+  readonly ready: Readiness;
+}): Promise<{ readonly port: number; stop(): Promise<void> }> {
+  const server = createServer((request, response) => {
+    if (!answered(request, response, options.ready)) response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : options.port,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,118 @@
+/**
+ * How a process begins and ends: signals, bounds, the last words. Signals are handled here and nowhere else.
+ *
+ * SIGTERM or SIGINT: readiness false, `drain` within its bound, `stop` within 10 s, logs and traces written, exit 0. A second signal exits
+ * at once with 1. An exception nobody caught, or a rejection nobody awaited, is a bug: logged as fatal, exit 1.
+ */
+import { within } from './deadline.ts';
+import type { Log } from './log.ts';
+
+/** A service that has started. */
+export interface Running {
+  /** True, or a sentence that says what is missing. */
+  ready(): true | string;
+  /** Stops accepting, finishes what is in flight, tells clients to go elsewhere. */
+  drain(): Promise<void>;
+  /** Closes everything. */
+  stop(): Promise<void>;
+}
+
+/** An expected reason not to start (a server that does not answer, a port that is taken): one sentence instead of a stack. */
+export class CannotStart extends Error {}
+
+const STOP_MS = 10_000;
+const LAST_WORDS_MS = 3_000;
+
+export class Lifecycle {
+  readonly #log: Log;
+  readonly #drainMs: number;
+  readonly #lastWords: () => Promise<void>;
+  #running: Running | undefined;
+  #ending = false;
+
+  constructor(options: {
+    readonly log: Log;
+    readonly drainMs: number;
+    /** Sends what telemetry still holds. */
+    readonly lastWords: () => Promise<void>;
+  }) {
+    this.#log = options.log;
+    this.#drainMs = options.drainMs;
+    this.#lastWords = options.lastWords;
+  }
+
+  /** What `/readyz` says. */
+  ready(): true | string {
+    if (this.#ending) return 'draining';
+    return this.#running === undefined ? 'starting' : this.#running.ready();
+  }
+
+  /** Starts the service and keeps it until a signal. Resolves when it runs. */
+  async run(start: () => Promise<Running>): Promise<void> {
+    process.on('SIGTERM', (signal) => this.#signalled(signal));
+    process.on('SIGINT', (signal) => this.#signalled(signal));
+    process.on('uncaughtException', (error) => this.fatal('an exception that nobody caught', error));
+    process.on('unhandledRejection', (error) => this.fatal('a rejection that nobody awaited', error));
+    try {
+      this.#running = await start();
+    } catch (error) {
+      if (error instanceof CannotStart) this.fatal(error.message);
+      else this.fatal('the service cannot start', error);
+      return;
+    }
+    if (this.#ending) await this.#end(this.#running);
+  }
+
+  /** Ends the process with 1, now: it is in a state that nobody planned. */
+  fatal(sentence: string, error?: unknown): void {
+    this.#ending = true;
+    this.#log.fatal(sentence, error === undefined ? {} : { err: error });
+    void this.#exit(1);
+  }
+
+  #signalled(signal: NodeJS.Signals): void {
+    if (this.#ending) {
+      this.#log.warn(`${signal} again: ending at once`);
+      this.#log.flush();
+      process.exit(1);
+    }
+    this.#ending = true;
+    this.#log.info(`${signal}: draining`);
+    // While it starts, `run` ends it when it has: a half-started service has nobody to close its parts.
+    if (this.#running !== undefined) void this.#end(this.#running);
+  }
+
+  async #end(running: Running): Promise<void> {
+    const began = performance.now();
+    try {
+      const drained = await within(
+        running.drain().then(() => true),
+        this.#drainMs,
+        false,
+      );
+      if (!drained) this.#log.warn('draining took too long', { ms: this.#drainMs });
+      const stopped = await within(
+        running.stop().then(() => true),
+        STOP_MS,
+        false,
+      );
+      if (!stopped) this.#log.warn('stopping took too long', { ms: STOP_MS });
+    } catch (err) {
+      this.#log.error('ending failed', { err });
+      await this.#exit(1);
+      return;
+    }
+    this.#log.info('ended', { ms: Math.round(performance.now() - began) });
+    await this.#exit(0);
+  }
+
+  async #exit(code: number): Promise<void> {
+    try {
+      await within(this.#lastWords(), LAST_WORDS_MS, undefined);
+    } catch (err) {
+      this.#log.warn('the last traces and metrics could not be sent', { err });
+    }
+    this.#log.flush();
+    process.exit(code);
+  }
+}

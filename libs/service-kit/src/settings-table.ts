@@ -1,0 +1,66 @@
+/** Settings for people: the command line's table, a `.env` file, the README's Markdown. Never shows a value that is in use. */
+import { namesOf } from './config.ts';
+import type { Setting, Settings } from './settings.ts';
+
+export interface SettingRow {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly form: string;
+  /** As it would be written in the environment; undefined when there is none. */
+  readonly default: string | undefined;
+  /** `required in production`, `optional`, or nothing to say. */
+  readonly note: string;
+  readonly unit: string | undefined;
+  readonly doc: string;
+}
+
+/** One row per setting, in the order of their definition. */
+export function settingRows(service: string, settings: Settings): readonly SettingRow[] {
+  return Object.entries(settings).map(([key, setting]) => {
+    const [name = key, ...aliases] = namesOf(service, key, setting);
+    return { name, aliases, form: setting.form, unit: setting.unit, doc: setting.doc, ...defaultOf(setting) };
+  });
+}
+
+function defaultOf(setting: Setting<unknown>): { readonly default: string | undefined; readonly note: string } {
+  const { fallback } = setting;
+  switch (fallback.kind) {
+    case 'required':
+      return { default: undefined, note: 'required' };
+    case 'optional':
+      return { default: undefined, note: 'optional' };
+    case 'local':
+      return { default: setting.kind === 'secret' ? undefined : String(fallback.value), note: 'in local mode; required in production' };
+    case 'value':
+      return { default: String(fallback.value), note: fallback.local === undefined ? '' : `in local mode ${String(fallback.local)}` };
+  }
+}
+
+/** The Markdown table of a service's README. */
+export function settingsMarkdown(service: string, settings: Settings): string {
+  const cell = (text: string) => text.replaceAll('|', '\\|');
+  const rows = settingRows(service, settings).map((row) => {
+    const names = [row.name, ...row.aliases].map((name) => `\`${name}\``).join(', ');
+    const value = [row.default === undefined ? '' : `\`${row.default}\``, row.note].filter((part) => part !== '').join(', ');
+    return `| ${names} | ${cell(row.form)} | ${cell(value)} | ${cell(row.doc)} |`;
+  });
+  return ['| name | value | default | what it does |', '|---|---|---|---|', ...rows, ''].join('\n');
+}
+
+/** A `.env` file with everything commented out. */
+export function settingsEnv(service: string, settings: Settings): string {
+  return settingRows(service, settings)
+    .map((row) => `# ${row.doc}\n# ${[row.form, row.note].filter((part) => part !== '').join('; ')}\n#${row.name}=${row.default ?? ''}\n`)
+    .join('\n');
+}
+
+/** The table for a terminal. */
+export function settingsText(service: string, settings: Settings): string {
+  return settingRows(service, settings)
+    .map((row) => {
+      const value = [row.default, row.note].filter((part) => part !== undefined && part !== '').join(', ');
+      const names = row.aliases.length === 0 ? row.name : `${row.name} (or ${row.aliases.join(', ')})`;
+      return `${names}\n    ${row.doc}\n    ${row.form}${value === '' ? '' : `; default: ${value}`}\n`;
+    })
+    .join('\n');
+}

@@ -1,0 +1,119 @@
+/**
+ * Sets up OpenTelemetry: metrics for Prometheus on a port of their own, traces by OTLP when a collector is named. Nothing of the SDK is
+ * loaded when both are off. The rest of the system sees `Metrics` and `Spans` only.
+ */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { context, metrics, type Span as OtelSpan, ROOT_CONTEXT, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import { Metrics, noMetrics } from './metrics.ts';
+import type { Span, Spans } from './spans.ts';
+
+export interface Telemetry {
+  readonly metrics: Metrics;
+  /** Undefined when tracing is off. */
+  readonly spans: Spans | undefined;
+  /** Where `GET /metrics` listens, or undefined. */
+  readonly metricsPort: number | undefined;
+  /** Sends what is left and stops. */
+  stop(): Promise<void>;
+}
+
+export interface TelemetryOptions {
+  readonly service: string;
+  readonly host: string;
+  /** Undefined for no metrics; 0 for a free port. */
+  readonly metricsPort: number | undefined;
+  /** The SDK reads the collector's address itself, from `OTEL_EXPORTER_OTLP_ENDPOINT`. */
+  readonly tracing: boolean;
+}
+
+/** Rejects when the metrics port is taken. */
+export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
+  const { service, metricsPort, tracing } = options;
+  if (metricsPort === undefined && !tracing)
+    return { metrics: noMetrics(), spans: undefined, metricsPort: undefined, stop: async () => {} };
+  const { NodeSDK } = await import('@opentelemetry/sdk-node');
+  const { PrometheusExporter } = await import('@opentelemetry/exporter-prometheus');
+  const exporter =
+    metricsPort === undefined
+      ? undefined
+      : new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true, withoutTargetInfo: true });
+  const sdk = new NodeSDK({
+    serviceName: service,
+    autoDetectResources: false,
+    instrumentations: [],
+    logRecordProcessors: [],
+    metricReaders: exporter === undefined ? [] : [exporter],
+    // Left out, the SDK makes the OTLP exporter that its own variables describe.
+    ...(tracing ? {} : { spanProcessors: [] }),
+  });
+  sdk.start();
+  const server =
+    exporter === undefined
+      ? undefined
+      : createServer((request, response) => {
+          if (request.method === 'GET' && request.url?.split('?')[0] === '/metrics') exporter.getMetricsRequestHandler(request, response);
+          else response.writeHead(404).end();
+        });
+  if (server !== undefined) {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(metricsPort, options.host, resolve);
+    });
+    server.unref();
+  }
+  return {
+    metrics: exporter === undefined ? noMetrics() : new Metrics(metrics.getMeter('polyedge')),
+    spans: tracing ? new TracerSpans(trace.getTracer('polyedge')) : undefined,
+    metricsPort: server === undefined ? undefined : addressOf(server.address()),
+    stop: async () => {
+      server?.close();
+      server?.closeAllConnections();
+      await sdk.shutdown();
+    },
+  };
+}
+
+const addressOf = (address: AddressInfo | string | null): number | undefined =>
+  typeof address === 'object' && address !== null ? address.port : undefined;
+
+/** Spans made with a tracer; exported for tests. */
+export class TracerSpans implements Spans {
+  readonly #tracer: Tracer;
+
+  constructor(tracer: Tracer) {
+    this.#tracer = tracer;
+  }
+
+  frame(edge: string, type: string): Span {
+    return begun(this.#tracer.startSpan(`${edge} ${type}`, { kind: SpanKind.SERVER, root: true }));
+  }
+
+  request(channel: string): Span {
+    return begun(this.#tracer.startSpan(`${channel} request`, { kind: SpanKind.CLIENT }));
+  }
+
+  handler(channel: string, traceparent: string): Span {
+    return begun(this.#tracer.startSpan(`${channel} handle`, { kind: SpanKind.SERVER }, parentOf(traceparent)));
+  }
+}
+
+function begun(span: OtelSpan): Span {
+  const { traceId, spanId, traceFlags } = span.spanContext();
+  return {
+    traceparent: `00-${traceId}-${spanId}-${(traceFlags & 0xff).toString(16).padStart(2, '0')}`,
+    run: (work) => context.with(trace.setSpan(context.active(), span), work),
+    end: (result) => {
+      if (result !== 'ok') span.setStatus({ code: SpanStatusCode.ERROR, message: result });
+      span.end();
+    },
+  };
+}
+
+/** The caller's span, as W3C Trace Context writes it; a root where the header is missing or malformed. */
+function parentOf(traceparent: string) {
+  const match = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/.exec(traceparent);
+  if (match === null) return ROOT_CONTEXT;
+  const [, traceId = '', spanId = '', flags = '0'] = match;
+  return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true });
+}
