@@ -19,6 +19,7 @@ const TURN_MS = 8;
 export class Outbox<P extends Packet> {
   readonly #wire: Wire<P>;
   readonly #flusher: Flusher;
+  readonly #flushed: () => void;
   #packets: P[] = [];
   #tags: (Tag | undefined)[] = [];
   #bytes = 0;
@@ -26,9 +27,11 @@ export class Outbox<P extends Packet> {
   #awaited = false;
   #closed = false;
 
-  constructor(wire: Wire<P>, flusher: Flusher) {
+  /** @param flushed called after each flush: some bytes may have left */
+  constructor(wire: Wire<P>, flusher: Flusher, flushed: () => void = () => {}) {
     this.#wire = wire;
     this.#flusher = flusher;
+    this.#flushed = flushed;
   }
 
   /** Bytes that have not reached the operating system: queued here and in the socket. */
@@ -67,6 +70,12 @@ export class Outbox<P extends Packet> {
 
   /** Writes what the socket takes this turn. True when there is more for the next turn. */
   flush(): boolean {
+    const more = this.#flush();
+    this.#flushed();
+    return more;
+  }
+
+  #flush(): boolean {
     this.#awaited = false;
     const count = this.#packets.length;
     if (count === 0 || this.#closed) return false;

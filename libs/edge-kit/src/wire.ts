@@ -21,6 +21,8 @@ export interface Wire<P extends Packet> {
   write(packets: readonly P[]): void;
   /** Bytes that were written and have not reached the operating system. */
   readonly bufferedBytes: number;
+  /** Bytes that have reached the operating system since the beginning: grows as long as the client reads. */
+  readonly sentBytes: number;
   /** Stops and goes on reading. Messages that had arrived may still be handed over after `pause`. */
   pause(): void;
   resume(): void;

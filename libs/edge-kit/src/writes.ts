@@ -38,7 +38,6 @@ export class Writes {
   readonly #random: () => number;
   #waiting: Write[] = [];
   #busy = false;
-  #retry: WheelTimer | undefined;
 
   /** @param answer hears the outcome of each write, in the order of `add`; every write is answered once */
   constructor(bus: Bus, wheel: Wheel, answer: (outcome: WriteOutcome) => void, random: () => number = Math.random) {
@@ -96,8 +95,7 @@ export class Writes {
     const again = code === 'unavailable' || (unknown && (code === 'busy' || code === 'expired'));
     const waitMs = RETRY_FROM_MS + this.#random() * (RETRY_TO_MS - RETRY_FROM_MS);
     if (again && this.#wheel.clock.now() + waitMs - began < GIVE_UP_MS) {
-      this.#retry = new WheelTimer(() => void this.#attempt(batch, first, began, true));
-      this.#wheel.set(this.#retry, waitMs);
+      this.#wheel.set(new WheelTimer(() => void this.#attempt(batch, first, began, true)), waitMs);
       return;
     }
     this.#finish(batch, undefined, undefined, again ? { code: 'unavailable' } : outcome.failure);

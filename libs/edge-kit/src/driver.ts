@@ -1,0 +1,180 @@
+/** The driver of one edge: opens connections, sweeps them, drains them and ends those whose login was revoked. */
+import type { Revocation } from '@polyedge/contracts/bus/accounts';
+import type { Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { Bus } from '@polyedge/service-kit/bus';
+import { type Log, silentLog } from '@polyedge/service-kit/log';
+import type { Opening, Protocol } from '@polyedge/session/session';
+import { Connection, type Environment, type SlowClientRule } from './connection.ts';
+import { type DriverCounts, newDriverCounts } from './counts.ts';
+import { type HeardChannel, Hearing } from './hearing.ts';
+import { Lane } from './lane.ts';
+import type { Limits } from './limits.ts';
+import { Flusher } from './outbox.ts';
+import type { Feed } from './watch.ts';
+import { systemClock, Wheel, WheelTimer } from './wheel.ts';
+import type { Framing, Packet, Wire, WireHandler } from './wire.ts';
+
+export interface DriverOptions<Raw, In, Out, P extends Packet> {
+  readonly protocol: Protocol<Raw, In, Out>;
+  /** The listener's: `wsFraming`, for WebSockets. */
+  readonly framing: Framing<Raw, P>;
+  readonly bus: Bus;
+  readonly feed: Feed;
+  readonly limits: Limits;
+  /** Verifies an access token: local, quick, and never rejecting. */
+  verify(credential: string): Outcome<Principal> | Promise<Outcome<Principal>>;
+  /** Event and signal channels that sessions may `listen` to. */
+  readonly hears?: readonly HeardChannel[];
+  /** Default: close 1013. */
+  readonly slowClient?: SlowClientRule;
+  /** For requests that name no time of their own; default 10,000. */
+  readonly requestTimeoutMs?: number;
+  readonly log?: Log;
+  readonly wheel?: Wheel;
+  readonly flusher?: Flusher;
+}
+
+const SLOW_CLIENT: SlowClientRule = { do: 'close', code: 1013, reason: 'too slow' };
+
+export class Driver<Raw, In, Out, P extends Packet> {
+  readonly counts: DriverCounts = newDriverCounts();
+  readonly limits: Limits;
+  readonly lane: Lane<P>;
+  readonly #env: Environment<Raw, In, Out, P>;
+  readonly #connections = new Set<Connection<Raw, In, Out, P>>();
+  readonly #sweepTimer = new WheelTimer(() => this.#sweep());
+  #opened = 0;
+  #draining = false;
+  #whenEmpty: (() => void) | undefined;
+
+  constructor(options: DriverOptions<Raw, In, Out, P>) {
+    const { protocol, framing, log = silentLog } = options;
+    this.limits = options.limits;
+    this.lane = new Lane<P>({
+      feed: options.feed,
+      frame: (change, view) => {
+        try {
+          const frame = protocol.translate?.(change, view);
+          return frame === undefined ? undefined : framing.pack(protocol.encode(frame));
+        } catch (error) {
+          // A change that cannot be shown must not take every watcher with it.
+          this.counts.bugs += 1;
+          log.error('protocol code failed; the change is not shown', { seq: change.seq, type: 'translate', err: error });
+          return undefined;
+        }
+      },
+      ...(protocol.document === undefined ? {} : { document: (change) => protocol.document?.(change) ?? change.state }),
+    });
+    this.#env = {
+      protocol,
+      framing,
+      bus: options.bus,
+      feed: options.feed,
+      lane: this.lane,
+      hearing: new Hearing(options.bus, options.hears ?? []),
+      wheel: options.wheel ?? new Wheel(systemClock),
+      flusher: options.flusher ?? new Flusher(),
+      limits: options.limits,
+      requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
+      slowClient: options.slowClient ?? SLOW_CLIENT,
+      log,
+      counts: this.counts,
+      verify: (credential) => options.verify(credential),
+      ended: (connection) => {
+        this.#connections.delete(connection);
+        if (this.#connections.size === 0) this.#whenEmpty?.();
+      },
+    };
+  }
+
+  /** A new connection; what the wire says goes to the handler that is returned. */
+  open(wire: Wire<P>, opening: Pick<Opening, 'credential' | 'path' | 'query' | 'address'>): WireHandler<Raw> {
+    this.#opened += 1;
+    this.counts.opened += 1;
+    const connection = new Connection(this.#env, wire, opening, this.#opened);
+    this.#connections.add(connection);
+    if (!this.#sweepTimer.pending) this.#env.wheel.set(this.#sweepTimer, this.limits.sweepMs);
+    if (this.#draining) connection.drain();
+    return connection;
+  }
+
+  verify(credential: string): Outcome<Principal> | Promise<Outcome<Principal>> {
+    return this.#env.verify(credential);
+  }
+
+  get wheel(): Wheel {
+    return this.#env.wheel;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Gauges for metrics; walks over all connections. */
+  gauges(): { readonly connections: number; readonly inFlight: number; readonly bufferedBytes: number } {
+    let inFlight = 0;
+    let bufferedBytes = 0;
+    for (const connection of this.#connections) {
+      inFlight += connection.inFlight;
+      bufferedBytes += connection.bufferedBytes;
+    }
+    return { connections: this.#connections.size, inFlight, bufferedBytes };
+  }
+
+  /** Tells every session whose principal the revocation concerns. */
+  revoke({ account, before, session }: Revocation): void {
+    for (const connection of this.#connections) {
+      const { principal } = connection;
+      if (principal?.account !== account || principal.issuedAt >= before) continue;
+      if (session === undefined || principal.session === session) connection.step({ kind: 'revoked' });
+    }
+  }
+
+  /**
+   * Tells all sessions to finish, spread evenly over `spreadMs` so that their clients do not come back all at once. Resolves when the last
+   * has gone, or after `spreadMs`, `drainMs` and `closeTimeoutMs` at the latest. New connections are drained as they open.
+   */
+  drain(spreadMs = 3000): Promise<void> {
+    this.#draining = true;
+    const { wheel } = this.#env;
+    const waiting = [...this.#connections];
+    const perMs = waiting.length / Math.max(1, spreadMs);
+    const began = wheel.clock.now();
+    let told = 0;
+    const tell = new WheelTimer(() => {
+      const due = Math.min(waiting.length, Math.floor((wheel.clock.now() - began) * perMs) + 1);
+      while (told < due) {
+        waiting[told]?.drain();
+        told += 1;
+      }
+      if (told < waiting.length) wheel.set(tell, 20);
+    });
+    return new Promise((resolve) => {
+      const latest = new WheelTimer(() => this.#whenEmpty?.());
+      this.#whenEmpty = () => {
+        this.#whenEmpty = undefined;
+        wheel.clear(latest);
+        wheel.clear(tell);
+        resolve();
+      };
+      if (this.#connections.size === 0) {
+        this.#whenEmpty();
+        return;
+      }
+      wheel.set(latest, spreadMs + this.limits.drainMs + this.limits.closeTimeoutMs);
+      wheel.set(tell, 0);
+    });
+  }
+
+  /** Stops the sweep; for the end of the process and of tests. */
+  stop(): void {
+    this.#env.wheel.clear(this.#sweepTimer);
+  }
+
+  #sweep(): void {
+    const at = this.#env.wheel.clock.now();
+    for (const connection of this.#connections) connection.sweep(at);
+    if (this.#connections.size > 0) this.#env.wheel.set(this.#sweepTimer, this.limits.sweepMs);
+  }
+}
