@@ -30,6 +30,12 @@ export const MAX_OWNERS = 256;
 /** Bytes of a stored JSON Schema: compiling one blocks the process. */
 export const MAX_SCHEMA_BYTES = 64 * 1024;
 
+/** Nodes of a stored schema once its references are followed: references to references can multiply without end. */
+export const MAX_SCHEMA_NODES = 10_000;
+
+/** Nodes of a schema times nodes of the value it is to check, roughly the steps of the check: a fraction of a second. */
+export const MAX_SCHEMA_WORK = 5_000_000;
+
 /** Compiled schemas kept per process; the one unused for longest goes first. */
 export const MAX_COMPILED_SCHEMAS = 256;
 

@@ -3,7 +3,9 @@ import type { MutationRequest } from '@polyedge/contracts/bus/graph';
 import type { Action } from '@polyedge/contracts/change';
 import { type Element, type Stamp, SYSTEM_SCOPE } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { CONTENT_ATTRIBUTE } from './content.ts';
 import { MAX_ELEMENT_BYTES, MAX_REQUEST_STATE_BYTES, MAX_UNIQUE_NAMES } from './limits.ts';
+import { own } from './own.ts';
 import { ownersOfChange } from './owners.ts';
 import type { Context, Needs, PendingChange, PendingValues, Row } from './pending.ts';
 import { slotOf } from './slot.ts';
@@ -123,6 +125,7 @@ export class Overlay {
       undo: before === undefined ? FRESH : undoOf(before.element, element, next.difference),
       uniqueNames: next.uniqueNames,
       attributesJson,
+      ...contentOf(element),
       slot: slotOf(id),
     });
     this.#rows.set(id, { element, uniqueNames: next.uniqueNames, attributesJson });
@@ -188,6 +191,11 @@ export class Overlay {
     this.#needs ??= { ids: new Set(), adjacency: new Set(), uniqueKeys: new Set() };
     return this.#needs;
   }
+}
+
+function contentOf({ attributes }: Element): { readonly content?: string } {
+  const content = own(attributes, CONTENT_ATTRIBUTE);
+  return typeof content === 'string' ? { content } : {};
 }
 
 const NONE: readonly string[] = [];

@@ -24,6 +24,8 @@ export interface PendingChange extends Omit<Change, 'epoch' | 'first' | 'last' |
   readonly uniqueNames: readonly string[];
   /** The attributes of `state` as JSON text. */
   readonly attributesJson: string;
+  /** The content that the state refers to (`CONTENT_ATTRIBUTE`). */
+  readonly content?: string;
   readonly slot: number;
 }
 
@@ -87,7 +89,7 @@ export const settleElement = (element: Element, base: number): Element =>
 
 /** The change as it travels; `first` and `last` are real seqs of its request. */
 export function settleChange(change: PendingChange, base: number, epoch: string, first: number, last: number): FullChange {
-  const { uniqueNames: _names, attributesJson: _json, slot: _slot, state, undo, seq, ...rest } = change;
+  const { uniqueNames: _names, attributesJson: _json, content: _content, slot: _slot, state, undo, seq, ...rest } = change;
   return {
     ...rest,
     seq: settle(seq, base),

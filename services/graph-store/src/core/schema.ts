@@ -1,11 +1,160 @@
+/** JSON Schemas that users store (draft 7), compiled with ajv. They come from outside, so their cost is bounded before they run. */
 import type { Element } from '@polyedge/contracts/element';
-import { failed, type Outcome } from '@polyedge/contracts/errors';
-import type { Json } from '@polyedge/query/json';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { isObject, type Json } from '@polyedge/query/json';
+import { canonicalJson } from '@polyedge/query/normalize';
+import { Ajv, type ValidateFunction } from 'ajv';
+import { MAX_COMPILED_SCHEMAS, MAX_PLACE_CHARACTERS, MAX_SCHEMA_BYTES, MAX_SCHEMA_NODES, MAX_SCHEMA_WORK } from './limits.ts';
+import { own } from './own.ts';
 
-/** Compiled JSON Schemas of a process, bounded: the one unused for longest goes first. */
+/** A schema ready for use, with the number of its nodes after every reference is followed. */
+interface Compiled {
+  readonly validate: ValidateFunction;
+  readonly nodes: number;
+}
+
+/**
+ * Compiled JSON Schemas of a process, at most 256: the one unused for longest goes first. A schema is compiled once per version of its
+ * holder.
+ *
+ * Refused: more than 64 KiB, references to anything but its own parts (`#/…`), references that recurse or multiply, `$data`, `$async`, and
+ * regular expressions, because ajv would run them with an engine that can be made to take for ever. `format` is not checked.
+ */
 export class Schemas {
-  /** Whether `value` satisfies the schema that `holder` has in `attribute`. */
-  check(_holder: Element, _attribute: string, _value: Json): Outcome<void> {
-    return failed('internal');
+  readonly #compiled = new Map<string, Outcome<Compiled>>();
+  readonly #ajv = makeAjv();
+
+  /**
+   * Whether `value` satisfies the schema that `holder` has in `attribute`; no schema there is satisfied by everything.
+   *
+   * @returns `invalid` with a detail that begins with `schema:`, names a place inside the value and repeats no value; also for a schema
+   * that cannot be used
+   */
+  check(holder: Element, attribute: string, value: Json): Outcome<void> {
+    const schema = own(holder.attributes, attribute) ?? null;
+    if (schema === null) return done(undefined);
+    const compiled = this.#of(holder, attribute, schema);
+    if (!compiled.ok) return compiled;
+    const { validate, nodes } = compiled.value;
+    if (nodesOf(value) * nodes > MAX_SCHEMA_WORK) return failed('too-large', 'schema: checking the value takes too long');
+    if (validate(value) === true) return done(undefined);
+    const [error] = validate.errors ?? [];
+    const reason = `schema: ${error?.instancePath ?? ''} ${error?.message ?? 'is not satisfied'}`;
+    return failed('invalid', reason.slice(0, MAX_PLACE_CHARACTERS).toWellFormed());
   }
+
+  #of(holder: Element, attribute: string, schema: Json): Outcome<Compiled> {
+    // A state that is not committed may still be replaced by another one of the same version.
+    if (holder.seq < 0) return this.#compile(schema);
+    const { tenant, id, version, seq, modified } = holder;
+    const key = [tenant, id, attribute, version, seq, modified.on].join('\0');
+    const compiled = this.#compiled.get(key) ?? this.#compile(schema);
+    this.#compiled.delete(key);
+    this.#compiled.set(key, compiled);
+    if (this.#compiled.size > MAX_COMPILED_SCHEMAS) {
+      for (const oldest of this.#compiled.keys()) {
+        this.#compiled.delete(oldest);
+        break;
+      }
+    }
+    return compiled;
+  }
+
+  #compile(schema: Json): Outcome<Compiled> {
+    if (typeof schema !== 'boolean' && !isObject(schema)) return failed('invalid', 'schema: is not a JSON Schema');
+    if (Buffer.byteLength(JSON.stringify(schema)) > MAX_SCHEMA_BYTES) return failed('invalid', 'schema: is larger than 64 KiB');
+    const examined = examine(schema);
+    if (!examined.ok) return examined;
+    // An id of its own would be remembered by ajv, and clash with the next version's.
+    const own = isObject(schema) ? { ...schema } : schema;
+    if (isObject(own)) delete own.$id;
+    try {
+      return done({ validate: this.#ajv.compile(own), nodes: examined.value });
+    } catch {
+      return failed('invalid', 'schema: cannot be compiled');
+    } finally {
+      if (isObject(own)) this.#ajv.removeSchema(own);
+    }
+  }
+}
+
+function makeAjv(): Ajv {
+  const ajv = new Ajv({ strict: false, validateFormats: false, addUsedSchema: false, logger: false });
+  // ajv compares every pair of elements.
+  ajv.removeKeyword('uniqueItems');
+  ajv.addKeyword({
+    keyword: 'uniqueItems',
+    type: 'array',
+    schemaType: 'boolean',
+    error: { message: 'must NOT have duplicate items' },
+    validate: (wanted: boolean, list: readonly Json[]) => !wanted || new Set(list.map(canonicalJson)).size === list.length,
+  });
+  return ajv;
+}
+
+const REFUSED: ReadonlySet<string> = new Set(['$async', '$data', '$anchor', '$dynamicRef', '$recursiveRef']);
+
+/**
+ * Counts the nodes of a schema with its references followed, or says what is refused. Looks at every object alike, whether it is a schema,
+ * a map of properties or an example: stricter than needed for names such as `$data`, but nothing can hide.
+ */
+function examine(root: Json): Outcome<number> {
+  const sizes = new Map<Json, number>();
+  const open = new Set<Json>();
+  const visit = (value: Json): Outcome<number> => {
+    if (typeof value !== 'object' || value === null) return done(1);
+    const known = sizes.get(value);
+    if (known !== undefined) return done(known);
+    if (open.has(value)) return failed('invalid', 'schema: references recurse');
+    open.add(value);
+    let size = 1;
+    for (const [name, part] of Object.entries(value)) {
+      const problem = Array.isArray(value) ? undefined : problemOfKeyword(name, part, value === root);
+      if (problem !== undefined) return failed('invalid', `schema: ${problem}`);
+      const target = name === '$ref' && typeof part === 'string' ? resolve(root, part) : part;
+      if (target === undefined) return failed('invalid', 'schema: a reference leads nowhere');
+      const counted = visit(target);
+      if (!counted.ok) return counted;
+      size += counted.value;
+      if (size > MAX_SCHEMA_NODES) return failed('invalid', 'schema: is too large once its references are followed');
+    }
+    open.delete(value);
+    sizes.set(value, size);
+    return done(size);
+  };
+  return visit(root);
+}
+
+function problemOfKeyword(name: string, value: Json, atRoot: boolean): string | undefined {
+  if (REFUSED.has(name)) return `${name} is not supported`;
+  // As the name of a property each of these would have an object (or a boolean) here.
+  if (name === 'pattern' && typeof value === 'string') return 'regular expressions are not supported';
+  if (name === 'patternProperties') return 'regular expressions are not supported';
+  if (name === '$id' && typeof value === 'string' && !atRoot) return 'a part has no $id';
+  if (name === '$ref' && typeof value === 'string' && (!value.startsWith('#/') || value.includes('%'))) {
+    return 'references other than #/… are not supported';
+  }
+  return undefined;
+}
+
+/** What a reference `#/…` names. */
+function resolve(root: Json, reference: string): Json | undefined {
+  let value: Json | undefined = root;
+  for (const part of reference.slice(2).split('/')) {
+    const name = part.replaceAll('~1', '/').replaceAll('~0', '~');
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
+    value = isObject(value) ? value[name] : value[Number(name)];
+  }
+  return value;
+}
+
+/** The nodes of a value: itself, and everything in it. */
+function nodesOf(value: Json): number {
+  let nodes = 0;
+  const open: Json[] = [value];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    nodes += 1;
+    if (typeof next === 'object' && next !== null) for (const part of Object.values(next)) open.push(part);
+  }
+  return nodes;
 }
