@@ -140,13 +140,15 @@ const isOperator = (text: string): text is Operator => ['=', '!=', '>', '>=', '<
 
 /** The literal texts between the unescaped wildcards; undefined if one contains NUL. Blanks at both ends go before escapes are read. */
 function toValue(raw: string): Value | undefined {
-  const trimmed = raw.replace(/^[ \t\r\n]+/, '').trimEnd();
-  const texts = trimmed.split('*').map(unescape);
+  let end = raw.length;
+  while (end > 0 && BLANK.test(raw.charAt(end - 1))) end -= 1;
+  const trimmed = raw.slice(0, end).replace(/^[ \t\r\n]+/, '');
+  const texts = trimmed.split('*').map(unescaped);
   return texts.some((text) => text.includes('\0')) ? undefined : texts;
 }
 
 /** Runs of escapes are UTF-8; what is not, counts as Latin-1. A backslash without two hex digits stands for itself. */
-function unescape(text: string): string {
+function unescaped(text: string): string {
   return text.replace(/(?:\\[0-9a-fA-F]{2})+/g, (run) => {
     const bytes = Uint8Array.from(run.slice(1).split('\\'), (hex) => Number.parseInt(hex, 16));
     try {

@@ -1,0 +1,379 @@
+/**
+ * The grammar of query strings: the part of Lucene's classic query parser that HIRO's clients use (lucene builders of the JavaScript and
+ * Python clients, HIRO Graph API). Boosts are read and ignored, since nothing is scored; fuzzy terms and slops are refused. Slashes need no
+ * escape, there are no regular expressions.
+ *
+ * `$name` is replaced by the value under that name after the text was taken apart, so a value can never become syntax. Without such a
+ * value it is plain text. A list stands for each of its elements.
+ */
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { plainDecimal } from '@polyedge/query/text';
+
+/** Clauses by what Lucene makes of `+`, nothing and `-`; at least one of the three has some. */
+export interface Clauses {
+  readonly kind: 'clauses';
+  readonly must: readonly Lucene[];
+  readonly should: readonly Lucene[];
+  readonly not: readonly Lucene[];
+}
+
+export type Lucene =
+  | Clauses
+  | { readonly kind: 'everything' }
+  /** `values`: alternatives, of which a list as placeholder makes more than one. `field` is absent in bare terms. */
+  | { readonly kind: 'term'; readonly field?: string; readonly values: readonly string[]; readonly quoted: boolean }
+  | { readonly kind: 'wildcard'; readonly field?: string; readonly pattern: string }
+  | { readonly kind: 'exists'; readonly field: string }
+  | { readonly kind: 'range'; readonly field: string; readonly from?: Bound; readonly to?: Bound };
+
+export interface Bound {
+  readonly value: string;
+  readonly inclusive: boolean;
+}
+
+export const LUCENE_LIMITS = { bytes: 64 * 1024, depth: 32, clauses: 1024, fieldCharacters: 512 } as const;
+
+export type Placeholders = Readonly<Record<string, unknown>>;
+
+/** Reads a query string. Failures are `invalid`; the detail names the position, counted from 0. Never throws. */
+export function parseLucene(text: string, placeholders: Placeholders = {}): Outcome<Lucene> {
+  if (text.length > LUCENE_LIMITS.bytes || Buffer.byteLength(text) > LUCENE_LIMITS.bytes) {
+    return failed('invalid', `the query is longer than ${LUCENE_LIMITS.bytes} bytes`);
+  }
+  if (!text.isWellFormed() || text.includes('\0')) return failed('invalid', 'the query contains NUL or an unpaired surrogate');
+  try {
+    return done(new Parser(text, placeholders).whole());
+  } catch (error) {
+    if (error instanceof Refusal) return failed('invalid', error.message);
+    throw error;
+  }
+}
+
+/** Carries a problem out of the recursion, whose depth is bounded; never leaves this file. */
+class Refusal extends Error {}
+
+/** What a term is made of: text, a wildcard, or the values of a placeholder with the text that it had. */
+type Part = { readonly text: string } | 'any' | 'one' | { readonly values: readonly string[]; readonly text: string };
+
+type Conjunction = 'and' | 'or' | undefined;
+
+const BLANK = /[ \t\r\n\u3000]/;
+const ENDS_TERM = /[ \t\r\n\u3000()[\]{}:"^~!]/;
+const ENDS_BOUND = /[ \t\r\n\u3000\]}]/;
+const WORD = /(?:AND|OR|NOT|&&|\|\|)(?=[ \t\r\n\u3000()[\]{}:"^~!]|$)/y;
+const PLACEHOLDER = /\$([A-Za-z_][A-Za-z0-9_]*)/y;
+const COMPARISON = />=|<=|>|</y;
+const BOOST = /\^[0-9]+(?:\.[0-9]+)?/y;
+
+class Parser {
+  readonly #text: string;
+  readonly #placeholders: Placeholders;
+  #at = 0;
+  #depth = 0;
+  #clauses = 0;
+
+  constructor(text: string, placeholders: Placeholders) {
+    this.#text = text;
+    this.#placeholders = placeholders;
+  }
+
+  whole(): Lucene {
+    const query = this.#list(undefined);
+    if (this.#at < this.#text.length) this.#fail(`unexpected ${JSON.stringify(this.#next)}`);
+    return query;
+  }
+
+  get #next(): string {
+    return this.#text.charAt(this.#at);
+  }
+
+  /** Clauses up to the end or a closing parenthesis, combined as Lucene's classic parser does with OR as its default operator. */
+  #list(field: string | undefined): Lucene {
+    const clauses: { query: Lucene; as: 'must' | 'should' | 'not' }[] = [];
+    for (;;) {
+      this.#blanks();
+      if (this.#at >= this.#text.length || this.#next === ')') break;
+      const conjunction = this.#conjunction();
+      if (conjunction !== undefined && clauses.length === 0) this.#fail('expected a clause before AND or OR');
+      const sign = this.#sign();
+      this.#clauses += 1;
+      if (this.#clauses > LUCENE_LIMITS.clauses) this.#fail(`there are more than ${LUCENE_LIMITS.clauses} clauses`);
+      const query = this.#clause(field);
+      const previous = clauses.at(-1);
+      if (conjunction === 'and' && previous?.as === 'should') previous.as = 'must';
+      clauses.push({ query, as: sign ?? (conjunction === 'and' ? 'must' : 'should') });
+    }
+    const [first] = clauses;
+    if (first === undefined) this.#fail('expected a clause');
+    if (clauses.length === 1 && first.as !== 'not') return first.query;
+    const of = (as: string): Lucene[] => clauses.filter((clause) => clause.as === as).map(({ query }) => query);
+    return { kind: 'clauses', must: of('must'), should: of('should'), not: of('not') };
+  }
+
+  #conjunction(): Conjunction {
+    const start = this.#at;
+    const word = this.#match(WORD);
+    if (word === 'AND' || word === '&&' || word === 'OR' || word === '||') {
+      this.#blanks();
+      return word === 'AND' || word === '&&' ? 'and' : 'or';
+    }
+    this.#at = start;
+    return undefined;
+  }
+
+  #sign(): 'must' | 'not' | undefined {
+    const next = this.#next;
+    if (next === '+' || next === '-' || next === '!') {
+      this.#at += 1;
+      this.#blanks();
+      return next === '+' ? 'must' : 'not';
+    }
+    const start = this.#at;
+    if (this.#match(WORD) === 'NOT') {
+      this.#blanks();
+      return 'not';
+    }
+    this.#at = start;
+    return undefined;
+  }
+
+  #clause(field: string | undefined): Lucene {
+    const next = this.#next;
+    if (next === '(') return this.#group(field);
+    if (next === '"') return this.#boosted(toTerm(field, this.#quoted(), true));
+    if ((next === '[' || next === '{') && field !== undefined) return this.#boosted(this.#range(field));
+    const start = this.#at;
+    if (this.#match(WORD) !== undefined) {
+      this.#at = start;
+      this.#fail('expected a clause');
+    }
+    const parts = this.#term(ENDS_TERM);
+    if (parts.length === 0) this.#fail(this.#at < this.#text.length ? `unexpected ${JSON.stringify(this.#next)}` : 'expected a clause');
+    const end = this.#at;
+    this.#blanks();
+    if (this.#next !== ':') {
+      this.#at = end;
+      return this.#boosted(this.#word(field, parts));
+    }
+    this.#at += 1;
+    this.#blanks();
+    return this.#field(this.#fieldName(parts, start));
+  }
+
+  /** What follows a field's colon. */
+  #field(name: string): Lucene {
+    if (name === '_exists_' || name === '_missing_') {
+      const parts = this.#next === '"' ? this.#quoted() : this.#term(ENDS_TERM);
+      const [field, ...more] = textsOf(parts);
+      if (field === undefined || field === '' || more.length > 0 || parts.includes('any') || parts.includes('one')) {
+        this.#fail(`expected an attribute after ${name}:`);
+      }
+      const exists: Lucene = { kind: 'exists', field };
+      return this.#boosted(name === '_exists_' ? exists : { kind: 'clauses', must: [], should: [], not: [exists] });
+    }
+    if (name === '*') {
+      const [part, ...more] = this.#term(ENDS_TERM);
+      if (part !== 'any' || more.length > 0) this.#fail('expected "*" after "*:"');
+      return this.#boosted({ kind: 'everything' });
+    }
+    const comparison = this.#match(COMPARISON);
+    if (comparison !== undefined) {
+      this.#blanks();
+      const value = this.#single(this.#next === '"' ? this.#quoted() : this.#term(ENDS_TERM));
+      const bound = { value, inclusive: comparison.length === 2 };
+      return this.#boosted({ kind: 'range', field: name, ...(comparison.startsWith('>') ? { from: bound } : { to: bound }) });
+    }
+    if (this.#at >= this.#text.length || this.#next === ')') this.#fail(`expected a value after ${JSON.stringify(name.slice(0, 100))}`);
+    return this.#clause(name);
+  }
+
+  #fieldName(parts: readonly Part[], start: number): string {
+    if (parts.length === 1 && parts[0] === 'any') return '*';
+    const name = parts.map((part) => (typeof part === 'object' ? part.text : undefined));
+    const text = name.join('');
+    if (!name.includes(undefined) && text.length <= LUCENE_LIMITS.fieldCharacters) return text;
+    this.#at = start;
+    this.#fail('a field name has no wildcards and at most 512 characters');
+  }
+
+  #group(field: string | undefined): Lucene {
+    this.#at += 1;
+    this.#depth += 1;
+    if (this.#depth > LUCENE_LIMITS.depth) this.#fail(`parentheses are nested more than ${LUCENE_LIMITS.depth} deep`);
+    const query = this.#list(field);
+    if (this.#next !== ')') this.#fail('expected ")"');
+    this.#at += 1;
+    this.#depth -= 1;
+    return this.#boosted(query);
+  }
+
+  #word(field: string | undefined, parts: readonly Part[]): Lucene {
+    if (!parts.includes('any') && !parts.includes('one')) return toTerm(field, parts, false);
+    if (parts.length === 1 && parts[0] === 'any') return field === undefined ? { kind: 'everything' } : { kind: 'exists', field };
+    const pattern = parts
+      .map((part) => (part === 'any' ? '*' : part === 'one' ? '?' : literal('values' in part ? this.#single([part]) : part.text)))
+      .join('');
+    return { kind: 'wildcard', ...(field !== undefined && { field }), pattern };
+  }
+
+  /** `[from TO to]`, `{from TO to}` or mixed; `*` is open. */
+  #range(field: string): Lucene {
+    const fromInclusive = this.#next === '[';
+    this.#at += 1;
+    const from = this.#bound();
+    if (this.#text.slice(this.#at, this.#at + 2) !== 'TO' || !BLANK.test(this.#text.charAt(this.#at + 2))) this.#fail('expected TO');
+    this.#at += 2;
+    const to = this.#bound();
+    const close = this.#next;
+    if (close !== ']' && close !== '}') this.#fail('expected "]" or "}"');
+    this.#at += 1;
+    return {
+      kind: 'range',
+      field,
+      ...(from !== undefined && { from: { value: from, inclusive: fromInclusive } }),
+      ...(to !== undefined && { to: { value: to, inclusive: close === ']' } }),
+    };
+  }
+
+  #bound(): string | undefined {
+    this.#blanks();
+    const parts = this.#next === '"' ? this.#quoted() : this.#term(ENDS_BOUND);
+    if (parts.length === 0) this.#fail('expected a value or "*"');
+    this.#blanks();
+    return parts.length === 1 && parts[0] === 'any' ? undefined : this.#single(parts);
+  }
+
+  /** The one text that the parts stand for. */
+  #single(parts: readonly Part[]): string {
+    const [value, ...more] = textsOf(parts);
+    if (value === undefined || parts.length === 0) this.#fail('expected a value');
+    if (more.length > 0) this.#fail('a list cannot stand here');
+    if (parts.includes('any') || parts.includes('one')) this.#fail('wildcards cannot stand here');
+    return value;
+  }
+
+  /** Reads up to an unescaped character of `ends`. */
+  #term(ends: RegExp): readonly Part[] {
+    const parts: Part[] = [];
+    let text = '';
+    const flush = (): void => {
+      if (text !== '') parts.push({ text });
+      text = '';
+    };
+    while (this.#at < this.#text.length && !ends.test(this.#next)) {
+      const placeholder = this.#placeholder();
+      if (placeholder !== undefined) {
+        flush();
+        parts.push(placeholder);
+      } else if (this.#next === '*' || this.#next === '?') {
+        flush();
+        parts.push(this.#next === '*' ? 'any' : 'one');
+        this.#at += 1;
+      } else text += this.#character();
+    }
+    flush();
+    return parts;
+  }
+
+  /** A quoted text. Wildcards are plain there; an empty one is one empty part. */
+  #quoted(): readonly Part[] {
+    const start = this.#at;
+    this.#at += 1;
+    const parts: Part[] = [{ text: '' }];
+    let text = '';
+    while (this.#next !== '"') {
+      if (this.#at >= this.#text.length) {
+        this.#at = start;
+        this.#fail('the quoted text has no end');
+      }
+      const placeholder = this.#placeholder();
+      if (placeholder === undefined) text += this.#character();
+      else {
+        parts.push({ text }, placeholder);
+        text = '';
+      }
+    }
+    this.#at += 1;
+    return [...parts, { text }];
+  }
+
+  #character(): string {
+    if (this.#next === '\\') {
+      this.#at += 1;
+      if (this.#at >= this.#text.length) this.#fail('nothing follows the backslash');
+    }
+    const character = this.#next;
+    this.#at += 1;
+    return character;
+  }
+
+  #placeholder(): Part | undefined {
+    if (this.#next !== '$') return undefined;
+    const start = this.#at;
+    const text = this.#match(PLACEHOLDER);
+    const name = [text?.slice(1), text].find((key) => key !== undefined && Object.hasOwn(this.#placeholders, key));
+    if (text === undefined || name === undefined) {
+      this.#at = start;
+      return undefined;
+    }
+    const value = this.#placeholders[name];
+    const values = (Array.isArray(value) ? value : [value]).map(toText);
+    const usable = values.filter((part) => part !== undefined);
+    if (usable.length < values.length) {
+      this.#at = start;
+      this.#fail(`the value of ${text} is no text, number or boolean, nor a list of such`);
+    }
+    this.#clauses += usable.length - 1;
+    if (this.#clauses > LUCENE_LIMITS.clauses) this.#fail(`there are more than ${LUCENE_LIMITS.clauses} clauses`);
+    return { values: usable, text };
+  }
+
+  #boosted(query: Lucene): Lucene {
+    this.#match(BOOST);
+    if (this.#next === '~') this.#fail('"~" (fuzzy and near) is not supported');
+    if (this.#next === '^') this.#fail('expected a number after "^"');
+    return query;
+  }
+
+  #match(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#text)?.[0];
+    if (found !== undefined) this.#at += found.length;
+    return found;
+  }
+
+  #blanks(): void {
+    while (BLANK.test(this.#next)) this.#at += 1;
+  }
+
+  #fail(what: string): never {
+    throw new Refusal(`query: ${what} at position ${this.#at}`);
+  }
+}
+
+function toTerm(field: string | undefined, parts: readonly Part[], quoted: boolean): Lucene {
+  return { kind: 'term', ...(field !== undefined && { field }), values: textsOf(parts), quoted };
+}
+
+/** Every text that the parts can stand for: more than one where a placeholder is a list. */
+function textsOf(parts: readonly Part[]): readonly string[] {
+  let texts = [''];
+  for (const part of parts) {
+    if (typeof part === 'string') continue;
+    const { text } = part;
+    const values = 'values' in part ? part.values : [text];
+    // Two lists in one term would multiply; the second stands for its first value only.
+    const usable = texts.length > 1 ? values.slice(0, 1) : values;
+    texts = texts.flatMap((before) => usable.map((value) => before + value));
+  }
+  return texts;
+}
+
+function toText(value: unknown): string | undefined {
+  if (typeof value === 'boolean') return String(value);
+  if (typeof value === 'number') return Number.isFinite(value) ? plainDecimal(value) : undefined;
+  return typeof value === 'string' && value.isWellFormed() && !value.includes('\0') ? value : undefined;
+}
+
+/** A text inside a pattern of `text-like`. */
+const literal = (text: string): string => text.replace(/[*?\\]/g, '\\$&');
