@@ -23,6 +23,9 @@ export const MAX_FILTERS = 1000;
 const MAX_SCOPES = 1000;
 /** A replaced subscription ends when its last frames have reached the client, or after this time. */
 const RETIRE_MS = 2000;
+const MAX_RETIRING = 4;
+/** What the driver has to allow one socket: every filter, and the replaced ones that still have frames under way. */
+export const MAX_SUBSCRIPTIONS = MAX_FILTERS * (1 + MAX_RETIRING);
 
 type Out = Effect<Event | HiroError>;
 
@@ -34,6 +37,11 @@ export interface Wishes {
 
 export function wishesOf(query: Readonly<Record<string, string>>): Wishes {
   return { delta: query.delta === 'true', allScopes: (query.allscopes ?? '') === '' || query.allscopes === 'true' };
+}
+
+interface Replaced {
+  readonly name: string;
+  readonly subscription: string;
 }
 
 interface Registered {
@@ -54,8 +62,8 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
   readonly #scopes = new Set<string>();
   /** By canonical filter-id: ids may be any JSON value. */
   readonly #filters = new Map<string, Registered>();
-  /** Subscriptions that were replaced and still have frames under way, by the confirmation that ends them. */
-  readonly #retiring = new Map<string, readonly string[]>();
+  /** Subscriptions that were replaced and still have frames under way, each with its filter, by the confirmation that ends them. */
+  readonly #retiring = new Map<string, readonly Replaced[]>();
   #count = 0;
   #closed = false;
 
@@ -75,9 +83,9 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
       case 'authenticated':
         return this.#authenticated(input.outcome, at);
       case 'timer':
-        return input.name === 'expiry' ? this.#checkExpiry(at) : this.#endRetired();
+        return input.name === 'expiry' ? this.#checkExpiry(at) : this.#endRetired(() => true);
       case 'confirmed':
-        return this.#endRetired(input.id);
+        return this.#endRetired((_, id) => id === input.id);
       case 'revoked':
         return this.#refuse(TOKEN_REVOKED);
       case 'lost':
@@ -140,14 +148,14 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
     if (known !== undefined && this.#showsOf(registered) === known.shows) return [];
     this.#filters.set(name, registered);
     const effects = this.#watch(registered);
-    return known === undefined ? effects : [...effects, ...this.#retire([known.subscription])];
+    return known === undefined ? effects : [...effects, ...this.#retire([{ name, subscription: known.subscription }])];
   }
 
   #unregister(name: string): readonly Out[] {
     const known = this.#filters.get(name);
     if (known === undefined) return [];
     this.#filters.delete(name);
-    return [{ do: 'unsubscribe', id: known.subscription }];
+    return [{ do: 'unsubscribe', id: known.subscription }, ...this.#endRetired((replaced) => replaced.name === name)];
   }
 
   #authenticated(outcome: Extract<Input<never>, { kind: 'authenticated' }>['outcome'], at: number): readonly Out[] {
@@ -164,14 +172,15 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
   /** Makes every subscription show what it should show now. */
   #renew(old: 'retire' | 'at-once'): readonly Out[] {
     const effects: Out[] = [];
-    const replaced: string[] = [];
-    for (const registered of this.#filters.values()) {
+    const replaced: Replaced[] = [];
+    for (const [name, registered] of this.#filters) {
       if (this.#showsOf(registered) === registered.shows) continue;
-      replaced.push(registered.subscription);
+      replaced.push({ name, subscription: registered.subscription });
       effects.push(...this.#watch(registered));
     }
     if (replaced.length === 0) return [];
-    return [...effects, ...(old === 'retire' ? this.#retire(replaced) : replaced.map((id): Out => ({ do: 'unsubscribe', id })))];
+    if (old === 'retire') return [...effects, ...this.#retire(replaced)];
+    return [...effects, ...replaced.map(unsubscribe), ...this.#endRetired(() => true)];
   }
 
   #watch(registered: Registered): readonly Out[] {
@@ -190,21 +199,24 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
   }
 
   /** Ends subscriptions once the frames they have queued are with the client; until then the lane sends a change that both see once. */
-  #retire(subscriptions: readonly string[]): readonly Out[] {
+  #retire(replaced: readonly Replaced[]): readonly Out[] {
+    if (this.#retiring.size >= MAX_RETIRING) return replaced.map(unsubscribe);
     const id = this.#newName('retire');
-    this.#retiring.set(id, subscriptions);
+    this.#retiring.set(id, replaced);
     return [
       { do: 'confirm', id },
       { do: 'set-timer', name: 'retire', ms: RETIRE_MS },
     ];
   }
 
-  #endRetired(confirmed?: string): readonly Out[] {
+  #endRetired(ends: (replaced: Replaced, confirmation: string) => boolean): readonly Out[] {
     const effects: Out[] = [];
-    for (const [id, subscriptions] of this.#retiring) {
-      if (confirmed !== undefined && id !== confirmed) continue;
-      this.#retiring.delete(id);
-      effects.push(...subscriptions.map((subscription): Out => ({ do: 'unsubscribe', id: subscription })));
+    for (const [id, replaced] of this.#retiring) {
+      const left = replaced.filter((one) => !ends(one, id));
+      if (left.length === replaced.length) continue;
+      effects.push(...replaced.filter((one) => !left.includes(one)).map(unsubscribe));
+      if (left.length === 0) this.#retiring.delete(id);
+      else this.#retiring.set(id, left);
     }
     return effects;
   }
@@ -240,6 +252,8 @@ export function openEvents(opening: Opening, settings: EventsSettings): readonly
     [expiryTimer(principal.expiresAt + settings.tokenGraceMs + 1 - opening.at)],
   ]);
 }
+
+const unsubscribe = ({ subscription }: Replaced): Out => ({ do: 'unsubscribe', id: subscription });
 
 const errorFrame = (failure: Failure): Out => ({ do: 'send', frame: toError(failure) });
 

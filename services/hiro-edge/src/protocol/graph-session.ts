@@ -55,6 +55,8 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
   readonly #frameIds = new Set<FrameId>();
   readonly #tokens = new Map<string, KnownToken>();
   #count = 0;
+  /** How many of them wait for the client to confirm what it was sent. */
+  #confirming = 0;
   #paused = false;
   #draining = false;
   #closed = false;
@@ -68,6 +70,11 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
 
   handle(input: Input<GraphFrame>, at: number): readonly Out[] {
     if (this.#closed) return [];
+    const effects = this.#react(input, at);
+    return this.#closed ? effects : [...effects, ...this.#balance()];
+  }
+
+  #react(input: Input<GraphFrame>, at: number): readonly Out[] {
     switch (input.kind) {
       case 'frame':
         return this.#receive(input.frame, at);
@@ -118,12 +125,19 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
     this.#frameIds.add(id);
     this.#inFlight.set(pending.key, pending);
     this.#queue.push(pending);
-    const effects = this.#startQueued(at);
-    if (!this.#paused && this.#inFlight.size >= this.#settings.maxInFlight) {
+    return this.#startQueued(at);
+  }
+
+  /** Reading stops while too much is in work. Requests that wait for a pong do not count: it could not arrive. */
+  #balance(): readonly Out[] {
+    const working = this.#inFlight.size - this.#confirming;
+    if (!this.#paused && working >= this.#settings.maxInFlight) {
       this.#paused = true;
-      effects.push({ do: 'pause' });
+      return [{ do: 'pause' }];
     }
-    return effects;
+    if (!this.#paused || working > this.#settings.maxInFlight / 2) return [];
+    this.#paused = false;
+    return [{ do: 'resume' }];
   }
 
   /** Starts requests from the head of the queue until one has to wait for the verification of its token. */
@@ -204,6 +218,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
   #resume(input: Extract<Input<GraphFrame>, { kind: 'reply' | 'written' | 'confirmed' }>): readonly Out[] {
     const pending = this.#inFlight.get(input.id);
     if (pending?.resume === undefined) return [];
+    if (input.kind === 'confirmed') this.#confirming -= 1;
     const step = pending.resume(input);
     return this.#carry(pending, step, true);
   }
@@ -231,6 +246,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
         }
         // The next page is asked for when this one has reached the client: a slow reader holds one page, not the whole result.
         pending.resume = rest;
+        this.#confirming += 1;
         return [...frames, { do: 'confirm', id: key }];
       }
       case 'answer':
@@ -243,10 +259,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
   #finish(pending: Pending): readonly Out[] {
     this.#inFlight.delete(pending.key);
     this.#frameIds.delete(pending.request.id);
-    if (this.#draining) return this.#inFlight.size === 0 ? this.#close(CLOSE.goingAway, 'going away') : [];
-    if (!this.#paused || this.#inFlight.size > this.#settings.maxInFlight / 2) return [];
-    this.#paused = false;
-    return [{ do: 'resume' }];
+    return this.#draining && this.#inFlight.size === 0 ? this.#close(CLOSE.goingAway, 'going away') : [];
   }
 
   #checkExpiry(at: number): readonly Out[] {

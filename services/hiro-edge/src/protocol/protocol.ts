@@ -5,7 +5,7 @@
 import type { FullChange } from '@polyedge/contracts/change';
 import type { GraphResponse, HiroError } from '@polyedge/contracts/wire/hiro';
 import type { Protocol, View } from '@polyedge/session/session';
-import { type Event, toEvent } from './event.ts';
+import { type Event, eventDocument, toEvent } from './event.ts';
 import { decodeEvents, type EventsFrame } from './events-codec.ts';
 import { type EventsSettings, openEvents } from './events-session.ts';
 import { decodeGraph, encodeGraph, type GraphFrame } from './graph-codec.ts';
@@ -23,6 +23,7 @@ export function eventsProtocol(settings: EventsSettings): EventsProtocol {
     decode: decodeEvents,
     encode: (frame) => JSON.stringify(frame),
     translate: showEvent,
+    document: eventDocument,
     open: (opening) => openEvents(opening, settings),
   };
 }
