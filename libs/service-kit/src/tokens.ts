@@ -1,0 +1,245 @@
+/**
+ * Verifying access tokens in an edge, without asking anybody: the keys and the revocations come over the bus. Accepted are our own tokens
+ * (EdDSA only, `typ: at+jwt`, issuer, audience, expiry) and, where configured, those of an outside OpenID provider.
+ */
+import { createHash } from 'node:crypto';
+import { accountsKeys, accountsKeysChanged, accountsRevoked, type KeySet, type Revocation } from '@polyedge/contracts/bus/accounts';
+import { failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import {
+  MAX_TOKEN_BYTES,
+  principalOf,
+  TOKEN_ALGORITHM,
+  TOKEN_AUDIENCE,
+  TOKEN_ISSUER,
+  TOKEN_TYPE,
+  tokenClaims,
+} from '@polyedge/contracts/token-claims';
+import { type CryptoKey, decodeJwt, decodeProtectedHeader, errors, importJWK, jwtVerify } from 'jose';
+import type { Bus, Subscription } from './bus.ts';
+import { type Log, silentLog } from './log.ts';
+import { type OpenIdOptions, openIdVerifier } from './open-id.ts';
+import { Revocations } from './revocations.ts';
+
+export interface VerifierOptions {
+  readonly bus: Bus;
+  readonly log?: Log;
+  /** Default `polyedge`, for which every token of ours is. */
+  readonly audience?: string;
+  readonly openId?: OpenIdOptions | undefined;
+  /** Verified tokens kept (default 10,000). */
+  readonly maxCached?: number;
+  /** Milliseconds since 1970; for tests. */
+  readonly now?: () => number;
+}
+
+const SKEW_MS = 60_000;
+const REFRESH_MS = 2_000;
+const UNKNOWN_MS = 30_000;
+const MAX_UNKNOWN = 1_000;
+const MAX_KEYS = 64;
+const RETRY_MS = 500;
+
+export class Verifier {
+  readonly #bus: Bus;
+  readonly #log: Log;
+  readonly #audience: string;
+  readonly #now: () => number;
+  readonly #maxCached: number;
+  readonly #openIdIssuer: string | undefined;
+  readonly #openId: ((token: string) => Promise<Outcome<Principal>>) | undefined;
+  readonly #revocations = new Revocations();
+  readonly #listeners = new Set<(revocation: Revocation) => void>();
+  readonly #subscriptions: Subscription[] = [];
+  /** By SHA-256 of the token, least recently used first. */
+  readonly #cached = new Map<string, Principal>();
+  /** Key ids that nobody knows, with the time until which not to ask again. */
+  readonly #unknown = new Map<string, number>();
+  #keys: ReadonlyMap<string, CryptoKey> | undefined;
+  #refreshing: Promise<'fresh' | 'failed'> | undefined;
+  #refreshedAt = Number.NEGATIVE_INFINITY;
+  #retry: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(options: VerifierOptions) {
+    this.#bus = options.bus;
+    this.#log = options.log ?? silentLog;
+    this.#audience = options.audience ?? TOKEN_AUDIENCE;
+    this.#now = options.now ?? Date.now;
+    this.#maxCached = options.maxCached ?? 10_000;
+    this.#openIdIssuer = options.openId?.issuer;
+    this.#openId = options.openId === undefined ? undefined : openIdVerifier(options.openId);
+  }
+
+  /** Listens for keys and revocations and asks for the present ones, again until somebody answers. Does not wait for the answer. */
+  start(): void {
+    this.#subscriptions.push(
+      this.#bus.subscribe(accountsKeysChanged, accountsKeysChanged.subject({}), (keySet) => void this.#take(keySet)),
+      this.#bus.subscribe(accountsRevoked, accountsRevoked.subject({}), (revocation) => {
+        if (this.#revocations.add(revocation, this.#now())) this.#tell(revocation);
+      }),
+      // Whatever was said while the connection was away is in the whole set.
+      this.#bus.onStatus((status) => {
+        if (status === 'connected') this.#load();
+      }),
+    );
+    this.#load();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#retry);
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+  }
+
+  /** True once it has keys. */
+  ready(): true | string {
+    return this.#keys === undefined ? 'no signing keys yet' : true;
+  }
+
+  /** Called for every revocation, once each; the edge closes the sockets for which `revokes(revocation, principal)` holds. */
+  onRevoked(listener: (revocation: Revocation) => void): Subscription {
+    this.#listeners.add(listener);
+    return { unsubscribe: () => void this.#listeners.delete(listener) };
+  }
+
+  /** Whether a token that was valid has been revoked since. */
+  revoked(principal: Principal): boolean {
+    return this.#revocations.revoked(principal);
+  }
+
+  /**
+   * Who the token's bearer is. `unauthenticated` when it is malformed, forged, expired, revoked or of nobody we trust; `unavailable` when
+   * there are no keys yet. The details name the reason, never the token.
+   */
+  async verify(token: string): Promise<Outcome<Principal>> {
+    if (token.length > MAX_TOKEN_BYTES) return failed('unauthenticated', 'the token is too long');
+    const name = createHash('sha256').update(token).digest('base64');
+    const cached = this.#cached.get(name);
+    if (cached !== undefined) {
+      this.#cached.delete(name);
+      const outcome = this.#current(cached);
+      if (outcome.ok) this.#cached.set(name, cached);
+      return outcome;
+    }
+    const verified = await this.#verify(token);
+    const outcome = verified.ok ? this.#current(verified.value) : verified;
+    if (outcome.ok) {
+      this.#cached.set(name, outcome.value);
+      for (const oldest of this.#cached.keys()) {
+        if (this.#cached.size <= this.#maxCached) break;
+        this.#cached.delete(oldest);
+      }
+    }
+    return outcome;
+  }
+
+  #current(principal: Principal): Outcome<Principal> {
+    if (principal.expiresAt <= this.#now()) return failed('unauthenticated', 'the token has expired');
+    if (principal.issuedAt > this.#now() + SKEW_MS) return failed('unauthenticated', 'the token is from the future');
+    if (this.#revocations.revoked(principal)) return failed('unauthenticated', 'the token was revoked');
+    return { ok: true, value: principal };
+  }
+
+  async #verify(token: string): Promise<Outcome<Principal>> {
+    let kid: string;
+    try {
+      const header = decodeProtectedHeader(token);
+      if (this.#openId !== undefined && decodeJwt(token).iss === this.#openIdIssuer) return await this.#openId(token);
+      if (header.alg !== TOKEN_ALGORITHM || typeof header.kid !== 'string')
+        return failed('unauthenticated', 'the token is not one of ours');
+      kid = header.kid;
+    } catch {
+      return failed('unauthenticated', 'the token is malformed');
+    }
+    const key = await this.#key(kid);
+    if (!key.ok) return key;
+    try {
+      const { payload } = await jwtVerify(token, key.value, {
+        algorithms: [TOKEN_ALGORITHM],
+        typ: TOKEN_TYPE,
+        issuer: TOKEN_ISSUER,
+        audience: this.#audience,
+        clockTolerance: SKEW_MS / 1_000,
+        currentDate: new Date(this.#now()),
+      });
+      // As an unknown value: `test` narrows a JWTPayload to something narrower than our claims.
+      const claims: unknown = payload;
+      if (!tokenClaims.test(claims)) return failed('unauthenticated', `the token lacks a claim: ${tokenClaims.problem(claims)}`);
+      return { ok: true, value: principalOf(claims) };
+    } catch (error) {
+      if (error instanceof errors.JWTExpired) return failed('unauthenticated', 'the token has expired');
+      return failed('unauthenticated', `the token is not valid${error instanceof errors.JOSEError ? ` (${error.code})` : ''}`);
+    }
+  }
+
+  /** The key of this id; asks for the set when it is unknown, but not for every invented id. */
+  async #key(kid: string): Promise<Outcome<CryptoKey>> {
+    const known = this.#keys?.get(kid);
+    if (known !== undefined) return { ok: true, value: known };
+    const now = this.#now();
+    if (this.#keys !== undefined && (this.#unknown.get(kid) ?? 0) > now) return failed('unauthenticated', 'the token`s key is unknown');
+    const asked = await this.#refresh();
+    const found = this.#keys?.get(kid);
+    if (found !== undefined) return { ok: true, value: found };
+    if (this.#keys === undefined || asked === 'failed') return failed('unavailable', 'the signing keys cannot be fetched');
+    // Asked a moment ago: the id may be newer than that, so it is not remembered as unknown.
+    if (asked === 'recent') return failed('unauthenticated', 'the token`s key is unknown');
+    if (this.#unknown.size >= MAX_UNKNOWN) this.#unknown.clear();
+    this.#unknown.set(kid, now + UNKNOWN_MS);
+    return failed('unauthenticated', 'the token`s key is unknown');
+  }
+
+  /** Asks for the key set, at most every 2 s (`recent`: not asked again); all who need it share one question. */
+  #refresh(): Promise<'fresh' | 'recent' | 'failed'> {
+    if (this.#refreshing !== undefined) return this.#refreshing;
+    if (this.#now() - this.#refreshedAt < REFRESH_MS) return Promise.resolve('recent');
+    const ask = async (): Promise<'fresh' | 'failed'> => {
+      const reply = await this.#bus.request(accountsKeys, accountsKeys.subject({}), {}, { timeoutMs: 2_000 });
+      // A failed attempt costs the next one no wait: a service that just came back is found at once.
+      if (!reply.ok) return 'failed';
+      this.#refreshedAt = this.#now();
+      await this.#take(reply.value);
+      return 'fresh';
+    };
+    const asking = ask().finally(() => {
+      this.#refreshing = undefined;
+    });
+    this.#refreshing = asking;
+    return asking;
+  }
+
+  #load(): void {
+    this.#refreshedAt = Number.NEGATIVE_INFINITY;
+    clearTimeout(this.#retry);
+    void this.#refresh().then((asked) => {
+      if (asked !== 'failed' || this.#stopped) return;
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => this.#load(), RETRY_MS);
+    });
+  }
+
+  async #take(keySet: KeySet): Promise<void> {
+    const keys = new Map<string, CryptoKey>();
+    for (const jwk of keySet.keys.slice(0, MAX_KEYS)) {
+      const { kid, kty, crv, x } = jwk;
+      if (typeof kid !== 'string' || kty !== 'OKP' || crv !== 'Ed25519' || typeof x !== 'string') continue;
+      try {
+        const key = await importJWK({ kty, crv, x }, TOKEN_ALGORITHM);
+        if (!(key instanceof Uint8Array)) keys.set(kid, key);
+      } catch (err) {
+        this.#log.warn('a signing key cannot be read', { id: kid, err });
+      }
+    }
+    // A key that is gone takes what it signed along.
+    const gone = this.#keys !== undefined && [...this.#keys.keys()].some((kid) => !keys.has(kid));
+    if (gone) this.#cached.clear();
+    this.#keys = keys;
+    this.#unknown.clear();
+    for (const revocation of this.#revocations.replace(keySet.revocations, this.#now())) this.#tell(revocation);
+  }
+
+  #tell(revocation: Revocation): void {
+    for (const listener of [...this.#listeners]) listener(revocation);
+  }
+}
