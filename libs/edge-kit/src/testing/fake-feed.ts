@@ -1,0 +1,108 @@
+/** A feed that hands out what a test gives it, change by change to all watches, as the real one does. */
+import type { FullChange } from '@polyedge/contracts/change';
+import type { Failure } from '@polyedge/contracts/errors';
+import { covers, type Interest } from '@polyedge/contracts/interest';
+import type { Feed, Watch, WatchHandler } from '../watch.ts';
+
+interface Watching {
+  readonly interest: Interest;
+  readonly handler: WatchHandler;
+}
+
+export class FakeFeed implements Feed {
+  readonly #watches = new Set<Watching>();
+  readonly #waiting = new Set<{ readonly seq: number; readonly callback: (reached: boolean) => void }>();
+  readonly epoch: string;
+  seq = 0;
+  /** New watches become live by `goLive` only, instead of in the next microtask. */
+  manual = false;
+
+  constructor(epoch = 'e1') {
+    this.epoch = epoch;
+  }
+
+  get watches(): number {
+    return this.#watches.size;
+  }
+
+  watch(interest: Interest, handler: WatchHandler): Watch {
+    const watching = { interest, handler };
+    this.#watches.add(watching);
+    if (!this.manual) {
+      queueMicrotask(() => {
+        if (this.#watches.has(watching)) handler.live(this.seq, this.epoch);
+      });
+    }
+    return { close: () => void this.#watches.delete(watching) };
+  }
+
+  whenDelivered(_epoch: string, seq: number, _timeoutMs: number, callback: (reached: boolean) => void): Watch {
+    const waiting = { seq, callback };
+    if (seq <= this.seq) callback(true);
+    else this.#waiting.add(waiting);
+    return { close: () => void this.#waiting.delete(waiting) };
+  }
+
+  goLive(): void {
+    for (const { handler } of [...this.#watches]) handler.live(this.seq, this.epoch);
+  }
+
+  /** One tick with these changes. */
+  deliver(...changes: readonly FullChange[]): void {
+    const touched = new Set<Watching>();
+    for (const change of changes) {
+      this.seq = change.seq;
+      for (const watching of [...this.#watches]) {
+        if (!this.#watches.has(watching) || !covers(watching.interest, change)) continue;
+        touched.add(watching);
+        watching.handler.change(change);
+      }
+    }
+    for (const { handler } of touched) handler.batchEnd?.();
+    for (const waiting of [...this.#waiting]) {
+      if (waiting.seq > this.seq) continue;
+      this.#waiting.delete(waiting);
+      waiting.callback(true);
+    }
+  }
+
+  /** Time is up for every `whenDelivered`. */
+  giveUp(): void {
+    for (const { callback } of [...this.#waiting]) callback(false);
+    this.#waiting.clear();
+  }
+
+  lose(failure: Failure = { code: 'lost' }): void {
+    const lost = [...this.#watches];
+    this.#watches.clear();
+    for (const { handler } of lost) handler.lost(failure);
+  }
+}
+
+/** A change of a vertex: only what a test names matters. */
+export function changeOf(
+  seq: number,
+  own: Partial<FullChange> & { readonly attributes?: FullChange['state']['attributes'] } = {},
+): FullChange {
+  const { attributes = {}, ...rest } = own;
+  const id = rest.id ?? `n${seq}`;
+  const type = rest.type ?? 'ogit/Note';
+  const stamp = { on: 1_700_000_000_000, by: 'ann', app: 'test' };
+  const place = { tenant: 't', id, kind: 'vertex', type, scope: 's' } as const;
+  return {
+    seq,
+    epoch: 'e1',
+    ...place,
+    owners: [id],
+    action: 'create',
+    version: 1,
+    ...stamp,
+    origin: { protocol: 'hiro', way: 'socket', operation: 'create' },
+    operationId: seq.toString(16).padStart(32, '0'),
+    first: seq,
+    last: seq,
+    state: { ...place, attributes, version: 1, seq, created: stamp, modified: stamp, deleted: false },
+    undo: { fresh: true, set: {}, unset: [], version: 0, seq: 0, deleted: false },
+    ...rest,
+  };
+}

@@ -1,0 +1,53 @@
+/** A wire without a socket: keeps what was sent, and takes in only as much as a test allows. */
+import type { Framing, Packet, Wire } from '../wire.ts';
+
+export interface FakePacket extends Packet {
+  readonly text: string;
+}
+
+/** Frames are texts; a ping is the text `ping:<payload>`. */
+export const fakeFraming: Framing<string, FakePacket> = {
+  pack: (text) => ({ text, bytes: Buffer.byteLength(text) }),
+  ping: (payload) => ({ text: `ping:${payload}`, bytes: payload.length }),
+};
+
+export class FakeWire implements Wire<FakePacket> {
+  /** Everything sent, in order. */
+  readonly sent: string[] = [];
+  /** How many writes it took to send it. */
+  writes = 0;
+  /** Reading is stopped. */
+  paused = false;
+  /** `close 1000 reason` or `drop`, once ended. */
+  ended: string | undefined = undefined;
+  /** While true, what is written stays buffered. */
+  stuck = false;
+  bufferedBytes = 0;
+  sentBytes = 0;
+
+  write(packets: readonly FakePacket[]): void {
+    if (this.ended !== undefined) return;
+    this.writes += 1;
+    for (const { text, bytes } of packets) {
+      this.sent.push(text);
+      if (this.stuck) this.bufferedBytes += bytes;
+      else this.sentBytes += bytes;
+    }
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
+  drop(): void {
+    this.ended ??= 'drop';
+  }
+
+  close(code: number, reason: string): void {
+    this.ended ??= `close ${code} ${reason}`;
+  }
+}
