@@ -62,7 +62,7 @@ class Compiler {
       }
       case 'term': {
         const { field, values, quoted } = query;
-        return any(values.map((value) => this.#perField(field, (name) => this.#term(name, value, quoted))));
+        return any(values.map((value) => this.#perField(field, (name) => this.#term(name, value, quoted, field === undefined))));
       }
       case 'wildcard': {
         const { field, pattern } = query;
@@ -77,9 +77,9 @@ class Compiler {
     return field === undefined ? any(BARE_FIELDS.map(make)) : make(field);
   }
 
-  #term(field: string, value: string, quoted: boolean): Filter {
+  #term(field: string, value: string, quoted: boolean, bare: boolean): Filter {
     if (field === PARTS_OF_CONTENT) return this.#compare(CONTENT, { is: 'like', pattern: `*${literalPattern(value)}*`, fold: true });
-    if (field === CONTENT) return this.#compare(field, { is: 'words', value, phrase: quoted });
+    if (field === CONTENT || bare) return this.#compare(field, { is: 'words', value, phrase: quoted });
     if (field === TAGS) return any(tagPatterns(literalPattern(value)).map((pattern) => this.#compare(field, { is: 'like', pattern })));
     return this.#compare(field, { is: 'exact', value: this.#typed(field, value) });
   }
