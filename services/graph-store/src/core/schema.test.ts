@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Element } from '@polyedge/contracts/element';
+import type { Json, JsonObject } from '@polyedge/query/json';
+import { Schemas } from './schema.ts';
+
+const stamp = { on: 1, by: 'anna', app: 'test' };
+const holder = (schema: Json, version = 1): Element => ({
+  tenant: 'acme',
+  id: 's',
+  kind: 'vertex',
+  type: 'saga/Schema',
+  scope: 'main',
+  attributes: { schema },
+  version,
+  seq: version,
+  created: stamp,
+  modified: stamp,
+  deleted: false,
+});
+const problem = (schema: Json, value: Json): string | undefined => {
+  const outcome = new Schemas().check(holder(schema), 'schema', value);
+  return outcome.ok ? undefined : outcome.failure.detail;
+};
+
+test('saga:28 a value satisfies its schema or is refused with the place and without the value', () => {
+  const schema = {
+    $id: 'https://example.org/x',
+    type: 'object',
+    properties: { a: { $ref: '#/definitions/n' } },
+    definitions: { n: { type: 'number' } },
+  };
+  assert.equal(problem(schema, { a: 1 }), undefined);
+  assert.equal(problem(schema, { a: 'secret' }), 'schema: /a must be number');
+  assert.equal(problem(false, 1)?.startsWith('schema: '), true);
+  assert.equal(problem(null, 1), undefined);
+  assert.equal(problem({ type: 'string', format: 'email' }, 'no address'), undefined);
+  assert.equal(
+    problem({ uniqueItems: true }, [
+      { a: 1, b: 2 },
+      { b: 2, a: 1 },
+    ]),
+    'schema:  must NOT have duplicate items',
+  );
+});
+
+test('schemas that could take for ever, reach outside or cannot be compiled are refused', () => {
+  const doubling: JsonObject = Object.fromEntries(
+    Array.from({ length: 40 }, (_, at) => [
+      `d${at}`,
+      { allOf: [{ $ref: `#/definitions/d${at + 1}` }, { $ref: `#/definitions/d${at + 1}` }] },
+    ]),
+  );
+  const refused: Json[] = [
+    { type: 'string', pattern: '(a+)+$' },
+    { patternProperties: { x: {} } },
+    { $ref: 'https://example.org/other' },
+    { $ref: '#' },
+    { anyOf: [{ $ref: '#/anyOf/0' }] },
+    { properties: { a: { $ref: '#/properties/a' } } },
+    { $ref: '#/nowhere' },
+    { $ref: '#/definitions/d0', definitions: { ...doubling, d40: true } },
+    { $async: true },
+    { properties: { a: { maximum: { $data: '1/b' } } } },
+    { properties: { a: { $id: 'x' } } },
+    { type: 'nonsense' },
+    { $schema: 'https://json-schema.org/draft/2020-12/schema' },
+    { description: 'x'.repeat(64 * 1024) },
+    'text',
+    [1],
+  ];
+  for (const schema of refused) assert.ok(problem(schema, 'a')?.startsWith('schema: '), JSON.stringify(schema).slice(0, 100));
+  assert.ok(problem({ properties: { pattern: { type: 'string' } } }, {}) === undefined, 'a property may be called pattern');
+});
+
+test('a large value is not checked against a large schema', () => {
+  const schema = { items: { enum: Array.from({ length: 5000 }, (_, at) => at) } };
+  const value = Array.from({ length: 5000 }, () => -1);
+  assert.equal(problem(schema, value), 'schema: checking the value takes too long');
+});
+
+test('a schema is compiled once per version, and one that is not committed is not remembered', () => {
+  const schemas = new Schemas();
+  const ok = (schema: Json, version: number) => schemas.check(holder(schema, version), 'schema', 1).ok;
+  assert.equal(ok({ type: 'number' }, 1), true);
+  assert.equal(ok({ type: 'string' }, 1), true, 'the same version is the same schema');
+  assert.equal(ok({ type: 'string' }, 2), false);
+  assert.equal(ok({ type: 'number' }, -1), true);
+  assert.equal(ok({ type: 'string' }, -1), false);
+  for (let version = 3; version < 600; version += 1) ok({ type: 'number' }, version);
+  assert.equal(ok({ type: 'string' }, 1), false, 'the oldest was forgotten');
+});
