@@ -178,14 +178,9 @@ export class FeedGate {
       this.#finish();
       return true;
     }
-    if (this.#fence === undefined || head.fence <= this.#fence) {
-      // A publisher that was stopped, or a history restored with its leases: only the store knows.
-      this.#shut(undefined);
-      return false;
-    }
-    this.#leave(head.epoch, Math.max(0, head.from - 1));
-    this.#finish();
-    return true;
+    // A new history, or a publisher that was stopped in an old one: fences may have been restored with the rest, so only the store knows.
+    this.#shut(undefined);
+    return false;
   }
 
   #begin(epoch: string, position: number): void {
@@ -203,6 +198,7 @@ export class FeedGate {
       const [oldest] = this.#retired;
       if (this.#retired.size > MAX_RETIRED && oldest !== undefined) this.#retired.delete(oldest);
     }
+    this.#retired.delete(epoch);
     this.#owner.lost({ code: 'lost', detail: 'the history was replaced by another' });
     this.#begin(epoch, position);
   }
@@ -284,7 +280,7 @@ export class FeedGate {
     const outcome = await this.#bus.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: this.#settings.requestTimeoutMs });
     gap.running = false;
     if (this.#closed || gap !== this.#gap) return;
-    if (!outcome.ok || this.#retired.has(outcome.value.epoch)) {
+    if (!outcome.ok) {
       this.#again(gap);
       return;
     }

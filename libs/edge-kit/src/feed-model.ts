@@ -137,6 +137,7 @@ export class WatchRecord implements WatchHandler {
 
   live(seq: number, epoch: string): void {
     this.#expect(this.epoch === undefined, 'live twice');
+    this.#expect(seq <= this.#journal.rowsOf(epoch).length, `live at ${seq}, which was not committed`);
     this.epoch = epoch;
     this.position = seq;
     this.#after();
