@@ -5,12 +5,13 @@ import { asObject } from './parameters.ts';
 type Decoded = { readonly ok: true; readonly value: EventsFrame } | { readonly ok: false; readonly problem: string };
 
 /** What a text frame of events-ws says; `nothing` is `{}`, which one generation of the JavaScript client sent now and then. */
-export type EventsFrame = EventsMessage | { readonly type: 'nothing' };
+export type EventsFrame = EventsMessage | { readonly type: 'nothing' | 'binary' };
 
 const TYPES: readonly unknown[] = ['token', 'subscribe', 'register', 'unregister', 'clear'];
 
 /** Never throws. */
-export function decodeEvents(raw: string): Decoded {
+export function decodeEvents(raw: string | Uint8Array): Decoded {
+  if (typeof raw !== 'string') return { ok: true, value: { type: 'binary' } };
   let parsed = parseJson(raw);
   // The Python client's `subscribe_scope` encodes twice: a JSON string that holds the message.
   if (parsed.ok && typeof parsed.value === 'string') parsed = parseJson(parsed.value);

@@ -116,6 +116,8 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
         return [...this.#filters.keys()].flatMap((name) => this.#unregister(name));
       case 'nothing':
         return [];
+      case 'binary':
+        return this.#close(CLOSE.notText, 'text frames only');
     }
   }
 

@@ -42,7 +42,7 @@ export function toError(failure: Failure, result?: ValidationResult): HiroError 
 }
 
 /** Close codes of both sockets (RFC 6455; the Elixir client waits for a new token after 1008). */
-export const CLOSE = { goingAway: 1001, refused: 1008, overload: 1013 } as const;
+export const CLOSE = { goingAway: 1001, notText: 1003, refused: 1008, overload: 1013 } as const;
 
 /** The reason of a close, which the vendor writes as JSON; RFC 6455 allows 123 bytes. */
 export function closeReason(message: string): string {

@@ -6,6 +6,8 @@ export type GraphFrame =
   | { readonly kind: 'request'; readonly request: GraphRequest }
   /** `{}`: one generation of the JavaScript client sent it after every request. */
   | { readonly kind: 'nothing' }
+  /** A binary message: no HIRO protocol has any. */
+  | { readonly kind: 'binary' }
   /** Unusable, but with an id to answer under. */
   | { readonly kind: 'malformed'; readonly id: FrameId; readonly problem: string };
 
@@ -15,7 +17,8 @@ type Decoded<In> = { readonly ok: true; readonly value: In } | { readonly ok: fa
 const MAX_DEPTH = 70;
 
 /** Never throws. */
-export function decodeGraph(raw: string): Decoded<GraphFrame> {
+export function decodeGraph(raw: string | Uint8Array): Decoded<GraphFrame> {
+  if (typeof raw !== 'string') return { ok: true, value: { kind: 'binary' } };
   const parsed = parseJson(raw);
   if (!parsed.ok) return parsed;
   const object = asObject(parsed.value);

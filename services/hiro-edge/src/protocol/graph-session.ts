@@ -106,6 +106,8 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
     switch (frame.kind) {
       case 'nothing':
         return [];
+      case 'binary':
+        return this.#close(CLOSE.notText, 'text frames only');
       case 'malformed':
         return [errorFrame(frame.id, { code: 'invalid', detail: frame.problem })];
       case 'request':

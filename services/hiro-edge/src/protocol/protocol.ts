@@ -11,8 +11,8 @@ import { type EventsSettings, openEvents } from './events-session.ts';
 import { decodeGraph, encodeGraph, type GraphFrame } from './graph-codec.ts';
 import { type GraphSettings, openGraph } from './graph-session.ts';
 
-export type GraphProtocol = Protocol<string, GraphFrame, GraphResponse>;
-export type EventsProtocol = Protocol<string, EventsFrame, Event | HiroError>;
+export type GraphProtocol = Protocol<string | Uint8Array, GraphFrame, GraphResponse>;
+export type EventsProtocol = Protocol<string | Uint8Array, EventsFrame, Event | HiroError>;
 
 export function graphProtocol(settings: GraphSettings): GraphProtocol {
   return { decode: decodeGraph, encode: encodeGraph, open: (opening) => openGraph(opening, settings) };

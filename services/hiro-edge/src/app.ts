@@ -1,0 +1,134 @@
+import type { AddressInfo } from 'node:net';
+import { Driver } from '@polyedge/edge-kit/driver';
+import { openFeed } from '@polyedge/edge-kit/feed';
+import { limits } from '@polyedge/edge-kit/limits';
+import { Flusher } from '@polyedge/edge-kit/outbox';
+import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
+import { wsFraming } from '@polyedge/edge-kit/ws-frames';
+import { type Handshake, httpOptions, WsListener, type WsRoute } from '@polyedge/edge-kit/ws-listener';
+import type { Bus } from '@polyedge/service-kit/bus';
+import { reserveHealth } from '@polyedge/service-kit/health';
+import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
+import { openIdOf } from '@polyedge/service-kit/open-id';
+import type { ServiceContext } from '@polyedge/service-kit/service';
+import type { Config } from '@polyedge/service-kit/settings';
+import { Verifier } from '@polyedge/service-kit/tokens';
+import type { HiroSettings } from './config.ts';
+import { parseApplications } from './http/applications.ts';
+import { authRoutes } from './http/auth.ts';
+import { graphRoutes } from './http/graph.ts';
+import { createHttpServer } from './http/server.ts';
+import { versionRoutes } from './http/version.ts';
+import { reportDriver } from './metrics.ts';
+import { MAX_SUBSCRIPTIONS } from './protocol/events-session.ts';
+import { type Api, PATHS, selectSubprotocol, tokenOf } from './protocol/handshake.ts';
+import { eventsProtocol, graphProtocol } from './protocol/protocol.ts';
+
+/** A running hiro-edge; `port` is the one it listens on. */
+export interface HiroEdge extends Running {
+  readonly port: number;
+}
+
+/** The whole edge, top to bottom. It borrows the bus and closes everything else. Throws `CannotStart` when the port is taken. */
+export async function startHiroEdge(
+  config: Config<HiroSettings>,
+  context: Pick<ServiceContext, 'log' | 'metrics' | 'ready'>,
+  bus: Bus,
+): Promise<HiroEdge> {
+  const { log, metrics } = context;
+  const verifier = new Verifier({ bus, log, openId: openIdOf(config) });
+  const verify = (token: string) => verifier.verify(token);
+  const feed = openFeed({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
+  const wheel = new Wheel(systemClock);
+  const flusher = new Flusher();
+
+  const perSocket = limits({
+    maxFrameBytes: config.maxFrameBytes,
+    framesPerSecond: config.maxFramesPerSecond,
+    bytesPerSecond: 8 * config.maxFrameBytes,
+    maxInFlight: config.maxInFlight,
+    maxSubscriptions: MAX_SUBSCRIPTIONS,
+    maxBufferedBytes: config.maxBufferedBytes,
+    // A socket without a token is refused when it opens.
+    authenticateMs: 0,
+    idleMs: config.idleMs,
+    pingIntervalMs: config.pingIntervalMs,
+    sweepMs: Math.min(1000, config.pingIntervalMs / 4),
+    maxConnections: config.maxConnections,
+    maxConnectionsPerAddress: config.maxConnectionsPerAddress,
+  });
+  const { maxInFlight, tokenGraceMs, validation: names, requestTimeoutMs } = config;
+  const shared = { framing: wsFraming(), bus, feed, limits: perSocket, verify, requestTimeoutMs, log, wheel, flusher };
+  const graph = new Driver({ ...shared, protocol: graphProtocol({ maxInFlight, tokenGraceMs, names }) });
+  const events = new Driver({ ...shared, protocol: eventsProtocol({ tokenGraceMs }) });
+  const revocations = verifier.onRevoked((revocation) => {
+    graph.revoke(revocation);
+    events.revoke(revocation);
+  });
+
+  const origins = config.allowedOrigins?.split(',').map((origin) => origin.trim());
+  const style = { status888: Number(config.status888) };
+  const app = createHttpServer({
+    http: httpOptions(perSocket),
+    maxBodyBytes: config.maxFrameBytes,
+    trustProxy: config.trustProxy,
+    origins,
+    style,
+    log,
+  });
+  const runner = { bus, wheel, requestTimeoutMs };
+  versionRoutes(app);
+  authRoutes(app, { bus, runner, style, verify, applications: parseApplications(config.applications ?? '') });
+  graphRoutes(app, { runner, style, names, verify });
+  reserveHealth(app, context.ready);
+  const listener = new WsListener({
+    server: app.server,
+    routes: [route('graph', graph), route('events', events)],
+    limits: perSocket,
+    trustProxy: config.trustProxy,
+    ...(origins === undefined ? {} : { origins }),
+  });
+  reportDriver(metrics, 'graph-ws', graph);
+  reportDriver(metrics, 'events-ws', events);
+
+  verifier.start();
+  try {
+    await app.listen({ host: config.host, port: config.port });
+  } catch (error) {
+    throw new CannotStart(`port ${config.port} cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const { port } = app.server.address() as AddressInfo; // listening on TCP, so never a pipe's name
+  log.info('listening', { port });
+
+  return {
+    port,
+    ready: () => (bus.status === 'connected' ? verifier.ready() : 'NATS is not connected'),
+    drain: async () => {
+      listener.stopAccepting();
+      await Promise.all([graph.drain(), events.drain()]);
+    },
+    stop: async () => {
+      listener.close();
+      revocations.unsubscribe();
+      app.server.closeAllConnections();
+      await app.close();
+      graph.stop();
+      events.stop();
+      feed.close();
+      verifier.stop();
+    },
+  };
+}
+
+function route(api: Api, driver: WsRoute['driver']): WsRoute {
+  return {
+    path: PATHS[api],
+    // Binary messages are taken so that the session can close with 1003.
+    accepts: 'both',
+    selectProtocol: ({ offered }: Handshake) => selectSubprotocol(api, offered),
+    credentialFrom: ({ offered, headers }: Handshake) => tokenOf(offered, headers.authorization),
+    // The refusal has to come in band: two clients loop on an HTTP 401.
+    verify: 'after',
+    driver,
+  };
+}

@@ -1,0 +1,96 @@
+import { defaultLimits } from '@polyedge/edge-kit/limits';
+import { commonSettings } from '@polyedge/service-kit/common-settings';
+import { openIdSettings } from '@polyedge/service-kit/open-id';
+import { boolean, choice, duration, integer, secret, text } from '@polyedge/service-kit/settings';
+
+/** Every setting of hiro-edge: its own begin with `HIRO_`. */
+export const settings = {
+  ...commonSettings({ port: 5402 }),
+  ...openIdSettings,
+  maxInFlight: integer({
+    default: 256,
+    min: 1,
+    max: 1024,
+    unit: 'requests',
+    doc: 'Requests of one graph-ws socket in work at once; above it the socket is not read until half of them are answered.',
+  }),
+  maxFrameBytes: integer({
+    default: 10 * 1024 * 1024,
+    min: 1024,
+    max: 64 * 1024 * 1024,
+    unit: 'bytes',
+    doc: 'The longest message a client may send, all fragments together (close 1009), and the longest body of a REST call (413).',
+  }),
+  maxFramesPerSecond: integer({
+    default: 20_000,
+    min: 1,
+    max: 1_000_000,
+    unit: 'messages',
+    doc: 'Messages one socket may send per second; above it the socket is read more slowly.',
+  }),
+  maxBufferedBytes: integer({
+    default: 8 * 1024 * 1024,
+    min: 64 * 1024,
+    max: 1024 * 1024 * 1024,
+    unit: 'bytes',
+    doc: 'What one socket may owe its client: above it a slow reader of events is closed with 1013, and one of results is no longer read from.',
+  }),
+  maxConnections: integer({
+    default: defaultLimits.maxConnections,
+    min: 1,
+    max: 1_000_000,
+    unit: 'connections',
+    doc: 'Open sockets of this process; further upgrades are answered with 503.',
+  }),
+  maxConnectionsPerAddress: integer({
+    default: defaultLimits.maxConnectionsPerAddress,
+    min: 1,
+    max: 1_000_000,
+    unit: 'connections',
+    doc: 'Open sockets of one client address; further upgrades are answered with 429.',
+  }),
+  requestTimeoutMs: duration({
+    default: 10_000,
+    min: 100,
+    max: 600_000,
+    doc: 'How long a read may take. Writes are tried again for up to 60 s while their outcome is unknown.',
+  }),
+  pingIntervalMs: duration({
+    default: 30_000,
+    min: 1000,
+    max: 3_600_000,
+    doc: 'A ping goes out after so long without receiving anything.',
+  }),
+  idleMs: duration({
+    default: 90_000,
+    min: 2000,
+    max: 86_400_000,
+    doc: 'A socket that sent nothing, not even a pong, for so long is closed with 1001.',
+  }),
+  tokenGraceMs: duration({
+    default: 10_000,
+    min: 0,
+    max: 600_000,
+    doc: 'How long a socket is served after its token has expired: clients renew theirs late.',
+  }),
+  applications: secret({
+    optional: true,
+    doc: 'The applications that may ask for tokens, as `client_id:client_secret` or `client_id`, separated by commas. Without it, any may.',
+  }),
+  allowedOrigins: text({
+    optional: true,
+    aliases: ['ALLOWED_ORIGINS'],
+    doc: 'Origins that browsers may come from, separated by commas. Without it, any: no cookie authenticates anything.',
+  }),
+  trustProxy: boolean({ default: false, doc: 'Whether X-Forwarded-For names the client: only behind a proxy that sets it.' }),
+  validation: choice(['lenient', 'strict'], {
+    default: 'lenient',
+    doc: 'Whether attribute names without `ogit/` or `/` in front are accepted.',
+  }),
+  status888: choice(['888', '500'], {
+    default: '888',
+    doc: 'The HTTP status of error 888 (try again): 500 behind proxies that refuse to pass 888 on. The body keeps 888.',
+  }),
+};
+
+export type HiroSettings = typeof settings;

@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto';
+import { accountsLogin, accountsRefresh, accountsRevoke, type TokenSet } from '@polyedge/contracts/bus/accounts';
+import { failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { Bus } from '@polyedge/service-kit/bus';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { begin, originOf } from '../protocol/graph-translate.ts';
+import { bearerOf } from '../protocol/handshake.ts';
+import { asObject } from '../protocol/parameters.ts';
+import { type FailureStyle, sendFailure, sendJson } from './answer.ts';
+import { type Applications, mayAsk } from './applications.ts';
+import { principalOf } from './graph.ts';
+import { type Runner, settle } from './run-steps.ts';
+
+export interface AuthHttpOptions {
+  readonly bus: Bus;
+  readonly runner: Runner;
+  readonly style: FailureStyle;
+  readonly applications: Applications | undefined;
+  verify(token: string): Promise<Outcome<Principal>>;
+}
+
+const TIMEOUT_MS = 10_000;
+
+/** `/api/auth/6.x/…` and HIRO 6's `/api/6.x/auth/…`. */
+export function authRoutes(app: FastifyInstance, options: AuthHttpOptions): void {
+  for (const prefix of ['/api/auth/:version', '/api/:version/auth']) {
+    app.post(`${prefix}/app`, (request, reply) => answerTokens(reply, options, login(fieldsOf(request), request.ip, options)));
+    app.post(`${prefix}/refresh`, (request, reply) => answerTokens(reply, options, refresh(fieldsOf(request), request.ip, options)));
+    app.post(`${prefix}/token`, (request, reply) => answerTokens(reply, options, grant(fieldsOf(request), request.ip, options)));
+    app.post(`${prefix}/revoke`, (request, reply) => revoke(request, reply, options));
+    app.get(`${prefix}/me/account`, (request, reply) => me(request, reply, options, 'account'));
+    app.get(`${prefix}/me/profile`, (request, reply) => me(request, reply, options, 'profile'));
+    app.get(`${prefix}/me/teams`, (request, reply) => me(request, reply, options, 'teams'));
+    app.get(`${prefix}/me/roles`, (request, reply) => me(request, reply, options, 'roles'));
+  }
+}
+
+type Fields = Readonly<Record<string, string>>;
+
+/** The texts of a JSON or form body. */
+function fieldsOf(request: FastifyRequest): Fields {
+  const fields: Record<string, string> = {};
+  for (const [name, value] of Object.entries(asObject(request.body) ?? {})) if (typeof value === 'string') fields[name] = value;
+  return fields;
+}
+
+function login(fields: Fields, address: string, options: AuthHttpOptions): Promise<Outcome<TokenSet>> {
+  const { username, password } = fields;
+  if (username === undefined || username === '' || password === undefined) {
+    return Promise.resolve(failed('invalid', 'username or password is missing'));
+  }
+  return asApplication(fields, address, options, (session) => {
+    // Two protocols share one directory, and the clients of one of them hash the password themselves: this edge does it for its own.
+    const proof = createHash('sha256').update(password, 'utf8').digest('hex');
+    return options.bus.request(accountsLogin, accountsLogin.subject({}), { username, proof, ...session }, { timeoutMs: TIMEOUT_MS });
+  });
+}
+
+function refresh(fields: Fields, address: string, options: AuthHttpOptions): Promise<Outcome<TokenSet>> {
+  const refreshToken = fields.refresh_token;
+  if (refreshToken === undefined || refreshToken === '') return Promise.resolve(failed('invalid', 'refresh_token is missing'));
+  return asApplication(fields, address, options, (session) =>
+    options.bus.request(accountsRefresh, accountsRefresh.subject({}), { refreshToken, ...session }, { timeoutMs: TIMEOUT_MS }),
+  );
+}
+
+/** OAuth 2 as the current Java client asks, in a form. */
+function grant(fields: Fields, address: string, options: AuthHttpOptions): Promise<Outcome<TokenSet>> {
+  switch (fields.grant_type) {
+    case 'password':
+      return login(fields, address, options);
+    case 'refresh_token':
+      return refresh(fields, address, options);
+    default:
+      return Promise.resolve(failed('invalid', 'unsupported_grant_type'));
+  }
+}
+
+async function asApplication(
+  fields: Fields,
+  address: string,
+  { applications }: AuthHttpOptions,
+  ask: (session: { readonly protocol: string; readonly app: string; readonly address: string }) => Promise<Outcome<TokenSet>>,
+): Promise<Outcome<TokenSet>> {
+  const { client_id: id = '', client_secret: secret = '' } = fields;
+  if (!mayAsk(applications, id, secret)) return failed('unauthenticated', 'invalid_client');
+  return ask({ protocol: 'hiro', app: id, address });
+}
+
+async function answerTokens(reply: FastifyReply, { style }: AuthHttpOptions, asked: Promise<Outcome<TokenSet>>): Promise<FastifyReply> {
+  const outcome = await asked;
+  if (!outcome.ok) return sendFailure(reply, style, outcome.failure);
+  const { accessToken, expiresAt, refreshToken, account } = outcome.value;
+  // The union of what six clients look for, each under its own names.
+  return sendJson(reply.header('cache-control', 'no-store'), 200, {
+    _TOKEN: accessToken,
+    access_token: accessToken,
+    refresh_token: refreshToken,
+    'expires-at': expiresAt,
+    expires_in: Math.max(0, Math.floor((expiresAt - Date.now()) / 1000)),
+    type: 'Bearer',
+    token_type: 'Bearer',
+    _APPLICATION: appOf(reply.request),
+    _IDENTITY: account.username,
+    _IDENTITY_ID: account.id,
+  });
+}
+
+const appOf = (request: FastifyRequest): string => fieldsOf(request).client_id ?? '';
+
+/** Ends a login by its refresh token; by an access token, everything its account was given. Says 200 also to what it does not know (RFC 7009). */
+async function revoke(request: FastifyRequest, reply: FastifyReply, options: AuthHttpOptions): Promise<FastifyReply> {
+  const { refresh_token: refreshToken = '', token = '' } = fieldsOf(request);
+  const what = refreshToken === '' ? await revocable(token, bearerOf(request.headers.authorization), options) : { refreshToken };
+  if (what === undefined) return sendFailure(reply, options.style, { code: 'unauthenticated', detail: 'nothing to revoke' });
+  const outcome = await options.bus.request(accountsRevoke, accountsRevoke.subject({}), what, { timeoutMs: TIMEOUT_MS });
+  if (!outcome.ok && outcome.failure.code !== 'not-found') return sendFailure(reply, options.style, outcome.failure);
+  return sendJson(reply, 200, {});
+}
+
+/** `token` may be either kind: an access token is one that verifies. */
+async function revocable(
+  token: string,
+  bearer: string | undefined,
+  options: AuthHttpOptions,
+): Promise<{ readonly refreshToken: string } | { readonly account: string } | undefined> {
+  const access = token === '' ? bearer : token;
+  if (access === undefined) return undefined;
+  const principal = await options.verify(access);
+  if (principal.ok) return { account: principal.value.account };
+  return token === '' ? undefined : { refreshToken: token };
+}
+
+async function me(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: AuthHttpOptions,
+  what: 'account' | 'profile' | 'teams' | 'roles',
+): Promise<FastifyReply> {
+  const { style, runner } = options;
+  const principal = await principalOf(bearerOf(request.headers.authorization), options);
+  if (!principal.ok) return sendFailure(reply, style, principal.failure);
+  const who = principal.value;
+  switch (what) {
+    case 'teams':
+      return sendJson(reply, 200, { items: [] });
+    case 'roles':
+      return sendJson(reply, 200, { items: (who.roles.hiro ?? []).map((role) => ({ 'ogit/name': role })) });
+    case 'profile':
+      return sendJson(reply, 200, { 'ogit/_type': 'ogit/Auth/AccountProfile', 'ogit/_owner': who.account, 'ogit/name': who.username });
+    case 'account': {
+      const step = begin({ type: 'me' }, { who, at: Date.now(), newId: (scope) => scope, names: 'lenient' });
+      const answered = await settle(step, who, originOf('me', 'rest'), runner, AbortSignal.timeout(TIMEOUT_MS));
+      if (answered.next === 'answer') return sendJson(reply, 200, answered.body);
+      return sendFailure(reply, style, answered.next === 'fail' ? answered.failure : { code: 'internal' });
+    }
+  }
+}

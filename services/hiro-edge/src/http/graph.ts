@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { begin, originOf } from '../protocol/graph-translate.ts';
+import { bearerOf } from '../protocol/handshake.ts';
+import { idsFrom } from '../protocol/ids.ts';
+import { toRestCall } from '../protocol/rest-translate.ts';
+import { type FailureStyle, sendFailure, sendJson } from './answer.ts';
+import { type Answer, type Runner, settle } from './run-steps.ts';
+
+export interface GraphHttpOptions {
+  readonly runner: Runner;
+  readonly style: FailureStyle;
+  readonly names: 'lenient' | 'strict';
+  verify(token: string): Promise<Outcome<Principal>>;
+}
+
+const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
+
+/** Graph REST under `/api/graph/7.x/`, HIRO 6's `/api/7.x/graph/`, and at the root, where hiro-graph-js 6.1 looks for it. */
+export function graphRoutes(app: FastifyInstance, options: GraphHttpOptions): void {
+  const under = (skip: number) => (request: FastifyRequest, reply: FastifyReply) => answer(request, reply, skip, options);
+  for (const method of METHODS) {
+    app.route({ method, url: '/api/graph/:version/*', handler: under(3) });
+    app.route({ method, url: '/api/:version/graph/*', handler: under(3) });
+    app.route({ method, url: '/*', handler: under(0) });
+  }
+}
+
+async function answer(request: FastifyRequest, reply: FastifyReply, skip: number, options: GraphHttpOptions): Promise<FastifyReply> {
+  const { style, runner } = options;
+  const [path = ''] = request.url.split('?');
+  const segments = decodedSegments(path).slice(skip);
+  if (skip === 0 && segments[0] === 'api') return sendFailure(reply, style, { code: 'not-found', detail: 'there is no such API' });
+  const token = bearerOf(request.headers.authorization);
+  const principal = await principalOf(token, options);
+  if (!principal.ok) return sendFailure(reply, style, principal.failure);
+  const call = toRestCall(request.method, segments, queryOf(request), request.body);
+  if (!call.ok) {
+    // The only thing `invalid` can mean here is a method that the path does not know.
+    if (call.failure.code === 'invalid') return sendJson(reply, 405, { error: { code: 405, message: call.failure.detail } });
+    return sendFailure(reply, style, call.failure);
+  }
+  const who = principal.value;
+  const ended = new AbortController();
+  request.raw.once('close', () => ended.abort());
+  const origin = originOf(call.value.request.type, 'rest');
+  const context = { who, at: Date.now(), newId: idsFrom(randomBytes(16).toString('hex')), names: options.names };
+  const carryOn = (answered: Answer): Promise<Answer> | undefined =>
+    answered.next === 'items' && answered.rest !== undefined ? settle(answered.rest(), who, origin, runner, ended.signal) : undefined;
+  const first = await settle(begin(call.value.request, context), who, origin, runner, ended.signal);
+  switch (first.next) {
+    case 'fail':
+      return sendFailure(reply, style, first.failure, first.result);
+    case 'answer':
+      return sendJson(reply, 200, first.body);
+    case 'items': {
+      if (call.value.answer === 'items') {
+        return reply
+          .code(200)
+          .header('content-type', 'application/json')
+          .send(Readable.from(listed(first, carryOn), { objectMode: false }));
+      }
+      const [item] = first.items;
+      return item === undefined ? sendFailure(reply, style, { code: 'not-found' }) : sendJson(reply, 200, item);
+    }
+  }
+}
+
+/** `{ "items": [...] }`, page by page as the client reads. A failure after the first page can only break the connection off. */
+async function* listed(first: Answer, carryOn: (answer: Answer) => Promise<Answer> | undefined): AsyncGenerator<string> {
+  let begun = false;
+  for (let page: Answer | undefined = first; page !== undefined; page = await carryOn(page)) {
+    if (page.next !== 'items') throw new Error('a page of the list could not be read');
+    const text = page.items.map((item) => JSON.stringify(item)).join(',');
+    if (!begun) yield `{"items":[${text}`;
+    else if (text !== '') yield `,${text}`;
+    begun = true;
+  }
+  yield ']}';
+}
+
+export async function principalOf(token: string | undefined, { verify }: Pick<GraphHttpOptions, 'verify'>): Promise<Outcome<Principal>> {
+  return token === undefined ? { ok: false, failure: { code: 'unauthenticated', detail: 'authentication required' } } : verify(token);
+}
+
+/** Types and edge ids contain slashes and stand in one segment, percent-encoded. */
+function decodedSegments(path: string): string[] {
+  const segments = path.slice(1).split('/');
+  if (segments.at(-1) === '') segments.pop();
+  return segments.map((segment) => {
+    try {
+      return decodeURIComponent(segment);
+    } catch {
+      return segment;
+    }
+  });
+}
+
+function queryOf(request: FastifyRequest): Readonly<Record<string, string>> {
+  const mark = request.url.indexOf('?');
+  return mark === -1 ? {} : Object.fromEntries(new URLSearchParams(request.url.slice(mark + 1)));
+}
