@@ -122,7 +122,8 @@ export class FeedGate {
     }
     this.#fence = head.fence;
     if (head.keys.length !== Math.max(0, head.to - head.from + 1)) {
-      this.#shut(head.to);
+      // Not to be relied on for anything, its range included.
+      this.#shut(undefined);
       return;
     }
     if (this.#gap === undefined) {
@@ -316,8 +317,8 @@ export class FeedGate {
     }
     const to = outcome.ok && outcome.value.epoch === epoch ? Math.min(outcome.value.to, upTo) : 0;
     if (!outcome.ok || to <= after) {
-      // Another epoch in the reply: the position will tell.
-      if (outcome.ok && outcome.value.epoch !== epoch) gap.upTo = undefined;
+      // Another epoch, or the store does not have what a head promised: where it stands will tell.
+      gap.upTo = undefined;
       this.#again(gap);
       return;
     }
