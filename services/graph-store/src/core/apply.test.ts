@@ -383,6 +383,17 @@ test('an element cannot grow over its size, nor a request multiply a large one',
   assert.equal(store.element('a')?.version, 1);
 });
 
+test('a batch whose states are too large together answers busy for what goes beyond, and does the rest', () => {
+  const store = storeWith(create('a', { x: 'x'.repeat(1_900_000) }));
+  const touches = Array.from({ length: 15 }, () => update('a', {}, { touch: true }));
+  const outcomes = store.batch(touches, touches, touches, [create('b')]);
+  succeeds(outcomes[0]);
+  succeeds(outcomes[1]);
+  fails(outcomes[2], 'busy', 5);
+  succeeds(outcomes[3]);
+  store.check();
+});
+
 test('a vertex with too many edges is not deleted in one transaction', () => {
   const store = storeWith(create('hub'));
   for (let batch = 0; batch < 11; batch += 1) {

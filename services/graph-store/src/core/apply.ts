@@ -92,6 +92,8 @@ class Application {
   /** Makes a vertex, also under the id of a deleted one; `rewritten` tells what the operation that misses it made of its attributes. */
   #create(made: Made, guards: Guards, rewritten?: Rewritten): Outcome<PendingResult> {
     const overlay = this.#overlay;
+    const scope = made.scope ?? this.#context.defaultScope;
+    if (scope === SYSTEM_SCOPE) return failed('not-allowed', 'scope: is reserved');
     const id = made.id ?? this.#context.newId();
     if (made.id === undefined && overlay.taken(id)) return failed('internal', 'the new id is not new');
     const before = made.id === undefined ? undefined : overlay.row(id);
@@ -105,7 +107,7 @@ class Application {
         id,
         kind: 'vertex',
         type: made.type,
-        scope: made.scope ?? this.#context.defaultScope,
+        scope,
         ...(made.xid === undefined ? {} : { xid: made.xid }),
         attributes,
         created: overlay.stamp,

@@ -18,11 +18,11 @@ export const MAX_CASCADE = 10_000;
 /** Elements that one operation may select by criteria, for the same reason. */
 export const MAX_SELECTED = 10_000;
 
-/**
- * Bytes of all states that one request may write. Without it, a thousand increments inside an element of 2 MiB would journal 2 GiB.
- * Also the sum at which the executor should close a batch.
- */
-export const MAX_REQUEST_STATE_BYTES = 32 * 1024 * 1024;
+/** Characters of all states that one request may write. Without it, a thousand increments inside an element of 2 MiB would journal 2 GiB. */
+export const MAX_REQUEST_STATE_CHARACTERS = 32 * 1024 * 1024;
+
+/** The same for a whole batch, which is one message to PostgreSQL. Requests beyond it are answered `busy`: alone they would fit. */
+export const MAX_BATCH_STATE_CHARACTERS = 64 * 1024 * 1024;
 
 /** Owners of one state: each costs one message per change. */
 export const MAX_OWNERS = 256;

@@ -4,7 +4,7 @@ import type { Action } from '@polyedge/contracts/change';
 import { type Element, type Stamp, SYSTEM_SCOPE } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { CONTENT_ATTRIBUTE } from './content.ts';
-import { MAX_ELEMENT_BYTES, MAX_REQUEST_STATE_BYTES, MAX_UNIQUE_NAMES } from './limits.ts';
+import { MAX_BATCH_STATE_CHARACTERS, MAX_ELEMENT_BYTES, MAX_REQUEST_STATE_CHARACTERS, MAX_UNIQUE_NAMES } from './limits.ts';
 import { own } from './own.ts';
 import { ownersOfChange } from './owners.ts';
 import type { Context, Needs, PendingChange, PendingValues, Row } from './pending.ts';
@@ -33,7 +33,7 @@ export class Overlay {
   #connected: { readonly vertex: string; readonly edge: string }[] = [];
   #owners: Map<string, string | undefined> | undefined;
   #needs: { ids: Set<string>; adjacency: Set<string>; uniqueKeys: Set<string> } | undefined;
-  #stateBytes = 0;
+  #stateCharacters = 0;
 
   constructor(world: World, request: MutationRequest, { tenant, on }: Pick<Context, 'tenant' | 'on'>) {
     this.#world = world;
@@ -99,8 +99,10 @@ export class Overlay {
     if (next.uniqueNames.length > MAX_UNIQUE_NAMES) return failed('too-large', `more than ${MAX_UNIQUE_NAMES} unique attributes`);
     const attributesJson = jsonOf(element, before);
     if (!fits(attributesJson)) return failed('too-large', 'the element is larger than 2 MiB');
-    this.#stateBytes += attributesJson.length;
-    if (this.#stateBytes > MAX_REQUEST_STATE_BYTES) return failed('too-large', 'the states that the request writes are too large together');
+    this.#stateCharacters += attributesJson.length;
+    if (this.#stateCharacters > MAX_REQUEST_STATE_CHARACTERS)
+      return failed('too-large', 'the states of the request are too large together');
+    if (this.#world.stateCharacters + this.#stateCharacters > MAX_BATCH_STATE_CHARACTERS) return failed('busy');
     const claimed = this.#claim(before, element, next.uniqueNames);
     if (!claimed.ok) return claimed;
 
@@ -157,7 +159,7 @@ export class Overlay {
       base.owners.set(key, id);
     }
     this.#world.changes += this.changes.length;
-    this.#world.stateBytes += this.#stateBytes;
+    this.#world.stateCharacters += this.#stateCharacters;
   }
 
   /** Gives up the unique keys that the state before had and takes those of the state after, unless another element has one. */

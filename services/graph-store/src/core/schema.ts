@@ -5,7 +5,7 @@ import { isObject, type Json } from '@polyedge/query/json';
 import { canonicalJson } from '@polyedge/query/normalize';
 import { Ajv, type ValidateFunction } from 'ajv';
 import { MAX_COMPILED_SCHEMAS, MAX_PLACE_CHARACTERS, MAX_SCHEMA_BYTES, MAX_SCHEMA_NODES, MAX_SCHEMA_WORK } from './limits.ts';
-import { own } from './own.ts';
+import { own, withoutOwn } from './own.ts';
 
 /** A schema ready for use, with the number of its nodes after every reference is followed. */
 interface Compiled {
@@ -66,14 +66,13 @@ export class Schemas {
     const examined = examine(schema);
     if (!examined.ok) return examined;
     // An id of its own would be remembered by ajv, and clash with the next version's.
-    const own = isObject(schema) ? { ...schema } : schema;
-    if (isObject(own)) delete own.$id;
+    const anonymous = isObject(schema) ? withoutOwn(schema, '$id') : schema;
     try {
-      return done({ validate: this.#ajv.compile(own), nodes: examined.value });
+      return done({ validate: this.#ajv.compile(anonymous), nodes: examined.value });
     } catch {
       return failed('invalid', 'schema: cannot be compiled');
     } finally {
-      if (isObject(own)) this.#ajv.removeSchema(own);
+      if (typeof anonymous === 'object') this.#ajv.removeSchema(anonymous);
     }
   }
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
 import type { Json } from '@polyedge/query/json';
 import fc from 'fast-check';
-import { validateRequest } from './validate.ts';
+import { validateRequest, validateScope } from './validate.ts';
 
 const request = (...operations: Operation[]): MutationRequest => ({
   operationId: '0'.repeat(32),
@@ -83,6 +83,11 @@ test('the system scope, types in it and the reference to content are not for dat
   refuses({ op: 'update', target: { id: 'a' }, ifMissing: { type: 'T', scope: 'system' } }, 'not-allowed', 'operations/0/ifMissing/scope');
   refuses(create({ 'ogit/_c-id': 'x' }), 'not-allowed', 'operations/0/attributes/ogit~1_c-id');
   refuses({ op: 'apply', target: { id: 'a' }, attribute: 'ogit/_c-id', operator: 'unset' }, 'not-allowed', 'operations/0/attribute');
+});
+
+test('the default scope of a message is checked like any other', () => {
+  assert.ok(validateScope('main').ok);
+  for (const scope of ['system', 'a\0', 'x'.repeat(513)]) assert.ok(!validateScope(scope).ok);
 });
 
 test('no vertex id or verb can make the id of one edge that of another', () => {

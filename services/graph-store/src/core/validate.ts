@@ -41,6 +41,12 @@ export function validateRequest(request: MutationRequest): Validated {
   return { ok: true, value: undefined };
 }
 
+/** Checks the scope that creations without one get; it comes with a message of requests, not with each of them. */
+export function validateScope(defaultScope: string): Validated {
+  const problem = problemOfType(defaultScope, 'defaultScope');
+  return problem === undefined ? { ok: true, value: undefined } : failed(problem.code, `${problem.place}: ${problem.text}`);
+}
+
 function problemOf(operation: Operation): Problem | undefined {
   switch (operation.op) {
     case 'create':

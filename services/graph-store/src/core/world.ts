@@ -61,8 +61,8 @@ export class World {
   readonly #tenants = new Map<string, TenantRows>();
   /** Changes made so far: the next one has the pending seq −(changes + 1). */
   changes = 0;
-  /** Bytes of the states of these changes. */
-  stateBytes = 0;
+  /** Characters of the attributes in the states of these changes. */
+  stateCharacters = 0;
 
   /** The rows of a tenant; none are known at first. */
   tenant(name: string): TenantRows {
