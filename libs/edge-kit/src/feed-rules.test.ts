@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import type { Interest } from '@polyedge/contracts/interest';
 import { FakeClock, type FakeFaults, FakeNetwork } from '@polyedge/testkit/fake-bus';
 import { openFeed } from './feed.ts';
-import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from './feed-model.ts';
 import type { FeedSettings } from './feed-settings.ts';
+import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from './testing/feed-model.ts';
 
 const A: Interest = { tenant: 't', type: 'A' };
 const B: Interest = { tenant: 't', type: 'B' };

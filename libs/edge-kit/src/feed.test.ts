@@ -4,7 +4,7 @@ import type { Interest } from '@polyedge/contracts/interest';
 import { FakeClock, type FakeFaults, FakeNetwork } from '@polyedge/testkit/fake-bus';
 import fc from 'fast-check';
 import { openFeed } from './feed.ts';
-import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from './feed-model.ts';
+import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from './testing/feed-model.ts';
 
 const INTERESTS: Interest[] = [
   { tenant: 't' },

@@ -6,7 +6,7 @@ import type { Interest } from '@polyedge/contracts/interest';
 import { connectNatsBus, type NatsBus } from '@polyedge/service-kit/nats-bus';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { openFeed } from '../src/feed.ts';
-import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from '../src/feed-model.ts';
+import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from '../src/testing/feed-model.ts';
 
 /** A way to a server that can be cut. */
 async function gateway(port: number): Promise<AsyncDisposable & { readonly port: number; cut(): void; mend(): void }> {
