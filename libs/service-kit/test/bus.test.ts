@@ -1,22 +1,13 @@
 /** The port's promises, asked of both implementations. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { defineEvent, defineRequest } from '@polyedge/contracts/channel';
 import { done, failed } from '@polyedge/contracts/errors';
-import { T } from '@polyedge/contracts/schema';
+import { trialEcho as echo, trialHappened as happened } from '@polyedge/contracts/testing/trial-channels';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import type { Bus } from '../src/bus.ts';
 import { LocalNetwork } from '../src/local-bus.ts';
 import { connectNatsBus } from '../src/nats-bus.ts';
 
-const echo = defineRequest({
-  address: 'pe.cmd.test.echo.v1.{tenant}',
-  summary: 'Answers what it is told.',
-  request: T.Object({ text: T.String(), times: T.Optional(T.Integer()) }),
-  reply: T.Object({ text: T.String(), by: T.String() }),
-  errors: ['not-found'],
-});
-const happened = defineEvent({ address: 'pe.evt.test.happened.v1.{key}', summary: 'Something.', body: T.Object({ n: T.Integer() }) });
 const subject = echo.subject({ tenant: 'acme.com' });
 const timeoutMs = 5_000;
 
@@ -207,9 +198,9 @@ for (const [name, start] of Object.entries(worlds)) {
       assert.equal(first.publishText(happened.subject({ key: 'c' }), '{"n":2}'), true);
       await until(() => heard.length === 3);
       assert.deepEqual(heard, [
-        [0, 'pe.evt.test.happened.v1.a', 7],
+        [0, happened.subject({ key: 'a' }), 7],
         [1, happened.subject({ key: 'b.*' }), 7],
-        [2, 'pe.evt.test.happened.v1.c', 7],
+        [2, happened.subject({ key: 'c' }), 7],
       ]);
       sub.unsubscribe();
     });
@@ -244,8 +235,8 @@ for (const [name, start] of Object.entries(worlds)) {
 
     test('a message over the size limit or with too long a subject is refused, and the connection stays', async () => {
       assert.equal(first.publishText(happened.subject({ key: 'a' }), JSON.stringify('x'.repeat(9 * 1024 * 1024))), false);
-      assert.equal(first.publishText(`pe.evt.test.happened.v1.${'x'.repeat(5_000)}`, '{"n":1}'), false);
-      const outcome = await asker.request(echo, `pe.cmd.test.echo.v1.${'x'.repeat(5_000)}`, { text: '' }, { timeoutMs });
+      assert.equal(first.publishText(`${happened.subject({ key: 'a' })}${'x'.repeat(5_000)}`, '{"n":1}'), false);
+      const outcome = await asker.request(echo, `${subject}${'x'.repeat(5_000)}`, { text: '' }, { timeoutMs });
       assert.equal(outcome.ok ? 'ok' : outcome.failure.code, 'too-large');
       assert.equal((await first.flush(timeoutMs)).ok, true);
       assert.equal(first.status, 'connected');
@@ -284,7 +275,7 @@ for (const [name, start] of Object.entries(worlds)) {
       const outcome = await bus.request(echo, subject, { text: '' }, { timeoutMs });
       assert.equal(outcome.ok ? 'ok' : outcome.failure.code, 'unavailable');
       assert.equal(bus.status, 'disconnected');
-      bus.publishText('pe.evt.test.happened.v1.a', '{}');
+      bus.publishText(happened.subject({ key: 'a' }), '{}');
       assert.equal((await bus.flush(100)).ok, false);
     });
   });

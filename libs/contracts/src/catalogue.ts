@@ -1,0 +1,16 @@
+/** All channels of the bus, by the name under which their file exports them. What is exported from `bus/*.ts` is in it by itself. */
+import * as accounts from './bus/accounts.ts';
+import * as feed from './bus/feed.ts';
+import * as graph from './bus/graph.ts';
+import type { AnyChannel } from './channel.ts';
+
+const isChannel = (value: unknown): value is AnyChannel =>
+  typeof value === 'object' && value !== null && 'kind' in value && 'address' in value && 'summary' in value;
+
+/** In the order of their addresses. A test checks that no file of `bus/` is missing. */
+export const catalogue: Readonly<Record<string, AnyChannel>> = Object.fromEntries(
+  [accounts, feed, graph]
+    .flatMap((file) => Object.entries(file))
+    .filter((entry): entry is [string, AnyChannel] => isChannel(entry[1]))
+    .sort(([, one], [, other]) => (one.address < other.address ? -1 : 1)),
+);

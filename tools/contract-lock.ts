@@ -1,0 +1,21 @@
+/**
+ * Says how the channels differ from the lock of the last release and writes the lock anew. Refuses when a difference is incompatible, unless
+ * told `--breaking`: processes of two versions would misunderstand each other. Before the first release nothing has to be kept.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { catalogue } from '@polyedge/contracts/catalogue';
+import { differences, type Lock, lockOf } from '@polyedge/contracts/lock';
+
+const file = join(import.meta.dirname, '../libs/contracts/contract-lock.json');
+const before: Lock = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+const now = lockOf(catalogue);
+const found = differences(before, now);
+for (const { address, compatible, what } of found) console.log(`${compatible ? 'compatible  ' : 'INCOMPATIBLE'} ${address} ${what}`);
+if (found.some(({ compatible }) => !compatible) && !process.argv.includes('--breaking')) {
+  console.error('not written: give the channel a new version, or say --breaking');
+  process.exitCode = 1;
+} else {
+  writeFileSync(file, `${JSON.stringify(now, undefined, 2)}\n`);
+  console.log(`wrote ${file}`);
+}
