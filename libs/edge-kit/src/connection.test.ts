@@ -230,8 +230,9 @@ test('a write is given up as unavailable after a minute, and busy is passed on a
   const { bus, asked } = handStore();
   const { clock, wire, say, turn } = setUp({ bus, limits: { pingIntervalMs: 0, idleMs: 0 } });
   say('w1');
-  for (let attempt = 0; attempt < 300 && wire.sent.length === 0; attempt += 1) {
-    if (asked.length > attempt) asked[attempt]?.answer(failed('unavailable'));
+  let answered = 0;
+  for (let turns = 0; turns < 300 && wire.sent.length === 0; turns += 1) {
+    for (; answered < asked.length; answered += 1) asked[answered]?.answer(failed('unavailable'));
     await settle();
     clock.advance(1000);
     turn();
