@@ -35,8 +35,6 @@ export const API_ENTRIES: Readonly<Record<string, ApiEntry>> = {
 /** Version discovery, without a token. */
 export function versionRoutes(app: FastifyInstance): void {
   const lists = Object.fromEntries(Object.entries(API_ENTRIES).map(([name, value]) => [name, [value]]));
-  for (const slash of ['', '/']) {
-    app.get(`/api/version${slash}`, (_request, reply) => sendJson(reply, 200, API_ENTRIES));
-    app.get(`/api/versions${slash}`, (_request, reply) => sendJson(reply, 200, lists));
-  }
+  app.get('/api/version', (_request, reply) => sendJson(reply, 200, API_ENTRIES));
+  app.get('/api/versions', (_request, reply) => sendJson(reply, 200, lists));
 }
