@@ -81,6 +81,7 @@ export async function run<S extends Settings & CommonSettings>(service: Service<
       throw new CannotStart(`the metrics port cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
     });
     telemetry = started;
+    if (started.metricsPort !== undefined) log.info(`metrics on ${started.metricsPort}`);
     const context: ServiceContext = {
       service: name,
       instance: randomBytes(6).toString('hex'),

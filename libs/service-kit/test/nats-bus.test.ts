@@ -1,0 +1,161 @@
+/** What only the NATS bus can show: refusals at the start, permissions, a server that dies and comes back. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { done, failed } from '@polyedge/contracts/errors';
+import { trialEcho, trialHappened } from '@polyedge/contracts/testing/trial-channels';
+import { startNats } from '@polyedge/testkit/servers/nats';
+import { connectNatsBus, type NatsBus, type NatsBusOptions } from '../src/nats-bus.ts';
+import type { Span, Spans } from '../src/spans.ts';
+
+const timeoutMs = 5_000;
+const subject = trialEcho.subject({ tenant: 'acme' });
+
+async function connected(options: NatsBusOptions): Promise<NatsBus> {
+  const bus = await connectNatsBus(options);
+  if (!bus.ok) throw new Error(bus.failure.detail);
+  return bus.value;
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  const giveUpAt = performance.now() + 15_000;
+  while (!holds()) {
+    if (performance.now() > giveUpAt) throw new Error('the condition did not come true in time');
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+test('a server that takes too little is refused with the line to set', async () => {
+  // The last word in the file wins.
+  await using nats = await startNats({ config: 'max_payload: 1048576' });
+  const bus = await connectNatsBus({ url: nats.url, service: 'asker' });
+  assert.ok(!bus.ok);
+  assert.match(bus.failure.detail ?? '', /set "max_payload: 8388608"/);
+});
+
+test('no server within the time is a sentence, and wrong credentials are one at once', async () => {
+  await using nats = await startNats({ config: 'authorization { user: "ada", password: "right" }' });
+  const none = await connectNatsBus({ url: 'nats://127.0.0.1:1', service: 'asker', connectMs: 300 });
+  assert.equal(none.ok ? 'ok' : none.failure.code, 'unavailable');
+  const credentials = { kind: 'password', user: 'ada', password: 'wrong' } as const;
+  const wrong = await connectNatsBus({ url: nats.url, service: 'asker', credentials });
+  assert.equal(wrong.ok ? 'ok' : wrong.failure.code, 'not-allowed');
+  assert.ok(!wrong.ok && !wrong.failure.detail?.includes('wrong'));
+  const right = await connected({ url: nats.url, service: 'asker', credentials: { ...credentials, password: 'right' } });
+  await right.close();
+  const inUrl = await connected({ url: nats.url.replace('//', '//ada:right@'), service: 'asker' });
+  await inUrl.close();
+});
+
+test('a service whose inbox is not allowed does not start; a subject that is not allowed fails its requests at once', async () => {
+  const config = `authorization {
+  users: [
+    { user: "no-inbox", password: "x", permissions: { subscribe: { deny: "_INBOX.>" } } }
+    { user: "asker", password: "x", permissions: { publish: { deny: "${subject}" } } }
+  ]
+}`;
+  await using nats = await startNats({ config });
+  const refused = await connectNatsBus({
+    url: nats.url,
+    service: 'asker',
+    credentials: { kind: 'password', user: 'no-inbox', password: 'x' },
+  });
+  assert.equal(refused.ok ? 'ok' : refused.failure.code, 'not-allowed');
+  const bus = await connected({ url: nats.url, service: 'asker', credentials: { kind: 'password', user: 'asker', password: 'x' } });
+  const began = performance.now();
+  const outcome = await bus.request(trialEcho, subject, { text: '' }, { timeoutMs });
+  assert.equal(outcome.ok ? 'ok' : outcome.failure.code, 'unavailable');
+  assert.ok(performance.now() - began < timeoutMs / 2);
+  assert.ok(bus.counts.serverErrors > 0);
+  assert.equal(bus.status, 'connected');
+  await bus.close();
+});
+
+test('after a server`s death: disconnected before anything else, requests fail at once, then all is subscribed again', async () => {
+  await using nats = await startNats();
+  const asker = await connected({ url: nats.url, service: 'asker' });
+  const teller = await connected({ url: nats.url, service: 'teller' });
+  const story: string[] = [];
+  asker.onStatus((status) => story.push(status));
+  asker.subscribe(trialHappened, trialHappened.pattern({}), (body) => story.push(`heard ${body.n}`));
+  const held = Promise.withResolvers<void>();
+  const responder = teller.respond(trialEcho, async (body) => {
+    if (body.text === 'hold') await held.promise;
+    return done({ text: body.text, by: 'teller' });
+  });
+  await asker.flush(timeoutMs);
+  await teller.flush(timeoutMs);
+  const waiting = asker.request(trialEcho, subject, { text: 'hold' }, { timeoutMs: 60_000 });
+  await asker.flush(timeoutMs);
+  await nats.kill();
+  const lost = await waiting;
+  assert.equal(lost.ok ? 'ok' : lost.failure.code, 'unavailable');
+  held.resolve();
+  await until(() => asker.status === 'disconnected' && teller.status === 'disconnected');
+  const refused = await asker.request(trialEcho, subject, { text: '' }, { timeoutMs: 60_000 });
+  assert.equal(refused.ok ? 'ok' : refused.failure.code, 'unavailable');
+  assert.equal((await asker.flush(1_000)).ok, false);
+  // Nothing is kept for later: what is said now is lost, not late.
+  teller.publish(trialHappened, { key: 'a' }, { n: 1 });
+  // A subscription made while there is no server is made when there is one.
+  asker.subscribe(trialHappened, trialHappened.pattern({ key: 'b' }), (body) => story.push(`b heard ${body.n}`));
+  await nats.restart();
+  await until(() => asker.status === 'connected' && teller.status === 'connected');
+  await asker.flush(timeoutMs);
+  teller.publish(trialHappened, { key: 'b' }, { n: 2 });
+  await until(() => story.includes('b heard 2') && story.includes('heard 2'));
+  assert.deepEqual(story.slice(0, 2), ['disconnected', 'connected']);
+  assert.equal(story.filter((line) => line.includes('heard')).length, 2);
+  const again = await asker.request(trialEcho, subject, { text: 'again' }, { timeoutMs });
+  assert.deepEqual(again, done({ text: 'again', by: 'teller' }));
+  await responder.stop();
+  await asker.close();
+  await teller.close();
+});
+
+test('a server that keeps being killed is always found again', async () => {
+  await using nats = await startNats();
+  const bus = await connected({ url: nats.url, service: 'asker' });
+  let lost = 0;
+  bus.onStatus((status) => {
+    if (status === 'disconnected') lost += 1;
+  });
+  const rounds = 4;
+  for (let round = 1; round <= rounds; round += 1) {
+    await nats.kill();
+    await until(() => bus.status === 'disconnected');
+    await nats.restart();
+    await until(() => bus.status === 'connected');
+    assert.equal(lost, round);
+  }
+  assert.equal((await bus.flush(timeoutMs)).ok, true);
+  await bus.close();
+});
+
+test('a handler`s span is a child of the request`s, and both end with the result', async () => {
+  const story: string[] = [];
+  let number = 0;
+  const begun = (what: string): Span => {
+    number += 1;
+    const name = `${what} #${number}`;
+    story.push(`${name} begins`);
+    return { traceparent: name, run: (work) => work(), end: (result) => story.push(`${name} ends ${result}`) };
+  };
+  const spans: Spans = {
+    frame: (edge, type) => begun(`${edge} ${type}`),
+    request: () => begun('request'),
+    handler: (_, traceparent) => begun(`handler of ${traceparent}`),
+  };
+  await using nats = await startNats();
+  const bus = await connected({ url: nats.url, service: 'asker', spans });
+  const responder = bus.respond(trialEcho, async () => failed('not-found'));
+  await bus.flush(timeoutMs);
+  await bus.request(trialEcho, subject, { text: '' }, { timeoutMs });
+  assert.deepEqual(story, [
+    'request #1 begins',
+    'handler of request #1 #2 begins',
+    'handler of request #1 #2 ends not-found',
+    'request #1 ends not-found',
+  ]);
+  await responder.stop();
+  await bus.close();
+});
