@@ -3,7 +3,7 @@
  * A run is a generator: it yields what it must read and is given what was found. Nothing is read twice that is known already.
  */
 import type { Element } from '@polyedge/contracts/element';
-import { attributeOf, compareValues, json, keyOf, type Value } from './gremlin-values.ts';
+import { attributeOf, compareValues, json, type Value } from './gremlin-values.ts';
 
 /** What a run must read. Whoever answers gives only what the caller may see; what is missing simply is not there. */
 export type Need =
@@ -112,7 +112,6 @@ export function* each(steps: readonly Step[], inputs: readonly Traverser[], worl
 
 /** A step that makes something of all traversers of one origin. */
 export function perOrigin(make: (traversers: readonly Traverser[], origin: number) => readonly Traverser[]): Step {
-  // biome-ignore lint/correctness/useYield: a step that reads nothing
   return function* (inputs, origins) {
     const byOrigin = new Map<number, Traverser[]>(origins.map((origin) => [origin, []]));
     for (const input of inputs) byOrigin.get(input.origin)?.push(input);
@@ -138,35 +137,14 @@ export type By =
 export function* byValues(by: By, inputs: readonly Traverser[], world: World): Reading<readonly (Value | undefined)[]> {
   if (by.of === 'traversal') return (yield* each(by.steps, inputs, world)).map(([first]) => first?.value);
   return inputs.map(({ value }) => {
-    switch (by.of) {
-      case 'itself':
-        return value;
-      case 'attribute':
-        return attributeOf(value, by.name)[0];
-      case 'id':
-      case 'label':
-        return idOrLabel(value, by.of);
-    }
+    if (by.of === 'itself') return value;
+    return by.of === 'attribute' ? attributeOf(value, by.name)[0] : idOrLabel(value, by.of);
   });
 }
 
 export function idOrLabel(value: Value, which: 'id' | 'label'): Value | undefined {
   if (value.is !== 'element') return undefined;
   return json(which === 'id' ? value.element.id : value.element.type);
-}
-
-/** Groups by key in the order of first appearance. */
-export function grouped<T>(items: readonly T[], keys: readonly (Value | undefined)[]): ReadonlyMap<string, readonly T[]> {
-  const groups = new Map<string, T[]>();
-  for (const [at, item] of items.entries()) {
-    const key = keys[at];
-    if (key === undefined) continue;
-    const name = keyOf(key);
-    const known = groups.get(name);
-    if (known === undefined) groups.set(name, [item]);
-    else known.push(item);
-  }
-  return groups;
 }
 
 /** Orders by several keys, each with its direction; equal ones stay as they were. */

@@ -1,17 +1,31 @@
 /** From calls to steps: what each step of a traversal does. */
-import type { Element } from '@polyedge/contracts/element';
 import type { Json } from '@polyedge/query/json';
 import { plainDecimal, textOf } from '@polyedge/query/text';
+import { adjacent, ends, endsOfEdge, moved } from './gremlin-moves.ts';
 import type { Argument, Call } from './gremlin-parser.ts';
+import {
+  allNames,
+  group,
+  groupCount,
+  ITSELF,
+  numbers,
+  order,
+  path,
+  project,
+  reduce,
+  type Sorting,
+  select,
+  sizeOf,
+  unfolded,
+  valueMap,
+} from './gremlin-results.ts';
 import {
   type By,
   byValues,
   each,
-  grouped,
   idOrLabel,
   labelled,
   move,
-  ordered,
   pathOf,
   perOrigin,
   perTraverser,
@@ -20,12 +34,10 @@ import {
   RUN_LIMITS,
   run,
   type Step,
-  start,
   type Traverser,
   type World,
 } from './gremlin-run.ts';
-import { attributeOf, compareValues, fulfils, json, nameOf, type Value } from './gremlin-values.ts';
-import { toVertex } from './vertex.ts';
+import { attributeOf, fulfils, json, nameOf, type Value } from './gremlin-values.ts';
 
 const FORBIDDEN =
   /^(?:V|E|add[A-Z]\w*|drop|property|inject|io|program|pageRank|peerPressure|subgraph|sideEffect|withSideEffect|iterate|profile|explain|store|aggregate|cap)$/;
@@ -134,7 +146,7 @@ function compileCall(call: Call, modulators: readonly Call[]): Step {
       return perTraverser((at) => [{ ...at, labels: [...at.labels, ...labels] }]);
     }
     case 'select':
-      return select(
+      return compileSelect(
         call,
         bys.map((one) => one.by),
       );
@@ -187,51 +199,6 @@ function compileCall(call: Call, modulators: readonly Call[]): Step {
       return refuse(call, `the step ${JSON.stringify(name.slice(0, 50))} is ${FORBIDDEN.test(name) ? 'not allowed' : 'not known'}`);
   }
 }
-
-// ---- moving -----------------------------------------------------------------------------------------------------------------------------
-
-const ends = (name: string): readonly ('out' | 'in')[] => (name === 'both' ? ['out', 'in'] : name === 'in' ? ['in'] : ['out']);
-const vertexId = ({ value }: Traverser): string[] => (value.is === 'element' && value.element.kind === 'vertex' ? [value.element.id] : []);
-
-function adjacent(directions: readonly ('out' | 'in')[], verbs: readonly string[], to: 'vertex' | 'edge'): Step {
-  return function* (inputs, _origins, world) {
-    const ids = inputs.flatMap(vertexId);
-    const hops: { at: Traverser; edge: Element; other: string }[] = [];
-    const found: { readonly end: 'out' | 'in'; readonly edges: (id: string) => readonly Element[] }[] = [];
-    for (const end of directions) found.push({ end, edges: yield* world.edges(ids, end, verbs) });
-    for (const at of inputs) {
-      for (const id of vertexId(at)) {
-        for (const { end, edges } of found) {
-          for (const edge of edges(id)) hops.push({ at, edge, other: edge[end === 'out' ? 'in' : 'out'] ?? '' });
-        }
-      }
-      if (hops.length > RUN_LIMITS.traversers) world.spend(hops.length);
-    }
-    if (to === 'edge') return hops.map(({ at, edge }) => move(at, { is: 'element', element: edge }));
-    const vertex = yield* world.vertices(hops.map(({ other }) => other));
-    return hops.flatMap(({ at, other }) => moved(at, asElement(vertex(other))));
-  };
-}
-
-function endsOfEdge(name: 'outV' | 'inV' | 'bothV' | 'otherV'): Step {
-  return function* (inputs, _origins, world) {
-    const hops = inputs.flatMap((at) => endIds(at, name).map((id) => ({ at, id })));
-    const vertex = yield* world.vertices(hops.map(({ id }) => id));
-    return hops.flatMap(({ at, id }) => moved(at, asElement(vertex(id))));
-  };
-}
-
-function endIds(at: Traverser, name: 'outV' | 'inV' | 'bothV' | 'otherV'): readonly string[] {
-  if (at.value.is !== 'element' || at.value.element.kind !== 'edge') return [];
-  const { out = '', in: into = '' } = at.value.element;
-  if (name === 'bothV') return [out, into];
-  if (name !== 'otherV') return name === 'outV' ? [out] : [into];
-  const from = at.before === undefined ? undefined : vertexId(at.before)[0];
-  return [from === into && from !== out ? out : into];
-}
-
-const asElement = (element: Element | undefined): Value | undefined => (element === undefined ? undefined : { is: 'element', element });
-const moved = (at: Traverser, value: Value | undefined): readonly Traverser[] => (value === undefined ? [] : [move(at, value)]);
 
 // ---- filtering --------------------------------------------------------------------------------------------------------------------------
 
@@ -295,6 +262,18 @@ function slice(call: Call): Step {
   };
   if (!isLocal(call)) return perOrigin(cut);
   return perTraverser((at) => [move(at, at.value.is === 'list' ? { is: 'list', items: cut(at.value.items) } : at.value)]);
+}
+
+function compileSelect(call: Call, bys: readonly By[]): Step {
+  const [token] = call.args;
+  if (token?.is === 'token' && (token.name === 'keys' || token.name === 'values')) {
+    const keys = token.name === 'keys';
+    return perTraverser((at) =>
+      at.value.is === 'map' ? [move(at, { is: 'list', items: at.value.entries.map(([key, value]) => (keys ? json(key) : value)) })] : [],
+    );
+  }
+  const labels = texts(call);
+  return labels.length === 0 ? refuse(call, '"select" names labels') : select(labels, bys);
 }
 
 // ---- branching --------------------------------------------------------------------------------------------------------------------------
@@ -367,193 +346,7 @@ function* tested(exit: Exit, current: readonly Traverser[], loops: number, world
   return (yield* each(exit, current, world)).map((results) => results.length > 0);
 }
 
-// ---- taking together --------------------------------------------------------------------------------------------------------------------
-
-const reduce = (make: (values: readonly Value[]) => Value): Step =>
-  perOrigin((traversers, origin) => [start(make(traversers.map(({ value }) => value)), origin)]);
-
-function order(bys: readonly Sorting[]): Step {
-  const sortings = bys.length === 0 ? [{ by: ITSELF, sign: 1 }] : bys;
-  return function* (inputs, origins, world) {
-    const columns: (readonly (Value | undefined)[])[] = [];
-    for (const { by } of sortings) columns.push(yield* byValues(by, inputs, world));
-    const sorted = ordered(
-      inputs,
-      columns,
-      sortings.map(({ sign }) => sign),
-    );
-    return yield* perOrigin((traversers) => traversers)(sorted, origins, world);
-  };
-}
-
-function numbers(name: 'sum' | 'mean' | 'min' | 'max'): Step {
-  return perOrigin((traversers, origin) => {
-    const values = traversers.map(({ value }) => value);
-    const [first] = values;
-    if (first === undefined) return [];
-    if (name === 'min' || name === 'max') {
-      const sign = name === 'min' ? 1 : -1;
-      return [
-        start(
-          values.reduce((best, value) => (sign * compareValues(value, best) < 0 ? value : best), first),
-          origin,
-        ),
-      ];
-    }
-    const parts = values
-      .map((value) => (value.is === 'json' ? Number(textOf(value.json)?.trim() || Number.NaN) : Number.NaN))
-      .filter(Number.isFinite);
-    if (parts.length === 0) return [];
-    const sum = parts.reduce((total, part) => total + part, 0);
-    return [start(json(name === 'sum' ? sum : sum / parts.length), origin)];
-  });
-}
-
-function group(key: By, value: By | undefined): Step {
-  return function* (inputs, origins, world) {
-    const keys = yield* byValues(key, inputs, world);
-    const results: Traverser[] = [];
-    for (const origin of origins) {
-      const mine = inputs.flatMap((input, at) => (input.origin === origin ? [{ input, key: keys[at] }] : []));
-      const groups = grouped(
-        mine.map(({ input }) => input),
-        mine.map((one) => one.key),
-      );
-      const entries: [string, Value][] = [];
-      for (const [name, members] of groups) entries.push([name, yield* groupValue(value, members, world)]);
-      results.push(start({ is: 'map', entries }, origin));
-    }
-    return results;
-  };
-}
-
-/** The second `by` of a group: a reducing traversal gives its one result, all else a list. */
-function* groupValue(by: By | undefined, members: readonly Traverser[], world: World): Reading<Value> {
-  if (by?.of !== 'traversal') {
-    const values = yield* byValues(by ?? ITSELF, members, world);
-    return { is: 'list', items: values.filter((value) => value !== undefined) };
-  }
-  const results = yield* run(
-    by.steps,
-    members.map((member) => ({ ...member, origin: 0 })),
-    [0],
-    world,
-  );
-  const [first] = results;
-  return by.reduces && first !== undefined ? first.value : { is: 'list', items: results.map(({ value }) => value) };
-}
-
-function groupCount(key: By): Step {
-  return function* (inputs, _origins, world) {
-    const keys = yield* byValues(key, inputs, world);
-    return yield* perOrigin((traversers, origin) => {
-      const known = new Map(inputs.map((input, at) => [input, keys[at]]));
-      const groups = grouped(
-        traversers,
-        traversers.map((one) => known.get(one)),
-      );
-      return [start({ is: 'map', entries: [...groups].map(([name, members]) => [name, json(members.length)] as const) }, origin)];
-    })(inputs, _origins, world);
-  };
-}
-
-// ---- showing ----------------------------------------------------------------------------------------------------------------------------
-
-function select(call: Call, bys: readonly By[]): Step {
-  const [token] = call.args;
-  if (token?.is === 'token' && (token.name === 'keys' || token.name === 'values')) {
-    const keys = token.name === 'keys';
-    return perTraverser((at) =>
-      at.value.is === 'map' ? [move(at, { is: 'list', items: at.value.entries.map(([key, value]) => (keys ? json(key) : value)) })] : [],
-    );
-  }
-  const labels = texts(call);
-  if (labels.length === 0) return refuse(call, '"select" names labels');
-  return function* (inputs, _origins, world) {
-    const columns: (readonly (Value | undefined)[])[] = [];
-    for (const [at, label] of labels.entries()) {
-      const things = inputs.map((input) => {
-        const entry = input.value.is === 'map' ? attributeOf(input.value, label)[0] : undefined;
-        return entry === undefined ? labelled(input, label) : move(input, entry);
-      });
-      const present = things.filter((thing) => thing !== undefined);
-      const values = yield* byValues(bys[at % Math.max(1, bys.length)] ?? ITSELF, present, world);
-      const known = new Map(present.map((thing, index) => [thing, values[index]]));
-      columns.push(things.map((thing) => (thing === undefined ? undefined : known.get(thing))));
-    }
-    return inputs.flatMap((input, at) => {
-      const values = columns.map((column) => column[at]);
-      const [only] = values;
-      if (values.length === 1) return moved(input, only);
-      const entries = labels.flatMap((label, index): (readonly [string, Value])[] => {
-        const value = values[index];
-        return value === undefined ? [] : [[label, value]];
-      });
-      return entries.length < labels.length ? [] : [move(input, { is: 'map', entries })];
-    });
-  };
-}
-
-function project(names: readonly string[], bys: readonly By[]): Step {
-  return function* (inputs, _origins, world) {
-    const columns: (readonly (Value | undefined)[])[] = [];
-    for (const at of names.keys()) columns.push(yield* byValues(bys[at % Math.max(1, bys.length)] ?? ITSELF, inputs, world));
-    return inputs.map((input, at) => {
-      const entries = names.flatMap((name, index): (readonly [string, Value])[] => {
-        const value = columns[index]?.[at];
-        return value === undefined ? [] : [[name, value]];
-      });
-      return move(input, { is: 'map', entries });
-    });
-  };
-}
-
-function path(bys: readonly By[]): Step {
-  return function* (inputs, _origins, world) {
-    const results: Traverser[] = [];
-    for (const input of inputs) {
-      const items: Value[] = [];
-      for (const [at, thing] of pathOf(input).entries()) {
-        const [value] = yield* byValues(bys[at % Math.max(1, bys.length)] ?? ITSELF, [thing], world);
-        if (value !== undefined) items.push(value);
-      }
-      world.spend(items.length);
-      results.push(move(input, { is: 'list', items }));
-    }
-    return results;
-  };
-}
-
-const allNames = (value: Value): readonly string[] =>
-  value.is === 'element' ? Object.keys(toVertex(value.element)) : value.is === 'map' ? value.entries.map(([key]) => key) : [];
-
-/** As in TinkerPop: lists of values for vertices, plain values for edges. */
-function valueMap(value: Value, names: readonly string[]): Value {
-  const edge = value.is === 'element' && value.element.kind === 'edge';
-  const entries = names.flatMap((name): (readonly [string, Value])[] => {
-    const values = attributeOf(value, name);
-    const [first] = values;
-    if (first === undefined) return [];
-    return [[name, edge ? first : { is: 'list', items: values }]];
-  });
-  return { is: 'map', entries };
-}
-
-function unfolded(value: Value): readonly Value[] {
-  if (value.is === 'list') return value.items;
-  return value.is === 'map' ? value.entries.map((entry) => ({ is: 'map', entries: [entry] })) : [value];
-}
-
-const sizeOf = (value: Value): number => (value.is === 'list' ? value.items.length : value.is === 'map' ? value.entries.length : 1);
-
 // ---- arguments --------------------------------------------------------------------------------------------------------------------------
-
-const ITSELF: By = { of: 'itself' };
-
-interface Sorting {
-  readonly by: By;
-  readonly sign: number;
-}
 
 function toBy(call: Call): Sorting {
   const direction = call.args.find((arg) => arg.is === 'token' && /^(?:asc|desc|decr|incr)$/.test(arg.name));

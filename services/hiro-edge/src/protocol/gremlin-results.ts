@@ -1,0 +1,212 @@
+/** Steps that take traversers together, order them or make maps and lists of them. */
+import { textOf } from '@polyedge/query/text';
+import { moved } from './gremlin-moves.ts';
+import {
+  type By,
+  byValues,
+  labelled,
+  move,
+  ordered,
+  pathOf,
+  perOrigin,
+  type Reading,
+  run,
+  type Step,
+  start,
+  type Traverser,
+  type World,
+} from './gremlin-run.ts';
+import { attributeOf, compareValues, json, keyOf, type Value } from './gremlin-values.ts';
+import { toVertex } from './vertex.ts';
+
+export const ITSELF: By = { of: 'itself' };
+
+/** What to order by; `sign` is -1 for descending. */
+export interface Sorting {
+  readonly by: By;
+  readonly sign: number;
+}
+
+/** One result from all values of an origin, also from none. */
+export const reduce = (make: (values: readonly Value[]) => Value): Step =>
+  perOrigin((traversers, origin) => [start(make(traversers.map(({ value }) => value)), origin)]);
+
+/** Orders the traversers of each origin. */
+export function order(bys: readonly Sorting[]): Step {
+  const sortings = bys.length === 0 ? [{ by: ITSELF, sign: 1 }] : bys;
+  return function* (inputs, origins, world) {
+    const columns: (readonly (Value | undefined)[])[] = [];
+    for (const { by } of sortings) columns.push(yield* byValues(by, inputs, world));
+    const sorted = ordered(
+      inputs,
+      columns,
+      sortings.map(({ sign }) => sign),
+    );
+    return yield* perOrigin((traversers) => traversers)(sorted, origins, world);
+  };
+}
+
+/** Sum, mean, least or greatest; nothing of nothing. */
+export function numbers(name: 'sum' | 'mean' | 'min' | 'max'): Step {
+  return perOrigin((traversers, origin) => {
+    const values = traversers.map(({ value }) => value);
+    const [first] = values;
+    if (first === undefined) return [];
+    if (name === 'min' || name === 'max') {
+      const sign = name === 'min' ? 1 : -1;
+      return [
+        start(
+          values.reduce((best, value) => (sign * compareValues(value, best) < 0 ? value : best), first),
+          origin,
+        ),
+      ];
+    }
+    const parts = values
+      .map((value) => (value.is === 'json' ? Number(textOf(value.json)?.trim() || Number.NaN) : Number.NaN))
+      .filter(Number.isFinite);
+    if (parts.length === 0) return [];
+    const sum = parts.reduce((total, part) => total + part, 0);
+    return [start(json(name === 'sum' ? sum : sum / parts.length), origin)];
+  });
+}
+
+export function group(key: By, value: By | undefined): Step {
+  return function* (inputs, origins, world) {
+    const results: Traverser[] = [];
+    for (const [origin, groups] of yield* groupsOf(key, inputs, origins, world)) {
+      const entries: [string, Value][] = [];
+      for (const [name, members] of groups) entries.push([name, yield* groupValue(value, members, world)]);
+      results.push(start({ is: 'map', entries }, origin));
+    }
+    return results;
+  };
+}
+
+export function groupCount(key: By): Step {
+  return function* (inputs, origins, world) {
+    return [...(yield* groupsOf(key, inputs, origins, world))].map(([origin, groups]) => {
+      const entries = [...groups].map(([name, members]) => [name, json(members.length)] as const);
+      return start({ is: 'map', entries }, origin);
+    });
+  };
+}
+
+/** The traversers of each origin by their key, in the order in which the keys appear; those without a key are left out. */
+function* groupsOf(
+  key: By,
+  inputs: readonly Traverser[],
+  origins: readonly number[],
+  world: World,
+): Reading<ReadonlyMap<number, ReadonlyMap<string, readonly Traverser[]>>> {
+  const keys = yield* byValues(key, inputs, world);
+  const groups = new Map<number, Map<string, Traverser[]>>(origins.map((origin) => [origin, new Map()]));
+  for (const [at, input] of inputs.entries()) {
+    const name = keys[at] === undefined ? undefined : keyOf(keys[at]);
+    const mine = groups.get(input.origin);
+    if (name === undefined || mine === undefined) continue;
+    const members = mine.get(name);
+    if (members === undefined) mine.set(name, [input]);
+    else members.push(input);
+  }
+  return groups;
+}
+
+/** The second `by` of a group: a reducing traversal gives its one result, all else a list. */
+function* groupValue(by: By | undefined, members: readonly Traverser[], world: World): Reading<Value> {
+  if (by?.of !== 'traversal') {
+    const values = yield* byValues(by ?? ITSELF, members, world);
+    return { is: 'list', items: values.filter((value) => value !== undefined) };
+  }
+  const results = yield* run(
+    by.steps,
+    members.map((member) => ({ ...member, origin: 0 })),
+    [0],
+    world,
+  );
+  const [first] = results;
+  return by.reduces && first !== undefined ? first.value : { is: 'list', items: results.map(({ value }) => value) };
+}
+
+/** Things on the path by their labels, or entries of a map: one as it is, several as a map. */
+export function select(labels: readonly string[], bys: readonly By[]): Step {
+  return function* (inputs, _origins, world) {
+    const columns: (readonly (Value | undefined)[])[] = [];
+    for (const [at, label] of labels.entries()) {
+      const things = inputs.map((input) => {
+        const entry = input.value.is === 'map' ? attributeOf(input.value, label)[0] : undefined;
+        return entry === undefined ? labelled(input, label) : move(input, entry);
+      });
+      const present = things.filter((thing) => thing !== undefined);
+      const values = yield* byValues(bys[at % Math.max(1, bys.length)] ?? ITSELF, present, world);
+      const known = new Map(present.map((thing, index) => [thing, values[index]]));
+      columns.push(things.map((thing) => (thing === undefined ? undefined : known.get(thing))));
+    }
+    return inputs.flatMap((input, at) => {
+      const values = columns.map((column) => column[at]);
+      const [only] = values;
+      if (values.length === 1) return moved(input, only);
+      const entries = labels.flatMap((label, index): (readonly [string, Value])[] => {
+        const value = values[index];
+        return value === undefined ? [] : [[label, value]];
+      });
+      return entries.length < labels.length ? [] : [move(input, { is: 'map', entries })];
+    });
+  };
+}
+
+/** A map of what each `by` takes of the thing, in turn. */
+export function project(names: readonly string[], bys: readonly By[]): Step {
+  return function* (inputs, _origins, world) {
+    const columns: (readonly (Value | undefined)[])[] = [];
+    for (const at of names.keys()) columns.push(yield* byValues(bys[at % Math.max(1, bys.length)] ?? ITSELF, inputs, world));
+    return inputs.map((input, at) => {
+      const entries = names.flatMap((name, index): (readonly [string, Value])[] => {
+        const value = columns[index]?.[at];
+        return value === undefined ? [] : [[name, value]];
+      });
+      return move(input, { is: 'map', entries });
+    });
+  };
+}
+
+/** The things on the path, each as the `by` whose turn it is takes it. */
+export function path(bys: readonly By[]): Step {
+  return function* (inputs, _origins, world) {
+    const results: Traverser[] = [];
+    for (const input of inputs) {
+      const items: Value[] = [];
+      for (const [at, thing] of pathOf(input).entries()) {
+        const [value] = yield* byValues(bys[at % Math.max(1, bys.length)] ?? ITSELF, [thing], world);
+        if (value !== undefined) items.push(value);
+      }
+      world.spend(items.length);
+      results.push(move(input, { is: 'list', items }));
+    }
+    return results;
+  };
+}
+
+/** The names of everything a thing shows. */
+export const allNames = (value: Value): readonly string[] =>
+  value.is === 'element' ? Object.keys(toVertex(value.element)) : value.is === 'map' ? value.entries.map(([key]) => key) : [];
+
+/** As in TinkerPop: lists of values for vertices, plain values for edges. */
+export function valueMap(value: Value, names: readonly string[]): Value {
+  const edge = value.is === 'element' && value.element.kind === 'edge';
+  const entries = names.flatMap((name): (readonly [string, Value])[] => {
+    const values = attributeOf(value, name);
+    const [first] = values;
+    if (first === undefined) return [];
+    return [[name, edge ? first : { is: 'list', items: values }]];
+  });
+  return { is: 'map', entries };
+}
+
+/** The elements of a list, the entries of a map, or the value itself. */
+export function unfolded(value: Value): readonly Value[] {
+  if (value.is === 'list') return value.items;
+  return value.is === 'map' ? value.entries.map((entry) => ({ is: 'map', entries: [entry] })) : [value];
+}
+
+/** What a local count counts. */
+export const sizeOf = (value: Value): number => (value.is === 'list' ? value.items.length : value.is === 'map' ? value.entries.length : 1);
