@@ -72,7 +72,7 @@ module.exports = {
     {
       name: 'schema-library-behind-schema',
       severity: 'error',
-      from: { pathNot: '^libs/contracts/src/schema\\.ts$' },
+      from: { pathNot: ['^libs/contracts/src/schema\\.ts$', test] },
       to: { path: packages('typebox', '@sinclair/typebox') },
     },
     {

@@ -85,6 +85,7 @@ async function bringUpServers(data: DataFolder, free: Ports): Promise<Record<str
       dir: join(data.path, name),
       port: await free.take(port),
       report: (line) => say(`  ${line}`),
+      signal: stop.signal,
       onUnexpectedExit: (reason) => keep.died(reason),
     });
     keep.keep(server);
@@ -143,7 +144,7 @@ async function bringUpService(launch: Launch, data: DataFolder, logs: string, en
   const keep = keepRunning(label, say);
   const logFile = join(logs, `${label}.log`);
   const server = await startService({
-    ...{ name, port, metricsPort, env, logFile, dir: join(data.path, 'services', label) },
+    ...{ name, port, metricsPort, env, logFile, signal: stop.signal, dir: join(data.path, 'services', label) },
     onUnexpectedExit: (reason) => keep.died(label === name ? reason : reason.replace(name, label)),
   });
   keep.keep(server);

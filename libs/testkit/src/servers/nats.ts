@@ -53,6 +53,7 @@ ${options.config ?? ''}
           }),
       answers: async () => (await greeting(port)).includes(`"${serverName}"`),
       temporary: options.dir === undefined,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
       ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
     };
   });

@@ -49,6 +49,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
     ...(programs.user === undefined ? {} : { user: programs.user }),
     answers: () => createDatabase(urlOn(port), 'polyedge'),
     temporary: options.dir === undefined,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
   }));
   if (options.dir === undefined && !cluster.startsWith(dir)) return withRemoval(server, dirname(cluster));

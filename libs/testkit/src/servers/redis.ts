@@ -49,6 +49,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RunningSer
       return info.startsWith('+PONG') && (program.kind === 'image' || info.includes(`process_id:${pid}\r`));
     },
     temporary: options.dir === undefined,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
   }));
 }

@@ -50,6 +50,8 @@ export type ServerDefinition = {
   readonly answers: (pid: number) => Promise<boolean>;
   /** Text in the server's command line, or its working folder, by which one of ours is recognized. */
   readonly mark: string;
+  /** Gives up a start that waits for the answer. */
+  readonly signal?: AbortSignal;
   /** Remove `dir` when it is disposed of, or when this process dies. */
   readonly temporary: boolean;
   /** Called when it ended without being asked to. */
@@ -63,6 +65,8 @@ export type ServerOptions = {
   /** Tried first; if something else has it, a free one is used. Default: a free one. */
   readonly port?: number;
   readonly report?: (line: string) => void;
+  /** Gives up a start that waits for the answer; what was started is ended again. */
+  readonly signal?: AbortSignal;
   readonly onUnexpectedExit?: (reason: string) => void;
 };
 
@@ -128,12 +132,12 @@ class ServerProcess implements RunningServer {
 
   /** `portIsOpen`: any port would do, so one that is taken is not waited for. */
   async start(portIsOpen = false): Promise<void> {
-    const { name, answers } = this.#definition;
+    const { name, answers, signal } = this.#definition;
     const until = performance.now() + startMs;
     let logged = this.#logBytes();
     this.#spawn();
     while (this.#child?.pid === undefined || !(await answers(this.#child.pid))) {
-      if (this.#disposed) throw new Error(`${name} was ended while it was starting.`);
+      if (this.#disposed || signal?.aborted === true) throw new Error(`${name} was ended while it was starting.`);
       if (this.#child === undefined) {
         if (portIsOpen && addressInUse.test(this.log(logged))) throw new PortTaken(this.log(logged));
         // A port or memory segment of the killed predecessor may be held for a moment longer: then it is worth another attempt.

@@ -61,6 +61,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       answers: () => answersOk(question),
       temporary: options.dir === undefined,
       ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
       ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
     };
   });
