@@ -174,6 +174,10 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#flushed();
   }
 
+  closing(): void {
+    if (this.#state === 'open') this.#outbox.flushAll();
+  }
+
   gone(): void {
     if (this.#state === 'gone') return;
     this.#state = 'gone';

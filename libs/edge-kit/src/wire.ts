@@ -42,6 +42,8 @@ export interface WireHandler<Raw> {
   pong(payload: string): void;
   /** Written bytes have left: `bufferedBytes` is 0 or nearly so. */
   drained(): void;
+  /** The client has sent a close frame, or broken the transport's rules: what is written now still leaves before the close frame. */
+  closing(): void;
   /** The socket has ended, for whatever reason; nothing follows. */
   gone(code: number): void;
 }

@@ -7,13 +7,13 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import { WebSocketServer } from 'ws';
+import { WebSocketServer, type Server as WsServer } from 'ws';
 import type { Driver } from './driver.ts';
 import type { Limits } from './limits.ts';
 import { WheelTimer } from './wheel.ts';
 import type { WireHandler } from './wire.ts';
 import type { WsPacket } from './ws-frames.ts';
-import { JoinedWrites, WsWire } from './ws-wire.ts';
+import { ClosingWebSocket, JoinedWrites, WsWire } from './ws-wire.ts';
 
 /** A handshake as the edge sees it. */
 export interface Handshake {
@@ -97,7 +97,7 @@ export function httpOptions(limits: Limits) {
 export class WsListener {
   readonly counts: WsListenerCounts = { upgraded: 0, rejected: 0 };
   readonly #options: WsListenerOptions;
-  readonly #byRoute = new Map<WsRoute, WebSocketServer>();
+  readonly #byRoute = new Map<WsRoute, WsServer<typeof ClosingWebSocket>>();
   readonly #joined = new JoinedWrites();
   readonly #byAddress = new Map<string, number>();
   #connections = 0;
@@ -228,12 +228,13 @@ export class WsListener {
   }
 
   /** One `ws` server per route, since message limits and sub-protocols belong to it. */
-  #server(route: WsRoute): WebSocketServer {
+  #server(route: WsRoute): WsServer<typeof ClosingWebSocket> {
     const known = this.#byRoute.get(route);
     if (known !== undefined) return known;
     const { limits } = route.driver;
     const options = {
       noServer: true,
+      WebSocket: ClosingWebSocket,
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: limits.maxFrameBytes,

@@ -4,7 +4,7 @@
  * of the calls.
  */
 import type { Socket } from 'node:net';
-import type { WebSocket } from 'ws';
+import { WebSocket } from 'ws';
 import { type Wheel, WheelTimer } from './wheel.ts';
 import { closeReason, isSendableCloseCode, type Wire, type WireHandler } from './wire.ts';
 import type { WsPacket } from './ws-frames.ts';
@@ -31,6 +31,19 @@ export class JoinedWrites {
   }
 }
 
+/**
+ * A `ws` socket that says when it is about to send its close frame. `ws` answers a client's close, or a breach of RFC 6455, from within
+ * reading, and after that nothing may be sent; answers to messages of the same packet are then still queued.
+ */
+export class ClosingWebSocket extends WebSocket {
+  beforeClose: (() => void) | undefined = undefined;
+
+  override close(code?: number, data?: string | Buffer): void {
+    if (this.readyState === this.OPEN) this.beforeClose?.();
+    super.close(code, data);
+  }
+}
+
 export interface WsWireOptions {
   readonly wheel: Wheel;
   readonly joined: JoinedWrites;
@@ -40,11 +53,11 @@ export interface WsWireOptions {
 }
 
 export class WsWire implements Wire<WsPacket> {
-  readonly #ws: WebSocket;
+  readonly #ws: ClosingWebSocket;
   readonly #socket: Socket;
   readonly #options: WsWireOptions;
 
-  constructor(ws: WebSocket, socket: Socket, options: WsWireOptions) {
+  constructor(ws: ClosingWebSocket, socket: Socket, options: WsWireOptions) {
     this.#ws = ws;
     this.#socket = socket;
     this.#options = options;
@@ -61,6 +74,7 @@ export class WsWire implements Wire<WsPacket> {
       else if (!isBinary && accepts === 'binary') taking.unreadable('text messages are not accepted', data.length);
       else taking.message(isBinary ? data : data.toString('utf8'), data.length);
     });
+    ws.beforeClose = () => taking.closing();
     ws.on('ping', () => taking.ping());
     ws.on('pong', (data: Buffer) => taking.pong(data.toString('latin1')));
     ws.on('close', (code: number) => taking.gone(code));

@@ -62,7 +62,13 @@ export async function echoEdge(options: EchoOptions = {}): Promise<EchoEdge> {
       return [{ handle: options.handle ?? echo }, options.first?.(opening) ?? []];
     },
   };
-  const own = limits({ authenticateMs: 0, closeTimeoutMs: 300, framesPerSecond: 1_000_000, bytesPerSecond: 1_000_000_000, ...options.limits });
+  const own = limits({
+    authenticateMs: 0,
+    closeTimeoutMs: 300,
+    framesPerSecond: 1_000_000,
+    bytesPerSecond: 1_000_000_000,
+    ...options.limits,
+  });
   const driver = new Driver<WsRaw, WsRaw, WsRaw, WsPacket>({
     protocol,
     framing: wsFraming(),
