@@ -64,27 +64,29 @@ export interface Undo {
   readonly inType?: string;
 }
 
-export const Change = T.Object({
-  seq: T.Integer({ minimum: 1 }),
-  epoch: T.String(),
-  tenant: T.String(),
-  id: T.String(),
-  kind: T.Union([T.Literal('vertex'), T.Literal('edge')]),
-  type: T.String(),
-  scope: T.String(),
-  owners: T.Array(T.String()),
-  action: Action,
-  version: T.Integer(),
-  on: T.Integer(),
-  by: T.String(),
-  app: T.String(),
-  origin: Origin,
-  operationId: T.String(),
-  first: T.Integer(),
-  last: T.Integer(),
-  state: T.Optional(Element),
-  undo: T.Optional(Undo),
-});
+export const Change = T.Unsafe<Change>(
+  T.Object({
+    seq: T.Integer({ minimum: 1 }),
+    epoch: T.String(),
+    tenant: T.String(),
+    id: T.String(),
+    kind: T.Union([T.Literal('vertex'), T.Literal('edge')]),
+    type: T.String(),
+    scope: T.String(),
+    owners: T.Array(T.String()),
+    action: Action,
+    version: T.Integer(),
+    on: T.Integer(),
+    by: T.String(),
+    app: T.String(),
+    origin: Origin,
+    operationId: T.String(),
+    first: T.Integer(),
+    last: T.Integer(),
+    state: T.Optional(Element),
+    undo: T.Optional(Undo),
+  }),
+);
 
 /**
  * A change as it travels. `owners`: under whom it is heard, before and after together. `first` and `last`: the seqs of the request it is part

@@ -26,6 +26,10 @@ export interface RequestChannel<Address extends string, Request, Reply> extends 
   readonly errors: readonly ErrorCode[];
 }
 
+/** What a request channel carries there, and back. */
+export type RequestOf<Channel> = Channel extends { readonly kind: 'request'; readonly request: Check<infer Request> } ? Request : never;
+export type ReplyOf<Channel> = Channel extends { readonly kind: 'request'; readonly reply: Check<infer Reply> } ? Reply : never;
+
 /** Something happened; every subscriber hears it. */
 export interface EventChannel<Address extends string, Body> extends Named<Address> {
   readonly kind: 'event';

@@ -14,24 +14,26 @@ export const Stamp = T.Object({ on: T.Integer(), by: T.String(), app: T.String()
  * keeps its last attributes with `deleted: true` (`modified` then says when and by whom) until an element is created under its id again.
  * An edge's `type` is its verb; it names its ends and their types.
  */
-export const Element = T.Object({
-  tenant: T.String(),
-  id: T.String(),
-  kind: T.Union([T.Literal('vertex'), T.Literal('edge')]),
-  type: T.String(),
-  scope: T.String(),
-  xid: T.Optional(T.String()),
-  attributes: JsonObjectSchema,
-  version: T.Integer(),
-  seq: T.Integer(),
-  created: Stamp,
-  modified: Stamp,
-  deleted: T.Boolean(),
-  out: T.Optional(T.String()),
-  in: T.Optional(T.String()),
-  outType: T.Optional(T.String()),
-  inType: T.Optional(T.String()),
-});
+export const Element = T.Unsafe<Element>(
+  T.Object({
+    tenant: T.String(),
+    id: T.String(),
+    kind: T.Union([T.Literal('vertex'), T.Literal('edge')]),
+    type: T.String(),
+    scope: T.String(),
+    xid: T.Optional(T.String()),
+    attributes: JsonObjectSchema,
+    version: T.Integer(),
+    seq: T.Integer(),
+    created: Stamp,
+    modified: Stamp,
+    deleted: T.Boolean(),
+    out: T.Optional(T.String()),
+    in: T.Optional(T.String()),
+    outType: T.Optional(T.String()),
+    inType: T.Optional(T.String()),
+  }),
+);
 
 export interface Stamp {
   readonly on: number;

@@ -16,7 +16,7 @@ export const MAX_CHANGE_BYTES = 256 * 1024;
 export const graphHead = defineEvent({
   address: 'pe.evt.graph.head.v1',
   summary:
-    'Follows every run of published changes on the same connection, and comes at least every second. Contiguous: `from` is the previous head`s `to` + 1. `keys` holds, for each seq, the short keys of the interests it belongs to; an empty list means nobody outside the store hears of it.',
+    'Follows every run of published changes on the same connection, and comes at least every second. Contiguous: `from` is the previous head`s `to` + 1; an idle head covers nothing (`to` = `from` - 1). `keys` holds, for each seq, the short keys of the interests it belongs to; an empty list means nobody outside the store hears of it.',
   body: T.Object({
     epoch: T.String(),
     fence: T.Integer(),

@@ -1,5 +1,6 @@
 /** What graph-store answers about elements: mutations, reads, queries, history, time series and blobs. */
 import type { Filter } from '@polyedge/query/filter';
+import type { Sort } from '@polyedge/query/query';
 import { Change, Origin } from '../change.ts';
 import { defineRequest } from '../channel.ts';
 import { Element, JsonObjectSchema, JsonSchema } from '../element.ts';
@@ -67,8 +68,9 @@ export const OPERATORS = [
   'hrem',
   'hsadd',
 ] as const;
-const Operator = T.Union(OPERATORS.map((name) => T.Literal(name)));
 export type Operator = (typeof OPERATORS)[number];
+// The union's own type would forget the names.
+const Operator = T.Unsafe<Operator>(T.Union(OPERATORS.map((name) => T.Literal(name))));
 
 export const Operation = T.Union([
   T.Object({
@@ -148,7 +150,7 @@ export type Operation = Static<typeof Operation>;
 
 /** Operations that take effect all or none. */
 export const MutationRequest = T.Object({
-  /** 128 random bits in hex. Repeating a successful request under its id returns the first result for 24 hours; another request under it is a `conflict`. */
+  /** See operation-id.ts. Repeating a successful request under its id returns the first result for 24 hours; another request under it is a `conflict`. */
   operationId: T.String({ pattern: '^[0-9a-f]{32}$' }),
   /** Account and application recorded as who did it. */
   by: T.String({ maxLength: 512 }),
@@ -222,10 +224,8 @@ export const graphGet = defineRequest({
   errors: ['too-large'],
 });
 
-const SortKey = T.Object({
-  path: T.Array(T.String(), { minItems: 1, maxItems: 32 }),
-  order: T.Union([T.Literal('asc'), T.Literal('desc')]),
-});
+/** Steps of an order, checked by `libs/query` like the filter. */
+const SortSchema = T.Unsafe<readonly Sort[]>(T.Array(T.Unknown(), { maxItems: 8 }));
 
 export const graphQuery = defineRequest({
   address: 'pe.cmd.graph.query.v1.{tenant}',
@@ -233,7 +233,7 @@ export const graphQuery = defineRequest({
     'Elements that match a filter. All rows of one reply come from one state of the graph, the one after `seq`. A cursor continues after the last row; pages have no common state.',
   request: T.Object({
     filter: FilterSchema,
-    sort: T.Optional(T.Array(SortKey, { maxItems: 8 })),
+    sort: T.Optional(SortSchema),
     limit: T.Optional(T.Integer({ minimum: 0, maximum: 10_000 })),
     offset: T.Optional(T.Integer({ minimum: 0, maximum: 1_000_000 })),
     cursor: T.Optional(T.String({ maxLength: 16_384 })),
@@ -257,10 +257,9 @@ export const graphQuery = defineRequest({
 export const graphHistory = defineRequest({
   address: 'pe.cmd.graph.history.v1.{tenant}',
   summary:
-    'Changes with their states, newest first unless `order` says else: of one element, or of everything heard under one owner or type.',
+    'Changes with their states, newest first unless `order` says else: of the elements given, or of everything (of one type) in a range of time.',
   request: T.Object({
-    element: T.Optional(Id),
-    owner: T.Optional(Id),
+    elements: T.Optional(T.Array(Id, { minItems: 1, maxItems: 1000 })),
     type: T.Optional(Name),
     from: T.Optional(T.Integer()),
     to: T.Optional(T.Integer()),

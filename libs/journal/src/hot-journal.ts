@@ -1,0 +1,138 @@
+/**
+ * The hot journal: the newest changes in Redis, one stream per partition, entry ids `<seq>-0`. It is a copy: PostgreSQL is the truth and
+ * fills it again. Only the holder of the publisher's lease writes, and every write is conditional (scripts/append.lua), so a stale writer
+ * or a Redis that forgot something is found out and nothing is ever out of order.
+ */
+import { readFileSync } from 'node:fs';
+import { ALL_KEYS, epochOf, logKey, metaKey } from './keys.ts';
+import type { Redis } from './redis.ts';
+
+const script = (name: string): string => readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
+const SCRIPTS = { claim: script('claim'), append: script('append'), fill: script('fill'), switch: script('switch') };
+
+/** Entries that XRANGE returns at once. */
+const PAGE = 1000;
+
+/** A change as the log keeps it. `json` is empty for one that is too large: its readers go to the journal. */
+export interface Entry {
+  readonly seq: number;
+  /** The seq of the entry before it in the partition, 0 for the first. A reader that expected another one missed something. */
+  readonly prev: number;
+  readonly json: string;
+}
+
+export interface PartitionState {
+  /** 0: nobody wrote the partition in this epoch. */
+  readonly generation: number;
+  /** Seq of the newest entry, 0 for none. */
+  readonly last: number;
+  /** Every change of the partition up to this seq is in its log, or was trimmed. */
+  readonly head: number;
+}
+
+export type Claimed = ({ readonly is: 'claimed' } & PartitionState) | { readonly is: 'fenced' };
+export type Appended = 'appended' | 'fenced' | 'differs';
+
+export class HotJournal {
+  readonly #redis: Redis;
+  readonly epoch: string;
+
+  constructor(redis: Redis, epoch: string) {
+    this.#redis = redis;
+    this.epoch = epoch;
+  }
+
+  async claim(partition: number, fence: number): Promise<Claimed> {
+    const answer = await this.#run('claim', [metaKey(this.epoch, partition)], [String(fence)]);
+    if (answer[0] !== 'claimed') return { is: 'fenced' };
+    return { is: 'claimed', generation: Number(answer[1]), last: Number(answer[2]), head: Number(answer[3]) };
+  }
+
+  /** Appends changes that follow `state.last`; `head` and `trimBelow` as in the script. Fails when Redis does. */
+  async append(
+    partition: number,
+    fence: number,
+    state: PartitionState,
+    head: number,
+    trimBelow: number,
+    changes: readonly Omit<Entry, 'prev'>[],
+  ): Promise<Appended> {
+    const keys = [metaKey(this.epoch, partition), logKey(this.epoch, partition, state.generation)];
+    const head_ = [String(fence), String(state.generation), String(state.last), String(head), String(trimBelow)];
+    const answer = await this.#run('append', keys, [...head_, ...changes.flatMap(({ seq, json }) => [String(seq), json])]);
+    return answer[0] === 'appended' || answer[0] === 'differs' ? answer[0] : 'fenced';
+  }
+
+  /** Writes the log of a partition anew from `changes` (in order) and puts it in use. `head`: as in the script. */
+  async rebuild(
+    partition: number,
+    fence: number,
+    generation: number,
+    head: number,
+    changes: AsyncIterable<readonly Omit<Entry, 'prev'>[]>,
+  ): Promise<PartitionState | 'fenced'> {
+    const next = generation + 1;
+    const meta = metaKey(this.epoch, partition);
+    const log = logKey(this.epoch, partition, next);
+    await this.#redis.unlink(log);
+    let last = 0;
+    for await (const run of changes) {
+      const answer = await this.#run(
+        'fill',
+        [meta, log],
+        [String(fence), String(last), ...run.flatMap(({ seq, json }) => [String(seq), json])],
+      );
+      if (answer[0] !== 'filled') return 'fenced';
+      last = run.at(-1)?.seq ?? last;
+    }
+    const answer = await this.#run(
+      'switch',
+      [meta, log, logKey(this.epoch, partition, generation)],
+      [String(fence), String(next), String(last), String(head)],
+    );
+    return answer[0] === 'switched' ? { generation: next, last, head } : 'fenced';
+  }
+
+  async state(partition: number): Promise<PartitionState> {
+    const [generation, last, head] = await this.#redis.hmget(metaKey(this.epoch, partition), 'generation', 'last', 'head');
+    return { generation: Number(generation ?? 0), last: Number(last ?? 0), head: Number(head ?? 0) };
+  }
+
+  /** Entries after a seq, at most `limit`, in order. */
+  async read(partition: number, generation: number, after: number, limit = PAGE): Promise<Entry[]> {
+    const rows = await this.#redis.xrange(logKey(this.epoch, partition, generation), `(${after}-0`, '+', 'COUNT', limit);
+    return rows.map(toEntry);
+  }
+
+  /** The newest entry of a partition. */
+  async newest(partition: number): Promise<Entry | undefined> {
+    const { generation } = await this.state(partition);
+    const [row] = await this.#redis.xrevrange(logKey(this.epoch, partition, generation), '+', '-', 'COUNT', 1);
+    return row === undefined ? undefined : toEntry(row);
+  }
+
+  async #run(name: keyof typeof SCRIPTS, keys: readonly string[], args: readonly string[]): Promise<readonly string[]> {
+    const answer: unknown = await this.#redis.eval(SCRIPTS[name], keys.length, ...keys, ...args);
+    if (!Array.isArray(answer)) throw new Error(`the script ${name} answered unexpectedly`);
+    return answer.map(String);
+  }
+}
+
+function toEntry([id, fields]: [string, string[]]): Entry {
+  // Fields are written by our scripts alone, in this order: prev, its value, change, its value.
+  return { seq: Number(id.slice(0, id.indexOf('-'))), prev: Number(fields[1]), json: fields[3] ?? '' };
+}
+
+/** Removes the keys of every epoch but one. */
+export async function dropOtherEpochs(redis: Redis, epoch: string): Promise<number> {
+  let dropped = 0;
+  let cursor = '0';
+  do {
+    const [next, keys] = await redis.scan(cursor, 'MATCH', ALL_KEYS, 'COUNT', 1000);
+    cursor = next;
+    for (const key of keys) {
+      if (epochOf(key) !== epoch) dropped += await redis.unlink(key);
+    }
+  } while (cursor !== '0');
+  return dropped;
+}

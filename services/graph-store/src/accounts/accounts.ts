@@ -1,0 +1,36 @@
+/** Accounts as elements of the system scope: what the directory knows of a user, apart from every secret. */
+import type { Account } from '@polyedge/contracts/bus/accounts';
+import type { Element } from '@polyedge/contracts/element';
+import type { Json, JsonObject } from '@polyedge/query/json';
+
+/** The tenant that holds all accounts, so that user names are unique over all tenants. No organization may have this name. */
+export const SYSTEM_TENANT = 'system';
+export const ACCOUNT_TYPE = 'polyedge/Account';
+/** The attribute that makes a user name unique without regard to case. */
+export const USERNAME_KEY = 'usernameKey';
+
+export const usernameKey = (username: string): string => username.normalize('NFKC').toLowerCase();
+
+export function accountAttributes(account: Omit<Account, 'id'>): JsonObject {
+  const { tenant, username, roles, defaultScope, scopes, disabled, attributes } = account;
+  return { tenant, username, [USERNAME_KEY]: usernameKey(username), roles, defaultScope, scopes, disabled, attributes };
+}
+
+/** The account that an element of the system scope describes. */
+export function toAccount({ id, attributes: stored }: Element): Account {
+  return {
+    id,
+    tenant: text(stored.tenant),
+    username: text(stored.username),
+    roles: Object.fromEntries(Object.entries(object(stored.roles)).map(([protocol, roles]) => [protocol, texts(roles)])),
+    defaultScope: text(stored.defaultScope),
+    scopes: texts(stored.scopes),
+    disabled: stored.disabled === true,
+    attributes: object(stored.attributes),
+  };
+}
+
+const text = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
+const texts = (value: Json | undefined): string[] => (Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []);
+const object = (value: Json | undefined): JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};

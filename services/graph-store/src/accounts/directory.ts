@@ -1,0 +1,261 @@
+/** The directory: accounts, logins, tokens and their revocation. */
+import { createHash, randomBytes } from 'node:crypto';
+import type { Account, Revocation, TokenSet } from '@polyedge/contracts/bus/accounts';
+import type { MutationOutcome, MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
+import type { Element } from '@polyedge/contracts/element';
+import { SYSTEM_SCOPE } from '@polyedge/contracts/element';
+import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
+import { operationId } from '@polyedge/contracts/operation-id';
+import { claimsOf, TOKEN_ALGORITHM, TOKEN_TYPE } from '@polyedge/contracts/token-claims';
+import { SignJWT } from 'jose';
+import type { Sql } from '../postgres/connect.ts';
+import type { Executor } from '../postgres/executor.ts';
+import { ELEMENT_COLUMNS, type ElementRow, toElement } from '../postgres/rows.ts';
+import { ACCOUNT_TYPE, accountAttributes, SYSTEM_TENANT, toAccount, USERNAME_KEY, usernameKey } from './accounts.ts';
+import type { FailedLogins } from './failed-logins.ts';
+import type { Keys } from './keys.ts';
+import { hashProof, verifyProof } from './password.ts';
+
+const WRITE_MS = 10_000;
+const REFRESH_TOKEN_BYTES = 32;
+
+export interface DirectoryOptions {
+  readonly sql: Sql;
+  readonly executor: Executor;
+  readonly keys: Keys;
+  readonly failedLogins: FailedLogins;
+  /** Lifetime of an access token by protocol. */
+  readonly accessMs: (protocol: string) => number;
+  readonly refreshMs: number;
+  readonly onRevoked: (revocation: Revocation) => void;
+}
+
+/** Who asks for tokens, through which protocol, for which application and from where. */
+export interface LoginContext {
+  readonly protocol: string;
+  readonly app: string;
+  readonly address: string;
+}
+
+export interface NewAccount {
+  readonly tenant: string;
+  readonly username: string;
+  readonly proof?: string;
+  readonly roles: Account['roles'];
+  readonly defaultScope: string;
+  readonly scopes?: readonly string[];
+  readonly attributes?: Account['attributes'];
+  readonly by: string;
+}
+
+export type AccountChange = Partial<Pick<Account, 'roles' | 'defaultScope' | 'scopes' | 'disabled' | 'attributes'>> & {
+  readonly id: string;
+  readonly proof?: string;
+  readonly by: string;
+};
+
+export class Directory {
+  readonly #options: DirectoryOptions;
+
+  constructor(options: DirectoryOptions) {
+    this.#options = options;
+  }
+
+  async login(username: string, proof: string, context: LoginContext): Promise<Outcome<TokenSet>> {
+    const { failedLogins } = this.#options;
+    const waitMs = await failedLogins.waitMs(username, context.address);
+    if (waitMs > 0) return { ok: false, failure: { code: 'limited', detail: 'too many failed logins', retryAfterMs: waitMs } };
+    const account = await this.#byUsername(username);
+    const stored = account === undefined ? undefined : await this.#password(account.id);
+    const right = await verifyProof(proof, stored);
+    if (right === 'busy') return failed('busy');
+    if (!right || account === undefined || account.disabled) {
+      await failedLogins.count(username, context.address);
+      return failed('unauthenticated', 'the user name or the password is wrong');
+    }
+    await failedLogins.clear(username);
+    return done(await this.#issue(account, randomBytes(12).toString('base64url'), context));
+  }
+
+  /** Exchanges a refresh token. One that was used before was stolen or copied: the whole login ends. */
+  async refresh(refreshToken: string, context: LoginContext): Promise<Outcome<TokenSet>> {
+    const { sql } = this.#options;
+    const hash = hashOf(refreshToken);
+    const now = Date.now();
+    const [used] = await sql<{ login: string; account: string }[]>`
+      update refresh_token set used_on = ${now} where hash = ${hash} and used_on is null and expires_on > ${now} returning login, account`;
+    if (used === undefined) {
+      const [known] = await sql<
+        { login: string; account: string }[]
+      >`select login, account from refresh_token where hash = ${hash} and used_on is not null`;
+      if (known !== undefined) await this.#revoke(known.account, known.login);
+      return failed('unauthenticated', 'the refresh token is not valid');
+    }
+    const account = await this.#byId(used.account);
+    if (account === undefined || account.disabled) return failed('unauthenticated', 'the refresh token is not valid');
+    return done(await this.#issue(account, used.login, context));
+  }
+
+  /** Ends the login that a refresh token belongs to. Says nothing about whether there was one. */
+  async revokeToken(refreshToken: string): Promise<Outcome<object>> {
+    const [known] = await this.#options.sql<{ login: string; account: string }[]>`
+      select login, account from refresh_token where hash = ${hashOf(refreshToken)}`;
+    if (known !== undefined) await this.#revoke(known.account, known.login);
+    return done({});
+  }
+
+  async revokeAccount(account: string): Promise<Outcome<object>> {
+    if ((await this.#byId(account)) === undefined) return failed('not-found');
+    await this.#revoke(account, '');
+    return done({});
+  }
+
+  async create(account: NewAccount): Promise<Outcome<Account>> {
+    const { tenant, username, proof, roles, defaultScope, scopes = [], attributes = {}, by } = account;
+    if (tenant === SYSTEM_TENANT) return failed('invalid', 'the tenant`s name is reserved');
+    const hash = proof === undefined ? undefined : await hashProof(proof);
+    if (hash === 'busy') return failed('busy');
+    const written = await this.#write(by, {
+      op: 'create',
+      type: ACCOUNT_TYPE,
+      scope: SYSTEM_SCOPE,
+      attributes: accountAttributes({ tenant, username, roles, defaultScope, scopes: [...scopes], disabled: false, attributes }),
+      unique: [USERNAME_KEY],
+    });
+    if (!written.ok) return written.failure.code === 'conflict' ? failed('conflict', 'the user name is taken') : written;
+    if (hash !== undefined) await this.#savePassword(written.value.id, hash);
+    return done(toAccount(written.value));
+  }
+
+  async update(tenant: string, { id, proof, by, ...change }: AccountChange): Promise<Outcome<Account>> {
+    const before = await this.#byId(id);
+    if (before === undefined || before.tenant !== tenant) return failed('not-found');
+    const hash = proof === undefined ? undefined : await hashProof(proof);
+    if (hash === 'busy') return failed('busy');
+    if (hash !== undefined) await this.#savePassword(id, hash);
+    const written = await this.#write(by, {
+      op: 'update',
+      target: { id },
+      set: Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)),
+    });
+    if (!written.ok) return written;
+    // What a token says about its account is true until it ends, so one that no longer is must end now.
+    const weighty =
+      hash !== undefined ||
+      change.roles !== undefined ||
+      change.scopes !== undefined ||
+      change.defaultScope !== undefined ||
+      change.disabled === true;
+    if (weighty) await this.#revoke(id, '');
+    return done(toAccount(written.value));
+  }
+
+  async get(
+    tenant: string,
+    wanted: { readonly ids?: readonly string[]; readonly username?: string; readonly limit?: number; readonly after?: string },
+  ): Promise<Account[]> {
+    const { sql } = this.#options;
+    const { ids, username, limit = 1000, after = '' } = wanted;
+    const condition =
+      ids !== undefined
+        ? sql`id in (select value collate "C" from json_array_elements_text(${JSON.stringify(ids)}::text::json))`
+        : username !== undefined
+          ? sql`attributes @> ${JSON.stringify({ [USERNAME_KEY]: usernameKey(username) })}::text::jsonb`
+          : sql`id > ${after}`;
+    const rows = await sql<ElementRow[]>`
+      select ${sql.unsafe(ELEMENT_COLUMNS)} from element where tenant = ${SYSTEM_TENANT} and type = ${ACCOUNT_TYPE} and not deleted
+        and attributes ->> 'tenant' = ${tenant} and ${condition} order by id limit ${limit}`;
+    return rows.map((row) => toAccount(toElement(row)));
+  }
+
+  /** The revocations that a token which is still valid could fall under. */
+  async revocations(): Promise<Revocation[]> {
+    const rows = await this.#options.sql<
+      { account: string; login: string; before: number }[]
+    >`select account, login, before from revocation`;
+    return rows.map(({ account, login, before }) => ({ account, before, ...(login === '' ? {} : { session: login }) }));
+  }
+
+  /** Forgets what can no longer matter. */
+  async sweep(longestMs: number): Promise<void> {
+    const { sql, failedLogins } = this.#options;
+    await sql`delete from revocation where before < ${Date.now() - longestMs}`;
+    await sql`delete from refresh_token where expires_on < ${Date.now()}`;
+    await failedLogins.sweep();
+  }
+
+  async #issue(account: Account, login: string, { protocol, app }: LoginContext): Promise<TokenSet> {
+    const { sql, keys, accessMs, refreshMs } = this.#options;
+    const issuedAt = Date.now();
+    const expiresAt = issuedAt + accessMs(protocol);
+    const refreshToken = randomBytes(REFRESH_TOKEN_BYTES).toString('base64url');
+    await sql`insert into refresh_token (hash, login, account, protocol, app, expires_on)
+      values (${hashOf(refreshToken)}, ${login}, ${account.id}, ${protocol}, ${app}, ${issuedAt + refreshMs})`;
+    const claims = claimsOf({ account, session: login, app, protocol, id: randomBytes(9).toString('base64url'), issuedAt, expiresAt });
+    const accessToken = await new SignJWT({ ...claims })
+      .setProtectedHeader({ alg: TOKEN_ALGORITHM, kid: keys.signing.kid, typ: TOKEN_TYPE })
+      .sign(keys.signing.key);
+    return { accessToken, expiresAt, refreshToken, account };
+  }
+
+  async #revoke(account: string, login: string): Promise<void> {
+    const { sql, onRevoked } = this.#options;
+    // A token of this very millisecond ends too.
+    const before = Date.now() + 1;
+    if (login === '') await sql`delete from refresh_token where account = ${account}`;
+    else await sql`delete from refresh_token where login = ${login}`;
+    await sql`insert into revocation (account, login, before) values (${account}, ${login}, ${before})
+      on conflict (account, login) do update set before = greatest(revocation.before, excluded.before)`;
+    onRevoked({ account, before, ...(login === '' ? {} : { session: login }) });
+  }
+
+  async #byUsername(username: string): Promise<Account | undefined> {
+    const rows = await this.#options.sql<ElementRow[]>`
+      select ${this.#options.sql.unsafe(ELEMENT_COLUMNS)} from element where tenant = ${SYSTEM_TENANT} and type = ${ACCOUNT_TYPE} and not deleted
+        and attributes @> ${JSON.stringify({ [USERNAME_KEY]: usernameKey(username) })}::text::jsonb limit 1`;
+    return rows[0] === undefined ? undefined : toAccount(toElement(rows[0]));
+  }
+
+  async #byId(id: string): Promise<Account | undefined> {
+    const rows = await this.#options.sql<ElementRow[]>`
+      select ${this.#options.sql.unsafe(ELEMENT_COLUMNS)} from element where tenant = ${SYSTEM_TENANT} and type = ${ACCOUNT_TYPE} and id = ${id} and not deleted`;
+    return rows[0] === undefined ? undefined : toAccount(toElement(rows[0]));
+  }
+
+  async #password(account: string): Promise<string | undefined> {
+    const [row] = await this.#options.sql<{ password: string | null }[]>`select password from account_secret where account = ${account}`;
+    return row?.password ?? undefined;
+  }
+
+  async #savePassword(account: string, hash: string): Promise<void> {
+    await this.#options.sql`insert into account_secret (account, password) values (${account}, ${hash})
+      on conflict (account) do update set password = excluded.password`;
+  }
+
+  /** Writes through the executor, so that accounts have versions and a place in the journal like everything else. */
+  async #write(by: string, operation: Operation): Promise<Outcome<Element>> {
+    const request: MutationRequest = {
+      operationId: operationId(Date.now(), randomBytes(10)),
+      by,
+      app: 'graph-store',
+      origin: { protocol: 'accounts', way: 'job', operation: operation.op },
+      operations: [operation],
+    };
+    const answered = await this.#options.executor.submit({
+      tenant: SYSTEM_TENANT,
+      defaultScope: SYSTEM_SCOPE,
+      requests: [request],
+      bytes: 1000,
+      deadline: Date.now() + WRITE_MS,
+      trusted: true,
+    });
+    if (!answered.ok) return answered;
+    const outcome: MutationOutcome | undefined = answered.value.outcomes[0];
+    if (outcome === undefined) return failed('internal');
+    if (!outcome.ok) return { ok: false, failure: outcome.failure satisfies Failure };
+    const element = outcome.value.operations[0]?.elements[0];
+    return element === undefined ? failed('internal') : done(element);
+  }
+}
+
+const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest();

@@ -1,0 +1,55 @@
+/**
+ * Passwords: the directory stores scrypt(salt, proof), where the proof is the hex SHA-256 of the password, so that protocols whose clients
+ * hash first and those whose clients do not share it. scrypt runs on the thread pool, a few at a time.
+ */
+import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+
+/** Cost: about 50 ms and 32 MiB each on a slow core (OWASP's recommendation for scrypt is N = 2^17; logins here are bounded as well). */
+const COST = { N: 2 ** 15, r: 8, p: 1 } as const;
+const HASH_BYTES = 32;
+/** Hashes under way at once: the thread pool has other work too. */
+const MAX_RUNNING = 2;
+/** Logins that may wait for their turn. */
+const MAX_WAITING = 200;
+
+const waiting: (() => void)[] = [];
+let running = 0;
+
+/** A stored form of a proof: `scrypt$N$r$p$salt$hash`. */
+export async function hashProof(proof: string): Promise<string | 'busy'> {
+  const salt = randomBytes(16);
+  const hash = await derive(proof, salt, COST);
+  if (hash === 'busy') return hash;
+  return ['scrypt', COST.N, COST.r, COST.p, salt.toString('base64url'), hash.toString('base64url')].join('$');
+}
+
+/**
+ * Whether a proof is the one that was stored. Costs the same for an account without a password (or none at all), so that the time of an
+ * answer does not tell which user names exist.
+ */
+export async function verifyProof(proof: string, stored: string | undefined): Promise<boolean | 'busy'> {
+  const [scheme, N, r, p, salt, hash] = (stored ?? '').split('$');
+  const known = scheme === 'scrypt' && salt !== undefined && hash !== undefined;
+  const cost = known ? { N: Number(N), r: Number(r), p: Number(p) } : COST;
+  const derived = await derive(proof, known ? Buffer.from(salt, 'base64url') : randomBytes(16), cost);
+  if (derived === 'busy') return derived;
+  return known && timingSafeEqual(derived, Buffer.from(hash, 'base64url'));
+}
+
+async function derive(proof: string, salt: Buffer, cost: { N: number; r: number; p: number }): Promise<Buffer | 'busy'> {
+  if (running >= MAX_RUNNING) {
+    if (waiting.length >= MAX_WAITING) return 'busy';
+    await new Promise<void>((resolve) => waiting.push(resolve));
+  }
+  running += 1;
+  try {
+    return await new Promise<Buffer>((resolve, reject) => {
+      scrypt(proof, salt, HASH_BYTES, { ...cost, maxmem: 256 * cost.N * cost.r }, (error, key) =>
+        error === null ? resolve(key) : reject(error),
+      );
+    });
+  } finally {
+    running -= 1;
+    waiting.shift()?.();
+  }
+}

@@ -1,0 +1,209 @@
+/** graph-store, wired by hand: parts start in the order written here and stop in reverse. */
+
+import { HotJournal } from '@polyedge/journal/hot-journal';
+import { connectRedis } from '@polyedge/journal/redis';
+import type { Responder } from '@polyedge/service-kit/bus';
+import { connectBus } from '@polyedge/service-kit/connect-bus';
+import { startHealthServer } from '@polyedge/service-kit/health';
+import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
+import type { ServiceContext } from '@polyedge/service-kit/service';
+import type { Config } from '@polyedge/service-kit/settings';
+import { bootstrap } from './accounts/bootstrap.ts';
+import { Directory } from './accounts/directory.ts';
+import { FailedLogins } from './accounts/failed-logins.ts';
+import { loadKeys, makeSeal, WrongSecret } from './accounts/keys.ts';
+import { answerAccounts, tellRevocation } from './bus/accounts.ts';
+import { answerChanges } from './bus/changes.ts';
+import { answerMutations } from './bus/mutate.ts';
+import { answerReads } from './bus/read.ts';
+import type { settings } from './config.ts';
+import { Schemas } from './core/schema.ts';
+import { exportMetrics } from './metrics.ts';
+import { Blobs } from './postgres/blobs.ts';
+import { connect, missingDurability, READER_SESSION, type Sql, WRITER_SESSION } from './postgres/connect.ts';
+import { settleEpoch, type Tip } from './postgres/epoch.ts';
+import { Executor } from './postgres/executor.ts';
+import { openJournal } from './postgres/journal.ts';
+import { Lease } from './postgres/lease.ts';
+import { migrate } from './postgres/migrate.ts';
+import { keepPartitions } from './postgres/partitions.ts';
+import { Reader } from './postgres/read.ts';
+import { Series } from './postgres/series.ts';
+import { Publisher } from './publisher/publisher.ts';
+import { RecentChanges } from './publisher/recent.ts';
+import { RedisAppender } from './publisher/redis-appender.ts';
+
+const SWEEP_MS = 60_000;
+/** A first connection to PostgreSQL: it may still be starting, as everything else is. */
+const DATABASE_WAIT_MS = 30_000;
+
+export async function start(config: Config<typeof settings>, context: ServiceContext): Promise<Running> {
+  const { log } = context;
+  const name = `graph-store-${context.instance}`;
+  if (config.secretKey.length < 16) throw new CannotStart('POLYEDGE_SECRET_KEY has fewer than 16 characters');
+  if (!Number.isInteger(Math.log2(config.partitions))) throw new CannotStart('GRAPH_STORE_PARTITIONS is not a power of two');
+
+  const admin = connect({ url: config.databaseUrl, name: `${name}-admin`, max: 1 });
+  const writers = connect({ url: config.databaseUrl, name: `${name}-write`, max: 2, session: WRITER_SESSION });
+  const readers = connect({ url: config.databaseUrl, name: `${name}-read`, max: config.readConnections, session: READER_SESSION });
+  const publishing = connect({ url: config.databaseUrl, name: `${name}-publish`, max: 2, session: { statement_timeout: '10s' } });
+  const pools = [admin, writers, readers, publishing];
+  await untilAnswers(admin);
+  const unsafe = await missingDurability(admin);
+  if (unsafe.length > 0 && !config.allowUnsafeDatabase) {
+    throw new CannotStart(
+      `PostgreSQL has ${unsafe.join(', ')} off, so acknowledged writes could be lost; set GRAPH_STORE_ALLOW_UNSAFE_DATABASE=true to accept that`,
+    );
+  }
+  const applied = await migrate(admin, config.partitions);
+  if (applied.length > 0) log.info(`applied migrations ${applied.join(', ')}`);
+  await keepPartitions(admin, Date.now());
+  const [identity] = await admin<{ partitions: number }[]>`select partitions from journal_identity`;
+  const partitions = identity?.partitions ?? config.partitions;
+  const keys = await loadKeys(admin, makeSeal(config.secretKey, 'signing key')).catch((error: unknown) => {
+    throw error instanceof WrongSecret ? new CannotStart(error.message) : error;
+  });
+
+  const bus = await connectBus(config, context);
+  const redis = connectRedis({ url: config.redisUrl, name, onError: () => {} });
+  const journal = openJournal(publishing);
+  const recent = new RecentChanges();
+  const lease = new Lease(publishing, context.instance, () => performance.now());
+
+  const appender = new RedisAppender({ redis, journal, recent, partitions, log, known: () => publisher.known, held: () => lease.held });
+  const publisher: Publisher = new Publisher({
+    bus,
+    journal,
+    recent,
+    lease,
+    log,
+    settle: async () => {
+      const settled = await settleEpoch(publishing, await tips());
+      if (settled.changed) {
+        recent.clear();
+        log.warn(`a new epoch begins: ${settled.reason ?? ''}`);
+      }
+      return settled.epoch;
+    },
+    onTaken: (fence, epoch) => appender.take(fence, epoch),
+    onReleased: () => appender.release(),
+  });
+
+  let mutations: Responder | undefined;
+  const executor = new Executor({
+    sql: writers,
+    schemas: new Schemas(),
+    log,
+    onCommitted: (changes) => publisher.committed(changes),
+    onOverload: (overloaded) => {
+      log.warn(overloaded ? 'too many writes wait: refusing further ones' : 'taking writes again');
+      if (overloaded) mutations?.leave();
+      else mutations?.join();
+    },
+  });
+  const directory = new Directory({
+    sql: readers,
+    executor,
+    keys,
+    failedLogins: new FailedLogins(
+      readers,
+      { perAccount: config.loginFailuresPerAccount, perAddress: config.loginFailuresPerAddress, windowMs: config.loginWindowMs },
+      config.secretKey,
+    ),
+    accessMs: (protocol) => (protocol === 'hiro' ? config.hiroTokenMs : protocol === 'saga' ? config.sagaTokenMs : config.tokenMs),
+    refreshMs: config.refreshTokenMs,
+    onRevoked: (revocation) => tellRevocation(bus, revocation),
+  });
+  const administrator = config.adminPassword === undefined ? undefined : { username: config.adminUsername, password: config.adminPassword };
+  const { defaultScope } = await bootstrap(readers, executor, directory, administrator);
+
+  publisher.start();
+  mutations = answerMutations(bus, executor);
+  const blobs = new Blobs(readers, config.maxBlobBytes);
+  const series = new Series(readers);
+  const accounts = answerAccounts({ bus, directory, keys, defaultScope });
+  const responders = [
+    mutations,
+    ...answerReads(bus, { reader: new Reader(readers), blobs, series }),
+    ...answerChanges(bus, { journal, recent, partitions }),
+    ...accounts.responders,
+  ];
+  exportMetrics(context.metrics, { executor: executor.stats, publisher: publisher.stats, appender: appender.stats });
+  const longestMs = Math.max(config.hiroTokenMs, config.sagaTokenMs, config.tokenMs);
+  const sweeping = setInterval(() => void sweep(), SWEEP_MS);
+  const health = await startHealthServer({ host: config.host, port: config.port, ready: context.ready });
+  log.info(`answers on the bus; health on port ${health.port}`);
+
+  let databaseAnswers = true;
+  const watching = setInterval(() => void watchDatabase(), 1000);
+  return {
+    ready: () => (!databaseAnswers ? 'PostgreSQL does not answer' : bus.status === 'connected' ? true : 'NATS does not answer'),
+    async drain() {
+      for (const responder of responders) responder.leave();
+      await Promise.all(responders.map((responder) => responder.stop()));
+      await executor.stop();
+    },
+    async stop() {
+      clearInterval(sweeping);
+      clearInterval(watching);
+      accounts.stop();
+      await publisher.stop();
+      await appender.stop();
+      redis.disconnect();
+      await bus.close();
+      await health.stop();
+      await Promise.all(pools.map((pool) => pool.end({ timeout: 2 })));
+    },
+  };
+
+  /** What Redis ends with, as far as it says so at once: it may be away, and is then no witness. */
+  async function tips(): Promise<Tip[]> {
+    try {
+      const { epoch } = await journal.position();
+      const hot = new HotJournal(redis, epoch);
+      const newest = await Promise.all(Array.from({ length: partitions }, (_, partition) => hot.newest(partition)));
+      return newest.flatMap((entry) => {
+        if (entry === undefined || entry.json === '') return [];
+        const { operationId, id } = JSON.parse(entry.json) as { operationId: string; id: string };
+        return [{ seq: entry.seq, epoch, operationId, element: id }];
+      });
+    } catch {
+      return [];
+    }
+  }
+
+  async function sweep(): Promise<void> {
+    try {
+      await keepPartitions(admin, Date.now());
+      await directory.sweep(longestMs);
+      await blobs.sweep();
+      await series.sweep();
+    } catch (error) {
+      log.warn('sweeping failed', { err: error });
+    }
+  }
+
+  async function watchDatabase(): Promise<void> {
+    databaseAnswers = await Promise.race([
+      admin`select 1`.then(
+        () => true,
+        () => false,
+      ),
+      new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 3000)),
+    ]);
+  }
+}
+
+async function untilAnswers(sql: Sql): Promise<void> {
+  const deadline = Date.now() + DATABASE_WAIT_MS;
+  for (;;) {
+    try {
+      await sql`select 1`;
+      return;
+    } catch (error) {
+      if (Date.now() > deadline)
+        throw new CannotStart(`PostgreSQL does not answer: ${error instanceof Error ? error.message : String(error)}`);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+}

@@ -1,0 +1,110 @@
+/** Answers edges that missed something: changes by seq or by interest, from memory where it has them. */
+import { graphChanges, graphPosition } from '@polyedge/contracts/bus/feed';
+import type { FullChange } from '@polyedge/contracts/change';
+import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { covers } from '@polyedge/contracts/interest';
+import type { Bus, Responder } from '@polyedge/service-kit/bus';
+import type { Journal } from '../postgres/journal.ts';
+import { readFailure } from '../postgres/read.ts';
+import type { RecentChanges } from '../publisher/recent.ts';
+
+/** Bytes of changes in one reply; a caller asks again for the rest. */
+const MAX_REPLY_BYTES = 4 * 1024 * 1024;
+/** Rows of the journal looked at for one reply. */
+const MAX_SCANNED = 20_000;
+/** Changes read from the journal at once. */
+const PAGE = 500;
+
+export interface ChangesOptions {
+  readonly journal: Journal;
+  readonly recent: RecentChanges;
+  readonly partitions: number;
+}
+
+export function answerChanges(bus: Bus, options: ChangesOptions): Responder[] {
+  return [
+    bus.respond(graphChanges, async (request) => {
+      try {
+        return await changes(request, options);
+      } catch (error) {
+        return readFailure(error);
+      }
+    }),
+    bus.respond(graphPosition, async () => {
+      try {
+        return done({ ...(await options.journal.position()), partitions: options.partitions });
+      } catch (error) {
+        return readFailure(error);
+      }
+    }),
+  ];
+}
+
+async function changes(
+  request: RequestOf<typeof graphChanges>,
+  { journal, recent }: ChangesOptions,
+): Promise<Outcome<ReplyOf<typeof graphChanges>>> {
+  const position = await journal.position();
+  if (request.epoch !== position.epoch) return failed('lost', 'another history has begun');
+  if (request.seqs !== undefined) {
+    const wanted = [...request.seqs].sort((left, right) => left - right);
+    const { changes: found, upTo } = await collect(wanted, { journal, recent });
+    return done({ epoch: position.epoch, to: upTo ?? wanted.at(-1) ?? 0, changes: found });
+  }
+  const { after = 0, interests = [] } = request;
+  const upTo = Math.min(request.upTo ?? position.seq, position.seq);
+  if (after + 1 < position.oldest) return failed('lost', 'the position is older than what is kept');
+  if (upTo <= after) return done({ epoch: position.epoch, to: after, changes: [] });
+  const matching = inMemory(after, upTo);
+  if (matching !== undefined) {
+    const wanted = matching.filter((change) => change.scope !== 'system' && interests.some((interest) => covers(interest, change)));
+    const bounded = within(wanted);
+    return done({ epoch: position.epoch, to: bounded.cutAt ?? upTo, changes: bounded.changes });
+  }
+  const { seqs, to } = await journal.seqsOf(interests, after, upTo, MAX_SCANNED);
+  const collected = await collect(seqs, { journal, recent });
+  return done({ epoch: position.epoch, to: collected.upTo ?? to, changes: collected.changes });
+
+  /** The whole range, if memory has all of it and looking at it costs less than asking the journal. */
+  function inMemory(from: number, to: number): FullChange[] | undefined {
+    if (to - from > MAX_SCANNED || interests.length > 64) return undefined;
+    const range: FullChange[] = [];
+    for (let seq = from + 1; seq <= to; seq += 1) {
+      const found = recent.get(seq);
+      if (found === undefined) return undefined;
+      range.push(found.change);
+    }
+    return range;
+  }
+}
+
+/** Changes by seq, in order, as far as one reply goes; `upTo` is set when it had to stop early: everything wanted up to there is in. */
+async function collect(
+  seqs: readonly number[],
+  { journal, recent }: Pick<ChangesOptions, 'journal' | 'recent'>,
+): Promise<{ changes: FullChange[]; upTo: number | undefined }> {
+  const changes: FullChange[] = [];
+  for (let at = 0; at < seqs.length; at += PAGE) {
+    const page = seqs.slice(at, at + PAGE);
+    const missing = page.filter((seq) => recent.get(seq) === undefined);
+    const read = new Map((missing.length === 0 ? [] : await journal.bySeq(missing)).map((change) => [change.seq, change]));
+    for (const seq of page) {
+      const change = recent.get(seq)?.change ?? read.get(seq);
+      if (change !== undefined && change.scope !== 'system') changes.push(change);
+    }
+    const bounded = within(changes);
+    if (bounded.cutAt !== undefined) return { changes: bounded.changes, upTo: bounded.cutAt };
+  }
+  return { changes, upTo: undefined };
+}
+
+/** The first changes that fit a reply, at least one; `cutAt` is the seq of the last of them when not all do. */
+function within(changes: readonly FullChange[]): { changes: FullChange[]; cutAt: number | undefined } {
+  let bytes = 0;
+  for (const [index, change] of changes.entries()) {
+    bytes += JSON.stringify(change).length;
+    if (bytes > MAX_REPLY_BYTES && index > 0) return { changes: changes.slice(0, index), cutAt: changes[index - 1]?.seq };
+  }
+  return { changes: [...changes], cutAt: undefined };
+}

@@ -1,0 +1,12 @@
+/** Answers `graph.mutate`: hands the requests to the executor, and leaves the queue group while it has too much to do. */
+import { graphMutate } from '@polyedge/contracts/bus/graph';
+import { failed } from '@polyedge/contracts/errors';
+import type { Bus, Responder } from '@polyedge/service-kit/bus';
+import type { Executor } from '../postgres/executor.ts';
+
+export function answerMutations(bus: Bus, executor: Executor): Responder {
+  return bus.respond(graphMutate, async ({ defaultScope, requests }, { tenant, bytes, deadline }) => {
+    if (tenant === undefined) return failed('invalid', 'no tenant');
+    return await executor.submit({ tenant, defaultScope, requests, bytes, deadline });
+  });
+}

@@ -1,0 +1,25 @@
+/** Answers reads of elements, their history, time series and blobs. */
+import { graphGet, graphHistory, graphQuery, graphReadChunk, graphValues, graphWriteChunk } from '@polyedge/contracts/bus/graph';
+import { failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Bus, RequestContext, Responder } from '@polyedge/service-kit/bus';
+import type { Blobs } from '../postgres/blobs.ts';
+import type { Reader } from '../postgres/read.ts';
+import type { Series } from '../postgres/series.ts';
+
+export function answerReads(
+  bus: Bus,
+  { reader, blobs, series }: { readonly reader: Reader; readonly blobs: Blobs; readonly series: Series },
+): Responder[] {
+  return [
+    bus.respond(graphGet, (request, context) => inTenant(context, (tenant) => reader.get(tenant, request))),
+    bus.respond(graphQuery, (request, context) => inTenant(context, (tenant) => reader.query(tenant, request))),
+    bus.respond(graphHistory, (request, context) => inTenant(context, (tenant) => reader.history(tenant, request))),
+    bus.respond(graphValues, (request, context) => inTenant(context, (tenant) => series.values(tenant, request))),
+    bus.respond(graphWriteChunk, (request, context) => inTenant(context, (tenant) => blobs.writeChunk(tenant, request))),
+    bus.respond(graphReadChunk, (request, context) => inTenant(context, (tenant) => blobs.readChunk(tenant, request))),
+  ];
+}
+
+async function inTenant<T>({ tenant }: RequestContext, answer: (tenant: string) => Promise<Outcome<T>>): Promise<Outcome<T>> {
+  return tenant === undefined ? failed('invalid', 'no tenant') : await answer(tenant);
+}

@@ -1,0 +1,62 @@
+/** Every setting of graph-store. */
+import { commonSettings, databaseUrl, redisUrl } from '@polyedge/service-kit/common-settings';
+import { boolean, duration, integer, secret, text } from '@polyedge/service-kit/settings';
+
+export const settings = {
+  ...commonSettings({ port: 5406 }),
+  databaseUrl,
+  redisUrl,
+  secretKey: secret({
+    env: 'POLYEDGE_SECRET_KEY',
+    localDefault: 'polyedge-local-secret-key',
+    insecure: 'anyone who knows it and reads the database can sign tokens',
+    doc: 'Seals the private signing key in the database; at least 16 characters. The same on every replica.',
+  }),
+  adminUsername: text({
+    env: 'POLYEDGE_ADMIN_USERNAME',
+    default: 'admin',
+    doc: 'The administrator that the first start on an empty database makes.',
+  }),
+  adminPassword: secret({
+    env: 'POLYEDGE_ADMIN_PASSWORD',
+    optional: true,
+    doc: 'The administrator`s password, read on the first start only; without it an empty database gets no account.',
+  }),
+  partitions: integer({
+    default: 16,
+    min: 1,
+    max: 256,
+    unit: 'partitions',
+    doc: 'Partitions of the hot journal, a power of two; counts only on an empty database.',
+  }),
+  readConnections: integer({ default: 4, min: 1, max: 64, unit: 'connections', doc: 'Connections to PostgreSQL for reads.' }),
+  allowUnsafeDatabase: boolean({
+    default: false,
+    doc: 'Starts although PostgreSQL has fsync, full_page_writes or synchronous_commit off: acknowledged writes can then be lost.',
+  }),
+  hiroTokenMs: duration({ default: 600_000, min: 10_000, max: 86_400_000, doc: 'Lifetime of access tokens given through HIRO.' }),
+  sagaTokenMs: duration({ default: 86_400_000, min: 10_000, max: 7 * 86_400_000, doc: 'Lifetime of access tokens given through Saga.' }),
+  tokenMs: duration({
+    default: 3_600_000,
+    min: 10_000,
+    max: 7 * 86_400_000,
+    doc: 'Lifetime of access tokens given through any other protocol.',
+  }),
+  refreshTokenMs: duration({ default: 30 * 86_400_000, min: 60_000, max: 365 * 86_400_000, doc: 'Lifetime of refresh tokens.' }),
+  loginFailuresPerAccount: integer({
+    default: 10,
+    min: 1,
+    max: 10_000,
+    unit: 'failures',
+    doc: 'Failed logins after which an account waits.',
+  }),
+  loginFailuresPerAddress: integer({
+    default: 100,
+    min: 1,
+    max: 100_000,
+    unit: 'failures',
+    doc: 'Failed logins after which an address waits.',
+  }),
+  loginWindowMs: duration({ default: 300_000, min: 1000, max: 86_400_000, doc: 'The time over which failed logins are counted.' }),
+  maxBlobBytes: integer({ default: 100 * 1024 * 1024, min: 1024, max: 2_000_000_000, unit: 'bytes', doc: 'The largest blob.' }),
+};

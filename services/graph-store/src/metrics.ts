@@ -1,0 +1,31 @@
+/** What graph-store counts, under its metric names. */
+import type { Metrics } from '@polyedge/service-kit/metrics';
+import type { ExecutorStats } from './postgres/executor.ts';
+import type { PublisherStats } from './publisher/publisher.ts';
+import type { AppenderStats } from './publisher/redis-appender.ts';
+
+export function exportMetrics(
+  metrics: Metrics,
+  stats: { readonly executor: ExecutorStats; readonly publisher: PublisherStats; readonly appender: AppenderStats },
+): void {
+  const { executor, publisher, appender } = stats;
+  metrics.counterOf('store_batches', 'Batches committed.', () => executor.batches);
+  metrics.counterOf('store_requests', 'Mutation requests in committed batches.', () => executor.requests);
+  metrics.counterOf('store_changes', 'Changes committed.', () => executor.changes);
+  metrics.counterOf('store_exclusive_batches', 'Batches run again alone after a collision.', () => executor.exclusive);
+  metrics.counterOf('store_bisected_batches', 'Batches split because the database refused a value.', () => executor.bisected);
+  metrics.counterOf('store_repeated_requests', 'Requests answered with the result of an earlier attempt.', () => executor.repeated);
+  metrics.counterOf('store_lookups', 'Batches whose outcome had to be looked up.', () => executor.lookups);
+  metrics.counterOf('store_refused_requests', 'Requests answered busy.', () => executor.refused);
+  metrics.gauge('store_waiting_requests', 'Requests waiting for a batch.', () => executor.waitingRequests);
+  metrics.gauge('store_waiting_bytes', 'Bytes of requests waiting for a batch.', () => executor.waitingBytes);
+  metrics.gauge('publisher_active', 'Whether this replica publishes.', () => (publisher.publishing ? 1 : 0));
+  metrics.counterOf('publisher_changes', 'Changes published.', () => publisher.published);
+  metrics.counterOf('publisher_references', 'Changes published without their state because of their size.', () => publisher.references);
+  metrics.counterOf('publisher_refused', 'Messages that NATS would have refused; edges fetch them.', () => publisher.refused);
+  metrics.counterOf('publisher_journal_reads', 'Reads of the journal by the publisher.', () => publisher.readsFromJournal);
+  metrics.gauge('publisher_lag_ms', 'Age of the newest change when it was published.', () => publisher.lagMs);
+  metrics.counterOf('redis_appended', 'Changes appended to Redis.', () => appender.appended);
+  metrics.counterOf('redis_rebuilt', 'Partitions of the hot journal that were written anew.', () => appender.rebuilt);
+  metrics.counterOf('redis_failures', 'Times that Redis did not take changes.', () => appender.failures);
+}

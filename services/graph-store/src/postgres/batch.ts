@@ -1,0 +1,211 @@
+/**
+ * One attempt of one batch: lock and load what its requests touch, apply them one after the other in memory, write all of it at once. A request
+ * that breaks a rule fails alone, with its own failure, and costs the others nothing.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/graph';
+import type { FullChange } from '@polyedge/contracts/change';
+import { type Failure, failed } from '@polyedge/contracts/errors';
+import { applyRequest } from '../core/apply.ts';
+import { MAX_SELECTED } from '../core/limits.ts';
+import { type Applied, type PendingResult, settle, settleChange, settleElement } from '../core/pending.ts';
+import { isEdgeId, type Plan, plan } from '../core/plan.ts';
+import type { Schemas } from '../core/schema.ts';
+import { World } from '../core/world.ts';
+import type { Connection } from './connect.ts';
+import { findIds, loadWanted, nothingWanted, settleAll, type Wanted, want, wantIds } from './load.ts';
+import { LOCK } from './locks.ts';
+import { findRepeats, type Repeat, replyJson } from './repeats.ts';
+import { type Written, writeAndCommit } from './write.ts';
+
+/** A request with what the batch needs to know of it. */
+export interface BatchRequest {
+  readonly tenant: string;
+  readonly defaultScope: string;
+  readonly request: MutationRequest;
+  readonly plan: Plan;
+  /** SHA-256 of the request: tells a repeat from another request under the same operation id. */
+  readonly hash: Buffer;
+}
+
+export function batchRequest(tenant: string, defaultScope: string, request: MutationRequest): BatchRequest {
+  const hash = createHash('sha256').update(tenant).update('\0').update(JSON.stringify(request)).digest();
+  return { tenant, defaultScope, request, plan: plan(request), hash };
+}
+
+export interface BatchResult {
+  readonly outcomes: readonly MutationOutcome[];
+  readonly epoch: string;
+  /** The changes of the batch, as they travel. */
+  readonly changes: readonly FullChange[];
+}
+
+/** How often a request may ask for rows that its plan did not foresee. */
+const MAX_NEEDS = 8;
+
+/** @param exclusive waits until no other batch is under way and keeps others waiting: nothing can collide. */
+export async function runBatch(
+  connection: Connection,
+  schemas: Schemas,
+  requests: readonly BatchRequest[],
+  exclusive: boolean,
+): Promise<BatchResult> {
+  const world = new World();
+  // A statement travels when it is executed, not when it is made: all of these leave at once, in this order.
+  const work: Promise<unknown>[] = [
+    connection.unsafe('begin', [], { prepare: true }).execute(),
+    (exclusive ? connection`select pg_advisory_xact_lock(${LOCK.batch})` : connection`select pg_advisory_xact_lock_shared(${LOCK.batch})`).execute(),
+  ];
+  const repeats = findRepeats(connection, requests);
+  work.push(repeats);
+  const candidates = new Map<BatchRequest, Map<number, readonly string[]>>();
+  const wanted = new Map<string, Wanted>();
+  for (const entry of requests) {
+    const ofTenant = wanted.get(entry.tenant) ?? nothingWanted();
+    wanted.set(entry.tenant, ofTenant);
+    want(ofTenant, entry.plan);
+    for (const { operation, filter, deletes } of entry.plan.criteria) {
+      work.push(
+        findIds(connection, entry.tenant, filter, MAX_SELECTED + 1).then((ids) => {
+          const ofRequest = candidates.get(entry) ?? new Map<number, readonly string[]>();
+          candidates.set(entry, ofRequest.set(operation, ids));
+          wantIds(ofTenant, ids);
+          if (deletes) for (const id of ids) if (!isEdgeId(id)) ofTenant.adjacency.add(id);
+        }),
+      );
+    }
+  }
+  // Criteria are found before the first row lock; without any, everything up to here and the locks are one round trip.
+  if (requests.some(({ plan: { criteria } }) => criteria.length > 0)) await settleAll(work.splice(0));
+  const contents = new Map<string, Set<string>>();
+  // One order of tenants for all batches: locks are taken by tenant, phase and id.
+  for (const [tenant, ofTenant] of [...wanted].sort(([left], [right]) => (left < right ? -1 : 1))) {
+    work.push(
+      loadWanted(connection, tenant, world.tenant(tenant), ofTenant).then((complete) => {
+        contents.set(tenant, complete);
+      }),
+    );
+  }
+  await settleAll(work);
+
+  const on = Date.now();
+  const known = await repeats;
+  const states: RequestState[] = [];
+  const written: Mutable<Written> = { world, changes: [], values: [], remembered: [] };
+  const seen = new Map<string, number>();
+  for (const [index, entry] of requests.entries()) {
+    const id = entry.request.operationId;
+    const repeat = known.get(id);
+    const twin = seen.get(id);
+    if (repeat !== undefined || twin !== undefined) {
+      const hash = repeat?.hash ?? requests[twin ?? 0]?.hash;
+      states.push(
+        hash?.equals(entry.hash) === true
+          ? { is: 'repeat', ...(repeat === undefined ? { twin: twin ?? 0 } : { repeat }) }
+          : { is: 'failed', ...failed('conflict', 'another request was made under this operation id') },
+      );
+      continue;
+    }
+    const applied = await applyOne(
+      connection,
+      world,
+      entry,
+      schemas,
+      on,
+      candidates.get(entry) ?? new Map(),
+      contents.get(entry.tenant) ?? new Set(),
+    );
+    if (applied.outcome === 'failed') {
+      states.push({ is: 'failed', failure: applied.failure, operation: applied.operation });
+      continue;
+    }
+    seen.set(id, index);
+    const first = applied.changes[0]?.seq ?? 0;
+    const last = applied.changes.at(-1)?.seq ?? 0;
+    for (const change of applied.changes) written.changes.push({ change, first, last });
+    for (const values of applied.values) written.values.push({ tenant: entry.tenant, values });
+    written.remembered.push({ operationId: id, hash: entry.hash, reply: replyJson({ first, last, operations: applied.operations }) });
+    states.push({ is: 'applied', first, last, operations: applied.operations });
+  }
+  const { base, epoch } = await writeAndCommit(connection, written);
+  const outcomes: MutationOutcome[] = [];
+  for (const state of states) outcomes.push(await outcomeOf(state, base, outcomes));
+  const changes = written.changes.map(({ change, first, last }) =>
+    settleChange(change, base, epoch, settle(first, base), settle(last, base)),
+  );
+  return { outcomes, epoch, changes };
+}
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] extends readonly (infer Item)[] ? Item[] : T[Key] };
+
+type RequestState =
+  | { readonly is: 'failed'; readonly failure: Failure; readonly operation?: number }
+  | { readonly is: 'applied'; readonly first: number; readonly last: number; readonly operations: readonly PendingResult[] }
+  | { readonly is: 'repeat'; readonly repeat?: Repeat; readonly twin?: number };
+
+async function outcomeOf(state: RequestState, base: number, earlier: readonly MutationOutcome[]): Promise<MutationOutcome> {
+  switch (state.is) {
+    case 'failed':
+      return { ok: false, failure: state.failure, ...(state.operation === undefined ? {} : { operation: state.operation }) };
+    case 'applied': {
+      const operations = state.operations.map((operation) => ({
+        ...operation,
+        elements: operation.elements.map((element) => settleElement(element, base)),
+      }));
+      return { ok: true, value: { first: settle(state.first, base), last: settle(state.last, base), operations } };
+    }
+    case 'repeat': {
+      if (state.repeat !== undefined) return { ok: true, value: { ...state.repeat.result, repeated: true } };
+      const twin = earlier[state.twin ?? 0];
+      return twin?.ok === true
+        ? { ok: true, value: { ...twin.value, repeated: true } }
+        : (twin ?? { ok: false, failure: { code: 'internal' } });
+    }
+  }
+}
+
+/** Applies one request, loading under lock what its plan could not foresee. */
+async function applyOne(
+  connection: Connection,
+  world: World,
+  { tenant, defaultScope, request }: BatchRequest,
+  schemas: Schemas,
+  on: number,
+  candidates: ReadonlyMap<number, readonly string[]>,
+  contents: ReadonlySet<string>,
+): Promise<Exclude<Applied, { outcome: 'needs' }>> {
+  const context = { tenant, defaultScope, on, newId: () => newVertexId(defaultScope), candidates, contents };
+  for (let attempt = 0; attempt < MAX_NEEDS; attempt += 1) {
+    const applied = applyRequest(world, request, context, schemas);
+    if (applied.outcome !== 'needs') return applied;
+    const wanted = nothingWanted();
+    wantIds(wanted, applied.needs.ids);
+    for (const id of applied.needs.adjacency) wanted.adjacency.add(id);
+    for (const key of applied.needs.uniqueKeys) wanted.uniqueKeys.add(key);
+    await loadWanted(connection, tenant, world.tenant(tenant), wanted);
+  }
+  return { outcome: 'failed', ...failed('too-large', 'the request touches too many elements that depend on each other'), operation: 0 };
+}
+
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789';
+
+/**
+ * A vertex id in HIRO 7's form (hiro-graph ids: two parts of 25 characters that begin with `c`): the second half of its scope's id, if that
+ * has one, and a part of its own with 96 random bits behind the time, so that neighbours in time are neighbours in the index.
+ */
+export function newVertexId(scope: string): string {
+  const scopePart = /^c[a-z0-9]{24}_(c[a-z0-9]{24})$/.exec(scope)?.[1] ?? scope.slice(0, 64);
+  return `${scopePart}_${newCuid()}`;
+}
+
+/** 25 characters: `c`, eight of time, sixteen random. */
+export function newCuid(): string {
+  let random = '';
+  while (random.length < 16) {
+    for (const byte of randomBytes(24)) {
+      // Bytes above the largest multiple of 36 would favour some characters.
+      if (byte < 252 && random.length < 16) random += ALPHABET[byte % 36];
+    }
+  }
+  return `c${Date.now().toString(36).padStart(8, '0')}${random}`;
+}

@@ -1,0 +1,65 @@
+/** Blobs as rows of 256 KiB. Content that no element refers to is swept. */
+import { CHUNK_BYTES, type graphReadChunk, type graphWriteChunk } from '@polyedge/contracts/bus/graph';
+import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Sql } from './connect.ts';
+import { readFailure } from './read.ts';
+
+/** How long content may wait for an element that refers to it. */
+const UNREFERENCED = '1 hour';
+
+export class Blobs {
+  readonly #sql: Sql;
+  readonly #maxBytes: number;
+
+  constructor(sql: Sql, maxBytes: number) {
+    this.#sql = sql;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Chunks come in order; writing the same one again is harmless, so that a caller may repeat itself. */
+  async writeChunk(
+    tenant: string,
+    { content, index, data, last, mediaType }: RequestOf<typeof graphWriteChunk>,
+  ): Promise<Outcome<ReplyOf<typeof graphWriteChunk>>> {
+    const bytes = Buffer.from(data, 'base64');
+    if (bytes.length > CHUNK_BYTES || (!last && bytes.length !== CHUNK_BYTES))
+      return failed('invalid', `every chunk but the last has ${CHUNK_BYTES} bytes`);
+    try {
+      return await this.#sql.begin(async (sql): Promise<Outcome<{ size: number }>> => {
+        if (index === 0) {
+          await sql`insert into content (tenant, id, size, chunks, complete, media_type) values (${tenant}, ${content}, 0, 0, false, ${mediaType}) on conflict do nothing`;
+        }
+        const [known] = await sql<{ size: number; chunks: number; complete: boolean }[]>`
+          select size, chunks, complete from content where tenant = ${tenant} and id = ${content} for update`;
+        if (known === undefined || index > known.chunks) return failed('conflict', 'the chunks before it are missing');
+        if (index < known.chunks) return done({ size: known.size });
+        if (known.complete) return failed('conflict', 'the content is complete');
+        const size = known.size + bytes.length;
+        if (size > this.#maxBytes) return failed('too-large', `content has at most ${this.#maxBytes} bytes`);
+        await sql`insert into chunk (tenant, content, index, data) values (${tenant}, ${content}, ${index}, ${bytes})`;
+        await sql`update content set size = ${size}, chunks = ${index + 1}, complete = ${last}, touched_on = now() where tenant = ${tenant} and id = ${content}`;
+        return done({ size });
+      });
+    } catch (error) {
+      return readFailure(error);
+    }
+  }
+
+  async readChunk(tenant: string, { content, index }: RequestOf<typeof graphReadChunk>): Promise<Outcome<ReplyOf<typeof graphReadChunk>>> {
+    try {
+      const [row] = await this.#sql<{ data: Buffer; size: number; chunks: number; media_type: string }[]>`
+        select data, size, chunks, media_type from content c join chunk k on k.tenant = c.tenant and k.content = c.id
+        where c.tenant = ${tenant} and c.id = ${content} and c.complete and k.index = ${index}`;
+      if (row === undefined) return failed('not-found');
+      return done({ data: row.data.toString('base64'), size: row.size, chunks: row.chunks, mediaType: row.media_type });
+    } catch (error) {
+      return readFailure(error);
+    }
+  }
+
+  /** Removes content that no element ever referred to. */
+  async sweep(): Promise<void> {
+    await this.#sql`delete from content where not used and touched_on < now() - ${UNREFERENCED}::interval`;
+  }
+}

@@ -1,0 +1,55 @@
+/** The epoch: the identity of the journal's history. Whoever starts publishing makes sure first that the history is still the same one. */
+import type { Sql } from './connect.ts';
+import { newEpoch } from './migrate.ts';
+
+/** What a copy of the journal outside PostgreSQL ends with. */
+export interface Tip {
+  readonly seq: number;
+  readonly epoch: string;
+  readonly operationId: string;
+  readonly element: string;
+}
+
+/**
+ * Compares the journal with the server it lives on and with what copies of it ended with. Another system identifier or timeline, or a copy
+ * that is ahead or holds another row, means that the journal went back: a new epoch is written before anything is published.
+ * @returns the epoch in force, and whether it is new.
+ */
+export async function settleEpoch(
+  sql: Sql,
+  tips: readonly Tip[],
+): Promise<{ readonly epoch: string; readonly changed: boolean; readonly reason?: string }> {
+  return await sql.begin(async (transaction) => {
+    const [row] = await transaction<
+      { seq: number; epoch: string; identifier: string; timeline: number; identifier_now: string; timeline_now: number }[]
+    >`
+      select seq, epoch, i.system_identifier as identifier, i.timeline,
+             (select system_identifier::text from pg_control_system()) as identifier_now,
+             (select timeline_id::bigint from pg_control_checkpoint()) as timeline_now
+      from sequencer, journal_identity i for update of sequencer`;
+    if (row === undefined) throw new Error('the sequencer has no row');
+    const reason = await whyAnother();
+    if (reason === undefined) return { epoch: row.epoch, changed: false };
+    const epoch = newEpoch();
+    await transaction`update sequencer set epoch = ${epoch}`;
+    await transaction`update journal_identity set system_identifier = ${row.identifier_now}, timeline = ${row.timeline_now}`;
+    await transaction`update publisher set published_seq = least(published_seq, ${row.seq})`;
+    return { epoch, changed: true, reason };
+
+    async function whyAnother(): Promise<string | undefined> {
+      if (row === undefined) return undefined;
+      if (row.identifier !== row.identifier_now) return 'another database cluster holds the journal';
+      if (row.timeline !== row.timeline_now) return 'the database was recovered to another timeline';
+      for (const tip of tips) {
+        if (tip.epoch !== row.epoch) continue;
+        if (tip.seq > row.seq) return 'Redis is ahead of the journal';
+        const [same] = await transaction`
+          select 1 from journal where seq = ${tip.seq} and operation_id = ${tip.operationId} and element = ${tip.element}`;
+        // A row that retention dropped cannot be compared, and cannot have been rewritten either.
+        const [kept] = await transaction`select 1 from journal where seq <= ${tip.seq} limit 1`;
+        if (same === undefined && kept !== undefined) return 'Redis and the journal differ';
+      }
+      return undefined;
+    }
+  });
+}

@@ -1,0 +1,152 @@
+/** Locking and loading what a batch touches, in fixed phases, so that two batches wait for each other in one direction only. */
+import type { Filter } from '@polyedge/query/filter';
+import { compileFilter } from '../core/filter-sql.ts';
+import { isEdgeId, type Plan } from '../core/plan.ts';
+import { Parameters } from '../core/sql-parameters.ts';
+import { joinKey, splitKey } from '../core/unique.ts';
+import type { TenantRows } from '../core/world.ts';
+import type { Connection } from './connect.ts';
+import { ELEMENT_COLUMNS, type ElementRow, toElement } from './rows.ts';
+
+/** What one tenant's requests of a batch need together. */
+export interface Wanted {
+  readonly vertices: Set<string>;
+  readonly shared: Set<string>;
+  readonly edges: Set<string>;
+  readonly adjacency: Set<string>;
+  readonly uniqueKeys: Set<string>;
+  readonly contents: Set<string>;
+}
+
+export const nothingWanted = (): Wanted => ({
+  vertices: new Set(),
+  shared: new Set(),
+  edges: new Set(),
+  adjacency: new Set(),
+  uniqueKeys: new Set(),
+  contents: new Set(),
+});
+
+export function want(wanted: Wanted, plan: Omit<Plan, 'criteria'>): void {
+  for (const name of ['vertices', 'shared', 'edges', 'adjacency', 'uniqueKeys', 'contents'] as const) {
+    for (const value of plan[name]) wanted[name].add(value);
+  }
+}
+
+/** Adds ids of vertices and edges alike. */
+export function wantIds(wanted: Wanted, ids: readonly string[]): void {
+  for (const id of ids) (isEdgeId(id) ? wanted.edges : wanted.vertices).add(id);
+}
+
+interface StoredRow extends ElementRow {
+  readonly unique_names: string[];
+}
+
+const COLUMNS = `${ELEMENT_COLUMNS.split(', ')
+  .map((column) => `e.${column}`)
+  .join(', ')}, array_to_json(e.unique_names) as unique_names`;
+
+/** Ids of the living elements that a filter selects, at most `limit`; neither locked nor certain to match still when they are. */
+export async function findIds(connection: Connection, tenant: string, filter: Filter, limit: number): Promise<string[]> {
+  const parameters = new Parameters();
+  const text = `select id from element where tenant = ${parameters.text(tenant)} and not deleted and scope <> 'system'
+    and (${compileFilter(filter, parameters)}) order by id limit ${parameters.integer(limit)}`;
+  const rows = await connection.unsafe<{ id: string }[]>(text, [...parameters.values]);
+  return rows.map(({ id }) => id);
+}
+
+/**
+ * Locks and loads everything wanted into `rows`. The statements are issued without waiting for each other, so they cost one round trip; each
+ * sees what was committed before its own locks were granted.
+ */
+export async function loadWanted(connection: Connection, tenant: string, rows: TenantRows, wanted: Wanted): Promise<Set<string>> {
+  const { vertices, shared, edges, adjacency, uniqueKeys, contents } = wanted;
+  const ids = [...new Set([...vertices, ...shared])].filter((id) => !rows.rows.has(id));
+  const needsShare = ids.some((id) => !vertices.has(id));
+  const work: Promise<unknown>[] = [];
+  const json = (values: Iterable<unknown>): string => JSON.stringify([...values]);
+
+  if (needsShare) {
+    work.push(
+      connection`select lock_elements(array_agg(${tenant}::text), array_agg(w.id), array_agg(w.write))
+        from json_to_recordset(${JSON.stringify(ids.map((id) => ({ id, write: vertices.has(id) })))}::text::json) as w(id text, write boolean)`.execute(),
+    );
+  }
+  if (ids.length > 0) {
+    work.push(
+      connection
+        .unsafe<StoredRow[]>(
+          `select ${COLUMNS} from json_array_elements_text($2::text::json) as w(id) join element e on e.tenant = $1 and e.id = w.id collate "C" order by e.id${needsShare ? '' : ' for update of e'}`,
+          [tenant, json(ids)],
+          { prepare: true },
+        )
+        .then((found) => {
+          loadRows(rows, found);
+          for (const id of ids) rows.load(id, undefined);
+        }),
+    );
+  }
+  const edgeIds = [...edges].filter((id) => !rows.rows.has(id));
+  const cascading = [...adjacency].filter((id) => !rows.adjacency.has(id));
+  if (edgeIds.length > 0 || cascading.length > 0) {
+    work.push(
+      connection
+        .unsafe<StoredRow[]>(
+          `select ${COLUMNS} from element e where e.tenant = $1 and e.id in (
+             select value collate "C" from json_array_elements_text($2::text::json)
+             union select o.id from element o where o.tenant = $1 and o.kind = 'edge' and not o.deleted
+               and o.out_id in (select value collate "C" from json_array_elements_text($3::text::json))
+             union select i.id from element i where i.tenant = $1 and i.kind = 'edge' and not i.deleted
+               and i.in_id in (select value collate "C" from json_array_elements_text($3::text::json)))
+           order by e.id for update of e`,
+          [tenant, json(edgeIds), json(cascading)],
+          { prepare: true },
+        )
+        .then((found) => {
+          loadRows(rows, found);
+          for (const id of edgeIds) rows.load(id, undefined);
+          const byVertex = new Map<string, string[]>(cascading.map((id) => [id, []]));
+          for (const { id, out_id, in_id, deleted } of found) {
+            if (deleted) continue;
+            byVertex.get(out_id ?? '')?.push(id);
+            if (in_id !== out_id) byVertex.get(in_id ?? '')?.push(id);
+          }
+          for (const [vertex, list] of byVertex) rows.loadAdjacency(vertex, list);
+        }),
+    );
+  }
+  const keys = [...uniqueKeys].filter((key) => !rows.owners.has(key));
+  if (keys.length > 0) {
+    work.push(
+      connection<{ name: string; value: string; element: string }[]>`
+        select k.name, k.value, k.element from json_to_recordset(${JSON.stringify(keys.map(splitKey))}::text::json) as w(name text collate "C", value text collate "C")
+        join unique_key k on k.tenant = ${tenant} and k.name = w.name and k.value = w.value`.then((found) => {
+        for (const { name, value, element } of found) rows.loadOwner(joinKey({ name, value }), element);
+        for (const key of keys) rows.loadOwner(key, undefined);
+      }),
+    );
+  }
+  const complete = new Set<string>();
+  if (contents.size > 0) {
+    work.push(
+      connection<{ id: string }[]>`
+        update content set touched_on = now() where tenant = ${tenant} and complete
+          and id in (select value collate "C" from json_array_elements_text(${json(contents)}::text::json)) returning id`.then((found) => {
+        for (const { id } of found) complete.add(id);
+      }),
+    );
+  }
+  await settleAll(work);
+  return complete;
+}
+
+function loadRows(rows: TenantRows, found: readonly StoredRow[]): void {
+  for (const row of found) rows.load(row.id, { element: toElement(row), uniqueNames: row.unique_names });
+}
+
+/** Waits for all and then fails with the first failure, so that no statement of a batch is still under way when it is rolled back. */
+export async function settleAll(work: readonly Promise<unknown>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) {
+    if (result.status === 'rejected') throw result.reason;
+  }
+}

@@ -1,0 +1,41 @@
+/** Brings the database to this version: numbered SQL files, each once, one process at a time. */
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import type { Sql } from './connect.ts';
+import { LOCK } from './locks.ts';
+
+const FOLDER = new URL('./migrations/', import.meta.url);
+
+/** A new name for a history of the journal. */
+export const newEpoch = (): string => randomBytes(9).toString('base64url');
+
+/**
+ * Applies what is missing, in one transaction under a lock that every starting replica takes, and makes the first epoch.
+ * @param partitions of the hot journal; counts only on an empty database.
+ * @returns the numbers of the migrations applied now.
+ */
+export async function migrate(sql: Sql, partitions: number): Promise<readonly number[]> {
+  const files = (await readdir(FOLDER)).filter((name) => /^\d{4}_.+\.sql$/.test(name)).sort();
+  return await sql.begin(async (transaction) => {
+    await transaction`select pg_advisory_xact_lock(${LOCK.migration})`;
+    await transaction`create table if not exists migration (number integer primary key, name text not null, applied_on timestamptz not null default now())`;
+    const applied = new Set((await transaction<{ number: number }[]>`select number from migration`).map(({ number }) => number));
+    const now: number[] = [];
+    for (const name of files) {
+      const number = Number(name.slice(0, 4));
+      if (applied.has(number)) continue;
+      await transaction.unsafe(await readFile(new URL(name, FOLDER), 'utf8'));
+      await transaction`insert into migration (number, name) values (${number}, ${name})`;
+      now.push(number);
+    }
+    await transaction`insert into sequencer (seq, epoch) values (0, ${newEpoch()}) on conflict do nothing`;
+    const [identity] = await transaction<{ system_identifier: string; timeline: number }[]>`
+      select (select system_identifier::text from pg_control_system()) as system_identifier,
+             (select timeline_id::bigint from pg_control_checkpoint()) as timeline`;
+    if (identity === undefined) throw new Error('PostgreSQL did not tell its system identifier');
+    await transaction`
+      insert into journal_identity (system_identifier, timeline, partitions)
+      values (${identity.system_identifier}, ${identity.timeline}, ${partitions}) on conflict do nothing`;
+    return now;
+  });
+}

@@ -1,0 +1,187 @@
+/** Reads of elements. Each answer comes from one state of the graph and says which: the one after `seq`. */
+import type { graphGet, graphHistory, graphQuery } from '@polyedge/contracts/bus/graph';
+import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
+import type { Element } from '@polyedge/contracts/element';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { EVERYTHING, type Filter } from '@polyedge/query/filter';
+import type { JsonObject } from '@polyedge/query/json';
+import { compile } from '@polyedge/query/predicate';
+import { cursorOf, parseQuery, type Query } from '@polyedge/query/query';
+import { parseFilter } from '@polyedge/query/validate';
+import { compileQuery, ELEMENT_COLUMNS } from '../core/query-sql.ts';
+import { Parameters } from '../core/sql-parameters.ts';
+import { type Sql, sqlState } from './connect.ts';
+import { type ElementRow, JOURNAL_COLUMNS, type JournalRow, toChange, toElement } from './rows.ts';
+
+/** Bytes of JSON in one answer: what is longer has to be asked for in pages. */
+const MAX_REPLY_BYTES = 32 * 1024 * 1024;
+const DEFAULT_LIMIT = 1000;
+/** How long a read waits for a commit that it must reflect. */
+const AT_LEAST_MS = 2000;
+
+/** Never visible to a data query. */
+const DATA: Filter = { not: { test: 'equal', path: ['scope'], value: 'system' } };
+const LIVING: Filter = { test: 'equal', path: ['deleted'], value: false };
+
+interface Stated {
+  readonly at_seq: number;
+  readonly at_epoch: string;
+}
+
+export class Reader {
+  readonly #sql: Sql;
+
+  /** @param sql connections with the session settings of readers. */
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  async get(tenant: string, request: RequestOf<typeof graphGet>): Promise<Outcome<ReplyOf<typeof graphGet>>> {
+    const visible = filterOf(request.visible);
+    if (!visible.ok) return visible;
+    const text = `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (select ${ELEMENT_COLUMNS}, tenant from element
+      where tenant = $1 and id in (select value collate "C" from json_array_elements_text($2::text::json)) and scope <> 'system') e on true`;
+    const rows = await this.#read<ElementRow>(text, [tenant, JSON.stringify([...new Set(request.ids)])], request.atLeast);
+    if (!rows.ok) return rows;
+    const shows = compile(visible.value);
+    const byId = new Map(rows.value.rows.map((row) => [row.id, toElement(row)]));
+    const elements = request.ids.map((id) => {
+      const element = byId.get(id);
+      return element !== undefined && (request.includeDeleted === true || !element.deleted) && shows(element) ? element : null;
+    });
+    return done({ epoch: rows.value.epoch, seq: rows.value.seq, elements });
+  }
+
+  async query(tenant: string, request: RequestOf<typeof graphQuery>): Promise<Outcome<ReplyOf<typeof graphQuery>>> {
+    const limit = request.limit ?? DEFAULT_LIMIT;
+    const parsed = parseQuery({
+      filter: request.filter,
+      limit: limit + 1,
+      ...(request.sort === undefined ? {} : { sort: request.sort }),
+      ...(request.offset === undefined ? {} : { skip: request.offset }),
+      ...(request.cursor === undefined ? {} : { cursor: request.cursor }),
+    });
+    if (!parsed.ok) return failed('invalid', parsed.problem);
+    const filter: Filter = { all: request.includeDeleted === true ? [parsed.value.filter, DATA] : [parsed.value.filter, DATA, LIVING] };
+    const query: Query = { ...parsed.value, filter };
+    const reply: { -readonly [Key in keyof ReplyOf<typeof graphQuery>]: ReplyOf<typeof graphQuery>[Key] } = {
+      epoch: '',
+      seq: 0,
+      elements: [],
+    };
+    if (request.count === true) {
+      const { text, values } = compileQuery(tenant, { ...query, count: true });
+      const counted = await this.#read<{ count: string; id: string }>(
+        `select s.seq as at_seq, s.epoch as at_epoch, '' as id, c.count from sequencer s, (${text}) c`,
+        values,
+        request.atLeast,
+      );
+      if (!counted.ok) return counted;
+      reply.epoch = counted.value.epoch;
+      reply.seq = counted.value.seq;
+      reply.count = Number(counted.value.rows[0]?.count ?? 0);
+      if (limit === 0) return done(reply);
+    }
+    const { text, values } = compileQuery(tenant, query);
+    // The outer join keeps the sequencer's row when nothing matches; ordinality keeps the order through it.
+    const rows = await this.#read<ElementRow>(
+      `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (select q.*, row_number() over () as place from (${text}) q) e on true order by e.place`,
+      values,
+      request.atLeast,
+    );
+    if (!rows.ok) return rows;
+    const elements = rows.value.rows.map((row) => toElement({ ...row, tenant }));
+    const page = elements.slice(0, limit);
+    const last = page.at(-1);
+    reply.epoch = rows.value.epoch;
+    reply.seq = rows.value.seq;
+    reply.elements = request.fields === undefined ? page : page.map((element) => project(element, request.fields ?? []));
+    if (elements.length > limit && last !== undefined) reply.cursor = cursorOf(last, query.sort);
+    return done(reply);
+  }
+
+  async history(tenant: string, request: RequestOf<typeof graphHistory>): Promise<Outcome<ReplyOf<typeof graphHistory>>> {
+    const visible = filterOf(request.visible);
+    if (!visible.ok) return visible;
+    const parameters = new Parameters();
+    const where = [`tenant = ${parameters.text(tenant)}`, `scope <> 'system'`];
+    if (request.elements !== undefined) where.push(`element = ${parameters.texts(request.elements)}`);
+    if (request.type !== undefined) where.push(`type = ${parameters.text(request.type)}`);
+    if (request.from !== undefined) where.push(`modified_on >= ${parameters.integer(request.from)}`);
+    if (request.to !== undefined) where.push(`modified_on <= ${parameters.integer(request.to)}`);
+    if (request.version !== undefined) where.push(`version = ${parameters.integer(request.version)}`);
+    if (request.afterSeq !== undefined) where.push(`seq > ${parameters.integer(request.afterSeq)}`);
+    if (request.beforeSeq !== undefined) where.push(`seq < ${parameters.integer(request.beforeSeq)}`);
+    const limit = request.limit ?? DEFAULT_LIMIT;
+    const order = request.order === 'asc' ? 'asc' : 'desc';
+    const shows = compile(visible.value);
+    // Who may not see an element may not see its past either; the filter looks at each state by itself.
+    const text = `select s.seq as at_seq, s.epoch as at_epoch, j.* from sequencer s left join (select ${JOURNAL_COLUMNS}, element as id from journal where ${where.join(' and ')}
+      order by seq ${order} limit ${parameters.integer(limit + 1)} offset ${parameters.integer(request.offset ?? 0)}) j on true order by j.seq ${order}`;
+    const rows = await this.#read<JournalRow & { id: string }>(text, parameters.values, undefined);
+    if (!rows.ok) return rows;
+    const changes = rows.value.rows
+      .slice(0, limit)
+      .map(toChange)
+      .filter(({ state }) => shows(state));
+    return done({ epoch: rows.value.epoch, seq: rows.value.seq, changes, more: rows.value.rows.length > limit });
+  }
+
+  /** Runs a statement whose every row says where the sequencer stood, again until that is late enough. */
+  async #read<Row extends { readonly id: string }>(
+    text: string,
+    values: readonly string[],
+    atLeast: number | undefined,
+  ): Promise<Outcome<{ readonly seq: number; readonly epoch: string; readonly rows: Row[] }>> {
+    const deadline = Date.now() + AT_LEAST_MS;
+    try {
+      for (;;) {
+        const rows = await this.#sql.unsafe<(Row & Stated)[]>(text, [...values]);
+        const [first] = rows;
+        if (first === undefined) return failed('internal');
+        if (atLeast === undefined || first.at_seq >= atLeast) {
+          const found = rows.filter(({ id }) => id !== null);
+          if (sizeOf(found) > MAX_REPLY_BYTES) return failed('too-large', 'ask for fewer elements at a time');
+          return done({ seq: first.at_seq, epoch: first.at_epoch, rows: found });
+        }
+        if (Date.now() > deadline) return failed('unavailable', 'the position asked for was not reached in time');
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    } catch (error) {
+      return readFailure(error);
+    }
+  }
+}
+
+/** A read that failed, for its caller: too slow, refused for a value, or no database. */
+export function readFailure(error: unknown): Outcome<never> {
+  const state = sqlState(error);
+  if (state === '57014') return failed('too-large', 'the query takes too long');
+  if (state?.startsWith('22') === true || state?.startsWith('54') === true)
+    return failed('invalid', 'the database refused a value of the query');
+  if (state === undefined || state.startsWith('08') || state.startsWith('57') || state.startsWith('53'))
+    return failed('unavailable', 'the database cannot be reached');
+  throw error;
+}
+
+function filterOf(filter: Filter | undefined): Outcome<Filter> {
+  if (filter === undefined) return done(EVERYTHING);
+  const parsed = parseFilter(filter);
+  return parsed.ok ? done(parsed.value) : failed('invalid', parsed.problem);
+}
+
+/** Roughly the bytes of rows: the attributes are what grows. */
+function sizeOf(rows: readonly object[]): number {
+  // So few elements are under the limit whatever their size.
+  if (rows.length <= 15) return 0;
+  let bytes = 0;
+  for (const row of rows) bytes += 500 + ('attributes' in row ? JSON.stringify(row.attributes).length : 0);
+  return bytes;
+}
+
+function project(element: Element, fields: readonly string[]): Element {
+  const attributes: JsonObject = Object.fromEntries(
+    fields.flatMap((name) => (Object.hasOwn(element.attributes, name) ? [[name, element.attributes[name] ?? null]] : [])),
+  );
+  return { ...element, attributes };
+}

@@ -1,0 +1,49 @@
+/** Values of time series. */
+import type { graphValues } from '@polyedge/contracts/bus/graph';
+import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
+import { done, type Outcome } from '@polyedge/contracts/errors';
+import type { Json } from '@polyedge/query/json';
+import type { Sql } from './connect.ts';
+import { readFailure } from './read.ts';
+
+const DEFAULT_LIMIT = 10_000;
+
+export class Series {
+  readonly #sql: Sql;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  /** Expired values are not returned, whether they were swept already or not. */
+  async values(tenant: string, request: RequestOf<typeof graphValues>): Promise<Outcome<ReplyOf<typeof graphValues>>> {
+    const sql = this.#sql;
+    const { from, to, at, order = 'asc', aggregate = 'none', limit = DEFAULT_LIMIT, offset = 0 } = request;
+    const where = sql`tenant = ${tenant}
+      and element in (select value collate "C" from json_array_elements_text(${JSON.stringify(request.ids)}::text::json))
+      and (expires_on is null or expires_on > ${Date.now()})
+      ${at === undefined ? sql`and current` : sql`and at = ${at}`}
+      ${from === undefined ? sql`` : sql`and at >= ${from}`} ${to === undefined ? sql`` : sql`and at <= ${to}`}`;
+    try {
+      if (aggregate !== 'none') {
+        // Only numbers (and texts that are numbers, as HIRO clients write them) take part.
+        const [row] = await sql<{ value: number | null; at: number | null }[]>`
+          select ${sql.unsafe(aggregate)}((value #>> '{}')::float8) as value, max(at) as at from series_value
+          where ${where} and value #>> '{}' ~ '^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]{1,3})?$'`;
+        return done({ values: row?.value == null || row.at == null ? [] : [{ at: row.at, value: row.value }], more: false });
+      }
+      const newestFirst = at !== undefined || order === 'desc';
+      const rows = await sql<{ at: number; value: Json }[]>`
+        select at, value from series_value where ${where} order by ${newestFirst ? sql`at desc, written desc` : sql`at, written`}
+        limit ${limit + 1} offset ${offset}`;
+      return done({ values: rows.slice(0, limit).map(({ at: time, value }) => ({ at: time, value })), more: rows.length > limit });
+    } catch (error) {
+      return readFailure(error);
+    }
+  }
+
+  /** Removes values whose time is over, a bounded number at a time. */
+  async sweep(): Promise<void> {
+    await this.#sql`delete from series_value where ctid in (select ctid from series_value where expires_on < ${Date.now()} limit 10000)`;
+  }
+}

@@ -1,0 +1,186 @@
+/** Writing what a batch made, in statements that leave together with its COMMIT. */
+
+import { operationTime } from '@polyedge/contracts/operation-id';
+import { CONTENT_ATTRIBUTE } from '../core/content.ts';
+import type { PendingChange, PendingValues } from '../core/pending.ts';
+import { splitKey } from '../core/unique.ts';
+import type { World } from '../core/world.ts';
+import type { Connection } from './connect.ts';
+import { dayOf } from './partitions.ts';
+
+/** A successful request to be remembered for repeats. */
+export interface Remembered {
+  readonly operationId: string;
+  readonly hash: Buffer;
+  /** JSON of the reply, with pending seqs in place of states. */
+  readonly reply: string;
+}
+
+/** Everything one batch writes. */
+export interface Written {
+  readonly world: World;
+  /** In order; the n-th has the pending seq −n. `first` and `last` are pending seqs of its request. */
+  readonly changes: readonly { readonly change: PendingChange; readonly first: number; readonly last: number }[];
+  readonly values: readonly { readonly tenant: string; readonly values: PendingValues }[];
+  readonly remembered: readonly Remembered[];
+}
+
+const CHANGES = `
+  n bigint, final boolean, stored boolean, slot smallint, tenant text, element text, kind text, type text, scope text, xid text, attributes json,
+  version bigint, created_on bigint, created_by text, created_app text, modified_on bigint, modified_by text, modified_app text, deleted boolean,
+  out_id text, in_id text, out_type text, in_type text, unique_names text[], content text, owners text[], action text, undo json, seq_before bigint,
+  protocol text, way text, operation text, operation_id text, first bigint, last bigint`;
+
+// Takes the sequencer (so everything before is done and seq follows commit order), then writes states, journal and operations.
+const WRITE = `
+  with c as materialized (select * from json_to_recordset($1::text::json) as c(${CHANGES})),
+  s as materialized (update sequencer set seq = seq + $2::bigint returning seq - $2::bigint as base, epoch),
+  inserted as (
+    insert into element (tenant, id, kind, type, scope, xid, attributes, version, seq, created_on, created_by, created_app, modified_on, modified_by,
+      modified_app, deleted, out_id, in_id, out_type, in_type, unique_names, content)
+    select tenant, element, kind, type, scope, xid, attributes::jsonb, version, s.base + n, created_on, created_by, created_app, modified_on,
+      modified_by, modified_app, deleted, out_id, in_id, out_type, in_type, unique_names, content
+    from c, s where final and not stored),
+  updated as (
+    update element e set type = c.type, scope = c.scope, xid = c.xid, attributes = c.attributes::jsonb, version = c.version, seq = s.base + c.n,
+      created_on = c.created_on, created_by = c.created_by, created_app = c.created_app, modified_on = c.modified_on, modified_by = c.modified_by,
+      modified_app = c.modified_app, deleted = c.deleted, unique_names = c.unique_names,
+      content = c.content
+    from c, s where c.final and c.stored and e.tenant = c.tenant and e.id = c.element collate "C"),
+  journaled as (
+    insert into journal (seq, epoch, slot, tenant, element, kind, type, scope, xid, attributes, version, created_on, created_by, created_app,
+      modified_on, modified_by, modified_app, deleted, out_id, in_id, out_type, in_type, owners, action, undo, seq_before, protocol, way, operation,
+      operation_id, first_seq, last_seq)
+    select s.base + n, s.epoch, slot, tenant, element, kind, type, scope, xid, attributes, version, created_on, created_by, created_app, modified_on,
+      modified_by, modified_app, deleted, out_id, in_id, out_type, in_type, owners, action, undo,
+      case when seq_before < 0 then s.base - seq_before else seq_before end, protocol, way, operation, operation_id, s.base - first, s.base - last
+    from c, s),
+  used as (update content t set used = true from c where c.content is not null and t.tenant = c.tenant and t.id = c.content collate "C" and not t.used),
+  remembered as (
+    insert into operation (day, id, hash, base, reply)
+    select day, id, decode(hash, 'base64'), s.base, reply from s, json_to_recordset($3::text::json) as o(day integer, id text, hash text, reply json))
+  select base, epoch from s`;
+
+/** The sequencer before a batch, and the epoch it belongs to. */
+export interface Committed {
+  readonly base: number;
+  readonly epoch: string;
+}
+
+/**
+ * Issues the last statements of a batch and its COMMIT without waiting in between: the sequencer's lock is never held across a round trip.
+ * @returns the sequencer before the batch, and the epoch. Fails when anything failed; then nothing was written.
+ */
+export async function writeAndCommit(connection: Connection, written: Written): Promise<Committed> {
+  const work: Promise<unknown>[] = [];
+  for (const [tenant, rows] of written.world.tenants()) {
+    const { freed, claimed } = rows.keyChanges();
+    if (freed.length > 0) {
+      work.push(
+        connection`delete from unique_key k using json_to_recordset(${JSON.stringify(freed.map(splitKey))}::text::json) as f(name text collate "C", value text collate "C")
+          where k.tenant = ${tenant} and k.name = f.name and k.value = f.value`.execute(),
+      );
+    }
+    if (claimed.length > 0) {
+      const keys = claimed.map(({ key, id }) => ({ ...splitKey(key), element: id }));
+      work.push(
+        connection`insert into unique_key (tenant, name, value, element)
+          select ${tenant}::text, name, value, element from json_to_recordset(${JSON.stringify(keys)}::text::json) as k(name text, value text, element text)`.execute(),
+      );
+    }
+  }
+  for (const { tenant, values } of written.values) work.push(...writeValues(connection, tenant, values));
+  // A batch in which every request failed leaves no trace, and so need not take the sequencer.
+  const write =
+    written.changes.length === 0 && written.remembered.length === 0
+      ? connection.unsafe<Committed[]>('select seq as base, epoch from sequencer', [], { prepare: true })
+      : connection.unsafe<Committed[]>(WRITE, [changesJson(written), String(written.changes.length), rememberedJson(written.remembered)], {
+          prepare: true,
+        });
+  const commit = connection.unsafe('commit', [], { prepare: true });
+  work.push(write.execute(), commit.execute());
+  const results = await Promise.allSettled(work);
+  for (const result of results) {
+    if (result.status === 'rejected') throw result.reason;
+  }
+  // A COMMIT of a transaction that failed before is answered ROLLBACK, without an error.
+  const { command } = await commit;
+  if (command !== 'COMMIT') throw new Error(`COMMIT was answered ${command}`);
+  const [row] = await write;
+  if (row === undefined) throw new Error('the sequencer has no row');
+  return row;
+}
+
+function writeValues(connection: Connection, tenant: string, { id, values }: PendingValues): Promise<unknown>[] {
+  const rows = JSON.stringify(
+    values.map(({ at, value, ttlMs }) => ({ at, value, expires_on: ttlMs === undefined ? null : Date.now() + ttlMs })),
+  );
+  return [
+    connection`update series_value v set current = false from json_to_recordset(${rows}::text::json) as w(at bigint)
+      where v.tenant = ${tenant} and v.element = ${id} and v.at = w.at and v.current`.execute(),
+    connection`insert into series_value (tenant, element, at, value, expires_on, current)
+      select ${tenant}::text, ${id}::text, at, value, expires_on, ordinal = max(ordinal) over (partition by at)
+      from rows from (json_to_recordset(${rows}::text::json) as (at bigint, value json, expires_on bigint)) with ordinality as w(at, value, expires_on, ordinal)
+      order by ordinal`.execute(),
+  ];
+}
+
+function changesJson({ world, changes }: Written): string {
+  // Pending seqs are unique in the batch: the change whose state is an element's last one writes its row.
+  const finals = new Map<number, boolean>();
+  for (const [, rows] of world.tenants()) {
+    for (const { row, stored } of rows.finalRows()) finals.set(row.element.seq, stored);
+  }
+  const rows = changes.map(({ change, first, last }, index) => {
+    const { state, undo } = change;
+    const stored = finals.get(state.seq);
+    const { seq: seqBefore, ...undone } = undo;
+    const rest = JSON.stringify({
+      n: index + 1,
+      final: stored !== undefined,
+      stored: stored ?? false,
+      slot: change.slot,
+      tenant: change.tenant,
+      element: change.id,
+      kind: change.kind,
+      type: change.type,
+      scope: change.scope,
+      xid: state.xid,
+      version: change.version,
+      created_on: state.created.on,
+      created_by: state.created.by,
+      created_app: state.created.app,
+      modified_on: state.modified.on,
+      modified_by: state.modified.by,
+      modified_app: state.modified.app,
+      deleted: state.deleted,
+      out_id: state.out,
+      in_id: state.in,
+      out_type: state.outType,
+      in_type: state.inType,
+      unique_names: change.uniqueNames,
+      content: state.attributes[CONTENT_ATTRIBUTE],
+      owners: change.owners,
+      action: change.action,
+      undo: undone,
+      seq_before: seqBefore,
+      protocol: change.origin.protocol,
+      way: change.origin.way,
+      operation: change.origin.operation,
+      operation_id: change.operationId,
+      first,
+      last,
+    });
+    // The attributes are JSON text already; putting them in as they are saves making them again.
+    return `${rest.slice(0, -1)},"attributes":${change.attributesJson}}`;
+  });
+  return `[${rows.join(',')}]`;
+}
+
+function rememberedJson(remembered: readonly Remembered[]): string {
+  const rows = remembered.map(({ operationId, hash, reply }) => {
+    const rest = JSON.stringify({ day: dayOf(operationTime(operationId)), id: operationId, hash: hash.toString('base64') });
+    return `${rest.slice(0, -1)},"reply":${reply}}`;
+  });
+  return `[${rows.join(',')}]`;
+}
