@@ -91,7 +91,7 @@ export async function startServer(preferred: number | undefined, define: (port: 
       return server;
     } catch (error) {
       const again = error instanceof PortTaken;
-      await (again ? server.stop() : server[Symbol.asyncDispose]());
+      await (again ? server.abandon() : server[Symbol.asyncDispose]());
       if (!again) throw error;
     }
   }
@@ -110,7 +110,13 @@ class ServerProcess implements RunningServer {
 
   constructor(definition: ServerDefinition) {
     this.#definition = definition;
+    if (definition.temporary) process.once('exit', this.#removeUnwatched);
   }
+
+  /** The folder of a server that was killed and not disposed of: no watchdog is left to remove it. */
+  readonly #removeUnwatched = (): void => {
+    if (this.#child === undefined) rmSync(this.dir, { recursive: true, force: true });
+  };
 
   get url(): string {
     return this.#definition.url;
@@ -162,6 +168,12 @@ class ServerProcess implements RunningServer {
     await this.#gone();
   }
 
+  /** Ends it for good, its folder stays for a successor. */
+  async abandon(): Promise<void> {
+    process.removeListener('exit', this.#removeUnwatched);
+    await this.stop();
+  }
+
   async kill(): Promise<void> {
     if (this.#child === undefined) return;
     const family = this.#family();
@@ -198,6 +210,7 @@ class ServerProcess implements RunningServer {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     await this.stop();
+    process.removeListener('exit', this.#removeUnwatched);
     if (this.#definition.temporary) await rm(this.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   }
 
