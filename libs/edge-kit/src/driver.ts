@@ -5,8 +5,9 @@ import type { Principal } from '@polyedge/contracts/principal';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { type Log, silentLog } from '@polyedge/service-kit/log';
 import type { Opening, Protocol } from '@polyedge/session/session';
-import { Connection, type Environment, type SlowClientRule } from './connection.ts';
+import { Connection } from './connection.ts';
 import { type DriverCounts, newDriverCounts } from './counts.ts';
+import type { Environment, SlowClientRule } from './environment.ts';
 import { type HeardChannel, Hearing } from './hearing.ts';
 import { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
@@ -81,10 +82,6 @@ export class Driver<Raw, In, Out, P extends Packet> {
       log,
       counts: this.counts,
       verify: (credential) => options.verify(credential),
-      ended: (connection) => {
-        this.#connections.delete(connection);
-        if (this.#connections.size === 0) this.#whenEmpty?.();
-      },
     };
   }
 
@@ -92,7 +89,10 @@ export class Driver<Raw, In, Out, P extends Packet> {
   open(wire: Wire<P>, opening: Pick<Opening, 'credential' | 'path' | 'query' | 'address'>): WireHandler<Raw> {
     this.#opened += 1;
     this.counts.opened += 1;
-    const connection = new Connection(this.#env, wire, opening, this.#opened);
+    const connection: Connection<Raw, In, Out, P> = new Connection(this.#env, wire, opening, this.#opened, () => {
+      this.#connections.delete(connection);
+      if (this.#connections.size === 0) this.#whenEmpty?.();
+    });
     this.#connections.add(connection);
     if (!this.#sweepTimer.pending) this.#env.wheel.set(this.#sweepTimer, this.limits.sweepMs);
     if (this.#draining) connection.drain();

@@ -1,0 +1,34 @@
+/** What all connections of one edge share. */
+import type { Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { Bus } from '@polyedge/service-kit/bus';
+import type { Log } from '@polyedge/service-kit/log';
+import type { Protocol } from '@polyedge/session/session';
+import type { DriverCounts } from './counts.ts';
+import type { Hearing } from './hearing.ts';
+import type { Lane } from './lane.ts';
+import type { Limits } from './limits.ts';
+import type { Flusher } from './outbox.ts';
+import type { Feed } from './watch.ts';
+import type { Wheel } from './wheel.ts';
+import type { Framing, Packet } from './wire.ts';
+
+export interface Environment<Raw, In, Out, P extends Packet> {
+  readonly protocol: Protocol<Raw, In, Out>;
+  readonly framing: Framing<Raw, P>;
+  readonly bus: Bus;
+  readonly feed: Feed;
+  readonly lane: Lane<P>;
+  readonly hearing: Hearing;
+  readonly wheel: Wheel;
+  readonly flusher: Flusher;
+  readonly limits: Limits;
+  readonly requestTimeoutMs: number;
+  readonly slowClient: SlowClientRule;
+  readonly log: Log;
+  readonly counts: DriverCounts;
+  verify(credential: string): Outcome<Principal> | Promise<Outcome<Principal>>;
+}
+
+/** What a client that does not read fast enough gets: a close frame, or the end of TCP without one. */
+export type SlowClientRule = { readonly do: 'close'; readonly code: number; readonly reason: string } | { readonly do: 'drop' };

@@ -1,0 +1,116 @@
+/** What one connection watches and hears, by the ids its session gave. */
+import type { Interest } from '@polyedge/contracts/interest';
+import type { Effect, Input, View } from '@polyedge/session/session';
+import type { Environment } from './environment.ts';
+import type { Sink } from './lane.ts';
+import type { OwnOrder } from './own-order.ts';
+import type { Packet } from './wire.ts';
+
+interface Held {
+  /** Whose changes it brings; undefined for plain messages. */
+  readonly tenant: string | undefined;
+  readonly onLane: boolean;
+  open: boolean;
+  close(): void;
+}
+
+export interface SubscriptionsOptions<Raw, In, Out, P extends Packet> {
+  readonly env: Environment<Raw, In, Out, P>;
+  readonly sink: Sink<P>;
+  step(input: Input<In>): void;
+  /** The order of own changes, once the session has written anything. */
+  own(): OwnOrder | undefined;
+  /** A subscription of the lane has ended: frames of it that are queued must go. */
+  leftLane(): void;
+}
+
+export class Subscriptions<Raw, In, Out, P extends Packet> {
+  readonly #options: SubscriptionsOptions<Raw, In, Out, P>;
+  readonly #held = new Map<string, Held>();
+
+  constructor(options: SubscriptionsOptions<Raw, In, Out, P>) {
+    this.#options = options;
+  }
+
+  /** Watches an interest; an id that is in use is ended first. */
+  subscribe({ id, to, view }: Extract<Effect<Out>, { do: 'subscribe' }>): void {
+    if (!this.#mayHold(id)) return;
+    if (view === undefined) this.#watch(id, to);
+    else this.#join(id, to, view);
+  }
+
+  listen(id: string, subject: string): void {
+    if (!this.#mayHold(id)) return;
+    const { env, step } = this.#options;
+    const subscription = env.hearing.listen(subject, (body) => step({ kind: 'message', id, body }));
+    this.#held.set(id, { tenant: undefined, onLane: false, open: true, close: () => subscription.unsubscribe() });
+  }
+
+  unsubscribe(id: string): void {
+    const held = this.#held.get(id);
+    if (held === undefined) return;
+    this.#held.delete(id);
+    held.open = false;
+    held.close();
+    if (held.onLane) this.#options.leftLane();
+  }
+
+  /** Whether any of them could bring changes of this tenant. Which exactly is not worth finding out: heads come at once. */
+  watches(tenant: string): boolean {
+    for (const held of this.#held.values()) if (held.tenant === tenant) return true;
+    return false;
+  }
+
+  end(): void {
+    for (const held of this.#held.values()) {
+      held.open = false;
+      held.close();
+    }
+    this.#held.clear();
+  }
+
+  #watch(id: string, to: Interest): void {
+    const { env, step, own } = this.#options;
+    const offer = (operation: string | undefined, input: Input<In>, open: () => boolean): void => {
+      const run = (): void => {
+        if (open()) step(input);
+      };
+      const order = own();
+      if (order === undefined) run();
+      else order.offer(operation, run);
+    };
+    const isOpen = (): boolean => held.open;
+    const watch = env.feed.watch(to, {
+      live: (seq, epoch) => offer(undefined, { kind: 'subscribed', id, seq, epoch }, isOpen),
+      change: (change) => offer(change.operationId, { kind: 'event', id, change }, isOpen),
+      lost: (failure) => {
+        if (!held.open) return;
+        this.#held.delete(id);
+        // Nothing can come after it, so it is told whatever has happened to the subscription meanwhile.
+        offer(undefined, { kind: 'lost', id, failure }, () => true);
+      },
+    });
+    const held: Held = { tenant: to.tenant, onLane: false, open: true, close: () => watch.close() };
+    this.#held.set(id, held);
+  }
+
+  #join(id: string, to: Interest, view: View): void {
+    const { env, sink, step } = this.#options;
+    const subscription = env.lane.subscribe(to, view, sink, {
+      live: (seq, epoch) => step({ kind: 'subscribed', id, seq, epoch }),
+      lost: (failure) => {
+        this.#held.delete(id);
+        step({ kind: 'lost', id, failure });
+      },
+    });
+    this.#held.set(id, { tenant: to.tenant, onLane: true, open: true, close: () => subscription.close() });
+  }
+
+  /** Ends what has the id already; false, and the session told, when there are too many. */
+  #mayHold(id: string): boolean {
+    this.unsubscribe(id);
+    if (this.#held.size < this.#options.env.limits.maxSubscriptions) return true;
+    this.#options.step({ kind: 'lost', id, failure: { code: 'limited', detail: 'too many subscriptions on this connection' } });
+    return false;
+  }
+}
