@@ -100,6 +100,12 @@ export async function startServer(preferred: number | undefined, define: (port: 
 /** Something else was faster to take the port: worth another one. */
 class PortTaken extends Error {}
 
+/** Servers with a temporary folder. One listener for all, since Node warns at the eleventh. */
+const undisposed = new Set<ServerProcess>();
+process.once('exit', () => {
+  for (const server of undisposed) server.removeUnwatched();
+});
+
 class ServerProcess implements RunningServer {
   readonly #definition: ServerDefinition;
   #child: ChildProcess | undefined;
@@ -110,13 +116,13 @@ class ServerProcess implements RunningServer {
 
   constructor(definition: ServerDefinition) {
     this.#definition = definition;
-    if (definition.temporary) process.once('exit', this.#removeUnwatched);
+    if (definition.temporary) undisposed.add(this);
   }
 
-  /** The folder of a server that was killed and not disposed of: no watchdog is left to remove it. */
-  readonly #removeUnwatched = (): void => {
+  /** Removes the folder of a server that was killed and not disposed of: no watchdog is left to do it. */
+  removeUnwatched(): void {
     if (this.#child === undefined) rmSync(this.dir, { recursive: true, force: true });
-  };
+  }
 
   get url(): string {
     return this.#definition.url;
@@ -170,7 +176,7 @@ class ServerProcess implements RunningServer {
 
   /** Ends it for good, its folder stays for a successor. */
   async abandon(): Promise<void> {
-    process.removeListener('exit', this.#removeUnwatched);
+    undisposed.delete(this);
     await this.stop();
   }
 
@@ -210,7 +216,7 @@ class ServerProcess implements RunningServer {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     await this.stop();
-    process.removeListener('exit', this.#removeUnwatched);
+    undisposed.delete(this);
     if (this.#definition.temporary) await rm(this.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   }
 
