@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
-import { Client, type LoneEdge, startLoneEdge } from './edge.ts';
+import { Client } from './client.ts';
+import { type LoneEdge, startLoneEdge } from './edge.ts';
 
 let edge: LoneEdge;
 before(async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { graphGet } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import { type ErrorCode, failed } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
@@ -101,7 +102,7 @@ const wrote = (id: string, element: Element): Input<GraphFrame> => ({
 test('hiro:G1 hiro:G5 a get becomes one question to the store and its reply goes back under the same id', () => {
   const { send, input } = talk();
   const ask = ofKind(send(get('7')), 'request');
-  assert.equal(ask.call.subject, 'pe.cmd.graph.get.v1.acme');
+  assert.equal(ask.call.subject, graphGet.subject({ tenant: 'acme' }));
   assert.deepEqual(ask.call.body, { ids: ['v1'], includeDeleted: false });
   const [frame] = sent(input(found(ask.id, vertex('v1'))));
   assert.ok(frame !== undefined && 'body' in frame);
