@@ -13,7 +13,7 @@ import type { Limits } from './limits.ts';
 import { WheelTimer } from './wheel.ts';
 import type { WireHandler } from './wire.ts';
 import type { WsPacket } from './ws-frames.ts';
-import { ClosingWebSocket, JoinedWrites, WsWire } from './ws-wire.ts';
+import { type Accepts, ClosingWebSocket, JoinedWrites, WsWire, type WsWireOptions } from './ws-wire.ts';
 
 /** A handshake as the edge sees it. */
 export interface Handshake {
@@ -38,7 +38,7 @@ export interface Rejection {
 export interface WsRoute {
   /** Tested against the path without the query. The first route that matches is taken. */
   readonly path: RegExp;
-  readonly accepts: 'text' | 'binary' | 'both';
+  readonly accepts: Accepts;
   /** The sub-protocol to answer, or undefined for none. Never one that carries a token. */
   selectProtocol?(handshake: Handshake): string | undefined;
   /** The access token of the handshake, or undefined when the protocol carries none there or the client sent none. */
@@ -97,7 +97,7 @@ export function httpOptions(limits: Limits) {
 export class WsListener {
   readonly counts: WsListenerCounts = { upgraded: 0, rejected: 0 };
   readonly #options: WsListenerOptions;
-  readonly #byRoute = new Map<WsRoute, WsServer<typeof ClosingWebSocket>>();
+  readonly #byRoute = new Map<WsRoute, Gate>();
   readonly #joined = new JoinedWrites();
   readonly #byAddress = new Map<string, number>();
   #connections = 0;
@@ -125,7 +125,7 @@ export class WsListener {
   }
 
   #upgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): void {
-    duplex.on('error', () => duplex.destroy());
+    duplex.on('error', destroy);
     // An HTTP server's sockets are TCP (or TLS, which is one too); the type is wider only for other transports.
     const socket = duplex as Socket;
     const handshake = readHandshake(request, this.#options.trustProxy ?? false);
@@ -172,16 +172,12 @@ export class WsListener {
     const { route, path, query, address, request, socket, head } = coming;
     if (socket.destroyed) return;
     const { driver } = route;
-    this.#server(route).handleUpgrade(request, socket, head, (ws) => {
+    const { server, wires } = this.#gate(route);
+    server.handleUpgrade(request, socket, head, (ws) => {
       this.counts.upgraded += 1;
       // Illegal close codes and every other breach of RFC 6455 come as `error`; ws answers them and ends the socket by itself.
-      ws.on('error', () => {});
-      const wire = new WsWire(ws, socket, {
-        wheel: driver.wheel,
-        joined: this.#joined,
-        closeTimeoutMs: driver.limits.closeTimeoutMs,
-        accepts: route.accepts,
-      });
+      ws.on('error', ignore);
+      const wire = new WsWire(ws, socket, wires);
       const open = (outcome: Outcome<Principal> | undefined): void => {
         if (ws.readyState !== ws.OPEN) return;
         wire.attach(driver.open(wire, { credential: outcome, path, query, address }));
@@ -228,7 +224,7 @@ export class WsListener {
   }
 
   /** One `ws` server per route, since message limits and sub-protocols belong to it. */
-  #server(route: WsRoute): WsServer<typeof ClosingWebSocket> {
+  #gate(route: WsRoute): Gate {
     const known = this.#byRoute.get(route);
     if (known !== undefined) return known;
     const { limits } = route.driver;
@@ -254,19 +250,23 @@ export class WsListener {
       const status = method ? 405 : version ? 426 : 400;
       this.#answer(socket, this.#rejection(status, error.message, version ? { 'Sec-WebSocket-Version': '13' } : {}));
     });
-    this.#byRoute.set(route, server);
-    return server;
+    const { driver, accepts } = route;
+    const gate = { server, wires: { wheel: driver.wheel, joined: this.#joined, closeTimeoutMs: limits.closeTimeoutMs, accepts } };
+    this.#byRoute.set(route, gate);
+    return gate;
   }
 
   #count(address: string, socket: Socket): void {
     this.#connections += 1;
     this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
-    socket.once('close', () => {
-      this.#connections -= 1;
-      const left = (this.#byAddress.get(address) ?? 1) - 1;
-      if (left === 0) this.#byAddress.delete(address);
-      else this.#byAddress.set(address, left);
-    });
+    socket.once('close', () => this.#uncount(address));
+  }
+
+  #uncount(address: string): void {
+    this.#connections -= 1;
+    const left = (this.#byAddress.get(address) ?? 1) - 1;
+    if (left === 0) this.#byAddress.delete(address);
+    else this.#byAddress.set(address, left);
   }
 
   #rejection(status: number, message: string, headers: Readonly<Record<string, string>> = {}): Rejection {
@@ -287,6 +287,19 @@ export class WsListener {
     socket.once('finish', () => socket.destroy());
     socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`);
   }
+}
+
+// Listeners that live as long as their socket are functions out here: a closure would keep the whole handshake, token and all, alive.
+function destroy(this: Duplex): void {
+  this.destroy();
+}
+
+function ignore(): void {}
+
+/** What all handshakes of one route go through. */
+interface Gate {
+  readonly server: WsServer<typeof ClosingWebSocket>;
+  readonly wires: WsWireOptions;
 }
 
 /** A handshake that was let in, on its way to becoming a socket. */

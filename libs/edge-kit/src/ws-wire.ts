@@ -4,7 +4,7 @@
  * of the calls.
  */
 import type { Socket } from 'node:net';
-import { WebSocket } from 'ws';
+import { type RawData, WebSocket } from 'ws';
 import { type Wheel, WheelTimer } from './wheel.ts';
 import { closeReason, isSendableCloseCode, type Wire, type WireHandler } from './wire.ts';
 import type { WsPacket } from './ws-frames.ts';
@@ -36,20 +36,24 @@ export class JoinedWrites {
  * reading, and after that nothing may be sent; answers to messages of the same packet are then still queued.
  */
 export class ClosingWebSocket extends WebSocket {
-  beforeClose: (() => void) | undefined = undefined;
+  handler: WireHandler<string | Uint8Array> | undefined = undefined;
+  accepts: Accepts = 'both';
 
   override close(code?: number, data?: string | Buffer): void {
-    if (this.readyState === this.OPEN) this.beforeClose?.();
+    if (this.readyState === this.OPEN) this.handler?.closing();
     super.close(code, data);
   }
 }
 
+/** Which messages an edge takes. */
+export type Accepts = 'text' | 'binary' | 'both';
+
+/** What all sockets of one route share. */
 export interface WsWireOptions {
   readonly wheel: Wheel;
   readonly joined: JoinedWrites;
   readonly closeTimeoutMs: number;
-  /** Which messages the edge takes. */
-  readonly accepts: 'text' | 'binary' | 'both';
+  readonly accepts: Accepts;
 }
 
 export class WsWire implements Wire<WsPacket> {
@@ -66,18 +70,14 @@ export class WsWire implements Wire<WsPacket> {
   /** Tells the handler everything from now on. */
   attach(handler: WireHandler<string> | WireHandler<Uint8Array> | WireHandler<string | Uint8Array>): void {
     const ws = this.#ws;
-    // The listener's `accepts` decides which kinds come, and the edge gives a protocol of that kind: the one place where that is erased.
+    // `accepts` decides which kinds come, and the edge gives a protocol of that kind: the one place where that is erased.
     const taking = handler as WireHandler<string | Uint8Array>;
-    const { accepts } = this.#options;
-    ws.on('message', (data: Buffer, isBinary: boolean) => {
-      if (isBinary && accepts === 'text') taking.unreadable('binary messages are not accepted', data.length);
-      else if (!isBinary && accepts === 'binary') taking.unreadable('text messages are not accepted', data.length);
-      else taking.message(isBinary ? data : data.toString('utf8'), data.length);
-    });
-    ws.beforeClose = () => taking.closing();
-    ws.on('ping', () => taking.ping());
-    ws.on('pong', (data: Buffer) => taking.pong(data.toString('latin1')));
-    ws.on('close', (code: number) => taking.gone(code));
+    ws.handler = taking;
+    ws.accepts = this.#options.accepts;
+    ws.on('message', onMessage);
+    ws.on('ping', onPing);
+    ws.on('pong', onPong);
+    ws.on('close', onClose);
     this.#socket.on('drain', () => taking.drained());
   }
 
@@ -132,4 +132,30 @@ export class WsWire implements Wire<WsPacket> {
     if (this.#ws.isPaused) this.#ws.resume();
     this.#ws.close(isSendableCloseCode(code) ? code : 1011, closeReason(reason));
   }
+}
+
+// One function for all sockets instead of a closure for each: memory per idle connection is a goal.
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  // The binary type of `ws` is left at its default, so data is always a Buffer.
+  if (!(this instanceof ClosingWebSocket) || !Buffer.isBuffer(data)) return;
+  const { handler, accepts } = this;
+  if (isBinary && accepts === 'text') handler?.unreadable('binary messages are not accepted', data.length);
+  else if (!isBinary && accepts === 'binary') handler?.unreadable('text messages are not accepted', data.length);
+  else handler?.message(isBinary ? data : data.toString('utf8'), data.length);
+}
+
+const handlerOf = (ws: WebSocket): WireHandler<string | Uint8Array> | undefined =>
+  ws instanceof ClosingWebSocket ? ws.handler : undefined;
+
+function onPing(this: WebSocket): void {
+  handlerOf(this)?.ping();
+}
+
+function onPong(this: WebSocket, data: Buffer): void {
+  handlerOf(this)?.pong(data.toString('latin1'));
+}
+
+function onClose(this: WebSocket, code: number): void {
+  handlerOf(this)?.gone(code);
 }
