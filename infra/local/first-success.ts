@@ -1,7 +1,14 @@
 /** Where a service listens. */
 export type Address = { readonly name: string; readonly url: string };
 
-/** The text at the end of `npm start`: a command to paste that shows a live event. Empty while there is no edge to show one. */
-export function firstSuccess(_addresses: readonly Address[], _admin: { readonly username: string; readonly password: string }): string {
-  return '';
+/** The text at the end of `npm start`: commands to paste that show a live event. Empty while there is no edge to show one. */
+export function firstSuccess(addresses: readonly Address[]): string {
+  const hiro = addresses.find(({ name }) => name === 'hiro-edge');
+  if (hiro === undefined) return '';
+  return `
+  See a live event: in a second terminal, in this folder,
+    npm run watch
+  and in a third:
+    curl -s -X POST ${hiro.url}/api/graph/7.4/new/ogit%2FNote -H "Authorization: Bearer $(npm run -s token)" -H 'Content-Type: application/json' -d '{"ogit/name":"hello"}'
+`;
 }

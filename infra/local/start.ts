@@ -11,6 +11,7 @@ import { type DataFolder, openDataFolder } from './data-folder.ts';
 import { type Address, firstSuccess } from './first-success.ts';
 import { keepRunning } from './keep-running.ts';
 import { type Ports, ports } from './ports.ts';
+import { tellOthers } from './running-system.ts';
 import { type ServiceEntry, services, startVariables, wholeNumber } from './service-table.ts';
 
 const maxReplicas = 16;
@@ -69,7 +70,8 @@ async function bringUp(): Promise<void> {
   const given = process.env.POLYEDGE_ADMIN_PASSWORD !== undefined;
   console.log(`\n  administrator   ${username}   password ${given ? 'as in POLYEDGE_ADMIN_PASSWORD' : data.secrets.adminPassword}`);
   for (const { name, url } of addresses) console.log(`  ${name.padEnd(16)}${url}`);
-  console.log(firstSuccess(addresses, { username, password: given ? '$POLYEDGE_ADMIN_PASSWORD' : data.secrets.adminPassword }));
+  running.use(tellOthers(data.path, addresses));
+  console.log(firstSuccess(addresses));
 }
 
 /** Starts the servers that no variable points elsewhere; gives the environment of the services. */

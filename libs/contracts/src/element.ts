@@ -65,3 +65,6 @@ export const edgeId = (out: string, verb: string, into: string): string => `${ou
 
 /** The scope of accounts, roles and keys. Its elements are never visible to a data query and never appended to Redis. */
 export const SYSTEM_SCOPE = 'system';
+
+/** The tenant that holds all accounts: its elements alone may be in the system scope. No organization has this name, so no token does. */
+export const SYSTEM_TENANT = 'system';

@@ -3,8 +3,6 @@ import type { Account } from '@polyedge/contracts/bus/accounts';
 import type { Element } from '@polyedge/contracts/element';
 import type { Json, JsonObject } from '@polyedge/query/json';
 
-/** The tenant that holds all accounts, so that user names are unique over all tenants. No organization may have this name. */
-export const SYSTEM_TENANT = 'system';
 export const ACCOUNT_TYPE = 'polyedge/Account';
 /** The attribute that makes a user name unique without regard to case. */
 export const USERNAME_KEY = 'usernameKey';

@@ -1,11 +1,12 @@
 /** The first start on an empty database: the organization `default` with its scope, and the administrator. */
 import { createHash, randomBytes } from 'node:crypto';
 import type { MutationRequest } from '@polyedge/contracts/bus/graph';
+import { SYSTEM_TENANT } from '@polyedge/contracts/element';
 import { operationId } from '@polyedge/contracts/operation-id';
 import { newCuid } from '../postgres/batch.ts';
 import type { Sql } from '../postgres/connect.ts';
 import type { Executor } from '../postgres/executor.ts';
-import { ACCOUNT_TYPE, SYSTEM_TENANT } from './accounts.ts';
+import { ACCOUNT_TYPE } from './accounts.ts';
 import type { Directory } from './directory.ts';
 
 export const DEFAULT_TENANT = 'default';

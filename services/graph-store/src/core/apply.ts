@@ -1,6 +1,6 @@
 /** Applies one request to the rows a batch has loaded. */
 import type { MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
-import { type Element, edgeId, SYSTEM_SCOPE } from '@polyedge/contracts/element';
+import { type Element, edgeId, SYSTEM_SCOPE, SYSTEM_TENANT } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Filter } from '@polyedge/query/filter';
 import type { Json, JsonObject } from '@polyedge/query/json';
@@ -93,7 +93,7 @@ class Application {
   #create(made: Made, guards: Guards, rewritten?: Rewritten): Outcome<PendingResult> {
     const overlay = this.#overlay;
     const scope = made.scope ?? this.#context.defaultScope;
-    if (scope === SYSTEM_SCOPE) return failed('not-allowed', 'scope: is reserved');
+    if (scope === SYSTEM_SCOPE && this.#context.tenant !== SYSTEM_TENANT) return failed('not-allowed', 'scope: is reserved');
     const id = made.id ?? this.#context.newId();
     if (made.id === undefined && overlay.taken(id)) return failed('internal', 'the new id is not new');
     const before = made.id === undefined ? undefined : overlay.row(id);

@@ -1,7 +1,7 @@
 /** What one request has made so far: kept apart from the world until the whole request succeeded. */
 import type { MutationRequest } from '@polyedge/contracts/bus/graph';
 import type { Action } from '@polyedge/contracts/change';
-import { type Element, type Stamp, SYSTEM_SCOPE } from '@polyedge/contracts/element';
+import { type Element, type Stamp, SYSTEM_SCOPE, SYSTEM_TENANT } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { CONTENT_ATTRIBUTE } from './content.ts';
 import { MAX_BATCH_STATE_CHARACTERS, MAX_ELEMENT_BYTES, MAX_REQUEST_STATE_CHARACTERS, MAX_UNIQUE_NAMES } from './limits.ts';
@@ -63,7 +63,8 @@ export class Overlay {
   /** The row of a living element that data mutations may see. */
   living(id: string): Row | undefined {
     const row = this.row(id);
-    return row === undefined || row.element.deleted || row.element.scope === SYSTEM_SCOPE ? undefined : row;
+    if (row === undefined || row.element.deleted) return undefined;
+    return row.element.scope === SYSTEM_SCOPE && row.element.tenant !== SYSTEM_TENANT ? undefined : row;
   }
 
   /** Ids that this batch, this request included, has written: criteria must look at them besides what SQL found. */

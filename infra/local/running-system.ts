@@ -1,0 +1,52 @@
+/** What `npm start` tells other commands of this checkout: where its services listen. The file is gone when the system is. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Address } from './first-success.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const fileIn = (folder: string): string => join(folder, 'addresses.json');
+
+/** Writes the addresses down until disposed. */
+export function tellOthers(folder: string, addresses: readonly Address[]): Disposable {
+  writeFileSync(fileIn(folder), `${JSON.stringify(addresses, null, 2)}\n`);
+  return { [Symbol.dispose]: () => rmSync(fileIn(folder), { force: true }) };
+}
+
+/** The address of a service of the system that runs on this data folder. Throws a sentence when none does. */
+export function addressOf(service: string): string {
+  const folder = resolve(root, process.env.POLYEDGE_DATA || '.polyedge/data');
+  let addresses: unknown;
+  try {
+    addresses = JSON.parse(readFileSync(fileIn(folder), 'utf8'));
+  } catch {
+    throw new Error(`No system runs on ${folder}. Start one with "npm start", or name its folder in POLYEDGE_DATA.`);
+  }
+  for (const entry of Array.isArray(addresses) ? addresses : []) {
+    if (entry?.name === service && typeof entry.url === 'string') return entry.url;
+  }
+  throw new Error(`The system that runs on ${folder} has no ${service}.`);
+}
+
+/** The administrator's password that `npm start` made up for this data folder, unless the environment gave one. */
+export function adminPassword(): string {
+  if (process.env.POLYEDGE_ADMIN_PASSWORD !== undefined) return process.env.POLYEDGE_ADMIN_PASSWORD;
+  const folder = resolve(root, process.env.POLYEDGE_DATA || '.polyedge/data');
+  const secrets: unknown = JSON.parse(readFileSync(join(folder, 'secrets.json'), 'utf8'));
+  if (typeof secrets === 'object' && secrets !== null && 'adminPassword' in secrets && typeof secrets.adminPassword === 'string')
+    return secrets.adminPassword;
+  throw new Error(`${folder}/secrets.json holds no administrator's password.`);
+}
+
+/** An access token, got the way a HIRO client gets one. */
+export async function logIn(username: string, password: string): Promise<string> {
+  const response = await fetch(new URL('/api/auth/6.6/app', addressOf('hiro-edge')), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ client_id: 'polyedge-cli', client_secret: '', username, password }),
+    signal: AbortSignal.timeout(10_000),
+  });
+  const answer: unknown = await response.json();
+  if (response.ok && typeof answer === 'object' && answer !== null && '_TOKEN' in answer && typeof answer._TOKEN === 'string')
+    return answer._TOKEN;
+  throw new Error(`The login of ${username} was refused (HTTP ${response.status}).`);
+}
