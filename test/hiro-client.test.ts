@@ -60,8 +60,8 @@ async function freshToken(): Promise<string> {
 }
 
 /** A client whose own alarms must never go off: frames it cannot place or read. */
-async function connect(token?: string | ClientToken): Promise<HiroClient> {
-  const client = new Client({ endpoint: hiro.url, token: token ?? (await freshToken()) });
+async function connect(): Promise<HiroClient> {
+  const client = new Client({ endpoint: hiro.url, token: await freshToken() });
   client.introspect(({ name, data }) => {
     if (['ws:unknown', 'ws:bad-message', 'es:bad-message'].includes(name)) alarms.push({ name, data });
   });
@@ -142,7 +142,8 @@ test('hiro:C5 a bad token is invalidated, asked for again, and then refused', as
       invalidated += 1;
     },
   });
-  assert.equal(await codeOf((await connect(token)).me()), 500);
+  // Not through `connect`: the refusal is a frame without id, which this client counts as unknown and four others need.
+  assert.equal(await codeOf(new Client({ endpoint: hiro.url, token }).me()), 500);
   assert.ok(asked >= 2 && invalidated >= 1, `${asked} ${invalidated}`);
 });
 
