@@ -8,6 +8,7 @@ import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/er
 import { operationId } from '@polyedge/contracts/operation-id';
 import { claimsOf, TOKEN_ALGORITHM, TOKEN_TYPE } from '@polyedge/contracts/token-claims';
 import { SignJWT } from 'jose';
+import { newCuid } from '../postgres/batch.ts';
 import type { Sql } from '../postgres/connect.ts';
 import type { Executor } from '../postgres/executor.ts';
 import { ELEMENT_COLUMNS, type ElementRow, toElement } from '../postgres/rows.ts';
@@ -118,6 +119,8 @@ export class Directory {
     const written = await this.#write(by, {
       op: 'create',
       type: ACCOUNT_TYPE,
+      // The form that HIRO's clients know ids in.
+      id: `${newCuid()}_${newCuid()}`,
       scope: SYSTEM_SCOPE,
       attributes: accountAttributes({ tenant, username, roles, defaultScope, scopes: [...scopes], disabled: false, attributes }),
       unique: [USERNAME_KEY],
