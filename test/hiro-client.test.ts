@@ -31,7 +31,8 @@ interface HiroClient {
 interface ClientToken {
   get(): Promise<string>;
 }
-const { default: Client, Token } = createRequire(import.meta.url)('@hiro-graph/client') as {
+const require = createRequire(import.meta.url);
+const { default: Client, Token } = require('@hiro-graph/client') as {
   readonly default: new (options: { readonly endpoint: string; readonly token: string | ClientToken }) => HiroClient;
   readonly Token: new (options: { getToken(): Promise<string>; onInvalidate(): void }) => ClientToken;
 };

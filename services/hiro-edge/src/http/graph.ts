@@ -45,7 +45,7 @@ async function answer(request: FastifyRequest, reply: FastifyReply, skip: number
   }
   const who = principal.value;
   const ended = new AbortController();
-  request.raw.once('close', () => ended.abort());
+  reply.raw.once('close', () => ended.abort());
   const origin = originOf(call.value.request.type, 'rest');
   const context = { who, at: Date.now(), newId: idsFrom(randomBytes(16).toString('hex')), names: options.names };
   const carryOn = (answered: Answer): Promise<Answer> | undefined =>

@@ -235,6 +235,35 @@ test('an update that changes what is fixed is refused with 400, not 403', () => 
   assert.deepEqual(errorCodes(input(found(look.id, vertex('v1')))), [400]);
 });
 
+test('hiro:G20 adding to a list reads first, writes onto that version only, and holds back the writes behind it', () => {
+  const { send, input } = talk();
+  const effects = send('{"id":1,"type":"update","headers":{"ogit/_id":"v1"},"body":{"+/l":[{"value":"a"}]}}');
+  let look = ofKind(effects, 'request');
+  assert.deepEqual(send('{"id":2,"type":"update","headers":{"ogit/_id":"v1"},"body":{"/b":"1"}}'), []);
+  for (const version of [3, 4]) {
+    const write = ofKind(input(found(look.id, vertex('v1', { version }))), 'mutate');
+    const [operation] = write.request.operations;
+    assert.ok(operation?.op === 'update' && operation.version === version);
+    look = ofKind(input({ kind: 'written', id: write.id, outcome: failed('conflict') }), 'request');
+  }
+  const write = ofKind(input(found(look.id, vertex('v1', { version: 5 }))), 'mutate');
+  const done = input(wrote(write.id, vertex('v1', { version: 6 })));
+  assert.deepEqual(
+    done.map((effect) => effect.do),
+    ['send', 'mutate'],
+  );
+});
+
+test('hiro:G22 an edit of a list that loses every race is an 888', () => {
+  const { send, input } = talk();
+  let effects = send('{"id":1,"type":"update","headers":{"ogit/_id":"v1"},"body":{"+/l":[{"value":"a"}]}}');
+  for (let attempts = 0; attempts < 4; attempts += 1) {
+    const write = ofKind(input(found(ofKind(effects, 'request').id, vertex('v1'))), 'mutate');
+    effects = input({ kind: 'written', id: write.id, outcome: failed('conflict') });
+  }
+  assert.deepEqual(errorCodes(effects), [888]);
+});
+
 test('hiro:G8 replace with createIfNotExists makes the vertex under the wanted id', () => {
   const { send } = talk();
   const write = ofKind(

@@ -51,6 +51,8 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
   /** Accepted, not yet started; the first may be waiting for its token. */
   readonly #queue: Pending[] = [];
   #verifying = false;
+  /** The key of an update that reads before it writes (an edit of a list): what comes after it starts when it has ended. */
+  #reading: string | undefined;
   readonly #inFlight = new Map<string, Pending>();
   readonly #frameIds = new Set<FrameId>();
   readonly #tokens = new Map<string, KnownToken>();
@@ -71,13 +73,16 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
   handle(input: Input<GraphFrame>, at: number): readonly Out[] {
     if (this.#closed) return [];
     const effects = this.#react(input, at);
-    return this.#closed ? effects : [...effects, ...this.#balance()];
+    if (this.#closed) return effects;
+    const started = this.#startQueued(at);
+    const balance = this.#balance();
+    return started.length === 0 && balance.length === 0 ? effects : [...effects, ...started, ...balance];
   }
 
   #react(input: Input<GraphFrame>, at: number): readonly Out[] {
     switch (input.kind) {
       case 'frame':
-        return this.#receive(input.frame, at);
+        return this.#receive(input.frame);
       case 'undecodable':
         return [{ do: 'send', frame: toError({ code: 'invalid', detail: input.problem }) }];
       case 'authenticated':
@@ -102,7 +107,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
     }
   }
 
-  #receive(frame: GraphFrame, at: number): readonly Out[] {
+  #receive(frame: GraphFrame): readonly Out[] {
     switch (frame.kind) {
       case 'nothing':
         return [];
@@ -111,11 +116,11 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
       case 'malformed':
         return [errorFrame(frame.id, { code: 'invalid', detail: frame.problem })];
       case 'request':
-        return this.#accept(frame.request, at);
+        return this.#accept(frame.request);
     }
   }
 
-  #accept(request: GraphRequest, at: number): readonly Out[] {
+  #accept(request: GraphRequest): readonly Out[] {
     const { id } = request;
     if (this.#frameIds.has(id)) return [errorFrame(id, { code: 'invalid', detail: 'a request with this id is still in work' })];
     if (this.#draining) return [errorFrame(id, { code: 'unavailable', detail: 'the server is going away' })];
@@ -127,7 +132,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
     this.#frameIds.add(id);
     this.#inFlight.set(pending.key, pending);
     this.#queue.push(pending);
-    return this.#startQueued(at);
+    return [];
   }
 
   /** Reading stops while too much is in work. Requests that wait for a pong do not count: it could not arrive. */
@@ -142,10 +147,10 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
     return [{ do: 'resume' }];
   }
 
-  /** Starts requests from the head of the queue until one has to wait for the verification of its token. */
+  /** Starts requests from the head of the queue until one has to wait for the verification of its token, or writes what it reads first. */
   #startQueued(at: number): Out[] {
     const effects: Out[] = [];
-    while (!this.#verifying) {
+    while (!this.#verifying && this.#reading === undefined) {
       const pending = this.#queue[0];
       if (pending === undefined) break;
       const { type, _TOKEN: credential } = pending.request;
@@ -197,7 +202,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
         effects.push(...this.#start(pending, at));
       }
     }
-    return [...effects, ...this.#startQueued(at)];
+    return effects;
   }
 
   #remember(credential: string | null | undefined, principal: Principal, checkedAt: number): void {
@@ -214,6 +219,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
       who === undefined
         ? ({ next: 'fail', failure: failed('unauthenticated', TOKEN_EXPIRED).failure } as const)
         : begin(request, { who, at, newId: this.#newId, names: this.#settings.names });
+    if (request.type === 'update' && step.next === 'ask') this.#reading = pending.key;
     return this.#carry(pending, step, false);
   }
 
@@ -259,6 +265,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
   }
 
   #finish(pending: Pending): readonly Out[] {
+    if (this.#reading === pending.key) this.#reading = undefined;
     this.#inFlight.delete(pending.key);
     this.#frameIds.delete(pending.request.id);
     return this.#draining && this.#inFlight.size === 0 ? this.#close(CLOSE.goingAway, 'going away') : [];

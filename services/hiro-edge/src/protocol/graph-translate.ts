@@ -140,12 +140,13 @@ function update(parameters: Parameters, body: unknown, context: Context): Step {
 function editList(
   operation: Extract<Operation, { op: 'update' }>,
   id: string,
-  { set, put, edits, fixed }: Write,
+  body: Write,
   showing: Showing,
   context: Context,
   attempts: number,
 ): Step {
   const { who } = context;
+  const { set, put, edits, fixed } = body;
   if (attempts === 0) return fail('busy', 'somebody else changed this vertex at the same time; send the request again');
   return ask(graphGet, { tenant: who.tenant }, { ids: [id] }, ({ elements }) => {
     const [element] = elements;
@@ -164,9 +165,7 @@ function editList(
       ],
       showFirst(showing),
       (failure) =>
-        failure.code === 'conflict'
-          ? editList(operation, id, { ...operation, attributes: {}, set, put, unset: [], edits, fixed }, showing, context, attempts - 1)
-          : explain(id, fixed, who)(failure),
+        failure.code === 'conflict' ? editList(operation, id, body, showing, context, attempts - 1) : explain(id, fixed, who)(failure),
     );
   });
 }
@@ -230,8 +229,8 @@ function connect(parameters: Parameters, { who }: Context): Step {
 /** The account as a vertex. Its own vertex is in the system scope, which no data query shows, and holds what HIRO has no names for. */
 function me(who: Principal): Step {
   return ask(accountsGet, { tenant: who.tenant }, { ids: [who.account] }, ({ accounts }) => {
-    const account = accounts.find((candidate) => candidate.id === who.account);
-    if (account === undefined) return fail('not-found');
+    // Users of an outside provider have no account here: their token says who they are.
+    const account = accounts.find((candidate) => candidate.id === who.account) ?? { ...who, id: who.account, attributes: {} };
     const texts: Record<string, Json> = {};
     for (const [name, value] of Object.entries(account.attributes)) {
       if (typeof value === 'string' && (name.startsWith('ogit/') || name.startsWith('/'))) texts[name] = value;
@@ -297,5 +296,14 @@ function explain(id: string, fixed: Fixed, who: Principal): (failure: Failure) =
 /** Why a caller does not get an element: it is not there (accounts never are), or it is in a scope the token may not read. */
 function refusalOf(element: Element | null | undefined, who: Principal): Failure | undefined {
   if (element === null || element === undefined || element.scope === SYSTEM_SCOPE) return { code: 'not-found' };
-  return compile(visibleTo(who))(element) ? undefined : { code: 'not-allowed' };
+  return mayRead(who)(element) ? undefined : { code: 'not-allowed' };
+}
+
+/** Compiled once per principal, since most requests of a socket have the same one. */
+const readable = new WeakMap<Principal, (element: Element) => boolean>();
+
+function mayRead(who: Principal): (element: Element) => boolean {
+  const known = readable.get(who) ?? compile(visibleTo(who));
+  readable.set(who, known);
+  return known;
 }
