@@ -34,6 +34,8 @@ import { RecentChanges } from './publisher/recent.ts';
 import { RedisAppender } from './publisher/redis-appender.ts';
 
 const SWEEP_MS = 60_000;
+/** A database that takes longer to answer counts as away. */
+const SILENT_MS = 3000;
 /** A first connection to PostgreSQL: it may still be starting, as everything else is. */
 const DATABASE_WAIT_MS = 30_000;
 
@@ -79,10 +81,8 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     log,
     settle: async () => {
       const settled = await settleEpoch(publishing, await tips());
-      if (settled.changed) {
-        recent.clear();
-        log.warn(`a new epoch begins: ${settled.reason ?? ''}`);
-      }
+      recent.enter(settled.epoch);
+      if (settled.changed) log.warn(`a new epoch begins: ${settled.reason ?? ''}`);
       return settled.epoch;
     },
     onTaken: (fence, epoch) => appender.take(fence, epoch),
@@ -135,6 +135,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   log.info(`answers on the bus; health on port ${health.port}`);
 
   let databaseAnswers = true;
+  let asking = false;
   const watching = setInterval(() => void watchDatabase(), 1000);
   return {
     ready: () => (!databaseAnswers ? 'PostgreSQL does not answer' : bus.status === 'connected' ? true : 'NATS does not answer'),
@@ -184,13 +185,21 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   }
 
   async function watchDatabase(): Promise<void> {
-    databaseAnswers = await Promise.race([
-      admin`select 1`.then(
-        () => true,
-        () => false,
-      ),
-      new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 3000)),
-    ]);
+    // One question at a time: a database that stands still must not collect them.
+    if (asking) return;
+    asking = true;
+    const silence = setTimeout(() => {
+      databaseAnswers = false;
+    }, SILENT_MS);
+    try {
+      await admin`select 1`;
+      databaseAnswers = true;
+    } catch {
+      databaseAnswers = false;
+    } finally {
+      clearTimeout(silence);
+      asking = false;
+    }
   }
 }
 

@@ -46,6 +46,7 @@ async function changes(
   { journal, recent }: ChangesOptions,
 ): Promise<Outcome<ReplyOf<typeof graphChanges>>> {
   const position = await journal.position();
+  recent.enter(position.epoch);
   if (request.epoch !== position.epoch) return failed('lost', 'another history has begun');
   if (request.seqs !== undefined) {
     const wanted = [...request.seqs].sort((left, right) => left - right);

@@ -78,6 +78,7 @@ export class Publisher {
   committed(changes: readonly FullChange[]): void {
     const last = changes.at(-1);
     if (last === undefined) return;
+    this.#options.recent.enter(last.epoch);
     this.#options.recent.add(changes);
     this.#hear(last.seq);
     // Somebody else publishes: tell it now rather than let it find out.

@@ -12,6 +12,7 @@ export class RecentChanges {
   readonly #maxChanges: number;
   readonly #maxBytes: number;
   #bytes = 0;
+  #epoch: string | undefined;
 
   constructor(maxChanges = 20_000, maxBytes = 64 * 1024 * 1024) {
     this.#maxChanges = maxChanges;
@@ -37,8 +38,10 @@ export class RecentChanges {
     return this.#bySeq.get(seq);
   }
 
-  /** Another history begins: nothing of the old one may be found. */
-  clear(): void {
+  /** The epoch in force. When it is another one than before, nothing of the old history may be found any more. */
+  enter(epoch: string): void {
+    if (epoch === this.#epoch) return;
+    this.#epoch = epoch;
     this.#bySeq.clear();
     this.#bytes = 0;
   }
