@@ -1,0 +1,163 @@
+/**
+ * A Socket.IO socket as a wire. The library does the transports, the upgrade, the heartbeat and the namespaces; packets were encoded before,
+ * once for many sockets. Over WebSocket what one turn owes to a socket is one buffer and one write; over polling the library joins it.
+ *
+ * (engine.io 6.6: `Socket.write` with `wsPreEncodedFrame`, which socket.io-adapter uses for its broadcasts; build/transports/websocket.js.)
+ */
+import type { Socket } from 'socket.io';
+import type { Arrived, SocketIoPacket, SocketIoRaw } from './socketio-packets.ts';
+import type { Wire, WireHandler } from './wire.ts';
+
+/** Up to this, the frames of one write are copied into one buffer. */
+const JOIN_BYTES = 64 * 1024;
+/** What may still arrive after reading was stopped (polling cannot stop) before the connection is cut. */
+const MAX_MESSAGES_WHILE_PAUSED = 20_000;
+
+type Engine = Socket['conn'];
+type SendOptions = NonNullable<Parameters<Engine['write']>[1]>;
+
+/** What the sockets of one listener share: the last joined write, because a broadcast owes most sockets the same packets. */
+export class SharedWrites {
+  #packets: readonly SocketIoPacket[] = [];
+  #options: SendOptions | undefined;
+
+  /** The library's options for writing these packets, at most 64 KiB, as one buffer of whole frames. */
+  optionsFor(packets: readonly SocketIoPacket[]): SendOptions {
+    const known = this.#packets;
+    if (this.#options !== undefined && known.length === packets.length && packets.every((packet, at) => packet === known[at])) {
+      return this.#options;
+    }
+    this.#packets = packets;
+    const buffers = packets.flatMap((packet) => packet.buffers);
+    const [only] = buffers;
+    this.#options = framed(buffers.length === 1 && only !== undefined ? [only] : [Buffer.concat(buffers)]);
+    return this.#options;
+  }
+}
+
+/** `wsPreEncodedFrame` is missing from the library's public type. */
+const framed = (buffers: readonly Buffer[]): SendOptions => ({ compress: false, wsPreEncodedFrame: buffers }) as SendOptions;
+
+const PLAIN: SendOptions = { compress: false };
+
+/** What of the library's WebSocket transport is needed and not public: the `ws` socket in it. Absent for polling. */
+interface Pausable {
+  readonly socket?: { pause(): void; resume(): void; terminate(): void };
+}
+
+export class SocketIoWire implements Wire<SocketIoPacket> {
+  readonly #socket: Socket;
+  readonly #engine: Engine;
+  readonly #shared: SharedWrites;
+  readonly #maxBytesWhilePaused: number;
+  #handler: WireHandler<SocketIoRaw> | undefined;
+  /** Sizes of the writes that the library has not passed on yet, oldest first. */
+  readonly #unsent: number[] = [];
+  bufferedBytes = 0;
+  sentBytes = 0;
+  #paused = false;
+  #messagesWhilePaused = 0;
+  #bytesWhilePaused = 0;
+  /** What came before there was a handler; its credential was being verified and the wire paused, so this is bounded. */
+  #early: Arrived[] | undefined;
+  readonly #passedOn = (): void => {
+    const bytes = this.#unsent.shift() ?? 0;
+    this.bufferedBytes -= bytes;
+    this.sentBytes += bytes;
+    this.#handler?.drained();
+  };
+  readonly #upgraded = (): void => {
+    if (this.#paused) this.#ws()?.pause();
+  };
+
+  constructor(socket: Socket, shared: SharedWrites, maxFrameBytes: number) {
+    this.#socket = socket;
+    this.#engine = socket.conn;
+    this.#shared = shared;
+    this.#maxBytesWhilePaused = 2 * maxFrameBytes;
+    // The one way in for events: a packet middleware that never passes them on. It runs in the order of arrival, unlike `onAny` beside `on`.
+    socket.use(([, arrived]) => this.#arrived(arrived));
+  }
+
+  /** Tells the handler everything from now on. */
+  attach(handler: WireHandler<SocketIoRaw>): void {
+    this.#handler = handler;
+    this.#socket.once('disconnect', () => {
+      this.#engine.removeListener('upgrade', this.#upgraded);
+      handler.gone(1005);
+    });
+    const early = this.#early;
+    this.#early = undefined;
+    for (const { message, bytes } of early ?? []) handler.message(message, bytes);
+  }
+
+  write(packets: readonly SocketIoPacket[]): void {
+    const engine = this.#engine;
+    const [first] = packets;
+    if (first === undefined || engine.readyState !== 'open' || !this.#socket.connected) return;
+    let bytes = 0;
+    for (const packet of packets) bytes += packet.bytes;
+    this.#unsent.push(bytes);
+    this.bufferedBytes += bytes;
+    const last = packets.length - 1;
+    if (engine.transport.name !== 'websocket') {
+      for (const [at, packet] of packets.entries()) engine.write(packet.text, PLAIN, at === last ? this.#passedOn : undefined);
+    } else if (bytes <= JOIN_BYTES) {
+      // A WebSocket transport is never left for another, so the text of a joined write is not needed.
+      engine.write(first.text, this.#shared.optionsFor(packets), this.#passedOn);
+    } else {
+      for (const [at, packet] of packets.entries()) {
+        engine.write(packet.text, framed(packet.buffers), at === last ? this.#passedOn : undefined);
+      }
+    }
+  }
+
+  /** Stops reading a WebSocket. Polling goes on; what arrives all the same is bounded. */
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#messagesWhilePaused = 0;
+    this.#bytesWhilePaused = 0;
+    const ws = this.#ws();
+    if (ws === undefined) this.#engine.once('upgrade', this.#upgraded);
+    else ws.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#engine.removeListener('upgrade', this.#upgraded);
+    this.#ws()?.resume();
+  }
+
+  drop(): void {
+    const ws = this.#ws();
+    if (ws === undefined) this.#engine.close(true);
+    else ws.terminate();
+  }
+
+  /** Socket.IO has no codes: the client hears `io server disconnect`, after everything that was written. All namespaces of it end. */
+  close(): void {
+    this.resume();
+    this.#socket.disconnect(true);
+  }
+
+  #ws(): Pausable['socket'] {
+    return (this.#engine.transport as unknown as Pausable).socket;
+  }
+
+  #arrived(arrived: Arrived): void {
+    const { message, bytes } = arrived;
+    arrived.taken();
+    if (this.#paused) {
+      this.#messagesWhilePaused += 1;
+      this.#bytesWhilePaused += bytes;
+      if (this.#messagesWhilePaused > MAX_MESSAGES_WHILE_PAUSED || this.#bytesWhilePaused > this.#maxBytesWhilePaused) {
+        this.drop();
+        return;
+      }
+    }
+    if (this.#handler === undefined) (this.#early ??= []).push(arrived);
+    else this.#handler.message(message, bytes);
+  }
+}

@@ -1,0 +1,251 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { done, failed } from '@polyedge/contracts/errors';
+import { localBus } from '@polyedge/service-kit/local-bus';
+import type { Effect, Input, Opening, Protocol } from '@polyedge/session/session';
+import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
+import { Driver } from '../src/driver.ts';
+import { type Limits, limits } from '../src/limits.ts';
+import { SocketIoListener, type SocketIoListenerOptions } from '../src/socketio-listener.ts';
+import { type SocketIoPacket, type SocketIoRaw, socketIoFraming } from '../src/socketio-packets.ts';
+import { changeOf, FakeFeed } from '../src/testing/fake-feed.ts';
+import { httpOptions } from '../src/ws-listener.ts';
+import { ANN } from './echo-edge.ts';
+
+type Handle = (input: Input<SocketIoRaw>) => readonly Effect<SocketIoRaw>[];
+
+/** Answers every event with itself, and its acknowledgement behind that. */
+const echo: Handle = (input) => {
+  if (input.kind === 'drain') return [{ do: 'close', code: 1001, reason: 'going away' }];
+  if (input.kind !== 'frame' || input.frame.kind !== 'event') return [];
+  const { event, args, ack, binary } = input.frame;
+  const effects: Effect<SocketIoRaw>[] = [{ do: 'send', frame: { kind: 'event', event, args: binary === true ? ['binary'] : args } }];
+  if (ack !== undefined) effects.push({ do: 'send', frame: { kind: 'ack', ack, args: ['done'] } });
+  return effects;
+};
+
+interface Options {
+  readonly handle?: Handle;
+  readonly first?: (opening: Opening) => readonly Effect<SocketIoRaw>[];
+  readonly limits?: Partial<Limits>;
+  readonly listener?: Partial<SocketIoListenerOptions>;
+  readonly namespace?: string;
+}
+
+async function serve(options: Options = {}) {
+  const feed = new FakeFeed();
+  const protocol: Protocol<SocketIoRaw, SocketIoRaw, SocketIoRaw> = {
+    decode: (raw) => ({ ok: true, value: raw }),
+    encode: (frame) => frame,
+    translate: (change, view) => ({ kind: 'event', event: view.shape, args: [change.seq] }),
+    open: (opening) => [{ handle: options.handle ?? echo }, options.first?.(opening) ?? []],
+  };
+  const own = limits({ authenticateMs: 0, idleMs: 0, framesPerSecond: 1_000_000, bytesPerSecond: 1_000_000_000, ...options.limits });
+  const name = options.namespace ?? '/';
+  const driver = new Driver<SocketIoRaw, SocketIoRaw, SocketIoRaw, SocketIoPacket>({
+    protocol,
+    framing: socketIoFraming(name),
+    bus: localBus(),
+    feed,
+    limits: own,
+    verify: async (credential) => (credential === 'good' ? done(ANN) : failed('unauthenticated')),
+  });
+  const server = createServer(httpOptions(own), (_, response) => response.writeHead(200).end('rest'));
+  const listener = new SocketIoListener({
+    server,
+    limits: own,
+    namespaces: [{ name, driver, credentialFrom: ({ auth }) => (typeof auth.token === 'string' ? auth.token : undefined) }],
+    allowEIO3: true,
+    ...options.listener,
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo; // listening on TCP
+  const clients: Socket[] = [];
+  return {
+    url: `http://127.0.0.1:${port}`,
+    driver,
+    listener,
+    feed,
+    connect: async (more: Partial<ManagerOptions & SocketOptions> = {}, where = name): Promise<Socket> => {
+      const client = io(`http://127.0.0.1:${port}${where === '/' ? '' : where}`, { reconnection: false, forceNew: true, ...more });
+      clients.push(client);
+      await new Promise<void>((resolve, reject) => {
+        client.once('connect', resolve);
+        client.once('connect_error', reject);
+      });
+      return client;
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const client of clients) client.disconnect();
+      listener.close();
+      driver.stop();
+      server.closeAllConnections();
+      await Promise.all([driver.drain(0), new Promise((resolve) => server.close(resolve))]);
+    },
+  };
+}
+
+const once = (client: Socket, event: string): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`no ${event} in time`)), 3000);
+    client.once(event, (value: unknown) => {
+      clearTimeout(late);
+      resolve(value);
+    });
+  });
+
+for (const transports of [['websocket'], ['polling'], ['polling', 'websocket']] as const) {
+  test(`an event comes back before its acknowledgement, and in order (${transports.join(' then ')})`, async () => {
+    await using edge = await serve();
+    const client = await edge.connect({ transports: [...transports] });
+    const log: unknown[] = [];
+    client.onAny((event: string, value: unknown) => log.push([event, value]));
+    const answers: unknown[] = [];
+    for (let at = 0; at < 20; at += 1) {
+      answers.push(
+        client
+          .timeout(3000)
+          .emitWithAck('/say', { at })
+          .then((answer) => log.push(answer)),
+      );
+    }
+    await Promise.all(answers);
+    const said = log.filter((entry) => Array.isArray(entry));
+    assert.deepEqual(
+      said,
+      Array.from({ length: 20 }, (_, at) => ['/say', { at }]),
+    );
+    for (let at = 0; at < 20; at += 1) {
+      const acks = log
+        .slice(
+          0,
+          log.findIndex((entry) => JSON.stringify(entry) === JSON.stringify(['/say', { at }])),
+        )
+        .filter((entry) => entry === 'done');
+      assert.ok(acks.length <= at, 'an acknowledgement overtook its event');
+    }
+  });
+}
+
+test('the HTTP routes of the same port still answer', async () => {
+  await using edge = await serve();
+  assert.equal(await (await fetch(`${edge.url}/anything`)).text(), 'rest');
+});
+
+test('changes reach every joined socket over either transport, once and in order', async () => {
+  const handle: Handle = (input) =>
+    input.kind === 'frame' && input.frame.kind === 'event'
+      ? [{ do: 'subscribe', id: 's', to: { tenant: 't' }, view: { filter: { all: [] }, shape: '/changed' } }]
+      : input.kind === 'subscribed'
+        ? [{ do: 'send', frame: { kind: 'event', event: 'joined', args: [] } }]
+        : echo(input);
+  await using edge = await serve({ handle });
+  const clients = [await edge.connect({ transports: ['websocket'] }), await edge.connect({ transports: ['polling'] })];
+  for (const client of clients) {
+    const joined = once(client, 'joined');
+    client.emit('join');
+    await joined;
+  }
+  const heard = clients.map((client) => {
+    const seqs: unknown[] = [];
+    client.on('/changed', (seq: unknown) => seqs.push(seq));
+    return seqs;
+  });
+  const lasts = clients.map((client) => new Promise<void>((resolve) => client.on('/changed', (seq: unknown) => seq === 600 && resolve())));
+  edge.feed.deliver(...Array.from({ length: 300 }, (_, at) => changeOf(at + 1)));
+  edge.feed.deliver(...Array.from({ length: 300 }, (_, at) => changeOf(at + 301)));
+  await Promise.all(lasts);
+  for (const seqs of heard) {
+    assert.deepEqual(
+      seqs,
+      Array.from({ length: 600 }, (_, at) => at + 1),
+    );
+  }
+});
+
+test('a token in the handshake is verified before anything the client sent is looked at', async () => {
+  const first = ({ credential }: Opening): readonly Effect<SocketIoRaw>[] => [
+    { do: 'send', frame: { kind: 'event', event: 'hello', args: [credential?.ok === true ? credential.value.username : 'nobody'] } },
+  ];
+  await using edge = await serve({ first });
+  const client = io(edge.url, { auth: { token: 'good' }, transports: ['websocket'], forceNew: true, reconnection: false });
+  const log: unknown[] = [];
+  client.onAny((event: string, value: unknown) => log.push([event, value]));
+  client.emit('early', 1);
+  const answer: unknown = await client.timeout(3000).emitWithAck('early', 2);
+  client.disconnect();
+  assert.equal(answer, 'done');
+  assert.deepEqual(log, [
+    ['hello', 'ann'],
+    ['early', 1],
+    ['early', 2],
+  ]);
+});
+
+test('a namespace that is not served is refused, and the connection lives on', async () => {
+  await using edge = await serve({ namespace: '/pricings' });
+  const client = await edge.connect();
+  await assert.rejects(edge.connect({}, '/other'), /Invalid namespace/);
+  assert.equal(await client.timeout(3000).emitWithAck('x'), 'done');
+});
+
+test('closing says so to the client after everything that was sent', async () => {
+  const handle: Handle = (input) => [...echo(input), { do: 'close', code: 1000, reason: 'enough' }];
+  await using edge = await serve({ handle });
+  for (const transports of [['websocket'], ['polling']]) {
+    const client = await edge.connect({ transports });
+    const last = once(client, 'last');
+    const reason = once(client, 'disconnect');
+    client.emit('last', 7);
+    assert.equal(await last, 7);
+    assert.equal(await reason, 'io server disconnect');
+  }
+});
+
+test('a message over the limit ends the connection, and so do too many attachments', async () => {
+  await using edge = await serve({ limits: { maxFrameBytes: 10_000 } });
+  for (const args of [['x'.repeat(20_000)], Array.from({ length: 11 }, () => Buffer.from('x'))]) {
+    const client = await edge.connect({ transports: ['websocket'] });
+    const reason = once(client, 'disconnect');
+    client.emit('big', ...args);
+    assert.match(String(await reason), /transport/);
+  }
+  const client = await edge.connect({ transports: ['websocket'] });
+  const said = once(client, 'few');
+  client.emit('few', Buffer.from('x'));
+  assert.equal(await said, 'binary');
+});
+
+test('connections over the limit, from elsewhere, or after the end was announced are refused', async () => {
+  await using edge = await serve({ limits: { maxConnections: 1 }, listener: { origins: ['https://a.example'] } });
+  await assert.rejects(edge.connect({ extraHeaders: { origin: 'https://b.example' }, transports: ['polling'] }));
+  await edge.connect();
+  await assert.rejects(edge.connect());
+  edge.listener.stopAccepting();
+  await assert.rejects(edge.connect());
+  assert.equal(edge.listener.counts.rejected, 3);
+});
+
+test('draining closes every socket', async () => {
+  await using edge = await serve();
+  const clients = await Promise.all([edge.connect({ transports: ['websocket'] }), edge.connect({ transports: ['polling'] })]);
+  const reasons = clients.map((client) => once(client, 'disconnect'));
+  await edge.driver.drain(0);
+  assert.deepEqual(await Promise.all(reasons), ['io server disconnect', 'io server disconnect']);
+});
+
+test('a flood of packets in one poll ends the connection', async () => {
+  await using edge = await serve({ limits: { maxFrameBytes: 4_000_000 } });
+  const opened = await (await fetch(`${edge.url}/socket.io/?EIO=4&transport=polling`)).text();
+  const { sid } = JSON.parse(opened.slice(1)) as { sid: string };
+  const post = (body: string) => fetch(`${edge.url}/socket.io/?EIO=4&transport=polling&sid=${sid}`, { method: 'POST', body });
+  await post('40');
+  await post(Array.from({ length: 50_000 }, (_, at) => `42${at}["x"]`).join('\x1e'));
+  const poll = () => fetch(`${edge.url}/socket.io/?EIO=4&transport=polling&sid=${sid}`);
+  // What was owed, Engine.IO's close packet, then nobody knows the session any more.
+  assert.match(await (await poll()).text(), /^40/);
+  assert.match(await (await poll()).text(), /(^|\x1e)1$/);
+  assert.equal((await poll()).status, 400);
+});
