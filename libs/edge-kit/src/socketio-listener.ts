@@ -105,6 +105,8 @@ export class SocketIoListener {
       const address = this.#addressOf(connection.request);
       this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
       connection.once('close', () => this.#uncount(address));
+      // How long a client of polling has to fetch the end; the library keeps a timer for it, 30 s by default.
+      if (connection.transport.name === 'polling') (connection.transport as { closeTimeout?: number }).closeTimeout = limits.closeTimeoutMs;
     });
     for (const namespace of options.namespaces) this.#serve(namespace);
   }

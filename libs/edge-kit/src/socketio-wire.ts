@@ -157,7 +157,11 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
         return;
       }
     }
-    if (this.#handler === undefined) (this.#early ??= []).push(arrived);
-    else this.#handler.message(message, bytes);
+    if (this.#handler !== undefined) {
+      this.#handler.message(message, bytes);
+      return;
+    }
+    this.#early ??= [];
+    this.#early.push(arrived);
   }
 }
