@@ -1,0 +1,133 @@
+/** Reading single fields of a pricing file: each reports what is wrong at its place and gives something to go on with. */
+import { UNLIMITED, type ValueType, type Worth } from './pricing.ts';
+import type { At } from './source.ts';
+
+const MIN_NAME = 3;
+const MAX_NAME = 255;
+/** Characters of an expression or description. */
+const MAX_TEXT = 4096;
+
+/** Names that objects understand as something else. */
+const REFUSED_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+
+/** The keys and values of a section. Keys are names, and may only have letters, digits, `_` and `-` (SPACE, create service: "Invalid key"). */
+export function named(at: At): readonly (readonly [name: string, value: At])[] {
+  if (at.empty) return [];
+  if (at.kind !== 'map') {
+    at.report('must be a map');
+    return [];
+  }
+  return at.entries().filter(([key, value]) => {
+    const problem = keyProblem(key);
+    if (problem !== undefined) value.report(problem);
+    return problem === undefined;
+  });
+}
+
+function keyProblem(key: string): string | undefined {
+  if (!/^[A-Za-z0-9_-]+$/.test(key) || REFUSED_KEYS.has(key)) return 'Invalid key: only letters, digits, "_" and "-" are allowed';
+  if (key.length < MIN_NAME || key.length > MAX_NAME) return `the name must have ${MIN_NAME} to ${MAX_NAME} characters`;
+  return undefined;
+}
+
+/** A text, or undefined when it is not there. */
+export function text(at: At, max = MAX_TEXT): string | undefined {
+  if (at.empty) return undefined;
+  const value = at.scalar;
+  if (typeof value !== 'string') {
+    at.report(typeof value === 'number' ? `must be a text: write it in quotes, "${at.written}"` : 'must be a text');
+    return undefined;
+  }
+  if (value.length > max) at.report(`must have at most ${max} characters`);
+  // NUL and lone surrogates are no characters anybody meant, and no database takes them.
+  if (value.includes('\0') || !value.isWellFormed()) at.report('must be a text without NUL and without half characters');
+  return value;
+}
+
+export function boolean(at: At): boolean | undefined {
+  if (at.empty) return undefined;
+  const value = at.scalar;
+  if (typeof value === 'boolean') return value;
+  at.report('must be true or false');
+  return undefined;
+}
+
+export function oneOf<const Word extends string>(at: At, words: readonly Word[]): Word | undefined {
+  if (at.empty) return undefined;
+  const found = words.find((word) => word === at.scalar);
+  if (found === undefined) at.report(`must be one of ${words.join(', ')}`);
+  return found;
+}
+
+/** A number from 0 on; what is above the bound, infinity included, is the bound. */
+export function amount(at: At): number | undefined {
+  const value = at.scalar;
+  if (typeof value !== 'number' || Number.isNaN(value) || value < 0) {
+    at.report('must be a number from 0 on');
+    return undefined;
+  }
+  return Math.min(value, UNLIMITED);
+}
+
+/** Whole and at least `min`. */
+export function count(at: At, min: number): number | undefined {
+  if (at.empty) return undefined;
+  const value = at.scalar;
+  if (typeof value === 'number' && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY) && value >= min)
+    return Math.min(value, UNLIMITED);
+  at.report(`must be a whole number from ${min} on`);
+  return undefined;
+}
+
+export function texts(at: At): readonly string[] | undefined {
+  if (at.empty) return undefined;
+  if (at.kind !== 'list') {
+    at.report('must be a list of texts');
+    return undefined;
+  }
+  return at.items().flatMap((item) => text(item) ?? []);
+}
+
+/** Names of things that must exist elsewhere in the file. */
+export function references(at: At, known: ReadonlySet<string>, what: string): readonly string[] | undefined {
+  if (at.empty) return undefined;
+  const names = texts(at);
+  for (const item of at.items()) {
+    const name = item.scalar;
+    if (typeof name === 'string' && !known.has(name)) item.report(`names the ${what} "${name.slice(0, 100)}", which does not exist`);
+  }
+  return names;
+}
+
+/** A value of the type that its feature or limit has. */
+export function worth(at: At, valueType: ValueType | undefined, payments?: readonly string[]): Worth | undefined {
+  if (payments !== undefined) {
+    const chosen = at.kind === 'list' ? at.items().map((item) => oneOf(item, payments)) : undefined;
+    if (chosen === undefined) at.report(`must be a list of ${payments.join(', ')}`);
+    return chosen?.filter((each) => each !== undefined);
+  }
+  switch (valueType) {
+    case undefined:
+      return undefined;
+    case 'BOOLEAN':
+      if (typeof at.scalar !== 'boolean') at.report('must be true or false, since valueType is BOOLEAN');
+      return at.scalar === true;
+    case 'NUMERIC':
+      return amount(at);
+    case 'TEXT':
+      if (typeof at.scalar !== 'string') at.report('must be a text, since valueType is TEXT');
+      return typeof at.scalar === 'string' ? at.scalar : undefined;
+  }
+}
+
+/** The given fields that have a value: optional keys are left out, not undefined. */
+export function present<Fields extends Readonly<Record<string, unknown>>>(
+  fields: Fields,
+): { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> } {
+  const kept: { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> } = {};
+  for (const name in fields) {
+    const value = fields[name];
+    if (value !== undefined) kept[name] = value as Exclude<Fields[typeof name], undefined>; // it is not undefined here; the compiler does not narrow generics
+  }
+  return kept;
+}

@@ -1,0 +1,135 @@
+/** The sections `plans` and `addOns`. */
+import { amount, boolean, count, named, present, references, text, worth } from './fields.ts';
+import { evaluateFormula, isFormula } from './price-formula.ts';
+import { type AddOn, type Feature, PAYMENT_TYPES, type Plan, type Price, UNLIMITED, type UsageLimit, type Worth } from './pricing.ts';
+import type { At } from './source.ts';
+
+/** What plans and add-ons refer to. */
+export interface Known {
+  readonly features: Readonly<Record<string, Feature>>;
+  readonly usageLimits: Readonly<Record<string, UsageLimit>>;
+  /** Names that the file defines, also where their definition is wrong: one mistake is told once. */
+  readonly declared: { readonly features: ReadonlySet<string>; readonly usageLimits: ReadonlySet<string> };
+  readonly variables: ReadonlyMap<string, number>;
+}
+
+export function readPlans(at: At, known: Known): Record<string, Plan> {
+  const plans: Record<string, Plan> = {};
+  for (const [name, value] of named(at)) {
+    if (value.kind !== 'map') value.report('must be a map with a price');
+    else plans[name] = readOffer(name, value, known);
+  }
+  return plans;
+}
+
+export function readAddOns(at: At, plans: ReadonlySet<string>, known: Known): Record<string, AddOn> {
+  const entries = named(at);
+  const names = new Set(entries.map(([name]) => name));
+  const addOns: Record<string, AddOn> = {};
+  for (const [name, value] of entries) {
+    if (value.kind !== 'map' || value.entries().length === 0) value.report('must not be empty');
+    else addOns[name] = readAddOn(name, value, { plans, names, known });
+  }
+  return addOns;
+}
+
+function readAddOn(
+  name: string,
+  at: At,
+  { plans, names, known }: { readonly plans: ReadonlySet<string>; readonly names: ReadonlySet<string>; readonly known: Known },
+): AddOn {
+  const offer = readOffer(name, at, known);
+  const extensions = readExtensions(at.get('usageLimitsExtensions'), known);
+  // Only what extends limits, and grants nothing else, makes sense more than once.
+  const scalable =
+    Object.keys(extensions).length > 0 && Object.keys(offer.features).length === 0 && Object.keys(offer.usageLimits).length === 0;
+  const constraints = readConstraints(at.get('subscriptionConstraints'), scalable);
+  return {
+    ...offer,
+    availableFor: references(at.get('availableFor'), plans, 'plan') ?? [...plans],
+    dependsOn: references(at.get('dependsOn'), names, 'add-on') ?? [],
+    excludes: references(at.get('excludes'), names, 'add-on') ?? [],
+    usageLimitsExtensions: extensions,
+    ...(constraints === undefined ? {} : { subscriptionConstraints: constraints }),
+  };
+}
+
+function readOffer(name: string, at: At, known: Known): Plan {
+  const values = (section: 'features' | 'usageLimits') => readValues(at.get(section), section, known);
+  return {
+    name,
+    price: readPrice(at.get('price'), known.variables) ?? 0,
+    private: boolean(at.get('private')) ?? false,
+    features: values('features'),
+    usageLimits: values('usageLimits'),
+    ...present({ description: text(at.get('description')), unit: text(at.get('unit')) }),
+  };
+}
+
+function readPrice(at: At, variables: ReadonlyMap<string, number>): Price | undefined {
+  if (at.empty) {
+    at.report('is required');
+    return undefined;
+  }
+  const written = at.scalar;
+  if (typeof written === 'number') return amount(at);
+  if (typeof written !== 'string') {
+    at.report('must be a number, a formula or a text');
+    return undefined;
+  }
+  const price = text(at) ?? '';
+  if (/^\s*\d+(\.\d+)?\s*$/.test(price)) return Number(price);
+  if (!isFormula(price)) return price;
+  const result = evaluateFormula(price, variables);
+  if (!result.ok) at.report(`the formula ${result.problem}`);
+  else if (result.value < 0) at.report('the formula has a value below 0');
+  return result.ok ? result.value : undefined;
+}
+
+function readValues(at: At, section: 'features' | 'usageLimits', known: Known): Record<string, Worth> {
+  const values: Record<string, Worth> = {};
+  for (const [name, entry] of named(at)) {
+    const definition = Object.hasOwn(known[section], name) ? known[section][name] : undefined;
+    if (definition === undefined) {
+      if (!known.declared[section].has(name))
+        entry.report(`names a ${section === 'features' ? 'feature' : 'usage limit'} that does not exist`);
+      continue;
+    }
+    const value = entry.kind === 'map' ? entry.get('value') : entry;
+    // `value: null`, or nothing at all, leaves the default.
+    if (value.empty) continue;
+    const payments = 'type' in definition && definition.type === 'PAYMENT' ? PAYMENT_TYPES : undefined;
+    const read = worth(value, definition.valueType, payments);
+    if (read !== undefined) values[name] = read;
+  }
+  return values;
+}
+
+function readExtensions(at: At, known: Known): Record<string, number> {
+  const extensions: Record<string, number> = {};
+  for (const [name, entry] of named(at)) {
+    const limit = Object.hasOwn(known.usageLimits, name) ? known.usageLimits[name] : undefined;
+    if (limit === undefined) {
+      if (!known.declared.usageLimits.has(name)) entry.report('names a usage limit that does not exist');
+      continue;
+    }
+    if (limit.valueType !== 'NUMERIC') entry.report('extends a usage limit that is no number');
+    const value = amount(entry.kind === 'map' ? entry.get('value') : entry);
+    if (value !== undefined) extensions[name] = value;
+  }
+  return extensions;
+}
+
+function readConstraints(at: At, scalable: boolean): AddOn['subscriptionConstraints'] | undefined {
+  if (at.empty) return scalable ? { minQuantity: 1, maxQuantity: UNLIMITED, quantityStep: 1 } : undefined;
+  if (at.kind !== 'map') {
+    at.report('must be a map with minQuantity, maxQuantity and quantityStep');
+    return undefined;
+  }
+  const minQuantity = count(at.get('minQuantity'), 1) ?? 1;
+  const maxQuantity = count(at.get('maxQuantity'), 1) ?? UNLIMITED;
+  const quantityStep = count(at.get('quantityStep'), 1) ?? 1;
+  if (maxQuantity < minQuantity) at.get('maxQuantity').report('must not be less than minQuantity');
+  if (minQuantity % quantityStep !== 0) at.get('quantityStep').report('must divide minQuantity');
+  return { minQuantity, maxQuantity, quantityStep };
+}

@@ -1,0 +1,97 @@
+/** A pricing as Pricing2Yaml 3.0 describes it, checked and with its defaults filled in. Plain JSON, so that it can be an element's attributes. */
+
+export type ValueType = 'BOOLEAN' | 'NUMERIC' | 'TEXT';
+/** What a feature or limit may be worth. A list of texts is a PAYMENT feature's. */
+export type Worth = boolean | number | string | readonly string[];
+
+export const FEATURE_TYPES = [
+  'INFORMATION',
+  'INTEGRATION',
+  'DOMAIN',
+  'AUTOMATION',
+  'MANAGEMENT',
+  'GUARANTEE',
+  'SUPPORT',
+  'PAYMENT',
+] as const;
+export const INTEGRATION_TYPES = ['API', 'EXTENSION', 'IDENTITY_PROVIDER', 'WEB_SAAS', 'MARKETPLACE', 'EXTERNAL_DEVICE'] as const;
+export const AUTOMATION_TYPES = ['BOT', 'FILTERING', 'TRACKING', 'TASK_AUTOMATION'] as const;
+export const PAYMENT_TYPES = ['CARD', 'GATEWAY', 'INVOICE', 'ACH', 'WIRE_TRANSFER', 'OTHER'] as const;
+export const RENDERINGS = ['AUTO', 'ENABLED', 'DISABLED'] as const;
+export const PERIOD_UNITS = ['SEC', 'MIN', 'HOUR', 'DAY', 'MONTH', 'YEAR'] as const;
+
+export interface Feature {
+  readonly name: string;
+  readonly description?: string;
+  readonly type: (typeof FEATURE_TYPES)[number];
+  readonly valueType: ValueType;
+  readonly defaultValue: Worth;
+  readonly integrationType?: (typeof INTEGRATION_TYPES)[number];
+  readonly pricingUrls?: readonly string[];
+  readonly automationType?: (typeof AUTOMATION_TYPES)[number];
+  readonly docUrl?: string;
+  readonly expression?: string;
+  readonly serverExpression?: string;
+  readonly tag?: string;
+  readonly render: (typeof RENDERINGS)[number];
+}
+
+export interface UsageLimit {
+  readonly name: string;
+  readonly description?: string;
+  readonly valueType: ValueType;
+  readonly defaultValue: Worth;
+  readonly unit?: string;
+  readonly type: 'RENEWABLE' | 'NON_RENEWABLE';
+  /** Of a renewable limit. */
+  readonly period?: { readonly value: number; readonly unit: (typeof PERIOD_UNITS)[number] };
+  /** Of one that is not renewable. */
+  readonly trackable?: boolean;
+  readonly linkedFeatures?: readonly string[];
+  readonly render: (typeof RENDERINGS)[number];
+}
+
+/** A number, or free text such as "Contact us". Formulas are numbers by now. */
+export type Price = number | string;
+
+interface Offer {
+  readonly name: string;
+  readonly description?: string;
+  readonly price: Price;
+  readonly unit?: string;
+  readonly private: boolean;
+  /** Only what the file sets; `published` fills in the defaults. */
+  readonly features: Readonly<Record<string, Worth>>;
+  readonly usageLimits: Readonly<Record<string, Worth>>;
+}
+
+export type Plan = Offer;
+
+export interface AddOn extends Offer {
+  readonly availableFor: readonly string[];
+  readonly dependsOn: readonly string[];
+  readonly excludes: readonly string[];
+  readonly usageLimitsExtensions: Readonly<Record<string, number>>;
+  readonly subscriptionConstraints?: { readonly minQuantity: number; readonly maxQuantity: number; readonly quantityStep: number };
+}
+
+export interface Pricing {
+  readonly syntaxVersion: '3.0' | '3.1';
+  readonly saasName: string;
+  readonly version: string;
+  /** `yyyy-mm-dd`. */
+  readonly createdAt: string;
+  readonly currency: string;
+  readonly url?: string;
+  readonly tags?: readonly string[];
+  readonly billing?: Readonly<Record<string, number>>;
+  readonly variables?: Readonly<Record<string, number | string | boolean>>;
+  readonly custom?: unknown;
+  readonly features: Readonly<Record<string, Feature>>;
+  readonly usageLimits: Readonly<Record<string, UsageLimit>>;
+  readonly plans: Readonly<Record<string, Plan>>;
+  readonly addOns: Readonly<Record<string, AddOn>>;
+}
+
+/** What stands for "unlimited": larger numbers, infinity included, become this one (SPACE, as Pricing4TS 0.10 clamps them). */
+export const UNLIMITED = 100_000_000;

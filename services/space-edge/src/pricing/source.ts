@@ -1,0 +1,193 @@
+/**
+ * YAML text as values that know their place. Bounded before anything is believed: bytes, levels, aliases, and nodes with every alias
+ * followed, so a small text cannot grow into a large value. Nothing is evaluated; a tag that names a type outside YAML's core is refused.
+ */
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+
+/** What a pricing file may cost. */
+export interface SourceLimits {
+  /** UTF-8 bytes of the text. */
+  readonly maxBytes: number;
+  /** Levels of maps and lists. */
+  readonly maxDepth: number;
+  /** Values, counting what an alias stands for each time it is used. */
+  readonly maxNodes: number;
+  readonly maxAliases: number;
+}
+
+export const SOURCE_LIMITS: SourceLimits = { maxBytes: 1024 * 1024, maxDepth: 16, maxNodes: 50_000, maxAliases: 100 };
+
+/** What is wrong, and where. Lines and columns count from 1; `path` is `plans.BASIC.price`, or empty for the whole text. */
+export interface Problem {
+  readonly line: number;
+  readonly column: number;
+  readonly path: string;
+  readonly message: string;
+}
+
+/** One sentence for a client's developer. */
+export function problemText({ line, column, path, message }: Problem): string {
+  return `line ${line}, column ${column}${path === '' ? '' : `, ${path}`}: ${message}`;
+}
+
+/** Problems kept of one text: the first ones help, the hundredth does not. */
+const MAX_PROBLEMS = 20;
+
+export type Kind = 'absent' | 'null' | 'map' | 'list' | 'text' | 'number' | 'boolean';
+
+/** A text that was read, and everything that was found wrong with it. */
+export class Source {
+  readonly problems: Problem[] = [];
+  readonly #lines: LineCounter;
+  readonly #document: Document.Parsed | undefined;
+
+  private constructor(document: Document.Parsed | undefined, lines: LineCounter) {
+    this.#document = document;
+    this.#lines = lines;
+  }
+
+  /** Never throws. With `problems` there is nothing worth reading. */
+  static read(text: string, limits: SourceLimits = SOURCE_LIMITS): Source {
+    const lines = new LineCounter();
+    if (Buffer.byteLength(text) > limits.maxBytes) return Source.#refused(`is longer than ${limits.maxBytes} bytes`);
+    let document: Document.Parsed;
+    try {
+      document = parseDocument(text, {
+        schema: 'core',
+        merge: false,
+        stringKeys: true,
+        uniqueKeys: true,
+        prettyErrors: false,
+        lineCounter: lines,
+        logLevel: 'silent',
+      });
+    } catch (error) {
+      // The composer is recursive: a text that is nothing but brackets ends its stack.
+      if (error instanceof RangeError) return Source.#refused(`has more than ${limits.maxDepth} levels`);
+      throw error;
+    }
+    const source = new Source(document, lines);
+    for (const { message, pos } of [...document.errors, ...document.warnings]) source.reportAt(pos[0], '', firstSentence(message));
+    if (source.problems.length === 0) source.#measure(limits);
+    return source;
+  }
+
+  static #refused(message: string): Source {
+    const source = new Source(undefined, new LineCounter());
+    source.problems.push({ line: 1, column: 1, path: '', message });
+    return source;
+  }
+
+  get root(): At {
+    return new At(this, this.#document?.contents ?? undefined, '', 0);
+  }
+
+  /** The node that an alias stands for; itself when it is none. */
+  resolve(node: Node): Node | undefined {
+    return isAlias(node) && this.#document !== undefined ? node.resolve(this.#document) : node;
+  }
+
+  reportAt(offset: number, path: string, message: string): void {
+    if (this.problems.length >= MAX_PROBLEMS) return;
+    const { line, col } = this.#lines.linePos(offset);
+    this.problems.push({ line: Math.max(1, line), column: Math.max(1, col), path, message });
+  }
+
+  #measure(limits: SourceLimits): void {
+    let nodes = 0;
+    let aliases = 0;
+    const visit = (node: Node | null | undefined, depth: number): boolean => {
+      if (node === null || node === undefined) return true;
+      const at = node.range?.[0] ?? 0;
+      nodes += 1;
+      if (nodes > limits.maxNodes) return this.#stop(at, `has more than ${limits.maxNodes} values, aliases followed`);
+      if (depth > limits.maxDepth) return this.#stop(at, `has more than ${limits.maxDepth} levels`);
+      if (isAlias(node)) {
+        aliases += 1;
+        if (aliases > limits.maxAliases) return this.#stop(at, `has more than ${limits.maxAliases} aliases`);
+        const meant = this.resolve(node);
+        return meant === undefined ? this.#stop(at, 'names an anchor that does not exist') : visit(meant, depth + 1);
+      }
+      if (isMap<Node, Node | null>(node)) return node.items.every(({ value }) => visit(value, depth + 1));
+      if (isSeq<Node>(node)) return node.items.every((item) => visit(item, depth + 1));
+      return true;
+    };
+    visit(this.#document?.contents, 1);
+  }
+
+  #stop(offset: number, message: string): false {
+    this.reportAt(offset, '', message);
+    return false;
+  }
+}
+
+/** A value, or the absence of one, at its place. */
+export class At {
+  readonly #source: Source;
+  readonly #node: Node | undefined;
+  readonly #offset: number;
+  readonly path: string;
+
+  constructor(source: Source, node: Node | undefined, path: string, offset: number) {
+    this.#source = source;
+    this.#offset = node?.range?.[0] ?? offset;
+    this.#node = node === undefined ? undefined : source.resolve(node);
+    this.path = path;
+  }
+
+  get kind(): Kind {
+    const node = this.#node;
+    if (node === undefined) return 'absent';
+    if (isMap(node)) return 'map';
+    if (isSeq(node)) return 'list';
+    const value: unknown = isScalar(node) ? node.value : undefined;
+    if (value === null) return 'null';
+    return typeof value === 'number' ? 'number' : typeof value === 'boolean' ? 'boolean' : 'text';
+  }
+
+  /** Absent, or written as null. */
+  get empty(): boolean {
+    return this.kind === 'absent' || this.kind === 'null';
+  }
+
+  /** The scalar's value: text, number or boolean; undefined for everything else. */
+  get scalar(): string | number | boolean | undefined {
+    const value: unknown = isScalar(this.#node) ? this.#node.value : undefined;
+    return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : undefined;
+  }
+
+  /** How a number was written. */
+  get written(): string {
+    return isScalar(this.#node) ? (this.#node.source ?? '') : '';
+  }
+
+  /** The value under a key of a map. Its place, when it is absent, is the map's. */
+  get(key: string): At {
+    const node = isMap<Node, Node | null>(this.#node) ? this.#node.get(key, true) : undefined;
+    return new At(this.#source, node, this.#below(key), this.#offset);
+  }
+
+  /** Keys and values of a map, in the order of the text. */
+  entries(): readonly (readonly [key: string, value: At])[] {
+    if (!isMap<Node, Node | null>(this.#node)) return [];
+    return this.#node.items.map(({ key, value }) => {
+      const name = isScalar(key) ? String(key.value) : '';
+      return [name, new At(this.#source, value ?? undefined, this.#below(name), key.range?.[0] ?? this.#offset)];
+    });
+  }
+
+  items(): readonly At[] {
+    if (!isSeq<Node>(this.#node)) return [];
+    return this.#node.items.map((item, index) => new At(this.#source, item, `${this.path}[${index}]`, this.#offset));
+  }
+
+  report(message: string): void {
+    this.#source.reportAt(this.#offset, this.path, message);
+  }
+
+  #below(key: string): string {
+    return this.path === '' ? key : `${this.path}.${key}`;
+  }
+}
+
+const firstSentence = (message: string): string => (message.split('\n')[0] ?? '').slice(0, 200);
