@@ -46,6 +46,8 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   #asking: Asking<Raw, In, Out, P> | undefined;
   #subscriptions: Subscriptions<Raw, In, Out, P> | undefined;
   #timers: Map<string, WheelTimer> | undefined;
+  /** Who waits for the client to read, with how many bytes may still be owed then. */
+  #flushWaits: Map<string, number> | undefined;
   #confirmations: Confirmations | undefined;
   #drainTimer: WheelTimer | undefined;
   #inFlight = 0;
@@ -305,6 +307,9 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
         if (timer !== undefined) this.#env.wheel.clear(timer);
         break;
       }
+      case 'when-flushed':
+        this.#whenFlushed(effect.name, effect.bytes);
+        break;
       case 'confirm':
         this.#confirm(effect.id);
         break;
@@ -375,6 +380,17 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#env.wheel.set(timer, ms);
   }
 
+  #whenFlushed(name: string, bytes: number): void {
+    if (this.#outbox.bytes <= bytes) {
+      this.step({ kind: 'timer', name });
+      return;
+    }
+    this.#flushWaits ??= new Map();
+    if (this.#flushWaits.size >= this.#env.limits.maxTimers)
+      throw new Error('a session waits for its client under too many different names');
+    this.#flushWaits.set(name, bytes);
+  }
+
   #confirm(id: string): void {
     this.#confirmations ??= new Confirmations();
     const ping = this.#env.framing.ping(this.#confirmations.begin(id));
@@ -428,6 +444,12 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
 
   #flushed(): void {
     if (this.#reading.has(BY_OUTPUT) && this.#outbox.bytes <= this.#env.limits.maxBufferedBytes / 2) this.#reading.goOn(BY_OUTPUT);
+    if (this.#flushWaits === undefined || this.#flushWaits.size === 0) return;
+    for (const [name, bytes] of this.#flushWaits) {
+      if (this.#outbox.bytes > bytes) continue;
+      this.#flushWaits.delete(name);
+      this.step({ kind: 'timer', name });
+    }
   }
 
   // ---- the end

@@ -12,6 +12,7 @@ import { type HeardChannel, Hearing } from './hearing.ts';
 import { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
 import { Flusher } from './outbox.ts';
+import { Selection } from './selection.ts';
 import type { Feed } from './watch.ts';
 import { systemClock, Wheel, WheelTimer } from './wheel.ts';
 import type { Framing, Packet, Wire, WireHandler } from './wire.ts';
@@ -42,6 +43,7 @@ export class Driver<Raw, In, Out, P extends Packet> {
   readonly counts: DriverCounts = newDriverCounts();
   readonly limits: Limits;
   readonly lane: Lane<P>;
+  readonly selection: Selection;
   readonly #env: Environment<Raw, In, Out, P>;
   readonly #connections = new Set<Connection<Raw, In, Out, P>>();
   readonly #sweepTimer = new WheelTimer(() => this.#sweep());
@@ -67,12 +69,14 @@ export class Driver<Raw, In, Out, P extends Packet> {
       },
       ...(protocol.document === undefined ? {} : { document: (change) => protocol.document?.(change) ?? change.state }),
     });
+    this.selection = new Selection(options.feed);
     this.#env = {
       protocol,
       framing,
       bus: options.bus,
       feed: options.feed,
       lane: this.lane,
+      selection: this.selection,
       hearing: new Hearing(options.bus, options.hears ?? []),
       wheel: options.wheel ?? new Wheel(systemClock),
       flusher: options.flusher ?? new Flusher(),

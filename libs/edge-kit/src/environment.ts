@@ -9,6 +9,7 @@ import type { Hearing } from './hearing.ts';
 import type { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
 import type { Flusher } from './outbox.ts';
+import type { Selection } from './selection.ts';
 import type { Feed } from './watch.ts';
 import type { Wheel } from './wheel.ts';
 import type { Framing, Packet } from './wire.ts';
@@ -19,6 +20,7 @@ export interface Environment<Raw, In, Out, P extends Packet> {
   readonly bus: Bus;
   readonly feed: Feed;
   readonly lane: Lane<P>;
+  readonly selection: Selection;
   readonly hearing: Hearing;
   readonly wheel: Wheel;
   readonly flusher: Flusher;

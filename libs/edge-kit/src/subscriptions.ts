@@ -1,9 +1,11 @@
 /** What one connection watches and hears, by the ids its session gave. */
 import type { Interest } from '@polyedge/contracts/interest';
+import type { Filter } from '@polyedge/query/filter';
 import type { Effect, Input, View } from '@polyedge/session/session';
 import type { Environment } from './environment.ts';
 import type { Sink } from './lane.ts';
 import type { OwnOrder } from './own-order.ts';
+import type { WatchHandler } from './watch.ts';
 import type { Packet } from './wire.ts';
 
 interface Held {
@@ -33,9 +35,9 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
   }
 
   /** Watches an interest; an id that is in use is ended first. */
-  subscribe({ id, to, view }: Extract<Effect<Out>, { do: 'subscribe' }>): void {
+  subscribe({ id, to, view, where }: Extract<Effect<Out>, { do: 'subscribe' }>): void {
     if (!this.#mayHold(id)) return;
-    if (view === undefined) this.#watch(id, to);
+    if (view === undefined) this.#watch(id, to, where);
     else this.#join(id, to, view);
   }
 
@@ -69,7 +71,7 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
     this.#held.clear();
   }
 
-  #watch(id: string, to: Interest): void {
+  #watch(id: string, to: Interest, where: Filter | undefined): void {
     const { env, step, own } = this.#options;
     const offer = (operation: string | undefined, input: Input<In>, open: () => boolean): void => {
       const run = (): void => {
@@ -80,7 +82,7 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
       else order.offer(operation, run);
     };
     const isOpen = (): boolean => held.open;
-    const watch = env.feed.watch(to, {
+    const handler: WatchHandler = {
       live: (seq, epoch) => offer(undefined, { kind: 'subscribed', id, seq, epoch }, isOpen),
       change: (change) => offer(change.operationId, { kind: 'event', id, change }, isOpen),
       lost: (failure) => {
@@ -89,7 +91,8 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
         // Nothing can come after it, so it is told whatever has happened to the subscription meanwhile.
         offer(undefined, { kind: 'lost', id, failure }, () => true);
       },
-    });
+    };
+    const watch = where === undefined ? env.feed.watch(to, handler) : env.selection.watch(to, where, handler);
     const held: Held = { tenant: to.tenant, onLane: false, open: true, close: () => watch.close() };
     this.#held.set(id, held);
   }

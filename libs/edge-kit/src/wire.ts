@@ -23,6 +23,8 @@ export interface Wire<P extends Packet> {
   readonly bufferedBytes: number;
   /** Bytes that have reached the operating system since the beginning: grows as long as the client reads. */
   readonly sentBytes: number;
+  /** Bytes that have arrived since the beginning, parts of messages included; undefined where the transport does not tell. */
+  readonly receivedBytes?: number;
   /** Stops and goes on reading. Messages that had arrived may still be handed over after `pause`. */
   pause(): void;
   resume(): void;

@@ -89,6 +89,10 @@ export class WsWire implements Wire<WsPacket> {
     return this.#socket.bytesWritten - this.#socket.writableLength;
   }
 
+  get receivedBytes(): number {
+    return this.#socket.bytesRead;
+  }
+
   write(packets: readonly WsPacket[]): void {
     // After a close frame nothing may be sent.
     if (this.#ws.readyState !== this.#ws.OPEN) return;

@@ -79,8 +79,12 @@ export type Effect<Out> =
       readonly request: Omit<MutationRequest, 'operationId'>;
       readonly own?: OwnOrder;
     }
-  /** Watch changes. With a view they go the broadcast lane: `Protocol.translate` makes the frames and the session hears nothing of them. */
-  | { readonly do: 'subscribe'; readonly id: string; readonly to: Interest; readonly view?: View }
+  /**
+   * Watch changes. With a view they go the broadcast lane: `Protocol.translate` makes the frames and the session hears nothing of them. With
+   * `where` (and no view) the session hears only of changes whose state before or after matches; equal filters of all sessions are
+   * evaluated once per change.
+   */
+  | { readonly do: 'subscribe'; readonly id: string; readonly to: Interest; readonly view?: View; readonly where?: Filter }
   /** Takes effect at once: frames of this subscription that are still queued are not sent. */
   | { readonly do: 'unsubscribe'; readonly id: string }
   /** Hear a plain event or signal channel (Saga's signals, JSSocket's notifications): `subject` may be a pattern. Ends with `unsubscribe`. */
@@ -89,6 +93,8 @@ export type Effect<Out> =
   | { readonly do: 'publish'; readonly subject: string; readonly body: unknown }
   | { readonly do: 'set-timer'; readonly name: string; readonly ms: number }
   | { readonly do: 'clear-timer'; readonly name: string }
+  /** A `timer` input with this name as soon as at most `bytes` are owed to the client: for sessions that merge what a slow client has not read. */
+  | { readonly do: 'when-flushed'; readonly name: string; readonly bytes: number }
   /** Send an RFC 6455 ping now; `confirmed` comes with its pong. */
   | { readonly do: 'confirm'; readonly id: string }
   /** Stop and go on reading from the socket. */

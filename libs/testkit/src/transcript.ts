@@ -146,8 +146,11 @@ function describe<Out>(effect: Asking<Out>): string {
     }
     case 'subscribe': {
       const view = effect.view === undefined ? '' : ` ${JSON.stringify(effect.view)}`;
-      return `subscribe ${word(effect.id)} ${JSON.stringify(effect.to)}${view}`;
+      const where = effect.where === undefined ? '' : ` where ${JSON.stringify(effect.where)}`;
+      return `subscribe ${word(effect.id)} ${JSON.stringify(effect.to)}${view}${where}`;
     }
+    case 'when-flushed':
+      return `when-flushed ${word(effect.name)} ${effect.bytes}`;
     case 'unsubscribe':
     case 'confirm':
       return `${effect.do} ${word(effect.id)}`;
