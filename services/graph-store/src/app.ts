@@ -8,12 +8,14 @@ import { startHealthServer } from '@polyedge/service-kit/health';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
+import { ApiKeys } from './accounts/api-keys.ts';
 import { bootstrap } from './accounts/bootstrap.ts';
 import { Directory } from './accounts/directory.ts';
 import { FailedLogins } from './accounts/failed-logins.ts';
 import { loadKeys, makeSeal, WrongSecret } from './accounts/keys.ts';
 import { answerAccounts, tellRevocation } from './bus/accounts.ts';
 import { answerChanges } from './bus/changes.ts';
+import { answerGroups } from './bus/groups.ts';
 import { answerMutations } from './bus/mutate.ts';
 import { answerReads } from './bus/read.ts';
 import type { settings } from './config.ts';
@@ -23,6 +25,7 @@ import { Blobs } from './postgres/blobs.ts';
 import { connect, missingDurability, READER_SESSION, type Sql, WRITER_SESSION } from './postgres/connect.ts';
 import { settleEpoch, type Tip } from './postgres/epoch.ts';
 import { Executor } from './postgres/executor.ts';
+import { GroupPositions } from './postgres/groups.ts';
 import { openJournal } from './postgres/journal.ts';
 import { Lease } from './postgres/lease.ts';
 import { migrate } from './postgres/migrate.ts';
@@ -33,7 +36,6 @@ import { Publisher } from './publisher/publisher.ts';
 import { RecentChanges } from './publisher/recent.ts';
 import { RedisAppender } from './publisher/redis-appender.ts';
 
-const SWEEP_MS = 60_000;
 /** A database that takes longer to answer counts as away. */
 const SILENT_MS = 3000;
 /** A first connection to PostgreSQL: it may still be starting, as everything else is. */
@@ -121,16 +123,24 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   mutations = answerMutations(bus, executor);
   const blobs = new Blobs(readers, config.maxBlobBytes);
   const series = new Series(readers);
-  const accounts = answerAccounts({ bus, directory, keys, defaultScope });
+  const groups = new GroupPositions(readers, partitions, { idleMs: config.groupIdleMs, maxLag: config.maxGroupLag });
+  const accounts = answerAccounts({
+    bus,
+    directory,
+    keys,
+    apiKeys: new ApiKeys(readers, makeSeal(config.secretKey, 'API key')),
+    defaultScope,
+  });
   const responders = [
     mutations,
     ...answerReads(bus, { reader: new Reader(readers), blobs, series }),
     ...answerChanges(bus, { journal, recent, partitions }),
+    ...answerGroups(bus, { positions: groups, journal, partitions }),
     ...accounts.responders,
   ];
-  exportMetrics(context.metrics, { executor: executor.stats, publisher: publisher.stats, appender: appender.stats });
+  exportMetrics(context.metrics, { executor: executor.stats, publisher: publisher.stats, appender: appender.stats, groups: groups.stats });
   const longestMs = Math.max(config.hiroTokenMs, config.sagaTokenMs, config.tokenMs);
-  const sweeping = setInterval(() => void sweep(), SWEEP_MS);
+  const sweeping = setInterval(() => void sweep(), config.sweepMs);
   const health = await startHealthServer({ host: config.host, port: config.port, ready: context.ready });
   log.info(`answers on the bus; health on port ${health.port}`);
 
@@ -179,6 +189,10 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
       await directory.sweep(longestMs);
       await blobs.sweep();
       await series.sweep();
+      for (const { name, why } of await groups.sweep())
+        log.info(why === 'idle' ? 'a consumer group was forgotten: nobody came back' : 'a consumer group was forgotten: too far behind', {
+          id: name,
+        });
     } catch (error) {
       log.warn('sweeping failed', { err: error });
     }

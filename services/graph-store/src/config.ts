@@ -58,5 +58,19 @@ export const settings = {
     doc: 'Failed logins after which an address waits.',
   }),
   loginWindowMs: duration({ default: 300_000, min: 1000, max: 86_400_000, doc: 'The time over which failed logins are counted.' }),
+  groupIdleMs: duration({
+    default: 86_400_000,
+    min: 1000,
+    max: 365 * 86_400_000,
+    doc: 'After this a HIRO group without members is forgotten.',
+  }),
+  maxGroupLag: integer({
+    default: 10_000_000,
+    min: 1000,
+    max: 1_000_000_000,
+    unit: 'changes',
+    doc: 'A HIRO group that is further behind is forgotten, though it has members.',
+  }),
+  sweepMs: duration({ default: 60_000, min: 500, max: 3_600_000, doc: 'How often what has expired is removed.' }),
   maxBlobBytes: integer({ default: 100 * 1024 * 1024, min: 1024, max: 2_000_000_000, unit: 'bytes', doc: 'The largest blob.' }),
 };

@@ -1,14 +1,20 @@
 /** What graph-store counts, under its metric names. */
 import type { Metrics } from '@polyedge/service-kit/metrics';
 import type { ExecutorStats } from './postgres/executor.ts';
+import type { GroupStats } from './postgres/groups.ts';
 import type { PublisherStats } from './publisher/publisher.ts';
 import type { AppenderStats } from './publisher/redis-appender.ts';
 
 export function exportMetrics(
   metrics: Metrics,
-  stats: { readonly executor: ExecutorStats; readonly publisher: PublisherStats; readonly appender: AppenderStats },
+  stats: {
+    readonly executor: ExecutorStats;
+    readonly publisher: PublisherStats;
+    readonly appender: AppenderStats;
+    readonly groups: GroupStats;
+  },
 ): void {
-  const { executor, publisher, appender } = stats;
+  const { executor, publisher, appender, groups } = stats;
   metrics.counterOf('store_batches', 'Batches committed.', () => executor.batches);
   metrics.counterOf('store_requests', 'Mutation requests in committed batches.', () => executor.requests);
   metrics.counterOf('store_changes', 'Changes committed.', () => executor.changes);
@@ -28,4 +34,7 @@ export function exportMetrics(
   metrics.counterOf('redis_appended', 'Changes appended to Redis.', () => appender.appended);
   metrics.counterOf('redis_rebuilt', 'Partitions of the hot journal that were written anew.', () => appender.rebuilt);
   metrics.counterOf('redis_failures', 'Times that Redis did not take changes.', () => appender.failures);
+  metrics.counterOf('groups_created', 'Consumer groups made.', () => groups.created);
+  metrics.counterOf('groups_expired', 'Consumer groups forgotten because nobody came back.', () => groups.expired);
+  metrics.counterOf('groups_over_lag', 'Consumer groups forgotten because they were too far behind.', () => groups.overLag);
 }

@@ -56,3 +56,17 @@ export const graphPosition = defineRequest({
   reply: T.Object({ epoch: T.String(), seq: T.Integer(), oldest: T.Integer(), partitions: T.Integer() }),
   errors: [],
 });
+
+export const graphPartition = defineRequest({
+  address: 'pe.cmd.graph.partition.v1',
+  summary:
+    'Changes of one partition of the journal after a seq, in order, without those of accounts: everything up to the reply`s `to` is in it. For readers that are behind what Redis keeps, or that met a hole.',
+  request: T.Object({
+    epoch: T.String(),
+    partition: T.Integer({ minimum: 0, maximum: 255 }),
+    after: T.Integer({ minimum: 0 }),
+    limit: T.Optional(T.Integer({ minimum: 1, maximum: 5000 })),
+  }),
+  reply: T.Object({ to: T.Integer(), changes: T.Array(Change) }),
+  errors: ['lost'],
+});

@@ -101,7 +101,7 @@ async function collect(
 }
 
 /** The first changes that fit a reply, at least one; `cutAt` is the seq of the last of them when not all do. */
-function within(changes: readonly FullChange[]): { changes: FullChange[]; cutAt: number | undefined } {
+export function within(changes: readonly FullChange[]): { changes: FullChange[]; cutAt: number | undefined } {
   let bytes = 0;
   for (const [index, change] of changes.entries()) {
     bytes += JSON.stringify(change).length;

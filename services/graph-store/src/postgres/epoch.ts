@@ -34,6 +34,8 @@ export async function settleEpoch(
     await transaction`update sequencer set epoch = ${epoch}`;
     await transaction`update journal_identity set system_identifier = ${row.identifier_now}, timeline = ${row.timeline_now}`;
     await transaction`update publisher set published_seq = least(published_seq, ${row.seq})`;
+    // Positions above the restored head would pass over what is written from now on; older owners are fenced off.
+    await transaction`update group_position set position = least(position, ${row.seq}), fence = fence + 1`;
     return { epoch, changed: true, reason };
 
     async function whyAnother(): Promise<string | undefined> {

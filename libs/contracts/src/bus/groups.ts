@@ -1,0 +1,83 @@
+/** Consumer groups: where each stands, safe in PostgreSQL. Leases, members and the working copy of the positions live in Redis (libs/journal). */
+import { defineRequest, defineSignal } from '../channel.ts';
+import { type Static, T } from '../schema.ts';
+
+/** Longest name of a group, in characters. */
+export const MAX_GROUP_NAME = 128;
+/** Groups of one tenant. */
+export const MAX_GROUPS = 1000;
+/** Members of one group. */
+export const MAX_GROUP_MEMBERS = 64;
+
+const Name = T.String({ minLength: 1, maxLength: MAX_GROUP_NAME });
+const Partition = T.Integer({ minimum: 0, maximum: 255 });
+const Seq = T.Integer({ minimum: 0 });
+const Fence = T.Integer({ minimum: 0 });
+
+export const groupOpen = defineRequest({
+  address: 'pe.cmd.groups.open.v1.{tenant}',
+  summary:
+    'The group, made if it does not exist: then all its partitions start at one position, the newest commit (`largest`) or before the oldest kept change (`smallest`). With `skip` an existing group moves to the newest commit too. `id` is another one after a group expired and came back.',
+  request: T.Object({
+    name: Name,
+    start: T.Union([T.Literal('largest'), T.Literal('smallest')]),
+    skip: T.Optional(T.Boolean()),
+  }),
+  reply: T.Object({ id: T.Integer(), created: T.Boolean(), epoch: T.String(), partitions: T.Integer() }),
+  errors: ['limited'],
+});
+
+export const groupClaim = defineRequest({
+  address: 'pe.cmd.groups.claim.v1',
+  summary:
+    'Puts the fence of a new owner in force: from then on no older owner moves the position, which is returned. A fence that is not above the one in force is not taken; the reply then says which is.',
+  request: T.Object({
+    epoch: T.String(),
+    group: T.Integer(),
+    claims: T.Array(T.Object({ partition: Partition, fence: Fence }), { minItems: 1, maxItems: 256 }),
+  }),
+  reply: T.Object({
+    claims: T.Array(T.Object({ partition: Partition, fence: Fence, position: Seq, taken: T.Boolean() })),
+  }),
+  errors: ['not-found', 'lost'],
+});
+
+export const groupCommit = defineRequest({
+  address: 'pe.cmd.groups.commit.v1',
+  summary:
+    'Positions of one edge, all its groups in one statement: each moves forward only, and only under a fence that is not older than the one in force. `touched` are groups that live. The reply names positions that were fenced and groups that are gone.',
+  request: T.Object({
+    epoch: T.String(),
+    positions: T.Array(T.Object({ group: T.Integer(), partition: Partition, fence: Fence, position: Seq }), { maxItems: 100_000 }),
+    touched: T.Array(T.Integer(), { maxItems: 100_000 }),
+  }),
+  reply: T.Object({
+    fenced: T.Array(T.Object({ group: T.Integer(), partition: Partition })),
+    gone: T.Array(T.Integer()),
+  }),
+  errors: ['lost'],
+});
+
+/** What is known of a group outside Redis. */
+export const GroupState = T.Object({
+  id: T.Integer(),
+  name: T.String(),
+  createdOn: T.Integer(),
+  touchedOn: T.Integer(),
+  positions: T.Array(T.Object({ partition: Partition, position: Seq, fence: Fence })),
+});
+export type GroupState = Static<typeof GroupState>;
+
+export const groupList = defineRequest({
+  address: 'pe.cmd.groups.list.v1.{tenant}',
+  summary: 'The groups of a tenant with their committed positions, by name, and the newest commit.',
+  request: T.Object({}),
+  reply: T.Object({ epoch: T.String(), seq: Seq, groups: T.Array(GroupState) }),
+  errors: [],
+});
+
+export const groupMoved = defineSignal({
+  address: 'pe.sig.groups.moved.v1.{tenant}.{group}',
+  summary: 'A member came or went, or a partition became free: edges with members look again.',
+  body: T.Object({ edge: T.String() }),
+});

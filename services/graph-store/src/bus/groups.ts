@@ -1,0 +1,59 @@
+/** Answers edges about consumer groups: their positions, and the changes of a partition that Redis no longer has. */
+import { graphPartition } from '@polyedge/contracts/bus/feed';
+import { groupClaim, groupCommit, groupList, groupOpen } from '@polyedge/contracts/bus/groups';
+import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Bus, Responder } from '@polyedge/service-kit/bus';
+import { SLOTS } from '../core/slot.ts';
+import type { GroupPositions } from '../postgres/groups.ts';
+import type { Journal } from '../postgres/journal.ts';
+import { readFailure } from '../postgres/read.ts';
+import { within } from './changes.ts';
+
+/** Changes in one reply unless the caller wants fewer. */
+const DEFAULT_LIMIT = 500;
+
+export interface GroupsOptions {
+  readonly positions: GroupPositions;
+  readonly journal: Journal;
+  readonly partitions: number;
+}
+
+export function answerGroups(bus: Bus, options: GroupsOptions): Responder[] {
+  const { positions } = options;
+  return [
+    bus.respond(groupOpen, (request, { tenant }) =>
+      guarded(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await positions.open(tenant, request))),
+    ),
+    bus.respond(groupClaim, (request) => guarded(() => positions.claim(request))),
+    bus.respond(groupCommit, (request) => guarded(() => positions.commit(request))),
+    bus.respond(groupList, (_request, { tenant }) =>
+      guarded(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await positions.list(tenant))),
+    ),
+    bus.respond(graphPartition, (request) => guarded(() => partition(request, options))),
+  ];
+}
+
+async function partition(
+  { epoch, partition: wanted, after, limit = DEFAULT_LIMIT }: RequestOf<typeof graphPartition>,
+  { journal, partitions }: GroupsOptions,
+): Promise<Outcome<ReplyOf<typeof graphPartition>>> {
+  // The position first: what is committed after it is not promised, what is before it is visible to the next statement.
+  const position = await journal.position();
+  if (position.epoch !== epoch) return failed('lost', 'another history has begun');
+  if (after + 1 < position.oldest) return failed('lost', 'the position is older than what is kept');
+  if (after >= position.seq) return done({ to: after, changes: [] });
+  const slots = Array.from({ length: SLOTS }, (_, slot) => slot).filter((slot) => slot % partitions === wanted);
+  const { changes, cutAt } = within(await journal.ofSlots(slots, after, position.seq, limit));
+  const full = changes.length === limit ? changes.at(-1)?.seq : undefined;
+  return done({ to: cutAt ?? full ?? position.seq, changes });
+}
+
+/** A database that is away is an answer, not a crash. */
+async function guarded<T>(work: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+  try {
+    return await work();
+  } catch (error) {
+    return readFailure(error);
+  }
+}

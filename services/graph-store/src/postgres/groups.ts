@@ -1,0 +1,160 @@
+/**
+ * Positions of consumer groups. A position moves forward only, and only under a fence that is not older than the one in force: an owner that
+ * was stopped and goes on later changes nothing.
+ */
+import {
+  type GroupState,
+  type groupClaim,
+  type groupCommit,
+  type groupList,
+  type groupOpen,
+  MAX_GROUPS,
+} from '@polyedge/contracts/bus/groups';
+import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Sql } from './connect.ts';
+
+export interface GroupLimits {
+  /** A group without members is forgotten after this. */
+  readonly idleMs: number;
+  /** A group that is so many changes behind is forgotten, members or not. */
+  readonly maxLag: number;
+}
+
+/** Counters for metrics. */
+export interface GroupStats {
+  created: number;
+  expired: number;
+  overLag: number;
+}
+
+export class GroupPositions {
+  readonly stats: GroupStats = { created: 0, expired: 0, overLag: 0 };
+  readonly #sql: Sql;
+  readonly #partitions: number;
+  readonly #limits: GroupLimits;
+
+  constructor(sql: Sql, partitions: number, limits: GroupLimits) {
+    this.#sql = sql;
+    this.#partitions = partitions;
+    this.#limits = limits;
+  }
+
+  /** One number for all partitions, taken in the transaction that makes the group. */
+  async open(tenant: string, { name, start, skip }: RequestOf<typeof groupOpen>): Promise<Outcome<ReplyOf<typeof groupOpen>>> {
+    const partitions = this.#partitions;
+    return await this.#sql.begin(async (sql): Promise<Outcome<ReplyOf<typeof groupOpen>>> => {
+      const [now] = await sql<{ epoch: string; seq: number; oldest: number }[]>`
+        select epoch, seq, coalesce((select seq from journal order by seq limit 1), seq + 1) as oldest from sequencer`;
+      if (now === undefined) throw new Error('the sequencer has no row');
+      const [counted] = await sql<{ count: number }[]>`select count(*) as count from consumer_group where tenant = ${tenant}`;
+      const [made] = await sql<{ id: number }[]>`
+        insert into consumer_group (tenant, name) values (${tenant}, ${name}) on conflict do nothing returning id`;
+      if (made !== undefined) {
+        // Two that come at the same time may both pass: the bound is against abuse, not exact.
+        if ((counted?.count ?? 0) >= MAX_GROUPS) {
+          await sql`delete from consumer_group where id = ${made.id}`;
+          return failed('limited', `there are ${MAX_GROUPS} groups already`);
+        }
+        const position = start === 'largest' ? now.seq : Math.max(0, now.oldest - 1);
+        await sql`
+          insert into group_position (consumer_group, partition, position)
+          select ${made.id}, partition, ${position} from generate_series(0, ${partitions - 1}) partition`;
+        this.stats.created += 1;
+        return done({ id: made.id, created: true, epoch: now.epoch, partitions });
+      }
+      const [known] = await sql<{ id: number }[]>`
+        update consumer_group set touched_on = now() where tenant = ${tenant} and name = ${name} returning id`;
+      if (known === undefined) return failed('unavailable', 'the group is being removed');
+      if (skip === true) {
+        await sql`update group_position set position = greatest(position, ${now.seq}) where consumer_group = ${known.id}`;
+      }
+      return done({ id: known.id, created: false, epoch: now.epoch, partitions });
+    });
+  }
+
+  async claim({ epoch, group, claims }: RequestOf<typeof groupClaim>): Promise<Outcome<ReplyOf<typeof groupClaim>>> {
+    return await this.#sql.begin(async (sql): Promise<Outcome<ReplyOf<typeof groupClaim>>> => {
+      if ((await epochIn(sql)) !== epoch) return failed('lost', 'another history has begun');
+      const partitions = claims.map(({ partition }) => partition);
+      const rows = await sql<{ partition: number; position: number; fence: number }[]>`
+        select partition, position, fence from group_position where consumer_group = ${group} and partition = any(${partitions})
+        order by partition for update`;
+      if (rows.length === 0) return failed('not-found', 'the group has expired');
+      const asked = new Map(claims.map(({ partition, fence }) => [partition, fence]));
+      const answers = rows.map(({ partition, position, fence }) => {
+        const wanted = asked.get(partition) ?? 0;
+        return { partition, position, fence: Math.max(fence, wanted), taken: wanted > fence };
+      });
+      const taken = answers.filter((answer) => answer.taken);
+      if (taken.length > 0) {
+        await sql`
+          update group_position g set fence = v.fence
+          from json_to_recordset(${JSON.stringify(taken)}::text::json) as v(partition smallint, fence bigint)
+          where g.consumer_group = ${group} and g.partition = v.partition`;
+      }
+      return done({ claims: answers });
+    });
+  }
+
+  async commit({ epoch, positions, touched }: RequestOf<typeof groupCommit>): Promise<Outcome<ReplyOf<typeof groupCommit>>> {
+    const sql = this.#sql;
+    if ((await epochIn(sql)) !== epoch) return failed('lost', 'another history has begun');
+    const moved =
+      positions.length === 0
+        ? []
+        : await sql<{ group: number; partition: number }[]>`
+            update group_position g set position = greatest(g.position, v.position), fence = v.fence
+            from json_to_recordset(${JSON.stringify(positions)}::text::json) as v("group" bigint, partition smallint, fence bigint, position bigint)
+            where g.consumer_group = v.group and g.partition = v.partition and g.fence <= v.fence
+            returning g.consumer_group as "group", g.partition`;
+    const living =
+      touched.length === 0
+        ? []
+        : await sql<{ id: number }[]>`
+            update consumer_group set touched_on = now()
+            where id in (select value::bigint from json_array_elements_text(${JSON.stringify(touched)}::text::json)) returning id`;
+    const movedKeys = new Set(moved.map(({ group, partition }) => `${group}/${partition}`));
+    const livingIds = new Set(living.map(({ id }) => id));
+    return done({
+      fenced: positions
+        .filter(({ group, partition }) => !movedKeys.has(`${group}/${partition}`))
+        .map(({ group, partition }) => ({ group, partition })),
+      gone: touched.filter((id) => !livingIds.has(id)),
+    });
+  }
+
+  async list(tenant: string): Promise<Outcome<ReplyOf<typeof groupList>>> {
+    const rows = await this.#sql<{ epoch: string; seq: number; groups: GroupState[] | null }[]>`
+      select epoch, seq, (
+        select json_agg(json_build_object(
+          'id', c.id, 'name', c.name,
+          'createdOn', floor(extract(epoch from c.created_on) * 1000)::bigint, 'touchedOn', floor(extract(epoch from c.touched_on) * 1000)::bigint,
+          'positions', (select json_agg(json_build_object('partition', p.partition, 'position', p.position, 'fence', p.fence) order by p.partition)
+                        from group_position p where p.consumer_group = c.id)
+        ) order by c.name) from consumer_group c where c.tenant = ${tenant}
+      ) as groups from sequencer`;
+    const [row] = rows;
+    if (row === undefined) throw new Error('the sequencer has no row');
+    return done({ epoch: row.epoch, seq: row.seq, groups: row.groups ?? [] });
+  }
+
+  /** Forgets groups that nobody came back to, and those that are hopelessly behind. Returns their names, for the log. */
+  async sweep(): Promise<{ readonly name: string; readonly why: 'idle' | 'lag' }[]> {
+    const { idleMs, maxLag } = this.#limits;
+    const idle = await this.#sql<{ name: string }[]>`
+      delete from consumer_group where touched_on < now() - ${idleMs} * interval '1 millisecond' returning name`;
+    const behind = await this.#sql<{ name: string }[]>`
+      delete from consumer_group where id in (
+        select consumer_group from group_position, sequencer where position < sequencer.seq - ${maxLag}
+      ) returning name`;
+    this.stats.expired += idle.length;
+    this.stats.overLag += behind.length;
+    return [...idle.map(({ name }) => ({ name, why: 'idle' as const })), ...behind.map(({ name }) => ({ name, why: 'lag' as const }))];
+  }
+}
+
+async function epochIn(sql: Sql | Parameters<Parameters<Sql['begin']>[1]>[0]): Promise<string | undefined> {
+  const [row] = await sql<{ epoch: string }[]>`select epoch from sequencer`;
+  return row?.epoch;
+}
