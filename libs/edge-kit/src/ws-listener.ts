@@ -129,7 +129,9 @@ export class WsListener {
     // An HTTP server's sockets are TCP (or TLS, which is one too); the type is wider only for other transports.
     const socket = duplex as Socket;
     const handshake = readHandshake(request, this.#options.trustProxy ?? false);
-    const taken = this.#route(handshake);
+    // RFC 6455 4.1: a handshake is HTTP/1.1 at least; Node's parser takes an upgrade of HTTP/1.0 as well.
+    const old = request.httpVersionMajor === 1 && request.httpVersionMinor === 0;
+    const taken = old ? this.#rejection(400, 'a WebSocket handshake needs HTTP/1.1') : this.#route(handshake);
     if ('status' in taken) {
       this.#answer(socket, taken);
       return;

@@ -33,7 +33,8 @@ export function textOf(value: Json | undefined): string | undefined {
     case 'string':
       return value;
     case 'number':
-      return plainDecimal(value);
+      // `1e400` parses to Infinity, which is no JSON value and has no text.
+      return Number.isFinite(value) ? plainDecimal(value) : undefined;
     case 'boolean':
       return value ? 'true' : 'false';
     default:

@@ -16,6 +16,9 @@ export const newEpoch = (): string => randomBytes(9).toString('base64url');
  */
 export async function migrate(sql: Sql, partitions: number): Promise<readonly number[]> {
   const files = (await readdir(FOLDER)).filter((name) => /^\d{4}_.+\.sql$/.test(name)).sort();
+  const numbers = files.map((name) => name.slice(0, 4));
+  const twice = numbers.find((number, at) => numbers.indexOf(number) !== at);
+  if (twice !== undefined) throw new Error(`two migrations have the number ${twice}`);
   return await sql.begin(async (transaction) => {
     await transaction`select pg_advisory_xact_lock(${LOCK.migration})`;
     await transaction`create table if not exists migration (number integer primary key, name text not null, applied_on timestamptz not null default now())`;

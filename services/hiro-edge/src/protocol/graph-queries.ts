@@ -16,7 +16,7 @@ const DEFAULT_LIMIT = 20;
 /** `limit: -1` means all; this is where "all" ends. */
 export const MAX_ITEMS = 100_000;
 /** Rows per question to the store, and so per confirmation from the client. */
-export const PAGE_ITEMS = 500;
+export const PAGE_ITEMS = 100;
 const MAX_OFFSET = 1_000_000;
 
 /** Creation time, then id: an order has to exist for pages to follow each other, and this one shows new vertices last. */

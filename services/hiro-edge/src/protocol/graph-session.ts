@@ -23,6 +23,8 @@ export const LINGER_MS = 60_000;
 /** A token that came with a request is verified again after this time, so that a revoked one is noticed within a second. */
 const TOKEN_CACHE_MS = 1000;
 const TOKEN_CACHE_SIZE = 8;
+/** Lists that one connection may have in work: a page of each is in memory, and the store reads for everybody. Further ones wait their turn. */
+const MAX_LISTS = 4;
 
 type Out = Effect<GraphResponse>;
 
@@ -30,6 +32,7 @@ interface Pending {
   readonly key: string;
   readonly request: GraphRequest;
   who: Principal | undefined;
+  started: boolean;
   /** What follows from the outcome that this request waits for. */
   resume: ((input: Input<GraphFrame>) => Step) | undefined;
 }
@@ -57,6 +60,8 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
   readonly #frameIds = new Set<FrameId>();
   readonly #tokens = new Map<string, KnownToken>();
   #count = 0;
+  /** Queries that were started and are not finished. */
+  #lists = 0;
   /** How many of them wait for the client to confirm what it was sent. */
   #confirming = 0;
   #paused = false;
@@ -128,7 +133,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
       return [errorFrame(id, { code: 'limited', detail: 'too many requests in work', retryAfterMs: 1000 })];
     }
     this.#count += 1;
-    const pending: Pending = { key: `q${this.#count}`, request, who: undefined, resume: undefined };
+    const pending: Pending = { key: `q${this.#count}`, request, who: undefined, started: false, resume: undefined };
     this.#frameIds.add(id);
     this.#inFlight.set(pending.key, pending);
     this.#queue.push(pending);
@@ -154,6 +159,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
       const pending = this.#queue[0];
       if (pending === undefined) break;
       const { type, _TOKEN: credential } = pending.request;
+      if (type === 'query' && this.#lists >= MAX_LISTS) break;
       if (type === 'token' || typeof credential === 'string') {
         const known = type === 'token' ? undefined : this.#known(credential, at);
         if (known === undefined) {
@@ -215,6 +221,8 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
 
   #start(pending: Pending, at: number): readonly Out[] {
     const { who, request } = pending;
+    if (request.type === 'query') this.#lists += 1;
+    pending.started = true;
     const step =
       who === undefined
         ? ({ next: 'fail', failure: failed('unauthenticated', TOKEN_EXPIRED).failure } as const)
@@ -266,6 +274,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
 
   #finish(pending: Pending): readonly Out[] {
     if (this.#reading === pending.key) this.#reading = undefined;
+    if (pending.started && pending.request.type === 'query') this.#lists -= 1;
     this.#inFlight.delete(pending.key);
     this.#frameIds.delete(pending.request.id);
     return this.#draining && this.#inFlight.size === 0 ? this.#close(CLOSE.goingAway, 'going away') : [];
