@@ -91,6 +91,7 @@ export const accountsUpdate = defineRequest({
   summary: 'Changes what is given. A new password, other roles or scopes, or `disabled: true` revoke the tokens given until now.',
   request: T.Object({
     id: Text,
+    username: T.Optional(Text),
     proof: T.Optional(Proof),
     roles: T.Optional(Roles),
     defaultScope: T.Optional(Text),
@@ -113,6 +114,58 @@ export const accountsGet = defineRequest({
     after: T.Optional(Text),
   }),
   reply: T.Object({ accounts: T.Array(Account) }),
+  errors: [],
+});
+
+export const accountsDelete = defineRequest({
+  address: 'pe.cmd.accounts.delete.v1.{tenant}',
+  summary: 'Deletes an account with its password and its API keys, and revokes the tokens it was given. Its user name is free again.',
+  request: T.Object({ id: Text, by: Text }),
+  reply: T.Object({}),
+  errors: ['not-found'],
+});
+
+/** Whose an API key is: an account`s, or an organization`s of the protocol that made the key. */
+export const KeyOwner = T.Object({ kind: T.Union([T.Literal('account'), T.Literal('organization')]), id: Text });
+export type KeyOwner = Static<typeof KeyOwner>;
+
+/** A key that a program presents instead of logging in. `scope` is what it may do, in the words of its protocol. */
+export const ApiKey = T.Object({ key: T.String({ minLength: 32, maxLength: 256 }), owner: KeyOwner, scope: Text });
+export type ApiKey = Static<typeof ApiKey>;
+
+/** The hex SHA-256 of a key: what it is found by, so that looking one up shows it to nobody. */
+const KeyHash = T.String({ pattern: '^[0-9a-f]{64}$' });
+
+export const accountsAddKey = defineRequest({
+  address: 'pe.cmd.accounts.add-key.v1.{tenant}',
+  summary:
+    'Gives an owner a key: beside its others, instead of them, or only if it has none (then the answer is the first one it has). Kept sealed, never in the journal.',
+  request: T.Object({ apiKey: ApiKey, mode: T.Union([T.Literal('add'), T.Literal('replace'), T.Literal('if-none')]) }),
+  reply: ApiKey,
+  errors: ['conflict', 'too-large'],
+});
+
+export const accountsFindKey = defineRequest({
+  address: 'pe.cmd.accounts.find-key.v1.{tenant}',
+  summary: 'Whose a key is and what it may do.',
+  request: T.Object({ hash: KeyHash }),
+  reply: T.Object({ owner: KeyOwner, scope: Text }),
+  errors: ['not-found'],
+});
+
+export const accountsListKeys = defineRequest({
+  address: 'pe.cmd.accounts.list-keys.v1.{tenant}',
+  summary: 'The keys of some owners of one kind in clear, in the order in which they were given.',
+  request: T.Object({ kind: KeyOwner.properties.kind, owners: T.Array(Text, { maxItems: 1000 }) }),
+  reply: T.Object({ keys: T.Array(ApiKey) }),
+  errors: [],
+});
+
+export const accountsRemoveKeys = defineRequest({
+  address: 'pe.cmd.accounts.remove-keys.v1.{tenant}',
+  summary: 'Takes away one key of an owner, or all of them.',
+  request: T.Object({ owner: KeyOwner, hash: T.Optional(KeyHash) }),
+  reply: T.Object({ removed: T.Integer() }),
   errors: [],
 });
 

@@ -51,6 +51,7 @@ export interface NewAccount {
 
 export type AccountChange = Partial<Pick<Account, 'roles' | 'defaultScope' | 'scopes' | 'disabled' | 'attributes'>> & {
   readonly id: string;
+  readonly username?: string;
   readonly proof?: string;
   readonly by: string;
 };
@@ -130,18 +131,20 @@ export class Directory {
     return done(toAccount(written.value));
   }
 
-  async update(tenant: string, { id, proof, by, ...change }: AccountChange): Promise<Outcome<Account>> {
+  async update(tenant: string, { id, username, proof, by, ...change }: AccountChange): Promise<Outcome<Account>> {
     const before = await this.#byId(id);
     if (before === undefined || before.tenant !== tenant) return failed('not-found');
     const hash = proof === undefined ? undefined : await hashProof(proof);
     if (hash === 'busy') return failed('busy');
-    if (hash !== undefined) await this.#savePassword(id, hash);
+    const named = username === undefined ? {} : { username, [USERNAME_KEY]: usernameKey(username) };
     const written = await this.#write(by, {
       op: 'update',
       target: { id },
-      set: Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)),
+      set: { ...named, ...Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) },
+      unique: [USERNAME_KEY],
     });
-    if (!written.ok) return written;
+    if (!written.ok) return written.failure.code === 'conflict' ? failed('conflict', 'the user name is taken') : written;
+    if (hash !== undefined) await this.#savePassword(id, hash);
     // What a token says about its account is true until it ends, so one that no longer is must end now.
     const weighty =
       hash !== undefined ||
@@ -151,6 +154,19 @@ export class Directory {
       change.disabled === true;
     if (weighty) await this.#revoke(id, '');
     return done(toAccount(written.value));
+  }
+
+  /** Deletes an account and every secret of it. */
+  async delete(tenant: string, id: string, by: string): Promise<Outcome<object>> {
+    const { sql } = this.#options;
+    const before = await this.#byId(id);
+    if (before === undefined || before.tenant !== tenant) return failed('not-found');
+    const written = await this.#write(by, { op: 'delete', target: { id } });
+    if (!written.ok) return written;
+    await sql`delete from account_secret where account = ${id}`;
+    await sql`delete from api_key where tenant = ${tenant} and owner_kind = 'account' and owner = ${id}`;
+    await this.#revoke(id, '');
+    return done({});
   }
 
   async get(

@@ -1,11 +1,16 @@
 /** Answers for the directory, and tells edges the keys and revocations by which they verify tokens themselves. */
 import {
+  accountsAddKey,
   accountsCreate,
+  accountsDelete,
+  accountsFindKey,
   accountsGet,
   accountsKeys,
   accountsKeysChanged,
+  accountsListKeys,
   accountsLogin,
   accountsRefresh,
+  accountsRemoveKeys,
   accountsRevoke,
   accountsRevoked,
   accountsUpdate,
@@ -14,6 +19,7 @@ import {
 } from '@polyedge/contracts/bus/accounts';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
+import type { ApiKeys } from '../accounts/api-keys.ts';
 import type { Directory } from '../accounts/directory.ts';
 import type { Keys } from '../accounts/keys.ts';
 import { readFailure } from '../postgres/read.ts';
@@ -25,11 +31,12 @@ export interface AccountsOptions {
   readonly bus: Bus;
   readonly directory: Directory;
   readonly keys: Keys;
+  readonly apiKeys: ApiKeys;
   /** The scope of accounts that are created without one. */
   readonly defaultScope: string;
 }
 
-export function answerAccounts({ bus, directory, keys, defaultScope }: AccountsOptions): {
+export function answerAccounts({ bus, directory, keys, apiKeys, defaultScope }: AccountsOptions): {
   readonly responders: Responder[];
   stop(): void;
 } {
@@ -63,6 +70,27 @@ export function answerAccounts({ bus, directory, keys, defaultScope }: AccountsO
     bus.respond(accountsGet, (request, { tenant }) =>
       guarded(async () =>
         tenant === undefined ? failed('invalid', 'no tenant') : done({ accounts: await directory.get(tenant, request) }),
+      ),
+    ),
+    bus.respond(accountsDelete, ({ id, by }, { tenant }) =>
+      guarded(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await directory.delete(tenant, id, by))),
+    ),
+    bus.respond(accountsAddKey, ({ apiKey, mode }, { tenant }) =>
+      guarded(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await apiKeys.add(tenant, apiKey, mode))),
+    ),
+    bus.respond(accountsFindKey, ({ hash }, { tenant }) =>
+      guarded(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await apiKeys.find(tenant, hash))),
+    ),
+    bus.respond(accountsListKeys, ({ kind, owners }, { tenant }) =>
+      guarded(async () => {
+        if (tenant === undefined) return failed('invalid', 'no tenant');
+        const listed = await apiKeys.list(tenant, kind, owners);
+        return listed.ok ? done({ keys: listed.value }) : listed;
+      }),
+    ),
+    bus.respond(accountsRemoveKeys, ({ owner, hash }, { tenant }) =>
+      guarded(async () =>
+        tenant === undefined ? failed('invalid', 'no tenant') : done({ removed: await apiKeys.remove(tenant, owner, hash) }),
       ),
     ),
   ];

@@ -1,0 +1,85 @@
+/** API keys: found by their hash, kept sealed so that their owner can be shown them again. */
+import { createHash } from 'node:crypto';
+import type { ApiKey, KeyOwner } from '@polyedge/contracts/bus/accounts';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Sql } from '../postgres/connect.ts';
+import type { Seal } from './keys.ts';
+
+/** Keys of one owner: what nobody needs more of would otherwise grow without end. */
+const MAX_PER_OWNER = 100;
+
+interface KeyRow {
+  readonly owner_kind: KeyOwner['kind'];
+  readonly owner: string;
+  readonly scope: string;
+  readonly sealed: Buffer;
+}
+
+/** `add` beside the others, `replace` all of the owner's, or `if-none`: leave what the owner has. */
+export type AddMode = 'add' | 'replace' | 'if-none';
+
+export class ApiKeys {
+  readonly #sql: Sql;
+  readonly #seal: Seal;
+
+  constructor(sql: Sql, seal: Seal) {
+    this.#sql = sql;
+    this.#seal = seal;
+  }
+
+  /** The key that the owner has now: the new one or, with `if-none`, its first. Two callers at once agree on one. */
+  async add(tenant: string, { key, owner, scope }: ApiKey, mode: AddMode): Promise<Outcome<ApiKey>> {
+    const { kind, id } = owner;
+    return await this.#sql.begin(async (sql): Promise<Outcome<ApiKey>> => {
+      await sql`select pg_advisory_xact_lock(hashtextextended(${`api-key ${tenant} ${kind} ${id}`}, 0))`;
+      const had = await sql<KeyRow[]>`
+        select owner_kind, owner, scope, sealed from api_key where tenant = ${tenant} and owner_kind = ${kind} and owner = ${id} order by number`;
+      if (mode === 'if-none' && had[0] !== undefined) return this.#open(had[0]);
+      if (mode === 'replace') await sql`delete from api_key where tenant = ${tenant} and owner_kind = ${kind} and owner = ${id}`;
+      else if (had.length >= MAX_PER_OWNER) return failed('too-large', `more than ${MAX_PER_OWNER} keys`);
+      const inserted = await sql`
+        insert into api_key (hash, tenant, owner_kind, owner, scope, sealed, created_on)
+        values (${hashOf(key)}, ${tenant}, ${kind}, ${id}, ${scope}, ${this.#seal.seal(key)}, ${Date.now()})
+        on conflict (hash) do nothing returning number`;
+      return inserted.length === 1 ? done({ key, owner, scope }) : failed('conflict', 'the key is taken');
+    });
+  }
+
+  /** Who a key belongs to. */
+  async find(tenant: string, hash: string): Promise<Outcome<Omit<ApiKey, 'key'>>> {
+    const [row] = await this.#sql<KeyRow[]>`
+      select owner_kind, owner, scope, sealed from api_key where hash = ${Buffer.from(hash, 'hex')} and tenant = ${tenant}`;
+    return row === undefined ? failed('not-found') : done({ owner: { kind: row.owner_kind, id: row.owner }, scope: row.scope });
+  }
+
+  /** The keys of some owners, each owner's in the order it got them. */
+  async list(tenant: string, kind: KeyOwner['kind'], ids: readonly string[]): Promise<Outcome<ApiKey[]>> {
+    const rows = await this.#sql<KeyRow[]>`
+      select owner_kind, owner, scope, sealed from api_key where tenant = ${tenant} and owner_kind = ${kind}
+        and owner in (select value collate "C" from json_array_elements_text(${JSON.stringify(ids)}::text::json)) order by number`;
+    const keys: ApiKey[] = [];
+    for (const row of rows) {
+      const opened = this.#open(row);
+      if (!opened.ok) return opened;
+      keys.push(opened.value);
+    }
+    return done(keys);
+  }
+
+  /** Takes away one key of an owner, or all of them. @returns how many there were */
+  async remove(tenant: string, { kind, id }: KeyOwner, hash?: string): Promise<number> {
+    const one = hash === undefined ? this.#sql`` : this.#sql`and hash = ${Buffer.from(hash, 'hex')}`;
+    const rows = await this.#sql`
+      delete from api_key where tenant = ${tenant} and owner_kind = ${kind} and owner = ${id} ${one} returning number`;
+    return rows.length;
+  }
+
+  #open({ owner_kind, owner, scope, sealed }: KeyRow): Outcome<ApiKey> {
+    const key = this.#seal.open(sealed);
+    return key === undefined
+      ? failed('internal', 'a key was sealed with another secret')
+      : done({ key, owner: { kind: owner_kind, id: owner }, scope });
+  }
+}
+
+const hashOf = (key: string): Buffer => createHash('sha256').update(key).digest();
