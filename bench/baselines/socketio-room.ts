@@ -1,0 +1,14 @@
+/** The plain form of fan-out and of an idle server with Socket.IO: every client in one room, `io.to(room).emit(…)`. Told `{ text, number, count }`. */
+import { createServer } from 'node:http';
+import { Server } from 'socket.io';
+import { listenLocally } from '../lib/listen-locally.ts';
+import { numbered } from '../lib/numbered.ts';
+
+const server = createServer();
+// The receivers do not answer Engine.IO's pings: without them in the measured time Socket.IO has less to do, not more.
+const io = new Server(server, { transports: ['websocket'], perMessageDeflate: false, pingInterval: 3_600_000, pingTimeout: 3_600_000 });
+io.on('connection', (socket) => void socket.join('all'));
+process.on('message', ({ text, number, count }: { text: string; number: number; count: number }) => {
+  for (let at = 0; at < count; at += 1) io.to('all').emit('m', numbered(number + at, text));
+});
+process.send?.({ port: await listenLocally(server) });

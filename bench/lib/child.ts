@@ -1,0 +1,55 @@
+/** Baselines and other measured or driving programs of the benchmarks, each in a process of its own, asked over its IPC channel. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { join, resolve } from 'node:path';
+
+const folder = resolve(import.meta.dirname, '../baselines');
+
+/** A program of `bench/baselines`. It says `{ ready: … }` once; every question is answered in order. */
+export class Child implements AsyncDisposable {
+  readonly pid: number;
+  /** What it said when it was ready: a port, for instance. */
+  readonly ready: unknown;
+  readonly #process: ChildProcess;
+  readonly #waiting: ((answer: unknown) => void)[] = [];
+
+  /** Starts it with arguments and waits until it is ready. */
+  static async start(name: string, ...args: string[]): Promise<Child> {
+    const process = fork(join(folder, `${name}.ts`), args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const ready = await new Promise<unknown>((resolveReady, reject) => {
+      process.once('message', resolveReady);
+      process.once('exit', (code) => reject(new Error(`${name} ended with ${code} before it was ready`)));
+    });
+    return new Child(process, ready);
+  }
+
+  private constructor(process: ChildProcess, ready: unknown) {
+    this.#process = process;
+    this.ready = ready;
+    this.pid = process.pid ?? 0;
+    process.on('message', (answer) => this.#waiting.shift()?.(answer));
+    process.on('exit', () => {
+      for (const waiting of this.#waiting.splice(0)) waiting(undefined);
+    });
+  }
+
+  /** Tells it something that has no answer. */
+  tell(message: object): void {
+    this.#process.send(message);
+  }
+
+  /** Asks and waits for the answer; undefined when it ended. The caller knows what its own program answers. */
+  ask<Answer>(question: object): Promise<Answer> {
+    return new Promise((answered) => {
+      // IPC erases types: both ends are files of this folder.
+      this.#waiting.push((answer) => answered(answer as Answer));
+      this.#process.send(question);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const ended = new Promise((gone) => this.#process.once('exit', gone));
+    this.#process.kill('SIGTERM');
+    await ended;
+  }
+}
