@@ -1,10 +1,16 @@
 /** Every setting of graph-store. */
 import { commonSettings, databaseUrl, redisUrl } from '@polyedge/service-kit/common-settings';
-import { boolean, duration, integer, secret, text } from '@polyedge/service-kit/settings';
+import { boolean, duration, integer, secret, text, url } from '@polyedge/service-kit/settings';
 
 export const settings = {
   ...commonSettings({ port: 5406 }),
   databaseUrl,
+  databaseAdminUrl: url({
+    env: 'DATABASE_ADMIN_URL',
+    schemes: ['postgres', 'postgresql'],
+    optional: true,
+    doc: 'The same database as its owner, who changes tables; `DATABASE_URL` is then a role that only reads and writes rows. Not needed when `prepare.ts` ran before.',
+  }),
   redisUrl,
   secretKey: secret({
     env: 'POLYEDGE_SECRET_KEY',
@@ -28,6 +34,13 @@ export const settings = {
     max: 256,
     unit: 'partitions',
     doc: 'Partitions of the hot journal, a power of two; counts only on an empty database.',
+  }),
+  journalRetentionMs: duration({
+    env: 'POLYEDGE_JOURNAL_RETENTION',
+    optional: true,
+    min: 86_400_000,
+    max: 100 * 365 * 86_400_000,
+    doc: 'How long the journal (history, timelines, replay) is kept, at least a day; for ever unless set. What a consumer group has not read yet stays.',
   }),
   readConnections: integer({ default: 4, min: 1, max: 64, unit: 'connections', doc: 'Connections to PostgreSQL for reads.' }),
   allowUnsafeDatabase: boolean({

@@ -2,11 +2,14 @@
 import { graphMutate } from '@polyedge/contracts/bus/graph';
 import { failed } from '@polyedge/contracts/errors';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
+import { validateScope } from '../core/validate.ts';
 import type { Executor } from '../postgres/executor.ts';
 
 export function answerMutations(bus: Bus, executor: Executor): Responder {
   return bus.respond(graphMutate, async ({ defaultScope, requests }, { tenant, bytes, deadline }) => {
     if (tenant === undefined) return failed('invalid', 'no tenant');
+    const scope = validateScope(defaultScope);
+    if (!scope.ok) return scope;
     return await executor.submit({ tenant, defaultScope, requests, bytes, deadline });
   });
 }

@@ -54,7 +54,10 @@ export async function runBatch(
   // A statement travels when it is executed, not when it is made: all of these leave at once, in this order.
   const work: Promise<unknown>[] = [
     connection.unsafe('begin', [], { prepare: true }).execute(),
-    (exclusive ? connection`select pg_advisory_xact_lock(${LOCK.batch})` : connection`select pg_advisory_xact_lock_shared(${LOCK.batch})`).execute(),
+    (exclusive
+      ? connection`select pg_advisory_xact_lock(${LOCK.batch})`
+      : connection`select pg_advisory_xact_lock_shared(${LOCK.batch})`
+    ).execute(),
   ];
   const repeats = findRepeats(connection, requests);
   work.push(repeats);
@@ -194,7 +197,7 @@ const ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789';
  * has one, and a part of its own with 96 random bits behind the time, so that neighbours in time are neighbours in the index.
  */
 export function newVertexId(scope: string): string {
-  const scopePart = /^c[a-z0-9]{24}_(c[a-z0-9]{24})$/.exec(scope)?.[1] ?? scope.slice(0, 64);
+  const scopePart = /^c[a-z0-9]{24}_(c[a-z0-9]{24})$/.exec(scope)?.[1] ?? /^[A-Za-z0-9_-]{1,64}$/.exec(scope)?.[0] ?? newCuid();
   return `${scopePart}_${newCuid()}`;
 }
 
