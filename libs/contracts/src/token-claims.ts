@@ -34,6 +34,9 @@ export const TokenClaims = T.Object({
   /** By protocol. */
   roles: T.Record(T.String(), Strings),
   scopes: Strings,
+  type: T.Optional(T.Literal('access')),
+  _id: T.Optional(T.String()),
+  expires: T.Optional(T.String()),
   data: T.Object({
     _IDENTITY: T.String(),
     _IDENTITY_ID: T.String(),
@@ -60,6 +63,10 @@ export interface TokenClaims {
   readonly app: string;
   readonly roles: { readonly [protocol: string]: string[] };
   readonly scopes: string[];
+  /** Only where Saga asked for the token (Saga protocol page, 1.3): `expires` is `exp` as an ISO date. */
+  readonly type?: 'access';
+  readonly _id?: string;
+  readonly expires?: string;
   readonly data: {
     readonly _IDENTITY: string;
     readonly _IDENTITY_ID: string;
@@ -100,6 +107,9 @@ export function claimsOf(token: {
     app,
     roles: account.roles,
     scopes: account.scopes,
+    ...(token.protocol === 'saga'
+      ? { type: 'access', _id: account.id, expires: new Date(Math.floor(expiresAt / 1_000) * 1_000).toISOString() }
+      : {}),
     data: {
       _IDENTITY: account.username,
       _IDENTITY_ID: account.id,

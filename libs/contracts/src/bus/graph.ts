@@ -124,6 +124,8 @@ export const Operation = T.Union([
     operator: Operator,
     key: T.Optional(T.String({ maxLength: 512 })),
     value: T.Optional(JsonSchema),
+    /** Other attributes, merged in the same change; not when the operator finds its key missing. */
+    set: T.Optional(JsonObjectSchema),
     ifMissing: T.Optional(IfMissing),
     ...guards,
   }),

@@ -45,14 +45,14 @@ export function replaced(attributes: JsonObject, { attributes: given, keep = [] 
 
 /** An operator's work on one attribute. */
 export function operated(attributes: JsonObject, type: string, operation: Of<'apply'>): Outcome<Rewritten> {
-  const { attribute, operator, key, value } = operation;
+  const { attribute, operator, key, value, set = {} } = operation;
   const problem = key === undefined ? undefined : problemOfKey(type, key);
   if (problem !== undefined) return failed('invalid', problem);
   const result = applyOperator(operator, own(attributes, attribute), key, value);
   if (!result.ok) return result;
   const { value: next, popped, unchanged } = result.value;
   return done({
-    attributes: unchanged === true ? attributes : withOwn(attributes, attribute, next),
+    attributes: unchanged === true ? attributes : withOwn({ ...attributes, ...set }, attribute, next),
     ...(popped === undefined ? {} : { popped }),
     ...(unchanged === true ? { nothing: true } : {}),
   });

@@ -1,5 +1,7 @@
 /** Rules that belong to a type and not to a protocol's way in: they hold whoever writes the element. */
 import type { Element } from '@polyedge/contracts/element';
+import { isObject } from '@polyedge/query/json';
+import { isGeoJson } from './geojson.ts';
 import { own } from './own.ts';
 
 const PROPERTY = 'saga/Property';
@@ -11,6 +13,10 @@ export function problemOfState(state: Pick<Element, 'type' | 'attributes'>): str
   if (state.type !== PROPERTY) return undefined;
   const name = own(state.attributes, 'name');
   if (typeof name !== 'string' || !PROPERTY_NAME.test(name) || REFUSED_NAMES.has(name)) return 'name: is not a property name';
+  const value = own(state.attributes, 'value') ?? null;
+  // (The same page, 6.3: both names are special for every parent.)
+  if (name === 'geoJSON' && value !== null && !isGeoJson(value)) return 'value: is not GeoJSON';
+  if (name === '_defaults' && value !== null && !isObject(value)) return 'value: is not an object';
   return undefined;
 }
 

@@ -85,6 +85,7 @@ function problemOfChange(operation: Exclude<Operation, { op: 'create' | 'connect
         (operation.key === undefined ? undefined : problemOfText(operation.key, 'key')) ??
         // The value ends up in a list in the attribute, or in a list under a key of it.
         problemOfValue(operation.value, 'value', operation.operator.startsWith('h') ? 3 : 2) ??
+        problemOfAttributes(operation.set, 'set') ??
         problemOfIfMissing(operation.target, operation.ifMissing)
       );
     case 'write-values':
