@@ -37,6 +37,8 @@ ping_interval: "5s"
 ping_max: 2
 ${options.config ?? ''}
 `,
+      // Accounts have passwords.
+      { mode: 0o600 },
     );
     return {
       name: 'nats',

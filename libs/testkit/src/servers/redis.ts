@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,8 @@ import { type RunningServer, type ServerOptions, startServer } from './server-pr
 export type RedisOptions = ServerOptions & {
   /** Further arguments, such as `['--maxmemory', '8mb']`. */
   readonly args?: readonly string[];
+  /** Lines of its ACL file (`user NAME on >PASSWORD …`). With them, nobody else gets in; without, everybody does. */
+  readonly acl?: readonly string[];
 };
 
 const answerMs = 2_000;
@@ -24,7 +26,9 @@ export async function startRedis(options: RedisOptions = {}): Promise<RunningSer
   const dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), 'polyedge-redis-')) : resolve(options.dir);
   await mkdir(dir, { recursive: true });
   const container = `polyedge-${randomBytes(8).toString('hex')}`;
+  const asking = options.acl === undefined ? undefined : writeAcl(dir, options.acl);
   const settings = [
+    ...(asking === undefined ? [] : ['--aclfile', asking.file]),
     ...['--dir', dir, '--daemonize', 'no', '--save', '', '--appendonly', 'yes', '--appendfsync', 'everysec'],
     ...['--maxmemory-policy', 'noeviction', ...(options.args ?? [])],
   ];
@@ -45,13 +49,22 @@ export async function startRedis(options: RedisOptions = {}): Promise<RunningSer
           ],
         }),
     answers: async (pid) => {
-      const info = await ask(port, 'PING\r\nINFO server\r\n');
-      return info.startsWith('+PONG') && (program.kind === 'image' || info.includes(`process_id:${pid}\r`));
+      const info = await ask(port, `${asking?.login ?? ''}PING\r\nINFO server\r\n`);
+      return info.includes('+PONG') && (program.kind === 'image' || info.includes(`process_id:${pid}\r`));
     },
     temporary: options.dir === undefined,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
   }));
+}
+
+/** Writes the ACL file, with one more user for our own question whether the server answers. */
+function writeAcl(dir: string, lines: readonly string[]): { readonly file: string; readonly login: string } {
+  const file = join(dir, 'users.acl');
+  const password = randomBytes(18).toString('base64url');
+  const asking = `user polyedge-health on >${password} -@all +ping +info`;
+  writeFileSync(file, `${['user default off', asking, ...lines].join('\n')}\n`, { mode: 0o600 });
+  return { file, login: `AUTH polyedge-health ${password}\r\n` };
 }
 
 /** Sends inline commands and gives what came back until the answer to INFO was there, an error was, or time is up. */

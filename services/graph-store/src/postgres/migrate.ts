@@ -9,13 +9,24 @@ const FOLDER = new URL('./migrations/', import.meta.url);
 /** A new name for a history of the journal. */
 export const newEpoch = (): string => randomBytes(9).toString('base64url');
 
+/** The numbers of the migrations that the database lacks. Needs no right but to read. */
+export async function missingMigrations(sql: Sql): Promise<readonly number[]> {
+  const [table] = await sql<{ present: boolean }[]>`select to_regclass('migration') is not null as present`;
+  const applied = table?.present === true ? await sql<{ number: number }[]>`select number from migration` : [];
+  const numbers = new Set(applied.map(({ number }) => number));
+  return (await migrationFiles()).map(numberOf).filter((number) => !numbers.has(number));
+}
+
+const migrationFiles = async (): Promise<string[]> => (await readdir(FOLDER)).filter((name) => /^\d{4}_.+\.sql$/.test(name)).sort();
+const numberOf = (file: string): number => Number(file.slice(0, 4));
+
 /**
  * Applies what is missing, in one transaction under a lock that every starting replica takes, and makes the first epoch.
  * @param partitions of the hot journal; counts only on an empty database.
  * @returns the numbers of the migrations applied now.
  */
 export async function migrate(sql: Sql, partitions: number): Promise<readonly number[]> {
-  const files = (await readdir(FOLDER)).filter((name) => /^\d{4}_.+\.sql$/.test(name)).sort();
+  const files = await migrationFiles();
   const numbers = files.map((name) => name.slice(0, 4));
   const twice = numbers.find((number, at) => numbers.indexOf(number) !== at);
   if (twice !== undefined) throw new Error(`two migrations have the number ${twice}`);
@@ -25,7 +36,7 @@ export async function migrate(sql: Sql, partitions: number): Promise<readonly nu
     const applied = new Set((await transaction<{ number: number }[]>`select number from migration`).map(({ number }) => number));
     const now: number[] = [];
     for (const name of files) {
-      const number = Number(name.slice(0, 4));
+      const number = numberOf(name);
       if (applied.has(number)) continue;
       await transaction.unsafe(await readFile(new URL(name, FOLDER), 'utf8'));
       await transaction`insert into migration (number, name) values (${number}, ${name})`;

@@ -1,0 +1,20 @@
+/** The users of our Redis, one per service that uses it: which keys, which commands. */
+
+/** Commands that any connection needs. */
+const connecting = '+ping +hello +auth +client|setname +client|setinfo +info +select';
+const scripts = '+eval +evalsha +script|load';
+
+/** What a service may do, in Redis' own words; the names of the keys are in `libs/journal/src/keys.ts`. A script acts with its caller's rights. */
+const rules: Readonly<Record<string, string>> = {
+  // Writes the hot journal, and removes the keys of epochs that are over.
+  'graph-store': `~{pe:*}:* -@all ${connecting} ${scripts} +xadd +xrange +xrevrange +xtrim +hget +hset +hmget +exists +scan +unlink`,
+  // Reads the partitions of the hot journal; keeps leases and members of groups beside them, under keys of their own.
+  'hiro-edge': `%R~{pe:*:[0-9]*}:* ~{pe:*:g*}:* ~{pe:*:e*}:* -@all ${connecting} ${scripts} +xrange +xrevrange +hget +hset +hmget +hgetall +hdel +hincrby +hlen +hexists +get +set +exists +del +unlink +pexpire +time`,
+};
+
+/** The services that have a user; it is named after the service. */
+export const redisUsers: readonly string[] = Object.keys(rules);
+
+/** The lines of an ACL file. @param password how a service's password stands in it: `>text` or `#sha256`. */
+export const redisAcl = (password: (service: string) => string): readonly string[] =>
+  Object.entries(rules).map(([service, rule]) => `user ${service} on ${password(service)} resetchannels ${rule}`);

@@ -1,0 +1,107 @@
+/**
+ * Who asks, answers, tells and hears what on the bus: one table, from which the NATS permissions of every service follow
+ * (`infra/nats`). A service that is not in the table gets no user.
+ */
+import {
+  accountsChanged,
+  accountsCreate,
+  accountsGet,
+  accountsKeys,
+  accountsKeysChanged,
+  accountsLogin,
+  accountsRefresh,
+  accountsRevoke,
+  accountsRevoked,
+  accountsUpdate,
+} from './bus/accounts.ts';
+import { graphChanged, graphChanges, graphCommitted, graphHead, graphPosition } from './bus/feed.ts';
+import { graphGet, graphHistory, graphMutate, graphQuery } from './bus/graph.ts';
+import { catalogue } from './catalogue.ts';
+import { pattern } from './subject.ts';
+
+interface Addressed {
+  readonly kind: 'request' | 'event' | 'signal';
+  readonly address: string;
+}
+
+/** What one service does on the bus. */
+export interface Part {
+  /** Sends requests of these channels, and gets their replies. */
+  readonly asks: readonly Addressed[];
+  /** Takes requests of these channels in the queue group of its own name. */
+  readonly answers: readonly Addressed[];
+  /** Publishes events and signals of these channels. */
+  readonly tells: readonly Addressed[];
+  /** Subscribes to events and signals of these channels. */
+  readonly hears: readonly Addressed[];
+}
+
+const byKind = (domain: string, ...kinds: readonly Addressed['kind'][]): readonly Addressed[] =>
+  Object.values(catalogue).filter(({ kind, address }) => kinds.includes(kind) && address.split('.')[2] === domain);
+
+/** What every edge needs to verify tokens by itself. */
+const identity = { asks: [accountsKeys], hears: [accountsKeysChanged, accountsRevoked] };
+/** What the live feed needs. */
+const feed = { asks: [graphChanges, graphPosition], hears: [graphChanged, graphHead] };
+const reading = [graphGet, graphQuery, graphHistory];
+const logins = [accountsLogin, accountsRefresh, accountsRevoke, accountsGet];
+const directory = [...logins, accountsCreate, accountsUpdate];
+
+/** An edge of a client protocol. All channels of its own domain (`hiro` for hiro-edge) are its own: its replicas speak among themselves there. */
+function edge(
+  domain: string,
+  asks: readonly Addressed[],
+  also: { readonly tells?: readonly Addressed[]; readonly hears?: readonly Addressed[] } = {},
+): Part {
+  const own = [...byKind(domain, 'event', 'signal'), ...(also.tells ?? [])];
+  const hears = also.hears ?? [];
+  return {
+    asks: [...identity.asks, ...feed.asks, ...asks, ...byKind(domain, 'request')],
+    answers: byKind(domain, 'request'),
+    tells: own,
+    hears: [...identity.hears, ...feed.hears, ...hears, ...own],
+  };
+}
+
+/** Every service, by name. */
+export const parts: Readonly<Record<string, Part>> = {
+  'graph-store': {
+    asks: [],
+    answers: [...byKind('graph', 'request'), ...byKind('accounts', 'request'), ...byKind('groups', 'request')],
+    tells: [graphChanged, graphHead, graphCommitted, accountsKeysChanged, accountsRevoked, accountsChanged],
+    hears: [graphCommitted],
+  },
+  'hiro-edge': edge('hiro', [...byKind('graph', 'request'), ...byKind('groups', 'request'), ...directory], {
+    // Groups are HIRO's: its replicas tell each other who joined and what moved.
+    tells: byKind('groups', 'event', 'signal'),
+  }),
+  'saga-edge': edge('saga', [...reading, graphMutate, ...directory], { hears: [accountsChanged] }),
+  'space-edge': edge('space', [...reading, graphMutate, ...directory], { hears: [accountsChanged] }),
+  'gooduncle-edge': edge('gooduncle', [...reading, graphMutate, ...directory], { hears: [accountsChanged] }),
+  // It carries messages, not elements; its bridge only listens to the feed.
+  'jssocket-edge': edge('jssocket', []),
+};
+
+/** What a service may publish and subscribe to; anything else is refused by NATS. */
+export interface Permissions {
+  readonly publish: readonly string[];
+  /** A pattern, or a pattern, a space and the queue group in which alone it may be subscribed to. */
+  readonly subscribe: readonly string[];
+}
+
+/** Throws on a name that is not in the table. */
+export function permissionsOf(service: string): Permissions {
+  const part = parts[service];
+  if (part === undefined) throw new Error(`${service} is not in the table of parts`);
+  const patterns = (channels: readonly Addressed[]) => channels.map(({ address }) => pattern(address, {}));
+  const answers = patterns(part.answers);
+  const askers = Object.entries(parts).filter(([, { asks }]) => patterns(asks).some((asked) => answers.includes(asked)));
+  return {
+    // Replies go to the inboxes of exactly those services that ask. Not `allow_responses`: the server would keep a record per request until
+    // it expires, since a reply may come in many parts, and would refuse the replies to what was asked before a reconnect.
+    publish: sorted([...patterns(part.asks), ...patterns(part.tells), ...askers.map(([name]) => `_INBOX.${name}.>`)]),
+    subscribe: sorted([...answers.map((one) => `${one} ${service}`), ...patterns(part.hears), `_INBOX.${service}.>`]),
+  };
+}
+
+const sorted = (names: readonly string[]): readonly string[] => [...new Set(names)].sort();
