@@ -28,7 +28,7 @@ export interface Variant {
   measure(round: number): Promise<Sample>;
 }
 
-/** A goal: `of` divided by `by`, in one figure, at most or at least so much. */
+/** A goal: `of` divided by `by`, in one figure, at most or at least so much. Without a bound it is shown for information. */
 export interface Goal {
   readonly of: string;
   readonly by: string;
@@ -112,7 +112,7 @@ export function report(benchmark: {
   console.log('');
   printTable(
     ['ratio or figure', 'median (least … most)', 'goal', ''],
-    verdicts.map(({ what, shown, goal, met }) => [what, shown, goal, met ? 'met' : 'MISSED']),
+    verdicts.map(({ what, shown, goal, met }) => [what, shown, goal, met === undefined ? '' : met ? 'met' : 'MISSED']),
   );
   const folder = resolve(import.meta.dirname, '../../.polyedge/bench');
   mkdirSync(folder, { recursive: true });
@@ -139,6 +139,9 @@ function verdictOf(goal: Goal | AbsoluteGoal, samples: ReadonlyMap<string, reado
     return over === undefined || under === undefined || under === 0 ? [] : [over / under];
   });
   const middle = median(values);
+  if (goal.atMost === undefined && goal.atLeast === undefined) {
+    return { what: `${label}: ${goal.of} / ${goal.by}`, values, shown: withSpread(values, 3), goal: 'none', met: undefined };
+  }
   const met = goal.atMost === undefined ? middle >= (goal.atLeast ?? 0) : middle <= goal.atMost;
   const bound = goal.atMost === undefined ? `≥ ${goal.atLeast} ×` : `≤ ${goal.atMost} ×`;
   return { what: `${label}: ${goal.of} / ${goal.by}`, values, shown: withSpread(values, 3), goal: bound, met };

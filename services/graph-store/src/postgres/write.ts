@@ -31,8 +31,8 @@ const CHANGES = `
   out_id text, in_id text, out_type text, in_type text, unique_names text[], content text, owners text[], action text, undo json, seq_before bigint,
   protocol text, way text, operation text, operation_id text, first bigint, last bigint`;
 
-// Takes the sequencer (so everything before is done and seq follows commit order), then writes states, journal and operations.
-const WRITE = `
+/** Takes the sequencer (so everything before is done and seq follows commit order), then writes states, journal and operations. */
+export const WRITE = `
   with c as materialized (select * from json_to_recordset($1::text::json) as c(${CHANGES})),
   s as materialized (update sequencer set seq = seq + $2::bigint returning seq - $2::bigint as base, epoch),
   inserted as (
@@ -61,6 +61,33 @@ const WRITE = `
     select day, id, decode(hash, 'base64'), s.base, reply from s, json_to_recordset($3::text::json) as o(day integer, id text, hash text, reply json))
   select base, epoch from s`;
 
+const FREE_KEYS = `
+  delete from unique_key k using json_to_recordset($2::text::json) as f(name text collate "C", value text collate "C")
+  where k.tenant = $1 and k.name = f.name and k.value = f.value`;
+
+const CLAIM_KEYS = `
+  insert into unique_key (tenant, name, value, element)
+  select $1::text, name, value, element from json_to_recordset($2::text::json) as k(name text, value text, element text)`;
+
+const RETIRE_VALUES = `
+  update series_value v set current = false from json_to_recordset($3::text::json) as w(at bigint)
+  where v.tenant = $1 and v.element = $2 and v.at = w.at and v.current`;
+
+const ADD_VALUES = `
+  insert into series_value (tenant, element, at, value, expires_on, current)
+  select $1::text, $2::text, at, value, expires_on, ordinal = max(ordinal) over (partition by at)
+  from rows from (json_to_recordset($3::text::json) as (at bigint, value json, expires_on bigint)) with ordinality as w(at, value, expires_on, ordinal)
+  order by ordinal`;
+
+/**
+ * Makes the last statements of a batch known to a new connection. A statement that the server does not know yet is described first, and what
+ * follows it, COMMIT too, would wait for that round trip with the sequencer locked.
+ */
+export async function prepareWrites(connection: Connection): Promise<void> {
+  for (const text of [FREE_KEYS, CLAIM_KEYS]) await connection.unsafe(text, ['', '']).describe();
+  for (const text of [RETIRE_VALUES, ADD_VALUES, WRITE]) await connection.unsafe(text, ['', '', '']).describe();
+}
+
 /** The sequencer before a batch, and the epoch it belongs to. */
 export interface Committed {
   readonly base: number;
@@ -76,17 +103,11 @@ export async function writeAndCommit(connection: Connection, written: Written): 
   for (const [tenant, rows] of written.world.tenants()) {
     const { freed, claimed } = rows.keyChanges();
     if (freed.length > 0) {
-      work.push(
-        connection`delete from unique_key k using json_to_recordset(${JSON.stringify(freed.map(splitKey))}::text::json) as f(name text collate "C", value text collate "C")
-          where k.tenant = ${tenant} and k.name = f.name and k.value = f.value`.execute(),
-      );
+      work.push(connection.unsafe(FREE_KEYS, [tenant, JSON.stringify(freed.map(splitKey))], { prepare: true }).execute());
     }
     if (claimed.length > 0) {
       const keys = claimed.map(({ key, id }) => ({ ...splitKey(key), element: id }));
-      work.push(
-        connection`insert into unique_key (tenant, name, value, element)
-          select ${tenant}::text, name, value, element from json_to_recordset(${JSON.stringify(keys)}::text::json) as k(name text, value text, element text)`.execute(),
-      );
+      work.push(connection.unsafe(CLAIM_KEYS, [tenant, JSON.stringify(keys)], { prepare: true }).execute());
     }
   }
   for (const { tenant, values } of written.values) work.push(...writeValues(connection, tenant, values));
@@ -115,14 +136,7 @@ function writeValues(connection: Connection, tenant: string, { id, values }: Pen
   const rows = JSON.stringify(
     values.map(({ at, value, ttlMs }) => ({ at, value, expires_on: ttlMs === undefined ? null : Date.now() + ttlMs })),
   );
-  return [
-    connection`update series_value v set current = false from json_to_recordset(${rows}::text::json) as w(at bigint)
-      where v.tenant = ${tenant} and v.element = ${id} and v.at = w.at and v.current`.execute(),
-    connection`insert into series_value (tenant, element, at, value, expires_on, current)
-      select ${tenant}::text, ${id}::text, at, value, expires_on, ordinal = max(ordinal) over (partition by at)
-      from rows from (json_to_recordset(${rows}::text::json) as (at bigint, value json, expires_on bigint)) with ordinality as w(at, value, expires_on, ordinal)
-      order by ordinal`.execute(),
-  ];
+  return [RETIRE_VALUES, ADD_VALUES].map((text) => connection.unsafe(text, [tenant, id, rows], { prepare: true }).execute());
 }
 
 function changesJson({ world, changes }: Written): string {

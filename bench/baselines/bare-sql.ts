@@ -1,0 +1,124 @@
+/**
+ * A bare client of PostgreSQL that writes what graph-store writes: element, journal, operation and sequencer, with graph-store's own tables,
+ * indexes and statement, over `postgres`. It keeps no order among clients, knows no retries, publishes nothing and does not look at what it writes.
+ * Asked `{ connections, rows, ms }`: so many connections, each committing one transaction of `rows` writes after the other.
+ * Arguments: the URL of an empty database.
+ */
+import { createHash, hash, randomBytes } from 'node:crypto';
+import { operationId, operationTime } from '@polyedge/contracts/operation-id';
+import { type Connection, connect, WRITER_SESSION } from '../../services/graph-store/src/postgres/connect.ts';
+import { migrate } from '../../services/graph-store/src/postgres/migrate.ts';
+import { dayOf, keepPartitions } from '../../services/graph-store/src/postgres/partitions.ts';
+import { WRITE } from '../../services/graph-store/src/postgres/write.ts';
+import { Latencies } from '../lib/statistics.ts';
+
+export interface BareQuestion {
+  readonly connections: number;
+  readonly rows: number;
+  readonly ms: number;
+  readonly text: string;
+}
+
+export interface BareAnswer {
+  readonly done: number;
+  readonly seconds: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+interface Stored {
+  readonly id: string;
+  version: number;
+}
+
+const [url = ''] = process.argv.slice(2);
+const sql = connect({ url, name: 'bare', max: 8, session: WRITER_SESSION });
+await migrate(sql, 16);
+await keepPartitions(sql, Date.now(), undefined);
+
+/** What one connection writes: every second write updates what an earlier transaction of the connection created. */
+interface Writer {
+  turn: number;
+  readonly created: Stored[];
+}
+
+async function commit(connection: Connection, rows: number, writer: Writer, text: string): Promise<void> {
+  const changes: object[] = [];
+  const remembered: object[] = [];
+  const updated: string[] = [];
+  const fresh: Stored[] = [];
+  const now = Date.now();
+  for (let at = 0; at < rows; at += 1) {
+    writer.turn += 1;
+    const previous = writer.turn % 2 === 0 ? writer.created.pop() : undefined;
+    const element = previous ?? { id: `v_${randomBytes(12).toString('hex')}`, version: 0 };
+    element.version += 1;
+    if (previous === undefined) fresh.push(element);
+    else updated.push(element.id);
+    const id = operationId(now, randomBytes(10));
+    const isNew = previous === undefined;
+    changes.push({
+      ...{ n: at + 1, final: true, stored: !isNew, slot: hash('sha256', element.id, 'buffer').readUInt16BE(0) % 256, tenant: 'default' },
+      ...{
+        element: element.id,
+        kind: 'vertex',
+        type: 'ogit/Bench',
+        scope: 'default',
+        attributes: { 'ogit/name': text },
+        version: element.version,
+      },
+      ...{
+        created_on: now,
+        created_by: 'bench',
+        created_app: 'bench',
+        modified_on: now,
+        modified_by: 'bench',
+        modified_app: 'bench',
+        deleted: false,
+      },
+      ...{
+        unique_names: [],
+        owners: [element.id],
+        action: isNew ? 'create' : 'update',
+        undo: isNew ? {} : { set: { 'ogit/name': text } },
+        seq_before: 0,
+      },
+      ...{ protocol: 'hiro', way: 'socket', operation: isNew ? 'create' : 'update', operation_id: id, first: -(at + 1), last: -(at + 1) },
+    });
+    const reply = { first: -(at + 1), last: -(at + 1), operations: [{ elements: [-(at + 1)] }] };
+    remembered.push({ day: dayOf(operationTime(id)), id, hash: createHash('sha256').update(id).digest('base64'), reply });
+  }
+  const work: Promise<unknown>[] = [connection.unsafe('begin', [], { prepare: true }).execute()];
+  if (updated.length > 0) {
+    const lock = `select e.id from json_array_elements_text($1::text::json) as w(id) join element e on e.tenant = 'default' and e.id = w.id collate "C" order by e.id for update of e`;
+    work.push(connection.unsafe(lock, [JSON.stringify(updated)], { prepare: true }).execute());
+  }
+  work.push(connection.unsafe(WRITE, [JSON.stringify(changes), String(rows), JSON.stringify(remembered)], { prepare: true }).execute());
+  work.push(connection.unsafe('commit', [], { prepare: true }).execute());
+  await Promise.all(work);
+  writer.created.push(...fresh);
+}
+
+async function run({ connections, rows, ms, text }: BareQuestion): Promise<BareAnswer> {
+  const latencies = new Latencies();
+  const began = performance.now();
+  const until = began + ms;
+  let done = 0;
+  const one = async () => {
+    const connection = await sql.reserve();
+    const writer: Writer = { turn: 0, created: [] };
+    for (let now = performance.now(); now < until; ) {
+      await commit(connection, rows, writer, text);
+      const after = performance.now();
+      done += rows;
+      latencies.add(after - now);
+      now = after;
+    }
+    connection.release();
+  };
+  await Promise.all(Array.from({ length: connections }, one));
+  return { done, seconds: (performance.now() - began) / 1000, p50Ms: latencies.quantile(0.5), p99Ms: latencies.quantile(0.99) };
+}
+
+process.on('message', (question: BareQuestion) => void run(question).then((answer) => process.send?.(answer)));
+process.send?.({ ready: true });

@@ -1,0 +1,151 @@
+/**
+ * `mutate`: create and update (in turn, 256 B) over graph-ws until the commit is acknowledged, through the whole system, against a bare client
+ * that writes the same rows into the same tables with the same statement: (a) a transaction for each write over eight connections, (b) 500
+ * writes in a transaction over one. The CPU is that of everything involved: edge, NATS, graph-store, PostgreSQL and Redis; of a bare client,
+ * itself and PostgreSQL.
+ */
+import { createDatabase } from '@polyedge/testkit/servers/postgres';
+import postgres from 'postgres';
+import type { BareAnswer, BareQuestion } from './baselines/bare-sql.ts';
+import { Child } from './lib/child.ts';
+import { closedLoop } from './lib/closed-loop.ts';
+import { cpuMicroseconds, residentBytes } from './lib/cpu.ts';
+import { GraphSocket, requestHead } from './lib/graph-clients.ts';
+import { readOptions, seededText } from './lib/options.ts';
+import { inRounds, report, type Sample } from './lib/report.ts';
+import { startSystem } from './lib/system.ts';
+
+const IN_FLIGHT = [1, 8, 64, 256];
+const MAX_SOCKETS = 16;
+const WARM_UP_MS = 1000;
+
+const options = readOptions({ seconds: 3, seed: 1, rounds: 5 });
+const text = seededText(256, options.seed);
+const other = seededText(256, options.seed + 1);
+
+await using parts = new AsyncDisposableStack();
+const system = parts.use(await startSystem());
+if (!(await createDatabase(system.postgres.url, 'bare'))) throw new Error('PostgreSQL does not answer');
+const bareUrl = new URL(system.postgres.url);
+bareUrl.pathname = '/bare';
+const bare = parts.use(await Child.start('bare-sql', bareUrl.href));
+const look = postgres(system.postgres.url, { max: 1 });
+parts.defer(() => look.end());
+const sockets: GraphSocket[] = [];
+for (let at = 0; at < MAX_SOCKETS; at += 1) sockets.push(await GraphSocket.open(system.hiro.port, '/api/graph-ws/6.1/', system.token));
+
+const whole = {
+  'hiro-edge': system.hiro.pid,
+  'graph-store': system.store.pid,
+  nats: system.nats.pid,
+  postgres: system.postgres.pid,
+  redis: system.redis.pid,
+};
+let nextRequest = 1;
+let nextElement = 1;
+
+const samples = await inRounds(
+  [
+    { name: '(a) one per transaction', measure: () => bareClient(8, 1) },
+    { name: '(b) 500 per transaction', measure: () => bareClient(1, 500) },
+    ...IN_FLIGHT.map((inFlight) => ({ name: `graph-ws ×${inFlight}`, measure: () => overGraphWs(inFlight) })),
+  ],
+  options.rounds,
+);
+report({
+  name: 'mutate',
+  unit: 'one acknowledged write (create and update in turn); "×W": W requests in flight; (b)`s latency is that of a whole transaction',
+  options,
+  samples,
+  goals: [
+    { of: 'graph-ws ×256', by: '(a) one per transaction', figure: 'rate', atLeast: 4 },
+    { of: 'graph-ws ×256', by: '(b) 500 per transaction', figure: 'rate', atLeast: 0.5 },
+    { of: 'graph-ws ×256', by: '(a) one per transaction', figure: 'cpuUs' },
+    { of: 'graph-ws ×256', by: '(b) 500 per transaction', figure: 'cpuUs' },
+    ...IN_FLIGHT.flatMap((inFlight) => [
+      { of: `graph-ws ×${inFlight}`, figure: 'lost' as const, atMost: 0 },
+      { of: `graph-ws ×${inFlight}`, figure: 'duplicates' as const, atMost: 0 },
+    ]),
+  ],
+});
+await parts.disposeAsync();
+process.exit(0);
+
+async function bareClient(connections: number, rows: number): Promise<Sample> {
+  const ask = (ms: number) => bare.ask<BareAnswer>({ connections, rows, ms, text } satisfies BareQuestion);
+  await ask(WARM_UP_MS);
+  const pids = { client: bare.pid, postgres: system.postgres.pid };
+  const before = cpuOf(pids);
+  const { done, seconds, p50Ms, p99Ms } = await ask(options.seconds * 1000);
+  const after = cpuOf(pids);
+  const used = partsOf(before, after, done);
+  return { cpuUs: total(used), rate: done / seconds, p50Ms, p99Ms, memoryMiB: mebibytes([bare.pid, system.postgres.pid]), parts: used };
+}
+
+async function overGraphWs(inFlight: number): Promise<Sample> {
+  const seqBefore = await seq();
+  const unaskedBefore = unasked();
+  const lanes = Array.from({ length: inFlight }, () => '');
+  let before = cpuOf(whole);
+  let after = before;
+  const result = await closedLoop({
+    inFlight,
+    warmUpMs: WARM_UP_MS,
+    ms: options.seconds * 1000,
+    start: (lane, answered) => {
+      const socket = sockets[lane % Math.min(inFlight, MAX_SOCKETS)];
+      const request = nextRequest++;
+      const known = lanes[lane] ?? '';
+      const element = known === '' ? `bench-${nextElement++}` : known;
+      lanes[lane] = known === '' ? element : '';
+      const rest =
+        known === ''
+          ? `"type":"create","headers":{"ogit/_type":"ogit/Bench"},"body":{"ogit/_id":"${element}","ogit/name":"${text}"}}`
+          : `"type":"update","headers":{"ogit/_id":"${element}"},"body":{"ogit/name":"${other}"}}`;
+      socket?.ask(request, `${requestHead(request)},${rest}`, answered);
+    },
+    measured: (edge) => {
+      if (edge === 'begin') before = cpuOf(whole);
+      else after = cpuOf(whole);
+    },
+  });
+  // seq is dense: as many changes as acknowledgements, or something was lost or done twice.
+  const changes = (await seq()) - seqBefore;
+  const used = partsOf(before, after, result.done);
+  return {
+    cpuUs: total(used),
+    rate: result.done / result.seconds,
+    p50Ms: result.latencies.quantile(0.5),
+    p99Ms: result.latencies.quantile(0.99),
+    memoryMiB: mebibytes(Object.values(whole)),
+    lost: result.lost + Math.max(0, result.answered - changes),
+    duplicates: Math.max(0, changes - result.answered - result.lost) + unasked() - unaskedBefore,
+    driver: result.driverSeconds / result.seconds,
+    parts: used,
+  };
+}
+
+function cpuOf(pids: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuMicroseconds([pid])]));
+}
+
+function partsOf(before: Readonly<Record<string, number>>, after: Readonly<Record<string, number>>, units: number): Record<string, number> {
+  return Object.fromEntries(Object.entries(after).map(([name, us]) => [name, (us - (before[name] ?? 0)) / units]));
+}
+
+function total(used: Readonly<Record<string, number>>): number {
+  return Object.values(used).reduce((sum, us) => sum + us, 0);
+}
+
+function mebibytes(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + residentBytes(pid), 0) / 1024 / 1024;
+}
+
+function unasked(): number {
+  return sockets.reduce((sum, socket) => sum + socket.unasked, 0);
+}
+
+async function seq(): Promise<number> {
+  const [row] = await look<{ seq: string }[]>`select seq from sequencer`;
+  return Number(row?.seq ?? 0);
+}
