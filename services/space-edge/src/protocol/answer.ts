@@ -1,0 +1,49 @@
+/** What REST calls answer: `{"error": "<text>"}` with a status, or the thing asked for (SPACE 1.2, ErrorHandler). */
+import type { ErrorCode, Failure } from '@polyedge/contracts/errors';
+
+export interface Answer {
+  readonly status: number;
+  /** JSON; undefined for an empty answer. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A refusal is an answer that ends the work. */
+export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly answer: Answer };
+
+export const got = <T>(value: T): { readonly ok: true; readonly value: T } => ({ ok: true, value });
+
+export const refuse = (status: number, error: string): { readonly ok: false; readonly answer: Answer } => ({
+  ok: false,
+  answer: { status, body: { error } },
+});
+
+const STATUS: Readonly<Record<ErrorCode, number>> = {
+  invalid: 400,
+  unauthenticated: 401,
+  'not-allowed': 403,
+  'not-found': 404,
+  conflict: 409,
+  'too-large': 413,
+  limited: 429,
+  busy: 503,
+  expired: 503,
+  unavailable: 503,
+  lost: 503,
+  internal: 500,
+};
+
+/** A failure of the store, told to a client. */
+export function refused({ code, detail, retryAfterMs }: Failure): { readonly ok: false; readonly answer: Answer } {
+  const status = STATUS[code];
+  const error = status === 500 ? 'The service failed unexpectedly' : `${code}${detail === undefined ? '' : `: ${detail}`}`;
+  const after = retryAfterMs ?? (status === 503 ? 1000 : undefined);
+  return {
+    ok: false,
+    answer: {
+      status,
+      body: { error },
+      ...(after === undefined ? {} : { headers: { 'retry-after': String(Math.max(1, Math.ceil(after / 1000))) } }),
+    },
+  };
+}

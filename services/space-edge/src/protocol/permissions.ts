@@ -1,0 +1,98 @@
+/**
+ * Who may call what: default-deny, and the first rule that matches decides (SPACE 1.2, AuthMiddleware and permissions). `*` is one segment of
+ * the path, `**` any rest. Paths are those below `/api/v1`.
+ */
+
+export const KEY_SCOPES = ['ALL', 'MANAGEMENT', 'EVALUATION'] as const;
+export type KeyScope = (typeof KEY_SCOPES)[number];
+export const USER_ROLES = ['ADMIN', 'USER'] as const;
+export type UserRole = (typeof USER_ROLES)[number];
+export const MEMBER_ROLES = ['ADMIN', 'MANAGER', 'EVALUATOR'] as const;
+export type MemberRole = (typeof MEMBER_ROLES)[number];
+export type OrganizationRole = 'OWNER' | MemberRole;
+
+interface Rule {
+  readonly methods: string;
+  readonly path: string;
+  readonly public?: boolean;
+  readonly users?: readonly UserRole[];
+  readonly scopes?: readonly KeyScope[];
+}
+
+const EVERY_USER = USER_ROLES;
+const READ: readonly KeyScope[] = KEY_SCOPES;
+const WRITE: readonly KeyScope[] = ['ALL', 'MANAGEMENT'];
+const DELETE: readonly KeyScope[] = ['ALL'];
+
+export const RULES: readonly Rule[] = [
+  { methods: 'GET', path: '/healthcheck', public: true },
+  { methods: 'GET POST', path: '/events/**', public: true },
+  { methods: 'POST', path: '/users/authenticate', public: true },
+  { methods: 'POST', path: '/users', public: true },
+  { methods: 'GET PUT DELETE', path: '/users/**', users: EVERY_USER },
+  { methods: 'GET', path: '/users', users: EVERY_USER },
+  { methods: 'GET POST', path: '/organizations', users: EVERY_USER },
+  { methods: 'GET POST PUT DELETE', path: '/organizations/**', users: EVERY_USER },
+  { methods: 'GET', path: '/services', users: ['ADMIN'], scopes: READ },
+  { methods: 'DELETE', path: '/services', users: ['ADMIN'], scopes: DELETE },
+  { methods: 'POST', path: '/services', scopes: WRITE },
+  { methods: 'GET', path: '/services/**', scopes: READ },
+  { methods: 'POST PUT', path: '/services/**', scopes: WRITE },
+  { methods: 'DELETE', path: '/services/**', scopes: DELETE },
+];
+
+/** Who calls, as far as the table is concerned. */
+export type CallerKind = { readonly kind: 'user'; readonly role: UserRole } | { readonly kind: 'organization'; readonly scope: KeyScope };
+
+export type Verdict = { readonly allowed: true } | { readonly allowed: false; readonly status: 401 | 403; readonly error: string };
+
+const ALLOWED: Verdict = { allowed: true };
+const denied = (status: 401 | 403, error: string): Verdict => ({ allowed: false, status, error });
+
+/** What the table says about a call; `caller` is undefined when it presented no key. */
+export function judge(method: string, path: string, caller: CallerKind | undefined): Verdict {
+  const rule = findRule(method, path);
+  if (rule === undefined) return denied(403, `No permission rule allows ${method} ${shortened(path)}`);
+  if (rule.public === true) return ALLOWED;
+  if (caller === undefined) return denied(401, 'API Key not found. Please ensure to add an API Key as value of the "x-api-key" header.');
+  if (caller.kind === 'user') {
+    if (rule.users?.includes(caller.role) === true) return ALLOWED;
+    const hint = rule.scopes === undefined ? '' : '; use an organization API key, or the same path below /organizations/{organizationId}';
+    return denied(403, `Your user role (${caller.role}) does not have permission to perform this operation${hint}`);
+  }
+  if (rule.scopes === undefined) return denied(403, 'This operation requires a user API key');
+  if (rule.scopes.includes(caller.scope)) return ALLOWED;
+  return denied(403, `Your API key scope (${caller.scope}) does not have permission to perform this operation`);
+}
+
+export const isPublic = (method: string, path: string): boolean => findRule(method, path)?.public === true;
+
+function findRule(method: string, path: string): Rule | undefined {
+  return RULES.find((rule) => rule.methods.split(' ').includes(method) && matches(rule.path, path));
+}
+
+/** Whether a path has the shape of a pattern. An empty last segment (a slash at the end) does not count. */
+export function matches(pattern: string, path: string): boolean {
+  const wanted = pattern.split('/');
+  const given = path.replace(/\/$/, '').split('/');
+  for (const [at, part] of wanted.entries()) {
+    if (part === '**') return given.length > at && given.slice(at).every((segment) => segment !== '');
+    if (at >= given.length || given[at] === '' ? part !== given[at] : part !== '*' && part !== given[at]) return false;
+  }
+  return given.length === wanted.length;
+}
+
+const shortened = (path: string): string => (path.length > 200 ? `${path.slice(0, 200)}…` : path);
+
+// ---- inside an organization -----------------------------------------------------------------------------------------------------------
+
+/** What may be done with an organization's services and by whom; a SPACE ADMIN always may. */
+export const SERVICE_ROLES = {
+  read: ['OWNER', 'ADMIN', 'MANAGER', 'EVALUATOR'],
+  write: ['OWNER', 'ADMIN', 'MANAGER'],
+  delete: ['OWNER', 'ADMIN'],
+} as const satisfies Readonly<Record<string, readonly OrganizationRole[]>>;
+
+export type ServiceRight = keyof typeof SERVICE_ROLES;
+
+export const rightOf = (method: string): ServiceRight => (method === 'GET' ? 'read' : method === 'DELETE' ? 'delete' : 'write');
