@@ -158,7 +158,9 @@ export class RedisAppender {
         const result = await hot.append(partition, fence, state, last, trimBelow, entries);
         if (result === 'fenced') return false;
         if (result === 'differs') {
-          const rebuilt = await this.#rebuild(hot, fence, partition, await hot.state(partition));
+          const claimed = await hot.claim(partition, fence);
+          if (claimed.is === 'fenced') return false;
+          const rebuilt = await this.#rebuild(hot, fence, partition, claimed);
           if (rebuilt === undefined) return false;
           states[partition] = rebuilt;
           return true;
