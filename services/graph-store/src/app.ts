@@ -32,6 +32,8 @@ import { keepPartitions } from './postgres/partitions.ts';
 import { prepare } from './postgres/prepare.ts';
 import { Reader } from './postgres/read.ts';
 import { Series } from './postgres/series.ts';
+import { Transactions } from './postgres/transactions.ts';
+import { prepareWrites } from './postgres/write.ts';
 import { Publisher } from './publisher/publisher.ts';
 import { RecentChanges } from './publisher/recent.ts';
 import { RedisAppender } from './publisher/redis-appender.ts';
@@ -48,10 +50,13 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   if (!Number.isInteger(Math.log2(config.partitions))) throw new CannotStart('GRAPH_STORE_PARTITIONS is not a power of two');
 
   const admin = connect({ url: config.databaseUrl, name: `${name}-admin`, max: 1 });
-  const writers = connect({ url: config.databaseUrl, name: `${name}-write`, max: 2, session: WRITER_SESSION });
+  const writer = new Transactions({ url: config.databaseUrl, name: `${name}-write`, session: WRITER_SESSION }, prepareWrites);
+  const small = new Transactions({ url: config.databaseUrl, name: `${name}-small`, session: READER_SESSION });
+  const settling = new Transactions({ url: config.databaseUrl, name: `${name}-settle`, session: READER_SESSION });
   const readers = connect({ url: config.databaseUrl, name: `${name}-read`, max: config.readConnections, session: READER_SESSION });
   const publishing = connect({ url: config.databaseUrl, name: `${name}-publish`, max: 2, session: { statement_timeout: '10s' } });
-  const pools = [admin, writers, readers, publishing];
+  const pools = [admin, readers, publishing];
+  const transactions = [writer, small, settling];
   await untilAnswers(admin);
   const unsafe = await missingDurability(admin);
   if (unsafe.length > 0 && !config.allowUnsafeDatabase) {
@@ -82,7 +87,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     lease,
     log,
     settle: async () => {
-      const settled = await settleEpoch(publishing, await tips());
+      const settled = await settleEpoch(settling, await tips());
       recent.enter(settled.epoch);
       if (settled.changed) log.warn(`a new epoch begins: ${settled.reason ?? ''}`);
       return settled.epoch;
@@ -93,7 +98,8 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
 
   let mutations: Responder | undefined;
   const executor = new Executor({
-    sql: writers,
+    writer,
+    sql: readers,
     schemas: new Schemas(),
     log,
     onCommitted: (changes) => publisher.committed(changes),
@@ -121,14 +127,14 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
 
   publisher.start();
   mutations = answerMutations(bus, executor);
-  const blobs = new Blobs(readers, config.maxBlobBytes);
+  const blobs = new Blobs(readers, small, config.maxBlobBytes);
   const series = new Series(readers);
-  const groups = new GroupPositions(readers, partitions, { idleMs: config.groupIdleMs, maxLag: config.maxGroupLag });
+  const groups = new GroupPositions(readers, small, partitions, { idleMs: config.groupIdleMs, maxLag: config.maxGroupLag });
   const accounts = answerAccounts({
     bus,
     directory,
     keys,
-    apiKeys: new ApiKeys(readers, makeSeal(config.secretKey, 'API key')),
+    apiKeys: new ApiKeys(readers, small, makeSeal(config.secretKey, 'API key')),
     defaultScope,
   });
   const responders = [
@@ -163,6 +169,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
       redis.disconnect();
       await bus.close();
       await health.stop();
+      await Promise.all(transactions.map((each) => each.end()));
       await Promise.all(pools.map((pool) => pool.end({ timeout: 2 })));
     },
   };

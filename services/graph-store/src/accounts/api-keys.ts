@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { ApiKey, KeyOwner } from '@polyedge/contracts/bus/accounts';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Sql } from '../postgres/connect.ts';
+import type { Transactions } from '../postgres/transactions.ts';
 import type { Seal } from './keys.ts';
 
 /** Keys of one owner: what nobody needs more of would otherwise grow without end. */
@@ -20,17 +21,19 @@ export type AddMode = 'add' | 'replace' | 'if-none';
 
 export class ApiKeys {
   readonly #sql: Sql;
+  readonly #transactions: Transactions;
   readonly #seal: Seal;
 
-  constructor(sql: Sql, seal: Seal) {
+  constructor(sql: Sql, transactions: Transactions, seal: Seal) {
     this.#sql = sql;
+    this.#transactions = transactions;
     this.#seal = seal;
   }
 
   /** The key that the owner has now: the new one or, with `if-none`, its first. Two callers at once agree on one. */
   async add(tenant: string, { key, owner, scope }: ApiKey, mode: AddMode): Promise<Outcome<ApiKey>> {
     const { kind, id } = owner;
-    return await this.#sql.begin(async (sql): Promise<Outcome<ApiKey>> => {
+    return await this.#transactions.transact(async (sql): Promise<Outcome<ApiKey>> => {
       await sql`select pg_advisory_xact_lock(hashtextextended(${`api-key ${tenant} ${kind} ${id}`}, 0))`;
       const had = await sql<KeyRow[]>`
         select owner_kind, owner, scope, sealed from api_key where tenant = ${tenant} and owner_kind = ${kind} and owner = ${id} order by number`;

@@ -4,16 +4,19 @@ import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Sql } from './connect.ts';
 import { readFailure } from './read.ts';
+import type { Transactions } from './transactions.ts';
 
 /** How long content may wait for an element that refers to it. */
 const UNREFERENCED = '1 hour';
 
 export class Blobs {
   readonly #sql: Sql;
+  readonly #transactions: Transactions;
   readonly #maxBytes: number;
 
-  constructor(sql: Sql, maxBytes: number) {
+  constructor(sql: Sql, transactions: Transactions, maxBytes: number) {
     this.#sql = sql;
+    this.#transactions = transactions;
     this.#maxBytes = maxBytes;
   }
 
@@ -26,7 +29,7 @@ export class Blobs {
     if (bytes.length > CHUNK_BYTES || (!last && bytes.length !== CHUNK_BYTES))
       return failed('invalid', `every chunk but the last has ${CHUNK_BYTES} bytes`);
     try {
-      return await this.#sql.begin(async (sql): Promise<Outcome<{ size: number }>> => {
+      return await this.#transactions.transact(async (sql): Promise<Outcome<{ size: number }>> => {
         if (index === 0) {
           await sql`insert into content (tenant, id, size, chunks, complete, media_type) values (${tenant}, ${content}, 0, 0, false, ${mediaType}) on conflict do nothing`;
         }

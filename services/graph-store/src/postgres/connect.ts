@@ -12,6 +12,8 @@ export interface ConnectOptions {
   readonly max: number;
   /** Settings of the session, such as `lock_timeout`. */
   readonly session?: Readonly<Record<string, string>>;
+  /** Called at once when a connection has ended, and when one could not be made. */
+  readonly onClose?: () => void;
 }
 
 /** int8 as a number: seqs, versions and times stay below 2^53. */
@@ -22,7 +24,7 @@ const bigint = {
   parse: (text: string): number => Number(text),
 };
 
-export function connect({ url, name, max, session }: ConnectOptions): Sql {
+export function connect({ url, name, max, session, onClose }: ConnectOptions): Sql {
   return postgres(url, {
     max,
     types: { bigint },
@@ -33,6 +35,7 @@ export function connect({ url, name, max, session }: ConnectOptions): Sql {
     idle_timeout: 0,
     max_lifetime: null,
     onnotice: () => {},
+    ...(onClose === undefined ? {} : { onclose: onClose }),
     // Not false: postgres 3.4.9 then never grants `reserve()` on a connection that it opens for it.
     fetch_types: true,
   });

@@ -1,6 +1,6 @@
 /** The epoch: the identity of the journal's history. Whoever starts publishing makes sure first that the history is still the same one. */
-import type { Sql } from './connect.ts';
 import { newEpoch } from './migrate.ts';
+import type { Transactions } from './transactions.ts';
 
 /** What a copy of the journal outside PostgreSQL ends with. */
 export interface Tip {
@@ -16,10 +16,10 @@ export interface Tip {
  * @returns the epoch in force, and whether it is new.
  */
 export async function settleEpoch(
-  sql: Sql,
+  transactions: Transactions,
   tips: readonly Tip[],
 ): Promise<{ readonly epoch: string; readonly changed: boolean; readonly reason?: string }> {
-  return await sql.begin(async (transaction) => {
+  return await transactions.transact(async (transaction) => {
     const [row] = await transaction<
       { seq: number; epoch: string; identifier: string; timeline: number; identifier_now: string; timeline_now: number }[]
     >`

@@ -10,8 +10,9 @@ import type { Log } from '@polyedge/service-kit/log';
 import type { Schemas } from '../core/schema.ts';
 import { validateRequest } from '../core/validate.ts';
 import { type BatchRequest, type BatchResult, batchRequest, runBatch } from './batch.ts';
-import { type Connection, type Sql, sqlState } from './connect.ts';
+import { type Sql, sqlState } from './connect.ts';
 import { findRepeats } from './repeats.ts';
+import type { Transactions } from './transactions.ts';
 
 const MAX_BATCH_REQUESTS = 500;
 const MAX_BATCH_OPERATIONS = 5000;
@@ -59,7 +60,9 @@ export interface ExecutorStats {
 }
 
 export interface ExecutorOptions {
-  /** Connections with the session settings of writers. */
+  /** A connection with the session settings of writers. */
+  readonly writer: Transactions;
+  /** Where the outcome of a batch is looked up whose connection broke. */
   readonly sql: Sql;
   readonly schemas: Schemas;
   readonly log: Log;
@@ -220,21 +223,12 @@ export class Executor {
   async #attempt(requests: readonly BatchRequest[]): Promise<BatchResult | Failure | 'bisect'> {
     let exclusive = false;
     for (;;) {
-      let connection: Connection;
       try {
-        connection = await this.#options.sql.reserve();
-      } catch {
-        return { code: 'unavailable', detail: 'the database cannot be reached' };
-      }
-      try {
-        const result = await runBatch(connection, this.#options.schemas, requests, exclusive);
-        connection.release();
+        const result = await this.#options.writer.run((connection) => runBatch(connection, this.#options.schemas, requests, exclusive));
         this.#count(result);
         return result;
       } catch (error) {
         const state = sqlState(error);
-        if (state !== undefined) await rollback(connection);
-        connection.release();
         if (state === undefined) return await this.#lookUp(requests, error);
         switch (kindOf(state)) {
           case 'collision':
@@ -299,14 +293,6 @@ function validity(request: MutationRequest): Failure | undefined {
   }
   const outcome = validateRequest(request);
   return outcome.ok ? undefined : outcome.failure;
-}
-
-async function rollback(connection: Connection): Promise<void> {
-  try {
-    await connection.unsafe('rollback', [], { prepare: true });
-  } catch {
-    // The connection broke meanwhile, which rolls back too.
-  }
 }
 
 /** What the SQLSTATE of a failed batch means for it. */

@@ -12,7 +12,8 @@ import {
 } from '@polyedge/contracts/bus/groups';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import type { Sql } from './connect.ts';
+import type { Connection, Sql } from './connect.ts';
+import type { Transactions } from './transactions.ts';
 
 export interface GroupLimits {
   /** A group without members is forgotten after this. */
@@ -31,11 +32,13 @@ export interface GroupStats {
 export class GroupPositions {
   readonly stats: GroupStats = { created: 0, expired: 0, overLag: 0 };
   readonly #sql: Sql;
+  readonly #transactions: Transactions;
   readonly #partitions: number;
   readonly #limits: GroupLimits;
 
-  constructor(sql: Sql, partitions: number, limits: GroupLimits) {
+  constructor(sql: Sql, transactions: Transactions, partitions: number, limits: GroupLimits) {
     this.#sql = sql;
+    this.#transactions = transactions;
     this.#partitions = partitions;
     this.#limits = limits;
   }
@@ -43,7 +46,7 @@ export class GroupPositions {
   /** One number for all partitions, taken in the transaction that makes the group. */
   async open(tenant: string, { name, start, skip }: RequestOf<typeof groupOpen>): Promise<Outcome<ReplyOf<typeof groupOpen>>> {
     const partitions = this.#partitions;
-    return await this.#sql.begin(async (sql): Promise<Outcome<ReplyOf<typeof groupOpen>>> => {
+    return await this.#transactions.transact(async (sql): Promise<Outcome<ReplyOf<typeof groupOpen>>> => {
       const [now] = await sql<{ epoch: string; seq: number; oldest: number }[]>`
         select epoch, seq, coalesce((select seq from journal order by seq limit 1), seq + 1) as oldest from sequencer`;
       if (now === undefined) throw new Error('the sequencer has no row');
@@ -74,7 +77,7 @@ export class GroupPositions {
   }
 
   async claim({ epoch, group, claims }: RequestOf<typeof groupClaim>): Promise<Outcome<ReplyOf<typeof groupClaim>>> {
-    return await this.#sql.begin(async (sql): Promise<Outcome<ReplyOf<typeof groupClaim>>> => {
+    return await this.#transactions.transact(async (sql): Promise<Outcome<ReplyOf<typeof groupClaim>>> => {
       if ((await epochIn(sql)) !== epoch) return failed('lost', 'another history has begun');
       const partitions = claims.map(({ partition }) => partition);
       const rows = await sql<{ partition: number; position: number; fence: number }[]>`
@@ -154,7 +157,7 @@ export class GroupPositions {
   }
 }
 
-async function epochIn(sql: Sql | Parameters<Parameters<Sql['begin']>[1]>[0]): Promise<string | undefined> {
+async function epochIn(sql: Sql | Connection): Promise<string | undefined> {
   const [row] = await sql<{ epoch: string }[]>`select epoch from sequencer`;
   return row?.epoch;
 }
