@@ -1,0 +1,54 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+/** A way to a TCP server that can be cut and mended. */
+export interface Gateway extends AsyncDisposable {
+  readonly port: number;
+  /** Ends every connection and refuses further ones. */
+  cut(): void;
+  mend(): void;
+}
+
+export async function openGateway(to: number): Promise<Gateway> {
+  const sockets = new Set<Socket>();
+  let isCut = false;
+  const server = createServer((client) => {
+    if (isCut) {
+      client.destroy();
+      return;
+    }
+    const upstream = connect({ port: to, host: '127.0.0.1' });
+    for (const [from, into] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(from);
+      from.on('error', () => {});
+      from.on('close', () => {
+        sockets.delete(from);
+        into.destroy();
+      });
+      from.pipe(into);
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  // Of a TCP server `address()` is this type; null and a path belong to other kinds.
+  const { port } = server.address() as AddressInfo;
+  const cut = () => {
+    isCut = true;
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    port,
+    cut,
+    mend: () => {
+      isCut = false;
+    },
+    [Symbol.asyncDispose]: async () => {
+      cut();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

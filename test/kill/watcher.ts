@@ -1,0 +1,78 @@
+/** A live subscriber: a watch of an edge's feed that writes down what it was given. */
+import { covers, type Interest } from '@polyedge/contracts/interest';
+import type { Feed, Watch } from '@polyedge/edge-kit/watch';
+import type { JournalRow } from './journal.ts';
+
+/** One unbroken stretch of a watch: from when it went live until it was lost, or for ever. */
+interface Stretch {
+  readonly from: number;
+  readonly epoch: string;
+  readonly seqs: number[];
+  readonly problems: string[];
+}
+
+export class Watcher {
+  readonly name: string;
+  readonly #feed: Feed;
+  readonly #interest: Interest;
+  readonly #stretches: Stretch[] = [];
+  /** Why the watch ended although nothing that was kept was gone. */
+  readonly lost: string[] = [];
+  #watch: Watch | undefined;
+  #live = false;
+  #closed = false;
+
+  constructor(name: string, feed: Feed, interest: Interest) {
+    this.name = name;
+    this.#feed = feed;
+    this.#interest = interest;
+    this.#begin();
+  }
+
+  get live(): boolean {
+    return this.#live;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#watch?.close();
+  }
+
+  #begin(): void {
+    let stretch: Stretch | undefined;
+    this.#watch = this.#feed.watch(this.#interest, {
+      live: (from, epoch) => {
+        this.#live = true;
+        stretch = { from, epoch, seqs: [], problems: [] };
+        this.#stretches.push(stretch);
+      },
+      change: (change) => {
+        stretch?.seqs.push(change.seq);
+        if (change.state.seq !== change.seq) stretch?.problems.push(`change ${change.seq} carries the state of ${change.state.seq}`);
+      },
+      lost: (failure) => {
+        // One that never was live has missed nothing.
+        if (this.#live) this.lost.push(failure.code);
+        this.#live = false;
+        if (!this.#closed) this.#begin();
+      },
+    });
+  }
+
+  /** What this watch was given otherwise than the journal says. Compares up to the journal's end and may be called again and again. */
+  problems(rows: readonly JournalRow[]): string[] {
+    const problems = this.lost.map((code) => `${this.name} was lost: ${code}`);
+    if (this.#stretches.length === 0) problems.push(`${this.name} never went live`);
+    for (const { from, seqs, problems: own } of this.#stretches) {
+      problems.push(...own);
+      const expected = rows.filter((row) => row.seq > from && covers(this.#interest, row)).map(({ seq }) => seq);
+      const at = expected.findIndex((seq, index) => seqs[index] !== seq);
+      if (at >= 0)
+        problems.push(
+          `${this.name} (from ${from}) was given ${seqs[at]} in place of ${expected[at]}, ${seqs.length} of ${expected.length}`,
+        );
+      else if (seqs.length > expected.length) problems.push(`${this.name} was given ${seqs.length - expected.length} changes too many`);
+    }
+    return problems;
+  }
+}
