@@ -1,0 +1,264 @@
+import { readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { jssocketAsked, jssocketCores, jssocketNotifiedAll, jssocketNotifiedGroup, jssocketTold } from '@polyedge/contracts/bus/jssocket';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import { Driver, type DriverOptions } from '@polyedge/edge-kit/driver';
+import { openFeed } from '@polyedge/edge-kit/feed';
+import { type Limits, limits } from '@polyedge/edge-kit/limits';
+import { Flusher } from '@polyedge/edge-kit/outbox';
+import type { Feed } from '@polyedge/edge-kit/watch';
+import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
+import { type WsPacket, wsFraming } from '@polyedge/edge-kit/ws-frames';
+import { httpOptions, WsListener } from '@polyedge/edge-kit/ws-listener';
+import type { Bus } from '@polyedge/service-kit/bus';
+import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
+import type { ServiceContext } from '@polyedge/service-kit/service';
+import type { Config } from '@polyedge/service-kit/settings';
+import { startBridge } from './bridge.ts';
+import { type BridgeRule, parseBridge } from './bridge-rules.ts';
+import type { JssocketConfig } from './config.ts';
+import { httpAnswers, type LegacyAdmin } from './http/answers.ts';
+import { addressOf, openGate, takeSecret } from './http/gate.ts';
+import { LiveCores } from './live-cores.ts';
+import { reportCounts, reportDriver } from './metrics.ts';
+import { packOnce } from './pack-once.ts';
+import type { Envelope, Outgoing } from './protocol/codec.ts';
+import { jssocketProtocol } from './protocol/protocol.ts';
+import { Rotation } from './protocol/rotation.ts';
+import type { JssocketCounts } from './protocol/session.ts';
+import { RoutingBus } from './routing-bus.ts';
+import { authOf, DEFAULT_SECRET, readAuth, ServerSecret } from './server-secret.ts';
+
+/** A running jssocket-edge; `port` is the one it listens on. */
+export interface JssocketEdge extends Running {
+  readonly port: number;
+}
+
+type JssocketDriver = Driver<string | Uint8Array, Envelope, Outgoing, WsPacket>;
+
+const SECRETS_WAITING = 64;
+const FAILURES_WINDOW_MS = 60_000;
+
+/** The whole edge, top to bottom. It borrows the bus and closes everything else. Throws `CannotStart` for what an operator can mend. */
+export async function startJssocketEdge(
+  config: Config<JssocketConfig>,
+  context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'> & { terminate(): void },
+  bus: Bus,
+): Promise<JssocketEdge> {
+  const { log, metrics } = context;
+  const { tenant } = config;
+  const tag = context.instance.slice(0, 8);
+  const rules = readBridge(config.bridge);
+  const secret = new ServerSecret(
+    await readSecret(config, log),
+    { maxWaiting: SECRETS_WAITING, maxFailures: config.maxAuthFailures, windowMs: FAILURES_WINDOW_MS },
+    systemClock,
+  );
+
+  const wheel = new Wheel(systemClock);
+  const flusher = new Flusher();
+  const rotation = new Rotation();
+  const routing = new RoutingBus({ bus, tenant, tag, coresChanged: () => liveCores.announce() });
+  const liveCores: LiveCores = new LiveCores({ bus, wheel, tenant, tag, rotation, cores: () => routing.cores });
+  const feed = rules.length === 0 ? undefined : openFeed({ bus, onThrown: (err) => log.error('the bridge failed', { err }) });
+
+  const counts: JssocketCounts = { asked: 0, askedAgain: 0, abandoned: 0, swallowed: 0, denied: 0, ignored: 0 };
+  const { publicMayNotify, onlyOwnGroup, callbackOnDenial, pingIntervalMs } = config;
+  const ofSession = {
+    tenant,
+    tag,
+    rotation,
+    counts,
+    policy: { publicMayNotify, onlyOwnGroup, callbackOnDenial },
+    pingIntervalMs,
+    note: (sentence: string, connection: string) => log.warn(`an event was ignored: ${sentence}`, { conn: connection }),
+  };
+  const ofDriver = {
+    framing: packOnce(wsFraming()),
+    bus: routing,
+    feed: feed ?? noFeed,
+    verify: (credential: string) => verifySecret(secret, credential),
+    hears: [jssocketTold, jssocketAsked, jssocketCores, jssocketNotifiedAll, jssocketNotifiedGroup],
+    log,
+    wheel,
+    flusher,
+  } satisfies Partial<DriverOptions<string | Uint8Array, Envelope, Outgoing, WsPacket>>;
+  const clients: JssocketDriver = new Driver({
+    ...ofDriver,
+    limits: limitsOf(config, { maxFrameBytes: config.maxFrameBytes, framesPerSecond: config.maxFramesPerSecond }),
+    protocol: jssocketProtocol({ ...ofSession, trusted: false, pongTimeoutMs: config.pongTimeoutMs }),
+  });
+  const trusted: JssocketDriver = new Driver({
+    ...ofDriver,
+    limits: limitsOf(config, { maxFrameBytes: config.maxTrustedFrameBytes, framesPerSecond: config.maxTrustedFramesPerSecond }),
+    // A core that receives a close frame never comes back.
+    slowClient: { do: 'drop' },
+    protocol: jssocketProtocol({ ...ofSession, trusted: true, pongTimeoutMs: config.trustedPongTimeoutMs }),
+  });
+
+  const server = createHttpServer(config, clients.limits, httpAnswers({ ready: context.ready, legacy: legacyOf(config, secret, context) }));
+  const doors = { clients: createServer(), trusted: createServer() };
+  openGate({ server, doors, secret, trustProxy: config.trustProxy, logForwarded: config.logForwarded, log });
+  const path = config.strictPath === undefined ? /^/ : new RegExp(`^${config.strictPath.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}$`);
+  const origins = config.allowedOrigins?.split(',').map((origin) => origin.trim());
+  const { trustProxy } = config;
+  const listeners = [
+    new WsListener({
+      server: doors.clients,
+      routes: [{ path, accepts: 'both', driver: clients }],
+      limits: clients.limits,
+      trustProxy,
+      ...(origins === undefined ? {} : { origins }),
+    }),
+    new WsListener({ server: doors.trusted, routes: [{ path, accepts: 'both', driver: trusted }], limits: trusted.limits, trustProxy }),
+  ];
+  const bridge =
+    feed === undefined
+      ? undefined
+      : startBridge({ rules, tenant, feed, wheel, log, notify: (group, payload) => routing.notifyHere(group, payload) });
+
+  reportDriver(metrics, 'clients', clients);
+  reportDriver(metrics, 'trusted', trusted);
+  reportCounts(metrics, 'jssocket', 'What the sessions of JSSocket count.', counts);
+  reportCounts(metrics, 'jssocket_secrets', 'Secrets of cores and publishers that were looked at.', secret.counts);
+  metrics.gauge('jssocket_cores', 'Cores that can be asked, of all edges.', () => rotation.size);
+
+  const { address, port } = await listen(server, config);
+  // The original's words, which scripts wait for.
+  log.info(`server listening on ${address}:${port}`, { port });
+
+  return {
+    port,
+    ready: () => {
+      if (bus.status !== 'connected') return 'NATS is not connected';
+      return bridge === undefined || bridge.live ? true : 'the bridge does not hear the graph yet';
+    },
+    drain: async () => {
+      for (const listener of listeners) listener.stopAccepting();
+      liveCores.stop();
+      await Promise.all([clients.drain(), trusted.drain()]);
+    },
+    stop: async () => {
+      for (const listener of listeners) listener.close();
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      bridge?.stop();
+      feed?.close();
+      clients.stop();
+      trusted.stop();
+      liveCores.stop();
+      routing.stop();
+    },
+  };
+}
+
+/** Nobody of JSSocket watches the graph but the bridge. */
+const noFeed: Feed = {
+  watch: () => {
+    throw new Error('sessions of JSSocket watch nothing');
+  },
+  whenDelivered: (_epoch, _seq, _timeoutMs, callback) => {
+    callback(true);
+    return { close: () => {} };
+  },
+};
+
+function limitsOf(config: Config<JssocketConfig>, own: Pick<Limits, 'maxFrameBytes' | 'framesPerSecond'>): Limits {
+  return limits({
+    ...own,
+    bytesPerSecond: 8 * own.maxFrameBytes,
+    maxBufferedBytes: config.maxBufferedBytes,
+    stalledMs: config.stalledMs,
+    maxConnections: config.maxConnections,
+    maxConnectionsPerAddress: config.maxConnectionsPerAddress,
+    // The session pings for itself, since what a missed pong means depends on who missed it.
+    authenticateMs: 0,
+    idleMs: 0,
+    pingIntervalMs: 0,
+  });
+}
+
+/** The hash of the secret. The one that everybody knows is for trying things out. */
+async function readSecret(config: Config<JssocketConfig>, log: ServiceContext['log']): Promise<string> {
+  const hash = readAuth(config.auth);
+  if (hash === undefined) throw new CannotStart('SOCKET_AUTH is not the hex of a bcrypt hash; "jssocket hash" makes one.');
+  const probe = new ServerSecret(hash, { maxWaiting: 1, maxFailures: 1, windowMs: 1 }, systemClock);
+  if ((await probe.check(Buffer.from(DEFAULT_SECRET), '')) !== 'right') return hash;
+  if (config.mode === 'production') {
+    throw new CannotStart('SOCKET_AUTH is the hash of the secret that everybody knows; set another one ("jssocket hash" makes it).');
+  }
+  log.warn(
+    'INSECURE: the secret of cores and publishers is the one that everybody knows; whoever has it can notify and relabel every client',
+  );
+  return hash;
+}
+
+/** `authenticate` of a session: the secret of a `server_connect`, with the address that it came from. */
+async function verifySecret(check: ServerSecret, credential: string): Promise<Outcome<Principal>> {
+  const { address, secret }: { readonly address: string; readonly secret: string } = JSON.parse(credential);
+  const verdict = await check.check(Buffer.from(secret), address);
+  return verdict === 'right' ? done(CORE) : failed(verdict === 'busy' ? 'busy' : 'unauthenticated');
+}
+
+/** Cores have no account: the secret is all there is to know. */
+const CORE: Principal = {
+  account: 'jaseci',
+  tenant: '',
+  username: 'jaseci',
+  app: 'jaseci',
+  roles: {},
+  defaultScope: '',
+  scopes: [],
+  session: '',
+  issuedAt: 0,
+  expiresAt: Number.MAX_SAFE_INTEGER,
+};
+
+function readBridge(file: string | undefined): readonly BridgeRule[] {
+  if (file === undefined) return [];
+  const parsed = parseBridge(readFile(file, 'POLYEDGE_JSSOCKET_BRIDGE'));
+  if (!parsed.ok) throw new CannotStart(`POLYEDGE_JSSOCKET_BRIDGE: ${parsed.problem}`);
+  return parsed.rules;
+}
+
+function readFile(path: string, variable: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    throw new CannotStart(`${variable} names a file that cannot be read: ${path}`);
+  }
+}
+
+function legacyOf(config: Config<JssocketConfig>, secret: ServerSecret, { terminate }: { terminate(): void }): LegacyAdmin | undefined {
+  if (!config.legacyAdmin) return undefined;
+  return {
+    allowed: async (request) => {
+      const given = takeSecret(request);
+      return given !== undefined && (await secret.check(given, addressOf(request, config.trustProxy))) === 'right';
+    },
+    hash: (pass) => authOf(Buffer.from(pass, 'latin1')),
+    terminate,
+  };
+}
+
+function createHttpServer(config: Config<JssocketConfig>, own: Limits, answers: ReturnType<typeof httpAnswers>): Server {
+  const { tlsCertFile, tlsKeyFile } = config;
+  if (tlsCertFile === undefined && tlsKeyFile === undefined) return createServer(httpOptions(own), answers);
+  if (tlsCertFile === undefined || tlsKeyFile === undefined) {
+    throw new CannotStart('TLS needs both JSSOCKET_TLS_CERT_FILE and JSSOCKET_TLS_KEY_FILE.');
+  }
+  const cert = readFile(tlsCertFile, 'JSSOCKET_TLS_CERT_FILE');
+  return createTlsServer({ ...httpOptions(own), cert, key: readFile(tlsKeyFile, 'JSSOCKET_TLS_KEY_FILE') }, answers);
+}
+
+async function listen(server: Server, { host, port }: { readonly host: string; readonly port: number }): Promise<AddressInfo> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(new CannotStart(`port ${port} cannot be opened: ${error.message}`)));
+    server.listen({ host, port }, resolve);
+  });
+  // Listening on TCP, so the address is not a pipe's name.
+  return server.address() as AddressInfo;
+}

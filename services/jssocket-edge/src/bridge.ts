@@ -1,0 +1,54 @@
+/**
+ * The only way from the graph into JSSocket: changes become notifications of a group. Every edge watches for itself and notifies the members
+ * that are connected to it, so that a client hears of a change once, however many edges there are. What happens while an edge cannot hear the
+ * graph is not made up for: JSSocket has no position to continue from.
+ */
+import type { Feed, Watch } from '@polyedge/edge-kit/watch';
+import { type Wheel, WheelTimer } from '@polyedge/edge-kit/wheel';
+import type { Log } from '@polyedge/service-kit/log';
+import { type BridgeRule, notificationsOf } from './bridge-rules.ts';
+
+const AGAIN_MS = 1000;
+
+export interface BridgeOptions {
+  readonly rules: readonly BridgeRule[];
+  readonly tenant: string;
+  readonly feed: Feed;
+  readonly wheel: Wheel;
+  readonly log: Log;
+  notify(group: string, payload: string): void;
+}
+
+/** Watches every type that has a rule, until it is stopped. */
+export function startBridge({ rules, tenant, feed, wheel, log, notify }: BridgeOptions): { stop(): void; readonly live: boolean } {
+  const types = [...new Set(rules.map(({ type }) => type))];
+  const watches = new Map<string, Watch>();
+  const live = new Set<string>();
+  let stopped = false;
+  const watch = (type: string): void => {
+    if (stopped) return;
+    const own = rules.filter((rule) => rule.type === type);
+    const handler = {
+      live: () => void live.add(type),
+      change: (change: Parameters<typeof notificationsOf>[1]) => {
+        for (const { group, payload } of notificationsOf(own, change)) notify(group, payload);
+      },
+      lost: () => {
+        live.delete(type);
+        log.warn('the bridge lost the changes of a type and begins anew', { type });
+        wheel.set(new WheelTimer(() => watch(type)), AGAIN_MS);
+      },
+    };
+    watches.set(type, feed.watch({ tenant, type }, handler));
+  };
+  for (const type of types) watch(type);
+  return {
+    get live() {
+      return live.size === types.length;
+    },
+    stop: () => {
+      stopped = true;
+      for (const one of watches.values()) one.close();
+    },
+  };
+}

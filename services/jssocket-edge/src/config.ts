@@ -1,0 +1,144 @@
+import { defaultLimits } from '@polyedge/edge-kit/limits';
+import { commonSettings } from '@polyedge/service-kit/common-settings';
+import { boolean, duration, integer, port, secret, text, url } from '@polyedge/service-kit/settings';
+import { DEFAULT_AUTH } from './server-secret.ts';
+
+/** Every setting of jssocket-edge: its own begin with `JSSOCKET_`; `SOCKET_HOST`, `SOCKET_PORT` and `SOCKET_AUTH` are the original's. */
+export const settings = {
+  ...commonSettings({ port: 5405 }),
+  host: text({
+    env: 'HOST',
+    aliases: ['SOCKET_HOST'],
+    default: '0.0.0.0',
+    localDefault: '127.0.0.1',
+    doc: 'The address to listen on.',
+  }),
+  port: port({ env: 'PORT', aliases: ['SOCKET_PORT'], default: 5405, doc: 'The port for clients and cores; 0 takes a free one.' }),
+  natsUrl: url({
+    env: 'NATS_URL',
+    schemes: ['nats', 'tls'],
+    default: '',
+    doc: 'The NATS servers, separated by commas. Without it this process serves alone: nobody hears of its messages.',
+  }),
+  auth: secret({
+    aliases: ['SOCKET_AUTH'],
+    localDefault: DEFAULT_AUTH,
+    insecure: 'cores and publishers are let in with the secret that everybody knows. Set it to what "jssocket hash" prints.',
+    doc: 'The secret of cores and publishers as the hex of its bcrypt hash, like the original`s SOCKET_AUTH.',
+  }),
+  tenant: text({
+    default: 'default',
+    pattern: /^.{1,128}$/,
+    form: 'a name',
+    doc: 'Keeps installations that share a NATS server apart; the tenant whose changes the bridge watches.',
+  }),
+  strictPath: text({
+    optional: true,
+    pattern: /^\//,
+    form: 'a path',
+    doc: 'The only path for WebSockets, such as /ws. Without it, any path.',
+  }),
+  allowedOrigins: text({
+    optional: true,
+    doc: 'Origins that browsers may come from, separated by commas; connections with the secret are exempt. Without it, any.',
+  }),
+  trustProxy: boolean({ default: false, doc: 'Whether X-Forwarded-For names the client: only behind a proxy that sets it.' }),
+  logForwarded: boolean({ default: false, doc: 'Writes a line for every handshake with what X-Forwarded-For says, as the original does.' }),
+  maxFrameBytes: integer({
+    default: 1024 * 1024,
+    min: 1024,
+    max: 8 * 1024 * 1024,
+    unit: 'bytes',
+    doc: 'The longest message of a client (close 1009).',
+  }),
+  maxTrustedFrameBytes: integer({
+    default: 8 * 1024 * 1024,
+    min: 1024,
+    max: 8 * 1024 * 1024,
+    unit: 'bytes',
+    doc: 'The longest message of a connection whose handshake carried the secret (close 1009).',
+  }),
+  maxFramesPerSecond: integer({
+    default: 1000,
+    min: 1,
+    max: 1_000_000,
+    unit: 'messages',
+    doc: 'Messages a client may send per second; above it the client is read more slowly.',
+  }),
+  maxTrustedFramesPerSecond: integer({
+    default: 20_000,
+    min: 1,
+    max: 1_000_000,
+    unit: 'messages',
+    doc: 'The same for connections whose handshake carried the secret.',
+  }),
+  maxBufferedBytes: integer({
+    default: 16 * 1024 * 1024,
+    min: 64 * 1024,
+    max: 1024 * 1024 * 1024,
+    unit: 'bytes',
+    doc: 'What one client may owe us reading: above it it is closed with 1013, a connection with the secret is dropped.',
+  }),
+  stalledMs: duration({
+    default: 30_000,
+    min: 1000,
+    max: 3_600_000,
+    doc: 'A client that has something to read and reads nothing for so long is closed with 1013.',
+  }),
+  maxConnections: integer({
+    default: defaultLimits.maxConnections,
+    min: 1,
+    max: 1_000_000,
+    unit: 'connections',
+    doc: 'Open client sockets of this process; further upgrades are answered with 503.',
+  }),
+  maxConnectionsPerAddress: integer({
+    default: defaultLimits.maxConnectionsPerAddress,
+    min: 1,
+    max: 1_000_000,
+    unit: 'connections',
+    doc: 'Open sockets of one client address; further upgrades are answered with 429.',
+  }),
+  maxAuthFailures: integer({
+    default: 20,
+    min: 1,
+    max: 1_000_000,
+    unit: 'secrets',
+    doc: 'Wrong secrets of one address per minute; further ones count as wrong without a look.',
+  }),
+  pingIntervalMs: duration({ default: 20_000, min: 100, max: 3_600_000, doc: 'A ping goes out so long after the last pong.' }),
+  pongTimeoutMs: duration({
+    default: 20_000,
+    min: 100,
+    max: 3_600_000,
+    doc: 'A client that leaves a ping unanswered for so long is closed with 1011.',
+  }),
+  trustedPongTimeoutMs: duration({
+    default: 60_000,
+    min: 100,
+    max: 3_600_000,
+    doc: 'The same for a connection whose handshake carried the secret; it is dropped without a close frame, so that a core comes back.',
+  }),
+  publicMayNotify: boolean({
+    default: true,
+    doc: 'Whether clients that are not logged in may notify others, as they may in the original.',
+  }),
+  onlyOwnGroup: boolean({ default: false, doc: 'Whether clients may notify only members of their own group.' }),
+  callbackOnDenial: boolean({
+    default: false,
+    doc: 'Whether a notification that is not allowed is answered by its callback all the same.',
+  }),
+  legacyAdmin: boolean({
+    default: false,
+    doc: 'Serves GET /hash and GET /terminate of the original; unlike there, both need the auth header.',
+  }),
+  tlsCertFile: text({ optional: true, doc: 'The PEM file of a certificate: with JSSOCKET_TLS_KEY_FILE, the port speaks TLS.' }),
+  tlsKeyFile: text({ optional: true, doc: 'The PEM file of the certificate`s key.' }),
+  bridge: text({
+    env: 'POLYEDGE_JSSOCKET_BRIDGE',
+    optional: true,
+    doc: 'The JSON file with the rules by which changes of the graph become notifications. Without it there are none.',
+  }),
+};
+
+export type JssocketConfig = typeof settings;

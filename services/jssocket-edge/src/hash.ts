@@ -1,0 +1,12 @@
+/** `jssocket hash`: the first line of standard input is a secret; prints the hex of its bcrypt hash, which `SOCKET_AUTH` takes. */
+import { createInterface } from 'node:readline/promises';
+import { authOf } from './server-secret.ts';
+
+const lines = createInterface({ input: process.stdin, terminal: false });
+for await (const secret of lines) {
+  if (secret === '') break;
+  process.stdout.write(`${await authOf(Buffer.from(secret))}\n`);
+  process.exit(0);
+}
+process.stderr.write('jssocket hash: there is no secret on standard input\n');
+process.exit(1);

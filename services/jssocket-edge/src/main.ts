@@ -1,0 +1,27 @@
+import { connectBus } from '@polyedge/service-kit/connect-bus';
+import { localBus } from '@polyedge/service-kit/local-bus';
+import { run } from '@polyedge/service-kit/service';
+import { startJssocketEdge } from './app.ts';
+import { settings } from './config.ts';
+
+/** What the original ends with after `GET /terminate`. */
+const TERMINATED = 69;
+
+await run({
+  name: 'jssocket-edge',
+  summary: 'Cores, publishers and browsers of JSSocket on this port.',
+  settings,
+  start: async (config, context) => {
+    const alone = config.natsUrl === '';
+    if (alone) context.log.warn('NATS_URL is not set: serving alone, without other replicas');
+    const bus = alone ? localBus() : await connectBus(config, context);
+    const edge = await startJssocketEdge(config, { ...context, terminate: () => process.exit(TERMINATED) }, bus);
+    return {
+      ...edge,
+      stop: async () => {
+        await edge.stop();
+        await bus.close();
+      },
+    };
+  },
+});

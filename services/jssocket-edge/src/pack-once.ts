@@ -1,0 +1,24 @@
+/** Framing that packs a text which goes to many sockets in a row only once: a notification to a group is one buffer, however many hear it. */
+
+import type { Framing } from '@polyedge/edge-kit/wire';
+import type { WsPacket, WsRaw } from '@polyedge/edge-kit/ws-frames';
+
+/** A longer text is packed each time rather than kept. */
+const KEEP_LENGTH = 256 * 1024;
+
+export function packOnce(framing: Framing<WsRaw, WsPacket>): Framing<WsRaw, WsPacket> {
+  let text: string | undefined;
+  let packet: WsPacket | undefined;
+  return {
+    pack: (raw) => {
+      // All receivers are given the same string, so comparing costs nothing where it matters.
+      if (packet !== undefined && raw === text) return packet;
+      const made = framing.pack(raw);
+      const keeps = typeof raw === 'string' && raw.length <= KEEP_LENGTH;
+      text = keeps ? raw : undefined;
+      packet = keeps ? made : undefined;
+      return made;
+    },
+    ping: (payload) => framing.ping(payload),
+  };
+}

@@ -1,0 +1,200 @@
+/**
+ * JSON as source text: checks a text completely and says where its parts begin and end, so that values are passed on as they were written.
+ * `JSON.parse` and `JSON.stringify` would turn `1.0` into `1`, `9007199254740993` into `9007199254740992` and move integer-like keys.
+ *
+ * Takes what the original's parser takes (orjson 3.9.10, tried there): RFC 8259, numbers within a double, no lone surrogate escapes, at most
+ * 1,024 levels.
+ */
+export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'true' | 'false' | 'null';
+
+/** One value: its source without the white space around it. */
+export interface JsonSource {
+  readonly kind: JsonKind;
+  readonly text: string;
+}
+
+/** One member of an object; `text` is the source of the whole member. */
+export interface Member {
+  readonly key: string;
+  readonly value: JsonSource;
+  readonly text: string;
+}
+
+const MAX_DEPTH = 1024;
+/** More members than any event has; an object with more is refused where its members matter. */
+export const MAX_MEMBERS = 4096;
+
+/** The members of a text that is one object, in order, repeated keys included. Undefined when the text is no such JSON. */
+export function readObject(text: string): readonly Member[] | undefined {
+  const scanner = new Scanner(text);
+  scanner.space();
+  const members = scanner.members();
+  if (members === undefined) return undefined;
+  scanner.space();
+  return scanner.at === text.length ? members : undefined;
+}
+
+/** The text that a source of kind `string` stands for. */
+export function stringOf(source: JsonSource): string {
+  // A string, not a value that is passed on; without escapes it is its own text.
+  return source.text.includes('\\') ? String(JSON.parse(source.text)) : source.text.slice(1, -1);
+}
+
+/** Whether Python takes the value for false, as the original does wherever it looks for a default. */
+export function isFalsy(source: JsonSource): boolean {
+  switch (source.kind) {
+    case 'null':
+    case 'false':
+      return true;
+    case 'true':
+      return false;
+    case 'string':
+      return source.text.length === 2;
+    case 'number':
+      return Number(source.text) === 0;
+    case 'array':
+    case 'object':
+      return source.text.length === 2 || source.text.slice(1, -1).trim() === '';
+  }
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+
+class Scanner {
+  readonly #text: string;
+  at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  space(): void {
+    for (;;) {
+      const code = this.#text.charCodeAt(this.at);
+      if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return;
+      this.at += 1;
+    }
+  }
+
+  /** Reads the object that begins here and keeps its members. */
+  members(): readonly Member[] | undefined {
+    const members: Member[] = [];
+    const ok = this.#each(0x7b, 0x7d, () => {
+      if (members.length >= MAX_MEMBERS) return false;
+      const from = this.at;
+      const key = this.#key();
+      if (key === undefined) return false;
+      const start = this.at;
+      const kind = this.value(1);
+      if (kind === undefined) return false;
+      members.push({ key, value: { kind, text: this.#text.slice(start, this.at) }, text: this.#text.slice(from, this.at) });
+      return true;
+    });
+    return ok ? members : undefined;
+  }
+
+  /** Steps over the value that begins here; undefined when there is none. */
+  value(depth: number): JsonKind | undefined {
+    switch (this.#text.charCodeAt(this.at)) {
+      case 0x7b:
+        return depth < MAX_DEPTH && this.#each(0x7b, 0x7d, () => this.#key() !== undefined && this.value(depth + 1) !== undefined)
+          ? 'object'
+          : undefined;
+      case 0x5b:
+        return depth < MAX_DEPTH && this.#each(0x5b, 0x5d, () => this.value(depth + 1) !== undefined) ? 'array' : undefined;
+      case QUOTE:
+        return this.#string() ? 'string' : undefined;
+      case 0x74:
+        return this.#word('true');
+      case 0x66:
+        return this.#word('false');
+      case 0x6e:
+        return this.#word('null');
+      default:
+        return this.#number() ? 'number' : undefined;
+    }
+  }
+
+  /** Steps over a list between two brackets, calling `item` at each of its items. */
+  #each(open: number, close: number, item: () => boolean): boolean {
+    if (this.#text.charCodeAt(this.at) !== open) return false;
+    this.at += 1;
+    this.space();
+    if (this.#text.charCodeAt(this.at) === close) {
+      this.at += 1;
+      return true;
+    }
+    for (;;) {
+      if (!item()) return false;
+      this.space();
+      const next = this.#text.charCodeAt(this.at);
+      this.at += 1;
+      if (next === close) return true;
+      if (next !== 0x2c) return false;
+      this.space();
+    }
+  }
+
+  /** Steps over a key and its colon. */
+  #key(): string | undefined {
+    const from = this.at;
+    if (this.#text.charCodeAt(from) !== QUOTE || !this.#string()) return undefined;
+    const key = stringOf({ kind: 'string', text: this.#text.slice(from, this.at) });
+    this.space();
+    if (this.#text.charCodeAt(this.at) !== 0x3a) return undefined;
+    this.at += 1;
+    this.space();
+    return key;
+  }
+
+  #word<Word extends 'true' | 'false' | 'null'>(word: Word): Word | undefined {
+    if (!this.#text.startsWith(word, this.at)) return undefined;
+    this.at += word.length;
+    return word;
+  }
+
+  #number(): boolean {
+    NUMBER.lastIndex = this.at;
+    const found = NUMBER.exec(this.#text);
+    if (found === null || !Number.isFinite(Number(found[0]))) return false;
+    this.at += found[0].length;
+    return true;
+  }
+
+  #string(): boolean {
+    const text = this.#text;
+    let at = this.at + 1;
+    for (;;) {
+      const code = text.charCodeAt(at);
+      if (code === QUOTE) {
+        this.at = at + 1;
+        return true;
+      }
+      if (code === BACKSLASH) {
+        const length = escapeLength(text, at);
+        if (length === 0) return false;
+        at += length;
+      } else if (code >= 0x20) at += 1;
+      // A control character, or the end of the text (NaN).
+      else return false;
+    }
+  }
+}
+
+/** How long the escape at `at` is; a surrogate pair counts as one. 0 when it is none. */
+function escapeLength(text: string, at: number): number {
+  const letter = text[at + 1];
+  if (letter !== 'u') return letter !== undefined && '"\\/bfnrt'.includes(letter) ? 2 : 0;
+  const unit = hex4(text, at + 2);
+  if (unit === undefined || (unit >= 0xdc00 && unit <= 0xdfff)) return 0;
+  if (unit < 0xd800 || unit > 0xdbff) return 6;
+  const low = text.startsWith('\\u', at + 6) ? hex4(text, at + 8) : undefined;
+  return low !== undefined && low >= 0xdc00 && low <= 0xdfff ? 12 : 0;
+}
+
+function hex4(text: string, at: number): number | undefined {
+  const digits = text.slice(at, at + 4);
+  return /^[0-9a-fA-F]{4}$/.test(digits) ? Number.parseInt(digits, 16) : undefined;
+}

@@ -1,0 +1,409 @@
+/**
+ * One connection of JSSocket: a core, a publisher, a client, or several of them at once. Behaviour: jssocket.py at 2198bac38, and at
+ * 842cd7b0b where the secret is in `server_connect`. What a message does to connections, of this edge or another, goes over the bus.
+ *
+ * A core that receives a close frame never comes back (websocket-client 1.7.0), so connections with the secret are dropped, never closed.
+ */
+import {
+  type JssocketCores,
+  type JssocketTold,
+  jssocketAsked,
+  jssocketCores,
+  jssocketNotifiedAll,
+  jssocketNotifiedGroup,
+  jssocketTold,
+} from '@polyedge/contracts/bus/jssocket';
+import type { Effect, Input, Opening, Session } from '@polyedge/session/session';
+import type { Envelope, Outgoing } from './codec.ts';
+import { connectionId, edgeOf } from './connection-id.ts';
+import type { JsonSource } from './json-source.ts';
+import { Login, type Step } from './login.ts';
+import type { Rotation } from './rotation.ts';
+import {
+  callbackInside,
+  frames,
+  loginData,
+  membersOf,
+  messages,
+  type Notification,
+  PUBLIC,
+  payloadOf,
+  readConfirmation,
+  readNotification,
+  secretOf,
+} from './translate.ts';
+
+/** What ordinary clients may do; the defaults are the original's. */
+export interface Policy {
+  /** Whether clients in the group `public`, which is to say anybody, may notify others. Default true. */
+  readonly publicMayNotify: boolean;
+  /** Whether a client may notify only members of its own group. Default false. */
+  readonly onlyOwnGroup: boolean;
+  /** Whether a notification that is not allowed is answered by its callback all the same. Default false. */
+  readonly callbackOnDenial: boolean;
+}
+
+/** What sessions count beside the driver. Numbers only. */
+export type JssocketCounts = {
+  /** Events that were sent to a core, and those sent to a further one. */
+  asked: number;
+  askedAgain: number;
+  /** Logins that no core answered in time. */
+  abandoned: number;
+  /** Late second answers that were not passed on. */
+  swallowed: number;
+  /** Events that the sender may not send. */
+  denied: number;
+  /** Events of cores and publishers that could not be understood. */
+  ignored: number;
+};
+
+export interface JssocketSettings {
+  readonly tenant: string;
+  /** Eight hex digits: the first part of the connection ids of this edge. */
+  readonly tag: string;
+  readonly rotation: Rotation;
+  readonly policy: Policy;
+  readonly counts: JssocketCounts;
+  /** The handshake carried the secret. */
+  readonly trusted: boolean;
+  readonly pingIntervalMs: number;
+  readonly pongTimeoutMs: number;
+  /** Told what an operator should know about an event that a core or publisher got wrong. */
+  note(sentence: string, connection: string): void;
+}
+
+type Effects = readonly Effect<Outgoing>[];
+
+/** How long the edge of another client may take to say which group it is in. */
+const QUESTION_MS = 1000;
+
+const GOODBYE: Effects = [{ do: 'close', code: 1000, reason: '' }];
+
+export function openJssocket(opening: Opening, settings: JssocketSettings): readonly [JssocketSession, Effects] {
+  return [new JssocketSession(opening, settings), [{ do: 'set-timer', name: 'ping', ms: settings.pingIntervalMs }]];
+}
+
+class JssocketSession implements Session<Envelope, Outgoing> {
+  readonly #id: string;
+  readonly #address: string;
+  readonly #settings: JssocketSettings;
+  readonly #bus: ReturnType<typeof messages>;
+  readonly #login: Login;
+  /** Knows the secret. */
+  #trusted: boolean;
+  /** A core: takes logins. */
+  #registered = false;
+  /** Has sent `client_connect`: can be found by its id and hears `notify_all`. */
+  #client = false;
+  #group: string | undefined;
+  /** Hears what is told to its id. */
+  #hearing = false;
+  /** Hears of cores that come and go: while a login is pending. */
+  #hearingCores = false;
+  /** A `notify_group` by the id of another client, until that one's group is known. */
+  #asking: { readonly question: number; readonly name: string; readonly notification: Notification } | undefined;
+  #questions = 0;
+
+  constructor(opening: Opening, settings: JssocketSettings) {
+    this.#id = connectionId(settings.tag, opening.nonce);
+    this.#address = opening.address;
+    this.#settings = settings;
+    this.#bus = messages(settings.tenant);
+    this.#login = new Login(settings.rotation);
+    this.#trusted = settings.trusted;
+  }
+
+  handle(input: Input<Envelope>, at: number): Effects {
+    switch (input.kind) {
+      case 'frame':
+        return this.#event(input.frame, at);
+      case 'undecodable':
+        return this.#wrong(input.problem);
+      case 'authenticated':
+        return [...this.#checked(input.outcome.ok), { do: 'resume' }];
+      case 'message':
+        return this.#heard(input.id, input.body, at);
+      case 'confirmed':
+        return [
+          { do: 'clear-timer', name: 'pong' },
+          { do: 'set-timer', name: 'ping', ms: this.#settings.pingIntervalMs },
+        ];
+      case 'timer':
+        return this.#due(input.name, at);
+      case 'drain':
+        return this.#trusted ? [{ do: 'drop' }] : [{ do: 'close', code: 1001, reason: 'going away' }];
+      // It asks, writes and watches nothing, and has no account.
+      case 'reply':
+      case 'written':
+      case 'event':
+      case 'subscribed':
+      case 'lost':
+      case 'revoked':
+        return [];
+    }
+  }
+
+  #event({ type, data }: Envelope, at: number): Effects {
+    switch (type) {
+      case 'server_connect':
+        return this.#serverConnect(data);
+      case 'client_connect':
+        return this.#clientConnect(data, at);
+      case 'client_connected':
+        return this.#trusted ? this.#clientConnected(data) : this.#denied();
+      case 'client_disconnect':
+        return GOODBYE;
+      case 'notify_client':
+      case 'notify_group':
+        return this.#notify(type, data, at);
+      case 'notify_all':
+        return this.#trusted ? this.#bus.all(payloadOf(data)) : this.#denied();
+      default:
+        return [];
+    }
+  }
+
+  /** A mistake of the client ends it; one of a core or publisher is noted, since it would not come back. */
+  #wrong(problem: string): Effects {
+    if (!this.#trusted) return [{ do: 'close', code: 1011, reason: problem }];
+    this.#settings.counts.ignored += 1;
+    this.#settings.note(problem, this.#id);
+    return [];
+  }
+
+  #denied(): Effects {
+    this.#settings.counts.denied += 1;
+    return [];
+  }
+
+  // ---- cores
+
+  #serverConnect(data: JsonSource | undefined): Effects {
+    if (this.#trusted) return this.#checked(true);
+    const secret = secretOf(data);
+    if (secret === undefined) return this.#checked(false);
+    const credential = JSON.stringify({ address: this.#address, secret });
+    // What follows on this connection may depend on the outcome.
+    return [{ do: 'pause' }, { do: 'authenticate', id: 'secret', credential, adopt: false }];
+  }
+
+  #checked(accepted: boolean): Effects {
+    if (!accepted) return [frames.serverConnected(false), ...GOODBYE];
+    this.#trusted = true;
+    if (this.#registered) return [frames.serverConnected(true)];
+    this.#registered = true;
+    const { tenant, tag } = this.#settings;
+    return [
+      { do: 'listen', id: 'asked', subject: jssocketAsked.subject({ tenant, edge: tag, core: this.#id }) },
+      frames.serverConnected(true),
+    ];
+  }
+
+  #clientConnected(data: JsonSource | undefined): Effects {
+    const read = readConfirmation(data);
+    if (!read.ok) return this.#wrong(read.problem);
+    const { target, group, problem, data: told } = read.value;
+    if (problem !== undefined) this.#settings.note(problem, this.#id);
+    return target === undefined ? [] : this.#bus.tell(target, { kind: 'confirmed', by: this.#id, group, data: told });
+  }
+
+  // ---- clients
+
+  #clientConnect(data: JsonSource | undefined, at: number): Effects {
+    const { tenant } = this.#settings;
+    const entering: Effects = this.#client
+      ? []
+      : [...this.#hear(), { do: 'listen', id: 'all', subject: jssocketNotifiedAll.subject({ tenant }) }];
+    this.#client = true;
+    const members = membersOf(data);
+    if (!members.ok) return [...entering, ...this.#wrong(members.problem)];
+    return [...entering, ...this.#carry(this.#login.begin(loginData(members.value, this.#id), at))];
+  }
+
+  /** Carries out what the login says comes next. While it is pending, the comings and goings of cores are heard. */
+  #carry(step: Step): Effects {
+    const { tenant, counts } = this.#settings;
+    if (step.kind === 'give-up') {
+      counts.abandoned += 1;
+      this.#hearingCores = false;
+      return [{ do: 'unsubscribe', id: 'cores' }];
+    }
+    const effects: Effect<Outgoing>[] = [{ do: 'set-timer', name: 'login', ms: step.lookMs }];
+    if (!this.#hearingCores) effects.push({ do: 'listen', id: 'cores', subject: jssocketCores.subject({ tenant }) });
+    this.#hearingCores = true;
+    if (step.kind === 'ask') {
+      counts.asked += 1;
+      effects.push(...this.#bus.ask(step.core, this.#id, step.data));
+    }
+    return effects;
+  }
+
+  #notify(type: 'notify_client' | 'notify_group', data: JsonSource | undefined, at: number): Effects {
+    const { policy } = this.#settings;
+    const may = this.#trusted || (this.#group !== undefined && (policy.publicMayNotify || this.#group !== PUBLIC));
+    if (!may && !policy.callbackOnDenial) return this.#denied();
+    const read = readNotification(data);
+    if (!may) return read.ok ? [...this.#denied(), ...this.#callback(read.value.callback)] : this.#denied();
+    if (!read.ok) return this.#wrong(read.problem);
+    if (type === 'notify_group') return this.#notifyGroup(read.value, at);
+    const { target, payload, callback } = read.value;
+    const name = target.kind === 'default' ? this.#id : target.kind === 'named' ? target.name : '';
+    const within = this.#within();
+    return [
+      ...this.#bus.tell(name, { kind: 'notified', payload, ...(within === undefined ? {} : { within }) }),
+      ...this.#callback(callback),
+    ];
+  }
+
+  /** The only group that this connection may reach, or undefined for any. */
+  #within(): string | undefined {
+    return this.#settings.policy.onlyOwnGroup && !this.#trusted ? this.#group : undefined;
+  }
+
+  /** No target is `public`; the id of a client is that client's group; anything else is a group's name. */
+  #notifyGroup(notification: Notification, at: number): Effects {
+    const { target } = notification;
+    if (target.kind === 'default') return this.#toGroup(PUBLIC, notification);
+    if (target.kind === 'nobody') return this.#toGroup(undefined, notification);
+    const { name } = target;
+    if (this.#client && name === this.#id) return this.#toGroup(this.#group, notification);
+    const edge = edgeOf(name);
+    if (edge === undefined || !this.#settings.rotation.has(edge, at)) return this.#toGroup(name, notification);
+    this.#questions += 1;
+    this.#asking = { question: this.#questions, name, notification };
+    // Nothing this connection says may overtake it.
+    return [
+      { do: 'pause' },
+      ...this.#hear(),
+      ...this.#bus.tell(name, { kind: 'group-asked', question: this.#questions, by: this.#id }),
+      { do: 'set-timer', name: 'question', ms: QUESTION_MS },
+    ];
+  }
+
+  #toGroup(group: string | undefined, { payload, callback }: Notification): Effects {
+    const within = this.#within();
+    const allowed = within === undefined || within === group;
+    return [
+      ...(group === undefined || !allowed ? [] : this.#bus.group(group, payload)),
+      ...this.#callback(callback ?? callbackInside(payload)),
+    ];
+  }
+
+  /** It means "processed": it goes the way of what was sent before it, and comes after that. */
+  #callback(data: string | undefined): Effects {
+    return data === undefined ? [] : [...this.#hear(), ...this.#bus.tell(this.#id, { kind: 'callback', data })];
+  }
+
+  /** Makes this connection hear what is told to its id. */
+  #hear(): Effects {
+    if (this.#hearing) return [];
+    this.#hearing = true;
+    const { tenant, tag } = this.#settings;
+    return [{ do: 'listen', id: 'self', subject: jssocketTold.subject({ tenant, edge: tag, connection: this.#id }) }];
+  }
+
+  // ---- what comes over the bus
+
+  #heard(id: string, body: unknown, at: number): Effects {
+    switch (id) {
+      case 'all':
+        return jssocketNotifiedAll.body.test(body) ? [frames.payload(body.payload)] : [];
+      case 'group':
+        return jssocketNotifiedGroup.body.test(body) && body.group === this.#group ? [frames.payload(body.payload)] : [];
+      case 'asked':
+        return jssocketAsked.body.test(body) ? [frames.login(body.data)] : [];
+      case 'cores':
+        return jssocketCores.body.test(body) ? this.#coresChanged(body, at) : [];
+      case 'self':
+        return jssocketTold.body.test(body) ? this.#told(body, at) : [];
+      default:
+        return [];
+    }
+  }
+
+  #told(body: JssocketTold, at: number): Effects {
+    switch (body.kind) {
+      case 'notified':
+        return this.#client && (body.within === undefined || body.within === this.#group) ? [frames.payload(body.payload)] : [];
+      case 'callback':
+        return [frames.callback(body.data)];
+      case 'confirmed':
+        return this.#confirmed(body, at);
+      case 'group-asked': {
+        const group = this.#group === undefined ? {} : { group: this.#group };
+        return this.#bus.tell(body.by, { kind: 'group-known', question: body.question, known: this.#client, ...group });
+      }
+      case 'group-known':
+        return this.#asking?.question === body.question ? this.#answerKnown(body.known ? body.group : this.#asking.name) : [];
+      case 'core-gone':
+        this.#settings.rotation.gone(body.core);
+        return this.#login.asked === body.core ? this.#again(at) : [];
+    }
+  }
+
+  #answerKnown(group: string | undefined): Effects {
+    const asking = this.#asking;
+    if (asking === undefined) return [];
+    this.#asking = undefined;
+    return [{ do: 'clear-timer', name: 'question' }, ...this.#toGroup(group, asking.notification), { do: 'resume' }];
+  }
+
+  #confirmed({ by, group, data }: { readonly by: string; readonly group: string; readonly data: string }, at: number): Effects {
+    const { rotation, counts, tenant } = this.#settings;
+    rotation.answered(by);
+    if (!this.#client) return [];
+    const changes = group !== this.#group;
+    if (!this.#login.answered(changes, at)) {
+      counts.swallowed += 1;
+      return [];
+    }
+    const effects: Effect<Outgoing>[] = [{ do: 'clear-timer', name: 'login' }];
+    if (this.#hearingCores) effects.push({ do: 'unsubscribe', id: 'cores' });
+    this.#hearingCores = false;
+    // Listening again under the same id ends the old group.
+    if (changes) effects.push({ do: 'listen', id: 'group', subject: jssocketNotifiedGroup.subject({ tenant, group }) });
+    this.#group = group;
+    return [...effects, frames.clientConnected(data)];
+  }
+
+  #coresChanged(body: JssocketCores, at: number): Effects {
+    if (!this.#login.pending) return [];
+    // It may come here before it comes to whoever keeps the rotation; twice does no harm.
+    this.#settings.rotation.announce(body, at);
+    const { asked } = this.#login;
+    if (asked === undefined) return body.cores.length > 0 ? this.#again(at) : [];
+    return edgeOf(asked) === body.edge && !body.cores.includes(asked) ? this.#again(at) : [];
+  }
+
+  #again(at: number): Effects {
+    this.#settings.counts.askedAgain += 1;
+    return this.#carry(this.#login.retry(at));
+  }
+
+  // ---- time
+
+  #due(name: string, at: number): Effects {
+    const { pongTimeoutMs } = this.#settings;
+    switch (name) {
+      case 'ping':
+        return [
+          { do: 'confirm', id: 'alive' },
+          { do: 'set-timer', name: 'pong', ms: pongTimeoutMs },
+        ];
+      case 'pong':
+        return this.#trusted ? [{ do: 'drop' }] : [{ do: 'close', code: 1011, reason: 'keepalive ping timeout' }];
+      case 'login': {
+        const before = this.#login.asked;
+        const effects = this.#carry(this.#login.look(at));
+        if (this.#login.asked !== before) this.#settings.counts.askedAgain += 1;
+        return effects;
+      }
+      // The edge that has the client does not answer: what it would have said about one it does not know.
+      case 'question':
+        return this.#answerKnown(this.#asking?.name);
+      default:
+        return [];
+    }
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The bus as the sessions of one edge see it: what is addressed to a single connection is heard by one subscription for the whole edge and
+ * handed to that connection here, instead of by a subscription for each. So the edge also knows who is connected: it answers for those who
+ * are gone, and can tell which cores it has.
+ */
+import { jssocketAsked, jssocketNotifiedGroup, jssocketTold } from '@polyedge/contracts/bus/jssocket';
+import type { EventChannel, SignalChannel } from '@polyedge/contracts/channel';
+import type { Bus, BusStatus, Subscription } from '@polyedge/service-kit/bus';
+
+type Handler = (body: unknown, subject: string, bytes: number) => void;
+
+export interface RoutingBusOptions {
+  readonly bus: Bus;
+  readonly tenant: string;
+  /** The first part of the connection ids of this edge. */
+  readonly tag: string;
+  /** A core of this edge has come or gone. */
+  readonly coresChanged: () => void;
+}
+
+export class RoutingBus implements Bus {
+  readonly #bus: Bus;
+  readonly #tenant: string;
+  readonly #coresChanged: () => void;
+  /** By subject: the one connection that hears it. */
+  readonly #connections = new Map<string, Handler>();
+  readonly #groups = new Map<string, Set<Handler>>();
+  readonly #subscriptions: readonly Subscription[];
+  /** Subjects of cores, in the order they registered, with their connection ids. */
+  readonly #cores = new Map<string, string>();
+
+  constructor({ bus, tenant, tag, coresChanged }: RoutingBusOptions) {
+    this.#bus = bus;
+    this.#tenant = tenant;
+    this.#coresChanged = coresChanged;
+    const mine = { tenant, edge: tag };
+    this.#subscriptions = [
+      bus.subscribe(jssocketTold, jssocketTold.pattern(mine), (body, subject, bytes) => {
+        const handler = this.#connections.get(subject);
+        if (handler !== undefined) handler(body, subject, bytes);
+        else if (body.kind === 'group-asked') this.#tell(body.by, { kind: 'group-known', question: body.question, known: false });
+      }),
+      bus.subscribe(jssocketAsked, jssocketAsked.pattern(mine), (body, subject, bytes) => {
+        const handler = this.#connections.get(subject);
+        if (handler !== undefined) handler(body, subject, bytes);
+        else this.#tell(body.client, { kind: 'core-gone', core: subject.slice(subject.lastIndexOf('.') + 1) });
+      }),
+    ];
+  }
+
+  /** The cores of this edge, in the order they registered. */
+  get cores(): string[] {
+    return [...this.#cores.values()];
+  }
+
+  /** Notifies the members of a group that are connected to this edge. */
+  notifyHere(group: string, payload: string): void {
+    const subject = jssocketNotifiedGroup.subject({ tenant: this.#tenant, group });
+    const body = { group, payload };
+    for (const handler of [...(this.#groups.get(subject) ?? [])]) handler(body, subject, payload.length);
+  }
+
+  /** Stops hearing; the bus itself is borrowed. */
+  stop(): void {
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+  }
+
+  subscribe<Address extends string, Body>(
+    channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
+    subject: string,
+    handler: (body: Body, subject: string, bytes: number) => void,
+  ): Subscription {
+    const { address } = channel;
+    // A subject belongs to one channel, whose body this handler takes: erased here because the map holds handlers of several channels.
+    const erased = handler as Handler;
+    if (address === jssocketTold.address) return this.#connect(subject, erased);
+    if (address === jssocketAsked.address) return this.#register(subject, erased);
+    const subscription = this.#bus.subscribe(channel, subject, handler);
+    return address === jssocketNotifiedGroup.address ? this.#join(subject, erased, subscription) : subscription;
+  }
+
+  request: Bus['request'] = (channel, subject, body, options) => this.#bus.request(channel, subject, body, options);
+  respond: Bus['respond'] = (channel, handler) => this.#bus.respond(channel, handler);
+  publish: Bus['publish'] = (channel, values, body) => this.#bus.publish(channel, values, body);
+  publishText: Bus['publishText'] = (subject, json) => this.#bus.publishText(subject, json);
+  flush: Bus['flush'] = (timeoutMs) => this.#bus.flush(timeoutMs);
+  onStatus: Bus['onStatus'] = (listener) => this.#bus.onStatus(listener);
+  close: Bus['close'] = () => this.#bus.close();
+
+  get status(): BusStatus {
+    return this.#bus.status;
+  }
+
+  #connect(subject: string, handler: Handler): Subscription {
+    this.#connections.set(subject, handler);
+    return {
+      unsubscribe: () => {
+        if (this.#connections.get(subject) === handler) this.#connections.delete(subject);
+      },
+    };
+  }
+
+  #register(subject: string, handler: Handler): Subscription {
+    const connected = this.#connect(subject, handler);
+    this.#cores.set(subject, subject.slice(subject.lastIndexOf('.') + 1));
+    this.#coresChanged();
+    return {
+      unsubscribe: () => {
+        connected.unsubscribe();
+        if (this.#cores.delete(subject)) this.#coresChanged();
+      },
+    };
+  }
+
+  #join(subject: string, handler: Handler, subscription: Subscription): Subscription {
+    const handlers = this.#groups.get(subject) ?? new Set<Handler>();
+    this.#groups.set(subject, handlers);
+    handlers.add(handler);
+    return {
+      unsubscribe: () => {
+        subscription.unsubscribe();
+        handlers.delete(handler);
+        if (handlers.size === 0 && this.#groups.get(subject) === handlers) this.#groups.delete(subject);
+      },
+    };
+  }
+
+  #tell(connection: string, body: { kind: 'group-known'; question: number; known: boolean } | { kind: 'core-gone'; core: string }): void {
+    const edge = connection.slice(0, 8);
+    this.#bus.publish(jssocketTold, { tenant: this.#tenant, edge, connection }, body);
+  }
+}

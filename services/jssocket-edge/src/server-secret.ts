@@ -1,0 +1,118 @@
+/**
+ * The secret of cores and publishers, kept as a bcrypt hash like the original's `SOCKET_AUTH`. Hashing takes a quarter of a second, so it runs
+ * off the event loop, one at a time, and only for a secret that has not been accepted before: of that a keyed digest stays in memory.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, verify } from '@node-rs/bcrypt';
+import type { Clock } from '@polyedge/edge-kit/wheel';
+
+/** Built into the original: whoever knows JSSocket knows it. */
+export const DEFAULT_SECRET = '12345678';
+/** The hex of a bcrypt hash of it, made for this edge. */
+export const DEFAULT_AUTH =
+  '24326224313224526b68496b735335476b4754334c62522f674f6e634f6e3543685565384f4b4339304873514c696d59515656697961456d70522f53';
+
+/** bcrypt looks at no more; longer secrets are cut, as bcrypt 4.1.2 does. */
+const SECRET_BYTES = 72;
+const COST = 12;
+
+/** The bcrypt hash that the hex text stands for, or undefined. */
+export function readAuth(hex: string): string | undefined {
+  if (!/^(?:[0-9a-f]{2})+$/i.test(hex)) return undefined;
+  const text = Buffer.from(hex, 'hex').toString('latin1');
+  return /^\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/.test(text) ? text : undefined;
+}
+
+/** The hex text that `SOCKET_AUTH` takes for a secret. */
+export async function authOf(secret: Uint8Array): Promise<string> {
+  return Buffer.from(await hash(secret.subarray(0, SECRET_BYTES), COST)).toString('hex');
+}
+
+export interface SecretLimits {
+  /** Checks that wait for their turn; further ones are answered `busy`. */
+  readonly maxWaiting: number;
+  /** Wrong secrets of one address within `windowMs`; further ones are refused without a look. */
+  readonly maxFailures: number;
+  readonly windowMs: number;
+}
+
+/** `refused`: too many wrong secrets came from this address. */
+export type Verdict = 'right' | 'wrong' | 'refused' | 'busy';
+
+const MAX_ADDRESSES = 10_000;
+
+export class ServerSecret {
+  readonly counts = { checked: 0, wrong: 0, refused: 0, busy: 0 };
+  readonly #hash: string;
+  readonly #limits: SecretLimits;
+  readonly #clock: Clock;
+  readonly #key = randomBytes(32);
+  readonly #failures = new Map<string, { count: number; since: number }>();
+  #accepted: Buffer | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+
+  constructor(bcryptHash: string, limits: SecretLimits, clock: Clock) {
+    this.#hash = bcryptHash;
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  /** Compares a secret with the hash. Never rejects, and takes a quarter of a second for one that was not accepted before. */
+  async check(secret: Uint8Array, address: string): Promise<Verdict> {
+    const bytes = secret.subarray(0, SECRET_BYTES);
+    const digest = createHmac('sha256', this.#key).update(bytes).digest();
+    if (this.#accepted !== undefined && timingSafeEqual(this.#accepted, digest)) return 'right';
+    if (this.#failuresOf(address) >= this.#limits.maxFailures) {
+      this.counts.refused += 1;
+      return 'refused';
+    }
+    if (this.#waiting >= this.#limits.maxWaiting) {
+      this.counts.busy += 1;
+      return 'busy';
+    }
+    this.#waiting += 1;
+    // One at a time: further threads would only take the processor from the loop.
+    const compared = this.#last.then(() => this.#compare(bytes, digest, address));
+    this.#last = compared;
+    const verdict = await compared;
+    this.#waiting -= 1;
+    return verdict;
+  }
+
+  async #compare(bytes: Uint8Array, digest: Buffer, address: string): Promise<Verdict> {
+    if (this.#accepted !== undefined && timingSafeEqual(this.#accepted, digest)) return 'right';
+    // Those that waited may have been many.
+    if (this.#failuresOf(address) >= this.#limits.maxFailures) {
+      this.counts.refused += 1;
+      return 'refused';
+    }
+    this.counts.checked += 1;
+    const right = await verify(bytes, this.#hash).catch(() => false);
+    if (right) {
+      this.#accepted = digest;
+      return 'right';
+    }
+    this.counts.wrong += 1;
+    this.#failed(address);
+    return 'wrong';
+  }
+
+  #failuresOf(address: string): number {
+    const known = this.#failures.get(address);
+    return known === undefined || this.#clock.now() - known.since > this.#limits.windowMs ? 0 : known.count;
+  }
+
+  #failed(address: string): void {
+    const count = this.#failuresOf(address);
+    const since = count === 0 ? this.#clock.now() : (this.#failures.get(address)?.since ?? 0);
+    // The newest at the end, so that the one that goes at the bound is the oldest.
+    this.#failures.delete(address);
+    this.#failures.set(address, { count: count + 1, since });
+    if (this.#failures.size <= MAX_ADDRESSES) return;
+    for (const oldest of this.#failures.keys()) {
+      this.#failures.delete(oldest);
+      return;
+    }
+  }
+}
