@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { parsePricing, parsingError } from './parse.ts';
 import type { Pricing } from './pricing.ts';
-import { published } from './published.ts';
+import { definition, published, stored } from './stored.ts';
 
 const folder = new URL('../../test/pricings/', import.meta.url);
 const FILES = ['harbourdesk', 'tidemark', 'quillbox', 'loomworks', 'signalhut', 'wiremock'] as const;
@@ -84,8 +84,13 @@ test('what a file leaves out gets its default', () => {
   assert.deepEqual(loom.custom, { contact: 'prices@loomworks.example', reviewed: true, rounds: [1, 2.5, null, { by: 'nobody' }] });
 });
 
-test('a published pricing shows the effective value of every feature and limit of a plan, and keeps units', () => {
-  const shown = published(parsed(textOf('harbourdesk')), { organizationId: 'o', yamlPath: 'static/pricings/x.yaml' });
+test('a published pricing shows the effective value of every feature and limit of a plan, and keeps units and order', () => {
+  const attributes = stored(parsed(textOf('harbourdesk')), { organizationId: 'o', serviceId: 's' });
+  // What a store that sorts keys makes of it.
+  const sorted = JSON.parse(JSON.stringify(attributes), (_key, value) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort()) : value,
+  );
+  const shown = published(sorted, 'static/pricings/x.yaml');
   assert.deepEqual(Object.keys(shown), [
     '_organizationId',
     'yamlPath',
@@ -97,7 +102,8 @@ test('a published pricing shows the effective value of every feature and limit o
     'plans',
     'addOns',
   ]);
-  const { FREE, TEAM } = shown.plans as Record<string, { features: object; usageLimits: object; unit: string }>;
+  assert.deepEqual(Object.keys(shown.plans ?? {}), ['FREE', 'TEAM', 'ENTERPRISE']);
+  const { FREE, TEAM } = shown.plans as unknown as Record<string, { features: object; usageLimits: object; unit: string }>;
   assert.deepEqual(FREE?.features, {
     'shared-inbox': true,
     'canned-answers': false,
@@ -110,6 +116,14 @@ test('a published pricing shows the effective value of every feature and limit o
   });
   assert.deepEqual(TEAM?.usageLimits, { agents: 25, tickets: 5000 });
   assert.equal(TEAM?.unit, 'user/month');
+});
+
+test('the definition of a stored pricing can be uploaded again', () => {
+  for (const name of FILES) {
+    const pricing = parsed(textOf(name));
+    const again = JSON.stringify(definition(stored(pricing, { organizationId: 'o', serviceId: 's' })));
+    assert.deepEqual(parsed(again), pricing);
+  }
 });
 
 const base = textOf('wiremock');

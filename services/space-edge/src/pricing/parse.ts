@@ -1,5 +1,6 @@
 /** Pricing2Yaml 3.0 and 3.1: from text to a checked pricing, or to what is wrong with it and where. No I/O, no clock, no evaluation. */
 
+import type { Json } from '@polyedge/query/json';
 import { readFeatures, readUsageLimits } from './definitions.ts';
 import { boolean, named, present, text, texts } from './fields.ts';
 import { readAddOns, readPlans } from './offers.ts';
@@ -160,13 +161,13 @@ function readVariables(at: At): Record<string, number | string | boolean> | unde
 }
 
 /** Anything the author likes: kept as it is. */
-function readCustom(at: At): unknown {
+function readCustom(at: At): Json | undefined {
   switch (at.kind) {
     case 'absent':
     case 'null':
       return undefined;
     case 'map': {
-      const map: Record<string, unknown> = {};
+      const map: Record<string, Json> = {};
       for (const [key, value] of at.entries()) {
         if (key === '__proto__') value.report('is not allowed as a name');
         else map[key] = readCustom(value) ?? null;
@@ -178,7 +179,7 @@ function readCustom(at: At): unknown {
     case 'boolean':
       return boolean(at);
     case 'number':
-      return Number.isFinite(at.scalar) ? at.scalar : null;
+      return typeof at.scalar === 'number' && Number.isFinite(at.scalar) ? at.scalar : null;
     case 'text':
       return text(at);
   }

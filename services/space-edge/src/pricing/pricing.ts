@@ -1,4 +1,5 @@
 /** A pricing as Pricing2Yaml 3.0 describes it, checked and with its defaults filled in. Plain JSON, so that it can be an element's attributes. */
+import type { Json } from '@polyedge/query/json';
 
 export type ValueType = 'BOOLEAN' | 'NUMERIC' | 'TEXT';
 /** What a feature or limit may be worth. A list of texts is a PAYMENT feature's. */
@@ -20,7 +21,7 @@ export const PAYMENT_TYPES = ['CARD', 'GATEWAY', 'INVOICE', 'ACH', 'WIRE_TRANSFE
 export const RENDERINGS = ['AUTO', 'ENABLED', 'DISABLED'] as const;
 export const PERIOD_UNITS = ['SEC', 'MIN', 'HOUR', 'DAY', 'MONTH', 'YEAR'] as const;
 
-export interface Feature {
+export type Feature = {
   readonly name: string;
   readonly description?: string;
   readonly type: (typeof FEATURE_TYPES)[number];
@@ -34,9 +35,9 @@ export interface Feature {
   readonly serverExpression?: string;
   readonly tag?: string;
   readonly render: (typeof RENDERINGS)[number];
-}
+};
 
-export interface UsageLimit {
+export type UsageLimit = {
   readonly name: string;
   readonly description?: string;
   readonly valueType: ValueType;
@@ -49,12 +50,12 @@ export interface UsageLimit {
   readonly trackable?: boolean;
   readonly linkedFeatures?: readonly string[];
   readonly render: (typeof RENDERINGS)[number];
-}
+};
 
 /** A number, or free text such as "Contact us". Formulas are numbers by now. */
 export type Price = number | string;
 
-interface Offer {
+type Offer = {
   readonly name: string;
   readonly description?: string;
   readonly price: Price;
@@ -63,19 +64,19 @@ interface Offer {
   /** Only what the file sets; `published` fills in the defaults. */
   readonly features: Readonly<Record<string, Worth>>;
   readonly usageLimits: Readonly<Record<string, Worth>>;
-}
+};
 
 export type Plan = Offer;
 
-export interface AddOn extends Offer {
+export type AddOn = Offer & {
   readonly availableFor: readonly string[];
   readonly dependsOn: readonly string[];
   readonly excludes: readonly string[];
   readonly usageLimitsExtensions: Readonly<Record<string, number>>;
   readonly subscriptionConstraints?: { readonly minQuantity: number; readonly maxQuantity: number; readonly quantityStep: number };
-}
+};
 
-export interface Pricing {
+export type Pricing = {
   readonly syntaxVersion: '3.0' | '3.1';
   readonly saasName: string;
   readonly version: string;
@@ -86,12 +87,12 @@ export interface Pricing {
   readonly tags?: readonly string[];
   readonly billing?: Readonly<Record<string, number>>;
   readonly variables?: Readonly<Record<string, number | string | boolean>>;
-  readonly custom?: unknown;
+  readonly custom?: Json;
   readonly features: Readonly<Record<string, Feature>>;
   readonly usageLimits: Readonly<Record<string, UsageLimit>>;
   readonly plans: Readonly<Record<string, Plan>>;
   readonly addOns: Readonly<Record<string, AddOn>>;
-}
+};
 
 /** What stands for "unlimited": larger numbers, infinity included, become this one (SPACE, as Pricing4TS 0.10 clamps them). */
 export const UNLIMITED = 100_000_000;

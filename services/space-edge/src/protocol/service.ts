@@ -13,10 +13,10 @@ export const OWNS = 'space/owns';
 export const OFFERS = 'space/offers';
 
 /** Where a version's pricing is: the vertex, and the URL when it was given by one. */
-export interface Locator {
+export type Locator = {
   readonly id: string;
   readonly url?: string;
-}
+};
 
 export type Versions = Readonly<Record<string, Locator>>;
 
@@ -80,9 +80,7 @@ const shownVersions = (versions: Versions): Record<string, unknown> =>
   );
 
 /** A place among the versions, under the author's spelling. */
-export interface Found extends Locator {
-  readonly version: string;
-}
+export type Found = Locator & { readonly version: string };
 
 export function findPricing(versions: Versions | undefined, asked: string): Found | undefined {
   const version = findVersion(Object.keys(versions ?? {}), asked);
@@ -149,7 +147,7 @@ export function withoutPricing(service: Service, { version }: Found): JsonObject
   return { archivedPricings: rest, concerns: version };
 }
 
-export const renamed = (service: Service, name: string, organizationId: string): JsonObject => ({
+export const renamed = (name: string, organizationId: string): JsonObject => ({
   name,
   organizationId,
   [SERVICE_KEY]: serviceKey(organizationId, name),

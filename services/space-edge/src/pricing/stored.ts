@@ -1,0 +1,108 @@
+/** A pricing as attributes of its vertex, and from there as SPACE answers it (protocol page 3.3). Others may write the vertex too, so what is read is checked. */
+import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
+import type { Offered } from '../protocol/fallback.ts';
+import type { Pricing } from './pricing.ts';
+
+/** Whose a pricing is and where it came from. */
+export interface Provenance {
+  readonly organizationId: string;
+  readonly serviceId: string;
+  /** Of a pricing given by its URL; the file's own `url` is the author's page. */
+  readonly remoteUrl?: string;
+}
+
+const SECTIONS = ['features', 'usageLimits', 'plans', 'addOns'] as const;
+
+/** The attributes. Objects lose the order of their keys in the store, and plans are shown in the author's: `order` keeps it. */
+export function stored(pricing: Pricing, provenance: Provenance): JsonObject {
+  const order = Object.fromEntries(SECTIONS.map((section) => [section, Object.keys(pricing[section])]));
+  return { ...pricing, ...provenance, order };
+}
+
+/** The definition alone, as it could be uploaded again. */
+export function definition(attributes: JsonObject): JsonObject {
+  const { organizationId: _organization, serviceId: _service, remoteUrl: _remote, order: _order, ...rest } = attributes;
+  return { ...rest, ...Object.fromEntries(SECTIONS.map((section) => [section, inOrder(attributes, section)])) };
+}
+
+/** @param yamlPath where an uploaded file is served */
+export function published(attributes: JsonObject, yamlPath?: string): JsonObject {
+  const { version, currency, createdAt, remoteUrl, organizationId } = attributes;
+  const features = inOrder(attributes, 'features');
+  const usageLimits = inOrder(attributes, 'usageLimits');
+  const plans = inOrder(attributes, 'plans');
+  return {
+    // A remote pricing shows its URL instead of an owner and a path (SPACE 1.2).
+    ...(remoteUrl === undefined
+      ? { _organizationId: organizationId ?? null, ...(yamlPath === undefined ? {} : { yamlPath }) }
+      : { url: remoteUrl }),
+    version: version ?? '',
+    currency: currency ?? '',
+    createdAt: typeof createdAt === 'string' ? `${createdAt}T00:00:00.000Z` : null,
+    features,
+    usageLimits,
+    plans: Object.fromEntries(
+      Object.entries(plans).map(([name, plan]) => [
+        name,
+        { ...plan, features: effective(features, plan.features), usageLimits: effective(usageLimits, plan.usageLimits) },
+      ]),
+    ),
+    addOns: inOrder(attributes, 'addOns'),
+  };
+}
+
+/** What the check of a fallback looks at. */
+export function offered(attributes: JsonObject): Offered {
+  const texts = (value: Json | undefined): string[] => (Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []);
+  const number = (value: Json | undefined, otherwise: number): number => (typeof value === 'number' ? value : otherwise);
+  const addOns = Object.entries(inOrder(attributes, 'addOns')).map(
+    ([name, { availableFor, dependsOn, excludes, subscriptionConstraints }]) => {
+      const constraints = isObject(subscriptionConstraints) ? subscriptionConstraints : undefined;
+      return [
+        name,
+        {
+          availableFor: texts(availableFor),
+          dependsOn: texts(dependsOn),
+          excludes: texts(excludes),
+          ...(constraints === undefined
+            ? {}
+            : {
+                subscriptionConstraints: {
+                  minQuantity: number(constraints.minQuantity, 1),
+                  maxQuantity: number(constraints.maxQuantity, 1),
+                  quantityStep: number(constraints.quantityStep, 1),
+                },
+              }),
+        },
+      ] as const;
+    },
+  );
+  return {
+    version: typeof attributes.version === 'string' ? attributes.version : '',
+    plans: Object.keys(inOrder(attributes, 'plans')),
+    addOns: Object.fromEntries(addOns),
+  };
+}
+
+/** A section's entries in the author's order; what has no place in it comes last. */
+function inOrder(attributes: JsonObject, section: (typeof SECTIONS)[number]): Record<string, JsonObject> {
+  const entries = isObject(attributes[section]) ? attributes[section] : {};
+  const order = isObject(attributes.order) ? attributes.order[section] : undefined;
+  const names = new Set([...(Array.isArray(order) ? order : []), ...Object.keys(entries)]);
+  const sorted: [string, JsonObject][] = [];
+  for (const name of names) {
+    const entry = typeof name === 'string' && Object.hasOwn(entries, name) ? entries[name] : undefined;
+    if (typeof name === 'string' && isObject(entry)) sorted.push([name, entry]);
+  }
+  return Object.fromEntries(sorted);
+}
+
+function effective(definitions: Readonly<Record<string, JsonObject>>, own: Json | undefined): JsonObject {
+  const values = isObject(own) ? own : {};
+  return Object.fromEntries(
+    Object.entries(definitions).map(([name, { defaultValue }]) => [
+      name,
+      (Object.hasOwn(values, name) ? values[name] : defaultValue) ?? null,
+    ]),
+  );
+}

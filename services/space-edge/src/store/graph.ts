@@ -1,0 +1,116 @@
+/** Elements for SPACE: reads, and writes that are answered after their events left. */
+import { randomBytes } from 'node:crypto';
+import { graphGet, graphQuery, type MutationResult, type Operation } from '@polyedge/contracts/bus/graph';
+import type { Element } from '@polyedge/contracts/element';
+import { failed, type Outcome } from '@polyedge/contracts/errors';
+import { operationId } from '@polyedge/contracts/operation-id';
+import type { Feed } from '@polyedge/edge-kit/watch';
+import type { Wheel } from '@polyedge/edge-kit/wheel';
+import { type WriteOutcome, Writes } from '@polyedge/edge-kit/writes';
+import type { Filter } from '@polyedge/query/filter';
+import type { Sort } from '@polyedge/query/query';
+import type { Bus } from '@polyedge/service-kit/bus';
+import { SPACE } from '../protocol/event.ts';
+
+export interface GraphOptions {
+  readonly bus: Bus;
+  readonly wheel: Wheel;
+  readonly feed: Feed;
+  readonly tenant: string;
+  readonly requestTimeoutMs: number;
+}
+
+export interface Listed {
+  readonly elements: readonly Element[];
+  readonly count: number;
+}
+
+/** How long an answer waits for the events of its write to leave; they leave all the same. */
+const OWN_EVENTS_MS = 2000;
+const SCOPE_TYPE = 'ogit/Auth/DataScope';
+
+export class Graph {
+  readonly tenant: string;
+  readonly #options: GraphOptions;
+  #scope: string | undefined;
+
+  constructor(options: GraphOptions) {
+    this.#options = options;
+    this.tenant = options.tenant;
+  }
+
+  /** Undefined until `findScope` found it. */
+  get scope(): string | undefined {
+    return this.#scope;
+  }
+
+  /** Asks for the tenant's default scope, which graph-store made on its first start. @returns whether it is known now */
+  async findScope(): Promise<boolean> {
+    const found = await this.find(
+      {
+        all: [
+          { test: 'equal', path: ['type'], value: SCOPE_TYPE },
+          { test: 'equal', path: ['xid'], value: `scope:${this.tenant}` },
+        ],
+      },
+      { limit: 1 },
+    );
+    if (found.ok) this.#scope = found.value.elements[0]?.id ?? this.#scope;
+    return this.#scope !== undefined;
+  }
+
+  async find(
+    filter: Filter,
+    page: { readonly limit: number; readonly offset?: number; readonly sort?: readonly Sort[]; readonly count?: boolean },
+  ): Promise<Outcome<Listed>> {
+    const { bus, tenant, requestTimeoutMs } = this.#options;
+    const outcome = await bus.request(graphQuery, graphQuery.subject({ tenant }), { filter, ...page }, { timeoutMs: requestTimeoutMs });
+    if (!outcome.ok) return outcome;
+    const { elements, count } = outcome.value;
+    return { ok: true, value: { elements, count: count ?? elements.length } };
+  }
+
+  /** The one element that a filter matches, if any. */
+  async findOne(filter: Filter): Promise<Outcome<Element | undefined>> {
+    const found = await this.find(filter, { limit: 1 });
+    return found.ok ? { ok: true, value: found.value.elements[0] } : found;
+  }
+
+  /** Those of the ids that exist. */
+  async get(ids: readonly string[]): Promise<Outcome<readonly Element[]>> {
+    if (ids.length === 0) return { ok: true, value: [] };
+    const { bus, tenant, requestTimeoutMs } = this.#options;
+    const outcome = await bus.request(graphGet, graphGet.subject({ tenant }), { ids: [...ids] }, { timeoutMs: requestTimeoutMs });
+    return outcome.ok ? { ok: true, value: outcome.value.elements.filter((element) => element !== null) } : outcome;
+  }
+
+  /**
+   * Writes all or nothing, trying again for up to 60 s while the outcome is unknown. Resolves when this replica has told its sockets of it,
+   * so that an event comes before the answer of its call.
+   * @param operation what the request does, in SPACE's words: names the event
+   */
+  async write(operation: string, by: string, operations: Operation[]): Promise<Outcome<MutationResult>> {
+    const { bus, wheel, feed, tenant } = this.#options;
+    const defaultScope = this.#scope;
+    if (defaultScope === undefined) return failed('unavailable', 'the store is not ready');
+    const request = {
+      operationId: operationId(Date.now(), randomBytes(10)),
+      by,
+      app: SPACE,
+      origin: { protocol: SPACE, way: 'rest' as const, operation },
+      operations,
+    };
+    const { outcome, epoch } = await new Promise<WriteOutcome>((resolve) => {
+      new Writes(bus, wheel, resolve).add({ id: operation, tenant, defaultScope, request, own: 'any' });
+    });
+    if (outcome.ok && epoch !== undefined && outcome.value.last > 0) {
+      await new Promise<boolean>((resolve) => {
+        feed.whenDelivered(epoch, outcome.value.last, OWN_EVENTS_MS, resolve);
+      });
+    }
+    return outcome;
+  }
+}
+
+/** Ids as SPACE's clients know them: 24 hex digits. */
+export const newId = (): string => randomBytes(12).toString('hex');
