@@ -13,6 +13,7 @@ import type { Effect, Input, Opening, Session } from '@polyedge/session/session'
 import { Asking } from './asking.ts';
 import { Confirmations } from './confirmations.ts';
 import type { Environment } from './environment.ts';
+import { Joined } from './joined.ts';
 import type { SharedTag, Sink } from './lane.ts';
 import { Outbox, type Tag } from './outbox.ts';
 import { BY_OUTPUT, BY_SESSION, BY_WORK, Reading } from './reading.ts';
@@ -49,11 +50,16 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   /** Who waits for the client to read, with how many bytes may still be owed then. */
   #flushWaits: Map<string, number> | undefined;
   #confirmations: Confirmations | undefined;
+  #joined: Joined<P> | undefined;
+  /** The client's stack has answered a ping before. */
+  #ponged = false;
   #drainTimer: WheelTimer | undefined;
   #inFlight = 0;
 
   readonly #openedAt: number;
   #receivedAt: number;
+  /** When the last whole frame of the client's own came: a message or a ping. */
+  #frameAt = 0;
   #pingedAt: number;
   #sentBytes = 0;
   #movedAt: number;
@@ -94,6 +100,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   message(raw: Raw, bytes: number): void {
     if (!this.#received(bytes)) return;
     this.#env.counts.framesIn += 1;
+    this.#frameAt = this.#receivedAt;
     this.#inbox.push(raw);
     this.#run();
   }
@@ -105,13 +112,14 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   }
 
   ping(): void {
-    this.#received(0);
+    if (this.#received(0)) this.#frameAt = this.#receivedAt;
   }
 
   pong(payload: string): void {
     if (this.#state !== 'open') return;
     this.#receivedAt = this.#env.wheel.clock.now();
-    for (const id of this.#confirmations?.confirmedBy(payload) ?? []) this.step({ kind: 'confirmed', id });
+    this.#ponged = true;
+    for (const then of this.#confirmations?.confirmedBy(payload) ?? []) then();
   }
 
   drained(): void {
@@ -186,6 +194,8 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
       this.#end(1001, 'idle');
       return;
     }
+    this.#watchConfirmations(at);
+    if (this.#state !== 'open') return;
     if (this.#outbox.bytes === 0 || this.#wire.sentBytes !== this.#sentBytes) {
       this.#sentBytes = this.#wire.sentBytes;
       this.#movedAt = at;
@@ -290,8 +300,12 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
       case 'subscribe':
         this.#subscribing().subscribe(effect);
         break;
+      case 'join':
+        this.#join(effect);
+        break;
       case 'unsubscribe':
-        this.#subscriptions?.unsubscribe(effect.id);
+        if (this.#joined?.id === effect.id) this.#leaveGroup();
+        else this.#subscriptions?.unsubscribe(effect.id);
         break;
       case 'listen':
         this.#subscribing().listen(effect.id, effect.subject);
@@ -311,7 +325,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
         this.#whenFlushed(effect.name, effect.bytes);
         break;
       case 'confirm':
-        this.#confirm(effect.id);
+        this.#confirm(() => this.step({ kind: 'confirmed', id: effect.id }));
         break;
       case 'pause':
         this.#reading.stop(BY_SESSION);
@@ -391,11 +405,64 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#flushWaits.set(name, bytes);
   }
 
-  #confirm(id: string): void {
+  #confirm(then: () => void): void {
     this.#confirmations ??= new Confirmations();
-    const ping = this.#env.framing.ping(this.#confirmations.begin(id));
+    const ping = this.#env.framing.ping(this.#confirmations.begin(then));
     if (ping === undefined) throw new Error('this transport has no pings to confirm with');
     this.#outbox.push(ping);
+  }
+
+  /** Becomes a member, or stays one and sees something else. One group at a time. */
+  #join(effect: Extract<Effect<Out>, { do: 'join' }>): void {
+    if (this.#joined?.is(effect) === true) {
+      this.#joined.show(effect.view);
+      return;
+    }
+    this.#leaveGroup();
+    const { groups, shows, wheel } = this.#env;
+    if (groups === undefined) throw new Error('this edge has no groups to join');
+    this.#joined = new Joined(effect, {
+      groups,
+      shows,
+      now: () => wheel.clock.now(),
+      push: (packet) => {
+        this.#env.counts.groupFrames += 1;
+        this.#outbox.push(packet);
+        if (this.#outbox.bytes > this.#env.limits.maxBufferedBytes) this.#slow();
+      },
+      ping: (then) => this.#confirm(then),
+      lost: (id, failure) => {
+        this.#joined = undefined;
+        this.step({ kind: 'lost', id, failure });
+      },
+    });
+    if (this.#principal !== undefined && this.#env.neverPongs(this.#principal)) this.#trustWritten(this.#joined);
+  }
+
+  #leaveGroup(): void {
+    const joined = this.#joined;
+    this.#joined = undefined;
+    joined?.end();
+  }
+
+  /** Looks after a member that does not confirm what it was sent. */
+  #watchConfirmations(at: number): void {
+    const joined = this.#joined;
+    const since = joined?.unansweredSince;
+    if (joined === undefined || since === undefined || at - since <= this.#env.limits.confirmMs) return;
+    // Its frames go on arriving, so it lives and reads; it has just never heard of pings.
+    if (!this.#ponged && this.#frameAt - since >= this.#env.limits.confirmMs / 2) {
+      this.#trustWritten(joined);
+      return;
+    }
+    this.#env.counts.unconfirmedCloses += 1;
+    this.#slow();
+  }
+
+  #trustWritten(joined: Joined<P>): void {
+    this.#env.counts.writtenInsteadOfConfirmed += 1;
+    this.#env.log.warn('a member of a group never answers pings: what was written counts as delivered to it', { conn: this.number });
+    joined.trustWritten();
   }
 
   // ---- bounds
@@ -476,6 +543,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#reading.end();
     this.#asking?.end();
     this.#subscriptions?.end();
+    this.#leaveGroup();
     for (const timer of this.#timers?.values() ?? []) this.#env.wheel.clear(timer);
     this.#timers = undefined;
     if (this.#drainTimer !== undefined) this.#env.wheel.clear(this.#drainTimer);

@@ -10,6 +10,12 @@ export interface DriverCounts {
   framesOut: number;
   /** Frames that the broadcast lane queued, one per socket. */
   laneFrames: number;
+  /** Frames of groups. */
+  groupFrames: number;
+  /** Members of groups that were closed because they did not confirm what they were sent. */
+  unconfirmedCloses: number;
+  /** Members of groups whose frames count as delivered when they were written: a weaker promise. */
+  writtenInsteadOfConfirmed: number;
   /** Exceptions in protocol code: each one is a bug. */
   bugs: number;
   /** Connections that met the slow-client rule. */
@@ -33,6 +39,9 @@ export const newDriverCounts = (): DriverCounts => ({
   undecodable: 0,
   framesOut: 0,
   laneFrames: 0,
+  groupFrames: 0,
+  unconfirmedCloses: 0,
+  writtenInsteadOfConfirmed: 0,
   bugs: 0,
   slowClients: 0,
   overRate: 0,

@@ -1,18 +1,22 @@
 /** The driver of one edge: opens connections, sweeps them, drains them and ends those whose login was revoked. */
 import type { Revocation } from '@polyedge/contracts/bus/accounts';
+import type { FullChange } from '@polyedge/contracts/change';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import type { Document } from '@polyedge/query/document';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { type Log, silentLog } from '@polyedge/service-kit/log';
-import type { Opening, Protocol } from '@polyedge/session/session';
+import type { Opening, Protocol, View } from '@polyedge/session/session';
 import { Connection } from './connection.ts';
 import { type DriverCounts, newDriverCounts } from './counts.ts';
 import type { Environment, SlowClientRule } from './environment.ts';
 import { type HeardChannel, Hearing } from './hearing.ts';
 import { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
+import type { Groups } from './membership.ts';
 import { Flusher } from './outbox.ts';
 import { Selection } from './selection.ts';
+import { Shows } from './shown.ts';
 import type { Feed } from './watch.ts';
 import { systemClock, Wheel, WheelTimer } from './wheel.ts';
 import type { Framing, Packet, Wire, WireHandler } from './wire.ts';
@@ -28,6 +32,10 @@ export interface DriverOptions<Raw, In, Out, P extends Packet> {
   verify(credential: string): Outcome<Principal> | Promise<Outcome<Principal>>;
   /** Event and signal channels that sessions may `listen` to. */
   readonly hears?: readonly HeardChannel[];
+  /** Groups that sessions may `join`. */
+  readonly groups?: Groups;
+  /** Whose frames count as delivered when they were written. Default: nobody's. */
+  neverPongs?(principal: Principal): boolean;
   /** Default: close 1013. */
   readonly slowClient?: SlowClientRule;
   /** For requests that name no time of their own; default 10,000. */
@@ -54,21 +62,19 @@ export class Driver<Raw, In, Out, P extends Packet> {
   constructor(options: DriverOptions<Raw, In, Out, P>) {
     const { protocol, framing, log = silentLog } = options;
     this.limits = options.limits;
-    this.lane = new Lane<P>({
-      feed: options.feed,
-      frame: (change, view) => {
-        try {
-          const frame = protocol.translate?.(change, view);
-          return frame === undefined ? undefined : framing.pack(protocol.encode(frame));
-        } catch (error) {
-          // A change that cannot be shown must not take every watcher with it.
-          this.counts.bugs += 1;
-          log.error('protocol code failed; the change is not shown', { seq: change.seq, type: 'translate', err: error });
-          return undefined;
-        }
-      },
-      ...(protocol.document === undefined ? {} : { document: (change) => protocol.document?.(change) ?? change.state }),
-    });
+    const frame = (change: FullChange, view: View): P | undefined => {
+      try {
+        const shown = protocol.translate?.(change, view);
+        return shown === undefined ? undefined : framing.pack(protocol.encode(shown));
+      } catch (error) {
+        // A change that cannot be shown must not take every watcher with it.
+        this.counts.bugs += 1;
+        log.error('protocol code failed; the change is not shown', { seq: change.seq, type: 'translate', err: error });
+        return undefined;
+      }
+    };
+    const document = (change: FullChange): Document => protocol.document?.(change) ?? change.state;
+    this.lane = new Lane<P>({ feed: options.feed, frame, ...(protocol.document === undefined ? {} : { document }) });
     this.selection = new Selection(options.feed);
     this.#env = {
       protocol,
@@ -78,6 +84,9 @@ export class Driver<Raw, In, Out, P extends Packet> {
       lane: this.lane,
       selection: this.selection,
       hearing: new Hearing(options.bus, options.hears ?? []),
+      groups: options.groups,
+      shows: new Shows(frame, document),
+      neverPongs: (principal) => options.neverPongs?.(principal) === true,
       wheel: options.wheel ?? new Wheel(systemClock),
       flusher: options.flusher ?? new Flusher(),
       limits: options.limits,

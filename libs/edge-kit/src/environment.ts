@@ -8,8 +8,10 @@ import type { DriverCounts } from './counts.ts';
 import type { Hearing } from './hearing.ts';
 import type { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
+import type { Groups } from './membership.ts';
 import type { Flusher } from './outbox.ts';
 import type { Selection } from './selection.ts';
+import type { Shows } from './shown.ts';
 import type { Feed } from './watch.ts';
 import type { Wheel } from './wheel.ts';
 import type { Framing, Packet } from './wire.ts';
@@ -22,6 +24,8 @@ export interface Environment<Raw, In, Out, P extends Packet> {
   readonly lane: Lane<P>;
   readonly selection: Selection;
   readonly hearing: Hearing;
+  readonly groups: Groups | undefined;
+  readonly shows: Shows<P>;
   readonly wheel: Wheel;
   readonly flusher: Flusher;
   readonly limits: Limits;
@@ -30,6 +34,8 @@ export interface Environment<Raw, In, Out, P extends Packet> {
   readonly log: Log;
   readonly counts: DriverCounts;
   verify(credential: string): Outcome<Principal> | Promise<Outcome<Principal>>;
+  /** Whose frames count as delivered when they were written: their stacks are known never to answer pings. */
+  neverPongs(principal: Principal): boolean;
 }
 
 /** What a client that does not read fast enough gets: a close frame, or the end of TCP without one. */

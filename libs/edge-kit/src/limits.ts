@@ -11,6 +11,7 @@
  * | `maxTimers` | a mistake of ours: close 1011 |
  * | `maxBufferedBytes` | a frame nobody asked for (event, message, change): the slow-client rule. A reply: reading stops until half is gone |
  * | `stalledMs` | buffered bytes did not shrink for so long: the slow-client rule |
+ * | `confirmMs` | a change of a group was not confirmed for so long: the slow-client rule |
  * | `authenticateMs` | no principal by then, whatever was received meanwhile: close 1008 |
  * | `idleMs` | nothing received (frame, ping or pong) for so long: close 1001 |
  * | `maxConnections` | upgrade answered 503 with Retry-After |
@@ -31,6 +32,7 @@ export interface Limits {
   readonly maxTimers: number;
   readonly maxBufferedBytes: number;
   readonly stalledMs: number;
+  readonly confirmMs: number;
   /** 0: the protocol has no login, or looks after it itself. */
   readonly authenticateMs: number;
   /** 0: for ever. */
@@ -62,6 +64,7 @@ export const defaultLimits: Limits = {
   maxTimers: 64,
   maxBufferedBytes: 1024 * 1024,
   stalledMs: 30_000,
+  confirmMs: 10_000,
   authenticateMs: 10_000,
   idleMs: 90_000,
   pingIntervalMs: 30_000,

@@ -3,15 +3,17 @@
  * fills it again. Only the holder of the publisher's lease writes, and every write is conditional (scripts/append.lua), so a stale writer
  * or a Redis that forgot something is found out and nothing is ever out of order.
  */
-import { readFileSync } from 'node:fs';
 import { ALL_KEYS, epochOf, logKey, metaKey } from './keys.ts';
 import type { Redis } from './redis.ts';
+import { loadScript, runScript } from './script.ts';
 
-const script = (name: string): string => readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
-const SCRIPTS = { claim: script('claim'), append: script('append'), fill: script('fill'), switch: script('switch') };
-
-/** Entries that XRANGE returns at once. */
-const PAGE = 1000;
+const SCRIPTS = {
+  claim: loadScript('claim'),
+  append: loadScript('append'),
+  fill: loadScript('fill'),
+  switch: loadScript('switch'),
+  read: loadScript('read'),
+};
 
 /** A change as the log keeps it. `json` is empty for one that is too large: its readers go to the journal. */
 export interface Entry {
@@ -30,7 +32,23 @@ export interface PartitionState {
   readonly head: number;
 }
 
-export type Claimed = ({ readonly is: 'claimed' } & PartitionState) | { readonly is: 'fenced' };
+export type LogPage =
+  | {
+      readonly is: 'read';
+      /** Seq of the newest entry. */
+      readonly last: number;
+      readonly head: number;
+      /** Changes up to here are not in the log and never were. */
+      readonly since: number;
+      readonly entries: readonly Entry[];
+    }
+  /** Another generation is in use; 0: nobody wrote the partition in this epoch, or Redis forgot it. */
+  | { readonly is: 'generation'; readonly generation: number };
+
+export type Claimed = ({ readonly is: 'claimed' } & PartitionState) | { readonly is: 'fenced'; readonly fence: number };
+/** Redis was wiped, or went back to an earlier state, while a partition was written: it has to be claimed again. */
+export class Forgot extends Error {}
+
 export type Appended = 'appended' | 'fenced' | 'differs';
 
 export class HotJournal {
@@ -44,7 +62,7 @@ export class HotJournal {
 
   async claim(partition: number, fence: number): Promise<Claimed> {
     const answer = await this.#run('claim', [metaKey(this.epoch, partition)], [String(fence)]);
-    if (answer[0] !== 'claimed') return { is: 'fenced' };
+    if (answer[0] !== 'claimed') return { is: 'fenced', fence: Number(answer[1]) };
     return { is: 'claimed', generation: Number(answer[1]), last: Number(answer[2]), head: Number(answer[3]) };
   }
 
@@ -63,11 +81,12 @@ export class HotJournal {
     return answer[0] === 'appended' || answer[0] === 'differs' ? answer[0] : 'fenced';
   }
 
-  /** Writes the log of a partition anew from `changes` (in order) and puts it in use. `head`: as in the script. */
+  /** Writes the log of a partition anew from `changes` (in order, all after `since`) and puts it in use. `head`, `since`: as in the script. */
   async rebuild(
     partition: number,
     fence: number,
     generation: number,
+    since: number,
     head: number,
     changes: AsyncIterable<readonly Omit<Entry, 'prev'>[]>,
   ): Promise<PartitionState | 'fenced'> {
@@ -80,16 +99,18 @@ export class HotJournal {
       const answer = await this.#run(
         'fill',
         [meta, log],
-        [String(fence), String(last), ...run.flatMap(({ seq, json }) => [String(seq), json])],
+        [String(fence), String(Math.max(last, since)), ...run.flatMap(({ seq, json }) => [String(seq), json])],
       );
+      if (answer[0] === 'forgot') throw new Forgot('Redis was wiped while a partition was rebuilt');
       if (answer[0] !== 'filled') return 'fenced';
       last = run.at(-1)?.seq ?? last;
     }
     const answer = await this.#run(
       'switch',
       [meta, log, logKey(this.epoch, partition, generation)],
-      [String(fence), String(next), String(last), String(head)],
+      [String(fence), String(next), String(last), String(head), String(since)],
     );
+    if (answer[0] === 'forgot') throw new Forgot('Redis was wiped while a partition was rebuilt');
     return answer[0] === 'switched' ? { generation: next, last, head } : 'fenced';
   }
 
@@ -98,10 +119,17 @@ export class HotJournal {
     return { generation: Number(generation ?? 0), last: Number(last ?? 0), head: Number(head ?? 0) };
   }
 
-  /** Entries after a seq, at most `limit`, in order. */
-  async read(partition: number, generation: number, after: number, limit = PAGE): Promise<Entry[]> {
-    const rows = await this.#redis.xrange(logKey(this.epoch, partition, generation), `(${after}-0`, '+', 'COUNT', limit);
-    return rows.map(toEntry);
+  /** Entries after a seq, at most `limit`, in order, and what the partition says of itself at that moment. */
+  async read(partition: number, generation: number, after: number, limit: number): Promise<LogPage> {
+    const keys = [metaKey(this.epoch, partition), logKey(this.epoch, partition, generation)];
+    const [is, ...answer] = await this.#run('read', keys, [String(generation), String(after), String(limit)]);
+    if (is !== 'read') return { is: 'generation', generation: Number(answer[0] ?? 0) };
+    const [last, head, since] = answer;
+    const entries: Entry[] = [];
+    for (let at = 3; at + 2 < answer.length; at += 3) {
+      entries.push({ seq: Number(answer[at]), prev: Number(answer[at + 1]), json: answer[at + 2] ?? '' });
+    }
+    return { is: 'read', last: Number(last), head: Number(head), since: Number(since), entries };
   }
 
   /** The newest entry of a partition. */
@@ -112,9 +140,7 @@ export class HotJournal {
   }
 
   async #run(name: keyof typeof SCRIPTS, keys: readonly string[], args: readonly string[]): Promise<readonly string[]> {
-    const answer: unknown = await this.#redis.eval(SCRIPTS[name], keys.length, ...keys, ...args);
-    if (!Array.isArray(answer)) throw new Error(`the script ${name} answered unexpectedly`);
-    return answer.map(String);
+    return await runScript(this.#redis, SCRIPTS[name], keys, args);
   }
 }
 

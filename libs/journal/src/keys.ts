@@ -6,6 +6,15 @@ export const metaKey = (epoch: string, partition: number): string => `{pe:${epoc
 /** The log itself. A rebuilt log is another generation, put in use when it is complete. */
 export const logKey = (epoch: string, partition: number, generation: number): string => `{pe:${epoch}:${partition}}:log.${generation}`;
 
+/**
+ * What all keys of one group begin with: one slot of a cluster. A group that expired and came back has another id, so what the old one left
+ * behind is never taken for its own.
+ */
+export const groupKey = (epoch: string, group: number, what: 'members' | 'leases'): string => `{pe:${epoch}:g${group}}:${what}`;
+
+/** Lives as long as the edge says so. */
+export const edgeKey = (epoch: string, edge: string): string => `{pe:${epoch}:e${edge}}:alive`;
+
 /** All keys of every epoch. */
 export const ALL_KEYS = '{pe:*}:*';
 

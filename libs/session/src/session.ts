@@ -85,6 +85,17 @@ export type Effect<Out> =
    * evaluated once per change.
    */
   | { readonly do: 'subscribe'; readonly id: string; readonly to: Interest; readonly view?: View; readonly where?: Filter }
+  /**
+   * Become a member of a consumer group of the tenant, which shares its changes out among its members: what comes to this one is shown by
+   * `Protocol.translate` as the view says, and counts as delivered when the client's stack has confirmed it (or the view does not show it).
+   * With the id and group of the present membership only the view changes. `lost` ends it, `unsubscribe` leaves. One at a time.
+   */
+  | {
+      readonly do: 'join';
+      readonly id: string;
+      readonly group: { readonly tenant: string; readonly name: string; readonly start: 'largest' | 'smallest' };
+      readonly view: View;
+    }
   /** Takes effect at once: frames of this subscription that are still queued are not sent. */
   | { readonly do: 'unsubscribe'; readonly id: string }
   /** Hear a plain event or signal channel (Saga's signals, JSSocket's notifications): `subject` may be a pattern. Ends with `unsubscribe`. */

@@ -16,7 +16,7 @@
  * - `!` something at the other side. What comes in: `authenticated ID OUTCOME`, `reply ID OUTCOME`, `written ID OUTCOME`, `event ID CHANGE`,
  *   `message ID BODY`, `subscribed ID SEQ EPOCH`, `lost ID FAILURE`, `confirmed ID`, `revoked`, `drain`; an OUTCOME is `ok JSON` or
  *   `failed CODE [detail]`. What the session asks for: `authenticate ID CREDENTIAL [adopt]`, `request ID SUBJECT BODY`,
- *   `mutate ID BODY` (tenant, defaultScope, own, request), `subscribe ID INTEREST [VIEW]`, `unsubscribe ID`, `listen ID SUBJECT`,
+ *   `mutate ID BODY` (tenant, defaultScope, own, request), `subscribe ID INTEREST [VIEW]`, `join ID GROUP VIEW`, `unsubscribe ID`, `listen ID SUBJECT`,
  *   `publish SUBJECT BODY`, `confirm ID`, `pause`, `resume`, `drop`, `close CODE REASON`.
  * - `@ N` lets N milliseconds pass, timers firing in order; `@ open JSON`, as the first line, says how the connection was opened.
  *
@@ -149,6 +149,8 @@ function describe<Out>(effect: Asking<Out>): string {
       const where = effect.where === undefined ? '' : ` where ${JSON.stringify(effect.where)}`;
       return `subscribe ${word(effect.id)} ${JSON.stringify(effect.to)}${view}${where}`;
     }
+    case 'join':
+      return `join ${word(effect.id)} ${JSON.stringify(effect.group)} ${JSON.stringify(effect.view)}`;
     case 'when-flushed':
       return `when-flushed ${word(effect.name)} ${effect.bytes}`;
     case 'unsubscribe':

@@ -6,6 +6,7 @@ import { Flusher } from '@polyedge/edge-kit/outbox';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { wsFraming } from '@polyedge/edge-kit/ws-frames';
 import { type Handshake, httpOptions, WsListener, type WsRoute } from '@polyedge/edge-kit/ws-listener';
+import { connectRedis } from '@polyedge/journal/redis';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { reserveHealth } from '@polyedge/service-kit/health';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
@@ -14,12 +15,13 @@ import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import type { HiroSettings } from './config.ts';
+import { openGroups } from './groups.ts';
 import { parseApplications } from './http/applications.ts';
 import { authRoutes } from './http/auth.ts';
 import { graphRoutes } from './http/graph.ts';
 import { createHttpServer } from './http/server.ts';
 import { versionRoutes } from './http/version.ts';
-import { reportDriver } from './metrics.ts';
+import { reportDriver, reportGroups } from './metrics.ts';
 import { MAX_SUBSCRIPTIONS } from './protocol/events-session.ts';
 import { type Api, PATHS, selectSubprotocol, tokenOf } from './protocol/handshake.ts';
 import { eventsProtocol, graphProtocol } from './protocol/protocol.ts';
@@ -32,10 +34,16 @@ export interface HiroEdge extends Running {
 /** The whole edge, top to bottom. It borrows the bus and closes everything else. Throws `CannotStart` when the port is taken. */
 export async function startHiroEdge(
   config: Config<HiroSettings>,
-  context: Pick<ServiceContext, 'log' | 'metrics' | 'ready'>,
+  context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'>,
   bus: Bus,
 ): Promise<HiroEdge> {
   const { log, metrics } = context;
+  const redis = connectRedis({ url: config.redisUrl, name: `hiro-edge-${context.instance}`, onError: () => {} });
+  const { groups, close: closeGroups } = openGroups(bus, redis, {
+    edge: context.instance,
+    offsetMode: config.offsetMode,
+    onNote: (sentence, { tenant, name }) => log.warn(sentence, { tenant, id: name }),
+  });
   const verifier = new Verifier({ bus, log, openId: openIdOf(config) });
   const verify = (token: string) => verifier.verify(token);
   const feed = openFeed({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
@@ -53,6 +61,7 @@ export async function startHiroEdge(
     authenticateMs: 0,
     idleMs: config.idleMs,
     pingIntervalMs: config.pingIntervalMs,
+    confirmMs: config.confirmMs,
     sweepMs: Math.min(1000, config.pingIntervalMs / 4),
     maxConnections: config.maxConnections,
     maxConnectionsPerAddress: config.maxConnectionsPerAddress,
@@ -60,7 +69,13 @@ export async function startHiroEdge(
   const { maxInFlight, tokenGraceMs, validation: names, requestTimeoutMs } = config;
   const shared = { framing: wsFraming(), bus, feed, limits: perSocket, verify, requestTimeoutMs, log, wheel, flusher };
   const graph = new Driver({ ...shared, protocol: graphProtocol({ maxInFlight, tokenGraceMs, names }) });
-  const events = new Driver({ ...shared, protocol: eventsProtocol({ tokenGraceMs }) });
+  const neverPong = new Set(config.writtenApplications?.split(',').map((name) => name.trim()));
+  const events = new Driver({
+    ...shared,
+    protocol: eventsProtocol({ tokenGraceMs }),
+    groups,
+    neverPongs: ({ app: application }) => neverPong.has(application),
+  });
   const revocations = verifier.onRevoked((revocation) => {
     graph.revoke(revocation);
     events.revoke(revocation);
@@ -90,6 +105,7 @@ export async function startHiroEdge(
   });
   reportDriver(metrics, 'graph-ws', graph);
   reportDriver(metrics, 'events-ws', events);
+  reportGroups(metrics, groups);
 
   verifier.start();
   try {
@@ -114,6 +130,7 @@ export async function startHiroEdge(
       await app.close();
       graph.stop();
       events.stop();
+      await closeGroups();
       feed.close();
       verifier.stop();
     },

@@ -1,5 +1,5 @@
 import { defaultLimits } from '@polyedge/edge-kit/limits';
-import { commonSettings } from '@polyedge/service-kit/common-settings';
+import { commonSettings, redisUrl } from '@polyedge/service-kit/common-settings';
 import { openIdSettings } from '@polyedge/service-kit/open-id';
 import { boolean, choice, duration, integer, secret, text } from '@polyedge/service-kit/settings';
 
@@ -7,6 +7,7 @@ import { boolean, choice, duration, integer, secret, text } from '@polyedge/serv
 export const settings = {
   ...commonSettings({ port: 5402 }),
   ...openIdSettings,
+  redisUrl,
   maxInFlight: integer({
     default: 256,
     min: 1,
@@ -72,6 +73,20 @@ export const settings = {
     min: 0,
     max: 600_000,
     doc: 'How long a socket is served after its token has expired: clients renew theirs late.',
+  }),
+  confirmMs: duration({
+    default: 10_000,
+    min: 1000,
+    max: 600_000,
+    doc: 'How long a member of a group may leave a ping unanswered before its socket is closed (1013) and another member gets its events.',
+  }),
+  offsetMode: choice(['kafka', 'literal'], {
+    default: 'kafka',
+    doc: 'Whether `offset=largest` of the first member of a group that had none skips what the group missed (literal) or not (kafka).',
+  }),
+  writtenApplications: text({
+    optional: true,
+    doc: 'Applications (client_id), separated by commas, whose clients never answer pings: what was written counts as delivered to them.',
   }),
   applications: secret({
     optional: true,

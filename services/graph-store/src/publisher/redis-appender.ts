@@ -123,7 +123,7 @@ export class RedisAppender {
     const upTo = await journal.newest();
     const from = Math.max(0, upTo - HOT_CHANGES);
     const slots = Array.from({ length: SLOTS }, (_, slot) => slot).filter((slot) => slot % partitions === partition);
-    const rebuilt = await hot.rebuild(partition, fence, state.generation, upTo, pages(journal, slots, from, upTo));
+    const rebuilt = await hot.rebuild(partition, fence, state.generation, from, upTo, pages(journal, slots, from, upTo));
     if (state.generation !== 0) log.warn(`rebuilt partition ${partition} of the hot journal: Redis did not have what it should`);
     return rebuilt === 'fenced' ? undefined : rebuilt;
   }

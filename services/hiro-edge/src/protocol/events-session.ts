@@ -1,3 +1,4 @@
+import { MAX_GROUP_NAME } from '@polyedge/contracts/bus/groups';
 import type { Failure } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { EventsMessage, HiroError } from '@polyedge/contracts/wire/hiro';
@@ -39,6 +40,18 @@ export function wishesOf(query: Readonly<Record<string, string>>): Wishes {
   return { delta: query.delta === 'true', allScopes: (query.allscopes ?? '') === '' || query.allscopes === 'true' };
 }
 
+/** A group that a socket asks to be a member of; `smallest` and `largest` count only for a group that has no position yet. */
+interface GroupWish {
+  readonly name: string;
+  readonly start: 'smallest' | 'largest';
+}
+
+/** Absent and empty mean no group; an unreadable offset is `largest`, so that it never fails the upgrade. */
+function groupOf(query: Readonly<Record<string, string>>): GroupWish | undefined {
+  const name = query.groupId ?? '';
+  return name === '' ? undefined : { name, start: query.offset === 'smallest' ? 'smallest' : 'largest' };
+}
+
 interface Replaced {
   readonly name: string;
   readonly subscription: string;
@@ -51,13 +64,20 @@ interface Registered {
   shows: string;
 }
 
+/** The id of the membership, and the timer that waits for further filters before it begins. */
+const GROUP = 'group';
+const JOIN_SETTLE_MS = 25;
+
 /**
- * One conversation on events-ws without a group: live events only. Nothing is ever acknowledged, because the JavaScript client takes every
- * frame for an event. Each filter is a subscription of its own; the lane sends a change once, however many of them match.
+ * One conversation on events-ws. Nothing is ever acknowledged, because the JavaScript client takes every frame for an event. Without a group
+ * it brings live events only: each filter is a subscription of its own, and the lane sends a change once, however many of them match. With a
+ * group the socket is a member from its first filter on and as long as it has one, and all its filters make one view.
  */
 export class EventsSession implements Session<EventsFrame, Event | HiroError> {
   readonly #settings: EventsSettings;
   readonly #wishes: Wishes;
+  readonly #group: GroupWish | undefined;
+  #membership: 'none' | 'settling' | 'member' = 'none';
   #principal: Principal;
   readonly #scopes = new Set<string>();
   /** By canonical filter-id: ids may be any JSON value. */
@@ -67,9 +87,10 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
   #count = 0;
   #closed = false;
 
-  constructor(principal: Principal, wishes: Wishes, settings: EventsSettings) {
+  constructor(principal: Principal, wishes: Wishes, settings: EventsSettings, group?: GroupWish) {
     this.#principal = principal;
     this.#wishes = wishes;
+    this.#group = group;
     this.#settings = settings;
   }
 
@@ -83,12 +104,14 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
       case 'authenticated':
         return this.#authenticated(input.outcome, at);
       case 'timer':
-        return input.name === 'expiry' ? this.#checkExpiry(at) : this.#endRetired(() => true);
+        if (input.name === 'expiry') return this.#checkExpiry(at);
+        return input.name === GROUP ? this.#becomeMember() : this.#endRetired(() => true);
       case 'confirmed':
         return this.#endRetired((_, id) => id === input.id);
       case 'revoked':
         return this.#refuse(TOKEN_REVOKED);
       case 'lost':
+        if (this.#group !== undefined) return this.#lostMembership(input.failure);
         // Without a group there is no position to continue from: the client has to know that something is missing.
         return this.#close(CLOSE.overload, 'events were lost, connect again');
       case 'drain':
@@ -113,7 +136,9 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
       case 'unregister':
         return this.#unregister(nameOf(frame.args['filter-id']));
       case 'clear':
-        return [...this.#filters.keys()].flatMap((name) => this.#unregister(name));
+        if (this.#group === undefined) return [...this.#filters.keys()].flatMap((name) => this.#unregister(name));
+        this.#filters.clear();
+        return this.#showInGroup();
       case 'nothing':
         return [];
       case 'binary':
@@ -149,6 +174,7 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
     const registered: Registered = { filter: compiled.value, subscription: '', shows: known?.shows ?? '' };
     if (known !== undefined && this.#showsOf(registered) === known.shows) return [];
     this.#filters.set(name, registered);
+    if (this.#group !== undefined) return this.#showInGroup();
     const effects = this.#watch(registered);
     return known === undefined ? effects : [...effects, ...this.#retire([{ name, subscription: known.subscription }])];
   }
@@ -157,6 +183,7 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
     const known = this.#filters.get(name);
     if (known === undefined) return [];
     this.#filters.delete(name);
+    if (this.#group !== undefined) return this.#showInGroup();
     return [{ do: 'unsubscribe', id: known.subscription }, ...this.#endRetired((replaced) => replaced.name === name)];
   }
 
@@ -173,6 +200,7 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
 
   /** Makes every subscription show what it should show now. */
   #renew(old: 'retire' | 'at-once'): readonly Out[] {
+    if (this.#group !== undefined) return this.#showInGroup();
     const effects: Out[] = [];
     const replaced: Replaced[] = [];
     for (const [name, registered] of this.#filters) {
@@ -198,6 +226,44 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
 
   #showsOf(registered: Registered): string {
     return `${this.#principal.tenant} ${key(this.#viewOf(registered).filter)}`;
+  }
+
+  /**
+   * Brings the membership in line with the filters. A socket without one is no member: it would swallow events of others. One that has just got
+   * its first waits a moment, since clients register several and missed events are shown to those that are there when it begins.
+   */
+  #showInGroup(): readonly Out[] {
+    if (this.#filters.size === 0) {
+      const was = this.#membership;
+      this.#membership = 'none';
+      if (was === 'member') return [{ do: 'unsubscribe', id: GROUP }];
+      return was === 'settling' ? [{ do: 'clear-timer', name: GROUP }] : [];
+    }
+    if (this.#membership === 'member') return this.#join();
+    if (this.#membership === 'settling') return [];
+    this.#membership = 'settling';
+    return [{ do: 'set-timer', name: GROUP, ms: JOIN_SETTLE_MS }];
+  }
+
+  #becomeMember(): readonly Out[] {
+    if (this.#membership !== 'settling') return [];
+    this.#membership = 'member';
+    return this.#join();
+  }
+
+  #join(): readonly Out[] {
+    if (this.#group === undefined) return [];
+    const { name, start } = this.#group;
+    const heard = heardBy(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes });
+    const filter: Filter = { all: [heard, { any: [...this.#filters.values()].map((registered) => registered.filter) }] };
+    const group = { tenant: this.#principal.tenant, name, start };
+    return [{ do: 'join', id: GROUP, group, view: { filter, shape: this.#wishes.delta ? 'delta' : 'full' } }];
+  }
+
+  /** The position is safe, or its loss has to be told: in both cases the client has to come back. */
+  #lostMembership(failure: Failure): readonly Out[] {
+    const closed = this.#close(CLOSE.overload, closeReason(failure.detail ?? 'the group is not served here any more, connect again'));
+    return failure.code === 'limited' || failure.code === 'lost' ? [errorFrame(failure), ...closed] : closed;
   }
 
   /** Ends subscriptions once the frames they have queued are with the client; until then the lane sends a change that both see once. */
@@ -249,10 +315,15 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
 }
 
 export function openEvents(opening: Opening, settings: EventsSettings): readonly [Session<EventsFrame, Event | HiroError>, readonly Out[]] {
-  return openOrRefuse<EventsFrame, Event | HiroError>(opening, (principal) => [
-    new EventsSession(principal, wishesOf(opening.query), settings),
-    [expiryTimer(principal.expiresAt + settings.tokenGraceMs + 1 - opening.at)],
-  ]);
+  return openOrRefuse<EventsFrame, Event | HiroError>(opening, (principal) => {
+    const group = groupOf(opening.query);
+    const session = new EventsSession(principal, wishesOf(opening.query), settings, group);
+    if (group !== undefined && group.name.length > MAX_GROUP_NAME) {
+      const failure: Failure = { code: 'invalid', detail: `a groupId has at most ${MAX_GROUP_NAME} characters` };
+      return [session, [errorFrame(failure), { do: 'close', code: CLOSE.notText, reason: closeReason('groupId is too long') }]];
+    }
+    return [session, [expiryTimer(principal.expiresAt + settings.tokenGraceMs + 1 - opening.at)]];
+  });
 }
 
 const unsubscribe = ({ subscription }: Replaced): Out => ({ do: 'unsubscribe', id: subscription });

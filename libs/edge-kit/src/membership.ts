@@ -1,0 +1,19 @@
+/**
+ * What the driver needs of consumer groups. `libs/journal` implements it over Redis and the bus; a protocol without groups needs none.
+ */
+import type { FullChange } from '@polyedge/contracts/change';
+import type { Failure } from '@polyedge/contracts/errors';
+
+export interface MemberHandler {
+  /** Changes of one partition, in order, to be shown, and confirmed by `took`. */
+  batch(changes: readonly FullChange[], took: () => void): void;
+  /** The membership has ended. */
+  lost(failure: Failure): void;
+}
+
+export interface Groups {
+  join(
+    group: { readonly tenant: string; readonly name: string; readonly start: 'largest' | 'smallest' },
+    handler: MemberHandler,
+  ): { leave(): void };
+}

@@ -1,0 +1,107 @@
+/** What Redis knows of groups: members, leases with their fences, working copies of positions, and which edges are alive. */
+import { MAX_GROUP_MEMBERS } from '@polyedge/contracts/bus/groups';
+import { edgeKey, groupKey } from './keys.ts';
+import type { Redis } from './redis.ts';
+import { loadScript, runScript } from './script.ts';
+
+const SCRIPTS = { join: loadScript('join'), take: loadScript('take'), hold: loadScript('hold') };
+
+/** What a group leaves behind in Redis goes by itself. */
+const KEY_TTL_MS = 48 * 3_600_000;
+
+export type Taken =
+  | { readonly partition: number; readonly is: 'taken'; readonly fence: number; readonly position: number }
+  | { readonly partition: number; readonly is: 'held'; readonly leftMs: number };
+
+/** A lease as its owner names it. */
+export interface Held {
+  readonly partition: number;
+  readonly fence: number;
+  readonly position: number;
+}
+
+export class GroupRedis {
+  readonly #redis: Redis;
+  readonly #epoch: string;
+
+  constructor(redis: Redis, epoch: string) {
+    this.#redis = redis;
+    this.#epoch = epoch;
+  }
+
+  /** Lists members of this edge. `full`: none of those that are new. */
+  async join(
+    group: number,
+    edge: string,
+    members: readonly string[],
+  ): Promise<{ readonly added: number; readonly count: number } | 'full'> {
+    const args = [String(MAX_GROUP_MEMBERS), edge, String(KEY_TTL_MS), ...members];
+    const [is, added, count] = await runScript(this.#redis, SCRIPTS.join, [groupKey(this.#epoch, group, 'members')], args);
+    return is === 'joined' ? { added: Number(added), count: Number(count) } : 'full';
+  }
+
+  async leave(group: number, members: readonly string[]): Promise<void> {
+    if (members.length > 0) await this.#redis.hdel(groupKey(this.#epoch, group, 'members'), ...members);
+  }
+
+  /** Members and the edge of each, also those of edges that are no longer alive. */
+  async members(group: number): Promise<Map<string, string>> {
+    return new Map(Object.entries(await this.#redis.hgetall(groupKey(this.#epoch, group, 'members'))));
+  }
+
+  /** Says that an edge is alive for so long. */
+  async beat(edge: string, forMs: number): Promise<void> {
+    await this.#redis.set(edgeKey(this.#epoch, edge), '1', 'PX', forMs);
+  }
+
+  async alive(edges: readonly string[]): Promise<Set<string>> {
+    const found = await Promise.all(edges.map((edge) => this.#redis.exists(edgeKey(this.#epoch, edge))));
+    return new Set(edges.filter((_, at) => found[at] === 1));
+  }
+
+  /** @param freeForMs only leases that have been free for so long (those of `owner` itself always) */
+  async take(
+    group: number,
+    owner: string,
+    termMs: number,
+    freeForMs: number,
+    wanted: readonly { readonly partition: number; readonly above: number }[],
+  ): Promise<Taken[]> {
+    if (wanted.length === 0) return [];
+    const head = [owner, String(termMs), String(freeForMs), String(KEY_TTL_MS)];
+    const args = wanted.flatMap(({ partition, above }) => [String(partition), String(above)]);
+    const answer = await runScript(this.#redis, SCRIPTS.take, [groupKey(this.#epoch, group, 'leases')], [...head, ...args]);
+    const taken: Taken[] = [];
+    for (let at = 0; at + 3 < answer.length; at += 4) {
+      const partition = Number(answer[at]);
+      if (answer[at + 1] === 'taken') {
+        taken.push({ partition, is: 'taken', fence: Number(answer[at + 2]), position: Number(answer[at + 3]) });
+      } else taken.push({ partition, is: 'held', leftMs: Number(answer[at + 2]) });
+    }
+    return taken;
+  }
+
+  /** @returns partitions whose lease is no longer this owner's: nothing was done to them. */
+  async hold(group: number, what: 'renew' | 'save' | 'release', termMs: number, held: readonly Held[]): Promise<number[]> {
+    if (held.length === 0) return [];
+    const args = held.flatMap(({ partition, fence, position }) => [String(partition), String(fence), String(position)]);
+    const answer = await runScript(
+      this.#redis,
+      SCRIPTS.hold,
+      [groupKey(this.#epoch, group, 'leases')],
+      [what, String(termMs), String(KEY_TTL_MS), ...args],
+    );
+    return answer.map(Number);
+  }
+
+  /** Leases as they stand: partition to owner and fence. For people to look at. */
+  async leases(group: number): Promise<Map<number, { readonly owner: string; readonly fence: number }>> {
+    const fields = await this.#redis.hgetall(groupKey(this.#epoch, group, 'leases'));
+    const leases = new Map<number, { readonly owner: string; readonly fence: number }>();
+    for (const [name, fence] of Object.entries(fields)) {
+      const partition = /^(\d+)\.fence$/.exec(name)?.[1];
+      if (partition !== undefined) leases.set(Number(partition), { owner: fields[`${partition}.owner`] ?? '', fence: Number(fence) });
+    }
+    return leases;
+  }
+}

@@ -1,0 +1,120 @@
+/** Reads a partition of the journal: from Redis, and from PostgreSQL what Redis does not have. */
+import { type FullChange, isFull } from '@polyedge/contracts/change';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { GroupStore } from './group-port.ts';
+import type { Entry, HotJournal } from './hot-journal.ts';
+
+export interface Item {
+  readonly seq: number;
+  readonly change: FullChange;
+  /** Of its JSON: what windows count. */
+  readonly bytes: number;
+}
+
+/** A part of a partition: everything after where it began and up to `to` is among the items. */
+export interface Page {
+  readonly items: readonly Item[];
+  readonly to: number;
+}
+
+export interface ReaderStats {
+  /** Pages that came from PostgreSQL, since Redis no longer had them, or had a hole. */
+  fromStore: number;
+}
+
+const ATTEMPTS = 3;
+
+export class PartitionReader {
+  readonly stats: ReaderStats = { fromStore: 0 };
+  readonly #hot: HotJournal;
+  readonly #store: Pick<GroupStore, 'partition' | 'bySeq'>;
+  readonly #generations = new Map<number, number>();
+
+  constructor(hot: HotJournal, store: Pick<GroupStore, 'partition' | 'bySeq'>) {
+    this.#hot = hot;
+    this.#store = store;
+  }
+
+  /** `unavailable`: Redis does not answer. `lost`: the journal no longer has it, or another history has begun. */
+  async read(partition: number, after: number, limit: number): Promise<Outcome<Page>> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const page = await this.#readHot(partition, after, limit);
+      if (page === 'away') return failed('unavailable', 'Redis does not answer');
+      if (page.is === 'generation') {
+        if (page.generation === 0) break;
+        this.#generations.set(partition, page.generation);
+        continue;
+      }
+      if (after < page.since) break;
+      const whole = unbroken(page.entries, after);
+      const last = whole.at(-1);
+      if (last === undefined) {
+        // An entry that is not the next one, or newer ones that are not there: something is missing.
+        if (page.entries.length > 0 || page.last > after) break;
+        return done({ items: [], to: Math.max(after, page.head) });
+      }
+      const cut = whole.length < page.entries.length || page.entries.length >= limit;
+      return await this.#parse(whole, cut ? last.seq : Math.max(last.seq, page.head));
+    }
+    return await this.#readStore(partition, after, limit);
+  }
+
+  /** Where the partition ends at this moment; undefined when Redis cannot tell. */
+  async end(partition: number): Promise<number | undefined> {
+    try {
+      const { generation, last, head } = await this.#hot.state(partition);
+      return generation === 0 ? undefined : Math.max(last, head);
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #readHot(partition: number, after: number, limit: number): Promise<Awaited<ReturnType<HotJournal['read']>> | 'away'> {
+    try {
+      return await this.#hot.read(partition, this.#generations.get(partition) ?? 1, after, limit);
+    } catch {
+      return 'away';
+    }
+  }
+
+  async #readStore(partition: number, after: number, limit: number): Promise<Outcome<Page>> {
+    this.stats.fromStore += 1;
+    const read = await this.#store.partition(this.#hot.epoch, partition, after, limit);
+    if (!read.ok) return read;
+    const items = read.value.changes.map((change) => ({ seq: change.seq, change, bytes: JSON.stringify(change).length }));
+    return done({ items, to: read.value.to });
+  }
+
+  /** Entries without a body were too large for Redis and are fetched. */
+  async #parse(entries: readonly Entry[], to: number): Promise<Outcome<Page>> {
+    const missing = entries.filter(({ json }) => json === '').map(({ seq }) => seq);
+    const fetched = new Map<number, FullChange>();
+    if (missing.length > 0) {
+      const found = await this.#store.bySeq(this.#hot.epoch, missing);
+      if (!found.ok) return found;
+      for (const change of found.value) fetched.set(change.seq, change);
+    }
+    const items: Item[] = [];
+    for (const { seq, json } of entries) {
+      if (json !== '') {
+        // Written by the publisher as JSON of a change.
+        const change = JSON.parse(json) as FullChange;
+        items.push({ seq, change, bytes: json.length });
+        continue;
+      }
+      const change = fetched.get(seq);
+      // A reply may be cut at its size: what is here is whole up to this entry.
+      if (change === undefined) return items.length === 0 ? failed('unavailable') : done({ items, to: items.at(-1)?.seq ?? to });
+      if (isFull(change)) items.push({ seq, change, bytes: JSON.stringify(change).length });
+    }
+    return done({ items, to });
+  }
+}
+
+/** The entries that follow each other without a hole, beginning after `after`. */
+function unbroken(entries: readonly Entry[], after: number): readonly Entry[] {
+  const [first] = entries;
+  if (first === undefined || first.prev > after) return [];
+  const broken = entries.findIndex((entry, at) => at > 0 && entry.prev !== entries[at - 1]?.seq);
+  return broken === -1 ? entries : entries.slice(0, broken);
+}

@@ -1,0 +1,16 @@
+/** Who should own a partition: everybody who knows the same members comes to the same answer, and a change of members moves few partitions. */
+import { createHash } from 'node:crypto';
+
+/** The member with the highest hash of (partition, member); undefined without members. */
+export function preferred(partition: number, members: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let highest = '';
+  for (const member of members) {
+    const score = createHash('sha256').update(`${partition}\0${member}`).digest('hex');
+    if (best === undefined || score > highest || (score === highest && member > best)) {
+      best = member;
+      highest = score;
+    }
+  }
+  return best;
+}
