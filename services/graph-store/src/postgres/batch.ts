@@ -59,8 +59,6 @@ export async function runBatch(
       : connection`select pg_advisory_xact_lock_shared(${LOCK.batch})`
     ).execute(),
   ];
-  const repeats = findRepeats(connection, requests);
-  work.push(repeats);
   const candidates = new Map<BatchRequest, Map<number, readonly string[]>>();
   const wanted = new Map<string, Wanted>();
   for (const entry of requests) {
@@ -89,10 +87,15 @@ export async function runBatch(
       }),
     );
   }
+  // Behind the locks: an attempt of the same request that had them before is committed by then and found, so its own effects never look like
+  // a guard that fails.
+  const repeats = findRepeats(connection, requests);
+  work.push(repeats);
   await settleAll(work);
 
   const on = Date.now();
-  const known = await repeats;
+  let known = await repeats;
+  let late = requests.some(({ plan: { criteria } }) => criteria.length > 0);
   const states: RequestState[] = [];
   const written: Mutable<Written> = { world, changes: [], values: [], remembered: [] };
   const seen = new Map<string, number>();
@@ -117,8 +120,20 @@ export async function runBatch(
       on,
       candidates.get(entry) ?? new Map(),
       contents.get(entry.tenant) ?? new Set(),
+      () => {
+        late = true;
+      },
     );
     if (applied.outcome === 'failed') {
+      // What it failed on may have been read after the repeats were.
+      if (late) {
+        known = new Map([...known, ...(await findRepeats(connection, [entry]))]);
+        const repeated = known.get(id);
+        if (repeated?.hash.equals(entry.hash) === true) {
+          states.push({ is: 'repeat', repeat: repeated });
+          continue;
+        }
+      }
       states.push({ is: 'failed', failure: applied.failure, operation: applied.operation });
       continue;
     }
@@ -167,7 +182,7 @@ async function outcomeOf(state: RequestState, base: number, earlier: readonly Mu
   }
 }
 
-/** Applies one request, loading under lock what its plan could not foresee. */
+/** Applies one request, loading under lock what its plan could not foresee; `onLoad` hears of it. */
 async function applyOne(
   connection: Connection,
   world: World,
@@ -176,11 +191,13 @@ async function applyOne(
   on: number,
   candidates: ReadonlyMap<number, readonly string[]>,
   contents: ReadonlySet<string>,
+  onLoad: () => void,
 ): Promise<Exclude<Applied, { outcome: 'needs' }>> {
   const context = { tenant, defaultScope, on, newId: () => newVertexId(defaultScope), candidates, contents };
   for (let attempt = 0; attempt < MAX_NEEDS; attempt += 1) {
     const applied = applyRequest(world, request, context, schemas);
     if (applied.outcome !== 'needs') return applied;
+    onLoad();
     const wanted = nothingWanted();
     wantIds(wanted, applied.needs.ids);
     for (const id of applied.needs.adjacency) wanted.adjacency.add(id);

@@ -1,0 +1,132 @@
+/** graph-store in processes of its own, on real servers, and what its tests ask of it. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import {
+  graphMutate,
+  type MutationOutcome,
+  type MutationRequest,
+  type MutationResult,
+  type Operation,
+} from '@polyedge/contracts/bus/graph';
+import type { Element } from '@polyedge/contracts/element';
+import type { Failure, Outcome } from '@polyedge/contracts/errors';
+import { operationId } from '@polyedge/contracts/operation-id';
+import { silentLog } from '@polyedge/service-kit/log';
+import { connectNatsBus, type NatsBus } from '@polyedge/service-kit/nats-bus';
+import { startNats } from '@polyedge/testkit/servers/nats';
+import { startPostgres } from '@polyedge/testkit/servers/postgres';
+import { startRedis } from '@polyedge/testkit/servers/redis';
+import type { RunningServer } from '@polyedge/testkit/servers/server-process';
+import { type RunningService, startService } from '@polyedge/testkit/servers/service';
+import postgres from 'postgres';
+
+export const TENANT = 'default';
+
+export interface RunningStore extends AsyncDisposable {
+  readonly nats: RunningServer;
+  readonly redis: RunningServer;
+  readonly postgres: RunningServer;
+  readonly replicas: readonly RunningService[];
+  readonly bus: NatsBus;
+  /** A client of the database itself, to look where the bus does not. */
+  readonly sql: postgres.Sql;
+  /** One request with a fresh operation id. */
+  mutate(...operations: Operation[]): Promise<MutationOutcome>;
+  /** A request that must succeed. */
+  done(...operations: Operation[]): Promise<MutationResult>;
+  /** A request that must fail. */
+  refused(...operations: Operation[]): Promise<Failure>;
+  /** The one element of a request of one operation that must succeed. */
+  element(operation: Operation): Promise<Element>;
+  /** Requests of one connection, in order. */
+  send(
+    requests: readonly MutationRequest[],
+    timeoutMs?: number,
+    tenant?: string,
+  ): Promise<Outcome<{ epoch: string; outcomes: MutationOutcome[] }>>;
+}
+
+export async function startStore(replicas = 1, env: Readonly<Record<string, string>> = {}): Promise<RunningStore> {
+  const parts = new AsyncDisposableStack();
+  try {
+    const [nats, redis, database] = await Promise.all([startNats(), startRedis(), startPostgres()]);
+    for (const server of [nats, redis, database]) parts.use(server);
+    const all = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: database.url, LOG_LEVEL: 'warn', ...env };
+    const running = await Promise.all(
+      Array.from({ length: replicas }, async () => parts.use(await startService({ name: 'graph-store', env: all }))),
+    );
+    const connected = await connectNatsBus({ url: nats.url, service: 'test', log: silentLog });
+    assert.ok(connected.ok);
+    const bus = connected.value;
+    parts.defer(() => bus.close());
+    const sql = postgres(database.url, {
+      max: 2,
+      onnotice: () => {},
+      types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+    });
+    parts.defer(() => sql.end({ timeout: 1 }));
+    const send: RunningStore['send'] = (requests, timeoutMs = 10_000, tenant = TENANT) =>
+      bus.request(graphMutate, graphMutate.subject({ tenant }), { defaultScope: 'scope', requests }, { timeoutMs });
+    const mutate: RunningStore['mutate'] = async (...operations) => {
+      const reply = await send([requestOf(...operations)]);
+      assert.ok(reply.ok, JSON.stringify(reply));
+      const [outcome] = reply.value.outcomes;
+      assert.ok(outcome);
+      return outcome;
+    };
+    const done: RunningStore['done'] = async (...operations) => {
+      const outcome = await mutate(...operations);
+      assert.ok(outcome.ok, JSON.stringify(outcome));
+      return outcome.value;
+    };
+    return {
+      nats,
+      redis,
+      postgres: database,
+      replicas: running,
+      bus,
+      sql,
+      mutate,
+      done,
+      send,
+      async refused(...operations) {
+        const outcome = await mutate(...operations);
+        assert.ok(!outcome.ok, JSON.stringify(outcome));
+        return outcome.failure;
+      },
+      async element(operation) {
+        const element = (await done(operation)).operations[0]?.elements[0];
+        assert.ok(element);
+        return element;
+      },
+      [Symbol.asyncDispose]: () => parts.disposeAsync(),
+    };
+  } catch (error) {
+    await parts.disposeAsync();
+    throw error;
+  }
+}
+
+/** A request under an operation id of its own. */
+export function requestOf(...operations: Operation[]): MutationRequest {
+  return {
+    operationId: operationId(Date.now(), randomBytes(10)),
+    by: 'tester',
+    app: 'test',
+    origin: { protocol: 'test', way: 'job', operation: 'test' },
+    operations,
+  };
+}
+
+let made = 0;
+/** An id that nothing else has. */
+export const freshId = (name = 'e'): string => `${name}-${process.pid}-${made++}`;
+
+/** Waits for a condition. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (!(await holds())) {
+    assert.ok(performance.now() < deadline, `not within ${withinMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
