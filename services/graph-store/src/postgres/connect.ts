@@ -41,11 +41,16 @@ export function connect({ url, name, max, session, onClose }: ConnectOptions): S
   });
 }
 
-/** What writing connections give up on, so that one stopped replica cannot stop the others. */
+/**
+ * What writing connections give up on, so that one stopped replica cannot stop the others. They read and write by key: PostgreSQL must not
+ * think, from statistics older than the data, that reading a whole table or compiling a plan is cheaper.
+ */
 export const WRITER_SESSION = {
   idle_in_transaction_session_timeout: '2s',
   lock_timeout: '5s',
   statement_timeout: '10s',
+  enable_seqscan: 'off',
+  jit: 'off',
 };
 
 /** What readers give up on. */

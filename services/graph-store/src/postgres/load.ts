@@ -76,7 +76,8 @@ export async function loadWanted(connection: Connection, tenant: string, rows: T
     work.push(
       connection
         .unsafe<StoredRow[]>(
-          `select ${COLUMNS} from json_array_elements_text($2::text::json) as w(id) join element e on e.tenant = $1 and e.id = w.id collate "C" order by e.id${needsShare ? '' : ' for update of e'}`,
+          `select e.* from (select value collate "C" as id from json_array_elements_text($2::text::json) order by 1) w
+           cross join lateral (select ${COLUMNS} from element e where e.tenant = $1 and e.id = w.id ${needsShare ? 'offset 0' : 'for update of e'}) e`,
           [tenant, json(ids)],
           { prepare: true },
         )
@@ -92,13 +93,12 @@ export async function loadWanted(connection: Connection, tenant: string, rows: T
     work.push(
       connection
         .unsafe<StoredRow[]>(
-          `select ${COLUMNS} from element e where e.tenant = $1 and e.id in (
-             select value collate "C" from json_array_elements_text($2::text::json)
-             union select o.id from element o where o.tenant = $1 and o.kind = 'edge' and not o.deleted
-               and o.out_id in (select value collate "C" from json_array_elements_text($3::text::json))
-             union select i.id from element i where i.tenant = $1 and i.kind = 'edge' and not i.deleted
-               and i.in_id in (select value collate "C" from json_array_elements_text($3::text::json)))
-           order by e.id for update of e`,
+          `select e.* from (select value collate "C" as id from json_array_elements_text($2::text::json)
+             union select a.id from json_array_elements_text($3::text::json) v(id) cross join lateral (
+               select o.id from element o where o.tenant = $1 and o.kind = 'edge' and not o.deleted and o.out_id = v.id
+               union all select i.id from element i where i.tenant = $1 and i.kind = 'edge' and not i.deleted and i.in_id = v.id offset 0) a
+             order by 1) w
+           cross join lateral (select ${COLUMNS} from element e where e.tenant = $1 and e.id = w.id for update of e) e`,
           [tenant, json(edgeIds), json(cascading)],
           { prepare: true },
         )
@@ -120,10 +120,12 @@ export async function loadWanted(connection: Connection, tenant: string, rows: T
     work.push(
       connection<{ name: string; value: string; element: string }[]>`
         select k.name, k.value, k.element from json_to_recordset(${JSON.stringify(keys.map(splitKey))}::text::json) as w(name text collate "C", value text collate "C")
-        join unique_key k on k.tenant = ${tenant} and k.name = w.name and k.value = w.value`.then((found) => {
-        for (const { name, value, element } of found) rows.loadOwner(joinKey({ name, value }), element);
-        for (const key of keys) rows.loadOwner(key, undefined);
-      }),
+        cross join lateral (select * from unique_key k where k.tenant = ${tenant} and k.name = w.name and k.value = w.value offset 0) k`.then(
+        (found) => {
+          for (const { name, value, element } of found) rows.loadOwner(joinKey({ name, value }), element);
+          for (const key of keys) rows.loadOwner(key, undefined);
+        },
+      ),
     );
   }
   const complete = new Set<string>();

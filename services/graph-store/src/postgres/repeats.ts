@@ -44,7 +44,7 @@ export async function findRepeats(
   const ids = requests.map(({ request: { operationId: id } }) => ({ day: dayOf(operationTime(id)), id }));
   const rows = await connection<{ id: string; hash: Buffer; base: number; reply: StoredReply }[]>`
     select o.id, o.hash, o.base, o.reply from json_to_recordset(${JSON.stringify(ids)}::text::json) as w(day integer, id text collate "C")
-    join operation o on o.day = w.day and o.id = w.id`;
+    cross join lateral (select * from operation o where o.day = w.day and o.id = w.id offset 0) o`;
   const repeats = new Map<string, Repeat>();
   for (const { id, hash, base, reply } of rows) {
     const seqs = reply.operations

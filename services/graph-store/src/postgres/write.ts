@@ -31,22 +31,25 @@ const CHANGES = `
   out_id text, in_id text, out_type text, in_type text, unique_names text[], content text, owners text[], action text, undo json, seq_before bigint,
   protocol text, way text, operation text, operation_id text, first bigint, last bigint`;
 
+const ELEMENT = `tenant, id, kind, type, scope, xid, attributes, version, seq, created_on, created_by, created_app, modified_on, modified_by,
+      modified_app, deleted, out_id, in_id, out_type, in_type, unique_names, content`;
+const VALUES = ELEMENT.replace(' id,', ' element,').replace('attributes', 'attributes::jsonb').replace(' seq,', ' s.base + n,');
+
+// Rows that are stored already are written by key (`on conflict`) rather than by a join: PostgreSQL would plan the join by its statistics, which
+// on a young table say that reading all of it is cheap. They were locked when they were read, so the conflict is certain; a row that is new
+// must still fail when somebody else has made it meanwhile.
 /** Takes the sequencer (so everything before is done and seq follows commit order), then writes states, journal and operations. */
 export const WRITE = `
   with c as materialized (select * from json_to_recordset($1::text::json) as c(${CHANGES})),
   s as materialized (update sequencer set seq = seq + $2::bigint returning seq - $2::bigint as base, epoch),
   inserted as (
-    insert into element (tenant, id, kind, type, scope, xid, attributes, version, seq, created_on, created_by, created_app, modified_on, modified_by,
-      modified_app, deleted, out_id, in_id, out_type, in_type, unique_names, content)
-    select tenant, element, kind, type, scope, xid, attributes::jsonb, version, s.base + n, created_on, created_by, created_app, modified_on,
-      modified_by, modified_app, deleted, out_id, in_id, out_type, in_type, unique_names, content
-    from c, s where final and not stored),
+    insert into element (${ELEMENT}) select ${VALUES} from c, s where final and not stored),
   updated as (
-    update element e set type = c.type, scope = c.scope, xid = c.xid, attributes = c.attributes::jsonb, version = c.version, seq = s.base + c.n,
-      created_on = c.created_on, created_by = c.created_by, created_app = c.created_app, modified_on = c.modified_on, modified_by = c.modified_by,
-      modified_app = c.modified_app, deleted = c.deleted, unique_names = c.unique_names,
-      content = c.content
-    from c, s where c.final and c.stored and e.tenant = c.tenant and e.id = c.element collate "C"),
+    insert into element (${ELEMENT}) select ${VALUES} from c, s where final and stored
+    on conflict (tenant, id) do update set type = excluded.type, scope = excluded.scope, xid = excluded.xid, attributes = excluded.attributes,
+      version = excluded.version, seq = excluded.seq, created_on = excluded.created_on, created_by = excluded.created_by,
+      created_app = excluded.created_app, modified_on = excluded.modified_on, modified_by = excluded.modified_by,
+      modified_app = excluded.modified_app, deleted = excluded.deleted, unique_names = excluded.unique_names, content = excluded.content),
   journaled as (
     insert into journal (seq, epoch, slot, tenant, element, kind, type, scope, xid, attributes, version, created_on, created_by, created_app,
       modified_on, modified_by, modified_app, deleted, out_id, in_id, out_type, in_type, owners, action, undo, seq_before, protocol, way, operation,
