@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { lockFolder } from './folder-lock.mjs';
@@ -27,6 +27,11 @@ export async function openDataFolder(configured: string | undefined): Promise<Da
     throw new Error(`The data folder ${path} is in use by process ${holder}. End that one first, or set POLYEDGE_DATA to another folder.`);
   }
   return { path, secrets: secretsIn(path), [Symbol.dispose]: unlock };
+}
+
+/** A password that belongs to this data folder: the same for the same purpose (`nats hiro-edge`) at every start. Begins with a letter. */
+export function passwordFor(secrets: Secrets, purpose: string): string {
+  return `p${createHmac('sha256', Buffer.from(secrets.secretKey, 'base64')).update(`password of ${purpose}`).digest('base64url')}`;
 }
 
 function secretsIn(path: string): Secrets {

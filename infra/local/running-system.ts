@@ -6,10 +6,29 @@ import type { Address } from './first-success.ts';
 const root = resolve(import.meta.dirname, '../..');
 const fileIn = (folder: string): string => join(folder, 'addresses.json');
 
-/** Writes the addresses down until disposed. */
-export function tellOthers(folder: string, addresses: readonly Address[]): Disposable {
+const databaseFileIn = (folder: string): string => join(folder, 'database-url');
+
+/** Writes the addresses down until disposed; the database's, as its owner, for nobody else to read. */
+export function tellOthers(folder: string, addresses: readonly Address[], databaseUrl: string | undefined): Disposable {
   writeFileSync(fileIn(folder), `${JSON.stringify(addresses, null, 2)}\n`);
-  return { [Symbol.dispose]: () => rmSync(fileIn(folder), { force: true }) };
+  if (databaseUrl !== undefined) writeFileSync(databaseFileIn(folder), `${databaseUrl}\n`, { mode: 0o600 });
+  return {
+    [Symbol.dispose]: () => {
+      for (const file of [fileIn(folder), databaseFileIn(folder)]) rmSync(file, { force: true });
+    },
+  };
+}
+
+/** The database as its owner: of DATABASE_ADMIN_URL or DATABASE_URL, else of the system that runs on this data folder. Throws a sentence when there is none. */
+export function databaseOwnerUrl(): string {
+  const given = process.env.DATABASE_ADMIN_URL || process.env.DATABASE_URL;
+  if (given) return given;
+  const folder = resolve(root, process.env.POLYEDGE_DATA || '.polyedge/data');
+  try {
+    return readFileSync(databaseFileIn(folder), 'utf8').trim();
+  } catch {
+    throw new Error(`No system runs on ${folder}. Start one with "npm start", or name the database in DATABASE_ADMIN_URL.`);
+  }
 }
 
 /** The address of a service of the system that runs on this data folder. Throws a sentence when none does. */

@@ -1,13 +1,17 @@
 // `npm start [-- --only SERVICE,…]`: the whole system on this machine, loopback only, until Ctrl-C.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readdirSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startNats } from '@polyedge/testkit/servers/nats';
-import { startPostgres } from '@polyedge/testkit/servers/postgres';
+import { createRole, startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer, ServerOptions } from '@polyedge/testkit/servers/server-process';
-import { startService } from '@polyedge/testkit/servers/service';
-import { type DataFolder, openDataFolder } from './data-folder.ts';
+import { serviceProgram, startService } from '@polyedge/testkit/servers/service';
+import { natsAccounts, natsUsers } from '../nats/accounts.ts';
+import { redisAcl, redisUsers } from '../redis/users.ts';
+import { type DataFolder, openDataFolder, passwordFor } from './data-folder.ts';
 import { type Address, firstSuccess } from './first-success.ts';
 import { keepRunning } from './keep-running.ts';
 import { type Ports, ports } from './ports.ts';
@@ -15,6 +19,8 @@ import { tellOthers } from './running-system.ts';
 import { type ServiceEntry, services, startVariables, wholeNumber } from './service-table.ts';
 
 const maxReplicas = 16;
+const servingRole = 'polyedge_serving';
+const prepareMs = 120_000;
 const maxLogBytes = 16 * 1024 * 1024;
 const logSweepMs = 5_000;
 /** A signal that comes through the terminal and once more through npm is one wish; a later one means: now. */
@@ -49,7 +55,7 @@ async function bringUp(): Promise<void> {
   say(`data is in ${data.path}`);
   const table = services(parseArgs({ options: { only: { type: 'string' } } }).values.only);
   const free = ports([4222, 5432, 6379, ...table.flatMap(({ port }) => [port, port + 1000])]);
-  const environment = await bringUpServers(data, free);
+  const servers = await bringUpServers(data, free);
   const addresses: Address[] = [];
   const logs = join(data.path, 'logs');
   mkdirSync(logs, { recursive: true });
@@ -58,10 +64,14 @@ async function bringUp(): Promise<void> {
 
   const store = table.filter(({ name }) => name === 'graph-store');
   const edges = table.filter(({ name }) => name !== 'graph-store');
+  if (store.length > 0 && servers.databaseOwnerUrl !== undefined)
+    await prepareDatabase(servers.environmentOf('graph-store'), servers.databaseOwnerUrl);
   for (const group of [store, edges]) {
     const launches = [];
     for (const each of group) launches.push(...(await replicas(each, free)));
-    const results = await Promise.allSettled(launches.map((launch) => bringUpService(launch, data, logs, environment)));
+    const results = await Promise.allSettled(
+      launches.map((launch) => bringUpService(launch, data, logs, servers.environmentOf(launch.name))),
+    );
     for (const result of results) if (result.status === 'rejected') throw result.reason;
     addresses.push(...results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])));
     stop.signal.throwIfAborted();
@@ -70,17 +80,23 @@ async function bringUp(): Promise<void> {
   const given = process.env.POLYEDGE_ADMIN_PASSWORD !== undefined;
   console.log(`\n  administrator   ${username}   password ${given ? 'as in POLYEDGE_ADMIN_PASSWORD' : data.secrets.adminPassword}`);
   for (const { name, url } of addresses) console.log(`  ${name.padEnd(16)}${url}`);
-  running.use(tellOthers(data.path, addresses));
+  running.use(tellOthers(data.path, addresses, servers.databaseOwnerUrl));
   console.log(firstSuccess(addresses));
 }
 
-/** Starts the servers that no variable points elsewhere; gives the environment of the services. */
-async function bringUpServers(data: DataFolder, free: Ports): Promise<Record<string, string | undefined>> {
+/** What a service is told of the servers, and the database as its owner where `npm start` runs it. */
+type Servers = {
+  readonly environmentOf: (service: string) => Record<string, string | undefined>;
+  readonly databaseOwnerUrl: string | undefined;
+};
+
+/** Starts the servers that no variable points elsewhere, with a user per service; gives the environment of the services. */
+async function bringUpServers(data: DataFolder, free: Ports): Promise<Servers> {
   const start = async (variable: string, name: string, port: number, begin: (options: ServerOptions) => Promise<RunningServer>) => {
     const given = process.env[variable];
     if (given !== undefined && given !== '') {
       say(`${name.padEnd(16)}is the one of ${variable}`);
-      return given;
+      return { url: given, own: false };
     }
     const keep = keepRunning(name, say);
     const server = await begin({
@@ -94,24 +110,65 @@ async function bringUpServers(data: DataFolder, free: Ports): Promise<Record<str
     running.use(server);
     running.defer(() => keep.release());
     say(`${name.padEnd(16)}is ready on 127.0.0.1:${server.port}${server.port === port ? '' : ` (${port} is taken by something else)`}`);
-    return server.url;
+    return { url: server.url, own: true };
   };
-  const [nats, redis, postgres] = await Promise.allSettled([
-    start('NATS_URL', 'nats', 4222, startNats),
-    start('REDIS_URL', 'redis', 6379, startRedis),
+  const password = (server: string, user: string) => passwordFor(data.secrets, `${server} ${user}`);
+  const config = natsAccounts((service) => `"${password('nats', service)}"`);
+  const acl = redisAcl((service) => `>${password('redis', service)}`);
+  const results = await Promise.allSettled([
+    start('NATS_URL', 'nats', 4222, (options) => startNats({ ...options, config })),
+    start('REDIS_URL', 'redis', 6379, (options) => startRedis({ ...options, acl })),
     start('DATABASE_URL', 'postgres', 5432, startPostgres),
   ]);
-  for (const result of [nats, redis, postgres]) if (result.status === 'rejected') throw result.reason;
+  const [nats, redis, postgres] = results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
   stop.signal.throwIfAborted();
-  return {
+  let databaseUrl = postgres?.url;
+  if (postgres?.own === true) {
+    await createRole(postgres.url, servingRole, password('postgres', servingRole));
+    databaseUrl = withUser(postgres.url, servingRole, password('postgres', servingRole));
+  }
+  const common = {
     ...Object.fromEntries(startVariables.map((variable) => [variable, undefined])),
-    NATS_URL: nats.status === 'fulfilled' ? nats.value : undefined,
-    REDIS_URL: redis.status === 'fulfilled' ? redis.value : undefined,
-    DATABASE_URL: postgres.status === 'fulfilled' ? postgres.value : undefined,
     POLYEDGE_ADMIN_USERNAME: process.env.POLYEDGE_ADMIN_USERNAME ?? 'admin',
     POLYEDGE_ADMIN_PASSWORD: process.env.POLYEDGE_ADMIN_PASSWORD ?? data.secrets.adminPassword,
     POLYEDGE_SECRET_KEY: process.env.POLYEDGE_SECRET_KEY ?? data.secrets.secretKey,
   };
+  return {
+    databaseOwnerUrl: postgres?.own === true ? postgres.url : undefined,
+    // Each is told no more than it needs: what another service's password is, it does not know.
+    environmentOf: (service) => ({
+      ...common,
+      ...(nats?.own === true && natsUsers.includes(service) ? { NATS_USER: service, NATS_PASSWORD: password('nats', service) } : {}),
+      NATS_URL: nats?.url,
+      REDIS_URL:
+        redis?.own === true && redisUsers.includes(service) ? withUser(redis.url, service, password('redis', service)) : redis?.url,
+      DATABASE_URL: service === 'graph-store' ? databaseUrl : undefined,
+    }),
+  };
+}
+
+/** Brings the database to this version as its owner, so that the store can serve without that right. */
+async function prepareDatabase(environment: Record<string, string | undefined>, ownerUrl: string): Promise<void> {
+  const program = serviceProgram('graph-store').replace(/main\.ts$/, 'prepare.ts');
+  const child = spawn(process.execPath, [program], {
+    env: { ...process.env, POLYEDGE_MODE: 'local', ...environment, DATABASE_ADMIN_URL: ownerUrl },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: prepareMs,
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')));
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`The database could not be prepared:\n${output}`);
+}
+
+function withUser(url: string, user: string, password: string): string {
+  const target = new URL(url);
+  target.username = user;
+  target.password = password;
+  return target.href;
 }
 
 type Launch = {

@@ -1,7 +1,7 @@
 /** The users of our Redis, one per service that uses it: which keys, which commands. */
 
 /** Commands that any connection needs. */
-const connecting = '+ping +hello +auth +client|setname +client|setinfo +info +select';
+const connecting = '+ping +hello +auth +client|setname +info +select';
 const scripts = '+eval +evalsha +script|load';
 
 /** What a service may do, in Redis' own words; the names of the keys are in `libs/journal/src/keys.ts`. A script acts with its caller's rights. */

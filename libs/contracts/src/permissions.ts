@@ -3,13 +3,18 @@
  * (`infra/nats`). A service that is not in the table gets no user.
  */
 import {
+  accountsAddKey,
   accountsChanged,
   accountsCreate,
+  accountsDelete,
+  accountsFindKey,
   accountsGet,
   accountsKeys,
   accountsKeysChanged,
+  accountsListKeys,
   accountsLogin,
   accountsRefresh,
+  accountsRemoveKeys,
   accountsRevoke,
   accountsRevoked,
   accountsUpdate,
@@ -45,7 +50,8 @@ const identity = { asks: [accountsKeys], hears: [accountsKeysChanged, accountsRe
 const feed = { asks: [graphChanges, graphPosition], hears: [graphChanged, graphHead] };
 const reading = [graphGet, graphQuery, graphHistory];
 const logins = [accountsLogin, accountsRefresh, accountsRevoke, accountsGet];
-const directory = [...logins, accountsCreate, accountsUpdate];
+const directory = [...logins, accountsCreate, accountsUpdate, accountsDelete];
+const apiKeys = [accountsAddKey, accountsFindKey, accountsListKeys, accountsRemoveKeys];
 
 /** An edge of a client protocol. All channels of its own domain (`hiro` for hiro-edge) are its own: its replicas speak among themselves there. */
 function edge(
@@ -76,8 +82,8 @@ export const parts: Readonly<Record<string, Part>> = {
     tells: byKind('groups', 'event', 'signal'),
   }),
   'saga-edge': edge('saga', [...reading, graphMutate, ...directory], { hears: [accountsChanged] }),
-  'space-edge': edge('space', [...reading, graphMutate, ...directory], { hears: [accountsChanged] }),
-  'gooduncle-edge': edge('gooduncle', [...reading, graphMutate, ...directory], { hears: [accountsChanged] }),
+  'space-edge': edge('space', [...reading, graphMutate, ...directory, ...apiKeys]),
+  'gooduncle-edge': edge('gooduncle', [...reading, graphMutate, ...directory]),
   // It carries messages, not elements; its bridge only listens to the feed.
   'jssocket-edge': edge('jssocket', []),
 };

@@ -1,9 +1,11 @@
 /** The connection to Redis. Commands fail at once while it is down: callers know what to do, a queue that grows does not. */
+import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 
 export type { Redis };
 
 export interface RedisSettings {
+  /** `rediss://…?cafile=FILE` speaks TLS, with a server whose certificate the authority in FILE signed. */
   readonly url: string;
   /** Shown in CLIENT LIST. */
   readonly name: string;
@@ -11,7 +13,11 @@ export interface RedisSettings {
 }
 
 export function connectRedis({ url, name, onError }: RedisSettings): Redis {
-  const redis = new Redis(url, {
+  const target = new URL(url);
+  const authority = target.searchParams.get('cafile');
+  target.searchParams.delete('cafile');
+  const redis = new Redis(target.href, {
+    ...(authority === null ? {} : { tls: { ca: readFileSync(authority, 'utf8') } }),
     connectionName: name,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,

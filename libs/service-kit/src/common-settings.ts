@@ -59,7 +59,7 @@ export const redisUrl = url({
   env: 'REDIS_URL',
   schemes: ['redis', 'rediss'],
   localDefault: 'redis://127.0.0.1:6379',
-  doc: 'The Redis server of the hot journal.',
+  doc: 'The Redis server of the hot journal; `rediss://…?cafile=FILE` for TLS with an authority of your own.',
 });
 
 /** PostgreSQL, for graph-store. */
@@ -67,7 +67,17 @@ export const databaseUrl = url({
   env: 'DATABASE_URL',
   schemes: ['postgres', 'postgresql'],
   localDefault: 'postgres://127.0.0.1:5432/polyedge',
-  doc: 'The PostgreSQL database: the truth.',
+  doc: 'The PostgreSQL database: the truth; `?sslrootcert=FILE` for TLS with an authority of your own.',
 });
+
+/** TLS on the port for clients, for the edges: `listenerTls` makes the server that they describe. */
+export const listenerTlsSettings = {
+  tlsCertFile: text({
+    env: 'TLS_CERT_FILE',
+    optional: true,
+    doc: 'The PEM file of the certificate chain: everything on the port then speaks TLS (https, wss), `/healthz` and `/readyz` too.',
+  }),
+  tlsKeyFile: text({ env: 'TLS_KEY_FILE', optional: true, doc: 'The PEM file of that certificate`s private key.' }),
+};
 
 export type CommonSettings = ReturnType<typeof commonSettings>;

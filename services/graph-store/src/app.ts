@@ -224,6 +224,10 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   }
 }
 
+/** A certificate that is not the one to expect does not become right by waiting. */
+const distrusted = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && /^(ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/.test(String(error.code));
+
 async function untilAnswers(sql: Sql): Promise<void> {
   const deadline = Date.now() + DATABASE_WAIT_MS;
   for (;;) {
@@ -231,7 +235,7 @@ async function untilAnswers(sql: Sql): Promise<void> {
       await sql`select 1`;
       return;
     } catch (error) {
-      if (Date.now() > deadline)
+      if (Date.now() > deadline || distrusted(error))
         throw new CannotStart(`PostgreSQL does not answer: ${error instanceof Error ? error.message : String(error)}`);
       await new Promise((resolve) => setTimeout(resolve, 500));
     }

@@ -13,6 +13,7 @@ import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import { openIdOf } from '@polyedge/service-kit/open-id';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
+import { listenerTls } from '@polyedge/service-kit/tls';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import type { HiroSettings } from './config.ts';
 import { openGroups } from './groups.ts';
@@ -85,6 +86,7 @@ export async function startHiroEdge(
   const style = { status888: Number(config.status888) };
   const app = createHttpServer({
     http: httpOptions(perSocket),
+    tls: listenerTls(config, httpOptions(perSocket)),
     maxBodyBytes: config.maxFrameBytes,
     trustProxy: config.trustProxy,
     origins,

@@ -1,11 +1,12 @@
 import { defaultLimits } from '@polyedge/edge-kit/limits';
-import { commonSettings, redisUrl } from '@polyedge/service-kit/common-settings';
+import { commonSettings, listenerTlsSettings, redisUrl } from '@polyedge/service-kit/common-settings';
 import { openIdSettings } from '@polyedge/service-kit/open-id';
 import { boolean, choice, duration, integer, secret, text } from '@polyedge/service-kit/settings';
 
 /** Every setting of hiro-edge: its own begin with `HIRO_`. */
 export const settings = {
   ...commonSettings({ port: 5402 }),
+  ...listenerTlsSettings,
   ...openIdSettings,
   redisUrl,
   maxInFlight: integer({

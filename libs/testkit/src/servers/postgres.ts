@@ -70,6 +70,19 @@ export async function createDatabase(url: string, name: string): Promise<boolean
   }
 }
 
+/** Creates a role that may log in and nothing else, or gives the existing one this password. Rejects when the server refuses. */
+export async function createRole(url: string, name: string, password: string): Promise<void> {
+  const sql = administrator(url);
+  try {
+    const [known] = await sql`select 1 from pg_roles where rolname = ${name}`;
+    const [made] = await sql<{ statement: string }[]>`
+      select format(${known === undefined ? 'create' : 'alter'} || ' role %I login nosuperuser nocreatedb nocreaterole password %L', ${name}::text, ${password}::text) as statement`;
+    if (made !== undefined) await sql.unsafe(made.statement);
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
 /** Removes a database and ends the connections to it; nothing happens when it or its server is gone. */
 export async function dropDatabase(url: string, name: string): Promise<void> {
   const sql = administrator(url);

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type RunningServer, type ServerOptions, startServer } from './server-process.ts';
@@ -20,6 +21,8 @@ export type ServiceOptions = ServerOptions & {
   readonly metricsPort?: number;
   /** `ready` waits for `/readyz` (the default), `alive` for `/healthz`. */
   readonly until?: 'ready' | 'alive';
+  /** The authority's certificate in PEM, for a service whose settings make it speak TLS. */
+  readonly certificate?: string;
   /** Default: in its folder. */
   readonly logFile?: string;
 };
@@ -46,7 +49,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const server = await startServer(options.port, (port) => {
     // The port that was taken may have been that of the metrics.
     if (port !== options.port) metricsPort = port + 1000;
-    const url = `http://127.0.0.1:${port}`;
+    const url = `${options.certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
     const question = `${url}/${options.until === 'alive' ? 'healthz' : 'readyz'}`;
     return {
       name,
@@ -58,7 +61,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       args: [serviceProgram(name)],
       env: { POLYEDGE_MODE: 'local', ...options.env, HOST: '127.0.0.1', PORT: String(port), METRICS_PORT: String(metricsPort) },
       stopSignal: 'SIGTERM',
-      answers: () => answersOk(question),
+      answers: () => (options.certificate === undefined ? answersOk(question) : answersSecurely(question, options.certificate)),
       temporary: options.dir === undefined,
       ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -76,4 +79,15 @@ async function answersOk(url: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+function answersSecurely(url: string, certificate: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const request = get(url, { ca: certificate, agent: false, timeout: answerMs }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    });
+    request.on('error', () => resolve(false));
+    request.on('timeout', () => request.destroy());
+  });
 }

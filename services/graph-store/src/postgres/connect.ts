@@ -1,4 +1,5 @@
 /** Connections to PostgreSQL, each kind with the settings its work needs. */
+import { readFileSync } from 'node:fs';
 import postgres from 'postgres';
 
 export type Sql = postgres.Sql<{ bigint: number }>;
@@ -25,7 +26,9 @@ const bigint = {
 };
 
 export function connect({ url, name, max, session, onClose }: ConnectOptions): Sql {
-  return postgres(url, {
+  const authority = authorityOf(url);
+  return postgres(authority?.url ?? url, {
+    ...(authority === undefined ? {} : { ssl: { ca: authority.certificate, rejectUnauthorized: true, host: authority.host } }),
     max,
     types: { bigint },
     connection: { application_name: name, ...session },
@@ -39,6 +42,16 @@ export function connect({ url, name, max, session, onClose }: ConnectOptions): S
     // Not false: postgres 3.4.9 then never grants `reserve()` on a connection that it opens for it.
     fetch_types: true,
   });
+}
+
+/** `?sslrootcert=FILE`, as libpq has it: TLS, with a server whose certificate this authority signed and whose name is the host's. */
+function authorityOf(text: string): { readonly url: string; readonly host: string; readonly certificate: string } | undefined {
+  const url = new URL(text);
+  const file = url.searchParams.get('sslrootcert');
+  if (file === null || file === 'system') return undefined;
+  url.searchParams.delete('sslrootcert');
+  url.searchParams.delete('sslmode');
+  return { url: url.href, host: url.hostname, certificate: readFileSync(file, 'utf8') };
 }
 
 /**

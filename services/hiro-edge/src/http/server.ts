@@ -1,4 +1,5 @@
 import type { Log } from '@polyedge/service-kit/log';
+import type { listenerTls } from '@polyedge/service-kit/tls';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { parseJson } from '../protocol/graph-codec.ts';
 import { PATHS } from '../protocol/handshake.ts';
@@ -6,6 +7,7 @@ import { type FailureStyle, sendFailure, sendJson } from './answer.ts';
 
 export interface HttpServerOptions {
   readonly http: Readonly<Record<string, unknown>>;
+  readonly tls: ReturnType<typeof listenerTls>;
   readonly maxBodyBytes: number;
   readonly trustProxy: boolean;
   /** Origins that browsers may call from; undefined: any. */
@@ -24,6 +26,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { style, log, origins } = options;
   const app = Fastify({
     http: options.http,
+    ...options.tls,
     bodyLimit: options.maxBodyBytes,
     trustProxy: options.trustProxy,
     exposeHeadRoutes: false,

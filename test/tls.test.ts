@@ -1,0 +1,152 @@
+/** TLS to NATS, Redis and PostgreSQL and on an edge's own port, with certificates made for the test. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { get } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { freePort } from '@polyedge/testkit/servers/free-port';
+import { startNats } from '@polyedge/testkit/servers/nats';
+import { startPostgres } from '@polyedge/testkit/servers/postgres';
+import { postgresPrograms } from '@polyedge/testkit/servers/postgres-programs';
+import { startRedis } from '@polyedge/testkit/servers/redis';
+import { startService } from '@polyedge/testkit/servers/service';
+import postgres from 'postgres';
+import { WebSocket } from 'ws';
+
+/** An authority and a certificate for 127.0.0.1 that it signed, in PEM files. */
+function makeCertificates(folder: string, name: string) {
+  const at = (file: string) => join(folder, `${name}-${file}`);
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' });
+  const ca = at('ca.pem');
+  openssl(
+    ...[
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      `/CN=${name} authority`,
+    ],
+    '-keyout',
+    at('ca-key.pem'),
+    '-out',
+    ca,
+  );
+  openssl(
+    ...[
+      'req',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-subj',
+      '/CN=127.0.0.1',
+      '-addext',
+      'subjectAltName=IP:127.0.0.1,DNS:localhost',
+    ],
+    '-keyout',
+    at('key.pem'),
+    '-out',
+    at('request.pem'),
+  );
+  openssl(
+    'x509',
+    '-req',
+    '-days',
+    '2',
+    '-in',
+    at('request.pem'),
+    '-CA',
+    ca,
+    '-CAkey',
+    at('ca-key.pem'),
+    '-CAcreateserial',
+    '-copy_extensions',
+    'copy',
+    '-out',
+    at('cert.pem'),
+  );
+  return { ca, cert: at('cert.pem'), key: at('key.pem') };
+}
+
+test('services speak TLS to NATS, Redis and PostgreSQL, refuse servers of another authority, and serve clients over TLS', async () => {
+  await using stack = new AsyncDisposableStack();
+  const folder = mkdtempSync(join(tmpdir(), 'polyedge-tls-'));
+  stack.defer(() => rmSync(folder, { recursive: true, force: true }));
+  chmodSync(folder, 0o711);
+  const { ca, cert, key } = makeCertificates(folder, 'ours');
+  const foreign = makeCertificates(folder, 'foreign');
+  // PostgreSQL's account has to own the key it reads.
+  const postgresKey = makeCertificates(folder, 'postgres');
+  const account = postgresPrograms().user;
+  if (account !== undefined) for (const file of [postgresKey.cert, postgresKey.key]) chownSync(file, account.uid, account.gid);
+
+  const tlsPort = await freePort();
+  const [nats, redis, database] = await Promise.all([
+    startNats({ config: `tls: { cert_file: "${cert}", key_file: "${key}" }` }),
+    startRedis({
+      args: [
+        '--tls-port',
+        String(tlsPort),
+        '--tls-cert-file',
+        cert,
+        '--tls-key-file',
+        key,
+        '--tls-ca-cert-file',
+        ca,
+        '--tls-auth-clients',
+        'no',
+      ],
+    }),
+    startPostgres({ settings: { ssl: 'on', ssl_cert_file: postgresKey.cert, ssl_key_file: postgresKey.key } }),
+  ]);
+  for (const server of [nats, redis, database]) stack.use(server);
+  const env = {
+    NATS_URL: nats.url.replace('nats:', 'tls:'),
+    NATS_CA_FILE: ca,
+    REDIS_URL: `rediss://127.0.0.1:${tlsPort}?cafile=${ca}`,
+    DATABASE_URL: `${database.url}?sslrootcert=${postgresKey.ca}`,
+    POLYEDGE_ADMIN_PASSWORD: 'tls-test',
+    LOG_LEVEL: 'info',
+  };
+  const store = stack.use(await startService({ name: 'graph-store', env }));
+  const sql = postgres(database.url, { max: 1 });
+  const connections = await sql`select ssl from pg_stat_ssl join pg_stat_activity using (pid) where application_name like 'graph-store-%'`;
+  await sql.end();
+  assert.ok(connections.length > 0 && connections.every(({ ssl }) => ssl === true), 'every connection to PostgreSQL is encrypted');
+  assert.doesNotMatch(store.log(), /Redis/);
+
+  await assert.rejects(
+    startService({ name: 'graph-store', env: { ...env, DATABASE_URL: `${database.url}?sslrootcert=${foreign.ca}` } }),
+    /certificate/,
+  );
+
+  const edge = stack.use(
+    await startService({
+      name: 'hiro-edge',
+      env: { ...env, TLS_CERT_FILE: cert, TLS_KEY_FILE: key },
+      certificate: readFileSync(ca, 'utf8'),
+    }),
+  );
+  assert.match(edge.url, /^https:/);
+  const authority = readFileSync(ca);
+  const status = await new Promise<number | undefined>((resolve, reject) => {
+    get(`${edge.url}/api/version`, { ca: authority, agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    }).once('error', reject);
+  });
+  assert.equal(status, 200);
+  const socket = new WebSocket(`${edge.url.replace('https', 'wss')}/api/graph-ws/6.1/`, ['graph-2.0.0', 'token-none'], { ca: authority });
+  await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
+  socket.terminate();
+  await assert.rejects(fetch(edge.url.replace('https', 'http')));
+});
