@@ -1,0 +1,76 @@
+/** What a group promises, stated over what its members saw: the reference that the torture test judges by. Knows nothing of how it is done. */
+
+export interface Delivery {
+  readonly seq: number;
+  readonly element: string;
+  readonly member: string;
+  /** Of the machine's monotonic clock, in ms. */
+  readonly at: number;
+  /** When the member's stack answered the first ping after it; undefined when it never did. */
+  answeredAt: number | undefined;
+}
+
+/** Something that may undo a confirmation that is on its way, or not yet safe: a member, an edge or Redis was killed. */
+export interface Incident {
+  readonly at: number;
+  /** Only deliveries of these members; undefined: of all. */
+  readonly members: ReadonlySet<string> | undefined;
+}
+
+export interface Verdict {
+  readonly expected: number;
+  readonly delivered: number;
+  readonly missing: readonly number[];
+  /** Pairs of seqs of one element whose first deliveries came the wrong way round. */
+  readonly inversions: readonly (readonly [number, number])[];
+  readonly duplicates: number;
+  /** Duplicates of what had been confirmed, with nothing that could explain it. */
+  readonly unexplained: readonly number[];
+}
+
+/** How long a confirmation may take to be safe: it is committed every second. */
+const SAFE_MS = 3000;
+
+/** @param expected every change of the type, from the journal itself */
+export function judge(
+  expected: readonly { readonly seq: number; readonly element: string }[],
+  deliveries: readonly Delivery[],
+  incidents: readonly Incident[],
+): Verdict {
+  const bySeq = new Map<number, Delivery[]>();
+  for (const delivery of [...deliveries].sort((one, other) => one.at - other.at)) {
+    const known = bySeq.get(delivery.seq);
+    if (known === undefined) bySeq.set(delivery.seq, [delivery]);
+    else known.push(delivery);
+  }
+  const inversions: [number, number][] = [];
+  const newest = new Map<string, number>();
+  const firsts = [...bySeq.values()].flatMap(([first]) => (first === undefined ? [] : [first])).sort((one, other) => one.at - other.at);
+  for (const { seq, element } of firsts) {
+    const before = newest.get(element);
+    if (before !== undefined && before > seq) inversions.push([before, seq]);
+    newest.set(element, Math.max(before ?? 0, seq));
+  }
+  let duplicates = 0;
+  const unexplained: number[] = [];
+  for (const [seq, [, ...again]] of bySeq) {
+    duplicates += again.length;
+    for (const repeat of again) {
+      const confirmed = (bySeq.get(seq) ?? []).filter(({ answeredAt }) => answeredAt !== undefined && answeredAt < repeat.at);
+      if (confirmed.length > 0 && confirmed.every((delivery) => !excused(delivery, incidents))) unexplained.push(seq);
+    }
+  }
+  return {
+    expected: expected.length,
+    delivered: deliveries.length,
+    missing: expected.filter(({ seq }) => !bySeq.has(seq)).map(({ seq }) => seq),
+    inversions,
+    duplicates,
+    unexplained,
+  };
+}
+
+const excused = ({ answeredAt = 0, member }: Delivery, incidents: readonly Incident[]): boolean =>
+  incidents.some(
+    ({ at, members }) => (members === undefined || members.has(member)) && at >= answeredAt - 500 && at <= answeredAt + SAFE_MS,
+  );
