@@ -40,6 +40,8 @@ import { RedisAppender } from './publisher/redis-appender.ts';
 
 /** A database that takes longer to answer counts as away. */
 const SILENT_MS = 3000;
+/** How long Redis may take to say what it ends with before publishing begins without it. */
+const TIPS_MS = 1000;
 /** A first connection to PostgreSQL: it may still be starting, as everything else is. */
 const DATABASE_WAIT_MS = 30_000;
 
@@ -79,7 +81,20 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   const recent = new RecentChanges();
   const lease = new Lease(publishing, context.instance, () => performance.now());
 
-  const appender = new RedisAppender({ redis, journal, recent, partitions, log, known: () => publisher.known, held: () => lease.held });
+  let witnessed = false;
+  const appender = new RedisAppender({
+    redis,
+    journal,
+    recent,
+    partitions,
+    log,
+    known: () => publisher.known,
+    held: () => lease.held,
+    onReached() {
+      if (!witnessed) publisher.settleAgain();
+      return witnessed;
+    },
+  });
   const publisher: Publisher = new Publisher({
     bus,
     journal,
@@ -87,7 +102,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     lease,
     log,
     settle: async () => {
-      const settled = await settleEpoch(settling, await tips());
+      const settled = await settleEpoch(settling, await tips(TIPS_MS));
       recent.enter(settled.epoch);
       if (settled.changed) log.warn(`a new epoch begins: ${settled.reason ?? ''}`);
       return settled.epoch;
@@ -174,20 +189,19 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     },
   };
 
-  /** What Redis ends with, as far as it says so at once: it may be away, and is then no witness. */
-  async function tips(): Promise<Tip[]> {
-    try {
-      const { epoch } = await journal.position();
-      const hot = new HotJournal(redis, epoch);
-      const newest = await Promise.all(Array.from({ length: partitions }, (_, partition) => hot.newest(partition)));
-      return newest.flatMap((entry) => {
-        if (entry === undefined || entry.json === '') return [];
-        const { operationId, id } = JSON.parse(entry.json) as { operationId: string; id: string };
-        return [{ seq: entry.seq, epoch, operationId, element: id }];
-      });
-    } catch {
-      return [];
-    }
+  /** What Redis ends with, as far as it says so at once: it may be away, and is then no witness until it comes back. */
+  async function tips(withinMs: number): Promise<Tip[]> {
+    const { epoch } = await journal.position();
+    const hot = new HotJournal(redis, epoch);
+    const newest = Promise.all(Array.from({ length: partitions }, (_, partition) => hot.newest(partition)));
+    const late = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), withinMs));
+    const found = await Promise.race([newest.catch(() => undefined), late]);
+    witnessed = found !== undefined;
+    return (found ?? []).flatMap((entry) => {
+      if (entry === undefined || entry.json === '') return [];
+      const { operationId, id } = JSON.parse(entry.json) as { operationId: string; id: string };
+      return [{ seq: entry.seq, epoch, operationId, element: id }];
+    });
   }
 
   async function sweep(): Promise<void> {

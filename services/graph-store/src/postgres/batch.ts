@@ -43,12 +43,17 @@ export interface BatchResult {
 /** How often a request may ask for rows that its plan did not foresee. */
 const MAX_NEEDS = 8;
 
-/** @param exclusive waits until no other batch is under way and keeps others waiting: nothing can collide. */
+/**
+ * @param exclusive waits until no other batch is under way and keeps others waiting: nothing can collide.
+ * @param refusals gets the outcome of each request that failed, before the others are committed: all that is left to know when the COMMIT is not
+ *   answered.
+ */
 export async function runBatch(
   connection: Connection,
   schemas: Schemas,
   requests: readonly BatchRequest[],
   exclusive: boolean,
+  refusals: Map<BatchRequest, MutationOutcome>,
 ): Promise<BatchResult> {
   const world = new World();
   // A statement travels when it is executed, not when it is made: all of these leave at once, in this order.
@@ -145,6 +150,10 @@ export async function runBatch(
     written.remembered.push({ operationId: id, hash: entry.hash, reply: replyJson({ first, last, operations: applied.operations }) });
     states.push({ is: 'applied', first, last, operations: applied.operations });
   }
+  for (const [index, state] of states.entries()) {
+    const entry = requests[index];
+    if (entry !== undefined && state.is === 'failed') refusals.set(entry, refusal(state));
+  }
   const { base, epoch } = await writeAndCommit(connection, written);
   const outcomes: MutationOutcome[] = [];
   for (const state of states) outcomes.push(await outcomeOf(state, base, outcomes));
@@ -161,10 +170,16 @@ type RequestState =
   | { readonly is: 'applied'; readonly first: number; readonly last: number; readonly operations: readonly PendingResult[] }
   | { readonly is: 'repeat'; readonly repeat?: Repeat; readonly twin?: number };
 
+const refusal = ({ failure, operation }: RequestState & { readonly is: 'failed' }): MutationOutcome => ({
+  ok: false,
+  failure,
+  ...(operation === undefined ? {} : { operation }),
+});
+
 async function outcomeOf(state: RequestState, base: number, earlier: readonly MutationOutcome[]): Promise<MutationOutcome> {
   switch (state.is) {
     case 'failed':
-      return { ok: false, failure: state.failure, ...(state.operation === undefined ? {} : { operation: state.operation }) };
+      return refusal(state);
     case 'applied': {
       const operations = state.operations.map((operation) => ({
         ...operation,

@@ -45,6 +45,24 @@ interface Waiting extends Submission {
   readonly resolve: (outcome: Outcome<{ epoch: string; outcomes: MutationOutcome[] }>) => void;
 }
 
+/** A message while its requests are carried out. */
+interface Message {
+  readonly waiting: Waiting;
+  /** By the request's place; a hole where nothing is certain yet. */
+  readonly outcomes: (MutationOutcome | undefined)[];
+  /** Why there are holes. */
+  failure: Failure | undefined;
+}
+
+interface Entry {
+  readonly message: Message;
+  readonly index: number;
+  readonly request: BatchRequest;
+}
+
+/** The outcomes of a batch as far as they are known. */
+type LookedUp = Pick<BatchResult, 'epoch'> & { readonly outcomes: readonly (MutationOutcome | undefined)[] };
+
 /** Counters for metrics. */
 export interface ExecutorStats {
   batches: number;
@@ -165,86 +183,97 @@ export class Executor {
   }
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
-    const slots: { readonly waiting: Waiting; readonly outcomes: (MutationOutcome | undefined)[] }[] = [];
-    const valid: { readonly entry: BatchRequest; readonly answer: (outcome: MutationOutcome) => void }[] = [];
+    const messages: Message[] = [];
+    const valid: Entry[] = [];
     for (const waiting of batch) {
-      const outcomes: (MutationOutcome | undefined)[] = [];
-      slots.push({ waiting, outcomes });
+      const message: Message = { waiting, outcomes: [], failure: undefined };
+      messages.push(message);
       for (const [index, request] of waiting.requests.entries()) {
         const problem = waiting.trusted === true ? undefined : validity(request);
-        if (problem !== undefined) {
-          outcomes[index] = { ok: false, failure: problem };
-          continue;
-        }
-        const answer = (outcome: MutationOutcome) => {
-          outcomes[index] = outcome;
-        };
-        valid.push({ entry: batchRequest(waiting.tenant, waiting.defaultScope, request), answer });
+        if (problem === undefined) valid.push({ message, index, request: batchRequest(waiting.tenant, waiting.defaultScope, request) });
+        else message.outcomes[index] = { ok: false, failure: problem };
       }
     }
-    let epoch = '';
-    const work = async (part: typeof valid): Promise<Failure | undefined> => {
-      const result = await this.#attempt(part.map(({ entry }) => entry));
-      if (result === 'bisect') {
-        this.stats.bisected += 1;
-        if (part.length === 1) {
-          part[0]?.answer({ ok: false, failure: { code: 'invalid', detail: 'the database refused a value of the request' } });
-          return undefined;
-        }
-        const middle = part.length >> 1;
-        return (await work(part.slice(0, middle))) ?? (await work(part.slice(middle)));
-      }
-      if (!('outcomes' in result)) return result;
-      epoch = result.epoch;
-      for (const [index, { answer }] of part.entries()) {
-        const outcome = result.outcomes[index];
-        if (outcome !== undefined) answer(outcome);
-      }
-      return undefined;
-    };
-    let failure: Failure | undefined;
+    const epoch = { known: '' };
     try {
-      if (valid.length > 0) failure = await work(valid);
+      await this.#carryOut(valid, epoch, false);
     } catch (error) {
       this.#options.log.error('a batch failed unexpectedly', { err: error });
-      failure = { code: 'internal' };
     }
-    for (const { waiting, outcomes } of slots) {
-      // A part that was answered before another failed stays answered: its requests are committed.
-      const complete = waiting.requests.map(
-        (_, index): MutationOutcome => outcomes[index] ?? { ok: false, failure: failure ?? { code: 'internal' } },
-      );
-      const nothing = failure !== undefined && complete.every((outcome) => !outcome.ok && outcome.failure === failure);
-      waiting.resolve(nothing && failure !== undefined ? { ok: false, failure } : done({ epoch, outcomes: complete }));
+    for (const { waiting, outcomes, failure } of messages) {
+      const complete = waiting.requests.flatMap((_, index) => outcomes[index] ?? []);
+      if (complete.length === waiting.requests.length) waiting.resolve(done({ epoch: epoch.known, outcomes: complete }));
+      // Some of it is done: whoever repeats the message is told that again, and the rest.
+      else if (complete.some(({ ok }) => ok)) waiting.resolve(failed('unavailable', 'the outcome is unknown'));
+      else waiting.resolve({ ok: false, failure: failure ?? { code: 'internal' } });
     }
   }
 
-  /** Runs one batch to a certain end: committed, certainly not committed (a failure), or refused by the database for one of its values. */
-  async #attempt(requests: readonly BatchRequest[]): Promise<BatchResult | Failure | 'bisect'> {
-    let exclusive = false;
-    for (;;) {
-      try {
-        const result = await this.#options.writer.run((connection) => runBatch(connection, this.#options.schemas, requests, exclusive));
-        this.#count(result);
-        return result;
-      } catch (error) {
-        const state = sqlState(error);
-        if (state === undefined) return await this.#lookUp(requests, error);
-        switch (kindOf(state)) {
-          case 'collision':
-            if (exclusive) return 'bisect';
-            this.stats.exclusive += 1;
-            exclusive = true;
-            continue;
-          case 'value':
-            return 'bisect';
-          case 'load':
-            return { code: 'busy', detail: 'the database is busy' };
-          case 'other':
-            // The server said no for a reason of its own (shutting down, read-only, out of space): nothing was written, unless it said so to a COMMIT.
-            return await this.#lookUp(requests, error);
-        }
+  /** Runs requests to a certain end each, in one batch or, where the database refuses one of their values, in parts. */
+  async #carryOut(entries: readonly Entry[], epoch: { known: string }, exclusive: boolean): Promise<void> {
+    const now = Date.now();
+    const part = entries.filter(({ message }) => {
+      // Its caller has given up, and may have been told another outcome by another replica while this one was stopped.
+      const late = message.waiting.deadline <= now;
+      if (late) message.failure ??= { code: 'expired' };
+      return !late;
+    });
+    const [first] = part;
+    if (first === undefined) return;
+    const result = await this.#attempt(
+      part.map(({ request }) => request),
+      exclusive,
+    );
+    if (result === 'alone') return await this.#carryOut(part, epoch, true);
+    if (result === 'bisect') {
+      this.stats.bisected += 1;
+      if (part.length === 1) {
+        first.message.outcomes[first.index] = {
+          ok: false,
+          failure: { code: 'invalid', detail: 'the database refused a value of the request' },
+        };
+        return;
       }
+      const middle = part.length >> 1;
+      await this.#carryOut(part.slice(0, middle), epoch, false);
+      // What follows one whose outcome is unknown must not take effect before it.
+      const unknown = part.find(({ message }) => message.failure !== undefined)?.message.failure;
+      if (unknown === undefined) return await this.#carryOut(part.slice(middle), epoch, false);
+      for (const { message } of part.slice(middle)) message.failure ??= unknown;
+      return;
+    }
+    if (!('outcomes' in result)) {
+      for (const { message } of part) message.failure ??= result;
+      return;
+    }
+    epoch.known = result.epoch;
+    for (const [at, { message, index }] of part.entries()) {
+      const outcome = result.outcomes[at];
+      if (outcome === undefined) message.failure ??= UNKNOWN;
+      else message.outcomes[index] = outcome;
+    }
+  }
+
+  /**
+   * Runs one batch: committed, certainly not committed (a failure), to be run again alone, or refused by the database for one of its values.
+   */
+  async #attempt(requests: readonly BatchRequest[], exclusive: boolean): Promise<LookedUp | Failure | 'alone' | 'bisect'> {
+    const refusals = new Map<BatchRequest, MutationOutcome>();
+    try {
+      const result = await this.#options.writer.run((connection) =>
+        runBatch(connection, this.#options.schemas, requests, exclusive, refusals),
+      );
+      this.#count(result);
+      return result;
+    } catch (error) {
+      const state = sqlState(error);
+      // Without an answer, or when the server said no for a reason of its own (shutting down, read-only, out of space), perhaps to a COMMIT.
+      const kind = state === undefined ? 'other' : kindOf(state);
+      if (kind === 'other') return await this.#lookUp(requests, refusals, error);
+      if (kind === 'load') return { code: 'busy', detail: 'the database is busy' };
+      if (kind === 'value' || exclusive) return 'bisect';
+      this.stats.exclusive += 1;
+      return 'alone';
     }
   }
 
@@ -259,30 +288,36 @@ export class Executor {
   /**
    * The connection broke, perhaps between COMMIT and its answer. What was committed is found by its operation ids; what is not found yet may
    * still commit, so the failure says that the outcome is unknown and the caller repeats it under the same id.
+   * @param refusals what the batch had refused before its COMMIT: true if it was committed.
    */
-  async #lookUp(requests: readonly BatchRequest[], cause: unknown): Promise<BatchResult | Failure> {
+  async #lookUp(
+    requests: readonly BatchRequest[],
+    refusals: ReadonlyMap<BatchRequest, MutationOutcome>,
+    cause: unknown,
+  ): Promise<LookedUp | Failure> {
     const { log, sql } = this.#options;
     this.stats.lookups += 1;
     log.warn('a batch has an unknown outcome; looking it up', { err: cause });
     for (let attempt = 0; attempt < LOOKUP_TRIES; attempt += 1) {
       try {
         const found = await findRepeats(sql, requests);
-        const missing: Failure = { code: 'unavailable', detail: 'the outcome is unknown' };
-        if (found.size === 0) return missing;
-        const outcomes = requests.map(({ request }): MutationOutcome => {
-          const repeat = found.get(request.operationId);
-          return repeat === undefined ? { ok: false, failure: missing } : { ok: true, value: { ...repeat.result, repeated: true } };
+        if (found.size === 0) return UNKNOWN;
+        const outcomes = requests.map((request): MutationOutcome | undefined => {
+          const repeat = found.get(request.request.operationId);
+          return repeat === undefined ? refusals.get(request) : { ok: true, value: { ...repeat.result, repeated: true } };
         });
         const [row] = await sql<{ epoch: string }[]>`select epoch from sequencer`;
         // The publisher finds the changes in the journal.
-        return { outcomes, epoch: row?.epoch ?? '', changes: [] };
+        return { outcomes, epoch: row?.epoch ?? '' };
       } catch {
         await new Promise((resolve) => setTimeout(resolve, LOOKUP_PAUSE_MS));
       }
     }
-    return { code: 'unavailable', detail: 'the outcome is unknown' };
+    return UNKNOWN;
   }
 }
+
+const UNKNOWN: Failure = { code: 'unavailable', detail: 'the outcome is unknown' };
 
 /** What is wrong with a request in itself. */
 function validity(request: MutationRequest): Failure | undefined {

@@ -4,6 +4,7 @@
  * telling that it is alive. Repeats are harmless, since rows never change and edges deliver by seq; a gap would not be.
  */
 
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import { accountsChanged } from '@polyedge/contracts/bus/accounts';
 import { graphChanged, graphCommitted, graphHead, MAX_CHANGE_BYTES } from '@polyedge/contracts/bus/feed';
 import type { FullChange } from '@polyedge/contracts/change';
@@ -26,6 +27,8 @@ const IDLE_HEAD_MS = 1000;
 const POLL_MS = 500;
 const POLL_BEHIND_MS = 50;
 const FLUSH_MS = 2000;
+/** How long a publisher that gave its lease back leaves it to others. */
+const GIVEN_BACK_MS = 2000;
 
 export interface PublisherOptions {
   readonly bus: Bus;
@@ -59,6 +62,10 @@ export class Publisher {
   #cursor = 0;
   /** The newest commit heard of. */
   #known = 0;
+  /** Everything up to here has reached the NATS server. */
+  #flushed = 0;
+  /** The epoch has to be looked at again. */
+  #unsettled = false;
   #epoch = '';
   #wake: () => void = () => {};
   #woken = false;
@@ -90,6 +97,12 @@ export class Publisher {
     return this.#known;
   }
 
+  /** Takes the lease anew, and so settles the epoch again: a witness has come back. */
+  settleAgain(): void {
+    this.#unsettled = true;
+    this.#wakeUp();
+  }
+
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#signals?.unsubscribe();
@@ -108,32 +121,36 @@ export class Publisher {
   }
 
   async #live(): Promise<void> {
-    const { lease, log } = this.#options;
+    const { bus, lease, log } = this.#options;
     while (!this.#stop.signal.aborted) {
       try {
-        const held = await lease.take();
+        const held = bus.status === 'connected' ? await lease.take() : undefined;
         if (held === undefined) {
-          await this.#sleep(RENEW_MS);
+          await this.#rest(RENEW_MS);
           continue;
         }
-        await this.#publish(held);
+        // Who could not reach NATS lets another one try.
+        if (!(await this.#publish(held))) await this.#rest(GIVEN_BACK_MS);
       } catch (error) {
         log.warn('publishing was interrupted', { err: error });
-        await this.#sleep(POLL_MS);
+        await this.#rest(POLL_MS);
       } finally {
         this.stats.publishing = false;
         this.#options.onReleased?.();
       }
     }
-    await lease.release(this.#cursor).catch(() => {});
+    if ((await bus.flush(FLUSH_MS)).ok) this.#flushed = this.#cursor;
+    await lease.release(this.#flushed).catch(() => {});
   }
 
-  /** Publishes until the lease is lost, NATS does not answer, or the service stops. */
-  async #publish(held: Held): Promise<void> {
+  /** Publishes until the lease is lost, NATS does not answer, or the service stops. False: NATS did not answer. */
+  async #publish(held: Held): Promise<boolean> {
     const { lease, log, journal, bus } = this.#options;
+    this.#unsettled = false;
     this.#epoch = await this.#options.settle();
     this.#known = Math.max(await journal.newest(), 0);
     this.#cursor = Math.min(held.publishedSeq, this.#known);
+    this.#flushed = this.#cursor;
     this.stats.taken += 1;
     this.stats.publishing = true;
     log.info(`publishes the journal from seq ${this.#cursor + 1} in epoch ${this.#epoch} under fence ${held.fence}`);
@@ -143,16 +160,19 @@ export class Publisher {
     let polled = Number.NEGATIVE_INFINITY;
     let renewal: Promise<boolean> | undefined;
     let current = true;
+    let reachable = true;
     const renew = async (): Promise<boolean> => {
       const cursor = this.#cursor;
       const flushed = await bus.flush(FLUSH_MS);
       if (!flushed.ok) {
         log.warn('NATS did not answer: the publisher gives its lease back');
+        reachable = false;
         return false;
       }
+      this.#flushed = cursor;
       return await lease.renew(cursor);
     };
-    while (current && lease.held && !this.#stop.signal.aborted) {
+    while (current && lease.held && !this.#unsettled && !this.#stop.signal.aborted) {
       const now = performance.now();
       if (now - renewed >= RENEW_MS && renewal === undefined) {
         renewed = now;
@@ -181,10 +201,12 @@ export class Publisher {
         const newest = await journal.newest();
         if (newest > this.#known) this.#known = newest;
       }
-      if (this.#known <= this.#cursor) await this.#sleep(Math.min(POLL_MS, IDLE_HEAD_MS));
+      // What is known to be committed and cannot be read was heard of in another history.
+      await this.#sleep(this.#known > this.#cursor ? POLL_BEHIND_MS : Math.min(POLL_MS, IDLE_HEAD_MS));
     }
     await renewal;
-    if (!this.#stop.signal.aborted) await lease.release(this.#cursor);
+    if (!this.#stop.signal.aborted) await lease.release(this.#flushed);
+    return reachable;
   }
 
   /** The changes that follow the cursor: from memory as far as it has them, else from the journal. */
@@ -241,6 +263,11 @@ export class Publisher {
 
   #head(from: number, to: number, keys: number[][]): void {
     this.#options.bus.publish(graphHead, {}, { epoch: this.#epoch, fence: this.#options.lease.fence, from, to, keys });
+  }
+
+  /** Waits until stopped or the time is over: commits do not hurry it. */
+  async #rest(ms: number): Promise<void> {
+    await setTimeoutPromise(ms, undefined, { signal: this.#stop.signal }).catch(() => {});
   }
 
   /** Waits until woken, stopped or the time is over. */

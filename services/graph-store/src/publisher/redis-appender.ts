@@ -33,6 +33,8 @@ export interface AppenderOptions {
   readonly known: () => number;
   /** Whether this replica may still write. */
   readonly held: () => boolean;
+  /** Redis answers. False: what it holds was not compared with the journal when the lease was taken; nothing may be appended to it before. */
+  readonly onReached: () => boolean;
 }
 
 /** Counters for metrics. */
@@ -76,12 +78,14 @@ export class RedisAppender {
     let others = false;
     while (!signal.aborted) {
       try {
+        await redis.ping();
+        if (!this.#options.onReached()) return;
+        const states = await this.#claim(hot, fence);
+        if (states === undefined) return;
         if (!others) {
           await dropOtherEpochs(redis, hot.epoch);
           others = true;
         }
-        const states = await this.#claim(hot, fence);
-        if (states === undefined) return;
         if (failing) log.info('Redis takes changes again');
         failing = false;
         while (!signal.aborted && held()) {
