@@ -7,6 +7,8 @@ import { connect, type NatsConnection, PermissionViolationError } from '@nats-io
 import { catalogue } from '@polyedge/contracts/catalogue';
 import { parts, permissionsOf } from '@polyedge/contracts/permissions';
 import { pattern } from '@polyedge/contracts/subject';
+import { GroupRedis } from '@polyedge/journal/group-redis';
+import { dropOtherEpochs, HotJournal } from '@polyedge/journal/hot-journal';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { createRole } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
@@ -19,6 +21,10 @@ import { redisAcl, redisUsers } from '../infra/redis/users.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const password = (service: string) => `p-${service}`;
+
+async function* changes() {
+  yield [{ seq: 7, json: '{}' }];
+}
 
 /** A subject of the channel, as a message has it. */
 const example = (address: string) => address.replace(/\{[A-Za-z]+\}/g, 'acme');
@@ -143,6 +149,29 @@ suite('least privilege', { concurrency: true }, () => {
       assert.deepEqual(await hiro.hmget('{pe:e1:3}:meta', 'fence'), ['1']);
       await hiro.hset('{pe:e1:g5}:leases', '3', 'hiro-1');
       await hiro.set('{pe:e1:ehiro-1}:alive', '1', 'PX', 1000);
+      await store.unlink('{pe:e1:3}:log.1', '{pe:e1:3}:meta');
+      // What the services themselves do there, through their own library.
+      const writer = new HotJournal(store, 'e1');
+      assert.equal((await writer.claim(3, 1)).is, 'claimed');
+      const state = await writer.rebuild(3, 1, 0, 0, 7, changes());
+      assert.ok(state !== 'fenced');
+      assert.equal(await writer.append(3, 1, state, 9, 8, [{ seq: 9, json: '{}' }]), 'appended');
+      assert.equal((await writer.newest(3))?.seq, 9);
+      const reader = new HotJournal(hiro, 'e1');
+      const page = await reader.read(3, (await reader.state(3)).generation, 0, 10);
+      assert.ok(page.is === 'read' && page.entries.length >= 1);
+      const groups = new GroupRedis(hiro, 'e1');
+      await groups.beat('hiro-1', 1000);
+      assert.equal((await groups.alive(['hiro-1'])).size, 1);
+      assert.notEqual(await groups.join(5, 'hiro-1', ['m1']), 'full');
+      assert.equal((await groups.members(5)).size, 1);
+      const [taken] = await groups.take(5, 'hiro-1', 1000, 0, [{ partition: 3, above: 0 }]);
+      assert.ok(taken?.is === 'taken');
+      assert.deepEqual(await groups.hold(5, 'renew', 1000, [{ partition: 3, fence: taken.fence, position: 7 }]), []);
+      assert.equal((await groups.leases(5)).size, 1);
+      await groups.leave(5, ['m1']);
+      assert.equal((await dropOtherEpochs(store, 'e2')) > 0, true);
+      await refused(writer.claim(3, 1).then(() => reader.claim(3, 2)));
       await refused(hiro.xadd('{pe:e1:3}:log.1', '8-0', 'prev', '7', 'change', '{}'));
       await refused(hiro.hset('{pe:e1:3}:meta', 'fence', '2'));
       await refused(hiro.eval("return redis.call('HSET', KEYS[1], 'fence', '2')", 1, '{pe:e1:3}:meta'));

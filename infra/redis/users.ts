@@ -2,7 +2,7 @@
 
 /** Commands that any connection needs. */
 const connecting = '+ping +hello +auth +client|setname +info +select';
-const scripts = '+eval +evalsha +script|load';
+const scripts = '+eval +evalsha +eval_ro +evalsha_ro';
 
 /** What a service may do, in Redis' own words; the names of the keys are in `libs/journal/src/keys.ts`. A script acts with its caller's rights. */
 const rules: Readonly<Record<string, string>> = {

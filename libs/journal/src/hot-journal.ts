@@ -12,7 +12,7 @@ const SCRIPTS = {
   append: loadScript('append'),
   fill: loadScript('fill'),
   switch: loadScript('switch'),
-  read: loadScript('read'),
+  read: loadScript('read', true),
 };
 
 /** A change as the log keeps it. `json` is empty for one that is too large: its readers go to the journal. */
