@@ -37,6 +37,8 @@ export interface HeartbeatCounts {
   received: number;
   idleCloses: number;
   stalls: number;
+  /** How late the latest tick was. */
+  lateMs: number;
 }
 
 const SLOTS = 30;
@@ -44,7 +46,7 @@ const SLOTS = 30;
 const STALL_MS = 100;
 
 export class Heartbeat {
-  readonly counts: HeartbeatCounts = { sent: 0, skipped: 0, received: 0, idleCloses: 0, stalls: 0 };
+  readonly counts: HeartbeatCounts = { sent: 0, skipped: 0, received: 0, idleCloses: 0, stalls: 0, lateMs: 0 };
   readonly #options: HeartbeatOptions;
   readonly #slots: Set<Beating>[] = Array.from({ length: SLOTS }, () => new Set());
   readonly #frame: readonly WsPacket[];
@@ -129,6 +131,7 @@ export class Heartbeat {
     this.#cancel = undefined;
     const at = this.#options.clock.now();
     const lateMs = at - (this.#began + (this.#ticks + 1) * this.#tickMs);
+    this.counts.lateMs = Math.max(0, lateMs);
     if (lateMs > STALL_MS) {
       this.counts.stalls += 1;
       this.#stalledMs += lateMs;

@@ -36,11 +36,15 @@ export class Selection {
     this.#feed = feed;
   }
 
-  /** Interests and members, for metrics. */
-  get size(): { readonly interests: number; readonly members: number } {
+  /** Interests, members and different filters, for metrics. */
+  get size(): { readonly interests: number; readonly members: number; readonly groups: number } {
     let members = 0;
-    for (const room of this.#rooms.values()) members += room.members.size;
-    return { interests: this.#rooms.size, members };
+    let groups = 0;
+    for (const room of this.#rooms.values()) {
+      members += room.members.size;
+      groups += room.index.groups;
+    }
+    return { interests: this.#rooms.size, members, groups };
   }
 
   /** Like `Feed.watch`, but `live` comes from within this call when the interest is watched already. `batchEnd` is not passed on. */

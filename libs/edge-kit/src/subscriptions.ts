@@ -5,7 +5,7 @@ import type { Effect, Input, View } from '@polyedge/session/session';
 import type { Environment } from './environment.ts';
 import type { Sink } from './lane.ts';
 import type { OwnOrder } from './own-order.ts';
-import type { WatchHandler } from './watch.ts';
+import type { Watch, WatchHandler } from './watch.ts';
 import type { Packet } from './wire.ts';
 
 interface Held {
@@ -92,9 +92,11 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
         offer(undefined, { kind: 'lost', id, failure }, () => true);
       },
     };
-    const watch = where === undefined ? env.feed.watch(to, handler) : env.selection.watch(to, where, handler);
-    const held: Held = { tenant: to.tenant, onLane: false, open: true, close: () => watch.close() };
+    // It may be live from within the call that opens it.
+    const held: Held = { tenant: to.tenant, onLane: false, open: true, close: () => watch?.close() };
+    let watch: Watch | undefined;
     this.#held.set(id, held);
+    watch = where === undefined ? env.feed.watch(to, handler) : env.selection.watch(to, where, handler);
   }
 
   #join(id: string, to: Interest, view: View): void {

@@ -28,6 +28,11 @@ export class FilterIndex<T> {
     return this.#groupOf.size;
   }
 
+  /** How many different filters they have. */
+  get groups(): number {
+    return this.#groups.size;
+  }
+
   /** Files an item under its filter (one that `parseFilter` accepted). An item has one filter: adding it again replaces the old one. */
   add(filter: Filter, item: T): void {
     this.remove(item);

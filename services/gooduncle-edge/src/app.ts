@@ -1,0 +1,151 @@
+import type { AddressInfo } from 'node:net';
+import { accountsKeysChanged, accountsRevoked } from '@polyedge/contracts/bus/accounts';
+import { Driver } from '@polyedge/edge-kit/driver';
+import { openFeed } from '@polyedge/edge-kit/feed';
+import { Heartbeat } from '@polyedge/edge-kit/heartbeat';
+import { limits } from '@polyedge/edge-kit/limits';
+import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
+import { wsFraming } from '@polyedge/edge-kit/ws-frames';
+import { httpOptions, WsListener } from '@polyedge/edge-kit/ws-listener';
+import type { Bus } from '@polyedge/service-kit/bus';
+import { reserveHealth } from '@polyedge/service-kit/health';
+import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
+import { openIdOf } from '@polyedge/service-kit/open-id';
+import type { ServiceContext } from '@polyedge/service-kit/service';
+import type { Config } from '@polyedge/service-kit/settings';
+import { Verifier } from '@polyedge/service-kit/tokens';
+import Fastify from 'fastify';
+import type { GoodUncleSettings } from './config.ts';
+import { report } from './metrics.ts';
+import { BEAT, isKeepAlive } from './protocol/codec.ts';
+import { goodUncleProtocol } from './protocol/protocol.ts';
+import { findScope } from './scope.ts';
+import { openTopicsFile } from './topics-file.ts';
+
+/** A running gooduncle-edge; `port` is the one it listens on. */
+export interface GoodUncleEdge extends Running {
+  readonly port: number;
+}
+
+const KEEP_ALIVES_PER_SECOND = 30;
+const SUBPROTOCOL = 'gooduncle.v1';
+
+/** The whole edge, top to bottom. It borrows the bus and closes everything else. Throws `CannotStart` when port or rules are unusable. */
+export async function startGoodUncleEdge(
+  config: Config<GoodUncleSettings>,
+  context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'>,
+  bus: Bus,
+): Promise<GoodUncleEdge> {
+  const { log, metrics } = context;
+  const topics = await openTopicsFile(config.topics, log);
+  const scope = findScope(bus, config.tenant, config.scope);
+  const verifier = new Verifier({ bus, log, openId: openIdOf(config) });
+  const feed = openFeed({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
+  const wheel = new Wheel(systemClock);
+  const framing = wsFraming();
+
+  const perSocket = limits({
+    maxFrameBytes: config.maxFrameBytes,
+    // The session counts requests and says `slow down`; this only keeps a flood from costing more than it should.
+    framesPerSecond: Math.max(5000, 20 * config.requestsPerSecond),
+    bytesPerSecond: 16 * config.maxFrameBytes,
+    maxInFlight: 256,
+    // Two besides the client's own: revocations, and what repeats them.
+    maxSubscriptions: config.maxSubscriptions + 2,
+    maxBufferedBytes: config.maxBufferedBytes,
+    stalledMs: config.stalledMs,
+    authenticateMs: 0,
+    // Silence is the heartbeat's business, and pings are not part of this protocol.
+    idleMs: 0,
+    pingIntervalMs: 0,
+    closeTimeoutMs: 1000,
+    maxConnections: config.maxConnections,
+    maxConnectionsPerAddress: config.maxConnectionsPerAddress,
+  });
+  const protocol = goodUncleProtocol({
+    tenant: config.tenant,
+    scope: () => scope.current,
+    topics: () => topics.current,
+    instance: context.instance,
+    requestsPerSecond: config.requestsPerSecond,
+    requestBurst: config.requestBurst,
+    maxSubscriptions: config.maxSubscriptions,
+    redact: config.redact,
+    onDowngrade: config.onDowngrade,
+  });
+  const driver = new Driver({
+    protocol,
+    framing,
+    bus,
+    feed,
+    limits: perSocket,
+    verify: (token) => verifier.verify(token),
+    hears: [accountsRevoked, accountsKeysChanged],
+    requestTimeoutMs: config.requestTimeoutMs,
+    log,
+    wheel,
+  });
+  const heartbeat = new Heartbeat({
+    beat: framing.pack(BEAT),
+    periodMs: config.heartbeatMs,
+    idleMs: config.idleMs,
+    idleClose: { code: 4408, reason: 'keep-alive timeout' },
+    always: config.heartbeatAlways,
+    isKeepAlive,
+    keepAlivesPerSecond: KEEP_ALIVES_PER_SECOND,
+    clock: systemClock,
+  });
+
+  const app = Fastify({ http: httpOptions(perSocket), trustProxy: config.trustProxy, exposeHeadRoutes: false });
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: { code: 404, message: 'there is a WebSocket here and nothing else' } }));
+  reserveHealth(app, context.ready);
+  const origins = config.allowedOrigins?.split(',').map((origin) => origin.trim());
+  const path = config.path;
+  const listener = new WsListener({
+    server: app.server,
+    routes: [
+      {
+        path: new RegExp(`^${path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`),
+        accepts: 'both',
+        selectProtocol: ({ offered }) => (offered.includes(SUBPROTOCOL) ? SUBPROTOCOL : undefined),
+        driver: heartbeat.around(driver),
+      },
+    ],
+    limits: perSocket,
+    trustProxy: config.trustProxy,
+    ...(origins === undefined ? {} : { origins }),
+  });
+  report(metrics, driver, heartbeat, topics);
+
+  verifier.start();
+  try {
+    await app.listen({ host: config.host, port: config.port });
+  } catch (error) {
+    throw new CannotStart(`port ${config.port} cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const { port } = app.server.address() as AddressInfo; // listening on TCP, so never a pipe's name
+  log.info('listening', { port });
+
+  return {
+    port,
+    ready: () => {
+      if (bus.status !== 'connected') return 'NATS is not connected';
+      return scope.current === '' ? 'the scope of the tenant is not known yet' : verifier.ready();
+    },
+    drain: async () => {
+      listener.stopAccepting();
+      await driver.drain();
+    },
+    stop: async () => {
+      listener.close();
+      heartbeat.stop();
+      topics.close();
+      scope.close();
+      app.server.closeAllConnections();
+      await app.close();
+      driver.stop();
+      feed.close();
+      verifier.stop();
+    },
+  };
+}

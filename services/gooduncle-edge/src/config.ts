@@ -1,0 +1,84 @@
+import { fileURLToPath } from 'node:url';
+import { defaultLimits } from '@polyedge/edge-kit/limits';
+import { commonSettings } from '@polyedge/service-kit/common-settings';
+import { openIdSettings } from '@polyedge/service-kit/open-id';
+import { boolean, choice, duration, integer, text } from '@polyedge/service-kit/settings';
+
+/** Every setting of gooduncle-edge: its own begin with `GOODUNCLE_`. */
+export const settings = {
+  ...commonSettings({ port: 5404 }),
+  ...openIdSettings,
+  topics: text({
+    localDefault: fileURLToPath(new URL('../topics.example.yaml', import.meta.url)),
+    insecure: 'the example lets everybody read the products',
+    doc: 'The file with the topic rules (YAML or JSON). It is read again when it changes; one with a mistake is refused and the old rules stay.',
+  }),
+  tenant: text({ default: 'default', doc: 'The tenant that this edge serves. Users of another one cannot upgrade here.' }),
+  scope: text({ optional: true, doc: 'The data scope of its resources; without it, the default scope of the tenant.' }),
+  path: text({ default: '/', pattern: /^\/[\w\-./]*$/, form: 'a path', doc: 'The path of the WebSocket.' }),
+  heartbeatMs: duration({ default: 300, min: 200, max: 900, doc: 'How often every client gets its one character.' }),
+  heartbeatAlways: boolean({
+    default: false,
+    doc: 'Whether the character is sent also to clients that were just sent something else, or have not read what they were sent.',
+  }),
+  idleMs: duration({ default: 3000, min: 1000, max: 600_000, doc: 'A client that sends nothing for so long is closed with 4408.' }),
+  maxFrameBytes: integer({
+    default: 256 * 1024,
+    min: 1024,
+    max: 4 * 1024 * 1024,
+    unit: 'bytes',
+    doc: 'The longest message a client may send, all fragments together (close 1009).',
+  }),
+  requestsPerSecond: integer({
+    default: 50,
+    min: 1,
+    max: 100_000,
+    unit: 'requests',
+    doc: 'What one session may ask per second; beyond it, `slow down`, and after 3 s of that, close 4429.',
+  }),
+  requestBurst: integer({ default: 100, min: 1, max: 1_000_000, unit: 'requests', doc: 'What it may ask at once after a pause.' }),
+  maxSubscriptions: integer({ default: 100, min: 1, max: 10_000, unit: 'subscriptions', doc: 'Active subscriptions of one session.' }),
+  maxBufferedBytes: integer({
+    default: 8 * 1024 * 1024,
+    min: 1024 * 1024,
+    max: 1024 * 1024 * 1024,
+    unit: 'bytes',
+    doc: 'What one socket may owe its client; a slow reader of events above it is closed with 1013.',
+  }),
+  stalledMs: duration({ default: 10_000, min: 1000, max: 600_000, doc: 'A client that reads nothing of what it is owed for so long is closed with 1013.' }),
+  maxConnections: integer({
+    default: defaultLimits.maxConnections,
+    min: 1,
+    max: 1_000_000,
+    unit: 'connections',
+    doc: 'Open sockets of this process; further upgrades are answered with 503.',
+  }),
+  maxConnectionsPerAddress: integer({
+    default: defaultLimits.maxConnectionsPerAddress,
+    min: 1,
+    max: 1_000_000,
+    unit: 'connections',
+    doc: 'Open sockets of one client address; further upgrades are answered with 429.',
+  }),
+  requestTimeoutMs: duration({
+    default: 10_000,
+    min: 100,
+    max: 600_000,
+    doc: 'How long a read may take. Writes are tried again for up to 60 s while their outcome is unknown.',
+  }),
+  redact: boolean({
+    default: true,
+    doc: 'Whether `password` and `token` are taken out of the echo of an upgrade. The original repeats them.',
+  }),
+  onDowngrade: choice(['keep', 'revoke'], {
+    default: 'keep',
+    doc: 'What a downgrade does to subscriptions made before it: the original keeps them.',
+  }),
+  allowedOrigins: text({
+    optional: true,
+    doc: 'Origins that browsers may come from, separated by commas. Without it, any: no cookie authenticates anything.',
+  }),
+  trustProxy: boolean({ default: false, doc: 'Whether X-Forwarded-For names the client: only behind a proxy that sets it.' }),
+};
+
+export type GoodUncleSettings = typeof settings;

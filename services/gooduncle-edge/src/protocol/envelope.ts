@@ -1,0 +1,75 @@
+/**
+ * Answers as text (Good Uncle: sending and receiving messages; protocol page 2.1, 4.6). An answer repeats the session and the whole request,
+ * so what does not change between the answers to one request is made once, and the rest is joined to it: nothing is stringified twice.
+ */
+import { isObject, type Json } from '@polyedge/query/json';
+import type { Code, Problem } from './problems.ts';
+
+/** A stamp of a service in an answer's passport. Times in milliseconds since 1970. */
+export interface Stamp {
+  readonly service: string;
+  readonly instance: string;
+  readonly in: number;
+  readonly out: number;
+}
+
+/** The six events; the words are the original's, with their spaces. */
+export type EventName = 'original match' | 'match created' | 'match added' | 'match modified' | 'match dropped' | 'match deleted';
+
+export interface Position {
+  readonly from: number | null;
+  readonly to: number | null;
+}
+
+/** What an answer says besides its code. */
+export interface Says {
+  readonly event?: EventName;
+  readonly seq?: number;
+  readonly last?: true;
+  readonly synced?: true;
+  readonly count?: number;
+  readonly more?: true;
+  readonly cursor?: string;
+  readonly version?: number;
+  readonly position?: Position;
+}
+
+/** The echo of a request: its arrival and its payload as JSON text, secrets taken out. */
+export interface Echo {
+  readonly at: number;
+  readonly text: string;
+}
+
+/** The constant beginning of the answers to one request, as long as the session keeps its roles. */
+export function headText(session: string, roles: readonly string[], echo: Echo): string {
+  return `{"session":{"id":${JSON.stringify(session)},"roles":${JSON.stringify(roles)}},"request":{"time":${Math.floor(echo.at)},"payload":${echo.text}},"response":{"time":`;
+}
+
+/** @param payload JSON text of an object; @param passport JSON text of the list of stamps */
+export function answerText(head: string, at: number, code: Code, problems: readonly Problem[], payload: string, says: Says, passport: string): string {
+  let text = `${head}${Math.floor(at)},"code":"${code}","errors":${problems.length === 0 ? '[]' : JSON.stringify(problems)},"payload":${payload}`;
+  if (says.event !== undefined) text += `,"event":"${says.event}"`;
+  if (says.seq !== undefined) text += `,"seq":${says.seq}`;
+  if (says.last === true) text += ',"last":true';
+  if (says.synced === true) text += ',"synced":true';
+  if (says.count !== undefined) text += `,"count":${says.count}`;
+  if (says.more === true) text += ',"more":true';
+  if (says.cursor !== undefined) text += `,"cursor":${JSON.stringify(says.cursor)}`;
+  if (says.version !== undefined) text += `,"version":${says.version}`;
+  if (says.position !== undefined) text += `,"position":{"from":${says.position.from},"to":${says.position.to}}`;
+  return `${text}},"passport":${passport}}`;
+}
+
+export const passportText = (stamps: readonly Stamp[]): string => JSON.stringify(stamps);
+
+const REDACTED = '[redacted]';
+
+/**
+ * The payload that answers repeat: the text as it came, which is JSON already. Of an `upgrade` the secrets are taken out, unless the
+ * original's letter is asked for.
+ */
+export function echoText(raw: string, payload: Json, redact: boolean): string {
+  if (!redact || !isObject(payload) || payload.type !== 'upgrade') return raw;
+  const entries = Object.entries(payload).map(([name, value]) => [name, name === 'password' || name === 'token' ? REDACTED : value] as const);
+  return JSON.stringify(Object.fromEntries(entries));
+}

@@ -1,0 +1,298 @@
+/**
+ * One subscription (protocol page 3.7 and section 4). It starts without a gap: first the changes are watched, then the snapshot is read, which
+ * says up to which `seq` it reaches; changes up to there are in it, and those after it follow. Nothing here waits or sends by itself.
+ */
+import type { FullChange } from '@polyedge/contracts/change';
+import type { Element } from '@polyedge/contracts/element';
+import { equalJson } from '@polyedge/query/equality';
+import type { Filter } from '@polyedge/query/filter';
+import { compareBy, type Sort } from '@polyedge/query/query';
+import type { Allowed } from './access.ts';
+import type { Echo, Says } from './envelope.ts';
+import { commitPassport, droppedText, type Happening, happening, type Lens, livingAfter, livingBefore } from './happening.ts';
+import { Pending } from './pending.ts';
+import { internal, problem, type Refusal, refusal } from './problems.ts';
+import { Window } from './window.ts';
+
+/** What a subscription needs of its session. */
+export interface Host {
+  /** Sends an `ok` answer of this subscription. */
+  tell(live: Live, payload: string, says: Says, passport: string): void;
+  /** Ends it with a last answer. */
+  end(live: Live, refusal: Refusal): void;
+  /** Reads rows of its query that reflect at least `atLeast`; the outcome comes to `live.rows`. */
+  read(live: Live, limit: number, atLeast: number): void;
+  /** Calls `flush` in so many milliseconds at the latest. */
+  wake(ms: number): void;
+  /** Whether the client has so much to read already that what comes now should be merged. */
+  readonly congested: boolean;
+  /** JSON text of the passport of a commit. */
+  passportOf(change: FullChange): string;
+  /** JSON text of the passport of what is told of no commit in particular. */
+  passport(): string;
+  /** Names a failure for the log's reader. */
+  readonly incident: string;
+}
+
+export interface LiveOptions {
+  /** The client's name for it. */
+  readonly subscription: string;
+  /** The session's name for it, as watch and as question. */
+  readonly key: string;
+  readonly echo: Echo;
+  readonly topic: string;
+  readonly lens: Lens;
+  /** What living rows of the query have in common. */
+  readonly where: Filter;
+  /** The rules under which it was made. */
+  readonly rules: readonly Allowed[];
+  /** All that decides what is shown, as text: to see whether new rules would change it. */
+  readonly rulesText: string;
+  readonly initial: boolean;
+  readonly throttleMs: number;
+  readonly sort: readonly Sort[] | undefined;
+  readonly limit: number | undefined;
+}
+
+/** The most original matches of a subscription without a limit. */
+export const MAX_MATCHES = 10_000;
+/** Changes that may come while the snapshot is read. */
+const MAX_WAITING = 5000;
+const BY_CREATION: readonly Sort[] = [{ path: ['created', 'on'], order: 'asc' }];
+
+export class Live {
+  readonly options: LiveOptions;
+  /** The beginning of its answers, and for which state of the session's roles. */
+  head: { readonly text: string; readonly roles: number } | undefined;
+  seq = 0;
+  readonly #host: Host;
+  readonly #pending = new Pending();
+  /** When a resource was last told of; only with a throttle. */
+  readonly #toldAt = new Map<string, number>();
+  #state: 'opening' | 'reading' | 'live' | 'ended' = 'opening';
+  #waiting: FullChange[] = [];
+  /** The snapshot's seq: changes up to it are in it. */
+  #from = 0;
+  /** The newest change that was handled. */
+  #handled = 0;
+  #window: Window | undefined;
+  #windowToldAt = Number.NEGATIVE_INFINITY;
+  #windowVersion = 0;
+  /** Changes handled since more rows were asked for; undefined when none are. */
+  #sinceAsked: Map<string, number> | undefined;
+
+  constructor(options: LiveOptions, host: Host) {
+    this.options = options;
+    this.#host = host;
+  }
+
+  get ended(): boolean {
+    return this.#state === 'ended';
+  }
+
+  get sort(): readonly Sort[] {
+    return this.options.sort ?? BY_CREATION;
+  }
+
+  /** Nothing is told after it. */
+  stop(): void {
+    this.#state = 'ended';
+    this.#waiting = [];
+  }
+
+  /** The watch is there: every change after `seq` will come. */
+  watched(seq: number): void {
+    if (this.#state !== 'opening') return;
+    const { initial, limit } = this.options;
+    if (!initial && limit === undefined) {
+      this.#from = seq;
+      this.#begin();
+      return;
+    }
+    this.#state = 'reading';
+    this.#host.read(this, limit === undefined ? MAX_MATCHES : limit * 2, seq);
+  }
+
+  /** Rows that were asked for: the snapshot, or more for the window. */
+  rows(rows: readonly Element[], more: boolean, seq: number, passport: string, at: number): void {
+    if (this.#state === 'reading') this.#snapshot(rows, more, seq, passport, at);
+    else if (this.#state === 'live' && this.#window !== undefined && this.#sinceAsked !== undefined) {
+      const changed = this.#sinceAsked;
+      this.#sinceAsked = undefined;
+      this.#window.refill(rows, !more, seq, changed);
+      this.#windowVersion = Math.max(this.#windowVersion, seq);
+      this.#tellWindow(at, passport);
+      this.#keepFull();
+    }
+  }
+
+  change(change: FullChange, at: number): void {
+    switch (this.#state) {
+      case 'opening':
+      case 'reading':
+        this.#waiting.push(change);
+        if (this.#waiting.length > MAX_WAITING) this.#overflow(this.#waiting.length);
+        break;
+      case 'live':
+        this.#apply(change, at);
+        break;
+      case 'ended':
+        break;
+    }
+  }
+
+  /** Tells what waits and is due. @returns milliseconds until something that only waits for its time is due, or undefined */
+  flush(at: number): number | undefined {
+    if (this.#state !== 'live') return undefined;
+    const { throttleMs } = this.options;
+    if (this.#window !== undefined) {
+      this.#tellWindow(at, this.#host.passport());
+      if (!this.#window.dirty || this.#host.congested) return undefined;
+      return Math.max(1, this.#windowToldAt + throttleMs - at);
+    }
+    let soonest: number | undefined;
+    for (const id of [...this.#pending.ids()]) {
+      if (this.#host.congested) return undefined;
+      const waitMs = this.#waitMs(id, at);
+      if (waitMs > 0) soonest = Math.min(soonest ?? waitMs, waitMs);
+      else for (const one of this.#pending.take(id)) this.#tell(one, at);
+      if (this.ended) return undefined;
+    }
+    return soonest;
+  }
+
+  #snapshot(rows: readonly Element[], more: boolean, seq: number, passport: string, at: number): void {
+    const { limit, sort, initial, lens } = this.options;
+    if (limit === undefined && more) {
+      this.#host.end(this, refusal('forbidden', problem('limit', 'criteria', { message: `more than ${MAX_MATCHES} resources match` })));
+      return;
+    }
+    this.#from = seq;
+    if (limit !== undefined) this.#window = new Window(limit, compareBy(this.sort), rows, !more);
+    const shown = limit === undefined ? rows : rows.slice(0, limit);
+    if (!initial || shown.length === 0) {
+      this.#begin(passport, seq);
+    } else {
+      for (const [index, row] of shown.entries()) {
+        const last = index === shown.length - 1;
+        this.#host.tell(
+          this,
+          JSON.stringify(lens.showing.resource(row)),
+          {
+            event: 'original match',
+            ...(last ? { synced: true, count: shown.length } : {}),
+            version: seq,
+            ...(sort === undefined ? {} : { position: { from: null, to: index } }),
+          },
+          passport,
+        );
+      }
+      this.#state = 'live';
+    }
+    this.#handled = seq;
+    this.#windowVersion = seq;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const change of waiting) this.change(change, at);
+    this.#keepFull();
+  }
+
+  /** The one answer that says: this is all there is for now. */
+  #begin(passport?: string, version?: number): void {
+    this.#state = 'live';
+    const says = { synced: true, count: 0, ...(version === undefined ? {} : { version }) } as const;
+    this.#host.tell(this, '{}', says, passport ?? this.#host.passport());
+  }
+
+  #apply(change: FullChange, at: number): void {
+    if (change.seq <= this.#from || change.seq <= this.#handled) return;
+    this.#handled = change.seq;
+    if (this.#window !== undefined) {
+      this.#applyToWindow(this.#window, change, at);
+      return;
+    }
+    const found = happening(change, this.options.lens, () => this.#host.passportOf(change));
+    if (found === undefined) return;
+    if (!this.#host.congested && !this.#pending.has(found.id) && this.#waitMs(found.id, at) <= 0) {
+      this.#tell(found, at);
+      return;
+    }
+    this.#pending.add(found);
+    if (this.#pending.overflows) this.#overflow(this.#pending.events);
+    else if (!this.#host.congested) this.#host.wake(Math.max(1, this.#waitMs(found.id, at)));
+  }
+
+  #applyToWindow(window: Window, change: FullChange, at: number): void {
+    const { matches, showing } = this.options.lens;
+    const before = livingBefore(change);
+    const after = livingAfter(change);
+    const is = after !== undefined && matches(after);
+    const was = before !== undefined && matches(before);
+    if (!is && !was) return;
+    const differs = !(is && was && equalJson(showing.resource(before), showing.resource(after)));
+    window.change(change.id, is ? after : undefined, {
+      created: before === undefined,
+      deleted: after === undefined ? { ...(before ?? change.state), seq: change.seq } : undefined,
+      row: change.state,
+      differs,
+    });
+    this.#sinceAsked?.set(change.id, change.seq);
+    this.#windowVersion = change.last;
+    this.#tellWindow(at, commitPassport(change, () => this.#host.passportOf(change)));
+    this.#keepFull();
+  }
+
+  #tellWindow(at: number, passport: string): void {
+    const window = this.#window;
+    if (window === undefined || !window.dirty || this.#host.congested) return;
+    const waitMs = this.#windowToldAt + this.options.throttleMs - at;
+    if (waitMs > 0) {
+      this.#host.wake(waitMs);
+      return;
+    }
+    const { showing } = this.options.lens;
+    const steps = window.tell();
+    if (steps.length > 0) this.#windowToldAt = at;
+    for (const { event, row, position } of steps) {
+      const payload = event === 'match dropped' ? droppedText(row, showing) : JSON.stringify(showing.resource(row));
+      this.#host.tell(this, payload, { event, version: this.#windowVersion, position }, passport);
+    }
+  }
+
+  /** Asks for spare rows before they are needed. */
+  #keepFull(): void {
+    const window = this.#window;
+    if (window === undefined || !window.thin || this.#sinceAsked !== undefined || this.#state !== 'live') return;
+    this.#sinceAsked = new Map();
+    this.#host.read(this, window.capacity, this.#handled);
+  }
+
+  #waitMs(id: string, at: number): number {
+    const { throttleMs } = this.options;
+    return throttleMs === 0 ? 0 : (this.#toldAt.get(id) ?? Number.NEGATIVE_INFINITY) + throttleMs - at;
+  }
+
+  #tell(one: Happening, at: number): void {
+    const { throttleMs } = this.options;
+    if (throttleMs > 0) {
+      this.#toldAt.delete(one.id);
+      this.#toldAt.set(one.id, at);
+      // The oldest come first, and those whose time is over are not needed.
+      for (const [id, toldAt] of this.#toldAt) {
+        if (toldAt + throttleMs > at) break;
+        this.#toldAt.delete(id);
+      }
+    }
+    this.#host.tell(this, one.payload, { event: one.event, version: one.version }, one.passport);
+  }
+
+  #overflow(skipped: number): void {
+    const message = `the client reads too slowly for this subscription: ${skipped} events were skipped`;
+    this.#host.end(this, refusal('error', problem('overflow', null, { message, expected: skipped })));
+  }
+
+  /** The store could not answer. */
+  failed(): void {
+    if (this.#state !== 'ended') this.#host.end(this, internal(this.#host.incident));
+  }
+}

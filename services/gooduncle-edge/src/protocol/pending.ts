@@ -1,0 +1,80 @@
+/**
+ * What a subscriber is owed and has not been sent yet: its client reads slowly, or asked for events at most so often. Events of one resource
+ * become one that says the same (protocol page 4.5).
+ */
+import type { Happening, LiveEvent } from './happening.ts';
+
+/** More than this is not kept for one subscription: it ends, and says so. */
+export const PENDING_LIMITS = { ids: 10_000, bytes: 4 * 1024 * 1024 } as const;
+
+export class Pending {
+  /** In the order in which resources first changed. Two entries only for a deletion and the creation that followed it. */
+  readonly #byId = new Map<string, readonly Happening[]>();
+  #bytes = 0;
+  #events = 0;
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** How many events were put in since it was last empty. */
+  get events(): number {
+    return this.#events;
+  }
+
+  get overflows(): boolean {
+    return this.#byId.size > PENDING_LIMITS.ids || this.#bytes > PENDING_LIMITS.bytes;
+  }
+
+  has(id: string): boolean {
+    return this.#byId.has(id);
+  }
+
+  ids(): IterableIterator<string> {
+    return this.#byId.keys();
+  }
+
+  add(next: Happening): void {
+    this.#events += 1;
+    const waiting = this.#byId.get(next.id) ?? [];
+    const merged = merge(waiting, next);
+    this.#bytes += bytesOf(merged) - bytesOf(waiting);
+    if (merged.length === 0) this.#byId.delete(next.id);
+    else this.#byId.set(next.id, merged);
+  }
+
+  /** Takes out what waits for one resource. */
+  take(id: string): readonly Happening[] {
+    const waiting = this.#byId.get(id) ?? [];
+    this.#byId.delete(id);
+    this.#bytes -= bytesOf(waiting);
+    if (this.#byId.size === 0) this.#events = 0;
+    return waiting;
+  }
+}
+
+const bytesOf = (waiting: readonly Happening[]): number => waiting.reduce((sum, { payload }) => sum + payload.length + 100, 0);
+
+function merge(waiting: readonly Happening[], next: Happening): readonly Happening[] {
+  const last = waiting.at(-1);
+  if (last === undefined) return [next];
+  const event = mergedEvent(last.event, next.event);
+  const earlier = waiting.slice(0, -1);
+  if (event === 'both') return [...waiting, next];
+  return event === 'nothing' ? earlier : [...earlier, { ...next, event }];
+}
+
+/** One event that says what two of the same resource say one after the other. */
+function mergedEvent(first: LiveEvent, then: LiveEvent): LiveEvent | 'nothing' | 'both' {
+  switch (first) {
+    case 'match created':
+    case 'match added':
+      return then === 'match dropped' || then === 'match deleted' ? 'nothing' : first;
+    case 'match modified':
+      return then;
+    case 'match dropped':
+      return then === 'match deleted' ? 'match deleted' : 'match modified';
+    case 'match deleted':
+      return 'both';
+  }
+}

@@ -1,0 +1,102 @@
+/** What answers say when something is wrong (Good Uncle: response codes; protocol page 2.3 and 2.4). */
+import type { Failure } from '@polyedge/contracts/errors';
+import type { Json } from '@polyedge/query/json';
+
+/** The six words of `response.code`, spaces included. */
+export type Code = 'ok' | 'forbidden' | 'not found' | 'bad request' | 'slow down' | 'error';
+
+/** A stable word for programs. */
+export type Reason =
+  | 'missing'
+  | 'type'
+  | 'value'
+  | 'unknown'
+  | 'duplicate'
+  | 'immutable'
+  | 'too large'
+  | 'too deep'
+  | 'operator'
+  | 'credentials'
+  | 'role'
+  | 'field'
+  | 'row'
+  | 'limit'
+  | 'rate'
+  | 'overflow'
+  | 'revoked'
+  | 'not found'
+  | 'internal';
+
+/** One entry of `response.errors`. `field` is a dotted path into the request, null for all of it. */
+export interface Problem {
+  readonly field: string | null;
+  readonly reason: Reason;
+  readonly message: string;
+  readonly expected?: Json;
+}
+
+/** A request that is refused: its code and at least one problem. */
+export interface Refusal {
+  readonly code: Exclude<Code, 'ok'>;
+  readonly problems: readonly Problem[];
+}
+
+const MESSAGES: Readonly<Record<Reason, string>> = {
+  missing: 'this key is required',
+  type: 'this has the wrong type',
+  value: 'this value is not allowed',
+  unknown: 'this is not known',
+  duplicate: 'this is used already',
+  immutable: 'this cannot be changed',
+  'too large': 'this is too large',
+  'too deep': 'this is nested too deeply',
+  operator: 'there is no such operator, or its operand is wrong',
+  credentials: 'the user or the password is wrong',
+  role: 'no role of the session may do this',
+  field: 'no role of the session may use this field',
+  row: 'the result would be a resource that may not be written',
+  limit: 'this is over a limit',
+  rate: 'too many requests: the connection is closed in the next seconds unless they become fewer',
+  overflow: 'the client reads too slowly for this subscription',
+  revoked: 'the right to this was withdrawn',
+  'not found': 'there is nothing that matches',
+  internal: 'the request could not be carried out',
+};
+
+export function problem(reason: Reason, field: string | null = null, more: { message?: string; expected?: Json } = {}): Problem {
+  return { field, reason, message: more.message ?? MESSAGES[reason], ...(more.expected === undefined ? {} : { expected: more.expected }) };
+}
+
+export const refusal = (code: Refusal['code'], ...problems: readonly Problem[]): Refusal => ({ code, problems });
+export const badRequest = (...problems: readonly Problem[]): Refusal => ({ code: 'bad request', problems });
+export const forbidden = (reason: Reason, field: string | null = null): Refusal => refusal('forbidden', problem(reason, field));
+export const notFound = (field: string | null = null): Refusal => refusal('not found', problem('not found', field));
+
+/** A failure of the store that the verbs have no word of their own for. Never shows what happened inside; the incident finds it in the log. */
+export function storeRefusal(failure: Failure, incident: string): Refusal {
+  switch (failure.code) {
+    case 'invalid':
+      return badRequest(problem('value'));
+    case 'too-large':
+      return badRequest(problem('too large'));
+    case 'not-allowed':
+      return forbidden('role');
+    case 'not-found':
+      return notFound();
+    case 'conflict':
+      return badRequest(problem('duplicate'));
+    case 'limited':
+      return refusal('slow down', problem('rate'));
+    case 'unauthenticated':
+      return forbidden('credentials');
+    case 'busy':
+    case 'expired':
+    case 'unavailable':
+    case 'lost':
+    case 'internal':
+      return internal(incident);
+  }
+}
+
+export const internal = (incident: string): Refusal =>
+  refusal('error', problem('internal', null, { message: `the request could not be carried out (incident ${incident})` }));

@@ -1,0 +1,195 @@
+/** What create, update and delete ask of the store, and what its refusals mean (protocol page 3.3, 3.5, 3.6 and section 5). */
+import type { Operation } from '@polyedge/contracts/bus/graph';
+import type { Failure } from '@polyedge/contracts/errors';
+import { EVERYTHING, type Filter } from '@polyedge/query/filter';
+import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
+import { compile } from '@polyedge/query/predicate';
+import { type Allowed, all, either, forbiddenField } from './access.ts';
+import type { Criteria, NamedField } from './criteria.ts';
+import { badRequest, forbidden, problem, type Refusal, storeRefusal } from './problems.ts';
+import type { Request } from './requests.ts';
+import { allows, type Topic } from './topics.ts';
+
+type Of<Type extends Request['type']> = Extract<Request, { type: Type }>;
+
+/** Operations to send, with the rule that allows them, or why not. */
+export type Plan =
+  | { readonly ok: true; readonly operations: readonly Operation[]; readonly rule: Allowed }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+const refused = (refusal: Refusal): Plan => ({ ok: false, refusal });
+
+/** All elements of a topic. */
+export const elementsOf = (topic: Topic, scope: string): Filter => ({
+  all: [
+    { test: 'equal', path: ['type'], value: topic.type },
+    { test: 'equal', path: ['scope'], value: scope },
+    { test: 'equal', path: ['kind'], value: 'vertex' },
+  ],
+});
+
+/** @param id the new resource's */
+export function planCreate(topic: Topic, rules: readonly Allowed[], request: Of<'create'>, id: string, scope: string): Plan {
+  const given = expanded(request.params);
+  if (given === undefined) return refused(badRequest(problem('value', 'params')));
+  if (request.id !== undefined && !topic.clientIds) return refused(forbidden('field', 'params.id'));
+  let reason: Refusal = forbidden('role');
+  for (const rule of rules) {
+    const barred = request.params.named.find(({ field }) => !writable(rule, field));
+    if (barred !== undefined) {
+      reason = forbidden('field', barred.place);
+      continue;
+    }
+    const attributes = { ...given, ...rule.set };
+    if (!compile(rule.check)(imagined(topic, id, scope, attributes))) {
+      reason = forbidden('row');
+      continue;
+    }
+    return { ok: true, rule, operations: [{ op: 'create', type: topic.type, id, scope, attributes }] };
+  }
+  return refused(reason);
+}
+
+/**
+ * One role must allow all of the update on each row. With several such rules a first operation, which changes nothing, counts and guards all
+ * rows together; then each rule writes the rows that no earlier one has.
+ */
+export function planUpdate(topic: Topic, rules: readonly Allowed[], reads: readonly Allowed[], request: Of<'update'>, scope: string): Plan {
+  const { params, unset, expect } = request;
+  const named = [...params.named, ...unset.map((field, at) => ({ field, place: `unset.${at}` }))];
+  const usable = rules.filter((rule) => named.every(({ field }) => writable(rule, field)));
+  const [first] = usable;
+  if (first === undefined) {
+    const barred = named.find(({ field }) => !rules.some((rule) => writable(rule, field))) ?? named[0];
+    return refused(forbidden('field', barred?.place ?? null));
+  }
+  const target = targets(topic, scope, request.criteria, reads);
+  if ('problems' in target) return refused(target);
+  const bounds = { atMost: topic.maxAffected, ...(expect === undefined ? {} : { expect }) };
+  const write = (rule: Allowed, where: Filter): Operation => ({
+    op: 'update',
+    target: { where },
+    set: { ...params.set, ...rule.set },
+    put: params.put.map(({ path, value }) => ({ path: [...path], value })),
+    unset: [...unset],
+    ...(rule.check === EVERYTHING ? {} : { after: rule.check }),
+  });
+  const free = usable.find((rule) => rule.rows === EVERYTHING && rule.check === EVERYTHING);
+  const only = free ?? (rules.length === 1 ? first : undefined);
+  if (only !== undefined) {
+    return { ok: true, rule: only, operations: [{ ...write(only, all([target.filter, only.rows])), ...bounds }] };
+  }
+  const guard: Operation = {
+    op: 'update',
+    target: { where: all([target.filter, either(rules)]) },
+    before: either(usable),
+    ...bounds,
+  };
+  const writes = usable.map((rule, at) =>
+    write(rule, all([target.filter, rule.rows, ...usable.slice(0, at).map(({ rows }): Filter => ({ not: rows }))])),
+  );
+  return { ok: true, rule: first, operations: [guard, ...writes] };
+}
+
+export function planDelete(topic: Topic, rules: readonly Allowed[], reads: readonly Allowed[], request: Of<'delete'>, scope: string): Plan {
+  const target = targets(topic, scope, request.criteria, reads);
+  if ('problems' in target) return refused(target);
+  const [rule] = rules;
+  if (rule === undefined) return refused(forbidden('role'));
+  const { expect } = request;
+  const where = all([target.filter, either(rules)]);
+  return {
+    ok: true,
+    rule,
+    operations: [{ op: 'delete', target: { where }, atMost: topic.maxAffected, ...(expect === undefined ? {} : { expect }) }],
+  };
+}
+
+/** What the criteria of a write select, before its own row rules: a field can only be asked about where it may be read. */
+function targets(topic: Topic, scope: string, criteria: Criteria, reads: readonly Allowed[]): { readonly filter: Filter } | Refusal {
+  const hidden = forbiddenField(reads, criteria.fields.filter(notId));
+  if (hidden !== undefined) return forbidden('field', hidden.place);
+  const fields = new Set(criteria.fields.filter(notId).map(({ field }) => field));
+  const readable = [...fields].map((field) => either(reads.filter((rule) => allows(rule.fields, field))));
+  return { filter: all([elementsOf(topic, scope), criteria.filter, ...readable]) };
+}
+
+const notId = ({ field }: NamedField): boolean => field !== 'id';
+
+const writable = (rule: Allowed, field: string): boolean => allows(rule.fields, field) && !Object.hasOwn(rule.set, field);
+
+/** Parameters as whole fields; undefined when a value with dots in its name is to go into something that is no object. */
+function expanded({ set, put }: Of<'create'>['params']): JsonObject | undefined {
+  let attributes: JsonObject = set;
+  for (const { path, value } of put) {
+    const next = putInto(attributes, path, value);
+    if (next === undefined) return undefined;
+    attributes = next;
+  }
+  return attributes;
+}
+
+function putInto(object: JsonObject, path: readonly string[], value: Json): JsonObject | undefined {
+  const [key, ...rest] = path;
+  if (key === undefined) return undefined;
+  if (rest.length === 0) return { ...object, [key]: value };
+  const inner = Object.hasOwn(object, key) ? object[key] : {};
+  const next = isObject(inner) ? putInto(inner, rest, value) : undefined;
+  return next === undefined ? undefined : { ...object, [key]: next };
+}
+
+/** The new row as a rule looks at it. When and by whom it is made is nothing that rules can name. */
+function imagined(topic: Topic, id: string, scope: string, attributes: JsonObject) {
+  const stamp = { on: 0, by: '', app: '' };
+  return { id, kind: 'vertex', type: topic.type, scope, version: 1, seq: 0, deleted: false, created: stamp, modified: stamp, attributes } as const;
+}
+
+/** What a failed write means to the client. */
+export function writeRefusal({ code, detail = '', ...rest }: Failure, incident: string): Refusal {
+  if (code === 'conflict') {
+    return detail.startsWith('expect')
+      ? badRequest(problem('value', 'expect', { message: 'another number of resources matches' }))
+      : badRequest(problem('duplicate', 'params.id'));
+  }
+  if (code === 'not-allowed') {
+    if (detail.startsWith('atMost')) return forbidden('limit', 'criteria');
+    return forbidden(detail.startsWith('before') ? 'field' : 'row');
+  }
+  if (code === 'too-large' && detail.includes('selected')) return forbidden('limit', 'criteria');
+  if (code === 'invalid' || code === 'too-large') return badRequest(problem(code === 'invalid' ? 'value' : 'too large', 'params'));
+  return storeRefusal({ code, detail, ...rest }, incident);
+}
+
+// ---- `once`
+
+/** How long a `once` is remembered. */
+export const ONCE_MS = 600_000;
+const ONCE_TYPE = 'gooduncle/Once';
+
+/**
+ * Goes before a create: refuses it (`not-allowed`, before) while the same `once` is remembered, and remembers it in the same commit.
+ * @param name the same for the same principal, topic and `once`; @param answer what a repetition is answered
+ */
+export function rememberOnce(name: string, scope: string, answer: JsonObject, at: number): Operation {
+  return {
+    op: 'update',
+    target: { id: name },
+    set: { answer },
+    touch: true,
+    before: { test: 'less', path: ['modified', 'on'], value: Math.floor(at - ONCE_MS) },
+    ifMissing: { type: ONCE_TYPE, id: name, scope, attributes: {} },
+  };
+}
+
+/** Forgets what is remembered no longer. */
+export function forgetOnces(scope: string, at: number): Operation {
+  const where: Filter = {
+    all: [
+      { test: 'equal', path: ['type'], value: ONCE_TYPE },
+      { test: 'equal', path: ['scope'], value: scope },
+      { test: 'less', path: ['modified', 'on'], value: Math.floor(at - ONCE_MS) },
+    ],
+  };
+  return { op: 'delete', target: { where } };
+}
+

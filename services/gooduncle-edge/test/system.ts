@@ -1,0 +1,87 @@
+/** The real thing: NATS, Redis, PostgreSQL, graph-store and gooduncle-edge, each a process of its own, with the users of the protocol page. */
+import { createHash } from 'node:crypto';
+import { accountsCreate } from '@polyedge/contracts/bus/accounts';
+import type { Bus } from '@polyedge/service-kit/bus';
+import { silentLog } from '@polyedge/service-kit/log';
+import { connectNatsBus } from '@polyedge/service-kit/nats-bus';
+import { startNats } from '@polyedge/testkit/servers/nats';
+import { startPostgres } from '@polyedge/testkit/servers/postgres';
+import { type RunningService, startService } from '@polyedge/testkit/servers/service';
+import { sharedPostgres, sharedRedis } from '@polyedge/testkit/servers/shared';
+
+export const TENANT = 'default';
+
+/** What a client sends as its password. */
+export const hashed = (password: string): string => createHash('sha256').update(password).digest('hex');
+
+export const USERS = {
+  u1: { user: '5551234567', password: hashed('one') },
+  u2: { user: '5550000000', password: hashed('two') },
+  clerk: { user: 'clerk@x', password: hashed('clerk') },
+  admin: { user: 'admin@x', password: hashed('admin') },
+} as const;
+export type User = keyof typeof USERS;
+
+const ROLES: Readonly<Record<User, string>> = { u1: 'customer', u2: 'customer', clerk: 'clerk', admin: 'admin' };
+
+type Env = Readonly<Record<string, string>>;
+
+export interface System extends AsyncDisposable {
+  readonly edge: RunningService;
+  readonly store: RunningService;
+  readonly nats: Awaited<ReturnType<typeof startNats>>;
+  readonly postgres: { pause?(): void; resume?(): void };
+  readonly bus: Bus;
+  /** The account of a user: its claim `sub`. */
+  readonly sub: Readonly<Record<User, string>>;
+  startEdge(env?: Env): Promise<RunningService>;
+}
+
+/** @param options `ownPostgres`: a PostgreSQL of its own, to be stopped and continued */
+export async function startSystem(options: { readonly edge?: Env; readonly ownPostgres?: boolean } = {}): Promise<System> {
+  await using parts = new AsyncDisposableStack();
+  const [nats, redis, postgres] = await Promise.all([
+    startNats(),
+    sharedRedis(),
+    options.ownPostgres === true ? startPostgres() : sharedPostgres(),
+  ]);
+  for (const part of [nats, redis, postgres]) parts.use(part);
+  const common = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: postgres.url, LOG_LEVEL: 'warn' };
+  const startEdge = (env: Env = {}) =>
+    startService({
+      name: 'gooduncle-edge',
+      env: { ...common, GOODUNCLE_REQUESTS_PER_SECOND: '5000', GOODUNCLE_REQUEST_BURST: '10000', ...options.edge, ...env },
+    });
+  const [store, edge] = await Promise.all([
+    startService({ name: 'graph-store', env: { ...common, POLYEDGE_ADMIN_PASSWORD: 'administrator' } }),
+    startEdge(),
+  ]);
+  parts.use(edge);
+  parts.use(store);
+  const connected = await connectNatsBus({ url: nats.url, service: 'test', instance: 'test', credentials: { kind: 'none' }, log: silentLog });
+  if (!connected.ok) throw new Error(connected.failure.detail);
+  const bus = connected.value;
+  parts.defer(() => bus.close());
+  const create = async (name: User): Promise<string> => {
+    const made = await bus.request(
+      accountsCreate,
+      accountsCreate.subject({ tenant: TENANT }),
+      { username: USERS[name].user, proof: USERS[name].password, roles: { gooduncle: [ROLES[name]] }, by: 'test' },
+      { timeoutMs: 10_000 },
+    );
+    if (!made.ok) throw new Error(JSON.stringify(made.failure));
+    return made.value.id;
+  };
+  const sub = { u1: await create('u1'), u2: await create('u2'), clerk: await create('clerk'), admin: await create('admin') };
+  const kept = parts.move();
+  return {
+    edge,
+    store,
+    nats,
+    postgres: postgres as System['postgres'],
+    bus,
+    sub,
+    startEdge: async (env) => kept.use(await startEdge(env)),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
