@@ -9,7 +9,7 @@ import postgres from 'postgres';
 import type { BareAnswer, BareQuestion } from './baselines/bare-sql.ts';
 import { Child } from './lib/child.ts';
 import { closedLoop } from './lib/closed-loop.ts';
-import { cpuMicroseconds, residentBytes } from './lib/cpu.ts';
+import { cpuByName, cpuPerUnit, residentMiB } from './lib/cpu.ts';
 import { GraphSocket, requestHead } from './lib/graph-clients.ts';
 import { readOptions, seededText } from './lib/options.ts';
 import { inRounds, report, type Sample } from './lib/report.ts';
@@ -75,18 +75,17 @@ async function bareClient(connections: number, rows: number): Promise<Sample> {
   const ask = (ms: number) => bare.ask<BareAnswer>({ connections, rows, ms, text } satisfies BareQuestion);
   await ask(WARM_UP_MS);
   const pids = { client: bare.pid, postgres: system.postgres.pid };
-  const before = cpuOf(pids);
+  const before = cpuByName(pids);
   const { done, seconds, p50Ms, p99Ms } = await ask(options.seconds * 1000);
-  const after = cpuOf(pids);
-  const used = partsOf(before, after, done);
-  return { cpuUs: total(used), rate: done / seconds, p50Ms, p99Ms, memoryMiB: mebibytes([bare.pid, system.postgres.pid]), parts: used };
+  const after = cpuByName(pids);
+  return { ...cpuPerUnit(before, after, done), rate: done / seconds, p50Ms, p99Ms, memoryMiB: residentMiB(pids) };
 }
 
 async function overGraphWs(inFlight: number): Promise<Sample> {
   const seqBefore = await seq();
   const unaskedBefore = unasked();
   const lanes = Array.from({ length: inFlight }, () => '');
-  let before = cpuOf(whole);
+  let before = cpuByName(whole);
   let after = before;
   const result = await closedLoop({
     inFlight,
@@ -105,40 +104,22 @@ async function overGraphWs(inFlight: number): Promise<Sample> {
       socket?.ask(request, `${requestHead(request)},${rest}`, answered);
     },
     measured: (edge) => {
-      if (edge === 'begin') before = cpuOf(whole);
-      else after = cpuOf(whole);
+      if (edge === 'begin') before = cpuByName(whole);
+      else after = cpuByName(whole);
     },
   });
   // seq is dense: as many changes as acknowledgements, or something was lost or done twice.
   const changes = (await seq()) - seqBefore;
-  const used = partsOf(before, after, result.done);
   return {
-    cpuUs: total(used),
+    ...cpuPerUnit(before, after, result.done),
     rate: result.done / result.seconds,
     p50Ms: result.latencies.quantile(0.5),
     p99Ms: result.latencies.quantile(0.99),
-    memoryMiB: mebibytes(Object.values(whole)),
+    memoryMiB: residentMiB(whole),
     lost: result.lost + Math.max(0, result.answered - changes),
     duplicates: Math.max(0, changes - result.answered - result.lost) + unasked() - unaskedBefore,
     driver: result.driverSeconds / result.seconds,
-    parts: used,
   };
-}
-
-function cpuOf(pids: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuMicroseconds([pid])]));
-}
-
-function partsOf(before: Readonly<Record<string, number>>, after: Readonly<Record<string, number>>, units: number): Record<string, number> {
-  return Object.fromEntries(Object.entries(after).map(([name, us]) => [name, (us - (before[name] ?? 0)) / units]));
-}
-
-function total(used: Readonly<Record<string, number>>): number {
-  return Object.values(used).reduce((sum, us) => sum + us, 0);
-}
-
-function mebibytes(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => sum + residentBytes(pid), 0) / 1024 / 1024;
 }
 
 function unasked(): number {

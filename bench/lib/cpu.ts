@@ -62,3 +62,23 @@ export function residentBytes(root: number): number {
   }
   return kib * 1024;
 }
+
+/** What several processes have used so far, by name. */
+export function cpuByName(pids: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuMicroseconds([pid])]));
+}
+
+/** Microseconds per unit of work between two looks, by name, and together. */
+export function cpuPerUnit(
+  before: Readonly<Record<string, number>>,
+  after: Readonly<Record<string, number>>,
+  units: number,
+): { readonly cpuUs: number; readonly parts: Readonly<Record<string, number>> } {
+  const parts = Object.fromEntries(Object.entries(after).map(([name, us]) => [name, (us - (before[name] ?? 0)) / units]));
+  return { cpuUs: Object.values(parts).reduce((sum, us) => sum + us, 0), parts };
+}
+
+/** Mebibytes of several processes. */
+export function residentMiB(pids: Readonly<Record<string, number>>): number {
+  return Object.values(pids).reduce((sum, pid) => sum + residentBytes(pid), 0) / 1024 / 1024;
+}

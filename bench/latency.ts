@@ -1,0 +1,159 @@
+/**
+ * `latency`: from sending a write on one graph-ws socket to its event on an events-ws socket, through the whole system and its durable commit, at
+ * 100 and 2,000 changes a second, against NATS publish → subscribe of 256 B between two connections. Begun at fixed times over 8 sockets, so
+ * waiting counts. The CPU is that of everything involved; of the baseline, the NATS server's.
+ */
+import { connect } from '@nats-io/transport-node';
+import { startNats } from '@polyedge/testkit/servers/nats';
+import { cpuByName, cpuPerUnit, residentMiB } from './lib/cpu.ts';
+import { GraphSocket, requestHead } from './lib/graph-clients.ts';
+import { idOf, numbered } from './lib/numbered.ts';
+import { openLoop } from './lib/open-loop.ts';
+import { readOptions, seededText } from './lib/options.ts';
+import { RawSocket } from './lib/raw-socket.ts';
+import { inRounds, report, type Sample } from './lib/report.ts';
+import { Latencies } from './lib/statistics.ts';
+import { startSystem } from './lib/system.ts';
+
+const RATES = [100, 2000];
+const WRITERS = 8;
+const TYPE = 'ogit/Bench';
+const WARM_UP_MS = 1500;
+const GRACE_MS = 10_000;
+
+interface Target {
+  readonly name: string;
+  readonly pids: Readonly<Record<string, number>>;
+  send(number: number): void;
+}
+
+const options = readOptions({ seconds: 4, seed: 1, rounds: 5 });
+const text = seededText(256, options.seed);
+
+let next = 1;
+/** When each number was due, while it is under way. */
+const due = new Map<number, number>();
+let latencies = new Latencies();
+let duplicates = 0;
+
+await using parts = new AsyncDisposableStack();
+const targets = [await wholeSystem(), await natsAlone()];
+const samples = await inRounds(
+  targets.flatMap((target) => RATES.map((rate) => ({ name: `${target.name} at ${rate}/s`, measure: () => measure(target, rate) }))),
+  options.rounds,
+);
+report({
+  name: 'latency',
+  unit: 'one change, from its write to its event elsewhere',
+  options,
+  samples,
+  goals: RATES.flatMap((rate) => [
+    { of: `hiro at ${rate}/s`, by: `nats at ${rate}/s`, figure: 'p50Ms' as const, atMost: 5 },
+    { of: `hiro at ${rate}/s`, by: `nats at ${rate}/s`, figure: 'p99Ms' as const, atMost: 10 },
+    { of: `hiro at ${rate}/s`, figure: 'lost' as const, atMost: 0 },
+    { of: `hiro at ${rate}/s`, figure: 'duplicates' as const, atMost: 0 },
+  ]),
+});
+await parts.disposeAsync();
+process.exit(0);
+
+async function measure(target: Target, rate: number): Promise<Sample> {
+  const begin = (at: number) => {
+    const number = next++;
+    due.set(number, at);
+    target.send(number);
+  };
+  await openLoop(rate, WARM_UP_MS, begin);
+  await settled();
+  due.clear();
+  latencies = new Latencies();
+  duplicates = 0;
+  const before = cpuByName(target.pids);
+  const driver = process.cpuUsage();
+  const began = performance.now();
+  await openLoop(rate, options.seconds * 1000, begin);
+  const seconds = (performance.now() - began) / 1000;
+  const used = process.cpuUsage(driver);
+  await settled();
+  const after = cpuByName(target.pids);
+  const lost = due.size;
+  due.clear();
+  return {
+    ...cpuPerUnit(before, after, latencies.count),
+    rate: latencies.count / seconds,
+    p50Ms: latencies.quantile(0.5),
+    p99Ms: latencies.quantile(0.99),
+    memoryMiB: residentMiB(target.pids),
+    lost,
+    duplicates,
+    driver: (used.user + used.system) / 1_000_000 / seconds,
+  };
+}
+
+function arrived(number: number): void {
+  const at = due.get(number);
+  if (at === undefined) {
+    duplicates += 1;
+    return;
+  }
+  due.delete(number);
+  latencies.add(performance.now() - at);
+}
+
+async function settled(): Promise<void> {
+  for (const until = performance.now() + GRACE_MS; due.size > 0 && performance.now() < until; )
+    await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+async function wholeSystem(): Promise<Target> {
+  const system = parts.use(await startSystem());
+  const { hiro, token } = system;
+  const writers: GraphSocket[] = [];
+  for (let at = 0; at < WRITERS; at += 1) writers.push(await GraphSocket.open(hiro.port, '/api/graph-ws/6.1/', token));
+  // {"id":"b00000001","body":…
+  const reader = await RawSocket.open(hiro.port, '/api/events-ws/6.2/', {
+    protocols: ['events-1.0.0', `token-${token}`],
+    onMessage: (buffer, start) => {
+      if (buffer[start + 7] === 'b'.charCodeAt(0)) arrived(Number(buffer.toString('latin1', start + 8, start + 16)));
+    },
+  });
+  reader.send(
+    JSON.stringify({
+      type: 'register',
+      args: { 'filter-id': 'b', 'filter-type': 'jfilter', 'filter-content': `(element.ogit/_type = ${TYPE})` },
+    }),
+  );
+  await reader.handled();
+  return {
+    name: 'hiro',
+    pids: {
+      'hiro-edge': hiro.pid,
+      'graph-store': system.store.pid,
+      nats: system.nats.pid,
+      postgres: system.postgres.pid,
+      redis: system.redis.pid,
+    },
+    send: (number) =>
+      writers[number % WRITERS]?.ask(
+        number,
+        `${requestHead(number)},"type":"create","headers":{"ogit/_type":"${TYPE}"},"body":{"ogit/_id":"${idOf(number)}","ogit/name":"${text}"}}`,
+        (failure) => {
+          if (failure !== undefined) throw new Error(failure);
+        },
+      ),
+  };
+}
+
+async function natsAlone(): Promise<Target> {
+  const server = parts.use(await startNats());
+  const servers = `127.0.0.1:${server.port}`;
+  const [publisher, subscriber] = await Promise.all([connect({ servers }), connect({ servers })]);
+  parts.defer(async () => {
+    await Promise.all([publisher.close(), subscriber.close()]);
+  });
+  subscriber.subscribe('b', {
+    callback: (_error, message) => arrived(Number(Buffer.from(message.data.subarray(1, 9)).toString('latin1'))),
+  });
+  await subscriber.flush();
+  return { name: 'nats', pids: { nats: server.pid }, send: (number) => publisher.publish('b', numbered(number, text)) };
+}
