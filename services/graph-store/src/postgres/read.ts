@@ -23,6 +23,11 @@ const AT_LEAST_MS = 2000;
 const DATA: Filter = { not: { test: 'equal', path: ['scope'], value: 'system' } };
 const LIVING: Filter = { test: 'equal', path: ['deleted'], value: false };
 
+// A lookup for each id: joined plainly, PostgreSQL may think that reading the whole table is cheaper.
+const GET = `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (
+  select found.* from json_array_elements_text($2::text::json) as w(id)
+  cross join lateral (select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found) e on true`;
+
 interface Stated {
   readonly at_seq: number;
   readonly at_epoch: string;
@@ -39,9 +44,7 @@ export class Reader {
   async get(tenant: string, request: RequestOf<typeof graphGet>): Promise<Outcome<ReplyOf<typeof graphGet>>> {
     const visible = filterOf(request.visible);
     if (!visible.ok) return visible;
-    const text = `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (select ${ELEMENT_COLUMNS}, tenant from element
-      where tenant = $1 and id in (select value collate "C" from json_array_elements_text($2::text::json)) and scope <> 'system') e on true`;
-    const rows = await this.#read<ElementRow>(text, [tenant, JSON.stringify([...new Set(request.ids)])], request.atLeast);
+    const rows = await this.#read<ElementRow>(GET, [tenant, JSON.stringify([...new Set(request.ids)])], request.atLeast, 'prepared');
     if (!rows.ok) return rows;
     const shows = compile(visible.value);
     const byId = new Map(rows.value.rows.map((row) => [row.id, toElement(row)]));
@@ -127,16 +130,20 @@ export class Reader {
     return done({ epoch: rows.value.epoch, seq: rows.value.seq, changes, more: rows.value.rows.length > limit });
   }
 
-  /** Runs a statement whose every row says where the sequencer stood, again until that is late enough. */
+  /**
+   * Runs a statement whose every row says where the sequencer stood, again until that is late enough. Only a statement that is always the same
+   * text may be prepared: PostgreSQL keeps it for as long as the connection lives.
+   */
   async #read<Row extends { readonly id: string }>(
     text: string,
     values: readonly string[],
     atLeast: number | undefined,
+    how: 'prepared' | 'once' = 'once',
   ): Promise<Outcome<{ readonly seq: number; readonly epoch: string; readonly rows: Row[] }>> {
     const deadline = Date.now() + AT_LEAST_MS;
     try {
       for (;;) {
-        const rows = await this.#sql.unsafe<(Row & Stated)[]>(text, [...values]);
+        const rows = await this.#sql.unsafe<(Row & Stated)[]>(text, [...values], { prepare: how === 'prepared' });
         const [first] = rows;
         if (first === undefined) return failed('internal');
         if (atLeast === undefined || first.at_seq >= atLeast) {
