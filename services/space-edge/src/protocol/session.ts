@@ -24,7 +24,11 @@ export function openSession({ credential }: Pick<Opening, 'credential'>, setting
   if (credential === undefined) {
     return [session, settings.requireKey ? [{ do: 'close', code: 1008, reason: 'an API key is required' }] : session.listen(EVERYTHING)];
   }
-  if (!credential.ok) return [session, [{ do: 'close', code: 1008, reason: 'the API key is not valid' }]];
+  if (!credential.ok) {
+    const wrong = credential.failure.code === 'unauthenticated';
+    // What could not be checked now may pass when the client comes again by itself, which it does only without a farewell.
+    return [session, [wrong ? { do: 'close', code: 1008, reason: 'the API key is not valid' } : { do: 'drop' }]];
+  }
   const { scopes } = credential.value;
   const all = scopes.includes(ALL_ORGANIZATIONS);
   return [session, session.listen(all ? EVERYTHING : { test: 'in', path: ['attributes', 'organizationId'], values: [...scopes] })];

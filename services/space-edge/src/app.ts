@@ -1,0 +1,192 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { spaceTestEvent } from '@polyedge/contracts/bus/space';
+import { Driver } from '@polyedge/edge-kit/driver';
+import { openFeed } from '@polyedge/edge-kit/feed';
+import { limits } from '@polyedge/edge-kit/limits';
+import { Flusher } from '@polyedge/edge-kit/outbox';
+import { type SocketIoHandshake, SocketIoListener } from '@polyedge/edge-kit/socketio-listener';
+import { type SocketIoPacket, type SocketIoRaw, socketIoFraming } from '@polyedge/edge-kit/socketio-packets';
+import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
+import type { Bus } from '@polyedge/service-kit/bus';
+import { reserveHealth } from '@polyedge/service-kit/health';
+import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
+import type { ServiceContext } from '@polyedge/service-kit/service';
+import type { Config } from '@polyedge/service-kit/settings';
+import type { SpaceSettings } from './config.ts';
+import { authorize } from './http/call.ts';
+import { eventRoutes } from './http/events.ts';
+import { organizationRoutes } from './http/organizations.ts';
+import { createHttpServer } from './http/server.ts';
+import { serviceRoutes } from './http/services.ts';
+import { userRoutes } from './http/users.ts';
+import { reportDriver } from './metrics.ts';
+import type { PricingEvent } from './protocol/event.ts';
+import { pricingProtocol } from './protocol/protocol.ts';
+import { SERVICE_TYPE } from './protocol/service.ts';
+import { Accounts } from './store/accounts.ts';
+import { Graph } from './store/graph.ts';
+import { Identity } from './store/identity.ts';
+import { Organizations } from './store/organizations.ts';
+import { Services } from './store/services.ts';
+
+/** A running space-edge; `port` is the one it listens on. */
+export interface SpaceEdge extends Running {
+  readonly port: number;
+}
+
+/** Where the sockets are; the library adds the slash. */
+const EVENTS_PATH = '/events';
+const NAMESPACE = '/pricings';
+/** SPACE's own page counts as allowed whatever the list of origins says. */
+const OWN_ORIGIN = 'http://localhost:5403';
+const SCOPE_RETRY_MS = 500;
+
+/** The whole edge, top to bottom. It borrows the bus and closes everything else. Throws `CannotStart` when the port is taken. */
+export async function startSpaceEdge(
+  config: Config<SpaceSettings>,
+  context: Pick<ServiceContext, 'log' | 'metrics' | 'ready'>,
+  bus: Bus,
+): Promise<SpaceEdge> {
+  const { log, metrics } = context;
+  const { tenant, requestTimeoutMs } = config;
+  const feed = openFeed({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
+  const wheel = new Wheel(systemClock);
+
+  const graph = new Graph({ bus, wheel, feed, tenant, requestTimeoutMs });
+  const accounts = new Accounts({ bus, tenant, requestTimeoutMs });
+  const services = new Services({ graph, today: () => new Date().toISOString().slice(0, 10), maxYamlBytes: config.maxPricingBytes });
+  const organizations = new Organizations({ graph, accounts, services });
+  const identity = new Identity({ accounts, organizations, tenant });
+
+  const perSocket = limits({
+    maxFrameBytes: 1_000_000,
+    maxBufferedBytes: config.maxBufferedBytes,
+    maxSubscriptions: 2,
+    // Most sockets never log in, and Engine.IO has a heartbeat of its own.
+    authenticateMs: 0,
+    idleMs: 0,
+    pingIntervalMs: 0,
+    maxConnections: config.maxConnections,
+    maxConnectionsPerAddress: config.maxConnectionsPerAddress,
+  });
+  const driver = new Driver<SocketIoRaw, unknown, PricingEvent, SocketIoPacket>({
+    protocol: pricingProtocol({ tenant, requireKey: config.requireKey }),
+    framing: socketIoFraming(NAMESPACE),
+    bus,
+    feed,
+    limits: perSocket,
+    verify: (key) => identity.principalOf(key),
+    hears: [spaceTestEvent],
+    // Without a farewell: after one, clients do not come back by themselves.
+    slowClient: { do: 'drop' },
+    requestTimeoutMs,
+    log,
+    wheel,
+    flusher: new Flusher(),
+  });
+
+  const origins = config.allowedOrigins?.split(';').map((origin) => origin.trim());
+  const app = createHttpServer({
+    maxBodyBytes: config.maxBodyBytes,
+    trustProxy: config.trustProxy,
+    origins: origins === undefined ? undefined : [...origins, OWN_ORIGIN],
+    log,
+  });
+  // `/events` without its slash is no path of the sockets: there is nothing.
+  authorize(app, identity, (path) => path.startsWith('/static/pricings/') || path === EVENTS_PATH);
+  eventRoutes(app, { bus, testEvent: config.testEvent });
+  const remote = { timeoutMs: config.remoteTimeoutMs, maxBytes: config.maxPricingBytes, allowPrivate: config.remotePrivate };
+  serviceRoutes(app, { graph, services, organizations, remote, staticPricings: config.staticPricings });
+  userRoutes(app, { accounts, organizations, openRegistration: config.openRegistration });
+  organizationRoutes(app, { organizations, accounts });
+
+  const listener = new SocketIoListener({
+    server: app.server,
+    path: EVENTS_PATH,
+    limits: perSocket,
+    namespaces: [{ name: NAMESPACE, driver, credentialFrom: keyOf }, { name: '/' }],
+    transports: config.transports === 'all' ? ['polling', 'websocket'] : ['websocket'],
+    serveClient: true,
+    trustProxy: config.trustProxy,
+    pingIntervalMs: config.pingIntervalMs,
+    pingTimeoutMs: config.pingTimeoutMs,
+  });
+  reserveHealth(app, context.ready);
+  if (config.basePath !== undefined) withoutBasePath(app.server, config.basePath);
+  reportDriver(metrics, 'events', driver);
+
+  // Sockets join an interest that is live already: what happens right after one has connected reaches it.
+  let watching = false;
+  const watch = () =>
+    feed.watch(
+      { tenant, type: SERVICE_TYPE },
+      {
+        live: () => {
+          watching = true;
+        },
+        change: () => {},
+        lost: () => {
+          watching = false;
+          watched = watch();
+        },
+      },
+    );
+  let watched = watch();
+
+  let stopped = false;
+  let retry: NodeJS.Timeout | undefined;
+  const findScope = async (): Promise<void> => {
+    if (!(await graph.findScope()) && !stopped) retry = setTimeout(() => void findScope(), SCOPE_RETRY_MS);
+  };
+  void findScope();
+
+  try {
+    await app.listen({ host: config.host, port: config.port });
+  } catch (error) {
+    throw new CannotStart(`port ${config.port} cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const { port } = app.server.address() as AddressInfo; // listening on TCP, so never a pipe's name
+  log.info('listening', { port });
+
+  return {
+    port,
+    ready: () => {
+      if (bus.status !== 'connected') return 'NATS is not connected';
+      if (graph.scope === undefined) return `graph-store does not answer, or has no tenant "${tenant}"`;
+      return watching ? true : 'the feed is not live';
+    },
+    drain: async () => {
+      listener.stopAccepting();
+      await driver.drain();
+    },
+    stop: async () => {
+      stopped = true;
+      clearTimeout(retry);
+      watched.close();
+      listener.close();
+      app.server.closeAllConnections();
+      await app.close();
+      driver.stop();
+      feed.close();
+    },
+  };
+}
+
+/** The key of a socket: `auth: { apiKey }`, or the header that REST calls use. */
+function keyOf({ auth, headers }: SocketIoHandshake): string | undefined {
+  const { apiKey } = auth;
+  if (typeof apiKey === 'string' && apiKey !== '') return apiKey;
+  const header = headers['x-api-key'];
+  const key = Array.isArray(header) ? header[0] : header;
+  return key === '' ? undefined : key;
+}
+
+/** Takes a path in front away before anybody looks at it; requests without it pass as they are. */
+function withoutBasePath(server: Server, basePath: string): void {
+  const strip = (request: IncomingMessage): void => {
+    if (request.url?.startsWith(`${basePath}/`) === true) request.url = request.url.slice(basePath.length);
+  };
+  server.prependListener('request', strip);
+  server.prependListener('upgrade', strip);
+}

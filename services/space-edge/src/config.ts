@@ -1,0 +1,93 @@
+import { defaultLimits } from '@polyedge/edge-kit/limits';
+import { commonSettings } from '@polyedge/service-kit/common-settings';
+import { boolean, choice, duration, integer, text } from '@polyedge/service-kit/settings';
+
+/** Every setting of space-edge: its own begin with `SPACE_`. */
+export const settings = {
+  ...commonSettings({ port: 5403 }),
+  tenant: text({
+    default: 'default',
+    pattern: /^[A-Za-z0-9_-]{1,64}$/,
+    form: 'letters, digits, _ and -',
+    doc: 'The tenant that all organizations of SPACE live in; one edge serves one.',
+  }),
+  basePath: text({
+    aliases: ['BASE_PATH'],
+    optional: true,
+    pattern: /^(\/[A-Za-z0-9_-]+)+$/,
+    form: 'a path such as /space',
+    doc: 'A path in front of everything, REST and sockets, for proxies that do not take it away. Without it everything answers as well.',
+  }),
+  transports: choice(['all', 'websocket'], {
+    default: 'all',
+    doc: 'Whether HTTP polling is served beside WebSocket, or refused with 400 as SPACE itself does. Polling needs sticky sessions.',
+  }),
+  requireKey: boolean({ default: false, doc: 'Whether a socket must present an API key; one that does hears its own organizations only.' }),
+  testEvent: boolean({ default: true, doc: 'Whether POST /events/test-event sends events: anybody may call it.' }),
+  openRegistration: boolean({ default: true, doc: 'Whether anybody may create a user (of role USER), or only an ADMIN.' }),
+  staticPricings: boolean({
+    default: true,
+    doc: 'Whether uploaded pricings are served under /static/pricings/ to whoever knows their unguessable name.',
+  }),
+  allowedOrigins: text({
+    optional: true,
+    aliases: ['ALLOWED_ORIGINS'],
+    doc: 'Origins that browsers may call REST from, separated by semicolons. Without it, any: no cookie authenticates anything.',
+  }),
+  trustProxy: boolean({ default: false, doc: 'Whether X-Forwarded-For names the client: only behind a proxy that sets it.' }),
+  maxBodyBytes: integer({
+    default: 2 * 1024 * 1024,
+    min: 1024,
+    max: 16 * 1024 * 1024,
+    unit: 'bytes',
+    doc: 'The longest body of a REST call (413).',
+  }),
+  maxPricingBytes: integer({
+    default: 1024 * 1024,
+    min: 1024,
+    max: 16 * 1024 * 1024,
+    unit: 'bytes',
+    doc: 'The longest pricing file, uploaded or fetched (400).',
+  }),
+  remoteTimeoutMs: duration({ default: 5000, min: 100, max: 60_000, doc: 'How long fetching a pricing by its URL may take.' }),
+  remotePrivate: boolean({
+    default: false,
+    doc: 'Whether pricings may be fetched from private addresses: then whoever may upload can look around inside.',
+  }),
+  requestTimeoutMs: duration({
+    default: 10_000,
+    min: 100,
+    max: 600_000,
+    doc: 'How long a read may take. Writes are tried again for up to 60 s while their outcome is unknown.',
+  }),
+  pingIntervalMs: duration({ default: 25_000, min: 100, max: 3_600_000, doc: 'A socket is pinged so often.' }),
+  pingTimeoutMs: duration({
+    default: 20_000,
+    min: 100,
+    max: 3_600_000,
+    doc: 'A socket that does not answer a ping for so long is closed.',
+  }),
+  maxBufferedBytes: integer({
+    default: defaultLimits.maxBufferedBytes,
+    min: 64 * 1024,
+    max: 1024 * 1024 * 1024,
+    unit: 'bytes',
+    doc: 'What one socket may owe its client; above it the slow reader is cut off.',
+  }),
+  maxConnections: integer({
+    default: defaultLimits.maxConnections,
+    min: 1,
+    max: 1_000_000,
+    unit: 'connections',
+    doc: 'Open sockets of this process; further ones are refused (403).',
+  }),
+  maxConnectionsPerAddress: integer({
+    default: defaultLimits.maxConnectionsPerAddress,
+    min: 1,
+    max: 1_000_000,
+    unit: 'connections',
+    doc: 'Open sockets of one client address; further ones are refused (403).',
+  }),
+};
+
+export type SpaceSettings = typeof settings;

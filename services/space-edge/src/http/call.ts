@@ -1,0 +1,91 @@
+/** REST calls as values: who calls with what, and the answer sent back. Authorisation happens here, before anything of the body is read. */
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
+import { type Answer, refuse } from '../protocol/answer.ts';
+import { type Fields, fieldsOf } from '../protocol/fields.ts';
+import { isPublic, judge } from '../protocol/permissions.ts';
+import { type Caller, type Identity, kindOf } from '../store/identity.ts';
+
+/** Everything of the interface is below it. */
+export const PREFIX = '/api/v1';
+
+export interface Call {
+  /** Undefined on a public route without a key. */
+  readonly caller: Caller | undefined;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Fields;
+  readonly body: unknown;
+  readonly method: string;
+  readonly contentType: string | undefined;
+  /** The client's address, for counting failed logins. */
+  readonly address: string;
+}
+
+export type Handler = (call: Call) => Promise<Answer>;
+
+const callers = new WeakMap<FastifyRequest, Caller>();
+
+/** Default-deny: every request below the prefix passes the table first. Anything outside is refused, unless `open` says that it is no call of ours. */
+export function authorize(app: FastifyInstance, identity: Identity, open: (path: string) => boolean): void {
+  app.addHook('onRequest', async (request, reply) => {
+    const path = request.url.split('?')[0] ?? '';
+    if (open(path)) return;
+    const below = path.startsWith(`${PREFIX}/`) ? path.slice(PREFIX.length) : undefined;
+    if (below === undefined) {
+      await sendAnswer(reply, refuse(403, `No permission rule allows ${request.method} on this path`).answer);
+      return;
+    }
+    const presented = request.headers['x-api-key'];
+    const key = Array.isArray(presented) ? presented[0] : presented;
+    // The table is asked first: what no rule allows needs no key to be refused.
+    const without = judge(request.method, below, undefined);
+    if (!without.allowed && without.status === 403) {
+      await sendAnswer(reply, refusal(without));
+      return;
+    }
+    if (key === undefined || key === '') {
+      if (!without.allowed) await sendAnswer(reply, refusal(without));
+      return;
+    }
+    const caller = await identity.callerOf(key);
+    if (!caller.ok) {
+      await sendAnswer(reply, caller.answer);
+      return;
+    }
+    const verdict = judge(request.method, below, kindOf(caller.value));
+    if (verdict.allowed || isPublic(request.method, below)) callers.set(request, caller.value);
+    else await sendAnswer(reply, refusal(verdict));
+  });
+}
+
+const refusal = ({ status, error }: { readonly status: number; readonly error: string }): Answer => ({
+  status,
+  body: { error, ...(status === 403 ? { details: 'See the permissions of API keys in the documentation' } : {}) },
+});
+
+/** Serves a route under the prefix. */
+export function serve(app: FastifyInstance, method: HTTPMethods, path: string, handler: Handler): void {
+  app.route({
+    method,
+    url: `${PREFIX}${path}`,
+    handler: async (request, reply) => sendAnswer(reply, await handler(callOf(request))),
+  });
+}
+
+function callOf(request: FastifyRequest): Call {
+  const params = fieldsOf(request.params);
+  return {
+    caller: callers.get(request),
+    params: Object.fromEntries(Object.entries(params).map(([name, value]) => [name, String(value)])),
+    query: fieldsOf(request.query),
+    body: request.body,
+    method: request.method,
+    contentType: request.headers['content-type'],
+    address: request.ip,
+  };
+}
+
+export function sendAnswer(reply: FastifyReply, { status, body, headers }: Answer): FastifyReply {
+  if (headers !== undefined) reply.headers({ ...headers });
+  if (body === undefined) return reply.code(status).send();
+  return reply.code(status).header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(body));
+}

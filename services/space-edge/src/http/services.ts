@@ -1,0 +1,177 @@
+/** `/services…` with an organization's key, and the same below `/organizations/{organizationId}` with a user's. */
+import type { FastifyInstance } from 'fastify';
+import { stringify } from 'yaml';
+import { definition } from '../pricing/stored.ts';
+import { type Answer, got, type Result, refuse, refused } from '../protocol/answer.ts';
+import { readFallback } from '../protocol/fallback.ts';
+import { fieldsOf, isId, servicePage, textField } from '../protocol/fields.ts';
+import { type Organization, roleIn } from '../protocol/organization.ts';
+import { rightOf, SERVICE_ROLES, type ServiceRight } from '../protocol/permissions.ts';
+import { PRICING_TYPE, type Service, shownService } from '../protocol/service.ts';
+import type { Graph } from '../store/graph.ts';
+import { byOf } from '../store/identity.ts';
+import type { Organizations } from '../store/organizations.ts';
+import { type Place, type Services, shownPricing, yamlPath } from '../store/services.ts';
+import { type Call, type Handler, serve } from './call.ts';
+import type { RemoteLimits } from './remote.ts';
+import { readUpload } from './upload.ts';
+
+export interface ServiceRoutesOptions {
+  readonly graph: Graph;
+  readonly services: Services;
+  readonly organizations: Organizations;
+  readonly remote: RemoteLimits;
+  /** Whether uploaded pricings are served under their unguessable names. */
+  readonly staticPricings: boolean;
+}
+
+export function serviceRoutes(app: FastifyInstance, options: ServiceRoutesOptions): void {
+  const { services } = options;
+  const at = (method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, handle: (place: Place, call: Call) => Promise<Answer>): void => {
+    const handler: Handler = async (call) => {
+      const place = await placeOf(call, options);
+      return place.ok ? handle(place.value, call) : place.answer;
+    };
+    serve(app, method, `/services${path}`, handler);
+    serve(app, method, `/organizations/:organizationId/services${path}`, handler);
+  };
+
+  // The only two that an administrator may call for all organizations.
+  serve(app, 'GET', '/services', async (call) => {
+    const place = everywhere(call) ? got(undefined) : await placeOf(call, options);
+    return place.ok ? list(call, place.value?.organizationId) : place.answer;
+  });
+  serve(app, 'GET', '/organizations/:organizationId/services', async (call) => {
+    const place = await placeOf(call, options);
+    return place.ok ? list(call, place.value.organizationId) : place.answer;
+  });
+  serve(app, 'DELETE', '/services', async (call) => {
+    const place = everywhere(call) ? got(undefined) : await placeOf(call, options);
+    return place.ok ? prune(call, place.value?.organizationId) : place.answer;
+  });
+  serve(app, 'DELETE', '/organizations/:organizationId/services', async (call) => {
+    const place = await placeOf(call, options);
+    return place.ok ? prune(call, place.value.organizationId) : place.answer;
+  });
+
+  at('POST', '', async (place, call) => {
+    const upload = await readUpload(call, options.remote);
+    return upload.ok ? shown(201, await services.create(place, upload.value)) : upload.answer;
+  });
+  at('GET', '/:service', async ({ organizationId }, { params }) => shown(200, await services.find(organizationId, params.service ?? '')));
+  at('PUT', '/:service', (place, call) => rename(place, call, options));
+  at('DELETE', '/:service', async (place, { params }) => {
+    const disabled = await services.disable(place, params.service ?? '');
+    return disabled.ok ? { status: 204 } : disabled.answer;
+  });
+
+  at('GET', '/:service/pricings', async ({ organizationId }, { params, query }) => {
+    const status = query.pricingStatus ?? 'active';
+    if (status !== 'active' && status !== 'archived')
+      return refuse(400, 'Invalid pricing status. Either provide "active" or "archived"').answer;
+    const pricings = await services.pricings(organizationId, params.service ?? '', status);
+    return pricings.ok ? { status: 200, body: pricings.value } : pricings.answer;
+  });
+  at('POST', '/:service/pricings', async (place, call) => {
+    const upload = await readUpload(call, options.remote);
+    return upload.ok ? shown(201, await services.addPricing(place, call.params.service ?? '', upload.value)) : upload.answer;
+  });
+  at('GET', '/:service/pricings/:version', async ({ organizationId }, { params }) => {
+    const pricing = await services.pricing(organizationId, params.service ?? '', params.version ?? '');
+    return pricing.ok ? { status: 200, body: shownPricing(pricing.value) } : pricing.answer;
+  });
+  at('PUT', '/:service/pricings/:version', async (place, { params, query, body }) => {
+    const availability = query.availability ?? 'archived';
+    if (availability !== 'active' && availability !== 'archived') {
+      return refuse(400, 'Invalid availability status. Either provide "active" or "archived"').answer;
+    }
+    const fallback = readFallback(body);
+    if (!fallback.ok) return fallback.answer;
+    const { service: name = '', version = '' } = params;
+    return shown(200, await services.setAvailability(place, { name, version, availability, fallback: fallback.value }));
+  });
+  at('DELETE', '/:service/pricings/:version', async (place, { params }) => {
+    const deleted = await services.deletePricing(place, params.service ?? '', params.version ?? '');
+    return deleted.ok ? { status: 204 } : deleted.answer;
+  });
+  at('GET', '/:service/pricings/:version/public-url', async ({ organizationId }, { params }) => {
+    const pricing = await services.pricing(organizationId, params.service ?? '', params.version ?? '');
+    if (!pricing.ok) return pricing.answer;
+    const { id, attributes } = pricing.value;
+    if (attributes.remoteUrl !== undefined || !options.staticPricings)
+      return refuse(404, 'NOT FOUND: the pricing is not served as a file').answer;
+    return { status: 200, body: { path: `/${yamlPath(id)}`, url: `/${yamlPath(id)}` } };
+  });
+  if (options.staticPricings) staticPricings(app, options.graph);
+
+  async function list({ query }: Call, organizationId: string | undefined): Promise<Answer> {
+    const listed = await services.list(organizationId, typeof query.name === 'string' ? query.name : undefined, servicePage(query));
+    return listed.ok ? { status: 200, body: listed.value.map(shownService) } : listed.answer;
+  }
+
+  async function prune({ caller }: Call, organizationId: string | undefined): Promise<Answer> {
+    const pruned = await services.prune(organizationId, caller === undefined ? '' : byOf(caller));
+    return pruned.ok ? { status: 200, body: { message: `Pruned ${pruned.value} services` } } : pruned.answer;
+  }
+}
+
+const everywhere = ({ caller }: Call): boolean => caller?.kind === 'user';
+
+const shown = (status: number, service: Result<Service>): Answer =>
+  service.ok ? { status, body: shownService(service.value) } : service.answer;
+
+/** In which organization a call works, if it may: the key's own, or that of the path for a member with the right role. */
+async function placeOf({ caller, params, method }: Call, { organizations }: ServiceRoutesOptions): Promise<Result<Place>> {
+  if (caller === undefined) return refuse(401, 'API Key not found');
+  if (caller.kind === 'organization') return got({ organizationId: caller.organization.id, by: byOf(caller) });
+  const organization = await organizations.find(params.organizationId ?? '');
+  if (!organization.ok) return organization;
+  const problem = caller.role === 'ADMIN' ? undefined : roleProblem(organization.value, caller.account.id, rightOf(method));
+  return problem === undefined ? got({ organizationId: organization.value.id, by: byOf(caller) }) : refuse(403, problem);
+}
+
+function roleProblem(organization: Organization, account: string, right: ServiceRight): string | undefined {
+  const role = roleIn(organization, account);
+  if (role === undefined) return 'PERMISSION ERROR: You are not a member of this organization';
+  const allowed: readonly string[] = SERVICE_ROLES[right];
+  return allowed.includes(role) ? undefined : `PERMISSION ERROR: Your role (${role}) does not have permission to perform this operation`;
+}
+
+async function rename(place: Place, { params, body, caller }: Call, { services, organizations }: ServiceRoutesOptions): Promise<Answer> {
+  const fields = fieldsOf(body);
+  const name = textField(fields, 'name', { min: 1, max: 255 });
+  if (!name.ok) return name.answer;
+  const { organizationId } = fields;
+  if (organizationId !== undefined && !isId(organizationId))
+    return refuse(422, 'The organizationId field must be an id of 24 characters').answer;
+  if (organizationId !== undefined && organizationId !== place.organizationId) {
+    const target = await organizations.find(organizationId);
+    if (!target.ok)
+      return target.answer.status === 404
+        ? refuse(400, `Invalid request: Organization with id ${organizationId} not found`).answer
+        : target.answer;
+    // A service must not be pushed into an organization where its mover has nothing to say.
+    const problem =
+      caller?.kind === 'user'
+        ? caller.role === 'ADMIN'
+          ? undefined
+          : roleProblem(target.value, caller.account.id, 'write')
+        : caller?.organization.owner === target.value.owner
+          ? undefined
+          : 'PERMISSION ERROR: With an organization API key, a service can only be moved to an organization of the same owner';
+    if (problem !== undefined) return refuse(403, problem).answer;
+  }
+  return shown(200, await services.rename(place, params.service ?? '', { name: name.value?.trim(), organizationId }));
+}
+
+/** Uploaded pricings as files, for whoever knows the name. */
+function staticPricings(app: FastifyInstance, graph: Graph): void {
+  app.get('/static/pricings/:file', async (request, reply) => {
+    const id = /^([0-9a-f]{24})\.yaml$/.exec(String(fieldsOf(request.params).file))?.[1];
+    const found = id === undefined ? undefined : await graph.get([id]);
+    if (found?.ok === false) return reply.code(refused(found.failure).answer.status).send();
+    const element = found?.value[0];
+    if (element === undefined || element.type !== PRICING_TYPE || element.attributes.remoteUrl !== undefined) return reply.code(404).send();
+    return reply.header('content-type', 'application/yaml; charset=utf-8').send(stringify(definition(element.attributes)));
+  });
+}

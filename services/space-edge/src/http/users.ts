@@ -1,0 +1,213 @@
+/** `/users…`: log in, look around, change. A user changes only himself, an ADMIN everybody (SPACE 1.2 let any user change any other). */
+import type { Account } from '@polyedge/contracts/bus/accounts';
+import type { FastifyInstance } from 'fastify';
+import { type Answer, got, type Result, refuse, refused } from '../protocol/answer.ts';
+import { directoryPage, type Fields, fieldsOf, paginated, textField, wordField } from '../protocol/fields.ts';
+import { USER_ROLES, type UserRole } from '../protocol/permissions.ts';
+import { type Accounts, newKey, userRole } from '../store/accounts.ts';
+import type { Caller } from '../store/identity.ts';
+import type { Organizations } from '../store/organizations.ts';
+import { type Call, serve } from './call.ts';
+
+export interface UserRoutesOptions {
+  readonly accounts: Accounts;
+  readonly organizations: Organizations;
+  /** Whether anybody may create a user, or only an ADMIN. */
+  readonly openRegistration: boolean;
+}
+
+const USERNAME = { min: 3, max: 30 } as const;
+const PASSWORD = { min: 5, max: 200 } as const;
+const LAST_ADMIN = 'PERMISSION ERROR: There must always be at least one ADMIN user in the platform';
+/** A USER has to know whom he looks for. */
+const MIN_SEARCH = 4;
+
+type User = Extract<Caller, { kind: 'user' }>;
+
+export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): void {
+  const { accounts, organizations } = options;
+
+  serve(app, 'POST', '/users/authenticate', async ({ body, address }) => {
+    const fields = fieldsOf(body);
+    const username = textField(fields, 'username', { required: true, min: 1, max: 512 });
+    const password = textField(fields, 'password', { required: true, min: 1, max: 1000 });
+    if (!username.ok) return username.answer;
+    if (!password.ok) return password.answer;
+    const account = await accounts.login(username.value ?? '', password.value ?? '', address);
+    if (!account.ok) {
+      return account.failure.code === 'unauthenticated'
+        ? refuse(401, 'INVALID DATA: Invalid credentials').answer
+        : refused(account.failure).answer;
+    }
+    const key = await settled(account.value, options);
+    if (!key.ok) return key.answer;
+    return { status: 200, body: { username: account.value.username, apiKey: key.value, role: userRole(account.value) }, headers: NO_STORE };
+  });
+
+  serve(app, 'POST', '/users', async ({ caller, body }) => {
+    const read = newUser(fieldsOf(body));
+    if (!read.ok) return read.answer;
+    const byAdmin = caller?.kind === 'user' && caller.role === 'ADMIN';
+    if (!options.openRegistration && !byAdmin) return refuse(403, 'PERMISSION ERROR: Only ADMIN users can create users').answer;
+    const { username, password, role = 'USER' } = read.value;
+    if (role === 'ADMIN' && !byAdmin) return refuse(403, 'PERMISSION ERROR: Only ADMIN users can create other ADMIN users').answer;
+    const created = await accounts.create(username, password, role, caller?.kind === 'user' ? caller.account.id : 'anonymous');
+    if (!created.ok) return created.failure.code === 'conflict' ? nameTaken(username) : refused(created.failure).answer;
+    const key = await settled(created.value, options);
+    return key.ok ? { status: 201, body: { ...shownUser(created.value), apiKey: key.value }, headers: NO_STORE } : key.answer;
+  });
+
+  asUser('GET', '/users/me', async ({ account, role }) => ({ status: 200, body: { username: account.username, role } }));
+
+  asUser('GET', '/users', async (user, { query }) => {
+    const page = directoryPage(query);
+    if (!page.ok) return page.answer;
+    const q = typeof query.q === 'string' ? query.q : '';
+    if (user.role !== 'ADMIN' && q.length < MIN_SEARCH) {
+      return refuse(403, `PERMISSION ERROR: The search must have at least ${MIN_SEARCH} characters`).answer;
+    }
+    const all = await accounts.all();
+    if (!all.ok) return refused(all.failure).answer;
+    const found = all.value
+      .filter(({ username }) => username.toLowerCase().includes(q.toLowerCase()))
+      .sort((one, other) => (one.username < other.username ? -1 : 1));
+    const { offset, limit } = page.value;
+    const chosen = found.slice(offset, offset + limit);
+    const data = await withKeys(chosen, (account) => user.role === 'ADMIN' || account.id === user.account.id);
+    return data.ok ? { status: 200, body: { data: data.value, pagination: paginated(offset, limit, found.length) } } : data.answer;
+  });
+
+  asUser('GET', '/users/:username', async (user, { params }) => {
+    const account = await known(params.username);
+    if (!account.ok) return account.answer;
+    const data = await withKeys([account.value], ({ id }) => user.role === 'ADMIN' || id === user.account.id);
+    return data.ok ? { status: 200, body: data.value[0] } : data.answer;
+  });
+
+  asUser('PUT', '/users/:username', async (user, { params, body }) => {
+    const fields = fieldsOf(body);
+    const username = textField(fields, 'username', USERNAME);
+    const password = passwordField(fields, false);
+    const role = wordField(fields, 'role', USER_ROLES);
+    if (!username.ok) return username.answer;
+    if (!password.ok) return password.answer;
+    if (!role.ok) return role.answer;
+    const account = await changeable(user, params.username, role.value);
+    if (!account.ok) return account.answer;
+    const change = {
+      ...(username.value === undefined || username.value === account.value.username ? {} : { username: username.value }),
+      ...(password.value === undefined ? {} : { password: password.value }),
+      ...(role.value === undefined ? {} : { role: role.value }),
+    };
+    return changed(await accounts.update(account.value, change, user.account.id), username.value ?? '');
+  });
+
+  asUser('PUT', '/users/:username/role', async (user, { params, body }) => {
+    const role = wordField(fieldsOf(body), 'role', USER_ROLES);
+    if (!role.ok) return role.answer;
+    if (role.value === undefined) return refuse(422, 'The role field is required').answer;
+    const account = await changeable(user, params.username, role.value);
+    return account.ok ? changed(await accounts.update(account.value, { role: role.value }, user.account.id), '') : account.answer;
+  });
+
+  asUser('PUT', '/users/:username/api-key', async (user, { params }) => {
+    const account = await changeable(user, params.username, undefined);
+    if (!account.ok) return account.answer;
+    const key = await accounts.addKey(keyOf(account.value), 'replace');
+    return key.ok ? { status: 200, body: { apiKey: key.value.key }, headers: NO_STORE } : refused(key.failure).answer;
+  });
+
+  asUser('DELETE', '/users/:username', async (user, { params }) => {
+    const account = await changeable(user, params.username, 'USER');
+    if (!account.ok) return account.answer;
+    const left = await organizations.letGo(account.value.id, user.account.id);
+    if (!left.ok) return left.answer;
+    const deleted = await accounts.delete(account.value, user.account.id);
+    return deleted.ok || deleted.failure.code === 'not-found' ? { status: 204 } : refused(deleted.failure).answer;
+  });
+
+  function asUser(method: 'GET' | 'PUT' | 'DELETE', path: string, handle: (user: User, call: Call) => Promise<Answer>): void {
+    serve(app, method, path, async (call) =>
+      call.caller?.kind === 'user' ? handle(call.caller, call) : refuse(403, 'This operation requires a user API key').answer,
+    );
+  }
+
+  async function known(username: string | undefined): Promise<Result<Account>> {
+    const found = await accounts.byName(username ?? '');
+    if (!found.ok) return refused(found.failure);
+    return found.value === undefined ? refuse(404, 'INVALID DATA: User not found') : got(found.value);
+  }
+
+  /** The user of a path, if the caller may change him; `role` is what he would have then. */
+  async function changeable(
+    { account: caller, role: callerRole }: User,
+    username: string | undefined,
+    role: UserRole | undefined,
+  ): Promise<Result<Account>> {
+    const found = await known(username);
+    if (!found.ok) return found;
+    const current = userRole(found.value);
+    if (callerRole !== 'ADMIN' && current === 'ADMIN') return refuse(403, 'PERMISSION ERROR: Only ADMIN users can change ADMIN users');
+    if (callerRole !== 'ADMIN' && found.value.id !== caller.id) return refuse(403, 'PERMISSION ERROR: You can only change your own user');
+    if (callerRole !== 'ADMIN' && role === 'ADMIN') return refuse(403, 'PERMISSION ERROR: Only ADMIN users can make ADMIN users');
+    if (current !== 'ADMIN' || role !== 'USER') return found;
+    const all = await accounts.all();
+    if (!all.ok) return refused(all.failure);
+    const admins = all.value.filter((account) => userRole(account) === 'ADMIN' && !account.disabled);
+    return admins.length > 1 ? found : refuse(403, LAST_ADMIN);
+  }
+
+  async function withKeys(users: readonly Account[], visible: (account: Account) => boolean): Promise<Result<Record<string, unknown>[]>> {
+    const keys = await accounts.keys(
+      'account',
+      users.filter(visible).map(({ id }) => id),
+    );
+    if (!keys.ok) return refused(keys.failure);
+    return got(
+      users.map((account) => {
+        if (!visible(account)) return { id: account.id, username: account.username };
+        const apiKey = keys.value.find(({ owner }) => owner.id === account.id)?.key;
+        return { ...shownUser(account), ...(apiKey === undefined ? {} : { apiKey }) };
+      }),
+    );
+  }
+}
+
+const NO_STORE = { 'cache-control': 'no-store' } as const;
+
+const keyOf = ({ id }: Account) => ({ key: newKey('usr'), owner: { kind: 'account' as const, id }, scope: 'USER' });
+
+/** A user of SPACE has a key and a default organization; one that came another way gets them at the first login. */
+async function settled(account: Account, { accounts, organizations }: UserRoutesOptions): Promise<Result<string>> {
+  const key = await accounts.addKey(keyOf(account), 'if-none');
+  if (!key.ok) return refused(key.failure);
+  const organization = await organizations.ensureDefault(account);
+  return organization.ok ? got(key.value.key) : organization;
+}
+
+const shownUser = (account: Account): Record<string, unknown> => ({ id: account.id, username: account.username, role: userRole(account) });
+
+function changed(outcome: Awaited<ReturnType<Accounts['update']>>, username: string): Answer {
+  if (outcome.ok) return { status: 200, body: shownUser(outcome.value) };
+  return outcome.failure.code === 'conflict' ? nameTaken(username) : refused(outcome.failure).answer;
+}
+
+/** 404, as clients of SPACE expect it. */
+const nameTaken = (username: string): Answer =>
+  refuse(404, `There is already a user with the username ${username} that you are trying to set`).answer;
+
+function newUser(fields: Fields): Result<{ readonly username: string; readonly password: string; readonly role: UserRole | undefined }> {
+  const username = textField(fields, 'username', { ...USERNAME, required: true });
+  if (!username.ok) return username;
+  const password = passwordField(fields, true);
+  if (!password.ok) return password;
+  const role = wordField(fields, 'role', USER_ROLES);
+  return role.ok ? got({ username: username.value ?? '', password: password.value ?? '', role: role.value }) : role;
+}
+
+function passwordField(fields: Fields, required: boolean): Result<string | undefined> {
+  const password = textField(fields, 'password', { ...PASSWORD, required });
+  return password.ok && password.value !== undefined && /\s/.test(password.value)
+    ? refuse(422, 'The password field must not contain whitespace')
+    : password;
+}

@@ -1,0 +1,85 @@
+/** Who an API key is: one question to the directory for the key and one for its owner. Nothing is remembered, so a key that was taken away ends at once. */
+import type { Account } from '@polyedge/contracts/bus/accounts';
+import { failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import { got, type Result, refuse, refused } from '../protocol/answer.ts';
+import { SPACE } from '../protocol/event.ts';
+import type { Organization } from '../protocol/organization.ts';
+import { type CallerKind, KEY_SCOPES, type KeyScope, type UserRole } from '../protocol/permissions.ts';
+import { ALL_ORGANIZATIONS } from '../protocol/session.ts';
+import { type Accounts, userRole } from './accounts.ts';
+import type { Organizations } from './organizations.ts';
+
+export type Caller =
+  | { readonly kind: 'user'; readonly account: Account; readonly role: UserRole }
+  | { readonly kind: 'organization'; readonly organization: Organization; readonly scope: KeyScope };
+
+export const kindOf = (caller: Caller): CallerKind =>
+  caller.kind === 'user' ? { kind: 'user', role: caller.role } : { kind: 'organization', scope: caller.scope };
+
+/** Whose name a write is recorded under. */
+export const byOf = (caller: Caller): string => (caller.kind === 'user' ? caller.account.id : caller.organization.id);
+
+export class Identity {
+  readonly #accounts: Accounts;
+  readonly #organizations: Organizations;
+  readonly #tenant: string;
+
+  constructor(options: { readonly accounts: Accounts; readonly organizations: Organizations; readonly tenant: string }) {
+    this.#accounts = options.accounts;
+    this.#organizations = options.organizations;
+    this.#tenant = options.tenant;
+  }
+
+  async callerOf(key: string): Promise<Result<Caller>> {
+    const prefix = /^(usr|org)_[0-9A-Za-z]{16,200}$/.exec(key)?.[1];
+    if (prefix === undefined) return refuse(401, 'Invalid API Key format. Keys begin with "usr_" or "org_"');
+    const unknown = prefix === 'usr' ? refuse(401, 'INVALID DATA: Invalid API Key') : refuse(401, 'Invalid Organization API Key');
+    const found = await this.#accounts.findKey(key);
+    if (!found.ok) return found.failure.code === 'not-found' ? unknown : refused(found.failure);
+    const { owner, scope } = found.value;
+    if (owner.kind === 'account') {
+      const accounts = await this.#accounts.byIds([owner.id]);
+      if (!accounts.ok) return refused(accounts.failure);
+      const account = accounts.value.get(owner.id);
+      const role = account === undefined || account.disabled ? undefined : userRole(account);
+      return account === undefined || role === undefined || prefix !== 'usr' ? unknown : got({ kind: 'user', account, role });
+    }
+    const organization = await this.#organizations.find(owner.id);
+    if (!organization.ok) return organization.answer.status === 404 ? unknown : organization;
+    const known = KEY_SCOPES.find((one) => one === scope);
+    return known === undefined || prefix !== 'org'
+      ? unknown
+      : got({ kind: 'organization', organization: organization.value, scope: known });
+  }
+
+  /** A socket's key as a principal, whose `scopes` are the organizations it may hear of. */
+  async principalOf(key: string): Promise<Outcome<Principal>> {
+    const caller = await this.callerOf(key);
+    if (!caller.ok) return failed(caller.answer.status === 401 ? 'unauthenticated' : 'unavailable');
+    const organizations = await this.#heardBy(caller.value);
+    if (!organizations.ok) return failed('unavailable');
+    return {
+      ok: true,
+      value: {
+        account: byOf(caller.value),
+        tenant: this.#tenant,
+        username: '',
+        app: SPACE,
+        roles: {},
+        defaultScope: '',
+        scopes: organizations.value,
+        session: '',
+        issuedAt: Date.now(),
+        expiresAt: Number.MAX_SAFE_INTEGER,
+      },
+    };
+  }
+
+  async #heardBy(caller: Caller): Promise<Result<readonly string[]>> {
+    if (caller.kind === 'organization') return got([caller.organization.id]);
+    if (caller.role === 'ADMIN') return got([ALL_ORGANIZATIONS]);
+    const organizations = await this.#organizations.of(caller.account.id);
+    return organizations.ok ? got(organizations.value.map(({ id }) => id)) : organizations;
+  }
+}
