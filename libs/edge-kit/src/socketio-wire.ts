@@ -13,6 +13,9 @@ const JOIN_BYTES = 64 * 1024;
 /** What may still arrive after reading was stopped (polling cannot stop) before the connection is cut. */
 const MAX_MESSAGES_WHILE_PAUSED = 20_000;
 
+/** What a connection that is dropped may still owe and be ended in good order; with more, its client does not read. */
+const DROP_BYTES = 256 * 1024;
+
 type Engine = Socket['conn'];
 type SendOptions = NonNullable<Parameters<Engine['write']>[1]>;
 
@@ -130,10 +133,11 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
     this.#ws()?.resume();
   }
 
+  /** Ends the transport without Socket.IO's goodbye: the client hears `transport close`, after which it comes back by itself. */
   drop(): void {
     const ws = this.#ws();
-    if (ws === undefined) this.#engine.close(true);
-    else ws.terminate();
+    if (ws !== undefined && this.bufferedBytes > DROP_BYTES) ws.terminate();
+    else this.#engine.close(ws === undefined && this.bufferedBytes > DROP_BYTES);
   }
 
   /** Socket.IO has no codes: the client hears `io server disconnect`, after everything that was written. All namespaces of it end. */

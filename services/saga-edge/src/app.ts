@@ -1,0 +1,173 @@
+import type { AddressInfo } from 'node:net';
+import { accountsChanged } from '@polyedge/contracts/bus/accounts';
+import { sagaSignal } from '@polyedge/contracts/bus/signals';
+import type { Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import { Driver } from '@polyedge/edge-kit/driver';
+import { openFeed } from '@polyedge/edge-kit/feed';
+import { limits } from '@polyedge/edge-kit/limits';
+import { Flusher } from '@polyedge/edge-kit/outbox';
+import { SocketIoListener } from '@polyedge/edge-kit/socketio-listener';
+import { socketIoFraming } from '@polyedge/edge-kit/socketio-packets';
+import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
+import { httpOptions } from '@polyedge/edge-kit/ws-listener';
+import type { Bus } from '@polyedge/service-kit/bus';
+import { reserveHealth } from '@polyedge/service-kit/health';
+import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
+import { openIdOf } from '@polyedge/service-kit/open-id';
+import type { ServiceContext } from '@polyedge/service-kit/service';
+import type { Config } from '@polyedge/service-kit/settings';
+import { Verifier } from '@polyedge/service-kit/tokens';
+import type { SagaServiceSettings } from './config.ts';
+import { botRoutes, messageRoutes, tagRoutes, testDataRoutes } from './http/bots.ts';
+import { propertyRoutes } from './http/properties.ts';
+import { roleRoutes } from './http/roles.ts';
+import { runnableRoutes } from './http/runnables.ts';
+import { npmRoutes, schemaRoutes } from './http/schemas.ts';
+import { createHttpServer } from './http/server.ts';
+import { Store } from './http/store.ts';
+import { userRoutes } from './http/users.ts';
+import { reportDriver } from './metrics.ts';
+import { sagaProtocol } from './protocol/protocol.ts';
+import { takeReports } from './reports.ts';
+import { Roles } from './roles.ts';
+
+/** A running saga-edge; `port` is the one it listens on. */
+export interface SagaEdge extends Running {
+  readonly port: number;
+}
+
+/** A join of a user or bot watches in four views and listens to signals. */
+const SUBSCRIPTIONS_PER_JOIN = 5;
+
+/** The whole edge, top to bottom. It borrows the bus and closes everything else. Throws `CannotStart` when the port is taken. */
+export async function startSagaEdge(
+  config: Config<SagaServiceSettings>,
+  context: Pick<ServiceContext, 'log' | 'metrics' | 'ready'>,
+  bus: Bus,
+): Promise<SagaEdge> {
+  const { log, metrics } = context;
+  const verifier = new Verifier({ bus, log, openId: openIdOf(config) });
+  const roles = new Roles(bus, log);
+  // Roles are looked up without waiting, so they are read before a token of their tenant counts.
+  const verify = async (token: string): Promise<Outcome<Principal>> => {
+    const verified = await verifier.verify(token);
+    if (!verified.ok || (await roles.know(verified.value.tenant))) return verified;
+    return { ok: false, failure: { code: 'unavailable', detail: 'the roles could not be read' } };
+  };
+  const feed = openFeed({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
+  const wheel = new Wheel(systemClock);
+  const { maxJoins, maxWaiting, authTimeoutMs, selfAccess, disconnectOnTokenExpiry, requestTimeoutMs, allowUnverified } = config;
+
+  const perSocket = limits({
+    maxFrameBytes: config.maxFrameBytes,
+    framesPerSecond: config.maxFramesPerSecond,
+    bytesPerSecond: 8 * config.maxFrameBytes,
+    maxInFlight: config.maxInFlight,
+    maxSubscriptions: maxJoins * SUBSCRIPTIONS_PER_JOIN + 10,
+    maxBufferedBytes: config.maxBufferedBytes,
+    // The session says `unauthorized` first, and Engine.IO has a heartbeat of its own.
+    authenticateMs: 0,
+    idleMs: 0,
+    pingIntervalMs: 0,
+    maxConnections: config.maxConnections,
+    maxConnectionsPerAddress: config.maxConnectionsPerAddress,
+  });
+  const protocol = sagaProtocol({
+    authTimeoutMs,
+    selfAccess,
+    disconnectOnTokenExpiry,
+    maxJoins,
+    maxWaiting,
+    legacyMessages: config.legacyMessagesEvent,
+    rolesOf: (tenant) => roles.of(tenant),
+  });
+  const driver = new Driver({
+    protocol,
+    framing: socketIoFraming(),
+    bus,
+    feed,
+    limits: perSocket,
+    verify,
+    hears: [accountsChanged, sagaSignal],
+    // Without Socket.IO's goodbye, after which JavaScript clients would not come back by themselves.
+    slowClient: { do: 'drop' },
+    requestTimeoutMs,
+    log,
+    wheel,
+    flusher: new Flusher(),
+  });
+  const revocations = verifier.onRevoked((revocation) => driver.revoke(revocation));
+
+  const origins = config.allowedOrigins?.split(',').map((origin) => origin.trim());
+  const store = new Store(bus, wheel, requestTimeoutMs);
+  const { app, routes } = createHttpServer({
+    http: httpOptions(perSocket),
+    maxBodyBytes: config.maxFrameBytes,
+    trustProxy: config.trustProxy,
+    origins,
+    tenant: config.tenant,
+    selfAccess,
+    allowUnverified,
+    bus,
+    store,
+    roles,
+    log,
+    verify,
+  });
+  userRoutes(routes, { bus, store, roles, allowUnverified });
+  botRoutes(routes, store);
+  tagRoutes(routes, store);
+  propertyRoutes(routes, store);
+  messageRoutes(routes, store);
+  roleRoutes(routes, roles);
+  runnableRoutes(routes, store);
+  schemaRoutes(routes, store);
+  npmRoutes(routes, store);
+  testDataRoutes(routes, { bus, store });
+  reserveHealth(app, context.ready);
+  const listener = new SocketIoListener({
+    server: app.server,
+    limits: perSocket,
+    namespaces: [{ name: '/', driver }],
+    allowEIO3: true,
+    origins,
+    trustProxy: config.trustProxy,
+    pingIntervalMs: config.pingIntervalMs,
+    pingTimeoutMs: config.pingTimeoutMs,
+    connectTimeoutMs: 10_000,
+  });
+  reportDriver(metrics, driver);
+
+  verifier.start();
+  roles.start();
+  const reports = takeReports(bus, store);
+  try {
+    await app.listen({ host: config.host, port: config.port });
+  } catch (error) {
+    throw new CannotStart(`port ${config.port} cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const { port } = app.server.address() as AddressInfo; // listening on TCP, so never a pipe's name
+  log.info('listening', { port });
+
+  return {
+    port,
+    ready: () => (bus.status === 'connected' ? verifier.ready() : 'NATS is not connected'),
+    drain: async () => {
+      listener.stopAccepting();
+      reports.leave();
+      await driver.drain();
+    },
+    stop: async () => {
+      await reports.stop();
+      listener.close();
+      revocations.unsubscribe();
+      app.server.closeAllConnections();
+      await app.close();
+      driver.stop();
+      roles.stop();
+      feed.close();
+      verifier.stop();
+    },
+  };
+}

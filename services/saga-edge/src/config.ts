@@ -1,0 +1,98 @@
+import { defaultLimits } from '@polyedge/edge-kit/limits';
+import { commonSettings } from '@polyedge/service-kit/common-settings';
+import { openIdSettings } from '@polyedge/service-kit/open-id';
+import { boolean, duration, integer, text } from '@polyedge/service-kit/settings';
+
+/** Every setting of saga-edge: its own begin with `SAGA_`. */
+export const settings = {
+  ...commonSettings({ port: 5401 }),
+  ...openIdSettings,
+  tenant: text({ default: 'default', doc: 'The organization of everybody who registers, and of requests without a token.' }),
+  authTimeoutMs: duration({
+    default: 5000,
+    min: 0,
+    max: 600_000,
+    doc: 'A socket that has not said who it is by then gets `unauthorized` and is disconnected; 0 lets it stay.',
+  }),
+  disconnectOnTokenExpiry: boolean({
+    default: false,
+    doc: 'Whether a socket ends with its token. The original checks at authentication only.',
+  }),
+  legacyMessagesEvent: boolean({
+    default: true,
+    doc: 'Whether messages are also sent as `/messages`, the only name the Unity client hears.',
+  }),
+  selfAccess: boolean({ default: true, doc: 'Whether users may get, post and put below their own path without a role that says so.' }),
+  allowUnverified: boolean({ default: true, doc: 'Whether who registers may log in at once; otherwise somebody has to set `verified`.' }),
+  maxJoins: integer({
+    default: 1000,
+    min: 1,
+    max: 100_000,
+    unit: 'joins',
+    doc: 'What one socket may have joined at once; the next join is answered with 429.',
+  }),
+  maxWaiting: integer({
+    default: 1000,
+    min: 1,
+    max: 100_000,
+    unit: 'messages',
+    doc: 'Messages of one socket that wait for earlier ones; the next is answered with 429.',
+  }),
+  maxInFlight: integer({
+    default: 64,
+    min: 1,
+    max: 1024,
+    unit: 'messages',
+    doc: 'Messages of one socket in work at once; above it the socket is not read until half of them are answered.',
+  }),
+  maxFrameBytes: integer({
+    default: 10 * 1024 * 1024,
+    min: 1024,
+    max: 64 * 1024 * 1024,
+    unit: 'bytes',
+    doc: 'The longest message of a socket (its connection ends) and the longest body of a REST call (413).',
+  }),
+  maxFramesPerSecond: integer({
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    unit: 'messages',
+    doc: 'Messages one socket may send per second; above it the socket is read more slowly.',
+  }),
+  maxBufferedBytes: integer({
+    default: 8 * 1024 * 1024,
+    min: 64 * 1024,
+    max: 1024 * 1024 * 1024,
+    unit: 'bytes',
+    doc: 'What one socket may owe its client; a client that reads more slowly is cut off and comes back.',
+  }),
+  maxConnections: integer({
+    default: defaultLimits.maxConnections,
+    min: 1,
+    max: 1_000_000,
+    unit: 'connections',
+    doc: 'Open connections of this process; further ones are answered with 403.',
+  }),
+  maxConnectionsPerAddress: integer({
+    default: defaultLimits.maxConnectionsPerAddress,
+    min: 1,
+    max: 1_000_000,
+    unit: 'connections',
+    doc: 'Open connections of one client address; further ones are answered with 403.',
+  }),
+  pingIntervalMs: duration({ default: 25_000, min: 1000, max: 600_000, doc: 'The time between two heartbeats of Engine.IO.' }),
+  pingTimeoutMs: duration({ default: 20_000, min: 1000, max: 600_000, doc: 'How long a client may take to answer a heartbeat.' }),
+  requestTimeoutMs: duration({
+    default: 10_000,
+    min: 100,
+    max: 600_000,
+    doc: 'How long a read may take. Writes are tried again for up to 60 s while their outcome is unknown.',
+  }),
+  allowedOrigins: text({
+    optional: true,
+    doc: 'Origins that browsers may come from, separated by commas. Without it, any: no cookie authenticates anything.',
+  }),
+  trustProxy: boolean({ default: false, doc: 'Whether X-Forwarded-For names the client: only behind a proxy that sets it.' }),
+};
+
+export type SagaServiceSettings = typeof settings;

@@ -1,0 +1,155 @@
+/** Schema definitions and npm packages over REST (Saga protocol page, 6.3 and 6.7). */
+import type { Operation } from '@polyedge/contracts/bus/graph';
+import type { Element } from '@polyedge/contracts/element';
+import type { Json } from '@polyedge/query/json';
+import { attribute, both, equal, isObject, ofType, schemaId, TYPES, textsOf, toDocument } from '../protocol/elements.ts';
+import { operationOf, type SagaError, sagaError, unprocessable } from '../protocol/errors.ts';
+import { paged, pageOf } from './paging.ts';
+import { failure, ok, type Reply, refused } from './reply.ts';
+import type { Request, Routes } from './server.ts';
+import type { Store } from './store.ts';
+
+const PATH = /^\/(bots|users|globals)\/(properties|signals)\/[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$/;
+
+export function schemaRoutes(routes: Routes, store: Store): void {
+  const missing = refused(sagaError(404, 'Schema definition does not exist'));
+  routes.add('GET', '/schema_definitions', (request) => listOf(store, request, TYPES.schema));
+  routes.add('GET', '/schema_definitions/:id', async (request) => {
+    const found = await store.one(request.who.tenant, request.params.id ?? '', TYPES.schema);
+    if (!found.ok) return failure(found.failure);
+    return found.value === undefined ? missing : ok(toDocument(found.value));
+  });
+  routes.add('POST', '/schema_definitions', async (request) => {
+    const { path } = isObject(request.body) ? request.body : {};
+    if (typeof path !== 'string' || !PATH.test(path)) return refused(unprocessable('path', 'is not a path of properties or signals'));
+    const id = schemaId(path);
+    const known = await store.one(request.who.tenant, id, TYPES.schema);
+    if (!known.ok) return failure(known.failure);
+    if (known.value !== undefined) return refused(unprocessable('path', 'has a schema already'));
+    return save(store, request, id, { path, enabled: true, indexed: false, notes: '', tags: [], json_schema: {} });
+  });
+  routes.add('PUT', '/schema_definitions/:id', async (request) => {
+    const found = await store.one(request.who.tenant, request.params.id ?? '', TYPES.schema);
+    if (!found.ok) return failure(found.failure);
+    return found.value === undefined ? missing : save(store, request, found.value.id, found.value.attributes);
+  });
+  routes.add('DELETE', '/schema_definitions/:id', (request) => removeOne(store, request, TYPES.schema, missing));
+}
+
+/** Keeps the schema beside the part of it that is in force: none while it is disabled. */
+async function save(store: Store, request: Request, id: string, before: Readonly<Record<string, Json>>): Promise<Reply> {
+  if (!isObject(request.body)) return refused(sagaError(400, 'the body is not an object'));
+  const { json_schema, enabled, indexed, notes, tags } = request.body;
+  if (json_schema !== undefined && !isObject(json_schema) && typeof json_schema !== 'boolean') {
+    return refused(unprocessable('json_schema', 'is not a JSON Schema'));
+  }
+  const next: Record<string, Json> = {
+    ...before,
+    ...(json_schema === undefined ? {} : { json_schema }),
+    ...(typeof enabled === 'boolean' ? { enabled } : {}),
+    ...(typeof indexed === 'boolean' ? { indexed } : {}),
+    ...(typeof notes === 'string' ? { notes } : {}),
+    ...(tags === undefined ? {} : { tags: textsOf(tags) }),
+  };
+  const problem = await problemOfSchema(store, request, next.json_schema ?? {});
+  if (problem !== undefined) return refused(problem);
+  next.active = next.enabled === true ? (next.json_schema ?? {}) : null;
+  const written = await store.write(request.who, 'schema', [
+    { op: 'update', target: { id, where: ofType(TYPES.schema) }, set: next, ifMissing: { type: TYPES.schema, attributes: {} } },
+  ]);
+  const [element] = written.ok ? (written.value.operations[0]?.elements ?? []) : [];
+  if (!written.ok) return failure(written.failure);
+  return element === undefined ? refused(sagaError(500)) : ok(toDocument(element));
+}
+
+/** Lets graph-store compile the schema in a request that always fails at its end, so that nothing of it is stored. */
+async function problemOfSchema(store: Store, request: Request, schema: Json): Promise<SagaError | undefined> {
+  const [holder, value] = [request.caller.newId(), request.caller.newId()];
+  const operations: Operation[] = [
+    { op: 'create', type: TYPES.schema, id: holder, attributes: { active: schema } },
+    { op: 'create', type: 'saga/Signal', id: value, attributes: { value: null }, schema: { id: holder, attribute: 'active', of: 'value' } },
+    { op: 'update', target: { id: value }, expect: 0 },
+  ];
+  const tried = await store.write(request.who, 'schema', operations);
+  if (tried.ok || operationOf(tried.failure) === 2) return undefined;
+  const { detail = '' } = tried.failure;
+  // A value that does not satisfy it is no problem of the schema; the store names a place in the value then.
+  const about = /schema: (?=[^ /])(.*)$/s.exec(detail)?.[1];
+  if (operationOf(tried.failure) === 1 && about === undefined) return undefined;
+  return unprocessable('json_schema', about ?? 'is not a JSON Schema');
+}
+
+const INSTALLING_IS_OFF = 'installing packages is switched off';
+
+export function npmRoutes(routes: Routes, store: Store): void {
+  const missing = refused(sagaError(404, 'Package does not exist'));
+  routes.add('GET', '/npm_packages', (request) => listOf(store, request, TYPES.npmPackage));
+  routes.add('GET', '/npm_packages/:id', async (request) => {
+    const found = await store.one(request.who.tenant, request.params.id ?? '', TYPES.npmPackage);
+    if (!found.ok) return failure(found.failure);
+    return found.value === undefined ? missing : ok(toDocument(found.value));
+  });
+  // Packages are recorded and never installed here: each wish is one failed attempt, told like every change of state.
+  routes.add('POST', '/npm_packages', async (request) => {
+    const name = packageName(request);
+    if (name === undefined) return refused(unprocessable('package_name', 'is missing'));
+    const filter = both(ofType(TYPES.npmPackage), equal(attribute('package_name'), name));
+    const known = await store.query(request.who.tenant, { filter, limit: 1 });
+    if (!known.ok) return failure(known.failure);
+    if (known.value.elements.length > 0) return refused(unprocessable('package_name', 'is taken'));
+    const attributes = {
+      package_name: name,
+      name: null,
+      package_json: null,
+      error_message: INSTALLING_IS_OFF,
+      failed_install_attempts: 1,
+      tags: [],
+    };
+    const made = await store.write(request.who, 'package', [
+      { op: 'create', type: TYPES.npmPackage, id: request.caller.newId(), attributes, unique: ['package_name'] },
+    ]);
+    return shown(made.ok ? made.value.operations[0]?.elements[0] : undefined, made);
+  });
+  routes.add('PUT', '/npm_packages/:id', async (request) => {
+    const name = packageName(request);
+    const target = { id: request.params.id ?? '', where: ofType(TYPES.npmPackage) };
+    const written = await store.write(request.who, 'package', [
+      { op: 'update', target, set: { error_message: INSTALLING_IS_OFF, ...(name === undefined ? {} : { package_name: name }) } },
+      { op: 'apply', target, attribute: 'failed_install_attempts', operator: 'incr', value: 1 },
+    ]);
+    if (!written.ok && written.failure.code === 'not-found') return missing;
+    return shown(written.ok ? written.value.operations[1]?.elements[0] : undefined, written);
+  });
+  routes.add('DELETE', '/npm_packages/:id', (request) => removeOne(store, request, TYPES.npmPackage, missing));
+}
+
+function packageName({ body }: Request): string | undefined {
+  const name = isObject(body) ? body.package_name : undefined;
+  return typeof name === 'string' && name !== '' && name.length <= 512 ? name : undefined;
+}
+
+function shown(element: Element | undefined, written: Awaited<ReturnType<Store['write']>>): Reply {
+  if (!written.ok)
+    return written.failure.code === 'conflict' ? refused(unprocessable('package_name', 'is taken')) : failure(written.failure);
+  return element === undefined ? refused(sagaError(500)) : ok(toDocument(element));
+}
+
+async function removeOne(store: Store, request: Request, type: string, missing: Reply): Promise<Reply> {
+  const target = { id: request.params.id ?? '', where: ofType(type) };
+  const removed = await store.write(request.who, 'delete', [{ op: 'delete', target }]);
+  if (removed.ok) return ok({ ok: 1 });
+  return removed.failure.code === 'not-found' ? missing : failure(removed.failure);
+}
+
+async function listOf(store: Store, request: Request, type: string): Promise<Reply> {
+  const asked = pageOf(request);
+  if (!asked.ok) return asked.reply;
+  const { page } = asked;
+  const found = await store.query(request.who.tenant, {
+    filter: ofType(type),
+    sort: [{ path: ['created', 'on'], order: 'asc' }],
+    limit: page.limit + 1,
+    offset: page.offset,
+  });
+  return found.ok ? paged(request, page, found.value.elements, (all) => all.map((element) => toDocument(element))) : failure(found.failure);
+}

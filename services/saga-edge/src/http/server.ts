@@ -1,0 +1,227 @@
+/** The HTTP side without its routes: bodies, CORS, tokens, permissions, errors in Saga's form. Requests are not logged: some carry tokens. */
+import { randomBytes } from 'node:crypto';
+import { accountsGet } from '@polyedge/contracts/bus/accounts';
+import type { Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { Bus } from '@polyedge/service-kit/bus';
+import type { Log } from '@polyedge/service-kit/log';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { roleNamesOf } from '../protocol/account.ts';
+import { isObject } from '../protocol/elements.ts';
+import {
+  INSUFFICIENT,
+  INVALID_TOKEN,
+  MISSING_USER,
+  NOT_FOUND,
+  type SagaError,
+  sagaError,
+  toError,
+  tokenError,
+} from '../protocol/errors.ts';
+import { type Action, allows, permissionsOf } from '../protocol/permissions.ts';
+import type { Caller } from '../protocol/step.ts';
+import type { Roles } from '../roles.ts';
+import type { Reply } from './reply.ts';
+import type { Acting, Store } from './store.ts';
+
+export interface HttpOptions {
+  readonly http: Readonly<Record<string, unknown>>;
+  readonly maxBodyBytes: number;
+  readonly trustProxy: boolean;
+  /** Origins that browsers may call from; undefined: any. */
+  readonly origins: readonly string[] | undefined;
+  /** The tenant of requests without a token. */
+  readonly tenant: string;
+  readonly selfAccess: boolean;
+  readonly allowUnverified: boolean;
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly roles: Roles;
+  readonly log: Log;
+  verify(token: string): Promise<Outcome<Principal>>;
+}
+
+/** A call whose token was verified and which its roles allow. */
+export interface Request {
+  readonly who: Acting & { readonly username: string; readonly anonymous: boolean };
+  readonly caller: Caller;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string>>;
+  readonly body: unknown;
+  readonly address: string;
+  /** The path as the client asked for it, without the query. */
+  readonly path: string;
+  /** Whether the roles themselves allow this, apart from what everybody may do below the own path. */
+  mayByRole(action: Action, path: string): boolean;
+}
+
+export type Handler = (request: Request) => Promise<Reply>;
+
+export interface Routes {
+  /** `open`: the handler looks after rights itself. */
+  add(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, handler: Handler, rights?: 'open'): void;
+}
+
+const TIMEOUT_MS = 10_000;
+
+export function createHttpServer(options: HttpOptions): { readonly app: FastifyInstance; readonly routes: Routes } {
+  const { log, origins } = options;
+  const app = Fastify({
+    http: options.http,
+    bodyLimit: options.maxBodyBytes,
+    trustProxy: options.trustProxy,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
+  });
+  app.removeAllContentTypeParsers();
+  // Whatever the content type says, a body is JSON or nothing.
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
+    const text = String(body);
+    if (text.trim() === '') return done(null, undefined);
+    try {
+      done(null, JSON.parse(text));
+    } catch {
+      done(Object.assign(new Error('the body is not JSON'), { statusCode: 400 }));
+    }
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    const { origin } = request.headers;
+    if (origin !== undefined && (origins === undefined || origins.includes(origin))) {
+      reply.header('access-control-allow-origin', origins === undefined ? '*' : origin);
+      if (origins !== undefined) reply.header('vary', 'Origin');
+      reply.header('access-control-expose-headers', 'Link');
+    }
+    if (request.method === 'OPTIONS') {
+      reply.header('access-control-allow-methods', 'GET, POST, PUT, DELETE');
+      reply.header('access-control-allow-headers', 'access-token, Authorization, Content-Type');
+      reply.header('access-control-max-age', '86400');
+      await reply.code(200).send();
+    }
+  });
+  app.setNotFoundHandler((_request, reply) => sendError(reply, NOT_FOUND));
+  app.setErrorHandler((error: Error & { readonly statusCode?: number }, _request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status === 413) return sendError(reply, sagaError(413));
+    // Fastify's own sentences about a request that cannot be read never quote it.
+    if (status >= 400 && status < 500) return sendError(reply, sagaError(400, error.message));
+    log.error('a REST call failed', { err: error });
+    return sendError(reply, sagaError(500));
+  });
+  const routes: Routes = {
+    add: (method, url, handler, rights) => {
+      app.route({
+        method,
+        url,
+        handler: async (request, reply) => {
+          const accepted = await accept(request, options, rights === 'open');
+          const answered = accepted.ok ? await handler(accepted.request) : accepted;
+          if (!answered.ok) return sendError(reply, answered.error);
+          if (answered.link !== undefined && answered.link !== '') reply.header('link', answered.link);
+          return reply.code(200).header('cache-control', 'no-store').type('application/json').send(JSON.stringify(answered.body));
+        },
+      });
+    },
+  };
+  return { app, routes };
+}
+
+function sendError(reply: FastifyReply, error: SagaError): FastifyReply {
+  return reply.code(error.status_code).type('application/json').send(JSON.stringify(error));
+}
+
+type Accepted = { readonly ok: true; readonly request: Request } | { readonly ok: false; readonly error: SagaError };
+
+/** The three places for a token, in this order (1.4). */
+function tokenOf(request: FastifyRequest): string | undefined {
+  const header = request.headers['access-token'];
+  if (typeof header === 'string' && header !== '') return header;
+  const bearer = /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
+  if (bearer !== undefined) return bearer;
+  const given = queryOf(request)['access-token'];
+  return given === '' ? undefined : given;
+}
+
+function queryOf(request: FastifyRequest): Readonly<Record<string, string>> {
+  const texts: Record<string, string> = Object.create(null);
+  if (!isObject(request.query)) return texts;
+  for (const [name, value] of Object.entries(request.query)) {
+    const text: unknown = Array.isArray(value) ? value.at(-1) : value;
+    if (typeof text === 'string') texts[name] = text;
+  }
+  return texts;
+}
+
+async function accept(request: FastifyRequest, options: HttpOptions, open: boolean): Promise<Accepted> {
+  const token = tokenOf(request);
+  const who = await callerOf(token, options);
+  if (!who.ok) return who;
+  const { roles, selfAccess } = options;
+  if (!(await roles.know(who.acting.tenant))) return { ok: false, error: sagaError(503) };
+  const known = roles.of(who.acting.tenant);
+  const names = who.roleNames ?? known.filter(({ scope }) => scope === 'anonymous').map(({ _id }) => _id);
+  const permissions = permissionsOf(known, names);
+  const [path = '/'] = request.url.split('?');
+  const self = selfAccess && !who.acting.anonymous ? who.acting.account : undefined;
+  const action = actionOf(request.method);
+  if (!open && !allows(permissions, { path: decoded(path), action, self })) {
+    return { ok: false, error: token === undefined ? (who.acting.anonymous ? INVALID_TOKEN : INSUFFICIENT) : INSUFFICIENT };
+  }
+  return {
+    ok: true,
+    request: {
+      who: who.acting,
+      caller: { tenant: who.acting.tenant, way: 'rest', at: Date.now(), newId: () => randomBytes(12).toString('hex') },
+      params: paramsOf(request),
+      query: queryOf(request),
+      body: request.body,
+      address: request.ip,
+      path,
+      mayByRole: (asked, at) => allows(permissions, { path: at, action: asked }),
+    },
+  };
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+function paramsOf({ params }: FastifyRequest): Readonly<Record<string, string>> {
+  const texts: Record<string, string> = {};
+  if (isObject(params)) for (const [name, value] of Object.entries(params)) if (typeof value === 'string') texts[name] = value;
+  return texts;
+}
+
+const actionOf = (method: string): Action =>
+  method === 'POST' ? 'post' : method === 'PUT' ? 'put' : method === 'DELETE' ? 'delete' : 'get';
+
+type Known =
+  | { readonly ok: true; readonly acting: Request['who']; readonly roleNames: readonly string[] | undefined }
+  | { readonly ok: false; readonly error: SagaError };
+
+/** Who calls, with the roles as they are now: a token says only who it was given to. */
+async function callerOf(token: string | undefined, { verify, bus, tenant, allowUnverified }: HttpOptions): Promise<Known> {
+  if (token === undefined) {
+    const acting = { tenant, defaultScope: '', account: '', app: 'saga', username: '', anonymous: true };
+    return { ok: true, acting, roleNames: undefined };
+  }
+  const verified = await verify(token);
+  if (!verified.ok) {
+    const { code, detail } = verified.failure;
+    return { ok: false, error: code === 'unauthenticated' ? tokenError(detail) : toError(verified.failure) };
+  }
+  const principal = verified.value;
+  const subject = accountsGet.subject({ tenant: principal.tenant });
+  const found = await bus.request(accountsGet, subject, { ids: [principal.account] }, { timeoutMs: TIMEOUT_MS });
+  if (!found.ok) return { ok: false, error: toError(found.failure) };
+  const [account] = found.value.accounts;
+  if (account === undefined || account.disabled) return { ok: false, error: MISSING_USER };
+  const { saga } = account.attributes;
+  if (!allowUnverified && isObject(saga) && saga.verified === false) return { ok: false, error: sagaError(403, 'Unverified User') };
+  const { defaultScope, app, username } = principal;
+  const acting = { tenant: principal.tenant, defaultScope, account: principal.account, app, username, anonymous: false };
+  return { ok: true, acting, roleNames: roleNamesOf(account) };
+}

@@ -1,0 +1,43 @@
+import type { SagaError } from './errors.ts';
+
+/** A message of a client: its name, its first argument, and the number under which it waits for an acknowledgement. */
+export interface SagaFrame {
+  readonly event: string;
+  readonly payload: unknown;
+  readonly ack: number | undefined;
+  readonly binary: boolean;
+}
+
+/** What a client is sent: an event with one argument, or an acknowledgement in Saga's envelope (2.1). */
+export type SagaOut =
+  | { readonly event: string; readonly body: unknown }
+  | { readonly ack: number; readonly status: number; readonly body: unknown };
+
+/** Socket.IO's packets, by structure: this folder knows no library and no kit. */
+export type SagaRaw =
+  | {
+      readonly kind: 'event';
+      readonly event: string;
+      readonly args: readonly unknown[];
+      readonly ack?: number;
+      readonly binary?: boolean;
+    }
+  | { readonly kind: 'ack'; readonly ack: number; readonly args: readonly unknown[] };
+
+type Decoded = { readonly ok: true; readonly value: SagaFrame } | { readonly ok: false; readonly problem: string };
+
+/** Clients never acknowledge what we send; whatever else they send is an event, known or not. */
+export function decode(raw: SagaRaw): Decoded {
+  if (raw.kind === 'ack') return { ok: false, problem: 'nothing was asked' };
+  const { event, args, ack, binary = false } = raw;
+  return { ok: true, value: { event, payload: args[0], ack, binary } };
+}
+
+export function encode(frame: SagaOut): SagaRaw {
+  if ('event' in frame) return { kind: 'event', event: frame.event, args: [frame.body] };
+  return { kind: 'ack', ack: frame.ack, args: [{ status_code: frame.status, body: frame.body }] };
+}
+
+/** How a failure is told: the acknowledgement, or the `error` event to a client that asked for none (2.1). */
+export const refusal = ({ ack }: Pick<SagaFrame, 'ack'>, error: SagaError): SagaOut =>
+  ack === undefined ? { event: 'error', body: error } : { ack, status: error.status_code, body: error };

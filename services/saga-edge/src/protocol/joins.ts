@@ -1,0 +1,108 @@
+/** The join/leave pairs (Saga protocol page, 3.2 and 3.3): what each watches and which right it takes. */
+import type { Interest } from '@polyedge/contracts/interest';
+import type { Filter } from '@polyedge/query/filter';
+import type { View } from '@polyedge/session/session';
+import { attribute, both, equal, GLOBALS_ID, isObject, ofType, TYPES } from './elements.ts';
+
+type Runnable = 'scripts' | 'jobs';
+
+/** What a base name such as `/users` or `/jobs/versions` stands for. */
+export type Room =
+  | { readonly of: 'parent'; readonly kind: 'user' | 'bot' }
+  | { readonly of: 'globals' }
+  | { readonly of: 'runnable'; readonly runnable: Runnable; readonly what: 'runnable_calls' | 'runnable_logs' | 'versions' }
+  | { readonly of: 'npm' };
+
+const ROOMS: ReadonlyMap<string, Room> = new Map<string, Room>([
+  ['/users', { of: 'parent', kind: 'user' }],
+  ['/bots', { of: 'parent', kind: 'bot' }],
+  ['/globals', { of: 'globals' }],
+  ['/npm_packages', { of: 'npm' }],
+  ...(['scripts', 'jobs'] as const).flatMap((runnable) =>
+    (['runnable_calls', 'runnable_logs', 'versions'] as const).map((what): [string, Room] => [
+      `/${runnable}/${what}`,
+      { of: 'runnable', runnable, what },
+    ]),
+  ),
+]);
+
+/** `/users/join` as its room and what to do; undefined for any other message. */
+export function joinOf(event: string): { readonly room: Room; readonly leave: boolean } | undefined {
+  const found = /^(.+)\/(join|leave)$/.exec(event);
+  const room = ROOMS.get(found?.[1] ?? '');
+  return room === undefined ? undefined : { room, leave: found?.[2] === 'leave' };
+}
+
+/** The id of a payload: bare, or under one of the names that clients use. Undefined for none, `''` or null. */
+export function idOf(payload: unknown): string | undefined {
+  if (typeof payload === 'string') return payload === '' ? undefined : payload;
+  if (!isObject(payload)) return undefined;
+  const { id, _id, user_id, bot_id, script_id, job_id } = payload;
+  return [id, _id, user_id, bot_id, script_id, job_id].find((value): value is string => typeof value === 'string' && value !== '');
+}
+
+/** Whether a join without an id is an error. */
+export const needsId = (room: Room): boolean => room.of === 'parent' || (room.of === 'runnable' && room.what !== 'runnable_calls');
+
+/** The route whose `get` right a join takes (1.5). */
+export function routeOf(room: Room, id: string | undefined): string {
+  switch (room.of) {
+    case 'parent':
+      return `/${room.kind}s/${id ?? ''}`;
+    case 'globals':
+      return '/globals/properties';
+    case 'npm':
+      return '/npm_packages';
+    case 'runnable':
+      return id === undefined ? `/${room.runnable}/${room.what}` : `/${room.runnable}/${id}/${room.what}`;
+  }
+}
+
+/** A text that is the same for joins of the same thing. */
+export const roomName = (room: Room, id: string | undefined): string => `${routeOf(room, id)}#`;
+
+/** Whose signals a room hears, by the parent's id. */
+export function signalsOf(room: Room, id: string | undefined): string | undefined {
+  if (room.of === 'globals') return GLOBALS_ID;
+  return room.of === 'parent' ? id : undefined;
+}
+
+export interface Watching {
+  readonly to: Interest;
+  readonly view: View;
+}
+
+/** Shapes of views: what `translate` makes of a change. An incoming message names its recipient, so each has a shape of its own. */
+export const INCOMING = 'incoming:';
+
+const PROPERTY_OF = (parent: string): Filter => both(ofType(TYPES.property), equal(attribute('parent_id'), parent));
+const WHAT = { runnable_calls: ['call', TYPES.call], runnable_logs: ['log', TYPES.log], versions: ['version', TYPES.version] } as const;
+
+/** The subscriptions of a join. A socket that has several which show the same event gets it once: they have the same shape. */
+export function watchesOf(room: Room, id: string | undefined, tenant: string, legacyMessages: boolean): readonly Watching[] {
+  switch (room.of) {
+    case 'globals':
+      return [{ to: { tenant, owner: GLOBALS_ID }, view: { filter: PROPERTY_OF(GLOBALS_ID), shape: 'property' } }];
+    case 'npm':
+      return [{ to: { tenant, type: TYPES.npmPackage }, view: { filter: ofType(TYPES.npmPackage), shape: 'npm' } }];
+    case 'runnable': {
+      const [shape, type] = WHAT[room.what];
+      const all = both(ofType(type), equal(attribute('runnable_type'), room.runnable));
+      const filter = id === undefined ? all : both(all, equal(attribute('runnable_id'), id));
+      return [{ to: { tenant, type }, view: { filter, shape } }];
+    }
+    case 'parent': {
+      const parent = id ?? '';
+      const to = { tenant, owner: parent };
+      const recipients: Filter = { test: 'contains', path: attribute(`${room.kind}_ids`), value: parent };
+      const sent = both(ofType(TYPES.message), equal(attribute('sender_id'), parent));
+      const received = both(ofType(TYPES.message), recipients, { not: equal(attribute('sender_id'), parent) });
+      const watches = [
+        { to, view: { filter: PROPERTY_OF(parent), shape: 'property' } },
+        { to, view: { filter: sent, shape: 'outgoing' } },
+        { to, view: { filter: received, shape: `${INCOMING}${parent}` } },
+      ];
+      return legacyMessages ? [...watches, { to, view: { filter: ofType(TYPES.message), shape: 'messages' } }] : watches;
+    }
+  }
+}

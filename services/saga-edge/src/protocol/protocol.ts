@@ -1,0 +1,12 @@
+/**
+ * Saga as the driver sees it. Writes of one socket take effect in the order they came; a change reaches its writer before the
+ * acknowledgement; a join is acknowledged when every later change will come.
+ */
+import type { Protocol } from '@polyedge/session/session';
+import { decode, encode, type SagaFrame, type SagaOut, type SagaRaw } from './codec.ts';
+import { openSaga, type SagaSettings } from './session.ts';
+import { translate } from './translate.ts';
+
+export function sagaProtocol(settings: SagaSettings): Protocol<SagaRaw, SagaFrame, SagaOut> {
+  return { decode, encode, translate, open: (opening) => openSaga(opening, settings) };
+}

@@ -1,0 +1,37 @@
+import type { FullChange } from '@polyedge/contracts/change';
+import type { View } from '@polyedge/session/session';
+import type { SagaOut } from './codec.ts';
+import { toDocument, toMessage, toProperty } from './elements.ts';
+import { INCOMING } from './joins.ts';
+
+/** The event that shows a change in a view of `joins.ts`. */
+export function translate(change: FullChange, { shape }: View): SagaOut | undefined {
+  const { state, action, origin } = change;
+  switch (shape) {
+    case 'property':
+      // Another protocol's write says nothing of Saga's creators.
+      return {
+        event: '/properties',
+        body: toProperty(state, origin.protocol === 'saga' ? undefined : { type: origin.way === 'socket' ? 'socket' : 'rest' }),
+      };
+    case 'npm':
+      return state.deleted ? undefined : { event: '/npm_packages', body: toDocument(state) };
+  }
+  // Messages, calls, logs and versions are told once, when they come into being.
+  if (action !== 'create') return undefined;
+  if (shape.startsWith(INCOMING)) return { event: '/messages/incoming', body: toMessage(state, shape.slice(INCOMING.length)) };
+  switch (shape) {
+    case 'outgoing':
+      return { event: '/messages/outgoing', body: toMessage(state) };
+    case 'messages':
+      return { event: '/messages', body: toMessage(state) };
+    case 'call':
+      return { event: '/runnable_calls', body: toDocument(state) };
+    case 'log':
+      return { event: '/runnable_logs', body: toDocument(state, false) };
+    case 'version':
+      return { event: '/runnable_versions', body: toDocument(state) };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * The roles of each tenant, kept in this process and read again when they change. Their home is a disabled account of the directory, because
+ * its scope is the one that no protocol's data writes can reach.
+ */
+import { type Account, accountsChanged, accountsCreate, accountsGet, accountsUpdate } from '@polyedge/contracts/bus/accounts';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Bus, Subscription } from '@polyedge/service-kit/bus';
+import type { Log } from '@polyedge/service-kit/log';
+import { isObject, textOr } from './protocol/elements.ts';
+import { type Permission, problemOfPermission, type Role, type Scope, SEED_ROLES } from './protocol/permissions.ts';
+
+const TIMEOUT_MS = 5000;
+const REREAD_MS = 30_000;
+const MAX_TENANTS = 1000;
+const MAX_ROLES = 500;
+
+interface Book {
+  readonly account: Account | undefined;
+  readonly roles: readonly Role[];
+}
+
+export class Roles {
+  readonly #bus: Bus;
+  readonly #log: Log;
+  readonly #books = new Map<string, Book>();
+  #subscription: Subscription | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(bus: Bus, log: Log) {
+    this.#bus = bus;
+    this.#log = log;
+  }
+
+  start(): void {
+    this.#subscription = this.#bus.subscribe(accountsChanged, accountsChanged.pattern({}), ({ id }) => {
+      for (const [tenant, { account }] of this.#books) if (account === undefined || account.id === id) void this.read(tenant);
+    });
+    this.#timer = setInterval(() => {
+      for (const tenant of this.#books.keys()) void this.read(tenant);
+    }, REREAD_MS).unref();
+  }
+
+  stop(): void {
+    this.#subscription?.unsubscribe();
+    clearInterval(this.#timer);
+  }
+
+  /** The roles as last read; none of a tenant that was never asked for. */
+  of(tenant: string): readonly Role[] {
+    return this.#books.get(tenant)?.roles ?? [];
+  }
+
+  /** Makes sure that `of` knows a tenant. False when the directory did not answer. */
+  async know(tenant: string): Promise<boolean> {
+    return this.#books.has(tenant) || (await this.read(tenant));
+  }
+
+  async read(tenant: string): Promise<boolean> {
+    const found = await this.#bus.request(
+      accountsGet,
+      accountsGet.subject({ tenant }),
+      { username: bookName(tenant) },
+      { timeoutMs: TIMEOUT_MS },
+    );
+    if (!found.ok) {
+      this.#log.warn('the roles could not be read', { code: found.failure.code });
+      return false;
+    }
+    const [account] = found.value.accounts;
+    if (!this.#books.has(tenant) && this.#books.size >= MAX_TENANTS)
+      for (const oldest of [...this.#books.keys()].slice(0, 1)) this.#books.delete(oldest);
+    this.#books.set(tenant, { account, roles: account === undefined ? SEED_ROLES : rolesIn(account) });
+    return true;
+  }
+
+  /** Replaces the roles. Two administrators who do so at the same moment overwrite each other: the later one's list stands. */
+  async write(tenant: string, by: string, change: (roles: readonly Role[]) => Outcome<readonly Role[]>): Promise<Outcome<void>> {
+    if (!(await this.read(tenant))) return failed('unavailable');
+    const changed = change(this.of(tenant));
+    if (!changed.ok) return changed;
+    if (changed.value.length > MAX_ROLES) return failed('too-large', `more than ${MAX_ROLES} roles`);
+    const attributes = {
+      roles: changed.value.map((role) => ({ ...role, permissions: role.permissions.map((permission) => ({ ...permission })) })),
+    };
+    const { account } = this.#books.get(tenant) ?? {};
+    const written =
+      account === undefined
+        ? await this.#bus.request(
+            accountsCreate,
+            accountsCreate.subject({ tenant }),
+            { username: bookName(tenant), roles: {}, attributes, by },
+            { timeoutMs: TIMEOUT_MS },
+          )
+        : await this.#bus.request(
+            accountsUpdate,
+            accountsUpdate.subject({ tenant }),
+            { id: account.id, attributes, by },
+            { timeoutMs: TIMEOUT_MS },
+          );
+    if (!written.ok) return written;
+    await this.read(tenant);
+    return done(undefined);
+  }
+}
+
+/** No user can have this name: a space is not allowed in one. */
+const bookName = (tenant: string): string => `saga roles ${tenant}`;
+
+function rolesIn({ attributes }: Account): readonly Role[] {
+  const { roles } = attributes;
+  if (!Array.isArray(roles)) return SEED_ROLES;
+  return roles.flatMap((role) => {
+    if (!isObject(role) || typeof role._id !== 'string') return [];
+    const { permissions, scope } = role;
+    return [
+      {
+        _id: role._id,
+        title: textOr(role.title, ''),
+        scope: scopeOf(scope) ?? 'normal',
+        permissions: Array.isArray(permissions) ? permissions.flatMap(permissionIn) : [],
+      },
+    ];
+  });
+}
+
+/** One permission as it is stored; `allow` is true unless it says no. */
+export function permissionIn(value: unknown): Permission[] {
+  if (problemOfPermission(value) !== undefined || !isObject(value)) return [];
+  const { path, action, allow, filter } = value;
+  return [{ path: textOr(path, ''), action: textOr(action, ''), allow: allow !== false, ...(filter === undefined ? {} : { filter }) }];
+}
+
+export const scopeOf = (value: unknown): Scope | undefined =>
+  value === 'anonymous' || value === 'user-default' || value === 'normal' ? value : undefined;
