@@ -39,6 +39,7 @@ export class Client implements Disposable {
   readonly heard: number[] = [];
   closed: { readonly code: number; readonly reason: string; readonly at: number } | undefined;
   openedAt = 0;
+  readonly #byRef = new Map<string, Answer[]>();
   #waiting = new Set<() => void>();
   #beat: NodeJS.Timeout | undefined;
 
@@ -54,7 +55,7 @@ export class Client implements Disposable {
       const text = String(data);
       this.heard.push(performance.now());
       if (text.length === 1) this.others.push(text);
-      else this.answers.push(JSON.parse(text) as Answer);
+      else this.#take(JSON.parse(text) as Answer);
       this.#wake();
     });
     this.ws.on('close', (code, reason) => {
@@ -126,7 +127,16 @@ export class Client implements Disposable {
   }
 
   to(ref: string): readonly Answer[] {
-    return this.answers.filter(({ request }) => (request.payload as { ref?: string } | null)?.ref === ref);
+    return this.#byRef.get(ref) ?? [];
+  }
+
+  #take(answer: Answer): void {
+    this.answers.push(answer);
+    const ref = (answer.request.payload as { readonly ref?: string } | null)?.ref;
+    if (ref === undefined) return;
+    const known = this.#byRef.get(ref);
+    if (known === undefined) this.#byRef.set(ref, [answer]);
+    else known.push(answer);
   }
 
   upgrade(user: User): Promise<Answer> {
@@ -174,8 +184,9 @@ export class Subscribed {
 
   /** Everything after the original matches. */
   get later(): readonly Answer[] {
-    const synced = this.answers.findIndex(({ response }) => response.synced);
-    return this.answers.slice(synced + 1);
+    const { answers } = this;
+    const synced = answers.findIndex(({ response }) => response.synced);
+    return answers.slice(synced + 1);
   }
 
   /** Waits for so many answers after the original matches, and checks that seq has no gap. */

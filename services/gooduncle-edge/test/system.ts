@@ -24,13 +24,17 @@ export type User = keyof typeof USERS;
 
 const ROLES: Readonly<Record<User, string>> = { u1: 'customer', u2: 'customer', clerk: 'clerk', admin: 'admin' };
 
+type RunningPostgres = Awaited<ReturnType<typeof startPostgres>>;
 type Env = Readonly<Record<string, string>>;
 
 export interface System extends AsyncDisposable {
   readonly edge: RunningService;
-  readonly store: RunningService;
+  /** Ends graph-store at once, as a failing machine would. */
+  killStore(): Promise<void>;
+  startStore(): Promise<void>;
   readonly nats: Awaited<ReturnType<typeof startNats>>;
-  readonly postgres: { pause?(): void; resume?(): void };
+  /** Only with one of its own. */
+  readonly postgres: RunningPostgres | undefined;
   readonly bus: Bus;
   /** The account of a user: its claim `sub`. */
   readonly sub: Readonly<Record<User, string>>;
@@ -40,11 +44,8 @@ export interface System extends AsyncDisposable {
 /** @param options `ownPostgres`: a PostgreSQL of its own, to be stopped and continued */
 export async function startSystem(options: { readonly edge?: Env; readonly ownPostgres?: boolean } = {}): Promise<System> {
   await using parts = new AsyncDisposableStack();
-  const [nats, redis, postgres] = await Promise.all([
-    startNats(),
-    sharedRedis(),
-    options.ownPostgres === true ? startPostgres() : sharedPostgres(),
-  ]);
+  const [nats, redis, own] = await Promise.all([startNats(), sharedRedis(), options.ownPostgres === true ? startPostgres() : undefined]);
+  const postgres = own ?? (await sharedPostgres());
   for (const part of [nats, redis, postgres]) parts.use(part);
   const common = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: postgres.url, LOG_LEVEL: 'warn' };
   const startEdge = (env: Env = {}) =>
@@ -52,10 +53,8 @@ export async function startSystem(options: { readonly edge?: Env; readonly ownPo
       name: 'gooduncle-edge',
       env: { ...common, GOODUNCLE_REQUESTS_PER_SECOND: '5000', GOODUNCLE_REQUEST_BURST: '10000', ...options.edge, ...env },
     });
-  const [store, edge] = await Promise.all([
-    startService({ name: 'graph-store', env: { ...common, POLYEDGE_ADMIN_PASSWORD: 'administrator' } }),
-    startEdge(),
-  ]);
+  const startStore = () => startService({ name: 'graph-store', env: { ...common, POLYEDGE_ADMIN_PASSWORD: 'administrator' } });
+  const [store, edge] = await Promise.all([startStore(), startEdge()]);
   parts.use(edge);
   parts.use(store);
   const connected = await connectNatsBus({ url: nats.url, service: 'test', instance: 'test', credentials: { kind: 'none' }, log: silentLog });
@@ -76,9 +75,14 @@ export async function startSystem(options: { readonly edge?: Env; readonly ownPo
   const kept = parts.move();
   return {
     edge,
-    store,
+    killStore: async () => {
+      await store.kill();
+    },
+    startStore: async () => {
+      kept.use(await startStore());
+    },
     nats,
-    postgres: postgres as System['postgres'],
+    postgres: own,
     bus,
     sub,
     startEdge: async (env) => kept.use(await startEdge(env)),

@@ -27,7 +27,7 @@ import { badRequest, forbidden, internal, notFound, type Problem, problem, type 
 import { Excesses, TokenBucket } from './rate.ts';
 import { parseRequest, type Request } from './requests.ts';
 import { allows, type Topic, type Topics } from './topics.ts';
-import { elementsOf, forgetOnces, type Plan, planCreate, planDelete, planUpdate, rememberOnce, writeRefusal } from './writing.ts';
+import { elementsOf, forgetOnces, guardOf, type Plan, planCreate, planDelete, planUpdate, rememberOnce, writeRefusal } from './writing.ts';
 
 /** What all sessions of an edge share. */
 export interface SessionSettings {
@@ -69,7 +69,8 @@ const FLUSH_MARK_BYTES = 64 * 1024;
 /** A request that answers would repeat too often, and all that the answers to one read may come to. */
 const MAX_ECHO_CHARACTERS = 64 * 1024;
 const MAX_ANSWERS_CHARACTERS = 32 * 1024 * 1024;
-const RULES_MS = 5000;
+/** How often the rules are looked at while nothing happens. */
+const RULES_MS = 2000;
 const LONGEST_TIMER_MS = 3_600_000;
 const NO_PROBLEMS: readonly Problem[] = [];
 
@@ -410,7 +411,7 @@ export class GoodUncleSession implements Session<Frame, string>, Host {
     }
     this.#mutate([rememberOnce(name, scope, payload, this.#at), create], plan.rule, 'create', (outcome) => {
       if (outcome.ok) this.#answer(asked, JSON.stringify(payload), { version: outcome.value.last });
-      else if (outcome.failure.code === 'not-allowed' && outcome.failure.detail?.startsWith('before') === true) {
+      else if (outcome.failure.code === 'not-allowed' && guardOf(outcome.failure.detail) === 'before') {
         this.#ask<ReplyOf<typeof graphGet>>(call(graphGet, { tenant }, { ids: [name] }), (found) => {
           const known = found.ok ? found.value.elements[0] : undefined;
           const answer = known?.attributes.answer;

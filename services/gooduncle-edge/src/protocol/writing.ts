@@ -144,16 +144,19 @@ function imagined(topic: Topic, id: string, scope: string, attributes: JsonObjec
   return { id, kind: 'vertex', type: topic.type, scope, version: 1, seq: 0, deleted: false, created: stamp, modified: stamp, attributes } as const;
 }
 
+/** Which guard of an operation refused it, by the word that the store's detail begins with behind the operation's number. */
+export const guardOf = (detail = ''): string => /^(?:operations\/\d+[/:]?\s*)?(\w*)/.exec(detail)?.[1] ?? '';
+
 /** What a failed write means to the client. */
 export function writeRefusal({ code, detail = '', ...rest }: Failure, incident: string): Refusal {
   if (code === 'conflict') {
-    return detail.startsWith('expect')
+    return guardOf(detail) === 'expect'
       ? badRequest(problem('value', 'expect', { message: 'another number of resources matches' }))
       : badRequest(problem('duplicate', 'params.id'));
   }
   if (code === 'not-allowed') {
-    if (detail.startsWith('atMost')) return forbidden('limit', 'criteria');
-    return forbidden(detail.startsWith('before') ? 'field' : 'row');
+    if (guardOf(detail) === 'atMost') return forbidden('limit', 'criteria');
+    return forbidden(guardOf(detail) === 'before' ? 'field' : 'row');
   }
   if (code === 'too-large' && detail.includes('selected')) return forbidden('limit', 'criteria');
   if (code === 'invalid' || code === 'too-large') return badRequest(problem(code === 'invalid' ? 'value' : 'too large', 'params'));
