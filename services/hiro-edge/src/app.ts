@@ -19,6 +19,7 @@ import type { HiroSettings } from './config.ts';
 import { openGroups } from './groups.ts';
 import { parseApplications } from './http/applications.ts';
 import { authRoutes } from './http/auth.ts';
+import { contentRoutes } from './http/content.ts';
 import { graphRoutes } from './http/graph.ts';
 import { createHttpServer } from './http/server.ts';
 import { versionRoutes } from './http/version.ts';
@@ -96,7 +97,9 @@ export async function startHiroEdge(
   const runner = { bus, wheel, requestTimeoutMs };
   versionRoutes(app);
   authRoutes(app, { bus, runner, style, verify, applications: parseApplications(config.applications ?? '') });
-  graphRoutes(app, { runner, style, names, verify });
+  const graphHttp = { runner, style, names, verify };
+  contentRoutes(app, graphHttp);
+  graphRoutes(app, graphHttp);
   reserveHealth(app, context.ready);
   const listener = new WsListener({
     server: app.server,

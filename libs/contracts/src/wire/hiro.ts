@@ -65,6 +65,17 @@ const closed = { additionalProperties: false } as const;
 export const GraphResponse = T.Union([
   T.Object({ id: FrameId, multi: T.Boolean(), more: T.Boolean(), body: Body }, closed),
   T.Object({ id: FrameId, more: T.Literal(false), body: T.Literal('ok') }, closed),
+  /** Of `getcontent` alone, whose documentation says `last` where every client looks at `more`. */
+  T.Object(
+    {
+      id: FrameId,
+      multi: T.Literal(true),
+      more: T.Boolean(),
+      last: T.Boolean(),
+      body: T.Object({ data: T.String(), encoding: T.Literal('base64') }, closed),
+    },
+    closed,
+  ),
   T.Object({ id: FrameId, ...HiroError.properties }, closed),
   T.Object(HiroError.properties, closed),
 ]);

@@ -56,6 +56,8 @@ async function answer(request: FastifyRequest, reply: FastifyReply, skip: number
       return sendFailure(reply, style, first.failure, first.result);
     case 'answer':
       return sendJson(reply, 200, first.body);
+    case 'content':
+      return sendFailure(reply, style, { code: 'internal' });
     case 'items': {
       if (call.value.answer === 'items') {
         return reply

@@ -26,6 +26,9 @@ export async function settle(step: Step, who: Principal, origin: Origin, runner:
     switch (now.next) {
       case 'ask': {
         const { channel, subject, body } = now.call;
+        if (now.until !== undefined && Date.now() > now.until) {
+          return { next: 'fail', failure: { code: 'expired', detail: 'the query takes too long' } };
+        }
         now = now.resume(await runner.bus.request(channel, subject, body, { timeoutMs: runner.requestTimeoutMs, signal }));
         break;
       }

@@ -6,6 +6,9 @@ import type { Json } from '@polyedge/query/json';
 import { compileLucene } from './lucene.ts';
 import { parseOrder, type SortKey, storedFields } from './order.ts';
 import type { Parameters } from './parameters.ts';
+import { MAX_ITEMS, PAGE_ITEMS } from './reading.ts';
+import { gremlin } from './run-gremlin.ts';
+import { seriesOf } from './series.ts';
 import { showingOf, shown } from './showing.ts';
 import { ask, fail, type Step } from './step.ts';
 import type { Showing } from './vertex.ts';
@@ -13,17 +16,14 @@ import { visibleTo } from './visibility.ts';
 
 /** What a server answers when a query names no limit (HIRO Graph API). */
 const DEFAULT_LIMIT = 20;
-/** `limit: -1` means all; this is where "all" ends. */
-export const MAX_ITEMS = 100_000;
-/** Rows per question to the store, and so per confirmation from the client. */
-export const PAGE_ITEMS = 100;
 const MAX_OFFSET = 1_000_000;
+const MAX_SERIES = 1000;
 
 /** Creation time, then id: an order has to exist for pages to follow each other, and this one shows new vertices last. */
 const INDEX_ORDER: readonly SortKey[] = [{ path: ['created', 'on'], order: 'asc' }];
 
 /** The request `query`. @param values everything the client sent: what `$name` in a query string may stand for. */
-export function runQuery(parameters: Parameters, values: Readonly<Record<string, unknown>>, who: Principal): Step {
+export function runQuery(parameters: Parameters, values: Readonly<Record<string, unknown>>, who: Principal, at: number): Step {
   const type = parameters.text('type');
   switch (type) {
     case 'vertices':
@@ -33,6 +33,10 @@ export function runQuery(parameters: Parameters, values: Readonly<Record<string,
       return byIds(parameters, who);
     case 'xid':
       return byXid(parameters, who);
+    case 'gremlin':
+      return gremlin(parameters, values, who, at);
+    case 'values':
+      return valuesOf(parameters, values, who, at);
     case undefined:
       return fail('invalid', 'type of the query is missing');
     default:
@@ -56,6 +60,25 @@ function search(kind: Element['kind'], parameters: Parameters, values: Readonly<
       showing: showingOf(parameters),
     },
     parameters,
+  );
+}
+
+/** The values of the series that a query selects, merged by time. */
+function valuesOf(parameters: Parameters, values: Readonly<Record<string, unknown>>, who: Principal, at: number): Step {
+  const text = parameters.text('query');
+  if (text === undefined) return fail('invalid', 'query is missing');
+  const selected = compileLucene(text, { tenant: who.tenant, placeholders: values });
+  if (!selected.ok) return { next: 'fail', failure: selected.failure };
+  const filter: Filter = { all: [{ test: 'equal', path: ['type'], value: 'ogit/Timeseries' }, visibleTo(who), selected.value] };
+  return ask(graphQuery, { tenant: who.tenant }, { filter, limit: MAX_SERIES, fields: [] }, ({ elements, cursor }) =>
+    cursor === undefined
+      ? seriesOf(
+          elements.map(({ id }) => id),
+          parameters,
+          who,
+          at,
+        )
+      : fail('too-large', `at most ${MAX_SERIES} series at a time`),
   );
 }
 

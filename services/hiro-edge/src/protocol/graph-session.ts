@@ -35,6 +35,8 @@ interface Pending {
   started: boolean;
   /** What follows from the outcome that this request waits for. */
   resume: ((input: Input<GraphFrame>) => Step) | undefined;
+  /** After this time an outcome comes too late. */
+  until: number | undefined;
 }
 
 interface KnownToken {
@@ -95,7 +97,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
       case 'reply':
       case 'written':
       case 'confirmed':
-        return this.#resume(input);
+        return this.#resume(input, at);
       case 'timer':
         return this.#checkExpiry(at);
       case 'revoked':
@@ -133,7 +135,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
       return [errorFrame(id, { code: 'limited', detail: 'too many requests in work', retryAfterMs: 1000 })];
     }
     this.#count += 1;
-    const pending: Pending = { key: `q${this.#count}`, request, who: undefined, started: false, resume: undefined };
+    const pending: Pending = { key: `q${this.#count}`, request, who: undefined, started: false, resume: undefined, until: undefined };
     this.#frameIds.add(id);
     this.#inFlight.set(pending.key, pending);
     this.#queue.push(pending);
@@ -231,11 +233,12 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
     return this.#carry(pending, step, false);
   }
 
-  #resume(input: Extract<Input<GraphFrame>, { kind: 'reply' | 'written' | 'confirmed' }>): readonly Out[] {
+  #resume(input: Extract<Input<GraphFrame>, { kind: 'reply' | 'written' | 'confirmed' }>, at: number): readonly Out[] {
     const pending = this.#inFlight.get(input.id);
     if (pending?.resume === undefined) return [];
     if (input.kind === 'confirmed') this.#confirming -= 1;
-    const step = pending.resume(input);
+    const late = input.kind === 'reply' && pending.until !== undefined && at > pending.until;
+    const step: Step = late ? { next: 'fail', failure: { code: 'expired', detail: 'the query takes too long' } } : pending.resume(input);
     return this.#carry(pending, step, true);
   }
 
@@ -246,6 +249,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
     switch (step.next) {
       case 'ask':
         pending.resume = (input) => (input.kind === 'reply' ? step.resume(input.outcome) : step);
+        pending.until = step.until;
         return [{ do: 'request', id: key, call: step.call, ...(begun ? { unordered: true } : {}) }];
       case 'write': {
         if (who === undefined) return [];
@@ -261,6 +265,18 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
           return [...frames, { do: 'send', frame: { id, multi: true, more: false, body: null } }, ...this.#finish(pending)];
         }
         // The next page is asked for when this one has reached the client: a slow reader holds one page, not the whole result.
+        pending.resume = rest;
+        this.#confirming += 1;
+        return [...frames, { do: 'confirm', id: key }];
+      }
+      case 'content': {
+        const { rest } = step;
+        const frames = step.data.map((data, index): Out => {
+          const more = rest !== undefined || index + 1 < step.data.length;
+          // The documentation of this one request says `last`, every client looks at `more`.
+          return { do: 'send', frame: { id, multi: true, more, last: !more, body: { data, encoding: 'base64' } } };
+        });
+        if (rest === undefined) return [...frames, ...this.#finish(pending)];
         pending.resume = rest;
         this.#confirming += 1;
         return [...frames, { do: 'confirm', id: key }];

@@ -2,19 +2,21 @@ import { accountsGet } from '@polyedge/contracts/bus/accounts';
 import { graphGet, graphHistory, type Operation } from '@polyedge/contracts/bus/graph';
 import type { Origin } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
-import { SYSTEM_SCOPE } from '@polyedge/contracts/element';
 import type { Failure } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { GraphRequest } from '@polyedge/contracts/wire/hiro';
 import type { Filter } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
-import { compile } from '@polyedge/query/predicate';
 import { versionId } from './attributes.ts';
 import { type Checked, type Fixed, fixedViolations, fromBody, type Intent, type Write } from './body.ts';
+import { getContent, meta } from './content.ts';
 import { runQuery } from './graph-queries.ts';
+import { events, history } from './history.ts';
 import { isEdgeId } from './ids.ts';
 import { editLists } from './lists.ts';
 import { asObject, Parameters } from './parameters.ts';
+import { refusalOf } from './reading.ts';
+import { readValues, valueHistory, writeValues } from './series.ts';
 import { showingOf, shown } from './showing.ts';
 import { answer, ask, fail, type Step, write } from './step.ts';
 import type { Showing } from './vertex.ts';
@@ -53,7 +55,21 @@ export function begin(request: Pick<GraphRequest, 'type' | 'headers' | 'body'>, 
     case 'connect':
       return checked(anywhere, connect(anywhere, context));
     case 'query':
-      return checked(anywhere, runQuery(anywhere, { ...headers, ...asObject(body) }, context.who));
+      return checked(anywhere, runQuery(anywhere, { ...headers, ...asObject(body) }, context.who, context.at));
+    case 'writets':
+      return checked(fromHeaders, writeValues(fromHeaders, body, context.who));
+    case 'streamts':
+      return checked(anywhere, readValues(anywhere, context.who, context.at));
+    case 'valuehistory':
+      return checked(anywhere, valueHistory(anywhere, context.who));
+    case 'history':
+      return checked(anywhere, history(anywhere, context.who, context.at));
+    case 'events':
+      return checked(anywhere, events(anywhere, context.who, context.at));
+    case 'getcontent':
+      return checked(anywhere, getContent(anywhere, context.who));
+    case 'meta':
+      return checked(anywhere, meta(anywhere, context.who));
     // hiro-graph-js 6.1 and the documentation say `me`, hiro-graph-js 7.5 says `getme`.
     case 'me':
     case 'getme':
@@ -291,19 +307,4 @@ function explain(id: string, fixed: Fixed, who: Principal): (failure: Failure) =
         : { next: 'fail', failure: { code: 'invalid' }, result: { errors, warnings: [] } };
     });
   };
-}
-
-/** Why a caller does not get an element: it is not there (accounts never are), or it is in a scope the token may not read. */
-function refusalOf(element: Element | null | undefined, who: Principal): Failure | undefined {
-  if (element === null || element === undefined || element.scope === SYSTEM_SCOPE) return { code: 'not-found' };
-  return mayRead(who)(element) ? undefined : { code: 'not-allowed' };
-}
-
-/** Compiled once per principal, since most requests of a socket have the same one. */
-const readable = new WeakMap<Principal, (element: Element) => boolean>();
-
-function mayRead(who: Principal): (element: Element) => boolean {
-  const known = readable.get(who) ?? compile(visibleTo(who));
-  readable.set(who, known);
-  return known;
 }

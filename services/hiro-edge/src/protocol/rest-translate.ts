@@ -8,6 +8,9 @@ export interface RestCall {
   readonly answer: 'single' | 'items' | 'first';
 }
 
+/** First segments that are never the id of an element. */
+const RESERVED: readonly string[] = ['new', 'connect', 'query', 'xid'];
+
 /** Methods that a path knows, each with what it means. */
 type Methods = Readonly<Record<string, RestCall>>;
 
@@ -47,11 +50,24 @@ function methodsOf(segments: readonly string[], query: Readonly<Record<string, s
         return { GET: ask('query', { type: second }, 'items'), POST: ask('query', { type: second }, 'items') };
       case 'xid':
         return { GET: ask('query', { type: 'xid', query: second, limit: '1' }, 'first') };
+    }
+  }
+  if (RESERVED.includes(first)) return undefined;
+  const id = { 'ogit/_id': first };
+  if (segments.length === 3 && second === 'values' && segments[2] === 'history') return { GET: ask('valuehistory', id, 'items') };
+  if (segments.length === 2) {
+    switch (second) {
+      case 'values':
+        return { GET: ask('streamts', id, 'items'), POST: ask('writets', id) };
+      case 'history':
+        return { GET: ask('history', id, 'items') };
+      case 'meta':
+        return { GET: ask('meta', id) };
       default:
         return undefined;
     }
   }
-  if (segments.length !== 1 || first === 'new' || first === 'connect' || first === 'query' || first === 'xid') return undefined;
-  const id = { 'ogit/_id': first };
+  if (segments.length !== 1) return undefined;
+  if (first === 'events') return { GET: ask('events', {}, 'items') };
   return { GET: ask('get', id), POST: ask('update', id), PUT: ask('replace', id), DELETE: ask('delete', id) };
 }

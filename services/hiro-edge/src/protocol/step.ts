@@ -13,7 +13,13 @@ import type { ValidationResult } from './failures.ts';
 
 export type Step =
   /** Ask over the bus. */
-  | { readonly next: 'ask'; readonly call: Call; readonly resume: (outcome: Outcome<unknown>) => Step }
+  | {
+      readonly next: 'ask';
+      readonly call: Call;
+      readonly resume: (outcome: Outcome<unknown>) => Step;
+      /** When the request as a whole is too late (milliseconds since 1970): an answer that comes later is not looked at. */
+      readonly until?: number;
+    }
   /** Write; the operation id is added by whoever carries it out. */
   | {
       readonly next: 'write';
@@ -22,6 +28,8 @@ export type Step =
     }
   /** Some items of a list, none of them null; `rest` goes on once they are on their way. */
   | { readonly next: 'items'; readonly items: readonly Json[]; readonly rest?: () => Step }
+  /** Pieces of a blob as base64, a frame each; without `rest` the last of them ends it, and there is one. */
+  | { readonly next: 'content'; readonly data: readonly string[]; readonly rest?: () => Step }
   /** The whole answer of a request that is no list. */
   | { readonly next: 'answer'; readonly body: Json }
   | { readonly next: 'fail'; readonly failure: Failure; readonly result?: ValidationResult };
@@ -31,6 +39,9 @@ export const fail = (code: Failure['code'], detail?: string): Step => ({
   next: 'fail',
   failure: detail === undefined ? { code } : { code, detail },
 });
+
+/** Puts a deadline to a question. */
+export const before = (until: number, step: Step): Step => (step.next === 'ask' ? { ...step, until } : step);
 
 /** Asks a channel and goes on with its reply; a failure ends the request unless `otherwise` takes it. */
 export function ask<Address extends string, Request, Reply>(

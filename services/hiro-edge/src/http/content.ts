@@ -1,0 +1,178 @@
+import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { CHUNK_BYTES, graphReadChunk, graphWriteChunk, type Operation } from '@polyedge/contracts/bus/graph';
+import type { ReplyOf } from '@polyedge/contracts/channel';
+import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { withContent } from '../protocol/content.ts';
+import { originOf } from '../protocol/graph-translate.ts';
+import { bearerOf } from '../protocol/handshake.ts';
+import { Parameters } from '../protocol/parameters.ts';
+import { withElement } from '../protocol/reading.ts';
+import { answer, write } from '../protocol/step.ts';
+import { visibleTo } from '../protocol/visibility.ts';
+import { sendFailure, sendJson } from './answer.ts';
+import { type GraphHttpOptions, principalOf } from './graph.ts';
+import { rangeOf } from './range.ts';
+import { type Answer, settle } from './run-steps.ts';
+
+const DEFAULT_TYPE = 'application/octet-stream';
+const MAX_TYPE_CHARACTERS = 256;
+
+/** Blobs over REST, streamed in both directions: a chunk at a time is in memory, whatever their size. */
+export function contentRoutes(app: FastifyInstance, options: GraphHttpOptions): void {
+  // Bodies of these paths are bytes, whatever their content type says.
+  void app.register(async (blobs) => {
+    blobs.removeAllContentTypeParsers();
+    blobs.addContentTypeParser('*', (_request, payload, taken) => taken(null, payload));
+    for (const path of ['/api/graph/:version/:id/content', '/api/:version/graph/:id/content', '/:id/content']) {
+      blobs.get(path, (request, reply) => guarded(request, reply, options, download));
+      blobs.post(path, (request, reply) => guarded(request, reply, options, upload));
+    }
+  });
+}
+
+type Work = (request: FastifyRequest, reply: FastifyReply, who: Principal, id: string, options: GraphHttpOptions) => Promise<FastifyReply>;
+
+async function guarded(request: FastifyRequest, reply: FastifyReply, options: GraphHttpOptions, work: Work): Promise<FastifyReply> {
+  const principal = await principalOf(bearerOf(request.headers.authorization), options);
+  if (!principal.ok) return sendFailure(reply, options.style, principal.failure);
+  const { id = '' } = request.params as { readonly id?: string };
+  return await work(request, reply, principal.value, id, options);
+}
+
+const upload: Work = async (request, reply, who, id, options) => {
+  const { runner, style } = options;
+  const ended = new AbortController();
+  request.raw.once('close', () => ended.abort());
+  const origin = originOf('content', 'rest');
+  // Before anything is read: whether there is a vertex that the caller may write to.
+  const may = await settle(
+    withElement(id, false, who, () => answer(null)),
+    who,
+    origin,
+    runner,
+    ended.signal,
+  );
+  if (may.next === 'fail') return sendFailure(reply, style, may.failure);
+  const body = request.body instanceof Readable ? request.body : Readable.from([]);
+  const content = randomBytes(16).toString('hex');
+  const mediaType = (request.headers['content-type'] ?? DEFAULT_TYPE).slice(0, MAX_TYPE_CHARACTERS);
+  const stored = await store(body, { content, mediaType, who, options });
+  if (!stored.ok) {
+    // The rest of the body is not wanted any more.
+    body.destroy();
+    reply.header('connection', 'close');
+    return sendFailure(reply, style, stored.failure);
+  }
+  const operation: Operation = {
+    op: 'attach',
+    target: { id },
+    content,
+    set: { 'ogit/_c-size': stored.value, 'ogit/_c-type': mediaType },
+    before: visibleTo(who),
+  };
+  const attached = await settle(
+    write([operation], () => answer({ contentId: content })),
+    who,
+    origin,
+    runner,
+    ended.signal,
+  );
+  return attached.next === 'answer' ? sendJson(reply, 200, attached.body) : sendFailure(reply, style, failureOf(attached));
+};
+
+interface Upload {
+  readonly content: string;
+  readonly mediaType: string;
+  readonly who: Principal;
+  readonly options: GraphHttpOptions;
+}
+
+/** Writes a body chunk by chunk; the next is read when the one before is stored. Returns its size. */
+async function store(body: Readable, { content, mediaType, who, options }: Upload): Promise<Outcome<number>> {
+  const { bus, requestTimeoutMs } = options.runner;
+  const subject = graphWriteChunk.subject({ tenant: who.tenant });
+  let index = 0;
+  let size = 0;
+  const put = async (bytes: Buffer, last: boolean): Promise<Outcome<unknown>> => {
+    const chunk = { content, index, data: bytes.toString('base64'), last, mediaType };
+    index += 1;
+    size += bytes.length;
+    const first = await bus.request(graphWriteChunk, subject, chunk, { timeoutMs: requestTimeoutMs });
+    // Writing a chunk again is harmless.
+    return first.ok || first.failure.code !== 'unavailable'
+      ? first
+      : await bus.request(graphWriteChunk, subject, chunk, { timeoutMs: requestTimeoutMs });
+  };
+  let parts: Buffer[] = [];
+  let waiting = 0;
+  try {
+    for await (const part of body) {
+      if (!Buffer.isBuffer(part)) return failed('invalid', 'the body is not bytes');
+      parts.push(part);
+      waiting += part.length;
+      while (waiting > CHUNK_BYTES) {
+        const bytes = Buffer.concat(parts);
+        const stored = await put(bytes.subarray(0, CHUNK_BYTES), false);
+        if (!stored.ok) return stored;
+        parts = [bytes.subarray(CHUNK_BYTES)];
+        waiting -= CHUNK_BYTES;
+      }
+    }
+  } catch {
+    return failed('invalid', 'the body ended before it was complete');
+  }
+  const stored = await put(Buffer.concat(parts), true);
+  return stored.ok ? done(size) : stored;
+}
+
+const download: Work = async (request, reply, who, id, options) => {
+  const { runner, style } = options;
+  const ended = new AbortController();
+  request.raw.once('close', () => ended.abort());
+  const parameters = new Parameters({ ...(request.query as Readonly<Record<string, unknown>>), 'ogit/_id': id });
+  const found = await settle(
+    withContent(parameters, who, (content) => answer(content)),
+    who,
+    originOf('content', 'rest'),
+    runner,
+    ended.signal,
+  );
+  if (found.next !== 'answer') return sendFailure(reply, style, failureOf(found));
+  const content = String(found.body);
+  const read = (index: number): Promise<Outcome<ReplyOf<typeof graphReadChunk>>> => {
+    const subject = graphReadChunk.subject({ tenant: who.tenant });
+    return runner.bus.request(graphReadChunk, subject, { content, index }, { timeoutMs: runner.requestTimeoutMs, signal: ended.signal });
+  };
+  const first = await read(0);
+  if (!first.ok) return sendFailure(reply, style, first.failure);
+  const { size, mediaType } = first.value;
+  reply.header('content-type', mediaType).header('accept-ranges', 'bytes').header('etag', `"${content}"`);
+  const range = rangeOf(request.headers.range, size);
+  if (range === 'unsatisfiable') {
+    reply.header('content-range', `bytes */${size}`);
+    return sendJson(reply, 416, { error: { code: 416, message: `the content has ${size} bytes` } });
+  }
+  const { from, to } = range ?? { from: 0, to: size - 1 };
+  reply.header('content-length', String(to - from + 1));
+  if (range !== undefined) reply.code(206).header('content-range', `bytes ${from}-${to}/${size}`);
+  return reply.send(Readable.from(bytesOf(from, to, read), { objectMode: false }));
+};
+
+/** The bytes from `from` to `to`, chunk by chunk as the client takes them. A failure on the way can only break the connection off. */
+async function* bytesOf(
+  from: number,
+  to: number,
+  read: (index: number) => Promise<Outcome<ReplyOf<typeof graphReadChunk>>>,
+): AsyncGenerator<Buffer> {
+  for (let index = Math.floor(from / CHUNK_BYTES); index * CHUNK_BYTES <= to; index += 1) {
+    const chunk = await read(index);
+    if (!chunk.ok) throw new Error(`a chunk of the content could not be read: ${chunk.failure.code}`);
+    const begins = index * CHUNK_BYTES;
+    yield Buffer.from(chunk.value.data, 'base64').subarray(Math.max(0, from - begins), to - begins + 1);
+  }
+}
+
+const failureOf = (step: Answer): Failure => (step.next === 'fail' ? step.failure : { code: 'internal' });

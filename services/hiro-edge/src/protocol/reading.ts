@@ -1,0 +1,54 @@
+/** What reads of one vertex have in common: whether the caller may see it, times as loosely as clients send them, and how long a list may be. */
+import { graphGet } from '@polyedge/contracts/bus/graph';
+import { type Element, SYSTEM_SCOPE } from '@polyedge/contracts/element';
+import type { Failure } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import { compile } from '@polyedge/query/predicate';
+import type { Parameters } from './parameters.ts';
+import { ask, fail, type Step } from './step.ts';
+import { visibleTo } from './visibility.ts';
+
+/** `limit: -1` means all; this is where "all" ends. */
+export const MAX_ITEMS = 100_000;
+/** Rows per question to the store, and so per confirmation from the client. */
+export const PAGE_ITEMS = 100;
+
+/** Goes on with an element that the caller may read. */
+export function withElement(id: string | undefined, includeDeleted: boolean, who: Principal, then: (element: Element) => Step): Step {
+  if (id === undefined) return fail('invalid', 'ogit/_id is missing');
+  return ask(graphGet, { tenant: who.tenant }, { ids: [id], includeDeleted }, ({ elements: [element] }) => {
+    const refusal = refusalOf(element, who);
+    if (refusal !== undefined) return { next: 'fail', failure: refusal };
+    return element === null || element === undefined ? fail('not-found') : then(element);
+  });
+}
+
+/** Why a caller does not get an element: it is not there (accounts never are), or it is in a scope the token may not read. */
+export function refusalOf(element: Element | null | undefined, who: Principal): Failure | undefined {
+  if (element === null || element === undefined || element.scope === SYSTEM_SCOPE) return { code: 'not-found' };
+  return compile(visibleTo(who))(element) ? undefined : { code: 'not-allowed' };
+}
+
+export const includesDeleted = (parameters: Parameters): boolean => parameters.flag('includeDeleted', 'include_deleted');
+
+/** Milliseconds since 1970, also left-padded with zeros. The Python client sends a local date as text; what cannot be read is `fallback`. */
+export function timeOf(parameters: Parameters, name: string, fallback: number): number {
+  // The clock of a session has fractions.
+  const otherwise = Math.floor(fallback);
+  const value = parameters.value(name);
+  if (value === undefined) return otherwise;
+  if (typeof value === 'string' && !/^-?\d{1,17}$/.test(value.trim())) {
+    const read = Date.parse(value);
+    return Number.isNaN(read) ? otherwise : read;
+  }
+  return parameters.integer(name) ?? otherwise;
+}
+
+/** `limit` with -1 for all, and `offset`; a Step when they cannot be. */
+export function rangeOf(parameters: Parameters, defaultLimit: number): { readonly limit: number; readonly offset: number } | Step {
+  const limit = parameters.integer('limit') ?? defaultLimit;
+  const offset = parameters.integer('offset') ?? 0;
+  if (limit < -1) return fail('invalid', 'limit is -1 or more');
+  if (offset < 0 || offset > 1_000_000) return fail('invalid', 'offset is between 0 and 1000000');
+  return { limit: limit === -1 ? MAX_ITEMS : Math.min(limit, MAX_ITEMS), offset };
+}
