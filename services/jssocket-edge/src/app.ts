@@ -30,7 +30,7 @@ import { jssocketProtocol } from './protocol/protocol.ts';
 import { Rotation } from './protocol/rotation.ts';
 import type { JssocketCounts } from './protocol/session.ts';
 import { RoutingBus } from './routing-bus.ts';
-import { authOf, DEFAULT_SECRET, readAuth, ServerSecret } from './server-secret.ts';
+import { authOf, DEFAULT_AUTH, DEFAULT_SECRET, readAuth, ServerSecret } from './server-secret.ts';
 
 /** A running jssocket-edge; `port` is the one it listens on. */
 export interface JssocketEdge extends Running {
@@ -185,8 +185,7 @@ function limitsOf(config: Config<JssocketConfig>, own: Pick<Limits, 'maxFrameByt
 async function readSecret(config: Config<JssocketConfig>, log: ServiceContext['log']): Promise<string> {
   const hash = readAuth(config.auth);
   if (hash === undefined) throw new CannotStart('SOCKET_AUTH is not the hex of a bcrypt hash; "jssocket hash" makes one.');
-  const probe = new ServerSecret(hash, { maxWaiting: 1, maxFailures: 1, windowMs: 1 }, systemClock);
-  if ((await probe.check(Buffer.from(DEFAULT_SECRET), '')) !== 'right') return hash;
+  if (config.auth !== DEFAULT_AUTH && !(await isDefault(hash))) return hash;
   if (config.mode === 'production') {
     throw new CannotStart('SOCKET_AUTH is the hash of the secret that everybody knows; set another one ("jssocket hash" makes it).');
   }
@@ -194,6 +193,12 @@ async function readSecret(config: Config<JssocketConfig>, log: ServiceContext['l
     'INSECURE: the secret of cores and publishers is the one that everybody knows; whoever has it can notify and relabel every client',
   );
   return hash;
+}
+
+/** Whether a hash is another one of the secret that everybody knows. */
+async function isDefault(hash: string): Promise<boolean> {
+  const probe = new ServerSecret(hash, { maxWaiting: 1, maxFailures: 1, windowMs: 1 }, systemClock);
+  return (await probe.check(Buffer.from(DEFAULT_SECRET), '')) === 'right';
 }
 
 /** `authenticate` of a session: the secret of a `server_connect`, with the address that it came from. */

@@ -53,8 +53,13 @@ export class Core {
     socket.event('server_connect', options.revision === 'A' ? { auth: options.secret ?? SECRET } : {});
     assert.deepEqual(await socket.next(), { type: 'server_connect', data: true });
     core.#read = 1;
-    if (options.neverReads === true) socket.ws.pause();
-    else socket.ws.on('message', () => core.#work());
+    if (options.neverReads === true) {
+      socket.ws.pause();
+      return core;
+    }
+    socket.ws.on('message', () => core.#work());
+    // Logins may have come right behind the answer.
+    core.#work();
     return core;
   }
 

@@ -3,15 +3,15 @@ import { randomBytes } from 'node:crypto';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { readConfig } from '@polyedge/service-kit/config';
 import { localBus } from '@polyedge/service-kit/local-bus';
-import { silentLog } from '@polyedge/service-kit/log';
+import { silentLog, type Write } from '@polyedge/service-kit/log';
 import { noMetrics } from '@polyedge/service-kit/metrics';
 import { startJssocketEdge } from '../src/app.ts';
 import { settings } from '../src/config.ts';
 
 export interface LoneEdge extends AsyncDisposable {
   readonly port: number;
-  /** Sentences it logged as warnings. */
-  readonly warnings: readonly string[];
+  /** What it logged: sentences, with their fields as JSON. */
+  readonly lines: readonly string[];
   drain(): Promise<void>;
 }
 
@@ -19,8 +19,9 @@ export async function startEdge(env: Readonly<Record<string, string>> = {}, give
   const read = readConfig('jssocket-edge', settings, { POLYEDGE_MODE: 'local', PORT: '0', ...env });
   if (!read.ok) throw new Error(read.problems.join('\n'));
   const bus = given ?? localBus();
-  const warnings: string[] = [];
-  const log = { ...silentLog, warn: (sentence: string) => void warnings.push(sentence) };
+  const lines: string[] = [];
+  const write: Write = (sentence, fields = {}) => void lines.push(`${sentence} ${JSON.stringify(fields)}`);
+  const log = { ...silentLog, info: write, warn: write, error: write };
   const terminate = () => {
     throw new Error('no test of this process asks for its end');
   };
@@ -28,7 +29,7 @@ export async function startEdge(env: Readonly<Record<string, string>> = {}, give
   const edge = await startJssocketEdge(read.config, context, bus);
   return {
     port: edge.port,
-    warnings,
+    lines,
     drain: () => edge.drain(),
     [Symbol.asyncDispose]: async () => {
       await edge.stop();

@@ -307,7 +307,7 @@ test('jssocket:26 what cannot be read ends a client with 1011 and is ignored fro
   using page = await Page.login(edge.port);
   core.notifyAll('still here');
   assert.equal(await page.next(), 'still here');
-  assert.ok(edge.warnings.some((sentence) => sentence.includes('an event was ignored')));
+  assert.ok(edge.lines.some((line) => line.includes('an event was ignored')));
 });
 
 test('jssocket:27 unknown types are ignored, whatever they look like', async () => {

@@ -132,3 +132,21 @@ test('jssocket:39 when a replica ends, clients get 1001 and cores lose their con
   assert.equal((await page.end()).code, 1001);
   for (const { socket } of [core, revisionA, publisher]) assert.equal((await socket.end()).code, 1006, 'no close frame');
 });
+
+test('jssocket:46 metrics count connections, logins and notifications, without ids or names', async () => {
+  using _core = await Core.start(b());
+  using page = await Page.login(b(), 'token-ann');
+  const text = await (await fetch(replicas.b.metricsUrl)).text();
+  for (const name of [
+    'edge_connections',
+    'edge_frames_in',
+    'edge_slow_clients',
+    'jssocket_asked',
+    'jssocket_denied',
+    'jssocket_cores',
+    'jssocket_secrets_wrong',
+  ]) {
+    assert.match(text, new RegExp(`^${name}`, 'm'));
+  }
+  for (const secret of [page.target, USERS['token-ann'] ?? '', 'token-ann']) assert.ok(!text.includes(secret));
+});

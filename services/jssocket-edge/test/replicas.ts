@@ -7,15 +7,24 @@ export interface Replicas extends AsyncDisposable {
   readonly nats: RunningServer;
   readonly a: RunningService;
   readonly b: RunningService;
-  /** A further replica. */
-  start(env?: Readonly<Record<string, string>>): Promise<RunningService>;
+  /** A further replica, on a free port or on this one. */
+  start(port?: number): Promise<RunningService>;
 }
 
-export async function startReplicas(env: Readonly<Record<string, string>> = {}): Promise<Replicas> {
+/** @param beside starts what has to be there before the replicas */
+export async function startReplicas(
+  env: Readonly<Record<string, string>> = {},
+  beside: (nats: RunningServer) => Promise<void> = async () => {},
+): Promise<Replicas> {
   await using parts = new AsyncDisposableStack();
   const nats = parts.use(await startNats());
-  const edge = (more: Readonly<Record<string, string>> = {}) =>
-    startService({ name: 'jssocket-edge', env: { NATS_URL: nats.url, LOG_LEVEL: 'warn', ...env, ...more } });
+  await beside(nats);
+  const edge = (port?: number) =>
+    startService({
+      name: 'jssocket-edge',
+      env: { NATS_URL: nats.url, LOG_LEVEL: 'warn', ...env },
+      ...(port === undefined ? {} : { port }),
+    });
   const [a, b] = await Promise.all([edge(), edge()]);
   parts.use(a);
   parts.use(b);
@@ -24,7 +33,7 @@ export async function startReplicas(env: Readonly<Record<string, string>> = {}):
     nats,
     a,
     b,
-    start: async (more) => kept.use(await edge(more)),
+    start: async (port) => kept.use(await edge(port)),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }

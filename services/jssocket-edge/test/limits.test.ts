@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { after, before, test } from 'node:test';
+import { Core, Page, Publisher, SECRET, USERS } from './doubles.ts';
+import { type LoneEdge, startEdge } from './edge.ts';
+import { Socket } from './socket.ts';
+
+let edge: LoneEdge;
+before(async () => {
+  edge = await startEdge();
+});
+after(() => edge[Symbol.asyncDispose]());
+
+const MiB = 1024 * 1024;
+
+test('jssocket:29 a client`s message may be 1 MiB and not a byte more; the scraper`s slices pass whatever is in them', async () => {
+  using core = await Core.start(edge.port);
+  using page = await Page.login(edge.port);
+  const around = '{"type":"notify_client","data":{"data":""}}';
+  page.send(around.replace('""', `"${'x'.repeat(MiB - around.length)}"`));
+  assert.equal((await page.text()).length, MiB - around.length + 2);
+  page.send(around.replace('""', `"${'x'.repeat(MiB - around.length + 1)}"`));
+  assert.equal((await page.end()).code, 1009);
+  using publisher = await Publisher.start(edge.port);
+  using reader = await Page.login(edge.port);
+  // A million characters, of which each becomes several bytes in JSON; Python escapes what is not ASCII.
+  for (const character of ['x', '"', 'ü']) {
+    const slice = JSON.stringify(character.repeat(1_000_000)).replaceAll('ü', '\\u00fc');
+    publisher.socket.send(`{"type": "notify_client", "data": {"target": "${reader.target}", "callback": "c", "data": ${slice}}}`);
+    assert.deepEqual(await publisher.socket.next(), { type: 'callback', data: 'c' });
+    assert.equal(await reader.text(), slice);
+  }
+  assert.equal(core.socket.closed, undefined);
+});
+
+test('jssocket:9 wrong secrets, however many, do not hold up deliveries: they are hashed off the loop, before the 101', async () => {
+  await using busy = await startEdge({ JSSOCKET_MAX_AUTH_FAILURES: '1000' });
+  using _core = await Core.start(busy.port);
+  using page = await Page.login(busy.port);
+  const delay = monitorEventLoopDelay({ resolution: 5 });
+  delay.enable();
+  const began = performance.now();
+  const wrong = Array.from({ length: 8 }, (_, at) => new Socket(`ws://127.0.0.1:${busy.port}/ws`, { headers: { auth: `wrong ${at}` } }));
+  // One by one they become sockets; meanwhile the page talks to itself.
+  let delivered = 0;
+  let worst = 0;
+  while (wrong.some(({ ws }) => ws.readyState !== ws.OPEN)) {
+    const sent = performance.now();
+    page.event('notify_client', { data: { delivered } });
+    assert.deepEqual(await page.next(), { delivered });
+    worst = Math.max(worst, performance.now() - sent);
+    delivered += 1;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  delay.disable();
+  const took = performance.now() - began;
+  for (const socket of wrong) socket[Symbol.dispose]();
+  assert.ok(delivered > 20, `${delivered} deliveries`);
+  // Eight hashes on the loop would hold it for nearly all of that time.
+  assert.ok(delay.percentile(90) / 1e6 < took / 8, `90 % of ${took} ms: ${delay.percentile(90) / 1e6} ms`);
+  const again = performance.now();
+  using known = await new Socket(`ws://127.0.0.1:${busy.port}/ws`, { headers: { auth: SECRET } }).open();
+  known.event('server_connect');
+  await known.next();
+  assert.ok(performance.now() - again < 150, 'a secret that was right once is not hashed again');
+});
+
+test('jssocket:37 one stalled reader among a thousand is cut alone, and the others hear everything in order', async () => {
+  await using full = await startEdge({ JSSOCKET_MAX_BUFFERED_BYTES: String(MiB) });
+  using core = await Core.start(full.port);
+  const pages: Page[] = [];
+  for (let at = 0; at < 999; at += 100) {
+    pages.push(...(await Promise.all(Array.from({ length: Math.min(100, 999 - at) }, () => Page.login(full.port)))));
+  }
+  const stalled = await Page.login(full.port, 'token-ann');
+  stalled.ws.pause();
+  const chunk = 'x'.repeat(512 * 1024);
+  let slowest = 0;
+  for (let round = 0; round < 30; round += 1) {
+    core.notifyGroup(USERS['token-ann'] ?? '', chunk);
+    const sent = performance.now();
+    core.notifyAll({ round });
+    await Promise.all(pages.map(async (page) => assert.deepEqual(await page.next(), { round })));
+    slowest = Math.max(slowest, performance.now() - sent);
+  }
+  assert.ok(slowest < 2000, `the slowest round took ${slowest} ms`);
+  stalled.ws.resume();
+  const { code } = await stalled.end();
+  assert.ok(code === 1013 || code === 1006, String(code));
+  assert.ok(stalled.texts.length < 30, 'it did not get everything');
+  for (const page of pages) page[Symbol.dispose]();
+});
+
+test('jssocket:44 a client that sends too fast is read more slowly, and nothing of it is lost', async () => {
+  await using slow = await startEdge({ JSSOCKET_MAX_FRAMES_PER_SECOND: '20' });
+  using core = await Core.start(slow.port);
+  using page = await Page.login(slow.port);
+  using other = await Page.login(slow.port);
+  const began = performance.now();
+  for (let at = 0; at < 60; at += 1) page.event('notify_client', { data: { at } });
+  core.notifyClient(other.target, 'unaffected');
+  assert.equal(await other.next(), 'unaffected');
+  assert.ok(performance.now() - began < 500);
+  for (let at = 0; at < 60; at += 1) assert.deepEqual(await page.next(), { at });
+  assert.ok(performance.now() - began > 500, 'sixty take longer than the burst of forty');
+});
+
+test('jssocket:44 connections are bounded, per address and together', async () => {
+  await using small = await startEdge({
+    JSSOCKET_MAX_CONNECTIONS_PER_ADDRESS: '2',
+    JSSOCKET_TRUST_PROXY: 'true',
+    JSSOCKET_MAX_CONNECTIONS: '3',
+  });
+  const from = (address: string) =>
+    new Socket(`ws://127.0.0.1:${small.port}/ws`, { headers: { 'X-Forwarded-For': `9.9.9.9, ${address}` } });
+  using one = await from('1.1.1.1').open();
+  using _two = await from('1.1.1.1').open();
+  using third = from('1.1.1.1');
+  assert.equal(await third.until(() => third.status), 429);
+  using _other = await from('2.2.2.2').open();
+  using fourth = from('3.3.3.3');
+  assert.equal(await fourth.until(() => fourth.status), 503);
+  // The core does not count.
+  using _core = await Core.start(small.port);
+  one.ws.terminate();
+  await one.end();
+  let opened = false;
+  for (let tries = 0; !opened && tries < 50; tries += 1) {
+    using again = from('1.1.1.1');
+    opened = await again
+      .until(() => again.ws.readyState === again.ws.OPEN || (again.status === undefined ? undefined : 'refused'))
+      .then((x) => x === true);
+  }
+  assert.ok(opened);
+});
+
+test('jssocket:44 wrong secrets of one address are soon refused without a look; the right one passes once it was seen', async () => {
+  await using throttled = await startEdge({ JSSOCKET_MAX_AUTH_FAILURES: '3' });
+  using _core = await Core.start(throttled.port);
+  const attempt = async (auth: string) => {
+    using socket = await new Socket(`ws://127.0.0.1:${throttled.port}/ws`, { headers: { auth } }).open();
+    const began = performance.now();
+    socket.event('server_connect', { auth });
+    return { answer: await socket.next(), ms: performance.now() - began };
+  };
+  const refused = { type: 'server_connect', data: false };
+  for (let at = 0; at < 2; at += 1) assert.deepEqual((await attempt(`wrong ${at}`)).answer, refused);
+  const began = performance.now();
+  for (let at = 0; at < 10; at += 1) assert.deepEqual((await attempt(`wrong again ${at}`)).answer, refused);
+  assert.ok(performance.now() - began < 1000, 'ten of them take less than five hashes');
+  assert.deepEqual((await attempt(SECRET)).answer, { type: 'server_connect', data: true });
+});
+
+test('jssocket:45 a stricter policy: the public may not notify, or only one`s own group; the default is the original`s', async () => {
+  await using strict = await startEdge({ JSSOCKET_PUBLIC_MAY_NOTIFY: 'false', JSSOCKET_CALLBACK_ON_DENIAL: 'true' });
+  using _core = await Core.start(strict.port);
+  using anybody = await Page.login(strict.port);
+  using ann = await Page.login(strict.port, 'token-ann');
+  anybody.event('notify_client', { target: ann.target, data: 'no', callback: 1 });
+  anybody.event('notify_group', { target: USERS['token-ann'], data: 'no', callback: 2 });
+  assert.deepEqual(
+    [await anybody.next(), await anybody.next()],
+    [1, 2].map((data) => ({ type: 'callback', data })),
+  );
+  ann.event('notify_client', { target: anybody.target, data: 'yes' });
+  assert.equal(await anybody.next(), 'yes');
+  assert.deepEqual(ann.left, []);
+
+  await using closed = await startEdge({ JSSOCKET_ONLY_OWN_GROUP: 'true' });
+  using core = await Core.start(closed.port);
+  using one = await Page.login(closed.port, 'token-ann');
+  using two = await Page.login(closed.port, 'token-ann');
+  using bob = await Page.login(closed.port, 'token-bob');
+  for (const target of [one.target, USERS['token-ann'], 'public']) {
+    bob.event('notify_client', { target, data: 'no' });
+    bob.event('notify_group', { target, data: 'no', callback: 'asked' });
+    assert.deepEqual(await bob.next(), { type: 'callback', data: 'asked' });
+  }
+  two.event('notify_client', { target: one.target, data: 'to you' });
+  two.event('notify_group', { target: one.target, data: 'to us' });
+  assert.deepEqual([await one.next(), await one.next(), await two.next()], ['to you', 'to us', 'to us']);
+  core.notifyClient(bob.target, 'the core may');
+  assert.equal(await bob.next(), 'the core may');
+});
+
+test('jssocket:46 neither the secret nor a token is ever logged', async () => {
+  await using lone = await startEdge({ JSSOCKET_LOG_FORWARDED: 'true' });
+  using core = await Core.start(lone.port, { revision: 'A' });
+  using page = await Page.login(lone.port, 'token-ann');
+  using wrong = await new Socket(`ws://127.0.0.1:${lone.port}/ws?token=token-ann`, { headers: { auth: 'not-the-secret' } }).open();
+  wrong.send('not JSON, with token-ann');
+  assert.equal((await wrong.end()).code, 1011);
+  core.socket.send('{"type":"client_connected","data":"token-ann"}');
+  core.notifyAll('seen');
+  assert.equal(await page.next(), 'seen');
+  assert.ok(lone.lines.length >= 3);
+  for (const line of lone.lines) assert.doesNotMatch(line, /token-ann|not-the-secret|12345678/);
+});
