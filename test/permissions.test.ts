@@ -17,7 +17,7 @@ import { sharedPostgres } from '@polyedge/testkit/servers/shared';
 import { Redis } from 'ioredis';
 import postgres from 'postgres';
 import { natsAccounts, natsUsers, usersConf } from '../infra/nats/accounts.ts';
-import { redisAcl, redisUsers } from '../infra/redis/users.ts';
+import { redisAcl, redisUsers, usersAcl } from '../infra/redis/users.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const password = (service: string) => `p-${service}`;
@@ -56,7 +56,8 @@ async function refusals(port: number, user: string, attempt: (connection: NatsCo
 }
 
 suite('least privilege', { concurrency: true }, () => {
-  test('infra/nats/users.conf is what the contracts say (else run node tools/asyncapi.ts)', () => {
+  test('the users of NATS and Redis in infra/ are what the tables say (else run node tools/asyncapi.ts)', () => {
+    assert.equal(readFileSync(join(root, 'infra/redis/users.acl'), 'utf8'), usersAcl());
     assert.equal(readFileSync(join(root, 'infra/nats/users.conf'), 'utf8'), usersConf());
   });
 

@@ -18,3 +18,7 @@ export const redisUsers: readonly string[] = Object.keys(rules);
 /** The lines of an ACL file. @param password how a service's password stands in it: `>text` or `#sha256`. */
 export const redisAcl = (password: (service: string) => string): readonly string[] =>
   Object.entries(rules).map(([service, rule]) => `user ${service} on ${password(service)} resetchannels ${rule}`);
+
+/** The text of `infra/redis/users.acl`: each password is to be put in place of its variable, and the comment taken out. */
+export const usersAcl = (): string =>
+  `# Written by "node tools/asyncapi.ts" from infra/redis/users.ts.\n${['user default off', ...redisAcl((service) => `>$REDIS_PASSWORD_${service.replaceAll('-', '_').toUpperCase()}`)].join('\n')}\n`;

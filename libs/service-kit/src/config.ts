@@ -33,7 +33,7 @@ export function readConfig<S extends Settings>(service: string, settings: S, env
   for (const [key, setting] of Object.entries(settings)) {
     const names = namesOf(service, key, setting);
     for (const name of names) known.add(name);
-    if (setting.kind === 'secret') for (const name of names) known.add(`${name}_FILE`);
+    if (fromFile(setting)) for (const name of names) known.add(`${name}_FILE`);
     const found = lookUp(names, setting, environment);
     if (found === undefined) {
       const missing = fallBack(names[0] ?? key, setting, local, warnings);
@@ -53,13 +53,16 @@ export function readConfig<S extends Settings>(service: string, settings: S, env
   return { ok: true, config: Object.freeze(values) as Config<S>, warnings };
 }
 
+/** Secrets, and URLs, which may have a password in them, can also be the content of a file that `<NAME>_FILE` names. */
+const fromFile = ({ kind }: Setting<unknown>): boolean => kind === 'secret' || kind === 'url';
+
 type Found = { readonly name: string; readonly text: string } | { readonly problem: string };
 
 function lookUp(names: readonly string[], setting: Setting<unknown>, environment: Environment): Found | undefined {
   for (const name of names) {
     const text = environment[name];
     if (text !== undefined && text !== '' && !fromKubernetes(name, text)) return { name, text };
-    const file = setting.kind === 'secret' ? environment[`${name}_FILE`] : undefined;
+    const file = fromFile(setting) ? environment[`${name}_FILE`] : undefined;
     if (file === undefined || file === '') continue;
     try {
       return { name: `${name}_FILE`, text: readFileSync(file, 'utf8').trim() };
