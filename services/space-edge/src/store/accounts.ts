@@ -19,6 +19,7 @@ import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { SPACE } from '../protocol/event.ts';
 import { USER_ROLES, type UserRole } from '../protocol/permissions.ts';
+import { askUntilAnswered } from './ask.ts';
 
 const PAGE = 1000;
 /** Accounts that a search looks through. */
@@ -82,7 +83,7 @@ export class Accounts {
 
   async byName(username: string): Promise<Outcome<Account | undefined>> {
     if (username.length === 0 || username.length > 512) return { ok: true, value: undefined };
-    const outcome = await this.#ask(accountsGet, { username });
+    const outcome = await this.#read(accountsGet, { username });
     return outcome.ok ? { ok: true, value: outcome.value.accounts.find((account) => userRole(account) !== undefined) } : outcome;
   }
 
@@ -90,7 +91,7 @@ export class Accounts {
   async byIds(ids: readonly string[]): Promise<Outcome<ReadonlyMap<string, Account>>> {
     const known = new Map<string, Account>();
     for (let at = 0; at < ids.length; at += PAGE) {
-      const outcome = await this.#ask(accountsGet, { ids: ids.slice(at, at + PAGE) });
+      const outcome = await this.#read(accountsGet, { ids: ids.slice(at, at + PAGE) });
       if (!outcome.ok) return outcome;
       for (const account of outcome.value.accounts) known.set(account.id, account);
     }
@@ -101,7 +102,7 @@ export class Accounts {
   async all(): Promise<Outcome<readonly Account[]>> {
     const users: Account[] = [];
     for (let after: string | undefined, seen = 0; seen < MAX_ACCOUNTS; ) {
-      const outcome = await this.#ask(accountsGet, { limit: PAGE, ...(after === undefined ? {} : { after }) });
+      const outcome = await this.#read(accountsGet, { limit: PAGE, ...(after === undefined ? {} : { after }) });
       if (!outcome.ok) return outcome;
       const { accounts } = outcome.value;
       users.push(...accounts.filter((account) => userRole(account) !== undefined));
@@ -114,7 +115,7 @@ export class Accounts {
 
   /** Whose a key is. Only its hash travels. */
   findKey(key: string): Promise<Outcome<{ readonly owner: KeyOwner; readonly scope: string }>> {
-    return this.#ask(accountsFindKey, { hash: keyHash(key) });
+    return this.#read(accountsFindKey, { hash: keyHash(key) });
   }
 
   addKey(apiKey: ApiKey, mode: 'add' | 'replace' | 'if-none'): Promise<Outcome<ApiKey>> {
@@ -123,13 +124,18 @@ export class Accounts {
 
   async keys(kind: KeyOwner['kind'], owners: readonly string[]): Promise<Outcome<readonly ApiKey[]>> {
     if (owners.length === 0) return { ok: true, value: [] };
-    const outcome = await this.#ask(accountsListKeys, { kind, owners: [...owners] });
+    const outcome = await this.#read(accountsListKeys, { kind, owners: [...owners] });
     return outcome.ok ? { ok: true, value: outcome.value.keys } : outcome;
   }
 
   async removeKeys(owner: KeyOwner, key?: string): Promise<Outcome<number>> {
     const outcome = await this.#ask(accountsRemoveKeys, { owner, ...(key === undefined ? {} : { hash: keyHash(key) }) });
     return outcome.ok ? { ok: true, value: outcome.value.removed } : outcome;
+  }
+
+  #read<Request, Reply>(channel: RequestChannel<`${string}{tenant}`, Request, Reply>, body: Request): Promise<Outcome<Reply>> {
+    const { bus, tenant, requestTimeoutMs } = this.#options;
+    return askUntilAnswered(bus, channel, channel.subject({ tenant }), body, requestTimeoutMs);
   }
 
   #ask<Request, Reply>(channel: RequestChannel<`${string}{tenant}`, Request, Reply>, body: Request): Promise<Outcome<Reply>> {

@@ -11,6 +11,7 @@ import type { Filter } from '@polyedge/query/filter';
 import type { Sort } from '@polyedge/query/query';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { SPACE } from '../protocol/event.ts';
+import { askUntilAnswered } from './ask.ts';
 
 export interface GraphOptions {
   readonly bus: Bus;
@@ -64,7 +65,7 @@ export class Graph {
     page: { readonly limit: number; readonly offset?: number; readonly sort?: readonly Sort[]; readonly count?: boolean },
   ): Promise<Outcome<Listed>> {
     const { bus, tenant, requestTimeoutMs } = this.#options;
-    const outcome = await bus.request(graphQuery, graphQuery.subject({ tenant }), { filter, ...page }, { timeoutMs: requestTimeoutMs });
+    const outcome = await askUntilAnswered(bus, graphQuery, graphQuery.subject({ tenant }), { filter, ...page }, requestTimeoutMs);
     if (!outcome.ok) return outcome;
     const { elements, count } = outcome.value;
     return { ok: true, value: { elements, count: count ?? elements.length } };
@@ -80,7 +81,7 @@ export class Graph {
   async get(ids: readonly string[]): Promise<Outcome<readonly Element[]>> {
     if (ids.length === 0) return { ok: true, value: [] };
     const { bus, tenant, requestTimeoutMs } = this.#options;
-    const outcome = await bus.request(graphGet, graphGet.subject({ tenant }), { ids: [...ids] }, { timeoutMs: requestTimeoutMs });
+    const outcome = await askUntilAnswered(bus, graphGet, graphGet.subject({ tenant }), { ids: [...ids] }, requestTimeoutMs);
     return outcome.ok ? { ok: true, value: outcome.value.elements.filter((element) => element !== null) } : outcome;
   }
 
