@@ -18,8 +18,10 @@ const COST = 12;
 
 /** The bcrypt hash that the hex text stands for, or undefined. */
 export function readAuth(hex: string): string | undefined {
-  if (!/^(?:[0-9a-f]{2})+$/i.test(hex)) return undefined;
-  const text = Buffer.from(hex, 'hex').toString('latin1');
+  // A file mounted as the variable ends with a newline.
+  const digits = hex.trim();
+  if (!/^(?:[0-9a-f]{2})+$/i.test(digits)) return undefined;
+  const text = Buffer.from(digits, 'hex').toString('latin1');
   return /^\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/.test(text) ? text : undefined;
 }
 
