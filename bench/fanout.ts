@@ -23,7 +23,7 @@ const IN_FLIGHT = [1, 8, 32];
 const PAYLOAD_BYTES = 256;
 const TYPE = 'ogit/Bench';
 const WARM_UP_MS = 700;
-/** In the warm-up a filter may not be in force yet. */
+/** At first a filter may not be in force yet. */
 const EARLY_MS = 500;
 const LATE_MS = 10_000;
 
@@ -82,7 +82,8 @@ async function measure(target: Target, inFlight: number): Promise<Sample> {
     number += inFlight;
     return all;
   };
-  for (const until = performance.now() + WARM_UP_MS; performance.now() < until; ) await turn(EARLY_MS);
+  if (!numbers.has(name)) while (!(await turn(EARLY_MS))) await ask<Faults>({ ask: 'faults', name, next: number });
+  for (const until = performance.now() + WARM_UP_MS; performance.now() < until; ) await turn(LATE_MS);
   await ask<Faults>({ ask: 'faults', name, next: number });
   const latencies = new Latencies();
   const before = {

@@ -44,6 +44,7 @@ export function startHiro(env: {
   readonly NATS_URL: string;
   readonly REDIS_URL?: string;
   readonly DATABASE_URL?: string;
+  readonly NODE_OPTIONS?: string;
 }): Promise<RunningService> {
   return startService({ name: 'hiro-edge', env: { LOG_LEVEL: 'warn', ...env, ...profiling('hiro-edge') } });
 }
