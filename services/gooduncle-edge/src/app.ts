@@ -97,7 +97,9 @@ export async function startGoodUncleEdge(
   });
 
   const app = Fastify({ http: httpOptions(perSocket), trustProxy: config.trustProxy, exposeHeadRoutes: false });
-  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: { code: 404, message: 'there is a WebSocket here and nothing else' } }));
+  app.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send({ error: { code: 404, message: 'there is a WebSocket here and nothing else' } }),
+  );
   reserveHealth(app, context.ready);
   const origins = config.allowedOrigins?.split(',').map((origin) => origin.trim());
   const path = config.path;

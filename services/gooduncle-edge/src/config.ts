@@ -45,7 +45,12 @@ export const settings = {
     unit: 'bytes',
     doc: 'What one socket may owe its client; a slow reader of events above it is closed with 1013.',
   }),
-  stalledMs: duration({ default: 10_000, min: 1000, max: 600_000, doc: 'A client that reads nothing of what it is owed for so long is closed with 1013.' }),
+  stalledMs: duration({
+    default: 10_000,
+    min: 1000,
+    max: 600_000,
+    doc: 'A client that reads nothing of what it is owed for so long is closed with 1013.',
+  }),
   maxConnections: integer({
     default: defaultLimits.maxConnections,
     min: 1,

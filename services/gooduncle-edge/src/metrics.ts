@@ -10,17 +10,28 @@ type Measured = Pick<Driver<never, unknown, unknown, never>, 'counts' | 'gauges'
 export function report(metrics: Metrics, driver: Measured, heartbeat: Heartbeat, topics: TopicsFile): void {
   const labels = { edge: 'gooduncle' };
   for (const name of Object.keys(driver.counts)) {
-    if (isCount(name, driver.counts)) metrics.counterOf(`edge_${snake(name)}`, 'What the driver counts.', () => driver.counts[name], labels);
+    if (isCount(name, driver.counts))
+      metrics.counterOf(`edge_${snake(name)}`, 'What the driver counts.', () => driver.counts[name], labels);
   }
   metrics.gauge('edge_connections', 'Open sockets.', () => driver.gauges().connections, labels);
   metrics.gauge('edge_in_flight', 'Requests in work.', () => driver.gauges().inFlight, labels);
   metrics.gauge('edge_buffered_bytes', 'Bytes owed to clients.', () => driver.gauges().bufferedBytes, labels);
   metrics.gauge('edge_subscriptions', 'Active subscriptions.', () => driver.selection.size.members, labels);
   metrics.gauge('edge_interests', 'Types that are watched for them.', () => driver.selection.size.interests, labels);
-  metrics.gauge('edge_groups', 'Different queries among the subscriptions: each is evaluated once per change.', () => driver.selection.size.groups, labels);
+  metrics.gauge(
+    'edge_groups',
+    'Different queries among the subscriptions: each is evaluated once per change.',
+    () => driver.selection.size.groups,
+    labels,
+  );
   const { counts } = heartbeat;
   metrics.counterOf('heartbeats_sent', 'Beats sent.', () => counts.sent, labels);
-  metrics.counterOf('heartbeats_skipped', 'Beats left out: the client was sent something else, or has not read.', () => counts.skipped, labels);
+  metrics.counterOf(
+    'heartbeats_skipped',
+    'Beats left out: the client was sent something else, or has not read.',
+    () => counts.skipped,
+    labels,
+  );
   metrics.counterOf('keep_alives_received', 'Beats of clients.', () => counts.received, labels);
   metrics.counterOf('heartbeat_idle_closes', 'Clients closed because they were silent.', () => counts.idleCloses, labels);
   metrics.counterOf('heartbeat_stalls', 'Pauses of this process that were not counted against clients.', () => counts.stalls, labels);

@@ -13,7 +13,12 @@ export interface Answer {
   readonly response: {
     readonly time: number;
     readonly code: string;
-    readonly errors: readonly { readonly field: string | null; readonly reason: string; readonly message: string; readonly expected?: unknown }[];
+    readonly errors: readonly {
+      readonly field: string | null;
+      readonly reason: string;
+      readonly message: string;
+      readonly expected?: unknown;
+    }[];
     readonly payload: Resource & { readonly count: number; readonly ids: readonly string[] };
     readonly event?: string;
     readonly seq: number;
@@ -44,7 +49,9 @@ export class Client implements Disposable {
   #beat: NodeJS.Timeout | undefined;
 
   constructor(url: string, options: { readonly beats?: boolean; readonly protocols?: readonly string[]; readonly path?: string } = {}) {
-    this.ws = new WebSocket(`${url.replace('http', 'ws')}${options.path ?? '/'}`, [...(options.protocols ?? [])], { perMessageDeflate: false });
+    this.ws = new WebSocket(`${url.replace('http', 'ws')}${options.path ?? '/'}`, [...(options.protocols ?? [])], {
+      perMessageDeflate: false,
+    });
     this.ws.on('open', () => {
       this.openedAt = performance.now();
       if (options.beats !== false) this.#beat = setInterval(() => this.ws.send('`'), 300);
@@ -103,10 +110,13 @@ export class Client implements Disposable {
   /** All answers to one request, once the last has come. */
   async ask(request: Readonly<Record<string, unknown>>): Promise<readonly Answer[]> {
     const ref = this.start(request);
-    return this.until(() => {
-      const answers = this.to(ref);
-      return answers.at(-1)?.response.last === true && answers;
-    }, `the answer to ${JSON.stringify(request)}`);
+    return this.until(
+      () => {
+        const answers = this.to(ref);
+        return answers.at(-1)?.response.last === true && answers;
+      },
+      `the answer to ${JSON.stringify(request)}`,
+    );
   }
 
   /** The answer to a request that has one. */

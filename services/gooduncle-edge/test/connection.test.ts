@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { Client } from './client.ts';
 import { RawClient } from './raw.ts';
-import { startSystem, type System } from './system.ts';
+import { type System, startSystem } from './system.ts';
 
 let system: System;
 let url: string;
@@ -145,7 +145,9 @@ describe('a connection', { concurrency: true }, () => {
     using offered = await Client.open(url, undefined, { protocols: ['other', 'gooduncle.v1'] });
     assert.equal(offered.ws.protocol, 'gooduncle.v1');
     const elsewhere = new WebSocket(`${url.replace('http', 'ws')}/else`);
-    const status = await new Promise((resolve) => elsewhere.once('unexpected-response', (_request, response) => resolve(response.statusCode)));
+    const status = await new Promise((resolve) =>
+      elsewhere.once('unexpected-response', (_request, response) => resolve(response.statusCode)),
+    );
     elsewhere.on('error', () => {});
     elsewhere.terminate();
     assert.equal(status, 404);
@@ -211,7 +213,15 @@ describe('a connection', { concurrency: true }, () => {
     using client = await Client.open(url);
     await client.subscribe({ subscription: 's', topic: 'products', criteria: { kind: 'none' } });
     const text = await (await fetch(system.edge.metricsUrl)).text();
-    for (const name of ['edge_connections', 'edge_subscriptions', 'edge_groups', 'heartbeats_sent', 'heartbeats_skipped', 'heartbeat_delay', 'edge_undecodable']) {
+    for (const name of [
+      'edge_connections',
+      'edge_subscriptions',
+      'edge_groups',
+      'heartbeats_sent',
+      'heartbeats_skipped',
+      'heartbeat_delay',
+      'edge_undecodable',
+    ]) {
       assert.ok(text.includes(name), name);
     }
   });

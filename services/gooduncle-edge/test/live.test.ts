@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Answer, Client, type Subscribed } from './client.ts';
-import { startSystem, type System } from './system.ts';
+import { type System, startSystem } from './system.ts';
 
 let system: System;
 let url: string;
@@ -17,7 +17,8 @@ after(async () => {
 });
 
 const code = ({ response }: Answer): string => response.code;
-const says = (answer: Answer): string => [code(answer), ...answer.response.errors.map(({ reason, field }) => `${reason}@${field}`)].join(' ');
+const says = (answer: Answer): string =>
+  [code(answer), ...answer.response.errors.map(({ reason, field }) => `${reason}@${field}`)].join(' ');
 /** Event and payload without the marks of a test. */
 const brief = ({ response }: Answer): unknown[] => {
   const { kind, id, ...rest } = response.payload as Record<string, unknown>;
@@ -47,10 +48,13 @@ test('gooduncle:F36 gooduncle:F37 gooduncle:F38 T62 T64 T65 T66 T67 T68 T69 T71 
   for (const name of ['a', 'b']) await create({ kind, category: 'A', name });
   const criteria = { kind, category: 'A' };
   const live = await client.subscribe({ subscription: 's1', topic: 'products', criteria, extra: { ref: 1 } });
-  assert.deepEqual(live.answers.map(({ response }) => [response.event, response.seq, response.synced, response.count]), [
-    ['original match', 0, undefined, undefined],
-    ['original match', 1, true, 2],
-  ]);
+  assert.deepEqual(
+    live.answers.map(({ response }) => [response.event, response.seq, response.synced, response.count]),
+    [
+      ['original match', 0, undefined, undefined],
+      ['original match', 1, true, 2],
+    ],
+  );
   await create({ kind, category: 'A', name: 'c' });
   await create({ kind, category: 'B', name: 'd' });
   await update({ kind, name: 'd' }, { category: 'A' });
@@ -75,7 +79,10 @@ test('gooduncle:F36 gooduncle:F37 gooduncle:F38 T62 T64 T65 T66 T67 T68 T69 T71 
     assert.ok(passport.length > 0);
   }
   const versions = live.answers.map(({ response }) => response.version ?? 0);
-  assert.deepEqual(versions, [...versions].sort((one, other) => one - other));
+  assert.deepEqual(
+    versions,
+    [...versions].sort((one, other) => one - other),
+  );
 });
 
 test('gooduncle:F38 T63 T91 nothing to begin with is said once; so is `initial: false`', async () => {
@@ -83,12 +90,21 @@ test('gooduncle:F38 T63 T91 nothing to begin with is said once; so is `initial: 
   const kind = newKind();
   const none = await client.subscribe({ subscription: 's1', topic: 'products', criteria: { kind } });
   const [answer] = none.answers;
-  assert.deepEqual([answer?.response.code, answer?.response.event, answer?.response.payload, answer?.response.count], ['ok', undefined, {}, 0]);
+  assert.deepEqual(
+    [answer?.response.code, answer?.response.event, answer?.response.payload, answer?.response.count],
+    ['ok', undefined, {}, 0],
+  );
   await create({ kind, category: 'A' });
   const later = await client.subscribe({ subscription: 's2', topic: 'products', criteria: { kind }, initial: false });
-  assert.deepEqual(later.answers.map(({ response }) => [response.event, response.synced]), [[undefined, true]]);
+  assert.deepEqual(
+    later.answers.map(({ response }) => [response.event, response.synced]),
+    [[undefined, true]],
+  );
   await update({ kind }, { price: 1 });
-  assert.deepEqual((await later.next(1)).map(({ response }) => response.event), ['match modified']);
+  assert.deepEqual(
+    (await later.next(1)).map(({ response }) => response.event),
+    ['match modified'],
+  );
 });
 
 test('gooduncle:F32 gooduncle:F51 T70 a change of what is not shown is not told', async () => {
@@ -99,7 +115,10 @@ test('gooduncle:F32 gooduncle:F51 T70 a change of what is not shown is not told'
   await update({ kind }, { price: 1 });
   await update({ kind }, { name: 'b' });
   const [event] = await live.next(1);
-  assert.deepEqual([event?.response.event, Object.keys(event?.response.payload ?? {}).sort(), event?.response.payload.name], ['match modified', ['id', 'name'], 'b']);
+  assert.deepEqual(
+    [event?.response.event, Object.keys(event?.response.payload ?? {}).sort(), event?.response.payload.name],
+    ['match modified', ['id', 'name'], 'b'],
+  );
 });
 
 test('gooduncle:F39 gooduncle:F40 gooduncle:F41 T72 T73 T74 T75 T77 an id is used once in a session', async () => {
@@ -120,7 +139,10 @@ test('gooduncle:F39 gooduncle:F40 gooduncle:F41 T72 T73 T74 T75 T77 an id is use
   // Two in one segment.
   const refs = [client.start({ ...subscribe, subscription: 's2' }), client.start({ ...subscribe, subscription: 's2' })];
   await client.until(() => refs.every((ref) => client.to(ref).length > 0));
-  assert.deepEqual(refs.map((ref) => client.to(ref).map(code)), [['ok'], ['bad request']]);
+  assert.deepEqual(
+    refs.map((ref) => client.to(ref).map(code)),
+    [['ok'], ['bad request']],
+  );
 });
 
 test('gooduncle:F23 gooduncle:F49 T37 T38 a subscription keeps the roles it was made with, and a refused one its id', async () => {
@@ -162,7 +184,9 @@ test('gooduncle:F43 gooduncle:F47 T78 T79 equal queries both hear, and a writer 
     await writer.one({ type: 'create', topic: 'products', params: { kind, n } });
     await one.next(n + 1);
     await two.next(n + 1);
-    const came = writer.answers.slice(count).map(({ request }) => (request.payload as { type: string; subscription?: string }).subscription ?? 'answer');
+    const came = writer.answers
+      .slice(count)
+      .map(({ request }) => (request.payload as { type: string; subscription?: string }).subscription ?? 'answer');
     assert.deepEqual(came, ['answer', 's1', 's2']);
   }
 });
@@ -196,14 +220,21 @@ test('gooduncle:F51 gooduncle:F52 T86 T87 a row that may no longer be seen leave
   const kind = newKind();
   await create({ kind, userId: system.sub.u1, status: 'open' }, 'orders');
   const subscribe = { subscription: 's1', topic: 'orders', criteria: { kind } };
-  const [one, two, all] = [await u1.subscribe(subscribe), await u2.subscribe(subscribe), await admin.subscribe({ ...subscribe, subscription: kind })];
+  const [one, two, all] = [
+    await u1.subscribe(subscribe),
+    await u2.subscribe(subscribe),
+    await admin.subscribe({ ...subscribe, subscription: kind }),
+  ];
   await update({ kind }, { internalNote: 'late' }, 'orders');
   await update({ kind }, { userId: system.sub.u2 }, 'orders');
   const [dropped] = await one.next(1);
   assert.deepEqual([dropped?.response.event, Object.keys(dropped?.response.payload ?? {})], ['match dropped', ['id']]);
   const [added] = await two.next(1);
   assert.deepEqual([added?.response.event, added?.response.payload.internalNote], ['match added', undefined]);
-  assert.deepEqual((await all.next(2)).map(({ response }) => response.event), ['match modified', 'match modified']);
+  assert.deepEqual(
+    (await all.next(2)).map(({ response }) => response.event),
+    ['match modified', 'match modified'],
+  );
   await update({ kind }, { internalNote: 'later' }, 'orders');
   await remove({ kind }, 'orders');
   const [, deleted] = await two.next(2);
@@ -216,7 +247,14 @@ test('gooduncle:F46 T90 a throttle spaces the events of a row and ends with its 
   const kind = newKind();
   await create({ kind, n: 0 });
   const live = await client.subscribe({ subscription: 's1', topic: 'products', criteria: { kind }, throttle: 500 });
-  const window = await client.subscribe({ subscription: 's2', topic: 'products', criteria: { kind }, throttle: 500, sort: ['n'], limit: 2 });
+  const window = await client.subscribe({
+    subscription: 's2',
+    topic: 'products',
+    criteria: { kind },
+    throttle: 500,
+    sort: ['n'],
+    limit: 2,
+  });
   const began = performance.now();
   for (let n = 1; n <= 100; n += 1) {
     await update({ kind }, { n });
@@ -263,7 +301,9 @@ test('gooduncle:F43 gooduncle:F48 T94 three hundred subscribers of one query eac
   const kind = newKind();
   const clients = await Promise.all(Array.from({ length: 300 }, () => Client.open(url)));
   try {
-    const lives = await Promise.all(clients.map((client) => client.subscribe({ subscription: 's1', topic: 'products', criteria: { kind } })));
+    const lives = await Promise.all(
+      clients.map((client) => client.subscribe({ subscription: 's1', topic: 'products', criteria: { kind } })),
+    );
     await create({ kind });
     await create({ kind });
     await Promise.all(lives.map((live) => live.next(2)));
@@ -316,10 +356,16 @@ test('gooduncle:F45 T89 a client that stops reading more rows than are kept for 
   client.ws.resume();
   await client.until(() => client.closed !== undefined || live.later.length === count || live.answers.at(-1)?.response.last, 'close');
   const seqs = live.answers.map(({ response }) => response.seq);
-  assert.deepEqual(seqs, seqs.map((_, at) => at));
+  assert.deepEqual(
+    seqs,
+    seqs.map((_, at) => at),
+  );
   const end = live.answers.at(-1);
   const told = end !== undefined && end.response.last === true && says(end) === 'error overflow@null';
-  assert.ok(told || client.closed?.code === 1013 || client.closed?.code === 1006, JSON.stringify([client.closed, live.later.length, count]));
+  assert.ok(
+    told || client.closed?.code === 1013 || client.closed?.code === 1006,
+    JSON.stringify([client.closed, live.later.length, count]),
+  );
 });
 
 test('gooduncle:F36 subscribe names fields that may not be seen: refused, and the id stays free', async () => {

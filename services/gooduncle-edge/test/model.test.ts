@@ -1,11 +1,11 @@
 /** Live queries against fresh reads: after any changes, the original matches with all events applied are what a read gives. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { randomBytes } from 'node:crypto';
+import { after, before, test } from 'node:test';
 import { graphMutate, type Operation } from '@polyedge/contracts/bus/graph';
 import { operationId } from '@polyedge/contracts/operation-id';
 import { type Answer, Client, type Subscribed } from './client.ts';
-import { startSystem, type System, TENANT } from './system.ts';
+import { type System, startSystem, TENANT } from './system.ts';
 
 let system: System;
 let url: string;
@@ -83,7 +83,13 @@ async function agree(watched: readonly Watched[], run: string): Promise<void> {
   for (const { client, request, live } of watched) {
     const { topic, sort, limit, fields } = request;
     const read = async (): Promise<readonly Row[]> => {
-      const answers = await client.ask({ type: 'read', topic, criteria: request.criteria, ...(sort === undefined ? {} : { sort, limit }), ...(fields === undefined ? {} : { fields }) });
+      const answers = await client.ask({
+        type: 'read',
+        topic,
+        criteria: request.criteria,
+        ...(sort === undefined ? {} : { sort, limit }),
+        ...(fields === undefined ? {} : { fields }),
+      });
       return answers.filter(({ response }) => response.code === 'ok').map(({ response }) => response.payload);
     };
     const ordered = sort !== undefined;
@@ -94,7 +100,11 @@ async function agree(watched: readonly Watched[], run: string): Promise<void> {
     const deadline = performance.now() + 8000;
     while (JSON.stringify(inOrder(replay(live, ordered)).map(canonical)) !== JSON.stringify(expected.map(canonical))) {
       if (performance.now() > deadline) {
-        assert.deepEqual(inOrder(replay(live, ordered)), expected, `${run}: ${JSON.stringify(request)} ${JSON.stringify(live.answers.map(({ response }) => [response.event, response.payload.id, response.payload.price, response.position, response.version]).slice(-30))}`);
+        assert.deepEqual(
+          inOrder(replay(live, ordered)),
+          expected,
+          `${run}: ${JSON.stringify(request)} ${JSON.stringify(live.answers.map(({ response }) => [response.event, response.payload.id, response.payload.price, response.position, response.version]).slice(-30))}`,
+        );
       }
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
@@ -112,7 +122,12 @@ async function foreign(type: string, operation: Operation): Promise<void> {
     origin: { protocol: 'hiro', way: 'rest' as const, operation: type },
     operations: [operation],
   };
-  await system.bus.request(graphMutate, graphMutate.subject({ tenant: TENANT }), { defaultScope: 'other', requests: [request] }, { timeoutMs: 5000 });
+  await system.bus.request(
+    graphMutate,
+    graphMutate.subject({ tenant: TENANT }),
+    { defaultScope: 'other', requests: [request] },
+    { timeoutMs: 5000 },
+  );
 }
 
 async function write(writer: Client, chance: Chance, run: string, count: number, outside: boolean): Promise<void> {
@@ -121,13 +136,27 @@ async function write(writer: Client, chance: Chance, run: string, count: number,
     const topic = chance.of(['products', 'products', 'orders']);
     const which = { run, slot: chance.below(40) };
     const userId = chance.of([system.sub.u1, system.sub.u2]);
-    const params = { price: chance.below(100), category: chance.of(CATEGORIES), status: chance.of(STATES), userId, internalNote: `${chance.below(5)}` };
+    const params = {
+      price: chance.below(100),
+      category: chance.of(CATEGORIES),
+      status: chance.of(STATES),
+      userId,
+      internalNote: `${chance.below(5)}`,
+    };
     const pick = chance.below(10);
     if (outside && pick === 9) {
-      const where = { all: [{ test: 'equal', path: ['attributes', 'run'], value: run }, { test: 'equal', path: ['attributes', 'slot'], value: which.slot }] } as const;
+      const where = {
+        all: [
+          { test: 'equal', path: ['attributes', 'run'], value: run },
+          { test: 'equal', path: ['attributes', 'slot'], value: which.slot },
+        ],
+      } as const;
       await foreign(topic, { op: 'update', target: { where }, set: params });
     } else if (pick < 4) written.push(writer.one({ type: 'create', topic, params: { ...which, ...params } }));
-    else if (pick < 8) written.push(writer.one({ type: 'update', topic, criteria: which, params: chance.below(2) === 0 ? params : { price: params.price } }));
+    else if (pick < 8)
+      written.push(
+        writer.one({ type: 'update', topic, criteria: which, params: chance.below(2) === 0 ? params : { price: params.price } }),
+      );
     else written.push(writer.one({ type: 'delete', topic, criteria: which }));
     if (written.length % 8 === 0) await Promise.all(written.slice(-8));
   }
@@ -212,7 +241,10 @@ test('gooduncle:F42 T80 whoever subscribes while a row counts up sees every numb
     await live.next(3);
     await client.one({ type: 'unsubscribe', subscription: `s${round}` });
     const numbers = live.answers.map((answer) => Number(answer.response.payload.n));
-    assert.deepEqual(numbers, numbers.map((_, at) => (numbers[0] ?? 0) + at));
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, at) => (numbers[0] ?? 0) + at),
+    );
   }
   writing = false;
   await counting;

@@ -6,7 +6,12 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 export interface Provider extends AsyncDisposable {
   /** Settings of an edge that trusts it. */
   readonly env: Readonly<Record<string, string>>;
-  token(options: { readonly sub: string; readonly roles: readonly string[]; readonly forMs: number; readonly forged?: boolean }): Promise<string>;
+  token(options: {
+    readonly sub: string;
+    readonly roles: readonly string[];
+    readonly forMs: number;
+    readonly forged?: boolean;
+  }): Promise<string>;
 }
 
 export async function startProvider(): Promise<Provider> {

@@ -44,7 +44,8 @@ export class RawClient implements Disposable {
   async until(holds: () => boolean, ms = 10_000): Promise<void> {
     const deadline = performance.now() + ms;
     while (!holds()) {
-      if (performance.now() > deadline) throw new Error(`did not happen; ${JSON.stringify(this.frames.map(({ payload }) => payload.toString()))}`);
+      if (performance.now() > deadline)
+        throw new Error(`did not happen; ${JSON.stringify(this.frames.map(({ payload }) => payload.toString()))}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }

@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import { accountsUpdate } from '@polyedge/contracts/bus/accounts';
 import { type Answer, Client } from './client.ts';
 import { type Provider, startProvider } from './open-id.ts';
-import { hashed, startSystem, type System, TENANT, USERS } from './system.ts';
+import { hashed, type System, startSystem, TENANT, USERS } from './system.ts';
 
 let provider: Provider;
 let system: System;
@@ -21,7 +21,8 @@ after(async () => {
 const code = ({ response }: Answer): string => response.code;
 const reasons = ({ response }: Answer) => response.errors.map(({ reason }) => reason);
 /** Code, reasons and places in one line. */
-const says = (answer: Answer): string => [code(answer), ...answer.response.errors.map(({ reason, field }) => `${reason}@${field}`)].join(' ');
+const says = (answer: Answer): string =>
+  [code(answer), ...answer.response.errors.map(({ reason, field }) => `${reason}@${field}`)].join(' ');
 
 let kinds = 0;
 /** A value that no other test's rows have. */
@@ -49,7 +50,10 @@ test('gooduncle:F11 gooduncle:F12 gooduncle:F16 T15 every answer has the four ke
   assert.ok(Math.abs(answer.request.time - Date.now()) < 5000 && answer.response.time >= answer.request.time);
   assert.deepEqual(answer.session.roles, []);
   assert.match(answer.session.id, /^[\w-]{22}$/);
-  assert.deepEqual(answer.passport.map(({ service }) => service), ['gooduncle-edge', 'graph-store']);
+  assert.deepEqual(
+    answer.passport.map(({ service }) => service),
+    ['gooduncle-edge', 'graph-store'],
+  );
   for (const stamp of answer.passport) assert.ok(stamp.instance !== '' && stamp.in <= stamp.out);
 });
 
@@ -314,11 +318,14 @@ test('gooduncle:F27 gooduncle:F28 gooduncle:F29 T45 T46 a read answers once per 
   using admin = await Client.open(url, 'admin');
   const kind = await products(admin, [{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
   const answers = await admin.ask({ type: 'read', topic: 'products', criteria: { kind } });
-  assert.deepEqual(answers.map(({ response }) => [response.code, response.seq, response.count, response.last]), [
-    ['ok', 0, 3, undefined],
-    ['ok', 1, 3, undefined],
-    ['ok', 2, 3, true],
-  ]);
+  assert.deepEqual(
+    answers.map(({ response }) => [response.code, response.seq, response.count, response.last]),
+    [
+      ['ok', 0, 3, undefined],
+      ['ok', 1, 3, undefined],
+      ['ok', 2, 3, true],
+    ],
+  );
   assert.deepEqual(names(answers), ['a', 'b', 'c']);
   const none = await admin.one({ type: 'read', topic: 'products', criteria: { kind: 'none' } });
   assert.deepEqual([code(none), none.response.payload, none.response.last], ['not found', {}, true]);
@@ -332,7 +339,10 @@ test('gooduncle:F30 gooduncle:F31 T47 T48 criteria find what they say', async ()
     { name: 'cherry', price: 3, tags: ['red'], note: 'sour' },
     { name: 'date', price: '3' },
   ]);
-  const find = async (criteria: object) => names(await admin.ask({ type: 'read', topic: 'products', criteria: { kind, ...criteria } })).join(' ').trim();
+  const find = async (criteria: object) =>
+    names(await admin.ask({ type: 'read', topic: 'products', criteria: { kind, ...criteria } }))
+      .join(' ')
+      .trim();
   assert.equal(await find({ name: 'apple', price: 1 }), 'apple');
   assert.equal(await find({ name: 'apple', price: 2 }), '');
   assert.equal(await find({ price: { $gt: 1 } }), 'banana cherry');
@@ -377,7 +387,8 @@ test('gooduncle:F32 T49 T50 fields, order, pages and count', async () => {
 test('gooduncle:F33 gooduncle:F34 T51 T52 T53 T55 updates and deletes take all that match', async () => {
   using admin = await Client.open(url, 'admin');
   const kind = await products(admin, [{ name: 'a', in: { x: 1 } }, { name: 'b' }, { name: 'c' }]);
-  const update = (params: object, more: object = {}) => admin.one({ type: 'update', topic: 'products', criteria: { kind }, params, ...more });
+  const update = (params: object, more: object = {}) =>
+    admin.one({ type: 'update', topic: 'products', criteria: { kind }, params, ...more });
   const done = await update({ price: 9, 'in.y': 2 }, { unset: ['name'] });
   assert.deepEqual([code(done), done.response.payload.count, done.response.payload.ids.length], ['ok', 3, 3]);
   const [first] = await admin.ask({ type: 'read', topic: 'products', criteria: { kind } });
@@ -445,7 +456,10 @@ test('gooduncle:F49 gooduncle:F50 gooduncle:F51 T58 T59 T60 T61 a customer has h
   assert.equal(says(await u1.one({ ...update, criteria: { id }, params: { status: 'closed' } })), 'forbidden field@params.status');
   assert.equal(says(await u1.one({ ...read, criteria: { internalNote: 'x' } })), 'forbidden field@criteria.internalNote');
   assert.equal(says(await u1.one({ ...read, criteria: { 'internalNote.a': 1 } })), 'forbidden field@criteria.internalNote.a');
-  assert.equal(says(await u1.one({ ...read, criteria: { $or: [{ kind }, { $not: { internalNote: 'x' } }] } })), 'forbidden field@criteria.$or.1.$not.internalNote');
+  assert.equal(
+    says(await u1.one({ ...read, criteria: { $or: [{ kind }, { $not: { internalNote: 'x' } }] } })),
+    'forbidden field@criteria.$or.1.$not.internalNote',
+  );
   assert.equal(says(await u1.one({ ...read, sort: ['-internalNote'] })), 'forbidden field@sort.0');
   assert.equal(says(await u1.one({ ...read, fields: ['internalNote'] })), 'forbidden field@fields.0');
   assert.equal(says(await u1.one({ ...update, criteria: { internalNote: 'x' } })), 'forbidden field@criteria.internalNote');

@@ -57,7 +57,13 @@ export async function startSystem(options: { readonly edge?: Env; readonly ownPo
   const [store, edge] = await Promise.all([startStore(), startEdge()]);
   parts.use(edge);
   parts.use(store);
-  const connected = await connectNatsBus({ url: nats.url, service: 'test', instance: 'test', credentials: { kind: 'none' }, log: silentLog });
+  const connected = await connectNatsBus({
+    url: nats.url,
+    service: 'test',
+    instance: 'test',
+    credentials: { kind: 'none' },
+    log: silentLog,
+  });
   if (!connected.ok) throw new Error(connected.failure.detail);
   const bus = connected.value;
   parts.defer(() => bus.close());

@@ -7,7 +7,7 @@ import { EVERYTHING, type Filter, NOTHING } from '@polyedge/query/filter';
 import { isList, isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import { compile, type Predicate } from '@polyedge/query/predicate';
 import { type NamedField, parseCriteria } from './criteria.ts';
-import { allows, ANONYMOUS, type FieldRule, type Rule, type Topic, type Verb } from './topics.ts';
+import { ANONYMOUS, allows, type FieldRule, type Rule, type Topic, type Verb } from './topics.ts';
 
 /** Values that row rules may name: `$claims.x`. */
 export type Claims = Readonly<Record<string, Json>>;

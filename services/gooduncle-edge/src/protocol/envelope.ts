@@ -46,7 +46,15 @@ export function headText(session: string, roles: readonly string[], echo: Echo):
 }
 
 /** @param payload JSON text of an object; @param passport JSON text of the list of stamps */
-export function answerText(head: string, at: number, code: Code, problems: readonly Problem[], payload: string, says: Says, passport: string): string {
+export function answerText(
+  head: string,
+  at: number,
+  code: Code,
+  problems: readonly Problem[],
+  payload: string,
+  says: Says,
+  passport: string,
+): string {
   let text = `${head}${Math.floor(at)},"code":"${code}","errors":${problems.length === 0 ? '[]' : JSON.stringify(problems)},"payload":${payload}`;
   if (says.event !== undefined) text += `,"event":"${says.event}"`;
   if (says.seq !== undefined) text += `,"seq":${says.seq}`;
@@ -70,6 +78,8 @@ const REDACTED = '[redacted]';
  */
 export function echoText(raw: string, payload: Json, redact: boolean): string {
   if (!redact || !isObject(payload) || payload.type !== 'upgrade') return raw;
-  const entries = Object.entries(payload).map(([name, value]) => [name, name === 'password' || name === 'token' ? REDACTED : value] as const);
+  const entries = Object.entries(payload).map(
+    ([name, value]) => [name, name === 'password' || name === 'token' ? REDACTED : value] as const,
+  );
   return JSON.stringify(Object.fromEntries(entries));
 }

@@ -77,7 +77,8 @@ export class Live {
   #handled = 0;
   #window: Window | undefined;
   #windowToldAt = Number.NEGATIVE_INFINITY;
-  #windowVersion = 0;
+  /** The newest commit that the client was told of. What waited is told as of this one: had the resource changed since, it would say so. */
+  #version = 0;
   /** Changes handled since more rows were asked for; undefined when none are. */
   #sinceAsked: Map<string, number> | undefined;
 
@@ -120,7 +121,7 @@ export class Live {
       const changed = this.#sinceAsked;
       this.#sinceAsked = undefined;
       this.#window.refill(rows, !more, seq, changed);
-      this.#windowVersion = Math.max(this.#windowVersion, seq);
+      this.#version = Math.max(this.#version, seq);
       this.#tellWindow(at, passport);
       this.#keepFull();
     }
@@ -190,7 +191,7 @@ export class Live {
       this.#state = 'live';
     }
     this.#handled = seq;
-    this.#windowVersion = seq;
+    this.#version = seq;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const change of waiting) this.change(change, at);
@@ -237,8 +238,11 @@ export class Live {
       differs,
     });
     this.#sinceAsked?.set(change.id, change.seq);
-    this.#windowVersion = change.last;
-    this.#tellWindow(at, commitPassport(change, () => this.#host.passportOf(change)));
+    this.#version = Math.max(this.#version, change.last);
+    this.#tellWindow(
+      at,
+      commitPassport(change, () => this.#host.passportOf(change)),
+    );
     this.#keepFull();
   }
 
@@ -255,7 +259,7 @@ export class Live {
     if (steps.length > 0) this.#windowToldAt = at;
     for (const { event, row, position } of steps) {
       const payload = event === 'match dropped' ? droppedText(row, showing) : JSON.stringify(showing.resource(row));
-      this.#host.tell(this, payload, { event, version: this.#windowVersion, position }, passport);
+      this.#host.tell(this, payload, { event, version: this.#version, position }, passport);
     }
   }
 
@@ -283,7 +287,8 @@ export class Live {
         this.#toldAt.delete(id);
       }
     }
-    this.#host.tell(this, one.payload, { event: one.event, version: one.version }, one.passport);
+    this.#version = Math.max(this.#version, one.version);
+    this.#host.tell(this, one.payload, { event: one.event, version: this.#version }, one.passport);
   }
 
   #overflow(skipped: number): void {

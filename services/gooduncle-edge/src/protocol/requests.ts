@@ -25,9 +25,19 @@ export interface Params {
 }
 
 export type Request =
-  | { readonly type: 'upgrade'; readonly by: { readonly user: string; readonly password: string } | { readonly token: string }; readonly role: string | undefined }
+  | {
+      readonly type: 'upgrade';
+      readonly by: { readonly user: string; readonly password: string } | { readonly token: string };
+      readonly role: string | undefined;
+    }
   | { readonly type: 'downgrade'; readonly roles: readonly string[] | undefined }
-  | { readonly type: 'create'; readonly topic: string; readonly id: string | undefined; readonly params: Params; readonly once: string | undefined }
+  | {
+      readonly type: 'create';
+      readonly topic: string;
+      readonly id: string | undefined;
+      readonly params: Params;
+      readonly once: string | undefined;
+    }
   | ({ readonly type: 'read'; readonly after: string | undefined; readonly count: boolean } & Choice)
   | {
       readonly type: 'update';
@@ -105,8 +115,15 @@ class Reader {
       case 'subscribe': {
         const subscription = this.#text('subscription');
         const choice = this.#choice(MAX_WINDOW);
-        if (choice.limit !== undefined && choice.sort === undefined) this.#wrong(problem('missing', 'sort', { message: 'a live limit needs an order' }));
-        return { type, subscription, ...choice, initial: this.#flag('initial', true), throttleMs: this.#whole('throttle', 0, MAX_THROTTLE_MS) ?? 0 };
+        if (choice.limit !== undefined && choice.sort === undefined)
+          this.#wrong(problem('missing', 'sort', { message: 'a live limit needs an order' }));
+        return {
+          type,
+          subscription,
+          ...choice,
+          initial: this.#flag('initial', true),
+          throttleMs: this.#whole('throttle', 0, MAX_THROTTLE_MS) ?? 0,
+        };
       }
       case 'unsubscribe':
         return { type, subscription: this.#text('subscription') };
@@ -232,7 +249,8 @@ class Reader {
   #texts(key: string): readonly string[] | undefined {
     const value = this.#get(key);
     if (value === undefined) return undefined;
-    if (isList(value) && value.length <= 1000 && value.every((item) => typeof item === 'string' && isGoodText(item))) return value.map(String);
+    if (isList(value) && value.length <= 1000 && value.every((item) => typeof item === 'string' && isGoodText(item)))
+      return value.map(String);
     this.#wrong(problem('type', key));
     return [];
   }
@@ -260,7 +278,13 @@ class Reader {
 
 /** Keys that nobody may write: those that some runtime takes for its own, and those that look like operators. */
 const isGoodKey = (key: string): boolean =>
-  key !== '' && key.length <= 512 && !key.startsWith('$') && key !== '__proto__' && key !== 'constructor' && key !== 'prototype' && isGoodText(key);
+  key !== '' &&
+  key.length <= 512 &&
+  !key.startsWith('$') &&
+  key !== '__proto__' &&
+  key !== 'constructor' &&
+  key !== 'prototype' &&
+  isGoodText(key);
 
 /** What the store can keep as text. */
 const isGoodText = (text: string): boolean => !text.includes('\0') && text.isWellFormed();

@@ -401,9 +401,22 @@ export class GoodUncleSession implements Session<Frame, string>, Host {
     const { tenant, scope: scopeOf } = this.#settings;
     const scope = scopeOf();
     const who = plan.rule.grant?.account ?? '';
-    const name = `once-${createHash('sha256').update(JSON.stringify([who, topic.name, once])).digest('hex').slice(0, 40)}`;
+    const name = `once-${createHash('sha256')
+      .update(JSON.stringify([who, topic.name, once]))
+      .digest('hex')
+      .slice(0, 40)}`;
     const stamp = { on: Math.floor(this.#at), by: who, app: PROTOCOL };
-    const row = { ...create, id: create.id ?? '', scope, kind: 'vertex', version: 1, seq: 0, deleted: false, created: stamp, modified: stamp } as const;
+    const row = {
+      ...create,
+      id: create.id ?? '',
+      scope,
+      kind: 'vertex',
+      version: 1,
+      seq: 0,
+      deleted: false,
+      created: stamp,
+      modified: stamp,
+    } as const;
     const payload = showing.resource(row);
     if (!this.#swept) {
       this.#swept = true;
@@ -584,7 +597,8 @@ export class GoodUncleSession implements Session<Frame, string>, Host {
   #subscribable(asked: Asked, { subscription }: Of<'subscribe'>, topic: Topic): Refusal | undefined {
     if (this.#usedIds.has(subscription)) return badRequest(problem('duplicate', 'subscription'));
     if (!topic.live) return forbidden('role', 'topic');
-    if (this.#lives.size >= this.#settings.maxSubscriptions || this.#usedIds.size >= MAX_USED_IDS) return forbidden('limit', 'subscription');
+    if (this.#lives.size >= this.#settings.maxSubscriptions || this.#usedIds.size >= MAX_USED_IDS)
+      return forbidden('limit', 'subscription');
     if (asked.echo.text.length > MAX_ECHO_CHARACTERS) return badRequest(problem('too large', null, { expected: MAX_ECHO_CHARACTERS }));
     return undefined;
   }
@@ -632,7 +646,10 @@ export class GoodUncleSession implements Session<Frame, string>, Host {
       const now = topic.live ? allowed(topic, 'read', [...new Set(grants)], this.#id) : [];
       const parsed = parseRequest(JSON.parse(echo.text) as Json); // our own copy of what was parsed before
       const same =
-        now.length > 0 && parsed.ok && parsed.value.type === 'subscribe' && this.#lens(topic, now, parsed.value).rulesText === live.options.rulesText;
+        now.length > 0 &&
+        parsed.ok &&
+        parsed.value.type === 'subscribe' &&
+        this.#lens(topic, now, parsed.value).rulesText === live.options.rulesText;
       if (!same || namesHidden(now, parsed.value)) this.end(live, forbidden('revoked'));
     }
   }

@@ -108,11 +108,17 @@ class Reader {
   }
 
   #rule(verb: Verb, value: Json, place: string): Rule {
-    const known = { create: ['check', 'fields', 'set'], read: ['rows', 'fields'], update: ['rows', 'check', 'fields', 'set'], delete: ['rows'] };
+    const known = {
+      create: ['check', 'fields', 'set'],
+      read: ['rows', 'fields'],
+      update: ['rows', 'check', 'fields', 'set'],
+      delete: ['rows'],
+    };
     const rule = this.#object(value, place, known[verb]);
     const set = rule.set === undefined ? {} : this.#object(rule.set, `${place}.set`);
     for (const name of Object.keys(set)) {
-      if (name === 'id' || name.includes('.') || name.startsWith('$')) this.#wrong(`${place}.set.${name}`, 'this is no field that can be set');
+      if (name === 'id' || name.includes('.') || name.startsWith('$'))
+        this.#wrong(`${place}.set.${name}`, 'this is no field that can be set');
     }
     return {
       rows: this.#criteria(rule.rows, `${place}.rows`),
@@ -158,7 +164,8 @@ class Reader {
       this.#wrong(place, 'this is an object');
       return {};
     }
-    for (const key of Object.keys(json)) if (keys?.includes(key) === false) this.#wrong(`${place}.${key}`, `this is not one of ${keys.join(', ')}`);
+    for (const key of Object.keys(json))
+      if (keys?.includes(key) === false) this.#wrong(`${place}.${key}`, `this is not one of ${keys.join(', ')}`);
     return json;
   }
 

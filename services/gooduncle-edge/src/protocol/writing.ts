@@ -141,7 +141,18 @@ function putInto(object: JsonObject, path: readonly string[], value: Json): Json
 /** The new row as a rule looks at it. When and by whom it is made is nothing that rules can name. */
 function imagined(topic: Topic, id: string, scope: string, attributes: JsonObject) {
   const stamp = { on: 0, by: '', app: '' };
-  return { id, kind: 'vertex', type: topic.type, scope, version: 1, seq: 0, deleted: false, created: stamp, modified: stamp, attributes } as const;
+  return {
+    id,
+    kind: 'vertex',
+    type: topic.type,
+    scope,
+    version: 1,
+    seq: 0,
+    deleted: false,
+    created: stamp,
+    modified: stamp,
+    attributes,
+  } as const;
 }
 
 /** Which guard of an operation refused it, by the word that the store's detail begins with behind the operation's number. */
@@ -195,4 +206,3 @@ export function forgetOnces(scope: string, at: number): Operation {
   };
   return { op: 'delete', target: { where } };
 }
-
