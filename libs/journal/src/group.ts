@@ -146,7 +146,7 @@ export class Group {
 
   lagOf(partition: number): number {
     const owned = this.#leases.get(partition)?.owned;
-    return owned === undefined ? 0 : Math.max(0, this.#options.announced() - owned.position);
+    return owned === undefined || owned.caughtUp ? 0 : Math.max(0, this.#options.announced() - owned.position);
   }
 
   view() {

@@ -60,6 +60,7 @@ export class Owned {
   #reading = false;
   #again = false;
   #ended = false;
+  #atEnd = false;
 
   constructor(options: OwnedOptions) {
     this.#options = options;
@@ -74,6 +75,11 @@ export class Owned {
   /** Changes given and not yet taken. */
   get pending(): number {
     return this.#items;
+  }
+
+  /** Nothing is known to be left to give or to confirm. */
+  get caughtUp(): boolean {
+    return this.#atEnd && this.#items === 0;
   }
 
   /** Goes on reading and giving as far as window and lease allow. */
@@ -111,7 +117,8 @@ export class Owned {
           }
           page = asked.value;
         }
-        if (page.to <= this.#read) break;
+        this.#atEnd = page.to <= this.#read;
+        if (this.#atEnd) break;
         this.#give(page);
       }
     } while (this.#again && !this.#ended);

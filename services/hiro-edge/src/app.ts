@@ -17,6 +17,7 @@ import { listenerTls } from '@polyedge/service-kit/tls';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import type { HiroSettings } from './config.ts';
 import { openGroups } from './groups.ts';
+import { adminRoutes } from './http/admin.ts';
 import { parseApplications } from './http/applications.ts';
 import { authRoutes } from './http/auth.ts';
 import { contentRoutes } from './http/content.ts';
@@ -98,6 +99,7 @@ export async function startHiroEdge(
   versionRoutes(app);
   authRoutes(app, { bus, runner, style, verify, applications: parseApplications(config.applications ?? '') });
   const graphHttp = { runner, style, names, verify };
+  adminRoutes(app, { bus, groups, style, verify });
   contentRoutes(app, graphHttp);
   graphRoutes(app, graphHttp);
   reserveHealth(app, context.ready);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { HiroEvent } from '@polyedge/contracts/wire/hiro';
 import { Client } from './client.ts';
-import { post, type System, startSystem } from './system.ts';
+import { call, login, post, type System, startSystem } from './system.ts';
 
 let system: System;
 let token: string;
@@ -19,8 +19,7 @@ async function make(type: string, body: object = {}): Promise<string> {
   return String((vertex as Readonly<Record<string, unknown>>)['ogit/_id']);
 }
 
-const makeMany = async (type: string, count: number): Promise<string[]> =>
-  Promise.all(Array.from({ length: count }, () => make(type)));
+const makeMany = async (type: string, count: number): Promise<string[]> => Promise.all(Array.from({ length: count }, () => make(type)));
 
 interface Member extends Disposable {
   readonly client: Client;
@@ -33,7 +32,10 @@ async function member(group: string, type: string, options: { readonly offset?: 
   const { offset = 'largest', port = system.hiro.port } = options;
   const client = new Client(port, `/api/events-ws/6.2/?groupId=${group}&offset=${offset}`, ['events-1.0.0', `token-${token}`]);
   await client.open();
-  client.send({ type: 'register', args: { 'filter-id': 'f', 'filter-type': 'jfilter', 'filter-content': `(element.ogit/_type = ${type})` } });
+  client.send({
+    type: 'register',
+    args: { 'filter-id': 'f', 'filter-type': 'jfilter', 'filter-content': `(element.ogit/_type = ${type})` },
+  });
   const events = (): HiroEvent[] => client.frames as HiroEvent[];
   return { client, events, ids: () => events().map(({ id }) => id), [Symbol.dispose]: () => client.ws.terminate() };
 }
@@ -84,4 +86,126 @@ test('hiro:E16 a group that comes back gets what it missed, whatever offset it a
   using second = await member('e16', 'ogit/E16', { offset: 'largest' });
   await untilHeard([second], missed);
   assert.equal(second.ids().length, missed.length);
+});
+
+test('hiro:E15 a member that leaves in the middle hands its events to those that stay', async () => {
+  using one = await member('e15', 'ogit/E15');
+  const two = await member('e15', 'ogit/E15');
+  await untilLive([one, two], 'ogit/E15');
+  const before = await makeMany('ogit/E15', 20);
+  two.client.ws.terminate();
+  const later = await makeMany('ogit/E15', 20);
+  await untilHeard([one, two], [...before, ...later]);
+});
+
+test('hiro:E16 smallest begins with the oldest event, largest with now, and a second member of a living group replays nothing', async () => {
+  const old = await makeMany('ogit/E16b', 5);
+  using all = await member('e16-smallest', 'ogit/E16b', { offset: 'smallest' });
+  await untilHeard([all], old);
+  using now = await member('e16-largest', 'ogit/E16b');
+  await untilLive([now], 'ogit/E16b');
+  assert.deepEqual(
+    now.ids().filter((id) => old.includes(id)),
+    [],
+  );
+  using second = await member('e16-smallest', 'ogit/E16b', { offset: 'smallest' });
+  const further = await makeMany('ogit/E16b', 10);
+  await untilHeard([all, second], further);
+  assert.deepEqual(
+    second.ids().filter((id) => old.includes(id)),
+    [],
+  );
+});
+
+test('hiro:E16 with offsetMode literal, largest skips what a group without members missed', async () => {
+  const literal = await system.startHiro({ HIRO_OFFSET_MODE: 'literal' });
+  {
+    using first = await member('e16-literal', 'ogit/E16c', { port: literal.port });
+    await untilLive([first], 'ogit/E16c');
+    first.client.ws.close();
+    await first.client.end();
+  }
+  const missed = await makeMany('ogit/E16c', 5);
+  using second = await member('e16-literal', 'ogit/E16c', { port: literal.port });
+  await untilLive([second], 'ogit/E16c');
+  assert.deepEqual(
+    second.ids().filter((id) => missed.includes(id)),
+    [],
+  );
+});
+
+test('hiro:E18 a member that does not confirm is closed with 1013, and what it was sent goes to another', async () => {
+  const impatient = await system.startHiro({ HIRO_CONFIRM_MS: '1000', HIRO_PING_INTERVAL_MS: '1000' });
+  using slow = await member('e18', 'ogit/E18', { port: impatient.port });
+  await untilLive([slow], 'ogit/E18');
+  slow.client.ws.pause();
+  const ids = await makeMany('ogit/E18', 10);
+  using other = await member('e18', 'ogit/E18', { port: impatient.port });
+  await untilHeard([other], ids);
+  slow.client.ws.resume();
+  assert.equal((await slow.client.end()).code, 1013);
+});
+
+test('hiro:E18 a socket without a group that does not read is closed with 1013 at the bound of its buffer', async () => {
+  const small = await system.startHiro({ HIRO_MAX_BUFFERED_BYTES: '65536' });
+  const client = new Client(small.port, '/api/events-ws/6.2/', ['events-1.0.0', `token-${token}`]);
+  await client.open();
+  client.send({ type: 'register', args: { 'filter-id': 'f', 'filter-content': '(element.ogit/_type = ogit/E18b)' } });
+  for (let tries = 0; client.frames.length === 0; tries += 1) {
+    assert.ok(tries < 100, 'no event ever came');
+    await make('ogit/E18b');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  client.ws.pause();
+  const long = 'x'.repeat(500_000);
+  // More than sockets and the system's own buffers hold.
+  for (let sent = 0; sent < 40; sent += 1) await make('ogit/E18b', { '/long': long });
+  client.ws.resume();
+  assert.equal((await client.end()).code, 1013);
+});
+
+test('a groupId that is too long is refused in band', async () => {
+  using client = new Client(system.hiro.port, `/api/events-ws/6.2/?groupId=${'g'.repeat(129)}`, ['events-1.0.0', `token-${token}`]);
+  assert.equal((await client.end()).code, 1003);
+  assert.equal((client.frames[0] as { error: { code: number } }).error.code, 400);
+});
+
+test('an administrator sees who is in a group and how far it is; others do not', async () => {
+  using one = await member('admin-group', 'ogit/Admin');
+  await untilLive([one], 'ogit/Admin');
+  const answered = await call('GET', `${system.hiro.url}/admin/groups`, token);
+  const { items } = answered.body as { items: { name: string; members: object[]; partitions: { owner: string; position: number }[] }[] };
+  const group = items.find(({ name }) => name === 'admin-group');
+  assert.equal(group?.members.length, 1);
+  assert.equal(group?.partitions.length, 16);
+  assert.ok(group?.partitions.every(({ owner, position }) => owner !== '' && position > 0));
+  await post(`${system.hiro.url}/admin/accounts`, { username: 'plain', password: 'plain-password', roles: [] }, token);
+  const plain = await login(system.hiro.url, { username: 'plain', password: 'plain-password' });
+  assert.equal((await call('GET', `${system.hiro.url}/admin/groups`, plain._TOKEN)).status, 403);
+  assert.equal((await call('GET', `${system.hiro.url}/admin/groups`)).status, 401);
+});
+
+test('hiro:E12 hiro:E13 an administrator makes a scope and an account for it, and each hears and reads only its own', async () => {
+  const scope = await make('ogit/Auth/DataScope', { 'ogit/name': 'second' });
+  const account = await post(
+    `${system.hiro.url}/admin/accounts`,
+    { username: 'scoped', password: 'scoped-password', defaultScope: scope, scopes: [] },
+    token,
+  );
+  assert.equal(account.status, 200);
+  const scoped = (await login(system.hiro.url, { username: 'scoped', password: 'scoped-password' }))._TOKEN;
+  const mine = await post(rest('/new/ogit%2FScoped'), {}, scoped);
+  assert.equal((mine.body as Record<string, unknown>)['ogit/_scope'], scope);
+  const hidden = await make('ogit/Scoped');
+  assert.equal((await call('GET', rest(`/${hidden}`), scoped)).status, 403);
+  // In a group, too, each socket hears of what its own token may read.
+  const client = new Client(system.hiro.port, '/api/events-ws/6.2/?groupId=scoped&offset=smallest', ['events-1.0.0', `token-${scoped}`]);
+  await client.open();
+  client.send({ type: 'register', args: { 'filter-id': 'f', 'filter-content': '(element.ogit/_type = ogit/Scoped)' } });
+  await client.until(() => client.frames.length > 0);
+  assert.deepEqual(
+    client.frames.map((frame) => (frame as HiroEvent).id),
+    [String((mine.body as Record<string, unknown>)['ogit/_id'])],
+  );
+  client.ws.terminate();
 });

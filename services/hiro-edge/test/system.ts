@@ -45,8 +45,8 @@ export interface Login {
   readonly expires_in: number;
 }
 
-export async function login(url: string): Promise<Login> {
-  const response = await post(`${url}/api/auth/6.6/app`, { client_id: 'test', client_secret: 'x', ...ADMIN });
+export async function login(url: string, who: { readonly username: string; readonly password: string } = ADMIN): Promise<Login> {
+  const response = await post(`${url}/api/auth/6.6/app`, { client_id: 'test', client_secret: 'x', ...who });
   if (response.status !== 200) throw new Error(`login failed: ${response.status} ${JSON.stringify(response.body)}`);
   return response.body as Login;
 }

@@ -1,0 +1,148 @@
+import { createHash } from 'node:crypto';
+import { accountsCreate, accountsGet, accountsUpdate } from '@polyedge/contracts/bus/accounts';
+import { groupList } from '@polyedge/contracts/bus/groups';
+import { failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { Groups } from '@polyedge/journal/groups';
+import type { Bus } from '@polyedge/service-kit/bus';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { bearerOf } from '../protocol/handshake.ts';
+import { asObject } from '../protocol/parameters.ts';
+import { type FailureStyle, sendFailure, sendJson } from './answer.ts';
+import { principalOf } from './graph.ts';
+
+export interface AdminHttpOptions {
+  readonly bus: Bus;
+  readonly groups: Groups;
+  readonly style: FailureStyle;
+  verify(token: string): Promise<Outcome<Principal>>;
+}
+
+const TIMEOUT_MS = 10_000;
+const MIN_PASSWORD = 8;
+
+/** What HIRO's own clients have no calls for: who the groups are, and accounts with their scopes. For tokens with the role `admin`. */
+export function adminRoutes(app: FastifyInstance, options: AdminHttpOptions): void {
+  app.get('/admin/groups', (request, reply) => asAdmin(request, reply, options, (who) => listGroups(who, options)));
+  app.get('/admin/accounts', (request, reply) => asAdmin(request, reply, options, (who) => listAccounts(who, options)));
+  app.post('/admin/accounts', (request, reply) => asAdmin(request, reply, options, (who) => createAccount(who, request.body, options)));
+  app.put('/admin/accounts/:id', (request, reply) => {
+    const { id = '' } = request.params as { readonly id?: string };
+    return asAdmin(request, reply, options, (who) => updateAccount(who, id, request.body, options));
+  });
+}
+
+async function asAdmin(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: AdminHttpOptions,
+  work: (who: Principal) => Promise<Outcome<unknown>>,
+): Promise<FastifyReply> {
+  const principal = await principalOf(bearerOf(request.headers.authorization), options);
+  if (!principal.ok) return sendFailure(reply, options.style, principal.failure);
+  if (principal.value.roles.hiro?.includes('admin') !== true) return sendFailure(reply, options.style, { code: 'not-allowed' });
+  const outcome = await work(principal.value);
+  return outcome.ok ? sendJson(reply, 200, outcome.value) : sendFailure(reply, options.style, outcome.failure);
+}
+
+/** Positions as PostgreSQL has them, members and owners as Redis has them, and what this replica has under way. */
+async function listGroups({ tenant }: Principal, { bus, groups }: AdminHttpOptions): Promise<Outcome<unknown>> {
+  const listed = await bus.request(groupList, groupList.subject({ tenant }), {}, { timeoutMs: TIMEOUT_MS });
+  if (!listed.ok) return listed;
+  const { seq } = listed.value;
+  const here = new Map(groups.views().map((view) => [view.id, view]));
+  const items = await Promise.all(
+    listed.value.groups.map(async ({ id, name, createdOn, touchedOn, positions }) => {
+      const shared = await groups.shared(id);
+      const own = new Map(here.get(id)?.partitions.map((partition) => [partition.partition, partition]));
+      return {
+        name,
+        createdOn,
+        touchedOn,
+        members: shared === undefined ? null : [...shared.members].map(([member, edge]) => ({ member, edge })),
+        partitions: positions.map(({ partition, position, fence }) => {
+          const owned = own.get(partition);
+          return {
+            partition,
+            // What is confirmed and on its way to PostgreSQL counts.
+            position: owned?.position ?? position,
+            lag: owned?.lag ?? Math.max(0, seq - position),
+            owner: shared?.leases.get(partition)?.owner ?? null,
+            fence,
+            ...(owned === undefined ? {} : { pending: owned.pending }),
+          };
+        }),
+      };
+    }),
+  );
+  return { ok: true, value: { seq, items } };
+}
+
+async function listAccounts({ tenant }: Principal, { bus }: AdminHttpOptions): Promise<Outcome<unknown>> {
+  const found = await bus.request(accountsGet, accountsGet.subject({ tenant }), { limit: 1000 }, { timeoutMs: TIMEOUT_MS });
+  return found.ok ? { ok: true, value: { items: found.value.accounts } } : found;
+}
+
+async function createAccount({ tenant, account: by }: Principal, body: unknown, { bus }: AdminHttpOptions): Promise<Outcome<unknown>> {
+  const wanted = wishesOf(body);
+  if (!wanted.ok) return wanted;
+  const { username } = asObject(body) ?? {};
+  if (typeof username !== 'string' || username === '') return failed('invalid', 'username is missing');
+  const { roles = {}, ...rest } = wanted.value;
+  return await bus.request(accountsCreate, accountsCreate.subject({ tenant }), { username, roles, by, ...rest }, { timeoutMs: TIMEOUT_MS });
+}
+
+async function updateAccount(
+  { tenant, account: by }: Principal,
+  id: string,
+  body: unknown,
+  { bus }: AdminHttpOptions,
+): Promise<Outcome<unknown>> {
+  const wanted = wishesOf(body);
+  if (!wanted.ok) return wanted;
+  const { disabled } = asObject(body) ?? {};
+  const change = { id, by, ...wanted.value, ...(typeof disabled === 'boolean' ? { disabled } : {}) };
+  return await bus.request(accountsUpdate, accountsUpdate.subject({ tenant }), change, { timeoutMs: TIMEOUT_MS });
+}
+
+interface Wishes {
+  proof?: string;
+  roles?: Record<string, string[]>;
+  defaultScope?: string;
+  scopes?: string[];
+}
+
+/** `password`, `roles` (of HIRO, or by protocol), `defaultScope`, `scopes`: those that are given. */
+function wishesOf(body: unknown): Outcome<Wishes> {
+  const { password, roles, defaultScope, scopes } = asObject(body) ?? {};
+  const wishes: Wishes = {};
+  if (password !== undefined) {
+    if (typeof password !== 'string' || password.length < MIN_PASSWORD)
+      return failed('invalid', `a password has at least ${MIN_PASSWORD} characters`);
+    wishes.proof = createHash('sha256').update(password, 'utf8').digest('hex');
+  }
+  if (roles !== undefined) {
+    const given = textsOf(roles) === undefined ? asObject(roles) : { hiro: roles };
+    const read: Record<string, string[]> = {};
+    for (const [protocol, names] of Object.entries(given ?? {})) {
+      const texts = textsOf(names);
+      if (texts === undefined) return failed('invalid', 'roles are lists of texts, by protocol');
+      read[protocol] = texts;
+    }
+    wishes.roles = read;
+  }
+  if (defaultScope !== undefined) {
+    if (typeof defaultScope !== 'string') return failed('invalid', 'defaultScope is a text');
+    wishes.defaultScope = defaultScope;
+  }
+  if (scopes !== undefined) {
+    const texts = textsOf(scopes);
+    if (texts === undefined) return failed('invalid', 'scopes are a list of texts');
+    wishes.scopes = texts;
+  }
+  return { ok: true, value: wishes };
+}
+
+function textsOf(value: unknown): string[] | undefined {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string') ? value : undefined;
+}

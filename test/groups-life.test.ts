@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startNats } from '@polyedge/testkit/servers/nats';
+import { startRedis } from '@polyedge/testkit/servers/redis';
+import { startService } from '@polyedge/testkit/servers/service';
+import { sharedPostgres } from '@polyedge/testkit/servers/shared';
+import postgres from 'postgres';
+import { WebSocket } from 'ws';
+
+const PASSWORD = 'groups-life-password';
+
+interface Member {
+  readonly ws: WebSocket;
+  readonly ids: string[];
+  readonly errors: unknown[];
+  closed: number | undefined;
+}
+
+async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!(await holds())) {
+    assert.ok(Date.now() < deadline, what);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+test('hiro:E17 a group that nobody comes back to is forgotten, and one that was away longer than the journal keeps is told so once', async () => {
+  await using parts = new AsyncDisposableStack();
+  const [nats, redis, database] = await Promise.all([startNats(), startRedis(), sharedPostgres()]);
+  for (const part of [nats, redis, database]) parts.use(part);
+  const env = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: database.url, LOG_LEVEL: 'warn' };
+  const life = { GRAPH_STORE_GROUP_IDLE_MS: '4000', GRAPH_STORE_SWEEP_MS: '500' };
+  parts.use(await startService({ name: 'graph-store', env: { ...env, ...life, POLYEDGE_ADMIN_PASSWORD: PASSWORD } }));
+  const hiro = parts.use(await startService({ name: 'hiro-edge', env }));
+  const sql = postgres(database.url, { max: 1, onnotice: () => {} });
+  parts.defer(() => sql.end({ timeout: 1 }));
+  const login = await fetch(`${hiro.url}/api/auth/6.6/app`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ client_id: 't', client_secret: '', username: 'admin', password: PASSWORD }),
+  });
+  const token = ((await login.json()) as { _TOKEN: string })._TOKEN;
+  const make = async (type: string): Promise<string> => {
+    const response = await fetch(`${hiro.url}/api/graph/7.4/new/${encodeURIComponent(type)}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: '{}',
+    });
+    return ((await response.json()) as { 'ogit/_id': string })['ogit/_id'];
+  };
+  const makeMany = (type: string, count: number): Promise<string[]> => Promise.all(Array.from({ length: count }, () => make(type)));
+  const join = (group: string, type: string): Member => {
+    const ws = new WebSocket(`ws://127.0.0.1:${hiro.port}/api/events-ws/6.2/?groupId=${group}&offset=smallest`, [
+      'events-1.0.0',
+      `token-${token}`,
+    ]);
+    const member: Member = { ws, ids: [], errors: [], closed: undefined };
+    ws.on('open', () =>
+      ws.send(JSON.stringify({ type: 'register', args: { 'filter-id': 'f', 'filter-content': `(element.ogit/_type = ${type})` } })),
+    );
+    ws.on('message', (data) => {
+      const frame = JSON.parse(String(data)) as { id?: string; error?: unknown };
+      if (frame.id === undefined) member.errors.push(frame.error);
+      else member.ids.push(frame.id);
+    });
+    ws.on('close', (code) => {
+      member.closed = code;
+    });
+    ws.on('error', () => {});
+    parts.defer(() => ws.terminate());
+    return member;
+  };
+  const leave = async (member: Member): Promise<void> => {
+    member.ws.close();
+    await until(() => member.closed !== undefined, 'the socket did not close');
+  };
+
+  // Expiry: what the group had confirmed comes again, since it begins anew.
+  const first = await makeMany('ogit/Expiry', 3);
+  const one = join('expiring', 'ogit/Expiry');
+  await until(() => one.ids.length === 3, 'the group did not begin at the oldest event');
+  await leave(one);
+  await until(async () => (await sql`select 1 from consumer_group where name = 'expiring'`).length === 0, 'the group was not forgotten');
+  const back = join('expiring', 'ogit/Expiry');
+  await until(() => first.every((id) => back.ids.includes(id)), 'the group did not begin anew');
+  await leave(back);
+
+  // Retention: what the group missed is dropped from the journal before it comes back.
+  await sql`update consumer_group set touched_on = now() + interval '1 day'`;
+  const missed = await makeMany('ogit/Expiry', 5);
+  const [sequencer] = await sql<{ seq: string }[]>`select seq from sequencer`;
+  await sql`delete from journal where seq <= ${sequencer?.seq ?? '0'}`;
+  const kept = await makeMany('ogit/Expiry', 5);
+  // Redis has to ask the journal again, too.
+  await redis.kill();
+  await redis.restart();
+  await flush(redis.port);
+  const late = join('expiring', 'ogit/Expiry');
+  await until(() => late.closed !== undefined, 'the gap was not told');
+  assert.equal(late.closed, 1013);
+  assert.equal(late.errors.length, 1);
+  const again = join('expiring', 'ogit/Expiry');
+  await until(() => kept.every((id) => again.ids.includes(id)), 'the group did not go on at the oldest event');
+  assert.ok(!missed.some((id) => again.ids.includes(id)));
+});
+
+async function flush(port: number): Promise<void> {
+  const { connect } = await import('node:net');
+  await new Promise<void>((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' }, () => socket.write('FLUSHALL\r\n'));
+    socket.once('data', () => socket.end());
+    socket.once('close', () => resolve());
+    socket.once('error', () => resolve());
+  });
+}
