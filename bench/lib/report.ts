@@ -45,7 +45,7 @@ export interface AbsoluteGoal {
 }
 
 /** A driver above this share of a core limits the rate itself: rates of such rounds do not count. */
-export const SATURATED = 0.9;
+const SATURATED = 0.9;
 
 const columns: readonly { readonly figure: Exclude<keyof Sample, 'parts'>; readonly title: string; readonly digits: number }[] = [
   { figure: 'cpuUs', title: 'CPU µs/unit', digits: 2 },
