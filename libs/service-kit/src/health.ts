@@ -8,11 +8,17 @@ export type Readiness = () => true | string;
 function answerTo(
   path: string,
   ready: Readiness,
-): { readonly status: number; readonly body: { readonly status: string; readonly reason?: string } } | undefined {
+  notices: readonly string[],
+):
+  | { readonly status: number; readonly body: { readonly status: string; readonly reason?: string; readonly notices?: readonly string[] } }
+  | undefined {
   if (path === '/healthz') return { status: 200, body: { status: 'alive' } };
   if (path !== '/readyz') return undefined;
   const state = ready();
-  return state === true ? { status: 200, body: { status: 'ready' } } : { status: 503, body: { status: 'not ready', reason: state } };
+  const shown = notices.length === 0 ? {} : { notices };
+  return state === true
+    ? { status: 200, body: { status: 'ready', ...shown } }
+    : { status: 503, body: { status: 'not ready', reason: state } };
 }
 
 /**
@@ -29,9 +35,9 @@ export function reserveHealth(app: FastifyInstance, ready: Readiness): void {
   });
 }
 
-function answered(request: IncomingMessage, response: ServerResponse, ready: Readiness): boolean {
+function answered(request: IncomingMessage, response: ServerResponse, ready: Readiness, notices: readonly string[] = []): boolean {
   if (request.method !== 'GET' && request.method !== 'HEAD') return false;
-  const found = answerTo((request.url ?? '').split('?')[0] ?? '', ready);
+  const found = answerTo((request.url ?? '').split('?')[0] ?? '', ready, notices);
   if (found === undefined) return false;
   response.writeHead(found.status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
   response.end(request.method === 'HEAD' ? undefined : JSON.stringify(found.body));
@@ -43,9 +49,11 @@ export async function startHealthServer(options: {
   readonly host: string;
   readonly port: number;
   readonly ready: Readiness;
+  /** What an operator chose that is worth knowing; `/readyz` shows it. */
+  readonly notices?: readonly string[];
 }): Promise<{ readonly port: number; stop(): Promise<void> }> {
   const server = createServer((request, response) => {
-    if (!answered(request, response, options.ready)) response.writeHead(404).end();
+    if (!answered(request, response, options.ready, options.notices)) response.writeHead(404).end();
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

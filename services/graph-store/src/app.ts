@@ -66,6 +66,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
       `PostgreSQL has ${unsafe.join(', ')} off, so acknowledged writes could be lost; set GRAPH_STORE_ALLOW_UNSAFE_DATABASE=true to accept that`,
     );
   }
+  const notices = unsafe.map((name) => `PostgreSQL has ${name} off: acknowledged writes can be lost`);
   const applied = await prepare(config, admin);
   if (applied.length > 0) log.info(`applied migrations ${applied.join(', ')}`);
   await keepPartitions(admin, Date.now(), config.journalRetentionMs);
@@ -162,7 +163,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   exportMetrics(context.metrics, { executor: executor.stats, publisher: publisher.stats, appender: appender.stats, groups: groups.stats });
   const longestMs = Math.max(config.hiroTokenMs, config.sagaTokenMs, config.tokenMs);
   const sweeping = setInterval(() => void sweep(), config.sweepMs);
-  const health = await startHealthServer({ host: config.host, port: config.port, ready: context.ready });
+  const health = await startHealthServer({ host: config.host, port: config.port, ready: context.ready, notices });
   log.info(`answers on the bus; health on port ${health.port}`);
 
   let databaseAnswers = true;

@@ -4,8 +4,8 @@ import { after, before, test } from 'node:test';
 import { graphGet, graphMutate, type MutationOutcome, type Operation } from '@polyedge/contracts/bus/graph';
 import { operationId } from '@polyedge/contracts/operation-id';
 import type { Bus } from '@polyedge/service-kit/bus';
-import { connectNatsBus } from '@polyedge/service-kit/nats-bus';
 import { silentLog } from '@polyedge/service-kit/log';
+import { connectNatsBus } from '@polyedge/service-kit/nats-bus';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
@@ -20,7 +20,13 @@ before(async () => {
   for (const server of [nats, redis, database]) stack.use(server);
   const env = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: database.url, POLYEDGE_MODE: 'local', LOG_LEVEL: 'warn' };
   stack.use(await startService({ name: 'graph-store', env }));
-  const connected = await connectNatsBus({ url: nats.url, service: 'test', instance: 'test', credentials: { kind: 'none' }, log: silentLog });
+  const connected = await connectNatsBus({
+    url: nats.url,
+    service: 'test',
+    instance: 'test',
+    credentials: { kind: 'none' },
+    log: silentLog,
+  });
   assert.ok(connected.ok);
   bus = connected.value;
   stack.defer(() => bus.close());
@@ -28,8 +34,19 @@ before(async () => {
 after(() => stack.disposeAsync());
 
 async function mutate(...operations: Operation[]): Promise<MutationOutcome> {
-  const request = { operationId: operationId(Date.now(), randomBytes(10)), by: 'tester', app: 'test', origin: { protocol: 'test', way: 'job' as const, operation: 'test' }, operations };
-  const reply = await bus.request(graphMutate, graphMutate.subject({ tenant }), { defaultScope: 's', requests: [request] }, { timeoutMs: 5000 });
+  const request = {
+    operationId: operationId(Date.now(), randomBytes(10)),
+    by: 'tester',
+    app: 'test',
+    origin: { protocol: 'test', way: 'job' as const, operation: 'test' },
+    operations,
+  };
+  const reply = await bus.request(
+    graphMutate,
+    graphMutate.subject({ tenant }),
+    { defaultScope: 's', requests: [request] },
+    { timeoutMs: 5000 },
+  );
   assert.ok(reply.ok, JSON.stringify(reply));
   const [outcome] = reply.value.outcomes;
   assert.ok(outcome);

@@ -15,7 +15,7 @@ import { ELEMENT_COLUMNS, type ElementRow, toElement } from '../postgres/rows.ts
 import { ACCOUNT_TYPE, accountAttributes, toAccount, USERNAME_KEY, usernameKey } from './accounts.ts';
 import type { FailedLogins } from './failed-logins.ts';
 import type { Keys } from './keys.ts';
-import { hashProof, verifyProof } from './password.ts';
+import { hashProof, takeTurn, verifyProof } from './password.ts';
 
 const WRITE_MS = 10_000;
 const REFRESH_TOKEN_BYTES = 32;
@@ -66,17 +66,21 @@ export class Directory {
   async login(username: string, proof: string, context: LoginContext): Promise<Outcome<TokenSet>> {
     const { failedLogins } = this.#options;
     const waitMs = await failedLogins.waitMs(username, context.address);
-    if (waitMs > 0) return { ok: false, failure: { code: 'limited', detail: 'too many failed logins', retryAfterMs: waitMs } };
+    if (waitMs > 0) return limited(waitMs);
     const account = await this.#byUsername(username);
     const stored = account === undefined ? undefined : await this.#password(account.id);
-    const right = await verifyProof(proof, stored);
-    if (right === 'busy') return failed('busy');
-    if (!right || account === undefined || account.disabled) {
+    const tried = await takeTurn(async (): Promise<Outcome<Account>> => {
+      // Again: others may have failed while this one waited for its turn.
+      const waitMs = await failedLogins.waitMs(username, context.address);
+      if (waitMs > 0) return limited(waitMs);
+      if ((await verifyProof(proof, stored)) && account !== undefined && !account.disabled) return done(account);
       await failedLogins.count(username, context.address);
       return failed('unauthenticated', 'the user name or the password is wrong');
-    }
+    });
+    if (tried === 'busy') return failed('busy');
+    if (!tried.ok) return tried;
     await failedLogins.clear(username);
-    return done(await this.#issue(account, randomBytes(12).toString('base64url'), context));
+    return done(await this.#issue(tried.value, randomBytes(12).toString('base64url'), context));
   }
 
   /** Exchanges a refresh token. One that was used before was stolen or copied: the whole login ends. */
@@ -117,17 +121,22 @@ export class Directory {
     if (tenant === SYSTEM_TENANT) return failed('invalid', 'the tenant`s name is reserved');
     const hash = proof === undefined ? undefined : await hashProof(proof);
     if (hash === 'busy') return failed('busy');
+    // The form that HIRO's clients know ids in.
+    const id = `${newCuid()}_${newCuid()}`;
+    // First: an account that is there has its password, also when this process dies in between.
+    if (hash !== undefined) await this.#savePassword(id, hash);
     const written = await this.#write(by, {
       op: 'create',
       type: ACCOUNT_TYPE,
-      // The form that HIRO's clients know ids in.
-      id: `${newCuid()}_${newCuid()}`,
+      id,
       scope: SYSTEM_SCOPE,
       attributes: accountAttributes({ tenant, username, roles, defaultScope, scopes: [...scopes], disabled: false, attributes }),
       unique: [USERNAME_KEY],
     });
-    if (!written.ok) return written.failure.code === 'conflict' ? failed('conflict', 'the user name is taken') : written;
-    if (hash !== undefined) await this.#savePassword(written.value.id, hash);
+    if (!written.ok) {
+      if (written.failure.code !== 'unavailable') await this.#options.sql`delete from account_secret where account = ${id}`;
+      return written.failure.code === 'conflict' ? failed('conflict', 'the user name is taken') : written;
+    }
     return done(toAccount(written.value));
   }
 
@@ -276,5 +285,10 @@ export class Directory {
     return element === undefined ? failed('internal') : done(element);
   }
 }
+
+const limited = (waitMs: number): Outcome<never> => ({
+  ok: false,
+  failure: { code: 'limited', detail: 'too many failed logins', retryAfterMs: waitMs },
+});
 
 const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest();

@@ -15,41 +15,49 @@ const MAX_WAITING = 200;
 const waiting: (() => void)[] = [];
 let running = 0;
 
+/**
+ * Runs work that hashes, a few at a time. What a login decides on before and after its hash belongs inside: then so many guesses that come at
+ * once are counted like one after the other.
+ */
+export async function takeTurn<T>(work: () => Promise<T>): Promise<T | 'busy'> {
+  if (running >= MAX_RUNNING) {
+    if (waiting.length >= MAX_WAITING) return 'busy';
+    await new Promise<void>((resolve) => waiting.push(resolve));
+  } else running += 1;
+  try {
+    return await work();
+  } finally {
+    // The turn goes on to who waits longest.
+    const next = waiting.shift();
+    if (next === undefined) running -= 1;
+    else next();
+  }
+}
+
 /** A stored form of a proof: `scrypt$N$r$p$salt$hash`. */
 export async function hashProof(proof: string): Promise<string | 'busy'> {
   const salt = randomBytes(16);
-  const hash = await derive(proof, salt, COST);
+  const hash = await takeTurn(() => derive(proof, salt, COST));
   if (hash === 'busy') return hash;
   return ['scrypt', COST.N, COST.r, COST.p, salt.toString('base64url'), hash.toString('base64url')].join('$');
 }
 
 /**
- * Whether a proof is the one that was stored. Costs the same for an account without a password (or none at all), so that the time of an
- * answer does not tell which user names exist.
+ * Whether a proof is the one that was stored; to be called within a turn. Costs the same for an account without a password (or none at all), so
+ * that the time of an answer does not tell which user names exist.
  */
-export async function verifyProof(proof: string, stored: string | undefined): Promise<boolean | 'busy'> {
+export async function verifyProof(proof: string, stored: string | undefined): Promise<boolean> {
   const [scheme, N, r, p, salt, hash] = (stored ?? '').split('$');
   const known = scheme === 'scrypt' && salt !== undefined && hash !== undefined;
   const cost = known ? { N: Number(N), r: Number(r), p: Number(p) } : COST;
   const derived = await derive(proof, known ? Buffer.from(salt, 'base64url') : randomBytes(16), cost);
-  if (derived === 'busy') return derived;
   return known && timingSafeEqual(derived, Buffer.from(hash, 'base64url'));
 }
 
-async function derive(proof: string, salt: Buffer, cost: { N: number; r: number; p: number }): Promise<Buffer | 'busy'> {
-  if (running >= MAX_RUNNING) {
-    if (waiting.length >= MAX_WAITING) return 'busy';
-    await new Promise<void>((resolve) => waiting.push(resolve));
-  }
-  running += 1;
-  try {
-    return await new Promise<Buffer>((resolve, reject) => {
-      scrypt(proof, salt, HASH_BYTES, { ...cost, maxmem: 256 * cost.N * cost.r }, (error, key) =>
-        error === null ? resolve(key) : reject(error),
-      );
-    });
-  } finally {
-    running -= 1;
-    waiting.shift()?.();
-  }
+function derive(proof: string, salt: Buffer, cost: { N: number; r: number; p: number }): Promise<Buffer> {
+  return new Promise<Buffer>((resolve, reject) => {
+    scrypt(proof, salt, HASH_BYTES, { ...cost, maxmem: 256 * cost.N * cost.r }, (error, key) =>
+      error === null ? resolve(key) : reject(error),
+    );
+  });
 }

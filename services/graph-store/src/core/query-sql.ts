@@ -23,9 +23,9 @@ export const ELEMENT_COLUMNS =
  * the filter excludes them; `fields` is left to the caller.
  *
  * @param query one that `parseQuery` accepted; a cursor of another order gives no rows
+ * @param parameters of the statement that this one becomes a part of
  */
-export function compileQuery(tenant: string, query: Query): Statement {
-  const parameters = new Parameters();
+export function compileQuery(tenant: string, query: Query, parameters = new Parameters()): Statement {
   const where = [`tenant = ${parameters.text(tenant)}`, compileFilter(query.filter, parameters)];
   if (query.count === true) {
     return { text: `select count(*) as count from element where ${where.join(' and ')}`, values: parameters.values };

@@ -31,6 +31,7 @@ const GET = `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s l
 interface Stated {
   readonly at_seq: number;
   readonly at_epoch: string;
+  readonly at_count?: number | null;
 }
 
 export class Reader {
@@ -72,27 +73,30 @@ export class Reader {
       seq: 0,
       elements: [],
     };
-    if (request.count === true) {
-      const { text, values } = compileQuery(tenant, { ...query, count: true });
+    const parameters = new Parameters();
+    // One statement, so that rows and count are of one state.
+    const count = request.count === true ? `(${compileQuery(tenant, { ...query, count: true }, parameters).text})` : 'null';
+    if (limit === 0) {
       const counted = await this.#read<{ count: string; id: string }>(
-        `select s.seq as at_seq, s.epoch as at_epoch, '' as id, c.count from sequencer s, (${text}) c`,
-        values,
+        `select s.seq as at_seq, s.epoch as at_epoch, '' as id, ${count} as count from sequencer s`,
+        parameters.values,
         request.atLeast,
       );
       if (!counted.ok) return counted;
-      reply.epoch = counted.value.epoch;
-      reply.seq = counted.value.seq;
-      reply.count = Number(counted.value.rows[0]?.count ?? 0);
-      if (limit === 0) return done(reply);
+      const [row] = counted.value.rows;
+      const known = request.count === true ? { count: Number(row?.count ?? 0) } : {};
+      return done({ epoch: counted.value.epoch, seq: counted.value.seq, elements: [], ...known });
     }
-    const { text, values } = compileQuery(tenant, query);
+    const { text } = compileQuery(tenant, query, parameters);
     // The outer join keeps the sequencer's row when nothing matches; ordinality keeps the order through it.
     const rows = await this.#read<ElementRow>(
-      `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (select q.*, row_number() over () as place from (${text}) q) e on true order by e.place`,
-      values,
+      `select s.seq as at_seq, s.epoch as at_epoch, s.total as at_count, e.* from (select seq, epoch, ${count} as total from sequencer) s
+       left join (select q.*, row_number() over () as place from (${text}) q) e on true order by e.place`,
+      parameters.values,
       request.atLeast,
     );
     if (!rows.ok) return rows;
+    if (request.count === true) reply.count = Number(rows.value.count ?? 0);
     const elements = rows.value.rows.map((row) => toElement({ ...row, tenant }));
     const page = elements.slice(0, limit);
     const last = page.at(-1);
@@ -139,7 +143,7 @@ export class Reader {
     values: readonly string[],
     atLeast: number | undefined,
     how: 'prepared' | 'once' = 'once',
-  ): Promise<Outcome<{ readonly seq: number; readonly epoch: string; readonly rows: Row[] }>> {
+  ): Promise<Outcome<{ readonly seq: number; readonly epoch: string; readonly count: number | undefined; readonly rows: Row[] }>> {
     const deadline = Date.now() + AT_LEAST_MS;
     try {
       for (;;) {
@@ -149,7 +153,7 @@ export class Reader {
         if (atLeast === undefined || first.at_seq >= atLeast) {
           const found = rows.filter(({ id }) => id !== null);
           if (sizeOf(found) > MAX_REPLY_BYTES) return failed('too-large', 'ask for fewer elements at a time');
-          return done({ seq: first.at_seq, epoch: first.at_epoch, rows: found });
+          return done({ seq: first.at_seq, epoch: first.at_epoch, count: first.at_count ?? undefined, rows: found });
         }
         if (Date.now() > deadline) return failed('unavailable', 'the position asked for was not reached in time');
         await new Promise((resolve) => setTimeout(resolve, 20));

@@ -1,0 +1,210 @@
+/** The directory over NATS, on two replicas: logins, their limits, tokens, revocation; and that no secret leaves its tables. */
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import {
+  type Account,
+  accountsChanged,
+  accountsCreate,
+  accountsGet,
+  accountsKeys,
+  accountsLogin,
+  accountsRefresh,
+  accountsRevoke,
+  accountsRevoked,
+  accountsUpdate,
+  type Revocation,
+  type TokenSet,
+} from '@polyedge/contracts/bus/accounts';
+import { connectRedis } from '@polyedge/journal/redis';
+import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
+import { freshId, type RunningStore, startStore, TENANT, until } from './running-store.ts';
+
+const ADMIN = { username: 'admin', password: 'the-admins-password' };
+let store: RunningStore;
+/** Everything that was said on the bus, as one text. */
+let heard = '';
+
+before(async () => {
+  store = await startStore(2, {
+    POLYEDGE_ADMIN_PASSWORD: ADMIN.password,
+    GRAPH_STORE_LOGIN_FAILURES_PER_ACCOUNT: '4',
+    GRAPH_STORE_LOGIN_FAILURES_PER_ADDRESS: '15',
+  });
+});
+after(() => store[Symbol.asyncDispose]());
+
+const proofOf = (password: string): string => createHash('sha256').update(password).digest('hex');
+const context = { protocol: 'hiro', app: 'test', address: '10.0.0.1' };
+const login = (username: string, password: string, address = freshId('address')) =>
+  store.bus.request(
+    accountsLogin,
+    accountsLogin.subject({}),
+    { username, proof: proofOf(password), ...context, address },
+    { timeoutMs: 10_000 },
+  );
+const refresh = (refreshToken: string) =>
+  store.bus.request(accountsRefresh, accountsRefresh.subject({}), { refreshToken, ...context }, { timeoutMs: 10_000 });
+
+async function loggedIn(username: string, password: string): Promise<TokenSet> {
+  const reply = await login(username, password);
+  assert.ok(reply.ok, JSON.stringify(reply));
+  return reply.value;
+}
+
+async function create(username: string, password: string): Promise<Account> {
+  const request = { username, proof: proofOf(password), roles: { hiro: ['user'] }, by: 'test' };
+  const reply = await store.bus.request(accountsCreate, accountsCreate.subject({ tenant: TENANT }), request, { timeoutMs: 10_000 });
+  assert.ok(reply.ok, JSON.stringify(reply));
+  return reply.value;
+}
+
+test('the administrator of the first start logs in, and the token verifies with the published keys', async () => {
+  const { accessToken, account, expiresAt } = await loggedIn(ADMIN.username.toUpperCase(), ADMIN.password);
+  const keys = await store.bus.request(accountsKeys, accountsKeys.subject({}), {}, { timeoutMs: 5000 });
+  assert.ok(keys.ok);
+  assert.ok(
+    keys.value.keys.every((key) => !('d' in key)),
+    'the private part is never published',
+  );
+  const { payload } = await jwtVerify(accessToken, createLocalJWKSet({ keys: keys.value.keys } as unknown as JSONWebKeySet));
+  assert.equal(payload.sub, account.id);
+  assert.ok(Math.abs(expiresAt - Date.now() - 600_000) < 10_000);
+});
+
+test('a wrong password, an unknown name and a disabled account are told alike', async () => {
+  const account = await create(freshId('user'), 'right');
+  const replies = [await login(account.username, 'wrong'), await login(freshId('nobody'), 'wrong')];
+  const disable = { id: account.id, disabled: true, by: 'test' };
+  assert.ok((await store.bus.request(accountsUpdate, accountsUpdate.subject({ tenant: TENANT }), disable, { timeoutMs: 5000 })).ok);
+  replies.push(await login(account.username, 'right'));
+  for (const reply of replies) assert.deepEqual(reply, replies[0]);
+  assert.ok(replies[0] !== undefined && !replies[0].ok && replies[0].failure.code === 'unauthenticated');
+});
+
+test('failures are counted per account over both replicas, also when they come all at once', async () => {
+  const account = await create(freshId('guessed'), 'right');
+  const replies = await Promise.all(Array.from({ length: 40 }, () => login(account.username, 'wrong')));
+  const tried = replies.filter((reply) => !reply.ok && reply.failure.code === 'unauthenticated').length;
+  assert.ok(tried >= 4 && tried <= 10, `${tried} guesses were tried`);
+  const right = await login(account.username, 'right');
+  assert.ok(!right.ok && right.failure.code === 'limited' && (right.failure.retryAfterMs ?? 0) > 0);
+});
+
+test('failures are counted per address', async () => {
+  const address = freshId('address');
+  for (let n = 0; n < 15; n += 1) await login(freshId('nobody'), 'wrong', address);
+  const account = await create(freshId('user'), 'right');
+  const reply = await login(account.username, 'right', address);
+  assert.equal(reply.ok ? undefined : reply.failure.code, 'limited');
+  assert.ok((await login(account.username, 'right')).ok);
+});
+
+test('many logins with the right password at once all succeed', async () => {
+  const account = await create(freshId('busy'), 'right');
+  const replies = await Promise.all(Array.from({ length: 12 }, () => login(account.username, 'right')));
+  assert.ok(replies.every(({ ok }) => ok));
+});
+
+test('a refresh token works once; used again it ends its login and nobody else`s', async () => {
+  const account = await create(freshId('user'), 'right');
+  const [first, other] = [await loggedIn(account.username, 'right'), await loggedIn(account.username, 'right')];
+  const second = await refresh(first.refreshToken);
+  assert.ok(second.ok);
+  const revocations: Revocation[] = [];
+  store.bus.subscribe(accountsRevoked, accountsRevoked.pattern({}), (revocation) => revocations.push(revocation));
+  await store.bus.flush(2000);
+  const reused = await refresh(first.refreshToken);
+  assert.equal(reused.ok ? undefined : reused.failure.code, 'unauthenticated');
+  assert.equal((await refresh(second.value.refreshToken)).ok, false, 'what came from it is over too');
+  assert.ok((await refresh(other.refreshToken)).ok);
+  await until('the revocation is told', () =>
+    revocations.some((revocation) => revocation.account === account.id && revocation.session !== undefined),
+  );
+});
+
+test('of two that refresh with one token at once, at most one gets tokens', async () => {
+  const account = await create(freshId('user'), 'right');
+  const { refreshToken } = await loggedIn(account.username, 'right');
+  const replies = await Promise.all(Array.from({ length: 6 }, () => refresh(refreshToken)));
+  assert.ok(replies.filter(({ ok }) => ok).length <= 1);
+});
+
+test('a weighty change of an account revokes its tokens; edges can ask for all revocations', async () => {
+  const account = await create(freshId('user'), 'right');
+  const { refreshToken } = await loggedIn(account.username, 'right');
+  const revoked: string[] = [];
+  store.bus.subscribe(accountsRevoked, accountsRevoked.pattern({}), (revocation) => revoked.push(revocation.account));
+  await store.bus.flush(2000);
+  const update = (change: object) =>
+    store.bus.request(
+      accountsUpdate,
+      accountsUpdate.subject({ tenant: TENANT }),
+      { id: account.id, by: 'test', ...change },
+      { timeoutMs: 10_000 },
+    );
+  assert.ok((await update({ attributes: { colour: 'red' } })).ok);
+  assert.ok((await refresh(refreshToken)).ok, 'an attribute has no weight');
+  assert.ok((await update({ proof: proofOf('changed') })).ok);
+  await until('the revocation is told', () => revoked.includes(account.id), 1000);
+  assert.equal((await login(account.username, 'right')).ok, false);
+  await loggedIn(account.username, 'changed');
+  const keys = await store.bus.request(accountsKeys, accountsKeys.subject({}), {}, { timeoutMs: 5000 });
+  assert.ok(keys.ok && keys.value.revocations.some((revocation) => revocation.account === account.id));
+  const nobody = await store.bus.request(accountsRevoke, accountsRevoke.subject({}), { account: 'nobody' }, { timeoutMs: 5000 });
+  assert.equal(nobody.ok ? undefined : nobody.failure.code, 'not-found');
+});
+
+test('user names are unique without regard to case, also when claimed at once', async () => {
+  const username = freshId('Name');
+  const request = (name: string) => ({ username: name, proof: proofOf('x'), roles: {}, by: 'test' });
+  const replies = await Promise.all(
+    [username, username.toUpperCase(), username.toLowerCase(), username].map((name) =>
+      store.bus.request(accountsCreate, accountsCreate.subject({ tenant: TENANT }), request(name), { timeoutMs: 10_000 }),
+    ),
+  );
+  assert.equal(replies.filter(({ ok }) => ok).length, 1);
+  const of = await store.bus.request(accountsGet, accountsGet.subject({ tenant: 'another' }), { username }, { timeoutMs: 5000 });
+  assert.deepEqual(of.ok ? of.value.accounts : undefined, [], 'another tenant does not see it');
+});
+
+test('changes of accounts are told by id; no proof, hash or token is in the journal, on the bus or in Redis', async () => {
+  const told: string[] = [];
+  store.bus.subscribe(accountsChanged, accountsChanged.pattern({}), (change, subject) => {
+    told.push(change.id);
+    heard += `${subject} ${JSON.stringify(change)}\n`;
+  });
+  await store.bus.flush(2000);
+  const password = randomBytes(12).toString('hex');
+  const account = await create(freshId('secretive'), password);
+  const tokens = await loggedIn(account.username, password);
+  await until('the change is told', () => told.includes(account.id));
+  const [row] = await store.sql<{ password: string }[]>`select password from account_secret where account = ${account.id}`;
+  assert.ok(row);
+  assert.ok(row.password.startsWith('scrypt$'));
+  const hash = row.password.split('$').at(-1) ?? '';
+  const secrets = [password, proofOf(password), hash, tokens.refreshToken, tokens.accessToken, ADMIN.password, proofOf(ADMIN.password)];
+  const journal =
+    JSON.stringify(await store.sql`select * from journal`) +
+    JSON.stringify(await store.sql`select * from element`) +
+    JSON.stringify(await store.sql`select id, reply from operation`);
+  const redis = connectRedis({ url: store.redis.url, name: 'test', onError: () => {} });
+  await new Promise<void>((resolve) => void redis.once('ready', resolve));
+  let dump = '';
+  for (const key of await redis.keys('*')) {
+    const type = await redis.type(key);
+    dump +=
+      type === 'stream'
+        ? JSON.stringify(await redis.xrange(key, '-', '+'))
+        : type === 'hash'
+          ? JSON.stringify(await redis.hgetall(key))
+          : key;
+  }
+  redis.disconnect();
+  assert.ok(dump.length > 0);
+  for (const [name, text] of Object.entries({ journal, redis: dump, heard })) {
+    for (const [index, secret] of secrets.entries()) assert.ok(!text.includes(secret), `secret ${index} is in ${name}`);
+  }
+  assert.ok(!dump.includes(account.id), 'accounts are not appended to Redis');
+  for (const replica of store.replicas) for (const secret of secrets) assert.ok(!replica.log().includes(secret));
+});

@@ -1,0 +1,339 @@
+/** Reads over NATS: queries and their pages, history, time series, blobs, and the changes that edges fetch. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import { graphChanges, graphPosition } from '@polyedge/contracts/bus/feed';
+import {
+  CHUNK_BYTES,
+  graphGet,
+  graphHistory,
+  graphQuery,
+  graphReadChunk,
+  graphValues,
+  graphWriteChunk,
+  type Operation,
+} from '@polyedge/contracts/bus/graph';
+import { stateBefore } from '@polyedge/contracts/change';
+import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
+import type { Interest } from '@polyedge/contracts/interest';
+import type { Json } from '@polyedge/query/json';
+import { freshId, type RunningStore, requestOf, startStore, TENANT, until } from './running-store.ts';
+
+let store: RunningStore;
+before(async () => {
+  store = await startStore(2, { GRAPH_STORE_SWEEP_MS: '1000' });
+});
+after(() => store[Symbol.asyncDispose]());
+
+const create = (id: string, attributes: Record<string, Json> = {}, type = 'test/Thing'): Operation => ({
+  op: 'create',
+  type,
+  id,
+  attributes,
+});
+const query = (request: RequestOf<typeof graphQuery>) =>
+  store.bus.request(graphQuery, graphQuery.subject({ tenant: TENANT }), request, { timeoutMs: 10_000 });
+const ofGroup = (group: string) => ({ test: 'equal', path: ['attributes', 'group'], value: group }) as const;
+
+async function found(request: RequestOf<typeof graphQuery>): Promise<ReplyOf<typeof graphQuery>> {
+  const reply = await query(request);
+  assert.ok(reply.ok, JSON.stringify(reply));
+  return reply.value;
+}
+
+async function history(request: RequestOf<typeof graphHistory>): Promise<ReplyOf<typeof graphHistory>> {
+  const reply = await store.bus.request(graphHistory, graphHistory.subject({ tenant: TENANT }), request, { timeoutMs: 5000 });
+  assert.ok(reply.ok, JSON.stringify(reply));
+  return reply.value;
+}
+
+test('a query pages by cursor and by offset, sorts, counts and projects', async () => {
+  const group = freshId('group');
+  await store.done(...Array.from({ length: 25 }, (_, n) => create(freshId(), { group, n: n % 5, other: 'x' })));
+  const sort = [{ path: ['attributes', 'n'], order: 'desc' }] as const;
+  const seen: { n: Json | undefined; id: string }[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await found({ filter: ofGroup(group), sort, limit: 10, fields: ['n'], ...(cursor === undefined ? {} : { cursor }) });
+    for (const { attributes, id } of page.elements) {
+      assert.deepEqual(Object.keys(attributes), ['n']);
+      seen.push({ n: attributes.n, id });
+    }
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  assert.equal(new Set(seen.map(({ id }) => id)).size, 25);
+  assert.deepEqual(
+    seen.map(({ n }) => n),
+    [4, 3, 2, 1, 0].flatMap((n) => [n, n, n, n, n]),
+  );
+  const skipped = await found({ filter: ofGroup(group), sort, limit: 10, offset: 10 });
+  assert.deepEqual(
+    skipped.elements.map(({ id }) => id),
+    seen.slice(10, 20).map(({ id }) => id),
+  );
+  const counted = await found({ filter: ofGroup(group), limit: 0, count: true });
+  assert.deepEqual([counted.count, counted.elements.length], [25, 0]);
+  const none = await found({ filter: ofGroup('none'), count: true });
+  assert.deepEqual([none.count, none.elements, none.seq > 0], [0, [], true]);
+});
+
+test('rows and count of one reply come from one state, whatever is written meanwhile', async () => {
+  const group = freshId('group');
+  await store.done(create(freshId(), { group }));
+  let writing = true;
+  const writer = (async () => {
+    while (writing) await store.done(create(freshId(), { group }));
+  })();
+  try {
+    for (let round = 0; round < 50; round += 1) {
+      const page = await found({ filter: ofGroup(group), limit: 10_000, count: true });
+      assert.equal(page.elements.length, page.count);
+      assert.ok(page.elements.every(({ seq }) => seq <= page.seq));
+    }
+  } finally {
+    writing = false;
+    await writer;
+  }
+});
+
+test('deleted elements are shown on request only, those of the system never', async () => {
+  const id = freshId();
+  await store.done(create(id));
+  await store.done({ op: 'delete', target: { id } });
+  const byId = { test: 'equal', path: ['id'], value: id } as const;
+  assert.equal((await found({ filter: byId })).elements.length, 0);
+  assert.equal((await found({ filter: byId, includeDeleted: true })).elements[0]?.deleted, true);
+  const reply = await store.bus.request(
+    graphQuery,
+    graphQuery.subject({ tenant: 'system' }),
+    { filter: { all: [] }, includeDeleted: true },
+    { timeoutMs: 5000 },
+  );
+  assert.ok(!reply.ok || reply.value.elements.length === 0);
+});
+
+test('a read that must reflect a write does, and one of the future is not available', async () => {
+  const id = freshId();
+  const { last } = await store.done(create(id));
+  const get = (atLeast: number) =>
+    store.bus.request(graphGet, graphGet.subject({ tenant: TENANT }), { ids: [id], atLeast }, { timeoutMs: 5000 });
+  const read = await get(last);
+  assert.ok(read.ok && read.value.seq >= last && read.value.elements[0] !== null);
+  const later = await get(last + 1_000_000);
+  assert.equal(later.ok ? undefined : later.failure.code, 'unavailable');
+});
+
+test('what does not parse is invalid, never a failure of the store', async () => {
+  for (const filter of [
+    null,
+    5,
+    { test: 'nothing' },
+    { all: 'x' },
+    { test: 'equal', path: [], value: 1 },
+    { test: 'equal', path: ['attributes', 'x\u0000'], value: 1 },
+  ]) {
+    const reply = await store.bus.request(graphQuery, graphQuery.subject({ tenant: TENANT }), { filter } as never, { timeoutMs: 5000 });
+    assert.ok(!reply.ok && reply.failure.code === 'invalid', `${JSON.stringify(filter)}: ${JSON.stringify(reply)}`);
+  }
+  const cursor = await query({ filter: { all: [] }, cursor: 'nonsense' });
+  assert.equal(cursor.ok ? undefined : cursor.failure.code, 'invalid');
+});
+
+test('the history of an element has every state, in either order, and each undoes to the one before', async () => {
+  const id = freshId();
+  await store.done(create(id, { n: 0, gone: true }));
+  for (let n = 1; n <= 5; n += 1) await store.done({ op: 'update', target: { id }, set: { n }, ...(n === 3 ? { unset: ['gone'] } : {}) });
+  await store.done({ op: 'delete', target: { id } });
+  const { changes, more } = await history({ elements: [id], order: 'asc' });
+  assert.deepEqual([changes.map(({ version }) => version), more], [[1, 2, 3, 4, 5, 6, 7], false]);
+  for (const [index, { state, undo }] of changes.entries()) {
+    assert.ok(state && undo);
+    const before = stateBefore(state, undo);
+    assert.deepEqual(before, changes[index - 1]?.state);
+  }
+  const newest = await history({ elements: [id], limit: 2 });
+  assert.deepEqual([newest.changes.map(({ version }) => version), newest.more], [[7, 6], true]);
+  const third = changes[2];
+  assert.ok(third);
+  assert.deepEqual((await history({ elements: [id], version: 3 })).changes, [third]);
+  assert.deepEqual((await history({ elements: [id], order: 'asc', afterSeq: third.seq })).changes, changes.slice(3));
+  assert.deepEqual((await history({ elements: [id], order: 'asc', beforeSeq: third.seq })).changes, changes.slice(0, 2));
+});
+
+test('values of a time series: in time order, replaced, expired, aggregated', async () => {
+  const id = freshId('series');
+  await store.done(create(id, {}, 'ogit/Timeseries'));
+  const write = await store.done({
+    op: 'write-values',
+    target: { id },
+    values: [
+      { at: 3000, value: '30' },
+      { at: 1000, value: 10 },
+      { at: 2000, value: 'text' },
+      { at: 4000, value: 1, ttlMs: 1 },
+    ],
+  });
+  assert.equal(write.first, write.last, 'writing some is one change');
+  await store.done({
+    op: 'write-values',
+    target: { id },
+    values: [
+      { at: 1000, value: 11 },
+      { at: 1000, value: 12 },
+    ],
+  });
+  const values = async (request: Omit<RequestOf<typeof graphValues>, 'ids'>) => {
+    const reply = await store.bus.request(
+      graphValues,
+      graphValues.subject({ tenant: TENANT }),
+      { ids: [id], ...request },
+      { timeoutMs: 5000 },
+    );
+    assert.ok(reply.ok, JSON.stringify(reply));
+    return reply.value;
+  };
+  await until('the value of 1 ms is over', async () => (await values({})).values.length === 3);
+  assert.deepEqual((await values({})).values, [
+    { at: 1000, value: 12 },
+    { at: 2000, value: 'text' },
+    { at: 3000, value: '30' },
+  ]);
+  assert.deepEqual(await values({ order: 'desc', limit: 1 }), { values: [{ at: 3000, value: '30' }], more: true });
+  assert.deepEqual((await values({ from: 1500, to: 2500 })).values, [{ at: 2000, value: 'text' }]);
+  assert.deepEqual(
+    (await values({ at: 1000 })).values.map(({ value }) => value),
+    [12, 11, 10],
+  );
+  assert.equal((await values({ aggregate: 'sum' })).values[0]?.value, 42);
+});
+
+test('a blob goes up in chunks, is whole before it can be attached, and comes back byte for byte', async () => {
+  const content = randomBytes(12).toString('hex');
+  const bytes = randomBytes(CHUNK_BYTES * 2 + 1000);
+  const write = (index: number, data: Buffer, last: boolean) =>
+    store.bus.request(
+      graphWriteChunk,
+      graphWriteChunk.subject({ tenant: TENANT }),
+      { content, index, data: data.toString('base64'), last, mediaType: 'image/x' },
+      { timeoutMs: 5000 },
+    );
+  const chunk = (index: number): Buffer => bytes.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES);
+  const code = async (reply: ReturnType<typeof write>): Promise<string | undefined> => {
+    const outcome = await reply;
+    return outcome.ok ? undefined : outcome.failure.code;
+  };
+  const id = freshId('blob');
+  const attach: Operation = { op: 'attach', target: { id }, content, set: { size: bytes.length } };
+  await store.done(create(id, {}, 'ogit/Attachment'));
+  assert.equal(await code(write(1, chunk(1), false)), 'conflict', 'the first is missing');
+  assert.equal(await code(write(0, Buffer.from('short'), false)), 'invalid');
+  assert.equal(await code(write(0, chunk(0), false)), undefined);
+  assert.equal(await code(write(0, chunk(0), false)), undefined, 'a repeat is harmless');
+  assert.equal((await store.refused(attach)).code, 'not-found');
+  assert.deepEqual(await write(1, chunk(1), false), { ok: true, value: { size: 2 * CHUNK_BYTES } });
+  assert.deepEqual(await write(2, chunk(2), true), { ok: true, value: { size: bytes.length } });
+  assert.equal(await code(write(3, chunk(2), true)), 'conflict', 'it is complete');
+  await store.done(attach);
+  const read = async (index: number) => {
+    const reply = await store.bus.request(
+      graphReadChunk,
+      graphReadChunk.subject({ tenant: TENANT }),
+      { content, index },
+      { timeoutMs: 5000 },
+    );
+    return reply.ok ? Buffer.from(reply.value.data, 'base64') : undefined;
+  };
+  assert.deepEqual(Buffer.concat([await read(0), await read(1), await read(2)].map((part) => part ?? Buffer.alloc(0))), bytes);
+  assert.equal(await read(3), undefined);
+
+  // Content that nothing refers to is swept; what an element referred to once stays.
+  const orphan = randomBytes(12).toString('hex');
+  const upload = { content: orphan, index: 0, data: 'AAAA', last: true, mediaType: 'x' };
+  assert.ok((await store.bus.request(graphWriteChunk, graphWriteChunk.subject({ tenant: TENANT }), upload, { timeoutMs: 5000 })).ok);
+  await store.sql`update content set touched_on = now() - interval '2 hours'`;
+  await until('the orphan is swept', async () => (await store.sql`select 1 from chunk where content = ${orphan}`).length === 0);
+  assert.ok((await read(0)) !== undefined);
+});
+
+const changes = (request: RequestOf<typeof graphChanges>) =>
+  store.bus.request(graphChanges, graphChanges.subject({}), request, { timeoutMs: 10_000 });
+
+async function position(): Promise<ReplyOf<typeof graphPosition>> {
+  const reply = await store.bus.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: 5000 });
+  assert.ok(reply.ok);
+  return reply.value;
+}
+
+/** Everything of some interests after a seq, page by page. */
+async function collect(
+  epoch: string,
+  after: number,
+  upTo: number,
+  interests: readonly Interest[],
+): Promise<{ seqs: number[]; pages: number }> {
+  const seqs: number[] = [];
+  let pages = 0;
+  for (let at = after; at < upTo; pages += 1) {
+    const reply = await changes({ epoch, after: at, upTo, interests: [...interests] });
+    assert.ok(reply.ok, JSON.stringify(reply));
+    assert.ok(reply.value.to > at);
+    for (const { seq } of reply.value.changes) seqs.push(seq);
+    at = reply.value.to;
+  }
+  return { seqs, pages };
+}
+
+test('changes are fetched by interest and by seq, from memory and from the journal, in pages of bytes', async () => {
+  const { epoch, seq: from } = await position();
+  const type = freshId('type');
+  const [one, two] = [freshId(), freshId()];
+  await store.done(create(one, { n: 0 }, type), create(two, { n: 0 }));
+  for (let n = 1; n <= 20; n += 1) {
+    await store.send([
+      requestOf({ op: 'update', target: { id: one }, set: { n, text: 'x'.repeat(250_000) } }),
+      requestOf({ op: 'update', target: { id: two }, set: { n } }),
+    ]);
+  }
+  const { seq: to } = await position();
+  const all = Array.from({ length: to - from }, (_, index) => from + 1 + index);
+  for (let round = 0; round < 4; round += 1) {
+    // Either replica may answer: the one that wrote it, from memory, or the other.
+    const { seqs, pages } = await collect(epoch, from, to, [{ tenant: TENANT }]);
+    assert.deepEqual(seqs, all);
+    assert.ok(pages > 1);
+    const ofType = await collect(epoch, from, to, [{ tenant: TENANT, type }]);
+    const ofOwner = await collect(epoch, from, to, [{ tenant: TENANT, owner: two }]);
+    assert.deepEqual(
+      [...ofType.seqs, ...ofOwner.seqs].toSorted((left, right) => left - right),
+      all,
+    );
+    assert.deepEqual(await collect(epoch, from, to, [{ tenant: 'another' }]).then(({ seqs: none }) => none), []);
+  }
+  const wanted = all.slice(-5);
+  const bySeq = await changes({ epoch, seqs: wanted });
+  assert.ok(bySeq.ok);
+  assert.deepEqual(
+    bySeq.value.changes.map(({ seq }) => seq),
+    wanted,
+  );
+  const elsewhere = await changes({ epoch: 'another', after: 0, upTo: 1, interests: [{ tenant: TENANT }] });
+  assert.equal(elsewhere.ok ? undefined : elsewhere.failure.code, 'lost');
+});
+
+test('ten thousand small changes are fetched without holding up the store', async () => {
+  const { epoch, seq: from } = await position();
+  for (let batch = 0; batch < 10; batch += 1) {
+    const reply = await store.send(
+      Array.from({ length: 2 }, () => requestOf(...Array.from({ length: 500 }, (_, n) => create(freshId(), { n })))),
+    );
+    assert.ok(reply.ok && reply.value.outcomes.every(({ ok }) => ok));
+  }
+  const { seq: to } = await position();
+  // More interests than are looked up in memory.
+  const interests = Array.from({ length: 100 }, (_, n): Interest => ({ tenant: TENANT, type: n === 0 ? 'test/Thing' : `none-${n}` }));
+  const began = performance.now();
+  const { seqs } = await collect(epoch, from, to, interests);
+  const took = performance.now() - began;
+  assert.equal(seqs.length, 10_000);
+  assert.ok(took < 8000, `took ${took} ms`);
+});
