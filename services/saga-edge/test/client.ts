@@ -146,6 +146,18 @@ export interface Session extends Client {
   readonly api: ReturnType<typeof rest>;
 }
 
+/** Checking a password is meant to be slow, so a test logs each user in once. */
+const logins = new Map<string, Promise<Answer>>();
+
+async function loggedIn(url: string, who: { readonly username: string; readonly password: string }): Promise<Answer> {
+  const key = JSON.stringify([url, who]);
+  const known = logins.get(key) ?? rest(url)('POST', '/users/login', who);
+  logins.set(key, known);
+  const login = await known;
+  if (login.status !== 200) throw new Error(`login failed: ${JSON.stringify(login)}`);
+  return login;
+}
+
 /** Logs in, connects and authenticates, as the Unity client does. */
 export async function session(
   url: string,
@@ -153,8 +165,7 @@ export async function session(
   transports: Transports = ['websocket'],
   generation: Generation = 4,
 ): Promise<Session> {
-  const login = await rest(url)('POST', '/users/login', who);
-  if (login.status !== 200) throw new Error(`login failed: ${JSON.stringify(login)}`);
+  const login = await loggedIn(url, who);
   const client = new Client(connect(url, transports, generation));
   const ack = await client.send('authentication', { accessToken: login.body.accessToken });
   if (ack.status_code !== 200) throw new Error(`authentication failed: ${JSON.stringify(ack)}`);

@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Client, connect, type Generation, rest, type Session, session, type Transports } from './client.ts';
+import { ADMIN, type System, startSystem } from './system.ts';
+
+let system: System;
+let url: string;
+const open: { close(): void }[] = [];
+
+before(async () => {
+  system = await startSystem({ saga: { SAGA_AUTH_TIMEOUT_MS: '700', SAGA_MAX_FRAME_BYTES: '100000' } });
+  url = system.saga.url;
+});
+after(async () => {
+  for (const client of open) client.close();
+  await system[Symbol.asyncDispose]();
+});
+
+async function admin(transports?: Transports, generation?: Generation): Promise<Session> {
+  const client = await session(url, ADMIN, transports, generation);
+  open.push(client);
+  return client;
+}
+
+function anonymous(transports?: Transports, generation?: Generation): Client {
+  const client = new Client(connect(url, transports, generation));
+  open.push(client);
+  return client;
+}
+
+async function person(username: string): Promise<Session> {
+  const password = `${username}-password`;
+  const made = await rest(url)('POST', '/users/register', { username, password });
+  assert.equal(made.status, 200, JSON.stringify(made.body));
+  const client = await session(url, { username, password });
+  open.push(client);
+  return client;
+}
+
+const decode = (token: string): { readonly [claim: string]: unknown } =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
+
+const matrix: readonly (readonly [Generation, Transports])[] = [
+  ...([4, 3, 2] as const).flatMap((generation) =>
+    [['websocket'], ['polling'], ['polling', 'websocket']].map((transports) => [generation, transports] as [Generation, Transports]),
+  ),
+];
+
+for (const [generation, transports] of matrix) {
+  test(`saga:1 saga:2 saga:8 socket.io-client ${generation} over ${transports.join(' and ')} logs in, joins and hears its write before its answer`, async () => {
+    const client = await admin(transports, generation);
+    assert.deepEqual(
+      client.log.map((entry) => ('ev' in entry ? [entry.ev, entry.payload] : [entry.ack, entry.status_code])),
+      [
+        ['authenticated', true],
+        ['authentication', 200],
+      ],
+    );
+    assert.equal((await client.send('/users/join', client.me)).status_code, 200);
+    const name = `smoke${generation}${transports.length}${transports[0]}`;
+    const ack = await client.send('/users/properties/incr', { name, parent_id: client.me, value: 2 });
+    assert.equal(ack.status_code, 200);
+    const [event, answer] = client.log.slice(-2);
+    assert.ok(event !== undefined && 'ev' in event && event.ev === '/properties');
+    assert.deepEqual(event.payload, ack.body);
+    assert.ok(answer !== undefined && 'ack' in answer);
+    const refused = new Client(connect(url, transports, generation));
+    refused.emit('authentication', { accessToken: 'x.y.z' });
+    await refused.until(() => refused.reason !== undefined, 'disconnect');
+    assert.equal(refused.events('unauthorized')[0].status_code, 401);
+    assert.equal(refused.reason, 'io server disconnect');
+  });
+}
+
+test('saga:5 a login answers with four fields, a bad password and an unknown user alike with 401', async () => {
+  const good = await rest(url)('POST', '/users/login', ADMIN);
+  assert.equal(good.status, 200);
+  assert.deepEqual(Object.keys(good.body).sort(), ['_id', 'accessToken', 'refreshToken', 'username']);
+  for (const bad of [
+    { ...ADMIN, password: 'wrong-password' },
+    { username: 'nobody', password: 'wrong-password' },
+  ]) {
+    const refused = await rest(url)('POST', '/users/login', bad);
+    assert.equal(refused.status, 401);
+    assert.deepEqual(refused.body, { status_code: 401, name: 'Unauthorized', message: 'Invalid username or password' });
+  }
+  assert.equal((await rest(url)('POST', '/users/login', { username: 'admin' })).status, 422);
+});
+
+test('saga:4 access tokens are signed with EdDSA and carry Saga`s claims, with expires equal to exp', async () => {
+  const { body } = await rest(url)('POST', '/users/login', ADMIN);
+  const claims = decode(body.accessToken);
+  assert.equal(claims.type, 'access');
+  assert.equal(claims._id, body._id);
+  assert.equal(claims.username, 'admin');
+  assert.equal(Date.parse(String(claims.expires)), Number(claims.exp) * 1000);
+  const header = JSON.parse(Buffer.from(body.accessToken.split('.')[0], 'base64url').toString('utf8'));
+  assert.equal(header.alg, 'EdDSA');
+});
+
+test('saga:2 saga:3 bad tokens are told apart and end the connection, whether or not an answer was asked for', async () => {
+  const { body } = await rest(url)('POST', '/users/login', ADMIN);
+  const parts = body.accessToken.split('.');
+  const cases = [
+    ['garbage', 'Token Decode Error'],
+    [`${parts[0]}.${parts[1]}.${'A'.repeat(86)}`, 'Invalid Token'],
+    [`${Buffer.from('{"alg":"none"}').toString('base64url')}.${parts[1]}.`, 'Invalid Token'],
+    [body.refreshToken, undefined],
+    [undefined, 'Invalid Token'],
+    [7, 'Invalid Token'],
+  ] as const;
+  for (const [accessToken, message] of cases) {
+    const client = anonymous();
+    const ack = await client.send('authentication', { accessToken });
+    await client.until(() => client.reason !== undefined);
+    assert.equal(ack.status_code, 401);
+    assert.equal(ack.body.name, 'Unauthorized');
+    if (message !== undefined) assert.equal(ack.body.message, message, String(accessToken));
+    assert.equal(client.events('unauthorized').length, 1);
+    assert.equal(client.reason, 'io server disconnect');
+    assert.equal('ev' in (client.log[0] ?? {}), true, 'the event comes before the answer');
+  }
+});
+
+test('saga:3 a socket that says nothing is told and disconnected when its time is over', async () => {
+  const client = anonymous();
+  await client.until(() => client.reason !== undefined);
+  assert.deepEqual(client.events('unauthorized'), [{ message: 'Authentication Timeout', status_code: 401, name: 'Unauthorized' }]);
+});
+
+test('saga:3 a join right behind the authentication is served, one before it is not', async () => {
+  const { body } = await rest(url)('POST', '/users/login', ADMIN);
+  const eager = anonymous();
+  eager.emit('authentication', { accessToken: body.accessToken });
+  assert.equal((await eager.send('/users/join', body._id)).status_code, 200);
+  const early = anonymous();
+  const refused = await early.send('/users/join', body._id);
+  assert.equal(refused.status_code, 401);
+  assert.equal(refused.body.message, 'Invalid Token');
+});
+
+test('saga:2 another authentication on a live socket replaces who it is, and a bad one ends it', async () => {
+  const client = await admin();
+  const other = await person('reauth');
+  assert.equal((await client.send('/users/join', client.me)).status_code, 200);
+  assert.equal((await client.send('/globals/join')).status_code, 200);
+  assert.equal((await client.send('authentication', { accessToken: other.token })).status_code, 200);
+  // What the new user may not hear is left; the globals stay.
+  await other.api('POST', `/users/${other.me}/properties`, { name: 'mine', value: 1 });
+  const boss = await admin();
+  await boss.send('/users/properties', { parent_id: client.me, name: 'secret', value: 1 });
+  await boss.send('/globals/properties', { name: 'seen', value: 1 });
+  await client.next('/properties');
+  assert.deepEqual(
+    client.events('/properties').map(({ name }) => name),
+    ['seen'],
+  );
+  assert.equal((await client.send('/users/properties', { parent_id: client.me, name: 'x', value: 1 })).status_code, 403);
+  client.emit('authentication', { accessToken: 'nonsense' });
+  await client.until(() => client.reason !== undefined);
+});
+
+test('saga:5 a token is taken from the header, from a Bearer header and from the query, in this order', async () => {
+  const { body } = await rest(url)('POST', '/users/login', ADMIN);
+  const token = body.accessToken;
+  const call = rest(url);
+  assert.equal((await call('GET', '/users/me', undefined, { 'access-token': token })).status, 200);
+  assert.equal((await call('GET', '/users/me', undefined, { authorization: `BEARER ${token}` })).status, 200);
+  assert.equal((await call('GET', `/users/me?access-token=${token}`)).status, 200);
+  assert.equal((await call('GET', `/users/me?access-token=${token}`, undefined, { 'access-token': 'bad' })).status, 401);
+  assert.equal((await call('GET', '/users/me')).body.message, 'Invalid Token');
+});
+
+test('saga:5 registration checks names and passwords, and a refresh replaces both tokens', async () => {
+  const call = rest(url);
+  for (const [bad, field] of [
+    [{}, 'username'],
+    [{ username: 'a b' }, 'username'],
+    [{ username: 'x'.repeat(65) }, 'username'],
+    [{ username: 'shorty', password: '1234567' }, 'password'],
+    [{ username: 'ADMIN', password: 'long-enough' }, 'username'],
+  ] as const) {
+    const refused = await call('POST', '/users/register', bad);
+    assert.equal(refused.status, 422);
+    assert.equal(typeof refused.body.errors[field], 'string');
+  }
+  const made = await call('POST', '/users/register', { username: 'rita', email: 'rita@example.org', password: 'rita-password' });
+  assert.equal(made.body.email, 'rita@example.org');
+  const { _id } = made.body;
+  assert.equal((await call('POST', '/users/login', { username: 'rita@example.org', password: 'rita-password' })).body._id, _id);
+  const fresh = await call('POST', `/users/${_id}/refresh_token`, { refreshToken: made.body.refreshToken });
+  assert.equal(fresh.status, 200);
+  assert.notEqual(fresh.body.refreshToken, made.body.refreshToken);
+  // A client that lost the answer gets it again for a while.
+  const again = await call('POST', `/users/${_id}/refresh_token`, { refreshToken: made.body.refreshToken });
+  assert.deepEqual(again.body, fresh.body);
+  assert.equal((await rest(url, fresh.body.accessToken)('GET', '/users/me')).body.username, 'rita');
+  assert.equal((await call('POST', `/users/${_id}/refresh_token`, { refreshToken: 'nonsense' })).status, 401);
+  assert.deepEqual((await call('POST', '/users/logout', { refreshToken: fresh.body.refreshToken })).body, { ok: 1 });
+  assert.equal((await call('POST', `/users/${_id}/refresh_token`, { refreshToken: fresh.body.refreshToken })).status, 401);
+  const nameless = await call('POST', '/users/register', { username: 'nopass' });
+  assert.equal(typeof nameless.body.accessToken, 'string');
+});
+
+test('saga:4 revoking a login reaches its open sockets', async () => {
+  const user = await person('gone');
+  await (await admin()).api('PUT', `/users/${user.me}`, { password: 'another-password' });
+  await user.until(() => user.reason !== undefined);
+  assert.equal(user.events('unauthorized').length, 1);
+});
+
+test('saga:15 saga:37 a change of roles counts for the next message of an open socket, and ends what may no longer be heard', async () => {
+  const boss = await admin();
+  const user = await person('rolf');
+  assert.deepEqual((await user.api('GET', '/users/me')).body.roles, ['User']);
+  assert.equal((await user.send('/globals/join')).status_code, 200);
+  assert.equal((await user.send('/globals/properties', { name: 'g', value: 1 })).status_code, 403);
+  const role = await boss.api('POST', '/roles', { title: 'Writer', permissions: [{ path: '/globals/', action: '*', allow: true }] });
+  assert.equal(role.status, 200, JSON.stringify(role.body));
+  assert.deepEqual((await boss.api('PUT', `/users/${user.me}/roles`, { role: 'Writer' })).body.roles, ['User', 'Writer']);
+  await eventually(async () => (await user.send('/globals/properties', { name: 'g', value: 1 })).status_code === 200);
+  assert.equal((await user.api('PUT', `/users/${user.me}/roles`, { role: 'Admin' })).status, 403, 'nobody gives rights to himself');
+  await boss.api('PUT', `/roles/${role.body._id}`, { permissions: [{ path: '/globals/', action: '*', allow: false }] });
+  await eventually(async () => (await user.send('/globals/properties', { name: 'g', value: 1 })).status_code === 403);
+  assert.equal((await boss.api('DELETE', `/roles/${role.body._id}`)).status, 200);
+  assert.equal((await boss.api('DELETE', `/roles/${role.body._id}`)).status, 404);
+});
+
+async function eventually(test_: () => Promise<boolean>): Promise<void> {
+  const until = Date.now() + 5000;
+  while (!(await test_())) if (Date.now() > until) throw new Error('it never came true');
+}
+
+test('saga:6 saga:35 every failure is an object with strings in it; without a callback it comes as an error event', async () => {
+  const client = await admin();
+  client.emit('/users/join', 'nobody');
+  const body = await client.next('error');
+  assert.deepEqual(body, { status_code: 404, name: 'Not Found', message: 'User does not exist' });
+  client.emit('/what');
+  assert.equal((await client.next('error', 2)).status_code, 404);
+  for (const [method, path, data] of [
+    ['GET', '/nothing/here', undefined],
+    ['POST', '/bots', '{not json'],
+    ['POST', '/bots', 'x'.repeat(150_000)],
+    ['POST', '/bots', {}],
+    ['PUT', '/users/me/nothing', {}],
+    ['GET', '/bots?page=0', undefined],
+  ] as const) {
+    const answer = await client.api(method, path, data);
+    assert.ok(answer.status >= 400, path);
+    assert.equal(answer.body.status_code, answer.status);
+    assert.equal(typeof answer.body.name, 'string');
+    for (const value of Object.values(answer.body.errors ?? {})) assert.equal(typeof value, 'string');
+  }
+});

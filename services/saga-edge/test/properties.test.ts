@@ -1,0 +1,426 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { type Ack, type Session, session } from './client.ts';
+import { ADMIN, type System, startSystem } from './system.ts';
+
+let system: System;
+let url: string;
+let boss: Session;
+const open: Session[] = [];
+
+before(async () => {
+  system = await startSystem();
+  url = system.saga.url;
+  boss = await admin();
+});
+after(async () => {
+  for (const client of open) client.close();
+  await system[Symbol.asyncDispose]();
+});
+
+async function admin(): Promise<Session> {
+  const client = await session(url, ADMIN);
+  open.push(client);
+  return client;
+}
+
+let count = 0;
+const fresh = (): string => {
+  count += 1;
+  return `p${count}`;
+};
+
+async function makeBot(data: object = {}): Promise<string> {
+  const made = await boss.api('POST', '/bots', { name: fresh(), ...data });
+  assert.equal(made.status, 200);
+  return made.body._id;
+}
+
+type Post = (operator: string | undefined, payload: object) => Promise<Ack>;
+const poster =
+  (parent: string): Post =>
+  (operator, payload) =>
+    boss.send(operator === undefined ? '/bots/properties' : `/bots/properties/${operator}`, { parent_id: parent, ...payload });
+
+test('saga:8 saga:9 a plain post on each parent is heard before its answer, with all fields, and globals have no parent', async () => {
+  const client = await admin();
+  const bot = await makeBot();
+  for (const [base, id] of [
+    ['users', client.me],
+    ['bots', bot],
+    ['globals', undefined],
+  ] as const) {
+    assert.equal((await client.send(`/${base}/join`, id ?? '')).status_code, 200);
+    const name = fresh();
+    const ack = await client.send(`/${base}/properties`, {
+      name,
+      value: { deep: [1, null, 'ä'] },
+      ...(id === undefined ? {} : { parent_id: id }),
+    });
+    const [event, answer] = client.log.slice(-2);
+    assert.ok(event !== undefined && 'ev' in event && answer !== undefined && 'ack' in answer);
+    assert.deepEqual(event.payload, ack.body);
+    const { type, parent_id, value, source_creator, sortable_id, created_at, createdAt } = ack.body;
+    assert.deepEqual(
+      { type, parent_id, value, source_creator },
+      {
+        type: { users: 'user', bots: 'bot', globals: 'globals' }[base],
+        parent_id: id ?? null,
+        value: { deep: [1, null, 'ä'] },
+        source_creator: { type: 'socket' },
+      },
+    );
+    assert.ok(Number.isSafeInteger(sortable_id));
+    assert.equal(created_at, createdAt);
+  }
+});
+
+test('saga:8 two joined sockets get each change once, also one that joined twice', async () => {
+  const [one, other] = await Promise.all([admin(), admin()]);
+  for (const client of [one, one, other]) await client.send('/users/join', client.me);
+  await other.send('/users/join', { _id: other.me });
+  const ack = await one.send('/users/properties', { name: fresh(), parent_id: one.me, value: 1 });
+  await other.next('/properties');
+  const marker = await one.send('/users/properties', { name: fresh(), parent_id: one.me, value: 2 });
+  await other.next('/properties', 2);
+  for (const client of [one, other]) assert.deepEqual(client.events('/properties'), [ack.body, marker.body]);
+});
+
+test('saga:9 a name with a space is refused on three parents and heard by nobody; digits are a name', async () => {
+  const client = await admin();
+  const bot = await makeBot();
+  await client.send('/users/join', client.me);
+  await client.send('/bots/join', bot);
+  await client.send('/globals/join', '');
+  for (const [base, parent_id] of [
+    ['users', client.me],
+    ['bots', bot],
+    ['globals', undefined],
+  ] as const) {
+    for (const name of ['a b', '', '__proto__', 'constructor', 'a.b', '$x', 'x'.repeat(129), 7, null]) {
+      const ack = await client.send(`/${base}/properties`, { name, parent_id, value: 1 });
+      assert.equal(ack.status_code, 422, String(name));
+      assert.equal(typeof ack.body.errors.name, 'string');
+    }
+    assert.equal((await client.send(`/${base}/properties`, { name: '123456', parent_id, value: 1 })).status_code, 200);
+  }
+  assert.equal(client.events('/properties').length, 3);
+  assert.equal((await client.send('/users/properties', { name: 'x', value: 1 })).status_code, 400);
+  assert.equal((await client.send('/users/properties', 'x')).status_code, 400);
+  assert.equal((await client.send('/bots/properties', { name: 'x', parent_id: 'nobody', value: 1 })).body.message, 'Bot does not exist');
+  for (const alias of ['id', 'user_id']) {
+    assert.equal((await client.send('/users/properties', { name: fresh(), [alias]: client.me })).body.value, null);
+  }
+});
+
+const NUMBER = ['incr', 'inrc', 'mul'];
+const LIST = ['sadd', 'rem', 'lpush', 'rpush', 'lpop', 'rpop'];
+const HASH = ['set', 'unset', 'hincr', 'hmul', 'hlpush', 'hrpush', 'hlpop', 'hrpop', 'hrem', 'hsadd'];
+
+/** Value there, payload, and the value after: undefined for `there` is a missing property, a number for `after` in brackets a status. */
+const table: readonly (readonly [operator: string, there: unknown, payload: object, after: unknown, popped?: unknown])[] = [
+  ['incr', undefined, { value: 2 }, 2],
+  ['inrc', 3, { value: 2.5 }, 5.5],
+  ['mul', undefined, { value: 2 }, 0],
+  ['mul', 3, { value: -2 }, -6],
+  ['sadd', undefined, { value: 'a' }, ['a']],
+  ['sadd', [{ a: 1, b: 2 }], { value: { b: 2, a: 1 } }, [{ a: 1, b: 2 }]],
+  ['sadd', [1], { value: '1' }, [1, '1']],
+  ['rem', [1, 2, 1], { value: 1 }, [2]],
+  ['lpush', undefined, { value: 1 }, [1]],
+  ['lpush', [1], { value: 2 }, [2, 1]],
+  ['rpush', [1], { value: [2] }, [1, [2]]],
+  ['lpop', undefined, {}, null, null],
+  ['lpop', [1, 2], {}, [2], 1],
+  ['rpop', [1, 2], {}, [1], 2],
+  ['rpop', [], {}, [], null],
+  ['set', undefined, { key: 'k', value: 1 }, { k: 1 }],
+  ['set', { k: 1 }, { key: 'l', value: { x: 1 } }, { k: 1, l: { x: 1 } }],
+  ['unset', { k: 1, l: 2 }, { key: 'k' }, { l: 2 }],
+  ['unset', { l: 2 }, { key: 'k' }, { l: 2 }],
+  ['hincr', undefined, { key: 'k', value: 2 }, { k: 2 }],
+  ['hincr', { k: 1 }, { key: 'k', value: 2 }, { k: 3 }],
+  ['hmul', { k: 3 }, { key: 'l', value: 2 }, { k: 3, l: 0 }],
+  ['hlpush', undefined, { key: 'k', value: 1 }, { k: [1] }],
+  ['hlpush', { k: [1] }, { key: 'k', value: 2 }, { k: [2, 1] }],
+  ['hrpush', { k: [1] }, { key: 'k', value: 2 }, { k: [1, 2] }],
+  ['hlpop', undefined, { key: 'k' }, null, null],
+  ['hlpop', { k: [1, 2] }, { key: 'k' }, { k: [2] }, 1],
+  ['hrpop', { k: [1, 2] }, { key: 'k' }, { k: [1] }, 2],
+  ['hrpop', { l: 1 }, { key: 'k' }, { l: 1 }, null],
+  ['hrem', { k: [1, 2, 1] }, { key: 'k', value: 1 }, { k: [2] }],
+  ['hrem', { l: 1 }, { key: 'k', value: 1 }, { l: 1 }],
+  ['hsadd', undefined, { key: 'k', value: 1 }, { k: [1] }],
+  ['hsadd', { k: [1] }, { key: 'k', value: 1 }, { k: [1] }],
+];
+
+test('saga:10 every operator does what its table says, whether the property or the key is there or not', async () => {
+  const bot = await makeBot();
+  const post = poster(bot);
+  await boss.send('/bots/join', bot);
+  const seen = new Set<string>();
+  for (const [operator, there, payload, after_, popped] of table) {
+    seen.add(operator);
+    const name = fresh();
+    if (there !== undefined) await post(undefined, { name, value: there });
+    const before_ = boss.events('/properties').length;
+    const ack = await post(operator, { name, ...payload });
+    assert.equal(ack.status_code, 200, `${operator} ${JSON.stringify(ack.body)}`);
+    assert.deepEqual(ack.body.value, after_, operator);
+    assert.deepEqual(ack.body.popped, popped, operator);
+    // A missing key changes nothing and tells nobody; everything else does, also where the value is the same.
+    const nothing = there !== undefined && 'key' in payload && JSON.stringify(there) === JSON.stringify(after_) && operator !== 'hsadd';
+    assert.equal(boss.events('/properties').length - before_, nothing ? 0 : 1, `${operator} on ${JSON.stringify(there)}`);
+  }
+  assert.deepEqual([...seen].sort(), [...NUMBER, ...LIST, ...HASH].sort());
+});
+
+test('saga:10 what an operator cannot work on, with or on is refused with the field at fault', async () => {
+  const post = poster(await makeBot());
+  const wrong: Readonly<Record<string, readonly unknown[]>> = {
+    number: ['a', true, [], {}],
+    list: ['a', 1, true, {}],
+    object: ['a', 1, true, []],
+  };
+  for (const operator of [...NUMBER, ...LIST, ...HASH]) {
+    const kind = NUMBER.includes(operator) ? 'number' : LIST.includes(operator) ? 'list' : 'object';
+    const payload = { key: 'k', value: 1 };
+    for (const value of wrong[kind] ?? []) {
+      const name = fresh();
+      await post(undefined, { name, value });
+      const ack = await post(operator, { name, ...payload });
+      assert.equal(ack.status_code, 422, `${operator} on ${JSON.stringify(value)}`);
+      assert.equal(typeof ack.body.errors.value, 'string');
+    }
+    if (kind === 'object') {
+      for (const key of [undefined, '', 'a.b', '$a', '__proto__', 'x'.repeat(257), 7]) {
+        const ack = await post(operator, { name: fresh(), value: 1, ...(key === undefined ? {} : { key }) });
+        assert.ok(
+          ack.status_code === 422 || (ack.status_code === 404 && ['unset', 'hrem'].includes(operator)),
+          `${operator} key ${String(key)}`,
+        );
+      }
+    }
+    if (NUMBER.includes(operator) || ['hincr', 'hmul'].includes(operator)) {
+      for (const value of [undefined, '1', null, [], {}]) {
+        const ack = await post(operator, { name: fresh(), key: 'k', value });
+        assert.equal(ack.status_code, 422);
+        assert.equal(typeof ack.body.errors.value, 'string');
+      }
+    }
+    if (/push|sadd|rem/.test(operator)) assert.equal((await post(operator, { name: fresh(), key: 'k' })).status_code, 422, operator);
+  }
+  for (const operator of ['unset', 'rem', 'hrem']) {
+    const ack = await post(operator, { name: fresh(), key: 'k', value: 1 });
+    assert.deepEqual([ack.status_code, ack.body.message], [404, 'Property does not exist'], operator);
+  }
+  const name = fresh();
+  await post(undefined, { name, value: 1e308 });
+  assert.equal((await post('mul', { name, value: 100 })).status_code, 422);
+  assert.equal((await post('explode', { name, value: 100 })).status_code, 404);
+});
+
+test('saga:10 saga:17 saga:36 two hundred concurrent increments from four sockets add up, and each is one entry of the timeline', async () => {
+  const bot = await makeBot();
+  const clients = await Promise.all([admin(), admin(), admin(), admin()]);
+  for (const client of clients) await client.send('/bots/join', bot);
+  const acks = await Promise.all(
+    clients.flatMap((client) =>
+      Array.from({ length: 50 }, () => client.send('/bots/properties/incr', { name: 'n', parent_id: bot, value: 1 })),
+    ),
+  );
+  const values = acks.map(({ body }) => body.value).sort((one, other) => one - other);
+  assert.deepEqual(
+    values,
+    Array.from({ length: 200 }, (_, at) => at + 1),
+  );
+  for (const client of clients) {
+    await client.next('/properties', 200);
+    const events = client.events('/properties');
+    assert.deepEqual(
+      events.map(({ value }) => value),
+      Array.from({ length: 200 }, (_, at) => at + 1),
+    );
+    assert.ok(events.every(({ sortable_id }, at) => at === 0 || sortable_id > events[at - 1].sortable_id));
+  }
+  // The value list, newest first, in pages.
+  const listed: number[] = [];
+  let path: string | undefined = `/bots/${bot}/properties/n/values?limit=30`;
+  while (path !== undefined) {
+    const page = await boss.api('GET', path);
+    assert.equal(page.status, 200);
+    listed.push(...page.body.map(({ value }: { value: number }) => value));
+    path = /<([^>]+)>; rel="next"/.exec(page.link ?? '')?.[1];
+  }
+  assert.deepEqual(
+    listed,
+    Array.from({ length: 200 }, (_, at) => 200 - at),
+  );
+  // The stream, resumed after any entry.
+  const streamed: { value: number; sortable_id: number }[] = [];
+  path = `/bots/${bot}/properties/n/stream?limit=70`;
+  while (path !== undefined) {
+    const page = await boss.api('GET', path);
+    streamed.push(...page.body);
+    path = /<([^>]+)>; rel="next"/.exec(page.link ?? '')?.[1];
+  }
+  assert.deepEqual(
+    streamed.map(({ value }) => value),
+    Array.from({ length: 200 }, (_, at) => at + 1),
+  );
+  const resumed = await boss.api('GET', `/bots/${bot}/properties/n/stream?sortable_id=${streamed[196]?.sortable_id}`);
+  assert.deepEqual(
+    resumed.body.map(({ value }: { value: number }) => value),
+    [198, 199, 200],
+  );
+  const all = await boss.api('GET', `/bots/${bot}/properties/stream?sortable_id=${streamed[198]?.sortable_id}`);
+  assert.deepEqual(
+    all.body.map(({ value }: { value: number }) => value),
+    [200],
+  );
+});
+
+test('saga:14 saga:18 properties are read and written over REST, and sockets hear of it', async () => {
+  const client = await admin();
+  const bot = await makeBot();
+  await client.send('/bots/join', bot);
+  const base = `/bots/${bot}/properties`;
+  const written = await client.api('POST', base, { name: 'a', value: 1 });
+  assert.deepEqual(written.body.source_creator, { type: 'rest' });
+  assert.equal((await client.api('PUT', `${base}/a`, { value: { k: 1 } })).status, 200);
+  assert.equal((await client.api('POST', `${base}/a/hincr`, { key: 'k', value: 4 })).body.value.k, 5);
+  assert.equal((await client.api('POST', `${base}/a/dance`, {})).status, 404);
+  assert.equal((await client.api('POST', base, { name: 'b c', value: 1 })).status, 422);
+  await client.next('/properties', 3);
+  assert.deepEqual(
+    client.events('/properties').map(({ value }) => value),
+    [1, { k: 1 }, { k: 5 }],
+  );
+  assert.deepEqual(
+    (await client.api('GET', base)).body.map(({ name }: { name: string }) => name),
+    ['a'],
+  );
+  assert.deepEqual((await client.api('GET', `${base}/a`)).body.value, { k: 5 });
+  assert.equal((await client.api('GET', `${base}/nothing`)).body.message, 'Property does not exist');
+  assert.equal((await client.api('GET', '/bots/nobody/properties')).body.message, 'Bot does not exist');
+  assert.deepEqual((await client.api('DELETE', `${base}/a`)).body, { ok: 1 });
+  assert.equal((await client.next('/properties', 4)).value, null);
+  assert.equal((await client.api('GET', `${base}/a`)).status, 404);
+  // The timeline begins behind the mark that the deletion left.
+  await client.api('PUT', `${base}/a`, { value: 'again' });
+  assert.deepEqual(
+    (await client.api('GET', `${base}/a/values`)).body.map(({ value }: { value: unknown }) => value),
+    ['again'],
+  );
+  const globals = await client.api('PUT', '/globals/properties/motd', { value: 'hello' });
+  assert.equal(globals.body.parent_id, null);
+  assert.equal((await client.api('GET', '/globals/properties/motd')).body.value, 'hello');
+});
+
+test('saga:26 a reset restores the members of _defaults, drops the rest, and tells of each once', async () => {
+  const client = await admin();
+  const bot = await makeBot();
+  const base = `/bots/${bot}/properties`;
+  assert.equal((await client.api('PUT', `${base}/_defaults`, { value: [1] })).status, 422);
+  await client.api('PUT', `${base}/_defaults`, { value: { lives: 3, name: 'new' } });
+  for (const value of [1, 2]) await client.api('PUT', `${base}/lives`, { value });
+  await client.api('PUT', `${base}/extra`, { value: 'x' });
+  await client.send('/bots/join', bot);
+  assert.deepEqual((await client.api('DELETE', base)).body, { ok: 1 });
+  await client.next('/properties', 3);
+  const events = client.events('/properties').map(({ name, value, source_creator }) => [name, value, source_creator.type]);
+  assert.deepEqual(
+    events
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([name, value, by]) => (name === 'extra' ? [name, value] : [name, value, by])),
+    [
+      ['extra', null],
+      ['lives', 3, '_defaults'],
+      ['name', 'new', '_defaults'],
+    ],
+  );
+  const left = await client.api('GET', base);
+  assert.deepEqual(left.body.map(({ name }: { name: string }) => name).sort(), ['_defaults', 'lives', 'name']);
+  assert.deepEqual(
+    (await client.api('GET', `${base}/lives/values`)).body.map(({ value }: { value: unknown }) => value),
+    [3],
+  );
+});
+
+test('saga:27 a property called geoJSON holds GeoJSON, and bots are found near a place or within an area', async () => {
+  const places: readonly (readonly [number, number])[] = [
+    [13.4, 52.5],
+    [2.35, 48.85],
+    [-0.12, 51.5],
+  ];
+  const bots = await Promise.all(places.map(() => makeBot({ tags: ['geo'] })));
+  for (const [at, coordinates] of places.entries()) {
+    const ack = await boss.send('/bots/properties', { parent_id: bots[at], name: 'geoJSON', value: { type: 'Point', coordinates } });
+    assert.equal(ack.status_code, 200);
+  }
+  for (const value of [
+    7,
+    { type: 'Point', coordinates: [200, 0] },
+    {
+      type: 'Polygon',
+      coordinates: [
+        [
+          [0, 0],
+          [1, 1],
+          [0, 1],
+        ],
+      ],
+    },
+  ]) {
+    const ack = await boss.send('/bots/properties', { parent_id: bots[0], name: 'geoJSON', value });
+    assert.deepEqual([ack.status_code, typeof ack.body.errors?.value], [422, 'string']);
+  }
+  const ids = async (query: string): Promise<unknown> =>
+    (await boss.api('GET', `/bots?tags=geo&${query}`)).body.map(({ _id }: { _id: string }) => _id);
+  assert.deepEqual(await ids('near=2.3,48.8'), [bots[1], bots[2], bots[0]]);
+  assert.deepEqual(await ids('near=2.3,48.8&max_distance=500000'), [bots[1], bots[2]]);
+  const area = JSON.stringify({
+    type: 'Polygon',
+    coordinates: [
+      [
+        [10, 50],
+        [15, 50],
+        [15, 54],
+        [10, 54],
+        [10, 50],
+      ],
+    ],
+  });
+  assert.deepEqual(await ids(`within=${encodeURIComponent(area)}`), [bots[0]]);
+  assert.equal((await boss.api('GET', '/bots?near=x')).status, 400);
+});
+
+test('saga:28 a schema definition refuses what does not satisfy it, for operators and signals too, until it is disabled', async () => {
+  const bot = await makeBot();
+  const made = await boss.api('POST', '/schema_definitions', {
+    path: '/bots/properties/age',
+    json_schema: { type: 'integer', minimum: 0 },
+  });
+  assert.equal(made.status, 200, JSON.stringify(made.body));
+  assert.equal((await boss.api('POST', '/schema_definitions', { path: '/bots/properties/age', json_schema: {} })).status, 422);
+  assert.equal((await boss.api('POST', '/schema_definitions', { path: '/elsewhere', json_schema: {} })).status, 422);
+  assert.equal(
+    (await boss.api('POST', '/schema_definitions', { path: '/bots/properties/b', json_schema: { type: 'nonsense' } })).status,
+    422,
+  );
+  const post = poster(bot);
+  await boss.send('/bots/join', bot);
+  const heard = boss.events('/properties').length;
+  const refused = await post(undefined, { name: 'age', value: 'old' });
+  assert.deepEqual([refused.status_code, typeof refused.body.errors.value], [422, 'string']);
+  assert.equal((await post('incr', { name: 'age', value: 5 })).body.value, 5);
+  assert.equal((await post('incr', { name: 'age', value: -9 })).status_code, 422);
+  assert.equal(boss.events('/properties').length, heard + 1);
+  await boss.api('POST', '/schema_definitions', { path: '/bots/signals/beep', json_schema: { type: 'string' } });
+  assert.equal((await boss.send('/bots/signals', { parent_id: bot, name: 'beep', value: 7 })).status_code, 422);
+  assert.equal((await boss.send('/bots/signals', { parent_id: bot, name: 'beep', value: 'b' })).status_code, 200);
+  await boss.api('PUT', `/schema_definitions/${made.body._id}`, { enabled: false });
+  assert.equal((await post(undefined, { name: 'age', value: 'old' })).status_code, 200);
+  assert.deepEqual((await boss.api('DELETE', `/schema_definitions/${made.body._id}`)).body, { ok: 1 });
+  assert.equal((await boss.api('GET', `/schema_definitions/${made.body._id}`)).status, 404);
+});
