@@ -86,16 +86,20 @@ async function collect(
   { journal, recent }: Pick<ChangesOptions, 'journal' | 'recent'>,
 ): Promise<{ changes: FullChange[]; upTo: number | undefined }> {
   const changes: FullChange[] = [];
+  let bytes = 0;
   for (let at = 0; at < seqs.length; at += PAGE) {
     const page = seqs.slice(at, at + PAGE);
     const missing = page.filter((seq) => recent.get(seq) === undefined);
     const read = new Map((missing.length === 0 ? [] : await journal.bySeq(missing)).map((change) => [change.seq, change]));
     for (const seq of page) {
-      const change = recent.get(seq)?.change ?? read.get(seq);
-      if (change !== undefined && change.scope !== 'system') changes.push(change);
+      const known = recent.get(seq);
+      const change = known?.change ?? read.get(seq);
+      if (change === undefined || change.scope === 'system') continue;
+      bytes += known?.json.length ?? JSON.stringify(change).length;
+      const last = changes.at(-1);
+      if (bytes > MAX_REPLY_BYTES && last !== undefined) return { changes, upTo: last.seq };
+      changes.push(change);
     }
-    const bounded = within(changes);
-    if (bounded.cutAt !== undefined) return { changes: bounded.changes, upTo: bounded.cutAt };
   }
   return { changes, upTo: undefined };
 }
