@@ -257,7 +257,9 @@ test('ids, queries, orders and placeholders cannot leave their place', async () 
     });
     assert.ok(created.code === undefined || created.code === 400);
     const note = await ask({ type: 'create', headers: { 'ogit/_type': 'ogit/Note' }, body: { 'ogit/name': 'self' } });
-    const id = (note.frames[0]?.body as { 'ogit/_id': string })['ogit/_id'];
+    const [made] = note.frames;
+    assert.ok(made);
+    const { 'ogit/_id': id } = made.body as { readonly 'ogit/_id': string };
     assert.equal((await ask({ type: 'connect', headers: { 'ogit/_type': 'ogit/relates' }, body: { out: id, in: id } })).code, undefined);
     assert.equal((await ask({ type: 'create', headers: { 'ogit/_type': 'ogit/Note' }, body: { 'ogit/_id': id } })).code, 409);
     assert.equal((await ask({ type: 'delete', headers: { 'ogit/_id': id } })).code, undefined);

@@ -62,6 +62,18 @@ export class Metrics {
     this.#meter.createObservableCounter(name, { description }).addCallback((result) => result.observe(read(), labels));
   }
 
+  /** Every number that somebody counts in an object, as `<prefix>_<name_in_snake_case>`. The object keeps its keys from the start. */
+  countersOf(prefix: string, description: string, counts: object, labels: Readonly<Record<string, string>> = {}): void {
+    for (const name of Object.keys(counts)) {
+      const exported = `${prefix}_${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
+      const read = (): number => {
+        const value: unknown = Reflect.get(counts, name);
+        return typeof value === 'number' ? value : 0;
+      };
+      this.counterOf(exported, description, read, labels);
+    }
+  }
+
   /** A number that rises and falls; `read` is called when the metrics are collected. */
   gauge(name: string, description: string, read: () => number, labels: Readonly<Record<string, string>> = {}): void {
     this.#meter.createObservableGauge(name, { description }).addCallback((result) => result.observe(read(), labels));

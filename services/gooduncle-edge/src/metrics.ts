@@ -1,5 +1,5 @@
-import type { DriverCounts } from '@polyedge/edge-kit/counts';
 import type { Driver } from '@polyedge/edge-kit/driver';
+import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import type { Heartbeat } from '@polyedge/edge-kit/heartbeat';
 import type { Metrics } from '@polyedge/service-kit/metrics';
 import type { TopicsFile } from './topics-file.ts';
@@ -9,13 +9,7 @@ type Measured = Pick<Driver<never, unknown, unknown, never>, 'counts' | 'gauges'
 /** Reports sessions, subscriptions, beats and what the driver counts (texts that are not JSON are its `undecodable`). */
 export function report(metrics: Metrics, driver: Measured, heartbeat: Heartbeat, topics: TopicsFile): void {
   const labels = { edge: 'gooduncle' };
-  for (const name of Object.keys(driver.counts)) {
-    if (isCount(name, driver.counts))
-      metrics.counterOf(`edge_${snake(name)}`, 'What the driver counts.', () => driver.counts[name], labels);
-  }
-  metrics.gauge('edge_connections', 'Open sockets.', () => driver.gauges().connections, labels);
-  metrics.gauge('edge_in_flight', 'Requests in work.', () => driver.gauges().inFlight, labels);
-  metrics.gauge('edge_buffered_bytes', 'Bytes owed to clients.', () => driver.gauges().bufferedBytes, labels);
+  reportDriver(metrics, labels, driver);
   metrics.gauge('edge_subscriptions', 'Active subscriptions.', () => driver.selection.size.members, labels);
   metrics.gauge('edge_interests', 'Types that are watched for them.', () => driver.selection.size.interests, labels);
   metrics.gauge(
@@ -39,6 +33,3 @@ export function report(metrics: Metrics, driver: Measured, heartbeat: Heartbeat,
   metrics.counterOf('topics_loaded', 'Topic rules taken.', () => topics.counts.loaded, labels);
   metrics.counterOf('topics_refused', 'Topic rules refused.', () => topics.counts.refused, labels);
 }
-
-const isCount = (name: string, counts: DriverCounts): name is keyof DriverCounts => Object.hasOwn(counts, name);
-const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { Driver } from '@polyedge/edge-kit/driver';
+import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { openFeed } from '@polyedge/edge-kit/feed';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
@@ -24,7 +25,7 @@ import { contentRoutes } from './http/content.ts';
 import { graphRoutes } from './http/graph.ts';
 import { createHttpServer } from './http/server.ts';
 import { versionRoutes } from './http/version.ts';
-import { reportDriver, reportGroups } from './metrics.ts';
+import { reportGroups } from './metrics.ts';
 import { MAX_SUBSCRIPTIONS } from './protocol/events-session.ts';
 import { type Api, PATHS, selectSubprotocol, tokenOf } from './protocol/handshake.ts';
 import { eventsProtocol, graphProtocol } from './protocol/protocol.ts';
@@ -110,8 +111,8 @@ export async function startHiroEdge(
     trustProxy: config.trustProxy,
     ...(origins === undefined ? {} : { origins }),
   });
-  reportDriver(metrics, 'graph-ws', graph);
-  reportDriver(metrics, 'events-ws', events);
+  reportDriver(metrics, { edge: 'hiro', api: 'graph-ws' }, graph);
+  reportDriver(metrics, { edge: 'hiro', api: 'events-ws' }, events);
   reportGroups(metrics, groups);
 
   verifier.start();

@@ -6,6 +6,7 @@ import { jssocketAsked, jssocketCores, jssocketNotifiedAll, jssocketNotifiedGrou
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { Driver, type DriverOptions } from '@polyedge/edge-kit/driver';
+import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { openFeed } from '@polyedge/edge-kit/feed';
 import { type Limits, limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
@@ -23,7 +24,6 @@ import type { JssocketConfig } from './config.ts';
 import { httpAnswers, type LegacyAdmin } from './http/answers.ts';
 import { addressOf, openGate, takeSecret } from './http/gate.ts';
 import { LiveCores } from './live-cores.ts';
-import { reportCounts, reportDriver } from './metrics.ts';
 import { packOnce } from './pack-once.ts';
 import type { Envelope, Outgoing } from './protocol/codec.ts';
 import { jssocketProtocol } from './protocol/protocol.ts';
@@ -120,10 +120,10 @@ export async function startJssocketEdge(
       ? undefined
       : startBridge({ rules, tenant, feed, wheel, log, notify: (group, payload) => routing.notifyHere(group, payload) });
 
-  reportDriver(metrics, 'clients', clients);
-  reportDriver(metrics, 'trusted', trusted);
-  reportCounts(metrics, 'jssocket', 'What the sessions of JSSocket count.', counts);
-  reportCounts(metrics, 'jssocket_secrets', 'Secrets of cores and publishers that were looked at.', secret.counts);
+  reportDriver(metrics, { edge: 'jssocket', api: 'clients' }, clients);
+  reportDriver(metrics, { edge: 'jssocket', api: 'trusted' }, trusted);
+  metrics.countersOf('jssocket', 'What the sessions of JSSocket count.', counts);
+  metrics.countersOf('jssocket_secrets', 'Secrets of cores and publishers that were looked at.', secret.counts);
   metrics.gauge('jssocket_cores', 'Cores that can be asked, of all edges.', () => rotation.size);
 
   const { address, port } = await listen(server, config);

@@ -4,6 +4,7 @@ import { sagaSignal } from '@polyedge/contracts/bus/signals';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { Driver } from '@polyedge/edge-kit/driver';
+import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { openFeed } from '@polyedge/edge-kit/feed';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
@@ -27,7 +28,6 @@ import { npmRoutes, schemaRoutes } from './http/schemas.ts';
 import { createHttpServer } from './http/server.ts';
 import { Store } from './http/store.ts';
 import { userRoutes } from './http/users.ts';
-import { reportDriver } from './metrics.ts';
 import { sagaProtocol } from './protocol/protocol.ts';
 import { takeReports } from './reports.ts';
 import { Roles } from './roles.ts';
@@ -137,7 +137,7 @@ export async function startSagaEdge(
     pingTimeoutMs: config.pingTimeoutMs,
     connectTimeoutMs: 10_000,
   });
-  reportDriver(metrics, driver);
+  reportDriver(metrics, { edge: 'saga' }, driver);
 
   verifier.start();
   roles.start();

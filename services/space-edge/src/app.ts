@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { spaceTestEvent } from '@polyedge/contracts/bus/space';
 import { Driver } from '@polyedge/edge-kit/driver';
+import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { openFeed } from '@polyedge/edge-kit/feed';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
@@ -20,7 +21,6 @@ import { organizationRoutes } from './http/organizations.ts';
 import { createHttpServer } from './http/server.ts';
 import { serviceRoutes } from './http/services.ts';
 import { userRoutes } from './http/users.ts';
-import { reportDriver } from './metrics.ts';
 import type { PricingEvent } from './protocol/event.ts';
 import { pricingProtocol } from './protocol/protocol.ts';
 import { SERVICE_TYPE } from './protocol/service.ts';
@@ -114,7 +114,7 @@ export async function startSpaceEdge(
   });
   reserveHealth(app, context.ready);
   if (config.basePath !== undefined) withoutBasePath(app.server, config.basePath);
-  reportDriver(metrics, 'events', driver);
+  reportDriver(metrics, { edge: 'space' }, driver);
 
   // Sockets join an interest that is live already: what happens right after one has connected reaches it.
   let watching = false;
