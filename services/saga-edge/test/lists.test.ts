@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { rest, type Session, session } from './client.ts';
+import { ADMIN, type System, startSystem } from './system.ts';
+
+let system: System;
+let url: string;
+let boss: Session;
+const open: Session[] = [];
+
+before(async () => {
+  system = await startSystem();
+  url = system.saga.url;
+  boss = await session(url, ADMIN);
+  open.push(boss);
+});
+after(async () => {
+  for (const client of open) client.close();
+  await system[Symbol.asyncDispose]();
+});
+
+const search = (text: string): string => encodeURIComponent(text);
+
+test('saga:12 the Unity client finds itself and a bot by an anchored name, with their properties as a map', async () => {
+  await boss.send('/users/properties', { parent_id: boss.me, name: 'score', value: 4 });
+  const [found, ...more] = (await boss.api('GET', `/users?search=${search('^admin$')}`)).body;
+  assert.deepEqual([found._id, found.username, more], [boss.me, 'admin', []]);
+  assert.deepEqual([found.properties.score.name, found.properties.score.parent_id, found.properties.score.value], ['score', boss.me, 4]);
+  assert.deepEqual((await boss.api('GET', `/users?search=${search('^nobody$')}`)).body, []);
+  const made = await boss.api('POST', '/bots', { name: 'HAL', test_data: true });
+  const bots = (await boss.api('GET', `/bots?search=${search('^HAL$')}`)).body;
+  assert.deepEqual(bots, [made.body]);
+  assert.deepEqual(made.body.properties, {});
+});
+
+test('saga:12 a user without further rights finds himself by name, and nobody else', async () => {
+  const made = await rest(url)('POST', '/users/register', { username: 'una', password: 'una-password' });
+  const api = rest(url, made.body.accessToken);
+  const found = await api('GET', `/users?search=${search('^una$')}`);
+  assert.deepEqual(
+    found.body.map(({ _id }: { _id: string }) => _id),
+    [made.body._id],
+  );
+  assert.equal((await api('GET', '/users')).status, 403);
+  assert.equal((await api('GET', `/users?search=${search('^admin$')}`)).status, 403);
+});
+
+test('saga:12 other expressions search in names only, bombs cost nothing, and what is no expression is answered 400', async () => {
+  for (const name of ['robot-1', 'robot-22', 'android']) await boss.api('POST', '/bots', { name });
+  const names = async (text: string): Promise<unknown> =>
+    (await boss.api('GET', `/bots?sort=name&search=${search(text)}`)).body.map(({ name }: { name: string }) => name);
+  assert.deepEqual(await names('^robot-\\d+$'), ['robot-1', 'robot-22']);
+  assert.deepEqual(await names('dr'), ['android']);
+  assert.deepEqual(await names('^robot-2'), ['robot-22']);
+  const began = performance.now();
+  assert.deepEqual(await names('^(([a-z])+.)+[A-Z]([a-z])+$'), []);
+  assert.ok(performance.now() - began < 3000);
+  assert.equal((await boss.api('GET', `/bots?search=${search('(')}`)).status, 400);
+  assert.equal((await boss.api('GET', `/bots?search=${'a'.repeat(201)}`)).status, 400);
+});
+
+test('saga:13 bots have ids of 24 hex digits, and are made, changed and deleted with their properties', async () => {
+  const made = await boss.api('POST', '/bots', { name: 'brief', test_data: true });
+  assert.equal(made.status, 200);
+  assert.match(made.body._id, /^[0-9a-f]{24}$/);
+  assert.equal(made.body.test_data, true);
+  assert.equal((await boss.api('PUT', `/bots/${made.body._id}`, { name: 'brief2' })).body.name, 'brief2');
+  await boss.api('PUT', `/bots/${made.body._id}/properties/a`, { value: 1 });
+  assert.equal((await boss.api('GET', `/bots/${made.body._id}`)).body.properties.a.value, 1);
+  assert.deepEqual((await boss.api('DELETE', `/bots/${made.body._id}`)).body, { ok: 1 });
+  assert.equal((await boss.api('GET', `/bots/${made.body._id}`)).body.message, 'Bot does not exist');
+  assert.equal((await boss.api('GET', `/bots/${made.body._id}/properties/a`)).status, 404);
+});
+
+test('saga:29 lists come in pages that only the Link header announces, and keep the other parameters', async () => {
+  for (let at = 0; at < 5; at += 1) await boss.api('POST', '/bots', { name: `page-${at}`, tags: ['paged'] });
+  const seen: string[] = [];
+  let path: string | undefined = '/bots?tags=paged&limit=2&sort=-name';
+  let pages = 0;
+  while (path !== undefined) {
+    const page = await boss.api('GET', path);
+    assert.ok(Array.isArray(page.body));
+    seen.push(...page.body.map(({ name }: { name: string }) => name));
+    pages += 1;
+    path = /<([^>]+)>; rel="next"/.exec(page.link ?? '')?.[1];
+    assert.equal(/rel="prev"/.test(page.link ?? ''), pages > 1);
+  }
+  assert.deepEqual(seen, ['page-4', 'page-3', 'page-2', 'page-1', 'page-0']);
+  for (const bad of ['page=0', 'page=x', 'limit=0', 'limit=-1', 'page=99999999']) {
+    assert.equal((await boss.api('GET', `/bots?${bad}`)).status, 400, bad);
+  }
+});
+
+test('saga:12 users and bots can be ordered and chosen by a property', async () => {
+  for (const [name, level] of [
+    ['low', 1],
+    ['high', 9],
+    ['mid', 5],
+  ] as const) {
+    const made = await boss.api('POST', '/bots', { name, tags: ['levelled'] });
+    await boss.api('PUT', `/bots/${made.body._id}/properties/level`, { value: level });
+  }
+  const names = async (query: string): Promise<unknown> =>
+    (await boss.api('GET', `/bots?tags=levelled&${query}`)).body.map(({ name }: { name: string }) => name);
+  assert.deepEqual(await names('sort=properties.level'), ['low', 'mid', 'high']);
+  assert.deepEqual(await names('sort=-properties.level&limit=2'), ['high', 'mid']);
+  assert.deepEqual(await names('properties.level=5'), ['mid']);
+});
+
+test('saga:30 tags are added once, listed without repetition, and taken away, on everything that has them', async () => {
+  const bot = (await boss.api('POST', '/bots', { name: 'tagged' })).body._id;
+  assert.deepEqual((await boss.api('PUT', `/bots/${bot}/tags`, { tag: 'red' })).body, ['red']);
+  assert.deepEqual((await boss.api('PUT', `/bots/${bot}/tags`, { tag: 'blue' })).body, ['red', 'blue']);
+  assert.deepEqual((await boss.api('PUT', `/bots/${bot}/tags`, { tag: 'red' })).body, ['red', 'blue']);
+  assert.deepEqual((await boss.api('GET', `/bots/${bot}/tags`)).body, ['red', 'blue']);
+  assert.deepEqual((await boss.api('DELETE', `/bots/${bot}/tags`, { tag: 'red' })).body, ['blue']);
+  assert.deepEqual((await boss.api('DELETE', `/bots/${bot}/tags`, { tag: 'red' })).body, ['blue']);
+  assert.ok((await boss.api('GET', '/bots/tags')).body.includes('blue'));
+  assert.equal((await boss.api('PUT', '/bots/nobody/tags', { tag: 'x' })).status, 404);
+  assert.equal((await boss.api('PUT', `/bots/${bot}/tags`, {})).status, 422);
+  assert.deepEqual((await boss.api('PUT', `/users/${boss.me}/tags`, { tag: 'boss' })).body, ['boss']);
+  for (const resource of ['users', 'scripts', 'jobs', 'npm_packages', 'schema_definitions']) {
+    assert.equal((await boss.api('GET', `/${resource}/tags`)).status, 200, resource);
+  }
+});
+
+test('saga:31 test users and bots are made at once and removed with everything of theirs', async () => {
+  const made = await boss.api('POST', '/users/test');
+  assert.equal(made.status, 200, JSON.stringify(made.body));
+  const tester = await session(url, { username: made.body.username, password: made.body.password });
+  open.push(tester);
+  const bot = (await boss.api('POST', '/bots', { name: 'tested', test_data: true })).body._id;
+  const kept = (await boss.api('POST', '/bots', { name: 'kept' })).body._id;
+  await tester.send('/users/properties', { parent_id: tester.me, name: 'a', value: 1 });
+  await tester.send('/users/message', { user_id: tester.me, bot_id: kept, body: 'x' });
+  assert.equal((await boss.api('GET', `/bots/${kept}/messages`)).body.length, 1);
+  assert.deepEqual((await boss.api('DELETE', '/test')).body, { ok: 1 });
+  assert.equal((await boss.api('GET', `/bots/${bot}`)).status, 404);
+  assert.equal((await boss.api('GET', `/bots/${kept}`)).status, 200);
+  assert.equal((await boss.api('GET', `/users/${tester.me}`)).status, 404);
+  assert.equal((await boss.api('GET', `/bots/${kept}/messages`)).body.length, 0);
+  await tester.until(() => tester.reason !== undefined, 'the end of a deleted user`s socket');
+  assert.equal((await rest(url, made.body.accessToken)('GET', '/users/me')).status, 401);
+});
+
+test('saga:16 newer permission paths guard routes and socket events alike', async () => {
+  const made = await rest(url)('POST', '/users/register', { username: 'newer', password: 'newer-password' });
+  await boss.api('POST', '/roles', {
+    title: 'Newer',
+    permissions: [
+      { path: '/routes/scripts/*', action: 'read', allow: true },
+      { path: '/routes/users/*/properties', action: 'post', allow: true },
+      { path: '/models/users/*', action: 'read', allow: true, filter: { a: 1 } },
+    ],
+  });
+  await boss.api('PUT', `/users/${made.body._id}/roles`, { role: 'Newer' });
+  const user = await session(url, { username: 'newer', password: 'newer-password' });
+  open.push(user);
+  assert.equal((await user.api('GET', '/scripts')).status, 200);
+  assert.equal((await user.send('/scripts/runnable_calls/join')).status_code, 200);
+  assert.equal((await user.send('/jobs/runnable_calls/join')).status_code, 403);
+  assert.equal((await user.send('/users/properties', { parent_id: boss.me, name: 'n', value: 1 })).status_code, 200);
+  assert.equal((await user.api('GET', `/users/${boss.me}/properties`)).status, 403);
+});
