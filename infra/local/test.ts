@@ -7,7 +7,14 @@ import { Transform } from 'node:stream';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
-import { chromiumProgram, findProgram, findPython, natsProgram, redisProgram } from '@polyedge/testkit/servers/find-program';
+import {
+  chromiumProgram,
+  findProgram,
+  findPython,
+  kubectlProgram,
+  natsProgram,
+  redisProgram,
+} from '@polyedge/testkit/servers/find-program';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
@@ -81,6 +88,7 @@ function installPrograms(): void {
   findProgram(natsProgram, say);
   findProgram(redisProgram, say);
   if (/\bchromiumProgram\b/.test(sources)) findProgram(chromiumProgram, say);
+  if (/\bkubectlProgram\b/.test(sources)) findProgram(kubectlProgram, say);
   if (/\bfindPython\b/.test(sources)) findPython(say);
 }
 

@@ -18,6 +18,8 @@ export const natsProgram: Program = { names: ['nats-server'], apt: 'nats-server'
 export const redisProgram: Program = { names: ['redis-server'], apt: 'redis-server', brew: 'redis', image: 'redis:8-alpine' };
 export const chromiumProgram: Program = { names: ['chromium', 'chromium-browser', 'google-chrome'], apt: 'chromium', brew: 'chromium' };
 
+export const kubectlProgram: Program = { names: ['kubectl'], apt: 'kubernetes-client', brew: 'kubernetes-cli' };
+
 /** Where a program was found: on this machine, or as an image to be run by Docker. */
 export type FoundProgram = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'image'; readonly image: string };
 
