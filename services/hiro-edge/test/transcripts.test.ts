@@ -38,3 +38,15 @@ test('the event stream of the npm client goes as it always did', () => {
 test('the event stream of the Python client goes as it always did', () => {
   runTranscript(read('python-client-events'), events, { opening });
 });
+
+for (const name of ['java-client-events', 'java-2-client-events', 'elixir-client-events', 'group-membership']) {
+  test(`what ${name.replaceAll('-', ' ')} says goes as it always did`, () => {
+    runTranscript(read(name), events, { opening });
+  });
+}
+
+for (const name of ['java-2-client-graph', 'elixir-client-graph']) {
+  test(`what ${name.replaceAll('-', ' ')} says goes as it always did`, () => {
+    runTranscript(read(name), graph, { opening });
+  });
+}
