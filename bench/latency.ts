@@ -39,7 +39,7 @@ let duplicates = 0;
 await using parts = new AsyncDisposableStack();
 const targets = [await wholeSystem(), await natsAlone()];
 const samples = await inRounds(
-  targets.flatMap((target) => RATES.map((rate) => ({ name: `${target.name} at ${rate}/s`, measure: () => measure(target, rate) }))),
+  RATES.flatMap((rate) => targets.map((target) => ({ name: `${target.name} at ${rate}/s`, measure: () => measure(target, rate) }))),
   options.rounds,
 );
 report({

@@ -12,7 +12,7 @@ import { closedLoop } from './lib/closed-loop.ts';
 import { cpuByName, cpuPerUnit, residentMiB } from './lib/cpu.ts';
 import { GraphSocket, requestHead } from './lib/graph-clients.ts';
 import { readOptions, seededText } from './lib/options.ts';
-import { inRounds, report, type Sample } from './lib/report.ts';
+import { inRounds, report, type Sample, type Variant } from './lib/report.ts';
 import { startSystem } from './lib/system.ts';
 
 const IN_FLIGHT = [1, 8, 64, 256];
@@ -45,10 +45,12 @@ let nextRequest = 1;
 let nextElement = 1;
 
 const samples = await inRounds(
+  // The two baselines stand on both sides of what they are compared with: it has the same neighbours.
   [
+    ...IN_FLIGHT.slice(0, -1).map(through),
     { name: '(a) one per transaction', measure: () => bareClient(8, 1) },
+    ...IN_FLIGHT.slice(-1).map(through),
     { name: '(b) 500 per transaction', measure: () => bareClient(1, 500) },
-    ...IN_FLIGHT.map((inFlight) => ({ name: `graph-ws ×${inFlight}`, measure: () => overGraphWs(inFlight) })),
   ],
   options.rounds,
 );
@@ -70,6 +72,10 @@ report({
 });
 await parts.disposeAsync();
 process.exit(0);
+
+function through(inFlight: number): Variant {
+  return { name: `graph-ws ×${inFlight}`, measure: () => overGraphWs(inFlight) };
+}
 
 async function bareClient(connections: number, rows: number): Promise<Sample> {
   const ask = (ms: number) => bare.ask<BareAnswer>({ connections, rows, ms, text } satisfies BareQuestion);
