@@ -2,6 +2,7 @@
 import { openFeed } from '@polyedge/edge-kit/feed';
 import { checkJournal, checkRedis, checkWrites } from './check.ts';
 import { runFaults } from './faults.ts';
+import { HiroWatcher, HiroWriter, hiroToken, touchHiro } from './hiro.ts';
 import { readTruth } from './journal.ts';
 import { type Random, randomFrom } from './random.ts';
 import { type System, startSystem } from './system.ts';
@@ -38,22 +39,24 @@ export async function runRounds({ seed, rounds, untilMs = Number.POSITIVE_INFINI
     faults += 1;
     report(line);
   };
-  await using system = await startSystem();
+  await using system = await startSystem(2, true);
   const work = await begin(system, random);
   let result: Result = { rounds: 0, writes: 0, acknowledged: 0, unknown: 0, changes: 0, faults: 0, problems: [] };
   try {
     for (let round = 0; round < rounds && result.problems.length === 0 && performance.now() < untilMs; round += 1) {
       report(`round ${round + 1} (seed ${seed})`);
-      for (const writer of work.writers) writer.start();
+      for (const writer of [...work.writers, ...work.hiroWriters]) writer.start();
       await runFaults(system, random, round, count);
-      await Promise.all(work.writers.map((writer) => writer.stop()));
+      await Promise.all([...work.writers, ...work.hiroWriters].map((writer) => writer.stop()));
       const problems = await compare(system, work);
-      const told = work.writers.flatMap((writer) => writer.told);
+      const outcomes = [...work.writers.flatMap(({ told }) => told), ...work.hiroWriters.flatMap(({ sent }) => sent)].map(
+        ({ outcome }) => outcome,
+      );
       result = {
         rounds: round + 1,
-        writes: told.length,
-        acknowledged: told.filter(({ outcome }) => outcome === 'done').length,
-        unknown: told.filter(({ outcome }) => outcome === 'unknown').length,
+        writes: outcomes.length,
+        acknowledged: outcomes.filter((outcome) => outcome === 'done').length,
+        unknown: outcomes.filter((outcome) => outcome === 'unknown' || outcome.startsWith('503')).length,
         changes: work.changes,
         faults,
         problems,
@@ -70,6 +73,8 @@ export async function runRounds({ seed, rounds, untilMs = Number.POSITIVE_INFINI
 interface Work {
   readonly writers: readonly Writer[];
   readonly watchers: Watcher[];
+  readonly hiroWriters: readonly HiroWriter[];
+  readonly hiroWatchers: readonly HiroWatcher[];
   changes: number;
   /** Further subscribers, which begin in the middle of the journal. */
   watchLater(round: number): Promise<void>;
@@ -103,9 +108,18 @@ async function begin(system: System, random: Random): Promise<Work> {
   };
   add('first');
   await live();
+  const { hiro } = system;
+  if (hiro === undefined) throw new Error('there is no hiro-edge');
+  const token = await hiroToken(hiro);
+  const hiroWatchers = await Promise.all(
+    ['events-ws one', 'events-ws two'].map((name) => HiroWatcher.open(name, hiro, () => touchHiro(hiro, token))),
+  );
+  const hiroWriters = await Promise.all(['graph-ws one', 'graph-ws two', 'graph-ws three'].map((name) => HiroWriter.open(name, hiro)));
   return {
     writers,
     watchers,
+    hiroWriters,
+    hiroWatchers,
     changes: 0,
     async watchLater(round) {
       if (round > 3) return;
@@ -117,7 +131,7 @@ async function begin(system: System, random: Random): Promise<Work> {
       return (await Promise.all(all)).every((reached) => reached);
     },
     close() {
-      for (const watcher of watchers) watcher.close();
+      for (const socket of [...watchers, ...hiroWriters, ...hiroWatchers]) socket.close();
       for (const feed of feeds) feed.close();
     },
   };
@@ -136,6 +150,8 @@ async function compare(system: System, work: Work): Promise<string[]> {
     ),
   );
   for (const watcher of work.watchers) problems.push(...watcher.problems(truth.rows));
+  for (const writer of work.hiroWriters) problems.push(...writer.problems(truth));
+  for (const watcher of work.hiroWatchers) problems.push(...(await watcher.problems(truth, CATCH_UP_MS)));
   problems.push(...(await checkRedis(system.redis.url, truth)));
   if (problems.length > 0) for (const [index, store] of system.stores.entries()) problems.push(`graph-store ${index}:\n${store.log()}`);
   return problems;

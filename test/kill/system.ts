@@ -6,12 +6,15 @@ import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
 import { type Gateway, openGateway } from './gateway.ts';
+import { ADMIN_PASSWORD } from './hiro.ts';
 
 export interface System extends AsyncDisposable {
   readonly nats: RunningServer;
   readonly redis: RunningServer;
   readonly postgres: RunningServer;
   readonly stores: readonly RunningService[];
+  /** Where the HIRO clients are; absent unless asked for. */
+  readonly hiro: RunningService | undefined;
   /** The way to NATS of the edge that is cut off now and then. */
   readonly gateway: Gateway;
   /** Services that ended although nobody ended them: bugs. */
@@ -21,7 +24,7 @@ export interface System extends AsyncDisposable {
 }
 
 /** Starts everything; disposing of it ends everything. */
-export async function startSystem(replicas = 2): Promise<System> {
+export async function startSystem(replicas = 2, withHiro = false): Promise<System> {
   const parts = new AsyncDisposableStack();
   try {
     const [nats, redis, postgres] = await Promise.all([startNats(), startRedis(), startPostgres()]);
@@ -29,21 +32,27 @@ export async function startSystem(replicas = 2): Promise<System> {
     const gateway = parts.use(await openGateway(nats.port));
     const crashes: string[] = [];
     const env = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: postgres.url, LOG_LEVEL: 'info' };
+    const settings = { POLYEDGE_ADMIN_PASSWORD: ADMIN_PASSWORD, GRAPH_STORE_HIRO_TOKEN_MS: '86400000' };
     const stores = await Promise.all(
       Array.from({ length: replicas }, async () => {
         const store: RunningService = await startService({
           name: 'graph-store',
-          env,
+          env: { ...env, ...settings },
           onUnexpectedExit: (reason) => crashes.push(`${reason}\n${store.log()}`),
         });
         return parts.use(store);
       }),
     );
+    const hiro = withHiro ? parts.use(await startHiro()) : undefined;
+    async function startHiro(): Promise<RunningService> {
+      return await startService({ name: 'hiro-edge', env, onUnexpectedExit: (reason) => crashes.push(reason) });
+    }
     return {
       nats,
       redis,
       postgres,
       stores,
+      hiro,
       gateway,
       crashes,
       async bus(name, far = false) {
