@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { spaceTestEvent } from '@polyedge/contracts/bus/space';
+import type { PricingEvent } from '@polyedge/contracts/wire/space';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { openFeed } from '@polyedge/edge-kit/feed';
@@ -21,7 +22,6 @@ import { organizationRoutes } from './http/organizations.ts';
 import { createHttpServer } from './http/server.ts';
 import { serviceRoutes } from './http/services.ts';
 import { userRoutes } from './http/users.ts';
-import type { PricingEvent } from './protocol/event.ts';
 import { pricingProtocol } from './protocol/protocol.ts';
 import { SERVICE_TYPE } from './protocol/service.ts';
 import { Accounts } from './store/accounts.ts';

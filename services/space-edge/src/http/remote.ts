@@ -76,7 +76,7 @@ function fetchOnce(target: URL, limits: RemoteLimits, signal: AbortSignal): Prom
         }
       },
     );
-    request.on('error', (error: NodeJS.ErrnoException) => problem(reasonOf(error, limits.timeoutMs)));
+    request.on('error', (error: NodeJS.ErrnoException) => problem(reasonOf(error)));
     request.end();
   });
 }
@@ -88,13 +88,12 @@ function readText(response: IncomingMessage, maxBytes: number, done: (fetched: F
     bytes += chunk.length;
     if (bytes <= maxBytes) chunks.push(chunk);
     else {
-      response.destroy();
       done({ kind: 'problem', problem: `it is longer than ${maxBytes} bytes` });
+      response.destroy();
     }
   });
   response.on('end', () => done({ kind: 'text', text: Buffer.concat(chunks).toString('utf8') }));
-  response.on('error', () => done({ kind: 'problem', problem: 'the answer broke off' }));
-  response.on('aborted', () => done({ kind: 'problem', problem: 'the answer broke off' }));
+  response.on('error', (error) => done({ kind: 'problem', problem: isLate(error) ? 'it took too long' : 'the answer broke off' }));
 }
 
 /** Resolves a name to its public addresses only; to none of them when any is private, since that is how rebinding looks. */
@@ -109,8 +108,12 @@ const publicLookup: LookupFunction = (hostname, options, callback) => {
   });
 };
 
-function reasonOf({ name, code }: NodeJS.ErrnoException, timeoutMs: number): string {
-  if (name === 'AbortError' || name === 'TimeoutError' || code === 'ABORT_ERR') return `it took longer than ${timeoutMs} ms`;
+function isLate({ name, code }: NodeJS.ErrnoException): boolean {
+  return name === 'AbortError' || name === 'TimeoutError' || code === 'ABORT_ERR';
+}
+
+function reasonOf(error: NodeJS.ErrnoException): string {
+  if (isLate(error)) return 'it took too long';
   // The other codes would tell a stranger what answers inside.
-  return code === PRIVATE ? 'its address is not public' : 'it does not answer';
+  return error.code === PRIVATE ? 'its address is not public' : 'it does not answer';
 }

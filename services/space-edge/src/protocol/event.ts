@@ -3,15 +3,8 @@
  * Socket.io"). The event is the one that the request named as its operation; it is never guessed from what changed.
  */
 import type { FullChange } from '@polyedge/contracts/change';
+import { PRICING_EVENT_CODES, type PricingEvent } from '@polyedge/contracts/wire/space';
 import { SERVICE_TYPE } from './service.ts';
-
-export const EVENT_CODES = ['PRICING_CREATED', 'PRICING_ARCHIVED', 'PRICING_ACTIVED', 'SERVICE_DISABLED'] as const;
-export type EventCode = (typeof EVENT_CODES)[number];
-
-export interface PricingEvent {
-  readonly code: EventCode;
-  readonly details: { readonly serviceName: string; readonly pricingVersion?: string };
-}
 
 /** The `origin.protocol` of what SPACE's own calls write. */
 export const SPACE = 'space';
@@ -19,7 +12,7 @@ export const SPACE = 'space';
 /** The event that a change of a service is, if it is one. */
 export function toEvent({ type, origin, state }: Pick<FullChange, 'type' | 'origin' | 'state'>): PricingEvent | undefined {
   if (type !== SERVICE_TYPE || origin.protocol !== SPACE) return undefined;
-  const code = EVENT_CODES.find((one) => one === origin.operation);
+  const code = PRICING_EVENT_CODES.find((one) => one === origin.operation);
   const { name, concerns } = state.attributes;
   if (code === undefined || typeof name !== 'string') return undefined;
   if (code === 'SERVICE_DISABLED') return { code, details: { serviceName: name } };

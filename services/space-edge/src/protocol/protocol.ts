@@ -1,6 +1,7 @@
 /** SPACE's events as the driver sees them. */
+import type { PricingEvent } from '@polyedge/contracts/wire/space';
 import type { Protocol } from '@polyedge/session/session';
-import { type PricingEvent, toEvent } from './event.ts';
+import { toEvent } from './event.ts';
 import { openSession, type SessionSettings } from './session.ts';
 
 /** What Socket.IO carries: an event with its arguments. */

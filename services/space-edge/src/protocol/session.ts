@@ -1,8 +1,8 @@
 /** One socket in `/pricings`: it only listens. What it sends is ignored, and acknowledgements it asks for are never given. */
 import { spaceTestEvent } from '@polyedge/contracts/bus/space';
+import type { PricingEvent } from '@polyedge/contracts/wire/space';
 import { EVERYTHING, type Filter } from '@polyedge/query/filter';
 import type { Effect, Input, Opening, Session } from '@polyedge/session/session';
-import type { PricingEvent } from './event.ts';
 import { SERVICE_TYPE } from './service.ts';
 
 export interface SessionSettings {

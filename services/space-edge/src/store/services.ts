@@ -4,13 +4,13 @@
  */
 import type { MutationResult, Operation } from '@polyedge/contracts/bus/graph';
 import { type Element, edgeId } from '@polyedge/contracts/element';
+import type { PricingEventCode } from '@polyedge/contracts/wire/space';
 import { type Filter, literalPattern } from '@polyedge/query/filter';
 import type { JsonObject } from '@polyedge/query/json';
 import { parsePricing, parsingError } from '../pricing/parse.ts';
 import type { Pricing } from '../pricing/pricing.ts';
 import { offered, published, stored } from '../pricing/stored.ts';
 import { got, type Result, refuse, refused } from '../protocol/answer.ts';
-import type { EventCode } from '../protocol/event.ts';
 import { type Fallback, fallbackProblem, isEmpty } from '../protocol/fallback.ts';
 import type { Page } from '../protocol/fields.ts';
 import {
@@ -271,7 +271,7 @@ export class Services {
     const { organizationId, by } = place;
     const id = newId();
     const found = foundOf(pricing, upload);
-    const written = await this.#graph.write('PRICING_CREATED' satisfies EventCode, by, [
+    const written = await this.#graph.write('PRICING_CREATED' satisfies PricingEventCode, by, [
       { op: 'create', type: SERVICE_TYPE, id, attributes: newService(pricing.saasName, organizationId, found), unique: [SERVICE_KEY] },
       ...pricingOperations(found.id, id, place, pricing, upload),
       { op: 'connect', out: organizationId, verb: OWNS, in: id },
@@ -292,7 +292,7 @@ export class Services {
   }
 
   async #update(
-    operation: EventCode | 'service-rename' | 'pricing-delete',
+    operation: PricingEventCode | 'service-rename' | 'pricing-delete',
     { by }: Place,
     service: Service,
     set: JsonObject,

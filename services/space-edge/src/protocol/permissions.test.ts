@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type CallerKind, judge, matches, RULES } from './permissions.ts';
+
+const user: CallerKind = { kind: 'user', role: 'USER' };
+const admin: CallerKind = { kind: 'user', role: 'ADMIN' };
+const key = (scope: 'ALL' | 'MANAGEMENT' | 'EVALUATION'): CallerKind => ({ kind: 'organization', scope });
+const everybody: readonly (CallerKind | undefined)[] = [undefined, user, admin, key('ALL'), key('MANAGEMENT'), key('EVALUATION')];
+
+/** Who may, in the order of `everybody`: `-` not, `+` allowed. */
+const TABLE: readonly (readonly [method: string, path: string, allowed: string])[] = [
+  ['GET', '/healthcheck', '++++++'],
+  ['GET', '/events/status', '++++++'],
+  ['POST', '/events/test-event', '++++++'],
+  ['POST', '/users/authenticate', '++++++'],
+  ['POST', '/users', '++++++'],
+  ['GET', '/users', '-++---'],
+  ['GET', '/users/me', '-++---'],
+  ['PUT', '/users/ann/api-key', '-++---'],
+  ['DELETE', '/users/ann', '-++---'],
+  ['POST', '/users/ann', '------'],
+  ['GET', '/organizations', '-++---'],
+  ['POST', '/organizations/1/members', '-++---'],
+  ['DELETE', '/organizations', '------'],
+  ['GET', '/services', '--++++'],
+  ['POST', '/services', '---++-'],
+  ['DELETE', '/services', '--++--'],
+  ['GET', '/services/Zoom', '---+++'],
+  ['PUT', '/services/Zoom/pricings/1', '---++-'],
+  ['POST', '/services/Zoom/pricings', '---++-'],
+  ['DELETE', '/services/Zoom', '---+--'],
+  ['PATCH', '/services/Zoom', '------'],
+  ['GET', '/contracts', '------'],
+  ['GET', '/', '------'],
+  ['GET', '', '------'],
+];
+
+test('space:15 the table says who may call what', () => {
+  for (const [method, path, allowed] of TABLE) {
+    const found = everybody.map((caller) => (judge(method, path, caller).allowed ? '+' : '-')).join('');
+    assert.equal(found, allowed, `${method} ${path}`);
+  }
+});
+
+test('space:15 whatever no rule names is refused, whoever asks', () => {
+  const segment = fc.string({ minLength: 1, maxLength: 5 }).filter((text) => !text.includes('/'));
+  const known = new Set(RULES.map(({ path }) => path.split('/')[1]));
+  fc.assert(
+    fc.property(
+      fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'PATCH'),
+      fc.array(segment, { minLength: 1 }),
+      fc.constantFrom(...everybody),
+      (method, segments, caller) => {
+        fc.pre(!known.has(segments[0]));
+        const verdict = judge(method, `/${segments.join('/')}`, caller);
+        assert.equal(verdict.allowed, false);
+      },
+    ),
+  );
+});
+
+test('patterns: a star is one segment, two stars are any rest, and a slash at the end does not count', () => {
+  assert.equal(matches('/users/*', '/users/ann'), true);
+  assert.equal(matches('/users/*', '/users/ann/'), true);
+  assert.equal(matches('/users/*', '/users/ann/role'), false);
+  assert.equal(matches('/users/*', '/users'), false);
+  assert.equal(matches('/users/**', '/users/ann/role'), true);
+  assert.equal(matches('/users/**', '/users'), false);
+  assert.equal(matches('/users/**', '/users//role'), false);
+  assert.equal(matches('/users', '/users/'), true);
+});
