@@ -56,6 +56,8 @@ const samples = await inRounds(
     { name: 'events-ws registered', measure: () => measure(edge, { ...events, first: [register] }) },
     { name: 'graph-ws', measure: () => measure(edge, graph) },
     { name: 'ws', measure: () => measure(() => baseline('ws-loop'), { path: '/', protocols: [], first: [] }) },
+    // What a client says first has to be read: the server's buffers for it count here as they do with a filter.
+    { name: 'ws told once', measure: () => measure(() => baseline('ws-loop'), { path: '/', protocols: [], first: [register] }) },
     {
       name: 'socket.io',
       measure: () =>
@@ -72,7 +74,7 @@ report({
   samples,
   goals: [
     ...raw.map((of) => ({ of, figure: 'kibPerConnection' as const, atMost: 9 })),
-    ...raw.map((of) => ({ of, by: 'ws', figure: 'kibPerConnection' as const })),
+    ...raw.map((of) => ({ of, by: of.endsWith('registered') ? 'ws told once' : 'ws', figure: 'kibPerConnection' as const })),
     ...raw.map((of) => ({ of, by: 'socket.io', figure: 'kibPerConnection' as const })),
     ...raw.map((of) => ({ of, figure: 'lost' as const, atMost: 0 })),
   ],
