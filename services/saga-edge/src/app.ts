@@ -5,6 +5,7 @@ import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
+import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { openFeed } from '@polyedge/edge-kit/feed';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
