@@ -1,0 +1,174 @@
+/** How a session answers and asks: the frames, questions and writes of all its parts go through here, in their order. */
+import { createHash } from 'node:crypto';
+import type { MutationResult, Operation } from '@polyedge/contracts/bus/graph';
+import type { Outcome } from '@polyedge/contracts/errors';
+import type { call } from '@polyedge/session/call';
+import type { Effect, Opening } from '@polyedge/session/session';
+import type { Allowed, Grant } from './access.ts';
+import type { Frame } from './codec.ts';
+import { answerText, type Echo, echoText, headText, passportText, type Says, type Stamp } from './envelope.ts';
+import { Grants, PROTOCOL } from './grants.ts';
+import type { Problem, Refusal } from './problems.ts';
+import type { Topics } from './topics.ts';
+
+/** What all sessions of an edge share. */
+export interface SessionSettings {
+  /** Whose data this edge serves: one tenant, one scope. */
+  readonly tenant: string;
+  readonly scope: () => string;
+  /** The rules in force. Another object means that they have changed. */
+  readonly topics: () => Topics;
+  readonly instance: string;
+  readonly requestsPerSecond: number;
+  readonly requestBurst: number;
+  readonly maxSubscriptions: number;
+  readonly redact: boolean;
+  /** What a downgrade does to subscriptions made before it: the original keeps them. */
+  readonly onDowngrade: 'keep' | 'revoke';
+}
+
+type Out = Effect<string>;
+
+/** A request on its way to its answer. */
+export interface Asked {
+  readonly echo: Echo;
+  /** The roles that the session had when it came. */
+  readonly grants: readonly Grant[];
+  /** When the store was asked, once it was. */
+  storeAt: number | undefined;
+}
+
+export const NO_PROBLEMS: readonly Problem[] = [];
+
+export class Talk {
+  readonly settings: SessionSettings;
+  /** The session's id: no credential, gives no access. */
+  readonly id: string;
+  readonly address: string;
+  readonly grants = new Grants();
+  /** Counts changes of the roles, for the heads of answers that are kept. */
+  rolesState = 0;
+  at: number;
+  readonly #waiting = new Map<string, (outcome: Outcome<unknown>) => void>();
+  #out: Out[] = [];
+  #count = 0;
+
+  constructor(settings: SessionSettings, { nonce, address, at }: Pick<Opening, 'nonce' | 'address' | 'at'>) {
+    this.settings = settings;
+    this.id = Buffer.from(nonce, 'hex').toString('base64url');
+    this.address = address;
+    this.at = at;
+  }
+
+  /** Nothing is under way any more. */
+  get idle(): boolean {
+    return this.#waiting.size === 0;
+  }
+
+  effect(effect: Out): void {
+    this.#out.push(effect);
+  }
+
+  /** What has to be done by now, once. */
+  taken(): readonly Out[] {
+    const out = this.#out;
+    this.#out = [];
+    return out;
+  }
+
+  asked({ payload, text }: Frame, at: number): Asked {
+    return { echo: { at, text: echoText(text, payload, this.settings.redact) }, grants: this.grants.held, storeAt: undefined };
+  }
+
+  /** The one answer to a request. */
+  answer(asked: Asked, payload: string, says: Says): void {
+    this.send(
+      answerText(this.head(asked.echo), this.at, 'ok', NO_PROBLEMS, payload, { ...says, seq: 0, last: true }, this.passport(asked)),
+    );
+  }
+
+  refuse(asked: Asked, { code, problems }: Refusal, says: Says = {}): void {
+    this.send(answerText(this.head(asked.echo), this.at, code, problems, '{}', { ...says, seq: 0, last: true }, this.passport(asked)));
+  }
+
+  send(frame: string): void {
+    this.#out.push({ do: 'send', frame });
+  }
+
+  head(echo: Echo): string {
+    return headText(this.id, this.grants.roles, echo);
+  }
+
+  /** JSON text of the stamps of those who worked on a request; without one, of this edge alone. */
+  passport(asked?: Asked): string {
+    const stamps: Stamp[] = [this.#stamp(asked?.echo.at ?? this.at)];
+    if (asked?.storeAt !== undefined) {
+      stamps.push({ service: 'graph-store', instance: 'journal', in: Math.floor(asked.storeAt), out: Math.floor(this.at) });
+    }
+    return passportText(stamps);
+  }
+
+  /** The same for a commit that was made at `on`. */
+  commitPassport(on: number): string {
+    return passportText([{ service: 'graph-store', instance: 'journal', in: on, out: on }, this.#stamp(this.at)]);
+  }
+
+  ask<Reply>(question: ReturnType<typeof call>, done: (outcome: Outcome<Reply>) => void): void {
+    const id = this.newId('ask');
+    this.expect(id, done);
+    this.#out.push({ do: 'request', id, call: question });
+  }
+
+  /** What `id` is answered was checked against the schema of the channel that was asked: the one place where the two types meet. */
+  expect<Reply>(id: string, done: (outcome: Outcome<Reply>) => void): void {
+    this.#waiting.set(id, done as (outcome: Outcome<unknown>) => void);
+  }
+
+  answered(id: string, outcome: Outcome<unknown>): void {
+    const done = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    done?.(outcome);
+  }
+
+  mutate(operations: readonly Operation[], rule: Allowed, what: string, done: (outcome: Outcome<MutationResult>) => void): void {
+    const { tenant, scope } = this.settings;
+    const id = this.newId('write');
+    this.expect<MutationResult>(id, done);
+    this.#out.push({
+      do: 'mutate',
+      id,
+      tenant,
+      defaultScope: scope(),
+      own: 'answer-first',
+      request: {
+        by: rule.grant?.account ?? 'anonymous',
+        app: PROTOCOL,
+        origin: { protocol: PROTOCOL, way: 'socket', operation: what },
+        operations: [...operations],
+      },
+    });
+  }
+
+  /** Names a failure for the log's reader. */
+  get incident(): string {
+    this.#count += 1;
+    return `${this.id.slice(0, 8)}-${this.#count}`;
+  }
+
+  newId(what: string): string {
+    this.#count += 1;
+    return `${what}:${this.#count}`;
+  }
+
+  /** Sorts by time of creation, and belongs to this session only. */
+  newResourceId(): string {
+    this.#count += 1;
+    const time = Math.floor(this.at).toString(36).padStart(9, '0');
+    const count = this.#count.toString(36).padStart(5, '0');
+    return `${time}${count}${createHash('sha256').update(this.id).digest('hex').slice(0, 16)}`;
+  }
+
+  #stamp(since: number): Stamp {
+    return { service: 'gooduncle-edge', instance: this.settings.instance, in: Math.floor(since), out: Math.floor(this.at) };
+  }
+}
