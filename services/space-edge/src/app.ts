@@ -15,7 +15,7 @@ import { reserveHealth } from '@polyedge/service-kit/health';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
-import type { SpaceSettings } from './config.ts';
+import type { originalSettings, SpaceSettings } from './config.ts';
 import { authorize } from './http/call.ts';
 import { eventRoutes } from './http/events.ts';
 import { organizationRoutes } from './http/organizations.ts';
@@ -48,6 +48,7 @@ export async function startSpaceEdge(
   context: Pick<ServiceContext, 'log' | 'metrics' | 'ready'>,
   bus: Bus,
 ): Promise<SpaceEdge> {
+  refuseOriginalNames(config);
   const { log, metrics } = context;
   const { tenant, requestTimeoutMs } = config;
   const feed = openFeed({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
@@ -171,6 +172,18 @@ export async function startSpaceEdge(
       feed.close();
     },
   };
+}
+
+function refuseOriginalNames(config: Config<typeof originalSettings>): void {
+  const { originalAdminUser: user, originalAdminPassword: password } = config;
+  if (user !== undefined) {
+    throw new CannotStart(
+      'ADMIN_USER has no effect here: the administrator is POLYEDGE_ADMIN_USERNAME, which graph-store makes on its first start',
+    );
+  }
+  if (password !== undefined) {
+    throw new CannotStart('ADMIN_PASSWORD has no effect here: give POLYEDGE_ADMIN_PASSWORD to graph-store before its first start');
+  }
 }
 
 /** The key of a socket: `auth: { apiKey }`, or the header that REST calls use. */

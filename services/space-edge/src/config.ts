@@ -1,10 +1,21 @@
 import { defaultLimits } from '@polyedge/edge-kit/limits';
 import { commonSettings } from '@polyedge/service-kit/common-settings';
-import { boolean, choice, duration, integer, text } from '@polyedge/service-kit/settings';
+import { boolean, choice, duration, integer, secret, text } from '@polyedge/service-kit/settings';
+
+/** How SPACE's own server is told its administrator. Here graph-store makes him, for all protocols: a name that did nothing would mislead. */
+export const originalSettings = {
+  originalAdminUser: text({
+    env: 'ADMIN_USER',
+    optional: true,
+    doc: 'Refused: the administrator is POLYEDGE_ADMIN_USERNAME of graph-store.',
+  }),
+  originalAdminPassword: secret({ env: 'ADMIN_PASSWORD', optional: true, doc: 'Refused: it is POLYEDGE_ADMIN_PASSWORD of graph-store.' }),
+};
 
 /** Every setting of space-edge: its own begin with `SPACE_`. */
 export const settings = {
   ...commonSettings({ port: 5403 }),
+  ...originalSettings,
   tenant: text({
     default: 'default',
     pattern: /^[A-Za-z0-9_-]{1,64}$/,

@@ -245,3 +245,18 @@ test('space:1 sockets and REST share one port', async () => {
   const { settings } = await import('../src/config.ts');
   assert.deepEqual(settings.port.fallback, { kind: 'value', value: 5403 });
 });
+
+test('space:40 with a base path, sockets, REST and the tester page answer below it and without it', async () => {
+  const based = await system.startSpace({ BASE_PATH: '/space/eu' });
+  const below = `${based.url}/space/eu`;
+  assert.equal((await new Rest(below).get('/healthcheck')).status, 200);
+  assert.equal((await new Rest(based.url).get('/healthcheck')).status, 200);
+  const page = `${below}/api/v1/events/client`;
+  const script = /<script src="([^"]+)"/.exec(await (await fetch(page)).text())?.[1] ?? '';
+  assert.equal((await fetch(new URL(script, page))).status, 200);
+  await using client = await listen(based.url, { path: '/space/eu/events' });
+  await using polling = await listen(based.url, { path: '/space/eu/events', transports: ['polling'] });
+  await using root = await listen(based.url);
+  await new Rest(below).post('/events/test-event', { serviceName: 'Based', pricingVersion: '1' });
+  await until('the event', () => [client, polling, root].every(({ events }) => events.length === 1));
+});

@@ -74,8 +74,7 @@ test('space:26 a URL is fetched over a redirection, up to a size, within a time,
         case '/large':
           return response.end('x'.repeat(1001));
         case '/broken':
-          response.writeHead(200, { 'content-length': '100' }).write('a');
-          return response.destroy();
+          return response.writeHead(200, { 'content-length': '100' }).write('a', () => response.destroy());
         case '/slow':
           return response.writeHead(200).write('a');
         default:
