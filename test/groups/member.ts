@@ -3,15 +3,15 @@
 // { "c": code } for a socket that ended. Times are of the machine's monotonic clock, which all processes share.
 import { WebSocket } from 'ws';
 
-interface Options {
+/** What torture.ts tells it, as JSON in its first argument. */
+export interface MemberOptions {
   readonly ports: readonly number[];
   readonly group: string;
   readonly type: string;
   readonly token: string;
 }
 
-// The first argument is written by torture.ts.
-const { ports, group, type, token } = JSON.parse(process.argv[2] ?? '{}') as Options;
+const { ports, group, type, token } = JSON.parse(process.argv[2] ?? '{}') as MemberOptions;
 let attempt = 0;
 let leaving = false;
 let socket: WebSocket | undefined;

@@ -9,6 +9,7 @@ import { startService } from '@polyedge/testkit/servers/service';
 import { sharedPostgres } from '@polyedge/testkit/servers/shared';
 import postgres from 'postgres';
 import { WebSocket } from 'ws';
+import type { MemberOptions } from './member.ts';
 import { type Delivery, type Incident, judge, type Verdict } from './model.ts';
 
 const PASSWORD = 'torture-password';
@@ -190,7 +191,7 @@ interface Member {
   state: 'running' | 'stopped' | 'left' | 'killed';
 }
 
-function startMember(name: string, options: object, deliveries: Delivery[]): Member {
+function startMember(name: string, options: MemberOptions, deliveries: Delivery[]): Member {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'member.ts'), JSON.stringify(options)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });

@@ -1,0 +1,146 @@
+/**
+ * `replay`: one member of a group catches up 200,000 changes over its WebSocket, each confirmed, against bare programs that only read the same
+ * bytes from one stream of the same Redis: a loop of XREADGROUP and XACK, and one of XRANGE. `REPLAY_CHANGES` is another number.
+ */
+import { Redis } from 'ioredis';
+import type { ReplayAnswer, ReplayQuestion } from './baselines/redis-replay.ts';
+import { Child } from './lib/child.ts';
+import { cpuByName, cpuPerUnit, residentMiB } from './lib/cpu.ts';
+import { readOptions, seededText } from './lib/options.ts';
+import { RawSocket } from './lib/raw-socket.ts';
+import { inRounds, report, type Sample } from './lib/report.ts';
+import { connectBus, mutateAll } from './lib/store-client.ts';
+import { startSystem } from './lib/system.ts';
+
+const CHANGES = Number(process.env.REPLAY_CHANGES ?? '200000');
+const ELEMENTS = 2000;
+const BATCH = 500;
+const WAIT_MS = 120_000;
+
+const options = readOptions({ seconds: 1, seed: 1, rounds: 3 });
+const text = seededText(256, options.seed);
+await using parts = new AsyncDisposableStack();
+const system = parts.use(await startSystem());
+const bus = await connectBus(system.nats.url);
+parts.defer(() => bus.close());
+const redis = new Redis(system.redis.url, { protocol: 2 });
+parts.defer(() => redis.disconnect());
+const bare = parts.use(await Child.start('redis-replay', system.redis.url));
+
+await fill();
+const stream = await copyToOneStream();
+let groups = 0;
+
+const samples = await inRounds(
+  [
+    { name: 'XREADGROUP + XACK', measure: () => bareLoop('xreadgroup') },
+    { name: 'XRANGE', measure: () => bareLoop('xrange') },
+    { name: 'group member', measure: member },
+  ],
+  options.rounds,
+);
+report({
+  name: 'replay',
+  unit: `one change of ${CHANGES} that are caught up`,
+  options,
+  samples,
+  goals: [
+    { of: 'group member', by: 'XREADGROUP + XACK', figure: 'rate', atLeast: 0.6 },
+    { of: 'group member', by: 'XRANGE', figure: 'rate' },
+    { of: 'group member', by: 'XREADGROUP + XACK', figure: 'cpuUs' },
+    { of: 'group member', figure: 'lost', atMost: 0 },
+    { of: 'group member', figure: 'duplicates', atMost: 0 },
+  ],
+});
+await parts.disposeAsync();
+process.exit(0);
+
+/** Writes the changes and waits until Redis has them all. */
+async function fill(): Promise<void> {
+  const id = (at: number): string => `replay-${at}`;
+  const create = Array.from({ length: ELEMENTS }, (_, at) => ({
+    op: 'create' as const,
+    type: 'ogit/Replay',
+    id: id(at),
+    attributes: { 'ogit/name': text },
+  }));
+  for (let at = 0; at < create.length; at += BATCH) await mutateAll(bus, system.scope, create.slice(at, at + BATCH));
+  for (let done = ELEMENTS; done < CHANGES; done += BATCH) {
+    const count = Math.min(BATCH, CHANGES - done);
+    await mutateAll(
+      bus,
+      system.scope,
+      Array.from({ length: count }, (_, at) => ({
+        op: 'update' as const,
+        target: { id: id((done + at) % ELEMENTS) },
+        set: { '/n': String(done + at) },
+      })),
+    );
+    if (done % 50_000 < BATCH) console.error(`  ${done} changes written`);
+  }
+  const deadline = Date.now() + WAIT_MS;
+  while ((await logLength()) < CHANGES) {
+    if (Date.now() > deadline) throw new Error('Redis did not get all changes');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+const logs = async (): Promise<string[]> => (await redis.keys('{pe:*}:log.*')).sort();
+
+async function logLength(): Promise<number> {
+  const lengths = await Promise.all((await logs()).map((key) => redis.xlen(key)));
+  return lengths.reduce((sum, length) => sum + length, 0);
+}
+
+/** The same entries in one stream, for programs that know no partitions. */
+async function copyToOneStream(): Promise<string> {
+  for (const log of await logs()) {
+    let from = '-';
+    for (;;) {
+      const entries = await redis.xrange(log, from, '+', 'COUNT', 1000);
+      if (entries.length === 0) break;
+      const pipeline = redis.pipeline();
+      for (const [, fields] of entries) pipeline.xadd('bench:all', '*', ...fields);
+      await pipeline.exec();
+      from = `(${entries.at(-1)?.[0] ?? ''}`;
+    }
+  }
+  return 'bench:all';
+}
+
+async function bareLoop(how: ReplayQuestion['how']): Promise<Sample> {
+  const pids = { client: bare.pid, redis: system.redis.pid };
+  const before = cpuByName(pids);
+  const { seconds, read } = await bare.ask<ReplayAnswer>({ how, stream, count: CHANGES } satisfies ReplayQuestion);
+  return { ...cpuPerUnit(before, cpuByName(pids), read), rate: read / seconds, memoryMiB: residentMiB({ client: bare.pid }) };
+}
+
+async function member(): Promise<Sample> {
+  groups += 1;
+  const pids = { 'hiro-edge': system.hiro.pid, redis: system.redis.pid, 'graph-store': system.store.pid, postgres: system.postgres.pid };
+  const path = `/api/events-ws/6.2/?groupId=replay-${groups}&offset=smallest`;
+  const socket = await RawSocket.open(system.hiro.port, path, { protocols: ['events-1.0.0', `token-${system.token}`] });
+  let mostMiB = 0;
+  const watching = setInterval(() => {
+    mostMiB = Math.max(mostMiB, residentMiB({ edge: system.hiro.pid }));
+  }, 250);
+  const before = cpuByName(pids);
+  const began = performance.now();
+  socket.send('{"type":"register","args":{"filter-id":"f","filter-content":"(element.ogit/_type = ogit/Replay)"}}');
+  const deadline = began + WAIT_MS;
+  while (socket.messages < CHANGES && performance.now() < deadline && !socket.closed)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  const seconds = (performance.now() - began) / 1000;
+  const after = cpuByName(pids);
+  clearInterval(watching);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const { messages } = socket;
+  socket.destroy();
+  return {
+    ...cpuPerUnit(before, after, messages),
+    rate: messages / seconds,
+    memoryMiB: mostMiB,
+    lost: Math.max(0, CHANGES - messages),
+    duplicates: Math.max(0, messages - CHANGES),
+  };
+}

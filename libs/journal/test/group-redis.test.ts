@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import { MAX_GROUP_MEMBERS } from '@polyedge/contracts/bus/groups';
+import { type SharedServer, sharedRedis } from '@polyedge/testkit/servers/shared';
+import { GroupRedis } from '../src/group-redis.ts';
+import { HotJournal } from '../src/hot-journal.ts';
+import { groupKey } from '../src/keys.ts';
+import { connectRedis, type Redis } from '../src/redis.ts';
+
+let server: SharedServer;
+let redis: Redis;
+before(async () => {
+  server = await sharedRedis();
+  redis = connectRedis({ url: server.url, name: 'test', onError: () => {} });
+  await new Promise((resolve) => redis.once('ready', resolve));
+});
+after(async () => {
+  redis.disconnect();
+  await server[Symbol.asyncDispose]();
+});
+
+const newEpoch = (): string => `test-${randomBytes(6).toString('hex')}`;
+const wanted = [{ partition: 3, above: 0 }];
+
+test('a lease has one owner at a time, and each taking raises its fence', async () => {
+  const groups = new GroupRedis(redis, newEpoch());
+  assert.deepEqual(await groups.take(1, 'a', 10_000, 0, wanted), [{ partition: 3, is: 'taken', fence: 1, position: 0 }]);
+  const [held] = await groups.take(1, 'b', 10_000, 0, wanted);
+  assert.equal(held?.is, 'held');
+  assert.deepEqual(await groups.hold(1, 'release', 0, [{ partition: 3, fence: 1, position: 42 }]), []);
+  assert.deepEqual(await groups.take(1, 'b', 10_000, 0, wanted), [{ partition: 3, is: 'taken', fence: 2, position: 42 }]);
+});
+
+test('an owner whose fence is no longer in force changes nothing', async () => {
+  const groups = new GroupRedis(redis, newEpoch());
+  await groups.take(1, 'a', 1, 0, wanted);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  await groups.take(1, 'b', 10_000, 0, wanted);
+  for (const what of ['renew', 'save', 'release'] as const) {
+    assert.deepEqual(await groups.hold(1, what, 10_000, [{ partition: 3, fence: 1, position: 99 }]), [3]);
+  }
+  assert.deepEqual(await groups.leases(1), new Map([[3, { owner: 'b', fence: 2 }]]));
+  await groups.hold(1, 'release', 0, [{ partition: 3, fence: 2, position: 5 }]);
+  const [taken] = await groups.take(1, 'c', 10_000, 0, wanted);
+  assert.deepEqual(taken, { partition: 3, is: 'taken', fence: 3, position: 5 });
+});
+
+test('after a loss of Redis a fence begins above the one that the store remembers', async () => {
+  const groups = new GroupRedis(redis, newEpoch());
+  const [taken] = await groups.take(1, 'a', 10_000, 0, [{ partition: 3, above: 17 }]);
+  assert.deepEqual(taken, { partition: 3, is: 'taken', fence: 18, position: 0 });
+});
+
+test('a lease that has not been free for long enough is not for those who should not have it', async () => {
+  const groups = new GroupRedis(redis, newEpoch());
+  await groups.take(1, 'a', 10_000, 0, wanted);
+  await groups.hold(1, 'release', 0, [{ partition: 3, fence: 1, position: 0 }]);
+  const [held] = await groups.take(1, 'b', 10_000, 60_000, wanted);
+  assert.equal(held?.is, 'held');
+});
+
+test('members are listed once, up to the bound, and edges live as long as they say so', async () => {
+  const groups = new GroupRedis(redis, newEpoch());
+  assert.deepEqual(await groups.join(1, 'e1', ['m1', 'm2']), { added: 2, count: 2 });
+  assert.deepEqual(await groups.join(1, 'e1', ['m1', 'm2']), { added: 0, count: 2 });
+  const many = Array.from({ length: MAX_GROUP_MEMBERS - 1 }, (_, at) => `n${at}`);
+  assert.equal(await groups.join(1, 'e2', many), 'full');
+  await groups.leave(1, ['m1']);
+  assert.deepEqual(await groups.members(1), new Map([['m2', 'e1']]));
+  await groups.beat('e1', 10_000);
+  assert.deepEqual(await groups.alive(['e1', 'e2']), new Set(['e1']));
+});
+
+test('what a group leaves behind goes by itself', async () => {
+  const epoch = newEpoch();
+  const groups = new GroupRedis(redis, epoch);
+  await groups.join(1, 'e1', ['m1']);
+  await groups.take(1, 'm1', 10_000, 0, wanted);
+  for (const what of ['members', 'leases'] as const) assert.ok((await redis.pttl(groupKey(epoch, 1, what))) > 3_600_000);
+});
+
+test('a page of the log says how far it is everything, and from where the log begins', async () => {
+  const hot = new HotJournal(redis, newEpoch());
+  assert.deepEqual(await hot.read(0, 1, 0, 10), { is: 'generation', generation: 0 });
+  await hot.claim(0, 1);
+  async function* changes() {
+    yield [{ seq: 12, json: '{}' }];
+  }
+  const state = await hot.rebuild(0, 1, 0, 10, 15, changes());
+  assert.ok(state !== 'fenced');
+  assert.equal(await hot.append(0, 1, state, 20, 0, [{ seq: 17, json: '' }]), 'appended');
+  assert.deepEqual(await hot.read(0, 1, 10, 10), {
+    is: 'read',
+    last: 17,
+    head: 20,
+    since: 10,
+    entries: [
+      { seq: 12, prev: 10, json: '{}' },
+      { seq: 17, prev: 12, json: '' },
+    ],
+  });
+});
