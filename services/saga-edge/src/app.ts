@@ -5,7 +5,6 @@ import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
-import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { openFeed } from '@polyedge/edge-kit/feed';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
@@ -139,6 +138,7 @@ export async function startSagaEdge(
     connectTimeoutMs: 10_000,
   });
   reportDriver(metrics, { edge: 'saga' }, driver);
+  metrics.countersOf('edge_socketio', 'What the Socket.IO listener counts.', listener.counts, { edge: 'saga' });
 
   verifier.start();
   roles.start();
