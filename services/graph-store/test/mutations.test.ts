@@ -234,6 +234,11 @@ test('a poison request fails alone in a full batch', async () => {
     'a lone surrogate': create(freshId(), { a: '\ud800' }),
     'a lone surrogate in a name': create(freshId(), { '\udc00': 1 }),
     depth: create(freshId(), { a: deep(70) }),
+    'a long id': create('x'.repeat(513)),
+    'an empty id': create(''),
+    'a long type': { op: 'create', type: 'x'.repeat(600), attributes: {} },
+    'a long key': { op: 'create', type: 'test/Thing', attributes: {}, unique: ['x'.repeat(600)] },
+    'a long end of an edge': { op: 'connect', out: 'x'.repeat(600), verb: 'test/knows', in: 'y' },
     'a long text': create(freshId(), { a: 'x'.repeat(2 * 1024 * 1024) }),
   };
   const good = Array.from({ length: 100 }, (_, n) => requestOf(create(freshId(), { n })));

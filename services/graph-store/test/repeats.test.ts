@@ -76,6 +76,18 @@ test('an attempt that waited for another one`s lock is told the result of that o
   assert.equal(outcomes.filter((outcome) => outcome.ok && outcome.value.repeated !== true).length, 1);
 });
 
+test('attempts side by side whose target is found by a filter have one effect', async () => {
+  for (let round = 0; round < 40; round += 1) {
+    const id = freshId();
+    const where = { test: 'equal', path: ['attributes', 'name'], value: id } as const;
+    const request = requestOf(
+      { op: 'update', target: { where }, set: { n: 1 }, expect: 0 },
+      { op: 'create', type: 'test/Thing', id, attributes: { name: id } },
+    );
+    for (const outcome of await Promise.all(Array.from({ length: 8 }, () => send(request)))) assert.ok(outcome.ok, JSON.stringify(outcome));
+  }
+});
+
 test('a failure is not remembered', async () => {
   const id = freshId();
   const request = requestOf(incr(id));

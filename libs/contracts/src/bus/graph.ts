@@ -14,8 +14,11 @@ const Id = T.String({ minLength: 1, maxLength: 1600 });
 
 // ---- mutations ------------------------------------------------------------------------------------------------------------------------
 
+/** A name in a mutation. graph-store refuses an empty or a long one (512 bytes, an edge's id 1,600) in the request that has it, not in its neighbours. */
+const AnyName = T.String();
+
 /** One element by id, or every living element that a filter selects (found, locked, then checked again under the lock). */
-const Target = T.Union([T.Object({ id: Id, where: T.Optional(FilterSchema) }), T.Object({ where: FilterSchema })]);
+const Target = T.Union([T.Object({ id: AnyName, where: T.Optional(FilterSchema) }), T.Object({ where: FilterSchema })]);
 
 /** What may be asked of an operation besides its effect. */
 const guards = {
@@ -30,19 +33,19 @@ const guards = {
   /** Compare-and-set: the version the element must have, else `conflict`. */
   version: T.Optional(T.Integer({ minimum: 1 })),
   /** Attributes (or `xid`) whose value may stand on only one living element of the type in the tenant, else `conflict`. Kept with the element. */
-  unique: T.Optional(T.Array(Name, { maxItems: 8 })),
+  unique: T.Optional(T.Array(AnyName, { maxItems: 8 })),
   /** A vertex whose attribute holds the JSON Schema that attribute `of` of the result must satisfy, else `invalid`. */
-  schema: T.Optional(T.Object({ id: Id, attribute: Name, of: T.Optional(Name) })),
+  schema: T.Optional(T.Object({ id: AnyName, attribute: AnyName, of: T.Optional(AnyName) })),
   /** Record a change (with an empty delta) even if nothing changed. */
   touch: T.Optional(T.Boolean()),
 };
 
 /** Makes the element when the target does not exist. */
 const IfMissing = T.Object({
-  type: Name,
-  id: T.Optional(Name),
-  scope: T.Optional(Name),
-  xid: T.Optional(Name),
+  type: AnyName,
+  id: T.Optional(AnyName),
+  scope: T.Optional(AnyName),
+  xid: T.Optional(AnyName),
   attributes: T.Optional(JsonObjectSchema),
 });
 
@@ -75,10 +78,10 @@ const Operator = T.Unsafe<Operator>(T.Union(OPERATORS.map((name) => T.Literal(na
 export const Operation = T.Union([
   T.Object({
     op: T.Literal('create'),
-    type: Name,
-    id: T.Optional(Name),
-    scope: T.Optional(Name),
-    xid: T.Optional(Name),
+    type: AnyName,
+    id: T.Optional(AnyName),
+    scope: T.Optional(AnyName),
+    xid: T.Optional(AnyName),
     attributes: JsonObjectSchema,
     after: guards.after,
     unique: guards.unique,
@@ -90,8 +93,8 @@ export const Operation = T.Union([
     /** Merged at the top level; null is stored as null. */
     set: T.Optional(JsonObjectSchema),
     /** Values set inside an attribute: the path's first part is the attribute. Missing objects on the way are made. */
-    put: T.Optional(T.Array(T.Object({ path: T.Array(Name, { minItems: 1, maxItems: 32 }), value: JsonSchema }), { maxItems: 1000 })),
-    unset: T.Optional(T.Array(Name, { maxItems: 1000 })),
+    put: T.Optional(T.Array(T.Object({ path: T.Array(AnyName, { minItems: 1, maxItems: 32 }), value: JsonSchema }), { maxItems: 1000 })),
+    unset: T.Optional(T.Array(AnyName, { maxItems: 1000 })),
     ifMissing: T.Optional(IfMissing),
     ...guards,
   }),
@@ -100,16 +103,16 @@ export const Operation = T.Union([
     target: Target,
     attributes: JsonObjectSchema,
     /** Attributes whose names begin with one of these stay unless `attributes` names them. */
-    keep: T.Optional(T.Array(Name, { maxItems: 16 })),
+    keep: T.Optional(T.Array(AnyName, { maxItems: 16 })),
     ifMissing: T.Optional(IfMissing),
     ...guards,
   }),
   T.Object({ op: T.Literal('delete'), target: Target, ...guards }),
   T.Object({
     op: T.Literal('connect'),
-    out: Name,
-    verb: Name,
-    in: Name,
+    out: AnyName,
+    verb: AnyName,
+    in: AnyName,
     attributes: T.Optional(JsonObjectSchema),
     /** `conflict` (default) or leave the existing edge as it is. */
     ifExists: T.Optional(T.Union([T.Literal('conflict'), T.Literal('keep')])),
@@ -120,7 +123,7 @@ export const Operation = T.Union([
   T.Object({
     op: T.Literal('apply'),
     target: Target,
-    attribute: Name,
+    attribute: AnyName,
     operator: Operator,
     key: T.Optional(T.String({ maxLength: 512 })),
     value: T.Optional(JsonSchema),

@@ -109,8 +109,8 @@ function problemOfGuards(operation: Exclude<Operation, { op: 'connect' }>): Prob
   return (
     problemOfFilter(after, 'after') ??
     ('before' in operation ? problemOfFilter(operation.before, 'before') : undefined) ??
-    (schema && (problemOfName(schema.id, 'schema/id') ?? problemOfText(schema.attribute, 'schema/attribute'))) ??
-    first(unique, (name, at) => problemOfText(name, `unique/${at}`))
+    (schema && (problemOfName(schema.id, 'schema/id') ?? problemOfName(schema.attribute, 'schema/attribute'))) ??
+    first(unique, (name, at) => problemOfName(name, `unique/${at}`))
   );
 }
 
@@ -143,6 +143,7 @@ function problemOfMade(made: IfMissing, place: string): Problem | undefined {
 }
 
 function problemOfName(name: string, place: string, maxBytes = MAX_NAME_BYTES): Problem | undefined {
+  if (name === '') return { code: 'invalid', place, text: 'is empty' };
   if (name.length * 3 > maxBytes && Buffer.byteLength(name) > maxBytes) {
     return { code: 'invalid', place, text: `is longer than ${maxBytes} bytes` };
   }

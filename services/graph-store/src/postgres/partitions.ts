@@ -20,10 +20,10 @@ export const dayOf = (atMs: number): number => Math.floor(atMs / DAY_MS);
  * @param retentionMs undefined: the journal is kept for ever.
  */
 export async function keepPartitions(sql: Sql, nowMs: number, retentionMs: number | undefined): Promise<void> {
-  await sql.begin(async (transaction) => {
-    await transaction`select pg_advisory_xact_lock(${LOCK.partitions})`;
-    await transaction`select keep_partitions(
-      ${JOURNAL_PARTITION_ROWS}, ${JOURNAL_PARTITIONS_AHEAD}, ${dayOf(nowMs)}, ${OPERATION_DAYS_AROUND}, ${OPERATION_DAYS_KEPT})`;
-    if (retentionMs !== undefined) await transaction`select drop_old_journal(${JOURNAL_PARTITION_ROWS}, ${nowMs - retentionMs})`;
-  });
+  // Each a transaction of its own, whose function sees what was committed before the lock was granted.
+  await sql`select pg_advisory_xact_lock(${LOCK.partitions}), keep_partitions(
+    ${JOURNAL_PARTITION_ROWS}, ${JOURNAL_PARTITIONS_AHEAD}, ${dayOf(nowMs)}, ${OPERATION_DAYS_AROUND}, ${OPERATION_DAYS_KEPT})`;
+  if (retentionMs !== undefined) {
+    await sql`select pg_advisory_xact_lock(${LOCK.partitions}), drop_old_journal(${JOURNAL_PARTITION_ROWS}, ${nowMs - retentionMs})`;
+  }
 }
