@@ -54,7 +54,14 @@ export class Asking<Raw, In, Out, P extends Packet> {
   mutate({ id, tenant, defaultScope, request, own = 'any' }: Mutating<Out>): void {
     const { env } = this.#options;
     const operation = operationId(Math.floor(env.wheel.clock.now()), randomBytes(10));
-    const write: Write = { id, tenant, defaultScope, own, request: { ...request, operationId: operation } };
+    const write: Write = {
+      id,
+      tenant,
+      defaultScope,
+      own,
+      request: { ...request, operationId: operation },
+      span: env.bus.spans?.step('write'),
+    };
     this.#begun += 1;
     this.#writes ??= new Writes(env.bus, env.wheel, (outcome) => this.#heard(outcome));
     this.#own.begin(write);
@@ -95,6 +102,7 @@ export class Asking<Raw, In, Out, P extends Packet> {
   /** The session hears of a write; then what waited for it goes on. */
   #written({ write, outcome }: WriteOutcome): void {
     const { step, finished } = this.#options;
+    write.span?.end(outcome.ok ? 'ok' : outcome.failure.code);
     finished();
     step({ kind: 'written', id: write.id, outcome });
     step(() => {

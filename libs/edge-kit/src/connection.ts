@@ -259,6 +259,17 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
       step();
       return;
     }
+    const { spans } = this.#env.bus;
+    if (spans === undefined || step.kind !== 'frame') {
+      this.#take(step);
+      return;
+    }
+    const span = spans.frame('client', 'frame');
+    span.run(() => this.#take(step));
+    span.end('ok');
+  }
+
+  #take(step: Input<In>): void {
     try {
       this.#unsolicited = step.kind === 'event' || step.kind === 'message';
       const effects = this.#session?.handle(step, this.#env.wheel.clock.now()) ?? [];

@@ -12,6 +12,7 @@ import { type Change, type FullChange, isFull } from '@polyedge/contracts/change
 import { type Failure, failed } from '@polyedge/contracts/errors';
 import { type Interest, interestName, keysOf } from '@polyedge/contracts/interest';
 import type { Bus, Subscription } from '@polyedge/service-kit/bus';
+import type { Span } from '@polyedge/service-kit/spans';
 import { FeedFetch } from './feed-fetch.ts';
 import { FeedGate } from './feed-gate.ts';
 import { OwnChanges } from './feed-own.ts';
@@ -47,6 +48,8 @@ export function openFeed(options: FeedOptions): LiveFeed {
 }
 
 const JOINS_PER_CLOCK_LOOK = 64;
+/** Changes whose spans are open at once; further ones are not traced. */
+const MAX_TRACED = 1000;
 
 class BusFeed implements LiveFeed {
   readonly #bus: Bus;
@@ -59,6 +62,8 @@ class BusFeed implements LiveFeed {
   readonly #fetch: FeedFetch;
   readonly #own: OwnChanges;
   readonly #groups = new Map<string, Group>();
+  /** Spans of changes on their way to watches, by seq; empty when tracing is off. */
+  readonly #traced = new Map<number, Span>();
   #joining: LiveWatch[] = [];
   #losing: { readonly watch: LiveWatch; readonly failure: Failure }[] = [];
   #touched: LiveWatch[] = [];
@@ -175,11 +180,19 @@ class BusFeed implements LiveFeed {
     this.#losing = [];
   }
 
+  /** A change that belongs to a trace: its span lasts from here until it is given to whoever watches. */
+  #trace(seq: number, traceparent: string): void {
+    if (this.#traced.has(seq) || this.#traced.size >= MAX_TRACED) return;
+    const span = this.#bus.spans?.step('deliver change', traceparent);
+    if (span !== undefined) this.#traced.set(seq, span);
+  }
+
   #subscribe(group: Group): void {
     this.#groups.set(group.name, group);
-    group.subscription = this.#bus.subscribe(graphChanged, graphChanged.pattern(group.interest), (change, _subject, bytes) =>
-      this.#arrive(change, bytes),
-    );
+    group.subscription = this.#bus.subscribe(graphChanged, graphChanged.pattern(group.interest), (change, _subject, bytes, traceparent) => {
+      if (traceparent !== undefined) this.#trace(change.seq, traceparent);
+      this.#arrive(change, bytes);
+    });
     this.#unflushed.add(group);
     this.#flush();
   }
@@ -301,8 +314,10 @@ class BusFeed implements LiveFeed {
       watch.touched = true;
       this.#touched.push(watch);
     }
+    const span = this.#traced.size === 0 ? undefined : this.#traced.get(change.seq);
     try {
-      watch.handler.change(change);
+      if (span === undefined) watch.handler.change(change);
+      else span.run(() => watch.handler.change(change));
     } catch (error) {
       this.#threw(watch, error);
     }
@@ -380,6 +395,7 @@ class BusFeed implements LiveFeed {
 
   #sweep(): void {
     this.#gate.sweep();
+    for (const [seq, span] of this.#traced) if (seq <= this.#gate.position) this.#traced.delete(seq) && span.end('ok');
     const now = this.#around.now();
     this.#own.sweep(now);
     for (const watch of this.#joining) {

@@ -5,6 +5,7 @@
 import { graphMutate, type MutationOutcome, type MutationRequest, type MutationResult } from '@polyedge/contracts/bus/graph';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
+import type { Span } from '@polyedge/service-kit/spans';
 import type { OwnOrder } from '@polyedge/session/session';
 import { type Wheel, WheelTimer } from './wheel.ts';
 
@@ -22,6 +23,8 @@ export interface Write {
   readonly defaultScope: string;
   readonly request: MutationRequest;
   readonly own: OwnOrder;
+  /** From here until its session hears the outcome; undefined when tracing is off. */
+  readonly span?: Span | undefined;
 }
 
 export interface WriteOutcome {
@@ -57,7 +60,9 @@ export class Writes {
     const [first] = batch;
     if (first === undefined) return;
     this.#busy = true;
-    void this.#attempt(batch, first, this.#wheel.clock.now(), false);
+    const attempt = () => void this.#attempt(batch, first, this.#wheel.clock.now(), false);
+    if (first.span === undefined) attempt();
+    else first.span.run(attempt);
   }
 
   /** Writes from the front that may travel together: same tenant and scope, within the bounds of a message. */

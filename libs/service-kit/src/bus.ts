@@ -8,6 +8,7 @@
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Parameters } from '@polyedge/contracts/subject';
+import type { Spans } from './spans.ts';
 
 /** What a responder knows of a request besides its body. */
 export interface RequestContext {
@@ -58,13 +59,15 @@ export interface Bus {
     values: Parameters<Address>,
     body: Body,
   ): void;
-  /** Publishes a body that is already JSON text. Returns false when it cannot be sent as it is (over the server's size limit, subject too long). */
-  publishText(subject: string, json: string): boolean;
+  /** Publishes a body that is already JSON text, as part of the trace of `traceparent`. Returns false when it cannot be sent as it is (over the server's size limit, subject too long). */
+  publishText(subject: string, json: string, traceparent?: string): boolean;
+  /** Makes the spans of this service; undefined when tracing is off. */
+  readonly spans?: Spans | undefined;
   /** Hears a subject or pattern. `bytes` is the size of the body's JSON. Messages that are not JSON, or break the channel's schema, are counted and dropped. */
   subscribe<Address extends string, Body>(
     channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
     subject: string,
-    handler: (body: Body, subject: string, bytes: number) => void,
+    handler: (body: Body, subject: string, bytes: number, traceparent?: string) => void,
   ): Subscription;
   /** Resolves when everything published or subscribed before has reached the server; fails after `timeoutMs`. */
   flush(timeoutMs: number): Promise<Outcome<void>>;

@@ -5,6 +5,7 @@ import {
   type ConnectionOptions,
   connect,
   credsAuthenticator,
+  MsgHdrsImpl,
   type NatsConnection,
   nkeyAuthenticator,
   PermissionViolationError,
@@ -14,7 +15,7 @@ import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Parameters } from '@polyedge/contracts/subject';
 import type { Bus, BusStatus, RequestContext, Responder, Subscription } from './bus.ts';
 import { type BusCounts, newBusCounts } from './bus-counts.ts';
-import { MIN_MAX_PAYLOAD, parseJson, subjectFits } from './bus-wire.ts';
+import { MIN_MAX_PAYLOAD, parseJson, subjectFits, TRACEPARENT } from './bus-wire.ts';
 import { within } from './deadline.ts';
 import { type Log, silentLog } from './log.ts';
 import { NatsRequests, type ObserveRequest, textOf } from './nats-bus-requests.ts';
@@ -156,7 +157,7 @@ class ConnectedBus implements NatsBus {
   readonly #connection: NatsConnection;
   readonly #service: string;
   readonly #log: Log;
-  readonly #spans: Spans | undefined;
+  readonly spans: Spans | undefined;
   readonly #requests: NatsRequests;
   readonly #responders = new Set<Responder>();
   readonly #listeners = new Set<(status: BusStatus) => void>();
@@ -168,7 +169,7 @@ class ConnectedBus implements NatsBus {
     this.#service = options.service;
     this.instance = instance;
     this.#log = log;
-    this.#spans = options.spans;
+    this.spans = options.spans;
     this.#requests = new NatsRequests({
       connection,
       inbox: `_INBOX.${options.service}.${instance}`,
@@ -221,7 +222,7 @@ class ConnectedBus implements NatsBus {
       queue: this.#service,
       counts: this.counts,
       log: this.#log,
-      spans: this.#spans,
+      spans: this.spans,
     });
     this.#responders.add(responder);
     return {
@@ -244,7 +245,7 @@ class ConnectedBus implements NatsBus {
     }
   }
 
-  publishText(subject: string, json: string): boolean {
+  publishText(subject: string, json: string, traceparent?: string): boolean {
     const bytes = Buffer.from(json);
     if (bytes.length > this.maxPayload || !subjectFits(subject)) {
       this.counts.unsent += 1;
@@ -256,14 +257,15 @@ class ConnectedBus implements NatsBus {
       return true;
     }
     this.counts.published += 1;
-    this.#connection.publish(subject, bytes);
+    if (traceparent === undefined) this.#connection.publish(subject, bytes);
+    else this.#connection.publish(subject, bytes, { headers: MsgHdrsImpl.fromRecord({ [TRACEPARENT]: [traceparent] }) });
     return true;
   }
 
   subscribe<Address extends string, Body>(
     channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
     subject: string,
-    handler: (body: Body, subject: string, bytes: number) => void,
+    handler: (body: Body, subject: string, bytes: number, traceparent?: string) => void,
   ): Subscription {
     if (!subjectFits(subject)) throw new Error(`a subject of ${subject.length} characters cannot be subscribed to`);
     let ended = false;
@@ -278,7 +280,7 @@ class ConnectedBus implements NatsBus {
         }
         // The library's reading loop dies of an exception, without a word.
         try {
-          handler(body, message.subject, message.data.length);
+          handler(body, message.subject, message.data.length, message.headers?.get(TRACEPARENT));
         } catch (err) {
           this.counts.thrown += 1;
           this.#log.error('a subscription`s handler failed', { type: channel.address, err });

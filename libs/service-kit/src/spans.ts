@@ -1,4 +1,7 @@
-/** The port for tracing: spans are made by hand at three places (frame, bus request, bus handler). Absent when tracing is off, so it costs nothing. */
+/**
+ * The port for tracing: spans are made by hand where a piece of work begins (frame, write, bus request, bus handler, SQL batch, publishing,
+ * delivery). Absent when tracing is off, so it costs nothing.
+ */
 
 /** One span that has begun. */
 export interface Span {
@@ -17,4 +20,8 @@ export interface Spans {
   request(channel: string): Span;
   /** The handling of a request, as a child of the caller's span. */
   handler(channel: string, traceparent: string): Span;
+  /** A piece of work inside a process, as a child of the span that is running, or of the one that `traceparent` names. */
+  step(name: string, traceparent?: string): Span;
+  /** The trace context of the span that is running. */
+  current(): string | undefined;
 }

@@ -96,12 +96,26 @@ export class TracerSpans implements Spans {
   handler(channel: string, traceparent: string): Span {
     return begun(this.#tracer.startSpan(`${channel} handle`, { kind: SpanKind.SERVER }, parentOf(traceparent)));
   }
+
+  step(name: string, traceparent?: string): Span {
+    const parent = traceparent === undefined ? context.active() : parentOf(traceparent);
+    return begun(this.#tracer.startSpan(name, { kind: SpanKind.INTERNAL }, parent));
+  }
+
+  current(): string | undefined {
+    const span = trace.getActiveSpan();
+    return span === undefined ? undefined : traceparentOf(span);
+  }
+}
+
+function traceparentOf(span: OtelSpan): string {
+  const { traceId, spanId, traceFlags } = span.spanContext();
+  return `00-${traceId}-${spanId}-${(traceFlags & 0xff).toString(16).padStart(2, '0')}`;
 }
 
 function begun(span: OtelSpan): Span {
-  const { traceId, spanId, traceFlags } = span.spanContext();
   return {
-    traceparent: `00-${traceId}-${spanId}-${(traceFlags & 0xff).toString(16).padStart(2, '0')}`,
+    traceparent: traceparentOf(span),
     run: (work) => context.with(trace.setSpan(context.active(), span), work),
     end: (result) => {
       if (result !== 'ok') span.setStatus({ code: SpanStatusCode.ERROR, message: result });

@@ -144,6 +144,8 @@ test('a handler`s span is a child of the request`s, and both end with the result
     frame: (edge, type) => begun(`${edge} ${type}`),
     request: () => begun('request'),
     handler: (_, traceparent) => begun(`handler of ${traceparent}`),
+    step: (name) => begun(name),
+    current: () => undefined,
   };
   await using nats = await startNats();
   const bus = await connected({ url: nats.url, service: 'asker', spans });

@@ -37,6 +37,7 @@ import { prepareWrites } from './postgres/write.ts';
 import { Publisher } from './publisher/publisher.ts';
 import { RecentChanges } from './publisher/recent.ts';
 import { RedisAppender } from './publisher/redis-appender.ts';
+import { Traces } from './traces.ts';
 
 /** A database that takes longer to answer counts as away. */
 const SILENT_MS = 3000;
@@ -80,6 +81,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   const redis = connectRedis({ url: config.redisUrl, name, onError: () => {} });
   const journal = openJournal(publishing);
   const recent = new RecentChanges();
+  const traces = context.spans === undefined ? undefined : new Traces(context.spans);
   const lease = new Lease(publishing, context.instance, () => performance.now());
 
   let witnessed = false;
@@ -98,6 +100,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   });
   const publisher: Publisher = new Publisher({
     bus,
+    traces,
     journal,
     recent,
     lease,
@@ -114,6 +117,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
 
   let mutations: Responder | undefined;
   const executor = new Executor({
+    traces,
     writer,
     sql: readers,
     schemas: new Schemas(),
@@ -142,7 +146,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   const { defaultScope } = await bootstrap(readers, executor, directory, administrator);
 
   publisher.start();
-  mutations = answerMutations(bus, executor);
+  mutations = answerMutations(bus, executor, traces);
   const blobs = new Blobs(readers, small, config.maxBlobBytes);
   const series = new Series(readers);
   const groups = new GroupPositions(readers, small, partitions, { idleMs: config.groupIdleMs, maxLag: config.maxGroupLag });

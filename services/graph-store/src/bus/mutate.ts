@@ -4,12 +4,14 @@ import { failed } from '@polyedge/contracts/errors';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import { validateScope } from '../core/validate.ts';
 import type { Executor } from '../postgres/executor.ts';
+import type { Traces } from '../traces.ts';
 
-export function answerMutations(bus: Bus, executor: Executor): Responder {
+export function answerMutations(bus: Bus, executor: Executor, traces: Traces | undefined): Responder {
   return bus.respond(graphMutate, async ({ defaultScope, requests }, { tenant, bytes, deadline }) => {
     if (tenant === undefined) return failed('invalid', 'no tenant');
     const scope = validateScope(defaultScope);
     if (!scope.ok) return scope;
+    traces?.remember(requests.map(({ operationId }) => operationId));
     return await executor.submit({ tenant, defaultScope, requests, bytes, deadline });
   });
 }

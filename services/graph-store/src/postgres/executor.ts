@@ -9,6 +9,7 @@ import { operationTime } from '@polyedge/contracts/operation-id';
 import type { Log } from '@polyedge/service-kit/log';
 import type { Schemas } from '../core/schema.ts';
 import { validateRequest } from '../core/validate.ts';
+import type { Traces } from '../traces.ts';
 import { type BatchRequest, type BatchResult, batchRequest, runBatch } from './batch.ts';
 import { type Sql, sqlState } from './connect.ts';
 import { findRepeats } from './repeats.ts';
@@ -84,6 +85,8 @@ export interface ExecutorOptions {
   readonly sql: Sql;
   readonly schemas: Schemas;
   readonly log: Log;
+  /** Undefined when tracing is off. */
+  readonly traces: Traces | undefined;
   /** Told of every committed batch, in the order of its commits, before its callers are answered. */
   readonly onCommitted: (changes: readonly FullChange[]) => void;
   /** Told when requests begin to be refused, and when they are welcome again. */
@@ -259,13 +262,16 @@ export class Executor {
    */
   async #attempt(requests: readonly BatchRequest[], exclusive: boolean): Promise<LookedUp | Failure | 'alone' | 'bisect'> {
     const refusals = new Map<BatchRequest, MutationOutcome>();
+    const span = this.#options.traces?.batch(requests.map(({ request }) => request.operationId));
     try {
       const result = await this.#options.writer.run((connection) =>
         runBatch(connection, this.#options.schemas, requests, exclusive, refusals),
       );
+      span?.end('ok');
       this.#count(result);
       return result;
     } catch (error) {
+      span?.end('failed');
       const state = sqlState(error);
       // Without an answer, or when the server said no for a reason of its own (shutting down, read-only, out of space), perhaps to a COMMIT.
       const kind = state === undefined ? 'other' : kindOf(state);

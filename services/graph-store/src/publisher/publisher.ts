@@ -14,6 +14,7 @@ import type { Bus, Subscription } from '@polyedge/service-kit/bus';
 import type { Log } from '@polyedge/service-kit/log';
 import type { Journal } from '../postgres/journal.ts';
 import type { Held, Lease } from '../postgres/lease.ts';
+import type { Traces } from '../traces.ts';
 import type { Recent, RecentChanges } from './recent.ts';
 
 /** Changes in one run: what is published between two looks at the lease and at the clock. */
@@ -36,6 +37,8 @@ export interface PublisherOptions {
   readonly recent: RecentChanges;
   readonly lease: Lease;
   readonly log: Log;
+  /** Undefined when tracing is off. */
+  readonly traces: Traces | undefined;
   /** Called when this replica became the publisher, before it publishes: settles the epoch. */
   readonly settle: () => Promise<string>;
   /** What else the holder of the lease does, told of every published change in order; starts after `settle`. */
@@ -243,12 +246,14 @@ export class Publisher {
         continue;
       }
       keys.push(keysOf(change));
+      const span = this.#options.traces?.publish(change.operationId);
       const body = Buffer.byteLength(json) <= MAX_CHANGE_BYTES ? json : this.#reference(change);
       for (const owner of change.owners) {
         const subject = graphChanged.subject({ tenant: change.tenant, type: change.type, owner });
         // A message that NATS would refuse is left out: the head lists its seq, so whoever wants it fetches it.
-        if (!this.#options.bus.publishText(subject, body)) this.stats.refused += 1;
+        if (!this.#options.bus.publishText(subject, body, span?.traceparent)) this.stats.refused += 1;
       }
+      span?.end('ok');
     }
     this.stats.published += run.length;
     this.stats.lagMs = Date.now() - (run.at(-1)?.change.on ?? Date.now());

@@ -1,0 +1,168 @@
+/** What operators see: one write as one trace through all processes, and metrics that the dashboard and the alerts ask for. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join, resolve } from 'node:path';
+import { json } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { startNats } from '@polyedge/testkit/servers/nats';
+import { startService } from '@polyedge/testkit/servers/service';
+import { sharedPostgres, sharedRedis } from '@polyedge/testkit/servers/shared';
+import { WebSocket } from 'ws';
+import { parse } from 'yaml';
+
+const root = resolve(import.meta.dirname, '..');
+
+interface ExportedSpan {
+  readonly service: string;
+  readonly name: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
+}
+
+/** What OTLP over HTTP carries, as far as it is looked at. */
+interface Export {
+  readonly resourceSpans: readonly {
+    readonly resource: { readonly attributes: readonly { readonly key: string; readonly value: { readonly stringValue?: string } }[] };
+    readonly scopeSpans: readonly { readonly spans: readonly Omit<ExportedSpan, 'service'>[] }[];
+  }[];
+}
+
+/** A collector that keeps everything in memory. */
+async function startCollector() {
+  const spans: ExportedSpan[] = [];
+  const server = createServer(async (request, response) => {
+    const body = (await json(request)) as Export; // what the exporter writes
+    for (const { resource, scopeSpans } of body.resourceSpans ?? []) {
+      const service = resource.attributes.find(({ key }) => key === 'service.name')?.value.stringValue ?? '';
+      for (const scope of scopeSpans) spans.push(...scope.spans.map((span) => ({ ...span, service })));
+    }
+    response.setHeader('content-type', 'application/json').end('{}');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, // listening on TCP
+    spans,
+    [Symbol.asyncDispose]: async () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+/** The tree of a trace, one span a line, each under the one that caused it. */
+function printed(spans: readonly ExportedSpan[], parent?: ExportedSpan, depth = 0): string {
+  const known = new Set(spans.map(({ spanId }) => spanId));
+  return spans
+    .filter(({ parentSpanId = '' }) => (parent === undefined ? !known.has(parentSpanId) : parentSpanId === parent.spanId))
+    .sort((one, other) => (BigInt(one.startTimeUnixNano) < BigInt(other.startTimeUnixNano) ? -1 : 1))
+    .map((span) => {
+      const took = Number(BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano)) / 1e6;
+      return `${'  '.repeat(depth)}${span.name} (${span.service}, ${took.toFixed(1)} ms)\n${printed(spans, span, depth + 1)}`;
+    })
+    .join('');
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  while (!holds()) {
+    assert.ok(performance.now() < deadline, `${what} did not come`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+test('one write is one trace, from the client`s frame through NATS and PostgreSQL to the change that a watcher gets; dashboard and alerts ask for metrics that exist', async (t) => {
+  await using stack = new AsyncDisposableStack();
+  const collector = stack.use(await startCollector());
+  const [nats, redis, database] = await Promise.all([startNats(), sharedRedis(), sharedPostgres()]);
+  for (const part of [nats, redis, database]) stack.use(part);
+  const env = {
+    ...{ NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: database.url, LOG_LEVEL: 'warn', POLYEDGE_ADMIN_PASSWORD: 'telemetry' },
+    ...{ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_BSP_SCHEDULE_DELAY: '100' },
+  };
+  const store = stack.use(await startService({ name: 'graph-store', env }));
+  const hiro = stack.use(await startService({ name: 'hiro-edge', env }));
+  const login = await fetch(`${hiro.url}/api/auth/6.6/app`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ client_id: 'test', client_secret: '', username: 'admin', password: 'telemetry' }),
+  });
+  const { _TOKEN: token }: { _TOKEN: string } = JSON.parse(await login.text());
+  const open = async (path: string, ...protocols: string[]) => {
+    const socket = new WebSocket(`${hiro.url.replace('http', 'ws')}${path}`, [...protocols, `token-${token}`]);
+    stack.defer(() => socket.terminate());
+    await once(socket, 'open', { signal: AbortSignal.timeout(10_000) });
+    return socket;
+  };
+  const events = await open('/api/events-ws/6.1/?allscopes=true', 'events-1.0.0');
+  events.send(
+    JSON.stringify({
+      type: 'register',
+      args: { 'filter-id': 'all', 'filter-type': 'jfilter', 'filter-content': '(element.ogit/_type=ogit/Note)' },
+    }),
+  );
+  let heard = '';
+  events.on('message', (data) => (heard += String(data)));
+  const graph = await open('/api/graph-ws/6.1/', 'graph-2.0.0');
+  const write = (name: string) =>
+    graph.send(JSON.stringify({ id: name, type: 'create', headers: { 'ogit/_type': 'ogit/Note' }, body: { 'ogit/name': name } }));
+  // The watch begins when the registration has taken effect, which the protocol does not say: write until the first event comes.
+  let tries = 0;
+  await until('an event', () => {
+    if (tries % 25 === 0) write(`warm-${tries}`);
+    tries += 1;
+    return heard.includes('warm-');
+  });
+  collector.spans.length = 0;
+  write('traced');
+  await until('the event', () => heard.includes('traced'));
+
+  const wanted = [
+    'client frame',
+    'write',
+    'pe.cmd.graph.mutate.v1.{tenant} request',
+    'pe.cmd.graph.mutate.v1.{tenant} handle',
+    'batch in PostgreSQL',
+    'publish change',
+    'deliver change',
+  ];
+  const traceOf = () => {
+    const ids = collector.spans.filter(({ name }) => name === 'deliver change').map(({ traceId }) => traceId);
+    return ids
+      .map((id) => collector.spans.filter(({ traceId }) => traceId === id))
+      .find((spans) => wanted.every((name) => spans.some((span) => span.name === name)));
+  };
+  await until('the whole trace', () => traceOf() !== undefined);
+  const trace = traceOf() ?? [];
+  const tree = printed(trace);
+  t.diagnostic(`\n${tree}`);
+  assert.equal(tree.split('\n').filter((line) => line !== '' && !line.startsWith(' ')).length, 1, `one root:\n${tree}`);
+  assert.deepEqual(new Set(trace.map(({ service }) => service)), new Set(['hiro-edge', 'graph-store']));
+  assert.match(tree, /^client frame \(hiro-edge/);
+  for (const secret of ['telemetry', 'traced', token])
+    assert.equal(JSON.stringify(trace).includes(secret), false, 'no payload and no secret in a trace');
+
+  const exposed = new Set<string>();
+  for (const service of [store, hiro]) {
+    const text = await (await fetch(service.metricsUrl)).text();
+    for (const [, name = ''] of text.matchAll(/^([a-z_]+)(?:\{| )/gm)) exposed.add(name);
+  }
+  const dashboard = JSON.parse(readFileSync(join(root, 'infra/telemetry/dashboard.json'), 'utf8'));
+  const alerts = parse(readFileSync(join(root, 'infra/telemetry/alerts.yml'), 'utf8'));
+  const expressions: string[] = [
+    ...dashboard.panels.flatMap((panel: { targets?: { expr: string }[] }) => panel.targets?.map(({ expr }) => expr) ?? []),
+    ...alerts.groups.flatMap((group: { rules: { expr: string }[] }) => group.rules.map(({ expr }) => expr)),
+  ];
+  assert.ok(expressions.length > 25);
+  for (const expression of expressions) {
+    for (const [name] of expression.replace(/\{[^}]*\}|\[[^\]]*\]|by \([^)]*\)/g, '').matchAll(/\b[a-z]+_[a-z_]+\b/g)) {
+      if (name === 'histogram_quantile') continue;
+      assert.ok(exposed.has(name), `${name} (in ${expression}) is not a metric of ours`);
+    }
+  }
+});
