@@ -21,6 +21,11 @@ export class ManualClock implements Clock {
     };
   }
 
+  /** Lets time pass while nothing can run, as when the process is stopped; what was due comes with the next `advance`. */
+  freeze(ms: number): void {
+    this.#now += ms;
+  }
+
   /** Lets time pass and calls back what is due meanwhile, in order of time. */
   advance(ms: number): void {
     const until = this.#now + ms;

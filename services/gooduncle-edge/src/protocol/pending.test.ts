@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Happening, LiveEvent } from './happening.ts';
+import { PENDING_LIMITS, Pending } from './pending.ts';
+
+const happening = (event: LiveEvent, id: string, version: number): Happening => ({
+  event,
+  id,
+  payload: `"${version}"`,
+  version,
+  passport: '[]',
+});
+
+/** What a client has: each resource with its newest payload. */
+function follow(has: Map<string, string>, { event, id, payload }: Happening): void {
+  const enters = event === 'match created' || event === 'match added';
+  assert.equal(has.has(id), !enters, `${event} makes sense`);
+  if (event === 'match dropped' || event === 'match deleted') has.delete(id);
+  else has.set(id, payload);
+}
+
+test('gooduncle:F45 merged events say the same as all of them, and each makes sense by itself', () => {
+  const step = fc.record({ id: fc.constantFrom('a', 'b', 'c'), kind: fc.nat(2), flush: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 50 }), (steps) => {
+      const pending = new Pending();
+      const exact = new Map<string, string>();
+      const merged = new Map<string, string>();
+      const living = new Set<string>();
+      for (const [at, { id, kind, flush }] of steps.entries()) {
+        // The row of this id is: there and matching, there and not, or not there.
+        const event: LiveEvent | undefined = exact.has(id)
+          ? (['match modified', 'match dropped', 'match deleted'] as const)[kind]
+          : living.has(id)
+            ? kind === 2
+              ? undefined
+              : 'match added'
+            : 'match created';
+        if (kind === 2) living.delete(id);
+        else living.add(id);
+        if (event === undefined) continue;
+        if (event === 'match created') living.add(id);
+        const one = happening(event, id, at);
+        follow(exact, one);
+        pending.add(one);
+        if (flush) for (const waiting of [...pending.ids()]) for (const told of pending.take(waiting)) follow(merged, told);
+      }
+      for (const waiting of [...pending.ids()]) for (const told of pending.take(waiting)) follow(merged, told);
+      assert.deepEqual(merged, exact);
+    }),
+  );
+});
+
+test('gooduncle:F45 more than ten thousand resources, or four megabytes, are too many to keep', () => {
+  const many = new Pending();
+  for (let at = 0; at <= PENDING_LIMITS.ids; at += 1) many.add(happening('match created', `${at}`, at));
+  assert.equal(many.overflows, true);
+  const large = new Pending();
+  large.add({ ...happening('match created', 'a', 1), payload: 'x'.repeat(PENDING_LIMITS.bytes) });
+  assert.equal(large.overflows, true);
+  large.take('a');
+  assert.equal(large.overflows, false);
+});
