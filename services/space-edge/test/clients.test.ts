@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { after, before, test } from 'node:test';
+import { findPython } from '@polyedge/testkit/servers/find-program';
 import { connect } from 'space-node-client';
 import { openPage } from './browser.ts';
 import { listen } from './sockets.ts';
@@ -52,6 +55,41 @@ test('space:45 the documentation`s own snippet works as it stands', async () => 
   await rest.upload('/services', pricing('Snippet', '2024'));
   await until('an event', () => client.events.length > 0);
   assert.deepEqual(client.events, [{ code: 'PRICING_CREATED', details: { serviceName: 'Snippet', pricingVersion: '2024' } }]);
+});
+
+/** As SPACE's Python SDK connects: with whatever transports the library begins with, which is polling. */
+const PYTHON = `
+import sys, json, socketio
+client = socketio.Client()
+@client.on('message', namespace='/pricings')
+def heard(event):
+    print(json.dumps(event), flush=True)
+@client.on('connect', namespace='/pricings')
+def connected():
+    print('connected', flush=True)
+client.connect(sys.argv[1], namespaces=['/pricings'], socketio_path='events', wait=False)
+client.wait()
+`;
+
+test('space:45 space:11 python-socketio connects as the Python SDK does and hears events', async () => {
+  const { rest } = await newOrganization(url);
+  const python: ChildProcess = spawn(findPython(), ['-c', PYTHON, url.replace(/^http/, 'ws')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+  python.stdout?.on('data', (chunk: Buffer) => {
+    said += chunk.toString('utf8');
+  });
+  try {
+    await until('connected', () => said.includes('connected\n'));
+    assert.equal((await rest.upload('/services', pricing('Pythonic', '2024'))).status, 201);
+    await until('the event', () => said.trim().split('\n').length === 2);
+    assert.deepEqual(JSON.parse(said.trim().split('\n')[1] ?? ''), {
+      code: 'PRICING_CREATED',
+      details: { serviceName: 'Pythonic', pricingVersion: '2024' },
+    });
+  } finally {
+    const ended = once(python, 'exit');
+    if (python.kill('SIGKILL')) await ended;
+  }
 });
 
 test('the tester page shows events as they come, in a real browser', async () => {

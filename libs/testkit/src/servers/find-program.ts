@@ -49,12 +49,16 @@ export function findProgram(program: Program, report: (line: string) => void = (
   );
 }
 
-/** A Python whose `websocket` module (the client library that HIRO's Python client uses) can be imported; installs it where apt-get may. */
+/** What tests import in Python, and the Debian packages it is in: `websocket` for HIRO's Python client, `socketio` (which polls with `requests`) for SPACE's. */
+const pythonModules = 'websocket, socketio, requests';
+const pythonPackages = ['python3-websocket', 'python3-socketio', 'python3-requests'];
+
+/** A Python that has the modules which real clients are made of; installs them where apt-get may. */
 export function findPython(report: (line: string) => void = () => {}): string {
-  const find = () => ['/usr/bin/python3', 'python3'].find((python) => commandWorks(python, ['-c', 'import websocket']));
-  const python = find() ?? (installDebianPackage('python3-websocket', report) ? find() : undefined);
+  const find = () => ['/usr/bin/python3', 'python3'].find((python) => commandWorks(python, ['-c', `import ${pythonModules}`]));
+  const python = find() ?? (pythonPackages.every((name) => installDebianPackage(name, report)) ? find() : undefined);
   if (python === undefined)
-    throw new Error('Python with the module "websocket" is needed (Debian, Ubuntu: apt-get install python3-websocket).');
+    throw new Error(`Python with the modules ${pythonModules} is needed (Debian, Ubuntu: apt-get install ${pythonPackages.join(' ')}).`);
   return python;
 }
 
