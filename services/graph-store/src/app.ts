@@ -97,6 +97,10 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
       if (!witnessed) publisher.settleAgain();
       return witnessed;
     },
+    onFenced(fence) {
+      lease.outdo(fence);
+      publisher.settleAgain();
+    },
   });
   const publisher: Publisher = new Publisher({
     bus,

@@ -1,6 +1,7 @@
 /** Starting, overload and what it is like to run several replicas. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { connectRedis } from '@polyedge/journal/redis';
 import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startService } from '@polyedge/testkit/servers/service';
 import { freshId, requestOf, startStore, TENANT, until } from './running-store.ts';
@@ -71,4 +72,24 @@ test('a database that may lose what it acknowledged is refused, unless that is a
   await using accepted = await startService({ name: 'graph-store', env: { ...env, GRAPH_STORE_ALLOW_UNSAFE_DATABASE: 'true' } });
   const ready = await fetch(`${accepted.url}/readyz`);
   assert.match(await ready.text(), /fsync/, 'the exception is shown');
+});
+
+test('Redis that was written under a higher fence than an older copy of the database knows is written again', async () => {
+  await using store = await startStore(1);
+  await store.done({ op: 'create', type: 'test/Thing', id: freshId(), attributes: {} });
+  const redis = connectRedis({ url: store.redis.url, name: 'test', onError: () => {} });
+  await new Promise<void>((resolve) => void redis.once('ready', resolve));
+  const metas = async (): Promise<string[]> => (await redis.keys('{pe:*')).filter((key) => key.endsWith(':meta'));
+  await until('Redis has all partitions', async () => (await metas()).length === 16);
+  await store.replicas[0]?.kill();
+  for (const key of await metas()) await redis.hset(key, 'fence', '1000');
+  await store.replicas[0]?.restart();
+  const { last } = await store.done(
+    ...Array.from({ length: 50 }, () => ({ op: 'create' as const, type: 'test/Thing', id: freshId(), attributes: {} })),
+  );
+  await until('Redis has what was written', async () => {
+    const newest = await Promise.all((await metas()).map((key) => redis.hget(key, 'last')));
+    return newest.some((seq) => Number(seq) === last);
+  });
+  redis.disconnect();
 });

@@ -19,6 +19,7 @@ export class Lease {
   readonly #holder: string;
   readonly #now: () => number;
   #fence = 0;
+  #above = 0;
   #actUntil = Number.NEGATIVE_INFINITY;
 
   /** @param now a monotonic clock in milliseconds. */
@@ -41,12 +42,17 @@ export class Lease {
   async take(): Promise<Held | undefined> {
     const sentAt = this.#now();
     const [row] = await this.#sql<{ fence: number; published_seq: number }[]>`
-      update publisher set holder = ${this.#holder}, fence = fence + 1, until = clock_timestamp() + ${LEASE_TTL_MS} * interval '1 millisecond'
+      update publisher set holder = ${this.#holder}, fence = greatest(fence, ${this.#above}) + 1, until = clock_timestamp() + ${LEASE_TTL_MS} * interval '1 millisecond'
       where until < clock_timestamp() or holder = ${this.#holder} returning fence, published_seq`;
     if (row === undefined) return undefined;
     this.#fence = row.fence;
     this.#actUntil = sentAt + LEASE_TTL_MS - MARGIN_MS;
     return { fence: row.fence, publishedSeq: row.published_seq };
+  }
+
+  /** A fence was met that is higher than the holder's own: the database is an older copy. The next one taken will be above it. */
+  outdo(fence: number): void {
+    this.#above = Math.max(this.#above, fence);
   }
 
   /** Prolongs the lease and saves how far publishing came. False: it is somebody else's now. */

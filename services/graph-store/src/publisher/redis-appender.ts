@@ -35,6 +35,8 @@ export interface AppenderOptions {
   readonly held: () => boolean;
   /** Redis answers. False: what it holds was not compared with the journal when the lease was taken; nothing may be appended to it before. */
   readonly onReached: () => boolean;
+  /** Redis was written under a higher fence than the one held. */
+  readonly onFenced: (fence: number) => void;
 }
 
 /** Counters for metrics. */
@@ -112,7 +114,10 @@ export class RedisAppender {
     const states: PartitionState[] = [];
     for (let partition = 0; partition < this.#options.partitions; partition += 1) {
       const claimed = await hot.claim(partition, fence);
-      if (claimed.is === 'fenced') return undefined;
+      if (claimed.is === 'fenced') {
+        if (this.#options.held()) this.#options.onFenced(claimed.fence);
+        return undefined;
+      }
       const state = claimed.generation === 0 ? await this.#rebuild(hot, fence, partition, claimed) : claimed;
       if (state === undefined) return undefined;
       states.push(state);
