@@ -134,7 +134,7 @@ export async function startJssocketEdge(
     port,
     ready: () => {
       if (bus.status !== 'connected') return 'NATS is not connected';
-      return bridge === undefined || bridge.live ? true : 'the bridge does not hear the graph yet';
+      return bridge === undefined || bridge.begun ? true : 'the bridge has not heard the graph yet';
     },
     drain: async () => {
       for (const listener of listeners) listener.stopAccepting();

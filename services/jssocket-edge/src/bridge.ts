@@ -19,22 +19,21 @@ export interface BridgeOptions {
   notify(group: string, payload: string): void;
 }
 
-/** Watches every type that has a rule, until it is stopped. */
-export function startBridge({ rules, tenant, feed, wheel, log, notify }: BridgeOptions): { stop(): void; readonly live: boolean } {
+/** Watches every type that has a rule, until it is stopped. `begun`: each of them has been heard of once. */
+export function startBridge({ rules, tenant, feed, wheel, log, notify }: BridgeOptions): { stop(): void; readonly begun: boolean } {
   const types = [...new Set(rules.map(({ type }) => type))];
   const watches = new Map<string, Watch>();
-  const live = new Set<string>();
+  const heard = new Set<string>();
   let stopped = false;
   const watch = (type: string): void => {
     if (stopped) return;
     const own = rules.filter((rule) => rule.type === type);
     const handler = {
-      live: () => void live.add(type),
+      live: () => void heard.add(type),
       change: (change: Parameters<typeof notificationsOf>[1]) => {
         for (const { group, payload } of notificationsOf(own, change)) notify(group, payload);
       },
       lost: () => {
-        live.delete(type);
         log.warn('the bridge lost the changes of a type and begins anew', { type });
         wheel.set(new WheelTimer(() => watch(type)), AGAIN_MS);
       },
@@ -43,8 +42,8 @@ export function startBridge({ rules, tenant, feed, wheel, log, notify }: BridgeO
   };
   for (const type of types) watch(type);
   return {
-    get live() {
-      return live.size === types.length;
+    get begun() {
+      return heard.size === types.length;
     },
     stop: () => {
       stopped = true;

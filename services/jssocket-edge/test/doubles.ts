@@ -6,6 +6,9 @@ import { strict as assert } from 'node:assert';
 import { Socket } from './socket.ts';
 
 export const SECRET = '12345678';
+/** The hex of a bcrypt hash of it with the lowest cost, so that tests do not spend their time on hashing. */
+export const CHEAP_AUTH =
+  '243279243034245631453346622e7936467a6a514748346d62766348657a6d2e6b3352754961375464634e5836597772347a67726475554970636a75';
 
 /** Master ids by token, as the core's database would say. */
 export const USERS: Readonly<Record<string, string>> = {

@@ -7,6 +7,7 @@ import { silentLog, type Write } from '@polyedge/service-kit/log';
 import { noMetrics } from '@polyedge/service-kit/metrics';
 import { startJssocketEdge } from '../src/app.ts';
 import { settings } from '../src/config.ts';
+import { CHEAP_AUTH } from './doubles.ts';
 
 export interface LoneEdge extends AsyncDisposable {
   readonly port: number;
@@ -16,7 +17,7 @@ export interface LoneEdge extends AsyncDisposable {
 }
 
 export async function startEdge(env: Readonly<Record<string, string>> = {}, given?: Bus): Promise<LoneEdge> {
-  const read = readConfig('jssocket-edge', settings, { POLYEDGE_MODE: 'local', PORT: '0', ...env });
+  const read = readConfig('jssocket-edge', settings, { POLYEDGE_MODE: 'local', PORT: '0', SOCKET_AUTH: CHEAP_AUTH, ...env });
   if (!read.ok) throw new Error(read.problems.join('\n'));
   const bus = given ?? localBus();
   const lines: string[] = [];

@@ -15,7 +15,7 @@ after(() => {
 interface Started {
   readonly child: ChildProcess;
   readonly output: () => string;
-  /** Waits for a text; ten seconds are a failure. */
+  /** Waits for a text; half a minute is a failure. */
   until(pattern: RegExp): Promise<RegExpExecArray>;
   readonly ended: Promise<number | null>;
 }
@@ -26,7 +26,13 @@ function start(args: readonly string[], env: Readonly<Record<string, string>> = 
   const child = spawn(process.execPath, [program, ...args], { env: { PATH, HOME, ...env }, stdio: 'pipe' });
   children.add(child);
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += String(data)));
+  let wake = () => {};
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (data) => {
+      output += String(data);
+      wake();
+    });
+  }
   child.stdin.end(input ?? '');
   const ended = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
   return {
@@ -34,17 +40,17 @@ function start(args: readonly string[], env: Readonly<Record<string, string>> = 
     ended,
     output: () => output,
     until: async (pattern) => {
-      const deadline = Date.now() + 10_000;
+      const deadline = Date.now() + 30_000;
       for (;;) {
         const found = pattern.exec(output);
         if (found !== null) return found;
         if (Date.now() > deadline) throw new Error(`${pattern} did not come: ${output}`);
         await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, 100);
-          child.stdout?.once('data', () => {
+          const timer = setTimeout(resolve, 1000);
+          wake = () => {
             clearTimeout(timer);
             resolve();
-          });
+          };
         });
       }
     },

@@ -150,3 +150,30 @@ test('jssocket:46 metrics count connections, logins and notifications, without i
   }
   for (const secret of [page.target, USERS['token-ann'] ?? '', 'token-ann']) assert.ok(!text.includes(secret));
 });
+
+test('jssocket:34 jssocket:47 when a replica is killed, its clients` logins go to cores of the others', async () => {
+  const third = await replicas.start();
+  using deaf = await Core.start(third.port, { slowMs: 60_000 });
+  using page = await Page.visit(a());
+  page.event('client_connect', {});
+  await deaf.socket.until(() => deaf.asked.length === 1);
+  await third.kill();
+  using core = await Core.start(b());
+  assert.deepEqual(await page.next(), { type: 'client_connected', data: { target: core.asked[0]?.target, authenticated: false } });
+});
+
+test('jssocket:47 connections survive a restart of NATS, and messages flow again', async () => {
+  using core = await Core.start(b());
+  using page = await Page.login(a(), 'token-ann');
+  await replicas.nats.restart();
+  // What is sent while NATS is away is lost, as the page and the core know from the original.
+  for (let at = 0; page.left.length === 0 && at < 100; at += 1) {
+    core.notifyGroup(USERS['token-ann'] ?? '', 'back');
+    await Promise.race([page.until(() => page.left.length > 0).catch(() => undefined), new Promise((resolve) => setTimeout(resolve, 200))]);
+  }
+  assert.equal(await page.next(), 'back');
+  assert.deepEqual([page.closed, core.socket.closed], [undefined, undefined]);
+  using later = await Page.visit(a());
+  later.event('client_connect', {});
+  assert.match(JSON.stringify(await later.next()), /client_connected/);
+});

@@ -2,6 +2,7 @@
 import { startNats } from '@polyedge/testkit/servers/nats';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
+import { CHEAP_AUTH } from './doubles.ts';
 
 export interface Replicas extends AsyncDisposable {
   readonly nats: RunningServer;
@@ -22,7 +23,7 @@ export async function startReplicas(
   const edge = (port?: number) =>
     startService({
       name: 'jssocket-edge',
-      env: { NATS_URL: nats.url, LOG_LEVEL: 'warn', ...env },
+      env: { NATS_URL: nats.url, LOG_LEVEL: 'warn', SOCKET_AUTH: CHEAP_AUTH, ...env },
       ...(port === undefined ? {} : { port }),
     });
   const [a, b] = await Promise.all([edge(), edge()]);
