@@ -181,7 +181,17 @@ export async function torture({ seed, rounds, pauseMs, report }: TortureOptions)
   // What is delivered again is delivered soon after.
   await pause(500);
   const verdict = judge(expected, deliveries, incidents);
-  if (verdict.missing.length > 0) report([steady.log(), frail.log(), store.log()].join('\n'));
+  if (verdict.missing.length > 0) {
+    // Where it stands, for whoever has to find out why.
+    for (const edge of [steady, frail]) {
+      const answer = await fetch(`${edge.url}/admin/groups`, { headers: { authorization: `Bearer ${token}` } });
+      report(`${edge.port} ${await answer.text()}`);
+    }
+    report(
+      `missing of ${JSON.stringify([...new Set(expected.filter(({ seq }) => verdict.missing.includes(seq)).map(({ element }) => element))])}`,
+    );
+    report([steady.log(), frail.log(), store.log()].join('\n'));
+  }
   return { verdict, acknowledged: writer.acknowledged, failedWrites: writer.failed, events };
 }
 

@@ -6,6 +6,7 @@
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
 import { GROUP_WINDOW } from './group-settings.ts';
+import { Pace } from './pace.ts';
 import type { Item, Page } from './partition-reader.ts';
 
 /** What of a member's window is used, over all its partitions. */
@@ -19,6 +20,13 @@ interface Batch {
   readonly items: number;
   readonly bytes: number;
   taken: boolean;
+}
+
+/** What was read and not yet given: the items that are for this group from `at` on. */
+interface Ahead {
+  readonly items: readonly Item[];
+  readonly to: number;
+  at: number;
 }
 
 export interface OwnedOptions {
@@ -52,13 +60,17 @@ export class Owned {
   /** Set while it is handed over: until when that may take. */
   drainUntil: number | undefined;
   readonly #options: OwnedOptions;
+  readonly #pace = new Pace();
   /** Everything up to here was read. */
   #read: number;
+  #ahead: Ahead[] = [];
+  #aheadItems = 0;
   readonly #under: Batch[] = [];
   #items = 0;
   #bytes = 0;
   #reading = false;
   #again = false;
+  #giving = false;
   #ended = false;
   #atEnd = false;
 
@@ -79,36 +91,37 @@ export class Owned {
 
   /** Nothing is known to be left to give or to confirm. */
   get caughtUp(): boolean {
-    return this.#atEnd && this.#items === 0;
+    return this.#atEnd && this.#items === 0 && this.#ahead.length === 0;
   }
 
   /** Goes on reading and giving as far as window and lease allow. */
   pump(): void {
+    this.#give();
     if (this.#reading) this.#again = true;
-    else if (!this.#ended) void this.#pump();
+    else if (!this.#ended) void this.#readOn();
   }
 
   /** Forgets what is under way; returns how many changes were not taken. */
   end(): number {
     if (this.#ended) return 0;
     this.#ended = true;
+    this.#ahead = [];
     const { window } = this.#options;
     window.items -= this.#items;
     window.bytes -= this.#bytes;
     return this.#items;
   }
 
-  async #pump(): Promise<void> {
+  /** Reads ahead while what was given is on its way, so that the way to the client and the way to Redis do not add up. */
+  async #readOn(): Promise<void> {
     const { readTail, readPage, failed } = this.#options;
     this.#reading = true;
     do {
       this.#again = false;
-      while (this.#mayGive()) {
-        const limit = this.#room();
-        if (limit <= 0) break;
-        let page = readTail(this.#read, limit);
+      while (this.#mayGive() && this.#aheadItems < GROUP_WINDOW.partitionItems) {
+        let page = readTail(this.#read, this.#pace.limit);
         if (page === undefined) {
-          const asked = await readPage(this.#read, limit);
+          const asked = await readPage(this.#read, this.#pace.limit);
           // The lease may be gone, or drained, by now: what was read is then somebody else's to give.
           if (!this.#mayGive()) break;
           if (!asked.ok) {
@@ -119,7 +132,12 @@ export class Owned {
         }
         this.#atEnd = page.to <= this.#read;
         if (this.#atEnd) break;
-        this.#give(page);
+        this.#read = page.to;
+        this.#pace.saw(page.items);
+        const items = page.items.filter(({ change }) => change.tenant === this.#options.tenant);
+        this.#ahead.push({ items, to: page.to, at: 0 });
+        this.#aheadItems += items.length;
+        this.#give();
       }
     } while (this.#again && !this.#ended);
     this.#reading = false;
@@ -129,45 +147,50 @@ export class Owned {
     return !this.#ended && this.drainUntil === undefined && this.#options.mayGive();
   }
 
-  #room(): number {
-    const { window } = this.#options;
-    if (this.#bytes >= GROUP_WINDOW.partitionBytes || window.bytes >= GROUP_WINDOW.memberBytes) return 0;
-    return Math.min(GROUP_WINDOW.partitionItems - this.#items, GROUP_WINDOW.memberItems - window.items);
+  /** Gives what was read, in batches, as far as the windows go. */
+  #give(): void {
+    // What is taken at once comes back in here.
+    if (this.#giving) return;
+    this.#giving = true;
+    for (let page = this.#ahead[0]; page !== undefined && this.#mayGive(); page = this.#ahead[0]) {
+      if (page.at < page.items.length && !this.#giveSome(page)) break;
+      if (page.at < page.items.length) continue;
+      this.#ahead.shift();
+      // The rest of the page was for others, or of no group: it counts when everything before it was taken.
+      const last = this.#under.at(-1);
+      if (last === undefined) this.position = page.to;
+      else last.to = page.to;
+    }
+    this.#giving = false;
   }
 
-  /** Gives a page as one batch, or as several when it is long. */
-  #give(page: Page): void {
-    const { tenant, window, give } = this.#options;
-    let changes: FullChange[] = [];
+  /** One batch; false when there is no room for any of it. */
+  #giveSome(page: Ahead): boolean {
+    const { window, give } = this.#options;
+    const most = Math.min(GROUP_WINDOW.partitionItems - this.#items, GROUP_WINDOW.memberItems - window.items);
+    const room = Math.min(GROUP_WINDOW.partitionBytes - this.#bytes, GROUP_WINDOW.memberBytes - window.bytes);
+    const changes: FullChange[] = [];
     let bytes = 0;
-    let room = Math.min(GROUP_WINDOW.partitionBytes - this.#bytes, GROUP_WINDOW.memberBytes - window.bytes);
-    let to = page.to;
-    for (const item of page.items) {
-      if (!isFor(tenant, item)) continue;
-      if (changes.length > 0 && bytes + item.bytes > room) {
-        // The rest is read again when there is room.
-        to = changes.at(-1)?.seq ?? this.#read;
-        break;
-      }
+    let to = 0;
+    while (changes.length < most && page.at < page.items.length) {
+      const item = page.items[page.at];
+      // One that is larger than the whole window goes by itself.
+      if (item === undefined || (bytes + item.bytes > room && (changes.length > 0 || this.#items > 0))) break;
       changes.push(item.change);
       bytes += item.bytes;
+      to = item.seq;
+      page.at += 1;
     }
-    room -= bytes;
-    this.#read = to;
-    if (changes.length === 0) {
-      const last = this.#under.at(-1);
-      if (last === undefined) this.position = to;
-      else last.to = to;
-      return;
-    }
+    if (changes.length === 0) return false;
     const batch: Batch = { to, items: changes.length, bytes, taken: false };
+    this.#aheadItems -= batch.items;
     this.#under.push(batch);
     this.#items += batch.items;
     this.#bytes += bytes;
     window.items += batch.items;
     window.bytes += bytes;
     give(changes, () => this.#took(batch));
-    changes = [];
+    return true;
   }
 
   #took(batch: Batch): void {
@@ -183,5 +206,3 @@ export class Owned {
     room();
   }
 }
-
-const isFor = (tenant: string, item: Item): boolean => item.change.tenant === tenant;

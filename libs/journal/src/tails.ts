@@ -2,6 +2,7 @@
  * The ends of the partitions that an edge reads, shared by all its groups: each change is read and parsed once, however many groups are at
  * the end. Woken by the heads of the live feed; what falls out of the bounded ring is read again by whoever needs it.
  */
+import { Pace } from './pace.ts';
 import type { Item, Page, PartitionReader } from './partition-reader.ts';
 
 export interface TailLimits {
@@ -10,7 +11,6 @@ export interface TailLimits {
 }
 
 const TAIL_LIMITS: TailLimits = { maxItems: 2048, maxBytes: 2 * 1024 * 1024 };
-const PAGE = 500;
 /** Redis hears of a change a little later than NATS: it is asked again, ever more rarely. */
 const FIRST_WAIT_MS = 2;
 const LAST_WAIT_MS = 256;
@@ -23,6 +23,7 @@ interface Tail {
   to: number;
   items: Item[];
   bytes: number;
+  readonly pace: Pace;
 }
 
 export class Tails {
@@ -43,7 +44,7 @@ export class Tails {
   /** Follows a partition as long as somebody does; `wake` is called when there is more. Returns what ends it. */
   follow(partition: number, wake: () => void): () => void {
     const known = this.#tails.get(partition);
-    const tail: Tail = known ?? { partition, wakes: new Set(), from: undefined, to: 0, items: [], bytes: 0 };
+    const tail: Tail = known ?? { partition, wakes: new Set(), from: undefined, to: 0, items: [], bytes: 0, pace: new Pace() };
     tail.wakes.add(wake);
     if (known === undefined) {
       this.#tails.set(partition, tail);
@@ -120,7 +121,8 @@ export class Tails {
       for (const wake of tail.wakes) wake();
       return false;
     }
-    const page = await this.#reader.read(tail.partition, tail.to, PAGE);
+    const { limit } = tail.pace;
+    const page = await this.#reader.read(tail.partition, tail.to, limit);
     // Readers that need what cannot be read find out the reason themselves; this one begins again at the end.
     if (!page.ok && page.failure.code === 'lost') tail.from = undefined;
     if (!page.ok || page.value.to <= tail.to) return false;
@@ -129,9 +131,10 @@ export class Tails {
       tail.bytes += item.bytes;
     }
     tail.to = page.value.to;
+    tail.pace.saw(page.value.items);
     this.#trim(tail);
     for (const wake of tail.wakes) wake();
-    return page.value.items.length >= PAGE;
+    return page.value.items.length >= limit;
   }
 
   #trim(tail: Tail): void {

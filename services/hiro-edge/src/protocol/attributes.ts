@@ -79,11 +79,15 @@ const SYSTEM: ReadonlyMap<string, SystemAttribute> = new Map([
   ['ogit/_deleted-by-app', whereDeleted(['modified', 'app'], 'text', ({ modified }) => modified.app)],
 ]);
 
-/** The computed attributes and their values, those that the element has. */
-export function* systemAttributes(element: Element): Generator<readonly [name: string, value: Json]> {
-  for (const [name, { show }] of SYSTEM) {
+/** The same as a list, which is quicker to walk over. */
+const SYSTEM_LIST: readonly (readonly [string, SystemAttribute])[] = [...SYSTEM];
+
+/** Adds the computed attributes that the element has to what is shown of it; with `fields`, only those. */
+export function addSystemAttributes(element: Element, fields: ReadonlySet<string> | undefined, vertex: Record<string, Json>): void {
+  for (const [name, { show }] of SYSTEM_LIST) {
+    if (fields !== undefined && !fields.has(name)) continue;
     const value = show(element);
-    if (value !== undefined) yield [name, value];
+    if (value !== undefined) vertex[name] = value;
   }
 }
 
@@ -101,13 +105,13 @@ const ALPHANUMERICS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstu
  * is computed, so history can be asked for it although nobody stores it.
  */
 export function versionId({ id, version, modified }: Pick<Element, 'id' | 'version' | 'modified'>): string {
-  // FNV-1a twice with different starts: 35 bits are wanted, one hash has 32.
+  // FNV-1a twice with different starts: 36 bits are wanted, one hash has 32.
   const text = `${version}\0${modified.on}\0${id}`;
-  let rest = BigInt(fnv1a(text, 0x811c9dc5)) * 0x1_0000_0000n + BigInt(fnv1a(text, 0x01234567));
+  let rest = fnv1a(text, 0x811c9dc5) * 16 + (fnv1a(text, 0x01234567) >>> 28);
   let suffix = '';
   for (let at = 0; at < 6; at += 1) {
-    suffix += ALPHANUMERICS.charAt(Number(rest % 62n));
-    rest /= 62n;
+    suffix += ALPHANUMERICS.charAt(rest % 62);
+    rest = Math.floor(rest / 62);
   }
   return `${modified.on}-${suffix}`;
 }

@@ -2,7 +2,7 @@
 import type { Element } from '@polyedge/contracts/element';
 import type { Json } from '@polyedge/query/json';
 import { textOf } from '@polyedge/query/text';
-import { isComputed, systemAttributes } from './attributes.ts';
+import { addSystemAttributes, isComputed } from './attributes.ts';
 import { itemsOf, LISTS } from './lists.ts';
 
 export { versionId } from './attributes.ts';
@@ -23,16 +23,22 @@ export interface Showing {
  */
 export function toVertex(element: Element, showing: Showing = {}): Shown {
   const fields = showing.fields === undefined ? undefined : new Set([...showing.fields, 'ogit/_id', 'ogit/_type']);
-  const entries: [string, Json][] = [];
-  for (const [name, value] of systemAttributes(element)) {
-    if (fields === undefined || fields.has(name)) entries.push([name, value]);
+  const vertex: Shown = {};
+  addSystemAttributes(element, fields, vertex);
+  const { attributes } = element;
+  for (const name of Object.keys(attributes)) {
+    const value = attributes[name];
+    if (value === null || value === undefined || name === LISTS || isComputed(name) || (fields !== undefined && !fields.has(name)))
+      continue;
+    put(vertex, name, shown(element, name, value, showing.listMeta === true));
   }
-  for (const [name, value] of Object.entries(element.attributes)) {
-    if (value === null || name === LISTS || isComputed(name) || (fields !== undefined && !fields.has(name))) continue;
-    entries.push([name, shown(element, name, value, showing.listMeta === true)]);
-  }
-  // fromEntries defines keys, so `__proto__` stays an attribute.
-  return Object.fromEntries(entries);
+  return vertex;
+}
+
+/** Assigning is several times faster than collecting entries, and every event passes here; `__proto__` is an attribute like any other. */
+function put(vertex: Shown, name: string, value: Json): void {
+  if (name === '__proto__') Object.defineProperty(vertex, name, { value, enumerable: true, configurable: true, writable: true });
+  else vertex[name] = value;
 }
 
 function shown(element: Element, name: string, value: Json, listMeta: boolean): Json {
