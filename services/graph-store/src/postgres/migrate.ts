@@ -23,9 +23,10 @@ const numberOf = (file: string): number => Number(file.slice(0, 4));
 /**
  * Applies what is missing, in one transaction under a lock that every starting replica takes, and makes the first epoch.
  * @param partitions of the hot journal; counts only on an empty database.
+ * @param only these migrations, for a backup of an older version; default: all.
  * @returns the numbers of the migrations applied now.
  */
-export async function migrate(sql: Sql, partitions: number): Promise<readonly number[]> {
+export async function migrate(sql: Sql, partitions: number, only?: readonly number[]): Promise<readonly number[]> {
   const files = await migrationFiles();
   const numbers = files.map((name) => name.slice(0, 4));
   const twice = numbers.find((number, at) => numbers.indexOf(number) !== at);
@@ -37,7 +38,7 @@ export async function migrate(sql: Sql, partitions: number): Promise<readonly nu
     const now: number[] = [];
     for (const name of files) {
       const number = numberOf(name);
-      if (applied.has(number)) continue;
+      if (applied.has(number) || only?.includes(number) === false) continue;
       await transaction.unsafe(await readFile(new URL(name, FOLDER), 'utf8'));
       await transaction`insert into migration (number, name) values (${number}, ${name})`;
       now.push(number);
