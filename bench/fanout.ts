@@ -1,6 +1,6 @@
 /**
- * `fanout`: one change to 1,000 sockets of one whole hiro-edge (events-ws with tokens, validation, limits and metrics) against a loop of
- * `ws.send`, Socket.IO rooms and NATS' own WebSocket listener. Changes are really committed: graph-store, PostgreSQL and Redis run beside it.
+ * `fanout`: one change to 1,000 sockets of one whole hiro-edge (events-ws with tokens, validation, limits and metrics) and of one whole
+ * saga-edge (joined globals, over Socket.IO) against a loop of `ws.send`, Socket.IO rooms and NATS' own WebSocket listener. Changes are really committed: graph-store, PostgreSQL and Redis run beside it.
  *
  * The unit is one delivery. CPU is that of the one process that holds the sockets. `in flight` messages are sent together, and the next ones
  * when every socket has them; the latency is that of the last socket. The 256 bytes are the attribute of the element, whose event is longer.
@@ -8,6 +8,7 @@
 import { connect } from '@nats-io/transport-node';
 import { freePort } from '@polyedge/testkit/servers/free-port';
 import { startNats } from '@polyedge/testkit/servers/nats';
+import { startService } from '@polyedge/testkit/servers/service';
 import type { Faults, Kind, Question } from './baselines/receivers.ts';
 import { Child } from './lib/child.ts';
 import { cpuMicroseconds, residentBytes } from './lib/cpu.ts';
@@ -42,8 +43,12 @@ const text = seededText(PAYLOAD_BYTES, options.seed);
 await using parts = new AsyncDisposableStack();
 const receivers = parts.use(await Child.start('receivers'));
 const ask = <Answer>(question: Question): Promise<Answer> => receivers.ask<Answer>(question);
+const system = parts.use(await startSystem());
+const bus = await connectBus(system.nats.url);
+parts.defer(() => bus.close());
 const targets = [
   await edge(),
+  await sagaEdge(),
   await loop('ws-loop', '/', [], { by: 'number', prefix: 'b', offset: 1 }),
   await room(),
   await natsListener(),
@@ -63,9 +68,12 @@ report({
     { of: 'hiro-edge ×32', by: 'ws-loop ×32', figure: 'cpuUs', atMost: 0.12 },
     { of: 'hiro-edge ×8', by: 'socketio-room ×8', figure: 'cpuUs', atMost: 0.25 },
     { of: 'hiro-edge ×8', by: 'nats-ws ×8', figure: 'cpuUs', atMost: 1 },
+    { of: 'saga-edge ×8', by: 'socketio-room ×8', figure: 'cpuUs', atMost: 0.5 },
     ...IN_FLIGHT.flatMap((inFlight) => [
       { of: `hiro-edge ×${inFlight}`, figure: 'lost' as const, atMost: 0 },
       { of: `hiro-edge ×${inFlight}`, figure: 'duplicates' as const, atMost: 0 },
+      { of: `saga-edge ×${inFlight}`, figure: 'lost' as const, atMost: 0 },
+      { of: `saga-edge ×${inFlight}`, figure: 'duplicates' as const, atMost: 0 },
     ]),
   ],
 });
@@ -122,9 +130,7 @@ async function measure(target: Target, inFlight: number): Promise<Sample> {
 }
 
 async function edge(): Promise<Target> {
-  const { hiro, nats, token, scope } = parts.use(await startSystem());
-  const bus = await connectBus(nats.url);
-  parts.defer(() => bus.close());
+  const { hiro, token, scope } = system;
   const filter = `(element.ogit/_type = ${TYPE})`;
   const register = { type: 'register', args: { 'filter-id': 'bench', 'filter-type': 'jfilter', 'filter-content': filter } };
   await openSockets(
@@ -145,6 +151,32 @@ async function edge(): Promise<Target> {
         bus,
         scope,
         Array.from({ length: count }, (_, at) => ({ op: 'create', id: idOf(number + at), type: TYPE, attributes: { 'ogit/name': text } })),
+      ),
+  };
+}
+
+/** A change of a global property, whose event names it after Socket.IO's `42["/properties",{"_id":"saga-globals:b`. */
+async function sagaEdge(): Promise<Target> {
+  const { nats, token, scope } = system;
+  // The receivers do not answer Engine.IO's pings.
+  const env = { NATS_URL: nats.url, LOG_LEVEL: 'warn', SAGA_PING_INTERVAL_MS: '600000', SAGA_PING_TIMEOUT_MS: '600000' };
+  const saga = parts.use(await startService({ name: 'saga-edge', env }));
+  // A client of Engine.IO 3 is in the default namespace from the start, so its first messages need not wait for an answer.
+  const first = [`42${JSON.stringify(['authentication', { accessToken: token }])}`, '42["/globals/join"]'];
+  const path = '/socket.io/?EIO=3&transport=websocket';
+  await openSockets('saga-edge', saga.port, path, { by: 'number', prefix: '42', offset: 39 }, { first });
+  return {
+    name: 'saga-edge',
+    pid: saga.pid,
+    send: (number, count) =>
+      mutateAll(
+        bus,
+        scope,
+        Array.from({ length: count }, (_, at) => {
+          const name = idOf(number + at);
+          const attributes = { parent_type: 'globals', parent_id: 'saga-globals', name, value: text, source_creator: { type: 'socket' } };
+          return { op: 'create', id: `saga-globals:${name}`, type: 'saga/Property', attributes };
+        }),
       ),
   };
 }
