@@ -256,6 +256,22 @@ test('a text of nothing but brackets, or over the size limit, is refused', () =>
   assert.match(refused('x'.repeat(1024 * 1024 + 1)), /is longer than 1048576 bytes/);
 });
 
+test('a text that would take the parser long is refused before it is parsed', () => {
+  const lines = (count: number, line: (at: number) => string): string => Array.from({ length: count }, (_, at) => line(at)).join('\n');
+  for (const [text, error] of [
+    [lines(20_000, (at) => `key${at}: 1`), /has more than 100000 tokens/],
+    [lines(20_000, () => '- 1'), /is not a pricing/],
+    [`{${lines(20_000, (at) => `key${at}: 1,`)}}`, /has more than 100000 tokens/],
+    [lines(20_000, () => '%YAML 1.2'), /has more than one document/],
+    [lines(20_000, () => '---'), /has more than one document/],
+    ['- '.repeat(20_000), /has more than 16 levels/],
+    ['{a: '.repeat(20_000), /has more than 16 levels/],
+    [lines(20_000, (at) => `- &a${at} x`), /has more than|is not a pricing/],
+  ] as const) {
+    assert.match(refused(text), error);
+  }
+});
+
 test('whatever the text, parsing ends with a pricing or with problems', () => {
   fc.assert(
     fc.property(

@@ -2,12 +2,14 @@
  * YAML text as values that know their place. Bounded before anything is believed: bytes, levels, aliases, and nodes with every alias
  * followed, so a small text cannot grow into a large value. Nothing is evaluated; a tag that names a type outside YAML's core is refused.
  */
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, parseDocument } from 'yaml';
 
 /** What a pricing file may cost. */
 export interface SourceLimits {
   /** UTF-8 bytes of the text. */
   readonly maxBytes: number;
+  /** Tokens of YAML's lexer. What comes after it takes up to some microseconds for each, and all at once. */
+  readonly maxTokens: number;
   /** Levels of maps and lists. */
   readonly maxDepth: number;
   /** Values, counting what an alias stands for each time it is used. */
@@ -15,7 +17,7 @@ export interface SourceLimits {
   readonly maxAliases: number;
 }
 
-export const SOURCE_LIMITS: SourceLimits = { maxBytes: 1024 * 1024, maxDepth: 16, maxNodes: 50_000, maxAliases: 100 };
+export const SOURCE_LIMITS: SourceLimits = { maxBytes: 1024 * 1024, maxTokens: 100_000, maxDepth: 16, maxNodes: 20_000, maxAliases: 100 };
 
 /** What is wrong, and where. Lines and columns count from 1; `path` is `plans.BASIC.price`, or empty for the whole text. */
 export interface Problem {
@@ -50,24 +52,29 @@ export class Source {
   static read(text: string, limits: SourceLimits = SOURCE_LIMITS): Source {
     const lines = new LineCounter();
     if (Buffer.byteLength(text) > limits.maxBytes) return Source.#refused(`is longer than ${limits.maxBytes} bytes`);
+    const excess = excessOf(text, limits);
+    if (excess !== undefined) return Source.#refused(excess);
     let document: Document.Parsed;
     try {
       document = parseDocument(text, {
         schema: 'core',
         merge: false,
         stringKeys: true,
-        uniqueKeys: true,
+        // The library compares every key with every other: `#measure` does it once for each.
+        uniqueKeys: false,
         prettyErrors: false,
         lineCounter: lines,
         logLevel: 'silent',
       });
     } catch (error) {
-      // The composer is recursive: a text that is nothing but brackets ends its stack.
-      if (error instanceof RangeError) return Source.#refused(`has more than ${limits.maxDepth} levels`);
+      if (error instanceof RangeError) return Source.#refused(tooDeep(limits));
       throw error;
     }
     const source = new Source(document, lines);
-    for (const { message, pos } of [...document.errors, ...document.warnings]) source.reportAt(pos[0], '', firstSentence(message));
+    for (const { message, pos } of [...document.errors, ...document.warnings].slice(0, MAX_PROBLEMS)) {
+      // The composer is recursive: a text of nothing but list items ends its stack.
+      source.reportAt(pos[0], '', message.includes('call stack') ? tooDeep(limits) : firstSentence(message));
+    }
     if (source.problems.length === 0) source.#measure(limits);
     return source;
   }
@@ -108,11 +115,23 @@ export class Source {
         const meant = this.resolve(node);
         return meant === undefined ? this.#stop(at, 'names an anchor that does not exist') : visit(meant, depth + 1);
       }
-      if (isMap<Node, Node | null>(node)) return node.items.every(({ value }) => visit(value, depth + 1));
+      if (isMap<Node, Node | null>(node)) {
+        this.#refuseRepeated(node.items.map(({ key }) => key));
+        return node.items.every(({ value }) => visit(value, depth + 1));
+      }
       if (isSeq<Node>(node)) return node.items.every((item) => visit(item, depth + 1));
       return true;
     };
     visit(this.#document?.contents, 1);
+  }
+
+  #refuseRepeated(keys: readonly Node[]): void {
+    const seen = new Set<unknown>();
+    for (const key of keys) {
+      const name = isScalar(key) ? key.value : undefined;
+      if (seen.has(name)) this.reportAt(key.range?.[0] ?? 0, '', 'Map keys must be unique');
+      seen.add(name);
+    }
   }
 
   #stop(offset: number, message: string): false {
@@ -188,6 +207,34 @@ export class At {
   #below(key: string): string {
     return this.path === '' ? key : `${this.path}.${key}`;
   }
+}
+
+/** The lexer's mark before the text of a scalar. */
+const SCALAR = '\u001f';
+
+/** Directives and marks of documents: one or two of each is what a file may have. */
+const MAX_MARKS = 8;
+
+const tooDeep = ({ maxDepth }: SourceLimits): string => `has more than ${maxDepth} levels`;
+
+/** What a text has too much of to be worth parsing. The lexer is lazy: it is left where the bound is. */
+function excessOf(text: string, limits: SourceLimits): string | undefined {
+  let tokens = 0;
+  let open = 0;
+  let marks = 0;
+  let scalar = false;
+  for (const token of new Lexer().lex(text)) {
+    tokens += 1;
+    if (tokens > limits.maxTokens) return `has more than ${limits.maxTokens} tokens`;
+    if (!scalar && (token === '[' || token === '{')) open += 1;
+    if (!scalar && (token === ']' || token === '}')) open -= 1;
+    if (open > limits.maxDepth) return tooDeep(limits);
+    // Each costs as much as all before it together.
+    if (!scalar && (token === '---' || token === '...' || token.startsWith('%'))) marks += 1;
+    if (marks > MAX_MARKS) return 'has more than one document';
+    scalar = token === SCALAR;
+  }
+  return undefined;
 }
 
 const firstSentence = (message: string): string => (message.split('\n')[0] ?? '').slice(0, 200);
