@@ -260,7 +260,7 @@ test('a text that would take the parser long is refused before it is parsed', ()
   const lines = (count: number, line: (at: number) => string): string => Array.from({ length: count }, (_, at) => line(at)).join('\n');
   for (const [text, error] of [
     [lines(20_000, (at) => `key${at}: 1`), /has more than 100000 tokens/],
-    [lines(20_000, () => '- 1'), /is not a pricing/],
+    [lines(19_000, () => '- 1'), /is not a pricing/],
     [`{${lines(20_000, (at) => `key${at}: 1,`)}}`, /has more than 100000 tokens/],
     [lines(20_000, () => '%YAML 1.2'), /has more than one document/],
     [lines(20_000, () => '---'), /has more than one document/],
