@@ -251,6 +251,21 @@ class Beating implements Wire<WsPacket>, WireHandler<string | Uint8Array> {
     this.inner?.message(raw, bytes);
   }
 
+  /** Masked text frames of one ASCII character each, which is what clients send: done with before anybody reads them. */
+  raw(chunk: Uint8Array): boolean {
+    const { length } = chunk;
+    if (length === 0 || length > 70 || length % 7 !== 0) return false;
+    for (let at = 0; at < length; at += 7) {
+      const character = (chunk[at + 6] ?? 0) ^ (chunk[at + 2] ?? 0);
+      if (chunk[at] !== 0x81 || chunk[at + 1] !== 0x81 || character > 0x7f) return false;
+    }
+    const now = this.#options.now();
+    if (this.#keepAlives.take(length / 7, now) > 0) return false;
+    this.#heardAt = now;
+    this.#options.counts.received += length / 7;
+    return true;
+  }
+
   unreadable(problem: string, bytes: number): void {
     this.#heardAt = this.#options.now();
     this.inner?.unreadable(problem, bytes);

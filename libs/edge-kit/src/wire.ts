@@ -40,6 +40,11 @@ export interface WireHandler<Raw> {
   message(raw: Raw, bytes: number): void;
   /** A message the transport could read but the edge does not take (binary on a text protocol). */
   unreadable(problem: string, bytes: number): void;
+  /**
+   * Bytes as they came, at the beginning of a frame: true when they were whole frames that are done with. For what comes so often that reading
+   * it as messages would be most of the work; a wire may never ask.
+   */
+  raw?(chunk: Uint8Array): boolean;
   ping(): void;
   pong(payload: string): void;
   /** Written bytes have left: `bufferedBytes` is 0 or nearly so. */

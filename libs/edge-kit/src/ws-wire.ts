@@ -79,6 +79,7 @@ export class WsWire implements Wire<WsPacket> {
     ws.on('pong', onPong);
     ws.on('close', onClose);
     this.#socket.on('drain', () => taking.drained());
+    if (taking.raw !== undefined) readRaw(ws, this.#socket);
   }
 
   get bufferedBytes(): number {
@@ -162,4 +163,25 @@ function onPong(this: WebSocket, data: Buffer): void {
 
 function onClose(this: WebSocket, code: number): void {
   handlerOf(this)?.gone(code);
+}
+
+/** What is looked at of a `ws` receiver: all of it is 0 between two frames. Should another version name it otherwise, nothing is taken raw. */
+interface Between {
+  readonly _state?: unknown;
+  readonly _bufferedBytes?: unknown;
+  readonly _fragmented?: unknown;
+  readonly writableLength?: unknown;
+}
+
+/** Shows the handler what arrives between two frames before `ws` reads it. */
+function readRaw(ws: ClosingWebSocket, socket: Socket): void {
+  const receiver: Between | undefined = Reflect.get(ws, '_receiver');
+  const [read, ...others] = socket.listeners('data');
+  if (receiver === undefined || read === undefined || others.length > 0) return;
+  socket.removeAllListeners('data');
+  socket.on('data', (chunk: Buffer) => {
+    const between = receiver._state === 0 && receiver._bufferedBytes === 0 && receiver._fragmented === 0 && receiver.writableLength === 0;
+    if (between && ws.readyState === ws.OPEN && ws.handler?.raw?.(chunk) === true) return;
+    Reflect.apply(read, socket, [chunk]);
+  });
 }

@@ -1,0 +1,84 @@
+/**
+ * `heartbeat`: what the character every 300 ms in both directions costs: gooduncle-edge and a server with two timers per connection, at 5,000
+ * connections, and the edge at 10,000 for information. CPU is microseconds per beat that a client
+ * got (and the one it sent), since a server that cannot keep up sends fewer; p50 and p99 are how much later than
+ * 300 ms after the last one a beat came to its client, `units/s` are beats.
+ */
+import { startNats } from '@polyedge/testkit/servers/nats';
+import { startService } from '@polyedge/testkit/servers/service';
+import { Child } from './lib/child.ts';
+import { cpuMicroseconds, residentBytes } from './lib/cpu.ts';
+import { readOptions } from './lib/options.ts';
+import { inRounds, report, type Sample } from './lib/report.ts';
+
+const CONNECTIONS = 5000;
+const SETTLE_MS = 2000;
+
+interface Server extends AsyncDisposable {
+  readonly pid: number;
+  readonly port: number;
+}
+
+const options = readOptions({ seconds: 10, seed: 1, rounds: 3 });
+await using parts = new AsyncDisposableStack();
+const nats = parts.use(await startNats());
+// Gives out the keys that an edge waits for.
+parts.use(await Child.start('responder', nats.url));
+
+const edge = (): Promise<Server> =>
+  startService({
+    name: 'gooduncle-edge',
+    env: { NATS_URL: nats.url, LOG_LEVEL: 'warn', GOODUNCLE_SCOPE: 'bench', GOODUNCLE_MAX_CONNECTIONS_PER_ADDRESS: '50000' },
+  });
+const timers = async (): Promise<Server> => {
+  const child = await Child.start('timers-each');
+  const { port } = child.ready as { port: number }; // both ends are files of this folder
+  return { pid: child.pid, port, [Symbol.asyncDispose]: () => child[Symbol.asyncDispose]() };
+};
+
+const samples = await inRounds(
+  [
+    { name: 'edge', measure: () => measure(edge, CONNECTIONS) },
+    { name: 'timers', measure: () => measure(timers, CONNECTIONS) },
+    { name: 'edge 10,000', measure: () => measure(edge, 2 * CONNECTIONS) },
+  ],
+  options.rounds,
+);
+report({
+  name: 'heartbeat',
+  unit: 'a beat in each direction',
+  options,
+  samples,
+  goals: [
+    { of: 'edge', by: 'timers', figure: 'cpuUs', atMost: 0.4 },
+    { of: 'edge', by: 'timers', figure: 'p99Ms' },
+    { of: 'edge 10,000', by: 'edge', figure: 'cpuUs' },
+    { of: 'edge', figure: 'lost', atMost: 0 },
+  ],
+});
+await parts.disposeAsync();
+process.exit(0);
+
+async function measure(start: () => Promise<Server>, connections: number): Promise<Sample> {
+  await using server = await start();
+  await using clients = await Child.start('beating-clients', String(server.port), String(connections));
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  const before = cpuMicroseconds([server.pid]);
+  const { beats, p50Ms, p99Ms, lost, driver } = await clients.ask<{
+    beats: number;
+    p50Ms: number;
+    p99Ms: number;
+    lost: number;
+    driver: number;
+  }>({ seconds: options.seconds });
+  const used = cpuMicroseconds([server.pid]) - before;
+  return {
+    cpuUs: used / beats,
+    rate: beats / options.seconds,
+    p50Ms,
+    p99Ms,
+    memoryMiB: residentBytes(server.pid) / 1024 / 1024,
+    lost,
+    driver,
+  };
+}
