@@ -34,7 +34,7 @@ export interface Sort {
   readonly near?: Position;
 }
 
-export const QUERY_LIMITS = { sort: 8, limit: 100_000, skip: 100_000, fields: 256, cursorCharacters: 65_536 } as const;
+export const QUERY_LIMITS = { sort: 8, limit: 100_000, skip: 1_000_000, fields: 256, cursorCharacters: 65_536 } as const;
 
 /** How many code points of a string in the attributes count for the order, so that a cursor stays small. */
 export const SORTED_CHARACTERS = 256;
