@@ -25,7 +25,16 @@ export interface Verdict {
   readonly inversions: readonly (readonly [number, number])[];
   readonly duplicates: number;
   /** Duplicates of what had been confirmed, with nothing that could explain it. */
-  readonly unexplained: readonly number[];
+  readonly unexplained: readonly Repeat[];
+}
+
+/** A delivery again, and the one before it that had been confirmed. Times in ms. */
+export interface Repeat {
+  readonly seq: number;
+  readonly by: string;
+  readonly confirmedAt: number;
+  readonly again: string;
+  readonly againAt: number;
 }
 
 /** How long a confirmation may take to be safe: it is committed every second. */
@@ -52,12 +61,14 @@ export function judge(
     newest.set(element, Math.max(before ?? 0, seq));
   }
   let duplicates = 0;
-  const unexplained: number[] = [];
+  const unexplained: Repeat[] = [];
   for (const [seq, [, ...again]] of bySeq) {
     duplicates += again.length;
     for (const repeat of again) {
       const confirmed = (bySeq.get(seq) ?? []).filter(({ answeredAt }) => answeredAt !== undefined && answeredAt < repeat.at);
-      if (confirmed.length > 0 && confirmed.every((delivery) => !excused(delivery, incidents))) unexplained.push(seq);
+      const [before] = confirmed;
+      if (before === undefined || confirmed.some((delivery) => excused(delivery, incidents))) continue;
+      unexplained.push({ seq, by: before.member, confirmedAt: before.answeredAt ?? 0, again: repeat.member, againAt: repeat.at });
     }
   }
   return {

@@ -181,6 +181,10 @@ export async function torture({ seed, rounds, pauseMs, report }: TortureOptions)
   // What is delivered again is delivered soon after.
   await pause(500);
   const verdict = judge(expected, deliveries, incidents);
+  for (const { seq, by, confirmedAt, again, againAt } of verdict.unexplained.slice(0, 20)) {
+    const seconds = (at: number): string => `${((at - began) / 1000).toFixed(2)} s`;
+    report(`seq ${seq} was confirmed by ${by} at ${seconds(confirmedAt)} and came again to ${again} at ${seconds(againAt)}`);
+  }
   if (verdict.missing.length > 0) {
     // Where it stands, for whoever has to find out why.
     for (const edge of [steady, frail]) {

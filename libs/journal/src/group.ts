@@ -25,6 +25,8 @@ export interface GroupOptions {
   era(epoch: string): Era | undefined;
   /** The newest seq that the feed has announced. */
   announced(): number;
+  /** Members have gone, and Redis could not be told: it is told later, or they would be waited for. */
+  departed(group: number, members: readonly string[]): void;
   /** The last member has gone. */
   emptied(): void;
 }
@@ -124,9 +126,14 @@ export class Group {
   /** Somebody else owns it by now. */
   fenced(partition: number): void {
     const lease = this.#leases.get(partition);
-    if (lease === undefined) return;
-    this.#options.stats.fenced += 1;
+    const opened = this.#opened;
+    if (lease === undefined || opened === undefined) return;
+    const { store, stats } = this.#options;
+    stats.fenced += 1;
     this.#drop(lease);
+    // Redis may only have forgotten. What was confirmed is then still taken by the store, unless a new owner has claimed already.
+    const { fence, position, committed } = lease.owned;
+    if (position > committed) void store.commit(opened.era.epoch, [{ group: opened.id, partition, fence, position }], []);
     this.#soon();
   }
 
@@ -135,6 +142,12 @@ export class Group {
     for (const lease of [...this.#leases.values()]) this.#drop(lease);
     const members = [...this.#members.values()];
     this.#members.clear();
+    if (this.#opened !== undefined) {
+      this.#options.departed(
+        this.#opened.id,
+        members.map(({ id }) => id),
+      );
+    }
     this.#finish();
     for (const member of members) this.#tellLost(member, failure);
   }
@@ -534,6 +547,7 @@ export class Group {
       await opened.era.redis.leave(opened.id, [member.id]);
     } catch {
       stats.redisFailures += 1;
+      this.#options.departed(opened.id, [member.id]);
     }
     this.#announce();
   }

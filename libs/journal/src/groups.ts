@@ -33,6 +33,8 @@ export class Groups {
   readonly #times: GroupTimes;
   readonly #now: () => number;
   readonly #groups = new Map<string, Group>();
+  /** Members that have gone and are still listed, by group. */
+  readonly #departed = new Map<number, Set<string>>();
   #era: Era | undefined;
   #announced = 0;
   #ticker: NodeJS.Timeout | undefined;
@@ -138,11 +140,14 @@ export class Groups {
       note: (sentence) => onNote?.(sentence, { tenant, name }),
       era: (epoch) => this.#eraOf(epoch),
       announced: () => this.#announced,
+      departed: (group, gone) => {
+        const known = this.#departed.get(group) ?? new Set();
+        for (const member of gone) known.add(member);
+        this.#departed.set(group, known);
+      },
       emptied: () => {
         this.#groups.delete(key);
-        if (this.#groups.size > 0 || this.#ticker === undefined) return;
-        clearInterval(this.#ticker);
-        this.#ticker = undefined;
+        this.#restIfIdle();
       },
     });
   }
@@ -168,6 +173,30 @@ export class Groups {
     this.#era = undefined;
     this.#announced = 0;
     for (const group of groups) group.lose(failure);
+    // What they were listed in goes with its epoch.
+    this.#departed.clear();
+  }
+
+  #restIfIdle(): void {
+    if (this.#groups.size > 0 || this.#departed.size > 0) return;
+    clearInterval(this.#ticker);
+    this.#ticker = undefined;
+  }
+
+  /** Takes members off the lists that Redis could not be told of when they went. */
+  async #farewell(era: Era): Promise<void> {
+    for (const [group, members] of [...this.#departed]) {
+      this.#departed.delete(group);
+      try {
+        await era.redis.leave(group, [...members]);
+      } catch {
+        const later = this.#departed.get(group) ?? new Set();
+        for (const member of members) later.add(member);
+        this.#departed.set(group, later);
+        return;
+      }
+    }
+    this.#restIfIdle();
   }
 
   #tick(): void {
@@ -177,6 +206,7 @@ export class Groups {
       this.#beatAt = now;
       this.#beating = era.redis
         .beat(this.#options.edge, this.#times.aliveMs)
+        .then(() => (this.#departed.size > 0 ? this.#farewell(era) : undefined))
         .catch(() => {
           this.stats.redisFailures += 1;
         })

@@ -117,6 +117,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     },
     onTaken: (fence, epoch) => appender.take(fence, epoch),
     onReleased: () => appender.release(),
+    onHeard: () => appender.wake(),
   });
 
   let mutations: Responder | undefined;

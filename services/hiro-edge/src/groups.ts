@@ -10,13 +10,16 @@ import type { Bus, Subscription } from '@polyedge/service-kit/bus';
 
 /** A question that is not answered by then is asked again by whoever needs it. */
 const TIMEOUT_MS = 3000;
+/** Shorter: until it is over no other positions are committed, and repeating it is harmless. */
+const COMMIT_TIMEOUT_MS = 1500;
 
 function storeOver(bus: Bus): GroupStore {
   const options = { timeoutMs: TIMEOUT_MS };
   return {
     open: (tenant, name, start, skip) => bus.request(groupOpen, groupOpen.subject({ tenant }), { name, start, skip }, options),
     claim: (epoch, group, claims) => bus.request(groupClaim, groupClaim.subject({}), { epoch, group, claims }, options),
-    commit: (epoch, positions, touched) => bus.request(groupCommit, groupCommit.subject({}), { epoch, positions, touched }, options),
+    commit: (epoch, positions, touched) =>
+      bus.request(groupCommit, groupCommit.subject({}), { epoch, positions, touched }, { timeoutMs: COMMIT_TIMEOUT_MS }),
     partition: async (epoch, partition, after, limit) => {
       const read = await bus.request(graphPartition, graphPartition.subject({}), { epoch, partition, after, limit }, options);
       return read.ok ? done({ to: read.value.to, changes: read.value.changes.filter(isFull) }) : read;

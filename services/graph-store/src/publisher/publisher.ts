@@ -44,6 +44,8 @@ export interface PublisherOptions {
   /** What else the holder of the lease does, told of every published change in order; starts after `settle`. */
   readonly onTaken?: (fence: number, epoch: string) => void;
   readonly onReleased?: () => void;
+  /** A commit was heard of. */
+  readonly onHeard?: () => void;
 }
 
 /** Counters for metrics. */
@@ -116,6 +118,7 @@ export class Publisher {
   #hear(seq: number): void {
     if (seq > this.#known) this.#known = seq;
     this.#wakeUp();
+    this.#options.onHeard?.();
   }
 
   #wakeUp(): void {

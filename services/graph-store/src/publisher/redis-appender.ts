@@ -51,6 +51,7 @@ export class RedisAppender {
   readonly stats: AppenderStats = { appended: 0, rebuilt: 0, failures: 0, cursor: 0 };
   readonly #options: AppenderOptions;
   #term: AbortController | undefined;
+  #wake: () => void = () => {};
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: AppenderOptions) {
@@ -67,6 +68,19 @@ export class RedisAppender {
 
   release(): void {
     this.#term?.abort();
+  }
+
+  /** There is something to append: groups wait for it. */
+  wake(): void {
+    this.#wake();
+  }
+
+  /** Waits until woken, or for the time after which an idle Redis is looked at. */
+  async #rest(signal: AbortSignal): Promise<void> {
+    const waking = new AbortController();
+    this.#wake = () => waking.abort();
+    await pause(IDLE_MS, AbortSignal.any([signal, waking.signal]));
+    this.#wake = () => {};
   }
 
   async stop(): Promise<void> {
@@ -92,9 +106,9 @@ export class RedisAppender {
         failing = false;
         while (!signal.aborted && held()) {
           if (known() <= this.stats.cursor) {
-            await pause(IDLE_MS, signal);
+            await this.#rest(signal);
             // An idle Redis that was wiped is noticed too, not only at the next change.
-            await this.#verify(hot, fence, states);
+            if (known() <= this.stats.cursor) await this.#verify(hot, fence, states);
             continue;
           }
           if (!(await this.#append(hot, fence, states))) return;
