@@ -1,10 +1,11 @@
 /**
- * `idle`: what an open connection costs that does nothing: events-ws without and with a filter and graph-ws of hiro-edge, a bare `ws` server and a
- * bare Socket.IO server. Each measurement has a process of its own: after 500 connections to warm up, 4,000 more, then so many seconds of
+ * `idle`: what an open connection costs that does nothing: events-ws without and with a filter and graph-ws of hiro-edge, Socket.IO of saga-edge, a bare
+ * `ws` server and a bare Socket.IO server. Each measurement has a process of its own: after 500 connections to warm up, 4,000 more, then so many seconds of
  * silence. KiB per connection is the growth of the process` resident memory, each time after a garbage collection, so that what handshakes left
  * behind does not count; MiB is the resident memory before that. CPU is microseconds per connection and second.
  */
 import { startNats } from '@polyedge/testkit/servers/nats';
+import { startService } from '@polyedge/testkit/servers/service';
 import { Child } from './lib/child.ts';
 import { cpuMicroseconds, residentBytes } from './lib/cpu.ts';
 import { readOptions } from './lib/options.ts';
@@ -42,6 +43,16 @@ const events = { path: '/api/events-ws/6.2/', protocols: ['events-1.0.0', `token
 const graph = { path: '/api/graph-ws/6.1/', protocols: ['graph-2.0.0', `token-${token}`], first: [] };
 const collecting = `--expose-gc --import=${new URL('./baselines/collect-on-signal.ts', import.meta.url).href}`;
 const edge = () => startHiro({ NATS_URL: nats.url, NODE_OPTIONS: collecting });
+/** Nobody logs in: what a session costs before it has done anything. The sockets do not answer Engine.IO's pings. */
+const sagaEdge = () =>
+  startService({
+    name: 'saga-edge',
+    env: {
+      ...{ NATS_URL: nats.url, LOG_LEVEL: 'warn', NODE_OPTIONS: collecting, SAGA_AUTH_TIMEOUT_MS: '0' },
+      ...{ SAGA_PING_INTERVAL_MS: '600000', SAGA_PING_TIMEOUT_MS: '600000' },
+    },
+  });
+const socketIo = { path: '/socket.io/?EIO=4&transport=websocket', protocols: [], first: ['40'] };
 const baseline = async (name: string): Promise<Server> => {
   process.env.NODE_OPTIONS = collecting;
   const child = await Child.start(name);
@@ -55,6 +66,7 @@ const samples = await inRounds(
     { name: 'events-ws', measure: () => measure(edge, events) },
     { name: 'events-ws registered', measure: () => measure(edge, { ...events, first: [register] }) },
     { name: 'graph-ws', measure: () => measure(edge, graph) },
+    { name: 'saga-edge', measure: () => measure(sagaEdge, socketIo) },
     { name: 'ws', measure: () => measure(() => baseline('ws-loop'), { path: '/', protocols: [], first: [] }) },
     // What a client says first has to be read: the server's buffers for it count here as they do with a filter.
     { name: 'ws told once', measure: () => measure(() => baseline('ws-loop'), { path: '/', protocols: [], first: [register] }) },
@@ -76,7 +88,9 @@ report({
     ...raw.map((of) => ({ of, figure: 'kibPerConnection' as const, atMost: 9 })),
     ...raw.map((of) => ({ of, by: of.endsWith('registered') ? 'ws told once' : 'ws', figure: 'kibPerConnection' as const })),
     ...raw.map((of) => ({ of, by: 'socket.io', figure: 'kibPerConnection' as const })),
-    ...raw.map((of) => ({ of, figure: 'lost' as const, atMost: 0 })),
+    { of: 'saga-edge', figure: 'kibPerConnection' as const, atMost: 14 },
+    { of: 'saga-edge', by: 'socket.io', figure: 'kibPerConnection' as const },
+    ...[...raw, 'saga-edge'].map((of) => ({ of, figure: 'lost' as const, atMost: 0 })),
   ],
 });
 await parts.disposeAsync();

@@ -8,7 +8,7 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import { Server, type Socket } from 'socket.io';
+import { Server, type ServerOptions, type Socket } from 'socket.io';
 import { Encoder } from 'socket.io-parser';
 import type { Driver } from './driver.ts';
 import type { Limits } from './limits.ts';
@@ -71,6 +71,21 @@ export interface SocketIoCounts {
 /** A parser for the library whose decoder hands on events as data. Its encoder is used only for what the library says itself. */
 const parser = { Encoder, Decoder: MessageDecoder };
 
+/**
+ * Keeps no rooms: each socket would cost two maps and two sets, for a feature that interests of the feed stand for. It has what the library
+ * calls of an adapter when sockets come and go (socket.io 4.8, lib/socket.ts and lib/namespace.ts), and nothing that broadcasts.
+ */
+class NoRooms {
+  init(): void {}
+  close(): void {}
+  addAll(): void {}
+  del(): void {}
+  delAll(): void {}
+  socketRooms(): undefined {
+    return undefined;
+  }
+}
+
 export class SocketIoListener {
   readonly counts: SocketIoCounts = { connected: 0, rejected: 0 };
   readonly #options: SocketIoListenerOptions;
@@ -95,6 +110,8 @@ export class SocketIoListener {
       ...(pingTimeoutMs === undefined ? {} : { pingTimeout: pingTimeoutMs }),
       cors: { origin: origins === undefined ? '*' : [...origins] },
       parser,
+      // What is missing is never called.
+      adapter: NoRooms as unknown as NonNullable<ServerOptions['adapter']>,
       allowRequest: (request, answer) => {
         const problem = this.#problemOf(request);
         if (problem !== undefined) this.counts.rejected += 1;
@@ -189,11 +206,21 @@ export class SocketIoListener {
   }
 }
 
+const FORGOTTEN: Socket['handshake'] = Object.freeze({
+  headers: {},
+  time: '',
+  address: '',
+  xdomain: false,
+  secure: false,
+  issued: 0,
+  url: '',
+  query: {},
+  auth: {},
+});
+
 /** (socket.io, "Memory usage": the first request may be let go of. The next namespace of the same connection would miss it.) */
 function forget(socket: Socket, only: boolean): void {
-  socket.handshake.headers = {};
-  socket.handshake.query = {};
-  socket.handshake.auth = {};
   // The types do not foresee what the documentation recommends.
+  (socket as { handshake: Socket['handshake'] }).handshake = FORGOTTEN;
   if (only) (socket.conn as { request: IncomingMessage | null }).request = null;
 }

@@ -33,8 +33,8 @@ export interface Arrived {
   readonly message: SocketIoEvent;
   /** Bytes on the wire, as characters of its text and bytes of its attachments. */
   readonly bytes: number;
-  /** Told once the message has left the library. */
-  taken(): void;
+  /** Is told once the message has left the library. */
+  readonly from: { taken(): void };
 }
 
 /** Packets that one client may have in the library's hands at once: one HTTP poll may bring any number of tiny ones. */
@@ -51,9 +51,6 @@ export class MessageDecoder {
   #bytes = 0;
   #untaken = 0;
   #binary = false;
-  readonly #taken = (): void => {
-    this.#untaken -= 1;
-  };
 
   constructor() {
     this.#parser.on('decoded', (packet: ParsedPacket) => this.#decoded(packet));
@@ -66,6 +63,11 @@ export class MessageDecoder {
 
   removeListener(): void {
     this.#listener = undefined;
+  }
+
+  /** A message has left the library. */
+  taken(): void {
+    this.#untaken -= 1;
   }
 
   destroy(): void {
@@ -87,7 +89,7 @@ export class MessageDecoder {
     }
     this.#untaken += 1;
     if (this.#untaken > MAX_UNTAKEN) throw new Error('too many packets at once');
-    const arrived: Arrived = { message, bytes, taken: this.#taken };
+    const arrived: Arrived = { message, bytes, from: this };
     this.#listener?.({ type: PacketType.EVENT, nsp: packet.nsp, data: [ARRIVED, arrived] });
   }
 

@@ -69,9 +69,8 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
     this.sentBytes += bytes;
     this.#handler?.drained();
   };
-  readonly #upgraded = (): void => {
-    if (this.#paused) this.#ws()?.pause();
-  };
+  /** Only while paused: memory per idle connection is a goal. */
+  #upgraded: (() => void) | undefined;
 
   constructor(socket: Socket, shared: SharedWrites, maxFrameBytes: number) {
     this.#socket = socket;
@@ -86,7 +85,7 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
   attach(handler: WireHandler<SocketIoRaw>): void {
     this.#handler = handler;
     this.#socket.once('disconnect', () => {
-      this.#engine.removeListener('upgrade', this.#upgraded);
+      this.#forgetUpgrade();
       handler.gone(1005);
     });
     const early = this.#early;
@@ -122,15 +121,24 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
     this.#messagesWhilePaused = 0;
     this.#bytesWhilePaused = 0;
     const ws = this.#ws();
-    if (ws === undefined) this.#engine.once('upgrade', this.#upgraded);
-    else ws.pause();
+    if (ws !== undefined) {
+      ws.pause();
+      return;
+    }
+    this.#upgraded = () => this.#ws()?.pause();
+    this.#engine.once('upgrade', this.#upgraded);
   }
 
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#engine.removeListener('upgrade', this.#upgraded);
+    this.#forgetUpgrade();
     this.#ws()?.resume();
+  }
+
+  #forgetUpgrade(): void {
+    if (this.#upgraded !== undefined) this.#engine.removeListener('upgrade', this.#upgraded);
+    this.#upgraded = undefined;
   }
 
   /** Ends the transport without Socket.IO's goodbye: the client hears `transport close`, after which it comes back by itself. */
@@ -152,7 +160,7 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
 
   #arrived(arrived: Arrived): void {
     const { message, bytes } = arrived;
-    arrived.taken();
+    arrived.from.taken();
     if (this.#paused) {
       this.#messagesWhilePaused += 1;
       this.#bytesWhilePaused += bytes;
