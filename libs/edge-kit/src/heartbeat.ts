@@ -48,6 +48,7 @@ const STALL_MS = 100;
 export class Heartbeat {
   readonly counts: HeartbeatCounts = { sent: 0, skipped: 0, received: 0, idleCloses: 0, stalls: 0, lateMs: 0 };
   readonly #options: HeartbeatOptions;
+  readonly #shared: BeatingOptions;
   readonly #slots: Set<Beating>[] = Array.from({ length: SLOTS }, () => new Set());
   readonly #frame: readonly WsPacket[];
   readonly #tickMs: number;
@@ -60,6 +61,12 @@ export class Heartbeat {
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
+    this.#shared = {
+      now: () => this.#now(),
+      isKeepAlive: options.isKeepAlive,
+      counts: this.counts,
+      gone: (ended) => this.#leave(ended),
+    };
     this.#frame = [options.beat];
     this.#tickMs = options.periodMs / SLOTS;
   }
@@ -91,12 +98,7 @@ export class Heartbeat {
   }
 
   #open(driver: WsDriver, wire: Wire<WsPacket>, opening: Parameters<WsDriver['open']>[1]): WireHandler<string | Uint8Array> {
-    const beating = new Beating(wire, this.#now(), this.#options.keepAlivesPerSecond, {
-      now: () => this.#now(),
-      isKeepAlive: this.#options.isKeepAlive,
-      counts: this.counts,
-      gone: (ended) => this.#leave(ended),
-    });
+    const beating = new Beating(wire, this.#now(), this.#options.keepAlivesPerSecond, this.#shared);
     // The driver takes what the listener's route accepts; the two are put together in the edge's app.
     beating.inner = driver.open(beating, opening) as WireHandler<string | Uint8Array>;
     this.#join(beating);
@@ -166,6 +168,7 @@ export class Heartbeat {
   }
 }
 
+/** What all connections share. */
 interface BeatingOptions {
   now(): number;
   isKeepAlive(raw: string | Uint8Array): boolean;

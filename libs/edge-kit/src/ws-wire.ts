@@ -79,7 +79,7 @@ export class WsWire implements Wire<WsPacket> {
     ws.on('pong', onPong);
     ws.on('close', onClose);
     this.#socket.on('drain', () => taking.drained());
-    if (taking.raw !== undefined) readRaw(ws, this.#socket);
+    if (taking.raw !== undefined) readRaw(ws, taking);
   }
 
   get bufferedBytes(): number {
@@ -165,23 +165,27 @@ function onClose(this: WebSocket, code: number): void {
   handlerOf(this)?.gone(code);
 }
 
-/** What is looked at of a `ws` receiver: all of it is 0 between two frames. Should another version name it otherwise, nothing is taken raw. */
-interface Between {
+/** What is used of a `ws` receiver: the numbers are all 0 between two frames. Should another version name them otherwise, nothing is taken raw. */
+interface Receiver {
   readonly _state?: unknown;
   readonly _bufferedBytes?: unknown;
   readonly _fragmented?: unknown;
-  readonly writableLength?: unknown;
+  readonly writableLength: number;
+  write: (this: Receiver, chunk: Buffer) => boolean;
+  rawHandler?: WireHandler<string | Uint8Array>;
 }
 
 /** Shows the handler what arrives between two frames before `ws` reads it. */
-function readRaw(ws: ClosingWebSocket, socket: Socket): void {
-  const receiver: Between | undefined = Reflect.get(ws, '_receiver');
-  const [read, ...others] = socket.listeners('data');
-  if (receiver === undefined || read === undefined || others.length > 0) return;
-  socket.removeAllListeners('data');
-  socket.on('data', (chunk: Buffer) => {
-    const between = receiver._state === 0 && receiver._bufferedBytes === 0 && receiver._fragmented === 0 && receiver.writableLength === 0;
-    if (between && ws.readyState === ws.OPEN && ws.handler?.raw?.(chunk) === true) return;
-    Reflect.apply(read, socket, [chunk]);
-  });
+function readRaw(ws: ClosingWebSocket, handler: WireHandler<string | Uint8Array>): void {
+  const receiver: Receiver | undefined = Reflect.get(ws, '_receiver');
+  if (receiver === undefined) return;
+  receiver.rawHandler = handler;
+  receiver.write = writeUnlessRaw;
+}
+
+function writeUnlessRaw(this: Receiver, chunk: Buffer): boolean {
+  const between = this._state === 0 && this._bufferedBytes === 0 && this._fragmented === 0 && this.writableLength === 0;
+  if (between && this.rawHandler?.raw?.(chunk) === true) return true;
+  const { write }: Receiver = Object.getPrototypeOf(this);
+  return Reflect.apply(write, this, [chunk]);
 }

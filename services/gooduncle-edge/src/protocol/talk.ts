@@ -49,7 +49,8 @@ export class Talk {
   /** Counts changes of the roles, for the heads of answers that are kept. */
   rolesState = 0;
   at: number;
-  readonly #waiting = new Map<string, (outcome: Outcome<unknown>) => void>();
+  /** Made when first needed, like all that an idle connection can do without. */
+  #waiting: Map<string, (outcome: Outcome<unknown>) => void> | undefined;
   #out: Out[] = [];
   #count = 0;
 
@@ -62,7 +63,7 @@ export class Talk {
 
   /** Nothing is under way any more. */
   get idle(): boolean {
-    return this.#waiting.size === 0;
+    return this.#waiting === undefined || this.#waiting.size === 0;
   }
 
   effect(effect: Out): void {
@@ -121,12 +122,13 @@ export class Talk {
 
   /** What `id` is answered was checked against the schema of the channel that was asked: the one place where the two types meet. */
   expect<Reply>(id: string, done: (outcome: Outcome<Reply>) => void): void {
+    this.#waiting ??= new Map();
     this.#waiting.set(id, done as (outcome: Outcome<unknown>) => void);
   }
 
   answered(id: string, outcome: Outcome<unknown>): void {
-    const done = this.#waiting.get(id);
-    this.#waiting.delete(id);
+    const done = this.#waiting?.get(id);
+    this.#waiting?.delete(id);
     done?.(outcome);
   }
 
