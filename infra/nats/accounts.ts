@@ -5,7 +5,7 @@ import { parts, permissionsOf } from '@polyedge/contracts/permissions';
 export const natsUsers: readonly string[] = Object.keys(parts);
 
 /** The variable from which `users.conf` takes a service's password: `NATS_PASSWORD_HIRO_EDGE`. */
-export const passwordVariable = (service: string): string => `NATS_PASSWORD_${service.replaceAll('-', '_').toUpperCase()}`;
+const passwordVariable = (service: string): string => `NATS_PASSWORD_${service.replaceAll('-', '_').toUpperCase()}`;
 
 /**
  * One account with a user per service. A subject that a user's lists do not contain is refused.

@@ -10,7 +10,7 @@ const BEGIN = '<!-- settings: written by tools/settings-docs.ts -->\n';
 const END = '<!-- end of settings -->\n';
 
 /** The settings of every service there is, by its name. */
-export async function allSettings(): Promise<ReadonlyMap<string, Settings>> {
+async function allSettings(): Promise<ReadonlyMap<string, Settings>> {
   const found = new Map<string, Settings>();
   for (const file of globSync('services/*/src/config.ts', { cwd: root }).sort()) {
     const { settings }: { readonly settings: Settings } = await import(join(root, file));
