@@ -50,6 +50,11 @@ export class Roles {
     return this.#books.get(tenant)?.roles ?? [];
   }
 
+  /** The scope in which the roles' keeper lives: that of requests without a token. Empty until somebody has changed a role. */
+  scopeOf(tenant: string): string {
+    return this.#books.get(tenant)?.account?.defaultScope ?? '';
+  }
+
   /** Makes sure that `of` knows a tenant. False when the directory did not answer. */
   async know(tenant: string): Promise<boolean> {
     return this.#books.has(tenant) || (await this.read(tenant));
@@ -74,7 +79,10 @@ export class Roles {
   }
 
   /** Replaces the roles. Two administrators who do so at the same moment overwrite each other: the later one's list stands. */
-  async write(tenant: string, by: string, change: (roles: readonly Role[]) => Outcome<readonly Role[]>): Promise<Outcome<void>> {
+  async write(
+    { tenant, account: by, defaultScope }: { readonly tenant: string; readonly account: string; readonly defaultScope: string },
+    change: (roles: readonly Role[]) => Outcome<readonly Role[]>,
+  ): Promise<Outcome<void>> {
     if (!(await this.read(tenant))) return failed('unavailable');
     const changed = change(this.of(tenant));
     if (!changed.ok) return changed;
@@ -88,7 +96,7 @@ export class Roles {
         ? await this.#bus.request(
             accountsCreate,
             accountsCreate.subject({ tenant }),
-            { username: bookName(tenant), roles: {}, attributes, by },
+            { username: bookName(tenant), roles: {}, attributes, by, ...(defaultScope === '' ? {} : { defaultScope }) },
             { timeoutMs: TIMEOUT_MS },
           )
         : await this.#bus.request(

@@ -143,6 +143,20 @@ test('saga:31 test users and bots are made at once and removed with everything o
   assert.equal((await rest(url, made.body.accessToken)('GET', '/users/me')).status, 401);
 });
 
+test('saga:37 what an anonymous role allows needs no token', async () => {
+  const nobody = rest(url);
+  assert.equal((await nobody('POST', '/bots', { name: 'anyone' })).status, 401);
+  const role = await boss.api('POST', '/roles', {
+    title: 'Anyone',
+    scope: 'anonymous',
+    permissions: [{ path: '/bots', action: 'post', allow: true }],
+  });
+  assert.equal(role.status, 200);
+  assert.equal((await nobody('POST', '/bots', { name: 'anyone' })).status, 200);
+  await boss.api('DELETE', `/roles/${role.body._id}`);
+  assert.equal((await nobody('POST', '/bots', { name: 'anyone' })).status, 401);
+});
+
 test('saga:16 newer permission paths guard routes and socket events alike', async () => {
   const made = await rest(url)('POST', '/users/register', { username: 'newer', password: 'newer-password' });
   await boss.api('POST', '/roles', {

@@ -17,7 +17,7 @@ export function roleRoutes(routes: Routes, roles: Roles): void {
     if (!parsed.ok) return refused(parsed.error);
     const { role } = parsed;
     if (roles.of(who.tenant).some(({ title }) => title === role.title)) return refused(unprocessable('title', 'is taken'));
-    return answer(await roles.write(who.tenant, who.account, (all) => done([...all, role])), role);
+    return answer(await roles.write(who, (all) => done([...all, role])), role);
   });
   routes.add('PUT', '/roles/:id', async ({ who, body, params }) => {
     const before = roles.of(who.tenant).find(({ _id }) => _id === params.id);
@@ -25,11 +25,11 @@ export function roleRoutes(routes: Routes, roles: Roles): void {
     const parsed = roleIn(body, before);
     if (!parsed.ok) return refused(parsed.error);
     const { role } = parsed;
-    return answer(await roles.write(who.tenant, who.account, (all) => done(all.map((one) => (one._id === role._id ? role : one)))), role);
+    return answer(await roles.write(who, (all) => done(all.map((one) => (one._id === role._id ? role : one)))), role);
   });
   routes.add('DELETE', '/roles/:id', async ({ who, params }) =>
     answer(
-      await roles.write(who.tenant, who.account, (all) =>
+      await roles.write(who, (all) =>
         all.some(({ _id }) => _id === params.id) ? done(all.filter(({ _id }) => _id !== params.id)) : failed('not-found'),
       ),
       { ok: 1 },

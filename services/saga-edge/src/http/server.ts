@@ -157,7 +157,8 @@ async function accept(request: FastifyRequest, options: HttpOptions, open: boole
   if (!who.ok) return who;
   const { roles, selfAccess } = options;
   if (!(await roles.know(who.acting.tenant))) return { ok: false, error: sagaError(503) };
-  const known = roles.of(who.acting.tenant);
+  const acting = who.acting.anonymous ? { ...who.acting, defaultScope: roles.scopeOf(who.acting.tenant) } : who.acting;
+  const known = roles.of(acting.tenant);
   const names = who.roleNames ?? known.filter(({ scope }) => scope === 'anonymous').map(({ _id }) => _id);
   const permissions = permissionsOf(known, names);
   const [path = '/'] = request.url.split('?');
@@ -169,7 +170,7 @@ async function accept(request: FastifyRequest, options: HttpOptions, open: boole
   return {
     ok: true,
     request: {
-      who: who.acting,
+      who: acting,
       caller: { tenant: who.acting.tenant, way: 'rest', at: Date.now(), newId: () => randomBytes(12).toString('hex') },
       params: paramsOf(request),
       query: queryOf(request),

@@ -158,6 +158,7 @@ async function make(request: Request, { bus, store, roles, allowUnverified }: Us
       proof: proofOf(secret),
       roles: {},
       attributes: withSaga({}, { roles: defaults, verified }),
+      ...(request.who.anonymous ? {} : { defaultScope: request.who.defaultScope }),
       by: request.who.account === '' ? 'saga-edge' : request.who.account,
     },
     { timeoutMs: TIMEOUT_MS },
