@@ -158,6 +158,10 @@ test('the history of an element has every state, in either order, and each undoe
   assert.deepEqual((await history({ elements: [id], version: 3 })).changes, [third]);
   assert.deepEqual((await history({ elements: [id], order: 'asc', afterSeq: third.seq })).changes, changes.slice(3));
   assert.deepEqual((await history({ elements: [id], order: 'asc', beforeSeq: third.seq })).changes, changes.slice(0, 2));
+  // What may not be seen does not count for the page: the first page of the others is full.
+  const visible = { test: 'more', path: ['attributes', 'n'], value: 2 } as const;
+  const seen = await history({ elements: [id], order: 'asc', limit: 2, visible });
+  assert.deepEqual([seen.changes.map(({ version }) => version), seen.more], [[4, 5], true]);
 });
 
 test('values of a time series: in time order, replaced, expired, aggregated', async () => {

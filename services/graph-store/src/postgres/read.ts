@@ -8,6 +8,7 @@ import type { JsonObject } from '@polyedge/query/json';
 import { compile } from '@polyedge/query/predicate';
 import { cursorOf, parseQuery, type Query } from '@polyedge/query/query';
 import { parseFilter } from '@polyedge/query/validate';
+import { compileFilter } from '../core/filter-sql.ts';
 import { compileQuery, ELEMENT_COLUMNS } from '../core/query-sql.ts';
 import { Parameters } from '../core/sql-parameters.ts';
 import { type Sql, sqlState } from './connect.ts';
@@ -121,16 +122,14 @@ export class Reader {
     if (request.beforeSeq !== undefined) where.push(`seq < ${parameters.integer(request.beforeSeq)}`);
     const limit = request.limit ?? DEFAULT_LIMIT;
     const order = request.order === 'asc' ? 'asc' : 'desc';
-    const shows = compile(visible.value);
-    // Who may not see an element may not see its past either; the filter looks at each state by itself.
-    const text = `select s.seq as at_seq, s.epoch as at_epoch, j.* from sequencer s left join (select ${JOURNAL_COLUMNS}, element as id from journal where ${where.join(' and ')}
+    // Who may not see an element may not see its past either: the filter looks at each state by itself, before the page is cut.
+    const columns = JOURNAL_COLUMNS.replace('attributes,', 'attributes::jsonb as attributes,');
+    const text = `select s.seq as at_seq, s.epoch as at_epoch, j.* from sequencer s left join (
+      select * from (select ${columns}, element as id from journal where ${where.join(' and ')}) states where ${compileFilter(visible.value, parameters)}
       order by seq ${order} limit ${parameters.integer(limit + 1)} offset ${parameters.integer(request.offset ?? 0)}) j on true order by j.seq ${order}`;
     const rows = await this.#read<JournalRow & { id: string }>(text, parameters.values, undefined);
     if (!rows.ok) return rows;
-    const changes = rows.value.rows
-      .slice(0, limit)
-      .map(toChange)
-      .filter(({ state }) => shows(state));
+    const changes = rows.value.rows.slice(0, limit).map(toChange);
     return done({ epoch: rows.value.epoch, seq: rows.value.seq, changes, more: rows.value.rows.length > limit });
   }
 
