@@ -129,6 +129,13 @@ test('services speak TLS to NATS, Redis and PostgreSQL, refuse servers of anothe
     /certificate/,
   );
 
+  const secured = { TLS_CERT_FILE: cert, TLS_KEY_FILE: key };
+  for (const name of ['saga-edge', 'space-edge', 'gooduncle-edge', 'jssocket-edge']) {
+    const { DATABASE_URL: _database, REDIS_URL: _redis, ...rest } = env;
+    const other = await startService({ name, env: { ...rest, ...secured }, certificate: readFileSync(ca, 'utf8') });
+    assert.match(other.url, /^https:/);
+    await other.stop();
+  }
   const edge = stack.use(
     await startService({
       name: 'hiro-edge',

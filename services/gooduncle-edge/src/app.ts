@@ -13,6 +13,7 @@ import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import { openIdOf } from '@polyedge/service-kit/open-id';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
+import { listenerTls } from '@polyedge/service-kit/tls';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import Fastify from 'fastify';
 import type { GoodUncleSettings } from './config.ts';
@@ -96,7 +97,12 @@ export async function startGoodUncleEdge(
     clock: systemClock,
   });
 
-  const app = Fastify({ http: httpOptions(perSocket), trustProxy: config.trustProxy, exposeHeadRoutes: false });
+  const app = Fastify({
+    http: httpOptions(perSocket),
+    ...listenerTls(config, httpOptions(perSocket)),
+    trustProxy: config.trustProxy,
+    exposeHeadRoutes: false,
+  });
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send({ error: { code: 404, message: 'there is a WebSocket here and nothing else' } }),
   );

@@ -1,12 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { defaultLimits } from '@polyedge/edge-kit/limits';
-import { commonSettings } from '@polyedge/service-kit/common-settings';
+import { commonSettings, listenerTlsSettings } from '@polyedge/service-kit/common-settings';
 import { openIdSettings } from '@polyedge/service-kit/open-id';
 import { boolean, choice, duration, integer, text } from '@polyedge/service-kit/settings';
 
 /** Every setting of gooduncle-edge: its own begin with `GOODUNCLE_`. */
 export const settings = {
   ...commonSettings({ port: 5404 }),
+  ...listenerTlsSettings,
   ...openIdSettings,
   topics: text({
     localDefault: fileURLToPath(new URL('../topics.example.yaml', import.meta.url)),

@@ -132,8 +132,12 @@ export const settings = {
     default: false,
     doc: 'Serves GET /hash and GET /terminate of the original; unlike there, both need the auth header.',
   }),
-  tlsCertFile: text({ optional: true, doc: 'The PEM file of a certificate: with JSSOCKET_TLS_KEY_FILE, the port speaks TLS.' }),
-  tlsKeyFile: text({ optional: true, doc: 'The PEM file of the certificate`s key.' }),
+  tlsCertFile: text({
+    optional: true,
+    aliases: ['TLS_CERT_FILE'],
+    doc: 'The PEM file of a certificate: with JSSOCKET_TLS_KEY_FILE, the port speaks TLS.',
+  }),
+  tlsKeyFile: text({ optional: true, aliases: ['TLS_KEY_FILE'], doc: 'The PEM file of the certificate`s key.' }),
   bridge: text({
     env: 'POLYEDGE_JSSOCKET_BRIDGE',
     optional: true,

@@ -18,6 +18,7 @@ import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import { openIdOf } from '@polyedge/service-kit/open-id';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
+import { listenerTls } from '@polyedge/service-kit/tls';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import type { SagaServiceSettings } from './config.ts';
 import { botRoutes, messageRoutes, tagRoutes, testDataRoutes } from './http/bots.ts';
@@ -103,6 +104,7 @@ export async function startSagaEdge(
   const store = new Store(bus, wheel, requestTimeoutMs);
   const { app, routes } = createHttpServer({
     http: httpOptions(perSocket),
+    tls: listenerTls(config, httpOptions(perSocket)),
     maxBodyBytes: config.maxFrameBytes,
     trustProxy: config.trustProxy,
     origins,

@@ -1,11 +1,12 @@
 import { defaultLimits } from '@polyedge/edge-kit/limits';
-import { commonSettings } from '@polyedge/service-kit/common-settings';
+import { commonSettings, listenerTlsSettings } from '@polyedge/service-kit/common-settings';
 import { openIdSettings } from '@polyedge/service-kit/open-id';
 import { boolean, duration, integer, text } from '@polyedge/service-kit/settings';
 
 /** Every setting of saga-edge: its own begin with `SAGA_`. */
 export const settings = {
   ...commonSettings({ port: 5401 }),
+  ...listenerTlsSettings,
   ...openIdSettings,
   tenant: text({ default: 'default', doc: 'The organization of everybody who registers, and of requests without a token.' }),
   authTimeoutMs: duration({

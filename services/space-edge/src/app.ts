@@ -90,6 +90,7 @@ export async function startSpaceEdge(
   const origins = config.allowedOrigins?.split(';').map((origin) => origin.trim());
   const app = createHttpServer({
     maxBodyBytes: config.maxBodyBytes,
+    tls: config,
     trustProxy: config.trustProxy,
     origins: origins === undefined ? undefined : [...origins, OWN_ORIGIN],
     log,

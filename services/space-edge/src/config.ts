@@ -1,5 +1,5 @@
 import { defaultLimits } from '@polyedge/edge-kit/limits';
-import { commonSettings } from '@polyedge/service-kit/common-settings';
+import { commonSettings, listenerTlsSettings } from '@polyedge/service-kit/common-settings';
 import { boolean, choice, duration, integer, secret, text } from '@polyedge/service-kit/settings';
 
 /** How SPACE's own server is told its administrator. Here graph-store makes him, for all protocols: a name that did nothing would mislead. */
@@ -15,6 +15,7 @@ export const originalSettings = {
 /** Every setting of space-edge: its own begin with `SPACE_`. */
 export const settings = {
   ...commonSettings({ port: 5403 }),
+  ...listenerTlsSettings,
   ...originalSettings,
   tenant: text({
     default: 'default',

@@ -5,6 +5,7 @@ import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Log } from '@polyedge/service-kit/log';
+import type { listenerTls } from '@polyedge/service-kit/tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { roleNamesOf } from '../protocol/account.ts';
 import { isObject } from '../protocol/elements.ts';
@@ -26,6 +27,7 @@ import type { Acting, Store } from './store.ts';
 
 export interface HttpOptions {
   readonly http: Readonly<Record<string, unknown>>;
+  readonly tls: ReturnType<typeof listenerTls>;
   readonly maxBodyBytes: number;
   readonly trustProxy: boolean;
   /** Origins that browsers may call from; undefined: any. */
@@ -68,6 +70,7 @@ export function createHttpServer(options: HttpOptions): { readonly app: FastifyI
   const { log, origins } = options;
   const app = Fastify({
     http: options.http,
+    ...options.tls,
     bodyLimit: options.maxBodyBytes,
     trustProxy: options.trustProxy,
     exposeHeadRoutes: false,

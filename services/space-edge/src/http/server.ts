@@ -1,10 +1,13 @@
 import type { Log } from '@polyedge/service-kit/log';
+import { listenerTls } from '@polyedge/service-kit/tls';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { refuse } from '../protocol/answer.ts';
 import { sendAnswer } from './call.ts';
 
 export interface HttpServerOptions {
   readonly maxBodyBytes: number;
+  /** The settings of the certificate. */
+  readonly tls: Parameters<typeof listenerTls>[0];
   readonly trustProxy: boolean;
   /** Origins that browsers may call from; undefined: any. */
   readonly origins: readonly string[] | undefined;
@@ -20,13 +23,14 @@ class Unreadable extends Error {
 }
 
 /** The HTTP side without its routes: bodies, CORS, headers, errors as `{"error"}`. Requests are not logged: paths and headers carry keys. */
-export function createHttpServer({ maxBodyBytes, trustProxy, origins, log }: HttpServerOptions): FastifyInstance {
+export function createHttpServer({ maxBodyBytes, tls, trustProxy, origins, log }: HttpServerOptions): FastifyInstance {
   const app = Fastify({
     bodyLimit: maxBodyBytes,
     trustProxy,
     exposeHeadRoutes: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    ...listenerTls(tls, { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS }),
     routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
     // A path that cannot be decoded would otherwise be answered before the table was asked.
     frameworkErrors: (_error, _request, reply) => {
