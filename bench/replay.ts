@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import type { ReplayAnswer, ReplayQuestion } from './baselines/redis-replay.ts';
 import { Child } from './lib/child.ts';
 import { cpuByName, cpuPerUnit, residentMiB } from './lib/cpu.ts';
+import { copyToOneStream, untilAppended } from './lib/hot-stream.ts';
 import { readOptions, seededText } from './lib/options.ts';
 import { RawSocket } from './lib/raw-socket.ts';
 import { inRounds, report, type Sample } from './lib/report.ts';
@@ -28,7 +29,7 @@ parts.defer(() => redis.disconnect());
 const bare = parts.use(await Child.start('redis-replay', system.redis.url));
 
 await fill();
-const stream = await copyToOneStream();
+const stream = await copyToOneStream(redis);
 let groups = 0;
 
 const samples = await inRounds(
@@ -78,34 +79,7 @@ async function fill(): Promise<void> {
     );
     if (done % 50_000 < BATCH) console.error(`  ${done} changes written`);
   }
-  const deadline = Date.now() + WAIT_MS;
-  while ((await logLength()) < CHANGES) {
-    if (Date.now() > deadline) throw new Error('Redis did not get all changes');
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-}
-
-const logs = async (): Promise<string[]> => (await redis.keys('{pe:*}:log.*')).sort();
-
-async function logLength(): Promise<number> {
-  const lengths = await Promise.all((await logs()).map((key) => redis.xlen(key)));
-  return lengths.reduce((sum, length) => sum + length, 0);
-}
-
-/** The same entries in one stream, for programs that know no partitions. */
-async function copyToOneStream(): Promise<string> {
-  for (const log of await logs()) {
-    let from = '-';
-    for (;;) {
-      const entries = await redis.xrange(log, from, '+', 'COUNT', 1000);
-      if (entries.length === 0) break;
-      const pipeline = redis.pipeline();
-      for (const [, fields] of entries) pipeline.xadd('bench:all', '*', ...fields);
-      await pipeline.exec();
-      from = `(${entries.at(-1)?.[0] ?? ''}`;
-    }
-  }
-  return 'bench:all';
+  await untilAppended(redis, CHANGES, WAIT_MS);
 }
 
 async function bareLoop(how: ReplayQuestion['how']): Promise<Sample> {

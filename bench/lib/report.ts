@@ -16,6 +16,8 @@ export interface Sample {
   readonly bytesPerUnit?: number;
   readonly lost?: number;
   readonly duplicates?: number;
+  /** Events of one element that came the wrong way round. */
+  readonly inversions?: number;
   /** Share of one core that the busiest process of the driver used. */
   readonly driver?: number;
   /** CPU microseconds per unit by part, where several processes do the work. */
@@ -40,7 +42,7 @@ export interface Goal {
 /** A goal for a figure itself. */
 export interface AbsoluteGoal {
   readonly of: string;
-  readonly figure: 'kibPerConnection' | 'lost' | 'duplicates';
+  readonly figure: 'kibPerConnection' | 'lost' | 'duplicates' | 'inversions';
   readonly atMost: number;
 }
 
@@ -57,6 +59,7 @@ const columns: readonly { readonly figure: Exclude<keyof Sample, 'parts'>; reado
   { figure: 'bytesPerUnit', title: 'wire B/unit', digits: 0 },
   { figure: 'lost', title: 'lost', digits: 0 },
   { figure: 'duplicates', title: 'dup', digits: 0 },
+  { figure: 'inversions', title: 'inverted', digits: 0 },
   { figure: 'driver', title: 'driver', digits: 2 },
 ];
 
