@@ -8,7 +8,14 @@ import { withSettings } from './settings-section.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
-const documents = ['README.md', 'CONTRIBUTING.md', 'docs/operations.md', 'docs/architecture.md', 'infra/k8s/README.md'];
+const documents = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'docs/operations.md',
+  'docs/architecture.md',
+  'docs/interplay.md',
+  'infra/k8s/README.md',
+];
 
 /** Lines of the shell blocks of a document. */
 const commandsOf = (document: string): string[] =>
