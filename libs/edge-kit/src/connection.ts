@@ -319,7 +319,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
         else this.#subscriptions?.unsubscribe(effect.id);
         break;
       case 'listen':
-        this.#subscribing().listen(effect.id, effect.subject);
+        this.#subscribing().listen(effect.id, effect.subject, effect.atMost);
         break;
       case 'publish':
         if (!this.#env.bus.publishText(effect.subject, JSON.stringify(effect.body) ?? 'null')) this.#env.counts.unpublished += 1;

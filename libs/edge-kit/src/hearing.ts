@@ -26,6 +26,11 @@ export class Hearing {
     this.#channels = new Map(channels.map((channel) => [channelPart(channel.address), channel]));
   }
 
+  /** How many listen to a subject now. */
+  listeners(subject: string): number {
+    return this.#heard.get(subject)?.listeners.size ?? 0;
+  }
+
   /** Hears a subject or pattern. Throws for one that belongs to none of the edge's channels: a mistake of ours. */
   listen(subject: string, listener: Listener): Subscription {
     const heard = this.#heard.get(subject) ?? this.#hear(subject);

@@ -41,9 +41,13 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
     else this.#join(id, to, view);
   }
 
-  listen(id: string, subject: string): void {
+  listen(id: string, subject: string, atMost = Number.POSITIVE_INFINITY): void {
     if (!this.#mayHold(id)) return;
     const { env, step } = this.#options;
+    if (env.hearing.listeners(subject) >= atMost) {
+      step({ kind: 'lost', id, failure: { code: 'limited', detail: 'too many connections listen to this' } });
+      return;
+    }
     const subscription = env.hearing.listen(subject, (body) => step({ kind: 'message', id, body }));
     this.#held.set(id, { tenant: undefined, onLane: false, open: true, close: () => subscription.unsubscribe() });
   }

@@ -99,7 +99,13 @@ export type Effect<Out> =
   /** Takes effect at once: frames of this subscription that are still queued are not sent. */
   | { readonly do: 'unsubscribe'; readonly id: string }
   /** Hear a plain event or signal channel (Saga's signals, JSSocket's notifications): `subject` may be a pattern. Ends with `unsubscribe`. */
-  | { readonly do: 'listen'; readonly id: string; readonly subject: string }
+  | {
+      readonly do: 'listen';
+      readonly id: string;
+      readonly subject: string;
+      /** At most so many sessions of this process may listen to the subject: one too many is told `lost` with `limited`. */
+      readonly atMost?: number;
+    }
   /** Tell a plain event or signal channel. */
   | { readonly do: 'publish'; readonly subject: string; readonly body: unknown }
   | { readonly do: 'set-timer'; readonly name: string; readonly ms: number }

@@ -66,13 +66,13 @@ export async function startJssocketEdge(
   const feed = rules.length === 0 ? undefined : openFeed({ bus, onThrown: (err) => log.error('the bridge failed', { err }) });
 
   const counts: JssocketCounts = { asked: 0, askedAgain: 0, abandoned: 0, swallowed: 0, denied: 0, ignored: 0 };
-  const { publicMayNotify, onlyOwnGroup, callbackOnDenial, pingIntervalMs } = config;
+  const { publicMayNotify, onlyOwnGroup, callbackOnDenial, maxPerUser, maxPublic, pingIntervalMs } = config;
   const ofSession = {
     tenant,
     tag,
     rotation,
     counts,
-    policy: { publicMayNotify, onlyOwnGroup, callbackOnDenial },
+    policy: { publicMayNotify, onlyOwnGroup, callbackOnDenial, maxPerUser, maxPublic },
     pingIntervalMs,
     note: (sentence: string, connection: string) => log.warn(`an event was ignored: ${sentence}`, { conn: connection }),
   };

@@ -99,6 +99,20 @@ export const settings = {
     unit: 'connections',
     doc: 'Open sockets of one client address; further upgrades are answered with 429.',
   }),
+  maxPerUser: integer({
+    optional: true,
+    min: 1,
+    max: 1_000_000,
+    unit: 'connections',
+    doc: 'Connections of one user on this replica; the next one is closed with 1013 when a core names its user. Any number unless set.',
+  }),
+  maxPublic: integer({
+    optional: true,
+    min: 1,
+    max: 1_000_000,
+    unit: 'connections',
+    doc: 'Connections on this replica that no user logged in on (the group `public`). Any number unless set.',
+  }),
   maxAuthFailures: integer({
     default: 20,
     min: 1,

@@ -139,6 +139,32 @@ test('jssocket:44 connections are bounded, per address and together', async () =
   assert.ok(opened);
 });
 
+test('jssocket:44 connections of one user and those of nobody are bounded; a place that became free is given again', async () => {
+  await using small = await startEdge({ JSSOCKET_MAX_PER_USER: '1', JSSOCKET_MAX_PUBLIC: '2' });
+  using _core = await Core.start(small.port);
+  using ann = await Page.login(small.port, 'token-ann');
+  using second = await Page.visit(small.port);
+  second.event('client_connect', { token: 'token-ann' });
+  assert.equal((await second.end()).code, 1013);
+  using _bob = await Page.login(small.port, 'token-bob');
+  using _anybody = await Page.login(small.port);
+  using _somebody = await Page.login(small.port);
+  using third = await Page.visit(small.port);
+  third.event('client_connect', {});
+  assert.equal((await third.end()).code, 1013);
+  ann.ws.terminate();
+  await ann.end();
+  // The edge learns of it when TCP tells it.
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    using again = await Page.visit(small.port);
+    again.event('client_connect', { token: 'token-ann' });
+    const refused = await Promise.race([again.next().then(() => false), again.end().then(() => true)]);
+    if (!refused) break;
+    assert.ok(Date.now() < deadline, 'the place of a connection that is gone stays taken');
+  }
+});
+
 test('jssocket:44 wrong secrets of one address are soon refused without a look; the right one passes once it was seen', async () => {
   await using throttled = await startEdge({ JSSOCKET_MAX_AUTH_FAILURES: '3', SOCKET_AUTH: DEFAULT_AUTH });
   using _core = await Core.start(throttled.port);

@@ -9,7 +9,7 @@ const protocol = jssocketProtocol({
   tenant: 'default',
   tag: '0123abcd',
   rotation: new Rotation(),
-  policy: { publicMayNotify: true, onlyOwnGroup: false, callbackOnDenial: false },
+  policy: { publicMayNotify: true, onlyOwnGroup: false, callbackOnDenial: false, maxPerUser: undefined, maxPublic: undefined },
   counts: { asked: 0, askedAgain: 0, abandoned: 0, swallowed: 0, denied: 0, ignored: 0 },
   trusted: false,
   pingIntervalMs: 20_000,

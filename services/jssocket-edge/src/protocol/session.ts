@@ -41,6 +41,10 @@ export interface Policy {
   readonly onlyOwnGroup: boolean;
   /** Whether a notification that is not allowed is answered by its callback all the same. Default false. */
   readonly callbackOnDenial: boolean;
+  /** Connections of one user on this replica; the next one is closed. Undefined: any number, as in the original. */
+  readonly maxPerUser: number | undefined;
+  /** Connections in the group `public` on this replica. Undefined: any number. */
+  readonly maxPublic: number | undefined;
 }
 
 /** What sessions count beside the driver. Numbers only. */
@@ -139,6 +143,8 @@ class JssocketSession implements Session<Envelope, Outgoing> {
       case 'event':
       case 'subscribed':
       case 'lost':
+        // The group has as many connections here as the policy allows.
+        return input.id === 'group' ? [{ do: 'close', code: 1013, reason: 'too many connections of this user' }] : [];
       case 'revoked':
         return [];
     }
@@ -362,7 +368,10 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     if (this.#hearingCores) effects.push({ do: 'unsubscribe', id: 'cores' });
     this.#hearingCores = false;
     // Listening again under the same id ends the old group.
-    if (changes) effects.push({ do: 'listen', id: 'group', subject: jssocketNotifiedGroup.subject({ tenant, group }) });
+    const { maxPerUser, maxPublic } = this.#settings.policy;
+    const atMost = group === PUBLIC ? maxPublic : maxPerUser;
+    const subject = jssocketNotifiedGroup.subject({ tenant, group });
+    if (changes) effects.push({ do: 'listen', id: 'group', subject, ...(atMost === undefined ? {} : { atMost }) });
     this.#group = group;
     return [...effects, frames.clientConnected(data)];
   }
