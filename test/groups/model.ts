@@ -81,7 +81,11 @@ export function judge(
   };
 }
 
+/** After a loss of Redis an old owner may go on until it hears of the new one: what it confirms meanwhile comes again. */
+const OVERLAP_MS = 2500;
+
 const excused = ({ answeredAt = 0, member }: Delivery, incidents: readonly Incident[]): boolean =>
-  incidents.some(
-    ({ at, members }) => (members === undefined || members.has(member)) && at >= answeredAt - 500 && at <= answeredAt + SAFE_MS,
-  );
+  incidents.some(({ at, members }) => {
+    if (members !== undefined && !members.has(member)) return false;
+    return at <= answeredAt + SAFE_MS && at >= answeredAt - (members === undefined ? OVERLAP_MS : 500);
+  });

@@ -40,7 +40,12 @@ export type LogPage =
       readonly head: number;
       /** Changes up to here are not in the log and never were. */
       readonly since: number;
-      readonly entries: readonly Entry[];
+      /** What the first entry says that came before it; undefined without entries. */
+      readonly prev: number | undefined;
+      /** The entries end where one was not the next. */
+      readonly cut: boolean;
+      /** They follow each other without a hole. */
+      readonly entries: readonly Omit<Entry, 'prev'>[];
     }
   /** Another generation is in use; 0: nobody wrote the partition in this epoch, or Redis forgot it. */
   | { readonly is: 'generation'; readonly generation: number };
@@ -124,12 +129,18 @@ export class HotJournal {
     const keys = [metaKey(this.epoch, partition), logKey(this.epoch, partition, generation)];
     const [is, ...answer] = await this.#run('read', keys, [String(generation), String(after), String(limit)]);
     if (is !== 'read') return { is: 'generation', generation: Number(answer[0] ?? 0) };
-    const [last, head, since] = answer;
-    const entries: Entry[] = [];
-    for (let at = 3; at + 2 < answer.length; at += 3) {
-      entries.push({ seq: Number(answer[at]), prev: Number(answer[at + 1]), json: answer[at + 2] ?? '' });
-    }
-    return { is: 'read', last: Number(last), head: Number(head), since: Number(since), entries };
+    const [last, head, since, prev, whole] = answer;
+    const entries: Omit<Entry, 'prev'>[] = [];
+    for (let at = 5; at + 1 < answer.length; at += 2) entries.push({ seq: Number(answer[at]), json: answer[at + 1] ?? '' });
+    return {
+      is: 'read',
+      last: Number(last),
+      head: Number(head),
+      since: Number(since),
+      prev: prev === '' ? undefined : Number(prev),
+      cut: whole !== 'whole',
+      entries,
+    };
   }
 
   /** The newest entry of a partition. */

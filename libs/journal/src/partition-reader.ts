@@ -46,15 +46,12 @@ export class PartitionReader {
         continue;
       }
       if (after < page.since) break;
-      const whole = unbroken(page.entries, after);
-      const last = whole.at(-1);
-      if (last === undefined) {
-        // An entry that is not the next one, or newer ones that are not there: something is missing.
-        if (page.entries.length > 0 || page.last > after) break;
-        return done({ items: [], to: Math.max(after, page.head) });
-      }
-      const cut = whole.length < page.entries.length || page.entries.length >= limit;
-      return await this.#parse(whole, cut ? last.seq : Math.max(last.seq, page.head));
+      const last = page.entries.at(-1);
+      // An entry that is not the next one, or newer ones that are not there: something is missing.
+      if (last === undefined ? page.last > after : (page.prev ?? 0) > after) break;
+      if (last === undefined) return done({ items: [], to: Math.max(after, page.head) });
+      const more = page.cut || page.entries.length >= limit;
+      return await this.#parse(page.entries, more ? last.seq : Math.max(last.seq, page.head));
     }
     return await this.#readStore(partition, after, limit);
   }
@@ -86,7 +83,7 @@ export class PartitionReader {
   }
 
   /** Entries without a body were too large for Redis and are fetched. */
-  async #parse(entries: readonly Entry[], to: number): Promise<Outcome<Page>> {
+  async #parse(entries: readonly Omit<Entry, 'prev'>[], to: number): Promise<Outcome<Page>> {
     const missing = entries.filter(({ json }) => json === '').map(({ seq }) => seq);
     const fetched = new Map<number, FullChange>();
     if (missing.length > 0) {
@@ -109,12 +106,4 @@ export class PartitionReader {
     }
     return done({ items, to });
   }
-}
-
-/** The entries that follow each other without a hole, beginning after `after`. */
-function unbroken(entries: readonly Entry[], after: number): readonly Entry[] {
-  const [first] = entries;
-  if (first === undefined || first.prev > after) return [];
-  const broken = entries.findIndex((entry, at) => at > 0 && entry.prev !== entries[at - 1]?.seq);
-  return broken === -1 ? entries : entries.slice(0, broken);
 }

@@ -5,7 +5,7 @@ import { MAX_GROUP_MEMBERS } from '@polyedge/contracts/bus/groups';
 import { type SharedServer, sharedRedis } from '@polyedge/testkit/servers/shared';
 import { GroupRedis } from '../src/group-redis.ts';
 import { HotJournal } from '../src/hot-journal.ts';
-import { groupKey } from '../src/keys.ts';
+import { groupKey, logKey } from '../src/keys.ts';
 import { connectRedis, type Redis } from '../src/redis.ts';
 
 let server: SharedServer;
@@ -95,9 +95,16 @@ test('a page of the log says how far it is everything, and from where the log be
     last: 17,
     head: 20,
     since: 10,
+    prev: 10,
+    cut: false,
     entries: [
-      { seq: 12, prev: 10, json: '{}' },
-      { seq: 17, prev: 12, json: '' },
+      { seq: 12, json: '{}' },
+      { seq: 17, json: '' },
     ],
   });
+  const empty = { is: 'read', last: 17, head: 20, since: 10, prev: undefined, cut: false, entries: [] };
+  assert.deepEqual(await hot.read(0, 1, 17, 10), empty);
+  await redis.xdel(logKey(hot.epoch, 0, 1), '17-0');
+  await redis.xadd(logKey(hot.epoch, 0, 1), '19-0', 'prev', '17', 'change', '{}');
+  assert.deepEqual(await hot.read(0, 1, 10, 10), { ...empty, prev: 10, cut: true, entries: [{ seq: 12, json: '{}' }] });
 });
