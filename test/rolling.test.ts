@@ -2,17 +2,22 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { rollingRestart } from './rolling/run.ts';
 
-test('a rolling restart of two hiro-edges under 200 clients and 50 changes a second: nobody misses a change, clients are sent away one after the other, nobody sees a 5xx', async (t) => {
-  const result = await rollingRestart({ clients: 200, changesPerSecond: 50, report: (line) => t.diagnostic(line) });
-  t.diagnostic(JSON.stringify({ ...result, codes: [...result.codes] }));
-  assert.ok(result.changes > 100);
-  assert.equal(result.missed, 0);
-  assert.equal(result.serverErrors, 0);
-  assert.ok(result.reconnects >= 200, 'everybody was sent away once');
-  for (const ms of result.spreadMs) assert.ok(ms > 1500, `sent away within ${ms} ms`);
-  assert.ok(result.crowded < 0.5, `${result.crowded} of the clients in a quarter of a second`);
-  assert.ok(
-    [...result.codes.keys()].every((code) => code === 1001 || code === 1012),
-    `goodbyes, not failures: ${[...result.codes.keys()]}`,
-  );
-});
+for (const [edge, clients] of [
+  ['hiro-edge', 200],
+  ['saga-edge', 200],
+] as const) {
+  test(`a rolling restart of two ${edge}s under ${clients} clients and 50 changes a second: nobody misses a change, clients are sent away one after the other, nobody sees a 5xx`, async (t) => {
+    const result = await rollingRestart({ edge, clients, changesPerSecond: 50, report: (line) => t.diagnostic(line) });
+    t.diagnostic(JSON.stringify({ ...result, codes: [...result.codes] }));
+    assert.ok(result.changes > 100);
+    assert.equal(result.missed, 0);
+    assert.equal(result.serverErrors, 0);
+    assert.ok(result.reconnects >= clients, 'everybody was sent away once');
+    for (const ms of result.spreadMs) assert.ok(ms > 1500, `sent away within ${ms} ms`);
+    assert.ok(result.crowded < 0.5, `${result.crowded} of the clients in a quarter of a second`);
+    assert.ok(
+      [...result.codes.keys()].every((code) => code === 1001 || code === 1012),
+      `goodbyes, not failures: ${[...result.codes.keys()]}`,
+    );
+  });
+}

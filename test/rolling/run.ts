@@ -1,10 +1,11 @@
-/** A rolling restart of hiro-edge under load: two replicas, each stopped and started once while clients watch and changes go on. */
+/** A rolling restart of an edge under load: two replicas, each stopped and started once while clients watch and changes go on. */
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
 import { sharedPostgres, sharedRedis } from '@polyedge/testkit/servers/shared';
-import { WebSocket } from 'ws';
+import { HiroWatcher, Rotation, SagaWatcher, type Watcher } from './watchers.ts';
 
 export interface RollingOptions {
+  readonly edge: 'hiro-edge' | 'saga-edge';
   readonly clients: number;
   readonly changesPerSecond: number;
   readonly report: (line: string) => void;
@@ -25,91 +26,16 @@ export interface RollingResult {
   readonly codes: ReadonlyMap<number, number>;
 }
 
-/** Who takes clients: what a load balancer knows. A replica is taken out before it is told to end. */
-class Rotation {
-  readonly #ports: number[];
-  #next = 0;
-
-  constructor(ports: readonly number[]) {
-    this.#ports = [...ports];
-  }
-
-  pick(): number {
-    const port = this.#ports[this.#next % this.#ports.length];
-    this.#next += 1;
-    if (port === undefined) throw new Error('nobody is in rotation');
-    return port;
-  }
-
-  remove(port: number): void {
-    this.#ports.splice(this.#ports.indexOf(port), 1);
-  }
-
-  add(port: number): void {
-    this.#ports.push(port);
-  }
-}
-
-/** One watcher with a group of its own, so that what it missed while away comes when it is back. */
-class Watcher {
-  readonly heard = new Map<number, number>();
-  readonly closings: { readonly port: number; readonly at: number; readonly code: number }[] = [];
-  ready = false;
-  ended = false;
-  readonly #rotation: Rotation;
-  readonly #path: string;
-  readonly #token: string;
-  #socket: WebSocket | undefined;
-
-  constructor(rotation: Rotation, group: string, token: string) {
-    this.#rotation = rotation;
-    this.#path = `/api/events-ws/6.2/?groupId=${group}&offset=largest`;
-    this.#token = token;
-    this.connect();
-  }
-
-  connect(): void {
-    const port = this.#rotation.pick();
-    const socket = new WebSocket(`ws://127.0.0.1:${port}${this.#path}`, ['events-1.0.0', `token-${this.#token}`], {
-      perMessageDeflate: false,
-    });
-    this.#socket = socket;
-    socket.on('open', () => {
-      const args = { 'filter-id': 'f', 'filter-type': 'jfilter', 'filter-content': '(element.ogit/_type = ogit/Note)' };
-      socket.send(JSON.stringify({ type: 'register', args }));
-    });
-    socket.on('message', (data) => {
-      const number = /"rolling (\d+)"/.exec(String(data))?.[1];
-      if (number === undefined) this.ready ||= String(data).includes('"warm-up');
-      else this.heard.set(Number(number), (this.heard.get(Number(number)) ?? 0) + 1);
-    });
-    socket.on('error', () => {});
-    socket.on('close', (code) => {
-      if (this.ended) return;
-      this.closings.push({ port, at: performance.now(), code });
-      setTimeout(() => this.ended || this.connect(), 100);
-    });
-  }
-
-  end(): void {
-    this.ended = true;
-    this.#socket?.terminate();
-  }
-}
-
-export async function rollingRestart({ clients, changesPerSecond, report }: RollingOptions): Promise<RollingResult> {
+export async function rollingRestart({ edge, clients, changesPerSecond, report }: RollingOptions): Promise<RollingResult> {
   await using stack = new AsyncDisposableStack();
   const [nats, redis, database] = await Promise.all([startNats(), sharedRedis(), sharedPostgres()]);
   for (const part of [nats, redis, database]) stack.use(part);
-  const env = {
-    ...{ NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: database.url, LOG_LEVEL: 'warn', POLYEDGE_ADMIN_PASSWORD: 'rolling' },
-    HIRO_MAX_CONNECTIONS_PER_ADDRESS: '10000',
-  };
-  // Settings of one service are unknown to another.
-  const { HIRO_MAX_CONNECTIONS_PER_ADDRESS: _hiro, ...store } = env;
-  stack.use(await startService({ name: 'graph-store', env: store }));
+  const servers = { NATS_URL: nats.url, DATABASE_URL: database.url, REDIS_URL: redis.url, LOG_LEVEL: 'warn' };
+  const admin = { username: 'admin', password: 'rolling-restart' };
+  stack.use(await startService({ name: 'graph-store', env: { ...servers, POLYEDGE_ADMIN_PASSWORD: admin.password } }));
   const replicas: RunningService[] = [];
-  for (let n = 0; n < 2; n += 1) replicas.push(stack.use(await startService({ name: 'hiro-edge', env })));
+  const limit = { [`${edge === 'hiro-edge' ? 'HIRO' : 'SAGA'}_MAX_CONNECTIONS_PER_ADDRESS`]: '10000' };
+  for (let n = 0; n < 2; n += 1) replicas.push(stack.use(await startService({ name: edge, env: { ...servers, ...limit } })));
   const rotation = new Rotation(replicas.map(({ port }) => port));
   let serverErrors = 0;
   const call = async (path: string, body: object, token?: string): Promise<Record<string, string>> => {
@@ -122,22 +48,15 @@ export async function rollingRestart({ clients, changesPerSecond, report }: Roll
     if (response.status >= 500) serverErrors += 1;
     return JSON.parse(await response.text());
   };
-  const { _TOKEN: token = '' } = await call('/api/auth/6.6/app', {
-    client_id: 't',
-    client_secret: '',
-    username: 'admin',
-    password: 'rolling',
-  });
-  const note = (name: string) => call('/api/graph/7.4/new/ogit%2FNote', { 'ogit/name': name }, token);
-
-  const watchers = Array.from({ length: clients }, (_, n) => new Watcher(rotation, `rolling-${n}`, token));
+  const { watch, write } = edge === 'hiro-edge' ? await ofHiro() : await ofSaga();
+  const watchers: readonly Watcher[] = Array.from({ length: clients }, (_, n) => watch(n));
   stack.defer(() => {
     for (const watcher of watchers) watcher.end();
   });
   const deadline = performance.now() + 60_000;
   for (let n = 0; watchers.some(({ ready }) => !ready); n += 1) {
     if (performance.now() > deadline) throw new Error(`${watchers.filter(({ ready }) => !ready).length} clients heard nothing`);
-    await note(`warm-up ${n}`);
+    await write(-n);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   report(`${clients} clients watch`);
@@ -146,8 +65,8 @@ export async function rollingRestart({ clients, changesPerSecond, report }: Roll
   const outstanding = new Set<Promise<unknown>>();
   const writing = setInterval(() => {
     changes += 1;
-    const write = note(`rolling ${changes}`).finally(() => outstanding.delete(write));
-    outstanding.add(write);
+    const written = write(changes).finally(() => outstanding.delete(written));
+    outstanding.add(written);
   }, 1000 / changesPerSecond);
   stack.defer(() => clearInterval(writing));
 
@@ -187,4 +106,22 @@ export async function rollingRestart({ clients, changesPerSecond, report }: Roll
     serverErrors,
     codes,
   };
+
+  /** Every client has a group of its own; a change is a note, negative numbers are warm-ups. */
+  async function ofHiro() {
+    const { _TOKEN: token = '' } = await call('/api/auth/6.6/app', { client_id: 't', client_secret: '', ...admin });
+    return {
+      watch: (n: number): Watcher => new HiroWatcher(rotation, `rolling-${n}`, token),
+      write: (n: number) => call('/api/graph/7.4/new/ogit%2FNote', { 'ogit/name': n > 0 ? `rolling ${n}` : `warm-up ${-n}` }, token),
+    };
+  }
+
+  /** All clients join the administrator; a change is a value of one of his properties. */
+  async function ofSaga() {
+    const { _id: user = '', accessToken = '' } = await call('/users/login', admin);
+    return {
+      watch: (): Watcher => new SagaWatcher(rotation, user, accessToken),
+      write: (n: number) => call(`/users/${user}/properties`, { name: 'rolling', value: n }, accessToken),
+    };
+  }
 }

@@ -1,9 +1,16 @@
-/** `npm run soak -- rolling [--clients 1000] [--rate 50]`: the rolling restart at the size that is promised. */
+/** `npm run soak -- rolling [--edge saga-edge] [--clients 1000] [--rate 50]`: the rolling restart at the size that is promised. */
 import { parseArgs } from 'node:util';
 import { rollingRestart } from '../rolling/run.ts';
 
-const { values } = parseArgs({ options: { clients: { type: 'string', default: '1000' }, rate: { type: 'string', default: '50' } } });
+const { values } = parseArgs({
+  options: {
+    edge: { type: 'string', default: 'hiro-edge' },
+    clients: { type: 'string', default: '1000' },
+    rate: { type: 'string', default: '50' },
+  },
+});
 const result = await rollingRestart({
+  edge: values.edge === 'saga-edge' ? 'saga-edge' : 'hiro-edge',
   clients: Number(values.clients),
   changesPerSecond: Number(values.rate),
   report: (line) => console.log(line),

@@ -1,0 +1,159 @@
+/** Clients that come back when they are sent away, and find out what they missed the way their protocol has for it. */
+import { io, type Socket } from 'socket.io-client';
+import { WebSocket } from 'ws';
+
+/** Who takes clients: what a load balancer knows. A replica is taken out before it is told to end. */
+export class Rotation {
+  readonly #ports: number[];
+  #next = 0;
+
+  constructor(ports: readonly number[]) {
+    this.#ports = [...ports];
+  }
+
+  pick(): number {
+    const port = this.#ports[this.#next % this.#ports.length];
+    this.#next += 1;
+    if (port === undefined) throw new Error('nobody is in rotation');
+    return port;
+  }
+
+  remove(port: number): void {
+    this.#ports.splice(this.#ports.indexOf(port), 1);
+  }
+
+  add(port: number): void {
+    this.#ports.push(port);
+  }
+}
+
+/** What a watcher has heard so far, and how often it was sent away. */
+export interface Watcher {
+  /** Numbers of changes, and how often each came. */
+  readonly heard: ReadonlyMap<number, number>;
+  readonly closings: readonly { readonly port: number; readonly at: number; readonly code: number }[];
+  /** It has heard something, so its watch is in force. */
+  readonly ready: boolean;
+  end(): void;
+}
+
+/** A HIRO client with a group of its own: what it missed while away comes when it is back. */
+export class HiroWatcher implements Watcher {
+  readonly heard = new Map<number, number>();
+  readonly closings: { readonly port: number; readonly at: number; readonly code: number }[] = [];
+  ready = false;
+  ended = false;
+  readonly #rotation: Rotation;
+  readonly #path: string;
+  readonly #token: string;
+  #socket: WebSocket | undefined;
+
+  constructor(rotation: Rotation, group: string, token: string) {
+    this.#rotation = rotation;
+    this.#path = `/api/events-ws/6.2/?groupId=${group}&offset=largest`;
+    this.#token = token;
+    this.connect();
+  }
+
+  connect(): void {
+    const port = this.#rotation.pick();
+    const socket = new WebSocket(`ws://127.0.0.1:${port}${this.#path}`, ['events-1.0.0', `token-${this.#token}`], {
+      perMessageDeflate: false,
+    });
+    this.#socket = socket;
+    socket.on('open', () => {
+      const args = { 'filter-id': 'f', 'filter-type': 'jfilter', 'filter-content': '(element.ogit/_type = ogit/Note)' };
+      socket.send(JSON.stringify({ type: 'register', args }));
+    });
+    socket.on('message', (data) => {
+      const number = /"rolling (\d+)"/.exec(String(data))?.[1];
+      if (number === undefined) this.ready ||= String(data).includes('"warm-up');
+      else this.heard.set(Number(number), (this.heard.get(Number(number)) ?? 0) + 1);
+    });
+    socket.on('error', () => {});
+    socket.on('close', (code) => {
+      if (this.ended) return;
+      this.closings.push({ port, at: performance.now(), code });
+      setTimeout(() => this.ended || this.connect(), 100);
+    });
+  }
+
+  end(): void {
+    this.ended = true;
+    this.#socket?.terminate();
+  }
+}
+
+/** A Saga client that joins a user, and after coming back streams the property's timeline from where it was. */
+export class SagaWatcher implements Watcher {
+  readonly heard = new Map<number, number>();
+  readonly closings: { readonly port: number; readonly at: number; readonly code: number }[] = [];
+  ready = false;
+  #ended = false;
+  #last = 0;
+  readonly #rotation: Rotation;
+  readonly #user: string;
+  readonly #token: string;
+  #socket: Socket | undefined;
+
+  constructor(rotation: Rotation, user: string, token: string) {
+    this.#rotation = rotation;
+    this.#user = user;
+    this.#token = token;
+    this.#connect();
+  }
+
+  #connect(): void {
+    const port = this.#rotation.pick();
+    const socket = io(`http://127.0.0.1:${port}`, { transports: ['websocket'], reconnection: false, forceNew: true });
+    this.#socket = socket;
+    const again = (): void => {
+      if (this.#ended || this.#socket !== socket) return;
+      this.#socket = undefined;
+      socket.disconnect();
+      this.closings.push({ port, at: performance.now(), code: 1001 });
+      setTimeout(() => this.#ended || this.#connect(), 100);
+    };
+    socket.on('/properties', (property: unknown) => this.#hear(property));
+    socket.on('disconnect', again);
+    socket.on('connect_error', again);
+    socket.on('connect', () => {
+      // What comes live from now on says nothing of the gap before it.
+      const from = this.#last;
+      const joined = async () => {
+        await socket.timeout(20_000).emitWithAck('authentication', { accessToken: this.#token });
+        await socket.timeout(20_000).emitWithAck('/users/join', this.#user);
+        await this.#catchUp(from);
+      };
+      joined().catch(again);
+    });
+  }
+
+  async #catchUp(from: number): Promise<void> {
+    let after = from;
+    while (after > 0 && !this.#ended) {
+      const url = `http://127.0.0.1:${this.#rotation.pick()}/users/${this.#user}/properties/rolling/stream?sortable_id=${after}&limit=100`;
+      const response = await fetch(url, { headers: { authorization: `Bearer ${this.#token}` }, signal: AbortSignal.timeout(20_000) });
+      if (!response.ok) throw new Error(`the stream was answered with ${response.status}`);
+      const page: { readonly sortable_id: number }[] = JSON.parse(await response.text());
+      for (const property of page) this.#hear(property);
+      const last = page.at(-1);
+      if (last === undefined || page.length < 100) return;
+      after = last.sortable_id;
+    }
+  }
+
+  #hear(property: unknown): void {
+    const { name, value, sortable_id: id } = property as { name?: string; value?: number; sortable_id?: number }; // what Saga documents
+    if (name !== undefined && name !== 'rolling') return;
+    if (typeof value !== 'number' || typeof id !== 'number') return;
+    this.#last = Math.max(this.#last, id);
+    this.ready = true;
+    if (value > 0) this.heard.set(value, (this.heard.get(value) ?? 0) + 1);
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#socket?.disconnect();
+  }
+}
