@@ -39,7 +39,12 @@ export interface System extends AsyncDisposable {
   /** The account of a user: its claim `sub`. */
   readonly sub: Readonly<Record<User, string>>;
   startEdge(env?: Env): Promise<RunningService>;
+  /** Another service on the same servers, by its name. */
+  startBeside(name: string): Promise<RunningService>;
 }
+
+/** The account that graph-store makes first. */
+export const ADMINISTRATOR = { username: 'admin', password: 'administrator' } as const;
 
 /** @param options `ownPostgres`: a PostgreSQL of its own, to be stopped and continued */
 export async function startSystem(options: { readonly edge?: Env; readonly ownPostgres?: boolean } = {}): Promise<System> {
@@ -53,7 +58,7 @@ export async function startSystem(options: { readonly edge?: Env; readonly ownPo
       name: 'gooduncle-edge',
       env: { ...common, GOODUNCLE_REQUESTS_PER_SECOND: '5000', GOODUNCLE_REQUEST_BURST: '10000', ...options.edge, ...env },
     });
-  const startStore = () => startService({ name: 'graph-store', env: { ...common, POLYEDGE_ADMIN_PASSWORD: 'administrator' } });
+  const startStore = () => startService({ name: 'graph-store', env: { ...common, POLYEDGE_ADMIN_PASSWORD: ADMINISTRATOR.password } });
   const [store, edge] = await Promise.all([startStore(), startEdge()]);
   parts.use(edge);
   parts.use(store);
@@ -92,6 +97,7 @@ export async function startSystem(options: { readonly edge?: Env; readonly ownPo
     bus,
     sub,
     startEdge: async (env) => kept.use(await startEdge(env)),
+    startBeside: async (name) => kept.use(await startService({ name, env: common })),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
