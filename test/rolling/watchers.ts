@@ -61,7 +61,9 @@ export class HiroWatcher implements Watcher {
       perMessageDeflate: false,
     });
     this.#socket = socket;
+    let opened = false;
     socket.on('open', () => {
+      opened = true;
       const args = { 'filter-id': 'f', 'filter-type': 'jfilter', 'filter-content': '(element.ogit/_type = ogit/Note)' };
       socket.send(JSON.stringify({ type: 'register', args }));
     });
@@ -73,7 +75,8 @@ export class HiroWatcher implements Watcher {
     socket.on('error', () => {});
     socket.on('close', (code) => {
       if (this.ended) return;
-      this.closings.push({ port, at: performance.now(), code });
+      // Who chose a replica just before it left the rotation tries again, as behind any balancer: that is no goodbye.
+      if (opened) this.closings.push({ port, at: performance.now(), code });
       setTimeout(() => this.ended || this.connect(), 100);
     });
   }
