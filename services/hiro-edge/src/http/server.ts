@@ -1,3 +1,4 @@
+import { readOut } from '@polyedge/edge-kit/read-out';
 import type { Log } from '@polyedge/service-kit/log';
 import type { listenerTls } from '@polyedge/service-kit/tls';
 import Fastify, { type FastifyInstance } from 'fastify';
@@ -67,9 +68,12 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
 
   app.setNotFoundHandler((_request, reply) => sendFailure(reply, style, { code: 'not-found', detail: 'there is nothing under this path' }));
 
-  app.setErrorHandler((error: Error & { readonly statusCode?: number }, _request, reply) => {
+  app.setErrorHandler(async (error: Error & { readonly statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500;
-    if (status === 413) return sendFailure(reply, style, { code: 'too-large' });
+    if (status === 413) {
+      await readOut(request.raw);
+      return sendFailure(reply, style, { code: 'too-large' });
+    }
     // Fastify's own sentences, and ours, about a request that cannot be read; they never quote it.
     if (status >= 400 && status < 500) return sendJson(reply, status, { error: { code: status, message: error.message } });
     log.error('a REST call failed', { err: error });

@@ -1,8 +1,10 @@
 /** The HTTP side without its routes: bodies, CORS, tokens, permissions, errors in Saga's form. Requests are not logged: some carry tokens. */
+
 import { randomBytes } from 'node:crypto';
 import { accountsGet } from '@polyedge/contracts/bus/accounts';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import { readOut } from '@polyedge/edge-kit/read-out';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Log } from '@polyedge/service-kit/log';
 import type { listenerTls } from '@polyedge/service-kit/tls';
@@ -102,9 +104,12 @@ export function createHttpServer(options: HttpOptions): { readonly app: FastifyI
     }
   });
   app.setNotFoundHandler((_request, reply) => sendError(reply, NOT_FOUND));
-  app.setErrorHandler((error: Error & { readonly statusCode?: number }, _request, reply) => {
+  app.setErrorHandler(async (error: Error & { readonly statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500;
-    if (status === 413) return sendError(reply, sagaError(413));
+    if (status === 413) {
+      await readOut(request.raw);
+      return sendError(reply, sagaError(413));
+    }
     // Fastify's own sentences about a request that cannot be read never quote it.
     if (status >= 400 && status < 500) return sendError(reply, sagaError(400, error.message));
     log.error('a REST call failed', { err: error });

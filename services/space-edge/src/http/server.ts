@@ -1,3 +1,4 @@
+import { readOut } from '@polyedge/edge-kit/read-out';
 import type { Log } from '@polyedge/service-kit/log';
 import { listenerTls } from '@polyedge/service-kit/tls';
 import Fastify, { type FastifyInstance } from 'fastify';
@@ -75,9 +76,12 @@ export function createHttpServer({ maxBodyBytes, tls, trustProxy, origins, log }
 
   app.setNotFoundHandler((_request, reply) => sendAnswer(reply, refuse(404, 'NOT FOUND: there is nothing under this path').answer));
 
-  app.setErrorHandler((error: Error & { readonly statusCode?: number }, _request, reply) => {
+  app.setErrorHandler(async (error: Error & { readonly statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500;
-    if (status === 413) return sendAnswer(reply, refuse(413, 'Invalid request: the body is too large').answer);
+    if (status === 413) {
+      await readOut(request.raw);
+      return sendAnswer(reply, refuse(413, 'Invalid request: the body is too large').answer);
+    }
     // Fastify's own sentences, and ours, about a request that cannot be read; they never quote it.
     if (status >= 400 && status < 500) return sendAnswer(reply, refuse(status, `Invalid request: ${error.message}`).answer);
     log.error('a REST call failed', { err: error });
