@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { startNats } from '@polyedge/testkit/servers/nats';
+import { startRedis } from '@polyedge/testkit/servers/redis';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
-import { sharedPostgres, sharedRedis } from '@polyedge/testkit/servers/shared';
+import { sharedPostgres } from '@polyedge/testkit/servers/shared';
 
 type Vertex = Readonly<Record<string, unknown>>;
 interface Event {
@@ -43,7 +44,7 @@ let hiro: RunningService;
 const alarms: unknown[] = [];
 
 before(async () => {
-  const [nats, redis, postgres] = [parts.use(await startNats()), parts.use(await sharedRedis()), parts.use(await sharedPostgres())];
+  const [nats, redis, postgres] = [parts.use(await startNats()), parts.use(await startRedis()), parts.use(await sharedPostgres())];
   const env = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: postgres.url, LOG_LEVEL: 'warn' };
   parts.use(await startService({ name: 'graph-store', env: { ...env, POLYEDGE_ADMIN_PASSWORD: ADMIN.password } }));
   hiro = parts.use(await startService({ name: 'hiro-edge', env }));
@@ -176,6 +177,32 @@ test('hiro:E10 its event stream tells what another client writes, each change on
     Array.from({ length: 20 }, (_, n) => String(n + 1)),
   );
   unsubscribe();
+});
+
+test('hiro:E14 hiro:E16 its streams share a group, and one that comes back gets what the group missed', async () => {
+  const filters = ['(element.ogit/_type = ogit/Grouped)'];
+  const writer = await connect();
+  const listen = async (ids: string[]): Promise<() => void> =>
+    (await connect()).eventStream(filters, { groupId: 'js61', offset: 'smallest' }).subscribe(({ id }) => ids.push(id));
+  const heard: [string[], string[]] = [[], []];
+  const stop = await Promise.all(heard.map(listen));
+  const make = async (): Promise<string> => String((await writer.create('ogit/Grouped', {}))['ogit/_id']);
+  const first = await Promise.all(Array.from({ length: 40 }, make));
+  const both = (): string[] => heard.flat();
+  await until(() => first.every((id) => both().includes(id)));
+  assert.equal(both().length, first.length);
+  for (const end of stop) end();
+  // Until the server has seen the sockets go, what is sent to them is sent again later.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const missed = await Promise.all(Array.from({ length: 10 }, make));
+  const late: string[] = [];
+  const end = await listen(late);
+  await until(() => missed.every((id) => late.includes(id)));
+  end();
+  assert.deepEqual(
+    late.filter((id) => first.includes(id)),
+    [],
+  );
 });
 
 test('no frame of ours ever set off one of its alarms', () => {

@@ -1,7 +1,8 @@
 /** The real thing for wire tests: NATS, Redis, PostgreSQL, graph-store and hiro-edge, each a process of its own. */
 import { startNats } from '@polyedge/testkit/servers/nats';
+import { startRedis } from '@polyedge/testkit/servers/redis';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
-import { sharedPostgres, sharedRedis } from '@polyedge/testkit/servers/shared';
+import { sharedPostgres } from '@polyedge/testkit/servers/shared';
 
 export const ADMIN = { username: 'admin', password: 'admin-password' } as const;
 
@@ -17,8 +18,8 @@ export async function startSystem(
   env: { readonly store?: Readonly<Record<string, string>>; readonly hiro?: Readonly<Record<string, string>> } = {},
 ): Promise<System> {
   await using parts = new AsyncDisposableStack();
-  // Subjects are heard by all users of a NATS server, so this one is nobody else's.
-  const [nats, redis, postgres] = await Promise.all([startNats(), sharedRedis(), sharedPostgres()]);
+  // Subjects are heard by all users of a NATS server, and a publisher removes what other histories left in Redis: both are nobody else's.
+  const [nats, redis, postgres] = await Promise.all([startNats(), startRedis(), sharedPostgres()]);
   for (const part of [nats, redis, postgres]) parts.use(part);
   const common = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: postgres.url, LOG_LEVEL: 'warn' };
   parts.use(
