@@ -1,10 +1,10 @@
-/** The browser example of the README, run as it is: with timers that never fire, as in a tab that has been hidden for long. */
+/** The examples of docs/protocols/gooduncle.md, run as they are: with timers that never fire, as in a tab that has been hidden for long. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { runInNewContext } from 'node:vm';
 import { Client } from './client.ts';
-import { type System, startSystem, USERS } from './system.ts';
+import { ADMINISTRATOR, type System, startSystem, USERS } from './system.ts';
 
 interface Shop {
   login(user: string, password: string): Promise<readonly { readonly code: string }[]>;
@@ -29,10 +29,10 @@ async function browser(
   return runInNewContext(script, { WebSocket, crypto, TextEncoder, setTimeout, setInterval, clearInterval });
 }
 
-async function until(holds: () => boolean): Promise<void> {
+async function until(holds: () => boolean, seen: readonly string[] = []): Promise<void> {
   const deadline = performance.now() + 15_000;
   while (!holds()) {
-    assert.ok(performance.now() < deadline, 'did not happen in time');
+    assert.ok(performance.now() < deadline, `did not happen in time: ${seen.slice(-10).join('; ')}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -78,4 +78,36 @@ test('gooduncle:F57 the browser example tells a connection that has gone quiet f
   edge.resume();
   await until(() => states.at(-1) === 'open');
   shop.close();
+});
+
+test('gooduncle:F57 the example to paste lives without timers too, whether or not events take the place of beats', async () => {
+  const page = await readFile(new URL('../../../docs/protocols/gooduncle.md', import.meta.url), 'utf8');
+  const script = /^```js\n([\s\S]*?)^```/m.exec(page)?.[1] ?? '';
+  const address = 'ws://127.0.0.1:5404';
+  assert.ok(script.includes(`'${address}'`), 'it goes to the usual port');
+  const printed: string[] = [];
+  const console = { log: (...words: readonly unknown[]) => printed.push(words.slice(0, 3).join(' ')) };
+  let opened: WebSocket | undefined;
+  const { crypto } = globalThis;
+  const Socket = class extends WebSocket {
+    constructor(url: string) {
+      super(url);
+      opened = this;
+    }
+  };
+  const process = { env: { PASSWORD: ADMINISTRATOR.password } };
+  const url = system.edge.url.replace('http', 'ws');
+  runInNewContext(script.replace(address, url), { WebSocket: Socket, crypto, TextEncoder, console, process });
+  const ofPies = ['subscribe ok match created', 'update ok ', 'subscribe ok match dropped'];
+  await until(() => ofPies.every((line) => printed.includes(line)), printed);
+  using other = await Client.open(system.edge.url, 'admin');
+  // Longer than a client may be silent: first quiet, then with an event every 100 ms.
+  await new Promise((resolve) => setTimeout(resolve, 3500));
+  for (let price = 0; price < 35; price += 1) {
+    await other.one({ type: 'create', topic: 'products', params: { price: price % 10 } });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  await until(() => printed.filter((line) => line === 'subscribe ok match created').length === 36, printed);
+  assert.equal(opened?.readyState, WebSocket.OPEN);
+  opened?.close();
 });
