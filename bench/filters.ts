@@ -1,0 +1,121 @@
+/**
+ * `filters`: what one change costs an edge with 10, 1,000 and 10,000 different live filters, against itself with 10. Every change is wanted by exactly
+ * one subscription, so what is delivered is the same; whatever grows is the search for who wants it. Filters are spread over 100 sockets;
+ * changes are committed by graph-store, 50 in a message. CPU is that of gooduncle-edge alone.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import { startService } from '@polyedge/testkit/servers/service';
+import { cpuMicroseconds, residentBytes } from './lib/cpu.ts';
+import { readOptions } from './lib/options.ts';
+import { RawSocket } from './lib/raw-socket.ts';
+import { inRounds, report, type Sample } from './lib/report.ts';
+import { connectBus, mutateAll } from './lib/store-client.ts';
+import { startSystem } from './lib/system.ts';
+
+const FILTERS = [10, 1000, 10_000];
+const SOCKETS = 100;
+const AT_ONCE = 50;
+const BEAT_MS = 1000;
+const WARM_UP_MS = 700;
+const LATE_MS = 30_000;
+const MARKS = { synced: Buffer.from('"synced":true'), event: Buffer.from('"event":"match created"') };
+
+const options = readOptions({ seconds: 5, seed: 1, rounds: 3 });
+await using parts = new AsyncDisposableStack();
+const system = parts.use(await startSystem());
+const bus = await connectBus(system.nats.url);
+parts.defer(() => bus.close());
+const edge = parts.use(
+  await startService({
+    name: 'gooduncle-edge',
+    env: {
+      NATS_URL: system.nats.url,
+      LOG_LEVEL: 'warn',
+      GOODUNCLE_SCOPE: system.scope,
+      GOODUNCLE_HEARTBEAT_MS: '900',
+      GOODUNCLE_REQUESTS_PER_SECOND: '100000',
+      GOODUNCLE_REQUEST_BURST: '100000',
+    },
+  }),
+);
+
+const nameOf = (filters: number): string => `gooduncle-edge, ${filters} filters`;
+const samples = await inRounds(
+  FILTERS.map((filters) => ({ name: nameOf(filters), measure: (round) => measure(filters, `${filters}-${round}`) })),
+  options.rounds,
+);
+const least = nameOf(10);
+report({
+  name: 'filters',
+  unit: 'one change, delivered to the one subscription of many that wants it',
+  options,
+  samples,
+  goals: [
+    ...FILTERS.slice(1).map((filters) => ({ of: nameOf(filters), by: least, figure: 'cpuUs' as const, atMost: 2 })),
+    ...FILTERS.flatMap((filters) => (['lost', 'duplicates'] as const).map((figure) => ({ of: nameOf(filters), figure, atMost: 0 }))),
+  ],
+});
+await parts.disposeAsync();
+process.exit(0);
+
+/** @param run a name for what is written, so that no other measurement's filters want it */
+async function measure(filters: number, run: string): Promise<Sample> {
+  let synced = 0;
+  let heard = 0;
+  const sockets = await Promise.all(
+    Array.from({ length: SOCKETS }, () =>
+      RawSocket.open(edge.port, '/', {
+        onMessage: (buffer, start, end) => {
+          const message = buffer.subarray(start, end);
+          if (message.includes(MARKS.event)) heard += 1;
+          else if (message.includes(MARKS.synced)) synced += 1;
+        },
+      }),
+    ),
+  );
+  const beats = setInterval(() => {
+    for (const socket of sockets) socket.send('`');
+  }, BEAT_MS);
+  const reached = async (holds: () => boolean): Promise<void> => {
+    for (const until = performance.now() + LATE_MS; !holds() && performance.now() < until; ) await wait(5);
+  };
+  for (let at = 0; at < filters; at += 1) {
+    // Half of them with a range beside the equality.
+    const criteria = { name: `${run}-${at}`, ...(at % 2 === 0 ? {} : { price: { $lt: 100 + at } }) };
+    sockets[at % SOCKETS]?.send(JSON.stringify({ type: 'subscribe', subscription: `s${at}`, topic: 'products', criteria }));
+    if (at % 200 === 199) await reached(() => synced > at - 200);
+  }
+  await reached(() => synced === filters);
+  if (synced !== filters) throw new Error(`${synced} of ${filters} subscriptions began`);
+
+  let sent = 0;
+  const change = async (): Promise<void> => {
+    const operations = Array.from({ length: AT_ONCE }, (_, at) => ({
+      op: 'create' as const,
+      type: 'products',
+      // Steps that are prime to the number of filters visit all of them.
+      attributes: { name: `${run}-${((sent + at) * 37) % filters}`, price: (sent + at) % 100 },
+    }));
+    await mutateAll(bus, system.scope, operations);
+    sent += AT_ONCE;
+  };
+  for (const until = performance.now() + WARM_UP_MS; performance.now() < until; ) await change();
+  await reached(() => heard >= sent);
+  const before = { cpu: cpuMicroseconds([edge.pid]), own: process.cpuUsage(), sent, at: performance.now() };
+  while (performance.now() - before.at < options.seconds * 1000) await change();
+  await reached(() => heard >= sent);
+  const seconds = (performance.now() - before.at) / 1000;
+  const own = process.cpuUsage(before.own);
+  const changes = sent - before.sent;
+  const cpuUs = (cpuMicroseconds([edge.pid]) - before.cpu) / changes;
+  clearInterval(beats);
+  for (const socket of sockets) socket.destroy();
+  return {
+    cpuUs,
+    rate: changes / seconds,
+    memoryMiB: residentBytes(edge.pid) / 1024 / 1024,
+    lost: Math.max(0, sent - heard),
+    duplicates: Math.max(0, heard - sent),
+    driver: (own.user + own.system) / seconds / 1_000_000,
+  };
+}
