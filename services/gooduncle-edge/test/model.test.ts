@@ -80,14 +80,24 @@ test('gooduncle:F42 gooduncle:F48 gooduncle:F58 gooduncle:F61 the same while NAT
   for (const client of [...all, ...writers]) client[Symbol.dispose]();
 });
 
+/** Answers that the reader of T80 may be behind: far fewer than fill what the edge holds for a slow client. */
+const MAX_BEHIND = 100;
+
 test('gooduncle:F42 T80 whoever subscribes while a row counts up sees every number from then on', async () => {
   const writer = await Client.open(url, 'admin');
   const { response } = await writer.one({ type: 'create', topic: 'products', params: { counter: true, n: 0 } });
   const { id } = response.payload;
   let writing = true;
   let n = 0;
+  let live: { readonly answers: readonly Answer[] } | undefined;
   const counting = (async () => {
     while (writing) {
+      // Far behind, a reader is told the newest state only (protocol page, 4.5); this is about one that keeps up.
+      const told = Number(live?.answers.at(-1)?.response.payload.n ?? n);
+      if (n - told > MAX_BEHIND) {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        continue;
+      }
       const batch: Promise<Answer>[] = [];
       for (let at = 0; at < 5; at += 1) {
         n += 1;
@@ -98,10 +108,12 @@ test('gooduncle:F42 T80 whoever subscribes while a row counts up sees every numb
   })();
   const client = await Client.open(url);
   for (let round = 0; round < 200; round += 1) {
-    const live = await client.subscribe({ subscription: `s${round}`, topic: 'products', criteria: { id } });
-    await live.next(3);
+    const subscribed = await client.subscribe({ subscription: `s${round}`, topic: 'products', criteria: { id } });
+    live = subscribed;
+    await subscribed.next(3);
     await client.one({ type: 'unsubscribe', subscription: `s${round}` });
-    const numbers = live.answers.map((answer) => Number(answer.response.payload.n));
+    live = undefined;
+    const numbers = subscribed.answers.map((answer) => Number(answer.response.payload.n));
     assert.deepEqual(
       numbers,
       numbers.map((_, at) => (numbers[0] ?? 0) + at),
