@@ -1,7 +1,7 @@
 /**
- * `filters`: what one change costs an edge with 10, 1,000 and 10,000 different live filters, against itself with 10. Every change is wanted by exactly
- * one subscription, so what is delivered is the same; whatever grows is the search for who wants it. Filters are spread over 100 sockets;
- * changes are committed by graph-store, 50 in a message. CPU is that of gooduncle-edge alone.
+ * `filters`: what one change costs an edge with 10, 1,000 and 10,000 different live filters, against itself with 10: jfilters of hiro-edge's events-ws
+ * and live queries of gooduncle-edge. Every change is wanted by exactly one of them, so what is delivered is the same; whatever grows is the
+ * search for who wants it. Filters are spread over 100 sockets; changes are committed by graph-store, 50 in a message. CPU is the edge's alone.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { startService } from '@polyedge/testkit/servers/service';
@@ -18,7 +18,25 @@ const AT_ONCE = 50;
 const BEAT_MS = 1000;
 const WARM_UP_MS = 700;
 const LATE_MS = 30_000;
-const MARKS = { synced: Buffer.from('"synced":true'), event: Buffer.from('"event":"match created"') };
+/** How long events-ws, which acknowledges nothing, may take until a filter that was registered is live. */
+const LIVE_MS = 1500;
+
+/** An edge under measurement: how its filters are put up, and how its events look. */
+interface Target {
+  readonly name: string;
+  readonly pid: number;
+  readonly port: number;
+  readonly path: string;
+  readonly protocols: readonly string[];
+  /** What an event contains. */
+  readonly event: Buffer;
+  /** What the answer to a filter contains; undefined when there is none. */
+  readonly live: Buffer | undefined;
+  /** The frame that puts up the `at`-th filter, for elements named `<run>-<at>`; every other one has a range beside the equality. */
+  filter(run: string, at: number): string;
+  /** Keeps a connection alive; undefined when it needs nothing. */
+  readonly beat: string | undefined;
+}
 
 const options = readOptions({ seconds: 5, seed: 1, rounds: 3 });
 await using parts = new AsyncDisposableStack();
@@ -39,54 +57,97 @@ const edge = parts.use(
   }),
 );
 
-const nameOf = (filters: number): string => `gooduncle-edge, ${filters} filters`;
+const targets: readonly Target[] = [
+  {
+    name: 'hiro-edge',
+    pid: system.hiro.pid,
+    port: system.hiro.port,
+    path: '/api/events-ws/6.2/',
+    protocols: ['events-1.0.0', `token-${system.token}`],
+    event: Buffer.from('"type":"CREATE"'),
+    live: undefined,
+    filter: (run, at) => {
+      const name = `(element.name=${run}-${at})`;
+      const content =
+        at % 2 === 0 ? `&(element.ogit/_type=products)${name}` : `&(element.ogit/_type=products)${name}(element.price<${100 + at})`;
+      return JSON.stringify({ type: 'register', args: { 'filter-id': `f${at}`, 'filter-type': 'jfilter', 'filter-content': content } });
+    },
+    beat: undefined,
+  },
+  {
+    name: 'gooduncle-edge',
+    pid: edge.pid,
+    port: edge.port,
+    path: '/',
+    protocols: [],
+    event: Buffer.from('"event":"match created"'),
+    live: Buffer.from('"synced":true'),
+    filter: (run, at) => {
+      const criteria = { name: `${run}-${at}`, ...(at % 2 === 0 ? {} : { price: { $lt: 100 + at } }) };
+      return JSON.stringify({ type: 'subscribe', subscription: `s${at}`, topic: 'products', criteria });
+    },
+    beat: '`',
+  },
+];
+const nameOf = ({ name }: Target, filters: number): string => `${name}, ${filters} filters`;
 const samples = await inRounds(
-  FILTERS.map((filters) => ({ name: nameOf(filters), measure: (round) => measure(filters, `${filters}-${round}`) })),
+  targets.flatMap((target) =>
+    FILTERS.map((filters) => ({
+      name: nameOf(target, filters),
+      measure: (round: number) => measure(target, filters, `${filters}-${round}`),
+    })),
+  ),
   options.rounds,
 );
-const least = nameOf(10);
 report({
   name: 'filters',
   unit: 'one change, delivered to the one subscription of many that wants it',
   options,
   samples,
-  goals: [
-    ...FILTERS.slice(1).map((filters) => ({ of: nameOf(filters), by: least, figure: 'cpuUs' as const, atMost: 2 })),
-    ...FILTERS.flatMap((filters) => (['lost', 'duplicates'] as const).map((figure) => ({ of: nameOf(filters), figure, atMost: 0 }))),
-  ],
+  goals: targets.flatMap((target) => [
+    ...FILTERS.slice(1).map((filters) => ({ of: nameOf(target, filters), by: nameOf(target, 10), figure: 'cpuUs' as const, atMost: 2 })),
+    ...FILTERS.flatMap((filters) =>
+      (['lost', 'duplicates'] as const).map((figure) => ({ of: nameOf(target, filters), figure, atMost: 0 })),
+    ),
+  ]),
 });
 await parts.disposeAsync();
 process.exit(0);
 
 /** @param run a name for what is written, so that no other measurement's filters want it */
-async function measure(filters: number, run: string): Promise<Sample> {
+async function measure(target: Target, filters: number, run: string): Promise<Sample> {
   let synced = 0;
   let heard = 0;
   const sockets = await Promise.all(
     Array.from({ length: SOCKETS }, () =>
-      RawSocket.open(edge.port, '/', {
+      RawSocket.open(target.port, target.path, {
+        protocols: target.protocols,
         onMessage: (buffer, start, end) => {
           const message = buffer.subarray(start, end);
-          if (message.includes(MARKS.event)) heard += 1;
-          else if (message.includes(MARKS.synced)) synced += 1;
+          if (message.includes(target.event)) heard += 1;
+          else if (target.live !== undefined && message.includes(target.live)) synced += 1;
         },
       }),
     ),
   );
+  const { beat } = target;
   const beats = setInterval(() => {
-    for (const socket of sockets) socket.send('`');
+    if (beat !== undefined) for (const socket of sockets) socket.send(beat);
   }, BEAT_MS);
   const reached = async (holds: () => boolean): Promise<void> => {
     for (const until = performance.now() + LATE_MS; !holds() && performance.now() < until; ) await wait(5);
   };
   for (let at = 0; at < filters; at += 1) {
-    // Half of them with a range beside the equality.
-    const criteria = { name: `${run}-${at}`, ...(at % 2 === 0 ? {} : { price: { $lt: 100 + at } }) };
-    sockets[at % SOCKETS]?.send(JSON.stringify({ type: 'subscribe', subscription: `s${at}`, topic: 'products', criteria }));
-    if (at % 200 === 199) await reached(() => synced > at - 200);
+    sockets[at % SOCKETS]?.send(target.filter(run, at));
+    if (at % 200 === 199 && target.live !== undefined) await reached(() => synced > at - 200);
   }
-  await reached(() => synced === filters);
-  if (synced !== filters) throw new Error(`${synced} of ${filters} subscriptions began`);
+  if (target.live === undefined) {
+    await Promise.all(sockets.map((socket) => socket.handled()));
+    await wait(LIVE_MS);
+  } else {
+    await reached(() => synced === filters);
+    if (synced !== filters) throw new Error(`${synced} of ${filters} subscriptions began`);
+  }
 
   let sent = 0;
   const change = async (): Promise<void> => {
@@ -101,19 +162,19 @@ async function measure(filters: number, run: string): Promise<Sample> {
   };
   for (const until = performance.now() + WARM_UP_MS; performance.now() < until; ) await change();
   await reached(() => heard >= sent);
-  const before = { cpu: cpuMicroseconds([edge.pid]), own: process.cpuUsage(), sent, at: performance.now() };
+  const before = { cpu: cpuMicroseconds([target.pid]), own: process.cpuUsage(), sent, at: performance.now() };
   while (performance.now() - before.at < options.seconds * 1000) await change();
   await reached(() => heard >= sent);
   const seconds = (performance.now() - before.at) / 1000;
   const own = process.cpuUsage(before.own);
   const changes = sent - before.sent;
-  const cpuUs = (cpuMicroseconds([edge.pid]) - before.cpu) / changes;
+  const cpuUs = (cpuMicroseconds([target.pid]) - before.cpu) / changes;
   clearInterval(beats);
   for (const socket of sockets) socket.destroy();
   return {
     cpuUs,
     rate: changes / seconds,
-    memoryMiB: residentBytes(edge.pid) / 1024 / 1024,
+    memoryMiB: residentBytes(target.pid) / 1024 / 1024,
     lost: Math.max(0, sent - heard),
     duplicates: Math.max(0, heard - sent),
     driver: (own.user + own.system) / seconds / 1_000_000,
