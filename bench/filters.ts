@@ -94,7 +94,7 @@ const samples = await inRounds(
   targets.flatMap((target) =>
     FILTERS.map((filters) => ({
       name: nameOf(target, filters),
-      measure: (round: number) => measure(target, filters, `${filters}-${round}`),
+      measure: (round: number) => measure(target, filters, `${target.name}-${filters}-${round}`),
     })),
   ),
   options.rounds,
