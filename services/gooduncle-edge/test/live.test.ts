@@ -337,6 +337,16 @@ test('gooduncle:F45 T88 a client that stops reading gets the last state of ten r
   assert.equal(await mark(live, client, kind), live.later.length - 1);
 });
 
+test('gooduncle:F43 gooduncle:F45 events go on after original matches of far more bytes than are sent at once', async () => {
+  using client = await Client.open(url);
+  const kind = newKind();
+  // Four times what a session may owe before events wait.
+  for (let row = 0; row < 100; row += 1) await create({ kind, row, filler: 'x'.repeat(10_000) });
+  const live = await client.subscribe({ subscription: 's1', topic: 'products', criteria: { kind } });
+  assert.equal(live.answers.length, 100);
+  assert.equal(await mark(live, client, kind), 0);
+});
+
 test('gooduncle:F45 T89 a client that stops reading more rows than are kept for it is told, or closed', async () => {
   const small = await system.startEdge({ GOODUNCLE_MAX_BUFFERED_BYTES: String(1024 * 1024), GOODUNCLE_STALLED_MS: '1000' });
   using client = await Client.open(small.url);

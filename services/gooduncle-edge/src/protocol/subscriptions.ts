@@ -180,6 +180,11 @@ export class Subscriptions implements Host {
     this.#talk.send(text);
     this.#owed += text.length;
     this.#owedSince += text.length;
+    this.#askFlushed();
+  }
+
+  /** Whoever owes much asks: what is held back because of it comes only with the answer. */
+  #askFlushed(): void {
     if (this.#flushAsked || this.#owed < FLUSH_MARK_BYTES) return;
     this.#flushAsked = true;
     this.#owedSince = 0;
@@ -252,9 +257,11 @@ export class Subscriptions implements Host {
     switch (name) {
       case 'flushed':
         this.#flushAsked = false;
+        // What was told after the question is still owed, as far as anybody knows.
         this.#owed = this.#owedSince;
         this.#owedSince = 0;
         this.#flush();
+        this.#askFlushed();
         break;
       case 'throttle':
         this.#wakeAt = Number.POSITIVE_INFINITY;
