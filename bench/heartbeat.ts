@@ -1,6 +1,6 @@
 /**
- * `heartbeat`: what the character every 300 ms in both directions costs: gooduncle-edge and a server with two timers per connection, at 5,000
- * connections, and the edge at 10,000 for information. CPU is microseconds per beat that a client
+ * `heartbeat`: what the character every 300 ms in both directions costs: gooduncle-edge, a server with two timers per connection and plain
+ * sockets that only beat (the floor), at 5,000 connections, and the edge at 10,000 for information. CPU is microseconds per beat that a client
  * got (and the one it sent), since a server that cannot keep up sends fewer; p50 and p99 are how much later than
  * 300 ms after the last one a beat came to its client, `units/s` are beats.
  */
@@ -30,8 +30,8 @@ const edge = (): Promise<Server> =>
     name: 'gooduncle-edge',
     env: { NATS_URL: nats.url, LOG_LEVEL: 'warn', GOODUNCLE_SCOPE: 'bench', GOODUNCLE_MAX_CONNECTIONS_PER_ADDRESS: '50000' },
   });
-const timers = async (): Promise<Server> => {
-  const child = await Child.start('timers-each');
+const baseline = (name: string) => async (): Promise<Server> => {
+  const child = await Child.start(name);
   const { port } = child.ready as { port: number }; // both ends are files of this folder
   return { pid: child.pid, port, [Symbol.asyncDispose]: () => child[Symbol.asyncDispose]() };
 };
@@ -39,7 +39,8 @@ const timers = async (): Promise<Server> => {
 const samples = await inRounds(
   [
     { name: 'edge', measure: () => measure(edge, CONNECTIONS) },
-    { name: 'timers', measure: () => measure(timers, CONNECTIONS) },
+    { name: 'timers', measure: () => measure(baseline('timers-each'), CONNECTIONS) },
+    { name: 'bare sockets', measure: () => measure(baseline('bare-beats'), CONNECTIONS) },
     { name: 'edge 10,000', measure: () => measure(edge, 2 * CONNECTIONS) },
   ],
   options.rounds,
@@ -51,6 +52,9 @@ report({
   samples,
   goals: [
     { of: 'edge', by: 'timers', figure: 'cpuUs', atMost: 0.4 },
+    { of: 'bare sockets', by: 'timers', figure: 'cpuUs' },
+    { of: 'edge', by: 'bare sockets', figure: 'cpuUs' },
+    { of: 'edge', figure: 'p99Ms', atMost: 20 },
     { of: 'edge', by: 'timers', figure: 'p99Ms' },
     { of: 'edge 10,000', by: 'edge', figure: 'cpuUs' },
     { of: 'edge', figure: 'lost', atMost: 0 },

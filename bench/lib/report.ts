@@ -42,7 +42,7 @@ export interface Goal {
 /** A goal for a figure itself. */
 export interface AbsoluteGoal {
   readonly of: string;
-  readonly figure: 'kibPerConnection' | 'lost' | 'duplicates' | 'inversions';
+  readonly figure: 'kibPerConnection' | 'p99Ms' | 'lost' | 'duplicates' | 'inversions';
   readonly atMost: number;
 }
 
@@ -132,7 +132,7 @@ function verdictOf(goal: Goal | AbsoluteGoal, samples: ReadonlyMap<string, reado
   const label = columns.find(({ figure }) => figure === goal.figure)?.title ?? goal.figure;
   if (!('by' in goal)) {
     const values = figuresOf(own, goal.figure);
-    const worst = goal.figure === 'kibPerConnection' ? median(values) : Math.max(...values);
+    const worst = goal.figure === 'kibPerConnection' || goal.figure === 'p99Ms' ? median(values) : Math.max(...values);
     return { what: `${label}: ${goal.of}`, values, shown: withSpread(values, 2), goal: `≤ ${goal.atMost}`, met: worst <= goal.atMost };
   }
   const others = samples.get(goal.by) ?? [];
