@@ -23,3 +23,8 @@ test('a reserved port is given to who wants exactly it', async () => {
   const wanted = await freePort();
   assert.equal(await ports([wanted]).take(wanted), wanted);
 });
+
+test('a further replica does not sit down on the usual port of another service', async () => {
+  const first = await freePort();
+  assert.ok((await ports([first, first + 1, first + 2]).takeAbove(first)) > first + 2);
+});

@@ -185,12 +185,12 @@ async function replicas({ name, port, portVariable, replicasVariable }: ServiceE
   const first = wholeNumber(portVariable, port, 1, 64_535);
   const launches: Launch[] = [];
   for (let i = 0; i < count; i += 1) {
-    const wanted = (launches.at(-1)?.port ?? first - 1) + 1;
-    const own = await free.take(wanted);
+    const before = launches.at(-1)?.port;
+    const own = before === undefined ? await free.take(first) : await free.takeAbove(before);
     launches.push({
       name,
       label: i === 0 ? name : `${name}-${i + 1}`,
-      wanted: i === 0 ? wanted : own,
+      wanted: i === 0 ? first : own,
       port: own,
       metricsPort: await free.take(own + 1000),
     });
