@@ -9,3 +9,10 @@ export interface Era {
   readonly reader: PartitionReader;
   readonly tails: Tails;
 }
+
+/** A group as the store knows it: it has another id after it expired and came back. */
+export interface Opened {
+  readonly id: number;
+  readonly era: Era;
+  readonly partitions: number;
+}

@@ -1,13 +1,14 @@
 /**
- * One group as one edge sees it: its own members, the partitions they own, and who should own what. Looks again when somebody says that members
+ * One group as one edge sees it: its own members, and which of the partitions they should own. Looks again when somebody says that members
  * changed, and every few seconds anyway; the lease decides, not the list.
  */
 import type { Failure } from '@polyedge/contracts/errors';
-import type { Era } from './era.ts';
+import type { Era, Opened } from './era.ts';
+import { GroupMembers, type Member, tellLost } from './group-members.ts';
 import type { GroupSignals, GroupStore, MemberHandler, Position } from './group-port.ts';
-import type { Held } from './group-redis.ts';
 import type { GroupStats, GroupTimes } from './group-settings.ts';
-import { type MemberWindow, Owned } from './owned.ts';
+import { type Lease, Leases } from './leases.ts';
+import { Positions, uncommitted } from './positions.ts';
 import { preferred } from './rendezvous.ts';
 
 export interface GroupOptions {
@@ -31,52 +32,41 @@ export interface GroupOptions {
   emptied(): void;
 }
 
-interface Member {
-  readonly id: string;
-  readonly handler: MemberHandler;
-  readonly window: MemberWindow;
-  readonly owned: Map<number, Owned>;
-  /** Listed in Redis by now, as far as we know. */
-  listed: boolean;
-  ended: boolean;
-}
-
-interface Opened {
-  readonly id: number;
-  readonly era: Era;
-  readonly partitions: number;
-}
-
-interface Lease {
-  readonly owned: Owned;
-  readonly member: Member;
-  readonly unfollow: () => void;
-  /** Until when it may be used, on our own clock. */
-  actUntil: number;
-}
-
-/** How often a fence is raised to get over one that the store remembers and Redis forgot. */
-const CLAIM_ATTEMPTS = 3;
-
 export class Group {
   readonly #options: GroupOptions;
-  readonly #members = new Map<string, Member>();
-  readonly #leases = new Map<number, Lease>();
-  /** The furthest position that was ever confirmed here: it stays true whatever Redis forgets. */
-  readonly #confirmed = new Map<number, number>();
+  readonly #members: GroupMembers;
+  readonly #positions: Positions;
+  readonly #leases: Leases;
   #start: 'largest' | 'smallest' = 'largest';
   #opened: Opened | undefined;
   #unhear: (() => void) | undefined;
   #refreshing: Promise<void> | undefined;
   #refreshAt = Number.NEGATIVE_INFINITY;
-  #renewing = false;
-  #renewAt = Number.NEGATIVE_INFINITY;
-  #saving = false;
-  #saveAt = Number.NEGATIVE_INFINITY;
   #ended = false;
 
   constructor(options: GroupOptions) {
+    const { tenant, edge, store, times, stats, now } = options;
     this.#options = options;
+    this.#members = new GroupMembers(edge);
+    this.#positions = new Positions(times, stats);
+    this.#leases = new Leases({
+      tenant,
+      store,
+      times,
+      stats,
+      now,
+      members: this.#members,
+      positions: this.#positions,
+      isOpen: (opened) => !this.#ended && this.#opened === opened,
+      retry: () => this.#retry(),
+      refused: (failure) => this.#refused(failure),
+      drained: (lease) => void this.#leases.release(this.#opened, [lease]),
+      freed: () => {
+        this.#announce();
+        if (!this.#ended) this.#soon();
+      },
+      gap: (lease) => void this.#gap(lease),
+    });
   }
 
   /** The id under which the store and Redis know it. */
@@ -88,8 +78,7 @@ export class Group {
   join(id: string, start: 'largest' | 'smallest', handler: MemberHandler): () => void {
     const { stats, signals, tenant, name } = this.#options;
     if (this.#members.size === 0) this.#start = start;
-    const member: Member = { id, handler, window: { items: 0, bytes: 0 }, owned: new Map(), listed: false, ended: false };
-    this.#members.set(id, member);
+    const member = this.#members.add(id, handler);
     this.#unhear ??= signals.heard(tenant, name, () => this.#soon());
     stats.joined += 1;
     this.#soon();
@@ -97,12 +86,12 @@ export class Group {
   }
 
   tick(now: number): void {
-    const { times } = this.#options;
     if (now >= this.#refreshAt) this.#refresh();
-    if (this.#leases.size === 0) return;
-    if (now >= this.#renewAt && !this.#renewing) void this.#renew();
-    if (now - this.#saveAt >= times.saveMs && !this.#saving) void this.#save(now);
-    for (const lease of [...this.#leases.values()]) {
+    const opened = this.#opened;
+    if (opened === undefined || this.#leases.size === 0) return;
+    void this.#leases.renew(opened, now).then((fenced) => this.#fence(opened, fenced));
+    void this.#save(opened, now);
+    for (const lease of this.#leases.all()) {
       const { drainUntil } = lease.owned;
       if (drainUntil !== undefined && now >= drainUntil) this.#drainOver(lease);
       else lease.owned.pump();
@@ -112,36 +101,25 @@ export class Group {
   /** Positions that PostgreSQL has not heard of. */
   uncommitted(): Position[] {
     const group = this.#opened?.id;
-    if (group === undefined) return [];
-    return [...this.#leases.values()]
-      .filter(({ owned }) => owned.position > owned.committed)
-      .map(({ owned: { partition, fence, position } }) => ({ group, partition, fence, position }));
+    return group === undefined ? [] : uncommitted(group, this.#leases.owned());
   }
 
   committed({ partition, fence, position }: Position): void {
-    const owned = this.#leases.get(partition)?.owned;
+    const owned = this.#leases.of(partition)?.owned;
     if (owned?.fence === fence) owned.committed = Math.max(owned.committed, position);
   }
 
   /** Somebody else owns it by now. */
   fenced(partition: number): void {
-    const lease = this.#leases.get(partition);
-    const opened = this.#opened;
-    if (lease === undefined || opened === undefined) return;
-    const { store, stats } = this.#options;
-    stats.fenced += 1;
-    this.#drop(lease);
-    // Redis may only have forgotten. What was confirmed is then still taken by the store, unless a new owner has claimed already.
-    const { fence, position, committed } = lease.owned;
-    if (position > committed) void store.commit(opened.era.epoch, [{ group: opened.id, partition, fence, position }], []);
-    this.#soon();
+    const lease = this.#leases.of(partition);
+    if (lease !== undefined && this.#opened !== undefined) this.#fence(this.#opened, [lease]);
   }
 
   /** Ends every membership: the group cannot go on as it was. */
   lose(failure: Failure): void {
-    for (const lease of [...this.#leases.values()]) this.#drop(lease);
-    const members = [...this.#members.values()];
-    this.#members.clear();
+    for (const lease of this.#leases.all()) this.#leases.drop(lease);
+    const members = this.#members.all();
+    for (const member of members) this.#members.remove(member);
     if (this.#opened !== undefined) {
       this.#options.departed(
         this.#opened.id,
@@ -149,16 +127,16 @@ export class Group {
       );
     }
     this.#finish();
-    for (const member of members) this.#tellLost(member, failure);
+    for (const member of members) tellLost(member, failure);
   }
 
   /** Gives everything back, for the end of the process. */
   async end(): Promise<void> {
-    await Promise.all([...this.#members.values()].map((member) => this.#leave(member)));
+    await Promise.all(this.#members.all().map((member) => this.#leave(member)));
   }
 
   lagOf(partition: number): number {
-    const owned = this.#leases.get(partition)?.owned;
+    const owned = this.#leases.of(partition)?.owned;
     return owned === undefined || owned.caughtUp ? 0 : Math.max(0, this.#options.announced() - owned.position);
   }
 
@@ -168,8 +146,8 @@ export class Group {
       tenant,
       name,
       id: this.#opened?.id,
-      members: [...this.#members.keys()],
-      partitions: [...this.#leases.values()].map(({ owned, member }) => ({
+      members: this.#members.ids(),
+      partitions: this.#leases.all().map(({ owned, member }) => ({
         partition: owned.partition,
         owner: member.id,
         fence: owned.fence,
@@ -212,22 +190,21 @@ export class Group {
   async #look(): Promise<void> {
     const opened = await this.#open();
     if (opened === undefined || !(await this.#list(opened))) return;
-    const living = await this.#living(opened);
+    const living = await this.#members.living(opened);
     const own: number[] = [];
     const others: number[] = [];
     for (let partition = 0; partition < opened.partitions; partition += 1) {
-      const lease = this.#leases.get(partition);
+      const lease = this.#leases.of(partition);
       const wanted = preferred(partition, living);
       if (lease !== undefined) {
-        if (wanted !== lease.member.id) this.#drain(lease);
-        else if (lease.owned.drainUntil !== undefined && lease.owned.pending > 0) this.#undrain(lease);
+        if (wanted !== lease.member.id) this.#leases.drain(lease);
+        else if (lease.owned.drainUntil !== undefined && lease.owned.pending > 0) this.#leases.undrain(lease);
       } else if (wanted !== undefined && this.#members.has(wanted)) own.push(partition);
       else others.push(partition);
     }
-    const { times } = this.#options;
-    await this.#take(opened, own, living, 0);
+    await this.#leases.take(opened, own, living, 0);
     // Whoever should have it does not take it: better somebody than nobody.
-    await this.#take(opened, others, this.#members.keys(), 2 * times.termMs);
+    await this.#leases.take(opened, others, this.#members.ids(), 2 * this.#options.times.termMs);
   }
 
   /** Knows the group to the store, and thereby its id, epoch and partitions. */
@@ -246,9 +223,9 @@ export class Group {
     if (era === undefined || this.#ended) return undefined;
     const opened = { id, era, partitions };
     if (offsetMode === 'literal' && this.#start === 'largest' && !created) {
-      const joined = await era.redis.join(id, this.#options.edge, [...this.#members.keys()]);
+      const joined = await era.redis.join(id, this.#options.edge, this.#members.ids());
       if (joined !== 'full' && joined.count === joined.added) await store.open(tenant, name, 'largest', true);
-      for (const member of this.#members.values()) member.listed = joined !== 'full';
+      for (const member of this.#members.all()) member.listed = joined !== 'full';
       this.#announce();
     }
     // Its life in Redis begins with a heartbeat: who reads the members before it came would take us for dead.
@@ -257,221 +234,59 @@ export class Group {
     return opened;
   }
 
-  /** Lists our members, again if Redis forgot them. */
-  async #list({ id, era }: Opened): Promise<boolean> {
-    const { edge } = this.#options;
-    const members = [...this.#members.values()];
-    if (members.length === 0) return false;
-    const joined = await era.redis.join(
-      id,
-      edge,
-      members.map((member) => member.id),
-    );
-    if (joined !== 'full') {
-      for (const member of members) member.listed = true;
-      const gone = members.filter(({ ended }) => ended).map((member) => member.id);
-      await era.redis.leave(id, gone);
-      if (joined.added > 0) this.#announce();
+  /** Lists our members; false when there is nobody to own anything. */
+  async #list(opened: Opened): Promise<boolean> {
+    if (this.#members.size === 0) return false;
+    const added = await this.#members.list(opened);
+    if (added !== 'full') {
+      if (added > 0) this.#announce();
       return true;
     }
-    for (const member of members.filter(({ listed }) => !listed)) {
-      this.#members.delete(member.id);
-      this.#tellLost(member, { code: 'limited', detail: 'the group has as many members as it may have' });
+    for (const member of this.#members.all().filter(({ listed }) => !listed)) {
+      this.#members.remove(member);
+      tellLost(member, { code: 'limited', detail: 'the group has as many members as it may have' });
     }
     if (this.#members.size === 0) this.#finish();
     else this.#retry();
     return false;
   }
 
-  /** Members of edges that are alive; those of dead ones are taken off the list. */
-  async #living({ id, era }: Opened): Promise<string[]> {
-    const { edge } = this.#options;
-    const members = await era.redis.members(id);
-    const others = [...new Set(members.values())].filter((other) => other !== edge);
-    const alive = await era.redis.alive(others);
-    const living: string[] = [];
-    const dead: string[] = [];
-    for (const [member, of] of members) {
-      if (of === edge ? this.#members.has(member) : alive.has(of)) living.push(member);
-      else dead.push(member);
-    }
-    await era.redis.leave(id, dead);
-    return living;
-  }
-
-  // ---- leases
-
-  /** Takes partitions, each for the one of `candidates` that should have it. */
-  async #take(opened: Opened, partitions: readonly number[], candidates: Iterable<string>, freeForMs: number): Promise<void> {
-    const { now, times } = this.#options;
-    const members = [...candidates];
-    const byMember = new Map<Member, number[]>();
-    for (const partition of partitions) {
-      const member = this.#members.get(preferred(partition, members) ?? '');
-      if (member === undefined || member.ended) continue;
-      const wanted = byMember.get(member);
-      if (wanted === undefined) byMember.set(member, [partition]);
-      else wanted.push(partition);
-    }
-    for (const [member, wanted] of byMember) {
-      let asked = wanted.map((partition) => ({ partition, above: 0 }));
-      for (let attempt = 0; attempt < CLAIM_ATTEMPTS && asked.length > 0; attempt += 1) {
-        const sentAt = now();
-        const answers = await opened.era.redis.take(opened.id, member.id, times.termMs, freeForMs, asked);
-        const taken: { partition: number; fence: number; position: number }[] = [];
-        for (const answer of answers) {
-          if (answer.is === 'taken') taken.push(answer);
-          else if (freeForMs === 0) this.#retry();
-        }
-        if (taken.length === 0) break;
-        asked = await this.#claim(opened, member, taken, sentAt + times.termMs - times.marginMs);
-      }
-    }
-  }
-
-  /** Puts the new fences in force, so that no older owner moves a position; then owns. Returns those whose fence has to be higher. */
-  async #claim(
-    opened: Opened,
-    member: Member,
-    taken: readonly { readonly partition: number; readonly fence: number; readonly position: number }[],
-    actUntil: number,
-  ): Promise<{ partition: number; above: number }[]> {
-    const { store, stats } = this.#options;
-    const outcome = await store.claim(
-      opened.era.epoch,
-      opened.id,
-      taken.map(({ partition, fence }) => ({ partition, fence })),
-    );
-    if (!outcome.ok) {
-      stats.storeFailures += 1;
-      if (outcome.failure.code === 'lost') this.lose(outcome.failure);
-      else if (outcome.failure.code === 'not-found') {
-        // It expired while nobody was there: the next look makes it anew.
-        this.#opened = undefined;
-        this.#confirmed.clear();
-        this.#retry();
-      } else this.#retry();
-      return [];
-    }
-    const higher: { partition: number; above: number }[] = [];
-    for (const claim of outcome.value.claims) {
-      const copy = taken.find(({ partition }) => partition === claim.partition);
-      if (copy === undefined) continue;
-      if (!claim.taken) {
-        higher.push({ partition: claim.partition, above: claim.fence });
-        continue;
-      }
-      const position = Math.max(claim.position, copy.position, this.#confirmed.get(claim.partition) ?? 0);
-      if (this.#ended || this.#opened !== opened) return [];
-      this.#own(opened, member, { partition: claim.partition, fence: claim.fence, position }, actUntil);
-    }
-    return higher;
-  }
-
-  #own(opened: Opened, member: Member, held: Held, actUntil: number): void {
-    const { tenant, stats, now, times } = this.#options;
-    const { partition, fence, position } = held;
-    const { reader, tails } = opened.era;
-    const owned: Owned = new Owned({
-      partition,
-      tenant,
-      fence,
-      position,
-      window: member.window,
-      mayGive: () => !member.ended && this.#leases.get(partition)?.owned === owned && now() < lease.actUntil,
-      readTail: (after, limit) => tails.read(partition, after, limit),
-      readPage: (after, limit) => reader.read(partition, after, limit),
-      give: (changes, took) => {
-        stats.given += changes.length;
-        member.handler.batch(changes, took);
-      },
-      room: () => {
-        this.#confirmed.set(partition, Math.max(this.#confirmed.get(partition) ?? 0, owned.position));
-        if (owned.drainUntil !== undefined && owned.pending === 0) void this.#release([lease]);
-        else for (const other of member.owned.values()) other.pump();
-      },
-      failed: (failure) => {
-        if (failure.code === 'lost') void this.#gap(lease);
-      },
-    });
-    const lease: Lease = { owned, member, actUntil, unfollow: tails.follow(partition, () => owned.pump()) };
-    if (member.ended) {
-      // It went while we asked.
-      lease.unfollow();
-      void this.#giveBack(opened, [{ partition, fence, position }]);
+  /** The store could not put the fences of what was taken in force. */
+  #refused(failure: Failure): void {
+    if (failure.code === 'lost') {
+      this.lose(failure);
       return;
     }
-    this.#leases.set(partition, lease);
-    member.owned.set(partition, owned);
-    stats.taken += 1;
-    if (this.#renewAt === Number.NEGATIVE_INFINITY) this.#renewAt = now() + times.renewMs;
-    owned.pump();
-  }
-
-  async #renew(): Promise<void> {
-    const { now, times, stats } = this.#options;
-    const opened = this.#opened;
-    if (opened === undefined) return;
-    this.#renewing = true;
-    this.#renewAt = now() + times.renewMs;
-    const leases = [...this.#leases.values()];
-    const sentAt = now();
-    try {
-      const fenced = new Set(await opened.era.redis.hold(opened.id, 'renew', times.termMs, leases.map(heldBy)));
-      for (const lease of leases) {
-        if (this.#leases.get(lease.owned.partition) !== lease) continue;
-        if (fenced.has(lease.owned.partition)) this.fenced(lease.owned.partition);
-        else {
-          lease.actUntil = sentAt + times.termMs - times.marginMs;
-          lease.owned.pump();
-        }
-      }
-    } catch {
-      stats.redisFailures += 1;
-      // Sooner than usual: the lease runs out.
-      this.#renewAt = now() + times.retryMs;
+    if (failure.code === 'not-found') {
+      // It expired while nobody was there: the next look makes it anew.
+      this.#opened = undefined;
+      this.#positions.forget();
     }
-    this.#renewing = false;
+    this.#retry();
   }
 
-  /** Keeps the working copy in Redis close to what was confirmed, so that a successor repeats little. */
-  async #save(now: number): Promise<void> {
-    const opened = this.#opened;
-    const moved = [...this.#leases.values()].filter(({ owned }) => owned.position > owned.saved);
-    if (opened === undefined || moved.length === 0) return;
-    this.#saving = true;
-    this.#saveAt = now;
-    const held = moved.map(heldBy);
-    try {
-      const fenced = await opened.era.redis.hold(opened.id, 'save', 0, held);
-      for (const [at, { owned }] of moved.entries()) owned.saved = Math.max(owned.saved, held[at]?.position ?? -1);
-      for (const partition of fenced) if (moved.includes(this.#leases.get(partition) as Lease)) this.fenced(partition);
-    } catch {
-      this.#options.stats.redisFailures += 1;
-    }
-    this.#saving = false;
+  // ---- what ends
+
+  #fence(opened: Opened, leases: readonly Lease[]): void {
+    const using = leases.filter((lease) => this.#leases.has(lease));
+    if (using.length === 0 || this.#opened !== opened) return;
+    for (const lease of using) this.#leases.fence(opened, lease);
+    this.#soon();
   }
 
-  // ---- handing over
-
-  #drain(lease: Lease): void {
-    const { now, times } = this.#options;
-    if (lease.owned.drainUntil !== undefined) return;
-    lease.owned.drainUntil = now() + times.drainMs;
-    if (lease.owned.pending === 0) void this.#release([lease]);
-  }
-
-  /** The member it would have gone to is gone again. */
-  #undrain(lease: Lease): void {
-    lease.owned.drainUntil = undefined;
-    lease.owned.pump();
+  async #save(opened: Opened, now: number): Promise<void> {
+    const fenced = await this.#positions.save(opened, this.#leases.owned(), now);
+    this.#fence(
+      opened,
+      this.#leases.all().filter(({ owned }) => fenced.includes(owned)),
+    );
   }
 
   #drainOver(lease: Lease): void {
     this.#options.stats.drainTimeouts += 1;
     const { member } = lease;
     void this.#leave(member);
-    this.#tellLost(member, { code: 'busy', detail: 'what was sent was not confirmed in time' });
+    tellLost(member, { code: 'busy', detail: 'what was sent was not confirmed in time' });
   }
 
   /** A position that the journal no longer has: the group goes on at the oldest change there is, and its client is told. */
@@ -479,7 +294,7 @@ export class Group {
     const { store, stats, note } = this.#options;
     const opened = this.#opened;
     const position = await store.position();
-    if (!position.ok || opened === undefined || this.#leases.get(lease.owned.partition) !== lease) return;
+    if (!position.ok || opened === undefined || !this.#leases.has(lease)) return;
     if (position.value.epoch !== opened.era.epoch) {
       this.lose({ code: 'lost', detail: 'another history has begun' });
       return;
@@ -487,49 +302,11 @@ export class Group {
     if (lease.owned.position + 1 >= position.value.oldest) return;
     stats.gaps += 1;
     note('a consumer group was away for longer than the journal keeps changes: it goes on at the oldest one');
-    for (const other of this.#leases.values()) other.owned.position = Math.max(other.owned.position, position.value.oldest - 1);
+    for (const other of this.#leases.owned()) other.position = Math.max(other.position, position.value.oldest - 1);
     const { member } = lease;
     const gone = this.#leave(member);
-    this.#tellLost(member, { code: 'lost', detail: 'events are missing: they are older than what is kept' });
+    tellLost(member, { code: 'lost', detail: 'events are missing: they are older than what is kept' });
     await gone;
-  }
-
-  /** Commits and gives back. The next owner is told when all of it is done. */
-  async #release(leases: readonly Lease[]): Promise<void> {
-    const opened = this.#opened;
-    const { stats } = this.#options;
-    const held: Held[] = [];
-    for (const lease of leases) {
-      if (this.#leases.get(lease.owned.partition) !== lease) continue;
-      held.push(heldBy(lease));
-      this.#drop(lease);
-    }
-    if (opened === undefined || held.length === 0) return;
-    stats.released += held.length;
-    await this.#giveBack(opened, held);
-  }
-
-  async #giveBack(opened: Opened, held: readonly Held[]): Promise<void> {
-    const { store, stats } = this.#options;
-    const positions = held.map(({ partition, fence, position }) => ({ group: opened.id, partition, fence, position }));
-    const committed = await store.commit(opened.era.epoch, positions, []);
-    if (!committed.ok) stats.commitFailures += 1;
-    try {
-      await opened.era.redis.hold(opened.id, 'release', 0, held);
-    } catch {
-      stats.redisFailures += 1;
-    }
-    this.#announce();
-    if (!this.#ended) this.#soon();
-  }
-
-  #drop(lease: Lease): void {
-    const { owned, member } = lease;
-    this.#confirmed.set(owned.partition, Math.max(this.#confirmed.get(owned.partition) ?? 0, owned.position));
-    this.#leases.delete(owned.partition);
-    member.owned.delete(owned.partition);
-    lease.unfollow();
-    this.#options.stats.unconfirmed += owned.end();
   }
 
   async #leave(member: Member): Promise<void> {
@@ -538,8 +315,11 @@ export class Group {
     const { stats } = this.#options;
     stats.left += 1;
     const opened = this.#opened;
-    this.#members.delete(member.id);
-    const releasing = this.#release([...this.#leases.values()].filter((lease) => lease.member === member));
+    this.#members.remove(member);
+    const releasing = this.#leases.release(
+      opened,
+      this.#leases.all().filter((lease) => lease.member === member),
+    );
     if (this.#members.size === 0) this.#finish();
     await releasing;
     if (opened === undefined) return;
@@ -550,11 +330,6 @@ export class Group {
       this.#options.departed(opened.id, [member.id]);
     }
     this.#announce();
-  }
-
-  #tellLost(member: Member, failure: Failure): void {
-    member.ended = true;
-    member.handler.lost(failure);
   }
 
   #announce(): void {
@@ -569,5 +344,3 @@ export class Group {
     this.#options.emptied();
   }
 }
-
-const heldBy = ({ owned: { partition, fence, position } }: Lease): Held => ({ partition, fence, position });
