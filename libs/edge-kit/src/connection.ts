@@ -335,6 +335,10 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
       case 'when-flushed':
         this.#whenFlushed(effect.name, effect.bytes);
         break;
+      case 'report':
+        this.#env.counts.incidents += 1;
+        this.#env.incidents.report(this.number, effect.incident, effect.failure);
+        break;
       case 'confirm':
         this.#confirm(() => this.step({ kind: 'confirmed', id: effect.id }));
         break;

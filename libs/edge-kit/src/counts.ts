@@ -18,6 +18,8 @@ export interface DriverCounts {
   writtenInsteadOfConfirmed: number;
   /** Exceptions in protocol code: each one is a bug. */
   bugs: number;
+  /** Failures of ours that clients were told the names of. */
+  incidents: number;
   /** Connections that met the slow-client rule. */
   slowClients: number;
   /** Times a connection was held back or closed for its rate. */
@@ -43,6 +45,7 @@ export const newDriverCounts = (): DriverCounts => ({
   unconfirmedCloses: 0,
   writtenInsteadOfConfirmed: 0,
   bugs: 0,
+  incidents: 0,
   slowClients: 0,
   overRate: 0,
   ownOrderGivenUp: 0,

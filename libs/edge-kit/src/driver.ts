@@ -11,6 +11,7 @@ import { Connection } from './connection.ts';
 import { type DriverCounts, newDriverCounts } from './counts.ts';
 import type { Environment, SlowClientRule } from './environment.ts';
 import { type HeardChannel, Hearing } from './hearing.ts';
+import { Incidents } from './incidents.ts';
 import { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
 import type { Groups } from './membership.ts';
@@ -76,6 +77,7 @@ export class Driver<Raw, In, Out, P extends Packet> {
     const document = (change: FullChange): Document => protocol.document?.(change) ?? change.state;
     this.lane = new Lane<P>({ feed: options.feed, frame, ...(protocol.document === undefined ? {} : { document }) });
     this.selection = new Selection(options.feed);
+    const wheel = options.wheel ?? new Wheel(systemClock);
     this.#env = {
       protocol,
       framing,
@@ -87,13 +89,14 @@ export class Driver<Raw, In, Out, P extends Packet> {
       groups: options.groups,
       shows: new Shows(frame, document),
       neverPongs: (principal) => options.neverPongs?.(principal) === true,
-      wheel: options.wheel ?? new Wheel(systemClock),
+      wheel,
       flusher: options.flusher ?? new Flusher(),
       limits: options.limits,
       requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
       slowClient: options.slowClient ?? SLOW_CLIENT,
       log,
       counts: this.counts,
+      incidents: new Incidents(log, wheel.clock),
       verify: (credential) => options.verify(credential),
     };
   }

@@ -6,6 +6,7 @@ import type { Log } from '@polyedge/service-kit/log';
 import type { Protocol } from '@polyedge/session/session';
 import type { DriverCounts } from './counts.ts';
 import type { Hearing } from './hearing.ts';
+import type { Incidents } from './incidents.ts';
 import type { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
 import type { Groups } from './membership.ts';
@@ -33,6 +34,7 @@ export interface Environment<Raw, In, Out, P extends Packet> {
   readonly slowClient: SlowClientRule;
   readonly log: Log;
   readonly counts: DriverCounts;
+  readonly incidents: Incidents;
   verify(credential: string): Outcome<Principal> | Promise<Outcome<Principal>>;
   /** Whose frames count as delivered when they were written: their stacks are known never to answer pings. */
   neverPongs(principal: Principal): boolean;

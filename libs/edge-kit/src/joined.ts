@@ -1,6 +1,6 @@
 /**
  * The group that one connection is a member of: shows what the group gives it, asks the client to confirm it with a ping, and only then says
- * that it was taken. One ping follows everything of one turn of the event loop.
+ * that it was taken. One ping follows everything of one turn of the event loop, and few are under way at once.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
@@ -10,6 +10,12 @@ import type { Effect, View } from '@polyedge/session/session';
 import type { Groups } from './membership.ts';
 import type { Shows } from './shown.ts';
 import type { Packet } from './wire.ts';
+
+/**
+ * Pings that may wait for their pongs; what is shown meanwhile is confirmed by the next one. A client that was busy for a while reads them
+ * all at once, and `ws` from 8.22 on takes 60 pings that it has not answered yet for an attack: it hangs up, without a close frame.
+ */
+export const MAX_ASKED = 16;
 
 export interface JoinedOptions<P extends Packet> {
   readonly groups: Groups;
@@ -78,7 +84,9 @@ export class Joined<P extends Packet> {
   trustWritten(): void {
     this.#written = true;
     const asked = this.#asked.splice(0);
+    const waiting = this.#waiting.splice(0);
     for (const { took } of asked) for (const one of took) one();
+    for (const one of waiting) one();
   }
 
   end(): void {
@@ -112,7 +120,7 @@ export class Joined<P extends Packet> {
   }
 
   #ask(): void {
-    if (this.#ended || this.#waiting.length === 0) return;
+    if (this.#ended || this.#waiting.length === 0 || this.#asked.length >= MAX_ASKED) return;
     const asked: Asked = { at: this.#options.now(), took: this.#waiting };
     this.#waiting = [];
     this.#asked.push(asked);
@@ -121,6 +129,7 @@ export class Joined<P extends Packet> {
       if (at === -1) return;
       this.#asked.splice(at, 1);
       for (const one of asked.took) one();
+      this.#ask();
     });
   }
 }

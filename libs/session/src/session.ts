@@ -112,6 +112,8 @@ export type Effect<Out> =
   | { readonly do: 'clear-timer'; readonly name: string }
   /** A `timer` input with this name as soon as at most `bytes` are owed to the client: for sessions that merge what a slow client has not read. */
   | { readonly do: 'when-flushed'; readonly name: string; readonly bytes: number }
+  /** For the log: a failure of ours of which the client is only told the name `incident`. */
+  | { readonly do: 'report'; readonly incident: string; readonly failure: string }
   /** Send an RFC 6455 ping now; `confirmed` comes with its pong. */
   | { readonly do: 'confirm'; readonly id: string }
   /** Stop and go on reading from the socket. */

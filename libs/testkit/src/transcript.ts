@@ -158,6 +158,8 @@ function describe<Out>(effect: Asking<Out>): string {
       return `${effect.do} ${word(effect.id)}`;
     case 'listen':
       return `listen ${word(effect.id)} ${effect.subject}`;
+    case 'report':
+      return `report ${effect.incident} ${effect.failure}`;
     case 'publish':
       return `publish ${effect.subject} ${JSON.stringify(effect.body)}`;
     case 'close':

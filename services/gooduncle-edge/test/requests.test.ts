@@ -469,3 +469,21 @@ test('gooduncle:F49 gooduncle:F50 gooduncle:F51 T58 T59 T60 T61 a customer has h
   assert.deepEqual([made.response.payload.userId, made.response.payload.status], [system.sub.u1, 'open']);
   assert.equal(says(await u1.one({ type: 'delete', topic: 'orders', criteria: { kind } })), 'forbidden role@null');
 });
+
+test('gooduncle:F14 a failure of ours is told by a name that the log has', async () => {
+  const hasty = await system.startEdge({ GOODUNCLE_REQUEST_TIMEOUT_MS: '300' });
+  using client = await Client.open(hasty.url);
+  await system.killStore();
+  const answer = await client.one({ type: 'read', topic: 'products', criteria: {} });
+  assert.equal(answer.response.code, 'error');
+  const incident = /incident ([\w-]+)/.exec(answer.response.errors[0]?.message ?? '')?.[1];
+  assert.ok(incident !== undefined, JSON.stringify(answer.response.errors));
+  assert.ok(
+    hasty
+      .log()
+      .split('\n')
+      .some((line) => line.includes(`"id":"${incident}"`) && line.includes('"level":"error"')),
+    hasty.log(),
+  );
+  await system.startStore();
+});

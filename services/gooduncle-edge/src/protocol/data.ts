@@ -1,6 +1,6 @@
 /** What a session asks for once: create, read, update and delete (protocol page 3.3 to 3.6). */
 import { createHash } from 'node:crypto';
-import { graphGet, graphQuery, type MutationResult, type Operation } from '@polyedge/contracts/bus/graph';
+import { graphGet, type graphQuery, type MutationResult, type Operation } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { isObject } from '@polyedge/query/json';
 import { positionOfCursor, type Sort } from '@polyedge/query/query';
@@ -8,7 +8,7 @@ import { call } from '@polyedge/session/call';
 import { type Allowed, all, allowed, forbiddenField, Showing, visibleRows } from './access.ts';
 import { answerText, type Says } from './envelope.ts';
 import { PROTOCOL } from './grants.ts';
-import { badRequest, forbidden, internal, notFound, problem, storeRefusal } from './problems.ts';
+import { badRequest, forbidden, internal, notFound, problem, refusal, storeRefusal } from './problems.ts';
 import type { Request } from './requests.ts';
 import { type Asked, NO_PROBLEMS, type Talk } from './talk.ts';
 import type { Topic, Verb } from './topics.ts';
@@ -16,7 +16,6 @@ import { elementsOf, forgetOnces, guardOf, type Plan, planCreate, planDelete, pl
 
 type Of<Type extends Request['type']> = Extract<Request, { type: Type }>;
 type Query = RequestOf<typeof graphQuery>;
-type Rows = ReplyOf<typeof graphQuery>;
 
 /** All that the answers to one read may come to: each repeats the request. */
 const MAX_ANSWERS_CHARACTERS = 32 * 1024 * 1024;
@@ -84,11 +83,12 @@ export class Data {
         this.#talk.ask<ReplyOf<typeof graphGet>>(call(graphGet, { tenant }, { ids: [name] }), (found) => {
           const known = found.ok ? found.value.elements[0] : undefined;
           const answer = known?.attributes.answer;
-          if (known == null || !isObject(answer)) this.#talk.refuse(asked, internal(this.#talk.incident));
+          if (known == null || !isObject(answer))
+            this.#talk.refuse(asked, internal(this.#talk.incident(found.ok ? 'not-found' : found.failure.code)));
           // The resource was made by the next change of the same commit.
           else this.#talk.answer(asked, JSON.stringify(answer), { version: known.seq + 1 });
         });
-      } else this.#talk.refuse(asked, writeRefusal(outcome.failure, this.#talk.incident));
+      } else this.#talk.refuse(asked, writeRefusal(outcome.failure, this.#talk));
     });
     asked.storeAt = this.#talk.at;
   }
@@ -105,10 +105,14 @@ export class Data {
     const body: Query = request.count
       ? { filter, limit: 0, count: true }
       : { filter, sort, limit: request.limit ?? 10_000, ...(request.after === undefined ? {} : { cursor: request.after }) };
+    if (this.#talk.crowded) {
+      this.#talk.refuse(asked, refusal('slow down', problem('rate')));
+      return;
+    }
     asked.storeAt = this.#talk.at;
-    this.#talk.ask<Rows>(call(graphQuery, { tenant: this.#talk.settings.tenant }, body), (outcome) => {
+    this.#talk.read(body, (outcome) => {
       if (!outcome.ok) {
-        this.#talk.refuse(asked, storeRefusal(outcome.failure, this.#talk.incident));
+        this.#talk.refuse(asked, storeRefusal(outcome.failure, this.#talk));
         return;
       }
       const { elements, cursor, count = 0, seq } = outcome.value;
@@ -175,7 +179,7 @@ export class Data {
     asked.storeAt = this.#talk.at;
     this.#talk.mutate(operations, rule, what, (outcome) => {
       if (outcome.ok) done(outcome.value);
-      else this.#talk.refuse(asked, writeRefusal(outcome.failure, this.#talk.incident));
+      else this.#talk.refuse(asked, writeRefusal(outcome.failure, this.#talk));
     });
   }
 }

@@ -11,7 +11,7 @@ import type { Allowed } from './access.ts';
 import type { Echo, Says } from './envelope.ts';
 import { commitPassport, droppedText, type Happening, happening, type Lens, livingAfter, livingBefore } from './happening.ts';
 import { Pending } from './pending.ts';
-import { internal, problem, type Refusal, refusal } from './problems.ts';
+import { problem, type Refusal, refusal } from './problems.ts';
 import { Window } from './window.ts';
 
 /** What a subscription needs of its session. */
@@ -30,8 +30,6 @@ export interface Host {
   passportOf(change: FullChange): string;
   /** JSON text of the passport of what is told of no commit in particular. */
   passport(): string;
-  /** Names a failure for the log's reader. */
-  readonly incident: string;
 }
 
 export interface LiveOptions {
@@ -294,10 +292,5 @@ export class Live {
   #overflow(skipped: number): void {
     const message = `the client reads too slowly for this subscription: ${skipped} events were skipped`;
     this.#host.end(this, refusal('error', problem('overflow', null, { message, expected: skipped })));
-  }
-
-  /** The store could not answer. */
-  failed(): void {
-    if (this.#state !== 'ended') this.#host.end(this, internal(this.#host.incident));
   }
 }

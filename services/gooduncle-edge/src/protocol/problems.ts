@@ -72,8 +72,11 @@ export const badRequest = (...problems: readonly Problem[]): Refusal => ({ code:
 export const forbidden = (reason: Reason, field: string | null = null): Refusal => refusal('forbidden', problem(reason, field));
 export const notFound = (field: string | null = null): Refusal => refusal('not found', problem('not found', field));
 
-/** A failure of the store that the verbs have no word of their own for. Never shows what happened inside; the incident finds it in the log. */
-export function storeRefusal(failure: Failure, incident: string): Refusal {
+/**
+ * A failure of the store that the verbs have no word of their own for. Never shows what happened inside.
+ * @param log where a failure of ours goes
+ */
+export function storeRefusal(failure: Failure, log: IncidentLog): Refusal {
   switch (failure.code) {
     case 'invalid':
       return badRequest(problem('value'));
@@ -94,8 +97,13 @@ export function storeRefusal(failure: Failure, incident: string): Refusal {
     case 'unavailable':
     case 'lost':
     case 'internal':
-      return internal(incident);
+      return internal(log.incident(failure.code));
   }
+}
+
+/** Writes a failure of ours, by its code, to the log. Returns the name under which it is found there. */
+export interface IncidentLog {
+  incident(failure: string): string;
 }
 
 export const internal = (incident: string): Refusal =>

@@ -59,7 +59,7 @@ export class Roles {
         const wrongUser = outcome.ok && 'user' in by && outcome.value.username !== by.user;
         if (wrongUser || (!outcome.ok && outcome.failure.code === 'unauthenticated')) this.#upgradeFailed(asked);
         else if (outcome.ok) this.#upgraded(asked, outcome.value, outcome.value.expiresAt, role);
-        else this.#upgradeEnded(asked, storeRefusal(outcome.failure, this.#talk.incident));
+        else this.#upgradeEnded(asked, storeRefusal(outcome.failure, this.#talk));
       });
       this.#talk.effect({ do: 'authenticate', id, credential, adopt: false });
       return;
@@ -67,11 +67,11 @@ export class Roles {
     this.#talk.expect<TokenSet>(id, (outcome) => {
       if (outcome.ok) {
         const principal = principalOfToken(outcome.value.accessToken);
-        if (principal === undefined) this.#upgradeEnded(asked, internal(this.#talk.incident));
+        if (principal === undefined) this.#upgradeEnded(asked, internal(this.#talk.incident('internal')));
         // A login lasts as long as its connection: the original knows no end of it.
         else this.#upgraded(asked, principal, undefined, role);
       } else if (outcome.failure.code === 'unauthenticated') this.#upgradeFailed(asked);
-      else this.#upgradeEnded(asked, storeRefusal(outcome.failure, this.#talk.incident));
+      else this.#upgradeEnded(asked, storeRefusal(outcome.failure, this.#talk));
     });
     const login = { username: by.user, proof: proofOf(by.password), protocol: PROTOCOL, app: PROTOCOL, address: this.#talk.address };
     this.#talk.effect({ do: 'request', id, call: call(accountsLogin, {}, login), unordered: true });

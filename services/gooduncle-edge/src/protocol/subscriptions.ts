@@ -1,12 +1,9 @@
 /** The subscriptions of a session (protocol page 3.7, 3.8 and section 4), and when what they tell is merged. */
-import { graphQuery } from '@polyedge/contracts/bus/graph';
 import type { FullChange } from '@polyedge/contracts/change';
-import type { ReplyOf } from '@polyedge/contracts/channel';
 import type { Filter } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
 import { key } from '@polyedge/query/normalize';
 import { compile } from '@polyedge/query/predicate';
-import { call } from '@polyedge/session/call';
 import { type Allowed, all, allowed, type Grant, Showing, visibleRows } from './access.ts';
 import { choiceRules } from './data.ts';
 import { answerText, type Says } from './envelope.ts';
@@ -19,7 +16,6 @@ import { allows, type Topic } from './topics.ts';
 import { elementsOf } from './writing.ts';
 
 type Of<Type extends Request['type']> = Extract<Request, { type: Type }>;
-type Rows = ReplyOf<typeof graphQuery>;
 
 const MAX_USED_IDS = 10_000;
 /** What one session may have been sent of live events before they are merged. */
@@ -57,7 +53,7 @@ export class Subscriptions implements Host {
   /** The watch of a subscription has ended, and cannot be continued without a gap. */
   lost(key: string): void {
     const live = this.#byKey.get(key);
-    if (live !== undefined) this.end(live, internal(this.incident));
+    if (live !== undefined) this.end(live, internal(this.#talk.incident('lost')));
   }
 
   /** Ends those that were made with such a grant. */
@@ -204,26 +200,19 @@ export class Subscriptions implements Host {
   read(live: Live, limit: number, atLeast: number): void {
     const { where, echo } = live.options;
     const asked: Asked = { echo, grants: [], storeAt: this.#talk.at };
-    this.#talk.ask<Rows>(
-      call(graphQuery, { tenant: this.#talk.settings.tenant }, { filter: where, sort: live.sort, limit, atLeast }),
-      (outcome) => {
-        if (live.ended) return;
-        if (!outcome.ok) {
-          this.end(live, storeRefusal(outcome.failure, this.#talk.incident));
-          return;
-        }
-        const { elements, cursor, seq } = outcome.value;
-        live.rows(elements, cursor !== undefined, seq, this.#talk.passport(asked), this.#talk.at);
-      },
-    );
+    this.#talk.read({ filter: where, sort: live.sort, limit, atLeast }, (outcome) => {
+      if (live.ended) return;
+      if (!outcome.ok) {
+        this.end(live, storeRefusal(outcome.failure, this.#talk));
+        return;
+      }
+      const { elements, cursor, seq } = outcome.value;
+      live.rows(elements, cursor !== undefined, seq, this.#talk.passport(asked), this.#talk.at);
+    });
   }
 
   get congested(): boolean {
     return this.#owed >= CONGESTED_BYTES;
-  }
-
-  get incident(): string {
-    return this.#talk.incident;
   }
 
   passport(): string {

@@ -1,14 +1,15 @@
 /** How a session answers and asks: the frames, questions and writes of all its parts go through here, in their order. */
 import { createHash } from 'node:crypto';
-import type { MutationResult, Operation } from '@polyedge/contracts/bus/graph';
+import { graphQuery, type MutationResult, type Operation } from '@polyedge/contracts/bus/graph';
+import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import type { Outcome } from '@polyedge/contracts/errors';
-import type { call } from '@polyedge/session/call';
+import { call } from '@polyedge/session/call';
 import type { Effect, Opening } from '@polyedge/session/session';
 import type { Allowed, Grant } from './access.ts';
 import type { Frame } from './codec.ts';
 import { answerText, type Echo, echoText, headText, passportText, type Says, type Stamp } from './envelope.ts';
 import { Grants, PROTOCOL } from './grants.ts';
-import type { Problem, Refusal } from './problems.ts';
+import type { IncidentLog, Problem, Refusal } from './problems.ts';
 import type { Topics } from './topics.ts';
 
 /** What all sessions of an edge share. */
@@ -28,6 +29,11 @@ export interface SessionSettings {
 }
 
 type Out = Effect<string>;
+export type Rows = ReplyOf<typeof graphQuery>;
+
+/** Of one session, and how many more may wait for their turn. */
+const READS_AT_ONCE = 4;
+const MAX_WAITING_READS = 256;
 
 /** A request on its way to its answer. */
 export interface Asked {
@@ -40,7 +46,7 @@ export interface Asked {
 
 export const NO_PROBLEMS: readonly Problem[] = [];
 
-export class Talk {
+export class Talk implements IncidentLog {
   readonly settings: SessionSettings;
   /** The session's id: no credential, gives no access. */
   readonly id: string;
@@ -51,6 +57,7 @@ export class Talk {
   at: number;
   /** Made when first needed, like all that an idle connection can do without. */
   #waiting: Map<string, (outcome: Outcome<unknown>) => void> | undefined;
+  #reads: { running: number; readonly waiting: (() => void)[] } | undefined;
   #out: Out[] = [];
   #count = 0;
 
@@ -120,6 +127,27 @@ export class Talk {
     this.#out.push({ do: 'request', id, call: question });
   }
 
+  /** Reads rows. A reply may have megabytes: few are asked for at once, and the others wait. */
+  read(body: RequestOf<typeof graphQuery>, done: (outcome: Outcome<Rows>) => void): void {
+    this.#reads ??= { running: 0, waiting: [] };
+    const reads = this.#reads;
+    const begin = (): void => {
+      reads.running += 1;
+      this.ask<Rows>(call(graphQuery, { tenant: this.settings.tenant }, body), (outcome) => {
+        reads.running -= 1;
+        done(outcome);
+        reads.waiting.shift()?.();
+      });
+    };
+    if (reads.running < READS_AT_ONCE) begin();
+    else reads.waiting.push(begin);
+  }
+
+  /** So many reads wait that another one has to be refused. Those of subscriptions, which are few, always wait. */
+  get crowded(): boolean {
+    return (this.#reads?.waiting.length ?? 0) >= MAX_WAITING_READS;
+  }
+
   /** What `id` is answered was checked against the schema of the channel that was asked: the one place where the two types meet. */
   expect<Reply>(id: string, done: (outcome: Outcome<Reply>) => void): void {
     this.#waiting ??= new Map();
@@ -151,10 +179,12 @@ export class Talk {
     });
   }
 
-  /** Names a failure for the log's reader. */
-  get incident(): string {
+  /** Writes a failure of ours to the log. Returns the name under which it is found there. */
+  incident(failure: string): string {
     this.#count += 1;
-    return `${this.id.slice(0, 8)}-${this.#count}`;
+    const incident = `${this.id.slice(0, 8)}-${this.#count}`;
+    this.#out.push({ do: 'report', incident, failure });
+    return incident;
   }
 
   newId(what: string): string {

@@ -6,7 +6,7 @@ import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import { compile } from '@polyedge/query/predicate';
 import { type Allowed, all, either, forbiddenField } from './access.ts';
 import type { Criteria, NamedField } from './criteria.ts';
-import { badRequest, forbidden, problem, type Refusal, storeRefusal } from './problems.ts';
+import { badRequest, forbidden, type IncidentLog, problem, type Refusal, storeRefusal } from './problems.ts';
 import type { Request } from './requests.ts';
 import { allows, type Topic } from './topics.ts';
 
@@ -159,7 +159,7 @@ function imagined(topic: Topic, id: string, scope: string, attributes: JsonObjec
 export const guardOf = (detail = ''): string => /^(?:operations\/\d+[/:]?\s*)?(\w*)/.exec(detail)?.[1] ?? '';
 
 /** What a failed write means to the client. */
-export function writeRefusal({ code, detail = '', ...rest }: Failure, incident: string): Refusal {
+export function writeRefusal({ code, detail = '', ...rest }: Failure, log: IncidentLog): Refusal {
   if (code === 'conflict') {
     return guardOf(detail) === 'expect'
       ? badRequest(problem('value', 'expect', { message: 'another number of resources matches' }))
@@ -171,7 +171,7 @@ export function writeRefusal({ code, detail = '', ...rest }: Failure, incident: 
   }
   if (code === 'too-large' && detail.includes('selected')) return forbidden('limit', 'criteria');
   if (code === 'invalid' || code === 'too-large') return badRequest(problem(code === 'invalid' ? 'value' : 'too large', 'params'));
-  return storeRefusal({ code, detail, ...rest }, incident);
+  return storeRefusal({ code, detail, ...rest }, log);
 }
 
 // ---- `once`

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type SessionSettings, Talk } from './talk.ts';
+import { parseTopics } from './topics.ts';
+
+const topics = parseTopics({ topics: {} });
+const settings: SessionSettings = {
+  tenant: 'default',
+  scope: () => 'scope',
+  topics: () => {
+    if (!topics.ok) throw new Error(topics.problems.join());
+    return topics.value;
+  },
+  instance: 'test',
+  requestsPerSecond: 50,
+  requestBurst: 100,
+  maxSubscriptions: 100,
+  redact: true,
+  onDowngrade: 'keep',
+};
+
+test('a session reads from the store four times at once, and the rest in its order', () => {
+  const talk = new Talk(settings, { nonce: '00'.repeat(16), address: 'a', at: 0 });
+  const done: number[] = [];
+  for (let nr = 0; nr < 10; nr += 1) talk.read({ filter: { all: [] }, limit: nr }, () => done.push(nr));
+  const asked = (): string[] => talk.taken().flatMap((effect) => (effect.do === 'request' ? effect.id : []));
+  const first = asked();
+  assert.equal(first.length, 4);
+  const rows = { ok: true, value: { elements: [], seq: 0 } } as const;
+  talk.answered(first[1] ?? '', rows);
+  assert.deepEqual(done, [1]);
+  const next = asked();
+  assert.equal(next.length, 1, 'one is answered, so one more is asked');
+  for (const id of [first[0], first[2], first[3], ...next]) talk.answered(id ?? '', { ok: false, failure: { code: 'unavailable' } });
+  for (let round = 0; round < 5; round += 1) for (const id of asked()) talk.answered(id, rows);
+  assert.deepEqual(done, [1, 0, 2, 3, 4, 5, 6, 7, 8, 9]);
+  assert.ok(talk.idle);
+});
+
+test('more reads than may wait are refused by whoever asks first', () => {
+  const talk = new Talk(settings, { nonce: '00'.repeat(16), address: 'a', at: 0 });
+  let taken = 0;
+  for (; !talk.crowded && taken < 1000; taken += 1) talk.read({ filter: { all: [] } }, () => {});
+  assert.equal(taken, 260);
+});
