@@ -1,8 +1,9 @@
 /**
- * `idle`: what an open connection costs that does nothing: events-ws without and with a filter and graph-ws of hiro-edge, Socket.IO of saga-edge, a bare
- * `ws` server and a bare Socket.IO server. Each measurement has a process of its own: after 500 connections to warm up, 4,000 more, then so many seconds of
- * silence. KiB per connection is the growth of the process` resident memory, each time after a garbage collection, so that what handshakes left
- * behind does not count; MiB is the resident memory before that. CPU is microseconds per connection and second.
+ * `idle`: what an open connection costs that does nothing: events-ws without and with a filter and graph-ws of hiro-edge, Socket.IO of saga-edge,
+ * gooduncle-edge with its beats, a bare `ws` server and a bare Socket.IO server. Each measurement has a process of its own: after 500 connections
+ * to warm up, 4,000 more, then so many seconds of silence. KiB per connection is the growth of the process` resident memory, each time after a
+ * garbage collection, so that what handshakes left behind does not count; MiB is the resident memory before that. CPU is microseconds per
+ * connection and second.
  */
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startService } from '@polyedge/testkit/servers/service';
@@ -52,6 +53,12 @@ const sagaEdge = () =>
       ...{ SAGA_PING_INTERVAL_MS: '600000', SAGA_PING_TIMEOUT_MS: '600000' },
     },
   });
+/** Clients hear their beats and send none: what a beat costs is the matter of `heartbeat`. */
+const goodUncleEdge = () =>
+  startService({
+    name: 'gooduncle-edge',
+    env: { NATS_URL: nats.url, LOG_LEVEL: 'warn', NODE_OPTIONS: collecting, GOODUNCLE_SCOPE: 'bench', GOODUNCLE_IDLE_MS: '600000' },
+  });
 const socketIo = { path: '/socket.io/?EIO=4&transport=websocket', protocols: [], first: ['40'] };
 const baseline = async (name: string): Promise<Server> => {
   process.env.NODE_OPTIONS = collecting;
@@ -66,6 +73,7 @@ const samples = await inRounds(
     { name: 'events-ws', measure: () => measure(edge, events) },
     { name: 'events-ws registered', measure: () => measure(edge, { ...events, first: [register] }) },
     { name: 'graph-ws', measure: () => measure(edge, graph) },
+    { name: 'gooduncle-edge', measure: () => measure(goodUncleEdge, { path: '/', protocols: [], first: [] }) },
     { name: 'saga-edge', measure: () => measure(sagaEdge, socketIo) },
     { name: 'ws', measure: () => measure(() => baseline('ws-loop'), { path: '/', protocols: [], first: [] }) },
     // What a client says first has to be read: the server's buffers for it count here as they do with a filter.
@@ -78,7 +86,7 @@ const samples = await inRounds(
   ],
   options.rounds,
 );
-const raw = ['events-ws', 'events-ws registered', 'graph-ws'];
+const raw = ['events-ws', 'events-ws registered', 'graph-ws', 'gooduncle-edge'];
 report({
   name: 'idle',
   unit: 'one connection for one second',
