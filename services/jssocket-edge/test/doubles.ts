@@ -22,6 +22,8 @@ export interface CoreOptions {
   readonly secret?: string;
   /** Which class of the core: Django's knows tokens, the bare one does not. */
   readonly kind?: 'django' | 'bare';
+  /** Whose token it is; otherwise `USERS` says. */
+  readonly userOf?: (token: string) => string | undefined;
   /** A forked worker: registers, may publish, and never reads. */
   readonly neverReads?: boolean;
   /** Answers logins so much later. */
@@ -86,7 +88,8 @@ export class Core {
       return;
     }
     const { token, ...data } = asked;
-    const user = typeof token === 'string' ? USERS[token] : undefined;
+    const { userOf = (known) => USERS[known] } = this.#options;
+    const user = typeof token === 'string' ? userOf(token) : undefined;
     this.socket.event('client_connected', { ...data, user: user ?? 'public', authenticated: user !== undefined });
   }
 

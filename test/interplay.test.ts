@@ -1,0 +1,13 @@
+/** docs/interplay.md, cell by cell: one system of all five edges, and what each of them shows of what the others write. */
+import { after } from 'node:test';
+import { seenInGoodUncle } from './interplay/seen-in-good-uncle.ts';
+import { seenInHiro } from './interplay/seen-in-hiro.ts';
+import { seenInJssocket } from './interplay/seen-in-jssocket.ts';
+import { seenInSaga } from './interplay/seen-in-saga.ts';
+import { seenInSpace } from './interplay/seen-in-space.ts';
+import { startSystem } from './interplay/system.ts';
+
+const system = await startSystem();
+after(() => system[Symbol.asyncDispose]());
+
+for (const seen of [seenInHiro, seenInSaga, seenInSpace, seenInGoodUncle, seenInJssocket]) seen(system);
