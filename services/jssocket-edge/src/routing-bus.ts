@@ -1,7 +1,8 @@
 /**
- * The bus as the sessions of one edge see it: what is addressed to a single connection is heard by one subscription for the whole edge and
- * handed to that connection here, instead of by a subscription for each. So the edge also knows who is connected: it answers for those who
- * are gone, and can tell which cores it has.
+ * The bus as the sessions of one edge see it: what is addressed to a single connection or to a group is heard by one subscription for the
+ * whole edge and handed on here, instead of by a subscription for each. So the edge also knows who is connected: it answers for those who
+ * are gone, and can tell which cores it has. And whoever joins a group hears what follows at once: a core that confirms a login and notifies
+ * the group in the next breath would otherwise be faster than the subscription.
  */
 import { jssocketAsked, jssocketNotifiedGroup, jssocketTold } from '@polyedge/contracts/bus/jssocket';
 import type { EventChannel, SignalChannel } from '@polyedge/contracts/channel';
@@ -45,6 +46,9 @@ export class RoutingBus implements Bus {
         if (handler !== undefined) handler(body, subject, bytes);
         else this.#tell(body.client, { kind: 'core-gone', core: subject.slice(subject.lastIndexOf('.') + 1) });
       }),
+      bus.subscribe(jssocketNotifiedGroup, jssocketNotifiedGroup.pattern({ tenant }), (body, subject, bytes) =>
+        this.#notify(subject, body, bytes),
+      ),
     ];
   }
 
@@ -56,8 +60,11 @@ export class RoutingBus implements Bus {
   /** Notifies the members of a group that are connected to this edge. */
   notifyHere(group: string, payload: string): void {
     const subject = jssocketNotifiedGroup.subject({ tenant: this.#tenant, group });
-    const body = { group, payload };
-    for (const handler of [...(this.#groups.get(subject) ?? [])]) handler(body, subject, payload.length);
+    this.#notify(subject, { group, payload }, payload.length);
+  }
+
+  #notify(subject: string, body: unknown, bytes: number): void {
+    for (const handler of [...(this.#groups.get(subject) ?? [])]) handler(body, subject, bytes);
   }
 
   /** Stops hearing; the bus itself is borrowed. */
@@ -75,8 +82,8 @@ export class RoutingBus implements Bus {
     const erased = handler as Handler;
     if (address === jssocketTold.address) return this.#connect(subject, erased);
     if (address === jssocketAsked.address) return this.#register(subject, erased);
-    const subscription = this.#bus.subscribe(channel, subject, handler);
-    return address === jssocketNotifiedGroup.address ? this.#join(subject, erased, subscription) : subscription;
+    if (address === jssocketNotifiedGroup.address) return this.#join(subject, erased);
+    return this.#bus.subscribe(channel, subject, handler);
   }
 
   request: Bus['request'] = (channel, subject, body, options) => this.#bus.request(channel, subject, body, options);
@@ -112,13 +119,12 @@ export class RoutingBus implements Bus {
     };
   }
 
-  #join(subject: string, handler: Handler, subscription: Subscription): Subscription {
+  #join(subject: string, handler: Handler): Subscription {
     const handlers = this.#groups.get(subject) ?? new Set<Handler>();
     this.#groups.set(subject, handlers);
     handlers.add(handler);
     return {
       unsubscribe: () => {
-        subscription.unsubscribe();
         handlers.delete(handler);
         if (handlers.size === 0 && this.#groups.get(subject) === handlers) this.#groups.delete(subject);
       },

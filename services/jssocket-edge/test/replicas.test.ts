@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Core, Page, Publisher, USERS } from './doubles.ts';
+import { Core, Page, Publisher, SECRET, USERS } from './doubles.ts';
 import { type Replicas, startReplicas } from './replicas.ts';
+import { Socket } from './socket.ts';
 
 let replicas: Replicas;
 before(async () => {
@@ -58,6 +59,27 @@ test('jssocket:47 jssocket:17 jssocket:18 jssocket:19 a core on one replica reac
   assert.deepEqual(await rest(anybody), [{ for: 'public' }, { for: 'public too' }, { for: 'all' }]);
   assert.deepEqual(unconfirmed.texts, [], 'who never sent client_connect hears nothing');
   assert.equal(core.socket.texts.length, core.asked.length + 1, 'and the core hears of logins only');
+});
+
+test('jssocket:18 jssocket:47 a core that confirms a login and notifies the group right behind it reaches the client, whichever replica it is on', async () => {
+  using core = new Socket(`ws://127.0.0.1:${b()}/ws`, { headers: { auth: SECRET } });
+  await core.open();
+  core.event('server_connect', {});
+  assert.deepEqual(await core.next(), { type: 'server_connect', data: true });
+  core.ws.on('message', (message) => {
+    const { type, data } = JSON.parse(String(message));
+    if (type !== 'client_connect') return;
+    core.event('client_connected', { target: data.target, user: data.name });
+    core.event('notify_group', { target: data.name, data: { welcome: data.name } });
+  });
+  for (const port of [a(), b()]) {
+    for (let at = 0; at < 10; at += 1) {
+      using page = await Page.visit(port);
+      page.event('client_connect', { name: `late-${port}-${at}` });
+      await page.next();
+      assert.deepEqual(await page.next(), { welcome: `late-${port}-${at}` });
+    }
+  }
 });
 
 test('jssocket:47 jssocket:18 a client notifies the group of a client on the other replica, in the order it sent', async () => {
