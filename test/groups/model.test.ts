@@ -22,13 +22,37 @@ test('the model finds first deliveries of one element that came the wrong way ro
   assert.deepEqual(judge(expected, [given(2, 0), given(1, 10, { element: 'b' })], []).inversions, []);
 });
 
-test('a duplicate of what was confirmed has to be explained', () => {
+const unexplained = (deliveries: readonly Delivery[], incidents: readonly Incident[]): number[] =>
+  judge(expected, deliveries, incidents).unexplained.map(({ seq }) => seq);
+
+test('a duplicate of what was confirmed has to be explained by an end within a second', () => {
   const again = [given(1, 0), given(1, 10_000, { member: 'm2' })];
-  const unexplained = (incidents: readonly Incident[], deliveries = again): number[] =>
-    judge(expected, deliveries, incidents).unexplained.map(({ seq }) => seq);
-  assert.deepEqual(unexplained([]), [1]);
-  assert.deepEqual(unexplained([{ at: 500, members: new Set(['m2']) }]), [1]);
-  assert.deepEqual(unexplained([{ at: 500, members: new Set(['m1']) }]), []);
-  assert.deepEqual(unexplained([{ at: 9000, members: undefined }]), [1]);
-  assert.deepEqual(unexplained([], [given(1, 0, { answeredAt: undefined }), given(1, 10_000)]), []);
+  const gone = (at: number, ...members: string[]): Incident => ({
+    kind: 'gone',
+    at,
+    members: members.length === 0 ? undefined : new Set(members),
+  });
+  assert.deepEqual(unexplained(again, []), [1]);
+  assert.deepEqual(unexplained(again, [gone(500, 'm2')]), [1]);
+  assert.deepEqual(unexplained(again, [gone(500, 'm1')]), []);
+  assert.deepEqual(unexplained(again, [gone(1400)]), []);
+  assert.deepEqual(unexplained(again, [gone(1600)]), [1]);
+  assert.deepEqual(unexplained([given(1, 1000), given(1, 10_000)], [gone(400)]), [1]);
+  assert.deepEqual(unexplained([given(1, 0, { answeredAt: undefined }), given(1, 10_000)], []), []);
+});
+
+test('after a loss of Redis only what is younger than a second comes again, whenever the loss is noticed', () => {
+  const forgot = (at: number): Incident => ({ kind: 'forgot', at });
+  assert.deepEqual(unexplained([given(1, 0), given(1, 9000)], [forgot(1400)]), []);
+  assert.deepEqual(unexplained([given(1, 0), given(1, 9000)], [forgot(1600)]), [1]);
+  assert.deepEqual(unexplained([given(1, 2000), given(1, 3400)], [forgot(0)]), []);
+  assert.deepEqual(unexplained([given(1, 2000), given(1, 3600)], [forgot(0)]), [1]);
+  assert.deepEqual(unexplained([given(1, 2600), given(1, 2700)], [forgot(0)]), [1]);
+});
+
+test('a member that stood still reads what it was given before, and nothing else again', () => {
+  const late: Incident = { kind: 'late', at: 4000, member: 'm1' };
+  assert.deepEqual(unexplained([given(1, 3000, { member: 'm2' }), given(1, 4100)], [late]), []);
+  assert.deepEqual(unexplained([given(1, 3000, { member: 'm2' }), given(1, 4100, { member: 'm3' })], [late]), [1]);
+  assert.deepEqual(unexplained([given(1, 3000, { member: 'm2' }), given(1, 4600)], [late]), [1]);
 });

@@ -10,12 +10,14 @@ export interface Delivery {
   answeredAt: number | undefined;
 }
 
-/** Something that may undo a confirmation that is on its way, or not yet safe: a member, an edge or Redis was killed. */
-export interface Incident {
-  readonly at: number;
-  /** Only deliveries of these members; undefined: of all. */
-  readonly members: ReadonlySet<string> | undefined;
-}
+/** Something that may undo a confirmation that is on its way, or not yet safe. */
+export type Incident =
+  /** Members, or an edge (then any member), died, left or stood still: an answer may not have been heard, a position not yet written. */
+  | { readonly kind: 'gone'; readonly at: number; readonly members: ReadonlySet<string> | undefined }
+  /** Redis lost everything: when that is noticed, partitions change hands and go on from what PostgreSQL has. */
+  | { readonly kind: 'forgot'; readonly at: number }
+  /** A member that stood still goes on: what it reads first is what it was given before. */
+  | { readonly kind: 'late'; readonly at: number; readonly member: string };
 
 export interface Verdict {
   readonly expected: number;
@@ -37,8 +39,12 @@ export interface Repeat {
   readonly againAt: number;
 }
 
-/** How long a confirmation may take to be safe: it is committed every second. */
-const SAFE_MS = 3000;
+/** A position is safe after so long: it is written at least every second. */
+const SAFE_MS = 1000;
+/** For what is measured from outside: the way of the answer, the statement that writes, and processes that wait for a turn on a busy machine. */
+const TOLERANCE_MS = 500;
+/** A loss that breaks no connection is noticed when leases are renewed, at the latest. */
+const NOTICED_MS = 2000;
 
 /** @param expected every change of the type, from the journal itself */
 export function judge(
@@ -65,9 +71,8 @@ export function judge(
   for (const [seq, [, ...again]] of bySeq) {
     duplicates += again.length;
     for (const repeat of again) {
-      const confirmed = (bySeq.get(seq) ?? []).filter(({ answeredAt }) => answeredAt !== undefined && answeredAt < repeat.at);
-      const [before] = confirmed;
-      if (before === undefined || confirmed.some((delivery) => excused(delivery, incidents))) continue;
+      const before = (bySeq.get(seq) ?? []).findLast(({ answeredAt }) => answeredAt !== undefined && answeredAt < repeat.at);
+      if (before === undefined || excused(before, repeat, incidents)) continue;
       unexplained.push({ seq, by: before.member, confirmedAt: before.answeredAt ?? 0, again: repeat.member, againAt: repeat.at });
     }
   }
@@ -81,11 +86,22 @@ export function judge(
   };
 }
 
-/** After a loss of Redis an old owner may go on until it hears of the new one: what it confirms meanwhile comes again. */
-const OVERLAP_MS = 2500;
+/** Whether something explains that a delivery that was confirmed came again. */
+const excused = (before: Delivery, again: Delivery, incidents: readonly Incident[]): boolean =>
+  incidents.some((incident) => explains(incident, before, again));
 
-const excused = ({ answeredAt = 0, member }: Delivery, incidents: readonly Incident[]): boolean =>
-  incidents.some(({ at, members }) => {
-    if (members !== undefined && !members.has(member)) return false;
-    return at <= answeredAt + SAFE_MS && at >= answeredAt - (members === undefined ? OVERLAP_MS : 500);
-  });
+function explains(incident: Incident, { answeredAt = 0, member }: Delivery, again: Delivery): boolean {
+  /** From the answer to what happened: negative when it happened before. */
+  const ms = incident.at - answeredAt;
+  switch (incident.kind) {
+    case 'gone':
+      if (incident.members !== undefined && !incident.members.has(member)) return false;
+      return ms >= -TOLERANCE_MS && ms <= SAFE_MS + TOLERANCE_MS;
+    case 'forgot':
+      if (ms >= 0) return ms <= SAFE_MS + TOLERANCE_MS;
+      // Whenever the loss is noticed: only what is younger than a second comes again.
+      return ms >= -(NOTICED_MS + TOLERANCE_MS) && again.at - answeredAt <= SAFE_MS + TOLERANCE_MS;
+    case 'late':
+      return again.member === incident.member && again.at >= incident.at && again.at <= incident.at + TOLERANCE_MS;
+  }
+}

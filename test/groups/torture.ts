@@ -92,8 +92,11 @@ export async function torture({ seed, rounds, pauseMs, report }: TortureOptions)
   await writer.begin();
   const living = (): Member[] => members.filter(({ state }) => state === 'running');
   const any = (): Member | undefined => living()[Math.floor(random() * living().length)];
-  const all = (): void => {
-    incidents.push({ at: now(), members: undefined });
+  const gone = (...which: readonly Member[]): void => {
+    incidents.push({ kind: 'gone', at: now(), members: which.length === 0 ? undefined : new Set(which.map(({ name }) => name)) });
+  };
+  const forgot = (): void => {
+    incidents.push({ kind: 'forgot', at: now() });
   };
 
   for (let round = 0; round < rounds; round += 1) {
@@ -107,58 +110,57 @@ export async function torture({ seed, rounds, pauseMs, report }: TortureOptions)
           break;
         case 'leave':
           if (member === undefined || living().length < 2) break;
-          incidents.push({ at: now(), members: new Set([member.name]) });
+          gone(member);
           member.state = 'left';
           member.process.stdin?.end();
           addMember();
           break;
         case 'kill member':
           if (member === undefined) break;
-          incidents.push({ at: now(), members: new Set([member.name]) });
+          gone(member);
           member.state = 'killed';
           member.process.kill('SIGKILL');
           addMember();
           break;
         case 'stop member':
           if (member === undefined) break;
-          incidents.push({ at: now(), members: new Set([member.name]) });
+          gone(member);
           member.state = 'stopped';
           member.process.kill('SIGSTOP');
           setTimeout(() => {
-            incidents.push({ at: now(), members: new Set([member.name]) });
+            gone(member);
+            incidents.push({ kind: 'late', at: now(), member: member.name });
             member.process.kill('SIGCONT');
             member.state = 'running';
           }, 4000).unref();
           break;
         case 'kill edge':
-          all();
+          gone();
           await frail.kill();
           await frail.restart();
           break;
         case 'stop edge':
-          all();
+          gone();
           frail.pause();
           // Past its leases and its heartbeat.
           await pause(7000);
-          all();
           frail.resume();
           break;
         case 'wipe Redis':
-          all();
+          forgot();
           await command(redis.port, 'FLUSHALL');
           break;
         case 'kill Redis':
-          all();
+          forgot();
           await redis.kill();
           await rm(join(redis.dir, 'appendonlydir'), { recursive: true, force: true });
           await redis.restart();
-          all();
+          forgot();
           break;
         case 'kill graph-store':
-          all();
+          // No excuse: positions are in Redis.
           await store.kill();
           await store.restart();
-          all();
           break;
       }
     }

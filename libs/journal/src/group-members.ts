@@ -16,10 +16,12 @@ export interface Member {
 
 export class GroupMembers {
   readonly #edge: string;
+  readonly #aliveMs: number;
   readonly #members = new Map<string, Member>();
 
-  constructor(edge: string) {
+  constructor(edge: string, aliveMs: number) {
     this.#edge = edge;
+    this.#aliveMs = aliveMs;
   }
 
   get size(): number {
@@ -59,11 +61,10 @@ export class GroupMembers {
    */
   async list({ id, era }: Opened): Promise<number | 'full'> {
     const members = this.all();
-    const joined = await era.redis.join(
-      id,
-      this.#edge,
-      members.map((member) => member.id),
-    );
+    const ids = members.map((member) => member.id);
+    // A heartbeat first: who finds members of an edge that seems dead takes their partitions, and takes them off the list. Redis may have
+    // forgotten the last one.
+    const [, joined] = await Promise.all([era.redis.beat(this.#edge, this.#aliveMs), era.redis.join(id, this.#edge, ids)]);
     if (joined === 'full') return 'full';
     for (const member of members) member.listed = true;
     // Those that went while we asked.

@@ -47,7 +47,7 @@ export class Group {
   constructor(options: GroupOptions) {
     const { tenant, edge, store, times, stats, now } = options;
     this.#options = options;
-    this.#members = new GroupMembers(edge);
+    this.#members = new GroupMembers(edge, times.aliveMs);
     this.#positions = new Positions(times, stats);
     this.#leases = new Leases({
       tenant,
@@ -113,6 +113,12 @@ export class Group {
   fenced(partition: number): void {
     const lease = this.#leases.of(partition);
     if (lease !== undefined && this.#opened !== undefined) this.#fence(this.#opened, [lease]);
+  }
+
+  /** Redis was away, and may have forgotten who owns what: finds out before others do. */
+  reconsider(): void {
+    this.#leases.renewSoon();
+    this.#soon();
   }
 
   /** Ends every membership: the group cannot go on as it was. */
@@ -223,13 +229,12 @@ export class Group {
     if (era === undefined || this.#ended) return undefined;
     const opened = { id, era, partitions };
     if (offsetMode === 'literal' && this.#start === 'largest' && !created) {
-      const joined = await era.redis.join(id, this.#options.edge, this.#members.ids());
+      const { edge, times } = this.#options;
+      const [, joined] = await Promise.all([era.redis.beat(edge, times.aliveMs), era.redis.join(id, edge, this.#members.ids())]);
       if (joined !== 'full' && joined.count === joined.added) await store.open(tenant, name, 'largest', true);
       for (const member of this.#members.all()) member.listed = joined !== 'full';
       this.#announce();
     }
-    // Its life in Redis begins with a heartbeat: who reads the members before it came would take us for dead.
-    await era.redis.beat(this.#options.edge, this.#options.times.aliveMs);
     this.#opened = opened;
     return opened;
   }

@@ -50,6 +50,7 @@ export class Groups {
     this.#options = options;
     this.#times = { ...GROUP_TIMES, ...options.times };
     this.#now = options.now ?? (() => performance.now());
+    options.redis.on('ready', this.#reconsider);
   }
 
   /** Makes a socket a member of a group. It is told of its end by `lost` at the latest. */
@@ -120,10 +121,16 @@ export class Groups {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#ticker);
+    this.#options.redis.off('ready', this.#reconsider);
     await Promise.all([...this.#groups.values()].map((group) => group.end()));
     await this.#committing;
     this.#era?.tails.close();
   }
+
+  readonly #reconsider = (): void => {
+    this.#beatAt = Number.NEGATIVE_INFINITY;
+    for (const group of this.#groups.values()) group.reconsider();
+  };
 
   #newGroup(key: string, tenant: string, name: string): Group {
     const { store, signals, edge, onNote, offsetMode = 'kafka' } = this.#options;

@@ -133,6 +133,10 @@ export class Leases {
     }
   }
 
+  renewSoon(): void {
+    if (this.#leases.size > 0) this.#renewAt = 0;
+  }
+
   /** Gives no more of a partition, so that it can be handed over. */
   drain(lease: Lease): void {
     const { now, times, drained } = this.#options;
