@@ -13,7 +13,7 @@ import type { Packet } from './wire.ts';
 
 /**
  * Pings that may wait for their pongs; what is shown meanwhile is confirmed by the next one. A client that was busy for a while reads them
- * all at once, and `ws` from 8.22 on takes 60 pings that it has not answered yet for an attack: it hangs up, without a close frame.
+ * all at once, and `ws` 8.23 takes 60 pings that it has not answered yet for an attack: it hangs up, without a close frame.
  */
 export const MAX_ASKED = 16;
 
