@@ -35,6 +35,13 @@ export function seenInSaga(system: System): void {
     assert.deepEqual(await toldOf(saga, bot), [property(bot, 'calm', SOCKET), property(bot, '7', SOCKET), property(bot, null, SOCKET)]);
   });
 
+  test('HIRO → Saga: the data scope that HIRO puts a property into makes no difference', async () => {
+    const { bot, id, mood } = await joinedBot();
+    const scope = String((await hiro.create('ogit/Auth/DataScope', { 'ogit/name': 'attic' }))['ogit/_id']);
+    await hiro.create('saga/Property', { 'ogit/_id': id, ...mood, value: 'calm', 'ogit/_scope': scope });
+    assert.deepEqual(await toldOf(saga, bot), [property(bot, 'calm', SOCKET)]);
+  });
+
   test('HIRO → Saga: what HIRO wrote under the id of a property is the property that Saga writes on', async () => {
     const { bot, id, mood } = await joinedBot();
     await hiro.create('saga/Property', { 'ogit/_id': id, ...mood, value: '[1]' });

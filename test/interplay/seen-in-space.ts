@@ -16,6 +16,8 @@ export function seenInSpace(system: System): void {
     const id = String(made['ogit/_id']);
     const shown = { organizationId: organization, disabled: false, activePricings: {}, id };
     assert.deepEqual((await space.get('/services/Made')).body, { name: 'Made', ...shown });
+    // Lists look for `disabled: false`, and what HIRO writes is text.
+    assert.deepEqual((await space.get('/services?name=Made')).body, []);
     await hiro.update(id, { name: 'MADE' });
     assert.deepEqual((await space.get('/services/Made')).body, { name: 'MADE', ...shown });
     await hiro.delete(id);
