@@ -1,92 +1,187 @@
-/** The commands of README.md and docs/operations.md, as they stand there, on one machine. */
+/**
+ * What the documents tell to type, typed by somebody who has just cloned the repository: every command of README.md, of docs/operations.md and
+ * of the pages of the services, as it stands in the last commit. Only ports that something else has, and folders outside the clone, are others.
+ */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { blocksOf, commandsOf, mentionedIn, nameOf } from '../tools/operations/commands.ts';
+import { Newcomer, type Terminal } from './readme/newcomer.ts';
 
-const root = resolve(import.meta.dirname, '..');
-
-/** The shell blocks of a document, a command each; lines that end in a backslash belong together. */
-const commandsOf = (document: string): string[] =>
-  [...readFileSync(join(root, document), 'utf8').matchAll(/^```sh\n([\s\S]*?)^```/gm)].flatMap(([, block = '']) =>
-    block
-      .replaceAll(/\\\n\s*/g, '')
-      .split('\n')
-      .filter((line) => line.trim() !== ''),
-  );
-
-const readme = commandsOf('README.md');
-const operations = commandsOf('docs/operations.md');
-const theOne = (commands: readonly string[], begin: string): string => {
-  const found = commands.find((command) => command.startsWith(begin));
-  assert.ok(found, `no command begins with ${begin}`);
-  return found;
+/** What cannot run here, by the line that it begins with, and why. */
+const notHere: Readonly<Record<string, string>> = {
+  'npm test': 'this test is a part of it',
+  'npm run bench -- NAME': 'a measurement takes minutes; NAME stands for one',
+  'npm run soak -- NAME': 'a long test takes minutes; NAME stands for one',
+  'npm run soak -- kill': 'takes minutes; test/kill.test.ts is its short form',
+  'npm run soak -- rolling': 'takes minutes; test/rolling.test.ts is its short form',
+  'npm run soak -- rolling --edge saga-edge': 'takes minutes; test/rolling.test.ts is its short form',
+  'docker compose up --build': 'needs a container runtime',
+  'docker compose logs secrets': 'needs a container runtime',
+  'OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 docker compose --profile telemetry up --build': 'needs a container runtime',
+  'kubectl apply -k infra/k8s/overlays/…': 'needs a cluster; infra/k8s/manifests.test.ts renders every overlay',
+  'node services/graph-store/src/prepare.ts': 'needs the database as its owner; npm start runs it each time',
+  'jssocket -p 81 -h localhost': 'takes a port that needs rights; services/jssocket-edge/test/program.test.ts gives it a free one',
+  'jssocket --strict-path /ws --legacy-admin': 'takes port 80; services/jssocket-edge/test/program.test.ts gives it a free one',
 };
 
-test('what README.md and docs/operations.md tell to type works: start, watch, write, back up', async () => {
-  await using stack = new AsyncDisposableStack();
-  const folder = mkdtempSync(join(tmpdir(), 'polyedge-readme-'));
-  stack.defer(() => rmSync(folder, { recursive: true, force: true }));
-  const env = { ...process.env, POLYEDGE_DATA: join(folder, 'data'), PATH: `${dirname(process.execPath)}:${process.env.PATH}` };
-  const run = (command: string) => {
-    // Its own group: a signal in a terminal reaches npm and all that it started.
-    const child = spawn('/bin/sh', ['-c', command], { cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')));
-    stack.defer(() => signal(child, 'SIGKILL'));
-    const saw = async (pattern: RegExp) => {
-      const until = performance.now() + 180_000;
-      while (!pattern.test(output)) {
-        assert.ok(child.exitCode === null && performance.now() < until, `${command}: ${pattern} did not come:\n${output}`);
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-    };
-    return { child, saw, output: () => output };
+/** Commands that go on until Ctrl-C, and what shows that they have begun. */
+const goesOn: Readonly<Record<string, RegExp>> = {
+  'npm start': /ready after/,
+  'npm run watch': /watching/,
+  "npm start -- --only ''": /ready after/,
+  'node watch.mjs': /^event .*"ogit\/name":"hello"[\s\S]*^answer|^answer[\s\S]*^event .*"ogit\/name":"hello"/m,
+};
+
+/** What the documents say that a command prints. */
+const prints: Readonly<Record<string, RegExp>> = {
+  'POLYEDGE_MODE=local node services/hiro-edge/src/main.ts config --check': /the settings are valid/,
+  'npm run backup -- /var/backups/polyedge-monday': /holds everything up to change \d+/,
+  'npm run restore -- /var/backups/polyedge-monday': /the database is as it was .*its history has a new epoch/,
+  'curl -s localhost:5402/admin/groups -H "$H"': /^\{"seq":\d+,"items":\[/,
+  'curl -s -X PUT "localhost:5402/admin/accounts/$ID" -H "$H" -H "$J" -d \'{"scopes":["*"],"disabled":false}\'':
+    /"username":"ann".*"scopes":\["\*"\]/,
+  'curl -s localhost:5402/admin/accounts -H "Authorization: Bearer $T" -H \'Content-Type: application/json\' \\': /"username":"5551234567"/,
+  'node try.mjs': /^event score 2\n.*^ack 2$|^page .*"hello":"ann"/ms,
+  "printf 'my secret' | jssocket hash": /^[0-9a-f]{120}$/m,
+  'curl -s $at/services/WireMock -X DELETE -H "x-api-key: $org"': /^$|disabled|deleted/i,
+};
+
+test('what README.md, docs/operations.md and the pages of the services tell to type works in a fresh clone', async (t) => {
+  await using newcomer = new Newcomer();
+  const began = performance.now();
+  const said = (what: string) => t.diagnostic(`${what} after ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  const read = (document: string) => readFileSync(join(newcomer.folder, document), 'utf8');
+  const seen = new Set<string>();
+  const terminals = new Map<string, Terminal>();
+  let here = (command: string) => command;
+
+  const start = async (command: string): Promise<string> => {
+    const terminal = newcomer.open(here(command));
+    terminals.set(nameOf(command), terminal);
+    await terminal.saw(goesOn[nameOf(command)] ?? /ready after/);
+    return terminal.output();
   };
-  /** A command that ends by itself: its output, and its exit code. */
-  const done = (command: string) =>
-    new Promise<{ readonly code: number; readonly output: string }>((resolve) => {
-      execFile('/bin/sh', ['-c', command], { cwd: root, env, timeout: 120_000 }, (error, out, err) =>
-        resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: `${out}${err}` }),
-      );
-    });
+  const end = async (name: string): Promise<string> => {
+    const terminal = terminals.get(name);
+    assert.ok(terminal, name);
+    const code = await terminal.interrupt();
+    if (name.includes('npm start')) assert.match(terminal.output(), /everything has ended/, String(code));
+    return terminal.output();
+  };
+  /** Commands of one terminal, one after the other. */
+  const type = async (commands: readonly string[]): Promise<readonly string[]> => {
+    if (commands.length === 0) return [];
+    const outputs = await newcomer.run(commands.map(here));
+    for (const [at, command] of commands.entries()) {
+      const output = outputs[at]?.trim() ?? '';
+      assert.doesNotMatch(output, /"error"/, command);
+      assert.match(output, prints[nameOf(command)] ?? /^/, command);
+    }
+    return outputs;
+  };
+  /** The blocks of a document, one after the other. Commands that go on stay open, each in a terminal of its own. */
+  const follow = async (document: string, only: (block: string) => boolean = () => true): Promise<void> => {
+    for (const block of blocksOf(read(document), 'sh').filter(only)) {
+      let together: string[] = [];
+      for (const command of commandsOf(block)) {
+        const name = nameOf(command);
+        seen.add(name);
+        if (name in notHere) continue;
+        if (!(name in goesOn)) together.push(command);
+        else {
+          await type(together);
+          together = [];
+          await start(command);
+        }
+      }
+      await type(together);
+    }
+  };
 
-  const start = run(theOne(readme, 'npm start'));
-  await start.saw(/ready after/);
-  const port = /hiro-edge\s+http:\/\/127\.0\.0\.1:(\d+)/.exec(start.output())?.[1] ?? '';
-  const watch = run(theOne(readme, 'npm run watch'));
-  await watch.saw(/watching|register|events/i);
-  // Something else on this machine may have the usual port.
-  const curl = theOne(readme, 'curl').replace('127.0.0.1:5402', `127.0.0.1:${port}`);
+  // README.md: start, watch in a second terminal, write in a third.
+  const [startCommand = '', , watchCommand = '', writeCommand = ''] = blocksOf(read('README.md'), 'sh').flatMap(commandsOf);
+  for (const block of blocksOf(read('README.md'), 'sh')) for (const command of commandsOf(block)) seen.add(nameOf(command));
+  assert.deepEqual([nameOf(startCommand), nameOf(watchCommand)], ['npm start', 'npm run watch']);
+  const printed = await start(startCommand);
+  said('the first start is ready');
+  const password = /password (\S+)/.exec(printed)?.[1] ?? '';
+  newcomer.set('PASSWORD', password);
+  const usual = { 'saga-edge': 5401, 'hiro-edge': 5402, 'space-edge': 5403, 'gooduncle-edge': 5404, 'jssocket-edge': 5405 };
+  const moved = Object.entries(usual).map(([name, port]) => {
+    const actual = new RegExp(`${name}\\s+http://127\\.0\\.0\\.1:(\\d+)`).exec(printed)?.[1];
+    assert.ok(actual, `npm start prints the address of ${name}`);
+    return { from: `:${port}`, to: `:${actual}` };
+  });
+  here = (command) => {
+    let text = command.replaceAll('/var/backups', newcomer.elsewhere);
+    for (const { from, to } of moved) text = text.replaceAll(from, to);
+    return text;
+  };
+  await start(watchCommand);
+  const watch = terminals.get('npm run watch');
   const until = performance.now() + 60_000;
+  let note = '';
   // The watch begins when the registration has taken effect, which nothing announces.
-  while (!watch.output().includes('hello')) {
-    assert.ok(performance.now() < until, `the event did not come:\n${watch.output()}`);
-    const { code, output } = await done(curl);
-    assert.equal(code, 0, output);
-    assert.match(output, /"ogit\/name":"hello"/);
+  while (watch?.output().includes('hello') !== true) {
+    assert.ok(performance.now() < until, `the event did not come:\n${watch?.output()}`);
+    const [answer = ''] = await type([writeCommand]);
+    assert.match(answer, /"ogit\/name":"hello"/, 'the new vertex comes back as the answer');
+    note = /"ogit\/_id":"([^"]+)"/.exec(answer)?.[1] ?? '';
   }
-  const backup = theOne(operations, 'npm run backup').replace('/var/backups', folder);
-  const made = await done(backup);
-  assert.equal(made.code, 0, made.output);
-  assert.ok(existsSync(join(folder, 'polyedge-monday/manifest.json')));
-  const restored = await done(theOne(operations, 'npm run restore').replace('/var/backups', folder));
-  assert.equal(restored.code, 1, 'a database with data in it is not written over');
-  assert.match(restored.output, /not empty/);
-  signal(watch.child, 'SIGINT');
-  signal(start.child, 'SIGINT');
-  await once(start.child, 'exit', { signal: AbortSignal.timeout(90_000) });
-  assert.match(start.output(), /everything has ended/);
-});
+  said('README.md is done');
 
-function signal({ pid, exitCode }: ChildProcess, name: NodeJS.Signals): void {
-  if (pid === undefined || exitCode !== null) return;
-  try {
-    process.kill(-pid, name);
-  } catch {
-    // It has ended.
+  // The pages of the services. SPACE's program listens while the commands of its page trigger events.
+  const [listen = ''] = blocksOf(read('services/space-edge/README.md'), 'js');
+  writeFileSync(join(newcomer.folder, 'listen.mjs'), here(listen));
+  const listener = newcomer.open('node listen.mjs');
+  const pages = globSync('{services/*/README.md,docs/protocols/gooduncle.md}', { cwd: newcomer.folder }).sort();
+  assert.ok(pages.length >= 7);
+  await Promise.all(pages.map((page) => follow(page)));
+  await listener.saw(/PRICING_CREATED[\s\S]*serviceName: 'WireMock', pricingVersion: '2024'[\s\S]*SERVICE_DISABLED/);
+  await listener.interrupt();
+  await end('node watch.mjs');
+  const [guests = ''] = blocksOf(read('docs/protocols/gooduncle.md'), 'js');
+  writeFileSync(join(newcomer.folder, 'watch.mjs'), here(guests));
+  const pies = newcomer.open('node watch.mjs');
+  await pies.saw(/^subscribe ok match created[\s\S]*^subscribe ok match dropped/m);
+  await pies.interrupt();
+  said('the pages of the services are done');
+
+  // docs/operations.md: the restore begins with a database that was put aside.
+  const restores = (block: string) => block.startsWith('npm run restore');
+  const putsAside = (block: string) => block.startsWith('mv .polyedge/data/postgres');
+  await follow('docs/operations.md', (block) => !restores(block) && !putsAside(block));
+  await end('npm run watch');
+  await end('npm start');
+  await follow('docs/operations.md', putsAside);
+  await follow('docs/operations.md', restores);
+  await end("npm start -- --only ''");
+  said('the backup is restored');
+  const mentioned = ['README.md', 'docs/operations.md'].flatMap((document) => mentionedIn(read(document)));
+  const inProse: Readonly<Record<string, () => Promise<unknown>>> = {
+    'REPLICAS_HIRO=2 npm start': async () => {
+      const output = await start('REPLICAS_HIRO=2 npm start');
+      const second = /hiro-edge-2\s+(http:\S+)/.exec(output)?.[1];
+      assert.match(output, new RegExp(`password ${password}`));
+      const path = `/api/graph/7.4/${note} -H "Authorization: Bearer $(npm run -s token)"`;
+      assert.match((await newcomer.run([`curl -s ${second}${path}`])).join(), /"ogit\/name":"hello"/, 'what was backed up is there');
+    },
+    'node tools/asyncapi.ts': async () => {
+      await newcomer.run(['node tools/asyncapi.ts']);
+      assert.equal((await newcomer.run(['git status --porcelain --untracked-files=no'])).join('').trim(), '', 'nothing to write anew');
+    },
+  };
+  for (const [command, carryOut] of Object.entries(inProse)) {
+    assert.ok(mentioned.includes(command), `no document mentions ${command}`);
+    await carryOut();
   }
-}
+  await end('REPLICAS_HIRO=2 npm start');
+  said('everything is done');
+
+  for (const command of mentioned)
+    assert.ok(seen.has(command) || command in notHere || command in inProse, `${command} is neither run nor named as what cannot run here`);
+  for (const name of [...Object.keys(notHere), ...Object.keys(prints), ...Object.keys(goesOn)])
+    assert.ok(seen.has(name) || mentioned.includes(name), `no document has the command ${name}`);
+});

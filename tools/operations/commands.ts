@@ -1,0 +1,41 @@
+/** The commands that a document tells its reader to type. */
+
+/** A fenced block of a document: what stands there, without the fences. */
+export function blocksOf(markdown: string, language: string): readonly string[] {
+  return [...markdown.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(([, block = '']) => block);
+}
+
+/** The commands of a shell block in order, each as it stands there: a here-document, a loop and lines that end in a backslash are one. */
+export function commandsOf(block: string): readonly string[] {
+  const commands: string[] = [];
+  let begun: string[] = [];
+  /** What ends the command under way, where it is not the end of the line. */
+  let until: RegExp | undefined;
+  for (const line of block.split('\n')) {
+    if (begun.length === 0 && (line.trim() === '' || line.startsWith('#'))) continue;
+    begun.push(line);
+    if (begun.length === 1) {
+      const end = /<<'(\w+)'/.exec(line)?.[1];
+      if (end !== undefined) until = new RegExp(`^${end}$`);
+      else if (line.startsWith('for ')) until = /^done$/;
+    }
+    if (until === undefined ? line.endsWith('\\') : !until.test(line)) continue;
+    commands.push(begun.join('\n'));
+    begun = [];
+    until = undefined;
+  }
+  return commands;
+}
+
+/** The first line of a command, without the remark behind it: what it is called in a list. */
+export function nameOf(command: string): string {
+  return (command.split('\n')[0] ?? '').replace(/\s+# .*$/, '').trim();
+}
+
+/** The commands that stand within the sentences of a document, as `code`. */
+export function mentionedIn(markdown: string): readonly string[] {
+  const prose = markdown.replaceAll(/^```[\s\S]*?^```/gm, '').replaceAll(/<!-- settings[\s\S]*?<!-- end of settings -->/g, '');
+  return [...prose.matchAll(/`([^`\n]+)`/g)]
+    .map(([, code = '']) => code)
+    .filter((code) => /^([A-Z][A-Z0-9_]*=\S+ )*(npm|npx|node|docker|kubectl|curl) \S/.test(code));
+}
