@@ -27,11 +27,19 @@ export class Rotation {
   }
 }
 
+/** One end of a connection that had been opened. */
+export interface Closing {
+  readonly port: number;
+  readonly at: number;
+  /** What the close frame said: a WebSocket's code (1005 for a frame without one), and 1006 where TCP ended without a frame. */
+  readonly code: number;
+}
+
 /** What a watcher has heard so far, and how often it was sent away. */
 export interface Watcher {
   /** Numbers of changes, and how often each came. */
   readonly heard: ReadonlyMap<number, number>;
-  readonly closings: readonly { readonly port: number; readonly at: number; readonly code: number }[];
+  readonly closings: readonly Closing[];
   /** It has heard something, so its watch is in force. */
   readonly ready: boolean;
   end(): void;
@@ -40,7 +48,7 @@ export interface Watcher {
 /** A HIRO client with a group of its own: what it missed while away comes when it is back. */
 export class HiroWatcher implements Watcher {
   readonly heard = new Map<number, number>();
-  readonly closings: { readonly port: number; readonly at: number; readonly code: number }[] = [];
+  readonly closings: Closing[] = [];
   ready = false;
   ended = false;
   readonly #rotation: Rotation;
@@ -90,7 +98,7 @@ export class HiroWatcher implements Watcher {
 /** A Saga client that joins a user, and after coming back streams the property's timeline from where it was. */
 export class SagaWatcher implements Watcher {
   readonly heard = new Map<number, number>();
-  readonly closings: { readonly port: number; readonly at: number; readonly code: number }[] = [];
+  readonly closings: Closing[] = [];
   ready = false;
   #ended = false;
   #last = 0;
@@ -114,11 +122,16 @@ export class SagaWatcher implements Watcher {
       if (this.#ended || this.#socket !== socket) return;
       this.#socket = undefined;
       socket.disconnect();
-      this.closings.push({ port, at: performance.now(), code: 1001 });
       setTimeout(() => this.#ended || this.#connect(), 100);
     };
     socket.on('/properties', (property: unknown) => this.#hear(property));
-    socket.on('disconnect', again);
+    socket.on('disconnect', (_reason, details) => {
+      // The library hands on the event of the WebSocket in it; anything else (a ping time-out) came without a frame.
+      const context =
+        details !== undefined && 'context' in details ? (details.context as { readonly code?: number } | undefined) : undefined;
+      if (!this.#ended && this.#socket === socket) this.closings.push({ port, at: performance.now(), code: context?.code ?? 1006 });
+      again();
+    });
     socket.on('connect_error', again);
     socket.on('connect', () => {
       // What comes live from now on says nothing of the gap before it.

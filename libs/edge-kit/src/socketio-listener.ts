@@ -10,6 +10,7 @@ import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { Server, type ServerOptions, type Socket } from 'socket.io';
 import { Encoder } from 'socket.io-parser';
+import { WebSocketServer, type ServerOptions as WsServerOptions } from 'ws';
 import type { Driver } from './driver.ts';
 import type { Limits } from './limits.ts';
 import { MessageDecoder, type SocketIoPacket, type SocketIoRaw } from './socketio-packets.ts';
@@ -68,6 +69,16 @@ export interface SocketIoCounts {
   rejected: number;
 }
 
+/** The WebSockets in the library, with a bound of ours for the client's answer to a close frame: by itself it waits 30 s. */
+const closingWithin = (closeTimeout: number) =>
+  class extends WebSocketServer {
+    constructor(options: WsServerOptions) {
+      // Missing from the types of the library.
+      const bounded = { ...options, closeTimeout };
+      super(bounded);
+    }
+  };
+
 /** A parser for the library whose decoder hands on events as data. Its encoder is used only for what the library says itself. */
 const parser = { Encoder, Decoder: MessageDecoder };
 
@@ -110,6 +121,7 @@ export class SocketIoListener {
       ...(pingTimeoutMs === undefined ? {} : { pingTimeout: pingTimeoutMs }),
       cors: { origin: origins === undefined ? '*' : [...origins] },
       parser,
+      wsEngine: closingWithin(limits.closeTimeoutMs),
       // What is missing is never called.
       adapter: NoRooms as unknown as NonNullable<ServerOptions['adapter']>,
       allowRequest: (request, answer) => {

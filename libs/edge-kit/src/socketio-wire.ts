@@ -45,8 +45,18 @@ const PLAIN: SendOptions = { compress: false };
 
 /** What of the library's WebSocket transport is needed and not public: the `ws` socket in it. Absent for polling. */
 interface Pausable {
-  readonly socket?: { pause(): void; resume(): void; terminate(): void };
+  readonly socket?: WsSocket;
 }
+
+interface WsSocket {
+  readonly readyState: number;
+  pause(): void;
+  resume(): void;
+  terminate(): void;
+  once(event: 'close', listener: () => void): void;
+}
+
+const CLOSED = 3;
 
 export class SocketIoWire implements Wire<SocketIoPacket> {
   readonly #socket: Socket;
@@ -59,6 +69,8 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
   bufferedBytes = 0;
   sentBytes = 0;
   #paused = false;
+  /** We, not the client, ended it. */
+  #ending = false;
   #messagesWhilePaused = 0;
   #bytesWhilePaused = 0;
   /** What came before there was a handler; its credential was being verified and the wire paused, so this is bounded. */
@@ -84,13 +96,21 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
   /** Tells the handler everything from now on. */
   attach(handler: WireHandler<SocketIoRaw>): void {
     this.#handler = handler;
-    this.#socket.once('disconnect', () => {
-      this.#forgetUpgrade();
-      handler.gone(1005);
-    });
+    // A session that ended it as it opened did so before this.
+    if (this.#socket.connected) this.#socket.once('disconnect', () => this.#disconnected(handler));
+    else this.#disconnected(handler);
     const early = this.#early;
     this.#early = undefined;
     for (const { message, bytes } of early ?? []) handler.message(message, bytes);
+  }
+
+  #disconnected(handler: WireHandler<SocketIoRaw>): void {
+    this.#forgetUpgrade();
+    // The library says so before TCP has ended. The process may end once the last connection has gone, and with it TCP: a client that
+    // was still reading then can lose the rest, as what it sends meanwhile is answered with a reset.
+    const ws = this.#ending ? this.#ws() : undefined;
+    if (ws === undefined || ws.readyState === CLOSED) handler.gone(1005);
+    else ws.once('close', () => handler.gone(1005));
   }
 
   write(packets: readonly SocketIoPacket[]): void {
@@ -143,6 +163,7 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
 
   /** Ends the transport without Socket.IO's goodbye: the client hears `transport close`, after which it comes back by itself. */
   drop(): void {
+    this.#ending = true;
     const ws = this.#ws();
     if (ws !== undefined && this.bufferedBytes > DROP_BYTES) ws.terminate();
     else this.#engine.close(ws === undefined && this.bufferedBytes > DROP_BYTES);
@@ -150,6 +171,7 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
 
   /** Socket.IO has no codes: the client hears `io server disconnect`, after everything that was written. All namespaces of it end. */
   close(): void {
+    this.#ending = true;
     this.resume();
     this.#socket.disconnect(true);
   }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { test } from 'node:test';
 import { done, failed } from '@polyedge/contracts/errors';
 import { localBus } from '@polyedge/service-kit/local-bus';
 import type { Effect, Input, Opening, Protocol } from '@polyedge/session/session';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
+import { WebSocket } from 'ws';
 import { Driver } from '../src/driver.ts';
 import { type Limits, limits } from '../src/limits.ts';
 import { SocketIoListener, type SocketIoListenerOptions } from '../src/socketio-listener.ts';
@@ -241,6 +242,45 @@ test('draining closes every socket', async () => {
   const reasons = clients.map((client) => once(client, 'disconnect'));
   await edge.driver.drain(0);
   assert.deepEqual(await Promise.all(reasons), ['io server disconnect', 'io server disconnect']);
+});
+
+test('draining lasts until the clients have answered the close frame, or its time is over', async () => {
+  await using edge = await serve({ handle: (input) => (input.kind === 'drain' ? [{ do: 'drop' }] : []), limits: { closeTimeoutMs: 2000 } });
+  const client = new WebSocket(`${edge.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
+  const closed = new Promise<number>((resolve) => client.once('close', resolve));
+  await new Promise<void>((resolve) => {
+    client.on('message', (data) => {
+      if (String(data).startsWith('0')) client.send('40');
+      if (String(data).startsWith('40')) resolve();
+    });
+  });
+  client.pause();
+  let drained = false;
+  const draining = edge.driver.drain(0).then(() => {
+    drained = true;
+  });
+  // The library has let go of it, and the client has read nothing of that.
+  while (edge.listener.connections > 0) await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(drained, false);
+  client.resume();
+  assert.equal(await closed, 1005);
+  await draining;
+  assert.equal(edge.driver.connections, 0);
+  const began = performance.now();
+  const silent = connect(Number(new URL(edge.url).port), '127.0.0.1');
+  silent.on('error', () => {});
+  silent.write(
+    'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+  );
+  silent.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x34, 0x30])); // `40`, under a mask of zeros
+  await new Promise((resolve) => silent.once('close', resolve).resume());
+  const ms = performance.now() - began;
+  assert.ok(ms > 1500 && ms < 6000, `a client that never answers was held for ${Math.round(ms)} ms`);
+  while (edge.driver.connections > 0) {
+    assert.ok(performance.now() - began < 6000, 'the driver heard of the end');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 });
 
 test('a flood of packets in one poll ends the connection', async () => {
