@@ -1,6 +1,7 @@
 /**
  * `replay`: one member of a group catches up 200,000 changes over its WebSocket, each confirmed, against bare programs that only read the same
- * bytes from one stream of the same Redis: a loop of XREADGROUP and XACK, and one of XRANGE. `REPLAY_CHANGES` is another number.
+ * bytes from one stream of the same Redis: a loop of XREADGROUP and XACK, and one of XRANGE; and a bare relay that makes an event of each and sends it
+ * over a WebSocket, which is what is left of a member without a group. `REPLAY_CHANGES` is another number.
  */
 import { Redis } from 'ioredis';
 import type { ReplayAnswer, ReplayQuestion } from './baselines/redis-replay.ts';
@@ -27,15 +28,18 @@ parts.defer(() => bus.close());
 const redis = new Redis(system.redis.url, { protocol: 2 });
 parts.defer(() => redis.disconnect());
 const bare = parts.use(await Child.start('redis-replay', system.redis.url));
+const relay = parts.use(await Child.start('replay-relay', system.redis.url));
 
 await fill();
 const stream = await copyToOneStream(redis);
+await relay.ask({ stream });
 let groups = 0;
 
 const samples = await inRounds(
   [
     { name: 'XREADGROUP + XACK', measure: () => bareLoop('xreadgroup') },
     { name: 'XRANGE', measure: () => bareLoop('xrange') },
+    { name: 'relay', measure: overRelay },
     { name: 'group member', measure: member },
   ],
   options.rounds,
@@ -48,6 +52,9 @@ report({
   goals: [
     { of: 'group member', by: 'XREADGROUP + XACK', figure: 'rate', atLeast: 0.6 },
     { of: 'group member', by: 'XRANGE', figure: 'rate' },
+    { of: 'relay', by: 'XREADGROUP + XACK', figure: 'rate' },
+    { of: 'group member', by: 'relay', figure: 'rate' },
+    { of: 'group member', by: 'relay', figure: 'cpuUs' },
     { of: 'group member', by: 'XREADGROUP + XACK', figure: 'cpuUs' },
     { of: 'group member', figure: 'lost', atMost: 0 },
     { of: 'group member', figure: 'duplicates', atMost: 0 },
@@ -89,6 +96,25 @@ async function bareLoop(how: ReplayQuestion['how']): Promise<Sample> {
   return { ...cpuPerUnit(before, cpuByName(pids), read), rate: read / seconds, memoryMiB: residentMiB({ client: bare.pid }) };
 }
 
+async function overRelay(): Promise<Sample> {
+  const pids = { relay: relay.pid, redis: system.redis.pid };
+  const before = cpuByName(pids);
+  const began = performance.now();
+  const { port } = relay.ready as { port: number }; // both ends are files of this folder
+  const socket = await RawSocket.open(port, '/');
+  await all(socket, began);
+  const seconds = (performance.now() - began) / 1000;
+  const { messages } = socket;
+  socket.destroy();
+  return { ...cpuPerUnit(before, cpuByName(pids), messages), rate: messages / seconds, memoryMiB: residentMiB({ relay: relay.pid }) };
+}
+
+/** Waits until a socket has been sent every change, or time is up. */
+async function all(socket: RawSocket, began: number): Promise<void> {
+  while (socket.messages < CHANGES && performance.now() < began + WAIT_MS && !socket.closed)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
 async function member(): Promise<Sample> {
   groups += 1;
   const pids = { 'hiro-edge': system.hiro.pid, redis: system.redis.pid, 'graph-store': system.store.pid, postgres: system.postgres.pid };
@@ -101,9 +127,7 @@ async function member(): Promise<Sample> {
   const before = cpuByName(pids);
   const began = performance.now();
   socket.send('{"type":"register","args":{"filter-id":"f","filter-content":"(element.ogit/_type = ogit/Replay)"}}');
-  const deadline = began + WAIT_MS;
-  while (socket.messages < CHANGES && performance.now() < deadline && !socket.closed)
-    await new Promise((resolve) => setTimeout(resolve, 5));
+  await all(socket, began);
   const seconds = (performance.now() - began) / 1000;
   const after = cpuByName(pids);
   clearInterval(watching);
