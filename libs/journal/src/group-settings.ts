@@ -50,7 +50,7 @@ export interface GroupStats {
   taken: number;
   released: number;
   fenced: number;
-  /** Partitions that were not drained in time: the member's socket was closed. */
+  /** Members that did not confirm in time what was to be handed over: their sockets were closed. */
   drainTimeouts: number;
   /** Changes handed to members. */
   given: number;

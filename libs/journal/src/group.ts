@@ -22,8 +22,8 @@ export interface GroupOptions {
   readonly stats: GroupStats;
   now(): number;
   note(sentence: string): void;
-  /** The parts of an epoch; undefined when that is not the one in force. */
-  era(epoch: string): Era | undefined;
+  /** The parts of an epoch. One that is not in force yet ends every group of the one that was. */
+  era(epoch: string): Era;
   /** The newest seq that the feed has announced. */
   announced(): number;
   /** Members have gone, and Redis could not be told: it is told later, or they would be waited for. */
@@ -92,6 +92,8 @@ export class Group {
     void this.#leases.renew(opened, now).then((fenced) => this.#fence(opened, fenced));
     void this.#save(opened, now);
     for (const lease of this.#leases.all()) {
+      // Its member may have gone over another one.
+      if (!this.#leases.has(lease)) continue;
       const { drainUntil } = lease.owned;
       if (drainUntil !== undefined && now >= drainUntil) this.#drainOver(lease);
       else lease.owned.pump();
@@ -225,8 +227,8 @@ export class Group {
       return undefined;
     }
     const { id, created, epoch, partitions } = outcome.value;
+    if (this.#ended) return undefined;
     const era = this.#options.era(epoch);
-    if (era === undefined || this.#ended) return undefined;
     const opened = { id, era, partitions };
     if (offsetMode === 'literal' && this.#start === 'largest' && !created) {
       const { edge, times } = this.#options;

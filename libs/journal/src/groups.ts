@@ -159,23 +159,21 @@ export class Groups {
     });
   }
 
-  /** The parts that belong to an epoch; undefined when it is not the one in force here. */
-  #eraOf(epoch: string): Era | undefined {
+  /** The parts that belong to an epoch, for a group that is opened in it. */
+  #eraOf(epoch: string): Era {
+    if (this.#era !== undefined && this.#era.epoch !== epoch) this.#endEra({ code: 'lost', detail: 'another history has begun' });
     if (this.#era === undefined) {
       const hot = new HotJournal(this.#options.redis, epoch);
       const reader = new PartitionReader(hot, this.#options.store);
       this.#era = { epoch, reader, redis: new GroupRedis(this.#options.redis, epoch), tails: new Tails(reader) };
       this.#era.tails.announced(this.#announced);
     }
-    if (this.#era.epoch === epoch) return this.#era;
-    this.#endEra({ code: 'lost', detail: 'another history has begun' });
-    return undefined;
+    return this.#era;
   }
 
-  /** Members connect again and begin in the new history. */
+  /** Members connect again and begin in the new history. A group that is not open yet has nothing of the old one. */
   #endEra(failure: Failure): void {
-    const groups = [...this.#groups.values()];
-    this.#groups.clear();
+    const groups = [...this.#groups.values()].filter(({ id }) => id !== undefined);
     this.#era?.tails.close();
     this.#era = undefined;
     this.#announced = 0;
@@ -252,7 +250,8 @@ export class Groups {
     }
     if (touch) this.#touchAt = now;
     for (const position of positions) byId.get(position.group)?.committed(position);
-    for (const { group, partition } of outcome.value.fenced) byId.get(group)?.fenced(partition);
-    for (const id of outcome.value.gone) byId.get(id)?.lose({ code: 'lost', detail: 'the group has expired, or was too far behind' });
+    const gone = new Set(outcome.value.gone);
+    for (const id of gone) byId.get(id)?.lose({ code: 'lost', detail: 'the group has expired, or was too far behind' });
+    for (const { group, partition } of outcome.value.fenced) if (!gone.has(group)) byId.get(group)?.fenced(partition);
   }
 }

@@ -118,12 +118,18 @@ export class GroupPositions {
             update consumer_group set touched_on = now()
             where id in (select value::bigint from json_array_elements_text(${JSON.stringify(touched)}::text::json)) returning id`;
     const movedKeys = new Set(moved.map(({ group, partition }) => `${group}/${partition}`));
-    const livingIds = new Set(living.map(({ id }) => id));
+    const fenced = positions.filter(({ group, partition }) => !movedKeys.has(`${group}/${partition}`));
+    const known = new Set([...moved.map(({ group }) => group), ...living.map(({ id }) => id)]);
+    const unknown = [...new Set([...touched, ...fenced.map(({ group }) => group)])].filter((id) => !known.has(id));
+    const found =
+      unknown.length === 0
+        ? []
+        : await sql<{ id: number }[]>`
+            select id from consumer_group where id in (select value::bigint from json_array_elements_text(${JSON.stringify(unknown)}::text::json))`;
+    const foundIds = new Set(found.map(({ id }) => id));
     return done({
-      fenced: positions
-        .filter(({ group, partition }) => !movedKeys.has(`${group}/${partition}`))
-        .map(({ group, partition }) => ({ group, partition })),
-      gone: touched.filter((id) => !livingIds.has(id)),
+      fenced: fenced.map(({ group, partition }) => ({ group, partition })),
+      gone: unknown.filter((id) => !foundIds.has(id)),
     });
   }
 

@@ -1,0 +1,287 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import { MAX_GROUP_MEMBERS } from '@polyedge/contracts/bus/groups';
+import type { FullChange } from '@polyedge/contracts/change';
+import type { Failure } from '@polyedge/contracts/errors';
+import { startRedis } from '@polyedge/testkit/servers/redis';
+import type { RunningServer } from '@polyedge/testkit/servers/server-process';
+import type { GroupTimes } from '../src/group-settings.ts';
+import { Groups } from '../src/groups.ts';
+import { HotJournal } from '../src/hot-journal.ts';
+import { connectRedis, type Redis } from '../src/redis.ts';
+import { MemorySignals, MemoryStore, PARTITIONS } from './memory-store.ts';
+
+let server: RunningServer;
+before(async () => {
+  server = await startRedis();
+});
+after(() => server[Symbol.asyncDispose]());
+
+async function until(holds: () => boolean, what: string): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!holds()) {
+    assert.ok(Date.now() < deadline, what);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+const newEpoch = (): string => `test-${randomBytes(6).toString('hex')}`;
+
+async function connected(): Promise<Redis> {
+  const redis = connectRedis({ url: server.url, name: 'test', onError: () => {} });
+  await new Promise((resolve) => redis.once('ready', resolve));
+  return redis;
+}
+
+/** A group whose store is in this process and whose Redis is a real one. */
+class Bench implements AsyncDisposable {
+  readonly store = new MemoryStore(newEpoch());
+  readonly signals = new MemorySignals();
+  readonly edges: { readonly groups: Groups; readonly redis: Redis }[] = [];
+
+  async edge(times: Partial<GroupTimes> = {}): Promise<Groups> {
+    const redis = await connected();
+    const edge = `edge${this.edges.length}`;
+    const quick = { tickMs: 10, refreshMs: 200, retryMs: 20, saveMs: 10, commitMs: 40, renewMs: 100, ...times };
+    const groups = new Groups({ redis, store: this.store, signals: this.signals, edge, times: quick });
+    this.edges.push({ groups, redis });
+    groups.announced(this.store.epoch, this.store.seq);
+    return groups;
+  }
+
+  /** Changes that every edge hears of. Redis has none of them: they are read from the store. */
+  write(count: number): void {
+    for (let one = 0; one < count; one += 1) this.store.write();
+    for (const { groups } of this.edges) groups.announced(this.store.epoch, this.store.seq);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { groups, redis } of this.edges) {
+      await groups.close();
+      redis.disconnect();
+    }
+  }
+}
+
+/** A member that takes what it is given at once, unless `holds`. */
+class Member {
+  readonly seqs: number[] = [];
+  readonly held: (() => void)[] = [];
+  holds = false;
+  lostTo: Failure | undefined;
+  readonly leave: () => void;
+
+  constructor(groups: Groups, name = 'g', start: 'largest' | 'smallest' = 'smallest') {
+    const { leave } = groups.join({ tenant: 't', name, start }, this);
+    this.leave = leave;
+  }
+
+  batch(changes: readonly FullChange[], took: () => void): void {
+    this.seqs.push(...changes.map(({ seq }) => seq));
+    if (this.holds) this.held.push(took);
+    else took();
+  }
+
+  lost(failure: Failure): void {
+    this.lostTo = failure;
+  }
+
+  takeAll(): void {
+    for (const took of this.held.splice(0)) took();
+  }
+}
+
+const owned = (groups: Groups): number => groups.gauges().owned;
+const all = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
+const sorted = (seqs: readonly number[]): number[] => [...seqs].sort((one, other) => one - other);
+
+test('a partition changes hands when its owner has confirmed what it was given, and nothing comes twice', async () => {
+  await using bench = new Bench();
+  const [one, two] = [await bench.edge(), await bench.edge()];
+  const first = new Member(one);
+  await until(() => owned(one) === PARTITIONS, 'the first member does not own everything');
+  first.holds = true;
+  bench.write(64);
+  await until(() => first.seqs.length === 64, 'not everything was given');
+  const second = new Member(two);
+  await until(() => one.views()[0]?.partitions.some(({ draining }) => draining) === true, 'nothing is handed over');
+  assert.equal(owned(two), 0);
+  first.holds = false;
+  first.takeAll();
+  await until(() => owned(two) > 0 && owned(one) + owned(two) === PARTITIONS, 'nothing changed hands');
+  bench.write(64);
+  await until(() => first.seqs.length + second.seqs.length === 128, 'not everything was given');
+  assert.deepEqual(sorted([...first.seqs, ...second.seqs]), all(128));
+  assert.equal(first.lostTo, undefined);
+  assert.equal(one.stats.drainTimeouts, 0);
+});
+
+test('an owner that does not confirm in time when a partition is handed over loses its place, and the new one is given it again', async () => {
+  await using bench = new Bench();
+  const [one, two] = [await bench.edge({ drainMs: 150 }), await bench.edge({ drainMs: 150 })];
+  const first = new Member(one);
+  await until(() => owned(one) === PARTITIONS, 'the first member does not own everything');
+  first.holds = true;
+  bench.write(64);
+  await until(() => first.seqs.length === 64, 'not everything was given');
+  const second = new Member(two);
+  await until(() => first.lostTo !== undefined, 'the first member keeps its place');
+  assert.equal(first.lostTo?.code, 'busy');
+  assert.equal(one.stats.drainTimeouts, 1);
+  await until(() => second.seqs.length === 64, 'the second member was not given everything');
+  assert.deepEqual(sorted(second.seqs), all(64));
+  // What the first one says now changes nothing.
+  first.takeAll();
+  await until(
+    () => all(64).every((seq) => bench.store.positionOf('g', seq % PARTITIONS) >= 64),
+    'the positions do not pass what the second took',
+  );
+});
+
+for (const how of ['a head of the feed', 'the store'] as const) {
+  test(`members of a group are told of a new epoch by ${how}, and go on in it at the restored end`, async () => {
+    await using bench = new Bench();
+    // The store is asked when there is something to commit, and now and then anyway.
+    const times = how === 'the store' ? { touchMs: 50 } : {};
+    const [one, two] = [await bench.edge(times), await bench.edge(times)];
+    const members = [new Member(one), new Member(two)];
+    await until(() => owned(one) > 0 && owned(one) + owned(two) === PARTITIONS, 'the members do not own everything');
+    bench.write(64);
+    await until(() => members.reduce((sum, { seqs }) => sum + seqs.length, 0) === 64, 'not everything was given');
+    await until(() => all(16).every((p) => bench.store.positionOf('g', p % PARTITIONS) >= 64), 'the positions are not safe');
+    bench.store.restore(newEpoch(), 48);
+    // Changes of the new history get numbers that the old one had.
+    if (how === 'a head of the feed') bench.write(40);
+    else for (let count = 0; count < 40; count += 1) bench.store.write();
+    await until(() => members.every(({ lostTo }) => lostTo !== undefined), 'a member was not told');
+    assert.deepEqual(
+      members.map(({ lostTo }) => lostTo?.code),
+      ['lost', 'lost'],
+    );
+    const back = [new Member(one, 'g', 'largest'), new Member(two, 'g', 'largest')];
+    for (const { groups } of bench.edges) groups.announced(bench.store.epoch, bench.store.seq);
+    await until(() => back.reduce((sum, { seqs }) => sum + seqs.length, 0) >= 40, 'the new history does not come');
+    assert.deepEqual(sorted(back.flatMap(({ seqs }) => seqs)), all(88).slice(48));
+  });
+}
+
+test('members of a group that the store forgot are told so: it is no first connect that nobody hears of', async () => {
+  await using bench = new Bench();
+  const one = await bench.edge();
+  const member = new Member(one, 'g', 'largest');
+  await until(() => owned(one) === PARTITIONS, 'the member does not own everything');
+  member.holds = true;
+  bench.write(32);
+  await until(() => member.seqs.length === 32, 'not everything was given');
+  bench.store.groups.delete('g');
+  member.holds = false;
+  member.takeAll();
+  await until(() => member.lostTo !== undefined, 'the member was not told');
+  assert.equal(member.lostTo?.code, 'lost');
+});
+
+test('a group has as many members as it may have; one more is told so and disturbs nobody', async () => {
+  await using bench = new Bench();
+  const [one, two] = [await bench.edge(), await bench.edge()];
+  const members = Array.from({ length: MAX_GROUP_MEMBERS }, (_, at) => new Member(at % 2 === 0 ? one : two));
+  await until(() => owned(one) + owned(two) === PARTITIONS, 'the members do not own everything');
+  const late = new Member(two);
+  await until(() => late.lostTo !== undefined, 'the member over the bound was not told');
+  assert.equal(late.lostTo?.code, 'limited');
+  bench.write(64);
+  await until(() => members.reduce((sum, { seqs }) => sum + seqs.length, 0) === 64, 'not everything was given');
+  assert.ok(members.every(({ lostTo }) => lostTo === undefined));
+  members[0]?.leave();
+  const next = new Member(one);
+  await until(() => one.gauges().members + two.gauges().members === MAX_GROUP_MEMBERS, 'the free place is not taken');
+  assert.equal(next.lostTo, undefined);
+});
+
+test('a group that the store refuses ends for its members', async () => {
+  await using bench = new Bench();
+  bench.store.refusal = { code: 'limited', detail: 'there are 1000 groups already' };
+  const member = new Member(await bench.edge());
+  await until(() => member.lostTo !== undefined, 'the member was not told');
+  assert.equal(member.lostTo?.code, 'limited');
+});
+
+test('after Redis forgot everything, members share the partitions anew without taking each other for dead', async () => {
+  await using bench = new Bench();
+  const [one, two] = [await bench.edge({ beatMs: 60_000 }), await bench.edge({ beatMs: 60_000 })];
+  const members = [new Member(one), new Member(two)];
+  await until(() => owned(one) > 0 && owned(two) > 0 && owned(one) + owned(two) === PARTITIONS, 'the partitions are not shared');
+  const before = [owned(one), owned(two)];
+  bench.write(64);
+  await until(() => members.reduce((sum, { seqs }) => sum + seqs.length, 0) === 64, 'not everything was given');
+  const takenBefore = one.stats.taken + two.stats.taken;
+  await bench.edges[0]?.redis.flushall();
+  await until(() => one.stats.fenced + two.stats.fenced >= PARTITIONS, 'the loss was not noticed');
+  await until(() => owned(one) === before[0] && owned(two) === before[1], 'the partitions are not shared as before');
+  bench.write(64);
+  await until(() => new Set(members.flatMap(({ seqs }) => seqs)).size === 128, 'not everything was given');
+  const taken = one.stats.taken + two.stats.taken - takenBefore;
+  assert.ok(taken <= 2 * PARTITIONS, `partitions were taken ${taken} times`);
+});
+
+test('an edge that was cut off from Redis looks at once who owns what when it is back', async () => {
+  await using bench = new Bench();
+  const one = await bench.edge({ renewMs: 60_000, refreshMs: 60_000, termMs: 120_000 });
+  const member = new Member(one);
+  await until(() => owned(one) === PARTITIONS, 'the member does not own everything');
+  const [edge] = bench.edges;
+  await edge?.redis.flushall();
+  edge?.redis.disconnect(true);
+  await until(() => one.stats.fenced === PARTITIONS, 'it did not look');
+  await until(() => owned(one) === PARTITIONS, 'the member does not own everything again');
+  bench.write(16);
+  await until(() => member.seqs.length === 16, 'not everything was given');
+});
+
+test('positions of what was confirmed are with the store within the second that the rules allow', async () => {
+  await using bench = new Bench();
+  const redis = await connected();
+  const groups = new Groups({ redis, store: bench.store, signals: bench.signals, edge: 'edge' });
+  bench.edges.push({ groups, redis });
+  groups.announced(bench.store.epoch, 0);
+  const member = new Member(groups);
+  await until(() => owned(groups) === PARTITIONS, 'the member does not own everything');
+  for (let round = 0; round < 3; round += 1) {
+    const confirmedAt = performance.now();
+    bench.write(16);
+    const seq = bench.store.seq;
+    await until(() => member.seqs.length === seq, 'not everything was given');
+    await until(() => all(16).every((p) => bench.store.positionOf('g', p % PARTITIONS) >= seq), 'the positions are not safe');
+    const took = performance.now() - confirmedAt;
+    assert.ok(took < 1200, `it took ${took.toFixed(0)} ms`);
+  }
+});
+
+test('the hot journal and the store are one sequence to a group', async () => {
+  await using bench = new Bench();
+  const one = await bench.edge();
+  bench.write(32);
+  const redis = bench.edges[0]?.redis;
+  assert.ok(redis);
+  const hot = new HotJournal(redis, bench.store.epoch);
+  for (let partition = 0; partition < PARTITIONS; partition += 1) {
+    await hot.claim(partition, 1);
+    // Redis begins after the first sixteen.
+    const state = await hot.rebuild(
+      partition,
+      1,
+      0,
+      16,
+      32,
+      run(bench.store.changes.filter(({ seq }) => seq > 16 && seq % PARTITIONS === partition)),
+    );
+    assert.notEqual(state, 'fenced');
+  }
+  const member = new Member(one);
+  await until(() => member.seqs.length === 32, 'not everything was given');
+  assert.deepEqual(sorted(member.seqs), all(32));
+});
+
+async function* run(changes: readonly FullChange[]): AsyncGenerator<{ readonly seq: number; readonly json: string }[]> {
+  yield changes.map((change) => ({ seq: change.seq, json: JSON.stringify(change) }));
+}
