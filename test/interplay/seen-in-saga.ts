@@ -35,6 +35,30 @@ export function seenInSaga(system: System): void {
     assert.deepEqual(await toldOf(saga, bot), [property(bot, 'calm', SOCKET), property(bot, '7', SOCKET), property(bot, null, SOCKET)]);
   });
 
+  test('HIRO → Saga: a message is told to the room of its sender, a package to the room of packages', async () => {
+    const { bot } = await joinedBot();
+    assert.equal((await saga.send('/npm_packages/join', null)).status_code, 200);
+    const message = { sender_type: 'Bot', sender_id: bot, message: 'hello' };
+    const sent = (await hiro.create('saga/Message', message))['ogit/_id'];
+    const packed = (await hiro.create('saga/NpmPackage', { name: 'left-pad', version: '1' }))['ogit/_id'];
+    assert.deepEqual(await toldOf(saga, bot), []);
+    await saga.until(() => saga.events('/npm_packages').some(({ _id }) => _id === packed));
+    const heard = saga.log.flatMap((entry) => ('ev' in entry && [sent, packed].includes(entry.payload._id) ? [entry] : []));
+    const { createdAt } = heard[0]?.payload ?? {};
+    const told = { _id: sent, ...message, bot_id: bot, createdAt, created_at: createdAt };
+    const { createdAt: madeAt, updatedAt } = heard[2]?.payload ?? {};
+    assert.deepEqual(heard, [
+      { ev: '/messages/outgoing', payload: told },
+      // The Unity client's name for it.
+      { ev: '/messages', payload: told },
+      {
+        ev: '/npm_packages',
+        payload: { _id: packed, id: packed, name: 'left-pad', version: '1', tags: [], createdAt: madeAt, updatedAt },
+      },
+    ]);
+    assert.equal((await saga.send('/npm_packages/leave', null)).status_code, 200);
+  });
+
   test('HIRO → Saga: the data scope that HIRO puts a property into makes no difference', async () => {
     const { bot, id, mood } = await joinedBot();
     const scope = String((await hiro.create('ogit/Auth/DataScope', { 'ogit/name': 'attic' }))['ogit/_id']);
