@@ -13,17 +13,18 @@ import type { Effect, Input, Opening, Session } from '@polyedge/session/session'
 import { Asking } from './asking.ts';
 import { Confirmations } from './confirmations.ts';
 import type { Environment } from './environment.ts';
-import { Joined } from './joined.ts';
 import type { SharedTag, Sink } from './lane.ts';
+import { Liveness } from './liveness.ts';
+import { Mailbox, type Recipient, type Step } from './mailbox.ts';
+import { Member } from './member.ts';
 import { Outbox, type Tag } from './outbox.ts';
 import { BY_OUTPUT, BY_SESSION, BY_WORK, Reading } from './reading.ts';
+import { SessionTimers } from './session-timers.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { WheelTimer } from './wheel.ts';
 import type { Packet, Wire, WireHandler } from './wire.ts';
 
-type Step<In> = Input<In> | (() => void);
-
-export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<Raw>, Sink<P> {
+export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<Raw>, Sink<P>, Recipient<Raw, In> {
   laneCount = 0;
   laneSeen: Map<string, Map<number, SharedTag>> | undefined = undefined;
 
@@ -37,32 +38,22 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   #principal: Principal | undefined;
   #state: 'open' | 'closing' | 'gone' = 'open';
 
-  #steps: Step<In>[] = [];
-  #inbox: Raw[] = [];
-  #running = false;
+  readonly #mailbox: Mailbox<Raw, In>;
   /** The input being handled came from nobody's request: what it sends counts against the slow-client bound. */
   #unsolicited = false;
 
   // Made when first needed: most connections of some protocols never need them, and memory per connection is a goal.
   #asking: Asking<Raw, In, Out, P> | undefined;
   #subscriptions: Subscriptions<Raw, In, Out, P> | undefined;
-  #timers: Map<string, WheelTimer> | undefined;
-  /** Who waits for the client to read, with how many bytes may still be owed then. */
-  #flushWaits: Map<string, number> | undefined;
+  #timers: SessionTimers | undefined;
   #confirmations: Confirmations | undefined;
-  #joined: Joined<P> | undefined;
+  #member: Member<Raw, In, Out, P> | undefined;
   /** The client's stack has answered a ping before. */
   #ponged = false;
   #drainTimer: WheelTimer | undefined;
   #inFlight = 0;
 
-  readonly #openedAt: number;
-  #receivedAt: number;
-  /** When the last whole frame of the client's own came: a message or a ping. */
-  #frameAt = 0;
-  #pingedAt: number;
-  #sentBytes = 0;
-  #movedAt: number;
+  readonly #liveness: Liveness;
 
   constructor(
     env: Environment<Raw, In, Out, P>,
@@ -77,22 +68,21 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.number = number;
     this.#outbox = new Outbox(wire, env.flusher, () => this.#flushed());
     this.#ended = ended;
-    this.#reading = new Reading(wire, env.wheel, env.limits, () => this.#run());
-    this.#openedAt = at;
-    this.#receivedAt = at;
-    this.#pingedAt = at;
-    this.#movedAt = at;
+    this.#reading = new Reading(wire, env.wheel, env.limits, () => this.#mailbox.run());
+    this.#liveness = new Liveness(at);
     if (opening.credential?.ok === true) this.#principal = opening.credential.value;
-    this.#running = true;
+    this.#mailbox = new Mailbox(this);
+    this.#mailbox.first(() => this.#begin({ ...opening, nonce: randomBytes(16).toString('hex'), at }));
+  }
+
+  #begin(opening: Opening): void {
     try {
-      const [session, effects] = env.protocol.open({ ...opening, nonce: randomBytes(16).toString('hex'), at });
+      const [session, effects] = this.#env.protocol.open(opening);
       this.#session = session;
       for (const effect of effects) this.#perform(effect);
     } catch (error) {
       this.#bug('open', error);
     }
-    this.#running = false;
-    this.#run();
   }
 
   // ---- what the wire says
@@ -100,9 +90,8 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   message(raw: Raw, bytes: number): void {
     if (!this.#received(bytes)) return;
     this.#env.counts.framesIn += 1;
-    this.#frameAt = this.#receivedAt;
-    this.#inbox.push(raw);
-    this.#run();
+    this.#liveness.framed();
+    this.#mailbox.message(raw);
   }
 
   unreadable(problem: string, bytes: number): void {
@@ -112,12 +101,12 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   }
 
   ping(): void {
-    if (this.#received(0)) this.#frameAt = this.#receivedAt;
+    if (this.#received(0)) this.#liveness.framed();
   }
 
   pong(payload: string): void {
     if (this.#state !== 'open') return;
-    this.#receivedAt = this.#env.wheel.clock.now();
+    this.#liveness.heard(this.#env.wheel.clock.now());
     this.#ponged = true;
     for (const then of this.#confirmations?.confirmedBy(payload) ?? []) then();
   }
@@ -182,67 +171,58 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   sweep(at: number): void {
     if (this.#state !== 'open') return;
     const { limits, framing, counts } = this.#env;
-    // A client we do not read from cannot be idle.
-    if (this.#reading.stopped) this.#receivedAt = at;
-    if (limits.authenticateMs > 0 && this.#principal === undefined && at - this.#openedAt > limits.authenticateMs) {
-      counts.authenticationTimeouts += 1;
-      this.#end(1008, 'not authenticated in time');
-      return;
-    }
-    if (limits.idleMs > 0 && at - this.#receivedAt > limits.idleMs) {
-      counts.idleCloses += 1;
-      this.#end(1001, 'idle');
-      return;
-    }
-    this.#watchConfirmations(at);
-    if (this.#state !== 'open') return;
-    if (this.#outbox.bytes === 0 || this.#wire.sentBytes !== this.#sentBytes) {
-      this.#sentBytes = this.#wire.sentBytes;
-      this.#movedAt = at;
-    } else if (at - this.#movedAt > limits.stalledMs) {
+    if (this.#member?.overdue(at, this.#ponged, this.#liveness.frameAt) === true) {
       this.#slow();
       return;
     }
-    if (limits.pingIntervalMs > 0 && at - Math.max(this.#receivedAt, this.#pingedAt) >= limits.pingIntervalMs) {
-      this.#pingedAt = at;
-      const ping = framing.ping('k');
-      if (ping !== undefined) this.#outbox.push(ping);
+    const seen = {
+      authenticated: this.#principal !== undefined,
+      unread: this.#reading.stopped,
+      owed: this.#outbox.bytes,
+      sent: this.#wire.sentBytes,
+    };
+    switch (this.#liveness.look(at, seen, limits)) {
+      case 'not authenticated':
+        counts.authenticationTimeouts += 1;
+        this.#end(1008, 'not authenticated in time');
+        break;
+      case 'idle':
+        counts.idleCloses += 1;
+        this.#end(1001, 'idle');
+        break;
+      case 'stalled':
+        this.#slow();
+        break;
+      case 'ask': {
+        const ping = framing.ping('k');
+        if (ping !== undefined) this.#outbox.push(ping);
+        break;
+      }
+      case undefined:
+        break;
     }
   }
 
   /** Puts an input into the mailbox and, unless it is being emptied already, empties it. */
   step(input: Step<In>): void {
-    if (this.#state !== 'open') return;
-    this.#steps.push(input);
-    this.#run();
+    if (this.#state === 'open') this.#mailbox.step(input);
   }
 
-  // ---- the mailbox
+  // ---- what the mailbox says
 
-  #run(): void {
-    if (this.#running) return;
-    this.#running = true;
-    let at = 0;
-    while (this.#state === 'open') {
-      const step = this.#steps[at] ?? this.#nextFrame();
-      if (step === undefined) break;
-      if (at < this.#steps.length) at += 1;
-      if (at === this.#steps.length) {
-        this.#steps.length = 0;
-        at = 0;
-      }
-      this.#handle(step);
-    }
-    this.#steps.length = 0;
-    this.#running = false;
-    if (this.#state === 'open') this.#reading.caughtUp();
+  get open(): boolean {
+    return this.#state === 'open';
   }
 
-  /** The next message as an input, unless reading has stopped. */
-  #nextFrame(): Step<In> | undefined {
-    if (this.#reading.stopped || this.#inbox.length === 0) return undefined;
-    const raw = this.#inbox.shift();
-    if (raw === undefined) return undefined;
+  get unread(): boolean {
+    return this.#reading.stopped;
+  }
+
+  caughtUp(): void {
+    this.#reading.caughtUp();
+  }
+
+  decode(raw: Raw): Input<In> | undefined {
     try {
       const decoded = this.#env.protocol.decode(raw);
       if (decoded.ok) return { kind: 'frame', frame: decoded.value };
@@ -254,11 +234,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     }
   }
 
-  #handle(step: Step<In>): void {
-    if (typeof step === 'function') {
-      step();
-      return;
-    }
+  take(step: Input<In>): void {
     const { spans } = this.#env.bus;
     if (spans === undefined || step.kind !== 'frame') {
       this.#take(step);
@@ -312,10 +288,10 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
         this.#subscribing().subscribe(effect);
         break;
       case 'join':
-        this.#join(effect);
+        this.#joining().join(effect, this.#principal !== undefined && this.#env.neverPongs(this.#principal));
         break;
       case 'unsubscribe':
-        if (this.#joined?.id === effect.id) this.#leaveGroup();
+        if (this.#member?.id === effect.id) this.#member.leave();
         else this.#subscriptions?.unsubscribe(effect.id);
         break;
       case 'listen':
@@ -325,15 +301,13 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
         if (!this.#env.bus.publishText(effect.subject, JSON.stringify(effect.body) ?? 'null')) this.#env.counts.unpublished += 1;
         break;
       case 'set-timer':
-        this.#setTimer(effect.name, effect.ms);
+        this.#waiting().set(effect.name, effect.ms);
         break;
-      case 'clear-timer': {
-        const timer = this.#timers?.get(effect.name);
-        if (timer !== undefined) this.#env.wheel.clear(timer);
+      case 'clear-timer':
+        this.#timers?.clear(effect.name);
         break;
-      }
       case 'when-flushed':
-        this.#whenFlushed(effect.name, effect.bytes);
+        this.#waiting().whenFlushed(effect.name, effect.bytes, this.#outbox.bytes);
         break;
       case 'report':
         this.#env.counts.incidents += 1;
@@ -398,26 +372,9 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     return this.#subscriptions;
   }
 
-  #setTimer(name: string, ms: number): void {
-    this.#timers ??= new Map();
-    let timer = this.#timers.get(name);
-    if (timer === undefined) {
-      if (this.#timers.size >= this.#env.limits.maxTimers) throw new Error('a session set too many different timers');
-      timer = new WheelTimer(() => this.step({ kind: 'timer', name }));
-      this.#timers.set(name, timer);
-    }
-    this.#env.wheel.set(timer, ms);
-  }
-
-  #whenFlushed(name: string, bytes: number): void {
-    if (this.#outbox.bytes <= bytes) {
-      this.step({ kind: 'timer', name });
-      return;
-    }
-    this.#flushWaits ??= new Map();
-    if (this.#flushWaits.size >= this.#env.limits.maxTimers)
-      throw new Error('a session waits for its client under too many different names');
-    this.#flushWaits.set(name, bytes);
+  #waiting(): SessionTimers {
+    this.#timers ??= new SessionTimers(this.#env.wheel, this.#env.limits.maxTimers, (name) => this.step({ kind: 'timer', name }));
+    return this.#timers;
   }
 
   #confirm(then: () => void): void {
@@ -427,57 +384,19 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#outbox.push(ping);
   }
 
-  /** Becomes a member, or stays one and sees something else. One group at a time. */
-  #join(effect: Extract<Effect<Out>, { do: 'join' }>): void {
-    if (this.#joined?.is(effect) === true) {
-      this.#joined.show(effect.view);
-      return;
-    }
-    this.#leaveGroup();
-    const { groups, shows, wheel } = this.#env;
-    if (groups === undefined) throw new Error('this edge has no groups to join');
-    this.#joined = new Joined(effect, {
-      groups,
-      shows,
-      now: () => wheel.clock.now(),
+  #joining(): Member<Raw, In, Out, P> {
+    this.#member ??= new Member({
+      env: this.#env,
+      conn: this.number,
       push: (packet) => {
         this.#env.counts.groupFrames += 1;
         this.#outbox.push(packet);
         if (this.#outbox.bytes > this.#env.limits.maxBufferedBytes) this.#slow();
       },
-      ping: (then) => this.#confirm(then),
-      lost: (id, failure) => {
-        this.#joined = undefined;
-        this.step({ kind: 'lost', id, failure });
-      },
+      confirm: (then) => this.#confirm(then),
+      lost: (id, failure) => this.step({ kind: 'lost', id, failure }),
     });
-    if (this.#principal !== undefined && this.#env.neverPongs(this.#principal)) this.#trustWritten(this.#joined);
-  }
-
-  #leaveGroup(): void {
-    const joined = this.#joined;
-    this.#joined = undefined;
-    joined?.end();
-  }
-
-  /** Looks after a member that does not confirm what it was sent. */
-  #watchConfirmations(at: number): void {
-    const joined = this.#joined;
-    const since = joined?.unansweredSince;
-    if (joined === undefined || since === undefined || at - since <= this.#env.limits.confirmMs) return;
-    // Its frames go on arriving, so it lives and reads; it has just never heard of pings.
-    if (!this.#ponged && this.#frameAt - since >= this.#env.limits.confirmMs / 2) {
-      this.#trustWritten(joined);
-      return;
-    }
-    this.#env.counts.unconfirmedCloses += 1;
-    this.#slow();
-  }
-
-  #trustWritten(joined: Joined<P>): void {
-    this.#env.counts.writtenInsteadOfConfirmed += 1;
-    this.#env.log.warn('a member of a group never answers pings: what was written counts as delivered to it', { conn: this.number });
-    joined.trustWritten();
+    return this.#member;
   }
 
   // ---- bounds
@@ -502,7 +421,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   #received(bytes: number): boolean {
     if (this.#state !== 'open') return false;
     const at = this.#env.wheel.clock.now();
-    this.#receivedAt = at;
+    this.#liveness.heard(at);
     const waitMs = this.#reading.take(bytes, at);
     if (waitMs === 0) return true;
     if (this.#env.limits.overRate === 'close') {
@@ -526,12 +445,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
 
   #flushed(): void {
     if (this.#reading.has(BY_OUTPUT) && this.#outbox.bytes <= this.#env.limits.maxBufferedBytes / 2) this.#reading.goOn(BY_OUTPUT);
-    if (this.#flushWaits === undefined || this.#flushWaits.size === 0) return;
-    for (const [name, bytes] of this.#flushWaits) {
-      if (this.#outbox.bytes > bytes) continue;
-      this.#flushWaits.delete(name);
-      this.step({ kind: 'timer', name });
-    }
+    this.#timers?.flushed(() => this.#outbox.bytes);
   }
 
   // ---- the end
@@ -558,10 +472,9 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#reading.end();
     this.#asking?.end();
     this.#subscriptions?.end();
-    this.#leaveGroup();
-    for (const timer of this.#timers?.values() ?? []) this.#env.wheel.clear(timer);
-    this.#timers = undefined;
+    this.#member?.leave();
+    this.#timers?.end();
     if (this.#drainTimer !== undefined) this.#env.wheel.clear(this.#drainTimer);
-    this.#inbox = [];
+    this.#mailbox.end();
   }
 }
