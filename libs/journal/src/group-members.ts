@@ -73,19 +73,20 @@ export class GroupMembers {
     return joined.added;
   }
 
-  /** Members of edges that are alive; those of dead ones are taken off the list. Fails when Redis does. */
+  /** Ours, and those of other edges that are alive; those of dead ones are taken off the list. Fails when Redis does. */
   async living({ id, era }: Opened): Promise<string[]> {
     const members = await era.redis.members(id);
     const others = [...new Set(members.values())].filter((other) => other !== this.#edge);
     const alive = await era.redis.alive(others);
-    const living: string[] = [];
+    // Ours live whatever the list says: Redis may have forgotten it since we were put on it.
+    const living = new Set(this.ids());
     const dead: string[] = [];
     for (const [member, of] of members) {
-      if (of === this.#edge ? this.#members.has(member) : alive.has(of)) living.push(member);
+      if (of === this.#edge ? living.has(member) : alive.has(of)) living.add(member);
       else dead.push(member);
     }
     await era.redis.leave(id, dead);
-    return living;
+    return [...living];
   }
 }
 
