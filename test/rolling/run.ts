@@ -112,7 +112,7 @@ export async function rollingRestart({ edge, clients, changesPerSecond, report }
     const { _TOKEN: token = '' } = await call('/api/auth/6.6/app', { client_id: 't', client_secret: '', ...admin });
     return {
       watch: (n: number): Watcher => new HiroWatcher(rotation, `rolling-${n}`, token),
-      write: (n: number) => call('/api/graph/7.4/new/ogit%2FNote', { 'ogit/name': n > 0 ? `rolling ${n}` : `warm-up ${-n}` }, token),
+      write: (n: number) => call('/api/graph/7.4/new/ogit%2FNote', { 'ogit/name': `rolling ${n}` }, token),
     };
   }
 

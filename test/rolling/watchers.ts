@@ -39,26 +39,49 @@ export interface Closing {
 export interface Watcher {
   /** Numbers of changes, and how often each came. */
   readonly heard: ReadonlyMap<number, number>;
+  /** When each came first, on the monotonic clock. */
+  readonly firstAt: ReadonlyMap<number, number>;
   readonly closings: readonly Closing[];
   /** It has heard something, so its watch is in force. */
   readonly ready: boolean;
+  /** What the server said that no client should hear. */
+  readonly errors: readonly string[];
   end(): void;
 }
 
-/** A HIRO client with a group of its own: what it missed while away comes when it is back. */
-export class HiroWatcher implements Watcher {
+/** The books that all watchers keep. */
+export class Heard {
   readonly heard = new Map<number, number>();
+  readonly firstAt = new Map<number, number>();
   readonly closings: Closing[] = [];
+  readonly errors: string[] = [];
   ready = false;
+
+  /** A change came; numbers below 1 are warm-ups. */
+  hear(number: number): void {
+    this.ready = true;
+    if (number < 1) return;
+    this.heard.set(number, (this.heard.get(number) ?? 0) + 1);
+    if (!this.firstAt.has(number)) this.firstAt.set(number, performance.now());
+  }
+
+  left(port: number, code: number): void {
+    this.closings.push({ port, at: performance.now(), code });
+  }
+}
+
+/** A HIRO client. With a group of its own, what it missed while away comes when it is back; without one it goes on with what comes then. */
+export class HiroWatcher extends Heard implements Watcher {
   ended = false;
   readonly #rotation: Rotation;
   readonly #path: string;
   readonly #token: string;
   #socket: WebSocket | undefined;
 
-  constructor(rotation: Rotation, group: string, token: string) {
+  constructor(rotation: Rotation, group: string | undefined, token: string) {
+    super();
     this.#rotation = rotation;
-    this.#path = `/api/events-ws/6.2/?groupId=${group}&offset=largest`;
+    this.#path = `/api/events-ws/6.2/${group === undefined ? '' : `?groupId=${group}&offset=largest`}`;
     this.#token = token;
     this.connect();
   }
@@ -76,15 +99,15 @@ export class HiroWatcher implements Watcher {
       socket.send(JSON.stringify({ type: 'register', args }));
     });
     socket.on('message', (data) => {
-      const number = /"rolling (\d+)"/.exec(String(data))?.[1];
-      if (number === undefined) this.ready ||= String(data).includes('"warm-up');
-      else this.heard.set(Number(number), (this.heard.get(Number(number)) ?? 0) + 1);
+      const number = /"rolling (-?\d+)"/.exec(String(data))?.[1];
+      if (number !== undefined) this.hear(Number(number));
+      else if (String(data).includes('"error"')) this.errors.push(String(data));
     });
     socket.on('error', () => {});
     socket.on('close', (code) => {
       if (this.ended) return;
       // Who chose a replica just before it left the rotation tries again, as behind any balancer: that is no goodbye.
-      if (opened) this.closings.push({ port, at: performance.now(), code });
+      if (opened) this.left(port, code);
       setTimeout(() => this.ended || this.connect(), 100);
     });
   }
@@ -96,10 +119,7 @@ export class HiroWatcher implements Watcher {
 }
 
 /** A Saga client that joins a user, and after coming back streams the property's timeline from where it was. */
-export class SagaWatcher implements Watcher {
-  readonly heard = new Map<number, number>();
-  readonly closings: Closing[] = [];
-  ready = false;
+export class SagaWatcher extends Heard implements Watcher {
   #ended = false;
   #last = 0;
   readonly #rotation: Rotation;
@@ -108,6 +128,7 @@ export class SagaWatcher implements Watcher {
   #socket: Socket | undefined;
 
   constructor(rotation: Rotation, user: string, token: string) {
+    super();
     this.#rotation = rotation;
     this.#user = user;
     this.#token = token;
@@ -124,12 +145,13 @@ export class SagaWatcher implements Watcher {
       socket.disconnect();
       setTimeout(() => this.#ended || this.#connect(), 100);
     };
-    socket.on('/properties', (property: unknown) => this.#hear(property));
+    socket.on('unauthorized', (what: unknown) => this.errors.push(JSON.stringify(what)));
+    socket.on('/properties', (property: unknown) => this.#take(property));
     socket.on('disconnect', (_reason, details) => {
       // The library hands on the event of the WebSocket in it; anything else (a ping time-out) came without a frame.
       const context =
         details !== undefined && 'context' in details ? (details.context as { readonly code?: number } | undefined) : undefined;
-      if (!this.#ended && this.#socket === socket) this.closings.push({ port, at: performance.now(), code: context?.code ?? 1006 });
+      if (!this.#ended && this.#socket === socket) this.left(port, context?.code ?? 1006);
       again();
     });
     socket.on('connect_error', again);
@@ -141,7 +163,11 @@ export class SagaWatcher implements Watcher {
         await socket.timeout(20_000).emitWithAck('/users/join', this.#user);
         await this.#catchUp(from);
       };
-      joined().catch(again);
+      joined().catch((error: unknown) => {
+        // Sent away again before it was joined: no fault.
+        if (socket.connected) this.errors.push(String(error));
+        again();
+      });
     });
   }
 
@@ -152,20 +178,19 @@ export class SagaWatcher implements Watcher {
       const response = await fetch(url, { headers: { authorization: `Bearer ${this.#token}` }, signal: AbortSignal.timeout(20_000) });
       if (!response.ok) throw new Error(`the stream was answered with ${response.status}`);
       const page: { readonly sortable_id: number }[] = JSON.parse(await response.text());
-      for (const property of page) this.#hear(property);
+      for (const property of page) this.#take(property);
       const last = page.at(-1);
       if (last === undefined || page.length < 100) return;
       after = last.sortable_id;
     }
   }
 
-  #hear(property: unknown): void {
+  #take(property: unknown): void {
     const { name, value, sortable_id: id } = property as { name?: string; value?: number; sortable_id?: number }; // what Saga documents
     if (name !== undefined && name !== 'rolling') return;
     if (typeof value !== 'number' || typeof id !== 'number') return;
     this.#last = Math.max(this.#last, id);
-    this.ready = true;
-    if (value > 0) this.heard.set(value, (this.heard.get(value) ?? 0) + 1);
+    this.hear(value);
   }
 
   end(): void {
