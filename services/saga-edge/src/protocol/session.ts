@@ -13,22 +13,12 @@ import { call } from '@polyedge/session/call';
 import type { Effect, Input, Opening, Session } from '@polyedge/session/session';
 import { roleNamesOf } from './account.ts';
 import { refusal, type SagaFrame, type SagaOut } from './codec.ts';
-import { isObject, KIND, type Plural, TYPES, toSignal } from './elements.ts';
-import {
-  INSUFFICIENT,
-  INVALID_TOKEN,
-  MISSING_USER,
-  NOT_FOUND,
-  type SagaError,
-  sagaError,
-  toError,
-  tokenError,
-  UNVERIFIED,
-} from './errors.ts';
-import { idOf, joinOf, needsId, type Room, roomName, routeOf, signalsOf, watchesOf } from './joins.ts';
-import { parseMessage, postMessage, postSignal } from './message-post.ts';
+import { isObject, TYPES, toSignal } from './elements.ts';
+import { INSUFFICIENT, INVALID_TOKEN, MISSING_USER, type SagaError, sagaError, toError, tokenError, UNVERIFIED } from './errors.ts';
+import { idOf, joinOf, needsId, type Room, routeOf } from './joins.ts';
 import { type Action, allows, permissionsOf, type Role } from './permissions.ts';
-import { operatorOf, parentOf, parsePost, postProperty } from './property-post.ts';
+import { Rooms } from './rooms.ts';
+import { isPropertyPost, stepOf } from './route.ts';
 import { type Caller, fail, type Step } from './step.ts';
 
 type Out = Effect<SagaOut>;
@@ -61,12 +51,6 @@ export function openSaga(opening: Opening, settings: SagaSettings): readonly [Se
   return [new SagaSession(opening.nonce, settings), timer];
 }
 
-interface Joined {
-  readonly room: Room;
-  readonly id: string | undefined;
-  readonly subscriptions: readonly string[];
-}
-
 /** A message being worked on. */
 interface Task {
   readonly frame: SagaFrame;
@@ -86,9 +70,7 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
   #authenticating: SagaFrame | undefined;
   #waiting: SagaFrame[] = [];
   readonly #tasks = new Map<string, Task>();
-  readonly #joined = new Map<string, Joined>();
-  /** Subscriptions of the join at work that are not live yet. */
-  readonly #coming = new Map<string, () => readonly Out[]>();
+  readonly #rooms: Rooms;
   /** Signals of ours that have not come back, with what acknowledges them. */
   readonly #told = new Map<string, () => readonly Out[]>();
   #draining = false;
@@ -98,6 +80,7 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
   constructor(nonce: string, settings: SagaSettings) {
     this.#nonce = nonce;
     this.#settings = settings;
+    this.#rooms = new Rooms(settings.legacyMessages);
   }
 
   handle(input: Input<SagaFrame>, at: number): readonly Out[] {
@@ -115,7 +98,7 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
       case 'message':
         return this.#heard(input.id, input.body);
       case 'subscribed':
-        return this.#live(input.id);
+        return this.#rooms.subscribed(input.id);
       case 'lost':
         return this.#lost(input.id, input.failure.code === 'limited');
       case 'timer':
@@ -160,7 +143,7 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     const before = this.#principal;
     this.#principal = outcome.value;
     const { account, tenant } = outcome.value;
-    const left = before !== undefined && before.tenant !== tenant ? this.#leaveAll() : [];
+    const left = before !== undefined && before.tenant !== tenant ? this.#rooms.leaveUnless(() => false) : [];
     return [
       ...left,
       // Before the account is read, so that no change falls between.
@@ -259,41 +242,12 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
   #begin(id: string, frame: SagaFrame): readonly Out[] {
     if (frame.binary) return this.#take(id, fail(sagaError(400, 'binary payloads are not accepted')));
     const join = joinOf(frame.event);
-    if (join === undefined) return this.#take(id, this.#stepOf(frame));
+    if (join === undefined)
+      return this.#take(
+        id,
+        stepOf(frame, this.#caller(), (path) => this.#may('post', path)),
+      );
     return join.leave ? this.#leave(id, join.room, frame.payload) : this.#join(id, join.room, frame.payload);
-  }
-
-  /** Property posts, messages and signals. */
-  #stepOf({ event, payload }: SagaFrame): Step {
-    const [, plural = '', what = '', operatorName, ...more] = event.split('/');
-    if (!event.startsWith('/') || !isPlural(plural) || more.length > 0) return fail(NOT_FOUND);
-    const kind = KIND[plural];
-    switch (what) {
-      case 'properties': {
-        const operator = operatorName === undefined ? undefined : operatorOf(operatorName);
-        if (operatorName !== undefined && operator === undefined) return fail(NOT_FOUND);
-        const parent = isObject(payload) ? parentOf(kind, payload) : undefined;
-        if (parent?.ok === true && !this.#may('post', propertiesPath(plural, parent.value))) return fail(INSUFFICIENT);
-        const post = parsePost(kind, operator, payload);
-        return post.ok ? postProperty(post.value, this.#caller()) : fail(post.error);
-      }
-      case 'signals': {
-        if (operatorName !== undefined) return fail(NOT_FOUND);
-        const parent = isObject(payload) ? parentOf(kind, payload) : undefined;
-        const path = plural === 'globals' ? '/globals/signals' : `/${plural}/${parent?.ok === true ? parent.value : ''}/signals`;
-        if (parent?.ok === true && !this.#may('post', path)) return fail(INSUFFICIENT);
-        return postSignal(kind, payload, this.#caller());
-      }
-      case 'message': {
-        if (operatorName !== undefined || kind === 'globals') return fail(NOT_FOUND);
-        const post = parseMessage(kind, payload);
-        if (!post.ok) return fail(post.error);
-        if (!this.#may('post', `/${plural}/${post.value.sender}/messages`)) return fail(INSUFFICIENT);
-        return postMessage(post.value, this.#caller());
-      }
-      default:
-        return fail(NOT_FOUND);
-    }
   }
 
   /** Carries out one step of a task. */
@@ -351,8 +305,8 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     const id = room.of === 'globals' || room.of === 'npm' ? undefined : idOf(payload);
     if (id === undefined && needsId(room)) return this.#finish(task, undefined, sagaError(400, 'the id is missing'));
     if (!this.#may('get', routeOf(room, id))) return this.#finish(task, undefined, INSUFFICIENT);
-    if (this.#joined.has(roomName(room, id))) return this.#finish(task, { ok: 1 });
-    if (this.#joined.size >= this.#settings.maxJoins) return this.#finish(task, undefined, sagaError(429, 'too many joins'));
+    if (this.#rooms.has(room, id)) return this.#finish(task, { ok: 1 });
+    if (this.#rooms.size >= this.#settings.maxJoins) return this.#finish(task, undefined, sagaError(429, 'too many joins'));
     if (id === undefined || id === this.#principal?.account) return this.#watch(task, room, id);
     const running = this.#tasks.get(task);
     if (running === undefined || this.#principal === undefined) return [];
@@ -372,52 +326,23 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     if (type === TYPES.script || type === TYPES.job) {
       const meant: Room = { ...room, runnable: type === TYPES.script ? 'scripts' : 'jobs' };
       if (!this.#may('get', routeOf(meant, id))) return this.#finish(task, undefined, INSUFFICIENT);
-      if (this.#joined.has(roomName(meant, id))) return this.#finish(task, { ok: 1 });
+      if (this.#rooms.has(meant, id)) return this.#finish(task, { ok: 1 });
       return this.#watch(task, meant, id);
     }
     return this.#finish(task, undefined, sagaError(404, `${room.runnable === 'scripts' ? 'Script' : 'Job'} does not exist`));
   }
 
   #watch(task: string, room: Room, id: string | undefined): readonly Out[] {
-    const tenant = this.#principal?.tenant ?? '';
-    const name = roomName(room, id);
-    const effects: Out[] = [];
-    const subscriptions: string[] = [];
-    const watches = watchesOf(room, id, tenant, this.#settings.legacyMessages);
-    let left = watches.length;
-    for (const [at, { to, view }] of watches.entries()) {
-      this.#count += 1;
-      const subscription = `${this.#count}:${at}:${name}`;
-      subscriptions.push(subscription);
-      this.#coming.set(subscription, () => {
-        left -= 1;
-        return left === 0 ? this.#finish(task, { ok: 1 }) : [];
-      });
-      effects.push({ do: 'subscribe', id: subscription, to, view });
-    }
-    const parent = signalsOf(room, id);
-    if (parent !== undefined) {
-      subscriptions.push(`signals:${parent}`);
-      effects.unshift({ do: 'listen', id: `signals:${parent}`, subject: sagaSignal.subject({ tenant, parent }) });
-    }
-    this.#joined.set(name, { room, id, subscriptions });
-    return effects;
-  }
-
-  #live(subscription: string): readonly Out[] {
-    const live = this.#coming.get(subscription);
-    this.#coming.delete(subscription);
-    return live?.() ?? [];
+    return this.#rooms.join(room, id, this.#principal?.tenant ?? '', () => this.#finish(task, { ok: 1 }));
   }
 
   /** What cannot be continued without a gap: the client comes back by itself, reads what is and joins again. */
   #lost(subscription: string, limited: boolean): readonly Out[] {
-    const coming = this.#coming.get(subscription);
-    const [name, joined] = [...this.#joined].find(([, { subscriptions }]) => subscriptions.includes(subscription)) ?? [];
-    if (name === undefined || joined === undefined) return [];
-    if (!limited || coming === undefined) return this.#leaveQuietly();
+    const lost = this.#rooms.lost(subscription);
+    if (lost === undefined) return [];
+    if (!limited || !lost.joining) return this.#leaveQuietly();
     const [task] = [...this.#tasks].find(([, { frame }]) => joinOf(frame.event) !== undefined) ?? [];
-    const effects = this.#leaveRoom(name, joined);
+    const effects = lost.leave();
     return task === undefined ? effects : [...effects, ...this.#finish(task, undefined, sagaError(429, 'too many joins'))];
   }
 
@@ -427,27 +352,12 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     if (id === undefined && needsId(room)) return this.#finish(task, undefined, sagaError(400, 'the id is missing'));
     const other: Room = room.of === 'runnable' ? { ...room, runnable: room.runnable === 'scripts' ? 'jobs' : 'scripts' } : room;
     // Whoever joined under the wrong name leaves under it.
-    const name = [roomName(room, id), ...(id === undefined ? [] : [roomName(other, id)])].find((known) => this.#joined.has(known));
-    const joined = name === undefined ? undefined : this.#joined.get(name);
-    const effects = name === undefined || joined === undefined ? [] : this.#leaveRoom(name, joined);
-    return [...effects, ...this.#finish(task, { ok: 1 })];
-  }
-
-  #leaveRoom(name: string, { subscriptions }: Joined): readonly Out[] {
-    this.#joined.delete(name);
-    for (const subscription of subscriptions) this.#coming.delete(subscription);
-    return subscriptions.map((id): Out => ({ do: 'unsubscribe', id }));
-  }
-
-  #leaveAll(): readonly Out[] {
-    return [...this.#joined].flatMap(([name, joined]) => this.#leaveRoom(name, joined));
+    return [...this.#rooms.leave([room, other], id), ...this.#finish(task, { ok: 1 })];
   }
 
   /** Leaves what may no longer be heard. */
   #recheck(): readonly Out[] {
-    return [...this.#joined].flatMap(([name, joined]) =>
-      this.#may('get', routeOf(joined.room, joined.id)) ? [] : this.#leaveRoom(name, joined),
-    );
+    return this.#rooms.leaveUnless((room, id) => this.#may('get', routeOf(room, id)));
   }
 
   // ---- signals (5.2)
@@ -456,8 +366,7 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     const { tenant = '' } = this.#principal ?? {};
     const { parent } = signal;
     const publish: Out = { do: 'publish', subject: sagaSignal.subject({ tenant, parent }), body: signal };
-    const joined = [...this.#joined.values()].some((room) => signalsOf(room.room, room.id) === parent);
-    if (!joined) return [publish, ...this.#finish(id, body)];
+    if (!this.#rooms.hears(parent)) return [publish, ...this.#finish(id, body)];
     this.#told.set(signal.id, () => this.#finish(id, body));
     return [publish, { do: 'set-timer', name: 'signal', ms: SIGNAL_MS }];
   }
@@ -474,7 +383,7 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
   #accountChanged(id: unknown): readonly Out[] {
     const principal = this.#principal;
     if (principal === undefined || this.#phase !== 'ready') return [];
-    const recheck: readonly Out[] = this.#joined.size === 0 ? [] : [{ do: 'set-timer', name: 'recheck', ms: RECHECK_MS }];
+    const recheck: readonly Out[] = this.#rooms.size === 0 ? [] : [{ do: 'set-timer', name: 'recheck', ms: RECHECK_MS }];
     if (id !== principal.account) return recheck;
     const { tenant } = principal;
     return [{ do: 'request', id: 'account', call: call(accountsGet, { tenant }, { ids: [principal.account] }), unordered: true }];
@@ -539,11 +448,6 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     return { do: 'send', frame };
   }
 }
-
-const isPlural = (text: string): text is Plural => Object.hasOwn(KIND, text);
-const isPropertyPost = (event: string): boolean => /^\/(users|bots|globals)\/properties(\/|$)/.test(event);
-const propertiesPath = (plural: Plural, parent: string): string =>
-  plural === 'globals' ? '/globals/properties' : `/${plural}/${parent}/properties`;
 
 function problemOfAccount(account: Account | undefined): SagaError | undefined {
   if (account === undefined || account.disabled) return MISSING_USER;
