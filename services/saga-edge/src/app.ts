@@ -1,4 +1,3 @@
-import type { AddressInfo } from 'node:net';
 import { accountsChanged } from '@polyedge/contracts/bus/accounts';
 import { sagaSignal } from '@polyedge/contracts/bus/signals';
 import type { Outcome } from '@polyedge/contracts/errors';
@@ -13,12 +12,12 @@ import { socketIoFraming } from '@polyedge/edge-kit/socketio-packets';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { httpOptions } from '@polyedge/edge-kit/ws-listener';
 import type { Bus } from '@polyedge/service-kit/bus';
+import { closePort, openPort } from '@polyedge/service-kit/client-server';
 import { reserveHealth } from '@polyedge/service-kit/health';
-import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
+import type { Running } from '@polyedge/service-kit/lifecycle';
 import { openIdOf } from '@polyedge/service-kit/open-id';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
-import { listenerTls } from '@polyedge/service-kit/tls';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import type { SagaServiceSettings } from './config.ts';
 import { botRoutes, messageRoutes, tagRoutes, testDataRoutes } from './http/bots.ts';
@@ -103,14 +102,9 @@ export async function startSagaEdge(
   const origins = config.allowedOrigins?.split(',').map((origin) => origin.trim());
   const store = new Store(bus, wheel, requestTimeoutMs);
   const { app, routes } = createHttpServer({
+    config,
     http: httpOptions(perSocket),
-    tls: listenerTls(config, httpOptions(perSocket)),
-    maxBodyBytes: config.maxFrameBytes,
-    trustProxy: config.trustProxy,
     origins,
-    tenant: config.tenant,
-    selfAccess,
-    allowUnverified,
     bus,
     store,
     roles,
@@ -145,13 +139,7 @@ export async function startSagaEdge(
   verifier.start();
   roles.start();
   const reports = takeReports(bus, store);
-  try {
-    await app.listen({ host: config.host, port: config.port });
-  } catch (error) {
-    throw new CannotStart(`port ${config.port} cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const { port } = app.server.address() as AddressInfo; // listening on TCP, so never a pipe's name
-  log.info('listening', { port });
+  const port = await openPort(app, config, log);
 
   return {
     port,
@@ -165,8 +153,7 @@ export async function startSagaEdge(
       await reports.stop();
       listener.close();
       revocations.unsubscribe();
-      app.server.closeAllConnections();
-      await app.close();
+      await closePort(app);
       driver.stop();
       roles.stop();
       feed.close();

@@ -4,11 +4,10 @@ import { randomBytes } from 'node:crypto';
 import { accountsGet } from '@polyedge/contracts/bus/accounts';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import { readOut } from '@polyedge/edge-kit/read-out';
 import type { Bus } from '@polyedge/service-kit/bus';
+import { answerFailures, type ClientServerOptions, clientServer, letBrowsersIn, takeJson } from '@polyedge/service-kit/client-server';
 import type { Log } from '@polyedge/service-kit/log';
-import type { listenerTls } from '@polyedge/service-kit/tls';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { roleNamesOf } from '../protocol/account.ts';
 import { isObject } from '../protocol/elements.ts';
 import {
@@ -28,16 +27,16 @@ import type { Reply } from './reply.ts';
 import type { Acting, Store } from './store.ts';
 
 export interface HttpOptions {
-  readonly http: Readonly<Record<string, unknown>>;
-  readonly tls: ReturnType<typeof listenerTls>;
-  readonly maxBodyBytes: number;
-  readonly trustProxy: boolean;
+  readonly config: ClientServerOptions['config'] & {
+    readonly maxFrameBytes: number;
+    /** The tenant of requests without a token. */
+    readonly tenant: string;
+    readonly selfAccess: boolean;
+    readonly allowUnverified: boolean;
+  };
+  readonly http: ClientServerOptions['http'];
   /** Origins that browsers may call from; undefined: any. */
   readonly origins: readonly string[] | undefined;
-  /** The tenant of requests without a token. */
-  readonly tenant: string;
-  readonly selfAccess: boolean;
-  readonly allowUnverified: boolean;
   readonly bus: Bus;
   readonly store: Store;
   readonly roles: Roles;
@@ -67,53 +66,30 @@ export interface Routes {
 }
 
 const TIMEOUT_MS = 10_000;
+/** The longest body over a slow line. */
+const REQUEST_MS = 300_000;
 
 export function createHttpServer(options: HttpOptions): { readonly app: FastifyInstance; readonly routes: Routes } {
-  const { log, origins } = options;
-  const app = Fastify({
-    http: options.http,
-    ...options.tls,
-    bodyLimit: options.maxBodyBytes,
-    trustProxy: options.trustProxy,
-    exposeHeadRoutes: false,
+  const { config, log, origins } = options;
+  const app = clientServer({
+    config,
+    http: { ...options.http, requestTimeout: REQUEST_MS },
+    spans: options.bus.spans,
+    bodyLimit: config.maxFrameBytes,
     routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
   });
-  app.removeAllContentTypeParsers();
-  // Whatever the content type says, a body is JSON or nothing.
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
-    const text = String(body);
-    if (text.trim() === '') return done(null, undefined);
-    try {
-      done(null, JSON.parse(text));
-    } catch {
-      done(Object.assign(new Error('the body is not JSON'), { statusCode: 400 }));
-    }
-  });
-  app.addHook('onRequest', async (request, reply) => {
-    const { origin } = request.headers;
-    if (origin !== undefined && (origins === undefined || origins.includes(origin))) {
-      reply.header('access-control-allow-origin', origins === undefined ? '*' : origin);
-      if (origins !== undefined) reply.header('vary', 'Origin');
-      reply.header('access-control-expose-headers', 'Link');
-    }
-    if (request.method === 'OPTIONS') {
-      reply.header('access-control-allow-methods', 'GET, POST, PUT, DELETE');
-      reply.header('access-control-allow-headers', 'access-token, Authorization, Content-Type');
-      reply.header('access-control-max-age', '86400');
-      await reply.code(200).send();
-    }
+  takeJson(app);
+  letBrowsersIn(app, {
+    origins,
+    exposes: 'Link',
+    methods: 'GET, POST, PUT, DELETE',
+    headers: 'access-token, Authorization, Content-Type',
+    status: 200,
   });
   app.setNotFoundHandler((_request, reply) => sendError(reply, NOT_FOUND));
-  app.setErrorHandler(async (error: Error & { readonly statusCode?: number }, request, reply) => {
-    const status = error.statusCode ?? 500;
-    if (status === 413) {
-      await readOut(request.raw);
-      return sendError(reply, sagaError(413));
-    }
-    // Fastify's own sentences about a request that cannot be read never quote it.
-    if (status >= 400 && status < 500) return sendError(reply, sagaError(400, error.message));
-    log.error('a REST call failed', { err: error });
-    return sendError(reply, sagaError(500));
+  answerFailures(app, log, (reply, status, sentence) => {
+    if (status === 413) return sendError(reply, sagaError(413));
+    return sendError(reply, status < 500 ? sagaError(400, sentence) : sagaError(500));
   });
   const routes: Routes = {
     add: (method, url, handler, rights) => {
@@ -163,7 +139,10 @@ async function accept(request: FastifyRequest, options: HttpOptions, open: boole
   const token = tokenOf(request);
   const who = await callerOf(token, options);
   if (!who.ok) return who;
-  const { roles, selfAccess } = options;
+  const {
+    roles,
+    config: { selfAccess },
+  } = options;
   if (!(await roles.know(who.acting.tenant))) return { ok: false, error: sagaError(503) };
   const acting = who.acting.anonymous ? { ...who.acting, defaultScope: roles.scopeOf(who.acting.tenant) } : who.acting;
   const known = roles.of(acting.tenant);
@@ -212,7 +191,8 @@ type Known =
   | { readonly ok: false; readonly error: SagaError };
 
 /** Who calls, with the roles as they are now: a token says only who it was given to. */
-async function callerOf(token: string | undefined, { verify, bus, tenant, allowUnverified }: HttpOptions): Promise<Known> {
+async function callerOf(token: string | undefined, { verify, bus, config }: HttpOptions): Promise<Known> {
+  const { tenant, allowUnverified } = config;
   if (token === undefined) {
     const acting = { tenant, defaultScope: '', account: '', app: 'saga', username: '', anonymous: true };
     return { ok: true, acting, roleNames: undefined };
