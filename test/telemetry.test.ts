@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
-import { json } from 'node:stream/consumers';
+import { json, text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startService } from '@polyedge/testkit/servers/service';
@@ -36,8 +36,8 @@ interface Export {
 /** A collector that keeps everything in memory. */
 async function startCollector() {
   const spans: ExportedSpan[] = [];
-  const server = createServer(async (request, response) => {
-    const body = (await json(request)) as Export; // what the exporter writes
+  const server = createServer(async (sent, response) => {
+    const body = (await json(sent)) as Export; // what the exporter writes
     for (const { resource, scopeSpans } of body.resourceSpans ?? []) {
       const service = resource.attributes.find(({ key }) => key === 'service.name')?.value.stringValue ?? '';
       for (const scope of scopeSpans) spans.push(...scope.spans.map((span) => ({ ...span, service })));
@@ -76,8 +76,8 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-test('one write is one trace, from the client`s frame through NATS and PostgreSQL to the change that a watcher gets; dashboard and alerts ask for metrics that exist', async (t) => {
-  await using stack = new AsyncDisposableStack();
+/** graph-store and hiro-edge, which tell the collector, with a token of the administrator. */
+async function startTraced(stack: AsyncDisposableStack) {
   const collector = stack.use(await startCollector());
   const [nats, redis, database] = await Promise.all([startNats(), sharedRedis(), sharedPostgres()]);
   for (const part of [nats, redis, database]) stack.use(part);
@@ -93,6 +93,12 @@ test('one write is one trace, from the client`s frame through NATS and PostgreSQ
     body: JSON.stringify({ client_id: 'test', client_secret: '', username: 'admin', password: 'telemetry' }),
   });
   const { _TOKEN: token }: { _TOKEN: string } = JSON.parse(await login.text());
+  return { collector, env, store, hiro, token };
+}
+
+test('one write is one trace, from the client`s frame through NATS and PostgreSQL to the change that a watcher gets; dashboard and alerts ask for metrics that exist', async (t) => {
+  await using stack = new AsyncDisposableStack();
+  const { collector, store, hiro, token } = await startTraced(stack);
   const open = async (path: string, ...protocols: string[]) => {
     const socket = new WebSocket(`${hiro.url.replace('http', 'ws')}${path}`, [...protocols, `token-${token}`]);
     stack.defer(() => socket.terminate());
@@ -165,4 +171,76 @@ test('one write is one trace, from the client`s frame through NATS and PostgreSQ
       assert.ok(exposed.has(name), `${name} (in ${expression}) is not a metric of ours`);
     }
   }
+});
+
+test('a REST call of every edge goes on with the trace of its caller, or begins one, down to the change that it made', async (t) => {
+  await using stack = new AsyncDisposableStack();
+  const { collector, env, hiro, token } = await startTraced(stack);
+  const [saga, space] = await Promise.all(['saga-edge', 'space-edge'].map((name) => startService({ name, env })));
+  assert.ok(saga !== undefined && space !== undefined);
+  for (const edge of [saga, space]) stack.use(edge);
+  let callers = 0;
+  /** A call of somebody who traces it; which trace that is. */
+  const call = async (url: string, headers: Readonly<Record<string, string>>, body: unknown) => {
+    callers += 1;
+    const traceId = String(callers).padStart(32, 'a');
+    const traceparent = `00-${traceId}-${'b'.repeat(16)}-01`;
+    const asked = request(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', traceparent, expect: '100-continue', ...headers },
+    });
+    asked.flushHeaders();
+    // The body comes when the call has begun: in events that know nothing of it.
+    asked.once('continue', () => asked.end(JSON.stringify(body)));
+    const [response]: IncomingMessage[] = await once(asked, 'response', { signal: AbortSignal.timeout(20_000) });
+    assert.ok(response);
+    const content = await text(response);
+    return { status: response.statusCode ?? 0, content, traceId };
+  };
+  const seen = async (service: string, root: string, wanted: readonly string[], traceId?: string) => {
+    const spansOf = () => {
+      const roots = collector.spans.filter(
+        (span) => span.service === service && span.name === root && (traceId === undefined || span.traceId === traceId),
+      );
+      return roots
+        .map((first) => collector.spans.filter((span) => span.traceId === first.traceId))
+        .find((spans) => wanted.every((name) => spans.some((span) => span.name === name)));
+    };
+    await until(`${root} with ${wanted.join(', ')}`, () => spansOf() !== undefined);
+    const spans = spansOf() ?? [];
+    const tree = printed(spans);
+    t.diagnostic(`\n${tree}`);
+    const roots = tree.split('\n').filter((line) => line !== '' && !line.startsWith(' '));
+    assert.equal(roots.length, 1, `one root:\n${tree}`);
+    assert.ok(roots[0]?.startsWith(`${root} (${service}`), tree);
+    for (const secret of ['telemetry', 'in a trace', token])
+      assert.equal(JSON.stringify(spans).includes(secret), false, 'no payload, no secret');
+    return spans.find((span) => span.name === root);
+  };
+  const mutate = 'pe.cmd.graph.mutate.v1.{tenant}';
+  const written = [`${mutate} request`, `${mutate} handle`, 'batch in PostgreSQL', 'publish change'];
+  const checked = ['pe.cmd.accounts.login.v1 request', 'pe.cmd.accounts.login.v1 handle'];
+
+  // What logged in named no trace.
+  const first = await seen('hiro-edge', 'POST /api/auth/:version/app', checked);
+  assert.equal(first?.parentSpanId ?? '', '', 'a trace of its own');
+  const note = await call(`${hiro.url}/api/graph/7.4/new/ogit%2FNote`, { authorization: `Bearer ${token}` }, { 'ogit/name': 'in a trace' });
+  assert.equal(note.status, 200, note.content);
+  const span = await seen('hiro-edge', 'POST /api/graph/:version/*', written, note.traceId);
+  assert.equal(span?.parentSpanId, 'b'.repeat(16), 'under the span of its caller');
+
+  const user = await call(`${saga.url}/users/login`, {}, { username: 'admin', password: 'telemetry' });
+  assert.equal(user.status, 200, user.content);
+  await seen('saga-edge', 'POST /users/login', checked, user.traceId);
+  const key = await call(`${space.url}/api/v1/users/authenticate`, {}, { username: 'admin', password: 'telemetry' });
+  assert.equal(key.status, 200, key.content);
+  await seen('space-edge', 'POST /api/v1/users/authenticate', checked, key.traceId);
+
+  // A header that is no trace context begins a trace.
+  const odd = await call(`${saga.url}/users/login`, { traceparent: 'odd' }, { username: 'nobody', password: 'telemetry' });
+  assert.equal(odd.status >= 400, true);
+  await until(
+    'its span',
+    () => collector.spans.filter(({ name, service }) => service === 'saga-edge' && name === 'POST /users/login').length === 2,
+  );
 });

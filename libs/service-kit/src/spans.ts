@@ -1,5 +1,5 @@
 /**
- * The port for tracing: spans are made by hand where a piece of work begins (frame, write, bus request, bus handler, SQL batch, publishing,
+ * The port for tracing: spans are made by hand where a piece of work begins (frame, REST call, write, bus request, bus handler, SQL batch, publishing,
  * delivery). Absent when tracing is off, so it costs nothing.
  */
 
@@ -16,6 +16,8 @@ export interface Span {
 export interface Spans {
   /** A frame that a client sent; a new trace. */
   frame(edge: string, type: string): Span;
+  /** A REST call: goes on with the trace that the client names (its `traceparent`), else begins one. */
+  call(name: string, traceparent: string | undefined): Span;
   /** A request on the bus, as a child of the span that is running. */
   request(channel: string): Span;
   /** The handling of a request, as a child of the caller's span. */

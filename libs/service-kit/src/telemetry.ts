@@ -89,6 +89,10 @@ export class TracerSpans implements Spans {
     return begun(this.#tracer.startSpan(`${edge} ${type}`, { kind: SpanKind.SERVER, root: true }));
   }
 
+  call(name: string, traceparent: string | undefined): Span {
+    return begun(this.#tracer.startSpan(name, { kind: SpanKind.SERVER }, traceparent === undefined ? ROOT_CONTEXT : parentOf(traceparent)));
+  }
+
   request(channel: string): Span {
     return begun(this.#tracer.startSpan(`${channel} request`, { kind: SpanKind.CLIENT }));
   }

@@ -142,6 +142,7 @@ test('a handler`s span is a child of the request`s, and both end with the result
   };
   const spans: Spans = {
     frame: (edge, type) => begun(`${edge} ${type}`),
+    call: (name) => begun(name),
     request: () => begun('request'),
     handler: (_, traceparent) => begun(`handler of ${traceparent}`),
     step: (name) => begun(name),

@@ -1,4 +1,3 @@
-import type { AddressInfo } from 'node:net';
 import { accountsKeysChanged, accountsRevoked } from '@polyedge/contracts/bus/accounts';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { openFeed } from '@polyedge/edge-kit/feed';
@@ -8,14 +7,13 @@ import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { wsFraming } from '@polyedge/edge-kit/ws-frames';
 import { httpOptions, WsListener } from '@polyedge/edge-kit/ws-listener';
 import type { Bus } from '@polyedge/service-kit/bus';
+import { clientServer, closePort, openPort } from '@polyedge/service-kit/client-server';
 import { reserveHealth } from '@polyedge/service-kit/health';
-import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
+import type { Running } from '@polyedge/service-kit/lifecycle';
 import { openIdOf } from '@polyedge/service-kit/open-id';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
-import { listenerTls } from '@polyedge/service-kit/tls';
 import { Verifier } from '@polyedge/service-kit/tokens';
-import Fastify from 'fastify';
 import type { GoodUncleSettings } from './config.ts';
 import { report } from './metrics.ts';
 import { BEAT, isKeepAlive } from './protocol/codec.ts';
@@ -97,12 +95,7 @@ export async function startGoodUncleEdge(
     clock: systemClock,
   });
 
-  const app = Fastify({
-    http: httpOptions(perSocket),
-    ...listenerTls(config, httpOptions(perSocket)),
-    trustProxy: config.trustProxy,
-    exposeHeadRoutes: false,
-  });
+  const app = clientServer({ config, http: httpOptions(perSocket), spans: bus.spans });
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send({ error: { code: 404, message: 'there is a WebSocket here and nothing else' } }),
   );
@@ -126,13 +119,7 @@ export async function startGoodUncleEdge(
   report(metrics, driver, heartbeat, topics);
 
   verifier.start();
-  try {
-    await app.listen({ host: config.host, port: config.port });
-  } catch (error) {
-    throw new CannotStart(`port ${config.port} cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const { port } = app.server.address() as AddressInfo; // listening on TCP, so never a pipe's name
-  log.info('listening', { port });
+  const port = await openPort(app, config, log);
 
   return {
     port,
@@ -149,8 +136,7 @@ export async function startGoodUncleEdge(
       heartbeat.stop();
       topics.close();
       scope.close();
-      app.server.closeAllConnections();
-      await app.close();
+      await closePort(app);
       driver.stop();
       feed.close();
       verifier.stop();

@@ -1,4 +1,3 @@
-import type { AddressInfo } from 'node:net';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { openFeed } from '@polyedge/edge-kit/feed';
@@ -9,12 +8,12 @@ import { wsFraming } from '@polyedge/edge-kit/ws-frames';
 import { type Handshake, httpOptions, WsListener, type WsRoute } from '@polyedge/edge-kit/ws-listener';
 import { connectRedis } from '@polyedge/journal/redis';
 import type { Bus } from '@polyedge/service-kit/bus';
+import { closePort, openPort } from '@polyedge/service-kit/client-server';
 import { reserveHealth } from '@polyedge/service-kit/health';
-import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
+import type { Running } from '@polyedge/service-kit/lifecycle';
 import { openIdOf } from '@polyedge/service-kit/open-id';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
-import { listenerTls } from '@polyedge/service-kit/tls';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import type { HiroSettings } from './config.ts';
 import { openGroups } from './groups.ts';
@@ -88,10 +87,9 @@ export async function startHiroEdge(
   const origins = config.allowedOrigins?.split(',').map((origin) => origin.trim());
   const style = { status888: Number(config.status888) };
   const app = createHttpServer({
+    config,
     http: httpOptions(perSocket),
-    tls: listenerTls(config, httpOptions(perSocket)),
-    maxBodyBytes: config.maxFrameBytes,
-    trustProxy: config.trustProxy,
+    spans: bus.spans,
     origins,
     style,
     log,
@@ -116,13 +114,7 @@ export async function startHiroEdge(
   reportGroups(metrics, groups);
 
   verifier.start();
-  try {
-    await app.listen({ host: config.host, port: config.port });
-  } catch (error) {
-    throw new CannotStart(`port ${config.port} cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const { port } = app.server.address() as AddressInfo; // listening on TCP, so never a pipe's name
-  log.info('listening', { port });
+  const port = await openPort(app, config, log);
 
   return {
     port,
@@ -134,8 +126,7 @@ export async function startHiroEdge(
     stop: async () => {
       listener.close();
       revocations.unsubscribe();
-      app.server.closeAllConnections();
-      await app.close();
+      await closePort(app);
       graph.stop();
       events.stop();
       await closeGroups();

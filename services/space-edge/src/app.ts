@@ -1,5 +1,4 @@
 import type { IncomingMessage, Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { spaceTestEvent } from '@polyedge/contracts/bus/space';
 import type { PricingEvent } from '@polyedge/contracts/wire/space';
 import { Driver } from '@polyedge/edge-kit/driver';
@@ -10,7 +9,9 @@ import { Flusher } from '@polyedge/edge-kit/outbox';
 import { type SocketIoHandshake, SocketIoListener } from '@polyedge/edge-kit/socketio-listener';
 import { type SocketIoPacket, type SocketIoRaw, socketIoFraming } from '@polyedge/edge-kit/socketio-packets';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
+import { httpOptions } from '@polyedge/edge-kit/ws-listener';
 import type { Bus } from '@polyedge/service-kit/bus';
+import { closePort, openPort } from '@polyedge/service-kit/client-server';
 import { reserveHealth } from '@polyedge/service-kit/health';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
@@ -89,9 +90,9 @@ export async function startSpaceEdge(
 
   const origins = config.allowedOrigins?.split(';').map((origin) => origin.trim());
   const app = createHttpServer({
-    maxBodyBytes: config.maxBodyBytes,
-    tls: config,
-    trustProxy: config.trustProxy,
+    config,
+    http: httpOptions(perSocket),
+    spans: bus.spans,
     origins: origins === undefined ? undefined : [...origins, OWN_ORIGIN],
     log,
   });
@@ -143,13 +144,7 @@ export async function startSpaceEdge(
   };
   void findScope();
 
-  try {
-    await app.listen({ host: config.host, port: config.port });
-  } catch (error) {
-    throw new CannotStart(`port ${config.port} cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const { port } = app.server.address() as AddressInfo; // listening on TCP, so never a pipe's name
-  log.info('listening', { port });
+  const port = await openPort(app, config, log);
 
   return {
     port,
@@ -167,8 +162,7 @@ export async function startSpaceEdge(
       clearTimeout(retry);
       watched.close();
       listener.close();
-      app.server.closeAllConnections();
-      await app.close();
+      await closePort(app);
       driver.stop();
       feed.close();
     },

@@ -1,0 +1,141 @@
+/**
+ * The HTTP server on the port for clients, as the edges have it: TLS, traces, bodies of JSON, browsers, failures. What a protocol
+ * answers comes from its edge.
+ */
+import type { ServerOptions } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify';
+import { CannotStart } from './lifecycle.ts';
+import type { Log } from './log.ts';
+import { readOut } from './read-out.ts';
+import type { Spans } from './spans.ts';
+import { listenerTls } from './tls.ts';
+import { traceCalls } from './trace-calls.ts';
+
+export interface ClientServerOptions extends Pick<FastifyServerOptions, 'bodyLimit' | 'routerOptions' | 'frameworkErrors'> {
+  /** The settings of the port. */
+  readonly config: Parameters<typeof listenerTls>[0] & { readonly trustProxy: boolean };
+  /** Bounds of connections, the same with TLS and without. */
+  readonly http: ServerOptions & { readonly requestTimeout: number; readonly keepAliveTimeout: number };
+  /** Undefined when tracing is off. */
+  readonly spans: Spans | undefined;
+}
+
+/** The server without its routes. Requests are not logged: some carry tokens. Throws `CannotStart` when the certificate is unusable. */
+export function clientServer({ config, http, spans, ...options }: ClientServerOptions): FastifyInstance {
+  const app: FastifyInstance = Fastify({
+    ...options,
+    http,
+    ...listenerTls(config, http),
+    // Fastify has defaults of its own for these two, and sets them on the server after `http`.
+    requestTimeout: http.requestTimeout,
+    keepAliveTimeout: http.keepAliveTimeout,
+    trustProxy: config.trustProxy,
+    exposeHeadRoutes: false,
+  });
+  if (spans !== undefined) traceCalls(app, spans);
+  return app;
+}
+
+/** Listens; the port, which the log is told. Throws `CannotStart` when it cannot be opened. */
+export async function openPort(
+  app: FastifyInstance,
+  { host, port }: { readonly host: string; readonly port: number },
+  log: Log,
+): Promise<number> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    throw new CannotStart(`port ${port} cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const own = (app.server.address() as AddressInfo).port; // listening on TCP, so never a pipe's name
+  log.info('listening', { port: own });
+  return own;
+}
+
+/** Ends what still hangs on the port, and the server. */
+export async function closePort(app: FastifyInstance): Promise<void> {
+  app.server.closeAllConnections();
+  await app.close();
+}
+
+/** A body that is not what it should be: a mistake of the client, answered with 400. */
+class Unreadable extends Error {
+  readonly statusCode = 400;
+}
+
+type ParsedBody = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string };
+
+function parseJson(text: string): ParsedBody {
+  try {
+    return { ok: true, value: JSON.parse(text) };
+  } catch {
+    return { ok: false, problem: 'not JSON' };
+  }
+}
+
+/** Whatever the content type says, a body is JSON or nothing; other types are added after this. */
+export function takeJson(app: FastifyInstance, parse: (text: string) => ParsedBody = parseJson): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
+    const text = String(body);
+    if (text.trim() === '') return done(null, undefined);
+    const parsed = parse(text);
+    if (parsed.ok) done(null, parsed.value);
+    else done(new Unreadable(`the body is ${parsed.problem}`));
+  });
+}
+
+/** Takes bodies of HTML forms as an object of texts. */
+export function takeForms(app: FastifyInstance): void {
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {
+    done(null, Object.fromEntries(new URLSearchParams(String(body))));
+  });
+}
+
+/** What pages of other origins may do. */
+export interface BrowserRules {
+  /** Origins that browsers may call from; undefined: any. */
+  readonly origins: readonly string[] | undefined;
+  /** Headers of answers that pages may read. */
+  readonly exposes: string;
+  readonly methods: string;
+  readonly headers: string;
+  /** Of the answer to the question before a call. */
+  readonly status: 200 | 204;
+}
+
+/** CORS without credentials: what authenticates a call is a header that a page sets itself. */
+export function letBrowsersIn(app: FastifyInstance, { origins, exposes, methods, headers, status }: BrowserRules): void {
+  app.addHook('onRequest', async (request, reply) => {
+    const { origin } = request.headers;
+    if (origin !== undefined && (origins === undefined || origins.includes(origin))) {
+      reply.header('access-control-allow-origin', origins === undefined ? '*' : origin);
+      if (origins !== undefined) reply.header('vary', 'Origin');
+      reply.header('access-control-expose-headers', exposes);
+    }
+    if (request.method !== 'OPTIONS') return;
+    reply.header('access-control-allow-methods', methods);
+    reply.header('access-control-allow-headers', headers);
+    reply.header('access-control-max-age', '86400');
+    await reply.code(status).send();
+  });
+}
+
+/**
+ * Answers calls that cannot be read (413, and 400 to 499 with a sentence that never quotes the request) and those in which something was
+ * thrown (500, logged), each in the protocol's own form.
+ */
+export function answerFailures(
+  app: FastifyInstance,
+  log: Log,
+  answer: (reply: FastifyReply, status: number, sentence: string) => FastifyReply,
+): void {
+  app.setErrorHandler(async (error: Error & { readonly statusCode?: number }, request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status === 413) await readOut(request.raw);
+    if (status >= 400 && status < 500) return answer(reply, status, error.message);
+    log.error('a REST call failed', { err: error });
+    return answer(reply, 500, 'the service failed unexpectedly');
+  });
+}
