@@ -5,6 +5,8 @@ export interface BusCounts {
   /** Requests that ended with a failure of any code. */
   failures: number;
   timeouts: number;
+  /** Requests that were called expired as soon as they were sent, and asked again without a deadline: two clocks differ. */
+  skewed: number;
   /** Replies that came when nobody waited any more. */
   lateReplies: number;
   published: number;
@@ -26,6 +28,7 @@ export const newBusCounts = (): BusCounts => ({
   replies: 0,
   failures: 0,
   timeouts: 0,
+  skewed: 0,
   lateReplies: 0,
   published: 0,
   heard: 0,

@@ -22,6 +22,8 @@ import {
 import type { Log } from './log.ts';
 import type { Span, Spans } from './spans.ts';
 
+/** How often a difference of clocks is logged. */
+const SKEW_LOG_MS = 60_000;
 const SWEEP_MS = 50;
 /** Parts of replies that have not ended yet, over all requests of a connection. */
 const MAX_GATHERED_BYTES = 4 * MAX_REPLY_BYTES;
@@ -39,6 +41,8 @@ interface Pending {
   /** Settles with the reply's JSON value. */
   readonly reply: (value: unknown) => void;
   readonly fail: (failure: Failure) => void;
+  /** Asks once more, without a deadline, when `expired` cannot be true; whether it did. */
+  readonly askAgain: () => boolean;
   parts: Buffer[] | undefined;
   bytes: number;
 }
@@ -55,6 +59,7 @@ export class NatsRequests {
   #gatheredBytes = 0;
   #sweep: NodeJS.Timeout | undefined;
   #refusal: Error | undefined;
+  #skewSaidAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: {
     readonly connection: NatsConnection;
@@ -114,6 +119,7 @@ export class NatsRequests {
       const span = this.#spans?.request(channel.address);
       const startedAt = performance.now();
       let abort: (() => void) | undefined;
+      let again = false;
       const settle = (outcome: Outcome<Reply>) => {
         this.#pending.delete(token);
         this.#gatheredBytes -= pending.bytes;
@@ -137,6 +143,18 @@ export class NatsRequests {
           else settle(failed('internal', `the reply breaks its schema at ${channel.reply.problem(value)}`));
         },
         fail: (failure) => settle({ ok: false, failure }),
+        askAgain: () => {
+          if (again || performance.now() >= startedAt + options.timeoutMs / 2) return false;
+          again = true;
+          this.#skewed();
+          delete headers[DEADLINE];
+          try {
+            this.#connection.publish(subject, data, { reply: this.#inbox + token, headers: MsgHdrsImpl.fromRecord(headers) });
+            return true;
+          } catch {
+            return false;
+          }
+        },
       };
       this.#pending.set(token, pending);
       this.#counts.requests += 1;
@@ -197,8 +215,25 @@ export class NatsRequests {
     const part = headers?.get(PART) ?? '';
     if (part !== '') this.#part(pending, part, data);
     else if (headers?.code === 503 && data.length === 0) pending.fail({ code: 'unavailable', detail: 'nobody answers' });
-    else if (headers?.has(SERVICE_ERROR_CODE) === true) pending.fail(readFailure(parseJson(textOf(data))));
+    else if (headers?.has(SERVICE_ERROR_CODE) === true) this.#failed(pending, readFailure(parseJson(textOf(data))));
     else this.#whole(pending, textOf(data));
+  }
+
+  /**
+   * `expired` while most of the time is left says that the clock here, or the one there, has jumped: nothing was done, and the caller still
+   * waits. Whoever answers then takes the deadline by its own clock.
+   */
+  #failed(pending: Pending, failure: Failure): void {
+    if (failure.code === 'expired' && pending.askAgain()) return;
+    pending.fail(failure);
+  }
+
+  #skewed(): void {
+    this.#counts.skewed += 1;
+    const now = performance.now();
+    if (now - this.#skewSaidAt < SKEW_LOG_MS) return;
+    this.#skewSaidAt = now;
+    this.#log.warn('a request was called expired as soon as it was sent: the clocks of this machine and another one differ');
   }
 
   #whole(pending: Pending, text: string): void {

@@ -162,3 +162,23 @@ test('a handler`s span is a child of the request`s, and both end with the result
   await responder.stop();
   await bus.close();
 });
+
+test('a request that is called expired as soon as it was sent is asked once more without a deadline: two clocks differ', async (t) => {
+  await using nats = await startNats();
+  const answering = await connected({ url: nats.url, service: 'answerer' });
+  const asking = await connected({ url: nats.url, service: 'asker' });
+  let called = 0;
+  answering.respond(trialEcho, async ({ text }) => {
+    called += 1;
+    return done({ text, by: 'answerer' });
+  });
+  await answering.flush(timeoutMs);
+  // The process has one clock: it goes wrong between the two.
+  const now = Date.now;
+  t.mock.method(Date, 'now', () => now() + (new Error().stack?.includes('NatsRequests') === true ? -7_200_000 : 0));
+  assert.deepEqual(await asking.request(trialEcho, subject, { text: 'x' }, { timeoutMs }), done({ text: 'x', by: 'answerer' }));
+  assert.equal(called, 1);
+  assert.equal(asking.counts.skewed, 1);
+  await asking.close();
+  await answering.close();
+});
