@@ -1,9 +1,27 @@
 /** Connects a service to NATS with its settings, and reports what the bus counts. */
+import type { Bus } from './bus.ts';
 import type { CommonSettings } from './common-settings.ts';
-import { CannotStart } from './lifecycle.ts';
+import { CannotStart, type Running } from './lifecycle.ts';
 import { connectNatsBus, type NatsBus, type NatsCredentials } from './nats-bus.ts';
 import type { ServiceContext } from './service.ts';
 import type { Config } from './settings.ts';
+
+/** The `start` of a service that has a bus as long as it runs: connected before it, closed after it. */
+export const onBus =
+  <C extends Config<CommonSettings>>(start: (config: C, context: ServiceContext, bus: Bus) => Promise<Running>) =>
+  async (config: C, context: ServiceContext): Promise<Running> => {
+    const bus = await connectBus(config, context);
+    return stoppingAlso(await start(config, context, bus), () => bus.close());
+  };
+
+/** What runs, with something more to do when it has stopped. */
+export const stoppingAlso = (running: Running, last: () => Promise<void>): Running => ({
+  ...running,
+  stop: async () => {
+    await running.stop();
+    await last();
+  },
+});
 
 /** Throws `CannotStart` with the operator's sentence. */
 export async function connectBus(config: Config<CommonSettings>, context: ServiceContext): Promise<NatsBus> {

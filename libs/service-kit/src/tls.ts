@@ -10,21 +10,24 @@ interface TlsSettings {
 }
 
 /**
- * What to add to fastify's options: nothing without a certificate, else a server that speaks TLS 1.2 or newer. Certificates are read once:
- * a renewed one is used after a restart. Throws `CannotStart` when the files are not usable.
- * @param http the options that the server has without TLS.
+ * The certificate of a server that speaks TLS 1.2 or newer; undefined without one. Read once: a renewed one is used after a restart. Throws
+ * `CannotStart` when the files are not usable.
  */
-export function listenerTls(config: TlsSettings, http: ServerOptions): { readonly serverFactory?: FastifyServerFactory } {
-  const { tlsCertFile, tlsKeyFile } = config;
-  if (tlsCertFile === undefined && tlsKeyFile === undefined) return {};
+export function certificateOf({ tlsCertFile, tlsKeyFile }: TlsSettings) {
+  if (tlsCertFile === undefined && tlsKeyFile === undefined) return undefined;
   if (tlsCertFile === undefined || tlsKeyFile === undefined) throw new CannotStart('TLS needs both TLS_CERT_FILE and TLS_KEY_FILE');
-  let cert: string;
-  let key: string;
   try {
-    cert = readFileSync(tlsCertFile, 'utf8');
-    key = readFileSync(tlsKeyFile, 'utf8');
+    return { cert: readFileSync(tlsCertFile, 'utf8'), key: readFileSync(tlsKeyFile, 'utf8'), minVersion: 'TLSv1.2' } as const;
   } catch (error) {
     throw new CannotStart(`the certificate cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
-  return { serverFactory: (handler) => createServer({ ...http, cert, key, minVersion: 'TLSv1.2' }, handler) };
+}
+
+/**
+ * What to add to fastify's options: nothing without a certificate, else a server with it.
+ * @param http the options that the server has without TLS.
+ */
+export function listenerTls(config: TlsSettings, http: ServerOptions): { readonly serverFactory?: FastifyServerFactory } {
+  const certificate = certificateOf(config);
+  return certificate === undefined ? {} : { serverFactory: (handler) => createServer({ ...http, ...certificate }, handler) };
 }

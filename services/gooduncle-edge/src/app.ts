@@ -1,5 +1,6 @@
 import { accountsKeysChanged, accountsRevoked } from '@polyedge/contracts/bus/accounts';
 import { Driver } from '@polyedge/edge-kit/driver';
+import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeed } from '@polyedge/edge-kit/feed';
 import { Heartbeat } from '@polyedge/edge-kit/heartbeat';
 import { limits } from '@polyedge/edge-kit/limits';
@@ -100,7 +101,7 @@ export async function startGoodUncleEdge(
     reply.code(404).send({ error: { code: 404, message: 'there is a WebSocket here and nothing else' } }),
   );
   reserveHealth(app, context.ready);
-  const origins = config.allowedOrigins?.split(',').map((origin) => origin.trim());
+  const origins = originsOf(config.allowedOrigins);
   const path = config.path;
   const listener = new WsListener({
     server: app.server,

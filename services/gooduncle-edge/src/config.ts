@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { defaultLimits } from '@polyedge/edge-kit/limits';
+import { allowedOrigins, requestTimeoutMs, trustProxy, wsConnections } from '@polyedge/edge-kit/edge-settings';
 import { commonSettings, listenerTlsSettings } from '@polyedge/service-kit/common-settings';
 import { openIdSettings } from '@polyedge/service-kit/open-id';
 import { boolean, choice, duration, integer, text } from '@polyedge/service-kit/settings';
@@ -52,26 +52,8 @@ export const settings = {
     max: 600_000,
     doc: 'A client that reads nothing of what it is owed for so long is closed with 1013.',
   }),
-  maxConnections: integer({
-    default: defaultLimits.maxConnections,
-    min: 1,
-    max: 1_000_000,
-    unit: 'connections',
-    doc: 'Open sockets of this process; further upgrades are answered with 503.',
-  }),
-  maxConnectionsPerAddress: integer({
-    default: defaultLimits.maxConnectionsPerAddress,
-    min: 1,
-    max: 1_000_000,
-    unit: 'connections',
-    doc: 'Open sockets of one client address; further upgrades are answered with 429.',
-  }),
-  requestTimeoutMs: duration({
-    default: 10_000,
-    min: 100,
-    max: 600_000,
-    doc: 'How long a read may take. Writes are tried again for up to 60 s while their outcome is unknown.',
-  }),
+  ...wsConnections,
+  requestTimeoutMs,
   redact: boolean({
     default: true,
     doc: 'Whether `password` and `token` are taken out of the echo of an upgrade. The original repeats them.',
@@ -80,11 +62,8 @@ export const settings = {
     default: 'keep',
     doc: 'What a downgrade does to subscriptions made before it: the original keeps them.',
   }),
-  allowedOrigins: text({
-    optional: true,
-    doc: 'Origins that browsers may come from, separated by commas. Without it, any: no cookie authenticates anything.',
-  }),
-  trustProxy: boolean({ default: false, doc: 'Whether X-Forwarded-For names the client: only behind a proxy that sets it.' }),
+  allowedOrigins,
+  trustProxy,
 };
 
 export type GoodUncleSettings = typeof settings;

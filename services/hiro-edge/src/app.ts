@@ -1,5 +1,6 @@
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
+import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeed } from '@polyedge/edge-kit/feed';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
@@ -84,7 +85,7 @@ export async function startHiroEdge(
     events.revoke(revocation);
   });
 
-  const origins = config.allowedOrigins?.split(',').map((origin) => origin.trim());
+  const origins = originsOf(config.allowedOrigins);
   const style = { status888: Number(config.status888) };
   const app = createHttpServer({
     config,

@@ -1,7 +1,7 @@
-import { defaultLimits } from '@polyedge/edge-kit/limits';
+import { allowedOrigins, maxFramesPerSecond, requestTimeoutMs, trustProxy, wsConnections } from '@polyedge/edge-kit/edge-settings';
 import { commonSettings, listenerTlsSettings, redisUrl } from '@polyedge/service-kit/common-settings';
 import { openIdSettings } from '@polyedge/service-kit/open-id';
-import { boolean, choice, duration, integer, secret, text } from '@polyedge/service-kit/settings';
+import { choice, duration, integer, secret, text } from '@polyedge/service-kit/settings';
 
 /** Every setting of hiro-edge: its own begin with `HIRO_`. */
 export const settings = {
@@ -23,13 +23,7 @@ export const settings = {
     unit: 'bytes',
     doc: 'The longest message a client may send, all fragments together (close 1009), and the longest body of a REST call (413).',
   }),
-  maxFramesPerSecond: integer({
-    default: 20_000,
-    min: 1,
-    max: 1_000_000,
-    unit: 'messages',
-    doc: 'Messages one socket may send per second; above it the socket is read more slowly.',
-  }),
+  maxFramesPerSecond: maxFramesPerSecond(20_000),
   maxBufferedBytes: integer({
     default: 8 * 1024 * 1024,
     min: 64 * 1024,
@@ -37,26 +31,8 @@ export const settings = {
     unit: 'bytes',
     doc: 'What one socket may owe its client: above it a slow reader of events is closed with 1013, and one of results is no longer read from.',
   }),
-  maxConnections: integer({
-    default: defaultLimits.maxConnections,
-    min: 1,
-    max: 1_000_000,
-    unit: 'connections',
-    doc: 'Open sockets of this process; further upgrades are answered with 503.',
-  }),
-  maxConnectionsPerAddress: integer({
-    default: defaultLimits.maxConnectionsPerAddress,
-    min: 1,
-    max: 1_000_000,
-    unit: 'connections',
-    doc: 'Open sockets of one client address; further upgrades are answered with 429.',
-  }),
-  requestTimeoutMs: duration({
-    default: 10_000,
-    min: 100,
-    max: 600_000,
-    doc: 'How long a read may take. Writes are tried again for up to 60 s while their outcome is unknown.',
-  }),
+  ...wsConnections,
+  requestTimeoutMs,
   pingIntervalMs: duration({
     default: 30_000,
     min: 1000,
@@ -93,12 +69,8 @@ export const settings = {
     optional: true,
     doc: 'The applications that may ask for tokens, as `client_id:client_secret` or `client_id`, separated by commas. Without it, any may.',
   }),
-  allowedOrigins: text({
-    optional: true,
-    aliases: ['ALLOWED_ORIGINS'],
-    doc: 'Origins that browsers may come from, separated by commas. Without it, any: no cookie authenticates anything.',
-  }),
-  trustProxy: boolean({ default: false, doc: 'Whether X-Forwarded-For names the client: only behind a proxy that sets it.' }),
+  allowedOrigins: { ...allowedOrigins, aliases: ['ALLOWED_ORIGINS'] },
+  trustProxy,
   validation: choice(['lenient', 'strict'], {
     default: 'lenient',
     doc: 'Whether attribute names without `ogit/` or `/` in front are accepted.',

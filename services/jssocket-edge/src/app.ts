@@ -7,6 +7,7 @@ import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { Driver, type DriverOptions } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
+import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeed } from '@polyedge/edge-kit/feed';
 import { type Limits, limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
@@ -18,6 +19,7 @@ import type { Bus } from '@polyedge/service-kit/bus';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
+import { certificateOf } from '@polyedge/service-kit/tls';
 import { startBridge } from './bridge.ts';
 import { type BridgeRule, parseBridge } from './bridge-rules.ts';
 import type { JssocketConfig } from './config.ts';
@@ -103,7 +105,7 @@ export async function startJssocketEdge(
   const doors = { clients: createServer(), trusted: createServer() };
   openGate({ server, doors, secret, trustProxy: config.trustProxy, logForwarded: config.logForwarded, log });
   const path = config.strictPath === undefined ? /^/ : new RegExp(`^${config.strictPath.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}$`);
-  const origins = config.allowedOrigins?.split(',').map((origin) => origin.trim());
+  const origins = originsOf(config.allowedOrigins);
   const { trustProxy } = config;
   const listeners = [
     new WsListener({
@@ -250,13 +252,9 @@ function legacyOf(config: Config<JssocketConfig>, secret: ServerSecret, { termin
 }
 
 function createHttpServer(config: Config<JssocketConfig>, own: Limits, answers: ReturnType<typeof httpAnswers>): Server {
-  const { tlsCertFile, tlsKeyFile } = config;
-  if (tlsCertFile === undefined && tlsKeyFile === undefined) return createServer(httpOptions(own), answers);
-  if (tlsCertFile === undefined || tlsKeyFile === undefined) {
-    throw new CannotStart('TLS needs both JSSOCKET_TLS_CERT_FILE and JSSOCKET_TLS_KEY_FILE.');
-  }
-  const cert = readFile(tlsCertFile, 'JSSOCKET_TLS_CERT_FILE');
-  return createTlsServer({ ...httpOptions(own), cert, key: readFile(tlsKeyFile, 'JSSOCKET_TLS_KEY_FILE') }, answers);
+  const certificate = certificateOf(config);
+  const http = httpOptions(own);
+  return certificate === undefined ? createServer(http, answers) : createTlsServer({ ...http, ...certificate }, answers);
 }
 
 async function listen(server: Server, { host, port }: { readonly host: string; readonly port: number }): Promise<AddressInfo> {

@@ -1,11 +1,12 @@
-import { defaultLimits } from '@polyedge/edge-kit/limits';
-import { commonSettings } from '@polyedge/service-kit/common-settings';
+import { trustProxy, wsConnections } from '@polyedge/edge-kit/edge-settings';
+import { commonSettings, listenerTlsSettings } from '@polyedge/service-kit/common-settings';
 import { boolean, duration, integer, port, secret, text, url } from '@polyedge/service-kit/settings';
 import { DEFAULT_AUTH } from './server-secret.ts';
 
 /** Every setting of jssocket-edge: its own begin with `JSSOCKET_`; `SOCKET_HOST`, `SOCKET_PORT` and `SOCKET_AUTH` are the original's. */
 export const settings = {
   ...commonSettings({ port: 5405 }),
+  ...listenerTlsSettings,
   host: text({
     env: 'HOST',
     aliases: ['SOCKET_HOST'],
@@ -42,7 +43,7 @@ export const settings = {
     optional: true,
     doc: 'Origins that browsers may come from, separated by commas; connections with the secret are exempt. Without it, any.',
   }),
-  trustProxy: boolean({ default: false, doc: 'Whether X-Forwarded-For names the client: only behind a proxy that sets it.' }),
+  trustProxy,
   logForwarded: boolean({ default: false, doc: 'Writes a line for every handshake with what X-Forwarded-For says, as the original does.' }),
   maxFrameBytes: integer({
     default: 1024 * 1024,
@@ -85,20 +86,7 @@ export const settings = {
     max: 3_600_000,
     doc: 'A client that has something to read and reads nothing for so long is closed with 1013.',
   }),
-  maxConnections: integer({
-    default: defaultLimits.maxConnections,
-    min: 1,
-    max: 1_000_000,
-    unit: 'connections',
-    doc: 'Open client sockets of this process; further upgrades are answered with 503.',
-  }),
-  maxConnectionsPerAddress: integer({
-    default: defaultLimits.maxConnectionsPerAddress,
-    min: 1,
-    max: 1_000_000,
-    unit: 'connections',
-    doc: 'Open sockets of one client address; further upgrades are answered with 429.',
-  }),
+  ...wsConnections,
   maxPerUser: integer({
     optional: true,
     min: 1,
@@ -146,12 +134,6 @@ export const settings = {
     default: false,
     doc: 'Serves GET /hash and GET /terminate of the original; unlike there, both need the auth header.',
   }),
-  tlsCertFile: text({
-    optional: true,
-    aliases: ['TLS_CERT_FILE'],
-    doc: 'The PEM file of a certificate: with JSSOCKET_TLS_KEY_FILE, the port speaks TLS.',
-  }),
-  tlsKeyFile: text({ optional: true, aliases: ['TLS_KEY_FILE'], doc: 'The PEM file of the certificate`s key.' }),
   bridge: text({
     env: 'POLYEDGE_JSSOCKET_BRIDGE',
     optional: true,

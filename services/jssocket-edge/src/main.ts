@@ -1,4 +1,4 @@
-import { connectBus } from '@polyedge/service-kit/connect-bus';
+import { connectBus, stoppingAlso } from '@polyedge/service-kit/connect-bus';
 import { localBus } from '@polyedge/service-kit/local-bus';
 import { run } from '@polyedge/service-kit/service';
 import { startJssocketEdge } from './app.ts';
@@ -16,12 +16,6 @@ await run({
     if (alone) context.log.warn('NATS_URL is not set: serving alone, without other replicas');
     const bus = alone ? localBus() : await connectBus(config, context);
     const edge = await startJssocketEdge(config, { ...context, terminate: () => process.exit(TERMINATED) }, bus);
-    return {
-      ...edge,
-      stop: async () => {
-        await edge.stop();
-        await bus.close();
-      },
-    };
+    return stoppingAlso(edge, () => bus.close());
   },
 });

@@ -129,7 +129,7 @@ test('jssocket:50 TLS with a certificate, and a line with X-Forwarded-For when a
     const pem = selfSigned();
     writeFileSync(key, pem.key);
     writeFileSync(cert, pem.cert);
-    await using secure = await startEdge({ JSSOCKET_TLS_CERT_FILE: cert, JSSOCKET_TLS_KEY_FILE: key });
+    await using secure = await startEdge({ TLS_CERT_FILE: cert, TLS_KEY_FILE: key });
     using socket = new Socket(`wss://127.0.0.1:${secure.port}/ws`, { rejectUnauthorized: false, headers: { auth: SECRET } });
     await socket.open();
     socket.event('server_connect');

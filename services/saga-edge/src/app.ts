@@ -4,6 +4,7 @@ import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
+import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeed } from '@polyedge/edge-kit/feed';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
@@ -99,7 +100,7 @@ export async function startSagaEdge(
   });
   const revocations = verifier.onRevoked((revocation) => driver.revoke(revocation));
 
-  const origins = config.allowedOrigins?.split(',').map((origin) => origin.trim());
+  const origins = originsOf(config.allowedOrigins);
   const store = new Store(bus, wheel, requestTimeoutMs);
   const { app, routes } = createHttpServer({
     config,

@@ -1,4 +1,4 @@
-import { defaultLimits } from '@polyedge/edge-kit/limits';
+import { allowedOrigins, maxFramesPerSecond, requestTimeoutMs, socketIoConnections, trustProxy } from '@polyedge/edge-kit/edge-settings';
 import { commonSettings, listenerTlsSettings } from '@polyedge/service-kit/common-settings';
 import { openIdSettings } from '@polyedge/service-kit/open-id';
 import { boolean, duration, integer, text } from '@polyedge/service-kit/settings';
@@ -53,13 +53,7 @@ export const settings = {
     unit: 'bytes',
     doc: 'The longest message of a socket (its connection ends) and the longest body of a REST call (413).',
   }),
-  maxFramesPerSecond: integer({
-    default: 10_000,
-    min: 1,
-    max: 1_000_000,
-    unit: 'messages',
-    doc: 'Messages one socket may send per second; above it the socket is read more slowly.',
-  }),
+  maxFramesPerSecond: maxFramesPerSecond(10_000),
   maxBufferedBytes: integer({
     default: 8 * 1024 * 1024,
     min: 64 * 1024,
@@ -67,33 +61,12 @@ export const settings = {
     unit: 'bytes',
     doc: 'What one socket may owe its client; a client that reads more slowly is cut off and comes back.',
   }),
-  maxConnections: integer({
-    default: defaultLimits.maxConnections,
-    min: 1,
-    max: 1_000_000,
-    unit: 'connections',
-    doc: 'Open connections of this process; further ones are answered with 403.',
-  }),
-  maxConnectionsPerAddress: integer({
-    default: defaultLimits.maxConnectionsPerAddress,
-    min: 1,
-    max: 1_000_000,
-    unit: 'connections',
-    doc: 'Open connections of one client address; further ones are answered with 403.',
-  }),
+  ...socketIoConnections,
   pingIntervalMs: duration({ default: 25_000, min: 1000, max: 600_000, doc: 'The time between two heartbeats of Engine.IO.' }),
   pingTimeoutMs: duration({ default: 20_000, min: 1000, max: 600_000, doc: 'How long a client may take to answer a heartbeat.' }),
-  requestTimeoutMs: duration({
-    default: 10_000,
-    min: 100,
-    max: 600_000,
-    doc: 'How long a read may take. Writes are tried again for up to 60 s while their outcome is unknown.',
-  }),
-  allowedOrigins: text({
-    optional: true,
-    doc: 'Origins that browsers may come from, separated by commas. Without it, any: no cookie authenticates anything.',
-  }),
-  trustProxy: boolean({ default: false, doc: 'Whether X-Forwarded-For names the client: only behind a proxy that sets it.' }),
+  requestTimeoutMs,
+  allowedOrigins,
+  trustProxy,
 };
 
 export type SagaServiceSettings = typeof settings;

@@ -1,4 +1,4 @@
-import { connectBus } from '@polyedge/service-kit/connect-bus';
+import { onBus } from '@polyedge/service-kit/connect-bus';
 import { run } from '@polyedge/service-kit/service';
 import { startSagaEdge } from './app.ts';
 import { settings } from './config.ts';
@@ -7,15 +7,5 @@ await run({
   name: 'saga-edge',
   summary: 'Saga clients on this port: Socket.IO and REST.',
   settings,
-  start: async (config, context) => {
-    const bus = await connectBus(config, context);
-    const edge = await startSagaEdge(config, context, bus);
-    return {
-      ...edge,
-      stop: async () => {
-        await edge.stop();
-        await bus.close();
-      },
-    };
-  },
+  start: onBus(startSagaEdge),
 });

@@ -3,6 +3,7 @@ import { spaceTestEvent } from '@polyedge/contracts/bus/space';
 import type { PricingEvent } from '@polyedge/contracts/wire/space';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
+import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeed } from '@polyedge/edge-kit/feed';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
@@ -88,7 +89,7 @@ export async function startSpaceEdge(
     flusher: new Flusher(),
   });
 
-  const origins = config.allowedOrigins?.split(';').map((origin) => origin.trim());
+  const origins = originsOf(config.allowedOrigins, ';');
   const app = createHttpServer({
     config,
     http: httpOptions(perSocket),

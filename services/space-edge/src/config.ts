@@ -1,3 +1,4 @@
+import { requestTimeoutMs, socketIoConnections, trustProxy } from '@polyedge/edge-kit/edge-settings';
 import { defaultLimits } from '@polyedge/edge-kit/limits';
 import { commonSettings, listenerTlsSettings } from '@polyedge/service-kit/common-settings';
 import { boolean, choice, duration, integer, secret, text } from '@polyedge/service-kit/settings';
@@ -46,7 +47,7 @@ export const settings = {
     aliases: ['ALLOWED_ORIGINS'],
     doc: 'Origins that browsers may call REST from, separated by semicolons. Without it, any: no cookie authenticates anything.',
   }),
-  trustProxy: boolean({ default: false, doc: 'Whether X-Forwarded-For names the client: only behind a proxy that sets it.' }),
+  trustProxy,
   maxBodyBytes: integer({
     default: 2 * 1024 * 1024,
     min: 1024,
@@ -66,12 +67,7 @@ export const settings = {
     default: false,
     doc: 'Whether pricings may be fetched from private addresses: then whoever may upload can look around inside.',
   }),
-  requestTimeoutMs: duration({
-    default: 10_000,
-    min: 100,
-    max: 600_000,
-    doc: 'How long a read may take. Writes are tried again for up to 60 s while their outcome is unknown.',
-  }),
+  requestTimeoutMs,
   pingIntervalMs: duration({ default: 25_000, min: 100, max: 3_600_000, doc: 'A socket is pinged so often.' }),
   pingTimeoutMs: duration({
     default: 20_000,
@@ -86,20 +82,7 @@ export const settings = {
     unit: 'bytes',
     doc: 'What one socket may owe its client; above it the slow reader is cut off.',
   }),
-  maxConnections: integer({
-    default: defaultLimits.maxConnections,
-    min: 1,
-    max: 1_000_000,
-    unit: 'connections',
-    doc: 'Open sockets of this process; further ones are refused (403).',
-  }),
-  maxConnectionsPerAddress: integer({
-    default: defaultLimits.maxConnectionsPerAddress,
-    min: 1,
-    max: 1_000_000,
-    unit: 'connections',
-    doc: 'Open sockets of one client address; further ones are refused (403).',
-  }),
+  ...socketIoConnections,
 };
 
 export type SpaceSettings = typeof settings;
