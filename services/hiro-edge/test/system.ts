@@ -8,6 +8,7 @@ export const ADMIN = { username: 'admin', password: 'admin-password' } as const;
 
 export interface System extends AsyncDisposable {
   readonly hiro: RunningService;
+  readonly natsUrl: string;
   /** Another replica, or one with other settings. */
   startHiro(env?: Readonly<Record<string, string>>): Promise<RunningService>;
   /** A fresh access token of the administrator, through `/api/auth/6.6/app`. */
@@ -32,6 +33,7 @@ export async function startSystem(
   const kept = parts.move();
   return {
     hiro,
+    natsUrl: nats.url,
     startHiro: async (more = {}) => kept.use(await startService({ name: 'hiro-edge', env: { ...common, ...env.hiro, ...more } })),
     token: async () => (await login(hiro.url))._TOKEN,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
