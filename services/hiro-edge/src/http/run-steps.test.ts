@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { graphGet, graphQuery } from '@polyedge/contracts/bus/graph';
+import type { Element } from '@polyedge/contracts/element';
+import { done } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
+import { LocalNetwork } from '@polyedge/service-kit/local-bus';
+import { codeOf } from '../protocol/failures.ts';
+import { Parameters } from '../protocol/parameters.ts';
+import { gremlin } from '../protocol/run-gremlin.ts';
+import { settle } from './run-steps.ts';
+
+const NOW = 1_700_000_000_000;
+const LIMIT_MS = 10_000;
+
+const someone: Principal = {
+  account: 'acc1',
+  tenant: 'acme',
+  username: 'ann',
+  app: 'app1',
+  roles: {},
+  defaultScope: 'scope1',
+  scopes: [],
+  session: 's1',
+  issuedAt: NOW,
+  expiresAt: NOW + 600_000,
+};
+
+const stamp = { on: NOW, by: 'acc1', app: 'app1' };
+const root: Element = {
+  tenant: 'acme',
+  id: 'v1',
+  kind: 'vertex',
+  type: 'ogit/Note',
+  scope: 'scope1',
+  attributes: {},
+  version: 1,
+  seq: 1,
+  created: stamp,
+  modified: stamp,
+  deleted: false,
+};
+
+test('hiro:G14 a traversal that takes longer than its limit is answered 408 by REST', async () => {
+  const network = new LocalNetwork();
+  const store = network.connect();
+  store.respond(graphGet, async () => done({ epoch: 'e', seq: 1, elements: [root] }));
+  const nothing: Element[] = [];
+  store.respond(graphQuery, async () => done({ epoch: 'e', seq: 1, elements: nothing }));
+  const runner = { bus: network.connect(), wheel: new Wheel(systemClock), requestTimeoutMs: 1000 };
+  const origin = { protocol: 'hiro', way: 'rest', operation: 'query' } as const;
+  const answered = async (begunAt: number) => {
+    const step = gremlin(new Parameters({ root: 'v1', query: 'out()' }), {}, someone, begunAt);
+    return await settle(step, someone, origin, runner, AbortSignal.timeout(5000));
+  };
+  assert.equal((await answered(Date.now())).next, 'items');
+  const late = await answered(Date.now() - LIMIT_MS - 1);
+  assert.ok(late.next === 'fail');
+  assert.equal(codeOf(late.failure), 408);
+});
