@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, globSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** A program that a server or a test needs, and the ways to get it. */
@@ -60,6 +60,18 @@ export function findPython(report: (line: string) => void = () => {}): string {
   if (python === undefined)
     throw new Error(`Python with the modules ${pythonModules} is needed (Debian, Ubuntu: apt-get install ${pythonPackages.join(' ')}).`);
   return python;
+}
+
+/**
+ * The library that gives a process a clock of its own (`LD_PRELOAD`); installs it where apt-get may. Of its settings, `FAKETIME_TIMESTAMP_FILE`
+ * names a file whose content (`+2h`) can be changed while the process runs.
+ */
+export function findFaketime(report: (line: string) => void = () => {}): string {
+  const find = () =>
+    globSync(['/usr/lib/*/faketime/libfaketime.so.1', '/usr/lib/faketime/libfaketime.so.1', '/usr/lib64/faketime/libfaketime.so.1'])[0];
+  const library = find() ?? (installDebianPackage('libfaketime', report) ? find() : undefined);
+  if (library === undefined) throw new Error('libfaketime is needed (Debian, Ubuntu: apt-get install libfaketime).');
+  return library;
 }
 
 /** Makes sure that a Debian package is there whose programs are not called by name (a Python module, say). Returns whether it is. */
