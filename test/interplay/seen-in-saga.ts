@@ -59,10 +59,13 @@ export function seenInSaga(system: System): void {
     assert.equal((await saga.send('/npm_packages/leave', null)).status_code, 200);
   });
 
-  test('HIRO → Saga: the data scope that HIRO puts a property into makes no difference', async () => {
+  test('HIRO → Saga: who may write another data scope only cannot be heard in Saga', async () => {
     const { bot, id, mood } = await joinedBot();
     const scope = String((await hiro.create('ogit/Auth/DataScope', { 'ogit/name': 'attic' }))['ogit/_id']);
-    await hiro.create('saga/Property', { 'ogit/_id': id, ...mood, value: 'calm', 'ogit/_scope': scope });
+    const elsewhere = { 'ogit/_id': id, ...mood, value: 'forged', 'ogit/_scope': scope };
+    const refused = await hiro.refused('create', { 'ogit/_type': 'saga/Property' }, elsewhere);
+    assert.equal(refused.code, 403, JSON.stringify(refused));
+    await hiro.create('saga/Property', { 'ogit/_id': id, ...mood, value: 'calm' });
     assert.deepEqual(await toldOf(saga, bot), [property(bot, 'calm', SOCKET)]);
   });
 

@@ -6,6 +6,7 @@ import { operationId } from '@polyedge/contracts/operation-id';
 import { newCuid } from '../postgres/batch.ts';
 import type { Sql } from '../postgres/connect.ts';
 import type { Executor } from '../postgres/executor.ts';
+import { scopeXid } from '../postgres/home-scopes.ts';
 import { ACCOUNT_TYPE } from './accounts.ts';
 import type { Directory } from './directory.ts';
 
@@ -53,7 +54,7 @@ export async function bootstrap(
 
 async function findScope(sql: Sql): Promise<string | undefined> {
   const [row] = await sql<{ id: string }[]>`
-    select id from element where tenant = ${DEFAULT_TENANT} and type = ${SCOPE_TYPE} and xid = ${`scope:${DEFAULT_TENANT}`} and not deleted`;
+    select id from element where tenant = ${DEFAULT_TENANT} and type = ${SCOPE_TYPE} and xid = ${scopeXid(DEFAULT_TENANT)} and not deleted`;
   return row?.id;
 }
 
@@ -81,7 +82,7 @@ async function makeScope(sql: Sql, executor: Executor): Promise<string> {
         type: SCOPE_TYPE,
         id: scope,
         scope,
-        xid: `scope:${DEFAULT_TENANT}`,
+        xid: scopeXid(DEFAULT_TENANT),
         attributes: { 'ogit/name': DEFAULT_TENANT, 'ogit/_organization': organization },
       },
     ],

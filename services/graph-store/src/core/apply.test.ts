@@ -404,3 +404,18 @@ test('a vertex with too many edges is not deleted in one transaction', () => {
   fails(store.request(remove('hub')), 'too-large');
   succeeds(store.request(remove('l10-0'), remove('hub')));
 });
+
+test('elements of Saga and SPACE live in the default scope of their tenant, whoever makes them', () => {
+  const store = new TestStore();
+  store.defaultScope = 'attic';
+  const property = { op: 'create', type: 'saga/Property', attributes: { name: 'mood' } } as const;
+  assert.equal(store.request({ ...property, id: 'p1' }).ok, true);
+  assert.equal(store.rows.get('p1')?.element.scope, 'main', 'not the one of whoever writes');
+  const refused = store.request({ ...property, id: 'p2', scope: 'attic' });
+  assert.deepEqual(refused.ok ? undefined : refused.failure.code, 'not-allowed');
+  assert.equal(store.request({ ...property, id: 'p3', scope: 'main' }).ok, true);
+  const missing = { op: 'update', target: { id: 's1' }, ifMissing: { type: 'space/Service', scope: 'attic', attributes: {} } } as const;
+  assert.equal(store.request(missing).ok, false);
+  assert.equal(store.request({ op: 'create', type: 'ogit/Note', id: 'n1', attributes: {} }).ok, true);
+  assert.equal(store.rows.get('n1')?.element.scope, 'attic');
+});

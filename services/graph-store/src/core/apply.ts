@@ -11,7 +11,7 @@ import { own } from './own.ts';
 import type { Applied, Context, PendingResult, Row } from './pending.ts';
 import { actionOf, attached, namesOf, operated, poppedOf, type Rewrites, type Rewritten, replaced, updated } from './rewrite.ts';
 import type { Schemas } from './schema.ts';
-import { problemOfState } from './type-rules.ts';
+import { hasHome, problemOfState } from './type-rules.ts';
 import { differenceOf } from './undo.ts';
 import type { World } from './world.ts';
 
@@ -92,7 +92,10 @@ class Application {
   /** Makes a vertex, also under the id of a deleted one; `rewritten` tells what the operation that misses it made of its attributes. */
   #create(made: Made, guards: Guards, rewritten?: Rewritten): Outcome<PendingResult> {
     const overlay = this.#overlay;
-    const scope = made.scope ?? this.#context.defaultScope;
+    const { homeScope, defaultScope } = this.#context;
+    const home = hasHome(made.type) ? homeScope : undefined;
+    const scope = made.scope ?? home ?? defaultScope;
+    if (home !== undefined && scope !== home) return failed('not-allowed', 'scope: elements of this type live in the default scope');
     if (scope === SYSTEM_SCOPE && this.#context.tenant !== SYSTEM_TENANT) return failed('not-allowed', 'scope: is reserved');
     const id = made.id ?? this.#context.newId();
     if (made.id === undefined && overlay.taken(id)) return failed('internal', 'the new id is not new');

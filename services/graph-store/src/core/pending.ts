@@ -50,6 +50,8 @@ export interface Context {
   readonly tenant: string;
   /** The scope of elements that are created without one. */
   readonly defaultScope: string;
+  /** The scope of elements that have a home (`hasHome`); undefined where the tenant has none. */
+  readonly homeScope: string | undefined;
   /** Milliseconds since 1970. */
   readonly on: number;
   /** A new vertex id, never used before (unlike the core, it may be random). */

@@ -26,6 +26,7 @@ export class TestStore {
   readonly journal: FullChange[] = [];
   readonly values: PendingValues[] = [];
   readonly contents = new Set<string>();
+  defaultScope = 'main';
   /** How often rows had to be loaded that no plan had foreseen. */
   needs = 0;
   readonly #schemas = new Schemas();
@@ -58,7 +59,8 @@ export class TestStore {
       this.#now += 1;
       const context = {
         tenant: TENANT,
-        defaultScope: 'main',
+        defaultScope: this.defaultScope,
+        homeScope: 'main',
         on: this.#now,
         newId: () => `new-${++this.#ids}`,
         candidates: entry.candidates,

@@ -8,6 +8,12 @@ const PROPERTY = 'saga/Property';
 const PROPERTY_NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$/;
 const REFUSED_NAMES: ReadonlySet<string> = new Set(['__proto__', 'prototype', 'constructor']);
 
+/**
+ * Saga and SPACE know no data scopes: their elements all live in the tenant's default one, so that who may write another scope through HIRO
+ * cannot be heard there.
+ */
+export const hasHome = (type: string): boolean => type.startsWith('saga/') || type.startsWith('space/');
+
 /** What is wrong with a state, as the detail of `invalid`, or undefined. (Saga protocol page, Posting properties: name rule.) */
 export function problemOfState(state: Pick<Element, 'type' | 'attributes'>): string | undefined {
   if (state.type !== PROPERTY) return undefined;

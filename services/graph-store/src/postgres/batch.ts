@@ -13,6 +13,7 @@ import { isEdgeId, type Plan, plan } from '../core/plan.ts';
 import type { Schemas } from '../core/schema.ts';
 import { World } from '../core/world.ts';
 import type { Connection } from './connect.ts';
+import type { HomeScopes } from './home-scopes.ts';
 import { findIds, loadWanted, nothingWanted, settleAll, type Wanted, want, wantIds } from './load.ts';
 import { LOCK } from './locks.ts';
 import { findRepeats, type Repeat, replyJson } from './repeats.ts';
@@ -40,6 +41,12 @@ export interface BatchResult {
   readonly changes: readonly FullChange[];
 }
 
+/** What batches share. */
+export interface BatchParts {
+  readonly schemas: Schemas;
+  readonly homes: HomeScopes;
+}
+
 /** How often a request may ask for rows that its plan did not foresee. */
 const MAX_NEEDS = 8;
 
@@ -50,7 +57,7 @@ const MAX_NEEDS = 8;
  */
 export async function runBatch(
   connection: Connection,
-  schemas: Schemas,
+  { schemas, homes }: BatchParts,
   requests: readonly BatchRequest[],
   exclusive: boolean,
   refusals: Map<BatchRequest, MutationOutcome>,
@@ -122,6 +129,7 @@ export async function runBatch(
       world,
       entry,
       schemas,
+      await homes.of(connection, entry.tenant, entry.request),
       on,
       candidates.get(entry) ?? new Map(),
       contents.get(entry.tenant) ?? new Set(),
@@ -203,12 +211,13 @@ async function applyOne(
   world: World,
   { tenant, defaultScope, request }: BatchRequest,
   schemas: Schemas,
+  homeScope: string | undefined,
   on: number,
   candidates: ReadonlyMap<number, readonly string[]>,
   contents: ReadonlySet<string>,
   onLoad: () => void,
 ): Promise<Exclude<Applied, { outcome: 'needs' }>> {
-  const context = { tenant, defaultScope, on, newId: () => newVertexId(defaultScope), candidates, contents };
+  const context = { tenant, defaultScope, homeScope, on, newId: () => newVertexId(defaultScope), candidates, contents };
   for (let attempt = 0; attempt < MAX_NEEDS; attempt += 1) {
     const applied = applyRequest(world, request, context, schemas);
     if (applied.outcome !== 'needs') return applied;

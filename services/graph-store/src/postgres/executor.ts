@@ -12,6 +12,7 @@ import { validateRequest } from '../core/validate.ts';
 import type { Traces } from '../traces.ts';
 import { type BatchRequest, type BatchResult, batchRequest, runBatch } from './batch.ts';
 import { type Sql, sqlState } from './connect.ts';
+import { HomeScopes } from './home-scopes.ts';
 import { findRepeats } from './repeats.ts';
 import type { Transactions } from './transactions.ts';
 
@@ -107,6 +108,7 @@ export class Executor {
     waitingBytes: 0,
   };
   readonly #options: ExecutorOptions;
+  readonly #homes = new HomeScopes();
   readonly #waiting: Waiting[] = [];
   #overloaded = false;
   #running: Promise<void> | undefined;
@@ -265,7 +267,7 @@ export class Executor {
     const span = this.#options.traces?.batch(requests.map(({ request }) => request.operationId));
     try {
       const result = await this.#options.writer.run((connection) =>
-        runBatch(connection, this.#options.schemas, requests, exclusive, refusals),
+        runBatch(connection, { schemas: this.#options.schemas, homes: this.#homes }, requests, exclusive, refusals),
       );
       span?.end('ok');
       this.#count(result);

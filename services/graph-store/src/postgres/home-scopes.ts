@@ -1,0 +1,31 @@
+/** The default scopes of the tenants: where elements of the other protocols' own types live (`hasHome` in core/type-rules.ts). */
+import type { MutationRequest } from '@polyedge/contracts/bus/graph';
+import { hasHome } from '../core/type-rules.ts';
+import type { Connection } from './connect.ts';
+
+const MAX_TENANTS = 10_000;
+
+/** The xid under which a tenant's default scope is found. */
+export const scopeXid = (tenant: string): string => `scope:${tenant}`;
+
+export class HomeScopes {
+  readonly #known = new Map<string, string>();
+
+  /** Of a tenant; undefined for one that has none, and for requests that make nothing which needs one. */
+  async of(connection: Connection, tenant: string, request: MutationRequest): Promise<string | undefined> {
+    if (!request.operations.some(makesAtHome)) return undefined;
+    const known = this.#known.get(tenant);
+    if (known !== undefined) return known;
+    const [row] = await connection<{ id: string }[]>`
+      select id from element where tenant = ${tenant} and type = 'ogit/Auth/DataScope' and xid = ${scopeXid(tenant)} and not deleted`;
+    if (row === undefined) return undefined;
+    if (this.#known.size >= MAX_TENANTS) this.#known.clear();
+    this.#known.set(tenant, row.id);
+    return row.id;
+  }
+}
+
+function makesAtHome(operation: MutationRequest['operations'][number]): boolean {
+  if (operation.op === 'create') return hasHome(operation.type);
+  return 'ifMissing' in operation && operation.ifMissing !== undefined && hasHome(operation.ifMissing.type);
+}
