@@ -20,7 +20,15 @@ const notHere: Readonly<Record<string, string>> = {
   'docker compose up --build': 'needs a container runtime',
   'docker compose logs secrets': 'needs a container runtime',
   'OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 docker compose --profile telemetry up --build': 'needs a container runtime',
+  'docker buildx imagetools inspect nats:2.12.1-alpine': 'needs a container runtime and a registry',
   'kubectl apply -k infra/k8s/overlays/…': 'needs a cluster; infra/k8s/manifests.test.ts renders every overlay',
+  'for service in graph-store saga-edge hiro-edge space-edge gooduncle-edge jssocket-edge; do':
+    'needs a container runtime; test/image.test.ts carries out the steps of the Dockerfile',
+  'kubectl apply -f infra/k8s/overlays/local/namespace.yaml': 'needs a cluster',
+  'JSSOCKET_AUTH=$(printf \'%s\' "$SECRET" | services/jssocket-edge/bin/jssocket.js hash) node infra/k8s/secrets.mjs | kubectl apply -n polyedge -f -':
+    'needs a cluster; what it is given is looked at below',
+  'kubectl apply -k infra/k8s/overlays/local': 'needs a cluster; infra/k8s/manifests.test.ts renders every overlay',
+  'kubectl -n polyedge port-forward service/hiro-edge 5402': 'needs a cluster',
   'node services/graph-store/src/prepare.ts': 'needs the database as its owner; npm start runs it each time',
   'jssocket -p 81 -h localhost': 'takes a port that needs rights; services/jssocket-edge/test/program.test.ts gives it a free one',
   'jssocket --strict-path /ws --legacy-admin': 'takes port 80; services/jssocket-edge/test/program.test.ts gives it a free one',
@@ -148,6 +156,16 @@ test('what README.md, docs/operations.md and the pages of the services tell to t
   await pies.saw(/^subscribe ok match created[\s\S]*^subscribe ok match dropped/m);
   await pies.interrupt();
   said('the pages of the services are done');
+
+  await follow('infra/k8s/README.md');
+  const secrets =
+    blocksOf(read('infra/k8s/README.md'), 'sh')
+      .flatMap(commandsOf)
+      .find((command) => command.includes('secrets.mjs')) ?? '';
+  newcomer.set('SECRET', 'a secret');
+  const [manifest = ''] = await newcomer.run([`(${secrets.replace(/ \| kubectl .*/, '')}) 2>/dev/null`]);
+  const { items }: { items: { kind: string; metadata: { name: string }; stringData: Record<string, string> }[] } = JSON.parse(manifest);
+  assert.match(items.find(({ metadata }) => metadata.name === 'polyedge-jssocket-edge')?.stringData.jssocket_auth ?? '', /^[0-9a-f]{120}$/);
 
   // docs/operations.md: the restore begins with a database that was put aside.
   const restores = (block: string) => block.startsWith('npm run restore');

@@ -15,7 +15,6 @@ const root = resolve(import.meta.dirname, '../..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 
 interface Service {
-  readonly image?: string;
   readonly build?: { readonly args: { readonly SERVICE: string }; readonly dockerfile: string };
   readonly environment?: Readonly<Record<string, string>>;
   readonly ports?: readonly string[];
@@ -69,12 +68,6 @@ suite('docker-compose.yml', () => {
     const validate = new Ajv2019({ strict: false, validateFormats: false, logger: false }).removeKeyword('id').compile(schema);
     assert.ok(validate(compose), JSON.stringify(validate.errors?.slice(0, 5)));
     assert.equal(validate({ ...compose, services: { ...compose.services, other: { image: 'x', restrat: 'always' } } }), false);
-  });
-
-  test('names an image with a whole version everywhere', () => {
-    for (const [name, { image }] of Object.entries(compose.services)) {
-      assert.match(image ?? '', /^[a-z0-9./-]+:v?\d+\.\d+(\.\d+)?(-[a-z0-9]+)*$/, name);
-    }
   });
 
   test('gives every service settings that it has, all that it requires, and the ports of the documentation', async () => {
