@@ -72,7 +72,10 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#liveness = new Liveness(at);
     if (opening.credential?.ok === true) this.#principal = opening.credential.value;
     this.#mailbox = new Mailbox(this);
-    this.#mailbox.first(() => this.#begin({ ...opening, nonce: randomBytes(16).toString('hex'), at }));
+    // No function here may capture what the constructor was given: the connection would keep all of it.
+    this.#mailbox.hold();
+    this.#begin({ ...opening, nonce: randomBytes(16).toString('hex'), at });
+    this.#mailbox.release();
   }
 
   #begin(opening: Opening): void {

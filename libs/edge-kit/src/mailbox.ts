@@ -29,10 +29,12 @@ export class Mailbox<Raw, In> {
     this.#recipient = recipient;
   }
 
-  /** Does something before anything is taken. */
-  first(act: () => void): void {
+  /** Takes nothing until `release`. */
+  hold(): void {
     this.#running = true;
-    act();
+  }
+
+  release(): void {
     this.#running = false;
     this.run();
   }

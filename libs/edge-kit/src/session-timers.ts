@@ -6,8 +6,8 @@ export class SessionTimers {
   readonly #most: number;
   readonly #due: (name: string) => void;
   readonly #timers = new Map<string, WheelTimer>();
-  /** With how many bytes may still be owed. */
-  readonly #reads = new Map<string, number>();
+  /** With how many bytes may still be owed; made when first needed, as most sessions never do. */
+  #reads: Map<string, number> | undefined;
 
   /** @param most names of each kind; more are a mistake of ours and throw */
   constructor(wheel: Wheel, most: number, due: (name: string) => void) {
@@ -37,15 +37,16 @@ export class SessionTimers {
       this.#due(name);
       return;
     }
+    this.#reads ??= new Map();
     if (this.#reads.size >= this.#most) throw new Error('a session waits for its client under too many different names');
     this.#reads.set(name, bytes);
   }
 
   /** Some of what was owed may have left. */
   flushed(owed: () => number): void {
-    for (const [name, bytes] of this.#reads) {
+    for (const [name, bytes] of this.#reads ?? []) {
       if (owed() > bytes) continue;
-      this.#reads.delete(name);
+      this.#reads?.delete(name);
       this.#due(name);
     }
   }
@@ -53,6 +54,6 @@ export class SessionTimers {
   end(): void {
     for (const timer of this.#timers.values()) this.#wheel.clear(timer);
     this.#timers.clear();
-    this.#reads.clear();
+    this.#reads = undefined;
   }
 }

@@ -22,6 +22,8 @@ export interface EventsSettings {
 /** Filters of one socket, and scopes it may subscribe to. */
 export const MAX_FILTERS = 1000;
 const MAX_SCOPES = 1000;
+/** Of most sockets: what they never use is not made for them, as memory per connection is a goal. */
+const NONE: ReadonlySet<string> = new Set();
 /** A replaced subscription ends when its last frames have reached the client, or after this time. */
 const RETIRE_MS = 2000;
 const MAX_RETIRING = 4;
@@ -79,11 +81,11 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
   readonly #group: GroupWish | undefined;
   #membership: 'none' | 'settling' | 'member' = 'none';
   #principal: Principal;
-  readonly #scopes = new Set<string>();
+  #scopes: Set<string> | undefined;
   /** By canonical filter-id: ids may be any JSON value. */
   readonly #filters = new Map<string, Registered>();
   /** Subscriptions that were replaced and still have frames under way, each with its filter, by the confirmation that ends them. */
-  readonly #retiring = new Map<string, readonly Replaced[]>();
+  #retiring: Map<string, readonly Replaced[]> | undefined;
   #count = 0;
   #closed = false;
 
@@ -148,9 +150,10 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
 
   /** A further scope. The Elixir client sends `null` when none is configured: the default scope stays. */
   #subscribe(scope: string | undefined): readonly Out[] {
-    if (scope === undefined || scope === '' || this.#wishes.allScopes || this.#scopes.has(scope)) return [];
+    if (scope === undefined || scope === '' || this.#wishes.allScopes || this.#scopes?.has(scope) === true) return [];
     // The Java client reconnects on any error frame: only for real denials.
     if (!mayUseScope(this.#principal, scope)) return [errorFrame({ code: 'not-allowed', detail: 'this token may not read that scope' })];
+    this.#scopes ??= new Set();
     if (this.#scopes.size >= MAX_SCOPES) return [errorFrame({ code: 'invalid', detail: `at most ${MAX_SCOPES} scopes` })];
     this.#scopes.add(scope);
     return this.#renew('retire');
@@ -193,7 +196,7 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
       return outcome.failure.code === 'unauthenticated' ? this.#refuse(undefined) : [];
     }
     this.#principal = outcome.value;
-    for (const scope of this.#scopes) if (!mayUseScope(this.#principal, scope)) this.#scopes.delete(scope);
+    for (const scope of this.#scopes ?? []) if (!mayUseScope(this.#principal, scope)) this.#scopes?.delete(scope);
     // Fewer rights take effect at once: what is still queued under the old ones is not sent.
     return [this.#expiryTimer(at), ...this.#renew('at-once')];
   }
@@ -220,7 +223,7 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
   }
 
   #viewOf({ filter }: Registered): View {
-    const heard = heardBy(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes });
+    const heard = heardBy(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes ?? NONE });
     return { filter: { all: [heard, filter] }, shape: this.#wishes.delta ? 'delta' : 'full' };
   }
 
@@ -254,7 +257,7 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
   #join(): readonly Out[] {
     if (this.#group === undefined) return [];
     const { name, start } = this.#group;
-    const heard = heardBy(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes });
+    const heard = heardBy(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes ?? NONE });
     const filter: Filter = { all: [heard, { any: [...this.#filters.values()].map((registered) => registered.filter) }] };
     const group = { tenant: this.#principal.tenant, name, start };
     return [{ do: 'join', id: GROUP, group, view: { filter, shape: this.#wishes.delta ? 'delta' : 'full' } }];
@@ -268,6 +271,7 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
 
   /** Ends subscriptions once the frames they have queued are with the client; until then the lane sends a change that both see once. */
   #retire(replaced: readonly Replaced[]): readonly Out[] {
+    this.#retiring ??= new Map();
     if (this.#retiring.size >= MAX_RETIRING) return replaced.map(unsubscribe);
     const id = this.#newName('retire');
     this.#retiring.set(id, replaced);
@@ -279,12 +283,12 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
 
   #endRetired(ends: (replaced: Replaced, confirmation: string) => boolean): readonly Out[] {
     const effects: Out[] = [];
-    for (const [id, replaced] of this.#retiring) {
+    for (const [id, replaced] of this.#retiring ?? []) {
       const left = replaced.filter((one) => !ends(one, id));
       if (left.length === replaced.length) continue;
       effects.push(...replaced.filter((one) => !left.includes(one)).map(unsubscribe));
-      if (left.length === 0) this.#retiring.delete(id);
-      else this.#retiring.set(id, left);
+      if (left.length === 0) this.#retiring?.delete(id);
+      else this.#retiring?.set(id, left);
     }
     return effects;
   }
