@@ -20,6 +20,8 @@ export interface GroupOptions {
   readonly offsetMode: 'kafka' | 'literal';
   readonly times: GroupTimes;
   readonly stats: GroupStats;
+  /** How often positions go to Redis at the moment. */
+  saveMs(): number;
   now(): number;
   note(sentence: string): void;
   /** The parts of an epoch. One that is not in force yet ends every group of the one that was. */
@@ -48,7 +50,7 @@ export class Group {
     const { tenant, edge, store, times, stats, now } = options;
     this.#options = options;
     this.#members = new GroupMembers(edge, times.aliveMs);
-    this.#positions = new Positions(times, stats);
+    this.#positions = new Positions(options.saveMs, stats);
     this.#leases = new Leases({
       tenant,
       store,
@@ -96,7 +98,7 @@ export class Group {
       if (!this.#leases.has(lease)) continue;
       const { drainUntil } = lease.owned;
       if (drainUntil !== undefined && now >= drainUntil) this.#drainOver(lease);
-      else lease.owned.pump();
+      else if (!lease.owned.asleep) lease.owned.pump();
     }
   }
 

@@ -13,6 +13,10 @@ import { PartitionReader } from './partition-reader.ts';
 import type { Redis } from './redis.ts';
 import { Tails } from './tails.ts';
 
+/** With many groups each saves more rarely, so that Redis is not kept busy with it: up to half of the second that may come again. */
+const SAVE_PER_GROUP_MS = 5;
+const SAVE_MOST_MS = 500;
+
 export interface GroupsOptions {
   readonly redis: Redis;
   readonly store: GroupStore;
@@ -144,6 +148,7 @@ export class Groups {
       times: this.#times,
       stats: this.stats,
       now: this.#now,
+      saveMs: () => Math.min(Math.max(this.#times.saveMs, this.#groups.size * SAVE_PER_GROUP_MS), SAVE_MOST_MS),
       note: (sentence) => onNote?.(sentence, { tenant, name }),
       era: (epoch) => this.#eraOf(epoch),
       announced: () => this.#announced,

@@ -229,7 +229,7 @@ export class Leases {
       room: () => {
         positions.reached(owned);
         if (owned.drainUntil !== undefined && owned.pending === 0) drained(lease);
-        else for (const other of member.owned.values()) other.pump();
+        else for (const other of member.owned.values()) if (other === owned || other.waiting) other.pump();
       },
       failed: (failure) => {
         if (failure.code === 'lost') gap(lease);

@@ -55,8 +55,10 @@ export class Owned {
   readonly fence: number;
   /** Everything up to here was confirmed, or is not for this group. */
   position: number;
-  saved: number;
-  committed: number;
+  /** How far its client has confirmed: what is not for it moves the position alone, and costs nobody a repeat. */
+  confirmed = -1;
+  saved = -1;
+  committed = -1;
   /** Set while it is handed over: until when that may take. */
   drainUntil: number | undefined;
   readonly #options: OwnedOptions;
@@ -73,20 +75,30 @@ export class Owned {
   #giving = false;
   #ended = false;
   #atEnd = false;
+  /** What was read last came from the tail. */
+  #atTail = false;
 
   constructor(options: OwnedOptions) {
     this.#options = options;
     this.partition = options.partition;
     this.fence = options.fence;
     this.position = options.position;
-    this.saved = -1;
-    this.committed = -1;
     this.#read = options.position;
   }
 
   /** Changes given and not yet taken. */
   get pending(): number {
     return this.#items;
+  }
+
+  /** Something was read that found no room to be given. */
+  get waiting(): boolean {
+    return this.#ahead.length > 0;
+  }
+
+  /** There is nothing to do until the tail of the partition, which it follows, has more: that wakes it. */
+  get asleep(): boolean {
+    return this.#atEnd && this.#atTail && this.#ahead.length === 0;
   }
 
   /** Nothing is known to be left to give or to confirm. */
@@ -120,6 +132,7 @@ export class Owned {
       this.#again = false;
       while (this.#mayGive() && this.#aheadItems < GROUP_WINDOW.partitionItems) {
         let page = readTail(this.#read, this.#pace.limit);
+        this.#atTail = page !== undefined;
         if (page === undefined) {
           const asked = await readPage(this.#read, this.#pace.limit);
           // The lease may be gone, or drained, by now: what was read is then somebody else's to give.
@@ -203,6 +216,7 @@ export class Owned {
     window.bytes -= batch.bytes;
     // What was taken out of turn counts when everything before it was taken.
     while (this.#under[0]?.taken === true) this.position = this.#under.shift()?.to ?? this.position;
+    if (!this.#giving) this.confirmed = this.position;
     room();
   }
 }

@@ -2,19 +2,20 @@
 import type { Opened } from './era.ts';
 import type { Position } from './group-port.ts';
 import type { Held } from './group-redis.ts';
-import type { GroupStats, GroupTimes } from './group-settings.ts';
+import type { GroupStats } from './group-settings.ts';
 import type { Owned } from './owned.ts';
 
 export class Positions {
-  readonly #times: GroupTimes;
+  readonly #saveMs: () => number;
   readonly #stats: GroupStats;
   /** The furthest position that was ever confirmed here: it stays true whatever Redis forgets. */
   readonly #furthest = new Map<number, number>();
   #saving = false;
   #saveAt = Number.NEGATIVE_INFINITY;
 
-  constructor(times: GroupTimes, stats: GroupStats) {
-    this.#times = times;
+  /** @param saveMs how often positions go to Redis at the moment */
+  constructor(saveMs: () => number, stats: GroupStats) {
+    this.#saveMs = saveMs;
     this.#stats = stats;
   }
 
@@ -33,13 +34,13 @@ export class Positions {
   }
 
   /**
-   * Keeps the working copy in Redis close to what was confirmed, so that a successor repeats little.
+   * Keeps the working copy in Redis close to what clients confirmed, so that a successor repeats little.
    *
    * @returns partitions that are somebody else's by now, as they were owned when it was asked
    */
   async save({ id, era }: Opened, owned: readonly Owned[], now: number): Promise<readonly Owned[]> {
-    if (this.#saving || now - this.#saveAt < this.#times.saveMs) return [];
-    const moved = owned.filter(({ position, saved }) => position > saved);
+    if (this.#saving || now - this.#saveAt < this.#saveMs()) return [];
+    const moved = owned.filter(({ confirmed, saved }) => confirmed > saved);
     if (moved.length === 0) return [];
     this.#saving = true;
     this.#saveAt = now;
