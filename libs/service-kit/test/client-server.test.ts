@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { answerFailures, clientServer, closePort, openPort, takeJson } from '../src/client-server.ts';
+import { CannotStart } from '../src/lifecycle.ts';
+import { silentLog } from '../src/log.ts';
+
+const config = { tlsCertFile: undefined, tlsKeyFile: undefined, trustProxy: false };
+const http = { requestTimeout: 300, headersTimeout: 300, keepAliveTimeout: 60_000, connectionsCheckingInterval: 50 };
+const here = { host: '127.0.0.1', port: 0 };
+
+test('a body that never ends is cut off after the time for a request', { timeout: 10_000 }, async () => {
+  const app = clientServer({ config, http, spans: undefined });
+  takeJson(app);
+  app.post('/', async () => ({}));
+  const port = await openPort(app, here, silentLog);
+  try {
+    const socket = connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.write('POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 100\r\n\r\n{');
+    const [status = ''] = (await text(socket)).split('\r\n');
+    assert.match(status, /^HTTP\/1\.1 408 /);
+  } finally {
+    await closePort(app);
+  }
+});
+
+test('what cannot be read and what was thrown is answered in the form that is given, and a port that is taken is said in a sentence', async () => {
+  const app = clientServer({ config, http, spans: undefined, bodyLimit: 16 });
+  takeJson(app);
+  answerFailures(app, silentLog, (reply, status, sentence) => reply.code(status).send({ sentence }));
+  app.post('/', async ({ body }) => {
+    if (body === 'throw') throw new Error('inside');
+    return { got: body ?? 'nothing' };
+  });
+  const port = await openPort(app, here, silentLog);
+  try {
+    const say = async (body: string) => {
+      const response = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body });
+      return [response.status, await response.json()];
+    };
+    assert.deepEqual(await say('[1]'), [200, { got: [1] }]);
+    assert.deepEqual(await say(' '), [200, { got: 'nothing' }]);
+    assert.deepEqual(await say('{'), [400, { sentence: 'the body is not JSON' }]);
+    assert.deepEqual(await say('"throw"'), [500, { sentence: 'the service failed unexpectedly' }]);
+    assert.equal((await say('"more than sixteen bytes"'))[0], 413);
+    const other = clientServer({ config, http, spans: undefined });
+    await assert.rejects(openPort(other, { host: '127.0.0.1', port }, silentLog), (error) => {
+      assert.ok(error instanceof CannotStart);
+      assert.match(error.message, new RegExp(`^port ${port} cannot be opened`));
+      return true;
+    });
+  } finally {
+    await closePort(app);
+  }
+});
