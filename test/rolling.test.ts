@@ -13,6 +13,7 @@ for (const [edge, clients, goodbye] of [
     assert.ok(result.changes > 100);
     assert.equal(result.missed, 0);
     assert.equal(result.serverErrors, 0);
+    assert.equal(result.unanswered, 0);
     assert.ok(result.reconnects >= clients, 'everybody was sent away once');
     for (const ms of result.spreadMs) assert.ok(ms > 1500, `sent away within ${ms} ms`);
     assert.ok(result.crowded < 0.5, `${result.crowded} of the clients in a quarter of a second`);

@@ -22,6 +22,8 @@ export interface RollingResult {
   /** The largest share of the clients of a replica that were sent away within a quarter of a second. */
   readonly crowded: number;
   readonly serverErrors: number;
+  /** Writes that got no answer at all. */
+  readonly unanswered: number;
   /** Close codes that clients got, and how often. */
   readonly codes: ReadonlyMap<number, number>;
 }
@@ -38,6 +40,7 @@ export async function rollingRestart({ edge, clients, changesPerSecond, report }
   for (let n = 0; n < 2; n += 1) replicas.push(stack.use(await startService({ name: edge, env: { ...servers, ...limit } })));
   const rotation = new Rotation(replicas.map(({ port }) => port));
   let serverErrors = 0;
+  let unanswered = 0;
   const call = async (path: string, body: object, token?: string): Promise<Record<string, string>> => {
     const response = await fetch(`http://127.0.0.1:${rotation.pick()}${path}`, {
       method: 'POST',
@@ -53,7 +56,7 @@ export async function rollingRestart({ edge, clients, changesPerSecond, report }
   stack.defer(() => {
     for (const watcher of watchers) watcher.end();
   });
-  const deadline = performance.now() + 60_000;
+  const deadline = performance.now() + 60_000 + 100 * clients;
   for (let n = 0; watchers.some(({ ready }) => !ready); n += 1) {
     if (performance.now() > deadline) throw new Error(`${watchers.filter(({ ready }) => !ready).length} clients heard nothing`);
     await write(-n);
@@ -65,7 +68,12 @@ export async function rollingRestart({ edge, clients, changesPerSecond, report }
   const outstanding = new Set<Promise<unknown>>();
   const writing = setInterval(() => {
     changes += 1;
-    const written = write(changes).finally(() => outstanding.delete(written));
+    const written = write(changes)
+      .catch((error: unknown) => {
+        unanswered += 1;
+        report(`a write was not answered: ${error instanceof Error ? `${error.message} ${String(error.cause)}` : String(error)}`);
+      })
+      .finally(() => outstanding.delete(written));
     outstanding.add(written);
   }, 1000 / changesPerSecond);
   stack.defer(() => clearInterval(writing));
@@ -104,6 +112,7 @@ export async function rollingRestart({ edge, clients, changesPerSecond, report }
     spreadMs,
     crowded,
     serverErrors,
+    unanswered,
     codes,
   };
 
