@@ -2,7 +2,6 @@
 
 import { HotJournal } from '@polyedge/journal/hot-journal';
 import { connectRedis } from '@polyedge/journal/redis';
-import type { Responder } from '@polyedge/service-kit/bus';
 import { connectBus } from '@polyedge/service-kit/connect-bus';
 import { startHealthServer } from '@polyedge/service-kit/health';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
@@ -37,6 +36,7 @@ import { prepareWrites } from './postgres/write.ts';
 import { Publisher } from './publisher/publisher.ts';
 import { RecentChanges } from './publisher/recent.ts';
 import { RedisAppender } from './publisher/redis-appender.ts';
+import { Taking } from './taking.ts';
 import { Traces } from './traces.ts';
 
 /** A database that takes longer to answer counts as away. */
@@ -120,7 +120,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     onHeard: () => appender.wake(),
   });
 
-  let mutations: Responder | undefined;
+  let taking: Taking | undefined;
   const executor = new Executor({
     traces,
     writer,
@@ -130,8 +130,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     onCommitted: (changes) => publisher.committed(changes),
     onOverload: (overloaded) => {
       log.warn(overloaded ? 'too many writes wait: refusing further ones' : 'taking writes again');
-      if (overloaded) mutations?.leave();
-      else mutations?.join();
+      taking?.overloaded(overloaded);
     },
   });
   const directory = new Directory({
@@ -151,7 +150,8 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   const { defaultScope } = await bootstrap(readers, executor, directory, administrator);
 
   publisher.start();
-  mutations = answerMutations(bus, executor, traces);
+  const mutations = answerMutations(bus, executor, traces);
+  taking = new Taking(mutations);
   const blobs = new Blobs(readers, small, config.maxBlobBytes);
   const series = new Series(readers);
   const groups = new GroupPositions(readers, small, partitions, { idleMs: config.groupIdleMs, maxLag: config.maxGroupLag });
@@ -169,7 +169,13 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     ...answerGroups(bus, { positions: groups, journal, partitions }),
     ...accounts.responders,
   ];
-  exportMetrics(context.metrics, { executor: executor.stats, publisher: publisher.stats, appender: appender.stats, groups: groups.stats });
+  exportMetrics(context.metrics, {
+    executor: executor.stats,
+    taking: taking.stats,
+    publisher: publisher.stats,
+    appender: appender.stats,
+    groups: groups.stats,
+  });
   const longestMs = Math.max(config.hiroTokenMs, config.sagaTokenMs, config.tokenMs);
   const sweeping = setInterval(() => void sweep(), config.sweepMs);
   const health = await startHealthServer({ host: config.host, port: config.port, ready: context.ready, notices });
@@ -181,6 +187,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   return {
     ready: () => (!databaseAnswers ? 'PostgreSQL does not answer' : bus.status === 'connected' ? true : 'NATS does not answer'),
     async drain() {
+      taking?.end();
       for (const responder of responders) responder.leave();
       await Promise.all(responders.map((responder) => responder.stop()));
       await executor.stop();

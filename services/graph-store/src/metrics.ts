@@ -4,17 +4,19 @@ import type { ExecutorStats } from './postgres/executor.ts';
 import type { GroupStats } from './postgres/groups.ts';
 import type { PublisherStats } from './publisher/publisher.ts';
 import type { AppenderStats } from './publisher/redis-appender.ts';
+import type { TakingStats } from './taking.ts';
 
 export function exportMetrics(
   metrics: Metrics,
   stats: {
     readonly executor: ExecutorStats;
+    readonly taking: TakingStats;
     readonly publisher: PublisherStats;
     readonly appender: AppenderStats;
     readonly groups: GroupStats;
   },
 ): void {
-  const { executor, publisher, appender, groups } = stats;
+  const { executor, taking, publisher, appender, groups } = stats;
   metrics.counterOf('store_batches', 'Batches committed.', () => executor.batches);
   metrics.counterOf('store_requests', 'Mutation requests in committed batches.', () => executor.requests);
   metrics.counterOf('store_changes', 'Changes committed.', () => executor.changes);
@@ -23,6 +25,7 @@ export function exportMetrics(
   metrics.counterOf('store_repeated_requests', 'Requests answered with the result of an earlier attempt.', () => executor.repeated);
   metrics.counterOf('store_lookups', 'Batches whose outcome had to be looked up.', () => executor.lookups);
   metrics.counterOf('store_refused_requests', 'Requests answered busy.', () => executor.refused);
+  metrics.counterOf('store_stalls', 'Times that the event loop stood still, and writes were left to other replicas.', () => taking.stalls);
   metrics.gauge('store_waiting_requests', 'Requests waiting for a batch.', () => executor.waitingRequests);
   metrics.gauge('store_waiting_bytes', 'Bytes of requests waiting for a batch.', () => executor.waitingBytes);
   metrics.gauge('publisher_active', 'Whether this replica publishes.', () => (publisher.publishing ? 1 : 0));
