@@ -82,14 +82,7 @@ test('a replica stopped in the middle of a batch keeps its locks for two seconds
   await stopped;
   // It noticed that it had stood still, left the others to it for a moment, and is back.
   const metrics = await (await fetch(first.metricsUrl, { signal: AbortSignal.timeout(5000) })).text();
-  assert.match(
-    metrics,
-    /^polyedge_store_stalls(_total)?(\{[^}]*\})? [1-9]/m,
-    metrics
-      .split('\n')
-      .filter((line) => line.includes('stall'))
-      .join(),
-  );
+  assert.match(metrics, /^store_stalls_total [1-9]/m);
   await second.stop();
   assert.ok((await send(bus, update('afterwards'))).ok);
   await sql.end();
