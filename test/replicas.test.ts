@@ -51,12 +51,12 @@ test('each edge in turn: of two replicas one is stopped and started under load; 
       `clients of other edges were disconnected while a ${edge.name} was restarted`,
     );
     // What kept this process from reading was no fault of the system's.
-    const own_ms = stalls.max / 1e6;
+    const stoodStillMs = stalls.max / 1e6;
     const worst = Math.max(...edges.filter((other) => other !== edge).map((other) => worstGap(other, sent, from, upTo)));
     t.diagnostic(
-      `${edge.name}: ${away.length} clients went over, the replica ended after ${Math.round(tookMs)} ms; others waited at most ${Math.round(worst)} ms (this process stood still for ${Math.round(own_ms)} ms)`,
+      `${edge.name}: ${away.length} clients went over, the replica ended after ${Math.round(tookMs)} ms; others waited at most ${Math.round(worst)} ms (this process stood still for ${Math.round(stoodStillMs)} ms)`,
     );
-    assert.ok(worst <= GAP_MS + own_ms, `clients of other edges waited ${Math.round(worst)} ms while a ${edge.name} was restarted`);
+    assert.ok(worst <= GAP_MS + stoodStillMs, `clients of other edges waited ${Math.round(worst)} ms while a ${edge.name} was restarted`);
   }
 
   await load.stop();
