@@ -27,7 +27,7 @@ interface Tail {
 }
 
 export class Tails {
-  readonly #reader: PartitionReader;
+  readonly #reader: Pick<PartitionReader, 'read' | 'end'>;
   readonly #limits: TailLimits;
   readonly #tails = new Map<number, Tail>();
   #target = 0;
@@ -36,7 +36,7 @@ export class Tails {
   #endWait: () => void = () => {};
   #closed = false;
 
-  constructor(reader: PartitionReader, limits: TailLimits = TAIL_LIMITS) {
+  constructor(reader: Pick<PartitionReader, 'read' | 'end'>, limits: TailLimits = TAIL_LIMITS) {
     this.#reader = reader;
     this.#limits = limits;
   }
@@ -56,10 +56,15 @@ export class Tails {
     };
   }
 
-  /** What follows a seq, at most `limit` items, if the ring has it. */
+  /**
+   * What follows a seq, at most `limit` items, if the ring has it. Whoever is further than the ring waits for it, which is woken like everybody:
+   * one that reads by itself is given the newest there is, stays ahead of the ring for as long as changes keep coming, and reads each of them
+   * for itself alone.
+   */
   read(partition: number, after: number, limit: number): Page | undefined {
     const tail = this.#tails.get(partition);
-    if (tail?.from === undefined || after < tail.from || after > tail.to) return undefined;
+    if (tail?.from === undefined || after < tail.from) return undefined;
+    if (after > tail.to) return { items: [], to: after };
     const at = firstAfter(tail.items, after);
     const items = tail.items.slice(at, at + limit);
     return { items, to: at + items.length < tail.items.length ? (items.at(-1)?.seq ?? after) : tail.to };
