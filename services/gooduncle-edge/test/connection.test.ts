@@ -57,7 +57,7 @@ describe('a connection', { concurrency: true }, () => {
     });
     assert.deepEqual([end.code, end.reason], [4408, 'keep-alive timeout']);
     const took = end.at - opened;
-    assert.ok(took >= 2950 && took <= 3400 + late, `${took} ms`);
+    assert.ok(took >= 2950 && took <= 4000 + late, `${took} ms`);
   });
 
   test('gooduncle:F3 T3 one character is life for three more seconds', async () => {
@@ -68,7 +68,7 @@ describe('a connection', { concurrency: true }, () => {
       const sent = performance.now();
       return (await client.end()).at - sent;
     });
-    assert.ok(took >= 2990 && took <= 3400 + late, `${took} ms`);
+    assert.ok(took >= 2990 && took <= 4000 + late, `${took} ms`);
   });
 
   test('gooduncle:F4 T4 T8 text that is not JSON is life and gets no answer', async () => {
