@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { Core, Page, Publisher, SECRET, USERS } from './doubles.ts';
 import { type Replicas, startReplicas } from './replicas.ts';
@@ -136,8 +137,11 @@ test('jssocket:34 a client that comes before any core, and one whose core leaves
   using page = await Page.visit(a());
   page.event('client_connect', { token: 'token-ann', round: 1 });
   page.event('client_connect', { token: 'token-bob', round: 2 });
+  // Both are taken when the ping behind them is answered.
+  page.ws.ping();
+  await once(page.ws, 'pong');
   using deaf = await Core.start(b(), { slowMs: 3_600_000 });
-  await deaf.socket.until(() => deaf.asked.length === 1);
+  await deaf.socket.until(() => deaf.asked.length >= 1);
   assert.equal(deaf.asked[0]?.round, 2, 'only the newest is kept');
   deaf.socket.ws.terminate();
   using core = await Core.start(b());
