@@ -19,6 +19,7 @@ test('each edge in turn: of two replicas one is stopped and started under load; 
   await using system = await startReplicas(problems);
   const { edges } = system;
   const sent = await listening(system);
+  t.diagnostic(`eleven services and ${edges.flatMap(watchersOf).length} clients after ${Math.round(performance.now())} ms`);
   await using load = startLoad(edges, sent, problems);
 
   for (const [index, edge] of edges.entries()) {
@@ -54,7 +55,7 @@ test('each edge in turn: of two replicas one is stopped and started under load; 
     const stoodStillMs = stalls.max / 1e6;
     const worst = Math.max(...edges.filter((other) => other !== edge).map((other) => worstGap(other, sent, from, upTo)));
     t.diagnostic(
-      `${edge.name}: ${away.length} clients went over, the replica ended after ${Math.round(tookMs)} ms; others waited at most ${Math.round(worst)} ms (this process stood still for ${Math.round(stoodStillMs)} ms)`,
+      `${edge.name}: ${away.length} clients went over, the replica ended after ${Math.round(tookMs)} ms, and was back ${Math.round(upTo - told - tookMs)} ms later; others waited at most ${Math.round(worst)} ms (this process stood still for ${Math.round(stoodStillMs)} ms)`,
     );
     assert.ok(worst <= GAP_MS + stoodStillMs, `clients of other edges waited ${Math.round(worst)} ms while a ${edge.name} was restarted`);
   }
