@@ -3,44 +3,21 @@ import { test } from 'node:test';
 import { graphGet, graphQuery } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import { done } from '@polyedge/contracts/errors';
-import type { Principal } from '@polyedge/contracts/principal';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { LocalNetwork } from '@polyedge/service-kit/local-bus';
+import { sampleElement } from '../../test/sample-element.ts';
+import { NOW, samplePrincipal } from '../../test/sample-principal.ts';
 import { codeOf } from '../protocol/failures.ts';
 import { Parameters } from '../protocol/parameters.ts';
 import { gremlin } from '../protocol/run-gremlin.ts';
 import { settle } from './run-steps.ts';
 
-const NOW = 1_700_000_000_000;
 const LIMIT_MS = 10_000;
 
-const someone: Principal = {
-  account: 'acc1',
-  tenant: 'acme',
-  username: 'ann',
-  app: 'app1',
-  roles: {},
-  defaultScope: 'scope1',
-  scopes: [],
-  session: 's1',
-  issuedAt: NOW,
-  expiresAt: NOW + 600_000,
-};
+const someone = samplePrincipal();
 
 const stamp = { on: NOW, by: 'acc1', app: 'app1' };
-const root: Element = {
-  tenant: 'acme',
-  id: 'v1',
-  kind: 'vertex',
-  type: 'ogit/Note',
-  scope: 'scope1',
-  attributes: {},
-  version: 1,
-  seq: 1,
-  created: stamp,
-  modified: stamp,
-  deleted: false,
-};
+const root = sampleElement({ type: 'ogit/Note', scope: 'scope1', attributes: {}, seq: 1, created: stamp, modified: stamp });
 
 test('hiro:G14 a traversal that takes longer than its limit is answered 408 by REST', async () => {
   const network = new LocalNetwork();

@@ -2,29 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FullChange } from '@polyedge/contracts/change';
 import { failed } from '@polyedge/contracts/errors';
-import type { Principal } from '@polyedge/contracts/principal';
 import { type HiroError, hiroEvent } from '@polyedge/contracts/wire/hiro';
 import { compile } from '@polyedge/query/predicate';
 import type { Effect, Input, Opening } from '@polyedge/session/session';
 import fc from 'fast-check';
+import { NOW, samplePrincipal } from '../../test/sample-principal.ts';
 import { type Event, eventDocument } from './event.ts';
 import { decodeEvents, type EventsFrame } from './events-codec.ts';
 import { eventsProtocol } from './protocol.ts';
 
-const NOW = 1_700_000_000_000;
-
-const someone: Principal = {
-  account: 'acc1',
-  tenant: 'acme',
-  username: 'ann',
-  app: 'app1',
-  roles: {},
-  defaultScope: 'scope1',
-  scopes: ['scope2'],
-  session: 's1',
-  issuedAt: NOW,
-  expiresAt: NOW + 600_000,
-};
+const someone = samplePrincipal({ scopes: ['scope2'] });
 
 type Out = Effect<Event | HiroError>;
 

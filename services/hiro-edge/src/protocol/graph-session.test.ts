@@ -3,28 +3,15 @@ import { test } from 'node:test';
 import { graphGet } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import { type ErrorCode, failed } from '@polyedge/contracts/errors';
-import type { Principal } from '@polyedge/contracts/principal';
 import { type GraphResponse, graphResponse } from '@polyedge/contracts/wire/hiro';
 import type { Effect, Input, Opening } from '@polyedge/session/session';
 import fc from 'fast-check';
+import { NOW, samplePrincipal } from '../../test/sample-principal.ts';
 import { decodeGraph, type GraphFrame } from './graph-codec.ts';
 import type { GraphSettings } from './graph-session.ts';
 import { graphProtocol } from './protocol.ts';
 
-const NOW = 1_700_000_000_000;
-
-const someone: Principal = {
-  account: 'acc1',
-  tenant: 'acme',
-  username: 'ann',
-  app: 'app1',
-  roles: {},
-  defaultScope: 'scope1',
-  scopes: [],
-  session: 's1',
-  issuedAt: NOW,
-  expiresAt: NOW + 600_000,
-};
+const someone = samplePrincipal();
 
 const opening: Opening = {
   credential: { ok: true, value: someone },

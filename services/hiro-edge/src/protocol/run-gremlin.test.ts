@@ -1,40 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Element } from '@polyedge/contracts/element';
 import { done } from '@polyedge/contracts/errors';
-import type { Principal } from '@polyedge/contracts/principal';
+import { sampleElement } from '../../test/sample-element.ts';
+import { NOW, samplePrincipal } from '../../test/sample-principal.ts';
 import { graphProtocol } from './protocol.ts';
 
-const NOW = 1_700_000_000_000;
 const LIMIT_MS = 10_000;
 
-const someone: Principal = {
-  account: 'acc1',
-  tenant: 'acme',
-  username: 'ann',
-  app: 'app1',
-  roles: {},
-  defaultScope: 'scope1',
-  scopes: [],
-  session: 's1',
-  issuedAt: NOW,
-  expiresAt: NOW + 600_000,
-};
+const someone = samplePrincipal();
 
 const stamp = { on: NOW, by: 'acc1', app: 'app1' };
-const root: Element = {
-  tenant: 'acme',
-  id: 'v1',
-  kind: 'vertex',
-  type: 'ogit/Note',
-  scope: 'scope1',
-  attributes: {},
-  version: 1,
-  seq: 1,
-  created: stamp,
-  modified: stamp,
-  deleted: false,
-};
+const root = sampleElement({ type: 'ogit/Note', scope: 'scope1', attributes: {}, seq: 1, created: stamp, modified: stamp });
 
 /** A socket that asked for `out().out()`; the store has answered the first of its questions after so long. Says what goes out then, and after the second. */
 function walk(firstMs: number, secondMs: number) {
