@@ -1,11 +1,11 @@
 /** The system under the kill test: three real servers and two replicas of graph-store, each in a process that can be killed or stopped. */
 import { connectNatsBus, type NatsBus } from '@polyedge/service-kit/nats-bus';
+import { type Gateway, openGateway } from '@polyedge/testkit/servers/gateway';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
-import { type Gateway, openGateway } from './gateway.ts';
 import { ADMIN_PASSWORD } from './hiro.ts';
 
 export interface System extends AsyncDisposable {

@@ -1,57 +1,11 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import type { Interest } from '@polyedge/contracts/interest';
 import { connectNatsBus, type NatsBus } from '@polyedge/service-kit/nats-bus';
+import { openGateway } from '@polyedge/testkit/servers/gateway';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { openFeed } from '../src/feed.ts';
 import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from '../src/testing/feed-model.ts';
-
-/** A way to a server that can be cut. */
-async function gateway(port: number): Promise<AsyncDisposable & { readonly port: number; cut(): void; mend(): void }> {
-  const sockets = new Set<Socket>();
-  let isCut = false;
-  const server = createServer((client) => {
-    if (isCut) {
-      client.destroy();
-      return;
-    }
-    const upstream = connect({ port, host: '127.0.0.1' });
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      sockets.add(from);
-      from.on('error', () => {});
-      from.on('close', () => {
-        sockets.delete(from);
-        to.destroy();
-      });
-      from.pipe(to);
-    }
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  // Of a TCP server `address()` is this type; null and a path belong to other kinds.
-  const address = server.address() as AddressInfo;
-  const cut = () => {
-    isCut = true;
-    for (const socket of sockets) socket.destroy();
-  };
-  return {
-    port: address.port,
-    cut,
-    mend: () => {
-      isCut = false;
-    },
-    [Symbol.asyncDispose]: async () => {
-      cut();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-}
 
 async function until(what: string, holds: () => boolean): Promise<void> {
   const deadline = performance.now() + 20_000;
@@ -69,7 +23,7 @@ async function open(port: number, service: string): Promise<NatsBus> {
 
 test('an edge that is cut off, and one that comes back later than the publisher, miss nothing on a real server', async () => {
   await using nats = await startNats();
-  await using way = await gateway(nats.port);
+  await using way = await openGateway(nats.port);
   const store = await open(nats.port, 'graph-store');
   const edge = await open(way.port, 'test-edge');
   const journal = new ModelJournal();
