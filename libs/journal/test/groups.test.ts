@@ -9,6 +9,7 @@ import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import type { GroupTimes } from '../src/group-settings.ts';
 import { Groups } from '../src/groups.ts';
 import { HotJournal } from '../src/hot-journal.ts';
+import { groupKey } from '../src/keys.ts';
 import { connectRedis, type Redis } from '../src/redis.ts';
 import { preferred } from '../src/rendezvous.ts';
 import { MemorySignals, MemoryStore, PARTITIONS } from './memory-store.ts';
@@ -19,9 +20,9 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-async function until(holds: () => boolean, what: string): Promise<void> {
+async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const deadline = Date.now() + 10_000;
-  while (!holds()) {
+  while (!(await holds())) {
     assert.ok(Date.now() < deadline, what);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
@@ -249,6 +250,32 @@ test('an edge that was cut off from Redis looks at once who owns what when it is
   await until(() => owned(one) === PARTITIONS, 'the member does not own everything again');
   bench.write(16);
   await until(() => member.seqs.length === 32, 'not everything was given');
+});
+
+test('who takes over from an edge that died goes on where its clients had confirmed, though the store has not heard of it', async () => {
+  await using bench = new Bench();
+  const dying = { commitMs: 60_000, termMs: 400, marginMs: 50, aliveMs: 300, refreshMs: 60_000 };
+  const one = await bench.edge(dying);
+  const first = new Member(one);
+  await until(() => owned(one) === PARTITIONS, 'the first member does not own everything');
+  first.holds = true;
+  bench.write(64);
+  await until(() => first.seqs.length === 64, 'not everything was given');
+  first.takeAll();
+  const watcher = await connected();
+  const leases = groupKey(bench.store.epoch, 1, 'leases');
+  let saved: Record<string, string> = {};
+  await until(async () => {
+    saved = await watcher.hgetall(leases);
+    return all(PARTITIONS).every((at) => Number(saved[`${at % PARTITIONS}.position`] ?? 0) > 64 - PARTITIONS);
+  }, 'the positions are not in Redis');
+  watcher.disconnect();
+  assert.equal(bench.store.positionOf('g', 0), 0);
+  bench.edges[0]?.redis.disconnect();
+  const second = new Member(await bench.edge({ ...dying, refreshMs: 100 }));
+  bench.write(16);
+  await until(() => second.seqs.length >= 16, 'the second member was not given what is new');
+  assert.deepEqual(sorted(second.seqs), all(80).slice(64));
 });
 
 test('positions of what was confirmed are with the store within the second that the rules allow', async () => {
