@@ -80,14 +80,15 @@ const withTimes = new Transform({
 });
 const reporter = new spec();
 events.pipe(withTimes).pipe(reporter).pipe(process.stdout, { end: false });
-let counts = { passed: 0, failed: 0, cancelled: 0, skipped: 0 };
+let counts = { tests: 0, passed: 0, skipped: 0, todo: 0 };
 events.on('test:summary', (summary) => {
   // One for each file, and one of all.
   if (summary.file === undefined) counts = summary.counts;
 });
 await new Promise((resolve) => reporter.once('end', resolve));
 // The same counts in words, for whoever looks only at the last line.
-console.log(`${counts.passed} passed, ${counts.failed + counts.cancelled} failed, ${counts.skipped} skipped`);
+const { tests, passed, skipped, todo } = counts;
+console.log(`${passed} passed, ${tests - passed - skipped - todo} failed, ${skipped + todo} skipped`);
 if (stop.signal.aborted) process.exitCode = 130;
 
 /** Fetches the programs that the chosen tests start, before they compete for the package manager. */
