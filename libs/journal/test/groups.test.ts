@@ -263,16 +263,16 @@ test('who takes over from an edge that died goes on where its clients had confir
   bench.write(64);
   await until(() => first.seqs.length === 64, 'not everything was given');
   first.takeAll();
-  const watcher = await connected();
+  const dyingRedis = bench.edges[0]?.redis;
+  assert.ok(dyingRedis);
   const leases = groupKey(bench.store.epoch, 1, 'leases');
   let saved: Record<string, string> = {};
   await until(async () => {
-    saved = await watcher.hgetall(leases);
+    saved = await dyingRedis.hgetall(leases);
     return all(PARTITIONS).every((at) => Number(saved[`${at % PARTITIONS}.position`] ?? 0) > 64 - PARTITIONS);
   }, 'the positions are not in Redis');
-  watcher.disconnect();
   assert.equal(bench.store.positionOf('g', 0), 0);
-  bench.edges[0]?.redis.disconnect();
+  dyingRedis.disconnect();
   const second = new Member(await bench.edge({ ...dying, renewMs: 100, refreshMs: 100 }));
   bench.write(16);
   await until(() => second.seqs.length >= 16, 'the second member was not given what is new');
