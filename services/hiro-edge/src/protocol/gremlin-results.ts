@@ -130,6 +130,7 @@ function* groupValue(by: By | undefined, members: readonly Traverser[], world: W
 /** Things on the path by their labels, or entries of a map: one as it is, several as a map. */
 export function select(labels: readonly string[], bys: readonly By[]): Step {
   return function* (inputs, _origins, world) {
+    world.charge(inputs.length * (labels.length - 1));
     const columns: (readonly (Value | undefined)[])[] = [];
     for (const [at, label] of labels.entries()) {
       const things = inputs.map((input) => {
@@ -158,6 +159,7 @@ export function select(labels: readonly string[], bys: readonly By[]): Step {
 export function project(names: readonly string[], bys: readonly By[]): Step {
   return function* (inputs, _origins, world) {
     const columns: (readonly (Value | undefined)[])[] = [];
+    world.charge(inputs.length * names.length);
     for (const at of names.keys()) columns.push(yield* byValues(bys[at % Math.max(1, bys.length)] ?? ITSELF, inputs, world));
     return inputs.map((input, at) => {
       const entries = names.flatMap((name, index): (readonly [string, Value])[] => {

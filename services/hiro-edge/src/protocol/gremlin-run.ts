@@ -3,7 +3,7 @@
  * A run is a generator: it yields what it must read and is given what was found. Nothing is read twice that is known already.
  */
 import type { Element } from '@polyedge/contracts/element';
-import { attributeOf, compareValues, json, type Value } from './gremlin-values.ts';
+import { attributeOf, compareValues, json, Refusal, type Value, weightOf } from './gremlin-values.ts';
 
 /** What a run must read. Whoever answers gives only what the caller may see; what is missing simply is not there. */
 export type Need =
@@ -20,16 +20,16 @@ export type Need =
 
 export type Reading<T> = Generator<Need, T, readonly Element[]>;
 
-export const RUN_LIMITS = { traversers: 10_000, work: 500_000, loops: 64 } as const;
-
-/** Carries a refusal out of a run; caught where the run is started. */
-export class Refusal extends Error {}
+/** `values`: plain values in lists and maps that are made, named or compared, all steps together. */
+export const RUN_LIMITS = { traversers: 10_000, work: 500_000, values: 2_000_000, loops: 64, path: 1000 } as const;
 
 /** One thing under way. `before` is its path; `origin` says for which input of a nested traversal it runs. */
 export interface Traverser {
   readonly value: Value;
   readonly before: Traverser | undefined;
   readonly labels: readonly string[];
+  /** Things on the path before this one. */
+  readonly passed: number;
   readonly origin: number;
 }
 
@@ -40,6 +40,7 @@ export type Step = (inputs: readonly Traverser[], origins: readonly number[], wo
 export class World {
   readonly #vertices = new Map<string, Element>();
   #work = 0;
+  #values = 0;
 
   constructor(root: Element) {
     this.#vertices.set(root.id, root);
@@ -51,6 +52,12 @@ export class World {
     if (traversers > RUN_LIMITS.traversers || this.#work > RUN_LIMITS.work) {
       throw new Refusal(`gremlin: the traversal has more than ${RUN_LIMITS.traversers} traversers`);
     }
+  }
+
+  /** Counts what a step costs beyond its traversers; to be called before or while it is done. */
+  charge(values: number): void {
+    this.#values += values;
+    if (this.#values > RUN_LIMITS.values) throw new Refusal(`gremlin: the traversal handles more than ${RUN_LIMITS.values} values`);
   }
 
   *vertices(ids: Iterable<string>): Reading<(id: string) => Element | undefined> {
@@ -79,10 +86,14 @@ export class World {
   }
 }
 
-export const move = (from: Traverser, value: Value): Traverser => ({ value, before: from, labels: [], origin: from.origin });
+export function move(from: Traverser, value: Value): Traverser {
+  const passed = from.passed + 1;
+  if (passed > RUN_LIMITS.path) throw new Refusal(`gremlin: a path is longer than ${RUN_LIMITS.path} steps`);
+  return { value, before: from, labels: [], passed, origin: from.origin };
+}
 
 /** A result that comes from many traversers and so has no path. */
-export const start = (value: Value, origin: number): Traverser => ({ value, before: undefined, labels: [], origin });
+export const start = (value: Value, origin: number): Traverser => ({ value, before: undefined, labels: [], passed: 0, origin });
 
 export function* run(
   steps: readonly Step[],
@@ -94,6 +105,9 @@ export function* run(
   for (const step of steps) {
     world.spend(traversers.length);
     traversers = yield* step(traversers, origins, world);
+    let values = 0;
+    for (const { value } of traversers) if (value.is !== 'element') values += weightOf(value) - 1;
+    world.charge(values);
   }
   world.spend(traversers.length);
   return traversers;
@@ -112,18 +126,26 @@ export function* each(steps: readonly Step[], inputs: readonly Traverser[], worl
 
 /** A step that makes something of all traversers of one origin. */
 export function perOrigin(make: (traversers: readonly Traverser[], origin: number) => readonly Traverser[]): Step {
-  return function* (inputs, origins) {
+  return function* (inputs, origins, world) {
+    world.charge(Math.floor(origins.length / 16));
     const byOrigin = new Map<number, Traverser[]>(origins.map((origin) => [origin, []]));
     for (const input of inputs) byOrigin.get(input.origin)?.push(input);
     return [...byOrigin].flatMap(([origin, traversers]) => make(traversers, origin));
   };
 }
 
-/** A step that looks at one traverser at a time and reads nothing. */
-export function perTraverser(make: (traverser: Traverser) => readonly Traverser[]): Step {
+/** A step that looks at one traverser at a time and reads nothing. @param cost of one, in values */
+export function perTraverser(make: (traverser: Traverser) => readonly Traverser[], cost: (traverser: Traverser) => number = () => 0): Step {
   // biome-ignore lint/correctness/useYield: a step that reads nothing
-  return function* (inputs) {
-    return inputs.flatMap(make);
+  return function* (inputs, _origins, world) {
+    const results: Traverser[] = [];
+    for (const input of inputs) {
+      world.charge(cost(input));
+      for (const made of make(input)) results.push(made);
+      // Before the next one makes more.
+      if (results.length > RUN_LIMITS.traversers) world.spend(results.length);
+    }
+    return results;
   };
 }
 

@@ -30,17 +30,18 @@ import {
   perOrigin,
   perTraverser,
   type Reading,
-  Refusal,
   RUN_LIMITS,
   run,
   type Step,
   type Traverser,
   type World,
 } from './gremlin-run.ts';
-import { attributeOf, fulfils, json, nameOf, type Value } from './gremlin-values.ts';
+import { attributeOf, fulfils, json, nameOf, Refusal, type Value, weightOf } from './gremlin-values.ts';
 
 const FORBIDDEN =
   /^(?:V|E|add[A-Z]\w*|drop|property|inject|io|program|pageRank|peerPressure|subgraph|sideEffect|withSideEffect|iterate|profile|explain|store|aggregate|cap)$/;
+/** See `RUN_LIMITS.values`. */
+const COMPARISONS_PER_VALUE = 16;
 const REDUCING: ReadonlySet<string> = new Set(['count', 'sum', 'min', 'max', 'mean', 'fold', 'group', 'groupCount']);
 
 /** @throws Refusal with the position of a step that is unknown, forbidden or wrongly used */
@@ -92,10 +93,10 @@ function compileCall(call: Call, modulators: readonly Call[]): Step {
     case 'hasLabel':
     case 'hasId': {
       const which = name === 'hasId' ? 'id' : 'label';
-      return keep((value) => matchesAny(idOrLabel(value, which), args));
+      return keep((value) => matchesAny(idOrLabel(value, which), args), comparisons(args));
     }
     case 'is':
-      return keep((value) => matchesAny(value, args.slice(0, 1)));
+      return keep((value) => matchesAny(value, args.slice(0, 1)), comparisons(args));
     case 'where':
     case 'filter':
       return args[0]?.is === 'traversal' ? filter([nested(call, 0)], (found) => found[0] === true) : whereLabel(call);
@@ -133,13 +134,18 @@ function compileCall(call: Call, modulators: readonly Call[]): Step {
       return perTraverser((at) => moved(at, idOrLabel(at.value, name)));
     case 'values': {
       const names = texts(call);
-      return perTraverser((at) =>
-        (names.length === 0 ? allNames(at.value) : names).flatMap((key) => attributeOf(at.value, key).map((value) => move(at, value))),
+      return perTraverser(
+        (at) =>
+          (names.length === 0 ? allNames(at.value) : names).flatMap((key) => attributeOf(at.value, key).map((value) => move(at, value))),
+        () => names.length,
       );
     }
     case 'valueMap': {
       const names = texts(call);
-      return perTraverser((at) => [move(at, valueMap(at.value, names.length === 0 ? allNames(at.value) : names))]);
+      return perTraverser(
+        (at) => [move(at, valueMap(at.value, names.length === 0 ? allNames(at.value) : names))],
+        () => names.length,
+      );
     }
     case 'as': {
       const labels = texts(call);
@@ -159,10 +165,13 @@ function compileCall(call: Call, modulators: readonly Call[]): Step {
       return path(bys.map((one) => one.by));
     case 'simplePath':
     case 'cyclicPath':
-      return perTraverser((at) => {
-        const names = pathOf(at).map(({ value }) => nameOf(value));
-        return (new Set(names).size === names.length) === (name === 'simplePath') ? [at] : [];
-      });
+      return perTraverser(
+        (at) => {
+          const names = pathOf(at).map(({ value }) => nameOf(value));
+          return (new Set(names).size === names.length) === (name === 'simplePath') ? [at] : [];
+        },
+        (at) => pathOf(at).reduce((total, { value }) => total + weightOf(value), 0),
+      );
     case 'dedup':
       return function* (inputs, _origins, world) {
         const values = yield* byValues(by, inputs, world);
@@ -202,7 +211,18 @@ function compileCall(call: Call, modulators: readonly Call[]): Step {
 
 // ---- filtering --------------------------------------------------------------------------------------------------------------------------
 
-const keep = (test: (value: Value) => boolean): Step => perTraverser((at) => (test(at.value) ? [at] : []));
+const keep = (test: (value: Value) => boolean, cost = 0): Step =>
+  perTraverser(
+    (at) => (test(at.value) ? [at] : []),
+    () => cost,
+  );
+
+/** What comparing one traverser with these costs: a comparison is much cheaper than a value that is kept. */
+const comparisons = (wanted: readonly Argument[]): number =>
+  Math.floor(wanted.reduce((total, one) => total + valuesIn(one), 0) / COMPARISONS_PER_VALUE);
+const valuesIn = (one: Argument): number =>
+  one.is === 'predicate' ? one.values.length : one.is === 'value' && Array.isArray(one.value) ? one.value.length : 1;
+
 const matchesAny = (value: Value | undefined, wanted: readonly Argument[]): boolean =>
   value !== undefined && wanted.some((one) => fulfils(value, one));
 
@@ -213,15 +233,16 @@ function has(call: Call): Step {
     return refuse(call, '"has" compares with values or predicates');
   if (first.is === 'token' && second !== undefined && (first.name === 'id' || first.name === 'label')) {
     const which = first.name;
-    return keep((value) => matchesAny(idOrLabel(value, which), [second]));
+    return keep((value) => matchesAny(idOrLabel(value, which), [second]), comparisons([second]));
   }
   if (third !== undefined) {
     return keep(
       (value) => matchesAny(idOrLabel(value, 'label'), [first]) && attributeOf(value, text(call, 1)).some((one) => fulfils(one, third)),
+      comparisons(call.args),
     );
   }
   const name = text(call, 0);
-  return keep((value) => attributeOf(value, name).some((one) => second === undefined || fulfils(one, second)));
+  return keep((value) => attributeOf(value, name).some((one) => second === undefined || fulfils(one, second)), comparisons(call.args));
 }
 
 function filter(branches: readonly (readonly Step[])[], passes: (found: readonly boolean[]) => boolean): Step {
@@ -240,12 +261,16 @@ function whereLabel(call: Call): Step {
     return refuse(call, `${JSON.stringify(call.name)} takes a traversal, or eq, neq, within or without of labels`);
   }
   const equal = predicate.name === 'eq' || predicate.name === 'within';
-  return perTraverser((at) => {
-    const here = from === undefined ? at : labelled(at, from);
-    const others = predicate.values.flatMap((label) => labelled(at, textOf(label) ?? '') ?? []);
-    if (here === undefined || others.length === 0) return [];
-    return others.some(({ value }) => nameOf(value) === nameOf(here.value)) === equal ? [at] : [];
-  });
+  return perTraverser(
+    (at) => {
+      const here = from === undefined ? at : labelled(at, from);
+      const others = predicate.values.flatMap((label) => labelled(at, textOf(label) ?? '') ?? []);
+      if (here === undefined || others.length === 0) return [];
+      const name = nameOf(here.value);
+      return others.some(({ value }) => nameOf(value) === name) === equal ? [at] : [];
+    },
+    () => predicate.values.length,
+  );
 }
 
 function slice(call: Call): Step {

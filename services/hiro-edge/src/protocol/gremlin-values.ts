@@ -14,22 +14,84 @@ export type Value =
 
 export const json = (value: Json): Value => ({ is: 'json', json: value });
 
-/** A value as an item of the answer. */
-export function showValue(value: Value, showing: Showing): Json {
-  switch (value.is) {
-    case 'element':
-      return toVertex(value.element, showing);
-    case 'json':
-      return value.json;
-    case 'list':
-      return value.items.map((item) => showValue(item, showing));
-    case 'map':
-      // fromEntries defines keys, so `__proto__` stays one.
-      return Object.fromEntries(value.entries.map(([key, entry]) => [key, showValue(entry, showing)]));
+/** Carries a refusal out of a run; caught where the run is started. */
+export class Refusal extends Error {}
+
+/** Characters of one answer, about. A few steps make lists that hold the same thing many times, and showing them shows it each time. */
+const MAX_SHOWN_CHARACTERS = 64 * 1024 * 1024;
+/** Lists in lists: more than clients read, less than a stack. */
+const MAX_DEPTH = 100;
+
+/** Shows values as items of one answer, until it would be too long. @throws Refusal */
+export class Shower {
+  readonly #showing: Showing;
+  #left = MAX_SHOWN_CHARACTERS;
+
+  constructor(showing: Showing) {
+    this.#showing = showing;
+  }
+
+  show(value: Value): Json {
+    switch (value.is) {
+      case 'element': {
+        const vertex = toVertex(value.element, this.#showing);
+        for (const name of Object.keys(vertex)) this.#spend(name.length + charactersOf(vertex[name] ?? null));
+        return vertex;
+      }
+      case 'json':
+        this.#spend(charactersOf(value.json));
+        return value.json;
+      case 'list':
+        this.#spend(2);
+        return value.items.map((item) => this.show(item));
+      case 'map':
+        // fromEntries defines keys, so `__proto__` stays one.
+        return Object.fromEntries(
+          value.entries.map(([key, entry]) => {
+            this.#spend(key.length + 2);
+            return [key, this.show(entry)];
+          }),
+        );
+    }
+  }
+
+  #spend(characters: number): void {
+    this.#left -= characters;
+    if (this.#left < 0) throw new Refusal('gremlin: the answer is too long');
   }
 }
 
-/** Equal values have equal names, others have not. */
+/** Lists and maps are made of what was weighed before, so each is weighed once. */
+const weights = new WeakMap<Value, { readonly weight: number; readonly depth: number }>();
+
+/** How many plain values naming or showing a value walks through, where what it holds twice counts twice. @throws Refusal for nests too deep */
+export function weightOf(value: Value): number {
+  if (value.is === 'element') return 1;
+  if (value.is === 'json') return 1 + Math.floor(charactersOf(value.json) / 256);
+  return weigh(value).weight;
+}
+
+function weigh(value: Extract<Value, { is: 'list' | 'map' }>): { readonly weight: number; readonly depth: number } {
+  const known = weights.get(value);
+  if (known !== undefined) return known;
+  let weight = 1;
+  let depth = 1;
+  for (const item of value.is === 'list' ? value.items : value.entries.map(([, entry]) => entry)) {
+    weight += weightOf(item);
+    if (item.is === 'list' || item.is === 'map') depth = Math.max(depth, 1 + weigh(item).depth);
+  }
+  if (depth > MAX_DEPTH) throw new Refusal(`gremlin: lists are nested more than ${MAX_DEPTH} deep`);
+  const weighed = { weight, depth };
+  weights.set(value, weighed);
+  return weighed;
+}
+
+function charactersOf(value: Json): number {
+  if (typeof value === 'string') return value.length;
+  return typeof value === 'object' && value !== null ? JSON.stringify(value).length : 8;
+}
+
+/** Equal values have equal names, others have not: what stands in the brackets is JSON, or a name again. */
 export function nameOf(value: Value): string {
   switch (value.is) {
     case 'element':
@@ -37,16 +99,16 @@ export function nameOf(value: Value): string {
     case 'json':
       return `j${JSON.stringify(value.json)}`;
     case 'list':
-      return `l${JSON.stringify(value.items.map(nameOf))}`;
+      return `l[${value.items.map(nameOf).join()}]`;
     case 'map':
-      return `m${JSON.stringify(value.entries.map(([key, entry]) => [key, nameOf(entry)]))}`;
+      return `m{${value.entries.map(([key, entry]) => `${JSON.stringify(key)}:${nameOf(entry)}`).join()}}`;
   }
 }
 
 /** A value as the key of a group. */
 export function keyOf(value: Value): string {
   if (value.is === 'element') return value.element.id;
-  return value.is === 'json' ? (textOf(value.json) ?? JSON.stringify(value.json)) : JSON.stringify(showValue(value, {}));
+  return value.is === 'json' ? (textOf(value.json) ?? JSON.stringify(value.json)) : JSON.stringify(new Shower({}).show(value));
 }
 
 /** The values of an attribute (of a list its elements) as HIRO shows them, or an entry of a map. */

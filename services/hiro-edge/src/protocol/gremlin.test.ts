@@ -241,3 +241,24 @@ test('no text makes the parser or a run throw', () => {
     }),
   );
 });
+
+test('values that hold the same thing many times are refused before they are shown or named', () => {
+  const doubled = (times: number) => Array(times).fill("project('a', 'b')").join('.');
+  const folded = (times: number) => Array(times).fill('union(identity(), identity()).fold()').join('.');
+  const texts = `$texts`;
+  assert.ok(outcomeOf(doubled(4)).ok);
+  for (const query of [doubled(40), folded(40), `${doubled(40)}.dedup().count()`, `${folded(40)}.groupCount()`]) {
+    assert.match(problemOf(query), /handles more than 2000000 values/, query);
+  }
+  assert.match(problemOf(`repeat(repeat(repeat(fold()).times(60)).times(60)).times(2)`), /nested more than 100 deep/);
+  assert.match(problemOf(`repeat(repeat(constant(1)).times(60)).times(60)`), /path is longer/);
+  const many = `union(${Array(100).fill('identity()').join()})`;
+  const names = Array(1500).fill("'/name'").join();
+  assert.match(problemOf(`${many}.${many}.values(${names})`), /more than/);
+  assert.match(problemOf(`${many}.${many}.project(${names}).by(id())`), /more than/);
+  const wanted = { texts: Array(100_000).fill('x') };
+  const outcome = outcomeOf(`${many}.${many}.has('/name', within(${texts}))`, wanted);
+  assert.ok(!outcome.ok && /handles more than/.test(outcome.failure.detail ?? ''));
+  // A chain of lists has a name as long as itself, not twice as long at each step.
+  assert.deepEqual(answer(`${Array(60).fill('fold()').join('.')}.dedup().count()`), [1]);
+});

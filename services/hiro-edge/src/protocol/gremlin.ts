@@ -6,9 +6,9 @@ import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Json } from '@polyedge/query/json';
 import { parseGremlin } from './gremlin-parser.ts';
-import { type Reading, Refusal, run, type Step, start, World } from './gremlin-run.ts';
+import { type Reading, run, type Step, start, World } from './gremlin-run.ts';
 import { compileCalls } from './gremlin-steps.ts';
-import { showValue } from './gremlin-values.ts';
+import { Refusal, Shower } from './gremlin-values.ts';
 import type { Showing } from './vertex.ts';
 
 /** A compiled traversal; it may be run any number of times. */
@@ -31,7 +31,8 @@ export function compileGremlin(text: string, placeholders: Readonly<Record<strin
 export function* runGremlin({ steps }: Traversal, root: Element, showing: Showing = {}): Reading<Outcome<readonly Json[]>> {
   try {
     const results = yield* run(steps, [start({ is: 'element', element: root }, 0)], [0], new World(root));
-    return done(results.map(({ value }) => showValue(value, showing)).filter((item) => item !== null));
+    const shower = new Shower(showing);
+    return done(results.map(({ value }) => shower.show(value)).filter((item) => item !== null));
   } catch (error) {
     if (error instanceof Refusal) return failed('invalid', error.message);
     throw error;
