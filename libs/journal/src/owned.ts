@@ -56,7 +56,7 @@ export class Owned {
   /** Everything up to here was confirmed, or is not for this group. */
   position: number;
   /** How far its client has confirmed: what is not for it moves the position alone, and costs nobody a repeat. */
-  confirmed = -1;
+  confirmed: number;
   saved = -1;
   committed = -1;
   /** Set while it is handed over: until when that may take. */
@@ -83,6 +83,8 @@ export class Owned {
     this.partition = options.partition;
     this.fence = options.fence;
     this.position = options.position;
+    // Where it begins may be known to this process alone: it is saved as well.
+    this.confirmed = options.position;
     this.#read = options.position;
   }
 
