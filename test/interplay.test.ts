@@ -5,9 +5,10 @@ import { seenInHiro } from './interplay/seen-in-hiro.ts';
 import { seenInJssocket } from './interplay/seen-in-jssocket.ts';
 import { seenInSaga } from './interplay/seen-in-saga.ts';
 import { seenInSpace } from './interplay/seen-in-space.ts';
+import { strangers } from './interplay/strangers.ts';
 import { startSystem } from './interplay/system.ts';
 
 const system = await startSystem();
 after(() => system[Symbol.asyncDispose]());
 
-for (const seen of [seenInHiro, seenInSaga, seenInSpace, seenInGoodUncle, seenInJssocket]) seen(system);
+for (const seen of [seenInHiro, seenInSaga, seenInSpace, seenInGoodUncle, seenInJssocket, strangers]) seen(system);

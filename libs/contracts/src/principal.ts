@@ -16,3 +16,14 @@ export interface Principal {
   readonly issuedAt: number;
   readonly expiresAt: number;
 }
+
+type Roles = Principal['roles'];
+
+/**
+ * Whether an account has a role in a protocol besides this one that the caller does not have. Its password, its name and its end are then not for
+ * this protocol to decide: whoever manages users in one could log in as the administrator of all others.
+ */
+export const ranksElsewhere = (account: Roles, caller: Roles, protocol: string): boolean =>
+  Object.entries(account).some(
+    ([other, names]) => other !== protocol && names.some((name) => !Object.hasOwn(caller, other) || caller[other]?.includes(name) !== true),
+  );

@@ -12,6 +12,7 @@ import {
 } from '@polyedge/contracts/bus/accounts';
 import type { Element } from '@polyedge/contracts/element';
 import { done, type Outcome } from '@polyedge/contracts/errors';
+import { ranksElsewhere } from '@polyedge/contracts/principal';
 import type { Json } from '@polyedge/query/json';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { roleNamesOf, withSaga } from '../protocol/account.ts';
@@ -158,7 +159,8 @@ async function make(request: Request, { bus, store, roles, allowUnverified }: Us
       proof: proofOf(secret),
       roles: {},
       attributes: withSaga({}, { roles: defaults, verified }),
-      ...(request.who.anonymous ? {} : { defaultScope: request.who.defaultScope }),
+      // One directory serves all protocols: with the organization's scope, whoever registers could read and write everything through HIRO.
+      defaultScope: `own_${randomBytes(12).toString('hex')}`,
       by: request.who.account === '' ? 'saga-edge' : request.who.account,
     },
     { timeoutMs: TIMEOUT_MS },
@@ -336,6 +338,7 @@ async function change(request: Request, options: UserRoutes): Promise<Reply> {
     if (!request.mayByRole('put', path)) return refused(INSUFFICIENT);
     set.verified = verified;
   }
+  if (typeof password === 'string' && !(await mayDecide(request, account.value, bus))) return refused(INSUFFICIENT);
   const proof = typeof password === 'string' ? { proof: proofOf(password) } : {};
   const attributes = typeof verified === 'boolean' ? { attributes: withSaga(account.value.attributes, { verified }) } : {};
   if (Object.keys({ ...proof, ...attributes }).length > 0) {
@@ -347,6 +350,13 @@ async function change(request: Request, options: UserRoutes): Promise<Reply> {
   return written.ok ? show(store, request, account.value.id) : failure(written.failure);
 }
 
+/** Whether the caller may decide who logs in as this account: not where it has rights in other protocols that he has not. */
+async function mayDecide({ who }: Request, account: Account, bus: Bus): Promise<boolean> {
+  if (account.id === who.account) return true;
+  const caller = await accountOf(bus, who.tenant, who.account);
+  return caller.ok && !ranksElsewhere(account.roles, caller.value?.roles ?? {}, 'saga');
+}
+
 /** The account stays, disabled, so that its name and its id are never given again; everything else goes. */
 async function remove(request: Request, { bus, store }: UserRoutes): Promise<Reply> {
   const { who, params } = request;
@@ -354,6 +364,9 @@ async function remove(request: Request, { bus, store }: UserRoutes): Promise<Rep
   const found = await store.one(who.tenant, id, TYPES.user);
   if (!found.ok) return failure(found.failure);
   if (found.value === undefined) return refused(NO_USER);
+  const account = await accountOf(bus, who.tenant, id);
+  if (!account.ok) return failure(account.failure);
+  if (account.value !== undefined && !(await mayDecide(request, account.value, bus))) return refused(INSUFFICIENT);
   const removed = await removeUsers({ bus, store }, who, [found.value]);
   return removed.ok ? ok({ ok: 1 }) : failure(removed.failure);
 }

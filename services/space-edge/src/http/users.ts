@@ -1,7 +1,9 @@
 /** `/users…`: log in, look around, change. A user changes only himself, an ADMIN everybody (SPACE 1.2 let any user change any other). */
 import type { Account } from '@polyedge/contracts/bus/accounts';
+import { ranksElsewhere } from '@polyedge/contracts/principal';
 import type { FastifyInstance } from 'fastify';
 import { type Answer, got, type Result, refuse, refused } from '../protocol/answer.ts';
+import { SPACE } from '../protocol/event.ts';
 import { directoryPage, type Fields, fieldsOf, paginated, textField, wordField } from '../protocol/fields.ts';
 import { USER_ROLES, type UserRole } from '../protocol/permissions.ts';
 import { type Accounts, newKey, userRole } from '../store/accounts.ts';
@@ -94,6 +96,10 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     if (!role.ok) return role.answer;
     const account = await changeable(user, params.username, role.value);
     if (!account.ok) return account.answer;
+    const asLogin = username.value !== undefined || password.value !== undefined;
+    if (asLogin && account.value.id !== user.account.id && ranksElsewhere(account.value.roles, user.account.roles, SPACE)) {
+      return refuse(403, 'PERMISSION ERROR: This user has rights elsewhere that you do not have').answer;
+    }
     const change = {
       ...(username.value === undefined || username.value === account.value.username ? {} : { username: username.value }),
       ...(password.value === undefined ? {} : { password: password.value }),

@@ -53,8 +53,10 @@ export class Accounts {
     return account.tenant === tenant && userRole(account) !== undefined ? { ok: true, value: account } : failed('unauthenticated');
   }
 
+  /** One directory serves all protocols: with the organization's scope, whoever registers could read and write everything through HIRO. */
   create(username: string, password: string, role: UserRole, by: string): Promise<Outcome<Account>> {
-    return this.#ask(accountsCreate, { username, proof: proofOf(password), roles: { [SPACE]: [role] }, by });
+    const defaultScope = `own_${randomBytes(12).toString('hex')}`;
+    return this.#ask(accountsCreate, { username, proof: proofOf(password), roles: { [SPACE]: [role] }, defaultScope, by });
   }
 
   /** Changes what is given; other protocols' roles stay. */
