@@ -31,9 +31,16 @@ export class Chance {
 
 type Row = Readonly<Record<string, unknown>> & { readonly id: string };
 
-/** What a client that does what it is told has. Fails on an event that makes no sense: one that is missing, or that comes twice. */
-function replay({ answers }: Subscribed, ordered: boolean): readonly Row[] {
-  const rows: Row[] = [];
+/**
+ * What a client that does what it is told has. Fails on an event that makes no sense: one that is missing, or that comes twice.
+ * @param base ids of rows that were there and were not told, as `initial: false` asks
+ */
+export function replay(
+  { answers }: { readonly answers: readonly Answer[] },
+  ordered: boolean,
+  { base = [], limit = Number.POSITIVE_INFINITY }: { readonly base?: readonly string[]; readonly limit?: number | undefined } = {},
+): readonly Row[] {
+  const rows: Row[] = base.map((id) => ({ id }));
   let version = 0;
   for (const [at, { response }] of answers.entries()) {
     assert.equal(response.seq, at, 'seq without a gap');
@@ -48,6 +55,7 @@ function replay({ answers }: Subscribed, ordered: boolean): readonly Row[] {
     if (ordered && !enters) assert.equal(known, position?.from, 'where it was');
     if (known !== -1) rows.splice(known, 1);
     if (enters || event === 'match modified') rows.splice(ordered ? (position?.to ?? rows.length) : rows.length, 0, payload);
+    assert.ok(rows.length <= limit, 'never more rows than the limit');
   }
   return rows;
 }

@@ -12,7 +12,7 @@ import type { Echo, Says } from './envelope.ts';
 import { commitPassport, droppedText, type Happening, happening, type Lens, livingAfter, livingBefore } from './happening.ts';
 import { Pending } from './pending.ts';
 import { problem, type Refusal, refusal } from './problems.ts';
-import { Window } from './window.ts';
+import { type Changed, Window } from './window.ts';
 
 /** What a subscription needs of its session. */
 export interface Host {
@@ -78,7 +78,7 @@ export class Live {
   /** The newest commit that the client was told of. What waited is told as of this one: had the resource changed since, it would say so. */
   #version = 0;
   /** Changes handled since more rows were asked for; undefined when none are. */
-  #sinceAsked: Map<string, number> | undefined;
+  #sinceAsked: Map<string, Changed> | 'too many' | undefined;
 
   constructor(options: LiveOptions, host: Host) {
     this.options = options;
@@ -118,6 +118,11 @@ export class Live {
     else if (this.#state === 'live' && this.#window !== undefined && this.#sinceAsked !== undefined) {
       const changed = this.#sinceAsked;
       this.#sinceAsked = undefined;
+      // An answer that cannot be joined to what was heard since is no use: the next one may be.
+      if (changed === 'too many') {
+        this.#keepFull();
+        return;
+      }
       this.#window.refill(rows, !more, seq, changed);
       this.#version = Math.max(this.#version, seq);
       this.#tellWindow(at, passport);
@@ -235,7 +240,10 @@ export class Live {
       row: change.state,
       differs,
     });
-    this.#sinceAsked?.set(change.id, change.seq);
+    if (this.#sinceAsked instanceof Map) {
+      this.#sinceAsked.set(change.id, { seq: change.seq, row: is ? after : undefined });
+      if (this.#sinceAsked.size > MAX_WAITING) this.#sinceAsked = 'too many';
+    }
     this.#version = Math.max(this.#version, change.last);
     this.#tellWindow(
       at,

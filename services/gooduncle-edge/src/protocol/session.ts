@@ -64,7 +64,8 @@ export class GoodUncleSession implements Session<Frame, string> {
         break;
       case 'timer':
         if (input.name === 'expiry') this.#roles?.expired();
-        else this.#subscriptions?.timer(input.name);
+        if (input.name === 'flushed') this.#talk.flushed();
+        this.#subscriptions?.timer(input.name);
         break;
       case 'drain':
         this.#draining = true;

@@ -18,9 +18,6 @@ import { elementsOf } from './writing.ts';
 type Of<Type extends Request['type']> = Extract<Request, { type: Type }>;
 
 const MAX_USED_IDS = 10_000;
-/** What one session may have been sent of live events before they are merged. */
-const CONGESTED_BYTES = 256 * 1024;
-const FLUSH_MARK_BYTES = 64 * 1024;
 /** A request that every event repeats. */
 const MAX_ECHO_CHARACTERS = 64 * 1024;
 /** How often the rules are looked at while nothing happens. */
@@ -34,10 +31,6 @@ export class Subscriptions implements Host {
   readonly #byKey = new Map<string, Live>();
   /** Also of subscriptions that have ended: no id is used twice in a session. */
   readonly #usedIds = new Set<string>();
-  // Bytes of live events since the client was last known to have read, and since that was last asked.
-  #owed = 0;
-  #owedSince = 0;
-  #flushAsked = false;
   /** When something that only waits for its time is due. */
   #wakeAt = Number.POSITIVE_INFINITY;
 
@@ -174,17 +167,6 @@ export class Subscriptions implements Host {
     const text = answerText(this.#liveHead(live), this.#talk.at, 'ok', NO_PROBLEMS, payload, { ...says, seq: live.seq }, passport);
     live.seq += 1;
     this.#talk.send(text);
-    this.#owed += text.length;
-    this.#owedSince += text.length;
-    this.#askFlushed();
-  }
-
-  /** Whoever owes much asks: what is held back because of it comes only with the answer. */
-  #askFlushed(): void {
-    if (this.#flushAsked || this.#owed < FLUSH_MARK_BYTES) return;
-    this.#flushAsked = true;
-    this.#owedSince = 0;
-    this.#talk.effect({ do: 'when-flushed', name: 'flushed', bytes: FLUSH_MARK_BYTES });
   }
 
   end(live: Live, { code, problems }: Refusal): void {
@@ -212,7 +194,7 @@ export class Subscriptions implements Host {
   }
 
   get congested(): boolean {
-    return this.#owed >= CONGESTED_BYTES;
+    return this.#talk.congested;
   }
 
   passport(): string {
@@ -245,12 +227,7 @@ export class Subscriptions implements Host {
   timer(name: string): void {
     switch (name) {
       case 'flushed':
-        this.#flushAsked = false;
-        // What was told after the question is still owed, as far as anybody knows.
-        this.#owed = this.#owedSince;
-        this.#owedSince = 0;
         this.#flush();
-        this.#askFlushed();
         break;
       case 'throttle':
         this.#wakeAt = Number.POSITIVE_INFINITY;

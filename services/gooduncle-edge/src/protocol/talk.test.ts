@@ -43,3 +43,25 @@ test('more reads than may wait are refused by whoever asks first', () => {
   for (; !talk.crowded && taken < 1000; taken += 1) talk.read({ filter: { all: [] } }, () => {});
   assert.equal(taken, 260);
 });
+
+test('rows that are asked for again with an answer do not make it more than four reads at once', () => {
+  const talk = new Talk(settings, { nonce: '00'.repeat(16), address: 'a', at: 0 });
+  const asked = (): string[] => talk.taken().flatMap((effect) => (effect.do === 'request' ? effect.id : []));
+  const read = (then: () => void = () => {}): void => talk.read({ filter: { all: [] } }, then);
+  read(() => read());
+  for (let nr = 0; nr < 5; nr += 1) read();
+  const [first = ''] = asked();
+  talk.answered(first, { ok: true, value: { elements: [], seq: 0 } });
+  assert.equal(asked().length, 1);
+});
+
+test('nothing is read for a client that has not read what it was sent, until it has', () => {
+  const talk = new Talk(settings, { nonce: '00'.repeat(16), address: 'a', at: 0 });
+  const requests = (): number => talk.taken().filter((effect) => effect.do === 'request').length;
+  talk.send('x'.repeat(300_000));
+  assert.ok(talk.taken().some((effect) => effect.do === 'when-flushed'));
+  talk.read({ filter: { all: [] } }, () => {});
+  assert.deepEqual([requests(), talk.idle], [0, false]);
+  talk.flushed();
+  assert.equal(requests(), 1);
+});

@@ -34,6 +34,9 @@ export type Rows = ReplyOf<typeof graphQuery>;
 /** Of one session, and how many more may wait for their turn. */
 const READS_AT_ONCE = 4;
 const MAX_WAITING_READS = 256;
+/** What a client may have been sent and not read before live events are merged, and rows that it asked for wait. */
+const CONGESTED_BYTES = 256 * 1024;
+const FLUSH_MARK_BYTES = 64 * 1024;
 
 /** A request on its way to its answer. */
 export interface Asked {
@@ -58,6 +61,10 @@ export class Talk implements IncidentLog {
   /** Made when first needed, like all that an idle connection can do without. */
   #waiting: Map<string, (outcome: Outcome<unknown>) => void> | undefined;
   #reads: { running: number; readonly waiting: (() => void)[] } | undefined;
+  /** Characters sent since the client was last known to have read, and since that was last asked. */
+  #owed = 0;
+  #owedSince = 0;
+  #flushAsked = false;
   #out: Out[] = [];
   #count = 0;
 
@@ -70,7 +77,7 @@ export class Talk implements IncidentLog {
 
   /** Nothing is under way any more. */
   get idle(): boolean {
-    return this.#waiting === undefined || this.#waiting.size === 0;
+    return (this.#waiting?.size ?? 0) === 0 && (this.#reads?.waiting.length ?? 0) === 0;
   }
 
   effect(effect: Out): void {
@@ -101,6 +108,32 @@ export class Talk implements IncidentLog {
 
   send(frame: string): void {
     this.#out.push({ do: 'send', frame });
+    this.#owed += frame.length;
+    this.#owedSince += frame.length;
+    this.#askFlushed();
+  }
+
+  /** Whether the client has so much to read already that more should wait. It ends with `flushed`. */
+  get congested(): boolean {
+    return this.#owed >= CONGESTED_BYTES;
+  }
+
+  /** Whoever owes much asks: what is held back because of it comes only with the answer. */
+  #askFlushed(): void {
+    if (this.#flushAsked || this.#owed < FLUSH_MARK_BYTES) return;
+    this.#flushAsked = true;
+    this.#owedSince = 0;
+    this.effect({ do: 'when-flushed', name: 'flushed', bytes: FLUSH_MARK_BYTES });
+  }
+
+  /** The client has read what it was owed when that was asked. */
+  flushed(): void {
+    this.#flushAsked = false;
+    // What was sent after the question is still owed, as far as anybody knows.
+    this.#owed = this.#owedSince;
+    this.#owedSince = 0;
+    this.#askFlushed();
+    this.#beginReads();
   }
 
   head(echo: Echo): string {
@@ -127,20 +160,28 @@ export class Talk implements IncidentLog {
     this.#out.push({ do: 'request', id, call: question });
   }
 
-  /** Reads rows. A reply may have megabytes: few are asked for at once, and the others wait. */
+  /** Reads rows. A reply may have megabytes: few are asked for at once, and none while the client has not read what it was sent. */
   read(body: RequestOf<typeof graphQuery>, done: (outcome: Outcome<Rows>) => void): void {
     this.#reads ??= { running: 0, waiting: [] };
     const reads = this.#reads;
-    const begin = (): void => {
+    reads.waiting.push(() => {
       reads.running += 1;
       this.ask<Rows>(call(graphQuery, { tenant: this.settings.tenant }, body), (outcome) => {
         reads.running -= 1;
         done(outcome);
-        reads.waiting.shift()?.();
+        this.#beginReads();
       });
-    };
-    if (reads.running < READS_AT_ONCE) begin();
-    else reads.waiting.push(begin);
+    });
+    this.#beginReads();
+  }
+
+  #beginReads(): void {
+    const reads = this.#reads;
+    while (reads !== undefined && reads.running < READS_AT_ONCE && !this.congested) {
+      const begin = reads.waiting.shift();
+      if (begin === undefined) return;
+      begin();
+    }
   }
 
   /** So many reads wait that another one has to be refused. Those of subscriptions, which are few, always wait. */

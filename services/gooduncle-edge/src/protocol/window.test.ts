@@ -81,10 +81,53 @@ test('an answer of the store that is older or newer than what was heard since do
   const gone = { ...row('r4', 4, 10), deleted: true };
   window.change('r4', undefined, { created: false, deleted: gone, row: gone, differs: true });
   // Older: it still has what has gone since.
-  window.refill(rows, true, 9, new Map([['r4', 10]]));
+  window.refill(rows, true, 9, new Map([['r4', { seq: 10, row: undefined }]]));
   // Newer: the change itself comes later.
   window.refill([...rows.slice(0, 2), row('r9', 2, 20), ...rows.slice(2, 3)], true, 21, new Map());
   const late = row('r9', 2, 20);
   window.change('r9', late, { created: true, deleted: undefined, row: late, differs: true });
   assert.deepEqual(follow(['r1', 'r2', 'r3'], window.tell()), ['r1', 'r2', 'r9']);
+});
+
+test('gooduncle:F44 a row that changed after the store looked, and stands behind what was known, is not forgotten', () => {
+  const rows = [1, 2, 3].map((price) => row(`r${price}`, price, price));
+  for (const complete of [true, false]) {
+    const window = new Window(LIMIT, compare, rows, false);
+    const moved = row('r6', 5, 12);
+    const made = row('new', 6, 13);
+    // Both come while more rows are asked for, of which the answer shows the state at 11.
+    for (const one of [moved, made]) window.change(one.id, one, { created: one === made, deleted: undefined, row: one, differs: true });
+    const changed = new Map([moved, made].map((one) => [one.id, { seq: one.seq, row: one }]));
+    window.refill([...rows, row('r5', 5, 5), row('r6', 6, 6), ...(complete ? [] : [row('r7', 7, 7)])], complete, 11, changed);
+    for (const gone of rows) {
+      const state = { ...gone, seq: 20 + gone.seq, deleted: true };
+      window.change(gone.id, undefined, { created: false, deleted: state, row: state, differs: true });
+    }
+    assert.deepEqual(follow(['r1', 'r2', 'r3'], window.tell()), ['r5', 'r6', 'new'], `complete: ${complete}`);
+  }
+});
+
+test('gooduncle:F44 an answer whose rows have all changed since takes nothing away that is right', () => {
+  const window = new Window(1, compare, [row('a', 10, 1)], false);
+  window.refill([row('b', 5, 2), row('c', 7, 3)], false, 3, new Map(['b', 'c'].map((id) => [id, { seq: 9, row: undefined }])));
+  assert.deepEqual(
+    window.shown.map(({ id }) => id),
+    ['a'],
+  );
+});
+
+test('gooduncle:F44 gooduncle:F45 a row that was deleted and made again before it was told is told as both', () => {
+  const window = new Window(LIMIT, compare, [row('a', 1, 1), row('b', 2, 2)], true);
+  const gone = { ...row('a', 1, 3), deleted: true };
+  window.change('a', undefined, { created: false, deleted: gone, row: gone, differs: true });
+  const again = row('a', 3, 4);
+  window.change('a', again, { created: true, deleted: undefined, row: again, differs: true });
+  const steps = window.tell();
+  assert.deepEqual(
+    steps.map(({ event, row: { seq }, position }) => [event, seq, position]),
+    [
+      ['match deleted', 3, { from: 0, to: null }],
+      ['match created', 4, { from: null, to: 1 }],
+    ],
+  );
 });

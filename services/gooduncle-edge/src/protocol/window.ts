@@ -25,6 +25,18 @@ export interface Note {
   readonly differs: boolean;
 }
 
+/** The newest change of a row since more rows were asked for. */
+export interface Changed {
+  readonly seq: number;
+  /** Its state after, if it is one of the query's then. */
+  readonly row: Element | undefined;
+}
+
+interface Noted extends Note {
+  /** Its last state before it was deleted and made again; undefined where that did not happen. */
+  readonly gone: Element | undefined;
+}
+
 export class Window {
   readonly limit: number;
   readonly #compare: (left: Element, right: Element) => number;
@@ -34,7 +46,7 @@ export class Window {
   #complete: boolean;
   /** What the client has. */
   #told: Element[];
-  readonly #notes = new Map<string, Note>();
+  readonly #notes = new Map<string, Noted>();
 
   /** @param rows the first of the query in order, at most `limit` and the spare ones; @param complete whether they are all */
   constructor(limit: number, compare: (left: Element, right: Element) => number, rows: readonly Element[], complete: boolean) {
@@ -81,20 +93,24 @@ export class Window {
   }
 
   /**
-   * More rows from the store, as they were at `seq`.
-   * @param changed rows that changes which were handled meanwhile were about, with the newest of their seqs
+   * More rows from the store, as they were at `seq`. Where an answer and what is known here differ, the changes between the two were
+   * handled already or are still to come: known rows stay as they are.
+   * @param changed rows that changes which were handled meanwhile were about: their newest state, if they are still the query's
    */
-  refill(rows: readonly Element[], complete: boolean, seq: number, changed: ReadonlyMap<string, number>): void {
-    const known = new Set(this.#rows.map(({ id }) => id));
-    const end = rows.at(-1);
+  refill(rows: readonly Element[], complete: boolean, seq: number, changed: ReadonlyMap<string, Changed>): void {
     this.#complete = complete;
-    // What sorts behind the last row of the answer is not known to follow it directly.
-    if (!complete && end !== undefined) this.#rows = this.#rows.filter((row) => this.#compare(row, end) <= 0);
-    for (const row of rows) {
-      if (known.has(row.id) || (changed.get(row.id) ?? 0) > seq) continue;
-      const at = this.#place(row);
+    const known = new Set(this.#rows.map(({ id }) => id));
+    const add = (row: Element, at: number): void => {
+      if (known.has(row.id)) return;
       this.#rows.splice(at, 0, row);
       this.#note(row.id, { created: false, deleted: undefined, row, differs: true });
+    };
+    for (const row of rows) if ((changed.get(row.id)?.seq ?? 0) <= seq) add(row, this.#place(row));
+    // What came to stand behind the last known row when it changed was not taken in then, and the answer is too old to have it.
+    for (const { row, seq: changedAt } of changed.values()) {
+      if (row === undefined || changedAt <= seq) continue;
+      const at = this.#place(row);
+      if (at < this.#rows.length || complete) add(row, at);
     }
     this.#trim();
   }
@@ -107,14 +123,16 @@ export class Window {
     const list = [...this.#told];
     for (let at = 0; at < list.length; ) {
       const row = list[at];
-      if (row === undefined || staying.has(row.id)) {
+      const note = row === undefined ? undefined : this.#notes.get(row.id);
+      // One that was made again under its id is another one.
+      if (row === undefined || (staying.has(row.id) && note?.gone === undefined)) {
         at += 1;
         continue;
       }
-      const note = this.#notes.get(row.id);
-      const event = note?.deleted === undefined ? 'match dropped' : 'match deleted';
+      const deleted = note?.gone ?? note?.deleted;
+      const event = deleted === undefined ? 'match dropped' : 'match deleted';
       // A row that went only by its rank is still among the spare ones, or was known a moment ago.
-      const last = note?.deleted ?? note?.row ?? this.#rows.find(({ id }) => id === row.id) ?? row;
+      const last = deleted ?? note?.row ?? this.#rows.find(({ id }) => id === row.id) ?? row;
       steps.push({ event, row: last, position: { from: at, to: null } });
       list.splice(at, 1);
     }
@@ -188,6 +206,7 @@ export class Window {
       deleted: next.deleted,
       row: next.row,
       differs: next.differs || earlier?.differs === true,
+      gone: earlier?.gone ?? (next.created ? earlier?.deleted : undefined),
     });
     if (this.#notes.size <= this.capacity * 4 + 16) return;
     // Of rows that came and went while nothing was told.

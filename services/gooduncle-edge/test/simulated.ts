@@ -1,0 +1,649 @@
+/**
+ * One session in a world that is all made up: the store's log, the feed that lags behind it, reads that take their time, a socket whose client
+ * pauses, and a clock that jumps. Nothing waits, so thousands of seeds reach what a real system reaches by accident. What the client is told has
+ * to make sense at every step, and has to add up to what a fresh read gives as soon as the world holds still.
+ */
+import assert from 'node:assert/strict';
+import type { FullChange, Undo } from '@polyedge/contracts/change';
+import type { Element } from '@polyedge/contracts/element';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { Filter } from '@polyedge/query/filter';
+import type { JsonObject } from '@polyedge/query/json';
+import { compile, type Predicate } from '@polyedge/query/predicate';
+import { compareBy, type Sort } from '@polyedge/query/query';
+import type { Effect, Input } from '@polyedge/session/session';
+import type { Frame } from '../src/protocol/codec.ts';
+import { GoodUncleSession } from '../src/protocol/session.ts';
+import { parseTopics, type Topics } from '../src/protocol/topics.ts';
+import type { Answer } from './client.ts';
+import { Chance, replay } from './exactness.ts';
+
+/** States that a run has to have been in, for it to prove anything. */
+export const STATES = [
+  'congested window',
+  'congested throttle',
+  'congested while more rows are read',
+  'snapshot while congested',
+  'answer older than what was heard',
+  'answer newer than what was heard',
+  'more reads than run at once',
+  'overflow',
+  'initial:false with limit',
+  'roles withdrawn while rows are read',
+  'other rules while rows are read',
+  'other rules while congested',
+  'unsubscribed while rows are read',
+  'left and came back while held back',
+  'deleted and made again while held back',
+  'positions after merging',
+  'cut off while rows are read',
+  'cut off while congested',
+  'read failed',
+] as const;
+export type State = (typeof STATES)[number];
+export type Reached = Readonly<Record<State, number>>;
+
+const OWN = 'u1';
+const FIELDS = ['price', 'category', 'filler'];
+const CATEGORIES = ['A', 'B', 'C'];
+const SCOPE = 's';
+const TENANT = 't';
+/** What the edge takes for much. */
+const MUCH_BYTES = 256 * 1024;
+const FILLERS = [0, 0, 10, 20_000, 30_000].map((length) => 'x'.repeat(length));
+const stamp = (on: number) => ({ on, by: 'w', app: 'w' });
+
+const rulesWith = (orders: JsonObject): Topics => {
+  const parsed = parseTopics({
+    topics: {
+      products: { roles: { anonymous: { read: {} } } },
+      orders: { roles: { customer: { read: { rows: { userId: '$claims.sub' }, fields: ['*', '-note'], ...orders } } } },
+    },
+  });
+  if (!parsed.ok) throw new Error(parsed.problems.join());
+  return parsed.value;
+};
+/** Equal to what was in force, and not: each a new object, as after every reading of the file. */
+const sameRules = () => rulesWith({});
+const otherRules = () => rulesWith({ fields: ['*', '-note', '-extra'] });
+
+type Where = (row: JsonObject) => boolean;
+
+interface Sub {
+  readonly name: string;
+  readonly ref: string;
+  readonly topic: 'products' | 'orders';
+  readonly matches: Where;
+  readonly sort: readonly Sort[] | undefined;
+  readonly limit: number | undefined;
+  readonly fields: readonly string[] | undefined;
+  readonly initial: boolean;
+  readonly throttle: number;
+  readonly answers: Answer[];
+  /** Rows at the beginning that were not told, being not wanted. */
+  base: readonly string[];
+  key: string;
+  filter: Filter | undefined;
+  where: Predicate;
+  /** Its first rows were asked for. */
+  asked: boolean;
+  unsubscribed: boolean;
+  ended: boolean;
+  /** By id: what the events given while much was owed were about it. */
+  readonly held: Map<string, 'left' | 'deleted' | 'other'>;
+}
+
+interface Asking {
+  readonly id: string;
+  readonly sub: Sub;
+  readonly limit: number;
+  readonly sort: readonly Sort[];
+  readonly again: boolean;
+  /** Taken from the log, and not heard yet. */
+  reply: { readonly rows: readonly Element[]; readonly more: boolean; readonly seq: number } | undefined;
+}
+
+export class World {
+  readonly reached = Object.fromEntries(STATES.map((state) => [state, 0])) as Record<State, number>; // all of STATES
+  readonly #chance: Chance;
+  readonly #session: GoodUncleSession;
+  #topics = sameRules();
+  #at = 1_700_000_000_000;
+  // The store.
+  readonly #log: FullChange[] = [];
+  /** Living and deleted. */
+  readonly #rows = new Map<string, Element>();
+  /** How much of the log the session has been given. */
+  #fed = 0;
+  #cut = false;
+  #ids = 10;
+  // The driver.
+  readonly #inputs: Input<Frame>[] = [];
+  readonly #watches = new Map<string, { readonly sub: Sub; from: number | undefined }>();
+  readonly #askings: Asking[] = [];
+  readonly #timers = new Map<string, number>();
+  #flushed: { readonly name: string; readonly bytes: number } | undefined;
+  readonly #outbox: string[] = [];
+  #owed = 0;
+  #paused = false;
+  // The client.
+  readonly #subs: Sub[] = [];
+  #names = 0;
+  #customer = false;
+  /** How often the account's logins were revoked. */
+  #revoked = 0;
+  #reruled = false;
+  #failedReads = 0;
+
+  constructor(chance: Chance) {
+    this.#chance = chance;
+    this.#session = new GoodUncleSession(
+      {
+        tenant: TENANT,
+        scope: () => SCOPE,
+        topics: () => this.#topics,
+        instance: 'simulated',
+        requestsPerSecond: 1e6,
+        requestBurst: 1e6,
+        maxSubscriptions: 100,
+        redact: true,
+        onDowngrade: 'keep',
+      },
+      { nonce: '00'.repeat(16), address: 'a', at: this.#at },
+    );
+  }
+
+  /** So many random steps; then the world holds still, and every subscription is what a read gives. */
+  run(steps: number): void {
+    // Each run likes some things more than others, or it would never get far in any.
+    const below = (limit: number): number => this.#chance.below(limit);
+    const likes = { pause: 1 + below(6), write: 5 + below(20), cut: below(3), answer: 1 + below(8) };
+    this.#ids = 10 + below(20);
+    for (let at = below(40); at > 0; at -= 1) this.#commit();
+    this.#fed = this.#log.length;
+    this.#upgrade();
+    for (let step = 0; step < steps; step += 1) {
+      this.#step(likes);
+      this.#settle();
+    }
+    if (this.#chance.below(12) === 0) this.#flood();
+    this.#holdStill();
+    for (const sub of this.#subs) this.#agree(sub);
+  }
+
+  #step(likes: { readonly pause: number; readonly write: number; readonly cut: number; readonly answer: number }): void {
+    const below = (limit: number): number => this.#chance.below(limit);
+    this.#at += below(4) === 0 ? below(60) : below(3);
+    const actions: readonly (readonly [share: number, action: () => void])[] = [
+      [likes.write, () => this.#commit()],
+      [14, () => this.#feed(1 + below(8))],
+      [likes.answer, () => this.#look()],
+      [likes.answer, () => this.#hear()],
+      [6, () => this.#read(1 + below(6))],
+      [likes.pause, () => this.#pause(below(4) !== 0)],
+      [likes.cut, () => this.#toggleCut(below(3) === 0)],
+      [14, () => this.#subscribe()],
+      [3, () => this.#unsubscribe()],
+      [1, () => this.#rule(below(4) !== 0)],
+      [0.3, () => this.#revoke()],
+      [10, () => this.#wait(below(200))],
+    ];
+    let pick = below(1000) * (actions.reduce((sum, [share]) => sum + share, 0) / 1000);
+    for (const [share, action] of actions) {
+      pick -= share;
+      if (pick >= 0) continue;
+      action();
+      return;
+    }
+  }
+
+  #pause(paused: boolean): void {
+    this.#paused = paused;
+  }
+
+  #wait(ms: number): void {
+    this.#at += ms;
+  }
+
+  // ---- the store
+
+  #commit(wide = false): void {
+    const count = wide ? 20 : 1 + this.#chance.below(3);
+    const first = this.#log.length + 1;
+    const ids = new Set<string>();
+    while (ids.size < count) ids.add(wide ? `w${this.#rows.size + ids.size}` : `r${this.#chance.below(this.#ids)}`);
+    for (const id of ids) this.#change(id, first, first + count - 1, wide);
+  }
+
+  #change(id: string, first: number, last: number, wide: boolean): void {
+    const below = (limit: number): number => this.#chance.below(limit);
+    const of = <T>(list: readonly T[]): T => this.#chance.of(list);
+    const seq = this.#log.length + 1;
+    const previous = this.#rows.get(id);
+    const living = previous !== undefined && !previous.deleted;
+    const gone = living && below(4) === 0;
+    const type = previous?.type ?? of(['products', 'products', 'orders']);
+    const fresh: JsonObject = {
+      price: below(20),
+      category: of(CATEGORIES),
+      userId: of([OWN, OWN, 'u2']),
+      note: below(3),
+      filler: wide ? (FILLERS[4] ?? '') : of(FILLERS),
+    };
+    const some = of<JsonObject>([
+      { price: fresh.price ?? 0 },
+      { note: fresh.note ?? 0 },
+      { category: fresh.category ?? '' },
+      { userId: fresh.userId ?? '' },
+    ]);
+    const attributes = gone ? (previous?.attributes ?? {}) : living && below(3) > 0 ? { ...previous.attributes, ...some } : fresh;
+    const state: Element = {
+      ...{ tenant: TENANT, id, kind: 'vertex', type, scope: SCOPE, attributes, version: seq, seq },
+      created: living && previous !== undefined ? previous.created : stamp(seq),
+      modified: stamp(seq),
+      deleted: gone,
+    };
+    const undo: Undo =
+      previous === undefined
+        ? { fresh: true, set: {}, unset: [], version: 0, seq: 0, deleted: true }
+        : { ...previous, set: previous.attributes, unset: Object.keys(attributes) };
+    const action = gone ? 'delete' : living ? 'update' : 'create';
+    this.#rows.set(id, state);
+    this.#log.push({
+      ...{ seq, epoch: 'e', tenant: TENANT, id, kind: 'vertex', type, scope: SCOPE, owners: [SCOPE], action, version: seq, on: 1 },
+      ...{ by: 'w', app: 'w', origin: { protocol: 'x', way: 'job', operation: 'x' }, operationId: String(first), first, last, state, undo },
+    });
+  }
+
+  /** What a read gives now. */
+  #found(where: Predicate, sort: readonly Sort[], limit: number): { rows: readonly Element[]; more: boolean; seq: number } {
+    const rows = [...this.#rows.values()].filter((row) => !row.deleted && where(row)).sort(compareBy(sort));
+    return { rows: rows.slice(0, limit), more: rows.length > limit, seq: this.#log.length };
+  }
+
+  /** What matched when so much of the log was written. */
+  #matchingAt(seq: number, where: Predicate): readonly string[] {
+    const rows = new Map<string, Element>();
+    for (const { id, state } of this.#log.slice(0, seq)) rows.set(id, state);
+    return [...rows.values()].filter((row) => !row.deleted && where(row)).map(({ id }) => id);
+  }
+
+  // ---- the feed and the bus
+
+  #feed(count: number): void {
+    if (this.#cut) return;
+    for (const watch of this.#watches.values()) {
+      if (watch.from !== undefined || this.#chance.below(2) === 0) continue;
+      watch.from = this.#fed;
+      const { sub } = watch;
+      if (!sub.initial && sub.limit === undefined) sub.base = this.#matchingAt(this.#fed, sub.where);
+      this.#inputs.push({ kind: 'subscribed', id: watch.sub.key, seq: this.#fed, epoch: 'e' });
+    }
+    for (let left = count; left > 0 && this.#fed < this.#log.length; left -= 1) {
+      const change = this.#log[this.#fed];
+      this.#fed += 1;
+      if (change === undefined) break;
+      for (const { sub, from } of this.#watches.values()) {
+        if (from === undefined || from >= change.seq) continue;
+        const { state } = change;
+        const before = change.undo.fresh === true ? undefined : { ...state, ...change.undo, attributes: change.undo.set };
+        if (!sub.where(state) && !(before !== undefined && sub.where(before as Element))) continue; // an element but for what was never shown
+        this.#note(sub, change);
+        this.#inputs.push({ kind: 'event', id: sub.key, change });
+      }
+      this.#settle();
+    }
+  }
+
+  /** The store works on what was asked. */
+  #look(): void {
+    if (this.#cut) return;
+    for (const asking of this.#askings) {
+      if (asking.reply !== undefined || this.#chance.below(2) === 0) continue;
+      asking.reply = this.#found(asking.sub.where, asking.sort, asking.limit);
+    }
+  }
+
+  /** Answers arrive. */
+  #hear(): void {
+    if (this.#cut) return;
+    for (const asking of [...this.#askings]) {
+      const { reply } = asking;
+      if (reply === undefined || this.#chance.below(3) === 0) continue;
+      this.#askings.splice(this.#askings.indexOf(asking), 1);
+      if (asking.again && reply.seq < this.#fed) this.#reach('answer older than what was heard');
+      if (asking.again && reply.seq > this.#fed) this.#reach('answer newer than what was heard');
+      const { sub } = asking;
+      if (!asking.again && !sub.initial) sub.base = reply.rows.slice(0, sub.limit).map(({ id }) => id);
+      if (!asking.again && this.#much) this.#reach('snapshot while congested');
+      const value = { epoch: 'e', seq: reply.seq, elements: [...reply.rows], ...(reply.more ? { cursor: 'c' } : {}) };
+      this.#inputs.push({ kind: 'reply', id: asking.id, outcome: { ok: true, value } });
+      this.#settle();
+    }
+  }
+
+  #toggleCut(fail: boolean): void {
+    this.#cut = !this.#cut;
+    if (!this.#cut) return;
+    if (this.#askings.length > 0) this.#reach('cut off while rows are read');
+    if (this.#much) this.#reach('cut off while congested');
+    const [asking] = this.#askings;
+    if (!fail || asking === undefined) return;
+    this.#reach('read failed');
+    this.#failedReads += 1;
+    this.#askings.shift();
+    this.#inputs.push({ kind: 'reply', id: asking.id, outcome: { ok: false, failure: { code: 'unavailable' } } });
+  }
+
+  // ---- what the client does
+
+  #ask(request: JsonObject): void {
+    this.#inputs.push({ kind: 'frame', frame: { payload: request, text: JSON.stringify(request) } });
+  }
+
+  #upgrade(): void {
+    this.#customer = true;
+    this.#ask({ type: 'upgrade', token: 'a.b.c' });
+    this.#settle();
+  }
+
+  #subscribe(): void {
+    if (this.#subs.filter((sub) => !sub.ended && !sub.unsubscribed).length >= 12) return;
+    const below = (limit: number): number => this.#chance.below(limit);
+    const of = <T>(list: readonly T[]): T => this.#chance.of(list);
+    this.#names += 1;
+    const name = `s${this.#names}`;
+    const least = below(20);
+    const category = of(CATEGORIES);
+    const [criteria, matches] = of<readonly [JsonObject, Where]>([
+      [{}, () => true],
+      [{ price: { $gt: least } }, (row) => Number(row.price) > least],
+      [{ category }, (row) => row.category === category],
+      [{ $or: [{ category }, { price: { $lte: least } }] }, (row) => row.category === category || Number(row.price) <= least],
+    ]);
+    const limit = below(3) === 0 ? undefined : 1 + below(4);
+    const sort = limit === undefined ? undefined : of([['price'], ['-price', 'category'], ['category', '-price']]);
+    const fields = below(4) === 0 ? of([['price'], ['category', 'filler']]) : undefined;
+    const initial = below(5) !== 0;
+    const throttle = of([0, 0, 50, 300]);
+    const topic = this.#customer ? of(['products', 'orders'] as const) : 'products';
+    const sub: Sub = {
+      ...{ name, ref: name, topic, matches, limit, fields, initial, throttle, answers: [], base: [], key: '', filter: undefined },
+      sort: sort?.map((field) => ({ path: ['attributes', field.replace('-', '')], order: field.startsWith('-') ? 'desc' : 'asc' })),
+      where: () => false,
+      ...{ asked: false, unsubscribed: false, ended: false, held: new Map() },
+    };
+    this.#subs.push(sub);
+    this.#ask({
+      ...{ type: 'subscribe', subscription: name, ref: name, topic, criteria, initial, throttle },
+      ...(sort === undefined ? {} : { sort, limit: limit ?? 1 }),
+      ...(fields === undefined ? {} : { fields }),
+    });
+  }
+
+  #unsubscribe(): void {
+    const sub = this.#chance.of(this.#subs.filter((one) => !one.unsubscribed && !one.ended));
+    if (sub === undefined) return;
+    if (this.#reads(sub)) this.#reach('unsubscribed while rows are read');
+    sub.unsubscribed = true;
+    this.#ask({ type: 'unsubscribe', subscription: sub.name, ref: `un${sub.name}` });
+  }
+
+  /** The file with the rules is read again. */
+  #rule(same: boolean): void {
+    if (this.#askings.length > 0) this.#reach('other rules while rows are read');
+    if (this.#much) this.#reach('other rules while congested');
+    this.#topics = same ? sameRules() : otherRules();
+    this.#reruled ||= !same;
+    if (!same) {
+      this.#inputs.push({ kind: 'timer', name: 'rules' });
+      this.#settle();
+      this.#topics = sameRules();
+    }
+  }
+
+  #revoke(): void {
+    if (!this.#customer) return;
+    if (this.#askings.some(({ sub }) => sub.topic === 'orders')) this.#reach('roles withdrawn while rows are read');
+    this.#revoked += 1;
+    this.#inputs.push({ kind: 'message', id: 'revoked', body: { account: OWN, before: this.#revoked * 10 - 5 } });
+    this.#settle();
+    this.#upgrade();
+  }
+
+  /** More different rows than are kept for a client that does not read. */
+  #flood(): void {
+    this.#cut = false;
+    this.#paused = true;
+    for (let at = 0; at < 14; at += 1) {
+      this.#commit(true);
+      this.#feed(1000);
+    }
+  }
+
+  #read(frames: number): void {
+    if (this.#paused) return;
+    for (const text of this.#outbox.splice(0, frames)) {
+      this.#owed -= text.length;
+      this.#take(JSON.parse(text) as Answer); // the session made it
+    }
+    this.#settle();
+  }
+
+  #take(answer: Answer): void {
+    const { ref } = answer.request.payload as { readonly ref?: string };
+    const gone = ref?.startsWith('un') === true ? this.#subs.find((sub) => `un${sub.ref}` === ref) : undefined;
+    if (gone !== undefined) gone.ended = true;
+    const sub = this.#subs.find((one) => one.ref === ref);
+    if (sub === undefined) return;
+    assert.ok(!sub.ended, `${sub.name}: nothing follows its end`);
+    const { response } = answer;
+    if (response.code === 'ok') {
+      this.#lookThrough(sub, answer);
+      sub.answers.push(answer);
+      replay(sub, sub.sort !== undefined, { base: sub.base, limit: sub.limit });
+      return;
+    }
+    assert.equal(response.last, true);
+    sub.ended = true;
+    const reason = response.errors[0]?.reason;
+    if (reason === 'overflow') this.#reach('overflow');
+    else if (reason === 'internal') assert.ok(this.#failedReads > 0, 'no read failed');
+    else assert.ok(reason === 'revoked' && sub.topic === 'orders' && (this.#revoked > 0 || this.#reruled), JSON.stringify(response));
+  }
+
+  /** What nobody may see, and what was not asked for. */
+  #lookThrough(sub: Sub, { response: { payload, event } }: Answer): void {
+    if (event === undefined) return;
+    const names = Object.keys(payload).filter((name) => name !== 'id');
+    const wanted = sub.fields;
+    if (wanted !== undefined) assert.ok(names.every((name) => wanted.includes(name)));
+    if (sub.topic === 'products') return;
+    assert.ok(!names.includes('note'));
+    if (payload.userId !== undefined) assert.equal(payload.userId, OWN);
+    if (names.length === 0) assert.equal(event, 'match dropped');
+  }
+
+  // ---- the driver
+
+  get #much(): boolean {
+    return this.#owed >= MUCH_BYTES;
+  }
+
+  #reads(sub: Sub): boolean {
+    return this.#askings.some((asking) => asking.sub === sub);
+  }
+
+  #reach(state: State): void {
+    this.reached[state] += 1;
+  }
+
+  /** What a change says about the states that this run is in. */
+  #note(sub: Sub, { id, state, undo }: FullChange): void {
+    if (!this.#much) {
+      sub.held.clear();
+      return;
+    }
+    if (sub.limit !== undefined) this.#reach('congested window');
+    if (sub.throttle > 0) this.#reach('congested throttle');
+    if (sub.answers.length > 0 && this.#reads(sub)) this.#reach('congested while more rows are read');
+    if (sub.limit !== undefined && !sub.initial) this.#reach('initial:false with limit');
+    const known = sub.held.get(id);
+    if (known === 'left' && sub.where(state) && !state.deleted) this.#reach('left and came back while held back');
+    if (known === 'deleted' && undo.deleted) this.#reach('deleted and made again while held back');
+    sub.held.set(id, state.deleted ? 'deleted' : sub.where(state) ? 'other' : 'left');
+    if (sub.limit !== undefined && sub.held.size > 1) this.#reach('positions after merging');
+  }
+
+  /** Everything that can happen without anybody's doing. */
+  #settle(): void {
+    for (;;) {
+      const input = this.#inputs.shift() ?? this.#due();
+      if (input === undefined) return;
+      for (const effect of this.#session.handle(input, this.#at)) this.#perform(effect);
+    }
+  }
+
+  #due(): Input<Frame> | undefined {
+    if (this.#flushed !== undefined && this.#owed <= this.#flushed.bytes) {
+      const { name } = this.#flushed;
+      this.#flushed = undefined;
+      return { kind: 'timer', name };
+    }
+    for (const [name, at] of this.#timers) {
+      if (at > this.#at) continue;
+      this.#timers.delete(name);
+      return { kind: 'timer', name };
+    }
+    return undefined;
+  }
+
+  #perform(effect: Effect<string>): void {
+    switch (effect.do) {
+      case 'send':
+        this.#outbox.push(effect.frame);
+        this.#owed += effect.frame.length;
+        break;
+      case 'subscribe': {
+        // Subscriptions are answered in the order in which they were asked for.
+        const sub = this.#subs.find((one) => one.key === '');
+        assert.ok(sub !== undefined && effect.where !== undefined);
+        sub.key = effect.id;
+        sub.filter = effect.where;
+        sub.where = compile(effect.where);
+        this.#watches.set(effect.id, { sub, from: undefined });
+        break;
+      }
+      case 'unsubscribe':
+        this.#watches.delete(effect.id);
+        break;
+      case 'request': {
+        const {
+          filter,
+          limit = 0,
+          sort = [],
+          atLeast = 0,
+        } = effect.call.body as {
+          readonly filter: Filter;
+          readonly limit?: number;
+          readonly sort?: readonly Sort[];
+          readonly atLeast?: number;
+        }; // a query: logins are by token here
+        const sub = this.#subs.find((one) => one.filter === filter);
+        assert.ok(sub !== undefined && atLeast <= this.#log.length);
+        const again = sub.asked;
+        sub.asked = true;
+        this.#askings.push({ id: effect.id, sub, limit, sort, again, reply: undefined });
+        assert.ok(this.#askings.length <= 4, 'four reads at once');
+        if (this.#askings.length === 4) this.#reach('more reads than run at once');
+        break;
+      }
+      case 'authenticate': {
+        const principal: Principal = {
+          ...{ account: OWN, tenant: TENANT, username: OWN, app: 'a', roles: { gooduncle: ['customer'] }, defaultScope: SCOPE },
+          ...{ scopes: [], session: 'l', issuedAt: this.#revoked * 10, expiresAt: Number.MAX_SAFE_INTEGER },
+        };
+        this.#inputs.push({ kind: 'authenticated', id: effect.id, outcome: { ok: true, value: principal } });
+        break;
+      }
+      case 'set-timer':
+        this.#timers.set(effect.name, this.#at + effect.ms);
+        break;
+      case 'clear-timer':
+        this.#timers.delete(effect.name);
+        break;
+      case 'when-flushed':
+        this.#flushed = effect;
+        break;
+      case 'listen':
+      case 'report':
+        break;
+      default:
+        assert.fail(`not expected: ${JSON.stringify(effect)}`);
+    }
+  }
+
+  // ---- the end
+
+  #holdStill(): void {
+    this.#cut = false;
+    this.#paused = false;
+    for (let round = 0; round < 2000; round += 1) {
+      this.#feed(1000);
+      this.#look();
+      this.#hear();
+      this.#read(1000);
+      this.#at += 50;
+      this.#settle();
+      const rest = [...this.#watches.values()].some(({ from }) => from === undefined);
+      const timed = this.#timers.size > [...this.#timers.keys()].filter((name) => name === 'rules' || name === 'expiry').length;
+      if (!rest && !timed && this.#fed === this.#log.length && this.#askings.length === 0 && this.#outbox.length === 0) return;
+    }
+    assert.fail('the world never holds still');
+  }
+
+  #agree(sub: Sub): void {
+    if (sub.ended) return;
+    assert.ok(!sub.unsubscribed && sub.answers.some(({ response }) => response.synced), `${sub.name} began`);
+    const shown = (row: Element): JsonObject => {
+      const names = (sub.fields ?? [...FIELDS, 'userId', 'note']).filter((name) => sub.topic === 'products' || name !== 'note');
+      return Object.fromEntries([...names.map((name) => [name, row.attributes[name] ?? null]), ['id', row.id]]);
+    };
+    const mine = (row: Element): boolean => row.type === sub.topic && (sub.topic === 'products' || row.attributes.userId === OWN);
+    const found = [...this.#rows.values()]
+      .filter((row) => !row.deleted && mine(row) && sub.matches(row.attributes))
+      .sort(compareBy(sub.sort ?? [{ path: ['id'], order: 'asc' }]))
+      .slice(0, sub.limit ?? Number.POSITIVE_INFINITY)
+      .map(shown);
+    const told = replay(sub, sub.sort !== undefined, { base: sub.base, limit: sub.limit });
+    const brief = (row: Readonly<Record<string, unknown>>): object => ({ ...row, filler: String(row.filler ?? '').length });
+    const list = sub.sort === undefined ? [...told].sort((one, other) => (one.id < other.id ? -1 : 1)) : told;
+    if (sub.initial) {
+      assert.deepEqual(
+        list.map(brief),
+        found.map(brief),
+        `${sub.name}: ${JSON.stringify({ ...sub, answers: sub.answers.slice(-12).map(({ response }) => [response.event, brief(response.payload), response.position, response.version]) })}`,
+      );
+      return;
+    }
+    // Of what it was never told it knows nothing; the rest is as it is.
+    const ids = new Map(found.map((row) => [row.id, brief(row)]));
+    for (const row of list) if (Object.keys(row).length > 1) assert.deepEqual(brief(row), ids.get(row.id), `${sub.name} of ${row.id}`);
+    if (sub.sort !== undefined)
+      assert.deepEqual(
+        list.map(({ id }) => id),
+        found.map(({ id }) => id),
+      );
+  }
+}
+
+/** One seed. @returns which states it was in, and how often */
+export function simulate(seed: number, steps: number): Reached {
+  const world = new World(new Chance(seed));
+  try {
+    world.run(steps);
+  } catch (error) {
+    throw new Error(`simulated under seed ${seed} in ${steps} steps: ${error instanceof Error ? error.message : error}`, { cause: error });
+  }
+  return world.reached;
+}
