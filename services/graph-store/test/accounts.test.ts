@@ -91,6 +91,14 @@ test('failures are counted per account over both replicas, also when they come a
   assert.ok(!right.ok && right.failure.code === 'limited' && (right.failure.retryAfterMs ?? 0) > 0);
 });
 
+test('failures are counted for an account however its name is written', async () => {
+  const { username } = await create(freshId('guessed'), 'right');
+  const spellings = [username, username.toUpperCase(), `G${username.slice(1)}`, `gU${username.slice(2)}`];
+  for (const spelling of spellings) assert.equal((await login(spelling, 'wrong')).ok, false);
+  const right = await login(`guE${username.slice(3)}`, 'right');
+  assert.ok(!right.ok && right.failure.code === 'limited', JSON.stringify(right));
+});
+
 test('failures are counted per address', async () => {
   const address = freshId('address');
   for (let n = 0; n < 15; n += 1) await login(freshId('nobody'), 'wrong', address);

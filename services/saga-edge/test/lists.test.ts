@@ -43,6 +43,13 @@ test('saga:12 a user without further rights finds himself by name, and nobody el
   );
   assert.equal((await api('GET', '/users')).status, 403);
   assert.equal((await api('GET', `/users?search=${search('^admin$')}`)).status, 403);
+  // A name of dots is an expression that names of this length match.
+  const dots = await rest(url)('POST', '/users/register', { username: '...', password: 'dots-password' });
+  const matching = (await rest(url, dots.body.accessToken)('GET', `/users?search=${search('^...$')}`)).body;
+  assert.deepEqual(
+    matching.map(({ username }: { username: string }) => username),
+    ['...'],
+  );
 });
 
 test('saga:12 other expressions search in names only, bombs cost nothing, and what is no expression is answered 400', async () => {

@@ -44,13 +44,14 @@ export async function propertiesOf(store: Store, tenant: string, parents: readon
   return store.all(tenant, filter, MAX_PROPERTIES);
 }
 
-export async function listParents(store: Store, request: Request, kind: Kind): Promise<Reply> {
+/** @param only the one that the caller may see: a name may hold dots, which in an expression stand for any character */
+export async function listParents(store: Store, request: Request, kind: Kind, only?: string): Promise<Reply> {
   const asked = pageOf(request);
   if (!asked.ok) return asked.reply;
   const { page } = asked;
   const { tenant } = request.who;
   const { search, tags, sort, near, within, max_distance: maxDistance } = request.query;
-  const filters: Filter[] = [ofType(TYPES[kind])];
+  const filters: Filter[] = [ofType(TYPES[kind]), ...(only === undefined ? [] : [equal(['id'], only)])];
   for (const tag of (tags ?? '').split(',').filter((text) => text !== ''))
     filters.push({ test: 'contains', path: attribute('tags'), value: tag });
   let matches: ((text: string) => boolean) | undefined;

@@ -70,7 +70,7 @@ export function userRoutes(routes: Routes, options: UserRoutes): void {
       // What the Unity client does first is to look for itself by name.
       const own = request.query.search === `^${request.who.username}$`;
       if (request.who.anonymous) return refused(INVALID_TOKEN);
-      return own ? listParents(store, request, 'user') : refused(INSUFFICIENT);
+      return own ? listParents(store, request, 'user', request.who.account) : refused(INSUFFICIENT);
     },
     'open',
   );

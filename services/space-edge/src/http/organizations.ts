@@ -21,17 +21,22 @@ type Standing = OrganizationRole;
 const MANAGING: readonly Standing[] = ['OWNER', 'ADMIN', 'MANAGER'];
 const KEY_PATTERN = /^org_[0-9a-f]{64}$/;
 
+const standingOf =
+  ({ role, account }: User) =>
+  (organization: Organization): Standing | undefined =>
+    role === 'ADMIN' ? 'OWNER' : roleIn(organization, account.id);
+
 export function organizationRoutes(app: FastifyInstance, { organizations, accounts }: OrganizationRoutesOptions): void {
   asUser('GET', '/organizations', async (user, { query }) => {
     if (user.role !== 'ADMIN') {
       const own = await organizations.of(user.account.id);
-      const data = own.ok ? await organizations.shown(own.value) : own;
+      const data = own.ok ? await organizations.shown(own.value, standingOf(user)) : own;
       return data.ok ? { status: 200, body: { data: data.value } } : data.answer;
     }
     const page = directoryPage(query);
     if (!page.ok) return page.answer;
     const listed = await organizations.list(typeof query.q === 'string' ? query.q : undefined, page.value);
-    const data = listed.ok ? await organizations.shown(listed.value.organizations) : listed;
+    const data = listed.ok ? await organizations.shown(listed.value.organizations, standingOf(user)) : listed;
     if (!listed.ok) return listed.answer;
     if (!data.ok) return data.answer;
     return { status: 200, body: { data: data.value, pagination: paginated(page.value.offset, page.value.limit, listed.value.total) } };
@@ -50,10 +55,10 @@ export function organizationRoutes(app: FastifyInstance, { organizations, accoun
     if (account.value !== user.account.id && user.role !== 'ADMIN') {
       return refuse(403, 'PERMISSION ERROR: Only ADMIN users can create organizations for other users').answer;
     }
-    return shown(201, await organizations.create(name.value?.trim() ?? '', account.value, fields.default === true, user.account.id));
+    return shown(user, 201, await organizations.create(name.value?.trim() ?? '', account.value, fields.default === true, user.account.id));
   });
 
-  within('GET', '', [...MANAGING, 'EVALUATOR'], async ({ organization }) => shown(200, got(organization)));
+  within('GET', '', [...MANAGING, 'EVALUATOR'], async ({ organization, user }) => shown(user, 200, got(organization)));
 
   within('PUT', '', ['OWNER'], async ({ organization, user }, { body }) => {
     const fields = fieldsOf(body);
@@ -66,6 +71,7 @@ export function organizationRoutes(app: FastifyInstance, { organizations, accoun
     const heir = owner.value === undefined ? got(undefined) : await accountOf(owner.value);
     if (!heir.ok) return heir.answer;
     return shown(
+      user,
       200,
       await organizations.change(organization.id, 'organization-change', user.account.id, (now) => {
         const transfer = heir.value !== undefined && heir.value !== now.owner ? heir.value : undefined;
@@ -156,10 +162,10 @@ export function organizationRoutes(app: FastifyInstance, { organizations, accoun
     const added = await (typeof key === 'string'
       ? organizations.addKey(organization.id, scope.value, 'add', key)
       : organizations.addKey(organization.id, scope.value, 'add'));
-    return added.ok ? shown(200, got(organization)) : added.answer;
+    return added.ok ? shown(user, 200, got(organization)) : added.answer;
   });
 
-  within('DELETE', '/api-keys/:key', MANAGING, async ({ organization, standing }, { params }) => {
+  within('DELETE', '/api-keys/:key', MANAGING, async ({ organization, user, standing }, { params }) => {
     const keys = await organizations.keys([organization.id]);
     if (!keys.ok) return keys.answer;
     const found = keys.value.find(({ key }) => key === params.key);
@@ -167,7 +173,7 @@ export function organizationRoutes(app: FastifyInstance, { organizations, accoun
     if (found.scope === 'ALL' && standing === 'MANAGER')
       return refuse(403, 'PERMISSION ERROR: A MANAGER does not have permission to delete keys of scope ALL').answer;
     const removed = await organizations.removeKey(organization.id, found.key);
-    return removed.ok ? shown(200, got(organization)) : removed.answer;
+    return removed.ok ? shown(user, 200, got(organization)) : removed.answer;
   });
 
   function asUser(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, handle: (user: User, call: Call) => Promise<Answer>): void {
@@ -188,7 +194,7 @@ export function organizationRoutes(app: FastifyInstance, { organizations, accoun
     asUser(method, `/organizations/:organizationId${path}`, async (user, call) => {
       const found = await organizations.find(call.params.organizationId ?? '');
       if (!found.ok) return found.answer;
-      const standing = user.role === 'ADMIN' ? 'OWNER' : roleIn(found.value, user.account.id);
+      const standing = standingOf(user)(found.value);
       if (standing === undefined) return refuse(403, 'PERMISSION ERROR: You are not a member of this organization').answer;
       if (!allowed.includes(standing))
         return refuse(403, `PERMISSION ERROR: Your role (${standing}) does not have permission to perform this operation`).answer;
@@ -198,14 +204,14 @@ export function organizationRoutes(app: FastifyInstance, { organizations, accoun
 
   async function changeMembers(
     { id }: Organization,
-    { account }: User,
+    user: User,
     decide: (members: readonly Member[], now: Organization) => Result<readonly Member[]>,
   ): Promise<Answer> {
-    const changed = await organizations.change(id, 'organization-members', account.id, (now) => {
+    const changed = await organizations.change(id, 'organization-members', user.account.id, (now) => {
       const members = decide(now.members, now);
       return members.ok ? got(withMembers(members.value)) : members;
     });
-    return shown(200, changed);
+    return shown(user, 200, changed);
   }
 
   async function accountOf(username: string): Promise<Result<string>> {
@@ -214,8 +220,8 @@ export function organizationRoutes(app: FastifyInstance, { organizations, accoun
     return found.value === undefined ? refuse(400, `INVALID DATA: User ${username.slice(0, 255)} does not exist`) : got(found.value.id);
   }
 
-  async function shown(status: number, organization: Result<Organization>): Promise<Answer> {
-    const data = organization.ok ? await organizations.shown([organization.value]) : organization;
+  async function shown(user: User, status: number, organization: Result<Organization>): Promise<Answer> {
+    const data = organization.ok ? await organizations.shown([organization.value], standingOf(user)) : organization;
     return data.ok ? { status, body: data.value[0], headers: { 'cache-control': 'no-store' } } : data.answer;
   }
 }

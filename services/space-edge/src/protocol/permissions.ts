@@ -93,6 +93,14 @@ export const SERVICE_ROLES = {
   delete: ['OWNER', 'ADMIN'],
 } as const satisfies Readonly<Record<string, readonly OrganizationRole[]>>;
 
+/** Keys that a member is shown: none that may do more than he may himself. */
+export const SHOWN_KEYS = {
+  OWNER: KEY_SCOPES,
+  ADMIN: KEY_SCOPES,
+  MANAGER: ['MANAGEMENT', 'EVALUATION'],
+  EVALUATOR: ['EVALUATION'],
+} as const satisfies Readonly<Record<OrganizationRole, readonly KeyScope[]>>;
+
 export type ServiceRight = keyof typeof SERVICE_ROLES;
 
 export const rightOf = (method: string): ServiceRight => (method === 'GET' ? 'read' : method === 'DELETE' ? 'delete' : 'write');

@@ -15,7 +15,7 @@ import {
   toOrganization,
   withMembers,
 } from '../protocol/organization.ts';
-import type { KeyScope } from '../protocol/permissions.ts';
+import { type KeyScope, type OrganizationRole, SHOWN_KEYS } from '../protocol/permissions.ts';
 import { type Accounts, newKey } from './accounts.ts';
 import { type Graph, newId } from './graph.ts';
 import type { Services } from './services.ts';
@@ -191,7 +191,11 @@ export class Organizations {
   }
 
   /** As SPACE answers them: user names instead of ids, and the keys in clear. */
-  async shown(organizations: readonly Organization[]): Promise<Result<Record<string, unknown>[]>> {
+  /** @param standing what the one who looks is to an organization; it decides which of its keys are shown */
+  async shown(
+    organizations: readonly Organization[],
+    standing: (organization: Organization) => OrganizationRole | undefined,
+  ): Promise<Result<Record<string, unknown>[]>> {
     const people = new Set(organizations.flatMap(({ owner, members }) => [owner, ...members.map(({ account }) => account)]));
     const accounts = await this.#accounts.byIds([...people]);
     if (!accounts.ok) return refused(accounts.failure);
@@ -199,18 +203,23 @@ export class Organizations {
     if (!keys.ok) return keys;
     const nameOf = (account: string): string | undefined => accounts.value.get(account)?.username;
     return got(
-      organizations.map(({ id, name, owner, members, default: isDefault }) => ({
-        id,
-        name,
-        owner: nameOf(owner) ?? '',
-        default: isDefault,
-        apiKeys: keys.value.flatMap(({ key, scope, owner: { id: of } }) => (of === id ? [{ key, scope }] : [])),
-        members: members.flatMap(({ account, role }) => {
-          const username = nameOf(account);
-          return username === undefined ? [] : [{ username, role }];
-        }),
-        ownerDetails: { username: nameOf(owner) ?? '' },
-      })),
+      organizations.map((organization) => {
+        const { id, name, owner, members, default: isDefault } = organization;
+        const role = standing(organization);
+        const scopes: readonly string[] = role === undefined ? [] : SHOWN_KEYS[role];
+        return {
+          id,
+          name,
+          owner: nameOf(owner) ?? '',
+          default: isDefault,
+          apiKeys: keys.value.flatMap(({ key, scope, owner: { id: of } }) => (of === id && scopes.includes(scope) ? [{ key, scope }] : [])),
+          members: members.flatMap(({ account, role }) => {
+            const username = nameOf(account);
+            return username === undefined ? [] : [{ username, role }];
+          }),
+          ownerDetails: { username: nameOf(owner) ?? '' },
+        };
+      }),
     );
   }
 }
