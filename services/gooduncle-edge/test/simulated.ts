@@ -117,6 +117,8 @@ export class World {
   #fed = 0;
   #cut = false;
   #ids = 10;
+  /** One of so many changes of a living row is its end. */
+  #mortality = 4;
   // The driver.
   readonly #inputs: Input<Frame>[] = [];
   readonly #watches = new Map<string, { readonly sub: Sub; from: number | undefined }>();
@@ -158,15 +160,16 @@ export class World {
     // Each run likes some things more than others, or it would never get far in any.
     const below = (limit: number): number => this.#chance.below(limit);
     const likes = { pause: 1 + below(6), write: 5 + below(20), cut: below(3), answer: 1 + below(8) };
-    this.#ids = 10 + below(20);
-    for (let at = below(40); at > 0; at -= 1) this.#commit();
+    this.#mortality = 2 + below(4);
+    this.#ids = 10 + below(40);
+    for (let at = below(60); at > 0; at -= 1) this.#commit();
     this.#fed = this.#log.length;
     this.#upgrade();
     for (let step = 0; step < steps; step += 1) {
       this.#step(likes);
       this.#settle();
     }
-    if (this.#chance.below(12) === 0) this.#flood();
+    if (below(12) === 0) this.#flood();
     this.#holdStill();
     for (const sub of this.#subs) this.#agree(sub);
   }
@@ -179,6 +182,7 @@ export class World {
       [14, () => this.#feed(1 + below(8))],
       [likes.answer, () => this.#look()],
       [likes.answer, () => this.#hear()],
+      [4, () => this.#race()],
       [6, () => this.#read(1 + below(6))],
       [likes.pause, () => this.#pause(below(4) !== 0)],
       [likes.cut, () => this.#toggleCut(below(3) === 0)],
@@ -195,6 +199,14 @@ export class World {
       action();
       return;
     }
+  }
+
+  /** An answer is made, and changes overtake it. */
+  #race(): void {
+    this.#look();
+    for (let left = this.#chance.below(4); left > 0; left -= 1) this.#commit();
+    this.#feed(100);
+    this.#hear();
   }
 
   #pause(paused: boolean): void {
@@ -221,7 +233,7 @@ export class World {
     const seq = this.#log.length + 1;
     const previous = this.#rows.get(id);
     const living = previous !== undefined && !previous.deleted;
-    const gone = living && below(4) === 0;
+    const gone = living && below(this.#mortality) === 0;
     const type = previous?.type ?? of(['products', 'products', 'orders']);
     const fresh: JsonObject = {
       price: below(20),
@@ -361,7 +373,7 @@ export class World {
       [{ category }, (row) => row.category === category],
       [{ $or: [{ category }, { price: { $lte: least } }] }, (row) => row.category === category || Number(row.price) <= least],
     ]);
-    const limit = below(3) === 0 ? undefined : 1 + below(4);
+    const limit = below(3) === 0 ? undefined : 1 + below(below(2) === 0 ? 2 : 6);
     const sort = limit === undefined ? undefined : of([['price'], ['-price', 'category'], ['category', '-price']]);
     const fields = below(4) === 0 ? of([['price'], ['category', 'filler']]) : undefined;
     const initial = below(5) !== 0;

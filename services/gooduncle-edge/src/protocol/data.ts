@@ -85,8 +85,13 @@ export class Data {
           const answer = known?.attributes.answer;
           if (known == null || !isObject(answer))
             this.#talk.refuse(asked, internal(this.#talk.incident(found.ok ? 'not-found' : found.failure.code)));
-          // The resource was made by the next change of the same commit.
-          else this.#talk.answer(asked, JSON.stringify(answer), { version: known.seq + 1 });
+          else {
+            // As this session may see it: another one of the same account may have had further roles, and nobody in particular is everybody.
+            const { id, ...attributes } = answer;
+            const again = showing.resource({ ...row, id: typeof id === 'string' ? id : '', attributes });
+            // The resource was made by the next change of the same commit.
+            this.#talk.answer(asked, JSON.stringify(again), { version: known.seq + 1 });
+          }
         });
       } else this.#talk.refuse(asked, writeRefusal(outcome.failure, this.#talk));
     });

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Element } from '@polyedge/contracts/element';
 import { compareBy } from '@polyedge/query/query';
 import fc from 'fast-check';
-import { type Step, Window } from './window.ts';
+import { type Changed, type Step, Window } from './window.ts';
 
 const stamp = { on: 0, by: '', app: '' };
 const row = (id: string, price: number, seq: number, deleted = false): Element => ({
@@ -25,12 +25,12 @@ const compare = compareBy([{ path: ['attributes', 'price'], order: 'asc' }]);
 const LIMIT = 3;
 
 /** What a client does with steps. */
-function follow(list: readonly string[], steps: readonly Step[]): readonly string[] {
+function follow(list: readonly string[], steps: readonly Step[], limit = LIMIT): readonly string[] {
   const rows = [...list];
   for (const { event, row: told, position } of steps) {
     if (position.from !== null) assert.deepEqual(rows.splice(position.from, 1), [told.id], `${event} leaves from where it is`);
     if (position.to !== null) rows.splice(position.to, 0, told.id);
-    assert.ok(rows.length <= LIMIT, 'never more than the limit');
+    assert.ok(rows.length <= limit, 'never more than the limit');
   }
   return rows;
 }
@@ -72,6 +72,67 @@ test('following the steps of a window gives the first rows of the query, however
       );
       assert.deepEqual(window.tell(), []);
     }),
+  );
+});
+
+const step = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ id: fc.constantFrom(...'abcdefghij'), price: fc.nat(9), gone: fc.boolean() }) },
+  { weight: 8, arbitrary: fc.constantFrom('handle', 'look', 'answer', 'tell') },
+);
+
+test('gooduncle:F44 the same while changes are handled late, and answers of the store are older or newer than they', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 3 }), fc.array(step, { maxLength: 80 }), (limit, steps) => {
+      const all = new Map<string, Element>();
+      const sorted = (): Element[] => [...all.values()].sort(compare);
+      const log: { readonly id: string; readonly before: Element | undefined; readonly after: Element | undefined }[] = [];
+      for (const [at, id] of [...'abcdefg'].entries()) all.set(id, row(id, at, 0));
+      const window = new Window(limit, compare, sorted().slice(0, limit * 2), false);
+      let told: readonly string[] = window.shown.map(({ id }) => id);
+      let handled = 0;
+      let asked: Map<string, Changed> | undefined;
+      let answer: { readonly rows: readonly Element[]; readonly complete: boolean; readonly seq: number } | undefined;
+      const act = (what: 'handle' | 'look' | 'answer' | 'tell'): void => {
+        const next = log[handled];
+        if (what === 'tell') told = follow(told, window.tell(), limit);
+        else if (what === 'look' && asked !== undefined)
+          answer ??= { rows: sorted().slice(0, window.capacity), complete: all.size <= window.capacity, seq: log.length };
+        else if (what === 'answer' && asked !== undefined && answer !== undefined) {
+          window.refill(answer.rows, answer.complete, answer.seq, asked);
+          asked = undefined;
+          answer = undefined;
+        } else if (what === 'handle' && next !== undefined) {
+          handled += 1;
+          const { id, before, after } = next;
+          const state = after ?? { ...(before ?? row(id, 0, handled)), seq: handled, deleted: true };
+          const deleted = after === undefined ? state : undefined;
+          window.change(id, after, { created: before === undefined, deleted, row: state, differs: true });
+          asked?.set(id, { seq: handled, row: after });
+        }
+        if (window.thin) asked ??= new Map();
+      };
+      for (const one of steps) {
+        if (typeof one === 'string') {
+          act(one);
+          continue;
+        }
+        const before = all.get(one.id);
+        if (one.gone && before === undefined) continue;
+        const after = one.gone ? undefined : row(one.id, one.price, log.length + 1);
+        log.push({ id: one.id, before, after });
+        if (after === undefined) all.delete(one.id);
+        else all.set(one.id, after);
+      }
+      while (handled < log.length) act('handle');
+      for (let round = 0; round < 5; round += 1) for (const what of ['answer', 'look', 'answer', 'tell'] as const) act(what);
+      assert.deepEqual(
+        told,
+        sorted()
+          .slice(0, limit)
+          .map(({ id }) => id),
+      );
+    }),
+    { numRuns: 3000 },
   );
 });
 
