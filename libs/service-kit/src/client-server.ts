@@ -30,7 +30,8 @@ export function clientServer({ config, http, spans, ...options }: ClientServerOp
     // Fastify has defaults of its own for these two, and sets them on the server after `http`.
     requestTimeout: http.requestTimeout,
     keepAliveTimeout: http.keepAliveTimeout,
-    trustProxy: config.trustProxy,
+    // The nearest proxy's word only, as for sockets: what stands before it in X-Forwarded-For is the client's own to choose.
+    trustProxy: config.trustProxy ? (_address, hop) => hop === 0 : false,
     exposeHeadRoutes: false,
   });
   if (spans !== undefined) traceCalls(app, spans);

@@ -56,3 +56,20 @@ test('what cannot be read and what was thrown is answered in the form that is gi
     await closePort(app);
   }
 });
+
+test('behind a proxy a client`s address is what that proxy says, whatever the client says before it', async () => {
+  for (const [trustProxy, expected] of [
+    [true, '192.0.2.7'],
+    [false, '127.0.0.1'],
+  ] as const) {
+    const app = clientServer({ config: { ...config, trustProxy }, http, spans: undefined });
+    app.get('/', async ({ ip }) => ({ ip }));
+    const port = await openPort(app, here, silentLog);
+    try {
+      const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { 'x-forwarded-for': '203.0.113.1, 198.51.100.2, 192.0.2.7' } });
+      assert.deepEqual(await response.json(), { ip: expected });
+    } finally {
+      await closePort(app);
+    }
+  }
+});
