@@ -8,13 +8,14 @@ import { Client } from './client.ts';
 import { RawClient } from './raw.ts';
 import { type System, startSystem } from './system.ts';
 
+const parts = new AsyncDisposableStack();
 let system: System;
 let url: string;
 before(async () => {
-  system = await startSystem();
+  system = parts.use(await startSystem());
   url = system.edge.url;
 });
-after(() => system[Symbol.asyncDispose]());
+after(() => parts.disposeAsync());
 
 const READ = { type: 'read', topic: 'products', criteria: { kind: 'none' } };
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -206,6 +207,31 @@ describe('a connection', { concurrency: true }, () => {
     await rules({ b: { roles: { anonymous: { read: { fields: ['name'] } } } } });
     await client.until(() => b.answers.at(-1)?.response.last, 'the end of b');
     assert.equal(b.answers.at(-1)?.response.errors[0]?.reason, 'revoked');
+    await rm(folder, { recursive: true });
+  });
+
+  test('gooduncle:F26 a `once` of somebody else shows nothing that the session may not see', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'topics-'));
+    const file = join(folder, 'topics.yaml');
+    const anonymous = { create: {}, read: { fields: ['*', '-secret'] } };
+    const own = { anonymous: { create: { set: { session: '$session.id' } }, read: { rows: { session: '$session.id' } } } };
+    await writeFile(
+      file,
+      JSON.stringify({ topics: { letters: { roles: { anonymous, admin: { read: {}, create: {} } } }, own: { roles: own } } }),
+    );
+    const edge = await system.startEdge({ GOODUNCLE_TOPICS: file });
+    using admin = await Client.open(edge.url, 'admin');
+    using stranger = await Client.open(edge.url);
+    const letter = { type: 'create', topic: 'letters', params: { title: 'a', secret: 'hidden' }, once: '1' };
+    const first = (await admin.one(letter)).response.payload;
+    assert.deepEqual(first, { id: first.id, title: 'a', secret: 'hidden' });
+    assert.deepEqual((await stranger.one(letter)).response.payload, { id: first.id, title: 'a' });
+    assert.deepEqual((await admin.one(letter)).response.payload, first);
+    using another = await Client.open(edge.url);
+    const note = { type: 'create', topic: 'own', params: { text: 'mine' }, once: '1' };
+    const mine = (await stranger.one(note)).response.payload;
+    assert.equal(mine.text, 'mine');
+    assert.deepEqual((await another.one(note)).response.payload, { id: mine.id });
     await rm(folder, { recursive: true });
   });
 
