@@ -70,7 +70,7 @@ export interface Watchable {
   readonly fields: readonly string[];
 }
 
-const CATEGORIES = ['A', 'B', 'C'];
+export const CATEGORIES = ['A', 'B', 'C'];
 const STATES = ['open', 'closed'];
 
 /** Criteria over what the writers write. */

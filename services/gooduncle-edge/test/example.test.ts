@@ -13,11 +13,12 @@ interface Shop {
   close(): void;
 }
 
+const parts = new AsyncDisposableStack();
 let system: System;
 before(async () => {
-  system = await startSystem();
+  system = parts.use(await startSystem());
 });
-after(() => system[Symbol.asyncDispose]());
+after(() => parts.disposeAsync());
 
 /** What the example exports, in a browser of our own making. */
 async function browser(

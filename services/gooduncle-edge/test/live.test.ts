@@ -1,34 +1,24 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { code, newKind, says } from './answers.ts';
 import { type Answer, Client, type Subscribed } from './client.ts';
 import { type System, startSystem } from './system.ts';
 
+const parts = new AsyncDisposableStack();
 let system: System;
 let url: string;
 let admin: Client;
 before(async () => {
-  system = await startSystem();
+  system = parts.use(await startSystem());
   url = system.edge.url;
-  admin = await Client.open(url, 'admin');
+  admin = parts.use(await Client.open(url, 'admin'));
 });
-after(async () => {
-  admin[Symbol.dispose]();
-  await system[Symbol.asyncDispose]();
-});
+after(() => parts.disposeAsync());
 
-const code = ({ response }: Answer): string => response.code;
-const says = (answer: Answer): string =>
-  [code(answer), ...answer.response.errors.map(({ reason, field }) => `${reason}@${field}`)].join(' ');
 /** Event and payload without the marks of a test. */
 const brief = ({ response }: Answer): unknown[] => {
   const { kind, id, ...rest } = response.payload as Record<string, unknown>;
   return [response.event, rest];
-};
-
-let kinds = 0;
-const newKind = (): string => {
-  kinds += 1;
-  return `live${kinds}`;
 };
 
 const create = (params: object, topic = 'products') => admin.one({ type: 'create', topic, params });

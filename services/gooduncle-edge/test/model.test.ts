@@ -8,13 +8,14 @@ import { type Answer, Client } from './client.ts';
 import { type Aside, agree, Chance, ORDERS, PRODUCTS, watch, write } from './exactness.ts';
 import { type System, startSystem, TENANT } from './system.ts';
 
+const parts = new AsyncDisposableStack();
 let system: System;
 let url: string;
 before(async () => {
-  system = await startSystem();
+  system = parts.use(await startSystem());
   url = system.edge.url;
 });
-after(() => system[Symbol.asyncDispose]());
+after(() => parts.disposeAsync());
 
 const TOPICS = [PRODUCTS, ORDERS];
 const customers = (): readonly string[] => [system.sub.u1, system.sub.u2];

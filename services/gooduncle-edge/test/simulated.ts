@@ -4,19 +4,21 @@
  * to make sense at every step, and has to add up to what a fresh read gives as soon as the world holds still.
  */
 import assert from 'node:assert/strict';
-import type { FullChange, Undo } from '@polyedge/contracts/change';
+import type { FullChange } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Filter } from '@polyedge/query/filter';
 import type { JsonObject } from '@polyedge/query/json';
-import { compile, type Predicate } from '@polyedge/query/predicate';
-import { compareBy, type Sort } from '@polyedge/query/query';
+import { compile } from '@polyedge/query/predicate';
+import type { Sort } from '@polyedge/query/query';
 import type { Effect, Input } from '@polyedge/session/session';
 import type { Frame } from '../src/protocol/codec.ts';
 import { GoodUncleSession } from '../src/protocol/session.ts';
 import { parseTopics, type Topics } from '../src/protocol/topics.ts';
 import type { Answer } from './client.ts';
-import { Chance, replay } from './exactness.ts';
+import { CATEGORIES, Chance, replay } from './exactness.ts';
+import { MadeUpStore, OWN, SCOPE, TENANT } from './simulated-store.ts';
+import { agrees, lookThrough, type Sub, type Where } from './simulated-subscription.ts';
 
 /** States that a run has to have been in, for it to prove anything. */
 export const STATES = [
@@ -43,15 +45,8 @@ export const STATES = [
 export type State = (typeof STATES)[number];
 export type Reached = Readonly<Record<State, number>>;
 
-const OWN = 'u1';
-const FIELDS = ['price', 'category', 'filler'];
-const CATEGORIES = ['A', 'B', 'C'];
-const SCOPE = 's';
-const TENANT = 't';
 /** What the edge takes for much. */
 const MUCH_BYTES = 256 * 1024;
-const FILLERS = [0, 0, 10, 20_000, 30_000].map((length) => 'x'.repeat(length));
-const stamp = (on: number) => ({ on, by: 'w', app: 'w' });
 
 const rulesWith = (orders: JsonObject): Topics => {
   const parsed = parseTopics({
@@ -66,32 +61,6 @@ const rulesWith = (orders: JsonObject): Topics => {
 /** Equal to what was in force, and not: each a new object, as after every reading of the file. */
 const sameRules = () => rulesWith({});
 const otherRules = () => rulesWith({ fields: ['*', '-note', '-extra'] });
-
-type Where = (row: JsonObject) => boolean;
-
-interface Sub {
-  readonly name: string;
-  readonly ref: string;
-  readonly topic: 'products' | 'orders';
-  readonly matches: Where;
-  readonly sort: readonly Sort[] | undefined;
-  readonly limit: number | undefined;
-  readonly fields: readonly string[] | undefined;
-  readonly initial: boolean;
-  readonly throttle: number;
-  readonly answers: Answer[];
-  /** Rows at the beginning that were not told, being not wanted. */
-  base: readonly string[];
-  key: string;
-  filter: Filter | undefined;
-  where: Predicate;
-  /** Its first rows were asked for. */
-  asked: boolean;
-  unsubscribed: boolean;
-  ended: boolean;
-  /** By id: what the events given while much was owed were about it. */
-  readonly held: Map<string, 'left' | 'deleted' | 'other'>;
-}
 
 interface Asking {
   readonly id: string;
@@ -110,15 +79,10 @@ export class World {
   #topics = sameRules();
   #at = 1_700_000_000_000;
   // The store.
-  readonly #log: FullChange[] = [];
-  /** Living and deleted. */
-  readonly #rows = new Map<string, Element>();
+  readonly #store: MadeUpStore;
   /** How much of the log the session has been given. */
   #fed = 0;
   #cut = false;
-  #ids = 10;
-  /** One of so many changes of a living row is its end. */
-  #mortality = 4;
   // The driver.
   readonly #inputs: Input<Frame>[] = [];
   readonly #watches = new Map<string, { readonly sub: Sub; from: number | undefined }>();
@@ -139,6 +103,7 @@ export class World {
 
   constructor(chance: Chance) {
     this.#chance = chance;
+    this.#store = new MadeUpStore(chance, { ids: 10 + chance.below(40), mortality: 2 + chance.below(4) });
     this.#session = new GoodUncleSession(
       {
         tenant: TENANT,
@@ -160,10 +125,8 @@ export class World {
     // Each run likes some things more than others, or it would never get far in any.
     const below = (limit: number): number => this.#chance.below(limit);
     const likes = { pause: 1 + below(6), write: 5 + below(20), cut: below(3), answer: 1 + below(8) };
-    this.#mortality = 2 + below(4);
-    this.#ids = 10 + below(40);
-    for (let at = below(60); at > 0; at -= 1) this.#commit();
-    this.#fed = this.#log.length;
+    for (let at = below(60); at > 0; at -= 1) this.#store.commit();
+    this.#fed = this.#store.log.length;
     this.#upgrade();
     for (let step = 0; step < steps; step += 1) {
       this.#step(likes);
@@ -171,14 +134,14 @@ export class World {
     }
     if (below(12) === 0) this.#flood();
     this.#holdStill();
-    for (const sub of this.#subs) this.#agree(sub);
+    for (const sub of this.#subs) agrees(sub, this.#store.rows.values());
   }
 
   #step(likes: { readonly pause: number; readonly write: number; readonly cut: number; readonly answer: number }): void {
     const below = (limit: number): number => this.#chance.below(limit);
     this.#at += below(4) === 0 ? below(60) : below(3);
     const actions: readonly (readonly [share: number, action: () => void])[] = [
-      [likes.write, () => this.#commit()],
+      [likes.write, () => this.#store.commit()],
       [14, () => this.#feed(1 + below(8))],
       [likes.answer, () => this.#look()],
       [likes.answer, () => this.#hear()],
@@ -204,7 +167,7 @@ export class World {
   /** An answer is made, and changes overtake it. */
   #race(): void {
     this.#look();
-    for (let left = this.#chance.below(4); left > 0; left -= 1) this.#commit();
+    for (let left = this.#chance.below(4); left > 0; left -= 1) this.#store.commit();
     this.#feed(100);
     this.#hear();
   }
@@ -217,69 +180,6 @@ export class World {
     this.#at += ms;
   }
 
-  // ---- the store
-
-  #commit(wide = false): void {
-    const count = wide ? 20 : 1 + this.#chance.below(3);
-    const first = this.#log.length + 1;
-    const ids = new Set<string>();
-    while (ids.size < count) ids.add(wide ? `w${this.#rows.size + ids.size}` : `r${this.#chance.below(this.#ids)}`);
-    for (const id of ids) this.#change(id, first, first + count - 1, wide);
-  }
-
-  #change(id: string, first: number, last: number, wide: boolean): void {
-    const below = (limit: number): number => this.#chance.below(limit);
-    const of = <T>(list: readonly T[]): T => this.#chance.of(list);
-    const seq = this.#log.length + 1;
-    const previous = this.#rows.get(id);
-    const living = previous !== undefined && !previous.deleted;
-    const gone = living && below(this.#mortality) === 0;
-    const type = previous?.type ?? of(['products', 'products', 'orders']);
-    const fresh: JsonObject = {
-      price: below(20),
-      category: of(CATEGORIES),
-      userId: of([OWN, OWN, 'u2']),
-      note: below(3),
-      filler: wide ? (FILLERS[4] ?? '') : of(FILLERS),
-    };
-    const some = of<JsonObject>([
-      { price: fresh.price ?? 0 },
-      { note: fresh.note ?? 0 },
-      { category: fresh.category ?? '' },
-      { userId: fresh.userId ?? '' },
-    ]);
-    const attributes = gone ? (previous?.attributes ?? {}) : living && below(3) > 0 ? { ...previous.attributes, ...some } : fresh;
-    const state: Element = {
-      ...{ tenant: TENANT, id, kind: 'vertex', type, scope: SCOPE, attributes, version: seq, seq },
-      created: living && previous !== undefined ? previous.created : stamp(seq),
-      modified: stamp(seq),
-      deleted: gone,
-    };
-    const undo: Undo =
-      previous === undefined
-        ? { fresh: true, set: {}, unset: [], version: 0, seq: 0, deleted: true }
-        : { ...previous, set: previous.attributes, unset: Object.keys(attributes) };
-    const action = gone ? 'delete' : living ? 'update' : 'create';
-    this.#rows.set(id, state);
-    this.#log.push({
-      ...{ seq, epoch: 'e', tenant: TENANT, id, kind: 'vertex', type, scope: SCOPE, owners: [SCOPE], action, version: seq, on: 1 },
-      ...{ by: 'w', app: 'w', origin: { protocol: 'x', way: 'job', operation: 'x' }, operationId: String(first), first, last, state, undo },
-    });
-  }
-
-  /** What a read gives now. */
-  #found(where: Predicate, sort: readonly Sort[], limit: number): { rows: readonly Element[]; more: boolean; seq: number } {
-    const rows = [...this.#rows.values()].filter((row) => !row.deleted && where(row)).sort(compareBy(sort));
-    return { rows: rows.slice(0, limit), more: rows.length > limit, seq: this.#log.length };
-  }
-
-  /** What matched when so much of the log was written. */
-  #matchingAt(seq: number, where: Predicate): readonly string[] {
-    const rows = new Map<string, Element>();
-    for (const { id, state } of this.#log.slice(0, seq)) rows.set(id, state);
-    return [...rows.values()].filter((row) => !row.deleted && where(row)).map(({ id }) => id);
-  }
-
   // ---- the feed and the bus
 
   #feed(count: number): void {
@@ -288,11 +188,11 @@ export class World {
       if (watch.from !== undefined || this.#chance.below(2) === 0) continue;
       watch.from = this.#fed;
       const { sub } = watch;
-      if (!sub.initial && sub.limit === undefined) sub.base = this.#matchingAt(this.#fed, sub.where);
+      if (!sub.initial && sub.limit === undefined) sub.base = this.#store.matchingAt(this.#fed, sub.where);
       this.#inputs.push({ kind: 'subscribed', id: watch.sub.key, seq: this.#fed, epoch: 'e' });
     }
-    for (let left = count; left > 0 && this.#fed < this.#log.length; left -= 1) {
-      const change = this.#log[this.#fed];
+    for (let left = count; left > 0 && this.#fed < this.#store.log.length; left -= 1) {
+      const change = this.#store.log[this.#fed];
       this.#fed += 1;
       if (change === undefined) break;
       for (const { sub, from } of this.#watches.values()) {
@@ -312,7 +212,7 @@ export class World {
     if (this.#cut) return;
     for (const asking of this.#askings) {
       if (asking.reply !== undefined || this.#chance.below(2) === 0) continue;
-      asking.reply = this.#found(asking.sub.where, asking.sort, asking.limit);
+      asking.reply = this.#store.found(asking.sub.where, asking.sort, asking.limit);
     }
   }
 
@@ -428,7 +328,7 @@ export class World {
     this.#cut = false;
     this.#paused = true;
     for (let at = 0; at < 14; at += 1) {
-      this.#commit(true);
+      this.#store.commit(true);
       this.#feed(1000);
     }
   }
@@ -451,7 +351,7 @@ export class World {
     assert.ok(!sub.ended, `${sub.name}: nothing follows its end`);
     const { response } = answer;
     if (response.code === 'ok') {
-      this.#lookThrough(sub, answer);
+      lookThrough(sub, answer);
       sub.answers.push(answer);
       replay(sub, sub.sort !== undefined, { base: sub.base, limit: sub.limit });
       return;
@@ -462,18 +362,6 @@ export class World {
     if (reason === 'overflow') this.#reach('overflow');
     else if (reason === 'internal') assert.ok(this.#failedReads > 0, 'no read failed');
     else assert.ok(reason === 'revoked' && sub.topic === 'orders' && (this.#revoked > 0 || this.#reruled), JSON.stringify(response));
-  }
-
-  /** What nobody may see, and what was not asked for. */
-  #lookThrough(sub: Sub, { response: { payload, event } }: Answer): void {
-    if (event === undefined) return;
-    const names = Object.keys(payload).filter((name) => name !== 'id');
-    const wanted = sub.fields;
-    if (wanted !== undefined) assert.ok(names.every((name) => wanted.includes(name)));
-    if (sub.topic === 'products') return;
-    assert.ok(!names.includes('note'));
-    if (payload.userId !== undefined) assert.equal(payload.userId, OWN);
-    if (names.length === 0) assert.equal(event, 'match dropped');
   }
 
   // ---- the driver
@@ -562,7 +450,7 @@ export class World {
           readonly atLeast?: number;
         }; // a query: logins are by token here
         const sub = this.#subs.find((one) => one.filter === filter);
-        assert.ok(sub !== undefined && atLeast <= this.#log.length);
+        assert.ok(sub !== undefined && atLeast <= this.#store.log.length);
         const again = sub.asked;
         sub.asked = true;
         this.#askings.push({ id: effect.id, sub, limit, sort, again, reply: undefined });
@@ -609,43 +497,9 @@ export class World {
       this.#settle();
       const rest = [...this.#watches.values()].some(({ from }) => from === undefined);
       const timed = this.#timers.size > [...this.#timers.keys()].filter((name) => name === 'rules' || name === 'expiry').length;
-      if (!rest && !timed && this.#fed === this.#log.length && this.#askings.length === 0 && this.#outbox.length === 0) return;
+      if (!rest && !timed && this.#fed === this.#store.log.length && this.#askings.length === 0 && this.#outbox.length === 0) return;
     }
     assert.fail('the world never holds still');
-  }
-
-  #agree(sub: Sub): void {
-    if (sub.ended) return;
-    assert.ok(!sub.unsubscribed && sub.answers.some(({ response }) => response.synced), `${sub.name} began`);
-    const shown = (row: Element): JsonObject => {
-      const names = (sub.fields ?? [...FIELDS, 'userId', 'note']).filter((name) => sub.topic === 'products' || name !== 'note');
-      return Object.fromEntries([...names.map((name) => [name, row.attributes[name] ?? null]), ['id', row.id]]);
-    };
-    const mine = (row: Element): boolean => row.type === sub.topic && (sub.topic === 'products' || row.attributes.userId === OWN);
-    const found = [...this.#rows.values()]
-      .filter((row) => !row.deleted && mine(row) && sub.matches(row.attributes))
-      .sort(compareBy(sub.sort ?? [{ path: ['id'], order: 'asc' }]))
-      .slice(0, sub.limit ?? Number.POSITIVE_INFINITY)
-      .map(shown);
-    const told = replay(sub, sub.sort !== undefined, { base: sub.base, limit: sub.limit });
-    const brief = (row: Readonly<Record<string, unknown>>): object => ({ ...row, filler: String(row.filler ?? '').length });
-    const list = sub.sort === undefined ? [...told].sort((one, other) => (one.id < other.id ? -1 : 1)) : told;
-    if (sub.initial) {
-      assert.deepEqual(
-        list.map(brief),
-        found.map(brief),
-        `${sub.name}: ${JSON.stringify({ ...sub, answers: sub.answers.slice(-12).map(({ response }) => [response.event, brief(response.payload), response.position, response.version]) })}`,
-      );
-      return;
-    }
-    // Of what it was never told it knows nothing; the rest is as it is.
-    const ids = new Map(found.map((row) => [row.id, brief(row)]));
-    for (const row of list) if (Object.keys(row).length > 1) assert.deepEqual(brief(row), ids.get(row.id), `${sub.name} of ${row.id}`);
-    if (sub.sort !== undefined)
-      assert.deepEqual(
-        list.map(({ id }) => id),
-        found.map(({ id }) => id),
-      );
   }
 }
 

@@ -46,12 +46,21 @@ export interface System extends AsyncDisposable {
 /** The account that graph-store makes first. */
 export const ADMINISTRATOR = { username: 'admin', password: 'administrator' } as const;
 
+/** Like `Promise.all`, but nothing is under way any more when it fails. */
+async function allStarted<T extends readonly Promise<unknown>[]>(
+  starting: readonly [...T],
+): Promise<{ -readonly [at in keyof T]: Awaited<T[at]> }> {
+  await Promise.allSettled(starting);
+  return Promise.all(starting);
+}
+
 /** @param options `ownPostgres`: a PostgreSQL of its own, to be stopped and continued */
 export async function startSystem(options: { readonly edge?: Env; readonly ownPostgres?: boolean } = {}): Promise<System> {
   await using parts = new AsyncDisposableStack();
-  const [nats, redis, own] = await Promise.all([startNats(), sharedRedis(), options.ownPostgres === true ? startPostgres() : undefined]);
-  const postgres = own ?? (await sharedPostgres());
-  for (const part of [nats, redis, postgres]) parts.use(part);
+  // What has started ends with `parts`, also where something beside it fails to start.
+  const used = async <T extends AsyncDisposable>(starting: Promise<T>): Promise<T> => parts.use(await starting);
+  const ownPostgres = options.ownPostgres === true ? used(startPostgres()) : undefined;
+  const [nats, redis, postgres] = await allStarted([used(startNats()), used(sharedRedis()), ownPostgres ?? used(sharedPostgres())]);
   const common = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: postgres.url, LOG_LEVEL: 'warn' };
   const startEdge = (env: Env = {}) =>
     startService({
@@ -59,9 +68,7 @@ export async function startSystem(options: { readonly edge?: Env; readonly ownPo
       env: { ...common, GOODUNCLE_REQUESTS_PER_SECOND: '5000', GOODUNCLE_REQUEST_BURST: '10000', ...options.edge, ...env },
     });
   const startStore = () => startService({ name: 'graph-store', env: { ...common, POLYEDGE_ADMIN_PASSWORD: ADMINISTRATOR.password } });
-  const [store, edge] = await Promise.all([startStore(), startEdge()]);
-  parts.use(edge);
-  parts.use(store);
+  const [store, edge] = await allStarted([used(startStore()), used(startEdge())]);
   const connected = await connectNatsBus({
     url: nats.url,
     service: 'test',
@@ -93,7 +100,7 @@ export async function startSystem(options: { readonly edge?: Env; readonly ownPo
       kept.use(await startStore());
     },
     nats,
-    postgres: own,
+    postgres: await ownPostgres,
     bus,
     sub,
     startEdge: async (env) => kept.use(await startEdge(env)),
