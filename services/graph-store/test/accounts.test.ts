@@ -163,6 +163,18 @@ test('a weighty change of an account revokes its tokens; edges can ask for all r
   assert.equal(nobody.ok ? undefined : nobody.failure.code, 'not-found');
 });
 
+test('a login that waits for its turn while its account is disabled gets no tokens', async () => {
+  const account = await create(freshId('waiting'), 'right');
+  const crowd = Array.from({ length: 60 }, () => login(freshId('nobody'), 'wrong'));
+  const waiting = login(account.username, 'right');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const disable = { id: account.id, disabled: true, by: 'test' };
+  assert.ok((await store.bus.request(accountsUpdate, accountsUpdate.subject({ tenant: TENANT }), disable, { timeoutMs: 5000 })).ok);
+  const reply = await waiting;
+  assert.equal(reply.ok ? 'tokens' : reply.failure.code, 'unauthenticated');
+  await Promise.all(crowd);
+});
+
 test('user names are unique without regard to case, also when claimed at once', async () => {
   const username = freshId('Name');
   const request = (name: string) => ({ username: name, proof: proofOf('x'), roles: {}, by: 'test' });

@@ -176,3 +176,23 @@ test('hiro:E12 hiro:E13 an administrator makes a scope and an account for it, an
   );
   client.ws.terminate();
 });
+
+test('who is given a vertex does not see what it was before, by no way of asking', async () => {
+  const scope = await make('ogit/Auth/DataScope', { 'ogit/name': 'third' });
+  const heir = { username: 'heir', password: 'password-of-the-heir' };
+  const account = (await post(`${system.hiro.url}/admin/accounts`, { ...heir, defaultScope: scope, scopes: [] }, token)).body;
+  const given = await make('ogit/Scoped', { '/secret': 'before' });
+  const { body: first } = await call('GET', rest(`/${given}`), token);
+  const vid = String((first as Record<string, unknown>)['ogit/_v-id']);
+  const change = { 'ogit/_owner': (account as { id: string }).id, '/secret': null, '/text': 'after' };
+  assert.equal((await post(rest(`/${given}`), change, token)).status, 200);
+  const theirs = (await login(system.hiro.url, heir))._TOKEN;
+  const { status, body } = await call('GET', rest(`/${given}`), theirs);
+  assert.deepEqual([status, (body as Record<string, unknown>)['/text']], [200, 'after']);
+  for (const path of [`?vid=${vid}`, '/history', '/history?type=full', '/history?type=diff', `/history?vid=${vid}`]) {
+    const { body: answer } = await call('GET', rest(`/${given}${path}`), theirs);
+    assert.doesNotMatch(JSON.stringify(answer), /before/, path);
+  }
+  assert.equal((await call('GET', rest(`/${given}?vid=${vid}`), theirs)).status, 404);
+  assert.equal((await call('GET', rest(`/${given}?vid=${vid}`), token)).status, 200);
+});

@@ -67,6 +67,7 @@ export class Directory {
     const { failedLogins } = this.#options;
     const waitMs = await failedLogins.waitMs(username, context.address);
     if (waitMs > 0) return limited(waitMs);
+    const since = Date.now();
     const account = await this.#byUsername(username);
     const stored = account === undefined ? undefined : await this.#password(account.id);
     const tried = await takeTurn(async (): Promise<Outcome<Account>> => {
@@ -80,7 +81,7 @@ export class Directory {
     if (tried === 'busy') return failed('busy');
     if (!tried.ok) return tried;
     await failedLogins.clear(username);
-    return done(await this.#issue(tried.value, randomBytes(12).toString('base64url'), context));
+    return this.#issue(tried.value, randomBytes(12).toString('base64url'), context, since);
   }
 
   /** Exchanges a refresh token. One that was used before was stolen or copied: the whole login ends. */
@@ -99,7 +100,7 @@ export class Directory {
     }
     const account = await this.#byId(used.account);
     if (account === undefined || account.disabled) return failed('unauthenticated', 'the refresh token is not valid');
-    return done(await this.#issue(account, used.login, context));
+    return this.#issue(account, used.login, context, now);
   }
 
   /** Ends the login that a refresh token belongs to. Says nothing about whether there was one. */
@@ -212,18 +213,26 @@ export class Directory {
     await failedLogins.sweep();
   }
 
-  async #issue(account: Account, login: string, { protocol, app }: LoginContext): Promise<TokenSet> {
+  /** @param since when what the account says was read: a revocation since then was about just that. A login may wait long for its turn. */
+  async #issue(account: Account, login: string, { protocol, app }: LoginContext, since: number): Promise<Outcome<TokenSet>> {
     const { sql, keys, accessMs, refreshMs } = this.#options;
     const issuedAt = Date.now();
     const expiresAt = issuedAt + accessMs(protocol);
     const refreshToken = randomBytes(REFRESH_TOKEN_BYTES).toString('base64url');
     await sql`insert into refresh_token (hash, login, account, protocol, app, expires_on)
       values (${hashOf(refreshToken)}, ${login}, ${account.id}, ${protocol}, ${app}, ${issuedAt + refreshMs})`;
+    // After the new refresh token is there: a revocation either is seen here, or takes that token along.
+    const [revoked] = await sql`
+      select 1 from revocation where account = ${account.id} and login in ('', ${login}) and before >= ${since}`;
+    if (revoked !== undefined) {
+      await sql`delete from refresh_token where login = ${login}`;
+      return failed('unauthenticated', 'the account was changed meanwhile');
+    }
     const claims = claimsOf({ account, session: login, app, protocol, id: randomBytes(9).toString('base64url'), issuedAt, expiresAt });
     const accessToken = await new SignJWT({ ...claims })
       .setProtectedHeader({ alg: TOKEN_ALGORITHM, kid: keys.signing.kid, typ: TOKEN_TYPE })
       .sign(keys.signing.key);
-    return { accessToken, expiresAt, refreshToken, account };
+    return done({ accessToken, expiresAt, refreshToken, account });
   }
 
   async #revoke(account: string, login: string): Promise<void> {

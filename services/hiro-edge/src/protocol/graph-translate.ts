@@ -105,10 +105,15 @@ function get(parameters: Parameters, { who }: Context): Step {
 function getVersion(id: string, vid: string, showing: Showing, who: Principal): Step {
   const on = Number(/^\d{1,15}/.exec(vid)?.[0] ?? Number.NaN);
   if (Number.isNaN(on)) return fail('not-found');
-  return ask(graphHistory, { tenant: who.tenant }, { elements: [id], from: on, to: on, limit: 1000 }, ({ changes }) => {
-    const state = changes.find((change) => change.state !== undefined && versionId(change.state) === vid)?.state;
-    return state === undefined ? fail('not-found') : show(state, showing);
-  });
+  return ask(
+    graphHistory,
+    { tenant: who.tenant },
+    { elements: [id], from: on, to: on, limit: 1000, visible: visibleTo(who) },
+    ({ changes }) => {
+      const state = changes.find((change) => change.state !== undefined && versionId(change.state) === vid)?.state;
+      return state === undefined ? fail('not-found') : show(state, showing);
+    },
+  );
 }
 
 function create(parameters: Parameters, body: unknown, context: Context): Step {

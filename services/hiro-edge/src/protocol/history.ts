@@ -4,7 +4,7 @@ import { type Change, type FullChange, isFull, stateBefore } from '@polyedge/con
 import type { Principal } from '@polyedge/contracts/principal';
 import { EVERYTHING } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
-import { compile } from '@polyedge/query/predicate';
+import { compile, type Predicate } from '@polyedge/query/predicate';
 import { eventDocument, toEvent } from './event.ts';
 import { compileJfilter } from './jfilter.ts';
 import type { Parameters } from './parameters.ts';
@@ -33,7 +33,7 @@ export function history(parameters: Parameters, who: Principal, at: number): Ste
   const range = rangeOf(parameters, DEFAULT_LIMIT);
   if ('next' in range) return range;
   const form = parameters.text('type') ?? 'element';
-  const show = formOf(form, showingOf(parameters));
+  const show = formOf(form, showingOf(parameters), who);
   if (show === undefined) return fail('invalid', `unknown type of history "${form}"`);
   const past = {
     who,
@@ -79,7 +79,7 @@ function versions(past: Past, left: number, skip: number, beforeSeq: number | un
   );
 }
 
-function formOf(type: string, showing: Showing): ((change: FullChange) => Json) | undefined {
+function formOf(type: string, showing: Showing, who: Principal): ((change: FullChange) => Json) | undefined {
   switch (type) {
     case 'element':
       return ({ state }) => shown(state, showing);
@@ -96,8 +96,10 @@ function formOf(type: string, showing: Showing): ((change: FullChange) => Json) 
           vid: versionId(change.state),
         },
       });
-    case 'diff':
-      return (change) => difference(change);
+    case 'diff': {
+      const visible = compile(visibleTo(who));
+      return (change) => difference(change, visible);
+    }
     default:
       return undefined;
   }
@@ -109,10 +111,10 @@ function historyAction({ action }: Pick<Change, 'action'>): 'CREATE' | 'UPDATE' 
   return action === 'delete' || action === 'disconnect' ? 'DELETE' : 'UPDATE';
 }
 
-/** What a version added, replaced and removed; removed attributes carry the value they had. */
-function difference(change: FullChange): Json {
+/** What a version added, replaced and removed; removed attributes carry the value they had. Of a version that is not `visible` nothing is told. */
+function difference(change: FullChange, visible: Predicate): Json {
   const before = stateBefore(change.state, change.undo);
-  const old = before === undefined ? {} : toVertex(before);
+  const old = before === undefined || !visible(before) ? {} : toVertex(before);
   const now = toVertex(change.state);
   const entries = (names: readonly string[], of: Readonly<Record<string, Json>>): Json =>
     Object.fromEntries(names.map((name) => [name, of[name] ?? null]));
