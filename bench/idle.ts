@@ -2,7 +2,7 @@
  * `idle`: what an open connection costs that does nothing: events-ws without and with a filter and graph-ws of hiro-edge, Socket.IO of saga-edge,
  * gooduncle-edge with its beats, a bare `ws` server and a bare Socket.IO server. Each measurement has a process of its own: after 500 connections
  * to warm up, 4,000 more, then so many seconds of silence. KiB per connection is the growth of the process` resident memory, each time after a
- * garbage collection, so that what handshakes left behind does not count; MiB is the resident memory before that. CPU is microseconds per
+ * garbage collection that gives pages back, so that what handshakes left behind does not count; MiB is the resident memory before that. CPU is microseconds per
  * connection and second.
  */
 import { startNats } from '@polyedge/testkit/servers/nats';
