@@ -108,3 +108,10 @@ test('hiro:E6 folding the deltas of any history gives the body of its last event
     }),
   );
 });
+
+test('a delta in which the owner changes does not tell the new one what was removed', () => {
+  const before = sampleElement({ attributes: { 'ogit/_owner': 'ann', '/secret': 'hidden', '/text': 'a' } });
+  const after = sampleElement({ attributes: { 'ogit/_owner': 'bob', '/text': 'b' }, version: 2 });
+  const { body } = toEvent(sampleChange(after, 'update', undoOf(before, after)), { delta: true }) ?? assert.fail();
+  assert.deepEqual([body['-/secret'], body['=/text'], body['=ogit/_owner']], ['', 'b', 'bob']);
+});

@@ -70,7 +70,10 @@ function toDelta(change: FullChange): Shown {
   return difference(made ? undefined : stateBefore(change.state, change.undo), change.state);
 }
 
-/** `+` and `=` carry the new value, `-` the old one. */
+/**
+ * `+` and `=` carry the new value, `-` the old one; but where the owner changed, the new one may hear of the vertex for the first time, and nobody
+ * is told what it held before.
+ */
 export function difference(before: Element | undefined, after: Element): Shown {
   const old = new Map(before === undefined ? [] : Object.entries(toVertex(before)));
   const entries: [string, Json][] = [];
@@ -81,6 +84,9 @@ export function difference(before: Element | undefined, after: Element): Shown {
     else if (was !== value) entries.push([`=${name}`, value]);
     old.delete(name);
   }
-  for (const [name, value] of old) entries.push([`-${name}`, value]);
+  const handedOver = before !== undefined && old.size > 0 && ownerOf(before) !== ownerOf(after);
+  for (const [name, value] of old) entries.push([`-${name}`, handedOver ? '' : value]);
   return Object.fromEntries(entries);
 }
+
+const ownerOf = (element: Element): Json | undefined => toVertex(element, { fields: ['ogit/_owner'] })['ogit/_owner'];
