@@ -253,3 +253,25 @@ test('saga:6 saga:35 every failure is an object with strings in it; without a ca
     for (const value of Object.values(answer.body.errors ?? {})) assert.equal(typeof value, 'string');
   }
 });
+
+test('a wrong password costs as many looks for an e-mail address that nobody has as for one that somebody has', async () => {
+  const limits = { GRAPH_STORE_LOGIN_FAILURES_PER_ADDRESS: '6', GRAPH_STORE_LOGIN_FAILURES_PER_ACCOUNT: '100' };
+  await using own = await startSystem({ store: limits, saga: { SAGA_TRUST_PROXY: 'true' } });
+  const known = 'known@example.org';
+  const made = await rest(own.saga.url)('POST', '/users/register', { username: 'known', email: known, password: 'known-password' });
+  assert.equal(made.status, 200, JSON.stringify(made.body));
+  /** How many wrong passwords are looked at before this client has to wait. */
+  const tries = async (address: string, username: string): Promise<number> => {
+    for (let count = 0; count < 20; count += 1) {
+      const { status } = await fetch(`${own.saga.url}/users/login`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-forwarded-for': address },
+        body: JSON.stringify({ username, password: 'wrong-password' }),
+      });
+      if (status === 429) return count;
+      assert.equal(status, 401);
+    }
+    return assert.fail('nobody has to wait');
+  };
+  assert.equal(await tries('192.0.2.1', 'unknown@example.org'), await tries('192.0.2.2', known));
+});
