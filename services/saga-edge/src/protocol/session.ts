@@ -69,10 +69,11 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
   /** The `authentication` that is being looked at. */
   #authenticating: SagaFrame | undefined;
   #waiting: SagaFrame[] = [];
-  readonly #tasks = new Map<string, Task>();
-  readonly #rooms: Rooms;
+  // Made when first needed: memory of idle sockets is a goal.
+  #tasks: Map<string, Task> | undefined;
+  #rooms: Rooms | undefined;
   /** Signals of ours that have not come back, with what acknowledges them. */
-  readonly #told = new Map<string, () => readonly Out[]>();
+  #told: Map<string, () => readonly Out[]> | undefined;
   #draining = false;
   #count = 0;
   #at = 0;
@@ -80,7 +81,6 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
   constructor(nonce: string, settings: SagaSettings) {
     this.#nonce = nonce;
     this.#settings = settings;
-    this.#rooms = new Rooms(settings.legacyMessages);
   }
 
   handle(input: Input<SagaFrame>, at: number): readonly Out[] {
@@ -94,11 +94,11 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
       case 'reply':
         return this.#replied(input.id, input.outcome);
       case 'written':
-        return this.#tasks.get(input.id)?.written?.(input.outcome) ?? [];
+        return this.#tasks?.get(input.id)?.written?.(input.outcome) ?? [];
       case 'message':
         return this.#heard(input.id, input.body);
       case 'subscribed':
-        return this.#rooms.subscribed(input.id);
+        return this.#rooms?.subscribed(input.id) ?? [];
       case 'lost':
         return this.#lost(input.id, input.failure.code === 'limited');
       case 'timer':
@@ -143,7 +143,7 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     const before = this.#principal;
     this.#principal = outcome.value;
     const { account, tenant } = outcome.value;
-    const left = before !== undefined && before.tenant !== tenant ? this.#rooms.leaveUnless(() => false) : [];
+    const left = before !== undefined && before.tenant !== tenant ? (this.#rooms?.leaveUnless(() => false) ?? []) : [];
     return [
       ...left,
       // Before the account is read, so that no change falls between.
@@ -176,7 +176,7 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     if (user?.deleted === true) return this.#refuse(MISSING_USER, asked);
     if (user !== null && user !== undefined) return this.#welcome(asked, principal);
     const { account, tenant, defaultScope, username } = principal;
-    this.#tasks.set('vertex', { frame: asked, kind: 'other', written: () => this.#welcomed('vertex', asked, principal) });
+    this.#working().set('vertex', { frame: asked, kind: 'other', written: () => this.#welcomed('vertex', asked, principal) });
     const attributes = { username, verified: true, roles: [...this.#roles], tags: [] };
     return [
       {
@@ -193,7 +193,7 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
   }
 
   #welcomed(task: string, asked: SagaFrame, principal: Principal): readonly Out[] {
-    this.#tasks.delete(task);
+    this.#tasks?.delete(task);
     return this.#welcome(asked, principal);
   }
 
@@ -225,7 +225,8 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
       const [frame] = this.#waiting;
       if (frame === undefined) break;
       const kind = isPropertyPost(frame.event) ? 'write' : 'other';
-      if (this.#tasks.size > 0 && (kind === 'other' || [...this.#tasks.values()].some((task) => task.kind === 'other'))) break;
+      const working = [...(this.#tasks?.values() ?? [])];
+      if (working.length > 0 && (kind === 'other' || working.some((task) => task.kind === 'other'))) break;
       this.#waiting.shift();
       if (frame.event === 'authentication') {
         effects.push(...this.#authenticate(frame));
@@ -233,10 +234,15 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
       }
       this.#count += 1;
       const id = `task${this.#count}`;
-      this.#tasks.set(id, { frame, kind });
+      this.#working().set(id, { frame, kind });
       effects.push(...this.#begin(id, frame));
     }
     return effects;
+  }
+
+  #working(): Map<string, Task> {
+    this.#tasks ??= new Map();
+    return this.#tasks;
   }
 
   #begin(id: string, frame: SagaFrame): readonly Out[] {
@@ -252,7 +258,7 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
 
   /** Carries out one step of a task. */
   #take(id: string, step: Step): readonly Out[] {
-    const task = this.#tasks.get(id);
+    const task = this.#tasks?.get(id);
     const principal = this.#principal;
     if (task === undefined || principal === undefined) return [];
     const { tenant, defaultScope } = principal;
@@ -282,9 +288,9 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
   }
 
   #finish(id: string, body: unknown, error?: SagaError): readonly Out[] {
-    const task = this.#tasks.get(id);
+    const task = this.#tasks?.get(id);
     if (task === undefined) return [];
-    this.#tasks.delete(id);
+    this.#tasks?.delete(id);
     const { frame } = task;
     const effects: Out[] = [];
     if (error !== undefined) effects.push(this.#send(refusal(frame, error)));
@@ -296,7 +302,7 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
   #replied(id: string, outcome: Outcome<unknown>): readonly Out[] {
     if (id === 'account') return this.#account(outcome);
     if (id === 'user') return this.#user(outcome);
-    return this.#tasks.get(id)?.reply?.(outcome) ?? [];
+    return this.#tasks?.get(id)?.reply?.(outcome) ?? [];
   }
 
   // ---- joins (3.2)
@@ -305,10 +311,10 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     const id = room.of === 'globals' || room.of === 'npm' ? undefined : idOf(payload);
     if (id === undefined && needsId(room)) return this.#finish(task, undefined, sagaError(400, 'the id is missing'));
     if (!this.#may('get', routeOf(room, id))) return this.#finish(task, undefined, INSUFFICIENT);
-    if (this.#rooms.has(room, id)) return this.#finish(task, { ok: 1 });
-    if (this.#rooms.size >= this.#settings.maxJoins) return this.#finish(task, undefined, sagaError(429, 'too many joins'));
+    if (this.#rooms?.has(room, id) === true) return this.#finish(task, { ok: 1 });
+    if ((this.#rooms?.size ?? 0) >= this.#settings.maxJoins) return this.#finish(task, undefined, sagaError(429, 'too many joins'));
     if (id === undefined || id === this.#principal?.account) return this.#watch(task, room, id);
-    const running = this.#tasks.get(task);
+    const running = this.#tasks?.get(task);
     if (running === undefined || this.#principal === undefined) return [];
     running.reply = (outcome) => this.#found(task, room, id, outcome);
     return [{ do: 'request', id: task, call: call(graphGet, { tenant: this.#principal.tenant }, { ids: [id] }) }];
@@ -326,22 +332,23 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     if (type === TYPES.script || type === TYPES.job) {
       const meant: Room = { ...room, runnable: type === TYPES.script ? 'scripts' : 'jobs' };
       if (!this.#may('get', routeOf(meant, id))) return this.#finish(task, undefined, INSUFFICIENT);
-      if (this.#rooms.has(meant, id)) return this.#finish(task, { ok: 1 });
+      if (this.#rooms?.has(meant, id) === true) return this.#finish(task, { ok: 1 });
       return this.#watch(task, meant, id);
     }
     return this.#finish(task, undefined, sagaError(404, `${room.runnable === 'scripts' ? 'Script' : 'Job'} does not exist`));
   }
 
   #watch(task: string, room: Room, id: string | undefined): readonly Out[] {
+    this.#rooms ??= new Rooms(this.#settings.legacyMessages);
     return this.#rooms.join(room, id, this.#principal?.tenant ?? '', () => this.#finish(task, { ok: 1 }));
   }
 
   /** What cannot be continued without a gap: the client comes back by itself, reads what is and joins again. */
   #lost(subscription: string, limited: boolean): readonly Out[] {
-    const lost = this.#rooms.lost(subscription);
+    const lost = this.#rooms?.lost(subscription);
     if (lost === undefined) return [];
     if (!limited || !lost.joining) return this.#leaveQuietly();
-    const [task] = [...this.#tasks].find(([, { frame }]) => joinOf(frame.event) !== undefined) ?? [];
+    const [task] = [...(this.#tasks ?? [])].find(([, { frame }]) => joinOf(frame.event) !== undefined) ?? [];
     const effects = lost.leave();
     return task === undefined ? effects : [...effects, ...this.#finish(task, undefined, sagaError(429, 'too many joins'))];
   }
@@ -352,12 +359,12 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     if (id === undefined && needsId(room)) return this.#finish(task, undefined, sagaError(400, 'the id is missing'));
     const other: Room = room.of === 'runnable' ? { ...room, runnable: room.runnable === 'scripts' ? 'jobs' : 'scripts' } : room;
     // Whoever joined under the wrong name leaves under it.
-    return [...this.#rooms.leave([room, other], id), ...this.#finish(task, { ok: 1 })];
+    return [...(this.#rooms?.leave([room, other], id) ?? []), ...this.#finish(task, { ok: 1 })];
   }
 
   /** Leaves what may no longer be heard. */
   #recheck(): readonly Out[] {
-    return this.#rooms.leaveUnless((room, id) => this.#may('get', routeOf(room, id)));
+    return this.#rooms?.leaveUnless((room, id) => this.#may('get', routeOf(room, id))) ?? [];
   }
 
   // ---- signals (5.2)
@@ -366,7 +373,8 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     const { tenant = '' } = this.#principal ?? {};
     const { parent } = signal;
     const publish: Out = { do: 'publish', subject: sagaSignal.subject({ tenant, parent }), body: signal };
-    if (!this.#rooms.hears(parent)) return [publish, ...this.#finish(id, body)];
+    if (this.#rooms?.hears(parent) !== true) return [publish, ...this.#finish(id, body)];
+    this.#told ??= new Map();
     this.#told.set(signal.id, () => this.#finish(id, body));
     return [publish, { do: 'set-timer', name: 'signal', ms: SIGNAL_MS }];
   }
@@ -375,15 +383,15 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     if (id === 'accounts') return this.#accountChanged(isObject(body) ? body.id : undefined);
     // The driver has checked the body against the channel's schema.
     const signal = body as SagaSignal;
-    const acknowledge = this.#told.get(signal.id);
-    this.#told.delete(signal.id);
+    const acknowledge = this.#told?.get(signal.id);
+    this.#told?.delete(signal.id);
     return [this.#send({ event: '/signals', body: toSignal(signal) }), ...(acknowledge?.() ?? [])];
   }
 
   #accountChanged(id: unknown): readonly Out[] {
     const principal = this.#principal;
     if (principal === undefined || this.#phase !== 'ready') return [];
-    const recheck: readonly Out[] = this.#rooms.size === 0 ? [] : [{ do: 'set-timer', name: 'recheck', ms: RECHECK_MS }];
+    const recheck: readonly Out[] = (this.#rooms?.size ?? 0) === 0 ? [] : [{ do: 'set-timer', name: 'recheck', ms: RECHECK_MS }];
     if (id !== principal.account) return recheck;
     const { tenant } = principal;
     return [{ do: 'request', id: 'account', call: call(accountsGet, { tenant }, { ids: [principal.account] }), unordered: true }];
@@ -398,8 +406,8 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
       case 'recheck':
         return this.#recheck();
       case 'signal': {
-        const late = [...this.#told.values()];
-        this.#told.clear();
+        const late = [...(this.#told?.values() ?? [])];
+        this.#told?.clear();
         return late.flatMap((acknowledge) => acknowledge());
       }
       case 'expiry': {
@@ -435,7 +443,7 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
   }
 
   #idle(): boolean {
-    return this.#tasks.size === 0 && this.#waiting.length === 0 && this.#authenticating === undefined;
+    return (this.#tasks?.size ?? 0) === 0 && this.#waiting.length === 0 && this.#authenticating === undefined;
   }
 
   /** Ends the transport without Socket.IO's own goodbye, after which JavaScript clients would not come back. */
