@@ -33,6 +33,8 @@ export interface Sub {
   where: Predicate;
   /** Its first rows were asked for. */
   asked: boolean;
+  /** They could not be read. */
+  mayFail: boolean;
   unsubscribed: boolean;
   ended: boolean;
   /** By id: what the events given while much was owed were about it. */

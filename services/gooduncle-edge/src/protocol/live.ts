@@ -56,6 +56,9 @@ export interface LiveOptions {
 export const MAX_MATCHES = 10_000;
 /** Changes that may come while the snapshot is read. */
 const MAX_WAITING = 5000;
+/** When spare rows that could not be read are asked for again, and for how long. */
+const AGAIN_MS = 500;
+const GIVE_UP_MS = 60_000;
 const BY_CREATION: readonly Sort[] = [{ path: ['created', 'on'], order: 'asc' }];
 
 export class Live {
@@ -79,6 +82,8 @@ export class Live {
   #version = 0;
   /** Changes handled since more rows were asked for; undefined when none are. */
   #sinceAsked: Map<string, Changed> | 'too many' | undefined;
+  /** Since when more rows could not be read, and when they are asked for again. */
+  #failing: { readonly since: number; again: number } | undefined;
 
   constructor(options: LiveOptions, host: Host) {
     this.options = options;
@@ -118,6 +123,7 @@ export class Live {
     else if (this.#state === 'live' && this.#window !== undefined && this.#sinceAsked !== undefined) {
       const changed = this.#sinceAsked;
       this.#sinceAsked = undefined;
+      this.#failing = undefined;
       // An answer that cannot be joined to what was heard since is no use: the next one may be.
       if (changed === 'too many') {
         this.#keepFull();
@@ -128,6 +134,16 @@ export class Live {
       this.#tellWindow(at, passport);
       this.#keepFull();
     }
+  }
+
+  /** Rows could not be read now. @returns whether that is no reason to end: it has shown what it began with, and asks again */
+  unread(at: number): boolean {
+    if (this.#state !== 'live') return false;
+    this.#failing ??= { since: at, again: at };
+    if (at - this.#failing.since > GIVE_UP_MS) return false;
+    this.#failing.again = at + AGAIN_MS;
+    this.#host.wake(AGAIN_MS);
+    return true;
   }
 
   change(change: FullChange, at: number): void {
@@ -150,6 +166,7 @@ export class Live {
     if (this.#state !== 'live') return undefined;
     const { throttleMs } = this.options;
     if (this.#window !== undefined) {
+      this.#askAgain(this.#window, at);
       this.#tellWindow(at, this.#host.passport());
       if (!this.#window.dirty || this.#host.congested) return undefined;
       return Math.max(1, this.#windowToldAt + throttleMs - at);
@@ -274,6 +291,17 @@ export class Live {
     const window = this.#window;
     if (window === undefined || !window.thin || this.#sinceAsked !== undefined || this.#state !== 'live') return;
     this.#sinceAsked = new Map();
+    this.#host.read(this, window.capacity, this.#handled);
+  }
+
+  #askAgain(window: Window, at: number): void {
+    const failing = this.#failing;
+    if (failing === undefined || failing.again === Number.POSITIVE_INFINITY) return;
+    if (failing.again > at) {
+      this.#host.wake(failing.again - at);
+      return;
+    }
+    failing.again = Number.POSITIVE_INFINITY;
     this.#host.read(this, window.capacity, this.#handled);
   }
 

@@ -1,5 +1,6 @@
 /** The subscriptions of a session (protocol page 3.7, 3.8 and section 4), and when what they tell is merged. */
 import type { FullChange } from '@polyedge/contracts/change';
+import { errors } from '@polyedge/contracts/errors';
 import type { Filter } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
 import { key } from '@polyedge/query/normalize';
@@ -33,6 +34,9 @@ export class Subscriptions implements Host {
   readonly #usedIds = new Set<string>();
   /** When something that only waits for its time is due. */
   #wakeAt = Number.POSITIVE_INFINITY;
+
+  /** With which subscription telling what waits begins; undefined for the first. */
+  #flushFrom: string | undefined;
 
   constructor(talk: Talk, made: () => void) {
     this.#talk = talk;
@@ -185,6 +189,7 @@ export class Subscriptions implements Host {
     this.#talk.read({ filter: where, sort: live.sort, limit, atLeast }, (outcome) => {
       if (live.ended) return;
       if (!outcome.ok) {
+        if (errors[outcome.failure.code].retry === 'later' && live.unread(this.#talk.at)) return;
         this.end(live, storeRefusal(outcome.failure, this.#talk));
         return;
       }
@@ -210,11 +215,21 @@ export class Subscriptions implements Host {
     return live.head.text;
   }
 
-  /** Tells what waits, in the order in which the subscriptions were made. */
+  /**
+   * Tells what waits, in the order in which the subscriptions were made. The first of them could have more to tell than the client reads:
+   * so the next time begins behind the one at which it was enough.
+   */
   #flush(): void {
-    for (const live of [...this.#lives.values()]) {
-      const waitMs = live.flush(this.#talk.at);
+    const lives = [...this.#lives.values()];
+    const first = Math.max(
+      0,
+      lives.findIndex(({ options }) => options.key === this.#flushFrom),
+    );
+    this.#flushFrom = undefined;
+    for (let at = 0; at < lives.length; at += 1) {
+      const waitMs = lives[(first + at) % lives.length]?.flush(this.#talk.at);
       if (waitMs !== undefined) this.wake(waitMs);
+      if (this.congested) this.#flushFrom ??= lives[(first + at + 1) % lives.length]?.options.key;
     }
   }
 
