@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { call, login, post } from '../../services/hiro-edge/test/system.ts';
+import { schemaId } from '../../services/saga-edge/src/protocol/elements.ts';
 import { Rest } from '../../services/space-edge/test/system.ts';
 import type { System } from './system.ts';
 
@@ -43,6 +44,19 @@ export function strangers(system: System): void {
     const { status, body } = await new Rest(urls.space).post('/users', who);
     assert.equal(status, 201, JSON.stringify(body));
     await seesNothing((await login(urls.hiro, who))._TOKEN, String(body.id));
+  });
+
+  test('who registers cannot take ids that Saga needs', async () => {
+    const who = { username: 'squatter', password: 'password of a squatter' };
+    assert.equal((await post(`${urls.saga}/users/register`, who)).status, 200);
+    const token = (await login(urls.hiro, who))._TOKEN;
+    const make = (id: string, body: object) =>
+      post(`${urls.hiro}/api/graph/7.4/new/${encodeURIComponent('ogit/Note')}`, { 'ogit/_id': id, ...body }, token);
+    for (const id of [`${saga.me}:taken`, 'saga-globals:taken']) assert.equal((await make(id, {})).status, 403, id);
+    assert.equal((await make('saga-globals:with space', {})).status, 200);
+    // The id under which the schema of a property is looked for is no secret.
+    assert.equal((await make(schemaId('/users/properties/taken'), { active: 'x' })).status, 200);
+    assert.equal((await saga.send('/users/properties', { parent_id: saga.me, name: 'taken', value: 1 })).status_code, 200);
   });
 
   test('an administrator of Saga or SPACE alone does not become one of HIRO by setting another password', async () => {

@@ -349,7 +349,10 @@ test('content is attached once all of it is there, and stays with a replaced ver
 });
 
 test('a stored schema guards the attribute it is for; deleting it lifts the rule', () => {
-  const store = storeWith(create('s', { body: { type: 'number', maximum: 5 } }), create('p', { value: 1 }));
+  const schema: Operation = { op: 'create', type: 'saga/SchemaDefinition', id: 's', attributes: { body: { type: 'number', maximum: 5 } } };
+  const store = storeWith(schema, create('other', { body: false }), create('p', { value: 1 }));
+  // An element of any other type guards nothing: somebody may have made it under an id that he computed.
+  succeeds(store.request(update('p', { value: 2 }, { schema: { id: 'other', attribute: 'body', of: 'value' } })));
   const set = (value: number): Operation => update('p', { value }, { schema: { id: 's', attribute: 'body', of: 'value' } });
   succeeds(store.request(set(5)));
   fails(store.request(set(6)), 'invalid');
@@ -418,4 +421,16 @@ test('elements of Saga and SPACE live in the default scope of their tenant, whoe
   assert.equal(store.request(missing).ok, false);
   assert.equal(store.request({ op: 'create', type: 'ogit/Note', id: 'n1', attributes: {} }).ok, true);
   assert.equal(store.rows.get('n1')?.element.scope, 'attic');
+});
+
+test('ids of Saga`s properties are not taken in a scope of one`s own', () => {
+  const store = storeWith();
+  const make = (id: string, scope: string): Operation => ({ op: 'create', type: 'Note', id, scope, attributes: {} });
+  const bot = 'a'.repeat(24);
+  for (const id of ['saga-globals', 'saga-globals:mood', `${bot}:mood`, `c${bot}_c${bot}:mood`]) {
+    fails(store.request(make(id, 'mine')), 'not-allowed');
+    fails(store.request({ op: 'replace', target: { id }, attributes: {}, ifMissing: { type: 'Note', scope: 'mine' } }), 'not-allowed');
+    succeeds(store.request(make(id, 'main')));
+  }
+  for (const id of ['saga-globals:a b', 'urn:mood', bot, `c${bot}_c${bot}`]) succeeds(store.request(make(id, 'mine')));
 });

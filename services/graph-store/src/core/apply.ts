@@ -11,7 +11,7 @@ import { own } from './own.ts';
 import type { Applied, Context, PendingResult, Row } from './pending.ts';
 import { actionOf, attached, namesOf, operated, poppedOf, type Rewrites, type Rewritten, replaced, updated } from './rewrite.ts';
 import type { Schemas } from './schema.ts';
-import { hasHome, problemOfState } from './type-rules.ts';
+import { hasHome, hasHomeId, problemOfState } from './type-rules.ts';
 import { differenceOf } from './undo.ts';
 import type { World } from './world.ts';
 
@@ -96,6 +96,8 @@ class Application {
     const home = hasHome(made.type) ? homeScope : undefined;
     const scope = made.scope ?? home ?? defaultScope;
     if (home !== undefined && scope !== home) return failed('not-allowed', 'scope: elements of this type live in the default scope');
+    const reserved = made.id !== undefined && homeScope !== undefined && scope !== homeScope && hasHomeId(made.id);
+    if (reserved) return failed('not-allowed', 'id: is for a property of Saga');
     if (scope === SYSTEM_SCOPE && this.#context.tenant !== SYSTEM_TENANT) return failed('not-allowed', 'scope: is reserved');
     const id = made.id ?? this.#context.newId();
     if (made.id === undefined && overlay.taken(id)) return failed('internal', 'the new id is not new');
@@ -321,7 +323,9 @@ class Application {
       // No holder, or a deleted one, is no schema: whoever deletes a schema lifts its rule.
       const holder = this.#overlay.row(schema.id)?.element;
       const value = schema.of === undefined ? state.attributes : (own(state.attributes, schema.of) ?? null);
-      const satisfied = holder === undefined || holder.deleted ? done(undefined) : this.#schemas.check(holder, schema.attribute, value);
+      // Only an element of the protocol's own holds its schemas: its id can be computed, and taken by somebody in a scope of his own.
+      const none = holder === undefined || holder.deleted || !hasHome(holder.type);
+      const satisfied = none ? done(undefined) : this.#schemas.check(holder, schema.attribute, value);
       if (!satisfied.ok) return satisfied;
     }
     return done(state);

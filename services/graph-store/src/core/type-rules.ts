@@ -14,6 +14,13 @@ const REFUSED_NAMES: ReadonlySet<string> = new Set(['__proto__', 'prototype', 'c
  */
 export const hasHome = (type: string): boolean => type.startsWith('saga/') || type.startsWith('space/');
 
+/**
+ * Ids that Saga makes of what clients choose: of the globals, and of the properties of users, bots and globals. Who writes another scope does not
+ * take them, or nobody could write that property any more.
+ */
+export const hasHomeId = (id: string): boolean =>
+  /^(?:saga-globals$|(?:saga-globals|[0-9a-f]{24}|c[0-9a-z]{24}_c[0-9a-z]{24}):[A-Za-z0-9_][A-Za-z0-9_-]*$)/.test(id);
+
 /** What is wrong with a state, as the detail of `invalid`, or undefined. (Saga protocol page, Posting properties: name rule.) */
 export function problemOfState(state: Pick<Element, 'type' | 'attributes'>): string | undefined {
   if (state.type !== PROPERTY) return undefined;

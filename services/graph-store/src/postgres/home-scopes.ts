@@ -1,6 +1,6 @@
 /** The default scopes of the tenants: where elements of the other protocols' own types live (`hasHome` in core/type-rules.ts). */
 import type { MutationRequest } from '@polyedge/contracts/bus/graph';
-import { hasHome } from '../core/type-rules.ts';
+import { hasHome, hasHomeId } from '../core/type-rules.ts';
 import type { Connection } from './connect.ts';
 
 const MAX_TENANTS = 10_000;
@@ -26,6 +26,8 @@ export class HomeScopes {
 }
 
 function makesAtHome(operation: MutationRequest['operations'][number]): boolean {
-  if (operation.op === 'create') return hasHome(operation.type);
-  return 'ifMissing' in operation && operation.ifMissing !== undefined && hasHome(operation.ifMissing.type);
+  if (operation.op === 'create') return hasHome(operation.type) || (operation.id !== undefined && hasHomeId(operation.id));
+  if (!('ifMissing' in operation) || operation.ifMissing === undefined) return false;
+  const id = operation.ifMissing.id ?? ('id' in operation.target ? operation.target.id : undefined);
+  return hasHome(operation.ifMissing.type) || (id !== undefined && hasHomeId(id));
 }
