@@ -1,7 +1,8 @@
 /** `npm run soak -- exactness [--seconds N] [--seed N]`: Good Uncle's live queries, one session in made-up worlds and then real ones under torment. */
 import assert from 'node:assert/strict';
 import { parseArgs } from 'node:util';
-import { STATES, simulate } from '../../services/gooduncle-edge/test/simulated.ts';
+import { simulate } from '../../services/gooduncle-edge/test/simulated.ts';
+import { STATES } from '../../services/gooduncle-edge/test/simulated-states.ts';
 import { torment } from '../../services/gooduncle-edge/test/torment.ts';
 
 const STEPS = 400;

@@ -6,13 +6,13 @@ import type { JsonObject } from '@polyedge/query/json';
 import type { Predicate } from '@polyedge/query/predicate';
 import { compareBy, type Sort } from '@polyedge/query/query';
 import type { Answer } from './client.ts';
-import { replay } from './exactness.ts';
+import { CATEGORIES, type Chance, replay } from './exactness.ts';
 import { OWN } from './simulated-store.ts';
 
 const FIELDS = ['price', 'category', 'filler'];
 
 /** Criteria as the test understands them. */
-export type Where = (row: JsonObject) => boolean;
+type Where = (row: JsonObject) => boolean;
 
 /** One subscription, as its client knows it and as the world does. */
 export interface Sub {
@@ -86,4 +86,36 @@ export function agrees(sub: Sub, rows: Iterable<Element>): void {
       list.map(({ id }) => id),
       found.map(({ id }) => id),
     );
+}
+
+/** A random subscription and the request for it; one who is no customer can have only products. */
+export function randomSubscription(chance: Chance, name: string, customer: boolean): readonly [Sub, JsonObject] {
+  const below = (limit: number): number => chance.below(limit);
+  const of = <T>(list: readonly T[]): T => chance.of(list);
+  const least = below(20);
+  const category = of(CATEGORIES);
+  const [criteria, matches] = of<readonly [JsonObject, Where]>([
+    [{}, () => true],
+    [{ price: { $gt: least } }, (row) => Number(row.price) > least],
+    [{ category }, (row) => row.category === category],
+    [{ $or: [{ category }, { price: { $lte: least } }] }, (row) => row.category === category || Number(row.price) <= least],
+  ]);
+  const limit = below(3) === 0 ? undefined : 1 + below(below(2) === 0 ? 2 : 6);
+  const sort = limit === undefined ? undefined : of([['price'], ['-price', 'category'], ['category', '-price']]);
+  const fields = below(4) === 0 ? of([['price'], ['category', 'filler']]) : undefined;
+  const initial = below(5) !== 0;
+  const throttle = of([0, 0, 50, 300]);
+  const topic = customer ? of(['products', 'orders'] as const) : 'products';
+  const sub: Sub = {
+    ...{ name, ref: name, topic, matches, limit, fields, initial, throttle, answers: [], base: [], key: '', filter: undefined },
+    sort: sort?.map((field) => ({ path: ['attributes', field.replace('-', '')], order: field.startsWith('-') ? 'desc' : 'asc' })),
+    where: () => false,
+    ...{ asked: false, unsubscribed: false, ended: false, mayFail: false, held: new Map() },
+  };
+  const request: JsonObject = {
+    ...{ type: 'subscribe', subscription: name, ref: name, topic, criteria, initial, throttle },
+    ...(sort === undefined ? {} : { sort, limit: limit ?? 1 }),
+    ...(fields === undefined ? {} : { fields }),
+  };
+  return [sub, request];
 }

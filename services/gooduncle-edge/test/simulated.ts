@@ -14,53 +14,14 @@ import type { Sort } from '@polyedge/query/query';
 import type { Effect, Input } from '@polyedge/session/session';
 import type { Frame } from '../src/protocol/codec.ts';
 import { GoodUncleSession } from '../src/protocol/session.ts';
-import { parseTopics, type Topics } from '../src/protocol/topics.ts';
 import type { Answer } from './client.ts';
-import { CATEGORIES, Chance, replay } from './exactness.ts';
+import { Chance, replay } from './exactness.ts';
+import { otherRules, type Reached, STATES, type State, sameRules } from './simulated-states.ts';
 import { MadeUpStore, OWN, SCOPE, TENANT } from './simulated-store.ts';
-import { agrees, lookThrough, type Sub, type Where } from './simulated-subscription.ts';
-
-/** States that a run has to have been in, for it to prove anything. */
-export const STATES = [
-  'congested window',
-  'congested throttle',
-  'congested while more rows are read',
-  'snapshot while congested',
-  'answer older than what was heard',
-  'answer newer than what was heard',
-  'more reads than run at once',
-  'overflow',
-  'initial:false with limit',
-  'roles withdrawn while rows are read',
-  'other rules while rows are read',
-  'other rules while congested',
-  'unsubscribed while rows are read',
-  'left and came back while held back',
-  'deleted and made again while held back',
-  'positions after merging',
-  'cut off while rows are read',
-  'cut off while congested',
-  'read failed',
-] as const;
-export type State = (typeof STATES)[number];
-export type Reached = Readonly<Record<State, number>>;
+import { agrees, lookThrough, randomSubscription, type Sub } from './simulated-subscription.ts';
 
 /** What the edge takes for much. */
 const MUCH_BYTES = 256 * 1024;
-
-const rulesWith = (orders: JsonObject): Topics => {
-  const parsed = parseTopics({
-    topics: {
-      products: { roles: { anonymous: { read: {} } } },
-      orders: { roles: { customer: { read: { rows: { userId: '$claims.sub' }, fields: ['*', '-note'], ...orders } } } },
-    },
-  });
-  if (!parsed.ok) throw new Error(parsed.problems.join());
-  return parsed.value;
-};
-/** Equal to what was in force, and not: each a new object, as after every reading of the file. */
-const sameRules = () => rulesWith({});
-const otherRules = () => rulesWith({ fields: ['*', '-note', '-extra'] });
 
 interface Asking {
   readonly id: string;
@@ -72,7 +33,7 @@ interface Asking {
   reply: { readonly rows: readonly Element[]; readonly more: boolean; readonly seq: number } | undefined;
 }
 
-export class World {
+class World {
   readonly reached = Object.fromEntries(STATES.map((state) => [state, 0])) as Record<State, number>; // all of STATES
   readonly #chance: Chance;
   readonly #session: GoodUncleSession;
@@ -260,36 +221,10 @@ export class World {
 
   #subscribe(): void {
     if (this.#subs.filter((sub) => !sub.ended && !sub.unsubscribed).length >= 12) return;
-    const below = (limit: number): number => this.#chance.below(limit);
-    const of = <T>(list: readonly T[]): T => this.#chance.of(list);
     this.#names += 1;
-    const name = `s${this.#names}`;
-    const least = below(20);
-    const category = of(CATEGORIES);
-    const [criteria, matches] = of<readonly [JsonObject, Where]>([
-      [{}, () => true],
-      [{ price: { $gt: least } }, (row) => Number(row.price) > least],
-      [{ category }, (row) => row.category === category],
-      [{ $or: [{ category }, { price: { $lte: least } }] }, (row) => row.category === category || Number(row.price) <= least],
-    ]);
-    const limit = below(3) === 0 ? undefined : 1 + below(below(2) === 0 ? 2 : 6);
-    const sort = limit === undefined ? undefined : of([['price'], ['-price', 'category'], ['category', '-price']]);
-    const fields = below(4) === 0 ? of([['price'], ['category', 'filler']]) : undefined;
-    const initial = below(5) !== 0;
-    const throttle = of([0, 0, 50, 300]);
-    const topic = this.#customer ? of(['products', 'orders'] as const) : 'products';
-    const sub: Sub = {
-      ...{ name, ref: name, topic, matches, limit, fields, initial, throttle, answers: [], base: [], key: '', filter: undefined },
-      sort: sort?.map((field) => ({ path: ['attributes', field.replace('-', '')], order: field.startsWith('-') ? 'desc' : 'asc' })),
-      where: () => false,
-      ...{ asked: false, unsubscribed: false, ended: false, mayFail: false, held: new Map() },
-    };
+    const [sub, request] = randomSubscription(this.#chance, `s${this.#names}`, this.#customer);
     this.#subs.push(sub);
-    this.#ask({
-      ...{ type: 'subscribe', subscription: name, ref: name, topic, criteria, initial, throttle },
-      ...(sort === undefined ? {} : { sort, limit: limit ?? 1 }),
-      ...(fields === undefined ? {} : { fields }),
-    });
+    this.#ask(request);
   }
 
   #unsubscribe(): void {
