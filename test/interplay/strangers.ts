@@ -1,5 +1,6 @@
 /** What an account of one protocol gives in the others: nothing that nobody gave it. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { call, login, post } from '../../services/hiro-edge/test/system.ts';
 import { schemaId } from '../../services/saga-edge/src/protocol/elements.ts';
@@ -57,6 +58,22 @@ export function strangers(system: System): void {
     // The id under which the schema of a property is looked for is no secret.
     assert.equal((await make(schemaId('/users/properties/taken'), { active: 'x' })).status, 200);
     assert.equal((await saga.send('/users/properties', { parent_id: saga.me, name: 'taken', value: 1 })).status_code, 200);
+  });
+
+  test('who registers does not get what a `once` remembers', async () => {
+    const who = { username: 'curious', password: 'password of somebody curious' };
+    assert.equal((await post(`${urls.saga}/users/register`, who)).status, 200);
+    const token = (await login(urls.hiro, who))._TOKEN;
+    const name = createHash('sha256')
+      .update(JSON.stringify([saga.me, 'notes', 'guessed']))
+      .digest('hex')
+      .slice(0, 40);
+    const taken = { 'ogit/_id': `once-${name}`, answer: 'nothing' };
+    assert.equal((await post(`${urls.hiro}/api/graph/7.4/new/${encodeURIComponent('ogit/Note')}`, taken, token)).status, 200);
+    const create = { type: 'create', topic: 'notes', params: { text: 'private' }, once: 'guessed' };
+    assert.equal((await system.goodUncle.one(create)).response.errors[0]?.reason, 'duplicate');
+    const { body } = await call('GET', `${urls.hiro}/api/graph/7.4/once-${name}`, token);
+    assert.equal((body as Record<string, unknown>).answer, 'nothing');
   });
 
   test('an administrator of Saga or SPACE alone does not become one of HIRO by setting another password', async () => {

@@ -187,7 +187,8 @@ const ONCE_TYPE = 'gooduncle/Once';
 export function rememberOnce(name: string, scope: string, answer: JsonObject, at: number): Operation {
   return {
     op: 'update',
-    target: { id: name },
+    // Somebody may have computed the id and made something else under it.
+    target: { id: name, where: { all: [...oncesIn(scope)] } },
     set: { answer },
     touch: true,
     before: { test: 'less', path: ['modified', 'on'], value: Math.floor(at - ONCE_MS) },
@@ -195,14 +196,15 @@ export function rememberOnce(name: string, scope: string, answer: JsonObject, at
   };
 }
 
+const oncesIn = (scope: string): readonly Filter[] => [
+  { test: 'equal', path: ['type'], value: ONCE_TYPE },
+  { test: 'equal', path: ['scope'], value: scope },
+];
+
 /** Forgets what is remembered no longer. */
 export function forgetOnces(scope: string, at: number): Operation {
   const where: Filter = {
-    all: [
-      { test: 'equal', path: ['type'], value: ONCE_TYPE },
-      { test: 'equal', path: ['scope'], value: scope },
-      { test: 'less', path: ['modified', 'on'], value: Math.floor(at - ONCE_MS) },
-    ],
+    all: [...oncesIn(scope), { test: 'less', path: ['modified', 'on'], value: Math.floor(at - ONCE_MS) }],
   };
   return { op: 'delete', target: { where } };
 }
