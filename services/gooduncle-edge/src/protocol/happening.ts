@@ -37,6 +37,7 @@ interface Known {
   readonly before: Element | undefined;
   readonly byLens: Map<string, Happening | undefined>;
   passport: string | undefined;
+  characters: number | undefined;
 }
 
 const knowns = new WeakMap<FullChange, Known>();
@@ -45,7 +46,7 @@ function knownOf(change: FullChange): Known {
   let known = knowns.get(change);
   if (known === undefined) {
     const before = stateBefore(change.state, change.undo);
-    known = { before: before?.deleted === true ? undefined : before, byLens: new Map(), passport: undefined };
+    known = { before: before?.deleted === true ? undefined : before, byLens: new Map(), passport: undefined, characters: undefined };
     knowns.set(change, known);
   }
   return known;
@@ -56,6 +57,13 @@ export const livingBefore = (change: FullChange): Element | undefined => knownOf
 
 /** The living state after it. */
 export const livingAfter = (change: FullChange): Element | undefined => (change.state.deleted ? undefined : change.state);
+
+/** How much keeping a change costs, about: its state as text. Worked out once for all that keep it. */
+export function charactersOf(change: FullChange): number {
+  const known = knownOf(change);
+  known.characters ??= JSON.stringify(change.state).length;
+  return known.characters;
+}
 
 /** The passport of a commit's events: made once, shared by all. */
 export function commitPassport(change: FullChange, make: () => string): string {

@@ -9,7 +9,7 @@ import type { Filter } from '@polyedge/query/filter';
 import { compareBy, type Sort } from '@polyedge/query/query';
 import type { Allowed } from './access.ts';
 import type { Echo, Says } from './envelope.ts';
-import { commitPassport, droppedText, type Happening, happening, type Lens, livingAfter, livingBefore } from './happening.ts';
+import { charactersOf, commitPassport, droppedText, type Happening, happening, type Lens, livingAfter, livingBefore } from './happening.ts';
 import { Pending } from './pending.ts';
 import { problem, type Refusal, refusal } from './problems.ts';
 import { type Changed, Window } from './window.ts';
@@ -54,8 +54,9 @@ export interface LiveOptions {
 
 /** The most original matches of a subscription without a limit. */
 export const MAX_MATCHES = 10_000;
-/** Changes that may come while the snapshot is read. */
+/** Changes that may come while the snapshot is read, and what they may come to: they are not merged yet. */
 const MAX_WAITING = 5000;
+const MAX_WAITING_CHARACTERS = 32 * 1024 * 1024;
 /** When spare rows that could not be read are asked for again, and for how long. */
 const AGAIN_MS = 500;
 const GIVE_UP_MS = 60_000;
@@ -72,6 +73,7 @@ export class Live {
   readonly #toldAt = new Map<string, number>();
   #state: 'opening' | 'reading' | 'live' | 'ended' = 'opening';
   #waiting: FullChange[] = [];
+  #waitingCharacters = 0;
   /** The snapshot's seq: changes up to it are in it. */
   #from = 0;
   /** The newest change that was handled. */
@@ -151,7 +153,8 @@ export class Live {
       case 'opening':
       case 'reading':
         this.#waiting.push(change);
-        if (this.#waiting.length > MAX_WAITING) this.#overflow(this.#waiting.length);
+        this.#waitingCharacters += charactersOf(change);
+        if (this.#waiting.length > MAX_WAITING || this.#waitingCharacters > MAX_WAITING_CHARACTERS) this.#overflow(this.#waiting.length);
         break;
       case 'live':
         this.#apply(change, at);

@@ -138,3 +138,16 @@ test('gooduncle:F44 spare rows that cannot be read for a minute end it', () => {
     [read = ''] = readsOf(talking.take({ kind: 'timer', name: 'throttle' }));
   }
 });
+
+test('gooduncle:F45 changes that come while the first rows are read are too many at 5000, or at 32 MiB', () => {
+  for (const [filler, most] of [
+    [10, 5000],
+    [1024 * 1024, 31],
+  ] as const) {
+    const talking = new Talking();
+    const { key } = talking.subscribe({ subscription: 'late' });
+    for (let at = 0; at < most; at += 1) assert.equal(told(talking.event(key, 'r', { filler: 'x'.repeat(filler) }), 'late'), 0);
+    const [end] = talking.event(key, 'r', { filler: 'x'.repeat(filler) });
+    assert.ok(end?.do === 'send' && end.frame.includes('"overflow"'), JSON.stringify(end));
+  }
+});
