@@ -10,7 +10,7 @@ import { compareBy, type Sort } from '@polyedge/query/query';
 import type { Allowed } from './access.ts';
 import type { Echo, Says } from './envelope.ts';
 import { charactersOf, commitPassport, droppedText, type Happening, happening, type Lens, livingAfter, livingBefore } from './happening.ts';
-import { Pending } from './pending.ts';
+import { type Kept, Pending } from './pending.ts';
 import { problem, type Refusal, refusal } from './problems.ts';
 import { type Changed, Window } from './window.ts';
 
@@ -26,6 +26,8 @@ export interface Host {
   wake(ms: number): void;
   /** Whether the client has so much to read already that what comes now should be merged. */
   readonly congested: boolean;
+  /** What all subscriptions of the session keep for a client that reads slowly. */
+  readonly kept: Kept;
   /** JSON text of the passport of a commit. */
   passportOf(change: FullChange): string;
   /** JSON text of the passport of what is told of no commit in particular. */
@@ -68,7 +70,7 @@ export class Live {
   head: { readonly text: string; readonly roles: number } | undefined;
   seq = 0;
   readonly #host: Host;
-  readonly #pending = new Pending();
+  readonly #pending: Pending;
   /** When a resource was last told of; only with a throttle. */
   readonly #toldAt = new Map<string, number>();
   #state: 'opening' | 'reading' | 'live' | 'ended' = 'opening';
@@ -90,6 +92,7 @@ export class Live {
   constructor(options: LiveOptions, host: Host) {
     this.options = options;
     this.#host = host;
+    this.#pending = new Pending(host.kept);
   }
 
   get ended(): boolean {
@@ -104,6 +107,7 @@ export class Live {
   stop(): void {
     this.#state = 'ended';
     this.#waiting = [];
+    this.#pending.clear();
   }
 
   /** The watch is there: every change after `seq` will come. */

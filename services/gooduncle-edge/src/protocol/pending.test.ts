@@ -24,7 +24,7 @@ test('gooduncle:F45 merged events say the same as all of them, and each makes se
   const step = fc.record({ id: fc.constantFrom('a', 'b', 'c'), kind: fc.nat(2), flush: fc.boolean() });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 50 }), (steps) => {
-      const pending = new Pending();
+      const pending = new Pending({ bytes: 0 });
       const exact = new Map<string, string>();
       const merged = new Map<string, string>();
       const living = new Set<string>();
@@ -53,12 +53,27 @@ test('gooduncle:F45 merged events say the same as all of them, and each makes se
 });
 
 test('gooduncle:F45 more than ten thousand resources, or four megabytes, are too many to keep', () => {
-  const many = new Pending();
+  const many = new Pending({ bytes: 0 });
   for (let at = 0; at <= PENDING_LIMITS.ids; at += 1) many.add(happening('match created', `${at}`, at));
   assert.equal(many.overflows, true);
-  const large = new Pending();
+  const large = new Pending({ bytes: 0 });
   large.add({ ...happening('match created', 'a', 1), payload: 'x'.repeat(PENDING_LIMITS.bytes) });
   assert.equal(large.overflows, true);
   large.take('a');
   assert.equal(large.overflows, false);
+});
+
+test('the subscriptions of a session share what may be kept for its client', () => {
+  const kept = { bytes: 0 };
+  const ones = Array.from({ length: 5 }, () => new Pending(kept));
+  const each = PENDING_LIMITS.bytes - 1000;
+  for (const [at, one] of ones.entries()) {
+    one.add({ ...happening('match modified', 'r1', 1), payload: 'x'.repeat(each) });
+    assert.equal(one.overflows, at === 4, `subscription ${at}`);
+  }
+  ones[4]?.clear();
+  assert.equal(ones[3]?.overflows, false);
+  ones[3]?.take('r1');
+  for (const one of ones) one.clear();
+  assert.equal(kept.bytes, 0);
 });

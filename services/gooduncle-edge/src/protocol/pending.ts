@@ -4,14 +4,24 @@
  */
 import type { Happening, LiveEvent } from './happening.ts';
 
-/** More than this is not kept for one subscription: it ends, and says so. */
-export const PENDING_LIMITS = { ids: 10_000, bytes: 4 * 1024 * 1024 } as const;
+/** More than this is not kept for one subscription, and for all of a session together: the one that wants more ends, and says so. */
+export const PENDING_LIMITS = { ids: 10_000, bytes: 4 * 1024 * 1024, sessionBytes: 16 * 1024 * 1024 } as const;
+
+/** What all subscriptions of a session keep. */
+export interface Kept {
+  bytes: number;
+}
 
 export class Pending {
   /** In the order in which resources first changed. Two entries only for a deletion and the creation that followed it. */
   readonly #byId = new Map<string, readonly Happening[]>();
+  readonly #kept: Kept;
   #bytes = 0;
   #events = 0;
+
+  constructor(kept: Kept) {
+    this.#kept = kept;
+  }
 
   get size(): number {
     return this.#byId.size;
@@ -23,7 +33,8 @@ export class Pending {
   }
 
   get overflows(): boolean {
-    return this.#byId.size > PENDING_LIMITS.ids || this.#bytes > PENDING_LIMITS.bytes;
+    const { ids, bytes, sessionBytes } = PENDING_LIMITS;
+    return this.#byId.size > ids || this.#bytes > bytes || this.#kept.bytes > sessionBytes;
   }
 
   has(id: string): boolean {
@@ -38,7 +49,7 @@ export class Pending {
     this.#events += 1;
     const waiting = this.#byId.get(next.id) ?? [];
     const merged = merge(waiting, next);
-    this.#bytes += bytesOf(merged) - bytesOf(waiting);
+    this.#count(bytesOf(merged) - bytesOf(waiting));
     if (merged.length === 0) this.#byId.delete(next.id);
     else this.#byId.set(next.id, merged);
   }
@@ -47,9 +58,20 @@ export class Pending {
   take(id: string): readonly Happening[] {
     const waiting = this.#byId.get(id) ?? [];
     this.#byId.delete(id);
-    this.#bytes -= bytesOf(waiting);
+    this.#count(-bytesOf(waiting));
     if (this.#byId.size === 0) this.#events = 0;
     return waiting;
+  }
+
+  clear(): void {
+    this.#byId.clear();
+    this.#count(-this.#bytes);
+    this.#events = 0;
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    this.#kept.bytes += bytes;
   }
 }
 

@@ -10,6 +10,7 @@ import { choiceRules } from './data.ts';
 import { answerText, type Says } from './envelope.ts';
 import type { Lens } from './happening.ts';
 import { type Host, Live } from './live.ts';
+import type { Kept } from './pending.ts';
 import { badRequest, forbidden, internal, notFound, problem, type Refusal, storeRefusal } from './problems.ts';
 import { parseRequest, type Request } from './requests.ts';
 import { type Asked, NO_PROBLEMS, type Talk } from './talk.ts';
@@ -32,6 +33,7 @@ export class Subscriptions implements Host {
   readonly #byKey = new Map<string, Live>();
   /** Also of subscriptions that have ended: no id is used twice in a session. */
   readonly #usedIds = new Set<string>();
+  readonly kept: Kept = { bytes: 0 };
   /** When something that only waits for its time is due. */
   #wakeAt = Number.POSITIVE_INFINITY;
 
