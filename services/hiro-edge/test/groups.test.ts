@@ -196,3 +196,13 @@ test('who is given a vertex does not see what it was before, by no way of asking
   assert.equal((await call('GET', rest(`/${given}?vid=${vid}`), theirs)).status, 404);
   assert.equal((await call('GET', rest(`/${given}?vid=${vid}`), token)).status, 200);
 });
+
+test('roles of one protocol are changed without those of the others', async () => {
+  const roles = { hiro: ['admin'], saga: ['Editor'] };
+  const { body } = await post(`${system.hiro.url}/admin/accounts`, { username: 'both', password: 'a-good-password', roles }, token);
+  const { id } = body as { readonly id: string };
+  const change = async (to: unknown) =>
+    ((await call('PUT', `${system.hiro.url}/admin/accounts/${id}`, token, JSON.stringify({ roles: to }))).body as { roles: unknown }).roles;
+  assert.deepEqual(await change([]), { hiro: [], saga: ['Editor'] });
+  assert.deepEqual(await change({ saga: [] }), { hiro: [], saga: [] });
+});

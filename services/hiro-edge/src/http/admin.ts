@@ -101,6 +101,12 @@ async function updateAccount(
   const wanted = wishesOf(body);
   if (!wanted.ok) return wanted;
   const { disabled } = asObject(body) ?? {};
+  const { roles } = wanted.value;
+  if (roles !== undefined) {
+    const found = await bus.request(accountsGet, accountsGet.subject({ tenant }), { ids: [id] }, { timeoutMs: TIMEOUT_MS });
+    if (!found.ok) return found;
+    wanted.value.roles = { ...found.value.accounts[0]?.roles, ...roles };
+  }
   const change = { id, by, ...wanted.value, ...(typeof disabled === 'boolean' ? { disabled } : {}) };
   return await bus.request(accountsUpdate, accountsUpdate.subject({ tenant }), change, { timeoutMs: TIMEOUT_MS });
 }
@@ -112,7 +118,7 @@ interface Wishes {
   scopes?: string[];
 }
 
-/** `password`, `roles` (of HIRO, or by protocol), `defaultScope`, `scopes`: those that are given. */
+/** `password`, `roles` (of HIRO, or by protocol; those of protocols that are not named stay), `defaultScope`, `scopes`: those that are given. */
 function wishesOf(body: unknown): Outcome<Wishes> {
   const { password, roles, defaultScope, scopes } = asObject(body) ?? {};
   const wishes: Wishes = {};
