@@ -14,10 +14,13 @@ import { readTruth } from './kill/journal.ts';
 import { publisherOf, startSystem } from './kill/system.ts';
 import { TENANT } from './kill/writer.ts';
 
-async function until(what: string, holds: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
-  const deadline = performance.now() + withinMs;
+const WITHIN_MS = 20_000;
+
+/** @param seen what helps to understand a failure */
+async function until(what: string, holds: () => boolean | Promise<boolean>, seen: () => string = () => ''): Promise<void> {
+  const deadline = performance.now() + WITHIN_MS;
   while (!(await holds())) {
-    assert.ok(performance.now() < deadline, `not within ${withinMs} ms: ${what}`);
+    assert.ok(performance.now() < deadline, `not within ${WITHIN_MS} ms: ${what}\n${seen()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -92,6 +95,10 @@ for (const redisIsDown of [false, true]) {
     await until(
       'the feed is live in a new epoch',
       async () => epoch !== old.epoch && epoch === (await readTruth(system.postgres.url)).epoch,
+      () =>
+        [`heard ${heard.join()}; epoch ${epoch}, before ${old.epoch}`, ...system.stores.map((store) => store.log().slice(-3000))].join(
+          '\n',
+        ),
     );
     assert.deepEqual(heard, ['lost']);
     await write(bus, 'new', 20);
