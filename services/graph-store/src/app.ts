@@ -57,7 +57,15 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   const small = new Transactions({ url: config.databaseUrl, name: `${name}-small`, session: READER_SESSION });
   const settling = new Transactions({ url: config.databaseUrl, name: `${name}-settle`, session: READER_SESSION });
   const readers = connect({ url: config.databaseUrl, name: `${name}-read`, max: config.readConnections, session: READER_SESSION });
-  const publishing = connect({ url: config.databaseUrl, name: `${name}-publish`, max: 2, session: { statement_timeout: '10s' } });
+  const publishing = connect({
+    url: config.databaseUrl,
+    name: `${name}-publish`,
+    max: 2,
+    session: { statement_timeout: '10s' },
+    // Whatever answers next may be an older copy, or a standby that lacks the last commits, in which the lease still looks like ours.
+    onClose: () => settleAgain(),
+  });
+  let settleAgain = (): void => {};
   const pools = [admin, readers, publishing];
   const transactions = [writer, small, settling];
   await untilAnswers(admin);
@@ -120,6 +128,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     onHeard: () => appender.wake(),
   });
 
+  settleAgain = () => publisher.settleAgain();
   let taking: Taking | undefined;
   const executor = new Executor({
     traces,

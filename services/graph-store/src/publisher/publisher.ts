@@ -102,7 +102,7 @@ export class Publisher {
     return this.#known;
   }
 
-  /** Takes the lease anew, and so settles the epoch again: a witness has come back. */
+  /** Takes the lease anew, and so settles the epoch again: a witness has come back, or the database may be another one. */
   settleAgain(): void {
     this.#unsettled = true;
     this.#wakeUp();
