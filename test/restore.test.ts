@@ -117,6 +117,21 @@ for (const redisIsDown of [false, true]) {
   });
 }
 
+test('a publisher whose connection was lost looks at the epoch again, though its lease is not over', async () => {
+  await using system = await startSystem();
+  const sql = postgres(system.postgres.url, { max: 1, onnotice: () => {} });
+  const taken = async (): Promise<number> =>
+    (await sql<{ fence: string }[]>`select fence from publisher`).reduce((_, { fence }) => Number(fence), 0);
+  await until('somebody publishes', async () => (await publisherOf(system.stores)) !== undefined);
+  const before = await taken();
+  // Nobody else is hurt, and what is asked next is answered at once: nothing but the end of the connection tells of it.
+  const ended =
+    await sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name like '%-publish' and state = 'idle'`;
+  assert.ok(ended.count > 0);
+  await until('the lease is taken anew, which settles the epoch', async () => (await taken()) > before);
+  await sql.end();
+});
+
 function copy(from: string, to: string): void {
   const result = spawnSync('cp', ['-a', from, to], { encoding: 'utf8' });
   assert.equal(result.status, 0, result.stderr);
