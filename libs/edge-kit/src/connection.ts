@@ -297,6 +297,9 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
         if (this.#member?.id === effect.id) this.#member.leave();
         else this.#subscriptions?.unsubscribe(effect.id);
         break;
+      case 'when-delivered':
+        this.#subscriptions?.whenDelivered(effect);
+        break;
       case 'listen':
         this.#subscribing().listen(effect.id, effect.subject, effect.atMost);
         break;

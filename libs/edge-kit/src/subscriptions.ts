@@ -13,8 +13,13 @@ interface Held {
   readonly tenant: string | undefined;
   readonly onLane: boolean;
   open: boolean;
+  /** What waits for changes to be delivered; only with `when-delivered`. */
+  waiting?: Watch;
   close(): void;
 }
+
+/** After this long a `when-delivered` asks the feed again. */
+const DELIVERED_MS = 10_000;
 
 export interface SubscriptionsOptions<Raw, In, Out, P extends Packet> {
   readonly env: Environment<Raw, In, Out, P>;
@@ -56,9 +61,29 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
     const held = this.#held.get(id);
     if (held === undefined) return;
     this.#held.delete(id);
-    held.open = false;
-    held.close();
+    end(held);
     if (held.onLane) this.#options.leftLane();
+  }
+
+  /** Tells the session when every change of a subscription up to `seq` has come to it. Nothing happens for an id that is not in use. */
+  whenDelivered(effect: Extract<Effect<Out>, { do: 'when-delivered' }>): void {
+    const { env, step, own } = this.#options;
+    const held = this.#held.get(effect.id);
+    if (held === undefined) return;
+    held.waiting?.close();
+    const tell = (): void => {
+      if (held.open) step({ kind: 'timer', name: effect.name });
+    };
+    held.waiting = env.feed.whenDelivered(effect.epoch, effect.seq, DELIVERED_MS, (reached) => {
+      if (!held.open) return;
+      if (!reached) this.whenDelivered(effect);
+      else {
+        // Behind the changes that wait for the answer to a write of this session.
+        const order = own();
+        if (order === undefined) tell();
+        else order.offer(undefined, tell);
+      }
+    });
   }
 
   /** Whether any of them could bring changes of this tenant. Which exactly is not worth finding out: heads come at once. */
@@ -68,10 +93,7 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
   }
 
   end(): void {
-    for (const held of this.#held.values()) {
-      held.open = false;
-      held.close();
-    }
+    for (const held of this.#held.values()) end(held);
     this.#held.clear();
   }
 
@@ -122,4 +144,10 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
     this.#options.step({ kind: 'lost', id, failure: { code: 'limited', detail: 'too many subscriptions on this connection' } });
     return false;
   }
+}
+
+function end(held: Held): void {
+  held.open = false;
+  held.waiting?.close();
+  held.close();
 }

@@ -96,6 +96,12 @@ export type Effect<Out> =
       readonly group: { readonly tenant: string; readonly name: string; readonly start: 'largest' | 'smallest' };
       readonly view: View;
     }
+  /**
+   * A `timer` input with this name as soon as every change of the subscription up to `seq` has come as `event`: for sessions that show a
+   * commit, or a snapshot that is ahead of the events, as a whole. One at a time per subscription, whose end is its end: a newer one
+   * replaces it.
+   */
+  | { readonly do: 'when-delivered'; readonly name: string; readonly id: string; readonly epoch: string; readonly seq: number }
   /** Takes effect at once: frames of this subscription that are still queued are not sent. */
   | { readonly do: 'unsubscribe'; readonly id: string }
   /** Hear a plain event or signal channel (Saga's signals, JSSocket's notifications): `subject` may be a pattern. Ends with `unsubscribe`. */

@@ -24,6 +24,8 @@ const MAX_USED_IDS = 10_000;
 const MAX_ECHO_CHARACTERS = 64 * 1024;
 /** How often the rules are looked at while nothing happens. */
 const RULES_MS = 2000;
+/** What the name of a timer begins with when it tells that changes were delivered to a subscription. */
+const DELIVERED = 'delivered ';
 
 export class Subscriptions implements Host {
   readonly #talk: Talk;
@@ -200,6 +202,10 @@ export class Subscriptions implements Host {
     });
   }
 
+  whenDelivered(live: Live, epoch: string, seq: number): void {
+    this.#talk.effect({ do: 'when-delivered', name: `${DELIVERED}${live.options.key}`, id: live.options.key, epoch, seq });
+  }
+
   get congested(): boolean {
     return this.#talk.congested;
   }
@@ -254,6 +260,8 @@ export class Subscriptions implements Host {
         // That it came is enough: rules are looked at with every input.
         if (this.#lives.size > 0) this.#talk.effect({ do: 'set-timer', name: 'rules', ms: RULES_MS });
         break;
+      default:
+        if (name.startsWith(DELIVERED)) this.#byKey.get(name.slice(DELIVERED.length))?.delivered(this.#talk.at);
     }
   }
 }
