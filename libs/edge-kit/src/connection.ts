@@ -13,7 +13,8 @@ import type { Effect, Input, Opening, Session } from '@polyedge/session/session'
 import { Asking } from './asking.ts';
 import { Confirmations } from './confirmations.ts';
 import type { Environment } from './environment.ts';
-import type { SharedTag, Sink } from './lane.ts';
+import type { Sink } from './lane.ts';
+import type { LaneOrder } from './lane-order.ts';
 import { Liveness } from './liveness.ts';
 import { Mailbox, type Recipient, type Step } from './mailbox.ts';
 import { Member } from './member.ts';
@@ -26,7 +27,7 @@ import type { Packet, Wire, WireHandler } from './wire.ts';
 
 export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<Raw>, Sink<P>, Recipient<Raw, In> {
   laneCount = 0;
-  laneSeen: Map<string, Map<number, SharedTag>> | undefined = undefined;
+  laneOrder: LaneOrder<P> | undefined = undefined;
 
   readonly number: number;
   readonly #env: Environment<Raw, In, Out, P>;
@@ -139,6 +140,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     if (own?.holds(change.operationId) === true) {
       own.offer(change.operationId, () => {
         if (tag.live) this.#pushLane(packet, tag);
+        else tag.omitted?.();
       });
       return;
     }

@@ -77,8 +77,6 @@ export interface LiveWatch {
   ended: boolean;
   /** Its owner closed it: no call of any kind. */
   closed: boolean;
-  /** Had a change in this tick. */
-  touched: boolean;
 }
 
 /** All watches of one interest and their subscription. */
@@ -97,6 +95,11 @@ export class Group {
   closed = false;
   /** Its front has got its body. */
   ready = false;
+
+  /** The seq that this group has to have before anything later, though other groups may have more. Undefined: it waits for nothing. */
+  get waitsFor(): number | undefined {
+    return this.queue.front?.seq;
+  }
 
   constructor(name: string, interest: Interest) {
     this.name = name;
@@ -120,6 +123,7 @@ export class FeedQueue {
   readonly #stats: FeedStats;
   readonly #now: () => number;
   readonly #give: (watch: LiveWatch, change: FullChange) => void;
+  readonly #waits: (group: Group) => void;
   readonly #byKey = new Map<number, Group[]>();
   readonly #staged = new Map<number, Staged>();
   readonly #entries = new Map<number, Entry>();
@@ -129,17 +133,19 @@ export class FeedQueue {
   #stagedBytes = 0;
   #dueBytes = 0;
 
-  /** @param parts `give` hands one change to one watch; it never throws. */
+  /** @param parts `give` hands one change to one watch; `waits`: what a group waits for is another change now, or none. They never throw. */
   constructor(parts: {
     readonly settings: FeedSettings;
     readonly stats: FeedStats;
     readonly now: () => number;
     readonly give: (watch: LiveWatch, change: FullChange) => void;
+    readonly waits: (group: Group) => void;
   }) {
     this.#settings = parts.settings;
     this.#stats = parts.stats;
     this.#now = parts.now;
     this.#give = parts.give;
+    this.#waits = parts.waits;
   }
 
   /** Bytes of all bodies that wait here. */
@@ -274,7 +280,10 @@ export class FeedQueue {
     let room = this.#settings.maxChangesPerTick;
     for (let group = this.#ready.front; group !== undefined; group = this.#ready.front) {
       for (let entry = group.queue.front; entry?.change !== undefined; entry = group.queue.front) {
-        if (room === 0 || !this.#hand(entry, entry.change, group, until)) return true;
+        if (room === 0 || !this.#hand(entry, entry.change, group, until)) {
+          this.#waits(group);
+          return true;
+        }
         // A handler may have closed the group's last watch, which empties its queue.
         if (group.closed) break;
         group.queue.shift();
@@ -284,6 +293,7 @@ export class FeedQueue {
       this.#ready.shift();
       group.ready = false;
       if (group.queue.length === 0) this.#blocked.delete(group);
+      this.#waits(group);
     }
     for (let entry = this.#due.front; entry !== undefined; entry = this.#due.front) {
       if (entry.left > 0) {
@@ -312,7 +322,9 @@ export class FeedQueue {
       if (group === undefined || group.closed) this.#release(entry);
       else if (entry.change === undefined || group.queue.length > 0) {
         group.queue.push(entry);
+        if (group.queue.length > 1) continue;
         this.#blocked.add(group);
+        this.#waits(group);
       } else {
         if (!this.#hand(entry, entry.change, group, until)) return false;
         this.#release(entry);

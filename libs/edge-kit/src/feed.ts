@@ -66,7 +66,6 @@ class BusFeed implements LiveFeed {
   readonly #traced = new Map<number, Span>();
   #joining: LiveWatch[] = [];
   #losing: { readonly watch: LiveWatch; readonly failure: Failure }[] = [];
-  #touched: LiveWatch[] = [];
   #flushing = false;
   #unflushed = new Set<Group>();
   #ticking = false;
@@ -80,7 +79,12 @@ class BusFeed implements LiveFeed {
     this.#around = options.surroundings ?? processSurroundings;
     this.#onThrown = options.onThrown ?? (() => {});
     const parts = { bus: this.#bus, settings: this.#settings, around: this.#around, stats: this.#stats };
-    this.#queue = new FeedQueue({ ...parts, now: () => this.#around.now(), give: (watch, change) => this.#give(watch, change) });
+    this.#queue = new FeedQueue({
+      ...parts,
+      now: () => this.#around.now(),
+      give: (watch, change) => this.#give(watch, change),
+      waits: (group) => this.#waits(group),
+    });
     this.#own = new OwnChanges(this.#stats);
     this.#fetch = new FeedFetch({
       ...parts,
@@ -134,7 +138,6 @@ class BusFeed implements LiveFeed {
       position: Number.POSITIVE_INFINITY,
       ended: false,
       closed: false,
-      touched: false,
     };
     if (this.#closed || (known === undefined && this.#groups.size >= this.#settings.maxInterests)) {
       watch.ended = true;
@@ -265,12 +268,6 @@ class BusFeed implements LiveFeed {
     this.#tellLost();
     const joinsLeft = this.#join();
     const changesLeft = this.#queue.run();
-    const touched = this.#touched;
-    this.#touched = [];
-    for (const watch of touched) {
-      watch.touched = false;
-      if (!watch.ended) this.#guard(watch, () => watch.handler.batchEnd?.());
-    }
     if (this.#closed) return;
     const { epoch } = this.#gate;
     if (epoch !== undefined) {
@@ -304,16 +301,23 @@ class BusFeed implements LiveFeed {
       if (!group.live) this.#queue.join(group);
       watch.position = this.#gate.position;
       this.#guard(watch, () => watch.handler.live(watch.position, epoch));
+      if (group.waitsFor !== undefined) this.#tellWaits(watch, group.waitsFor);
     }
     return false;
   }
 
+  #waits(group: Group): void {
+    const { waitsFor } = group;
+    for (const watch of group.watches) if (watch.position !== Number.POSITIVE_INFINITY) this.#tellWaits(watch, waitsFor);
+  }
+
+  #tellWaits(watch: LiveWatch, seq: number | undefined): void {
+    const { handler } = watch;
+    if (handler.waits !== undefined && !watch.ended) this.#guard(watch, () => handler.waits?.(seq));
+  }
+
   #give(watch: LiveWatch, change: FullChange): void {
     this.#stats.delivered += 1;
-    if (!watch.touched) {
-      watch.touched = true;
-      this.#touched.push(watch);
-    }
     const span = this.#traced.size === 0 ? undefined : this.#traced.get(change.seq);
     try {
       if (span === undefined) watch.handler.change(change);

@@ -10,18 +10,17 @@ import type { Document } from '@polyedge/query/document';
 import { FilterIndex } from '@polyedge/query/equality-index';
 import { key } from '@polyedge/query/normalize';
 import type { View } from '@polyedge/session/session';
+import { type FrameSink, LaneOrder } from './lane-order.ts';
 import type { Tag } from './outbox.ts';
 import type { Feed, Watch } from './watch.ts';
 import type { Packet } from './wire.ts';
 
 /** The lane's side of one connection. */
-export interface Sink<P extends Packet> {
-  /** A frame for a change; `tag` says when it must no longer be sent. */
-  deliver(packet: P, change: FullChange, tag: Tag): void;
+export interface Sink<P extends Packet> extends FrameSink<P> {
   /** How many lane subscriptions the socket has; the lane keeps it. */
   laneCount: number;
-  /** Where the lane remembers what this socket got in the current tick; the lane keeps it. */
-  laneSeen: Map<string, Map<number, SharedTag>> | undefined;
+  /** The order of what its subscriptions show, once there were several; the lane keeps it. */
+  laneOrder: LaneOrder<P> | undefined;
 }
 
 export interface LaneOptions<P extends Packet> {
@@ -61,23 +60,6 @@ export class LaneSubscription<P extends Packet> implements Tag {
   }
 }
 
-/** The tag of a frame that several subscriptions of one socket see: sent while one of them lives. */
-export class SharedTag implements Tag {
-  readonly #owners: Tag[];
-
-  constructor(first: Tag) {
-    this.#owners = [first];
-  }
-
-  get live(): boolean {
-    return this.#owners.some((owner) => owner.live);
-  }
-
-  add(owner: Tag): void {
-    this.#owners.push(owner);
-  }
-}
-
 /** Subscriptions with equal interest and view. */
 interface Group<P extends Packet> {
   readonly name: string;
@@ -96,6 +78,10 @@ interface Room<P extends Packet> {
   watch: Watch | undefined;
   /** Up to where changes were handed out; undefined until the watch is live. */
   position: { seq: number; epoch: string } | undefined;
+  /** Other rooms may have later changes than this one, which waits for this seq. */
+  waitsFor: number | undefined;
+  /** How many of its subscriptions a socket has. Made when first asked for while the room waits. */
+  sinks: Map<Sink<P>, number> | undefined;
 }
 
 export class Lane<P extends Packet> {
@@ -105,8 +91,11 @@ export class Lane<P extends Packet> {
   readonly #rooms = new Map<string, Room<P>>();
   /** The packets of the newest change, by shape: several rooms may show the same one. */
   #packed: { readonly seq: number; readonly epoch: string; readonly byShape: Map<string, P | undefined> } | undefined;
-  /** Sinks whose `laneSeen` has to be forgotten at the end of the tick. */
-  readonly #marked = new Set<Sink<P>>();
+  /** The newest change that any room was handed. */
+  #newest: { readonly seq: number; readonly epoch: string } | undefined;
+  /** Rooms that wait for a body, and sockets for which frames are kept meanwhile. */
+  readonly #waitingRooms = new Set<Room<P>>();
+  readonly #waitingSinks = new Set<Sink<P>>();
 
   constructor({ feed, frame, document }: LaneOptions<P>) {
     this.#feed = feed;
@@ -133,12 +122,18 @@ export class Lane<P extends Packet> {
     const subscription = new LaneSubscription<P>(sink, handler, (closed) => this.#leave(room, group, closed));
     sink.laneCount += 1;
     group.members.add(subscription);
-    const position = room.position;
-    if (position !== undefined) {
+    room.sinks?.set(sink, (room.sinks.get(sink) ?? 0) + 1);
+    if (room.position !== undefined) {
+      const position = this.#newestOf(room.position);
       subscription.from = position.seq;
       subscription.onLive(position.seq, position.epoch);
     }
     return subscription;
+  }
+
+  /** Where who joins a room begins: behind all that another room may have shown to the same socket. */
+  #newestOf(position: { readonly seq: number; readonly epoch: string }): { readonly seq: number; readonly epoch: string } {
+    return this.#newest?.epoch === position.epoch && this.#newest.seq > position.seq ? this.#newest : position;
   }
 
   #room(interest: Interest): Room<P> {
@@ -152,6 +147,8 @@ export class Lane<P extends Packet> {
       either: new FilterIndex(),
       watch: undefined,
       position: undefined,
+      waitsFor: undefined,
+      sinks: undefined,
     };
     this.#rooms.set(name, room);
     room.watch = this.#feed.watch(interest, {
@@ -163,11 +160,12 @@ export class Lane<P extends Packet> {
         }
       },
       change: (change) => this.#change(room, change),
-      batchEnd: () => this.#forget(),
+      waits: (seq) => this.#waits(room, seq),
       lost: (failure) => {
         const lost = membersOf(room);
         this.#rooms.delete(room.name);
         room.watch = undefined;
+        this.#waits(room, undefined);
         for (const subscription of lost) {
           if (!subscription.live) continue;
           subscription.close();
@@ -190,19 +188,34 @@ export class Lane<P extends Packet> {
   }
 
   #leave(room: Room<P>, group: Group<P>, subscription: LaneSubscription<P>): void {
-    subscription.sink.laneCount -= 1;
+    const { sink } = subscription;
+    sink.laneCount -= 1;
     group.members.delete(subscription);
-    if (group.members.size > 0) return;
-    room.groups.delete(group.name);
-    room.after.remove(group);
-    room.either.remove(group);
-    if (room.groups.size > 0) return;
+    if (group.members.size === 0) {
+      room.groups.delete(group.name);
+      room.after.remove(group);
+      room.either.remove(group);
+      if (room.groups.size === 0) this.#end(room);
+    }
+    const left = (room.sinks?.get(sink) ?? 0) - 1;
+    if (left > 0) room.sinks?.set(sink, left);
+    else room.sinks?.delete(sink);
+    if (sink.laneCount === 0) {
+      sink.laneOrder = undefined;
+      this.#waitingSinks.delete(sink);
+    } else if (this.#waitingSinks.has(sink)) this.#release(sink);
+  }
+
+  #end(room: Room<P>): void {
     room.watch?.close();
+    this.#waitingRooms.delete(room);
     if (this.#rooms.get(room.name) === room) this.#rooms.delete(room.name);
   }
 
   #change(room: Room<P>, change: FullChange): void {
-    room.position = { seq: change.seq, epoch: change.epoch };
+    const { seq, epoch } = change;
+    room.position = { seq, epoch };
+    if (this.#newest?.epoch !== epoch || this.#newest.seq < seq) this.#newest = room.position;
     if (room.either.size === 0) {
       room.after.match(this.#document(change), (group) => this.#show(group, change));
       return;
@@ -220,30 +233,54 @@ export class Lane<P extends Packet> {
     for (const subscription of group.members) {
       if (subscription.from >= change.seq) continue;
       const { sink } = subscription;
-      if (sink.laneCount === 1) sink.deliver(packet, change, subscription);
-      else this.#deliverOnce(sink, packet, group.view.shape, change, subscription);
+      // Several subscriptions of a socket show a change once, in one order; whoever has had a single one needs neither.
+      if (sink.laneOrder === undefined && sink.laneCount === 1) sink.deliver(packet, change, subscription);
+      else this.#inOrder(sink, packet, group.view.shape, change, subscription);
     }
   }
 
-  /** A socket with several subscriptions gets one frame per (seq, shape). */
-  #deliverOnce(sink: Sink<P>, packet: P, shape: string, change: FullChange, tag: Tag): void {
-    if (sink.laneSeen === undefined) {
-      sink.laneSeen = new Map();
-      this.#marked.add(sink);
+  #inOrder(sink: Sink<P>, packet: P, shape: string, change: FullChange, tag: Tag): void {
+    sink.laneOrder ??= new LaneOrder(sink);
+    const order = sink.laneOrder;
+    order.offer(packet, change, shape, tag, this.#waitingRooms.size === 0 ? Number.POSITIVE_INFINITY : this.#upTo(sink));
+    if (!order.waiting) return;
+    this.#waitingSinks.add(sink);
+    if (order.full) this.#giveUp(sink);
+  }
+
+  /** A room waits for another change than before, or for none. */
+  #waits(room: Room<P>, seq: number | undefined): void {
+    room.waitsFor = seq;
+    if (seq !== undefined) this.#waitingRooms.add(room);
+    else if (!this.#waitingRooms.delete(room)) return;
+    for (const sink of this.#waitingSinks) if (sinksOf(room).has(sink)) this.#release(sink);
+    if (seq === undefined) room.sinks = undefined;
+  }
+
+  /** The seq that the first of a socket's rooms waits for. */
+  #upTo(sink: Sink<P>): number {
+    let upTo = Number.POSITIVE_INFINITY;
+    for (const room of this.#waitingRooms) {
+      if (room.waitsFor !== undefined && room.waitsFor < upTo && sinksOf(room).has(sink)) upTo = room.waitsFor;
     }
-    let seqs = sink.laneSeen.get(shape);
-    if (seqs === undefined) {
-      seqs = new Map();
-      sink.laneSeen.set(shape, seqs);
+    return upTo;
+  }
+
+  #release(sink: Sink<P>): void {
+    sink.laneOrder?.release(this.#upTo(sink));
+    if (sink.laneOrder?.waiting !== true) this.#waitingSinks.delete(sink);
+  }
+
+  /** Ends what a socket waits for, so that it need not be kept any more for it. */
+  #giveUp(sink: Sink<P>): void {
+    for (const room of [...this.#waitingRooms]) {
+      if (!sinksOf(room).has(sink)) continue;
+      for (const subscription of membersOf(room)) {
+        if (subscription.sink !== sink || !subscription.live) continue;
+        subscription.close();
+        subscription.onLost({ code: 'lost', detail: 'a change that others wait for did not come in time' });
+      }
     }
-    const shown = seqs.get(change.seq);
-    if (shown !== undefined) {
-      shown.add(tag);
-      return;
-    }
-    const shared = new SharedTag(tag);
-    seqs.set(change.seq, shared);
-    sink.deliver(packet, change, shared);
   }
 
   #packet(view: View, change: FullChange): P | undefined {
@@ -256,11 +293,14 @@ export class Lane<P extends Packet> {
     byShape.set(view.shape, packet);
     return packet;
   }
+}
 
-  #forget(): void {
-    for (const sink of this.#marked) sink.laneSeen = undefined;
-    this.#marked.clear();
+function sinksOf<P extends Packet>(room: Room<P>): Map<Sink<P>, number> {
+  if (room.sinks === undefined) {
+    room.sinks = new Map();
+    for (const { sink } of membersOf(room)) room.sinks.set(sink, (room.sinks.get(sink) ?? 0) + 1);
   }
+  return room.sinks;
 }
 
 function membersOf<P extends Packet>(room: Room<P>): LaneSubscription<P>[] {
