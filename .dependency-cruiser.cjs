@@ -10,7 +10,9 @@ Visitor.prototype.visitStatement = function visit(statement) {
 };
 
 const test = '(\\.test\\.ts$|/test/|^test/|^bench/)';
-const pure = '^(libs/(contracts|query|session)/src/|services/[^/]+/src/(protocol|core)/)';
+/** Machines: `handle(input, at) → effects`. The file named after the folder is their driver. */
+const machines = '^libs/edge-kit/src/feed/(?!feed\\.ts$)';
+const pure = `(^(libs/(contracts|query|session)/src/|services/[^/]+/src/(protocol|core)/)|${machines})`;
 
 /** Matches a package by name, wherever it was found. */
 const packages = (...names) => `(^|node_modules/)(${names.join('|')})(/|$)`;
@@ -87,6 +89,23 @@ module.exports = {
       severity: 'error',
       from: { path: '^services/[^/]+/src/(protocol|core)/', pathNot: test },
       to: { path: '^libs/', pathNot: '^libs/(contracts|query|session)/' },
+    },
+    {
+      name: 'machines-without-kits',
+      comment: 'What holds of a protocol holds of the feed: its driver carries out the effects and is not known to it.',
+      severity: 'error',
+      from: { path: machines, pathNot: test },
+      to: {
+        path: ['^libs/', 'edge-kit/src/feed/feed\\.ts$'],
+        pathNot: ['^libs/(contracts|query)/', '^libs/edge-kit/src/feed/(?!feed\\.ts$)'],
+      },
+    },
+    {
+      name: 'feed-knows-no-connections',
+      comment: 'Connections, fan-out and transports stand on the feed, and never the reverse.',
+      severity: 'error',
+      from: { path: '^libs/edge-kit/src/feed/', pathNot: test },
+      to: { path: '^libs/edge-kit/src/', pathNot: '^libs/edge-kit/src/feed/' },
     },
     {
       name: 'services-meet-on-nats',

@@ -10,6 +10,7 @@ import type { Opening, Protocol, View } from '@polyedge/session/session';
 import { Connection } from './connection.ts';
 import { type DriverCounts, newDriverCounts } from './counts.ts';
 import type { Environment, SlowClientRule } from './environment.ts';
+import type { Feed } from './feed/watch.ts';
 import { type HeardChannel, Hearing } from './hearing.ts';
 import { Incidents } from './incidents.ts';
 import { Lane } from './lane.ts';
@@ -18,7 +19,6 @@ import type { Groups } from './membership.ts';
 import { Flusher } from './outbox.ts';
 import { Selection } from './selection.ts';
 import { Shows } from './shown.ts';
-import type { Feed } from './watch.ts';
 import { systemClock, Wheel, WheelTimer } from './wheel.ts';
 import type { Framing, Packet, Wire, WireHandler } from './wire.ts';
 

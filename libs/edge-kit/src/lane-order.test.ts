@@ -5,7 +5,7 @@ import { covers, type Interest } from '@polyedge/contracts/interest';
 import { EVERYTHING } from '@polyedge/query/filter';
 import { FakeClock, type FakeFaults, FakeNetwork } from '@polyedge/testkit/fake-bus';
 import fc from 'fast-check';
-import { openFeed } from './feed.ts';
+import { openFeed } from './feed/feed.ts';
 import { Lane, type LaneSubscription, type Sink } from './lane.ts';
 import type { LaneOrder } from './lane-order.ts';
 import { Flusher, Outbox, type Tag } from './outbox.ts';

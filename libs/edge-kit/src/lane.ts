@@ -10,9 +10,9 @@ import type { Document } from '@polyedge/query/document';
 import { FilterIndex } from '@polyedge/query/equality-index';
 import { key } from '@polyedge/query/normalize';
 import type { View } from '@polyedge/session/session';
+import type { Feed, Watch } from './feed/watch.ts';
 import { type FrameSink, LaneOrder } from './lane-order.ts';
 import type { Tag } from './outbox.ts';
-import type { Feed, Watch } from './watch.ts';
 import type { Packet } from './wire.ts';
 
 /** The lane's side of one connection. */

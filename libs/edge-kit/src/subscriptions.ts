@@ -3,9 +3,9 @@ import type { Interest } from '@polyedge/contracts/interest';
 import type { Filter } from '@polyedge/query/filter';
 import type { Effect, Input, View } from '@polyedge/session/session';
 import type { Environment } from './environment.ts';
+import type { Watch, WatchHandler } from './feed/watch.ts';
 import type { Sink } from './lane.ts';
 import type { OwnOrder } from './own-order.ts';
-import type { Watch, WatchHandler } from './watch.ts';
 import type { Packet } from './wire.ts';
 
 interface Held {

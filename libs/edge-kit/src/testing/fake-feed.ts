@@ -2,7 +2,7 @@
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
 import { covers, type Interest, interestName } from '@polyedge/contracts/interest';
-import type { Feed, Watch, WatchHandler } from '../watch.ts';
+import type { Feed, Watch, WatchHandler } from '../feed/watch.ts';
 
 interface Watching {
   readonly interest: Interest;

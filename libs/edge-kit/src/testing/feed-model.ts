@@ -7,7 +7,7 @@ import { type Change, type FullChange, isFull } from '@polyedge/contracts/change
 import { done, type Failure, failed } from '@polyedge/contracts/errors';
 import { covers, type Interest, keysOf } from '@polyedge/contracts/interest';
 import type { Bus } from '@polyedge/service-kit/bus';
-import type { Feed, Watch, WatchHandler } from '../watch.ts';
+import type { Feed, Watch, WatchHandler } from '../feed/watch.ts';
 
 /** The rows of each epoch. A row is never changed; another epoch begins as a copy of a part. */
 export class ModelJournal {

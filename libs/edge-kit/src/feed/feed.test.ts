@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import type { Interest } from '@polyedge/contracts/interest';
 import { FakeClock, type FakeFaults, FakeNetwork } from '@polyedge/testkit/fake-bus';
 import fc from 'fast-check';
+import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from '../testing/feed-model.ts';
 import { openFeed } from './feed.ts';
-import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from './testing/feed-model.ts';
 
 const INTERESTS: Interest[] = [
   { tenant: 't' },

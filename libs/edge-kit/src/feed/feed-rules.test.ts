@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Interest } from '@polyedge/contracts/interest';
 import { FakeClock, type FakeFaults, FakeNetwork } from '@polyedge/testkit/fake-bus';
+import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from '../testing/feed-model.ts';
 import { openFeed } from './feed.ts';
-import type { FeedSettings } from './feed-settings.ts';
-import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from './testing/feed-model.ts';
+import type { FeedSettings } from './settings.ts';
 
 const A: Interest = { tenant: 't', type: 'A' };
 const B: Interest = { tenant: 't', type: 'B' };
