@@ -4,7 +4,7 @@
  * An integer beyond ±(2^53 − 1) becomes a `bigint`, however it was written (`1e20`, `9007199254740993.0`); every other number is a double. So a
  * value has one representation, `===` compares exactly, and `<` between the two kinds is exact as well.
  */
-import type { Json } from './json.ts';
+import { isNumber, type Json } from './json.ts';
 
 /**
  * Levels of lists and objects in one message of a client, and in one stored value. Whatever walks over such values may recurse: it stays far
@@ -62,8 +62,7 @@ const LARGE_NUMBERS = 1;
 const TOO_DEEP = 2;
 type Found = typeof ORDINARY | typeof LARGE_NUMBERS | typeof TOO_DEEP;
 
-const isOrdinary = (value: unknown): boolean =>
-  typeof value !== 'number' || (value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER);
+const isOrdinary = (value: unknown): boolean => !isNumber(value) || (value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER);
 
 /** Looks at every part of a value that `JSON.parse` has made. Goes no deeper than `levels`. */
 function look(value: object, levels: number): Found {
@@ -185,16 +184,3 @@ function integerOf(source: string): bigint {
   if (/[^0]/.test(digits.slice(shift))) throw new Inexact('has a number beyond 2^53 with a fraction');
   return BigInt(`${sign}${digits.slice(0, shift)}`);
 }
-
-// JSON.stringify has no form for a bigint of its own, and asks for this method before it throws. Every bigint in a value comes from this file,
-// so whoever has one can stringify it, libraries too.
-Object.defineProperty(BigInt.prototype, 'toJSON', {
-  value(this: bigint): unknown {
-    return rawJSON(String(this));
-  },
-  configurable: true,
-  writable: true,
-});
-
-// Part of the language since 2025; TypeScript's libraries do not have it yet.
-const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown };

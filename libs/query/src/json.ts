@@ -18,3 +18,16 @@ export function isList(value: Json | undefined): value is readonly Json[] {
 export function isNumber(value: unknown): value is number | bigint {
   return typeof value === 'number' || typeof value === 'bigint';
 }
+
+// JSON.stringify has no form for a bigint of its own, and asks for this method before it throws. It stands here so that whoever
+// can have one, libraries too, can stringify it: docs/adr/0012.
+Object.defineProperty(BigInt.prototype, 'toJSON', {
+  value(this: bigint): unknown {
+    return rawJSON(String(this));
+  },
+  configurable: true,
+  writable: true,
+});
+
+// Part of the language since 2025; TypeScript's libraries do not have it yet.
+const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown };
