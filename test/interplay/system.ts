@@ -17,7 +17,7 @@ import { Graph, HiroEvents } from './hiro-client.ts';
 import { blockOf } from './page.ts';
 
 /** The account that graph-store makes first: it may do everything in every protocol. */
-const ADMIN = { username: 'admin', password: 'admin-password' } as const;
+export const ADMIN = { username: 'admin', password: 'admin-password' } as const;
 type Login = { readonly username: string; readonly password: string };
 
 export interface System extends AsyncDisposable {

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import { encodeBody } from '@polyedge/service-kit/bus-wire';
 import type { Effect, Input, Opening, Session } from '@polyedge/session/session';
 import { Asking } from './asking.ts';
 import { Confirmations } from './confirmations.ts';
@@ -305,9 +306,11 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
       case 'listen':
         this.#subscribing().listen(effect.id, effect.subject, effect.atMost);
         break;
-      case 'publish':
-        if (!this.#env.bus.publishText(effect.subject, JSON.stringify(effect.body) ?? 'null')) this.#env.counts.unpublished += 1;
+      case 'publish': {
+        const text = encodeBody(effect.body);
+        if (text === undefined || !this.#env.bus.publishText(effect.subject, text)) this.#env.counts.unpublished += 1;
         break;
+      }
       case 'set-timer':
         this.#waiting().set(effect.name, effect.ms);
         break;

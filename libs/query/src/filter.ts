@@ -45,7 +45,7 @@ export type Path = readonly string[];
 export type TypedCondition =
   | { readonly test: 'equal'; readonly path: Path; readonly value: Json }
   | { readonly test: 'in'; readonly path: Path; readonly values: readonly Json[] }
-  | { readonly test: 'less' | 'at-most' | 'more' | 'at-least'; readonly path: Path; readonly value: number | string | boolean }
+  | { readonly test: 'less' | 'at-most' | 'more' | 'at-least'; readonly path: Path; readonly value: number | bigint | string | boolean }
   | { readonly test: 'present'; readonly path: Path }
   | { readonly test: 'contains'; readonly path: Path; readonly value: Json }
   | { readonly test: 'starts-with'; readonly path: Path; readonly value: string };

@@ -1,5 +1,5 @@
 import type { Condition, Filter, Path, Position } from './filter.ts';
-import { isObject, type Json, type JsonObject } from './json.ts';
+import { isNumber, isObject, type Json, type JsonObject } from './json.ts';
 import { MAX_PATH_SEGMENTS, MAX_SEGMENT_CHARACTERS, placeOf } from './path.ts';
 
 /** A checked value, or one sentence for the client's developer that says what is wrong with it. */
@@ -123,7 +123,7 @@ export class Checker {
       case 'at-least': {
         only(object, ['test', 'path', 'value']);
         const value = this.#json(object.value, 1);
-        if (typeof value !== 'number' && typeof value !== 'string' && typeof value !== 'boolean') {
+        if (!isNumber(value) && typeof value !== 'string' && typeof value !== 'boolean') {
           throw new Problem(`"${test}" compares with a number, a string or a boolean`);
         }
         return { test, path, value };
@@ -197,7 +197,7 @@ export class Checker {
   #json(value: unknown, depth: number): Json {
     if (depth > FILTER_LIMITS.depth) throw new Problem(`a value is at most ${FILTER_LIMITS.depth} levels deep`);
     if (++this.#nodes > FILTER_LIMITS.nodes) throw new Problem(`the values of a filter have at most ${FILTER_LIMITS.nodes} parts`);
-    if (value === null || typeof value === 'boolean') return value;
+    if (value === null || typeof value === 'boolean' || typeof value === 'bigint') return value;
     if (typeof value === 'string') return this.text(value, 'a value');
     if (typeof value === 'number') {
       if (!Number.isFinite(value)) throw new Problem('a number must be finite');

@@ -76,14 +76,20 @@ export function subjectFits(subject: string): boolean {
   return subject.length * 3 <= MAX_SUBJECT_BYTES || Buffer.byteLength(subject) <= MAX_SUBJECT_BYTES;
 }
 
-/** Parses JSON text; undefined when it is none. */
-export function parseJson(text: string): unknown {
+/**
+ * A body as JSON text; undefined when it has none. What clients sent is in many bodies, and `JSON.stringify` throws for what is nested too deep
+ * or makes too long a string: that is the failure of one message, never of the process.
+ */
+export function encodeBody(body: unknown): string | undefined {
   try {
-    return JSON.parse(text);
+    return JSON.stringify(body) ?? 'null';
   } catch {
     return undefined;
   }
 }
+
+/** Of a request or a reply without a text. */
+export const UNENCODABLE = { code: 'invalid', detail: 'the message cannot be written as JSON' } as const;
 
 /** `<index>/<count>` as numbers, or undefined for anything else. */
 export function parsePart(text: string): { readonly index: number; readonly count: number } | undefined {

@@ -4,6 +4,7 @@
  */
 import type { ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { parseJson } from '@polyedge/query/json-text';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify';
 import { CannotStart } from './lifecycle.ts';
 import type { Log } from './log.ts';
@@ -65,25 +66,15 @@ class Unreadable extends Error {
   readonly statusCode = 400;
 }
 
-type ParsedBody = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string };
-
-function parseJson(text: string): ParsedBody {
-  try {
-    return { ok: true, value: JSON.parse(text) };
-  } catch {
-    return { ok: false, problem: 'not JSON' };
-  }
-}
-
 /** Whatever the content type says, a body is JSON or nothing; other types are added after this. */
-export function takeJson(app: FastifyInstance, parse: (text: string) => ParsedBody = parseJson): void {
+export function takeJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
     const text = String(body);
     if (text.trim() === '') return done(null, undefined);
-    const parsed = parse(text);
+    const parsed = parseJson(text);
     if (parsed.ok) done(null, parsed.value);
-    else done(new Unreadable(`the body is ${parsed.problem}`));
+    else done(new Unreadable(`the body ${parsed.problem}`));
   });
 }
 

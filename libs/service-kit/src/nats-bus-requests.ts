@@ -5,19 +5,21 @@
 import { type MsgHdrs, MsgHdrsImpl, type NatsConnection } from '@nats-io/transport-node';
 import type { RequestChannel } from '@polyedge/contracts/channel';
 import { type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
+import { parseOwnJson } from '@polyedge/query/json-text';
 import type { BusCounts } from './bus-counts.ts';
 import {
   DEADLINE,
+  encodeBody,
   HEADER_ROOM,
   MAX_PENDING,
   MAX_REPLY_BYTES,
   PART,
-  parseJson,
   parsePart,
   readFailure,
   SERVICE_ERROR_CODE,
   subjectFits,
   TRACEPARENT,
+  UNENCODABLE,
 } from './bus-wire.ts';
 import type { Log } from './log.ts';
 import type { Span, Spans } from './spans.ts';
@@ -108,7 +110,9 @@ export class NatsRequests {
     const { signal } = options;
     if (signal?.aborted === true) return Promise.resolve(this.#refuse('unavailable', 'the caller gave up'));
     if (this.#pending.size >= MAX_PENDING) return Promise.resolve(this.#refuse('busy', 'too many requests are waiting for a reply'));
-    const data = Buffer.from(JSON.stringify(body) ?? 'null');
+    const text = encodeBody(body);
+    if (text === undefined) return Promise.resolve(this.#refuse(UNENCODABLE.code, UNENCODABLE.detail));
+    const data = Buffer.from(text);
     const limit = this.#connection.info?.max_payload ?? 0;
     if (data.length + HEADER_ROOM > limit) {
       return Promise.resolve(this.#refuse('too-large', `the request has ${data.length} bytes; ${limit - HEADER_ROOM} are possible`));
@@ -215,7 +219,7 @@ export class NatsRequests {
     const part = headers?.get(PART) ?? '';
     if (part !== '') this.#part(pending, part, data);
     else if (headers?.code === 503 && data.length === 0) pending.fail({ code: 'unavailable', detail: 'nobody answers' });
-    else if (headers?.has(SERVICE_ERROR_CODE) === true) this.#failed(pending, readFailure(parseJson(textOf(data))));
+    else if (headers?.has(SERVICE_ERROR_CODE) === true) this.#failed(pending, readFailure(parseOwnJson(textOf(data))));
     else this.#whole(pending, textOf(data));
   }
 
@@ -237,7 +241,7 @@ export class NatsRequests {
   }
 
   #whole(pending: Pending, text: string): void {
-    const value = parseJson(text);
+    const value = parseOwnJson(text);
     if (value === undefined) pending.fail({ code: 'internal', detail: 'the reply is not JSON' });
     else pending.reply(value);
   }

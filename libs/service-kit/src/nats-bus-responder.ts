@@ -14,6 +14,7 @@ import type { BusCounts } from './bus-counts.ts';
 import {
   DEADLINE,
   DEFAULT_DEADLINE_MS,
+  encodeBody,
   errorText,
   MAX_IN_HAND,
   MAX_REPLY_BYTES,
@@ -25,6 +26,7 @@ import {
   TRACEPARENT,
   tenantAt,
   tenantIndex,
+  UNENCODABLE,
 } from './bus-wire.ts';
 import type { Log } from './log.ts';
 import { textOf } from './nats-bus-requests.ts';
@@ -146,7 +148,12 @@ export class NatsResponder<Request, Reply> implements Responder {
       this.#replyFailure(to, outcome.failure);
       return;
     }
-    const bytes = Buffer.from(JSON.stringify(outcome.value) ?? 'null');
+    const text = encodeBody(outcome.value);
+    if (text === undefined) {
+      this.#replyFailure(to, UNENCODABLE);
+      return;
+    }
+    const bytes = Buffer.from(text);
     if (bytes.length <= PART_BYTES) {
       this.#connection.publish(to, bytes);
       return;

@@ -2,6 +2,7 @@
 
 import { HotJournal } from '@polyedge/journal/hot-journal';
 import { connectRedis } from '@polyedge/journal/redis';
+import { parseOwnJson } from '@polyedge/query/json-text';
 import { connectBus } from '@polyedge/service-kit/connect-bus';
 import { startHealthServer } from '@polyedge/service-kit/health';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
@@ -225,7 +226,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     witnessed = found !== undefined;
     return (found ?? []).flatMap((entry) => {
       if (entry === undefined || entry.json === '') return [];
-      const { operationId, id } = JSON.parse(entry.json) as { operationId: string; id: string };
+      const { operationId, id } = parseOwnJson(entry.json) as { operationId: string; id: string };
       return [{ seq: entry.seq, epoch, operationId, element: id }];
     });
   }

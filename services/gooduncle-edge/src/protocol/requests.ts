@@ -53,7 +53,6 @@ export type Request =
 
 export type ParsedRequest = { readonly ok: true; readonly value: Request } | { readonly ok: false; readonly refusal: Refusal };
 
-const MAX_DEPTH = 32;
 const MAX_READ_LIMIT = 10_000;
 /** A live window keeps its rows, and as many spare ones, in memory. */
 const MAX_WINDOW = 1000;
@@ -84,19 +83,10 @@ const CHOICE_KEYS = ['criteria', 'fields', 'sort', 'limit', 'after', 'count'];
 /** @param payload any JSON value that a message held */
 export function parseRequest(payload: Json): ParsedRequest {
   if (!isObject(payload)) return { ok: false, refusal: badRequest(problem('type', null)) };
-  if (!shallowerThan(payload, MAX_DEPTH)) return { ok: false, refusal: badRequest(problem('too deep', null, { expected: MAX_DEPTH })) };
   const reader = new Reader(payload);
   const request = reader.request();
   if (request === undefined || reader.problems.length > 0) return { ok: false, refusal: badRequest(...reader.problems) };
   return { ok: true, value: request };
-}
-
-/** Whether lists and objects are nested at most so deeply. Looks no deeper than that itself. */
-function shallowerThan(value: Json, levels: number): boolean {
-  if (value === null || typeof value !== 'object') return true;
-  if (levels === 0) return false;
-  for (const inner of isList(value) ? value : Object.values(value)) if (!shallowerThan(inner, levels - 1)) return false;
-  return true;
 }
 
 class Reader {

@@ -101,7 +101,7 @@ export class GoodUncleSession implements Session<Frame, string> {
   }
 
   #request(frame: Frame, asked: Asked): void {
-    const parsed = parseRequest(frame.payload);
+    const parsed = frame.unfit === undefined ? parseRequest(frame.payload) : { ok: false as const, refusal: frame.unfit };
     if (!parsed.ok) {
       this.#talk.refuse(asked, parsed.refusal);
       return;

@@ -3,6 +3,7 @@ import type { FullChange } from '@polyedge/contracts/change';
 import { errors } from '@polyedge/contracts/errors';
 import type { Filter } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
+import { parseOwnJson } from '@polyedge/query/json-text';
 import { key } from '@polyedge/query/normalize';
 import { compile } from '@polyedge/query/predicate';
 import { type Allowed, all, allowed, type Grant, Showing, visibleRows } from './access.ts';
@@ -159,7 +160,7 @@ export class Subscriptions implements Host {
       }
       const grants = rules.flatMap(({ grant }) => grant ?? []);
       const now = topic.live ? allowed(topic, 'read', [...new Set(grants)], this.#talk.id) : [];
-      const parsed = parseRequest(JSON.parse(echo.text) as Json); // our own copy of what was parsed before
+      const parsed = parseRequest(parseOwnJson(echo.text) as Json); // what was parsed before
       const same =
         now.length > 0 &&
         parsed.ok &&

@@ -9,9 +9,6 @@ export const MAX_EDGE_ID_BYTES = 1600;
 /** Bytes of an element's attributes as JSON. Larger ones answer `too-large`; bytes belong into a blob. */
 export const MAX_ELEMENT_BYTES = 2 * 1024 * 1024;
 
-/** Levels of lists and objects in a value, the attributes object being the first. Recursive readers (also PostgreSQL's) stay far from their stack's end. */
-export const MAX_DEPTH = 64;
-
 /** Edges that one operation may delete together with their vertices: their rows are locked and journaled in one transaction. */
 export const MAX_CASCADE = 10_000;
 

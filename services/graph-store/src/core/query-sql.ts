@@ -1,3 +1,4 @@
+import { isNumber } from '@polyedge/query/json';
 import { positionOfCursor, type Query, rankOf, SORTED_CHARACTERS, type Sort, type SortKey } from '@polyedge/query/query';
 import { compileFilter } from './filter-sql.ts';
 import { haversineSql } from './geo-sql.ts';
@@ -76,7 +77,7 @@ function compileSort({ path, order, near }: Sort, parameters: Parameters): Step 
     case 'text':
       return step(`${source.sql} collate "C"`, order, (key) => (typeof key === 'string' ? parameters.text(key) : undefined));
     case 'number':
-      return step(source.sql, order, (key) => (typeof key === 'number' ? parameters.integer(key) : undefined));
+      return step(source.sql, order, (key) => (isNumber(key) ? parameters.integer(key) : undefined));
     case 'boolean':
       return step(source.sql, order, (key) => (typeof key === 'boolean' ? String(key) : undefined));
   }
@@ -127,6 +128,7 @@ function compileJsonSort(sql: string, order: 'asc' | 'desc', parameters: Paramet
       case 'boolean':
         return `${number} ${operator} ${parameters.numeric(Number(key))}`;
       case 'number':
+      case 'bigint':
         return `${number} ${operator} ${parameters.numeric(key)}`;
       case 'string':
         return `${text} ${operator} ${parameters.text(key)}`;

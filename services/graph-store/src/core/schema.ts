@@ -1,7 +1,7 @@
 /** JSON Schemas that users store (draft 7), compiled with ajv. They come from outside, so their cost is bounded before they run. */
 import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import { isObject, type Json } from '@polyedge/query/json';
+import { isList, isObject, type Json } from '@polyedge/query/json';
 import { canonicalJson } from '@polyedge/query/normalize';
 import { Ajv, type ValidateFunction } from 'ajv';
 import { MAX_COMPILED_SCHEMAS, MAX_PLACE_CHARACTERS, MAX_SCHEMA_BYTES, MAX_SCHEMA_NODES, MAX_SCHEMA_WORK } from './limits.ts';
@@ -37,7 +37,7 @@ export class Schemas {
     if (!compiled.ok) return compiled;
     const { validate, nodes } = compiled.value;
     if (nodesOf(value) * nodes > MAX_SCHEMA_WORK) return failed('too-large', 'schema: checking the value takes too long');
-    if (validate(value) === true) return done(undefined);
+    if (validate(rounded(value)) === true) return done(undefined);
     const [error] = validate.errors ?? [];
     const reason = `schema: ${error?.instancePath ?? ''} ${error?.message ?? 'is not satisfied'}`;
     return failed('invalid', reason.slice(0, MAX_PLACE_CHARACTERS).toWellFormed());
@@ -66,7 +66,7 @@ export class Schemas {
     const examined = examine(schema);
     if (!examined.ok) return examined;
     // An id of its own would be remembered by ajv, and clash with the next version's.
-    const anonymous = isObject(schema) ? withoutOwn(schema, '$id') : schema;
+    const anonymous = isObject(schema) ? Object.fromEntries(Object.entries(withoutOwn(schema, '$id')).map(roundedEntry)) : schema;
     try {
       return done({ validate: this.#ajv.compile(anonymous), nodes: examined.value });
     } catch {
@@ -146,6 +146,23 @@ function resolve(root: Json, reference: string): Json | undefined {
   }
   return value;
 }
+
+/**
+ * A value as ajv knows numbers: with doubles. Beyond 2^53 limits and equality are therefore checked to 16 digits; what is stored stays exact.
+ * A value without such integers is returned as it is. Values and schemas have at most 64 levels.
+ */
+function rounded(value: Json): Json {
+  if (typeof value === 'bigint') return Number(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (isList(value)) {
+    const items = value.map(rounded);
+    return items.some((item, at) => item !== value[at]) ? items : value;
+  }
+  const entries = Object.entries(value).map(roundedEntry);
+  return entries.some(([name, part]) => part !== value[name]) ? Object.fromEntries(entries) : value;
+}
+
+const roundedEntry = ([name, part]: readonly [string, Json]) => [name, rounded(part)] as const;
 
 /** The nodes of a value: itself, and everything in it. */
 function nodesOf(value: Json): number {

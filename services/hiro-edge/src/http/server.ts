@@ -9,7 +9,6 @@ import {
 import type { Log } from '@polyedge/service-kit/log';
 import type { Spans } from '@polyedge/service-kit/spans';
 import type { FastifyInstance } from 'fastify';
-import { parseJson } from '../protocol/graph-codec.ts';
 import { PATHS } from '../protocol/handshake.ts';
 import { type FailureStyle, sendFailure, sendJson } from './answer.ts';
 
@@ -37,7 +36,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     bodyLimit: config.maxFrameBytes,
     routerOptions: { maxParamLength: 4096, ignoreTrailingSlash: true },
   });
-  takeJson(app, parseJson);
+  takeJson(app);
   takeForms(app);
   letBrowsersIn(app, {
     origins,

@@ -1,5 +1,5 @@
 import { type EventsMessage, eventsMessage } from '@polyedge/contracts/wire/hiro';
-import { parseJson } from './graph-codec.ts';
+import { parseJson } from '@polyedge/query/json-text';
 import { asObject } from './parameters.ts';
 
 type Decoded = { readonly ok: true; readonly value: EventsFrame } | { readonly ok: false; readonly problem: string };
@@ -15,7 +15,7 @@ export function decodeEvents(raw: string | Uint8Array): Decoded {
   let parsed = parseJson(raw);
   // The Python client's `subscribe_scope` encodes twice: a JSON string that holds the message.
   if (parsed.ok && typeof parsed.value === 'string') parsed = parseJson(parsed.value);
-  if (!parsed.ok) return parsed;
+  if (!parsed.ok) return { ok: false, problem: `the message ${parsed.problem}` };
   const object = asObject(parsed.value);
   if (object === undefined) return { ok: false, problem: 'a message is a JSON object' };
   if (eventsMessage.test(object)) return { ok: true, value: object };

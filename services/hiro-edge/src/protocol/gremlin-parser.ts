@@ -143,8 +143,10 @@ class Parser {
     if (next === '[') return this.#list();
     const number = this.#match(NUMBER);
     if (number !== undefined) {
-      const value = Number(number.replace(/[lLdDfFiI]$/, ''));
-      return Number.isFinite(value) ? value : this.#fail('the number is too large');
+      const digits = number.replace(/[lLdDfFiI]$/, '');
+      const value = Number(digits);
+      if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return value;
+      return /^-?\d{1,308}$/.test(digits) ? BigInt(digits) : this.#fail('the number is too large');
     }
     const start = this.#at;
     const name = this.#match(NAME);
@@ -228,7 +230,7 @@ class Parser {
 
 const PREFIX_ONLY: ReadonlySet<string> = new Set(['P', 'T', 'Order', 'Scope', 'Column']);
 
-function isScalar(value: unknown): value is string | number | boolean {
+function isScalar(value: unknown): value is string | number | bigint | boolean {
   if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0');
-  return typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value));
+  return typeof value === 'boolean' || typeof value === 'bigint' || (typeof value === 'number' && Number.isFinite(value));
 }

@@ -1,6 +1,6 @@
 /** From calls to steps: what each step of a traversal does. */
 import type { Json } from '@polyedge/query/json';
-import { plainDecimal, textOf } from '@polyedge/query/text';
+import { textOf } from '@polyedge/query/text';
 import { adjacent, ends, endsOfEdge, moved } from './gremlin-moves.ts';
 import type { Argument, Call } from './gremlin-parser.ts';
 import {
@@ -406,8 +406,8 @@ function plain(call: Call, at: number): Json {
 
 function text(call: Call, at: number): string {
   const value = plain(call, at);
-  if (typeof value === 'number') return plainDecimal(value);
-  return typeof value === 'string' ? value : refuse(call, `${JSON.stringify(call.name)} takes a text`);
+  const written = typeof value === 'boolean' ? undefined : textOf(value);
+  return written ?? refuse(call, `${JSON.stringify(call.name)} takes a text`);
 }
 
 /** All arguments as texts; a list counts as its elements. */

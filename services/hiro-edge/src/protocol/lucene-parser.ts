@@ -370,7 +370,7 @@ function textsOf(parts: readonly Part[]): readonly string[] {
 }
 
 function toText(value: unknown): string | undefined {
-  if (typeof value === 'boolean') return String(value);
+  if (typeof value === 'boolean' || typeof value === 'bigint') return String(value);
   if (typeof value === 'number') return Number.isFinite(value) ? plainDecimal(value) : undefined;
   return typeof value === 'string' && value.isWellFormed() && !value.includes('\0') ? value : undefined;
 }

@@ -3,6 +3,7 @@ import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Filter, Position } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
+import { parseJson } from '@polyedge/query/json-text';
 import type { Sort } from '@polyedge/query/query';
 import { attribute, both, equal, isObject, ofType, TYPES, textOr, toBot, toUser } from '../protocol/elements.ts';
 import { sagaError } from '../protocol/errors.ts';
@@ -120,7 +121,8 @@ const intersect = (order: readonly string[] | undefined, others: readonly string
 /** The text of a query as the text, number, truth value or null it may stand for. */
 function oneOf(text: string): Filter {
   const values: Json[] = [text];
-  if (/^(true|false|null|-?\d+(\.\d+)?([eE][+-]?\d+)?)$/.test(text)) values.push(JSON.parse(text));
+  const parsed = /^(true|false|null|-?\d[\d.eE+-]*)$/.test(text) ? parseJson(text) : undefined;
+  if (parsed?.ok === true) values.push(parsed.value);
   return { test: 'in', path: attribute('value'), values };
 }
 
@@ -164,12 +166,9 @@ function placeOf(
 }
 
 function polygonOf(text: string): Position[][] | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const parsed = parseJson(text);
+  if (!parsed.ok) return undefined;
+  const { value } = parsed;
   if (!isObject(value) || value.type !== 'Polygon' || !Array.isArray(value.coordinates)) return undefined;
   const rings: Position[][] = [];
   for (const ring of value.coordinates) {

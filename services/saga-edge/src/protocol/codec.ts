@@ -1,11 +1,12 @@
-import type { SagaError } from './errors.ts';
+import { type SagaError, sagaError } from './errors.ts';
 
 /** A message of a client: its name, its first argument, and the number under which it waits for an acknowledgement. */
 export interface SagaFrame {
   readonly event: string;
   readonly payload: unknown;
   readonly ack: number | undefined;
-  readonly binary: boolean;
+  /** Why it cannot be carried out, whatever it is. */
+  readonly unfit: SagaError | undefined;
 }
 
 /** What a client is sent: an event with one argument, or an acknowledgement in Saga's envelope (2.1). */
@@ -21,6 +22,7 @@ export type SagaRaw =
       readonly args: readonly unknown[];
       readonly ack?: number;
       readonly binary?: boolean;
+      readonly problem?: string;
     }
   | { readonly kind: 'ack'; readonly ack: number; readonly args: readonly unknown[] };
 
@@ -29,8 +31,13 @@ type Decoded = { readonly ok: true; readonly value: SagaFrame } | { readonly ok:
 /** Clients never acknowledge what we send; whatever else they send is an event, known or not. */
 export function decode(raw: SagaRaw): Decoded {
   if (raw.kind === 'ack') return { ok: false, problem: 'nothing was asked' };
-  const { event, args, ack, binary = false } = raw;
-  return { ok: true, value: { event, payload: args[0], ack, binary } };
+  const { event, args, ack } = raw;
+  return { ok: true, value: { event, payload: args[0], ack, unfit: unfitness(raw) } };
+}
+
+function unfitness({ binary, problem }: Extract<SagaRaw, { kind: 'event' }>): SagaError | undefined {
+  if (problem !== undefined) return sagaError(422, `the message ${problem}`);
+  return binary === true ? sagaError(400, 'binary payloads are not accepted') : undefined;
 }
 
 export function encode(frame: SagaOut): SagaRaw {

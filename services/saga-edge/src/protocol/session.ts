@@ -246,7 +246,7 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
   }
 
   #begin(id: string, frame: SagaFrame): readonly Out[] {
-    if (frame.binary) return this.#take(id, fail(sagaError(400, 'binary payloads are not accepted')));
+    if (frame.unfit !== undefined) return this.#take(id, fail(frame.unfit));
     const join = joinOf(frame.event);
     if (join === undefined)
       return this.#take(
