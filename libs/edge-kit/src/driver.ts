@@ -4,7 +4,7 @@ import type { FullChange } from '@polyedge/contracts/change';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Document } from '@polyedge/query/document';
-import type { Bus } from '@polyedge/service-kit/bus';
+import type { Bus, Subscriptions } from '@polyedge/service-kit/bus';
 import { type Log, silentLog } from '@polyedge/service-kit/log';
 import type { Opening, Protocol, View } from '@polyedge/session/session';
 import { Connection } from './connection.ts';
@@ -27,10 +27,12 @@ export interface DriverOptions<Raw, In, Out, P extends Packet> {
   /** The listener's: `wsFraming`, for WebSockets. */
   readonly framing: Framing<Raw, P>;
   readonly bus: Bus;
+  /** Where sessions hear what they `listen` to; default `bus`. */
+  readonly subscriptions?: Subscriptions;
   readonly feed: Feed;
   readonly limits: Limits;
-  /** Verifies an access token: local, quick, and never rejecting. */
-  verify(credential: string): Outcome<Principal> | Promise<Outcome<Principal>>;
+  /** Verifies an access token, or what else the protocol has, of a client with this address: local, quick, and never rejecting. */
+  verify(credential: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>>;
   /** Event and signal channels that sessions may `listen` to. */
   readonly hears?: readonly HeardChannel[];
   /** Groups that sessions may `join`. */
@@ -85,7 +87,7 @@ export class Driver<Raw, In, Out, P extends Packet> {
       feed: options.feed,
       lane: this.lane,
       selection: this.selection,
-      hearing: new Hearing(options.bus, options.hears ?? []),
+      hearing: new Hearing(options.subscriptions ?? options.bus, options.hears ?? []),
       groups: options.groups,
       shows: new Shows(frame, document),
       neverPongs: (principal) => options.neverPongs?.(principal) === true,
@@ -97,7 +99,7 @@ export class Driver<Raw, In, Out, P extends Packet> {
       log,
       counts: this.counts,
       incidents: new Incidents(log, wheel.clock),
-      verify: (credential) => options.verify(credential),
+      verify: (credential, address) => options.verify(credential, address),
     };
   }
 
@@ -115,8 +117,8 @@ export class Driver<Raw, In, Out, P extends Packet> {
     return connection;
   }
 
-  verify(credential: string): Outcome<Principal> | Promise<Outcome<Principal>> {
-    return this.#env.verify(credential);
+  verify(credential: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>> {
+    return this.#env.verify(credential, address);
   }
 
   get wheel(): Wheel {

@@ -146,7 +146,7 @@ export class WsListener {
       this.#accept(coming, token, undefined);
       return;
     }
-    void this.#verified(taken, token).then((credential) => {
+    void this.#verified(taken, token, address).then((credential) => {
       if (credential?.ok === false) this.#answer(socket, this.#rejection(statusOf(credential), 'the credential was refused'));
       else this.#accept(coming, undefined, credential);
     });
@@ -188,7 +188,7 @@ export class WsListener {
         open(credential);
         return;
       }
-      const outcome = this.#outcome(route, token);
+      const outcome = this.#outcome(route, token, address);
       if (!(outcome instanceof Promise)) {
         open(outcome);
         return;
@@ -201,12 +201,12 @@ export class WsListener {
     });
   }
 
-  async #verified(route: WsRoute, token: string | undefined): Promise<Outcome<Principal> | undefined> {
-    return token === undefined ? undefined : this.#outcome(route, token);
+  async #verified(route: WsRoute, token: string | undefined, address: string): Promise<Outcome<Principal> | undefined> {
+    return token === undefined ? undefined : this.#outcome(route, token, address);
   }
 
-  #outcome(route: WsRoute, token: string): Outcome<Principal> | Promise<Outcome<Principal>> {
-    const outcome = route.driver.verify(token);
+  #outcome(route: WsRoute, token: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>> {
+    const outcome = route.driver.verify(token, address);
     if (!(outcome instanceof Promise)) return outcome;
     const { wheel } = route.driver;
     return new Promise((resolve) => {

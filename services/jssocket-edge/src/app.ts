@@ -30,8 +30,8 @@ import { packOnce } from './pack-once.ts';
 import type { Envelope, Outgoing } from './protocol/codec.ts';
 import { jssocketProtocol } from './protocol/protocol.ts';
 import { Rotation } from './protocol/rotation.ts';
-import type { JssocketCounts } from './protocol/session.ts';
-import { RoutingBus } from './routing-bus.ts';
+import type { JssocketCounts } from './protocol/session-settings.ts';
+import { RoutedSubscriptions } from './routed-subscriptions.ts';
 import { authOf, DEFAULT_AUTH, DEFAULT_SECRET, readAuth, ServerSecret } from './server-secret.ts';
 
 /** A running jssocket-edge; `port` is the one it listens on. */
@@ -63,7 +63,7 @@ export async function startJssocketEdge(
   const wheel = new Wheel(systemClock);
   const flusher = new Flusher();
   const rotation = new Rotation();
-  const routing = new RoutingBus({ bus, tenant, tag, coresChanged: () => liveCores.announce() });
+  const routing = new RoutedSubscriptions({ bus, tenant, tag, coresChanged: () => liveCores.announce() });
   const liveCores: LiveCores = new LiveCores({ bus, wheel, tenant, tag, rotation, cores: () => routing.cores });
   const feed = rules.length === 0 ? undefined : openFeed({ bus, onThrown: (err) => log.error('the bridge failed', { err }) });
 
@@ -80,9 +80,10 @@ export async function startJssocketEdge(
   };
   const ofDriver = {
     framing: packOnce(wsFraming()),
-    bus: routing,
+    bus,
+    subscriptions: routing,
     feed: feed ?? noFeed,
-    verify: (credential: string) => verifySecret(secret, credential),
+    verify: (credential: string, address: string) => verifySecret(secret, credential, address),
     hears: [jssocketTold, jssocketAsked, jssocketCores, jssocketNotifiedAll, jssocketNotifiedGroup],
     log,
     wheel,
@@ -204,8 +205,7 @@ async function isDefault(hash: string): Promise<boolean> {
 }
 
 /** `authenticate` of a session: the secret of a `server_connect`, with the address that it came from. */
-async function verifySecret(check: ServerSecret, credential: string): Promise<Outcome<Principal>> {
-  const { address, secret }: { readonly address: string; readonly secret: string } = JSON.parse(credential);
+async function verifySecret(check: ServerSecret, secret: string, address: string): Promise<Outcome<Principal>> {
   const verdict = await check.check(Buffer.from(secret), address);
   return verdict === 'right' ? done(CORE) : failed(verdict === 'busy' ? 'busy' : 'unauthenticated');
 }
