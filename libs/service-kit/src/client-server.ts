@@ -5,6 +5,7 @@
 import type { ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify';
+import { type GuardOptions, guardHttp } from './http-guard.ts';
 import { CannotStart } from './lifecycle.ts';
 import type { Log } from './log.ts';
 import { readOut } from './read-out.ts';
@@ -38,12 +39,14 @@ export function clientServer({ config, http, spans, ...options }: ClientServerOp
   return app;
 }
 
-/** Listens; the port, which the log is told. Throws `CannotStart` when it cannot be opened. */
+/** Guards the server, on which everything hangs by now, and listens; the port, which the log is told. Throws `CannotStart` when it cannot be opened. */
 export async function openPort(
   app: FastifyInstance,
   { host, port }: { readonly host: string; readonly port: number },
   log: Log,
+  guard: GuardOptions = {},
 ): Promise<number> {
+  guardHttp(app.server, guard);
   try {
     await app.listen({ host, port });
   } catch (error) {

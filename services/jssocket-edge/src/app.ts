@@ -16,6 +16,7 @@ import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { type WsPacket, wsFraming } from '@polyedge/edge-kit/ws-frames';
 import { httpOptions, WsListener } from '@polyedge/edge-kit/ws-listener';
 import type { Bus } from '@polyedge/service-kit/bus';
+import { guardHttp } from '@polyedge/service-kit/http-guard';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
@@ -129,6 +130,7 @@ export async function startJssocketEdge(
   metrics.countersOf('jssocket_secrets', 'Secrets of cores and publishers that were looked at.', secret.counts);
   metrics.gauge('jssocket_cores', 'Cores that can be asked, of all edges.', () => rotation.size);
 
+  guardHttp(server);
   const { address, port } = await listen(server, config);
   // The original's words, which scripts wait for.
   log.info(`server listening on ${address}:${port}`, { port });

@@ -1,6 +1,7 @@
 /** The HTTP side without its routes: bodies, CORS, tokens, permissions, errors in Saga's form. Requests are not logged: some carry tokens. */
 
 import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { accountsGet } from '@polyedge/contracts/bus/accounts';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
@@ -116,12 +117,13 @@ function sendError(reply: FastifyReply, error: SagaError): FastifyReply {
 type Accepted = { readonly ok: true; readonly request: Request } | { readonly ok: false; readonly error: SagaError };
 
 /** The three places for a token, in this order (1.4). */
-function tokenOf(request: FastifyRequest): string | undefined {
-  const header = request.headers['access-token'];
+export function tokenOf({ headers, url = '' }: Pick<IncomingMessage, 'headers' | 'url'>): string | undefined {
+  const header = headers['access-token'];
   if (typeof header === 'string' && header !== '') return header;
-  const bearer = /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
+  const bearer = /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
   if (bearer !== undefined) return bearer;
-  const given = queryOf(request)['access-token'];
+  const mark = url.indexOf('?');
+  const given = mark === -1 ? undefined : new URLSearchParams(url.slice(mark + 1)).getAll('access-token').at(-1);
   return given === '' ? undefined : given;
 }
 
