@@ -189,10 +189,12 @@ function limitsOf(config: Config<JssocketConfig>, own: Pick<Limits, 'maxFrameByt
 /** The hash of the secret. The one that everybody knows is for trying things out. */
 async function readSecret(config: Config<JssocketConfig>, log: ServiceContext['log']): Promise<string> {
   const hash = readAuth(config.auth);
-  if (hash === undefined) throw new CannotStart('SOCKET_AUTH is not the hex of a bcrypt hash; "jssocket hash" makes one.');
+  if (hash === undefined) throw new CannotStart('the secret of cores and publishers is not the hex of a bcrypt hash');
   if (config.auth !== DEFAULT_AUTH && !(await isDefault(hash))) return hash;
   if (config.mode === 'production') {
-    throw new CannotStart('SOCKET_AUTH is the hash of the secret that everybody knows; set another one ("jssocket hash" makes it).');
+    throw new CannotStart(
+      'JSSOCKET_AUTH (or SOCKET_AUTH) is the hash of the secret that everybody knows; set another one ("jssocket hash" makes it).',
+    );
   }
   log.warn(
     'INSECURE: the secret of cores and publishers is the one that everybody knows; whoever has it can notify and relabel every client',
