@@ -87,7 +87,7 @@ export async function startHiroEdge(
 
   const origins = originsOf(config.allowedOrigins);
   const style = { status888: Number(config.status888) };
-  const app = createHttpServer({
+  const app = await createHttpServer({
     config,
     http: httpOptions(perSocket),
     spans: bus.spans,

@@ -102,7 +102,7 @@ export async function startSagaEdge(
 
   const origins = originsOf(config.allowedOrigins);
   const store = new Store(bus, wheel, requestTimeoutMs);
-  const { app, routes } = createHttpServer({
+  const { app, routes } = await createHttpServer({
     config,
     http: httpOptions(perSocket),
     origins,

@@ -28,7 +28,7 @@ export interface HttpServerOptions {
 const REQUEST_MS = 900_000;
 
 /** The HTTP side without its routes: bodies, CORS, errors in HIRO's form. */
-export function createHttpServer(options: HttpServerOptions): FastifyInstance {
+export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
   const { config, style, log, spans, origins } = options;
   const app = clientServer({
     config,
@@ -39,11 +39,10 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   });
   takeJson(app, parseJson);
   takeForms(app);
-  letBrowsersIn(app, {
+  await letBrowsersIn(app, {
     origins,
     exposes: 'Retry-After',
     methods: 'GET, POST, PUT, DELETE, OPTIONS',
-    headers: 'Authorization, Content-Type, On-Behalf-Token',
     status: 204,
   });
   app.addHook('onRequest', async (request, reply) => {

@@ -70,7 +70,7 @@ const TIMEOUT_MS = 10_000;
 /** The longest body over a slow line. */
 const REQUEST_MS = 300_000;
 
-export function createHttpServer(options: HttpOptions): { readonly app: FastifyInstance; readonly routes: Routes } {
+export async function createHttpServer(options: HttpOptions): Promise<{ readonly app: FastifyInstance; readonly routes: Routes }> {
   const { config, log, origins } = options;
   const app = clientServer({
     config,
@@ -80,11 +80,10 @@ export function createHttpServer(options: HttpOptions): { readonly app: FastifyI
     routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
   });
   takeJson(app);
-  letBrowsersIn(app, {
+  await letBrowsersIn(app, {
     origins,
     exposes: 'Link',
     methods: 'GET, POST, PUT, DELETE',
-    headers: 'access-token, Authorization, Content-Type',
     status: 200,
   });
   app.setNotFoundHandler((_request, reply) => sendError(reply, NOT_FOUND));
