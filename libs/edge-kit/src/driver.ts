@@ -18,7 +18,7 @@ import type { Groups } from './membership.ts';
 import { Flusher } from './outbox.ts';
 import { Selection } from './selection.ts';
 import { Shows } from './shown.ts';
-import type { Feed } from './watch.ts';
+import { type Feed, noFeed } from './watch.ts';
 import { systemClock, Wheel, WheelTimer } from './wheel.ts';
 import type { Framing, Packet, Wire, WireHandler } from './wire.ts';
 
@@ -29,7 +29,8 @@ export interface DriverOptions<Raw, In, Out, P extends Packet> {
   readonly bus: Bus;
   /** Where sessions hear what they `listen` to; default `bus`. */
   readonly subscriptions?: Subscriptions;
-  readonly feed: Feed;
+  /** Of an edge whose sessions watch or change elements. */
+  readonly feed?: Feed;
   readonly limits: Limits;
   /** Verifies an access token, or what else the protocol has, of a client with this address: local, quick, and never rejecting. */
   verify(credential: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>>;
@@ -63,7 +64,7 @@ export class Driver<Raw, In, Out, P extends Packet> {
   #whenEmpty: (() => void) | undefined;
 
   constructor(options: DriverOptions<Raw, In, Out, P>) {
-    const { protocol, framing, log = silentLog } = options;
+    const { protocol, framing, feed = noFeed, log = silentLog } = options;
     this.limits = options.limits;
     const frame = (change: FullChange, view: View): P | undefined => {
       try {
@@ -77,14 +78,14 @@ export class Driver<Raw, In, Out, P extends Packet> {
       }
     };
     const document = (change: FullChange): Document => protocol.document?.(change) ?? change.state;
-    this.lane = new Lane<P>({ feed: options.feed, frame, ...(protocol.document === undefined ? {} : { document }) });
-    this.selection = new Selection(options.feed);
+    this.lane = new Lane<P>({ feed, frame, ...(protocol.document === undefined ? {} : { document }) });
+    this.selection = new Selection(feed);
     const wheel = options.wheel ?? new Wheel(systemClock);
     this.#env = {
       protocol,
       framing,
       bus: options.bus,
-      feed: options.feed,
+      feed,
       lane: this.lane,
       selection: this.selection,
       hearing: new Hearing(options.subscriptions ?? options.bus, options.hears ?? []),

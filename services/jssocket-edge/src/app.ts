@@ -11,7 +11,6 @@ import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeed } from '@polyedge/edge-kit/feed';
 import { type Limits, limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
-import type { Feed } from '@polyedge/edge-kit/watch';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { type WsPacket, wsFraming } from '@polyedge/edge-kit/ws-frames';
 import { httpOptions, WsListener } from '@polyedge/edge-kit/ws-listener';
@@ -83,7 +82,6 @@ export async function startJssocketEdge(
     framing: packOnce(wsFraming()),
     bus,
     subscriptions: routing,
-    feed: feed ?? noFeed,
     verify: (credential: string, address: string) => verifySecret(secret, credential, address),
     hears: [jssocketTold, jssocketAsked, jssocketCores, jssocketNotifiedAll, jssocketNotifiedGroup],
     log,
@@ -159,17 +157,6 @@ export async function startJssocketEdge(
     },
   };
 }
-
-/** Nobody of JSSocket watches the graph but the bridge. */
-const noFeed: Feed = {
-  watch: () => {
-    throw new Error('sessions of JSSocket watch nothing');
-  },
-  whenDelivered: (_epoch, _seq, _timeoutMs, callback) => {
-    callback(true);
-    return { close: () => {} };
-  },
-};
 
 function limitsOf(config: Config<JssocketConfig>, own: Pick<Limits, 'maxFrameBytes' | 'framesPerSecond'>): Limits {
   return limits({
