@@ -38,6 +38,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   readonly #reading: Reading;
   #session: Session<In, Out> | undefined;
   #principal: Principal | undefined;
+  readonly #address: string;
   #state: 'open' | 'closing' | 'gone' = 'open';
 
   readonly #mailbox: Mailbox<Raw, In>;
@@ -68,6 +69,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#env = env;
     this.#wire = wire;
     this.number = number;
+    this.#address = opening.address;
     this.#outbox = new Outbox(wire, env.flusher, () => this.#flushed());
     this.#ended = ended;
     this.#reading = new Reading(wire, env.wheel, env.limits, () => this.#mailbox.run());
@@ -357,7 +359,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
       this.step({ kind: 'authenticated', id, outcome });
     };
     this.#began();
-    const outcome = this.#env.verify(credential);
+    const outcome = this.#env.verify(credential, this.#address);
     if (outcome instanceof Promise) void outcome.then(settle, (error: unknown) => this.#bug('authenticate', error));
     else settle(outcome);
   }

@@ -4,13 +4,13 @@ import type { FullChange } from '@polyedge/contracts/change';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Document } from '@polyedge/query/document';
-import type { Bus } from '@polyedge/service-kit/bus';
+import type { Bus, Subscriptions } from '@polyedge/service-kit/bus';
 import { type Log, silentLog } from '@polyedge/service-kit/log';
 import type { Opening, Protocol, View } from '@polyedge/session/session';
 import { Connection } from './connection.ts';
 import { type DriverCounts, newDriverCounts } from './counts.ts';
 import type { Environment, SlowClientRule } from './environment.ts';
-import type { Feed } from './feed/watch.ts';
+import { type Feed, noFeed } from './feed/watch.ts';
 import { type HeardChannel, Hearing } from './hearing.ts';
 import { Incidents } from './incidents.ts';
 import { Lane } from './lane.ts';
@@ -27,10 +27,13 @@ export interface DriverOptions<Raw, In, Out, P extends Packet> {
   /** The listener's: `wsFraming`, for WebSockets. */
   readonly framing: Framing<Raw, P>;
   readonly bus: Bus;
-  readonly feed: Feed;
+  /** Where sessions hear what they `listen` to; default `bus`. */
+  readonly subscriptions?: Subscriptions;
+  /** Of an edge whose sessions watch or change elements. */
+  readonly feed?: Feed;
   readonly limits: Limits;
-  /** Verifies an access token: local, quick, and never rejecting. */
-  verify(credential: string): Outcome<Principal> | Promise<Outcome<Principal>>;
+  /** Verifies an access token, or what else the protocol has, of a client with this address: local, quick, and never rejecting. */
+  verify(credential: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>>;
   /** Event and signal channels that sessions may `listen` to. */
   readonly hears?: readonly HeardChannel[];
   /** Groups that sessions may `join`. */
@@ -61,7 +64,7 @@ export class Driver<Raw, In, Out, P extends Packet> {
   #whenEmpty: (() => void) | undefined;
 
   constructor(options: DriverOptions<Raw, In, Out, P>) {
-    const { protocol, framing, log = silentLog } = options;
+    const { protocol, framing, feed = noFeed, log = silentLog } = options;
     this.limits = options.limits;
     const frame = (change: FullChange, view: View): P | undefined => {
       try {
@@ -75,17 +78,17 @@ export class Driver<Raw, In, Out, P extends Packet> {
       }
     };
     const document = (change: FullChange): Document => protocol.document?.(change) ?? change.state;
-    this.lane = new Lane<P>({ feed: options.feed, frame, ...(protocol.document === undefined ? {} : { document }) });
-    this.selection = new Selection(options.feed);
+    this.lane = new Lane<P>({ feed, frame, ...(protocol.document === undefined ? {} : { document }) });
+    this.selection = new Selection(feed);
     const wheel = options.wheel ?? new Wheel(systemClock);
     this.#env = {
       protocol,
       framing,
       bus: options.bus,
-      feed: options.feed,
+      feed,
       lane: this.lane,
       selection: this.selection,
-      hearing: new Hearing(options.bus, options.hears ?? []),
+      hearing: new Hearing(options.subscriptions ?? options.bus, options.hears ?? []),
       groups: options.groups,
       shows: new Shows(frame, document),
       neverPongs: (principal) => options.neverPongs?.(principal) === true,
@@ -97,7 +100,7 @@ export class Driver<Raw, In, Out, P extends Packet> {
       log,
       counts: this.counts,
       incidents: new Incidents(log, wheel.clock),
-      verify: (credential) => options.verify(credential),
+      verify: (credential, address) => options.verify(credential, address),
     };
   }
 
@@ -115,8 +118,8 @@ export class Driver<Raw, In, Out, P extends Packet> {
     return connection;
   }
 
-  verify(credential: string): Outcome<Principal> | Promise<Outcome<Principal>> {
-    return this.#env.verify(credential);
+  verify(credential: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>> {
+    return this.#env.verify(credential, address);
   }
 
   get wheel(): Wheel {

@@ -35,7 +35,7 @@ export interface Environment<Raw, In, Out, P extends Packet> {
   readonly log: Log;
   readonly counts: DriverCounts;
   readonly incidents: Incidents;
-  verify(credential: string): Outcome<Principal> | Promise<Outcome<Principal>>;
+  verify(credential: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>>;
   /** Whose frames count as delivered when they were written: their stacks are known never to answer pings. */
   neverPongs(principal: Principal): boolean;
 }

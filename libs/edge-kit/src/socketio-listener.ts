@@ -172,7 +172,7 @@ export class SocketIoListener {
         wire.attach(driver.open(wire, { credential, path: namespace.name, query: {}, address: handshake.address }));
         wire.resume();
       };
-      const outcome = token === undefined ? undefined : driver.verify(token);
+      const outcome = token === undefined ? undefined : driver.verify(token, handshake.address);
       if (!(outcome instanceof Promise)) {
         open(outcome);
         return;

@@ -24,7 +24,8 @@ const node = findNode();
 const child = spawn(node, [join(folder, started.program)], { stdio: 'inherit', env: { ...process.env, ...started.env } });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('error', (error) => fail(error.message));
-child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)));
+// Wrong settings end our services with 2, the original with 1.
+child.on('exit', (code, signal) => process.exit(code === 2 ? 1 : (code ?? (signal === 'SIGINT' ? 130 : 1))));
 
 /** The arguments as a program and its environment. */
 function read(args) {
@@ -68,16 +69,17 @@ function value(flag, rest) {
   return next === undefined || next === '' ? fail(`${flag} needs a value`) : next;
 }
 
-/** This Node, when it is 24 or newer; else the one that the checkout keeps, else one that the npm package `node` installed. */
+/** This Node, when it is 24.9 or newer; else the one that the checkout keeps, else one that the npm package `node` installed. */
 function findNode() {
   const able = (program) => {
     const { stdout } = spawnSync(program, ['--version'], { encoding: 'utf8' });
-    return Number(/^v(\d+)\./.exec(stdout ?? '')?.[1]) >= 24;
+    const [major = 0, minor = 0] = (stdout ?? '').replace(/^v/, '').split('.').map(Number);
+    return major > 24 || (major === 24 && minor >= 9);
   };
   const kept = join(folder, '../../.polyedge/toolchain/node_modules/.bin/node');
   const candidates = [process.execPath, kept, 'node', 'node24'];
   const found = candidates.find((program) => (program.includes('/') ? existsSync(program) : true) && able(program));
-  return found ?? fail('Node 24 is needed: run "npm start" in the checkout once, which fetches it, or install it');
+  return found ?? fail('Node 24.9 is needed: run "npm start" in the checkout once, which fetches it, or install it');
 }
 
 function fail(sentence) {

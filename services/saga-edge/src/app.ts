@@ -26,7 +26,7 @@ import { propertyRoutes } from './http/properties.ts';
 import { roleRoutes } from './http/roles.ts';
 import { runnableRoutes } from './http/runnables.ts';
 import { npmRoutes, schemaRoutes } from './http/schemas.ts';
-import { createHttpServer } from './http/server.ts';
+import { createHttpServer, tokenOf } from './http/server.ts';
 import { Store } from './http/store.ts';
 import { userRoutes } from './http/users.ts';
 import { sagaProtocol } from './protocol/protocol.ts';
@@ -102,7 +102,7 @@ export async function startSagaEdge(
 
   const origins = originsOf(config.allowedOrigins);
   const store = new Store(bus, wheel, requestTimeoutMs);
-  const { app, routes } = createHttpServer({
+  const { app, routes } = await createHttpServer({
     config,
     http: httpOptions(perSocket),
     origins,
@@ -140,7 +140,12 @@ export async function startSagaEdge(
   verifier.start();
   roles.start();
   const reports = takeReports(bus, store);
-  const port = await openPort(app, config, log);
+  const port = await openPort(app, config, log, {
+    mayTakeLong: async (request) => {
+      const token = tokenOf(request);
+      return token !== undefined && (await verify(token)).ok;
+    },
+  });
 
   return {
     port,

@@ -90,7 +90,7 @@ export async function startSpaceEdge(
   });
 
   const origins = originsOf(config.allowedOrigins, ';');
-  const app = createHttpServer({
+  const app = await createHttpServer({
     config,
     http: httpOptions(perSocket),
     spans: bus.spans,

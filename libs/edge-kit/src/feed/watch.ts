@@ -38,3 +38,14 @@ export interface Feed {
    */
   whenDelivered(epoch: string, seq: number, timeoutMs: number, callback: (reached: boolean) => void): Watch;
 }
+
+/** For an edge that has none: whoever watches there is a mistake of ours. */
+export const noFeed: Feed = {
+  watch: () => {
+    throw new Error('this edge has no feed');
+  },
+  whenDelivered: (_epoch, _seq, _timeoutMs, callback) => {
+    callback(true);
+    return { close: () => {} };
+  },
+};

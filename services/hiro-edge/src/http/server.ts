@@ -27,7 +27,7 @@ export interface HttpServerOptions {
 const REQUEST_MS = 900_000;
 
 /** The HTTP side without its routes: bodies, CORS, errors in HIRO's form. */
-export function createHttpServer(options: HttpServerOptions): FastifyInstance {
+export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
   const { config, style, log, spans, origins } = options;
   const app = clientServer({
     config,
@@ -38,11 +38,10 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   });
   takeJson(app);
   takeForms(app);
-  letBrowsersIn(app, {
+  await letBrowsersIn(app, {
     origins,
     exposes: 'Retry-After',
     methods: 'GET, POST, PUT, DELETE, OPTIONS',
-    headers: 'Authorization, Content-Type, On-Behalf-Token',
     status: 204,
   });
   app.addHook('onRequest', async (request, reply) => {
