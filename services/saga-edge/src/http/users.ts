@@ -162,6 +162,7 @@ async function make(request: Request, { bus, store, roles, allowUnverified }: Us
       // One directory serves all protocols: with the organization's scope, whoever registers could read and write everything through HIRO.
       defaultScope: `own_${randomBytes(12).toString('hex')}`,
       by: request.who.account === '' ? 'saga-edge' : request.who.account,
+      address: request.address.slice(0, 128),
     },
     { timeoutMs: TIMEOUT_MS },
   );
