@@ -44,6 +44,8 @@ import { Traces } from './traces.ts';
 
 /** A database that takes longer to answer counts as away. */
 const SILENT_MS = 3000;
+/** How often PostgreSQL is asked whether it answers. */
+const WATCH_MS = 500;
 /** How long Redis may take to say what it ends with before publishing begins without it. */
 const TIPS_MS = 1000;
 /** A first connection to PostgreSQL: it may still be starting, as everything else is. */
@@ -55,7 +57,9 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   if (config.secretKey.length < 16) throw new CannotStart('POLYEDGE_SECRET_KEY has fewer than 16 characters');
   if (!Number.isInteger(Math.log2(config.partitions))) throw new CannotStart('GRAPH_STORE_PARTITIONS is not a power of two');
 
-  const admin = new Pool({ url: config.databaseUrl, name: `${name}-admin`, max: 1 });
+  // Its connection is idle but for the question whether PostgreSQL answers: when it ends, PostgreSQL is probably gone.
+  const admin = new Pool({ url: config.databaseUrl, name: `${name}-admin`, max: 1, onClose: () => databaseLost() });
+  let databaseLost = (): void => {};
   const writer = new Transactions({ url: config.databaseUrl, name: `${name}-write`, session: WRITER_SESSION }, prepareWrites);
   const small = new Transactions({ url: config.databaseUrl, name: `${name}-small`, session: READER_SESSION });
   const settling = new Transactions({ url: config.databaseUrl, name: `${name}-settle`, session: READER_SESSION });
@@ -203,7 +207,10 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
 
   let databaseAnswers = true;
   let asking = false;
-  const watching = setInterval(() => void watchDatabase(), 1000);
+  const watching = setInterval(() => void watchDatabase(), WATCH_MS);
+  databaseLost = () => {
+    databaseAnswers = false;
+  };
   return {
     ready: () => (!databaseAnswers ? 'PostgreSQL does not answer' : bus.status === 'connected' ? true : 'NATS does not answer'),
     async drain() {

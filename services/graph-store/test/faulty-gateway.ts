@@ -9,6 +9,8 @@ export interface FaultyGateway extends AsyncDisposable {
   readonly port: number;
   /** Connections made so far. */
   readonly connections: number;
+  /** Connections that are still to end as planned, or have not come that far. */
+  readonly planned: number;
   /** The next connections, so many, end in this manner after so many messages. */
   fail(manner: Manner, afterMessages: number, connections?: number): void;
   /** Ends everything that is open, now. */
@@ -21,6 +23,7 @@ export async function openFaultyGateway(to: number): Promise<FaultyGateway> {
   const open = new Set<{ readonly client: Socket; readonly upstream: Socket }>();
   const plans: { readonly manner: Manner; readonly after: number }[] = [];
   let connections = 0;
+  let planned = 0;
   let delayMs = 0;
   const end = (client: Socket, upstream: Socket, manner: Manner): void => {
     upstream.destroy();
@@ -42,6 +45,7 @@ export async function openFaultyGateway(to: number): Promise<FaultyGateway> {
     for (const socket of [client, upstream]) socket.on('error', () => {});
     client.on('close', () => {
       open.delete(pair);
+      if (plan !== undefined) planned -= 1;
       upstream.destroy();
     });
     upstream.on('close', () => client.destroySoon());
@@ -79,8 +83,12 @@ export async function openFaultyGateway(to: number): Promise<FaultyGateway> {
     get connections() {
       return connections;
     },
+    get planned() {
+      return planned;
+    },
     fail(manner, after, count = 1) {
       for (let n = 0; n < count; n += 1) plans.push({ manner, after });
+      planned += count;
     },
     endAll(manner) {
       for (const { client, upstream } of [...open]) end(client, upstream, manner);

@@ -13,6 +13,7 @@ import type { Traces } from '../traces.ts';
 import { type BatchRequest, type BatchResult, batchRequest, runBatch } from './batch.ts';
 import { sqlState } from './connect.ts';
 import { HomeScopes } from './home-scopes.ts';
+import { NotConnected } from './link.ts';
 import type { Pool } from './pool.ts';
 import { findRepeats } from './repeats.ts';
 import type { Transactions } from './transactions.ts';
@@ -27,8 +28,8 @@ const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 const MAX_OPERATION_AGE_MS = 24 * 3_600_000;
 const MAX_OPERATION_AHEAD_MS = 12 * 3_600_000;
 /** Tries to find out what became of a batch whose connection broke. */
-const LOOKUP_TRIES = 20;
-const LOOKUP_PAUSE_MS = 250;
+const LOOKUP_TRIES = 50;
+const LOOKUP_PAUSE_MS = 100;
 
 /** Requests of one connection, in order. They are applied in one batch, each for itself. */
 export interface Submission {
@@ -275,6 +276,7 @@ export class Executor {
       return result;
     } catch (error) {
       span?.end('failed');
+      if (error instanceof NotConnected) return { code: 'unavailable', detail: 'the database cannot be reached' };
       const state = sqlState(error);
       // Without an answer, or when the server said no for a reason of its own (shutting down, read-only, out of space), perhaps to a COMMIT.
       const kind = state === undefined ? 'other' : kindOf(state);

@@ -16,6 +16,9 @@ const OPEN_MS = 10_000;
 /** The connection broke, or none could be made. What it was doing may or may not have happened. */
 export class ConnectionLost extends Error {}
 
+/** No connection could be made: nothing was done. */
+export class NotConnected extends ConnectionLost {}
+
 export type LinkOptions = Omit<ConnectOptions, 'max'>;
 
 export class Link {
@@ -40,7 +43,7 @@ export class Link {
       return link;
     } catch (error) {
       link.end();
-      throw error;
+      throw new NotConnected(error instanceof Error ? error.message : String(error), { cause: error });
     } finally {
       clearTimeout(slow);
     }
