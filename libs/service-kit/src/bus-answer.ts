@@ -15,7 +15,7 @@ export async function answer<Request, Reply>(
   counts: BusCounts,
   log: Log,
 ): Promise<Outcome<Reply>> {
-  if (context.deadline <= Date.now()) return failed('expired', 'the deadline passed before the request was read');
+  if (context.deadline <= performance.now()) return failed('expired', 'the deadline passed before the request was read');
   const body = parseOwnJson(text);
   if (body === undefined) {
     counts.malformed += 1;

@@ -6,7 +6,11 @@ import { type ErrorCode, errors, type Failure, isErrorCode } from '@polyedge/con
 import { untoken } from '@polyedge/contracts/subject';
 
 export const TRACEPARENT = 'traceparent';
-/** When the caller stops waiting, in milliseconds since 1970. */
+/** How long the caller waits, in milliseconds from when it sent the request. */
+export const TIMEOUT = 'pe-timeout';
+/** When it was sent, in milliseconds on the caller's monotonic clock: tells a responder how long it was on its way (`peer-clocks.ts`). */
+export const SENT = 'pe-sent';
+/** When the caller stops waiting, in milliseconds since 1970: for a responder that never heard of this caller's clock. */
 export const DEADLINE = 'pe-deadline';
 /** `<index>/<count>` of one message of a reply that was too large for one. */
 export const PART = 'pe-part';

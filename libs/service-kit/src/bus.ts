@@ -13,7 +13,7 @@ import type { Spans } from './spans.ts';
 /** What a responder knows of a request besides its body. */
 export interface RequestContext {
   readonly subject: string;
-  /** When the caller stops waiting, in milliseconds since 1970 (the caller's clock). Work that has not begun by then is answered `expired`. */
+  /** When the caller stops waiting, on the monotonic clock of this process (`performance.now()`). Work that has not begun by then is answered `expired`. */
   readonly deadline: number;
   /** The tenant of the subject, where the address has one. */
   readonly tenant: string | undefined;

@@ -154,7 +154,7 @@ class ConnectedLocalBus implements LocalBus {
       const abort = () => settle(failed('unavailable', 'the caller gave up'));
       signal?.addEventListener('abort', abort, { once: true });
       this.#waiting.add(settle);
-      const deadline = Date.now() + timeoutMs;
+      const deadline = performance.now() + timeoutMs;
       this.#network.enqueue(() => {
         const answerer = this.#network.answererOf(subject);
         if (answerer === undefined) settle(failed('unavailable', 'nobody answers'));

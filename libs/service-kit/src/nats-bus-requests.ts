@@ -16,8 +16,10 @@ import {
   PART,
   parsePart,
   readFailure,
+  SENT,
   SERVICE_ERROR_CODE,
   subjectFits,
+  TIMEOUT,
   TRACEPARENT,
   UNENCODABLE,
 } from './bus-wire.ts';
@@ -43,7 +45,7 @@ interface Pending {
   /** Settles with the reply's JSON value. */
   readonly reply: (value: unknown) => void;
   readonly fail: (failure: Failure) => void;
-  /** Asks once more, without a deadline, when `expired` cannot be true; whether it did. */
+  /** Asks once more, without saying when, when `expired` cannot be true; whether it did. */
   readonly askAgain: () => boolean;
   parts: Buffer[] | undefined;
   bytes: number;
@@ -152,6 +154,8 @@ export class NatsRequests {
           again = true;
           this.#skewed();
           delete headers[DEADLINE];
+          delete headers[SENT];
+          headers[TIMEOUT] = [String(Math.ceil(startedAt + options.timeoutMs - performance.now()))];
           try {
             this.#connection.publish(subject, data, { reply: this.#inbox + token, headers: MsgHdrsImpl.fromRecord(headers) });
             return true;
@@ -162,7 +166,11 @@ export class NatsRequests {
       };
       this.#pending.set(token, pending);
       this.#counts.requests += 1;
-      const headers: Record<string, string[]> = { [DEADLINE]: [String(Date.now() + Math.ceil(options.timeoutMs))] };
+      const headers: Record<string, string[]> = {
+        [TIMEOUT]: [String(Math.ceil(options.timeoutMs))],
+        [SENT]: [String(Math.floor(startedAt))],
+        [DEADLINE]: [String(Date.now() + Math.ceil(options.timeoutMs))],
+      };
       if (span !== undefined) headers[TRACEPARENT] = [span.traceparent];
       try {
         this.#connection.publish(subject, data, { reply: this.#inbox + token, headers: MsgHdrsImpl.fromRecord(headers) });
@@ -225,7 +233,7 @@ export class NatsRequests {
 
   /**
    * `expired` while most of the time is left says that the clock here, or the one there, has jumped: nothing was done, and the caller still
-   * waits. Whoever answers then takes the deadline by its own clock.
+   * waits. Whoever answers then counts the time that is left from when it reads the request.
    */
   #failed(pending: Pending, failure: Failure): void {
     if (failure.code === 'expired' && pending.askAgain()) return;

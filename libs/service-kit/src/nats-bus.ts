@@ -21,6 +21,7 @@ import { within } from './deadline.ts';
 import { type Log, silentLog } from './log.ts';
 import { NatsRequests, type ObserveRequest, textOf } from './nats-bus-requests.ts';
 import { NatsResponder } from './nats-bus-responder.ts';
+import { PeerClocks } from './peer-clocks.ts';
 import type { Spans } from './spans.ts';
 
 /** How a service proves to NATS who it is: nothing, or one of these. */
@@ -161,6 +162,7 @@ class ConnectedBus implements NatsBus {
   readonly spans: Spans | undefined;
   readonly #requests: NatsRequests;
   readonly #responders = new Set<Responder>();
+  readonly #clocks = new PeerClocks();
   readonly #listeners = new Set<(status: BusStatus) => void>();
   #status: BusStatus = 'connected';
   #closing = false;
@@ -224,6 +226,7 @@ class ConnectedBus implements NatsBus {
       counts: this.counts,
       log: this.#log,
       spans: this.spans,
+      clocks: this.#clocks,
     });
     this.#responders.add(responder);
     return {

@@ -4,9 +4,9 @@ import type { MutationRequest } from '@polyedge/contracts/bus/graph';
 import { SYSTEM_TENANT } from '@polyedge/contracts/element';
 import { operationId } from '@polyedge/contracts/operation-id';
 import { newCuid } from '../postgres/batch.ts';
-import type { Sql } from '../postgres/connect.ts';
 import type { Executor } from '../postgres/executor.ts';
 import { scopeXid } from '../postgres/home-scopes.ts';
+import type { Queries } from '../postgres/pool.ts';
 import { ACCOUNT_TYPE } from './accounts.ts';
 import type { Directory } from './directory.ts';
 
@@ -28,7 +28,7 @@ export interface Bootstrapped {
  * @param administrator absent: no account is made when there is none.
  */
 export async function bootstrap(
-  sql: Sql,
+  sql: Queries,
   executor: Executor,
   directory: Directory,
   administrator: { readonly username: string; readonly password: string } | undefined,
@@ -37,7 +37,7 @@ export async function bootstrap(
   const [known] = await sql`select 1 from element where tenant = ${SYSTEM_TENANT} and type = ${ACCOUNT_TYPE} and not deleted limit 1`;
   if (known === undefined && administrator !== undefined) {
     const proof = createHash('sha256').update(administrator.password).digest('hex');
-    const made = await directory.create({
+    const account = {
       tenant: DEFAULT_TENANT,
       username: administrator.username,
       proof,
@@ -45,20 +45,21 @@ export async function bootstrap(
       defaultScope,
       scopes: ['*'],
       by: 'graph-store',
-    });
+    };
+    const made = await directory.create(account);
     if (!made.ok && made.failure.code !== 'conflict')
       throw new Error(`the administrator could not be made: ${made.failure.code} ${made.failure.detail ?? ''}`);
   }
   return { defaultScope };
 }
 
-async function findScope(sql: Sql): Promise<string | undefined> {
+async function findScope(sql: Queries): Promise<string | undefined> {
   const [row] = await sql<{ id: string }[]>`
     select id from element where tenant = ${DEFAULT_TENANT} and type = ${SCOPE_TYPE} and xid = ${scopeXid(DEFAULT_TENANT)} and not deleted`;
   return row?.id;
 }
 
-async function makeScope(sql: Sql, executor: Executor): Promise<string> {
+async function makeScope(sql: Queries, executor: Executor): Promise<string> {
   // An organization and its scopes share the first half of their ids, as HIRO's do.
   const shared = newCuid();
   const scope = `${shared}_${newCuid()}`;
@@ -92,7 +93,7 @@ async function makeScope(sql: Sql, executor: Executor): Promise<string> {
     defaultScope: scope,
     requests: [request],
     bytes: 1000,
-    deadline: Date.now() + 10_000,
+    deadline: performance.now() + 10_000,
   });
   if (answered.ok && answered.value.outcomes[0]?.ok === true) return scope;
   const found = await findScope(sql);

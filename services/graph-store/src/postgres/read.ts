@@ -11,7 +11,8 @@ import { parseFilter } from '@polyedge/query/validate';
 import { compileFilter } from '../core/filter-sql.ts';
 import { compileQuery, ELEMENT_COLUMNS } from '../core/query-sql.ts';
 import { Parameters } from '../core/sql-parameters.ts';
-import { type Sql, sqlState } from './connect.ts';
+import { sqlState } from './connect.ts';
+import { CallerGone, PoolFull, type Queries } from './pool.ts';
 import { type ElementRow, JOURNAL_COLUMNS, type JournalRow, toChange, toElement } from './rows.ts';
 
 /** Bytes of JSON in one answer: what is longer has to be asked for in pages. */
@@ -36,11 +37,16 @@ interface Stated {
 }
 
 export class Reader {
-  readonly #sql: Sql;
+  readonly #sql: Queries;
 
   /** @param sql connections with the session settings of readers. */
-  constructor(sql: Sql) {
+  constructor(sql: Queries) {
     this.#sql = sql;
+  }
+
+  /** The same for a caller who waits until then, on the clock of `performance.now()`. */
+  before(deadline: number): Reader {
+    return new Reader(this.#sql.before(deadline));
   }
 
   async get(tenant: string, request: RequestOf<typeof graphGet>): Promise<Outcome<ReplyOf<typeof graphGet>>> {
@@ -165,6 +171,8 @@ export class Reader {
 
 /** A read that failed, for its caller: too slow, refused for a value, or no database. */
 export function readFailure(error: unknown): Outcome<never> {
+  if (error instanceof CallerGone) return failed('expired');
+  if (error instanceof PoolFull) return failed('busy');
   const state = sqlState(error);
   if (state === '57014') return failed('too-large', 'the query takes too long');
   if (state?.startsWith('22') === true || state?.startsWith('54') === true)

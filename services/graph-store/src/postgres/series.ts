@@ -3,16 +3,21 @@ import type { graphValues } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import type { Json } from '@polyedge/query/json';
-import type { Sql } from './connect.ts';
+import type { Queries } from './pool.ts';
 import { readFailure } from './read.ts';
 
 const DEFAULT_LIMIT = 10_000;
 
 export class Series {
-  readonly #sql: Sql;
+  readonly #sql: Queries;
 
-  constructor(sql: Sql) {
+  constructor(sql: Queries) {
     this.#sql = sql;
+  }
+
+  /** The same for a caller who waits until then, on the clock of `performance.now()`. */
+  before(deadline: number): Series {
+    return new Series(this.#sql.before(deadline));
   }
 
   /** Expired values are not returned, whether they were swept already or not. */

@@ -74,6 +74,7 @@ export async function makeUser(request: Request, { bus, store, roles, allowUnver
       // One directory serves all protocols: with the organization's scope, whoever registers could read and write everything through HIRO.
       defaultScope: `own_${randomBytes(12).toString('hex')}`,
       by: request.who.account === '' ? 'saga-edge' : request.who.account,
+      address: request.address.slice(0, 128),
     },
     { timeoutMs: TIMEOUT_MS },
   );
