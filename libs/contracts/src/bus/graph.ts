@@ -284,12 +284,14 @@ const ValueSchema = T.Object({ at: T.Integer(), value: JsonSchema });
 
 export const graphValues = defineRequest({
   address: 'pe.cmd.graph.values.v1.{tenant}',
-  summary: 'Values of time series, merged and ordered by time; `at` asks for every value ever written for one time, newest first.',
+  summary:
+    'Values of time series, merged and ordered by time; `at` asks for every value ever written for one time, newest first, `history` for those of all times.',
   request: T.Object({
     ids: T.Array(Id, { minItems: 1, maxItems: 1000 }),
     from: T.Optional(T.Integer()),
     to: T.Optional(T.Integer()),
     at: T.Optional(T.Integer()),
+    history: T.Optional(T.Boolean()),
     order: T.Optional(T.Union([T.Literal('asc'), T.Literal('desc'), T.Literal('none')])),
     aggregate: T.Optional(T.Union([T.Literal('none'), T.Literal('avg'), T.Literal('min'), T.Literal('max'), T.Literal('sum')])),
     limit: T.Optional(T.Integer({ minimum: 1, maximum: 100_000 })),

@@ -65,9 +65,8 @@ function search(kind: Element['kind'], parameters: Parameters, values: Readonly<
 
 /** The values of the series that a query selects, merged by time. */
 function valuesOf(parameters: Parameters, values: Readonly<Record<string, unknown>>, who: Principal, at: number): Step {
-  const text = parameters.text('query');
-  if (text === undefined) return fail('invalid', 'query is missing');
-  const selected = compileLucene(text, { tenant: who.tenant, placeholders: values });
+  // The Python client names no query and means every series.
+  const selected = compileLucene(parameters.text('query') ?? '*:*', { tenant: who.tenant, placeholders: values });
   if (!selected.ok) return { next: 'fail', failure: selected.failure };
   const filter: Filter = { all: [{ test: 'equal', path: ['type'], value: 'ogit/Timeseries' }, visibleTo(who), selected.value] };
   return ask(graphQuery, { tenant: who.tenant }, { filter, limit: MAX_SERIES, fields: [] }, ({ elements, cursor }) =>

@@ -508,3 +508,15 @@ test('decode never throws, and every decodable request with an unused id is answ
     ),
   );
 });
+
+test('what is wrong with a request is said in words, not as a path of a schema', () => {
+  const problems = [
+    [{ id: '1' }, 'type is missing'],
+    [{ id: '1', type: 5 }, 'type is not a text'],
+    [{ id: '1', type: 'get', headers: [] }, 'headers are not an object'],
+    [{ id: '1', type: 'get', _TOKEN: 5 }, '_TOKEN is not a text'],
+  ] as const;
+  for (const [frame, problem] of problems) {
+    assert.deepEqual(decodeGraph(JSON.stringify(frame)), { ok: true, value: { kind: 'malformed', id: '1', problem } });
+  }
+});

@@ -12,7 +12,7 @@ import { type Checked, type Fixed, fixedViolations, fromBody, type Intent, type 
 import { getContent, meta } from './content.ts';
 import { runQuery } from './graph-queries.ts';
 import { events, history } from './history.ts';
-import { isEdgeId } from './ids.ts';
+import { isEdgeId, isPathWord } from './ids.ts';
 import { editLists } from './lists.ts';
 import { asObject, Parameters } from './parameters.ts';
 import { refusalOf } from './reading.ts';
@@ -63,7 +63,7 @@ export function begin(request: Pick<GraphRequest, 'type' | 'headers' | 'body'>, 
     case 'valuehistory':
       return checked(anywhere, valueHistory(anywhere, context.who));
     case 'history':
-      return checked(anywhere, history(anywhere, context.who, context.at));
+      return checked(anywhere, history(anywhere, context.who));
     case 'events':
       return checked(anywhere, events(anywhere, context.who, context.at));
     case 'getcontent':
@@ -201,6 +201,7 @@ function replace(parameters: Parameters, body: unknown, context: Context): Step 
   const creates = parameters.flag('createIfNotExists');
   const type = parameters.text('ogit/_type') ?? fixed.type;
   if (creates && type === undefined) return missing('ogit/_type');
+  if (creates && isPathWord(id)) return fail('invalid', 'ogit/_id is a word of the paths of the REST API');
   const scope = read.value.scope ?? fixed.scope ?? who.defaultScope;
   if (creates && !mayUseScope(who, scope)) return fail('not-allowed', 'this token may not write to that scope');
   const operation: Operation = {

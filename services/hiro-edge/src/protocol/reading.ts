@@ -31,17 +31,14 @@ export function refusalOf(element: Element | null | undefined, who: Principal): 
 
 export const includesDeleted = (parameters: Parameters): boolean => parameters.flag('includeDeleted', 'include_deleted');
 
-/** Milliseconds since 1970, also left-padded with zeros. The Python client sends a local date as text; what cannot be read is `fallback`. */
-export function timeOf(parameters: Parameters, name: string, fallback: number): number {
-  // The clock of a session has fractions.
-  const otherwise = Math.floor(fallback);
+/**
+ * Milliseconds since 1970, also left-padded with zeros. Anything else counts as not given: the Python client sends the local date of its own
+ * start as `to`, and would never be told of what happened since.
+ */
+export function timeOf(parameters: Parameters, name: string): number | undefined {
   const value = parameters.value(name);
-  if (value === undefined) return otherwise;
-  if (typeof value === 'string' && !/^-?\d{1,17}$/.test(value.trim())) {
-    const read = Date.parse(value);
-    return Number.isNaN(read) ? otherwise : read;
-  }
-  return parameters.integer(name) ?? otherwise;
+  const number = typeof value === 'string' && /^-?\d{1,17}$/.test(value.trim()) ? Number(value) : value;
+  return typeof number === 'number' && Number.isSafeInteger(number) ? number : undefined;
 }
 
 /** `limit` with -1 for all, and `offset`; a Step when they cannot be. */
