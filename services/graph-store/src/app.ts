@@ -9,6 +9,7 @@ import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
 import { ApiKeys } from './accounts/api-keys.ts';
+import { AuthVertices } from './accounts/auth-vertices.ts';
 import { bootstrap } from './accounts/bootstrap.ts';
 import { Directory } from './accounts/directory.ts';
 import { FailedLogins } from './accounts/failed-logins.ts';
@@ -143,7 +144,9 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
       taking?.overloaded(overloaded);
     },
   });
+  const vertices = new AuthVertices(readers, executor);
   const directory = new Directory({
+    vertices,
     sql: readers,
     executor,
     keys,
@@ -157,7 +160,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     onRevoked: (revocation) => tellRevocation(bus, revocation),
   });
   const administrator = config.adminPassword === undefined ? undefined : { username: config.adminUsername, password: config.adminPassword };
-  const { defaultScope } = await bootstrap(readers, executor, directory, administrator);
+  const { defaultScope } = await bootstrap(readers, executor, directory, vertices, administrator);
 
   publisher.start();
   const mutations = answerMutations(bus, executor, traces);

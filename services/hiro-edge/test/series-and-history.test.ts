@@ -298,7 +298,7 @@ test('hiro:R6 an account, its profile, teams and roles are told to whoever has i
   assert.equal(account['ogit/_id'], (await one('me'))['ogit/_id']);
   assert.equal((await me('profile'))['ogit/name'], 'admin');
   assert.ok(Array.isArray((await me('teams')).items));
-  assert.deepEqual((await me('roles')).items, [{ 'ogit/name': 'admin' }]);
+  assert.deepEqual((await me('roles')).items, [{ 'ogit/_id': 'role:admin', 'ogit/_type': 'ogit/Auth/Role', 'ogit/name': 'admin' }]);
 });
 
 test('a time that is no number of milliseconds counts as not given', async () => {

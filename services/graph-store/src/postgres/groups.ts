@@ -81,7 +81,7 @@ export class GroupPositions {
       if ((await epochIn(sql)) !== epoch) return failed('lost', 'another history has begun');
       const partitions = claims.map(({ partition }) => partition);
       const rows = await sql<{ partition: number; position: number; fence: number }[]>`
-        select partition, position, fence from group_position where consumer_group = ${group} and partition in (select value::smallint from json_array_elements_text(${JSON.stringify(partitions)}::text::json))
+        select partition, position, fence from group_position where consumer_group = ${group} and partition = any(${partitions})
         order by partition for update`;
       if (rows.length === 0) return failed('not-found', 'the group has expired');
       const asked = new Map(claims.map(({ partition, fence }) => [partition, fence]));

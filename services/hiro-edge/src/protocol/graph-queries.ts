@@ -112,7 +112,7 @@ function page(search: Search, parameters: Parameters): Step {
 
 /** A count is a list of one number. */
 function count({ who, filter, includeDeleted }: Search): Step {
-  return ask(graphQuery, { tenant: who.tenant }, { filter, includeDeleted, limit: 0, count: true }, (reply) => ({
+  return ask(graphQuery, { tenant: who.tenant }, { filter, includeDeleted, limit: 0, count: true, accounts: true }, (reply) => ({
     next: 'items',
     items: [reply.count ?? 0],
   }));
@@ -130,6 +130,7 @@ function next(search: Search, left: number, from: { readonly offset: number } | 
       sort: sort.map(({ path, order }) => ({ path: [...path], order })),
       limit: Math.min(left, PAGE_ITEMS),
       includeDeleted,
+      accounts: true,
       ...from,
       ...(fields === undefined ? {} : { fields }),
     },
@@ -151,7 +152,7 @@ function byIds(parameters: Parameters, who: Principal): Step {
   const from = (start: number): Step => {
     const some = ids.slice(start, start + PAGE_ITEMS);
     if (some.length === 0) return { next: 'items', items: [] };
-    return ask(graphGet, { tenant: who.tenant }, { ids: some, includeDeleted, visible: visibleTo(who) }, ({ elements }) => {
+    return ask(graphGet, { tenant: who.tenant }, { ids: some, includeDeleted, visible: visibleTo(who), accounts: true }, ({ elements }) => {
       const items: Json[] = [];
       for (const element of elements) if (element !== null) items.push(shown(element, showing));
       const end = start + PAGE_ITEMS;

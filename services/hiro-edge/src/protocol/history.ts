@@ -64,6 +64,7 @@ function versions(past: Past, left: number, skip: number, beforeSeq: number | un
       limit: vid === undefined ? Math.min(left, PAGE_ITEMS) : PAGE_ITEMS,
       offset: skip,
       visible: visibleTo(who),
+      accounts: true,
       ...(version === undefined ? {} : { version }),
       ...(beforeSeq === undefined ? {} : { beforeSeq }),
     },

@@ -99,7 +99,7 @@ function alsoSeries(
   if (wrong !== undefined) return notSeries(wrong);
   const ids = known.map(({ id }) => id);
   if (further.length === 0) return then(ids);
-  return ask(graphGet, { tenant: who.tenant }, { ids: [...further], includeDeleted }, ({ elements }) => {
+  return ask(graphGet, { tenant: who.tenant }, { ids: [...further], includeDeleted, accounts: true }, ({ elements }) => {
     for (const element of elements) {
       const refusal = refusalOf(element, who);
       if (refusal !== undefined) return { next: 'fail', failure: refusal };
