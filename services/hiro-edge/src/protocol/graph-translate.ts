@@ -308,10 +308,11 @@ function writable(who: Principal, { type, xid, scope }: Fixed): Filter {
  */
 function explain(id: string, fixed: Fixed, who: Principal): (failure: Failure) => Step {
   return (failure) => {
-    if (failure.code !== 'not-allowed' && failure.code !== 'not-found' && failure.code !== 'conflict') return { next: 'fail', failure };
+    const mayBeShown = failure.code === 'not-found' || failure.code === 'conflict';
+    if (!mayBeShown && (failure.code !== 'not-allowed' || Object.keys(fixed).length === 0)) return { next: 'fail', failure };
     return ask(graphGet, { tenant: who.tenant }, { ids: [id], accounts: true }, ({ elements: [element] }) => {
       const refusal = writeRefusalOf(element, who);
-      if (failure.code !== 'not-allowed') return { next: 'fail', failure: refusal?.code === 'not-allowed' ? refusal : failure };
+      if (mayBeShown) return { next: 'fail', failure: refusal?.code === 'not-allowed' ? refusal : failure };
       if (refusal !== undefined || element === null || element === undefined) return { next: 'fail', failure: refusal ?? failure };
       const errors = fixedViolations(fixed, element);
       return errors.length === 0
