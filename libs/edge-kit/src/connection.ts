@@ -78,7 +78,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#mailbox = new Mailbox(this);
     // No function here may capture what the constructor was given: the connection would keep all of it.
     this.#mailbox.hold();
-    this.#begin({ ...opening, nonce: randomBytes(16).toString('hex'), at });
+    this.#begin({ ...opening, nonce: randomBytes(16).toString('hex'), at: Math.floor(at) });
     this.#mailbox.release();
   }
 
@@ -256,7 +256,8 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   #take(step: Input<In>): void {
     try {
       this.#unsolicited = step.kind === 'event' || step.kind === 'message';
-      const effects = this.#session?.handle(step, this.#env.wheel.clock.now()) ?? [];
+      // Whole milliseconds: what a session is given ends up in what clients see.
+      const effects = this.#session?.handle(step, Math.floor(this.#env.wheel.clock.now())) ?? [];
       for (const effect of effects) {
         if (this.#state !== 'open') return;
         this.#perform(effect);

@@ -9,6 +9,7 @@ import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
 import { ApiKeys } from './accounts/api-keys.ts';
+import { AuthVertices } from './accounts/auth-vertices.ts';
 import { bootstrap } from './accounts/bootstrap.ts';
 import { Directory } from './accounts/directory.ts';
 import { FailedLogins } from './accounts/failed-logins.ts';
@@ -157,7 +158,9 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     },
   });
   const hashes = new HashQueue(PARALLEL_HASHES);
+  const vertices = new AuthVertices(readers.sql, executor);
   const directory = new Directory({
+    vertices,
     hashes,
     sql: readers.sql,
     executor,
@@ -172,7 +175,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     onRevoked: (revocation) => tellRevocation(bus, revocation),
   });
   const administrator = config.adminPassword === undefined ? undefined : { username: config.adminUsername, password: config.adminPassword };
-  const { defaultScope } = await bootstrap(readers.sql, executor, directory, administrator);
+  const { defaultScope } = await bootstrap(readers.sql, executor, directory, vertices, administrator);
 
   publisher.start();
   const mutations = answerMutations(bus, executor, traces);

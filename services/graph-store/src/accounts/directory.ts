@@ -13,6 +13,7 @@ import type { Executor } from '../postgres/executor.ts';
 import type { Queries } from '../postgres/pool.ts';
 import { ELEMENT_COLUMNS, type ElementRow, toElement } from '../postgres/rows.ts';
 import { ACCOUNT_TYPE, accountAttributes, toAccount, USERNAME_KEY, usernameKey } from './accounts.ts';
+import type { AuthVertices } from './auth-vertices.ts';
 import type { FailedLogins } from './failed-logins.ts';
 import type { HashQueue } from './hash-queue.ts';
 import type { Keys } from './keys.ts';
@@ -26,6 +27,7 @@ export interface DirectoryOptions {
   readonly sql: Queries;
   readonly executor: Executor;
   readonly keys: Keys;
+  readonly vertices: AuthVertices;
   readonly failedLogins: FailedLogins;
   readonly hashes: HashQueue;
   /** Lifetime of an access token by protocol. */
@@ -162,7 +164,9 @@ export class Directory {
       if (written.failure.code !== 'unavailable') await this.#options.sql`delete from account_secret where account = ${id}`;
       return written.failure.code === 'conflict' ? failed('conflict', 'the user name is taken') : written;
     }
-    return done(toAccount(written.value));
+    const made = toAccount(written.value);
+    await this.#options.vertices.giveRoles(tenant, made.roles.hiro ?? []);
+    return done(made);
   }
 
   /** The stored form of a proof; undefined without one. */
@@ -194,7 +198,9 @@ export class Directory {
       change.defaultScope !== undefined ||
       change.disabled === true;
     if (weighty) await this.#revoke(id, '');
-    return done(toAccount(written.value));
+    const made = toAccount(written.value);
+    if (change.roles !== undefined) await this.#options.vertices.giveRoles(tenant, made.roles.hiro ?? []);
+    return done(made);
   }
 
   /** Deletes an account and every secret of it. */
@@ -206,6 +212,7 @@ export class Directory {
     if (!written.ok) return written;
     await sql`delete from account_secret where account = ${id}`;
     await sql`delete from api_key where tenant = ${tenant} and owner_kind = 'account' and owner = ${id}`;
+    await this.#options.vertices.forget(tenant, id);
     await this.#revoke(id, '');
     return done({});
   }

@@ -1,4 +1,5 @@
 import { type EventsMessage, eventsMessage } from '@polyedge/contracts/wire/hiro';
+import type { JsonObject } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
 import { asObject } from './parameters.ts';
 
@@ -21,5 +22,16 @@ export function decodeEvents(raw: string | Uint8Array): Decoded {
   if (eventsMessage.test(object)) return { ok: true, value: object };
   if (Object.keys(object).length === 0) return { ok: true, value: { type: 'nothing' } };
   if (!TYPES.includes(object.type)) return { ok: false, problem: 'unknown type of message' };
-  return { ok: false, problem: asObject(object.args) === undefined ? 'args are missing' : eventsMessage.problem(object) };
+  return { ok: false, problem: problemOf(object) };
+}
+
+/** What is wrong with a message of a known type. */
+function problemOf({ type, args }: JsonObject): string {
+  if (type === 'subscribe') return 'id is not a text of at most 512 characters';
+  const given = asObject(args);
+  if (given === undefined) return 'args are missing';
+  if (type === 'token') return '_TOKEN is missing, or not a text';
+  if (type === 'unregister') return 'filter-id is missing';
+  if (given['filter-content'] === undefined || given['filter-content'] === null) return 'filter-content is missing';
+  return typeof given['filter-content'] === 'string' ? 'filter-type is not a text' : 'filter-content is not a text';
 }
