@@ -392,4 +392,6 @@ test('saga:33 packages are listed and told of, and not installed', async () => {
     ['left-pad@1'],
   );
   assert.deepEqual((await boss.api('DELETE', `/npm_packages/${made.body._id}`)).body, { ok: 1 });
+  const gone = await client.next('/npm_packages', 3);
+  assert.deepEqual([gone.package_name, gone.deleted], ['left-pad@1', true]);
 });

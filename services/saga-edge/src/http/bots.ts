@@ -39,7 +39,7 @@ export function botRoutes(routes: Routes, store: Store): void {
     const set: Record<string, Json> = {};
     if (body.name !== undefined) {
       if (typeof body.name !== 'string' || body.name === '' || body.name.length > 256)
-        return refused(unprocessable('name', 'is not a name'));
+        return refused(unprocessable('name', 'is not 1 to 256 characters'));
       set.name = body.name;
     }
     if (body.tags !== undefined) set.tags = textsOf(body.tags);

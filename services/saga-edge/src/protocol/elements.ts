@@ -119,11 +119,17 @@ export const toBot = (bot: Element, properties: readonly Element[]): JsonObject 
   properties: toPropertyMap(properties),
 });
 
+/** The attribute of an HTTP script that is unique. */
+export const REQUEST_PATH = 'request_path';
+
+/** Attributes that are not shown. */
+const HIDDEN: ReadonlySet<string> = new Set(['active', REQUEST_PATH]);
+
 /** Scripts, jobs, versions, calls, logs, packages and schemas: their attributes with `_id`, times and, where shown, `id`. */
 export function toDocument(element: Element, withId = true): JsonObject {
   const { id, attributes, type } = element;
   const shown: Record<string, Json> = {};
-  for (const [name, value] of Object.entries(attributes)) if (name !== 'active') shown[name] = value;
+  for (const [name, value] of Object.entries(attributes)) if (!HIDDEN.has(name)) shown[name] = value;
   const logOrCall = type === TYPES.call || type === TYPES.log || type === TYPES.version;
   return { ...shown, ...(logOrCall ? { createdAt: date(element.created.on) } : common(element)), _id: id, ...(withId ? { id } : {}) };
 }
