@@ -5,7 +5,7 @@ import type { Element } from '@polyedge/contracts/element';
 import type { Json } from '@polyedge/query/json';
 import { attribute, both, equal, isObject, ofType, REQUEST_PATH, TYPES, textsOf, toDocument } from '../protocol/elements.ts';
 import { type SagaError, sagaError, unprocessable } from '../protocol/errors.ts';
-import { paged, pageOf } from './paging.ts';
+import { paged, pageOf, streamOf } from './paging.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import { isTimezone, problemOfSchedule } from './schedules.ts';
 import type { Request, Routes } from './server.ts';
@@ -52,6 +52,9 @@ export function runnableRoutes(routes: Routes, store: Store): void {
     });
     // Before `/:id`, which would take it for an id.
     routes.add('GET', `/${plural}/runnable_calls`, (request) => listOf(store, request, TYPES.call, { runnable_type: plural }));
+    routes.add('GET', `/${plural}/runnable_calls/stream`, (request) =>
+      streamOf(store, request, both(ofType(TYPES.call), equal(attribute('runnable_type'), plural)), (call) => toDocument(call)),
+    );
     routes.add('GET', `/${plural}/:id`, async (request) => {
       const found = await find(request);
       if (!found.ok) return failure(found.failure);
@@ -81,6 +84,10 @@ export function runnableRoutes(routes: Routes, store: Store): void {
         if (!found.ok) return failure(found.failure);
         if (found.value === undefined) return missing;
         return listOf(store, request, of, { runnable_type: plural, runnable_id: found.value.id });
+      });
+      routes.add('GET', `/${plural}/:id/${name}/stream`, (request) => {
+        const own = both(ofType(of), equal(attribute('runnable_type'), plural), equal(attribute('runnable_id'), request.params.id ?? ''));
+        return streamOf(store, request, own, (element) => toDocument(element, of !== TYPES.log));
       });
     }
     routes.add('PUT', `/${plural}/:id/versions/:version/restore`, async (request) => {
