@@ -100,7 +100,7 @@ export class AuthVertices {
       defaultScope: scope,
       requests: [bootstrapRequest(operations)],
       bytes: 1000,
-      deadline: Date.now() + WRITE_MS,
+      deadline: performance.now() + WRITE_MS,
     });
     if (!answered.ok) return answered.failure.code;
     const [outcome] = answered.value.outcomes;

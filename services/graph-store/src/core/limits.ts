@@ -33,6 +33,12 @@ export const MAX_SCHEMA_NODES = 10_000;
 /** Nodes of a schema times nodes of the value it is to check, roughly the steps of the check: a fraction of a second. */
 export const MAX_SCHEMA_WORK = 5_000_000;
 
+/** Steps of one regular expression of a schema for a character, as `compilePattern` counts them. */
+export const MAX_SCHEMA_PATTERN = 2_000;
+
+/** Steps of all regular expressions while one value is checked: a fraction of a second. */
+export const MAX_PATTERN_STEPS = 2_000_000;
+
 /** Compiled schemas kept per process; the one unused for longest goes first. */
 export const MAX_COMPILED_SCHEMAS = 256;
 

@@ -62,6 +62,9 @@ export function userRoutes(routes: Routes, options: UserRoutes): void {
     },
     'open',
   );
+  // Before `/:id`, which would take it for an id. No provider is offered.
+  routes.add('GET', '/users/oauth', () => Promise.resolve(ok([])));
+  routes.add('GET', '/users/oauth/:name', () => Promise.resolve(refused(sagaError(404, 'OAuth provider does not exist'))));
   routes.add('GET', '/users/:id', (request) => show(store, request, request.params.id ?? ''));
   routes.add('POST', '/users', async (request) => {
     const made = await makeUser(request, options, true);

@@ -38,7 +38,9 @@ const REFUSED: ReadonlySet<string> = new Set(['__proto__', 'prototype', 'constru
 
 /** What is wrong with the name of a property, signal or schema, or undefined. All digits are legal; spaces are not. */
 export const problemOfName = (name: unknown): string | undefined =>
-  typeof name === 'string' && NAME.test(name) && !REFUSED.has(name) ? undefined : 'is not a name';
+  typeof name === 'string' && NAME.test(name) && !REFUSED.has(name)
+    ? undefined
+    : 'is not a name: 1 to 128 letters, digits, _ and -, and not - first';
 
 /** The parent a payload names; `id`, `user_id` and `bot_id` are accepted for `parent_id`. */
 export function parentOf(kind: ParentKind, payload: Readonly<Record<string, unknown>>): Parsed<string> {

@@ -15,7 +15,7 @@ export function translate(change: FullChange, { shape }: View): SagaOut | undefi
         body: toProperty(state, origin.protocol === 'saga' ? undefined : { type: origin.way === 'socket' ? 'socket' : 'rest' }),
       };
     case 'npm':
-      return state.deleted ? undefined : { event: '/npm_packages', body: toDocument(state) };
+      return { event: '/npm_packages', body: state.deleted ? { ...toDocument(state), deleted: true } : toDocument(state) };
   }
   // Messages, calls, logs and versions are told once, when they come into being.
   if (action !== 'create') return undefined;
