@@ -2,8 +2,8 @@
 import { type FullChange, isFull } from '@polyedge/contracts/change';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { parseOwnJson } from '@polyedge/query/json-text';
-import type { GroupStore } from './group-port.ts';
-import type { Entry, HotJournal } from './hot-journal.ts';
+import type { Entry, HotJournal } from '../hot-journal.ts';
+import type { GroupStore } from './port.ts';
 
 export interface Item {
   readonly seq: number;

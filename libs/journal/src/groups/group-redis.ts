@@ -1,8 +1,8 @@
 /** What Redis knows of groups: members, leases with their fences, working copies of positions, and which edges are alive. */
 import { MAX_GROUP_MEMBERS } from '@polyedge/contracts/bus/groups';
-import { edgeKey, groupKey } from './keys.ts';
-import type { Redis } from './redis.ts';
-import { loadScript, runScript } from './script.ts';
+import { edgeKey, groupKey } from '../keys.ts';
+import type { Redis } from '../redis.ts';
+import { loadScript, runScript } from '../script.ts';
 
 const SCRIPTS = { join: loadScript('join'), take: loadScript('take'), hold: loadScript('hold') };
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { done, type Outcome } from '@polyedge/contracts/errors';
-import type { HotJournal, LogPage } from './hot-journal.ts';
+import type { HotJournal, LogPage } from '../hot-journal.ts';
 import { type Page, PartitionReader } from './partition-reader.ts';
 
 const json = (seq: number): string => JSON.stringify({ seq, state: {}, undo: {} });
