@@ -23,7 +23,7 @@ interface Route {
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** The addresses of this machine that a flood comes from; a good client comes from 127.0.0.1. */
+/** The addresses of this machine that hostile clients come from; a good one comes from 127.0.0.1. Wrong logins come from three. */
 const addressOf = (random: Random): string => `127.0.${random.integer(1, 3)}.${random.integer(1, 20)}`;
 
 export class Attacks {
@@ -107,7 +107,11 @@ export class Attacks {
         await Promise.all(
           Array.from({ length: 10 }, () => {
             const login = random.pick(this.#logins);
-            return this.#send(login, login.body.replace('somebody', `somebody-${random.integer(1, 50)}`), addressOf(random));
+            return this.#send(
+              login,
+              login.body.replace('somebody', `somebody-${random.integer(1, 50)}`),
+              `127.0.9.${random.integer(1, 3)}`,
+            );
           }),
         );
         return;
