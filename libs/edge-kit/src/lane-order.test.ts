@@ -180,7 +180,7 @@ async function play(run: Scenario): Promise<void> {
       ({ subscriptions, laneOrder }) => laneOrder?.waiting !== true && subscriptions.every(({ state }) => state.since !== undefined),
     );
   for (let n = 0; n < 100 && !isOver(); n += 1) await clock.run(100);
-  await clock.run(5_000);
+  await clock.run(2_000);
   feed.close();
 
   assert.equal(publisher.published, journal.seq);
