@@ -133,7 +133,7 @@ test('an upgrade succeeds under an absolute target, and handshakes that are none
 
 /** Runs a program; its output, or undefined where there is none of that name. */
 async function run(program: string, args: readonly string[]): Promise<string | undefined> {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: 60_000 });
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: 240_000 });
   const missing = once(child, 'error').then(() => undefined);
   return Promise.race([missing, text(child.stdout)]);
 }

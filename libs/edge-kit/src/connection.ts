@@ -61,7 +61,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   constructor(
     env: Environment<Raw, In, Out, P>,
     wire: Wire<P>,
-    opening: Pick<Opening, 'credential' | 'path' | 'query' | 'address'>,
+    opening: Pick<Opening, 'credential' | 'path' | 'query' | 'address' | 'restored'>,
     number: number,
     ended: () => void,
   ) {
@@ -125,6 +125,15 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
 
   closing(): void {
     if (this.#state === 'open') this.#outbox.flushAll();
+  }
+
+  parting(): unknown {
+    try {
+      return this.#session?.parting?.();
+    } catch (error) {
+      this.#bug('parting', error);
+      return undefined;
+    }
   }
 
   gone(): void {

@@ -1,5 +1,6 @@
 /** The driver of one edge: opens connections, sweeps them, drains them and ends those whose login was revoked. */
 import type { Revocation } from '@polyedge/contracts/bus/accounts';
+import { graphChanges } from '@polyedge/contracts/bus/feed';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
@@ -78,7 +79,13 @@ export class Driver<Raw, In, Out, P extends Packet> {
       }
     };
     const document = (change: FullChange): Document => protocol.document?.(change) ?? change.state;
-    this.lane = new Lane<P>({ feed, frame, ...(protocol.document === undefined ? {} : { document }) });
+    this.lane = new Lane<P>({
+      feed,
+      frame,
+      changes: (request) =>
+        options.bus.request(graphChanges, graphChanges.subject({}), request, { timeoutMs: options.requestTimeoutMs ?? 10_000 }),
+      ...(protocol.document === undefined ? {} : { document }),
+    });
     this.selection = new Selection(feed);
     const wheel = options.wheel ?? new Wheel(systemClock);
     this.#env = {
@@ -105,7 +112,7 @@ export class Driver<Raw, In, Out, P extends Packet> {
   }
 
   /** A new connection; what the wire says goes to the handler that is returned. */
-  open(wire: Wire<P>, opening: Pick<Opening, 'credential' | 'path' | 'query' | 'address'>): WireHandler<Raw> {
+  open(wire: Wire<P>, opening: Pick<Opening, 'credential' | 'path' | 'query' | 'address' | 'restored'>): WireHandler<Raw> {
     this.#opened += 1;
     this.counts.opened += 1;
     const connection: Connection<Raw, In, Out, P> = new Connection(this.#env, wire, opening, this.#opened, () => {

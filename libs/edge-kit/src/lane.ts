@@ -11,6 +11,7 @@ import { FilterIndex } from '@polyedge/query/equality-index';
 import { key } from '@polyedge/query/normalize';
 import type { View } from '@polyedge/session/session';
 import type { Feed, Watch } from './feed/watch.ts';
+import { CatchUp, type ReadChanges } from './lane-catch-up.ts';
 import { type FrameSink, LaneOrder } from './lane-order.ts';
 import type { Tag } from './outbox.ts';
 import type { Packet } from './wire.ts';
@@ -27,6 +28,8 @@ export interface LaneOptions<P extends Packet> {
   readonly feed: Feed;
   /** The packet that shows a change in a view, or undefined for none. Pure in (change, view.shape). */
   frame(change: FullChange, view: View): P | undefined;
+  /** For subscriptions that begin in the past. */
+  readonly changes?: ReadChanges;
   /** What filters look at. Default: the state after the change. */
   document?(change: FullChange): Document;
 }
@@ -88,6 +91,7 @@ export class Lane<P extends Packet> {
   readonly #feed: Feed;
   readonly #frame: (change: FullChange, view: View) => P | undefined;
   readonly #document: (change: FullChange) => Document;
+  readonly #changes: ReadChanges | undefined;
   readonly #rooms = new Map<string, Room<P>>();
   /** The packets of the newest change, by shape: several rooms may show the same one. */
   #packed: { readonly seq: number; readonly epoch: string; readonly byShape: Map<string, P | undefined> } | undefined;
@@ -96,11 +100,14 @@ export class Lane<P extends Packet> {
   /** Rooms that wait for a body, and sockets for which frames are kept meanwhile. */
   readonly #waitingRooms = new Set<Room<P>>();
   readonly #waitingSinks = new Set<Sink<P>>();
+  /** Sockets that are shown what they missed; what comes meanwhile is kept. */
+  readonly #catchUps = new Map<Sink<P>, CatchUp<LaneSubscription<P>>>();
 
-  constructor({ feed, frame, document }: LaneOptions<P>) {
+  constructor({ feed, frame, document, changes }: LaneOptions<P>) {
     this.#feed = feed;
     this.#frame = frame;
     this.#document = document ?? ((change) => change.state);
+    this.#changes = changes;
   }
 
   /** Rooms and groups, for metrics. */
@@ -110,16 +117,27 @@ export class Lane<P extends Packet> {
     return { interests: this.#rooms.size, groups };
   }
 
-  /** Starts a subscription. `live` comes from within this call when the interest is watched already; after `lost` it has ended. */
+  /**
+   * Starts a subscription. `live` comes from within this call when the interest is watched already; after `lost` it has ended. With `since`,
+   * what came after that position is shown first: to be given for all subscriptions of the socket, in one turn.
+   */
   subscribe(
     interest: Interest,
     view: View,
     sink: Sink<P>,
     handler: { live(seq: number, epoch: string): void; lost(failure: Failure): void },
+    since?: { readonly seq: number; readonly epoch: string },
   ): LaneSubscription<P> {
     const room = this.#room(interest);
     const group = this.#group(room, view);
-    const subscription = new LaneSubscription<P>(sink, handler, (closed) => this.#leave(room, group, closed));
+    let coming: { live(seq: number, epoch: string): void } | undefined;
+    const live = (seq: number, epoch: string): void => {
+      coming?.live(seq, epoch);
+      handler.live(seq, epoch);
+    };
+    const own = since === undefined ? handler : { live, lost: handler.lost };
+    const subscription = new LaneSubscription<P>(sink, own, (closed) => this.#leave(room, group, closed));
+    if (since !== undefined) coming = this.#catchUp(sink, since.epoch).add({ subscription, interest, view, after: since.seq });
     sink.laneCount += 1;
     group.members.add(subscription);
     room.sinks?.set(sink, (room.sinks.get(sink) ?? 0) + 1);
@@ -200,7 +218,11 @@ export class Lane<P extends Packet> {
     const left = (room.sinks?.get(sink) ?? 0) - 1;
     if (left > 0) room.sinks?.set(sink, left);
     else room.sinks?.delete(sink);
+    const catchUp = this.#catchUps.get(sink);
+    catchUp?.left(subscription);
     if (sink.laneCount === 0) {
+      catchUp?.stop();
+      this.#catchUps.delete(sink);
       sink.laneOrder = undefined;
       this.#waitingSinks.delete(sink);
     } else if (this.#waitingSinks.has(sink)) this.#release(sink);
@@ -242,7 +264,7 @@ export class Lane<P extends Packet> {
   #inOrder(sink: Sink<P>, packet: P, shape: string, change: FullChange, tag: Tag): void {
     sink.laneOrder ??= new LaneOrder(sink);
     const order = sink.laneOrder;
-    order.offer(packet, change, shape, tag, this.#waitingRooms.size === 0 ? Number.POSITIVE_INFINITY : this.#upTo(sink));
+    order.offer(packet, change, shape, tag, this.#upTo(sink));
     if (!order.waiting) return;
     this.#waitingSinks.add(sink);
     if (order.full) this.#giveUp(sink);
@@ -257,9 +279,10 @@ export class Lane<P extends Packet> {
     if (seq === undefined) room.sinks = undefined;
   }
 
-  /** The seq that the first of a socket's rooms waits for. */
+  /** Everything before this was handed to all of a socket's subscriptions: the seq that the first of its rooms waits for. */
   #upTo(sink: Sink<P>): number {
-    let upTo = Number.POSITIVE_INFINITY;
+    if (this.#waitingRooms.size === 0 && this.#catchUps.size === 0) return Number.POSITIVE_INFINITY;
+    let upTo = this.#catchUps.get(sink)?.upTo ?? Number.POSITIVE_INFINITY;
     for (const room of this.#waitingRooms) {
       if (room.waitsFor !== undefined && room.waitsFor < upTo && sinksOf(room).has(sink)) upTo = room.waitsFor;
     }
@@ -273,14 +296,41 @@ export class Lane<P extends Packet> {
 
   /** Ends what a socket waits for, so that it need not be kept any more for it. */
   #giveUp(sink: Sink<P>): void {
-    for (const room of [...this.#waitingRooms]) {
-      if (!sinksOf(room).has(sink)) continue;
-      for (const subscription of membersOf(room)) {
-        if (subscription.sink !== sink || !subscription.live) continue;
-        subscription.close();
-        subscription.onLost({ code: 'lost', detail: 'a change that others wait for did not come in time' });
-      }
+    const rooms = this.#catchUps.has(sink) ? this.#rooms.values() : this.#waitingRooms;
+    for (const room of [...rooms]) this.#loseIn(room, sink, { code: 'lost', detail: 'a change that others wait for did not come in time' });
+  }
+
+  #loseIn(room: Room<P>, sink: Sink<P>, failure: Failure): void {
+    for (const subscription of membersOf(room)) {
+      if (subscription.sink !== sink || !subscription.live) continue;
+      subscription.close();
+      subscription.onLost(failure);
     }
+  }
+
+  #catchUp(sink: Sink<P>, epoch: string): CatchUp<LaneSubscription<P>> {
+    const known = this.#catchUps.get(sink);
+    if (known !== undefined) return known;
+    const read = this.#changes;
+    if (read === undefined) throw new Error('this lane has no journal to catch up with');
+    sink.laneOrder ??= new LaneOrder(sink);
+    const catchUp = new CatchUp<LaneSubscription<P>>({
+      epoch,
+      read,
+      document: this.#document,
+      show: ({ subscription, view }, change) => {
+        const packet = this.#packet(view, change);
+        if (packet !== undefined) sink.laneOrder?.offer(packet, change, view.shape, subscription, this.#upTo(sink));
+      },
+      reached: () => this.#release(sink),
+      ended: (failure) => {
+        this.#catchUps.delete(sink);
+        if (failure === undefined) this.#release(sink);
+        else for (const room of [...this.#rooms.values()]) this.#loseIn(room, sink, failure);
+      },
+    });
+    this.#catchUps.set(sink, catchUp);
+    return catchUp;
   }
 
   #packet(view: View, change: FullChange): P | undefined {

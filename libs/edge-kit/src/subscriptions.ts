@@ -1,4 +1,5 @@
 /** What one connection watches and hears, by the ids its session gave. */
+import type { Failure } from '@polyedge/contracts/errors';
 import type { Interest } from '@polyedge/contracts/interest';
 import type { Filter } from '@polyedge/query/filter';
 import type { Effect, Input, View } from '@polyedge/session/session';
@@ -40,10 +41,10 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
   }
 
   /** Watches an interest; an id that is in use is ended first. */
-  subscribe({ id, to, view, where }: Extract<Effect<Out>, { do: 'subscribe' }>): void {
+  subscribe({ id, to, view, where, since }: Extract<Effect<Out>, { do: 'subscribe' }>): void {
     if (!this.#mayHold(id)) return;
     if (view === undefined) this.#watch(id, to, where);
-    else this.#join(id, to, view);
+    else this.#join(id, to, view, since);
   }
 
   listen(id: string, subject: string, atMost = Number.POSITIVE_INFINITY): void {
@@ -125,15 +126,16 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
     watch = where === undefined ? env.feed.watch(to, handler) : env.selection.watch(to, where, handler);
   }
 
-  #join(id: string, to: Interest, view: View): void {
+  #join(id: string, to: Interest, view: View, since: { readonly seq: number; readonly epoch: string } | undefined): void {
     const { env, sink, step } = this.#options;
-    const subscription = env.lane.subscribe(to, view, sink, {
-      live: (seq, epoch) => step({ kind: 'subscribed', id, seq, epoch }),
-      lost: (failure) => {
+    const handler = {
+      live: (seq: number, epoch: string) => step({ kind: 'subscribed', id, seq, epoch }),
+      lost: (failure: Failure) => {
         this.#held.delete(id);
         step({ kind: 'lost', id, failure });
       },
-    });
+    };
+    const subscription = env.lane.subscribe(to, view, sink, handler, since);
     this.#held.set(id, { tenant: to.tenant, onLane: true, open: true, close: () => subscription.close() });
   }
 

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import { guardedHttp } from '@polyedge/service-kit/http-guard';
+import { BODY_MS } from '@polyedge/service-kit/http-guard';
 import { WebSocketServer, type Server as WsServer } from 'ws';
 import type { Driver } from './driver.ts';
 import type { Limits } from './limits.ts';
@@ -82,10 +82,10 @@ export interface WsListenerCounts {
   rejected: number;
 }
 
-/** Settings for `http.createServer` (fastify's `http` option) that bound a handshake before anything of ours runs. `guardHttp` belongs to them. */
+/** Settings for `http.createServer` (fastify's `http` option) that bound a handshake before anything of ours runs. */
 export function httpOptions(limits: Limits) {
   return {
-    ...guardedHttp,
+    requestTimeout: BODY_MS,
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.handshakeTimeoutMs,
     connectionsCheckingInterval: Math.min(1000, limits.handshakeTimeoutMs),

@@ -5,6 +5,7 @@ import { haversine, haversineOfMeters, inBox, insideSides, pointOf, sidesOf } fr
 import { isList, isNumber, type Json } from './json.ts';
 import { compilePattern } from './like.ts';
 import { compilePath } from './path.ts';
+import { parseRegexp } from './regexp.ts';
 import { compareDecimals, compareText, isDecimal, someText, spacedWords, words } from './text.ts';
 
 export type Predicate = (document: Document) => boolean;
@@ -87,6 +88,10 @@ function compileTest(condition: Condition): Test {
     case 'text-like': {
       const matches = compilePattern(condition.pattern, condition.fold === true);
       return (value) => someText(value, matches);
+    }
+    case 'text-regexp': {
+      const regexp = parseRegexp(condition.pattern);
+      return regexp.ok ? (value) => someText(value, regexp.value.matches) : () => false;
     }
     case 'text-words':
       return compileWords(words(condition.value), condition.phrase === true);

@@ -1,6 +1,7 @@
 import type { Condition, Filter, Path, Position } from './filter.ts';
 import { isNumber, isObject, type Json, type JsonObject } from './json.ts';
 import { MAX_PATH_SEGMENTS, MAX_SEGMENT_CHARACTERS, placeOf } from './path.ts';
+import { parseRegexp } from './regexp.ts';
 
 /** A checked value, or one sentence for the client's developer that says what is wrong with it. */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
@@ -20,6 +21,7 @@ export const FILTER_LIMITS = {
   /** Characters of all values, patterns and paths together. */
   characters: 262_144,
   patternCharacters: 1024,
+  regexps: 16,
   /** Corners of all polygons together. */
   corners: 1000,
 } as const;
@@ -54,6 +56,7 @@ export class Checker {
   #nodes = 0;
   #characters = 0;
   #corners = 0;
+  #regexps = 0;
 
   filter(value: unknown, depth: number): Filter {
     if (depth > FILTER_LIMITS.depth) throw new Problem(`a filter is at most ${FILTER_LIMITS.depth} levels deep`);
@@ -152,6 +155,15 @@ export class Checker {
         const fold = flag(object, 'fold');
         only(object, ['test', 'path', 'pattern', 'fold']);
         return { test, path, pattern: this.#short(object.pattern, '"pattern"'), ...(fold && { fold }) };
+      }
+      case 'text-regexp': {
+        only(object, ['test', 'path', 'pattern']);
+        const pattern = this.#short(object.pattern, '"pattern"');
+        const regexp = parseRegexp(pattern);
+        if (!regexp.ok) throw new Problem(regexp.problem);
+        this.#regexps += 1;
+        if (this.#regexps > FILTER_LIMITS.regexps) throw new Problem(`a filter has at most ${FILTER_LIMITS.regexps} regular expressions`);
+        return { test, path, pattern };
       }
       case 'near': {
         only(object, ['test', 'path', 'point', 'maxMeters']);

@@ -2,20 +2,12 @@
  * What every HTTP server of ours does alike, before any route, listener or library of a protocol sees a request: which requests become
  * WebSockets, what a request target looks like, what is refused as unclear, and how long a body may take.
  */
-import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 
-/** How long the body of a request may take from whoever shows no valid token. */
-const BODY_MS = 60_000;
-
-/**
- * Settings of a server that is guarded. An `Upgrade` to anything but `websocket` is ignored (RFC 9110 7.8): Java's HttpClient and `curl
- * --http2` offer `h2c` with ordinary requests. So is one that `guardHttp` refuses, with an answer like any other. (What is pipelined behind such
- * a request in one segment Node 24.9 does not read; these clients wait for the answer.)
- */
-export const guardedHttp = {
-  requestTimeout: BODY_MS,
-  shouldUpgradeCallback: (request: IncomingMessage): boolean => isHandshake(request) && refusalOf(request) === undefined,
-} as const satisfies ServerOptions;
+/** How long the body of a request may take from whoever shows no valid token; also a server's `requestTimeout`, where nobody may take longer. */
+export const BODY_MS = 60_000;
 
 export interface GuardOptions {
   /** Whether a request may take as long as the server's `requestTimeout` although `bodyMs` has passed: it shows a valid token. Default: none may. */
@@ -23,29 +15,82 @@ export interface GuardOptions {
   readonly bodyMs?: number;
 }
 
-/** Call it when everything hangs on the server that answers requests or upgrades, before `listen`. The server was made with `guardedHttp`. */
-export function guardHttp(
-  server: Pick<Server, 'listeners' | 'removeAllListeners' | 'on' | 'prependListener'>,
-  options: GuardOptions = {},
-): void {
-  const rest = server.listeners('request');
-  server.removeAllListeners('request');
+/** Call it when everything hangs on the server that answers requests or upgrades, before `listen`. */
+export function guardHttp(server: Server, options: GuardOptions = {}): void {
+  const onRequest = server.listeners('request');
+  const onUpgrade = server.listeners('upgrade');
+  /** The answer that is to be finished last on a connection. */
+  const answers = new WeakMap<Socket, ServerResponse>();
+  server.removeAllListeners('request').removeAllListeners('upgrade');
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    answers.set(request.socket, response);
     toOriginForm(request);
     const refusal = refusalOf(request);
     if (refusal !== undefined) {
-      refuse(response, refusal);
+      response.writeHead(refusal.status, headersOf(refusal)).end(bodyOf(refusal));
       return;
     }
     boundBody(request, response, options);
-    for (const listener of rest) Reflect.apply(listener, server, [request, response]);
+    for (const listener of onRequest) Reflect.apply(listener, server, [request, response]);
   });
-  server.prependListener('upgrade', (request: IncomingMessage) => {
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    if (onUpgrade.length === 0 || !isHandshake(request)) {
+      afterAnswer(answers.get(socket), socket, () => ignoreUpgrade(server, request, socket, head));
+      return;
+    }
     toOriginForm(request);
+    const refusal = refusalOf(request) ?? handshakeRefusalOf(request);
+    if (refusal !== undefined) {
+      refuseUpgrade(socket, refusal);
+      return;
+    }
     // Libraries look for this one word; clients may offer several (RFC 9110 7.8).
     request.headers.upgrade = 'websocket';
+    for (const listener of onUpgrade) Reflect.apply(listener, server, [request, socket, head]);
   });
 }
+
+/** Does something when the answer before has left; the parser of what follows would know nothing of it. */
+function afterAnswer(before: ServerResponse | undefined, socket: Socket, then: () => void): void {
+  if (before === undefined || before.closed) {
+    then();
+    return;
+  }
+  // Meanwhile nobody else listens.
+  const lost = (): void => void socket.destroy();
+  socket.on('error', lost);
+  before.once('close', () => {
+    socket.off('error', lost);
+    then();
+  });
+}
+
+/**
+ * An `Upgrade` that nobody here takes is ignored (RFC 9110 7.8): Java's HttpClient and `curl --http2` offer `h2c` with ordinary requests. The
+ * request goes to a new parser, on the same connection, without the offer. Node's own way (`shouldUpgradeCallback`, 24.9) loses what has come behind
+ * such a request, which is the next one where a body was not waited for.
+ */
+function ignoreUpgrade(server: Server, request: IncomingMessage, socket: Socket, head: Buffer): void {
+  if (socket.destroyed || !socket.writable) return;
+  const { method, url, httpVersion, rawHeaders } = request;
+  const lines = [`${method} ${url} HTTP/${httpVersion}`];
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const [name = '', value = ''] = [rawHeaders[at], rawHeaders[at + 1]];
+    const lower = name.toLowerCase();
+    if (lower === 'connection') lines.push(`${name}: ${withoutOffer(value)}`);
+    else if (lower !== 'upgrade') lines.push(`${name}: ${value}`);
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
+  // Of an answer before it there may be the time for which an idle connection is kept.
+  socket.setTimeout(0);
+  server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket);
+}
+
+const withoutOffer = (connection: string): string =>
+  connection
+    .split(',')
+    .filter((option) => option.trim().toLowerCase() !== 'upgrade')
+    .join(',');
 
 const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
 
@@ -60,11 +105,9 @@ function toOriginForm(request: IncomingMessage): void {
   request.headers.host = host;
 }
 
-/** Whether it asks to become a WebSocket. Node has seen `Connection: upgrade` where it asks. */
-function isHandshake({ headers: { upgrade, connection } }: IncomingMessage): boolean {
-  if (upgrade === undefined || connection === undefined || !/\bupgrade\b/i.test(connection)) return false;
-  return upgrade.split(',').some((protocol) => protocol.trim().toLowerCase() === 'websocket');
-}
+/** Whether it asks to become a WebSocket. */
+const isHandshake = ({ headers: { upgrade = '' } }: IncomingMessage): boolean =>
+  upgrade.split(',').some((protocol) => protocol.trim().toLowerCase() === 'websocket');
 
 interface Refusal {
   readonly status: number;
@@ -75,10 +118,11 @@ interface Refusal {
 const unclear = (message: string): Refusal => ({ status: 400, message });
 
 /** Why a request is not handed on: proxies and servers could read it in different ways. */
-function refusalOf(request: IncomingMessage): Refusal | undefined {
-  if (countHosts(request.rawHeaders) > 1) return unclear('a request has one Host');
-  if (!isHandshake(request)) return undefined;
-  const { headers, method, httpVersion } = request;
+const refusalOf = ({ rawHeaders }: IncomingMessage): Refusal | undefined =>
+  countHosts(rawHeaders) > 1 ? unclear('a request has one Host') : undefined;
+
+/** What RFC 6455 4.1 asks of a handshake before its key. */
+function handshakeRefusalOf({ headers, method, httpVersion }: IncomingMessage): Refusal | undefined {
   if (httpVersion !== '1.1') return unclear('a WebSocket handshake needs HTTP/1.1');
   if (method !== 'GET') return { status: 405, message: 'a WebSocket handshake is a GET', headers: { Allow: 'GET' } };
   if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) {
@@ -95,15 +139,20 @@ function countHosts(rawHeaders: readonly string[]): number {
   return count;
 }
 
-function refuse(response: ServerResponse, { status, message, headers }: Refusal): void {
-  const body = JSON.stringify({ error: { code: status, message } });
-  response.writeHead(status, {
-    ...headers,
-    Connection: 'close',
-    'Content-Type': 'application/json; charset=utf-8',
-    'Content-Length': Buffer.byteLength(body),
-  });
-  response.end(body);
+const bodyOf = ({ status, message }: Refusal): string => JSON.stringify({ error: { code: status, message } });
+
+const headersOf = (refusal: Refusal): Readonly<Record<string, string>> => ({
+  ...refusal.headers,
+  Connection: 'close',
+  'Content-Type': 'application/json; charset=utf-8',
+  'Content-Length': String(Buffer.byteLength(bodyOf(refusal))),
+});
+
+function refuseUpgrade(socket: Socket, refusal: Refusal): void {
+  const headers = Object.entries(headersOf(refusal)).map(([name, value]) => `${name}: ${value}`);
+  socket.on('error', () => socket.destroy());
+  socket.once('finish', () => socket.destroy());
+  socket.end([`HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`, ...headers, '', bodyOf(refusal)].join('\r\n'));
 }
 
 /** Cuts off a body that trickles, unless it may take long. */

@@ -4,11 +4,11 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { type GuardOptions, guardedHttp, guardHttp } from '../src/http-guard.ts';
+import { type GuardOptions, guardHttp } from '../src/http-guard.ts';
 
 /** A guarded server that says what it sees. */
 async function serve(options: GuardOptions = {}) {
-  const server = createServer({ ...guardedHttp, requestTimeout: 5000, connectionsCheckingInterval: 20 }, async (request, response) => {
+  const server = createServer({ requestTimeout: 5000, connectionsCheckingInterval: 20 }, async (request, response) => {
     const { url, headers } = request;
     response.end(JSON.stringify({ url, host: headers.host, body: await text(request).catch(() => 'aborted') }));
   });
@@ -58,7 +58,29 @@ test('an upgrade to anything but websocket is ignored: the request is answered, 
   };
   assert.deepEqual(await ask(h2c('GET', '\r\n')), { url: '/first', host: 'a', body: '' });
   assert.deepEqual(await ask(h2c('POST', 'Content-Length: 4\r\n\r\nbody')), { url: '/first', host: 'a', body: 'body' });
-  assert.deepEqual(await ask('GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'), { url: '/last', host: 'a', body: '' });
+  assert.deepEqual(await ask(h2c('POST', 'Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n')), {
+    url: '/first',
+    host: 'a',
+    body: 'body',
+  });
+  const warnings: Error[] = [];
+  const warned = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', warned);
+  for (let at = 0; at < 50; at += 1) await ask(h2c('GET', '\r\n'));
+  process.off('warning', warned);
+  assert.deepEqual(warnings, []);
+  // What comes behind it in the same segment is not lost.
+  const last = 'GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+  socket.write(`${h2c('GET', '\r\n')}${h2c('POST', 'Content-Length: 4\r\n\r\nbody')}${last}`);
+  const answers = await text(socket);
+  assert.deepEqual(
+    answers.match(/\{.*?\}/g)?.map((found) => JSON.parse(found)),
+    [
+      { url: '/first', host: 'a', body: '' },
+      { url: '/first', host: 'a', body: 'body' },
+      { url: '/last', host: 'a', body: '' },
+    ],
+  );
   assert.equal(server.upgrades.length, 0);
 });
 

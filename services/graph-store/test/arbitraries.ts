@@ -3,6 +3,7 @@ import type { Condition, Filter, Path, Position } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
 import { parseOwnJson } from '@polyedge/query/json-text';
 import type { Sort } from '@polyedge/query/query';
+import { parseRegexp } from '@polyedge/query/regexp';
 import fc from 'fast-check';
 
 /*
@@ -206,6 +207,41 @@ const paths: fc.Arbitrary<Path> = fc.oneof(
   },
 );
 
+/** Expressions of `text-regexp` that can be read: parts in any order, and texts with what is special made plain. */
+const regexps = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(
+        'a',
+        'b',
+        '.',
+        '@',
+        '#',
+        '[a-c]',
+        '[^a]',
+        '\\d',
+        '\\W',
+        '[\\s\\-]',
+        '<1-12>',
+        '|',
+        '(',
+        ')',
+        '*',
+        '+',
+        '?',
+        '{1,3}',
+        '"é😀"',
+        '\n',
+        '$',
+        '^',
+      ),
+      texts.map((text) => text.replaceAll(/[^0-9A-Za-z]/gu, '\\$&')),
+    ),
+    { maxLength: 7 },
+  )
+  .map((parts) => parts.join(''))
+  .filter((source) => parseRegexp(source).ok);
+
 const patterns = fc.oneof(
   fc
     .array(fc.oneof(fc.constantFrom('*', '?', '\\*', '\\?', '\\\\', '\\', '%', '_', 'a', 'b', 'A', 'Ä', '\u{1f600}'), texts), {
@@ -237,6 +273,7 @@ export const conditions: fc.Arbitrary<Condition> = fc.oneof(
     value: texts,
   }),
   fc.record({ test: fc.constant('text-like' as const), path: paths, pattern: patterns, fold: fc.boolean() }),
+  fc.record({ test: fc.constant('text-regexp' as const), path: paths, pattern: regexps }),
   fc.record({ test: fc.constant('text-words' as const), path: paths, value: texts, phrase: fc.boolean() }),
 );
 

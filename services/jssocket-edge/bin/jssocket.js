@@ -69,17 +69,16 @@ function value(flag, rest) {
   return next === undefined || next === '' ? fail(`${flag} needs a value`) : next;
 }
 
-/** This Node, when it is 24.9 or newer; else the one that the checkout keeps, else one that the npm package `node` installed. */
+/** This Node, when it is 24 or newer; else the one that the checkout keeps, else one that the npm package `node` installed. */
 function findNode() {
   const able = (program) => {
     const { stdout } = spawnSync(program, ['--version'], { encoding: 'utf8' });
-    const [major = 0, minor = 0] = (stdout ?? '').replace(/^v/, '').split('.').map(Number);
-    return major > 24 || (major === 24 && minor >= 9);
+    return Number(/^v(\d+)\./.exec(stdout ?? '')?.[1]) >= 24;
   };
   const kept = join(folder, '../../.polyedge/toolchain/node_modules/.bin/node');
   const candidates = [process.execPath, kept, 'node', 'node24'];
   const found = candidates.find((program) => (program.includes('/') ? existsSync(program) : true) && able(program));
-  return found ?? fail('Node 24.9 is needed: run "npm start" in the checkout once, which fetches it, or install it');
+  return found ?? fail('Node 24 is needed: run "npm start" in the checkout once, which fetches it, or install it');
 }
 
 function fail(sentence) {

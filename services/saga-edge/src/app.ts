@@ -30,6 +30,7 @@ import { createHttpServer, tokenOf } from './http/server.ts';
 import { Store } from './http/store.ts';
 import { userRoutes } from './http/users.ts';
 import { sagaProtocol } from './protocol/protocol.ts';
+import { openRecovery } from './recovery.ts';
 import { takeReports } from './reports.ts';
 import { Roles } from './roles.ts';
 
@@ -123,11 +124,13 @@ export async function startSagaEdge(
   npmRoutes(routes, store);
   testDataRoutes(routes, { bus, store });
   reserveHealth(app, context.ready);
+  const recovering = config.recoveryMs === 0 ? undefined : openRecovery({ bus, verify, keepMs: config.recoveryMs, requestTimeoutMs });
   const listener = new SocketIoListener({
     server: app.server,
     limits: perSocket,
     namespaces: [{ name: '/', driver }],
     allowEIO3: true,
+    ...(recovering === undefined ? {} : { recovery: recovering.recovery }),
     origins,
     trustProxy: config.trustProxy,
     pingIntervalMs: config.pingIntervalMs,
@@ -158,6 +161,7 @@ export async function startSagaEdge(
     stop: async () => {
       await reports.stop();
       listener.close();
+      recovering?.close();
       revocations.unsubscribe();
       await closePort(app);
       driver.stop();

@@ -1,6 +1,7 @@
 import type { Condition, Filter } from '@polyedge/query/filter';
 import { isNumber, type Json } from '@polyedge/query/json';
 import { parsePattern } from '@polyedge/query/like';
+import { parseRegexp } from '@polyedge/query/regexp';
 import { canonicalDecimal, FOLDED_FROM, FOLDED_TO, fold, isDecimal, MAX_DECIMAL_CHARACTERS, SEPARATORS, words } from '@polyedge/query/text';
 import { geoSql } from './geo-sql.ts';
 import { type Source, sourceOf } from './place-sql.ts';
@@ -208,6 +209,12 @@ function textTest(condition: Condition, parameters: Parameters): (text: string) 
       const folded = condition.fold === true;
       const pattern = parameters.text(likePattern(folded ? fold(condition.pattern) : condition.pattern));
       return (text) => `${folded ? foldSql(text) : `${text} collate "C"`} like ${pattern}`;
+    }
+    case 'text-regexp': {
+      const regexp = parseRegexp(condition.pattern);
+      if (!regexp.ok) return () => 'false';
+      const pattern = parameters.text(regexp.value.sql);
+      return (text) => `${text} collate "C" ~ ${pattern}`;
     }
     case 'text-words': {
       const wanted = words(condition.value);

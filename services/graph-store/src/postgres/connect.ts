@@ -26,12 +26,12 @@ const bigint = {
   parse: (text: string): number => Number(text),
 };
 
-/** json and jsonb as values that keep large integers. What is stored is one of our values. */
+/** json and jsonb as values that keep large integers. A number that a statement has computed may have no exact value: it is rounded. */
 const json = {
   to: 114,
   from: [114, 3802],
   serialize: (value: unknown): string => JSON.stringify(value),
-  parse: (text: string): unknown => parseOwnJson(text),
+  parse: (text: string): unknown => parseOwnJson(text) ?? JSON.parse(text),
 };
 
 export function connect({ url, name, max, session, onClose }: ConnectOptions): Sql {

@@ -28,7 +28,7 @@ export function runQuery(parameters: Parameters, values: Readonly<Record<string,
   switch (type) {
     case 'vertices':
     case 'edges':
-      return search(type === 'vertices' ? 'vertex' : 'edge', parameters, values, who);
+      return search(type === 'vertices' ? 'vertex' : 'edge', parameters, values, who, at);
     case 'ids':
       return byIds(parameters, who);
     case 'xid':
@@ -44,10 +44,16 @@ export function runQuery(parameters: Parameters, values: Readonly<Record<string,
   }
 }
 
-function search(kind: Element['kind'], parameters: Parameters, values: Readonly<Record<string, unknown>>, who: Principal): Step {
+function search(
+  kind: Element['kind'],
+  parameters: Parameters,
+  values: Readonly<Record<string, unknown>>,
+  who: Principal,
+  at: number,
+): Step {
   const text = parameters.text('query');
   if (text === undefined) return fail('invalid', 'query is missing');
-  const filter = compileLucene(text, { tenant: who.tenant, placeholders: values });
+  const filter = compileLucene(text, { tenant: who.tenant, at, placeholders: values });
   if (!filter.ok) return { next: 'fail', failure: filter.failure };
   const order = parseOrder(parameters.value('order'));
   if (!order.ok) return { next: 'fail', failure: order.failure };
@@ -66,7 +72,7 @@ function search(kind: Element['kind'], parameters: Parameters, values: Readonly<
 /** The values of the series that a query selects, merged by time. */
 function valuesOf(parameters: Parameters, values: Readonly<Record<string, unknown>>, who: Principal, at: number): Step {
   // The Python client names no query and means every series.
-  const selected = compileLucene(parameters.text('query') ?? '*:*', { tenant: who.tenant, placeholders: values });
+  const selected = compileLucene(parameters.text('query') ?? '*:*', { tenant: who.tenant, at, placeholders: values });
   if (!selected.ok) return { next: 'fail', failure: selected.failure };
   const filter: Filter = { all: [{ test: 'equal', path: ['type'], value: 'ogit/Timeseries' }, visibleTo(who), selected.value] };
   return ask(graphQuery, { tenant: who.tenant }, { filter, limit: MAX_SERIES, fields: [] }, ({ elements, cursor }) =>

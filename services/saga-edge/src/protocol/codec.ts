@@ -11,7 +11,8 @@ export interface SagaFrame {
 
 /** What a client is sent: an event with one argument, or an acknowledgement in Saga's envelope (2.1). */
 export type SagaOut =
-  | { readonly event: string; readonly body: unknown }
+  /** `offset`: from where the client can go on, for those who asked for it. */
+  | { readonly event: string; readonly body: unknown; readonly offset?: string }
   | { readonly ack: number; readonly status: number; readonly body: unknown };
 
 /** Socket.IO's packets, by structure: this folder knows no library and no kit. */
@@ -41,7 +42,9 @@ function unfitness({ binary, problem }: Extract<SagaRaw, { kind: 'event' }>): Sa
 }
 
 export function encode(frame: SagaOut): SagaRaw {
-  if ('event' in frame) return { kind: 'event', event: frame.event, args: [frame.body] };
+  if ('event' in frame) {
+    return { kind: 'event', event: frame.event, args: frame.offset === undefined ? [frame.body] : [frame.body, frame.offset] };
+  }
   return { kind: 'ack', ack: frame.ack, args: [{ status_code: frame.status, body: frame.body }] };
 }
 

@@ -3,9 +3,16 @@ import type { View } from '@polyedge/session/session';
 import type { SagaOut } from './codec.ts';
 import { toDocument, toMessage, toProperty } from './elements.ts';
 import { INCOMING } from './joins.ts';
+import { offsetText, plainShape } from './recovery.ts';
 
 /** The event that shows a change in a view of `joins.ts`. */
-export function translate(change: FullChange, { shape }: View): SagaOut | undefined {
+export function translate(change: FullChange, view: View): SagaOut | undefined {
+  const { shape, hasOffset } = plainShape(view.shape);
+  const event = eventOf(change, shape);
+  return event === undefined || !hasOffset ? event : { ...event, offset: offsetText(change) };
+}
+
+function eventOf(change: FullChange, shape: string): Extract<SagaOut, { event: string }> | undefined {
   const { state, action, origin } = change;
   switch (shape) {
     case 'property':
