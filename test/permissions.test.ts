@@ -7,7 +7,7 @@ import { connect, type NatsConnection, PermissionViolationError } from '@nats-io
 import { catalogue } from '@polyedge/contracts/catalogue';
 import { parts, permissionsOf } from '@polyedge/contracts/permissions';
 import { pattern } from '@polyedge/contracts/subject';
-import { GroupRedis } from '@polyedge/journal/groups/group-redis';
+import { GroupRedis } from '@polyedge/journal/group-redis';
 import { dropOtherEpochs, HotJournal } from '@polyedge/journal/hot-journal';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { createRole } from '@polyedge/testkit/servers/postgres';

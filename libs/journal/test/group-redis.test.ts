@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { MAX_GROUP_MEMBERS } from '@polyedge/contracts/bus/groups';
 import { type SharedServer, sharedRedis } from '@polyedge/testkit/servers/shared';
-import { GroupRedis } from '../src/groups/group-redis.ts';
+import { GroupRedis } from '../src/group-redis.ts';
 import { HotJournal } from '../src/hot-journal.ts';
 import { groupKey, logKey } from '../src/keys.ts';
 import { connectRedis, type Redis } from '../src/redis.ts';

@@ -4,9 +4,9 @@
  */
 import type { Failure } from '@polyedge/contracts/errors';
 import { ANOTHER_HISTORY, type EdgeState } from './edge-state.ts';
-import type { Held } from './group-redis.ts';
 import { type Lease, Leases } from './leases.ts';
 import { GroupMembers, type Member, type Opened } from './members.ts';
+import type { Held } from './messages.ts';
 import type { Position } from './port.ts';
 import { Positions, uncommitted } from './positions.ts';
 import { ask, type Procedure } from './procedure.ts';
@@ -252,7 +252,8 @@ export class Group {
       return false;
     }
     const joined = listed.value;
-    if (joined !== 'full' && joined.count === joined.added) yield* ask({ call: 'open', tenant, name, start: 'largest', skip: true });
+    const skip = joined !== 'full' && joined.count === joined.added;
+    if (skip) yield* ask({ call: 'open', tenant, name, start: 'largest', skip });
     for (const member of this.#members.all()) member.listed = joined !== 'full';
     this.#announce();
     return true;

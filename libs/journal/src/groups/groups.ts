@@ -1,11 +1,11 @@
 /** Drives the groups machine (`machine.ts`): carries its calls out over Redis and the store, and gives its members what they are given. */
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { GroupRedis } from '../group-redis.ts';
 import { HotJournal } from '../hot-journal.ts';
+import { PartitionReader } from '../partition-reader.ts';
 import type { Redis } from '../redis.ts';
-import { GroupRedis } from './group-redis.ts';
 import { GroupsMachine } from './machine.ts';
 import type { GroupCall, GroupReplies, GroupsEffect, GroupsInput } from './messages.ts';
-import { PartitionReader } from './partition-reader.ts';
 import type { GroupSignals, GroupStore, MemberHandler, Membership } from './port.ts';
 import { GROUP_TIMES, type GroupStats, type GroupTimes } from './settings.ts';
 

@@ -4,9 +4,8 @@
  */
 import type { Failure } from '@polyedge/contracts/errors';
 import type { EdgeState, EpochGroup } from './edge-state.ts';
-import type { Held } from './group-redis.ts';
 import type { GroupMembers, Member, Opened } from './members.ts';
-import type { Wanted } from './messages.ts';
+import type { Held, Wanted } from './messages.ts';
 import { PartitionConsumer } from './partition-consumer.ts';
 import { heldBy, type Positions } from './positions.ts';
 import { ask, type Procedure } from './procedure.ts';

@@ -1,8 +1,6 @@
 /** What can happen to the groups machine, and what it asks its driver to do. Plain data: a history of both is a transcript. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
-import type { Held, Taken } from './group-redis.ts';
-import type { Page } from './partition-reader.ts';
 import type { Claim, Position } from './port.ts';
 
 /** A question to Redis or to the store. Those with an epoch are about one history of the journal. */
@@ -41,6 +39,30 @@ export type GroupCall =
   | { readonly call: 'read'; readonly epoch: string; readonly partition: number; readonly after: number; readonly limit: number }
   /** Where a partition ends at this moment; undefined when Redis cannot tell. */
   | { readonly call: 'end'; readonly epoch: string; readonly partition: number };
+
+export type Taken =
+  | { readonly partition: number; readonly is: 'taken'; readonly fence: number; readonly position: number }
+  | { readonly partition: number; readonly is: 'held'; readonly leftMs: number };
+
+/** A lease as its owner names it. */
+export interface Held {
+  readonly partition: number;
+  readonly fence: number;
+  readonly position: number;
+}
+
+export interface Item {
+  readonly seq: number;
+  readonly change: FullChange;
+  /** Of its JSON: what windows count. */
+  readonly bytes: number;
+}
+
+/** A part of a partition: everything after where it began and up to `to` is among the items. */
+export interface Page {
+  readonly items: readonly Item[];
+  readonly to: number;
+}
 
 export interface Wanted {
   readonly partition: number;

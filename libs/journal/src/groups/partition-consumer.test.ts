@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FullChange } from '@polyedge/contracts/change';
-import type { GroupsEffect } from './messages.ts';
+import type { GroupsEffect, Page } from './messages.ts';
 import { PartitionConsumer } from './partition-consumer.ts';
-import type { Page } from './partition-reader.ts';
 
 const change = (seq: number, tenant = 'acme'): FullChange => ({ seq, tenant }) as FullChange;
 const page = (seqs: readonly number[], to: number, tenant?: string): Page => ({

@@ -4,9 +4,8 @@
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
-import type { GroupsEffect } from './messages.ts';
+import type { GroupsEffect, Item, Page } from './messages.ts';
 import { PageSize } from './page-size.ts';
-import type { Item, Page } from './partition-reader.ts';
 import { ask, type Procedure } from './procedure.ts';
 import { GROUP_WINDOW } from './settings.ts';
 

@@ -1,7 +1,7 @@
 /** How far a group is: what was confirmed here, and how Redis and PostgreSQL come to know it. A position only grows. */
 import type { EdgeState, EpochGroup } from './edge-state.ts';
-import type { Held } from './group-redis.ts';
 import type { Opened } from './members.ts';
+import type { Held } from './messages.ts';
 import type { PartitionConsumer } from './partition-consumer.ts';
 import type { Position } from './port.ts';
 import { ask, type Procedure } from './procedure.ts';

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FullChange } from '@polyedge/contracts/change';
 import { done } from '@polyedge/contracts/errors';
-import type { GroupCall, GroupsEffect } from './messages.ts';
-import type { Page } from './partition-reader.ts';
+import type { GroupCall, GroupsEffect, Page } from './messages.ts';
 import { Procedures } from './procedure.ts';
 import { Tails } from './tails.ts';
 

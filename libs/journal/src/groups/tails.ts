@@ -2,9 +2,8 @@
  * The ends of the partitions that an edge reads, shared by all its groups: each change is read and parsed once, however many groups are at
  * the end. Woken by the heads of the live feed; what falls out of the bounded ring is read again by whoever needs it.
  */
-import type { GroupsEffect } from './messages.ts';
+import type { GroupsEffect, Item, Page } from './messages.ts';
 import { PageSize } from './page-size.ts';
-import type { Item, Page } from './partition-reader.ts';
 import { ask, type Procedure, type Procedures } from './procedure.ts';
 
 export interface TailLimits {
