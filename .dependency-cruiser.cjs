@@ -137,8 +137,8 @@ module.exports = {
     {
       name: 'testkit-in-tests-only',
       severity: 'error',
-      from: { pathNot: [test, '^libs/testkit/', '^infra/', '^tools/'] },
-      to: { path: '^libs/testkit/' },
+      from: { pathNot: [test, '^libs/(testkit|simulation)/', '^infra/', '^tools/'] },
+      to: { path: '^libs/(testkit|simulation)/' },
     },
     {
       name: 'subjects-in-contracts-only',
