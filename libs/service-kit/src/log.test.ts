@@ -28,7 +28,10 @@ test('of each kind of line a minute gets a bounded number, and then how many wer
   assert.equal(lines.filter(({ msg }) => msg === 'a handler failed').length, 1, 'another kind is not concerned');
   t.mock.timers.tick(60_000);
   const { level, msg, count } = lines.at(-1) ?? { level: '', msg: '' };
-  assert.deepEqual({ level, msg, count }, { level: 'warn', msg: 'an event was ignored: further lines of this minute were left out', count: 940 });
+  assert.deepEqual(
+    { level, msg, count },
+    { level: 'warn', msg: 'an event was ignored: further lines of this minute were left out', count: 940 },
+  );
   log.warn('an event was ignored: again');
   assert.equal(lines.at(-1)?.msg, 'an event was ignored: again', 'a new minute has begun');
 });

@@ -6,8 +6,8 @@ import { randomBytes } from 'node:crypto';
 import type { MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
 import { roleId } from '@polyedge/contracts/element';
 import { operationId } from '@polyedge/contracts/operation-id';
-import type { Lanes } from '../postgres/lanes.ts';
 import { scopeXid } from '../postgres/home-scopes.ts';
+import type { Lanes } from '../postgres/lanes.ts';
 import type { Queries } from '../postgres/pool.ts';
 
 export const SCOPE_TYPE = 'ogit/Auth/DataScope';
