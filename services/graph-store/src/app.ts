@@ -187,7 +187,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   const accounts = answerAccounts({
     bus,
     directory,
-    codes: new Codes(readers, directory),
+    codes: new Codes(readers.sql, directory),
     keys,
     apiKeys: new ApiKeys(readers.sql, small, makeSeal(config.secretKey, 'API key')),
     defaultScope,
