@@ -11,6 +11,7 @@ import type { Config } from '@polyedge/service-kit/settings';
 import { ApiKeys } from './accounts/api-keys.ts';
 import { AuthVertices } from './accounts/auth-vertices.ts';
 import { bootstrap } from './accounts/bootstrap.ts';
+import { Codes } from './accounts/codes.ts';
 import { Directory } from './accounts/directory.ts';
 import { FailedLogins } from './accounts/failed-logins.ts';
 import { HashQueue } from './accounts/hash-queue.ts';
@@ -188,6 +189,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   const accounts = answerAccounts({
     bus,
     directory,
+    codes: new Codes(readers.sql, directory),
     keys,
     apiKeys: new ApiKeys(readers.sql, small, makeSeal(config.secretKey, 'API key')),
     defaultScope,
