@@ -65,7 +65,8 @@ export class GroupJudge {
         this.#positions.set(key, position);
         const { first, confirmed } = this.#of(group, partition);
         const open = first.find((seq) => !confirmed.has(seq));
-        if (open !== undefined && position >= open) this.wrong(`${key}: the position ${position} has passed ${open}, which nobody confirmed`);
+        if (open !== undefined && position >= open)
+          this.wrong(`${key}: the position ${position} has passed ${open}, which nobody confirmed`);
       }
     }
   }
@@ -78,7 +79,8 @@ export class GroupJudge {
         const open = all.find((seq) => !confirmed.has(seq));
         if (open !== undefined) return `${group} has not confirmed ${open} of partition ${partition}`;
         const last = all.at(-1) ?? 0;
-        if (this.#positionOf(group, partition) < last) return `${group} is stored at ${this.#positionOf(group, partition)} of ${last} in partition ${partition}`;
+        if (this.#positionOf(group, partition) < last)
+          return `${group} is stored at ${this.#positionOf(group, partition)} of ${last} in partition ${partition}`;
       }
     }
     return undefined;

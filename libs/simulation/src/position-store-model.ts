@@ -9,23 +9,16 @@ interface Stored {
   readonly positions: { position: number; fence: number }[];
 }
 
-export interface StoreFaults {
-  /** A planted bug: positions are moved under any fence. */
-  readonly ignoresFences?: boolean;
-}
-
 export class PositionStoreModel {
   readonly partitions: number;
-  readonly #faults: StoreFaults;
   epoch = 'e1';
   /** Seqs by partition; a seq is in one of them. */
   readonly #log: number[][];
   readonly #groups = new Map<string, Stored>();
   #seq = 0;
 
-  constructor(partitions: number, faults: StoreFaults = {}) {
+  constructor(partitions: number) {
     this.partitions = partitions;
-    this.#faults = faults;
     this.#log = Array.from({ length: partitions }, () => []);
   }
 
@@ -63,7 +56,7 @@ export class PositionStoreModel {
     const answers = claims.flatMap(({ partition, fence }) => {
       const of = stored.positions[partition];
       if (of === undefined) return [];
-      const taken = fence > of.fence || this.#faults.ignoresFences === true;
+      const taken = fence > of.fence;
       of.fence = Math.max(of.fence, fence);
       return [{ partition, fence: of.fence, position: of.position, taken }];
     });
@@ -74,7 +67,7 @@ export class PositionStoreModel {
     const fenced: { group: number; partition: number }[] = [];
     for (const { group, partition, fence, position } of positions) {
       const of = this.#byId(group)?.positions[partition];
-      if (of === undefined || (of.fence > fence && this.#faults.ignoresFences !== true)) fenced.push({ group, partition });
+      if (of === undefined || of.fence > fence) fenced.push({ group, partition });
       else {
         of.fence = fence;
         of.position = Math.max(of.position, position);
