@@ -19,6 +19,7 @@ import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
 import type { originalSettings, SpaceSettings } from './config.ts';
 import { authorize } from './http/call.ts';
+import { contractRoutes } from './http/contracts.ts';
 import { eventRoutes } from './http/events.ts';
 import { organizationRoutes } from './http/organizations.ts';
 import { createHttpServer } from './http/server.ts';
@@ -27,9 +28,14 @@ import { userRoutes } from './http/users.ts';
 import { pricingProtocol } from './protocol/protocol.ts';
 import { SERVICE_TYPE } from './protocol/service.ts';
 import { Accounts } from './store/accounts.ts';
+import { Contracting } from './store/contracting.ts';
+import { Contracts } from './store/contracts.ts';
 import { Graph } from './store/graph.ts';
 import { Identity } from './store/identity.ts';
+import { Jobs } from './store/jobs.ts';
+import { Offering } from './store/offering.ts';
 import { Organizations } from './store/organizations.ts';
+import { ServiceChanges } from './store/service-changes.ts';
 import { Services } from './store/services.ts';
 
 /** A running space-edge; `port` is the one it listens on. */
@@ -58,8 +64,17 @@ export async function startSpaceEdge(
 
   const graph = new Graph({ bus, wheel, feed, tenant, requestTimeoutMs });
   const accounts = new Accounts({ bus, tenant, requestTimeoutMs });
-  const services = new Services({ graph, today: () => new Date().toISOString().slice(0, 10), maxYamlBytes: config.maxPricingBytes });
-  const organizations = new Organizations({ graph, accounts, services });
+  const now = (): number => Date.now();
+  const jobs = new Jobs({ graph, now, log });
+  const services = new Services({
+    graph,
+    today: () => new Date().toISOString().slice(0, 10),
+    maxYamlBytes: config.maxPricingBytes,
+  });
+  const changes = new ServiceChanges({ graph, services, jobs });
+  const contracts = new Contracts({ graph, now });
+  const contracting = new Contracting({ graph, contracts, offering: new Offering(graph), jobs, now });
+  const organizations = new Organizations({ graph, accounts, services, contracting });
   const identity = new Identity({ accounts, organizations, tenant });
 
   const perSocket = limits({
@@ -98,10 +113,14 @@ export async function startSpaceEdge(
     log,
   });
   // `/events` without its slash is no path of the sockets: there is nothing.
-  authorize(app, identity, (path) => path.startsWith('/static/pricings/') || path === EVENTS_PATH);
+  authorize(app, identity, {
+    open: (path) => path.startsWith('/static/pricings/') || path === EVENTS_PATH,
+    strictScopes: config.strictScopes,
+  });
   eventRoutes(app, { bus, testEvent: config.testEvent });
   const remote = { timeoutMs: config.remoteTimeoutMs, maxBytes: config.maxPricingBytes, allowPrivate: config.remotePrivate };
-  serviceRoutes(app, { graph, services, organizations, remote, staticPricings: config.staticPricings });
+  contractRoutes(app, { contracts, contracting, organizations });
+  serviceRoutes(app, { graph, services, changes, jobs, organizations, remote, staticPricings: config.staticPricings });
   userRoutes(app, { accounts, organizations, openRegistration: config.openRegistration });
   organizationRoutes(app, { organizations, accounts });
 
@@ -146,6 +165,7 @@ export async function startSpaceEdge(
   void findScope();
 
   const port = await openPort(app, config, log);
+  jobs.start();
 
   return {
     port,
@@ -164,6 +184,7 @@ export async function startSpaceEdge(
       watched.close();
       listener.close();
       await closePort(app);
+      await jobs.stop();
       driver.stop();
       feed.close();
     },

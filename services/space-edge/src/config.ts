@@ -36,6 +36,10 @@ export const settings = {
     doc: 'Whether HTTP polling is served beside WebSocket, or refused with 400 as SPACE itself does. Polling needs sticky sessions.',
   }),
   requireKey: boolean({ default: false, doc: 'Whether a socket must present an API key; one that does hears its own organizations only.' }),
+  strictScopes: boolean({
+    default: false,
+    doc: "Whether keys of scope EVALUATION may not evaluate features, as SPACE's code has it against its documentation.",
+  }),
   testEvent: boolean({ default: true, doc: 'Whether POST /events/test-event sends events: anybody may call it.' }),
   openRegistration: boolean({ default: true, doc: 'Whether anybody may create a user (of role USER), or only an ADMIN.' }),
   staticPricings: boolean({

@@ -24,8 +24,14 @@ export type Handler = (call: Call) => Promise<Answer>;
 
 const callers = new WeakMap<FastifyRequest, Caller>();
 
+export interface Authorization {
+  /** Paths that are no calls of the interface. */
+  readonly open: (path: string) => boolean;
+  readonly strictScopes: boolean;
+}
+
 /** Default-deny: every request below the prefix passes the table first. Anything outside is refused, unless `open` says that it is no call of ours. */
-export function authorize(app: FastifyInstance, identity: Identity, open: (path: string) => boolean): void {
+export function authorize(app: FastifyInstance, identity: Identity, { open, strictScopes }: Authorization): void {
   app.addHook('onRequest', async (request, reply) => {
     const path = request.url.split('?')[0] ?? '';
     if (open(path)) return;
@@ -51,7 +57,7 @@ export function authorize(app: FastifyInstance, identity: Identity, open: (path:
       await sendAnswer(reply, caller.answer);
       return;
     }
-    const verdict = judge(request.method, below, kindOf(caller.value));
+    const verdict = judge(request.method, below, kindOf(caller.value), strictScopes);
     if (verdict.allowed || isPublic(request.method, below)) callers.set(request, caller.value);
     else await sendAnswer(reply, refusal(verdict));
   });

@@ -6,7 +6,7 @@ import type { Operation } from '@polyedge/contracts/bus/graph';
 import type { Filter } from '@polyedge/query/filter';
 import { newPeriod } from '../contracts/billing.ts';
 import type { BillingChange, ContractBody } from '../contracts/body.ts';
-import { CONTRACT_KEY, CONTRACT_TYPE, type Contract, contractAttributes, toContract, type UserContact } from '../contracts/contract.ts';
+import { CONTRACT_KEY, CONTRACT_TYPE, type Contract, contractAttributes, type UserContact } from '../contracts/contract.ts';
 import { done, ofGroup, type Task } from '../contracts/job.ts';
 import type { ContractPage } from '../contracts/listing.ts';
 import { levelsOf, type Novated, novated } from '../contracts/novation.ts';
@@ -14,11 +14,13 @@ import type { Subscription } from '../contracts/subscription.ts';
 import { got, type Result, refuse, refused } from '../protocol/answer.ts';
 import { entryOf } from '../protocol/entries.ts';
 import { limitKey, resetLevels, splitLimitKey, toUsage, USAGE_TYPE, usageId } from '../usage/levels.ts';
-import { type Contracts, isType, joined, shortened, usageAttributes } from './contracts.ts';
+import { type Contracts, joined, usageAttributes } from './contracts.ts';
 import { type Graph, newId } from './graph.ts';
 import type { Jobs } from './jobs.ts';
 import { novationOperations } from './novations.ts';
 import type { Offering, Resolved } from './offering.ts';
+import { RACES, rounds } from './rounds.ts';
+import { isType, shortened } from './service-parts.ts';
 
 /** Whose contracts a caller works with, and who he is. */
 export interface Holder {
@@ -27,15 +29,13 @@ export interface Holder {
   readonly by: string;
 }
 
-const MAX_ATTEMPTS = 50;
 /** A group up to this size changes in one mutation, a larger one by a job. */
 const MAX_AT_ONCE = 100;
+const MAX_OPERATIONS = 900;
 /** Contracts that the answer of a change of a group shows. */
 const MAX_SHOWN = 1000;
 /** Contracts of one mutation that deletes. */
 const DELETED_AT_ONCE = 500;
-
-type Round<T> = Result<T> | 'again';
 
 export interface ContractingOptions {
   readonly graph: Graph;
@@ -77,7 +77,7 @@ export class Contracting {
 
   /** A contract for a user who has none. */
   async create(organizationId: string, by: string, body: ContractBody): Promise<Result<Contract>> {
-    return this.#rounds(async () => {
+    return rounds('contract', async () => {
       const { userContact, groupId, autoRenew, renewalDays } = body;
       const { userId } = userContact;
       const known = await this.#contracts.find(userId, undefined);
@@ -206,7 +206,7 @@ export class Contracting {
     userId: string,
     increments: Readonly<Record<string, Readonly<Record<string, number>>>>,
   ): Promise<Result<Contract>> {
-    return this.#rounds(async () => {
+    return rounds('contract', async () => {
       const found = await this.#contracts.find(userId, organizationId);
       if (!found.ok) return found;
       const contract = found.value;
@@ -292,7 +292,7 @@ export class Contracting {
     organizationId: string | undefined,
     decide: (contract: Contract) => Promise<Result<{ readonly novated: Novated; readonly guards?: readonly Operation[] }>>,
   ): Promise<Result<Contract>> {
-    return this.#rounds(async () => {
+    return rounds('contract', async () => {
       const found = await this.#contracts.find(userId, organizationId);
       if (!found.ok) return found;
       const decided = await decide(found.value);
@@ -316,30 +316,23 @@ export class Contracting {
     task: Task & { groupId: string },
     resolved: Resolved | undefined,
   ): Promise<Result<unknown>> {
-    return this.#rounds(async () => {
-      const planned = await this.#jobs.plan(by, organizationId, task);
-      if (!planned.ok) return planned;
-      const { id, operation, total } = planned.value;
-      const guards = resolved?.guards ?? [];
-      if (total > MAX_AT_ONCE) {
-        const written = await this.#graph.write('job-start', by, [operation, ...guards]);
-        if (!written.ok) return RACES.has(written.failure.code) ? 'again' : refused(written.failure);
-        await this.#jobs.run(id);
-        return got(undefined);
-      }
+    return rounds('contract', async () => {
       const group = await this.#group(task.groupId, organizationId);
       if (!group.ok) return group;
-      const now = this.#now();
-      const operations: Operation[] = [...guards];
-      for (const contract of group.value) {
-        const novated = done(task, contract, resolved?.pricings ?? new Map(), now);
-        if (novated === undefined) return 'again';
-        operations.push(...novationOperations(contract, novated));
+      const guards = resolved?.guards ?? [];
+      const atOnce = group.value.length > MAX_AT_ONCE ? undefined : groupOperations(task, group.value, resolved, this.#now());
+      if (atOnce !== undefined && atOnce.length + guards.length <= MAX_OPERATIONS) {
+        if (atOnce.length === 0) return got(undefined);
+        const written = await this.#graph.write(`contract-${task.kind}`, by, [...atOnce, ...guards]);
+        if (written.ok) return got(undefined);
+        return RACES.has(written.failure.code) ? 'again' : refused(written.failure);
       }
-      if (operations.length === guards.length) return got(undefined);
-      const written = await this.#graph.write(`contract-${task.kind}`, by, operations);
-      if (written.ok) return got(undefined);
-      return RACES.has(written.failure.code) ? 'again' : refused(written.failure);
+      const planned = await this.#jobs.plan(by, organizationId, task);
+      if (!planned.ok) return planned;
+      const written = await this.#graph.write('job-start', by, [planned.value.operation, ...guards]);
+      if (!written.ok) return RACES.has(written.failure.code) ? 'again' : refused(written.failure);
+      await this.#jobs.run(planned.value.id);
+      return got(undefined);
     });
   }
 
@@ -358,17 +351,18 @@ export class Contracting {
     const group = await this.#group(groupId, organizationId);
     return group.ok ? got([...new Set(group.value.map((contract) => contract.organizationId))]) : group;
   }
-
-  async #rounds<T>(round: () => Promise<Round<T>>): Promise<Result<T>> {
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-      const result = await round();
-      if (result !== 'again') return result;
-    }
-    return refuse(409, 'CONFLICT: too many others change this contract at the same time; try again');
-  }
 }
 
-const RACES: ReadonlySet<string> = new Set(['conflict', 'not-allowed', 'not-found']);
+/** Undefined when the task cannot be done in one go. */
+function groupOperations(task: Task, group: readonly Contract[], resolved: Resolved | undefined, now: number): Operation[] | undefined {
+  const operations: Operation[] = [];
+  for (const contract of group) {
+    const novated = done(task, contract, resolved?.pricings ?? new Map(), now);
+    if (novated === undefined) return undefined;
+    operations.push(...novationOperations(contract, novated));
+  }
+  return operations;
+}
 
 const hasId = (ids: readonly string[]): Filter => ({ test: 'in', path: ['id'], values: ids });
 

@@ -12,9 +12,10 @@ import type { Contract } from '../contracts/contract.ts';
 import { done, JOB_MARK, JOB_TYPE, type Job, left, newJob, pricingsOf, type Task, toJob } from '../contracts/job.ts';
 import { got, type Result, refused } from '../protocol/answer.ts';
 import { usageId } from '../usage/levels.ts';
-import { isType, joined } from './contracts.ts';
+import { joined } from './contracts.ts';
 import { type Graph, newId } from './graph.ts';
 import { novationOperations } from './novations.ts';
+import { isType } from './service-parts.ts';
 
 /** Contracts of one mutation. */
 const MAX_BATCH = 100;
@@ -40,6 +41,9 @@ export interface Planned {
   readonly operation: Operation;
   /** How many contracts it is about. */
   readonly total: number;
+  readonly task: Task;
+  readonly by: string;
+  readonly organizationId: string;
 }
 
 export class Jobs {
@@ -75,7 +79,7 @@ export class Jobs {
     const counted = await this.#graph.find(left(id, task), { limit: 0, count: true });
     if (!counted.ok) return refused(counted.failure);
     const attributes = { ...newJob(by, organizationId, task, counted.value.count), owner: this.#name, until: this.#now() + LEASE_MS };
-    return got({ id, operation: { op: 'create', type: JOB_TYPE, id, attributes }, total: counted.value.count });
+    return got({ id, operation: { op: 'create', type: JOB_TYPE, id, attributes }, total: counted.value.count, task, by, organizationId });
   }
 
   /** Does a job that is stored by now. @returns whether it is finished; after a while the answer does not wait for it any longer */
@@ -219,7 +223,7 @@ export class Jobs {
   }
 
   async #finish(job: Job, state: 'done' | 'failed'): Promise<'changed' | 'again'> {
-    if (state === 'failed') this.#log.error('a job cannot be carried out', { id: job.id, kind: job.task.kind });
+    if (state === 'failed') this.#log.error('a job cannot be carried out', { id: job.id, type: job.task.kind });
     const written = await this.#graph.write(
       'job-finish',
       job.by,

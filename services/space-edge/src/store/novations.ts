@@ -5,7 +5,7 @@ import type { JsonObject } from '@polyedge/query/json';
 import { CONTRACT_TYPE, type Contract, contractAttributes } from '../contracts/contract.ts';
 import type { Novated } from '../contracts/novation.ts';
 import { levelAttributes, USAGE_TYPE } from '../usage/levels.ts';
-import { isType } from './contracts.ts';
+import { isType } from './service-parts.ts';
 
 /** Entries of one operation. */
 const MAX_PUT = 1000;

@@ -19,8 +19,8 @@ import {
   toService,
 } from '../protocol/service.ts';
 import { type TrackedLimits, trackedLimits } from '../usage/levels.ts';
-import { isType } from './contracts.ts';
 import type { Graph } from './graph.ts';
+import { isType } from './service-parts.ts';
 
 export interface Resolved {
   /** With versions in the spelling of the pricing's author. */
