@@ -2,7 +2,19 @@
  * YAML text as values that know their place. Bounded before anything is believed: bytes, levels, aliases, and nodes with every alias
  * followed, so a small text cannot grow into a large value. Nothing is evaluated; a tag that names a type outside YAML's core is refused.
  */
-import { type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, parseDocument } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type Scalar,
+  type YAMLMap,
+} from 'yaml';
 
 /** What a pricing file may cost. */
 export interface SourceLimits {
@@ -35,7 +47,7 @@ export function problemText({ line, column, path, message }: Problem): string {
 /** Problems kept of one text: the first ones help, the hundredth does not. */
 const MAX_PROBLEMS = 20;
 
-export type Kind = 'absent' | 'null' | 'map' | 'list' | 'text' | 'number' | 'boolean';
+export type Kind = 'absent' | 'null' | 'map' | 'list' | 'text' | 'number' | 'boolean' | 'date';
 
 /** A text that was read, and everything that was found wrong with it. */
 export class Source {
@@ -92,6 +104,12 @@ export class Source {
   /** The node that an alias stands for; itself when it is none. */
   resolve(node: Node): Node | undefined {
     return isAlias(node) && this.#document !== undefined ? node.resolve(this.#document) : node;
+  }
+
+  /** Sets a key of a map of this document. */
+  put(map: YAMLMap, key: string, value: unknown): void {
+    const pair = this.#document?.createPair(key, value);
+    if (pair !== undefined) map.add(pair, true);
   }
 
   reportAt(offset: number, path: string, message: string): void {
@@ -161,6 +179,7 @@ export class At {
     if (isSeq(node)) return 'list';
     const value: unknown = isScalar(node) ? node.value : undefined;
     if (value === null) return 'null';
+    if (isScalar(node) && isDate(node)) return 'date';
     return typeof value === 'number' ? 'number' : typeof value === 'boolean' ? 'boolean' : 'text';
   }
 
@@ -169,13 +188,13 @@ export class At {
     return this.kind === 'absent' || this.kind === 'null';
   }
 
-  /** The scalar's value: text, number or boolean; undefined for everything else. */
+  /** The scalar's value: text, number or boolean; undefined for everything else, bare dates included. */
   get scalar(): string | number | boolean | undefined {
-    const value: unknown = isScalar(this.#node) ? this.#node.value : undefined;
+    const value: unknown = isScalar(this.#node) && !isDate(this.#node) ? this.#node.value : undefined;
     return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : undefined;
   }
 
-  /** How a number was written. */
+  /** How a number or date was written. */
   get written(): string {
     return isScalar(this.#node) ? (this.#node.source ?? '') : '';
   }
@@ -200,6 +219,15 @@ export class At {
     return this.#node.items.map((item, index) => new At(this.#source, item, `${this.path}[${index}]`, this.#offset));
   }
 
+  /** Sets a key of a map to a plain value, where an older file is brought to today's form. */
+  put(key: string, value: unknown): void {
+    if (isMap(this.#node)) this.#source.put(this.#node, key, value);
+  }
+
+  remove(key: string): void {
+    if (isMap(this.#node)) this.#node.delete(key);
+  }
+
   report(message: string): void {
     this.#source.reportAt(this.#offset, this.path, message);
   }
@@ -208,6 +236,10 @@ export class At {
     return this.path === '' ? key : `${this.path}.${key}`;
   }
 }
+
+/** A bare `2024-05-04`, with or without a time: YAML 1.1 and the parsers of SPACE read a date there and not a text. */
+const DATE = /^(?:\d{4}-\d\d-\d\d|\d{4}-\d\d?-\d\d?(?:[Tt]|[ \t]+)\d\d?:\d\d:\d\d(?:\.\d*)?(?:[ \t]*(?:Z|[-+]\d\d?(?::\d\d)?))?)$/;
+const isDate = ({ type, value }: Scalar): boolean => type === 'PLAIN' && typeof value === 'string' && DATE.test(value);
 
 /** The lexer's mark before the text of a scalar. */
 const SCALAR = '\u001f';

@@ -22,7 +22,23 @@ export function stored(pricing: Pricing, provenance: Provenance): JsonObject {
 /** The definition alone, as it could be uploaded again. */
 export function definition(attributes: JsonObject): JsonObject {
   const { organizationId: _organization, serviceId: _service, remoteUrl: _remote, order: _order, ...rest } = attributes;
-  return { ...rest, ...Object.fromEntries(SECTIONS.map((section) => [section, inOrder(attributes, section)])) };
+  const sections = SECTIONS.map((section) => {
+    const entries = Object.entries(inOrder(attributes, section));
+    const written = section === 'plans' || section === 'addOns' ? entries.map(([name, offer]) => [name, spelledOut(offer)]) : entries;
+    return [section, Object.fromEntries(written)];
+  });
+  return { ...rest, ...Object.fromEntries(sections) };
+}
+
+/** What an offer grants, each as a map with a `value`: other readers of the language take nothing else. */
+function spelledOut(offer: JsonObject): JsonObject {
+  const granted = ['features', 'usageLimits', 'usageLimitsExtensions'].flatMap((section) => {
+    const values = offer[section];
+    return isObject(values)
+      ? [[section, Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { value }] as const))] as const]
+      : [];
+  });
+  return { ...offer, ...Object.fromEntries(granted) };
 }
 
 /** @param yamlPath where an uploaded file is served */
