@@ -25,7 +25,11 @@ export type Handler = (call: Call) => Promise<Answer>;
 const callers = new WeakMap<FastifyRequest, Caller>();
 
 /** Default-deny: every request below the prefix passes the table first. Anything outside is refused, unless `open` says that it is no call of ours. */
-export function authorize(app: FastifyInstance, identity: Identity, open: (path: string) => boolean): void {
+export function authorize(
+  app: FastifyInstance,
+  identity: Identity,
+  { open, strictScopes }: { readonly open: (path: string) => boolean; readonly strictScopes: boolean },
+): void {
   app.addHook('onRequest', async (request, reply) => {
     const path = request.url.split('?')[0] ?? '';
     if (open(path)) return;
@@ -46,16 +50,18 @@ export function authorize(app: FastifyInstance, identity: Identity, open: (path:
       if (!without.allowed) await sendAnswer(reply, refusal(without));
       return;
     }
-    const caller = await identity.callerOf(key);
+    const caller = await (isEvaluation(request.method, below) ? identity.recentCallerOf(key) : identity.callerOf(key));
     if (!caller.ok) {
       await sendAnswer(reply, caller.answer);
       return;
     }
-    const verdict = judge(request.method, below, kindOf(caller.value));
+    const verdict = judge(request.method, below, kindOf(caller.value), strictScopes);
     if (verdict.allowed || isPublic(request.method, below)) callers.set(request, caller.value);
     else await sendAnswer(reply, refusal(verdict));
   });
 }
+
+const isEvaluation = (method: string, path: string): boolean => method === 'POST' && path.startsWith('/features/');
 
 const refusal = ({ status, error }: { readonly status: number; readonly error: string }): Answer => ({
   status,
@@ -84,8 +90,9 @@ function callOf(request: FastifyRequest): Call {
   };
 }
 
-export function sendAnswer(reply: FastifyReply, { status, body, headers }: Answer): FastifyReply {
+export function sendAnswer(reply: FastifyReply, { status, body, json, headers }: Answer): FastifyReply {
   if (headers !== undefined) reply.headers({ ...headers });
-  if (body === undefined) return reply.code(status).send();
-  return reply.code(status).header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(body));
+  const text = json ?? (body === undefined ? undefined : JSON.stringify(body));
+  if (text === undefined) return reply.code(status).send();
+  return reply.code(status).header('content-type', 'application/json; charset=utf-8').send(text);
 }

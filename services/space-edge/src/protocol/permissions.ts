@@ -17,6 +17,8 @@ interface Rule {
   readonly public?: boolean;
   readonly users?: readonly UserRole[];
   readonly scopes?: readonly KeyScope[];
+  /** Instead of `scopes`, where the operator wants SPACE's own table. */
+  readonly strictly?: readonly KeyScope[];
 }
 
 const EVERY_USER = USER_ROLES;
@@ -39,6 +41,13 @@ export const RULES: readonly Rule[] = [
   { methods: 'GET', path: '/services/**', scopes: READ },
   { methods: 'POST PUT', path: '/services/**', scopes: WRITE },
   { methods: 'DELETE', path: '/services/**', scopes: DELETE },
+  { methods: 'POST', path: '/features/evaluate', scopes: READ },
+  { methods: 'GET', path: '/features', scopes: READ },
+  { methods: 'POST', path: '/features/**', scopes: READ, strictly: WRITE },
+  { methods: 'PUT PATCH DELETE', path: '/features', scopes: WRITE },
+  { methods: 'PUT PATCH DELETE', path: '/features/**', scopes: WRITE },
+  { methods: 'GET', path: '/analytics/**', users: EVERY_USER, scopes: READ },
+  { methods: 'GET POST', path: '/cache/**', users: ['ADMIN'] },
 ];
 
 /** Who calls, as far as the table is concerned. */
@@ -49,8 +58,12 @@ export type Verdict = { readonly allowed: true } | { readonly allowed: false; re
 const ALLOWED: Verdict = { allowed: true };
 const denied = (status: 401 | 403, error: string): Verdict => ({ allowed: false, status, error });
 
-/** What the table says about a call; `caller` is undefined when it presented no key. */
-export function judge(method: string, path: string, caller: CallerKind | undefined): Verdict {
+/**
+ * What the table says about a call.
+ * @param caller undefined when it presented no key
+ * @param strict whether keys of scope EVALUATION may evaluate only what SPACE's own table lets them, and not what its documentation says
+ */
+export function judge(method: string, path: string, caller: CallerKind | undefined, strict = false): Verdict {
   const rule = findRule(method, path);
   if (rule === undefined) return denied(403, `No permission rule allows ${method} ${shortened(path)}`);
   if (rule.public === true) return ALLOWED;
@@ -60,8 +73,9 @@ export function judge(method: string, path: string, caller: CallerKind | undefin
     const hint = rule.scopes === undefined ? '' : '; use an organization API key, or the same path below /organizations/{organizationId}';
     return denied(403, `Your user role (${caller.role}) does not have permission to perform this operation${hint}`);
   }
-  if (rule.scopes === undefined) return denied(403, 'This operation requires a user API key');
-  if (rule.scopes.includes(caller.scope)) return ALLOWED;
+  const scopes = (strict ? rule.strictly : undefined) ?? rule.scopes;
+  if (scopes === undefined) return denied(403, 'This operation requires a user API key');
+  if (scopes.includes(caller.scope)) return ALLOWED;
   return denied(403, `Your API key scope (${caller.scope}) does not have permission to perform this operation`);
 }
 

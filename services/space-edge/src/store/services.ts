@@ -50,6 +50,8 @@ export interface Place {
 
 /** Times a call reads again because another one wrote first. */
 const MAX_ATTEMPTS = 50;
+/** Services of an organization whose features are listed. */
+const MAX_SERVICES = 10_000;
 
 /** What a round of reading, deciding and writing gave; `again`: somebody else wrote in between. */
 type Round<T> = Result<T> | 'again';
@@ -76,6 +78,13 @@ export class Services {
       all.push({ test: 'text-like', path: ['attributes', 'name'], pattern: `*${literalPattern(name)}*`, fold: true });
     }
     const found = await this.#graph.find({ all }, { limit, offset, sort: [{ path: ['attributes', 'name'], order }] });
+    return found.ok ? got(found.value.elements.map(toService)) : refused(found.failure);
+  }
+
+  /** All enabled services of an organization. */
+  async enabled(organizationId: string): Promise<Result<Service[]>> {
+    const enabled: Filter = { test: 'equal', path: ['attributes', 'disabled'], value: false };
+    const found = await this.#graph.find({ all: [isType(SERVICE_TYPE), inOrganization(organizationId), enabled] }, { limit: MAX_SERVICES });
     return found.ok ? got(found.value.elements.map(toService)) : refused(found.failure);
   }
 
