@@ -36,6 +36,10 @@ export const settings = {
     doc: 'Whether HTTP polling is served beside WebSocket, or refused with 400 as SPACE itself does. Polling needs sticky sessions.',
   }),
   requireKey: boolean({ default: false, doc: 'Whether a socket must present an API key; one that does hears its own organizations only.' }),
+  strictScopes: boolean({
+    default: false,
+    doc: "Whether keys of scope EVALUATION may not evaluate features, as SPACE's code has it against its documentation.",
+  }),
   testEvent: boolean({ default: true, doc: 'Whether POST /events/test-event sends events: anybody may call it.' }),
   openRegistration: boolean({ default: true, doc: 'Whether anybody may create a user (of role USER), or only an ADMIN.' }),
   staticPricings: boolean({
@@ -85,10 +89,6 @@ export const settings = {
     min: 1000,
     max: 365 * 86_400_000,
     doc: 'How long a pricing token holds; never longer than its contract.',
-  }),
-  strictScopes: boolean({
-    default: false,
-    doc: 'Whether keys of scope EVALUATION may only list features, as in SPACE`s code, or also evaluate them, as its documentation says.',
   }),
   evaluationCacheBytes: integer({
     default: 64 * 1024 * 1024,

@@ -24,12 +24,14 @@ export type Handler = (call: Call) => Promise<Answer>;
 
 const callers = new WeakMap<FastifyRequest, Caller>();
 
+export interface Authorization {
+  /** Paths that are no calls of the interface. */
+  readonly open: (path: string) => boolean;
+  readonly strictScopes: boolean;
+}
+
 /** Default-deny: every request below the prefix passes the table first. Anything outside is refused, unless `open` says that it is no call of ours. */
-export function authorize(
-  app: FastifyInstance,
-  identity: Identity,
-  { open, strictScopes }: { readonly open: (path: string) => boolean; readonly strictScopes: boolean },
-): void {
+export function authorize(app: FastifyInstance, identity: Identity, { open, strictScopes }: Authorization): void {
   app.addHook('onRequest', async (request, reply) => {
     const path = request.url.split('?')[0] ?? '';
     if (open(path)) return;

@@ -1,6 +1,6 @@
 /** A pricing as attributes of its vertex, and from there as SPACE answers it (protocol page 3.3). Others may write the vertex too, so what is read is checked. */
 import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
-import type { Offered } from '../protocol/fallback.ts';
+import type { Offered } from '../contracts/validity.ts';
 import type { Pricing } from './pricing.ts';
 
 /** Whose a pricing is and where it came from. */

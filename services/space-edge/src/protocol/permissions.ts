@@ -17,8 +17,8 @@ interface Rule {
   readonly public?: boolean;
   readonly users?: readonly UserRole[];
   readonly scopes?: readonly KeyScope[];
-  /** Instead of `scopes`, where the operator wants SPACE's own table. */
-  readonly strictly?: readonly KeyScope[];
+  /** In place of `scopes` where SPACE's own table is asked for: it keeps keys of scope EVALUATION from what its documentation lets them do. */
+  readonly strictScopes?: readonly KeyScope[];
 }
 
 const EVERY_USER = USER_ROLES;
@@ -34,6 +34,8 @@ export const RULES: readonly Rule[] = [
   { methods: 'GET PUT DELETE', path: '/users/**', users: EVERY_USER },
   { methods: 'GET', path: '/users', users: EVERY_USER },
   { methods: 'GET POST', path: '/organizations', users: EVERY_USER },
+  { methods: 'GET POST PUT DELETE', path: '/organizations/*/contracts', users: EVERY_USER, scopes: [] },
+  { methods: 'GET PUT DELETE', path: '/organizations/*/contracts/*', users: EVERY_USER, scopes: [] },
   { methods: 'GET POST PUT DELETE', path: '/organizations/**', users: EVERY_USER },
   { methods: 'GET', path: '/services', users: ['ADMIN'], scopes: READ },
   { methods: 'DELETE', path: '/services', users: ['ADMIN'], scopes: DELETE },
@@ -41,9 +43,13 @@ export const RULES: readonly Rule[] = [
   { methods: 'GET', path: '/services/**', scopes: READ },
   { methods: 'POST PUT', path: '/services/**', scopes: WRITE },
   { methods: 'DELETE', path: '/services/**', scopes: DELETE },
-  { methods: 'POST', path: '/features/evaluate', scopes: READ },
+  { methods: 'GET POST PUT', path: '/contracts', users: ['ADMIN'], scopes: WRITE },
+  { methods: 'DELETE', path: '/contracts', users: ['ADMIN'], scopes: DELETE },
+  { methods: 'GET PUT', path: '/contracts/**', users: ['ADMIN'], scopes: WRITE },
+  { methods: 'DELETE', path: '/contracts/**', users: ['ADMIN'], scopes: DELETE },
   { methods: 'GET', path: '/features', scopes: READ },
-  { methods: 'POST', path: '/features/**', scopes: READ, strictly: WRITE },
+  { methods: 'POST', path: '/features/evaluate', scopes: READ },
+  { methods: 'POST', path: '/features/**', scopes: READ, strictScopes: WRITE },
   { methods: 'PUT PATCH DELETE', path: '/features', scopes: WRITE },
   { methods: 'PUT PATCH DELETE', path: '/features/**', scopes: WRITE },
   { methods: 'GET', path: '/analytics/**', users: EVERY_USER, scopes: READ },
@@ -61,7 +67,7 @@ const denied = (status: 401 | 403, error: string): Verdict => ({ allowed: false,
 /**
  * What the table says about a call.
  * @param caller undefined when it presented no key
- * @param strict whether keys of scope EVALUATION may evaluate only what SPACE's own table lets them, and not what its documentation says
+ * @param strict whether scopes are as narrow as SPACE's code has them
  */
 export function judge(method: string, path: string, caller: CallerKind | undefined, strict = false): Verdict {
   const rule = findRule(method, path);
@@ -73,7 +79,7 @@ export function judge(method: string, path: string, caller: CallerKind | undefin
     const hint = rule.scopes === undefined ? '' : '; use an organization API key, or the same path below /organizations/{organizationId}';
     return denied(403, `Your user role (${caller.role}) does not have permission to perform this operation${hint}`);
   }
-  const scopes = (strict ? rule.strictly : undefined) ?? rule.scopes;
+  const scopes = strict ? (rule.strictScopes ?? rule.scopes) : rule.scopes;
   if (scopes === undefined) return denied(403, 'This operation requires a user API key');
   if (scopes.includes(caller.scope)) return ALLOWED;
   return denied(403, `Your API key scope (${caller.scope}) does not have permission to perform this operation`);

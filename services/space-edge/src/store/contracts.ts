@@ -15,6 +15,8 @@ import { got, type Result, refuse, refused } from '../protocol/answer.ts';
 import { entryOf } from '../protocol/entries.ts';
 import { dueRenewals, levelAttributes, toUsage, USAGE_TYPE, type Usage, usageId } from '../usage/levels.ts';
 import type { Graph } from './graph.ts';
+import { RACES, rounds } from './rounds.ts';
+import { isType, shortened } from './service-parts.ts';
 
 /** Of one limit. */
 export interface Consumption {
@@ -31,10 +33,10 @@ export interface Consumption {
 /** How far back an evaluation can be reverted. */
 const REVERT_MS = 120_000;
 const CONSUME = 'usage-consume';
-const MAX_ATTEMPTS = 50;
 
-export const EXPIRED =
-  'Invalid subscription: the contract has expired and does not renew itself. A new subscription is needed to use its features.';
+/** In SPACE's own words, typing error included: clients compare them. */
+const EXPIRED =
+  'Invalid subscription: Your susbcription has expired and it is not set to renew automatically. To continue accessing the features, please purchase any subscription.';
 
 export class Contracts {
   readonly #graph: Graph;
@@ -63,15 +65,14 @@ export class Contracts {
   }
 
   /** The contract for an evaluation: renewed if it renews itself, levels whose time has come set to zero; 404, or 400 when it has expired. */
-  async current(userId: string, organizationId: string | undefined): Promise<Result<Contract>> {
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+  current(userId: string, organizationId: string | undefined): Promise<Result<Contract>> {
+    return rounds('contract', async () => {
       const found = await this.find(userId, organizationId);
       if (!found.ok) return found;
       const kept = await this.upToDate(found.value);
       if (!kept.ok) return kept;
-      if (kept.value !== 'again') return got(kept.value);
-    }
-    return TOO_MANY;
+      return kept.value === 'again' ? 'again' : got(kept.value);
+    });
   }
 
   /** The same for a contract that was read already; `again`: somebody else changed it meanwhile, read it once more. */
@@ -142,30 +143,20 @@ export class Contracts {
     keys: (contract: Contract) => readonly string[],
     latest: boolean,
   ): Promise<Result<Contract>> {
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+    return rounds('contract', async () => {
       const found = await this.find(userId, organizationId);
       if (!found.ok) return found;
       const contract = found.value;
       const earlier = await this.#levelsBefore(contract.usage, keys(contract), latest);
       if (!earlier.ok) return earlier;
       if (earlier.value.size === 0) return got(contract);
-      const written = await this.#graph.write(
-        'usage-revert',
-        contract.organizationId,
-        [
-          {
-            op: 'update',
-            target: { id: contract.usage.id, where: isType(USAGE_TYPE) },
-            version: contract.usage.elementVersion,
-            put: [...earlier.value].map(([key, value]) => ({ path: ['consumed', key], value })),
-          },
-        ],
-        true,
-      );
-      if (written.ok) return withUsageOf(contract, written.value.operations[0]?.elements[0]);
-      if (!RACES.has(written.failure.code)) return refused(written.failure);
-    }
-    return TOO_MANY;
+      const put = [...earlier.value].map(([key, value]) => ({ path: ['consumed', key], value }));
+      const target = { id: contract.usage.id, where: isType(USAGE_TYPE) };
+      const operation: Operation = { op: 'update', target, version: contract.usage.elementVersion, put };
+      const written = await this.#graph.write('usage-revert', contract.organizationId, [operation], true);
+      if (!written.ok) return RACES.has(written.failure.code) ? 'again' : refused(written.failure);
+      return withUsageOf(contract, written.value.operations[0]?.elements[0]);
+    });
   }
 
   async #levelsBefore(usage: Usage, keys: readonly string[], latest: boolean): Promise<Result<Map<string, number>>> {
@@ -186,10 +177,6 @@ export class Contracts {
   }
 }
 
-const RACES: ReadonlySet<string> = new Set(['conflict', 'not-allowed', 'not-found']);
-const TOO_MANY = refuse(409, 'CONFLICT: too many others change this contract at the same time; try again');
-
-export const isType = (type: string): Filter => ({ test: 'equal', path: ['type'], value: type });
 const equal = (path: readonly string[], value: string | number): Filter => ({ test: 'equal', path: ['attributes', ...path], value });
 /** Both vertices of contracts. */
 export const ofContracts: Filter = { test: 'in', path: ['type'], values: [CONTRACT_TYPE, USAGE_TYPE] };
@@ -218,6 +205,3 @@ export const usageAttributes = (
   terms: contract.terms,
   ...levelAttributes(levels),
 });
-
-/** A name from a request in an error's text. */
-export const shortened = (text: string): string => (text.length > 255 ? `${text.slice(0, 255)}…` : text);

@@ -10,9 +10,10 @@ import type { Subscribed } from '../evaluation/evaluate.ts';
 import { got, type Result, refuse } from '../protocol/answer.ts';
 import { entryOf } from '../protocol/entries.ts';
 import { splitLimitKey, toUsage, USAGE_TYPE } from '../usage/levels.ts';
-import { type Contracts, shortened } from './contracts.ts';
+import type { Contracts } from './contracts.ts';
 import type { Following } from './following.ts';
 import { type Pricings, pricingOf, serviceOf } from './pricings.ts';
+import { shortened } from './service-parts.ts';
 
 export interface Subscription {
   readonly contract: Contract;

@@ -33,12 +33,12 @@ export interface Usage {
 /** Levels without their vertex. */
 export type Levels = Pick<Usage, 'consumed' | 'renewals'>;
 
-/** A tracked limit of a service: the folded name of the service, which may have any character, and the limit's, which has no slash. */
-export const limitKey = (service: string, limit: string): string => `${service}/${limit}`;
+/** A tracked limit of a service. Both names may have a slash; in the service's it is written as in an address. */
+export const limitKey = (service: string, limit: string): string => `${service.replaceAll('%', '%25').replaceAll('/', '%2F')}/${limit}`;
 
 export function splitLimitKey(key: string): { readonly service: string; readonly limit: string } {
-  const at = key.lastIndexOf('/');
-  return { service: key.slice(0, at), limit: key.slice(at + 1) };
+  const at = key.indexOf('/');
+  return { service: key.slice(0, at).replaceAll('%2F', '/').replaceAll('%25', '%'), limit: key.slice(at + 1) };
 }
 
 export function toUsage({ id, version, attributes }: Element): Usage {
