@@ -52,7 +52,7 @@ export function authorize(app: FastifyInstance, identity: Identity, { open, stri
       if (!without.allowed) await sendAnswer(reply, refusal(without));
       return;
     }
-    const caller = await identity.callerOf(key);
+    const caller = await (isEvaluation(request.method, below) ? identity.recentCallerOf(key) : identity.callerOf(key));
     if (!caller.ok) {
       await sendAnswer(reply, caller.answer);
       return;
@@ -62,6 +62,8 @@ export function authorize(app: FastifyInstance, identity: Identity, { open, stri
     else await sendAnswer(reply, refusal(verdict));
   });
 }
+
+const isEvaluation = (method: string, path: string): boolean => method === 'POST' && path.startsWith('/features/');
 
 const refusal = ({ status, error }: { readonly status: number; readonly error: string }): Answer => ({
   status,
@@ -90,8 +92,9 @@ function callOf(request: FastifyRequest): Call {
   };
 }
 
-export function sendAnswer(reply: FastifyReply, { status, body, headers }: Answer): FastifyReply {
+export function sendAnswer(reply: FastifyReply, { status, body, json, headers }: Answer): FastifyReply {
   if (headers !== undefined) reply.headers({ ...headers });
-  if (body === undefined) return reply.code(status).send();
-  return reply.code(status).header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(body));
+  const text = json ?? (body === undefined ? undefined : JSON.stringify(body));
+  if (text === undefined) return reply.code(status).send();
+  return reply.code(status).header('content-type', 'application/json; charset=utf-8').send(text);
 }

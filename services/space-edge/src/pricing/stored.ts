@@ -41,6 +41,14 @@ function spelledOut(offer: JsonObject): JsonObject {
   return { ...offer, ...Object.fromEntries(granted) };
 }
 
+/** The sections alone, each in the author's order. */
+export const sectionsOf = (attributes: JsonObject): Readonly<Record<(typeof SECTIONS)[number], Record<string, JsonObject>>> => ({
+  features: inOrder(attributes, 'features'),
+  usageLimits: inOrder(attributes, 'usageLimits'),
+  plans: inOrder(attributes, 'plans'),
+  addOns: inOrder(attributes, 'addOns'),
+});
+
 /** @param yamlPath where an uploaded file is served */
 export function published(attributes: JsonObject, yamlPath?: string): JsonObject {
   const { version, currency, createdAt, remoteUrl, organizationId } = attributes;

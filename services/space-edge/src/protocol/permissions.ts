@@ -50,6 +50,8 @@ export const RULES: readonly Rule[] = [
   { methods: 'GET', path: '/features', scopes: READ },
   { methods: 'POST', path: '/features/evaluate', scopes: READ },
   { methods: 'POST', path: '/features/**', scopes: READ, strictScopes: WRITE },
+  { methods: 'PUT PATCH DELETE', path: '/features', scopes: WRITE },
+  { methods: 'PUT PATCH DELETE', path: '/features/**', scopes: WRITE },
   { methods: 'GET', path: '/analytics/**', users: EVERY_USER, scopes: READ },
   { methods: 'GET POST', path: '/cache/**', users: ['ADMIN'] },
 ];

@@ -1,7 +1,11 @@
-/** Who an API key is: one question to the directory for the key and one for its owner. Nothing is remembered, so a key that was taken away ends at once. */
+/**
+ * Who an API key is: one question to the directory for the key and one for its owner. Nothing is remembered, so a key that was taken away ends
+ * at once; only evaluations may rely on what was found a moment ago.
+ */
 import type { Account } from '@polyedge/contracts/bus/accounts';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import { LRUCache } from 'lru-cache';
 import { got, type Result, refuse, refused } from '../protocol/answer.ts';
 import { SPACE } from '../protocol/event.ts';
 import type { Organization } from '../protocol/organization.ts';
@@ -9,6 +13,9 @@ import { type CallerKind, KEY_SCOPES, type KeyScope, type UserRole } from '../pr
 import { ALL_ORGANIZATIONS } from '../protocol/session.ts';
 import { type Accounts, userRole } from './accounts.ts';
 import type { Organizations } from './organizations.ts';
+
+/** Keys that are remembered at a time. */
+const MAX_REMEMBERED = 10_000;
 
 export type Caller =
   | { readonly kind: 'user'; readonly account: Account; readonly role: UserRole }
@@ -24,11 +31,28 @@ export class Identity {
   readonly #accounts: Accounts;
   readonly #organizations: Organizations;
   readonly #tenant: string;
+  readonly #remembered: LRUCache<string, Caller> | undefined;
 
-  constructor(options: { readonly accounts: Accounts; readonly organizations: Organizations; readonly tenant: string }) {
+  /** @param options.memoryMs how long a key may be remembered for evaluations; 0: not at all */
+  constructor(options: {
+    readonly accounts: Accounts;
+    readonly organizations: Organizations;
+    readonly tenant: string;
+    readonly memoryMs: number;
+  }) {
+    this.#remembered = options.memoryMs === 0 ? undefined : new LRUCache({ max: MAX_REMEMBERED, ttl: options.memoryMs });
     this.#accounts = options.accounts;
     this.#organizations = options.organizations;
     this.#tenant = options.tenant;
+  }
+
+  /** The same for evaluations, which come often: a key of an organization that was just looked up is not looked up again. */
+  async recentCallerOf(key: string): Promise<Result<Caller>> {
+    const remembered = this.#remembered?.get(key);
+    if (remembered !== undefined) return got(remembered);
+    const caller = await this.callerOf(key);
+    if (caller.ok && caller.value.kind === 'organization') this.#remembered?.set(key, caller.value);
+    return caller;
   }
 
   async callerOf(key: string): Promise<Result<Caller>> {

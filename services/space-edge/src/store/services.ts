@@ -43,6 +43,9 @@ import {
   type Upload,
 } from './service-parts.ts';
 
+/** Services of an organization whose features are listed. */
+const MAX_SERVICES = 10_000;
+
 export class Services {
   readonly #graph: Graph;
   readonly #today: () => string;
@@ -65,6 +68,13 @@ export class Services {
       all.push({ test: 'text-like', path: ['attributes', 'name'], pattern: `*${literalPattern(name)}*`, fold: true });
     }
     const found = await this.#graph.find({ all }, { limit, offset, sort: [{ path: ['attributes', 'name'], order }] });
+    return found.ok ? got(found.value.elements.map(toService)) : refused(found.failure);
+  }
+
+  /** All enabled services of an organization. */
+  async enabled(organizationId: string): Promise<Result<Service[]>> {
+    const enabled: Filter = { test: 'equal', path: ['attributes', 'disabled'], value: false };
+    const found = await this.#graph.find({ all: [isType(SERVICE_TYPE), inOrganization(organizationId), enabled] }, { limit: MAX_SERVICES });
     return found.ok ? got(found.value.elements.map(toService)) : refused(found.failure);
   }
 
