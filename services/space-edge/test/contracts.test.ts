@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import { after, before, test } from 'node:test';
+import { metered } from './metered.ts';
 import { type Answered, asAdmin, type Json, newOrganization, pricing, Rest, type System, startSystem } from './system.ts';
 
 let system: System;
@@ -19,29 +20,6 @@ function refused({ status, body }: Answered, expected: number, error: RegExp): v
   assert.equal(status, expected, JSON.stringify(body));
   assert.match(String(body.error), error);
 }
-
-/** A pricing with limits of every kind, and add-ons. */
-const metered = (service: string, version: string, createdAt = '2024-05-04'): string => `
-syntaxVersion: "3.0"
-saasName: ${JSON.stringify(service)}
-version: ${JSON.stringify(version)}
-createdAt: "${createdAt}"
-currency: EUR
-features:
-  calls: { type: DOMAIN, valueType: BOOLEAN, defaultValue: true }
-usageLimits:
-  minutes: { type: RENEWABLE, period: { value: 1, unit: MONTH }, valueType: NUMERIC, defaultValue: 100, linkedFeatures: [calls] }
-  rooms: { type: NON_RENEWABLE, trackable: true, valueType: NUMERIC, defaultValue: 5, linkedFeatures: [calls] }
-  seats: { type: NON_RENEWABLE, valueType: NUMERIC, defaultValue: 3 }
-plans:
-  BASIC: { price: 0, features: null, usageLimits: null }
-  PRO: { price: 10, features: null, usageLimits: { minutes: { value: 1000 } } }
-addOns:
-  moreMinutes:
-    price: 1
-    availableFor: [PRO]
-    usageLimitsExtensions: { minutes: { value: 100 } }
-`;
 
 interface Given {
   readonly userId?: string;

@@ -21,8 +21,8 @@ import { isType } from './service-parts.ts';
 const MAX_BATCH = 100;
 /** The store takes 1,000; contracts have as many as their levels ask for. */
 const MAX_OPERATIONS = 900;
-const LEASE_MS = 10_000;
-const LOOK_MS = 5000;
+const LEASE_MS = 5000;
+const LOOK_MS = 2000;
 /** How long a call waits for its job; it goes on all the same. */
 const WAIT_MS = 30_000;
 /** Finished jobs can be read for so long. */
