@@ -10,7 +10,7 @@ Visitor.prototype.visitStatement = function visit(statement) {
 };
 
 const test = '(\\.test\\.ts$|/test/|^test/|^bench/)';
-const pure = '^(libs/(contracts|query|session)/src/|services/[^/]+/src/(protocol|core|evaluation)/)';
+const pure = '^(libs/(contracts|query|session)/src/|services/[^/]+/src/(protocol|core|evaluation|contracts|usage)/)';
 
 /** Matches a package by name, wherever it was found. */
 const packages = (...names) => `(^|node_modules/)(${names.join('|')})(/|$)`;
@@ -85,7 +85,7 @@ module.exports = {
       name: 'protocol-without-kits',
       comment: 'A protocol is a pure machine: the driver carries out its effects and is not known to it.',
       severity: 'error',
-      from: { path: '^services/[^/]+/src/(protocol|core|evaluation)/', pathNot: test },
+      from: { path: '^services/[^/]+/src/(protocol|core|evaluation|contracts|usage)/', pathNot: test },
       to: { path: '^libs/', pathNot: '^libs/(contracts|query|session)/' },
     },
     {
