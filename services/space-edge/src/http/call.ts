@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import { type Answer, refuse } from '../protocol/answer.ts';
 import { type Fields, fieldsOf } from '../protocol/fields.ts';
-import { isPublic, judge } from '../protocol/permissions.ts';
+import { judgeBy, ruleOf } from '../protocol/permissions.ts';
 import { type Caller, type Identity, kindOf } from '../store/identity.ts';
 
 /** Everything of the interface is below it. */
@@ -43,7 +43,9 @@ export function authorize(app: FastifyInstance, identity: Identity, { open, stri
     const presented = request.headers['x-api-key'];
     const key = Array.isArray(presented) ? presented[0] : presented;
     // The table is asked first: what no rule allows needs no key to be refused.
-    const without = judge(request.method, below, undefined);
+    const asked = { method: request.method, path: below };
+    const rule = ruleOf(request.method, below);
+    const without = judgeBy(rule, asked, undefined);
     if (!without.allowed && without.status === 403) {
       await sendAnswer(reply, refusal(without));
       return;
@@ -57,8 +59,8 @@ export function authorize(app: FastifyInstance, identity: Identity, { open, stri
       await sendAnswer(reply, caller.answer);
       return;
     }
-    const verdict = judge(request.method, below, kindOf(caller.value), strictScopes);
-    if (verdict.allowed || isPublic(request.method, below)) callers.set(request, caller.value);
+    const verdict = judgeBy(rule, asked, kindOf(caller.value), strictScopes);
+    if (verdict.allowed) callers.set(request, caller.value);
     else await sendAnswer(reply, refusal(verdict));
   });
 }
@@ -80,10 +82,10 @@ export function serve(app: FastifyInstance, method: HTTPMethods, path: string, h
 }
 
 function callOf(request: FastifyRequest): Call {
-  const params = fieldsOf(request.params);
   return {
     caller: callers.get(request),
-    params: Object.fromEntries(Object.entries(params).map(([name, value]) => [name, String(value)])),
+    // The router gives texts, and nothing else.
+    params: request.params as Readonly<Record<string, string>>,
     query: fieldsOf(request.query),
     body: request.body,
     method: request.method,

@@ -17,8 +17,9 @@ export function operatingRoutes(
   { analytics, notes }: { readonly analytics: Analytics; readonly notes: Notes },
 ): void {
   // Comes after the hook that authorizes: only calls that may be made count.
-  app.addHook('preHandler', async ({ url, method }) => {
+  app.addHook('preHandler', ({ url, method }, _reply, done) => {
     if (url.startsWith(`${PREFIX}/`)) analytics.count(method === 'POST' && url.startsWith(`${PREFIX}/features`));
+    done();
   });
 
   const week = (path: string, metric: Metric): void =>

@@ -11,7 +11,7 @@ export const MEMBER_ROLES = ['ADMIN', 'MANAGER', 'EVALUATOR'] as const;
 export type MemberRole = (typeof MEMBER_ROLES)[number];
 export type OrganizationRole = 'OWNER' | MemberRole;
 
-interface Rule {
+export interface Rule {
   readonly methods: string;
   readonly path: string;
   readonly public?: boolean;
@@ -70,7 +70,16 @@ const denied = (status: 401 | 403, error: string): Verdict => ({ allowed: false,
  * @param strict whether scopes are as narrow as SPACE's code has them
  */
 export function judge(method: string, path: string, caller: CallerKind | undefined, strict = false): Verdict {
-  const rule = findRule(method, path);
+  return judgeBy(ruleOf(method, path), { method, path }, caller, strict);
+}
+
+/** The same by the rule that was looked up before. */
+export function judgeBy(
+  rule: Rule | undefined,
+  { method, path }: { readonly method: string; readonly path: string },
+  caller: CallerKind | undefined,
+  strict = false,
+): Verdict {
   if (rule === undefined) return denied(403, `No permission rule allows ${method} ${shortened(path)}`);
   if (rule.public === true) return ALLOWED;
   if (caller === undefined) return denied(401, 'API Key not found. Please ensure to add an API Key as value of the "x-api-key" header.');
@@ -85,16 +94,26 @@ export function judge(method: string, path: string, caller: CallerKind | undefin
   return denied(403, `Your API key scope (${caller.scope}) does not have permission to perform this operation`);
 }
 
-export const isPublic = (method: string, path: string): boolean => findRule(method, path)?.public === true;
+/** The rules of each method, their patterns taken apart. */
+const BY_METHOD: ReadonlyMap<string, readonly { readonly rule: Rule; readonly parts: readonly string[] }[]> = new Map(
+  [...new Set(RULES.flatMap(({ methods }) => methods.split(' ')))].map((method) => [
+    method,
+    RULES.filter(({ methods }) => methods.split(' ').includes(method)).map((rule) => ({ rule, parts: rule.path.split('/') })),
+  ]),
+);
 
-function findRule(method: string, path: string): Rule | undefined {
-  return RULES.find((rule) => rule.methods.split(' ').includes(method) && matches(rule.path, path));
+/** The rule that decides about a call; undefined: none allows it. */
+export function ruleOf(method: string, path: string): Rule | undefined {
+  const given = segmentsOf(path);
+  return BY_METHOD.get(method)?.find(({ parts }) => fits(parts, given))?.rule;
 }
 
 /** Whether a path has the shape of a pattern. An empty last segment (a slash at the end) does not count. */
-export function matches(pattern: string, path: string): boolean {
-  const wanted = pattern.split('/');
-  const given = path.replace(/\/$/, '').split('/');
+export const matches = (pattern: string, path: string): boolean => fits(pattern.split('/'), segmentsOf(path));
+
+const segmentsOf = (path: string): readonly string[] => (path.endsWith('/') ? path.slice(0, -1) : path).split('/');
+
+function fits(wanted: readonly string[], given: readonly string[]): boolean {
   for (const [at, part] of wanted.entries()) {
     if (part === '**') return given.length > at && given.slice(at).every((segment) => segment !== '');
     if (at >= given.length || given[at] === '' ? part !== given[at] : part !== '*' && part !== given[at]) return false;

@@ -28,6 +28,8 @@ export class Analytics {
   readonly #timer: NodeJS.Timeout;
   #pending = new Map<string, Counts>();
   #flushing: Promise<void> = Promise.resolve();
+  #day = '';
+  #dayEnds = 0;
 
   constructor(options: { readonly graph: Graph; readonly now: () => number; readonly flushMs: number }) {
     this.#graph = options.graph;
@@ -37,7 +39,13 @@ export class Analytics {
   }
 
   count(evaluation: boolean): void {
-    this.#add(dayOf(this.#now()), { apiCalls: 1, evaluations: evaluation ? 1 : 0 });
+    const now = this.#now();
+    // A date is made once a day, not for every call.
+    if (now >= this.#dayEnds) {
+      this.#day = dayOf(now);
+      this.#dayEnds = now - (now % DAY_MS) + DAY_MS;
+    }
+    this.#add(this.#day, { apiCalls: 1, evaluations: evaluation ? 1 : 0 });
   }
 
   /** The last seven days. What this replica counted is in it; what another one counted comes with its next flush. */
