@@ -5,8 +5,9 @@ import { after, before, test } from 'node:test';
 import { findPython } from '@polyedge/testkit/servers/find-program';
 import { connect } from 'space-node-client';
 import { openPage } from './browser.ts';
+import { servePage } from './react-page.ts';
 import { listen } from './sockets.ts';
-import { newOrganization, pricing, type System, startSystem, until } from './system.ts';
+import { newOrganization, pricing, pricingFile, type System, startSystem, until } from './system.ts';
 
 let system: System;
 let url: string;
@@ -103,4 +104,28 @@ test('the tester page shows events as they come, in a real browser', async () =>
     String(await page.evaluate(text)),
     /\{"code":"PRICING_CREATED","details":\{"serviceName":"Browsed","pricingVersion":"2024"\}\}$/,
   );
+});
+
+test('space:33 space:45 the React client shows and hides a feature as the token says', async () => {
+  const { rest, key } = await newOrganization(url);
+  assert.equal((await rest.upload('/services', pricingFile('gantry'))).status, 201);
+  const subscription = (plan: string) => ({
+    contractedServices: { gantry: '1.0' },
+    subscriptionPlans: { gantry: plan },
+    subscriptionAddOns: {},
+  });
+  // A name outside ASCII: the client reads tokens with atob.
+  const userContact = { userId: 'zoë', username: 'Zoë' };
+  assert.equal((await rest.post('/contracts', { userContact, ...subscription('CREW') })).status, 201);
+
+  using served = await servePage({ url, apiKey: key });
+  await using page = await openPage(served.url);
+  const shown = async (): Promise<unknown> => page.evaluate(`document.getElementById('shown')?.textContent ?? document.title`);
+  const load = (): Promise<unknown> => page.evaluate(`window.load('zoë')`);
+  await until('the page', async () => (await shown()) === 'nobody is here', 30_000);
+  await load();
+  await until('the feature is hidden', async () => (await shown()) === 'no calendar in your plan');
+  assert.equal((await rest.put(`/contracts/${encodeURIComponent('zoë')}`, subscription('YARD'))).status, 200);
+  await load();
+  await until('the feature is shown', async () => (await shown()) === 'your calendar');
 });

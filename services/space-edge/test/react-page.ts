@@ -1,0 +1,56 @@
+/** An application's page with SPACE's React client, unmodified, served to a browser. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { build } from 'esbuild';
+
+/** Shows what the token of a user says of one feature; `load` gets the token. */
+const PAGE = `
+  import { createElement as element } from 'react';
+  import { createRoot } from 'react-dom/client';
+  import { Default, ErrorFallback, Feature, On, SpaceProvider, useSpaceClient } from 'space-react-client';
+
+  function Application() {
+    const client = useSpaceClient();
+    window.load = (user) => { client.setUserId(user).catch((error) => { document.title = String(error); }); };
+    return element(Feature, { id: 'gantry-calendar' },
+      element(On, null, element('p', { id: 'shown' }, 'your calendar')),
+      element(Default, null, element('p', { id: 'shown' }, 'no calendar in your plan')),
+      element(ErrorFallback, null, element('p', { id: 'shown' }, 'nobody is here')));
+  }
+  const { url, apiKey } = window.configuration;
+  createRoot(document.getElementById('root')).render(
+    element(SpaceProvider, { config: { url, apiKey, allowConnectionWithSpace: true } }, element(Application)));
+`;
+
+/** Serves the page on a port of its own, as another origin than SPACE's. */
+export async function servePage(configuration: {
+  readonly url: string;
+  readonly apiKey: string;
+}): Promise<{ readonly url: string } & Disposable> {
+  const built = await build({
+    stdin: { contents: PAGE, resolveDir: import.meta.dirname, loader: 'js' },
+    bundle: true,
+    write: false,
+    format: 'iife',
+    define: { 'process.env.NODE_ENV': '"production"' },
+    logLevel: 'error',
+  });
+  const script = `window.configuration = ${JSON.stringify(configuration)};${built.outputFiles[0]?.text ?? ''}`;
+  const server = createServer((request, response) => {
+    const [type, body] =
+      request.url === '/app.js' ? ['text/javascript', script] : ['text/html', '<div id="root"></div><script src="/app.js"></script>'];
+    response.writeHead(200, { 'content-type': `${type}; charset=utf-8` }).end(body);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  return {
+    url: `http://127.0.0.1:${address.port}/`,
+    [Symbol.dispose]: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
