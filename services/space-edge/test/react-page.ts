@@ -2,26 +2,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { build } from 'esbuild';
-
-/** Shows what the token of a user says of one feature; `load` gets the token. */
-const PAGE = `
-  import { createElement as element } from 'react';
-  import { createRoot } from 'react-dom/client';
-  import { Default, ErrorFallback, Feature, On, SpaceProvider, useSpaceClient } from 'space-react-client';
-
-  function Application() {
-    const client = useSpaceClient();
-    window.load = (user) => { client.setUserId(user).catch((error) => { document.title = String(error); }); };
-    return element(Feature, { id: 'gantry-calendar' },
-      element(On, null, element('p', { id: 'shown' }, 'your calendar')),
-      element(Default, null, element('p', { id: 'shown' }, 'no calendar in your plan')),
-      element(ErrorFallback, null, element('p', { id: 'shown' }, 'nobody is here')));
-  }
-  const { url, apiKey } = window.configuration;
-  createRoot(document.getElementById('root')).render(
-    element(SpaceProvider, { config: { url, apiKey, allowConnectionWithSpace: true } }, element(Application)));
-`;
 
 /** Serves the page on a port of its own, as another origin than SPACE's. */
 export async function servePage(configuration: {
@@ -29,7 +11,7 @@ export async function servePage(configuration: {
   readonly apiKey: string;
 }): Promise<{ readonly url: string } & Disposable> {
   const built = await build({
-    stdin: { contents: PAGE, resolveDir: import.meta.dirname, loader: 'js' },
+    entryPoints: [join(import.meta.dirname, 'react-app.js')],
     bundle: true,
     write: false,
     format: 'iife',
