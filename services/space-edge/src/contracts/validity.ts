@@ -33,19 +33,16 @@ export function subscriptionProblem(
   { contractedServices, subscriptionPlans, subscriptionAddOns }: Subscription,
   pricings: Readonly<Record<string, Offered>>,
 ): Invalid | undefined {
+  // A service may be contracted without anything of it being taken, as in SPACE: then there is nothing to check.
   for (const service of new Set([...Object.keys(subscriptionPlans), ...Object.keys(subscriptionAddOns)])) {
-    if (!Object.hasOwn(contractedServices, service)) {
+    const pricing = Object.hasOwn(contractedServices, service) ? entryOf(pricings, service) : undefined;
+    if (pricing === undefined) {
       return missing(
         `NOT FOUND: Service with name ${service} in the request organization. Please check the services declared in subscriptionPlans and subscriptionAddOns.`,
       );
     }
-  }
-  for (const [service, pricing] of Object.entries(pricings)) {
-    const problem = problemInPricing(
-      service,
-      { plan: entryOf(subscriptionPlans, service), addOns: entryOf(subscriptionAddOns, service) },
-      pricing,
-    );
+    const choice = { plan: entryOf(subscriptionPlans, service), addOns: entryOf(subscriptionAddOns, service) };
+    const problem = problemInPricing(service, choice, pricing);
     if (problem !== undefined) return problem;
   }
   return undefined;
@@ -58,7 +55,6 @@ export interface Choice {
 }
 
 export function problemInPricing(service: string, { plan, addOns }: Choice, offered: Offered): Invalid | undefined {
-  if (plan === undefined && addOns === undefined) return wrong(`Service ${service} must have either a plan or add-ons selected`);
   if (plan !== undefined && planNamed(plan, offered.plans) === undefined)
     return missing(`Plan ${plan} for service ${service} not found in the request organization`);
   const chosen = addOns ?? {};

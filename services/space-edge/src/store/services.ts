@@ -103,7 +103,7 @@ export class Services {
     if (elements?.ok === false) return refused(elements.failure);
     const element = elements?.value[0];
     return element === undefined
-      ? refuse(404, `NOT FOUND: Pricing version ${shortened(version)} not found for service ${shortened(name)}`)
+      ? refuse(404, `Pricing version ${shortened(version)} not found for service ${shortened(name)}`)
       : got(element);
   }
 
