@@ -10,10 +10,22 @@ Visitor.prototype.visitStatement = function visit(statement) {
 };
 
 const test = '(\\.test\\.ts$|/test/|^test/|^bench/)';
-const pure = '^(libs/(contracts|query|session)/src/|services/[^/]+/src/(protocol|core|evaluation|contracts|usage)/)';
+/** Machines: `handle(input, at) → effects`. The file named after the folder is their driver. */
+const machines = '^libs/edge-kit/src/feed/(?!feed\\.ts$)';
+const pure = `(^(libs/(contracts|query|session)/src/|services/[^/]+/src/(protocol|core|evaluation|contracts|usage)/)|${machines})`;
 
 /** Matches a package by name, wherever it was found. */
 const packages = (...names) => `(^|node_modules/)(${names.join('|')})(/|$)`;
+
+/** What pure code may import from npm. */
+const purePackages = [
+  // Schemas of channels, behind contracts/src/schema.ts.
+  'typebox',
+  // JSON Schemas of users, in graph-store/src/core.
+  'ajv',
+  // Regular expressions in linear time, behind query/src/pattern.ts.
+  're2js',
+];
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
@@ -61,13 +73,20 @@ module.exports = {
     },
     {
       name: 'pure-without-packages',
-      comment: 'typebox is behind contracts/src/schema.ts, ajv (schemas of users) in graph-store/src/core; else pure code is ours.',
+      comment: 'Pure folders use packages that are pure themselves: those named here, each for a reason given beside its name.',
       severity: 'error',
       from: { path: pure, pathNot: test },
       to: {
         dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-bundled', 'npm-no-pkg', 'npm-unknown'],
-        pathNot: packages('typebox', 'ajv'),
+        pathNot: packages(...purePackages),
       },
+    },
+    {
+      name: 'patterns-in-query',
+      comment: 'Regular expressions from outside are bounded in one place.',
+      severity: 'error',
+      from: { pathNot: ['^libs/query/src/pattern\\.ts$', test] },
+      to: { path: packages('re2js') },
     },
     {
       name: 'schema-library-behind-schema',
@@ -87,6 +106,23 @@ module.exports = {
       severity: 'error',
       from: { path: '^services/[^/]+/src/(protocol|core|evaluation|contracts|usage)/', pathNot: test },
       to: { path: '^libs/', pathNot: '^libs/(contracts|query|session)/' },
+    },
+    {
+      name: 'machines-without-kits',
+      comment: 'What holds of a protocol holds of the feed: its driver carries out the effects and is not known to it.',
+      severity: 'error',
+      from: { path: machines, pathNot: test },
+      to: {
+        path: ['^libs/', 'edge-kit/src/feed/feed\\.ts$'],
+        pathNot: ['^libs/(contracts|query)/', '^libs/edge-kit/src/feed/(?!feed\\.ts$)'],
+      },
+    },
+    {
+      name: 'feed-knows-no-connections',
+      comment: 'Connections, fan-out and transports stand on the feed, and never the reverse.',
+      severity: 'error',
+      from: { path: '^libs/edge-kit/src/feed/', pathNot: test },
+      to: { path: '^libs/edge-kit/src/', pathNot: '^libs/edge-kit/src/feed/' },
     },
     {
       name: 'services-meet-on-nats',

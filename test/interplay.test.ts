@@ -1,5 +1,10 @@
-/** docs/interplay.md, cell by cell: one system of all five edges, and what each of them shows of what the others write. */
+/**
+ * docs/interplay.md, cell by cell: one system of all five edges, and what each of them shows of what the others write. What every edge has to
+ * do alike is asked of the same system.
+ */
 import { after } from 'node:test';
+import { exactNumbers } from './interplay/exact-numbers.ts';
+import { nesting } from './interplay/nesting.ts';
 import { seenInGoodUncle } from './interplay/seen-in-good-uncle.ts';
 import { seenInHiro } from './interplay/seen-in-hiro.ts';
 import { seenInJssocket } from './interplay/seen-in-jssocket.ts';
@@ -11,4 +16,4 @@ import { startSystem } from './interplay/system.ts';
 const system = await startSystem();
 after(() => system[Symbol.asyncDispose]());
 
-for (const seen of [seenInHiro, seenInSaga, seenInSpace, seenInGoodUncle, seenInJssocket, strangers]) seen(system);
+for (const seen of [seenInHiro, seenInSaga, seenInSpace, seenInGoodUncle, seenInJssocket, strangers, exactNumbers, nesting]) seen(system);

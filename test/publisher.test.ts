@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { graphChanged, graphHead } from '@polyedge/contracts/bus/feed';
 import { graphMutate, type Operation } from '@polyedge/contracts/bus/graph';
 import { operationId } from '@polyedge/contracts/operation-id';
-import { openFeed } from '@polyedge/edge-kit/feed';
+import { openFeed } from '@polyedge/edge-kit/feed/feed';
 import type { NatsBus } from '@polyedge/service-kit/nats-bus';
 import { startService } from '@polyedge/testkit/servers/service';
 import postgres from 'postgres';

@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { graphMutate } from '@polyedge/contracts/bus/graph';
 import { operationId } from '@polyedge/contracts/operation-id';
-import { openFeed } from '@polyedge/edge-kit/feed';
+import { openFeed } from '@polyedge/edge-kit/feed/feed';
 import type { NatsBus } from '@polyedge/service-kit/nats-bus';
 import postgres from 'postgres';
 import { checkJournal, checkRedis } from './kill/check.ts';

@@ -1,21 +1,25 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { suite, test } from 'node:test';
+import { readConfig } from '@polyedge/service-kit/config';
+import type { Settings } from '@polyedge/service-kit/settings';
+import { settingRows } from '@polyedge/service-kit/settings-table';
 import { allEnded } from '@polyedge/testkit/servers/processes';
 
-const program = resolve(import.meta.dirname, '../infra/local/start.ts');
+const root = resolve(import.meta.dirname, '..');
+const program = join(root, 'infra/local/start.ts');
 const readyMs = 120_000;
 
 type Started = { readonly process: ChildProcess; readonly output: () => string; readonly saw: (pattern: RegExp) => Promise<void> };
 
 /** `npm start` with its own data folder, without the part that installs; only the servers, since what is tried here does not depend on more. */
-function start(data: string): Started {
-  const child = spawn(process.execPath, [program, '--only', ''], {
-    env: { ...process.env, POLYEDGE_DATA: data },
+function start(data: string, env: Readonly<Record<string, string>> = {}, only = ''): Started {
+  const child = spawn(process.execPath, [program, '--only', only], {
+    env: { ...process.env, ...env, POLYEDGE_DATA: data },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -37,6 +41,62 @@ async function exitCode(child: ChildProcess): Promise<number | null> {
 
 function serverPids(data: string): number[] {
   return ['nats', 'redis', 'postgres'].map((name) => Number(readFileSync(join(data, name, `${name}.pid`), 'utf8')));
+}
+
+const services = globSync('services/*/src/config.ts', { cwd: root }).map((file) => file.split('/')[1] ?? '');
+
+/** Values for settings that have no default; of those that `npm start` makes for its own servers, ones that would be of no use. */
+const samples: Readonly<Record<string, string>> = {
+  DATABASE_ADMIN_URL: 'postgres://127.0.0.1:1/elsewhere',
+  GOODUNCLE_ALLOWED_ORIGINS: 'https://app.example',
+  GOODUNCLE_SCOPE: 'default',
+  HIRO_ALLOWED_ORIGINS: 'https://app.example',
+  HIRO_APPLICATIONS: 'app=secret',
+  HIRO_WRITTEN_APPLICATIONS: 'app',
+  JSSOCKET_ALLOWED_ORIGINS: 'https://app.example',
+  JSSOCKET_AUTH: Buffer.from(`$2b$04$${'a'.repeat(53)}`).toString('hex'),
+  JSSOCKET_MAX_PER_USER: '10',
+  JSSOCKET_MAX_PUBLIC: '1000',
+  JSSOCKET_STRICT_PATH: '/ws',
+  METRICS_PORT: 'off',
+  NATS_CA_FILE: '/none',
+  NATS_CERT_FILE: '/none',
+  NATS_CREDS: 'creds',
+  NATS_KEY_FILE: '/none',
+  NATS_NKEY_SEED: 'seed',
+  NATS_PASSWORD: 'password',
+  NATS_USER: 'user',
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+  POLYEDGE_ADMIN_PASSWORD: 'a password of ours',
+  POLYEDGE_JOURNAL_RETENTION: '30d',
+  POLYEDGE_JSSOCKET_BRIDGE: join(root, 'test/start/no-rules.json'),
+  POLYEDGE_OIDC_AUDIENCE: 'polyedge',
+  POLYEDGE_OIDC_ISSUER: 'http://127.0.0.1:1',
+  POLYEDGE_OIDC_JWKS_URL: 'http://127.0.0.1:1/keys',
+  POLYEDGE_SECRET_KEY: 'a secret key of ours',
+  SAGA_ALLOWED_ORIGINS: 'https://app.example',
+  SPACE_ALLOWED_ORIGINS: 'https://app.example',
+  SPACE_BASE_PATH: '/space',
+};
+/** Refused with a sentence, or for `npm start` to point at other servers, or TLS with a certificate that there is none of here. */
+const elsewhere = /^(ADMIN_(USER|PASSWORD)|(NATS|REDIS|DATABASE)_URL|TLS_\w+)$/;
+
+async function settingsOf(service: string): Promise<Settings> {
+  const { settings }: { readonly settings: Settings } = await import(join(root, 'services', service, 'src/config.ts'));
+  return settings;
+}
+
+/** Every documented setting of a service in one environment. */
+async function everySetting(service: string): Promise<Record<string, string>> {
+  const settings = await settingsOf(service);
+  const rows = settingRows(service, settings).filter(({ name }) => !elsewhere.test(name));
+  return Object.fromEntries(
+    rows.map((row) => {
+      const value = row.default ?? samples[row.name];
+      assert.ok(value !== undefined, `${row.name} has no default; give it a sample here`);
+      return [row.name, value];
+    }),
+  );
 }
 
 suite('npm start', { concurrency: true }, () => {
@@ -86,6 +146,35 @@ suite('npm start', { concurrency: true }, () => {
       process.kill(nats, 'SIGKILL');
       await started.saw(/nats ended \(SIGKILL\)/);
       await started.saw(/nats is ready again/);
+      started.process.kill('SIGINT');
+      assert.equal(await exitCode(started.process), 0);
+    } finally {
+      rmSync(data, { recursive: true, force: true });
+    }
+  });
+
+  test('takes every documented setting of every service, and so does each program of a service', async () => {
+    const data = mkdtempSync(join(tmpdir(), 'polyedge-start-'));
+    try {
+      const each = await Promise.all(services.map(everySetting));
+      const env = Object.assign({ LOG_LEVEL: 'info' }, ...each);
+      for (const service of services) {
+        const read = readConfig(service, await settingsOf(service), { ...env, POLYEDGE_MODE: 'local' });
+        assert.deepEqual(read.ok ? [] : read.problems, [], service);
+      }
+      const store = join(root, 'services/graph-store/src');
+      for (const [file, ...args] of [['prepare.ts'], ['copies.ts', 'backup', join(data, 'copy')]]) {
+        const settings = { ...env, DATABASE_URL: 'postgres://127.0.0.1:1/none', POLYEDGE_MODE: 'production' };
+        const ran = spawnSync(process.execPath, [join(store, file ?? ''), ...args], {
+          env: { ...process.env, ...settings },
+          encoding: 'utf8',
+        });
+        assert.equal(ran.status, 1, ran.stderr);
+        assert.match(ran.stderr, /ECONNREFUSED/);
+      }
+      const started = start(data, env, 'graph-store,hiro-edge');
+      await started.saw(/ready after/);
+      assert.match(started.output(), /as in POLYEDGE_ADMIN_PASSWORD/);
       started.process.kill('SIGINT');
       assert.equal(await exitCode(started.process), 0);
     } finally {

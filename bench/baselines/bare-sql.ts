@@ -7,6 +7,7 @@
 import { createHash, hash, randomBytes } from 'node:crypto';
 import { operationId, operationTime } from '@polyedge/contracts/operation-id';
 import { type Connection, connect, WRITER_SESSION } from '../../services/graph-store/src/postgres/connect.ts';
+import { Link } from '../../services/graph-store/src/postgres/link.ts';
 import { migrate } from '../../services/graph-store/src/postgres/migrate.ts';
 import { dayOf, keepPartitions } from '../../services/graph-store/src/postgres/partitions.ts';
 import { WRITE } from '../../services/graph-store/src/postgres/write.ts';
@@ -106,7 +107,8 @@ async function run({ connections, rows, ms, text }: BareQuestion): Promise<BareA
   const until = began + ms;
   let done = 0;
   const one = async () => {
-    const connection = await sql.reserve();
+    const link = await Link.open({ url, name: 'bare', session: WRITER_SESSION });
+    const { connection } = link;
     const writer: Writer = { turn: 0, created: [] };
     for (let now = performance.now(); now < until; ) {
       await commit(connection, rows, writer, text);
@@ -115,7 +117,7 @@ async function run({ connections, rows, ms, text }: BareQuestion): Promise<BareA
       latencies.add(after - now);
       now = after;
     }
-    connection.release();
+    link.end();
   };
   await Promise.all(Array.from({ length: connections }, one));
   return { done, seconds: (performance.now() - began) / 1000, p50Ms: latencies.quantile(0.5), p99Ms: latencies.quantile(0.99) };

@@ -85,7 +85,10 @@ suite('docker-compose.yml', () => {
       if (settings === undefined) continue;
       withSecrets((folder) => {
         const given = Object.fromEntries(
-          Object.entries(environment).map(([key, value]) => [key, resolved(value).replace('/run/secrets', join(folder, name))]),
+          // One without a value is passed on where Compose's own environment has it.
+          Object.entries(environment).flatMap(([key, value]) =>
+            value === null ? [] : [[key, resolved(value).replace('/run/secrets', join(folder, name))]],
+          ),
         );
         const config = readConfig(name, settings, given);
         assert.ok(config.ok, `${name}: ${config.ok ? '' : config.problems.join('; ')}`);

@@ -48,11 +48,19 @@ function needsPnpm() {
   return installedStamp() !== currentStamp() || !existsSync(join(root, 'node_modules'));
 }
 
-/** A Node that strips types by itself: the one that runs this, or the one in the working copy; undefined when there is none yet. */
+/**
+ * A Node that strips types by itself and can leave an `Upgrade` aside (`shouldUpgradeCallback`, 24.9): the one that runs this, or the one in the
+ * working copy; undefined when there is none yet.
+ */
 function nodePath() {
-  if (Number(process.versions.node.split('.')[0]) >= 24) return process.execPath;
+  if (isNewEnough(process.version)) return process.execPath;
   const candidates = [join(toolchain, 'node_modules/node/bin/node'), join(toolchain, 'node_modules', archPackage(), 'bin/node')];
-  return candidates.find((path) => existsSync(path) && versionOf(path)?.startsWith('v24.'));
+  return candidates.find((path) => existsSync(path) && isNewEnough(versionOf(path)));
+}
+
+function isNewEnough(version = 'v0.0.0') {
+  const [major = 0, minor = 0] = version.slice(1).split('.').map(Number);
+  return major > 24 || (major === 24 && minor >= 9);
 }
 
 function archPackage() {

@@ -10,26 +10,32 @@ export type KeepRunning = {
   release(): void;
 };
 
-const firstPauseMs = 500;
+const firstPauseMs = 250;
 const longestPauseMs = 10_000;
-/** Who lived that long starts over with the shortest pause. */
-const healthyMs = 30_000;
+/** So many deaths within this time are accidents: it starts again at once. With more, it waits ever longer for what kills it to pass. */
+const accidents = 3;
+const withinMs = 120_000;
 const shownLogLines = 12;
 
-/** `name` is how it is called in the lines that `say` prints. */
-export function keepRunning(name: string, say: (line: string) => void): KeepRunning {
+/** `name` is how it is called in the lines that `say` prints; `now` is a monotonic clock in milliseconds. */
+export function keepRunning(name: string, say: (line: string) => void, now: () => number = () => performance.now()): KeepRunning {
   const released = new AbortController();
   let kept: RunningServer | undefined;
-  let pauseMs = firstPauseMs;
-  let startedAt = performance.now();
+  let deaths: number[] = [];
+
+  /** Counts a death, or a restart that came to nothing; how long to wait before the next one. */
+  const nextPauseMs = (): number => {
+    const at = now();
+    deaths = [...deaths.filter((before) => at - before < withinMs), at];
+    return Math.min(firstPauseMs * 2 ** Math.max(0, deaths.length - accidents), longestPauseMs);
+  };
 
   const restart = async (server: RunningServer): Promise<void> => {
     while (!released.signal.aborted) {
+      const pauseMs = nextPauseMs();
       say(`${name} starts again in ${pauseMs / 1000} s`);
       await pause(pauseMs, released.signal);
       if (released.signal.aborted) return;
-      pauseMs = Math.min(pauseMs * 2, longestPauseMs);
-      startedAt = performance.now();
       try {
         await server.restart();
         say(`${name} is ready again (process ${server.pid})`);
@@ -46,7 +52,6 @@ export function keepRunning(name: string, say: (line: string) => void): KeepRunn
       if (kept === undefined || released.signal.aborted || busy) return;
       say(`${reason}. The end of its log:`);
       for (const line of kept.log().trim().split('\n').slice(-shownLogLines)) say(`    ${line}`);
-      if (performance.now() - startedAt > healthyMs) pauseMs = firstPauseMs;
       busy = true;
       void restart(kept).finally(() => {
         busy = false;

@@ -48,7 +48,9 @@ export function addressOf(service: string): string {
 
 /** The administrator's password that `npm start` made up for this data folder, unless the environment gave one. */
 export function adminPassword(): string {
-  if (process.env.POLYEDGE_ADMIN_PASSWORD !== undefined) return process.env.POLYEDGE_ADMIN_PASSWORD;
+  const { POLYEDGE_ADMIN_PASSWORD: given, POLYEDGE_ADMIN_PASSWORD_FILE: file } = process.env;
+  if (given !== undefined) return given;
+  if (file !== undefined) return readFileSync(file, 'utf8').trim();
   const folder = resolve(root, process.env.POLYEDGE_DATA || '.polyedge/data');
   const secrets: unknown = JSON.parse(readFileSync(join(folder, 'secrets.json'), 'utf8'));
   if (typeof secrets === 'object' && secrets !== null && 'adminPassword' in secrets && typeof secrets.adminPassword === 'string')

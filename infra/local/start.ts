@@ -4,11 +4,15 @@ import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readdirSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { commonSettings } from '@polyedge/service-kit/common-settings';
+import type { Settings } from '@polyedge/service-kit/settings';
+import { settingRows } from '@polyedge/service-kit/settings-table';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { createRole, startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer, ServerOptions } from '@polyedge/testkit/servers/server-process';
 import { serviceProgram, startService } from '@polyedge/testkit/servers/service';
+import { settings as storeSettings } from '../../services/graph-store/src/config.ts';
 import { natsAccounts, natsUsers } from '../nats/accounts.ts';
 import { redisAcl, redisUsers } from '../redis/users.ts';
 import { type DataFolder, openDataFolder, passwordFor } from './data-folder.ts';
@@ -77,8 +81,8 @@ async function bringUp(): Promise<void> {
     stop.signal.throwIfAborted();
   }
   const username = process.env.POLYEDGE_ADMIN_USERNAME ?? 'admin';
-  const given = process.env.POLYEDGE_ADMIN_PASSWORD !== undefined;
-  console.log(`\n  administrator   ${username}   password ${given ? 'as in POLYEDGE_ADMIN_PASSWORD' : data.secrets.adminPassword}`);
+  const password = isGiven('POLYEDGE_ADMIN_PASSWORD') ? 'as in POLYEDGE_ADMIN_PASSWORD' : data.secrets.adminPassword;
+  console.log(`\n  administrator   ${username}   password ${password}`);
   for (const { name, url } of addresses) console.log(`  ${name.padEnd(16)}${url}`);
   running.use(tellOthers(data.path, addresses, servers.databaseOwnerUrl));
   console.log(firstSuccess(addresses));
@@ -134,8 +138,12 @@ async function bringUpServers(data: DataFolder, free: Ports): Promise<Servers> {
   const common = {
     ...Object.fromEntries(startVariables.map((variable) => [variable, undefined])),
     POLYEDGE_ADMIN_USERNAME: process.env.POLYEDGE_ADMIN_USERNAME ?? 'admin',
-    POLYEDGE_ADMIN_PASSWORD: process.env.POLYEDGE_ADMIN_PASSWORD ?? data.secrets.adminPassword,
-    POLYEDGE_SECRET_KEY: process.env.POLYEDGE_SECRET_KEY ?? data.secrets.secretKey,
+    // What the environment gives, the services read by themselves, from a file too.
+    ...(isGiven('POLYEDGE_ADMIN_PASSWORD') ? {} : { POLYEDGE_ADMIN_PASSWORD: data.secrets.adminPassword }),
+    ...(isGiven('POLYEDGE_SECRET_KEY') ? {} : { POLYEDGE_SECRET_KEY: data.secrets.secretKey }),
+    // The credentials and certificates of another NATS, or the owner of another database, open none of ours.
+    ...(nats?.own === true ? notGiven(commonSettings({ port: 0 }), /^NATS_/) : {}),
+    ...(postgres?.own === true ? notGiven(storeSettings, /^DATABASE_/) : {}),
   };
   return {
     databaseOwnerUrl: postgres?.own === true ? postgres.url : undefined,
@@ -150,6 +158,17 @@ async function bringUpServers(data: DataFolder, free: Ports): Promise<Servers> {
       ...(service === 'space-edge' && !tokenSecretGiven ? { SPACE_JWT_SECRET: password('pricing-tokens', service) } : {}),
     }),
   };
+}
+
+/** Whether a setting is in the environment, or a file for it. */
+function isGiven(name: string): boolean {
+  return process.env[name] !== undefined || process.env[`${name}_FILE`] !== undefined;
+}
+
+/** The names of settings that services are not to find in the environment. */
+function notGiven(settings: Settings, names: RegExp): Record<string, undefined> {
+  const all = settingRows('graph-store', settings).flatMap(({ name }) => (names.test(name) ? [name, `${name}_FILE`] : []));
+  return Object.fromEntries(all.map((name) => [name, undefined]));
 }
 
 /** Brings the database to this version as its owner, so that the store can serve without that right. */

@@ -17,7 +17,7 @@ import { Graph, HiroEvents } from './hiro-client.ts';
 import { blockOf } from './page.ts';
 
 /** The account that graph-store makes first: it may do everything in every protocol. */
-const ADMIN = { username: 'admin', password: 'admin-password' } as const;
+export const ADMIN = { username: 'admin', password: 'admin-password' } as const;
 type Login = { readonly username: string; readonly password: string };
 
 export interface System extends AsyncDisposable {
@@ -42,7 +42,8 @@ export interface System extends AsyncDisposable {
   account(who: Login, rights: object): Promise<string>;
 }
 
-export async function startSystem(): Promise<System> {
+/** @param onUnexpectedExit hears of each service that ends by itself */
+export async function startSystem(onUnexpectedExit?: (reason: string) => void): Promise<System> {
   await using parts = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'polyedge-interplay-'));
   parts.defer(() => rm(folder, { recursive: true }));
@@ -54,7 +55,7 @@ export async function startSystem(): Promise<System> {
   for (const part of [nats, redis, postgres]) parts.use(part);
   const common = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: postgres.url, LOG_LEVEL: 'warn' };
   const start = async (name: string, env: Readonly<Record<string, string>> = {}): Promise<RunningService> =>
-    parts.use(await startService({ name, env: { ...common, ...env } }));
+    parts.use(await startService({ name, env: { ...common, ...env }, ...(onUnexpectedExit === undefined ? {} : { onUnexpectedExit }) }));
   const [, hiro, saga, space, goodUncle, jssocket] = await Promise.all([
     start('graph-store', { POLYEDGE_ADMIN_USERNAME: ADMIN.username, POLYEDGE_ADMIN_PASSWORD: ADMIN.password }),
     start('hiro-edge'),

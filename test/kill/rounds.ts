@@ -1,5 +1,5 @@
 /** Rounds of the kill test: writers and subscribers at work while things are killed and stopped; then everything is compared. */
-import { openFeed } from '@polyedge/edge-kit/feed';
+import { openFeed } from '@polyedge/edge-kit/feed/feed';
 import { checkJournal, checkRedis, checkWrites } from './check.ts';
 import { runFaults } from './faults.ts';
 import { HiroWatcher, HiroWriter, hiroToken, touchHiro } from './hiro.ts';

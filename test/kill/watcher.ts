@@ -1,6 +1,6 @@
 /** A live subscriber: a watch of an edge's feed that writes down what it was given. */
 import { covers, type Interest } from '@polyedge/contracts/interest';
-import type { Feed, Watch } from '@polyedge/edge-kit/watch';
+import type { Feed, Watch } from '@polyedge/edge-kit/feed/watch';
 import type { JournalRow } from './journal.ts';
 
 /** One unbroken stretch of a watch: from when it went live until it was lost, or for ever. */

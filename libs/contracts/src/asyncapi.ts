@@ -51,9 +51,13 @@ const message = (name: string, payload: TSchema) => ({ name, payload });
 
 const requestHeaders = {
   type: 'object',
-  required: ['pe-deadline'],
+  required: ['pe-timeout'],
   properties: {
-    'pe-deadline': text('When the caller stops waiting, in milliseconds since 1970; later the request is answered `expired`.'),
+    'pe-timeout': text('How long the caller waits, in milliseconds from sending; later the request is answered `expired`.'),
+    'pe-sent': text('When it was sent, in milliseconds on the caller`s monotonic clock: tells a responder how long it was on its way.'),
+    'pe-deadline': text(
+      'When the caller stops waiting, in milliseconds since 1970: for the first request that a responder gets of a caller.',
+    ),
     traceparent: text('W3C Trace Context of the caller`s span.'),
   },
 };

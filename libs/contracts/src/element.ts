@@ -63,6 +63,9 @@ export interface Element {
 /** The id of the edge from `out` over `verb` to `into`: there is at most one of each kind between two vertices. */
 export const edgeId = (out: string, verb: string, into: string): string => `${out}$$${verb}$$${into}`;
 
+/** The id of the vertex that stands for a role of HIRO. */
+export const roleId = (role: string): string => `role:${role}`;
+
 /** The scope of accounts, roles and keys. Its elements are never visible to a data query and never appended to Redis. */
 export const SYSTEM_SCOPE = 'system';
 

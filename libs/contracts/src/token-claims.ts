@@ -7,7 +7,7 @@ import type { Principal } from './principal.ts';
 import { check, T } from './schema.ts';
 
 export const TOKEN_ISSUER = 'polyedge';
-/** Every token is for this audience; the protocol that asked for it stands beside it. */
+/** Every token is for this audience. In a token it is one text: HIRO's Java client reads no list there. */
 export const TOKEN_AUDIENCE = 'polyedge';
 export const TOKEN_TYPE = 'at+jwt';
 export const TOKEN_ALGORITHM = 'EdDSA';
@@ -97,7 +97,7 @@ export function claimsOf(token: {
   return {
     iss: TOKEN_ISSUER,
     sub: account.id,
-    aud: token.protocol === TOKEN_AUDIENCE ? [TOKEN_AUDIENCE] : [TOKEN_AUDIENCE, token.protocol],
+    aud: TOKEN_AUDIENCE,
     exp: Math.floor(expiresAt / 1_000),
     iat: Math.floor(issuedAt / 1_000),
     jti: token.id,

@@ -9,11 +9,13 @@ import { randomBytes } from 'node:crypto';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import { encodeBody } from '@polyedge/service-kit/bus-wire';
 import type { Effect, Input, Opening, Session } from '@polyedge/session/session';
 import { Asking } from './asking.ts';
 import { Confirmations } from './confirmations.ts';
 import type { Environment } from './environment.ts';
-import type { SharedTag, Sink } from './lane.ts';
+import type { Sink } from './lane.ts';
+import type { LaneOrder } from './lane-order.ts';
 import { Liveness } from './liveness.ts';
 import { Mailbox, type Recipient, type Step } from './mailbox.ts';
 import { Member } from './member.ts';
@@ -26,7 +28,7 @@ import type { Packet, Wire, WireHandler } from './wire.ts';
 
 export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<Raw>, Sink<P>, Recipient<Raw, In> {
   laneCount = 0;
-  laneSeen: Map<string, Map<number, SharedTag>> | undefined = undefined;
+  laneOrder: LaneOrder<P> | undefined = undefined;
 
   readonly number: number;
   readonly #env: Environment<Raw, In, Out, P>;
@@ -36,6 +38,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   readonly #reading: Reading;
   #session: Session<In, Out> | undefined;
   #principal: Principal | undefined;
+  readonly #address: string;
   #state: 'open' | 'closing' | 'gone' = 'open';
 
   readonly #mailbox: Mailbox<Raw, In>;
@@ -58,7 +61,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   constructor(
     env: Environment<Raw, In, Out, P>,
     wire: Wire<P>,
-    opening: Pick<Opening, 'credential' | 'path' | 'query' | 'address'>,
+    opening: Pick<Opening, 'credential' | 'path' | 'query' | 'address' | 'restored'>,
     number: number,
     ended: () => void,
   ) {
@@ -66,6 +69,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#env = env;
     this.#wire = wire;
     this.number = number;
+    this.#address = opening.address;
     this.#outbox = new Outbox(wire, env.flusher, () => this.#flushed());
     this.#ended = ended;
     this.#reading = new Reading(wire, env.wheel, env.limits, () => this.#mailbox.run());
@@ -74,7 +78,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#mailbox = new Mailbox(this);
     // No function here may capture what the constructor was given: the connection would keep all of it.
     this.#mailbox.hold();
-    this.#begin({ ...opening, nonce: randomBytes(16).toString('hex'), at });
+    this.#begin({ ...opening, nonce: randomBytes(16).toString('hex'), at: Math.floor(at) });
     this.#mailbox.release();
   }
 
@@ -123,6 +127,15 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     if (this.#state === 'open') this.#outbox.flushAll();
   }
 
+  parting(): unknown {
+    try {
+      return this.#session?.parting?.();
+    } catch (error) {
+      this.#bug('parting', error);
+      return undefined;
+    }
+  }
+
   gone(): void {
     if (this.#state === 'gone') return;
     this.#state = 'gone';
@@ -139,6 +152,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     if (own?.holds(change.operationId) === true) {
       own.offer(change.operationId, () => {
         if (tag.live) this.#pushLane(packet, tag);
+        else tag.omitted?.();
       });
       return;
     }
@@ -251,7 +265,8 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   #take(step: Input<In>): void {
     try {
       this.#unsolicited = step.kind === 'event' || step.kind === 'message';
-      const effects = this.#session?.handle(step, this.#env.wheel.clock.now()) ?? [];
+      // Whole milliseconds: what a session is given ends up in what clients see.
+      const effects = this.#session?.handle(step, Math.floor(this.#env.wheel.clock.now())) ?? [];
       for (const effect of effects) {
         if (this.#state !== 'open') return;
         this.#perform(effect);
@@ -297,12 +312,17 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
         if (this.#member?.id === effect.id) this.#member.leave();
         else this.#subscriptions?.unsubscribe(effect.id);
         break;
+      case 'when-delivered':
+        this.#subscriptions?.whenDelivered(effect);
+        break;
       case 'listen':
         this.#subscribing().listen(effect.id, effect.subject, effect.atMost);
         break;
-      case 'publish':
-        if (!this.#env.bus.publishText(effect.subject, JSON.stringify(effect.body) ?? 'null')) this.#env.counts.unpublished += 1;
+      case 'publish': {
+        const text = encodeBody(effect.body);
+        if (text === undefined || !this.#env.bus.publishText(effect.subject, text)) this.#env.counts.unpublished += 1;
         break;
+      }
       case 'set-timer':
         this.#waiting().set(effect.name, effect.ms);
         break;
@@ -349,7 +369,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
       this.step({ kind: 'authenticated', id, outcome });
     };
     this.#began();
-    const outcome = this.#env.verify(credential);
+    const outcome = this.#env.verify(credential, this.#address);
     if (outcome instanceof Promise) void outcome.then(settle, (error: unknown) => this.#bug('authenticate', error));
     else settle(outcome);
   }

@@ -1,15 +1,17 @@
 /** The driver of one edge: opens connections, sweeps them, drains them and ends those whose login was revoked. */
 import type { Revocation } from '@polyedge/contracts/bus/accounts';
+import { graphChanges } from '@polyedge/contracts/bus/feed';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Document } from '@polyedge/query/document';
-import type { Bus } from '@polyedge/service-kit/bus';
+import type { Bus, Subscriptions } from '@polyedge/service-kit/bus';
 import { type Log, silentLog } from '@polyedge/service-kit/log';
 import type { Opening, Protocol, View } from '@polyedge/session/session';
 import { Connection } from './connection.ts';
 import { type DriverCounts, newDriverCounts } from './counts.ts';
 import type { Environment, SlowClientRule } from './environment.ts';
+import { type Feed, noFeed } from './feed/watch.ts';
 import { type HeardChannel, Hearing } from './hearing.ts';
 import { Incidents } from './incidents.ts';
 import { Lane } from './lane.ts';
@@ -18,7 +20,6 @@ import type { Groups } from './membership.ts';
 import { Flusher } from './outbox.ts';
 import { Selection } from './selection.ts';
 import { Shows } from './shown.ts';
-import type { Feed } from './watch.ts';
 import { systemClock, Wheel, WheelTimer } from './wheel.ts';
 import type { Framing, Packet, Wire, WireHandler } from './wire.ts';
 
@@ -27,10 +28,13 @@ export interface DriverOptions<Raw, In, Out, P extends Packet> {
   /** The listener's: `wsFraming`, for WebSockets. */
   readonly framing: Framing<Raw, P>;
   readonly bus: Bus;
-  readonly feed: Feed;
+  /** Where sessions hear what they `listen` to; default `bus`. */
+  readonly subscriptions?: Subscriptions;
+  /** Of an edge whose sessions watch or change elements. */
+  readonly feed?: Feed;
   readonly limits: Limits;
-  /** Verifies an access token: local, quick, and never rejecting. */
-  verify(credential: string): Outcome<Principal> | Promise<Outcome<Principal>>;
+  /** Verifies an access token, or what else the protocol has, of a client with this address: local, quick, and never rejecting. */
+  verify(credential: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>>;
   /** Event and signal channels that sessions may `listen` to. */
   readonly hears?: readonly HeardChannel[];
   /** Groups that sessions may `join`. */
@@ -61,7 +65,7 @@ export class Driver<Raw, In, Out, P extends Packet> {
   #whenEmpty: (() => void) | undefined;
 
   constructor(options: DriverOptions<Raw, In, Out, P>) {
-    const { protocol, framing, log = silentLog } = options;
+    const { protocol, framing, feed = noFeed, log = silentLog } = options;
     this.limits = options.limits;
     const frame = (change: FullChange, view: View): P | undefined => {
       try {
@@ -75,17 +79,23 @@ export class Driver<Raw, In, Out, P extends Packet> {
       }
     };
     const document = (change: FullChange): Document => protocol.document?.(change) ?? change.state;
-    this.lane = new Lane<P>({ feed: options.feed, frame, ...(protocol.document === undefined ? {} : { document }) });
-    this.selection = new Selection(options.feed);
+    this.lane = new Lane<P>({
+      feed,
+      frame,
+      changes: (request) =>
+        options.bus.request(graphChanges, graphChanges.subject({}), request, { timeoutMs: options.requestTimeoutMs ?? 10_000 }),
+      ...(protocol.document === undefined ? {} : { document }),
+    });
+    this.selection = new Selection(feed);
     const wheel = options.wheel ?? new Wheel(systemClock);
     this.#env = {
       protocol,
       framing,
       bus: options.bus,
-      feed: options.feed,
+      feed,
       lane: this.lane,
       selection: this.selection,
-      hearing: new Hearing(options.bus, options.hears ?? []),
+      hearing: new Hearing(options.subscriptions ?? options.bus, options.hears ?? []),
       groups: options.groups,
       shows: new Shows(frame, document),
       neverPongs: (principal) => options.neverPongs?.(principal) === true,
@@ -97,12 +107,12 @@ export class Driver<Raw, In, Out, P extends Packet> {
       log,
       counts: this.counts,
       incidents: new Incidents(log, wheel.clock),
-      verify: (credential) => options.verify(credential),
+      verify: (credential, address) => options.verify(credential, address),
     };
   }
 
   /** A new connection; what the wire says goes to the handler that is returned. */
-  open(wire: Wire<P>, opening: Pick<Opening, 'credential' | 'path' | 'query' | 'address'>): WireHandler<Raw> {
+  open(wire: Wire<P>, opening: Pick<Opening, 'credential' | 'path' | 'query' | 'address' | 'restored'>): WireHandler<Raw> {
     this.#opened += 1;
     this.counts.opened += 1;
     const connection: Connection<Raw, In, Out, P> = new Connection(this.#env, wire, opening, this.#opened, () => {
@@ -115,8 +125,8 @@ export class Driver<Raw, In, Out, P extends Packet> {
     return connection;
   }
 
-  verify(credential: string): Outcome<Principal> | Promise<Outcome<Principal>> {
-    return this.#env.verify(credential);
+  verify(credential: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>> {
+    return this.#env.verify(credential, address);
   }
 
   get wheel(): Wheel {

@@ -5,6 +5,7 @@ import type { Bus } from '@polyedge/service-kit/bus';
 import type { Log } from '@polyedge/service-kit/log';
 import type { Protocol } from '@polyedge/session/session';
 import type { DriverCounts } from './counts.ts';
+import type { Feed } from './feed/watch.ts';
 import type { Hearing } from './hearing.ts';
 import type { Incidents } from './incidents.ts';
 import type { Lane } from './lane.ts';
@@ -13,7 +14,6 @@ import type { Groups } from './membership.ts';
 import type { Flusher } from './outbox.ts';
 import type { Selection } from './selection.ts';
 import type { Shows } from './shown.ts';
-import type { Feed } from './watch.ts';
 import type { Wheel } from './wheel.ts';
 import type { Framing, Packet } from './wire.ts';
 
@@ -35,7 +35,7 @@ export interface Environment<Raw, In, Out, P extends Packet> {
   readonly log: Log;
   readonly counts: DriverCounts;
   readonly incidents: Incidents;
-  verify(credential: string): Outcome<Principal> | Promise<Outcome<Principal>>;
+  verify(credential: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>>;
   /** Whose frames count as delivered when they were written: their stacks are known never to answer pings. */
   neverPongs(principal: Principal): boolean;
 }

@@ -1,6 +1,6 @@
 /** Plain events and signals for sessions: one subscription on the bus per distinct subject, however many sessions listen. */
 import type { EventChannel, SignalChannel } from '@polyedge/contracts/channel';
-import type { Bus, Subscription } from '@polyedge/service-kit/bus';
+import type { Subscription, Subscriptions } from '@polyedge/service-kit/bus';
 
 /** A channel a protocol may listen to. */
 export type HeardChannel = EventChannel<string, unknown> | SignalChannel<string, unknown>;
@@ -16,12 +16,12 @@ interface Heard {
 const channelPart = (subject: string): string => subject.split('.', 5).join('.');
 
 export class Hearing {
-  readonly #bus: Bus;
+  readonly #bus: Subscriptions;
   readonly #channels: ReadonlyMap<string, HeardChannel>;
   readonly #heard = new Map<string, Heard>();
 
   /** @param channels those that sessions of this edge may listen to */
-  constructor(bus: Bus, channels: readonly HeardChannel[]) {
+  constructor(bus: Subscriptions, channels: readonly HeardChannel[]) {
     this.#bus = bus;
     this.#channels = new Map(channels.map((channel) => [channelPart(channel.address), channel]));
   }

@@ -76,7 +76,7 @@ export class Heartbeat {
     return {
       limits: driver.limits,
       wheel: driver.wheel,
-      verify: (credential) => driver.verify(credential),
+      verify: (credential, address) => driver.verify(credential, address),
       open: (wire, opening) => this.#open(driver, wire, opening),
     };
   }

@@ -3,14 +3,15 @@ import test from 'node:test';
 import type { FullChange } from '@polyedge/contracts/change';
 import { EVERYTHING, type Filter } from '@polyedge/query/filter';
 import type { View } from '@polyedge/session/session';
-import { Lane, type SharedTag, type Sink } from './lane.ts';
+import { Lane, type Sink } from './lane.ts';
+import type { LaneOrder } from './lane-order.ts';
 import { Flusher, Outbox, type Tag } from './outbox.ts';
 import { changeOf, FakeFeed } from './testing/fake-feed.ts';
 import { type FakePacket, FakeWire, fakeFraming } from './testing/fake-wire.ts';
 
 class Socket implements Sink<FakePacket> {
   laneCount = 0;
-  laneSeen: Map<string, Map<number, SharedTag>> | undefined = undefined;
+  laneOrder: LaneOrder<FakePacket> | undefined = undefined;
   readonly wire = new FakeWire();
   readonly outbox: Outbox<FakePacket>;
   readonly heard: string[] = [];
@@ -133,6 +134,126 @@ test('unsubscribing takes out frames that were queued and not yet sent, except t
   some.close();
   assert.equal(feed.watches, 0, 'the last subscription ends the watch');
   assert.deepEqual(lane.size, { interests: 0, groups: 0 });
+});
+
+const IN_A = { tenant: 't', owner: 'a' };
+const IN_B = { tenant: 't', owner: 'b' };
+/** Concerns both interests. */
+const shared = (seq: number) => changeOf(seq, { owners: ['a', 'b'] });
+
+/** A socket with a subscription in each of two interests that have changes in common. */
+async function twoInterests(shapes: readonly [string, string] = ['full', 'full']) {
+  const parts = setUp();
+  const one = parts.socket();
+  const [a, b] = [
+    parts.lane.subscribe(IN_A, view(shapes[0]), one, one.handler),
+    parts.lane.subscribe(IN_B, view(shapes[1]), one, one.handler),
+  ];
+  await settled();
+  return { ...parts, one, a, b };
+}
+
+test('saga:11 the copies of a change come once, though each comes in a tick of its own and the first was sent already', async () => {
+  const { feed, turn, one } = await twoInterests();
+  for (const seq of [1, 2]) {
+    feed.deliverTo(shared(seq), IN_A);
+    turn();
+    feed.deliverTo(shared(seq), IN_B);
+    turn();
+  }
+  assert.deepEqual(one.wire.sent, ['1 full', '2 full']);
+});
+
+test('copies of different shapes all come, though they come apart', async () => {
+  const { feed, turn, one } = await twoInterests(['from', 'to']);
+  feed.deliverTo(shared(1), IN_A);
+  turn();
+  feed.deliverTo(shared(1), IN_B);
+  feed.deliverTo(shared(1), IN_A);
+  turn();
+  assert.deepEqual(one.wire.sent, ['1 from', '1 to']);
+});
+
+test('a copy that was sent does not come again through the interest that is left; one that was taken out does', async () => {
+  const { feed, turn, one, a } = await twoInterests();
+  feed.deliverTo(shared(1), IN_A);
+  turn();
+  feed.deliverTo(shared(2), IN_A);
+  a.close();
+  one.outbox.prune();
+  feed.deliverTo(shared(2), IN_B);
+  turn();
+  assert.deepEqual(one.wire.sent, ['1 full', '2 full']);
+});
+
+test('leaving the interest through which a copy was sent does not bring the other copy', async () => {
+  const { feed, turn, one, a } = await twoInterests();
+  feed.deliverTo(shared(1), IN_A);
+  turn();
+  a.close();
+  one.outbox.prune();
+  feed.deliverTo(shared(1), IN_B);
+  turn();
+  assert.deepEqual(one.wire.sent, ['1 full']);
+});
+
+test('joining between two copies of a change does not bring it again', async () => {
+  const { feed, lane, socket, turn } = setUp();
+  const [one, other] = [socket(), socket()];
+  lane.subscribe(IN_A, view('full'), one, one.handler);
+  lane.subscribe(IN_B, view('full'), other, other.handler);
+  await settled();
+  feed.deliverTo(shared(1), IN_A);
+  lane.subscribe(IN_B, view('full'), one, one.handler);
+  feed.deliverTo(shared(1), IN_B);
+  turn();
+  assert.deepEqual(one.wire.sent, ['1 full']);
+  assert.deepEqual(other.wire.sent, ['1 full']);
+});
+
+test('what comes after a change that one interest waits for is kept until that one has moved on; others do not wait', async () => {
+  const { feed, lane, socket, turn, one } = await twoInterests();
+  const other = socket();
+  lane.subscribe(IN_B, view('full'), other, other.handler);
+  lane.subscribe({ tenant: 't', owner: 'c' }, view('full'), other, other.handler);
+  await settled();
+  feed.wait(IN_A, 1);
+  feed.deliverTo(shared(2), IN_B);
+  feed.deliverTo(changeOf(4), IN_B);
+  turn();
+  assert.deepEqual(one.wire.sent, []);
+  assert.deepEqual(other.wire.sent, ['2 full', '4 full']);
+  feed.deliverTo(changeOf(1), IN_A);
+  feed.wait(IN_A, 2);
+  turn();
+  assert.deepEqual(one.wire.sent, ['1 full', '2 full']);
+  feed.deliverTo(shared(2), IN_A);
+  feed.deliverTo(changeOf(3), IN_A);
+  feed.wait(IN_A, undefined);
+  turn();
+  assert.deepEqual(one.wire.sent, ['1 full', '2 full', '3 full', '4 full']);
+});
+
+test('what is kept for an interest follows when the socket leaves it, and when it is lost', async () => {
+  const { feed, turn, one, a } = await twoInterests();
+  feed.wait(IN_A, 1);
+  feed.deliverTo(changeOf(2), IN_B);
+  a.close();
+  turn();
+  assert.deepEqual(one.wire.sent, ['2 full']);
+});
+
+test('a socket for which too much would be kept loses what it waits for, and only that', async () => {
+  const { feed, lane, socket, turn, one } = await twoInterests();
+  const patient = socket();
+  lane.subscribe(IN_A, view('full'), patient, patient.handler);
+  await settled();
+  feed.wait(IN_A, 1);
+  for (let seq = 2; seq <= 2_002; seq += 1) feed.deliverTo(changeOf(seq), IN_B);
+  turn();
+  assert.deepEqual(one.heard, ['live 0', 'live 0', 'lost']);
+  assert.equal(one.wire.sent.length, 2_001);
+  assert.deepEqual(patient.heard, ['live 0']);
 });
 
 test('a subscription that joins a live interest sees only later changes', async () => {

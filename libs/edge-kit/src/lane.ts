@@ -10,24 +10,26 @@ import type { Document } from '@polyedge/query/document';
 import { FilterIndex } from '@polyedge/query/equality-index';
 import { key } from '@polyedge/query/normalize';
 import type { View } from '@polyedge/session/session';
+import type { Feed, Watch } from './feed/watch.ts';
+import { CatchUp, type ReadChanges } from './lane-catch-up.ts';
+import { type FrameSink, LaneOrder } from './lane-order.ts';
 import type { Tag } from './outbox.ts';
-import type { Feed, Watch } from './watch.ts';
 import type { Packet } from './wire.ts';
 
 /** The lane's side of one connection. */
-export interface Sink<P extends Packet> {
-  /** A frame for a change; `tag` says when it must no longer be sent. */
-  deliver(packet: P, change: FullChange, tag: Tag): void;
+export interface Sink<P extends Packet> extends FrameSink<P> {
   /** How many lane subscriptions the socket has; the lane keeps it. */
   laneCount: number;
-  /** Where the lane remembers what this socket got in the current tick; the lane keeps it. */
-  laneSeen: Map<string, Map<number, SharedTag>> | undefined;
+  /** The order of what its subscriptions show, once there were several; the lane keeps it. */
+  laneOrder: LaneOrder<P> | undefined;
 }
 
 export interface LaneOptions<P extends Packet> {
   readonly feed: Feed;
   /** The packet that shows a change in a view, or undefined for none. Pure in (change, view.shape). */
   frame(change: FullChange, view: View): P | undefined;
+  /** For subscriptions that begin in the past. */
+  readonly changes?: ReadChanges;
   /** What filters look at. Default: the state after the change. */
   document?(change: FullChange): Document;
 }
@@ -61,23 +63,6 @@ export class LaneSubscription<P extends Packet> implements Tag {
   }
 }
 
-/** The tag of a frame that several subscriptions of one socket see: sent while one of them lives. */
-export class SharedTag implements Tag {
-  readonly #owners: Tag[];
-
-  constructor(first: Tag) {
-    this.#owners = [first];
-  }
-
-  get live(): boolean {
-    return this.#owners.some((owner) => owner.live);
-  }
-
-  add(owner: Tag): void {
-    this.#owners.push(owner);
-  }
-}
-
 /** Subscriptions with equal interest and view. */
 interface Group<P extends Packet> {
   readonly name: string;
@@ -96,22 +81,33 @@ interface Room<P extends Packet> {
   watch: Watch | undefined;
   /** Up to where changes were handed out; undefined until the watch is live. */
   position: { seq: number; epoch: string } | undefined;
+  /** Other rooms may have later changes than this one, which waits for this seq. */
+  waitsFor: number | undefined;
+  /** How many of its subscriptions a socket has. Made when first asked for while the room waits. */
+  sinks: Map<Sink<P>, number> | undefined;
 }
 
 export class Lane<P extends Packet> {
   readonly #feed: Feed;
   readonly #frame: (change: FullChange, view: View) => P | undefined;
   readonly #document: (change: FullChange) => Document;
+  readonly #changes: ReadChanges | undefined;
   readonly #rooms = new Map<string, Room<P>>();
   /** The packets of the newest change, by shape: several rooms may show the same one. */
   #packed: { readonly seq: number; readonly epoch: string; readonly byShape: Map<string, P | undefined> } | undefined;
-  /** Sinks whose `laneSeen` has to be forgotten at the end of the tick. */
-  readonly #marked = new Set<Sink<P>>();
+  /** The newest change that any room was handed. */
+  #newest: { readonly seq: number; readonly epoch: string } | undefined;
+  /** Rooms that wait for a body, and sockets for which frames are kept meanwhile. */
+  readonly #waitingRooms = new Set<Room<P>>();
+  readonly #waitingSinks = new Set<Sink<P>>();
+  /** Sockets that are shown what they missed; what comes meanwhile is kept. */
+  readonly #catchUps = new Map<Sink<P>, CatchUp<LaneSubscription<P>>>();
 
-  constructor({ feed, frame, document }: LaneOptions<P>) {
+  constructor({ feed, frame, document, changes }: LaneOptions<P>) {
     this.#feed = feed;
     this.#frame = frame;
     this.#document = document ?? ((change) => change.state);
+    this.#changes = changes;
   }
 
   /** Rooms and groups, for metrics. */
@@ -121,24 +117,41 @@ export class Lane<P extends Packet> {
     return { interests: this.#rooms.size, groups };
   }
 
-  /** Starts a subscription. `live` comes from within this call when the interest is watched already; after `lost` it has ended. */
+  /**
+   * Starts a subscription. `live` comes from within this call when the interest is watched already; after `lost` it has ended. With `since`,
+   * what came after that position is shown first: to be given for all subscriptions of the socket, in one turn.
+   */
   subscribe(
     interest: Interest,
     view: View,
     sink: Sink<P>,
     handler: { live(seq: number, epoch: string): void; lost(failure: Failure): void },
+    since?: { readonly seq: number; readonly epoch: string },
   ): LaneSubscription<P> {
     const room = this.#room(interest);
     const group = this.#group(room, view);
-    const subscription = new LaneSubscription<P>(sink, handler, (closed) => this.#leave(room, group, closed));
+    let coming: { live(seq: number, epoch: string): void } | undefined;
+    const live = (seq: number, epoch: string): void => {
+      coming?.live(seq, epoch);
+      handler.live(seq, epoch);
+    };
+    const own = since === undefined ? handler : { live, lost: handler.lost };
+    const subscription = new LaneSubscription<P>(sink, own, (closed) => this.#leave(room, group, closed));
+    if (since !== undefined) coming = this.#catchUp(sink, since.epoch).add({ subscription, interest, view, after: since.seq });
     sink.laneCount += 1;
     group.members.add(subscription);
-    const position = room.position;
-    if (position !== undefined) {
+    room.sinks?.set(sink, (room.sinks.get(sink) ?? 0) + 1);
+    if (room.position !== undefined) {
+      const position = this.#newestOf(room.position);
       subscription.from = position.seq;
       subscription.onLive(position.seq, position.epoch);
     }
     return subscription;
+  }
+
+  /** Where who joins a room begins: behind all that another room may have shown to the same socket. */
+  #newestOf(position: { readonly seq: number; readonly epoch: string }): { readonly seq: number; readonly epoch: string } {
+    return this.#newest?.epoch === position.epoch && this.#newest.seq > position.seq ? this.#newest : position;
   }
 
   #room(interest: Interest): Room<P> {
@@ -152,6 +165,8 @@ export class Lane<P extends Packet> {
       either: new FilterIndex(),
       watch: undefined,
       position: undefined,
+      waitsFor: undefined,
+      sinks: undefined,
     };
     this.#rooms.set(name, room);
     room.watch = this.#feed.watch(interest, {
@@ -163,11 +178,12 @@ export class Lane<P extends Packet> {
         }
       },
       change: (change) => this.#change(room, change),
-      batchEnd: () => this.#forget(),
+      waits: (seq) => this.#waits(room, seq),
       lost: (failure) => {
         const lost = membersOf(room);
         this.#rooms.delete(room.name);
         room.watch = undefined;
+        this.#waits(room, undefined);
         for (const subscription of lost) {
           if (!subscription.live) continue;
           subscription.close();
@@ -190,19 +206,38 @@ export class Lane<P extends Packet> {
   }
 
   #leave(room: Room<P>, group: Group<P>, subscription: LaneSubscription<P>): void {
-    subscription.sink.laneCount -= 1;
+    const { sink } = subscription;
+    sink.laneCount -= 1;
     group.members.delete(subscription);
-    if (group.members.size > 0) return;
-    room.groups.delete(group.name);
-    room.after.remove(group);
-    room.either.remove(group);
-    if (room.groups.size > 0) return;
+    if (group.members.size === 0) {
+      room.groups.delete(group.name);
+      room.after.remove(group);
+      room.either.remove(group);
+      if (room.groups.size === 0) this.#end(room);
+    }
+    const left = (room.sinks?.get(sink) ?? 0) - 1;
+    if (left > 0) room.sinks?.set(sink, left);
+    else room.sinks?.delete(sink);
+    const catchUp = this.#catchUps.get(sink);
+    catchUp?.left(subscription);
+    if (sink.laneCount === 0) {
+      catchUp?.stop();
+      this.#catchUps.delete(sink);
+      sink.laneOrder = undefined;
+      this.#waitingSinks.delete(sink);
+    } else if (this.#waitingSinks.has(sink)) this.#release(sink);
+  }
+
+  #end(room: Room<P>): void {
     room.watch?.close();
+    this.#waitingRooms.delete(room);
     if (this.#rooms.get(room.name) === room) this.#rooms.delete(room.name);
   }
 
   #change(room: Room<P>, change: FullChange): void {
-    room.position = { seq: change.seq, epoch: change.epoch };
+    const { seq, epoch } = change;
+    room.position = { seq, epoch };
+    if (this.#newest?.epoch !== epoch || this.#newest.seq < seq) this.#newest = room.position;
     if (room.either.size === 0) {
       room.after.match(this.#document(change), (group) => this.#show(group, change));
       return;
@@ -220,30 +255,82 @@ export class Lane<P extends Packet> {
     for (const subscription of group.members) {
       if (subscription.from >= change.seq) continue;
       const { sink } = subscription;
-      if (sink.laneCount === 1) sink.deliver(packet, change, subscription);
-      else this.#deliverOnce(sink, packet, group.view.shape, change, subscription);
+      // Several subscriptions of a socket show a change once, in one order; whoever has had a single one needs neither.
+      if (sink.laneOrder === undefined && sink.laneCount === 1) sink.deliver(packet, change, subscription);
+      else this.#inOrder(sink, packet, group.view.shape, change, subscription);
     }
   }
 
-  /** A socket with several subscriptions gets one frame per (seq, shape). */
-  #deliverOnce(sink: Sink<P>, packet: P, shape: string, change: FullChange, tag: Tag): void {
-    if (sink.laneSeen === undefined) {
-      sink.laneSeen = new Map();
-      this.#marked.add(sink);
+  #inOrder(sink: Sink<P>, packet: P, shape: string, change: FullChange, tag: Tag): void {
+    sink.laneOrder ??= new LaneOrder(sink);
+    const order = sink.laneOrder;
+    order.offer(packet, change, shape, tag, this.#upTo(sink));
+    if (!order.waiting) return;
+    this.#waitingSinks.add(sink);
+    if (order.full) this.#giveUp(sink);
+  }
+
+  /** A room waits for another change than before, or for none. */
+  #waits(room: Room<P>, seq: number | undefined): void {
+    room.waitsFor = seq;
+    if (seq !== undefined) this.#waitingRooms.add(room);
+    else if (!this.#waitingRooms.delete(room)) return;
+    for (const sink of this.#waitingSinks) if (sinksOf(room).has(sink)) this.#release(sink);
+    if (seq === undefined) room.sinks = undefined;
+  }
+
+  /** Everything before this was handed to all of a socket's subscriptions: the seq that the first of its rooms waits for. */
+  #upTo(sink: Sink<P>): number {
+    if (this.#waitingRooms.size === 0 && this.#catchUps.size === 0) return Number.POSITIVE_INFINITY;
+    let upTo = this.#catchUps.get(sink)?.upTo ?? Number.POSITIVE_INFINITY;
+    for (const room of this.#waitingRooms) {
+      if (room.waitsFor !== undefined && room.waitsFor < upTo && sinksOf(room).has(sink)) upTo = room.waitsFor;
     }
-    let seqs = sink.laneSeen.get(shape);
-    if (seqs === undefined) {
-      seqs = new Map();
-      sink.laneSeen.set(shape, seqs);
+    return upTo;
+  }
+
+  #release(sink: Sink<P>): void {
+    sink.laneOrder?.release(this.#upTo(sink));
+    if (sink.laneOrder?.waiting !== true) this.#waitingSinks.delete(sink);
+  }
+
+  /** Ends what a socket waits for, so that it need not be kept any more for it. */
+  #giveUp(sink: Sink<P>): void {
+    const rooms = this.#catchUps.has(sink) ? this.#rooms.values() : this.#waitingRooms;
+    for (const room of [...rooms]) this.#loseIn(room, sink, { code: 'lost', detail: 'a change that others wait for did not come in time' });
+  }
+
+  #loseIn(room: Room<P>, sink: Sink<P>, failure: Failure): void {
+    for (const subscription of membersOf(room)) {
+      if (subscription.sink !== sink || !subscription.live) continue;
+      subscription.close();
+      subscription.onLost(failure);
     }
-    const shown = seqs.get(change.seq);
-    if (shown !== undefined) {
-      shown.add(tag);
-      return;
-    }
-    const shared = new SharedTag(tag);
-    seqs.set(change.seq, shared);
-    sink.deliver(packet, change, shared);
+  }
+
+  #catchUp(sink: Sink<P>, epoch: string): CatchUp<LaneSubscription<P>> {
+    const known = this.#catchUps.get(sink);
+    if (known !== undefined) return known;
+    const read = this.#changes;
+    if (read === undefined) throw new Error('this lane has no journal to catch up with');
+    sink.laneOrder ??= new LaneOrder(sink);
+    const catchUp = new CatchUp<LaneSubscription<P>>({
+      epoch,
+      read,
+      document: this.#document,
+      show: ({ subscription, view }, change) => {
+        const packet = this.#packet(view, change);
+        if (packet !== undefined) sink.laneOrder?.offer(packet, change, view.shape, subscription, this.#upTo(sink));
+      },
+      reached: () => this.#release(sink),
+      ended: (failure) => {
+        this.#catchUps.delete(sink);
+        if (failure === undefined) this.#release(sink);
+        else for (const room of [...this.#rooms.values()]) this.#loseIn(room, sink, failure);
+      },
+    });
+    this.#catchUps.set(sink, catchUp);
+    return catchUp;
   }
 
   #packet(view: View, change: FullChange): P | undefined {
@@ -256,11 +343,14 @@ export class Lane<P extends Packet> {
     byShape.set(view.shape, packet);
     return packet;
   }
+}
 
-  #forget(): void {
-    for (const sink of this.#marked) sink.laneSeen = undefined;
-    this.#marked.clear();
+function sinksOf<P extends Packet>(room: Room<P>): Map<Sink<P>, number> {
+  if (room.sinks === undefined) {
+    room.sinks = new Map();
+    for (const { sink } of membersOf(room)) room.sinks.set(sink, (room.sinks.get(sink) ?? 0) + 1);
   }
+  return room.sinks;
 }
 
 function membersOf<P extends Packet>(room: Room<P>): LaneSubscription<P>[] {

@@ -7,6 +7,8 @@ import type { Packet, Wire } from './wire.ts';
 /** Whose a queued frame is. A frame whose tag is no longer live when it is about to be written is left out. */
 export interface Tag {
   readonly live: boolean;
+  /** Told when its frame was left out. */
+  omitted?(): void;
 }
 
 /** A socket that has taken more than this and not passed it on gets no more for now. */
@@ -58,7 +60,10 @@ export class Outbox<P extends Packet> {
     let bytes = 0;
     for (const [at, packet] of this.#packets.entries()) {
       const tag = this.#tags[at];
-      if (tag !== undefined && !tag.live) continue;
+      if (tag !== undefined && !tag.live) {
+        tag.omitted?.();
+        continue;
+      }
       packets.push(packet);
       tags.push(tag);
       bytes += packet.bytes;
@@ -89,7 +94,10 @@ export class Outbox<P extends Packet> {
     while (taken < count && bytes < TURN_BYTES) {
       const tag = this.#tags[taken];
       if (tag === undefined || tag.live) bytes += this.#packets[taken]?.bytes ?? 0;
-      else skipped = true;
+      else {
+        skipped = true;
+        tag.omitted?.();
+      }
       taken += 1;
     }
     if (taken === count && !skipped) {

@@ -6,8 +6,8 @@ import type { Interest } from '@polyedge/contracts/interest';
 import type { Filter } from '@polyedge/query/filter';
 import { compile } from '@polyedge/query/predicate';
 import fc from 'fast-check';
+import type { Feed, WatchHandler } from './feed/watch.ts';
 import { Selection } from './selection.ts';
-import type { Feed, WatchHandler } from './watch.ts';
 
 const stamp = { on: 0, by: '', app: '' };
 

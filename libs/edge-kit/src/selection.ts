@@ -7,7 +7,7 @@ import { type FullChange, stateBefore } from '@polyedge/contracts/change';
 import { type Interest, interestName } from '@polyedge/contracts/interest';
 import { FilterIndex } from '@polyedge/query/equality-index';
 import type { Filter } from '@polyedge/query/filter';
-import type { Feed, Watch, WatchHandler } from './watch.ts';
+import type { Feed, Watch, WatchHandler } from './feed/watch.ts';
 
 interface Member {
   readonly number: number;

@@ -14,6 +14,7 @@ import { WebSocketServer, type ServerOptions as WsServerOptions } from 'ws';
 import type { Driver } from './driver.ts';
 import type { Limits } from './limits.ts';
 import { MessageDecoder, type SocketIoPacket, type SocketIoRaw } from './socketio-packets.ts';
+import type { Recovery, SocketData } from './socketio-recovery.ts';
 import { SharedWrites, SocketIoWire } from './socketio-wire.ts';
 
 /** A driver of any protocol that speaks Socket.IO. */
@@ -59,6 +60,8 @@ export interface SocketIoListenerOptions {
   /** Heartbeat; the library's defaults are 25,000 and 20,000. It stands for `idleMs` and `pingIntervalMs` of the limits, which should be 0. */
   readonly pingIntervalMs?: number;
   readonly pingTimeoutMs?: number;
+  /** Lets clients that ask for it go on with the session that their connection cut short. One namespace. */
+  readonly recovery?: Recovery;
   /** A connection that has joined no namespace by then is closed; default 45,000. */
   readonly connectTimeoutMs?: number;
 }
@@ -97,6 +100,20 @@ class NoRooms {
   }
 }
 
+/** The same, with what the library asks of an adapter that recovers sessions. */
+const recovering = (recovery: Recovery) =>
+  class extends NoRooms {
+    persistSession(session: Parameters<Recovery['persist']>[0]): void {
+      recovery.persist(session);
+    }
+    restoreSession(pid: string, offset: string): ReturnType<Recovery['restore']> {
+      return recovery.restore(pid, offset);
+    }
+  };
+
+/** What a session finds in its query when its client can go on with it. */
+const ASKS_RECOVERY = { recovery: 'true' } as const;
+
 export class SocketIoListener {
   readonly counts: SocketIoCounts = { connected: 0, rejected: 0 };
   readonly #options: SocketIoListenerOptions;
@@ -107,7 +124,7 @@ export class SocketIoListener {
 
   constructor(options: SocketIoListenerOptions) {
     this.#options = options;
-    const { limits, origins, pingIntervalMs, pingTimeoutMs } = options;
+    const { limits, origins, pingIntervalMs, pingTimeoutMs, recovery } = options;
     this.#io = new Server(options.server, {
       path: options.path ?? '/socket.io',
       transports: [...(options.transports ?? ['polling', 'websocket'])],
@@ -122,8 +139,10 @@ export class SocketIoListener {
       cors: { origin: origins === undefined ? '*' : [...origins] },
       parser,
       wsEngine: closingWithin(limits.closeTimeoutMs),
+      // The time is ours to look at.
+      ...(recovery === undefined ? {} : { connectionStateRecovery: { skipMiddlewares: true } }),
       // What is missing is never called.
-      adapter: NoRooms as unknown as NonNullable<ServerOptions['adapter']>,
+      adapter: (recovery === undefined ? NoRooms : recovering(recovery)) as unknown as NonNullable<ServerOptions['adapter']>,
       allowRequest: (request, answer) => {
         const problem = this.#problemOf(request);
         if (problem !== undefined) this.counts.rejected += 1;
@@ -166,13 +185,28 @@ export class SocketIoListener {
       const token = namespace.credentialFrom?.(handshake);
       // What the library remembers of the handshake is dropped: it is large, and may hold a token.
       forget(socket, this.#options.namespaces.length === 1);
+      const asks = this.#options.recovery !== undefined && handshake.auth.recovery === true;
+      const data = socket.data as SocketData;
+      const { recovered } = data;
       const wire = new SocketIoWire(socket, this.#shared, this.#options.limits.maxFrameBytes);
       const open = (credential: Outcome<Principal> | undefined): void => {
         if (!socket.connected) return;
-        wire.attach(driver.open(wire, { credential, path: namespace.name, query: {}, address: handshake.address }));
+        const handler = driver.open(wire, {
+          credential,
+          path: namespace.name,
+          query: asks ? ASKS_RECOVERY : {},
+          address: handshake.address,
+          ...(recovered === undefined ? {} : { restored: recovered.restored }),
+        });
+        if (asks) this.#mayRecover(socket, wire, () => handler.parting?.());
+        wire.attach(handler);
         wire.resume();
       };
-      const outcome = token === undefined ? undefined : driver.verify(token);
+      if (recovered !== undefined) {
+        open({ ok: true, value: recovered.credential });
+        return;
+      }
+      const outcome = token === undefined ? undefined : driver.verify(token, handshake.address);
       if (!(outcome instanceof Promise)) {
         open(outcome);
         return;
@@ -181,6 +215,24 @@ export class SocketIoListener {
       wire.pause();
       void outcome.then(open);
     });
+  }
+
+  #mayRecover(socket: Socket, wire: SocketIoWire, parting: () => unknown): void {
+    const data: SocketData = { parting };
+    socket.data = data;
+    // Missing from the public types.
+    const { pid } = socket as unknown as { readonly pid?: string };
+    if (pid === undefined) return;
+    const ended = this.#options.recovery?.opened(pid, {
+      sid: socket.id,
+      part: () => {
+        const state = parting();
+        delete data.parting;
+        wire.drop();
+        return state;
+      },
+    });
+    if (ended !== undefined) socket.once('disconnect', ended);
   }
 
   #handshakeOf(socket: Socket): SocketIoHandshake {

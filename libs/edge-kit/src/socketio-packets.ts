@@ -4,6 +4,8 @@
  *
  * (Socket.IO protocol 5, "Packet encoding"; Engine.IO protocols 3 and 4 put the same `4` in front of a text message.)
  */
+
+import { exactJson, type ParsedJson } from '@polyedge/query/json-text';
 import { PacketType, type Packet as ParsedPacket, Decoder as Parser } from 'socket.io-parser';
 import type { Framing, Packet } from './wire.ts';
 import { wsFraming } from './ws-frames.ts';
@@ -20,6 +22,8 @@ export interface SocketIoEvent {
   readonly ack?: number;
   /** Only of incoming events: it had binary attachments. */
   readonly binary?: boolean;
+  /** Only of incoming events, which then have no arguments: what is wrong with them, as a sentence without its subject. */
+  readonly problem?: string;
 }
 
 export interface SocketIoAck {
@@ -40,6 +44,8 @@ export interface Arrived {
 /** Packets that one client may have in the library's hands at once: one HTTP poll may bring any number of tiny ones. */
 const MAX_UNTAKEN = 20_000;
 const MAX_ATTACHMENTS = 10;
+/** The JSON of a packet, after its type, attachments, namespace and number. */
+const PAYLOAD = /^\d(?:\d+-)?(?:\/[^,]*,)?\d*(.*)$/s;
 
 /**
  * The library's parser, except that an event is handed on as one `Arrived` and its packet number as data: no closure for each callback, and
@@ -48,6 +54,7 @@ const MAX_ATTACHMENTS = 10;
 export class MessageDecoder {
   readonly #parser = new Parser({ maxAttachments: MAX_ATTACHMENTS });
   #listener: ((packet: ParsedPacket) => void) | undefined;
+  #text = '';
   #bytes = 0;
   #untaken = 0;
   #binary = false;
@@ -77,6 +84,7 @@ export class MessageDecoder {
   add(data: unknown): void {
     const binary = typeof data !== 'string';
     this.#binary ||= binary;
+    if (!binary) this.#text = data;
     this.#bytes += binary ? (ArrayBuffer.isView(data) ? data.byteLength : 0) : data.length;
     this.#parser.add(data);
   }
@@ -96,21 +104,33 @@ export class MessageDecoder {
   #measure({ type, data, id }: ParsedPacket): { readonly bytes: number; readonly message: SocketIoEvent | undefined } {
     const bytes = this.#bytes;
     const binary = this.#binary;
+    const text = this.#text;
+    this.#text = '';
     this.#bytes = 0;
     this.#binary = false;
     if (type !== PacketType.EVENT && type !== PacketType.BINARY_EVENT) return { bytes, message: undefined };
     // A number this large would not be the same when it is sent back.
     if (id !== undefined && !Number.isSafeInteger(id)) throw new Error('illegal packet number');
-    const [name, ...args]: readonly unknown[] = Array.isArray(data) ? data : [];
+    // Attachments are no JSON: whoever takes them checks what is around them.
+    const checked = binary ? undefined : exactJson(data, PAYLOAD.exec(text)?.[1] ?? '');
+    const [name, ...args]: readonly unknown[] = argumentsOf(checked, data);
     const message: SocketIoEvent = {
       kind: 'event',
       event: String(name),
       args,
       ...(id === undefined ? {} : { ack: id }),
       ...(binary ? { binary } : {}),
+      ...(checked?.ok === false ? { problem: checked.problem } : {}),
     };
     return { bytes, message };
   }
+}
+
+/** The name and the arguments of an event; only the name where the arguments are of no use. */
+function argumentsOf(checked: ParsedJson | undefined, data: unknown): readonly unknown[] {
+  const list = checked?.ok === true ? checked.value : data;
+  if (!Array.isArray(list)) return [];
+  return checked?.ok === false ? list.slice(0, 1) : list;
 }
 
 /** The name under which arrived events go through the library. */

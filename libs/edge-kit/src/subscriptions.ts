@@ -1,11 +1,12 @@
 /** What one connection watches and hears, by the ids its session gave. */
+import type { Failure } from '@polyedge/contracts/errors';
 import type { Interest } from '@polyedge/contracts/interest';
 import type { Filter } from '@polyedge/query/filter';
 import type { Effect, Input, View } from '@polyedge/session/session';
 import type { Environment } from './environment.ts';
+import type { Watch, WatchHandler } from './feed/watch.ts';
 import type { Sink } from './lane.ts';
 import type { OwnOrder } from './own-order.ts';
-import type { Watch, WatchHandler } from './watch.ts';
 import type { Packet } from './wire.ts';
 
 interface Held {
@@ -13,8 +14,13 @@ interface Held {
   readonly tenant: string | undefined;
   readonly onLane: boolean;
   open: boolean;
+  /** What waits for changes to be delivered; only with `when-delivered`. */
+  waiting?: Watch;
   close(): void;
 }
+
+/** After this long a `when-delivered` asks the feed again. */
+const DELIVERED_MS = 10_000;
 
 export interface SubscriptionsOptions<Raw, In, Out, P extends Packet> {
   readonly env: Environment<Raw, In, Out, P>;
@@ -35,10 +41,10 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
   }
 
   /** Watches an interest; an id that is in use is ended first. */
-  subscribe({ id, to, view, where }: Extract<Effect<Out>, { do: 'subscribe' }>): void {
+  subscribe({ id, to, view, where, since }: Extract<Effect<Out>, { do: 'subscribe' }>): void {
     if (!this.#mayHold(id)) return;
     if (view === undefined) this.#watch(id, to, where);
-    else this.#join(id, to, view);
+    else this.#join(id, to, view, since);
   }
 
   listen(id: string, subject: string, atMost = Number.POSITIVE_INFINITY): void {
@@ -56,9 +62,29 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
     const held = this.#held.get(id);
     if (held === undefined) return;
     this.#held.delete(id);
-    held.open = false;
-    held.close();
+    end(held);
     if (held.onLane) this.#options.leftLane();
+  }
+
+  /** Tells the session when every change of a subscription up to `seq` has come to it. Nothing happens for an id that is not in use. */
+  whenDelivered(effect: Extract<Effect<Out>, { do: 'when-delivered' }>): void {
+    const { env, step, own } = this.#options;
+    const held = this.#held.get(effect.id);
+    if (held === undefined) return;
+    held.waiting?.close();
+    const tell = (): void => {
+      if (held.open) step({ kind: 'timer', name: effect.name });
+    };
+    held.waiting = env.feed.whenDelivered(effect.epoch, effect.seq, DELIVERED_MS, (reached) => {
+      if (!held.open) return;
+      if (!reached) this.whenDelivered(effect);
+      else {
+        // Behind the changes that wait for the answer to a write of this session.
+        const order = own();
+        if (order === undefined) tell();
+        else order.offer(undefined, tell);
+      }
+    });
   }
 
   /** Whether any of them could bring changes of this tenant. Which exactly is not worth finding out: heads come at once. */
@@ -68,10 +94,7 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
   }
 
   end(): void {
-    for (const held of this.#held.values()) {
-      held.open = false;
-      held.close();
-    }
+    for (const held of this.#held.values()) end(held);
     this.#held.clear();
   }
 
@@ -103,15 +126,16 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
     watch = where === undefined ? env.feed.watch(to, handler) : env.selection.watch(to, where, handler);
   }
 
-  #join(id: string, to: Interest, view: View): void {
+  #join(id: string, to: Interest, view: View, since: { readonly seq: number; readonly epoch: string } | undefined): void {
     const { env, sink, step } = this.#options;
-    const subscription = env.lane.subscribe(to, view, sink, {
-      live: (seq, epoch) => step({ kind: 'subscribed', id, seq, epoch }),
-      lost: (failure) => {
+    const handler = {
+      live: (seq: number, epoch: string) => step({ kind: 'subscribed', id, seq, epoch }),
+      lost: (failure: Failure) => {
         this.#held.delete(id);
         step({ kind: 'lost', id, failure });
       },
-    });
+    };
+    const subscription = env.lane.subscribe(to, view, sink, handler, since);
     this.#held.set(id, { tenant: to.tenant, onLane: true, open: true, close: () => subscription.close() });
   }
 
@@ -122,4 +146,10 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
     this.#options.step({ kind: 'lost', id, failure: { code: 'limited', detail: 'too many subscriptions on this connection' } });
     return false;
   }
+}
+
+function end(held: Held): void {
+  held.open = false;
+  held.waiting?.close();
+  held.close();
 }

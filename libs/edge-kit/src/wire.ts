@@ -51,6 +51,8 @@ export interface WireHandler<Raw> {
   drained(): void;
   /** The client has sent a close frame, or broken the transport's rules: what is written now still leaves before the close frame. */
   closing(): void;
+  /** What the conversation can be gone on with from another connection; may be asked when the socket has ended. */
+  parting?(): unknown;
   /** The socket has ended, for whatever reason; nothing follows. */
   gone(code: number): void;
 }

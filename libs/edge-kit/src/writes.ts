@@ -143,6 +143,8 @@ export function jsonBytes(value: unknown): number {
       else for (const [name, member] of Object.entries(value)) bytes += name.length * 2 + 4 + jsonBytes(member);
       return bytes;
     }
+    case 'bigint':
+      return value.toString().length;
     default:
       return 12;
   }

@@ -1,12 +1,13 @@
 /**
  * WebSocket handshakes for one edge: path, origin, sub-protocol, credential, limits. Hangs on an HTTP server's `upgrade` event (fastify's
- * `app.server`), so the edge's HTTP routes share the port. Nothing of a handshake is logged or echoed but what the edge selected.
+ * `app.server`), so the edge's HTTP routes share the port; what is no handshake of RFC 6455 `guardHttp` has refused. Nothing of a handshake is logged or echoed but what the edge selected.
  */
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import { BODY_MS } from '@polyedge/service-kit/http-guard';
 import { WebSocketServer, type Server as WsServer } from 'ws';
 import type { Driver } from './driver.ts';
 import type { Limits } from './limits.ts';
@@ -84,9 +85,9 @@ export interface WsListenerCounts {
 /** Settings for `http.createServer` (fastify's `http` option) that bound a handshake before anything of ours runs. */
 export function httpOptions(limits: Limits) {
   return {
+    requestTimeout: BODY_MS,
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.handshakeTimeoutMs,
-    requestTimeout: Math.max(limits.handshakeTimeoutMs, 30_000),
     connectionsCheckingInterval: Math.min(1000, limits.handshakeTimeoutMs),
     keepAliveTimeout: 60_000,
     noDelay: true,
@@ -129,9 +130,7 @@ export class WsListener {
     // An HTTP server's sockets are TCP (or TLS, which is one too); the type is wider only for other transports.
     const socket = duplex as Socket;
     const handshake = readHandshake(request, this.#options.trustProxy ?? false);
-    // RFC 6455 4.1: a handshake is HTTP/1.1 at least; Node's parser takes an upgrade of HTTP/1.0 as well.
-    const old = request.httpVersionMajor === 1 && request.httpVersionMinor === 0;
-    const taken = old ? this.#rejection(400, 'a WebSocket handshake needs HTTP/1.1') : this.#route(handshake);
+    const taken = this.#route(handshake);
     if ('status' in taken) {
       this.#answer(socket, taken);
       return;
@@ -146,7 +145,7 @@ export class WsListener {
       this.#accept(coming, token, undefined);
       return;
     }
-    void this.#verified(taken, token).then((credential) => {
+    void this.#verified(taken, token, address).then((credential) => {
       if (credential?.ok === false) this.#answer(socket, this.#rejection(statusOf(credential), 'the credential was refused'));
       else this.#accept(coming, undefined, credential);
     });
@@ -188,7 +187,7 @@ export class WsListener {
         open(credential);
         return;
       }
-      const outcome = this.#outcome(route, token);
+      const outcome = this.#outcome(route, token, address);
       if (!(outcome instanceof Promise)) {
         open(outcome);
         return;
@@ -201,12 +200,12 @@ export class WsListener {
     });
   }
 
-  async #verified(route: WsRoute, token: string | undefined): Promise<Outcome<Principal> | undefined> {
-    return token === undefined ? undefined : this.#outcome(route, token);
+  async #verified(route: WsRoute, token: string | undefined, address: string): Promise<Outcome<Principal> | undefined> {
+    return token === undefined ? undefined : this.#outcome(route, token, address);
   }
 
-  #outcome(route: WsRoute, token: string): Outcome<Principal> | Promise<Outcome<Principal>> {
-    const outcome = route.driver.verify(token);
+  #outcome(route: WsRoute, token: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>> {
+    const outcome = route.driver.verify(token, address);
     if (!(outcome instanceof Promise)) return outcome;
     const { wheel } = route.driver;
     return new Promise((resolve) => {

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import { guardHttp } from '@polyedge/service-kit/http-guard';
 import { localBus } from '@polyedge/service-kit/local-bus';
 import type { Effect, Input, Opening, Protocol } from '@polyedge/session/session';
 import { Driver } from '../src/driver.ts';
@@ -84,6 +85,7 @@ export async function echoEdge(options: EchoOptions = {}): Promise<EchoEdge> {
     routes: [{ path: /^\/$/, accepts: 'both', ...options.route, driver }],
     ...options.listener,
   });
+  guardHttp(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   // Listening on a TCP port, so the address is not a path.
   const { port } = server.address() as AddressInfo;

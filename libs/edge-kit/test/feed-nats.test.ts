@@ -4,7 +4,7 @@ import type { Interest } from '@polyedge/contracts/interest';
 import { connectNatsBus, type NatsBus } from '@polyedge/service-kit/nats-bus';
 import { openGateway } from '@polyedge/testkit/servers/gateway';
 import { startNats } from '@polyedge/testkit/servers/nats';
-import { openFeed } from '../src/feed.ts';
+import { openFeed } from '../src/feed/feed.ts';
 import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from '../src/testing/feed-model.ts';
 
 async function until(what: string, holds: () => boolean): Promise<void> {

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { test } from 'node:test';
 import { done, failed } from '@polyedge/contracts/errors';
+import { guardHttp } from '@polyedge/service-kit/http-guard';
 import { localBus } from '@polyedge/service-kit/local-bus';
 import type { Effect, Input, Opening, Protocol } from '@polyedge/session/session';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
@@ -68,6 +69,7 @@ async function serve(options: Options = {}) {
     allowEIO3: true,
     ...options.listener,
   });
+  guardHttp(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo; // listening on TCP
   const clients: Socket[] = [];

@@ -49,7 +49,10 @@ test('handshakes that are not RFC 6455 are refused with a status and a JSON body
     ['short key', { headers: { 'Sec-WebSocket-Key': 'abc' } }, 400],
     ['old version', { headers: { 'Sec-WebSocket-Version': '7' } }, 426],
     ['no version', { headers: { 'Sec-WebSocket-Version': undefined } }, 426],
-    ['another upgrade', { headers: { Upgrade: 'h2c' } }, 400],
+    ['HTTP/1.0', { version: 'HTTP/1.0' }, 400],
+    ['two hosts', { headers: { host: 'other' } }, 400],
+    ['a body', { headers: { 'Content-Length': '5' } }, 400],
+    ['a body of unknown length', { headers: { 'Transfer-Encoding': 'chunked' } }, 400],
     ['a sub-protocol list that is none', { headers: { 'Sec-WebSocket-Protocol': 'a b;c' } }, 400],
     ['a sub-protocol twice', { headers: { 'Sec-WebSocket-Protocol': 'a, a' } }, 400],
   ];
@@ -59,11 +62,14 @@ test('handshakes that are not RFC 6455 are refused with a status and a JSON body
     assert.match(answer.head, /content-type: application\/json/i, what);
     assert.equal((answer.body as { error: { code: number } }).error.code, status, what);
   }
+  const other = await refusal(edge.port, handshake({ headers: { Upgrade: 'h2c', Connection: 'Upgrade, close' } }));
+  assert.equal(other.status, 426);
   const plain = await refusal(edge.port, 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
   assert.equal(plain.status, 426);
   const long = await refusal(edge.port, handshake({ headers: { 'X-Long': 'x'.repeat(64 * 1024) } }));
   assert.equal(long.status, 431);
   (await RawClient.open(edge.port)).destroy();
+  (await RawClient.open(edge.port, { path: 'http://localhost/', headers: { Upgrade: 'h2c, WebSocket' } })).destroy();
 });
 
 test('origins are only looked at where the edge lists them, and compared exactly', async () => {

@@ -1,6 +1,7 @@
 /** Reads a partition of the journal: from Redis, and from PostgreSQL what Redis does not have. */
 import { type FullChange, isFull } from '@polyedge/contracts/change';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { parseOwnJson } from '@polyedge/query/json-text';
 import type { GroupStore } from './group-port.ts';
 import type { Entry, HotJournal } from './hot-journal.ts';
 
@@ -95,7 +96,7 @@ export class PartitionReader {
     for (const { seq, json } of entries) {
       if (json !== '') {
         // Written by the publisher as JSON of a change.
-        const change = JSON.parse(json) as FullChange;
+        const change = parseOwnJson(json) as FullChange;
         items.push({ seq, change, bytes: json.length });
         continue;
       }

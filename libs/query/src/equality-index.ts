@@ -123,7 +123,7 @@ interface Group<T> {
 
 /** How a value becomes a bucket: as JSON scalar, as text, or as text with decimals by their number. */
 type Mode = 'typed' | 'text' | 'numeric';
-type Scalar = string | number | boolean;
+type Scalar = string | number | bigint | boolean;
 
 /** An equality: the value at `path`, seen by `mode`, is `value`. */
 interface Anchor {

@@ -45,7 +45,7 @@ export type Path = readonly string[];
 export type TypedCondition =
   | { readonly test: 'equal'; readonly path: Path; readonly value: Json }
   | { readonly test: 'in'; readonly path: Path; readonly values: readonly Json[] }
-  | { readonly test: 'less' | 'at-most' | 'more' | 'at-least'; readonly path: Path; readonly value: number | string | boolean }
+  | { readonly test: 'less' | 'at-most' | 'more' | 'at-least'; readonly path: Path; readonly value: number | bigint | string | boolean }
   | { readonly test: 'present'; readonly path: Path }
   | { readonly test: 'contains'; readonly path: Path; readonly value: Json }
   | { readonly test: 'starts-with'; readonly path: Path; readonly value: string };
@@ -61,6 +61,7 @@ export type TypedCondition =
  * - `text-less` and so on: by number if both sides are decimals, else by code point.
  * - `text-like`: the whole text matches the pattern: `*` any run of characters, `?` exactly one, `\` takes the next literally.
  *   With `fold`, letters of ASCII and Latin-1 match in either case.
+ * - `text-regexp`: the whole text matches the regular expression, in the syntax that `regexp.ts` reads.
  * - `text-words`: the words of `value` occur in the text, all of them in any order or, with `phrase`, one after the other. Words are
  *   runs of letters and digits and are folded like `fold`; see `text.ts` for what separates them. No word at all never matches.
  */
@@ -68,6 +69,7 @@ export type TextCondition =
   | { readonly test: 'text-equal'; readonly path: Path; readonly value: string; readonly numeric?: boolean }
   | { readonly test: 'text-less' | 'text-at-most' | 'text-more' | 'text-at-least'; readonly path: Path; readonly value: string }
   | { readonly test: 'text-like'; readonly path: Path; readonly pattern: string; readonly fold?: boolean }
+  | { readonly test: 'text-regexp'; readonly path: Path; readonly pattern: string }
   | { readonly test: 'text-words'; readonly path: Path; readonly value: string; readonly phrase?: boolean };
 
 /** Degrees on WGS 84: longitude within ±180, latitude within ±90 (the order of GeoJSON). */

@@ -1,5 +1,5 @@
-/** Any JSON value. */
-export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+/** Any JSON value. An integer beyond ±(2^53 − 1) is a `bigint`, every other number a double (`json-text.ts`). */
+export type Json = null | boolean | number | bigint | string | readonly Json[] | JsonObject;
 
 /** A JSON object. Only own keys count; `__proto__` is a key like any other. */
 export type JsonObject = { readonly [key: string]: Json };
@@ -13,3 +13,21 @@ export function isObject(value: Json | undefined): value is JsonObject {
 export function isList(value: Json | undefined): value is readonly Json[] {
   return Array.isArray(value);
 }
+
+/** Whether a value is a number, of either kind. */
+export function isNumber(value: unknown): value is number | bigint {
+  return typeof value === 'number' || typeof value === 'bigint';
+}
+
+// JSON.stringify has no form for a bigint of its own, and asks for this method before it throws. It stands here so that whoever
+// can have one, libraries too, can stringify it: docs/adr/0012.
+Object.defineProperty(BigInt.prototype, 'toJSON', {
+  value(this: bigint): unknown {
+    return rawJSON(String(this));
+  },
+  configurable: true,
+  writable: true,
+});
+
+// Part of the language since 2025; TypeScript's libraries do not have it yet.
+const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown };

@@ -2,9 +2,10 @@ import type { Document } from './document.ts';
 import { equalJson } from './equality.ts';
 import type { Condition, Filter } from './filter.ts';
 import { haversine, haversineOfMeters, inBox, insideSides, pointOf, sidesOf } from './geo.ts';
-import { isList, type Json } from './json.ts';
+import { isList, isNumber, type Json } from './json.ts';
 import { compilePattern } from './like.ts';
 import { compilePath } from './path.ts';
+import { parseRegexp } from './regexp.ts';
 import { compareDecimals, compareText, isDecimal, someText, spacedWords, words } from './text.ts';
 
 export type Predicate = (document: Document) => boolean;
@@ -88,6 +89,10 @@ function compileTest(condition: Condition): Test {
       const matches = compilePattern(condition.pattern, condition.fold === true);
       return (value) => someText(value, matches);
     }
+    case 'text-regexp': {
+      const regexp = parseRegexp(condition.pattern);
+      return regexp.ok ? (value) => someText(value, regexp.value.matches) : () => false;
+    }
     case 'text-words':
       return compileWords(words(condition.value), condition.phrase === true);
     case 'near': {
@@ -120,10 +125,12 @@ function compileIn(values: readonly Json[]): Test {
   return (value) => scalars.has(value) || (value !== undefined && composites.some((composite) => equalJson(value, composite)));
 }
 
-function compileOrder(limit: number | string | boolean, passes: (order: number) => boolean): Test {
+function compileOrder(limit: number | bigint | string | boolean, passes: (order: number) => boolean): Test {
   switch (typeof limit) {
     case 'number':
-      return (value) => typeof value === 'number' && passes(value < limit ? -1 : value > limit ? 1 : 0);
+    case 'bigint':
+      // `<` between a double and a bigint compares their values exactly.
+      return (value) => isNumber(value) && passes(value < limit ? -1 : value > limit ? 1 : 0);
     case 'string':
       return (value) => typeof value === 'string' && passes(compareText(value, limit));
     case 'boolean':

@@ -1,7 +1,8 @@
 import type { Document } from './document.ts';
 import { EVERYTHING, type Filter, type Path, type Position } from './filter.ts';
 import { haversine, pointOf } from './geo.ts';
-import type { Json } from './json.ts';
+import { isNumber, type Json } from './json.ts';
+import { parseJson } from './json-text.ts';
 import { canonicalJson } from './normalize.ts';
 import { compilePath, placeOf } from './path.ts';
 import { compareText } from './text.ts';
@@ -102,7 +103,7 @@ export function compareBy(sort: readonly Sort[]): (left: Document, right: Docume
  * What counts of a value for the order: the scalar itself (strings cut), `[]` for any list, `{}` for any object. With `near`, the
  * haversine of the distance, or null.
  */
-export type SortKey = null | boolean | number | string | readonly never[] | { readonly [key: string]: never };
+export type SortKey = null | boolean | number | bigint | string | readonly never[] | { readonly [key: string]: never };
 
 /** A place in an order: after exactly the documents up to and including the one it was made from. */
 export interface CursorPlace {
@@ -141,6 +142,7 @@ export function rankOf(key: SortKey): number {
     case 'boolean':
       return 1;
     case 'number':
+    case 'bigint':
       return 2;
     case 'string':
       return 3;
@@ -150,7 +152,7 @@ export function rankOf(key: SortKey): number {
 }
 
 export function compareSortKeys(left: SortKey, right: SortKey): number {
-  if (typeof left === 'number' && typeof right === 'number') return left < right ? -1 : left > right ? 1 : 0;
+  if (isNumber(left) && isNumber(right)) return left < right ? -1 : left > right ? 1 : 0;
   if (typeof left === 'string' && typeof right === 'string') return compareText(left, right);
   if (typeof left === 'boolean' && typeof right === 'boolean') return Number(left) - Number(right);
   return rankOf(left) - rankOf(right);
@@ -168,15 +170,16 @@ export function cursorOf(document: Document, sort: readonly Sort[]): string {
 /** Reads a cursor; undefined if it is none, or one of another order. */
 export function positionOfCursor(cursor: string, sort: readonly Sort[]): CursorPlace | undefined {
   if (cursor.length > QUERY_LIMITS.cursorCharacters || !/^[A-Za-z0-9_-]+$/.test(cursor)) return undefined;
-  let value: unknown;
+  let text: string;
   try {
     const bytes = Uint8Array.from(atob(cursor.replaceAll('-', '+').replaceAll('_', '/')), (byte) => byte.charCodeAt(0));
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     return undefined;
   }
-  if (!Array.isArray(value)) return undefined;
-  const [mark, id, ...keys]: readonly unknown[] = value;
+  const parsed = parseJson(text);
+  if (!parsed.ok || !Array.isArray(parsed.value)) return undefined;
+  const [mark, id, ...keys]: readonly unknown[] = parsed.value;
   if (mark !== fingerprint(sort) || !isStorable(id) || keys.length !== sort.length) return undefined;
   const checked = keys.filter(isSortKey);
   return checked.length === keys.length ? { keys: checked, id } : undefined;
@@ -184,7 +187,7 @@ export function positionOfCursor(cursor: string, sort: readonly Sort[]): CursorP
 
 function isSortKey(value: unknown): value is SortKey {
   if (value === null || typeof value === 'boolean') return true;
-  if (typeof value === 'number') return Number.isFinite(value);
+  if (isNumber(value)) return typeof value === 'bigint' || Number.isFinite(value);
   if (typeof value === 'string') return isStorable(value);
   return typeof value === 'object' && Object.keys(value).length === 0;
 }

@@ -32,8 +32,10 @@ export function textOf(value: Json | undefined): string | undefined {
   switch (typeof value) {
     case 'string':
       return value;
+    case 'bigint':
+      return String(value);
     case 'number':
-      // `1e400` parses to Infinity, which is no JSON value and has no text.
+      // Infinity is no JSON value and has no text.
       return Number.isFinite(value) ? plainDecimal(value) : undefined;
     case 'boolean':
       return value ? 'true' : 'false';

@@ -1,6 +1,7 @@
 import type { Condition, Filter, Path, Position } from './filter.ts';
-import { isObject, type Json, type JsonObject } from './json.ts';
+import { isNumber, isObject, type Json, type JsonObject } from './json.ts';
 import { MAX_PATH_SEGMENTS, MAX_SEGMENT_CHARACTERS, placeOf } from './path.ts';
+import { parseRegexp } from './regexp.ts';
 
 /** A checked value, or one sentence for the client's developer that says what is wrong with it. */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
@@ -20,6 +21,7 @@ export const FILTER_LIMITS = {
   /** Characters of all values, patterns and paths together. */
   characters: 262_144,
   patternCharacters: 1024,
+  regexps: 16,
   /** Corners of all polygons together. */
   corners: 1000,
 } as const;
@@ -54,6 +56,7 @@ export class Checker {
   #nodes = 0;
   #characters = 0;
   #corners = 0;
+  #regexps = 0;
 
   filter(value: unknown, depth: number): Filter {
     if (depth > FILTER_LIMITS.depth) throw new Problem(`a filter is at most ${FILTER_LIMITS.depth} levels deep`);
@@ -123,7 +126,7 @@ export class Checker {
       case 'at-least': {
         only(object, ['test', 'path', 'value']);
         const value = this.#json(object.value, 1);
-        if (typeof value !== 'number' && typeof value !== 'string' && typeof value !== 'boolean') {
+        if (!isNumber(value) && typeof value !== 'string' && typeof value !== 'boolean') {
           throw new Problem(`"${test}" compares with a number, a string or a boolean`);
         }
         return { test, path, value };
@@ -152,6 +155,15 @@ export class Checker {
         const fold = flag(object, 'fold');
         only(object, ['test', 'path', 'pattern', 'fold']);
         return { test, path, pattern: this.#short(object.pattern, '"pattern"'), ...(fold && { fold }) };
+      }
+      case 'text-regexp': {
+        only(object, ['test', 'path', 'pattern']);
+        const pattern = this.#short(object.pattern, '"pattern"');
+        const regexp = parseRegexp(pattern);
+        if (!regexp.ok) throw new Problem(regexp.problem);
+        this.#regexps += 1;
+        if (this.#regexps > FILTER_LIMITS.regexps) throw new Problem(`a filter has at most ${FILTER_LIMITS.regexps} regular expressions`);
+        return { test, path, pattern };
       }
       case 'near': {
         only(object, ['test', 'path', 'point', 'maxMeters']);
@@ -197,7 +209,7 @@ export class Checker {
   #json(value: unknown, depth: number): Json {
     if (depth > FILTER_LIMITS.depth) throw new Problem(`a value is at most ${FILTER_LIMITS.depth} levels deep`);
     if (++this.#nodes > FILTER_LIMITS.nodes) throw new Problem(`the values of a filter have at most ${FILTER_LIMITS.nodes} parts`);
-    if (value === null || typeof value === 'boolean') return value;
+    if (value === null || typeof value === 'boolean' || typeof value === 'bigint') return value;
     if (typeof value === 'string') return this.text(value, 'a value');
     if (typeof value === 'number') {
       if (!Number.isFinite(value)) throw new Problem('a number must be finite');

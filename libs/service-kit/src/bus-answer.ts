@@ -1,9 +1,9 @@
 /** Answering one request: the deadline, the body's schema, the handler, its exceptions. Shared by both implementations of the bus. */
 import type { RequestChannel } from '@polyedge/contracts/channel';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
+import { parseOwnJson } from '@polyedge/query/json-text';
 import type { RequestContext } from './bus.ts';
 import type { BusCounts } from './bus-counts.ts';
-import { parseJson } from './bus-wire.ts';
 import type { Log } from './log.ts';
 
 /** The outcome of one request. Never rejects: a handler that throws is a bug, logged and answered `internal`. */
@@ -15,8 +15,8 @@ export async function answer<Request, Reply>(
   counts: BusCounts,
   log: Log,
 ): Promise<Outcome<Reply>> {
-  if (context.deadline <= Date.now()) return failed('expired', 'the deadline passed before the request was read');
-  const body = parseJson(text);
+  if (context.deadline <= performance.now()) return failed('expired', 'the deadline passed before the request was read');
+  const body = parseOwnJson(text);
   if (body === undefined) {
     counts.malformed += 1;
     return failed('invalid', 'the request is not JSON');

@@ -6,7 +6,11 @@ import { type ErrorCode, errors, type Failure, isErrorCode } from '@polyedge/con
 import { untoken } from '@polyedge/contracts/subject';
 
 export const TRACEPARENT = 'traceparent';
-/** When the caller stops waiting, in milliseconds since 1970. */
+/** How long the caller waits, in milliseconds from when it sent the request. */
+export const TIMEOUT = 'pe-timeout';
+/** When it was sent, in milliseconds on the caller's monotonic clock: tells a responder how long it was on its way (`peer-clocks.ts`). */
+export const SENT = 'pe-sent';
+/** When the caller stops waiting, in milliseconds since 1970: for a responder that never heard of this caller's clock. */
 export const DEADLINE = 'pe-deadline';
 /** `<index>/<count>` of one message of a reply that was too large for one. */
 export const PART = 'pe-part';
@@ -76,14 +80,20 @@ export function subjectFits(subject: string): boolean {
   return subject.length * 3 <= MAX_SUBJECT_BYTES || Buffer.byteLength(subject) <= MAX_SUBJECT_BYTES;
 }
 
-/** Parses JSON text; undefined when it is none. */
-export function parseJson(text: string): unknown {
+/**
+ * A body as JSON text; undefined when it has none. What clients sent is in many bodies, and `JSON.stringify` throws for what is nested too deep
+ * or makes too long a string: that is the failure of one message, never of the process.
+ */
+export function encodeBody(body: unknown): string | undefined {
   try {
-    return JSON.parse(text);
+    return JSON.stringify(body) ?? 'null';
   } catch {
     return undefined;
   }
 }
+
+/** Of a request or a reply without a text. */
+export const UNENCODABLE = { code: 'invalid', detail: 'the message cannot be written as JSON' } as const;
 
 /** `<index>/<count>` as numbers, or undefined for anything else. */
 export function parsePart(text: string): { readonly index: number; readonly count: number } | undefined {

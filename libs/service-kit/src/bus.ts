@@ -13,7 +13,7 @@ import type { Spans } from './spans.ts';
 /** What a responder knows of a request besides its body. */
 export interface RequestContext {
   readonly subject: string;
-  /** When the caller stops waiting, in milliseconds since 1970 (the caller's clock). Work that has not begun by then is answered `expired`. */
+  /** When the caller stops waiting, on the monotonic clock of this process (`performance.now()`). Work that has not begun by then is answered `expired`. */
   readonly deadline: number;
   /** The tenant of the subject, where the address has one. */
   readonly tenant: string | undefined;
@@ -38,7 +38,8 @@ export interface Responder {
   stop(): Promise<void>;
 }
 
-export interface Bus {
+/** Asking and answering. */
+export interface Requests {
   /**
    * Asks and waits. Failures besides the responder's own: `unavailable` (nobody answers, or no answer in time), `invalid` (the responder
    * could not read it), `internal` (the reply breaks its schema). Replies of any size up to 64 MiB arrive whole.
@@ -54,6 +55,10 @@ export interface Bus {
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
   ): Responder;
+}
+
+/** Telling everybody who subscribes. */
+export interface Publications {
   publish<Address extends string, Body>(
     channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
     values: Parameters<Address>,
@@ -61,16 +66,23 @@ export interface Bus {
   ): void;
   /** Publishes a body that is already JSON text, as part of the trace of `traceparent`. Returns false when it cannot be sent as it is (over the server's size limit, subject too long). */
   publishText(subject: string, json: string, traceparent?: string): boolean;
-  /** Makes the spans of this service; undefined when tracing is off. */
-  readonly spans?: Spans | undefined;
+  /** Resolves when everything published or subscribed before has reached the server; fails after `timeoutMs`. */
+  flush(timeoutMs: number): Promise<Outcome<void>>;
+}
+
+/** Hearing what is published. A port of its own, so that what stands before it (see `edge-kit` Driver) has nothing else to pass on. */
+export interface Subscriptions {
   /** Hears a subject or pattern. `bytes` is the size of the body's JSON. Messages that are not JSON, or break the channel's schema, are counted and dropped. */
   subscribe<Address extends string, Body>(
     channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
     subject: string,
     handler: (body: Body, subject: string, bytes: number, traceparent?: string) => void,
   ): Subscription;
-  /** Resolves when everything published or subscribed before has reached the server; fails after `timeoutMs`. */
-  flush(timeoutMs: number): Promise<Outcome<void>>;
+}
+
+export interface Bus extends Requests, Publications, Subscriptions {
+  /** Makes the spans of this service; undefined when tracing is off. */
+  readonly spans?: Spans | undefined;
   readonly status: BusStatus;
   onStatus(listener: (status: BusStatus) => void): Subscription;
   /** Lets what is in hand finish, then closes. */

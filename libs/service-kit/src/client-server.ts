@@ -4,7 +4,10 @@
  */
 import type { ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import cors from '@fastify/cors';
+import { parseJson } from '@polyedge/query/json-text';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify';
+import { type GuardOptions, guardHttp } from './http-guard.ts';
 import { CannotStart } from './lifecycle.ts';
 import type { Log } from './log.ts';
 import { readOut } from './read-out.ts';
@@ -38,12 +41,14 @@ export function clientServer({ config, http, spans, ...options }: ClientServerOp
   return app;
 }
 
-/** Listens; the port, which the log is told. Throws `CannotStart` when it cannot be opened. */
+/** Guards the server, on which everything hangs by now, and listens; the port, which the log is told. Throws `CannotStart` when it cannot be opened. */
 export async function openPort(
   app: FastifyInstance,
   { host, port }: { readonly host: string; readonly port: number },
   log: Log,
+  guard: GuardOptions = {},
 ): Promise<number> {
+  guardHttp(app.server, guard);
   try {
     await app.listen({ host, port });
   } catch (error) {
@@ -65,25 +70,15 @@ class Unreadable extends Error {
   readonly statusCode = 400;
 }
 
-type ParsedBody = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string };
-
-function parseJson(text: string): ParsedBody {
-  try {
-    return { ok: true, value: JSON.parse(text) };
-  } catch {
-    return { ok: false, problem: 'not JSON' };
-  }
-}
-
 /** Whatever the content type says, a body is JSON or nothing; other types are added after this. */
-export function takeJson(app: FastifyInstance, parse: (text: string) => ParsedBody = parseJson): void {
+export function takeJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
     const text = String(body);
     if (text.trim() === '') return done(null, undefined);
-    const parsed = parse(text);
+    const parsed = parseJson(text);
     if (parsed.ok) done(null, parsed.value);
-    else done(new Unreadable(`the body is ${parsed.problem}`));
+    else done(new Unreadable(`the body ${parsed.problem}`));
   });
 }
 
@@ -101,25 +96,27 @@ export interface BrowserRules {
   /** Headers of answers that pages may read. */
   readonly exposes: string;
   readonly methods: string;
-  readonly headers: string;
   /** Of the answer to the question before a call. */
   readonly status: 200 | 204;
+  /** Whether pages may send cookies and the like along; the origin is then repeated, whichever it is. Nothing here is authenticated by them. */
+  readonly credentials?: boolean;
 }
 
-/** CORS without credentials: what authenticates a call is a header that a page sets itself. */
-export function letBrowsersIn(app: FastifyInstance, { origins, exposes, methods, headers, status }: BrowserRules): void {
-  app.addHook('onRequest', async (request, reply) => {
-    const { origin } = request.headers;
-    if (origin !== undefined && (origins === undefined || origins.includes(origin))) {
-      reply.header('access-control-allow-origin', origins === undefined ? '*' : origin);
-      if (origins !== undefined) reply.header('vary', 'Origin');
-      reply.header('access-control-expose-headers', exposes);
-    }
-    if (request.method !== 'OPTIONS') return;
-    reply.header('access-control-allow-methods', methods);
-    reply.header('access-control-allow-headers', headers);
-    reply.header('access-control-max-age', '86400');
-    await reply.code(status).send();
+/**
+ * CORS. What authenticates a call is a header that a page sets itself, so pages may send any header: those of the protocol, and `traceparent` and
+ * `tracestate`, which we read as well. Wait for it: hooks that are added later come after it.
+ */
+export async function letBrowsersIn(app: FastifyInstance, rules: BrowserRules): Promise<void> {
+  const { origins, exposes, methods, status, credentials = false } = rules;
+  await app.register(cors, {
+    origin: origins === undefined ? (credentials ? true : '*') : [...origins],
+    exposedHeaders: exposes,
+    methods: methods.split(',').map((method) => method.trim()),
+    credentials,
+    maxAge: 86_400,
+    optionsSuccessStatus: status,
+    // A question without its headers is answered like any other, as it always was.
+    strictPreflight: false,
   });
 }
 

@@ -50,6 +50,33 @@ test('a proper name comes before its aliases, and an empty value counts as none'
   assert.equal(result.config.origin, 'x');
 });
 
+test('an empty secret is an error that names what was set, in whatever way', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'polyedge-config-'));
+  writeFileSync(join(dir, 'empty'), '\n');
+  const aliased = { ...settings, signingKey: secret({ aliases: ['SOCKET_AUTH'], localDefault: 'not secret', doc: 'Signs.' }) };
+  for (const [name, value, problem] of [
+    ['HIRO_SIGNING_KEY', '', /^HIRO_SIGNING_KEY is empty/],
+    ['SOCKET_AUTH', '', /^SOCKET_AUTH is empty/],
+    ['SOCKET_AUTH', ' \n', /^SOCKET_AUTH is empty/],
+    ['SOCKET_AUTH_FILE', '', /^SOCKET_AUTH_FILE is empty/],
+    ['SOCKET_AUTH_FILE', join(dir, 'empty'), /^the file of SOCKET_AUTH_FILE is empty/],
+    ['NATS_PASSWORD', '', /^NATS_PASSWORD is empty/],
+  ] as const) {
+    const result = readConfig('hiro-edge', aliased, { ...local, [name]: value });
+    assert.ok(!result.ok, name);
+    assert.equal(result.problems.length, 1);
+    assert.match(result.problems[0] ?? '', problem);
+  }
+  rmSync(dir, { recursive: true });
+});
+
+test('a program that reads a few settings takes the others of its service for what they are', () => {
+  const { maxInFlight } = settings;
+  const some = (environment: Environment) => readConfig('hiro-edge', { maxInFlight }, environment, settings);
+  assert.equal(some({ HIRO_IDLE_MS: '2m', HIRO_SIGNING_KEY_FILE: '/none', ALLOWED_ORIGINS: 'x' }).ok, true);
+  assert.equal(some({ HIRO_IDLE: '2m' }).ok, false);
+});
+
 test('insecure defaults exist in local mode only and name themselves', () => {
   const result = read(local);
   assert.ok(result.ok);

@@ -23,17 +23,22 @@ export function namesOf(service: string, key: string, setting: Setting<unknown>)
   return [name, ...prefixed, ...setting.aliases];
 }
 
-/** Reads, validates and freezes. Everything that is wrong is reported at once. */
-export function readConfig<S extends Settings>(service: string, settings: S, environment: Environment = process.env): ConfigResult<S> {
+/**
+ * Reads, validates and freezes. Everything that is wrong is reported at once.
+ * @param all every setting of the service, where one of its programs reads only some: the names of the others are no typing errors
+ */
+export function readConfig<S extends Settings>(
+  service: string,
+  settings: S,
+  environment: Environment = process.env,
+  all: Settings = settings,
+): ConfigResult<S> {
   const problems: string[] = [];
   const warnings: string[] = [];
   const values: Record<string, unknown> = {};
   const local = environment.POLYEDGE_MODE === 'local';
-  const known = new Set<string>();
   for (const [key, setting] of Object.entries(settings)) {
     const names = namesOf(service, key, setting);
-    for (const name of names) known.add(name);
-    if (fromFile(setting)) for (const name of names) known.add(`${name}_FILE`);
     const found = lookUp(names, setting, environment);
     if (found === undefined) {
       const missing = fallBack(names[0] ?? key, setting, local, warnings);
@@ -47,7 +52,7 @@ export function readConfig<S extends Settings>(service: string, settings: S, env
       else problems.push(`${found.name} is ${shown(setting, found.text)}; expected ${parsed.expected}`);
     }
   }
-  problems.push(...unknownNames(service, known, environment));
+  problems.push(...unknownNames(service, namesOfAll(service, all), environment));
   if (problems.length > 0) return { ok: false, problems };
   // Each value came from its own setting's parser or fallback, which the loop over names cannot express.
   return { ok: true, config: Object.freeze(values) as Config<S>, warnings };
@@ -61,17 +66,25 @@ type Found = { readonly name: string; readonly text: string } | { readonly probl
 function lookUp(names: readonly string[], setting: Setting<unknown>, environment: Environment): Found | undefined {
   for (const name of names) {
     const text = environment[name];
+    if (isEmptySecret(setting, text)) return { problem: `${name} is empty; ${UNSET}` };
     if (text !== undefined && text !== '' && !fromKubernetes(name, text)) return { name, text };
     const file = fromFile(setting) ? environment[`${name}_FILE`] : undefined;
+    if (isEmptySecret(setting, file)) return { problem: `${name}_FILE is empty; ${UNSET}` };
     if (file === undefined || file === '') continue;
     try {
-      return { name: `${name}_FILE`, text: readFileSync(file, 'utf8').trim() };
+      const content = readFileSync(file, 'utf8').trim();
+      return isEmptySecret(setting, content) ? { problem: `the file of ${name}_FILE is empty` } : { name: `${name}_FILE`, text: content };
     } catch {
       return { problem: `${name}_FILE names a file that cannot be read` };
     }
   }
   return undefined;
 }
+
+const UNSET = 'give it a value, or do not set it';
+
+/** What a secret store gives that has no such secret. Taken for "not set", it would put a default in the secret's place. */
+const isEmptySecret = ({ kind }: Setting<unknown>, text: string | undefined): boolean => kind === 'secret' && text?.trim() === '';
 
 function fallBack(
   name: string,
@@ -92,6 +105,17 @@ function fallBack(
     case 'required':
       return { value: undefined, problem: `${name} is required: ${setting.doc}` };
   }
+}
+
+function namesOfAll(service: string, settings: Settings): ReadonlySet<string> {
+  const known = new Set<string>();
+  for (const [key, setting] of Object.entries(settings)) {
+    for (const name of namesOf(service, key, setting)) {
+      known.add(name);
+      if (fromFile(setting)) known.add(`${name}_FILE`);
+    }
+  }
+  return known;
 }
 
 function unknownNames(service: string, known: ReadonlySet<string>, environment: Environment): string[] {

@@ -1,6 +1,7 @@
 /** `GET /healthz` (the process is alive) and `GET /readyz` (it can serve), on the service's own port. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
+import { BODY_MS, guardHttp } from './http-guard.ts';
 
 /** True, or a sentence that says what is missing. */
 export type Readiness = () => true | string;
@@ -52,9 +53,10 @@ export async function startHealthServer(options: {
   /** What an operator chose that is worth knowing; `/readyz` shows it. */
   readonly notices?: readonly string[];
 }): Promise<{ readonly port: number; stop(): Promise<void> }> {
-  const server = createServer((request, response) => {
+  const server = createServer({ requestTimeout: BODY_MS }, (request, response) => {
     if (!answered(request, response, options.ready, options.notices)) response.writeHead(404).end();
   });
+  guardHttp(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, resolve);

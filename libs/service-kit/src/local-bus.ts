@@ -5,19 +5,21 @@
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Parameters } from '@polyedge/contracts/subject';
+import { parseOwnJson } from '@polyedge/query/json-text';
 import type { Bus, BusStatus, RequestContext, Responder, Subscription } from './bus.ts';
 import { answer } from './bus-answer.ts';
 import { type BusCounts, newBusCounts } from './bus-counts.ts';
 import {
+  encodeBody,
   HEADER_ROOM,
   MAX_IN_HAND,
   MAX_PENDING,
   MAX_REPLY_BYTES,
   MIN_MAX_PAYLOAD,
-  parseJson,
   subjectFits,
   tenantAt,
   tenantIndex,
+  UNENCODABLE,
 } from './bus-wire.ts';
 import { type Log, silentLog } from './log.ts';
 
@@ -131,7 +133,8 @@ class ConnectedLocalBus implements LocalBus {
     if (this.#status === 'disconnected') return Promise.resolve(failed('unavailable', 'not connected'));
     if (signal?.aborted === true) return Promise.resolve(failed('unavailable', 'the caller gave up'));
     if (this.#waiting.size >= MAX_PENDING) return Promise.resolve(failed('busy', 'too many requests are waiting for a reply'));
-    const text = JSON.stringify(body) ?? 'null';
+    const text = encodeBody(body);
+    if (text === undefined) return Promise.resolve({ ok: false, failure: UNENCODABLE });
     if (Buffer.byteLength(text) + HEADER_ROOM > MIN_MAX_PAYLOAD)
       return Promise.resolve(failed('too-large', 'the request is over the limit'));
     if (!subjectFits(subject)) return Promise.resolve(failed('too-large', 'the subject is too long'));
@@ -151,7 +154,7 @@ class ConnectedLocalBus implements LocalBus {
       const abort = () => settle(failed('unavailable', 'the caller gave up'));
       signal?.addEventListener('abort', abort, { once: true });
       this.#waiting.add(settle);
-      const deadline = Date.now() + timeoutMs;
+      const deadline = performance.now() + timeoutMs;
       this.#network.enqueue(() => {
         const answerer = this.#network.answererOf(subject);
         if (answerer === undefined) settle(failed('unavailable', 'nobody answers'));
@@ -215,7 +218,9 @@ class ConnectedLocalBus implements LocalBus {
     values: Parameters<Address>,
     body: Body,
   ): void {
-    if (!this.publishText(channel.subject(values), JSON.stringify(body) ?? 'null')) {
+    const text = encodeBody(body);
+    if (text === undefined) this.counts.unsent += 1;
+    if (text === undefined || !this.publishText(channel.subject(values), text)) {
       this.#log.error('an event is over the limits and was not sent', { type: channel.address });
     }
   }
@@ -247,7 +252,7 @@ class ConnectedLocalBus implements LocalBus {
       hear: (text, on) => {
         if (ended) return;
         this.counts.heard += 1;
-        const body = parseJson(text);
+        const body = parseOwnJson(text);
         if (body === undefined || !channel.body.test(body)) {
           this.counts.malformed += 1;
           return;
@@ -311,9 +316,10 @@ class ConnectedLocalBus implements LocalBus {
 
 const throughJson = (outcome: Outcome<unknown>): Outcome<unknown> => {
   if (!outcome.ok) return outcome;
-  const text = JSON.stringify(outcome.value) ?? 'null';
+  const text = encodeBody(outcome.value);
+  if (text === undefined) return { ok: false, failure: UNENCODABLE };
   if (Buffer.byteLength(text) > MAX_REPLY_BYTES) return failed('too-large', 'the reply is over the limit');
-  return done(JSON.parse(text));
+  return done(parseOwnJson(text));
 };
 
 function readReply<Reply>(channel: RequestChannel<string, never, Reply>, outcome: Outcome<unknown>): Outcome<Reply> {

@@ -5,19 +5,23 @@
 import { type MsgHdrs, MsgHdrsImpl, type NatsConnection } from '@nats-io/transport-node';
 import type { RequestChannel } from '@polyedge/contracts/channel';
 import { type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
+import { parseOwnJson } from '@polyedge/query/json-text';
 import type { BusCounts } from './bus-counts.ts';
 import {
   DEADLINE,
+  encodeBody,
   HEADER_ROOM,
   MAX_PENDING,
   MAX_REPLY_BYTES,
   PART,
-  parseJson,
   parsePart,
   readFailure,
+  SENT,
   SERVICE_ERROR_CODE,
   subjectFits,
+  TIMEOUT,
   TRACEPARENT,
+  UNENCODABLE,
 } from './bus-wire.ts';
 import type { Log } from './log.ts';
 import type { Span, Spans } from './spans.ts';
@@ -41,7 +45,7 @@ interface Pending {
   /** Settles with the reply's JSON value. */
   readonly reply: (value: unknown) => void;
   readonly fail: (failure: Failure) => void;
-  /** Asks once more, without a deadline, when `expired` cannot be true; whether it did. */
+  /** Asks once more, without saying when, when `expired` cannot be true; whether it did. */
   readonly askAgain: () => boolean;
   parts: Buffer[] | undefined;
   bytes: number;
@@ -108,7 +112,9 @@ export class NatsRequests {
     const { signal } = options;
     if (signal?.aborted === true) return Promise.resolve(this.#refuse('unavailable', 'the caller gave up'));
     if (this.#pending.size >= MAX_PENDING) return Promise.resolve(this.#refuse('busy', 'too many requests are waiting for a reply'));
-    const data = Buffer.from(JSON.stringify(body) ?? 'null');
+    const text = encodeBody(body);
+    if (text === undefined) return Promise.resolve(this.#refuse(UNENCODABLE.code, UNENCODABLE.detail));
+    const data = Buffer.from(text);
     const limit = this.#connection.info?.max_payload ?? 0;
     if (data.length + HEADER_ROOM > limit) {
       return Promise.resolve(this.#refuse('too-large', `the request has ${data.length} bytes; ${limit - HEADER_ROOM} are possible`));
@@ -148,6 +154,8 @@ export class NatsRequests {
           again = true;
           this.#skewed();
           delete headers[DEADLINE];
+          delete headers[SENT];
+          headers[TIMEOUT] = [String(Math.ceil(startedAt + options.timeoutMs - performance.now()))];
           try {
             this.#connection.publish(subject, data, { reply: this.#inbox + token, headers: MsgHdrsImpl.fromRecord(headers) });
             return true;
@@ -158,7 +166,11 @@ export class NatsRequests {
       };
       this.#pending.set(token, pending);
       this.#counts.requests += 1;
-      const headers: Record<string, string[]> = { [DEADLINE]: [String(Date.now() + Math.ceil(options.timeoutMs))] };
+      const headers: Record<string, string[]> = {
+        [TIMEOUT]: [String(Math.ceil(options.timeoutMs))],
+        [SENT]: [String(Math.floor(startedAt))],
+        [DEADLINE]: [String(Date.now() + Math.ceil(options.timeoutMs))],
+      };
       if (span !== undefined) headers[TRACEPARENT] = [span.traceparent];
       try {
         this.#connection.publish(subject, data, { reply: this.#inbox + token, headers: MsgHdrsImpl.fromRecord(headers) });
@@ -215,13 +227,13 @@ export class NatsRequests {
     const part = headers?.get(PART) ?? '';
     if (part !== '') this.#part(pending, part, data);
     else if (headers?.code === 503 && data.length === 0) pending.fail({ code: 'unavailable', detail: 'nobody answers' });
-    else if (headers?.has(SERVICE_ERROR_CODE) === true) this.#failed(pending, readFailure(parseJson(textOf(data))));
+    else if (headers?.has(SERVICE_ERROR_CODE) === true) this.#failed(pending, readFailure(parseOwnJson(textOf(data))));
     else this.#whole(pending, textOf(data));
   }
 
   /**
    * `expired` while most of the time is left says that the clock here, or the one there, has jumped: nothing was done, and the caller still
-   * waits. Whoever answers then takes the deadline by its own clock.
+   * waits. Whoever answers then counts the time that is left from when it reads the request.
    */
   #failed(pending: Pending, failure: Failure): void {
     if (failure.code === 'expired' && pending.askAgain()) return;
@@ -237,7 +249,7 @@ export class NatsRequests {
   }
 
   #whole(pending: Pending, text: string): void {
-    const value = parseJson(text);
+    const value = parseOwnJson(text);
     if (value === undefined) pending.fail({ code: 'internal', detail: 'the reply is not JSON' });
     else pending.reply(value);
   }

@@ -1,6 +1,7 @@
 /** The answering half of the NATS bus: one queue subscription, its requests in hand, and replies of any size. */
 import {
   type Msg,
+  type MsgHdrs,
   MsgHdrsImpl,
   type NatsConnection,
   type Subscription as NatsSubscription,
@@ -14,20 +15,25 @@ import type { BusCounts } from './bus-counts.ts';
 import {
   DEADLINE,
   DEFAULT_DEADLINE_MS,
+  encodeBody,
   errorText,
   MAX_IN_HAND,
   MAX_REPLY_BYTES,
   numberOf,
   PART,
   PART_BYTES,
+  SENT,
   SERVICE_ERROR,
   SERVICE_ERROR_CODE,
+  TIMEOUT,
   TRACEPARENT,
   tenantAt,
   tenantIndex,
+  UNENCODABLE,
 } from './bus-wire.ts';
 import type { Log } from './log.ts';
 import { textOf } from './nats-bus-requests.ts';
+import type { PeerClocks } from './peer-clocks.ts';
 import type { Span, Spans } from './spans.ts';
 
 export class NatsResponder<Request, Reply> implements Responder {
@@ -38,6 +44,7 @@ export class NatsResponder<Request, Reply> implements Responder {
   readonly #counts: BusCounts;
   readonly #log: Log;
   readonly #spans: Spans | undefined;
+  readonly #clocks: PeerClocks;
   readonly #pattern: string;
   readonly #tenantIndex: number;
   #subscription: NatsSubscription | undefined;
@@ -54,6 +61,8 @@ export class NatsResponder<Request, Reply> implements Responder {
     readonly counts: BusCounts;
     readonly log: Log;
     readonly spans: Spans | undefined;
+    /** Of all who ask on this connection. */
+    readonly clocks: PeerClocks;
   }) {
     this.#connection = options.connection;
     this.#channel = options.channel;
@@ -62,6 +71,7 @@ export class NatsResponder<Request, Reply> implements Responder {
     this.#counts = options.counts;
     this.#log = options.log;
     this.#spans = options.spans;
+    this.#clocks = options.clocks;
     this.#pattern = options.channel.pattern({});
     this.#tenantIndex = tenantIndex(options.channel.address);
     this.join();
@@ -109,10 +119,9 @@ export class NatsResponder<Request, Reply> implements Responder {
 
   async #work(message: Msg): Promise<void> {
     const { subject, reply, headers, data } = message;
-    const said = Number(headers?.get(DEADLINE));
     const context: RequestContext = {
       subject,
-      deadline: Number.isFinite(said) && said > 0 ? said : Date.now() + DEFAULT_DEADLINE_MS,
+      deadline: this.#deadline(reply ?? '', headers),
       tenant: tenantAt(subject, this.#tenantIndex),
       bytes: data.length,
     };
@@ -126,6 +135,18 @@ export class NatsResponder<Request, Reply> implements Responder {
     }
     span?.end(outcome.ok ? 'ok' : outcome.failure.code);
     if (reply !== undefined && reply !== '') this.#reply(reply, outcome);
+  }
+
+  /** When the caller stops waiting, on the clock here: it said for how long, and how long the request was on its way is known, or by its own date. */
+  #deadline(reply: string, headers: MsgHdrs | undefined): number {
+    const now = performance.now();
+    const timeout = positive(headers?.get(TIMEOUT));
+    const sentAt = positive(headers?.get(SENT));
+    const date = positive(headers?.get(DEADLINE));
+    const delay = sentAt === undefined ? undefined : this.#clocks.delayOf(reply.slice(0, reply.lastIndexOf('.')), sentAt, now);
+    if (timeout !== undefined && delay !== undefined) return now + timeout - delay;
+    const left = date === undefined ? undefined : date - Date.now();
+    return now + Math.min(timeout ?? left ?? DEFAULT_DEADLINE_MS, left ?? Number.POSITIVE_INFINITY);
   }
 
   #outcome(text: string, context: RequestContext, span: Span | undefined): Promise<Outcome<Reply>> {
@@ -146,7 +167,12 @@ export class NatsResponder<Request, Reply> implements Responder {
       this.#replyFailure(to, outcome.failure);
       return;
     }
-    const bytes = Buffer.from(JSON.stringify(outcome.value) ?? 'null');
+    const text = encodeBody(outcome.value);
+    if (text === undefined) {
+      this.#replyFailure(to, UNENCODABLE);
+      return;
+    }
+    const bytes = Buffer.from(text);
     if (bytes.length <= PART_BYTES) {
       this.#connection.publish(to, bytes);
       return;
@@ -167,4 +193,10 @@ export class NatsResponder<Request, Reply> implements Responder {
     const headers = MsgHdrsImpl.fromRecord({ [SERVICE_ERROR]: [errorText(code)], [SERVICE_ERROR_CODE]: [String(numberOf[code])] });
     this.#connection.publish(to, JSON.stringify({ code, detail: detail?.slice(0, 4_096), retryAfterMs }), { headers });
   }
+}
+
+/** The number of a header; undefined where it has none. */
+function positive(text: string | undefined): number | undefined {
+  const number = Number(text);
+  return Number.isFinite(number) && number > 0 ? number : undefined;
 }

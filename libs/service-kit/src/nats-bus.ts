@@ -13,13 +13,15 @@ import {
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Parameters } from '@polyedge/contracts/subject';
+import { parseOwnJson } from '@polyedge/query/json-text';
 import type { Bus, BusStatus, RequestContext, Responder, Subscription } from './bus.ts';
 import { type BusCounts, newBusCounts } from './bus-counts.ts';
-import { MIN_MAX_PAYLOAD, parseJson, subjectFits, TRACEPARENT } from './bus-wire.ts';
+import { encodeBody, MIN_MAX_PAYLOAD, subjectFits, TRACEPARENT } from './bus-wire.ts';
 import { within } from './deadline.ts';
 import { type Log, silentLog } from './log.ts';
 import { NatsRequests, type ObserveRequest, textOf } from './nats-bus-requests.ts';
 import { NatsResponder } from './nats-bus-responder.ts';
+import { PeerClocks } from './peer-clocks.ts';
 import type { Spans } from './spans.ts';
 
 /** How a service proves to NATS who it is: nothing, or one of these. */
@@ -160,6 +162,7 @@ class ConnectedBus implements NatsBus {
   readonly spans: Spans | undefined;
   readonly #requests: NatsRequests;
   readonly #responders = new Set<Responder>();
+  readonly #clocks = new PeerClocks();
   readonly #listeners = new Set<(status: BusStatus) => void>();
   #status: BusStatus = 'connected';
   #closing = false;
@@ -223,6 +226,7 @@ class ConnectedBus implements NatsBus {
       counts: this.counts,
       log: this.#log,
       spans: this.spans,
+      clocks: this.#clocks,
     });
     this.#responders.add(responder);
     return {
@@ -240,7 +244,9 @@ class ConnectedBus implements NatsBus {
     values: Parameters<Address>,
     body: Body,
   ): void {
-    if (!this.publishText(channel.subject(values), JSON.stringify(body) ?? 'null')) {
+    const text = encodeBody(body);
+    if (text === undefined) this.counts.unsent += 1;
+    if (text === undefined || !this.publishText(channel.subject(values), text)) {
       this.#log.error('an event is over the server`s limits and was not sent', { type: channel.address });
     }
   }
@@ -273,7 +279,7 @@ class ConnectedBus implements NatsBus {
       callback: (error, message) => {
         if (ended || error !== null) return;
         this.counts.heard += 1;
-        const body = parseJson(textOf(message.data));
+        const body = parseOwnJson(textOf(message.data));
         if (body === undefined || !channel.body.test(body)) {
           this.counts.malformed += 1;
           return;

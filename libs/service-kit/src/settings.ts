@@ -126,13 +126,20 @@ export const url = <const S extends Spec<string> & { readonly schemes: readonly 
     return good ? value : undefined;
   });
 
-/** Never printed. `<NAME>_FILE` may name a file that holds it. */
-export const secret = <const S extends Spec<string> & { readonly minLength?: number }>(spec: S) =>
+interface SecretSpec extends Spec<string> {
+  readonly minLength?: number;
+  /** In words, with `usable`. */
+  readonly form?: string;
+  usable?(value: string): boolean;
+}
+
+/** Never printed, and never empty. `<NAME>_FILE` may name a file that holds it. */
+export const secret = <const S extends SecretSpec>(spec: S) =>
   setting<string, S>(
     'secret',
-    spec.minLength === undefined ? 'a secret' : `a secret of at least ${spec.minLength} characters`,
+    spec.form ?? (spec.minLength === undefined ? 'a secret' : `a secret of at least ${spec.minLength} characters`),
     spec,
-    (value) => (value.length >= (spec.minLength ?? 1) ? value : undefined),
+    (value) => (value.length >= (spec.minLength ?? 1) && spec.usable?.(value) !== false ? value : undefined),
   );
 
 /** A TCP port; 0 takes a free one. */

@@ -5,6 +5,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { context, metrics, type Span as OtelSpan, ROOT_CONTEXT, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import { BODY_MS, guardHttp } from './http-guard.ts';
 import { Metrics, noMetrics } from './metrics.ts';
 import type { Span, Spans } from './spans.ts';
 
@@ -51,11 +52,12 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   const server =
     exporter === undefined
       ? undefined
-      : createServer((request, response) => {
+      : createServer({ requestTimeout: BODY_MS }, (request, response) => {
           if (request.method === 'GET' && request.url?.split('?')[0] === '/metrics') exporter.getMetricsRequestHandler(request, response);
           else response.writeHead(404).end();
         });
   if (server !== undefined) {
+    guardHttp(server);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(metricsPort, options.host, resolve);

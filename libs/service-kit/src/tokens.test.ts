@@ -231,3 +231,19 @@ test('a configured OpenID provider`s token becomes a principal of the configured
   server.close();
   server.closeAllConnections();
 });
+
+test('a token has one spelling: padding, white space and other last characters that mean the same bytes are refused', async () => {
+  const ours = await signer('k-1');
+  await using there = await world(ours);
+  const token = await sign(ours, claims());
+  assert.equal((await there.verifier.verify(token)).ok, true);
+  const [header = '', payload = '', signature = ''] = token.split('.');
+  // 64 bytes leave four bits of the last character unused.
+  const last = String.fromCharCode(signature.charCodeAt(85) + 1);
+  const others = [`${token}==`, `${token}=`, `${header}=.${payload}.${signature}`, `${header}.${payload}==.${signature}`, ` ${token}`];
+  for (const other of [...others, `${token}\n`, `${token.slice(0, -1)}${last}`, `${token}.`, token.replaceAll('_', '/')]) {
+    if (other === token) continue;
+    const refused = await there.verifier.verify(other);
+    assert.ok(!refused.ok && refused.failure.code === 'unauthenticated', JSON.stringify(other.slice(-20)));
+  }
+});

@@ -64,7 +64,12 @@ for (const [name, start] of Object.entries(worlds)) {
     test('a request reaches one responder with its tenant and deadline, and its reply comes back', async () => {
       const seen: unknown[] = [];
       const responder = first.respond(echo, async (body, context) => {
-        seen.push(context.tenant, context.subject, context.bytes, context.deadline > Date.now());
+        seen.push(
+          context.tenant,
+          context.subject,
+          context.bytes,
+          context.deadline > performance.now() && context.deadline < performance.now() + 2 * timeoutMs,
+        );
         return done({ text: body.text, by: 'first' });
       });
       await first.flush(timeoutMs);
@@ -231,6 +236,38 @@ for (const [name, start] of Object.entries(worlds)) {
       await until(() => heard.includes(2));
       assert.deepEqual(heard, [1, 2]);
       sub.unsubscribe();
+    });
+
+    test('a body that cannot be written as JSON is the failure of its own message, as a request, a reply and an event', async () => {
+      let deep: unknown = [];
+      for (let level = 0; level < 100_000; level += 1) deep = [deep];
+      const failure = { ok: false, failure: { code: 'invalid', detail: 'the message cannot be written as JSON' } };
+      assert.deepEqual(await asker.request(echo, subject, { text: '', deep }, { timeoutMs }), failure);
+      const responder = first.respond(echo, async ({ text }) => done({ text, by: 'first', ...(text === 'deep' ? { deep } : {}) }));
+      await first.flush(timeoutMs);
+      assert.deepEqual(await asker.request(echo, subject, { text: 'deep' }, { timeoutMs }), failure);
+      const heard: number[] = [];
+      const sub = asker.subscribe(happened, happened.pattern({ key: 'e' }), ({ n }) => heard.push(n));
+      await asker.flush(timeoutMs);
+      first.publish(happened, { key: 'e' }, { n: 1, ...{ deep } });
+      first.publish(happened, { key: 'e' }, { n: 2 });
+      await until(() => heard.includes(2));
+      assert.deepEqual(heard, [2]);
+      assert.deepEqual(await asker.request(echo, subject, { text: 'fine' }, { timeoutMs }), done({ text: 'fine', by: 'first' }));
+      sub.unsubscribe();
+      await responder.stop();
+    });
+
+    test('integers beyond 2^53 cross the bus exactly, and what is nested too deep for it is malformed', async () => {
+      const responder = first.respond(echo, async (body) => done({ text: JSON.stringify(body), by: 'first', n: Reflect.get(body, 'n') }));
+      await first.flush(timeoutMs);
+      const outcome = await asker.request(echo, subject, { text: '', n: 750_727_362_669_608_961n }, { timeoutMs });
+      assert.deepEqual(outcome, done({ text: '{"text":"","n":750727362669608961}', by: 'first', n: 750_727_362_669_608_961n }));
+      let deep: unknown = [];
+      for (let level = 0; level < 200; level += 1) deep = [deep];
+      const refused = await asker.request(echo, subject, { text: '', deep }, { timeoutMs });
+      assert.equal(refused.ok ? 'ok' : refused.failure.code, 'invalid');
+      await responder.stop();
     });
 
     test('a message over the size limit or with too long a subject is refused, and the connection stays', async () => {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { answerFailures, clientServer, closePort, openPort, takeJson } from '../src/client-server.ts';
+import { answerFailures, clientServer, closePort, letBrowsersIn, openPort, takeJson } from '../src/client-server.ts';
 import { CannotStart } from '../src/lifecycle.ts';
 import { silentLog } from '../src/log.ts';
 
@@ -70,6 +70,46 @@ test('behind a proxy a client`s address is what that proxy says, whatever the cl
       assert.deepEqual(await response.json(), { ip: expected });
     } finally {
       await closePort(app);
+    }
+  }
+});
+
+test('pages may send every header that we read, and origins that are not listed are not answered', async () => {
+  const rules = { exposes: 'Link', methods: 'GET, PUT', status: 204 } as const;
+  const cases = [
+    [{ ...rules, origins: undefined }, '*', '*'],
+    [{ ...rules, origins: ['https://app.example'] }, 'https://app.example', null],
+    [{ ...rules, origins: undefined, credentials: true }, 'https://app.example', 'https://evil.example'],
+  ] as const;
+  for (const [given, app, evil] of cases) {
+    const server = clientServer({ config, http, spans: undefined });
+    await letBrowsersIn(server, given);
+    server.addHook('onRequest', async (_request, reply) => reply.code(401).send({}));
+    const port = await openPort(server, here, silentLog);
+    try {
+      const before = await fetch(`http://127.0.0.1:${port}/any/path`, {
+        method: 'OPTIONS',
+        headers: {
+          origin: 'https://app.example',
+          'access-control-request-method': 'PUT',
+          'access-control-request-headers': 'access-token, traceparent, tracestate, x-of-tomorrow',
+        },
+      });
+      assert.equal(before.status, 204);
+      assert.equal(before.headers.get('access-control-allow-headers'), 'access-token, traceparent, tracestate, x-of-tomorrow');
+      assert.equal(before.headers.get('access-control-allow-methods'), 'GET, PUT');
+      for (const [origin, allowed] of [
+        ['https://app.example', app],
+        ['https://evil.example', evil],
+      ] as const) {
+        const { status, headers } = await fetch(`http://127.0.0.1:${port}/`, { headers: { origin } });
+        assert.deepEqual([status, headers.get('access-control-allow-origin')], [401, allowed]);
+        assert.equal(headers.get('access-control-expose-headers'), 'Link');
+      }
+      const bare = await fetch(`http://127.0.0.1:${port}/`, { method: 'OPTIONS' });
+      assert.equal(bare.status, 204);
+    } finally {
+      await closePort(server);
     }
   }
 });

@@ -182,3 +182,49 @@ test('a request that is called expired as soon as it was sent is asked once more
   await asking.close();
   await answering.close();
 });
+
+test('the deadline of a request is on the responder`s own clock, also when the clocks of the two are hours apart', async (t) => {
+  await using nats = await startNats();
+  const answering = await connected({ url: nats.url, service: 'answerer' });
+  const asking = await connected({ url: nats.url, service: 'asker' });
+  const left: number[] = [];
+  answering.respond(trialEcho, async ({ text }, { deadline }) => {
+    left.push(deadline - performance.now());
+    return done({ text, by: 'answerer' });
+  });
+  await answering.flush(timeoutMs);
+  // The process has one clock: it goes wrong between the two, either way.
+  const now = Date.now;
+  for (const wrongBy of [-7_200_000, 7_200_000]) {
+    t.mock.method(Date, 'now', () => now() + (new Error().stack?.includes('NatsRequests') === true ? wrongBy : 0));
+    for (let n = 0; n < 3; n += 1) assert.ok((await asking.request(trialEcho, subject, { text: 'x' }, { timeoutMs: 4000 })).ok);
+  }
+  assert.equal(left.length, 6);
+  for (const ms of left) assert.ok(ms > 2000 && ms <= 4001, `${ms} ms are left`);
+  assert.ok(asking.counts.skewed <= 1, 'only the first request is asked twice');
+  await asking.close();
+  await answering.close();
+});
+
+test('a request that lay before a responder that stood still is not begun when its caller has gone', async () => {
+  await using nats = await startNats();
+  const answering = await connected({ url: nats.url, service: 'answerer' });
+  const asking = await connected({ url: nats.url, service: 'asker' });
+  let called = 0;
+  answering.respond(trialEcho, async ({ text }) => {
+    called += 1;
+    return done({ text, by: 'answerer' });
+  });
+  await answering.flush(timeoutMs);
+  assert.ok((await asking.request(trialEcho, subject, { text: '' }, { timeoutMs })).ok);
+  const late = asking.request(trialEcho, subject, { text: '' }, { timeoutMs: 50 });
+  // Both live on this event loop: it stands still between sending and reading.
+  await asking.flush(0);
+  const until = performance.now() + 150;
+  while (performance.now() < until);
+  assert.equal((await late).ok, false);
+  await answering.flush(timeoutMs);
+  assert.equal(called, 1);
+  await asking.close();
+  await answering.close();
+});

@@ -82,9 +82,17 @@ export type Effect<Out> =
   /**
    * Watch changes. With a view they go the broadcast lane: `Protocol.translate` makes the frames and the session hears nothing of them. With
    * `where` (and no view) the session hears only of changes whose state before or after matches; equal filters of all sessions are
-   * evaluated once per change.
+   * evaluated once per change. With `since` (and a view) what came after that position is shown first, for a client that comes back: all
+   * such subscriptions of a session leave in the effects of one input.
    */
-  | { readonly do: 'subscribe'; readonly id: string; readonly to: Interest; readonly view?: View; readonly where?: Filter }
+  | {
+      readonly do: 'subscribe';
+      readonly id: string;
+      readonly to: Interest;
+      readonly view?: View;
+      readonly where?: Filter;
+      readonly since?: { readonly seq: number; readonly epoch: string };
+    }
   /**
    * Become a member of a consumer group of the tenant, which shares its changes out among its members: what comes to this one is shown by
    * `Protocol.translate` as the view says, and counts as delivered when the client's stack has confirmed it (or the view does not show it).
@@ -96,6 +104,12 @@ export type Effect<Out> =
       readonly group: { readonly tenant: string; readonly name: string; readonly start: 'largest' | 'smallest' };
       readonly view: View;
     }
+  /**
+   * A `timer` input with this name as soon as every change of the subscription up to `seq` has come as `event`: for sessions that show a
+   * commit, or a snapshot that is ahead of the events, as a whole. One at a time per subscription, whose end is its end: a newer one
+   * replaces it.
+   */
+  | { readonly do: 'when-delivered'; readonly name: string; readonly id: string; readonly epoch: string; readonly seq: number }
   /** Takes effect at once: frames of this subscription that are still queued are not sent. */
   | { readonly do: 'unsubscribe'; readonly id: string }
   /** Hear a plain event or signal channel (Saga's signals, JSSocket's notifications): `subject` may be a pattern. Ends with `unsubscribe`. */
@@ -127,6 +141,8 @@ export type Effect<Out> =
 export interface Session<In, Out> {
   /** @param at milliseconds since 1970, never going back within one session. */
   handle(input: Input<In>, at: number): readonly Effect<Out>[];
+  /** What another session of the same client can go on from (`Opening.restored`), asked once the connection has ended. Plain data. */
+  parting?(): unknown;
 }
 
 /** What an edge brings: how its bytes look and how its conversation goes. */
@@ -153,4 +169,6 @@ export interface Opening {
   /** 128 random bits in hex, unique to the connection: the only randomness a session gets. */
   readonly nonce: string;
   readonly at: number;
+  /** What the session before it said when it parted, for a client that comes back to it. `credential` is that session's. */
+  readonly restored?: unknown;
 }

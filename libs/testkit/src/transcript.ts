@@ -153,6 +153,8 @@ function describe<Out>(effect: Asking<Out>): string {
       return `join ${word(effect.id)} ${JSON.stringify(effect.group)} ${JSON.stringify(effect.view)}`;
     case 'when-flushed':
       return `when-flushed ${word(effect.name)} ${effect.bytes}`;
+    case 'when-delivered':
+      return `when-delivered ${word(effect.name)} ${word(effect.id)} ${effect.seq}`;
     case 'unsubscribe':
     case 'confirm':
       return `${effect.do} ${word(effect.id)}`;

@@ -1,7 +1,7 @@
 import { accountsKeysChanged, accountsRevoked } from '@polyedge/contracts/bus/accounts';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
-import { openFeed } from '@polyedge/edge-kit/feed';
+import { openFeed } from '@polyedge/edge-kit/feed/feed';
 import { Heartbeat } from '@polyedge/edge-kit/heartbeat';
 import { limits } from '@polyedge/edge-kit/limits';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';

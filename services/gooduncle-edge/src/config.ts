@@ -35,7 +35,7 @@ export const settings = {
     min: 1,
     max: 100_000,
     unit: 'requests',
-    doc: 'What one session may ask per second; beyond it, `slow down`, and after 3 s of that, close 4429.',
+    doc: 'What one session may ask per second; above it, `slow down`; after 3 s or 1,000 requests of that, close 4429.',
   }),
   requestBurst: integer({ default: 100, min: 1, max: 1_000_000, unit: 'requests', doc: 'What it may ask at once after a pause.' }),
   maxSubscriptions: integer({ default: 100, min: 1, max: 10_000, unit: 'subscriptions', doc: 'Active subscriptions of one session.' }),

@@ -204,3 +204,28 @@ test('gooduncle:F49 gooduncle:F50 gooduncle:F51 T58 T59 T60 T61 a customer has h
   assert.deepEqual([made.response.payload.userId, made.response.payload.status], [system.sub.u1, 'open']);
   assert.equal(says(await u1.one({ type: 'delete', topic: 'orders', criteria: { kind } })), 'forbidden role@null');
 });
+
+test('gooduncle:F33 a write that changes nothing names the version of what it found, and so does every acknowledgement of a subscription', async () => {
+  using admin = await Client.open(url, 'admin');
+  const { response: made } = await admin.one({ type: 'create', topic: 'products', params: { name: 'same' } });
+  const { id } = made.payload;
+  const update = { type: 'update', topic: 'products', criteria: { id }, params: { name: 'same' } };
+  const { response: unchanged } = await admin.one(update);
+  assert.deepEqual([unchanged.code, unchanged.version], ['ok', made.version]);
+  const guarded = await admin.one({ ...update, criteria: { id, _version: unchanged.version } });
+  assert.equal(code(guarded), 'ok');
+  for (const [at, more] of [{ initial: false }, { initial: false, sort: ['name'], limit: 2 }, { criteria: { id: 'nobody' } }].entries()) {
+    const { answers } = await admin.subscribe({ subscription: `v${at}`, topic: 'products', criteria: { id }, ...more });
+    assert.deepEqual([answers[0]?.response.synced, typeof answers[0]?.response.version], [true, 'number'], JSON.stringify(more));
+  }
+});
+
+test('gooduncle:F31 `$exists` takes a stored null for absent, as `null` does', async () => {
+  using admin = await Client.open(url, 'admin');
+  const kind = await products(admin, [{ name: 'a', size: null }, { name: 'b' }, { name: 'c', size: 0 }]);
+  const found = async (size: unknown) =>
+    names(await admin.ask({ type: 'read', topic: 'products', criteria: { kind, size }, sort: ['name'] }));
+  assert.deepEqual(await found({ $exists: false }), ['a', 'b']);
+  assert.deepEqual(await found(null), ['a', 'b']);
+  assert.deepEqual(await found({ $exists: true }), ['c']);
+});

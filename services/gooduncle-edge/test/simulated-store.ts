@@ -82,9 +82,14 @@ export class MadeUpStore {
   }
 
   /** What matched when so much of the log was written. */
-  matchingAt(seq: number, where: Predicate): readonly string[] {
+  matchingAt(seq: number, where: Predicate): readonly Element[] {
     const rows = new Map<string, Element>();
     for (const { id, state } of this.log.slice(0, seq)) rows.set(id, state);
-    return [...rows.values()].filter((row) => !row.deleted && where(row)).map(({ id }) => id);
+    return [...rows.values()].filter((row) => !row.deleted && where(row));
+  }
+
+  /** Whether no commit was half written then. */
+  betweenCommits(seq: number): boolean {
+    return seq === 0 || this.log[seq - 1]?.last === seq;
   }
 }

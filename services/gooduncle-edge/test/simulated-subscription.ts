@@ -7,7 +7,7 @@ import type { Predicate } from '@polyedge/query/predicate';
 import { compareBy, type Sort } from '@polyedge/query/query';
 import type { Answer } from './client.ts';
 import { CATEGORIES, type Chance, replay } from './exactness.ts';
-import { OWN } from './simulated-store.ts';
+import { type MadeUpStore, OWN } from './simulated-store.ts';
 
 const FIELDS = ['price', 'category', 'filler'];
 
@@ -51,6 +51,21 @@ export function lookThrough(sub: Sub, { response: { payload, event } }: Answer):
   assert.ok(!names.includes('note'));
   if (payload.userId !== undefined) assert.equal(payload.userId, OWN);
   if (names.length === 0) assert.equal(event, 'match dropped');
+}
+
+/** All events of a version were told: a window then holds what a read at that version gives. */
+export function exactNow(sub: Sub, store: MadeUpStore): void {
+  const { sort, limit, answers } = sub;
+  const version = answers.at(-1)?.response.version;
+  if (sort === undefined || version === undefined || !answers.some(({ response }) => response.synced)) return;
+  assert.ok(store.betweenCommits(version), `${sub.name}: version ${version} is that of a whole commit`);
+  const found = [...store.matchingAt(version, sub.where)].sort(compareBy(sort)).slice(0, limit);
+  const told = replay(sub, true, { base: sub.base, limit });
+  assert.deepEqual(
+    told.map(({ id }) => id),
+    found.map(({ id }) => id),
+    `${sub.name} at version ${version}: ${JSON.stringify(answers.slice(-6).map(({ response }) => response))}`,
+  );
 }
 
 /** What it was told is what a read gives. */

@@ -18,7 +18,7 @@ import type { Answer } from './client.ts';
 import { Chance, replay } from './exactness.ts';
 import { otherRules, type Reached, STATES, type State, sameRules } from './simulated-states.ts';
 import { MadeUpStore, OWN, SCOPE, TENANT } from './simulated-store.ts';
-import { agrees, lookThrough, randomSubscription, type Sub } from './simulated-subscription.ts';
+import { agrees, exactNow, lookThrough, randomSubscription, type Sub } from './simulated-subscription.ts';
 
 /** What the edge takes for much. */
 const MUCH_BYTES = 256 * 1024;
@@ -49,6 +49,8 @@ class World {
   readonly #watches = new Map<string, { readonly sub: Sub; from: number | undefined }>();
   readonly #askings: Asking[] = [];
   readonly #timers = new Map<string, number>();
+  /** What `when-delivered` asked for. */
+  readonly #awaited = new Map<string, { readonly name: string; readonly seq: number }>();
   #flushed: { readonly name: string; readonly bytes: number } | undefined;
   readonly #outbox: string[] = [];
   #owed = 0;
@@ -94,7 +96,10 @@ class World {
     }
     if (below(12) === 0) this.#flood();
     this.#holdStill();
-    for (const sub of this.#subs) agrees(sub, this.#store.rows.values());
+    for (const sub of this.#subs) {
+      exactNow(sub, this.#store);
+      agrees(sub, this.#store.rows.values());
+    }
   }
 
   #step(likes: { readonly pause: number; readonly write: number; readonly cut: number; readonly answer: number }): void {
@@ -148,7 +153,7 @@ class World {
       if (watch.from !== undefined || this.#chance.below(2) === 0) continue;
       watch.from = this.#fed;
       const { sub } = watch;
-      if (!sub.initial && sub.limit === undefined) sub.base = this.#store.matchingAt(this.#fed, sub.where);
+      if (!sub.initial && sub.limit === undefined) sub.base = this.#store.matchingAt(this.#fed, sub.where).map(({ id }) => id);
       this.#inputs.push({ kind: 'subscribed', id: watch.sub.key, seq: this.#fed, epoch: 'e' });
     }
     for (let left = count; left > 0 && this.#fed < this.#store.log.length; left -= 1) {
@@ -286,6 +291,7 @@ class World {
     const { response } = answer;
     if (response.code === 'ok') {
       lookThrough(sub, answer);
+      if (response.version !== sub.answers.at(-1)?.response.version) exactNow(sub, this.#store);
       sub.answers.push(answer);
       replay(sub, sub.sort !== undefined, { base: sub.base, limit: sub.limit });
       return;
@@ -344,6 +350,11 @@ class World {
       this.#flushed = undefined;
       return { kind: 'timer', name };
     }
+    for (const [id, { name, seq }] of this.#awaited) {
+      if (this.#fed < seq) continue;
+      this.#awaited.delete(id);
+      return { kind: 'timer', name };
+    }
     for (const [name, at] of this.#timers) {
       if (at > this.#at) continue;
       this.#timers.delete(name);
@@ -370,6 +381,7 @@ class World {
       }
       case 'unsubscribe':
         this.#watches.delete(effect.id);
+        this.#awaited.delete(effect.id);
         break;
       case 'request': {
         const {
@@ -408,6 +420,10 @@ class World {
         break;
       case 'when-flushed':
         this.#flushed = effect;
+        break;
+      case 'when-delivered':
+        assert.ok(effect.seq <= this.#store.log.length);
+        this.#awaited.set(effect.id, effect);
         break;
       case 'listen':
       case 'report':

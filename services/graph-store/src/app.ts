@@ -2,16 +2,20 @@
 
 import { HotJournal } from '@polyedge/journal/hot-journal';
 import { connectRedis } from '@polyedge/journal/redis';
+import { parseOwnJson } from '@polyedge/query/json-text';
 import { connectBus } from '@polyedge/service-kit/connect-bus';
 import { startHealthServer } from '@polyedge/service-kit/health';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
 import { ApiKeys } from './accounts/api-keys.ts';
+import { AuthVertices } from './accounts/auth-vertices.ts';
 import { bootstrap } from './accounts/bootstrap.ts';
 import { Directory } from './accounts/directory.ts';
 import { FailedLogins } from './accounts/failed-logins.ts';
+import { HashQueue } from './accounts/hash-queue.ts';
 import { loadKeys, makeSeal, WrongSecret } from './accounts/keys.ts';
+import { PARALLEL_HASHES } from './accounts/password.ts';
 import { answerAccounts, tellRevocation } from './bus/accounts.ts';
 import { answerChanges } from './bus/changes.ts';
 import { answerGroups } from './bus/groups.ts';
@@ -28,6 +32,7 @@ import { GroupPositions } from './postgres/groups.ts';
 import { openJournal } from './postgres/journal.ts';
 import { Lease } from './postgres/lease.ts';
 import { keepPartitions } from './postgres/partitions.ts';
+import { Pool } from './postgres/pool.ts';
 import { prepare } from './postgres/prepare.ts';
 import { Reader } from './postgres/read.ts';
 import { Series } from './postgres/series.ts';
@@ -41,6 +46,8 @@ import { Traces } from './traces.ts';
 
 /** A database that takes longer to answer counts as away. */
 const SILENT_MS = 3000;
+/** How often PostgreSQL is asked whether it answers. */
+const WATCH_MS = 500;
 /** How long Redis may take to say what it ends with before publishing begins without it. */
 const TIPS_MS = 1000;
 /** A first connection to PostgreSQL: it may still be starting, as everything else is. */
@@ -52,12 +59,16 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   if (config.secretKey.length < 16) throw new CannotStart('POLYEDGE_SECRET_KEY has fewer than 16 characters');
   if (!Number.isInteger(Math.log2(config.partitions))) throw new CannotStart('GRAPH_STORE_PARTITIONS is not a power of two');
 
-  const admin = connect({ url: config.databaseUrl, name: `${name}-admin`, max: 1 });
+  // Its connection is idle but for the question whether PostgreSQL answers: when it ends, PostgreSQL is probably gone.
+  const admin = new Pool({ url: config.databaseUrl, name: `${name}-admin`, max: 1, onClose: () => databaseLost() });
+  let databaseLost = (): void => {};
   const writer = new Transactions({ url: config.databaseUrl, name: `${name}-write`, session: WRITER_SESSION }, prepareWrites);
   const small = new Transactions({ url: config.databaseUrl, name: `${name}-small`, session: READER_SESSION });
   const settling = new Transactions({ url: config.databaseUrl, name: `${name}-settle`, session: READER_SESSION });
-  const readers = connect({ url: config.databaseUrl, name: `${name}-read`, max: config.readConnections, session: READER_SESSION });
-  const publishing = connect({
+  const readers = new Pool({ url: config.databaseUrl, name: `${name}-read`, max: config.readConnections, session: READER_SESSION });
+  // A renewal of the lease must not wait behind the reading of large changes.
+  const leasing = new Pool({ url: config.databaseUrl, name: `${name}-lease`, max: 1, session: { statement_timeout: '2s' } });
+  const publishing = new Pool({
     url: config.databaseUrl,
     name: `${name}-publish`,
     max: 2,
@@ -66,31 +77,35 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     onClose: () => settleAgain(),
   });
   let settleAgain = (): void => {};
-  const pools = [admin, readers, publishing];
+  const pools = [admin, readers, leasing, publishing];
   const transactions = [writer, small, settling];
-  await untilAnswers(admin);
-  const unsafe = await missingDurability(admin);
+  const starting = connect({ url: config.databaseUrl, name: `${name}-start`, max: 1 });
+  await untilAnswers(starting);
+  const unsafe = await missingDurability(starting);
   if (unsafe.length > 0 && !config.allowUnsafeDatabase) {
     throw new CannotStart(
       `PostgreSQL has ${unsafe.join(', ')} off, so acknowledged writes could be lost; set GRAPH_STORE_ALLOW_UNSAFE_DATABASE=true to accept that`,
     );
   }
   const notices = unsafe.map((name) => `PostgreSQL has ${name} off: acknowledged writes can be lost`);
-  const applied = await prepare(config, admin);
+  const applied = await prepare(config, starting);
   if (applied.length > 0) log.info(`applied migrations ${applied.join(', ')}`);
-  await keepPartitions(admin, Date.now(), config.journalRetentionMs);
-  const [identity] = await admin<{ partitions: number }[]>`select partitions from journal_identity`;
+  await keepPartitions(admin.sql, Date.now(), config.journalRetentionMs);
+  const [identity] = await starting<{ partitions: number }[]>`select partitions from journal_identity`;
   const partitions = identity?.partitions ?? config.partitions;
-  const keys = await loadKeys(admin, makeSeal(config.secretKey, 'signing key')).catch((error: unknown) => {
+  const keys = await loadKeys(starting, makeSeal(config.secretKey, 'signing key')).catch((error: unknown) => {
     throw error instanceof WrongSecret ? new CannotStart(error.message) : error;
   });
+  await starting.end({ timeout: 2 });
 
   const bus = await connectBus(config, context);
   const redis = connectRedis({ url: config.redisUrl, name, onError: () => {} });
-  const journal = openJournal(publishing);
+  const journal = openJournal(publishing.sql);
+  // What edges ask for does not keep the publisher waiting.
+  const journalBefore = (deadline: number) => openJournal(readers.sql.before(deadline));
   const recent = new RecentChanges();
   const traces = context.spans === undefined ? undefined : new Traces(context.spans);
-  const lease = new Lease(publishing, context.instance, () => performance.now());
+  const lease = new Lease(leasing.sql, context.instance, () => performance.now());
 
   let witnessed = false;
   const appender = new RedisAppender({
@@ -133,7 +148,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   const executor = new Executor({
     traces,
     writer,
-    sql: readers,
+    readers,
     schemas: new Schemas(),
     log,
     onCommitted: (changes) => publisher.committed(changes),
@@ -142,12 +157,16 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
       taking?.overloaded(overloaded);
     },
   });
+  const hashes = new HashQueue(PARALLEL_HASHES);
+  const vertices = new AuthVertices(readers.sql, executor);
   const directory = new Directory({
-    sql: readers,
+    vertices,
+    hashes,
+    sql: readers.sql,
     executor,
     keys,
     failedLogins: new FailedLogins(
-      readers,
+      readers.sql,
       { perAccount: config.loginFailuresPerAccount, perAddress: config.loginFailuresPerAddress, windowMs: config.loginWindowMs },
       config.secretKey,
     ),
@@ -156,26 +175,26 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     onRevoked: (revocation) => tellRevocation(bus, revocation),
   });
   const administrator = config.adminPassword === undefined ? undefined : { username: config.adminUsername, password: config.adminPassword };
-  const { defaultScope } = await bootstrap(readers, executor, directory, administrator);
+  const { defaultScope } = await bootstrap(readers.sql, executor, directory, vertices, administrator);
 
   publisher.start();
   const mutations = answerMutations(bus, executor, traces);
   taking = new Taking(mutations);
-  const blobs = new Blobs(readers, small, config.maxBlobBytes);
-  const series = new Series(readers);
-  const groups = new GroupPositions(readers, small, partitions, { idleMs: config.groupIdleMs, maxLag: config.maxGroupLag });
+  const blobs = new Blobs(readers.sql, small, config.maxBlobBytes);
+  const series = new Series(readers.sql);
+  const groups = new GroupPositions(readers.sql, small, partitions, { idleMs: config.groupIdleMs, maxLag: config.maxGroupLag });
   const accounts = answerAccounts({
     bus,
     directory,
     keys,
-    apiKeys: new ApiKeys(readers, small, makeSeal(config.secretKey, 'API key')),
+    apiKeys: new ApiKeys(readers.sql, small, makeSeal(config.secretKey, 'API key')),
     defaultScope,
   });
   const responders = [
     mutations,
-    ...answerReads(bus, { reader: new Reader(readers), blobs, series }),
-    ...answerChanges(bus, { journal, recent, partitions }),
-    ...answerGroups(bus, { positions: groups, journal, partitions }),
+    ...answerReads(bus, { reader: new Reader(readers.sql), blobs, series }),
+    ...answerChanges(bus, { journal: journalBefore, recent, partitions }),
+    ...answerGroups(bus, { positions: groups, journal: journalBefore, partitions }),
     ...accounts.responders,
   ];
   exportMetrics(context.metrics, {
@@ -192,7 +211,10 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
 
   let databaseAnswers = true;
   let asking = false;
-  const watching = setInterval(() => void watchDatabase(), 1000);
+  const watching = setInterval(() => void watchDatabase(), WATCH_MS);
+  databaseLost = () => {
+    databaseAnswers = false;
+  };
   return {
     ready: () => (!databaseAnswers ? 'PostgreSQL does not answer' : bus.status === 'connected' ? true : 'NATS does not answer'),
     async drain() {
@@ -211,7 +233,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
       await bus.close();
       await health.stop();
       await Promise.all(transactions.map((each) => each.end()));
-      await Promise.all(pools.map((pool) => pool.end({ timeout: 2 })));
+      await Promise.all(pools.map((pool) => pool.end()));
     },
   };
 
@@ -225,14 +247,14 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     witnessed = found !== undefined;
     return (found ?? []).flatMap((entry) => {
       if (entry === undefined || entry.json === '') return [];
-      const { operationId, id } = JSON.parse(entry.json) as { operationId: string; id: string };
+      const { operationId, id } = parseOwnJson(entry.json) as { operationId: string; id: string };
       return [{ seq: entry.seq, epoch, operationId, element: id }];
     });
   }
 
   async function sweep(): Promise<void> {
     try {
-      await keepPartitions(admin, Date.now(), config.journalRetentionMs);
+      await keepPartitions(admin.sql, Date.now(), config.journalRetentionMs);
       await directory.sweep(longestMs);
       await blobs.sweep();
       await series.sweep();
@@ -253,7 +275,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
       databaseAnswers = false;
     }, SILENT_MS);
     try {
-      await admin`select 1`;
+      await admin.sql`select 1`;
       databaseAnswers = true;
     } catch {
       databaseAnswers = false;

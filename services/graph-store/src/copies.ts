@@ -14,7 +14,7 @@ if ((command !== 'backup' && command !== 'restore') || folder === undefined) {
   console.error('Usage: copies.ts backup|restore FOLDER');
   process.exit(2);
 }
-const read = readConfig('graph-store', { databaseUrl, databaseAdminUrl: settings.databaseAdminUrl });
+const read = readConfig('graph-store', { databaseUrl, databaseAdminUrl: settings.databaseAdminUrl }, process.env, settings);
 if (!read.ok) {
   for (const problem of read.problems) console.error(`graph-store: ${problem}`);
   process.exit(2);

@@ -10,7 +10,7 @@ import { connect } from './postgres/connect.ts';
 import { prepare } from './postgres/prepare.ts';
 
 const { databaseAdminUrl, partitions } = settings;
-const read = readConfig('graph-store', { databaseUrl, databaseAdminUrl, partitions });
+const read = readConfig('graph-store', { databaseUrl, databaseAdminUrl, partitions }, process.env, settings);
 if (!read.ok) {
   for (const problem of read.problems) console.error(`graph-store: ${problem}`);
   process.exit(2);

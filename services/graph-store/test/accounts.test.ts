@@ -6,6 +6,7 @@ import {
   type Account,
   accountsChanged,
   accountsCreate,
+  accountsDelete,
   accountsGet,
   accountsKeys,
   accountsLogin,
@@ -16,6 +17,7 @@ import {
   type Revocation,
   type TokenSet,
 } from '@polyedge/contracts/bus/accounts';
+import { graphGet, graphQuery } from '@polyedge/contracts/bus/graph';
 import { connectRedis } from '@polyedge/journal/redis';
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import { freshId, type RunningStore, startStore, TENANT, until } from './running-store.ts';
@@ -227,4 +229,63 @@ test('changes of accounts are told by id; no proof, hash or token is in the jour
   }
   assert.ok(!dump.includes(account.id), 'accounts are not appended to Redis');
   for (const replica of store.replicas) for (const secret of secrets) assert.ok(!replica.log().includes(secret));
+});
+
+test('an account is a vertex to reads that ask for accounts, whatever another protocol keeps under its id', async () => {
+  const { id } = await create(freshId('shown'), 'a-good-password');
+  const read = async () => {
+    const got = await store.bus.request(
+      graphGet,
+      graphGet.subject({ tenant: TENANT }),
+      { ids: [id], accounts: true },
+      { timeoutMs: 10_000 },
+    );
+    assert.ok(got.ok, JSON.stringify(got));
+    return got.value.elements[0];
+  };
+  const find = async (...types: string[]) => {
+    const filter = {
+      all: [
+        { test: 'in', path: ['type'], values: types },
+        { test: 'equal', path: ['id'], value: id },
+      ],
+    } as const;
+    const request = { filter, accounts: true, count: true };
+    const found = await store.bus.request(graphQuery, graphQuery.subject({ tenant: TENANT }), request, { timeoutMs: 10_000 });
+    assert.ok(found.ok, JSON.stringify(found));
+    assert.equal(found.value.count, found.value.elements.length);
+    return found.value.elements;
+  };
+  const shown = await read();
+  assert.equal(shown?.type, 'ogit/Auth/Account');
+  assert.deepEqual(await find('ogit/Auth/Account'), [shown]);
+
+  await store.done({ op: 'create', type: 'saga/User', id, attributes: { name: 'x' } });
+  assert.deepEqual(await read(), shown);
+  assert.deepEqual(await find('ogit/Auth/Account', 'saga/User'), [shown]);
+  assert.deepEqual(await find('saga/User'), []);
+  const plain = await store.bus.request(graphGet, graphGet.subject({ tenant: TENANT }), { ids: [id] }, { timeoutMs: 10_000 });
+  assert.ok(plain.ok && plain.value.elements[0]?.type === 'saga/User');
+
+  const other = freshId('note');
+  await store.done({ op: 'create', type: 'test/Note', id: other, attributes: {} });
+  const edge = await store.element({ op: 'connect', out: other, verb: 'test/of', in: id, accounts: true });
+  assert.equal(edge.inType, 'ogit/Auth/Account');
+  assert.deepEqual((await store.refused({ op: 'create', type: 'test/Note', id, attributes: {}, accounts: true })).code, 'conflict');
+});
+
+test('an account that is deleted takes its edges along', async () => {
+  const { id } = await create(freshId('leaving'), 'a-good-password');
+  const other = freshId('note');
+  await store.done({ op: 'create', type: 'test/Note', id: other, attributes: {} });
+  const edge = await store.element({ op: 'connect', out: id, verb: 'test/made', in: other, accounts: true });
+  const deleted = await store.bus.request(
+    accountsDelete,
+    accountsDelete.subject({ tenant: TENANT }),
+    { id, by: 'test' },
+    { timeoutMs: 10_000 },
+  );
+  assert.ok(deleted.ok);
+  const [row] = await store.sql`select deleted from element where tenant = ${TENANT} and id = ${edge.id}`;
+  assert.equal(row?.deleted, true);
 });

@@ -1,7 +1,9 @@
 import type { Document } from '@polyedge/query/document';
 import type { Condition, Filter, Path, Position } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
+import { parseOwnJson } from '@polyedge/query/json-text';
 import type { Sort } from '@polyedge/query/query';
+import { parseRegexp } from '@polyedge/query/regexp';
 import fc from 'fast-check';
 
 /*
@@ -78,29 +80,42 @@ const texts = fc.oneof(
   { weight: 4, arbitrary: storable },
 );
 
-const numbers = fc.oneof(
-  {
-    weight: 3,
-    arbitrary: fc.constantFrom(
-      0,
-      -0,
-      1,
-      -1,
-      1.5,
-      10,
-      9,
-      0.1 + 0.2,
-      1e21,
-      1e-7,
-      1.25e-9,
-      5e-324,
-      Number.MAX_VALUE,
-      -1e300,
-      2 ** 53 - 1,
-      123456789012345680000,
-    ),
-  },
-  { weight: 1, arbitrary: fc.double({ noNaN: true, noDefaultInfinity: true }) },
+/** As they come out of a text: beyond 2^53 integers. */
+const numbers = fc
+  .oneof(
+    {
+      weight: 3,
+      arbitrary: fc.constantFrom(
+        0,
+        -0,
+        1,
+        -1,
+        1.5,
+        10,
+        9,
+        0.1 + 0.2,
+        1e21,
+        1e-7,
+        1.25e-9,
+        5e-324,
+        Number.MAX_VALUE,
+        -1e300,
+        2 ** 53 - 1,
+        123456789012345680000,
+      ),
+    },
+    { weight: 1, arbitrary: fc.double({ noNaN: true, noDefaultInfinity: true }) },
+  )
+  .map((number) => parseOwnJson(JSON.stringify(number)) as number | bigint);
+
+/** Neighbours that are one double, and what is next to the last safe integer. */
+const integers = fc.constantFrom(
+  9_007_199_254_740_992n,
+  9_007_199_254_740_993n,
+  -9_007_199_254_740_993n,
+  750_727_362_669_608_961n,
+  750_727_362_669_608_960n,
+  1_000_000_000_000_000_000_001n,
 );
 
 const degrees = (limit: number): fc.Arbitrary<number> =>
@@ -130,6 +145,7 @@ const points: fc.Arbitrary<Json> = fc.oneof(
 const scalars: fc.Arbitrary<Json> = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(null, true, false) },
   { weight: 2, arbitrary: numbers },
+  { weight: 1, arbitrary: integers },
   { weight: 4, arbitrary: texts },
 );
 
@@ -191,6 +207,41 @@ const paths: fc.Arbitrary<Path> = fc.oneof(
   },
 );
 
+/** Expressions of `text-regexp` that can be read: parts in any order, and texts with what is special made plain. */
+const regexps = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(
+        'a',
+        'b',
+        '.',
+        '@',
+        '#',
+        '[a-c]',
+        '[^a]',
+        '\\d',
+        '\\W',
+        '[\\s\\-]',
+        '<1-12>',
+        '|',
+        '(',
+        ')',
+        '*',
+        '+',
+        '?',
+        '{1,3}',
+        '"é😀"',
+        '\n',
+        '$',
+        '^',
+      ),
+      texts.map((text) => text.replaceAll(/[^0-9A-Za-z]/gu, '\\$&')),
+    ),
+    { maxLength: 7 },
+  )
+  .map((parts) => parts.join(''))
+  .filter((source) => parseRegexp(source).ok);
+
 const patterns = fc.oneof(
   fc
     .array(fc.oneof(fc.constantFrom('*', '?', '\\*', '\\?', '\\\\', '\\', '%', '_', 'a', 'b', 'A', 'Ä', '\u{1f600}'), texts), {
@@ -200,7 +251,7 @@ const patterns = fc.oneof(
   texts,
 );
 
-const comparable = fc.oneof(numbers, texts, fc.boolean());
+const comparable = fc.oneof(numbers, integers, texts, fc.boolean());
 const corner = fc.oneof(position, fc.tuple(fc.integer({ min: -20, max: 20 }), fc.integer({ min: -20, max: 20 })));
 
 export const conditions: fc.Arbitrary<Condition> = fc.oneof(
@@ -222,6 +273,7 @@ export const conditions: fc.Arbitrary<Condition> = fc.oneof(
     value: texts,
   }),
   fc.record({ test: fc.constant('text-like' as const), path: paths, pattern: patterns, fold: fc.boolean() }),
+  fc.record({ test: fc.constant('text-regexp' as const), path: paths, pattern: regexps }),
   fc.record({ test: fc.constant('text-words' as const), path: paths, value: texts, phrase: fc.boolean() }),
 );
 

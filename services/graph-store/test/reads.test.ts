@@ -1,8 +1,9 @@
 /** Reads over NATS: queries and their pages, history, time series, blobs, and the changes that edges fetch. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { after, before, test } from 'node:test';
-import { graphChanges, graphPosition } from '@polyedge/contracts/bus/feed';
+import { graphChanged, graphChanges, graphPosition } from '@polyedge/contracts/bus/feed';
 import {
   CHUNK_BYTES,
   graphGet,
@@ -16,7 +17,12 @@ import {
 import { stateBefore } from '@polyedge/contracts/change';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import type { Interest } from '@polyedge/contracts/interest';
-import type { Json } from '@polyedge/query/json';
+import { HotJournal } from '@polyedge/journal/hot-journal';
+import { connectRedis } from '@polyedge/journal/redis';
+import { equalJson } from '@polyedge/query/equality';
+import type { Json, JsonObject } from '@polyedge/query/json';
+import { parseOwnJson } from '@polyedge/query/json-text';
+import fc from 'fast-check';
 import { freshId, type RunningStore, requestOf, startStore, TENANT, until } from './running-store.ts';
 
 let store: RunningStore;
@@ -39,6 +45,27 @@ async function found(request: RequestOf<typeof graphQuery>): Promise<ReplyOf<typ
   const reply = await query(request);
   assert.ok(reply.ok, JSON.stringify(reply));
   return reply.value;
+}
+
+async function connectedRedis() {
+  const client = connectRedis({ url: store.redis.url, name: 'test', onError: () => {} });
+  await once(client, 'ready');
+  return { client, [Symbol.asyncDispose]: async () => client.disconnect() };
+}
+
+/** The attribute `value` of every element in the hot journal. */
+async function newestValues(hot: HotJournal, partitions: number): Promise<ReadonlyMap<string, Json>> {
+  const values = new Map<string, Json>();
+  for (let partition = 0; partition < partitions; partition += 1) {
+    const { generation } = await hot.state(partition);
+    const page = await hot.read(partition, generation, 0, 10_000);
+    if (page.is !== 'read') continue;
+    for (const { json } of page.entries) {
+      const { id, state } = parseOwnJson(json) as { readonly id: string; readonly state: { readonly attributes: JsonObject } };
+      values.set(id, state.attributes.value ?? null);
+    }
+  }
+  return values;
 }
 
 async function history(request: RequestOf<typeof graphHistory>): Promise<ReplyOf<typeof graphHistory>> {
@@ -94,6 +121,69 @@ test('rows and count of one reply come from one state, whatever is written meanw
     writing = false;
     await writer;
   }
+});
+
+test('documents with integers of any size travel unchanged through write, read, query, feed, journal and history', async () => {
+  const integers = fc
+    .bigInt({ min: -(10n ** 30n), max: 10n ** 30n })
+    .map((value) => (Number.isSafeInteger(Number(value)) ? Number(value) : value));
+  const { value: values } = fc.letrec<{ value: Json }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 3 },
+      { weight: 3, arbitrary: integers },
+      { weight: 1, arbitrary: fc.constantFrom<Json>(null, true, 'text', 1.5, 2 ** 53 - 1, 9_007_199_254_740_993n, '9007199254740993') },
+      { weight: 1, arbitrary: fc.array(tie('value'), { maxLength: 3 }) },
+      { weight: 1, arbitrary: fc.dictionary(fc.constantFrom('a', 'b', '__proto__'), tie('value'), { maxKeys: 3 }) },
+    ),
+  }));
+  const documents = fc.sample(values, { numRuns: 40, seed: 7 });
+  const heard = new Map<string, JsonObject>();
+  const feed = store.bus.subscribe(graphChanged, graphChanged.pattern({}), (change) => {
+    if ('state' in change && change.state !== undefined) heard.set(change.id, change.state.attributes);
+  });
+  await store.bus.flush(5000);
+  const same = (where: string, found: Json | undefined, value: Json): void =>
+    assert.ok(found !== undefined && equalJson(found, value), `${where}: ${JSON.stringify(found)} is not ${JSON.stringify(value)}`);
+  const written = await Promise.all(
+    documents.map(async (value) => {
+      const id = freshId('exact');
+      const { attributes, seq } = await store.element(create(id, { value }, 'test/Exact'));
+      same('reply', attributes.value, value);
+      return { id, value, seq };
+    }),
+  );
+  const got = await store.bus.request(
+    graphGet,
+    graphGet.subject({ tenant: TENANT }),
+    { ids: written.map(({ id }) => id) },
+    { timeoutMs: 5000 },
+  );
+  assert.ok(got.ok);
+  for (const [at, { id, value }] of written.entries()) {
+    same('get', got.value.elements[at]?.attributes.value, value);
+    const ofType = { test: 'equal', path: ['type'], value: 'test/Exact' } as const;
+    const { elements } = await found({ filter: { all: [ofType, { test: 'equal', path: ['attributes', 'value'], value }] }, limit: 1000 });
+    assert.ok(
+      elements.some((element) => element.id === id),
+      `query: ${JSON.stringify(value)}`,
+    );
+    for (const { attributes } of elements) same('query', attributes.value ?? null, value);
+  }
+  const { changes } = await history({ type: 'test/Exact', limit: 1000 });
+  await using redis = await connectedRedis();
+  const { epoch, partitions } = await position();
+  const inRedis = () => newestValues(new HotJournal(redis.client, epoch), partitions);
+  await until('the feed and Redis have them all', async () => {
+    const kept = await inRedis();
+    return written.every(({ id }) => heard.has(id) && kept.has(id));
+  });
+  const kept = await inRedis();
+  for (const { id, value } of written) {
+    same('history', changes.find((change) => change.id === id)?.state?.attributes.value, value);
+    same('feed', heard.get(id)?.value, value);
+    same('Redis', kept.get(id), value);
+  }
+  feed.unsubscribe();
 });
 
 test('deleted elements are shown on request only, those of the system never', async () => {

@@ -1,7 +1,7 @@
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
-import { openFeed } from '@polyedge/edge-kit/feed';
+import { openFeed } from '@polyedge/edge-kit/feed/feed';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
@@ -22,12 +22,12 @@ import { adminRoutes } from './http/admin.ts';
 import { parseApplications } from './http/applications.ts';
 import { authRoutes } from './http/auth.ts';
 import { contentRoutes } from './http/content.ts';
-import { graphRoutes } from './http/graph.ts';
+import { graphRoutes, principalOf } from './http/graph.ts';
 import { createHttpServer } from './http/server.ts';
 import { versionRoutes } from './http/version.ts';
 import { reportGroups } from './metrics.ts';
 import { MAX_SUBSCRIPTIONS } from './protocol/events-session.ts';
-import { type Api, PATHS, selectSubprotocol, tokenOf } from './protocol/handshake.ts';
+import { type Api, bearerOf, PATHS, selectSubprotocol, tokenOf } from './protocol/handshake.ts';
 import { eventsProtocol, graphProtocol } from './protocol/protocol.ts';
 
 /** A running hiro-edge; `port` is the one it listens on. */
@@ -87,7 +87,7 @@ export async function startHiroEdge(
 
   const origins = originsOf(config.allowedOrigins);
   const style = { status888: Number(config.status888) };
-  const app = createHttpServer({
+  const app = await createHttpServer({
     config,
     http: httpOptions(perSocket),
     spans: bus.spans,
@@ -115,7 +115,9 @@ export async function startHiroEdge(
   reportGroups(metrics, groups);
 
   verifier.start();
-  const port = await openPort(app, config, log);
+  const port = await openPort(app, config, log, {
+    mayTakeLong: async ({ headers }) => (await principalOf(bearerOf(headers.authorization), { verify })).ok,
+  });
 
   return {
     port,

@@ -235,8 +235,8 @@ test('hiro:R4 the REST calls mean what the frames mean', async () => {
   assert.equal(made.status, 200);
   const id = encodeURIComponent(String((made.body as Vertex)['ogit/_id']));
   assert.deepEqual((await call('GET', `${url}/${id}`, token)).body, made.body);
-  assert.deepEqual((await call('GET', `${url}/xid/rest-xid`, token)).body, made.body);
-  assert.equal((await call('GET', `${url}/xid/none`, token)).status, 404);
+  assert.deepEqual((await call('GET', `${url}/xid/rest-xid`, token)).body, { items: [made.body] });
+  assert.deepEqual(await call('GET', `${url}/xid/none`, token), { status: 200, body: { items: [] } });
   assert.equal(((await post(`${url}/${id}`, { '/a': '1' }, token)).body as Vertex)['/a'], '1');
   assert.equal(((await call('PUT', `${url}/${id}`, token, '{"/b":"2"}')).body as Vertex)['/a'], undefined);
   const other = (await post(`${url}/new/ogit%2FNote`, {}, token)).body as Vertex;

@@ -298,5 +298,59 @@ test('hiro:R6 an account, its profile, teams and roles are told to whoever has i
   assert.equal(account['ogit/_id'], (await one('me'))['ogit/_id']);
   assert.equal((await me('profile'))['ogit/name'], 'admin');
   assert.ok(Array.isArray((await me('teams')).items));
-  assert.deepEqual((await me('roles')).items, [{ 'ogit/name': 'admin' }]);
+  assert.deepEqual((await me('roles')).items, [{ 'ogit/_id': 'role:admin', 'ogit/_type': 'ogit/Auth/Role', 'ogit/name': 'admin' }]);
+});
+
+test('a time that is no number of milliseconds counts as not given', async () => {
+  const id = await make('ogit/Note', { 'ogit/name': 'first' });
+  await one('update', { 'ogit/_id': id }, { 'ogit/name': 'second' });
+  // The Python client sends the local date of its own start.
+  for (const to of ['2020-01-01 00:00:00.000000', 'yesterday', 'NaN', '']) {
+    assert.equal((await items(`/${id}/history?from=0&to=${encodeURIComponent(to)}&limit=-1`)).length, 2, to);
+    const events = (await items(`/events?from=x&to=${encodeURIComponent(to)}`)) as { id: string }[];
+    assert.equal(events.filter((event) => event.id === id).length, 2, to);
+  }
+});
+
+test('values of every series without a query, and every value of a series without a time', async () => {
+  const id = await make('ogit/Timeseries');
+  const now = Date.now();
+  for (const value of ['a', 'b']) await one('writets', { 'ogit/_id': id }, { timestamp: now - 1000, value });
+  await one('writets', { 'ogit/_id': id }, { timestamp: now - 500, value: 'c' });
+  const found = (await items('/query/values?order=asc')) as { value: unknown }[];
+  assert.deepEqual(
+    found.map(({ value }) => value).filter((value) => value === 'b' || value === 'c'),
+    ['b', 'c'],
+  );
+  const history = (await items(`/${id}/values/history`)) as { value: unknown }[];
+  assert.deepEqual(
+    history.map(({ value }) => value),
+    ['c', 'b', 'a'],
+  );
+});
+
+test('what is refused is said in words that a client knows', async () => {
+  const message = async (type: string, headers: object, body: object = {}) =>
+    ((await ask(type, headers, body)).at(-1) as unknown as Error).error.message;
+  const [missing, long] = [
+    await message('update', { 'ogit/_id': 'nobody' }, { 'ogit/name': 'x' }),
+    await message('create', { 'ogit/_type': 'ogit/Note' }, { 'ogit/name': 'x'.repeat(9 * 1024 * 1024) }),
+  ];
+  for (const text of [missing, long]) assert.doesNotMatch(text, /operations|~1|^\//);
+  assert.equal(await code('create', { 'ogit/_type': 'ogit/Note' }, { 'ogit/_id': 'query' }), 400);
+  assert.equal(await code('replace', { 'ogit/_id': 'xid', 'ogit/_type': 'ogit/Note', createIfNotExists: 'true' }, {}), 400);
+});
+
+test('times of list elements are whole milliseconds', async () => {
+  const made = await one('create', { 'ogit/_type': 'ogit/Note', listMeta: true }, { 'ogit/tags': ['a', 'b'] });
+  for (const { created } of made['ogit/tags'] as { created: number }[]) assert.ok(Number.isInteger(created), String(created));
+});
+
+test('claims of a token have the types that the Java client declares', () => {
+  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>;
+  const data = claims.data as Record<string, unknown>;
+  for (const text of [claims.sub, claims.aud, claims.iss, data['default-scope'], data.organization, data._IDENTITY_ID]) {
+    assert.equal(typeof text, 'string');
+  }
+  for (const number of [claims.exp, claims.iat, data['expires-at'], data['created-on']]) assert.ok(Number.isInteger(number));
 });

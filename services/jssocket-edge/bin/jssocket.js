@@ -24,7 +24,8 @@ const node = findNode();
 const child = spawn(node, [join(folder, started.program)], { stdio: 'inherit', env: { ...process.env, ...started.env } });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('error', (error) => fail(error.message));
-child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)));
+// Wrong settings end our services with 2, the original with 1.
+child.on('exit', (code, signal) => process.exit(code === 2 ? 1 : (code ?? (signal === 'SIGINT' ? 130 : 1))));
 
 /** The arguments as a program and its environment. */
 function read(args) {

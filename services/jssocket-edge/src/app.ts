@@ -8,14 +8,14 @@ import type { Principal } from '@polyedge/contracts/principal';
 import { Driver, type DriverOptions } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
-import { openFeed } from '@polyedge/edge-kit/feed';
+import { openFeed } from '@polyedge/edge-kit/feed/feed';
 import { type Limits, limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
-import type { Feed } from '@polyedge/edge-kit/watch';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { type WsPacket, wsFraming } from '@polyedge/edge-kit/ws-frames';
 import { httpOptions, WsListener } from '@polyedge/edge-kit/ws-listener';
 import type { Bus } from '@polyedge/service-kit/bus';
+import { guardHttp } from '@polyedge/service-kit/http-guard';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
@@ -30,8 +30,8 @@ import { packOnce } from './pack-once.ts';
 import type { Envelope, Outgoing } from './protocol/codec.ts';
 import { jssocketProtocol } from './protocol/protocol.ts';
 import { Rotation } from './protocol/rotation.ts';
-import type { JssocketCounts } from './protocol/session.ts';
-import { RoutingBus } from './routing-bus.ts';
+import type { JssocketCounts } from './protocol/session-settings.ts';
+import { RoutedSubscriptions } from './routed-subscriptions.ts';
 import { authOf, DEFAULT_AUTH, DEFAULT_SECRET, readAuth, ServerSecret } from './server-secret.ts';
 
 /** A running jssocket-edge; `port` is the one it listens on. */
@@ -63,7 +63,7 @@ export async function startJssocketEdge(
   const wheel = new Wheel(systemClock);
   const flusher = new Flusher();
   const rotation = new Rotation();
-  const routing = new RoutingBus({ bus, tenant, tag, coresChanged: () => liveCores.announce() });
+  const routing = new RoutedSubscriptions({ bus, tenant, tag, coresChanged: () => liveCores.announce() });
   const liveCores: LiveCores = new LiveCores({ bus, wheel, tenant, tag, rotation, cores: () => routing.cores });
   const feed = rules.length === 0 ? undefined : openFeed({ bus, onThrown: (err) => log.error('the bridge failed', { err }) });
 
@@ -80,9 +80,9 @@ export async function startJssocketEdge(
   };
   const ofDriver = {
     framing: packOnce(wsFraming()),
-    bus: routing,
-    feed: feed ?? noFeed,
-    verify: (credential: string) => verifySecret(secret, credential),
+    bus,
+    subscriptions: routing,
+    verify: (credential: string, address: string) => verifySecret(secret, credential, address),
     hears: [jssocketTold, jssocketAsked, jssocketCores, jssocketNotifiedAll, jssocketNotifiedGroup],
     log,
     wheel,
@@ -128,6 +128,7 @@ export async function startJssocketEdge(
   metrics.countersOf('jssocket_secrets', 'Secrets of cores and publishers that were looked at.', secret.counts);
   metrics.gauge('jssocket_cores', 'Cores that can be asked, of all edges.', () => rotation.size);
 
+  guardHttp(server);
   const { address, port } = await listen(server, config);
   // The original's words, which scripts wait for.
   log.info(`server listening on ${address}:${port}`, { port });
@@ -157,17 +158,6 @@ export async function startJssocketEdge(
   };
 }
 
-/** Nobody of JSSocket watches the graph but the bridge. */
-const noFeed: Feed = {
-  watch: () => {
-    throw new Error('sessions of JSSocket watch nothing');
-  },
-  whenDelivered: (_epoch, _seq, _timeoutMs, callback) => {
-    callback(true);
-    return { close: () => {} };
-  },
-};
-
 function limitsOf(config: Config<JssocketConfig>, own: Pick<Limits, 'maxFrameBytes' | 'framesPerSecond'>): Limits {
   return limits({
     ...own,
@@ -186,10 +176,12 @@ function limitsOf(config: Config<JssocketConfig>, own: Pick<Limits, 'maxFrameByt
 /** The hash of the secret. The one that everybody knows is for trying things out. */
 async function readSecret(config: Config<JssocketConfig>, log: ServiceContext['log']): Promise<string> {
   const hash = readAuth(config.auth);
-  if (hash === undefined) throw new CannotStart('SOCKET_AUTH is not the hex of a bcrypt hash; "jssocket hash" makes one.');
+  if (hash === undefined) throw new CannotStart('the secret of cores and publishers is not the hex of a bcrypt hash');
   if (config.auth !== DEFAULT_AUTH && !(await isDefault(hash))) return hash;
   if (config.mode === 'production') {
-    throw new CannotStart('SOCKET_AUTH is the hash of the secret that everybody knows; set another one ("jssocket hash" makes it).');
+    throw new CannotStart(
+      'JSSOCKET_AUTH (or SOCKET_AUTH) is the hash of the secret that everybody knows; set another one ("jssocket hash" makes it).',
+    );
   }
   log.warn(
     'INSECURE: the secret of cores and publishers is the one that everybody knows; whoever has it can notify and relabel every client',
@@ -204,8 +196,7 @@ async function isDefault(hash: string): Promise<boolean> {
 }
 
 /** `authenticate` of a session: the secret of a `server_connect`, with the address that it came from. */
-async function verifySecret(check: ServerSecret, credential: string): Promise<Outcome<Principal>> {
-  const { address, secret }: { readonly address: string; readonly secret: string } = JSON.parse(credential);
+async function verifySecret(check: ServerSecret, secret: string, address: string): Promise<Outcome<Principal>> {
   const verdict = await check.check(Buffer.from(secret), address);
   return verdict === 'right' ? done(CORE) : failed(verdict === 'busy' ? 'busy' : 'unauthenticated');
 }

@@ -3,7 +3,7 @@
  * that are connected to it, so that a client hears of a change once, however many edges there are. What happens while an edge cannot hear the
  * graph is not made up for: JSSocket has no position to continue from.
  */
-import type { Feed, Watch } from '@polyedge/edge-kit/watch';
+import type { Feed, Watch } from '@polyedge/edge-kit/feed/watch';
 import { type Wheel, WheelTimer } from '@polyedge/edge-kit/wheel';
 import type { Log } from '@polyedge/service-kit/log';
 import { type BridgeRule, notificationsOf } from './bridge-rules.ts';

@@ -1,7 +1,7 @@
 import { trustProxy, wsConnections } from '@polyedge/edge-kit/edge-settings';
 import { commonSettings, listenerTlsSettings } from '@polyedge/service-kit/common-settings';
 import { boolean, duration, integer, port, secret, text, url } from '@polyedge/service-kit/settings';
-import { DEFAULT_AUTH } from './server-secret.ts';
+import { DEFAULT_AUTH, readAuth } from './server-secret.ts';
 
 /** Every setting of jssocket-edge: its own begin with `JSSOCKET_`; `SOCKET_HOST`, `SOCKET_PORT` and `SOCKET_AUTH` are the original's. */
 export const settings = {
@@ -24,6 +24,8 @@ export const settings = {
   auth: secret({
     aliases: ['SOCKET_AUTH'],
     localDefault: DEFAULT_AUTH,
+    form: 'the hex of a bcrypt hash ("jssocket hash" makes one)',
+    usable: (value) => readAuth(value) !== undefined,
     insecure: 'cores and publishers are let in with the secret that everybody knows. Set it to what "jssocket hash" prints.',
     doc: 'The secret of cores and publishers as the hex of its bcrypt hash, like the original`s SOCKET_AUTH.',
   }),

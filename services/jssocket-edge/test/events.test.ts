@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { localBus } from '@polyedge/service-kit/local-bus';
+import type { Span } from '@polyedge/service-kit/spans';
 import { Core, Page, Publisher, SECRET, USERS } from './doubles.ts';
 import { type LoneEdge, startEdge } from './edge.ts';
 import { Socket } from './socket.ts';
@@ -53,7 +55,7 @@ test('jssocket:9 a client right behind a core that sends its secret in the event
   assert.match(JSON.stringify(asked), /client_connect/);
 });
 
-test('jssocket:11 the core is asked with a binary message: what the client sent, its target replaced', async () => {
+test('jssocket:11 the core is asked with a binary message: what the client sent, its target replaced in its place', async () => {
   using core = await withSecret();
   core.event('server_connect');
   await core.next();
@@ -64,7 +66,7 @@ test('jssocket:11 the core is asked with a binary message: what the client sent,
   assert.notEqual(target, 'forged');
   assert.equal(
     text,
-    `{"type":"client_connect","data":{"10":1.0,"token" : "Ünï","__proto__":{"a":9007199254740993},"2":null,"target":"${target}"}}`,
+    `{"type":"client_connect","data":{"10":1.0,"token" : "Ünï","target":"${target}","__proto__":{"a":9007199254740993},"2":null}}`,
   );
   assert.deepEqual(core.binary, [false, true]);
   core.send(
@@ -281,7 +283,6 @@ test('jssocket:26 what cannot be read ends a client with 1011 and is ignored fro
     '\ufeff{"type":"x"}',
     '{"type":"x","data":NaN}',
     '{"type":"x","data":1e999}',
-    '{"type":"x","data":"\\ud800"}',
     "{'type':'x'}",
     '{"type":"x",}',
     '{"type":"x","data":01}',
@@ -407,4 +408,82 @@ test('jssocket:8 a publisher may do what a core may without server_connect, and 
     ['to all', { type: 'client_connected', data: { target: page.target } }, 'to the room'],
   );
   assert.deepEqual([publisher.socket.texts.length, core.asked.length], [0, 1]);
+});
+
+test('jssocket:22 whatever ends a client comes after its notifications and callbacks that are on their way', async () => {
+  using core = await Core.start(edge.port);
+  const ends: readonly [string, number, readonly unknown[]][] = [
+    ['{"type":"client_disconnect"}', 1000, []],
+    ['not JSON', 1011, []],
+    ['{"type":"notify_client","data":7}', 1011, []],
+    ['{"type":"server_connect","data":{"auth":"wrong"}}', 1000, [{ type: 'server_connect', data: false }]],
+    ['{"type":"server_connect","data":{}}', 1000, [{ type: 'server_connect', data: false }]],
+  ];
+  for (const [last, code, answers] of ends) {
+    using page = await Page.login(edge.port, 'token-ann');
+    page.event('notify_client', { data: 'to myself', callback: 1 });
+    page.event('notify_group', { target: USERS['token-ann'], data: 'to my group', callback: 2 });
+    // Another client's group has to be asked for first.
+    page.event('notify_group', { target: page.target.replace(/.{12}$/, '000000000000'), data: 'to nobody', callback: 3 });
+    page.send(last);
+    page.event('notify_client', { data: 'too late' });
+    assert.equal((await page.end()).code, code);
+    const callback = (data: number) => ({ type: 'callback', data });
+    assert.deepEqual(
+      page.left.map((text) => JSON.parse(text)),
+      ['to myself', callback(1), 'to my group', callback(2), callback(3), ...answers],
+      last,
+    );
+  }
+  // An answer that does not travel keeps its place as well, and what follows is read.
+  using page = await Page.login(edge.port);
+  page.event('notify_client', { data: 'before', callback: 1 });
+  page.event('server_connect', { auth: SECRET });
+  page.event('notify_client', { data: 'after' });
+  assert.deepEqual(
+    [await page.next(), await page.next(), await page.next(), await page.next()],
+    ['before', { type: 'callback', data: 1 }, { type: 'server_connect', data: true }, 'after'],
+  );
+  assert.ok(core.asked.length > 0);
+});
+
+test('jssocket:24 an escaped lone surrogate is a character like any other, in names and in payloads', async () => {
+  using core = await Core.start(edge.port);
+  using page = await Page.visit(edge.port);
+  page.send('{"type":"client_connect","data":{"target":"\\ud800","x":"\\udc00\\ud800"}}');
+  await core.socket.until(() => core.socket.texts.some((text) => text.includes('"x":"\\udc00\\ud800"')));
+  assert.equal(((await page.next()) as { type: string }).type, 'client_connected');
+  for (const type of ['notify_client', 'notify_group']) {
+    page.send(`{"type":"${type}","data":{"target":"\\ud800","data":1,"callback":"\\ud800"}}`);
+    assert.equal(await page.text(), '{"type":"callback","data":"\\ud800"}');
+  }
+  core.socket.event('client_connected', { target: String(core.asked.at(-1)?.target), user: '\ud800' });
+  assert.match(await page.text(), /client_connected/);
+  page.send('{"type":"notify_group","data":{"target":"\\uD800","data":{"\\udfff": "\\ud800"}}}');
+  assert.equal(await page.text(), '{"\\udfff": "\\ud800"}');
+});
+
+test('a client`s frame is traced, to its end', async () => {
+  const story: string[] = [];
+  const span = (name: string): Span => ({
+    traceparent: name,
+    run: (work) => {
+      story.push(name);
+      return work();
+    },
+    end: (result) => void story.push(`${name} ${result}`),
+  });
+  const spans = {
+    frame: (edge: string, type: string) => span(`${edge} ${type}`),
+    call: span,
+    request: span,
+    handler: span,
+    step: span,
+    current: () => undefined,
+  };
+  await using traced = await startEdge({}, Object.assign(localBus(), { spans }));
+  using page = await Page.visit(traced.port);
+  page.event('server_connect', { auth: SECRET });
+  assert.deepEqual(await page.next(), { type: 'server_connect', data: true });
+  assert.deepEqual(story, ['client frame', 'client frame ok']);
 });

@@ -93,8 +93,13 @@ test('jssocket:1 bad arguments and secrets end it with 1 and a sentence', async 
     [['-p=81000'], {}, /there is no option "-p=81000"/],
     [['--port=81000'], {}, /takes a port/],
     [['8115'], {}, /there is no option "8115"/],
-    [['-p', '0'], { SOCKET_AUTH: 'xyz' }, /SOCKET_AUTH is not the hex of a bcrypt hash/],
-    [['-p', '0'], { SOCKET_AUTH: Buffer.from('no hash').toString('hex') }, /SOCKET_AUTH is not the hex of a bcrypt hash/],
+    [['-p', '0'], { SOCKET_AUTH: 'xyz' }, /jssocket-edge: SOCKET_AUTH is not usable; expected the hex of a bcrypt hash/],
+    [['-p', '0'], { SOCKET_AUTH: '' }, /jssocket-edge: SOCKET_AUTH is empty/],
+    [
+      ['-p', '0'],
+      { SOCKET_AUTH: Buffer.from('no hash').toString('hex') },
+      /jssocket-edge: SOCKET_AUTH is not usable; expected the hex of a bcrypt hash/,
+    ],
   ];
   await Promise.all(
     cases.map(async ([args, env, sentence]) => {

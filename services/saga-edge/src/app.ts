@@ -5,7 +5,7 @@ import type { Principal } from '@polyedge/contracts/principal';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
-import { openFeed } from '@polyedge/edge-kit/feed';
+import { openFeed } from '@polyedge/edge-kit/feed/feed';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
 import { SocketIoListener } from '@polyedge/edge-kit/socketio-listener';
@@ -26,10 +26,11 @@ import { propertyRoutes } from './http/properties.ts';
 import { roleRoutes } from './http/roles.ts';
 import { runnableRoutes } from './http/runnables.ts';
 import { npmRoutes, schemaRoutes } from './http/schemas.ts';
-import { createHttpServer } from './http/server.ts';
+import { createHttpServer, tokenOf } from './http/server.ts';
 import { Store } from './http/store.ts';
 import { userRoutes } from './http/users.ts';
 import { sagaProtocol } from './protocol/protocol.ts';
+import { openRecovery } from './recovery.ts';
 import { takeReports } from './reports.ts';
 import { Roles } from './roles.ts';
 
@@ -102,7 +103,7 @@ export async function startSagaEdge(
 
   const origins = originsOf(config.allowedOrigins);
   const store = new Store(bus, wheel, requestTimeoutMs);
-  const { app, routes } = createHttpServer({
+  const { app, routes } = await createHttpServer({
     config,
     http: httpOptions(perSocket),
     origins,
@@ -123,11 +124,13 @@ export async function startSagaEdge(
   npmRoutes(routes, store);
   testDataRoutes(routes, { bus, store });
   reserveHealth(app, context.ready);
+  const recovering = config.recoveryMs === 0 ? undefined : openRecovery({ bus, verify, keepMs: config.recoveryMs, requestTimeoutMs });
   const listener = new SocketIoListener({
     server: app.server,
     limits: perSocket,
     namespaces: [{ name: '/', driver }],
     allowEIO3: true,
+    ...(recovering === undefined ? {} : { recovery: recovering.recovery }),
     origins,
     trustProxy: config.trustProxy,
     pingIntervalMs: config.pingIntervalMs,
@@ -140,7 +143,12 @@ export async function startSagaEdge(
   verifier.start();
   roles.start();
   const reports = takeReports(bus, store);
-  const port = await openPort(app, config, log);
+  const port = await openPort(app, config, log, {
+    mayTakeLong: async (request) => {
+      const token = tokenOf(request);
+      return token !== undefined && (await verify(token)).ok;
+    },
+  });
 
   return {
     port,
@@ -153,6 +161,7 @@ export async function startSagaEdge(
     stop: async () => {
       await reports.stop();
       listener.close();
+      recovering?.close();
       revocations.unsubscribe();
       await closePort(app);
       driver.stop();

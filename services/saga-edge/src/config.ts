@@ -62,6 +62,12 @@ export const settings = {
     doc: 'What one socket may owe its client; a client that reads more slowly is cut off and comes back.',
   }),
   ...socketIoConnections,
+  recoveryMs: duration({
+    default: 120_000,
+    min: 0,
+    max: 600_000,
+    doc: 'How long a client that asked for it (`auth: { recovery: true }`) may go on with the session that its connection cut short; 0 is never.',
+  }),
   pingIntervalMs: duration({ default: 25_000, min: 1000, max: 600_000, doc: 'The time between two heartbeats of Engine.IO.' }),
   pingTimeoutMs: duration({ default: 20_000, min: 1000, max: 600_000, doc: 'How long a client may take to answer a heartbeat.' }),
   requestTimeoutMs,

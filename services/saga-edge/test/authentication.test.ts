@@ -275,3 +275,45 @@ test('a wrong password costs as many looks for an e-mail address that nobody has
   };
   assert.equal(await tries('192.0.2.1', 'unknown@example.org'), await tries('192.0.2.2', known));
 });
+
+test('saga:5 an e-mail address is one user`s, also for those who ask at once, and never another one`s user name', async () => {
+  const call = rest(url);
+  const register = (username: string, email?: string) =>
+    call('POST', '/users/register', { username, password: `${username}-password`, ...(email === undefined ? {} : { email }) });
+  const first = await register('mia', 'mia@example.org');
+  assert.equal(first.status, 200, JSON.stringify(first.body));
+  for (const email of ['mia@example.org', 'Mia@Example.org']) {
+    const second = await register('other-mia', email);
+    assert.deepEqual([second.status, second.body.errors], [422, { email: 'is taken' }]);
+  }
+  // The name of who was refused is free.
+  const free = await register('other-mia', 'other@example.org');
+  assert.equal(free.status, 200, JSON.stringify(free.body));
+  assert.equal((await call('POST', '/users/login', { username: 'MIA@example.org', password: 'mia-password' })).body._id, first.body._id);
+
+  const name = await register('mia@example.org');
+  assert.deepEqual([name.status, name.body.errors], [422, { username: 'is taken' }]);
+  assert.equal((await register('noa@example.org')).status, 200);
+  const address = await register('noa', 'noa@example.org');
+  assert.deepEqual([address.status, address.body.errors], [422, { email: 'is taken' }]);
+
+  const { _id, accessToken } = free.body;
+  const own = rest(url, accessToken);
+  for (const email of ['mia@example.org', 'noa@example.org']) {
+    const changed = await own('PUT', `/users/${_id}`, { email });
+    assert.deepEqual([changed.status, changed.body.errors], [422, { email: 'is taken' }]);
+  }
+  assert.equal((await own('PUT', `/users/${_id}`, { email: 'Other@example.org' })).body.email, 'Other@example.org');
+  assert.equal((await own('PUT', `/users/${_id}`, { email: null })).status, 200);
+  const next = await register('third', 'other@example.org');
+  assert.equal(next.status, 200, JSON.stringify(next.body));
+
+  const racers = ['ra', 'rb', 'rc', 'rd'];
+  const raced = await Promise.all(racers.map((username) => register(username, 'race@example.org')));
+  assert.deepEqual(raced.map(({ status }) => status).sort(), [200, 422, 422, 422]);
+  const winner = raced.find(({ status }) => status === 200)?.body;
+  const password = `${winner.username}-password`;
+  assert.equal((await call('POST', '/users/login', { username: 'race@example.org', password })).body._id, winner._id);
+  const loser = racers.find((username) => username !== winner.username) ?? '';
+  assert.equal((await register(loser)).status, 200, 'a name that was given back is free');
+});

@@ -63,7 +63,7 @@ test('saga:12 other expressions search in names only, bombs cost nothing, and wh
   assert.deepEqual(await names('^(([a-z])+.)+[A-Z]([a-z])+$'), []);
   assert.ok(performance.now() - began < 3000);
   assert.equal((await boss.api('GET', `/bots?search=${search('(')}`)).status, 400);
-  assert.equal((await boss.api('GET', `/bots?search=${'a'.repeat(201)}`)).status, 400);
+  assert.equal((await boss.api('GET', `/bots?search=${'a'.repeat(501)}`)).status, 400);
 });
 
 test('saga:13 bots have ids of 24 hex digits, and are made, changed and deleted with their properties', async () => {
@@ -182,4 +182,55 @@ test('saga:16 newer permission paths guard routes and socket events alike', asyn
   assert.equal((await user.send('/jobs/runnable_calls/join')).status_code, 403);
   assert.equal((await user.send('/users/properties', { parent_id: boss.me, name: 'n', value: 1 })).status_code, 200);
   assert.equal((await user.api('GET', `/users/${boss.me}/properties`)).status, 403);
+});
+
+test('saga:32 one URL has one HTTP script, whoever asks first', async () => {
+  const make = (path: string) => boss.api('POST', '/scripts', { name: 's', body: 'return 1', path });
+  const first = await make('/requests/orders/new');
+  assert.equal(first.status, 200, JSON.stringify(first.body));
+  assert.equal('request_path' in first.body, false);
+  for (const path of ['/requests/orders/new', '/requests/orders//new/']) {
+    const second = await make(path);
+    assert.deepEqual([second.status, second.body.errors], [422, { path: 'has a script already' }]);
+  }
+  const other = await make('/requests/other');
+  const moved = await boss.api('PUT', `/scripts/${other.body._id}`, { path: '/requests/orders/new' });
+  assert.deepEqual([moved.status, moved.body.errors], [422, { path: 'has a script already' }]);
+  const raced = await Promise.all([1, 2, 3].map(() => make('/requests/raced')));
+  assert.deepEqual(raced.map(({ status }) => status).sort(), [200, 422, 422]);
+  assert.equal((await boss.api('PUT', `/scripts/${first.body._id}`, { path: '/users/properties/score' })).status, 200);
+  assert.equal((await make('/requests/orders/new')).status, 200, 'a URL that was left is free');
+  for (let n = 0; n < 2; n += 1) assert.equal((await make('/users/properties/score')).status, 200, 'several scripts see one property');
+});
+
+test('saga:25 a schedule or time zone that does not exist is answered 422', async () => {
+  for (const [more, field] of [
+    [{ schedule: '99 * * * *' }, 'schedule'],
+    [{ schedule: '0 0 30 2 *' }, 'schedule'],
+    [{ schedule: '* * * * *', timezone: 'Nowhere/Land' }, 'timezone'],
+  ] as const) {
+    const refused = await boss.api('POST', '/jobs', { name: 'j', body: 'return 1', ...more });
+    assert.deepEqual([refused.status, Object.keys(refused.body.errors)], [422, [field]]);
+  }
+  const made = await boss.api('POST', '/jobs', { name: 'j', body: 'return 1', schedule: '0 12 * * *', timezone: 'Europe/Berlin' });
+  assert.equal(made.status, 200, JSON.stringify(made.body));
+});
+
+test('what does not exist says so, a bad name says what a name is, and everybody may reset his own properties', async () => {
+  const logs = await boss.api('GET', '/runnable_calls/unknown/logs');
+  assert.deepEqual([logs.status, logs.body.message], [404, 'Runnable call does not exist']);
+  assert.deepEqual((await boss.api('GET', '/users/oauth')).body, []);
+  assert.equal((await boss.api('GET', '/users/oauth/github')).body.message, 'OAuth provider does not exist');
+
+  const made = await rest(url)('POST', '/users/register', { username: 'resetter', password: 'resetter-password' });
+  const api = rest(url, made.body.accessToken);
+  const own = `/users/${made.body._id}/properties`;
+  const bad = await api('POST', own, { name: 'two words', value: 1 });
+  assert.deepEqual([bad.status, bad.body.errors.name], [422, 'is not a name: 1 to 128 letters, digits, _ and -, and not - first']);
+  assert.equal((await api('PUT', `${own}/score`, { value: 5 })).status, 200);
+  assert.equal((await api('PUT', `${own}/_defaults`, { value: { lives: 3 } })).status, 200);
+  assert.equal((await api('DELETE', own)).status, 200);
+  assert.deepEqual((await api('GET', own)).body.map(({ name }: { name: string }) => name).sort(), ['_defaults', 'lives']);
+  assert.equal((await api('DELETE', `${own}/lives`)).status, 403);
+  assert.equal((await api('DELETE', `/users/${boss.me}/properties`)).status, 403);
 });

@@ -324,6 +324,12 @@ test('saga:24 calls and logs of runnables are stored, listed, and told to who jo
   assert.equal((await boss.api('GET', '/scripts/runnable_calls')).body.length >= 2, true);
   assert.equal((await boss.api('GET', `/runnable_calls/${call.id}`)).body.runnable_id, script);
   assert.equal((await boss.api('GET', `/runnable_calls/${call.id}/logs`)).body[0].message, 'm');
+  // What a client missed, as it was told to others.
+  const calls = `/scripts/${script}/runnable_calls/stream`;
+  const [missed, ...rest] = (await boss.api('GET', calls)).body;
+  assert.deepEqual([missed, rest], [one.events('/runnable_calls')[0], []]);
+  assert.deepEqual((await boss.api('GET', `${calls}?sortable_id=${missed.sortable_id}`)).body, []);
+  assert.ok((await boss.api('GET', '/scripts/runnable_calls/stream')).body.length >= 2);
   assert.equal((await boss.api('GET', `/scripts/${script}/runnable_logs`)).body.length, 1);
 });
 
@@ -392,4 +398,6 @@ test('saga:33 packages are listed and told of, and not installed', async () => {
     ['left-pad@1'],
   );
   assert.deepEqual((await boss.api('DELETE', `/npm_packages/${made.body._id}`)).body, { ok: 1 });
+  const gone = await client.next('/npm_packages', 3);
+  assert.deepEqual([gone.package_name, gone.deleted], ['left-pad@1', true]);
 });

@@ -4,7 +4,7 @@ import type { PricingEvent } from '@polyedge/contracts/wire/space';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
-import { openFeed } from '@polyedge/edge-kit/feed';
+import { openFeed } from '@polyedge/edge-kit/feed/feed';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
 import { type SocketIoHandshake, SocketIoListener } from '@polyedge/edge-kit/socketio-listener';
@@ -123,7 +123,7 @@ export async function startSpaceEdge(
   });
 
   const origins = originsOf(config.allowedOrigins, ';');
-  const app = createHttpServer({
+  const app = await createHttpServer({
     config,
     http: httpOptions(perSocket),
     spans: bus.spans,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect } from 'space-node-client';
-import { metered } from './metered.ts';
-import { newOrganization, type System, startSystem } from './system.ts';
+import { metered, subscription } from './metered.ts';
+import { newOrganization, pricingFile, type System, startSystem } from './system.ts';
 
 /** The middle of a token, as the React client reads it. */
 const payloadOf = (token: string): { readonly sub: string; readonly exp: number; readonly features: Record<string, { eval: boolean }> } =>
@@ -57,6 +57,17 @@ test('space:45 space:27 space:30 space:32 space:33 space-node-client 0.3.0 drive
     assert.equal(token.features[feature]?.eval, true);
     assert.ok(token.exp * 1000 > Date.now());
     assert.equal((await client.features.evaluate(userId, 'zoom-nothing')).error?.code, 'FLAG_NOT_FOUND');
+
+    // The example of the page.
+    assert.equal((await rest.upload('/services', pricingFile('zoom').replace('saasName: Zoom', 'saasName: Example'))).status, 201);
+    assert.equal(
+      (await rest.post('/contracts', { ...subscription('ada', 'Example'), contractedServices: { Example: '2024' } })).status,
+      201,
+    );
+    const answers: unknown[] = [];
+    for (let call = 1; call <= 4; call += 1)
+      answers.push((await client.features.evaluate('ada', 'example-meetings', { 'example-maxMeetings': 1 })).eval);
+    assert.deepEqual(answers, [true, true, true, false]);
   } finally {
     client.disconnect();
   }

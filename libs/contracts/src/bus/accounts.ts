@@ -81,6 +81,8 @@ export const accountsCreate = defineRequest({
     scopes: T.Optional(T.Array(Text)),
     attributes: T.Optional(JsonObjectSchema),
     by: Text,
+    /** The client`s, so that passwords are hashed in turn. */
+    address: T.Optional(session.address),
   }),
   reply: Account,
   errors: ['conflict'],
@@ -99,6 +101,8 @@ export const accountsUpdate = defineRequest({
     disabled: T.Optional(T.Boolean()),
     attributes: T.Optional(JsonObjectSchema),
     by: Text,
+    /** The client`s, so that passwords are hashed in turn. */
+    address: T.Optional(session.address),
   }),
   reply: Account,
   errors: ['not-found', 'conflict'],

@@ -9,6 +9,8 @@ import { type Static, T } from '../schema.ts';
 
 /** A filter of `libs/query`; graph-store parses it with that library's own validator. */
 const FilterSchema = T.Unsafe<Filter>(T.Unknown());
+/** Whether the organization's accounts are vertices of the type `ogit/Auth/Account` under their ids, as HIRO shows them. */
+const accounts = T.Optional(T.Boolean());
 const Name = T.String({ minLength: 1, maxLength: 512 });
 const Id = T.String({ minLength: 1, maxLength: 1600 });
 
@@ -47,6 +49,7 @@ const IfMissing = T.Object({
   scope: T.Optional(AnyName),
   xid: T.Optional(AnyName),
   attributes: T.Optional(JsonObjectSchema),
+  accounts,
 });
 
 /** Saga's operators: the table of its protocol page is the reference for names and meaning. */
@@ -83,6 +86,8 @@ export const Operation = T.Union([
     scope: T.Optional(AnyName),
     xid: T.Optional(AnyName),
     attributes: JsonObjectSchema,
+    /** The id of an account is taken. */
+    accounts,
     after: guards.after,
     unique: guards.unique,
     schema: guards.schema,
@@ -118,6 +123,7 @@ export const Operation = T.Union([
     ifExists: T.Optional(T.Union([T.Literal('conflict'), T.Literal('keep')])),
     /** Filters on the two ends, else `not-allowed`. */
     ends: T.Optional(FilterSchema),
+    accounts,
     after: guards.after,
   }),
   T.Object({
@@ -223,6 +229,7 @@ export const graphGet = defineRequest({
     ids: T.Array(Id, { minItems: 1, maxItems: 10_000 }),
     includeDeleted: T.Optional(T.Boolean()),
     visible: T.Optional(FilterSchema),
+    accounts,
     atLeast,
   }),
   reply: T.Object({ epoch: T.String(), seq: T.Integer(), elements: T.Array(T.Union([Element, T.Null()])) }),
@@ -247,6 +254,7 @@ export const graphQuery = defineRequest({
     /** Also (or, with limit 0, only) count all matches. */
     count: T.Optional(T.Boolean()),
     includeDeleted: T.Optional(T.Boolean()),
+    accounts,
     atLeast,
   }),
   reply: T.Object({
@@ -275,6 +283,8 @@ export const graphHistory = defineRequest({
     limit: T.Optional(T.Integer({ minimum: 1, maximum: 10_000 })),
     offset: T.Optional(T.Integer({ minimum: 0, maximum: 1_000_000 })),
     visible: T.Optional(FilterSchema),
+    /** Only where `elements` names one. */
+    accounts,
   }),
   reply: T.Object({ epoch: T.String(), seq: T.Integer(), changes: T.Array(Change), more: T.Boolean() }),
   errors: ['not-found', 'too-large'],
@@ -284,12 +294,14 @@ const ValueSchema = T.Object({ at: T.Integer(), value: JsonSchema });
 
 export const graphValues = defineRequest({
   address: 'pe.cmd.graph.values.v1.{tenant}',
-  summary: 'Values of time series, merged and ordered by time; `at` asks for every value ever written for one time, newest first.',
+  summary:
+    'Values of time series, merged and ordered by time; `at` asks for every value ever written for one time, newest first, `history` for those of all times.',
   request: T.Object({
     ids: T.Array(Id, { minItems: 1, maxItems: 1000 }),
     from: T.Optional(T.Integer()),
     to: T.Optional(T.Integer()),
     at: T.Optional(T.Integer()),
+    history: T.Optional(T.Boolean()),
     order: T.Optional(T.Union([T.Literal('asc'), T.Literal('desc'), T.Literal('none')])),
     aggregate: T.Optional(T.Union([T.Literal('none'), T.Literal('avg'), T.Literal('min'), T.Literal('max'), T.Literal('sum')])),
     limit: T.Optional(T.Integer({ minimum: 1, maximum: 100_000 })),

@@ -36,6 +36,8 @@ const Told = T.Union([
   T.Object({ kind: T.Literal('group-known'), question: T.Integer(), known: T.Boolean(), group: T.Optional(T.String()) }),
   /** The core that was asked for this client is no longer connected. */
   T.Object({ kind: T.Literal('core-gone'), core: ConnectionId }),
+  /** To a connection from itself: comes after everything that it sent before and hears itself. */
+  T.Object({ kind: T.Literal('marker'), marker: T.Integer() }),
 ]);
 export type JssocketTold = Static<typeof Told>;
 

@@ -13,7 +13,7 @@ const Loose = T.Record(T.String(), T.Unknown());
 const Missing = T.Optional(T.Union([Loose, T.Null()]));
 
 /** Ids are echoed with the type they came with: the Java client counts in numbers, the others send strings. */
-const FrameId = T.Union([T.String({ maxLength: MAX_ID_CHARACTERS }), T.Number()]);
+const FrameId = T.Union([T.String({ maxLength: MAX_ID_CHARACTERS }), T.Number(), T.BigInt()]);
 export type FrameId = Static<typeof FrameId>;
 
 /** A request of graph-ws. Parameters stand in `headers` or, for anything but the writes of a vertex, in `body`. */

@@ -1,8 +1,8 @@
 /** A feed that hands out what a test gives it, change by change to all watches, as the real one does. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
-import { covers, type Interest } from '@polyedge/contracts/interest';
-import type { Feed, Watch, WatchHandler } from '../watch.ts';
+import { covers, type Interest, interestName } from '@polyedge/contracts/interest';
+import type { Feed, Watch, WatchHandler } from '../feed/watch.ts';
 
 interface Watching {
   readonly interest: Interest;
@@ -49,21 +49,31 @@ export class FakeFeed implements Feed {
 
   /** One tick with these changes. */
   deliver(...changes: readonly FullChange[]): void {
-    const touched = new Set<Watching>();
     for (const change of changes) {
       this.seq = change.seq;
       for (const watching of [...this.#watches]) {
         if (!this.#watches.has(watching) || !covers(watching.interest, change)) continue;
-        touched.add(watching);
         watching.handler.change(change);
       }
     }
-    for (const { handler } of touched) handler.batchEnd?.();
     for (const waiting of [...this.#waiting]) {
       if (waiting.seq > this.seq) continue;
       this.#waiting.delete(waiting);
       waiting.callback(true);
     }
+  }
+
+  /** One tick with a change that reaches some interests only: the others wait for something, or come in the next tick. */
+  deliverTo(change: FullChange, ...interests: readonly Interest[]): void {
+    this.seq = Math.max(this.seq, change.seq);
+    const names = interests.map(interestName);
+    for (const { interest, handler } of [...this.#watches]) if (names.includes(interestName(interest))) handler.change(change);
+  }
+
+  /** What an interest waits for. */
+  wait(interest: Interest, seq: number | undefined): void {
+    for (const watching of [...this.#watches])
+      if (interestName(watching.interest) === interestName(interest)) watching.handler.waits?.(seq);
   }
 
   /** Time is up for every `whenDelivered`. */

@@ -7,7 +7,7 @@ import { type Change, type FullChange, isFull } from '@polyedge/contracts/change
 import { done, type Failure, failed } from '@polyedge/contracts/errors';
 import { covers, type Interest, keysOf } from '@polyedge/contracts/interest';
 import type { Bus } from '@polyedge/service-kit/bus';
-import type { Feed, Watch, WatchHandler } from '../watch.ts';
+import type { Feed, Watch, WatchHandler } from '../feed/watch.ts';
 
 /** The rows of each epoch. A row is never changed; another epoch begins as a copy of a part. */
 export class ModelJournal {
@@ -117,18 +117,19 @@ export class ModelPublisher {
 export class WatchRecord implements WatchHandler {
   readonly #journal: ModelJournal;
   readonly interest: Interest;
-  readonly #after: () => void;
+  readonly #after: (record: WatchRecord, change?: FullChange) => void;
   readonly watch: Watch;
   epoch: string | undefined;
   position = -1;
   got = 0;
   failure: Failure | undefined;
   closed = false;
-  unended = false;
+  /** What this watch said to wait for. */
+  waiting: number | undefined;
   problem: string | undefined;
 
   /** @param after called at the end of every call, to close and open watches from within. */
-  constructor(feed: Feed, journal: ModelJournal, interest: Interest, after: () => void = () => {}) {
+  constructor(feed: Feed, journal: ModelJournal, interest: Interest, after: (record: WatchRecord, change?: FullChange) => void = () => {}) {
     this.#journal = journal;
     this.interest = interest;
     this.#after = after;
@@ -140,29 +141,28 @@ export class WatchRecord implements WatchHandler {
     this.#expect(seq <= this.#journal.rowsOf(epoch).length, `live at ${seq}, which was not committed`);
     this.epoch = epoch;
     this.position = seq;
-    this.#after();
+    this.#after(this);
   }
 
   change(change: FullChange): void {
     this.#expect(this.epoch !== undefined, 'a change before live');
     this.#expect(isFull(change), 'a reference');
-    const next = this.#next();
+    const next = this.next();
     this.#expect(next === change.seq, `got ${change.seq}, next is ${next}`);
     this.position = change.seq;
     this.got += 1;
-    this.unended = true;
-    this.#after();
+    this.#after(this, change);
   }
 
-  batchEnd(): void {
-    this.#expect(this.unended, 'batchEnd without a change');
-    this.unended = false;
+  waits(seq: number | undefined): void {
+    this.#expect(this.epoch !== undefined, 'waits before live');
+    this.waiting = seq;
   }
 
   lost(failure: Failure): void {
     this.#expect(this.failure === undefined, 'lost twice');
     this.failure = failure;
-    this.#after();
+    this.#after(this);
   }
 
   close(): void {
@@ -172,11 +172,12 @@ export class WatchRecord implements WatchHandler {
 
   /** What is missing up to a seq, as a sentence. */
   missing(upTo: number): string | undefined {
-    const next = this.#next();
+    const next = this.next();
     return next !== undefined && next <= upTo ? `${JSON.stringify(this.interest)} is at ${this.position}, ${next} is missing` : undefined;
   }
 
-  #next(): number | undefined {
+  /** The seq that comes next, among those that were committed. */
+  next(): number | undefined {
     const rows = this.#journal.rowsOf(this.epoch ?? this.#journal.epoch);
     for (let at = Math.max(0, this.position); at < rows.length; at += 1) {
       const row = rows[at];

@@ -1,13 +1,21 @@
 /** Messages as bytes and text (Good Uncle: sending and receiving messages). */
+
 import type { Json } from '@polyedge/query/json';
+import { parseJson } from '@polyedge/query/json-text';
+import { badRequest, problem, type Refusal } from './problems.ts';
 
 /** A message that is JSON: its value, and the text itself for the echo. */
 export interface Frame {
   readonly payload: Json;
   readonly text: string;
+  /** Why it cannot be a request, though it is JSON: it gets an answer. */
+  readonly unfit?: Refusal;
 }
 
 type Decoded = { readonly ok: true; readonly value: Frame } | { readonly ok: false; readonly problem: string };
+
+/** Levels of one request: fewer than the other protocols take. */
+const MAX_REQUEST_DEPTH = 32;
 
 const decoder = new TextDecoder('utf-8');
 
@@ -20,14 +28,25 @@ export function isKeepAlive(raw: string | Uint8Array): boolean {
   return raw.length < 2 || (raw.length === 2 && (raw.codePointAt(0) ?? 0) > 0xffff);
 }
 
+/** What the echo of a request may look at, of a value of any depth. */
+function scalarsOf(read: unknown): Json {
+  if (typeof read !== 'object' || read === null) return null;
+  // It came out of JSON.parse, so what is no object is a scalar.
+  return Object.fromEntries(Object.entries(read).map(([name, value]) => [name, typeof value === 'object' ? null : (value as Json)]));
+}
+
 /** Binary messages are taken for text: libraries send them by accident. Never throws; what is not JSON is ignored by the session. */
 export function decode(raw: string | Uint8Array): Decoded {
   const text = typeof raw === 'string' ? raw : decoder.decode(raw);
   if (isKeepAlive(text)) return { ok: false, problem: 'keep-alive' };
-  try {
-    // JSON.parse gives JSON; its type says any.
-    return { ok: true, value: { payload: JSON.parse(text) as Json, text } };
-  } catch {
+  const parsed = parseJson(text, MAX_REQUEST_DEPTH);
+  if (parsed.ok) return { ok: true, value: { payload: parsed.value, text } };
+  if (parsed.reason === 'syntax') {
     return { ok: false, problem: text.includes('[object Object]') ? 'an object that was not made JSON' : 'not JSON' };
   }
+  const wrong =
+    parsed.reason === 'depth'
+      ? problem('too deep', null, { expected: MAX_REQUEST_DEPTH })
+      : problem('value', null, { message: `the request ${parsed.problem}` });
+  return { ok: true, value: { payload: scalarsOf(parsed.read), text, unfit: badRequest(wrong) } };
 }

@@ -3,7 +3,7 @@
  * an id or any other plain value of a request can never become one. No regular expressions, no code.
  */
 import type { Filter, Path } from '@polyedge/query/filter';
-import { isList, isObject, type Json, type JsonObject } from '@polyedge/query/json';
+import { isList, isNumber, isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import { parseFilter } from '@polyedge/query/validate';
 import { type Problem, problem } from './problems.ts';
 
@@ -112,7 +112,7 @@ class Reader {
       case '$gte':
       case '$lt':
       case '$lte': {
-        if (typeof operand !== 'number' && typeof operand !== 'string' && typeof operand !== 'boolean') return wrong();
+        if (!isNumber(operand) && typeof operand !== 'string' && typeof operand !== 'boolean') return wrong();
         return { test: ORDER[operator], path, value: operand };
       }
       case '$exists':

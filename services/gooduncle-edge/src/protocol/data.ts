@@ -8,7 +8,7 @@ import { call } from '@polyedge/session/call';
 import { type Allowed, all, allowed, forbiddenField, Showing, visibleRows } from './access.ts';
 import { answerText, type Says } from './envelope.ts';
 import { PROTOCOL } from './grants.ts';
-import { badRequest, forbidden, internal, notFound, problem, refusal, storeRefusal } from './problems.ts';
+import { badRequest, forbidden, internal, notFound, problem, slowDown, storeRefusal } from './problems.ts';
 import type { Request } from './requests.ts';
 import { type Asked, NO_PROBLEMS, type Talk } from './talk.ts';
 import type { Topic, Verb } from './topics.ts';
@@ -111,7 +111,7 @@ export class Data {
       ? { filter, limit: 0, count: true }
       : { filter, sort, limit: request.limit ?? 10_000, ...(request.after === undefined ? {} : { cursor: request.after }) };
     if (this.#talk.crowded) {
-      this.#talk.refuse(asked, refusal('slow down', problem('rate')));
+      this.#talk.refuse(asked, slowDown());
       return;
     }
     asked.storeAt = this.#talk.at;
@@ -171,12 +171,14 @@ export class Data {
     }
     this.#write(asked, plan.operations, plan.rule, what, ({ operations, last }) => {
       const rows = operations[0]?.elements ?? [];
+      // Where nothing differed nothing was changed: the rows are of the commits that changed them last.
+      const version = last > 0 ? last : rows.reduce((newest, { seq }) => Math.max(newest, seq), 0);
       if (rows.length === 0) {
         this.#talk.refuse(asked, notFound('criteria'));
         return;
       }
       const payload = { count: rows.length, ids: rows.slice(0, 100).map(({ id }) => id) };
-      this.#talk.answer(asked, JSON.stringify(payload), last === 0 ? {} : { version: last });
+      this.#talk.answer(asked, JSON.stringify(payload), { version });
     });
   }
 

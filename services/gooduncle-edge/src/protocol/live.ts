@@ -22,6 +22,8 @@ export interface Host {
   end(live: Live, refusal: Refusal): void;
   /** Reads rows of its query that reflect at least `atLeast`; the outcome comes to `live.rows`. */
   read(live: Live, limit: number, atLeast: number): void;
+  /** Calls `live.delivered` when every change up to `seq` has come to it. */
+  whenDelivered(live: Live, epoch: string, seq: number): void;
   /** Calls `flush` in so many milliseconds at the latest. */
   wake(ms: number): void;
   /** Whether the client has so much to read already that what comes now should be merged. */
@@ -78,9 +80,16 @@ export class Live {
   #waitingCharacters = 0;
   /** The snapshot's seq: changes up to it are in it. */
   #from = 0;
-  /** The newest change that was handled. */
+  /** Every change up to here was handled. */
   #handled = 0;
+  #epoch = '';
   #window: Window | undefined;
+  /** The window's rows are those of a read at this seq, once every change up to it was handled. */
+  #windowAt = 0;
+  /** The seq that `whenDelivered` was last asked for. */
+  #awaited = 0;
+  /** The passport of what the window has to tell. */
+  #windowPassport = '';
   #windowToldAt = Number.NEGATIVE_INFINITY;
   /** The newest commit that the client was told of. What waited is told as of this one: had the resource changed since, it would say so. */
   #version = 0;
@@ -111,12 +120,13 @@ export class Live {
   }
 
   /** The watch is there: every change after `seq` will come. */
-  watched(seq: number): void {
+  watched(seq: number, epoch: string): void {
     if (this.#state !== 'opening') return;
+    this.#epoch = epoch;
     const { initial, limit } = this.options;
     if (!initial && limit === undefined) {
       this.#from = seq;
-      this.#begin();
+      this.#begin(this.#host.passport(), seq);
       return;
     }
     this.#state = 'reading';
@@ -137,7 +147,10 @@ export class Live {
       }
       this.#window.refill(rows, !more, seq, changed);
       this.#version = Math.max(this.#version, seq);
-      this.#tellWindow(at, passport);
+      // The answer may be ahead of the events.
+      this.#windowAt = Math.max(this.#windowAt, seq);
+      this.#windowPassport = passport;
+      this.#tellWindow(at);
       this.#keepFull();
     }
   }
@@ -150,6 +163,12 @@ export class Live {
     this.#failing.again = at + AGAIN_MS;
     this.#host.wake(AGAIN_MS);
     return true;
+  }
+
+  /** What `whenDelivered` was asked for has come. */
+  delivered(at: number): void {
+    this.#handled = Math.max(this.#handled, this.#awaited);
+    this.#tellWindow(at);
   }
 
   change(change: FullChange, at: number): void {
@@ -174,8 +193,9 @@ export class Live {
     const { throttleMs } = this.options;
     if (this.#window !== undefined) {
       this.#askAgain(this.#window, at);
-      this.#tellWindow(at, this.#host.passport());
-      if (!this.#window.dirty || this.#host.congested) return undefined;
+      this.#windowPassport = this.#host.passport();
+      this.#tellWindow(at);
+      if (!this.#window.dirty || this.#host.congested || !this.#isExact(this.#window)) return undefined;
       return Math.max(1, this.#windowToldAt + throttleMs - at);
     }
     let soonest: number | undefined;
@@ -226,10 +246,10 @@ export class Live {
   }
 
   /** The one answer that says: this is all there is for now. */
-  #begin(passport?: string, version?: number): void {
+  #begin(passport: string, version: number): void {
     this.#state = 'live';
-    const says = { synced: true, count: 0, ...(version === undefined ? {} : { version }) } as const;
-    this.#host.tell(this, '{}', says, passport ?? this.#host.passport());
+    this.#version = version;
+    this.#host.tell(this, '{}', { synced: true, count: 0, version }, passport);
   }
 
   #apply(change: FullChange, at: number): void {
@@ -269,16 +289,29 @@ export class Live {
       if (this.#sinceAsked.size > MAX_WAITING) this.#sinceAsked = 'too many';
     }
     this.#version = Math.max(this.#version, change.last);
-    this.#tellWindow(
-      at,
-      commitPassport(change, () => this.#host.passportOf(change)),
-    );
+    this.#windowAt = Math.max(this.#windowAt, change.last);
+    this.#windowPassport = commitPassport(change, () => this.#host.passportOf(change));
+    this.#tellWindow(at);
     this.#keepFull();
   }
 
-  #tellWindow(at: number, passport: string): void {
+  /**
+   * Whether the window shows what a read gives: it has as many rows as it should, and holds no half of a commit and nothing from an answer
+   * that is ahead of the events. Otherwise what makes it exact is on its way.
+   */
+  #isExact(window: Window): boolean {
+    if (window.short) return false;
+    if (this.#windowAt <= this.#handled) return true;
+    if (this.#awaited < this.#windowAt) {
+      this.#awaited = this.#windowAt;
+      this.#host.whenDelivered(this, this.#epoch, this.#windowAt);
+    }
+    return false;
+  }
+
+  #tellWindow(at: number): void {
     const window = this.#window;
-    if (window === undefined || !window.dirty || this.#host.congested) return;
+    if (this.#state !== 'live' || window === undefined || !window.dirty || this.#host.congested || !this.#isExact(window)) return;
     const waitMs = this.#windowToldAt + this.options.throttleMs - at;
     if (waitMs > 0) {
       this.#host.wake(waitMs);
@@ -289,7 +322,7 @@ export class Live {
     if (steps.length > 0) this.#windowToldAt = at;
     for (const { event, row, position } of steps) {
       const payload = event === 'match dropped' ? droppedText(row, showing) : JSON.stringify(showing.resource(row));
-      this.#host.tell(this, payload, { event, version: this.#version, position }, passport);
+      this.#host.tell(this, payload, { event, version: this.#version, position }, this.#windowPassport);
     }
   }
 

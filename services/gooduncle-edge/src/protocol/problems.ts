@@ -72,6 +72,8 @@ export const badRequest = (...problems: readonly Problem[]): Refusal => ({ code:
 export const forbidden = (reason: Reason, field: string | null = null): Refusal => refusal('forbidden', problem(reason, field));
 export const notFound = (field: string | null = null): Refusal => refusal('not found', problem('not found', field));
 
+export const slowDown = (): Refusal => refusal('slow down', problem('rate'));
+
 /**
  * A failure of the store that the verbs have no word of their own for. Never shows what happened inside.
  * @param log where a failure of ours goes
@@ -89,11 +91,12 @@ export function storeRefusal(failure: Failure, log: IncidentLog): Refusal {
     case 'conflict':
       return badRequest(problem('duplicate'));
     case 'limited':
-      return refusal('slow down', problem('rate'));
-    case 'unauthenticated':
-      return forbidden('credentials');
+    // Nothing was done because there is too much to do.
     case 'busy':
     case 'expired':
+      return slowDown();
+    case 'unauthenticated':
+      return forbidden('credentials');
     case 'unavailable':
     case 'lost':
     case 'internal':

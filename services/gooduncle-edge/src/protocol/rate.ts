@@ -23,25 +23,25 @@ export class TokenBucket {
   }
 }
 
-const TELL_EVERY_MS = 100;
-const PATIENCE_MS = 3000;
-/** After so long without an excess the patience starts anew. */
+/** How long a client may go on above the rate, and how often, before the connection ends (protocol page 2.5). */
+export const PATIENCE = { ms: 3000, requests: 1000 } as const;
+/** After this long without an excess the patience starts anew. */
 const CALM_MS = 1000;
 
-/** What to do about a request beyond the rate. */
-export type Excess = 'tell' | 'drop' | 'hang up';
-
+/** Counts requests above the rate. Each of them is answered, so that no client waits for an answer that never comes. */
 export class Excesses {
-  #first: number | undefined;
-  #last = 0;
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #first = Number.NEGATIVE_INFINITY;
+  #last = Number.NEGATIVE_INFINITY;
+  #count = 0;
 
-  add(at: number): Excess {
-    if (this.#first === undefined || at - this.#last > CALM_MS) this.#first = at;
+  /** @returns whether the connection is to end, since the client goes on although it was told */
+  add(at: number): boolean {
+    if (at - this.#last > CALM_MS) {
+      this.#first = at;
+      this.#count = 0;
+    }
     this.#last = at;
-    if (at - this.#first >= PATIENCE_MS) return 'hang up';
-    if (at - this.#toldAt < TELL_EVERY_MS) return 'drop';
-    this.#toldAt = at;
-    return 'tell';
+    this.#count += 1;
+    return at - this.#first >= PATIENCE.ms || this.#count > PATIENCE.requests;
   }
 }

@@ -53,29 +53,40 @@ export type Request =
 
 export type ParsedRequest = { readonly ok: true; readonly value: Request } | { readonly ok: false; readonly refusal: Refusal };
 
-const MAX_DEPTH = 32;
 const MAX_READ_LIMIT = 10_000;
 /** A live window keeps its rows, and as many spare ones, in memory. */
 const MAX_WINDOW = 1000;
 const MAX_THROTTLE_MS = 60_000;
 const MAX_NAME = 512;
+/** How other APIs spell options that choose rows. Passed over, they would give other rows than the client asked for. */
+const FOREIGN_OPTIONS = [
+  'skip',
+  'offset',
+  'page',
+  'pageSize',
+  'perPage',
+  'take',
+  'first',
+  'where',
+  'filter',
+  'query',
+  'match',
+  'select',
+  'projection',
+  'order',
+  'orderBy',
+  'sortBy',
+  'cursor',
+];
+const CHOICE_KEYS = ['criteria', 'fields', 'sort', 'limit', 'after', 'count'];
 
 /** @param payload any JSON value that a message held */
 export function parseRequest(payload: Json): ParsedRequest {
   if (!isObject(payload)) return { ok: false, refusal: badRequest(problem('type', null)) };
-  if (!shallowerThan(payload, MAX_DEPTH)) return { ok: false, refusal: badRequest(problem('too deep', null, { expected: MAX_DEPTH })) };
   const reader = new Reader(payload);
   const request = reader.request();
   if (request === undefined || reader.problems.length > 0) return { ok: false, refusal: badRequest(...reader.problems) };
   return { ok: true, value: request };
-}
-
-/** Whether lists and objects are nested at most so deeply. Looks no deeper than that itself. */
-function shallowerThan(value: Json, levels: number): boolean {
-  if (value === null || typeof value !== 'object') return true;
-  if (levels === 0) return false;
-  for (const inner of isList(value) ? value : Object.values(value)) if (!shallowerThan(inner, levels - 1)) return false;
-  return true;
 }
 
 class Reader {
@@ -105,11 +116,13 @@ class Reader {
       case 'update': {
         const topic = this.#text('topic');
         const criteria = this.#criteria();
+        this.#foreignOptions();
         const params = this.#params('update');
         return { type, topic, criteria, params, unset: this.#unset(), expect: this.#whole('expect', 0, MAX_READ_LIMIT) };
       }
       case 'delete': {
         const topic = this.#text('topic');
+        this.#foreignOptions();
         return { type, topic, criteria: this.#criteria(), expect: this.#whole('expect', 0, MAX_READ_LIMIT) };
       }
       case 'subscribe': {
@@ -149,6 +162,7 @@ class Reader {
   #choice(maxLimit: number): Choice {
     const topic = this.#text('topic');
     const criteria = this.#criteria();
+    this.#foreignOptions();
     const fields = this.#texts('fields');
     const named = [...criteria.fields];
     for (const [at, field] of (fields ?? []).entries()) {
@@ -156,6 +170,10 @@ class Reader {
       named.push({ field, place: `fields.${at}` });
     }
     return { topic, criteria, fields, sort: this.#sort(named), limit: this.#whole('limit', 1, maxLimit), named };
+  }
+
+  #foreignOptions(): void {
+    for (const key of FOREIGN_OPTIONS) if (this.#get(key) !== undefined) this.#wrong(problem('unknown', key, { expected: CHOICE_KEYS }));
   }
 
   #sort(named: NamedField[]): readonly Sort[] | undefined {

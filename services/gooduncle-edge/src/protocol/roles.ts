@@ -5,7 +5,7 @@ import { check } from '@polyedge/contracts/schema';
 import { call } from '@polyedge/session/call';
 import type { Grant } from './access.ts';
 import { ends, grantsOf, isToken, PROTOCOL, principalOfToken, proofOf } from './grants.ts';
-import { forbidden, internal, notFound, problem, type Refusal, refusal, storeRefusal } from './problems.ts';
+import { forbidden, internal, notFound, type Refusal, slowDown, storeRefusal } from './problems.ts';
 import type { Request } from './requests.ts';
 import type { Asked, Talk } from './talk.ts';
 
@@ -45,7 +45,7 @@ export class Roles {
   upgrade(asked: Asked, { by, role }: Of<'upgrade'>): void {
     this.#failedUpgrades = this.#failedUpgrades.filter((at) => this.#talk.at - at < FAILED_UPGRADE_MS);
     if (this.#failedUpgrades.length >= MAX_FAILED_UPGRADES) {
-      this.#talk.refuse(asked, refusal('slow down', problem('rate')));
+      this.#talk.refuse(asked, slowDown());
       return;
     }
     this.#host.hold();

@@ -6,13 +6,14 @@ import type { Effect, Input, Opening, Session } from '@polyedge/session/session'
 import { mayUse } from './access.ts';
 import type { Frame } from './codec.ts';
 import { Data } from './data.ts';
-import { badRequest, problem, refusal } from './problems.ts';
+import { badRequest, problem, refusal, slowDown } from './problems.ts';
 import { Excesses, TokenBucket } from './rate.ts';
 import { parseRequest } from './requests.ts';
 import { Roles } from './roles.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { type Asked, type SessionSettings, Talk } from './talk.ts';
 import type { Topics } from './topics.ts';
+import { answerTopics, namesFor, TOPICS } from './topics-read.ts';
 
 const MAX_HELD_BACK = 64;
 
@@ -51,7 +52,7 @@ export class GoodUncleSession implements Session<Frame, string> {
         this.#goodbye();
         break;
       case 'subscribed':
-        this.#subscriptions?.get(input.id)?.watched(input.seq);
+        this.#subscriptions?.get(input.id)?.watched(input.seq, input.epoch);
         break;
       case 'event':
         this.#subscriptions?.get(input.id)?.change(input.change, at);
@@ -89,26 +90,18 @@ export class GoodUncleSession implements Session<Frame, string> {
       return;
     }
     if (this.#heldBack === undefined) this.#request(frame, asked);
-    else if (this.#heldBack.length >= MAX_HELD_BACK) this.#talk.refuse(asked, refusal('slow down', problem('rate')));
+    else if (this.#heldBack.length >= MAX_HELD_BACK) this.#talk.refuse(asked, slowDown());
     else this.#heldBack.push({ frame, at: this.#talk.at });
   }
 
   #excess(asked: Asked): void {
     this.#excesses ??= new Excesses();
-    switch (this.#excesses.add(this.#talk.at)) {
-      case 'tell':
-        this.#talk.refuse(asked, refusal('slow down', problem('rate')));
-        break;
-      case 'hang up':
-        this.#close(4429, 'rate limit ignored');
-        break;
-      case 'drop':
-        break;
-    }
+    if (this.#excesses.add(this.#talk.at)) this.#close(4429, 'rate limit ignored');
+    else this.#talk.refuse(asked, slowDown());
   }
 
   #request(frame: Frame, asked: Asked): void {
-    const parsed = parseRequest(frame.payload);
+    const parsed = frame.unfit === undefined ? parseRequest(frame.payload) : { ok: false as const, refusal: frame.unfit };
     if (!parsed.ok) {
       this.#talk.refuse(asked, parsed.refusal);
       return;
@@ -130,8 +123,12 @@ export class GoodUncleSession implements Session<Frame, string> {
         return;
     }
     const topic = this.#topics.byName.get(request.topic);
+    if (topic === undefined && request.topic === TOPICS) {
+      answerTopics(this.#talk, asked, request, this.#topics);
+      return;
+    }
     if (topic === undefined || (this.#topics.hidden && !mayUse(topic, asked.grants))) {
-      this.#talk.refuse(asked, badRequest(problem('unknown', 'topic')));
+      this.#talk.refuse(asked, badRequest(problem('unknown', 'topic', { expected: namesFor(this.#topics, asked.grants) })));
       return;
     }
     switch (request.type) {

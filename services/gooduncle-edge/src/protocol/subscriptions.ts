@@ -3,6 +3,7 @@ import type { FullChange } from '@polyedge/contracts/change';
 import { errors } from '@polyedge/contracts/errors';
 import type { Filter } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
+import { parseOwnJson } from '@polyedge/query/json-text';
 import { key } from '@polyedge/query/normalize';
 import { compile } from '@polyedge/query/predicate';
 import { type Allowed, all, allowed, type Grant, Showing, visibleRows } from './access.ts';
@@ -24,6 +25,8 @@ const MAX_USED_IDS = 10_000;
 const MAX_ECHO_CHARACTERS = 64 * 1024;
 /** How often the rules are looked at while nothing happens. */
 const RULES_MS = 2000;
+/** What the name of a timer begins with when it tells that changes were delivered to a subscription. */
+const DELIVERED = 'delivered ';
 
 export class Subscriptions implements Host {
   readonly #talk: Talk;
@@ -157,7 +160,7 @@ export class Subscriptions implements Host {
       }
       const grants = rules.flatMap(({ grant }) => grant ?? []);
       const now = topic.live ? allowed(topic, 'read', [...new Set(grants)], this.#talk.id) : [];
-      const parsed = parseRequest(JSON.parse(echo.text) as Json); // our own copy of what was parsed before
+      const parsed = parseRequest(parseOwnJson(echo.text) as Json); // what was parsed before
       const same =
         now.length > 0 &&
         parsed.ok &&
@@ -198,6 +201,10 @@ export class Subscriptions implements Host {
       const { elements, cursor, seq } = outcome.value;
       live.rows(elements, cursor !== undefined, seq, this.#talk.passport(asked), this.#talk.at);
     });
+  }
+
+  whenDelivered(live: Live, epoch: string, seq: number): void {
+    this.#talk.effect({ do: 'when-delivered', name: `${DELIVERED}${live.options.key}`, id: live.options.key, epoch, seq });
   }
 
   get congested(): boolean {
@@ -254,6 +261,8 @@ export class Subscriptions implements Host {
         // That it came is enough: rules are looked at with every input.
         if (this.#lives.size > 0) this.#talk.effect({ do: 'set-timer', name: 'rules', ms: RULES_MS });
         break;
+      default:
+        if (name.startsWith(DELIVERED)) this.#byKey.get(name.slice(DELIVERED.length))?.delivered(this.#talk.at);
     }
   }
 }

@@ -72,6 +72,11 @@ export class Window {
     return !this.#complete && this.#rows.length < this.limit + Math.ceil(this.limit / 2);
   }
 
+  /** Fewer rows are known than are to be shown, although there may be more: it shows nothing that a read would give. */
+  get short(): boolean {
+    return !this.#complete && this.#rows.length < this.limit;
+  }
+
   /** Whether the client has to be told something. */
   get dirty(): boolean {
     return this.#notes.size > 0;

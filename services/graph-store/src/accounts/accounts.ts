@@ -3,7 +3,8 @@ import type { Account } from '@polyedge/contracts/bus/accounts';
 import type { Element } from '@polyedge/contracts/element';
 import type { Json, JsonObject } from '@polyedge/query/json';
 
-export const ACCOUNT_TYPE = 'polyedge/Account';
+export { ACCOUNT_TYPE } from '../core/account-vertex.ts';
+
 /** The attribute that makes a user name unique without regard to case. */
 export const USERNAME_KEY = 'usernameKey';
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { ApiKey, KeyOwner } from '@polyedge/contracts/bus/accounts';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import type { Sql } from '../postgres/connect.ts';
+import type { Queries } from '../postgres/pool.ts';
 import type { Transactions } from '../postgres/transactions.ts';
 import type { Seal } from './keys.ts';
 
@@ -20,14 +20,23 @@ interface KeyRow {
 export type AddMode = 'add' | 'replace' | 'if-none';
 
 export class ApiKeys {
-  readonly #sql: Sql;
+  readonly #sql: Queries;
   readonly #transactions: Transactions;
   readonly #seal: Seal;
 
-  constructor(sql: Sql, transactions: Transactions, seal: Seal) {
-    this.#sql = sql;
+  readonly #deadline: number;
+
+  /** @param deadline when the caller stops waiting, on the clock of `performance.now()` */
+  constructor(sql: Queries, transactions: Transactions, seal: Seal, deadline = Number.POSITIVE_INFINITY) {
+    this.#sql = sql.before(deadline);
     this.#transactions = transactions;
     this.#seal = seal;
+    this.#deadline = deadline;
+  }
+
+  /** The same for a caller who waits until then. */
+  before(deadline: number): ApiKeys {
+    return new ApiKeys(this.#sql, this.#transactions, this.#seal, deadline);
   }
 
   /** The key that the owner has now: the new one or, with `if-none`, its first. Two callers at once agree on one. */
@@ -45,7 +54,7 @@ export class ApiKeys {
         values (${hashOf(key)}, ${tenant}, ${kind}, ${id}, ${scope}, ${this.#seal.seal(key)}, ${Date.now()})
         on conflict (hash) do nothing returning number`;
       return inserted.length === 1 ? done({ key, owner, scope }) : failed('conflict', 'the key is taken');
-    });
+    }, this.#deadline);
   }
 
   /** Who a key belongs to. */

@@ -1,18 +1,15 @@
 /** The first start on an empty database: the organization `default` with its scope, and the administrator. */
-import { createHash, randomBytes } from 'node:crypto';
-import type { MutationRequest } from '@polyedge/contracts/bus/graph';
+import { createHash } from 'node:crypto';
 import { SYSTEM_TENANT } from '@polyedge/contracts/element';
-import { operationId } from '@polyedge/contracts/operation-id';
 import { newCuid } from '../postgres/batch.ts';
-import type { Sql } from '../postgres/connect.ts';
 import type { Executor } from '../postgres/executor.ts';
 import { scopeXid } from '../postgres/home-scopes.ts';
+import type { Queries } from '../postgres/pool.ts';
 import { ACCOUNT_TYPE } from './accounts.ts';
+import { type AuthVertices, bootstrapRequest, organizationVertex, SCOPE_TYPE } from './auth-vertices.ts';
 import type { Directory } from './directory.ts';
 
 export const DEFAULT_TENANT = 'default';
-const SCOPE_TYPE = 'ogit/Auth/DataScope';
-const ORGANIZATION_TYPE = 'ogit/Auth/Organization';
 
 /** An administrator's roles, in the words of each protocol. */
 const ADMINISTRATOR_ROLES = { hiro: ['admin'], saga: ['Admin'], space: ['ADMIN'], gooduncle: ['admin'], jssocket: ['admin'] };
@@ -28,16 +25,18 @@ export interface Bootstrapped {
  * @param administrator absent: no account is made when there is none.
  */
 export async function bootstrap(
-  sql: Sql,
+  sql: Queries,
   executor: Executor,
   directory: Directory,
+  vertices: AuthVertices,
   administrator: { readonly username: string; readonly password: string } | undefined,
 ): Promise<Bootstrapped> {
-  const defaultScope = (await findScope(sql)) ?? (await makeScope(sql, executor));
+  const defaultScope = (await vertices.scopeOf(DEFAULT_TENANT)) ?? (await makeScope(executor, vertices));
+  await vertices.moveOrganization(DEFAULT_TENANT, defaultScope);
   const [known] = await sql`select 1 from element where tenant = ${SYSTEM_TENANT} and type = ${ACCOUNT_TYPE} and not deleted limit 1`;
   if (known === undefined && administrator !== undefined) {
     const proof = createHash('sha256').update(administrator.password).digest('hex');
-    const made = await directory.create({
+    const account = {
       tenant: DEFAULT_TENANT,
       username: administrator.username,
       proof,
@@ -45,57 +44,38 @@ export async function bootstrap(
       defaultScope,
       scopes: ['*'],
       by: 'graph-store',
-    });
+    };
+    const made = await directory.create(account);
     if (!made.ok && made.failure.code !== 'conflict')
       throw new Error(`the administrator could not be made: ${made.failure.code} ${made.failure.detail ?? ''}`);
   }
+  // Of accounts that an older version made.
+  await vertices.giveRoles(DEFAULT_TENANT, ADMINISTRATOR_ROLES.hiro);
   return { defaultScope };
 }
 
-async function findScope(sql: Sql): Promise<string | undefined> {
-  const [row] = await sql<{ id: string }[]>`
-    select id from element where tenant = ${DEFAULT_TENANT} and type = ${SCOPE_TYPE} and xid = ${scopeXid(DEFAULT_TENANT)} and not deleted`;
-  return row?.id;
-}
-
-async function makeScope(sql: Sql, executor: Executor): Promise<string> {
-  // An organization and its scopes share the first half of their ids, as HIRO's do.
-  const shared = newCuid();
-  const scope = `${shared}_${newCuid()}`;
-  const organization = `${shared}_${newCuid()}`;
-  const request: MutationRequest = {
-    operationId: operationId(Date.now(), randomBytes(10)),
-    by: 'graph-store',
-    app: 'graph-store',
-    origin: { protocol: 'accounts', way: 'job', operation: 'bootstrap' },
-    operations: [
-      {
-        op: 'create',
-        type: ORGANIZATION_TYPE,
-        id: organization,
-        scope,
-        xid: `organization:${DEFAULT_TENANT}`,
-        attributes: { 'ogit/name': DEFAULT_TENANT },
-      },
-      {
-        op: 'create',
-        type: SCOPE_TYPE,
-        id: scope,
-        scope,
-        xid: scopeXid(DEFAULT_TENANT),
-        attributes: { 'ogit/name': DEFAULT_TENANT, 'ogit/_organization': organization },
-      },
-    ],
-  };
+async function makeScope(executor: Executor, vertices: AuthVertices): Promise<string> {
+  const scope = `${newCuid()}_${newCuid()}`;
+  const request = bootstrapRequest([
+    organizationVertex(DEFAULT_TENANT, scope),
+    {
+      op: 'create',
+      type: SCOPE_TYPE,
+      id: scope,
+      scope,
+      xid: scopeXid(DEFAULT_TENANT),
+      attributes: { 'ogit/name': DEFAULT_TENANT, 'ogit/_organization': DEFAULT_TENANT },
+    },
+  ]);
   const answered = await executor.submit({
     tenant: DEFAULT_TENANT,
     defaultScope: scope,
     requests: [request],
     bytes: 1000,
-    deadline: Date.now() + 10_000,
+    deadline: performance.now() + 10_000,
   });
   if (answered.ok && answered.value.outcomes[0]?.ok === true) return scope;
-  const found = await findScope(sql);
+  const found = await vertices.scopeOf(DEFAULT_TENANT);
   if (found === undefined) throw new Error(`the default scope could not be made: ${JSON.stringify(answered)}`);
   return found;
 }

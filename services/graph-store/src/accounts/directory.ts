@@ -9,26 +9,33 @@ import { operationId } from '@polyedge/contracts/operation-id';
 import { claimsOf, TOKEN_ALGORITHM, TOKEN_TYPE } from '@polyedge/contracts/token-claims';
 import { SignJWT } from 'jose';
 import { newCuid } from '../postgres/batch.ts';
-import type { Sql } from '../postgres/connect.ts';
 import type { Executor } from '../postgres/executor.ts';
+import type { Queries } from '../postgres/pool.ts';
 import { ELEMENT_COLUMNS, type ElementRow, toElement } from '../postgres/rows.ts';
 import { ACCOUNT_TYPE, accountAttributes, toAccount, USERNAME_KEY, usernameKey } from './accounts.ts';
+import type { AuthVertices } from './auth-vertices.ts';
 import type { FailedLogins } from './failed-logins.ts';
+import type { HashQueue } from './hash-queue.ts';
 import type { Keys } from './keys.ts';
-import { hashProof, takeTurn, verifyProof } from './password.ts';
+import { networkOf } from './network.ts';
+import { hashProof, verifyProof } from './password.ts';
 
 const WRITE_MS = 10_000;
 const REFRESH_TOKEN_BYTES = 32;
 
 export interface DirectoryOptions {
-  readonly sql: Sql;
+  readonly sql: Queries;
   readonly executor: Executor;
   readonly keys: Keys;
+  readonly vertices: AuthVertices;
   readonly failedLogins: FailedLogins;
+  readonly hashes: HashQueue;
   /** Lifetime of an access token by protocol. */
   readonly accessMs: (protocol: string) => number;
   readonly refreshMs: number;
   readonly onRevoked: (revocation: Revocation) => void;
+  /** When the caller stops waiting, on the clock of `performance.now()`; default: never. */
+  readonly deadline?: number;
 }
 
 /** Who asks for tokens, through which protocol, for which application and from where. */
@@ -63,25 +70,42 @@ export class Directory {
     this.#options = options;
   }
 
+  /** The same for a caller who waits until then, on the clock of `performance.now()`. */
+  before(deadline: number): Directory {
+    return new Directory({ ...this.#options, deadline });
+  }
+
+  /** For the first statement of a change only: what has begun is finished, whether its caller still waits or not. */
+  get #first(): Queries {
+    return this.#options.sql.before(this.#options.deadline ?? Number.POSITIVE_INFINITY);
+  }
+
   async login(username: string, proof: string, context: LoginContext): Promise<Outcome<TokenSet>> {
-    const { failedLogins } = this.#options;
-    const waitMs = await failedLogins.waitMs(username, context.address);
+    const { failedLogins, deadline = Number.POSITIVE_INFINITY } = this.#options;
+    const { address } = context;
+    const waitMs = failedLogins.knownWaitMs(username, address);
     if (waitMs > 0) return limited(waitMs);
-    const since = Date.now();
-    const account = await this.#byUsername(username);
-    const stored = account === undefined ? undefined : await this.#password(account.id);
-    const tried = await takeTurn(async (): Promise<Outcome<Account>> => {
-      // Again: others may have failed while this one waited for its turn.
-      const waitMs = await failedLogins.waitMs(username, context.address);
+    let since = 0;
+    const tried = await this.#inTurn(usernameKey(username), address, async (): Promise<Outcome<Account>> => {
+      const waitMs = await failedLogins.count(username, address, deadline);
       if (waitMs > 0) return limited(waitMs);
-      if ((await verifyProof(proof, stored)) && account !== undefined && !account.disabled) return done(account);
-      await failedLogins.count(username, context.address);
-      return failed('unauthenticated', 'the user name or the password is wrong');
+      since = Date.now();
+      const account = await this.#byUsername(username);
+      const stored = account === undefined ? undefined : await this.#password(account.id);
+      if (!(await verifyProof(proof, stored)) || account === undefined || account.disabled)
+        return failed('unauthenticated', 'the user name or the password is wrong');
+      await failedLogins.takeBack(username, address);
+      return done(account);
     });
-    if (tried === 'busy') return failed('busy');
     if (!tried.ok) return tried;
-    await failedLogins.clear(username);
     return this.#issue(tried.value, randomBytes(12).toString('base64url'), context, since);
+  }
+
+  /** What costs a hash is done when it is its turn, and not at all when its caller has gone. */
+  async #inTurn<T>(account: string, address: string, work: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+    const { hashes, deadline = Number.POSITIVE_INFINITY } = this.#options;
+    const outcome = await hashes.run({ address: networkOf(address), account, deadline }, work);
+    return outcome === 'busy' || outcome === 'expired' ? failed(outcome) : outcome;
   }
 
   /** Exchanges a refresh token. One that was used before was stolen or copied: the whole login ends. */
@@ -89,7 +113,7 @@ export class Directory {
     const { sql } = this.#options;
     const hash = hashOf(refreshToken);
     const now = Date.now();
-    const [used] = await sql<{ login: string; account: string }[]>`
+    const [used] = await this.#first<{ login: string; account: string }[]>`
       update refresh_token set used_on = ${now} where hash = ${hash} and used_on is null and expires_on > ${now} returning login, account`;
     if (used === undefined) {
       const [known] = await sql<
@@ -105,7 +129,7 @@ export class Directory {
 
   /** Ends the login that a refresh token belongs to. Says nothing about whether there was one. */
   async revokeToken(refreshToken: string): Promise<Outcome<object>> {
-    const [known] = await this.#options.sql<{ login: string; account: string }[]>`
+    const [known] = await this.#first<{ login: string; account: string }[]>`
       select login, account from refresh_token where hash = ${hashOf(refreshToken)}`;
     if (known !== undefined) await this.#revoke(known.account, known.login);
     return done({});
@@ -117,11 +141,13 @@ export class Directory {
     return done({});
   }
 
-  async create(account: NewAccount): Promise<Outcome<Account>> {
+  /** @param address the client's, if known */
+  async create(account: NewAccount, address = ''): Promise<Outcome<Account>> {
     const { tenant, username, proof, roles, defaultScope, scopes = [], attributes = {}, by } = account;
     if (tenant === SYSTEM_TENANT) return failed('invalid', 'the tenant`s name is reserved');
-    const hash = proof === undefined ? undefined : await hashProof(proof);
-    if (hash === 'busy') return failed('busy');
+    const hashed = await this.#hash(usernameKey(username), proof, address);
+    if (!hashed.ok) return hashed;
+    const hash = hashed.value;
     // The form that HIRO's clients know ids in.
     const id = `${newCuid()}_${newCuid()}`;
     // First: an account that is there has its password, also when this process dies in between.
@@ -138,14 +164,23 @@ export class Directory {
       if (written.failure.code !== 'unavailable') await this.#options.sql`delete from account_secret where account = ${id}`;
       return written.failure.code === 'conflict' ? failed('conflict', 'the user name is taken') : written;
     }
-    return done(toAccount(written.value));
+    const made = toAccount(written.value);
+    await this.#options.vertices.giveRoles(tenant, made.roles.hiro ?? []);
+    return done(made);
   }
 
-  async update(tenant: string, { id, username, proof, by, ...change }: AccountChange): Promise<Outcome<Account>> {
+  /** The stored form of a proof; undefined without one. */
+  async #hash(account: string, proof: string | undefined, address: string): Promise<Outcome<string | undefined>> {
+    if (proof === undefined) return done(undefined);
+    return await this.#inTurn(account, address, async () => done(await hashProof(proof)));
+  }
+
+  async update(tenant: string, { id, username, proof, by, ...change }: AccountChange, address = ''): Promise<Outcome<Account>> {
     const before = await this.#byId(id);
     if (before === undefined || before.tenant !== tenant) return failed('not-found');
-    const hash = proof === undefined ? undefined : await hashProof(proof);
-    if (hash === 'busy') return failed('busy');
+    const hashed = await this.#hash(usernameKey(before.username), proof, address);
+    if (!hashed.ok) return hashed;
+    const hash = hashed.value;
     const named = username === undefined ? {} : { username, [USERNAME_KEY]: usernameKey(username) };
     const written = await this.#write(by, {
       op: 'update',
@@ -163,7 +198,9 @@ export class Directory {
       change.defaultScope !== undefined ||
       change.disabled === true;
     if (weighty) await this.#revoke(id, '');
-    return done(toAccount(written.value));
+    const made = toAccount(written.value);
+    if (change.roles !== undefined) await this.#options.vertices.giveRoles(tenant, made.roles.hiro ?? []);
+    return done(made);
   }
 
   /** Deletes an account and every secret of it. */
@@ -175,6 +212,7 @@ export class Directory {
     if (!written.ok) return written;
     await sql`delete from account_secret where account = ${id}`;
     await sql`delete from api_key where tenant = ${tenant} and owner_kind = 'account' and owner = ${id}`;
+    await this.#options.vertices.forget(tenant, id);
     await this.#revoke(id, '');
     return done({});
   }
@@ -183,7 +221,7 @@ export class Directory {
     tenant: string,
     wanted: { readonly ids?: readonly string[]; readonly username?: string; readonly limit?: number; readonly after?: string },
   ): Promise<Account[]> {
-    const { sql } = this.#options;
+    const sql = this.#first;
     const { ids, username, limit = 1000, after = '' } = wanted;
     const condition =
       ids !== undefined
@@ -254,7 +292,7 @@ export class Directory {
   }
 
   async #byId(id: string): Promise<Account | undefined> {
-    const rows = await this.#options.sql<ElementRow[]>`
+    const rows = await this.#first<ElementRow[]>`
       select ${this.#options.sql.unsafe(ELEMENT_COLUMNS)} from element where tenant = ${SYSTEM_TENANT} and type = ${ACCOUNT_TYPE} and id = ${id} and not deleted`;
     return rows[0] === undefined ? undefined : toAccount(toElement(rows[0]));
   }
@@ -283,7 +321,7 @@ export class Directory {
       defaultScope: SYSTEM_SCOPE,
       requests: [request],
       bytes: 1000,
-      deadline: Date.now() + WRITE_MS,
+      deadline: Math.min(performance.now() + WRITE_MS, this.#options.deadline ?? Number.POSITIVE_INFINITY),
       trusted: true,
     });
     if (!answered.ok) return answered;

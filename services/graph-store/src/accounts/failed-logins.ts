@@ -1,7 +1,11 @@
-/** Failed logins, counted per user name and per address over all replicas, so that a second replica or protocol gives no second try. */
+/**
+ * Failed logins, counted per user name and per network over all replicas, so that a second replica or protocol gives no second try. A try counts
+ * as failed before its password is hashed; one that was right is taken back.
+ */
 import { createHmac } from 'node:crypto';
-import type { Sql } from '../postgres/connect.ts';
+import type { Queries } from '../postgres/pool.ts';
 import { usernameKey } from './accounts.ts';
+import { networkOf } from './network.ts';
 
 export interface LoginLimits {
   readonly perAccount: number;
@@ -9,44 +13,63 @@ export interface LoginLimits {
   readonly windowMs: number;
 }
 
+/** Names and networks of which this process remembers that they have to wait. */
+const MAX_REMEMBERED = 10_000;
+/** For how long it does so without looking again: another replica may have found a try to be right meanwhile. */
+const REMEMBERED_MS = 5000;
+
 export class FailedLogins {
-  readonly #sql: Sql;
+  readonly #sql: Queries;
   readonly #limits: LoginLimits;
   readonly #key: string;
+  /** When the wait of a subject ends, and how long that is believed: asking again costs nothing. */
+  readonly #waits = new Map<string, { readonly endsOn: number; readonly until: number }>();
 
   /** @param key keeps what is stored from being tried out against lists of addresses and names. */
-  constructor(sql: Sql, limits: LoginLimits, key: string) {
+  constructor(sql: Queries, limits: LoginLimits, key: string) {
     this.#sql = sql;
     this.#limits = limits;
     this.#key = key;
   }
 
-  /** Milliseconds until another try is allowed; 0 for now. */
-  async waitMs(username: string, address: string): Promise<number> {
+  /** Milliseconds until another try is allowed, as far as this process knows; 0 for now. */
+  knownWaitMs(username: string, address: string): number {
     const now = Date.now();
-    const [row] = await this.#sql<{ wait: number | null }[]>`
-      select max(window_ends_on) - ${now} as wait from failed_login
-      where window_ends_on > ${now}
-        and ((subject = ${this.#subject('account', usernameKey(username))} and failures >= ${this.#limits.perAccount})
-          or (subject = ${this.#subject('address', address)} and failures >= ${this.#limits.perAddress}))`;
-    return row?.wait ?? 0;
+    const known = this.#subjects(username, address).map(({ subject }) => this.#waits.get(subject));
+    return Math.max(0, ...known.map((wait) => (wait !== undefined && wait.until > now ? wait.endsOn - now : 0)));
   }
 
-  async count(username: string, address: string): Promise<void> {
+  /** Counts a try. Milliseconds until the next one is allowed: then this one is not; 0 when it is. */
+  async count(username: string, address: string, deadline: number): Promise<number> {
     const now = Date.now();
-    const ends = now + this.#limits.windowMs;
-    for (const subject of [this.#subject('account', usernameKey(username)), this.#subject('address', address)]) {
-      await this.#sql`
-        insert into failed_login as f (subject, failures, window_ends_on) values (${subject}, 1, ${ends})
-        on conflict (subject) do update set
-          failures = case when f.window_ends_on > ${now} then f.failures + 1 else 1 end,
-          window_ends_on = case when f.window_ends_on > ${now} then f.window_ends_on else ${ends} end`;
+    const subjects = this.#subjects(username, address);
+    // In one order, so that two that count at once cannot wait for each other.
+    const rows = await this.#sql.before(deadline)<{ subject: Buffer; failures: number; window_ends_on: number }[]>`
+      insert into failed_login as f (subject, failures, window_ends_on)
+      select decode(subject, 'hex'), 1, ${now + this.#limits.windowMs} from json_to_recordset(${JSON.stringify(subjects)}::text::json) as s(subject text)
+      order by subject
+      on conflict (subject) do update set
+        failures = case when f.window_ends_on > ${now} then f.failures + 1 else 1 end,
+        window_ends_on = case when f.window_ends_on > ${now} then f.window_ends_on else excluded.window_ends_on end
+      returning subject, failures, window_ends_on`;
+    const most = new Map(subjects.map(({ subject, most }) => [subject, most]));
+    let waitMs = 0;
+    for (const row of rows) {
+      const subject = row.subject.toString('hex');
+      if (row.failures <= (most.get(subject) ?? 0)) continue;
+      this.#remember(subject, row.window_ends_on);
+      waitMs = Math.max(waitMs, row.window_ends_on - now);
     }
+    return waitMs;
   }
 
-  /** A good login clears its account's count, not its address's: others may be guessing from there. */
-  async clear(username: string): Promise<void> {
-    await this.#sql`delete from failed_login where subject = ${this.#subject('account', usernameKey(username))}`;
+  /** A try was right: it clears its account's count. From its address others may be guessing: of those, only this one is taken back. */
+  async takeBack(username: string, address: string): Promise<void> {
+    const [account, from] = this.#subjects(username, address);
+    this.#waits.delete(account.subject);
+    await this.#sql`
+      with cleared as (delete from failed_login where subject = decode(${account.subject}, 'hex'))
+      update failed_login set failures = failures - 1 where subject = decode(${from.subject}, 'hex') and failures > 0`;
   }
 
   /** Forgets windows that are over. */
@@ -54,8 +77,20 @@ export class FailedLogins {
     await this.#sql`delete from failed_login where window_ends_on < ${Date.now()}`;
   }
 
+  #remember(subject: string, endsOn: number): void {
+    this.#waits.delete(subject);
+    this.#waits.set(subject, { endsOn, until: Date.now() + REMEMBERED_MS });
+    const [oldest] = this.#waits.keys();
+    if (this.#waits.size > MAX_REMEMBERED && oldest !== undefined) this.#waits.delete(oldest);
+  }
+
   /** Names as the directory compares them: `admin` and `ADMIN` are one account, and so get one count. */
-  #subject(kind: string, value: string): Buffer {
-    return createHmac('sha256', this.#key).update(`${kind}\0${value}`).digest();
+  #subjects(username: string, address: string) {
+    const { perAccount, perAddress } = this.#limits;
+    const hash = (kind: string, value: string): string => createHmac('sha256', this.#key).update(`${kind}\0${value}`).digest('hex');
+    return [
+      { subject: hash('account', usernameKey(username)), most: perAccount },
+      { subject: hash('address', networkOf(address)), most: perAddress },
+    ] as const;
   }
 }

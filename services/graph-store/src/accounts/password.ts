@@ -1,49 +1,26 @@
 /**
  * Passwords: the directory stores scrypt(salt, proof), where the proof is the hex SHA-256 of the password, so that protocols whose clients
- * hash first and those whose clients do not share it. scrypt runs on the thread pool, a few at a time.
+ * hash first and those whose clients do not share it. scrypt runs on the thread pool; who may hash is the queue's business (`hash-queue.ts`).
  */
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 
 /** Cost: about 50 ms and 32 MiB each on a slow core (OWASP's recommendation for scrypt is N = 2^17; logins here are bounded as well). */
 const COST = { N: 2 ** 15, r: 8, p: 1 } as const;
 const HASH_BYTES = 32;
-/** Hashes under way at once: the thread pool has other work too. */
-const MAX_RUNNING = 2;
-/** Logins that may wait for their turn. */
-const MAX_WAITING = 200;
 
-const waiting: (() => void)[] = [];
-let running = 0;
+/** Hashes under way at once: as many as there are cores, and one thread of the pool (it has four) stays for its other work. */
+export const PARALLEL_HASHES = Math.min(availableParallelism(), 3);
 
-/**
- * Runs work that hashes, a few at a time. What a login decides on before and after its hash belongs inside: then so many guesses that come at
- * once are counted like one after the other.
- */
-export async function takeTurn<T>(work: () => Promise<T>): Promise<T | 'busy'> {
-  if (running >= MAX_RUNNING) {
-    if (waiting.length >= MAX_WAITING) return 'busy';
-    await new Promise<void>((resolve) => waiting.push(resolve));
-  } else running += 1;
-  try {
-    return await work();
-  } finally {
-    // The turn goes on to who waits longest.
-    const next = waiting.shift();
-    if (next === undefined) running -= 1;
-    else next();
-  }
-}
-
-/** A stored form of a proof: `scrypt$N$r$p$salt$hash`. */
-export async function hashProof(proof: string): Promise<string | 'busy'> {
+/** A stored form of a proof: `scrypt$N$r$p$salt$hash`. To be called in one's turn. */
+export async function hashProof(proof: string): Promise<string> {
   const salt = randomBytes(16);
-  const hash = await takeTurn(() => derive(proof, salt, COST));
-  if (hash === 'busy') return hash;
+  const hash = await derive(proof, salt, COST);
   return ['scrypt', COST.N, COST.r, COST.p, salt.toString('base64url'), hash.toString('base64url')].join('$');
 }
 
 /**
- * Whether a proof is the one that was stored; to be called within a turn. Costs the same for an account without a password (or none at all), so
+ * Whether a proof is the one that was stored; to be called in one's turn. Costs the same for an account without a password (or none at all), so
  * that the time of an answer does not tell which user names exist.
  */
 export async function verifyProof(proof: string, stored: string | undefined): Promise<boolean> {

@@ -51,46 +51,62 @@ export function answerAccounts({ bus, directory, keys, apiKeys, defaultScope }: 
   const timer = setInterval(() => void tell(), REPEAT_MS);
   void tell();
   const responders = [
-    bus.respond(accountsLogin, ({ username, proof, ...context }) => guarded(() => directory.login(username, proof, context))),
-    bus.respond(accountsRefresh, ({ refreshToken, ...context }) => guarded(() => directory.refresh(refreshToken, context))),
-    bus.respond(accountsRevoke, (request) =>
-      guarded(() => ('account' in request ? directory.revokeAccount(request.account) : directory.revokeToken(request.refreshToken))),
+    bus.respond(accountsLogin, ({ username, proof, ...context }, { deadline }) =>
+      guarded(() => directory.before(deadline).login(username, proof, context)),
+    ),
+    bus.respond(accountsRefresh, ({ refreshToken, ...context }, { deadline }) =>
+      guarded(() => directory.before(deadline).refresh(refreshToken, context)),
+    ),
+    bus.respond(accountsRevoke, (request, { deadline }) =>
+      guarded(() =>
+        'account' in request
+          ? directory.before(deadline).revokeAccount(request.account)
+          : directory.before(deadline).revokeToken(request.refreshToken),
+      ),
     ),
     bus.respond(accountsKeys, () => guarded(async () => done(await keySet()))),
-    bus.respond(accountsCreate, (request, { tenant }) =>
+    bus.respond(accountsCreate, ({ address, ...request }, { tenant, deadline }) =>
       guarded(async () =>
         tenant === undefined
           ? failed('invalid', 'no tenant')
-          : await directory.create({ ...request, tenant, defaultScope: request.defaultScope ?? defaultScope }),
+          : await directory.before(deadline).create({ ...request, tenant, defaultScope: request.defaultScope ?? defaultScope }, address),
       ),
     ),
-    bus.respond(accountsUpdate, (request, { tenant }) =>
-      guarded(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await directory.update(tenant, request))),
-    ),
-    bus.respond(accountsGet, (request, { tenant }) =>
+    bus.respond(accountsUpdate, ({ address, ...request }, { tenant, deadline }) =>
       guarded(async () =>
-        tenant === undefined ? failed('invalid', 'no tenant') : done({ accounts: await directory.get(tenant, request) }),
+        tenant === undefined ? failed('invalid', 'no tenant') : await directory.before(deadline).update(tenant, request, address),
       ),
     ),
-    bus.respond(accountsDelete, ({ id, by }, { tenant }) =>
-      guarded(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await directory.delete(tenant, id, by))),
+    bus.respond(accountsGet, (request, { tenant, deadline }) =>
+      guarded(async () =>
+        tenant === undefined ? failed('invalid', 'no tenant') : done({ accounts: await directory.before(deadline).get(tenant, request) }),
+      ),
     ),
-    bus.respond(accountsAddKey, ({ apiKey, mode }, { tenant }) =>
-      guarded(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await apiKeys.add(tenant, apiKey, mode))),
+    bus.respond(accountsDelete, ({ id, by }, { tenant, deadline }) =>
+      guarded(async () =>
+        tenant === undefined ? failed('invalid', 'no tenant') : await directory.before(deadline).delete(tenant, id, by),
+      ),
     ),
-    bus.respond(accountsFindKey, ({ hash }, { tenant }) =>
-      guarded(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await apiKeys.find(tenant, hash))),
+    bus.respond(accountsAddKey, ({ apiKey, mode }, { tenant, deadline }) =>
+      guarded(async () =>
+        tenant === undefined ? failed('invalid', 'no tenant') : await apiKeys.before(deadline).add(tenant, apiKey, mode),
+      ),
     ),
-    bus.respond(accountsListKeys, ({ kind, owners }, { tenant }) =>
+    bus.respond(accountsFindKey, ({ hash }, { tenant, deadline }) =>
+      guarded(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await apiKeys.before(deadline).find(tenant, hash))),
+    ),
+    bus.respond(accountsListKeys, ({ kind, owners }, { tenant, deadline }) =>
       guarded(async () => {
         if (tenant === undefined) return failed('invalid', 'no tenant');
-        const listed = await apiKeys.list(tenant, kind, owners);
+        const listed = await apiKeys.before(deadline).list(tenant, kind, owners);
         return listed.ok ? done({ keys: listed.value }) : listed;
       }),
     ),
-    bus.respond(accountsRemoveKeys, ({ owner, hash }, { tenant }) =>
+    bus.respond(accountsRemoveKeys, ({ owner, hash }, { tenant, deadline }) =>
       guarded(async () =>
-        tenant === undefined ? failed('invalid', 'no tenant') : done({ removed: await apiKeys.remove(tenant, owner, hash) }),
+        tenant === undefined
+          ? failed('invalid', 'no tenant')
+          : done({ removed: await apiKeys.before(deadline).remove(tenant, owner, hash) }),
       ),
     ),
   ];

@@ -17,23 +17,30 @@ const MAX_SCANNED = 20_000;
 const PAGE = 500;
 
 export interface ChangesOptions {
-  readonly journal: Journal;
+  /** The journal for a caller who waits until then. */
+  readonly journal: (deadline: number) => Journal;
   readonly recent: RecentChanges;
   readonly partitions: number;
 }
 
+/** Where changes are found for one request. */
+interface Sources {
+  readonly journal: Journal;
+  readonly recent: RecentChanges;
+}
+
 export function answerChanges(bus: Bus, options: ChangesOptions): Responder[] {
   return [
-    bus.respond(graphChanges, async (request) => {
+    bus.respond(graphChanges, async (request, { deadline }) => {
       try {
-        return await changes(request, options);
+        return await changes(request, { journal: options.journal(deadline), recent: options.recent });
       } catch (error) {
         return readFailure(error);
       }
     }),
-    bus.respond(graphPosition, async () => {
+    bus.respond(graphPosition, async (_request, { deadline }) => {
       try {
-        return done({ ...(await options.journal.position()), partitions: options.partitions });
+        return done({ ...(await options.journal(deadline).position()), partitions: options.partitions });
       } catch (error) {
         return readFailure(error);
       }
@@ -43,7 +50,7 @@ export function answerChanges(bus: Bus, options: ChangesOptions): Responder[] {
 
 async function changes(
   request: RequestOf<typeof graphChanges>,
-  { journal, recent }: ChangesOptions,
+  { journal, recent }: Sources,
 ): Promise<Outcome<ReplyOf<typeof graphChanges>>> {
   const position = await journal.position();
   recent.enter(position.epoch);
@@ -83,7 +90,7 @@ async function changes(
 /** Changes by seq, in order, as far as one reply goes; `upTo` is set when it had to stop early: everything wanted up to there is in. */
 async function collect(
   seqs: readonly number[],
-  { journal, recent }: Pick<ChangesOptions, 'journal' | 'recent'>,
+  { journal, recent }: Sources,
 ): Promise<{ changes: FullChange[]; upTo: number | undefined }> {
   const changes: FullChange[] = [];
   let bytes = 0;

@@ -15,28 +15,32 @@ const DEFAULT_LIMIT = 500;
 
 export interface GroupsOptions {
   readonly positions: GroupPositions;
-  readonly journal: Journal;
+  /** The journal for a caller who waits until then. */
+  readonly journal: (deadline: number) => Journal;
   readonly partitions: number;
 }
 
 export function answerGroups(bus: Bus, options: GroupsOptions): Responder[] {
   const { positions } = options;
   return [
-    bus.respond(groupOpen, (request, { tenant }) =>
-      guarded(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await positions.open(tenant, request))),
+    bus.respond(groupOpen, (request, { tenant, deadline }) =>
+      guarded(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await positions.open(tenant, request, deadline))),
     ),
-    bus.respond(groupClaim, (request) => guarded(() => positions.claim(request))),
-    bus.respond(groupCommit, (request) => guarded(() => positions.commit(request))),
-    bus.respond(groupList, (_request, { tenant }) =>
-      guarded(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await positions.list(tenant))),
+    bus.respond(groupClaim, (request, { deadline }) => guarded(() => positions.claim(request, deadline))),
+    bus.respond(groupCommit, (request, { deadline }) => guarded(() => positions.commit(request, deadline))),
+    bus.respond(groupList, (_request, { tenant, deadline }) =>
+      guarded(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await positions.list(tenant, deadline))),
     ),
-    bus.respond(graphPartition, (request) => guarded(() => partition(request, options))),
+    bus.respond(graphPartition, (request, { deadline }) =>
+      guarded(() => partition(request, options.journal(deadline), options.partitions)),
+    ),
   ];
 }
 
 async function partition(
   { epoch, partition: wanted, after, limit = DEFAULT_LIMIT }: RequestOf<typeof graphPartition>,
-  { journal, partitions }: GroupsOptions,
+  journal: Journal,
+  partitions: number,
 ): Promise<Outcome<ReplyOf<typeof graphPartition>>> {
   // The position first: what is committed after it is not promised, what is before it is visible to the next statement.
   const position = await journal.position();

@@ -11,12 +11,14 @@ export function answerReads(
   { reader, blobs, series }: { readonly reader: Reader; readonly blobs: Blobs; readonly series: Series },
 ): Responder[] {
   return [
-    bus.respond(graphGet, (request, context) => inTenant(context, (tenant) => reader.get(tenant, request))),
-    bus.respond(graphQuery, (request, context) => inTenant(context, (tenant) => reader.query(tenant, request))),
-    bus.respond(graphHistory, (request, context) => inTenant(context, (tenant) => reader.history(tenant, request))),
-    bus.respond(graphValues, (request, context) => inTenant(context, (tenant) => series.values(tenant, request))),
-    bus.respond(graphWriteChunk, (request, context) => inTenant(context, (tenant) => blobs.writeChunk(tenant, request))),
-    bus.respond(graphReadChunk, (request, context) => inTenant(context, (tenant) => blobs.readChunk(tenant, request))),
+    bus.respond(graphGet, (request, context) => inTenant(context, (tenant) => reader.before(context.deadline).get(tenant, request))),
+    bus.respond(graphQuery, (request, context) => inTenant(context, (tenant) => reader.before(context.deadline).query(tenant, request))),
+    bus.respond(graphHistory, (request, context) =>
+      inTenant(context, (tenant) => reader.before(context.deadline).history(tenant, request)),
+    ),
+    bus.respond(graphValues, (request, context) => inTenant(context, (tenant) => series.before(context.deadline).values(tenant, request))),
+    bus.respond(graphWriteChunk, (request, context) => inTenant(context, (tenant) => blobs.writeChunk(tenant, request, context.deadline))),
+    bus.respond(graphReadChunk, (request, context) => inTenant(context, (tenant) => blobs.readChunk(tenant, request, context.deadline))),
   ];
 }
 

@@ -31,6 +31,7 @@ interface Made {
   readonly type: string;
   readonly scope?: string | undefined;
   readonly xid?: string | undefined;
+  readonly accounts?: boolean | undefined;
   readonly attributes: JsonObject;
 }
 
@@ -104,6 +105,7 @@ class Application {
     const before = made.id === undefined ? undefined : overlay.row(id);
     if (before !== undefined && (!before.element.deleted || before.element.scope === SYSTEM_SCOPE))
       return failed('conflict', 'the id is taken');
+    if (made.accounts === true && overlay.account(id) !== undefined) return failed('conflict', 'the id is taken');
     const attributes = rewritten?.attributes ?? made.attributes;
     const created = overlay.change(before, {
       action: 'create',
@@ -125,15 +127,16 @@ class Application {
     return checked.ok ? done({ elements: [checked.value], ...poppedOf(rewritten) }) : checked;
   }
 
-  #connect({ out, verb, in: into, attributes = {}, ifExists, ends, after }: Of<'connect'>): Outcome<PendingResult> {
+  #connect({ out, verb, in: into, attributes = {}, ifExists, ends, accounts, after }: Of<'connect'>): Outcome<PendingResult> {
     const overlay = this.#overlay;
-    const from = overlay.living(out);
-    const to = overlay.living(into);
-    if (from?.element.kind !== 'vertex') return failed('not-found', 'out: there is no such vertex');
-    if (to?.element.kind !== 'vertex') return failed('not-found', 'in: there is no such vertex');
+    const endOf = (id: string): Element | undefined => (accounts === true ? overlay.account(id) : undefined) ?? overlay.living(id)?.element;
+    const from = endOf(out);
+    const to = endOf(into);
+    if (from?.kind !== 'vertex') return failed('not-found', 'out: there is no such vertex');
+    if (to?.kind !== 'vertex') return failed('not-found', 'in: there is no such vertex');
     if (ends !== undefined) {
       const mayEnd = compile(ends);
-      if (!mayEnd(from.element) || !mayEnd(to.element)) return failed('not-allowed', 'ends');
+      if (!mayEnd(from) || !mayEnd(to)) return failed('not-allowed', 'ends');
     }
     const id = edgeId(out, verb, into);
     const before = overlay.row(id);
@@ -150,14 +153,14 @@ class Application {
         kind: 'edge',
         type: verb,
         // An edge is seen where its beginning is seen.
-        scope: from.element.scope,
+        scope: from.scope,
         attributes,
         created: overlay.stamp,
         deleted: false,
         out,
         in: into,
-        outType: from.element.type,
-        inType: to.element.type,
+        outType: from.type,
+        inType: to.type,
       },
       difference: before && differenceOf(before.element.attributes, attributes),
       uniqueNames: [],

@@ -1,6 +1,7 @@
 import type { Condition, Filter } from '@polyedge/query/filter';
-import type { Json } from '@polyedge/query/json';
+import { isNumber, type Json } from '@polyedge/query/json';
 import { parsePattern } from '@polyedge/query/like';
+import { parseRegexp } from '@polyedge/query/regexp';
 import { canonicalDecimal, FOLDED_FROM, FOLDED_TO, fold, isDecimal, MAX_DECIMAL_CHARACTERS, SEPARATORS, words } from '@polyedge/query/text';
 import { geoSql } from './geo-sql.ts';
 import { type Source, sourceOf } from './place-sql.ts';
@@ -69,7 +70,7 @@ function onColumn(source: ColumnSource, condition: Condition, parameters: Parame
       const { value } = condition;
       const operator = OPERATORS[condition.test];
       if (kind === 'text' && typeof value === 'string') return `(${sql} collate "C" ${operator} ${parameters.text(value)})`;
-      if (kind === 'number' && typeof value === 'number') return `(${sql} ${operator} ${parameters.integer(value)})`;
+      if (kind === 'number' && isNumber(value)) return `(${sql} ${operator} ${parameters.integer(value)})`;
       if (kind === 'boolean' && typeof value === 'boolean') return `(${sql} ${operator} ${value})`;
       return 'false';
     }
@@ -96,7 +97,7 @@ function onColumn(source: ColumnSource, condition: Condition, parameters: Parame
 function columnEquals({ kind, sql }: ColumnSource, value: Json, parameters: Parameters): string {
   if (value === null) return `(${sql} is null)`;
   if (kind === 'text' && typeof value === 'string') return `(${sql} = ${parameters.text(value)})`;
-  if (kind === 'number' && typeof value === 'number') return `(${sql} = ${parameters.integer(value)})`;
+  if (kind === 'number' && isNumber(value)) return `(${sql} = ${parameters.integer(value)})`;
   if (kind === 'boolean' && typeof value === 'boolean') return `(${sql} = ${value})`;
   return 'false';
 }
@@ -124,7 +125,7 @@ function onAttribute(source: JsonSource, condition: Condition, parameters: Param
     case 'at-least': {
       const { value } = condition;
       const operator = OPERATORS[condition.test];
-      if (typeof value === 'number') return whereType(sql, 'number', `${sql}::numeric ${operator} ${parameters.numeric(value)}`);
+      if (isNumber(value)) return whereType(sql, 'number', `${sql}::numeric ${operator} ${parameters.numeric(value)}`);
       if (typeof value === 'boolean') return whereType(sql, 'boolean', `${sql}::boolean ${operator} ${value}`);
       return whereType(sql, 'string', `(${sql} #>> '{}') collate "C" ${operator} ${parameters.text(value)}`);
     }
@@ -208,6 +209,12 @@ function textTest(condition: Condition, parameters: Parameters): (text: string) 
       const folded = condition.fold === true;
       const pattern = parameters.text(likePattern(folded ? fold(condition.pattern) : condition.pattern));
       return (text) => `${folded ? foldSql(text) : `${text} collate "C"`} like ${pattern}`;
+    }
+    case 'text-regexp': {
+      const regexp = parseRegexp(condition.pattern);
+      if (!regexp.ok) return () => 'false';
+      const pattern = parameters.text(regexp.value.sql);
+      return (text) => `${text} collate "C" ~ ${pattern}`;
     }
     case 'text-words': {
       const wanted = words(condition.value);

@@ -9,9 +9,6 @@ export const MAX_EDGE_ID_BYTES = 1600;
 /** Bytes of an element's attributes as JSON. Larger ones answer `too-large`; bytes belong into a blob. */
 export const MAX_ELEMENT_BYTES = 2 * 1024 * 1024;
 
-/** Levels of lists and objects in a value, the attributes object being the first. Recursive readers (also PostgreSQL's) stay far from their stack's end. */
-export const MAX_DEPTH = 64;
-
 /** Edges that one operation may delete together with their vertices: their rows are locked and journaled in one transaction. */
 export const MAX_CASCADE = 10_000;
 
@@ -35,6 +32,12 @@ export const MAX_SCHEMA_NODES = 10_000;
 
 /** Nodes of a schema times nodes of the value it is to check, roughly the steps of the check: a fraction of a second. */
 export const MAX_SCHEMA_WORK = 5_000_000;
+
+/** Steps of one regular expression of a schema for a character, as `compilePattern` counts them. */
+export const MAX_SCHEMA_PATTERN = 2_000;
+
+/** Steps of all regular expressions while one value is checked: a fraction of a second. */
+export const MAX_PATTERN_STEPS = 2_000_000;
 
 /** Compiled schemas kept per process; the one unused for longest goes first. */
 export const MAX_COMPILED_SCHEMAS = 256;

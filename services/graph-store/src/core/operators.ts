@@ -2,7 +2,7 @@
 import type { Operator } from '@polyedge/contracts/bus/graph';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { equalJson } from '@polyedge/query/equality';
-import { isList, isObject, type Json, type JsonObject } from '@polyedge/query/json';
+import { isList, isNumber, isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import { own, withOwn, withoutOwn } from './own.ts';
 
 /** What an operator made of a value. */
@@ -25,13 +25,22 @@ type Apply = (value: Json | undefined, key: string | undefined, operand: Json | 
 export const applyOperator = (operator: Operator, value: Json | undefined, key?: string, operand?: Json): Outcome<Operated> =>
   table[operator](value, key, operand);
 
-const incr: Apply = (value, _key, operand) => calculate(value, operand, (left, right) => left + right, 'operand');
+/** The same calculation with doubles and with integers of any size. */
+interface Calculation {
+  readonly doubles: (left: number, right: number) => number;
+  readonly integers: (left: bigint, right: bigint) => bigint;
+}
+
+const PLUS: Calculation = { doubles: (left, right) => left + right, integers: (left, right) => left + right };
+const TIMES: Calculation = { doubles: (left, right) => left * right, integers: (left, right) => left * right };
+
+const incr: Apply = (value, _key, operand) => calculate(value, operand, PLUS, 'operand');
 
 const table: Readonly<Record<Operator, Apply>> = {
   incr,
   // The spelling that the Unity client's documentation uses in one place.
   inrc: incr,
-  mul: (value, _key, operand) => calculate(value, operand, (left, right) => left * right, 'zero'),
+  mul: (value, _key, operand) => calculate(value, operand, TIMES, 'zero'),
   sadd: (value, _key, operand) => onList(value, operand, [], addUnlessThere),
   rem: (value, _key, operand) => onList(value, operand, undefined, dropAll),
   lpush: (value, _key, operand) => onList(value, operand, [], (list, item) => [item, ...list]),
@@ -45,8 +54,8 @@ const table: Readonly<Record<Operator, Apply>> = {
     const { object, name } = place.value;
     return done(Object.hasOwn(object, name) ? { value: withoutOwn(object, name) } : { value: object, unchanged: true });
   },
-  hincr: (value, key, operand) => onKey(value, key, {}, (at) => calculate(at, operand, (left, right) => left + right, 'operand')),
-  hmul: (value, key, operand) => onKey(value, key, {}, (at) => calculate(at, operand, (left, right) => left * right, 'zero')),
+  hincr: (value, key, operand) => onKey(value, key, {}, (at) => calculate(at, operand, PLUS, 'operand')),
+  hmul: (value, key, operand) => onKey(value, key, {}, (at) => calculate(at, operand, TIMES, 'zero')),
   hlpush: (value, key, operand) => onKey(value, key, {}, (at) => onList(at, operand, [], (list, item) => [item, ...list])),
   hrpush: (value, key, operand) => onKey(value, key, {}, (at) => onList(at, operand, [], (list, item) => [...list, item])),
   hlpop: (value, key) => popAt(value, key, 'first'),
@@ -65,15 +74,30 @@ const missing = (value: Json | undefined): value is null | undefined => value ==
 function calculate(
   value: Json | undefined,
   operand: Json | undefined,
-  calculation: (left: number, right: number) => number,
+  calculation: Calculation,
   whenMissing: 'operand' | 'zero',
 ): Outcome<Operated> {
-  if (typeof operand !== 'number') return failed('invalid', 'value: is not a number');
-  if (!missing(value) && typeof value !== 'number') return failed('invalid', 'value: what is stored is not a number');
-  const result = missing(value) ? (whenMissing === 'zero' ? 0 : operand) : calculation(value, operand);
-  // JSON has no negative zero; adding 0 removes the sign.
-  return Number.isFinite(result) ? done({ value: result + 0 }) : failed('invalid', 'value: the result is not a finite number');
+  if (!isNumber(operand)) return failed('invalid', 'value: is not a number');
+  if (!missing(value) && !isNumber(value)) return failed('invalid', 'value: what is stored is not a number');
+  const result = missing(value) ? (whenMissing === 'zero' ? 0 : operand) : exactly(value, operand, calculation);
+  if (!Number.isFinite(Number(result))) return failed('invalid', 'value: the result is not a finite number');
+  if (typeof result === 'number' && Math.abs(result) > Number.MAX_SAFE_INTEGER) {
+    return failed('invalid', 'value: the result is beyond 2^53 and cannot be exact');
+  }
+  return done({ value: result });
 }
+
+/** Integers are calculated exactly at any size. With a fraction, a result beyond 2^53 is left as a double. */
+function exactly(left: number | bigint, right: number | bigint, { doubles, integers }: Calculation): number | bigint {
+  // JSON has no negative zero; adding 0 removes the sign.
+  const result = doubles(Number(left), Number(right)) + 0;
+  if (typeof left === 'number' && typeof right === 'number' && Math.abs(result) <= Number.MAX_SAFE_INTEGER) return result;
+  if (!isInteger(left) || !isInteger(right)) return result;
+  const exact = integers(BigInt(left), BigInt(right));
+  return Number.isSafeInteger(Number(exact)) ? Number(exact) : exact;
+}
+
+const isInteger = (value: number | bigint): boolean => typeof value === 'bigint' || Number.isInteger(value);
 
 /** `empty` stands for a missing list; undefined when there is nothing to work on without one. */
 function onList(

@@ -67,6 +67,11 @@ export class Overlay {
     return row.element.scope === SYSTEM_SCOPE && row.element.tenant !== SYSTEM_TENANT ? undefined : row;
   }
 
+  /** An account as a vertex. */
+  account(id: string): Element | undefined {
+    return this.#base.accounts.get(id);
+  }
+
   /** Ids that this batch, this request included, has written: criteria must look at them besides what SQL found. */
   *writtenIds(): Generator<string> {
     yield* this.#base.written;

@@ -49,7 +49,7 @@ test('a plan names every row a request needs, once', () => {
   const planned = plan({
     operations: [
       { op: 'create', type: 'T', id: 'a', xid: 'x', attributes: { n: 1 }, unique: ['n'], schema: { id: 's', attribute: 'body' } },
-      { op: 'connect', out: 'a', verb: 'v', in: 'b' },
+      { op: 'connect', out: 'a', verb: 'v', in: 'b', accounts: true },
       { op: 'update', target: { id: 'a' }, set: {}, ifMissing: { type: 'T', xid: 'y' } },
       { op: 'delete', target: { id: 'c' } },
       { op: 'delete', target: { id: 'a$$v$$b' } },
@@ -67,6 +67,7 @@ test('a plan names every row a request needs, once', () => {
       { operation: 6, filter: where, deletes: false },
     ],
     uniqueKeys: [...uniqueKeys('T', 'x', { n: 1 }, ['n']), ...uniqueKeys('T', 'y', {}, [])],
+    accounts: ['a', 'b'],
     contents: ['k'],
   });
 });

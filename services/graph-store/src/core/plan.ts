@@ -27,6 +27,8 @@ export interface Plan {
   readonly criteria: readonly Criteria[];
   /** Unique keys that are known beforehand (`uniqueKeys` of unique.ts); others come as `needs`. */
   readonly uniqueKeys: readonly string[];
+  /** Ids that may be accounts': ends of edges, and ids of what is made. */
+  readonly accounts: readonly string[];
   /** Contents whose completeness must be looked up. */
   readonly contents: readonly string[];
 }
@@ -47,6 +49,7 @@ class Planner {
   readonly #adjacency = new Set<string>();
   readonly #criteria: Criteria[] = [];
   readonly #keys = new Set<string>();
+  readonly #accounts = new Set<string>();
   readonly #contents = new Set<string>();
 
   plan(): Plan {
@@ -57,6 +60,7 @@ class Planner {
       adjacency: [...this.#adjacency],
       criteria: this.#criteria,
       uniqueKeys: [...this.#keys],
+      accounts: [...this.#accounts],
       contents: [...this.#contents],
     };
   }
@@ -65,16 +69,19 @@ class Planner {
     switch (operation.op) {
       case 'create':
         if (operation.id !== undefined) this.#vertices.add(operation.id);
+        if (operation.id !== undefined && operation.accounts === true) this.#accounts.add(operation.id);
         this.#unique(operation, operation.unique);
         break;
       case 'connect':
         this.#shared.add(operation.out).add(operation.in);
+        if (operation.accounts === true) this.#accounts.add(operation.out).add(operation.in);
         this.#edges.add(edgeId(operation.out, operation.verb, operation.in));
         return;
       case 'update':
       case 'replace':
       case 'apply':
         if (operation.ifMissing?.id !== undefined) this.#vertices.add(operation.ifMissing.id);
+        if (operation.ifMissing?.accounts === true && operation.ifMissing.id !== undefined) this.#accounts.add(operation.ifMissing.id);
         if (operation.ifMissing !== undefined) this.#unique(operation.ifMissing, operation.unique);
         this.#target(operation.target, index, false);
         break;

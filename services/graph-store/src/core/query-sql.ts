@@ -1,4 +1,6 @@
+import { isNumber } from '@polyedge/query/json';
 import { positionOfCursor, type Query, rankOf, SORTED_CHARACTERS, type Sort, type SortKey } from '@polyedge/query/query';
+import { withAccounts } from './account-vertex.ts';
 import { compileFilter } from './filter-sql.ts';
 import { haversineSql } from './geo-sql.ts';
 import { sourceOf } from './place-sql.ts';
@@ -24,11 +26,13 @@ export const ELEMENT_COLUMNS =
  *
  * @param query one that `parseQuery` accepted; a cursor of another order gives no rows
  * @param parameters of the statement that this one becomes a part of
+ * @param accounts whether the tenant's accounts are among the elements
  */
-export function compileQuery(tenant: string, query: Query, parameters = new Parameters()): Statement {
+export function compileQuery(tenant: string, query: Query, parameters = new Parameters(), accounts = false): Statement {
+  const from = accounts ? withAccounts(tenant, ELEMENT_COLUMNS, parameters) : 'element';
   const where = [`tenant = ${parameters.text(tenant)}`, compileFilter(query.filter, parameters)];
   if (query.count === true) {
-    return { text: `select count(*) as count from element where ${where.join(' and ')}`, values: parameters.values };
+    return { text: `select count(*) as count from ${from} where ${where.join(' and ')}`, values: parameters.values };
   }
   const steps = query.sort.map((sort) => compileSort(sort, parameters));
   if (query.cursor !== undefined) {
@@ -37,7 +41,7 @@ export function compileQuery(tenant: string, query: Query, parameters = new Para
   }
   const order = [...steps.flatMap((step) => step.order), 'id collate "C" asc'];
   const text =
-    `select ${ELEMENT_COLUMNS} from element where ${where.join(' and ')} order by ${order.join(', ')} ` +
+    `select ${ELEMENT_COLUMNS} from ${from} where ${where.join(' and ')} order by ${order.join(', ')} ` +
     `limit ${parameters.integer(query.limit)} offset ${parameters.integer(query.skip ?? 0)}`;
   return { text, values: parameters.values };
 }
@@ -76,7 +80,7 @@ function compileSort({ path, order, near }: Sort, parameters: Parameters): Step 
     case 'text':
       return step(`${source.sql} collate "C"`, order, (key) => (typeof key === 'string' ? parameters.text(key) : undefined));
     case 'number':
-      return step(source.sql, order, (key) => (typeof key === 'number' ? parameters.integer(key) : undefined));
+      return step(source.sql, order, (key) => (isNumber(key) ? parameters.integer(key) : undefined));
     case 'boolean':
       return step(source.sql, order, (key) => (typeof key === 'boolean' ? String(key) : undefined));
   }
@@ -127,6 +131,7 @@ function compileJsonSort(sql: string, order: 'asc' | 'desc', parameters: Paramet
       case 'boolean':
         return `${number} ${operator} ${parameters.numeric(Number(key))}`;
       case 'number':
+      case 'bigint':
         return `${number} ${operator} ${parameters.numeric(key)}`;
       case 'string':
         return `${text} ${operator} ${parameters.text(key)}`;

@@ -52,8 +52,11 @@ test('schemas that could take for ever, reach outside or cannot be compiled are 
     ]),
   );
   const refused: Json[] = [
-    { type: 'string', pattern: '(a+)+$' },
-    { patternProperties: { x: {} } },
+    { type: 'string', pattern: '(a' },
+    { type: 'string', pattern: '(?=a)' },
+    { type: 'string', pattern: '(a)\\1' },
+    { patternProperties: { 'x{9999}': {} } },
+    { items: Array.from({ length: 20 }, () => ({ pattern: 'a{900}' })) },
     { $ref: 'https://example.org/other' },
     { $ref: '#' },
     { anyOf: [{ $ref: '#/anyOf/0' }] },
@@ -71,6 +74,26 @@ test('schemas that could take for ever, reach outside or cannot be compiled are 
   ];
   for (const schema of refused) assert.ok(problem(schema, 'a')?.startsWith('schema: '), JSON.stringify(schema).slice(0, 100));
   assert.ok(problem({ properties: { pattern: { type: 'string' } } }, {}) === undefined, 'a property may be called pattern');
+});
+
+test('saga:28 regular expressions in schemas take time that is bounded', () => {
+  const schema: Json = {
+    properties: { code: { type: 'string', pattern: '^[A-Z]{2}\\d+$' } },
+    patternProperties: { '^x-': { type: 'number' }, '(a+)+$': false },
+    additionalProperties: false,
+  };
+  assert.equal(problem(schema, { code: 'AB12', 'x-one': 1 }), undefined);
+  assert.equal(problem(schema, { code: 'ab12' }), 'schema: /code must match pattern "^[A-Z]{2}\\d+$"');
+  assert.equal(problem(schema, { 'x-one': 'text' }), 'schema: /x-one must be number');
+  assert.equal(problem(schema, { other: 1 })?.startsWith('schema: '), true);
+  assert.equal(problem(schema, { aaaa: 1 })?.startsWith('schema: '), true);
+  const began = performance.now();
+  assert.equal(problem({ pattern: '(a+)+$' }, `${'a'.repeat(60_000)}!`), 'schema:  must match pattern "(a+)+$"');
+  assert.equal(problem({ pattern: '(a|b)*a(a|b){200}c' }, 'ab'.repeat(500_000)), 'schema: checking the value takes too long');
+  assert.ok(performance.now() - began < 5_000);
+  const outcome = new Schemas();
+  assert.equal(outcome.check(holder({ pattern: 'a' }), 'schema', 'b').ok, false);
+  assert.equal(outcome.check(holder({ pattern: 'b' }, 2), 'schema', 'b').ok, true, 'each version has its own');
 });
 
 test('a large value is not checked against a large schema', () => {

@@ -1,10 +1,19 @@
 /** JSON Schemas that users store (draft 7), compiled with ajv. They come from outside, so their cost is bounded before they run. */
 import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import { isObject, type Json } from '@polyedge/query/json';
+import { isList, isObject, type Json } from '@polyedge/query/json';
 import { canonicalJson } from '@polyedge/query/normalize';
+import { compilePattern } from '@polyedge/query/pattern';
 import { Ajv, type ValidateFunction } from 'ajv';
-import { MAX_COMPILED_SCHEMAS, MAX_PLACE_CHARACTERS, MAX_SCHEMA_BYTES, MAX_SCHEMA_NODES, MAX_SCHEMA_WORK } from './limits.ts';
+import {
+  MAX_COMPILED_SCHEMAS,
+  MAX_PATTERN_STEPS,
+  MAX_PLACE_CHARACTERS,
+  MAX_SCHEMA_BYTES,
+  MAX_SCHEMA_NODES,
+  MAX_SCHEMA_PATTERN,
+  MAX_SCHEMA_WORK,
+} from './limits.ts';
 import { own, withoutOwn } from './own.ts';
 
 /** A schema ready for use, with the number of its nodes after every reference is followed. */
@@ -17,12 +26,17 @@ interface Compiled {
  * Compiled JSON Schemas of a process, at most 256: the one unused for longest goes first. A schema is compiled once per version of its
  * holder.
  *
- * Refused: more than 64 KiB, references to anything but its own parts (`#/…`), references that recurse or multiply, `$data`, `$async`, and
- * regular expressions, because ajv would run them with an engine that can be made to take for ever. `format` is not checked.
+ * Refused: more than 64 KiB, references to anything but its own parts (`#/…`), references that recurse or multiply, `$data`, `$async`.
+ * Regular expressions run on an engine whose time is bounded, and what they cost together is bounded too. `format` is not checked.
  */
 export class Schemas {
   readonly #compiled = new Map<string, Outcome<Compiled>>();
-  readonly #ajv = makeAjv();
+  /** Steps that the regular expressions of the check under way may still take. */
+  #stepsLeft = 0;
+  readonly #ajv = makeAjv((steps) => {
+    this.#stepsLeft -= steps;
+    if (this.#stepsLeft < 0) throw new TooManySteps();
+  });
 
   /**
    * Whether `value` satisfies the schema that `holder` has in `attribute`; no schema there is satisfied by everything.
@@ -36,8 +50,14 @@ export class Schemas {
     const compiled = this.#of(holder, attribute, schema);
     if (!compiled.ok) return compiled;
     const { validate, nodes } = compiled.value;
-    if (nodesOf(value) * nodes > MAX_SCHEMA_WORK) return failed('too-large', 'schema: checking the value takes too long');
-    if (validate(value) === true) return done(undefined);
+    if (nodesOf(value) * nodes > MAX_SCHEMA_WORK) return failed('too-large', TAKES_TOO_LONG);
+    this.#stepsLeft = MAX_PATTERN_STEPS;
+    try {
+      if (validate(rounded(value)) === true) return done(undefined);
+    } catch (error) {
+      if (error instanceof TooManySteps) return failed('too-large', TAKES_TOO_LONG);
+      throw error;
+    }
     const [error] = validate.errors ?? [];
     const reason = `schema: ${error?.instancePath ?? ''} ${error?.message ?? 'is not satisfied'}`;
     return failed('invalid', reason.slice(0, MAX_PLACE_CHARACTERS).toWellFormed());
@@ -66,7 +86,7 @@ export class Schemas {
     const examined = examine(schema);
     if (!examined.ok) return examined;
     // An id of its own would be remembered by ajv, and clash with the next version's.
-    const anonymous = isObject(schema) ? withoutOwn(schema, '$id') : schema;
+    const anonymous = isObject(schema) ? Object.fromEntries(Object.entries(withoutOwn(schema, '$id')).map(roundedEntry)) : schema;
     try {
       return done({ validate: this.#ajv.compile(anonymous), nodes: examined.value });
     } catch {
@@ -77,8 +97,27 @@ export class Schemas {
   }
 }
 
-function makeAjv(): Ajv {
-  const ajv = new Ajv({ strict: false, validateFormats: false, addUsedSchema: false, logger: false });
+const TAKES_TOO_LONG = 'schema: checking the value takes too long';
+
+class TooManySteps extends Error {}
+
+/** @param take is told the steps of a regular expression before it runs */
+function makeAjv(take: (steps: number) => void): Ajv {
+  const regExp = Object.assign(
+    (source: string) => {
+      const pattern = compilePattern(source, MAX_SCHEMA_PATTERN);
+      if (pattern === undefined) throw new Error('not a regular expression that can be used');
+      const test = (text: string): boolean => {
+        take((text.length + 1) * pattern.size);
+        return pattern.find(text);
+      };
+      // ajv keeps what it compiled under this text.
+      return { test, toString: () => source };
+    },
+    // Only for code that ajv writes to files.
+    { code: 'compilePattern' },
+  );
+  const ajv = new Ajv({ strict: false, validateFormats: false, addUsedSchema: false, logger: false, code: { regExp } });
   // ajv compares every pair of elements.
   ajv.removeKeyword('uniqueItems');
   ajv.addKeyword({
@@ -114,7 +153,7 @@ function examine(root: Json): Outcome<number> {
       if (target === undefined) return failed('invalid', 'schema: a reference leads nowhere');
       const counted = visit(target);
       if (!counted.ok) return counted;
-      size += counted.value;
+      size += counted.value + (Array.isArray(value) ? 0 : patternSize(name, part));
       if (size > MAX_SCHEMA_NODES) return failed('invalid', 'schema: is too large once its references are followed');
     }
     open.delete(value);
@@ -124,11 +163,20 @@ function examine(root: Json): Outcome<number> {
   return visit(root);
 }
 
+/** The regular expressions of a member. As the name of a property, `pattern` would have an object (or a boolean) here. */
+function patternsOf(name: string, value: Json): readonly string[] {
+  if (name === 'pattern') return typeof value === 'string' ? [value] : [];
+  return name === 'patternProperties' && isObject(value) ? Object.keys(value) : [];
+}
+
+const patternSize = (name: string, value: Json): number =>
+  patternsOf(name, value).reduce((size, pattern) => size + (compilePattern(pattern, MAX_SCHEMA_PATTERN)?.size ?? 0), 0);
+
 function problemOfKeyword(name: string, value: Json, atRoot: boolean): string | undefined {
   if (REFUSED.has(name)) return `${name} is not supported`;
-  // As the name of a property each of these would have an object (or a boolean) here.
-  if (name === 'pattern' && typeof value === 'string') return 'regular expressions are not supported';
-  if (name === 'patternProperties') return 'regular expressions are not supported';
+  for (const pattern of patternsOf(name, value)) {
+    if (compilePattern(pattern, MAX_SCHEMA_PATTERN) === undefined) return `${name} has no regular expression that can be used`;
+  }
   if (name === '$id' && typeof value === 'string' && !atRoot) return 'a part has no $id';
   if (name === '$ref' && typeof value === 'string' && (!value.startsWith('#/') || value.includes('%'))) {
     return 'references other than #/… are not supported';
@@ -146,6 +194,23 @@ function resolve(root: Json, reference: string): Json | undefined {
   }
   return value;
 }
+
+/**
+ * A value as ajv knows numbers: with doubles. Beyond 2^53 limits and equality are therefore checked to 16 digits; what is stored stays exact.
+ * A value without such integers is returned as it is. Values and schemas have at most 64 levels.
+ */
+function rounded(value: Json): Json {
+  if (typeof value === 'bigint') return Number(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (isList(value)) {
+    const items = value.map(rounded);
+    return items.some((item, at) => item !== value[at]) ? items : value;
+  }
+  const entries = Object.entries(value).map(roundedEntry);
+  return entries.some(([name, part]) => part !== value[name]) ? Object.fromEntries(entries) : value;
+}
+
+const roundedEntry = ([name, part]: readonly [string, Json]) => [name, rounded(part)] as const;
 
 /** The nodes of a value: itself, and everything in it. */
 function nodesOf(value: Json): number {

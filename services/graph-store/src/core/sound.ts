@@ -1,6 +1,7 @@
 /** Whether JSON from outside can be stored: its characters, numbers, depth and size. Walks with a stack of its own, whatever the depth. */
 import { isList, type Json, type JsonObject } from '@polyedge/query/json';
-import { MAX_DEPTH, MAX_ELEMENT_BYTES, MAX_PLACE_CHARACTERS } from './limits.ts';
+import { MAX_JSON_DEPTH } from '@polyedge/query/json-text';
+import { MAX_ELEMENT_BYTES, MAX_PLACE_CHARACTERS } from './limits.ts';
 
 /** What is wrong, and at which JSON pointer (without the leading slash). Never repeats a value. */
 export interface Unsound {
@@ -38,7 +39,7 @@ function isStorable(root: Json, above: number): boolean {
   let characters = 0;
   for (let container = values.pop(); container !== undefined; container = values.pop()) {
     const depth = depths.pop() ?? 0;
-    if (depth > MAX_DEPTH) return false;
+    if (depth > MAX_JSON_DEPTH) return false;
     const names = isList(container) ? undefined : Object.keys(container);
     const items = isList(container) ? container : Object.values(container);
     for (let at = 0; at < items.length; at += 1) {
@@ -55,6 +56,7 @@ function isStorable(root: Json, above: number): boolean {
       } else {
         if (!isScalarStorable(item)) return false;
         if (typeof item === 'string') characters += item.length;
+        else if (typeof item === 'bigint') characters += String(item).length;
       }
     }
     if (characters > MAX_ELEMENT_BYTES) return false;
@@ -80,7 +82,7 @@ function explain(root: Json, place: string, above: number): Unsound {
     const { value } = visit;
     if (typeof value === 'object' && value !== null) {
       const depth = visit.depth + 1;
-      if (depth > MAX_DEPTH) return { code: 'invalid', place: pointer(visit), text: `is more than ${MAX_DEPTH} levels deep` };
+      if (depth > MAX_JSON_DEPTH) return { code: 'invalid', place: pointer(visit), text: `is more than ${MAX_JSON_DEPTH} levels deep` };
       for (const [name, item] of Object.entries(value)) {
         if (!isSound(name)) return { code: 'invalid', place: pointer(visit), text: `a name ${CHARACTERS}` };
         visits.push({ value: item, depth, name: name.replaceAll('~', '~0').replaceAll('/', '~1'), parent: visit });

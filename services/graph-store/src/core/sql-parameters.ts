@@ -24,12 +24,12 @@ export class Parameters {
     return `${this.text(text)}::jsonb`;
   }
 
-  numeric(value: number | string): string {
+  numeric(value: number | bigint | string): string {
     return `${this.text(typeof value === 'string' ? value : JSON.stringify(value))}::numeric`;
   }
 
   /** A number to compare with a bigint column; as bigint if it is one, because only that can use the column's index. */
-  integer(value: number): string {
+  integer(value: number | bigint): string {
     return Number.isSafeInteger(value) ? `${this.text(JSON.stringify(value))}::bigint` : this.numeric(value);
   }
 

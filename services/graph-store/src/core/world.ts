@@ -1,4 +1,5 @@
 /** What a batch has loaded, and what its requests have made of it. */
+import type { Element } from '@polyedge/contracts/element';
 import type { Row } from './pending.ts';
 
 /**
@@ -12,6 +13,8 @@ export class TenantRows {
   readonly connected = new Map<string, string[]>();
   /** Who has a unique key now; undefined for nobody. */
   readonly owners = new Map<string, string | undefined>();
+  /** Accounts of the tenant as vertices, for ends of edges. Never written, so never among `rows`. */
+  readonly accounts = new Map<string, Element>();
   /** Ids that this batch wrote, in the order of their first writing. */
   readonly written = new Set<string>();
   /** Keys that this batch gave or took, with who had them before it. */

@@ -2,7 +2,7 @@
 import { CHUNK_BYTES, type graphReadChunk, type graphWriteChunk } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import type { Sql } from './connect.ts';
+import type { Queries } from './pool.ts';
 import { readFailure } from './read.ts';
 import type { Transactions } from './transactions.ts';
 
@@ -10,11 +10,11 @@ import type { Transactions } from './transactions.ts';
 const UNREFERENCED = '1 hour';
 
 export class Blobs {
-  readonly #sql: Sql;
+  readonly #sql: Queries;
   readonly #transactions: Transactions;
   readonly #maxBytes: number;
 
-  constructor(sql: Sql, transactions: Transactions, maxBytes: number) {
+  constructor(sql: Queries, transactions: Transactions, maxBytes: number) {
     this.#sql = sql;
     this.#transactions = transactions;
     this.#maxBytes = maxBytes;
@@ -24,6 +24,7 @@ export class Blobs {
   async writeChunk(
     tenant: string,
     { content, index, data, last, mediaType }: RequestOf<typeof graphWriteChunk>,
+    deadline: number,
   ): Promise<Outcome<ReplyOf<typeof graphWriteChunk>>> {
     const bytes = Buffer.from(data, 'base64');
     if (bytes.length > CHUNK_BYTES || (!last && bytes.length !== CHUNK_BYTES))
@@ -43,15 +44,19 @@ export class Blobs {
         await sql`insert into chunk (tenant, content, index, data) values (${tenant}, ${content}, ${index}, ${bytes})`;
         await sql`update content set size = ${size}, chunks = ${index + 1}, complete = ${last}, touched_on = now() where tenant = ${tenant} and id = ${content}`;
         return done({ size });
-      });
+      }, deadline);
     } catch (error) {
       return readFailure(error);
     }
   }
 
-  async readChunk(tenant: string, { content, index }: RequestOf<typeof graphReadChunk>): Promise<Outcome<ReplyOf<typeof graphReadChunk>>> {
+  async readChunk(
+    tenant: string,
+    { content, index }: RequestOf<typeof graphReadChunk>,
+    deadline: number,
+  ): Promise<Outcome<ReplyOf<typeof graphReadChunk>>> {
     try {
-      const [row] = await this.#sql<{ data: Buffer; size: number; chunks: number; media_type: string }[]>`
+      const [row] = await this.#sql.before(deadline)<{ data: Buffer; size: number; chunks: number; media_type: string }[]>`
         select data, size, chunks, media_type from content c join chunk k on k.tenant = c.tenant and k.content = c.id
         where c.tenant = ${tenant} and c.id = ${content} and c.complete and k.index = ${index}`;
       if (row === undefined) return failed('not-found');

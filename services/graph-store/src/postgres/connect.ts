@@ -1,10 +1,11 @@
 /** Connections to PostgreSQL, each kind with the settings its work needs. */
 import { readFileSync } from 'node:fs';
+import { parseOwnJson } from '@polyedge/query/json-text';
 import postgres from 'postgres';
 
-export type Sql = postgres.Sql<{ bigint: number }>;
+export type Sql = postgres.Sql<{ bigint: number; json: unknown }>;
 /** One connection taken out of its pool: statements issued without waiting travel together. */
-export type Connection = postgres.ReservedSql<{ bigint: number }>;
+export type Connection = postgres.ReservedSql<{ bigint: number; json: unknown }>;
 
 export interface ConnectOptions {
   readonly url: string;
@@ -25,12 +26,20 @@ const bigint = {
   parse: (text: string): number => Number(text),
 };
 
+/** json and jsonb as values that keep large integers. A number that a statement has computed may have no exact value: it is rounded. */
+const json = {
+  to: 114,
+  from: [114, 3802],
+  serialize: (value: unknown): string => JSON.stringify(value),
+  parse: (text: string): unknown => parseOwnJson(text) ?? JSON.parse(text),
+};
+
 export function connect({ url, name, max, session, onClose }: ConnectOptions): Sql {
   const authority = authorityOf(url);
   return postgres(authority?.url ?? url, {
     ...(authority === undefined ? {} : { ssl: { ca: authority.certificate, rejectUnauthorized: true, host: authority.host } }),
     max,
-    types: { bigint },
+    types: { bigint, json },
     connection: { application_name: name, ...session },
     connect_timeout: 5,
     // A pool that waits ever longer would keep a service down after the database is back.
@@ -39,8 +48,8 @@ export function connect({ url, name, max, session, onClose }: ConnectOptions): S
     max_lifetime: null,
     onnotice: () => {},
     ...(onClose === undefined ? {} : { onclose: onClose }),
-    // Not false: postgres 3.4.9 then never grants `reserve()` on a connection that it opens for it.
-    fetch_types: true,
+    // Asking for the types of arrays is what rejects where nobody can catch it when the connection breaks meanwhile. Arrays travel as JSON.
+    fetch_types: false,
   });
 }
 

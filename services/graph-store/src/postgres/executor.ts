@@ -11,8 +11,10 @@ import type { Schemas } from '../core/schema.ts';
 import { validateRequest } from '../core/validate.ts';
 import type { Traces } from '../traces.ts';
 import { type BatchRequest, type BatchResult, batchRequest, runBatch } from './batch.ts';
-import { type Sql, sqlState } from './connect.ts';
+import { sqlState } from './connect.ts';
 import { HomeScopes } from './home-scopes.ts';
+import { NotConnected } from './link.ts';
+import type { Pool } from './pool.ts';
 import { findRepeats } from './repeats.ts';
 import type { Transactions } from './transactions.ts';
 
@@ -26,8 +28,8 @@ const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 const MAX_OPERATION_AGE_MS = 24 * 3_600_000;
 const MAX_OPERATION_AHEAD_MS = 12 * 3_600_000;
 /** Tries to find out what became of a batch whose connection broke. */
-const LOOKUP_TRIES = 20;
-const LOOKUP_PAUSE_MS = 250;
+const LOOKUP_TRIES = 50;
+const LOOKUP_PAUSE_MS = 100;
 
 /** Requests of one connection, in order. They are applied in one batch, each for itself. */
 export interface Submission {
@@ -37,7 +39,7 @@ export interface Submission {
   readonly requests: readonly MutationRequest[];
   /** Bytes of the requests' JSON. */
   readonly bytes: number;
-  /** Milliseconds since 1970: what is not begun by then is answered `expired`. */
+  /** On the clock of `performance.now()`: what is not begun by then is answered `expired`. */
   readonly deadline: number;
   /** Made by the store itself: may write the system scope. */
   readonly trusted?: boolean;
@@ -83,7 +85,7 @@ export interface ExecutorOptions {
   /** A connection with the session settings of writers. */
   readonly writer: Transactions;
   /** Where the outcome of a batch is looked up whose connection broke. */
-  readonly sql: Sql;
+  readonly readers: Pool;
   readonly schemas: Schemas;
   readonly log: Log;
   /** Undefined when tracing is off. */
@@ -179,7 +181,7 @@ export class Executor {
       bytes += waiting.bytes;
       this.stats.waitingRequests -= waiting.requests.length;
       this.stats.waitingBytes -= waiting.bytes;
-      if (waiting.deadline <= Date.now()) waiting.resolve(failed('expired'));
+      if (waiting.deadline <= performance.now()) waiting.resolve(failed('expired'));
       else batch.push(waiting);
     }
     this.#waiting.splice(0, taken);
@@ -216,7 +218,7 @@ export class Executor {
 
   /** Runs requests to a certain end each, in one batch or, where the database refuses one of their values, in parts. */
   async #carryOut(entries: readonly Entry[], epoch: { known: string }, exclusive: boolean): Promise<void> {
-    const now = Date.now();
+    const now = performance.now();
     const part = entries.filter(({ message }) => {
       // Its caller has given up, and may have been told another outcome by another replica while this one was stopped.
       const late = message.waiting.deadline <= now;
@@ -274,6 +276,7 @@ export class Executor {
       return result;
     } catch (error) {
       span?.end('failed');
+      if (error instanceof NotConnected) return { code: 'unavailable', detail: 'the database cannot be reached' };
       const state = sqlState(error);
       // Without an answer, or when the server said no for a reason of its own (shutting down, read-only, out of space), perhaps to a COMMIT.
       const kind = state === undefined ? 'other' : kindOf(state);
@@ -303,20 +306,22 @@ export class Executor {
     refusals: ReadonlyMap<BatchRequest, MutationOutcome>,
     cause: unknown,
   ): Promise<LookedUp | Failure> {
-    const { log, sql } = this.#options;
+    const { log, readers } = this.#options;
     this.stats.lookups += 1;
     log.warn('a batch has an unknown outcome; looking it up', { err: cause });
     for (let attempt = 0; attempt < LOOKUP_TRIES; attempt += 1) {
       try {
-        const found = await findRepeats(sql, requests);
+        const { found, epoch } = await readers.run(async (connection) => {
+          const [row] = await connection<{ epoch: string }[]>`select epoch from sequencer`;
+          return { found: await findRepeats(connection, requests), epoch: row?.epoch ?? '' };
+        });
         if (found.size === 0) return UNKNOWN;
         const outcomes = requests.map((request): MutationOutcome | undefined => {
           const repeat = found.get(request.request.operationId);
           return repeat === undefined ? refusals.get(request) : { ok: true, value: { ...repeat.result, repeated: true } };
         });
-        const [row] = await sql<{ epoch: string }[]>`select epoch from sequencer`;
         // The publisher finds the changes in the journal.
-        return { outcomes, epoch: row?.epoch ?? '' };
+        return { outcomes, epoch };
       } catch {
         await new Promise((resolve) => setTimeout(resolve, LOOKUP_PAUSE_MS));
       }

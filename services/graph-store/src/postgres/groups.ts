@@ -12,7 +12,7 @@ import {
 } from '@polyedge/contracts/bus/groups';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import type { Connection, Sql } from './connect.ts';
+import type { Queries } from './pool.ts';
 import type { Transactions } from './transactions.ts';
 
 export interface GroupLimits {
@@ -31,12 +31,12 @@ export interface GroupStats {
 
 export class GroupPositions {
   readonly stats: GroupStats = { created: 0, expired: 0, overLag: 0 };
-  readonly #sql: Sql;
+  readonly #sql: Queries;
   readonly #transactions: Transactions;
   readonly #partitions: number;
   readonly #limits: GroupLimits;
 
-  constructor(sql: Sql, transactions: Transactions, partitions: number, limits: GroupLimits) {
+  constructor(sql: Queries, transactions: Transactions, partitions: number, limits: GroupLimits) {
     this.#sql = sql;
     this.#transactions = transactions;
     this.#partitions = partitions;
@@ -44,7 +44,11 @@ export class GroupPositions {
   }
 
   /** One number for all partitions, taken in the transaction that makes the group. */
-  async open(tenant: string, { name, start, skip }: RequestOf<typeof groupOpen>): Promise<Outcome<ReplyOf<typeof groupOpen>>> {
+  async open(
+    tenant: string,
+    { name, start, skip }: RequestOf<typeof groupOpen>,
+    deadline: number,
+  ): Promise<Outcome<ReplyOf<typeof groupOpen>>> {
     const partitions = this.#partitions;
     return await this.#transactions.transact(async (sql): Promise<Outcome<ReplyOf<typeof groupOpen>>> => {
       const [now] = await sql<{ epoch: string; seq: number; oldest: number }[]>`
@@ -73,15 +77,15 @@ export class GroupPositions {
         await sql`update group_position set position = greatest(position, ${now.seq}) where consumer_group = ${known.id}`;
       }
       return done({ id: known.id, created: false, epoch: now.epoch, partitions });
-    });
+    }, deadline);
   }
 
-  async claim({ epoch, group, claims }: RequestOf<typeof groupClaim>): Promise<Outcome<ReplyOf<typeof groupClaim>>> {
+  async claim({ epoch, group, claims }: RequestOf<typeof groupClaim>, deadline: number): Promise<Outcome<ReplyOf<typeof groupClaim>>> {
     return await this.#transactions.transact(async (sql): Promise<Outcome<ReplyOf<typeof groupClaim>>> => {
-      if ((await epochIn(sql)) !== epoch) return failed('lost', 'another history has begun');
+      if (epochOf(await sql`select epoch from sequencer`) !== epoch) return failed('lost', 'another history has begun');
       const partitions = claims.map(({ partition }) => partition);
       const rows = await sql<{ partition: number; position: number; fence: number }[]>`
-        select partition, position, fence from group_position where consumer_group = ${group} and partition = any(${partitions})
+        select partition, position, fence from group_position where consumer_group = ${group} and partition in (select value::smallint from json_array_elements_text(${JSON.stringify(partitions)}::text::json))
         order by partition for update`;
       if (rows.length === 0) return failed('not-found', 'the group has expired');
       const asked = new Map(claims.map(({ partition, fence }) => [partition, fence]));
@@ -97,12 +101,15 @@ export class GroupPositions {
           where g.consumer_group = ${group} and g.partition = v.partition`;
       }
       return done({ claims: answers });
-    });
+    }, deadline);
   }
 
-  async commit({ epoch, positions, touched }: RequestOf<typeof groupCommit>): Promise<Outcome<ReplyOf<typeof groupCommit>>> {
-    const sql = this.#sql;
-    if ((await epochIn(sql)) !== epoch) return failed('lost', 'another history has begun');
+  async commit(
+    { epoch, positions, touched }: RequestOf<typeof groupCommit>,
+    deadline: number,
+  ): Promise<Outcome<ReplyOf<typeof groupCommit>>> {
+    const sql = this.#sql.before(deadline);
+    if (epochOf(await sql`select epoch from sequencer`) !== epoch) return failed('lost', 'another history has begun');
     const moved =
       positions.length === 0
         ? []
@@ -133,8 +140,8 @@ export class GroupPositions {
     });
   }
 
-  async list(tenant: string): Promise<Outcome<ReplyOf<typeof groupList>>> {
-    const rows = await this.#sql<{ epoch: string; seq: number; groups: GroupState[] | null }[]>`
+  async list(tenant: string, deadline: number): Promise<Outcome<ReplyOf<typeof groupList>>> {
+    const rows = await this.#sql.before(deadline)<{ epoch: string; seq: number; groups: GroupState[] | null }[]>`
       select epoch, seq, (
         select json_agg(json_build_object(
           'id', c.id, 'name', c.name,
@@ -163,7 +170,4 @@ export class GroupPositions {
   }
 }
 
-async function epochIn(sql: Sql | Connection): Promise<string | undefined> {
-  const [row] = await sql<{ epoch: string }[]>`select epoch from sequencer`;
-  return row?.epoch;
-}
+const epochOf = (rows: readonly { readonly epoch?: string }[]): string | undefined => rows[0]?.epoch;

@@ -1,7 +1,7 @@
 /** Reading the journal. */
 import type { FullChange } from '@polyedge/contracts/change';
 import { covers, type Interest } from '@polyedge/contracts/interest';
-import type { Sql } from './connect.ts';
+import type { Queries } from './pool.ts';
 import { JOURNAL_COLUMNS, type JournalRow, toChange } from './rows.ts';
 
 /** Where the journal stands. `oldest` is the first seq that is kept, or `seq` + 1 when nothing is. */
@@ -30,7 +30,7 @@ export interface Journal {
   ofSlots(slots: readonly number[], after: number, upTo: number, limit: number): Promise<FullChange[]>;
 }
 
-export function openJournal(sql: Sql): Journal {
+export function openJournal(sql: Queries): Journal {
   const columns = sql.unsafe(JOURNAL_COLUMNS);
   return {
     async position() {

@@ -2,7 +2,7 @@
  * The publisher's lease: one row, on PostgreSQL's clock, with a fence that grows whenever it changes hands. The holder acts only while its
  * own monotonic clock is within the term, counted from *sending* its last good renewal, so a stopped holder finds out by itself.
  */
-import type { Sql } from './connect.ts';
+import type { Queries } from './pool.ts';
 
 export const LEASE_TTL_MS = 5000;
 /** How much earlier than the term the holder stops acting. */
@@ -15,7 +15,7 @@ export interface Held {
 }
 
 export class Lease {
-  readonly #sql: Sql;
+  readonly #sql: Queries;
   readonly #holder: string;
   readonly #now: () => number;
   #fence = 0;
@@ -23,7 +23,7 @@ export class Lease {
   #actUntil = Number.NEGATIVE_INFINITY;
 
   /** @param now a monotonic clock in milliseconds. */
-  constructor(sql: Sql, holder: string, now: () => number) {
+  constructor(sql: Queries, holder: string, now: () => number) {
     this.#sql = sql;
     this.#holder = holder;
     this.#now = now;

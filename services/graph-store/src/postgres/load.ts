@@ -1,5 +1,7 @@
 /** Locking and loading what a batch touches, in fixed phases, so that two batches wait for each other in one direction only. */
+import { SYSTEM_TENANT } from '@polyedge/contracts/element';
 import type { Filter } from '@polyedge/query/filter';
+import { ACCOUNT_TYPE, accountVertex } from '../core/account-vertex.ts';
 import { compileFilter } from '../core/filter-sql.ts';
 import { isEdgeId, type Plan } from '../core/plan.ts';
 import { Parameters } from '../core/sql-parameters.ts';
@@ -15,6 +17,7 @@ export interface Wanted {
   readonly edges: Set<string>;
   readonly adjacency: Set<string>;
   readonly uniqueKeys: Set<string>;
+  readonly accounts: Set<string>;
   readonly contents: Set<string>;
 }
 
@@ -24,11 +27,12 @@ export const nothingWanted = (): Wanted => ({
   edges: new Set(),
   adjacency: new Set(),
   uniqueKeys: new Set(),
+  accounts: new Set(),
   contents: new Set(),
 });
 
 export function want(wanted: Wanted, plan: Omit<Plan, 'criteria'>): void {
-  for (const name of ['vertices', 'shared', 'edges', 'adjacency', 'uniqueKeys', 'contents'] as const) {
+  for (const name of ['vertices', 'shared', 'edges', 'adjacency', 'uniqueKeys', 'accounts', 'contents'] as const) {
     for (const value of plan[name]) wanted[name].add(value);
   }
 }
@@ -60,7 +64,7 @@ export async function findIds(connection: Connection, tenant: string, filter: Fi
  * sees what was committed before its own locks were granted.
  */
 export async function loadWanted(connection: Connection, tenant: string, rows: TenantRows, wanted: Wanted): Promise<Set<string>> {
-  const { vertices, shared, edges, adjacency, uniqueKeys, contents } = wanted;
+  const { vertices, shared, edges, adjacency, uniqueKeys, accounts, contents } = wanted;
   const ids = [...new Set([...vertices, ...shared])].filter((id) => !rows.rows.has(id));
   const needsShare = ids.some((id) => !vertices.has(id));
   const work: Promise<unknown>[] = [];
@@ -126,6 +130,21 @@ export async function loadWanted(connection: Connection, tenant: string, rows: T
           for (const key of keys) rows.loadOwner(key, undefined);
         },
       ),
+    );
+  }
+  if (accounts.size > 0) {
+    work.push(
+      connection
+        .unsafe<ElementRow[]>(
+          `select e.* from json_array_elements_text($2::text::json) as w(id) cross join lateral (
+             select ${ELEMENT_COLUMNS} from element where tenant = '${SYSTEM_TENANT}' and id = w.id and type = '${ACCOUNT_TYPE}'
+               and not deleted and attributes ->> 'tenant' = $1 offset 0) e`,
+          [tenant, json(accounts)],
+          { prepare: true },
+        )
+        .then((found) => {
+          for (const row of found) rows.accounts.set(row.id, accountVertex(toElement(row)));
+        }),
     );
   }
   const complete = new Set<string>();

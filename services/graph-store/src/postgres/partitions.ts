@@ -1,5 +1,4 @@
 /** Partitions of the journal (by range of seq) and of the operations (by day): made ahead, dropped when nobody needs them. */
-import type { Sql } from './connect.ts';
 import { LOCK } from './locks.ts';
 
 /** Changes in one partition of the journal. */
@@ -19,7 +18,11 @@ export const dayOf = (atMs: number): number => Math.floor(atMs / DAY_MS);
  * allows: older than `retentionMs` as a whole and behind every consumer group. Called at start and every minute.
  * @param retentionMs undefined: the journal is kept for ever.
  */
-export async function keepPartitions(sql: Sql, nowMs: number, retentionMs: number | undefined): Promise<void> {
+export async function keepPartitions(
+  sql: (text: TemplateStringsArray, ...values: number[]) => PromiseLike<unknown>,
+  nowMs: number,
+  retentionMs: number | undefined,
+): Promise<void> {
   // Each a transaction of its own, whose function sees what was committed before the lock was granted.
   await sql`select pg_advisory_xact_lock(${LOCK.partitions}), keep_partitions(
     ${JOURNAL_PARTITION_ROWS}, ${JOURNAL_PARTITIONS_AHEAD}, ${dayOf(nowMs)}, ${OPERATION_DAYS_AROUND}, ${OPERATION_DAYS_KEPT})`;

@@ -1,17 +1,19 @@
 /** Reads of elements. Each answer comes from one state of the graph and says which: the one after `seq`. */
 import type { graphGet, graphHistory, graphQuery } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
-import type { Element } from '@polyedge/contracts/element';
+import { type Element, SYSTEM_TENANT } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { EVERYTHING, type Filter } from '@polyedge/query/filter';
 import type { JsonObject } from '@polyedge/query/json';
 import { compile } from '@polyedge/query/predicate';
 import { cursorOf, parseQuery, type Query } from '@polyedge/query/query';
 import { parseFilter } from '@polyedge/query/validate';
+import { ACCOUNT_TYPE, ACCOUNT_VERTEX, accountChange, accountVertex, mayBeAccount } from '../core/account-vertex.ts';
 import { compileFilter } from '../core/filter-sql.ts';
 import { compileQuery, ELEMENT_COLUMNS } from '../core/query-sql.ts';
 import { Parameters } from '../core/sql-parameters.ts';
-import { type Sql, sqlState } from './connect.ts';
+import { sqlState } from './connect.ts';
+import { CallerGone, PoolFull, type Queries } from './pool.ts';
 import { type ElementRow, JOURNAL_COLUMNS, type JournalRow, toChange, toElement } from './rows.ts';
 
 /** Bytes of JSON in one answer: what is longer has to be asked for in pages. */
@@ -35,21 +37,37 @@ interface Stated {
   readonly at_count?: number | null;
 }
 
+/** The same with the tenant's accounts, each before what another protocol keeps under its id. */
+const GET_WITH_ACCOUNTS = `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (
+  select found.* from json_array_elements_text($2::text::json) as w(id) cross join lateral (
+    select ${ELEMENT_COLUMNS}, tenant from element where tenant = 'system' and id = w.id and type = '${ACCOUNT_TYPE}' and attributes ->> 'tenant' = $1
+    union all select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found) e on true`;
+
 export class Reader {
-  readonly #sql: Sql;
+  readonly #sql: Queries;
 
   /** @param sql connections with the session settings of readers. */
-  constructor(sql: Sql) {
+  constructor(sql: Queries) {
     this.#sql = sql;
+  }
+
+  /** The same for a caller who waits until then, on the clock of `performance.now()`. */
+  before(deadline: number): Reader {
+    return new Reader(this.#sql.before(deadline));
   }
 
   async get(tenant: string, request: RequestOf<typeof graphGet>): Promise<Outcome<ReplyOf<typeof graphGet>>> {
     const visible = filterOf(request.visible);
     if (!visible.ok) return visible;
-    const rows = await this.#read<ElementRow>(GET, [tenant, JSON.stringify([...new Set(request.ids)])], request.atLeast, 'prepared');
+    const text = request.accounts === true ? GET_WITH_ACCOUNTS : GET;
+    const rows = await this.#read<ElementRow>(text, [tenant, JSON.stringify([...new Set(request.ids)])], request.atLeast, 'prepared');
     if (!rows.ok) return rows;
     const shows = compile(visible.value);
-    const byId = new Map(rows.value.rows.map((row) => [row.id, toElement(row)]));
+    const byId = new Map<string, Element>();
+    for (const row of rows.value.rows) {
+      if (row.tenant === SYSTEM_TENANT) byId.set(row.id, accountVertex(toElement(row)));
+      else if (!byId.has(row.id)) byId.set(row.id, toElement(row));
+    }
     const elements = request.ids.map((id) => {
       const element = byId.get(id);
       return element !== undefined && (request.includeDeleted === true || !element.deleted) && shows(element) ? element : null;
@@ -75,8 +93,9 @@ export class Reader {
       elements: [],
     };
     const parameters = new Parameters();
+    const accounts = request.accounts === true && mayBeAccount(filter);
     // One statement, so that rows and count are of one state.
-    const count = request.count === true ? `(${compileQuery(tenant, { ...query, count: true }, parameters).text})` : 'null';
+    const count = request.count === true ? `(${compileQuery(tenant, { ...query, count: true }, parameters, accounts).text})` : 'null';
     if (limit === 0) {
       const counted = await this.#read<{ count: string; id: string }>(
         `select s.seq as at_seq, s.epoch as at_epoch, '' as id, ${count} as count from sequencer s`,
@@ -88,7 +107,7 @@ export class Reader {
       const known = request.count === true ? { count: Number(row?.count ?? 0) } : {};
       return done({ epoch: counted.value.epoch, seq: counted.value.seq, elements: [], ...known });
     }
-    const { text } = compileQuery(tenant, query, parameters);
+    const { text } = compileQuery(tenant, query, parameters, accounts);
     // The outer join keeps the sequencer's row when nothing matches; ordinality keeps the order through it.
     const rows = await this.#read<ElementRow>(
       `select s.seq as at_seq, s.epoch as at_epoch, s.total as at_count, e.* from (select seq, epoch, ${count} as total from sequencer) s
@@ -111,15 +130,16 @@ export class Reader {
   async history(tenant: string, request: RequestOf<typeof graphHistory>): Promise<Outcome<ReplyOf<typeof graphHistory>>> {
     const visible = filterOf(request.visible);
     if (!visible.ok) return visible;
+    const [id, ...more] = request.accounts === true ? (request.elements ?? []) : [];
+    if (id !== undefined && more.length === 0) {
+      const named = await this.get(tenant, { ids: [id], includeDeleted: true, accounts: true });
+      if (!named.ok) return named;
+      if (named.value.elements[0]?.type === ACCOUNT_VERTEX) return this.#accountHistory(tenant, id, request, visible.value);
+    }
     const parameters = new Parameters();
-    const where = [`tenant = ${parameters.text(tenant)}`, `scope <> 'system'`];
+    const where = [`tenant = ${parameters.text(tenant)}`, `scope <> 'system'`, ...rangeOf(request, parameters)];
     if (request.elements !== undefined) where.push(`element = ${parameters.texts(request.elements)}`);
     if (request.type !== undefined) where.push(`type = ${parameters.text(request.type)}`);
-    if (request.from !== undefined) where.push(`modified_on >= ${parameters.integer(request.from)}`);
-    if (request.to !== undefined) where.push(`modified_on <= ${parameters.integer(request.to)}`);
-    if (request.version !== undefined) where.push(`version = ${parameters.integer(request.version)}`);
-    if (request.afterSeq !== undefined) where.push(`seq > ${parameters.integer(request.afterSeq)}`);
-    if (request.beforeSeq !== undefined) where.push(`seq < ${parameters.integer(request.beforeSeq)}`);
     const limit = request.limit ?? DEFAULT_LIMIT;
     const order = request.order === 'asc' ? 'asc' : 'desc';
     // Who may not see an element may not see its past either: the filter looks at each state by itself, before the page is cut.
@@ -130,6 +150,30 @@ export class Reader {
     const rows = await this.#read<JournalRow & { id: string }>(text, parameters.values, undefined);
     if (!rows.ok) return rows;
     const changes = rows.value.rows.slice(0, limit).map(toChange);
+    return done({ epoch: rows.value.epoch, seq: rows.value.seq, changes, more: rows.value.rows.length > limit });
+  }
+
+  /** What happened to an account. Its states are made into vertices here, so the filter looks at them here as well. */
+  async #accountHistory(
+    tenant: string,
+    id: string,
+    request: RequestOf<typeof graphHistory>,
+    visible: Filter,
+  ): Promise<Outcome<ReplyOf<typeof graphHistory>>> {
+    const parameters = new Parameters();
+    const where = [`tenant = '${SYSTEM_TENANT}'`, `element = ${parameters.text(id)}`, ...rangeOf(request, parameters)];
+    const limit = request.limit ?? DEFAULT_LIMIT;
+    const order = request.order === 'asc' ? 'asc' : 'desc';
+    const text = `select s.seq as at_seq, s.epoch as at_epoch, j.* from sequencer s left join (
+      select ${JOURNAL_COLUMNS}, element as id from journal where ${where.join(' and ')}
+      order by seq ${order} limit ${parameters.integer(limit + 1)} offset ${parameters.integer(request.offset ?? 0)}) j on true order by j.seq ${order}`;
+    const rows = await this.#read<JournalRow & { id: string }>(text, parameters.values, undefined);
+    if (!rows.ok) return rows;
+    const shows = compile(visible);
+    const changes = rows.value.rows
+      .slice(0, limit)
+      .map((row) => accountChange(toChange(row)))
+      .filter(({ state }) => state.tenant === tenant && shows(state));
     return done({ epoch: rows.value.epoch, seq: rows.value.seq, changes, more: rows.value.rows.length > limit });
   }
 
@@ -165,6 +209,8 @@ export class Reader {
 
 /** A read that failed, for its caller: too slow, refused for a value, or no database. */
 export function readFailure(error: unknown): Outcome<never> {
+  if (error instanceof CallerGone) return failed('expired');
+  if (error instanceof PoolFull) return failed('busy');
   const state = sqlState(error);
   if (state === '57014') return failed('too-large', 'the query takes too long');
   if (state?.startsWith('22') === true || state?.startsWith('54') === true)
@@ -172,6 +218,17 @@ export function readFailure(error: unknown): Outcome<never> {
   if (state === undefined || state.startsWith('08') || state.startsWith('57') || state.startsWith('53'))
     return failed('unavailable', 'the database cannot be reached');
   throw error;
+}
+
+/** Which changes of what is selected. */
+function rangeOf(request: RequestOf<typeof graphHistory>, parameters: Parameters): string[] {
+  const where: string[] = [];
+  if (request.from !== undefined) where.push(`modified_on >= ${parameters.integer(request.from)}`);
+  if (request.to !== undefined) where.push(`modified_on <= ${parameters.integer(request.to)}`);
+  if (request.version !== undefined) where.push(`version = ${parameters.integer(request.version)}`);
+  if (request.afterSeq !== undefined) where.push(`seq > ${parameters.integer(request.afterSeq)}`);
+  if (request.beforeSeq !== undefined) where.push(`seq < ${parameters.integer(request.beforeSeq)}`);
+  return where;
 }
 
 function filterOf(filter: Filter | undefined): Outcome<Filter> {

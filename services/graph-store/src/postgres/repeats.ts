@@ -4,7 +4,7 @@ import type { Element } from '@polyedge/contracts/element';
 import { operationTime } from '@polyedge/contracts/operation-id';
 import type { PendingResult } from '../core/pending.ts';
 import { settle } from '../core/pending.ts';
-import type { Connection, Sql } from './connect.ts';
+import type { Connection } from './connect.ts';
 import { dayOf } from './partitions.ts';
 import { JOURNAL_COLUMNS, type JournalRow, toChange } from './rows.ts';
 
@@ -38,7 +38,7 @@ export function replyJson(result: {
 
 /** The stored results of those of the requests that succeeded before, by operation id. */
 export async function findRepeats(
-  connection: Connection | Sql,
+  connection: Connection,
   requests: readonly { readonly request: { readonly operationId: string } }[],
 ): Promise<Map<string, Repeat>> {
   const ids = requests.map(({ request: { operationId: id } }) => ({ day: dayOf(operationTime(id)), id }));

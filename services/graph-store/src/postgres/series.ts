@@ -3,26 +3,31 @@ import type { graphValues } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import type { Json } from '@polyedge/query/json';
-import type { Sql } from './connect.ts';
+import type { Queries } from './pool.ts';
 import { readFailure } from './read.ts';
 
 const DEFAULT_LIMIT = 10_000;
 
 export class Series {
-  readonly #sql: Sql;
+  readonly #sql: Queries;
 
-  constructor(sql: Sql) {
+  constructor(sql: Queries) {
     this.#sql = sql;
+  }
+
+  /** The same for a caller who waits until then, on the clock of `performance.now()`. */
+  before(deadline: number): Series {
+    return new Series(this.#sql.before(deadline));
   }
 
   /** Expired values are not returned, whether they were swept already or not. */
   async values(tenant: string, request: RequestOf<typeof graphValues>): Promise<Outcome<ReplyOf<typeof graphValues>>> {
     const sql = this.#sql;
-    const { from, to, at, order = 'asc', aggregate = 'none', limit = DEFAULT_LIMIT, offset = 0 } = request;
+    const { from, to, at, history = false, order = 'asc', aggregate = 'none', limit = DEFAULT_LIMIT, offset = 0 } = request;
     const where = sql`tenant = ${tenant}
       and element in (select value collate "C" from json_array_elements_text(${JSON.stringify(request.ids)}::text::json))
       and (expires_on is null or expires_on > ${Date.now()})
-      ${at === undefined ? sql`and current` : sql`and at = ${at}`}
+      ${at === undefined && !history ? sql`and current` : sql``} ${at === undefined ? sql`` : sql`and at = ${at}`}
       ${from === undefined ? sql`` : sql`and at >= ${from}`} ${to === undefined ? sql`` : sql`and at <= ${to}`}`;
     try {
       if (aggregate !== 'none') {
@@ -32,7 +37,7 @@ export class Series {
           where ${where} and value #>> '{}' ~ '^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]{1,3})?$'`;
         return done({ values: row?.value == null || row.at == null ? [] : [{ at: row.at, value: row.value }], more: false });
       }
-      const newestFirst = at !== undefined || order === 'desc';
+      const newestFirst = at !== undefined || history || order === 'desc';
       const rows = await sql<{ at: number; value: Json }[]>`
         select at, value from series_value where ${where} order by ${newestFirst ? sql`at desc, written desc` : sql`at, written`}
         limit ${limit + 1} offset ${offset}`;

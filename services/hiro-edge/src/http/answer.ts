@@ -12,10 +12,10 @@ export interface FailureStyle {
  * Sends JSON under exactly `application/json`: the Python client compares the media type. As bytes, because fastify adds a charset to text.
  */
 export function sendJson(reply: FastifyReply, status: number, body: unknown): FastifyReply {
-  return reply
-    .code(status)
-    .header('content-type', 'application/json')
-    .send(Buffer.from(JSON.stringify(body)));
+  // `reply.code` throws for 888, the one status of HIRO that HTTP does not know; the response itself sends it.
+  if (status > 599) reply.raw.statusCode = status;
+  else reply.code(status);
+  return reply.header('content-type', 'application/json').send(Buffer.from(JSON.stringify(body)));
 }
 
 export function sendFailure(reply: FastifyReply, style: FailureStyle, failure: Failure, result?: ValidationResult): FastifyReply {

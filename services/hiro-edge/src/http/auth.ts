@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { accountsLogin, accountsRefresh, accountsRevoke, type TokenSet } from '@polyedge/contracts/bus/accounts';
+import { roleId } from '@polyedge/contracts/element';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Bus } from '@polyedge/service-kit/bus';
@@ -132,6 +133,8 @@ async function revocable(
   return token === '' ? undefined : { refreshToken: token };
 }
 
+const roleOf = (role: string) => ({ 'ogit/_id': roleId(role), 'ogit/_type': 'ogit/Auth/Role', 'ogit/name': role });
+
 async function me(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -146,7 +149,7 @@ async function me(
     case 'teams':
       return sendJson(reply, 200, { items: [] });
     case 'roles':
-      return sendJson(reply, 200, { items: (who.roles.hiro ?? []).map((role) => ({ 'ogit/name': role })) });
+      return sendJson(reply, 200, { items: (who.roles.hiro ?? []).map(roleOf) });
     case 'profile':
       return sendJson(reply, 200, { 'ogit/_type': 'ogit/Auth/AccountProfile', 'ogit/_owner': who.account, 'ogit/name': who.username });
     case 'account': {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { Outcome } from '@polyedge/contracts/errors';
+import type { Failure, Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { begin, originOf } from '../protocol/graph-translate.ts';
@@ -21,23 +21,39 @@ const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
 
 /** Graph REST under `/api/graph/7.x/`, HIRO 6's `/api/7.x/graph/`, and at the root, where hiro-graph-js 6.1 looks for it. */
 export function graphRoutes(app: FastifyInstance, options: GraphHttpOptions): void {
-  const under = (skip: number) => (request: FastifyRequest, reply: FastifyReply) => answer(request, reply, skip, options);
   for (const method of METHODS) {
-    app.route({ method, url: '/api/graph/:version/*', handler: under(3) });
-    app.route({ method, url: '/api/:version/graph/*', handler: under(3) });
-    app.route({ method, url: '/*', handler: under(0) });
+    for (const [url, skip] of [
+      ['/api/graph/:version/*', 3],
+      ['/api/:version/graph/*', 3],
+      ['/*', 0],
+    ] as const) {
+      app.route({
+        method,
+        url,
+        // Before the body is read: whatever is sent to a path that does not exist, the answer is 404.
+        onRequest: async (request, reply) => {
+          const failure = unknownPath(request, skip);
+          if (failure !== undefined) await sendFailure(reply, options.style, failure);
+        },
+        handler: (request, reply) => answer(request, reply, skip, options),
+      });
+    }
   }
+}
+
+function unknownPath(request: FastifyRequest, skip: number): Failure | undefined {
+  const segments = segmentsOf(request, skip);
+  if (skip === 0 && segments[0] === 'api') return { code: 'not-found', detail: 'there is no such API' };
+  const call = toRestCall(request.method, segments, {}, undefined);
+  return !call.ok && call.failure.code === 'not-found' ? call.failure : undefined;
 }
 
 async function answer(request: FastifyRequest, reply: FastifyReply, skip: number, options: GraphHttpOptions): Promise<FastifyReply> {
   const { style, runner } = options;
-  const [path = ''] = request.url.split('?');
-  const segments = decodedSegments(path).slice(skip);
-  if (skip === 0 && segments[0] === 'api') return sendFailure(reply, style, { code: 'not-found', detail: 'there is no such API' });
   const token = bearerOf(request.headers.authorization);
   const principal = await principalOf(token, options);
   if (!principal.ok) return sendFailure(reply, style, principal.failure);
-  const call = toRestCall(request.method, segments, queryOf(request), request.body);
+  const call = toRestCall(request.method, segmentsOf(request, skip), queryOf(request), request.body);
   if (!call.ok) {
     // The only thing `invalid` can mean here is a method that the path does not know.
     if (call.failure.code === 'invalid') return sendJson(reply, 405, { error: { code: 405, message: call.failure.detail } });
@@ -46,11 +62,11 @@ async function answer(request: FastifyRequest, reply: FastifyReply, skip: number
   const who = principal.value;
   const ended = new AbortController();
   reply.raw.once('close', () => ended.abort());
-  const origin = originOf(call.value.request.type, 'rest');
+  const origin = originOf(call.value.type, 'rest');
   const context = { who, at: Date.now(), newId: idsFrom(randomBytes(16).toString('hex')), names: options.names };
   const carryOn = (answered: Answer): Promise<Answer> | undefined =>
     answered.next === 'items' && answered.rest !== undefined ? settle(answered.rest(), who, origin, runner, ended.signal) : undefined;
-  const first = await settle(begin(call.value.request, context), who, origin, runner, ended.signal);
+  const first = await settle(begin(call.value, context), who, origin, runner, ended.signal);
   switch (first.next) {
     case 'fail':
       return sendFailure(reply, style, first.failure, first.result);
@@ -58,16 +74,11 @@ async function answer(request: FastifyRequest, reply: FastifyReply, skip: number
       return sendJson(reply, 200, first.body);
     case 'content':
       return sendFailure(reply, style, { code: 'internal' });
-    case 'items': {
-      if (call.value.answer === 'items') {
-        return reply
-          .code(200)
-          .header('content-type', 'application/json')
-          .send(Readable.from(listed(first, carryOn), { objectMode: false }));
-      }
-      const [item] = first.items;
-      return item === undefined ? sendFailure(reply, style, { code: 'not-found' }) : sendJson(reply, 200, item);
-    }
+    case 'items':
+      return reply
+        .code(200)
+        .header('content-type', 'application/json')
+        .send(Readable.from(listed(first, carryOn), { objectMode: false }));
   }
 }
 
@@ -88,11 +99,12 @@ export async function principalOf(token: string | undefined, { verify }: Pick<Gr
   return token === undefined ? { ok: false, failure: { code: 'unauthenticated', detail: 'authentication required' } } : verify(token);
 }
 
-/** Types and edge ids contain slashes and stand in one segment, percent-encoded. */
-function decodedSegments(path: string): string[] {
+/** The path below the API's own. Types and edge ids contain slashes and stand in one segment, percent-encoded. */
+function segmentsOf(request: FastifyRequest, skip: number): string[] {
+  const [path = ''] = request.url.split('?');
   const segments = path.slice(1).split('/');
   if (segments.at(-1) === '') segments.pop();
-  return segments.map((segment) => {
+  return segments.slice(skip).map((segment) => {
     try {
       return decodeURIComponent(segment);
     } catch {

@@ -9,7 +9,6 @@ import {
 import type { Log } from '@polyedge/service-kit/log';
 import type { Spans } from '@polyedge/service-kit/spans';
 import type { FastifyInstance } from 'fastify';
-import { parseJson } from '../protocol/graph-codec.ts';
 import { PATHS } from '../protocol/handshake.ts';
 import { type FailureStyle, sendFailure, sendJson } from './answer.ts';
 
@@ -28,7 +27,7 @@ export interface HttpServerOptions {
 const REQUEST_MS = 900_000;
 
 /** The HTTP side without its routes: bodies, CORS, errors in HIRO's form. */
-export function createHttpServer(options: HttpServerOptions): FastifyInstance {
+export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
   const { config, style, log, spans, origins } = options;
   const app = clientServer({
     config,
@@ -37,13 +36,12 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     bodyLimit: config.maxFrameBytes,
     routerOptions: { maxParamLength: 4096, ignoreTrailingSlash: true },
   });
-  takeJson(app, parseJson);
+  takeJson(app);
   takeForms(app);
-  letBrowsersIn(app, {
+  await letBrowsersIn(app, {
     origins,
     exposes: 'Retry-After',
     methods: 'GET, POST, PUT, DELETE, OPTIONS',
-    headers: 'Authorization, Content-Type, On-Behalf-Token',
     status: 204,
   });
   app.addHook('onRequest', async (request, reply) => {

@@ -10,6 +10,7 @@ import { type Source, sourceOf } from './attributes.ts';
  * - `exact`: the same text.
  * - `order`: by number if both are decimals, else by code point.
  * - `like`: a pattern of `text-like`.
+ * - `regexp`: a regular expression of `text-regexp`.
  * - `filled`: there and not the empty text. `present`: there, whatever it is.
  * - `words`: the words of the value occur, with `phrase` one after the other.
  */
@@ -17,6 +18,7 @@ export type Comparison =
   | { readonly is: 'equal' | 'exact'; readonly value: string }
   | { readonly is: 'order'; readonly order: 'less' | 'at-most' | 'more' | 'at-least'; readonly value: string }
   | { readonly is: 'like'; readonly pattern: string; readonly fold?: boolean }
+  | { readonly is: 'regexp'; readonly pattern: string }
   | { readonly is: 'filled' | 'present' }
   | { readonly is: 'words'; readonly value: string; readonly phrase: boolean };
 
@@ -60,6 +62,8 @@ function onPath({ path, kind }: Pick<Source, 'path' | 'kind'>, comparison: Compa
     }
     case 'like':
       return { test: 'text-like', path, pattern: comparison.pattern, ...(comparison.fold && { fold: true }) };
+    case 'regexp':
+      return { test: 'text-regexp', path, pattern: comparison.pattern };
     case 'filled':
       return kind === 'json' ? { test: 'text-like', path, pattern: '?*' } : { test: 'present', path };
     case 'present':

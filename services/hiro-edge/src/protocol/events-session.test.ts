@@ -313,3 +313,15 @@ test('decode never throws, and a message gets at most one frame', () => {
     ),
   );
 });
+
+test('what is wrong with a message is said in words, not as a path of a schema', () => {
+  const problems = [
+    [{ type: 'register', args: {} }, 'filter-content is missing'],
+    [{ type: 'register', args: { 'filter-content': 1 } }, 'filter-content is not a text'],
+    [{ type: 'register' }, 'args are missing'],
+    [{ type: 'token', args: {} }, '_TOKEN is missing, or not a text'],
+    [{ type: 'unregister', args: {} }, 'filter-id is missing'],
+    [{ type: 'subscribe', id: 5 }, 'id is not a text of at most 512 characters'],
+  ] as const;
+  for (const [message, problem] of problems) assert.deepEqual(decodeEvents(JSON.stringify(message)), { ok: false, problem });
+});

@@ -322,9 +322,9 @@ export function openEvents(opening: Opening, settings: EventsSettings): readonly
   return openOrRefuse<EventsFrame, Event | HiroError>(opening, (principal) => {
     const group = groupOf(opening.query);
     const session = new EventsSession(principal, wishesOf(opening.query), settings, group);
-    if (group !== undefined && group.name.length > MAX_GROUP_NAME) {
-      const failure: Failure = { code: 'invalid', detail: `a groupId has at most ${MAX_GROUP_NAME} characters` };
-      return [session, [errorFrame(failure), { do: 'close', code: CLOSE.notText, reason: closeReason('groupId is too long') }]];
+    if (group !== undefined && (group.name.length > MAX_GROUP_NAME || group.name.includes('\0'))) {
+      const detail = group.name.includes('\0') ? 'a groupId has no NUL' : `a groupId has at most ${MAX_GROUP_NAME} characters`;
+      return [session, [errorFrame({ code: 'invalid', detail }), { do: 'close', code: CLOSE.notText, reason: closeReason(detail) }]];
     }
     return [session, [expiryTimer(principal.expiresAt + settings.tokenGraceMs + 1 - opening.at)]];
   });

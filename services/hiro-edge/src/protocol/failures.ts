@@ -1,4 +1,5 @@
 import { type ErrorCode, errors, type Failure } from '@polyedge/contracts/errors';
+import { withoutPlace } from '@polyedge/contracts/failure-text';
 import type { HiroError } from '@polyedge/contracts/wire/hiro';
 
 /**
@@ -34,7 +35,7 @@ export function toError(failure: Failure, result?: ValidationResult): HiroError 
   return {
     error: {
       code: codeOf(failure),
-      message: failure.detail ?? (result === undefined ? errors[failure.code].text : 'validation failed'),
+      message: withoutPlace(failure.detail) ?? (result === undefined ? errors[failure.code].text : 'validation failed'),
       ...(failure.retryAfterMs === undefined ? {} : { retryAfterMs: failure.retryAfterMs }),
       ...(result === undefined ? {} : { result: { errors: [...result.errors], warnings: [...result.warnings] } }),
     },

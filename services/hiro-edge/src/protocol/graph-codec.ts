@@ -1,4 +1,13 @@
-import { type FrameId, frameId, type GraphRequest, type GraphResponse, graphRequest } from '@polyedge/contracts/wire/hiro';
+import {
+  type FrameId,
+  frameId,
+  type GraphRequest,
+  type GraphResponse,
+  graphRequest,
+  MAX_ID_CHARACTERS,
+} from '@polyedge/contracts/wire/hiro';
+import type { JsonObject } from '@polyedge/query/json';
+import { parseJson } from '@polyedge/query/json-text';
 import { asObject } from './parameters.ts';
 
 /** What a text frame of graph-ws says. */
@@ -13,39 +22,35 @@ export type GraphFrame =
 
 type Decoded<In> = { readonly ok: true; readonly value: In } | { readonly ok: false; readonly problem: string };
 
-/** Deeper values are refused here, because graph-store refuses them too and they cost stack on the way. */
-const MAX_DEPTH = 70;
-
 /** Never throws. */
 export function decodeGraph(raw: string | Uint8Array): Decoded<GraphFrame> {
   if (typeof raw !== 'string') return { ok: true, value: { kind: 'binary' } };
   const parsed = parseJson(raw);
-  if (!parsed.ok) return parsed;
+  if (!parsed.ok) return answerable(parsed.read, `the frame ${parsed.problem}`);
   const object = asObject(parsed.value);
   if (object === undefined) return { ok: false, problem: 'a frame is a JSON object' };
   if (graphRequest.test(object)) return { ok: true, value: { kind: 'request', request: object } };
   if (Object.keys(object).length === 0) return { ok: true, value: { kind: 'nothing' } };
-  const problem = graphRequest.problem(object);
   const id = Object.hasOwn(object, 'id') ? object.id : undefined;
+  if (!frameId.test(id))
+    return { ok: false, problem: `id is missing, or it is no number and no text of at most ${MAX_ID_CHARACTERS} characters` };
+  return answerable(object, problemOf(object));
+}
+
+/** The id is kept wherever it can be read: clients wait without a limit for the answer to a request. */
+function answerable(frame: unknown, problem: string): Decoded<GraphFrame> {
+  const id = typeof frame === 'object' && frame !== null && 'id' in frame ? frame.id : undefined;
   return frameId.test(id) ? { ok: true, value: { kind: 'malformed', id, problem } } : { ok: false, problem };
 }
 
+/** What is wrong with a request whose id can be read. */
+function problemOf({ type, _TOKEN: token, headers }: JsonObject): string {
+  if (type === undefined || type === null || type === '') return 'type is missing';
+  if (typeof type !== 'string') return 'type is not a text';
+  if (type.length > 64) return 'unknown type';
+  if (token !== undefined && token !== null && typeof token !== 'string') return '_TOKEN is not a text';
+  if (headers !== undefined && headers !== null && asObject(headers) === undefined) return 'headers are not an object';
+  return '_TOKEN is too long';
+}
+
 export const encodeGraph = (frame: GraphResponse): string => JSON.stringify(frame);
-
-/** Text to JSON; a problem never quotes the text. */
-export function parseJson(raw: string): Decoded<unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(raw);
-  } catch {
-    return { ok: false, problem: 'not JSON' };
-  }
-  return isDeeper(value, MAX_DEPTH) ? { ok: false, problem: `nested deeper than ${MAX_DEPTH} levels` } : { ok: true, value };
-}
-
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (levels === 0) return true;
-  for (const member of Object.values(value)) if (isDeeper(member, levels - 1)) return true;
-  return false;
-}

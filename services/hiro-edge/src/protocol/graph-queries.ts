@@ -28,7 +28,7 @@ export function runQuery(parameters: Parameters, values: Readonly<Record<string,
   switch (type) {
     case 'vertices':
     case 'edges':
-      return search(type === 'vertices' ? 'vertex' : 'edge', parameters, values, who);
+      return search(type === 'vertices' ? 'vertex' : 'edge', parameters, values, who, at);
     case 'ids':
       return byIds(parameters, who);
     case 'xid':
@@ -44,10 +44,16 @@ export function runQuery(parameters: Parameters, values: Readonly<Record<string,
   }
 }
 
-function search(kind: Element['kind'], parameters: Parameters, values: Readonly<Record<string, unknown>>, who: Principal): Step {
+function search(
+  kind: Element['kind'],
+  parameters: Parameters,
+  values: Readonly<Record<string, unknown>>,
+  who: Principal,
+  at: number,
+): Step {
   const text = parameters.text('query');
   if (text === undefined) return fail('invalid', 'query is missing');
-  const filter = compileLucene(text, { tenant: who.tenant, placeholders: values });
+  const filter = compileLucene(text, { tenant: who.tenant, at, placeholders: values });
   if (!filter.ok) return { next: 'fail', failure: filter.failure };
   const order = parseOrder(parameters.value('order'));
   if (!order.ok) return { next: 'fail', failure: order.failure };
@@ -65,9 +71,8 @@ function search(kind: Element['kind'], parameters: Parameters, values: Readonly<
 
 /** The values of the series that a query selects, merged by time. */
 function valuesOf(parameters: Parameters, values: Readonly<Record<string, unknown>>, who: Principal, at: number): Step {
-  const text = parameters.text('query');
-  if (text === undefined) return fail('invalid', 'query is missing');
-  const selected = compileLucene(text, { tenant: who.tenant, placeholders: values });
+  // The Python client names no query and means every series.
+  const selected = compileLucene(parameters.text('query') ?? '*:*', { tenant: who.tenant, at, placeholders: values });
   if (!selected.ok) return { next: 'fail', failure: selected.failure };
   const filter: Filter = { all: [{ test: 'equal', path: ['type'], value: 'ogit/Timeseries' }, visibleTo(who), selected.value] };
   return ask(graphQuery, { tenant: who.tenant }, { filter, limit: MAX_SERIES, fields: [] }, ({ elements, cursor }) =>
@@ -113,7 +118,7 @@ function page(search: Search, parameters: Parameters): Step {
 
 /** A count is a list of one number. */
 function count({ who, filter, includeDeleted }: Search): Step {
-  return ask(graphQuery, { tenant: who.tenant }, { filter, includeDeleted, limit: 0, count: true }, (reply) => ({
+  return ask(graphQuery, { tenant: who.tenant }, { filter, includeDeleted, limit: 0, count: true, accounts: true }, (reply) => ({
     next: 'items',
     items: [reply.count ?? 0],
   }));
@@ -131,6 +136,7 @@ function next(search: Search, left: number, from: { readonly offset: number } | 
       sort: sort.map(({ path, order }) => ({ path: [...path], order })),
       limit: Math.min(left, PAGE_ITEMS),
       includeDeleted,
+      accounts: true,
       ...from,
       ...(fields === undefined ? {} : { fields }),
     },
@@ -152,7 +158,7 @@ function byIds(parameters: Parameters, who: Principal): Step {
   const from = (start: number): Step => {
     const some = ids.slice(start, start + PAGE_ITEMS);
     if (some.length === 0) return { next: 'items', items: [] };
-    return ask(graphGet, { tenant: who.tenant }, { ids: some, includeDeleted, visible: visibleTo(who) }, ({ elements }) => {
+    return ask(graphGet, { tenant: who.tenant }, { ids: some, includeDeleted, visible: visibleTo(who), accounts: true }, ({ elements }) => {
       const items: Json[] = [];
       for (const element of elements) if (element !== null) items.push(shown(element, showing));
       const end = start + PAGE_ITEMS;

@@ -90,7 +90,7 @@ test('hiro:G1 hiro:G5 a get becomes one question to the store and its reply goes
   const { send, input } = talk();
   const ask = ofKind(send(get('7')), 'request');
   assert.equal(ask.call.subject, graphGet.subject({ tenant: 'acme' }));
-  assert.deepEqual(ask.call.body, { ids: ['v1'], includeDeleted: false });
+  assert.deepEqual(ask.call.body, { ids: ['v1'], includeDeleted: false, accounts: true });
   const [frame] = sent(input(found(ask.id, vertex('v1'))));
   assert.ok(frame !== undefined && 'body' in frame);
   assert.deepEqual(Object.keys(frame), ['id', 'multi', 'more', 'body']);
@@ -148,10 +148,10 @@ test('hiro:G4 parameters are read from headers first and then from the body, as 
     { headers: null, body: { 'ogit/_id': 'v1', includeDeleted: 'true', vid: false, fields: [] } },
   ]) {
     const ask = ofKind(talk().send(JSON.stringify({ id: 1, type: 'get', ...parameters })), 'request');
-    assert.deepEqual(ask.call.body, { ids: ['v1'], includeDeleted: true });
+    assert.deepEqual(ask.call.body, { ids: ['v1'], includeDeleted: true, accounts: true });
   }
   const off = ofKind(talk().send(get(1, { body: { includeDeleted: 'TRUE' } })), 'request');
-  assert.deepEqual(off.call.body, { ids: ['v1'], includeDeleted: false });
+  assert.deepEqual(off.call.body, { ids: ['v1'], includeDeleted: false, accounts: true });
 });
 
 test('what is not there is 404, what the token may not read is 403', () => {
@@ -261,7 +261,7 @@ test('hiro:G8 replace with createIfNotExists makes the vertex under the wanted i
   assert.ok(operation?.op === 'replace');
   assert.deepEqual(operation.attributes, { '/b': '1' });
   assert.deepEqual(operation.keep, ['ogit/_']);
-  assert.deepEqual(operation.ifMissing, { type: 'ogit/Note', id: 'v1', scope: 'scope1', attributes: { '/b': '1' } });
+  assert.deepEqual(operation.ifMissing, { type: 'ogit/Note', id: 'v1', scope: 'scope1', attributes: { '/b': '1' }, accounts: true });
   const plain = ofKind(send('{"id":"2","type":"replace","headers":{"ogit/_id":"v1"},"body":{"/b":"1"}}'), 'mutate').request.operations[0];
   assert.ok(plain?.op === 'replace' && plain.ifMissing === undefined);
 });
@@ -295,19 +295,17 @@ test('hiro:G11 me and getme answer with the account', () => {
   for (const type of ['me', 'getme']) {
     const { send, input } = talk();
     const ask = ofKind(send(JSON.stringify({ id: '1', type, headers: { profile: true, 'me-type': 'account' } })), 'request');
-    const account = {
-      id: 'acc1',
-      tenant: 'acme',
-      username: 'ann',
-      roles: {},
-      defaultScope: 'scope1',
-      scopes: [],
-      disabled: false,
-      attributes: {},
-    };
-    const [frame] = sent(input({ kind: 'reply', id: ask.id, outcome: { ok: true, value: { accounts: [account] } } }));
+    assert.deepEqual(ask.call.body, { ids: ['acc1'], accounts: true });
+    const account = vertex('acc1', { type: 'ogit/Auth/Account', attributes: { 'ogit/name': 'ann' } });
+    const [frame] = sent(input(found(ask.id, account)));
     assert.ok(frame !== undefined && 'body' in frame);
     assert.match(JSON.stringify(frame.body), /"ogit\/_id":"acc1".*"ogit\/name":"ann"/);
+    // A user of an outside provider, and one under whose id another protocol keeps something.
+    for (const element of [null, vertex('acc1', { type: 'saga/User' })]) {
+      const other = talk();
+      const again = ofKind(other.send(JSON.stringify({ id: '1', type })), 'request');
+      assert.match(JSON.stringify(sent(other.input(found(again.id, element)))), /"ogit\/_id":"acc1","ogit\/_type":"ogit\/Auth\/Account"/);
+    }
   }
 });
 
@@ -507,4 +505,16 @@ test('decode never throws, and every decodable request with an unused id is answ
       },
     ),
   );
+});
+
+test('what is wrong with a request is said in words, not as a path of a schema', () => {
+  const problems = [
+    [{ id: '1' }, 'type is missing'],
+    [{ id: '1', type: 5 }, 'type is not a text'],
+    [{ id: '1', type: 'get', headers: [] }, 'headers are not an object'],
+    [{ id: '1', type: 'get', _TOKEN: 5 }, '_TOKEN is not a text'],
+  ] as const;
+  for (const [frame, problem] of problems) {
+    assert.deepEqual(decodeGraph(JSON.stringify(frame)), { ok: true, value: { kind: 'malformed', id: '1', problem } });
+  }
 });

@@ -1,4 +1,3 @@
-import { accountsGet } from '@polyedge/contracts/bus/accounts';
 import { graphGet, graphHistory, type Operation } from '@polyedge/contracts/bus/graph';
 import type { Origin } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
@@ -6,16 +5,15 @@ import type { Failure } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { GraphRequest } from '@polyedge/contracts/wire/hiro';
 import type { Filter } from '@polyedge/query/filter';
-import type { Json } from '@polyedge/query/json';
 import { versionId } from './attributes.ts';
 import { type Checked, type Fixed, fixedViolations, fromBody, type Intent, type Write } from './body.ts';
 import { getContent, meta } from './content.ts';
 import { runQuery } from './graph-queries.ts';
 import { events, history } from './history.ts';
-import { isEdgeId } from './ids.ts';
+import { isEdgeId, isPathWord } from './ids.ts';
 import { editLists } from './lists.ts';
 import { asObject, Parameters } from './parameters.ts';
-import { refusalOf } from './reading.ts';
+import { defaultScopeXid, isShownOnly, refusalOf, SHOWN_ONLY, writeRefusalOf } from './reading.ts';
 import { readValues, valueHistory, writeValues } from './series.ts';
 import { showingOf, shown } from './showing.ts';
 import { answer, ask, fail, type Step, write } from './step.ts';
@@ -63,7 +61,7 @@ export function begin(request: Pick<GraphRequest, 'type' | 'headers' | 'body'>, 
     case 'valuehistory':
       return checked(anywhere, valueHistory(anywhere, context.who));
     case 'history':
-      return checked(anywhere, history(anywhere, context.who, context.at));
+      return checked(anywhere, history(anywhere, context.who));
     case 'events':
       return checked(anywhere, events(anywhere, context.who, context.at));
     case 'getcontent':
@@ -92,13 +90,18 @@ function get(parameters: Parameters, { who }: Context): Step {
   const vid = parameters.text('vid');
   const showing = showingOf(parameters);
   const includeDeleted = parameters.flag('includeDeleted', 'include_deleted');
-  return ask(graphGet, { tenant: who.tenant }, { ids: [id], includeDeleted: includeDeleted || vid !== undefined }, ({ elements }) => {
-    const refusal = refusalOf(elements[0], who);
-    if (refusal !== undefined) return { next: 'fail', failure: refusal };
-    const element = elements[0];
-    if (element === null || element === undefined) return fail('not-found');
-    return vid === undefined || versionId(element) === vid ? show(element, showing) : getVersion(id, vid, showing, who);
-  });
+  return ask(
+    graphGet,
+    { tenant: who.tenant },
+    { ids: [id], includeDeleted: includeDeleted || vid !== undefined, accounts: true },
+    ({ elements }) => {
+      const refusal = refusalOf(elements[0], who);
+      if (refusal !== undefined) return { next: 'fail', failure: refusal };
+      const element = elements[0];
+      if (element === null || element === undefined) return fail('not-found');
+      return vid === undefined || versionId(element) === vid ? show(element, showing) : getVersion(id, vid, showing, who);
+    },
+  );
 }
 
 /** A version's id begins with its time, so only the changes of that millisecond are looked at. */
@@ -108,7 +111,7 @@ function getVersion(id: string, vid: string, showing: Showing, who: Principal): 
   return ask(
     graphHistory,
     { tenant: who.tenant },
-    { elements: [id], from: on, to: on, limit: 1000, visible: visibleTo(who) },
+    { elements: [id], from: on, to: on, limit: 1000, visible: visibleTo(who), accounts: true },
     ({ changes }) => {
       const state = changes.find((change) => change.state !== undefined && versionId(change.state) === vid)?.state;
       return state === undefined ? fail('not-found') : show(state, showing);
@@ -120,17 +123,19 @@ function create(parameters: Parameters, body: unknown, context: Context): Step {
   const { who } = context;
   const read = readBody('create', body, context);
   if (!read.ok) return rejected(read);
-  const { xid, attributes, fixed } = read.value;
+  const { id, xid, attributes, fixed } = read.value;
   const type = parameters.text('ogit/_type') ?? fixed.type;
   if (type === undefined) return missing('ogit/_type');
+  if (isShownOnly(type)) return fail('not-allowed', `vertices of the type ${type} are not made here`);
   const scope = read.value.scope ?? who.defaultScope;
   if (!mayUseScope(who, scope)) return fail('not-allowed', 'this token may not write to that scope');
   const operation: Operation = {
     op: 'create',
     type,
-    id: read.value.id ?? context.newId(scope),
+    id: id ?? context.newId(scope),
     scope,
     attributes,
+    ...(id === undefined ? {} : { accounts: true }),
     ...(xid === undefined ? {} : { xid, unique: ['xid'] }),
   };
   return write([operation], showFirst(showingOf(parameters)));
@@ -169,9 +174,9 @@ function editList(
   const { who } = context;
   const { set, put, edits, fixed } = body;
   if (attempts === 0) return fail('busy', 'somebody else changed this vertex at the same time; send the request again');
-  return ask(graphGet, { tenant: who.tenant }, { ids: [id] }, ({ elements }) => {
+  return ask(graphGet, { tenant: who.tenant }, { ids: [id], accounts: true }, ({ elements }) => {
     const [element] = elements;
-    const refusal = refusalOf(element, who);
+    const refusal = writeRefusalOf(element, who);
     if (refusal !== undefined || element === undefined || element === null)
       return { next: 'fail', failure: refusal ?? { code: 'not-found' } };
     const edited = editLists(element, edits);
@@ -201,6 +206,8 @@ function replace(parameters: Parameters, body: unknown, context: Context): Step 
   const creates = parameters.flag('createIfNotExists');
   const type = parameters.text('ogit/_type') ?? fixed.type;
   if (creates && type === undefined) return missing('ogit/_type');
+  if (creates && type !== undefined && isShownOnly(type)) return fail('not-allowed', `vertices of the type ${type} are not made here`);
+  if (creates && isPathWord(id)) return fail('invalid', 'ogit/_id is a word of the paths of the REST API');
   const scope = read.value.scope ?? fixed.scope ?? who.defaultScope;
   if (creates && !mayUseScope(who, scope)) return fail('not-allowed', 'this token may not write to that scope');
   const operation: Operation = {
@@ -212,7 +219,7 @@ function replace(parameters: Parameters, body: unknown, context: Context): Step 
     after: visibleTo(who),
     ...(creates && type !== undefined
       ? {
-          ifMissing: { type, id, scope, attributes, ...(xid === undefined ? {} : { xid }) },
+          ifMissing: { type, id, scope, attributes, accounts: true, ...(xid === undefined ? {} : { xid }) },
           ...(xid === undefined ? {} : { unique: ['xid'] }),
         }
       : {}),
@@ -228,8 +235,9 @@ function remove(parameters: Parameters, { who }: Context): Step {
     const element = elements.find((candidate) => candidate.id === id) ?? elements[0];
     return element === undefined ? fail('not-found') : show(element, showingOf(parameters));
   };
-  return write([{ op: 'delete', target: { id }, before: visibleTo(who) }], gone, (failure) => {
-    if (failure.code !== 'not-found' || !isEdgeId(id)) return { next: 'fail', failure };
+  const lasting: Filter = { not: { test: 'equal', path: ['xid'], value: defaultScopeXid(who) } };
+  return write([{ op: 'delete', target: { id }, before: { all: [writable(who, {}), lasting] } }], gone, (failure) => {
+    if (failure.code !== 'not-found' || !isEdgeId(id)) return explain(id, {}, who)(failure);
     // Deleting an edge again is a conflict (HIRO Graph API); clients that disconnect take both answers as done.
     return ask(graphGet, { tenant: who.tenant }, { ids: [id], includeDeleted: true, visible: visibleTo(who) }, ({ elements }) =>
       elements[0] === null || elements[0] === undefined ? fail('not-found') : fail('conflict', 'the edge was deleted before'),
@@ -244,29 +252,24 @@ function connect(parameters: Parameters, { who }: Context): Step {
   if (verb === undefined) return missing('ogit/_type');
   if (out === undefined) return missing('out');
   if (into === undefined) return missing('in');
-  return write([{ op: 'connect', out, verb, in: into, ends: visibleTo(who) }], showFirst(showingOf(parameters)));
+  return write([{ op: 'connect', out, verb, in: into, ends: visibleTo(who), accounts: true }], showFirst(showingOf(parameters)));
 }
 
-/** The account as a vertex. Its own vertex is in the system scope, which no data query shows, and holds what HIRO has no names for. */
+/** The account as the vertex that everybody finds under its id. Users of an outside provider have none here: their token says who they are. */
 function me(who: Principal): Step {
-  return ask(accountsGet, { tenant: who.tenant }, { ids: [who.account] }, ({ accounts }) => {
-    // Users of an outside provider have no account here: their token says who they are.
-    const account = accounts.find((candidate) => candidate.id === who.account) ?? { ...who, id: who.account, attributes: {} };
-    const texts: Record<string, Json> = {};
-    for (const [name, value] of Object.entries(account.attributes)) {
-      if (typeof value === 'string' && (name.startsWith('ogit/') || name.startsWith('/'))) texts[name] = value;
-    }
-    return answer({
-      ...texts,
-      'ogit/_id': account.id,
-      'ogit/_type': 'ogit/Auth/Account',
-      'ogit/_graphtype': 'vertex',
-      'ogit/_is-deleted': false,
-      'ogit/_organization': account.tenant,
-      'ogit/_scope': account.defaultScope,
-      'ogit/name': account.username,
-    });
-  });
+  return ask(graphGet, { tenant: who.tenant }, { ids: [who.account], accounts: true }, ({ elements: [element] }) =>
+    element?.type === 'ogit/Auth/Account'
+      ? show(element, {})
+      : answer({
+          'ogit/_id': who.account,
+          'ogit/_type': 'ogit/Auth/Account',
+          'ogit/_graphtype': 'vertex',
+          'ogit/_is-deleted': false,
+          'ogit/_organization': who.tenant,
+          'ogit/_scope': who.defaultScope,
+          'ogit/name': who.username,
+        }),
+  );
 }
 
 const show = (element: Element, showing: Showing): Step => answer(shown(element, showing));
@@ -292,19 +295,24 @@ function rejected({ failure }: Extract<Checked, { ok: false }>): Step {
 
 /** The filter on the state before a write: the caller may see it, and what must not change is as the caller believes. */
 function writable(who: Principal, { type, xid, scope }: Fixed): Filter {
-  const conditions: Filter[] = [visibleTo(who)];
+  const conditions: Filter[] = [visibleTo(who), { not: { test: 'in', path: ['type'], values: SHOWN_ONLY } }];
   if (type !== undefined) conditions.push({ test: 'equal', path: ['type'], value: type });
   if (xid !== undefined) conditions.push({ test: 'equal', path: ['xid'], value: xid });
   if (scope !== undefined) conditions.push({ test: 'equal', path: ['scope'], value: scope });
   return { all: conditions };
 }
 
-/** A write that the filter above refused is looked at again, to say 400 where a fixed attribute was the reason. */
+/**
+ * A write that the filter above refused, or whose element is not among those that can be written, is looked at again: to say 400 where a fixed
+ * attribute was the reason, and that what HIRO only shows is there.
+ */
 function explain(id: string, fixed: Fixed, who: Principal): (failure: Failure) => Step {
   return (failure) => {
-    if (failure.code !== 'not-allowed' || Object.keys(fixed).length === 0) return { next: 'fail', failure };
-    return ask(graphGet, { tenant: who.tenant }, { ids: [id] }, ({ elements: [element] }) => {
-      const refusal = refusalOf(element, who);
+    const mayBeShown = failure.code === 'not-found' || failure.code === 'conflict';
+    if (!mayBeShown && (failure.code !== 'not-allowed' || Object.keys(fixed).length === 0)) return { next: 'fail', failure };
+    return ask(graphGet, { tenant: who.tenant }, { ids: [id], accounts: true }, ({ elements: [element] }) => {
+      const refusal = writeRefusalOf(element, who);
+      if (mayBeShown) return { next: 'fail', failure: refusal?.code === 'not-allowed' ? refusal : failure };
       if (refusal !== undefined || element === null || element === undefined) return { next: 'fail', failure: refusal ?? failure };
       const errors = fixedViolations(fixed, element);
       return errors.length === 0

@@ -1,6 +1,8 @@
 /**
  * The syntax of Gremlin traversals as HIRO's clients write them (TinkerPop 3.2 without a programming language around it): calls with
- * literals, lists, predicates, tokens and traversals as arguments. Nothing is ever evaluated as code; closures of Gremlin 2 are refused.
+ * literals, lists, predicates, tokens and traversals as arguments. Of Gremlin 2 there is what hiro-graph-js still builds: `[0..9]` behind a
+ * step, `T.gt` as an argument, `_()` as the beginning of a branch, and the closures `{it}`, `{it.label}`, `{it.id}` and
+ * `{it.getProperty('name')}`, which become `by`. Nothing is ever evaluated as code; any other closure is refused.
  */
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Json } from '@polyedge/query/json';
@@ -16,7 +18,9 @@ export type Argument =
   | { readonly is: 'value'; readonly value: Json }
   | { readonly is: 'traversal'; readonly calls: readonly Call[] }
   | { readonly is: 'predicate'; readonly name: string; readonly values: readonly Json[] }
-  | { readonly is: 'token'; readonly name: string };
+  | { readonly is: 'token'; readonly name: string }
+  /** A predicate whose values are the next argument. */
+  | { readonly is: 'comparator'; readonly name: string };
 
 export const GREMLIN_LIMITS = { bytes: 16 * 1024, depth: 16, calls: 500 } as const;
 
@@ -33,7 +37,21 @@ const PREDICATES: ReadonlySet<string> = new Set([
   'within',
   'without',
 ]);
-const TOKENS: ReadonlySet<string> = new Set(['asc', 'desc', 'decr', 'incr', 'id', 'label', 'local', 'global', 'keys', 'values']);
+/** Gremlin 2 compares with these between a key and a value. */
+const COMPARATORS: Readonly<Record<string, string>> = {
+  in: 'within',
+  notin: 'without',
+  eq: 'eq',
+  neq: 'neq',
+  lt: 'lt',
+  lte: 'lte',
+  gt: 'gt',
+  gte: 'gte',
+};
+/** Steps that take closures as what they look at; and steps that may stand without parentheses. */
+const TAKES_CLOSURES: ReadonlySet<string> = new Set(['dedup', 'groupBy', 'groupCount']);
+const STANDS_ALONE: ReadonlySet<string> = new Set(['cap', 'tree', 'shuffle']);
+const TOKENS: ReadonlySet<string> = new Set(['asc', 'desc', 'decr', 'incr', 'id', 'label', 'local', 'global', 'keys', 'values', 'none']);
 
 /** Reads a traversal. Failures are `invalid`; the detail names the position, counted from 0. Never throws. */
 export function parseGremlin(text: string, placeholders: Readonly<Record<string, unknown>> = {}): Outcome<readonly Call[]> {
@@ -55,7 +73,7 @@ const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
 const NUMBER = /-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?[lLdDfFiI]?/y;
 const PLACEHOLDER = /\$[A-Za-z_][A-Za-z0-9_]*/y;
 /** Groovy's prefixes of what has its own name here. */
-const PREFIX = /(?:P|T|Order|Scope|Column)\.(?=[A-Za-z])/y;
+const PREFIX = /(?:P|T|Order|Scope|Column|Pick)\.(?=[A-Za-z])/y;
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', b: '\b', f: '\f' };
 
 class Parser {
@@ -77,26 +95,90 @@ class Parser {
     return calls;
   }
 
-  /** `name(args).name(args)…`, with or without the anonymous `__` in front. */
+  /** `name(args).name(args)…`, with or without the anonymous `__` or `_()` in front, which alone is the thing itself. */
   #traversal(): readonly Call[] {
     this.#match(BLANKS);
     const calls: Call[] = [];
     const start = this.#at;
-    if (this.#match(NAME) === '__') this.#expect('.');
-    else this.#at = start;
-    do calls.push(this.#call());
+    const first = this.#match(NAME);
+    if (first === '__' || first === '_') {
+      if (first === '_') {
+        this.#expect('(');
+        this.#expect(')');
+      }
+      if (!this.#skip('.')) return calls;
+    } else this.#at = start;
+    do this.#call(calls);
     while (this.#skip('.'));
     return calls;
   }
 
-  #call(): Call {
+  /** One step with what belongs to it: closures become `by`, a range behind it `range`. */
+  #call(calls: Call[]): void {
     this.#match(BLANKS);
     const at = this.#at;
     const name = this.#match(NAME);
     if (name === undefined) this.#fail('expected a step');
+    this.#add(calls, name, this.#next(TAKES_CLOSURES.has(name) ? '{' : undefined, STANDS_ALONE.has(name)) ? [] : this.#args(), at);
+    while (TAKES_CLOSURES.has(name) && this.#skip('{')) this.#add(calls, 'by', this.#closure(), at);
+    while (this.#skip('[')) this.#range(calls);
+  }
+
+  #add(calls: Call[], name: string, args: readonly Argument[], at: number): void {
     this.#calls += 1;
     if (this.#calls > GREMLIN_LIMITS.calls) this.#fail(`there are more than ${GREMLIN_LIMITS.calls} steps`);
-    return { name, args: this.#args(), at };
+    calls.push({ name, args, at });
+  }
+
+  /** Whether no parentheses follow where none have to: a closure in their place, or nothing. */
+  #next(instead: string | undefined, alone: boolean): boolean {
+    this.#match(BLANKS);
+    const next = this.#text.charAt(this.#at);
+    return next !== '(' && (alone || (instead !== undefined && next === instead));
+  }
+
+  /** The rest of `{it…}`, as the arguments of a `by`. */
+  #closure(): readonly Argument[] {
+    this.#match(BLANKS);
+    if (this.#match(NAME) !== 'it') this.#fail('the only closures are {it}, {it.label}, {it.id} and {it.getProperty(name)}');
+    const args: Argument[] = [];
+    if (this.#skip('.')) {
+      const name = this.#match(NAME);
+      if (name === 'getProperty') {
+        this.#expect('(');
+        this.#match(BLANKS);
+        const value = this.#literal();
+        if (typeof value !== 'string') this.#fail('getProperty takes a text');
+        this.#expect(')');
+        args.push({ is: 'value', value });
+      } else if (name === 'label' || name === 'id') args.push({ is: 'token', name });
+      else this.#fail('the only closures are {it}, {it.label}, {it.id} and {it.getProperty(name)}');
+    }
+    this.#expect('}');
+    return args;
+  }
+
+  /** The rest of `[from..to]` or `[at]`: both ends are included. */
+  #range(calls: Call[]): void {
+    const at = this.#at;
+    const from = this.#index();
+    const to = this.#text.startsWith('..', this.#at) ? this.#end() : from;
+    this.#expect(']');
+    const ends = [from, to < 0 ? -1 : to + 1].map((value): Argument => ({ is: 'value', value }));
+    this.#add(calls, 'range', ends, at);
+  }
+
+  #end(): number {
+    this.#at += 2;
+    return this.#index();
+  }
+
+  #index(): number {
+    this.#match(BLANKS);
+    const digits = this.#match(/-?[0-9]{1,9}/y);
+    if (digits === undefined) this.#fail('expected a whole number');
+    this.#match(BLANKS);
+    return Number(digits);
   }
 
   #args(): readonly Argument[] {
@@ -118,12 +200,16 @@ class Parser {
     const value = this.#literal();
     if (value !== undefined) return { is: 'value', value };
     const start = this.#at;
-    this.#match(PREFIX);
+    const prefix = this.#match(PREFIX);
     const name = this.#match(NAME);
     if (name === undefined) this.#fail('expected an argument');
     if (PREFIX_ONLY.has(name)) this.#fail('expected an argument');
     this.#match(BLANKS);
     const next = this.#text.charAt(this.#at);
+    const comparator = prefix === 'T.' && next !== '(' ? COMPARATORS[name] : undefined;
+    if (comparator !== undefined) return { is: 'comparator', name: comparator };
+    if (next !== '(' && prefix === undefined && Object.hasOwn(this.#placeholders, name))
+      return { is: 'value', value: this.#valueOf(name, start) };
     if (next !== '(' && TOKENS.has(name)) return { is: 'token', name };
     if (next === '(' && PREDICATES.has(name)) return { is: 'predicate', name, values: this.#args().flatMap((arg) => this.#valuesOf(arg)) };
     this.#at = start;
@@ -143,8 +229,10 @@ class Parser {
     if (next === '[') return this.#list();
     const number = this.#match(NUMBER);
     if (number !== undefined) {
-      const value = Number(number.replace(/[lLdDfFiI]$/, ''));
-      return Number.isFinite(value) ? value : this.#fail('the number is too large');
+      const digits = number.replace(/[lLdDfFiI]$/, '');
+      const value = Number(digits);
+      if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return value;
+      return /^-?\d{1,308}$/.test(digits) ? BigInt(digits) : this.#fail('the number is too large');
     }
     const start = this.#at;
     const name = this.#match(NAME);
@@ -193,9 +281,17 @@ class Parser {
     const start = this.#at;
     const text = this.#match(PLACEHOLDER);
     const name = [text?.slice(1), text].find((key) => key !== undefined && Object.hasOwn(this.#placeholders, key));
-    const value = name === undefined ? undefined : this.#placeholders[name];
+    if (name === undefined) {
+      this.#at = start;
+      this.#fail('there is no plain value for this placeholder');
+    }
+    return this.#valueOf(name, start);
+  }
+
+  #valueOf(name: string, start: number): Json {
+    const value = this.#placeholders[name];
     const values = Array.isArray(value) ? value : [value];
-    if (name === undefined || !values.every(isScalar)) {
+    if (!values.every(isScalar)) {
       this.#at = start;
       this.#fail('there is no plain value for this placeholder');
     }
@@ -226,9 +322,9 @@ class Parser {
   }
 }
 
-const PREFIX_ONLY: ReadonlySet<string> = new Set(['P', 'T', 'Order', 'Scope', 'Column']);
+const PREFIX_ONLY: ReadonlySet<string> = new Set(['P', 'T', 'Order', 'Scope', 'Column', 'Pick']);
 
-function isScalar(value: unknown): value is string | number | boolean {
+function isScalar(value: unknown): value is string | number | bigint | boolean {
   if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0');
-  return typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value));
+  return typeof value === 'boolean' || typeof value === 'bigint' || (typeof value === 'number' && Number.isFinite(value));
 }

@@ -1,6 +1,8 @@
 /** Steps that take traversers together, order them or make maps and lists of them. */
 import { textOf } from '@polyedge/query/text';
+import { refuse } from './gremlin-arguments.ts';
 import { moved } from './gremlin-moves.ts';
+import type { Call } from './gremlin-parser.ts';
 import {
   type By,
   byValues,
@@ -9,6 +11,7 @@ import {
   ordered,
   pathOf,
   perOrigin,
+  perTraverser,
   type Reading,
   run,
   type Step,
@@ -16,8 +19,11 @@ import {
   type Traverser,
   type World,
 } from './gremlin-run.ts';
-import { attributeOf, compareValues, json, keyOf, type Value } from './gremlin-values.ts';
+import { attributeOf, compareValues, json, keyOf, Refusal, type Value } from './gremlin-values.ts';
 import { toVertex } from './vertex.ts';
+
+/** Steps that a tree may be deep: its answer is nested so deep. */
+const MAX_TREE = 64;
 
 export const ITSELF: By = { of: 'itself' };
 
@@ -185,6 +191,90 @@ export function path(bys: readonly By[]): Step {
       results.push(move(input, { is: 'list', items }));
     }
     return results;
+  };
+}
+
+/** A pair of name and value for each of these attributes, or for all: `key` and `value` take them apart. */
+export function properties(names: readonly string[]): Step {
+  return perTraverser(
+    ({ value: thing, ...at }) =>
+      (names.length === 0 ? allNames(thing) : names).flatMap((name) =>
+        attributeOf(thing, name).map((value) => {
+          const entries: (readonly [string, Value])[] = [
+            ['key', json(name)],
+            ['value', value],
+          ];
+          return move({ value: thing, ...at }, { is: 'map', entries });
+        }),
+      ),
+    () => names.length,
+  );
+}
+
+/** The paths of each origin as one tree: a map from what was passed to the tree behind it. */
+export function tree(bys: readonly By[]): Step {
+  return function* (inputs, origins, world) {
+    const trees = new Map<number, Branches>(origins.map((origin) => [origin, new Map()]));
+    for (const input of inputs) {
+      let here = trees.get(input.origin);
+      for (const [at, thing] of pathOf(input).entries()) {
+        const [value] = yield* byValues(bys[at % Math.max(1, bys.length)] ?? ITSELF, [thing], world);
+        const key = value === undefined ? undefined : keyOf(value);
+        world.charge(1);
+        if (here === undefined || key === undefined) break;
+        const next: Branches = here.get(key) ?? new Map();
+        here.set(key, next);
+        here = next;
+      }
+    }
+    return [...trees].map(([origin, branches]) => start(treeValue(branches, 0), origin));
+  };
+}
+
+interface Branches extends Map<string, Branches> {}
+
+function treeValue(branches: Branches, depth: number): Value {
+  if (depth > MAX_TREE) throw new Refusal(`gremlin: a tree is deeper than ${MAX_TREE} steps`);
+  return { is: 'map', entries: [...branches].map(([key, next]) => [key, treeValue(next, depth + 1)] as const) };
+}
+
+/** Keeps what each traverser shows under a name, and lets all of them pass. */
+export function collect(name: string, by: By): Step {
+  return function* (inputs, _origins, world) {
+    const values = yield* byValues(by, inputs, world);
+    world.collect(
+      name,
+      values.filter((value) => value !== undefined),
+    );
+    return inputs;
+  };
+}
+
+/** Keeps what a step makes under a name, and lets its inputs pass. */
+export function keepAside(name: string, step: Step): Step {
+  return function* (inputs, _origins, world) {
+    const made = yield* step(
+      inputs.map((input) => ({ ...input, origin: 0 })),
+      [0],
+      world,
+    );
+    world.collect(
+      name,
+      made.map(({ value }) => value),
+    );
+    return inputs;
+  };
+}
+
+/** What was kept under a name: a map as it is, all else as a list. */
+export function cap(call: Call, names: readonly string[]): Step {
+  const [name] = names;
+  if (name === undefined || names.length > 1) return refuse(call, '"cap" takes one name');
+  return function* (_inputs, origins, world) {
+    const items = world.collected(name) ?? [];
+    const [only] = items;
+    const value: Value = items.length === 1 && only?.is === 'map' ? only : { is: 'list', items };
+    return origins.map((origin) => start(value, origin));
   };
 }
 

@@ -39,6 +39,8 @@ export type Step = (inputs: readonly Traverser[], origins: readonly number[], wo
 /** What one run knows and may still do. */
 export class World {
   readonly #vertices = new Map<string, Element>();
+  /** What steps keep under a name for `cap` and `where`. */
+  readonly #collected = new Map<string, Value[]>();
   #work = 0;
   #values = 0;
 
@@ -58,6 +60,18 @@ export class World {
   charge(values: number): void {
     this.#values += values;
     if (this.#values > RUN_LIMITS.values) throw new Refusal(`gremlin: the traversal handles more than ${RUN_LIMITS.values} values`);
+  }
+
+  collect(name: string, values: readonly Value[]): void {
+    const known = this.#collected.get(name) ?? [];
+    for (const value of values) known.push(value);
+    this.spend(known.length);
+    this.charge(values.reduce((total, value) => total + weightOf(value), 0));
+    this.#collected.set(name, known);
+  }
+
+  collected(name: string): readonly Value[] | undefined {
+    return this.#collected.get(name);
   }
 
   *vertices(ids: Iterable<string>): Reading<(id: string) => Element | undefined> {

@@ -1,6 +1,6 @@
 /** What moves through a traversal, how it is compared, and how it is shown. */
 import type { Element } from '@polyedge/contracts/element';
-import { isList, type Json } from '@polyedge/query/json';
+import { isList, isNumber, type Json } from '@polyedge/query/json';
 import { compareDecimals, compareText, isDecimal, textOf } from '@polyedge/query/text';
 import { isComputed } from './attributes.ts';
 import type { Argument } from './gremlin-parser.ts';
@@ -171,7 +171,7 @@ export function fulfils(value: Value, wanted: Argument): boolean {
 function same(value: Value, wanted: Json): boolean {
   const [text, other] = [textOfValue(value), textOf(wanted)];
   if (text === undefined || other === undefined) return false;
-  return text === other || (typeof wanted === 'number' && isDecimal(text) && isDecimal(other) && compareDecimals(text, other) === 0);
+  return text === other || (isNumber(wanted) && isDecimal(text) && isDecimal(other) && compareDecimals(text, other) === 0);
 }
 
 function textOfValue(value: Value): string | undefined {

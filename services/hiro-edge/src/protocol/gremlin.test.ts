@@ -262,3 +262,77 @@ test('values that hold the same thing many times are refused before they are sho
   // A chain of lists has a name as long as itself, not twice as long at each step.
   assert.deepEqual(answer(`${Array(60).fill('fold()').join('.')}.dedup().count()`), [1]);
 });
+
+test('what hiro-graph-js builds in the words of Gremlin 2', () => {
+  const cases: readonly [string, Json][] = [
+    ['out("knows").out("knows")[0..0]', ['cat']],
+    ['both()[1..2].count()', [2]],
+    ['out()[1]', ['n1']],
+    ['out()[0..-1].count()', [2]],
+    ['union(_(),_().out("knows"))', ['ann', 'bob']],
+    ['out().or(__.has("/name","n1"),__.has("/name","bob"))', ['bob', 'n1']],
+    ['or(__,__.has("foo","bar"))', ['ann']],
+    ['union(_(),_()).dedup{it.getProperty("ogit/_id")}', ['ann']],
+    ['out().has("/age",T.gt,29)', ['bob']],
+    ['out().has("/name",T.in,["bob","x"])', ['bob']],
+    ['out().has("/name",T.notin,["bob","x"])', ['n1']],
+    ['out().has("/name",T.neq,"n1")', ['bob']],
+    ['out().hasNot("/name","n1")', ['bob']],
+    ['out().hasNot("/age")', ['n1']],
+    ['out().groupCount{it.label}.cap', [{ 'ogit/Person': 1, 'ogit/Note': 1 }]],
+    ['out().groupBy{it.getProperty("/name")}{it.getProperty("/age")}.cap', [{ bob: ['30'], n1: [] }]],
+    ['out("knows").groupBy{it.label}{it}.cap', [{ 'ogit/Person': ['bob'] }]],
+    ['out("knows").out("knows").tree.cap', [{ ann: { bob: { cat: {} } } }]],
+    ['out("knows").property("/name")', ['bob']],
+    ['out().getProperty("/name")', ['bob', 'n1']],
+  ];
+  for (const [query, expected] of cases) assert.deepEqual(answer(query), expected, query);
+  assert.deepEqual(answer('out().has("/name", who)', { who: 'n1' }), ['n1']);
+  for (const query of [
+    'filter{it.age > 5}',
+    'transform{[a:it]}',
+    'dedup{System.exit(1)}',
+    'dedup{it.x}',
+    'out(){it}',
+    'out()[a..b]',
+    'out()[1..2',
+    'property("a","b")',
+  ]) {
+    assert.match(problemOf(query), /^gremlin: .* at position \d+$/, query);
+  }
+});
+
+test('further steps that only read', () => {
+  const cases: readonly [string, Json][] = [
+    ["out().choose(has('/age'), out('knows'), values('/name'))", ['cat', 'n1']],
+    ["out().choose(has('/age'), out('knows'))", ['cat', 'n1']],
+    ["out().choose(values('/name')).option('bob', out()).option('n1', values('/name'))", ['cat', 'n1']],
+    ["out().choose(label()).option('ogit/Note', constant('note')).option(none, constant('other'))", ['note', 'other']],
+    ["properties('/name', '/tags').value()", ['ann', 'x', 'y']],
+    ["properties('/name').key()", ['/name']],
+    ["properties('/name')", [{ key: '/name', value: 'ann' }]],
+    ['both().coin(0).count()', [0]],
+    ['both().coin(1).count()', [3]],
+    ['both().sample(2).count()', [2]],
+    ['both().shuffle().count()', [3]],
+    ["out('knows').tree().by('/name')", [{ ann: { bob: {} } }]],
+    ["out('knows').aggregate('x').out('knows').out('knows').out('knows').where(without('x'))", []],
+    ["out('knows').aggregate('x').out('knows').out('knows').out('knows').where(within('x'))", ['bob']],
+    ["out('knows').store('x').by('/name').out('knows').cap('x')", [['bob']]],
+    ["out().groupCount('m').by(label).out().cap('m')", [{ 'ogit/Person': 1, 'ogit/Note': 1 }]],
+    ["out('knows').tree('t').out().cap('t')", [{ ann: { bob: {} } }]],
+    [
+      "match(__.as('a').out('knows').as('b'), __.as('b').out('knows').as('c'), __.as('c').out('knows').as('a')).select('b','c')",
+      [{ b: 'bob', c: 'cat' }],
+    ],
+    ["match(as('b').has('/age', '31'), as('a').out('knows').as('b'))", []],
+    ["match(as('a').out().as('b'), as('b').hasLabel('ogit/Note')).select('b')", ['n1']],
+  ];
+  for (const [query, expected] of cases) {
+    if (query.startsWith("match(as('b')")) assert.match(problemOf(query), /begins at a label/);
+    else assert.deepEqual(answer(query), expected, query);
+  }
+  // The same choice when it is asked again.
+  assert.deepEqual(answer('both().coin(0.5)'), answer('both().coin(0.5)'));
+  assert.match(problemOf("repeat(both().aggregate('x')).times(60).cap('x')"), /more than/);
+});

@@ -28,7 +28,7 @@ interface Past {
 }
 
 /** Versions of a vertex or an edge, newest first. */
-export function history(parameters: Parameters, who: Principal, at: number): Step {
+export function history(parameters: Parameters, who: Principal): Step {
   const id = parameters.text('ogit/_id');
   const range = rangeOf(parameters, DEFAULT_LIMIT);
   if ('next' in range) return range;
@@ -37,17 +37,16 @@ export function history(parameters: Parameters, who: Principal, at: number): Ste
   if (show === undefined) return fail('invalid', `unknown type of history "${form}"`);
   const past = {
     who,
-    from: timeOf(parameters, 'from', 0),
-    to: timeOf(parameters, 'to', at),
+    from: timeOf(parameters, 'from') ?? 0,
+    // What was changed while this was on its way has happened too.
+    to: timeOf(parameters, 'to') ?? Number.MAX_SAFE_INTEGER,
     version: parameters.integer('version'),
     vid: parameters.text('vid'),
     show,
   };
-  return withElement(id, includesDeleted(parameters), who, (element) => {
-    // What was changed while this was on its way has happened too.
-    const to = parameters.value('to') === undefined ? Number.MAX_SAFE_INTEGER : past.to;
-    return versions({ ...past, to, id: element.id }, range.limit, range.offset, undefined);
-  });
+  return withElement(id, includesDeleted(parameters), who, (element) =>
+    versions({ ...past, id: element.id }, range.limit, range.offset, undefined),
+  );
 }
 
 function versions(past: Past, left: number, skip: number, beforeSeq: number | undefined): Step {
@@ -65,6 +64,7 @@ function versions(past: Past, left: number, skip: number, beforeSeq: number | un
       limit: vid === undefined ? Math.min(left, PAGE_ITEMS) : PAGE_ITEMS,
       offset: skip,
       visible: visibleTo(who),
+      accounts: true,
       ...(version === undefined ? {} : { version }),
       ...(beforeSeq === undefined ? {} : { beforeSeq }),
     },
@@ -133,8 +133,8 @@ export function events(parameters: Parameters, who: Principal, at: number): Step
   if ('next' in range) return range;
   const told = {
     who,
-    from: timeOf(parameters, 'from', 0),
-    to: timeOf(parameters, 'to', at),
+    from: timeOf(parameters, 'from') ?? 0,
+    to: timeOf(parameters, 'to') ?? at,
     type: parameters.text('type'),
     matches: compile(filter?.value ?? EVERYTHING),
   };

@@ -26,5 +26,10 @@ export function idsFrom(nonce: string): (scope: string) => string {
   };
 }
 
+const PATH_WORDS: ReadonlySet<string> = new Set(['new', 'connect', 'query', 'xid', 'events', '.', '..']);
+
+/** What a path of the REST API may begin with in place of an id: a vertex of that name could not be reached there. */
+export const isPathWord = (id: string): boolean => PATH_WORDS.has(id);
+
 /** Edge ids are `out$$verb$$in`. */
 export const isEdgeId = (id: string): boolean => id.split('$$').length === 3;

@@ -1,7 +1,7 @@
 /**
  * The grammar of query strings: the part of Lucene's classic query parser that HIRO's clients use (lucene builders of the JavaScript and
  * Python clients, HIRO Graph API). Boosts are read and ignored, since nothing is scored; fuzzy terms and slops are refused. Slashes need no
- * escape, there are no regular expressions.
+ * escape: a value is a regular expression when it begins with one and ends with one.
  *
  * `$name` is replaced by the value under that name after the text was taken apart, so a value can never become syntax. Without such a
  * value it is plain text. A list stands for each of its elements.
@@ -23,6 +23,7 @@ export type Lucene =
   /** `values`: alternatives, of which a list as placeholder makes more than one. `field` is absent in bare terms. */
   | { readonly kind: 'term'; readonly field?: string; readonly values: readonly string[]; readonly quoted: boolean }
   | { readonly kind: 'wildcard'; readonly field?: string; readonly pattern: string }
+  | { readonly kind: 'regexp'; readonly field: string; readonly pattern: string }
   | { readonly kind: 'exists'; readonly field: string }
   | { readonly kind: 'range'; readonly field: string; readonly from?: Bound; readonly to?: Bound };
 
@@ -63,6 +64,8 @@ const ENDS_BOUND = /[ \t\r\n\u3000\]}]/;
 const WORD = /(?:AND|OR|NOT|&&|\|\|)(?=[ \t\r\n\u3000()[\]{}:"^~!]|$)/y;
 const PLACEHOLDER = /\$([A-Za-z_][A-Za-z0-9_]*)/y;
 const COMPARISON = />=|<=|>|</y;
+/** `/…/` up to a slash that ends the clause: one in a name or a path has more behind it. */
+const REGEXP = /\/((?:\\[\s\S]|[^/\\])+)\/(?=[ \t\r\n\u3000)^~]|$)/y;
 const BOOST = /\^[0-9]+(?:\.[0-9]+)?/y;
 
 class Parser {
@@ -137,9 +140,15 @@ class Parser {
     return undefined;
   }
 
-  #clause(field: string | undefined): Lucene {
+  /** @param value whether this is what follows a field's colon, where no further colon can be */
+  #clause(field: string | undefined, value = false): Lucene {
     const next = this.#next;
     if (next === '(') return this.#group(field);
+    if (next === '/') {
+      const pattern = this.#regexp();
+      if (pattern !== undefined && field === undefined) this.#fail('a regular expression stands behind an attribute');
+      if (pattern !== undefined && field !== undefined) return this.#boosted({ kind: 'regexp', field, pattern });
+    }
     if (next === '"') return this.#boosted(toTerm(field, this.#quoted(), true));
     if ((next === '[' || next === '{') && field !== undefined) return this.#boosted(this.#range(field));
     const start = this.#at;
@@ -155,9 +164,19 @@ class Parser {
       this.#at = end;
       return this.#boosted(this.#word(field, parts));
     }
+    if (value) this.#fail('a value with a colon stands in quotes');
     this.#at += 1;
     this.#blanks();
     return this.#field(this.#fieldName(parts, start));
+  }
+
+  #regexp(): string | undefined {
+    REGEXP.lastIndex = this.#at;
+    const found = REGEXP.exec(this.#text);
+    if (found === null) return undefined;
+    this.#at += found[0].length;
+    // The escape of the slash belongs to the query, all others to the expression.
+    return found[1]?.replace(/\\([\s\S])/g, (escaped, character) => (character === '/' ? '/' : escaped));
   }
 
   /** What follows a field's colon. */
@@ -184,7 +203,7 @@ class Parser {
       return this.#boosted({ kind: 'range', field: name, ...(comparison.startsWith('>') ? { from: bound } : { to: bound }) });
     }
     if (this.#at >= this.#text.length || this.#next === ')') this.#fail(`expected a value after ${JSON.stringify(name.slice(0, 100))}`);
-    return this.#clause(name);
+    return this.#clause(name, true);
   }
 
   #fieldName(parts: readonly Part[], start: number): string {
@@ -370,7 +389,7 @@ function textsOf(parts: readonly Part[]): readonly string[] {
 }
 
 function toText(value: unknown): string | undefined {
-  if (typeof value === 'boolean') return String(value);
+  if (typeof value === 'boolean' || typeof value === 'bigint') return String(value);
   if (typeof value === 'number') return Number.isFinite(value) ? plainDecimal(value) : undefined;
   return typeof value === 'string' && value.isWellFormed() && !value.includes('\0') ? value : undefined;
 }

@@ -2,20 +2,26 @@
  * The query string of `query vertices` (HIRO Graph API, Lucene syntax) as a filter.
  *
  * Strings are compared whole and case-sensitively. `ogit/_content` is searched by words, `ogit/_content.ngram` by any part of it,
- * `ogit/_tags` by one of the tags between its commas. Times are milliseconds. Terms without a field are looked for among the words of
+ * `ogit/_tags` by one of the tags between its commas. Times are milliseconds, ISO dates or `now` with arithmetic. Regular expressions match a
+ * whole value. Terms without a field are looked for among the words of
  * `ogit/_content` and of `ogit/name`. A group of nothing but negations matches everything else (as the vendor's search engine does).
  */
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { EVERYTHING, type Filter, literalPattern } from '@polyedge/query/filter';
+import { parseRegexp } from '@polyedge/query/regexp';
 import { isDecimal } from '@polyedge/query/text';
 import { parseFilter } from '@polyedge/query/validate';
 import { sourceOf } from './attributes.ts';
 import { type Comparison, compareAttribute } from './comparison.ts';
+import { type Span, timeSpan } from './lucene-dates.ts';
 import { type Bound, type Lucene, type Placeholders, parseLucene } from './lucene-parser.ts';
 
 const CONTENT = 'ogit/_content';
 const PARTS_OF_CONTENT = 'ogit/_content.ngram';
 const TAGS = 'ogit/_tags';
+
+/** The attributes that are times. */
+const TIME = /^ogit\/_(?:created|modified|deleted)-on$/;
 
 /** Where terms without a field are looked for. */
 const BARE_FIELDS = [CONTENT, 'ogit/name'];
@@ -24,12 +30,16 @@ const BARE_FIELDS = [CONTENT, 'ogit/name'];
  * Compiles a query string. Failures are `invalid`, with the position in the detail. Never throws.
  *
  * @param context.tenant what `ogit/_organization` is in elements where nobody wrote it
+ * @param context.at the time that `now` stands for
  * @param context.placeholders everything else of the request's body: `$name` stands for the value under `name`, always as a value
  */
-export function compileLucene(text: string, context: { readonly tenant: string; readonly placeholders?: Placeholders }): Outcome<Filter> {
+export function compileLucene(
+  text: string,
+  context: { readonly tenant: string; readonly at?: number; readonly placeholders?: Placeholders },
+): Outcome<Filter> {
   const parsed = parseLucene(text, context.placeholders);
   if (!parsed.ok) return parsed;
-  const filter = new Compiler(context.tenant).filter(parsed.value);
+  const filter = new Compiler(context.tenant, context.at ?? 0).filter(parsed.value);
   if (!filter.ok) return filter;
   const checked = parseFilter(filter.value);
   return checked.ok ? done(checked.value) : failed('invalid', `query: ${checked.problem}`);
@@ -37,10 +47,12 @@ export function compileLucene(text: string, context: { readonly tenant: string; 
 
 class Compiler {
   readonly #tenant: string;
+  readonly #at: number;
   #problem: string | undefined;
 
-  constructor(tenant: string) {
+  constructor(tenant: string, at: number) {
     this.#tenant = tenant;
+    this.#at = at;
   }
 
   filter(query: Lucene): Outcome<Filter> {
@@ -68,6 +80,8 @@ class Compiler {
         const { field, pattern } = query;
         return this.#perField(field, (name) => this.#wildcard(name, pattern, field === undefined));
       }
+      case 'regexp':
+        return this.#regexp(query.field, query.pattern);
       case 'range':
         return this.#range(query.field, query.from, query.to);
     }
@@ -81,7 +95,17 @@ class Compiler {
     if (field === PARTS_OF_CONTENT) return this.#compare(CONTENT, { is: 'like', pattern: `*${literalPattern(value)}*`, fold: true });
     if (field === CONTENT || bare) return this.#compare(field, { is: 'words', value, phrase: quoted });
     if (field === TAGS) return any(tagPatterns(literalPattern(value)).map((pattern) => this.#compare(field, { is: 'like', pattern })));
-    return this.#compare(field, { is: 'exact', value: this.#typed(field, value) });
+    const time = this.#time(field, value);
+    if (time !== undefined && time.first !== time.last) return this.#between(field, time.first, time.last);
+    return this.#compare(field, { is: 'exact', value: time === undefined ? this.#typed(field, value) : String(time.first) });
+  }
+
+  #regexp(field: string, pattern: string): Filter {
+    const regexp = parseRegexp(pattern);
+    if (!regexp.ok) this.#problem ??= regexp.problem;
+    if (field === CONTENT || field === PARTS_OF_CONTENT) this.#problem ??= `${field} is searched by words, not by regular expressions`;
+    // One tag of those between the commas.
+    return this.#compare(field, { is: 'regexp', pattern: field === TAGS ? `(@,( )?)?(${pattern})(,@)?` : pattern });
   }
 
   #wildcard(field: string, pattern: string, bare: boolean): Filter {
@@ -94,16 +118,41 @@ class Compiler {
   }
 
   #range(field: string, from: Bound | undefined, to: Bound | undefined): Filter {
+    for (const bound of [from, to]) {
+      // Compared as a text it would find nothing, and say nothing.
+      const isNow = bound !== undefined && /^now(?:[+-]\d+[a-zA-Z]|\/[a-zA-Z]|$)/.test(bound.value);
+      if (isNow && !TIME.test(field)) this.#problem ??= `${field} is no time, so there is no now to compare it with`;
+    }
     const parts: Filter[] = [];
     if (from !== undefined) {
-      const value = this.#typed(field, from.value);
+      const time = this.#time(field, from.value);
+      // More than a day is what follows its end.
+      const value = time === undefined ? this.#typed(field, from.value) : String(from.inclusive ? time.first : time.last);
       parts.push(this.#compare(field, { is: 'order', order: from.inclusive ? 'at-least' : 'more', value }));
     }
     if (to !== undefined) {
-      const value = this.#typed(field, to.value);
+      const time = this.#time(field, to.value);
+      const value = time === undefined ? this.#typed(field, to.value) : String(to.inclusive ? time.last : time.first);
       parts.push(this.#compare(field, { is: 'order', order: to.inclusive ? 'at-most' : 'less', value }));
     }
     return parts.length === 0 ? this.#compare(field, { is: 'present' }) : all(parts);
+  }
+
+  #between(field: string, first: number, last: number): Filter {
+    return all([
+      this.#compare(field, { is: 'order', order: 'at-least', value: String(first) }),
+      this.#compare(field, { is: 'order', order: 'at-most', value: String(last) }),
+    ]);
+  }
+
+  /** What a value of a time stands for; undefined for milliseconds and for attributes that are no times. */
+  #time(field: string, value: string): Span | undefined {
+    if (!TIME.test(field)) return undefined;
+    if (isDecimal(value)) return undefined;
+    const span = timeSpan(value, this.#at);
+    if (span === undefined)
+      this.#problem ??= `${field} is compared with milliseconds, an ISO date, or now with arithmetic such as now-1d/d`;
+    return span ?? { first: 0, last: 0 };
   }
 
   /** Values of fields with a type of their own: numbers may have zeros in front (HIRO 6 wanted them), nothing else is one. */

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '@polyedge/query/json';
+import { isNumber, type Json, type JsonObject } from '@polyedge/query/json';
 
 /**
  * The parameters of a request, as loosely as HIRO's clients send them: every one is looked for in `headers` first and then in `body`
@@ -20,7 +20,7 @@ export class Parameters {
   text(name: string, ...aliases: readonly string[]): string | undefined {
     const value = this.#find(name, aliases);
     if (value === undefined || typeof value === 'string') return value;
-    if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+    if (isNumber(value) || typeof value === 'boolean') return String(value);
     return this.#refuse(name, 'a text');
   }
 
@@ -43,7 +43,7 @@ export class Parameters {
     const parts: readonly unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : [value];
     const texts: string[] = [];
     for (const part of parts) {
-      if (typeof part !== 'string' && typeof part !== 'number') return this.#refuse(name, 'a text or a list of texts');
+      if (typeof part !== 'string' && !isNumber(part)) return this.#refuse(name, 'a text or a list of texts');
       const text = String(part).trim();
       if (text !== '') texts.push(text);
     }

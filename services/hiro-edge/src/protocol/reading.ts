@@ -16,7 +16,7 @@ export const PAGE_ITEMS = 100;
 /** Goes on with an element that the caller may read. */
 export function withElement(id: string | undefined, includeDeleted: boolean, who: Principal, then: (element: Element) => Step): Step {
   if (id === undefined) return fail('invalid', 'ogit/_id is missing');
-  return ask(graphGet, { tenant: who.tenant }, { ids: [id], includeDeleted }, ({ elements: [element] }) => {
+  return ask(graphGet, { tenant: who.tenant }, { ids: [id], includeDeleted, accounts: true }, ({ elements: [element] }) => {
     const refusal = refusalOf(element, who);
     if (refusal !== undefined) return { next: 'fail', failure: refusal };
     return element === null || element === undefined ? fail('not-found') : then(element);
@@ -29,19 +29,33 @@ export function refusalOf(element: Element | null | undefined, who: Principal): 
   return compile(visibleTo(who))(element) ? undefined : { code: 'not-allowed' };
 }
 
+/**
+ * What HIRO shows and does not write: accounts, the organization and roles belong to logins, and Saga's users stand under the ids of accounts.
+ */
+export const SHOWN_ONLY: readonly string[] = ['ogit/Auth/Account', 'ogit/Auth/Organization', 'ogit/Auth/Role', 'saga/User'];
+export const isShownOnly = (type: string): boolean => SHOWN_ONLY.includes(type);
+const WRITTEN_ELSEWHERE = 'accounts, organizations and roles are not written as vertices';
+
+/** Why a caller does not get to change an element that it may read. */
+export function writeRefusalOf(element: Element | null | undefined, who: Principal): Failure | undefined {
+  const refusal = refusalOf(element, who);
+  if (refusal !== undefined || element === null || element === undefined) return refusal;
+  return isShownOnly(element.type) ? { code: 'not-allowed', detail: WRITTEN_ELSEWHERE } : undefined;
+}
+
+/** The external id of an organization's default scope. */
+export const defaultScopeXid = ({ tenant }: Principal): string => `scope:${tenant}`;
+
 export const includesDeleted = (parameters: Parameters): boolean => parameters.flag('includeDeleted', 'include_deleted');
 
-/** Milliseconds since 1970, also left-padded with zeros. The Python client sends a local date as text; what cannot be read is `fallback`. */
-export function timeOf(parameters: Parameters, name: string, fallback: number): number {
-  // The clock of a session has fractions.
-  const otherwise = Math.floor(fallback);
+/**
+ * Milliseconds since 1970, also left-padded with zeros. Anything else counts as not given: the Python client sends the local date of its own
+ * start as `to`, and would never be told of what happened since.
+ */
+export function timeOf(parameters: Parameters, name: string): number | undefined {
   const value = parameters.value(name);
-  if (value === undefined) return otherwise;
-  if (typeof value === 'string' && !/^-?\d{1,17}$/.test(value.trim())) {
-    const read = Date.parse(value);
-    return Number.isNaN(read) ? otherwise : read;
-  }
-  return parameters.integer(name) ?? otherwise;
+  const number = typeof value === 'string' && /^-?\d{1,17}$/.test(value.trim()) ? Number(value) : value;
+  return typeof number === 'number' && Number.isSafeInteger(number) ? number : undefined;
 }
 
 /** `limit` with -1 for all, and `offset`; a Step when they cannot be. */

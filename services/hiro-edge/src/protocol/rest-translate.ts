@@ -1,15 +1,9 @@
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { GraphRequest } from '@polyedge/contracts/wire/hiro';
+import { isPathWord } from './ids.ts';
 
-/** A REST call as the graph-ws request that means the same, and how its answer is wrapped. */
-export interface RestCall {
-  readonly request: Pick<GraphRequest, 'type' | 'headers' | 'body'>;
-  /** `items`: `{ "items": [...] }`. `first`: the only item, 404 without one. */
-  readonly answer: 'single' | 'items' | 'first';
-}
-
-/** First segments that are never the id of an element. */
-const RESERVED: readonly string[] = ['new', 'connect', 'query', 'xid'];
+/** A REST call as the graph-ws request that means the same. */
+export type RestCall = Pick<GraphRequest, 'type' | 'headers' | 'body'>;
 
 /** Methods that a path knows, each with what it means. */
 type Methods = Readonly<Record<string, RestCall>>;
@@ -36,10 +30,7 @@ export function toRestCall(
 function methodsOf(segments: readonly string[], query: Readonly<Record<string, string>>, body: unknown): Methods | undefined {
   const [first, second] = segments;
   if (first === undefined || first === '' || second === '') return undefined;
-  const ask = (type: string, more: Readonly<Record<string, string>>, answer: RestCall['answer'] = 'single'): RestCall => ({
-    request: { type, headers: { ...query, ...more }, body },
-    answer,
-  });
+  const ask = (type: string, more: Readonly<Record<string, string>>): RestCall => ({ type, headers: { ...query, ...more }, body });
   if (segments.length === 2 && second !== undefined) {
     switch (first) {
       case 'new':
@@ -47,20 +38,21 @@ function methodsOf(segments: readonly string[], query: Readonly<Record<string, s
       case 'connect':
         return { POST: ask('connect', { 'ogit/_type': second }) };
       case 'query':
-        return { GET: ask('query', { type: second }, 'items'), POST: ask('query', { type: second }, 'items') };
+        return { GET: ask('query', { type: second }), POST: ask('query', { type: second }) };
       case 'xid':
-        return { GET: ask('query', { type: 'xid', query: second, limit: '1' }, 'first') };
+        return { GET: ask('query', { type: 'xid', query: second }) };
     }
   }
-  if (RESERVED.includes(first)) return undefined;
+  // `events` alone is both: a list of events to GET, and nothing else.
+  if (first !== 'events' && isPathWord(first)) return undefined;
   const id = { 'ogit/_id': first };
-  if (segments.length === 3 && second === 'values' && segments[2] === 'history') return { GET: ask('valuehistory', id, 'items') };
+  if (segments.length === 3 && second === 'values' && segments[2] === 'history') return { GET: ask('valuehistory', id) };
   if (segments.length === 2) {
     switch (second) {
       case 'values':
-        return { GET: ask('streamts', id, 'items'), POST: ask('writets', id) };
+        return { GET: ask('streamts', id), POST: ask('writets', id) };
       case 'history':
-        return { GET: ask('history', id, 'items') };
+        return { GET: ask('history', id) };
       case 'meta':
         return { GET: ask('meta', id) };
       default:
@@ -68,6 +60,6 @@ function methodsOf(segments: readonly string[], query: Readonly<Record<string, s
     }
   }
   if (segments.length !== 1) return undefined;
-  if (first === 'events') return { GET: ask('events', {}, 'items') };
+  if (first === 'events') return { GET: ask('events', {}) };
   return { GET: ask('get', id), POST: ask('update', id), PUT: ask('replace', id), DELETE: ask('delete', id) };
 }

@@ -57,7 +57,7 @@ function vertices(ids: readonly string[], found: readonly Element[], around: Aro
   const { who, until } = around;
   return before(
     until,
-    ask(graphGet, { tenant: who.tenant }, { ids: some, visible: visibleTo(who) }, ({ elements }) =>
+    ask(graphGet, { tenant: who.tenant }, { ids: some, visible: visibleTo(who), accounts: true }, ({ elements }) =>
       vertices(ids.slice(PAGE_IDS), [...found, ...elements.filter((element) => element !== null)], around, then),
     ),
   );

@@ -69,21 +69,21 @@ export function seriesOf(ids: string[], parameters: Parameters, who: Principal, 
   const aggregate = oneOf(AGGREGATES, parameters.text('aggregate') ?? 'none');
   if (order === undefined) return fail('invalid', `order is one of ${ORDERS.join(', ')}`);
   if (aggregate === undefined) return fail('invalid', `aggregate is one of ${AGGREGATES.join(', ')}`);
-  const from = timeOf(parameters, 'from', at - DEFAULT_SPAN_MS);
-  const to = timeOf(parameters, 'to', at);
+  const from = timeOf(parameters, 'from') ?? at - DEFAULT_SPAN_MS;
+  const to = timeOf(parameters, 'to') ?? at;
   if (parameters.problem !== undefined) return fail('invalid', parameters.problem);
   if (ids.length === 0) return { next: 'items', items: [] };
   return page({ ids, from, to, order, aggregate }, who, range.limit, range.offset);
 }
 
-/** Every value that was ever written for one time, newest first. */
+/** Every value that was ever written for one time or, without `timestamp`, for any, newest first. */
 export function valueHistory(parameters: Parameters, who: Principal): Step {
   const time = parameters.integer('timestamp');
-  if (time === undefined) return fail('invalid', 'timestamp is missing');
+  const which = time === undefined ? { history: true } : { at: time };
   const range = rangeOf(parameters, -1);
   if ('next' in range) return range;
   return withElement(parameters.text('ogit/_id'), includesDeleted(parameters), who, (element) =>
-    element.type === TYPE ? page({ ids: [element.id], at: time }, who, range.limit, range.offset) : notSeries(element),
+    element.type === TYPE ? page({ ids: [element.id], ...which }, who, range.limit, range.offset) : notSeries(element),
   );
 }
 
@@ -99,7 +99,7 @@ function alsoSeries(
   if (wrong !== undefined) return notSeries(wrong);
   const ids = known.map(({ id }) => id);
   if (further.length === 0) return then(ids);
-  return ask(graphGet, { tenant: who.tenant }, { ids: [...further], includeDeleted }, ({ elements }) => {
+  return ask(graphGet, { tenant: who.tenant }, { ids: [...further], includeDeleted, accounts: true }, ({ elements }) => {
     for (const element of elements) {
       const refusal = refusalOf(element, who);
       if (refusal !== undefined) return { next: 'fail', failure: refusal };
@@ -114,6 +114,7 @@ interface Question {
   readonly from?: number;
   readonly to?: number;
   readonly at?: number;
+  readonly history?: boolean;
   readonly order?: (typeof ORDERS)[number];
   readonly aggregate?: (typeof AGGREGATES)[number];
 }

@@ -24,9 +24,9 @@ test('takes an object exactly when JSON.parse takes one, but for what the origin
         parsed = undefined;
       }
       const isObject = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed);
-      const wellFormed = JSON.stringify(parsed)?.match(/\\ud[89a-f]/) === null && !/\d[eE]\+?\d{3}/.test(text);
+      const inRange = !/\d[eE]\+?\d{3}/.test(text);
       if (!isObject) assert.equal(readObject(text), undefined);
-      else if (wellFormed) assert.notEqual(readObject(text), undefined);
+      else if (inRange) assert.notEqual(readObject(text), undefined);
     }),
     { numRuns: 1000 },
   );
@@ -37,7 +37,7 @@ test('the members in their order and as they were written make the same object',
     fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (object) => {
       const text = JSON.stringify(object, null, 1);
       const members = readObject(text);
-      if (members === undefined) return /\\ud[89a-f]/.test(text);
+      if (members === undefined) return false;
       assert.deepEqual(
         members.map(({ key }) => key),
         Object.keys(JSON.parse(text)),

@@ -2,8 +2,8 @@
  * JSON as source text: checks a text completely and says where its parts begin and end, so that values are passed on as they were written.
  * `JSON.parse` and `JSON.stringify` would turn `1.0` into `1`, `9007199254740993` into `9007199254740992` and move integer-like keys.
  *
- * Takes what the original's parser takes (orjson 3.9.10, tried there): RFC 8259, numbers within a double, no lone surrogate escapes, at most
- * 1,024 levels.
+ * Takes what the original's parser takes (orjson 3.9.10, tried there): RFC 8259, numbers within a double, at most 1,024 levels. Beyond it,
+ * escapes of lone surrogates, which RFC 8259 allows (section 8.2).
  */
 export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'true' | 'false' | 'null';
 
@@ -183,18 +183,9 @@ class Scanner {
   }
 }
 
-/** How long the escape at `at` is; a surrogate pair counts as one. 0 when it is none. */
+/** How long the escape at `at` is; 0 when it is none. */
 function escapeLength(text: string, at: number): number {
   const letter = text[at + 1];
   if (letter !== 'u') return letter !== undefined && '"\\/bfnrt'.includes(letter) ? 2 : 0;
-  const unit = hex4(text, at + 2);
-  if (unit === undefined || (unit >= 0xdc00 && unit <= 0xdfff)) return 0;
-  if (unit < 0xd800 || unit > 0xdbff) return 6;
-  const low = text.startsWith('\\u', at + 6) ? hex4(text, at + 8) : undefined;
-  return low !== undefined && low >= 0xdc00 && low <= 0xdfff ? 12 : 0;
-}
-
-function hex4(text: string, at: number): number | undefined {
-  const digits = text.slice(at, at + 4);
-  return /^[0-9a-fA-F]{4}$/.test(digits) ? Number.parseInt(digits, 16) : undefined;
+  return /^[0-9a-fA-F]{4}$/.test(text.slice(at + 2, at + 6)) ? 6 : 0;
 }

@@ -1,7 +1,8 @@
 /** JSSocket as the driver sees it. Nothing of it is ordered by writes: it sends messages and touches no element. */
 import type { Protocol } from '@polyedge/session/session';
 import { decodeEvent, type Envelope, encodeFrame, type Outgoing } from './codec.ts';
-import { type JssocketSettings, openJssocket } from './session.ts';
+import { openJssocket } from './session.ts';
+import type { JssocketSettings } from './session-settings.ts';
 
 export type JssocketProtocol = Protocol<string | Uint8Array, Envelope, Outgoing>;
 

@@ -18,10 +18,15 @@ import type { Envelope, Outgoing } from './codec.ts';
 import { connectionId, edgeOf } from './connection-id.ts';
 import type { JsonSource } from './json-source.ts';
 import { Login, type Step } from './login.ts';
-import type { Rotation } from './rotation.ts';
+import { Owed } from './owed.ts';
+import type { JssocketSettings } from './session-settings.ts';
 import {
   callbackInside,
+  close,
+  DROP,
+  type Effects,
   frames,
+  GOODBYE,
   loginData,
   membersOf,
   messages,
@@ -33,56 +38,8 @@ import {
   secretOf,
 } from './translate.ts';
 
-/** What ordinary clients may do; the defaults are the original's. */
-export interface Policy {
-  /** Whether clients in the group `public`, which is to say anybody, may notify others. Default true. */
-  readonly publicMayNotify: boolean;
-  /** Whether a client may notify only members of its own group. Default false. */
-  readonly onlyOwnGroup: boolean;
-  /** Whether a notification that is not allowed is answered by its callback all the same. Default false. */
-  readonly callbackOnDenial: boolean;
-  /** Connections of one user on this replica; the next one is closed. Undefined: any number, as in the original. */
-  readonly maxPerUser: number | undefined;
-  /** Connections in the group `public` on this replica. Undefined: any number. */
-  readonly maxPublic: number | undefined;
-}
-
-/** What sessions count beside the driver. Numbers only. */
-export type JssocketCounts = {
-  /** Events that were sent to a core, and those sent to a further one. */
-  asked: number;
-  askedAgain: number;
-  /** Logins that no core answered in time. */
-  abandoned: number;
-  /** Late second answers that were not passed on. */
-  swallowed: number;
-  /** Events that the sender may not send. */
-  denied: number;
-  /** Events of cores and publishers that could not be understood. */
-  ignored: number;
-};
-
-export interface JssocketSettings {
-  readonly tenant: string;
-  /** Eight hex digits: the first part of the connection ids of this edge. */
-  readonly tag: string;
-  readonly rotation: Rotation;
-  readonly policy: Policy;
-  readonly counts: JssocketCounts;
-  /** The handshake carried the secret. */
-  readonly trusted: boolean;
-  readonly pingIntervalMs: number;
-  readonly pongTimeoutMs: number;
-  /** Told what an operator should know about an event that a core or publisher got wrong. */
-  note(sentence: string, connection: string): void;
-}
-
-type Effects = readonly Effect<Outgoing>[];
-
 /** How long the edge of another client may take to say which group it is in. */
 const QUESTION_MS = 1000;
-
-const GOODBYE: Effects = [{ do: 'close', code: 1000, reason: '' }];
 
 export function openJssocket(opening: Opening, settings: JssocketSettings): readonly [JssocketSession, Effects] {
   return [new JssocketSession(opening, settings), [{ do: 'set-timer', name: 'ping', ms: settings.pingIntervalMs }]];
@@ -90,7 +47,6 @@ export function openJssocket(opening: Opening, settings: JssocketSettings): read
 
 class JssocketSession implements Session<Envelope, Outgoing> {
   readonly #id: string;
-  readonly #address: string;
   readonly #settings: JssocketSettings;
   readonly #bus: ReturnType<typeof messages>;
   readonly #login: Login;
@@ -105,17 +61,20 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   #hearing = false;
   /** Hears of cores that come and go: while a login is pending. */
   #hearingCores = false;
+  readonly #owed: Owed;
+  /** What ends the conversation has been decided. */
+  #ending = false;
   /** A `notify_group` by the id of another client, until that one's group is known. */
   #asking: { readonly question: number; readonly name: string; readonly notification: Notification } | undefined;
   #questions = 0;
 
   constructor(opening: Opening, settings: JssocketSettings) {
     this.#id = connectionId(settings.tag, opening.nonce);
-    this.#address = opening.address;
     this.#settings = settings;
     this.#bus = messages(settings.tenant);
     this.#login = new Login(settings.rotation);
     this.#trusted = settings.trusted;
+    this.#owed = new Owed((marker) => [...this.#hear(), ...this.#bus.tell(this.#id, { kind: 'marker', marker })]);
   }
 
   handle(input: Input<Envelope>, at: number): Effects {
@@ -125,7 +84,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
       case 'undecodable':
         return this.#wrong(input.problem);
       case 'authenticated':
-        return [...this.#checked(input.outcome.ok), { do: 'resume' }];
+        return [...this.#checked(input.outcome.ok), ...this.#owed.readOn()];
       case 'message':
         return this.#heard(input.id, input.body, at);
       case 'confirmed':
@@ -136,15 +95,15 @@ class JssocketSession implements Session<Envelope, Outgoing> {
       case 'timer':
         return this.#due(input.name, at);
       case 'drain':
-        return this.#trusted ? [{ do: 'drop' }] : [{ do: 'close', code: 1001, reason: 'going away' }];
+        return this.#end(this.#trusted ? DROP : close(1001, 'going away'));
+      case 'lost':
+        // The group has as many connections here as the policy allows.
+        return input.id === 'group' ? this.#end(close(1013, 'too many connections of this user')) : [];
       // It asks, writes and watches nothing, and has no account.
       case 'reply':
       case 'written':
       case 'event':
       case 'subscribed':
-      case 'lost':
-        // The group has as many connections here as the policy allows.
-        return input.id === 'group' ? [{ do: 'close', code: 1013, reason: 'too many connections of this user' }] : [];
       case 'revoked':
         return [];
     }
@@ -159,12 +118,14 @@ class JssocketSession implements Session<Envelope, Outgoing> {
       case 'client_connected':
         return this.#trusted ? this.#clientConnected(data) : this.#denied();
       case 'client_disconnect':
-        return GOODBYE;
+        return this.#end(GOODBYE);
       case 'notify_client':
       case 'notify_group':
         return this.#notify(type, data, at);
       case 'notify_all':
-        return this.#trusted ? this.#bus.all(payloadOf(data)) : this.#denied();
+        if (!this.#trusted) return this.#denied();
+        this.#owed.sent();
+        return this.#bus.all(payloadOf(data));
       default:
         return [];
     }
@@ -172,10 +133,17 @@ class JssocketSession implements Session<Envelope, Outgoing> {
 
   /** A mistake of the client ends it; one of a core or publisher is noted, since it would not come back. */
   #wrong(problem: string): Effects {
-    if (!this.#trusted) return [{ do: 'close', code: 1011, reason: problem }];
+    if (!this.#trusted) return this.#end(close(1011, problem));
     this.#settings.counts.ignored += 1;
     this.#settings.note(problem, this.#id);
     return [];
+  }
+
+  /** Ends the conversation when what is owed has come. */
+  #end(end: Effects): Effects {
+    if (this.#ending) return [];
+    this.#ending = true;
+    return this.#owed.settled(() => end, this.#asking !== undefined);
   }
 
   #denied(): Effects {
@@ -189,21 +157,21 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     if (this.#trusted) return this.#checked(true);
     const secret = secretOf(data);
     if (secret === undefined) return this.#checked(false);
-    const credential = JSON.stringify({ address: this.#address, secret });
     // What follows on this connection may depend on the outcome.
-    return [{ do: 'pause' }, { do: 'authenticate', id: 'secret', credential, adopt: false }];
+    return [{ do: 'pause' }, { do: 'authenticate', id: 'secret', credential: secret, adopt: false }];
   }
 
   #checked(accepted: boolean): Effects {
-    if (!accepted) return [frames.serverConnected(false), ...GOODBYE];
+    if (!accepted) return this.#end([frames.serverConnected(false), ...GOODBYE]);
     this.#trusted = true;
-    if (this.#registered) return [frames.serverConnected(true)];
+    const registers = !this.#registered;
     this.#registered = true;
     const { tenant, tag } = this.#settings;
-    return [
-      { do: 'listen', id: 'asked', subject: jssocketAsked.subject({ tenant, edge: tag, core: this.#id }) },
+    const subject = jssocketAsked.subject({ tenant, edge: tag, core: this.#id });
+    return this.#owed.settled(() => [
+      ...(registers ? [{ do: 'listen', id: 'asked', subject } as const] : []),
       frames.serverConnected(true),
-    ];
+    ]);
   }
 
   #clientConnected(data: JsonSource | undefined): Effects {
@@ -256,6 +224,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     const { target, payload, callback } = read.value;
     const name = target.kind === 'default' ? this.#id : target.kind === 'named' ? target.name : '';
     const within = this.#within();
+    this.#owed.sent();
     return [
       ...this.#bus.tell(name, { kind: 'notified', payload, ...(within === undefined ? {} : { within }) }),
       ...this.#callback(callback),
@@ -290,6 +259,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   #toGroup(group: string | undefined, { payload, callback }: Notification): Effects {
     const within = this.#within();
     const allowed = within === undefined || within === group;
+    this.#owed.sent();
     return [
       ...(group === undefined || !allowed ? [] : this.#bus.group(group, payload)),
       ...this.#callback(callback ?? callbackInside(payload)),
@@ -298,7 +268,9 @@ class JssocketSession implements Session<Envelope, Outgoing> {
 
   /** It means "processed": it goes the way of what was sent before it, and comes after that. */
   #callback(data: string | undefined): Effects {
-    return data === undefined ? [] : [...this.#hear(), ...this.#bus.tell(this.#id, { kind: 'callback', data })];
+    if (data === undefined) return [];
+    this.#owed.sent();
+    return [...this.#hear(), ...this.#bus.tell(this.#id, { kind: 'callback', data })];
   }
 
   /** Makes this connection hear what is told to its id. */
@@ -342,6 +314,8 @@ class JssocketSession implements Session<Envelope, Outgoing> {
       }
       case 'group-known':
         return this.#asking?.question === body.question ? this.#answerKnown(body.known ? body.group : this.#asking.name) : [];
+      case 'marker':
+        return this.#owed.came(body.marker);
       case 'core-gone':
         this.#settings.rotation.gone(body.core);
         return this.#login.asked === body.core ? this.#again(at) : [];
@@ -352,7 +326,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     const asking = this.#asking;
     if (asking === undefined) return [];
     this.#asking = undefined;
-    return [{ do: 'clear-timer', name: 'question' }, ...this.#toGroup(group, asking.notification), { do: 'resume' }];
+    return [{ do: 'clear-timer', name: 'question' }, ...this.#toGroup(group, asking.notification), ...this.#owed.released()];
   }
 
   #confirmed({ by, group, data }: { readonly by: string; readonly group: string; readonly data: string }, at: number): Effects {
@@ -401,7 +375,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
           { do: 'set-timer', name: 'pong', ms: pongTimeoutMs },
         ];
       case 'pong':
-        return this.#trusted ? [{ do: 'drop' }] : [{ do: 'close', code: 1011, reason: 'keepalive ping timeout' }];
+        return this.#trusted ? DROP : close(1011, 'keepalive ping timeout');
       case 'login': {
         const before = this.#login.asked;
         const effects = this.#carry(this.#login.look(at));
@@ -411,6 +385,8 @@ class JssocketSession implements Session<Envelope, Outgoing> {
       // The edge that has the client does not answer: what it would have said about one it does not know.
       case 'question':
         return this.#answerKnown(this.#asking?.name);
+      case 'marker':
+        return this.#owed.came();
       default:
         return [];
     }

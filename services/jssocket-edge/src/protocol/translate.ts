@@ -76,10 +76,12 @@ export function callbackInside(payload: string): string | undefined {
   return callback === undefined || isFalsy(callback) ? undefined : callback.text;
 }
 
-/** The `data` that a core is asked with: what the client sent, its `target` replaced by its connection id. */
+/** The `data` that a core is asked with: what the client sent, with its connection id as `target`, in the place of its own if it sent one. */
 export function loginData(members: readonly Member[], id: string): string {
-  const kept = members.filter(({ key }) => key !== 'target').map(({ text }) => text);
-  return `{${[...kept, `"target":${JSON.stringify(id)}`].join(',')}}`;
+  const place = members.findIndex(({ key }) => key === 'target');
+  const texts = members.filter(({ key }, at) => key !== 'target' || at === place).map(({ text }) => text);
+  texts[place === -1 ? texts.length : place] = `"target":${JSON.stringify(id)}`;
+  return `{${texts.join(',')}}`;
 }
 
 /** `client_connected`: whom it is about, the group, and what the client is told. */
@@ -120,6 +122,12 @@ export function secretOf(data: JsonSource | undefined): string | undefined {
   const secret = stringOf(auth);
   return secret.trim() === '' ? undefined : secret;
 }
+
+export type Effects = readonly Effect<Outgoing>[];
+
+export const close = (code: number, reason: string): Effects => [{ do: 'close', code, reason }];
+export const GOODBYE = close(1000, '');
+export const DROP: Effects = [{ do: 'drop' }];
 
 const text = (json: string): Effect<Outgoing> => ({ do: 'send', frame: { as: 'text', json } });
 

@@ -8,7 +8,7 @@ import { attribute, both, equal, isObject, ofType, TITLE, TYPES, textsOf, toMess
 import { sagaError, unprocessable } from '../protocol/errors.ts';
 import { parseMessage, postMessage } from '../protocol/message-post.ts';
 import { listParents, showParents } from './listing.ts';
-import { paged, pageOf } from './paging.ts';
+import { paged, pageOf, streamOf } from './paging.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request, Routes } from './server.ts';
 import type { Store } from './store.ts';
@@ -39,7 +39,7 @@ export function botRoutes(routes: Routes, store: Store): void {
     const set: Record<string, Json> = {};
     if (body.name !== undefined) {
       if (typeof body.name !== 'string' || body.name === '' || body.name.length > 256)
-        return refused(unprocessable('name', 'is not a name'));
+        return refused(unprocessable('name', 'is not 1 to 256 characters'));
       set.name = body.name;
     }
     if (body.tags !== undefined) set.tags = textsOf(body.tags);
@@ -82,6 +82,10 @@ export function messageRoutes(routes: Routes, store: Store): void {
       return found.ok
         ? paged(request, page, found.value.elements, (messages) => messages.map((message) => toMessage(message, parent)))
         : failure(found.failure);
+    });
+    routes.add('GET', `${base}/stream`, (request) => {
+      const { parent = '' } = request.params;
+      return streamOf(store, request, ofParent(parent), (message) => toMessage(message, parent));
     });
     routes.add('POST', base, (request) => {
       if (!isObject(request.body)) return Promise.resolve(refused(sagaError(400, 'the body is not an object')));

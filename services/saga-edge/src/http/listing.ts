@@ -3,10 +3,12 @@ import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Filter, Position } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
+import { parseJson } from '@polyedge/query/json-text';
+import { compilePattern, type Pattern } from '@polyedge/query/pattern';
 import type { Sort } from '@polyedge/query/query';
 import { attribute, both, equal, isObject, ofType, TYPES, textOr, toBot, toUser } from '../protocol/elements.ts';
 import { sagaError } from '../protocol/errors.ts';
-import { compilePattern, plainFilter } from '../protocol/pattern.ts';
+import { plainFilter } from '../protocol/search.ts';
 import { paged, pageOf } from './paging.ts';
 import { failure, type Reply, refused } from './reply.ts';
 import type { Request } from './server.ts';
@@ -14,6 +16,9 @@ import type { Store } from './store.ts';
 
 /** Users or bots that a search which is not a plain name may have to look at. */
 const MAX_SCANNED = 10_000;
+/** Of a regular expression, and of all its work: a fraction of a second. */
+const MAX_PATTERN = 500;
+const MAX_STEPS = 5_000_000;
 const MAX_PROPERTIES = 10_000;
 
 type Kind = 'user' | 'bot';
@@ -54,13 +59,13 @@ export async function listParents(store: Store, request: Request, kind: Kind, on
   const filters: Filter[] = [ofType(TYPES[kind]), ...(only === undefined ? [] : [equal(['id'], only)])];
   for (const tag of (tags ?? '').split(',').filter((text) => text !== ''))
     filters.push({ test: 'contains', path: attribute('tags'), value: tag });
-  let matches: ((text: string) => boolean) | undefined;
+  let pattern: Pattern | undefined;
   if (search !== undefined && search !== '') {
     const plain = plainFilter(search, attribute(NAME_OF[kind]));
     if (plain !== undefined) filters.push(plain);
     else {
-      matches = compilePattern(search);
-      if (matches === undefined) return refused(sagaError(400, 'search is not a regular expression that can be used'));
+      pattern = compilePattern(search, MAX_PATTERN);
+      if (pattern === undefined) return refused(sagaError(400, 'search is not a regular expression that can be used'));
     }
   }
   // Conditions on properties first find the properties, whose parents are then the only ones that count.
@@ -91,7 +96,7 @@ export async function listParents(store: Store, request: Request, kind: Kind, on
     ordered = true;
   }
   if (order !== undefined) filters.push({ test: 'in', path: ['id'], values: order.slice(0, MAX_SCANNED) });
-  const scans = matches !== undefined || ordered;
+  const scans = pattern !== undefined || ordered;
   const found = await store.query(tenant, {
     filter: both(...filters),
     sort: sortOf(field, descending),
@@ -101,7 +106,13 @@ export async function listParents(store: Store, request: Request, kind: Kind, on
   if (!found.ok) return failure(found.failure);
   let elements = found.value.elements;
   if (scans && elements.length === MAX_SCANNED) return refused(sagaError(400, 'the search looks at too much'));
-  if (matches !== undefined) elements = elements.filter(({ attributes }) => matches(textOr(attributes[NAME_OF[kind]], '')));
+  if (pattern !== undefined) {
+    const names = elements.map(({ attributes }) => textOr(attributes[NAME_OF[kind]], ''));
+    if (names.reduce((steps, name) => steps + (name.length + 1) * pattern.size, 0) > MAX_STEPS) {
+      return refused(sagaError(400, 'the search looks at too much'));
+    }
+    elements = elements.filter((_, at) => pattern.find(names[at] ?? ''));
+  }
   if (ordered && order !== undefined) {
     const rank = new Map(order.map((id, at) => [id, at]));
     elements = [...elements].sort((one, other) => (rank.get(one.id) ?? 0) - (rank.get(other.id) ?? 0));
@@ -120,7 +131,8 @@ const intersect = (order: readonly string[] | undefined, others: readonly string
 /** The text of a query as the text, number, truth value or null it may stand for. */
 function oneOf(text: string): Filter {
   const values: Json[] = [text];
-  if (/^(true|false|null|-?\d+(\.\d+)?([eE][+-]?\d+)?)$/.test(text)) values.push(JSON.parse(text));
+  const parsed = /^(true|false|null|-?\d[\d.eE+-]*)$/.test(text) ? parseJson(text) : undefined;
+  if (parsed?.ok === true) values.push(parsed.value);
   return { test: 'in', path: attribute('value'), values };
 }
 
@@ -164,12 +176,9 @@ function placeOf(
 }
 
 function polygonOf(text: string): Position[][] | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const parsed = parseJson(text);
+  if (!parsed.ok) return undefined;
+  const { value } = parsed;
   if (!isObject(value) || value.type !== 'Polygon' || !Array.isArray(value.coordinates)) return undefined;
   const rings: Position[][] = [];
   for (const ring of value.coordinates) {

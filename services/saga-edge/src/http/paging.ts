@@ -1,7 +1,12 @@
 /** Pages (Saga protocol page, 6.1): `page` from 1, `limit` 1 to 100, announced only by the `Link` header. */
+
+import type { Element } from '@polyedge/contracts/element';
+import type { Filter } from '@polyedge/query/filter';
+import { both } from '../protocol/elements.ts';
 import { sagaError } from '../protocol/errors.ts';
-import { ok, type Reply, refused } from './reply.ts';
+import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request } from './server.ts';
+import type { Store } from './store.ts';
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 100;
@@ -47,4 +52,36 @@ export function linkTo({ path, query }: Request, rel: 'prev' | 'next', change: R
   const parameters = new URLSearchParams({ ...query, ...change });
   parameters.delete('access-token');
   return `<${path}?${parameters}>; rel="${rel}"`;
+}
+
+interface StreamAsked {
+  readonly after: number;
+  readonly limit: number;
+}
+
+export const BAD_STREAM = sagaError(400, 'sortable_id and limit are numbers');
+
+/** What follows a `sortable_id`, for clients that come back: from there on in order. Undefined for what is no number. */
+export function streamAsked({ query }: Request): StreamAsked | undefined {
+  const after = query.sortable_id ?? '0';
+  const limit = query.limit ?? '50';
+  if (!/^\d{1,15}$/.test(after) || !/^\d{1,9}$/.test(limit) || Number(limit) < 1) return undefined;
+  return { after: Number(after), limit: Math.min(Number(limit), MAX_LIMIT) };
+}
+
+/** Elements after a `sortable_id`, oldest first; the link carries the last one. */
+export async function streamOf(store: Store, request: Request, filter: Filter, show: (element: Element) => unknown): Promise<Reply> {
+  const asked = streamAsked(request);
+  if (asked === undefined) return refused(BAD_STREAM);
+  const found = await store.query(request.who.tenant, {
+    filter: both(filter, { test: 'more', path: ['seq'], value: asked.after }),
+    sort: [{ path: ['seq'], order: 'asc' }],
+    limit: asked.limit + 1,
+  });
+  if (!found.ok) return failure(found.failure);
+  const elements = found.value.elements.slice(0, asked.limit);
+  const last = elements.at(-1)?.seq;
+  const more = found.value.elements.length > asked.limit && last !== undefined;
+  const link = more ? linkTo(request, 'next', { sortable_id: String(last), limit: String(asked.limit) }) : undefined;
+  return ok(elements.map(show), link);
 }

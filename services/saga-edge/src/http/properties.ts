@@ -19,7 +19,7 @@ import { NOT_FOUND, sagaError } from '../protocol/errors.ts';
 import { postSignal } from '../protocol/message-post.ts';
 import { deleteProperty, operatorOf, parsePost, postProperty, resetProperties } from '../protocol/property-post.ts';
 import { propertiesOf } from './listing.ts';
-import { linkTo, paged, pageOf } from './paging.ts';
+import { BAD_STREAM, linkTo, paged, pageOf, streamAsked } from './paging.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request, Routes } from './server.ts';
 import type { Store } from './store.ts';
@@ -123,18 +123,6 @@ async function values(store: Store, request: Request, parent: string): Promise<R
   return found.ok ? paged(request, page, found.value.changes, (changes) => entriesOf(changes)) : failure(found.failure);
 }
 
-interface StreamAsked {
-  readonly after: number;
-  readonly limit: number;
-}
-
-function streamAsked({ query }: Request): StreamAsked | undefined {
-  const after = query.sortable_id ?? '0';
-  const limit = query.limit ?? '50';
-  if (!/^\d{1,15}$/.test(after) || !/^\d{1,9}$/.test(limit) || Number(limit) < 1) return undefined;
-  return { after: Number(after), limit: Math.min(Number(limit), 100) };
-}
-
 /** Entries after a `sortable_id`, oldest first; the link carries the last one. */
 async function stream(store: Store, request: Request, parent: string): Promise<Reply> {
   const property = await current(store, request, parent);
@@ -151,7 +139,7 @@ async function streamOfAll(store: Store, request: Request, parent: string): Prom
 
 async function streamed(store: Store, request: Request, properties: readonly Element[]): Promise<Reply> {
   const asked = streamAsked(request);
-  if (asked === undefined) return refused(sagaError(400, 'sortable_id and limit are numbers'));
+  if (asked === undefined) return refused(BAD_STREAM);
   const lives: Filter = { any: properties.map((property) => both(equal(['id'], property.id), lifeOf(property))) };
   const found = await store.history(request.who.tenant, {
     elements: properties.map(({ id }) => id),

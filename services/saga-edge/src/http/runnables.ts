@@ -3,10 +3,11 @@ import { Script } from 'node:vm';
 import type { Operation } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import type { Json } from '@polyedge/query/json';
-import { attribute, both, equal, isObject, ofType, TYPES, textsOf, toDocument } from '../protocol/elements.ts';
+import { attribute, both, equal, isObject, ofType, REQUEST_PATH, TYPES, textsOf, toDocument } from '../protocol/elements.ts';
 import { type SagaError, sagaError, unprocessable } from '../protocol/errors.ts';
-import { paged, pageOf } from './paging.ts';
+import { paged, pageOf, streamOf } from './paging.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
+import { isTimezone, problemOfSchedule } from './schedules.ts';
 import type { Request, Routes } from './server.ts';
 import type { Store } from './store.ts';
 
@@ -26,8 +27,7 @@ const PATHS = [
   /^\/users\/events\/create$/,
   /^\/requests\/[A-Za-z0-9_/-]{1,200}$/,
 ];
-const CRON = /^(\S+\s+){4,5}\S+$/;
-const EVERY = /^every\s+\d+\s*(s|m|h)$/;
+const REQUESTS = '/requests/';
 
 export function runnableRoutes(routes: Routes, store: Store): void {
   for (const plural of ['scripts', 'jobs'] as const) {
@@ -39,18 +39,22 @@ export function runnableRoutes(routes: Routes, store: Store): void {
     routes.add('POST', `/${plural}`, async (request) => {
       const checked = attributesOf(plural, request.body, undefined);
       if (!checked.ok) return refused(checked.error);
+      if (await hasOtherOn(store, request, checked.value)) return refused(PATH_TAKEN);
       const id = request.caller.newId();
       const attributes = { ...checked.value, version: 1 };
       const made = await store.write(request.who, 'create', [
-        { op: 'create', type, id, attributes },
+        { op: 'create', type, id, attributes, unique: [REQUEST_PATH] },
         versionOf(plural, id, attributes, request),
       ]);
       const [element] = made.ok ? (made.value.operations[0]?.elements ?? []) : [];
-      if (!made.ok) return failure(made.failure);
+      if (!made.ok) return made.failure.code === 'conflict' ? refused(PATH_TAKEN) : failure(made.failure);
       return element === undefined ? refused(sagaError(500)) : ok(toDocument(element));
     });
     // Before `/:id`, which would take it for an id.
     routes.add('GET', `/${plural}/runnable_calls`, (request) => listOf(store, request, TYPES.call, { runnable_type: plural }));
+    routes.add('GET', `/${plural}/runnable_calls/stream`, (request) =>
+      streamOf(store, request, both(ofType(TYPES.call), equal(attribute('runnable_type'), plural)), (call) => toDocument(call)),
+    );
     routes.add('GET', `/${plural}/:id`, async (request) => {
       const found = await find(request);
       if (!found.ok) return failure(found.failure);
@@ -81,6 +85,10 @@ export function runnableRoutes(routes: Routes, store: Store): void {
         if (found.value === undefined) return missing;
         return listOf(store, request, of, { runnable_type: plural, runnable_id: found.value.id });
       });
+      routes.add('GET', `/${plural}/:id/${name}/stream`, (request) => {
+        const own = both(ofType(of), equal(attribute('runnable_type'), plural), equal(attribute('runnable_id'), request.params.id ?? ''));
+        return streamOf(store, request, own, (element) => toDocument(element, of !== TYPES.log));
+      });
     }
     routes.add('PUT', `/${plural}/:id/versions/:version/restore`, async (request) => {
       const { tenant } = request.who;
@@ -97,11 +105,32 @@ export function runnableRoutes(routes: Routes, store: Store): void {
   routes.add('GET', '/runnable_calls/:id', async (request) => {
     const found = await store.one(request.who.tenant, request.params.id ?? '', TYPES.call);
     if (!found.ok) return failure(found.failure);
-    return found.value === undefined ? refused(sagaError(404, 'Runnable call does not exist')) : ok(toDocument(found.value));
+    return found.value === undefined ? refused(NO_CALL) : ok(toDocument(found.value));
   });
-  routes.add('GET', '/runnable_calls/:id/logs', (request) =>
-    listOf(store, request, TYPES.log, { runnable_call_id: request.params.id ?? '' }),
-  );
+  routes.add('GET', '/runnable_calls/:id/logs', async (request) => {
+    const found = await store.one(request.who.tenant, request.params.id ?? '', TYPES.call);
+    if (!found.ok) return failure(found.failure);
+    if (found.value === undefined) return refused(NO_CALL);
+    return listOf(store, request, TYPES.log, { runnable_call_id: found.value.id });
+  });
+}
+
+const NO_CALL = sagaError(404, 'Runnable call does not exist');
+const PATH_TAKEN = unprocessable('path', 'has a script already');
+
+/** What is unique of an HTTP script: its URL, without the slashes that make no other one. */
+const requestPathOf = (path: string): Readonly<Record<string, Json>> => ({
+  [REQUEST_PATH]: path.startsWith(REQUESTS) ? path.replace(/\/+/g, '/').replace(/\/$/, '') : null,
+});
+
+/** Whether another script has the URL of this one: also scripts from before URLs were unique. */
+async function hasOtherOn(store: Store, { who }: Request, set: Readonly<Record<string, Json>>, own?: string): Promise<boolean> {
+  const { path } = set;
+  const url = set[REQUEST_PATH];
+  if (typeof url !== 'string' || typeof path !== 'string') return false;
+  const same = { any: [equal(attribute(REQUEST_PATH), url), equal(attribute('path'), path)] };
+  const found = await store.query(who.tenant, { filter: both(ofType(TYPES.script), same), limit: 2 });
+  return found.ok && found.value.elements.some(({ id }) => id !== own);
 }
 
 /** Newest first, except for the runnables themselves, which stand in the order of their creation. */
@@ -125,17 +154,26 @@ async function listOf(store: Store, request: Request, type: string, where: Reado
 }
 
 /** Saves a runnable, and its new version where code, path or schedule changed: both or none. */
-async function save(store: Store, request: Request, plural: Plural, before: Element, set: Readonly<Record<string, Json>>): Promise<Reply> {
+async function save(
+  store: Store,
+  request: Request,
+  plural: Plural,
+  before: Element,
+  given: Readonly<Record<string, Json>>,
+): Promise<Reply> {
+  const set = plural === 'scripts' && typeof given.path === 'string' ? { ...given, ...requestPathOf(given.path) } : given;
+  if (await hasOtherOn(store, request, set, before.id)) return refused(PATH_TAKEN);
   const { code } = KINDS[plural];
   const changed = code.some((name) => set[name] !== undefined && set[name] !== before.attributes[name]);
   const version = (typeof before.attributes.version === 'number' ? before.attributes.version : 0) + (changed ? 1 : 0);
   const attributes: Readonly<Record<string, Json>> = { ...before.attributes, ...set, version };
   const written = await store.write(request.who, 'change', [
     // Two who save at once must not both make the same version.
-    { op: 'update', target: { id: before.id }, set: { ...set, version }, version: before.version },
+    { op: 'update', target: { id: before.id }, set: { ...set, version }, version: before.version, unique: [REQUEST_PATH] },
     ...(changed ? [versionOf(plural, before.id, attributes, request)] : []),
   ]);
   if (!written.ok) {
+    if (written.failure.code === 'conflict' && (await hasOtherOn(store, request, set, before.id))) return refused(PATH_TAKEN);
     return written.failure.code === 'conflict' ? refused(unprocessable('version', 'was saved by somebody else')) : failure(written.failure);
   }
   const [element] = written.value.operations[0]?.elements ?? [];
@@ -175,18 +213,18 @@ function attributesOf(plural: Plural, body: unknown, before: Element | undefined
   }
   if (plural === 'scripts' && (path !== undefined || before === undefined)) {
     if (typeof path !== 'string' || !PATHS.some((known) => known.test(path))) return bad('path', 'is not a path of scripts');
-    value.path = path;
+    Object.assign(value, { path }, requestPathOf(path));
   }
   if (plural === 'jobs') {
-    if (schedule !== undefined && schedule !== null) {
-      if (typeof schedule !== 'string' || schedule.length > 128 || !(CRON.test(schedule) || EVERY.test(schedule))) {
-        return bad('schedule', 'is not five or six cron fields, nor every <n> s|m|h');
-      }
-      value.schedule = schedule;
-    }
     if (timezone !== undefined) {
-      if (typeof timezone !== 'string' || timezone.length > 64) return bad('timezone', 'is not a time zone');
+      if (!isTimezone(timezone)) return bad('timezone', 'is not a time zone');
       value.timezone = timezone;
+    }
+    const zone = value.timezone ?? before?.attributes.timezone;
+    if (schedule !== undefined && schedule !== null) {
+      const problem = problemOfSchedule(schedule, isTimezone(zone) ? zone : undefined);
+      if (problem !== undefined) return bad('schedule', problem);
+      value.schedule = schedule;
     }
   }
   for (const [field, given] of Object.entries({ name, notes })) {

@@ -1,6 +1,7 @@
 /** The HTTP side without its routes: bodies, CORS, tokens, permissions, errors in Saga's form. Requests are not logged: some carry tokens. */
 
 import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { accountsGet } from '@polyedge/contracts/bus/accounts';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
@@ -69,7 +70,7 @@ const TIMEOUT_MS = 10_000;
 /** The longest body over a slow line. */
 const REQUEST_MS = 300_000;
 
-export function createHttpServer(options: HttpOptions): { readonly app: FastifyInstance; readonly routes: Routes } {
+export async function createHttpServer(options: HttpOptions): Promise<{ readonly app: FastifyInstance; readonly routes: Routes }> {
   const { config, log, origins } = options;
   const app = clientServer({
     config,
@@ -79,11 +80,10 @@ export function createHttpServer(options: HttpOptions): { readonly app: FastifyI
     routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
   });
   takeJson(app);
-  letBrowsersIn(app, {
+  await letBrowsersIn(app, {
     origins,
     exposes: 'Link',
     methods: 'GET, POST, PUT, DELETE',
-    headers: 'access-token, Authorization, Content-Type',
     status: 200,
   });
   app.setNotFoundHandler((_request, reply) => sendError(reply, NOT_FOUND));
@@ -116,12 +116,13 @@ function sendError(reply: FastifyReply, error: SagaError): FastifyReply {
 type Accepted = { readonly ok: true; readonly request: Request } | { readonly ok: false; readonly error: SagaError };
 
 /** The three places for a token, in this order (1.4). */
-function tokenOf(request: FastifyRequest): string | undefined {
-  const header = request.headers['access-token'];
+export function tokenOf({ headers, url = '' }: Pick<IncomingMessage, 'headers' | 'url'>): string | undefined {
+  const header = headers['access-token'];
   if (typeof header === 'string' && header !== '') return header;
-  const bearer = /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
+  const bearer = /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
   if (bearer !== undefined) return bearer;
-  const given = queryOf(request)['access-token'];
+  const mark = url.indexOf('?');
+  const given = mark === -1 ? undefined : new URLSearchParams(url.slice(mark + 1)).getAll('access-token').at(-1);
   return given === '' ? undefined : given;
 }
 

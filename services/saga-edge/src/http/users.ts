@@ -1,15 +1,6 @@
-/** Registration, login, tokens and users (Saga protocol page, 1.4 and 6.2). A user is an account and a vertex under the account's id. */
-import { createHash, randomBytes } from 'node:crypto';
-import {
-  type Account,
-  accountsCreate,
-  accountsGet,
-  accountsLogin,
-  accountsRefresh,
-  accountsRevoke,
-  accountsUpdate,
-  type TokenSet,
-} from '@polyedge/contracts/bus/accounts';
+/** Users over REST (Saga protocol page, 6.2). A user is an account and a vertex under the account's id. */
+import { randomBytes } from 'node:crypto';
+import { type Account, accountsGet, accountsRevoke, accountsUpdate } from '@polyedge/contracts/bus/accounts';
 import type { Element } from '@polyedge/contracts/element';
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import { ranksElsewhere } from '@polyedge/contracts/principal';
@@ -17,30 +8,27 @@ import type { Json } from '@polyedge/query/json';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { roleNamesOf, withSaga } from '../protocol/account.ts';
 import { isObject, TYPES, textsOf } from '../protocol/elements.ts';
-import { INSUFFICIENT, INVALID_TOKEN, type SagaError, sagaError, UNVERIFIED, unprocessable } from '../protocol/errors.ts';
-import type { Roles } from '../roles.ts';
+import { INSUFFICIENT, INVALID_TOKEN, sagaError, unprocessable } from '../protocol/errors.ts';
+import { EMAIL_KEY, emailAttributes, takenName } from './emails.ts';
 import { listParents, showParents } from './listing.ts';
+import {
+  actingAs,
+  login,
+  makeUser,
+  problemOfPassword,
+  proofOf,
+  Refreshed,
+  refresh,
+  register,
+  tokensOf,
+  type UserRoutes,
+} from './logins.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request, Routes } from './server.ts';
 import type { Acting, Store } from './store.ts';
 
-export interface UserRoutes {
-  readonly bus: Bus;
-  readonly store: Store;
-  readonly roles: Roles;
-  readonly allowUnverified: boolean;
-}
-
 const TIMEOUT_MS = 10_000;
-const USERNAME = /^[A-Za-z0-9_.@-]{1,64}$/;
-const BAD_LOGIN = sagaError(401, 'Invalid username or password');
 const NO_USER = sagaError(404, 'User does not exist');
-/** How long the answer to a refresh is given again to a client that lost it. */
-const GRACE_MS = 60_000;
-const MAX_GRACE = 10_000;
-
-// Clients with plain passwords and clients that hash them share one directory.
-const proofOf = (password: string): string => createHash('sha256').update(password, 'utf8').digest('hex');
 
 export function userRoutes(routes: Routes, options: UserRoutes): void {
   const { bus, store, roles } = options;
@@ -74,16 +62,19 @@ export function userRoutes(routes: Routes, options: UserRoutes): void {
     },
     'open',
   );
+  // Before `/:id`, which would take it for an id. No provider is offered.
+  routes.add('GET', '/users/oauth', () => Promise.resolve(ok([])));
+  routes.add('GET', '/users/oauth/:name', () => Promise.resolve(refused(sagaError(404, 'OAuth provider does not exist'))));
   routes.add('GET', '/users/:id', (request) => show(store, request, request.params.id ?? ''));
   routes.add('POST', '/users', async (request) => {
-    const made = await make(request, options, true);
+    const made = await makeUser(request, options, true);
     return made.ok ? show(store, request, made.account.id) : refused(made.error);
   });
   routes.add('POST', '/users/test', async (request) => {
     const password = randomBytes(12).toString('base64url');
     const username = `test-${randomBytes(6).toString('hex')}`;
     const body = { ...(isObject(request.body) ? request.body : {}), username, password, test_data: true };
-    const made = await make({ ...request, body }, options, true);
+    const made = await makeUser({ ...request, body }, options, true);
     if (!made.ok) return refused(made.error);
     const tokens = await tokensOf(request, options, username, password);
     if (!tokens.ok) return failure(tokens.failure);
@@ -129,177 +120,6 @@ async function accountOf(bus: Bus, tenant: string, id: string): Promise<Outcome<
   return done(account === undefined || account.disabled ? undefined : account);
 }
 
-type Made = { readonly ok: true; readonly account: Account; readonly password: string } | { readonly ok: false; readonly error: SagaError };
-
-/** A new account with the default roles, and its vertex. Without a password it cannot log in by one. */
-async function make(request: Request, { bus, store, roles, allowUnverified }: UserRoutes, trusted: boolean): Promise<Made> {
-  const body = isObject(request.body) ? request.body : {};
-  const { username, password, email, displayname, test_data } = body;
-  const bad = (field: string, problem: string): Made => ({ ok: false, error: unprocessable(field, problem) });
-  if (typeof username !== 'string') return bad('username', 'is missing');
-  if (!USERNAME.test(username)) return bad('username', 'is not 1 to 64 letters, digits and _ . @ -');
-  const problem = problemOfPassword(password);
-  if (problem !== undefined) return bad('password', problem);
-  for (const [field, value] of Object.entries({ email, displayname })) {
-    if (value !== undefined && value !== null && (typeof value !== 'string' || value.length > 256)) return bad(field, 'is not a text');
-  }
-  const { tenant } = request.who;
-  const defaults = roles
-    .of(tenant)
-    .filter(({ scope }) => scope === 'user-default')
-    .map(({ title }) => title);
-  const verified = trusted ? body.verified !== false : allowUnverified;
-  // A user without a password still gets tokens when he registers: by one that nobody knows.
-  const secret = typeof password === 'string' ? password : randomBytes(24).toString('base64url');
-  const made = await bus.request(
-    accountsCreate,
-    accountsCreate.subject({ tenant }),
-    {
-      username,
-      proof: proofOf(secret),
-      roles: {},
-      attributes: withSaga({}, { roles: defaults, verified }),
-      // One directory serves all protocols: with the organization's scope, whoever registers could read and write everything through HIRO.
-      defaultScope: `own_${randomBytes(12).toString('hex')}`,
-      by: request.who.account === '' ? 'saga-edge' : request.who.account,
-    },
-    { timeoutMs: TIMEOUT_MS },
-  );
-  if (!made.ok) {
-    if (made.failure.code === 'conflict') return bad('username', 'is taken');
-    const refusal = failure(made.failure);
-    return refusal.ok ? bad('username', 'is not accepted') : { ok: false, error: refusal.error };
-  }
-  const account = made.value;
-  const written = await store.write(actingAs(account), 'register', [
-    {
-      op: 'update',
-      target: { id: account.id },
-      ifMissing: {
-        type: TYPES.user,
-        attributes: {
-          username,
-          ...(typeof email === 'string' ? { email } : {}),
-          ...(typeof displayname === 'string' ? { displayname } : {}),
-          verified,
-          roles: defaults,
-          tags: textsOf(body.tags),
-          ...(test_data === true && trusted ? { test_data } : {}),
-        },
-      },
-    },
-  ]);
-  if (written.ok) return { ok: true, account, password: secret };
-  const refusal = failure(written.failure);
-  return { ok: false, error: refusal.ok ? sagaError(500) : refusal.error };
-}
-
-const actingAs = ({ tenant, defaultScope, id }: Account): Acting => ({ tenant, defaultScope, account: id, app: 'saga' });
-
-const problemOfPassword = (password: Json | undefined): string | undefined =>
-  password === undefined || password === null || (typeof password === 'string' && password.length >= 8 && password.length <= 200)
-    ? undefined
-    : 'is not 8 to 200 characters long';
-
-function tokensOf({ address }: Request, { bus }: UserRoutes, username: string, password: string): Promise<Outcome<TokenSet>> {
-  const session = { protocol: 'saga', app: 'saga', address: address.slice(0, 128) };
-  const body = { username, proof: proofOf(password), ...session };
-  return bus.request(accountsLogin, accountsLogin.subject({}), body, { timeoutMs: TIMEOUT_MS });
-}
-
-async function register(request: Request, options: UserRoutes): Promise<Reply> {
-  const made = await make(request, options, false);
-  if (!made.ok) return refused(made.error);
-  if (!options.allowUnverified) return ok({ ok: 1 });
-  const { id, username } = made.account;
-  const tokens = await tokensOf(request, options, username, made.password);
-  if (!tokens.ok) return failure(tokens.failure);
-  const email = isObject(request.body) && typeof request.body.email === 'string' ? { email: request.body.email } : {};
-  const { accessToken, refreshToken } = tokens.value;
-  return ok({ _id: id, username, ...email, accessToken, refreshToken });
-}
-
-/** The same answer whether the user is unknown or the password wrong. The user name may be the e-mail. */
-async function login(request: Request, options: UserRoutes): Promise<Reply> {
-  const { username, password } = isObject(request.body) ? request.body : {};
-  if (typeof username !== 'string' || username === '' || username.length > 512) return refused(unprocessable('username', 'is missing'));
-  if (typeof password !== 'string' || password === '') return refused(unprocessable('password', 'is missing'));
-  let tokens = await tokensOf(request, options, username, password);
-  if (!tokens.ok && tokens.failure.code === 'unauthenticated' && username.includes('@')) {
-    const named = await nameByEmail(request, options.store, username);
-    // For an address that nobody has, a name that nobody can have: the answer takes as long.
-    tokens = await tokensOf(request, options, named ?? `nobody ${randomBytes(6).toString('hex')}`, password);
-  }
-  if (!tokens.ok) return tokens.failure.code === 'unauthenticated' ? refused(BAD_LOGIN) : failure(tokens.failure);
-  const { account, accessToken, refreshToken } = tokens.value;
-  const { saga } = account.attributes;
-  if (!options.allowUnverified && isObject(saga) && saga.verified === false) return refused(UNVERIFIED);
-  const ensured = await ensureVertex(options.store, account);
-  if (!ensured.ok) return failure(ensured.failure);
-  return ok({ _id: account.id, username: account.username, accessToken, refreshToken });
-}
-
-async function nameByEmail({ who }: Request, store: Store, email: string): Promise<string | undefined> {
-  const filter = {
-    all: [
-      { test: 'equal' as const, path: ['type'], value: TYPES.user },
-      { test: 'equal' as const, path: ['attributes', 'email'], value: email },
-    ],
-  };
-  const found = await store.query(who.tenant, { filter, limit: 2 });
-  if (!found.ok || found.value.elements.length !== 1) return undefined;
-  const name = found.value.elements[0]?.attributes.username;
-  return typeof name === 'string' ? name : undefined;
-}
-
-/** Accounts that came into being through another protocol get their vertex with their first login. */
-async function ensureVertex(store: Store, account: Account): Promise<Outcome<unknown>> {
-  const found = await store.many(account.tenant, [account.id]);
-  if (!found.ok || found.value.length > 0) return found;
-  const attributes = { username: account.username, verified: true, roles: [...roleNamesOf(account)], tags: [] };
-  return store.write(actingAs(account), 'register', [
-    { op: 'update', target: { id: account.id }, ifMissing: { type: TYPES.user, attributes } },
-  ]);
-}
-
-async function refresh(request: Request, { bus }: UserRoutes, refreshed: Refreshed): Promise<Reply> {
-  const refreshToken = isObject(request.body) ? request.body.refreshToken : undefined;
-  if (typeof refreshToken !== 'string' || refreshToken === '' || refreshToken.length > 512) return refused(INVALID_TOKEN);
-  const known = refreshed.get(refreshToken);
-  const session = { protocol: 'saga', app: 'saga', address: request.address.slice(0, 128) };
-  const subject = accountsRefresh.subject({});
-  const tokens = known ?? (await bus.request(accountsRefresh, subject, { refreshToken, ...session }, { timeoutMs: TIMEOUT_MS }));
-  if (!tokens.ok) return tokens.failure.code === 'unauthenticated' ? refused(INVALID_TOKEN) : failure(tokens.failure);
-  if (tokens.value.account.id !== request.params.id) return refused(INVALID_TOKEN);
-  refreshed.keep(refreshToken, tokens);
-  return ok({ accessToken: tokens.value.accessToken, refreshToken: tokens.value.refreshToken });
-}
-
-/** Answers to refreshes of the last minute, for clients whose connection broke before they had them. By this process only. */
-class Refreshed {
-  readonly #kept = new Map<string, { readonly until: number; readonly tokens: Outcome<TokenSet> }>();
-
-  get(token: string): Outcome<TokenSet> | undefined {
-    const kept = this.#kept.get(proofOf(token));
-    return kept !== undefined && kept.until > Date.now() ? kept.tokens : undefined;
-  }
-
-  keep(token: string, tokens: Outcome<TokenSet>): void {
-    const key = proofOf(token);
-    if (this.#kept.has(key)) return;
-    for (const [old, { until }] of this.#kept) {
-      if (until > Date.now() && this.#kept.size < MAX_GRACE) break;
-      this.#kept.delete(old);
-    }
-    this.#kept.set(key, { until: Date.now() + GRACE_MS, tokens });
-  }
-
-  forget(token: string): void {
-    this.#kept.delete(proofOf(token));
-    for (const [key, { tokens }] of this.#kept) if (tokens.ok && tokens.value.refreshToken === token) this.#kept.delete(key);
-  }
-}
-
 async function setRoles(
   request: Request,
   { bus, store }: UserRoutes,
@@ -328,8 +148,14 @@ async function change(request: Request, options: UserRoutes): Promise<Reply> {
     const value = body[field];
     if (value === undefined) continue;
     if (value !== null && (typeof value !== 'string' || value.length > 256)) return refused(unprocessable(field, 'is not a text'));
-    set[field] = value;
+    if (field === 'displayname') set[field] = value;
+    else Object.assign(set, emailAttributes(value));
   }
+  const email = typeof body.email === 'string' ? body.email : undefined;
+  const wanted = { username: account.value.username, email };
+  const taken = email === undefined ? done(undefined) : await takenName(options, who.tenant, wanted, account.value.id);
+  if (!taken.ok) return failure(taken.failure);
+  if (taken.value !== undefined) return refused(unprocessable('email', 'is taken'));
   if (body.tags !== undefined) set.tags = textsOf(body.tags);
   const { password, verified, username } = body;
   if (username !== undefined && username !== account.value.username) return refused(unprocessable('username', 'cannot be changed'));
@@ -347,8 +173,14 @@ async function change(request: Request, options: UserRoutes): Promise<Reply> {
     const updated = await bus.request(accountsUpdate, accountsUpdate.subject({ tenant: who.tenant }), update, { timeoutMs: TIMEOUT_MS });
     if (!updated.ok) return failure(updated.failure);
   }
-  const written = await store.write(who, 'change', [{ op: 'update', target: { id: account.value.id }, set }]);
-  return written.ok ? show(store, request, account.value.id) : failure(written.failure);
+  const { id } = account.value;
+  const written = await store.write(who, 'change', [{ op: 'update', target: { id }, set, unique: [EMAIL_KEY] }]);
+  if (!written.ok) return written.failure.code === 'conflict' ? refused(unprocessable('email', 'is taken')) : failure(written.failure);
+  const late = email === undefined ? done(undefined) : await takenName(options, who.tenant, wanted, id);
+  if (late.ok && late.value === undefined) return show(store, request, id);
+  // Somebody took it as his user name meanwhile.
+  await store.write(who, 'change', [{ op: 'update', target: { id }, set: emailAttributes(null) }]);
+  return late.ok ? refused(unprocessable('email', 'is taken')) : failure(late.failure);
 }
 
 /** Whether the caller may decide who logs in as this account: not where it has rights in other protocols that he has not. */

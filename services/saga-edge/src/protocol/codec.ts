@@ -1,16 +1,18 @@
-import type { SagaError } from './errors.ts';
+import { type SagaError, sagaError } from './errors.ts';
 
 /** A message of a client: its name, its first argument, and the number under which it waits for an acknowledgement. */
 export interface SagaFrame {
   readonly event: string;
   readonly payload: unknown;
   readonly ack: number | undefined;
-  readonly binary: boolean;
+  /** Why it cannot be carried out, whatever it is. */
+  readonly unfit: SagaError | undefined;
 }
 
 /** What a client is sent: an event with one argument, or an acknowledgement in Saga's envelope (2.1). */
 export type SagaOut =
-  | { readonly event: string; readonly body: unknown }
+  /** `offset`: from where the client can go on, for those who asked for it. */
+  | { readonly event: string; readonly body: unknown; readonly offset?: string }
   | { readonly ack: number; readonly status: number; readonly body: unknown };
 
 /** Socket.IO's packets, by structure: this folder knows no library and no kit. */
@@ -21,6 +23,7 @@ export type SagaRaw =
       readonly args: readonly unknown[];
       readonly ack?: number;
       readonly binary?: boolean;
+      readonly problem?: string;
     }
   | { readonly kind: 'ack'; readonly ack: number; readonly args: readonly unknown[] };
 
@@ -29,12 +32,19 @@ type Decoded = { readonly ok: true; readonly value: SagaFrame } | { readonly ok:
 /** Clients never acknowledge what we send; whatever else they send is an event, known or not. */
 export function decode(raw: SagaRaw): Decoded {
   if (raw.kind === 'ack') return { ok: false, problem: 'nothing was asked' };
-  const { event, args, ack, binary = false } = raw;
-  return { ok: true, value: { event, payload: args[0], ack, binary } };
+  const { event, args, ack } = raw;
+  return { ok: true, value: { event, payload: args[0], ack, unfit: unfitness(raw) } };
+}
+
+function unfitness({ binary, problem }: Extract<SagaRaw, { kind: 'event' }>): SagaError | undefined {
+  if (problem !== undefined) return sagaError(422, `the message ${problem}`);
+  return binary === true ? sagaError(400, 'binary payloads are not accepted') : undefined;
 }
 
 export function encode(frame: SagaOut): SagaRaw {
-  if ('event' in frame) return { kind: 'event', event: frame.event, args: [frame.body] };
+  if ('event' in frame) {
+    return { kind: 'event', event: frame.event, args: frame.offset === undefined ? [frame.body] : [frame.body, frame.offset] };
+  }
   return { kind: 'ack', ack: frame.ack, args: [{ status_code: frame.status, body: frame.body }] };
 }
 

@@ -119,13 +119,24 @@ export const toBot = (bot: Element, properties: readonly Element[]): JsonObject 
   properties: toPropertyMap(properties),
 });
 
+/** The attribute of an HTTP script that is unique. */
+export const REQUEST_PATH = 'request_path';
+
+/** Attributes that are not shown. */
+const HIDDEN: ReadonlySet<string> = new Set(['active', REQUEST_PATH]);
+
 /** Scripts, jobs, versions, calls, logs, packages and schemas: their attributes with `_id`, times and, where shown, `id`. */
 export function toDocument(element: Element, withId = true): JsonObject {
   const { id, attributes, type } = element;
   const shown: Record<string, Json> = {};
-  for (const [name, value] of Object.entries(attributes)) if (name !== 'active') shown[name] = value;
+  for (const [name, value] of Object.entries(attributes)) if (!HIDDEN.has(name)) shown[name] = value;
   const logOrCall = type === TYPES.call || type === TYPES.log || type === TYPES.version;
-  return { ...shown, ...(logOrCall ? { createdAt: date(element.created.on) } : common(element)), _id: id, ...(withId ? { id } : {}) };
+  return {
+    ...shown,
+    ...(logOrCall ? { createdAt: date(element.created.on), sortable_id: element.seq } : common(element)),
+    _id: id,
+    ...(withId ? { id } : {}),
+  };
 }
 
 /**
@@ -150,6 +161,7 @@ export function toMessage(state: Element, recipient?: string): JsonObject {
     ...attributes,
     ...(namedUser === undefined ? {} : { user_id: namedUser, ...nameOf('user', known[namedUser]) }),
     ...(bot === undefined ? {} : { bot_id: bot, ...nameOf('bot', known[bot]) }),
+    sortable_id: state.seq,
     createdAt: date(state.created.on),
     created_at: date(state.created.on),
   };

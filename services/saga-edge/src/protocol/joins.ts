@@ -26,6 +26,21 @@ const ROOMS: ReadonlyMap<string, Room> = new Map<string, Room>([
   ),
 ]);
 
+/** The room of a base name, and the base name of a room. */
+export const roomOf = (base: string): Room | undefined => ROOMS.get(base);
+export function baseOf(room: Room): string {
+  switch (room.of) {
+    case 'parent':
+      return `/${room.kind}s`;
+    case 'globals':
+      return '/globals';
+    case 'npm':
+      return '/npm_packages';
+    case 'runnable':
+      return `/${room.runnable}/${room.what}`;
+  }
+}
+
 /** `/users/join` as its room and what to do; undefined for any other message. */
 export function joinOf(event: string): { readonly room: Room; readonly leave: boolean } | undefined {
   const found = /^(.+)\/(join|leave)$/.exec(event);

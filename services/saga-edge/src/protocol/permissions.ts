@@ -63,8 +63,7 @@ export interface Asked {
 /** A deny wins over any allow; what nothing matches is refused. */
 export function allows(permissions: Iterable<Permission>, { path, action, self }: Asked): boolean {
   const segments = segmentsOf(path);
-  // Nobody gives rights to himself.
-  let allowed = self !== undefined && action !== 'delete' && segments[0] === 'users' && segments[1] === self && segments[2] !== 'roles';
+  let allowed = self !== undefined && segments[0] === 'users' && segments[1] === self && isOwn(action, segments.slice(2));
   for (const permission of permissions) {
     if (!actionMatches(permission, action) || !pathMatches(permission, segments)) continue;
     if (!permission.allow) return false;
@@ -72,6 +71,10 @@ export function allows(permissions: Iterable<Permission>, { path, action, self }
   }
   return allowed;
 }
+
+/** What everybody may do below his own path: all but give himself rights and delete; a reset of his properties is no deletion. */
+const isOwn = (action: Action, below: readonly string[]): boolean =>
+  action === 'delete' ? below.length === 1 && below[0] === 'properties' : below[0] !== 'roles';
 
 /** The permissions of the roles that are named by id or title. */
 export function permissionsOf(roles: readonly Role[], names: readonly string[]): Permission[] {

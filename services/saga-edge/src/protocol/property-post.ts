@@ -2,7 +2,7 @@
 import { OPERATORS, type Operation, type Operator } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
-import type { Json } from '@polyedge/query/json';
+import { isNumber, type Json } from '@polyedge/query/json';
 import {
   type Creator,
   GLOBALS_ID,
@@ -38,7 +38,9 @@ const REFUSED: ReadonlySet<string> = new Set(['__proto__', 'prototype', 'constru
 
 /** What is wrong with the name of a property, signal or schema, or undefined. All digits are legal; spaces are not. */
 export const problemOfName = (name: unknown): string | undefined =>
-  typeof name === 'string' && NAME.test(name) && !REFUSED.has(name) ? undefined : 'is not a name';
+  typeof name === 'string' && NAME.test(name) && !REFUSED.has(name)
+    ? undefined
+    : 'is not a name: 1 to 128 letters, digits, _ and -, and not - first';
 
 /** The parent a payload names; `id`, `user_id` and `bot_id` are accepted for `parent_id`. */
 export function parentOf(kind: ParentKind, payload: Readonly<Record<string, unknown>>): Parsed<string> {
@@ -93,7 +95,7 @@ export function parsePost(kind: ParentKind, operator: Operator | undefined, payl
   if (needs.key === true && (typeof key !== 'string' || key === '')) return { ok: false, error: unprocessable('key', 'is missing') };
   // `set` with a null that the client dropped stores null, like the plain post.
   if (needs.value === 'any' && value === undefined && operator !== 'set') return { ok: false, error: unprocessable('value', 'is missing') };
-  if (needs.value === 'number' && (typeof value !== 'number' || !Number.isFinite(value))) {
+  if (needs.value === 'number' && !isNumber(value)) {
     return { ok: false, error: unprocessable('value', 'is not a number') };
   }
   return {

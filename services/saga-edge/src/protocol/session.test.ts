@@ -67,7 +67,7 @@ class World {
   }
 
   frame(event: string, payload: unknown, ack?: number): void {
-    this.give({ kind: 'frame', frame: { event, payload, ack, binary: false } });
+    this.give({ kind: 'frame', frame: { event, payload, ack, unfit: undefined } });
   }
 
   #answer(effect: Effect<SagaOut>): readonly Input<SagaFrame>[] {

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { type Account, accountsChanged, accountsGet } from '@polyedge/contracts/bus/accounts';
 import { graphGet, type MutationResult } from '@polyedge/contracts/bus/graph';
+import type { SagaParting } from '@polyedge/contracts/bus/recovery';
 import { type SagaSignal, sagaSignal } from '@polyedge/contracts/bus/signals';
 import type { ReplyOf } from '@polyedge/contracts/channel';
 import type { Outcome } from '@polyedge/contracts/errors';
@@ -15,8 +16,9 @@ import { roleNamesOf } from './account.ts';
 import { refusal, type SagaFrame, type SagaOut } from './codec.ts';
 import { isObject, TYPES, toSignal } from './elements.ts';
 import { INSUFFICIENT, INVALID_TOKEN, MISSING_USER, type SagaError, sagaError, toError, tokenError, UNVERIFIED } from './errors.ts';
-import { idOf, joinOf, needsId, type Room, routeOf } from './joins.ts';
+import { idOf, joinOf, needsId, type Room, roomOf, routeOf } from './joins.ts';
 import { type Action, allows, permissionsOf, type Role } from './permissions.ts';
+import { asksRecovery, isParting, OFFSET_EVENT, offsetText, type Restored } from './recovery.ts';
 import { Rooms } from './rooms.ts';
 import { isPropertyPost, stepOf } from './route.ts';
 import { type Caller, fail, type Step } from './step.ts';
@@ -47,8 +49,13 @@ const LONGEST_TIMER_MS = 3_600_000;
 
 /** The way a socket opens: a client has so long to say who it is. */
 export function openSaga(opening: Opening, settings: SagaSettings): readonly [Session<SagaFrame, SagaOut>, readonly Out[]] {
+  const session = new SagaSession(opening.nonce, settings, asksRecovery(opening.query));
+  // Only our own listener gives it.
+  if (opening.credential?.ok === true && isRestored(opening.restored)) {
+    return [session, session.restore(opening.credential.value, opening.restored, opening.at)];
+  }
   const timer: readonly Out[] = settings.authTimeoutMs > 0 ? [{ do: 'set-timer', name: 'auth', ms: settings.authTimeoutMs }] : [];
-  return [new SagaSession(opening.nonce, settings), timer];
+  return [session, timer];
 }
 
 /** A message being worked on. */
@@ -77,10 +84,31 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
   #draining = false;
   #count = 0;
   #at = 0;
+  /** Whether the client can go on with this session, which then remembers its token. */
+  readonly #recovers: boolean;
+  #token: string | undefined;
+  /** The session before this one, until its account was read. */
+  #restoring: Restored | undefined;
 
-  constructor(nonce: string, settings: SagaSettings) {
+  constructor(nonce: string, settings: SagaSettings, recovers: boolean) {
     this.#nonce = nonce;
     this.#settings = settings;
+    this.#recovers = recovers;
+  }
+
+  /** Goes on with the session of a client that comes back: as the same account, in the same rooms, from where it was. */
+  restore(principal: Principal, restored: Restored, at: number): readonly Out[] {
+    this.#at = at;
+    this.#phase = 'checking';
+    this.#token = restored.token;
+    this.#restoring = restored;
+    return this.#verified({ ok: true, value: principal });
+  }
+
+  parting(): SagaParting | undefined {
+    const token = this.#token;
+    if (!this.#recovers || token === undefined || this.#authenticating !== undefined) return undefined;
+    return this.#restoring ?? { token, rooms: [...(this.#rooms?.parting ?? [])] };
   }
 
   handle(input: Input<SagaFrame>, at: number): readonly Out[] {
@@ -98,7 +126,7 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
       case 'message':
         return this.#heard(input.id, input.body);
       case 'subscribed':
-        return this.#rooms?.subscribed(input.id) ?? [];
+        return this.#rooms?.subscribed(input.id, input) ?? [];
       case 'lost':
         return this.#lost(input.id, input.failure.code === 'limited');
       case 'timer':
@@ -132,6 +160,7 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     const { payload } = frame;
     const token = isObject(payload) ? payload.accessToken : undefined;
     if (typeof token !== 'string' || token === '') return this.#refuse(INVALID_TOKEN, frame);
+    if (this.#recovers) this.#token = token;
     return [{ do: 'authenticate', id: 'auth', credential: token, adopt: true }];
   }
 
@@ -157,10 +186,14 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     // The driver has checked the reply against the channel's schema.
     const account = outcome.ok ? (outcome.value as ReplyOf<typeof accountsGet>).accounts[0] : undefined;
     const asked = this.#authenticating;
-    if (!outcome.ok) return asked === undefined ? [] : this.#refuse(toError(outcome.failure), asked);
+    if (!outcome.ok) {
+      if (this.#restoring !== undefined) return this.#leaveQuietly();
+      return asked === undefined ? [] : this.#refuse(toError(outcome.failure), asked);
+    }
     const problem = problemOfAccount(account);
     if (problem !== undefined || account === undefined) return this.#refuse(problem ?? MISSING_USER, asked);
     this.#roles = roleNamesOf(account);
+    if (this.#restoring !== undefined) return this.#restored(this.#restoring);
     if (asked === undefined) return this.#recheck();
     const { tenant } = account;
     return [{ do: 'request', id: 'user', call: call(graphGet, { tenant }, { ids: [account.id], includeDeleted: true }), unordered: true }];
@@ -202,15 +235,38 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     this.#phase = 'ready';
     const effects: Out[] = [{ do: 'clear-timer', name: 'auth' }, this.#send({ event: 'authenticated', body: true })];
     if (asked.ack !== undefined) effects.push(this.#send({ ack: asked.ack, status: 200, body: { ok: 1 } }));
-    if (this.#settings.disconnectOnTokenExpiry) {
-      effects.push({ do: 'set-timer', name: 'expiry', ms: Math.min(Math.max(1, principal.expiresAt - this.#at), LONGEST_TIMER_MS) });
-    }
-    return [...effects, ...this.#recheck(), ...this.#pump()];
+    return [...effects, ...this.#untilExpiry(principal), ...this.#recheck(), ...this.#pump()];
+  }
+
+  #untilExpiry(principal: Principal): readonly Out[] {
+    if (!this.#settings.disconnectOnTokenExpiry) return [];
+    return [{ do: 'set-timer', name: 'expiry', ms: Math.min(Math.max(1, principal.expiresAt - this.#at), LONGEST_TIMER_MS) }];
+  }
+
+  /** All rooms in one turn: what was missed in them comes in one order, before anything new. */
+  #restored({ after, rooms }: Restored): readonly Out[] {
+    const principal = this.#principal;
+    if (principal === undefined) return [];
+    this.#restoring = undefined;
+    this.#phase = 'ready';
+    const joins = rooms.flatMap(({ base, id, since }): readonly Out[] => {
+      const room = roomOf(base);
+      if (room === undefined || !this.#may('get', routeOf(room, id))) return [];
+      const from = { epoch: after.epoch, seq: Math.max(after.seq, since) };
+      return this.#joinedRooms().join(room, id, principal.tenant, () => [], from);
+    });
+    return [...this.#untilExpiry(principal), ...joins, ...this.#pump()];
+  }
+
+  #joinedRooms(): Rooms {
+    this.#rooms ??= new Rooms(this.#settings.legacyMessages, this.#recovers);
+    return this.#rooms;
   }
 
   /** `unauthorized`, its acknowledgement, and the end: the event arrives first with every client (tested there and here). */
   #refuse(error: SagaError, asked: SagaFrame | undefined): readonly Out[] {
     this.#phase = 'closed';
+    this.#token = undefined;
     const body = { message: error.message ?? error.name, status_code: error.status_code, name: error.name };
     const ack: readonly Out[] = asked?.ack === undefined ? [] : [this.#send({ ack: asked.ack, status: error.status_code, body: error })];
     return [this.#send({ event: 'unauthorized', body }), ...ack, { do: 'close', code: 1008, reason: 'unauthorized' }];
@@ -246,7 +302,7 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
   }
 
   #begin(id: string, frame: SagaFrame): readonly Out[] {
-    if (frame.binary) return this.#take(id, fail(sagaError(400, 'binary payloads are not accepted')));
+    if (frame.unfit !== undefined) return this.#take(id, fail(frame.unfit));
     const join = joinOf(frame.event);
     if (join === undefined)
       return this.#take(
@@ -339,8 +395,13 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
   }
 
   #watch(task: string, room: Room, id: string | undefined): readonly Out[] {
-    this.#rooms ??= new Rooms(this.#settings.legacyMessages);
-    return this.#rooms.join(room, id, this.#principal?.tenant ?? '', () => this.#finish(task, { ok: 1 }));
+    const rooms = this.#joinedRooms();
+    const isFirst = rooms.size === 0;
+    return rooms.join(room, id, this.#principal?.tenant ?? '', (at) => {
+      // Later rooms could say more than has been told of the earlier ones.
+      const offset: readonly Out[] = this.#recovers && isFirst ? [this.#send({ event: OFFSET_EVENT, body: offsetText(at) })] : [];
+      return [...offset, ...this.#finish(task, { ok: 1 })];
+    });
   }
 
   /** What cannot be continued without a gap: the client comes back by itself, reads what is and joins again. */
@@ -456,6 +517,8 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     return { do: 'send', frame };
   }
 }
+
+const isRestored = (restored: unknown): restored is Restored => isParting(restored) && 'after' in restored;
 
 function problemOfAccount(account: Account | undefined): SagaError | undefined {
   if (account === undefined || account.disabled) return MISSING_USER;

@@ -3,9 +3,16 @@ import type { View } from '@polyedge/session/session';
 import type { SagaOut } from './codec.ts';
 import { toDocument, toMessage, toProperty } from './elements.ts';
 import { INCOMING } from './joins.ts';
+import { offsetText, plainShape } from './recovery.ts';
 
 /** The event that shows a change in a view of `joins.ts`. */
-export function translate(change: FullChange, { shape }: View): SagaOut | undefined {
+export function translate(change: FullChange, view: View): SagaOut | undefined {
+  const { shape, hasOffset } = plainShape(view.shape);
+  const event = eventOf(change, shape);
+  return event === undefined || !hasOffset ? event : { ...event, offset: offsetText(change) };
+}
+
+function eventOf(change: FullChange, shape: string): Extract<SagaOut, { event: string }> | undefined {
   const { state, action, origin } = change;
   switch (shape) {
     case 'property':
@@ -15,7 +22,7 @@ export function translate(change: FullChange, { shape }: View): SagaOut | undefi
         body: toProperty(state, origin.protocol === 'saga' ? undefined : { type: origin.way === 'socket' ? 'socket' : 'rest' }),
       };
     case 'npm':
-      return state.deleted ? undefined : { event: '/npm_packages', body: toDocument(state) };
+      return { event: '/npm_packages', body: state.deleted ? { ...toDocument(state), deleted: true } : toDocument(state) };
   }
   // Messages, calls, logs and versions are told once, when they come into being.
   if (action !== 'create') return undefined;

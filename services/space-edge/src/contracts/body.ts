@@ -11,6 +11,8 @@ export const MAX_SERVICES = 100;
 const MAX_ADD_ONS = 200;
 const MAX_TEXT = 255;
 const MAX_RENEWAL_DAYS = 36_500;
+/** Of one increment. */
+const MAX_AMOUNT = 1e12;
 /** Below `/contracts/`, this is no user. */
 const RESERVED_USER = 'billingPeriod';
 
@@ -174,7 +176,8 @@ export function readIncrements(body: unknown): Result<Readonly<Record<string, Re
     if (!isMap(limits)) return wrong;
     const amounts: Record<string, number> = {};
     for (const [limit, amount] of Object.entries(limits)) {
-      if (typeof amount !== 'number' || !Number.isFinite(amount)) return wrong;
+      // What is larger could not be counted exactly.
+      if (typeof amount !== 'number' || !(Math.abs(amount) <= MAX_AMOUNT)) return wrong;
       setOwn(amounts, limit, amount);
     }
     setOwn(services, foldedName(service), amounts);

@@ -137,6 +137,8 @@ const valuesOf = (values: Json | undefined): Entries =>
   isObject(values) ? Object.entries(values).map(([name, value]) => [name, toValue(value)]) : [];
 
 function toValue(value: Json | undefined): Value {
+  // Pricings have no such numbers; another protocol may have written one.
+  if (typeof value === 'bigint') return Number(value);
   if (typeof value !== 'object' || value === null) return value;
   return isObject(value) ? undefined : value.filter((item) => typeof item === 'string');
 }

@@ -1,4 +1,11 @@
-import { answerFailures, type ClientServerOptions, clientServer, takeForms, takeJson } from '@polyedge/service-kit/client-server';
+import {
+  answerFailures,
+  type ClientServerOptions,
+  clientServer,
+  letBrowsersIn,
+  takeForms,
+  takeJson,
+} from '@polyedge/service-kit/client-server';
 import type { Log } from '@polyedge/service-kit/log';
 import type { Spans } from '@polyedge/service-kit/spans';
 import type { FastifyInstance } from 'fastify';
@@ -16,7 +23,7 @@ export interface HttpServerOptions {
 }
 
 /** The HTTP side without its routes: bodies, CORS, headers, errors as `{"error"}`. */
-export function createHttpServer({ config, http, spans, origins, log }: HttpServerOptions): FastifyInstance {
+export async function createHttpServer({ config, http, spans, origins, log }: HttpServerOptions): Promise<FastifyInstance> {
   const app = clientServer({
     config,
     http,
@@ -34,23 +41,15 @@ export function createHttpServer({ config, http, spans, origins, log }: HttpServ
   takeForms(app);
   app.addContentTypeParser('multipart/form-data', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', async (_request, reply) => {
     reply.headers({ 'x-content-type-options': 'nosniff', 'x-frame-options': 'SAMEORIGIN', 'referrer-policy': 'no-referrer' });
-    const { origin } = request.headers;
-    if (origin !== undefined && (origins === undefined || origins.includes(origin))) {
-      reply.headers({
-        'access-control-allow-origin': origin,
-        'access-control-allow-credentials': 'true',
-        'access-control-expose-headers': 'X-Total-Count, Retry-After',
-        vary: 'Origin',
-      });
-    }
-    if (request.method !== 'OPTIONS') return;
-    reply.headers({
-      'access-control-allow-methods': 'GET,HEAD,OPTIONS,POST,PUT,DELETE',
-      'access-control-allow-headers': request.headers['access-control-request-headers'] ?? 'Content-Type, x-api-key',
-    });
-    await reply.code(204).send();
+  });
+  await letBrowsersIn(app, {
+    origins,
+    exposes: 'X-Total-Count, Retry-After',
+    methods: 'GET, HEAD, OPTIONS, POST, PUT, DELETE',
+    status: 204,
+    credentials: true,
   });
 
   app.setNotFoundHandler((_request, reply) => sendAnswer(reply, refuse(404, 'NOT FOUND: there is nothing under this path').answer));

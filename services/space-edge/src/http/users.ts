@@ -65,14 +65,20 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     return { status: 200, body: { username: account.value.username, apiKey: key.value, role: userRole(account.value) }, headers: NO_STORE };
   });
 
-  serve(app, 'POST', '/users', async ({ caller, body }) => {
+  serve(app, 'POST', '/users', async ({ caller, body, address }) => {
     const read = newUser(fieldsOf(body));
     if (!read.ok) return read.answer;
     const byAdmin = caller?.kind === 'user' && caller.role === 'ADMIN';
     if (!options.openRegistration && !byAdmin) return refuse(403, 'PERMISSION ERROR: Only ADMIN users can create users').answer;
     const { username, password, role = 'USER' } = read.value;
     if (role === 'ADMIN' && !byAdmin) return refuse(403, 'PERMISSION ERROR: Only admins can create other admins.').answer;
-    const created = await accounts.create(username, password, role, caller?.kind === 'user' ? caller.account.id : 'anonymous');
+    const created = await accounts.create(
+      username,
+      password,
+      role,
+      caller?.kind === 'user' ? caller.account.id : 'anonymous',
+      address.slice(0, 128),
+    );
     if (!created.ok) return created.failure.code === 'conflict' ? nameTaken(username) : refused(created.failure).answer;
     const key = await settled(created.value, options);
     return key.ok ? { status: 201, body: { ...shownUser(created.value), apiKey: key.value }, headers: NO_STORE } : key.answer;

@@ -24,6 +24,10 @@ function refused(text: string): string {
   return parsingError(result.problems);
 }
 
+test('a number beyond 2^53 is refused: formulas and answers would round it', () => {
+  assert.match(refused('saasName: x\nprice: 9007199254740993\n'), /is a number beyond 2\^53/);
+});
+
 test('space:24 complete pricings of 3.0 and 3.1 are read with their defaults filled in', () => {
   const pricings = FILES.map((name) => parsed(textOf(name)));
   assert.deepEqual(

@@ -138,6 +138,9 @@ export class Source {
         return node.items.every(({ value }) => visit(value, depth + 1));
       }
       if (isSeq<Node>(node)) return node.items.every((item) => visit(item, depth + 1));
+      // The library reads numbers as doubles: such a number would be another one when it is shown again.
+      const inexact = isScalar(node) && typeof node.value === 'number' && Math.abs(node.value) > Number.MAX_SAFE_INTEGER;
+      if (inexact && Number.isFinite(node.value)) return this.#stop(at, 'is a number beyond 2^53');
       return true;
     };
     visit(this.#document?.contents, 1);

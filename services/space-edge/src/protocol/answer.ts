@@ -1,5 +1,6 @@
 /** What REST calls answer: `{"error": "<text>"}` with a status, or the thing asked for (SPACE 1.2, ErrorHandler). */
 import type { ErrorCode, Failure } from '@polyedge/contracts/errors';
+import { withoutPlace } from '@polyedge/contracts/failure-text';
 
 export interface Answer {
   readonly status: number;
@@ -38,7 +39,8 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
 /** A failure of the store, told to a client. */
 export function refused({ code, detail, retryAfterMs }: Failure): { readonly ok: false; readonly answer: Answer } {
   const status = STATUS[code];
-  const error = status === 500 ? 'The service failed unexpectedly' : `${code}${detail === undefined ? '' : `: ${detail}`}`;
+  const sentence = withoutPlace(detail);
+  const error = status === 500 ? 'The service failed unexpectedly' : `${code}${sentence === undefined ? '' : `: ${sentence}`}`;
   const after = retryAfterMs ?? (status === 503 ? 1000 : undefined);
   return {
     ok: false,

@@ -46,7 +46,7 @@ export class Accounts {
   /** The user with this name and password. */
   async login(username: string, password: string, address: string): Promise<Outcome<Account>> {
     const { bus, tenant, requestTimeoutMs } = this.#options;
-    const body = { username, proof: proofOf(password), protocol: SPACE, app: SPACE, address };
+    const body = { username, proof: proofOf(password), protocol: SPACE, app: SPACE, address: address.slice(0, 128) };
     const outcome = await bus.request(accountsLogin, accountsLogin.subject({}), body, { timeoutMs: requestTimeoutMs });
     if (!outcome.ok) return outcome;
     const { account } = outcome.value;
@@ -54,9 +54,9 @@ export class Accounts {
   }
 
   /** One directory serves all protocols: with the organization's scope, whoever registers could read and write everything through HIRO. */
-  create(username: string, password: string, role: UserRole, by: string): Promise<Outcome<Account>> {
+  create(username: string, password: string, role: UserRole, by: string, address: string): Promise<Outcome<Account>> {
     const defaultScope = `own_${randomBytes(12).toString('hex')}`;
-    return this.#ask(accountsCreate, { username, proof: proofOf(password), roles: { [SPACE]: [role] }, defaultScope, by });
+    return this.#ask(accountsCreate, { username, proof: proofOf(password), roles: { [SPACE]: [role] }, defaultScope, by, address });
   }
 
   /** Changes what is given; other protocols' roles stay. */

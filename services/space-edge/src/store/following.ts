@@ -1,6 +1,6 @@
 /** Watches whole types of elements, for caches that must never be older than the feed. */
 import type { FullChange } from '@polyedge/contracts/change';
-import type { Feed, Watch } from '@polyedge/edge-kit/watch';
+import type { Feed, Watch } from '@polyedge/edge-kit/feed/watch';
 
 export interface Follower {
   /** Something of a followed type changed. */

@@ -5,7 +5,7 @@ import type { Change } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import { operationId } from '@polyedge/contracts/operation-id';
-import type { Feed } from '@polyedge/edge-kit/watch';
+import type { Feed } from '@polyedge/edge-kit/feed/watch';
 import type { Wheel } from '@polyedge/edge-kit/wheel';
 import { type WriteOutcome, Writes } from '@polyedge/edge-kit/writes';
 import type { Filter } from '@polyedge/query/filter';

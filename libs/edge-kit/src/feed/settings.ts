@@ -1,4 +1,4 @@
-/** The figures of the live feed and what it takes from its process; all can be replaced, so that a test decides time and chance. */
+/** The bounds and waits of the live feed, and what it counts. */
 
 /** Bounds and waits of a feed. Defaults: delivery.md, section 5. */
 export interface FeedSettings {
@@ -35,37 +35,6 @@ export const FEED_DEFAULTS: FeedSettings = {
   requestTimeoutMs: 5_000,
   joinTimeoutMs: 10_000,
   sweepMs: 250,
-};
-
-/** Time and chance. `after` and `every` return what cancels them. */
-export interface FeedSurroundings {
-  /** Milliseconds from any beginning, never going back. */
-  now(): number;
-  /** 0 ≤ x < 1. */
-  random(): number;
-  /** Runs it when what has arrived was read. */
-  soon(run: () => void): void;
-  after(ms: number, run: () => void): () => void;
-  every(ms: number, run: () => void): () => void;
-}
-
-/** Those of the process. Its timers do not keep the process alive. */
-export const processSurroundings: FeedSurroundings = {
-  now: () => performance.now(),
-  random: () => Math.random(),
-  soon: (run) => {
-    setImmediate(run);
-  },
-  after: (ms, run) => {
-    const timer = setTimeout(run, ms);
-    timer.unref();
-    return () => clearTimeout(timer);
-  },
-  every: (ms, run) => {
-    const timer = setInterval(run, ms);
-    timer.unref();
-    return () => clearInterval(timer);
-  },
 };
 
 /** What a feed counted since it began, and where it stands. Plain numbers for the metrics. */

@@ -12,10 +12,13 @@ export interface WatchHandler {
   /** Each change once, in the order of seq. */
   change(change: FullChange): void;
   /**
-   * The feed has handed out what this tick allows (delivery.md 5) and is about to yield. Comes once per tick for every watch that got a
-   * change in it, after *all* changes of the tick went to *all* watches.
+   * From now on this watch waits for a change whose body has not come, while watches of other interests go on: everything before `seq` was
+   * handed to it. Told again when that moves, and with undefined when the watch waits for nothing.
+   *
+   * So whoever has several watches can tell their common order: a change is handed out when every other watch has had all that comes before
+   * it, except those that wait.
    */
-  batchEnd?(): void;
+  waits?(seq: number | undefined): void;
   /** The watch cannot be continued without a gap and has ended. */
   lost(failure: Failure): void;
 }
@@ -31,7 +34,18 @@ export interface Feed {
   /**
    * Calls back once when everything up to `seq` of `epoch` has been handed to the watches (`reached`), or after `timeoutMs` (not reached).
    * Calls back at once, from within this call, when that is the case already. Another epoch than the feed's counts as reached when the
-   * feed has moved past it. Comes after the `batchEnd` of the tick that reached it.
+   * feed has moved past it. Comes at the end of the tick that reached it.
    */
   whenDelivered(epoch: string, seq: number, timeoutMs: number, callback: (reached: boolean) => void): Watch;
 }
+
+/** For an edge that has none: whoever watches there is a mistake of ours. */
+export const noFeed: Feed = {
+  watch: () => {
+    throw new Error('this edge has no feed');
+  },
+  whenDelivered: (_epoch, _seq, _timeoutMs, callback) => {
+    callback(true);
+    return { close: () => {} };
+  },
+};

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import type { Interest } from '@polyedge/contracts/interest';
 import { FakeClock, type FakeFaults, FakeNetwork } from '@polyedge/testkit/fake-bus';
 import fc from 'fast-check';
+import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from '../testing/feed-model.ts';
 import { openFeed } from './feed.ts';
-import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from './testing/feed-model.ts';
 
 const INTERESTS: Interest[] = [
   { tenant: 't' },
@@ -100,9 +100,19 @@ async function play(run: Scenario): Promise<void> {
   const records: WatchRecord[] = [];
   let mayLose = false;
   let problem: string | undefined;
+  /** What `WatchHandler.waits` promises: a change comes when every other watch has had what comes before it, or says that it waits. */
+  const inCommonOrder = ({ position, epoch }: WatchRecord): void => {
+    for (const record of records) {
+      if (mayLose || record.closed || record.failure !== undefined || record.epoch !== epoch) continue;
+      const next = record.next();
+      if (next === undefined || next >= position) continue;
+      if (record.waiting === undefined || record.waiting > next) problem ??= `at ${position}, and ${next} did not come before it`;
+    }
+  };
   const watch = (interest: Interest) => {
     records.push(
-      new WatchRecord(feed, journal, interest, () => {
+      new WatchRecord(feed, journal, interest, (record, change) => {
+        if (change !== undefined) inCommonOrder(record);
         // From within a handler.
         if (percent(2)) watch(pick(INTERESTS));
         if (percent(2)) pick(records).close();
@@ -153,7 +163,6 @@ async function play(run: Scenario): Promise<void> {
           if (record.closed || record.failure !== undefined || epoch !== journal.epoch) continue;
           // A watch that was lost and is told of it in the next tick is in order: only a loss allows that.
           if (!mayLose) problem ??= record.missing(seq);
-          if (record.unended) problem ??= 'reached before batchEnd';
         }
       });
     }
@@ -173,7 +182,7 @@ async function play(run: Scenario): Promise<void> {
       if (record.epoch !== journal.epoch) return `not told of the epoch ${journal.epoch}`;
       const missing = record.missing(journal.seq);
       if (missing !== undefined) return missing;
-      if (record.unended) return 'no batchEnd after the last change';
+      if (record.waiting !== undefined) return `waits for ${record.waiting} with nothing missing`;
     }
     return undefined;
   };

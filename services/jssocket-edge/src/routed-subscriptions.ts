@@ -1,17 +1,17 @@
 /**
- * The bus as the sessions of one edge see it: what is addressed to a single connection or to a group is heard by one subscription for the
+ * The subscriptions of the sessions of one edge: what is addressed to a single connection or to a group is heard by one subscription for the
  * whole edge and handed on here, instead of by a subscription for each. So the edge also knows who is connected: it answers for those who
  * are gone, and can tell which cores it has. And whoever joins a group hears what follows at once: a core that confirms a login and notifies
  * the group in the next breath would otherwise be faster than the subscription.
  */
 import { jssocketAsked, jssocketNotifiedGroup, jssocketTold } from '@polyedge/contracts/bus/jssocket';
 import type { EventChannel, SignalChannel } from '@polyedge/contracts/channel';
-import type { Bus, BusStatus, Subscription } from '@polyedge/service-kit/bus';
+import type { Publications, Subscription, Subscriptions } from '@polyedge/service-kit/bus';
 
-type Handler = (body: unknown, subject: string, bytes: number) => void;
+type Handler = (body: unknown, subject: string, bytes: number, traceparent?: string) => void;
 
-export interface RoutingBusOptions {
-  readonly bus: Bus;
+export interface RoutedOptions {
+  readonly bus: Publications & Subscriptions;
   readonly tenant: string;
   /** The first part of the connection ids of this edge. */
   readonly tag: string;
@@ -19,8 +19,8 @@ export interface RoutingBusOptions {
   readonly coresChanged: () => void;
 }
 
-export class RoutingBus implements Bus {
-  readonly #bus: Bus;
+export class RoutedSubscriptions implements Subscriptions {
+  readonly #bus: Publications & Subscriptions;
   readonly #tenant: string;
   readonly #coresChanged: () => void;
   /** By subject: the one connection that hears it. */
@@ -30,24 +30,24 @@ export class RoutingBus implements Bus {
   /** Subjects of cores, in the order they registered, with their connection ids. */
   readonly #cores = new Map<string, string>();
 
-  constructor({ bus, tenant, tag, coresChanged }: RoutingBusOptions) {
+  constructor({ bus, tenant, tag, coresChanged }: RoutedOptions) {
     this.#bus = bus;
     this.#tenant = tenant;
     this.#coresChanged = coresChanged;
     const mine = { tenant, edge: tag };
     this.#subscriptions = [
-      bus.subscribe(jssocketTold, jssocketTold.pattern(mine), (body, subject, bytes) => {
+      bus.subscribe(jssocketTold, jssocketTold.pattern(mine), (body, subject, bytes, traceparent) => {
         const handler = this.#connections.get(subject);
-        if (handler !== undefined) handler(body, subject, bytes);
+        if (handler !== undefined) handler(body, subject, bytes, traceparent);
         else if (body.kind === 'group-asked') this.#tell(body.by, { kind: 'group-known', question: body.question, known: false });
       }),
-      bus.subscribe(jssocketAsked, jssocketAsked.pattern(mine), (body, subject, bytes) => {
+      bus.subscribe(jssocketAsked, jssocketAsked.pattern(mine), (body, subject, bytes, traceparent) => {
         const handler = this.#connections.get(subject);
-        if (handler !== undefined) handler(body, subject, bytes);
+        if (handler !== undefined) handler(body, subject, bytes, traceparent);
         else this.#tell(body.client, { kind: 'core-gone', core: subject.slice(subject.lastIndexOf('.') + 1) });
       }),
-      bus.subscribe(jssocketNotifiedGroup, jssocketNotifiedGroup.pattern({ tenant }), (body, subject, bytes) =>
-        this.#notify(subject, body, bytes),
+      bus.subscribe(jssocketNotifiedGroup, jssocketNotifiedGroup.pattern({ tenant }), (body, subject, bytes, traceparent) =>
+        this.#notify(subject, body, bytes, traceparent),
       ),
     ];
   }
@@ -63,8 +63,8 @@ export class RoutingBus implements Bus {
     this.#notify(subject, { group, payload }, payload.length);
   }
 
-  #notify(subject: string, body: unknown, bytes: number): void {
-    for (const handler of [...(this.#groups.get(subject) ?? [])]) handler(body, subject, bytes);
+  #notify(subject: string, body: unknown, bytes: number, traceparent?: string): void {
+    for (const handler of [...(this.#groups.get(subject) ?? [])]) handler(body, subject, bytes, traceparent);
   }
 
   /** Stops hearing; the bus itself is borrowed. */
@@ -75,7 +75,7 @@ export class RoutingBus implements Bus {
   subscribe<Address extends string, Body>(
     channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
     subject: string,
-    handler: (body: Body, subject: string, bytes: number) => void,
+    handler: (body: Body, subject: string, bytes: number, traceparent?: string) => void,
   ): Subscription {
     const { address } = channel;
     // A subject belongs to one channel, whose body this handler takes: erased here because the map holds handlers of several channels.
@@ -84,18 +84,6 @@ export class RoutingBus implements Bus {
     if (address === jssocketAsked.address) return this.#register(subject, erased);
     if (address === jssocketNotifiedGroup.address) return this.#join(subject, erased);
     return this.#bus.subscribe(channel, subject, handler);
-  }
-
-  request: Bus['request'] = (channel, subject, body, options) => this.#bus.request(channel, subject, body, options);
-  respond: Bus['respond'] = (channel, handler) => this.#bus.respond(channel, handler);
-  publish: Bus['publish'] = (channel, values, body) => this.#bus.publish(channel, values, body);
-  publishText: Bus['publishText'] = (subject, json) => this.#bus.publishText(subject, json);
-  flush: Bus['flush'] = (timeoutMs) => this.#bus.flush(timeoutMs);
-  onStatus: Bus['onStatus'] = (listener) => this.#bus.onStatus(listener);
-  close: Bus['close'] = () => this.#bus.close();
-
-  get status(): BusStatus {
-    return this.#bus.status;
   }
 
   #connect(subject: string, handler: Handler): Subscription {

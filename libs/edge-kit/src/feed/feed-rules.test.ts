@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Interest } from '@polyedge/contracts/interest';
 import { FakeClock, type FakeFaults, FakeNetwork } from '@polyedge/testkit/fake-bus';
+import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from '../testing/feed-model.ts';
 import { openFeed } from './feed.ts';
-import type { FeedSettings } from './feed-settings.ts';
-import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from './testing/feed-model.ts';
+import type { FeedSettings } from './settings.ts';
 
 const A: Interest = { tenant: 't', type: 'A' };
 const B: Interest = { tenant: 't', type: 'B' };
@@ -19,6 +19,7 @@ function system(settings: Partial<FeedSettings> = {}) {
   const journal = new ModelJournal();
   const huge = new Set<number>();
   const asked: string[] = [];
+  let ticks = 0;
   faults.answer = (_subject, body) => {
     asked.push(JSON.stringify(body));
     return undefined;
@@ -31,7 +32,11 @@ function system(settings: Partial<FeedSettings> = {}) {
     surroundings: {
       now: () => clock.now(),
       random: () => 0.5,
-      soon: (run) => clock.soon(run),
+      soon: (run) =>
+        clock.soon(() => {
+          ticks += 1;
+          run();
+        }),
       after: (ms, run) => clock.after(ms, run),
       every: (ms, run) => clock.every(ms, run),
     },
@@ -40,7 +45,7 @@ function system(settings: Partial<FeedSettings> = {}) {
     for (let n = 0; n < count; n += 1) journal.commit({ tenant: 't', type, owners: ['x'] });
   };
   const watch = (interest: Interest, after?: () => void) => new WatchRecord(feed, journal, interest, after);
-  return { clock, faults, network, edgeBus, journal, publisher, huge, feed, asked, commit, watch };
+  return { clock, faults, network, edgeBus, journal, publisher, huge, feed, asked, commit, watch, ticks: () => ticks };
 }
 
 const fine = (...records: WatchRecord[]) => {
@@ -139,6 +144,25 @@ test('a huge change delays only the watches that it may concern', async () => {
   fine(a, b);
 });
 
+test('who waits for a body says so, and that it has come; who joins meanwhile is told too', async () => {
+  const { clock, faults, publisher, commit, watch, huge } = system();
+  const [a, b] = [watch(A), watch(B)];
+  await clock.run(5);
+  faults.answer = () => 'silence';
+  huge.add(1);
+  commit('A');
+  commit('B');
+  publisher.publish(10);
+  await clock.run(10);
+  const late = watch(A);
+  await clock.run(5);
+  assert.deepEqual([a.waiting, b.waiting, late.waiting], [1, undefined, 1]);
+  faults.answer = () => undefined;
+  await clock.run(6_000);
+  assert.deepEqual([a.waiting, a.got, late.waiting, late.got], [undefined, 1, undefined, 0]);
+  fine(a, b, late);
+});
+
 test('a body that did not come is fetched before anything later of its interest', async () => {
   const { clock, faults, publisher, commit, watch } = system();
   const record = watch(A);
@@ -154,21 +178,20 @@ test('a body that did not come is fetched before anything later of its interest'
   fine(record);
 });
 
-test('a tick hands out 2,000 changes at most, and ends with batchEnd', async () => {
-  const { clock, feed, publisher, commit, watch, journal } = system();
-  const perTick: number[] = [];
+test('a tick hands out 2,000 changes at most', async () => {
+  const { clock, feed, publisher, commit, watch, journal, ticks } = system();
+  const perTick = new Map<number, number>();
   const record = watch(A);
   const counting = feed.watch(A, {
-    live: () => perTick.push(0),
-    change: () => perTick.push((perTick.pop() ?? 0) + 1),
-    batchEnd: () => perTick.push(0),
+    live: () => {},
+    change: () => perTick.set(ticks(), (perTick.get(ticks()) ?? 0) + 1),
     lost: () => assert.fail('lost'),
   });
   await clock.run(5);
   commit('A', 4_500);
   publisher.publish(5_000);
   await clock.run(5);
-  assert.deepEqual(perTick, [2_000, 2_000, 500, 0]);
+  assert.deepEqual([...perTick.values()], [2_000, 2_000, 500]);
   assert.equal(record.got, journal.seq);
   counting.close();
   fine(record);
@@ -223,13 +246,13 @@ test('a watch that cannot begin, or is one too many, is told so', async () => {
   fine(waiting, oneTooMany);
 });
 
-test('whenDelivered comes after batchEnd, at once for what is past, and after its time-out otherwise', async () => {
+test('whenDelivered comes when all was handed out, at once for what is past, and after its time-out otherwise', async () => {
   const { clock, feed, publisher, commit, watch } = system();
   const record = watch(A);
   await clock.run(5);
   commit('A', 2);
   const outcomes: string[] = [];
-  const note = (name: string) => (reached: boolean) => outcomes.push(`${name} ${reached} ${record.got} ${record.unended}`);
+  const note = (name: string) => (reached: boolean) => outcomes.push(`${name} ${reached} ${record.got}`);
   feed.whenDelivered('e1', 2, 2_000, note('both'));
   feed.whenDelivered('e1', 2, 2_000, note('closed')).close();
   publisher.publish(10);
@@ -237,9 +260,9 @@ test('whenDelivered comes after batchEnd, at once for what is past, and after it
   feed.whenDelivered('e1', 1, 2_000, note('past'));
   feed.whenDelivered('e1', 7, 2_000, note('never'));
   await clock.run(1_900);
-  assert.deepEqual(outcomes, ['both true 2 false', 'past true 2 false']);
+  assert.deepEqual(outcomes, ['both true 2', 'past true 2']);
   await clock.run(400);
-  assert.deepEqual(outcomes.at(-1), 'never false 2 false');
+  assert.deepEqual(outcomes.at(-1), 'never false 2');
   assert.equal(feed.stats.ownTimeouts, 1);
   fine(record);
 });

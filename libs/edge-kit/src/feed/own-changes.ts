@@ -1,37 +1,41 @@
 /** Who waits until the changes of a write were handed out, so that its answer can follow its events. */
-import type { FeedStats } from './feed-settings.ts';
-import type { Watch } from './watch.ts';
+import type { FeedEffect } from './messages.ts';
+import type { FeedStats } from './settings.ts';
 
 interface Waiter {
+  readonly waiter: number;
   readonly epoch: string;
   readonly seq: number;
-  /** On the feed's clock. */
   readonly until: number;
-  readonly callback: (reached: boolean) => void;
 }
 
 /** As many wait as writes are in flight: the driver allows one per session. */
 export class OwnChanges {
   readonly #stats: FeedStats;
-  readonly #waiting = new Set<Waiter>();
-  /** The lowest seq that anybody waits for: most ticks need not look further. */
+  readonly #effects: FeedEffect[];
+  readonly #waiting = new Map<number, Waiter>();
+  /** The lowest seq that anybody waits for: most turns need not look further. */
   #lowest = Number.POSITIVE_INFINITY;
   #epoch: string | undefined;
   #reached = -1;
 
-  constructor(stats: FeedStats) {
+  constructor(stats: FeedStats, effects: FeedEffect[]) {
     this.#stats = stats;
+    this.#effects = effects;
   }
 
-  /** Everything up to here was handed out, and the tick that did it has ended. */
+  /** Everything up to here was handed out, and the turn that did it has ended. */
   get reached(): number {
     return this.#reached;
   }
 
-  wait(waiter: Waiter): Watch {
-    this.#waiting.add(waiter);
+  wait(waiter: Waiter): void {
+    this.#waiting.set(waiter.waiter, waiter);
     this.#lowest = Math.min(this.#lowest, waiter.seq);
-    return { close: () => this.#waiting.delete(waiter) };
+  }
+
+  stopWaiting(waiter: number): void {
+    this.#waiting.delete(waiter);
   }
 
   reach(epoch: string, seq: number): void {
@@ -43,34 +47,29 @@ export class OwnChanges {
   }
 
   /** The feed leaves its epoch, and with it whoever waits for something of it. */
-  moveOn(): void {
+  leaveEpoch(): void {
     const left = this.#epoch;
     this.#epoch = undefined;
     this.#reached = -1;
     this.#settle((waiter) => (waiter.epoch === left ? true : undefined));
   }
 
-  sweep(now: number): void {
-    this.#settle((waiter) => (waiter.until <= now ? false : undefined));
-  }
-
-  clear(): void {
-    this.#waiting.clear();
+  sweep(at: number): void {
+    this.#settle((waiter) => (waiter.until <= at ? false : undefined));
   }
 
   #settle(outcome: (waiter: Waiter) => boolean | undefined): void {
     let lowest = Number.POSITIVE_INFINITY;
-    const settled: [Waiter, boolean][] = [];
-    for (const waiter of this.#waiting) {
+    for (const waiter of this.#waiting.values()) {
       const reached = outcome(waiter);
-      if (reached === undefined) lowest = Math.min(lowest, waiter.seq);
-      else settled.push([waiter, reached]);
+      if (reached === undefined) {
+        lowest = Math.min(lowest, waiter.seq);
+        continue;
+      }
+      this.#waiting.delete(waiter.waiter);
+      if (!reached) this.#stats.ownTimeouts += 1;
+      this.#effects.push({ do: 'delivered', waiter: waiter.waiter, reached });
     }
     this.#lowest = lowest;
-    for (const [waiter] of settled) this.#waiting.delete(waiter);
-    for (const [waiter, reached] of settled) {
-      if (!reached) this.#stats.ownTimeouts += 1;
-      waiter.callback(reached);
-    }
   }
 }

@@ -1,0 +1,301 @@
+/** Drives the feed machine (`machine.ts`): carries its effects out over the bus, and calls the handlers of its watches. */
+import { graphChanged, graphChanges, graphHead, graphPosition } from '@polyedge/contracts/bus/feed';
+import type { Failure } from '@polyedge/contracts/errors';
+import type { Interest } from '@polyedge/contracts/interest';
+import type { Bus, Subscription } from '@polyedge/service-kit/bus';
+import type { Span } from '@polyedge/service-kit/spans';
+import { FeedMachine } from './machine.ts';
+import type { FeedEffect, FeedInput, FeedTimer } from './messages.ts';
+import { FEED_DEFAULTS, type FeedSettings, type FeedStats } from './settings.ts';
+import type { Feed, Watch, WatchHandler } from './watch.ts';
+
+/** Time and chance. `after` and `every` return what cancels them. */
+export interface FeedSurroundings {
+  /** Milliseconds from any beginning, never going back. */
+  now(): number;
+  /** 0 ≤ x < 1. */
+  random(): number;
+  /** Runs it when what has arrived was read. */
+  soon(run: () => void): void;
+  after(ms: number, run: () => void): () => void;
+  every(ms: number, run: () => void): () => void;
+}
+
+/** Those of the process. Its timers do not keep the process alive. */
+const processSurroundings: FeedSurroundings = {
+  now: () => performance.now(),
+  random: () => Math.random(),
+  soon: (run) => {
+    setImmediate(run);
+  },
+  after: (ms, run) => {
+    const timer = setTimeout(run, ms);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+  every: (ms, run) => {
+    const timer = setInterval(run, ms);
+    timer.unref();
+    return () => clearInterval(timer);
+  },
+};
+
+export interface FeedOptions {
+  readonly bus: Bus;
+  readonly settings?: Partial<FeedSettings>;
+  readonly surroundings?: FeedSurroundings;
+  /** Told of an exception in a handler: a bug. Its watch ends with `lost` (`internal`). */
+  readonly onThrown?: (error: unknown) => void;
+}
+
+/** A feed with its figures and its end. */
+export interface LiveFeed extends Feed {
+  readonly stats: Readonly<FeedStats>;
+  /** Ends it: no handler is called afterwards. */
+  close(): void;
+}
+
+/** Begins a feed on a bus: it subscribes to the heads at once and finds out by itself where it stands. */
+export function openFeed(options: FeedOptions): LiveFeed {
+  return new FeedDriver(options);
+}
+
+/** Changes whose spans are open at once; further ones are not traced. */
+const MAX_TRACED = 1000;
+
+class FeedDriver implements LiveFeed {
+  readonly #bus: Bus;
+  readonly #settings: FeedSettings;
+  readonly #around: FeedSurroundings;
+  readonly #onThrown: (error: unknown) => void;
+  readonly #machine: FeedMachine;
+  readonly #handlers = new Map<number, WatchHandler>();
+  readonly #waiters = new Map<number, (reached: boolean) => void>();
+  readonly #timers = new Map<FeedTimer, () => void>();
+  readonly #subscriptions = new Map<string, Subscription>();
+  /** Spans of changes on their way to watches, by seq; empty when tracing is off. */
+  readonly #traced = new Map<number, Span>();
+  readonly #ends: (() => void)[];
+  #names = 0;
+  #isTurnDue = false;
+  #isClosed = false;
+
+  constructor(options: FeedOptions) {
+    this.#bus = options.bus;
+    this.#settings = { ...FEED_DEFAULTS, ...options.settings };
+    this.#around = options.surroundings ?? processSurroundings;
+    this.#onThrown = options.onThrown ?? (() => {});
+    this.#machine = new FeedMachine(this.#settings, this.#bus.status === 'connected', this.#around.now());
+    const heads = this.#bus.subscribe(graphHead, graphHead.pattern({}), (head) => this.#handle({ kind: 'head', head }));
+    const status = this.#bus.onStatus((now) => this.#handle({ kind: now }));
+    const stopSweep = this.#around.every(this.#settings.sweepMs, () => this.#sweep());
+    this.#ends = [() => heads.unsubscribe(), () => status.unsubscribe(), stopSweep];
+    this.#handle({ kind: 'begin' });
+  }
+
+  get stats(): Readonly<FeedStats> {
+    return this.#machine.stats(this.#around.now());
+  }
+
+  watch(interest: Interest, handler: WatchHandler): Watch {
+    const watch = this.#newName();
+    if (this.#isClosed) return { close: () => {} };
+    this.#handlers.set(watch, handler);
+    this.#handle({ kind: 'watch', watch, interest });
+    return {
+      close: () => {
+        if (this.#handlers.delete(watch)) this.#handle({ kind: 'close', watch });
+      },
+    };
+  }
+
+  whenDelivered(epoch: string, seq: number, timeoutMs: number, callback: (reached: boolean) => void): Watch {
+    if (this.#machine.hasDelivered(epoch, seq)) {
+      callback(true);
+      return { close: () => {} };
+    }
+    const waiter = this.#newName();
+    this.#waiters.set(waiter, callback);
+    this.#handle({ kind: 'wait', waiter, epoch, seq, until: this.#around.now() + timeoutMs });
+    return {
+      close: () => {
+        if (this.#waiters.delete(waiter)) this.#handle({ kind: 'stop-waiting', waiter });
+      },
+    };
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const end of this.#ends) end();
+    for (const cancel of this.#timers.values()) cancel();
+    for (const subscription of this.#subscriptions.values()) subscription.unsubscribe();
+    this.#timers.clear();
+    this.#subscriptions.clear();
+    this.#handlers.clear();
+    this.#waiters.clear();
+  }
+
+  #newName(): number {
+    this.#names += 1;
+    return this.#names;
+  }
+
+  #handle(input: FeedInput): void {
+    if (this.#isClosed) return;
+    for (const effect of this.#machine.handle(input, this.#around.now())) this.#perform(effect);
+  }
+
+  #perform(effect: FeedEffect): void {
+    if (this.#isClosed) return;
+    const { requestTimeoutMs: timeoutMs } = this.#settings;
+    switch (effect.do) {
+      case 'subscribe':
+        this.#subscribe(effect.name, effect.interest);
+        break;
+      case 'unsubscribe':
+        this.#subscriptions.get(effect.name)?.unsubscribe();
+        this.#subscriptions.delete(effect.name);
+        break;
+      case 'flush':
+        void this.#bus.flush(timeoutMs).then(({ ok }) => this.#handle({ kind: 'flushed', ok }));
+        break;
+      case 'ask-position': {
+        const { ask } = effect;
+        const answered = this.#bus.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs });
+        void answered.then((outcome) => this.#handle({ kind: 'position', ask, outcome }));
+        break;
+      }
+      case 'ask-range': {
+        const { do: _, ask, interests, ...range } = effect;
+        const body = { ...range, interests: [...interests] };
+        const answered = this.#bus.request(graphChanges, graphChanges.subject({}), body, { timeoutMs });
+        void answered.then((outcome) => this.#handle({ kind: 'range', ask, outcome }));
+        break;
+      }
+      case 'ask-changes': {
+        const { ask, epoch, seqs } = effect;
+        const answered = this.#bus.request(graphChanges, graphChanges.subject({}), { epoch, seqs: [...seqs] }, { timeoutMs });
+        void answered.then((outcome) => this.#handle({ kind: 'changes', ask, outcome }));
+        break;
+      }
+      case 'wake':
+        this.#wake(effect.timer, effect.ms + this.#around.random() * effect.spreadMs);
+        break;
+      case 'cancel':
+        this.#timers.get(effect.timer)?.();
+        this.#timers.delete(effect.timer);
+        break;
+      case 'hand-out-soon':
+        this.#handOutSoon();
+        break;
+      case 'live':
+        this.#call(effect.watch, (handler) => handler.live(effect.seq, effect.epoch));
+        break;
+      case 'deliver':
+        this.#deliver(effect);
+        break;
+      case 'waits':
+        this.#call(effect.watch, (handler) => handler.waits?.(effect.seq));
+        break;
+      case 'lost':
+        this.#lost(effect.watch, effect.failure);
+        break;
+      case 'delivered': {
+        const callback = this.#waiters.get(effect.waiter);
+        this.#waiters.delete(effect.waiter);
+        callback?.(effect.reached);
+        break;
+      }
+    }
+  }
+
+  // ---- the bus and the clock
+
+  #subscribe(name: string, interest: Interest): void {
+    const pattern = graphChanged.pattern(interest);
+    const subscription = this.#bus.subscribe(graphChanged, pattern, (change, _subject, bytes, traceparent) => {
+      if (traceparent !== undefined) this.#trace(change.seq, traceparent);
+      this.#handle({ kind: 'change', change, bytes });
+    });
+    this.#subscriptions.set(name, subscription);
+  }
+
+  #wake(timer: FeedTimer, ms: number): void {
+    this.#timers.get(timer)?.();
+    const cancel = this.#around.after(ms, () => {
+      this.#timers.delete(timer);
+      this.#handle({ kind: 'woken', timer });
+    });
+    this.#timers.set(timer, cancel);
+  }
+
+  #sweep(): void {
+    this.#handle({ kind: 'sweep' });
+    for (const [seq, span] of this.#traced) if (seq <= this.#machine.position) this.#traced.delete(seq) && span.end('ok');
+  }
+
+  // ---- handing out
+
+  #handOutSoon(): void {
+    if (this.#isTurnDue) return;
+    this.#isTurnDue = true;
+    this.#around.soon(() => this.#turn());
+  }
+
+  /** Hands out until nothing is left or the time of a turn is over. */
+  #turn(): void {
+    this.#isTurnDue = false;
+    const until = this.#around.now() + this.#settings.maxTickMs;
+    do this.#handle({ kind: 'hand-out' });
+    while (!this.#isClosed && this.#machine.hasMore && this.#around.now() < until);
+    this.#handle({ kind: 'turn-end' });
+  }
+
+  #deliver({ watches, change }: Extract<FeedEffect, { do: 'deliver' }>): void {
+    const span = this.#traced.size === 0 ? undefined : this.#traced.get(change.seq);
+    for (const watch of watches) {
+      const handler = this.#handlers.get(watch);
+      if (handler === undefined) continue;
+      try {
+        if (span === undefined) handler.change(change);
+        else span.run(() => handler.change(change));
+      } catch (error) {
+        this.#threw(watch, error);
+      }
+    }
+  }
+
+  /** Nothing is called for a watch that was closed meanwhile. */
+  #call(watch: number, call: (handler: WatchHandler) => void): void {
+    const handler = this.#handlers.get(watch);
+    if (handler === undefined) return;
+    try {
+      call(handler);
+    } catch (error) {
+      this.#threw(watch, error);
+    }
+  }
+
+  #lost(watch: number, failure: Failure): void {
+    const handler = this.#handlers.get(watch);
+    this.#handlers.delete(watch);
+    try {
+      handler?.lost(failure);
+    } catch (error) {
+      this.#threw(watch, error);
+    }
+  }
+
+  #threw(watch: number, error: unknown): void {
+    this.#onThrown(error);
+    this.#handle({ kind: 'failed', watch });
+  }
+
+  /** A change that belongs to a trace: its span lasts from here until it is given to whoever watches. */
+  #trace(seq: number, traceparent: string): void {
+    if (this.#traced.has(seq) || this.#traced.size >= MAX_TRACED) return;
+    const span = this.#bus.spans?.step('deliver change', traceparent);
+    if (span !== undefined) this.#traced.set(seq, span);
+  }
+}

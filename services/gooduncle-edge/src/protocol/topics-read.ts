@@ -1,0 +1,104 @@
+/**
+ * The built-in topic `topics`: a read of it answers with one resource for each topic that the session may use, so that a newcomer can ask the
+ * server what there is. It is read only, and a topic of that name in the rules takes its place.
+ */
+import type { Document } from '@polyedge/query/document';
+import { EVERYTHING } from '@polyedge/query/filter';
+import type { JsonObject } from '@polyedge/query/json';
+import { compile } from '@polyedge/query/predicate';
+import { compareBy } from '@polyedge/query/query';
+import { type Grant, mayUse, Showing } from './access.ts';
+import { answerText } from './envelope.ts';
+import { badRequest, forbidden, notFound, problem } from './problems.ts';
+import type { Request } from './requests.ts';
+import { type Asked, NO_PROBLEMS, type Talk } from './talk.ts';
+import { ANONYMOUS, type FieldRule, type Topic, type Topics, VERBS, type Verb } from './topics.ts';
+
+export const TOPICS = 'topics';
+
+const EVERY_ROW = { rows: EVERYTHING, check: EVERYTHING, fields: { all: true, names: new Set<string>() }, set: {}, grant: undefined };
+
+/** The topics that a session may use, for the message that another one is not known. */
+export const namesFor = (topics: Topics, grants: readonly Grant[]): readonly string[] => usable(topics, grants).map(({ name }) => name);
+
+/** Answers any data request about the topic `topics`. */
+export function answerTopics(
+  talk: Talk,
+  asked: Asked,
+  request: Exclude<Request, { type: 'upgrade' | 'downgrade' | 'unsubscribe' }>,
+  topics: Topics,
+): void {
+  if (request.type !== 'read') {
+    talk.refuse(asked, forbidden('role', 'topic'));
+    return;
+  }
+  if (request.after !== undefined) {
+    talk.refuse(asked, badRequest(problem('value', 'after')));
+    return;
+  }
+  const matches = compile(request.criteria.filter);
+  const found = usable(topics, asked.grants)
+    .map((topic) => described(topic, asked.grants, talk.at))
+    .filter(matches)
+    .sort(compareBy(request.sort ?? [{ path: ['id'], order: 'asc' }]));
+  if (request.count) {
+    talk.answer(asked, JSON.stringify({ count: found.length }), { count: found.length });
+    return;
+  }
+  const rows = found.slice(0, request.limit);
+  if (rows.length === 0) {
+    talk.refuse(asked, notFound('criteria'), { count: 0 });
+    return;
+  }
+  const showing = new Showing([EVERY_ROW], request.fields);
+  const head = talk.head(asked.echo);
+  for (const [seq, row] of rows.entries()) {
+    const last = seq === rows.length - 1;
+    const says = {
+      seq,
+      count: rows.length,
+      ...(last ? { last: true as const } : {}),
+      ...(last && found.length > rows.length ? { more: true as const } : {}),
+    };
+    talk.send(answerText(head, talk.at, 'ok', NO_PROBLEMS, JSON.stringify(showing.resource(row)), says, talk.passport(asked)));
+  }
+}
+
+const usable = ({ byName }: Topics, grants: readonly Grant[]): readonly Topic[] =>
+  [...byName.values()].filter((topic) => mayUse(topic, grants));
+
+/** What a session may do with a topic, in the form of a row. */
+function described(topic: Topic, grants: readonly Grant[], at: number): Document {
+  const roles = [ANONYMOUS, ...grants.map(({ role }) => role)];
+  const verbs: [Verb, JsonObject][] = VERBS.flatMap((verb) => {
+    const fields = fieldsFor(topic, verb, roles);
+    return fields === undefined ? [] : [[verb, { fields }]];
+  });
+  const may = Object.fromEntries(verbs);
+  const stamp = { on: at, by: '', app: '' };
+  return {
+    ...{ id: topic.name, kind: 'vertex', type: TOPICS, scope: '', version: 1, seq: 0, deleted: false, created: stamp, modified: stamp },
+    attributes: { may, live: topic.live && may.read !== undefined, clientIds: topic.clientIds, maxAffected: topic.maxAffected },
+  } as const;
+}
+
+/** The fields of a verb in the words of the rules, over all roles of a session; undefined when none of them has the verb. */
+function fieldsFor(topic: Topic, verb: Verb, roles: readonly string[]): readonly string[] | undefined {
+  const rules = roles.flatMap((role) => topic.roles.get(role)?.[verb] ?? []).map(({ fields }) => fields);
+  if (rules.length === 0) return undefined;
+  const named = new Set(rules.filter(({ all }) => !all).flatMap(({ names }) => [...names]));
+  const whole = rules.filter(({ all }) => all);
+  if (whole.length === 0) return [...named].sort();
+  return [
+    '*',
+    ...leftOut(whole)
+      .filter((name) => !named.has(name))
+      .map((name) => `-${name}`),
+  ];
+}
+
+/** The fields that each of these rules leaves out. */
+function leftOut(rules: readonly FieldRule[]): string[] {
+  const [first, ...rest] = rules;
+  return [...(first?.names ?? [])].filter((name) => rest.every(({ names }) => names.has(name))).sort();
+}

@@ -1,0 +1,109 @@
+/**
+ * What HIRO's clients are given as ids besides those of accounts: the organization, under the name of its tenant, and the roles. They are plain
+ * vertices of HIRO's own types, made when they are missing; logins never look at them.
+ */
+import { randomBytes } from 'node:crypto';
+import type { MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
+import { roleId } from '@polyedge/contracts/element';
+import { operationId } from '@polyedge/contracts/operation-id';
+import type { Executor } from '../postgres/executor.ts';
+import { scopeXid } from '../postgres/home-scopes.ts';
+import type { Queries } from '../postgres/pool.ts';
+
+export const SCOPE_TYPE = 'ogit/Auth/DataScope';
+const ORGANIZATION_TYPE = 'ogit/Auth/Organization';
+const ROLE_TYPE = 'ogit/Auth/Role';
+const WRITE_MS = 10_000;
+/** Role names of one organization that get a vertex each. */
+const MAX_ROLES = 1000;
+
+export const organizationVertex = (tenant: string, scope: string): Operation => ({
+  op: 'create',
+  type: ORGANIZATION_TYPE,
+  id: tenant,
+  scope,
+  xid: `organization:${tenant}`,
+  attributes: { 'ogit/name': tenant },
+});
+
+const roleVertex = (role: string, scope: string): Operation => ({
+  op: 'create',
+  type: ROLE_TYPE,
+  id: roleId(role),
+  scope,
+  attributes: { 'ogit/name': role },
+});
+
+export const bootstrapRequest = (operations: Operation[]): MutationRequest => ({
+  operationId: operationId(Date.now(), randomBytes(10)),
+  by: 'graph-store',
+  app: 'graph-store',
+  origin: { protocol: 'accounts', way: 'job', operation: 'bootstrap' },
+  operations,
+});
+
+export class AuthVertices {
+  readonly #sql: Queries;
+  readonly #executor: Executor;
+  readonly #roles = new Set<string>();
+
+  constructor(sql: Queries, executor: Executor) {
+    this.#sql = sql;
+    this.#executor = executor;
+  }
+
+  /** Makes the vertices of roles that an account was given. One that cannot be made now is made with the next account that has it. */
+  async giveRoles(tenant: string, roles: readonly string[]): Promise<void> {
+    for (const role of new Set(roles)) {
+      const key = `${tenant}\0${role}`;
+      if (this.#roles.has(key) || this.#roles.size >= MAX_ROLES || role === '' || role.includes('$$')) continue;
+      const scope = await this.scopeOf(tenant);
+      if (scope === undefined) return;
+      const made = await this.#write(tenant, scope, roleVertex(role, scope));
+      if (made === 'ok' || made === 'conflict') this.#roles.add(key);
+    }
+  }
+
+  /** Removes the edges of an account that is deleted: it was the end of edges without being among the elements. */
+  async forget(tenant: string, account: string): Promise<void> {
+    const scope = await this.scopeOf(tenant);
+    if (scope === undefined) return;
+    const ends = (['out', 'in'] as const).map((end) => ({ test: 'equal', path: [end], value: account }) as const);
+    const where = { all: [{ test: 'equal', path: ['kind'], value: 'edge' } as const, { any: ends }] };
+    await this.#write(tenant, scope, { op: 'delete', target: { where } });
+  }
+
+  /** An organization that an older version made under an id of its own gets the id that is handed out for it. */
+  async moveOrganization(tenant: string, scope: string): Promise<void> {
+    const found = await this.#sql<{ id: string }[]>`
+      select id from element where tenant = ${tenant} and not deleted and (id = ${tenant} or (type = ${ORGANIZATION_TYPE} and xid = ${`organization:${tenant}`}))`;
+    if (found.some(({ id }) => id === tenant)) return;
+    await this.#write(
+      tenant,
+      scope,
+      ...found.map(({ id }): Operation => ({ op: 'delete', target: { id } })),
+      organizationVertex(tenant, scope),
+      { op: 'update', target: { id: scope }, set: { 'ogit/_organization': tenant } },
+    );
+  }
+
+  /** The id of an organization's default scope. */
+  async scopeOf(tenant: string): Promise<string | undefined> {
+    const [row] = await this.#sql<{ id: string }[]>`
+      select id from element where tenant = ${tenant} and type = ${SCOPE_TYPE} and xid = ${scopeXid(tenant)} and not deleted`;
+    return row?.id;
+  }
+
+  async #write(tenant: string, scope: string, ...operations: Operation[]): Promise<'ok' | string> {
+    const answered = await this.#executor.submit({
+      tenant,
+      defaultScope: scope,
+      requests: [bootstrapRequest(operations)],
+      bytes: 1000,
+      deadline: performance.now() + WRITE_MS,
+    });
+    if (!answered.ok) return answered.failure.code;
+    const [outcome] = answered.value.outcomes;
+    return outcome?.ok === true ? 'ok' : (outcome?.failure.code ?? 'internal');
+  }
+}

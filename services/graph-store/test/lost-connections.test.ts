@@ -1,0 +1,135 @@
+/** Connections to PostgreSQL that end at any moment and in any manner: nothing of theirs is left behind, and the next one serves. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { type SharedServer, sharedPostgres } from '@polyedge/testkit/servers/shared';
+import { CallerGone, Pool, PoolFull } from '../src/postgres/pool.ts';
+import { Transactions } from '../src/postgres/transactions.ts';
+import { type FaultyGateway, type Manner, openFaultyGateway } from './faulty-gateway.ts';
+
+let database: SharedServer;
+/** What nobody caught. */
+const uncaught: unknown[] = [];
+const note = (error: unknown) => uncaught.push(error);
+
+before(async () => {
+  database = await sharedPostgres();
+  process.on('unhandledRejection', note);
+  process.on('uncaughtException', note);
+});
+after(() => database[Symbol.asyncDispose]());
+
+const MANNERS: readonly Manner[] = ['reset', 'end', 'refused', 'ended'];
+/** Messages of the server: the handshake, its settings (of which one stands for all), the first statement, and some more. */
+const MOMENTS = [0, 1, 2, 3, 4, 10, ...Array.from({ length: 17 }, (_, n) => 17 + n)];
+
+/** Each manner on a gateway of its own, side by side. */
+const inEveryManner = (work: (manner: Manner, gateway: FaultyGateway, url: string) => Promise<void>): Promise<unknown> =>
+  Promise.all(
+    MANNERS.map(async (manner) => {
+      await using gateway = await openFaultyGateway(Number(new URL(database.url).port));
+      const through = new URL(database.url);
+      through.port = String(gateway.port);
+      await work(manner, gateway, through.href);
+    }),
+  );
+const settled = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
+
+test('a connection that ends after any message, in any manner, fails what is on it, and the next statement is answered', async () => {
+  await inEveryManner(async (manner, gateway, url) => {
+    for (const messages of MOMENTS) {
+      const pool = new Pool({ url, name: 'lost', max: 1 });
+      gateway.fail(manner, messages);
+      const statement = () => pool.sql<{ n: number }[]>`select 1::int as n, ${'x'}::text as x`.then(([row]) => row?.n);
+      const outcomes = await Promise.allSettled([statement(), statement(), statement()]);
+      for (const outcome of outcomes) if (outcome.status === 'fulfilled') assert.equal(outcome.value, 1);
+      assert.equal(await statement(), 1, `${manner} after ${messages} messages`);
+      await settled();
+      await pool.end();
+    }
+  });
+  assert.deepEqual(uncaught, []);
+});
+
+test('a transaction whose connection ends at any moment fails as a whole, and the next one is on a connection of its own', async () => {
+  await inEveryManner(async (manner, gateway, url) => {
+    for (const messages of MOMENTS) {
+      const transactions = new Transactions({ url, name: 'lost' }, async (connection) => {
+        await connection.unsafe('select $1::int', [1]).describe();
+      });
+      gateway.fail(manner, messages);
+      const transaction = () =>
+        transactions.transact(async (connection) => {
+          // Statements that travel together, as the last ones of a batch do.
+          const rows = await Promise.all([connection`select 1 as n`.execute(), connection`select 2 as n`.execute()]);
+          return rows.length;
+        });
+      await transaction().catch(() => {});
+      assert.equal(await transaction(), 2, `${manner} after ${messages} messages`);
+      await settled();
+      await transactions.end();
+    }
+  });
+  assert.deepEqual(uncaught, []);
+});
+
+test('connections that end while many statements wait for one lose what is on them, and nothing else', async () => {
+  await inEveryManner(async (manner, gateway, url) => {
+    const pool = new Pool({ url, name: 'lost', max: 3 });
+    const outcomes = Array.from({ length: 30 }, () =>
+      pool.sql`select pg_sleep(0.01)`.then(
+        () => true,
+        () => false,
+      ),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    gateway.endAll(manner);
+    const lost = (await Promise.all(outcomes)).filter((good) => !good).length;
+    // The one that is on it, and one that was sent when its end was on the way.
+    assert.ok(lost <= 6, `${lost} statements were lost`);
+    await settled();
+    await pool.end();
+  });
+  assert.deepEqual(uncaught, []);
+});
+
+test('a slow database that refuses for a while collects no connections', async () => {
+  await inEveryManner(async (manner, gateway, url) => {
+    const name = `collected-${manner}`;
+    const pool = new Pool({ url, name, max: 2 });
+    gateway.delay(10);
+    gateway.fail(manner, 3, 20);
+    for (let n = 0; n < 10; n += 1) await Promise.allSettled([pool.sql`select 1`, pool.sql`select 1`]);
+    gateway.delay(0);
+    const [row] = await pool.sql<{ n: number }[]>`select count(*)::int as n from pg_stat_activity where application_name = ${name}`;
+    assert.ok((row?.n ?? 0) <= 2, `${row?.n} connections`);
+    await pool.end();
+  });
+  assert.deepEqual(uncaught, []);
+});
+
+test('a statement or transaction whose caller has gone before its turn is not sent, and more than enough is refused', async () => {
+  const pool = new Pool({ url: database.url, name: 'busy', max: 1 });
+  const transactions = new Transactions({ url: database.url, name: 'busy' });
+  await pool.sql`create temporary table begun (what text)`;
+  const slow = pool.sql`select pg_sleep(0.2)`.then(() => {});
+  const soon = performance.now() + 50;
+  const gone = Promise.resolve(pool.sql.before(soon)`insert into begun values ('gone')`);
+  const good = Promise.resolve(pool.sql.before(soon + 10_000)`insert into begun values ('good')`);
+  await assert.rejects(gone, CallerGone);
+  await Promise.all([slow, good]);
+  assert.deepEqual(
+    (await pool.sql`select what from begun`).map(({ what }) => what),
+    ['good'],
+  );
+  const held = transactions.transact(async (connection) => await connection`select pg_sleep(0.1)`);
+  await assert.rejects(
+    transactions.transact(async () => assert.fail('it was begun'), performance.now() + 20),
+    CallerGone,
+  );
+  await held;
+  const holding = Array.from({ length: 2001 }, () => pool.sql`select 1`.then(() => {}));
+  await assert.rejects(Promise.resolve(pool.sql`select 1`), PoolFull);
+  await Promise.all(holding);
+  await pool.end();
+  await transactions.end();
+});

@@ -1,0 +1,31 @@
+/** When jobs run (Saga protocol page, 6.6): cron fields in a time zone, or `every <n> s|m|h`. */
+import { Cron } from 'croner';
+
+const EVERY = /^every\s+(\d{1,6})\s*(s|m|h)$/;
+const FIELDS = /^(\S+\s+){4,5}\S+$/;
+const MAX_CHARACTERS = 128;
+
+/** What is wrong with a schedule, or undefined. Also one that never comes, such as 30 February. */
+export function problemOfSchedule(schedule: unknown, timezone: string | undefined): string | undefined {
+  if (typeof schedule !== 'string' || schedule.length > MAX_CHARACTERS) return 'is not five or six cron fields, nor every <n> s|m|h';
+  const every = EVERY.exec(schedule);
+  if (every !== null) return Number(every[1]) > 0 ? undefined : 'is every 0';
+  if (!FIELDS.test(schedule)) return 'is not five or six cron fields, nor every <n> s|m|h';
+  try {
+    const next = new Cron(schedule, { paused: true, ...(timezone === undefined ? {} : { timezone }) }).nextRun();
+    return next === null ? 'names a time that never comes' : undefined;
+  } catch {
+    return 'has a field that is not one of cron';
+  }
+}
+
+/** Whether the time zone is one of the IANA database. */
+export function isTimezone(timezone: unknown): timezone is string {
+  if (typeof timezone !== 'string' || timezone === '' || timezone.length > 64) return false;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: timezone });
+    return true;
+  } catch {
+    return false;
+  }
+}

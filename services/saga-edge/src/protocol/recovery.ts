@@ -1,0 +1,38 @@
+/** What a Saga socket can be gone on with from (Socket.IO's connection state recovery), and the offsets in its events. */
+import type { SagaParting } from '@polyedge/contracts/bus/recovery';
+import { isObject } from './elements.ts';
+
+/** A place in the journal: everything up to it has reached the client. */
+export interface Offset {
+  readonly seq: number;
+  readonly epoch: string;
+}
+
+/** What a session is opened with whose client comes back. */
+export interface Restored extends SagaParting {
+  readonly after: Offset;
+}
+
+/** The query of a socket whose client can go on with its session (edge-kit, `socketio-listener.ts`). */
+export const asksRecovery = (query: Readonly<Record<string, string>>): boolean => query.recovery === 'true';
+
+/** The event that gives a client its first offset, so that it can also go on with a session in which nothing has happened yet. */
+export const OFFSET_EVENT = 'offset';
+
+/** At the end of a view's shape: its events carry an offset. No id contains NUL. */
+const WITH_OFFSET = '\0offset';
+
+export const withOffset = (shape: string): string => shape + WITH_OFFSET;
+
+export const plainShape = (shape: string): { readonly shape: string; readonly hasOffset: boolean } =>
+  shape.endsWith(WITH_OFFSET) ? { shape: shape.slice(0, -WITH_OFFSET.length), hasOffset: true } : { shape, hasOffset: false };
+
+export const offsetText = ({ seq, epoch }: Offset): string => `${seq}.${epoch}`;
+
+export function offsetOf(text: string): Offset | undefined {
+  const found = /^(\d{1,15})\.(\S{1,128})$/.exec(text);
+  return found?.[2] === undefined ? undefined : { seq: Number(found[1]), epoch: found[2] };
+}
+
+export const isParting = (state: unknown): state is SagaParting =>
+  isObject(state) && typeof state.token === 'string' && Array.isArray(state.rooms);

@@ -1,0 +1,76 @@
+/** Connection state recovery as saga-edge offers it: who may go on with a session, and how replicas find it. */
+import { randomBytes } from 'node:crypto';
+import { graphPosition } from '@polyedge/contracts/bus/feed';
+import { sagaHandedOver, sagaSought } from '@polyedge/contracts/bus/recovery';
+import type { Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import { type Parted, Recovery } from '@polyedge/edge-kit/socketio-recovery';
+import type { Bus } from '@polyedge/service-kit/bus';
+import { isParting, offsetOf, type Restored } from './protocol/recovery.ts';
+
+/** How long another replica may take to hand over a session; then the client begins anew. */
+const ASK_MS = 1_000;
+const MAX_ASKED = 1_000;
+/** A client that missed more reads what is, as it does after a long absence. */
+const MAX_MISSED = 1_000_000;
+
+export interface RecoveryOptions {
+  readonly bus: Bus;
+  readonly keepMs: number;
+  readonly requestTimeoutMs: number;
+  readonly verify: (token: string) => Promise<Outcome<Principal>>;
+}
+
+/** Sessions of this replica's clients, and the conversation with the others. */
+export function openRecovery({ bus, keepMs, requestTimeoutMs, verify }: RecoveryOptions): { readonly recovery: Recovery; close(): void } {
+  const edge = randomBytes(12).toString('base64url');
+  const asked = new Map<string, (parted: Parted | undefined) => void>();
+
+  const ask = (pid: string): Promise<Parted | undefined> => {
+    if (asked.size >= MAX_ASKED || asked.has(pid)) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const late = setTimeout(() => settle(undefined), ASK_MS);
+      const settle = (parted: Parted | undefined): void => {
+        clearTimeout(late);
+        asked.delete(pid);
+        resolve(parted);
+      };
+      asked.set(pid, settle);
+      bus.publish(sagaSought, {}, { pid, edge });
+    });
+  };
+
+  /** The token is looked at again: it may have ended or been revoked meanwhile. */
+  const admit = async (
+    state: unknown,
+    offset: string,
+  ): Promise<{ readonly credential: Principal; readonly restored: Restored } | undefined> => {
+    const after = offsetOf(offset);
+    if (after === undefined || !isParting(state)) return undefined;
+    const verified = await verify(state.token);
+    if (!verified.ok) return undefined;
+    const position = await bus.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: requestTimeoutMs });
+    if (!position.ok) return undefined;
+    const { epoch, seq, oldest } = position.value;
+    const isKept = epoch === after.epoch && after.seq <= seq && after.seq + 1 >= oldest && seq - after.seq <= MAX_MISSED;
+    return isKept ? { credential: verified.value, restored: { ...state, after } } : undefined;
+  };
+
+  const recovery = new Recovery({ keepMs, ask, admit });
+  const subscriptions = [
+    bus.subscribe(sagaSought, sagaSought.subject({}), ({ pid, edge: seeker }) => {
+      const parted = seeker === edge ? undefined : recovery.take(pid);
+      if (parted !== undefined && isParting(parted.state)) {
+        bus.publish(sagaHandedOver, { edge: seeker }, { pid, sid: parted.sid, state: parted.state });
+      }
+    }),
+    bus.subscribe(sagaHandedOver, sagaHandedOver.subject({ edge }), ({ pid, sid, state }) => asked.get(pid)?.({ sid, state })),
+  ];
+  return {
+    recovery,
+    close: () => {
+      for (const subscription of subscriptions) subscription.unsubscribe();
+      for (const settle of [...asked.values()]) settle(undefined);
+    },
+  };
+}

@@ -1,0 +1,62 @@
+/** Hostile clients against all five edges, with a good client of each protocol beside. */
+import { login } from '../../services/hiro-edge/test/system.ts';
+import { startSystem } from '../interplay/system.ts';
+import { randomFrom } from '../kill/random.ts';
+import { Attacks } from './attacks.ts';
+import { goodClients } from './good-clients.ts';
+
+export interface HostileOptions {
+  readonly seconds: number;
+  readonly seed: number;
+  readonly report: (line: string) => void;
+}
+
+/** Hostile clients at work at the same time. */
+const ATTACKERS = 4;
+/** A good client waits longer than usual on a machine that is busy with attacks, but never so long. */
+const LONGEST_MS = 10_000;
+const MEDIAN_MS = 1000;
+/** Nine of ten logins take no longer than this, or than so many times a login before the attacks where the machine has other work. */
+const LOGIN_MS = 2000;
+const LOGIN_TIMES = 5;
+/** Bodies without a token, with some allowance for the moment at which time-outs are looked at. */
+const TRICKLE_MS = 75_000;
+
+/** Runs until time is up. @returns what was wrong, in sentences */
+export async function hostile({ seconds, seed, report }: HostileOptions): Promise<readonly string[]> {
+  const problems: string[] = [];
+  let over = false;
+  await using system = await startSystem((reason) => {
+    if (!over) problems.push(`a process ended: ${reason}`);
+  });
+  const attacks = new Attacks(system);
+  const began = performance.now();
+  await login(system.urls.hiro);
+  const loginMs = Math.max(LOGIN_MS, LOGIN_TIMES * (performance.now() - began));
+  const endsAt = performance.now() + seconds * 1000;
+  const until = (): boolean => performance.now() > endsAt || problems.length > 0;
+  const attacker = async (number: number): Promise<void> => {
+    const random = randomFrom(seed * ATTACKERS + number);
+    while (!until()) await attacks.one(random);
+  };
+  const attackers = Array.from({ length: ATTACKERS }, (_, number) => attacker(number));
+  const experiences = await goodClients(system, until);
+  await Promise.all(attackers);
+  for (const { name, tookMs, failures } of experiences) {
+    const sorted = tookMs.toSorted((left, right) => left - right);
+    const at = (part: number): number => Math.round(sorted[Math.floor(sorted.length * part)] ?? 0);
+    const longest = Math.round(sorted.at(-1) ?? 0);
+    report(
+      `${name}: ${tookMs.length} answers, median ${at(0.5)} ms, nine of ten ${at(0.9)} ms, longest ${longest} ms; ${failures.length} failures`,
+    );
+    if (failures.length > 0) problems.push(`${name} failed ${failures.length} times, at first with ${failures[0]}`);
+    if (longest > LONGEST_MS) problems.push(`${name} waited ${longest} ms`);
+    if (name === 'login' ? at(0.9) > loginMs : at(0.5) > MEDIAN_MS) problems.push(`${name} was slow`);
+  }
+  const trickled = Math.max(0, ...attacks.trickledMs);
+  report(`attacks: ${JSON.stringify(attacks.done)}; the longest trickle ${Math.round(trickled)} ms`);
+  if (trickled > TRICKLE_MS) problems.push(`a body without a token trickled for ${Math.round(trickled)} ms`);
+  attacks.stop();
+  over = true;
+  return problems;
+}
