@@ -96,7 +96,17 @@ test('space:29 changes of contact and billing period', () => {
 
 test('space:28 increments are numbers by service and limit', () => {
   const said = '422 The input must be an object with the structure: Record<string, Record<string, number>>';
-  for (const body of [[], 'x', 5, { zoom: 5 }, { zoom: [] }, { zoom: { minutes: '5' } }, { zoom: null }, { zoom: { minutes: 1e13 } }, { zoom: { minutes: 2n ** 60n } }]) {
+  for (const body of [
+    [],
+    'x',
+    5,
+    { zoom: 5 },
+    { zoom: [] },
+    { zoom: { minutes: '5' } },
+    { zoom: null },
+    { zoom: { minutes: 1e13 } },
+    { zoom: { minutes: 2n ** 60n } },
+  ]) {
     assert.equal(verdict(readIncrements(body)), said);
   }
   assert.deepEqual(readIncrements({ ZOOM: { minutes: -5 } }), { ok: true, value: { zoom: { minutes: -5 } } });
