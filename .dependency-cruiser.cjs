@@ -11,7 +11,7 @@ Visitor.prototype.visitStatement = function visit(statement) {
 
 const test = '(\\.test\\.ts$|/test/|^test/|^bench/)';
 /** Machines: `handle(input, at) → effects`. The file named after the folder is their driver. */
-const machines = '^libs/edge-kit/src/feed/(?!feed\\.ts$)';
+const machines = '^libs/(edge-kit/src/feed/(?!feed\\.ts$)|journal/src/groups/(?!groups\\.ts$))';
 const pure = `(^(libs/(contracts|query|session)/src/|services/[^/]+/src/(protocol|core|evaluation|contracts|usage)/)|${machines})`;
 
 /** Matches a package by name, wherever it was found. */
@@ -109,13 +109,10 @@ module.exports = {
     },
     {
       name: 'machines-without-kits',
-      comment: 'What holds of a protocol holds of the feed: its driver carries out the effects and is not known to it.',
+      comment: 'What holds of a protocol holds of the feed and of groups: the driver carries out their effects and is not known to them.',
       severity: 'error',
       from: { path: machines, pathNot: test },
-      to: {
-        path: ['^libs/', 'edge-kit/src/feed/feed\\.ts$'],
-        pathNot: ['^libs/(contracts|query)/', '^libs/edge-kit/src/feed/(?!feed\\.ts$)'],
-      },
+      to: { path: '^libs/', pathNot: ['^libs/(contracts|query)/', machines] },
     },
     {
       name: 'feed-knows-no-connections',

@@ -40,6 +40,8 @@ export class CatchUp<Subscription extends { readonly live: boolean }> {
   /** Those that are not live yet. */
   readonly #coming = new Set<Subscription>();
   #until = 0;
+  /** Who is told once nothing is missing any more. */
+  #told: (() => void)[] = [];
   #running = false;
   #over = false;
   /** Everything up to here was shown to all of its subscriptions. */
@@ -49,12 +51,15 @@ export class CatchUp<Subscription extends { readonly live: boolean }> {
     this.#options = options;
   }
 
-  /** A further subscription; `live` is to be called with the seq from which on it hears by itself. Not once it has begun to read. */
-  add(missing: Omit<Missing<Subscription>, 'matches'>): { live(seq: number, epoch: string): void } {
+  /** A further subscription; `live` is to be called with the seq from which on it hears by itself, and with what is to happen at the end. */
+  add(missing: Omit<Missing<Subscription>, 'matches'>): { live(seq: number, epoch: string, then: () => void): void } {
     this.#missing.push({ ...missing, matches: compile(missing.view.filter) });
     this.#coming.add(missing.subscription);
     return {
-      live: (seq, epoch) => {
+      live: (seq, epoch, then) => {
+        this.#told.push(() => {
+          if (missing.subscription.live) then();
+        });
         this.#until = Math.max(this.#until, seq);
         if (epoch !== this.#options.epoch) this.#end({ code: 'lost', detail: 'the history was replaced by another' });
         else this.left(missing.subscription);
@@ -86,6 +91,9 @@ export class CatchUp<Subscription extends { readonly live: boolean }> {
     if (this.#over) return;
     this.#over = true;
     this.#options.ended(failure);
+    const told = this.#told;
+    this.#told = [];
+    if (failure === undefined) for (const one of told) one();
   }
 
   async #run(): Promise<Failure | undefined> {

@@ -119,7 +119,7 @@ export class Lane<P extends Packet> {
 
   /**
    * Starts a subscription. `live` comes from within this call when the interest is watched already; after `lost` it has ended. With `since`,
-   * what came after that position is shown first: to be given for all subscriptions of the socket, in one turn.
+   * what came after that position is shown before it is told to be live: to be given for all subscriptions of the socket, in one turn.
    */
   subscribe(
     interest: Interest,
@@ -130,11 +130,8 @@ export class Lane<P extends Packet> {
   ): LaneSubscription<P> {
     const room = this.#room(interest);
     const group = this.#group(room, view);
-    let coming: { live(seq: number, epoch: string): void } | undefined;
-    const live = (seq: number, epoch: string): void => {
-      coming?.live(seq, epoch);
-      handler.live(seq, epoch);
-    };
+    let coming: { live(seq: number, epoch: string, then: () => void): void } | undefined;
+    const live = (seq: number, epoch: string): void => coming?.live(seq, epoch, () => handler.live(seq, epoch));
     const own = since === undefined ? handler : { live, lost: handler.lost };
     const subscription = new LaneSubscription<P>(sink, own, (closed) => this.#leave(room, group, closed));
     if (since !== undefined) coming = this.#catchUp(sink, since.epoch).add({ subscription, interest, view, after: since.seq });

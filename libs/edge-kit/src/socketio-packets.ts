@@ -44,8 +44,8 @@ export interface Arrived {
 /** Packets that one client may have in the library's hands at once: one HTTP poll may bring any number of tiny ones. */
 const MAX_UNTAKEN = 20_000;
 const MAX_ATTACHMENTS = 10;
-/** The JSON of a packet, after its type, attachments, namespace and number. */
-const PAYLOAD = /^\d(?:\d+-)?(?:\/[^,]*,)?\d*(.*)$/s;
+/** What stands before a packet's JSON: its type, attachments, namespace and number. */
+const HEAD = /^\d(?:\d+-)?(?:\/[^,]*,)?\d*/;
 
 /**
  * The library's parser, except that an event is handed on as one `Arrived` and its packet number as data: no closure for each callback, and
@@ -112,7 +112,7 @@ export class MessageDecoder {
     // A number this large would not be the same when it is sent back.
     if (id !== undefined && !Number.isSafeInteger(id)) throw new Error('illegal packet number');
     // Attachments are no JSON: whoever takes them checks what is around them.
-    const checked = binary ? undefined : exactJson(data, PAYLOAD.exec(text)?.[1] ?? '');
+    const checked = binary ? undefined : exactJson(data, text.slice(HEAD.exec(text)?.[0].length));
     const [name, ...args]: readonly unknown[] = argumentsOf(checked, data);
     const message: SocketIoEvent = {
       kind: 'event',

@@ -1,5 +1,6 @@
 /** What Redis knows of groups: members, leases with their fences, working copies of positions, and which edges are alive. */
 import { MAX_GROUP_MEMBERS } from '@polyedge/contracts/bus/groups';
+import type { Held, Taken } from './groups/messages.ts';
 import { edgeKey, groupKey } from './keys.ts';
 import type { Redis } from './redis.ts';
 import { loadScript, runScript } from './script.ts';
@@ -8,17 +9,6 @@ const SCRIPTS = { join: loadScript('join'), take: loadScript('take'), hold: load
 
 /** What a group leaves behind in Redis goes by itself. */
 const KEY_TTL_MS = 48 * 3_600_000;
-
-export type Taken =
-  | { readonly partition: number; readonly is: 'taken'; readonly fence: number; readonly position: number }
-  | { readonly partition: number; readonly is: 'held'; readonly leftMs: number };
-
-/** A lease as its owner names it. */
-export interface Held {
-  readonly partition: number;
-  readonly fence: number;
-  readonly position: number;
-}
 
 export class GroupRedis {
   readonly #redis: Redis;

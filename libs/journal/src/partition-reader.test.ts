@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { done, type Outcome } from '@polyedge/contracts/errors';
+import type { Page } from './groups/messages.ts';
 import type { HotJournal, LogPage } from './hot-journal.ts';
-import { type Page, PartitionReader } from './partition-reader.ts';
+import { PartitionReader } from './partition-reader.ts';
 
 const json = (seq: number): string => JSON.stringify({ seq, state: {}, undo: {} });
 const log = (prev: number | undefined, seqs: readonly number[], more: Partial<Extract<LogPage, { is: 'read' }>> = {}): LogPage => ({

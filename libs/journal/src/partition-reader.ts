@@ -2,21 +2,9 @@
 import { type FullChange, isFull } from '@polyedge/contracts/change';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { parseOwnJson } from '@polyedge/query/json-text';
-import type { GroupStore } from './group-port.ts';
+import type { Item, Page } from './groups/messages.ts';
+import type { GroupStore } from './groups/port.ts';
 import type { Entry, HotJournal } from './hot-journal.ts';
-
-export interface Item {
-  readonly seq: number;
-  readonly change: FullChange;
-  /** Of its JSON: what windows count. */
-  readonly bytes: number;
-}
-
-/** A part of a partition: everything after where it began and up to `to` is among the items. */
-export interface Page {
-  readonly items: readonly Item[];
-  readonly to: number;
-}
 
 export interface ReaderStats {
   /** Pages that came from PostgreSQL, since Redis no longer had them, or had a hole. */

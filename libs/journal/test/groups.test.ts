@@ -6,12 +6,12 @@ import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
-import type { GroupTimes } from '../src/group-settings.ts';
-import { Groups } from '../src/groups.ts';
+import { Groups } from '../src/groups/groups.ts';
+import { preferred } from '../src/groups/rendezvous.ts';
+import type { GroupTimes } from '../src/groups/settings.ts';
 import { HotJournal } from '../src/hot-journal.ts';
 import { groupKey } from '../src/keys.ts';
 import { connectRedis, type Redis } from '../src/redis.ts';
-import { preferred } from '../src/rendezvous.ts';
 import { MemorySignals, MemoryStore, PARTITIONS } from './memory-store.ts';
 
 let server: RunningServer;

@@ -1,7 +1,7 @@
 /** The store as groups see it, in memory and in this process: the rules of graph-store's positions without a database, and failures on demand. */
 import type { FullChange } from '@polyedge/contracts/change';
 import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
-import type { GroupSignals, GroupStore, Position } from '../src/group-port.ts';
+import type { GroupSignals, GroupStore, Position } from '../src/groups/port.ts';
 
 export const PARTITIONS = 16;
 

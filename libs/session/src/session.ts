@@ -82,7 +82,7 @@ export type Effect<Out> =
   /**
    * Watch changes. With a view they go the broadcast lane: `Protocol.translate` makes the frames and the session hears nothing of them. With
    * `where` (and no view) the session hears only of changes whose state before or after matches; equal filters of all sessions are
-   * evaluated once per change. With `since` (and a view) what came after that position is shown first, for a client that comes back: all
+   * evaluated once per change. With `since` (and a view) what came after that position is shown before `subscribed`, for a client that comes back: all
    * such subscriptions of a session leave in the effects of one input.
    */
   | {

@@ -3,8 +3,8 @@ import { graphChanges, graphHead, graphPartition, graphPosition } from '@polyedg
 import { groupClaim, groupCommit, groupMoved, groupOpen } from '@polyedge/contracts/bus/groups';
 import { isFull } from '@polyedge/contracts/change';
 import { done } from '@polyedge/contracts/errors';
-import type { GroupSignals, GroupStore } from '@polyedge/journal/group-port';
-import { Groups, type GroupsOptions } from '@polyedge/journal/groups';
+import { Groups, type GroupsOptions } from '@polyedge/journal/groups/groups';
+import type { GroupSignals, GroupStore } from '@polyedge/journal/groups/port';
 import type { Redis } from '@polyedge/journal/redis';
 import type { Bus, Subscription } from '@polyedge/service-kit/bus';
 

@@ -1,4 +1,4 @@
-import type { Groups } from '@polyedge/journal/groups';
+import type { Groups } from '@polyedge/journal/groups/groups';
 import type { Metrics } from '@polyedge/service-kit/metrics';
 
 /** Partitions whose lag is reported by itself. */

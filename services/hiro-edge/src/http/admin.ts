@@ -3,7 +3,7 @@ import { accountsCreate, accountsGet, accountsUpdate } from '@polyedge/contracts
 import { groupList } from '@polyedge/contracts/bus/groups';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import type { Groups } from '@polyedge/journal/groups';
+import type { Groups } from '@polyedge/journal/groups/groups';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { bearerOf } from '../protocol/handshake.ts';

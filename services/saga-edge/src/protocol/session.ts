@@ -89,6 +89,8 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
   #token: string | undefined;
   /** The session before this one, until its account was read. */
   #restoring: Restored | undefined;
+  /** Rooms of that session in which something is still missing. */
+  #catchingUp = 0;
 
   constructor(nonce: string, settings: SagaSettings, recovers: boolean) {
     this.#nonce = nonce;
@@ -248,14 +250,24 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
     const principal = this.#principal;
     if (principal === undefined) return [];
     this.#restoring = undefined;
-    this.#phase = 'ready';
+    this.#catchingUp = 0;
     const joins = rooms.flatMap(({ base, id, since }): readonly Out[] => {
       const room = roomOf(base);
       if (room === undefined || !this.#may('get', routeOf(room, id))) return [];
       const from = { epoch: after.epoch, seq: Math.max(after.seq, since) };
-      return this.#joinedRooms().join(room, id, principal.tenant, () => [], from);
+      this.#catchingUp += 1;
+      return this.#joinedRooms().join(room, id, principal.tenant, () => this.#caughtUp(), from);
     });
-    return [...this.#untilExpiry(principal), ...joins, ...this.#pump()];
+    this.#catchingUp += 1;
+    return [...this.#untilExpiry(principal), ...joins, ...this.#caughtUp()];
+  }
+
+  /** Messages wait until nothing is missing any more: the events of a write come before its acknowledgement. */
+  #caughtUp(): readonly Out[] {
+    this.#catchingUp -= 1;
+    if (this.#catchingUp > 0) return [];
+    this.#phase = 'ready';
+    return this.#pump();
   }
 
   #joinedRooms(): Rooms {
@@ -451,7 +463,7 @@ class SagaSession implements Session<SagaFrame, SagaOut> {
 
   #accountChanged(id: unknown): readonly Out[] {
     const principal = this.#principal;
-    if (principal === undefined || this.#phase !== 'ready') return [];
+    if (principal === undefined || (this.#phase !== 'ready' && this.#catchingUp === 0)) return [];
     const recheck: readonly Out[] = (this.#rooms?.size ?? 0) === 0 ? [] : [{ do: 'set-timer', name: 'recheck', ms: RECHECK_MS }];
     if (id !== principal.account) return recheck;
     const { tenant } = principal;

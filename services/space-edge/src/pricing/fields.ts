@@ -98,6 +98,12 @@ export function amount(at: At): number | undefined {
   return Math.min(value, UNLIMITED);
 }
 
+/** A number that is shown as it was written; one that cannot be is refused. What is bounded anyway may be as large as it likes. */
+export function exact(at: At): number | undefined {
+  if (at.inexact) at.report('is a number beyond 2^53');
+  return typeof at.scalar === 'number' ? at.scalar : undefined;
+}
+
 /** Whole and at least `min`. */
 export function count(at: At, min: number): number | undefined {
   if (at.empty) return undefined;

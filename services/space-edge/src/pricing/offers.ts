@@ -1,5 +1,5 @@
 /** The sections `plans` and `addOns`. */
-import { amount, boolean, count, description, named, present, references, text, unit, worth } from './fields.ts';
+import { amount, boolean, count, description, exact, named, present, references, text, unit, worth } from './fields.ts';
 import { evaluateFormula, isFormula, type Variables } from './price-formula.ts';
 import { type AddOn, type Feature, type Plan, type Price, paymentsOf, UNLIMITED, type UsageLimit, type Worth } from './pricing.ts';
 import type { At } from './source.ts';
@@ -80,8 +80,9 @@ function readOffer(of: 'plan' | 'add-on', name: string, at: At, known: Known): P
 }
 
 /** A price of an older file that stands beside the one that counts. */
-function asWritten({ scalar }: At): Price | undefined {
-  if (typeof scalar === 'number') return Number.isNaN(scalar) ? undefined : Math.min(scalar, UNLIMITED);
+function asWritten(at: At): Price | undefined {
+  const { scalar } = at;
+  if (typeof scalar === 'number') return Number.isFinite(scalar) ? exact(at) : undefined;
   return typeof scalar === 'string' ? scalar : undefined;
 }
 
@@ -91,7 +92,11 @@ function readPrice(at: At, variables: Variables): Price | undefined {
     return undefined;
   }
   const written = at.scalar;
-  if (typeof written === 'number') return amount(at);
+  // Only infinity is bounded: there are currencies in which a price has nine digits.
+  if (typeof written === 'number') {
+    const bounded = amount(at);
+    return bounded === undefined || !Number.isFinite(written) ? bounded : exact(at);
+  }
   if (typeof written !== 'string') {
     at.report('must be a number, a formula or a text');
     return undefined;

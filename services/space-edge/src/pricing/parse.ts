@@ -2,7 +2,7 @@
 
 import type { Json } from '@polyedge/query/json';
 import { readFeatures, readUsageLimits } from './definitions.ts';
-import { boolean, present, text, texts, webAddress } from './fields.ts';
+import { boolean, exact, present, text, texts, webAddress } from './fields.ts';
 import { readAddOns, readPlans } from './offers.ts';
 import type { Pricing } from './pricing.ts';
 import { type At, type Problem, problemText, SOURCE_LIMITS, Source, type SourceLimits } from './source.ts';
@@ -199,7 +199,7 @@ function readVariables(at: At): Record<string, number | string | boolean> | unde
     if (name === '__proto__') value.report('is not allowed as a name');
     else if (scalar === undefined || (typeof scalar === 'number' && !Number.isFinite(scalar)))
       value.report('must be a number, a text or true or false');
-    else variables[name] = scalar;
+    else variables[name] = typeof scalar === 'number' ? (exact(value) ?? 0) : scalar;
   }
   return variables;
 }
@@ -228,7 +228,7 @@ function readCustom(at: At): Json | undefined {
     case 'boolean':
       return boolean(at);
     case 'number':
-      return typeof at.scalar === 'number' && Number.isFinite(at.scalar) ? at.scalar : null;
+      return typeof at.scalar === 'number' && Number.isFinite(at.scalar) ? (exact(at) ?? null) : null;
     case 'date':
       return at.written;
     case 'text':

@@ -138,9 +138,6 @@ export class Source {
         return node.items.every(({ value }) => visit(value, depth + 1));
       }
       if (isSeq<Node>(node)) return node.items.every((item) => visit(item, depth + 1));
-      // The library reads numbers as doubles: such a number would be another one when it is shown again.
-      const inexact = isScalar(node) && typeof node.value === 'number' && Math.abs(node.value) > Number.MAX_SAFE_INTEGER;
-      if (inexact && Number.isFinite(node.value)) return this.#stop(at, 'is a number beyond 2^53');
       return true;
     };
     visit(this.#document?.contents, 1);
@@ -200,6 +197,13 @@ export class At {
   /** How a number or date was written. */
   get written(): string {
     return isScalar(this.#node) ? (this.#node.source ?? '') : '';
+  }
+
+  /** Whether it is a whole number that a double cannot hold: it would be another one when it is shown again. */
+  get inexact(): boolean {
+    const { scalar } = this;
+    if (typeof scalar !== 'number' || !Number.isFinite(scalar) || Math.abs(scalar) <= Number.MAX_SAFE_INTEGER) return false;
+    return !/^[-+]?\d+$/.test(this.written) || BigInt(this.written.replace('+', '')) !== BigInt(scalar);
   }
 
   /** The value under a key of a map. Its place, when it is absent, is the map's. */

@@ -31,7 +31,9 @@ export class Identity {
   readonly #accounts: Accounts;
   readonly #organizations: Organizations;
   readonly #tenant: string;
-  readonly #remembered: LRUCache<string, Caller> | undefined;
+  readonly #memoryMs: number;
+  readonly #remembered = new LRUCache<string, { readonly caller: Caller; readonly since: number }>({ max: MAX_REMEMBERED });
+  readonly #asked = new Map<string, Promise<Result<Caller>>>();
 
   /** @param options.memoryMs how long a key may be remembered for evaluations; 0: not at all */
   constructor(options: {
@@ -40,19 +42,40 @@ export class Identity {
     readonly tenant: string;
     readonly memoryMs: number;
   }) {
-    this.#remembered = options.memoryMs === 0 ? undefined : new LRUCache({ max: MAX_REMEMBERED, ttl: options.memoryMs });
+    this.#memoryMs = options.memoryMs;
     this.#accounts = options.accounts;
     this.#organizations = options.organizations;
     this.#tenant = options.tenant;
   }
 
-  /** The same for evaluations, which come often: a key of an organization that was just looked up is not looked up again. */
+  /**
+   * The same for evaluations, which come often: a key of an organization that was looked up a moment ago is not asked for again. One that
+   * goes on being used is looked up again in good time, so that nobody waits for it.
+   */
   async recentCallerOf(key: string): Promise<Result<Caller>> {
-    const remembered = this.#remembered?.get(key);
-    if (remembered !== undefined) return got(remembered);
-    const caller = await this.callerOf(key);
-    if (caller.ok && caller.value.kind === 'organization') this.#remembered?.set(key, caller.value);
-    return caller;
+    if (this.#memoryMs === 0) return this.callerOf(key);
+    const remembered = this.#remembered.get(key);
+    const age = remembered === undefined ? Number.POSITIVE_INFINITY : performance.now() - remembered.since;
+    if (remembered === undefined || age >= this.#memoryMs) return this.#lookUp(key);
+    if (age >= this.#memoryMs / 2) void this.#lookUp(key);
+    return got(remembered.caller);
+  }
+
+  /** Asks once for all who want to know of a key at the same time. */
+  #lookUp(key: string): Promise<Result<Caller>> {
+    const asked = this.#asked.get(key);
+    if (asked !== undefined) return asked;
+    // What the answer says was so when it was asked for, at the latest.
+    const since = performance.now();
+    const asking = this.callerOf(key).then((caller) => {
+      if (caller.ok && caller.value.kind === 'organization') this.#remembered.set(key, { caller: caller.value, since });
+      else this.#remembered.delete(key);
+      return caller;
+    });
+    this.#asked.set(key, asking);
+    const forget = (): void => void this.#asked.delete(key);
+    asking.then(forget, forget);
+    return asking;
   }
 
   async callerOf(key: string): Promise<Result<Caller>> {

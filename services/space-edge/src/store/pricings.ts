@@ -21,6 +21,7 @@ type Known = { readonly service: Service } | { readonly pricing: KnownPricing };
 /** Bytes of pricings in memory, by the length of their texts. */
 const MAX_BYTES = 64 * 1024 * 1024;
 const MAX_ENTRIES = 10_000;
+const READ_AT_ONCE = 50;
 
 export class Pricings {
   readonly #graph: Graph;
@@ -55,14 +56,17 @@ export class Pricings {
       else found.set(id, known);
     }
     if (missing.length === 0) return got(found);
-    const before = this.#changes;
-    const elements = await this.#graph.get(missing);
-    if (!elements.ok) return refused(elements.failure);
-    for (const element of elements.value) {
-      const known = toKnown(element);
-      if (known === undefined) continue;
-      found.set(element.id, known);
-      if (this.#following.live && this.#changes === before) this.#known.set(element.id, known, { size: sizeOf(element) });
+    // In parts: a pricing may have megabytes, an answer of the store has a bound.
+    for (let at = 0; at < missing.length; at += READ_AT_ONCE) {
+      const before = this.#changes;
+      const elements = await this.#graph.get(missing.slice(at, at + READ_AT_ONCE));
+      if (!elements.ok) return refused(elements.failure);
+      for (const element of elements.value) {
+        const known = toKnown(element);
+        if (known === undefined) continue;
+        found.set(element.id, known);
+        if (this.#following.live && this.#changes === before) this.#known.set(element.id, known, { size: sizeOf(element) });
+      }
     }
     return got(found);
   }

@@ -2,12 +2,12 @@
  * A partition that a member owns: reads it, gives its changes in order within a window, and moves the position over what was taken. The lease
  * decides whether it may give; this only asks.
  */
-
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
-import { GROUP_WINDOW } from './group-settings.ts';
-import { Pace } from './pace.ts';
-import type { Item, Page } from './partition-reader.ts';
+import type { GroupsEffect, Item, Page } from './messages.ts';
+import { PageSize } from './page-size.ts';
+import { ask, type Procedure } from './procedure.ts';
+import { GROUP_WINDOW } from './settings.ts';
 
 /** What of a member's window is used, over all its partitions. */
 export interface MemberWindow {
@@ -16,6 +16,7 @@ export interface MemberWindow {
 }
 
 interface Batch {
+  readonly batch: number;
   to: number;
   readonly items: number;
   readonly bytes: number;
@@ -29,28 +30,21 @@ interface Ahead {
   at: number;
 }
 
-export interface OwnedOptions {
+export interface ConsumerOptions {
+  readonly epoch: string;
   readonly partition: number;
   readonly tenant: string;
   readonly fence: number;
   readonly position: number;
+  readonly member: string;
   readonly window: MemberWindow;
-  /** Whether the lease allows to give now. */
-  mayGive(): boolean;
-  /** What the shared tail has after a seq, without waiting. */
-  readTail(after: number, limit: number): Page | undefined;
-  readPage(
-    after: number,
-    limit: number,
-  ): Promise<{ readonly ok: true; readonly value: Page } | { readonly ok: false; readonly failure: Failure }>;
-  give(changes: readonly FullChange[], took: () => void): void;
-  /** Something was taken: the member has room again. */
-  room(): void;
-  /** What is read cannot be read any more, or not now. */
-  failed(failure: Failure): void;
+  /** What the shared tail has after a seq. */
+  readonly tails: { read(partition: number, after: number, limit: number): Page | undefined };
+  readonly effects: GroupsEffect[];
+  newBatch(): number;
 }
 
-export class Owned {
+export class PartitionConsumer {
   readonly partition: number;
   readonly fence: number;
   /** Everything up to here was confirmed, or is not for this group. */
@@ -61,24 +55,25 @@ export class Owned {
   committed = -1;
   /** Set while it is handed over: until when that may take. */
   drainUntil: number | undefined;
-  readonly #options: OwnedOptions;
-  readonly #pace = new Pace();
+  /** Set when what comes next can no longer be read. */
+  failure: Failure | undefined;
+  readonly #options: ConsumerOptions;
+  readonly #pageSize = new PageSize();
   /** Everything up to here was read. */
   #read: number;
   #ahead: Ahead[] = [];
   #aheadItems = 0;
-  readonly #under: Batch[] = [];
+  readonly #unacked: Batch[] = [];
   #items = 0;
   #bytes = 0;
   #reading = false;
   #again = false;
-  #giving = false;
   #ended = false;
   #atEnd = false;
   /** What was read last came from the tail. */
   #atTail = false;
 
-  constructor(options: OwnedOptions) {
+  constructor(options: ConsumerOptions) {
     this.#options = options;
     this.partition = options.partition;
     this.fence = options.fence;
@@ -108,11 +103,37 @@ export class Owned {
     return this.#atEnd && this.#items === 0 && this.#ahead.length === 0;
   }
 
-  /** Goes on reading and giving as far as window and lease allow. */
-  pump(): void {
-    this.#give();
+  /** Batches given and not yet taken. */
+  get batches(): readonly number[] {
+    return this.#unacked.map(({ batch }) => batch);
+  }
+
+  /**
+   * Goes on giving, as far as the window allows.
+   *
+   * @param mayGive whether the lease allows to give now; asked again after each wait
+   * @returns reading on, where that is not under way already
+   */
+  pump(mayGive: () => boolean): Procedure | undefined {
+    this.#give(mayGive);
     if (this.#reading) this.#again = true;
-    else if (!this.#ended) void this.#readOn();
+    else if (!this.#ended) return this.#readOn(mayGive);
+    return undefined;
+  }
+
+  /** A batch was taken. What was not for its client moves the position only. */
+  take(batch: number, confirmed: boolean): void {
+    const taken = this.#unacked.find((one) => one.batch === batch);
+    if (this.#ended || taken === undefined || taken.taken) return;
+    taken.taken = true;
+    const { window } = this.#options;
+    this.#items -= taken.items;
+    this.#bytes -= taken.bytes;
+    window.items -= taken.items;
+    window.bytes -= taken.bytes;
+    // What was taken out of turn counts when everything before it was taken.
+    while (this.#unacked[0]?.taken === true) this.position = this.#unacked.shift()?.to ?? this.position;
+    if (confirmed) this.confirmed = this.position;
   }
 
   /** Forgets what is under way; returns how many changes were not taken. */
@@ -127,61 +148,61 @@ export class Owned {
   }
 
   /** Reads ahead while what was given is on its way, so that the way to the client and the way to Redis do not add up. */
-  async #readOn(): Promise<void> {
-    const { readTail, readPage, failed } = this.#options;
+  *#readOn(leaseAllows: () => boolean): Procedure {
+    const { epoch, partition, tails } = this.#options;
     this.#reading = true;
     do {
       this.#again = false;
-      while (this.#mayGive() && this.#aheadItems < GROUP_WINDOW.partitionItems) {
-        let page = readTail(this.#read, this.#pace.limit);
+      while (this.#mayGive(leaseAllows) && this.#aheadItems < GROUP_WINDOW.partitionItems) {
+        let page = tails.read(partition, this.#read, this.#pageSize.limit);
         this.#atTail = page !== undefined;
         if (page === undefined) {
-          const asked = await readPage(this.#read, this.#pace.limit);
+          const asked = yield* ask({ call: 'read', epoch, partition, after: this.#read, limit: this.#pageSize.limit });
           // The lease may be gone, or drained, by now: what was read is then somebody else's to give.
-          if (!this.#mayGive()) break;
+          if (!this.#mayGive(leaseAllows)) break;
           if (!asked.ok) {
-            failed(asked.failure);
+            this.failure = asked.failure;
             break;
           }
           page = asked.value;
         }
         this.#atEnd = page.to <= this.#read;
         if (this.#atEnd) break;
-        this.#read = page.to;
-        this.#pace.saw(page.items);
-        const items = page.items.filter(({ change }) => change.tenant === this.#options.tenant);
-        this.#ahead.push({ items, to: page.to, at: 0 });
-        this.#aheadItems += items.length;
-        this.#give();
+        this.#took(page);
+        this.#give(leaseAllows);
       }
     } while (this.#again && !this.#ended);
     this.#reading = false;
   }
 
-  #mayGive(): boolean {
-    return !this.#ended && this.drainUntil === undefined && this.#options.mayGive();
+  #took(page: Page): void {
+    this.#read = page.to;
+    this.#pageSize.saw(page.items);
+    const items = page.items.filter(({ change }) => change.tenant === this.#options.tenant);
+    this.#ahead.push({ items, to: page.to, at: 0 });
+    this.#aheadItems += items.length;
+  }
+
+  #mayGive(leaseAllows: () => boolean): boolean {
+    return !this.#ended && this.drainUntil === undefined && leaseAllows();
   }
 
   /** Gives what was read, in batches, as far as the windows go. */
-  #give(): void {
-    // What is taken at once comes back in here.
-    if (this.#giving) return;
-    this.#giving = true;
-    for (let page = this.#ahead[0]; page !== undefined && this.#mayGive(); page = this.#ahead[0]) {
+  #give(leaseAllows: () => boolean): void {
+    for (let page = this.#ahead[0]; page !== undefined && this.#mayGive(leaseAllows); page = this.#ahead[0]) {
       if (page.at < page.items.length && !this.#giveSome(page)) break;
       if (page.at < page.items.length) continue;
       this.#ahead.shift();
       // The rest of the page was for others, or of no group: it counts when everything before it was taken.
-      const last = this.#under.at(-1);
+      const last = this.#unacked.at(-1);
       if (last === undefined) this.position = page.to;
       else last.to = page.to;
     }
-    this.#giving = false;
   }
 
   /** One batch; false when there is no room for any of it. */
   #giveSome(page: Ahead): boolean {
-    const { window, give } = this.#options;
+    const { window, effects, member } = this.#options;
     const most = Math.min(GROUP_WINDOW.partitionItems - this.#items, GROUP_WINDOW.memberItems - window.items);
     const room = Math.min(GROUP_WINDOW.partitionBytes - this.#bytes, GROUP_WINDOW.memberBytes - window.bytes);
     const changes: FullChange[] = [];
@@ -197,28 +218,14 @@ export class Owned {
       page.at += 1;
     }
     if (changes.length === 0) return false;
-    const batch: Batch = { to, items: changes.length, bytes, taken: false };
+    const batch: Batch = { batch: this.#options.newBatch(), to, items: changes.length, bytes, taken: false };
     this.#aheadItems -= batch.items;
-    this.#under.push(batch);
+    this.#unacked.push(batch);
     this.#items += batch.items;
     this.#bytes += bytes;
     window.items += batch.items;
     window.bytes += bytes;
-    give(changes, () => this.#took(batch));
+    effects.push({ do: 'give', member, batch: batch.batch, changes });
     return true;
-  }
-
-  #took(batch: Batch): void {
-    if (this.#ended || batch.taken) return;
-    batch.taken = true;
-    const { window, room } = this.#options;
-    this.#items -= batch.items;
-    this.#bytes -= batch.bytes;
-    window.items -= batch.items;
-    window.bytes -= batch.bytes;
-    // What was taken out of turn counts when everything before it was taken.
-    while (this.#under[0]?.taken === true) this.position = this.#under.shift()?.to ?? this.position;
-    if (!this.#giving) this.confirmed = this.position;
-    room();
   }
 }

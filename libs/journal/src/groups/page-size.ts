@@ -3,7 +3,7 @@ const FIRST_ITEMS = 32;
 const PAGE_ITEMS = 256;
 const PAGE_BYTES = 512 * 1024;
 
-export class Pace {
+export class PageSize {
   #limit = FIRST_ITEMS;
 
   get limit(): number {

@@ -2,8 +2,9 @@
  * The ends of the partitions that an edge reads, shared by all its groups: each change is read and parsed once, however many groups are at
  * the end. Woken by the heads of the live feed; what falls out of the bounded ring is read again by whoever needs it.
  */
-import { Pace } from './pace.ts';
-import type { Item, Page, PartitionReader } from './partition-reader.ts';
+import type { GroupsEffect, Item, Page } from './messages.ts';
+import { PageSize } from './page-size.ts';
+import { ask, type Procedure, type Procedures } from './procedure.ts';
 
 export interface TailLimits {
   readonly maxItems: number;
@@ -17,42 +18,56 @@ const LAST_WAIT_MS = 256;
 
 interface Tail {
   readonly partition: number;
-  readonly wakes: Set<() => void>;
+  readonly followers: Set<() => void>;
   /** The ring has everything after `from` up to `to`; undefined until Redis has said where it ends. */
   from: number | undefined;
   to: number;
   items: Item[];
   bytes: number;
-  readonly pace: Pace;
+  readonly pageSize: PageSize;
 }
 
 export class Tails {
-  readonly #reader: Pick<PartitionReader, 'read' | 'end'>;
+  readonly #epoch: string;
+  readonly #effects: GroupsEffect[];
+  readonly #procedures: Procedures;
   readonly #limits: TailLimits;
   readonly #tails = new Map<number, Tail>();
   #target = 0;
-  #running = false;
+  /** Tails that are read in this round, and what the round has brought so far. */
+  #reading = 0;
+  #grew = false;
   #again = false;
-  #endWait: () => void = () => {};
-  #closed = false;
+  #isWaiting = false;
+  #waitMs = FIRST_WAIT_MS;
 
-  constructor(reader: Pick<PartitionReader, 'read' | 'end'>, limits: TailLimits = TAIL_LIMITS) {
-    this.#reader = reader;
+  constructor(epoch: string, effects: GroupsEffect[], procedures: Procedures, limits: TailLimits = TAIL_LIMITS) {
+    this.#epoch = epoch;
+    this.#effects = effects;
+    this.#procedures = procedures;
     this.#limits = limits;
   }
 
   /** Follows a partition as long as somebody does; `wake` is called when there is more. Returns what ends it. */
   follow(partition: number, wake: () => void): () => void {
     const known = this.#tails.get(partition);
-    const tail: Tail = known ?? { partition, wakes: new Set(), from: undefined, to: 0, items: [], bytes: 0, pace: new Pace() };
-    tail.wakes.add(wake);
+    const tail: Tail = known ?? {
+      partition,
+      followers: new Set(),
+      from: undefined,
+      to: 0,
+      items: [],
+      bytes: 0,
+      pageSize: new PageSize(),
+    };
+    tail.followers.add(wake);
     if (known === undefined) {
       this.#tails.set(partition, tail);
       this.#run();
     }
     return () => {
-      tail.wakes.delete(wake);
-      if (tail.wakes.size === 0 && this.#tails.get(partition) === tail) this.#tails.delete(partition);
+      tail.followers.delete(wake);
+      if (tail.followers.size === 0 && this.#tails.get(partition) === tail) this.#tails.delete(partition);
     };
   }
 
@@ -76,58 +91,75 @@ export class Tails {
     if (this.#tails.size > 0) this.#run();
   }
 
+  /** The wait is over. */
+  woken(): void {
+    if (!this.#isWaiting) return;
+    this.#isWaiting = false;
+    this.#round();
+  }
+
   close(): void {
-    this.#closed = true;
-    this.#endWait();
+    this.#stopWaiting();
+    this.#procedures.cancel(this);
     this.#tails.clear();
   }
 
   #run(): void {
     this.#again = true;
-    this.#endWait();
-    if (this.#running || this.#closed) return;
-    this.#running = true;
-    void this.#read().finally(() => {
-      this.#running = false;
-    });
+    this.#stopWaiting();
+    if (this.#reading > 0) return;
+    this.#waitMs = FIRST_WAIT_MS;
+    this.#round();
   }
 
-  async #read(): Promise<void> {
-    let waitMs = FIRST_WAIT_MS;
-    while (!this.#closed && this.#tails.size > 0) {
-      this.#again = false;
-      const grew = await Promise.all([...this.#tails.values()].map((tail) => this.#grow(tail)));
-      if (grew.includes(true) || this.#again) {
-        waitMs = FIRST_WAIT_MS;
-        continue;
-      }
-      const reached = Math.max(0, ...[...this.#tails.values()].map(({ to }) => to));
-      if (reached >= this.#target || waitMs > LAST_WAIT_MS) return;
-      const wait = waitMs;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, wait);
-        this.#endWait = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-      this.#endWait = () => {};
-      waitMs *= 2;
+  #stopWaiting(): void {
+    if (!this.#isWaiting) return;
+    this.#isWaiting = false;
+    this.#effects.push({ do: 'cancel-wake' });
+  }
+
+  /** Reads all tails at once. */
+  #round(): void {
+    this.#again = false;
+    this.#grew = false;
+    const tails = [...this.#tails.values()];
+    this.#reading = tails.length;
+    for (const tail of tails) this.#procedures.start(this.#grow(tail), this);
+  }
+
+  #roundEnds(): void {
+    if (this.#tails.size === 0) return;
+    if (this.#grew || this.#again) {
+      this.#waitMs = FIRST_WAIT_MS;
+      this.#round();
+      return;
     }
+    const reached = Math.max(0, ...[...this.#tails.values()].map(({ to }) => to));
+    if (reached >= this.#target || this.#waitMs > LAST_WAIT_MS) return;
+    this.#isWaiting = true;
+    this.#effects.push({ do: 'wake', ms: this.#waitMs });
+    this.#waitMs *= 2;
   }
 
-  /** Reads on; true when there may be more. */
-  async #grow(tail: Tail): Promise<boolean> {
+  *#grow(tail: Tail): Procedure {
+    if (yield* this.#readOn(tail)) this.#grew = true;
+    this.#reading -= 1;
+    if (this.#reading === 0) this.#roundEnds();
+  }
+
+  /** @returns whether there may be more */
+  *#readOn(tail: Tail): Procedure<boolean> {
+    const { partition } = tail;
     if (tail.from === undefined) {
-      const end = await this.#reader.end(tail.partition);
-      if (end === undefined) return false;
-      tail.from = end;
-      tail.to = end;
-      for (const wake of tail.wakes) wake();
+      const end = yield* ask({ call: 'end', epoch: this.#epoch, partition });
+      if (!end.ok || end.value === undefined) return false;
+      tail.from = end.value;
+      tail.to = end.value;
+      for (const wake of [...tail.followers]) wake();
       return false;
     }
-    const { limit } = tail.pace;
-    const page = await this.#reader.read(tail.partition, tail.to, limit);
+    const { limit } = tail.pageSize;
+    const page = yield* ask({ call: 'read', epoch: this.#epoch, partition, after: tail.to, limit });
     // Readers that need what cannot be read find out the reason themselves; this one begins again at the end.
     if (!page.ok && page.failure.code === 'lost') tail.from = undefined;
     if (!page.ok || page.value.to <= tail.to) return false;
@@ -136,9 +168,9 @@ export class Tails {
       tail.bytes += item.bytes;
     }
     tail.to = page.value.to;
-    tail.pace.saw(page.value.items);
+    tail.pageSize.saw(page.value.items);
     this.#trim(tail);
-    for (const wake of tail.wakes) wake();
+    for (const wake of [...tail.followers]) wake();
     return page.value.items.length >= limit;
   }
 

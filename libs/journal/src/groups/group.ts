@@ -1,0 +1,381 @@
+/**
+ * One group as one edge sees it: its own members, and which of the partitions they should own. Looks again when somebody says that members
+ * changed, and every few seconds anyway; the lease decides, not the list.
+ */
+import type { Failure } from '@polyedge/contracts/errors';
+import { ANOTHER_HISTORY, type EdgeState } from './edge-state.ts';
+import { type Lease, Leases } from './leases.ts';
+import { GroupMembers, type Member, type Opened } from './members.ts';
+import type { Held } from './messages.ts';
+import type { Position } from './port.ts';
+import { Positions, uncommitted } from './positions.ts';
+import { ask, type Procedure } from './procedure.ts';
+import { preferred } from './rendezvous.ts';
+
+export interface GroupName {
+  /** Unlike that of any other group. */
+  readonly key: string;
+  readonly tenant: string;
+  readonly name: string;
+  readonly edge: string;
+  /** Where a group begins that the store does not know yet: as its first member said. */
+  readonly start: 'largest' | 'smallest';
+}
+
+export class Group {
+  readonly #state: EdgeState<Group>;
+  readonly #of: GroupName;
+  readonly #members: GroupMembers;
+  readonly #positions: Positions;
+  readonly #leases: Leases;
+  #opened: Opened | undefined;
+  #looking = false;
+  #lookAt = Number.NEGATIVE_INFINITY;
+  #ended = false;
+
+  constructor(state: EdgeState<Group>, of: GroupName) {
+    this.#state = state;
+    this.#of = of;
+    this.#members = new GroupMembers(of.edge);
+    this.#positions = new Positions(state);
+    this.#leases = new Leases(state, of.tenant, this.#members, this.#positions);
+    state.effects.push({ do: 'listen', group: of.key, tenant: of.tenant, name: of.name });
+  }
+
+  /** The id under which the store and Redis know it. */
+  get id(): number | undefined {
+    return this.#opened?.id;
+  }
+
+  join(id: string): void {
+    this.#members.add(id);
+    this.#state.stats.joined += 1;
+    this.look();
+  }
+
+  leave(id: string): void {
+    const member = this.#members.get(id);
+    if (member !== undefined) this.#leave(member);
+  }
+
+  leaveAll(): void {
+    for (const member of this.#members.all()) this.#leave(member);
+  }
+
+  /** A batch was taken. */
+  ack(batch: number, confirmed: boolean): void {
+    const lease = this.#leases.take(batch, confirmed);
+    if (lease === undefined) return;
+    const { drainUntil, pending } = lease.consumer;
+    if (drainUntil !== undefined && pending === 0) this.#release([lease]);
+    else this.#leases.pumpWaiting(lease);
+  }
+
+  tick(): void {
+    const { at, procedures } = this.#state;
+    if (at >= this.#lookAt) this.#startLooking();
+    const opened = this.#opened;
+    if (opened === undefined || this.#leases.size === 0) return;
+    if (this.#leases.renewIsDue) procedures.start(this.#renew(opened), this);
+    const consumers = this.#leases.consumers();
+    if (this.#positions.isDue(consumers)) procedures.start(this.#save(opened), this);
+    for (const lease of this.#leases.all()) {
+      // Its member may have gone over another one.
+      if (!this.#leases.has(lease)) continue;
+      const { drainUntil, failure, asleep } = lease.consumer;
+      if (drainUntil !== undefined && at >= drainUntil) this.#drainOver(lease);
+      else if (failure?.code === 'lost') {
+        lease.consumer.failure = undefined;
+        procedures.start(this.#gap(opened, lease), lease);
+      } else if (!asleep) this.#leases.pump(lease);
+    }
+  }
+
+  /** Positions that PostgreSQL has not heard of. */
+  uncommitted(): Position[] {
+    const group = this.#opened?.id;
+    return group === undefined ? [] : uncommitted(group, this.#leases.consumers());
+  }
+
+  committed({ partition, fence, position }: Position): void {
+    const consumer = this.#leases.of(partition)?.consumer;
+    if (consumer?.fence === fence) consumer.committed = Math.max(consumer.committed, position);
+  }
+
+  /** Somebody else owns it by now. */
+  fenced(partition: number): void {
+    const lease = this.#leases.of(partition);
+    if (lease !== undefined && this.#opened !== undefined) this.#fence(this.#opened, [lease]);
+  }
+
+  /** Redis was away, and may have forgotten who owns what: finds out before others do. */
+  reconsider(): void {
+    this.#leases.renewSoon();
+    this.look();
+  }
+
+  /** Looks again who should own what: at once, or when the look that is under way has ended. */
+  look(): void {
+    this.#lookAt = Number.NEGATIVE_INFINITY;
+    this.#startLooking();
+  }
+
+  /** Ends every membership: the group cannot go on as it was. */
+  lose(failure: Failure): void {
+    this.#leases.dropAll(this.#leases.all());
+    const members = this.#members.all();
+    for (const member of members) this.#members.remove(member);
+    if (this.#opened !== undefined)
+      this.#state.depart(
+        this.#opened.id,
+        members.map(({ id }) => id),
+      );
+    this.#finish();
+    for (const member of members) this.#tellLost(member, failure);
+  }
+
+  lagOf(partition: number): number {
+    const consumer = this.#leases.of(partition)?.consumer;
+    return consumer === undefined || consumer.caughtUp ? 0 : Math.max(0, this.#state.announced - consumer.position);
+  }
+
+  view() {
+    const { tenant, name } = this.#of;
+    return {
+      tenant,
+      name,
+      id: this.#opened?.id,
+      members: this.#members.ids(),
+      partitions: this.#leases.all().map(({ consumer, member }) => ({
+        partition: consumer.partition,
+        owner: member.id,
+        fence: consumer.fence,
+        position: consumer.position,
+        pending: consumer.pending,
+        lag: this.lagOf(consumer.partition),
+        draining: consumer.drainUntil !== undefined,
+      })),
+    };
+  }
+
+  // ---- who should own what
+
+  #startLooking(): void {
+    if (this.#looking || this.#ended) return;
+    this.#looking = true;
+    this.#lookAt = this.#state.at + this.#state.times.refreshMs;
+    this.#state.procedures.start(this.#lookOnce(), this);
+  }
+
+  *#lookOnce(): Procedure {
+    yield* this.#look();
+    this.#looking = false;
+    if (this.#lookAt === Number.NEGATIVE_INFINITY) this.#startLooking();
+  }
+
+  #retry(): void {
+    this.#lookAt = Math.min(this.#lookAt, this.#state.at + this.#state.times.retryMs);
+  }
+
+  #redisFailed(): void {
+    this.#state.stats.redisFailures += 1;
+    this.#retry();
+  }
+
+  *#look(): Procedure {
+    const opened = this.#opened ?? (yield* this.#open());
+    if (opened === undefined || !(yield* this.#list(opened))) return;
+    const living = yield* this.#members.living(opened);
+    if (living === undefined) {
+      this.#redisFailed();
+      return;
+    }
+    const own: number[] = [];
+    const others: number[] = [];
+    for (let partition = 0; partition < opened.partitions; partition += 1) {
+      const lease = this.#leases.of(partition);
+      const wanted = preferred(partition, living);
+      if (lease !== undefined) {
+        if (wanted !== lease.member.id) {
+          if (this.#leases.drain(lease)) this.#release([lease]);
+        } else if (lease.consumer.drainUntil !== undefined && lease.consumer.pending > 0) this.#leases.undrain(lease);
+      } else if (wanted !== undefined && this.#members.has(wanted)) own.push(partition);
+      else others.push(partition);
+    }
+    if (!(yield* this.#acquire(opened, own, living, 0))) return;
+    // Whoever should have it does not take it: better somebody than nobody.
+    yield* this.#acquire(opened, others, this.#members.ids(), 2 * this.#state.times.termMs);
+  }
+
+  /** @returns false when it is no use to go on */
+  *#acquire(opened: Opened, partitions: readonly number[], candidates: readonly string[], freeForMs: number): Procedure<boolean> {
+    const { isHeld, refused, redisFailed } = yield* this.#leases.acquire(opened, partitions, candidates, freeForMs);
+    if (redisFailed) this.#redisFailed();
+    else if (isHeld) this.#retry();
+    if (refused === undefined) return !redisFailed;
+    if (refused.code === 'lost') {
+      this.lose(refused);
+      return false;
+    }
+    if (refused.code === 'not-found') {
+      // It expired while nobody was there: the next look makes it anew.
+      this.#opened = undefined;
+      this.#positions.forget();
+    }
+    this.#retry();
+    return false;
+  }
+
+  /** Makes the group known to the store, and learns thereby its id, epoch and partitions. */
+  *#open(): Procedure<Opened | undefined> {
+    const { tenant, name, start } = this.#of;
+    const outcome = yield* ask({ call: 'open', tenant, name, start, skip: false });
+    if (!outcome.ok) {
+      this.#state.stats.storeFailures += 1;
+      if (outcome.failure.code === 'limited' || outcome.failure.code === 'invalid') this.lose(outcome.failure);
+      else this.#retry();
+      return undefined;
+    }
+    const { id, created, epoch, partitions } = outcome.value;
+    const opened: Opened = { id, epoch: this.#state.enter(epoch), partitions };
+    if (this.#state.offsetMode === 'literal' && start === 'largest' && !created && !(yield* this.#skipMissed(opened))) return undefined;
+    this.#opened = opened;
+    return opened;
+  }
+
+  /** A group that had no members skips what it missed. False when Redis does not answer. */
+  *#skipMissed({ id, epoch }: Opened): Procedure<boolean> {
+    const { tenant, name } = this.#of;
+    const listed = yield* ask({ call: 'list', epoch: epoch.name, group: id, members: this.#members.ids() });
+    if (!listed.ok) {
+      this.#redisFailed();
+      return false;
+    }
+    const joined = listed.value;
+    const skip = joined !== 'full' && joined.count === joined.added;
+    if (skip) yield* ask({ call: 'open', tenant, name, start: 'largest', skip });
+    for (const member of this.#members.all()) member.listed = joined !== 'full';
+    this.#announce();
+    return true;
+  }
+
+  /** Lists our members; false when there is nobody to own anything. */
+  *#list(opened: Opened): Procedure<boolean> {
+    if (this.#members.size === 0) return false;
+    const added = yield* this.#members.list(opened);
+    if (added === 'failed') {
+      this.#redisFailed();
+      return false;
+    }
+    if (added !== 'full') {
+      if (added > 0) this.#announce();
+      return true;
+    }
+    for (const member of this.#members.all().filter(({ listed }) => !listed)) {
+      this.#members.remove(member);
+      this.#tellLost(member, { code: 'limited', detail: 'the group has as many members as it may have' });
+    }
+    if (this.#members.size === 0) this.#finish();
+    else this.#retry();
+    return false;
+  }
+
+  // ---- what ends
+
+  *#renew(opened: Opened): Procedure {
+    this.#fence(opened, yield* this.#leases.renew(opened));
+  }
+
+  *#save(opened: Opened): Procedure {
+    const fenced = yield* this.#positions.save(opened, this.#leases.consumers());
+    this.#fence(
+      opened,
+      this.#leases.all().filter(({ consumer }) => fenced.includes(consumer)),
+    );
+  }
+
+  #fence(opened: Opened, leases: readonly Lease[]): void {
+    const using = leases.filter((lease) => this.#leases.has(lease));
+    if (using.length === 0 || this.#opened !== opened) return;
+    for (const lease of using) this.#leases.fence(opened, lease);
+    this.look();
+  }
+
+  #drainOver({ member }: Lease): void {
+    this.#state.stats.drainTimeouts += 1;
+    this.#leave(member);
+    this.#tellLost(member, { code: 'busy', detail: 'what was sent was not confirmed in time' });
+  }
+
+  /** A position that the journal no longer has: the group goes on at the oldest change there is, and its client is told. */
+  *#gap(opened: Opened, lease: Lease): Procedure {
+    const { stats, effects } = this.#state;
+    const { tenant, name } = this.#of;
+    const position = yield* ask({ call: 'position' });
+    if (!position.ok) return;
+    const { epoch, oldest } = position.value;
+    if (epoch !== opened.epoch.name) {
+      this.lose(ANOTHER_HISTORY);
+      return;
+    }
+    if (lease.consumer.position + 1 >= oldest) return;
+    stats.gaps += 1;
+    const sentence = 'a consumer group was away for longer than the journal keeps changes: it goes on at the oldest one';
+    effects.push({ do: 'note', tenant, name, sentence });
+    for (const other of this.#leases.consumers()) other.position = Math.max(other.position, oldest - 1);
+    this.#leave(lease.member);
+    this.#tellLost(lease.member, { code: 'lost', detail: 'events are missing: they are older than what is kept' });
+  }
+
+  #release(leases: readonly Lease[]): void {
+    const given = this.#leases.dropAll(leases);
+    this.#state.stats.released += given.length;
+    if (this.#opened !== undefined && given.length > 0) this.#state.procedures.start(this.#giveBack(this.#opened, given));
+  }
+
+  *#giveBack(opened: Opened, given: readonly Held[]): Procedure {
+    yield* this.#leases.giveBack(opened, given);
+    this.#announce();
+    if (!this.#ended) this.look();
+  }
+
+  #leave(member: Member): void {
+    if (member.ended) return;
+    member.ended = true;
+    this.#state.stats.left += 1;
+    this.#members.remove(member);
+    const given = this.#leases.dropAll(this.#leases.all().filter((lease) => lease.member === member));
+    this.#state.stats.released += given.length;
+    if (this.#opened !== undefined) this.#state.procedures.start(this.#depart(this.#opened, member, given));
+    if (this.#members.size === 0) this.#finish();
+  }
+
+  /** What a member owned goes back before it leaves the list: others wait for what it gives back. */
+  *#depart(opened: Opened, { id: member }: Member, given: readonly Held[]): Procedure {
+    const { id, epoch } = opened;
+    if (given.length > 0) yield* this.#giveBack(opened, given);
+    const unlisted = yield* ask({ call: 'unlist', epoch: epoch.name, group: id, members: [member] });
+    if (!unlisted.ok) {
+      this.#state.stats.redisFailures += 1;
+      this.#state.depart(id, [member]);
+    }
+    this.#announce();
+  }
+
+  #tellLost(member: Member, failure: Failure): void {
+    member.ended = true;
+    this.#state.effects.push({ do: 'lost', member: member.id, failure });
+  }
+
+  #announce(): void {
+    this.#state.effects.push({ do: 'tell', tenant: this.#of.tenant, name: this.#of.name });
+  }
+
+  #finish(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#state.procedures.cancel(this);
+    this.#state.effects.push({ do: 'unlisten', group: this.#of.key });
+    this.#state.groups.delete(this.#of.key);
+  }
+}

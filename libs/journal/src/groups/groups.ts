@@ -1,0 +1,265 @@
+/** Drives the groups machine (`machine.ts`): carries its calls out over Redis and the store, and gives its members what they are given. */
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { GroupRedis } from '../group-redis.ts';
+import { HotJournal } from '../hot-journal.ts';
+import { PartitionReader } from '../partition-reader.ts';
+import type { Redis } from '../redis.ts';
+import { GroupsMachine } from './machine.ts';
+import type { GroupCall, GroupReplies, GroupsEffect, GroupsInput } from './messages.ts';
+import type { GroupSignals, GroupStore, MemberHandler, Membership } from './port.ts';
+import { GROUP_TIMES, type GroupStats, type GroupTimes } from './settings.ts';
+
+/** How long the end of the process waits for what is given back. */
+const CLOSE_MS = 5000;
+
+export interface GroupsOptions {
+  readonly redis: Redis;
+  readonly store: GroupStore;
+  readonly signals: GroupSignals;
+  /** This process, unlike any other. */
+  readonly edge: string;
+  readonly times?: Partial<GroupTimes>;
+  /** `literal`: a group that had no members skips what it missed when it comes back with `largest`. Default `kafka`: it never does. */
+  readonly offsetMode?: 'kafka' | 'literal';
+  /** Something an operator should know. */
+  onNote?(sentence: string, group: { readonly tenant: string; readonly name: string }): void;
+  now?(): number;
+}
+
+/** What belongs to one history of the journal. */
+interface Era {
+  readonly epoch: string;
+  readonly redis: GroupRedis;
+  readonly reader: PartitionReader;
+}
+
+export class Groups {
+  readonly #options: GroupsOptions;
+  readonly #times: GroupTimes;
+  readonly #now: () => number;
+  readonly #machine: GroupsMachine;
+  readonly #members = new Map<string, MemberHandler>();
+  readonly #listening = new Map<string, () => void>();
+  #era: Era | undefined;
+  #ticker: NodeJS.Timeout | undefined;
+  #wake: NodeJS.Timeout | undefined;
+  #count = 0;
+  #quiet: () => void = () => {};
+  #isClosed = false;
+
+  constructor(options: GroupsOptions) {
+    const { edge, offsetMode = 'kafka' } = options;
+    this.#options = options;
+    this.#times = { ...GROUP_TIMES, ...options.times };
+    this.#now = options.now ?? (() => performance.now());
+    this.#machine = new GroupsMachine({ edge, offsetMode, times: this.#times });
+    options.redis.on('ready', this.#reconnected);
+  }
+
+  get stats(): GroupStats {
+    return this.#machine.stats;
+  }
+
+  /** Makes a socket a member of a group. It is told of its end by `lost` at the latest. */
+  join(
+    group: { readonly tenant: string; readonly name: string; readonly start: 'largest' | 'smallest' },
+    handler: MemberHandler,
+  ): Membership {
+    this.#count += 1;
+    const member = `${this.#options.edge}.${this.#count}`;
+    this.#members.set(member, handler);
+    this.#handle({ kind: 'join', member, ...group });
+    return {
+      leave: () => {
+        if (this.#members.delete(member)) this.#handle({ kind: 'leave', member });
+      },
+    };
+  }
+
+  /** A head of the live feed. Another epoch ends every group's history. */
+  announced(epoch: string, seq: number): void {
+    this.#handle({ kind: 'announced', epoch, seq });
+  }
+
+  /** What this edge knows of its groups, for people to look at. */
+  views(): ReturnType<GroupsMachine['views']> {
+    return this.#machine.views();
+  }
+
+  /** Gauges for metrics. */
+  gauges(): { readonly groups: number; readonly members: number; readonly owned: number; readonly pending: number; readonly lag: number } {
+    const views = this.views();
+    const owned = views.flatMap(({ partitions }) => partitions);
+    return {
+      groups: views.length,
+      members: views.reduce((sum, { members }) => sum + members.length, 0),
+      owned: owned.length,
+      pending: owned.reduce((sum, { pending }) => sum + pending, 0),
+      lag: owned.reduce((most, { lag }) => Math.max(most, lag), 0),
+    };
+  }
+
+  /** How far behind the groups are in one partition: the furthest of them. */
+  lagOf(partition: number): number {
+    return this.#machine.lagOf(partition);
+  }
+
+  /** Members and owners of a group as Redis has them, over all edges. */
+  async shared(
+    id: number,
+  ): Promise<{ readonly members: Map<string, string>; readonly leases: Awaited<ReturnType<GroupRedis['leases']>> } | undefined> {
+    const { epoch } = this.#machine;
+    if (epoch === undefined) return undefined;
+    const { redis } = this.#eraOf(epoch);
+    try {
+      return { members: await redis.members(id), leases: await redis.leases(id) };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Gives back everything; resolves when it is done, or after a bounded time. */
+  async close(): Promise<void> {
+    this.#options.redis.off('ready', this.#reconnected);
+    this.#isClosed = true;
+    this.#handle({ kind: 'close' });
+    clearInterval(this.#ticker);
+    clearTimeout(this.#wake);
+    if (this.#machine.isQuiet) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, CLOSE_MS);
+      this.#quiet = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  readonly #reconnected = (): void => this.#handle({ kind: 'reconnected' });
+
+  #handle(input: GroupsInput): void {
+    for (const effect of this.#machine.handle(input, this.#now())) this.#perform(effect);
+    if (this.#machine.isIdle || this.#isClosed) {
+      clearInterval(this.#ticker);
+      this.#ticker = undefined;
+    } else this.#ticker ??= setInterval(() => this.#handle({ kind: 'tick' }), this.#times.tickMs);
+    if (this.#machine.isQuiet) this.#quiet();
+  }
+
+  #perform(effect: GroupsEffect): void {
+    const { signals, onNote } = this.#options;
+    switch (effect.do) {
+      case 'call': {
+        const { ask, call } = effect;
+        void this.#call(call).then((outcome) => this.#handle({ kind: 'answer', ask, outcome }));
+        break;
+      }
+      case 'give':
+        this.#give(effect);
+        break;
+      case 'lost': {
+        const handler = this.#members.get(effect.member);
+        this.#members.delete(effect.member);
+        handler?.lost(effect.failure);
+        break;
+      }
+      case 'listen': {
+        const { group, tenant, name } = effect;
+        this.#listening.set(
+          group,
+          signals.heard(tenant, name, () => this.#handle({ kind: 'moved', group })),
+        );
+        break;
+      }
+      case 'unlisten':
+        this.#listening.get(effect.group)?.();
+        this.#listening.delete(effect.group);
+        break;
+      case 'tell':
+        signals.tell(effect.tenant, effect.name);
+        break;
+      case 'note':
+        onNote?.(effect.sentence, { tenant: effect.tenant, name: effect.name });
+        break;
+      case 'wake':
+        clearTimeout(this.#wake);
+        this.#wake = setTimeout(() => this.#handle({ kind: 'woken' }), effect.ms);
+        break;
+      case 'cancel-wake':
+        clearTimeout(this.#wake);
+        break;
+    }
+  }
+
+  /** What is taken from within `batch` was not shown to anybody. */
+  #give({ member, batch, changes }: Extract<GroupsEffect, { do: 'give' }>): void {
+    const handler = this.#members.get(member);
+    if (handler === undefined) return;
+    this.stats.given += changes.length;
+    let confirmed = false;
+    handler.batch(changes, () => this.#handle({ kind: 'ack', member, batch, confirmed }));
+    confirmed = true;
+  }
+
+  // ---- calls
+
+  #eraOf(epoch: string): Era {
+    if (this.#era?.epoch !== epoch) {
+      const { redis, store } = this.#options;
+      this.#era = { epoch, redis: new GroupRedis(redis, epoch), reader: new PartitionReader(new HotJournal(redis, epoch), store) };
+    }
+    return this.#era;
+  }
+
+  async #call(call: GroupCall): Promise<Outcome<GroupReplies[GroupCall['call']]>> {
+    const { store } = this.#options;
+    switch (call.call) {
+      case 'open':
+        return store.open(call.tenant, call.name, call.start, call.skip);
+      case 'claim':
+        return store.claim(call.epoch, call.group, call.claims);
+      case 'commit':
+        return store.commit(call.epoch, call.positions, call.touched);
+      case 'position':
+        return store.position();
+      case 'read':
+        return this.#eraOf(call.epoch).reader.read(call.partition, call.after, call.limit);
+      case 'end':
+        return done(await this.#eraOf(call.epoch).reader.end(call.partition));
+      default:
+        return this.#askRedis(call, this.#eraOf(call.epoch).redis);
+    }
+  }
+
+  async #askRedis(
+    call: Extract<GroupCall, { call: 'list' | 'unlist' | 'beat' | 'members' | 'alive' | 'take' | 'hold' }>,
+    redis: GroupRedis,
+  ): Promise<Outcome<GroupReplies[GroupCall['call']]>> {
+    const { edge } = this.#options;
+    const { aliveMs, termMs } = this.#times;
+    try {
+      switch (call.call) {
+        case 'list': {
+          // A heartbeat first: who finds members of an edge that seems dead takes their partitions, and takes them off the list. Redis may
+          // have forgotten the last one.
+          const [, joined] = await Promise.all([redis.beat(edge, aliveMs), redis.join(call.group, edge, call.members)]);
+          return done(joined);
+        }
+        case 'unlist':
+          return done(await redis.leave(call.group, call.members).then(() => undefined));
+        case 'beat':
+          return done(await redis.beat(edge, aliveMs).then(() => undefined));
+        case 'members':
+          return done(await redis.members(call.group));
+        case 'alive':
+          return done(await redis.alive(call.edges));
+        case 'take':
+          return done(await redis.take(call.group, call.owner, termMs, call.freeForMs, call.wanted));
+        case 'hold':
+          return done(await redis.hold(call.group, call.what, call.what === 'renew' ? termMs : 0, call.held));
+      }
+    } catch {
+      return failed('unavailable', 'Redis does not answer');
+    }
+  }
+}

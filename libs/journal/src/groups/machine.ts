@@ -1,0 +1,182 @@
+/**
+ * The consumer groups of one edge (docs/architecture.md, "Groups") as a pure machine: `handle(input, at) → effects`, without clock, chance or
+ * I/O; `groups.ts` carries the effects out. It beats the edge's heart, renews leases, saves and commits positions, and looks for what has
+ * changed, all from one tick however many groups there are.
+ */
+import { ANOTHER_HISTORY, EdgeState, type Epoch } from './edge-state.ts';
+import { Group } from './group.ts';
+import type { GroupsEffect, GroupsInput } from './messages.ts';
+import type { Position } from './port.ts';
+import { ask, type Procedure } from './procedure.ts';
+import type { GroupStats, GroupTimes } from './settings.ts';
+
+export interface GroupsSettings {
+  /** This process, unlike any other. */
+  readonly edge: string;
+  readonly times: GroupTimes;
+  /** `literal`: a group that had no members skips what it missed when it comes back with `largest`. `kafka`: it never does. */
+  readonly offsetMode: 'kafka' | 'literal';
+}
+
+export class GroupsMachine {
+  readonly #settings: GroupsSettings;
+  readonly #state: EdgeState<Group>;
+  readonly #byMember = new Map<string, Group>();
+  #beatAt = Number.NEGATIVE_INFINITY;
+  #commitAt = Number.NEGATIVE_INFINITY;
+  #touchAt = Number.NEGATIVE_INFINITY;
+  #beating = false;
+  #committing = false;
+
+  constructor(settings: GroupsSettings) {
+    this.#settings = settings;
+    this.#state = new EdgeState(settings.times, settings.offsetMode);
+  }
+
+  /** @param at milliseconds from any beginning, never going back */
+  handle(input: GroupsInput, at: number): readonly GroupsEffect[] {
+    this.#state.at = at;
+    this.#take(input);
+    const effects = this.#state.effects.splice(0);
+    for (const effect of effects) if (effect.do === 'lost') this.#byMember.delete(effect.member);
+    return effects;
+  }
+
+  get stats(): GroupStats {
+    return this.#state.stats;
+  }
+
+  /** The history that groups are in; undefined while none is open. */
+  get epoch(): string | undefined {
+    return this.#state.epoch?.name;
+  }
+
+  /** Nothing has to be done by ticks. */
+  get isIdle(): boolean {
+    return this.#state.groups.size === 0 && this.#state.departed.size === 0;
+  }
+
+  /** Nothing that was asked is unanswered. */
+  get isQuiet(): boolean {
+    return this.#state.procedures.size === 0;
+  }
+
+  /** What this edge knows of its groups, for people to look at. */
+  views(): ReturnType<Group['view']>[] {
+    return [...this.#state.groups.values()].map((group) => group.view());
+  }
+
+  /** How far behind the groups are in one partition: the furthest of them. */
+  lagOf(partition: number): number {
+    let most = 0;
+    for (const group of this.#state.groups.values()) most = Math.max(most, group.lagOf(partition));
+    return most;
+  }
+
+  #take(input: GroupsInput): void {
+    const { groups, procedures } = this.#state;
+    switch (input.kind) {
+      case 'answer':
+        procedures.answered(input.ask, input.outcome);
+        break;
+      case 'join':
+        this.#join(input);
+        break;
+      case 'leave':
+        this.#byMember.get(input.member)?.leave(input.member);
+        this.#byMember.delete(input.member);
+        break;
+      case 'ack':
+        this.#byMember.get(input.member)?.ack(input.batch, input.confirmed);
+        break;
+      case 'moved':
+        groups.get(input.group)?.look();
+        break;
+      case 'announced':
+        this.#announced(input.epoch, input.seq);
+        break;
+      case 'reconnected':
+        this.#beatAt = Number.NEGATIVE_INFINITY;
+        for (const group of [...groups.values()]) group.reconsider();
+        break;
+      case 'woken':
+        this.#state.epoch?.tails.woken();
+        break;
+      case 'tick':
+        this.#tick();
+        break;
+      case 'close':
+        for (const group of [...groups.values()]) group.leaveAll();
+        this.#state.epoch?.tails.close();
+        break;
+    }
+  }
+
+  #join({ member, tenant, name, start }: Extract<GroupsInput, { kind: 'join' }>): void {
+    const { groups } = this.#state;
+    const key = JSON.stringify([tenant, name]);
+    let group = groups.get(key);
+    if (group === undefined) {
+      group = new Group(this.#state, { key, tenant, name, start, edge: this.#settings.edge });
+      groups.set(key, group);
+    }
+    this.#byMember.set(member, group);
+    group.join(member);
+  }
+
+  /** Another epoch ends every group's history. */
+  #announced(epoch: string, seq: number): void {
+    const state = this.#state;
+    state.announced = Math.max(state.announced, seq);
+    if (state.epoch === undefined) return;
+    if (state.epoch.name !== epoch) state.leave(ANOTHER_HISTORY);
+    else state.epoch.tails.announced(seq);
+  }
+
+  #tick(): void {
+    const { at, epoch, times, procedures, groups } = this.#state;
+    if (epoch !== undefined && !this.#beating && at - this.#beatAt >= times.beatMs) procedures.start(this.#beat(epoch));
+    for (const group of [...groups.values()]) group.tick();
+    if (epoch !== undefined && !this.#committing && at - this.#commitAt >= times.commitMs) procedures.start(this.#commit(epoch));
+  }
+
+  /** Says that this edge lives, and takes members off the lists that Redis could not be told of when they went. */
+  *#beat({ name: epoch }: Epoch): Procedure {
+    const { departed, stats } = this.#state;
+    this.#beating = true;
+    this.#beatAt = this.#state.at;
+    const beaten = yield* ask({ call: 'beat', epoch });
+    if (!beaten.ok) stats.redisFailures += 1;
+    for (const [group, members] of beaten.ok ? [...departed] : []) {
+      departed.delete(group);
+      if ((yield* ask({ call: 'unlist', epoch, group, members: [...members] })).ok) continue;
+      this.#state.depart(group, members);
+      break;
+    }
+    this.#beating = false;
+  }
+
+  /** One statement for all groups of this edge. */
+  *#commit(epoch: Epoch): Procedure {
+    const { at, times, stats, groups } = this.#state;
+    this.#commitAt = at;
+    const open = new Map([...groups.values()].flatMap((group) => (group.id === undefined ? [] : [[group.id, group] as const])));
+    const positions: Position[] = [...open.values()].flatMap((group) => group.uncommitted());
+    const touched = at - this.#touchAt >= times.touchMs ? [...open.keys()] : [];
+    if (positions.length === 0 && touched.length === 0) return;
+    this.#committing = true;
+    const outcome = yield* ask({ call: 'commit', epoch: epoch.name, positions, touched });
+    this.#committing = false;
+    if (this.#state.epoch !== epoch) return;
+    if (!outcome.ok) {
+      stats.commitFailures += 1;
+      if (outcome.failure.code === 'lost') this.#state.leave(outcome.failure);
+      return;
+    }
+    if (touched.length > 0) this.#touchAt = at;
+    for (const position of positions) open.get(position.group)?.committed(position);
+    const gone = new Set(outcome.value.gone);
+    for (const id of gone) open.get(id)?.lose({ code: 'lost', detail: 'the group has expired, or was too far behind' });
+    for (const { group, partition } of outcome.value.fenced) if (!gone.has(group)) open.get(group)?.fenced(partition);
+  }
+}

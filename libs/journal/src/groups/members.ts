@@ -1,0 +1,94 @@
+/** The members of a group that this edge has, as Redis lists them beside those of other edges, and which of all of them live. */
+import type { Epoch } from './edge-state.ts';
+import type { MemberWindow } from './partition-consumer.ts';
+import { ask, type Procedure } from './procedure.ts';
+
+/** A group as the store knows it: it has another id after it expired and came back. */
+export interface Opened {
+  readonly id: number;
+  readonly epoch: Epoch;
+  readonly partitions: number;
+}
+
+export interface Member {
+  readonly id: string;
+  readonly window: MemberWindow;
+  /** Listed in Redis by now, as far as we know. */
+  listed: boolean;
+  ended: boolean;
+}
+
+export class GroupMembers {
+  readonly #edge: string;
+  readonly #members = new Map<string, Member>();
+
+  constructor(edge: string) {
+    this.#edge = edge;
+  }
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  add(id: string): Member {
+    const member: Member = { id, window: { items: 0, bytes: 0 }, listed: false, ended: false };
+    this.#members.set(id, member);
+    return member;
+  }
+
+  get(id: string): Member | undefined {
+    return this.#members.get(id);
+  }
+
+  has(id: string): boolean {
+    return this.#members.has(id);
+  }
+
+  remove({ id }: Member): void {
+    this.#members.delete(id);
+  }
+
+  all(): Member[] {
+    return [...this.#members.values()];
+  }
+
+  ids(): string[] {
+    return [...this.#members.keys()];
+  }
+
+  /**
+   * Lists them, again if Redis forgot them.
+   *
+   * @returns how many were new; `full` when those that are not listed yet have no place, since the group has as many members as it may have;
+   * `failed` when Redis does not answer
+   */
+  *list({ id, epoch: { name: epoch } }: Opened): Procedure<number | 'full' | 'failed'> {
+    const members = this.all();
+    const listed = yield* ask({ call: 'list', epoch, group: id, members: members.map((member) => member.id) });
+    if (!listed.ok) return 'failed';
+    if (listed.value === 'full') return 'full';
+    for (const member of members) member.listed = true;
+    // Those that went while we asked.
+    const gone = members.filter(({ ended }) => ended).map((member) => member.id);
+    if (gone.length > 0 && !(yield* ask({ call: 'unlist', epoch, group: id, members: gone })).ok) return 'failed';
+    return listed.value.added;
+  }
+
+  /** Ours, and those of other edges that are alive; those of dead ones are taken off the list. Undefined when Redis does not answer. */
+  *living({ id, epoch: { name: epoch } }: Opened): Procedure<readonly string[] | undefined> {
+    const members = yield* ask({ call: 'members', epoch, group: id });
+    if (!members.ok) return undefined;
+    const others = [...new Set(members.value.values())].filter((other) => other !== this.#edge);
+    const alive = others.length === 0 ? undefined : yield* ask({ call: 'alive', epoch, edges: others });
+    if (alive?.ok === false) return undefined;
+    // Ours live whatever the list says: Redis may have forgotten it since we were put on it.
+    const living = new Set(this.ids());
+    const dead: string[] = [];
+    for (const [member, of] of members.value) {
+      if (of === this.#edge ? living.has(member) : alive?.value.has(of) === true) living.add(member);
+      else dead.push(member);
+    }
+    if (dead.length > 0 && !(yield* ask({ call: 'unlist', epoch, group: id, members: dead })).ok) return undefined;
+    return [...living];
+  }
+}
