@@ -350,8 +350,8 @@ test('space:35 users log in, are created, changed and deleted; one ADMIN always 
   const all = await admin.get('/users?limit=1');
   assert.deepEqual([all.body.data?.length, all.body.pagination?.limit, all.body.pagination?.page], [1, 1, 1]);
   refused(await admin.get('/users?limit=51'), 400, /Limit must be between 1 and 50/);
-  refused(await ann.put('/users/admin', { password: 'secret-2' }), 403, /ADMIN/);
-  refused(await ann.put(`/users/${username}/role`, { role: 'ADMIN' }), 403, /ADMIN/);
+  refused(await ann.put('/users/admin', { password: 'secret-2' }), 403, /admin/i);
+  refused(await ann.put(`/users/${username}/role`, { role: 'ADMIN' }), 403, /admin/i);
   const bob = await newUser();
   refused(await ann.delete(`/users/${bob.username}`), 403, /own user/);
   const renamed = await ann.put(`/users/${username}`, { username: `${username}-2`, password: 'secret-2', role: null });
