@@ -66,6 +66,9 @@ export const edgeId = (out: string, verb: string, into: string): string => `${ou
 /** The id of the vertex that stands for a role of HIRO. */
 export const roleId = (role: string): string => `role:${role}`;
 
+/** The id of the profile of an account. */
+export const profileId = (account: string): string => `profile:${account}`;
+
 /** The scope of accounts, roles and keys. Its elements are never visible to a data query and never appended to Redis. */
 export const SYSTEM_SCOPE = 'system';
 

@@ -4,6 +4,7 @@
  */
 import {
   accountsAddKey,
+  accountsAuthorize,
   accountsChanged,
   accountsCreate,
   accountsDelete,
@@ -13,6 +14,7 @@ import {
   accountsKeysChanged,
   accountsListKeys,
   accountsLogin,
+  accountsRedeem,
   accountsRefresh,
   accountsRemoveKeys,
   accountsRevoke,
@@ -77,10 +79,14 @@ export const parts: Readonly<Record<string, Part>> = {
     tells: [graphChanged, graphHead, graphCommitted, accountsKeysChanged, accountsRevoked, accountsChanged],
     hears: [graphCommitted],
   },
-  'hiro-edge': edge('hiro', [...byKind('graph', 'request'), ...byKind('groups', 'request'), ...directory], {
-    // Groups are HIRO's: its replicas tell each other who joined and what moved.
-    tells: byKind('groups', 'event', 'signal'),
-  }),
+  'hiro-edge': edge(
+    'hiro',
+    [...byKind('graph', 'request'), ...byKind('groups', 'request'), ...directory, accountsAuthorize, accountsRedeem],
+    {
+      // Groups are HIRO's: its replicas tell each other who joined and what moved.
+      tells: byKind('groups', 'event', 'signal'),
+    },
+  ),
   'saga-edge': edge('saga', [...reading, graphMutate, ...directory], { hears: [accountsChanged] }),
   'space-edge': edge('space', [...reading, graphMutate, ...directory, ...apiKeys]),
   'gooduncle-edge': edge('gooduncle', [...reading, graphMutate, ...directory]),

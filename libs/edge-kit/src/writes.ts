@@ -12,6 +12,8 @@ import { type Wheel, WheelTimer } from './wheel.ts';
 const MAX_REQUESTS = 500;
 const MAX_BYTES = 4 * 1024 * 1024;
 const ATTEMPT_MS = 2000;
+/** More for each MiB: a large write that is slow must not be made again while it is under way. */
+const ATTEMPT_MS_PER_MIB = 2000;
 const RETRY_FROM_MS = 50;
 const RETRY_TO_MS = 500;
 /** How long the outcome of a write may stay unknown before its session is told so. */
@@ -90,7 +92,7 @@ export class Writes {
       graphMutate,
       graphMutate.subject({ tenant: first.tenant }),
       { defaultScope: first.defaultScope, requests: batch.map(({ request }) => request) },
-      { timeoutMs: ATTEMPT_MS },
+      { timeoutMs: attemptMs(batch) },
     );
     if (outcome.ok) {
       this.#finish(batch, outcome.value.epoch, outcome.value.outcomes);
@@ -119,6 +121,12 @@ export class Writes {
       this.#answer({ write, outcome: toOutcome(outcomes?.[at], failure), epoch });
     }
   }
+}
+
+/** How long an attempt may take. */
+function attemptMs(batch: readonly Write[]): number {
+  const bytes = batch.reduce((sum, { request }) => sum + jsonBytes(request), 0);
+  return ATTEMPT_MS + Math.floor((bytes / 2 ** 20) * ATTEMPT_MS_PER_MIB);
 }
 
 function toOutcome(outcome: MutationOutcome | undefined, failure: Failure): Outcome<MutationResult> {

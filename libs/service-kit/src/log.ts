@@ -1,8 +1,10 @@
 /**
  * Logging: JSON lines on standard output. Fields are fixed: `service edge conn tenant type id code ms` and `err` for a bug's error. Payloads
- * and credentials are never logged; keys that look like a credential are replaced as a second line of defence.
+ * and credentials are never logged; keys that look like a credential are replaced as a second line of defence. Of each kind of line a minute
+ * gets a bounded number (`line-bound.ts`), so that whatever a client causes may be logged.
  */
 import { pino } from 'pino';
+import { LineBound } from './line-bound.ts';
 
 /** The fields a line may carry besides its sentence. */
 export interface LogFields {
@@ -63,18 +65,30 @@ export function createLog(options: { readonly service: string; readonly level: L
     },
     stream,
   );
-  return wrap(logger);
+  const bound = new LineBound((level, kind, count) => {
+    const write = level === 'info' ? logger.info : level === 'warn' ? logger.warn : logger.error;
+    write.call(logger, { count }, `${kind}: further lines of this minute were left out`);
+  });
+  return wrap(logger, bound);
 }
 
-function wrap(logger: pino.Logger): Log {
+function wrap(logger: pino.Logger, bound: LineBound): Log {
+  const bounded =
+    (level: 'info' | 'warn' | 'error'): Write =>
+    (sentence, fields) => {
+      if (logger.isLevelEnabled(level) && bound.admits(level, sentence)) logger[level](fields ?? {}, sentence);
+    };
   return {
     debug: (sentence, fields) => logger.debug(fields ?? {}, sentence),
-    info: (sentence, fields) => logger.info(fields ?? {}, sentence),
-    warn: (sentence, fields) => logger.warn(fields ?? {}, sentence),
-    error: (sentence, fields) => logger.error(fields ?? {}, sentence),
+    info: bounded('info'),
+    warn: bounded('warn'),
+    error: bounded('error'),
     fatal: (sentence, fields) => logger.fatal(fields ?? {}, sentence),
-    with: (fields) => wrap(logger.child(fields)),
-    flush: () => logger.flush(),
+    with: (fields) => wrap(logger.child(fields), bound),
+    flush: () => {
+      bound.end();
+      logger.flush();
+    },
   };
 }
 

@@ -11,6 +11,7 @@ import type { Config } from '@polyedge/service-kit/settings';
 import { ApiKeys } from './accounts/api-keys.ts';
 import { AuthVertices } from './accounts/auth-vertices.ts';
 import { bootstrap } from './accounts/bootstrap.ts';
+import { Codes } from './accounts/codes.ts';
 import { Directory } from './accounts/directory.ts';
 import { FailedLogins } from './accounts/failed-logins.ts';
 import { HashQueue } from './accounts/hash-queue.ts';
@@ -27,9 +28,9 @@ import { exportMetrics } from './metrics.ts';
 import { Blobs } from './postgres/blobs.ts';
 import { connect, missingDurability, READER_SESSION, type Sql, WRITER_SESSION } from './postgres/connect.ts';
 import { settleEpoch, type Tip } from './postgres/epoch.ts';
-import { Executor } from './postgres/executor.ts';
 import { GroupPositions } from './postgres/groups.ts';
 import { openJournal } from './postgres/journal.ts';
+import { Lanes } from './postgres/lanes.ts';
 import { Lease } from './postgres/lease.ts';
 import { keepPartitions } from './postgres/partitions.ts';
 import { Pool } from './postgres/pool.ts';
@@ -63,6 +64,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   const admin = new Pool({ url: config.databaseUrl, name: `${name}-admin`, max: 1, onClose: () => databaseLost() });
   let databaseLost = (): void => {};
   const writer = new Transactions({ url: config.databaseUrl, name: `${name}-write`, session: WRITER_SESSION }, prepareWrites);
+  const largeWriter = new Transactions({ url: config.databaseUrl, name: `${name}-large`, session: WRITER_SESSION }, prepareWrites);
   const small = new Transactions({ url: config.databaseUrl, name: `${name}-small`, session: READER_SESSION });
   const settling = new Transactions({ url: config.databaseUrl, name: `${name}-settle`, session: READER_SESSION });
   const readers = new Pool({ url: config.databaseUrl, name: `${name}-read`, max: config.readConnections, session: READER_SESSION });
@@ -78,7 +80,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   });
   let settleAgain = (): void => {};
   const pools = [admin, readers, leasing, publishing];
-  const transactions = [writer, small, settling];
+  const transactions = [writer, largeWriter, small, settling];
   const starting = connect({ url: config.databaseUrl, name: `${name}-start`, max: 1 });
   await untilAnswers(starting);
   const unsafe = await missingDurability(starting);
@@ -145,13 +147,14 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
 
   settleAgain = () => publisher.settleAgain();
   let taking: Taking | undefined;
-  const executor = new Executor({
+  const executor = new Lanes({
     traces,
     writer,
+    largeWriter,
     readers,
     schemas: new Schemas(),
     log,
-    onCommitted: (changes) => publisher.committed(changes),
+    onCommitted: (changes, sizes) => publisher.committed(changes, sizes),
     onOverload: (overloaded) => {
       log.warn(overloaded ? 'too many writes wait: refusing further ones' : 'taking writes again');
       taking?.overloaded(overloaded);
@@ -186,6 +189,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   const accounts = answerAccounts({
     bus,
     directory,
+    codes: new Codes(readers.sql, directory),
     keys,
     apiKeys: new ApiKeys(readers.sql, small, makeSeal(config.secretKey, 'API key')),
     defaultScope,
@@ -198,7 +202,8 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     ...accounts.responders,
   ];
   exportMetrics(context.metrics, {
-    executor: executor.stats,
+    executor,
+    hashes: hashes.stats,
     taking: taking.stats,
     publisher: publisher.stats,
     appender: appender.stats,

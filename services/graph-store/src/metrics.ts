@@ -1,5 +1,6 @@
 /** What graph-store counts, under its metric names. */
 import type { Metrics } from '@polyedge/service-kit/metrics';
+import type { HashStats } from './accounts/hash-queue.ts';
 import type { ExecutorStats } from './postgres/executor.ts';
 import type { GroupStats } from './postgres/groups.ts';
 import type { PublisherStats } from './publisher/publisher.ts';
@@ -9,25 +10,34 @@ import type { TakingStats } from './taking.ts';
 export function exportMetrics(
   metrics: Metrics,
   stats: {
-    readonly executor: ExecutorStats;
+    readonly executor: { readonly stats: Readonly<ExecutorStats> };
+    readonly hashes: HashStats;
     readonly taking: TakingStats;
     readonly publisher: PublisherStats;
     readonly appender: AppenderStats;
     readonly groups: GroupStats;
   },
 ): void {
-  const { executor, taking, publisher, appender, groups } = stats;
-  metrics.counterOf('store_batches', 'Batches committed.', () => executor.batches);
-  metrics.counterOf('store_requests', 'Mutation requests in committed batches.', () => executor.requests);
-  metrics.counterOf('store_changes', 'Changes committed.', () => executor.changes);
-  metrics.counterOf('store_exclusive_batches', 'Batches run again alone after a collision.', () => executor.exclusive);
-  metrics.counterOf('store_bisected_batches', 'Batches split because the database refused a value.', () => executor.bisected);
-  metrics.counterOf('store_repeated_requests', 'Requests answered with the result of an earlier attempt.', () => executor.repeated);
-  metrics.counterOf('store_lookups', 'Batches whose outcome had to be looked up.', () => executor.lookups);
-  metrics.counterOf('store_refused_requests', 'Requests answered busy.', () => executor.refused);
+  const { executor, hashes, taking, publisher, appender, groups } = stats;
+  metrics.counterOf('store_batches', 'Batches committed.', () => executor.stats.batches);
+  metrics.counterOf('store_requests', 'Mutation requests in committed batches.', () => executor.stats.requests);
+  metrics.counterOf('store_changes', 'Changes committed.', () => executor.stats.changes);
+  metrics.counterOf('store_exclusive_batches', 'Batches run again alone after a collision.', () => executor.stats.exclusive);
+  metrics.counterOf('store_bisected_batches', 'Batches split because the database refused a value.', () => executor.stats.bisected);
+  metrics.counterOf('store_repeated_requests', 'Requests answered with the result of an earlier attempt.', () => executor.stats.repeated);
+  metrics.counterOf('store_lookups', 'Batches whose outcome had to be looked up.', () => executor.stats.lookups);
+  metrics.counterOf(
+    'store_joined_messages',
+    'Messages that came again and got the outcome of the attempt under way.',
+    () => executor.stats.joined,
+  );
+  metrics.counterOf('logins_hashed', 'Passwords hashed.', () => hashes.hashed);
+  metrics.counterOf('logins_expired', 'Passwords not hashed because the caller had gone.', () => hashes.expired);
+  metrics.counterOf('logins_refused', 'Passwords not hashed because too many waited.', () => hashes.refused);
+  metrics.counterOf('store_refused_requests', 'Requests answered busy.', () => executor.stats.refused);
   metrics.counterOf('store_stalls', 'Times that the event loop stood still, and writes were left to other replicas.', () => taking.stalls);
-  metrics.gauge('store_waiting_requests', 'Requests waiting for a batch.', () => executor.waitingRequests);
-  metrics.gauge('store_waiting_bytes', 'Bytes of requests waiting for a batch.', () => executor.waitingBytes);
+  metrics.gauge('store_waiting_requests', 'Requests waiting for a batch.', () => executor.stats.waitingRequests);
+  metrics.gauge('store_waiting_bytes', 'Bytes of requests waiting for a batch.', () => executor.stats.waitingBytes);
   metrics.gauge('publisher_active', 'Whether this replica publishes.', () => (publisher.publishing ? 1 : 0));
   metrics.counterOf('publisher_changes', 'Changes published.', () => publisher.published);
   metrics.counterOf('publisher_references', 'Changes published without their state because of their size.', () => publisher.references);

@@ -13,6 +13,26 @@ test('replicas that start at once on an empty database make one schema, one epoc
     (select count(*)::int from element where type = 'polyedge/Account' and not deleted) as accounts,
     (select count(*) = count(distinct number) from migration) as once`;
   assert.deepEqual({ ...row }, { sequencers: 1, keys: 1, scopes: 1, accounts: 1, once: true });
+
+  // An older version made the organization under an id of its own.
+  await store.done({ op: 'delete', target: { id: TENANT } });
+  const [old, type, xid] = ['c1_c2', 'ogit/Auth/Organization', `organization:${TENANT}`];
+  await store.done({ op: 'create', type, id: old, xid, attributes: { 'ogit/name': TENANT } });
+  const { nats, redis, postgres } = store;
+  const env = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: postgres.url, LOG_LEVEL: 'warn' };
+  await using _newer = await startService({ name: 'graph-store', env });
+  const organizations = await store.sql<{ id: string; deleted: boolean }[]>`
+    select id, deleted from element where tenant = ${TENANT} and type = ${type} order by id`;
+  assert.deepEqual(
+    organizations.map(({ id, deleted }) => [id, deleted]),
+    [
+      [old, true],
+      [TENANT, false],
+    ],
+  );
+  const [scope] =
+    await store.sql`select attributes ->> 'ogit/_organization' as organization from element where type = 'ogit/Auth/DataScope'`;
+  assert.equal(scope?.organization, TENANT);
 });
 
 test('too many waiting writes are refused with busy, and taken again when they can be done', async () => {

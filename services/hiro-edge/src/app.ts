@@ -11,7 +11,7 @@ import { connectRedis } from '@polyedge/journal/redis';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { closePort, openPort } from '@polyedge/service-kit/client-server';
 import { reserveHealth } from '@polyedge/service-kit/health';
-import type { Running } from '@polyedge/service-kit/lifecycle';
+import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import { openIdOf } from '@polyedge/service-kit/open-id';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
@@ -21,8 +21,10 @@ import { openGroups } from './groups.ts';
 import { adminRoutes } from './http/admin.ts';
 import { parseApplications } from './http/applications.ts';
 import { authRoutes } from './http/auth.ts';
+import { authorizeRoutes, parseRedirects } from './http/authorize.ts';
 import { contentRoutes } from './http/content.ts';
 import { graphRoutes, principalOf } from './http/graph.ts';
+import { meRoutes } from './http/me.ts';
 import { createHttpServer } from './http/server.ts';
 import { versionRoutes } from './http/version.ts';
 import { reportGroups } from './metrics.ts';
@@ -97,7 +99,11 @@ export async function startHiroEdge(
   });
   const runner = { bus, wheel, requestTimeoutMs };
   versionRoutes(app);
-  authRoutes(app, { bus, runner, style, verify, applications: parseApplications(config.applications ?? '') });
+  const redirects = redirectsOf(config.redirectUris);
+  const auth = { bus, runner, style, verify, applications: parseApplications(config.applications ?? ''), redirects };
+  authRoutes(app, auth);
+  authorizeRoutes(app, auth);
+  meRoutes(app, auth);
   const graphHttp = { runner, style, names, verify };
   adminRoutes(app, { bus, groups, style, verify });
   contentRoutes(app, graphHttp);
@@ -137,6 +143,14 @@ export async function startHiroEdge(
       verifier.stop();
     },
   };
+}
+
+function redirectsOf(text: string | undefined): ReadonlySet<string> {
+  try {
+    return parseRedirects(text ?? '');
+  } catch (error) {
+    throw new CannotStart(`HIRO_REDIRECT_URIS: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 function route(api: Api, driver: WsRoute['driver']): WsRoute {

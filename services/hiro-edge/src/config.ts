@@ -69,6 +69,10 @@ export const settings = {
     optional: true,
     doc: 'The applications that may ask for tokens, as `client_id:client_secret` or `client_id`, separated by commas. Without it, any may.',
   }),
+  redirectUris: text({
+    optional: true,
+    doc: 'Addresses that authorization codes may be sent to (OAuth 2 code flow), separated by commas and compared letter by letter. Without it there is no such flow.',
+  }),
   allowedOrigins: { ...allowedOrigins, aliases: ['ALLOWED_ORIGINS'] },
   trustProxy,
   validation: choice(['lenient', 'strict'], {

@@ -251,3 +251,21 @@ test('hiro:R4 the REST calls mean what the frames mean', async () => {
   assert.equal((await call('GET', `${system.hiro.url}/${id}`, token)).status, 200);
   assert.equal((await call('DELETE', `${url}/${id}`, token)).status, 200);
 });
+
+test('hiro:G12 regular expressions and times are found in the store as they are meant', async () => {
+  const url = `${system.hiro.url}/api/graph/7.4`;
+  const token = await system.token();
+  for (const name of ['Max', 'Maria', 'xMax', 'max']) await post(`${url}/new/ogit%2FNote`, { '/f': name }, token);
+  const names = async (query: string): Promise<unknown[]> => {
+    const { status, body } = await post(`${url}/query/vertices`, { query, order: '/f asc', limit: -1 }, token);
+    assert.equal(status, 200, JSON.stringify(body));
+    return (body as { items: Vertex[] }).items.map((vertex) => vertex['/f']);
+  };
+  assert.deepEqual(await names('+\\/f:/Ma.*/'), ['Maria', 'Max']);
+  assert.deepEqual(await names('+\\/f:/[Mm]a(x|ria)/ -\\/f:"max"'), ['Maria', 'Max']);
+  assert.deepEqual(await names('+_exists_:"/f" +ogit\\/_created-on:[now-1h TO now+1h]'), ['Maria', 'Max', 'max', 'xMax']);
+  assert.deepEqual(await names('+_exists_:"/f" +ogit\\/_created-on:[* TO now-1d/d]'), []);
+  for (const query of ['+\\/f:/Ma(/', '+\\/f:max~', '+ogit\\/_created-on:[now-1x TO now]']) {
+    assert.equal((await post(`${url}/query/vertices`, { query }, token)).status, 400, query);
+  }
+});

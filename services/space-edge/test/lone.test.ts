@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { accountsFindKey } from '@polyedge/contracts/bus/accounts';
+import { type ErrorCode, errors } from '@polyedge/contracts/errors';
 import { readConfig } from '@polyedge/service-kit/config';
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
 import { localBus } from '@polyedge/service-kit/local-bus';
@@ -7,6 +10,7 @@ import { silentLog } from '@polyedge/service-kit/log';
 import { noMetrics } from '@polyedge/service-kit/metrics';
 import { startSpaceEdge } from '../src/app.ts';
 import { settings } from '../src/config.ts';
+import { refused } from '../src/protocol/answer.ts';
 import { RawSocket } from './sockets.ts';
 import { Rest } from './system.ts';
 
@@ -18,6 +22,7 @@ async function startAlone(env: Readonly<Record<string, string>> = {}) {
   const edge = await startSpaceEdge(read.config, { log: silentLog, metrics: noMetrics(), ready: () => edge.ready() }, bus);
   return {
     edge,
+    bus,
     url: `http://127.0.0.1:${edge.port}`,
     [Symbol.asyncDispose]: async () => {
       await edge.stop();
@@ -54,4 +59,18 @@ test('space:44 draining refuses new sockets and lets the open ones go without a 
   await using late = await RawSocket.open(alone.url);
   assert.equal(late.frames.length, 0);
   assert.equal(late.closed, true);
+});
+
+test('every failure of the store leaves over HTTP with a status that the page names', async () => {
+  await using alone = await startAlone();
+  let code: ErrorCode = 'internal';
+  alone.bus.respond(accountsFindKey, async () => ({ ok: false, failure: { code } }));
+  for (const one of Object.keys(errors) as ErrorCode[]) {
+    code = one;
+    // Keys are remembered for a while, so each asks with its own.
+    const answered = await new Rest(alone.url, `org_${createHash('sha256').update(one).digest('hex')}`).get('/services');
+    // A key that is not there is one that is not valid.
+    const expected = one === 'not-found' ? 401 : refused({ code: one }).answer.status;
+    assert.equal(answered.status, expected, one);
+  }
 });

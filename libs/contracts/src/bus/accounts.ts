@@ -62,6 +62,25 @@ export const accountsRefresh = defineRequest({
   errors: ['unauthenticated', 'limited'],
 });
 
+/** What has to be named again when a code is redeemed. */
+const Binding = T.String({ minLength: 1, maxLength: 4096 });
+
+export const accountsAuthorize = defineRequest({
+  address: 'pe.cmd.accounts.authorize.v1',
+  summary: 'An authorization code for a user name and the proof of its password: good for a minute, once, and with the same binding only.',
+  request: T.Object({ username: Text, proof: Proof, binding: Binding, ...session }),
+  reply: T.Object({ code: T.String() }),
+  errors: ['unauthenticated', 'limited'],
+});
+
+export const accountsRedeem = defineRequest({
+  address: 'pe.cmd.accounts.redeem.v1',
+  summary: 'Tokens for an authorization code, which is used up.',
+  request: T.Object({ code: Text, binding: Binding, ...session }),
+  reply: TokenSet,
+  errors: ['unauthenticated', 'limited'],
+});
+
 export const accountsRevoke = defineRequest({
   address: 'pe.cmd.accounts.revoke.v1',
   summary: 'Ends a login by one of its refresh tokens, or every token an account has been given until now.',

@@ -1,6 +1,7 @@
 /** Answers for the directory, and tells edges the keys and revocations by which they verify tokens themselves. */
 import {
   accountsAddKey,
+  accountsAuthorize,
   accountsCreate,
   accountsDelete,
   accountsFindKey,
@@ -9,6 +10,7 @@ import {
   accountsKeysChanged,
   accountsListKeys,
   accountsLogin,
+  accountsRedeem,
   accountsRefresh,
   accountsRemoveKeys,
   accountsRevoke,
@@ -20,6 +22,7 @@ import {
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import type { ApiKeys } from '../accounts/api-keys.ts';
+import type { Codes } from '../accounts/codes.ts';
 import type { Directory } from '../accounts/directory.ts';
 import type { Keys } from '../accounts/keys.ts';
 import { readFailure } from '../postgres/read.ts';
@@ -30,13 +33,14 @@ const REPEAT_MS = 30_000;
 export interface AccountsOptions {
   readonly bus: Bus;
   readonly directory: Directory;
+  readonly codes: Codes;
   readonly keys: Keys;
   readonly apiKeys: ApiKeys;
   /** The scope of accounts that are created without one. */
   readonly defaultScope: string;
 }
 
-export function answerAccounts({ bus, directory, keys, apiKeys, defaultScope }: AccountsOptions): {
+export function answerAccounts({ bus, directory, codes, keys, apiKeys, defaultScope }: AccountsOptions): {
   readonly responders: Responder[];
   stop(): void;
 } {
@@ -56,6 +60,12 @@ export function answerAccounts({ bus, directory, keys, apiKeys, defaultScope }: 
     ),
     bus.respond(accountsRefresh, ({ refreshToken, ...context }, { deadline }) =>
       guarded(() => directory.before(deadline).refresh(refreshToken, context)),
+    ),
+    bus.respond(accountsAuthorize, ({ username, proof, binding, ...context }, { deadline }) =>
+      guarded(() => codes.before(deadline).authorize(username, proof, binding, context)),
+    ),
+    bus.respond(accountsRedeem, ({ code, binding, ...context }, { deadline }) =>
+      guarded(() => codes.before(deadline).redeem(code, binding, context)),
     ),
     bus.respond(accountsRevoke, (request, { deadline }) =>
       guarded(() =>

@@ -102,7 +102,7 @@ async function collect(
       const known = recent.get(seq);
       const change = known?.change ?? read.get(seq);
       if (change === undefined || change.scope === 'system') continue;
-      bytes += known?.json.length ?? JSON.stringify(change).length;
+      bytes += known?.characters ?? JSON.stringify(change).length;
       const last = changes.at(-1);
       if (bytes > MAX_REPLY_BYTES && last !== undefined) return { changes, upTo: last.seq };
       changes.push(change);

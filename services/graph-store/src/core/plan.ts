@@ -42,6 +42,16 @@ export function plan(request: Pick<MutationRequest, 'operations'>): Plan {
   return planner.plan();
 }
 
+/**
+ * Whether an operation writes nothing to an element that is there: it asks that there is one, or how it is. Writers who only ask so of one element
+ * need not wait for each other. (One that turns out to be missing, or deleted, is made; two who make it collide, and run again alone.)
+ */
+function looksOnly(operation: Operation): boolean {
+  if (operation.op !== 'update') return false;
+  const { set, put, unset, touch, unique } = operation;
+  return set === undefined && put === undefined && unset === undefined && touch !== true && unique === undefined;
+}
+
 class Planner {
   readonly #vertices = new Set<string>();
   readonly #shared = new Set<string>();
@@ -83,7 +93,8 @@ class Planner {
         if (operation.ifMissing?.id !== undefined) this.#vertices.add(operation.ifMissing.id);
         if (operation.ifMissing?.accounts === true && operation.ifMissing.id !== undefined) this.#accounts.add(operation.ifMissing.id);
         if (operation.ifMissing !== undefined) this.#unique(operation.ifMissing, operation.unique);
-        this.#target(operation.target, index, false);
+        if (looksOnly(operation) && 'id' in operation.target && !isEdgeId(operation.target.id)) this.#shared.add(operation.target.id);
+        else this.#target(operation.target, index, false);
         break;
       case 'delete':
         this.#target(operation.target, index, true);

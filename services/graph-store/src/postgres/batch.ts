@@ -39,6 +39,8 @@ export interface BatchResult {
   readonly epoch: string;
   /** The changes of the batch, as they travel. */
   readonly changes: readonly FullChange[];
+  /** For each of them the characters of its state's attributes as JSON. */
+  readonly sizes: readonly number[];
 }
 
 /** What batches share. */
@@ -168,7 +170,7 @@ export async function runBatch(
   const changes = written.changes.map(({ change, first, last }) =>
     settleChange(change, base, epoch, settle(first, base), settle(last, base)),
   );
-  return { outcomes, epoch, changes };
+  return { outcomes, epoch, changes, sizes: written.changes.map(({ change }) => change.attributesJson.length) };
 }
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] extends readonly (infer Item)[] ? Item[] : T[Key] };

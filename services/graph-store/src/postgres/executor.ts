@@ -2,6 +2,7 @@
  * The batch executor: requests that arrive together are committed together. It has no timer: while one batch commits, the next one gathers.
  * Whatever happens to a commit, its outcome is looked up by operation id, never assumed.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/graph';
 import type { FullChange } from '@polyedge/contracts/change';
 import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -45,8 +46,13 @@ export interface Submission {
   readonly trusted?: boolean;
 }
 
-interface Waiting extends Submission {
-  readonly resolve: (outcome: Outcome<{ epoch: string; outcomes: MutationOutcome[] }>) => void;
+type Answer = Outcome<{ epoch: string; outcomes: MutationOutcome[] }>;
+
+interface Waiting extends Omit<Submission, 'deadline'> {
+  /** Of whoever waits longest for it. */
+  deadline: number;
+  readonly answer: Promise<Answer>;
+  readonly resolve: (outcome: Answer) => void;
 }
 
 /** A message while its requests are carried out. */
@@ -75,6 +81,8 @@ export interface ExecutorStats {
   exclusive: number;
   bisected: number;
   repeated: number;
+  /** Messages that came again while an earlier attempt was waiting or under way, and got its outcome. */
+  joined: number;
   lookups: number;
   refused: number;
   waitingRequests: number;
@@ -91,7 +99,7 @@ export interface ExecutorOptions {
   /** Undefined when tracing is off. */
   readonly traces: Traces | undefined;
   /** Told of every committed batch, in the order of its commits, before its callers are answered. */
-  readonly onCommitted: (changes: readonly FullChange[]) => void;
+  readonly onCommitted: (changes: readonly FullChange[], sizes: readonly number[]) => void;
   /** Told when requests begin to be refused, and when they are welcome again. */
   readonly onOverload: (overloaded: boolean) => void;
 }
@@ -104,6 +112,7 @@ export class Executor {
     exclusive: 0,
     bisected: 0,
     repeated: 0,
+    joined: 0,
     lookups: 0,
     refused: 0,
     waitingRequests: 0,
@@ -112,6 +121,8 @@ export class Executor {
   readonly #options: ExecutorOptions;
   readonly #homes = new HomeScopes();
   readonly #waiting: Waiting[] = [];
+  /** What waits or is under way, by its operation ids: who asks again waits for the same outcome, and nothing is done twice. */
+  readonly #attempts = new Map<string, Waiting>();
   #overloaded = false;
   #running: Promise<void> | undefined;
   #stopped = false;
@@ -121,19 +132,35 @@ export class Executor {
   }
 
   /** The outcomes come in the order of the requests. `busy` as a whole: nothing was done. */
-  submit(submission: Submission): Promise<Outcome<{ epoch: string; outcomes: MutationOutcome[] }>> {
+  submit(submission: Submission): Promise<Answer> {
     const { requests, bytes } = submission;
+    const attempt = requests.map(({ operationId }) => operationId).join();
+    const earlier = this.#attempts.get(attempt);
+    if (earlier !== undefined && sameMessage(earlier, submission)) {
+      earlier.deadline = Math.max(earlier.deadline, submission.deadline);
+      this.stats.joined += 1;
+      return earlier.answer.then(asRepeat);
+    }
     if (this.#stopped || this.stats.waitingRequests >= MAX_WAITING_REQUESTS || this.stats.waitingBytes >= MAX_WAITING_BYTES) {
       this.stats.refused += requests.length;
       return Promise.resolve(failed('busy'));
     }
-    return new Promise((resolve) => {
-      this.#waiting.push({ ...submission, resolve });
-      this.stats.waitingRequests += requests.length;
-      this.stats.waitingBytes += bytes;
-      this.#watchLoad();
-      this.#running ??= this.#run();
-    });
+    const { promise: answer, resolve } = Promise.withResolvers<Answer>();
+    const waiting: Waiting = {
+      ...submission,
+      answer,
+      resolve: (outcome) => {
+        if (this.#attempts.get(attempt) === waiting) this.#attempts.delete(attempt);
+        resolve(outcome);
+      },
+    };
+    this.#attempts.set(attempt, waiting);
+    this.#waiting.push(waiting);
+    this.stats.waitingRequests += requests.length;
+    this.stats.waitingBytes += bytes;
+    this.#watchLoad();
+    this.#running ??= this.#run();
+    return answer;
   }
 
   /** Refuses what comes from now on and resolves when everything before is answered. */
@@ -288,12 +315,12 @@ export class Executor {
     }
   }
 
-  #count({ outcomes, changes }: BatchResult): void {
+  #count({ outcomes, changes, sizes }: BatchResult): void {
     this.stats.batches += 1;
     this.stats.requests += outcomes.length;
     this.stats.changes += changes.length;
     for (const outcome of outcomes) if (outcome.ok && outcome.value.repeated === true) this.stats.repeated += 1;
-    this.#options.onCommitted(changes);
+    this.#options.onCommitted(changes, sizes);
   }
 
   /**
@@ -331,6 +358,23 @@ export class Executor {
 }
 
 const UNKNOWN: Failure = { code: 'unavailable', detail: 'the outcome is unknown' };
+
+/** What an attempt is told that came while another one was under way. */
+const asRepeat = (answer: Answer): Answer =>
+  answer.ok
+    ? done({
+        ...answer.value,
+        outcomes: answer.value.outcomes.map((outcome) =>
+          outcome.ok ? { ok: true, value: { ...outcome.value, repeated: true } } : outcome,
+        ),
+      })
+    : answer;
+
+const sameMessage = (left: Omit<Submission, 'deadline'>, right: Submission): boolean =>
+  left.tenant === right.tenant &&
+  left.defaultScope === right.defaultScope &&
+  left.trusted === right.trusted &&
+  isDeepStrictEqual(left.requests, right.requests);
 
 /** What is wrong with a request in itself. */
 function validity(request: MutationRequest): Failure | undefined {

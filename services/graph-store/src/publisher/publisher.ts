@@ -6,7 +6,7 @@
 
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import { accountsChanged } from '@polyedge/contracts/bus/accounts';
-import { graphChanged, graphCommitted, graphHead, MAX_CHANGE_BYTES } from '@polyedge/contracts/bus/feed';
+import { graphChanged, graphCommitted, graphHead } from '@polyedge/contracts/bus/feed';
 import type { FullChange } from '@polyedge/contracts/change';
 import { SYSTEM_SCOPE } from '@polyedge/contracts/element';
 import { keysOf } from '@polyedge/contracts/interest';
@@ -87,11 +87,11 @@ export class Publisher {
   }
 
   /** A batch of this replica was committed. */
-  committed(changes: readonly FullChange[]): void {
+  committed(changes: readonly FullChange[], sizes: readonly number[]): void {
     const last = changes.at(-1);
     if (last === undefined) return;
     this.#options.recent.enter(last.epoch);
-    this.#options.recent.add(changes);
+    this.#options.recent.add(changes, sizes);
     this.#hear(last.seq);
     // Somebody else publishes: tell it now rather than let it find out.
     if (!this.#options.lease.held) this.#options.bus.publish(graphCommitted, {}, { seq: last.seq });
@@ -232,7 +232,7 @@ export class Publisher {
       const next = recent.get(seq);
       if (next === undefined) break;
       run.push(next);
-      bytes += next.json.length;
+      bytes += next.json?.length ?? 0;
     }
     return run;
   }
@@ -250,7 +250,7 @@ export class Publisher {
       }
       keys.push(keysOf(change));
       const span = this.#options.traces?.publish(change.operationId);
-      const body = Buffer.byteLength(json) <= MAX_CHANGE_BYTES ? json : this.#reference(change);
+      const body = json ?? this.#reference(change);
       for (const owner of change.owners) {
         const subject = graphChanged.subject({ tenant: change.tenant, type: change.type, owner });
         // A message that NATS would refuse is left out: the head lists its seq, so whoever wants it fetches it.

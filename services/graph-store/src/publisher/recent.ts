@@ -1,10 +1,14 @@
 /** The newest changes in memory: what is published and fetched again most often never leaves the process. */
+import { MAX_CHANGE_BYTES } from '@polyedge/contracts/bus/feed';
 import type { FullChange } from '@polyedge/contracts/change';
 
 /** A change with the JSON it travels as, made once. */
 export interface Recent {
   readonly change: FullChange;
-  readonly json: string;
+  /** Undefined when it is larger than what travels whole. */
+  readonly json: string | undefined;
+  /** Of its JSON, roughly. */
+  readonly characters: number;
 }
 
 export class RecentChanges {
@@ -19,18 +23,21 @@ export class RecentChanges {
     this.#maxBytes = maxBytes;
   }
 
-  /** Adds committed changes; the ones added first leave first. */
-  add(changes: readonly FullChange[]): void {
-    for (const change of changes) {
+  /**
+   * Adds committed changes; the ones added first leave first.
+   * @param sizes characters of each state's attributes as JSON, where known
+   */
+  add(changes: readonly FullChange[], sizes: readonly number[] = []): void {
+    for (const [at, change] of changes.entries()) {
       if (this.#bySeq.has(change.seq)) continue;
-      const json = JSON.stringify(change);
-      this.#bySeq.set(change.seq, { change, json });
-      this.#bytes += json.length;
+      const recent = recentOf(change, sizes[at] ?? 0);
+      this.#bySeq.set(change.seq, recent);
+      this.#bytes += recent.characters;
     }
-    for (const [seq, { json }] of this.#bySeq) {
+    for (const [seq, { characters }] of this.#bySeq) {
       if (this.#bySeq.size <= this.#maxChanges && this.#bytes <= this.#maxBytes) break;
       this.#bySeq.delete(seq);
-      this.#bytes -= json.length;
+      this.#bytes -= characters;
     }
   }
 
@@ -45,4 +52,11 @@ export class RecentChanges {
     this.#bySeq.clear();
     this.#bytes = 0;
   }
+}
+
+/** Making the JSON of what will not travel whole costs milliseconds for nothing. */
+function recentOf(change: FullChange, size: number): Recent {
+  if (size > MAX_CHANGE_BYTES) return { change, json: undefined, characters: 2 * size };
+  const json = JSON.stringify(change);
+  return { change, json: Buffer.byteLength(json) > MAX_CHANGE_BYTES ? undefined : json, characters: json.length };
 }

@@ -224,7 +224,9 @@ export class RedisAppender {
 }
 
 function entryJson(change: FullChange, recent: RecentChanges): string {
-  const json = recent.get(change.seq)?.json ?? JSON.stringify(change);
+  const known = recent.get(change.seq);
+  if (known !== undefined) return known.json ?? '';
+  const json = JSON.stringify(change);
   return Buffer.byteLength(json) <= MAX_CHANGE_BYTES ? json : '';
 }
 

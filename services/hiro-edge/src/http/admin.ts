@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { accountsCreate, accountsGet, accountsUpdate } from '@polyedge/contracts/bus/accounts';
 import { groupList } from '@polyedge/contracts/bus/groups';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
@@ -10,6 +9,7 @@ import { bearerOf } from '../protocol/handshake.ts';
 import { asObject } from '../protocol/parameters.ts';
 import { type FailureStyle, sendFailure, sendJson } from './answer.ts';
 import { principalOf } from './graph.ts';
+import { MIN_PASSWORD, proofOf } from './me.ts';
 
 export interface AdminHttpOptions {
   readonly bus: Bus;
@@ -19,7 +19,6 @@ export interface AdminHttpOptions {
 }
 
 const TIMEOUT_MS = 10_000;
-const MIN_PASSWORD = 8;
 
 /** What HIRO's own clients have no calls for: who the groups are, and accounts with their scopes. For tokens with the role `admin`. */
 export function adminRoutes(app: FastifyInstance, options: AdminHttpOptions): void {
@@ -125,7 +124,7 @@ function wishesOf(body: unknown): Outcome<Wishes> {
   if (password !== undefined) {
     if (typeof password !== 'string' || password.length < MIN_PASSWORD)
       return failed('invalid', `a password has at least ${MIN_PASSWORD} characters`);
-    wishes.proof = createHash('sha256').update(password, 'utf8').digest('hex');
+    wishes.proof = proofOf(password);
   }
   if (roles !== undefined) {
     const given = textsOf(roles) === undefined ? asObject(roles) : { hiro: roles };

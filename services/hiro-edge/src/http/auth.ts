@@ -1,27 +1,12 @@
 import { createHash } from 'node:crypto';
 import { accountsLogin, accountsRefresh, accountsRevoke, type TokenSet } from '@polyedge/contracts/bus/accounts';
-import { roleId } from '@polyedge/contracts/element';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
-import type { Principal } from '@polyedge/contracts/principal';
-import type { Bus } from '@polyedge/service-kit/bus';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { begin, originOf } from '../protocol/graph-translate.ts';
 import { bearerOf } from '../protocol/handshake.ts';
-import { asObject } from '../protocol/parameters.ts';
-import { type FailureStyle, sendFailure, sendJson } from './answer.ts';
-import { type Applications, mayAsk } from './applications.ts';
-import { principalOf } from './graph.ts';
-import { type Runner, settle } from './run-steps.ts';
-
-export interface AuthHttpOptions {
-  readonly bus: Bus;
-  readonly runner: Runner;
-  readonly style: FailureStyle;
-  readonly applications: Applications | undefined;
-  verify(token: string): Promise<Outcome<Principal>>;
-}
-
-const TIMEOUT_MS = 10_000;
+import { sendFailure, sendJson } from './answer.ts';
+import { mayAsk } from './applications.ts';
+import { type AuthHttpOptions, type Fields, fieldsOf, TIMEOUT_MS } from './auth-options.ts';
+import { redeem } from './authorize.ts';
 
 /** `/api/auth/6.x/…` and HIRO 6's `/api/6.x/auth/…`. */
 export function authRoutes(app: FastifyInstance, options: AuthHttpOptions): void {
@@ -30,20 +15,7 @@ export function authRoutes(app: FastifyInstance, options: AuthHttpOptions): void
     app.post(`${prefix}/refresh`, (request, reply) => answerTokens(reply, options, refresh(fieldsOf(request), request.ip, options)));
     app.post(`${prefix}/token`, (request, reply) => answerTokens(reply, options, grant(fieldsOf(request), request.ip, options)));
     app.post(`${prefix}/revoke`, (request, reply) => revoke(request, reply, options));
-    app.get(`${prefix}/me/account`, (request, reply) => me(request, reply, options, 'account'));
-    app.get(`${prefix}/me/profile`, (request, reply) => me(request, reply, options, 'profile'));
-    app.get(`${prefix}/me/teams`, (request, reply) => me(request, reply, options, 'teams'));
-    app.get(`${prefix}/me/roles`, (request, reply) => me(request, reply, options, 'roles'));
   }
-}
-
-type Fields = Readonly<Record<string, string>>;
-
-/** The texts of a JSON or form body. */
-function fieldsOf(request: FastifyRequest): Fields {
-  const fields: Record<string, string> = {};
-  for (const [name, value] of Object.entries(asObject(request.body) ?? {})) if (typeof value === 'string') fields[name] = value;
-  return fields;
 }
 
 function login(fields: Fields, address: string, options: AuthHttpOptions): Promise<Outcome<TokenSet>> {
@@ -73,6 +45,8 @@ function grant(fields: Fields, address: string, options: AuthHttpOptions): Promi
       return login(fields, address, options);
     case 'refresh_token':
       return refresh(fields, address, options);
+    case 'authorization_code':
+      return redeem(fields, address, options);
     default:
       return Promise.resolve(failed('invalid', 'unsupported_grant_type'));
   }
@@ -131,32 +105,4 @@ async function revocable(
   const principal = await options.verify(access);
   if (principal.ok) return { account: principal.value.account };
   return token === '' ? undefined : { refreshToken: token };
-}
-
-const roleOf = (role: string) => ({ 'ogit/_id': roleId(role), 'ogit/_type': 'ogit/Auth/Role', 'ogit/name': role });
-
-async function me(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  options: AuthHttpOptions,
-  what: 'account' | 'profile' | 'teams' | 'roles',
-): Promise<FastifyReply> {
-  const { style, runner } = options;
-  const principal = await principalOf(bearerOf(request.headers.authorization), options);
-  if (!principal.ok) return sendFailure(reply, style, principal.failure);
-  const who = principal.value;
-  switch (what) {
-    case 'teams':
-      return sendJson(reply, 200, { items: [] });
-    case 'roles':
-      return sendJson(reply, 200, { items: (who.roles.hiro ?? []).map(roleOf) });
-    case 'profile':
-      return sendJson(reply, 200, { 'ogit/_type': 'ogit/Auth/AccountProfile', 'ogit/_owner': who.account, 'ogit/name': who.username });
-    case 'account': {
-      const step = begin({ type: 'me' }, { who, at: Date.now(), newId: (scope) => scope, names: 'lenient' });
-      const answered = await settle(step, who, originOf('me', 'rest'), runner, AbortSignal.timeout(TIMEOUT_MS));
-      if (answered.next === 'answer') return sendJson(reply, 200, answered.body);
-      return sendFailure(reply, style, answered.next === 'fail' ? answered.failure : { code: 'internal' });
-    }
-  }
 }

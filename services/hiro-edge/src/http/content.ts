@@ -2,14 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { CHUNK_BYTES, graphReadChunk, graphWriteChunk, type Operation } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf } from '@polyedge/contracts/channel';
+import { profileId } from '@polyedge/contracts/element';
 import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import type { Json } from '@polyedge/query/json';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { withContent } from '../protocol/content.ts';
 import { originOf } from '../protocol/graph-translate.ts';
 import { bearerOf } from '../protocol/handshake.ts';
 import { Parameters } from '../protocol/parameters.ts';
-import { withElement } from '../protocol/reading.ts';
+import { writeProfile } from '../protocol/profile.ts';
+import { withElement, writeRefusalOf } from '../protocol/reading.ts';
 import { answer, write } from '../protocol/step.ts';
 import { visibleTo } from '../protocol/visibility.ts';
 import { sendFailure, sendJson } from './answer.ts';
@@ -20,6 +23,10 @@ import { type Answer, settle } from './run-steps.ts';
 const DEFAULT_TYPE = 'application/octet-stream';
 const MAX_TYPE_CHARACTERS = 256;
 
+/** A picture of an account: small, and nothing that a browser could run. */
+const MAX_AVATAR_BYTES = 1024 * 1024;
+const AVATAR_TYPE = /^image\/(?:png|jpeg|gif|webp)$/;
+
 /** Blobs over REST, streamed in both directions: a chunk at a time is in memory, whatever their size. */
 export function contentRoutes(app: FastifyInstance, options: GraphHttpOptions): void {
   // Bodies of these paths are bytes, whatever their content type says.
@@ -29,6 +36,12 @@ export function contentRoutes(app: FastifyInstance, options: GraphHttpOptions): 
     for (const path of ['/api/graph/:version/:id/content', '/api/:version/graph/:id/content', '/:id/content']) {
       blobs.get(path, (request, reply) => guarded(request, reply, options, download));
       blobs.post(path, (request, reply) => guarded(request, reply, options, upload));
+    }
+    for (const path of ['/api/auth/:version/me/avatar', '/api/:version/auth/me/avatar']) {
+      blobs.get(path, (request, reply) =>
+        guarded(request, reply, options, (_request, _reply, who) => download(request, reply, who, profileId(who.account), options)),
+      );
+      blobs.put(path, (request, reply) => guarded(request, reply, options, uploadAvatar));
     }
   });
 }
@@ -42,14 +55,45 @@ async function guarded(request: FastifyRequest, reply: FastifyReply, options: Gr
   return await work(request, reply, principal.value, id, options);
 }
 
-const upload: Work = async (request, reply, who, id, options) => {
+const upload: Work = async (request, reply, who, id, options) =>
+  attach(request, reply, who, id, options, Number.POSITIVE_INFINITY, ({ content }) => ({ contentId: content }));
+
+/** Answered with the size: the Python client reads a number. */
+const uploadAvatar: Work = async (request, reply, who, _id, options) => {
+  const { runner, style } = options;
+  const [mediaType = ''] = (request.headers['content-type'] ?? '').split(';');
+  if (!AVATAR_TYPE.test(mediaType.trim()))
+    return sendFailure(reply, style, { code: 'invalid', detail: 'an avatar is a PNG, JPEG, GIF or WebP' });
+  const made = await settle(
+    writeProfile({}, who, Date.now()),
+    who,
+    originOf('avatar', 'rest'),
+    runner,
+    AbortSignal.timeout(runner.requestTimeoutMs),
+  );
+  if (made.next !== 'answer') return sendFailure(reply, style, failureOf(made));
+  return attach(request, reply, who, profileId(who.account), options, MAX_AVATAR_BYTES, ({ size }) => size);
+};
+
+async function attach(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  who: Principal,
+  id: string,
+  options: GraphHttpOptions,
+  maxBytes: number,
+  told: (stored: { readonly content: string; readonly size: number }) => Json,
+): Promise<FastifyReply> {
   const { runner, style } = options;
   const ended = new AbortController();
   request.raw.once('close', () => ended.abort());
   const origin = originOf('content', 'rest');
   // Before anything is read: whether there is a vertex that the caller may write to.
   const may = await settle(
-    withElement(id, false, who, () => answer(null)),
+    withElement(id, false, who, (element) => {
+      const failure = writeRefusalOf(element, who);
+      return failure === undefined ? answer(null) : { next: 'fail', failure };
+    }),
     who,
     origin,
     runner,
@@ -59,7 +103,7 @@ const upload: Work = async (request, reply, who, id, options) => {
   const body = request.body instanceof Readable ? request.body : Readable.from([]);
   const content = randomBytes(16).toString('hex');
   const mediaType = (request.headers['content-type'] ?? DEFAULT_TYPE).slice(0, MAX_TYPE_CHARACTERS);
-  const stored = await store(body, { content, mediaType, who, options });
+  const stored = await store(body, { content, mediaType, who, options, maxBytes });
   if (!stored.ok) {
     // The rest of the body is not wanted any more.
     body.destroy();
@@ -74,24 +118,25 @@ const upload: Work = async (request, reply, who, id, options) => {
     before: visibleTo(who),
   };
   const attached = await settle(
-    write([operation], () => answer({ contentId: content })),
+    write([operation], () => answer(told({ content, size: stored.value }))),
     who,
     origin,
     runner,
     ended.signal,
   );
   return attached.next === 'answer' ? sendJson(reply, 200, attached.body) : sendFailure(reply, style, failureOf(attached));
-};
+}
 
 interface Upload {
   readonly content: string;
   readonly mediaType: string;
+  readonly maxBytes: number;
   readonly who: Principal;
   readonly options: GraphHttpOptions;
 }
 
 /** Writes a body chunk by chunk; the next is read when the one before is stored. Returns its size. */
-async function store(body: Readable, { content, mediaType, who, options }: Upload): Promise<Outcome<number>> {
+async function store(body: Readable, { content, mediaType, maxBytes, who, options }: Upload): Promise<Outcome<number>> {
   const { bus, requestTimeoutMs } = options.runner;
   const subject = graphWriteChunk.subject({ tenant: who.tenant });
   let index = 0;
@@ -113,6 +158,7 @@ async function store(body: Readable, { content, mediaType, who, options }: Uploa
       if (!Buffer.isBuffer(part)) return failed('invalid', 'the body is not bytes');
       parts.push(part);
       waiting += part.length;
+      if (size + waiting > maxBytes) return failed('too-large', `at most ${maxBytes} bytes`);
       while (waiting > CHUNK_BYTES) {
         const bytes = Buffer.concat(parts);
         const stored = await put(bytes.subarray(0, CHUNK_BYTES), false);

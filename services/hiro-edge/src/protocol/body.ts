@@ -4,7 +4,7 @@ import type { Failure } from '@polyedge/contracts/errors';
 import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import { textOf } from '@polyedge/query/text';
 import { isComputed } from './attributes.ts';
-import { isPathWord } from './ids.ts';
+import { isReservedId } from './ids.ts';
 import { LISTS, type ListEdit, type ListItem, type Removal, toKept } from './lists.ts';
 
 export type Intent = 'create' | 'update' | 'replace';
@@ -159,7 +159,7 @@ class BodyReader {
     switch (name) {
       case 'ogit/_id':
         if (this.#rules.intent === 'create') this.#id = this.#identifier(name, value) ?? undefined;
-        if (this.#id !== undefined && isPathWord(this.#id)) this.#refuse(name, 'it is a word of the paths of the REST API');
+        if (this.#id !== undefined && isReservedId(this.#id)) this.#refuse(name, 'it is reserved');
         return true;
       case 'ogit/_type':
         this.#type = this.#identifier(name, value) ?? undefined;

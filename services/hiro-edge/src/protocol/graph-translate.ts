@@ -10,7 +10,7 @@ import { type Checked, type Fixed, fixedViolations, fromBody, type Intent, type 
 import { getContent, meta } from './content.ts';
 import { runQuery } from './graph-queries.ts';
 import { events, history } from './history.ts';
-import { isEdgeId, isPathWord } from './ids.ts';
+import { isEdgeId, isReservedId } from './ids.ts';
 import { editLists } from './lists.ts';
 import { asObject, Parameters } from './parameters.ts';
 import { defaultScopeXid, isShownOnly, refusalOf, SHOWN_ONLY, writeRefusalOf } from './reading.ts';
@@ -207,7 +207,7 @@ function replace(parameters: Parameters, body: unknown, context: Context): Step 
   const type = parameters.text('ogit/_type') ?? fixed.type;
   if (creates && type === undefined) return missing('ogit/_type');
   if (creates && type !== undefined && isShownOnly(type)) return fail('not-allowed', `vertices of the type ${type} are not made here`);
-  if (creates && isPathWord(id)) return fail('invalid', 'ogit/_id is a word of the paths of the REST API');
+  if (creates && isReservedId(id)) return fail('invalid', 'ogit/_id is reserved');
   const scope = read.value.scope ?? fixed.scope ?? who.defaultScope;
   if (creates && !mayUseScope(who, scope)) return fail('not-allowed', 'this token may not write to that scope');
   const operation: Operation = {

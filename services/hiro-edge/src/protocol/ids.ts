@@ -31,5 +31,8 @@ const PATH_WORDS: ReadonlySet<string> = new Set(['new', 'connect', 'query', 'xid
 /** What a path of the REST API may begin with in place of an id: a vertex of that name could not be reached there. */
 export const isPathWord = (id: string): boolean => PATH_WORDS.has(id);
 
+/** Ids that are made of other things' ids, so no client gives them to a vertex. */
+export const isReservedId = (id: string): boolean => isPathWord(id) || /^(?:role|profile):/.test(id);
+
 /** Edge ids are `out$$verb$$in`. */
 export const isEdgeId = (id: string): boolean => id.split('$$').length === 3;

@@ -1,0 +1,62 @@
+/**
+ * Authorization codes (OAuth 2, RFC 6749 4.1 with PKCE): a login whose first tokens are fetched once, within a minute, by whoever began it. A code is kept
+ * where refresh tokens are, so every replica redeems it; what it is bound to is part of what it is found by, so that a code alone is worth nothing.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import type { TokenSet } from '@polyedge/contracts/bus/accounts';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Queries } from '../postgres/pool.ts';
+import type { Directory, LoginContext } from './directory.ts';
+
+const CODE_MS = 60_000;
+const CODE_BYTES = 32;
+
+export class Codes {
+  readonly #sql: Queries;
+  readonly #directory: Directory;
+
+  constructor(sql: Queries, directory: Directory) {
+    this.#sql = sql;
+    this.#directory = directory;
+  }
+
+  /** The same for a caller who waits no longer than this. */
+  before(deadline: number): Codes {
+    return new Codes(this.#sql, this.#directory.before(deadline));
+  }
+
+  /** @param binding what has to be named again with the code: the client, where it is sent to, and the challenge of its verifier */
+  async authorize(username: string, proof: string, binding: string, context: LoginContext): Promise<Outcome<{ readonly code: string }>> {
+    const login = await this.#directory.login(username, proof, context);
+    if (!login.ok) return login;
+    const code = randomBytes(CODE_BYTES).toString('base64url');
+    // The refresh token of this login becomes the code; neither it nor the access token has left this process.
+    const kept = await this.#sql`
+      update refresh_token set hash = ${hashOf(code, binding)}, expires_on = ${Date.now() + CODE_MS}
+      where hash = ${refreshHash(login.value.refreshToken)} and used_on is null returning 1`;
+    return kept.length === 1 ? done({ code }) : failed('unauthenticated', 'the account was changed meanwhile');
+  }
+
+  /** Tokens for a code, which is used up. */
+  async redeem(code: string, binding: string, context: LoginContext): Promise<Outcome<TokenSet>> {
+    const refreshToken = randomBytes(CODE_BYTES).toString('base64url');
+    const now = Date.now();
+    // One of two callers at once finds it; what it becomes is used up at once by the exchange that follows.
+    const taken = await this.#sql`
+      update refresh_token set hash = ${refreshHash(refreshToken)} where hash = ${hashOf(code, binding)} and used_on is null
+      and expires_on > ${now} and protocol = ${context.protocol} and app = ${context.app} returning 1`;
+    if (taken.length !== 1) return failed('unauthenticated', 'the code is not valid');
+    return this.#directory.refresh(refreshToken, context);
+  }
+}
+
+const refreshHash = (token: string): Buffer => createHash('sha256').update(token).digest();
+
+/** The first byte is in no text, so no refresh token that a client may send is found under the hash of a code. */
+const hashOf = (code: string, binding: string): Buffer =>
+  createHash('sha256')
+    .update(Buffer.from([0xff]))
+    .update(code)
+    .update('\0')
+    .update(binding)
+    .digest();

@@ -1,0 +1,75 @@
+/** Large values: what they cost those who write small ones beside them, and those who ask twice. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import type { Operation } from '@polyedge/contracts/bus/graph';
+import { freshId, type RunningStore, requestOf, startStore, TENANT, until } from './running-store.ts';
+
+let store: RunningStore;
+before(async () => {
+  store = await startStore(1);
+});
+after(() => store[Symbol.asyncDispose]());
+
+/** What hardly compresses, of 1.9 MiB. */
+const large = (): string => randomBytes(Math.floor(0.95 * 1024 * 1024)).toString('hex');
+const exists = (id: string): Operation => ({ op: 'update', target: { id }, ifMissing: { type: 'test/Parent', attributes: {} } });
+
+test('small writes beside large ones do not wait in a batch with them, nor for a parent that both only look at', async () => {
+  const [parent, big, small] = [freshId('parent'), freshId('big'), freshId('small')];
+  for (const id of [parent, big, small]) await store.done({ op: 'create', type: 'test/Thing', id, attributes: {} });
+  // The large one waits for its element, with its batch begun and everything else of it locked.
+  const waiting = await store.sql.begin(async (sql) => {
+    await sql`select 1 from element where tenant = ${TENANT} and id = ${big} for update`;
+    const held = store.done(exists(parent), { op: 'update', target: { id: big }, set: { value: large() } });
+    await until('the large write waits', async () => {
+      const rows =
+        await store.sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'graph-store%-large'`;
+      return rows.length > 0;
+    });
+    for (let n = 0; n < 5; n += 1) await store.done(exists(parent), { op: 'update', target: { id: small }, set: { n } });
+    return { held };
+  });
+  await waiting.held;
+  assert.equal((await store.element({ op: 'update', target: { id: big }, set: { small: 1 } })).version, 3);
+});
+
+test('a large value is stored, journaled and undone as it came', async () => {
+  const id = freshId('big');
+  const values = [large(), { list: Array.from({ length: 40_000 }, (_, n) => ({ n, ä: 'x"\\' })) }, 'small'];
+  await store.done({ op: 'create', type: 'test/Thing', id, attributes: { kept: 1 } });
+  for (const value of values) {
+    const element = await store.element({ op: 'update', target: { id }, set: { value } });
+    assert.deepEqual(element.attributes, { kept: 1, value });
+  }
+  const rows = await store.sql<{ attributes: object; undo: { set: object } }[]>`
+    select attributes, undo from journal where element = ${id} order by seq`;
+  assert.deepEqual(
+    rows.map(({ attributes }) => attributes),
+    [{ kept: 1 }, ...values.map((value) => ({ kept: 1, value }))],
+  );
+  assert.deepEqual(
+    rows.slice(2).map(({ undo }) => undo.set),
+    values.slice(0, 2).map((value) => ({ value })),
+  );
+  const [row] = await store.sql<{ attributes: object }[]>`select attributes from element where tenant = ${TENANT} and id = ${id}`;
+  assert.deepEqual(row?.attributes, { kept: 1, value: 'small' });
+});
+
+test('a message that comes again while it is under way waits for the outcome of the first, and nothing is done twice', async () => {
+  const id = freshId('big');
+  await store.done({ op: 'create', type: 'test/Thing', id, attributes: {} });
+  const request = requestOf({ op: 'update', target: { id }, set: { value: large() } });
+  const sent = await store.sql.begin(async (sql) => {
+    await sql`select 1 from element where tenant = ${TENANT} and id = ${id} for update`;
+    // The first gives up, as an edge does, and asks again.
+    const gaveUp = await store.send([request], 300);
+    assert.equal(gaveUp.ok, false);
+    return { replies: [store.send([request], 10_000), store.send([request], 10_000)] };
+  });
+  for (const reply of await Promise.all(sent.replies)) assert.ok(reply.ok && reply.value.outcomes[0]?.ok === true, JSON.stringify(reply));
+  const [row] = await store.sql<{ version: number }[]>`select version from element where tenant = ${TENANT} and id = ${id}`;
+  assert.equal(row?.version, 2);
+  const metrics = await (await fetch(store.replicas[0]?.metricsUrl ?? '')).text();
+  assert.match(metrics, /store_joined_messages\S* [1-9]/);
+});

@@ -1,0 +1,30 @@
+/** What all routes of the auth API are given, and how they read what clients send. */
+import type { Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { Bus } from '@polyedge/service-kit/bus';
+import type { FastifyRequest } from 'fastify';
+import { asObject } from '../protocol/parameters.ts';
+import type { FailureStyle } from './answer.ts';
+import type { Applications } from './applications.ts';
+import type { Runner } from './run-steps.ts';
+
+export interface AuthHttpOptions {
+  readonly bus: Bus;
+  readonly runner: Runner;
+  readonly style: FailureStyle;
+  readonly applications: Applications | undefined;
+  /** Where authorization codes may be sent; none: there is no code flow. */
+  readonly redirects: ReadonlySet<string>;
+  verify(token: string): Promise<Outcome<Principal>>;
+}
+
+export const TIMEOUT_MS = 10_000;
+
+export type Fields = Readonly<Record<string, string>>;
+
+/** The texts of a JSON or form body. */
+export function fieldsOf(request: FastifyRequest): Fields {
+  const fields: Record<string, string> = {};
+  for (const [name, value] of Object.entries(asObject(request.body) ?? {})) if (typeof value === 'string') fields[name] = value;
+  return fields;
+}

@@ -1,0 +1,97 @@
+/** `me/…` of the auth API: the account of a token, its password, its profile and its picture. */
+import { createHash } from 'node:crypto';
+import { accountsLogin, accountsUpdate } from '@polyedge/contracts/bus/accounts';
+import { roleId } from '@polyedge/contracts/element';
+import { type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import { isObject, type Json } from '@polyedge/query/json';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { begin, originOf } from '../protocol/graph-translate.ts';
+import { bearerOf } from '../protocol/handshake.ts';
+import { asObject } from '../protocol/parameters.ts';
+import { profileOf, writeProfile } from '../protocol/profile.ts';
+import type { Step } from '../protocol/step.ts';
+import { sendFailure, sendJson } from './answer.ts';
+import { type AuthHttpOptions, TIMEOUT_MS } from './auth-options.ts';
+import { principalOf } from './graph.ts';
+import { settle } from './run-steps.ts';
+
+export const MIN_PASSWORD = 8;
+export const proofOf = (password: string): string => createHash('sha256').update(password, 'utf8').digest('hex');
+
+type Work = (who: Principal, request: FastifyRequest, options: AuthHttpOptions) => Promise<Outcome<unknown>>;
+
+export function meRoutes(app: FastifyInstance, options: AuthHttpOptions): void {
+  const as = (work: Work) => async (request: FastifyRequest, reply: FastifyReply) => {
+    const principal = await principalOf(bearerOf(request.headers.authorization), options);
+    if (!principal.ok) return sendFailure(reply, options.style, principal.failure);
+    const outcome = await work(principal.value, request, options);
+    return outcome.ok ? sendJson(reply, 200, outcome.value) : sendFailure(reply, options.style, outcome.failure);
+  };
+  for (const prefix of ['/api/auth/:version/me', '/api/:version/auth/me']) {
+    app.get(`${prefix}/account`, as(account));
+    app.get(`${prefix}/profile`, as(profile));
+    app.post(`${prefix}/profile`, as(changeProfile));
+    // The current clients put, older ones post.
+    for (const method of ['PUT', 'POST'] as const) app.route({ method, url: `${prefix}/password`, handler: as(changePassword) });
+    app.get(
+      `${prefix}/teams`,
+      as(async () => ({ ok: true, value: { items: [] } })),
+    );
+    app.get(
+      `${prefix}/roles`,
+      as(async (who) => ({ ok: true, value: { items: (who.roles.hiro ?? []).map(roleOf) } })),
+    );
+  }
+}
+
+const roleOf = (role: string) => ({ 'ogit/_id': roleId(role), 'ogit/_type': 'ogit/Auth/Role', 'ogit/name': role });
+
+/** The account, with its profile where that is asked for and exists. */
+const account: Work = async (who, request, options) => {
+  const found = await answerOf(begin({ type: 'me' }, { who, at: Date.now(), newId: (scope) => scope, names: 'lenient' }), who, options);
+  const wanted = (request.query as Readonly<Record<string, unknown>>).profile === 'true';
+  if (!found.ok || !wanted || !isObject(found.value)) return found;
+  const shown = await answerOf(profileOf(who), who, options);
+  if (!shown.ok) return shown;
+  return isObject(shown.value) && shown.value['ogit/_id'] !== undefined
+    ? { ok: true, value: { ...found.value, 'ogit/Auth/profile': shown.value } }
+    : found;
+};
+
+const profile: Work = (who, _request, options) => answerOf(profileOf(who), who, options);
+
+const changeProfile: Work = (who, request, options) => answerOf(writeProfile(request.body, who, Date.now()), who, options);
+
+/** A wrong old password is 403: a 401 would make clients ask for a new token and try again. It counts as a failed login. */
+const changePassword: Work = async (who, request, options) => {
+  const { oldPassword, newPassword } = asObject(request.body) ?? {};
+  if (typeof oldPassword !== 'string' || typeof newPassword !== 'string') return failed('invalid', 'oldPassword or newPassword is missing');
+  if (newPassword.length < MIN_PASSWORD) return failed('invalid', `a password has at least ${MIN_PASSWORD} characters`);
+  const { bus } = options;
+  const session = { protocol: 'hiro', app: who.app, address: request.ip };
+  const login = await bus.request(
+    accountsLogin,
+    accountsLogin.subject({}),
+    { username: who.username, proof: proofOf(oldPassword), ...session },
+    { timeoutMs: TIMEOUT_MS },
+  );
+  if (!login.ok) return login.failure.code === 'unauthenticated' ? failed('not-allowed', 'the old password is wrong') : login;
+  if (login.value.account.id !== who.account) return failed('not-allowed', 'the old password is wrong');
+  const shown = await account(who, request, options);
+  // Revokes every token given until now, those of this login with them.
+  const change = { id: who.account, proof: proofOf(newPassword), by: who.account };
+  const changed = await bus.request(accountsUpdate, accountsUpdate.subject({ tenant: who.tenant }), change, { timeoutMs: TIMEOUT_MS });
+  return changed.ok ? shown : changed;
+};
+
+async function answerOf(step: Step, who: Principal, { runner }: AuthHttpOptions): Promise<Outcome<Json>> {
+  const answered = await settle(step, who, originOf('me', 'rest'), runner, AbortSignal.timeout(TIMEOUT_MS));
+  if (answered.next === 'answer') return { ok: true, value: answered.body };
+  const failure: Failure = answered.next === 'fail' ? answered.failure : { code: 'internal' };
+  return {
+    ok: false,
+    failure:
+      answered.next === 'fail' && answered.result !== undefined ? { ...failure, detail: answered.result.errors.join('; ') } : failure,
+  };
+}
