@@ -50,6 +50,12 @@ plans:
   BASIC: { price: 0, features: null, usageLimits: null }
 `;
 
+/** A connection that was refused carried nothing; after any other failure nobody knows. */
+function failureOf(error: unknown): 'nobody there' | 'no answer' {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED' ? 'nobody there' : 'no answer';
+}
+
 export async function consumeUnderFire(system: System, load: Load): Promise<Outcome> {
   const { clients, users, evaluations, limit, killEvery, random } = load;
   const other = await system.startSpace();
@@ -71,9 +77,13 @@ export async function consumeUnderFire(system: System, load: Load): Promise<Outc
   const count = { begun: 0, allowed: 0, refused: 0, lost: 0, kills: 0 };
   const evaluate = async (replica: Rest, userId: string): Promise<void> => {
     const asked = { 'counter-minutes': 1, 'counter-rooms': 1 };
-    const answer = await replica.post(`/features/${userId}/counter-calls`, asked).catch(() => undefined);
+    const answer = await replica.post(`/features/${userId}/counter-calls`, asked).catch(failureOf);
+    if (answer === 'nobody there') {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return evaluate(replicas[0] ?? replica, userId);
+    }
     // 503 says that the outcome may be unknown, too.
-    if (answer === undefined || answer.status === 503) {
+    if (answer === 'no answer' || answer.status === 503) {
       count.lost += 1;
       return;
     }
