@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import { after, before, test } from 'node:test';
 import { metered } from './metered.ts';
-import { type Answered, asAdmin, type Json, newOrganization, pricing, Rest, type System, startSystem } from './system.ts';
+import { type Answered, asAdmin, type Json, newOrganization, pricing, Rest, type System, startSystem, until } from './system.ts';
 
 let system: System;
 let url: string;
@@ -500,6 +500,33 @@ test('space:19 space:18 archiving moves the contracts of the version to the fall
   const [job] = rows(await rest.get('/services/Zoom/novations'));
   assert.deepEqual([job?.kind, job?.state, job?.total, job?.done], ['fallback', 'done', 1, 1]);
   refused(await rest.get('/services/Nothing/novations'), 404, /NOT FOUND/);
+});
+
+test('space:34 an expired contract is 400, one that renews itself goes on; a level whose time has come is zero', async () => {
+  const { rest } = await newOrganization(url);
+  const brief = metered('Brief', '1').replace('value: 1, unit: MONTH', 'value: 1, unit: SEC');
+  assert.equal((await rest.upload('/services', brief)).status, 201);
+  const { userContact, billingPeriod, usageLevels } = await created(rest, { services: { Brief: '1' } });
+  const [at, features] = [`/contracts/${userContact?.userId}`, `/features/${userContact?.userId}`];
+  await rest.put(`${at}/usageLevels`, { brief: { minutes: 5, rooms: 1 } });
+  await until('the level was reset', async () => {
+    const { body } = await rest.post(`${features}/brief-calls`);
+    return Number(body.used?.['brief-minutes']) === 0;
+  });
+  const { brief: levels } = (await rest.get(at)).body.usageLevels ?? {};
+  assert.deepEqual([levels?.minutes?.consumed, levels?.rooms?.consumed], [0, 1]);
+  const passed = Date.parse(String(levels?.minutes?.resetTimeStamp)) - Date.parse(String(usageLevels?.brief?.minutes?.resetTimeStamp));
+  assert.ok(passed > 0 && passed % 1000 === 0, `the next reset is in the rhythm of the first: ${passed}`);
+
+  const end = Date.parse(String(billingPeriod?.startDate)) + 1;
+  assert.equal((await rest.put(`${at}/billingPeriod`, { endDate: new Date(end).toISOString() })).status, 200);
+  refused(await rest.post(features), 400, /^Invalid subscription: Your susbcription has expired and it is not set to renew automatically/);
+  assert.equal((await rest.get(at)).status, 200);
+  assert.equal((await rest.put(`${at}/billingPeriod`, { autoRenew: true })).status, 200);
+  assert.equal((await rest.post(features)).status, 200);
+  const renewed = Date.parse(String((await rest.get(at)).body.billingPeriod?.endDate));
+  assert.ok(renewed > Date.now());
+  assert.equal((renewed - end) % (30 * DAY), 0);
 });
 
 test('space:36 with an organization its contracts go, and its users are free to have others', async () => {

@@ -1,20 +1,35 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
+import { consumeUnderFire } from './exactness.ts';
 import { metered } from './metered.ts';
-import { type Json, newOrganization, Rest, startSystem, until } from './system.ts';
+import { type Json, newOrganization, Rest, type System, startSystem, until } from './system.ts';
+
+let system: System;
+before(async () => {
+  system = await startSystem();
+});
+after(() => system[Symbol.asyncDispose]());
 
 const USERS = 220;
 
 const rows = (body: Json): readonly Json[] => body as unknown as readonly Json[];
 
+test('space:31 consumption of two limits at once is exact on two replicas, also while graph-store and an edge are killed', async () => {
+  const load = { clients: 16, users: 3, evaluations: 360, limit: 80, killEvery: 120, random: Math.random };
+  const { allowed, refused, lost, kills, consumed } = await consumeUnderFire(system, load);
+  assert.equal(kills, 2);
+  assert.equal(allowed + refused + lost, load.evaluations);
+  // More was asked for than there is: the limits are reached, to the last unit.
+  assert.equal(consumed, load.users * load.limit);
+});
+
 test('space:19 archiving moves every contract, also when the edge that does it dies: another one goes on, and tells how far it is', async () => {
-  await using system = await startSystem();
   const other = await system.startSpace();
   const { rest, key } = await newOrganization(system.space.url);
   const there = new Rest(other.url, key);
   assert.equal((await rest.upload('/services', metered('Zoom', '1'))).status, 201);
   assert.equal((await rest.upload('/services/Zoom/pricings', metered('Zoom', '2', '2024-06-01'))).status, 201);
-  const waiting = Array.from({ length: USERS }, (_, number) => `user-${number}`).values();
+  const waiting = Array.from({ length: USERS }, (_, number) => `mover-${number}`).values();
   const make = async (): Promise<void> => {
     for (const userId of waiting) {
       const made = await rest.post('/contracts', {
