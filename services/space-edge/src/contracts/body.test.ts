@@ -28,6 +28,7 @@ test('space:27 space:41 bodies of new contracts: the first thing wrong is the an
       { ...contract, userContact: { userId: 'billingPeriod', username: 'x' } },
       '422 The userContact.userId field has a value that is not allowed',
     ],
+    [{ ...contract, userContact: { userId: '..', username: 'x' } }, '422 The userContact.userId field has a value that is not allowed'],
     [{ ...contract, userContact: { userId: 'a\0b', username: 'x' } }, '422 The userContact.userId field has a value that is not allowed'],
     [{ ...contract, userContact: { userId: 'u1' } }, '422 The userContact.username field is required'],
     [{ ...contract, userContact: { ...userContact, email: 'nobody' } }, '422 The userContact.email field must be a valid email address'],

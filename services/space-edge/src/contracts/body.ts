@@ -13,8 +13,8 @@ const MAX_TEXT = 255;
 const MAX_RENEWAL_DAYS = 36_500;
 /** Of one increment. */
 const MAX_AMOUNT = 1e12;
-/** Below `/contracts/`, this is no user. */
-const RESERVED_USER = 'billingPeriod';
+/** Below `/contracts/`, these are no users: a word of the path, and what clients take out of a path. */
+const RESERVED_USERS: ReadonlySet<string> = new Set(['billingPeriod', '.', '..']);
 
 export interface ContractBody {
   readonly userContact: UserContact;
@@ -47,7 +47,7 @@ function readNewContact(value: unknown): Result<UserContact> {
   if (userId === undefined) return refuse(422, 'The userContact.userId field is required');
   if (typeof userId !== 'string') return refuse(422, 'The userContact.userId field must be a string');
   if (userId === '') return refuse(422, 'The userContact.userId field cannot be empty');
-  if (!isText(userId) || userId === RESERVED_USER) return refuse(422, 'The userContact.userId field has a value that is not allowed');
+  if (!isText(userId) || RESERVED_USERS.has(userId)) return refuse(422, 'The userContact.userId field has a value that is not allowed');
   if (username === undefined) return refuse(422, 'The userContact.username field is required');
   if (!isText(username)) return refuse(422, 'The userContact.username field must be a string');
   const rest = readDetails(fieldsOf(value), 'userContact.');

@@ -23,6 +23,7 @@ const MAX_BATCH = 100;
 const MAX_OPERATIONS = 900;
 const LEASE_MS = 5000;
 const LOOK_MS = 2000;
+const STOP_MS = 2000;
 /** How long a call waits for its job; it goes on all the same. */
 const WAIT_MS = 30_000;
 /** Finished jobs can be read for so long. */
@@ -65,13 +66,17 @@ export class Jobs {
 
   /** Looks for jobs whose owner is gone, from now on. */
   start(): void {
-    if (!this.#stopped) this.#timer = setTimeout(() => void this.#look(), LOOK_MS * (0.5 + Math.random()));
+    if (!this.#stopped) {
+      const look = (): void => void this.#look().catch((err: unknown) => this.#log.error('looking for jobs failed unexpectedly', { err }));
+      this.#timer = setTimeout(look, LOOK_MS * (0.5 + Math.random()));
+    }
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    await Promise.allSettled(this.#running.values());
+    // A batch under way may finish; while the store does not answer nobody waits for it.
+    await Promise.race([Promise.allSettled(this.#running.values()), new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())]);
   }
 
   async plan(by: string, organizationId: string, task: Task): Promise<Result<Planned>> {
@@ -116,6 +121,14 @@ export class Jobs {
   }
 
   async #look(): Promise<void> {
+    try {
+      await this.#takeOver();
+    } finally {
+      this.start();
+    }
+  }
+
+  async #takeOver(): Promise<void> {
     const orphans = await this.#find([RUNNING, { test: 'less', path: ['attributes', 'until'], value: this.#now() }], 10);
     if (orphans.ok) for (const { id } of orphans.value) await this.#start(id);
     if (this.#now() - this.#swept > 3_600_000) {
@@ -133,7 +146,6 @@ export class Jobs {
           true,
         );
     }
-    this.start();
   }
 
   #start(id: string): Promise<void> {
