@@ -12,7 +12,7 @@ Visitor.prototype.visitStatement = function visit(statement) {
 const test = '(\\.test\\.ts$|/test/|^test/|^bench/)';
 /** Machines: `handle(input, at) → effects`. The file named after the folder is their driver. */
 const machines = '^libs/(edge-kit/src/feed/(?!feed\\.ts$)|journal/src/groups/(?!groups\\.ts$))';
-const pure = `(^(libs/(contracts|query|session)/src/|services/[^/]+/src/(protocol|core)/)|${machines})`;
+const pure = `(^(libs/(contracts|query|session)/src/|services/[^/]+/src/(protocol|core|evaluation|contracts|usage)/)|${machines})`;
 
 /** Matches a package by name, wherever it was found. */
 const packages = (...names) => `(^|node_modules/)(${names.join('|')})(/|$)`;
@@ -104,7 +104,7 @@ module.exports = {
       name: 'protocol-without-kits',
       comment: 'A protocol is a pure machine: the driver carries out its effects and is not known to it.',
       severity: 'error',
-      from: { path: '^services/[^/]+/src/(protocol|core)/', pathNot: test },
+      from: { path: '^services/[^/]+/src/(protocol|core|evaluation|contracts|usage)/', pathNot: test },
       to: { path: '^libs/', pathNot: '^libs/(contracts|query|session)/' },
     },
     {

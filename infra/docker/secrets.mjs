@@ -19,6 +19,7 @@ const secrets = {
   postgresServing: password(),
   adminPassword: process.env.POLYEDGE_ADMIN_PASSWORD || randomBytes(12).toString('base64url'),
   secretKey: process.env.POLYEDGE_SECRET_KEY || randomBytes(32).toString('base64'),
+  pricingTokens: process.env.JWT_SECRET || randomBytes(32).toString('base64'),
   ...known,
 };
 
@@ -48,6 +49,7 @@ const folders = {
         nats_password: secrets.nats[name],
         redis_url: `redis://${name}:${secrets.redis[name]}@redis:6379`,
         ...(name === 'graph-store' ? storeOnly() : {}),
+        ...(name === 'space-edge' ? { jwt_secret: secrets.pricingTokens } : {}),
       },
     ]),
   ),
