@@ -1,4 +1,6 @@
 /** `/services…` with an organization's key, and the same below `/organizations/{organizationId}` with a user's. */
+
+import type { RemoteLimits } from '@polyedge/remote/fetch';
 import type { FastifyInstance } from 'fastify';
 import { stringify } from 'yaml';
 import { definition } from '../pricing/stored.ts';
@@ -13,7 +15,6 @@ import { byOf } from '../store/identity.ts';
 import type { Organizations } from '../store/organizations.ts';
 import { type Place, type Services, shownPricing, yamlPath } from '../store/services.ts';
 import { type Call, type Handler, serve } from './call.ts';
-import type { RemoteLimits } from './remote.ts';
 import { readUpload } from './upload.ts';
 
 export interface ServiceRoutesOptions {

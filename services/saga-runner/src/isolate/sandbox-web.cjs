@@ -1,0 +1,415 @@
+/** What scripts for Node expect of their surroundings: timers, URL, texts and bytes, digests, fetch, require. */
+globalThis.__part((internals) => {
+  'use strict';
+  const { call, ask, define, freeze, host, timers } = internals;
+
+  let made = 0;
+  const arm = (fn, ms, args, repeats) => {
+    if (typeof fn !== 'function') throw new TypeError('a timer needs a function');
+    made += 1;
+    const wait = Math.min(Math.max(Number(ms) || 0, repeats ? 1 : 0), 600_000);
+    timers.set(made, { fn, args, every: repeats ? wait : undefined });
+    host('timer', made, '', String(wait));
+    return made;
+  };
+  const disarm = (id) => {
+    if (timers.delete(id)) host('clear', id, '', '');
+  };
+  define('setTimeout', (fn, ms, ...args) => arm(fn, ms, args, false));
+  define('setInterval', (fn, ms, ...args) => arm(fn, ms, args, true));
+  define('setImmediate', (fn, ...args) => arm(fn, 0, args, false));
+  define('clearTimeout', disarm);
+  define('clearInterval', disarm);
+  define('clearImmediate', disarm);
+  define('queueMicrotask', (fn) => void Promise.resolve().then(fn));
+  define('structuredClone', (value) => JSON.parse(JSON.stringify(value)));
+
+  // Bytes as text: hexadecimal goes over the border, the rest is done here.
+  const HEX = '0123456789abcdef';
+  const toHex = (bytes) => {
+    let hex = '';
+    for (const byte of bytes) hex += HEX[byte >> 4] + HEX[byte & 15];
+    return hex;
+  };
+  const fromHex = (hex) => {
+    const bytes = new Uint8Array(Math.floor(hex.length / 2));
+    for (let at = 0; at < bytes.length; at += 1) bytes[at] = Number.parseInt(hex.slice(2 * at, 2 * at + 2), 16);
+    return bytes;
+  };
+  const utf8 = (text) => {
+    const bytes = [];
+    for (const letter of String(text)) {
+      let code = letter.codePointAt(0);
+      if (code >= 0xd800 && code <= 0xdfff) code = 0xfffd;
+      if (code < 0x80) bytes.push(code);
+      else if (code < 0x800) bytes.push(0xc0 | (code >> 6), 0x80 | (code & 63));
+      else if (code < 0x10000) bytes.push(0xe0 | (code >> 12), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63));
+      else bytes.push(0xf0 | (code >> 18), 0x80 | ((code >> 12) & 63), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63));
+    }
+    return Uint8Array.from(bytes);
+  };
+  const fromUtf8 = (bytes) => {
+    let text = '';
+    for (let at = 0; at < bytes.length; ) {
+      const first = bytes[at];
+      const more =
+        first < 0x80 ? 0 : first >= 0xc2 && first < 0xe0 ? 1 : first >= 0xe0 && first < 0xf0 ? 2 : first >= 0xf0 && first < 0xf5 ? 3 : -1;
+      let code = more === 0 ? first : first & (0x3f >> more);
+      let good = more >= 0;
+      for (let next = 1; good && next <= more; next += 1) {
+        const byte = bytes[at + next];
+        good = byte !== undefined && (byte & 0xc0) === 0x80;
+        code = (code << 6) | (byte & 0x3f);
+      }
+      good &&=
+        !(more === 2 && (code < 0x800 || (code >= 0xd800 && code <= 0xdfff))) && !(more === 3 && (code < 0x10000 || code > 0x10ffff));
+      text += good ? String.fromCodePoint(code) : '\ufffd';
+      at += good ? more + 1 : 1;
+    }
+    return text;
+  };
+  const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+  const toBase64 = (bytes) => {
+    let text = '';
+    for (let at = 0; at < bytes.length; at += 3) {
+      const [one, two, three] = [bytes[at], bytes[at + 1], bytes[at + 2]];
+      text += LETTERS[one >> 2] + LETTERS[((one & 3) << 4) | ((two ?? 0) >> 4)];
+      text += two === undefined ? '=' : LETTERS[((two & 15) << 2) | ((three ?? 0) >> 6)];
+      text += three === undefined ? '=' : LETTERS[three & 63];
+    }
+    return text;
+  };
+  const fromBase64 = (text) => {
+    const bytes = [];
+    let bits = 0;
+    let held = 0;
+    for (const letter of String(text).replace(/-/g, '+').replace(/_/g, '/')) {
+      const value = LETTERS.indexOf(letter);
+      if (value < 0) continue;
+      held = ((held << 6) | value) & 0xffffff;
+      bits += 6;
+      if (bits < 8) continue;
+      bits -= 8;
+      bytes.push((held >> bits) & 255);
+    }
+    return Uint8Array.from(bytes);
+  };
+  const latin1 = (text) => Uint8Array.from(String(text), (letter) => letter.charCodeAt(0) & 255);
+  const fromLatin1 = (bytes) => Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+
+  const ENCODINGS = {
+    utf8: [utf8, fromUtf8],
+    hex: [fromHex, toHex],
+    base64: [fromBase64, toBase64],
+    base64url: [fromBase64, (bytes) => toBase64(bytes).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '')],
+    latin1: [latin1, fromLatin1],
+  };
+  const encodingOf = (name) => {
+    const found =
+      ENCODINGS[
+        String(name ?? 'utf8')
+          .toLowerCase()
+          .replace('utf-8', 'utf8')
+          .replace(/^(binary|ascii)$/, 'latin1')
+      ];
+    if (found === undefined) throw new TypeError(`unknown encoding ${name}`);
+    return found;
+  };
+  class Buffer extends Uint8Array {
+    static from(value, encoding) {
+      if (typeof value === 'string') return new Buffer(encodingOf(encoding)[0](value));
+      if (value instanceof ArrayBuffer) return new Buffer(value);
+      return new Buffer(Uint8Array.from(value?.type === 'Buffer' ? value.data : value));
+    }
+    static alloc(size, fill) {
+      return new Buffer(size).fill(fill ?? 0);
+    }
+    static isBuffer(value) {
+      return value instanceof Buffer;
+    }
+    static byteLength(value) {
+      return typeof value === 'string' ? utf8(value).length : value.byteLength;
+    }
+    static concat(list) {
+      const all = new Buffer(list.reduce((sum, part) => sum + part.length, 0));
+      let at = 0;
+      for (const part of list) {
+        all.set(part, at);
+        at += part.length;
+      }
+      return all;
+    }
+    toString(encoding) {
+      return encodingOf(encoding)[1](this);
+    }
+    equals(other) {
+      return this.length === other.length && this.every((byte, at) => byte === other[at]);
+    }
+    toJSON() {
+      return { type: 'Buffer', data: Array.from(this) };
+    }
+  }
+  define('Buffer', Buffer);
+  define('atob', (text) => fromLatin1(fromBase64(text)));
+  define('btoa', (text) => toBase64(latin1(text)));
+  define(
+    'TextEncoder',
+    class TextEncoder {
+      encode(text) {
+        return utf8(text ?? '');
+      }
+    },
+  );
+  define(
+    'TextDecoder',
+    class TextDecoder {
+      decode(bytes) {
+        return bytes === undefined ? '' : fromUtf8(new Uint8Array(bytes.buffer ?? bytes));
+      }
+    },
+  );
+
+  const bytesOf = (value) =>
+    typeof value === 'string' ? utf8(value) : new Uint8Array(value.buffer ?? value, value.byteOffset ?? 0, value.byteLength);
+  const digested = (algorithm, parts, key) => {
+    const { hex, problem } = ask('digest', String(algorithm), toHex(Buffer.concat(parts)), key === undefined ? null : toHex(bytesOf(key)));
+    if (problem !== undefined) throw new Error(problem);
+    return Buffer.from(hex, 'hex');
+  };
+  const hasher = (algorithm, key) => {
+    const parts = [];
+    return freeze({
+      update(value, encoding) {
+        parts.push(typeof value === 'string' ? Buffer.from(value, encoding) : bytesOf(value));
+        return this;
+      },
+      digest: (encoding) => (encoding === undefined ? digested(algorithm, parts, key) : digested(algorithm, parts, key).toString(encoding)),
+    });
+  };
+  define(
+    'crypto',
+    freeze({
+      randomUUID: () => ask('uuid'),
+      getRandomValues: (array) => {
+        new Uint8Array(array.buffer, array.byteOffset, array.byteLength).set(fromHex(ask('random', array.byteLength)));
+        return array;
+      },
+      randomBytes: (size) => Buffer.from(ask('random', Number(size)), 'hex'),
+      createHash: (algorithm) => hasher(algorithm),
+      createHmac: (algorithm, key) => hasher(algorithm, key),
+      subtle: freeze({
+        digest: async (algorithm, data) => {
+          const name = typeof algorithm === 'string' ? algorithm : algorithm.name;
+          return digested(name.replace('-', ''), [bytesOf(data)]).buffer;
+        },
+      }),
+    }),
+  );
+
+  class URLSearchParams {
+    #pairs = [];
+    #changed;
+    constructor(from = '', changed) {
+      this.#changed = changed;
+      if (typeof from === 'string') this.#pairs = ask('query', from.replace(/^\?/, ''));
+      else if (typeof from?.[Symbol.iterator] === 'function')
+        this.#pairs = Array.from(from, ([name, value]) => [String(name), String(value)]);
+      else this.#pairs = Object.entries(from).map(([name, value]) => [name, String(value)]);
+    }
+    #set(pairs) {
+      this.#pairs = pairs;
+      this.#changed?.(this.toString());
+    }
+    get(name) {
+      return this.#pairs.find(([known]) => known === name)?.[1] ?? null;
+    }
+    getAll(name) {
+      return this.#pairs.filter(([known]) => known === name).map(([, value]) => value);
+    }
+    has(name) {
+      return this.#pairs.some(([known]) => known === name);
+    }
+    append(name, value) {
+      this.#set([...this.#pairs, [String(name), String(value)]]);
+    }
+    set(name, value) {
+      const others = this.#pairs.filter(([known]) => known !== name);
+      this.#set([...others, [String(name), String(value)]]);
+    }
+    delete(name) {
+      this.#set(this.#pairs.filter(([known]) => known !== name));
+    }
+    forEach(fn) {
+      for (const [name, value] of this.#pairs) fn(value, name, this);
+    }
+    entries() {
+      return this.#pairs.map((pair) => [...pair])[Symbol.iterator]();
+    }
+    keys() {
+      return this.#pairs.map(([name]) => name)[Symbol.iterator]();
+    }
+    values() {
+      return this.#pairs.map(([, value]) => value)[Symbol.iterator]();
+    }
+    [Symbol.iterator]() {
+      return this.entries();
+    }
+    toString() {
+      return ask('unquery', this.#pairs);
+    }
+  }
+  define('URLSearchParams', URLSearchParams);
+
+  const PARTS = ['href', 'protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname', 'search', 'hash'];
+  class URL {
+    #parts;
+    #query;
+    constructor(text, base) {
+      this.#parts = ask('url', String(text), base === undefined ? null : String(base));
+      if (this.#parts === null) throw new TypeError('Invalid URL');
+    }
+    static canParse(text, base) {
+      return ask('url', String(text), base === undefined ? null : String(base)) !== null;
+    }
+    get origin() {
+      return this.#parts.origin;
+    }
+    get searchParams() {
+      this.#query ??= new URLSearchParams(this.search, (search) => {
+        this.#parts = ask('url-with', this.href, 'search', search);
+      });
+      return this.#query;
+    }
+    _part(name, value) {
+      if (value === undefined) return this.#parts[name];
+      this.#parts = ask('url-with', this.#parts.href, name, String(value)) ?? this.#parts;
+      this.#query = undefined;
+      return undefined;
+    }
+    toString() {
+      return this.href;
+    }
+    toJSON() {
+      return this.href;
+    }
+  }
+  for (const name of PARTS) {
+    Object.defineProperty(URL.prototype, name, {
+      get() {
+        return this._part(name);
+      },
+      set(value) {
+        this._part(name, value);
+      },
+    });
+  }
+  define('URL', URL);
+
+  class Headers {
+    #values = new Map();
+    constructor(from = {}) {
+      for (const [name, value] of from instanceof Headers ? from : Object.entries(from)) this.set(name, value);
+    }
+    get(name) {
+      return this.#values.get(String(name).toLowerCase()) ?? null;
+    }
+    set(name, value) {
+      this.#values.set(String(name).toLowerCase(), String(value));
+    }
+    has(name) {
+      return this.#values.has(String(name).toLowerCase());
+    }
+    delete(name) {
+      this.#values.delete(String(name).toLowerCase());
+    }
+    [Symbol.iterator]() {
+      return this.#values[Symbol.iterator]();
+    }
+  }
+  define('Headers', Headers);
+  define('fetch', async (target, options = {}) => {
+    const { method = 'GET', headers = {}, body } = options;
+    const bytes =
+      body === undefined || body === null
+        ? undefined
+        : bytesOf(typeof body === 'object' && !ArrayBuffer.isView(body) ? String(body) : body);
+    const answer = await call('fetch', {
+      url: String(target),
+      method: String(method).toUpperCase(),
+      headers: Object.fromEntries(new Headers(headers)),
+      ...(bytes === undefined ? {} : { body: toBase64(bytes) }),
+    });
+    const content = Buffer.from(answer.body, 'base64');
+    return freeze({
+      status: answer.status,
+      ok: answer.status >= 200 && answer.status < 300,
+      url: answer.url,
+      headers: new Headers(answer.headers),
+      text: async () => content.toString(),
+      json: async () => JSON.parse(content.toString()),
+      arrayBuffer: async () => content.buffer.slice(content.byteOffset, content.byteOffset + content.byteLength),
+    });
+  });
+
+  // HTTP scripts: what `response` gathers.
+  internals.newResponse = () => {
+    const state = { status: 200, headers: {}, parts: [], ended: false };
+    const write = (value) => {
+      if (value === undefined || value === null) return;
+      if (typeof value === 'object' && !ArrayBuffer.isView(value)) {
+        state.headers['content-type'] ??= 'application/json';
+        state.parts.push(utf8(JSON.stringify(value)));
+      } else state.parts.push(typeof value === 'string' ? utf8(value) : bytesOf(ArrayBuffer.isView(value) ? value : String(value)));
+    };
+    const response = {
+      status: (code) => {
+        state.status = Number(code);
+        return response;
+      },
+      set: (name, value) => {
+        state.headers[String(name).toLowerCase()] = String(value);
+        return response;
+      },
+      write: (value) => {
+        if (!state.ended) write(value);
+        return response;
+      },
+      send: (value) => {
+        if (state.ended) return response;
+        write(value);
+        state.ended = true;
+        return response;
+      },
+      json: (value) => {
+        state.headers['content-type'] = 'application/json';
+        return response.send(JSON.stringify(value ?? null));
+      },
+      end: (value) => response.send(value),
+      _state: state,
+    };
+    response.header = response.set;
+    response.setHeader = response.set;
+    return response;
+  };
+  internals.finish = (response, returned) => {
+    const { _state: state } = response;
+    if (!state.ended && state.parts.length === 0 && returned !== undefined) response.send(returned);
+    return { status: state.status, headers: state.headers, body: toBase64(Buffer.concat(state.parts)) };
+  };
+
+  // Packages: their bundle is a script that fills `module.exports`. Each run evaluates what it needs, once.
+  const loaded = new Map();
+  const NODE = { buffer: () => ({ Buffer }), crypto: () => globalThis.crypto, url: () => ({ URL, URLSearchParams }) };
+  define('require', (name) => {
+    const key = String(name);
+    if (loaded.has(key)) return loaded.get(key).exports;
+    const bare = key.replace(/^node:/, '');
+    if (Object.hasOwn(NODE, bare)) return NODE[bare]();
+    const code = ask('package', key);
+    if (code === null) throw new Error(`the package "${key}" is not installed`);
+    const module = { exports: {} };
+    loaded.set(key, module);
+    new Function('module', 'exports', 'require', `${code}\n//# sourceURL=package/${key}`)(module, module.exports, globalThis.require);
+    return module.exports;
+  });
+});
