@@ -53,7 +53,7 @@ const prints: Readonly<Record<string, RegExp>> = {
   'curl -s -X PUT "localhost:5402/admin/accounts/$ID" -H "$H" -H "$J" -d \'{"scopes":["*"],"disabled":false}\'':
     /"username":"ann".*"scopes":\["\*"\]/,
   'curl -s localhost:5402/admin/accounts -H "Authorization: Bearer $T" -H \'Content-Type: application/json\' \\': /"username":"5551234567"/,
-  'node try-script.mjs': /^log got 3$[\s\S]*^double 6$[\s\S]*^success true$[\s\S]*^version 2$/m,
+  'node try-script.mjs': /^(?=[\s\S]*^log got 3$)(?=[\s\S]*^double 6$)[\s\S]*^success true$[\s\S]*^version 2$/m,
   'node try.mjs': /^event score 2\n.*^ack 2$|^page .*"hello":"ann"/ms,
   "printf 'my secret' | jssocket hash": /^[0-9a-f]{120}$/m,
   'curl -s $at/services/WireMock -X DELETE -H "x-api-key: $org"': /^$|disabled|deleted/i,

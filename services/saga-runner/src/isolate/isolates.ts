@@ -14,6 +14,8 @@ export interface Warm {
   readonly isolate: ivm.Isolate;
   script: ivm.Script | undefined;
   runs: number;
+  /** What it held when that was last looked at. */
+  memoryBytes: number;
 }
 
 export class Isolates {
@@ -34,7 +36,7 @@ export class Isolates {
       return warm;
     }
     const isolate = new ivm.Isolate({ memoryLimit: memoryMb, snapshot: this.#snapshot, onCatastrophicError: this.#catastrophe });
-    return { key, isolate, script: undefined, runs: 0 };
+    return { key, isolate, script: undefined, runs: 0, memoryBytes: 0 };
   }
 
   giveBack(warm: Warm, reusable: boolean): void {

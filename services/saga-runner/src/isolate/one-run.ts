@@ -18,6 +18,8 @@ export interface RunOptions {
 const STUCK_MS = 1500;
 const MAX_TIMERS = 1000;
 const MAX_HEADERS = 64;
+/** How often the memory of an isolate is looked at, in runs. */
+const LOOK_EVERY = 8;
 /** One line of log with its values, as JSON. */
 const MAX_LINE = 500_000;
 const MAX_CALL_BYTES = 4 * 1024 * 1024;
@@ -69,9 +71,10 @@ export class OneRun {
     this.#ended = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
     const ended = warm.isolate.isDisposed;
-    const heap = ended ? undefined : await warm.isolate.getHeapStatistics().catch(() => undefined);
-    const memoryBytes = heap === undefined ? 0 : heap.used_heap_size + heap.externally_allocated_size;
     if (!ended) this.#cpuMs = this.#cpu();
+    // Looking costs as much as a small run.
+    if (!ended && warm.runs % LOOK_EVERY === 0) warm.memoryBytes = await heldBy(warm);
+    const { memoryBytes } = warm;
     const clean = outcome.is === 'returned' && memoryBytes < (limits.memoryMb * 1024 * 1024) / 2;
     if (!ended) context?.release();
     isolates.giveBack(warm, clean);
@@ -259,6 +262,11 @@ function answerOf({ status, headers, body }: Answer, file: string): RunOutcome {
     if (typeof value === 'string' && name.length <= 256 && value.length <= 8192) texts[name] = value;
   }
   return { is: 'returned', response: { status, headers: texts, body } };
+}
+
+async function heldBy({ isolate }: Warm): Promise<number> {
+  const heap = await isolate.getHeapStatistics().catch(() => undefined);
+  return heap === undefined ? 0 : heap.used_heap_size + heap.externally_allocated_size;
 }
 
 function outcomeOf(result: unknown, file: string): RunOutcome {
