@@ -14,6 +14,8 @@ export function answerAtOnce(what: string, json: string): string {
       return JSON.stringify(randomUUID());
     case 'random':
       return JSON.stringify(randomBytes(typeof first === 'number' && first >= 0 && first <= MAX_RANDOM ? first : 0).toString('hex'));
+    case 'base64':
+      return JSON.stringify(Buffer.from(typeof first === 'string' ? first : '', 'utf8').toString('base64'));
     case 'digest':
       return JSON.stringify(digest(first, second, third));
     case 'url':

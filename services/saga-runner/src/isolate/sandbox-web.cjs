@@ -358,8 +358,8 @@ globalThis.__part((internals) => {
       if (value === undefined || value === null) return;
       if (typeof value === 'object' && !ArrayBuffer.isView(value)) {
         state.headers['content-type'] ??= 'application/json';
-        state.parts.push(utf8(JSON.stringify(value)));
-      } else state.parts.push(typeof value === 'string' ? utf8(value) : bytesOf(ArrayBuffer.isView(value) ? value : String(value)));
+        state.parts.push(JSON.stringify(value));
+      } else state.parts.push(ArrayBuffer.isView(value) ? bytesOf(value) : String(value));
     };
     const response = {
       status: (code) => {
@@ -391,10 +391,15 @@ globalThis.__part((internals) => {
     response.setHeader = response.set;
     return response;
   };
+  // Texts are encoded outside, where that is quick.
+  const bodyOf = (parts) =>
+    parts.every((part) => typeof part === 'string')
+      ? ask('base64', parts.join(''))
+      : toBase64(Buffer.concat(parts.map((part) => bytesOf(part))));
   internals.finish = (response, returned) => {
     const { _state: state } = response;
     if (!state.ended && state.parts.length === 0 && returned !== undefined) response.send(returned);
-    return { status: state.status, headers: state.headers, body: toBase64(Buffer.concat(state.parts)) };
+    return { status: state.status, headers: state.headers, body: bodyOf(state.parts) };
   };
 
   // Packages: their bundle is a script that fills `module.exports`. Each run evaluates what it needs, once.
