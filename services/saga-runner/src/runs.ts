@@ -13,10 +13,11 @@ import { type ChainLimits, Chains } from './chains.ts';
 import { Conducts } from './conduct.ts';
 import { FairQueue, type Queued } from './fair-queue.ts';
 import type { Parameter } from './firing.ts';
-import type { Ended, Limit, RunLimits, RunOutcome } from './isolate/messages.ts';
+import type { Ended, RunLimits, RunOutcome } from './isolate/messages.ts';
 import type { Packages } from './packages/packages.ts';
 import type { Placed, Pool, Taken } from './pool.ts';
 import type { Records } from './records.ts';
+import { errorOf } from './run-error.ts';
 import { creatorOf, fileOf, mayUse, type Runnable, sourceOf } from './runnable.ts';
 import type { RunnableTable } from './runnable-table.ts';
 import type { Stats } from './stats.ts';
@@ -383,26 +384,3 @@ function lineOf(json: string): { readonly message: string; readonly args: Json[]
   if (!isObject(line) || typeof line.message !== 'string') return undefined;
   return { message: line.message.slice(0, 65_536), args: Array.isArray(line.args) ? line.args.slice(0, 20) : [] };
 }
-
-/** The sentence for a broken limit names it. */
-function errorOf(outcome: RunOutcome, limits: RunLimits): RunnableCall['error'] {
-  switch (outcome.is) {
-    case 'returned':
-      return null;
-    case 'threw':
-      return { message: `${outcome.name}: ${outcome.message}`, stack: outcome.stack };
-    case 'broke':
-      return { message: `limit: ${LIMITS[outcome.limit]?.(limits) ?? outcome.limit}`, stack: '' };
-  }
-}
-
-const LIMITS: Readonly<Record<Limit, (limits: RunLimits) => string>> = {
-  'wall clock': () => 'it took too long (wall clock)',
-  cpu: () => 'it used too much of the processor (cpu)',
-  memory: ({ memoryMb }) => `it held more than ${memoryMb} MiB (memory)`,
-  log: ({ logLines, logBytes }) => `it logged more than ${logLines} lines or ${logBytes} bytes (log)`,
-  calls: ({ calls }) => `it called the API more than ${calls} times, or with too much (calls)`,
-  'calls per second': ({ callsPerSecond }) => `it called the API more than ${callsPerSecond} times in a second (calls per second)`,
-  result: ({ resultBytes }) => `its answer is longer than ${resultBytes} bytes (result)`,
-  timers: () => 'it has too many timers (timers)',
-};

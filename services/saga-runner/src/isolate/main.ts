@@ -17,7 +17,7 @@ const sandbox = (name: string): { readonly code: string; readonly filename: stri
   code: readFileSync(new URL(name, import.meta.url), 'utf8'),
   filename: name,
 });
-const snapshot = ivm.Isolate.createSnapshot([sandbox('sandbox.cjs'), sandbox('sandbox-api.cjs'), sandbox('sandbox-web.cjs')]);
+const snapshot = ivm.Isolate.createSnapshot(['sandbox.cjs', 'sandbox-api.cjs', 'sandbox-web.cjs', 'sandbox-http.cjs'].map(sandbox));
 const isolates = new Isolates(snapshot, () => process.exit(ENDS.catastrophe));
 const bundles = new Map<string, string>();
 const runs = new Map<number, OneRun>();
