@@ -27,7 +27,7 @@ export const settings = {
   jobWallMs: duration({ default: 600_000, min: 100, max: 86_400_000, doc: 'How long a job may take.' }),
   cpuMs: duration({ default: 5000, min: 50, max: 600_000, doc: 'How much of a processor one run may use; a job ten times as much.' }),
   memoryMb: integer({ default: 128, min: 16, max: 1024, unit: 'MiB', doc: 'Memory of one isolate.' }),
-  maxLogLines: integer({ default: 1000, min: 1, max: 100_000, unit: 'lines', doc: 'Lines of log of one run.' }),
+  maxLogLines: integer({ default: 500, min: 1, max: 100_000, unit: 'lines', doc: 'Lines of log of one run.' }),
   maxLogBytes: integer({ default: 262_144, min: 1024, max: 16_777_216, unit: 'bytes', doc: 'The log of one run.' }),
   maxCalls: integer({ default: 10_000, min: 1, max: 1_000_000, unit: 'calls', doc: 'Calls of the JavaScript API in one run.' }),
   maxCallsPerSecond: integer({ default: 1000, min: 1, max: 100_000, unit: 'calls', doc: 'The same in one second.' }),

@@ -33,7 +33,7 @@ export class Records {
   async #make(where: Where, lane: string, type: string, id: string, attributes: JsonObject): Promise<Outcome<unknown>> {
     const create: Operation = { op: 'create', type, id, attributes };
     const made = await this.#writing.write(
-      { ...where, lane },
+      { ...where, lane, record: true },
       {
         operationId: operationId(Date.now(), randomBytes(10)),
         by: APP,

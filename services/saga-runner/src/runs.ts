@@ -108,6 +108,8 @@ class Run implements Queued, Placed {
 }
 
 const RETRY_MS = 500;
+const REFUSED_MS = 1000;
+const MAX_REFUSED = 10_000;
 const JOB_CPU = 10;
 
 export class Runs {
@@ -116,8 +118,11 @@ export class Runs {
   readonly #queue: FairQueue<Run>;
   readonly #conducts = new Conducts();
   readonly #chains: Chains;
+  /** When a runnable's refusal was last recorded. */
+  readonly #refused = new Map<string, number>();
   readonly #idle: (() => void)[] = [];
   #running = 0;
+  #pumping = false;
   #stopped = false;
 
   constructor(options: RunsOptions) {
@@ -154,8 +159,17 @@ export class Runs {
     });
   }
 
-  /** Begins what may begin. */
+  /** Begins what may begin, once for all that happens in one turn: a write that fires a hundred scripts looks at them once. */
   pump(): void {
+    if (this.#pumping || this.#stopped) return;
+    this.#pumping = true;
+    setImmediate(() => {
+      this.#pumping = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
     if (this.#stopped) return;
     const { pool } = this.#options;
     const hasRoom = (run: Run): boolean => {
@@ -326,7 +340,7 @@ export class Runs {
   #rest(): void {
     this.#running -= 1;
     if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
-    queueMicrotask(() => this.pump());
+    this.pump();
   }
 
   /** Everything that the run had said is done first: a call is told after its logs. */
@@ -340,6 +354,11 @@ export class Runs {
   async #refuse(wanted: Wanted, problem: string, now: number): Promise<Result> {
     this.stats.refused += 1;
     const result: Result = { outcome: { is: 'refused', problem }, error: { message: problem, stack: '' } };
+    // Whoever is refused a thousand times a second is told so once.
+    const told = this.#refused.get(wanted.runnable.id) ?? 0;
+    if (now - told < REFUSED_MS) return result;
+    if (this.#refused.size >= MAX_REFUSED) this.#refused.clear();
+    this.#refused.set(wanted.runnable.id, now);
     await this.#record(wanted, result, { startedAt: now, logCount: 0 });
     return result;
   }

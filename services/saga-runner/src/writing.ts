@@ -17,9 +17,18 @@ export const APP = 'saga-runner';
 /** What graph-store says of a second, different request under an id. */
 const ANOTHER = 'another request was made under this operation id';
 
+export interface Lane {
+  readonly tenant: string;
+  readonly scope: string;
+  readonly lane: string;
+  readonly record?: boolean;
+}
+
 export class Writing {
   readonly #bus: Bus;
   readonly #lanes: readonly Writes[];
+  /** Records go apart: whoever logs a lot delays no writes of others. */
+  readonly #records: readonly Writes[];
   readonly #waiting = new Map<string, (outcome: WriteOutcome) => void>();
   #count = 0;
 
@@ -30,20 +39,19 @@ export class Writing {
       this.#waiting.delete(outcome.write.id);
       resolve?.(outcome);
     };
-    this.#lanes = Array.from({ length: LANES }, () => new Writes(bus, wheel, answer));
+    const lanes = (): readonly Writes[] => Array.from({ length: LANES }, () => new Writes(bus, wheel, answer));
+    this.#lanes = lanes();
+    this.#records = lanes();
   }
 
-  /** @param lane writes of the same lane keep their order */
-  write(
-    to: { readonly tenant: string; readonly scope: string; readonly lane: string },
-    request: MutationRequest,
-  ): Promise<Outcome<MutationResult>> {
-    const { tenant, scope: defaultScope, lane } = to;
+  /** Writes of the same lane keep their order; records have lanes of their own. */
+  write(to: Lane, request: MutationRequest): Promise<Outcome<MutationResult>> {
+    const { tenant, scope: defaultScope, lane, record = false } = to;
     this.#count += 1;
     const id = String(this.#count);
     return new Promise((resolve) => {
       this.#waiting.set(id, ({ outcome }) => resolve(outcome));
-      this.#lanes[laneOf(lane)]?.add({ id, tenant, defaultScope, request, own: 'any' });
+      (record ? this.#records : this.#lanes)[laneOf(lane)]?.add({ id, tenant, defaultScope, request, own: 'any' });
     });
   }
 
@@ -51,11 +59,7 @@ export class Writing {
    * The same for a run that may happen again: what another attempt wrote differently under this id stands, and is what this one is answered.
    * @param reads the elements that the answer would have named, by operation
    */
-  async writeOnce(
-    to: { readonly tenant: string; readonly scope: string; readonly lane: string },
-    request: MutationRequest,
-    reads: readonly (string | undefined)[],
-  ): Promise<Outcome<MutationResult>> {
+  async writeOnce(to: Lane, request: MutationRequest, reads: readonly (string | undefined)[]): Promise<Outcome<MutationResult>> {
     const outcome = await this.write(to, request);
     if (outcome.ok || outcome.failure.code !== 'conflict' || outcome.failure.detail?.includes(ANOTHER) !== true) return outcome;
     const ids = reads.filter((id) => id !== undefined);
