@@ -1,4 +1,6 @@
 /** `/services…` with an organization's key, and the same below `/organizations/{organizationId}` with a user's. */
+
+import type { RemoteLimits } from '@polyedge/remote/fetch';
 import type { FastifyInstance } from 'fastify';
 import { stringify } from 'yaml';
 import { shownJob } from '../contracts/job.ts';
@@ -16,7 +18,6 @@ import { type Place, shownPricing, yamlPath } from '../store/service-parts.ts';
 import type { Services } from '../store/services.ts';
 import { type Call, type Handler, serve } from './call.ts';
 import { placeOf, roleProblem } from './place.ts';
-import type { RemoteLimits } from './remote.ts';
 import { readUpload } from './upload.ts';
 
 export interface ServiceRoutesOptions {

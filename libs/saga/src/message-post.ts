@@ -1,12 +1,11 @@
-/** Sending messages and signals (Saga protocol page, 3.5, 5.2 and 5.3). */
+/** Sending messages (Saga protocol page, 3.5 and 5.3). */
 import { graphGet } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf } from '@polyedge/contracts/channel';
 import type { Element } from '@polyedge/contracts/element';
 import type { Json, JsonObject } from '@polyedge/query/json';
 import { call } from '@polyedge/session/call';
-import { isObject, type ParentKind, PLURAL, schemaId, TITLE, TYPES, toMessage, toSignal } from './elements.ts';
-import { operationOf, type SagaError, sagaError, toError, unprocessable } from './errors.ts';
-import { parentMustExist, parentOf, problemOfName, writeError } from './property-post.ts';
+import { type Creator, isObject, TITLE, TYPES, toMessage } from './elements.ts';
+import { type SagaError, sagaError, toError, unprocessable } from './errors.ts';
 import { answer, type Caller, fail, type Step } from './step.ts';
 
 export interface MessagePost {
@@ -73,7 +72,7 @@ function attachmentsOf(value: Json | undefined): JsonObject[] | undefined {
 }
 
 /** Looks for everybody who takes part, stores the message and answers with it. */
-export function postMessage(post: MessagePost, caller: Caller): Step {
+export function postMessage(post: MessagePost, caller: Caller, creator: Creator = { type: caller.way }): Step {
   const { tenant } = caller;
   const ids = [...new Set([post.sender, ...post.users, ...post.bots])];
   return {
@@ -87,7 +86,7 @@ export function postMessage(post: MessagePost, caller: Caller): Step {
       const missing =
         missingOf(found, [...(post.from === 'user' ? [post.sender] : []), ...post.users], 'user') ??
         missingOf(found, [...(post.from === 'bot' ? [post.sender] : []), ...post.bots], 'bot');
-      return missing === undefined ? store(post, found, caller) : fail(missing);
+      return missing === undefined ? store(post, found, caller, creator) : fail(missing);
     },
   };
 }
@@ -95,7 +94,7 @@ export function postMessage(post: MessagePost, caller: Caller): Step {
 const missingOf = (found: ReadonlyMap<string, Element>, ids: readonly string[], kind: 'user' | 'bot'): SagaError | undefined =>
   ids.every((id) => found.get(id)?.type === TYPES[kind]) ? undefined : sagaError(404, `${TITLE[kind]} does not exist`);
 
-function store(post: MessagePost, found: ReadonlyMap<string, Element>, caller: Caller): Step {
+function store(post: MessagePost, found: ReadonlyMap<string, Element>, caller: Caller, { call: by, ...creator }: Creator): Step {
   const { from, sender, users, bots, body, attachments, context } = post;
   const participants: Record<string, Json> = {};
   for (const [id, { type, attributes }] of found) {
@@ -122,8 +121,9 @@ function store(post: MessagePost, found: ReadonlyMap<string, Element>, caller: C
           user_ids: [...users],
           bot_ids: [...bots],
           participants,
-          source_creator: { type: caller.way },
-          ...(found.get(sender)?.attributes.test_data === true ? { test_data: true } : {}),
+          source_creator: { ...creator },
+          ...(by === undefined ? {} : { runnable_call_id: by }),
+          ...(caller.testData === true || found.get(sender)?.attributes.test_data === true ? { test_data: true } : {}),
         },
       },
     ],
@@ -131,36 +131,6 @@ function store(post: MessagePost, found: ReadonlyMap<string, Element>, caller: C
       if (!outcome.ok) return fail(toError(outcome.failure));
       const [message] = outcome.value.operations[0]?.elements ?? [];
       return message === undefined ? fail(sagaError(500)) : answer(toMessage(message));
-    },
-  };
-}
-
-/**
- * Checks a signal against its schema without storing anything, then tells it. Only graph-store has the schemas' engine, so the signal's value
- * is put into a vertex by a request whose last operation always fails: nothing of it takes effect, and where it failed tells the rest.
- */
-export function postSignal(kind: ParentKind, payload: unknown, caller: Caller): Step {
-  if (!isObject(payload)) return fail(sagaError(400, 'the payload is not an object'));
-  const parent = parentOf(kind, payload);
-  if (!parent.ok) return fail(parent.error);
-  const { name, value = null } = payload;
-  const problem = problemOfName(name);
-  if (problem !== undefined || typeof name !== 'string') return fail(unprocessable('name', problem ?? 'is missing'));
-  const id = caller.newId();
-  const schema = { id: schemaId(`/${PLURAL[kind]}/signals/${name}`), attribute: 'active', of: 'value' };
-  return {
-    next: 'write',
-    what: 'signal',
-    operations: [
-      parentMustExist(kind, parent.value),
-      { op: 'create', type: 'saga/Signal', id, attributes: { value }, schema },
-      { op: 'update', target: { id }, expect: 0 },
-    ],
-    resume: (outcome) => {
-      if (outcome.ok) return fail(sagaError(500));
-      if (outcome.failure.code !== 'conflict' || operationOf(outcome.failure) !== 2) return fail(writeError(outcome.failure, kind));
-      const signal = { id, parentType: kind, parent: parent.value, name, value, creator: { type: caller.way }, at: Math.floor(caller.at) };
-      return { next: 'tell', signal, body: toSignal(signal) };
     },
   };
 }

@@ -17,7 +17,9 @@ export type Step =
 export interface Caller {
   readonly tenant: string;
   /** Which way it came, as clients are told. */
-  readonly way: 'socket' | 'rest';
+  readonly way: 'socket' | 'rest' | 'job';
+  /** What it writes is test data. */
+  readonly testData?: boolean;
   /** Milliseconds since 1970. */
   readonly at: number;
   /** 24 hex digits that nobody else has. */

@@ -3,10 +3,10 @@ import { graphChanges, graphHead, graphPartition, graphPosition } from '@polyedg
 import { groupClaim, groupCommit, groupMoved, groupOpen } from '@polyedge/contracts/bus/groups';
 import { isFull } from '@polyedge/contracts/change';
 import { done } from '@polyedge/contracts/errors';
-import { Groups, type GroupsOptions } from '@polyedge/journal/groups/groups';
-import type { GroupSignals, GroupStore } from '@polyedge/journal/groups/port';
-import type { Redis } from '@polyedge/journal/redis';
 import type { Bus, Subscription } from '@polyedge/service-kit/bus';
+import { Groups, type GroupsOptions } from './groups/groups.ts';
+import type { GroupSignals, GroupStore } from './groups/port.ts';
+import type { Redis } from './redis.ts';
 
 /** A question that is not answered by then is asked again by whoever needs it. */
 const TIMEOUT_MS = 3000;

@@ -4,7 +4,9 @@ import type { Element } from '@polyedge/contracts/element';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
 import { isNumber, type Json } from '@polyedge/query/json';
 import {
+  attribute,
   type Creator,
+  equal,
   GLOBALS_ID,
   isObject,
   ofType,
@@ -114,6 +116,13 @@ export const parentMustExist = (kind: ParentKind, parent: string): Operation =>
     ? { op: 'update', target: { id: parent }, ifMissing: { type: TYPES.globals, attributes: {} } }
     : { op: 'update', target: { id: parent, where: ofType(TYPES[kind]) } };
 
+export interface WriteOptions {
+  readonly renew?: boolean;
+  /** A whole value that is there already is not written again: `not-allowed` of this operation. */
+  readonly avoidDuplicate?: boolean;
+  readonly testData?: boolean;
+}
+
 /**
  * The one operation that makes one timeline entry with the full new value.
  * @param life marks a property's timeline: it is kept with a property that is made, and with `renew` a new one begins here
@@ -122,10 +131,10 @@ export function writeOf(
   { kind, parent, name, operator, key, value }: PropertyPost,
   creator: Creator,
   life: string,
-  renew = false,
+  { renew = false, avoidDuplicate = false, testData = false }: WriteOptions = {},
 ): Operation {
   const id = propertyId(parent, name);
-  const origin = { source_creator: { ...creator }, ...(renew ? { life } : {}) };
+  const origin = { source_creator: { ...creator }, ...(renew ? { life } : {}), ...(testData ? { test_data: true } : {}) };
   const shared = {
     target: { id, where: ofType(TYPES.property) },
     schema: { id: schemaId(`/${PLURAL[kind]}/properties/${name}`), attribute: 'active', of: 'value' },
@@ -137,7 +146,7 @@ export function writeOf(
       op: 'update',
       ...shared,
       set: { value: value ?? null, ...origin },
-      unset: ['source_property', 'runnable_call'],
+      ...(avoidDuplicate ? { before: { not: equal(attribute('value'), value ?? null) } } : {}),
       ifMissing,
     };
   }
@@ -154,11 +163,17 @@ export function writeOf(
 }
 
 /** Writes and answers with the property as it was broadcast; pops add what they took out. */
-export function postProperty(post: PropertyPost, caller: Caller): Step {
+export function postProperty(
+  post: PropertyPost,
+  caller: Caller,
+  creator: Creator = { type: caller.way },
+  options: Pick<WriteOptions, 'avoidDuplicate'> = {},
+): Step {
+  const write = writeOf(post, creator, caller.newId(), { ...options, testData: caller.testData === true });
   return {
     next: 'write',
     what: post.operator ?? 'post',
-    operations: [parentMustExist(post.kind, post.parent), writeOf(post, { type: caller.way }, caller.newId())],
+    operations: [parentMustExist(post.kind, post.parent), write],
     resume: (outcome) => {
       if (!outcome.ok) return fail(writeError(outcome.failure, post.kind));
       const [, result] = outcome.value.operations;
@@ -209,7 +224,7 @@ export function resetProperties(kind: ParentKind, parent: string, current: reado
         .map(({ id }): Operation => ({ op: 'delete', target: { id, where: ofType(TYPES.property) } })),
       // What is restored is written over, so that its watchers hear of one change, and its timeline begins anew.
       ...restored.map(([name, value]) =>
-        writeOf({ kind, parent, name, operator: undefined, key: undefined, value }, { type: '_defaults' }, caller.newId(), true),
+        writeOf({ kind, parent, name, operator: undefined, key: undefined, value }, { type: '_defaults' }, caller.newId(), { renew: true }),
       ),
     ],
     resume: (outcome) => (outcome.ok ? answer({ ok: 1 }) : fail(writeError(outcome.failure, kind))),

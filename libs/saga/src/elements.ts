@@ -18,6 +18,9 @@ export const TYPES = {
   log: 'saga/RunnableLog',
   npmPackage: 'saga/NpmPackage',
   schema: 'saga/SchemaDefinition',
+  /** The last signal of one name of one parent, kept only while a script waits for it. */
+  signal: 'saga/Signal',
+  storageEntry: 'saga/StorageEntry',
 } as const;
 
 /** What has properties, signals and, but for the globals, messages. */
@@ -37,6 +40,13 @@ export const propertyId = (parent: string, name: string): string => `${parent}:$
 /** The vertex of the schema for `/users/properties/NAME` and its like: a path has at most one. */
 export const schemaId = (path: string): string => createHash('sha256').update(`schema\0${path}`).digest('hex').slice(0, 24);
 
+/** The vertex of one key of a storage. */
+export const storageEntryId = (storage: string, key: string): string =>
+  createHash('sha256').update(`storage\0${storage}\0${key}`).digest('hex').slice(0, 24);
+
+/** The vertex of the signals of one name. */
+export const signalVertexId = (parent: string, name: string): string => `${parent}:!${name}`;
+
 export const equal = (path: Path, value: Json): Filter => ({ test: 'equal', path, value });
 export const ofType = (type: string): Filter => equal(['type'], type);
 export const attribute = (...names: readonly string[]): Path => ['attributes', ...names];
@@ -53,6 +63,9 @@ const date = (ms: number): string => new Date(ms).toISOString();
 export interface Creator {
   readonly type: string;
   readonly id?: string;
+  /** The runnable call that wrote it, and the property that fired it: kept beside the creator, so that the next write replaces all of it. */
+  readonly call?: string;
+  readonly property?: string;
 }
 
 const parentIdOf = (kind: Json | undefined, id: Json | undefined): string | null =>
@@ -64,8 +77,8 @@ const parentIdOf = (kind: Json | undefined, id: Json | undefined): string | null
  */
 export function toProperty(state: Element, creator?: Creator): JsonObject {
   const { attributes, seq, modified } = state;
-  const { parent_type: type, parent_id: parent, name, value, source_creator, source_property, runnable_call, test_data } = attributes;
-  const call = typeof runnable_call === 'string' ? { runnable_call, runnable_call_id: runnable_call } : {};
+  const { parent_type: type, parent_id: parent, name, value, source_creator, test_data } = attributes;
+  const { call, property, ...shown } = creator ?? (isObject(source_creator) ? source_creator : { type: 'rest' });
   return {
     _id: `${state.id}@${seq}`,
     type: type ?? 'globals',
@@ -73,9 +86,9 @@ export function toProperty(state: Element, creator?: Creator): JsonObject {
     name: name ?? '',
     value: state.deleted ? null : (value ?? null),
     sortable_id: seq,
-    source_creator: creator === undefined ? (source_creator ?? { type: 'rest' }) : { ...creator },
-    ...(source_property === undefined ? {} : { source_property }),
-    ...call,
+    source_creator: { ...shown },
+    ...(typeof property === 'string' ? { source_property: { id: property } } : {}),
+    ...(typeof call === 'string' ? { runnable_call: call, runnable_call_id: call } : {}),
     created_at: date(modified.on),
     createdAt: date(modified.on),
     ...(test_data === true ? { test_data } : {}),
@@ -122,8 +135,8 @@ export const toBot = (bot: Element, properties: readonly Element[]): JsonObject 
 /** The attribute of an HTTP script that is unique. */
 export const REQUEST_PATH = 'request_path';
 
-/** Attributes that are not shown. */
-const HIDDEN: ReadonlySet<string> = new Set(['active', REQUEST_PATH]);
+/** Attributes that documents keep for our own services. */
+const HIDDEN: ReadonlySet<string> = new Set(['active', 'wanted', 'installed', 'content', REQUEST_PATH]);
 
 /** Scripts, jobs, versions, calls, logs, packages and schemas: their attributes with `_id`, times and, where shown, `id`. */
 export function toDocument(element: Element, withId = true): JsonObject {
