@@ -84,11 +84,9 @@ test('a page of the log says how far it is everything, and from where the log be
   const hot = new HotJournal(redis, newEpoch());
   assert.deepEqual(await hot.read(0, 1, 0, 10), { is: 'generation', generation: 0 });
   await hot.claim(0, 1);
-  async function* changes() {
-    yield [{ seq: 12, json: '{}' }];
-  }
-  const state = await hot.rebuild(0, 1, 0, 10, 15, changes());
-  assert.ok(state !== 'fenced');
+  const state = { generation: 1, last: 12, head: 15 };
+  assert.equal(await hot.fill(0, 1, 1, 10, [{ seq: 12, json: '{}' }]), 'filled');
+  assert.equal(await hot.switchTo(0, 1, state, 10), 'switched');
   assert.equal(await hot.append(0, 1, state, 20, 0, [{ seq: 17, json: '' }]), 'appended');
   assert.deepEqual(await hot.read(0, 1, 10, 10), {
     is: 'read',
