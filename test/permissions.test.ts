@@ -151,7 +151,7 @@ suite('least privilege', { concurrency: true }, () => {
       const writer = new HotJournal(store, 'e1');
       assert.equal((await writer.claim(3, 1)).is, 'claimed');
       const state = { generation: 1, last: 7, head: 7 };
-      await writer.clear(3, 1);
+      assert.equal(await writer.clear(3, 1, 1), 'cleared');
       assert.equal(await writer.fill(3, 1, 1, 0, [{ seq: 7, json: '{}' }]), 'filled');
       assert.equal(await writer.switchTo(3, 1, state, 0), 'switched');
       assert.equal(await writer.append(3, 1, state, 9, 8, [{ seq: 9, json: '{}' }]), 'appended');

@@ -10,6 +10,7 @@ import { loadScript, runScript } from './script.ts';
 const SCRIPTS = {
   claim: loadScript('claim'),
   append: loadScript('append'),
+  clear: loadScript('clear'),
   fill: loadScript('fill'),
   switch: loadScript('switch'),
   read: loadScript('read', true),
@@ -87,8 +88,10 @@ export class HotJournal {
   }
 
   /** Begins to write the log of a partition anew, as another generation: removes what an earlier attempt left there. */
-  async clear(partition: number, generation: number): Promise<void> {
-    await this.#redis.unlink(logKey(this.epoch, partition, generation));
+  async clear(partition: number, fence: number, generation: number): Promise<'cleared' | Refused> {
+    const keys = [metaKey(this.epoch, partition), logKey(this.epoch, partition, generation)];
+    const answer = await this.#run('clear', keys, [String(fence)]);
+    return answer[0] === 'cleared' || answer[0] === 'forgot' ? answer[0] : 'fenced';
   }
 
   /** Writes changes into a generation that is not in use yet. `after`: seq of its newest entry, before the first what is left out. */

@@ -136,8 +136,10 @@ export class Appender {
     const head = newest.value;
     const since = Math.max(0, head - HOT_CHANGES);
     const generation = before + 1;
-    const cleared = yield* ask({ call: 'clear', epoch, partition, generation });
+    const cleared = yield* ask({ call: 'clear', epoch, partition, fence, generation });
     if (!cleared.ok) return cleared;
+    if (cleared.value === 'forgot') return FORGOT;
+    if (cleared.value === 'fenced') return done('again');
     let last = 0;
     for (;;) {
       const after = Math.max(last, since);

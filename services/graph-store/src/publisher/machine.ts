@@ -8,7 +8,7 @@ import { Appender } from './appender.ts';
 import { Lease } from './lease.ts';
 import type { PublisherEffect, PublisherInput } from './messages.ts';
 import { ask, type Procedure } from './procedure.ts';
-import type { RecentChanges } from './recent.ts';
+import { Recent, type RecentChanges } from './recent.ts';
 import { Relay } from './relay.ts';
 import { type AppenderStats, GIVEN_BACK_MS, INTERRUPTED_MS, type PublisherStats, RENEW_MS } from './settings.ts';
 import { PublisherState, type Term } from './term.ts';
@@ -71,7 +71,7 @@ export class PublisherMachine {
         const last = input.changes.at(-1)?.change;
         if (last === undefined) break;
         state.recent.enter(last.epoch);
-        state.recent.add(input.changes);
+        state.recent.add(input.changes.map(({ change, attributesJson }) => new Recent(change, attributesJson)));
         this.#hear(last.seq);
         // Somebody else publishes: tell it now rather than let it find out.
         if (!this.#lease.held) state.effects.push({ do: 'tell', seq: last.seq });

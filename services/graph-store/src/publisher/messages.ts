@@ -58,7 +58,7 @@ export type PublisherCall =
       readonly runs: readonly PartitionRun[];
     }
   /** The three steps of writing a partition anew, under another generation. */
-  | { readonly call: 'clear'; readonly epoch: string; readonly partition: number; readonly generation: number }
+  | ({ readonly call: 'clear'; readonly generation: number } & Writing)
   | ({ readonly call: 'fill'; readonly generation: number; readonly after: number; readonly changes: readonly Recent[] } & Writing)
   | ({ readonly call: 'switch'; readonly state: PartitionState; readonly since: number } & Writing);
 
@@ -83,7 +83,7 @@ export interface PublisherReplies {
   readonly states: readonly PartitionState[];
   /** For each of the runs. `differs`: the log does not end where the publisher believes it does. */
   readonly append: readonly ('appended' | 'fenced' | 'differs')[];
-  readonly clear: undefined;
+  readonly clear: 'cleared' | 'fenced' | 'forgot';
   readonly fill: 'filled' | 'fenced' | 'forgot';
   readonly switch: 'switched' | 'fenced' | 'forgot';
 }

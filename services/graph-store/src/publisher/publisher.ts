@@ -217,7 +217,7 @@ async function callRedis(
       );
     }
     case 'clear':
-      return void (await hot.clear(call.partition, call.generation));
+      return await hot.clear(call.partition, call.fence, call.generation);
     case 'fill':
       return await hot.fill(call.partition, call.fence, call.generation, call.after, call.changes.map(entryOf));
     case 'switch':

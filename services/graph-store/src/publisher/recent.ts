@@ -58,11 +58,11 @@ export class RecentChanges {
   }
 
   /** Adds committed changes; the ones added first leave first. */
-  add(changes: readonly { readonly change: FullChange; readonly attributesJson?: string }[]): void {
-    for (const { change, attributesJson } of changes) {
-      if (this.#bySeq.has(change.seq)) continue;
-      const recent = new Recent(change, attributesJson);
-      this.#bySeq.set(change.seq, recent);
+  add(changes: readonly Recent[]): void {
+    for (const recent of changes) {
+      const { seq } = recent.change;
+      if (this.#bySeq.has(seq)) continue;
+      this.#bySeq.set(seq, recent);
       this.#bytes += recent.characters;
     }
     for (const [seq, { characters }] of this.#bySeq) {

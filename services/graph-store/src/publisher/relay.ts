@@ -3,7 +3,7 @@
  * followed by the head that covers it. Repeats are harmless, since rows never change and edges deliver by seq; a gap would not be.
  */
 import { ask, type Procedure } from './procedure.ts';
-import type { Recent } from './recent.ts';
+import { Recent } from './recent.ts';
 import { IDLE_HEAD_MS, POLL_BEHIND_MS, POLL_MS, READ_CHANGES, RUN_CHANGES, RUN_CHARACTERS } from './settings.ts';
 import type { PublisherState, Term } from './term.ts';
 
@@ -17,6 +17,8 @@ export class Relay {
   #headAt = Number.NEGATIVE_INFINITY;
   #polledAt = Number.NEGATIVE_INFINITY;
   #polling = false;
+  /** Read last from the journal. Kept here: memory is bounded, and may not have the first of it any more when the last of it is in. */
+  #page: readonly Recent[] = [];
   /** When the journal may be read; infinite while it is. */
   #readAt = Number.NEGATIVE_INFINITY;
 
@@ -44,6 +46,7 @@ export class Relay {
 
   end(): void {
     this.#term = undefined;
+    this.#page = [];
   }
 
   /** Everything up to `seq` has reached the NATS server. */
@@ -89,13 +92,15 @@ export class Relay {
     return this.#polling ? Number.POSITIVE_INFINITY : this.#polledAt + (this.#isBehind ? POLL_BEHIND_MS : POLL_MS);
   }
 
-  /** What memory has of the changes that follow the cursor, without a hole. */
+  /** What there is of the changes that follow the cursor, without a hole. */
   #nextRun(): Recent[] {
     const { recent } = this.#state;
     const run: Recent[] = [];
+    const page = this.#page;
+    const pageFrom = page[0]?.change.seq ?? 0;
     let characters = 0;
     for (let seq = this.#cursor + 1; run.length < RUN_CHANGES && characters < RUN_CHARACTERS; seq += 1) {
-      const next = recent.get(seq);
+      const next = recent.get(seq) ?? page[seq - pageFrom];
       if (next === undefined) break;
       run.push(next);
       characters += next.characters;
@@ -107,6 +112,7 @@ export class Relay {
     this.#state.effects.push({ do: 'publish', epoch, fence, from: this.#cursor + 1, to, changes });
     this.#state.stats.published += changes.length;
     this.#cursor = to;
+    if (to >= (this.#page.at(-1)?.change.seq ?? Number.POSITIVE_INFINITY)) this.#page = [];
     this.#headAt = this.#state.at;
   }
 
@@ -118,8 +124,11 @@ export class Relay {
     // What is known to be committed and cannot be read was heard of in another history.
     this.#readAt = read.ok && read.value.length > 0 ? Number.NEGATIVE_INFINITY : state.at + POLL_BEHIND_MS;
     if (!read.ok) state.failure = read.failure;
-    // A row is only visible once all before it are: seq follows commit order.
-    else state.recent.add(read.value.map((change) => ({ change })));
+    else {
+      // A row is only visible once all before it are: seq follows commit order.
+      this.#page = read.value.map((change) => new Recent(change));
+      state.recent.add(this.#page);
+    }
   }
 
   *#poll(): Procedure {
