@@ -15,7 +15,16 @@ export const EPOCH = 'e1';
 
 /** A change as far as the publisher looks at it. */
 export const changeOf = (seq: number, id = `x${seq % 8}`, scope = 's'): FullChange =>
-  ({ seq, id, scope, epoch: EPOCH, owners: ['o'], operationId: `o${seq}`, state: { attributes: { seq } }, undo: { set: {} } }) as unknown as FullChange;
+  ({
+    seq,
+    id,
+    scope,
+    epoch: EPOCH,
+    owners: ['o'],
+    operationId: `o${seq}`,
+    state: { attributes: { seq } },
+    undo: { set: {} },
+  }) as unknown as FullChange;
 
 export const committed = (...seqs: readonly number[]) => ({
   kind: 'committed' as const,
@@ -57,7 +66,13 @@ export class ModelRedis {
     return { generation, last, head };
   }
 
-  append(partition: number, fence: number, state: PartitionState, head: number, seqs: readonly number[]): 'appended' | 'fenced' | 'differs' {
+  append(
+    partition: number,
+    fence: number,
+    state: PartitionState,
+    head: number,
+    seqs: readonly number[],
+  ): 'appended' | 'fenced' | 'differs' {
     const meta = this.#meta(partition);
     if (meta.fence > fence) return 'fenced';
     const log = this.#log(partition, state.generation);
@@ -291,7 +306,10 @@ export class ModelSystem {
 
   #publish(replica: Replica, { fence, from, to, changes }: Extract<PublisherEffect, { do: 'publish' }>): void {
     const { lease } = this;
-    assert.ok(lease.holder === replica.holder && lease.fence === fence && lease.until >= this.now, `published without the lease, under fence ${fence}`);
+    assert.ok(
+      lease.holder === replica.holder && lease.fence === fence && lease.until >= this.now,
+      `published without the lease, under fence ${fence}`,
+    );
     assert.deepEqual(
       changes.map(({ change }) => change.seq),
       Array.from({ length: to - from + 1 }, (_, at) => from + at),

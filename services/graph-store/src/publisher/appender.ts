@@ -10,14 +10,13 @@ import type { PartitionRun, PartitionState } from './messages.ts';
 import { ask, type Procedure } from './procedure.ts';
 import { Recent } from './recent.ts';
 import { HEAD_EVERY, HOT_CHANGES, READ_CHANGES, REDIS_RETRY_MS, RUN_CHANGES, UNREADABLE_MS, VERIFY_MS } from './settings.ts';
-import type { Held, PublisherState, Term } from './term.ts';
+import type { PublisherState, Term } from './term.ts';
 
 /** Why work on Redis ends before its end: it failed, or `again`: the partitions have to be claimed again. */
 type Stopped = Failure | 'again';
 
 export class Appender {
   readonly #state: PublisherState;
-  readonly #lease: Held;
   readonly #partitions: number;
   #term: Term | undefined;
   /** What Redis holds, by partition; undefined until all are claimed. */
@@ -32,9 +31,8 @@ export class Appender {
   #failing = false;
   #hasOthers = true;
 
-  constructor(state: PublisherState, lease: Held, partitions: number) {
+  constructor(state: PublisherState, partitions: number) {
     this.#state = state;
-    this.#lease = lease;
     this.#partitions = partitions;
   }
 
@@ -106,7 +104,7 @@ export class Appender {
       const { value } = claimed;
       if (value.is === 'fenced') {
         // Whoever wrote Redis under a higher fence than a lease that is held has seen a newer database than this one.
-        this.#lease.outdo(value.fence);
+        this.#state.fenceMet = Math.max(this.#state.fenceMet, value.fence);
         this.#state.unsettled = true;
         return undefined;
       }

@@ -10,7 +10,6 @@ import type { PublisherState } from './term.ts';
 export class Lease {
   readonly #state: PublisherState;
   #fence = 0;
-  #above = 0;
   #actUntil = Number.NEGATIVE_INFINITY;
 
   constructor(state: PublisherState) {
@@ -31,15 +30,10 @@ export class Lease {
     return this.#fence;
   }
 
-  /** A fence was met that is higher than the holder's own: the database is an older copy. The next one taken will be above it. */
-  outdo(fence: number): void {
-    this.#above = Math.max(this.#above, fence);
-  }
-
   /** Takes the lease if it is free, or was this holder's own before. Gives where publishing goes on; undefined: it is another one's. */
   *take(): Procedure<Outcome<{ readonly publishedSeq: number } | undefined>> {
     const sentAt = this.#state.at;
-    const taken = yield* ask({ call: 'take', above: this.#above });
+    const taken = yield* ask({ call: 'take', above: this.#state.fenceMet });
     if (!taken.ok || taken.value === undefined) return taken.ok ? done(undefined) : taken;
     this.#fence = taken.value.fence;
     this.#actUntil = sentAt + LEASE_TTL_MS - LEASE_MARGIN_MS;

@@ -37,7 +37,7 @@ export class PublisherMachine {
     this.#state = new PublisherState(recent);
     this.#lease = new Lease(this.#state);
     this.#relay = new Relay(this.#state);
-    this.#appender = new Appender(this.#state, this.#lease, partitions);
+    this.#appender = new Appender(this.#state, partitions);
     this.#isConnected = isConnected;
   }
 

@@ -1,7 +1,6 @@
 /** What the parts of the publisher share while an input is handled, and one holding of the lease. */
 import type { Failure } from '@polyedge/contracts/errors';
 import { Procedures } from '@polyedge/journal/procedure';
-import type { Lease } from './lease.ts';
 import type { PublisherCall, PublisherEffect } from './messages.ts';
 import type { RecentChanges } from './recent.ts';
 import type { AppenderStats, PublisherStats } from './settings.ts';
@@ -26,6 +25,8 @@ export class PublisherState {
   known = 0;
   /** The epoch has to be settled again: a witness came back, or the database may be another one. */
   unsettled = false;
+  /** The highest fence that was met in Redis: above a lease that is held, the database is an older copy. The next one taken is above it. */
+  fenceMet = 0;
   /** An answer without which the term cannot go on failed. */
   failure: Failure | undefined;
 
@@ -37,6 +38,3 @@ export class PublisherState {
     this.effects.push({ do: 'note', level, sentence });
   }
 }
-
-/** Whether the lease still allows to act. */
-export type Held = Pick<Lease, 'held' | 'outdo'>;
