@@ -29,7 +29,13 @@ function history(seed: number): ModelSystem {
     system.checkRedis();
   }
   Object.assign(system.faults, { failing: 0, late: 0 });
-  for (let waited = 0; waited < 30_000 && !system.isDone; waited += 500) system.run(500);
+  const settle = (): void => {
+    for (let waited = 0; waited < 30_000 && !system.isDone; waited += 500) system.run(500);
+  };
+  settle();
+  // An idle Redis that forgets everything is filled again without a commit.
+  system.redis.wipe();
+  settle();
   system.checkRedis();
   return system;
 }

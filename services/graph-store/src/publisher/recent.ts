@@ -32,7 +32,8 @@ export class Recent {
   get json(): string | undefined {
     if (this.#json === undefined) {
       const json = this.#attributesJson === undefined ? JSON.stringify(this.change) : spliced(this.change, this.#attributesJson);
-      this.#json = Buffer.byteLength(json) > MAX_CHANGE_BYTES ? null : json;
+      // A UTF-16 unit is at most three bytes of UTF-8: ordinary changes need no counting.
+      this.#json = json.length * 3 > MAX_CHANGE_BYTES && Buffer.byteLength(json) > MAX_CHANGE_BYTES ? null : json;
       this.#attributesJson = undefined;
     }
     return this.#json ?? undefined;
