@@ -11,7 +11,8 @@ Visitor.prototype.visitStatement = function visit(statement) {
 
 const test = '(\\.test\\.ts$|/test/|^test/|^bench/)';
 /** Machines: `handle(input, at) → effects`. The file named after the folder is their driver. */
-const machines = '^libs/(edge-kit/src/feed/(?!feed\\.ts$)|journal/src/groups/(?!groups\\.ts$))';
+const machines =
+  '^(libs/(edge-kit/src/feed/(?!feed\\.ts$)|journal/src/(procedure\\.ts$|groups/(?!groups\\.ts$)))|services/graph-store/src/publisher/(?!publisher\\.ts$))';
 const pure = `(^(libs/(contracts|query|session|saga)/src/|services/[^/]+/src/(protocol|core|evaluation|contracts|usage)/)|${machines})`;
 
 /** Matches a package by name, wherever it was found. */
@@ -116,10 +117,18 @@ module.exports = {
     },
     {
       name: 'machines-without-kits',
-      comment: 'What holds of a protocol holds of the feed and of groups: the driver carries out their effects and is not known to them.',
+      comment:
+        'What holds of a protocol holds of the feed, of groups and of the publisher: the driver carries out their effects and is not known to them.',
       severity: 'error',
       from: { path: machines, pathNot: test },
       to: { path: '^libs/', pathNot: ['^libs/(contracts|query)/', machines] },
+    },
+    {
+      name: 'machines-without-services',
+      comment: 'The same inside a service: of its other folders a machine knows only the pure ones.',
+      severity: 'error',
+      from: { path: machines, pathNot: test },
+      to: { path: '^services/', pathNot: ['^services/[^/]+/src/(protocol|core)/', machines] },
     },
     {
       name: 'feed-knows-no-connections',
