@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort, portIsFree } from '@polyedge/testkit/servers/free-port';
 import { parse } from 'yaml';
-import type { Engine } from './engine.ts';
+import type { Engine } from '@polyedge/testkit/servers/container-engine';
 
 export const root = resolve(import.meta.dirname, '../..');
 const UP_MS = 6 * 60_000;

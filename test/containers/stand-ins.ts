@@ -8,7 +8,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync,
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { postgresPrograms } from '@polyedge/testkit/servers/postgres-programs';
-import type { Engine } from './engine.ts';
+import type { Engine } from '@polyedge/testkit/servers/container-engine';
 
 export interface Names {
   readonly debian: string;
@@ -30,6 +30,9 @@ const recipe = (names: Names): readonly { readonly image: string; readonly lines
       'COPY node /usr/local/bin/node',
       'COPY npm /usr/local/lib/node_modules/npm',
       'RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm',
+      // The registry of this machine, and whom it trusts.
+      'COPY authorities.crt /etc/ssl/authorities.crt',
+      `ENV NODE_EXTRA_CA_CERTS=/etc/ssl/authorities.crt npm_config_registry=${registry()}`,
     ],
   },
   {
@@ -70,6 +73,8 @@ export function makeStandIns(engine: Engine, names: Names, folder: string, repor
   const context = mkdtempSync(join(tmpdir(), 'polyedge-stand-ins-'));
   try {
     cpSync(process.execPath, join(context, 'node'), { dereference: true });
+    const authorities = process.env.NODE_EXTRA_CA_CERTS ?? '/etc/ssl/certs/ca-certificates.crt';
+    writeFileSync(join(context, 'authorities.crt'), existsSync(authorities) ? readFileSync(authorities) : '');
     cpSync(npmFolder(), join(context, 'npm'), { recursive: true, dereference: true });
     cpSync(dirname(dirname(postgresPrograms().postgres)), join(context, 'pgsql'), { recursive: true, verbatimSymlinks: true });
     writeFileSync(join(context, 'postgres.sh'), entry);
@@ -113,6 +118,8 @@ function importDebian(engine: Engine, image: string, folder: string, hash: strin
     rmSync(root, { recursive: true, force: true });
   }
 }
+
+const registry = (): string => spawnSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).stdout.trim();
 
 /** The folder of the npm that the PATH names. */
 function npmFolder(): string {

@@ -6,7 +6,7 @@ import { after, before, suite, test } from 'node:test';
 import { parse } from 'yaml';
 import { ADMIN, type ConnectedEdge, connectClients } from '../replicas/system.ts';
 import { Rotation } from '../rolling/watchers.ts';
-import { type Engine, startEngine } from './engine.ts';
+import { type Engine, startEngine } from '@polyedge/testkit/servers/container-engine';
 import { Project, root } from './project.ts';
 import { makeStandIns } from './stand-ins.ts';
 

@@ -7,8 +7,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findProgram, programPath } from '@polyedge/testkit/servers/find-program';
-import { startServer } from '@polyedge/testkit/servers/server-process';
+import { findProgram, programPath } from './find-program.ts';
+import { startServer } from './server-process.ts';
 
 const dockerd = { names: ['dockerd'], apt: 'docker.io', brew: '' };
 const docker = { names: ['docker'], apt: 'docker.io', brew: '' };
