@@ -3,7 +3,7 @@
  * an operator of Kubernetes or Patroni does. The dead one's data is then copied anew from the living one, which gets a standby again.
  */
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Gateway, openGateway } from '@polyedge/testkit/servers/gateway';
@@ -55,6 +55,8 @@ export function postgresGround(told: (what: string, withoutMs: number) => void):
   let standby: RunningServer;
   let made = 0;
   const dir = mkdtempSync(join(tmpdir(), 'polyedge-pair-'));
+  // The servers' account passes through.
+  chmodSync(dir, 0o711);
   parts.defer(() => rmSync(dir, { recursive: true, force: true }));
 
   /** Stops the primary for a moment, gives it a standby, and lets commits wait for that. */

@@ -1,12 +1,8 @@
 /** A Redis primary with a replica, and three Sentinels that agree who is primary: the primary is killed, and comes back as a replica. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { connectRedis } from '@polyedge/journal/redis';
-import { findProgram, redisProgram } from '@polyedge/testkit/servers/find-program';
-import { portIsFree } from '@polyedge/testkit/servers/free-port';
 import { startRedis } from '@polyedge/testkit/servers/redis';
-import { type RunningServer, startServer } from '@polyedge/testkit/servers/server-process';
+import { startSentinel } from '@polyedge/testkit/servers/sentinel';
+import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import type { Ground } from '../kill/rounds.ts';
 import { startSystem } from '../kill/system.ts';
 import { addressed } from './addressed.ts';
@@ -15,28 +11,6 @@ import { longestSilence } from './silence.ts';
 const NAME = 'polyedge';
 const SENTINELS = 3;
 const WITHIN_MS = 60_000;
-
-async function startSentinel(primary: number): Promise<RunningServer> {
-  const program = findProgram(redisProgram);
-  const dir = mkdtempSync(join(tmpdir(), 'polyedge-sentinel-'));
-  const file = join(dir, 'sentinel.conf');
-  return startServer(undefined, (port) => {
-    const lines = [`port ${port}`, 'bind 127.0.0.1', `dir ${dir}`, `sentinel monitor ${NAME} 127.0.0.1 ${primary} 2`];
-    const times = [`sentinel down-after-milliseconds ${NAME} 1000`, `sentinel failover-timeout ${NAME} 5000`];
-    writeFileSync(file, `${[...lines, ...times].join('\n')}\n`);
-    return {
-      name: 'sentinel',
-      url: `redis://127.0.0.1:${port}`,
-      port,
-      dir,
-      mark: dir,
-      command: program.kind === 'file' ? program.path : 'redis-server',
-      args: [file, '--sentinel'],
-      answers: async () => !(await portIsFree(port)),
-      temporary: true,
-    };
-  });
-}
 
 /** The port of the primary that a Sentinel knows. */
 async function primaryOf(sentinel: RunningServer): Promise<number> {
@@ -60,7 +34,9 @@ export function redisGround(told: (what: string, withoutMs: number) => void): Gr
       const primary = parts.use(await startRedis());
       const replica = parts.use(await startRedis({ args: ['--replicaof', '127.0.0.1', String(primary.port)] }));
       servers = [primary, replica];
-      sentinels = await Promise.all(Array.from({ length: SENTINELS }, async () => parts.use(await startSentinel(primary.port))));
+      sentinels = await Promise.all(
+        Array.from({ length: SENTINELS }, async () => parts.use(await startSentinel({ name: NAME, primary: primary.port, quorum: 2 }))),
+      );
       const url = `redis://${NAME}?${sentinels.map(({ port }) => `sentinel=127.0.0.1:${port}`).join('&')}`;
       return startSystem(2, true, { redis: addressed(primary, url, parts) });
     },
