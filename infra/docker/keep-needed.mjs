@@ -1,28 +1,45 @@
 // The last step of the first stage of the Dockerfile, in the installed workspace: leaves of it what one service needs to run, and writes down
 // what that is (sbom.cdx.json, CycloneDX). The same sources leave the same files. Plain JavaScript, since packages for production are all there is.
-import { existsSync, globSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { existsSync, globSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 
 const [service] = process.argv.slice(2);
 const json = (file) => JSON.parse(readFileSync(file, 'utf8'));
 
-// Other services, and libraries that this one does not reach through the links that pnpm made.
-for (const name of readdirSync('services')) if (name !== service) rmSync(join('services', name), { recursive: true });
-const needed = new Set();
+// Everything that the service reaches through the links that pnpm made: our own libraries, and packages of others.
+const store = 'node_modules/.pnpm';
+const reached = new Set();
 const reach = (folder) => {
-  const links = join(folder, 'node_modules/@polyedge');
-  for (const name of existsSync(links) ? readdirSync(links) : []) {
-    if (needed.has(name)) continue;
-    needed.add(name);
-    reach(join('libs', basename(readlinkSync(join(links, name)))));
+  if (reached.has(folder)) return;
+  reached.add(folder);
+  // A package of others finds what it depends on beside itself.
+  const [entry] = folder.startsWith(`${store}/`) ? folder.slice(store.length + 1).split('/') : [];
+  const links = entry === undefined ? join(folder, 'node_modules') : join(store, entry, 'node_modules');
+  for (const link of existsSync(links) ? globSync(['*', '@*/*'], { cwd: links }) : []) {
+    if (/^@[^/]+$|^\.bin$/.test(link)) continue;
+    reach(relative('', realpathSync(join(links, link))));
   }
 };
 reach(join('services', service));
-for (const name of readdirSync('libs')) if (!needed.has(name)) rmSync(join('libs', name), { recursive: true });
 
-// What no program reads: descriptions of types, maps, and pnpm's notes for itself, which have the time in them.
-const unread = ['node_modules/.pnpm/**/*.{map,d.ts,d.mts,d.cts}', 'node_modules/.modules.yaml', 'node_modules/.pnpm-workspace-state*.json'];
-for (const file of globSync([...unread, 'node_modules/.pnpm/lock.yaml'])) rmSync(file, { force: true });
+const entries = new Set([...reached].filter((one) => one.startsWith(`${store}/`)).map((one) => one.slice(store.length + 1).split('/')[0]));
+const unreached = [
+  ...['services', 'libs'].flatMap((folder) =>
+    readdirSync(folder)
+      .map((name) => join(folder, name))
+      .filter((one) => !reached.has(one)),
+  ),
+  ...readdirSync(store)
+    .filter((name) => !entries.has(name))
+    .map((name) => join(store, name)),
+  // Pnpm's notes for itself, which have the time in them, and its links for programs that are not there.
+  ...globSync(['node_modules/*', 'node_modules/.*', '{libs,services}/*/node_modules/.bin']).filter((one) => one !== store),
+];
+for (const one of unreached) rmSync(one, { recursive: true, force: true });
+// What no program reads: descriptions of types, and maps.
+for (const file of globSync(`${store}/**/*.{map,d.ts,d.mts,d.cts}`)) rmSync(file, { force: true });
+// A service is found under one name in every image.
+symlinkSync(`services/${service}`, 'service');
 
 const component = ({ name, version, license }, type) => ({
   type,

@@ -12,7 +12,7 @@ import { parse } from 'yaml';
 import type { Engine } from '@polyedge/testkit/servers/container-engine';
 
 export const root = resolve(import.meta.dirname, '../..');
-const UP_MS = 6 * 60_000;
+const UP_MS = 10 * 60_000;
 const run = promisify(execFile);
 
 interface ComposeFile {

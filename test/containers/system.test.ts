@@ -13,7 +13,7 @@ import { makeStandIns } from './stand-ins.ts';
 const EDGES = ['hiro-edge', 'saga-edge', 'space-edge', 'gooduncle-edge', 'jssocket-edge'] as const;
 const OURS = ['graph-store', ...EDGES] as const;
 const SERVERS = ['nats', 'redis', 'postgres'] as const;
-const LIMIT_MS = 12 * 60_000;
+const LIMIT_MS = 20 * 60_000;
 const HEARD_MS = 60_000;
 const image = (service: string): string => `polyedge/${service}:${JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version}`;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
