@@ -83,7 +83,9 @@ export class Project implements AsyncDisposable {
       timeout: UP_MS,
       maxBuffer: 64 * 1024 * 1024,
     }).catch((error: { message: string; stdout?: string; stderr?: string }) => {
-      throw new Error(`docker-compose ${args.join(' ')}:\n${error.stdout?.slice(-4000)}\n${error.stderr?.slice(-4000) ?? error.message}`);
+      throw new Error(
+        `docker-compose ${args.join(' ')}:\n${error.stdout?.slice(-4000)}\n${error.stderr?.slice(-4000) ?? error.message}\n${args[0] === 'up' ? this.#allLogs() : ''}`,
+      );
     });
     return stdout;
   }
@@ -121,6 +123,15 @@ export class Project implements AsyncDisposable {
         await new Promise((resolve) => setTimeout(resolve, 250));
       }
     }
+  }
+
+  #allLogs(): string {
+    const names = this.#engine.docker('ps', '--all', '--filter', `label=com.docker.compose.project=${this.#name}`, '--format', '{{.Names}}');
+    return names
+      .trim()
+      .split('\n')
+      .map((name) => `${name}:\n${this.logs(name)}`)
+      .join('\n');
   }
 
   logs(container: string): string {

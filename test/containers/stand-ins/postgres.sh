@@ -18,7 +18,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   until pg_isready -q -U "$POSTGRES_USER" -d postgres; do sleep 0.2; done
   [ "$POSTGRES_DB" = postgres ] || createdb -U "$POSTGRES_USER" "$POSTGRES_DB"
   for script in /docker-entrypoint-initdb.d/*.sh; do bash "$script"; done
-  kill -INT "$server"
+  kill -INT "$(head -n 1 "$PGDATA/postmaster.pid")"
   wait "$server"
 fi
 exec setpriv --reuid=postgres --regid=postgres --clear-groups postgres -D "$PGDATA" -c 'listen_addresses=*' -k /tmp
