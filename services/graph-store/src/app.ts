@@ -25,8 +25,9 @@ import { answerReads } from './bus/read.ts';
 import type { settings } from './config.ts';
 import { Schemas } from './core/schema.ts';
 import { exportMetrics } from './metrics.ts';
+import { untilAnswers } from './postgres/answers.ts';
 import { Blobs } from './postgres/blobs.ts';
-import { connect, missingDurability, READER_SESSION, type Sql, WRITER_SESSION } from './postgres/connect.ts';
+import { connect, missingDurability, READER_SESSION, WRITER_SESSION } from './postgres/connect.ts';
 import { settleEpoch, type Tip } from './postgres/epoch.ts';
 import { GroupPositions } from './postgres/groups.ts';
 import { openJournal } from './postgres/journal.ts';
@@ -50,8 +51,6 @@ const SILENT_MS = 3000;
 const WATCH_MS = 500;
 /** How long Redis may take to say what it ends with before publishing begins without it. */
 const TIPS_MS = 1000;
-/** A first connection to PostgreSQL: it may still be starting, as everything else is. */
-const DATABASE_WAIT_MS = 30_000;
 
 export async function start(config: Config<typeof settings>, context: ServiceContext): Promise<Running> {
   const { log } = context;
@@ -81,7 +80,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   const pools = [admin, readers, leasing, publishing];
   const transactions = [writer, largeWriter, small, settling];
   const starting = connect({ url: config.databaseUrl, name: `${name}-start`, max: 1 });
-  await untilAnswers(starting);
+  await untilAnswers(starting, config.databaseWaitMs, (err) => log.warn('waiting for PostgreSQL', { err }));
   const unsafe = await missingDurability(starting);
   if (unsafe.length > 0 && !config.allowUnsafeDatabase) {
     throw new CannotStart(
@@ -263,24 +262,6 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     } finally {
       clearTimeout(silence);
       asking = false;
-    }
-  }
-}
-
-/** A certificate that is not the one to expect does not become right by waiting. */
-const distrusted = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && /^(ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/.test(String(error.code));
-
-async function untilAnswers(sql: Sql): Promise<void> {
-  const deadline = Date.now() + DATABASE_WAIT_MS;
-  for (;;) {
-    try {
-      await sql`select 1`;
-      return;
-    } catch (error) {
-      if (Date.now() > deadline || distrusted(error))
-        throw new CannotStart(`PostgreSQL does not answer: ${error instanceof Error ? error.message : String(error)}`);
-      await new Promise((resolve) => setTimeout(resolve, 500));
     }
   }
 }

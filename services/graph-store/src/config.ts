@@ -43,6 +43,12 @@ export const settings = {
     doc: 'How long the journal (history, timelines, replay) is kept, at least a day; for ever unless set. What a consumer group has not read yet stays.',
   }),
   readConnections: integer({ default: 4, min: 1, max: 64, unit: 'connections', doc: 'Connections to PostgreSQL for reads.' }),
+  databaseWaitMs: duration({
+    default: 30_000,
+    min: 0,
+    max: 600_000,
+    doc: 'How long a start, or a preparation, waits for PostgreSQL to answer before it ends with 1.',
+  }),
   allowUnsafeDatabase: boolean({
     default: false,
     doc: 'Starts although PostgreSQL has fsync, full_page_writes or synchronous_commit off: acknowledged writes can then be lost.',

@@ -7,11 +7,14 @@ export interface Gateway extends AsyncDisposable {
   /** Ends every connection and refuses further ones. */
   cut(): void;
   mend(): void;
+  /** Leads new connections to another server, and ends those to the one of before. */
+  lead(to: number): void;
 }
 
-export async function openGateway(to: number): Promise<Gateway> {
+export async function openGateway(first: number): Promise<Gateway> {
   const sockets = new Set<Socket>();
   let isCut = false;
+  let to = first;
   const server = createServer((client) => {
     if (isCut) {
       client.destroy();
@@ -44,6 +47,10 @@ export async function openGateway(to: number): Promise<Gateway> {
     cut,
     mend: () => {
       isCut = false;
+    },
+    lead: (other) => {
+      to = other;
+      for (const socket of sockets) socket.destroy();
     },
     [Symbol.asyncDispose]: async () => {
       cut();
