@@ -9,9 +9,15 @@ export const testGroups: readonly TestGroup[] = [
   { name: 'static checks', patterns: ['tools/static.test.ts'] },
   {
     name: 'unit and property tests',
-    patterns: ['tools/*/**/*.test.ts', 'infra/**/*.test.ts', 'libs/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts'],
+    patterns: [
+      'tools/*/**/*.test.ts',
+      'infra/**/*.test.ts',
+      'libs/*/src/**/*.test.ts',
+      'services/*/src/**/*.test.ts',
+      'packages/*/src/**/*.test.ts',
+    ],
   },
-  { name: 'wire tests', patterns: ['libs/*/test/**/*.test.ts', 'services/*/test/**/*.test.ts'] },
+  { name: 'wire tests', patterns: ['libs/*/test/**/*.test.ts', 'services/*/test/**/*.test.ts', 'packages/*/test/**/*.test.ts'] },
   { name: 'system tests', patterns: ['test/**/*.test.ts'] },
 ];
 

@@ -9,7 +9,8 @@ export interface Gateway extends AsyncDisposable {
   mend(): void;
 }
 
-export async function openGateway(to: number): Promise<Gateway> {
+/** @param to the server's port, or which one the next connection leads to */
+export async function openGateway(to: number | (() => number)): Promise<Gateway> {
   const sockets = new Set<Socket>();
   let isCut = false;
   const server = createServer((client) => {
@@ -17,7 +18,7 @@ export async function openGateway(to: number): Promise<Gateway> {
       client.destroy();
       return;
     }
-    const upstream = connect({ port: to, host: '127.0.0.1' });
+    const upstream = connect({ port: typeof to === 'number' ? to : to(), host: '127.0.0.1' });
     for (const [from, into] of [
       [client, upstream],
       [upstream, client],

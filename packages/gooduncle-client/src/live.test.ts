@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Live } from '../src/live.ts';
-import type { Update } from '../src/types.ts';
+import { Live } from './live.ts';
+import type { Update } from './types.ts';
 
 type Row = { readonly id: string };
 const update = (version: number, more: Partial<Update<Row>> = {}): Update<Row> => ({

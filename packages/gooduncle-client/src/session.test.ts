@@ -1,7 +1,7 @@
 /** The session in conversations of our own making: no clock, no network. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { Conversation } from './conversation.ts';
+import { Conversation } from '../test/conversation.ts';
 
 const codeOf = (conversation: Conversation, id: number): string | undefined => {
   const outcome = conversation.outcomes.get(id);
