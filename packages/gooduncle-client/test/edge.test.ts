@@ -1,10 +1,15 @@
 /** The client against the real thing: edges, store and servers in processes of their own. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { promisify } from 'node:util';
 import { accountsUpdate } from '@polyedge/contracts/bus/accounts';
 import { WebSocket } from 'ws';
 import { Client } from '../../../services/gooduncle-edge/test/client.ts';
-import { type System, startSystem, TENANT, USERS } from '../../../services/gooduncle-edge/test/system.ts';
+import { ADMINISTRATOR, type System, startSystem, TENANT, USERS } from '../../../services/gooduncle-edge/test/system.ts';
 import { GoodUncle, type Status } from '../src/index.ts';
 import { withCuts } from './cuts.ts';
 import { openTab } from './hidden-tab.ts';
@@ -110,6 +115,25 @@ suite('a client of the real edge', { concurrency: true }, () => {
     client.close();
     const late = await client.count('products');
     assert.equal(!late.ok && late.code, 'closed');
+  });
+
+  test('the example of the README shows a first success', async () => {
+    const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
+    const script = /^```js\n([\s\S]*?)^```/m.exec(readme)?.[1] ?? '';
+    const folder = await mkdtemp(join(tmpdir(), 'polyedge-pies-'));
+    const file = join(folder, 'pies.mjs');
+    const url = system.edge.url.replace('http', 'ws');
+    const source = new URL('../src/index.ts', import.meta.url).href;
+    // Rows of other tests have prices too.
+    const own = script
+      .replace('ws://127.0.0.1:5404', url)
+      .replace('@polyedge/gooduncle-client', source)
+      .replace('price: { $lt', "name: 'Pie', price: { $lt");
+    await writeFile(file, own);
+    const env = { ...process.env, PASSWORD: ADMINISTRATOR.password };
+    const { stdout } = await promisify(execFile)(process.execPath, [file], { env, timeout: 60_000 });
+    await rm(folder, { recursive: true });
+    assert.deepEqual(stdout.split('\n').slice(0, 4), ['', 'Pie 5', 'Pie 4', '']);
   });
 
   test('gooduncle:F57 the example page lives in a hidden tab of Chromium, whose timers fire once a minute', async () => {
