@@ -25,3 +25,6 @@ export function failureOf({ code, errors }: Pick<Response, 'errors'> & { readonl
   const told = errors.map(({ field, message }) => (field === null ? message : `${field}: ${message}`)).join('; ');
   return failure(code === 'ok' ? 'error' : code, told === '' ? undefined : told, errors);
 }
+
+export const tooLarge = (): Failure =>
+  failure('bad request', 'the request is larger than 256 KiB', [{ field: null, reason: 'too large', message: 'this is too large' }]);

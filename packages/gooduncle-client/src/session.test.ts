@@ -324,4 +324,31 @@ suite('subscriptions', () => {
     client.handle({ kind: 'connected' });
     assert.deepEqual(client.sent(), []);
   });
+
+  test('a page that subscribes and unsubscribes for days is given another session when the names of one are used up', () => {
+    const client = Conversation.open();
+    client.subscribe();
+    client.synced(client.one(), [{ id: 'a' }], 5);
+    for (let count = 0; count < 5001; count += 1) {
+      const id = client.subscribe();
+      const [request] = client.sent();
+      assert.ok(request);
+      client.synced(request, [], 5);
+      client.handle({ kind: 'unsubscribe', id });
+      for (const unsubscribe of client.sent()) client.answer(unsubscribe, { last: true });
+    }
+    client.subscribe();
+    client.refuse(client.one(), 'forbidden', 'limit');
+    assert.match(client.statuses.at(-1)?.ended?.means ?? '', /names/);
+    client.pass(1000, false);
+    client.handle({ kind: 'connected' });
+    const again = client.sent();
+    assert.equal(again.length, 2);
+    for (const request of again) client.synced(request, [], 6);
+    assert.equal(client.updates.at(-1)?.state, 'synced');
+    // Where it is the number of those that live, there is no way around it.
+    client.subscribe();
+    client.refuse(client.one(), 'forbidden', 'limit');
+    assert.equal(client.updates.at(-1)?.state, 'ended');
+  });
 });

@@ -2,12 +2,12 @@
  * One client's side of the conversation, across connections (Good Uncle Websocket API). `handle(input, at)` gives effects: no clock, no
  * sockets, no timers here. Whoever drives it calls it with what happens, and with `tick` at `dueAt` at the latest.
  */
-import { failure, failureOf } from './failure.ts';
+import { failure, failureOf, tooLarge } from './failure.ts';
 import type { Row } from './order.ts';
 import { type Item, type Kind, Outbox } from './outbox.ts';
 import { Subscriptions, type Wanted } from './subscriptions.ts';
 import type { ConnectionState, Failure, Status, Update } from './types.ts';
-import { type Answer, BEAT, decode, MAX_REQUEST_BYTES, meaningOf, type Response } from './wire.ts';
+import { type Answer, BEAT, decode, isTooLarge, meaningOf, type Response } from './wire.ts';
 
 /** A request of the user. */
 export interface Question {
@@ -99,6 +99,7 @@ export class ClientSession {
       slowDown: () => this.#outbox.pause(this.#at, settings.random()),
       tell: (id, update) => this.#effects.push({ do: 'update', id, update }),
       backOffMs: (failures) => this.#backOffMs(failures),
+      reconnect: (why) => this.#lost(undefined, why),
     });
   }
 
@@ -201,13 +202,13 @@ export class ClientSession {
     }
   }
 
-  /** @param code of the close event; undefined where the silence was too long */
-  #lost(code: number | undefined): void {
+  /** @param code of the close event; undefined where it is the client that gives up */
+  #lost(code: number | undefined, means = this.#state === 'connecting' ? 'the server could not be reached' : meaningOf(code)): void {
     if (this.#isConnected && this.#at - this.#since >= HEALTHY_MS) this.#attempts = 0;
     this.#effects.push({ do: 'disconnect' });
     this.#connectAt = this.#at + this.#backOffMs(this.#attempts);
     this.#attempts += 1;
-    this.#ended = { code, means: this.#state === 'connecting' ? 'the server could not be reached' : meaningOf(code) };
+    this.#ended = { code, means };
     this.#state = 'waiting';
     this.#roles = [];
     for (const item of this.#outbox.lost(['login', 'subscribe', 'unsubscribe'])) this.#lostItem(item);
@@ -403,9 +404,3 @@ export class ClientSession {
 
 const withRef = (text: string, ref: string): string => `${text.slice(0, -1)},"ref":"${ref}"}`;
 const wasWrite = ({ kind }: Item): boolean => kind === 'create' || kind === 'update' || kind === 'delete';
-
-/** Room for the names that are added. */
-const isTooLarge = (text: string): boolean =>
-  text.length * 3 > MAX_REQUEST_BYTES - 64 && new TextEncoder().encode(text).length > MAX_REQUEST_BYTES - 64;
-const tooLarge = (): Failure =>
-  failure('bad request', 'the request is larger than 256 KiB', [{ field: null, reason: 'too large', message: 'this is too large' }]);

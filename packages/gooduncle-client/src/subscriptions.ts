@@ -28,6 +28,8 @@ export interface Host {
   slowDown(): void;
   tell(id: number, update: Update<Row>): void;
   backOffMs(failures: number): number;
+  /** Begins another session. */
+  reconnect(why: string): void;
 }
 
 interface Subscription {
@@ -50,6 +52,8 @@ interface Subscription {
   syncedAt: number;
 }
 
+/** The server takes 10,000 names in a session, those of ended subscriptions included. */
+const MANY_NAMES = 5000;
 /** So long after being synced a failure is the first one again. */
 const HEALTHY_MS = 10_000;
 const NO_ROWS: readonly Row[] = Object.freeze([]);
@@ -60,6 +64,8 @@ export class Subscriptions {
   readonly #byName = new Map<string, Subscription>();
   readonly #presented = new WeakMap<Row, Row>();
   #names = 0;
+  /** How many of them are of earlier sessions. */
+  #oldNames = 0;
 
   constructor(host: Host) {
     this.#host = host;
@@ -83,6 +89,7 @@ export class Subscriptions {
 
   /** The connection has ended: all are asked for again. */
   lost(): void {
+    this.#oldNames = this.#names;
     for (const subscription of this.#byId.values()) this.#restart(subscription, 0, undefined);
   }
 
@@ -146,6 +153,8 @@ export class Subscriptions {
     } else if (response.code === 'error') {
       // The client read too slowly, or the store failed: both may be over soon.
       this.#again(subscription, why, at);
+    } else if (why.problems.some(({ reason }) => reason === 'limit') && this.#names - this.#oldNames > MANY_NAMES) {
+      this.#host.reconnect('the session had no more names for subscriptions');
     } else {
       this.end(subscription.id, why);
     }

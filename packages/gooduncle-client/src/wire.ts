@@ -33,8 +33,11 @@ export interface Answer {
 
 /** One character, which the server takes for life and never answers. */
 export const BEAT = '`';
-/** A larger message ends the connection. */
-export const MAX_REQUEST_BYTES = 256 * 1024;
+/** A message of more than 256 KiB ends the connection; there has to be room for the names that are added to a request. */
+const MAX_REQUEST_BYTES = 256 * 1024 - 64;
+
+export const isTooLarge = (text: string): boolean =>
+  text.length * 3 > MAX_REQUEST_BYTES && new TextEncoder().encode(text).length > MAX_REQUEST_BYTES;
 
 /** @param parse `JSON.parse`, or one that keeps large integers exact @returns undefined for what is no answer */
 export function decode(text: string, parse: (text: string) => unknown): Answer | undefined {
