@@ -1,7 +1,9 @@
 /** Drives the session with a real WebSocket, timers and promises. */
+
+import type { Effect, Input, Outcome, Question } from './effects.ts';
 import { callSafely, Live } from './live.ts';
 import type { Row } from './order.ts';
-import { ClientSession, type Effect, type Input, type Outcome, type Question } from './session.ts';
+import { ClientSession } from './session.ts';
 import { sha256 } from './sha256.ts';
 import type { Changed, Created, Credentials, Criteria, Found, LiveQuery, ReadQuery, Resource, Result, Roles, Status } from './types.ts';
 

@@ -2,49 +2,12 @@
  * One client's side of the conversation, across connections (Good Uncle Websocket API). `handle(input, at)` gives effects: no clock, no
  * sockets, no timers here. Whoever drives it calls it with what happens, and with `tick` at `dueAt` at the latest.
  */
+import type { Effect, Input, Outcome, Question } from './effects.ts';
 import { failure, failureOf, tooLarge } from './failure.ts';
-import type { Row } from './order.ts';
 import { type Item, type Kind, Outbox } from './outbox.ts';
-import { Subscriptions, type Wanted } from './subscriptions.ts';
-import type { ConnectionState, Failure, Status, Update } from './types.ts';
+import { Subscriptions } from './subscriptions.ts';
+import type { ConnectionState, Failure, Status } from './types.ts';
 import { type Answer, BEAT, decode, isTooLarge, meaningOf, type Response } from './wire.ts';
-
-/** A request of the user. */
-export interface Question {
-  readonly kind: Exclude<Kind, 'login' | 'subscribe' | 'unsubscribe'>;
-  /** JSON text of the request, an object with at least its `type`. */
-  readonly text: string;
-  /** It may be carried out twice without harm. */
-  readonly repeatable: boolean;
-  /** Of an upgrade: whose it is. A second one of the same replaces the first. */
-  readonly login?: string;
-}
-
-export type Input =
-  | { readonly kind: 'connected' }
-  | { readonly kind: 'message'; readonly text: string }
-  | { readonly kind: 'disconnected'; readonly code: number }
-  | { readonly kind: 'tick' }
-  /** The network is back: there is no reason to wait. */
-  | { readonly kind: 'hurry' }
-  | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
-  | { readonly kind: 'subscribe'; readonly id: number; readonly wanted: Wanted }
-  | { readonly kind: 'unsubscribe'; readonly id: number }
-  | { readonly kind: 'close' };
-
-/** The last answer to a request and the rows of those before it, or why there is none. */
-export type Outcome =
-  | { readonly ok: true; readonly response: Response; readonly rows: readonly Row[]; readonly roles: readonly string[] }
-  | Failure;
-
-export type Effect =
-  /** Opens a connection; the one before is no longer listened to. */
-  | { readonly do: 'connect' }
-  | { readonly do: 'send'; readonly text: string }
-  | { readonly do: 'disconnect' }
-  | { readonly do: 'answer'; readonly id: number; readonly outcome: Outcome }
-  | { readonly do: 'update'; readonly id: number; readonly update: Update<Row> }
-  | { readonly do: 'status'; readonly status: Status };
 
 export interface Settings {
   /** From 0 up to 1. */

@@ -1,7 +1,8 @@
 /** A session with a clock, a network and a server of the test's own making. */
 import assert from 'node:assert/strict';
+import type { Effect, Input, Outcome, Question } from '../src/effects.ts';
 import type { Row } from '../src/order.ts';
-import { ClientSession, type Effect, type Input, type Outcome, type Question } from '../src/session.ts';
+import { ClientSession } from '../src/session.ts';
 import type { Status, Update } from '../src/types.ts';
 
 type Sent = Readonly<Record<string, unknown>> & { readonly type: string; readonly ref?: string; readonly subscription?: string };
