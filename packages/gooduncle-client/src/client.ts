@@ -38,6 +38,8 @@ const events = globalThis as {
   readonly addEventListener?: (name: string, listener: () => void) => void;
   readonly removeEventListener?: (name: string, listener: () => void) => void;
 };
+/** The network is back, or somebody looks at a tab whose timers were slow: a connection that is waited for is tried at once. */
+const GOOD_MOMENTS = ['online', 'visibilitychange'];
 const OPEN = 1;
 const PATIENCE_MS = 30_000;
 const BACK_OFF_MS = { least: 300, most: 10_000 };
@@ -73,8 +75,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
       backOffMs: options.backOffMs ?? BACK_OFF_MS,
       patienceMs: options.patienceMs ?? PATIENCE_MS,
     });
-    // Browsers tell when the network is back; elsewhere there is nothing to listen to.
-    events.addEventListener?.('online', this.#hurry);
+    for (const name of GOOD_MOMENTS) events.addEventListener?.(name, this.#hurry);
     this.#tell({ kind: 'tick' });
   }
 
@@ -191,7 +192,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
 
   /** Ends the connection for good. What waits is answered with `closed`, and writes that were sent with `unknown`. */
   close(): void {
-    events.removeEventListener?.('online', this.#hurry);
+    for (const name of GOOD_MOMENTS) events.removeEventListener?.(name, this.#hurry);
     this.#tell({ kind: 'close' });
   }
 

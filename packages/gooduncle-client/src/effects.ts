@@ -21,7 +21,7 @@ export type Input =
   | { readonly kind: 'message'; readonly text: string }
   | { readonly kind: 'disconnected'; readonly code: number }
   | { readonly kind: 'tick' }
-  /** The network is back: there is no reason to wait. */
+  /** There is no reason to wait for the next attempt: the network is back, or somebody is looking. */
   | { readonly kind: 'hurry' }
   | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
   | { readonly kind: 'subscribe'; readonly id: number; readonly wanted: Wanted }
