@@ -61,6 +61,8 @@ export class GoodUncle<Topics extends object = AnyTopics> {
   #ids = 0;
   readonly #answers = new Map<number, (outcome: Outcome) => void>();
   readonly #lives = new Map<number, Live<Row>>();
+  /** Where tokens come from, by login. */
+  readonly #tokens = new Map<string, () => Promise<string | undefined>>();
   readonly #listeners = new Set<(status: Status) => void>();
   #status: Status = { state: 'connecting', roles: [], ended: undefined, retryInMs: undefined, loginRefused: undefined };
 
@@ -95,6 +97,19 @@ export class GoodUncle<Topics extends object = AnyTopics> {
   /** Logs in, now and after every reconnection. What is asked for after it has the new roles, also without waiting for the answer. */
   async upgrade(credentials: Credentials & { readonly role?: string }): Promise<Result<Roles>> {
     const { role } = credentials;
+    if ('token' in credentials && typeof credentials.token === 'function') {
+      const { token } = credentials;
+      const login = `token/${role ?? ''}`;
+      this.#tokens.set(login, async () => {
+        try {
+          return this.#stringify({ type: 'upgrade', token: await token(), role });
+        } catch {
+          // It counts as refused, which its user is told.
+          return undefined;
+        }
+      });
+      return rolesOf(await this.#ask('upgrade', {}, { login, fresh: true }));
+    }
     const by =
       'token' in credentials
         ? { token: credentials.token }
@@ -102,15 +117,13 @@ export class GoodUncle<Topics extends object = AnyTopics> {
             user: credentials.user,
             password: 'passwordHash' in credentials ? credentials.passwordHash : sha256(credentials.password),
           };
-    const login = `${'user' in by ? by.user : ''}/${role ?? ''}`;
-    const outcome = await this.#ask('upgrade', { ...by, role }, { login });
-    return outcome.ok ? { ok: true, roles: outcome.roles } : outcome;
+    const login = `${'user' in by ? `user ${by.user}` : 'token'}/${role ?? ''}`;
+    return rolesOf(await this.#ask('upgrade', { ...by, role }, { login }));
   }
 
   /** Gives back all roles. Subscriptions keep those they were made with until the next reconnection. */
   async downgrade(): Promise<Result<Roles>> {
-    const outcome = await this.#ask('downgrade', {});
-    return outcome.ok ? { ok: true, roles: outcome.roles } : outcome;
+    return rolesOf(await this.#ask('downgrade', {}));
   }
 
   /**
@@ -207,7 +220,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
   #ask(
     kind: Question['kind'],
     request: object,
-    { repeatable = true, login }: { readonly repeatable?: boolean; readonly login?: string } = {},
+    { repeatable = true, ...more }: Partial<Pick<Question, 'repeatable' | 'login' | 'fresh'>> = {},
   ): Promise<Outcome> {
     const type = kind === 'count' ? 'read' : kind;
     const text = this.#stringify({ type, ...request });
@@ -215,7 +228,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     const id = this.#ids;
     return new Promise((resolve) => {
       this.#answers.set(id, resolve);
-      this.#tell({ kind: 'ask', id, question: { kind, text, repeatable, ...(login === undefined ? {} : { login }) } });
+      this.#tell({ kind: 'ask', id, question: { kind, text, repeatable, ...more } });
     });
   }
 
@@ -241,6 +254,11 @@ export class GoodUncle<Topics extends object = AnyTopics> {
         break;
       case 'disconnect':
         this.#disconnect();
+        break;
+      case 'credentials':
+        void this.#tokens
+          .get(effect.login)?.()
+          .then((text) => this.#tell({ kind: 'credentials', ref: effect.ref, text }));
         break;
       case 'answer':
         this.#answers.get(effect.id)?.(effect.outcome);
@@ -300,6 +318,8 @@ export class GoodUncle<Topics extends object = AnyTopics> {
 }
 
 const versionOf = ({ response }: Extract<Outcome, { ok: true }>): number => response.version ?? 0;
+
+const rolesOf = (outcome: Outcome): Result<Roles> => (outcome.ok ? { ok: true, roles: outcome.roles } : outcome);
 
 function changed(outcome: Outcome): Result<Changed> {
   if (!outcome.ok) return outcome;

@@ -14,6 +14,8 @@ export interface Question {
   readonly repeatable: boolean;
   /** Of an upgrade: whose it is. A second one of the same replaces the first. */
   readonly login?: string;
+  /** `text` is got for each login anew: it holds a token that ends. */
+  readonly fresh?: boolean;
 }
 
 export type Input =
@@ -26,6 +28,8 @@ export type Input =
   | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
   | { readonly kind: 'subscribe'; readonly id: number; readonly wanted: Wanted }
   | { readonly kind: 'unsubscribe'; readonly id: number }
+  /** The text that `credentials` asked for; undefined where there is none. */
+  | { readonly kind: 'credentials'; readonly ref: string; readonly text: string | undefined }
   | { readonly kind: 'close' };
 
 /** The last answer to a request and the rows of those before it, or why there is none. */
@@ -38,6 +42,17 @@ export type Effect =
   | { readonly do: 'connect' }
   | { readonly do: 'send'; readonly text: string }
   | { readonly do: 'disconnect' }
+  /** Asks for the text of an upgrade. */
+  | { readonly do: 'credentials'; readonly ref: string; readonly login: string }
   | { readonly do: 'answer'; readonly id: number; readonly outcome: Outcome }
   | { readonly do: 'update'; readonly id: number; readonly update: Update<Row> }
   | { readonly do: 'status'; readonly status: Status };
+
+export interface Settings {
+  /** From 0 up to 1. */
+  readonly random: () => number;
+  readonly parse: (text: string) => unknown;
+  readonly backOffMs: { readonly least: number; readonly most: number };
+  /** How long a request may take, connections and pauses included. */
+  readonly patienceMs: number;
+}

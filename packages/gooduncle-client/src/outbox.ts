@@ -13,7 +13,7 @@ export interface Item {
   /** By what its answers are known. */
   readonly ref: string;
   /** JSON text of the request. */
-  readonly text: string;
+  text: string;
   /** When it is given up. */
   readonly deadline: number;
   /** It may be carried out twice without harm. */
@@ -77,6 +77,10 @@ export class Outbox {
 
   sent(ref: string): Item | undefined {
     return this.#sent.get(ref);
+  }
+
+  waiting(ref: string): Item | undefined {
+    return this.#waiting.find((item) => item.ref === ref);
   }
 
   /** It is answered. */

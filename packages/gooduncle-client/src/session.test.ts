@@ -182,6 +182,35 @@ suite('requests', () => {
     assert.deepEqual(client.sent(), []);
   });
 
+  test('a token that ends is got anew for every login, and what follows waits for it', () => {
+    const client = Conversation.open();
+    const upgrade = client.ask('upgrade', { login: 't', fresh: true });
+    client.subscribe();
+    assert.deepEqual(client.sent(), []);
+    client.handle({ kind: 'credentials', ref: client.wanted.shift() ?? '', text: '{"type":"upgrade","token":"one"}' });
+    const first = client.one();
+    assert.equal(first.token, 'one');
+    client.answer(first, { last: true });
+    assert.equal(codeOf(client, upgrade), 'ok');
+    client.synced(client.one(), [], 5);
+    client.reconnect();
+    assert.deepEqual(client.sent(), []);
+    // The connection ends again before there is one.
+    const late = client.wanted.shift() ?? '';
+    client.reconnect();
+    client.handle({ kind: 'credentials', ref: late, text: '{"type":"upgrade","token":"late"}' });
+    assert.deepEqual(client.sent(), []);
+    client.handle({ kind: 'credentials', ref: client.wanted.shift() ?? '', text: '{"type":"upgrade","token":"two"}' });
+    const second = client.one();
+    assert.equal(second.token, 'two');
+    client.answer(second, { last: true });
+    assert.equal(client.one().type, 'subscribe');
+    client.reconnect();
+    client.handle({ kind: 'credentials', ref: client.wanted.shift() ?? '', text: undefined });
+    assert.equal(client.statuses.at(-1)?.loginRefused?.message, 'there was no token');
+    assert.equal(client.one().type, 'subscribe');
+  });
+
   test('closing tells everybody what became of it', () => {
     const client = Conversation.open();
     const sent = [client.ask('update', { repeatable: false }), client.ask('read'), client.ask('create')];

@@ -2,21 +2,12 @@
  * One client's side of the conversation, across connections (Good Uncle Websocket API). `handle(input, at)` gives effects: no clock, no
  * sockets, no timers here. Whoever drives it calls it with what happens, and with `tick` at `dueAt` at the latest.
  */
-import type { Effect, Input, Outcome, Question } from './effects.ts';
+import type { Effect, Input, Outcome, Question, Settings } from './effects.ts';
 import { failure, failureOf, tooLarge } from './failure.ts';
 import { type Item, type Kind, Outbox } from './outbox.ts';
 import { Subscriptions } from './subscriptions.ts';
 import type { ConnectionState, Failure, Status } from './types.ts';
 import { type Answer, BEAT, decode, isTooLarge, meaningOf, type Response } from './wire.ts';
-
-export interface Settings {
-  /** From 0 up to 1. */
-  readonly random: () => number;
-  readonly parse: (text: string) => unknown;
-  readonly backOffMs: { readonly least: number; readonly most: number };
-  /** How long a request may take, connections and pauses included. */
-  readonly patienceMs: number;
-}
 
 /** A character goes when something was heard and nothing was sent for so long; the timer is only for when nothing is heard. */
 const BEAT_MS = 250;
@@ -49,9 +40,9 @@ export class ClientSession {
   #loginRefused: Failure | undefined;
   #told = '';
   /** Upgrades that were accepted, by whose they are; repeated after a reconnection. */
-  readonly #logins = new Map<string, string>();
+  readonly #logins = new Map<string, Login>();
   /** Whose upgrades are under way, by ref. */
-  readonly #upgrading = new Map<string, { readonly login: string; readonly text: string }>();
+  readonly #upgrading = new Map<string, Login & { readonly login: string }>();
 
   constructor(settings: Settings) {
     this.#settings = settings;
@@ -96,6 +87,9 @@ export class ClientSession {
         break;
       case 'unsubscribe':
         this.#subscriptions.remove(input.id);
+        break;
+      case 'credentials':
+        this.#credentials(input.ref, input.text);
         break;
       case 'close':
         this.#close();
@@ -158,10 +152,9 @@ export class ClientSession {
     this.#heardAt = this.#at;
     this.#sentAt = this.#at;
     // Nothing survives a connection. Logins come before all that was asked for.
-    for (const [at, [login, text]] of [...this.#logins].entries()) {
+    for (const [at, [login, { text, fresh }]] of [...this.#logins].entries()) {
       const ref = this.#newRef();
-      this.#upgrading.set(ref, { login, text });
-      this.#ask('login', 0, withRef(text, ref), { order: at - this.#logins.size, ref });
+      this.#ask('login', 0, withRef(text, ref), { order: at - this.#logins.size, ref, ...this.#logIn(ref, { login, text, fresh }) });
     }
   }
 
@@ -228,7 +221,7 @@ export class ClientSession {
     return `r${this.#count}`;
   }
 
-  #question(id: number, { kind, text, repeatable, login }: Question): void {
+  #question(id: number, { kind, text, repeatable, login, fresh = false }: Question): void {
     const ref = this.#newRef();
     const why =
       this.#state === 'closed' ? failure('closed') : this.#outbox.full ? failure('busy') : isTooLarge(text) ? tooLarge() : undefined;
@@ -236,8 +229,29 @@ export class ClientSession {
       this.#effects.push({ do: 'answer', id, outcome: why });
       return;
     }
-    if (login !== undefined) this.#upgrading.set(ref, { login, text });
-    this.#ask(kind, id, withRef(text, ref), { order: this.#count, ref, repeatable, deadline: this.#at + this.#settings.patienceMs });
+    const begins = login === undefined ? {} : this.#logIn(ref, { login, text, fresh });
+    const deadline = this.#at + this.#settings.patienceMs;
+    this.#ask(kind, id, withRef(text, ref), { order: this.#count, ref, repeatable, deadline, ...begins });
+  }
+
+  /** @returns when it may be sent: not before there is a token, if it needs one */
+  #logIn(ref: string, login: Login & { readonly login: string }): { readonly notBefore: number } {
+    this.#upgrading.set(ref, login);
+    if (login.fresh) this.#effects.push({ do: 'credentials', ref, login: login.login });
+    return { notBefore: login.fresh ? NEVER : 0 };
+  }
+
+  #credentials(ref: string, text: string | undefined): void {
+    const item = this.#outbox.waiting(ref);
+    // Given up meanwhile, or of a connection that has ended.
+    if (item === undefined) return;
+    if (text === undefined) {
+      this.#outbox.takeBack(ref);
+      this.#refuseLogin(item, failure('forbidden', 'there was no token'));
+      return;
+    }
+    item.text = withRef(text, ref);
+    item.notBefore = 0;
   }
 
   #ask(
@@ -327,7 +341,7 @@ export class ClientSession {
     if (upgrade !== undefined) {
       // The newest is repeated last.
       if (item.kind === 'upgrade') this.#logins.delete(upgrade.login);
-      this.#logins.set(upgrade.login, upgrade.text);
+      this.#logins.set(upgrade.login, upgrade);
       this.#loginRefused = undefined;
     }
     if (item.kind === 'downgrade') this.#logins.clear();
@@ -351,10 +365,9 @@ export class ClientSession {
       return;
     }
     this.#outbox.remove(item.ref);
-    if (item.kind === 'login') {
-      const login = this.#upgrading.get(item.ref)?.login;
-      if (login !== undefined) this.#logins.delete(login);
-      this.#loginRefused = why;
+    if (item.kind === 'login' || item.kind === 'upgrade') {
+      this.#refuseLogin(item, why);
+      return;
     }
     if (item.kind === 'read' && response.code === 'not found') {
       this.#settle(item, { ok: true, response, rows: Object.freeze([]), roles: this.#roles });
@@ -363,6 +376,21 @@ export class ClientSession {
     const isUnknown = item.uncertain || (response.code === 'error' && wasWrite(item));
     this.#settle(item, isUnknown ? failure('unknown', why.message, why.problems) : why);
   }
+
+  /** One that was accepted before is not tried again. */
+  #refuseLogin(item: Item, why: Failure): void {
+    if (item.kind === 'login') {
+      const login = this.#upgrading.get(item.ref)?.login;
+      if (login !== undefined) this.#logins.delete(login);
+      this.#loginRefused = why;
+    }
+    this.#settle(item, why);
+  }
+}
+
+interface Login {
+  readonly text: string;
+  readonly fresh: boolean;
 }
 
 const withRef = (text: string, ref: string): string => `${text.slice(0, -1)},"ref":"${ref}"}`;

@@ -143,8 +143,11 @@ export interface Status {
   readonly loginRefused: Failure | undefined;
 }
 
-/** Who logs in. The password is hashed at once and not kept. */
+/**
+ * Who logs in. The password is hashed at once and not kept. A token that ends is better given as a function, which is called for every login:
+ * the first one and those after reconnections. What was asked for after it waits for it.
+ */
 export type Credentials =
   | { readonly user: string; readonly password: string }
   | { readonly user: string; readonly passwordHash: string }
-  | { readonly token: string };
+  | { readonly token: string | (() => string | Promise<string>) };

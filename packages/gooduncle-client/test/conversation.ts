@@ -12,6 +12,8 @@ export class Conversation {
   readonly statuses: Status[] = [];
   readonly outcomes = new Map<number, Outcome>();
   readonly updates: Update<Row>[] = [];
+  /** Logins that wait for a token. */
+  readonly wanted: string[] = [];
   connects = 0;
   beats = 0;
   roles: readonly string[] = [];
@@ -36,6 +38,9 @@ export class Conversation {
       case 'send':
         if (effect.text.length === 1) this.beats += 1;
         else this.#sent.push(JSON.parse(effect.text));
+        break;
+      case 'credentials':
+        this.wanted.push(effect.ref);
         break;
       case 'answer':
         assert.ok(!this.outcomes.has(effect.id), 'one outcome each');
@@ -79,7 +84,7 @@ export class Conversation {
   reconnect(): void {
     this.roles = [];
     this.handle({ kind: 'disconnected', code: 1006 });
-    this.pass(10_000, false);
+    this.pass(this.statuses.at(-1)?.retryInMs ?? 0, false);
     this.handle({ kind: 'connected' });
   }
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { promisify } from 'node:util';
-import { accountsUpdate } from '@polyedge/contracts/bus/accounts';
+import { accountsLogin, accountsUpdate } from '@polyedge/contracts/bus/accounts';
 import { WebSocket } from 'ws';
 import { Client } from '../../../services/gooduncle-edge/test/client.ts';
 import { ADMINISTRATOR, type System, startSystem, TENANT, USERS } from '../../../services/gooduncle-edge/test/system.ts';
@@ -115,6 +115,22 @@ suite('a client of the real edge', { concurrency: true }, () => {
     client.close();
     const late = await client.count('products');
     assert.equal(!late.ok && late.code, 'closed');
+  });
+
+  test('a token is asked for when it is needed, and what was asked for before it came has its roles', async () => {
+    using client = open();
+    const { user, password } = USERS.u1;
+    const token = async (): Promise<string> => {
+      const request = { username: user, proof: password, protocol: 'gooduncle', app: 'test', address: '127.0.0.1' };
+      const made = await system.bus.request(accountsLogin, accountsLogin.subject({}), request, { timeoutMs: 10_000 });
+      return made.ok ? made.value.accessToken : '';
+    };
+    const login = client.upgrade({ token });
+    const live = client.subscribe({ topic: 'orders' });
+    assert.deepEqual(await login, { ok: true, roles: ['customer'] });
+    assert.deepEqual(await live.ready(), { ok: true, rows: [] });
+    const none = await client.upgrade({ token: () => Promise.reject(new Error('nobody is there')) });
+    assert.equal(!none.ok && none.message, 'there was no token');
   });
 
   test('the example of the README shows a first success', async () => {
