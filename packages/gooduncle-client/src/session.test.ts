@@ -182,6 +182,17 @@ suite('requests', () => {
     assert.deepEqual(client.sent(), []);
   });
 
+  test('an upgrade is repeated three times, since `slow down` may also mean that the password was wrong too often', () => {
+    const client = Conversation.open();
+    const upgrade = client.ask('upgrade', { login: 'a' });
+    for (let attempt = 0; attempt < 4; attempt += 1) {
+      assert.equal(codeOf(client, upgrade), undefined);
+      client.refuse(client.one(), 'slow down', 'rate');
+      client.pass(6000);
+    }
+    assert.equal(codeOf(client, upgrade), 'slow down');
+  });
+
   test('a token that ends is got anew for every login, and what follows waits for it', () => {
     const client = Conversation.open();
     const upgrade = client.ask('upgrade', { login: 't', fresh: true });

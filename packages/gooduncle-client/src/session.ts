@@ -15,6 +15,7 @@ const BEAT_FALLBACK_MS = 500;
 const FAULTY_MS = 1000;
 const DEAD_MS = 3000;
 const CONNECT_MS = 5000;
+const UPGRADE_REPEATS = 3;
 /** A connection that lived so long was a good one: the next attempt is the first again. */
 const HEALTHY_MS = 5000;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -351,8 +352,9 @@ export class ClientSession {
   #refused(item: Item, response: Response): void {
     const why = failureOf(response);
     item.refused = why;
-    // A user whose password is wrong again and again is told so: nothing else waits for it.
-    if (response.code === 'slow down' && item.kind !== 'upgrade') {
+    // It may also mean that the password was wrong too often: what waits behind an upgrade does not wait for that to be over.
+    if (response.code === 'slow down' && (item.kind !== 'upgrade' || item.failures < UPGRADE_REPEATS)) {
+      if (item.kind === 'upgrade') item.failures += 1;
       this.#outbox.pause(this.#at, this.#settings.random());
       this.#outbox.again(item);
       return;

@@ -160,18 +160,22 @@ suite('a client of the real edge', { concurrency: true }, () => {
     await tab.hide();
     using writer = await Client.open(system.edge.url, 'admin');
     let name = 0;
-    const write = () => {
+    const write = async (): Promise<number> => {
       name += 1;
-      return writer.one({ type: 'create', topic: 'products', params: { kind: 'tab', name: `! ${name}`, price: name } });
+      const shown = `! ${name}: ${name}`;
+      await writer.one({ type: 'create', topic: 'products', params: { kind: 'tab', name: `! ${name}`, price: name } });
+      await until(() => last()?.products.includes(shown) === true, last);
+      return last()?.ticks ?? 0;
     };
-    // From when its timers have slowed down, it lives longer than a client may be silent.
-    await new Promise((resolve) => setTimeout(resolve, 2500));
-    await write();
-    await until(() => last()?.products.includes('! 1: 1') === true, last);
+    // From when its timers stand still, it lives longer than a client may be silent.
+    for (let ticks = -1, now = await write(); now !== ticks; ) {
+      ticks = now;
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      now = await write();
+    }
     const before = last();
-    await new Promise((resolve) => setTimeout(resolve, 4500));
+    await new Promise((resolve) => setTimeout(resolve, 3500));
     await write();
-    await until(() => last()?.products.includes('! 2: 2') === true, last);
     assert.equal(last()?.visibility, 'hidden');
     assert.ok((last()?.ticks ?? 0) - (before?.ticks ?? 0) <= 2, 'its timers stand still');
     const states = reports.map(({ state }) => state);
