@@ -151,6 +151,19 @@ module.exports = {
       to: { path: '^(services|infra|tools|bench|test)/' },
     },
     {
+      name: 'packages-stand-alone',
+      comment: 'A package is for programs of others, in browsers too: it needs nothing of ours, of npm or of Node.',
+      severity: 'error',
+      from: { path: '^packages/[^/]+/src/', pathNot: test },
+      to: { path: '^(libs|services|infra|tools|bench|test)/|node_modules/' },
+    },
+    {
+      name: 'packages-without-node',
+      severity: 'error',
+      from: { path: '^packages/[^/]+/src/', pathNot: test },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
       name: 'testkit-in-tests-only',
       severity: 'error',
       from: { pathNot: [test, '^libs/(testkit|simulation)/', '^infra/', '^tools/'] },

@@ -14,9 +14,15 @@ export const testGroups: readonly TestGroup[] = [
   { name: 'static checks', patterns: ['tools/static.test.ts'] },
   {
     name: 'unit and property tests',
-    patterns: ['tools/*/**/*.test.ts', 'infra/**/*.test.ts', 'libs/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts'],
+    patterns: [
+      'tools/*/**/*.test.ts',
+      'infra/**/*.test.ts',
+      'libs/*/src/**/*.test.ts',
+      'services/*/src/**/*.test.ts',
+      'packages/*/src/**/*.test.ts',
+    ],
   },
-  { name: 'wire tests', patterns: ['libs/*/test/**/*.test.ts', 'services/*/test/**/*.test.ts'] },
+  { name: 'wire tests', patterns: ['libs/*/test/**/*.test.ts', 'services/*/test/**/*.test.ts', 'packages/*/test/**/*.test.ts'] },
   { name: 'system tests', patterns: ['test/*.test.ts', 'test/!(containers)/**/*.test.ts'] },
   // They need root, and minutes: docker-compose.yml in a container engine.
   { name: 'container tests', patterns: ['test/containers/*.test.ts'], only: 'containers' },

@@ -11,7 +11,8 @@ export interface Gateway extends AsyncDisposable {
   lead(to: number): void;
 }
 
-export async function openGateway(first: number): Promise<Gateway> {
+/** @param first the server's port, or which one the next connection leads to */
+export async function openGateway(first: number | (() => number)): Promise<Gateway> {
   const sockets = new Set<Socket>();
   let isCut = false;
   let to = first;
@@ -20,7 +21,7 @@ export async function openGateway(first: number): Promise<Gateway> {
       client.destroy();
       return;
     }
-    const upstream = connect({ port: to, host: '127.0.0.1' });
+    const upstream = connect({ port: typeof to === 'number' ? to : to(), host: '127.0.0.1' });
     for (const [from, into] of [
       [client, upstream],
       [upstream, client],
