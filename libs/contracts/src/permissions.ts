@@ -21,8 +21,10 @@ import {
   accountsRevoked,
   accountsUpdate,
 } from './bus/accounts.ts';
+import { connectionClose, connectionsFound, connectionsWanted, serviceStatus } from './bus/console.ts';
 import { graphChanged, graphChanges, graphCommitted, graphHead, graphPosition } from './bus/feed.ts';
 import { graphGet, graphHistory, graphMutate, graphQuery } from './bus/graph.ts';
+import { groupList } from './bus/groups.ts';
 import { catalogue } from './catalogue.ts';
 import { pattern } from './subject.ts';
 
@@ -62,11 +64,11 @@ function edge(
   also: { readonly tells?: readonly Addressed[]; readonly hears?: readonly Addressed[] } = {},
 ): Part {
   const own = [...byKind(domain, 'event', 'signal'), ...(also.tells ?? [])];
-  const hears = also.hears ?? [];
+  const hears = [connectionsWanted, connectionClose, ...(also.hears ?? [])];
   return {
     asks: [...identity.asks, ...feed.asks, ...asks, ...byKind(domain, 'request')],
     answers: byKind(domain, 'request'),
-    tells: own,
+    tells: [serviceStatus, connectionsFound, ...own],
     hears: [...identity.hears, ...feed.hears, ...hears, ...own],
   };
 }
@@ -76,7 +78,7 @@ export const parts: Readonly<Record<string, Part>> = {
   'graph-store': {
     asks: [],
     answers: [...byKind('graph', 'request'), ...byKind('accounts', 'request'), ...byKind('groups', 'request')],
-    tells: [graphChanged, graphHead, graphCommitted, accountsKeysChanged, accountsRevoked, accountsChanged],
+    tells: [serviceStatus, graphChanged, graphHead, graphCommitted, accountsKeysChanged, accountsRevoked, accountsChanged],
     hears: [graphCommitted],
   },
   'hiro-edge': edge(
@@ -92,6 +94,12 @@ export const parts: Readonly<Record<string, Part>> = {
   'gooduncle-edge': edge('gooduncle', [...reading, graphMutate, ...directory]),
   // It carries messages, not elements; its bridge only listens to the feed.
   'jssocket-edge': edge('jssocket', []),
+  console: {
+    asks: [...identity.asks, ...feed.asks, ...reading, graphMutate, groupList, ...directory, accountsAddKey, accountsRemoveKeys],
+    answers: [],
+    tells: [serviceStatus, connectionsWanted, connectionClose],
+    hears: [...identity.hears, ...feed.hears, serviceStatus, connectionsFound],
+  },
 };
 
 /** What a service may publish and subscribe to; anything else is refused by NATS. */

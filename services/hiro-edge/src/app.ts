@@ -1,3 +1,4 @@
+import { tellConnections } from '@polyedge/edge-kit/connections-told';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
@@ -119,6 +120,13 @@ export async function startHiroEdge(
   reportDriver(metrics, { edge: 'hiro', api: 'graph-ws' }, graph);
   reportDriver(metrics, { edge: 'hiro', api: 'events-ws' }, events);
   reportGroups(metrics, groups);
+  const told = tellConnections({
+    bus,
+    log,
+    service: 'hiro-edge',
+    instance: context.instance,
+    drivers: { 'graph-ws': graph, 'events-ws': events },
+  });
 
   verifier.start();
   const port = await openPort(app, config, log, {
@@ -135,6 +143,7 @@ export async function startHiroEdge(
     stop: async () => {
       listener.close();
       revocations.unsubscribe();
+      told.unsubscribe();
       await closePort(app);
       graph.stop();
       events.stop();
