@@ -467,6 +467,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   /** Counts what arrived; false when it is not to be looked at. */
   #received(bytes: number): boolean {
     if (this.#state !== 'open') return false;
+    this.#env.counts.bytesIn += bytes;
     const at = this.#env.wheel.clock.now();
     this.#liveness.heard(at);
     const waitMs = this.#reading.take(bytes, at);
