@@ -85,10 +85,11 @@ async function bringUp(): Promise<void> {
   }
   const username = process.env.POLYEDGE_ADMIN_USERNAME ?? 'admin';
   const password = isGiven('POLYEDGE_ADMIN_PASSWORD') ? 'as in POLYEDGE_ADMIN_PASSWORD' : data.secrets.adminPassword;
-  console.log(`\n  administrator   ${username}   password ${password}`);
+  const line = ({ name, url }: Address) => `  ${name.padEnd(16)}${url}`;
+  const isPage = ({ name }: Address) => name.startsWith('console');
   // The page for people before the addresses for programs.
-  const shown = [...addresses.filter(({ name }) => name === 'console'), ...addresses.filter(({ name }) => name !== 'console')];
-  for (const { name, url } of shown) console.log(`  ${name.padEnd(16)}${url}`);
+  console.log(['', ...addresses.filter(isPage).map(line), `  administrator   ${username}   password ${password}`].join('\n'));
+  for (const address of addresses) if (!isPage(address)) console.log(line(address));
   running.use(tellOthers(data.path, addresses, servers.databaseOwnerUrl));
   console.log(firstSuccess(addresses));
 }
