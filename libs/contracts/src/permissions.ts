@@ -21,7 +21,7 @@ import {
   accountsRevoked,
   accountsUpdate,
 } from './bus/accounts.ts';
-import { connectionClose, connectionsFound, connectionsWanted, serviceStatus } from './bus/console.ts';
+import { connectionClose, connectionsFound, connectionsWanted, groupsFound, groupsWanted, serviceStatus } from './bus/console.ts';
 import { graphChanged, graphChanges, graphCommitted, graphHead, graphPosition } from './bus/feed.ts';
 import { graphGet, graphHistory, graphMutate, graphQuery } from './bus/graph.ts';
 import { groupList } from './bus/groups.ts';
@@ -86,7 +86,8 @@ export const parts: Readonly<Record<string, Part>> = {
     [...byKind('graph', 'request'), ...byKind('groups', 'request'), ...directory, accountsAuthorize, accountsRedeem],
     {
       // Groups are HIRO's: its replicas tell each other who joined and what moved.
-      tells: byKind('groups', 'event', 'signal'),
+      tells: [...byKind('groups', 'event', 'signal'), groupsFound],
+      hears: [groupsWanted],
     },
   ),
   'saga-edge': edge('saga', [...reading, graphMutate, ...directory], { hears: [accountsChanged] }),
@@ -97,8 +98,8 @@ export const parts: Readonly<Record<string, Part>> = {
   console: {
     asks: [...identity.asks, ...feed.asks, ...reading, graphMutate, groupList, ...directory, accountsAddKey, accountsRemoveKeys],
     answers: [],
-    tells: [serviceStatus, connectionsWanted, connectionClose],
-    hears: [...identity.hears, ...feed.hears, serviceStatus, connectionsFound],
+    tells: [serviceStatus, connectionsWanted, connectionClose, groupsWanted],
+    hears: [...identity.hears, ...feed.hears, serviceStatus, connectionsFound, groupsFound],
   },
 };
 

@@ -55,6 +55,7 @@ export function Chart({
           axes: [
             {
               ...axis,
+              size: 28,
               space: 80,
               values: (_plot, splits) =>
                 splits.map((at) => new Date(at * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })),

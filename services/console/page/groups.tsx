@@ -1,19 +1,19 @@
 import { useEffect } from 'preact/hooks';
+import type { GroupView } from '../src/live/groups.ts';
 import { count, moment } from './format.ts';
 import { Empty, Panel, Problem, Tag, useAnswer } from './parts.tsx';
 
-interface Group {
-  readonly name: string;
-  readonly createdOn: number;
-  readonly touchedOn: number;
-  readonly lag: number;
-  readonly partitions: readonly { readonly partition: number; readonly position: number; readonly lag: number }[];
-}
-
 const EVERY_MS = 2_000;
 
+interface Groups {
+  readonly seq: number;
+  readonly groups: readonly GroupView[];
+  /** So many more are not shown. */
+  readonly left: number;
+}
+
 export function Groups() {
-  const { answer, reload } = useAnswer<{ readonly seq: number; readonly groups: readonly Group[] }>('/api/groups');
+  const { answer, reload } = useAnswer<Groups>('/api/groups');
   useEffect(() => {
     const timer = setInterval(reload, EVERY_MS);
     return () => clearInterval(timer);
@@ -35,29 +35,59 @@ export function Groups() {
       ) : (
         answer.value.groups.map((group) => <GroupPanel key={group.name} group={group} />)
       )}
+      {answer?.ok === true && answer.value.left > 0 ? <p class="hint">{answer.value.left} more groups are not shown.</p> : null}
     </>
   );
 }
 
-function GroupPanel({ group }: { readonly group: Group }) {
-  const worst = Math.max(1, group.lag);
+function GroupPanel({ group }: { readonly group: GroupView }) {
+  const { members, partitions, lag } = group;
+  const worst = Math.max(1, lag);
+  const numbers = new Map(members.map(({ member }, at) => [member, at + 1]));
   return (
     <Panel
       title={group.name}
       aside={
         <>
-          {group.lag === 0 ? <Tag kind="good">up to date</Tag> : <Tag kind="warn">{count(group.lag)} behind</Tag>}
+          {members.length === 0 ? (
+            <Tag>no members</Tag>
+          ) : lag === 0 ? (
+            <Tag kind="good">up to date</Tag>
+          ) : (
+            <Tag kind="warn">{count(lag)} behind</Tag>
+          )}
           <span class="faint">used {moment(group.touchedOn)}</span>
         </>
       }
     >
-      <ul class="partitions" aria-label="Partitions">
-        {group.partitions.map(({ partition, position, lag }) => (
-          <li key={partition}>
-            <span>{partition}</span>
-            <meter min={0} max={worst} value={lag} aria-label={`partition ${partition}: ${lag} behind`} />
-            <span class="faint">
-              {position} {lag === 0 ? '' : `(−${count(lag)})`}
+      <h3>Members</h3>
+      {members.length === 0 ? (
+        <Empty>Nobody reads. Positions are kept; whoever joins goes on from there.</Empty>
+      ) : (
+        <ul class="members">
+          {members.map(({ member, edge, partitions: owned }) => (
+            <li key={member}>
+              <b>{numbers.get(member)}</b> <span class="mono">{member}</span> <span class="faint">on {edge.slice(0, 6)}</span>{' '}
+              <Tag>{owned} partitions</Tag>
+            </li>
+          ))}
+        </ul>
+      )}
+      <h3>Partitions</h3>
+      <ul class="partitions">
+        {partitions.map((one) => (
+          <li key={one.partition}>
+            <span class="faint">{one.partition}</span>
+            <meter min={0} max={worst} value={one.lag ?? 0} aria-label={`partition ${one.partition}: ${one.lag ?? 'unknown'} behind`} />
+            <span>
+              {one.lag === undefined ? (
+                <span class="faint">at {one.position}</span>
+              ) : one.lag === 0 ? (
+                `at ${one.position}`
+              ) : (
+                `−${count(one.lag)}`
+              )}{' '}
+              <span class="faint">{one.owner === undefined ? 'free' : `→ ${numbers.get(one.owner) ?? '?'}`}</span>
             </span>
           </li>
         ))}

@@ -81,7 +81,7 @@ export async function startConsole(
       return () => void listeners.delete(listener);
     },
   });
-  adminRoutes(app, { bus, log, session, edges: () => pulse.edges(now()) });
+  adminRoutes(app, { bus, log, session, edges: (service) => pulse.edges(now(), service) });
   pageRoutes(app, page, VIEWS);
   reserveHealth(app, context.ready);
   metrics.gauge('console_streams', 'Live streams of pages.', () => streams.size);

@@ -19,6 +19,7 @@ import type { Config } from '@polyedge/service-kit/settings';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import type { HiroSettings } from './config.ts';
 import { openGroups } from './groups.ts';
+import { tellGroups } from './groups-told.ts';
 import { adminRoutes } from './http/admin.ts';
 import { parseApplications } from './http/applications.ts';
 import { authRoutes } from './http/auth.ts';
@@ -120,6 +121,7 @@ export async function startHiroEdge(
   reportDriver(metrics, { edge: 'hiro', api: 'graph-ws' }, graph);
   reportDriver(metrics, { edge: 'hiro', api: 'events-ws' }, events);
   reportGroups(metrics, groups);
+  const groupsTold = tellGroups(bus, groups, context.instance);
   const told = tellConnections({
     bus,
     log,
@@ -144,6 +146,7 @@ export async function startHiroEdge(
       listener.close();
       revocations.unsubscribe();
       told.unsubscribe();
+      groupsTold.unsubscribe();
       await closePort(app);
       graph.stop();
       events.stop();

@@ -84,3 +84,31 @@ export const connectionClose = defineSignal({
   summary: 'Asks the edge that holds a connection to close it (1008). It says in its log who asked.',
   body: T.Object({ api: Name, number: T.Integer({ minimum: 1 }), tenant: T.String({ maxLength: 512 }), by: T.String({ maxLength: 512 }) }),
 });
+
+/** Members and partitions of one answer about a group. */
+const MAX_MEMBERS_TOLD = 256;
+
+export const groupsWanted = defineSignal({
+  address: 'pe.sig.console.groups-wanted.v1',
+  summary: 'Asks the edges that serve consumer groups for what they know of some of a tenant; each answers under the question.',
+  body: T.Object({
+    question: Name,
+    tenant: T.String({ maxLength: 512 }),
+    groups: T.Array(T.Object({ id: T.Integer(), name: T.String({ maxLength: 128 }) }), { maxItems: 100 }),
+  }),
+});
+
+/** One group as one edge knows it. `members` and `owners` are those of all edges, as Redis has them; `own` the partitions of this edge. */
+export const GroupTold = T.Object({
+  id: T.Integer(),
+  members: T.Array(T.Object({ member: T.String({ maxLength: 128 }), edge: Name }), { maxItems: MAX_MEMBERS_TOLD }),
+  owners: T.Array(T.Object({ partition: T.Integer(), owner: T.String({ maxLength: 128 }) }), { maxItems: 256 }),
+  own: T.Array(T.Object({ partition: T.Integer(), position: T.Integer(), pending: T.Integer(), lag: T.Integer() }), { maxItems: 256 }),
+});
+export type GroupTold = Static<typeof GroupTold>;
+
+export const groupsFound = defineSignal({
+  address: 'pe.sig.console.groups-found.v1.{question}',
+  summary: 'What one edge knows of the groups that were asked for.',
+  body: T.Object({ instance: Name, groups: T.Array(GroupTold, { maxItems: 100 }) }),
+});

@@ -1,12 +1,12 @@
 /** The calls of the page, besides those that stream. Each is for administrators of the tenant. */
 import { graphPosition } from '@polyedge/contracts/bus/feed';
-import { groupList } from '@polyedge/contracts/bus/groups';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Log } from '@polyedge/service-kit/log';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { closeConnection, findConnections } from '../live/connections.ts';
+import { findGroups } from '../live/groups.ts';
 import { addKey, createAccount, listAccounts, removeKeys, revokeAccount, updateAccount } from './accounts.ts';
 import { fieldsOf, objectOf, sendFailure, sendJson, TIMEOUT_MS } from './answer.ts';
 import { edit, open, openChange, search } from './graph.ts';
@@ -16,8 +16,8 @@ export interface AdminOptions {
   readonly bus: Bus;
   readonly log: Log;
   readonly session: SessionOptions;
-  /** Instances of edges that run. */
-  edges(): readonly string[];
+  /** Instances of edges that run; of one service, or of all. */
+  edges(service?: string): readonly string[];
 }
 
 export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
@@ -47,7 +47,7 @@ export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
     const position = await bus.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: TIMEOUT_MS });
     return position.ok ? openChange(bus, who, position.value.epoch, seq) : position;
   });
-  route('GET', '/api/groups', ({ tenant }) => listGroups(bus, tenant));
+  route('GET', '/api/groups', ({ tenant }) => findGroups(bus, tenant, options.edges('hiro-edge'), TIMEOUT_MS));
   route('GET', '/api/connections', async ({ tenant }, { query }) => {
     const { text, owed } = fieldsOf(query);
     const bufferedBytes = Math.max(0, Math.trunc(Number(owed ?? 0)) || 0);
@@ -71,15 +71,3 @@ export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
 }
 
 const idOf = (params: unknown): string => fieldsOf(params).id ?? '';
-
-/** Positions as PostgreSQL has them: at most a second behind what members confirmed. */
-async function listGroups(bus: Bus, tenant: string): Promise<Outcome<unknown>> {
-  const listed = await bus.request(groupList, groupList.subject({ tenant }), {}, { timeoutMs: TIMEOUT_MS });
-  if (!listed.ok) return listed;
-  const { seq, groups } = listed.value;
-  const shown = groups.map(({ name, createdOn, touchedOn, positions }) => {
-    const behind = positions.map(({ partition, position }) => ({ partition, position, lag: Math.max(0, seq - position) }));
-    return { name, createdOn, touchedOn, lag: behind.reduce((worst, { lag }) => Math.max(worst, lag), 0), partitions: behind };
-  });
-  return { ok: true, value: { seq, groups: shown } };
-}

@@ -43,7 +43,7 @@ export async function search(bus: Bus, who: Principal, fields: Readonly<Record<s
   const found = await bus.request(
     graphQuery,
     graphQuery.subject({ tenant: who.tenant }),
-    { filter: { all: wanted }, sort: [{ path: ['seq'], desc: true }], limit: MAX_FOUND, ...(cursor === undefined ? {} : { cursor }) },
+    { filter: { all: wanted }, sort: [{ path: ['seq'], order: 'desc' }], limit: MAX_FOUND, ...(cursor === undefined ? {} : { cursor }) },
     timeout,
   );
   if (!found.ok) return found;

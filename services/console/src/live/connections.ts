@@ -1,5 +1,4 @@
-/** Asks all edges for their connections at once and gathers what they answer. */
-import { randomBytes } from 'node:crypto';
+/** The connections that the edges hold: found by asking all of them, closed by telling the one that has it. */
 import {
   type ConnectionSearch,
   type ConnectionState,
@@ -8,6 +7,7 @@ import {
   connectionsWanted,
 } from '@polyedge/contracts/bus/console';
 import type { Bus } from '@polyedge/service-kit/bus';
+import { gather } from './gathering.ts';
 
 export interface FoundConnection extends ConnectionState {
   readonly service: string;
@@ -22,38 +22,31 @@ export interface FoundConnections {
   readonly missing: number;
 }
 
-const ANSWER_MS = 1_500;
 const MAX_SHOWN = 500;
 
-/** @param edges instances that are known to run: when all have answered, nothing more is waited for */
+/** @param edges instances that are known to run */
 export async function findConnections(
   bus: Pick<Bus, 'publish' | 'subscribe' | 'flush'>,
   tenant: string,
   search: ConnectionSearch,
   edges: readonly string[],
 ): Promise<FoundConnections> {
-  const question = randomBytes(12).toString('hex');
   const found: FoundConnection[] = [];
-  const waiting = new Set(edges);
   let matching = 0;
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => end(), ANSWER_MS);
-    const answers = bus.subscribe(connectionsFound, connectionsFound.subject({ question }), (answer) => {
-      const { service, instance } = answer;
-      matching += answer.matching;
-      for (const connection of answer.connections) found.push({ service, instance, ...connection });
-      if (waiting.delete(instance) && waiting.size === 0) end();
-    });
-    const end = () => {
-      clearTimeout(timer);
-      answers.unsubscribe();
-      resolve();
-    };
-    // Nobody may answer before the server knows who listens.
-    void bus.flush(ANSWER_MS).then(() => bus.publish(connectionsWanted, {}, { question, tenant, search }));
+  const missing = await gather({
+    bus,
+    processes: edges,
+    hear: (question, answered) =>
+      bus.subscribe(connectionsFound, connectionsFound.subject({ question }), (answer) => {
+        const { service, instance } = answer;
+        matching += answer.matching;
+        for (const connection of answer.connections) found.push({ service, instance, ...connection });
+        answered(instance);
+      }),
+    ask: (question) => bus.publish(connectionsWanted, {}, { question, tenant, search }),
   });
   found.sort((one, other) => other.bufferedBytes - one.bufferedBytes || other.since - one.since);
-  return { connections: found.slice(0, MAX_SHOWN), matching, missing: waiting.size };
+  return { connections: found.slice(0, MAX_SHOWN), matching, missing };
 }
 
 /** Tells the edge that has it. Whether it is gone shows when the connections are asked for again. */

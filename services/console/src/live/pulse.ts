@@ -82,7 +82,6 @@ export class Pulse {
     const alive = [...this.#known.values()].filter(({ heardAt }) => at - heardAt <= SILENT_MS);
     const connections: Record<string, number> = {};
     for (const { status } of alive) {
-      if (status.figures === undefined) continue;
       for (const [name, value] of Object.entries(status.figures)) {
         const edge = /^edge_connections\{edge="([a-z-]+)"/.exec(name)?.[1];
         if (edge !== undefined) connections[edge] = (connections[edge] ?? 0) + value;
@@ -136,9 +135,12 @@ export class Pulse {
   }
 
   /** The edges that answer questions about connections. */
-  edges(at: number): readonly string[] {
+  edges(at: number, service?: string): readonly string[] {
     return [...this.#known.values()]
-      .filter(({ status, heardAt }) => status.service.endsWith('-edge') && at - heardAt <= SILENT_MS)
+      .filter(
+        ({ status, heardAt }) =>
+          (service === undefined ? status.service.endsWith('-edge') : status.service === service) && at - heardAt <= SILENT_MS,
+      )
       .map(({ status }) => status.instance);
   }
 }
