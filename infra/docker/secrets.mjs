@@ -7,7 +7,7 @@ import { join } from 'node:path';
 const target = process.env.SECRETS ?? '/secrets';
 const infra = process.env.INFRA ?? '/infra';
 const made = join(target, 'made', 'passwords.json');
-const names = ['graph-store', 'hiro-edge', 'saga-edge', 'space-edge', 'gooduncle-edge', 'jssocket-edge'];
+const names = ['graph-store', 'hiro-edge', 'saga-edge', 'space-edge', 'gooduncle-edge', 'jssocket-edge', 'console'];
 const password = () => `p${randomBytes(24).toString('hex')}`;
 
 const fresh = !existsSync(made);

@@ -58,6 +58,7 @@ function App() {
   }, [expiresAt]);
   useEffect(() => {
     const view = VIEWS.find((each) => each.path === path);
+    document.querySelector('nav [aria-current=page]')?.scrollIntoView({ inline: 'center', block: 'nearest' });
     document.title = `${view?.name ?? 'Not found'} · Polyedge`;
   }, [path]);
 
