@@ -58,7 +58,9 @@ export function Chart({
               size: 28,
               space: 80,
               values: (_plot, splits) =>
-                splits.map((at) => new Date(at * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })),
+                splits.map((at) =>
+                  new Date(at * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' }),
+                ),
             },
             { ...axis, size: 56, space: 32, values: (_plot, splits) => splits.map(format) },
           ],

@@ -5,6 +5,8 @@ import { createRequire } from 'node:module';
 import { after, before, suite, test } from 'node:test';
 import type { BrowserContext, Page } from 'playwright-core';
 import { Client } from '../../gooduncle-edge/test/client.ts';
+import { hashed } from '../../gooduncle-edge/test/system.ts';
+import { asAdmin, pricing, Rest } from '../../space-edge/test/system.ts';
 import { ADMIN, ask, cookiesOf, hiroToken, logIn, type System, startSystem } from './system.ts';
 
 const PROTECTED = ['now', 'status', 'tail', 'elements', 'element?id=x', 'changes/1', 'groups', 'connections', 'accounts'];
@@ -38,7 +40,12 @@ suite('the console', { timeout: 120_000 }, () => {
 
   const write = async (name: string) => {
     const type = encodeURIComponent('ogit/Note');
-    const made = await ask(`${system.edges.hiro}/api/graph/7.4/new/${type}`, 'POST', { 'ogit/name': name }, { authorization: `Bearer ${token}` });
+    const made = await ask(
+      `${system.edges.hiro}/api/graph/7.4/new/${type}`,
+      'POST',
+      { 'ogit/name': name },
+      { authorization: `Bearer ${token}` },
+    );
     assert.equal(made.status, 200, JSON.stringify(made.body));
     return String((made.body as { readonly 'ogit/_id': string })['ogit/_id']);
   };
@@ -146,17 +153,18 @@ suite('the console', { timeout: 120_000 }, () => {
     await seen(HARMLESS);
     const { body } = await ask(`${system.edges.saga}/users/login`, 'POST', ADMIN);
     const { _id: user, accessToken } = body as { readonly _id: string; readonly accessToken: string };
-    const saga = await ask(`${system.edges.saga}/users/${user}/properties/score`, 'PUT', { value: 7 }, { authorization: accessToken });
+    const bearer = { authorization: `Bearer ${accessToken}` };
+    const saga = await ask(`${system.edges.saga}/users/${user}/properties/score/incr`, 'POST', { value: 7 }, bearer);
     assert.ok(saga.status < 300, JSON.stringify(saga.body));
     await page.getByRole('cell', { name: 'saga', exact: true }).first().waitFor();
     using client = await Client.open(system.edges.gooduncle);
-    const { createHash } = await import('node:crypto');
-    await client.one({ type: 'upgrade', user: ADMIN.username, password: createHash('sha256').update(ADMIN.password).digest('hex') });
+    await client.one({ type: 'upgrade', user: ADMIN.username, password: hashed(ADMIN.password) });
     const { response } = await client.one({ type: 'create', topic: 'products', data: { name: 'bread', price: 2 } });
     assert.equal(response.code, 'ok', JSON.stringify(response));
     await page.getByRole('cell', { name: 'gooduncle', exact: true }).first().waitFor();
-    const space = await ask(`${system.edges.space}/users/authenticate`, 'POST', ADMIN);
-    assert.equal(space.status, 200, JSON.stringify(space.body));
+    const { organizationKey } = await asAdmin(system.edges.space);
+    const space = await new Rest(system.edges.space, organizationKey).upload('/services', pricing('Shown', '2024'));
+    assert.equal(space.status, 201, JSON.stringify(space.body));
     await page.getByRole('cell', { name: 'space', exact: true }).first().waitFor();
     assert.equal(await page.locator('main img').count(), 0);
     assert.doesNotMatch(await page.title(), /^1/);
@@ -184,7 +192,10 @@ suite('the console', { timeout: 120_000 }, () => {
       socket.onopen = resolve;
     });
     await page.goto(`${url}/connections`);
-    await page.getByRole('row', { name: /events-ws/ }).getByRole('button', { name: 'Close' }).click();
+    await page
+      .getByRole('row', { name: /events-ws/ })
+      .getByRole('button', { name: 'Close' })
+      .click();
     await page.getByRole('button', { name: 'Close connection' }).click();
     assert.equal((await closed).code, 1008);
     await page.getByRole('row', { name: /events-ws/ }).waitFor({ state: 'detached' });

@@ -1,5 +1,5 @@
 /** The real thing: NATS, Redis, PostgreSQL, graph-store, four edges and the console, each a process of its own; and a browser. */
-import { findProgram, chromiumProgram } from '@polyedge/testkit/servers/find-program';
+import { chromiumProgram, findProgram } from '@polyedge/testkit/servers/find-program';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
@@ -33,7 +33,14 @@ export async function startSystem(): Promise<System> {
     }),
     ...EDGES.map((name) => start(`${name}-edge`)),
     starting,
-  ] as const as [Promise<RunningService>, Promise<RunningService>, Promise<RunningService>, Promise<RunningService>, Promise<RunningService>, Promise<Browser>]);
+  ] as const as [
+    Promise<RunningService>,
+    Promise<RunningService>,
+    Promise<RunningService>,
+    Promise<RunningService>,
+    Promise<RunningService>,
+    Promise<Browser>,
+  ]);
   parts.defer(() => browser.close());
   const edges = { hiro: hiro.url, saga: saga.url, space: space.url, gooduncle: gooduncle.url };
   const console = await start('console', {
