@@ -67,7 +67,7 @@ export const PRESETS: readonly Preset[] = [
     greeting: '40',
     examples: [
       { label: 'Log in', frame: `420["authentication",{"accessToken":"${TOKEN}"}]` },
-      { label: 'Join the globals', frame: '421["/globals/join",{}]' },
+      { label: 'Join the globals', frame: '421["/globals/join"]' },
     ],
     ...engine,
   },
@@ -80,7 +80,7 @@ export const PRESETS: readonly Preset[] = [
     examples: [
       { label: 'Log in', frame: `{"type":"upgrade","token":"${TOKEN}","ref":1}` },
       { label: 'Subscribe', frame: '{"type":"subscribe","topic":"products","ref":2}' },
-      { label: 'Create', frame: '{"type":"create","topic":"products","data":{"name":"bread","price":2},"ref":3}' },
+      { label: 'Create', frame: '{"type":"create","topic":"products","params":{"name":"bread","price":2},"ref":3}' },
     ],
     beat: '`',
     isNoise: (frame) => frame.length === 1,

@@ -14,7 +14,7 @@ const HARMLESS = '<img src=x onerror="document.title=1">';
 /** Under load; nothing here is fast because of it. */
 const PATIENCE_MS = 20_000;
 
-suite('the console', { timeout: 120_000 }, () => {
+suite('the console', { timeout: 300_000 }, () => {
   let system: System;
   let url: string;
   let context: BrowserContext;
@@ -159,7 +159,7 @@ suite('the console', { timeout: 120_000 }, () => {
     await page.getByRole('cell', { name: 'saga', exact: true }).first().waitFor();
     using client = await Client.open(system.edges.gooduncle);
     await client.one({ type: 'upgrade', user: ADMIN.username, password: hashed(ADMIN.password) });
-    const { response } = await client.one({ type: 'create', topic: 'products', data: { name: 'bread', price: 2 } });
+    const { response } = await client.one({ type: 'create', topic: 'products', params: { name: 'bread', price: 2 } });
     assert.equal(response.code, 'ok', JSON.stringify(response));
     await page.getByRole('cell', { name: 'gooduncle', exact: true }).first().waitFor();
     const { organizationKey } = await asAdmin(system.edges.space);
@@ -224,6 +224,18 @@ suite('the console', { timeout: 120_000 }, () => {
     await page.getByRole('button', { name: 'Connect', exact: true }).click();
     await page.getByRole('button', { name: 'Send' }).click();
     await page.getByText('"ogit/_type":"ogit/Note"').first().waitFor();
+    for (const [name, answer] of [
+      ['Saga', /^430\[/],
+      ['Good Uncle', /"code":"ok"/],
+    ] as const) {
+      await page.getByText(name, { exact: true }).first().click();
+      await page.getByRole('button', { name: 'Connect', exact: true }).click();
+      await page.getByRole('button', { name: 'Send' }).click();
+      await page.getByText(answer).first().waitFor();
+    }
+    await page.getByText('SPACE', { exact: true }).first().click();
+    await page.getByRole('button', { name: 'Connect', exact: true }).click();
+    await page.getByText(/^40\/pricings,\{/).waitFor();
     assert.doesNotMatch((await page.locator('main').textContent()) ?? '', /eyJ/);
     assert.deepEqual(problems, []);
   });
