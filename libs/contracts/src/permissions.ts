@@ -116,11 +116,14 @@ export function permissionsOf(service: string): Permissions {
   if (part === undefined) throw new Error(`${service} is not in the table of parts`);
   const patterns = (channels: readonly Addressed[]) => channels.map(({ address }) => pattern(address, {}));
   const answers = patterns(part.answers);
+  // Where a subject names the service that speaks, nobody speaks in another one's name.
+  const speaker = { service };
+  const tells = part.tells.map(({ address }) => pattern(address, speaker));
   const askers = Object.entries(parts).filter(([, { asks }]) => patterns(asks).some((asked) => answers.includes(asked)));
   return {
     // Replies go to the inboxes of exactly those services that ask. Not `allow_responses`: the server would keep a record per request until
     // it expires, since a reply may come in many parts, and would refuse the replies to what was asked before a reconnect.
-    publish: sorted([...patterns(part.asks), ...patterns(part.tells), ...askers.map(([name]) => `_INBOX.${name}.>`)]),
+    publish: sorted([...patterns(part.asks), ...tells, ...askers.map(([name]) => `_INBOX.${name}.>`)]),
     subscribe: sorted([...answers.map((one) => `${one} ${service}`), ...patterns(part.hears), `_INBOX.${service}.>`]),
   };
 }

@@ -52,7 +52,10 @@ export async function startConsole(
   });
 
   const heard = [
-    bus.subscribe(serviceStatus, serviceStatus.pattern({}), (status) => pulse.take(status, now())),
+    bus.subscribe(serviceStatus, serviceStatus.pattern({}), (status, subject) => {
+      // NATS lets each service speak under its own name only; what a body says of it is checked against that.
+      if (subject === serviceStatus.subject({ service: status.service })) pulse.take(status, now());
+    }),
     bus.subscribe(graphHead, graphHead.pattern({}), (head) => pulse.heard(head)),
   ];
   const listeners = new Set<(sample: Sample) => void>();
