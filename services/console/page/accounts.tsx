@@ -1,7 +1,8 @@
 import { useState } from 'preact/hooks';
 import { call } from './call.ts';
-import type { Me } from './main.tsx';
+import type { Me } from './me.ts';
 import { Confirm, Empty, Panel, Problem, Table, Tag, useAnswer } from './parts.tsx';
+import { rolesFrom } from './roles.ts';
 
 interface Account {
   readonly id: string;
@@ -13,21 +14,6 @@ interface Account {
 }
 
 const EXAMPLE = 'gooduncle: customer';
-
-/** `hiro: reader, admin` a line, as roles by protocol; undefined where a line is something else. */
-export function rolesFrom(text: string): Record<string, string[]> | undefined {
-  const roles: Record<string, string[]> = {};
-  for (const line of text.split('\n').map((one) => one.trim())) {
-    if (line === '') continue;
-    const match = /^([a-z][a-z-]*)\s*:\s*(.*)$/.exec(line);
-    if (match === null) return undefined;
-    roles[match[1] ?? ''] = (match[2] ?? '')
-      .split(',')
-      .map((name) => name.trim())
-      .filter((name) => name !== '');
-  }
-  return roles;
-}
 
 const rolesText = (roles: Account['roles']) =>
   Object.entries(roles)

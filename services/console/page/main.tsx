@@ -7,19 +7,11 @@ import { Connections } from './connections.tsx';
 import { Graph } from './graph.tsx';
 import { Groups } from './groups.tsx';
 import { Login } from './login.tsx';
+import type { Me } from './me.ts';
 import { Now } from './now.tsx';
 import { go, useAddress } from './route.ts';
 import { Tail } from './tail.tsx';
 import { Try } from './try.tsx';
-
-export interface Me {
-  readonly account: string;
-  readonly username: string;
-  readonly tenant: string;
-  readonly expiresAt: number;
-  /** Addresses of the edges, by name. */
-  readonly edges: Readonly<Record<string, string>>;
-}
 
 const VIEWS = [
   { path: '/', name: 'Now' },

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { bytes, count, duration } from '../page/format.ts';
 import { around } from '../page/layout.ts';
 import { elsewhere, PRESETS, socketUrl, TOKEN } from '../page/presets.ts';
+import { rolesFrom } from '../page/roles.ts';
 import { edgesOf } from '../src/config.ts';
 import { differences } from '../src/http/graph.ts';
 import { joined } from '../src/live/groups.ts';
@@ -49,6 +50,11 @@ test('every pane has an address and an example, and what is copied from it holds
     assert.match(text, /wscat -c/);
     assert.ok(!/token-(?!TOKEN)/.test(text) && TOKEN === 'TOKEN');
   }
+});
+
+test('roles are written a protocol a line', () => {
+  assert.deepEqual(rolesFrom('hiro: reader, admin\n\n saga: User'), { hiro: ['reader', 'admin'], saga: ['User'] });
+  assert.equal(rolesFrom('hiro reader'), undefined);
 });
 
 test('a difference names each attribute with both values as JSON', () => {

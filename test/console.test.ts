@@ -1,13 +1,13 @@
 /** The console on the real system: what its API gives to whom, and what its pages show in a browser. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, suite, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { BrowserContext, Page } from 'playwright-core';
-import { Client } from '../../gooduncle-edge/test/client.ts';
-import { hashed } from '../../gooduncle-edge/test/system.ts';
-import { asAdmin, pricing, Rest } from '../../space-edge/test/system.ts';
-import { ADMIN, ask, cookiesOf, hiroToken, logIn, type System, startSystem } from './system.ts';
+import { Client } from '../services/gooduncle-edge/test/client.ts';
+import { hashed } from '../services/gooduncle-edge/test/system.ts';
+import { asAdmin, pricing, Rest } from '../services/space-edge/test/system.ts';
+import { ADMIN, ask, cookiesOf, hiroToken, logIn, type System, startSystem } from './console/system.ts';
 
 const PROTECTED = ['now', 'status', 'tail', 'elements', 'element?id=x', 'changes/1', 'groups', 'connections', 'accounts'];
 const HARMLESS = '<img src=x onerror="document.title=1">';
@@ -202,7 +202,7 @@ suite('the console', { timeout: 300_000 }, () => {
   });
 
   test('every page has nothing serious that axe finds, and fits 360 pixels', async () => {
-    const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+    const axe = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
     await page.setViewportSize({ width: 360, height: 760 });
     for (const path of ['', 'tail', 'graph', 'groups', 'connections', 'accounts', 'try']) {
       await page.goto(`${url}/${path}`);
