@@ -20,6 +20,8 @@ async function passes(script: string, ...args: string[]): Promise<void> {
 
 suite('the sources', { concurrency: true }, () => {
   test('have correct types (tsc)', () => passes('node_modules/typescript/bin/tsc', '--noEmit'));
+  test('have correct types in the page of the console, which has a browser around it (tsc)', () =>
+    passes('node_modules/typescript/bin/tsc', '--noEmit', '--project', 'services/console/page'));
   test('are formatted and free of lint (biome)', () => passes('node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings'));
   test('keep the rule of dependencies, whose every planted violation is found (dependency-cruiser)', () =>
     passes('tools/dependency-rule/check.ts'));

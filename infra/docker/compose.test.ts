@@ -34,6 +34,7 @@ const ports: Readonly<Record<string, number>> = {
   'gooduncle-edge': 5404,
   'jssocket-edge': 5405,
   'graph-store': 5406,
+  console: 5400,
   'saga-runner': 5407,
 };
 

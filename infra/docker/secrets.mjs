@@ -7,20 +7,23 @@ import { join } from 'node:path';
 const target = process.env.SECRETS ?? '/secrets';
 const infra = process.env.INFRA ?? '/infra';
 const made = join(target, 'made', 'passwords.json');
-const names = ['graph-store', 'hiro-edge', 'saga-edge', 'saga-runner', 'space-edge', 'gooduncle-edge', 'jssocket-edge'];
+const names = ['graph-store', 'hiro-edge', 'saga-edge', 'saga-runner', 'space-edge', 'gooduncle-edge', 'jssocket-edge', 'console'];
 const password = () => `p${randomBytes(24).toString('hex')}`;
+
+const forEach = (kept) => Object.fromEntries(names.map((name) => [name, kept?.[name] ?? password()]));
 
 const fresh = !existsSync(made);
 const known = fresh ? {} : JSON.parse(readFileSync(made, 'utf8'));
 const secrets = {
-  nats: Object.fromEntries(names.map((name) => [name, password()])),
-  redis: Object.fromEntries(names.map((name) => [name, password()])),
   postgresOwner: password(),
   postgresServing: password(),
   adminPassword: process.env.POLYEDGE_ADMIN_PASSWORD || randomBytes(12).toString('base64url'),
   secretKey: process.env.POLYEDGE_SECRET_KEY || randomBytes(32).toString('base64'),
   pricingTokens: process.env.JWT_SECRET || randomBytes(32).toString('base64'),
   ...known,
+  // A service that came with an upgrade has none yet.
+  nats: forEach(known.nats),
+  redis: forEach(known.redis),
 };
 
 // `$NATS_PASSWORD_HIRO_EDGE` stands in the committed files where a password belongs.

@@ -10,7 +10,7 @@ import { lockFolder } from './folder-lock.mjs';
 
 const nodeVersion = '24.9.0';
 const pnpmVersion = '10.34.9';
-const commands = ['start', 'test', 'soak', 'bench', 'token', 'watch', 'backup', 'restore'];
+const commands = ['start', 'test', 'soak', 'bench', 'token', 'watch', 'backup', 'restore', 'polyedge'];
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const ownFolder = join(root, '.polyedge');

@@ -10,7 +10,7 @@ export type ServiceEntry = {
   readonly replicasVariable: string;
 };
 
-/** In the order in which they start: the edges ask graph-store for keys and accounts. */
+/** In the order in which they start: the edges ask graph-store for keys and accounts, and the console is told where the edges are. */
 const table: readonly ServiceEntry[] = [
   entry('graph-store', 5406, 'GRAPH_STORE'),
   entry('saga-edge', 5401, 'SAGA'),
@@ -19,6 +19,7 @@ const table: readonly ServiceEntry[] = [
   entry('space-edge', 5403, 'SPACE'),
   entry('gooduncle-edge', 5404, 'GOODUNCLE'),
   entry('jssocket-edge', 5405, 'JSSOCKET'),
+  entry('console', 5400, 'CONSOLE'),
 ];
 
 /** The services of this working copy that have a program; with `only` those of its names, separated by commas. Throws on an unknown name. */

@@ -67,14 +67,17 @@ async function bringUp(): Promise<void> {
   running.defer(() => clearInterval(sweep));
 
   const store = table.filter(({ name }) => name === 'graph-store');
-  const edges = table.filter(({ name }) => name !== 'graph-store');
+  const pages = table.filter(({ name }) => name === 'console');
+  const edges = table.filter((each) => !store.includes(each) && !pages.includes(each));
   if (store.length > 0 && servers.databaseOwnerUrl !== undefined)
     await prepareDatabase(servers.environmentOf('graph-store'), servers.databaseOwnerUrl);
-  for (const group of [store, edges]) {
+  for (const group of [store, edges, pages]) {
     const launches = [];
     for (const each of group) launches.push(...(await replicas(each, free)));
     const results = await Promise.allSettled(
-      launches.map((launch) => bringUpService(launch, data, logs, servers.environmentOf(launch.name))),
+      launches.map((launch) =>
+        bringUpService(launch, data, logs, { ...servers.environmentOf(launch.name), ...toldOf(launch.name, addresses) }),
+      ),
     );
     for (const result of results) if (result.status === 'rejected') throw result.reason;
     addresses.push(...results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])));
@@ -82,8 +85,11 @@ async function bringUp(): Promise<void> {
   }
   const username = process.env.POLYEDGE_ADMIN_USERNAME ?? 'admin';
   const password = isGiven('POLYEDGE_ADMIN_PASSWORD') ? 'as in POLYEDGE_ADMIN_PASSWORD' : data.secrets.adminPassword;
-  console.log(`\n  administrator   ${username}   password ${password}`);
-  for (const { name, url } of addresses) console.log(`  ${name.padEnd(16)}${url}`);
+  const line = ({ name, url }: Address) => `  ${name.padEnd(16)}${url}`;
+  const isPage = ({ name }: Address) => name.startsWith('console');
+  // The page for people before the addresses for programs.
+  console.log(['', ...addresses.filter(isPage).map(line), `  administrator   ${username}   password ${password}`].join('\n'));
+  for (const address of addresses) if (!isPage(address)) console.log(line(address));
   running.use(tellOthers(data.path, addresses, servers.databaseOwnerUrl));
   console.log(firstSuccess(addresses));
 }
@@ -169,6 +175,13 @@ function isGiven(name: string): boolean {
 function notGiven(settings: Settings, names: RegExp): Record<string, undefined> {
   const all = settingRows('graph-store', settings).flatMap(({ name }) => (names.test(name) ? [name, `${name}_FILE`] : []));
   return Object.fromEntries(all.map((name) => [name, undefined]));
+}
+
+/** The console's page speaks to the edges wherever they were put. */
+function toldOf(service: string, addresses: readonly Address[]): Record<string, string> {
+  if (service !== 'console' || isGiven('CONSOLE_EDGES')) return {};
+  const edges = addresses.filter(({ name }) => name.endsWith('-edge'));
+  return { CONSOLE_EDGES: edges.map(({ name, url }) => `${name.replace(/-edge$/, '')}=${url}`).join(',') };
 }
 
 /** Brings the database to this version as its owner, so that the store can serve without that right. */

@@ -1,5 +1,6 @@
 /** All channels of the bus, by the name under which their file exports them. What is exported from `bus/*.ts` is in it by itself. */
 import * as accounts from './bus/accounts.ts';
+import * as console from './bus/console.ts';
 import * as feed from './bus/feed.ts';
 import * as graph from './bus/graph.ts';
 import * as groups from './bus/groups.ts';
@@ -16,7 +17,7 @@ const isChannel = (value: unknown): value is AnyChannel =>
 
 /** In the order of their addresses. A test checks that no file of `bus/` is missing. */
 export const catalogue: Readonly<Record<string, AnyChannel>> = Object.fromEntries(
-  [accounts, feed, graph, groups, jssocket, recovery, runnables, runner, signals, space]
+  [accounts, console, feed, graph, groups, jssocket, recovery, runnables, runner, signals, space]
     .flatMap((file) => Object.entries(file))
     .filter((entry): entry is [string, AnyChannel] => isChannel(entry[1]))
     .sort(([, one], [, other]) => (one.address < other.address ? -1 : 1)),

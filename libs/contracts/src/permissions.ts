@@ -21,9 +21,10 @@ import {
   accountsRevoked,
   accountsUpdate,
 } from './bus/accounts.ts';
+import { connectionClose, connectionsFound, connectionsWanted, groupsFound, groupsWanted, serviceStatus } from './bus/console.ts';
 import { graphChanged, graphChanges, graphCommitted, graphHead, graphPartition, graphPosition } from './bus/feed.ts';
 import { graphGet, graphHistory, graphMutate, graphQuery, graphReadChunk, graphWriteChunk } from './bus/graph.ts';
-import { groupClaim, groupCommit, groupMoved, groupOpen } from './bus/groups.ts';
+import { groupClaim, groupCommit, groupList, groupMoved, groupOpen } from './bus/groups.ts';
 import { runnerAlive } from './bus/runner.ts';
 import { sagaSignal } from './bus/signals.ts';
 import { catalogue } from './catalogue.ts';
@@ -67,11 +68,11 @@ function edge(
   also: { readonly tells?: readonly Addressed[]; readonly hears?: readonly Addressed[] } = {},
 ): Part {
   const own = [...byKind(domain, 'event', 'signal'), ...(also.tells ?? [])];
-  const hears = also.hears ?? [];
+  const hears = [connectionsWanted, connectionClose, ...(also.hears ?? [])];
   return {
     asks: [...identity.asks, ...feed.asks, ...asks, ...byKind(domain, 'request')],
     answers: byKind(domain, 'request'),
-    tells: own,
+    tells: [serviceStatus, connectionsFound, ...own],
     hears: [...identity.hears, ...feed.hears, ...hears, ...own],
   };
 }
@@ -81,7 +82,7 @@ export const parts: Readonly<Record<string, Part>> = {
   'graph-store': {
     asks: [],
     answers: [...byKind('graph', 'request'), ...byKind('accounts', 'request'), ...byKind('groups', 'request')],
-    tells: [graphChanged, graphHead, graphCommitted, accountsKeysChanged, accountsRevoked, accountsChanged],
+    tells: [serviceStatus, graphChanged, graphHead, graphCommitted, accountsKeysChanged, accountsRevoked, accountsChanged],
     hears: [graphCommitted],
   },
   'hiro-edge': edge(
@@ -89,7 +90,8 @@ export const parts: Readonly<Record<string, Part>> = {
     [...byKind('graph', 'request'), ...byKind('groups', 'request'), ...directory, accountsAuthorize, accountsRedeem],
     {
       // Groups are HIRO's: its replicas tell each other who joined and what moved.
-      tells: byKind('groups', 'event', 'signal'),
+      tells: [...byKind('groups', 'event', 'signal'), groupsFound],
+      hears: [groupsWanted],
     },
   ),
   'saga-edge': edge('saga', [...reading, graphMutate, ...directory, ...byKind('runner', 'request')], {
@@ -99,13 +101,19 @@ export const parts: Readonly<Record<string, Part>> = {
   'saga-runner': {
     asks: [graphGet, graphQuery, graphMutate, graphReadChunk, graphWriteChunk, ...journal],
     answers: byKind('runner', 'request'),
-    tells: [runnerAlive, groupMoved, sagaSignal],
+    tells: [serviceStatus, runnerAlive, groupMoved, sagaSignal],
     hears: [graphHead, groupMoved],
   },
   'space-edge': edge('space', [...reading, graphMutate, ...directory, ...apiKeys]),
   'gooduncle-edge': edge('gooduncle', [...reading, graphMutate, ...directory]),
   // It carries messages, not elements; its bridge only listens to the feed.
   'jssocket-edge': edge('jssocket', []),
+  console: {
+    asks: [...identity.asks, ...feed.asks, ...reading, graphMutate, groupList, ...directory, accountsAddKey, accountsRemoveKeys],
+    answers: [],
+    tells: [serviceStatus, connectionsWanted, connectionClose, groupsWanted],
+    hears: [...identity.hears, ...feed.hears, serviceStatus, connectionsFound, groupsFound],
+  },
 };
 
 /** What a service may publish and subscribe to; anything else is refused by NATS. */
@@ -121,11 +129,14 @@ export function permissionsOf(service: string): Permissions {
   if (part === undefined) throw new Error(`${service} is not in the table of parts`);
   const patterns = (channels: readonly Addressed[]) => channels.map(({ address }) => pattern(address, {}));
   const answers = patterns(part.answers);
+  // Where a subject names the service that speaks, nobody speaks in another one's name.
+  const speaker = { service };
+  const tells = part.tells.map(({ address }) => pattern(address, speaker));
   const askers = Object.entries(parts).filter(([, { asks }]) => patterns(asks).some((asked) => answers.includes(asked)));
   return {
     // Replies go to the inboxes of exactly those services that ask. Not `allow_responses`: the server would keep a record per request until
     // it expires, since a reply may come in many parts, and would refuse the replies to what was asked before a reconnect.
-    publish: sorted([...patterns(part.asks), ...patterns(part.tells), ...askers.map(([name]) => `_INBOX.${name}.>`)]),
+    publish: sorted([...patterns(part.asks), ...tells, ...askers.map(([name]) => `_INBOX.${name}.>`)]),
     subscribe: sorted([...answers.map((one) => `${one} ${service}`), ...patterns(part.hears), `_INBOX.${service}.>`]),
   };
 }

@@ -6,6 +6,7 @@
  * is logged with the kind of its input, counted, and ends this connection with 1011.
  */
 import { randomBytes } from 'node:crypto';
+import type { ConnectionState } from '@polyedge/contracts/bus/console';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
@@ -25,6 +26,9 @@ import { SessionTimers } from './session-timers.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { WheelTimer } from './wheel.ts';
 import type { Packet, Wire, WireHandler } from './wire.ts';
+
+/** Whatever stands in a proxy's header. */
+const MAX_ADDRESS = 128;
 
 export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<Raw>, Sink<P>, Recipient<Raw, In> {
   laneCount = 0;
@@ -55,6 +59,8 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   #ponged = false;
   #drainTimer: WheelTimer | undefined;
   #inFlight = 0;
+  /** Milliseconds since 1970: for people, never for measuring. */
+  readonly #since = Date.now();
 
   readonly #liveness: Liveness;
 
@@ -182,6 +188,24 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
 
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  /** What an administrator may see of it besides its principal. */
+  get state(): Omit<ConnectionState, 'api' | 'account' | 'username'> {
+    return {
+      number: this.number,
+      address: this.#address.slice(0, MAX_ADDRESS),
+      since: this.#since,
+      subscriptions: this.#subscriptions?.size ?? 0,
+      member: this.#member?.id !== undefined,
+      bufferedBytes: this.#outbox.bytes,
+      inFlight: this.#inFlight,
+    };
+  }
+
+  /** Closes it because an administrator said so. */
+  hangUp(): void {
+    this.#end(1008, 'closed by an administrator');
   }
 
   /** Looks for what has taken too long. Called for every connection every `sweepMs`. */
@@ -443,6 +467,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   /** Counts what arrived; false when it is not to be looked at. */
   #received(bytes: number): boolean {
     if (this.#state !== 'open') return false;
+    this.#env.counts.bytesIn += bytes;
     const at = this.#env.wheel.clock.now();
     this.#liveness.heard(at);
     const waitMs = this.#reading.take(bytes, at);

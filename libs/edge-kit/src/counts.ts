@@ -4,6 +4,8 @@ export interface DriverCounts {
   closed: number;
   /** Messages received and taken. */
   framesIn: number;
+  /** Bytes of messages and of what could not be read. */
+  bytesIn: number;
   /** Messages the protocol could not read. */
   undecodable: number;
   /** Frames that sessions sent. */
@@ -38,6 +40,7 @@ export const newDriverCounts = (): DriverCounts => ({
   opened: 0,
   closed: 0,
   framesIn: 0,
+  bytesIn: 0,
   undecodable: 0,
   framesOut: 0,
   laneFrames: 0,

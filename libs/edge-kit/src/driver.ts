@@ -148,6 +148,11 @@ export class Driver<Raw, In, Out, P extends Packet> {
     return { connections: this.#connections.size, inFlight, bufferedBytes };
   }
 
+  /** Every open connection, for those who look after the edge. */
+  *each(): Generator<Pick<Connection<Raw, In, Out, P>, 'number' | 'principal' | 'state' | 'bufferedBytes' | 'hangUp'>> {
+    yield* this.#connections;
+  }
+
   /** Tells every session whose principal the revocation concerns. */
   revoke({ account, before, session }: Revocation): void {
     for (const connection of this.#connections) {

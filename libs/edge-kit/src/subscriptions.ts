@@ -36,6 +36,10 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
   readonly #options: SubscriptionsOptions<Raw, In, Out, P>;
   readonly #held = new Map<string, Held>();
 
+  get size(): number {
+    return this.#held.size;
+  }
+
   constructor(options: SubscriptionsOptions<Raw, In, Out, P>) {
     this.#options = options;
   }

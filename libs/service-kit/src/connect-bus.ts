@@ -5,6 +5,7 @@ import { CannotStart, type Running } from './lifecycle.ts';
 import { connectNatsBus, type NatsBus, type NatsCredentials } from './nats-bus.ts';
 import type { ServiceContext } from './service.ts';
 import type { Config } from './settings.ts';
+import { tellStatus } from './status.ts';
 
 /** The `start` of a service that has a bus as long as it runs: connected before it, closed after it. */
 export const onBus =
@@ -53,6 +54,7 @@ export async function connectBus(config: Config<CommonSettings>, context: Servic
     }
   }
   context.metrics.gauge('bus_connected', 'Whether the bus is connected.', () => (bus.status === 'connected' ? 1 : 0));
+  tellStatus(bus, context);
   return bus;
 }
 

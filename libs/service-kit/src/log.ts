@@ -13,6 +13,8 @@ export interface LogFields {
   readonly tenant?: string;
   readonly type?: string;
   readonly id?: string;
+  /** The account on whose behalf. */
+  readonly by?: string;
   readonly code?: string | number;
   readonly ms?: number;
   readonly count?: number;

@@ -29,6 +29,8 @@ const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 
 export class Metrics {
   readonly #meter: Meter;
+  /** What is exported, for whoever wants the numbers as they are now; histograms are not among them. */
+  readonly #readers: { readonly name: string; read(): number }[] = [];
 
   constructor(meter: Meter) {
     this.#meter = meter;
@@ -37,6 +39,7 @@ export class Metrics {
   /** A number that only grows. Its exported name ends in `_total`. */
   counter<Label extends string = never>(name: string, description: string): Counter<Label> {
     const series = new Map<string, { readonly attributes: Attributes; readonly count: Count }>();
+    this.#readers.push({ name, read: () => sumOf(series.values()) });
     this.#meter.createObservableCounter(name, { description }).addCallback((result) => {
       for (const { attributes, count } of series.values()) result.observe(count.value, attributes);
     });
@@ -59,6 +62,7 @@ export class Metrics {
 
   /** A counter that somebody keeps already; `read` is called when the metrics are collected. */
   counterOf(name: string, description: string, read: () => number, labels: Readonly<Record<string, string>> = {}): void {
+    this.#readers.push({ name: `${name}${labelText(labels)}`, read });
     this.#meter.createObservableCounter(name, { description }).addCallback((result) => result.observe(read(), labels));
   }
 
@@ -76,7 +80,22 @@ export class Metrics {
 
   /** A number that rises and falls; `read` is called when the metrics are collected. */
   gauge(name: string, description: string, read: () => number, labels: Readonly<Record<string, string>> = {}): void {
+    this.#readers.push({ name: `${name}${labelText(labels)}`, read });
     this.#meter.createObservableGauge(name, { description }).addCallback((result) => result.observe(read(), labels));
+  }
+
+  /** Counters and gauges that are not 0, by name and labels (`edge_connections{edge="hiro"}`); the series of a `counter` as their sum. At most `limit`. */
+  figures(limit: number): Record<string, number> {
+    const figures: Record<string, number> = {};
+    let count = 0;
+    for (const { name, read } of this.#readers) {
+      if (count >= limit) break;
+      const value = read();
+      if (value === 0 || !Number.isFinite(value)) continue;
+      figures[name] = value;
+      count += 1;
+    }
+    return figures;
   }
 
   /** A distribution; `boundaries` default to those for seconds. */
@@ -84,6 +103,17 @@ export class Metrics {
     const histogram = this.#meter.createHistogram(name, { description, advice: { explicitBucketBoundaries: [...boundaries] } });
     return { record: (value, labels) => histogram.record(value, labels) };
   }
+}
+
+function sumOf(series: Iterable<{ readonly count: Count }>): number {
+  let sum = 0;
+  for (const { count } of series) sum += count.value;
+  return sum;
+}
+
+function labelText(labels: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
 }
 
 /** Metrics that nobody collects. */

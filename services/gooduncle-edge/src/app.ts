@@ -1,4 +1,5 @@
 import { accountsKeysChanged, accountsRevoked } from '@polyedge/contracts/bus/accounts';
+import { tellConnections } from '@polyedge/edge-kit/connections-told';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeed } from '@polyedge/edge-kit/feed/feed';
@@ -118,6 +119,7 @@ export async function startGoodUncleEdge(
     ...(origins === undefined ? {} : { origins }),
   });
   report(metrics, driver, heartbeat, topics);
+  const told = tellConnections({ bus, log, service: 'gooduncle-edge', instance: context.instance, drivers: { gooduncle: driver } });
 
   verifier.start();
   const port = await openPort(app, config, log);
@@ -134,6 +136,7 @@ export async function startGoodUncleEdge(
     },
     stop: async () => {
       listener.close();
+      told.unsubscribe();
       heartbeat.stop();
       topics.close();
       scope.close();

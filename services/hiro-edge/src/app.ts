@@ -1,3 +1,4 @@
+import { tellConnections } from '@polyedge/edge-kit/connections-told';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
@@ -18,6 +19,7 @@ import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import type { HiroSettings } from './config.ts';
+import { tellGroups } from './groups-told.ts';
 import { adminRoutes } from './http/admin.ts';
 import { parseApplications } from './http/applications.ts';
 import { authRoutes } from './http/auth.ts';
@@ -119,6 +121,14 @@ export async function startHiroEdge(
   reportDriver(metrics, { edge: 'hiro', api: 'graph-ws' }, graph);
   reportDriver(metrics, { edge: 'hiro', api: 'events-ws' }, events);
   reportGroups(metrics, groups);
+  const groupsTold = tellGroups(bus, groups, context.instance);
+  const told = tellConnections({
+    bus,
+    log,
+    service: 'hiro-edge',
+    instance: context.instance,
+    drivers: { 'graph-ws': graph, 'events-ws': events },
+  });
 
   verifier.start();
   const port = await openPort(app, config, log, {
@@ -135,6 +145,8 @@ export async function startHiroEdge(
     stop: async () => {
       listener.close();
       revocations.unsubscribe();
+      told.unsubscribe();
+      groupsTold.unsubscribe();
       await closePort(app);
       graph.stop();
       events.stop();

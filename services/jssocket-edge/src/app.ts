@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { jssocketAsked, jssocketCores, jssocketNotifiedAll, jssocketNotifiedGroup, jssocketTold } from '@polyedge/contracts/bus/jssocket';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import { tellConnections } from '@polyedge/edge-kit/connections-told';
 import { Driver, type DriverOptions } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
@@ -124,6 +125,7 @@ export async function startJssocketEdge(
 
   reportDriver(metrics, { edge: 'jssocket', api: 'clients' }, clients);
   reportDriver(metrics, { edge: 'jssocket', api: 'trusted' }, trusted);
+  const told = tellConnections({ bus, log, service: 'jssocket-edge', instance: context.instance, drivers: { clients, trusted } });
   metrics.countersOf('jssocket', 'What the sessions of JSSocket count.', counts);
   metrics.countersOf('jssocket_secrets', 'Secrets of cores and publishers that were looked at.', secret.counts);
   metrics.gauge('jssocket_cores', 'Cores that can be asked, of all edges.', () => rotation.size);
@@ -145,6 +147,7 @@ export async function startJssocketEdge(
       await Promise.all([clients.drain(), trusted.drain()]);
     },
     stop: async () => {
+      told.unsubscribe();
       for (const listener of listeners) listener.close();
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));

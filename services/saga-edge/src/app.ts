@@ -2,6 +2,7 @@ import { accountsChanged } from '@polyedge/contracts/bus/accounts';
 import { sagaSignal } from '@polyedge/contracts/bus/signals';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import { tellConnections } from '@polyedge/edge-kit/connections-told';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
@@ -49,7 +50,7 @@ const SUBSCRIPTIONS_PER_JOIN = 5;
 /** The whole edge, top to bottom. It borrows the bus and closes everything else. Throws `CannotStart` when the port is taken. */
 export async function startSagaEdge(
   config: Config<SagaServiceSettings>,
-  context: Pick<ServiceContext, 'log' | 'metrics' | 'ready'>,
+  context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'>,
   bus: Bus,
 ): Promise<SagaEdge> {
   const { log, metrics } = context;
@@ -140,6 +141,8 @@ export async function startSagaEdge(
   reportDriver(metrics, { edge: 'saga' }, driver);
   metrics.countersOf('edge_socketio', 'What the Socket.IO listener counts.', listener.counts, { edge: 'saga' });
 
+  const told = tellConnections({ bus, log, service: 'saga-edge', instance: context.instance, drivers: { saga: driver } });
+
   verifier.start();
   roles.start();
   const reports = takeReports(bus, store);
@@ -160,6 +163,7 @@ export async function startSagaEdge(
     },
     stop: async () => {
       await reports.stop();
+      told.unsubscribe();
       listener.close();
       recovering?.close();
       revocations.unsubscribe();

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import { spaceTestEvent } from '@polyedge/contracts/bus/space';
 import type { PricingEvent } from '@polyedge/contracts/wire/space';
+import { tellConnections } from '@polyedge/edge-kit/connections-told';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
@@ -64,7 +65,7 @@ const SCOPE_RETRY_MS = 500;
 /** The whole edge, top to bottom. It borrows the bus and closes everything else. Throws `CannotStart` when the port is taken. */
 export async function startSpaceEdge(
   config: Config<SpaceSettings>,
-  context: Pick<ServiceContext, 'log' | 'metrics' | 'ready'>,
+  context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'>,
   bus: Bus,
 ): Promise<SpaceEdge> {
   refuseOriginalNames(config);
@@ -158,6 +159,7 @@ export async function startSpaceEdge(
   reserveHealth(app, context.ready);
   if (config.basePath !== undefined) withoutBasePath(app.server, config.basePath);
   reportDriver(metrics, { edge: 'space' }, driver);
+  const told = tellConnections({ bus, log, service: 'space-edge', instance: context.instance, drivers: { space: driver } });
 
   let stopped = false;
   let retry: NodeJS.Timeout | undefined;
@@ -185,6 +187,7 @@ export async function startSpaceEdge(
     stop: async () => {
       stopped = true;
       clearTimeout(retry);
+      told.unsubscribe();
       following.close();
       listener.close();
       await closePort(app);

@@ -19,7 +19,11 @@ async function startAlone(env: Readonly<Record<string, string>> = {}) {
   const bus = localBus();
   const read = readConfig('space-edge', settings, { POLYEDGE_MODE: 'local', PORT: '0', ...env });
   assert.ok(read.ok, read.ok ? '' : read.problems.join('\n'));
-  const edge = await startSpaceEdge(read.config, { log: silentLog, metrics: noMetrics(), ready: () => edge.ready() }, bus);
+  const edge = await startSpaceEdge(
+    read.config,
+    { log: silentLog, metrics: noMetrics(), ready: () => edge.ready(), instance: 'lone' },
+    bus,
+  );
   return {
     edge,
     bus,

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { accountLines, elementLines, groupLines, tailLine } from './polyedge-text.ts';
+
+test('content cannot move the cursor of a terminal', () => {
+  const row = {
+    seq: 1,
+    on: 0,
+    id: 'x',
+    type: 'T',
+    kind: 'vertex',
+    action: 'create',
+    version: 1,
+    by: '',
+    app: '',
+    protocol: 'hiro',
+    operation: '',
+    changed: [],
+  } as const;
+  assert.equal(tailLine({ ...row, name: 'a\u001b[2Jb\u009bc\u202e' }).includes('a?[2Jb?c?'), true);
+});
+
+test('columns are as wide as their widest cell', () => {
+  const lines = accountLines({ accounts: [{ id: '1', username: 'somebody', roles: { hiro: ['admin'] }, disabled: true }] });
+  assert.deepEqual(lines, ['USER      STATE     ROLES       ID', 'somebody  disabled  hiro:admin  1']);
+});
+
+test('a group that nobody reads has no known lag', () => {
+  const group = { name: 'g', createdOn: 0, touchedOn: 0, members: [], partitions: [{ partition: 0, position: 3 }], lag: 0 };
+  assert.match(groupLines({ groups: [group] })[1] ?? '', /^g\s+0\s+1\s+0\s+\?$/);
+  assert.deepEqual(groupLines({ groups: [] }), ['There is no group.']);
+});
+
+test('an element is shown with its edges in both directions and its history', () => {
+  const element = { id: 'me', type: 'T', version: 2, deleted: false, attributes: '{\n  "a": 1\n}' };
+  const edges = [
+    { type: 'v', out: 'me', in: 'a' },
+    { type: 'v', out: 'b', in: 'me' },
+  ];
+  const lines = elementLines({ element, edges, history: [{ seq: 9, action: 'update', version: 2, on: 0, protocol: 'saga' }] });
+  assert.ok(lines.includes('-> a  v') && lines.includes('<- b  v'));
+  assert.match(lines.at(-1) ?? '', /^9 {2}1970/);
+});

@@ -1,0 +1,115 @@
+/**
+ * `npm run polyedge -- COMMAND`: what the console shows, as text or with `--json`. Speaks to the console of the system that runs on this data
+ * folder, or to the one of POLYEDGE_CONSOLE with the token of POLYEDGE_TOKEN.
+ */
+import { parseArgs } from 'node:util';
+import { accountLines, elementLines, groupLines, statusLines, tailLine } from './polyedge-text.ts';
+import { addressOf, adminPassword, logIn } from './running-system.ts';
+
+const USAGE = `Usage: npm run polyedge -- COMMAND [--json]
+
+  status                                  processes, connections, rates
+  tail [--type T] [--id I] [--protocol P] [--actor A] [--count N]
+                                          changes as they happen, until Ctrl-C
+  get ID                                  an element with its edges and history
+  groups                                  consumer groups, members, lag
+  accounts                                accounts and their roles
+  token                                   an access token of the administrator
+
+It finds the system that "npm start" runs. POLYEDGE_CONSOLE and POLYEDGE_TOKEN name another console and a token for it.`;
+
+/** A request that takes longer has no answer. */
+const TIMEOUT_MS = 20_000;
+
+const ended = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort());
+
+try {
+  await main();
+} catch (error) {
+  if (!ended.signal.aborted) {
+    console.error(`polyedge: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+      type: { type: 'string' },
+      id: { type: 'string' },
+      protocol: { type: 'string' },
+      actor: { type: 'string' },
+      count: { type: 'string' },
+    },
+  });
+  const [command = '', argument = ''] = positionals;
+  const show = (value: unknown, lines: (value: never) => readonly string[]): void =>
+    console.log(values.json ? JSON.stringify(value, undefined, 2) : lines(value as never).join('\n'));
+  switch (command) {
+    case 'status':
+      return show(await ask('/api/status'), statusLines);
+    case 'groups':
+      return show(await ask('/api/groups'), groupLines);
+    case 'accounts':
+      return show(await ask('/api/accounts'), accountLines);
+    case 'get':
+      if (argument === '') throw new Error('which element? polyedge get ID');
+      return show(await ask(`/api/element?id=${encodeURIComponent(argument)}`), elementLines);
+    case 'token':
+      console.log(await token());
+      return;
+    case 'tail': {
+      const { json, count, type, id, protocol, actor } = values;
+      const wanted = Object.entries({ type, id, protocol, actor }).filter((entry): entry is [string, string] => entry[1] !== undefined);
+      await tail(new URLSearchParams(wanted), json, count === undefined ? Number.POSITIVE_INFINITY : Number(count));
+      return;
+    }
+    default:
+      console.log(USAGE);
+      if (command !== '' && !values.help) process.exitCode = 2;
+  }
+}
+
+async function token(): Promise<string> {
+  return process.env.POLYEDGE_TOKEN ?? (await logIn(process.env.POLYEDGE_ADMIN_USERNAME ?? 'admin', adminPassword()));
+}
+
+async function open(path: string, signal: AbortSignal): Promise<Response> {
+  const base = process.env.POLYEDGE_CONSOLE ?? addressOf('console');
+  const response = await fetch(new URL(path, base), { headers: { authorization: `Bearer ${await token()}` }, signal });
+  if (response.ok) return response;
+  const answer: unknown = await response.json().catch(() => undefined);
+  const error = typeof answer === 'object' && answer !== null && 'error' in answer ? answer.error : undefined;
+  const sentence = typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : '';
+  throw new Error(`${sentence === '' ? 'the console refused' : sentence} (HTTP ${response.status})`);
+}
+
+const ask = async (path: string): Promise<unknown> =>
+  (await open(path, AbortSignal.any([ended.signal, AbortSignal.timeout(TIMEOUT_MS)]))).json();
+
+/** Prints changes until so many came, or the end. */
+async function tail(filter: URLSearchParams, asJson: boolean, count: number): Promise<void> {
+  const response = await open(`/api/tail?${filter}`, ended.signal);
+  let left = count;
+  let text = '';
+  for await (const part of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    const events = (text + part).split('\n\n');
+    text = events.pop() ?? '';
+    for (const event of events) {
+      const [, name = '', data = ''] = /^event: (\w+)\ndata: (.*)$/.exec(event) ?? [];
+      if (name === 'live' && !asJson) console.error(`live after ${data}`);
+      if (name === 'skipped') console.error(`${data} changes were left out: too many in one second`);
+      if (name !== 'change') continue;
+      console.log(asJson ? data : tailLine(JSON.parse(data)));
+      left -= 1;
+      if (left <= 0) {
+        ended.abort();
+        return;
+      }
+    }
+  }
+}

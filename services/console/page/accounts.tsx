@@ -1,0 +1,239 @@
+import { useState } from 'preact/hooks';
+import { call } from './call.ts';
+import type { Me } from './me.ts';
+import { Confirm, Empty, Panel, Problem, Table, Tag, useAnswer } from './parts.tsx';
+import { rolesFrom } from './roles.ts';
+
+interface Account {
+  readonly id: string;
+  readonly username: string;
+  readonly roles: Readonly<Record<string, readonly string[]>>;
+  readonly defaultScope: string;
+  readonly scopes: readonly string[];
+  readonly disabled: boolean;
+}
+
+const EXAMPLE = 'gooduncle: customer';
+
+const rolesText = (roles: Account['roles']) =>
+  Object.entries(roles)
+    .filter(([, names]) => names.length > 0)
+    .map(([protocol, names]) => `${protocol}: ${names.join(', ')}`);
+
+type Asked = { readonly what: 'revoke' | 'disable' | 'enable' | 'remove-keys'; readonly account: Account };
+
+export function Accounts({ me }: { readonly me: Me }) {
+  const { answer, reload } = useAnswer<{ readonly accounts: readonly Account[]; readonly full: boolean }>('/api/accounts');
+  const [edited, setEdited] = useState<Account | 'new'>();
+  const [asked, setAsked] = useState<Asked>();
+  const [problem, setProblem] = useState<string>();
+  const [key, setKey] = useState<{ readonly username: string; readonly key: string }>();
+  const [wanted, setWanted] = useState('');
+  const carryOut = async () => {
+    if (asked === undefined) return;
+    const { what, account } = asked;
+    const at = `/api/accounts/${encodeURIComponent(account.id)}`;
+    setAsked(undefined);
+    const done =
+      what === 'revoke'
+        ? await call('POST', `${at}/revoke`)
+        : what === 'remove-keys'
+          ? await call('DELETE', `${at}/keys`)
+          : await call('PUT', at, { disabled: what === 'disable' });
+    setProblem(done.ok ? undefined : done.message);
+    reload();
+  };
+  const makeKey = async (account: Account) => {
+    const made = await call<{ readonly key: string }>('POST', `/api/accounts/${encodeURIComponent(account.id)}/keys`, {});
+    setProblem(made.ok ? undefined : made.message);
+    if (made.ok) setKey({ username: account.username, key: made.value.key });
+  };
+  const accounts =
+    answer?.ok === true ? answer.value.accounts.filter(({ username }) => username.toLowerCase().includes(wanted.toLowerCase())) : [];
+  return (
+    <>
+      <div class="head">
+        <h1>Accounts</h1>
+        {answer?.ok === true ? (
+          <Tag>
+            {answer.value.full ? 'the first ' : ''}
+            {answer.value.accounts.length}
+          </Tag>
+        ) : null}
+        <button type="button" class="primary push" onClick={() => setEdited('new')}>
+          New account
+        </button>
+      </div>
+      <Problem message={problem} />
+      {key === undefined ? null : (
+        <div class="notice" role="status">
+          <p>
+            The new API key of {key.username}. It is shown only now: <code>{key.key}</code>
+          </p>
+          <button type="button" onClick={() => setKey(undefined)}>
+            I have kept it
+          </button>
+        </div>
+      )}
+      {edited === undefined ? null : (
+        <Edit
+          key={edited === 'new' ? 'new' : edited.id}
+          account={edited === 'new' ? undefined : edited}
+          onDone={() => {
+            setEdited(undefined);
+            reload();
+          }}
+          onCancel={() => setEdited(undefined)}
+        />
+      )}
+      <form class="filters" onSubmit={(event) => event.preventDefault()}>
+        <label>
+          User name contains
+          <input value={wanted} onInput={(event) => setWanted(event.currentTarget.value)} />
+        </label>
+      </form>
+      <Panel title="Accounts">
+        {answer === undefined ? (
+          <Empty>Loading …</Empty>
+        ) : !answer.ok ? (
+          <Problem message={answer.message} />
+        ) : accounts.length === 0 ? (
+          <Empty>No account fits.</Empty>
+        ) : (
+          <Table label="Accounts">
+            <thead>
+              <tr>
+                <th scope="col">User</th>
+                <th scope="col">Roles</th>
+                <th scope="col">Data scopes</th>
+                <th scope="col">Actions</th>
+              </tr>
+            </thead>
+            <tbody>
+              {accounts.map((one) => (
+                <tr key={one.id}>
+                  <th scope="row">
+                    {one.username} {one.id === me.account ? <Tag kind="info">you</Tag> : null}{' '}
+                    {one.disabled ? <Tag kind="bad">disabled</Tag> : null}
+                  </th>
+                  <td class="wide">
+                    {rolesText(one.roles).map((line) => (
+                      <Tag key={line}>{line}</Tag>
+                    ))}
+                  </td>
+                  <td class="mono wide">
+                    {one.scopes.includes('*') ? 'all' : [one.defaultScope, ...one.scopes].filter((scope) => scope !== '').join(', ')}
+                  </td>
+                  <td class="actions">
+                    <button type="button" onClick={() => setEdited(one)}>
+                      Edit
+                    </button>
+                    {one.roles.space === undefined ? null : (
+                      <>
+                        <button type="button" onClick={() => void makeKey(one)}>
+                          New key
+                        </button>
+                        <button type="button" onClick={() => setAsked({ what: 'remove-keys', account: one })}>
+                          Remove keys
+                        </button>
+                      </>
+                    )}
+                    <button type="button" onClick={() => setAsked({ what: 'revoke', account: one })}>
+                      Revoke
+                    </button>
+                    {one.id === me.account ? null : (
+                      <button type="button" onClick={() => setAsked({ what: one.disabled ? 'enable' : 'disable', account: one })}>
+                        {one.disabled ? 'Enable' : 'Disable'}
+                      </button>
+                    )}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </Table>
+        )}
+      </Panel>
+      {asked === undefined ? null : <Confirm {...questionOf(asked)} onYes={() => void carryOut()} onNo={() => setAsked(undefined)} />}
+    </>
+  );
+}
+
+function questionOf({ what, account: { username } }: Asked): { readonly question: string; readonly action: string } {
+  switch (what) {
+    case 'revoke':
+      return {
+        question: `End every login of ${username}? All of its connections close, and its tokens are worth nothing.`,
+        action: 'Revoke',
+      };
+    case 'disable':
+      return { question: `Disable ${username}? It cannot log in until it is enabled again, and its connections close.`, action: 'Disable' };
+    case 'enable':
+      return { question: `Enable ${username}? It can log in again.`, action: 'Enable' };
+    case 'remove-keys':
+      return { question: `Take all API keys of ${username} away? Programs that use them are refused at once.`, action: 'Remove keys' };
+  }
+}
+
+function Edit({ account, onDone, onCancel }: { readonly account: Account | undefined; onDone(): void; onCancel(): void }) {
+  const [problem, setProblem] = useState<string>();
+  const submit = async (event: SubmitEvent) => {
+    event.preventDefault();
+    if (!(event.currentTarget instanceof HTMLFormElement)) return;
+    const fields = new FormData(event.currentTarget);
+    const text = (name: string) => String(fields.get(name) ?? '').trim();
+    const roles = rolesFrom(text('roles'));
+    if (roles === undefined) {
+      setProblem(`Roles are written a protocol a line, such as ${EXAMPLE}`);
+      return;
+    }
+    const scopes = text('scopes')
+      .split(/[\s,]+/)
+      .filter((scope) => scope !== '');
+    const password = String(fields.get('password') ?? '');
+    const rest = { roles, scopes, ...(password === '' ? {} : { password }) };
+    const done =
+      account === undefined
+        ? await call('POST', '/api/accounts', { username: text('username'), ...rest })
+        : await call('PUT', `/api/accounts/${encodeURIComponent(account.id)}`, rest);
+    if (done.ok) onDone();
+    else setProblem(done.message);
+  };
+  return (
+    <Panel title={account === undefined ? 'New account' : account.username}>
+      <form class="fields" onSubmit={(event) => void submit(event)}>
+        {account === undefined ? (
+          <label>
+            User name
+            <input name="username" required autocomplete="off" />
+          </label>
+        ) : null}
+        <label>
+          {account === undefined ? 'Password' : 'New password (leave it empty to keep the old one)'}
+          <input name="password" type="password" minLength={8} required={account === undefined} autocomplete="new-password" />
+        </label>
+        <label>
+          Roles, a protocol a line
+          <textarea
+            name="roles"
+            rows={4}
+            placeholder={EXAMPLE}
+            defaultValue={account === undefined ? '' : rolesText(account.roles).join('\n')}
+          />
+        </label>
+        <label>
+          Data scopes besides its own; * stands for all
+          <input name="scopes" defaultValue={account?.scopes.join(' ') ?? ''} />
+        </label>
+        <Problem message={problem} />
+        <div class="row">
+          <button type="submit" class="primary">
+            {account === undefined ? 'Create' : 'Save'}
+          </button>
+          <button type="button" onClick={onCancel}>
+            Cancel
+          </button>
+        </div>
+      </form>
+    </Panel>
+  );
+}

@@ -1,0 +1,55 @@
+/** Calls to the console's own service. Failures are values: a sentence to show. */
+
+export type Answer<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly status: number; readonly message: string };
+
+/** Told when a call was refused because the session is over. */
+let onLoggedOut = (): void => {};
+export function whenLoggedOut(listener: () => void): void {
+  onLoggedOut = listener;
+}
+
+/** @param body a value, or JSON text that is sent as it is */
+export async function call<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, body?: unknown, text?: string): Promise<Answer<T>> {
+  const content = text ?? (body === undefined ? undefined : JSON.stringify(body));
+  try {
+    const response = await fetch(url, {
+      method,
+      credentials: 'same-origin',
+      headers: { 'x-polyedge-console': '1', ...(content === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(content === undefined ? {} : { body: content }),
+    });
+    const read: unknown = await response.json().catch(() => undefined);
+    if (response.ok) return { ok: true, value: read as T };
+    if (response.status === 401 && url !== '/api/session') onLoggedOut();
+    return { ok: false, status: response.status, message: messageOf(read) ?? `the console answered ${response.status}` };
+  } catch {
+    return { ok: false, status: 0, message: 'the console does not answer' };
+  }
+}
+
+function messageOf(read: unknown): string | undefined {
+  if (typeof read !== 'object' || read === null || !('error' in read)) return undefined;
+  const { error } = read;
+  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : undefined;
+}
+
+/** A live stream; the result ends it. The browser comes back by itself when it breaks. */
+export function listen(
+  url: string,
+  handlers: Readonly<Record<string, (data: never) => void>>,
+  onState: (connected: boolean) => void,
+): () => void {
+  const source = new EventSource(url);
+  source.onopen = () => onState(true);
+  source.onerror = () => {
+    onState(false);
+    // A stream that was refused is not tried again by the browser: the session may be over.
+    if (source.readyState === EventSource.CLOSED) void call('GET', '/api/status');
+  };
+  for (const [event, handler] of Object.entries(handlers)) {
+    source.addEventListener(event, (message) => handler(JSON.parse(String(message.data)) as never));
+  }
+  return () => source.close();
+}

@@ -1,0 +1,133 @@
+import { render } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import './style.css';
+import { Accounts } from './accounts.tsx';
+import { call, whenLoggedOut } from './call.ts';
+import { Connections } from './connections.tsx';
+import { Graph } from './graph.tsx';
+import { Groups } from './groups.tsx';
+import { Login } from './login.tsx';
+import type { Me } from './me.ts';
+import { Now } from './now.tsx';
+import { go, useAddress } from './route.ts';
+import { Tail } from './tail.tsx';
+import { Try } from './try.tsx';
+
+const VIEWS = [
+  { path: '/', name: 'Now' },
+  { path: '/tail', name: 'Live tail' },
+  { path: '/graph', name: 'Graph' },
+  { path: '/groups', name: 'Groups' },
+  { path: '/connections', name: 'Connections' },
+  { path: '/accounts', name: 'Accounts' },
+  { path: '/try', name: 'Try a protocol' },
+];
+/** A session is renewed while the page is open, some time before it ends. */
+const RENEW_BEFORE_MS = 120_000;
+const LONGEST_WAIT_MS = 30 * 60_000;
+
+function App() {
+  const [me, setMe] = useState<Me | 'unknown' | 'nobody'>('unknown');
+  const [over, setOver] = useState(false);
+  const { path } = useAddress();
+  const load = async () => {
+    const got = await call<Me>('GET', '/api/session');
+    setMe(got.ok ? got.value : 'nobody');
+  };
+  useEffect(() => {
+    whenLoggedOut(() => {
+      setOver(true);
+      setMe('nobody');
+    });
+    void load();
+  }, []);
+  const expiresAt = typeof me === 'object' ? me.expiresAt : undefined;
+  useEffect(() => {
+    if (expiresAt === undefined) return;
+    const wait = Math.min(LONGEST_WAIT_MS, Math.max(1000, expiresAt - Date.now() - RENEW_BEFORE_MS));
+    const timer = setTimeout(() => void call('PUT', '/api/session').then(load), wait);
+    return () => clearTimeout(timer);
+  }, [expiresAt]);
+  useEffect(() => {
+    const view = VIEWS.find((each) => each.path === path);
+    document.querySelector('nav [aria-current=page]')?.scrollIntoView({ inline: 'center', block: 'nearest' });
+    document.title = `${view?.name ?? 'Not found'} · Polyedge`;
+  }, [path]);
+
+  if (me === 'unknown') return <p class="boot">Loading …</p>;
+  if (me === 'nobody') return <Login over={over} onDone={load} />;
+  const logOut = async () => {
+    await call('DELETE', '/api/session');
+    setOver(false);
+    setMe('nobody');
+  };
+  return (
+    <div class="shell">
+      <a class="skip" href="#main">
+        Skip to content
+      </a>
+      <nav aria-label="Views">
+        <p class="brand">
+          <svg viewBox="0 0 32 32" aria-hidden="true">
+            <circle cx="16" cy="16" r="4" />
+            <path d="M16 12V3M20 17l9 3M18 20l5 8M14 20l-5 8M12 17l-9 3" />
+          </svg>
+          Polyedge
+        </p>
+        <ul>
+          {VIEWS.map((view) => (
+            <li key={view.path}>
+              <a
+                href={view.path}
+                aria-current={view.path === path ? 'page' : undefined}
+                onClick={(event) => {
+                  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+                  event.preventDefault();
+                  go(view.path);
+                }}
+              >
+                {view.name}
+              </a>
+            </li>
+          ))}
+        </ul>
+        <div class="who">
+          <span title={`tenant ${me.tenant}`}>{me.username}</span>
+          <button type="button" class="quiet" onClick={() => void logOut()}>
+            Log out
+          </button>
+        </div>
+      </nav>
+      <main id="main" tabIndex={-1}>
+        <View path={path} me={me} />
+      </main>
+    </div>
+  );
+}
+
+function View({ path, me }: { readonly path: string; readonly me: Me }) {
+  switch (path) {
+    case '/':
+      return <Now />;
+    case '/tail':
+      return <Tail />;
+    case '/graph':
+      return <Graph />;
+    case '/groups':
+      return <Groups />;
+    case '/connections':
+      return <Connections />;
+    case '/accounts':
+      return <Accounts me={me} />;
+    case '/try':
+      return <Try edges={me.edges} />;
+    default:
+      return <h1>There is nothing under this address</h1>;
+  }
+}
+
+const root = document.getElementById('app');
+if (root !== null) {
+  root.replaceChildren();
+  render(<App />, root);
+}

@@ -1,0 +1,86 @@
+/** Small parts that every view is made of. */
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { type Answer, call } from './call.ts';
+
+export function Panel({
+  title,
+  aside,
+  children,
+}: {
+  readonly title: string;
+  readonly aside?: ComponentChildren;
+  readonly children: ComponentChildren;
+}) {
+  return (
+    <section class="panel">
+      <header>
+        <h2>{title}</h2>
+        <div class="aside">{aside}</div>
+      </header>
+      {children}
+    </section>
+  );
+}
+
+export const Empty = ({ children }: { readonly children: ComponentChildren }) => <p class="empty">{children}</p>;
+
+export const Problem = ({ message }: { readonly message: string | undefined }) =>
+  message === undefined || message === '' ? null : (
+    <p class="problem" role="alert">
+      {message}
+    </p>
+  );
+
+export const Tag = ({
+  kind = 'plain',
+  children,
+}: {
+  readonly kind?: 'plain' | 'good' | 'bad' | 'warn' | 'info';
+  readonly children: ComponentChildren;
+}) => <span class={`tag ${kind}`}>{children}</span>;
+
+/** Asks when it appears, when `key` changes and when told to. */
+export function useAnswer<T>(url: string | undefined): { readonly answer: Answer<T> | undefined; reload(): void } {
+  const [answer, setAnswer] = useState<Answer<T>>();
+  const [round, setRound] = useState(0);
+  useEffect(() => {
+    if (url === undefined) {
+      setAnswer(undefined);
+      return;
+    }
+    let isCurrent = true;
+    void call<T>('GET', url).then((got) => isCurrent && setAnswer(got));
+    return () => {
+      isCurrent = false;
+    };
+  }, [url, round]);
+  return { answer, reload: () => setRound((before) => before + 1) };
+}
+
+/** A question in a dialog of the browser's own: keyboard, focus and Escape work by themselves. */
+export function Confirm(props: { readonly question: string; readonly action: string; onYes(): void; onNo(): void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  return (
+    <dialog ref={dialog} onClose={props.onNo} aria-labelledby="question">
+      <p id="question">{props.question}</p>
+      <div class="row end">
+        <button type="button" onClick={props.onNo}>
+          Cancel
+        </button>
+        <button type="button" class="danger" onClick={props.onYes}>
+          {props.action}
+        </button>
+      </div>
+    </dialog>
+  );
+}
+
+/** A table that scrolls by itself where it is too wide; reachable by keyboard. */
+export const Table = ({ label, children }: { readonly label: string; readonly children: ComponentChildren }) => (
+  // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by keyboard
+  <section class="scroll" aria-label={label} tabIndex={0}>
+    <table>{children}</table>
+  </section>
+);

@@ -1,0 +1,186 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { TailRow } from '../src/live/tail.ts';
+import { listen } from './call.ts';
+import { type ChangeState, ChangeView } from './change.tsx';
+import { clock } from './format.ts';
+import { Empty, Problem, Table, Tag, useAnswer } from './parts.tsx';
+import { go } from './route.ts';
+
+const KEPT = 500;
+const PROTOCOLS = ['hiro', 'saga', 'space', 'gooduncle', 'console'];
+const FIELDS = [
+  { name: 'type', label: 'Type contains' },
+  { name: 'id', label: 'Id contains' },
+  { name: 'actor', label: 'Account or application' },
+] as const;
+
+/** Words of the action, and how it looks. */
+const KINDS: Readonly<Record<string, 'good' | 'bad' | 'info' | 'plain'>> = {
+  create: 'good',
+  connect: 'good',
+  delete: 'bad',
+  disconnect: 'bad',
+};
+
+export function Tail() {
+  const [filter, setFilter] = useState<Readonly<Record<string, string>>>({});
+  const [rows, setRows] = useState<readonly TailRow[]>([]);
+  const [paused, setPaused] = useState(false);
+  const [skipped, setSkipped] = useState(0);
+  const [since, setSince] = useState<number>();
+  const [connected, setConnected] = useState(true);
+  const [opened, setOpened] = useState<TailRow>();
+  const pausedNow = useRef(paused);
+  pausedNow.current = paused;
+  const held = useRef<TailRow[]>([]);
+  const query = new URLSearchParams(Object.entries(filter).filter(([, value]) => value !== '')).toString();
+
+  useEffect(() => {
+    held.current = [];
+    setRows([]);
+    setSkipped(0);
+    let due = false;
+    const show = () => {
+      due = false;
+      if (pausedNow.current) return;
+      const fresh = held.current.splice(0).reverse();
+      setRows((before) => [...fresh, ...before].slice(0, KEPT));
+    };
+    // Many changes of one moment are one picture.
+    const soon = () => {
+      if (due) return;
+      due = true;
+      setTimeout(show, 100);
+    };
+    return listen(
+      `/api/tail?${query}`,
+      {
+        live: ({ seq }: { readonly seq: number }) => setSince(seq),
+        change: (row: TailRow) => {
+          held.current.push(row);
+          if (held.current.length > KEPT) held.current.shift();
+          soon();
+        },
+        skipped: (count: number) => setSkipped((before) => before + count),
+      },
+      setConnected,
+    );
+  }, [query]);
+
+  const resume = () => {
+    const fresh = held.current.splice(0).reverse();
+    setRows((before) => [...fresh, ...before].slice(0, KEPT));
+    setPaused(false);
+  };
+  const set = (name: string, value: string) => setFilter((before) => ({ ...before, [name]: value }));
+  return (
+    <>
+      <div class="head">
+        <h1>Live tail</h1>
+        {!connected ? (
+          <Tag kind="bad">reconnecting</Tag>
+        ) : paused ? (
+          <Tag kind="warn">paused</Tag>
+        ) : since === undefined ? (
+          <Tag kind="warn">joining</Tag>
+        ) : (
+          <Tag kind="good">live</Tag>
+        )}
+        <button type="button" class="push" onClick={() => (paused ? resume() : setPaused(true))}>
+          {paused ? 'Resume' : 'Pause'}
+        </button>
+      </div>
+      <form class="filters" onSubmit={(event) => event.preventDefault()}>
+        {FIELDS.map(({ name, label }) => (
+          <label key={name}>
+            {label}
+            <input value={filter[name] ?? ''} onChange={(event) => set(name, event.currentTarget.value)} />
+          </label>
+        ))}
+        <label>
+          Protocol
+          <select value={filter.protocol ?? ''} onChange={(event) => set('protocol', event.currentTarget.value)}>
+            <option value="">any</option>
+            {PROTOCOLS.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </label>
+      </form>
+      {skipped > 0 ? <p class="hint">{skipped} more changes than can be read were left out. A filter shows all of its own.</p> : null}
+      <div class={opened === undefined ? '' : 'split'}>
+        <section class="panel" aria-label="Changes">
+          {rows.length === 0 ? (
+            <Empty>
+              {since === undefined
+                ? 'Joining the feed …'
+                : `Waiting for changes after ${since}. What any protocol writes appears here as it commits.`}
+            </Empty>
+          ) : (
+            <Table label="Changes, newest first">
+              <thead>
+                <tr>
+                  <th scope="col" class="number">
+                    Seq
+                  </th>
+                  <th scope="col">Time</th>
+                  <th scope="col">Protocol</th>
+                  <th scope="col">Action</th>
+                  <th scope="col">Element</th>
+                  <th scope="col">Changed</th>
+                </tr>
+              </thead>
+              <tbody>
+                {rows.map((row) => (
+                  <tr key={row.seq} class={opened?.seq === row.seq ? 'chosen' : ''}>
+                    <td class="number">
+                      <button type="button" class="link" aria-label={`Open change ${row.seq}`} onClick={() => setOpened(row)}>
+                        {row.seq}
+                      </button>
+                    </td>
+                    <td>{clock(row.on)}</td>
+                    <td>{row.protocol}</td>
+                    <td>
+                      <Tag kind={KINDS[row.action] ?? 'plain'}>{row.action}</Tag>
+                    </td>
+                    <td class="wide">
+                      <b>{row.name ?? row.id}</b> <span class="faint">{row.type}</span>
+                    </td>
+                    <td class="faint wide">{row.changed.join(', ')}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </Table>
+          )}
+        </section>
+        {opened === undefined ? null : <Opened row={opened} onClose={() => setOpened(undefined)} />}
+      </div>
+    </>
+  );
+}
+
+function Opened({ row, onClose }: { readonly row: TailRow; onClose(): void }) {
+  const { answer } = useAnswer<ChangeState>(`/api/changes/${row.seq}`);
+  return (
+    <section class="panel detail" aria-label={`Change ${row.seq}`}>
+      <header>
+        <h2>Change {row.seq}</h2>
+        <div class="aside">
+          <button type="button" onClick={() => go(`/graph?id=${encodeURIComponent(row.id)}`)}>
+            Open element
+          </button>
+          <button type="button" class="quiet" onClick={onClose}>
+            Close
+          </button>
+        </div>
+      </header>
+      {answer === undefined ? (
+        <Empty>Loading …</Empty>
+      ) : answer.ok ? (
+        <ChangeView change={answer.value} />
+      ) : (
+        <Problem message={answer.message} />
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,109 @@
+import { serviceStatus } from '@polyedge/contracts/bus/console';
+import { graphHead } from '@polyedge/contracts/bus/feed';
+import { openFeed } from '@polyedge/edge-kit/feed/feed';
+import { limits } from '@polyedge/edge-kit/limits';
+import { httpOptions } from '@polyedge/edge-kit/ws-listener';
+import type { Bus } from '@polyedge/service-kit/bus';
+import { answerFailures, clientServer, closePort, openPort, takeJson } from '@polyedge/service-kit/client-server';
+import { reserveHealth } from '@polyedge/service-kit/health';
+import type { Running } from '@polyedge/service-kit/lifecycle';
+import type { ServiceContext } from '@polyedge/service-kit/service';
+import type { Config } from '@polyedge/service-kit/settings';
+import { Verifier } from '@polyedge/service-kit/tokens';
+import { type ConsoleSettings, edgesOf } from './config.ts';
+import { adminRoutes } from './http/admin.ts';
+import { sendFailure, sendJson } from './http/answer.ts';
+import { guardPage } from './http/guard.ts';
+import { liveRoutes } from './http/live.ts';
+import { sessionRoutes } from './http/session.ts';
+import { Streams } from './http/streams.ts';
+import { Pulse, type Sample } from './live/pulse.ts';
+import { Tail } from './live/tail.ts';
+import { buildPage, pageRoutes } from './page.ts';
+
+/** A running console; `port` is the one it listens on. */
+export interface Console extends Running {
+  readonly port: number;
+}
+
+const MAX_BODY_BYTES = 2 * 1024 * 1024;
+const TICK_MS = 1_000;
+/** Addresses of the page's own; each shows the same document. */
+const VIEWS = ['tail', 'graph', 'groups', 'connections', 'accounts', 'try'] as const;
+
+/** The whole service, top to bottom. It borrows the bus and closes everything else. Throws `CannotStart` when the port is taken. */
+export async function startConsole(
+  config: Config<ConsoleSettings>,
+  context: Pick<ServiceContext, 'log' | 'metrics' | 'ready'>,
+  bus: Bus,
+): Promise<Console> {
+  const { log, metrics } = context;
+  const { tenant, secureCookies } = config;
+  const edges = edgesOf(config.edges);
+  const page = await buildPage();
+  const verifier = new Verifier({ bus, log });
+  const feed = openFeed({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
+  const pulse = new Pulse();
+  const tail = new Tail(feed, tenant);
+  const now = () => performance.now();
+  const streams = new Streams({
+    max: config.maxStreams,
+    isOver: (principal) => principal.expiresAt <= Date.now() || verifier.revoked(principal),
+  });
+
+  const heard = [
+    bus.subscribe(serviceStatus, serviceStatus.pattern({}), (status, subject) => {
+      // NATS lets each service speak under its own name only; what a body says of it is checked against that.
+      if (subject === serviceStatus.subject({ service: status.service })) pulse.take(status, now());
+    }),
+    bus.subscribe(graphHead, graphHead.pattern({}), (head) => pulse.heard(head)),
+  ];
+  const listeners = new Set<(sample: Sample) => void>();
+  const ticking = setInterval(() => {
+    const sample = pulse.tick(now(), Date.now());
+    for (const listener of listeners) listener(sample);
+    tail.tick();
+    streams.sweep();
+  }, TICK_MS);
+
+  const app = clientServer({ config, http: httpOptions(limits()), spans: bus.spans, bodyLimit: MAX_BODY_BYTES });
+  takeJson(app);
+  guardPage(app, edges);
+  app.setNotFoundHandler((_request, reply) => sendFailure(reply, { code: 'not-found', detail: 'there is nothing under this path' }));
+  answerFailures(app, log, (reply, status, message) => sendJson(reply, status, { error: { code: status, message } }));
+  const session = { bus, tenant, secureCookies, edges, verify: (token: string) => verifier.verify(token) };
+  sessionRoutes(app, session);
+  liveRoutes(app, {
+    session,
+    streams,
+    pulse,
+    tail,
+    now,
+    onTick: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  });
+  adminRoutes(app, { bus, log, session, edges: (service) => pulse.edges(now(), service) });
+  pageRoutes(app, page, VIEWS);
+  reserveHealth(app, context.ready);
+  metrics.gauge('console_streams', 'Live streams of pages.', () => streams.size);
+
+  verifier.start();
+  const port = await openPort(app, config, log);
+
+  return {
+    port,
+    ready: () => (bus.status === 'connected' ? verifier.ready() : 'NATS is not connected'),
+    drain: async () => streams.close(),
+    stop: async () => {
+      clearInterval(ticking);
+      for (const subscription of heard) subscription.unsubscribe();
+      streams.close();
+      await closePort(app);
+      tail.close();
+      feed.close();
+      verifier.stop();
+    },
+  };
+}

@@ -1,0 +1,155 @@
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  type Account,
+  accountsAddKey,
+  accountsCreate,
+  accountsGet,
+  accountsRemoveKeys,
+  accountsRevoke,
+  accountsUpdate,
+} from '@polyedge/contracts/bus/accounts';
+import { failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { Bus } from '@polyedge/service-kit/bus';
+import type { Log } from '@polyedge/service-kit/log';
+import { objectOf, TIMEOUT_MS } from './answer.ts';
+
+const timeout = { timeoutMs: TIMEOUT_MS };
+const MAX_ACCOUNTS = 1000;
+const MIN_PASSWORD = 8;
+const KEY_BYTES = 32;
+/** The protocol of this page, in roles. */
+const HERE = 'console';
+
+interface Options {
+  readonly bus: Bus;
+  readonly log: Log;
+}
+
+export async function listAccounts({ bus }: Options, { tenant }: Principal): Promise<Outcome<unknown>> {
+  const found = await bus.request(accountsGet, accountsGet.subject({ tenant }), { limit: MAX_ACCOUNTS }, timeout);
+  if (!found.ok) return found;
+  return { ok: true, value: { accounts: found.value.accounts.map(shown), full: found.value.accounts.length === MAX_ACCOUNTS } };
+}
+
+export async function createAccount({ bus, log }: Options, who: Principal, body: unknown, address: string): Promise<Outcome<unknown>> {
+  const wishes = wishesOf(body);
+  if (!wishes.ok) return wishes;
+  const { username } = objectOf(body);
+  if (typeof username !== 'string' || username === '') return failed('invalid', 'a user name is needed');
+  const { roles = {}, ...rest } = wishes.value;
+  if (outranks(roles, who)) return failed('not-allowed', 'you can only give roles that you have');
+  const request = { username, roles, by: who.account, address, ...rest };
+  const made = await bus.request(accountsCreate, accountsCreate.subject({ tenant: who.tenant }), request, timeout);
+  if (!made.ok) return made;
+  log.info('an administrator made an account', { id: made.value.id, by: who.account });
+  return { ok: true, value: shown(made.value) };
+}
+
+export async function updateAccount(
+  { bus, log }: Options,
+  who: Principal,
+  id: string,
+  body: unknown,
+  address: string,
+): Promise<Outcome<unknown>> {
+  const wishes = wishesOf(body);
+  if (!wishes.ok) return wishes;
+  const known = await manageable(bus, who, id);
+  if (!known.ok) return known;
+  const { roles } = wishes.value;
+  if (roles !== undefined && outranks(roles, who)) return failed('not-allowed', 'you can only give roles that you have');
+  const { disabled } = objectOf(body);
+  const change = { id, by: who.account, address, ...wishes.value, ...(typeof disabled === 'boolean' ? { disabled } : {}) };
+  const changed = await bus.request(accountsUpdate, accountsUpdate.subject({ tenant: who.tenant }), change, timeout);
+  if (!changed.ok) return changed;
+  log.info('an administrator changed an account', { id, by: who.account });
+  return { ok: true, value: shown(changed.value) };
+}
+
+/** Ends everything that the account was given until now: its logins here and its sockets on every edge. */
+export async function revokeAccount({ bus, log }: Options, who: Principal, id: string): Promise<Outcome<unknown>> {
+  const known = await manageable(bus, who, id);
+  if (!known.ok) return known;
+  const revoked = await bus.request(accountsRevoke, accountsRevoke.subject({}), { account: id }, timeout);
+  if (revoked.ok) log.warn('an administrator revoked the tokens of an account', { id, by: who.account });
+  return revoked;
+}
+
+/** A key of SPACE. It is shown in this answer and never again by this page. */
+export async function addKey({ bus, log }: Options, who: Principal, id: string, body: unknown): Promise<Outcome<unknown>> {
+  const known = await manageable(bus, who, id);
+  if (!known.ok) return known;
+  const role = known.value.roles.space?.[0];
+  const { scope = role } = objectOf(body);
+  if (typeof scope !== 'string' || role === undefined) return failed('invalid', 'the account has no role in SPACE');
+  if (scope !== role) return failed('not-allowed', 'a key may do what the role of its account may');
+  const apiKey = { key: randomBytes(KEY_BYTES).toString('hex'), owner: { kind: 'account', id }, scope };
+  const added = await bus.request(accountsAddKey, accountsAddKey.subject({ tenant: who.tenant }), { apiKey, mode: 'add' }, timeout);
+  if (!added.ok) return added;
+  log.info('an administrator made an API key', { id, by: who.account });
+  return { ok: true, value: { key: added.value.key, scope } };
+}
+
+export async function removeKeys({ bus, log }: Options, who: Principal, id: string): Promise<Outcome<unknown>> {
+  const known = await manageable(bus, who, id);
+  if (!known.ok) return known;
+  const owner = { kind: 'account', id };
+  const removed = await bus.request(accountsRemoveKeys, accountsRemoveKeys.subject({ tenant: who.tenant }), { owner }, timeout);
+  if (removed.ok) log.warn('an administrator removed the API keys of an account', { id, by: who.account });
+  return removed;
+}
+
+/** The account, if its roles are none that the caller lacks: else who manages accounts here could become the administrator of a protocol. */
+async function manageable(bus: Bus, who: Principal, id: string): Promise<Outcome<Account>> {
+  const found = await bus.request(accountsGet, accountsGet.subject({ tenant: who.tenant }), { ids: [id] }, timeout);
+  if (!found.ok) return found;
+  const account = found.value.accounts[0];
+  if (account === undefined) return failed('not-found', 'there is no such account');
+  return outranks(account.roles, who) ? failed('not-allowed', 'the account has roles that you do not have') : { ok: true, value: account };
+}
+
+/** Who administers a protocol may give and take all of its roles; of the others only those of its own. Who is here administers this page. */
+const outranks = (roles: Principal['roles'], who: Principal): boolean =>
+  Object.entries(roles).some(([protocol, names]) => {
+    const own = Object.hasOwn(who.roles, protocol) ? (who.roles[protocol] ?? []) : [];
+    return protocol !== HERE && !own.some((role) => role.toLowerCase() === 'admin') && names.some((role) => !own.includes(role));
+  });
+
+const shown = ({ id, username, roles, defaultScope, scopes, disabled }: Account) => ({
+  id,
+  username,
+  roles,
+  defaultScope,
+  scopes,
+  disabled,
+});
+
+interface Wishes {
+  proof?: string;
+  roles?: Record<string, string[]>;
+  scopes?: string[];
+}
+
+function wishesOf(body: unknown): Outcome<Wishes> {
+  const { password, roles, scopes } = objectOf(body);
+  const wishes: Wishes = {};
+  if (password !== undefined && password !== '') {
+    if (typeof password !== 'string' || password.length < MIN_PASSWORD)
+      return failed('invalid', `a password has at least ${MIN_PASSWORD} characters`);
+    wishes.proof = createHash('sha256').update(password, 'utf8').digest('hex');
+  }
+  if (roles !== undefined) {
+    const entries = Object.entries(objectOf(roles));
+    if (!entries.every((entry): entry is [string, string[]] => isTexts(entry[1])))
+      return failed('invalid', 'roles are lists of texts, by protocol');
+    wishes.roles = Object.fromEntries(entries);
+  }
+  if (scopes !== undefined) {
+    if (!isTexts(scopes)) return failed('invalid', 'scopes are a list of texts');
+    wishes.scopes = scopes;
+  }
+  return { ok: true, value: wishes };
+}
+
+const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every((one) => typeof one === 'string');

@@ -1,0 +1,73 @@
+/** The calls of the page, besides those that stream. Each is for administrators of the tenant. */
+import { graphPosition } from '@polyedge/contracts/bus/feed';
+import { failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { Bus } from '@polyedge/service-kit/bus';
+import type { Log } from '@polyedge/service-kit/log';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { closeConnection, findConnections } from '../live/connections.ts';
+import { findGroups } from '../live/groups.ts';
+import { addKey, createAccount, listAccounts, removeKeys, revokeAccount, updateAccount } from './accounts.ts';
+import { fieldsOf, objectOf, sendFailure, sendJson, TIMEOUT_MS } from './answer.ts';
+import { edit, open, openChange, search } from './graph.ts';
+import { administratorOf, type SessionOptions } from './session.ts';
+
+export interface AdminOptions {
+  readonly bus: Bus;
+  readonly log: Log;
+  readonly session: SessionOptions;
+  /** Instances of edges that run; of one service, or of all. */
+  edges(service?: string): readonly string[];
+}
+
+export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
+  const { bus, log, session } = options;
+  const route = (
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    url: string,
+    work: (who: Principal, request: FastifyRequest) => Promise<Outcome<unknown>>,
+  ) =>
+    app.route({
+      method,
+      url,
+      handler: async (request, reply) => {
+        const who = await administratorOf(request, session);
+        if (!who.ok) return sendFailure(reply, who.failure);
+        const outcome = await work(who.value, request);
+        return outcome.ok ? sendJson(reply, 200, outcome.value) : sendFailure(reply, outcome.failure);
+      },
+    });
+
+  route('GET', '/api/elements', (who, { query }) => search(bus, who, fieldsOf(query)));
+  route('GET', '/api/element', (who, { query }) => open(bus, who, fieldsOf(query).id ?? ''));
+  route('PUT', '/api/element', (who, { query, body }) => edit(bus, log, who, fieldsOf(query).id ?? '', body));
+  route('GET', '/api/changes/:seq', async (who, { params }) => {
+    const seq = Number(fieldsOf(params).seq);
+    if (!Number.isSafeInteger(seq) || seq < 1) return failed('invalid', 'a seq is a whole number');
+    const position = await bus.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: TIMEOUT_MS });
+    return position.ok ? openChange(bus, who, position.value.epoch, seq) : position;
+  });
+  route('GET', '/api/groups', ({ tenant }) => findGroups(bus, tenant, options.edges('hiro-edge'), TIMEOUT_MS));
+  route('GET', '/api/connections', async ({ tenant }, { query }) => {
+    const { text, owed } = fieldsOf(query);
+    const bufferedBytes = Math.max(0, Math.trunc(Number(owed ?? 0)) || 0);
+    const wanted = { ...(text === undefined ? {} : { text: text.slice(0, 256) }), bufferedBytes };
+    return { ok: true, value: await findConnections(bus, tenant, wanted, options.edges()) };
+  });
+  route('POST', '/api/connections/close', async ({ tenant, account: by }, { body }) => {
+    const { instance, api, number } = objectOf(body);
+    if (typeof instance !== 'string' || typeof api !== 'string' || typeof number !== 'number')
+      return failed('invalid', 'which connection?');
+    closeConnection(bus, { instance, api, number, tenant, by });
+    log.warn('an administrator closes a connection', { id: instance, type: api, conn: number, by });
+    return { ok: true, value: {} };
+  });
+  route('GET', '/api/accounts', (who) => listAccounts(options, who));
+  route('POST', '/api/accounts', (who, { body, ip }) => createAccount(options, who, body, ip));
+  route('PUT', '/api/accounts/:id', (who, { params, body, ip }) => updateAccount(options, who, idOf(params), body, ip));
+  route('POST', '/api/accounts/:id/revoke', (who, { params }) => revokeAccount(options, who, idOf(params)));
+  route('POST', '/api/accounts/:id/keys', (who, { params, body }) => addKey(options, who, idOf(params), body));
+  route('DELETE', '/api/accounts/:id/keys', (who, { params }) => removeKeys(options, who, idOf(params)));
+}
+
+const idOf = (params: unknown): string => fieldsOf(params).id ?? '';

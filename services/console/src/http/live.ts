@@ -1,0 +1,57 @@
+import type { FullChange } from '@polyedge/contracts/change';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { FastifyInstance } from 'fastify';
+import type { Pulse, Sample } from '../live/pulse.ts';
+import type { Tail } from '../live/tail.ts';
+import { maySee } from '../visibility.ts';
+import { fieldsOf, sendFailure } from './answer.ts';
+import { administratorOf, type SessionOptions } from './session.ts';
+import type { Streams } from './streams.ts';
+
+export interface LiveOptions {
+  readonly session: SessionOptions;
+  readonly streams: Streams;
+  readonly pulse: Pulse;
+  readonly tail: Tail;
+  /** Monotonic. */
+  readonly now: () => number;
+  /** Calls back once a second, with the newest sample; the result ends it. */
+  onTick(listener: (sample: Sample) => void): () => void;
+}
+
+export function liveRoutes(app: FastifyInstance, options: LiveOptions): void {
+  const { session, streams, pulse, tail, now, onTick } = options;
+  app.get('/api/now', async (request, reply) => {
+    const who = await administratorOf(request, session);
+    if (!who.ok) return sendFailure(reply, who.failure);
+    return streams.begin(reply, who.value, ({ send }) => {
+      send('history', { samples: pulse.samples, processes: pulse.processes(now()) });
+      return onTick((sample) => send('sample', { sample, processes: pulse.processes(now()) }));
+    });
+  });
+  // For programs that want one look.
+  app.get('/api/status', async (request, reply) => {
+    const who = await administratorOf(request, session);
+    if (!who.ok) return sendFailure(reply, who.failure);
+    return reply.header('cache-control', 'no-store').send({ sample: pulse.samples.at(-1) ?? null, processes: pulse.processes(now()) });
+  });
+  app.get('/api/tail', async (request, reply) => {
+    const who = await administratorOf(request, session);
+    if (!who.ok) return sendFailure(reply, who.failure);
+    const { type, id, protocol, actor } = fieldsOf(request.query);
+    return streams.begin(reply, who.value, ({ send }) =>
+      tail.read({
+        filter: { type, id, protocol, actor },
+        maySee: visibleIn(who.value),
+        live: (seq) => send('live', { seq }),
+        row: (row) => send('change', row),
+        skipped: (count) => send('skipped', { count }),
+      }),
+    );
+  });
+}
+
+const visibleIn =
+  (principal: Principal) =>
+  ({ state }: FullChange): boolean =>
+    maySee(principal, state.scope);

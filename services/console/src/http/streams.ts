@@ -1,0 +1,73 @@
+/** Live streams of the page as server-sent events: bounded in number, ended when their reader is slow or its session is over. */
+import type { Principal } from '@polyedge/contracts/principal';
+import type { FastifyReply } from 'fastify';
+import { sendFailure } from './answer.ts';
+
+/** What one reader may owe; it comes back by itself and begins anew. */
+const MAX_BUFFERED_BYTES = 2 * 1024 * 1024;
+
+export interface StreamsOptions {
+  readonly max: number;
+  /** Whether a session is over by now. */
+  isOver(principal: Principal): boolean;
+}
+
+export interface Stream {
+  send(event: string, data: unknown): void;
+}
+
+interface Open {
+  readonly principal: Principal;
+  end(): void;
+}
+
+export class Streams {
+  readonly #options: StreamsOptions;
+  readonly #open = new Set<Open>();
+
+  constructor(options: StreamsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Begins a stream; `begin` returns what ends it. */
+  begin(reply: FastifyReply, principal: Principal, begin: (stream: Stream) => () => void): FastifyReply {
+    if (this.#open.size >= this.#options.max) return sendFailure(reply, { code: 'busy', detail: 'too many live pages' });
+    const { raw } = reply;
+    reply.hijack();
+    raw.writeHead(200, {
+      ...Object.fromEntries(Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)])),
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      // A proxy that gathers a stream shows nothing.
+      'x-accel-buffering': 'no',
+    });
+    raw.write('retry: 1000\n\n');
+    const open: Open = { principal, end: () => raw.end() };
+    this.#open.add(open);
+    const stop = begin({
+      send: (event, data) => {
+        if (raw.writableEnded) return;
+        raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+        if (raw.writableLength > MAX_BUFFERED_BYTES) raw.destroy();
+      },
+    });
+    raw.once('close', () => {
+      this.#open.delete(open);
+      stop();
+    });
+    return reply;
+  }
+
+  /** Ends the streams whose session is over. */
+  sweep(): void {
+    for (const open of this.#open) if (this.#options.isOver(open.principal)) open.end();
+  }
+
+  close(): void {
+    for (const open of this.#open) open.end();
+  }
+}

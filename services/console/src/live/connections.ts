@@ -1,0 +1,59 @@
+/** The connections that the edges hold: found by asking all of them, closed by telling the one that has it. */
+import {
+  type ConnectionSearch,
+  type ConnectionState,
+  connectionClose,
+  connectionsFound,
+  connectionsWanted,
+} from '@polyedge/contracts/bus/console';
+import type { Bus } from '@polyedge/service-kit/bus';
+import { gather } from './gathering.ts';
+
+export interface FoundConnection extends ConnectionState {
+  readonly service: string;
+  readonly instance: string;
+}
+
+export interface FoundConnections {
+  readonly connections: readonly FoundConnection[];
+  /** All that fit, also those that are left out. */
+  readonly matching: number;
+  /** Edges that did not answer in time. */
+  readonly missing: number;
+}
+
+const MAX_SHOWN = 500;
+
+/** @param edges instances that are known to run */
+export async function findConnections(
+  bus: Pick<Bus, 'publish' | 'subscribe' | 'flush'>,
+  tenant: string,
+  search: ConnectionSearch,
+  edges: readonly string[],
+): Promise<FoundConnections> {
+  const found: FoundConnection[] = [];
+  let matching = 0;
+  const missing = await gather({
+    bus,
+    processes: edges,
+    hear: (question, answered) =>
+      bus.subscribe(connectionsFound, connectionsFound.subject({ question }), (answer) => {
+        const { service, instance } = answer;
+        matching += answer.matching;
+        for (const connection of answer.connections) found.push({ service, instance, ...connection });
+        answered(instance);
+      }),
+    ask: (question) => bus.publish(connectionsWanted, {}, { question, tenant, search }),
+  });
+  found.sort((one, other) => other.bufferedBytes - one.bufferedBytes || other.since - one.since);
+  return { connections: found.slice(0, MAX_SHOWN), matching, missing };
+}
+
+/** Tells the edge that has it. Whether it is gone shows when the connections are asked for again. */
+export function closeConnection(
+  bus: Pick<Bus, 'publish'>,
+  target: { readonly instance: string; readonly api: string; readonly number: number; readonly tenant: string; readonly by: string },
+): void {
+  const { instance, ...rest } = target;
+  bus.publish(connectionClose, { instance }, rest);
+}

@@ -1,0 +1,35 @@
+/** Asks several processes at once and gathers what they answer: until all that are known have, or time is up. */
+import { randomBytes } from 'node:crypto';
+import type { Bus } from '@polyedge/service-kit/bus';
+
+const ANSWER_MS = 1_500;
+
+type Asking = Pick<Bus, 'publish' | 'subscribe' | 'flush'>;
+
+/**
+ * @param processes instances that are expected to answer
+ * @param hear subscribes to the answers of a question
+ * @returns how many did not answer in time
+ */
+export async function gather(options: {
+  readonly bus: Asking;
+  readonly processes: readonly string[];
+  hear(question: string, answered: (instance: string) => void): { unsubscribe(): void };
+  ask(question: string): void;
+}): Promise<number> {
+  const question = randomBytes(12).toString('hex');
+  const waiting = new Set(options.processes);
+  if (waiting.size === 0) return 0;
+  const all = Promise.withResolvers<void>();
+  const timer = setTimeout(all.resolve, ANSWER_MS);
+  const answers = options.hear(question, (instance) => {
+    if (waiting.delete(instance) && waiting.size === 0) all.resolve();
+  });
+  // Nobody may answer before the server knows who listens.
+  await options.bus.flush(ANSWER_MS);
+  options.ask(question);
+  await all.promise;
+  clearTimeout(timer);
+  answers.unsubscribe();
+  return waiting.size;
+}

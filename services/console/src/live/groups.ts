@@ -1,0 +1,82 @@
+/** Consumer groups: positions as PostgreSQL has them, members and owners as Redis has them, and what the owning edges know that is newer. */
+import { type GroupTold, groupsFound, groupsWanted } from '@polyedge/contracts/bus/console';
+import { type GroupState, groupList } from '@polyedge/contracts/bus/groups';
+import type { Outcome } from '@polyedge/contracts/errors';
+import type { Bus } from '@polyedge/service-kit/bus';
+import { gather } from './gathering.ts';
+
+export interface PartitionView {
+  readonly partition: number;
+  readonly position: number;
+  /** Absent where nobody owns it: how much of it is in this partition is not known then. */
+  readonly lag?: number;
+  readonly pending?: number;
+  readonly owner?: string;
+}
+
+export interface GroupView {
+  readonly name: string;
+  readonly createdOn: number;
+  readonly touchedOn: number;
+  readonly members: readonly { readonly member: string; readonly edge: string; readonly partitions: number }[];
+  readonly partitions: readonly PartitionView[];
+  /** The furthest of its partitions that somebody owns. */
+  readonly lag: number;
+}
+
+const MAX_SHOWN = 100;
+
+/** @param edges instances that serve groups */
+export async function findGroups(
+  bus: Bus,
+  tenant: string,
+  edges: readonly string[],
+  timeoutMs: number,
+): Promise<Outcome<{ readonly seq: number; readonly groups: readonly GroupView[]; readonly left: number }>> {
+  const listed = await bus.request(groupList, groupList.subject({ tenant }), {}, { timeoutMs });
+  if (!listed.ok) return listed;
+  const shown = listed.value.groups.slice(0, MAX_SHOWN);
+  const told: GroupTold[] = [];
+  if (shown.length > 0) {
+    await gather({
+      bus,
+      processes: edges,
+      hear: (question, answered) =>
+        bus.subscribe(groupsFound, groupsFound.subject({ question }), ({ instance, groups }) => {
+          told.push(...groups);
+          answered(instance);
+        }),
+      ask: (question) => bus.publish(groupsWanted, {}, { question, tenant, groups: shown.map(({ id, name }) => ({ id, name })) }),
+    });
+  }
+  const groups = shown.map((group) =>
+    joined(
+      group,
+      told.filter(({ id }) => id === group.id),
+    ),
+  );
+  return { ok: true, value: { seq: listed.value.seq, groups, left: listed.value.groups.length - shown.length } };
+}
+
+/** One group from what the store and every edge say of it. */
+export function joined({ name, createdOn, touchedOn, positions }: Omit<GroupState, 'id'>, told: readonly GroupTold[]): GroupView {
+  // All edges read the same Redis; the one that saw most members is the newest as far as anybody can tell.
+  const shared = told.toSorted((one, other) => other.members.length - one.members.length)[0];
+  const owners = new Map(shared?.owners.map(({ partition, owner }) => [partition, owner]));
+  const own = new Map(told.flatMap((each) => each.own.map((one) => [one.partition, one] as const)));
+  const partitions = positions.map(({ partition, position }): PartitionView => {
+    const owned = own.get(partition);
+    const owner = owners.get(partition);
+    return {
+      partition,
+      position: Math.max(position, owned?.position ?? 0),
+      ...(owned === undefined ? {} : { lag: owned.lag, pending: owned.pending }),
+      ...(owner === undefined ? {} : { owner }),
+    };
+  });
+  const members = (shared?.members ?? []).map(({ member, edge }) => ({
+    ...{ member, edge },
+    partitions: partitions.filter(({ owner }) => owner === member).length,
+  }));
+  return { name, createdOn, touchedOn, members, partitions, lag: partitions.reduce((most, { lag = 0 }) => Math.max(most, lag), 0) };
+}

@@ -1,0 +1,24 @@
+/** Tells the console, when it asks, what this edge knows of consumer groups: read only. */
+import { type GroupTold, groupsFound, groupsWanted } from '@polyedge/contracts/bus/console';
+import type { Groups } from '@polyedge/journal/groups/groups';
+import type { Bus, Subscription } from '@polyedge/service-kit/bus';
+
+const MAX_MEMBERS_TOLD = 256;
+
+export function tellGroups(bus: Pick<Bus, 'subscribe' | 'publish'>, groups: Groups, instance: string): Subscription {
+  const told = async (tenant: string, id: number, name: string): Promise<GroupTold> => {
+    const shared = await groups.shared(id);
+    const here = groups.views().find((view) => view.tenant === tenant && view.name === name);
+    return {
+      id,
+      members: [...(shared?.members ?? [])].slice(0, MAX_MEMBERS_TOLD).map(([member, edge]) => ({ member, edge })),
+      owners: [...(shared?.leases ?? [])].flatMap(([partition, { owner }]) => (owner === '' ? [] : [{ partition, owner }])),
+      own: (here?.partitions ?? []).map(({ partition, position, pending, lag }) => ({ partition, position, pending, lag })),
+    };
+  };
+  return bus.subscribe(groupsWanted, groupsWanted.pattern({}), ({ question, tenant, groups: wanted }) => {
+    void Promise.all(wanted.map(({ id, name }) => told(tenant, id, name))).then((found) =>
+      bus.publish(groupsFound, { question }, { instance, groups: found }),
+    );
+  });
+}

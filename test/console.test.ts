@@ -1,0 +1,248 @@
+/** The console on the real system: what its API gives to whom, and what its pages show in a browser. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, suite, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { BrowserContext, Page } from 'playwright-core';
+import { Client } from '../services/gooduncle-edge/test/client.ts';
+import { hashed } from '../services/gooduncle-edge/test/system.ts';
+import { asAdmin, pricing, Rest } from '../services/space-edge/test/system.ts';
+import { ADMIN, ask, cookiesOf, hiroToken, logIn, type System, startSystem } from './console/system.ts';
+
+const PROTECTED = ['now', 'status', 'tail', 'elements', 'element?id=x', 'changes/1', 'groups', 'connections', 'accounts'];
+const HARMLESS = '<img src=x onerror="document.title=1">';
+/** Under load; nothing here is fast because of it. */
+const PATIENCE_MS = 20_000;
+
+suite('the console', { timeout: 300_000 }, () => {
+  let system: System;
+  let url: string;
+  let context: BrowserContext;
+  let page: Page;
+  let token: string;
+  const problems: string[] = [];
+
+  before(async () => {
+    system = await startSystem();
+    url = system.url;
+    context = await system.browser.newContext({ viewport: { width: 1280, height: 900 } });
+    context.setDefaultTimeout(PATIENCE_MS);
+    page = await context.newPage();
+    page.on('pageerror', (error) => problems.push(error.message));
+    page.on('console', (message) => {
+      if (message.text().includes('Content Security Policy')) problems.push(message.text());
+    });
+    token = await hiroToken(system.edges.hiro);
+  });
+  after(async () => {
+    await system?.[Symbol.asyncDispose]();
+  });
+
+  const write = async (name: string) => {
+    const type = encodeURIComponent('ogit/Note');
+    const made = await ask(
+      `${system.edges.hiro}/api/graph/7.4/new/${type}`,
+      'POST',
+      { 'ogit/name': name },
+      { authorization: `Bearer ${token}` },
+    );
+    assert.equal(made.status, 200, JSON.stringify(made.body));
+    return String((made.body as { readonly 'ogit/_id': string })['ogit/_id']);
+  };
+  const seen = (text: string) => page.getByText(text, { exact: true }).first().waitFor();
+
+  test('gives nothing to who has not logged in, and says so with 401', async () => {
+    for (const path of PROTECTED) assert.equal((await ask(`${url}/api/${path}`)).status, 401, path);
+    assert.equal((await ask(`${url}/api/token`, 'POST', {})).status, 401);
+    assert.equal((await ask(`${url}/api/status`, 'GET', undefined, { cookie: 'polyedge_console=eyJhbGciOiJub25lIn0.e30.' })).status, 401);
+  });
+
+  test('cannot be framed, loads nothing of others, and may speak to the edges alone', async () => {
+    const { headers, body } = await ask(`${url}/tail`);
+    const policy = headers.get('content-security-policy') ?? '';
+    assert.match(policy, /default-src 'none'/);
+    assert.match(policy, /frame-ancestors 'none'/);
+    assert.doesNotMatch(policy, /unsafe|\*/);
+    for (const edge of Object.values(system.edges)) assert.ok(policy.includes(edge.replace('http', 'ws')), edge);
+    assert.equal(headers.get('x-frame-options'), 'DENY');
+    assert.equal(headers.get('access-control-allow-origin'), null);
+    assert.doesNotMatch(String(body), /https?:\/\/(?!www\.w3\.org)/);
+  });
+
+  test('keeps the session where scripts and other sites do not reach it', async () => {
+    const { headers } = await ask(`${url}/api/session`, 'POST', ADMIN);
+    const lines = headers.getSetCookie();
+    assert.equal(lines.length, 2);
+    for (const line of lines) assert.match(line, /HttpOnly; SameSite=Strict/);
+  });
+
+  test('changes nothing for a call that another page could make', async () => {
+    const cookie = await logIn(url);
+    const account = { username: 'made by another site', password: 'long enough', roles: {} };
+    const from = (headers: Readonly<Record<string, string>>) => ask(`${url}/api/accounts`, 'POST', account, { cookie, ...headers });
+    assert.equal((await from({ 'x-polyedge-console': '' })).status, 403);
+    assert.equal((await from({ origin: 'https://evil.example' })).status, 403);
+    assert.equal((await from({ origin: 'null' })).status, 403);
+    assert.equal((await from({ 'sec-fetch-site': 'cross-site' })).status, 403);
+    const { body } = await ask(`${url}/api/accounts`, 'GET', undefined, { cookie });
+    assert.doesNotMatch(JSON.stringify(body), /made by another site/);
+    assert.equal((await from({ origin: url })).status, 200);
+  });
+
+  test('refuses an account that is no administrator, and ends its login', async () => {
+    const cookie = await logIn(url);
+    const viewer = { username: 'viewer', password: 'viewer-password' };
+    assert.equal((await ask(`${url}/api/accounts`, 'POST', { ...viewer, roles: { hiro: ['reader'] } }, { cookie })).status, 200);
+    const refused = await ask(`${url}/api/session`, 'POST', viewer);
+    assert.equal(refused.status, 403);
+    assert.doesNotMatch(cookiesOf(refused), /=ey/);
+    const { body } = await ask(`${system.edges.hiro}/api/auth/6.6/app`, 'POST', { client_id: 'test', client_secret: '', ...viewer });
+    const other = String((body as { readonly _TOKEN: string })._TOKEN);
+    for (const path of PROTECTED) {
+      assert.equal((await ask(`${url}/api/${path}`, 'GET', undefined, { authorization: `Bearer ${other}` })).status, 403, path);
+    }
+  });
+
+  test('counts failed logins as every login is counted', async () => {
+    const guess = () => ask(`${url}/api/session`, 'POST', { username: 'nobody', password: 'wrong' });
+    const statuses: number[] = [];
+    for (let at = 0; at < 5; at += 1) statuses.push((await guess()).status);
+    assert.equal(statuses[0], 401);
+    assert.equal(statuses.at(-1), 429);
+  });
+
+  test('a session that was ended is worth nothing', async () => {
+    const cookie = await logIn(url);
+    assert.equal((await ask(`${url}/api/status`, 'GET', undefined, { cookie })).status, 200);
+    assert.equal((await ask(`${url}/api/session`, 'DELETE', undefined, { cookie })).status, 200);
+    const deadline = Date.now() + PATIENCE_MS;
+    while ((await ask(`${url}/api/status`, 'GET', undefined, { cookie })).status !== 401) assert.ok(Date.now() < deadline);
+  });
+
+  test('a page logs in by keyboard alone, and a wrong password is told', async () => {
+    await page.goto(url);
+    await page.getByRole('heading', { name: 'Log in to the console' }).waitFor();
+    await page.keyboard.type(ADMIN.username);
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('wrong');
+    await page.keyboard.press('Enter');
+    await page.getByText('The user name or the password is wrong.').waitFor();
+    await page.keyboard.press('ControlOrMeta+A');
+    await page.keyboard.type(ADMIN.password);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Now' }).waitFor();
+    // Past the link that skips the navigation, along the views.
+    for (let at = 0; at < 3; at += 1) await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Live tail' }).waitFor();
+    await page.goBack();
+  });
+
+  test('Now shows every process', async () => {
+    for (const name of ['graph-store', 'hiro-edge', 'saga-edge', 'space-edge', 'gooduncle-edge', 'console']) {
+      await page.getByRole('rowheader', { name }).waitFor();
+    }
+    await page.getByText('publishes').waitFor();
+    assert.equal(await page.locator('canvas').count(), 4);
+  });
+
+  test('the tail shows what HIRO, Saga, Good Uncle and SPACE write, and content as text', async () => {
+    await page.goto(`${url}/tail`);
+    await page.getByText('Waiting for changes').waitFor();
+    await write(HARMLESS);
+    await seen(HARMLESS);
+    const { body } = await ask(`${system.edges.saga}/users/login`, 'POST', ADMIN);
+    const { _id: user, accessToken } = body as { readonly _id: string; readonly accessToken: string };
+    const bearer = { authorization: `Bearer ${accessToken}` };
+    const saga = await ask(`${system.edges.saga}/users/${user}/properties/score/incr`, 'POST', { value: 7 }, bearer);
+    assert.ok(saga.status < 300, JSON.stringify(saga.body));
+    await page.getByRole('cell', { name: 'saga', exact: true }).first().waitFor();
+    using client = await Client.open(system.edges.gooduncle);
+    await client.one({ type: 'upgrade', user: ADMIN.username, password: hashed(ADMIN.password) });
+    const { response } = await client.one({ type: 'create', topic: 'products', params: { name: 'bread', price: 2 } });
+    assert.equal(response.code, 'ok', JSON.stringify(response));
+    await page.getByRole('cell', { name: 'gooduncle', exact: true }).first().waitFor();
+    const { organizationKey } = await asAdmin(system.edges.space);
+    const space = await new Rest(system.edges.space, organizationKey).upload('/services', pricing('Shown', '2024'));
+    assert.equal(space.status, 201, JSON.stringify(space.body));
+    await page.getByRole('cell', { name: 'space', exact: true }).first().waitFor();
+    assert.equal(await page.locator('main img').count(), 0);
+    assert.doesNotMatch(await page.title(), /^1/);
+  });
+
+  test('an element is found, opened, changed with the version that was seen, and its history says what was changed', async () => {
+    const id = await write('the one to edit');
+    await page.goto(`${url}/graph?text=${encodeURIComponent('one to edit')}`);
+    await page.getByRole('link', { name: 'the one to edit' }).click();
+    await page.getByRole('button', { name: 'Edit' }).click();
+    await page.getByLabel('Attributes').fill('{ "ogit/name": "the one to edit", "/size": 9007199254740993 }');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('9007199254740993').first().waitFor();
+    const cookie = await logIn(url);
+    const stale = await ask(`${url}/api/element?id=${id}`, 'PUT', { version: 1, attributes: {} }, { cookie });
+    assert.equal(stale.status, 409);
+  });
+
+  test('a connection is seen and closed', async () => {
+    const socket = new WebSocket(`${system.edges.hiro.replace('http', 'ws')}/api/events-ws/6.2/`, ['events-1.0.0', `token-${token}`]);
+    const closed = new Promise<CloseEvent>((resolve) => {
+      socket.onclose = resolve;
+    });
+    await new Promise((resolve) => {
+      socket.onopen = resolve;
+    });
+    await page.goto(`${url}/connections`);
+    await page
+      .getByRole('row', { name: /events-ws/ })
+      .getByRole('button', { name: 'Close' })
+      .click();
+    await page.getByRole('button', { name: 'Close connection' }).click();
+    assert.equal((await closed).code, 1008);
+    await page.getByRole('row', { name: /events-ws/ }).waitFor({ state: 'detached' });
+  });
+
+  test('every page has nothing serious that axe finds, and fits 360 pixels', async () => {
+    const axe = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
+    await page.setViewportSize({ width: 360, height: 760 });
+    for (const path of ['', 'tail', 'graph', 'groups', 'connections', 'accounts', 'try']) {
+      await page.goto(`${url}/${path}`);
+      await page.locator('main h1').waitFor();
+      const beyond = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+      assert.equal(beyond, 0, path);
+      // Through the protocol of the debugger: the page's own policy lets no script of others in.
+      const found = (await page.evaluate(
+        `${axe}; axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))`,
+      )) as string[];
+      assert.deepEqual(found, [], path);
+    }
+  });
+
+  test('a pane speaks to an edge itself, and nothing on any page broke a rule', async () => {
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await page.goto(`${url}/try`);
+    await page.getByText('HIRO graph', { exact: true }).click();
+    await page.getByRole('button', { name: 'Connect', exact: true }).click();
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByText('"ogit/_type":"ogit/Note"').first().waitFor();
+    for (const [name, answer] of [
+      ['Saga', /^430\[/],
+      ['Good Uncle', /"code":"ok"/],
+    ] as const) {
+      await page.getByText(name, { exact: true }).first().click();
+      await page.getByRole('button', { name: 'Connect', exact: true }).click();
+      await page.getByRole('button', { name: 'Send' }).click();
+      await page.getByText(answer).first().waitFor();
+    }
+    await page.getByText('SPACE', { exact: true }).first().click();
+    await page.getByRole('button', { name: 'Connect', exact: true }).click();
+    await page.getByText(/^40\/pricings,\{/).waitFor();
+    assert.doesNotMatch((await page.locator('main').textContent()) ?? '', /eyJ/);
+    assert.deepEqual(problems, []);
+  });
+
+  test('a page whose session is over asks for a login again', async () => {
+    await context.clearCookies();
+    await page.getByRole('link', { name: 'Accounts' }).click();
+    await page.getByText('Your session has ended.').waitFor();
+  });
+});
