@@ -18,7 +18,11 @@ const pages: Pages = {
 
 suite('references', () => {
   test('every section, row and decision that a file names exists', () => {
-    const files = [...filesOf('{libs,services,infra,tools,test,bench}/**/*.{ts,mts,mjs,sql,lua,md}'), ...filesOf('docs/**/*.md'), ...filesOf('*.md')];
+    const files = [
+      ...filesOf('{libs,services,infra,tools,test,bench}/**/*.{ts,mts,mjs,sql,lua,md}'),
+      ...filesOf('docs/**/*.md'),
+      ...filesOf('*.md'),
+    ];
     assert.ok(files.length > 500);
     assert.deepEqual(
       files.flatMap((path) => danglingIn(path, read(path), pages)),
@@ -33,7 +37,9 @@ suite('references', () => {
     for (const { term, names } of terms) {
       assert.ok(names.length > 0, `${term} names nothing of the code`);
       for (const name of names) {
-        const found = name.includes('/') ? existsSync(join(root, name)) : new RegExp(`(?<![\\w-])${RegExp.escape(name)}(?![\\w-])`).test(sources);
+        const found = name.includes('/')
+          ? existsSync(join(root, name))
+          : new RegExp(`(?<![\\w-])${RegExp.escape(name)}(?![\\w-])`).test(sources);
         assert.ok(found, `${term}: the code has no ${name}`);
       }
     }
@@ -46,7 +52,8 @@ suite('what counts as a reference', () => {
     delivery: '## 2. Writing\n1. **Validate first.** …\n2. **Batch.** …\n## 5. The feed\n1. **Why heads.** …\n',
     decisions: new Set([12]),
   };
-  const dangling = (source: string, path = 'services/saga-edge/src/x.ts') => danglingIn(path, source, few).map(({ reference }) => reference);
+  const dangling = (source: string, path = 'services/saga-edge/src/x.ts') =>
+    danglingIn(path, source, few).map(({ reference }) => reference);
 
   test('sections are headings and the numbered rules below them', () => {
     assert.deepEqual([...sectionsOf(few.delivery)], ['2', '2.1', '2.2', '5', '5.1']);
@@ -65,7 +72,13 @@ suite('what counts as a reference', () => {
   });
 
   test('each kind of reference that leads nowhere is found', () => {
-    for (const source of ['// protocol page 3.9', '// HIRO protocol page 1', '// Saga protocol page, Joins', '// delivery.md 2.3', '// adr 13'])
+    for (const source of [
+      '// protocol page 3.9',
+      '// HIRO protocol page 1',
+      '// Saga protocol page, Joins',
+      '// delivery.md 2.3',
+      '// adr 13',
+    ])
       assert.equal(dangling(source).length, 1, source);
     assert.equal(dangling('// delivery.md 5, "Own changes"').length, 1);
     assert.equal(dangling('// protocol page 3.2', 'libs/x/src/x.ts').length, 1);

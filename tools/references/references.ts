@@ -41,16 +41,21 @@ export function danglingIn(path: string, source: string, pages: Pages): Dangling
   return references.map((reference) => ({ path, reference }));
 }
 
-const protocolPage = /(?:(HIRO|Saga|Good Uncle|SPACE|JSSocket) )?protocol page(?:,? (?:section )?(\d[\d., –]*(?:(?:and|to) \d[\d.]*)?)|, [A-Z])/gi;
+const protocolPage =
+  /(?:(HIRO|Saga|Good Uncle|SPACE|JSSocket) )?protocol page(?:,? (?:section )?(\d[\d., –]*(?:(?:and|to) \d[\d.]*)?)|, [A-Z])/gi;
 
 /** "protocol page 3.1 and 3.2": of the protocol that is named, else of the edge whose file this is. */
 function pageCitations(path: string, text: string, pages: Pages): string[] {
   return [...text.matchAll(protocolPage)].flatMap(([citation, named, numbers]) => {
-    const name = named?.toLowerCase().replace(' ', '') ?? /^(?:services\/([a-z]+)-edge\/|docs\/protocols\/([a-z]+)-rules)/.exec(path)?.slice(1).find(Boolean);
+    const name =
+      named?.toLowerCase().replace(' ', '') ??
+      /^(?:services\/([a-z]+)-edge\/|docs\/protocols\/([a-z]+)-rules)/.exec(path)?.slice(1).find(Boolean);
     const page = pages.rules.get(name ?? '');
     if (page === undefined || numbers === undefined) return [citation];
     const sections = sectionsOf(page);
-    return numbersIn(numbers).filter((number) => !sections.has(number)).map((number) => `${citation} (no section ${number})`);
+    return numbersIn(numbers)
+      .filter((number) => !sections.has(number))
+      .map((number) => `${citation} (no section ${number})`);
   });
 }
 
