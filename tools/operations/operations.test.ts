@@ -31,7 +31,10 @@ suite('the documents', () => {
 
   test('every failure that is described names tests that exist', () => {
     const [, section = ''] = read('docs/operations.md').split('## What happens when');
-    const items = section.replaceAll('\n  ', ' ').split('\n').filter((line) => line.startsWith('- **'));
+    const items = section
+      .replaceAll('\n  ', ' ')
+      .split('\n')
+      .filter((line) => line.startsWith('- **'));
     const failures = items.slice(0, items.findIndex((item) => item.includes('the clock of one machine')) + 1);
     assert.ok(failures.length >= 14, 'every failure');
     for (const failure of failures) {

@@ -24,7 +24,10 @@ export const settings = {
     doc: 'Whether messages are also sent as `/messages`, the only name the Unity client listens to.',
   }),
   selfAccess: boolean({ default: true, doc: 'Whether users may get, post and put below their own path without a role that allows it.' }),
-  allowUnverified: boolean({ default: true, doc: 'Whether a new user may log in at once; otherwise an administrator has to set `verified`.' }),
+  allowUnverified: boolean({
+    default: true,
+    doc: 'Whether a new user may log in at once; otherwise an administrator has to set `verified`.',
+  }),
   maxJoins: integer({
     default: 1000,
     min: 1,

@@ -35,7 +35,10 @@ export const settings = {
     default: 'all',
     doc: 'Whether HTTP polling is served beside WebSocket, or refused with 400 as SPACE itself does. Polling needs sticky sessions.',
   }),
-  requireKey: boolean({ default: false, doc: 'Whether a socket must present an API key; one that does receives events of its own organizations only.' }),
+  requireKey: boolean({
+    default: false,
+    doc: 'Whether a socket must present an API key; one that does receives events of its own organizations only.',
+  }),
   testEvent: boolean({ default: true, doc: 'Whether POST /events/test-event sends events: anybody may call it.' }),
   openRegistration: boolean({ default: true, doc: 'Whether anybody may create a user (of role USER), or only an ADMIN.' }),
   staticPricings: boolean({
