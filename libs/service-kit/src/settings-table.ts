@@ -55,7 +55,8 @@ function wrapped(text: string): string {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
-    if (line !== '' && line.length + word.length >= LINE) {
+    // A number or a dash at the beginning of a line would begin a list.
+    if (line !== '' && line.length + word.length >= LINE && !/^(?:\d+[.)]|[-*+])$/.test(word)) {
       lines.push(line);
       line = `  ${word}`;
     } else line += line === '' ? word : ` ${word}`;
