@@ -12,7 +12,7 @@ Visitor.prototype.visitStatement = function visit(statement) {
 const test = '(\\.test\\.ts$|/test/|^test/|^bench/)';
 /** Machines: `handle(input, at) → effects`. The file named after the folder is their driver. */
 const machines = '^libs/(edge-kit/src/feed/(?!feed\\.ts$)|journal/src/groups/(?!groups\\.ts$))';
-const pure = `(^(libs/(contracts|query|session)/src/|services/[^/]+/src/(protocol|core)/)|${machines})`;
+const pure = `(^(libs/(contracts|query|session|saga)/src/|services/[^/]+/src/(protocol|core|evaluation|contracts|usage)/)|${machines})`;
 
 /** Matches a package by name, wherever it was found. */
 const packages = (...names) => `(^|node_modules/)(${names.join('|')})(/|$)`;
@@ -65,6 +65,13 @@ module.exports = {
       to: { path: '^(libs|services|infra|tools)/', pathNot: '^libs/(session|contracts|query)/' },
     },
     {
+      name: 'saga-needs-only-pure-libs',
+      comment: 'What Saga means is shared by its edge and its runner: values in, values out.',
+      severity: 'error',
+      from: { path: '^libs/saga/src/', pathNot: test },
+      to: { path: '^(libs|services|infra|tools)/', pathNot: '^libs/(saga|session|contracts|query)/' },
+    },
+    {
       name: 'pure-without-node-io',
       comment: 'A pure folder takes values and gives values: no clock, no files, no network, no randomness.',
       severity: 'error',
@@ -104,8 +111,8 @@ module.exports = {
       name: 'protocol-without-kits',
       comment: 'A protocol is a pure machine: the driver carries out its effects and is not known to it.',
       severity: 'error',
-      from: { path: '^services/[^/]+/src/(protocol|core)/', pathNot: test },
-      to: { path: '^libs/', pathNot: '^libs/(contracts|query|session)/' },
+      from: { path: '^services/[^/]+/src/(protocol|core|evaluation|contracts|usage)/', pathNot: test },
+      to: { path: '^libs/', pathNot: '^libs/(contracts|query|session|saga)/' },
     },
     {
       name: 'machines-without-kits',
@@ -137,8 +144,8 @@ module.exports = {
     {
       name: 'testkit-in-tests-only',
       severity: 'error',
-      from: { pathNot: [test, '^libs/testkit/', '^infra/', '^tools/'] },
-      to: { path: '^libs/testkit/' },
+      from: { pathNot: [test, '^libs/(testkit|simulation)/', '^infra/', '^tools/'] },
+      to: { path: '^libs/(testkit|simulation)/' },
     },
     {
       name: 'subjects-in-contracts-only',
@@ -153,6 +160,13 @@ module.exports = {
       severity: 'error',
       from: { pathNot: ['^libs/service-kit/src/nats-bus[^/]*\\.ts$', test] },
       to: { path: packages('@nats-io') },
+    },
+    {
+      name: 'isolates-in-child-processes-only',
+      comment: "What runs strangers' code is loaded by the process that holds nothing, never by the service.",
+      severity: 'error',
+      from: { pathNot: ['^services/saga-runner/src/isolate/', test] },
+      to: { path: packages('isolated-vm') },
     },
     {
       name: 'redis-behind-the-journal',

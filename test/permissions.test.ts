@@ -20,6 +20,12 @@ import { natsAccounts, natsUsers, usersConf } from '../infra/nats/accounts.ts';
 import { redisAcl, redisUsers, usersAcl } from '../infra/redis/users.ts';
 
 const root = resolve(import.meta.dirname, '..');
+/** Whose channels a service speaks on, where it is not those of its own name. */
+const OWN: Readonly<Record<string, readonly string[]>> = {
+  'hiro-edge': ['hiro', 'groups'],
+  // Signals of scripts are Saga's.
+  'saga-runner': ['runner', 'groups', 'saga'],
+};
 const password = (service: string) => `p-${service}`;
 
 async function* changes() {
@@ -112,7 +118,7 @@ suite('least privilege', { concurrency: true }, () => {
       assert.deepEqual([...refused].sort(), [...expected].sort(), user);
       // The point of it all: nobody but the store answers for the store, and no edge speaks or listens in another one's name.
       const domain = user.replace(/-edge$/, '');
-      const own = user === 'hiro-edge' ? ['hiro', 'groups'] : [domain];
+      const own = OWN[user] ?? [domain];
       if (user === 'graph-store') continue;
       for (const { kind, address } of Object.values(catalogue)) {
         if (kind !== 'request' && !own.includes(address.split('.')[2] ?? ''))

@@ -19,12 +19,13 @@ const notHere: Readonly<Record<string, string>> = {
   'npm run soak -- hostile': 'takes minutes; test/hostile-clients.test.ts is its short form',
   'npm run soak -- rolling': 'takes minutes; test/rolling.test.ts is its short form',
   'npm run soak -- rolling --edge saga-edge': 'takes minutes; test/rolling.test.ts is its short form',
+  'npm run soak -- runnables': 'takes minutes; test/runnables.test.ts is its short form',
   'docker compose up --build': 'needs a container runtime',
   'docker compose logs secrets': 'needs a container runtime',
   'OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 docker compose --profile telemetry up --build': 'needs a container runtime',
   'docker buildx imagetools inspect nats:2.12.1-alpine': 'needs a container runtime and a registry',
   'kubectl apply -k infra/k8s/overlays/…': 'needs a cluster; infra/k8s/manifests.test.ts renders every overlay',
-  'for service in graph-store saga-edge hiro-edge space-edge gooduncle-edge jssocket-edge; do':
+  'for service in graph-store saga-edge saga-runner hiro-edge space-edge gooduncle-edge jssocket-edge; do':
     'needs a container runtime; test/image.test.ts carries out the steps of the Dockerfile',
   'kubectl apply -f infra/k8s/overlays/local/namespace.yaml': 'needs a cluster',
   'JSSOCKET_AUTH=$(printf \'%s\' "$SECRET" | services/jssocket-edge/bin/jssocket.js hash) node infra/k8s/secrets.mjs | kubectl apply -n polyedge -f -':
@@ -53,6 +54,7 @@ const prints: Readonly<Record<string, RegExp>> = {
   'curl -s -X PUT "localhost:5402/admin/accounts/$ID" -H "$H" -H "$J" -d \'{"scopes":["*"],"disabled":false}\'':
     /"username":"ann".*"scopes":\["\*"\]/,
   'curl -s localhost:5402/admin/accounts -H "Authorization: Bearer $T" -H \'Content-Type: application/json\' \\': /"username":"5551234567"/,
+  'node try-script.mjs': /^(?=[\s\S]*^log got 3$)(?=[\s\S]*^double 6$)[\s\S]*^success true$[\s\S]*^version 2$/m,
   'node try.mjs': /^event score 2\n.*^ack 2$|^page .*"hello":"ann"/ms,
   "printf 'my secret' | jssocket hash": /^[0-9a-f]{120}$/m,
   'curl -s $at/services/WireMock -X DELETE -H "x-api-key: $org"': /^$|disabled|deleted/i,

@@ -98,7 +98,7 @@ async function startTraced(stack: AsyncDisposableStack) {
 
 test('one write is one trace, from the client`s frame through NATS and PostgreSQL to the change that a watcher gets; dashboard and alerts ask for metrics that exist', async (t) => {
   await using stack = new AsyncDisposableStack();
-  const { collector, store, hiro, token } = await startTraced(stack);
+  const { collector, env, store, hiro, token } = await startTraced(stack);
   const open = async (path: string, ...protocols: string[]) => {
     const socket = new WebSocket(`${hiro.url.replace('http', 'ws')}${path}`, [...protocols, `token-${token}`]);
     stack.defer(() => socket.terminate());
@@ -154,7 +154,8 @@ test('one write is one trace, from the client`s frame through NATS and PostgreSQ
     assert.equal(JSON.stringify(trace).includes(secret), false, 'no payload and no secret in a trace');
 
   const exposed = new Set<string>();
-  for (const service of [store, hiro]) {
+  const runner = stack.use(await startService({ name: 'saga-runner', env }));
+  for (const service of [store, hiro, runner]) {
     const text = await (await fetch(service.metricsUrl)).text();
     for (const [, name = ''] of text.matchAll(/^([a-z_]+)(?:\{| )/gm)) exposed.add(name);
   }

@@ -50,7 +50,7 @@ export function startHiro(env: {
 }
 
 /** With `BENCH_PROFILE=<service>` that service writes a V8 CPU profile to `.polyedge/bench/profiles` when it ends. */
-function profiling(service: string): Readonly<Record<string, string>> {
+export function profiling(service: string): Readonly<Record<string, string>> {
   if (process.env.BENCH_PROFILE !== service) return {};
   const folder = resolve(import.meta.dirname, '../../.polyedge/bench/profiles');
   mkdirSync(folder, { recursive: true });

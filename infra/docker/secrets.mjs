@@ -7,7 +7,7 @@ import { join } from 'node:path';
 const target = process.env.SECRETS ?? '/secrets';
 const infra = process.env.INFRA ?? '/infra';
 const made = join(target, 'made', 'passwords.json');
-const names = ['graph-store', 'hiro-edge', 'saga-edge', 'space-edge', 'gooduncle-edge', 'jssocket-edge'];
+const names = ['graph-store', 'hiro-edge', 'saga-edge', 'saga-runner', 'space-edge', 'gooduncle-edge', 'jssocket-edge'];
 const password = () => `p${randomBytes(24).toString('hex')}`;
 
 const fresh = !existsSync(made);
@@ -19,6 +19,7 @@ const secrets = {
   postgresServing: password(),
   adminPassword: process.env.POLYEDGE_ADMIN_PASSWORD || randomBytes(12).toString('base64url'),
   secretKey: process.env.POLYEDGE_SECRET_KEY || randomBytes(32).toString('base64'),
+  pricingTokens: process.env.JWT_SECRET || randomBytes(32).toString('base64'),
   ...known,
 };
 
@@ -48,6 +49,7 @@ const folders = {
         nats_password: secrets.nats[name],
         redis_url: `redis://${name}:${secrets.redis[name]}@redis:6379`,
         ...(name === 'graph-store' ? storeOnly() : {}),
+        ...(name === 'space-edge' ? { jwt_secret: secrets.pricingTokens } : {}),
       },
     ]),
   ),

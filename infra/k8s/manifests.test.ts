@@ -219,10 +219,7 @@ suite('infra/k8s', () => {
         const own = Object.fromEntries((container.env ?? []).map((each) => [each.name, each.value ?? '']));
         const inFiles = Object.fromEntries(
           Object.keys(own)
-            .filter(
-              (each) =>
-                each.endsWith('_URL_FILE') || each.endsWith('_AUTH_FILE') || each.endsWith('_KEY_FILE') || each.endsWith('PASSWORD_FILE'),
-            )
+            .filter((each) => /(?:_URL|_AUTH|_KEY|_SECRET|PASSWORD)_FILE$/.test(each))
             .map((each) => [each.replace(/_FILE$/, ''), sample(each)]),
         );
         const plain = Object.fromEntries(Object.entries(own).filter(([each]) => !(each.replace(/_FILE$/, '') in inFiles)));

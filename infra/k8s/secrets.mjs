@@ -1,6 +1,6 @@
 // Prints the Secrets of infra/k8s as JSON, with passwords made up anew each time: node infra/k8s/secrets.mjs | kubectl apply -n polyedge -f -
-// Read from the environment where set: POLYEDGE_ADMIN_PASSWORD, POLYEDGE_SECRET_KEY, JSSOCKET_AUTH (the hex of the bcrypt hash of the cores'
-// secret; without it jssocket-edge does not start). Keep what it printed: the database's signing key is unreadable without its secret key.
+// Read from the environment where set: POLYEDGE_ADMIN_PASSWORD, POLYEDGE_SECRET_KEY, JWT_SECRET (of SPACE's pricing tokens), JSSOCKET_AUTH (the hex
+// of the bcrypt hash of the cores' secret; without it jssocket-edge does not start). Keep what it printed: the database's signing key is unreadable without its secret key.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -14,6 +14,7 @@ export type ServiceEntry = {
 const table: readonly ServiceEntry[] = [
   entry('graph-store', 5406, 'GRAPH_STORE'),
   entry('saga-edge', 5401, 'SAGA'),
+  entry('saga-runner', 5407, 'RUNNER'),
   entry('hiro-edge', 5402, 'HIRO'),
   entry('space-edge', 5403, 'SPACE'),
   entry('gooduncle-edge', 5404, 'GOODUNCLE'),

@@ -134,6 +134,7 @@ async function bringUpServers(data: DataFolder, free: Ports): Promise<Servers> {
     await createRole(postgres.url, servingRole, password('postgres', servingRole));
     databaseUrl = withUser(postgres.url, servingRole, password('postgres', servingRole));
   }
+  const tokenSecretGiven = ['SPACE_JWT_SECRET', 'JWT_SECRET'].some((name) => process.env[name] ?? process.env[`${name}_FILE`]);
   const common = {
     ...Object.fromEntries(startVariables.map((variable) => [variable, undefined])),
     POLYEDGE_ADMIN_USERNAME: process.env.POLYEDGE_ADMIN_USERNAME ?? 'admin',
@@ -154,6 +155,7 @@ async function bringUpServers(data: DataFolder, free: Ports): Promise<Servers> {
       REDIS_URL:
         redis?.own === true && redisUsers.includes(service) ? withUser(redis.url, service, password('redis', service)) : redis?.url,
       DATABASE_URL: service === 'graph-store' ? databaseUrl : undefined,
+      ...(service === 'space-edge' && !tokenSecretGiven ? { SPACE_JWT_SECRET: password('pricing-tokens', service) } : {}),
     }),
   };
 }

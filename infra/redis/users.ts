@@ -4,12 +4,19 @@
 const connecting = '+ping +hello +auth +client|setname +info +select';
 const scripts = '+eval +evalsha +eval_ro +evalsha_ro';
 
+/** Reads the partitions of the hot journal; keeps leases and members of groups beside them, under keys of their own. */
+const GROUPS = '%R~{pe:*:[0-9]*}:* ~{pe:*:g*}:* ~{pe:*:e*}:*';
+const grouping =
+  '+xrange +xrevrange +hget +hset +hmget +hgetall +hdel +hincrby +hlen +hexists +get +set +exists +del +unlink +pexpire +time';
+
 /** What a service may do, in Redis' own words; the names of the keys are in `libs/journal/src/keys.ts`. A script acts with its caller's rights. */
 const rules: Readonly<Record<string, string>> = {
   // Writes the hot journal, and removes the keys of epochs that are over.
   'graph-store': `~{pe:*}:* -@all ${connecting} ${scripts} +xadd +xrange +xrevrange +xtrim +hget +hset +hmget +exists +scan +unlink`,
-  // Reads the partitions of the hot journal; keeps leases and members of groups beside them, under keys of their own.
-  'hiro-edge': `%R~{pe:*:[0-9]*}:* ~{pe:*:g*}:* ~{pe:*:e*}:* -@all ${connecting} ${scripts} +xrange +xrevrange +hget +hset +hmget +hgetall +hdel +hincrby +hlen +hexists +get +set +exists +del +unlink +pexpire +time`,
+  // As hiro-edge for its group; who is in charge of jobs, and which job runs, under keys of its own.
+  'saga-runner': `${GROUPS} ~pe:saga-runner:* -@all ${connecting} ${scripts} ${grouping} +incr`,
+  // Groups of clients.
+  'hiro-edge': `${GROUPS} -@all ${connecting} ${scripts} ${grouping}`,
 };
 
 /** The services that have a user; it is named after the service. */

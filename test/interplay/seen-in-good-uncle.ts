@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Client } from '../../services/gooduncle-edge/test/client.ts';
+import { metered, subscription } from '../../services/space-edge/test/metered.ts';
 import { pricing } from '../../services/space-edge/test/system.ts';
 import { notify } from './messages.ts';
 import type { System } from './system.ts';
@@ -74,6 +75,24 @@ export function seenInGoodUncle(system: System): void {
       ['ok', 'match modified', disabled],
       ['ok', 'match deleted', disabled],
     ]);
+  });
+
+  test('SPACE → Good Uncle: usage levels are a resource of the topic of type space/UsageLevels, told as they grow', async () => {
+    const next = await subscribed(goodUncle, 'usage', { userId: 'watched' });
+    await space.upload('/services', metered('Metered', '1'));
+    await space.post('/contracts', subscription('watched', 'Metered'));
+    await space.put('/contracts/watched/usageLevels', { Metered: { rooms: 2 } });
+    await space.delete('/contracts/watched');
+    await space.delete('/services');
+    const levels = (rooms: number) => ({ 'metered/minutes': 0, 'metered/rooms': rooms });
+    assert.deepEqual(
+      (await next(3)).map(([, what, { consumed }]) => [what, consumed]),
+      [
+        ['match created', levels(0)],
+        ['match modified', levels(2)],
+        ['match deleted', levels(2)],
+      ],
+    );
   });
 
   test('Good Uncle → Good Uncle: the events of a live query', async () => {

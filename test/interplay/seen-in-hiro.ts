@@ -1,6 +1,7 @@
 /** What HIRO's events show of everybody's writes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { metered, subscription } from '../../services/space-edge/test/metered.ts';
 import { pricing } from '../../services/space-edge/test/system.ts';
 import { told } from './hiro-client.ts';
 import { notify } from './messages.ts';
@@ -79,6 +80,26 @@ export function seenInHiro(system: System): void {
       activePricings: '{}',
       archivedPricings: JSON.stringify(locator),
     });
+  });
+
+  test('SPACE → HIRO: a contract and its usage levels are vertices; what is consumed is an UPDATE of the levels', async () => {
+    await space.upload('/services', metered('Counted', '1'));
+    const { body: contract } = await space.post('/contracts', subscription('counter', 'Counted'));
+    await space.put('/contracts/counter/usageLevels', { Counted: { rooms: 2 } });
+    await space.delete('/contracts/counter');
+    await space.delete('/services');
+    const id = String(contract.id);
+    const own = (await events.heard()).filter(({ id: of }) => of === id || of === `${id}.usage`);
+    assert.deepEqual(own.map(({ type, body }) => [type, body['ogit/_type']]).sort(), [
+      ['CREATE', 'space/Contract'],
+      ['CREATE', 'space/UsageLevels'],
+      ['DELETE', 'space/Contract'],
+      ['DELETE', 'space/UsageLevels'],
+      ['UPDATE', 'space/UsageLevels'],
+    ]);
+    const updated = own.find(({ type }) => type === 'UPDATE')?.body;
+    assert.equal(updated?.userId, 'counter');
+    assert.deepEqual(JSON.parse(String(updated?.consumed)), { 'counted/minutes': 0, 'counted/rooms': 2 });
   });
 
   test('Good Uncle → HIRO: a resource is a vertex of the type of its topic, whose fields are text', async () => {

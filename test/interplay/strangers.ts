@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { schemaId } from '../../libs/saga/src/elements.ts';
 import { call, login, post } from '../../services/hiro-edge/test/system.ts';
-import { schemaId } from '../../services/saga-edge/src/protocol/elements.ts';
 import { Rest } from '../../services/space-edge/test/system.ts';
 import type { System } from './system.ts';
 

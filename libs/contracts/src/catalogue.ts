@@ -6,6 +6,7 @@ import * as groups from './bus/groups.ts';
 import * as jssocket from './bus/jssocket.ts';
 import * as recovery from './bus/recovery.ts';
 import * as runnables from './bus/runnables.ts';
+import * as runner from './bus/runner.ts';
 import * as signals from './bus/signals.ts';
 import * as space from './bus/space.ts';
 import type { AnyChannel } from './channel.ts';
@@ -15,7 +16,7 @@ const isChannel = (value: unknown): value is AnyChannel =>
 
 /** In the order of their addresses. A test checks that no file of `bus/` is missing. */
 export const catalogue: Readonly<Record<string, AnyChannel>> = Object.fromEntries(
-  [accounts, feed, graph, groups, jssocket, recovery, runnables, signals, space]
+  [accounts, feed, graph, groups, jssocket, recovery, runnables, runner, signals, space]
     .flatMap((file) => Object.entries(file))
     .filter((entry): entry is [string, AnyChannel] => isChannel(entry[1]))
     .sort(([, one], [, other]) => (one.address < other.address ? -1 : 1)),

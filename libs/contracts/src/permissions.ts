@@ -21,8 +21,11 @@ import {
   accountsRevoked,
   accountsUpdate,
 } from './bus/accounts.ts';
-import { graphChanged, graphChanges, graphCommitted, graphHead, graphPosition } from './bus/feed.ts';
-import { graphGet, graphHistory, graphMutate, graphQuery } from './bus/graph.ts';
+import { graphChanged, graphChanges, graphCommitted, graphHead, graphPartition, graphPosition } from './bus/feed.ts';
+import { graphGet, graphHistory, graphMutate, graphQuery, graphReadChunk, graphWriteChunk } from './bus/graph.ts';
+import { groupClaim, groupCommit, groupMoved, groupOpen } from './bus/groups.ts';
+import { runnerAlive } from './bus/runner.ts';
+import { sagaSignal } from './bus/signals.ts';
 import { catalogue } from './catalogue.ts';
 import { pattern } from './subject.ts';
 
@@ -50,6 +53,8 @@ const byKind = (domain: string, ...kinds: readonly Addressed['kind'][]): readonl
 const identity = { asks: [accountsKeys], hears: [accountsKeysChanged, accountsRevoked] };
 /** What the live feed needs. */
 const feed = { asks: [graphChanges, graphPosition], hears: [graphChanged, graphHead] };
+/** What a consumer group needs besides Redis. */
+const journal = [graphChanges, graphPartition, graphPosition, groupOpen, groupClaim, groupCommit];
 const reading = [graphGet, graphQuery, graphHistory];
 const logins = [accountsLogin, accountsRefresh, accountsRevoke, accountsGet];
 const directory = [...logins, accountsCreate, accountsUpdate, accountsDelete];
@@ -87,7 +92,16 @@ export const parts: Readonly<Record<string, Part>> = {
       tells: byKind('groups', 'event', 'signal'),
     },
   ),
-  'saga-edge': edge('saga', [...reading, graphMutate, ...directory], { hears: [accountsChanged] }),
+  'saga-edge': edge('saga', [...reading, graphMutate, ...directory, ...byKind('runner', 'request')], {
+    hears: [accountsChanged, runnerAlive],
+  }),
+  // Reads the journal as a group of its own, and writes what scripts write. It knows no accounts.
+  'saga-runner': {
+    asks: [graphGet, graphQuery, graphMutate, graphReadChunk, graphWriteChunk, ...journal],
+    answers: byKind('runner', 'request'),
+    tells: [runnerAlive, groupMoved, sagaSignal],
+    hears: [graphHead, groupMoved],
+  },
   'space-edge': edge('space', [...reading, graphMutate, ...directory, ...apiKeys]),
   'gooduncle-edge': edge('gooduncle', [...reading, graphMutate, ...directory]),
   // It carries messages, not elements; its bridge only listens to the feed.

@@ -29,6 +29,7 @@ const problems = (environment: Environment): readonly string[] => {
 test('names are derived from service and setting', () => {
   assert.equal(prefixOf('hiro-edge'), 'HIRO_');
   assert.equal(prefixOf('graph-store'), 'GRAPH_STORE_');
+  assert.equal(prefixOf('saga-runner'), 'RUNNER_');
   const result = read({
     ...local,
     HIRO_MAX_IN_FLIGHT: '5',

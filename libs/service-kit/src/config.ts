@@ -8,10 +8,10 @@ export type ConfigResult<S> =
   | { readonly ok: true; readonly config: Config<S> /** Sentences about insecure defaults in use. */; readonly warnings: readonly string[] }
   | { readonly ok: false /** A sentence per mistake, each naming the variable. */; readonly problems: readonly string[] };
 
-/** The prefix of a service's own names: `hiro-edge` has `HIRO_`, `graph-store` has `GRAPH_STORE_`. */
+/** The prefix of a service's own names: `hiro-edge` has `HIRO_`, `graph-store` has `GRAPH_STORE_`, and `saga-runner`, since `SAGA_` is the edge's, `RUNNER_`. */
 export const prefixOf = (service: string): string =>
   `${service
-    .replace(/-edge$/, '')
+    .replace(/-edge$|^saga-(?=runner$)/, '')
     .replaceAll('-', '_')
     .toUpperCase()}_`;
 

@@ -25,13 +25,15 @@ function answerTo(
 /**
  * Answers the two paths before any route, hook or rule of the protocol sees the request (the raw server's first listener). Call it once,
  * before `listen`.
+ *
+ * @param notices what `/readyz` shows besides
  */
-export function reserveHealth(app: FastifyInstance, ready: Readiness): void {
+export function reserveHealth(app: FastifyInstance, ready: Readiness, notices: () => readonly string[] = () => []): void {
   const { server } = app;
   const rest = server.listeners('request');
   server.removeAllListeners('request');
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    if (answered(request, response, ready)) return;
+    if (answered(request, response, ready, notices())) return;
     for (const listener of rest) Reflect.apply(listener, server, [request, response]);
   });
 }

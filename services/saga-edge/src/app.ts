@@ -22,17 +22,21 @@ import type { Config } from '@polyedge/service-kit/settings';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import type { SagaServiceSettings } from './config.ts';
 import { botRoutes, messageRoutes, tagRoutes, testDataRoutes } from './http/bots.ts';
+import { npmRoutes } from './http/npm-packages.ts';
 import { propertyRoutes } from './http/properties.ts';
+import { requestRoutes, runRoutes } from './http/requests.ts';
 import { roleRoutes } from './http/roles.ts';
 import { runnableRoutes } from './http/runnables.ts';
-import { npmRoutes, schemaRoutes } from './http/schemas.ts';
+import { schemaRoutes } from './http/schemas.ts';
 import { createHttpServer, tokenOf } from './http/server.ts';
+import { storageRoutes } from './http/storages.ts';
 import { Store } from './http/store.ts';
 import { userRoutes } from './http/users.ts';
 import { sagaProtocol } from './protocol/protocol.ts';
 import { openRecovery } from './recovery.ts';
 import { takeReports } from './reports.ts';
 import { Roles } from './roles.ts';
+import { Runners } from './runners.ts';
 
 /** A running saga-edge; `port` is the one it listens on. */
 export interface SagaEdge extends Running {
@@ -103,16 +107,9 @@ export async function startSagaEdge(
 
   const origins = originsOf(config.allowedOrigins);
   const store = new Store(bus, wheel, requestTimeoutMs);
-  const { app, routes } = await createHttpServer({
-    config,
-    http: httpOptions(perSocket),
-    origins,
-    bus,
-    store,
-    roles,
-    log,
-    verify,
-  });
+  const runners = new Runners(bus);
+  const serving = { config, http: httpOptions(perSocket), origins, bus, store, roles, log, verify };
+  const { app, routes } = await createHttpServer(serving);
   userRoutes(routes, { bus, store, roles, allowUnverified });
   botRoutes(routes, store);
   tagRoutes(routes, store);
@@ -121,9 +118,12 @@ export async function startSagaEdge(
   roleRoutes(routes, roles);
   runnableRoutes(routes, store);
   schemaRoutes(routes, store);
-  npmRoutes(routes, store);
+  npmRoutes(routes, store, runners);
+  runRoutes(routes, { bus, store, runners });
+  storageRoutes(routes, store);
+  await requestRoutes(app, { bus, store, runners }, serving);
   testDataRoutes(routes, { bus, store });
-  reserveHealth(app, context.ready);
+  reserveHealth(app, context.ready, () => runners.notices());
   const recovering = config.recoveryMs === 0 ? undefined : openRecovery({ bus, verify, keepMs: config.recoveryMs, requestTimeoutMs });
   const listener = new SocketIoListener({
     server: app.server,
@@ -165,6 +165,7 @@ export async function startSagaEdge(
       revocations.unsubscribe();
       await closePort(app);
       driver.stop();
+      runners.close();
       roles.stop();
       feed.close();
       verifier.stop();

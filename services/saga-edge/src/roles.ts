@@ -4,9 +4,9 @@
  */
 import { type Account, accountsChanged, accountsCreate, accountsGet, accountsUpdate } from '@polyedge/contracts/bus/accounts';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { isObject, textOr } from '@polyedge/saga/elements';
 import type { Bus, Subscription } from '@polyedge/service-kit/bus';
 import type { Log } from '@polyedge/service-kit/log';
-import { isObject, textOr } from './protocol/elements.ts';
 import { type Permission, problemOfPermission, type Role, type Scope, SEED_ROLES } from './protocol/permissions.ts';
 
 const TIMEOUT_MS = 5000;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type RunnableCall, type RunnableLog, reportRunnable } from '@polyedge/contracts/bus/runnables';
+import { runnerAlive } from '@polyedge/contracts/bus/runner';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { silentLog } from '@polyedge/service-kit/log';
 import { connectNatsBus } from '@polyedge/service-kit/nats-bus';
@@ -385,8 +386,17 @@ test('saga:34 a job joined under the documentation`s wrong name is taken for a j
   assert.equal(client.events('/runnable_versions').length, 1);
 });
 
-test('saga:33 packages are listed and told of, and not installed', async () => {
+test('saga:33 packages are listed and told of, and not installed without a runner that may', async () => {
   const client = await admin();
+  assert.deepEqual((await boss.api('POST', '/npm_packages', { package_name: 'left-pad@1' })).body, {
+    status_code: 503,
+    name: 'Service Unavailable',
+    message: 'no runner',
+  });
+  const ready = (): Promise<string> => fetch(`${url}/readyz`).then((response) => response.text());
+  assert.match(await ready(), /no runner/);
+  bus.publish(runnerAlive, {}, { instance: 'one', packages: false });
+  while ((await ready()).includes('no runner')) await bus.flush(1000);
   await client.send('/npm_packages/join', 'whatever');
   const made = await boss.api('POST', '/npm_packages', { package_name: 'left-pad@1' });
   assert.deepEqual([made.body.package_name, made.body.failed_install_attempts], ['left-pad@1', 1]);

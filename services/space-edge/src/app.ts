@@ -18,19 +18,36 @@ import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
 import type { originalSettings, SpaceSettings } from './config.ts';
+import { CONTRACT_TYPE } from './contracts/contract.ts';
 import { authorize } from './http/call.ts';
+import { contractRoutes } from './http/contracts.ts';
 import { eventRoutes } from './http/events.ts';
+import { featureRoutes } from './http/features.ts';
+import { operatingRoutes } from './http/operating.ts';
 import { organizationRoutes } from './http/organizations.ts';
 import { createHttpServer } from './http/server.ts';
 import { serviceRoutes } from './http/services.ts';
 import { userRoutes } from './http/users.ts';
+import { tokenKey } from './protocol/pricing-token.ts';
 import { pricingProtocol } from './protocol/protocol.ts';
-import { SERVICE_TYPE } from './protocol/service.ts';
+import { PRICING_TYPE, SERVICE_TYPE } from './protocol/service.ts';
 import { Accounts } from './store/accounts.ts';
+import { Analytics } from './store/analytics.ts';
+import { Contracting } from './store/contracting.ts';
+import { Contracts } from './store/contracts.ts';
+import { Evaluations } from './store/evaluations.ts';
+import { Following } from './store/following.ts';
 import { Graph } from './store/graph.ts';
 import { Identity } from './store/identity.ts';
+import { Jobs } from './store/jobs.ts';
+import { Notes } from './store/notes.ts';
+import { Offering } from './store/offering.ts';
 import { Organizations } from './store/organizations.ts';
+import { Pricings } from './store/pricings.ts';
+import { ServiceChanges } from './store/service-changes.ts';
 import { Services } from './store/services.ts';
+import { Subscriptions } from './store/subscriptions.ts';
+import { USAGE_TYPE } from './usage/levels.ts';
 
 /** A running space-edge; `port` is the one it listens on. */
 export interface SpaceEdge extends Running {
@@ -58,9 +75,25 @@ export async function startSpaceEdge(
 
   const graph = new Graph({ bus, wheel, feed, tenant, requestTimeoutMs });
   const accounts = new Accounts({ bus, tenant, requestTimeoutMs });
-  const services = new Services({ graph, today: () => new Date().toISOString().slice(0, 10), maxYamlBytes: config.maxPricingBytes });
-  const organizations = new Organizations({ graph, accounts, services });
-  const identity = new Identity({ accounts, organizations, tenant });
+  const now = (): number => Date.now();
+  const jobs = new Jobs({ graph, now, log });
+  const services = new Services({
+    graph,
+    today: () => new Date().toISOString().slice(0, 10),
+    maxYamlBytes: config.maxPricingBytes,
+  });
+  const changes = new ServiceChanges({ graph, services, jobs });
+  const contracts = new Contracts({ graph, now });
+  const contracting = new Contracting({ graph, contracts, offering: new Offering(graph), jobs, now });
+  const organizations = new Organizations({ graph, accounts, services, contracting });
+  const identity = new Identity({ accounts, organizations, tenant, memoryMs: config.keyMemoryMs });
+
+  const following = new Following({ feed, tenant, types: [SERVICE_TYPE, PRICING_TYPE, CONTRACT_TYPE, USAGE_TYPE] });
+  const pricings = new Pricings({ graph, following });
+  const subscriptions = new Subscriptions({ contracts, pricings, following, now, maxBytes: config.evaluationCacheBytes });
+  const tokens = { key: tokenKey(config.jwtSecret, config.jwtSalt), lifetimeMs: config.jwtExpiration };
+  const evaluations = new Evaluations({ contracts, subscriptions, now, tokens });
+  const analytics = new Analytics({ graph, now, flushMs: config.analyticsFlushMs });
 
   const perSocket = limits({
     maxFrameBytes: 1_000_000,
@@ -98,12 +131,18 @@ export async function startSpaceEdge(
     log,
   });
   // `/events` without its slash is no path of the sockets: there is nothing.
-  authorize(app, identity, (path) => path.startsWith('/static/pricings/') || path === EVENTS_PATH);
+  authorize(app, identity, {
+    open: (path) => path.startsWith('/static/pricings/') || path === EVENTS_PATH,
+    strictScopes: config.strictScopes,
+  });
   eventRoutes(app, { bus, testEvent: config.testEvent });
   const remote = { timeoutMs: config.remoteTimeoutMs, maxBytes: config.maxPricingBytes, allowPrivate: config.remotePrivate };
-  serviceRoutes(app, { graph, services, organizations, remote, staticPricings: config.staticPricings });
+  contractRoutes(app, { contracts, contracting, organizations });
+  serviceRoutes(app, { graph, services, changes, jobs, organizations, remote, staticPricings: config.staticPricings });
   userRoutes(app, { accounts, organizations, openRegistration: config.openRegistration });
   organizationRoutes(app, { organizations, accounts });
+  featureRoutes(app, { evaluations, services, pricings });
+  operatingRoutes(app, { analytics, notes: new Notes({ graph, now }) });
 
   const listener = new SocketIoListener({
     server: app.server,
@@ -120,24 +159,6 @@ export async function startSpaceEdge(
   if (config.basePath !== undefined) withoutBasePath(app.server, config.basePath);
   reportDriver(metrics, { edge: 'space' }, driver);
 
-  // Sockets join an interest that is live already: what happens right after one has connected reaches it.
-  let watching = false;
-  const watch = () =>
-    feed.watch(
-      { tenant, type: SERVICE_TYPE },
-      {
-        live: () => {
-          watching = true;
-        },
-        change: () => {},
-        lost: () => {
-          watching = false;
-          watched = watch();
-        },
-      },
-    );
-  let watched = watch();
-
   let stopped = false;
   let retry: NodeJS.Timeout | undefined;
   const findScope = async (): Promise<void> => {
@@ -146,24 +167,29 @@ export async function startSpaceEdge(
   void findScope();
 
   const port = await openPort(app, config, log);
+  jobs.start();
 
   return {
     port,
     ready: () => {
       if (bus.status !== 'connected') return 'NATS is not connected';
       if (graph.scope === undefined) return `graph-store does not answer, or has no tenant "${tenant}"`;
-      return watching ? true : 'the feed is not live';
+      // Sockets join an interest that is live already: what happens right after one has connected reaches it.
+      return following.live ? true : 'the feed is not live';
     },
     drain: async () => {
       listener.stopAccepting();
       await driver.drain();
+      await analytics.flush();
     },
     stop: async () => {
       stopped = true;
       clearTimeout(retry);
-      watched.close();
+      following.close();
       listener.close();
       await closePort(app);
+      await analytics.close();
+      await jobs.stop();
       driver.stop();
       feed.close();
     },

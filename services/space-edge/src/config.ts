@@ -39,6 +39,10 @@ export const settings = {
     default: false,
     doc: 'Whether a socket must present an API key; one that does receives events of its own organizations only.',
   }),
+  strictScopes: boolean({
+    default: false,
+    doc: "Whether keys of scope EVALUATION may not evaluate features, as SPACE's code has it against its documentation.",
+  }),
   testEvent: boolean({ default: true, doc: 'Whether POST /events/test-event sends events: anybody may call it.' }),
   openRegistration: boolean({ default: true, doc: 'Whether anybody may create a user (of role USER), or only an ADMIN.' }),
   staticPricings: boolean({
@@ -70,6 +74,39 @@ export const settings = {
     default: false,
     doc: 'Whether pricings may be fetched from private addresses: users who may upload can then probe the internal network.',
   }),
+  jwtSecret: secret({
+    aliases: ['JWT_SECRET'],
+    localDefault: 'local pricing tokens are not secret',
+    insecure: 'pricing tokens can be forged by anybody',
+    minLength: 8,
+    doc: 'What pricing tokens are signed with: their key is derived from it and the salt. The same on every replica.',
+  }),
+  jwtSalt: text({
+    aliases: ['JWT_SALT'],
+    default: 'polyedge',
+    doc: 'The salt of that key: an application that verifies pricing tokens needs it as well.',
+  }),
+  jwtExpiration: duration({
+    aliases: ['JWT_EXPIRATION'],
+    default: 3_600_000,
+    min: 1000,
+    max: 365 * 86_400_000,
+    doc: 'How long a pricing token holds; never longer than its contract.',
+  }),
+  evaluationCacheBytes: integer({
+    default: 64 * 1024 * 1024,
+    min: 1024 * 1024,
+    max: 4 * 1024 * 1024 * 1024,
+    unit: 'bytes',
+    doc: 'What subscriptions that are ready to be evaluated may take in memory; the least used ones are read again.',
+  }),
+  keyMemoryMs: duration({
+    default: 1000,
+    min: 0,
+    max: 60_000,
+    doc: 'How long an evaluation may rely on a key that was just looked up: a key that is taken away ends evaluations so much later.',
+  }),
+  analyticsFlushMs: duration({ default: 5000, min: 100, max: 600_000, doc: 'So often the counts of calls are stored.' }),
   requestTimeoutMs,
   pingIntervalMs: duration({ default: 25_000, min: 100, max: 3_600_000, doc: 'Interval between pings.' }),
   pingTimeoutMs: duration({

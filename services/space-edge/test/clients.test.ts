@@ -5,8 +5,10 @@ import { after, before, test } from 'node:test';
 import { findPython } from '@polyedge/testkit/servers/find-program';
 import { connect } from 'space-node-client';
 import { openPage } from './browser.ts';
+import { metered, subscription } from './metered.ts';
+import { servePage } from './react-page.ts';
 import { listen } from './sockets.ts';
-import { newOrganization, pricing, type System, startSystem, until } from './system.ts';
+import { newOrganization, pricing, pricingFile, type System, startSystem, until } from './system.ts';
 
 let system: System;
 let url: string;
@@ -44,6 +46,74 @@ test('space:45 space:13 space-node-client 0.3.0 connects, is healthy and hears a
       ['pricing_actived', details('1')],
       ['service_disabled', { serviceName: 'Noded' }],
     ]);
+  } finally {
+    client.disconnect();
+  }
+});
+
+/** The middle of a token, as the React client reads it. */
+const payloadOf = (token: string): { readonly sub: string; readonly exp: number; readonly features: Record<string, { eval: boolean }> } =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
+
+test('space:45 space:27 space:30 space:32 space:33 space-node-client 0.3.0 drives the whole life of a subscription, unmodified', async () => {
+  const { rest, key } = await newOrganization(url);
+  assert.equal((await rest.upload('/services', metered('Zoom', '1'))).status, 201);
+  const client = connect({ url, apiKey: key });
+  const userId = 'ann';
+  const feature = 'zoom-calls';
+  try {
+    const made = await client.contracts.addContract({
+      userContact: { userId, username: 'Ann', email: 'ann@example.org' },
+      billingPeriod: { autoRenew: true, renewalDays: 30 },
+      contractedServices: { Zoom: '1' },
+      subscriptionPlans: { Zoom: 'BASIC' },
+      subscriptionAddOns: {},
+    });
+    assert.equal(made.userContact.userId, userId);
+    assert.deepEqual(await client.contracts.getContract(userId), made);
+
+    assert.deepEqual(await client.features.evaluate(userId, feature), {
+      eval: true,
+      used: { 'zoom-minutes': 0 },
+      limit: { 'zoom-minutes': 100 },
+      error: null,
+    });
+    const consumed = await client.features.evaluate(userId, feature, { 'zoom-minutes': 60 });
+    assert.deepEqual([consumed.eval, consumed.used], [true, { 'zoom-minutes': 60 }]);
+    await client.features.evaluate(userId, feature, { 'zoom-minutes': 40 });
+    const spent = await client.features.evaluate(userId, feature);
+    assert.deepEqual([spent.eval, spent.used], [false, { 'zoom-minutes': 100 }]);
+    assert.equal(payloadOf(await client.features.generateUserPricingToken(userId)).features[feature]?.eval, false);
+
+    // The latest evaluation that consumed is taken back, with its forty minutes.
+    assert.equal(await client.features.revertEvaluation(userId, feature, true), true);
+    assert.deepEqual((await client.features.evaluate(userId, feature)).used, { 'zoom-minutes': 60 });
+
+    const novated = await client.contracts.updateContractSubscription(userId, {
+      contractedServices: { zoom: '1' },
+      subscriptionPlans: { zoom: 'PRO' },
+      subscriptionAddOns: { zoom: { moreMinutes: 2 } },
+    });
+    assert.deepEqual(novated.subscriptionPlans, { zoom: 'PRO' });
+    assert.equal(novated.history.length, 1);
+    const after = await client.features.evaluate(userId, feature);
+    assert.deepEqual([after.eval, after.used, after.limit], [true, { 'zoom-minutes': 60 }, { 'zoom-minutes': 1200 }]);
+    const token = payloadOf(await client.features.generateUserPricingToken(userId));
+    assert.equal(token.sub, userId);
+    assert.equal(token.features[feature]?.eval, true);
+    assert.ok(token.exp * 1000 > Date.now());
+    assert.equal((await client.features.evaluate(userId, 'zoom-nothing')).error?.code, 'FLAG_NOT_FOUND');
+
+    // The example of the page.
+    assert.equal((await rest.upload('/services', pricingFile('zoom').replace('saasName: Zoom', 'saasName: Example'))).status, 201);
+    assert.equal(
+      (await rest.post('/contracts', { ...subscription('ada', 'Example'), contractedServices: { Example: '2024' } })).status,
+      201,
+    );
+    const answers: unknown[] = [];
+    for (let call = 1; call <= 4; call += 1)
+      answers.push((await client.features.evaluate('ada', 'example-meetings', { 'example-maxMeetings': 1 })).eval);
+    assert.deepEqual(answers, [true, true, true, false]);
   } finally {
     client.disconnect();
   }
@@ -103,4 +173,28 @@ test('the tester page shows events as they come, in a real browser', async () =>
     String(await page.evaluate(text)),
     /\{"code":"PRICING_CREATED","details":\{"serviceName":"Browsed","pricingVersion":"2024"\}\}$/,
   );
+});
+
+test('space:33 space:45 the React client shows and hides a feature as the token says', async () => {
+  const { rest, key } = await newOrganization(url);
+  assert.equal((await rest.upload('/services', pricingFile('gantry'))).status, 201);
+  const subscription = (plan: string) => ({
+    contractedServices: { gantry: '1.0' },
+    subscriptionPlans: { gantry: plan },
+    subscriptionAddOns: {},
+  });
+  // A name outside ASCII: the client reads tokens with atob.
+  const userContact = { userId: 'zoë', username: 'Zoë' };
+  assert.equal((await rest.post('/contracts', { userContact, ...subscription('CREW') })).status, 201);
+
+  using served = await servePage({ url, apiKey: key });
+  await using page = await openPage(served.url);
+  const shown = async (): Promise<unknown> => page.evaluate(`document.getElementById('shown')?.textContent ?? document.title`);
+  const load = (): Promise<unknown> => page.evaluate(`window.load('zoë')`);
+  await until('the page', async () => (await shown()) === 'nobody is here', 30_000);
+  await load();
+  await until('the feature is hidden', async () => (await shown()) === 'no calendar in your plan');
+  assert.equal((await rest.put(`/contracts/${encodeURIComponent('zoë')}`, subscription('YARD'))).status, 200);
+  await load();
+  await until('the feature is shown', async () => (await shown()) === 'your calendar');
 });

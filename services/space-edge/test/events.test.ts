@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
+import { subscription } from './metered.ts';
 import { event, listen, RawSocket, wsUrl } from './sockets.ts';
 import { newOrganization, pricing, pricingFile, Rest, type System, startSystem, until } from './system.ts';
 
@@ -129,6 +130,7 @@ test('space:7 space:10 what changes nothing, fails or is silent by rule tells no
   await rest.upload('/services', pricing('Quiet', '1'));
   await rest.upload('/services/Quiet/pricings', pricing('Quiet', '2'));
   await until('both created', () => client.events.length === 2);
+  assert.equal((await rest.post('/contracts', subscription(`quiet-${Date.now()}`, 'Quiet', 'FREE'))).status, 201);
   const statuses = [
     // Already active; the last active one; no fallback; a fallback that does not exist; an unknown version; a broken file; a wrong name.
     (await rest.put('/services/Quiet/pricings/1?availability=active')).status,

@@ -4,6 +4,8 @@ import { type Static, T } from '../schema.ts';
 
 /** Longest name of a group, in characters. */
 export const MAX_GROUP_NAME = 128;
+/** Groups of our own services, which no client may name: their names begin with this. */
+export const INTERNAL_GROUPS = 'polyedge/';
 /** Groups of one tenant. */
 export const MAX_GROUPS = 1000;
 /** Members of one group. */

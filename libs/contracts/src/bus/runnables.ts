@@ -26,6 +26,9 @@ export const RunnableCall = T.Object({
   creator: T.Object({ type: T.String({ maxLength: 32 }), id: T.Optional(Id) }),
   parentCall: T.Optional(Id),
   testData: T.Optional(T.Boolean()),
+  /** What it cost: milliseconds of a processor, and the most memory its isolate held. */
+  cpuMs: T.Optional(T.Number({ minimum: 0 })),
+  memoryBytes: T.Optional(T.Integer({ minimum: 0 })),
 });
 export type RunnableCall = Static<typeof RunnableCall>;
 
@@ -40,6 +43,7 @@ export const RunnableLog = T.Object({
   message: T.String({ maxLength: 65_536 }),
   args: T.Array(JsonSchema, { maxItems: 100 }),
   at: T.Integer(),
+  testData: T.Optional(T.Boolean()),
 });
 export type RunnableLog = Static<typeof RunnableLog>;
 

@@ -1,5 +1,5 @@
 import { accountsCreate, accountsGet, accountsUpdate } from '@polyedge/contracts/bus/accounts';
-import { groupList } from '@polyedge/contracts/bus/groups';
+import { groupList, INTERNAL_GROUPS } from '@polyedge/contracts/bus/groups';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Groups } from '@polyedge/journal/groups/groups';
@@ -50,8 +50,9 @@ async function listGroups({ tenant }: Principal, { bus, groups }: AdminHttpOptio
   if (!listed.ok) return listed;
   const { seq } = listed.value;
   const here = new Map(groups.views().map((view) => [view.id, view]));
+  const clients = listed.value.groups.filter(({ name }) => !name.startsWith(INTERNAL_GROUPS));
   const items = await Promise.all(
-    listed.value.groups.map(async ({ id, name, createdOn, touchedOn, positions }) => {
+    clients.map(async ({ id, name, createdOn, touchedOn, positions }) => {
       const shared = await groups.shared(id);
       const own = new Map(here.get(id)?.partitions.map((partition) => [partition.partition, partition]));
       return {

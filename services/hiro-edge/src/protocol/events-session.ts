@@ -1,4 +1,4 @@
-import { MAX_GROUP_NAME } from '@polyedge/contracts/bus/groups';
+import { INTERNAL_GROUPS, MAX_GROUP_NAME } from '@polyedge/contracts/bus/groups';
 import type { Failure } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { EventsMessage, HiroError } from '@polyedge/contracts/wire/hiro';
@@ -325,6 +325,10 @@ export function openEvents(opening: Opening, settings: EventsSettings): readonly
     if (group !== undefined && (group.name.length > MAX_GROUP_NAME || group.name.includes('\0'))) {
       const detail = group.name.includes('\0') ? 'a groupId has no NUL' : `a groupId has at most ${MAX_GROUP_NAME} characters`;
       return [session, [errorFrame({ code: 'invalid', detail }), { do: 'close', code: CLOSE.notText, reason: closeReason(detail) }]];
+    }
+    if (group?.name.startsWith(INTERNAL_GROUPS) === true) {
+      const failure: Failure = { code: 'not-allowed', detail: `groups whose names begin with ${INTERNAL_GROUPS} are the system's own` };
+      return [session, [errorFrame(failure), { do: 'close', code: CLOSE.notText, reason: closeReason('groupId is reserved') }]];
     }
     return [session, [expiryTimer(principal.expiresAt + settings.tokenGraceMs + 1 - opening.at)]];
   });

@@ -3,8 +3,8 @@ import { accountsGet } from '@polyedge/contracts/bus/accounts';
 import type { Element } from '@polyedge/contracts/element';
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import type { Json } from '@polyedge/query/json';
+import { attribute, both, equal, ofType, TYPES } from '@polyedge/saga/elements';
 import type { Bus } from '@polyedge/service-kit/bus';
-import { attribute, both, equal, ofType, TYPES } from '../protocol/elements.ts';
 import type { Store } from './store.ts';
 
 /** The attribute that is unique: addresses that differ in case only are one. */

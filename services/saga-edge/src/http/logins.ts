@@ -10,10 +10,10 @@ import {
 } from '@polyedge/contracts/bus/accounts';
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import type { Json } from '@polyedge/query/json';
+import { both, equal, isObject, ofType, TYPES, textsOf } from '@polyedge/saga/elements';
+import { INVALID_TOKEN, type SagaError, sagaError, toError, UNVERIFIED, unprocessable } from '@polyedge/saga/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { roleNamesOf, withSaga } from '../protocol/account.ts';
-import { both, equal, isObject, ofType, TYPES, textsOf } from '../protocol/elements.ts';
-import { INVALID_TOKEN, type SagaError, sagaError, toError, UNVERIFIED, unprocessable } from '../protocol/errors.ts';
 import type { Roles } from '../roles.ts';
 import { EMAIL_KEY, emailAttributes, takenName, usersWithEmail } from './emails.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';

@@ -2,8 +2,8 @@
 
 import type { Element } from '@polyedge/contracts/element';
 import type { Filter } from '@polyedge/query/filter';
-import { both } from '../protocol/elements.ts';
-import { sagaError } from '../protocol/errors.ts';
+import { both } from '@polyedge/saga/elements';
+import { sagaError } from '@polyedge/saga/errors';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request } from './server.ts';
 import type { Store } from './store.ts';

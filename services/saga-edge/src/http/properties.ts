@@ -14,10 +14,10 @@ import {
   TITLE,
   TYPES,
   toProperty,
-} from '../protocol/elements.ts';
-import { NOT_FOUND, sagaError } from '../protocol/errors.ts';
-import { postSignal } from '../protocol/message-post.ts';
-import { deleteProperty, operatorOf, parsePost, postProperty, resetProperties } from '../protocol/property-post.ts';
+} from '@polyedge/saga/elements';
+import { NOT_FOUND, sagaError } from '@polyedge/saga/errors';
+import { deleteProperty, operatorOf, parsePost, postProperty, resetProperties } from '@polyedge/saga/property-post';
+import { postSignal } from '@polyedge/saga/signal-post';
 import { propertiesOf } from './listing.ts';
 import { BAD_STREAM, linkTo, paged, pageOf, streamAsked } from './paging.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';

@@ -1,5 +1,5 @@
 import type { Failure } from '@polyedge/contracts/errors';
-import { type SagaError, toError } from '../protocol/errors.ts';
+import { type SagaError, toError } from '@polyedge/saga/errors';
 
 /** What a route answers: 200 is the only success, everything else an error object (Saga protocol page, 2.1). */
 export type Reply =

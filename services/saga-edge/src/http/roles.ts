@@ -1,7 +1,7 @@
 /** Roles over REST (Saga protocol page, 1.5 and 6.2). */
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import { isObject } from '../protocol/elements.ts';
-import { type SagaError, sagaError, unprocessable } from '../protocol/errors.ts';
+import { isObject } from '@polyedge/saga/elements';
+import { type SagaError, sagaError, unprocessable } from '@polyedge/saga/errors';
 import { problemOfPermission, type Role } from '../protocol/permissions.ts';
 import { permissionIn, type Roles, scopeOf } from '../roles.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';

@@ -3,8 +3,8 @@ import { Script } from 'node:vm';
 import type { Operation } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import type { Json } from '@polyedge/query/json';
-import { attribute, both, equal, isObject, ofType, REQUEST_PATH, TYPES, textsOf, toDocument } from '../protocol/elements.ts';
-import { type SagaError, sagaError, unprocessable } from '../protocol/errors.ts';
+import { attribute, both, equal, isObject, ofType, REQUEST_PATH, TYPES, textsOf, toDocument } from '@polyedge/saga/elements';
+import { type SagaError, sagaError, unprocessable } from '@polyedge/saga/errors';
 import { paged, pageOf, streamOf } from './paging.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import { isTimezone, problemOfSchedule } from './schedules.ts';
@@ -168,13 +168,20 @@ async function save(
   const version = (typeof before.attributes.version === 'number' ? before.attributes.version : 0) + (changed ? 1 : 0);
   const attributes: Readonly<Record<string, Json>> = { ...before.attributes, ...set, version };
   const written = await store.write(request.who, 'change', [
-    // Two who save at once must not both make the same version.
-    { op: 'update', target: { id: before.id }, set: { ...set, version }, version: before.version, unique: [REQUEST_PATH] },
+    // Two who save at once must not both make the same version. A runner may write when a job ran meanwhile.
+    {
+      op: 'update',
+      target: { id: before.id },
+      set: { ...set, version },
+      before: equal(attribute('version'), before.attributes.version ?? null),
+      unique: [REQUEST_PATH],
+    },
     ...(changed ? [versionOf(plural, before.id, attributes, request)] : []),
   ]);
   if (!written.ok) {
     if (written.failure.code === 'conflict' && (await hasOtherOn(store, request, set, before.id))) return refused(PATH_TAKEN);
-    return written.failure.code === 'conflict' ? refused(unprocessable('version', 'was saved by somebody else')) : failure(written.failure);
+    const meanwhile = written.failure.code === 'not-allowed' || written.failure.code === 'conflict';
+    return meanwhile ? refused(unprocessable('version', 'was saved by somebody else')) : failure(written.failure);
   }
   const [element] = written.value.operations[0]?.elements ?? [];
   return element === undefined ? refused(sagaError(500)) : ok(toDocument(element));

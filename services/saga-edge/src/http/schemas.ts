@@ -1,9 +1,8 @@
-/** Schema definitions and npm packages over REST (Saga protocol page, 6.3 and 6.7). */
+/** Schema definitions over REST (Saga protocol page, 6.3). */
 import type { Operation } from '@polyedge/contracts/bus/graph';
-import type { Element } from '@polyedge/contracts/element';
 import type { Json } from '@polyedge/query/json';
-import { attribute, both, equal, isObject, ofType, schemaId, TYPES, textsOf, toDocument } from '../protocol/elements.ts';
-import { operationOf, type SagaError, sagaError, unprocessable } from '../protocol/errors.ts';
+import { isObject, ofType, schemaId, TYPES, textsOf, toDocument } from '@polyedge/saga/elements';
+import { operationOf, type SagaError, sagaError, unprocessable } from '@polyedge/saga/errors';
 import { paged, pageOf } from './paging.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request, Routes } from './server.ts';
@@ -79,69 +78,14 @@ async function problemOfSchema(store: Store, request: Request, schema: Json): Pr
   return unprocessable('json_schema', about ?? 'is not a JSON Schema');
 }
 
-const INSTALLING_IS_OFF = 'installing packages is switched off';
-
-export function npmRoutes(routes: Routes, store: Store): void {
-  const missing = refused(sagaError(404, 'Package does not exist'));
-  routes.add('GET', '/npm_packages', (request) => listOf(store, request, TYPES.npmPackage));
-  routes.add('GET', '/npm_packages/:id', async (request) => {
-    const found = await store.one(request.who.tenant, request.params.id ?? '', TYPES.npmPackage);
-    if (!found.ok) return failure(found.failure);
-    return found.value === undefined ? missing : ok(toDocument(found.value));
-  });
-  // Packages are recorded and never installed here: each wish is one failed attempt, told like every change of state.
-  routes.add('POST', '/npm_packages', async (request) => {
-    const name = packageName(request);
-    if (name === undefined) return refused(unprocessable('package_name', 'is missing'));
-    const filter = both(ofType(TYPES.npmPackage), equal(attribute('package_name'), name));
-    const known = await store.query(request.who.tenant, { filter, limit: 1 });
-    if (!known.ok) return failure(known.failure);
-    if (known.value.elements.length > 0) return refused(unprocessable('package_name', 'is taken'));
-    const attributes = {
-      package_name: name,
-      name: null,
-      package_json: null,
-      error_message: INSTALLING_IS_OFF,
-      failed_install_attempts: 1,
-      tags: [],
-    };
-    const made = await store.write(request.who, 'package', [
-      { op: 'create', type: TYPES.npmPackage, id: request.caller.newId(), attributes, unique: ['package_name'] },
-    ]);
-    return shown(made.ok ? made.value.operations[0]?.elements[0] : undefined, made);
-  });
-  routes.add('PUT', '/npm_packages/:id', async (request) => {
-    const name = packageName(request);
-    const target = { id: request.params.id ?? '', where: ofType(TYPES.npmPackage) };
-    const written = await store.write(request.who, 'package', [
-      { op: 'update', target, set: { error_message: INSTALLING_IS_OFF, ...(name === undefined ? {} : { package_name: name }) } },
-      { op: 'apply', target, attribute: 'failed_install_attempts', operator: 'incr', value: 1 },
-    ]);
-    if (!written.ok && written.failure.code === 'not-found') return missing;
-    return shown(written.ok ? written.value.operations[1]?.elements[0] : undefined, written);
-  });
-  routes.add('DELETE', '/npm_packages/:id', (request) => removeOne(store, request, TYPES.npmPackage, missing));
-}
-
-function packageName({ body }: Request): string | undefined {
-  const name = isObject(body) ? body.package_name : undefined;
-  return typeof name === 'string' && name !== '' && name.length <= 512 ? name : undefined;
-}
-
-function shown(element: Element | undefined, written: Awaited<ReturnType<Store['write']>>): Reply {
-  if (!written.ok)
-    return written.failure.code === 'conflict' ? refused(unprocessable('package_name', 'is taken')) : failure(written.failure);
-  return element === undefined ? refused(sagaError(500)) : ok(toDocument(element));
-}
-
-async function removeOne(store: Store, request: Request, type: string, missing: Reply): Promise<Reply> {
+export async function removeOne(store: Store, request: Request, type: string, missing: Reply): Promise<Reply> {
   const target = { id: request.params.id ?? '', where: ofType(type) };
   const removed = await store.write(request.who, 'delete', [{ op: 'delete', target }]);
   if (removed.ok) return ok({ ok: 1 });
   return removed.failure.code === 'not-found' ? missing : failure(removed.failure);
 }
 
-async function listOf(store: Store, request: Request, type: string): Promise<Reply> {
+export async function listOf(store: Store, request: Request, type: string): Promise<Reply> {
   const asked = pageOf(request);
   if (!asked.ok) return asked.reply;
   const { page } = asked;

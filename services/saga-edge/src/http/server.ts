@@ -5,12 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import { accountsGet } from '@polyedge/contracts/bus/accounts';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import type { Bus } from '@polyedge/service-kit/bus';
-import { answerFailures, type ClientServerOptions, clientServer, letBrowsersIn, takeJson } from '@polyedge/service-kit/client-server';
-import type { Log } from '@polyedge/service-kit/log';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { roleNamesOf } from '../protocol/account.ts';
-import { isObject } from '../protocol/elements.ts';
+import { isObject } from '@polyedge/saga/elements';
 import {
   INSUFFICIENT,
   INVALID_TOKEN,
@@ -20,9 +15,14 @@ import {
   sagaError,
   toError,
   tokenError,
-} from '../protocol/errors.ts';
+} from '@polyedge/saga/errors';
+import type { Caller } from '@polyedge/saga/step';
+import type { Bus } from '@polyedge/service-kit/bus';
+import { answerFailures, type ClientServerOptions, clientServer, letBrowsersIn, takeJson } from '@polyedge/service-kit/client-server';
+import type { Log } from '@polyedge/service-kit/log';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { roleNamesOf } from '../protocol/account.ts';
 import { type Action, allows, permissionsOf } from '../protocol/permissions.ts';
-import type { Caller } from '../protocol/step.ts';
 import type { Roles } from '../roles.ts';
 import type { Reply } from './reply.ts';
 import type { Acting, Store } from './store.ts';
@@ -109,7 +109,7 @@ export async function createHttpServer(options: HttpOptions): Promise<{ readonly
   return { app, routes };
 }
 
-function sendError(reply: FastifyReply, error: SagaError): FastifyReply {
+export function sendError(reply: FastifyReply, error: SagaError): FastifyReply {
   return reply.code(error.status_code).type('application/json').send(JSON.stringify(error));
 }
 
@@ -136,7 +136,7 @@ function queryOf(request: FastifyRequest): Readonly<Record<string, string>> {
   return texts;
 }
 
-async function accept(request: FastifyRequest, options: HttpOptions, open: boolean): Promise<Accepted> {
+export async function accept(request: FastifyRequest, options: HttpOptions, open: boolean): Promise<Accepted> {
   const token = tokenOf(request);
   const who = await callerOf(token, options);
   if (!who.ok) return who;

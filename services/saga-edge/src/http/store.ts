@@ -9,8 +9,8 @@ import { operationId } from '@polyedge/contracts/operation-id';
 import type { Wheel } from '@polyedge/edge-kit/wheel';
 import { Writes } from '@polyedge/edge-kit/writes';
 import type { Filter } from '@polyedge/query/filter';
+import type { Step } from '@polyedge/saga/step';
 import type { Bus } from '@polyedge/service-kit/bus';
-import type { Step } from '../protocol/step.ts';
 import { ok, type Reply, refused } from './reply.ts';
 
 /** On whose behalf something is asked. */

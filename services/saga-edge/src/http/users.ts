@@ -5,10 +5,10 @@ import type { Element } from '@polyedge/contracts/element';
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import { ranksElsewhere } from '@polyedge/contracts/principal';
 import type { Json } from '@polyedge/query/json';
+import { isObject, TYPES, textsOf } from '@polyedge/saga/elements';
+import { INSUFFICIENT, INVALID_TOKEN, sagaError, unprocessable } from '@polyedge/saga/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { roleNamesOf, withSaga } from '../protocol/account.ts';
-import { isObject, TYPES, textsOf } from '../protocol/elements.ts';
-import { INSUFFICIENT, INVALID_TOKEN, sagaError, unprocessable } from '../protocol/errors.ts';
 import { EMAIL_KEY, emailAttributes, takenName } from './emails.ts';
 import { listParents, showParents } from './listing.ts';
 import {

@@ -1,7 +1,7 @@
 /** What Saga keeps in an account: roles live there and not in the graph, where another protocol's writers could change them. */
 import type { Account } from '@polyedge/contracts/bus/accounts';
 import type { JsonObject } from '@polyedge/query/json';
-import { isObject, textsOf } from './elements.ts';
+import { isObject, textsOf } from '@polyedge/saga/elements';
 
 /** Ids or titles of the roles an account holds: those given through Saga, else those of its token (the first administrator's). */
 export function roleNamesOf({ attributes, roles }: Pick<Account, 'attributes' | 'roles'>): readonly string[] {

@@ -1,4 +1,4 @@
-import { type SagaError, sagaError } from './errors.ts';
+import { type SagaError, sagaError } from '@polyedge/saga/errors';
 
 /** A message of a client: its name, its first argument, and the number under which it waits for an acknowledgement. */
 export interface SagaFrame {

@@ -1,8 +1,8 @@
 /** The join/leave pairs (Saga protocol page, 3.2 and 3.3): what each watches and which right it takes. */
 import type { Interest } from '@polyedge/contracts/interest';
 import type { Filter } from '@polyedge/query/filter';
+import { attribute, both, equal, GLOBALS_ID, isObject, ofType, TYPES } from '@polyedge/saga/elements';
 import type { View } from '@polyedge/session/session';
-import { attribute, both, equal, GLOBALS_ID, isObject, ofType, TYPES } from './elements.ts';
 
 type Runnable = 'scripts' | 'jobs';
 

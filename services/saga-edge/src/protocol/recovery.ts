@@ -1,6 +1,6 @@
 /** What a Saga socket can be gone on with from (Socket.IO's connection state recovery), and the offsets in its events. */
 import type { SagaParting } from '@polyedge/contracts/bus/recovery';
-import { isObject } from './elements.ts';
+import { isObject } from '@polyedge/saga/elements';
 
 /** A place in the journal: everything up to it has reached the client. */
 export interface Offset {

@@ -1,10 +1,12 @@
 /** Which step a message of the client begins with: the paths of Saga's sockets (protocol page, 3) and the rights that they need. */
+
+import { isObject, KIND, type Plural } from '@polyedge/saga/elements';
+import { INSUFFICIENT, NOT_FOUND } from '@polyedge/saga/errors';
+import { parseMessage, postMessage } from '@polyedge/saga/message-post';
+import { operatorOf, parentOf, parsePost, postProperty } from '@polyedge/saga/property-post';
+import { postSignal } from '@polyedge/saga/signal-post';
+import { type Caller, fail, type Step } from '@polyedge/saga/step';
 import type { SagaFrame } from './codec.ts';
-import { isObject, KIND, type Plural } from './elements.ts';
-import { INSUFFICIENT, NOT_FOUND } from './errors.ts';
-import { parseMessage, postMessage, postSignal } from './message-post.ts';
-import { operatorOf, parentOf, parsePost, postProperty } from './property-post.ts';
-import { type Caller, fail, type Step } from './step.ts';
 
 /** Property posts, messages and signals. `mayPost` tells whether the caller may post to a path. */
 export function stepOf({ event, payload }: Pick<SagaFrame, 'event' | 'payload'>, caller: Caller, mayPost: (path: string) => boolean): Step {

@@ -1,6 +1,6 @@
 /** Regular expressions of `search` parameters (Saga protocol page, 6.1). */
 import type { Filter } from '@polyedge/query/filter';
-import { type attribute, equal } from './elements.ts';
+import { type attribute, equal } from '@polyedge/saga/elements';
 
 /** The filter that stands for `^name$` and `^name` with nothing special in them: what the Unity client asks, and quick. */
 export function plainFilter(pattern: string, path: ReturnType<typeof attribute>): Filter | undefined {

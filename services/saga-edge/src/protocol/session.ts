@@ -10,18 +10,27 @@ import { type SagaSignal, sagaSignal } from '@polyedge/contracts/bus/signals';
 import type { ReplyOf } from '@polyedge/contracts/channel';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import { isObject, TYPES, toSignal } from '@polyedge/saga/elements';
+import {
+  INSUFFICIENT,
+  INVALID_TOKEN,
+  MISSING_USER,
+  type SagaError,
+  sagaError,
+  toError,
+  tokenError,
+  UNVERIFIED,
+} from '@polyedge/saga/errors';
+import { type Caller, fail, type Step } from '@polyedge/saga/step';
 import { call } from '@polyedge/session/call';
 import type { Effect, Input, Opening, Session } from '@polyedge/session/session';
 import { roleNamesOf } from './account.ts';
 import { refusal, type SagaFrame, type SagaOut } from './codec.ts';
-import { isObject, TYPES, toSignal } from './elements.ts';
-import { INSUFFICIENT, INVALID_TOKEN, MISSING_USER, type SagaError, sagaError, toError, tokenError, UNVERIFIED } from './errors.ts';
 import { idOf, joinOf, needsId, type Room, roomOf, routeOf } from './joins.ts';
 import { type Action, allows, permissionsOf, type Role } from './permissions.ts';
 import { asksRecovery, isParting, OFFSET_EVENT, offsetText, type Restored } from './recovery.ts';
 import { Rooms } from './rooms.ts';
 import { isPropertyPost, stepOf } from './route.ts';
-import { type Caller, fail, type Step } from './step.ts';
 
 type Out = Effect<SagaOut>;
 

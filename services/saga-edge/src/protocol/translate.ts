@@ -1,7 +1,8 @@
 import type { FullChange } from '@polyedge/contracts/change';
+import { toDocument, toMessage, toProperty } from '@polyedge/saga/elements';
+import { isQuiet } from '@polyedge/saga/run-mark';
 import type { View } from '@polyedge/session/session';
 import type { SagaOut } from './codec.ts';
-import { toDocument, toMessage, toProperty } from './elements.ts';
 import { INCOMING } from './joins.ts';
 import { offsetText, plainShape } from './recovery.ts';
 
@@ -16,6 +17,7 @@ function eventOf(change: FullChange, shape: string): Extract<SagaOut, { event: s
   const { state, action, origin } = change;
   switch (shape) {
     case 'property':
+      if (isQuiet(origin)) return undefined;
       // Another protocol's write says nothing of Saga's creators.
       return {
         event: '/properties',

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import { type Answer, refuse } from '../protocol/answer.ts';
 import { type Fields, fieldsOf } from '../protocol/fields.ts';
-import { isPublic, judge } from '../protocol/permissions.ts';
+import { judgeBy, ruleOf } from '../protocol/permissions.ts';
 import { type Caller, type Identity, kindOf } from '../store/identity.ts';
 
 /** Everything of the interface is below it. */
@@ -24,8 +24,14 @@ export type Handler = (call: Call) => Promise<Answer>;
 
 const callers = new WeakMap<FastifyRequest, Caller>();
 
+export interface Authorization {
+  /** Paths that are no calls of the interface. */
+  readonly open: (path: string) => boolean;
+  readonly strictScopes: boolean;
+}
+
 /** Default-deny: every request below the prefix passes the table first. Anything outside is refused, unless `open` says that it is no call of ours. */
-export function authorize(app: FastifyInstance, identity: Identity, open: (path: string) => boolean): void {
+export function authorize(app: FastifyInstance, identity: Identity, { open, strictScopes }: Authorization): void {
   app.addHook('onRequest', async (request, reply) => {
     const path = request.url.split('?')[0] ?? '';
     if (open(path)) return;
@@ -37,7 +43,9 @@ export function authorize(app: FastifyInstance, identity: Identity, open: (path:
     const presented = request.headers['x-api-key'];
     const key = Array.isArray(presented) ? presented[0] : presented;
     // The table is asked first: what no rule allows needs no key to be refused.
-    const without = judge(request.method, below, undefined);
+    const asked = { method: request.method, path: below };
+    const rule = ruleOf(request.method, below);
+    const without = judgeBy(rule, asked, undefined);
     if (!without.allowed && without.status === 403) {
       await sendAnswer(reply, refusal(without));
       return;
@@ -46,16 +54,18 @@ export function authorize(app: FastifyInstance, identity: Identity, open: (path:
       if (!without.allowed) await sendAnswer(reply, refusal(without));
       return;
     }
-    const caller = await identity.callerOf(key);
+    const caller = await (isEvaluation(request.method, below) ? identity.recentCallerOf(key) : identity.callerOf(key));
     if (!caller.ok) {
       await sendAnswer(reply, caller.answer);
       return;
     }
-    const verdict = judge(request.method, below, kindOf(caller.value));
-    if (verdict.allowed || isPublic(request.method, below)) callers.set(request, caller.value);
+    const verdict = judgeBy(rule, asked, kindOf(caller.value), strictScopes);
+    if (verdict.allowed) callers.set(request, caller.value);
     else await sendAnswer(reply, refusal(verdict));
   });
 }
+
+const isEvaluation = (method: string, path: string): boolean => method === 'POST' && path.startsWith('/features/');
 
 const refusal = ({ status, error }: { readonly status: number; readonly error: string }): Answer => ({
   status,
@@ -72,10 +82,10 @@ export function serve(app: FastifyInstance, method: HTTPMethods, path: string, h
 }
 
 function callOf(request: FastifyRequest): Call {
-  const params = fieldsOf(request.params);
   return {
     caller: callers.get(request),
-    params: Object.fromEntries(Object.entries(params).map(([name, value]) => [name, String(value)])),
+    // The router gives texts, and nothing else.
+    params: request.params as Readonly<Record<string, string>>,
     query: fieldsOf(request.query),
     body: request.body,
     method: request.method,
@@ -84,8 +94,9 @@ function callOf(request: FastifyRequest): Call {
   };
 }
 
-export function sendAnswer(reply: FastifyReply, { status, body, headers }: Answer): FastifyReply {
+export function sendAnswer(reply: FastifyReply, { status, body, json, headers }: Answer): FastifyReply {
   if (headers !== undefined) reply.headers({ ...headers });
-  if (body === undefined) return reply.code(status).send();
-  return reply.code(status).header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(body));
+  const text = json ?? (body === undefined ? undefined : JSON.stringify(body));
+  if (text === undefined) return reply.code(status).send();
+  return reply.code(status).header('content-type', 'application/json; charset=utf-8').send(text);
 }

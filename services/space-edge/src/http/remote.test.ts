@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { isPublicAddress } from './addresses.ts';
+import { isPublicAddress } from '@polyedge/remote/addresses';
 import { fetchYaml } from './remote.ts';
 
 test('space:26 only addresses of the public Internet are public', () => {

@@ -35,6 +35,8 @@ export async function createHttpServer({ config, http, spans, origins, log }: Ht
       void sendAnswer(reply, refuse(400, 'Invalid request: the path cannot be read').answer);
     },
   });
+  // SPACE's filters of contracts come in the body of a GET.
+  app.addHttpMethod('GET', { hasBody: true });
   takeJson(app);
   takeForms(app);
   app.addContentTypeParser('multipart/form-data', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));

@@ -1,24 +1,30 @@
 /** `/services…` with an organization's key, and the same below `/organizations/{organizationId}` with a user's. */
+
+import type { RemoteLimits } from '@polyedge/remote/fetch';
 import type { FastifyInstance } from 'fastify';
 import { stringify } from 'yaml';
+import { shownJob } from '../contracts/job.ts';
 import { definition } from '../pricing/stored.ts';
 import { type Answer, got, type Result, refuse, refused } from '../protocol/answer.ts';
 import { readFallback } from '../protocol/fallback.ts';
 import { fieldsOf, isId, servicePage, textField } from '../protocol/fields.ts';
-import { type Organization, roleIn } from '../protocol/organization.ts';
-import { rightOf, SERVICE_ROLES, type ServiceRight } from '../protocol/permissions.ts';
 import { PRICING_TYPE, type Service, shownService } from '../protocol/service.ts';
 import type { Graph } from '../store/graph.ts';
 import { byOf } from '../store/identity.ts';
+import type { Jobs } from '../store/jobs.ts';
 import type { Organizations } from '../store/organizations.ts';
-import { type Place, type Services, shownPricing, yamlPath } from '../store/services.ts';
+import type { ServiceChanges } from '../store/service-changes.ts';
+import { type Place, shownPricing, yamlPath } from '../store/service-parts.ts';
+import type { Services } from '../store/services.ts';
 import { type Call, type Handler, serve } from './call.ts';
-import type { RemoteLimits } from './remote.ts';
+import { placeOf, roleProblem } from './place.ts';
 import { readUpload } from './upload.ts';
 
 export interface ServiceRoutesOptions {
   readonly graph: Graph;
   readonly services: Services;
+  readonly changes: ServiceChanges;
+  readonly jobs: Jobs;
   readonly organizations: Organizations;
   readonly remote: RemoteLimits;
   /** Whether uploaded pricings are served under their unguessable names. */
@@ -26,10 +32,10 @@ export interface ServiceRoutesOptions {
 }
 
 export function serviceRoutes(app: FastifyInstance, options: ServiceRoutesOptions): void {
-  const { services } = options;
+  const { services, changes, jobs, organizations } = options;
   const at = (method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, handle: (place: Place, call: Call) => Promise<Answer>): void => {
     const handler: Handler = async (call) => {
-      const place = await placeOf(call, options);
+      const place = await placeOf(call, organizations);
       return place.ok ? handle(place.value, call) : place.answer;
     };
     serve(app, method, `/services${path}`, handler);
@@ -38,19 +44,19 @@ export function serviceRoutes(app: FastifyInstance, options: ServiceRoutesOption
 
   // The only two that an administrator may call for all organizations.
   serve(app, 'GET', '/services', async (call) => {
-    const place = everywhere(call) ? got(undefined) : await placeOf(call, options);
+    const place = everywhere(call) ? got(undefined) : await placeOf(call, organizations);
     return place.ok ? list(call, place.value?.organizationId) : place.answer;
   });
   serve(app, 'GET', '/organizations/:organizationId/services', async (call) => {
-    const place = await placeOf(call, options);
+    const place = await placeOf(call, organizations);
     return place.ok ? list(call, place.value.organizationId) : place.answer;
   });
   serve(app, 'DELETE', '/services', async (call) => {
-    const place = everywhere(call) ? got(undefined) : await placeOf(call, options);
+    const place = everywhere(call) ? got(undefined) : await placeOf(call, organizations);
     return place.ok ? prune(call, place.value?.organizationId) : place.answer;
   });
   serve(app, 'DELETE', '/organizations/:organizationId/services', async (call) => {
-    const place = await placeOf(call, options);
+    const place = await placeOf(call, organizations);
     return place.ok ? prune(call, place.value.organizationId) : place.answer;
   });
 
@@ -63,6 +69,13 @@ export function serviceRoutes(app: FastifyInstance, options: ServiceRoutesOption
   at('DELETE', '/:service', async (place, { params }) => {
     const disabled = await services.disable(place, params.service ?? '');
     return disabled.ok ? { status: 204 } : disabled.answer;
+  });
+
+  at('GET', '/:service/novations', async ({ organizationId }, { params }) => {
+    const service = await services.find(organizationId, params.service ?? '');
+    if (!service.ok) return service.answer;
+    const found = await jobs.ofService(service.value.id);
+    return found.ok ? { status: 200, body: found.value.map(shownJob) } : found.answer;
   });
 
   at('GET', '/:service/pricings', async ({ organizationId }, { params, query }) => {
@@ -88,7 +101,7 @@ export function serviceRoutes(app: FastifyInstance, options: ServiceRoutesOption
     const fallback = readFallback(body);
     if (!fallback.ok) return fallback.answer;
     const { service: name = '', version = '' } = params;
-    return shown(200, await services.setAvailability(place, { name, version, availability, fallback: fallback.value }));
+    return shown(200, await changes.setAvailability(place, { name, version, availability, fallback: fallback.value }));
   });
   at('DELETE', '/:service/pricings/:version', async (place, { params }) => {
     const deleted = await services.deletePricing(place, params.service ?? '', params.version ?? '');
@@ -120,24 +133,7 @@ const everywhere = ({ caller }: Call): boolean => caller?.kind === 'user';
 const shown = (status: number, service: Result<Service>): Answer =>
   service.ok ? { status, body: shownService(service.value) } : service.answer;
 
-/** In which organization a call works, if it may: the key's own, or that of the path for a member with the right role. */
-async function placeOf({ caller, params, method }: Call, { organizations }: ServiceRoutesOptions): Promise<Result<Place>> {
-  if (caller === undefined) return refuse(401, 'API Key not found');
-  if (caller.kind === 'organization') return got({ organizationId: caller.organization.id, by: byOf(caller) });
-  const organization = await organizations.find(params.organizationId ?? '');
-  if (!organization.ok) return organization;
-  const problem = caller.role === 'ADMIN' ? undefined : roleProblem(organization.value, caller.account.id, rightOf(method));
-  return problem === undefined ? got({ organizationId: organization.value.id, by: byOf(caller) }) : refuse(403, problem);
-}
-
-function roleProblem(organization: Organization, account: string, right: ServiceRight): string | undefined {
-  const role = roleIn(organization, account);
-  if (role === undefined) return 'PERMISSION ERROR: You are not a member of this organization';
-  const allowed: readonly string[] = SERVICE_ROLES[right];
-  return allowed.includes(role) ? undefined : `PERMISSION ERROR: Your role (${role}) does not have permission to perform this operation`;
-}
-
-async function rename(place: Place, { params, body, caller }: Call, { services, organizations }: ServiceRoutesOptions): Promise<Answer> {
+async function rename(place: Place, { params, body, caller }: Call, { changes, organizations }: ServiceRoutesOptions): Promise<Answer> {
   const fields = fieldsOf(body);
   const name = textField(fields, 'name', { min: 1, max: 255 });
   if (!name.ok) return name.answer;
@@ -161,7 +157,7 @@ async function rename(place: Place, { params, body, caller }: Call, { services, 
           : 'PERMISSION ERROR: With an organization API key, a service can only be moved to an organization of the same owner';
     if (problem !== undefined) return refuse(403, problem).answer;
   }
-  return shown(200, await services.rename(place, params.service ?? '', { name: name.value?.trim(), organizationId }));
+  return shown(200, await changes.rename(place, params.service ?? '', { name: name.value?.trim(), organizationId }));
 }
 
 /** Uploaded pricings as files, for whoever knows the name. */

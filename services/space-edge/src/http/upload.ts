@@ -1,10 +1,12 @@
 /** The pricing of a request: a file in the form field `pricing`, or a URL there, in JSON or in a form. */
+
+import type { RemoteLimits } from '@polyedge/remote/fetch';
 import { got, type Result, refuse } from '../protocol/answer.ts';
 import { fieldsOf } from '../protocol/fields.ts';
-import type { Upload } from '../store/services.ts';
+import type { Upload } from '../store/service-parts.ts';
 import type { Call } from './call.ts';
 import { boundaryOf, readMultipart } from './multipart.ts';
-import { fetchYaml, type RemoteLimits } from './remote.ts';
+import { fetchYaml } from './remote.ts';
 
 const FIELD = 'pricing';
 

@@ -20,7 +20,26 @@ export interface UserRoutesOptions {
 
 const USERNAME = { min: 3, max: 30 } as const;
 const PASSWORD = { min: 5, max: 200 } as const;
-const LAST_ADMIN = 'PERMISSION ERROR: There must always be at least one ADMIN user in the platform';
+const LAST_ADMIN = 'PERMISSION ERROR: There must always be at least one ADMIN user in the system.';
+/** What a USER is told when he tries what only an ADMIN may, in SPACE's words. `promote`: to give somebody the role ADMIN. */
+const TEXTS = {
+  update: {
+    promote: 'Only admins can change roles to admin.',
+    admin: 'Only admins can update admin users.',
+    other: 'You can only change your own user.',
+  },
+  role: {
+    promote: 'Only admins can assign the role ADMIN.',
+    admin: 'Only admins can update admin users.',
+    other: 'Only admins can change roles for other users.',
+  },
+  key: {
+    promote: '',
+    admin: 'Only admins can regenerate API keys for other users.',
+    other: 'Only admins can regenerate API keys for other users.',
+  },
+  delete: { promote: '', admin: 'Only admins can delete admin users.', other: 'You can only delete your own user.' },
+} as const;
 /** A USER has to know whom he looks for. */
 const MIN_SEARCH = 4;
 
@@ -52,7 +71,7 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     const byAdmin = caller?.kind === 'user' && caller.role === 'ADMIN';
     if (!options.openRegistration && !byAdmin) return refuse(403, 'PERMISSION ERROR: Only ADMIN users can create users').answer;
     const { username, password, role = 'USER' } = read.value;
-    if (role === 'ADMIN' && !byAdmin) return refuse(403, 'PERMISSION ERROR: Only ADMIN users can create other ADMIN users').answer;
+    if (role === 'ADMIN' && !byAdmin) return refuse(403, 'PERMISSION ERROR: Only admins can create other admins.').answer;
     const created = await accounts.create(
       username,
       password,
@@ -72,7 +91,10 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     if (!page.ok) return page.answer;
     const q = typeof query.q === 'string' ? query.q : '';
     if (user.role !== 'ADMIN' && q.length < MIN_SEARCH) {
-      return refuse(403, `PERMISSION ERROR: The search must have at least ${MIN_SEARCH} characters`).answer;
+      return refuse(
+        403,
+        `PERMISSION ERROR: Only admins can retrieve the full user list without providing at least ${MIN_SEARCH} characters in the search query`,
+      ).answer;
     }
     const all = await accounts.all();
     if (!all.ok) return refused(all.failure).answer;
@@ -100,7 +122,7 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     if (!username.ok) return username.answer;
     if (!password.ok) return password.answer;
     if (!role.ok) return role.answer;
-    const account = await changeable(user, params.username, role.value);
+    const account = await changeable(user, params.username, role.value, 'update');
     if (!account.ok) return account.answer;
     const asLogin = username.value !== undefined || password.value !== undefined;
     if (asLogin && account.value.id !== user.account.id && ranksElsewhere(account.value.roles, user.account.roles, SPACE)) {
@@ -118,19 +140,19 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     const role = wordField(fieldsOf(body), 'role', USER_ROLES);
     if (!role.ok) return role.answer;
     if (role.value === undefined) return refuse(422, 'The role field is required').answer;
-    const account = await changeable(user, params.username, role.value);
+    const account = await changeable(user, params.username, role.value, 'role');
     return account.ok ? changed(await accounts.update(account.value, { role: role.value }, user.account.id), '') : account.answer;
   });
 
   asUser('PUT', '/users/:username/api-key', async (user, { params }) => {
-    const account = await changeable(user, params.username, undefined);
+    const account = await changeable(user, params.username, undefined, 'key');
     if (!account.ok) return account.answer;
     const key = await accounts.addKey(keyOf(account.value), 'replace');
     return key.ok ? { status: 200, body: { apiKey: key.value.key }, headers: NO_STORE } : refused(key.failure).answer;
   });
 
   asUser('DELETE', '/users/:username', async (user, { params }) => {
-    const account = await changeable(user, params.username, 'USER');
+    const account = await changeable(user, params.username, 'USER', 'delete');
     if (!account.ok) return account.answer;
     const left = await organizations.letGo(account.value.id, user.account.id);
     if (!left.ok) return left.answer;
@@ -150,18 +172,25 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     return found.value === undefined ? refuse(404, 'INVALID DATA: User not found') : got(found.value);
   }
 
-  /** The user of a path, if the caller may change him; `role` is what he would have then. */
+  /**
+   * The user of a path, if the caller may change him. Permission is looked at first, as in SPACE.
+   * @param role what he would have then
+   */
   async function changeable(
     { account: caller, role: callerRole }: User,
     username: string | undefined,
     role: UserRole | undefined,
+    change: keyof typeof TEXTS,
   ): Promise<Result<Account>> {
+    const { promote, admin, other } = TEXTS[change];
+    if (callerRole !== 'ADMIN' && role === 'ADMIN') return refuse(403, `PERMISSION ERROR: ${promote}`);
+    // SPACE looks at the names before it looks for the user.
+    if (callerRole !== 'ADMIN' && change === 'role' && username !== caller.username) return refuse(403, `PERMISSION ERROR: ${other}`);
     const found = await known(username);
     if (!found.ok) return found;
     const current = userRole(found.value);
-    if (callerRole !== 'ADMIN' && current === 'ADMIN') return refuse(403, 'PERMISSION ERROR: Only ADMIN users can change ADMIN users');
-    if (callerRole !== 'ADMIN' && found.value.id !== caller.id) return refuse(403, 'PERMISSION ERROR: You can only change your own user');
-    if (callerRole !== 'ADMIN' && role === 'ADMIN') return refuse(403, 'PERMISSION ERROR: Only ADMIN users can make ADMIN users');
+    if (callerRole !== 'ADMIN' && current === 'ADMIN') return refuse(403, `PERMISSION ERROR: ${admin}`);
+    if (callerRole !== 'ADMIN' && found.value.id !== caller.id) return refuse(403, `PERMISSION ERROR: ${other}`);
     if (current !== 'ADMIN' || role !== 'USER') return found;
     const all = await accounts.all();
     if (!all.ok) return refused(all.failure);

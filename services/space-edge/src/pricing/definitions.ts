@@ -1,12 +1,12 @@
 /** The sections `features` and `usageLimits`. */
-import { boolean, count, named, oneOf, present, references, text, texts, worth } from './fields.ts';
+import { boolean, count, description, named, oneOf, present, references, text, unit, webAddress, webAddresses, worth } from './fields.ts';
 import {
   AUTOMATION_TYPES,
   FEATURE_TYPES,
   type Feature,
   INTEGRATION_TYPES,
-  PAYMENT_TYPES,
   PERIOD_UNITS,
+  paymentsOf,
   RENDERINGS,
   type UsageLimit,
 } from './pricing.ts';
@@ -14,17 +14,18 @@ import type { At } from './source.ts';
 
 const VALUE_TYPES = ['BOOLEAN', 'NUMERIC', 'TEXT'] as const;
 
-export function readFeatures(at: At): Record<string, Feature> {
+/** @param tags those of the pricing: a feature may have one of them */
+export function readFeatures(at: At, tags: readonly string[]): Record<string, Feature> {
   if (at.empty) at.report('is required');
   const features: Record<string, Feature> = {};
   for (const [name, value] of named(at)) {
-    const feature = readFeature(name, value);
+    const feature = readFeature(name, value, tags);
     if (feature !== undefined) features[name] = feature;
   }
   return features;
 }
 
-function readFeature(name: string, at: At): Feature | undefined {
+function readFeature(name: string, at: At, tags: readonly string[]): Feature | undefined {
   if (at.kind !== 'map') {
     at.report('must be a map with type, valueType and defaultValue');
     return undefined;
@@ -33,12 +34,15 @@ function readFeature(name: string, at: At): Feature | undefined {
   const valueType = required(at.get('valueType'), VALUE_TYPES);
   const integrationType = oneOf(at.get('integrationType'), INTEGRATION_TYPES);
   const automationType = oneOf(at.get('automationType'), AUTOMATION_TYPES);
-  if (type === 'INTEGRATION' && at.get('integrationType').empty) at.get('integrationType').report('is required for type INTEGRATION');
-  if (type === 'AUTOMATION' && at.get('automationType').empty) at.get('automationType').report('is required for type AUTOMATION');
-  if (type === 'PAYMENT' && valueType !== undefined && valueType !== 'TEXT') at.get('valueType').report('must be TEXT for type PAYMENT');
+  if (type === 'INTEGRATION' && integrationType === undefined) at.get('integrationType').report('is required for type INTEGRATION');
+  if (type === 'AUTOMATION' && automationType === undefined) at.get('automationType').report('is required for type AUTOMATION');
   const defaultValue = at.get('defaultValue');
   if (defaultValue.empty) defaultValue.report('is required');
-  const value = defaultValue.empty ? undefined : worth(defaultValue, valueType, type === 'PAYMENT' ? PAYMENT_TYPES : undefined);
+  const value = defaultValue.empty ? undefined : worth(defaultValue, valueType, paymentsOf({ type, valueType }));
+  const tag = at.get('tag');
+  if (!tag.empty && tag.scalar !== '' && !tags.some((known) => known === tag.scalar)) tag.report('must be one of the tags of the pricing');
+  const pricingUrls = webAddresses(at.get('pricingUrls'));
+  const docUrl = webAddress(at.get('docUrl'));
   if (type === undefined || valueType === undefined || value === undefined) return undefined;
   return {
     name,
@@ -47,16 +51,32 @@ function readFeature(name: string, at: At): Feature | undefined {
     defaultValue: value,
     render: oneOf(at.get('render'), RENDERINGS) ?? 'AUTO',
     ...present({
-      description: text(at.get('description')),
+      description: description(at.get('description')),
       integrationType,
-      pricingUrls: texts(at.get('pricingUrls')),
+      // Addresses mean something for one kind of feature each, and are left out of all others.
+      pricingUrls: type === 'INTEGRATION' && integrationType === 'WEB_SAAS' ? pricingUrls : undefined,
       automationType,
-      docUrl: text(at.get('docUrl')),
-      expression: text(at.get('expression')),
-      serverExpression: text(at.get('serverExpression')),
-      tag: text(at.get('tag')),
+      docUrl: type === 'GUARANTEE' ? docUrl : undefined,
+      pricingURLs: asWritten(at.get('pricingURLs')),
+      docURL: asWritten(at.get('docURL')),
+      expression: readExpression(at.get('expression')),
+      serverExpression: readExpression(at.get('serverExpression')),
+      tag: text(tag),
     }),
   };
+}
+
+/** `expression: true` is an expression as well as `expression: "true"`. */
+function readExpression(at: At): string | undefined {
+  const expression = at.kind === 'boolean' || at.kind === 'number' ? at.written : text(at);
+  if (expression?.trim() === '') at.report('must not be empty: leave it out instead');
+  return expression;
+}
+
+/** What older files call by another name: it is kept, and means nothing. */
+function asWritten(at: At): string | readonly string[] | undefined {
+  const one = (item: At): readonly string[] => (typeof item.scalar === 'string' ? [item.scalar] : []);
+  return at.kind === 'list' ? at.items().flatMap(one) : one(at)[0];
 }
 
 export function readUsageLimits(at: At, features: ReadonlySet<string>): Record<string, UsageLimit> {
@@ -78,9 +98,10 @@ function readUsageLimit(name: string, at: At, features: ReadonlySet<string>): Us
   const defaultValue = at.get('defaultValue');
   if (defaultValue.empty) defaultValue.report('is required');
   const value = defaultValue.empty ? undefined : worth(defaultValue, valueType);
-  const trackable = boolean(at.get('trackable'));
+  const trackable = readTrackable(at.get('trackable'));
   const period = readPeriod(at.get('period'));
-  const linkedFeatures = references(at.get('linkedFeatures'), features, 'feature');
+  const links = at.get('linkedFeatures');
+  const linkedFeatures = links.kind === 'list' ? references(links, features, 'feature') : undefined;
   if (type === undefined || valueType === undefined || value === undefined) return undefined;
   return {
     name,
@@ -89,16 +110,17 @@ function readUsageLimit(name: string, at: At, features: ReadonlySet<string>): Us
     defaultValue: value,
     render: oneOf(at.get('render'), RENDERINGS) ?? 'AUTO',
     ...(type === 'RENEWABLE' ? { period: period ?? { value: 1, unit: 'MONTH' as const } } : { trackable: trackable ?? false }),
-    ...present({ description: text(at.get('description')), unit: text(at.get('unit')), linkedFeatures }),
+    unit: unit(at.get('unit')),
+    ...present({ description: description(at.get('description')), linkedFeatures }),
   };
+}
+
+function readTrackable(at: At): boolean | undefined {
+  return typeof at.scalar === 'string' ? at.scalar.toLowerCase() === 'true' : boolean(at);
 }
 
 function readPeriod(at: At): UsageLimit['period'] | undefined {
   if (at.empty) return undefined;
-  if (at.kind !== 'map') {
-    at.report('must be a map with value and unit');
-    return undefined;
-  }
   return { value: count(at.get('value'), 1) ?? 1, unit: oneOf(at.get('unit'), PERIOD_UNITS) ?? 'MONTH' };
 }
 

@@ -4,28 +4,30 @@ import type { At } from './source.ts';
 
 const MIN_NAME = 3;
 const MAX_NAME = 255;
-/** Characters of an expression or description. */
+/** Characters of an expression, an address or a name. */
 const MAX_TEXT = 4096;
+const MAX_DESCRIPTION = 65_536;
 
 /** Names that objects understand as something else. */
 const REFUSED_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** The keys and values of a section. Keys are names, and may only have letters, digits, `_` and `-` (SPACE, create service: "Invalid key"). */
+/** The keys and values of a section. Keys are names. */
 export function named(at: At): readonly (readonly [name: string, value: At])[] {
   if (at.empty) return [];
   if (at.kind !== 'map') {
     at.report('must be a map');
     return [];
   }
-  return at.entries().filter(([key, value]) => {
-    const problem = keyProblem(key);
+  return at.entries().flatMap(([key, value]) => {
+    const name = key.trim();
+    const problem = keyProblem(name);
     if (problem !== undefined) value.report(problem);
-    return problem === undefined;
+    return problem === undefined ? [[name, value] as const] : [];
   });
 }
 
 function keyProblem(key: string): string | undefined {
-  if (!/^[A-Za-z0-9_-]+$/.test(key) || REFUSED_KEYS.has(key)) return 'Invalid key: only letters, digits, "_" and "-" are allowed';
+  if (REFUSED_KEYS.has(key) || /\p{Cc}/u.test(key) || !key.isWellFormed()) return 'Invalid key: this is no name';
   if (key.length < MIN_NAME || key.length > MAX_NAME) return `the name must have ${MIN_NAME} to ${MAX_NAME} characters`;
   return undefined;
 }
@@ -44,6 +46,31 @@ export function text(at: At, max = MAX_TEXT): string | undefined {
   return value;
 }
 
+/** Free text for people: numbers, dates and the like are read as they are written. */
+export function description(at: At): string | undefined {
+  if (at.kind === 'text') return text(at, MAX_DESCRIPTION);
+  return at.written === '' ? undefined : at.written.slice(0, MAX_DESCRIPTION);
+}
+
+/** A text that says what is counted; none is the empty text. */
+export function unit(at: At): string {
+  return text(at) ?? '';
+}
+
+const WEB_ADDRESS = /^https?:\/\/[^\s/$.?#]\S*$/i;
+
+export function webAddress(at: At): string | undefined {
+  const address = text(at);
+  if (address !== undefined && !WEB_ADDRESS.test(address)) at.report('must be an address that begins with http:// or https://');
+  return address;
+}
+
+export function webAddresses(at: At): readonly string[] | undefined {
+  const addresses = texts(at);
+  if (at.kind === 'list') for (const item of at.items()) webAddress(item);
+  return addresses;
+}
+
 export function boolean(at: At): boolean | undefined {
   if (at.empty) return undefined;
   const value = at.scalar;
@@ -52,9 +79,11 @@ export function boolean(at: At): boolean | undefined {
   return undefined;
 }
 
+/** One of some words, in capitals or not. */
 export function oneOf<const Word extends string>(at: At, words: readonly Word[]): Word | undefined {
-  if (at.empty) return undefined;
-  const found = words.find((word) => word === at.scalar);
+  if (at.empty || at.scalar === '') return undefined;
+  const written = typeof at.scalar === 'string' ? at.scalar.trim().toUpperCase() : undefined;
+  const found = words.find((word) => word === written);
   if (found === undefined) at.report(`must be one of ${words.join(', ')}`);
   return found;
 }
@@ -67,6 +96,12 @@ export function amount(at: At): number | undefined {
     return undefined;
   }
   return Math.min(value, UNLIMITED);
+}
+
+/** A number that is shown as it was written; one that cannot be is refused. What is bounded anyway may be as large as it likes. */
+export function exact(at: At): number | undefined {
+  if (at.inexact) at.report('is a number beyond 2^53');
+  return typeof at.scalar === 'number' ? at.scalar : undefined;
 }
 
 /** Whole and at least `min`. */
@@ -94,7 +129,8 @@ export function references(at: At, known: ReadonlySet<string>, what: string): re
   const names = texts(at);
   for (const item of at.items()) {
     const name = item.scalar;
-    if (typeof name === 'string' && !known.has(name)) item.report(`names the ${what} "${name.slice(0, 100)}", which does not exist`);
+    if (item.empty) item.report(`names no ${what}`);
+    else if (typeof name === 'string' && !known.has(name)) item.report(`names the ${what} "${name.slice(0, 100)}", which does not exist`);
   }
   return names;
 }
@@ -113,7 +149,8 @@ export function worth(at: At, valueType: ValueType | undefined, payments?: reado
       if (typeof at.scalar !== 'boolean') at.report('must be true or false, since valueType is BOOLEAN');
       return at.scalar === true;
     case 'NUMERIC':
-      return amount(at);
+      if (typeof at.scalar !== 'number' || Number.isNaN(at.scalar)) at.report('must be a number, since valueType is NUMERIC');
+      return typeof at.scalar === 'number' ? Math.max(-UNLIMITED, Math.min(at.scalar, UNLIMITED)) : undefined;
     case 'TEXT':
       if (typeof at.scalar !== 'string') at.report('must be a text, since valueType is TEXT');
       return typeof at.scalar === 'string' ? at.scalar : undefined;

@@ -1,7 +1,7 @@
 /** The sections `plans` and `addOns`. */
-import { amount, boolean, count, named, present, references, text, worth } from './fields.ts';
-import { evaluateFormula, isFormula } from './price-formula.ts';
-import { type AddOn, type Feature, PAYMENT_TYPES, type Plan, type Price, UNLIMITED, type UsageLimit, type Worth } from './pricing.ts';
+import { amount, boolean, count, description, exact, named, present, references, text, unit, worth } from './fields.ts';
+import { evaluateFormula, isFormula, type Variables } from './price-formula.ts';
+import { type AddOn, type Feature, type Plan, type Price, paymentsOf, UNLIMITED, type UsageLimit, type Worth } from './pricing.ts';
 import type { At } from './source.ts';
 
 /** What plans and add-ons refer to. */
@@ -10,14 +10,19 @@ export interface Known {
   readonly usageLimits: Readonly<Record<string, UsageLimit>>;
   /** Names that the file defines, also where their definition is wrong: one mistake is told once. */
   readonly declared: { readonly features: ReadonlySet<string>; readonly usageLimits: ReadonlySet<string> };
-  readonly variables: ReadonlyMap<string, number>;
+  readonly variables: Variables;
+  /** Whether the file is of an older syntax version, which is read as SPACE reads it. */
+  readonly upgraded: boolean;
 }
 
 export function readPlans(at: At, known: Known): Record<string, Plan> {
   const plans: Record<string, Plan> = {};
   for (const [name, value] of named(at)) {
     if (value.kind !== 'map') value.report('must be a map with a price');
-    else plans[name] = readOffer(name, value, known);
+    else {
+      if (known.upgraded && value.get('features').kind === 'absent') value.report('must have features, be they null');
+      plans[name] = readOffer('plan', name, value, known);
+    }
   }
   return plans;
 }
@@ -27,8 +32,8 @@ export function readAddOns(at: At, plans: ReadonlySet<string>, known: Known): Re
   const names = new Set(entries.map(([name]) => name));
   const addOns: Record<string, AddOn> = {};
   for (const [name, value] of entries) {
-    if (value.kind !== 'map' || value.entries().length === 0) value.report('must not be empty');
-    else addOns[name] = readAddOn(name, value, { plans, names, known });
+    if (value.kind === 'map') addOns[name] = readAddOn(name, value, { plans, names, known });
+    else value.report('must not be empty: it grants a feature or a usage limit, or extends one');
   }
   return addOns;
 }
@@ -38,8 +43,10 @@ function readAddOn(
   at: At,
   { plans, names, known }: { readonly plans: ReadonlySet<string>; readonly names: ReadonlySet<string>; readonly known: Known },
 ): AddOn {
-  const offer = readOffer(name, at, known);
+  const offer = readOffer('add-on', name, at, known);
   const extensions = readExtensions(at.get('usageLimitsExtensions'), known);
+  const grants = ['features', 'usageLimits', 'usageLimitsExtensions'].some((section) => at.get(section).entries().length > 0);
+  if (!grants) at.report('must not be empty: it grants a feature or a usage limit, or extends one');
   // Only what extends limits, and grants nothing else, makes sense more than once.
   const scalable =
     Object.keys(extensions).length > 0 && Object.keys(offer.features).length === 0 && Object.keys(offer.usageLimits).length === 0;
@@ -54,39 +61,55 @@ function readAddOn(
   };
 }
 
-function readOffer(name: string, at: At, known: Known): Plan {
-  const values = (section: 'features' | 'usageLimits') => readValues(at.get(section), section, known);
+function readOffer(of: 'plan' | 'add-on', name: string, at: At, known: Known): Plan {
+  const values = (section: 'features' | 'usageLimits') =>
+    readValues(at.get(section), section, known, of === 'add-on' && section === 'usageLimits');
   return {
     name,
     price: readPrice(at.get('price'), known.variables) ?? 0,
     private: boolean(at.get('private')) ?? false,
     features: values('features'),
     usageLimits: values('usageLimits'),
-    ...present({ description: text(at.get('description')), unit: text(at.get('unit')) }),
+    unit: unit(at.get('unit')),
+    ...present({
+      description: description(at.get('description')),
+      monthlyPrice: asWritten(at.get('monthlyPrice')),
+      annualPrice: asWritten(at.get('annualPrice')),
+    }),
   };
 }
 
-function readPrice(at: At, variables: ReadonlyMap<string, number>): Price | undefined {
+/** A price of an older file that stands beside the one that counts. */
+function asWritten(at: At): Price | undefined {
+  const { scalar } = at;
+  if (typeof scalar === 'number') return Number.isFinite(scalar) ? exact(at) : undefined;
+  return typeof scalar === 'string' ? scalar : undefined;
+}
+
+function readPrice(at: At, variables: Variables): Price | undefined {
   if (at.empty) {
     at.report('is required');
     return undefined;
   }
   const written = at.scalar;
-  if (typeof written === 'number') return amount(at);
+  // Only infinity is bounded: there are currencies in which a price has nine digits.
+  if (typeof written === 'number') {
+    const bounded = amount(at);
+    return bounded === undefined || !Number.isFinite(written) ? bounded : exact(at);
+  }
   if (typeof written !== 'string') {
     at.report('must be a number, a formula or a text');
     return undefined;
   }
   const price = text(at) ?? '';
-  if (/^\s*\d+(\.\d+)?\s*$/.test(price)) return Number(price);
+  if (/^\d+(\.\d+)?$/.test(price)) return Number(price);
   if (!isFormula(price)) return price;
   const result = evaluateFormula(price, variables);
   if (!result.ok) at.report(`the formula ${result.problem}`);
-  else if (result.value < 0) at.report('the formula has a value below 0');
   return result.ok ? result.value : undefined;
 }
 
-function readValues(at: At, section: 'features' | 'usageLimits', known: Known): Record<string, Worth> {
+function readValues(at: At, section: 'features' | 'usageLimits', known: Known, spelledOut: boolean): Record<string, Worth> {
   const values: Record<string, Worth> = {};
   for (const [name, entry] of named(at)) {
     const definition = Object.hasOwn(known[section], name) ? known[section][name] : undefined;
@@ -95,11 +118,11 @@ function readValues(at: At, section: 'features' | 'usageLimits', known: Known): 
         entry.report(`names a ${section === 'features' ? 'feature' : 'usage limit'} that does not exist`);
       continue;
     }
+    if (spelledOut && entry.get('value').kind === 'absent') entry.report('must be given as a map with a value');
     const value = entry.kind === 'map' ? entry.get('value') : entry;
     // `value: null`, or nothing at all, leaves the default.
     if (value.empty) continue;
-    const payments = 'type' in definition && definition.type === 'PAYMENT' ? PAYMENT_TYPES : undefined;
-    const read = worth(value, definition.valueType, payments);
+    const read = worth(value, definition.valueType, paymentsOf(definition));
     if (read !== undefined) values[name] = read;
   }
   return values;
@@ -114,7 +137,9 @@ function readExtensions(at: At, known: Known): Record<string, number> {
       continue;
     }
     if (limit.valueType !== 'NUMERIC') entry.report('extends a usage limit that is no number');
-    const value = amount(entry.kind === 'map' ? entry.get('value') : entry);
+    const given = entry.get('value');
+    if (given.kind === 'absent') entry.report('must be given as a map with a value');
+    const value = given.empty ? undefined : amount(given);
     if (value !== undefined) extensions[name] = value;
   }
   return extensions;
@@ -126,8 +151,8 @@ function readConstraints(at: At, scalable: boolean): AddOn['subscriptionConstrai
     at.report('must be a map with minQuantity, maxQuantity and quantityStep');
     return undefined;
   }
-  const minQuantity = count(at.get('minQuantity'), 1) ?? 1;
-  const maxQuantity = count(at.get('maxQuantity'), 1) ?? UNLIMITED;
+  const minQuantity = count(at.get('minQuantity'), 0) ?? 1;
+  const maxQuantity = count(at.get('maxQuantity'), 0) ?? UNLIMITED;
   const quantityStep = count(at.get('quantityStep'), 1) ?? 1;
   if (maxQuantity < minQuantity) at.get('maxQuantity').report('must not be less than minQuantity');
   if (minQuantity % quantityStep !== 0) at.get('quantityStep').report('must divide minQuantity');

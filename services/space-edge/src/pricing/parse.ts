@@ -1,17 +1,30 @@
-/** Pricing2Yaml 3.0 and 3.1: from text to a checked pricing, or to what is wrong with it and where. No I/O, no clock, no evaluation. */
+/** Pricing2Yaml: from text to a checked pricing, or to what is wrong with it and where. No I/O, no clock, no evaluation. */
 
 import type { Json } from '@polyedge/query/json';
 import { readFeatures, readUsageLimits } from './definitions.ts';
-import { boolean, named, present, text, texts } from './fields.ts';
+import { boolean, exact, present, text, texts, webAddress } from './fields.ts';
 import { readAddOns, readPlans } from './offers.ts';
 import type { Pricing } from './pricing.ts';
 import { type At, type Problem, problemText, SOURCE_LIMITS, Source, type SourceLimits } from './source.ts';
+import { OLDER_VERSIONS, upgrade } from './upgrade.ts';
 
-/** Written 2.x and earlier, pricings have another shape; Polyedge does not convert them. */
-export const SUPPORTED_VERSIONS = ['3.0', '3.1'] as const;
+const CURRENT_VERSIONS = ['3.0', '3.1'] as const;
+const SUPPORTED_VERSIONS = [...OLDER_VERSIONS, ...CURRENT_VERSIONS];
+/** Versions that are written under `version`. */
+const UP_TO_2_0 = OLDER_VERSIONS.slice(0, 3);
 
 const MAX_VERSION_CHARACTERS = 100;
-const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
+/** Codes of ISO 4217, funds and metals included. */
+const CURRENCIES: ReadonlySet<string> = new Set(
+  (
+    'AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW CLF CLP ' +
+    'CNY COP COU CRC CUC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR ' +
+    'IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN ' +
+    'MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP ' +
+    'STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAF XAG XAU XBA XBB XBC XBD ' +
+    'XCD XDR XOF XPD XPF XPT XSU XTS XUA XXX YER ZAR ZMW ZWG'
+  ).split(' '),
+);
 
 export type ParsedPricing =
   | { readonly ok: true; readonly pricing: Pricing }
@@ -43,21 +56,21 @@ function readPricing(root: At, today: string): Pricing | undefined {
     root.report('is not a pricing: a map with syntaxVersion, saasName, createdAt, currency, features and plans is expected');
     return undefined;
   }
-  const syntaxVersion = readSyntaxVersion(root.get('syntaxVersion'));
+  const syntax = readSyntax(root);
   // Everything below has another meaning in another version.
-  if (syntaxVersion === undefined) return undefined;
+  if (syntax === undefined) return undefined;
   const createdAt = readCreatedAt(root.get('createdAt'), today);
   const variables = readVariables(root.get('variables'));
-  const features = readFeatures(root.get('features'));
+  const tags = texts(root.get('tags'));
+  const features = readFeatures(root.get('features'), tags ?? []);
   const usageLimits = readUsageLimits(root.get('usageLimits'), namesOf(root.get('features')));
-  const numbers = new Map(Object.entries(variables ?? {}).flatMap(([name, value]) => (typeof value === 'number' ? [[name, value]] : [])));
   const declared = { features: namesOf(root.get('features')), usageLimits: namesOf(root.get('usageLimits')) };
-  const known = { features, usageLimits, declared, variables: numbers };
+  const known = { features, usageLimits, declared, variables: variables ?? {}, upgraded: syntax.upgraded };
   const plans = readPlans(root.get('plans'), known);
   const addOns = readAddOns(root.get('addOns'), namesOf(root.get('plans')), known);
-  if (root.get('plans').empty && root.get('addOns').empty) root.report('must have plans or addOns');
+  if (!syntax.upgraded && root.get('plans').empty && root.get('addOns').empty) root.report('must have plans or addOns');
   return {
-    syntaxVersion,
+    syntaxVersion: syntax.version,
     saasName: readName(root.get('saasName')),
     version: readVersion(root.get('version')) ?? unpadded(createdAt),
     createdAt,
@@ -67,23 +80,46 @@ function readPricing(root: At, today: string): Pricing | undefined {
     plans,
     addOns,
     ...present({
-      url: text(root.get('url')),
-      tags: texts(root.get('tags')),
+      url: webAddress(root.get('url')),
+      tags,
       billing: readBilling(root.get('billing')),
       variables,
-      custom: readCustom(root.get('custom')),
+      custom: readCustomMap(root.get('custom')),
     }),
   };
 }
 
-function readSyntaxVersion(at: At): Pricing['syntaxVersion'] | undefined {
+/** Finds out what the file is written in, and brings an older one to the form of 3.0 before anything else is read of it. */
+function readSyntax(root: At): { readonly version: Pricing['syntaxVersion']; readonly upgraded: boolean } | undefined {
+  const upgraded = { version: '3.0', upgraded: true } as const;
+  const named = root.get('syntaxVersion');
+  const older = UP_TO_2_0.find((one) => one === root.get('version').scalar);
+  // A file may say 2.0 in both places.
+  if (older !== undefined && (named.empty || (older === '2.0' && named.scalar === older))) {
+    upgrade(root, older);
+    return upgraded;
+  }
   const supported = `supported versions: ${SUPPORTED_VERSIONS.join(', ')}`;
-  if (at.empty) at.report(`is required (${supported})`);
-  const version = text(at);
+  if (named.empty) named.report(`is required (${supported})`);
+  const version = text(named);
   if (version === undefined) return undefined;
-  const found = SUPPORTED_VERSIONS.find((one) => one === version);
-  if (found === undefined) at.report(`Unsupported version "${version.slice(0, 20)}" (${supported})`);
-  return found;
+  if (version === '2.1') {
+    upgrade(root, version);
+    return upgraded;
+  }
+  const found = CURRENT_VERSIONS.find((one) => one === version);
+  if (found !== undefined) refuseDots(root);
+  else if (UP_TO_2_0.some((one) => one === version)) named.report(`names a version before 2.1, which is written as "version"`);
+  else named.report(`Unsupported version "${version.slice(0, 20)}" (${supported})`);
+  return found === undefined ? undefined : { version: found, upgraded: false };
+}
+
+/** SPACE refuses names with a dot, and its clients expect it; older public files have them all the same. */
+function refuseDots(root: At): void {
+  for (const section of ['features', 'usageLimits', 'plans', 'addOns']) {
+    for (const [name, value] of root.get(section).entries())
+      if (name.includes('.')) value.report('Invalid key: a name must not contain "."');
+  }
 }
 
 function readName(at: At): string {
@@ -93,19 +129,25 @@ function readName(at: At): string {
   return name;
 }
 
-/** A day as text. YAML's core has no dates, so a bare 2024-07-17 is a text as well. */
+/** A day as text. Written bare it may have a time, as YAML's dates do; a day in quotes has none. */
 function readCreatedAt(at: At, today: string): string {
   if (at.empty) at.report('is required: a day such as 2024-07-17');
-  const written = text(at);
-  if (written === undefined) return '1970-01-01';
-  const day = /^(\d{4}-\d{2}-\d{2})(?:$|T)/.exec(written)?.[1];
-  const date = day === undefined ? Number.NaN : Date.parse(`${day}T00:00:00Z`);
-  if (day === undefined || Number.isNaN(date) || new Date(date).toISOString().slice(0, 10) !== day) {
-    at.report('must be a day such as 2024-07-17');
+  const written = at.kind === 'date' ? at.written : at.scalar;
+  const day = typeof written === 'string' ? dayOf(written, at.kind === 'date') : undefined;
+  if (day === undefined) {
+    if (!at.empty) at.report('must be a day such as 2024-07-17');
     return '1970-01-01';
   }
   if (day > today) at.report('must not be in the future');
   return day;
+}
+
+function dayOf(written: string, withTime: boolean): string | undefined {
+  const [, year, month, day] = (withTime ? /^(\d{4})-(\d\d?)-(\d\d?)/ : /^(\d{4})-(\d\d)-(\d\d)$/).exec(written) ?? [];
+  if (year === undefined || month === undefined || day === undefined) return undefined;
+  const padded = `${year}-${month.padStart(2, '0')}-${day.padStart(2, '0')}`;
+  const date = new Date(`${padded}T00:00:00Z`);
+  return Number.isNaN(date.getTime()) || date.toISOString().slice(0, 10) !== padded ? undefined : padded;
 }
 
 function readVersion(at: At): string | undefined {
@@ -131,16 +173,18 @@ const unpadded = (day: string): string =>
 function readCurrency(at: At): string {
   if (at.empty) at.report('is required');
   const currency = text(at) ?? '';
-  if (!at.empty && !CURRENCIES.has(currency)) at.report('must be a currency code of ISO 4217, such as EUR');
+  if (!at.empty && !CURRENCIES.has(currency.trim().toUpperCase())) at.report('must be a currency code of ISO 4217, such as EUR');
   return currency;
 }
 
 function readBilling(at: At): Record<string, number> | undefined {
   if (at.empty) return undefined;
+  if (at.kind !== 'map') at.report('must be a map of factors');
   const billing: Record<string, number> = {};
-  for (const [name, value] of named(at)) {
+  for (const [name, value] of at.entries()) {
     const factor = value.scalar;
-    if (typeof factor === 'number' && factor > 0 && factor <= 1) billing[name] = factor;
+    if (name === '__proto__') value.report('is not allowed as a name');
+    else if (typeof factor === 'number' && factor > 0 && factor <= 1) billing[name] = factor;
     else value.report('must be a number above 0 and up to 1');
   }
   return billing;
@@ -152,12 +196,17 @@ function readVariables(at: At): Record<string, number | string | boolean> | unde
   const variables: Record<string, number | string | boolean> = {};
   for (const [name, value] of at.entries()) {
     const scalar = value.scalar;
-    if (!/^[A-Za-z_][A-Za-z0-9_-]*$/.test(name) || name === '__proto__') value.report('must have a name of letters, digits, "_" and "-"');
+    if (name === '__proto__') value.report('is not allowed as a name');
     else if (scalar === undefined || (typeof scalar === 'number' && !Number.isFinite(scalar)))
       value.report('must be a number, a text or true or false');
-    else variables[name] = scalar;
+    else variables[name] = typeof scalar === 'number' ? (exact(value) ?? 0) : scalar;
   }
   return variables;
+}
+
+function readCustomMap(at: At): Json | undefined {
+  if (!at.empty && at.kind !== 'map' && at.kind !== 'list') at.report('must be a map');
+  return readCustom(at);
 }
 
 /** Anything the author likes: kept as it is. */
@@ -179,7 +228,9 @@ function readCustom(at: At): Json | undefined {
     case 'boolean':
       return boolean(at);
     case 'number':
-      return typeof at.scalar === 'number' && Number.isFinite(at.scalar) ? at.scalar : null;
+      return typeof at.scalar === 'number' && Number.isFinite(at.scalar) ? (exact(at) ?? null) : null;
+    case 'date':
+      return at.written;
     case 'text':
       return text(at);
   }

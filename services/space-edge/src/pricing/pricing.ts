@@ -18,6 +18,12 @@ export const FEATURE_TYPES = [
 export const INTEGRATION_TYPES = ['API', 'EXTENSION', 'IDENTITY_PROVIDER', 'WEB_SAAS', 'MARKETPLACE', 'EXTERNAL_DEVICE'] as const;
 export const AUTOMATION_TYPES = ['BOT', 'FILTERING', 'TRACKING', 'TASK_AUTOMATION'] as const;
 export const PAYMENT_TYPES = ['CARD', 'GATEWAY', 'INVOICE', 'ACH', 'WIRE_TRANSFER', 'OTHER'] as const;
+/** The words that a feature's values consist of, if it is a way to pay. */
+export const paymentsOf = (feature: {
+  readonly type?: string | undefined;
+  readonly valueType?: ValueType | undefined;
+}): typeof PAYMENT_TYPES | undefined => (feature.type === 'PAYMENT' && feature.valueType === 'TEXT' ? PAYMENT_TYPES : undefined);
+
 export const RENDERINGS = ['AUTO', 'ENABLED', 'DISABLED'] as const;
 export const PERIOD_UNITS = ['SEC', 'MIN', 'HOUR', 'DAY', 'MONTH', 'YEAR'] as const;
 
@@ -31,6 +37,9 @@ export type Feature = {
   readonly pricingUrls?: readonly string[];
   readonly automationType?: (typeof AUTOMATION_TYPES)[number];
   readonly docUrl?: string;
+  /** Other spellings of the two that public files have: kept as they were written. */
+  readonly pricingURLs?: string | readonly string[];
+  readonly docURL?: string | readonly string[];
   readonly expression?: string;
   readonly serverExpression?: string;
   readonly tag?: string;
@@ -42,7 +51,7 @@ export type UsageLimit = {
   readonly description?: string;
   readonly valueType: ValueType;
   readonly defaultValue: Worth;
-  readonly unit?: string;
+  readonly unit: string;
   readonly type: 'RENEWABLE' | 'NON_RENEWABLE';
   /** Of a renewable limit. */
   readonly period?: { readonly value: number; readonly unit: (typeof PERIOD_UNITS)[number] };
@@ -59,7 +68,10 @@ type Offer = {
   readonly name: string;
   readonly description?: string;
   readonly price: Price;
-  readonly unit?: string;
+  /** Of older files, beside a price. */
+  readonly monthlyPrice?: Price;
+  readonly annualPrice?: Price;
+  readonly unit: string;
   readonly private: boolean;
   /** Only what the file sets; `published` fills in the defaults. */
   readonly features: Readonly<Record<string, Worth>>;

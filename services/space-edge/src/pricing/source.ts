@@ -2,7 +2,19 @@
  * YAML text as values that know their place. Bounded before anything is believed: bytes, levels, aliases, and nodes with every alias
  * followed, so a small text cannot grow into a large value. Nothing is evaluated; a tag that names a type outside YAML's core is refused.
  */
-import { type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, parseDocument } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type Scalar,
+  type YAMLMap,
+} from 'yaml';
 
 /** What a pricing file may cost. */
 export interface SourceLimits {
@@ -35,7 +47,7 @@ export function problemText({ line, column, path, message }: Problem): string {
 /** Problems kept of one text: the first ones help, the hundredth does not. */
 const MAX_PROBLEMS = 20;
 
-export type Kind = 'absent' | 'null' | 'map' | 'list' | 'text' | 'number' | 'boolean';
+export type Kind = 'absent' | 'null' | 'map' | 'list' | 'text' | 'number' | 'boolean' | 'date';
 
 /** A text that was read, and everything that was found wrong with it. */
 export class Source {
@@ -94,6 +106,12 @@ export class Source {
     return isAlias(node) && this.#document !== undefined ? node.resolve(this.#document) : node;
   }
 
+  /** Sets a key of a map of this document. */
+  put(map: YAMLMap, key: string, value: unknown): void {
+    const pair = this.#document?.createPair(key, value);
+    if (pair !== undefined) map.add(pair, true);
+  }
+
   reportAt(offset: number, path: string, message: string): void {
     if (this.problems.length >= MAX_PROBLEMS) return;
     const { line, col } = this.#lines.linePos(offset);
@@ -120,9 +138,6 @@ export class Source {
         return node.items.every(({ value }) => visit(value, depth + 1));
       }
       if (isSeq<Node>(node)) return node.items.every((item) => visit(item, depth + 1));
-      // The library reads numbers as doubles: such a number would be another one when it is shown again.
-      const inexact = isScalar(node) && typeof node.value === 'number' && Math.abs(node.value) > Number.MAX_SAFE_INTEGER;
-      if (inexact && Number.isFinite(node.value)) return this.#stop(at, 'is a number beyond 2^53');
       return true;
     };
     visit(this.#document?.contents, 1);
@@ -164,6 +179,7 @@ export class At {
     if (isSeq(node)) return 'list';
     const value: unknown = isScalar(node) ? node.value : undefined;
     if (value === null) return 'null';
+    if (isScalar(node) && isDate(node)) return 'date';
     return typeof value === 'number' ? 'number' : typeof value === 'boolean' ? 'boolean' : 'text';
   }
 
@@ -172,15 +188,22 @@ export class At {
     return this.kind === 'absent' || this.kind === 'null';
   }
 
-  /** The scalar's value: text, number or boolean; undefined for everything else. */
+  /** The scalar's value: text, number or boolean; undefined for everything else, bare dates included. */
   get scalar(): string | number | boolean | undefined {
-    const value: unknown = isScalar(this.#node) ? this.#node.value : undefined;
+    const value: unknown = isScalar(this.#node) && !isDate(this.#node) ? this.#node.value : undefined;
     return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : undefined;
   }
 
-  /** How a number was written. */
+  /** How a number or date was written. */
   get written(): string {
     return isScalar(this.#node) ? (this.#node.source ?? '') : '';
+  }
+
+  /** Whether it is a whole number that a double cannot hold: it would be another one when it is shown again. */
+  get inexact(): boolean {
+    const { scalar } = this;
+    if (typeof scalar !== 'number' || !Number.isFinite(scalar) || Math.abs(scalar) <= Number.MAX_SAFE_INTEGER) return false;
+    return !/^[-+]?\d+$/.test(this.written) || BigInt(this.written.replace('+', '')) !== BigInt(scalar);
   }
 
   /** The value under a key of a map. Its place, when it is absent, is the map's. */
@@ -203,6 +226,15 @@ export class At {
     return this.#node.items.map((item, index) => new At(this.#source, item, `${this.path}[${index}]`, this.#offset));
   }
 
+  /** Sets a key of a map to a plain value, where an older file is brought to today's form. */
+  put(key: string, value: unknown): void {
+    if (isMap(this.#node)) this.#source.put(this.#node, key, value);
+  }
+
+  remove(key: string): void {
+    if (isMap(this.#node)) this.#node.delete(key);
+  }
+
   report(message: string): void {
     this.#source.reportAt(this.#offset, this.path, message);
   }
@@ -211,6 +243,10 @@ export class At {
     return this.path === '' ? key : `${this.path}.${key}`;
   }
 }
+
+/** A bare `2024-05-04`, with or without a time: YAML 1.1 and the parsers of SPACE read a date there and not a text. */
+const DATE = /^(?:\d{4}-\d\d-\d\d|\d{4}-\d\d?-\d\d?(?:[Tt]|[ \t]+)\d\d?:\d\d:\d\d(?:\.\d*)?(?:[ \t]*(?:Z|[-+]\d\d?(?::\d\d)?))?)$/;
+const isDate = ({ type, value }: Scalar): boolean => type === 'PLAIN' && typeof value === 'string' && DATE.test(value);
 
 /** The lexer's mark before the text of a scalar. */
 const SCALAR = '\u001f';

@@ -1,6 +1,6 @@
 /** A pricing as attributes of its vertex, and from there as SPACE answers it (protocol page 3.3). Others may write the vertex too, so what is read is checked. */
 import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
-import type { Offered } from '../protocol/fallback.ts';
+import type { Offered } from '../contracts/validity.ts';
 import type { Pricing } from './pricing.ts';
 
 /** Whose a pricing is and where it came from. */
@@ -22,8 +22,32 @@ export function stored(pricing: Pricing, provenance: Provenance): JsonObject {
 /** The definition alone, as it could be uploaded again. */
 export function definition(attributes: JsonObject): JsonObject {
   const { organizationId: _organization, serviceId: _service, remoteUrl: _remote, order: _order, ...rest } = attributes;
-  return { ...rest, ...Object.fromEntries(SECTIONS.map((section) => [section, inOrder(attributes, section)])) };
+  const sections = SECTIONS.map((section) => {
+    const entries = Object.entries(inOrder(attributes, section));
+    const written = section === 'plans' || section === 'addOns' ? entries.map(([name, offer]) => [name, spelledOut(offer)]) : entries;
+    return [section, Object.fromEntries(written)];
+  });
+  return { ...rest, ...Object.fromEntries(sections) };
 }
+
+/** What an offer grants, each as a map with a `value`: other readers of the language take nothing else. */
+function spelledOut(offer: JsonObject): JsonObject {
+  const granted = ['features', 'usageLimits', 'usageLimitsExtensions'].flatMap((section) => {
+    const values = offer[section];
+    return isObject(values)
+      ? [[section, Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { value }] as const))] as const]
+      : [];
+  });
+  return { ...offer, ...Object.fromEntries(granted) };
+}
+
+/** The sections alone, each in the author's order. */
+export const sectionsOf = (attributes: JsonObject): Readonly<Record<(typeof SECTIONS)[number], Record<string, JsonObject>>> => ({
+  features: inOrder(attributes, 'features'),
+  usageLimits: inOrder(attributes, 'usageLimits'),
+  plans: inOrder(attributes, 'plans'),
+  addOns: inOrder(attributes, 'addOns'),
+});
 
 /** @param yamlPath where an uploaded file is served */
 export function published(attributes: JsonObject, yamlPath?: string): JsonObject {

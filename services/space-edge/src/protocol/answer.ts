@@ -6,6 +6,8 @@ export interface Answer {
   readonly status: number;
   /** JSON; undefined for an empty answer. */
   readonly body?: unknown;
+  /** The body as JSON that is written already. */
+  readonly json?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fallbackProblem, isEmpty, type Offered, readFallback } from './fallback.ts';
+import type { Offered } from '../contracts/validity.ts';
+import { fallbackProblem, isEmpty, readFallback } from './fallback.ts';
 
 const constraints = { minQuantity: 2, maxQuantity: 6, quantityStep: 2 };
 const plain = { availableFor: ['FREE', 'PRO'], dependsOn: [], excludes: [] };
@@ -39,13 +40,13 @@ test('space:18 a fallback has to be a subscription of the pricing it leads to', 
   assert.equal(problem('free'), undefined);
   assert.equal(problem(undefined, { seats: 4 }), undefined);
   assert.equal(problem('PRO', { chat: 1, video: 1 }), undefined);
-  assert.equal(problem('PRO', { mute: 0, chat: 1 }), undefined);
-  assert.match(problem('GOLD') ?? '', /Plan GOLD not found in pricing 2/);
+  assert.match(problem('GOLD') ?? '', /Plan GOLD for service of the fallback not found/);
   assert.match(problem('FREE', { chat: 1 }) ?? '', /not available for plan FREE/);
-  assert.match(problem('PRO', { video: 1 }) ?? '', /depends on chat/);
-  assert.match(problem('PRO', { mute: 1, chat: 1 }) ?? '', /excludes chat/);
-  assert.match(problem('PRO', { seats: 3 }) ?? '', /2 to 6 times in steps of 2/);
-  assert.match(problem('PRO', { chat: 2 }) ?? '', /1 to 1 times/);
+  assert.match(problem('PRO', { video: 1 }) ?? '', /requires the following add-ons .*: chat/);
+  assert.match(problem('PRO', { mute: 1, chat: 1 }) ?? '', /cannot be selected with .*: chat/);
+  assert.match(problem('PRO', { seats: 3 }) ?? '', /between 2 and 6, and a multiple of 2/);
+  assert.equal(problem('PRO', { chat: 2 }), undefined);
+  assert.match(problem('PRO', { mute: 0 }) ?? '', /quantity 0 is not valid/);
   assert.match(problem('PRO', { Chat: 1 }) ?? '', /not found/);
   assert.match(problem('PRO', { toString: 1 }) ?? '', /not found/);
 });

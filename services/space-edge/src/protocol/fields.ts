@@ -67,8 +67,9 @@ export function servicePage(query: Fields): Page {
 export function directoryPage(query: Fields): Result<{ readonly offset: number; readonly limit: number }> {
   const limit = Number(query.limit ?? 10);
   const offset = Number(query.offset ?? 0);
-  if (!Number.isInteger(limit) || limit < 1 || limit > 50) return refuse(400, 'INVALID DATA: limit must be between 1 and 50');
-  if (!Number.isInteger(offset) || offset < 0 || offset > 1_000_000) return refuse(400, 'INVALID DATA: offset must be from 0 on');
+  if (!Number.isInteger(limit) || limit < 1 || limit > 50) return refuse(400, 'INVALID DATA: Limit must be between 1 and 50');
+  if (!Number.isInteger(offset) || offset < 0 || offset > 1_000_000)
+    return refuse(400, 'INVALID DATA: Offset must be a non-negative number');
   return got({ offset, limit });
 }
 

@@ -31,7 +31,27 @@ const TABLE: readonly (readonly [method: string, path: string, allowed: string])
   ['POST', '/services/Zoom/pricings', '---++-'],
   ['DELETE', '/services/Zoom', '---+--'],
   ['PATCH', '/services/Zoom', '------'],
-  ['GET', '/contracts', '------'],
+  ['GET', '/contracts', '--+++-'],
+  ['POST', '/contracts', '--+++-'],
+  ['PUT', '/contracts', '--+++-'],
+  ['DELETE', '/contracts', '--++--'],
+  ['GET', '/contracts/ann', '--+++-'],
+  ['PUT', '/contracts/ann/usageLevels', '--+++-'],
+  ['PUT', '/contracts/billingPeriod', '--+++-'],
+  ['DELETE', '/contracts/ann', '--++--'],
+  ['POST', '/contracts/ann', '------'],
+  ['GET', '/organizations/1/contracts', '-++---'],
+  ['PUT', '/organizations/1/contracts', '-++---'],
+  ['DELETE', '/organizations/1/contracts/ann', '-++---'],
+  ['GET', '/features', '---+++'],
+  ['POST', '/features/ann', '---+++'],
+  ['POST', '/features/ann/pricing-token', '---+++'],
+  ['POST', '/features/evaluate', '---+++'],
+  ['PUT', '/features/ann', '---++-'],
+  ['DELETE', '/features', '---++-'],
+  ['GET', '/analytics/api-calls', '-+++++'],
+  ['GET', '/cache/get', '--+---'],
+  ['POST', '/cache/set', '--+---'],
   ['GET', '/', '------'],
   ['GET', '', '------'],
 ];
@@ -41,6 +61,12 @@ test('space:15 the table says who may call what', () => {
     const found = everybody.map((caller) => (judge(method, path, caller).allowed ? '+' : '-')).join('');
     assert.equal(found, allowed, `${method} ${path}`);
   }
+});
+
+test('space:15 with strict scopes, keys of scope EVALUATION do not evaluate', () => {
+  const strict = (path: string): boolean[] => everybody.map((caller) => judge('POST', path, caller, true).allowed);
+  assert.deepEqual(strict('/features/ann/zoom-chat'), [false, false, false, true, true, false]);
+  assert.deepEqual(strict('/features/evaluate'), [false, false, false, true, true, true]);
 });
 
 test('space:15 whatever no rule names is refused, whoever asks', () => {

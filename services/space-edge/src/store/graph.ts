@@ -1,6 +1,7 @@
 /** Elements for SPACE: reads, and writes that are answered after their events left. */
 import { randomBytes } from 'node:crypto';
-import { graphGet, graphQuery, type MutationResult, type Operation } from '@polyedge/contracts/bus/graph';
+import { graphGet, graphHistory, graphQuery, type MutationResult, type Operation } from '@polyedge/contracts/bus/graph';
+import type { Change } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import { operationId } from '@polyedge/contracts/operation-id';
@@ -28,6 +29,7 @@ export interface Listed {
 
 /** How long an answer waits for the events of its write to leave; they leave all the same. */
 const OWN_EVENTS_MS = 2000;
+const MAX_CHANGES = 10_000;
 const SCOPE_TYPE = 'ogit/Auth/DataScope';
 
 export class Graph {
@@ -85,12 +87,21 @@ export class Graph {
     return outcome.ok ? { ok: true, value: outcome.value.elements.filter((element) => element !== null) } : outcome;
   }
 
+  /** What happened to an element since a moment, oldest first; a page holds 10,000. */
+  async history(id: string, from: number): Promise<Outcome<readonly Change[]>> {
+    const { bus, tenant, requestTimeoutMs } = this.#options;
+    const body = { elements: [id], from, order: 'asc', limit: MAX_CHANGES };
+    const outcome = await askUntilAnswered(bus, graphHistory, graphHistory.subject({ tenant }), body, requestTimeoutMs);
+    return outcome.ok ? { ok: true, value: outcome.value.changes } : outcome;
+  }
+
   /**
    * Writes all or nothing, trying again for up to 60 s while the outcome is unknown. Resolves when this replica has told its sockets of it,
    * so that an event comes before the answer of its call.
    * @param operation what the request does, in SPACE's words: names the event
+   * @param quiet nobody is told of it: the answer waits for no event
    */
-  async write(operation: string, by: string, operations: Operation[]): Promise<Outcome<MutationResult>> {
+  async write(operation: string, by: string, operations: Operation[], quiet = false): Promise<Outcome<MutationResult>> {
     const { bus, wheel, feed, tenant } = this.#options;
     const defaultScope = this.#scope;
     if (defaultScope === undefined) return failed('unavailable', 'the store is not ready');
@@ -104,7 +115,7 @@ export class Graph {
     const { outcome, epoch } = await new Promise<WriteOutcome>((resolve) => {
       new Writes(bus, wheel, resolve).add({ id: operation, tenant, defaultScope, request, own: 'any' });
     });
-    if (outcome.ok && epoch !== undefined && outcome.value.last > 0) {
+    if (!quiet && outcome.ok && epoch !== undefined && outcome.value.last > 0) {
       await new Promise<boolean>((resolve) => {
         feed.whenDelivered(epoch, outcome.value.last, OWN_EVENTS_MS, resolve);
       });

@@ -1,7 +1,11 @@
-/** Who an API key is: one question to the directory for the key and one for its owner. Nothing is remembered, so a key that was taken away ends at once. */
+/**
+ * Who an API key is: one question to the directory for the key and one for its owner. Nothing is remembered, so a key that was taken away ends
+ * at once; only evaluations may rely on what was found a moment ago.
+ */
 import type { Account } from '@polyedge/contracts/bus/accounts';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import { LRUCache } from 'lru-cache';
 import { got, type Result, refuse, refused } from '../protocol/answer.ts';
 import { SPACE } from '../protocol/event.ts';
 import type { Organization } from '../protocol/organization.ts';
@@ -9,6 +13,9 @@ import { type CallerKind, KEY_SCOPES, type KeyScope, type UserRole } from '../pr
 import { ALL_ORGANIZATIONS } from '../protocol/session.ts';
 import { type Accounts, userRole } from './accounts.ts';
 import type { Organizations } from './organizations.ts';
+
+/** Keys that are remembered at a time. */
+const MAX_REMEMBERED = 10_000;
 
 export type Caller =
   | { readonly kind: 'user'; readonly account: Account; readonly role: UserRole }
@@ -24,11 +31,51 @@ export class Identity {
   readonly #accounts: Accounts;
   readonly #organizations: Organizations;
   readonly #tenant: string;
+  readonly #memoryMs: number;
+  readonly #remembered = new LRUCache<string, { readonly caller: Caller; readonly since: number }>({ max: MAX_REMEMBERED });
+  readonly #asked = new Map<string, Promise<Result<Caller>>>();
 
-  constructor(options: { readonly accounts: Accounts; readonly organizations: Organizations; readonly tenant: string }) {
+  /** @param options.memoryMs how long a key may be remembered for evaluations; 0: not at all */
+  constructor(options: {
+    readonly accounts: Accounts;
+    readonly organizations: Organizations;
+    readonly tenant: string;
+    readonly memoryMs: number;
+  }) {
+    this.#memoryMs = options.memoryMs;
     this.#accounts = options.accounts;
     this.#organizations = options.organizations;
     this.#tenant = options.tenant;
+  }
+
+  /**
+   * The same for evaluations, which come often: a key of an organization that was looked up a moment ago is not asked for again. One that
+   * goes on being used is looked up again in good time, so that nobody waits for it.
+   */
+  async recentCallerOf(key: string): Promise<Result<Caller>> {
+    if (this.#memoryMs === 0) return this.callerOf(key);
+    const remembered = this.#remembered.get(key);
+    const age = remembered === undefined ? Number.POSITIVE_INFINITY : performance.now() - remembered.since;
+    if (remembered === undefined || age >= this.#memoryMs) return this.#lookUp(key);
+    if (age >= this.#memoryMs / 2) void this.#lookUp(key);
+    return got(remembered.caller);
+  }
+
+  /** Asks once for all who want to know of a key at the same time. */
+  #lookUp(key: string): Promise<Result<Caller>> {
+    const asked = this.#asked.get(key);
+    if (asked !== undefined) return asked;
+    // What the answer says was so when it was asked for, at the latest.
+    const since = performance.now();
+    const asking = this.callerOf(key).then((caller) => {
+      if (caller.ok && caller.value.kind === 'organization') this.#remembered.set(key, { caller: caller.value, since });
+      else this.#remembered.delete(key);
+      return caller;
+    });
+    this.#asked.set(key, asking);
+    const forget = (): void => void this.#asked.delete(key);
+    asking.then(forget, forget);
+    return asking;
   }
 
   async callerOf(key: string): Promise<Result<Caller>> {

@@ -17,6 +17,7 @@ import {
 } from '../protocol/organization.ts';
 import { type KeyScope, type OrganizationRole, SHOWN_KEYS } from '../protocol/permissions.ts';
 import { type Accounts, newKey } from './accounts.ts';
+import type { Contracting } from './contracting.ts';
 import { type Graph, newId } from './graph.ts';
 import type { Services } from './services.ts';
 
@@ -28,17 +29,20 @@ export interface OrganizationsOptions {
   readonly graph: Graph;
   readonly accounts: Accounts;
   readonly services: Services;
+  readonly contracting: Contracting;
 }
 
 export class Organizations {
   readonly #graph: Graph;
   readonly #accounts: Accounts;
   readonly #services: Services;
+  readonly #contracting: Contracting;
 
-  constructor({ graph, accounts, services }: OrganizationsOptions) {
+  constructor({ graph, accounts, services, contracting }: OrganizationsOptions) {
     this.#graph = graph;
     this.#accounts = accounts;
     this.#services = services;
+    this.#contracting = contracting;
   }
 
   /** 422 for what is no id, 404 for an unknown one. */
@@ -140,10 +144,13 @@ export class Organizations {
     );
   }
 
-  /** Deletes an organization with its keys, services and pricings. */
+  /** Deletes an organization with its keys, contracts, services and pricings. */
   async delete(id: string, by: string): Promise<Result<unknown>> {
     const keys = await this.#accounts.removeKeys({ kind: 'organization', id });
     if (!keys.ok) return refused(keys.failure);
+    // Otherwise its users could never have a contract anywhere else.
+    const contracts = await this.#contracting.prune({ organizationId: id, by });
+    if (!contracts.ok) return contracts;
     const pruned = await this.#services.prune(id, by);
     if (!pruned.ok) return pruned;
     const written = await this.#graph.write('organization-delete', by, [

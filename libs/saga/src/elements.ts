@@ -1,0 +1,198 @@
+/** Saga's resources as elements of the graph, and back (Saga protocol page, 5; `docs/architecture.md`, elements). */
+import { createHash } from 'node:crypto';
+import type { SagaSignal } from '@polyedge/contracts/bus/signals';
+import type { Element } from '@polyedge/contracts/element';
+import type { Filter, Path } from '@polyedge/query/filter';
+import type { Json, JsonObject } from '@polyedge/query/json';
+
+export const TYPES = {
+  user: 'saga/User',
+  bot: 'saga/Bot',
+  globals: 'saga/Globals',
+  property: 'saga/Property',
+  message: 'saga/Message',
+  script: 'saga/Script',
+  job: 'saga/Job',
+  version: 'saga/RunnableVersion',
+  call: 'saga/RunnableCall',
+  log: 'saga/RunnableLog',
+  npmPackage: 'saga/NpmPackage',
+  schema: 'saga/SchemaDefinition',
+  /** The last signal of one name of one parent, kept only while a script waits for it. */
+  signal: 'saga/Signal',
+  storageEntry: 'saga/StorageEntry',
+} as const;
+
+/** What has properties, signals and, but for the globals, messages. */
+export type ParentKind = 'user' | 'bot' | 'globals';
+/** The same in paths and message names. */
+export type Plural = 'users' | 'bots' | 'globals';
+
+export const KIND: Readonly<Record<Plural, ParentKind>> = { users: 'user', bots: 'bot', globals: 'globals' };
+export const PLURAL: Readonly<Record<ParentKind, Plural>> = { user: 'users', bot: 'bots', globals: 'globals' };
+export const TITLE = { user: 'User', bot: 'Bot', globals: 'Globals' } as const;
+
+/** The one parent of all global properties of a tenant. Clients never see its id: they tell globals by their missing parent. */
+export const GLOBALS_ID = 'saga-globals';
+
+/** One vertex a property, found by parent and name alone, so that concurrent first writes meet. A name has no colon. */
+export const propertyId = (parent: string, name: string): string => `${parent}:${name}`;
+/** The vertex of the schema for `/users/properties/NAME` and its like: a path has at most one. */
+export const schemaId = (path: string): string => createHash('sha256').update(`schema\0${path}`).digest('hex').slice(0, 24);
+
+/** The vertex of one key of a storage. */
+export const storageEntryId = (storage: string, key: string): string =>
+  createHash('sha256').update(`storage\0${storage}\0${key}`).digest('hex').slice(0, 24);
+
+/** The vertex of the signals of one name. */
+export const signalVertexId = (parent: string, name: string): string => `${parent}:!${name}`;
+
+export const equal = (path: Path, value: Json): Filter => ({ test: 'equal', path, value });
+export const ofType = (type: string): Filter => equal(['type'], type);
+export const attribute = (...names: readonly string[]): Path => ['attributes', ...names];
+export const both = (...all: readonly Filter[]): Filter => ({ all });
+
+export const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
+export const textOr = (value: Json | undefined, otherwise: string): string => (typeof value === 'string' ? value : otherwise);
+export const textsOf = (value: Json | undefined): string[] =>
+  Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+
+const date = (ms: number): string => new Date(ms).toISOString();
+
+/** Who wrote a value: `_defaults`, `job`, `scripts`, `rest`, `socket`; with the id of the runnable for two of them. */
+export interface Creator {
+  readonly type: string;
+  readonly id?: string;
+  /** The runnable call that wrote it, and the property that fired it: kept beside the creator, so that the next write replaces all of it. */
+  readonly call?: string;
+  readonly property?: string;
+}
+
+const parentIdOf = (kind: Json | undefined, id: Json | undefined): string | null =>
+  kind === 'globals' || typeof id !== 'string' ? null : id;
+
+/**
+ * A property as clients see it (5.1): the complete value; no parent for globals, because the Unity client looks at nothing else.
+ * @param creator instead of the stored one, for values another protocol wrote
+ */
+export function toProperty(state: Element, creator?: Creator): JsonObject {
+  const { attributes, seq, modified } = state;
+  const { parent_type: type, parent_id: parent, name, value, source_creator, test_data } = attributes;
+  const { call, property, ...shown } = creator ?? (isObject(source_creator) ? source_creator : { type: 'rest' });
+  return {
+    _id: `${state.id}@${seq}`,
+    type: type ?? 'globals',
+    parent_id: parentIdOf(type, parent),
+    name: name ?? '',
+    value: state.deleted ? null : (value ?? null),
+    sortable_id: seq,
+    source_creator: { ...shown },
+    ...(typeof property === 'string' ? { source_property: { id: property } } : {}),
+    ...(typeof call === 'string' ? { runnable_call: call, runnable_call_id: call } : {}),
+    created_at: date(modified.on),
+    createdAt: date(modified.on),
+    ...(test_data === true ? { test_data } : {}),
+  };
+}
+
+/** A map by name: what the Unity client reads users and bots with. */
+export function toPropertyMap(properties: readonly Element[]): JsonObject {
+  const map: Record<string, Json> = {};
+  for (const property of properties) map[textOr(property.attributes.name, '')] = toProperty(property);
+  return map;
+}
+
+function common({ id, attributes, created, modified }: Element): JsonObject {
+  return {
+    _id: id,
+    tags: textsOf(attributes.tags),
+    ...(attributes.test_data === true ? { test_data: true } : {}),
+    createdAt: date(created.on),
+    updatedAt: date(modified.on),
+  };
+}
+
+/** (5.4) Never anything of the account's secrets: they are not in the vertex. */
+export function toUser(user: Element, properties: readonly Element[]): JsonObject {
+  const { username, displayname, email, verified, roles } = user.attributes;
+  return {
+    ...common(user),
+    username: username ?? '',
+    ...(typeof displayname === 'string' ? { displayname } : {}),
+    ...(typeof email === 'string' ? { email } : {}),
+    verified: verified !== false,
+    roles: textsOf(roles),
+    properties: toPropertyMap(properties),
+  };
+}
+
+export const toBot = (bot: Element, properties: readonly Element[]): JsonObject => ({
+  ...common(bot),
+  name: bot.attributes.name ?? '',
+  properties: toPropertyMap(properties),
+});
+
+/** The attribute of an HTTP script that is unique. */
+export const REQUEST_PATH = 'request_path';
+
+/** Attributes that documents keep for our own services. */
+const HIDDEN: ReadonlySet<string> = new Set(['active', 'wanted', 'installed', 'content', REQUEST_PATH]);
+
+/** Scripts, jobs, versions, calls, logs, packages and schemas: their attributes with `_id`, times and, where shown, `id`. */
+export function toDocument(element: Element, withId = true): JsonObject {
+  const { id, attributes, type } = element;
+  const shown: Record<string, Json> = {};
+  for (const [name, value] of Object.entries(attributes)) if (!HIDDEN.has(name)) shown[name] = value;
+  const logOrCall = type === TYPES.call || type === TYPES.log || type === TYPES.version;
+  return {
+    ...shown,
+    ...(logOrCall ? { createdAt: date(element.created.on), sortable_id: element.seq } : common(element)),
+    _id: id,
+    ...(withId ? { id } : {}),
+  };
+}
+
+/**
+ * A message in both generations of fields (5.3).
+ * @param recipient the participant whose room the copy is for: it is the one named in `user_id` or `bot_id`
+ */
+export function toMessage(state: Element, recipient?: string): JsonObject {
+  const { participants, ...attributes } = state.attributes;
+  const known = isObject(participants) ? participants : {};
+  const users = textsOf(attributes.user_ids);
+  const bots = textsOf(attributes.bot_ids);
+  const fromUser = attributes.sender_type === 'User';
+  const sender = textOr(attributes.sender_id, '');
+  const isUser = recipient !== undefined && users.includes(recipient);
+  const isBot = recipient !== undefined && bots.includes(recipient);
+  const user = fromUser ? sender : isUser ? recipient : users[0];
+  const bot = fromUser ? (isBot ? recipient : bots[0]) : sender;
+  // A user who writes to a user is the recipient there; the older fields have no place for two.
+  const namedUser = fromUser && isUser && recipient !== sender ? recipient : user;
+  return {
+    _id: state.id,
+    ...attributes,
+    ...(namedUser === undefined ? {} : { user_id: namedUser, ...nameOf('user', known[namedUser]) }),
+    ...(bot === undefined ? {} : { bot_id: bot, ...nameOf('bot', known[bot]) }),
+    sortable_id: state.seq,
+    createdAt: date(state.created.on),
+    created_at: date(state.created.on),
+  };
+}
+
+const nameOf = (field: string, name: Json | undefined): JsonObject => (name === undefined ? {} : { [field]: name });
+
+/** (5.2) */
+export function toSignal(signal: SagaSignal): JsonObject {
+  const { id, parentType, parent, name, value, creator, runnableCall, at } = signal;
+  return {
+    _id: id,
+    parent_type: parentType,
+    parent_id: parentIdOf(parentType, parent),
+    name,
+    value: value ?? null,
+    ...(runnableCall === undefined ? {} : { runnable_call_id: runnableCall }),
+    source_creator: { ...creator },
+    created_at: date(at),
+  };
+}

@@ -1,0 +1,232 @@
+/** Writing properties: plain posts, the operators, deleting and resetting (Saga protocol page, 3.6, 4 and 6.3). */
+import { OPERATORS, type Operation, type Operator } from '@polyedge/contracts/bus/graph';
+import type { Element } from '@polyedge/contracts/element';
+import type { Failure, Outcome } from '@polyedge/contracts/errors';
+import { isNumber, type Json } from '@polyedge/query/json';
+import {
+  attribute,
+  type Creator,
+  equal,
+  GLOBALS_ID,
+  isObject,
+  ofType,
+  type ParentKind,
+  PLURAL,
+  propertyId,
+  schemaId,
+  TITLE,
+  TYPES,
+  toProperty,
+} from './elements.ts';
+import { operationOf, type SagaError, sagaError, toError, unprocessable } from './errors.ts';
+import { answer, type Caller, fail, type Step } from './step.ts';
+
+/** A checked wish to write one property. */
+export interface PropertyPost {
+  readonly kind: ParentKind;
+  readonly parent: string;
+  readonly name: string;
+  /** Undefined: the whole value. */
+  readonly operator: Operator | undefined;
+  readonly key: string | undefined;
+  /** Undefined only where the operator takes none. */
+  readonly value: Json | undefined;
+}
+
+type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: SagaError };
+
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$/;
+const REFUSED: ReadonlySet<string> = new Set(['__proto__', 'prototype', 'constructor']);
+
+/** What is wrong with the name of a property, signal or schema, or undefined. All digits are legal; spaces are not. */
+export const problemOfName = (name: unknown): string | undefined =>
+  typeof name === 'string' && NAME.test(name) && !REFUSED.has(name)
+    ? undefined
+    : 'is not a name: 1 to 128 letters, digits, _ and -, and not - first';
+
+/** The parent a payload names; `id`, `user_id` and `bot_id` are accepted for `parent_id`. */
+export function parentOf(kind: ParentKind, payload: Readonly<Record<string, unknown>>): Parsed<string> {
+  if (kind === 'globals') return { ok: true, value: GLOBALS_ID };
+  const { parent_id, id, user_id, bot_id } = payload;
+  const parent = parent_id ?? id ?? (kind === 'user' ? (user_id ?? bot_id) : (bot_id ?? user_id));
+  if (typeof parent !== 'string' || parent === '' || parent.length > 512) {
+    return { ok: false, error: sagaError(400, 'parent_id is missing') };
+  }
+  return { ok: true, value: parent };
+}
+
+/** Operators and what they need besides the name. */
+const NEEDS: Readonly<Record<Operator, { readonly key?: true; readonly value?: 'any' | 'number' }>> = {
+  set: { key: true, value: 'any' },
+  unset: { key: true },
+  incr: { value: 'number' },
+  inrc: { value: 'number' },
+  mul: { value: 'number' },
+  sadd: { value: 'any' },
+  rem: { value: 'any' },
+  lpush: { value: 'any' },
+  rpush: { value: 'any' },
+  lpop: {},
+  rpop: {},
+  hincr: { key: true, value: 'number' },
+  hmul: { key: true, value: 'number' },
+  hlpush: { key: true, value: 'any' },
+  hrpush: { key: true, value: 'any' },
+  hlpop: { key: true },
+  hrpop: { key: true },
+  hrem: { key: true, value: 'any' },
+  hsadd: { key: true, value: 'any' },
+};
+
+/** Operators that work only on what is there. */
+const NEEDS_PROPERTY: ReadonlySet<Operator> = new Set(['unset', 'rem', 'hrem']);
+
+export const operatorOf = (name: string): Operator | undefined => OPERATORS.find((operator) => operator === name);
+
+/** Checks what a client posted. `operator` undefined: the plain post, whose missing value is null because the Unity client drops nulls. */
+export function parsePost(kind: ParentKind, operator: Operator | undefined, payload: unknown): Parsed<PropertyPost> {
+  if (!isObject(payload)) return { ok: false, error: sagaError(400, 'the payload is not an object') };
+  const parent = parentOf(kind, payload);
+  if (!parent.ok) return parent;
+  const { name, key, value } = payload;
+  const problem = problemOfName(name);
+  if (problem !== undefined || typeof name !== 'string') return { ok: false, error: unprocessable('name', problem ?? 'is missing') };
+  const post = { kind, parent: parent.value, name, operator };
+  if (operator === undefined) return { ok: true, value: { ...post, key: undefined, value: value ?? null } };
+  const needs = NEEDS[operator];
+  if (needs.key === true && (typeof key !== 'string' || key === '')) return { ok: false, error: unprocessable('key', 'is missing') };
+  // `set` with a null that the client dropped stores null, like the plain post.
+  if (needs.value === 'any' && value === undefined && operator !== 'set') return { ok: false, error: unprocessable('value', 'is missing') };
+  if (needs.value === 'number' && !isNumber(value)) {
+    return { ok: false, error: unprocessable('value', 'is not a number') };
+  }
+  return {
+    ok: true,
+    value: {
+      ...post,
+      key: needs.key === true && typeof key === 'string' ? key : undefined,
+      value: needs.value === undefined ? undefined : (value ?? null),
+    },
+  };
+}
+
+/** Locks the parent and makes sure that it is one: `not-found` of operation 0 otherwise. */
+export const parentMustExist = (kind: ParentKind, parent: string): Operation =>
+  kind === 'globals'
+    ? { op: 'update', target: { id: parent }, ifMissing: { type: TYPES.globals, attributes: {} } }
+    : { op: 'update', target: { id: parent, where: ofType(TYPES[kind]) } };
+
+export interface WriteOptions {
+  readonly renew?: boolean;
+  /** A whole value that is there already is not written again: `not-allowed` of this operation. */
+  readonly avoidDuplicate?: boolean;
+  readonly testData?: boolean;
+}
+
+/**
+ * The one operation that makes one timeline entry with the full new value.
+ * @param life marks a property's timeline: it is kept with a property that is made, and with `renew` a new one begins here
+ */
+export function writeOf(
+  { kind, parent, name, operator, key, value }: PropertyPost,
+  creator: Creator,
+  life: string,
+  { renew = false, avoidDuplicate = false, testData = false }: WriteOptions = {},
+): Operation {
+  const id = propertyId(parent, name);
+  const origin = { source_creator: { ...creator }, ...(renew ? { life } : {}), ...(testData ? { test_data: true } : {}) };
+  const shared = {
+    target: { id, where: ofType(TYPES.property) },
+    schema: { id: schemaId(`/${PLURAL[kind]}/properties/${name}`), attribute: 'active', of: 'value' },
+    touch: true,
+  };
+  const ifMissing = { type: TYPES.property, attributes: { parent_type: kind, parent_id: parent, name, life } };
+  if (operator === undefined) {
+    return {
+      op: 'update',
+      ...shared,
+      set: { value: value ?? null, ...origin },
+      ...(avoidDuplicate ? { before: { not: equal(attribute('value'), value ?? null) } } : {}),
+      ifMissing,
+    };
+  }
+  return {
+    op: 'apply',
+    ...shared,
+    attribute: 'value',
+    operator,
+    ...(key === undefined ? {} : { key }),
+    ...(value === undefined ? {} : { value }),
+    set: origin,
+    ...(NEEDS_PROPERTY.has(operator) ? {} : { ifMissing }),
+  };
+}
+
+/** Writes and answers with the property as it was broadcast; pops add what they took out. */
+export function postProperty(
+  post: PropertyPost,
+  caller: Caller,
+  creator: Creator = { type: caller.way },
+  options: Pick<WriteOptions, 'avoidDuplicate'> = {},
+): Step {
+  const write = writeOf(post, creator, caller.newId(), { ...options, testData: caller.testData === true });
+  return {
+    next: 'write',
+    what: post.operator ?? 'post',
+    operations: [parentMustExist(post.kind, post.parent), write],
+    resume: (outcome) => {
+      if (!outcome.ok) return fail(writeError(outcome.failure, post.kind));
+      const [, result] = outcome.value.operations;
+      const [property] = result?.elements ?? [];
+      if (property === undefined) return fail(sagaError(500));
+      return answer(result?.popped === undefined ? toProperty(property) : { ...toProperty(property), popped: result.popped });
+    },
+  };
+}
+
+/** What a failed write means: the parent is operation 0, the property the next one. */
+export function writeError(failure: Failure, kind: ParentKind): SagaError {
+  if (failure.code === 'not-found') {
+    return sagaError(404, operationOf(failure) === 0 ? `${TITLE[kind]} does not exist` : 'Property does not exist');
+  }
+  return toError(failure);
+}
+
+/** Deletes one property with its history: the deletion is the mark behind which its timeline begins anew. */
+export const deleteProperty = (kind: ParentKind, parent: string, name: string): Step => ({
+  next: 'write',
+  what: 'delete',
+  operations: [parentMustExist(kind, parent), { op: 'delete', target: { id: propertyId(parent, name), where: ofType(TYPES.property) } }],
+  resume: (outcome: Outcome<unknown>) => (outcome.ok ? answer({ ok: 1 }) : fail(writeError(outcome.failure, kind))),
+});
+
+/** Properties one parent may have and still be reset in one go: two operations each. */
+const MAX_RESET = 450;
+
+/**
+ * Drops all properties and their history and writes the members of `_defaults` again.
+ * @param current all living properties of the parent
+ */
+export function resetProperties(kind: ParentKind, parent: string, current: readonly Element[], caller: Caller): Step {
+  if (current.length > MAX_RESET) return fail(sagaError(413, 'too many properties to reset at once'));
+  const defaults = current.find(({ attributes }) => attributes.name === '_defaults')?.attributes.value ?? null;
+  const restored = Object.entries(isObject(defaults) ? defaults : {});
+  if (restored.length > MAX_RESET) return fail(sagaError(413, 'too many defaults to write at once'));
+  const bad = restored.find(([name]) => problemOfName(name) !== undefined || name === '_defaults');
+  if (bad !== undefined) return fail(unprocessable('_defaults', 'has a member that is not a property name'));
+  return {
+    next: 'write',
+    what: '_defaults',
+    operations: [
+      parentMustExist(kind, parent),
+      ...current
+        .filter(({ attributes: { name } }) => name !== '_defaults' && !restored.some(([restoredName]) => restoredName === name))
+        .map(({ id }): Operation => ({ op: 'delete', target: { id, where: ofType(TYPES.property) } })),
+      // What is restored is written over, so that its watchers hear of one change, and its timeline begins anew.
+      ...restored.map(([name, value]) =>
+        writeOf({ kind, parent, name, operator: undefined, key: undefined, value }, { type: '_defaults' }, caller.newId(), { renew: true }),
+      ),
+    ],
+    resume: (outcome) => (outcome.ok ? answer({ ok: 1 }) : fail(writeError(outcome.failure, kind))),
+  };
+}

@@ -1,0 +1,43 @@
+/** Which runners of scripts and jobs are there: each says so every second. Without one, everything but running code works. */
+import { runnerAlive } from '@polyedge/contracts/bus/runner';
+import { sagaError } from '@polyedge/saga/errors';
+import type { Bus, Subscription } from '@polyedge/service-kit/bus';
+
+/** One that was not heard for so long is gone. */
+const GONE_MS = 5000;
+const MAX_KNOWN = 1000;
+
+export const NO_RUNNER = sagaError(503, 'no runner');
+
+export class Runners {
+  readonly #heard = new Map<string, { readonly at: number; readonly packages: boolean }>();
+  readonly #subscription: Subscription;
+  readonly #now: () => number;
+
+  constructor(bus: Bus, now: () => number = () => performance.now()) {
+    this.#now = now;
+    this.#subscription = bus.subscribe(runnerAlive, runnerAlive.pattern({}), ({ instance, packages }) => {
+      if (this.#heard.size < MAX_KNOWN || this.#heard.has(instance)) this.#heard.set(instance, { at: now(), packages });
+    });
+  }
+
+  get count(): number {
+    const now = this.#now();
+    for (const [instance, { at }] of this.#heard) if (now - at > GONE_MS) this.#heard.delete(instance);
+    return this.#heard.size;
+  }
+
+  /** Whether one of them installs packages. */
+  get packages(): boolean {
+    return this.count > 0 && [...this.#heard.values()].some(({ packages }) => packages);
+  }
+
+  /** What `/readyz` shows beside being ready. */
+  notices(): readonly string[] {
+    return this.count > 0 ? [] : ['no runner: scripts and jobs do not run'];
+  }
+
+  close(): void {
+    this.#subscription.unsubscribe();
+  }
+}

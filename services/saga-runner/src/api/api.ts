@@ -1,0 +1,37 @@
+/** The JavaScript API as calls by name. */
+import { parseJson } from '@polyedge/query/json-text';
+import { isObject } from '@polyedge/saga/elements';
+import { sagaError } from '@polyedge/saga/errors';
+import { type Acting, type ApiAnswer, type ApiCall, type ApiParts, BAD_CALL, Graph, refusedWith } from './context.ts';
+import { type OutwardSettings, outwardCalls } from './outward.ts';
+import { parentAs, parentCalls } from './parents.ts';
+import { propertyCalls } from './properties.ts';
+import { storageCalls } from './storages.ts';
+
+export class Api {
+  readonly #calls: ReadonlyMap<string, ApiCall>;
+  readonly #graph: Graph;
+
+  constructor(parts: ApiParts & { readonly outward: OutwardSettings }) {
+    this.#graph = new Graph(parts);
+    const calls = [propertyCalls, parentCalls, storageCalls].flatMap((of) => Object.entries(of(this.#graph)));
+    this.#calls = new Map([...calls, ...Object.entries(outwardCalls(parts.outward))]);
+  }
+
+  /** Never rejects: whatever a script says, it is answered. */
+  async call(name: string, json: string, acting: Acting): Promise<ApiAnswer> {
+    const payload = parseJson(json);
+    const call = this.#calls.get(name);
+    if (call === undefined || !payload.ok || !isObject(payload.value)) return BAD_CALL;
+    try {
+      return await call(payload.value, acting);
+    } catch {
+      return refusedWith(sagaError(500));
+    }
+  }
+
+  /** Who a script is fired for. */
+  parent(tenant: string, kind: Parameters<typeof parentAs>[2], id: string) {
+    return parentAs(this.#graph, { tenant }, kind, id);
+  }
+}

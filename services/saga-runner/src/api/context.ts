@@ -1,0 +1,120 @@
+/** What a call of the JavaScript API acts for: the run it came from, and nothing that the script could have said. */
+import { graphGet, graphQuery, type MutationResult, type Operation } from '@polyedge/contracts/bus/graph';
+import { sagaSignal } from '@polyedge/contracts/bus/signals';
+import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
+import type { Element } from '@polyedge/contracts/element';
+import { done, type Failure, type Outcome } from '@polyedge/contracts/errors';
+import type { Filter } from '@polyedge/query/filter';
+import type { Json } from '@polyedge/query/json';
+import { type Creator, isObject } from '@polyedge/saga/elements';
+import { type SagaError, sagaError, toError } from '@polyedge/saga/errors';
+import { markText, type RunMark } from '@polyedge/saga/run-mark';
+import type { Caller, Step } from '@polyedge/saga/step';
+import type { Bus } from '@polyedge/service-kit/bus';
+import { APP, type OperationIds, type Writing } from '../writing.ts';
+
+export interface Acting {
+  readonly tenant: string;
+  readonly scope: string;
+  readonly creator: Creator;
+  readonly mark: Omit<RunMark, 'quiet'>;
+  readonly testData: boolean;
+  readonly ids: OperationIds;
+}
+
+export interface ApiParts {
+  readonly bus: Bus;
+  readonly writing: Writing;
+  readonly requestTimeoutMs: number;
+}
+
+/** What a script is answered: a value, or an error in Saga's form. */
+export type ApiAnswer = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: SagaError };
+export type ApiCall = (payload: Readonly<Record<string, Json>>, acting: Acting) => Promise<ApiAnswer>;
+
+export const answered = (value: unknown): ApiAnswer => ({ ok: true, value });
+export const refusedWith = (error: SagaError): ApiAnswer => ({ ok: false, error });
+export const failedWith = (failure: Failure): ApiAnswer => refusedWith(toError(failure));
+
+export class Graph {
+  readonly #parts: ApiParts;
+
+  constructor(parts: ApiParts) {
+    this.#parts = parts;
+  }
+
+  async one({ tenant }: Pick<Acting, 'tenant'>, id: string, type: string): Promise<Outcome<Element | undefined>> {
+    const found = await this.many({ tenant }, [id]);
+    if (!found.ok) return found;
+    const [element] = found.value;
+    return done(element?.type === type ? element : undefined);
+  }
+
+  async many({ tenant }: Pick<Acting, 'tenant'>, ids: readonly string[]): Promise<Outcome<Element[]>> {
+    const { bus, requestTimeoutMs: timeoutMs } = this.#parts;
+    const found = await bus.request(graphGet, graphGet.subject({ tenant }), { ids }, { timeoutMs });
+    return found.ok ? done(found.value.elements.filter((element) => element !== null)) : found;
+  }
+
+  query({ tenant }: Pick<Acting, 'tenant'>, body: RequestOf<typeof graphQuery>): Promise<Outcome<ReplyOf<typeof graphQuery>>> {
+    return this.#parts.bus.request(graphQuery, graphQuery.subject({ tenant }), body, { timeoutMs: this.#parts.requestTimeoutMs });
+  }
+
+  async all(acting: Pick<Acting, 'tenant'>, filter: Filter, limit: number): Promise<Outcome<readonly Element[]>> {
+    const found = await this.query(acting, { filter, limit });
+    return found.ok ? done(found.value.elements) : found;
+  }
+
+  /** @param reads what a repeat is answered with, by operation */
+  write(
+    acting: Acting,
+    operations: Operation[],
+    reads: readonly (string | undefined)[],
+    { quiet = false, id = acting.ids.next() }: { readonly quiet?: boolean; readonly id?: { readonly operationId: string } } = {},
+  ): Promise<Outcome<MutationResult>> {
+    const { tenant, scope, mark } = acting;
+    const origin = { protocol: 'saga', way: 'job', operation: markText({ ...mark, quiet }) } as const;
+    const request = { operationId: id.operationId, by: APP, app: APP, origin, operations };
+    return this.#parts.writing.writeOnce({ tenant, scope, lane: mark.call }, request, reads);
+  }
+
+  /** Carries out the steps that sockets and REST take, on behalf of a run. */
+  async settle(step: (caller: Caller) => Step, acting: Acting, reads: readonly (string | undefined)[], quiet = false): Promise<ApiAnswer> {
+    const { bus, requestTimeoutMs: timeoutMs } = this.#parts;
+    const id = acting.ids.next();
+    const { tenant, testData } = acting;
+    const newId = (): string => id.newId();
+    let now = step({ tenant, way: 'job', at: Date.now(), newId, testData });
+    for (;;) {
+      switch (now.next) {
+        case 'ask': {
+          const { channel, subject, body } = now.call;
+          now = now.resume(await bus.request(channel, subject, body, { timeoutMs }));
+          break;
+        }
+        case 'write':
+          now = now.resume(await this.write(acting, now.operations, reads, { quiet, id }));
+          break;
+        case 'tell':
+          bus.publish(sagaSignal, { tenant, parent: now.signal.parent }, now.signal);
+          return answered(now.body);
+        case 'answer':
+          return answered(now.body);
+        case 'fail':
+          return refusedWith(now.error);
+      }
+    }
+  }
+}
+
+export const BAD_CALL = refusedWith(sagaError(400, 'the call is not understood'));
+/** Rows of one list. */
+const MAX_ROWS = 1000;
+
+/** `limit` and `skip` of a list. */
+export function pageOf(options: Json | undefined): { readonly limit: number; readonly offset: number } {
+  const given = isObject(options) ? options : {};
+  const whole = (value: Json | undefined, otherwise: number, most: number): number =>
+    typeof value === 'number' && Number.isInteger(value) && value >= 0 ? Math.min(value, most) : otherwise;
+  return { limit: whole(given.limit, 100, MAX_ROWS), offset: whole(given.skip, 0, 1_000_000) };
+}

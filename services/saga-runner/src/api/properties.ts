@@ -1,0 +1,91 @@
+/** `UserProperty`, `BotProperty`, `GlobalProperty` and the signals. */
+import type { Filter } from '@polyedge/query/filter';
+import type { Json } from '@polyedge/query/json';
+import {
+  attribute,
+  both,
+  equal,
+  GLOBALS_ID,
+  isObject,
+  ofType,
+  type ParentKind,
+  propertyId,
+  TYPES,
+  toProperty,
+} from '@polyedge/saga/elements';
+import { deleteProperty, operatorOf, parentOf, parsePost, postProperty } from '@polyedge/saga/property-post';
+import { postSignal } from '@polyedge/saga/signal-post';
+import { type Acting, type ApiAnswer, type ApiCall, answered, BAD_CALL, failedWith, type Graph, pageOf, refusedWith } from './context.ts';
+
+const kindOf = (value: Json | undefined): ParentKind | undefined =>
+  value === 'user' || value === 'bot' || value === 'globals' ? value : undefined;
+
+const creatorOf = ({ creator, mark }: Acting) => ({ ...creator, call: mark.call });
+
+export function propertyCalls(graph: Graph): Readonly<Record<string, ApiCall>> {
+  return {
+    property: async ({ kind: given, operator: name, post: payload, options }, acting) => {
+      const kind = kindOf(given);
+      const operator = typeof name === 'string' && name !== '' ? operatorOf(name) : undefined;
+      if (kind === undefined || (name !== '' && operator === undefined)) return BAD_CALL;
+      const post = parsePost(kind, operator, payload);
+      if (!post.ok) return refusedWith(post.error);
+      const { notify, avoid_duplicate } = isObject(options) ? options : {};
+      const id = propertyId(post.value.parent, post.value.name);
+      const avoidDuplicate = avoid_duplicate === true && operator === undefined;
+      const step = (caller: Parameters<typeof postProperty>[1]) => postProperty(post.value, caller, creatorOf(acting), { avoidDuplicate });
+      const written = await graph.settle(step, acting, [undefined, id], notify === false);
+      // The value that was there already.
+      if (!written.ok && avoidDuplicate && written.error.status_code === 403) return current(graph, acting, id);
+      return written;
+    },
+    'get-property': async ({ kind: given, name, parent_id = null }, acting) => {
+      const kind = kindOf(given);
+      const parent = kind === undefined ? undefined : parentOf(kind, { parent_id });
+      if (parent === undefined || typeof name !== 'string') return BAD_CALL;
+      return parent.ok ? current(graph, acting, propertyId(parent.value, name)) : refusedWith(parent.error);
+    },
+    'find-properties': async ({ kind, criteria, options }, acting) => {
+      const filter = filterOf(kindOf(kind), criteria);
+      if (filter === undefined) return BAD_CALL;
+      const sort = [{ path: ['seq'], order: 'desc' }] as const;
+      const found = await graph.query(acting, { filter, sort, ...pageOf(options) });
+      return found.ok ? answered(found.value.elements.map((property) => toProperty(property))) : failedWith(found.failure);
+    },
+    'count-properties': async ({ kind, criteria }, acting) => {
+      const filter = filterOf(kindOf(kind), criteria);
+      if (filter === undefined) return BAD_CALL;
+      const found = await graph.query(acting, { filter, limit: 0, count: true });
+      return found.ok ? answered(found.value.count ?? 0) : failedWith(found.failure);
+    },
+    'remove-property': async ({ kind: given, name, parent_id = null }, acting) => {
+      const kind = kindOf(given);
+      const parent = kind === undefined ? undefined : parentOf(kind, { parent_id });
+      if (kind === undefined || parent === undefined || typeof name !== 'string') return BAD_CALL;
+      if (!parent.ok) return refusedWith(parent.error);
+      return graph.settle(() => deleteProperty(kind, parent.value, name), acting, [undefined, undefined]);
+    },
+    signal: async ({ kind: given, post }, acting) => {
+      const kind = kindOf(given);
+      if (kind === undefined) return BAD_CALL;
+      return graph.settle((caller) => postSignal(kind, post, caller, creatorOf(acting)), acting, [undefined, undefined]);
+    },
+  };
+}
+
+async function current(graph: Graph, acting: Acting, id: string): Promise<ApiAnswer> {
+  const found = await graph.one(acting, id, TYPES.property);
+  if (!found.ok) return failedWith(found.failure);
+  return answered(found.value === undefined ? null : toProperty(found.value));
+}
+
+const KNOWN: ReadonlySet<string> = new Set(['name', 'parent_id', 'value', 'test_data']);
+
+/** What properties are asked for: equal in each member of the criteria. */
+function filterOf(kind: ParentKind | undefined, criteria: Json | undefined): Filter | undefined {
+  if (kind === undefined || !isObject(criteria)) return undefined;
+  const asked = kind === 'globals' ? { ...criteria, parent_id: GLOBALS_ID } : criteria;
+  if (Object.keys(asked).some((name) => !KNOWN.has(name))) return undefined;
+  const parts = Object.entries(asked).map(([name, value]) => equal(attribute(name), value));
+  return both(ofType(TYPES.property), equal(attribute('parent_type'), kind), ...parts);
+}

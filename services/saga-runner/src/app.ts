@@ -1,0 +1,114 @@
+/** The whole runner, top to bottom. */
+import { runnerAlive } from '@polyedge/contracts/bus/runner';
+import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
+import { openGroups } from '@polyedge/journal/groups-over-bus';
+import { Leases } from '@polyedge/journal/lease';
+import { connectRedis } from '@polyedge/journal/redis';
+import type { Bus } from '@polyedge/service-kit/bus';
+import { startHealthServer } from '@polyedge/service-kit/health';
+import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
+import type { ServiceContext } from '@polyedge/service-kit/service';
+import type { Config } from '@polyedge/service-kit/settings';
+import { Api } from './api/api.ts';
+import { answerCallers } from './callers.ts';
+import type { RunnerSettings } from './config.ts';
+import { Jobs } from './jobs.ts';
+import { JournalTriggers } from './journal-triggers.ts';
+import { reportRunner } from './metrics.ts';
+import { Packages } from './packages/packages.ts';
+import { Pool } from './pool.ts';
+import { Records } from './records.ts';
+import { Retention } from './retention.ts';
+import { RunnableTable } from './runnable-table.ts';
+import { Runs } from './runs.ts';
+import { Stats } from './stats.ts';
+import { Writing } from './writing.ts';
+
+const ALIVE_MS = 1000;
+/** Handing a partition over waits for the runs that it fired. */
+const HAND_OVER_MS = 35_000;
+const CHAIN_MS = 10_000;
+
+export async function startRunner(config: Config<RunnerSettings>, context: ServiceContext, bus: Bus): Promise<Running> {
+  const { log, metrics, instance } = context;
+  const tenants = config.tenants.split(',').map((name) => name.trim());
+  const redis = connectRedis({ url: config.redisUrl, name: `saga-runner-${instance}`, onError: () => {} });
+  const { groups, close: closeGroups } = openGroups(bus, redis, {
+    edge: instance,
+    offsetMode: 'kafka',
+    times: { drainMs: HAND_OVER_MS },
+    onNote: (sentence, { tenant, name }) => log.warn(sentence, { tenant, id: name }),
+  });
+  const wheel = new Wheel(systemClock);
+  const writing = new Writing(bus, wheel);
+  const records = new Records(writing);
+  const api = new Api({ bus, writing, requestTimeoutMs: config.requestTimeoutMs, outward: config });
+  const packages = new Packages({ bus, writing, log, enabled: config.packages, registry: config.registry });
+  const tables = tenants.map((tenant) => new RunnableTable(bus, tenant, () => {}));
+  const table = (tenant: string | undefined) => tables.find((one) => one.tenant === tenant);
+  const pool: Pool = new Pool({
+    shared: config.processes,
+    alone: config.processes,
+    perProcess: config.perProcess,
+    onRoom: () => runs.pump(),
+    onEnd: (reason) => log.warn(`a process of isolates ended: ${reason}`),
+    bundle: (content) => packages.bundle(content),
+  });
+  const runs: Runs = new Runs({
+    api,
+    records,
+    pool,
+    stats: new Stats(metrics),
+    log,
+    limits: {
+      wallMs: config.wallMs,
+      cpuMs: config.cpuMs,
+      memoryMb: config.memoryMb,
+      logLines: config.maxLogLines,
+      logBytes: config.maxLogBytes,
+      calls: config.maxCalls,
+      callsPerSecond: config.maxCallsPerSecond,
+      resultBytes: config.maxResultBytes,
+    },
+    jobWallMs: config.jobWallMs,
+    chains: { depth: config.maxDepth, runs: config.maxChainRuns, perMs: CHAIN_MS },
+    perTenant: config.perTenant,
+    perRunnable: config.perRunnable,
+    table,
+    packages,
+  });
+  const [first = 'default'] = tenants;
+  pool.warm(first);
+  await Promise.all(tables.map((one) => one.upTo(0)));
+  const triggers = tables.map(
+    (one) => new JournalTriggers({ groups, table: one, runs, log, onPackage: (change) => packages.changed(change) }),
+  );
+  const jobs = new Jobs({ leases: new Leases(redis, 'pe:saga-runner:'), runs, writing, tables, log });
+  const retention = new Retention({ bus, writing, jobs, tables, keepMs: config.keepRecordsMs, log });
+  const responders = answerCallers({ bus, runs, jobs, maxWaiting: config.maxWaiting, table });
+  reportRunner(metrics, { groups, pool, runs, jobs });
+  const alive = setInterval(() => bus.publish(runnerAlive, {}, { instance, packages: config.packages }), ALIVE_MS);
+  const health = await startHealthServer({ host: config.host, port: config.port, ready: context.ready }).catch((error: unknown) => {
+    throw new CannotStart(`port ${config.port} cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
+  });
+  log.info('listening', { port: health.port });
+
+  return {
+    ready: () => (bus.status === 'connected' ? (redis.status === 'ready' ? true : 'Redis does not answer') : 'NATS is not connected'),
+    drain: async () => {
+      clearInterval(alive);
+      for (const responder of responders) responder.leave();
+      for (const one of triggers) one.leave();
+      await runs.stop();
+    },
+    stop: async () => {
+      retention.close();
+      await jobs.close();
+      await Promise.all(responders.map((responder) => responder.stop()));
+      pool.close();
+      for (const one of tables) one.close();
+      await closeGroups();
+      await health.stop();
+    },
+  };
+}

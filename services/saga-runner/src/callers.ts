@@ -1,0 +1,139 @@
+/** What saga-edge asks for: a call of an HTTP script, and a run now. */
+import { randomBytes } from 'node:crypto';
+import { MAX_SCRIPT_BODY, runnerCall, runnerRun } from '@polyedge/contracts/bus/runner';
+import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Json, JsonObject } from '@polyedge/query/json';
+import type { Bus, Responder } from '@polyedge/service-kit/bus';
+import type { Jobs } from './jobs.ts';
+import type { Runnable } from './runnable.ts';
+import type { RunnableTable } from './runnable-table.ts';
+import type { Runs, Wanted } from './runs.ts';
+
+export interface CallersOptions {
+  readonly bus: Bus;
+  readonly runs: Runs;
+  readonly jobs: Jobs;
+  readonly maxWaiting: number;
+  table(tenant: string | undefined): RunnableTable | undefined;
+}
+
+export function answerCallers(options: CallersOptions): readonly Responder[] {
+  return [
+    options.bus.respond(runnerCall, (request, { tenant }) => callScript(options, tenant, request)),
+    options.bus.respond(runnerRun, (request, { tenant }) => runNow(options, tenant, request)),
+  ];
+}
+
+const newCall = (): string => randomBytes(12).toString('hex');
+
+/** The runnable as saga-edge knows it: it has just read or written it. */
+async function find(options: CallersOptions, tenant: string | undefined, id: string): Promise<Outcome<Runnable>> {
+  const table = options.table(tenant);
+  if (table === undefined) return failed('not-found', 'no runner works for this organization');
+  if (options.runs.waitingOf(table.tenant) >= options.maxWaiting) return failed('limited', 'too many runs wait');
+  const fresh = await table.fresh();
+  if (!fresh.ok) return fresh;
+  const runnable = table.find(id);
+  return runnable === undefined ? failed('not-found', 'there is no such script or job') : done(runnable);
+}
+
+const wanted = (
+  runnable: Runnable,
+  call: string,
+  parameters: readonly Json[],
+  context: JsonObject,
+  http: boolean,
+  testData: boolean,
+): Wanted => ({
+  runnable,
+  call,
+  seed: call,
+  at: Date.now(),
+  parameters: parameters.map((value, at) => ({ name: String(at), value })),
+  context,
+  orderKey: undefined,
+  property: undefined,
+  depth: 1,
+  chain: call,
+  parentCall: undefined,
+  testData,
+  http,
+});
+
+async function callScript(
+  options: CallersOptions,
+  tenant: string | undefined,
+  request: RequestOf<typeof runnerCall>,
+): Promise<Outcome<ReplyOf<typeof runnerCall>>> {
+  const found = await find(options, tenant, request.script);
+  if (!found.ok) return found;
+  if (found.value.plural !== 'scripts' || !found.value.enabled) return failed('not-found', 'there is no such script');
+  const { method, path, query, headers, body, encoding, user = null, address } = request;
+  const call = newCall();
+  const given = {
+    method,
+    path,
+    query,
+    headers,
+    body: parsedBody(body, encoding, headers),
+    raw_body: body,
+    encoding,
+    user_id: user,
+    ip: address,
+  };
+  const context = { request: { method, path } };
+  const { outcome, error } = await options.runs.start(wanted(found.value, call, [given], context, true, false));
+  if (outcome.is === 'refused') return failed('limited', outcome.problem);
+  if (outcome.is !== 'returned' || outcome.response === undefined) {
+    // The caller is a stranger: what went wrong inside is for who may read the runnable call.
+    return done({ ...plainAnswer(500, { status_code: 500, name: 'Internal Server Error', message: 'the script failed' }), call });
+  }
+  const { response } = outcome;
+  const bytes = Buffer.from(response.body, 'base64');
+  if (error !== null || bytes.length > MAX_SCRIPT_BODY)
+    return done({ ...plainAnswer(500, { status_code: 500, name: 'Internal Server Error' }), call });
+  return done({ status: response.status, headers: response.headers, ...encoded(bytes), call });
+}
+
+function plainAnswer(status: number, body: object) {
+  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), encoding: 'utf8' as const };
+}
+
+function encoded(bytes: Buffer): { readonly body: string; readonly encoding: 'utf8' | 'base64' } {
+  const text = bytes.toString('utf8');
+  return Buffer.from(text, 'utf8').equals(bytes)
+    ? { body: text, encoding: 'utf8' }
+    : { body: bytes.toString('base64'), encoding: 'base64' };
+}
+
+function parsedBody(body: string, encoding: 'utf8' | 'base64', headers: Readonly<Record<string, string>>): Json {
+  if (encoding === 'base64' || body === '') return body === '' ? null : body;
+  const type = headers['content-type'] ?? '';
+  if (type.startsWith('application/x-www-form-urlencoded')) return Object.fromEntries(new URLSearchParams(body));
+  if (!type.includes('json')) return body;
+  try {
+    return JSON.parse(body);
+  } catch {
+    return body;
+  }
+}
+
+async function runNow(
+  options: CallersOptions,
+  tenant: string | undefined,
+  { type, id, args, testData }: RequestOf<typeof runnerRun>,
+): Promise<Outcome<ReplyOf<typeof runnerRun>>> {
+  const found = await find(options, tenant, id);
+  if (!found.ok) return found;
+  const runnable = found.value;
+  if (runnable.plural !== type) return failed('not-found', 'there is no such script or job');
+  const call = newCall();
+  const run = wanted(runnable, call, args, { manual: true }, runnable.path?.startsWith('/requests/') === true, testData);
+  if (type === 'jobs') {
+    const started = await options.jobs.startNow(run);
+    return started ? done({ call }) : failed('conflict', 'the job is running');
+  }
+  void options.runs.start(run);
+  return done({ call });
+}

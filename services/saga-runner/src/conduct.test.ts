@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Conducts } from './conduct.ts';
+
+const good = { broke: false, cpuMs: 5 };
+const bad = { broke: true, cpuMs: 1000 };
+
+test('a runnable shares a process when its last run was quick, and loses that with a slow one', () => {
+  const conducts = new Conducts();
+  assert.equal(conducts.of('a').alone, true);
+  conducts.ended('a', good, 0);
+  assert.equal(conducts.of('a').alone, false);
+  conducts.ended('a', { broke: false, cpuMs: 500 }, 0);
+  assert.equal(conducts.of('a').alone, true);
+});
+
+test('five broken limits in a row suspend a runnable, each further one for longer; a good run ends it', () => {
+  const conducts = new Conducts();
+  for (let one = 0; one < 4; one += 1) conducts.ended('a', bad, 1000);
+  assert.equal(conducts.of('a').suspendedUntil, 0);
+  conducts.ended('a', bad, 1000);
+  assert.equal(conducts.of('a').suspendedUntil, 11_000);
+  conducts.ended('a', bad, 11_000);
+  assert.equal(conducts.of('a').suspendedUntil, 31_000);
+  conducts.ended('a', good, 31_000);
+  conducts.ended('a', bad, 31_000);
+  assert.equal(conducts.of('a').suspendedUntil, 31_000);
+});

@@ -1,0 +1,155 @@
+/**
+ * Runs that wait for a place. Tenants take turns, and within a tenant its runnables; each has at most so many runs at once. Runs of one runnable
+ * under the same order key never run at the same time and keep their order.
+ */
+export interface Queued {
+  readonly tenant: string;
+  readonly runnable: string;
+  /** What is handled in order; undefined where no order is promised. */
+  readonly orderKey: string | undefined;
+}
+
+export interface QueueLimits {
+  readonly perTenant: number;
+  readonly perRunnable: number;
+}
+
+class Waiting<Run> {
+  readonly ready: Run[] = [];
+  /** Runs behind one of their key that has not ended. */
+  readonly behind = new Map<string, Run[]>();
+  running = 0;
+  waiting = 0;
+}
+
+class Tenant<Run> {
+  readonly runnables = new Map<string, Waiting<Run>>();
+  /** Whose turn it is: the first one that may. */
+  turns: string[] = [];
+  running = 0;
+  waiting = 0;
+}
+
+export class FairQueue<Run extends Queued> {
+  readonly #limits: QueueLimits;
+  readonly #tenants = new Map<string, Tenant<Run>>();
+  #turns: string[] = [];
+
+  constructor(limits: QueueLimits) {
+    this.#limits = limits;
+  }
+
+  get waiting(): number {
+    let sum = 0;
+    for (const tenant of this.#tenants.values()) sum += tenant.waiting;
+    return sum;
+  }
+
+  waitingOf(tenant: string): number {
+    return this.#tenants.get(tenant)?.waiting ?? 0;
+  }
+
+  add(run: Run): void {
+    const tenant = this.#tenantOf(run);
+    const own = this.#runnableOf(tenant, run);
+    tenant.waiting += 1;
+    own.waiting += 1;
+    if (run.orderKey === undefined) own.ready.push(run);
+    else {
+      const behind = own.behind.get(run.orderKey);
+      if (behind !== undefined) behind.push(run);
+      else {
+        own.behind.set(run.orderKey, []);
+        own.ready.push(run);
+      }
+    }
+  }
+
+  /** The next one that may run and for which there is room; it counts as running until `ended`. */
+  next(hasRoom: (run: Run) => boolean): Run | undefined {
+    for (let turn = 0; turn < this.#turns.length; turn += 1) {
+      const name = this.#turns[turn] ?? '';
+      const tenant = this.#tenants.get(name);
+      if (tenant === undefined || tenant.running >= this.#limits.perTenant) continue;
+      const run = this.#nextOf(tenant, hasRoom);
+      if (run === undefined) continue;
+      this.#turns = [...this.#turns.slice(0, turn), ...this.#turns.slice(turn + 1), name];
+      return run;
+    }
+    return undefined;
+  }
+
+  ended(run: Run): void {
+    const tenant = this.#tenants.get(run.tenant);
+    const own = tenant?.runnables.get(run.runnable);
+    if (tenant === undefined || own === undefined) return;
+    tenant.running -= 1;
+    own.running -= 1;
+    if (run.orderKey !== undefined) {
+      const next = own.behind.get(run.orderKey)?.shift();
+      if (next !== undefined) own.ready.push(next);
+      else own.behind.delete(run.orderKey);
+    }
+    this.#forget(tenant, run);
+  }
+
+  /** Back to the front: it was taken and could not begin. Its key stays its own. */
+  again(run: Run): void {
+    const tenant = this.#tenantOf(run);
+    const own = this.#runnableOf(tenant, run);
+    tenant.running -= 1;
+    own.running -= 1;
+    tenant.waiting += 1;
+    own.waiting += 1;
+    own.ready.unshift(run);
+  }
+
+  #nextOf(tenant: Tenant<Run>, hasRoom: (run: Run) => boolean): Run | undefined {
+    for (let turn = 0; turn < tenant.turns.length; turn += 1) {
+      const name = tenant.turns[turn] ?? '';
+      const own = tenant.runnables.get(name);
+      const [run] = own?.ready ?? [];
+      if (own === undefined || run === undefined || own.running >= this.#limits.perRunnable || !hasRoom(run)) continue;
+      own.ready.shift();
+      own.running += 1;
+      own.waiting -= 1;
+      tenant.running += 1;
+      tenant.waiting -= 1;
+      tenant.turns = [...tenant.turns.slice(0, turn), ...tenant.turns.slice(turn + 1), name];
+      return run;
+    }
+    return undefined;
+  }
+
+  #tenantOf({ tenant: name }: Queued): Tenant<Run> {
+    let tenant = this.#tenants.get(name);
+    if (tenant === undefined) {
+      tenant = new Tenant();
+      this.#tenants.set(name, tenant);
+      this.#turns.push(name);
+    }
+    return tenant;
+  }
+
+  #runnableOf(tenant: Tenant<Run>, { runnable: name }: Queued): Waiting<Run> {
+    let own = tenant.runnables.get(name);
+    if (own === undefined) {
+      own = new Waiting();
+      tenant.runnables.set(name, own);
+      tenant.turns.push(name);
+    }
+    return own;
+  }
+
+  /** What has nothing left is not kept. */
+  #forget(tenant: Tenant<Run>, { tenant: name, runnable }: Queued): void {
+    const own = tenant.runnables.get(runnable);
+    if (own !== undefined && own.running === 0 && own.waiting === 0) {
+      tenant.runnables.delete(runnable);
+      tenant.turns = tenant.turns.filter((other) => other !== runnable);
+    }
+    if (tenant.runnables.size > 0) return;
+    this.#tenants.delete(name);
+    this.#turns = this.#turns.filter((other) => other !== name);
+  }
+}

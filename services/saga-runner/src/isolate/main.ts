@@ -1,0 +1,59 @@
+/**
+ * A process of isolates: it runs code of strangers and holds nothing else. The service starts it with an empty environment under Node's
+ * permission model and talks to it over IPC. When anything here is not as it should be it ends, and costs the service nothing but this.
+ */
+import { readFileSync } from 'node:fs';
+import ivm from 'isolated-vm';
+import { Isolates } from './isolates.ts';
+import type { FromProcess, ToProcess } from './messages.ts';
+import { OneRun } from './one-run.ts';
+
+const ENDS = { stuck: 71, catastrophe: 72, memory: 73 } as const;
+/** More than this, isolates and all, and the process ends itself. */
+const MAX_BYTES = 1024 * 1024 * 1024;
+const LOOK_MS = 20;
+
+const sandbox = (name: string): { readonly code: string; readonly filename: string } => ({
+  code: readFileSync(new URL(name, import.meta.url), 'utf8'),
+  filename: name,
+});
+const snapshot = ivm.Isolate.createSnapshot(['sandbox.cjs', 'sandbox-api.cjs', 'sandbox-web.cjs', 'sandbox-http.cjs'].map(sandbox));
+const isolates = new Isolates(snapshot, () => process.exit(ENDS.catastrophe));
+const bundles = new Map<string, string>();
+const runs = new Map<number, OneRun>();
+
+const tell = (message: FromProcess): void => {
+  // The service is gone: nobody is left to work for.
+  if (process.send === undefined || !process.connected) process.exit(0);
+  process.send(message);
+};
+
+process.on('message', (message: ToProcess) => {
+  switch (message.to) {
+    case 'run': {
+      const run = new OneRun(message, {
+        isolates,
+        tell,
+        bundleOf: (hash) => bundles.get(hash),
+        stuck: () => process.exit(ENDS.stuck),
+      });
+      runs.set(message.run, run);
+      void run.carryOut().finally(() => runs.delete(message.run));
+      return;
+    }
+    case 'settle':
+      runs.get(message.run)?.settle(message.call, message.good, message.json);
+      return;
+    case 'bundle':
+      bundles.set(message.hash, message.code);
+      return;
+  }
+});
+process.on('disconnect', () => process.exit(0));
+
+setInterval(() => {
+  for (const run of runs.values()) run.look();
+  if (process.memoryUsage.rss() > MAX_BYTES) process.exit(ENDS.memory);
+}, LOOK_MS);
+
+tell({ from: 'ready' });

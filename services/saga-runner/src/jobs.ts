@@ -1,0 +1,164 @@
+/**
+ * Jobs by their schedules. One runner is in charge of a tenant at a time (a lease with a fence); each tick is taken in the store under an id that
+ * follows from the job and the tick, so it starts once whoever believes to be in charge. A job that runs is not started again, and ticks that
+ * nobody was there for are not made up.
+ */
+import { createHash } from 'node:crypto';
+import { operationId } from '@polyedge/contracts/operation-id';
+import type { Lease, Leases } from '@polyedge/journal/lease';
+import { ofType, TYPES } from '@polyedge/saga/elements';
+import type { Log } from '@polyedge/service-kit/log';
+import type { Runnable } from './runnable.ts';
+import type { RunnableTable } from './runnable-table.ts';
+import type { Runs, Wanted } from './runs.ts';
+import { nextTick } from './schedule.ts';
+import { APP, digestId, type Writing } from './writing.ts';
+
+const LOOK_MS = 200;
+const RENEW_MS = 1000;
+const CHARGE_MS = 5000;
+const RUNNING_MS = 15_000;
+
+export interface JobsOptions {
+  readonly leases: Leases;
+  readonly runs: Runs;
+  readonly writing: Writing;
+  readonly tables: readonly RunnableTable[];
+  readonly log: Log;
+}
+
+interface Due {
+  readonly schedule: string;
+  readonly timezone: string;
+  at: number | undefined;
+}
+
+export class Jobs {
+  readonly #options: JobsOptions;
+  readonly #charge = new Map<string, Lease>();
+  readonly #due = new Map<string, Due>();
+  readonly #running = new Map<string, Lease>();
+  readonly #timers: NodeJS.Timeout[];
+  #renewing = false;
+
+  constructor(options: JobsOptions) {
+    this.#options = options;
+    this.#timers = [setInterval(() => this.#look(), LOOK_MS), setInterval(() => void this.#renew(), RENEW_MS)];
+    void this.#renew();
+  }
+
+  /** Tenants that this runner is in charge of. */
+  get inCharge(): number {
+    return this.#charge.size;
+  }
+
+  isInCharge(tenant: string): boolean {
+    return this.#charge.has(tenant);
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await Promise.all([...this.#charge.values(), ...this.#running.values()].map((lease) => lease.release()));
+  }
+
+  /** Starts a job now, unless it runs. */
+  async startNow(wanted: Wanted): Promise<boolean> {
+    const { runnable } = wanted;
+    const key = JSON.stringify([runnable.tenant, runnable.id]);
+    if (this.#running.has(key)) return false;
+    const lease = await this.#options.leases.take(`job:${key}`, RUNNING_MS);
+    if (lease === undefined) return false;
+    this.#running.set(key, lease);
+    void this.#options.runs.start(wanted).finally(() => {
+      this.#running.delete(key);
+      void lease.release();
+    });
+    return true;
+  }
+
+  async #renew(): Promise<void> {
+    if (this.#renewing) return;
+    this.#renewing = true;
+    try {
+      for (const { tenant } of this.#options.tables) {
+        const held = this.#charge.get(tenant);
+        if (held !== undefined) {
+          if (!(await held.renew(CHARGE_MS))) this.#charge.delete(tenant);
+          continue;
+        }
+        const lease = await this.#options.leases.take(`charge:${tenant}`, CHARGE_MS);
+        if (lease === undefined) continue;
+        this.#charge.set(tenant, lease);
+        // What was due before this is not made up.
+        for (const key of this.#due.keys()) if (key.startsWith(JSON.stringify([tenant]).slice(0, -1))) this.#due.delete(key);
+      }
+      for (const lease of this.#running.values()) await lease.renew(RUNNING_MS);
+    } finally {
+      this.#renewing = false;
+    }
+  }
+
+  #look(): void {
+    const now = Date.now();
+    for (const table of this.#options.tables) {
+      if (!this.#charge.has(table.tenant)) continue;
+      const known = new Set<string>();
+      for (const job of table.jobs()) {
+        if (!job.enabled || job.schedule === undefined) continue;
+        const key = JSON.stringify([job.tenant, job.id]);
+        known.add(key);
+        const due = this.#dueOf(key, job, now);
+        if (due.at === undefined || due.at > now) continue;
+        const tick = due.at;
+        due.at = nextTick(job, Math.max(now, tick));
+        void this.#tick(job, tick, due.at);
+      }
+      for (const key of this.#due.keys())
+        if (key.startsWith(JSON.stringify([table.tenant]).slice(0, -1)) && !known.has(key)) this.#due.delete(key);
+    }
+  }
+
+  #dueOf(key: string, { schedule = '', timezone, ...job }: Runnable, now: number): Due {
+    const known = this.#due.get(key);
+    if (known?.schedule === schedule && known.timezone === timezone) return known;
+    const due = { schedule, timezone, at: nextTick({ ...job, schedule, timezone }, now) };
+    this.#due.set(key, due);
+    return due;
+  }
+
+  async #tick(job: Runnable, tick: number, next: number | undefined): Promise<void> {
+    const { writing, log } = this.#options;
+    const key = JSON.stringify([job.tenant, job.id]);
+    if (this.#running.has(key)) return;
+    const call = digestId('job', job.tenant, job.id, String(tick));
+    const set = { last_run_at: new Date(tick).toISOString(), next_run_at: next === undefined ? null : new Date(next).toISOString() };
+    const taken = await writing.write(
+      { tenant: job.tenant, scope: job.scope, lane: job.id },
+      {
+        operationId: operationId(tick, createHash('sha256').update(call).digest()),
+        by: APP,
+        app: APP,
+        origin: { protocol: 'saga', way: 'job', operation: 'tick' },
+        operations: [{ op: 'update', target: { id: job.id, where: ofType(TYPES.job) }, set }],
+      },
+    );
+    // Somebody else has started it.
+    if (!taken.ok || taken.value.repeated === true) return;
+    const started = await this.startNow({
+      runnable: job,
+      call,
+      seed: call,
+      at: tick,
+      parameters: [],
+      context: { scheduled_at: new Date(tick).toISOString() },
+      orderKey: undefined,
+      property: undefined,
+      depth: 1,
+      chain: call,
+      parentCall: undefined,
+      testData: false,
+      http: false,
+    });
+    if (!started) log.info('a job runs still: a tick is left out', { id: job.id });
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * Installs one npm package in a process of its own, without credentials: resolves and unpacks it with what it needs, and makes one script of it for
+ * isolates. Nothing of the package runs, now or ever, outside an isolate: its install scripts are not looked at.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bundle } from './bundle.ts';
+import { type Asked, Refused, unpack } from './unpack.ts';
+
+process.on('message', (asked: Asked) => void work(asked));
+
+async function work(asked: Asked): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'saga-package-'));
+  try {
+    const { name, manifest } = await unpack(asked, folder);
+    const code = await bundle(name, folder, asked.maxBundleBytes);
+    process.send?.({ ok: true, name, manifest, code });
+  } catch (error) {
+    const problem = error instanceof Refused ? error.message : `it could not be installed: ${sentenceOf(error)}`;
+    process.send?.({ ok: false, problem });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+    process.disconnect();
+  }
+}
+
+const sentenceOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n')[0]?.slice(0, 300) ?? '';

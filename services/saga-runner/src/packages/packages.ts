@@ -1,0 +1,174 @@
+/** npm packages of organizations: installing what was wished for, and the bundles of what is installed (Saga protocol page, 5.10 and 6.7). */
+import { fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { CHUNK_BYTES, graphReadChunk, graphWriteChunk, type Operation } from '@polyedge/contracts/bus/graph';
+import type { FullChange } from '@polyedge/contracts/change';
+import type { Element } from '@polyedge/contracts/element';
+import { operationId } from '@polyedge/contracts/operation-id';
+import { check, type Static, T } from '@polyedge/contracts/schema';
+import type { Json, JsonObject } from '@polyedge/query/json';
+import { attribute, both, equal, ofType, TYPES } from '@polyedge/saga/elements';
+import type { Bus } from '@polyedge/service-kit/bus';
+import type { Log } from '@polyedge/service-kit/log';
+import { APP, type Writing } from '../writing.ts';
+
+const program = fileURLToPath(new URL('./main.ts', import.meta.url));
+const INSTALL_MS = 120_000;
+const LIMITS = { maxPackages: 200, maxBytes: 64 * 1024 * 1024, maxBundleBytes: 2 * 1024 * 1024 };
+/** Bundles kept at hand; what was not used for longest is read again. */
+const MAX_KEPT = 64;
+const MAX_MANIFEST = 16 * 1024;
+
+const Answer = T.Union([
+  T.Object({
+    ok: T.Literal(true),
+    name: T.String({ maxLength: 256 }),
+    manifest: T.Record(T.String(), T.Unknown()),
+    code: T.String({ maxLength: LIMITS.maxBundleBytes }),
+  }),
+  T.Object({ ok: T.Literal(false), problem: T.String({ maxLength: 1000 }) }),
+]);
+type Answer = Static<typeof Answer>;
+const answerCheck = check(Answer);
+
+export interface PackagesOptions {
+  readonly bus: Bus;
+  readonly writing: Writing;
+  readonly log: Log;
+  readonly enabled: boolean;
+  readonly registry: string;
+}
+
+export class Packages {
+  readonly #options: PackagesOptions;
+  readonly #bundles = new Map<string, string>();
+  /** One at a time: installing is rare, and heavy. */
+  #working: Promise<void> = Promise.resolve();
+
+  constructor(options: PackagesOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when what the change wishes for is installed, or has failed. */
+  changed({ state, tenant }: FullChange): Promise<void> {
+    const { wanted, installed = 0 } = state.attributes;
+    if (state.deleted || typeof wanted !== 'number' || typeof installed !== 'number' || wanted <= installed) return Promise.resolve();
+    this.#working = this.#working.then(() => this.#install(tenant, state, wanted));
+    return this.#working;
+  }
+
+  /** The bundle of a content that `load` has read. */
+  bundle(content: string): string | undefined {
+    return this.#bundles.get(content);
+  }
+
+  /** Reads bundles that are not at hand; false when one cannot be read now. */
+  async load(tenant: string, contents: readonly string[]): Promise<boolean> {
+    for (const content of contents) {
+      const known = this.#bundles.get(content) ?? (await this.#read(tenant, content));
+      if (known === undefined) return false;
+      this.#bundles.delete(content);
+      this.#bundles.set(content, known);
+    }
+    for (const oldest of this.#bundles.keys()) {
+      if (this.#bundles.size <= Math.max(MAX_KEPT, contents.length)) break;
+      this.#bundles.delete(oldest);
+    }
+    return true;
+  }
+
+  async #install(tenant: string, element: Element, wanted: number): Promise<void> {
+    const { enabled, registry } = this.#options;
+    const { package_name: spec } = element.attributes;
+    await this.#write(tenant, element, wanted, { state: 'installing' }, false);
+    const answer = enabled
+      ? await carryOut({ spec: typeof spec === 'string' ? spec : '', registry, ...LIMITS })
+      : ({ ok: false, problem: 'installing packages is switched off' } as const);
+    if (!answer.ok) return this.#failed(tenant, element, wanted, answer.problem);
+    const content = randomBytes(24).toString('base64url');
+    if (!(await this.#store(tenant, content, answer.code))) return this.#failed(tenant, element, wanted, 'it could not be stored');
+    const set = {
+      state: 'installed',
+      installed: wanted,
+      name: answer.name,
+      package_json: shortened(answer.manifest),
+      content,
+      error_message: null,
+    };
+    await this.#write(tenant, element, wanted, set, false, content);
+  }
+
+  #failed(tenant: string, element: Element, wanted: number, problem: string): Promise<void> {
+    return this.#write(tenant, element, wanted, { state: 'failed', installed: wanted, error_message: problem }, true);
+  }
+
+  /** Only while nothing newer is wished for. */
+  async #write(tenant: string, { id, scope }: Element, wanted: number, set: JsonObject, failed: boolean, content?: string): Promise<void> {
+    const target = { id, where: both(ofType(TYPES.npmPackage), equal(attribute('wanted'), wanted)) };
+    const operations: Operation[] = [content === undefined ? { op: 'update', target, set } : { op: 'attach', target, content, set }];
+    if (failed) operations.push({ op: 'apply', target, attribute: 'failed_install_attempts', operator: 'incr', value: 1 });
+    const written = await this.#options.writing.write(
+      { tenant, scope, lane: id },
+      {
+        operationId: operationId(Date.now(), randomBytes(10)),
+        by: APP,
+        app: APP,
+        origin: { protocol: 'saga', way: 'job', operation: 'package' },
+        operations,
+      },
+    );
+    if (!written.ok && written.failure.code !== 'not-found')
+      this.#options.log.warn('the state of a package is lost', { id, code: written.failure.code });
+  }
+
+  async #store(tenant: string, content: string, code: string): Promise<boolean> {
+    const { bus } = this.#options;
+    const bytes = Buffer.from(code, 'utf8');
+    const count = Math.max(1, Math.ceil(bytes.length / CHUNK_BYTES));
+    for (let index = 0; index < count; index += 1) {
+      const data = bytes.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES).toString('base64');
+      const chunk = { content, index, data, last: index === count - 1, mediaType: 'application/javascript' };
+      const written = await bus.request(graphWriteChunk, graphWriteChunk.subject({ tenant }), chunk, { timeoutMs: 10_000 });
+      if (!written.ok) return false;
+    }
+    return true;
+  }
+
+  async #read(tenant: string, content: string): Promise<string | undefined> {
+    const parts: Buffer[] = [];
+    for (let index = 0, count = 1; index < count; index += 1) {
+      const subject = graphReadChunk.subject({ tenant });
+      const read = await this.#options.bus.request(graphReadChunk, subject, { content, index }, { timeoutMs: 10_000 });
+      if (!read.ok) return undefined;
+      count = Math.min(read.value.chunks, 64);
+      parts.push(Buffer.from(read.value.data, 'base64'));
+    }
+    return Buffer.concat(parts).toString('utf8');
+  }
+}
+
+/** What of a package.json is kept; one that is too long says so. */
+function shortened(manifest: Readonly<Record<string, unknown>>): Json {
+  const text = JSON.stringify(manifest);
+  const { name = null, version = null } = manifest;
+  return JSON.parse(text.length <= MAX_MANIFEST ? text : JSON.stringify({ name, version, shortened: true }));
+}
+
+function carryOut(asked: object): Promise<Answer> {
+  return new Promise((resolve) => {
+    // Nothing of our environment: what it unpacks is a stranger's.
+    const child = fork(program, [], { env: {}, stdio: 'ignore', execArgv: ['--max-old-space-size=512'] });
+    const late = setTimeout(() => child.kill('SIGKILL'), INSTALL_MS);
+    let answer: Answer | undefined;
+    child.on('message', (message: unknown) => {
+      if (answerCheck.test(message)) answer = message;
+    });
+    child.on('error', () => resolve({ ok: false, problem: 'the process that installs could not be started' }));
+    child.on('exit', () => {
+      clearTimeout(late);
+      resolve(answer ?? { ok: false, problem: 'it took too long or too much' });
+    });
+    child.send(asked);
+  });
+}

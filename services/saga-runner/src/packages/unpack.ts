@@ -1,0 +1,102 @@
+/** A package and all that it needs, unpacked below one folder as Node would find them. Only from the registry, checked by its hashes, within bounds. */
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pacote from 'pacote';
+import semver from 'semver';
+
+export interface Asked {
+  /** A name, perhaps with a tag, version or range: `left-pad`, `left-pad@1`, `@scope/name@^2`. */
+  readonly spec: string;
+  readonly registry: string;
+  readonly maxPackages: number;
+  readonly maxBytes: number;
+  readonly maxBundleBytes: number;
+}
+
+/** A reason that is told as it is. */
+export class Refused extends Error {}
+
+const NAME = /^(@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/i;
+/** What stands behind the `@`: a tag, a version or a range, never a URL, a file or another host. */
+const WANTED = /^[A-Za-z0-9.^~<>=|*+ _-]{0,128}$/;
+
+/** What a specification asks for; `npm:` names another package under a name of one's own. */
+function specOf(name: string, wanted: string): { readonly name: string; readonly wanted: string } {
+  const alias = /^npm:(.+?)(?:@([^@]*))?$/.exec(wanted);
+  const asked = alias === null ? { name, wanted } : { name: alias[1] ?? '', wanted: alias[2] ?? '*' };
+  if (!NAME.test(asked.name) || !WANTED.test(asked.wanted))
+    throw new Refused(`only packages of the registry are installed, not ${name}@${wanted}`);
+  return asked;
+}
+
+/** Unpacks into `node_modules` below the folder. */
+export async function unpack(
+  asked: Asked,
+  folder: string,
+): Promise<{ readonly name: string; readonly manifest: Readonly<Record<string, unknown>> }> {
+  const at = asked.spec.lastIndexOf('@');
+  const [name, wanted] = at > 0 ? [asked.spec.slice(0, at), asked.spec.slice(at + 1)] : [asked.spec, 'latest'];
+  const state = new Unpacking(asked, folder);
+  const alias = /^([^@].*|@[^/]+\/[^@]+)@npm:/.exec(asked.spec)?.[1];
+  const own = alias ?? name;
+  await state.add(own, alias === undefined ? wanted : asked.spec.slice(alias.length + 1), folder);
+  return { name: own, manifest: read(join(folder, 'node_modules', own)) };
+}
+
+const read = (path: string): Readonly<Record<string, unknown>> => JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
+
+class Unpacking {
+  readonly #asked: Asked;
+  readonly #root: string;
+  #packages = 0;
+  #bytes = 0;
+
+  constructor(asked: Asked, root: string) {
+    this.#asked = asked;
+    this.#root = root;
+  }
+
+  /** @param from the folder of the package that needs it */
+  async add(name: string, wanted: string, from: string): Promise<void> {
+    const spec = specOf(name, wanted);
+    if (this.#found(name, spec.wanted, from)) return;
+    this.#packages += 1;
+    if (this.#packages > this.#asked.maxPackages) throw new Refused(`it needs more than ${this.#asked.maxPackages} packages`);
+    const options = { registry: this.#asked.registry, fullMetadata: false, preferOnline: false, cache: join(this.#root, '.cache') };
+    const manifest = await pacote.manifest(`${spec.name}@${spec.wanted}`, options);
+    const place = this.#placeFor(name, from);
+    mkdirSync(place, { recursive: true });
+    await pacote.extract(`${spec.name}@${manifest.version}`, place, options);
+    this.#bytes += bytesIn(place);
+    if (this.#bytes > this.#asked.maxBytes) throw new Refused(`it is larger than ${this.#asked.maxBytes} bytes, with what it needs`);
+    for (const [needed, range] of Object.entries(manifest.dependencies ?? {})) await this.add(needed, range, place);
+  }
+
+  /** Whether what Node would find from there is good enough. */
+  #found(name: string, wanted: string, from: string): boolean {
+    for (let folder = from; folder.startsWith(this.#root); folder = join(folder, '..')) {
+      const place = join(folder, 'node_modules', name);
+      if (!existsSync(join(place, 'package.json'))) continue;
+      const { version } = read(place);
+      return typeof version === 'string' && (wanted === 'latest' || semver.satisfies(version, wanted));
+    }
+    return false;
+  }
+
+  /** At the top where the name is free, else below whoever needs it. */
+  #placeFor(name: string, from: string): string {
+    const top = join(this.#root, 'node_modules', name);
+    return existsSync(top) ? join(from, 'node_modules', name) : top;
+  }
+}
+
+function bytesIn(folder: string): number {
+  let bytes = 0;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    // pacote unpacks no links; one would lead out of here.
+    if (entry.isDirectory()) bytes += bytesIn(path);
+    else bytes += lstatSync(path).size;
+  }
+  return bytes;
+}

@@ -1,0 +1,227 @@
+/**
+ * The processes of isolates. A process serves one tenant. Runnables that have shown that they are quick share a few processes; every other run
+ * has one to itself, at a lower priority. A process that ends takes its runs with it: they run again, each alone, so the one at fault is found.
+ */
+import { setPriority } from 'node:os';
+import type { Ended, FromProcess, ToProcess } from './isolate/messages.ts';
+import { IsolateProcess } from './isolate-process.ts';
+
+export type Order = Extract<ToProcess, { readonly to: 'run' }>;
+
+export interface Placed {
+  readonly tenant: string;
+  /** Runs in a process of its own. */
+  readonly alone: boolean;
+}
+
+export interface RunHandler {
+  message(message: Exclude<FromProcess, { readonly from: 'ready' | 'done' }>): void;
+  ended(ended: Ended): void;
+  /** Its process is no more. */
+  crashed(reason: string): void;
+}
+
+/** A place in a process. */
+export interface Taken {
+  begin(order: Omit<Order, 'to' | 'run'>): void;
+  /** Answers a call of the run. */
+  settle(call: number, good: boolean, json: string): void;
+  /** Nothing was begun. */
+  giveBack(): void;
+}
+
+export interface PoolOptions {
+  /** Processes for quick runnables, and for runs that are alone. */
+  readonly shared: number;
+  readonly alone: number;
+  /** Runs in one shared process at once. */
+  readonly perProcess: number;
+  /** There may be room now. */
+  onRoom(): void;
+  onEnd(reason: string): void;
+  bundle(hash: string): string | undefined;
+  now?(): number;
+}
+
+export interface PoolStats {
+  started: number;
+  /** Ended by themselves, or because a run in them was in doubt. */
+  lost: number;
+}
+
+interface Active {
+  readonly handler: RunHandler;
+  readonly until: number;
+}
+
+interface Place {
+  readonly process: IsolateProcess;
+  readonly alone: boolean;
+  readonly tenant: string;
+  readonly runs: Map<number, Active>;
+  readonly bundles: Set<string>;
+}
+
+/** Beyond a run's own wall clock: for the process to start, and to end the run by itself. */
+const GRACE_MS = 8000;
+const LOW_PRIORITY = 10;
+const LOOK_MS = 500;
+
+export class Pool {
+  readonly stats: PoolStats = { started: 0, lost: 0 };
+  readonly #options: PoolOptions;
+  readonly #places = new Set<Place>();
+  readonly #look: NodeJS.Timeout;
+  readonly #now: () => number;
+  #runs = 0;
+  #closed = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+    this.#look = setInterval(() => this.#overdue(), LOOK_MS);
+  }
+
+  get size(): number {
+    return this.#places.size;
+  }
+
+  get running(): number {
+    let sum = 0;
+    for (const { runs } of this.#places) sum += runs.size;
+    return sum;
+  }
+
+  hasRoom(run: Placed): boolean {
+    return (
+      !this.#closed &&
+      (this.#free(run) !== undefined || this.#count(run.alone) < this.#most(run.alone) || this.#idle(run.alone) !== undefined)
+    );
+  }
+
+  /** Takes a place for a run for which there is room. Exactly one of `ended` and `crashed` follows, unless it is given back. */
+  place(run: Placed, wallMs: number, handler: RunHandler): Taken {
+    let place = this.#free(run);
+    if (place === undefined) {
+      if (this.#count(run.alone) >= this.#most(run.alone)) this.#idle(run.alone)?.process.end('another tenant needs the place');
+      place = this.#start(run);
+    }
+    const { process, runs, bundles } = place;
+    this.#runs += 1;
+    const id = this.#runs;
+    runs.set(id, { handler, until: this.#now() + wallMs + GRACE_MS });
+    return {
+      begin: (order) => {
+        for (const hash of Object.values(order.packages)) {
+          const code = bundles.has(hash) ? undefined : this.#options.bundle(hash);
+          if (code === undefined) continue;
+          bundles.add(hash);
+          process.tell({ to: 'bundle', hash, code });
+        }
+        process.tell({ to: 'run', run: id, ...order });
+      },
+      settle: (call, good, json) => process.tell({ to: 'settle', run: id, call, good, json }),
+      giveBack: () => {
+        if (runs.delete(id)) this.#options.onRoom();
+      },
+    };
+  }
+
+  /** Starts what the first run would wait for. */
+  warm(tenant: string): void {
+    if (this.#places.size === 0) this.#start({ tenant, alone: false });
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#look);
+    for (const { process } of [...this.#places]) process.end('the service ends');
+  }
+
+  #most = (alone: boolean): number => (alone ? this.#options.alone : this.#options.shared);
+
+  #count(alone: boolean): number {
+    let count = 0;
+    for (const place of this.#places) if (place.alone === alone) count += 1;
+    return count;
+  }
+
+  #free({ tenant, alone }: Placed): Place | undefined {
+    let best: Place | undefined;
+    for (const place of this.#places) {
+      if (place.alone !== alone || place.tenant !== tenant || place.runs.size >= (alone ? 1 : this.#options.perProcess)) continue;
+      if (best === undefined || place.runs.size < best.runs.size) best = place;
+    }
+    // A second process is started while the first is busy, not while it waits.
+    if (best !== undefined && !alone && best.runs.size >= this.#options.perProcess / 2 && this.#count(false) < this.#options.shared)
+      return undefined;
+    return best;
+  }
+
+  #idle(alone: boolean): Place | undefined {
+    for (const place of this.#places) if (place.alone === alone && place.runs.size === 0) return place;
+    return undefined;
+  }
+
+  #start({ tenant, alone }: Placed): Place {
+    const runs = new Map<number, Active>();
+    const process = new IsolateProcess({
+      message: (message) => this.#message(place, message),
+      ended: (reason) => this.#ended(place, reason),
+    });
+    const place: Place = { process, alone, tenant, runs, bundles: new Set() };
+    this.#places.add(place);
+    this.stats.started += 1;
+    if (alone && process.pid !== undefined) lower(process.pid);
+    return place;
+  }
+
+  #message(place: Place, message: FromProcess): void {
+    if (message.from === 'ready') return;
+    const active = place.runs.get(message.run);
+    // What it says of a run that it does not have is of no run.
+    if (active === undefined) return;
+    if (message.from !== 'done') {
+      active.handler.message(message);
+      return;
+    }
+    place.runs.delete(message.run);
+    active.handler.ended(message);
+    // What a run that broke a limit left behind is nobody's business.
+    if (place.alone && message.outcome.is === 'broke') place.process.end('a run broke a limit');
+    this.#options.onRoom();
+  }
+
+  #ended(place: Place, reason: string): void {
+    this.#places.delete(place);
+    if (this.#closed) return;
+    if (place.runs.size > 0) {
+      this.stats.lost += 1;
+      this.#options.onEnd(reason);
+    }
+    const runs = [...place.runs.values()];
+    place.runs.clear();
+    for (const { handler } of runs) handler.crashed(reason);
+    this.#options.onRoom();
+  }
+
+  #overdue(): void {
+    const now = this.#now();
+    for (const place of [...this.#places]) {
+      for (const { until } of place.runs.values()) {
+        if (now > until) {
+          place.process.end('it did not end a run in time');
+          break;
+        }
+      }
+    }
+  }
+}
+
+function lower(pid: number): void {
+  try {
+    setPriority(pid, LOW_PRIORITY);
+  } catch {
+    // It has ended already.
+  }
+}

@@ -1,0 +1,56 @@
+/** `statsd_client` of scripts: counters, values and distributions among the metrics of this process. Names come from scripts, so they are bounded. */
+import type { Histogram, Metrics } from '@polyedge/service-kit/metrics';
+
+const MAX_NAMES = 200;
+const NAME = /^[A-Za-z0-9_./:-]{1,100}$/;
+
+export class Stats {
+  readonly #metrics: Metrics;
+  readonly #values: Histogram<'name'>;
+  readonly #kept = new Map<string, { value: number }>();
+  readonly #names = new Set<string>();
+
+  constructor(metrics: Metrics) {
+    this.#metrics = metrics;
+    this.#values = metrics.histogram<'name'>('saga_script_value', 'What scripts measure with statsd_client.', [1, 10, 100, 1000, 10_000]);
+  }
+
+  record(kind: 'count' | 'histogram' | 'gauge' | 'set', given: string, value: number): void {
+    const name = this.#nameOf(given);
+    if (!Number.isFinite(value)) return;
+    switch (kind) {
+      case 'count':
+        // Scripts may also count down, which a counter of Prometheus may not.
+        this.#of('saga_script_count', 'What scripts count with statsd_client.', name).value += value;
+        return;
+      case 'histogram':
+        this.#values.record(value, { name });
+        return;
+      case 'gauge':
+        this.#of('saga_script_gauge', 'What scripts tell with statsd_client.', name).value = value;
+        return;
+      case 'set':
+        // How many different ones there were is for a statistics server to say; here it is how many were told.
+        this.#of('saga_script_count', 'What scripts count with statsd_client.', name).value += 1;
+        return;
+    }
+  }
+
+  /** Further names than there is room for are one. */
+  #nameOf(given: string): string {
+    if (!NAME.test(given)) return 'other';
+    if (!this.#names.has(given) && this.#names.size >= MAX_NAMES) return 'other';
+    this.#names.add(given);
+    return given;
+  }
+
+  #of(metric: string, description: string, name: string): { value: number } {
+    const key = `${metric} ${name}`;
+    const known = this.#kept.get(key);
+    if (known !== undefined) return known;
+    const made = { value: 0 };
+    this.#kept.set(key, made);
+    this.#metrics.gauge(metric, description, () => made.value, { name });
+    return made;
+  }
+}

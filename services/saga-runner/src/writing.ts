@@ -1,0 +1,112 @@
+/**
+ * Writes of runs. Each has an operation id that follows from what fired the run, the version of the runnable and the write's place in the run: a
+ * run that happens again writes nothing twice. What leaves at the same time travels together.
+ */
+import { createHash } from 'node:crypto';
+import { graphGet, type MutationRequest, type MutationResult } from '@polyedge/contracts/bus/graph';
+import { done, type Outcome } from '@polyedge/contracts/errors';
+import { operationId } from '@polyedge/contracts/operation-id';
+import type { Wheel } from '@polyedge/edge-kit/wheel';
+import { type WriteOutcome, Writes } from '@polyedge/edge-kit/writes';
+import type { Bus } from '@polyedge/service-kit/bus';
+
+/** Messages of writes on their way at once. All writes of a run take the same lane, so they keep their order. */
+const LANES = 4;
+const DAY_MS = 86_400_000;
+export const APP = 'saga-runner';
+/** What graph-store says of a second, different request under an id. */
+const ANOTHER = 'another request was made under this operation id';
+
+export interface Lane {
+  readonly tenant: string;
+  readonly scope: string;
+  readonly lane: string;
+  readonly record?: boolean;
+}
+
+export class Writing {
+  readonly #bus: Bus;
+  readonly #lanes: readonly Writes[];
+  /** Records go apart: whoever logs a lot delays no writes of others. */
+  readonly #records: readonly Writes[];
+  readonly #waiting = new Map<string, (outcome: WriteOutcome) => void>();
+  #count = 0;
+
+  constructor(bus: Bus, wheel: Wheel) {
+    this.#bus = bus;
+    const answer = (outcome: WriteOutcome): void => {
+      const resolve = this.#waiting.get(outcome.write.id);
+      this.#waiting.delete(outcome.write.id);
+      resolve?.(outcome);
+    };
+    const lanes = (): readonly Writes[] => Array.from({ length: LANES }, () => new Writes(bus, wheel, answer));
+    this.#lanes = lanes();
+    this.#records = lanes();
+  }
+
+  /** Writes of the same lane keep their order; records have lanes of their own. */
+  write(to: Lane, request: MutationRequest): Promise<Outcome<MutationResult>> {
+    const { tenant, scope: defaultScope, lane, record = false } = to;
+    this.#count += 1;
+    const id = String(this.#count);
+    return new Promise((resolve) => {
+      this.#waiting.set(id, ({ outcome }) => resolve(outcome));
+      (record ? this.#records : this.#lanes)[laneOf(lane)]?.add({ id, tenant, defaultScope, request, own: 'any' });
+    });
+  }
+
+  /**
+   * The same for a run that may happen again: what another attempt wrote differently under this id stands, and is what this one is answered.
+   * @param reads the elements that the answer would have named, by operation
+   */
+  async writeOnce(to: Lane, request: MutationRequest, reads: readonly (string | undefined)[]): Promise<Outcome<MutationResult>> {
+    const outcome = await this.write(to, request);
+    if (outcome.ok || outcome.failure.code !== 'conflict' || outcome.failure.detail?.includes(ANOTHER) !== true) return outcome;
+    const ids = reads.filter((id) => id !== undefined);
+    const subject = graphGet.subject({ tenant: to.tenant });
+    const read = ids.length === 0 ? undefined : await this.#bus.request(graphGet, subject, { ids }, { timeoutMs: 5000 });
+    if (read?.ok === false) return read;
+    const found = new Map(read?.value.elements.flatMap((element) => (element === null ? [] : [[element.id, element]])));
+    const operations = reads.map((id) => {
+      const element = id === undefined ? undefined : found.get(id);
+      return { elements: element === undefined ? [] : [element] };
+    });
+    return done({ first: 0, last: 0, repeated: true, operations });
+  }
+}
+
+const laneOf = (lane: string): number => (createHash('md5').update(lane).digest()[0] ?? 0) % LANES;
+
+/** What a run's writes are named after. */
+export class OperationIds {
+  readonly #seed: string;
+  readonly #at: number;
+  #ordinal = 0;
+
+  /** @param at when it was fired: an id of another day than its first attempt's would be another id */
+  constructor(seed: string, at: number) {
+    this.#seed = seed;
+    this.#at = Date.now() - at < DAY_MS ? at : Date.now();
+  }
+
+  /** The run begins again: the same ids again. */
+  again(): void {
+    this.#ordinal = 0;
+  }
+
+  /** The id of the next write, and ids for what it makes. */
+  next(): { readonly operationId: string; newId(): string } {
+    this.#ordinal += 1;
+    const digest = createHash('sha256').update(`${this.#seed}\0${this.#ordinal}`).digest();
+    let made = 0;
+    return {
+      operationId: operationId(this.#at, digest),
+      newId: () => {
+        made += 1;
+        return createHash('sha256').update(`${this.#seed}\0${this.#ordinal}\0${made}`).digest('hex').slice(0, 24);
+      },
+    };
+  }
+}
+
+export const digestId = (...parts: readonly string[]): string => createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, 24);

@@ -1,0 +1,181 @@
+/**
+ * A contract: who uses which services under which subscription, until when. A vertex `space/Contract`; its usage levels are a second one (see
+ * `usage/levels.ts`), and every change that touches both is one mutation. A user has one contract in the whole tenant: `userId` is unique.
+ *
+ * Attributes: `userId`, `organizationId`, `groupId`, `userContact`, `billingPeriod` (with ISO times), `contractedServices`,
+ * `subscriptionPlans`, `subscriptionAddOns` (by the folded name of the service), `offers` (`{"zoom": {"service": id, "pricing": id}}`: the
+ * vertices behind the names), `terms` (grows with each novation), `history`.
+ */
+import type { Element } from '@polyedge/contracts/element';
+import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
+import { readEntries } from '../protocol/entries.ts';
+import { type Levels, shownLevels, type Usage } from '../usage/levels.ts';
+import { type Subscription, toSubscription } from './subscription.ts';
+
+export const CONTRACT_TYPE = 'space/Contract';
+/** The attribute that only one contract may have. */
+export const CONTRACT_KEY = 'userId';
+/** Earlier subscriptions that a contract shows; older ones are in the history of its vertex. */
+export const MAX_HISTORY = 100;
+
+/** The vertices behind a contracted service. */
+export type Offer = {
+  readonly service: string;
+  readonly pricing: string;
+};
+
+export type Offers = Readonly<Record<string, Offer>>;
+
+export type UserContact = {
+  readonly userId: string;
+  readonly username: string;
+  readonly firstName?: string;
+  readonly lastName?: string;
+  readonly email?: string;
+  readonly phone?: string;
+};
+
+/** Times in milliseconds. */
+export type BillingPeriod = {
+  readonly startDate: number;
+  readonly endDate: number;
+  readonly autoRenew: boolean;
+  readonly renewalDays: number;
+};
+
+export type HistoryEntry = Subscription & { readonly startDate: number; readonly endDate: number };
+
+/** A contract without its vertex. */
+export interface Terms extends Subscription {
+  readonly userId: string;
+  readonly organizationId: string;
+  readonly groupId?: string | undefined;
+  readonly userContact: UserContact;
+  readonly billingPeriod: BillingPeriod;
+  readonly offers: Offers;
+  /** Which subscription this is: grows with each novation. Usage levels carry the same number. */
+  readonly terms: number;
+  readonly history: readonly HistoryEntry[];
+}
+
+export interface Contract extends Terms {
+  readonly id: string;
+  readonly elementVersion: number;
+  readonly usage: Usage;
+}
+
+/** What a vertex says; others may write it too, so what is read is checked. */
+export function toContract({ id, version, attributes }: Element, usage: Usage): Contract {
+  const { userId, organizationId, groupId, userContact, billingPeriod, offers, terms, history } = attributes;
+  return {
+    id,
+    elementVersion: version,
+    usage,
+    userId: textOr(userId, ''),
+    organizationId: textOr(organizationId, ''),
+    groupId: typeof groupId === 'string' ? groupId : undefined,
+    userContact: toContact(userContact, textOr(userId, '')),
+    billingPeriod: toPeriod(billingPeriod),
+    ...toSubscription(attributes),
+    offers: toOffers(offers),
+    terms: typeof terms === 'number' ? terms : 0,
+    history: Array.isArray(history) ? history.flatMap(toHistoryEntry) : [],
+  };
+}
+
+const textOr = (value: Json | undefined, otherwise: string): string => (typeof value === 'string' ? value : otherwise);
+const timeOr = (value: Json | undefined, otherwise: number): number => {
+  const time = typeof value === 'string' ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(time) ? otherwise : time;
+};
+
+function toContact(value: Json | undefined, userId: string): UserContact {
+  const given = isObject(value) ? value : {};
+  const texts = Object.fromEntries(
+    ['firstName', 'lastName', 'email', 'phone'].flatMap((name) => (typeof given[name] === 'string' ? [[name, given[name]]] : [])),
+  );
+  return { userId, username: textOr(given.username, ''), ...texts };
+}
+
+function toPeriod(value: Json | undefined): BillingPeriod {
+  const given = isObject(value) ? value : {};
+  return {
+    startDate: timeOr(given.startDate, 0),
+    endDate: timeOr(given.endDate, 0),
+    autoRenew: given.autoRenew === true,
+    renewalDays: typeof given.renewalDays === 'number' ? given.renewalDays : 30,
+  };
+}
+
+const toOffers = (value: Json | undefined): Offers =>
+  readEntries(value, (offer) =>
+    isObject(offer) && typeof offer.service === 'string' && typeof offer.pricing === 'string'
+      ? { service: offer.service, pricing: offer.pricing }
+      : undefined,
+  );
+
+function toHistoryEntry(value: Json): HistoryEntry[] {
+  return isObject(value) ? [{ startDate: timeOr(value.startDate, 0), endDate: timeOr(value.endDate, 0), ...toSubscription(value) }] : [];
+}
+
+export const contractAttributes = ({
+  userId,
+  organizationId,
+  groupId,
+  userContact,
+  billingPeriod,
+  offers,
+  terms,
+  history,
+  ...rest
+}: Terms): JsonObject => ({
+  userId,
+  organizationId,
+  ...(groupId === undefined ? {} : { groupId }),
+  userContact: { ...userContact },
+  billingPeriod: periodAttribute(billingPeriod),
+  ...subscriptionAttributes(rest),
+  offers: Object.fromEntries(Object.entries(offers).map(([name, { service, pricing }]) => [name, { service, pricing }])),
+  terms,
+  history: history.slice(-MAX_HISTORY).map(historyAttribute),
+});
+
+const subscriptionAttributes = ({ contractedServices, subscriptionPlans, subscriptionAddOns }: Subscription): JsonObject => ({
+  contractedServices: { ...contractedServices },
+  subscriptionPlans: { ...subscriptionPlans },
+  subscriptionAddOns: Object.fromEntries(Object.entries(subscriptionAddOns).map(([name, addOns]) => [name, { ...addOns }])),
+});
+
+const iso = (time: number): string => new Date(time).toISOString();
+
+const periodAttribute = ({ startDate, endDate, autoRenew, renewalDays }: BillingPeriod): JsonObject => ({
+  startDate: iso(startDate),
+  endDate: iso(endDate),
+  autoRenew,
+  renewalDays,
+});
+
+const historyAttribute = ({ startDate, endDate, ...subscription }: HistoryEntry): JsonObject => ({
+  startDate: iso(startDate),
+  endDate: iso(endDate),
+  ...subscriptionAttributes(subscription),
+});
+
+/** As SPACE answers it. No further keys: its Java client refuses a contract that has one. `groupId` is absent when there is none. */
+export function shownContract(contract: Terms & { readonly id: string; readonly usage: Levels }): JsonObject {
+  const { userId: _userId, offers: _offers, terms: _terms, ...attributes } = contractAttributes(contract);
+  const { userContact, billingPeriod, organizationId, groupId, contractedServices, subscriptionPlans, subscriptionAddOns, history } =
+    attributes;
+  return {
+    userContact: userContact ?? {},
+    billingPeriod: billingPeriod ?? {},
+    usageLevels: shownLevels(contract.usage) as JsonObject,
+    organizationId: organizationId ?? '',
+    ...(groupId === undefined ? {} : { groupId }),
+    contractedServices: contractedServices ?? {},
+    subscriptionPlans: subscriptionPlans ?? {},
+    subscriptionAddOns: subscriptionAddOns ?? {},
+    history: history ?? [],
+    id: contract.id,
+  };
+}

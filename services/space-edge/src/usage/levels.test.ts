@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  dueRenewals,
+  freshLevels,
+  type Levels,
+  limitKey,
+  renamedLevels,
+  resetLevels,
+  shownLevels,
+  splitLimitKey,
+  trackedLimits,
+  withMissing,
+  withoutService,
+} from './levels.ts';
+
+const DAY = 86_400_000;
+const monthly = { value: 1, unit: 'MONTH' } as const;
+
+const levels: Levels = {
+  consumed: { 'zoom/minutes': 5, 'zoom/rooms': 2, 'drive/bytes': 7 },
+  renewals: { 'zoom/minutes': { ...monthly, at: Date.parse('2026-01-31T00:00:00Z') } },
+};
+
+test('a key of a limit has both names back, whatever characters they have', () => {
+  fc.assert(
+    fc.property(fc.string(), fc.string(), (service, limit) => {
+      assert.deepEqual(splitLimitKey(limitKey(service, limit)), { service, limit });
+    }),
+  );
+});
+
+test('space:28 limits are tracked when they are renewable or say so', () => {
+  const limits = trackedLimits({
+    usageLimits: {
+      minutes: { type: 'RENEWABLE', period: { value: 2, unit: 'DAY' } },
+      calls: { type: 'RENEWABLE' },
+      rooms: { type: 'NON_RENEWABLE', trackable: true },
+      seats: { type: 'NON_RENEWABLE', trackable: false },
+      broken: 7,
+    },
+  });
+  assert.deepEqual(limits, { minutes: { period: { value: 2, unit: 'DAY' } }, calls: { period: monthly }, rooms: {} });
+  assert.deepEqual(freshLevels('zoom', limits, 0), {
+    consumed: { 'zoom/minutes': 0, 'zoom/calls': 0, 'zoom/rooms': 0 },
+    renewals: {
+      'zoom/minutes': { value: 2, unit: 'DAY', at: 2 * DAY },
+      'zoom/calls': { ...monthly, at: 31 * DAY },
+    },
+  });
+  assert.deepEqual(trackedLimits({}), {});
+});
+
+test('space:28 levels are shown by service and limit, with a reset time where they renew', () => {
+  assert.deepEqual(shownLevels(levels), {
+    zoom: { minutes: { resetTimeStamp: '2026-01-31T00:00:00.000Z', consumed: 5 }, rooms: { consumed: 2 } },
+    drive: { bytes: { consumed: 7 } },
+  });
+});
+
+test('space:28 resetting takes all, the renewable ones or one limit, and moves the next reset on by a period', () => {
+  const consumed = (which: (key: string, renewable: boolean) => boolean) => resetLevels(levels, which).consumed;
+  assert.deepEqual(
+    consumed(() => true),
+    { 'zoom/minutes': 0, 'zoom/rooms': 0, 'drive/bytes': 0 },
+  );
+  assert.deepEqual(
+    consumed((_key, renewable) => renewable),
+    { ...levels.consumed, 'zoom/minutes': 0 },
+  );
+  assert.deepEqual(
+    consumed((key) => key === 'drive/bytes'),
+    { ...levels.consumed, 'drive/bytes': 0 },
+  );
+  assert.equal(resetLevels(levels, () => true).renewals['zoom/minutes']?.at, Date.parse('2026-02-28T00:00:00Z'));
+  assert.equal(resetLevels(levels, (key) => key === 'zoom/rooms').renewals['zoom/minutes']?.at, Date.parse('2026-01-31T00:00:00Z'));
+});
+
+test('space:34 levels whose time has come are due once, however late it is noticed', () => {
+  assert.deepEqual(dueRenewals(levels, Date.parse('2026-01-30T00:00:00Z')), []);
+  const [due, ...more] = dueRenewals(levels, Date.parse('2029-05-05T00:00:00Z'));
+  assert.equal(more.length, 0);
+  assert.equal(due?.[0], 'zoom/minutes');
+  assert.equal(due?.[1].at, Date.parse('2029-05-31T00:00:00Z'));
+});
+
+test('space:37 levels follow a service to its new name, and go with it', () => {
+  assert.deepEqual(Object.keys(renamedLevels(levels, 'zoom', 'meet').consumed), ['meet/minutes', 'meet/rooms', 'drive/bytes']);
+  assert.deepEqual(Object.keys(renamedLevels(levels, 'zoom', 'meet').renewals), ['meet/minutes']);
+  assert.deepEqual(withoutService(levels, 'zoom'), { consumed: { 'drive/bytes': 7 }, renewals: {} });
+});
+
+test('space:27 a novation keeps the levels that there are and adds those that are new', () => {
+  const fresh = freshLevels('zoom', { minutes: { period: monthly }, calls: { period: monthly }, rooms: { period: monthly } }, 0);
+  const merged = withMissing(levels, fresh);
+  assert.deepEqual(merged.consumed, { ...levels.consumed, 'zoom/calls': 0 });
+  assert.deepEqual(Object.keys(merged.renewals).sort(), ['zoom/calls', 'zoom/minutes']);
+  assert.equal(merged.renewals['zoom/minutes']?.at, levels.renewals['zoom/minutes']?.at);
+});

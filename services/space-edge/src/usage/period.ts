@@ -1,0 +1,51 @@
+/** Periods of renewable limits, in UTC. */
+
+export const PERIOD_UNITS = ['SEC', 'MIN', 'HOUR', 'DAY', 'MONTH', 'YEAR'] as const;
+export type PeriodUnit = (typeof PERIOD_UNITS)[number];
+
+export interface Period {
+  readonly value: number;
+  readonly unit: PeriodUnit;
+}
+
+const FIXED_MS: Readonly<Record<Exclude<PeriodUnit, 'MONTH' | 'YEAR'>, number>> = {
+  SEC: 1000,
+  MIN: 60_000,
+  HOUR: 3_600_000,
+  DAY: 86_400_000,
+};
+
+/** The last moment that a date can be. */
+const MAX_TIME = 8_640_000_000_000_000;
+
+/** `count` periods after a moment. A month that is too short for the day ends on its last one: 31 January and a month is the end of February. */
+export function plusPeriods(at: number, { value, unit }: Period, count: number): number {
+  if (unit !== 'MONTH' && unit !== 'YEAR') return Math.min(at + FIXED_MS[unit] * value * count, MAX_TIME);
+  const months = (unit === 'YEAR' ? 12 : 1) * value * count;
+  const from = new Date(at);
+  const month = from.getUTCFullYear() * 12 + from.getUTCMonth() + Math.trunc(months);
+  const [year, inYear] = [Math.floor(month / 12), month % 12];
+  if (year > 200_000) return MAX_TIME;
+  const lastDay = new Date(Date.UTC(year, inYear + 1, 0)).getUTCDate();
+  const day = Math.min(from.getUTCDate(), lastDay);
+  return Date.UTC(year, inYear, day) + (at - Date.UTC(from.getUTCFullYear(), from.getUTCMonth(), from.getUTCDate()));
+}
+
+/**
+ * The first end of a period after `now`, counted from an end that has passed. However many periods lie between, a clock that jumps gives one
+ * reset; the rhythm stays that of the first period.
+ */
+export function nextEnd(end: number, period: Period, now: number): number {
+  const one = plusPeriods(end, period, 1) - end;
+  if (!(one > 0)) return MAX_TIME;
+  // The estimate never goes past the goal: a month is at most 31 days long, so it counts too few rather than too many.
+  const longest =
+    period.unit === 'MONTH' ? 31 * FIXED_MS.DAY * period.value : period.unit === 'YEAR' ? 366 * FIXED_MS.DAY * period.value : one;
+  let count = Math.max(1, Math.floor((now - end) / longest));
+  let next = plusPeriods(end, period, count);
+  while (next <= now && next < MAX_TIME) {
+    count += 1;
+    next = plusPeriods(end, period, count);
+  }
+  return next;
+}
