@@ -16,6 +16,8 @@ const notHere: Readonly<Record<string, string>> = {
   'npm run soak -- NAME': 'a long test takes minutes; NAME stands for one',
   'npm run soak -- kill': 'takes minutes; test/kill.test.ts is its short form',
   'npm run soak -- exactness': 'takes minutes; services/gooduncle-edge/test/simulated.test.ts and model.test.ts are its short form',
+  'npm run soak -- hostile': 'takes minutes; test/hostile-clients.test.ts is its short form',
+  'npm run soak -- evaluate': 'takes minutes; services/space-edge has short tests of consumption',
   'npm run soak -- rolling': 'takes minutes; test/rolling.test.ts is its short form',
   'npm run soak -- rolling --edge saga-edge': 'takes minutes; test/rolling.test.ts is its short form',
   'npm run soak -- runnables': 'takes minutes; test/runnables.test.ts is its short form',

@@ -26,7 +26,7 @@ export const settings = {
   adminPassword: secret({
     env: 'POLYEDGE_ADMIN_PASSWORD',
     optional: true,
-    doc: 'The administrator`s password, read on the first start only; without it an empty database gets no account.',
+    doc: 'The password of the administrator, read on the first start only; without it an empty database gets no account.',
   }),
   partitions: integer({
     default: 16,
@@ -40,7 +40,7 @@ export const settings = {
     optional: true,
     min: 86_400_000,
     max: 100 * 365 * 86_400_000,
-    doc: 'How long the journal (history, timelines, replay) is kept, at least a day; for ever unless set. What a consumer group has not read yet stays.',
+    doc: 'How long the journal (history, timelines, replay) is kept, at least a day; forever unless set. What a consumer group has not read yet is kept.',
   }),
   readConnections: integer({ default: 4, min: 1, max: 64, unit: 'connections', doc: 'Connections to PostgreSQL for reads.' }),
   databaseWaitMs: duration({
