@@ -87,6 +87,7 @@ class Run implements Queued, Placed {
   logCount = 0;
   crashes = 0;
   alone = true;
+  suspect = false;
 
   constructor(wanted: Wanted, calls: number, done: (result: Result) => void) {
     const { runnable, property, call, depth, chain, testData, seed, at } = wanted;
@@ -173,7 +174,9 @@ export class Runs {
     if (this.#stopped) return;
     const { pool } = this.#options;
     const hasRoom = (run: Run): boolean => {
-      run.alone = run.crashes > 0 || this.#conducts.of(keyOf(run.wanted.runnable)).alone;
+      const { alone, suspect } = this.#conducts.of(keyOf(run.wanted.runnable));
+      run.alone = run.crashes > 0 || alone;
+      run.suspect = suspect;
       return pool.hasRoom(run);
     };
     for (let run = this.#queue.next(hasRoom); run !== undefined; run = this.#queue.next(hasRoom)) this.#begin(run);
