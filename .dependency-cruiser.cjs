@@ -11,7 +11,8 @@ Visitor.prototype.visitStatement = function visit(statement) {
 
 const test = '(\\.test\\.ts$|/test/|^test/|^bench/)';
 /** Machines: `handle(input, at) → effects`. The file named after the folder is their driver. */
-const machines = '^libs/(edge-kit/src/feed/(?!feed\\.ts$)|journal/src/groups/(?!groups\\.ts$))';
+const machines =
+  '^(libs/(edge-kit/src/feed/(?!feed\\.ts$)|journal/src/(procedure\\.ts$|groups/(?!groups\\.ts$)))|services/graph-store/src/publisher/(?!publisher\\.ts$))';
 const pure = `(^(libs/(contracts|query|session|saga)/src/|services/[^/]+/src/(protocol|core|evaluation|contracts|usage)/)|${machines})`;
 
 /** Matches a package by name, wherever it was found. */
@@ -116,10 +117,18 @@ module.exports = {
     },
     {
       name: 'machines-without-kits',
-      comment: 'What holds of a protocol holds of the feed and of groups: the driver carries out their effects and is not known to them.',
+      comment:
+        'What holds of a protocol holds of the feed, of groups and of the publisher: the driver carries out their effects and is not known to them.',
       severity: 'error',
       from: { path: machines, pathNot: test },
       to: { path: '^libs/', pathNot: ['^libs/(contracts|query)/', machines] },
+    },
+    {
+      name: 'machines-without-services',
+      comment: 'The same inside a service: of its other folders a machine knows only the pure ones.',
+      severity: 'error',
+      from: { path: machines, pathNot: test },
+      to: { path: '^services/', pathNot: ['^services/[^/]+/src/(protocol|core)/', machines] },
     },
     {
       name: 'feed-knows-no-connections',
@@ -140,6 +149,19 @@ module.exports = {
       severity: 'error',
       from: { path: '^libs/' },
       to: { path: '^(services|infra|tools|bench|test)/' },
+    },
+    {
+      name: 'packages-stand-alone',
+      comment: 'A package is for programs of others, in browsers too: it needs nothing of ours, of npm or of Node.',
+      severity: 'error',
+      from: { path: '^packages/[^/]+/src/', pathNot: test },
+      to: { path: '^(libs|services|infra|tools|bench|test)/|node_modules/' },
+    },
+    {
+      name: 'packages-without-node',
+      severity: 'error',
+      from: { path: '^packages/[^/]+/src/', pathNot: test },
+      to: { dependencyTypes: ['core'] },
     },
     {
       name: 'testkit-in-tests-only',

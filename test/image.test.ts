@@ -2,9 +2,20 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, matchesGlob, resolve } from 'node:path';
+import { dirname, join, matchesGlob, relative, resolve } from 'node:path';
 import { test } from 'node:test';
 import { freePort } from '@polyedge/testkit/servers/free-port';
 import { startNats } from '@polyedge/testkit/servers/nats';
@@ -19,38 +30,47 @@ const uid = 10_001;
 const readyMs = 60_000;
 
 /** What `COPY` sees of a path: all of it but what .dockerignore leaves out. */
-function copied(path: string, to: string): void {
+function copied(path: string, app: string, to = './'): void {
   const ignored = ['**/node_modules/**', '**/test/**', '**/testing/**', '**/*.test.ts'];
   const files = globSync([path, `${path}/**`], { cwd: root, exclude: (name) => name.includes('node_modules') }).filter((name) =>
     statSync(join(root, name)).isFile(),
   );
   for (const file of files.filter((name) => !ignored.some((pattern) => matchesGlob(name, pattern)))) {
-    mkdirSync(dirname(join(to, file)), { recursive: true });
-    copyFileSync(join(root, file), join(to, file));
+    const target = join(app, to === './' ? file : join(to, relative(path, file)));
+    mkdirSync(dirname(target), { recursive: true });
+    copyFileSync(join(root, file), target);
   }
 }
 
-/** Carries out the COPY and RUN lines of the first stage that concern the workspace, for one service. */
-function build(app: string, service: string, pnpm: string): void {
-  const stages = readFileSync(join(root, 'infra/docker/Dockerfile'), 'utf8').split(/^FROM .*\n/m);
-  const [, packages = '', image = ''] = stages;
+const [, packages = '', image = ''] = readFileSync(join(root, 'infra/docker/Dockerfile'), 'utf8').split(/^FROM .*\n/m);
+
+/** Carries out COPY and RUN lines that concern the workspace. */
+function carryOut(lines: string, app: string, pnpm: string, service = ''): void {
+  for (const line of lines.split('\n')) {
+    const [word, ...rest] = line.split(' ');
+    if (word === 'COPY' && !line.includes('--from')) for (const path of rest.slice(0, -1)) copied(path, app, rest.at(-1));
+    // What is fetched for a layer of its own is in this machine's store.
+    if (word !== 'RUN' || line.includes('--global') || line.includes('pnpm fetch')) continue;
+    execFileSync('/bin/sh', ['-euc', rest.join(' ').replace(/^pnpm install/, `${pnpm} install`)], {
+      cwd: app,
+      env: { ...process.env, SERVICE: service, CI: 'true', PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
+      stdio: 'pipe',
+    });
+  }
+}
+
+/** What all services share, in a folder from which each then makes its own. */
+function buildShared(app: string, pnpm: string): void {
   const installs = /^RUN npm install --global (pnpm@\S+)$/m.exec(packages)?.[1];
   assert.equal(installs, JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).packageManager, 'the image has the workspace`s pnpm');
-  for (const line of packages.split('\n')) {
-    const [word, ...rest] = line.split(' ');
-    if (word === 'COPY') for (const path of rest.slice(0, -1)) copied(path, app);
-    if (word === 'RUN' && !line.includes('--global')) {
-      const command = rest.join(' ').replace(/^pnpm install/, `${pnpm} install --prefer-offline`);
-      execFileSync('/bin/sh', ['-euc', command], {
-        cwd: app,
-        env: { ...process.env, SERVICE: service, CI: 'true', PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
-        stdio: 'pipe',
-      });
-    }
-  }
-  for (const [, command = ''] of image.matchAll(/^RUN (.*)$/gm))
-    execFileSync('/bin/sh', ['-euc', command], { cwd: app, env: { ...process.env, SERVICE: service } });
-  for (const [, from = '', to = ''] of image.matchAll(/^COPY (infra\S+) (\S+)$/gm)) copyFileSync(join(root, from), join(app, to));
+  carryOut(packages.split(/^ARG SERVICE$/m)[0] ?? '', app, pnpm);
+}
+
+/** The rest of the Dockerfile, for one service. */
+function build(shared: string, app: string, service: string, pnpm: string): void {
+  execFileSync('cp', ['-a', shared, app]);
+  carryOut(packages.split(/^ARG SERVICE$/m)[1] ?? '', app, pnpm, service);
+  carryOut(image, app, pnpm, service);
 }
 
 const answersOk = (url: string): Promise<boolean> =>
@@ -82,11 +102,21 @@ test('the steps of the Dockerfile leave services that start as nobody, from a tr
   const command: readonly string[] = JSON.parse(/^CMD (\[.*\])$/m.exec(dockerfile)?.[1] ?? '[]');
   const health: readonly string[] = JSON.parse(/^HEALTHCHECK .* CMD (\[.*\])$/m.exec(dockerfile)?.[1] ?? '[]');
 
+  const shared = join(folder, 'shared');
+  mkdirSync(shared);
+  buildShared(shared, pnpmProgram());
   for (const service of natsUsers.filter((name) => serviceExists(name))) {
     const app = join(folder, service);
-    mkdirSync(app);
-    build(app, service, pnpmProgram());
-    assert.equal(existsSync(join(app, 'libs/testkit/node_modules')), false, 'only what serving needs is installed');
+    build(shared, app, service, pnpmProgram());
+    assert.equal(existsSync(join(app, 'libs/testkit')), false, 'only what serving needs is there');
+    assert.deepEqual(readdirSync(join(app, 'services')), [service]);
+    const sbom: { readonly components: readonly { readonly name: string }[] } = JSON.parse(
+      readFileSync(join(app, 'sbom.cdx.json'), 'utf8'),
+    );
+    assert.ok(
+      sbom.components.some(({ name }) => name === 'typebox') && !sbom.components.some(({ name }) => name === 'typescript'),
+      service,
+    );
     execFileSync('chmod', ['-R', 'a-w,a+rX', app]);
     const env = {
       NODE_ENV: 'production',
@@ -108,7 +138,11 @@ test('the steps of the Dockerfile leave services that start as nobody, from a tr
       assert.ok(child.exitCode === null && performance.now() < until, `${service} is not well:\n${output}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    assert.equal(spawnSync(node, health.slice(1), { cwd: app, env, ...account }).status, 0, 'the health check of the image says so too');
+    assert.equal(
+      spawnSync(health[0] ?? '', health.slice(1), { cwd: app, env, ...account }).status,
+      0,
+      'the health check of the image says so too',
+    );
     if (service === 'graph-store') continue;
     child.kill('SIGTERM');
     const [code] = await once(child, 'exit', { signal: AbortSignal.timeout(40_000) });

@@ -132,8 +132,8 @@ suite('docker-compose.yml', () => {
   test('runs our services read-only, without rights, with time to drain, and asks them where they answer', () => {
     const dockerfile = read('infra/docker/Dockerfile');
     assert.match(dockerfile, /^USER 10001:10001$/m);
-    assert.match(dockerfile, /^HEALTHCHECK .*healthy\.mjs/m);
-    assert.match(read('infra/docker/healthy.mjs'), /\/readyz/);
+    assert.match(dockerfile, /^HEALTHCHECK .*healthy\.sh/m);
+    for (const file of ['healthy.sh', 'healthy.mjs']) assert.match(read(`infra/docker/${file}`), /\/readyz/);
     for (const name of Object.keys(ports)) {
       const service = compose.services[name];
       assert.equal(service?.read_only, true);

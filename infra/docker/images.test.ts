@@ -29,10 +29,10 @@ const tagged = manifests
   .flatMap((file): { readonly name: string; readonly newTag: string }[] => parse(read(file)).images ?? []);
 const { version }: { readonly version: string } = JSON.parse(read('package.json'));
 
-/** A release, with what it is built on behind it: never `latest`, a major version or a name that moves. PostgreSQL counts its releases with two numbers. */
+/** A release, with what it is built on behind it: never `latest`, a major version or a name that moves. PostgreSQL and Debian count their releases with two numbers. */
 const wholeVersion = (image: string): boolean =>
   /^[a-z0-9./-]+:v?\d+\.\d+\.\d+(-[a-z0-9]+)*(@sha256:[0-9a-f]{64})?$/.test(image) ||
-  /^postgres:\d+\.\d+(-[a-z0-9]+)*(@sha256:[0-9a-f]{64})?$/.test(image);
+  /^(postgres|debian):\d+\.\d+(-[a-z0-9]+)*(@sha256:[0-9a-f]{64})?$/.test(image);
 
 suite('images', () => {
   test('are named with whole versions', () => {
@@ -61,6 +61,12 @@ suite('images', () => {
       Object.values(compose.services).flatMap(({ image, build }) => (build === undefined ? [] : [[build.args.SERVICE, image]])),
     );
     assert.equal(built.size, 7);
+    assert.match(read('infra/docker/Dockerfile'), new RegExp(`image\\.version="${version.replaceAll('.', '\\.')}"`));
+    const [base = ''] = inDockerfile.slice(-1);
+    assert.ok(
+      read('infra/docker/Dockerfile').includes(`image.base.name="docker.io/library/${base}"`),
+      'the label names what the image is made of',
+    );
     for (const [service, image] of built) assert.equal(image, `polyedge/${service}:${version}`);
     const names = new Set([...built.keys()].map((service) => `polyedge/${service}`));
     for (const { name, newTag } of tagged) assert.ok(names.has(name) && newTag === version, `${name}:${newTag} is not what is built`);

@@ -1,7 +1,12 @@
 import { matchesGlob, relative, resolve } from 'node:path';
 
 /** Test files that need the same things, in the order in which they run: what fails soonest comes first. */
-type TestGroup = { readonly name: string; readonly patterns: readonly string[] };
+type TestGroup = {
+  readonly name: string;
+  readonly patterns: readonly string[];
+  /** Runs only with `--with <this>`. */
+  readonly only?: string;
+};
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -9,10 +14,18 @@ export const testGroups: readonly TestGroup[] = [
   { name: 'static checks', patterns: ['tools/static.test.ts'] },
   {
     name: 'unit and property tests',
-    patterns: ['tools/*/**/*.test.ts', 'infra/**/*.test.ts', 'libs/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts'],
+    patterns: [
+      'tools/*/**/*.test.ts',
+      'infra/**/*.test.ts',
+      'libs/*/src/**/*.test.ts',
+      'services/*/src/**/*.test.ts',
+      'packages/*/src/**/*.test.ts',
+    ],
   },
-  { name: 'wire tests', patterns: ['libs/*/test/**/*.test.ts', 'services/*/test/**/*.test.ts'] },
-  { name: 'system tests', patterns: ['test/**/*.test.ts'] },
+  { name: 'wire tests', patterns: ['libs/*/test/**/*.test.ts', 'services/*/test/**/*.test.ts', 'packages/*/test/**/*.test.ts'] },
+  { name: 'system tests', patterns: ['test/*.test.ts', 'test/!(containers)/**/*.test.ts'] },
+  // They need root, and minutes: docker-compose.yml in a container engine.
+  { name: 'container tests', patterns: ['test/containers/*.test.ts'], only: 'containers' },
 ];
 
 /** Adds up how long the groups took; `lines` gives one line per group that ran. */

@@ -1,4 +1,5 @@
-// `npm test [-- WORD… [--name PATTERN]]`: everything, or the test files whose path contains one of the words. One run of Node's test
+// `npm test [-- WORD… [--name PATTERN] [--with containers]]`: everything but the container tests, or the test files whose path contains one of the
+// words. `npm run containers` is those alone. One run of Node's test
 // runner does it all, static checks included, so that its closing counts are the whole truth.
 import { globSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -7,6 +8,7 @@ import { Transform } from 'node:stream';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
+import { whyNoEngine } from '@polyedge/testkit/servers/container-engine';
 import {
   chromiumProgram,
   findProgram,
@@ -26,8 +28,12 @@ const root = resolve(import.meta.dirname, '../..');
 /** A file that takes longer hangs. */
 const fileMs = 20 * 60_000;
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { name: { type: 'string' } } });
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { name: { type: 'string' }, with: { type: 'string' } } });
+const { with: wanted } = values;
+const noEngine = wanted === 'containers' ? whyNoEngine(say) : undefined;
+if (noEngine !== undefined) say(`the container tests are left out: ${noEngine}`);
 const files = testGroups
+  .filter(({ only }) => only === undefined || (only === wanted && noEngine === undefined))
   .flatMap(({ patterns }) =>
     patterns.flatMap((pattern) => globSync(pattern, { cwd: root, exclude: (name) => name.includes('node_modules') }).sort()),
   )

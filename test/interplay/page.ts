@@ -1,4 +1,4 @@
-/** docs/interplay.md as tests read it: its matrix and the configuration to paste. */
+/** docs/interplay.md as tests read it: what shows where, and the configuration to paste. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -20,18 +20,23 @@ export const linksOf = (text: string): readonly string[] => [...text.matchAll(/\
 
 export const pageLinks = linksOf(page);
 
-/** The 25 cells, row by row. */
+/** The 25 cells: what a write through one protocol shows in each, in the order of `PROTOCOLS`. */
 export function cells(): readonly Cell[] {
-  const rows = page.split('\n').filter((line) => line.startsWith('| **'));
+  const [, ...sections] = page.split(/^### Written through /m);
   assert.deepEqual(
-    rows.map((row) => /^\| \*\*(.*?)\*\*/.exec(row)?.[1]),
+    sections.map((section) => section.split('\n', 1)[0]),
     [...PROTOCOLS],
   );
-  return rows.flatMap((row, at) => {
-    const [, , ...texts] = row.split('|').map((text) => text.trim());
+  return sections.flatMap((section, at) => {
     const from = PROTOCOLS[at];
     assert.ok(from);
-    return PROTOCOLS.map((to, column): Cell => ({ from, to, text: texts[column] ?? '' }));
+    const [list = ''] = section.split(/^## /m);
+    const items = [...list.replaceAll('\n  ', ' ').matchAll(/^- \*\*(.+?)\*\*[^:]*: (.*)$/gm)];
+    assert.deepEqual(
+      items.map(([, to]) => to),
+      [...PROTOCOLS],
+    );
+    return PROTOCOLS.map((to, column): Cell => ({ from, to, text: items[column]?.[2] ?? '' }));
   });
 }
 

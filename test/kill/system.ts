@@ -8,10 +8,13 @@ import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
 import { ADMIN_PASSWORD } from './hiro.ts';
 
-export interface System extends AsyncDisposable {
+export interface Servers {
   readonly nats: RunningServer;
   readonly redis: RunningServer;
   readonly postgres: RunningServer;
+}
+
+export interface System extends AsyncDisposable, Servers {
   readonly stores: readonly RunningService[];
   /** Where the HIRO clients are; absent unless asked for. */
   readonly hiro: RunningService | undefined;
@@ -23,11 +26,18 @@ export interface System extends AsyncDisposable {
   bus(name: string, far?: boolean): Promise<NatsBus>;
 }
 
-/** Starts everything; disposing of it ends everything. */
-export async function startSystem(replicas = 2, withHiro = false): Promise<System> {
+/**
+ * Starts everything; disposing of it ends everything.
+ * @param servers that run already; they are ended with the rest
+ */
+export async function startSystem(replicas = 2, withHiro = false, servers: Partial<Servers> = {}): Promise<System> {
   const parts = new AsyncDisposableStack();
   try {
-    const [nats, redis, postgres] = await Promise.all([startNats(), startRedis(), startPostgres()]);
+    const [nats, redis, postgres] = await Promise.all([
+      servers.nats ?? startNats(),
+      servers.redis ?? startRedis(),
+      servers.postgres ?? startPostgres(),
+    ]);
     for (const server of [nats, redis, postgres]) parts.use(server);
     const gateway = parts.use(await openGateway(nats.port));
     const crashes: string[] = [];

@@ -9,12 +9,15 @@ interface Stretch {
   readonly epoch: string;
   readonly seqs: number[];
   readonly problems: string[];
+  /** It was told to start over, so what comes later belongs to another stretch. */
+  over: boolean;
 }
 
 export class Watcher {
   readonly name: string;
   readonly #feed: Feed;
   readonly #interest: Interest;
+  readonly #startsOver: boolean;
   readonly #stretches: Stretch[] = [];
   /** Why the watch ended although nothing that was kept was gone. */
   readonly lost: string[] = [];
@@ -22,10 +25,12 @@ export class Watcher {
   #live = false;
   #closed = false;
 
-  constructor(name: string, feed: Feed, interest: Interest) {
+  /** @param startsOver whether it may be told to start over, as after a failover of the database */
+  constructor(name: string, feed: Feed, interest: Interest, startsOver = false) {
     this.name = name;
     this.#feed = feed;
     this.#interest = interest;
+    this.#startsOver = startsOver;
     this.#begin();
   }
 
@@ -43,7 +48,7 @@ export class Watcher {
     this.#watch = this.#feed.watch(this.#interest, {
       live: (from, epoch) => {
         this.#live = true;
-        stretch = { from, epoch, seqs: [], problems: [] };
+        stretch = { from, epoch, seqs: [], problems: [], over: false };
         this.#stretches.push(stretch);
       },
       change: (change) => {
@@ -52,7 +57,8 @@ export class Watcher {
       },
       lost: (failure) => {
         // One that never was live has missed nothing.
-        if (this.#live) this.lost.push(failure.code);
+        if (this.#live && !this.#startsOver) this.lost.push(failure.code);
+        if (stretch !== undefined) stretch.over = true;
         this.#live = false;
         if (!this.#closed) this.#begin();
       },
@@ -63,9 +69,10 @@ export class Watcher {
   problems(rows: readonly JournalRow[]): string[] {
     const problems = this.lost.map((code) => `${this.name} was lost: ${code}`);
     if (this.#stretches.length === 0) problems.push(`${this.name} never went live`);
-    for (const { from, seqs, problems: own } of this.#stretches) {
+    for (const { from, seqs, problems: own, over } of this.#stretches) {
       problems.push(...own);
-      const expected = rows.filter((row) => row.seq > from && covers(this.#interest, row)).map(({ seq }) => seq);
+      const upTo = over ? (seqs.at(-1) ?? from) : Number.POSITIVE_INFINITY;
+      const expected = rows.filter((row) => row.seq > from && row.seq <= upTo && covers(this.#interest, row)).map(({ seq }) => seq);
       const at = expected.findIndex((seq, index) => seqs[index] !== seq);
       if (at >= 0)
         problems.push(

@@ -18,15 +18,18 @@ export interface Audience {
   readonly watchers: readonly Watcher[];
 }
 
-/** One edge: its replicas, its clients, and its source of numbered changes. */
-export interface Edge {
+/** One edge as clients see it: where it is, who listens to it, and its source of numbered changes. */
+export interface ConnectedEdge {
   readonly name: string;
-  readonly replicas: readonly RunningService[];
   readonly rotation: Rotation;
   readonly audiences: readonly Audience[];
   readonly everyMs: number;
   /** Whether change `n` was taken; throws what no client should see. */
   write(n: number): Promise<boolean>;
+}
+
+export interface Edge extends ConnectedEdge {
+  readonly replicas: readonly RunningService[];
 }
 
 export interface System extends AsyncDisposable {
@@ -35,7 +38,8 @@ export interface System extends AsyncDisposable {
   readonly services: readonly RunningService[];
 }
 
-const ADMIN = { username: 'admin', password: 'admin-password' } as const;
+/** Whom the clients log in as. */
+export const ADMIN = { username: 'admin', password: 'admin-password' } as const;
 const NAMES = ['hiro-edge', 'saga-edge', 'gooduncle-edge', 'space-edge', 'jssocket-edge'] as const;
 
 export async function startReplicas(problems: string[]): Promise<System> {
@@ -49,24 +53,31 @@ export async function startReplicas(problems: string[]): Promise<System> {
     start('graph-store', { POLYEDGE_ADMIN_PASSWORD: ADMIN.password }),
     ...NAMES.flatMap((name) => [name, name]).map((name) => start(name, { SOCKET_AUTH: CHEAP_AUTH })),
   ]);
-  const pair = (name: string): { readonly replicas: readonly RunningService[]; readonly rotation: Rotation } => {
-    const both = replicas.filter((replica) => replica.name === name);
-    return { replicas: both, rotation: new Rotation(both.map(({ port }) => port)) };
-  };
-  const edges: Edge[] = [];
+  const of = (name: string): readonly RunningService[] => replicas.filter((replica) => replica.name === name);
+  const connected = parts.use(await connectClients((name) => new Rotation(of(name).map(({ port }) => port))));
+  const edges = connected.edges.map((edge) => ({ ...edge, replicas: of(edge.name) }));
+  const kept = parts.move();
+  return { edges, services: [store, ...replicas], [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+/** Four clients of each kind on every edge of a system that runs, whose administrator has the password of these tests. */
+export async function connectClients(
+  rotationOf: (name: string) => Rotation,
+): Promise<AsyncDisposable & { readonly edges: readonly ConnectedEdge[] }> {
+  await using parts = new AsyncDisposableStack();
+  const edges: ConnectedEdge[] = [];
   for (const make of [hiro, saga, goodUncle, space, jssocket]) edges.push(await make());
   parts.defer(() => {
     for (const { audiences } of edges) for (const { watchers } of audiences) for (const watcher of watchers) watcher.end();
   });
   const kept = parts.move();
-  return { edges, services: [store, ...replicas], [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { edges, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 
-  async function hiro(): Promise<Edge> {
-    const { replicas, rotation } = pair('hiro-edge');
+  async function hiro(): Promise<ConnectedEdge> {
+    const rotation = rotationOf('hiro-edge');
     const { _TOKEN: token = '' } = await post(rotation, '/api/auth/6.6/app', { client_id: 't', client_secret: '', ...ADMIN });
     return {
       name: 'hiro-edge',
-      replicas,
       rotation,
       everyMs: 100,
       audiences: [
@@ -81,12 +92,11 @@ export async function startReplicas(problems: string[]): Promise<System> {
     };
   }
 
-  async function saga(): Promise<Edge> {
-    const { replicas, rotation } = pair('saga-edge');
+  async function saga(): Promise<ConnectedEdge> {
+    const rotation = rotationOf('saga-edge');
     const { _id: user = '', accessToken = '' } = await post(rotation, '/users/login', ADMIN);
     return {
       name: 'saga-edge',
-      replicas,
       rotation,
       everyMs: 100,
       audiences: [
@@ -99,13 +109,12 @@ export async function startReplicas(problems: string[]): Promise<System> {
     };
   }
 
-  async function goodUncle(): Promise<Edge> {
-    const { replicas, rotation } = pair('gooduncle-edge');
+  async function goodUncle(): Promise<ConnectedEdge> {
+    const rotation = rotationOf('gooduncle-edge');
     const writer = new GoodUncleWriter(rotation, ADMIN.password);
     parts.defer(() => writer.end());
     return {
       name: 'gooduncle-edge',
-      replicas,
       rotation,
       everyMs: 100,
       audiences: [{ kind: 'a subscription', promised: 'everything', watchers: four(() => new GoodUncleWatcher(rotation)) }],
@@ -116,8 +125,8 @@ export async function startReplicas(problems: string[]): Promise<System> {
     };
   }
 
-  async function space(): Promise<Edge> {
-    const { replicas, rotation } = pair('space-edge');
+  async function space(): Promise<ConnectedEdge> {
+    const rotation = rotationOf('space-edge');
     const { organizationKey } = await asAdmin(`http://127.0.0.1:${rotation.pick()}`);
     const rest = (): Rest => new Rest(`http://127.0.0.1:${rotation.pick()}`, organizationKey);
     const made = await rest().upload('/services', pricing('Replicas', 'first'));
@@ -129,7 +138,6 @@ export async function startReplicas(problems: string[]): Promise<System> {
     };
     return {
       name: 'space-edge',
-      replicas,
       rotation,
       everyMs: 300,
       audiences: [{ kind: 'events, and a read', promised: 'everything', watchers: four(() => new SpaceWatcher(rotation, read)) }],
@@ -144,15 +152,14 @@ export async function startReplicas(problems: string[]): Promise<System> {
     };
   }
 
-  async function jssocket(): Promise<Edge> {
-    const { replicas, rotation } = pair('jssocket-edge');
+  async function jssocket(): Promise<ConnectedEdge> {
+    const rotation = rotationOf('jssocket-edge');
     // One on each replica, so that a login always finds one.
     const cores = [await LastingCore.start(rotation), await LastingCore.start(rotation)];
     for (const core of cores) parts.use(core);
     let turn = 0;
     return {
       name: 'jssocket-edge',
-      replicas,
       rotation,
       everyMs: 100,
       audiences: [{ kind: 'a page', promised: 'while connected', watchers: four(() => new PageWatcher(rotation)) }],

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '../..');
 const config = join(root, '.dependency-cruiser.cjs');
-const roots = ['libs', 'services', 'infra', 'tools', 'test', 'bench'];
+const roots = ['libs', 'services', 'packages', 'infra', 'tools', 'test', 'bench'];
 
 type Violation = { readonly rule: string; readonly from: string; readonly to: string };
 

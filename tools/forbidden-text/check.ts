@@ -4,9 +4,9 @@ import { join, resolve } from 'node:path';
 import { findForbidden } from './forbidden.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const files = globSync('{libs,services,infra,tools,test,bench}/**/*.{ts,mts,mjs,cjs}', {
+const files = globSync('{libs,services,packages,infra,tools,test,bench}/**/*.{ts,mts,mjs,cjs}', {
   cwd: root,
-  exclude: (name) => /(^|\/)(node_modules|forbidden-text)(\/|$)/.test(name),
+  exclude: (name) => /(^|\/)(node_modules|dist|forbidden-text)(\/|$)/.test(name),
 });
 const found = files.flatMap((path) => findForbidden(path, readFileSync(join(root, path), 'utf8')));
 for (const line of found) console.error(line);

@@ -28,7 +28,7 @@ export async function withSettings(document: string): Promise<string> {
   const common: Settings = commonSettings({ port: 0 });
   const shared = Object.fromEntries(Object.entries(common).filter(([key]) => key !== 'port'));
   const sections = [
-    `### All services\n\n\`PORT\` differs from service to service and is listed with each.\n\n${settingsMarkdown('graph-store', shared).replaceAll(/, `GRAPH_STORE_\w+`/g, '')}`,
+    `### All services\n\n\`PORT\` differs from service to service and is listed with each. Durations may have a unit: 250ms, 10s or 5m.\n\n${settingsMarkdown('graph-store', shared).replaceAll(/, `GRAPH_STORE_\w+`/g, '')}`,
     ...[...services].map(([service, settings]) => {
       const own = Object.fromEntries(
         Object.entries(settings).filter(

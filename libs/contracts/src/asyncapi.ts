@@ -54,11 +54,11 @@ const requestHeaders = {
   required: ['pe-timeout'],
   properties: {
     'pe-timeout': text('How long the caller waits, in milliseconds from sending; later the request is answered `expired`.'),
-    'pe-sent': text('When it was sent, in milliseconds on the caller`s monotonic clock: tells a responder how long it was on its way.'),
+    'pe-sent': text("When it was sent, in milliseconds on the caller's monotonic clock: tells a responder how long it was on its way."),
     'pe-deadline': text(
       'When the caller stops waiting, in milliseconds since 1970: for the first request that a responder gets of a caller.',
     ),
-    traceparent: text('W3C Trace Context of the caller`s span.'),
+    traceparent: text("W3C Trace Context of the caller's span."),
   },
 };
 
@@ -78,7 +78,7 @@ const failureMessage = {
     required: ['code'],
     properties: {
       code: { type: 'string', enum: Object.keys(errors) },
-      detail: text('For the caller`s developer.'),
+      detail: text("For the caller's developer."),
       retryAfterMs: { type: 'number', description: 'Milliseconds after which trying again may succeed.' },
     },
   },

@@ -19,7 +19,7 @@ const catalogue = {
   'not-found': { text: 'What the request names does not exist.', retry: 'never' },
   conflict: { text: 'It exists already, or it is not in the state that the request expects.', retry: 'never' },
   'too-large': { text: 'The request, the element or the answer is over its size limit.', retry: 'never' },
-  limited: { text: 'The caller asks too often.', retry: 'later' },
+  limited: { text: 'The caller is over one of its limits: a rate, or a number of connections, subscriptions or members.', retry: 'later' },
   busy: { text: 'The service has too much to do; nothing was done.', retry: 'later' },
   expired: { text: 'The deadline of the request passed before it was worked on; nothing was done.', retry: 'later' },
   unavailable: { text: 'The service cannot be reached, or its answer did not come in time; the outcome is unknown.', retry: 'later' },

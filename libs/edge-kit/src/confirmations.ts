@@ -1,6 +1,6 @@
 /**
  * Confirmed delivery without a message of the protocol's own: a ping with a counter follows the frames, and its pong proves that they
- * reached the client's WebSocket stack (design 6).
+ * reached the client's WebSocket stack (delivery.md 7.6).
  */
 const MAX_OUTSTANDING = 4096;
 

@@ -6,7 +6,7 @@ export const requestTimeoutMs = duration({
   default: 10_000,
   min: 100,
   max: 600_000,
-  doc: 'How long a read may take. Writes are tried again for up to 60 s while their outcome is unknown.',
+  doc: 'How long a read may take. Writes are retried for up to 60 s while their outcome is unknown.',
 });
 
 export const trustProxy = boolean({

@@ -10,6 +10,7 @@ import { loadScript, runScript } from './script.ts';
 const SCRIPTS = {
   claim: loadScript('claim'),
   append: loadScript('append'),
+  clear: loadScript('clear'),
   fill: loadScript('fill'),
   switch: loadScript('switch'),
   read: loadScript('read', true),
@@ -51,8 +52,8 @@ export type LogPage =
   | { readonly is: 'generation'; readonly generation: number };
 
 export type Claimed = ({ readonly is: 'claimed' } & PartitionState) | { readonly is: 'fenced'; readonly fence: number };
-/** Redis was wiped, or went back to an earlier state, while a partition was written: it has to be claimed again. */
-export class Forgot extends Error {}
+/** `fenced`: a newer publisher writes. `forgot`: Redis was wiped or went back since the partition was claimed. */
+export type Refused = 'fenced' | 'forgot';
 
 export type Appended = 'appended' | 'fenced' | 'differs';
 
@@ -86,37 +87,40 @@ export class HotJournal {
     return answer[0] === 'appended' || answer[0] === 'differs' ? answer[0] : 'fenced';
   }
 
-  /** Writes the log of a partition anew from `changes` (in order, all after `since`) and puts it in use. `head`, `since`: as in the script. */
-  async rebuild(
+  /** Begins to write the log of a partition anew, as another generation: removes what an earlier attempt left there. */
+  async clear(partition: number, fence: number, generation: number): Promise<'cleared' | Refused> {
+    const keys = [metaKey(this.epoch, partition), logKey(this.epoch, partition, generation)];
+    const answer = await this.#run('clear', keys, [String(fence)]);
+    return answer[0] === 'cleared' || answer[0] === 'forgot' ? answer[0] : 'fenced';
+  }
+
+  /** Writes changes into a generation that is not in use yet. `after`: seq of its newest entry, before the first what is left out. */
+  async fill(
     partition: number,
     fence: number,
     generation: number,
+    after: number,
+    changes: readonly Omit<Entry, 'prev'>[],
+  ): Promise<'filled' | Refused> {
+    const keys = [metaKey(this.epoch, partition), logKey(this.epoch, partition, generation)];
+    const answer = await this.#run('fill', keys, [
+      String(fence),
+      String(after),
+      ...changes.flatMap(({ seq, json }) => [String(seq), json]),
+    ]);
+    return answer[0] === 'filled' || answer[0] === 'forgot' ? answer[0] : 'fenced';
+  }
+
+  /** Puts a filled generation in use in place of the one before. `since`: changes up to here are not in the log and never were. */
+  async switchTo(
+    partition: number,
+    fence: number,
+    { generation, last, head }: PartitionState,
     since: number,
-    head: number,
-    changes: AsyncIterable<readonly Omit<Entry, 'prev'>[]>,
-  ): Promise<PartitionState | 'fenced'> {
-    const next = generation + 1;
-    const meta = metaKey(this.epoch, partition);
-    const log = logKey(this.epoch, partition, next);
-    await this.#redis.unlink(log);
-    let last = 0;
-    for await (const run of changes) {
-      const answer = await this.#run(
-        'fill',
-        [meta, log],
-        [String(fence), String(Math.max(last, since)), ...run.flatMap(({ seq, json }) => [String(seq), json])],
-      );
-      if (answer[0] === 'forgot') throw new Forgot('Redis was wiped while a partition was rebuilt');
-      if (answer[0] !== 'filled') return 'fenced';
-      last = run.at(-1)?.seq ?? last;
-    }
-    const answer = await this.#run(
-      'switch',
-      [meta, log, logKey(this.epoch, partition, generation)],
-      [String(fence), String(next), String(last), String(head), String(since)],
-    );
-    if (answer[0] === 'forgot') throw new Forgot('Redis was wiped while a partition was rebuilt');
-    return answer[0] === 'switched' ? { generation: next, last, head } : 'fenced';
+  ): Promise<'switched' | Refused> {
+    const keys = [metaKey(this.epoch, partition), logKey(this.epoch, partition, generation), logKey(this.epoch, partition, generation - 1)];
+    const answer = await this.#run('switch', keys, [fence, generation, last, head, since].map(String));
+    return answer[0] === 'switched' || answer[0] === 'forgot' ? answer[0] : 'fenced';
   }
 
   async state(partition: number): Promise<PartitionState> {

@@ -80,15 +80,25 @@ test('what a group leaves behind goes by itself', async () => {
   for (const what of ['members', 'leases'] as const) assert.ok((await redis.pttl(groupKey(epoch, 1, what))) > 3_600_000);
 });
 
+test('a publisher that another one has replaced removes nothing of the log that is in use', async () => {
+  const hot = new HotJournal(redis, newEpoch());
+  await hot.claim(0, 2);
+  assert.equal(await hot.clear(0, 2, 1), 'cleared');
+  assert.equal(await hot.fill(0, 2, 1, 0, [{ seq: 3, json: '{}' }]), 'filled');
+  assert.equal(await hot.switchTo(0, 2, { generation: 1, last: 3, head: 3 }, 0), 'switched');
+  assert.equal(await hot.clear(0, 1, 1), 'fenced');
+  assert.equal((await hot.newest(0))?.seq, 3);
+  await redis.flushall();
+  assert.equal(await hot.clear(0, 2, 1), 'forgot');
+});
+
 test('a page of the log says how far it is everything, and from where the log begins', async () => {
   const hot = new HotJournal(redis, newEpoch());
   assert.deepEqual(await hot.read(0, 1, 0, 10), { is: 'generation', generation: 0 });
   await hot.claim(0, 1);
-  async function* changes() {
-    yield [{ seq: 12, json: '{}' }];
-  }
-  const state = await hot.rebuild(0, 1, 0, 10, 15, changes());
-  assert.ok(state !== 'fenced');
+  const state = { generation: 1, last: 12, head: 15 };
+  assert.equal(await hot.fill(0, 1, 1, 10, [{ seq: 12, json: '{}' }]), 'filled');
+  assert.equal(await hot.switchTo(0, 1, state, 10), 'switched');
   assert.equal(await hot.append(0, 1, state, 20, 0, [{ seq: 17, json: '' }]), 'appended');
   assert.deepEqual(await hot.read(0, 1, 10, 10), {
     is: 'read',

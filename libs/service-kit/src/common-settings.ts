@@ -33,7 +33,7 @@ export const commonSettings = (defaults: { readonly port: number }) => ({
   }),
   natsCaFile: text({ env: 'NATS_CA_FILE', optional: true, doc: 'The PEM file of the authority that signed the certificate of NATS.' }),
   natsCertFile: text({ env: 'NATS_CERT_FILE', optional: true, doc: 'The PEM file of the client certificate for NATS.' }),
-  natsKeyFile: text({ env: 'NATS_KEY_FILE', optional: true, doc: 'The PEM file of the client certificate`s key.' }),
+  natsKeyFile: text({ env: 'NATS_KEY_FILE', optional: true, doc: 'The PEM file with the key of the client certificate.' }),
   logLevel: choice(['debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
     env: 'LOG_LEVEL',
     default: 'info',
@@ -50,7 +50,7 @@ export const commonSettings = (defaults: { readonly port: number }) => ({
     default: 25_000,
     min: 0,
     max: 600_000,
-    doc: 'How long a service that is told to end may take to finish what is in flight and to say goodbye to its clients.',
+    doc: 'How long a service that is stopped may take to finish what is in flight and to close the connections of its clients.',
   }),
 });
 
@@ -59,7 +59,7 @@ export const redisUrl = url({
   env: 'REDIS_URL',
   schemes: ['redis', 'rediss'],
   localDefault: 'redis://127.0.0.1:6379',
-  doc: 'The Redis server of the hot journal; `rediss://…?cafile=FILE` for TLS with an authority of your own.',
+  doc: 'The Redis server of the hot journal; `rediss://…?cafile=FILE` for TLS with an authority of your own; `redis://user:password@NAME?sentinel=HOST:PORT&sentinel=…` for the primary that Sentinels know as NAME.',
 });
 
 /** PostgreSQL, for graph-store. */
@@ -77,7 +77,7 @@ export const listenerTlsSettings = {
     optional: true,
     doc: 'The PEM file of the certificate chain: everything on the port then speaks TLS (https, wss), `/healthz` and `/readyz` too.',
   }),
-  tlsKeyFile: text({ env: 'TLS_KEY_FILE', optional: true, doc: 'The PEM file of that certificate`s private key.' }),
+  tlsKeyFile: text({ env: 'TLS_KEY_FILE', optional: true, doc: 'The PEM file with the private key of that certificate.' }),
 };
 
 export type CommonSettings = ReturnType<typeof commonSettings>;

@@ -174,7 +174,7 @@ class ConnectedLocalBus implements LocalBus {
     const work = async (text: string, subject: string, deadline: number): Promise<Outcome<unknown>> => {
       const tenant = tenantAt(subject, index);
       if (inHand > MAX_IN_HAND) return failed('busy', 'too many requests are in hand');
-      if (index !== -1 && tenant === undefined) return failed('invalid', 'the tenant`s name is too long to be read from a subject');
+      if (index !== -1 && tenant === undefined) return failed('invalid', "the tenant's name is too long to be read from a subject");
       const context: RequestContext = { subject, deadline, tenant, bytes: Buffer.byteLength(text) };
       return answer(channel, handler, text, context, this.counts, this.#log);
     };
@@ -261,7 +261,7 @@ class ConnectedLocalBus implements LocalBus {
           handler(body, on, Buffer.byteLength(text));
         } catch (err) {
           this.counts.thrown += 1;
-          this.#log.error('a subscription`s handler failed', { type: channel.address, err });
+          this.#log.error("a subscription's handler failed", { type: channel.address, err });
         }
       },
     });

@@ -152,7 +152,7 @@ export class NatsResponder<Request, Reply> implements Responder {
   #outcome(text: string, context: RequestContext, span: Span | undefined): Promise<Outcome<Reply>> {
     if (this.#inHand > MAX_IN_HAND) return Promise.resolve(failed('busy', 'too many requests are in hand'));
     if (this.#tenantIndex !== -1 && context.tenant === undefined) {
-      return Promise.resolve(failed('invalid', 'the tenant`s name is too long to be read from a subject'));
+      return Promise.resolve(failed('invalid', "the tenant's name is too long to be read from a subject"));
     }
     const work = () => answer(this.#channel, this.#handler, text, context, this.#counts, this.#log);
     return span === undefined ? work() : span.run(work);

@@ -247,7 +247,7 @@ class ConnectedBus implements NatsBus {
     const text = encodeBody(body);
     if (text === undefined) this.counts.unsent += 1;
     if (text === undefined || !this.publishText(channel.subject(values), text)) {
-      this.#log.error('an event is over the server`s limits and was not sent', { type: channel.address });
+      this.#log.error("an event is over the server's limits and was not sent", { type: channel.address });
     }
   }
 
@@ -289,7 +289,7 @@ class ConnectedBus implements NatsBus {
           handler(body, message.subject, message.data.length, message.headers?.get(TRACEPARENT));
         } catch (err) {
           this.counts.thrown += 1;
-          this.#log.error('a subscription`s handler failed', { type: channel.address, err });
+          this.#log.error("a subscription's handler failed", { type: channel.address, err });
         }
       },
     });

@@ -73,7 +73,7 @@ export function openIdVerifier(options: OpenIdOptions): (token: string) => Promi
       return { ok: true, value: principalOf(payload, options) };
     } catch (error) {
       if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError))
-        return failed('unavailable', 'the OpenID provider`s keys cannot be fetched');
+        return failed('unavailable', "the OpenID provider's keys cannot be fetched");
       return failed('unauthenticated', `the token is not valid (${error.code})`);
     }
   };

@@ -1,4 +1,4 @@
-/** Settings for people: the command line's table, a `.env` file, the README's Markdown. Never shows a value that is in use. */
+/** Settings for people: the command line's table, a `.env` file, the list in Markdown. Never shows a value that is in use. */
 import { namesOf } from './config.ts';
 import type { Setting, Settings } from './settings.ts';
 
@@ -36,15 +36,32 @@ function defaultOf(setting: Setting<unknown>): { readonly default: string | unde
   }
 }
 
-/** The Markdown table of a service's README. */
+/** The list of a service's settings in Markdown. */
 export function settingsMarkdown(service: string, settings: Settings): string {
-  const cell = (text: string) => text.replaceAll('|', '\\|');
-  const rows = settingRows(service, settings).map((row) => {
+  const items = settingRows(service, settings).map((row) => {
     const names = [row.name, ...row.aliases].map((name) => `\`${name}\``).join(', ');
-    const value = [row.default === undefined ? '' : `\`${row.default}\``, row.note].filter((part) => part !== '').join(', ');
-    return `| ${names} | ${cell(row.form)} | ${cell(value)} | ${cell(row.doc)} |`;
+    const fallback = [row.default === undefined ? '' : `default \`${row.default}\``, row.note].filter((part) => part !== '').join(', ');
+    // How durations are written is said once above the list.
+    const form = row.form.replace(/, such as 250ms.*$/, '');
+    return wrapped(`- ${names}: ${row.doc} *(${form}${fallback === '' ? '' : `; ${fallback}`})*`);
   });
-  return ['| name | value | default | what it does |', '|---|---|---|---|', ...rows, ''].join('\n');
+  return `${items.join('\n')}\n`;
+}
+
+const LINE = 140;
+
+/** The text in lines that fit a window; the further ones belong to the same item of a list. */
+function wrapped(text: string): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    // A number or a dash at the beginning of a line would begin a list.
+    if (line !== '' && line.length + word.length >= LINE && !/^(?:\d+[.)]|[-*+])$/.test(word)) {
+      lines.push(line);
+      line = `  ${word}`;
+    } else line += line === '' ? word : ` ${word}`;
+  }
+  return [...lines, line].join('\n');
 }
 
 /** A `.env` file with everything commented out. */

@@ -178,16 +178,16 @@ export class Verifier {
     const known = this.#keys?.get(kid);
     if (known !== undefined) return { ok: true, value: known };
     const now = this.#now();
-    if (this.#keys !== undefined && (this.#unknown.get(kid) ?? 0) > now) return failed('unauthenticated', 'the token`s key is unknown');
+    if (this.#keys !== undefined && (this.#unknown.get(kid) ?? 0) > now) return failed('unauthenticated', "the token's key is unknown");
     const asked = await this.#refresh();
     const found = this.#keys?.get(kid);
     if (found !== undefined) return { ok: true, value: found };
     if (this.#keys === undefined || asked === 'failed') return failed('unavailable', 'the signing keys cannot be fetched');
     // Asked a moment ago: the id may be newer than that, so it is not remembered as unknown.
-    if (asked === 'recent') return failed('unauthenticated', 'the token`s key is unknown');
+    if (asked === 'recent') return failed('unauthenticated', "the token's key is unknown");
     if (this.#unknown.size >= MAX_UNKNOWN) this.#unknown.clear();
     this.#unknown.set(kid, now + UNKNOWN_MS);
-    return failed('unauthenticated', 'the token`s key is unknown');
+    return failed('unauthenticated', "the token's key is unknown");
   }
 
   /** Asks for the key set, at most every 2 s (`recent`: not asked again); all who need it share one question. */

@@ -25,13 +25,14 @@ import { answerReads } from './bus/read.ts';
 import type { settings } from './config.ts';
 import { Schemas } from './core/schema.ts';
 import { exportMetrics } from './metrics.ts';
+import { untilAnswers } from './postgres/answers.ts';
 import { Blobs } from './postgres/blobs.ts';
-import { connect, missingDurability, READER_SESSION, type Sql, WRITER_SESSION } from './postgres/connect.ts';
+import { connect, missingDurability, READER_SESSION, WRITER_SESSION } from './postgres/connect.ts';
 import { settleEpoch, type Tip } from './postgres/epoch.ts';
 import { GroupPositions } from './postgres/groups.ts';
 import { openJournal } from './postgres/journal.ts';
 import { Lanes } from './postgres/lanes.ts';
-import { Lease } from './postgres/lease.ts';
+import { LeaseRow } from './postgres/lease.ts';
 import { keepPartitions } from './postgres/partitions.ts';
 import { Pool } from './postgres/pool.ts';
 import { prepare } from './postgres/prepare.ts';
@@ -41,7 +42,6 @@ import { Transactions } from './postgres/transactions.ts';
 import { prepareWrites } from './postgres/write.ts';
 import { Publisher } from './publisher/publisher.ts';
 import { RecentChanges } from './publisher/recent.ts';
-import { RedisAppender } from './publisher/redis-appender.ts';
 import { Taking } from './taking.ts';
 import { Traces } from './traces.ts';
 
@@ -51,8 +51,6 @@ const SILENT_MS = 3000;
 const WATCH_MS = 500;
 /** How long Redis may take to say what it ends with before publishing begins without it. */
 const TIPS_MS = 1000;
-/** A first connection to PostgreSQL: it may still be starting, as everything else is. */
-const DATABASE_WAIT_MS = 30_000;
 
 export async function start(config: Config<typeof settings>, context: ServiceContext): Promise<Running> {
   const { log } = context;
@@ -76,13 +74,13 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     max: 2,
     session: { statement_timeout: '10s' },
     // Whatever answers next may be an older copy, or a standby that lacks the last commits, in which the lease still looks like ours.
-    onClose: () => settleAgain(),
+    onClose: () => publisherLost(),
   });
-  let settleAgain = (): void => {};
+  let publisherLost = (): void => {};
   const pools = [admin, readers, leasing, publishing];
   const transactions = [writer, largeWriter, small, settling];
   const starting = connect({ url: config.databaseUrl, name: `${name}-start`, max: 1 });
-  await untilAnswers(starting);
+  await untilAnswers(starting, config.databaseWaitMs, (err) => log.warn('waiting for PostgreSQL', { err }));
   const unsafe = await missingDurability(starting);
   if (unsafe.length > 0 && !config.allowUnsafeDatabase) {
     throw new CannotStart(
@@ -107,45 +105,23 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   const journalBefore = (deadline: number) => openJournal(readers.sql.before(deadline));
   const recent = new RecentChanges();
   const traces = context.spans === undefined ? undefined : new Traces(context.spans);
-  const lease = new Lease(leasing.sql, context.instance, () => performance.now());
-
-  let witnessed = false;
-  const appender = new RedisAppender({
+  const publisher = new Publisher({
+    bus,
     redis,
     journal,
     recent,
+    lease: new LeaseRow(leasing.sql, context.instance),
     partitions,
     log,
-    known: () => publisher.known,
-    held: () => lease.held,
-    onReached() {
-      if (!witnessed) publisher.settleAgain();
-      return witnessed;
-    },
-    onFenced(fence) {
-      lease.outdo(fence);
-      publisher.settleAgain();
-    },
-  });
-  const publisher: Publisher = new Publisher({
-    bus,
     traces,
-    journal,
-    recent,
-    lease,
-    log,
     settle: async () => {
-      const settled = await settleEpoch(settling, await tips(TIPS_MS));
-      recent.enter(settled.epoch);
-      if (settled.changed) log.warn(`a new epoch begins: ${settled.reason ?? ''}`);
-      return settled.epoch;
+      const { tips, witnessed } = await witness(TIPS_MS);
+      const { epoch, changed, reason = '' } = await settleEpoch(settling, tips);
+      if (changed) log.warn(`a new epoch begins: ${reason}`);
+      return { epoch, witnessed };
     },
-    onTaken: (fence, epoch) => appender.take(fence, epoch),
-    onReleased: () => appender.release(),
-    onHeard: () => appender.wake(),
   });
-
-  settleAgain = () => publisher.settleAgain();
+  publisherLost = () => publisher.databaseLost();
   let taking: Taking | undefined;
   const executor = new Lanes({
     traces,
@@ -154,7 +130,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     readers,
     schemas: new Schemas(),
     log,
-    onCommitted: (changes, sizes) => publisher.committed(changes, sizes),
+    onCommitted: (changes) => publisher.committed(changes),
     onOverload: (overloaded) => {
       log.warn(overloaded ? 'too many writes wait: refusing further ones' : 'taking writes again');
       taking?.overloaded(overloaded);
@@ -206,7 +182,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     hashes: hashes.stats,
     taking: taking.stats,
     publisher: publisher.stats,
-    appender: appender.stats,
+    appender: publisher.appenderStats,
     groups: groups.stats,
   });
   const longestMs = Math.max(config.hiroTokenMs, config.sagaTokenMs, config.tokenMs);
@@ -233,7 +209,6 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
       clearInterval(watching);
       accounts.stop();
       await publisher.stop();
-      await appender.stop();
       redis.disconnect();
       await bus.close();
       await health.stop();
@@ -243,18 +218,18 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   };
 
   /** What Redis ends with, as far as it says so at once: it may be away, and is then no witness until it comes back. */
-  async function tips(withinMs: number): Promise<Tip[]> {
+  async function witness(withinMs: number): Promise<{ readonly tips: Tip[]; readonly witnessed: boolean }> {
     const { epoch } = await journal.position();
     const hot = new HotJournal(redis, epoch);
     const newest = Promise.all(Array.from({ length: partitions }, (_, partition) => hot.newest(partition)));
     const late = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), withinMs));
     const found = await Promise.race([newest.catch(() => undefined), late]);
-    witnessed = found !== undefined;
-    return (found ?? []).flatMap((entry) => {
+    const tips = (found ?? []).flatMap((entry) => {
       if (entry === undefined || entry.json === '') return [];
       const { operationId, id } = parseOwnJson(entry.json) as { operationId: string; id: string };
       return [{ seq: entry.seq, epoch, operationId, element: id }];
     });
+    return { tips, witnessed: found !== undefined };
   }
 
   async function sweep(): Promise<void> {
@@ -287,24 +262,6 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     } finally {
       clearTimeout(silence);
       asking = false;
-    }
-  }
-}
-
-/** A certificate that is not the one to expect does not become right by waiting. */
-const distrusted = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && /^(ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/.test(String(error.code));
-
-async function untilAnswers(sql: Sql): Promise<void> {
-  const deadline = Date.now() + DATABASE_WAIT_MS;
-  for (;;) {
-    try {
-      await sql`select 1`;
-      return;
-    } catch (error) {
-      if (Date.now() > deadline || distrusted(error))
-        throw new CannotStart(`PostgreSQL does not answer: ${error instanceof Error ? error.message : String(error)}`);
-      await new Promise((resolve) => setTimeout(resolve, 500));
     }
   }
 }

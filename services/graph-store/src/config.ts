@@ -26,7 +26,7 @@ export const settings = {
   adminPassword: secret({
     env: 'POLYEDGE_ADMIN_PASSWORD',
     optional: true,
-    doc: 'The administrator`s password, read on the first start only; without it an empty database gets no account.',
+    doc: 'The password of the administrator, read on the first start only; without it an empty database gets no account.',
   }),
   partitions: integer({
     default: 16,
@@ -40,9 +40,15 @@ export const settings = {
     optional: true,
     min: 86_400_000,
     max: 100 * 365 * 86_400_000,
-    doc: 'How long the journal (history, timelines, replay) is kept, at least a day; for ever unless set. What a consumer group has not read yet stays.',
+    doc: 'How long the journal (history, timelines, replay) is kept, at least a day; forever unless set. What a consumer group has not read yet is kept.',
   }),
   readConnections: integer({ default: 4, min: 1, max: 64, unit: 'connections', doc: 'Connections to PostgreSQL for reads.' }),
+  databaseWaitMs: duration({
+    default: 30_000,
+    min: 0,
+    max: 600_000,
+    doc: 'How long a start, or a preparation, waits for PostgreSQL to answer before it ends with 1.',
+  }),
   allowUnsafeDatabase: boolean({
     default: false,
     doc: 'Starts although PostgreSQL has fsync, full_page_writes or synchronous_commit off: acknowledged writes can then be lost.',

@@ -3,8 +3,7 @@ import type { Metrics } from '@polyedge/service-kit/metrics';
 import type { HashStats } from './accounts/hash-queue.ts';
 import type { ExecutorStats } from './postgres/executor.ts';
 import type { GroupStats } from './postgres/groups.ts';
-import type { PublisherStats } from './publisher/publisher.ts';
-import type { AppenderStats } from './publisher/redis-appender.ts';
+import type { AppenderStats, PublisherStats } from './publisher/settings.ts';
 import type { TakingStats } from './taking.ts';
 
 export function exportMetrics(

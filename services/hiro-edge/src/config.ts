@@ -14,7 +14,7 @@ export const settings = {
     min: 1,
     max: 1024,
     unit: 'requests',
-    doc: 'Requests of one graph-ws socket in work at once; above it the socket is not read until half of them are answered.',
+    doc: 'Requests of one graph-ws socket in progress at once; above this the socket is not read until half of them are answered.',
   }),
   maxFrameBytes: integer({
     default: 10 * 1024 * 1024,
@@ -29,7 +29,7 @@ export const settings = {
     min: 64 * 1024,
     max: 1024 * 1024 * 1024,
     unit: 'bytes',
-    doc: 'What one socket may owe its client: above it a slow reader of events is closed with 1013, and one of results is no longer read from.',
+    doc: 'Bytes that may be unsent to one socket: above this a slow reader of events is closed (1013), and a slow reader of results is no longer read from.',
   }),
   ...wsConnections,
   requestTimeoutMs,
@@ -37,13 +37,13 @@ export const settings = {
     default: 30_000,
     min: 1000,
     max: 3_600_000,
-    doc: 'A ping goes out after so long without receiving anything.',
+    doc: 'Time without receiving anything after which a ping is sent.',
   }),
   idleMs: duration({
     default: 90_000,
     min: 2000,
     max: 86_400_000,
-    doc: 'A socket that sent nothing, not even a pong, for so long is closed with 1001.',
+    doc: 'Idle time, without even a pong, after which a socket is closed (1001).',
   }),
   tokenGraceMs: duration({
     default: 10_000,
@@ -55,7 +55,7 @@ export const settings = {
     default: 10_000,
     min: 1000,
     max: 600_000,
-    doc: 'How long a member of a group may leave a ping unanswered before its socket is closed (1013) and another member gets its events.',
+    doc: 'How long a group member may leave a ping unanswered before its socket is closed (1013) and another member receives its events.',
   }),
   offsetMode: choice(['kafka', 'literal'], {
     default: 'kafka',

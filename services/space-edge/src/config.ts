@@ -35,7 +35,10 @@ export const settings = {
     default: 'all',
     doc: 'Whether HTTP polling is served beside WebSocket, or refused with 400 as SPACE itself does. Polling needs sticky sessions.',
   }),
-  requireKey: boolean({ default: false, doc: 'Whether a socket must present an API key; one that does hears its own organizations only.' }),
+  requireKey: boolean({
+    default: false,
+    doc: 'Whether a socket must present an API key; one that does receives events of its own organizations only.',
+  }),
   strictScopes: boolean({
     default: false,
     doc: "Whether keys of scope EVALUATION may not evaluate features, as SPACE's code has it against its documentation.",
@@ -44,7 +47,7 @@ export const settings = {
   openRegistration: boolean({ default: true, doc: 'Whether anybody may create a user (of role USER), or only an ADMIN.' }),
   staticPricings: boolean({
     default: true,
-    doc: 'Whether uploaded pricings are served under /static/pricings/ to whoever knows their unguessable name.',
+    doc: 'Whether uploaded pricings are served under /static/pricings/ to anyone who knows their unguessable name.',
   }),
   allowedOrigins: text({
     optional: true,
@@ -69,7 +72,7 @@ export const settings = {
   remoteTimeoutMs: duration({ default: 5000, min: 100, max: 60_000, doc: 'How long fetching a pricing by its URL may take.' }),
   remotePrivate: boolean({
     default: false,
-    doc: 'Whether pricings may be fetched from private addresses: then whoever may upload can look around inside.',
+    doc: 'Whether pricings may be fetched from private addresses: users who may upload can then probe the internal network.',
   }),
   jwtSecret: secret({
     aliases: ['JWT_SECRET'],
@@ -105,19 +108,19 @@ export const settings = {
   }),
   analyticsFlushMs: duration({ default: 5000, min: 100, max: 600_000, doc: 'So often the counts of calls are stored.' }),
   requestTimeoutMs,
-  pingIntervalMs: duration({ default: 25_000, min: 100, max: 3_600_000, doc: 'A socket is pinged so often.' }),
+  pingIntervalMs: duration({ default: 25_000, min: 100, max: 3_600_000, doc: 'Interval between pings.' }),
   pingTimeoutMs: duration({
     default: 20_000,
     min: 100,
     max: 3_600_000,
-    doc: 'A socket that does not answer a ping for so long is closed.',
+    doc: 'Time after which a socket that does not answer a ping is closed.',
   }),
   maxBufferedBytes: integer({
     default: defaultLimits.maxBufferedBytes,
     min: 64 * 1024,
     max: 1024 * 1024 * 1024,
     unit: 'bytes',
-    doc: 'What one socket may owe its client; above it the slow reader is cut off.',
+    doc: 'Bytes that may be unsent to one socket; above this the slow reader is disconnected.',
   }),
   ...socketIoConnections,
 };

@@ -148,7 +148,7 @@ export const accountsDelete = defineRequest({
   errors: ['not-found'],
 });
 
-/** Whose an API key is: an account`s, or an organization`s of the protocol that made the key. */
+/** Whose an API key is: an account's, or an organization's of the protocol that made the key. */
 export const KeyOwner = T.Object({ kind: T.Union([T.Literal('account'), T.Literal('organization')]), id: Text });
 export type KeyOwner = Static<typeof KeyOwner>;
 

@@ -16,7 +16,7 @@ export const MAX_CHANGE_BYTES = 256 * 1024;
 export const graphHead = defineEvent({
   address: 'pe.evt.graph.head.v1',
   summary:
-    'Follows every run of published changes on the same connection, and comes at least every second. Contiguous: `from` is the previous head`s `to` + 1; an idle head covers nothing (`to` = `from` - 1). `keys` holds, for each seq, the short keys of the interests it belongs to; an empty list means nobody outside the store hears of it.',
+    "Follows every run of published changes on the same connection, and comes at least every second. Contiguous: `from` is the previous head's `to` + 1; an idle head covers nothing (`to` = `from` - 1). `keys` holds, for each seq, the short keys of the interests it belongs to; an empty list means nobody outside the store hears of it.",
   body: T.Object({
     epoch: T.String(),
     fence: T.Integer(),
@@ -60,7 +60,7 @@ export const graphPosition = defineRequest({
 export const graphPartition = defineRequest({
   address: 'pe.cmd.graph.partition.v1',
   summary:
-    'Changes of one partition of the journal after a seq, in order, without those of accounts: everything up to the reply`s `to` is in it. For readers that are behind what Redis keeps, or that met a hole.',
+    "Changes of one partition of the journal after a seq, in order, without those of accounts: everything up to the reply's `to` is in it. For readers that are behind what Redis keeps, or that met a hole.",
   request: T.Object({
     epoch: T.String(),
     partition: T.Integer({ minimum: 0, maximum: 255 }),

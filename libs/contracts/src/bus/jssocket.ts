@@ -49,7 +49,7 @@ export const jssocketTold = defineEvent({
 
 export const jssocketAsked = defineEvent({
   address: 'pe.evt.jssocket.asked.v1.{tenant}.{edge}.{core}',
-  summary: 'A client`s `client_connect` for one core; `data` already names the client as `target`.',
+  summary: "A client's `client_connect` for one core; `data` already names the client as `target`.",
   body: T.Object({ client: ConnectionId, data: JsonText }),
 });
 

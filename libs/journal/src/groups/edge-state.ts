@@ -1,7 +1,8 @@
 /** What all groups of one edge share: the moment, the epoch with its tails, members that Redis still lists, and the effects so far. */
 import type { Failure } from '@polyedge/contracts/errors';
-import type { GroupsEffect } from './messages.ts';
-import { Procedures } from './procedure.ts';
+import { Procedures } from '../procedure.ts';
+import type { GroupCall, GroupsEffect } from './messages.ts';
+
 import { type GroupStats, type GroupTimes, newGroupStats } from './settings.ts';
 import { Tails } from './tails.ts';
 
@@ -29,7 +30,7 @@ export class EdgeState<Group extends EpochGroup> {
   readonly offsetMode: 'kafka' | 'literal';
   readonly stats: GroupStats = newGroupStats();
   readonly effects: GroupsEffect[] = [];
-  readonly procedures = new Procedures(this.effects);
+  readonly procedures = new Procedures<GroupCall>(this.effects);
   readonly groups = new Map<string, Group>();
   /** Members that have gone and are still listed in Redis, by group. */
   readonly departed = new Map<number, Set<string>>();

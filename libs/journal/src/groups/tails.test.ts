@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FullChange } from '@polyedge/contracts/change';
 import { done } from '@polyedge/contracts/errors';
+import { Procedures } from '../procedure.ts';
 import type { GroupCall, GroupsEffect, Page } from './messages.ts';
-import { Procedures } from './procedure.ts';
+
 import { Tails } from './tails.ts';
 
 /** A partition that has these seqs, up to its head, and counts how often it is asked. Answers when it is told to. */
@@ -13,7 +14,7 @@ class Partition {
   reads = 0;
   onWake: (ms: number) => void = () => {};
   readonly effects: GroupsEffect[] = [];
-  readonly procedures = new Procedures(this.effects);
+  readonly procedures = new Procedures<GroupCall>(this.effects);
 
   /** Answers everything that is asked, until nothing is. */
   answer(): void {

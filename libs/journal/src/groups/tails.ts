@@ -2,9 +2,10 @@
  * The ends of the partitions that an edge reads, shared by all its groups: each change is read and parsed once, however many groups are at
  * the end. Woken by the heads of the live feed; what falls out of the bounded ring is read again by whoever needs it.
  */
-import type { GroupsEffect, Item, Page } from './messages.ts';
+import type { Procedures } from '../procedure.ts';
+import type { GroupCall, GroupsEffect, Item, Page } from './messages.ts';
 import { PageSize } from './page-size.ts';
-import { ask, type Procedure, type Procedures } from './procedure.ts';
+import { ask, type Procedure } from './procedure.ts';
 
 export interface TailLimits {
   readonly maxItems: number;
@@ -30,7 +31,7 @@ interface Tail {
 export class Tails {
   readonly #epoch: string;
   readonly #effects: GroupsEffect[];
-  readonly #procedures: Procedures;
+  readonly #procedures: Procedures<GroupCall>;
   readonly #limits: TailLimits;
   readonly #tails = new Map<number, Tail>();
   #target = 0;
@@ -41,7 +42,7 @@ export class Tails {
   #isWaiting = false;
   #waitMs = FIRST_WAIT_MS;
 
-  constructor(epoch: string, effects: GroupsEffect[], procedures: Procedures, limits: TailLimits = TAIL_LIMITS) {
+  constructor(epoch: string, effects: GroupsEffect[], procedures: Procedures<GroupCall>, limits: TailLimits = TAIL_LIMITS) {
     this.#epoch = epoch;
     this.#effects = effects;
     this.#procedures = procedures;

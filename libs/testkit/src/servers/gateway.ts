@@ -7,17 +7,21 @@ export interface Gateway extends AsyncDisposable {
   /** Ends every connection and refuses further ones. */
   cut(): void;
   mend(): void;
+  /** Leads new connections to another server, and ends those to the one of before. */
+  lead(to: number): void;
 }
 
-export async function openGateway(to: number): Promise<Gateway> {
+/** @param first the server's port, or which one the next connection leads to */
+export async function openGateway(first: number | (() => number)): Promise<Gateway> {
   const sockets = new Set<Socket>();
   let isCut = false;
+  let to = first;
   const server = createServer((client) => {
     if (isCut) {
       client.destroy();
       return;
     }
-    const upstream = connect({ port: to, host: '127.0.0.1' });
+    const upstream = connect({ port: typeof to === 'number' ? to : to(), host: '127.0.0.1' });
     for (const [from, into] of [
       [client, upstream],
       [upstream, client],
@@ -44,6 +48,10 @@ export async function openGateway(to: number): Promise<Gateway> {
     cut,
     mend: () => {
       isCut = false;
+    },
+    lead: (other) => {
+      to = other;
+      for (const socket of sockets) socket.destroy();
     },
     [Symbol.asyncDispose]: async () => {
       cut();

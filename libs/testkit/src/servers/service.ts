@@ -17,6 +17,8 @@ export type ServiceOptions = ServerOptions & {
   readonly name: string;
   /** NATS_URL, DATABASE_URL and whatever else it needs; it also gets this process's environment. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Another working copy whose program it is, of an older release for instance. */
+  readonly checkout?: string;
   /** Default: the client port plus 1000. */
   readonly metricsPort?: number;
   /** `ready` waits for `/readyz` (the default), `alive` for `/healthz`. */
@@ -30,9 +32,9 @@ export type ServiceOptions = ServerOptions & {
 const servicesFolder = resolve(import.meta.dirname, '../../../../services');
 const answerMs = 2_000;
 
-/** The program of a service. */
-export function serviceProgram(name: string): string {
-  return join(servicesFolder, name, 'src/main.ts');
+/** The program of a service, in this working copy or another one. */
+export function serviceProgram(name: string, checkout?: string): string {
+  return join(checkout === undefined ? servicesFolder : join(checkout, 'services'), name, 'src/main.ts');
 }
 
 /** Says whether the service has a program already. */
@@ -58,7 +60,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       dir,
       mark: dir,
       command: process.execPath,
-      args: [serviceProgram(name)],
+      args: [serviceProgram(name, options.checkout)],
       env: { POLYEDGE_MODE: 'local', ...options.env, HOST: '127.0.0.1', PORT: String(port), METRICS_PORT: String(metricsPort) },
       stopSignal: 'SIGTERM',
       answers: () => (options.certificate === undefined ? answersOk(question) : answersSecurely(question, options.certificate)),

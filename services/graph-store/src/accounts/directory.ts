@@ -144,7 +144,7 @@ export class Directory {
   /** @param address the client's, if known */
   async create(account: NewAccount, address = ''): Promise<Outcome<Account>> {
     const { tenant, username, proof, roles, defaultScope, scopes = [], attributes = {}, by } = account;
-    if (tenant === SYSTEM_TENANT) return failed('invalid', 'the tenant`s name is reserved');
+    if (tenant === SYSTEM_TENANT) return failed('invalid', "the tenant's name is reserved");
     const hashed = await this.#hash(usernameKey(username), proof, address);
     if (!hashed.ok) return hashed;
     const hash = hashed.value;

@@ -1,4 +1,4 @@
-/** Saga's eighteen property operators (Saga protocol page, Property operators) on any attribute. */
+/** Saga's eighteen property operators (Saga protocol page, 4) on any attribute. */
 import type { Operator } from '@polyedge/contracts/bus/graph';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { equalJson } from '@polyedge/query/equality';

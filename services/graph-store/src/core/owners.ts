@@ -8,7 +8,7 @@ import { own } from './own.ts';
  * The owners of a state: its own id first, then
  * - an edge's two ends;
  * - a Saga property's parent (`parent_id`);
- * - a Saga message's sender and recipients (Saga protocol page, Message: `sender_id`, `user_ids`, `bot_ids`, and the older `user_id`, `bot_id`).
+ * - a Saga message's sender and recipients (Saga protocol page, 5.3: `sender_id`, `user_ids`, `bot_ids`, and the older `user_id`, `bot_id`).
  *
  * Without duplicates, at most 256; what an attribute names beyond that hears nothing.
  */

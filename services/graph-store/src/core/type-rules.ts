@@ -21,7 +21,7 @@ export const hasHome = (type: string): boolean => type.startsWith('saga/') || ty
 export const hasHomeId = (id: string): boolean =>
   /^(?:saga-globals$|(?:saga-globals|[0-9a-f]{24}|c[0-9a-z]{24}_c[0-9a-z]{24}):[A-Za-z0-9_][A-Za-z0-9_-]*$)/.test(id);
 
-/** What is wrong with a state, as the detail of `invalid`, or undefined. (Saga protocol page, Posting properties: name rule.) */
+/** What is wrong with a state, as the detail of `invalid`, or undefined. (Saga protocol page, 3.6: name rule.) */
 export function problemOfState(state: Pick<Element, 'type' | 'attributes'>): string | undefined {
   if (state.type !== PROPERTY) return undefined;
   const name = own(state.attributes, 'name');

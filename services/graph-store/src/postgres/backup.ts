@@ -59,7 +59,7 @@ async function describe(sql: Transaction): Promise<Manifest> {
   if (state === undefined) throw new Error('the database has no journal');
   const migrations = await sql<{ number: number }[]>`select number from migration order by number`;
   const tables = await sql<{ name: string; columns: string[] }[]>`
-    select relname as name, array_agg(attname::text order by attnum) as columns
+    select relname as name, json_agg(attname::text order by attnum) as columns
     from pg_class join pg_attribute on attrelid = pg_class.oid and attnum > 0 and not attisdropped and attgenerated = ''
     where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition
     group by relname order by relname`;

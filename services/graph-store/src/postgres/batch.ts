@@ -4,7 +4,6 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/graph';
-import type { FullChange } from '@polyedge/contracts/change';
 import { type Failure, failed } from '@polyedge/contracts/errors';
 import { applyRequest } from '../core/apply.ts';
 import { MAX_SELECTED } from '../core/limits.ts';
@@ -12,6 +11,7 @@ import { type Applied, type PendingResult, settle, settleChange, settleElement }
 import { isEdgeId, type Plan, plan } from '../core/plan.ts';
 import type { Schemas } from '../core/schema.ts';
 import { World } from '../core/world.ts';
+import type { Committed } from '../publisher/recent.ts';
 import type { Connection } from './connect.ts';
 import type { HomeScopes } from './home-scopes.ts';
 import { findIds, loadWanted, nothingWanted, settleAll, type Wanted, want, wantIds } from './load.ts';
@@ -38,9 +38,7 @@ export interface BatchResult {
   readonly outcomes: readonly MutationOutcome[];
   readonly epoch: string;
   /** The changes of the batch, as they travel. */
-  readonly changes: readonly FullChange[];
-  /** For each of them the characters of its state's attributes as JSON. */
-  readonly sizes: readonly number[];
+  readonly changes: readonly Committed[];
 }
 
 /** What batches share. */
@@ -167,10 +165,11 @@ export async function runBatch(
   const { base, epoch } = await writeAndCommit(connection, written);
   const outcomes: MutationOutcome[] = [];
   for (const state of states) outcomes.push(await outcomeOf(state, base, outcomes));
-  const changes = written.changes.map(({ change, first, last }) =>
-    settleChange(change, base, epoch, settle(first, base), settle(last, base)),
-  );
-  return { outcomes, epoch, changes, sizes: written.changes.map(({ change }) => change.attributesJson.length) };
+  const changes = written.changes.map(({ change, first, last }) => ({
+    change: settleChange(change, base, epoch, settle(first, base), settle(last, base)),
+    attributesJson: change.attributesJson,
+  }));
+  return { outcomes, epoch, changes };
 }
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] extends readonly (infer Item)[] ? Item[] : T[Key] };

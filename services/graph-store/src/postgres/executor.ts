@@ -4,12 +4,12 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/graph';
-import type { FullChange } from '@polyedge/contracts/change';
 import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
 import { operationTime } from '@polyedge/contracts/operation-id';
 import type { Log } from '@polyedge/service-kit/log';
 import type { Schemas } from '../core/schema.ts';
 import { validateRequest } from '../core/validate.ts';
+import type { Committed } from '../publisher/recent.ts';
 import type { Traces } from '../traces.ts';
 import { type BatchRequest, type BatchResult, batchRequest, runBatch } from './batch.ts';
 import { sqlState } from './connect.ts';
@@ -99,7 +99,7 @@ export interface ExecutorOptions {
   /** Undefined when tracing is off. */
   readonly traces: Traces | undefined;
   /** Told of every committed batch, in the order of its commits, before its callers are answered. */
-  readonly onCommitted: (changes: readonly FullChange[], sizes: readonly number[]) => void;
+  readonly onCommitted: (changes: readonly Committed[]) => void;
   /** Told when requests begin to be refused, and when they are welcome again. */
   readonly onOverload: (overloaded: boolean) => void;
 }
@@ -315,12 +315,12 @@ export class Executor {
     }
   }
 
-  #count({ outcomes, changes, sizes }: BatchResult): void {
+  #count({ outcomes, changes }: BatchResult): void {
     this.stats.batches += 1;
     this.stats.requests += outcomes.length;
     this.stats.changes += changes.length;
     for (const outcome of outcomes) if (outcome.ok && outcome.value.repeated === true) this.stats.repeated += 1;
-    this.#options.onCommitted(changes, sizes);
+    this.#options.onCommitted(changes);
   }
 
   /**

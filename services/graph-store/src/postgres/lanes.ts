@@ -3,7 +3,7 @@
  * each other as two replicas are: whoever sends writes in order has only one message of them under way.
  */
 import type { MutationRequest } from '@polyedge/contracts/bus/graph';
-import type { FullChange } from '@polyedge/contracts/change';
+import type { Committed } from '../publisher/recent.ts';
 import { Executor, type ExecutorOptions, type ExecutorStats, type Submission } from './executor.ts';
 import type { Transactions } from './transactions.ts';
 
@@ -19,9 +19,9 @@ export class Lanes {
 
   /** @param options of the small one, whose overload counts: what is large and too much is refused by itself. */
   constructor(options: ExecutorOptions & { readonly largeWriter: Transactions }) {
-    const onCommitted = (changes: readonly FullChange[], sizes: readonly number[]): void => {
-      for (const [at, { id }] of changes.entries()) this.#note(id, sizes[at] ?? 0);
-      options.onCommitted(changes, sizes);
+    const onCommitted = (changes: readonly Committed[]): void => {
+      for (const { change, attributesJson } of changes) this.#note(change.id, attributesJson.length);
+      options.onCommitted(changes);
     };
     this.#small = new Executor({ ...options, onCommitted });
     this.#large = new Executor({ ...options, writer: options.largeWriter, onCommitted, onOverload: () => {} });

@@ -1,14 +1,49 @@
 /** The newest changes in memory: what is published and fetched again most often never leaves the process. */
 import { MAX_CHANGE_BYTES } from '@polyedge/contracts/bus/feed';
 import type { FullChange } from '@polyedge/contracts/change';
+import type { Json } from '@polyedge/query/json';
 
-/** A change with the JSON it travels as, made once. */
-export interface Recent {
+/** A change of a batch, with what the batch has made of its JSON already. */
+export interface Committed {
   readonly change: FullChange;
-  /** Undefined when it is larger than what travels whole. */
-  readonly json: string | undefined;
+  /** The attributes of its state. */
+  readonly attributesJson: string;
+}
+
+/** A change, and the JSON it travels as: made when it is first wanted, and once. */
+export class Recent {
+  readonly change: FullChange;
   /** Of its JSON, roughly. */
   readonly characters: number;
+  #attributesJson: string | undefined;
+  /** Null: it is larger than what travels whole. */
+  #json: string | null | undefined;
+
+  constructor(change: FullChange, attributesJson?: string) {
+    this.change = change;
+    this.#attributesJson = attributesJson;
+    const attributes = attributesJson?.length ?? roughSize(change.state.attributes);
+    this.characters = attributes + roughSize(change.undo.set) + AROUND;
+    // Making the JSON of what will not travel whole costs milliseconds for nothing.
+    if (attributes > MAX_CHANGE_BYTES) this.#json = null;
+  }
+
+  /** Undefined when it is larger than what travels whole. */
+  get json(): string | undefined {
+    if (this.#json === undefined) {
+      const json = this.#attributesJson === undefined ? JSON.stringify(this.change) : spliced(this.change, this.#attributesJson);
+      // A UTF-16 unit is at most three bytes of UTF-8: ordinary changes need no counting.
+      this.#json = json.length * 3 > MAX_CHANGE_BYTES && Buffer.byteLength(json) > MAX_CHANGE_BYTES ? null : json;
+      this.#attributesJson = undefined;
+    }
+    return this.#json ?? undefined;
+  }
+
+  /** What travels in place of a change that is too large: it is fetched by its seq. */
+  get reference(): string {
+    const { state: _state, undo: _undo, ...rest } = this.change;
+    return JSON.stringify(rest);
+  }
 }
 
 export class RecentChanges {
@@ -23,15 +58,12 @@ export class RecentChanges {
     this.#maxBytes = maxBytes;
   }
 
-  /**
-   * Adds committed changes; the ones added first leave first.
-   * @param sizes characters of each state's attributes as JSON, where known
-   */
-  add(changes: readonly FullChange[], sizes: readonly number[] = []): void {
-    for (const [at, change] of changes.entries()) {
-      if (this.#bySeq.has(change.seq)) continue;
-      const recent = recentOf(change, sizes[at] ?? 0);
-      this.#bySeq.set(change.seq, recent);
+  /** Adds committed changes; the ones added first leave first. */
+  add(changes: readonly Recent[]): void {
+    for (const recent of changes) {
+      const { seq } = recent.change;
+      if (this.#bySeq.has(seq)) continue;
+      this.#bySeq.set(seq, recent);
       this.#bytes += recent.characters;
     }
     for (const [seq, { characters }] of this.#bySeq) {
@@ -54,9 +86,29 @@ export class RecentChanges {
   }
 }
 
-/** Making the JSON of what will not travel whole costs milliseconds for nothing. */
-function recentOf(change: FullChange, size: number): Recent {
-  if (size > MAX_CHANGE_BYTES) return { change, json: undefined, characters: 2 * size };
-  const json = JSON.stringify(change);
-  return { change, json: Buffer.byteLength(json) > MAX_CHANGE_BYTES ? undefined : json, characters: json.length };
+/** What the JSON of a change has besides attributes. */
+const AROUND = 800;
+
+/** The JSON of a change whose attributes were made into text before. */
+function spliced(change: FullChange, attributesJson: string): string {
+  const { state, ...rest } = change;
+  const { attributes: _attributes, ...around } = state;
+  return `${JSON.stringify(rest).slice(0, -1)},"state":${JSON.stringify(around).slice(0, -1)},"attributes":${attributesJson}}}`;
+}
+
+/** Characters of a value's JSON, roughly, without making it. */
+function roughSize(value: Json): number {
+  switch (typeof value) {
+    case 'string':
+      return value.length + 2;
+    case 'object': {
+      let size = 2;
+      if (value === null) return 4;
+      if (Array.isArray(value)) for (const item of value) size += roughSize(item) + 1;
+      else for (const name in value) size += name.length + 4 + roughSize((value as { readonly [name: string]: Json })[name] ?? null);
+      return size;
+    }
+    default:
+      return 8;
+  }
 }

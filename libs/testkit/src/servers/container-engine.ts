@@ -1,0 +1,93 @@
+/**
+ * A container engine of our own: Debian's, started as root on a folder of this checkout. It touches no other engine of the machine and no rule of
+ * its firewall: images are built in the network of the machine, containers speak over bridges of their own.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findProgram, programPath } from './find-program.ts';
+import { startServer } from './server-process.ts';
+
+const dockerd = { names: ['dockerd'], apt: 'docker.io', brew: '' };
+const docker = { names: ['docker'], apt: 'docker.io', brew: '' };
+const compose = { names: ['docker-compose'], apt: 'docker-compose', brew: '' };
+const debootstrap = { names: ['debootstrap'], apt: 'debootstrap', brew: '' };
+
+export interface Engine extends AsyncDisposable {
+  /** Runs `docker …` and gives what it printed; throws with its errors when it fails. */
+  docker(...args: readonly string[]): string;
+  /** The variables of programs that speak to it. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly composeProgram: string;
+  readonly debootstrapProgram: string;
+}
+
+/** Why no engine can be started here; undefined when one can. Installs it where apt-get may. */
+export function whyNoEngine(report: (line: string) => void): string | undefined {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'only root can start a container engine on Linux';
+  try {
+    for (const program of [dockerd, docker, compose, debootstrap]) findProgram(program, report);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  return undefined;
+}
+
+/** @param folder keeps images from one time to the next. */
+export async function startEngine(folder: string): Promise<Engine> {
+  mkdirSync(folder, { recursive: true });
+  const dir = mkdtempSync(join(tmpdir(), 'polyedge-engine-'));
+  const socket = join(dir, 'docker.sock');
+  const server = await startServer(undefined, (port) => ({
+    name: 'dockerd',
+    url: `unix://${socket}`,
+    port,
+    dir,
+    mark: dir,
+    command: programPath(dockerd) ?? 'dockerd',
+    args: [
+      ...['--data-root', folder, '--exec-root', join(dir, 'exec'), '--pidfile', join(dir, 'docker.pid'), '-H', `unix://${socket}`],
+      ...['--bridge=none', '--iptables=false', '--ip-masq=false', '--ip-forward=false', '--log-level=warn'],
+      ...['--default-address-pool', 'base=10.213.0.0/16,size=24'],
+    ],
+    stopSignal: 'SIGTERM',
+    answers: () => answersOn(socket),
+    temporary: false,
+  }));
+  const env = { ...process.env, DOCKER_HOST: server.url, DOCKER_BUILDKIT: '0', COMPOSE_DOCKER_CLI_BUILD: '0', COMPOSE_HTTP_TIMEOUT: '300' };
+  return {
+    env,
+    composeProgram: programPath(compose) ?? 'docker-compose',
+    debootstrapProgram: programPath(debootstrap) ?? 'debootstrap',
+    docker: (...args) =>
+      execFileSync(programPath(docker) ?? 'docker', args, {
+        env,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+        maxBuffer: 64 * 1024 * 1024,
+      }),
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      // What a killed engine leaves mounted.
+      const mounts = existsSync('/proc/mounts')
+        ? spawnSync('grep', ['-o', ` ${dir}[^ ]*`, '/proc/mounts'], { encoding: 'utf8' }).stdout
+        : '';
+      for (const mount of mounts.split('\n').filter((line) => line !== '')) spawnSync('umount', ['-l', mount.trim()]);
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+function answersOn(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const asked = request({ socketPath, path: '/_ping', timeout: 2_000 }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    });
+    asked.on('error', () => resolve(false));
+    asked.on('timeout', () => asked.destroy());
+    asked.end();
+  });
+}

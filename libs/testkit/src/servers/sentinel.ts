@@ -1,0 +1,35 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findProgram, redisProgram } from './find-program.ts';
+import { portIsFree } from './free-port.ts';
+import { type RunningServer, startServer } from './server-process.ts';
+
+/** Starts a Redis Sentinel that watches the primary on this port of the loopback address, and calls it `name`. */
+export async function startSentinel(watched: {
+  readonly name: string;
+  readonly primary: number;
+  readonly quorum: number;
+}): Promise<RunningServer> {
+  const program = findProgram(redisProgram);
+  if (program.kind !== 'file') throw new Error('A Sentinel has to reach its servers: it does not run in a container.');
+  const { name, primary, quorum } = watched;
+  const dir = mkdtempSync(join(tmpdir(), 'polyedge-sentinel-'));
+  const file = join(dir, 'sentinel.conf');
+  return startServer(undefined, (port) => {
+    const lines = [`port ${port}`, 'bind 127.0.0.1', `dir ${dir}`, `sentinel monitor ${name} 127.0.0.1 ${primary} ${quorum}`];
+    const times = [`sentinel down-after-milliseconds ${name} 1000`, `sentinel failover-timeout ${name} 5000`];
+    writeFileSync(file, `${[...lines, ...times].join('\n')}\n`);
+    return {
+      name: 'sentinel',
+      url: `redis://127.0.0.1:${port}`,
+      port,
+      dir,
+      mark: dir,
+      command: program.path,
+      args: [file, '--sentinel'],
+      answers: async () => !(await portIsFree(port)),
+      temporary: true,
+    };
+  });
+}

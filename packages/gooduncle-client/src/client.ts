@@ -1,0 +1,332 @@
+/** Drives the session with a real WebSocket, timers and promises. */
+
+import type { Effect, Input, Outcome, Question } from './effects.ts';
+import { callSafely, Live } from './live.ts';
+import type { Row } from './order.ts';
+import { ClientSession } from './session.ts';
+import { sha256 } from './sha256.ts';
+import type { Changed, Created, Credentials, Criteria, Found, LiveQuery, ReadQuery, Resource, Result, Roles, Status } from './types.ts';
+
+/** What is used of a WebSocket: that of browsers and of Node, or the one of the package `ws`. */
+interface Socket {
+  onopen: (() => void) | null;
+  onmessage: ((event: { readonly data: unknown }) => void) | null;
+  onclose: ((event: { readonly code: number }) => void) | null;
+  onerror: (() => void) | null;
+  readonly readyState: number;
+  send(text: string): void;
+  close(code?: number): void;
+}
+
+type SocketClass = new (url: string) => unknown;
+
+export interface Options {
+  /** Where the platform has none (Node 20): that of the package `ws`. */
+  readonly WebSocket?: SocketClass;
+  /** Told of the connection: whether it is there, how it ended, which roles it has. */
+  readonly onStatus?: (status: Status) => void;
+  /** How long a request may take in all, reconnections included. Default 30,000. */
+  readonly patienceMs?: number;
+  /** After the n-th lost connection the next attempt comes after a random part of `least * 2 ** n`, and of `most` in the end. */
+  readonly backOffMs?: { readonly least: number; readonly most: number };
+  /** For resources with integers beyond 2^53: a parser and a writer that keep them exact. Default `JSON`. */
+  readonly json?: { parse(text: string): unknown; stringify(value: unknown): string };
+}
+
+/** Node has no such events. */
+const events = globalThis as {
+  readonly addEventListener?: (name: string, listener: () => void) => void;
+  readonly removeEventListener?: (name: string, listener: () => void) => void;
+};
+/** The network is back, or somebody looks at a tab whose timers were slow: a connection that is waited for is tried at once. */
+const GOOD_MOMENTS = ['online', 'visibilitychange'];
+const OPEN = 1;
+const PATIENCE_MS = 30_000;
+const BACK_OFF_MS = { least: 300, most: 10_000 };
+
+/** Fields of the resources of each topic. */
+type AnyTopics = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+type TopicOf<Topics> = keyof Topics & string;
+
+/** A connection to a Good Uncle server, which it keeps up until `close()`. */
+export class GoodUncle<Topics extends object = AnyTopics> {
+  readonly #url: string;
+  readonly #options: Options;
+  readonly #session: ClientSession;
+  readonly #inputs: Input[] = [];
+  #running = false;
+  #socket: Socket | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #ids = 0;
+  readonly #answers = new Map<number, (outcome: Outcome) => void>();
+  readonly #lives = new Map<number, Live<Row>>();
+  /** Where tokens come from, by login. */
+  readonly #tokens = new Map<string, () => Promise<string | undefined>>();
+  readonly #listeners = new Set<(status: Status) => void>();
+  #status: Status = { state: 'connecting', roles: [], ended: undefined, retryInMs: undefined, loginRefused: undefined };
+
+  /** @param url `wss://…`; `https://…` and `http://…` are taken for their WebSockets */
+  constructor(url: string, options: Options = {}) {
+    this.#url = url.replace(/^http/, 'ws');
+    this.#options = options;
+    if (options.onStatus !== undefined) this.#listeners.add(options.onStatus);
+    this.#session = new ClientSession({
+      random: Math.random,
+      parse: (text) => (options.json ?? JSON).parse(text),
+      backOffMs: options.backOffMs ?? BACK_OFF_MS,
+      patienceMs: options.patienceMs ?? PATIENCE_MS,
+    });
+    for (const name of GOOD_MOMENTS) events.addEventListener?.(name, this.#hurry);
+    this.#tell({ kind: 'tick' });
+  }
+
+  get status(): Status {
+    return this.#status;
+  }
+
+  /** Called with every status. @returns how to stop that */
+  onStatus(listener: (status: Status) => void): () => void {
+    const own = (status: Status): void => listener(status);
+    this.#listeners.add(own);
+    return () => {
+      this.#listeners.delete(own);
+    };
+  }
+
+  /** Logs in, now and after every reconnection. What is asked for after it has the new roles, also without waiting for the answer. */
+  async upgrade(credentials: Credentials & { readonly role?: string }): Promise<Result<Roles>> {
+    const { role } = credentials;
+    if ('token' in credentials && typeof credentials.token === 'function') {
+      const { token } = credentials;
+      const login = `token/${role ?? ''}`;
+      this.#tokens.set(login, async () => {
+        try {
+          return this.#stringify({ type: 'upgrade', token: await token(), role });
+        } catch {
+          // It counts as refused, which its user is told.
+          return undefined;
+        }
+      });
+      return rolesOf(await this.#ask('upgrade', {}, { login, fresh: true }));
+    }
+    const by =
+      'token' in credentials
+        ? { token: credentials.token }
+        : {
+            user: credentials.user,
+            password: 'passwordHash' in credentials ? credentials.passwordHash : sha256(credentials.password),
+          };
+    const login = `${'user' in by ? `user ${by.user}` : 'token'}/${role ?? ''}`;
+    return rolesOf(await this.#ask('upgrade', { ...by, role }, { login }));
+  }
+
+  /** Gives back all roles. Subscriptions keep those they were made with until the next reconnection. */
+  async downgrade(): Promise<Result<Roles>> {
+    return rolesOf(await this.#ask('downgrade', {}));
+  }
+
+  /**
+   * Creates a resource, once: when the connection ends before the answer, it is asked for again under the same `once`, which the server knows
+   * for ten minutes.
+   * @param options `once: false` does without: the outcome may be `unknown` then
+   */
+  async create<Topic extends TopicOf<Topics>>(
+    topic: Topic,
+    params: Topics[Topic] & { readonly id?: string },
+    options: { readonly once?: string | false } = {},
+  ): Promise<Result<Created<Resource<Topics[Topic]>>>> {
+    const once = options.once === false ? undefined : (options.once ?? randomName());
+    const outcome = await this.#ask('create', { topic, params, once }, { repeatable: once !== undefined });
+    if (!outcome.ok) return outcome;
+    return { ok: true, resource: outcome.response.payload as Resource<unknown> as Resource<Topics[Topic]>, version: versionOf(outcome) };
+  }
+
+  /** Reads resources as they are at one commit. No resource is an empty list. */
+  async read<Topic extends TopicOf<Topics>>(query: ReadQuery<Topic, Topics[Topic]>): Promise<Result<Found<Resource<Topics[Topic]>>>> {
+    const { topic, criteria = {}, fields, sort, limit, after } = query;
+    const outcome = await this.#ask('read', { topic, criteria, fields, sort, limit, after });
+    if (!outcome.ok) return outcome;
+    const { version, cursor } = outcome.response;
+    return { ok: true, rows: outcome.rows as readonly Resource<unknown>[] as readonly Resource<Topics[Topic]>[], version, cursor };
+  }
+
+  async count<Topic extends TopicOf<Topics>>(
+    topic: Topic,
+    criteria: Criteria<Topics[Topic]> = {},
+  ): Promise<Result<{ readonly count: number; readonly version: number }>> {
+    const outcome = await this.#ask('count', { topic, criteria, count: true });
+    return outcome.ok ? { ok: true, count: outcome.response.payload.count, version: versionOf(outcome) } : outcome;
+  }
+
+  /**
+   * Changes all resources that match, or none. Names with dots set inside objects.
+   * @param options `unset`: fields to remove; `expect`: how many must match, or nothing is done
+   */
+  async update<Topic extends TopicOf<Topics>>(
+    topic: Topic,
+    criteria: Criteria<Topics[Topic]>,
+    params: Partial<Topics[Topic]> & { readonly [path: `${string}.${string}`]: unknown },
+    options: { readonly unset?: readonly (keyof Topics[Topic] & string)[]; readonly expect?: number } = {},
+  ): Promise<Result<Changed>> {
+    return changed(await this.#ask('update', { topic, criteria, params, ...options }, { repeatable: false }));
+  }
+
+  /** Deletes all resources that match, or none. */
+  async delete<Topic extends TopicOf<Topics>>(
+    topic: Topic,
+    criteria: Criteria<Topics[Topic]>,
+    options: { readonly expect?: number } = {},
+  ): Promise<Result<Changed>> {
+    return changed(await this.#ask('delete', { topic, criteria, ...options }, { repeatable: false }));
+  }
+
+  /**
+   * A result that stays exact. Without `limit` it is in the order of `sort`, or of the ids; with both it is a window that always holds the
+   * first `limit` resources.
+   */
+  subscribe<Topic extends TopicOf<Topics>>(query: LiveQuery<Topic, Topics[Topic]>): Live<Resource<Topics[Topic]>> {
+    const { topic, criteria = {}, fields, sort, limit, throttle } = query;
+    // Rows are kept in order here when the server tells no places, so what they are ordered by is needed.
+    const needed = limit === undefined ? (sort ?? []).map((step) => step.replace(/^-/, '').split('.', 1)[0] ?? '') : [];
+    const hidden = fields === undefined ? [] : needed.filter((name) => name !== 'id' && !(fields as readonly string[]).includes(name));
+    const asked = fields === undefined ? undefined : [...fields, ...hidden];
+    const text = this.#stringify({ type: 'subscribe', topic, criteria, fields: asked, sort, limit, throttle });
+    this.#ids += 1;
+    const id = this.#ids;
+    const live = new Live<Row>(() => {
+      this.#lives.delete(id);
+      this.#tell({ kind: 'unsubscribe', id });
+    });
+    this.#lives.set(id, live);
+    this.#tell({ kind: 'subscribe', id, wanted: { text, sort, limit, hidden } });
+    return live as Live<unknown> as Live<Resource<Topics[Topic]>>;
+  }
+
+  /** Ends the connection for good. What waits is answered with `closed`, and writes that were sent with `unknown`. */
+  close(): void {
+    for (const name of GOOD_MOMENTS) events.removeEventListener?.(name, this.#hurry);
+    this.#tell({ kind: 'close' });
+  }
+
+  // ---- driving the session
+
+  readonly #hurry = (): void => this.#tell({ kind: 'hurry' });
+
+  #stringify(value: object): string {
+    return (this.#options.json ?? JSON).stringify(value);
+  }
+
+  #ask(
+    kind: Question['kind'],
+    request: object,
+    { repeatable = true, ...more }: Partial<Pick<Question, 'repeatable' | 'login' | 'fresh'>> = {},
+  ): Promise<Outcome> {
+    const type = kind === 'count' ? 'read' : kind;
+    const text = this.#stringify({ type, ...request });
+    this.#ids += 1;
+    const id = this.#ids;
+    return new Promise((resolve) => {
+      this.#answers.set(id, resolve);
+      this.#tell({ kind: 'ask', id, question: { kind, text, repeatable, ...more } });
+    });
+  }
+
+  /** One input after the other, also where carrying out an effect brings the next. */
+  #tell(input: Input): void {
+    this.#inputs.push(input);
+    if (this.#running) return;
+    this.#running = true;
+    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+      for (const effect of this.#session.handle(next, performance.now())) this.#carryOut(effect);
+    }
+    this.#running = false;
+    this.#setTimer();
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.do) {
+      case 'connect':
+        this.#connect();
+        break;
+      case 'send':
+        if (this.#socket?.readyState === OPEN) this.#socket.send(effect.text);
+        break;
+      case 'disconnect':
+        this.#disconnect();
+        break;
+      case 'credentials':
+        void this.#tokens
+          .get(effect.login)?.()
+          .then((text) => this.#tell({ kind: 'credentials', ref: effect.ref, text }));
+        break;
+      case 'answer':
+        this.#answers.get(effect.id)?.(effect.outcome);
+        this.#answers.delete(effect.id);
+        break;
+      case 'update':
+        this.#lives.get(effect.id)?.take(effect.update);
+        if (effect.update.state === 'ended') this.#lives.delete(effect.id);
+        break;
+      case 'status':
+        this.#status = effect.status;
+        for (const listener of [...this.#listeners]) callSafely(() => listener(effect.status));
+        break;
+    }
+  }
+
+  #connect(): void {
+    const given = this.#options.WebSocket ?? globalThis.WebSocket;
+    if (given === undefined) throw new Error('there is no WebSocket here: give the one of the package ws as the option WebSocket');
+    // The handlers that are set below are all that is used of it.
+    const socket = new (given as new (url: string) => Socket)(this.#url);
+    this.#socket = socket;
+    socket.onopen = () => this.#tell({ kind: 'connected' });
+    // The beat goes from in here: browsers slow down the timers of hidden tabs, and not their messages.
+    socket.onmessage = ({ data }) => this.#tell({ kind: 'message', text: String(data) });
+    socket.onclose = ({ code }) => this.#tell({ kind: 'disconnected', code });
+    // What comes after it is a close event.
+    socket.onerror = () => {};
+  }
+
+  #disconnect(): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    if (socket === undefined) return;
+    socket.onopen = null;
+    socket.onmessage = null;
+    socket.onclose = null;
+    socket.close();
+  }
+
+  #setTimer(): void {
+    const { dueAt } = this.#session;
+    // A timer that fires too early does no harm: most are overtaken by messages.
+    if (this.#timer !== undefined && this.#timerAt <= dueAt && dueAt !== Number.POSITIVE_INFINITY) return;
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#timerAt = dueAt;
+    if (dueAt === Number.POSITIVE_INFINITY) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#tell({ kind: 'tick' });
+      },
+      Math.max(0, Math.ceil(dueAt - performance.now())),
+    );
+  }
+}
+
+const versionOf = ({ response }: Extract<Outcome, { ok: true }>): number => response.version ?? 0;
+
+const rolesOf = (outcome: Outcome): Result<Roles> => (outcome.ok ? { ok: true, roles: outcome.roles } : outcome);
+
+function changed(outcome: Outcome): Result<Changed> {
+  if (!outcome.ok) return outcome;
+  const { count, ids } = outcome.response.payload;
+  return { ok: true, count, ids, version: versionOf(outcome) };
+}
+
+/** Nobody else has it. `crypto.randomUUID` is there on https pages only. */
+const randomName = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');

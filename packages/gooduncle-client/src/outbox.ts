@@ -1,0 +1,152 @@
+/** What waits to be sent and what was sent and is not answered, in the order in which it was asked for. */
+import type { Row } from './order.ts';
+import type { Failure } from './types.ts';
+
+/** `login`: an upgrade that is repeated after a reconnection. */
+export type Kind = 'login' | 'upgrade' | 'downgrade' | 'create' | 'read' | 'count' | 'update' | 'delete' | 'subscribe' | 'unsubscribe';
+
+export interface Item {
+  readonly kind: Kind;
+  /** The caller's name for it. */
+  readonly id: number;
+  readonly order: number;
+  /** By what its answers are known. */
+  readonly ref: string;
+  /** JSON text of the request. */
+  text: string;
+  /** When it is given up. */
+  readonly deadline: number;
+  /** It may be carried out twice without harm. */
+  readonly repeatable: boolean;
+  notBefore: number;
+  /** How often it was answered with `error`. */
+  failures: number;
+  /** It was sent on a connection that ended before the answer. */
+  uncertain: boolean;
+  /** Who was logged in when it was first sent. */
+  sentAs: string | undefined;
+  /** Rows of a read that have come. */
+  rows: Row[];
+  /** Why it was not carried out the last time. */
+  refused: Failure | undefined;
+}
+
+/** Requests that wait. More are refused: a program that asks faster than it is answered would fill the memory. */
+const MAX_WAITING = 1000;
+const MAX_UNANSWERED = 32;
+/** The server forgives excesses after a second without one. */
+const PAUSE_MS = 1100;
+const LONGEST_PAUSE_MS = 10_000;
+
+/** Roles change with these: what comes behind them waits for their answer. */
+const isBarrier = ({ kind }: Item): boolean => kind === 'login' || kind === 'upgrade' || kind === 'downgrade';
+
+export class Outbox {
+  #waiting: Item[] = [];
+  readonly #sent = new Map<string, Item>();
+  #pauseUntil = 0;
+  #pauses = 0;
+
+  get full(): boolean {
+    return this.#waiting.length >= MAX_WAITING;
+  }
+
+  add(item: Item): void {
+    let at = this.#waiting.length;
+    while (at > 0 && (this.#waiting[at - 1]?.order ?? 0) > item.order) at -= 1;
+    this.#waiting.splice(at, 0, item);
+  }
+
+  /** Takes what may be sent now. */
+  next(at: number): Item | undefined {
+    if (!this.#open || at < this.#pauseUntil) return undefined;
+    for (const [index, item] of this.#waiting.entries()) {
+      if (item.notBefore <= at) {
+        this.#waiting.splice(index, 1);
+        this.#sent.set(item.ref, item);
+        return item;
+      }
+      if (isBarrier(item)) return undefined;
+    }
+    return undefined;
+  }
+
+  get #open(): boolean {
+    return this.#sent.size < MAX_UNANSWERED && ![...this.#sent.values()].some(isBarrier);
+  }
+
+  sent(ref: string): Item | undefined {
+    return this.#sent.get(ref);
+  }
+
+  waiting(ref: string): Item | undefined {
+    return this.#waiting.find((item) => item.ref === ref);
+  }
+
+  /** It is answered. */
+  remove(ref: string): void {
+    this.#sent.delete(ref);
+  }
+
+  /** It is no longer wanted. @returns whether it was not sent yet */
+  takeBack(ref: string): boolean {
+    const index = this.#waiting.findIndex((item) => item.ref === ref);
+    if (index !== -1) this.#waiting.splice(index, 1);
+    this.#sent.delete(ref);
+    return index !== -1;
+  }
+
+  /** Takes it out and puts it back among those that wait. */
+  again(item: Item): void {
+    this.#sent.delete(item.ref);
+    item.rows = [];
+    this.add(item);
+  }
+
+  /** The server said `slow down`: nothing is sent for a while. */
+  pause(at: number, random: number): void {
+    // Several answers to what was sent at once are one reason to pause.
+    if (at >= this.#pauseUntil) this.#pauses += 1;
+    const ms = Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** (this.#pauses - 1)) + random * 400;
+    this.#pauseUntil = Math.max(this.#pauseUntil, at + ms);
+  }
+
+  carriedOut(): void {
+    this.#pauses = 0;
+  }
+
+  /** The connection has ended: takes all that was sent, and those of these kinds that were not. */
+  lost(kinds: readonly Kind[]): readonly Item[] {
+    const lost = [...this.#sent.values()];
+    this.#sent.clear();
+    this.#waiting = this.#waiting.filter(({ kind }) => !kinds.includes(kind));
+    this.#pauseUntil = 0;
+    return lost;
+  }
+
+  /** Takes those whose time is over. */
+  expired(at: number): readonly { readonly item: Item; readonly wasSent: boolean }[] {
+    const over = ({ deadline }: Item): boolean => deadline <= at;
+    const found = this.#waiting.filter(over).map((item) => ({ item, wasSent: false }));
+    if (found.length > 0) this.#waiting = this.#waiting.filter((item) => !over(item));
+    for (const item of [...this.#sent.values()].filter(over)) {
+      this.#sent.delete(item.ref);
+      found.push({ item, wasSent: true });
+    }
+    return found;
+  }
+
+  /** When there is something to do next. @param connected whether anything can be sent */
+  due(connected: boolean): number {
+    let due = Number.POSITIVE_INFINITY;
+    for (const { deadline } of this.#sent.values()) due = Math.min(due, deadline);
+    const sends = connected && this.#open;
+    let blocked = false;
+    for (const item of this.#waiting) {
+      due = Math.min(due, item.deadline);
+      if (sends && !blocked) due = Math.min(due, Math.max(this.#pauseUntil, item.notBefore));
+      blocked ||= isBarrier(item);
+    }
+    return due;
+  }
+}

@@ -1,0 +1,213 @@
+/** Subscriptions: their rows, and how they are made again when a connection or the server ends them. */
+
+import { failure, failureOf } from './failure.ts';
+import type { Row } from './order.ts';
+import { LiveResult, type Shape } from './result.ts';
+import type { Failure, RowChange, SubscriptionState, Update } from './types.ts';
+import type { Response } from './wire.ts';
+
+/** What is asked for: the request without its `subscription`, as JSON text. */
+export interface Wanted extends Shape {
+  readonly text: string;
+  /** Fields to leave out of what is shown: asked for only to keep the rows in order. */
+  readonly hidden: readonly string[];
+}
+
+/** What subscriptions need of their session. */
+export interface Host {
+  /** Sends a subscribe request, at `notBefore` at the soonest. */
+  ask(subscription: {
+    readonly id: number;
+    readonly order: number;
+    readonly name: string;
+    readonly text: string;
+    readonly notBefore: number;
+  }): void;
+  /** Sends an unsubscribe request, or takes back what was not sent. */
+  withdraw(name: string): void;
+  slowDown(): void;
+  tell(id: number, update: Update<Row>): void;
+  backOffMs(failures: number): number;
+  /** Begins another session. */
+  reconnect(why: string): void;
+}
+
+interface Subscription {
+  readonly id: number;
+  readonly order: number;
+  readonly wanted: Wanted;
+  /** The server's name for it: no name is used twice in a session. */
+  name: string;
+  state: SubscriptionState;
+  /** What the user has. */
+  shown: LiveResult | undefined;
+  /** Original matches on their way. */
+  loading: LiveResult | undefined;
+  /** The `seq` that comes next. */
+  seq: number;
+  version: number;
+  rows: readonly Row[];
+  /** Attempts that failed in a row, and since when it is synced. */
+  failures: number;
+  syncedAt: number;
+}
+
+/** The server takes 10,000 names in a session, those of ended subscriptions included. */
+const MANY_NAMES = 5000;
+/** So long after being synced a failure is the first one again. */
+const HEALTHY_MS = 10_000;
+const NO_ROWS: readonly Row[] = Object.freeze([]);
+
+export class Subscriptions {
+  readonly #host: Host;
+  readonly #byId = new Map<number, Subscription>();
+  readonly #byName = new Map<string, Subscription>();
+  readonly #presented = new WeakMap<Row, Row>();
+  #names = 0;
+  /** How many of them are of earlier sessions. */
+  #oldNames = 0;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  add(id: number, order: number, wanted: Wanted): void {
+    const subscription: Subscription = {
+      ...{ id, order, wanted, name: '', state: 'loading', shown: undefined, loading: undefined, seq: 0, version: 0, rows: NO_ROWS },
+      ...{ failures: 0, syncedAt: 0 },
+    };
+    this.#byId.set(id, subscription);
+    this.#begin(subscription, 0);
+  }
+
+  remove(id: number): void {
+    const subscription = this.#byId.get(id);
+    if (subscription === undefined) return;
+    this.#forget(subscription);
+    this.#host.withdraw(subscription.name);
+  }
+
+  /** The connection has ended: all are asked for again. */
+  lost(): void {
+    this.#oldNames = this.#names;
+    for (const subscription of this.#byId.values()) this.#restart(subscription, 0, undefined);
+  }
+
+  /** None begins again. */
+  close(why: Failure): void {
+    for (const subscription of [...this.#byId.values()]) this.end(subscription.id, why);
+  }
+
+  end(id: number, why: Failure): void {
+    const subscription = this.#byId.get(id);
+    if (subscription === undefined) return;
+    subscription.state = 'ended';
+    this.#forget(subscription);
+    this.#tell(subscription, undefined, why);
+  }
+
+  take(name: string, response: Response, at: number): void {
+    const subscription = this.#byName.get(name);
+    if (subscription === undefined) return;
+    if (response.code !== 'ok') {
+      this.#ended(subscription, response, at);
+      return;
+    }
+    const isNext = response.seq === subscription.seq;
+    subscription.seq += 1;
+    if (!isNext || !this.#apply(subscription, response, at)) {
+      this.#host.withdraw(name);
+      this.#again(subscription, failure('error', 'an event was missing: the rows are read anew'), at);
+    }
+  }
+
+  /** @returns whether the event fits */
+  #apply(subscription: Subscription, { event, payload, position, synced, version }: Response, at: number): boolean {
+    const result = subscription.loading ?? subscription.shown;
+    let change: RowChange<Row> | undefined;
+    if (event !== undefined && result !== undefined) {
+      change = result.apply(event, payload, position);
+      if (change === undefined) return false;
+    }
+    if (subscription.loading === undefined) {
+      subscription.version = version ?? subscription.version;
+      this.#present(subscription);
+      this.#tell(subscription, change === undefined ? undefined : { ...change, row: this.#shownAs(change.row, subscription.wanted) });
+    } else if (synced === true) {
+      subscription.shown = subscription.loading;
+      subscription.loading = undefined;
+      subscription.version = version ?? subscription.version;
+      subscription.state = 'synced';
+      subscription.syncedAt = at;
+      this.#present(subscription);
+      this.#tell(subscription, 'reset');
+    }
+    return true;
+  }
+
+  #ended(subscription: Subscription, response: Response, at: number): void {
+    const why = failureOf(response);
+    if (response.code === 'slow down') {
+      this.#host.slowDown();
+      this.#restart(subscription, 0, why);
+    } else if (response.code === 'error') {
+      // The client read too slowly, or the store failed: both may be over soon.
+      this.#again(subscription, why, at);
+    } else if (why.problems.some(({ reason }) => reason === 'limit') && this.#names - this.#oldNames > MANY_NAMES) {
+      this.#host.reconnect('the session had no more names for subscriptions');
+    } else {
+      this.end(subscription.id, why);
+    }
+  }
+
+  #again(subscription: Subscription, why: Failure, at: number): void {
+    if (subscription.state === 'synced' && at - subscription.syncedAt > HEALTHY_MS) subscription.failures = 0;
+    const notBefore = at + this.#host.backOffMs(subscription.failures);
+    subscription.failures += 1;
+    this.#restart(subscription, notBefore, why);
+  }
+
+  #restart(subscription: Subscription, notBefore: number, why: Failure | undefined): void {
+    this.#byName.delete(subscription.name);
+    const wasSynced = subscription.state === 'synced';
+    if (wasSynced) subscription.state = 'stale';
+    this.#begin(subscription, notBefore);
+    if (wasSynced || why !== undefined) this.#tell(subscription, undefined, why);
+  }
+
+  #begin(subscription: Subscription, notBefore: number): void {
+    this.#names += 1;
+    subscription.name = `s${this.#names}`;
+    subscription.seq = 0;
+    subscription.loading = new LiveResult(subscription.wanted);
+    this.#byName.set(subscription.name, subscription);
+    const { id, order, name, wanted } = subscription;
+    this.#host.ask({ id, order, name, text: wanted.text, notBefore });
+  }
+
+  #forget(subscription: Subscription): void {
+    this.#byId.delete(subscription.id);
+    this.#byName.delete(subscription.name);
+  }
+
+  #tell({ id, rows, state, version }: Subscription, change: RowChange<Row> | 'reset' | undefined, why?: Failure): void {
+    this.#host.tell(id, { rows, state, version, change, failure: why });
+  }
+
+  #present(subscription: Subscription): void {
+    const { shown, wanted } = subscription;
+    subscription.rows = Object.freeze((shown?.rows ?? []).map((row) => this.#shownAs(row, wanted)));
+  }
+
+  /** A row keeps its object as long as it does not change, so that lists can be drawn cheaply. */
+  #shownAs(row: Row, { hidden }: Wanted): Row {
+    if (hidden.length === 0) return row;
+    let presented = this.#presented.get(row);
+    if (presented === undefined) {
+      const shown = Object.entries(row).filter(([name]) => !hidden.includes(name));
+      presented = { ...Object.fromEntries(shown), id: row.id };
+      this.#presented.set(row, presented);
+    }
+    return presented;
+  }
+}

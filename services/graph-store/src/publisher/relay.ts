@@ -1,0 +1,143 @@
+/**
+ * The cursor through the journal whose changes go to NATS: in the order of seq, from memory where it has them and else from PostgreSQL, each run
+ * followed by the head that covers it. Repeats are harmless, since rows never change and edges deliver by seq; a gap would not be.
+ */
+import { ask, type Procedure } from './procedure.ts';
+import { Recent } from './recent.ts';
+import { IDLE_HEAD_MS, POLL_BEHIND_MS, POLL_MS, READ_CHANGES, RUN_CHANGES, RUN_CHARACTERS } from './settings.ts';
+import type { PublisherState, Term } from './term.ts';
+
+export class Relay {
+  readonly #state: PublisherState;
+  #term: Term | undefined;
+  /** Everything up to here was handed to NATS by this holder. */
+  #cursor = 0;
+  /** Everything up to here has reached the NATS server. */
+  #flushed = 0;
+  #headAt = Number.NEGATIVE_INFINITY;
+  #polledAt = Number.NEGATIVE_INFINITY;
+  #polling = false;
+  /** Read last from the journal. Kept here: memory is bounded, and may not have the first of it any more when the last of it is in. */
+  #page: readonly Recent[] = [];
+  /** When the journal may be read; infinite while it is. */
+  #readAt = Number.NEGATIVE_INFINITY;
+
+  constructor(state: PublisherState) {
+    this.#state = state;
+  }
+
+  get cursor(): number {
+    return this.#cursor;
+  }
+
+  get flushed(): number {
+    return this.#flushed;
+  }
+
+  begin(term: Term, publishedSeq: number): void {
+    this.#term = term;
+    this.#cursor = Math.min(publishedSeq, this.#state.known);
+    this.#flushed = this.#cursor;
+    this.#headAt = Number.NEGATIVE_INFINITY;
+    this.#polledAt = this.#state.at;
+    this.#polling = false;
+    this.#readAt = Number.NEGATIVE_INFINITY;
+  }
+
+  end(): void {
+    this.#term = undefined;
+    this.#page = [];
+  }
+
+  /** Everything up to `seq` has reached the NATS server. */
+  reached(seq: number): void {
+    this.#flushed = seq;
+  }
+
+  /** There is a commit that was not heard of before. */
+  heard(): void {
+    if (this.#readAt !== Number.POSITIVE_INFINITY) this.#readAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** When it wants to be pumped at the latest. */
+  get deadline(): number {
+    if (this.#term === undefined) return Number.POSITIVE_INFINITY;
+    const read = this.#isBehind ? this.#readAt : Number.POSITIVE_INFINITY;
+    return Math.min(this.#headAt + IDLE_HEAD_MS, this.#pollAt, read);
+  }
+
+  /** Publishes what can be published now. */
+  pump(): void {
+    const { at, procedures } = this.#state;
+    const term = this.#term;
+    if (term === undefined) return;
+    if (this.#isBehind) {
+      const run = this.#nextRun();
+      if (run.length > 0) {
+        // Others have their turn before the next one.
+        this.#publish(term, this.#cursor + run.length, run);
+        return;
+      }
+      if (at >= this.#readAt) procedures.start(this.#read(), term);
+    }
+    if (at >= this.#headAt + IDLE_HEAD_MS) this.#publish(term, this.#cursor, []);
+    if (at >= this.#pollAt) procedures.start(this.#poll(), term);
+  }
+
+  get #isBehind(): boolean {
+    return this.#state.known > this.#cursor;
+  }
+
+  get #pollAt(): number {
+    return this.#polling ? Number.POSITIVE_INFINITY : this.#polledAt + (this.#isBehind ? POLL_BEHIND_MS : POLL_MS);
+  }
+
+  /** What there is of the changes that follow the cursor, without a hole. */
+  #nextRun(): Recent[] {
+    const { recent } = this.#state;
+    const run: Recent[] = [];
+    const page = this.#page;
+    const pageFrom = page[0]?.change.seq ?? 0;
+    let characters = 0;
+    for (let seq = this.#cursor + 1; run.length < RUN_CHANGES && characters < RUN_CHARACTERS; seq += 1) {
+      const next = recent.get(seq) ?? page[seq - pageFrom];
+      if (next === undefined) break;
+      run.push(next);
+      characters += next.characters;
+    }
+    return run;
+  }
+
+  #publish({ epoch, fence }: Term, to: number, changes: readonly Recent[]): void {
+    this.#state.effects.push({ do: 'publish', epoch, fence, from: this.#cursor + 1, to, changes });
+    this.#state.stats.published += changes.length;
+    this.#cursor = to;
+    if (to >= (this.#page.at(-1)?.change.seq ?? Number.POSITIVE_INFINITY)) this.#page = [];
+    this.#headAt = this.#state.at;
+  }
+
+  *#read(): Procedure {
+    const state = this.#state;
+    state.stats.readsFromJournal += 1;
+    this.#readAt = Number.POSITIVE_INFINITY;
+    const read = yield* ask({ call: 'changes', after: this.#cursor, limit: READ_CHANGES });
+    // What is known to be committed and cannot be read was heard of in another history.
+    this.#readAt = read.ok && read.value.length > 0 ? Number.NEGATIVE_INFINITY : state.at + POLL_BEHIND_MS;
+    if (!read.ok) state.failure = read.failure;
+    else {
+      // A row is only visible once all before it are: seq follows commit order.
+      this.#page = read.value.map((change) => new Recent(change));
+      state.recent.add(this.#page);
+    }
+  }
+
+  *#poll(): Procedure {
+    const state = this.#state;
+    this.#polling = true;
+    this.#polledAt = state.at;
+    const newest = yield* ask({ call: 'newest' });
+    this.#polling = false;
+    if (!newest.ok) state.failure = newest.failure;
+    else if (newest.value > state.known) state.known = newest.value;
+  }
+}

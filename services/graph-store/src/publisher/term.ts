@@ -1,0 +1,40 @@
+/** What the parts of the publisher share while an input is handled, and one holding of the lease. */
+import type { Failure } from '@polyedge/contracts/errors';
+import { Procedures } from '@polyedge/journal/procedure';
+import type { PublisherCall, PublisherEffect } from './messages.ts';
+import type { RecentChanges } from './recent.ts';
+import type { AppenderStats, PublisherStats } from './settings.ts';
+
+/** From taking the lease until it is over: procedures of a term end with it. */
+export interface Term {
+  readonly fence: number;
+  readonly epoch: string;
+  /** Redis was compared with the journal when the term began. */
+  readonly witnessed: boolean;
+}
+
+export class PublisherState {
+  readonly effects: PublisherEffect[] = [];
+  readonly procedures = new Procedures<PublisherCall>(this.effects);
+  readonly recent: RecentChanges;
+  readonly stats: PublisherStats = { published: 0, references: 0, refused: 0, readsFromJournal: 0, taken: 0, lagMs: 0, publishing: false };
+  readonly appenderStats: AppenderStats = { appended: 0, rebuilt: 0, failures: 0 };
+  /** Of the input that is handled. */
+  at = 0;
+  /** The newest commit heard of. */
+  known = 0;
+  /** The epoch has to be settled again: a witness came back, or the database may be another one. */
+  unsettled = false;
+  /** The highest fence that was met in Redis: above a lease that is held, the database is an older copy. The next one taken is above it. */
+  fenceMet = 0;
+  /** An answer without which the term cannot go on failed. */
+  failure: Failure | undefined;
+
+  constructor(recent: RecentChanges) {
+    this.recent = recent;
+  }
+
+  note(level: 'info' | 'warn', sentence: string): void {
+    this.effects.push({ do: 'note', level, sentence });
+  }
+}

@@ -1,0 +1,16 @@
+import type { RunningServer } from '@polyedge/testkit/servers/server-process';
+
+/** One server of a cluster in the place of the only one: reached under the cluster's address. Disposing of it disposes of what `parts` holds. */
+export const addressed = (server: RunningServer, url: string, parts: AsyncDisposableStack): RunningServer => ({
+  url,
+  port: server.port,
+  pid: server.pid,
+  dir: server.dir,
+  stop: () => server.stop(),
+  kill: () => server.kill(),
+  restart: () => server.restart(),
+  pause: () => server.pause(),
+  resume: () => server.resume(),
+  log: () => server.log(),
+  [Symbol.asyncDispose]: () => parts.disposeAsync(),
+});

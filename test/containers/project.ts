@@ -1,0 +1,156 @@
+/**
+ * The system of docker-compose.yml under names and ports of its own. Two things of the file are changed, neither of which containers see: the ports
+ * of this machine, and the network in which images are built.
+ */
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { freePort, portIsFree } from '@polyedge/testkit/servers/free-port';
+import { parse } from 'yaml';
+import type { Engine } from '@polyedge/testkit/servers/container-engine';
+
+export const root = resolve(import.meta.dirname, '../..');
+const UP_MS = 10 * 60_000;
+const run = promisify(execFile);
+
+interface ComposeFile {
+  readonly services: Readonly<
+    Record<string, Readonly<Record<string, unknown>> & { readonly ports?: readonly string[]; readonly build?: object }>
+  >;
+}
+
+/** What `docker inspect` says of a container, as far as these tests look. */
+export interface Inspected {
+  readonly Id: string;
+  readonly RestartCount: number;
+  readonly State: {
+    readonly Status: string;
+    readonly ExitCode: number;
+    readonly Pid: number;
+    readonly Health?: { readonly Status: string };
+  };
+  readonly HostConfig: { readonly ReadonlyRootfs: boolean; readonly Memory: number };
+  readonly Config: { readonly User: string };
+}
+
+export class Project implements AsyncDisposable {
+  /** For each service with clients, the ports of this machine that lead to its containers. */
+  readonly ports = new Map<string, readonly number[]>();
+  readonly #engine: Engine;
+  readonly #name = `polyedge${process.pid}`;
+  readonly #dir = mkdtempSync(join(tmpdir(), 'polyedge-compose-'));
+  readonly #env: Readonly<Record<string, string | undefined>>;
+
+  private constructor(engine: Engine, env: Readonly<Record<string, string>>) {
+    this.#engine = engine;
+    this.#env = { ...engine.env, ...env };
+  }
+
+  /** @param replicas of services that shall have more than one container */
+  static async open(engine: Engine, env: Readonly<Record<string, string>>, replicas: Readonly<Record<string, number>>): Promise<Project> {
+    const project = new Project(engine, env);
+    const file: ComposeFile = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true });
+    const services: Record<string, unknown> = {};
+    for (const [name, service] of Object.entries(file.services)) {
+      if ('profiles' in service) continue;
+      const [port] = service.ports ?? [];
+      const wanted = replicas[name] ?? 1;
+      const open = port === undefined ? [] : await portsInARow(wanted);
+      if (open.length > 0) project.ports.set(name, open);
+      const inside = port?.split(':').at(-1);
+      services[name] = {
+        ...service,
+        ...(open.length === 0 ? {} : { ports: [`127.0.0.1:${open.join('-')}:${inside}`] }),
+        ...(service.build === undefined ? {} : { build: { ...service.build, network: 'host' } }),
+      };
+    }
+    writeFileSync(project.#file, JSON.stringify({ ...file, services }));
+    return project;
+  }
+
+  get #file(): string {
+    return join(this.#dir, 'docker-compose.json');
+  }
+
+  /** Runs docker-compose; rejects with what it said when it fails. */
+  async compose(...args: readonly string[]): Promise<string> {
+    const all = ['-f', this.#file, '--project-directory', root, '-p', this.#name, ...args];
+    const { stdout } = await run(this.#engine.composeProgram, all, {
+      cwd: root,
+      env: this.#env,
+      timeout: UP_MS,
+      maxBuffer: 64 * 1024 * 1024,
+    }).catch((error: { message: string; stdout?: string; stderr?: string }) => {
+      throw new Error(
+        `docker-compose ${args.join(' ')}:\n${error.stdout?.slice(-4000)}\n${error.stderr?.slice(-4000) ?? error.message}\n${args[0] === 'up' ? this.#allLogs() : ''}`,
+      );
+    });
+    return stdout;
+  }
+
+  /** The containers of a service, in the order of their numbers. */
+  containers(service: string): readonly string[] {
+    const filters = [
+      '--filter',
+      `label=com.docker.compose.project=${this.#name}`,
+      '--filter',
+      `label=com.docker.compose.service=${service}`,
+    ];
+    const names = this.#engine
+      .docker('ps', '--all', ...filters, '--format', '{{.Names}}')
+      .trim()
+      .split('\n');
+    return names.filter((name) => name !== '').sort();
+  }
+
+  inspect(container: string): Inspected {
+    const [found]: readonly Inspected[] = JSON.parse(this.#engine.docker('inspect', container));
+    if (found === undefined) throw new Error(`there is no container ${container}`);
+    return found;
+  }
+
+  /** Resolves when every container of these services is healthy. */
+  async healthy(services: readonly string[], withinMs = 240_000): Promise<void> {
+    const deadline = performance.now() + withinMs;
+    for (const container of services.flatMap((service) => this.containers(service))) {
+      while (this.inspect(container).State.Health?.Status !== 'healthy') {
+        if (performance.now() > deadline)
+          throw new Error(
+            `${container} is not healthy: ${this.#engine.docker('inspect', '--format', '{{json .State}}', container)}\n${this.logs(container)}`,
+          );
+        await new Promise((resolve) => setTimeout(resolve, 250));
+      }
+    }
+  }
+
+  #allLogs(): string {
+    const names = this.#engine.docker('ps', '--all', '--filter', `label=com.docker.compose.project=${this.#name}`, '--format', '{{.Names}}');
+    return names
+      .trim()
+      .split('\n')
+      .map((name) => `${name}:\n${this.logs(name)}`)
+      .join('\n');
+  }
+
+  logs(container: string): string {
+    return execFileSync('/bin/sh', ['-c', 'docker logs --tail 40 "$1" 2>&1', 'sh', container], { env: this.#env, encoding: 'utf8' });
+  }
+
+  /** Ends the containers and forgets their data. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.compose('down', '--volumes', '--remove-orphans', '--timeout', '5');
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+}
+
+/** Free ports that follow each other, since Compose takes a range for the containers of one service. */
+async function portsInARow(count: number): Promise<readonly number[]> {
+  for (;;) {
+    const first = await freePort();
+    const ports = Array.from({ length: count }, (_, at) => first + at);
+    const free = await Promise.all(ports.map(portIsFree));
+    if (free.every(Boolean)) return ports;
+  }
+}

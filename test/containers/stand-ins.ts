@@ -1,0 +1,130 @@
+/**
+ * Images under the names of those that docker-compose.yml and the Dockerfile use, for a machine that cannot pull them: Debian by debootstrap, the
+ * Node and npm that run this, Debian's NATS and Redis, and the PostgreSQL of the tests. Made once; a change of the recipe makes them anew.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { postgresPrograms } from '@polyedge/testkit/servers/postgres-programs';
+import type { Engine } from '@polyedge/testkit/servers/container-engine';
+
+export interface Names {
+  readonly debian: string;
+  readonly node: string;
+  readonly nats: string;
+  readonly redis: string;
+  readonly postgres: string;
+}
+
+const BUILD_MS = 10 * 60_000;
+const LABEL = 'polyedge.recipe';
+
+/** What each image is made of besides its base; the files are put beside the Dockerfile. */
+const recipe = (names: Names): readonly { readonly image: string; readonly lines: readonly string[] }[] => [
+  {
+    image: names.node,
+    lines: [
+      `FROM ${names.debian}`,
+      'COPY node /usr/local/bin/node',
+      'COPY npm /usr/local/lib/node_modules/npm',
+      'RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm',
+      // The registry of this machine, and whom it trusts.
+      'COPY authorities.crt /etc/ssl/authorities.crt',
+      `ENV NODE_EXTRA_CA_CERTS=/etc/ssl/authorities.crt npm_config_registry=${registry()}`,
+    ],
+  },
+  {
+    image: 'polyedge-stand-in:servers',
+    lines: [
+      `FROM ${names.debian}`,
+      'RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends nats-server redis-server postgresql-client-15 wget procps netbase',
+    ],
+  },
+  { image: names.nats, lines: ['FROM polyedge-stand-in:servers', 'USER 10002', 'ENTRYPOINT ["nats-server"]'] },
+  { image: names.redis, lines: ['FROM polyedge-stand-in:servers', 'WORKDIR /data', 'CMD ["redis-server"]'] },
+  {
+    image: names.postgres,
+    lines: [
+      'FROM polyedge-stand-in:servers',
+      'RUN useradd --system --user-group --no-create-home --shell /usr/sbin/nologin postgres || true',
+      'COPY pgsql /usr/local/pgsql',
+      'COPY postgres.sh /usr/local/bin/postgres.sh',
+      'STOPSIGNAL SIGINT',
+      'CMD ["bash", "/usr/local/bin/postgres.sh"]',
+    ],
+  },
+];
+
+export function makeStandIns(engine: Engine, names: Names, folder: string, report: (line: string) => void): void {
+  const entry = readFileSync(join(import.meta.dirname, 'stand-ins/postgres.sh'), 'utf8');
+  const images = recipe(names);
+  const hash = createHash('sha256')
+    .update(JSON.stringify([images, process.version, entry]))
+    .digest('hex')
+    .slice(0, 16);
+  if ([names.debian, ...images.map(({ image }) => image)].every((image) => labelOf(engine, image) === hash)) return;
+  if (labelOf(engine, names.debian) === undefined) {
+    report('making a Debian with debootstrap …');
+    importDebian(engine, names.debian, folder, hash);
+  }
+  report('making stand-ins for the images of Node, NATS, Redis and PostgreSQL …');
+  const context = mkdtempSync(join(tmpdir(), 'polyedge-stand-ins-'));
+  try {
+    cpSync(process.execPath, join(context, 'node'), { dereference: true });
+    const authorities = process.env.NODE_EXTRA_CA_CERTS ?? '/etc/ssl/certs/ca-certificates.crt';
+    writeFileSync(join(context, 'authorities.crt'), existsSync(authorities) ? readFileSync(authorities) : '');
+    cpSync(npmFolder(), join(context, 'npm'), { recursive: true, dereference: true });
+    cpSync(dirname(dirname(postgresPrograms().postgres)), join(context, 'pgsql'), { recursive: true, verbatimSymlinks: true });
+    writeFileSync(join(context, 'postgres.sh'), entry);
+    for (const { image, lines } of [{ image: names.debian, lines: [`FROM ${names.debian}`] }, ...images]) {
+      writeFileSync(join(context, 'Dockerfile'), `${[...lines, `LABEL ${LABEL}=${hash}`].join('\n')}\n`);
+      engine.docker('build', '--quiet', '--network', 'host', '-t', image, context);
+    }
+  } finally {
+    rmSync(context, { recursive: true, force: true });
+  }
+}
+
+function labelOf(engine: Engine, image: string): string | undefined {
+  try {
+    return engine.docker('image', 'inspect', '--format', `{{ index .Config.Labels "${LABEL}" }}`, image).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** As small as the official one: without documentation, and without what apt-get keeps. */
+function importDebian(engine: Engine, image: string, folder: string, hash: string): void {
+  const root = join(folder, 'debian');
+  rmSync(root, { recursive: true, force: true });
+  mkdirSync(root, { recursive: true });
+  try {
+    // What it mounts in there is gone with it.
+    const args = ['--mount', engine.debootstrapProgram, '--variant=minbase', 'bookworm', root, 'http://deb.debian.org/debian'];
+    const made = spawnSync('unshare', args, { encoding: 'utf8', timeout: BUILD_MS });
+    if (made.status !== 0) throw new Error(`debootstrap failed: ${made.stdout.slice(-1000)} ${made.stderr.slice(-1000)}`);
+    const left = ['usr/share/doc', 'usr/share/man', 'usr/share/info', 'usr/share/locale', 'var/cache/apt/archives', 'var/lib/apt/lists'];
+    for (const name of left) rmSync(join(root, name), { recursive: true, force: true });
+    for (const name of ['var/cache/apt/archives/partial', 'var/lib/apt/lists/partial']) mkdirSync(join(root, name), { recursive: true });
+    const packed = spawnSync(
+      '/bin/sh',
+      ['-c', 'tar -C "$1" -c . | docker import --change "LABEL $2" - "$3"', 'sh', root, `${LABEL}=${hash}`, image],
+      { env: engine.env, encoding: 'utf8', timeout: BUILD_MS },
+    );
+    if (packed.status !== 0) throw new Error(`the image could not be imported: ${packed.stderr}`);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+const registry = (): string => spawnSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).stdout.trim();
+
+/** The folder of the npm that the PATH names. */
+function npmFolder(): string {
+  const found = spawnSync('/bin/sh', ['-c', 'command -v npm'], { encoding: 'utf8' }).stdout.trim();
+  const folder = found === '' ? '' : dirname(dirname(realpathSync(found)));
+  if (!existsSync(join(folder, 'bin/npm-cli.js'))) throw new Error('npm is not on the PATH, so no image of Node can be made.');
+  return folder;
+}

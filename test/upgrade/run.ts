@@ -1,0 +1,117 @@
+/** An upgrade replica by replica, from another working copy to this one, under clients of all five protocols. */
+import { spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
+import { startNats } from '@polyedge/testkit/servers/nats';
+import { startPostgres } from '@polyedge/testkit/servers/postgres';
+import { startRedis } from '@polyedge/testkit/servers/redis';
+import { type RunningService, startService } from '@polyedge/testkit/servers/service';
+import { CHEAP_AUTH } from '../../services/jssocket-edge/test/doubles.ts';
+import { ADMIN, type ConnectedEdge, connectClients } from '../replicas/system.ts';
+import { Rotation, type Watcher } from '../rolling/watchers.ts';
+
+const SERVICES = ['graph-store', 'hiro-edge', 'saga-edge', 'gooduncle-edge', 'space-edge', 'jssocket-edge'] as const;
+const HEARD_MS = 120_000;
+const EVERY_MS = 500;
+const prepareProgram = resolve(import.meta.dirname, '../../services/graph-store/src/prepare.ts');
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const watchersOf = ({ audiences }: ConnectedEdge): readonly Watcher[] => audiences.flatMap(({ watchers }) => watchers);
+
+/** @returns what went wrong, and what was measured */
+export async function upgrade(
+  checkout: string,
+  report: (line: string) => void,
+): Promise<{ readonly problems: readonly string[]; readonly lines: readonly string[] }> {
+  await using parts = new AsyncDisposableStack();
+  const problems: string[] = [];
+  const [nats, redis, database] = await Promise.all([startNats(), startRedis(), startPostgres()]);
+  for (const part of [nats, redis, database]) parts.use(part);
+  const env = {
+    NATS_URL: nats.url,
+    REDIS_URL: redis.url,
+    DATABASE_URL: database.url,
+    LOG_LEVEL: 'warn',
+    POLYEDGE_ADMIN_PASSWORD: ADMIN.password,
+  };
+  const start = async (name: string, where: { readonly checkout?: string; readonly port?: number }): Promise<RunningService> => {
+    const own = name === 'jssocket-edge' ? { SOCKET_AUTH: CHEAP_AUTH } : {};
+    const { POLYEDGE_ADMIN_PASSWORD: _password, ...others } = env;
+    const service: RunningService = await startService({
+      ...where,
+      name,
+      env: { ...(name === 'graph-store' ? env : others), ...own },
+      onUnexpectedExit: (reason) => problems.push(`${reason}\n${service.log()}`),
+    });
+    return parts.use(service);
+  };
+  report('starting two of every service of the release of before …');
+  const old = new Map<string, readonly RunningService[]>();
+  for (const name of SERVICES) old.set(name, await Promise.all([start(name, { checkout }), start(name, { checkout })]));
+  const rotations = new Map([...old].map(([name, replicas]) => [name, new Rotation(replicas.map(({ port }) => port))]));
+  const rotationOf = (name: string): Rotation => rotations.get(name) ?? new Rotation([]);
+  const { edges } = parts.use(await connectClients(rotationOf));
+  for (const edge of edges) await ready(edge);
+  report('clients of all five protocols listen');
+
+  const taken = new Map<string, Set<number>>(edges.map(({ name }) => [name, new Set()]));
+  let refused = 0;
+  let going = true;
+  const load = edges.map(async (edge) => {
+    for (let n = 1; going; n += 1) {
+      const written = await edge.write(n).catch((error: unknown) => {
+        problems.push(`${edge.name}: write ${n}: ${String(error)}`);
+        return false;
+      });
+      if (written) taken.get(edge.name)?.add(n);
+      else refused += 1;
+      await pause(EVERY_MS);
+    }
+  });
+
+  const prepared = spawnSync(process.execPath, [prepareProgram], {
+    env: { ...process.env, POLYEDGE_MODE: 'local', DATABASE_URL: database.url, DATABASE_ADMIN_URL: database.url },
+    encoding: 'utf8',
+  });
+  report(`prepare of this release: ${prepared.stdout.trim()}`);
+  if (prepared.status !== 0) problems.push(prepared.stderr);
+  for (const [name, replicas] of old) {
+    for (const replica of replicas) {
+      rotationOf(name).remove(replica.port);
+      await pause(300);
+      const began = performance.now();
+      await replica.stop();
+      const stoppedMs = performance.now() - began;
+      const port = (await start(name, { port: replica.port })).port;
+      rotationOf(name).add(port);
+      report(`${name}: one replaced; the old one ended after ${Math.round(stoppedMs)} ms`);
+    }
+  }
+  going = false;
+  await Promise.all(load);
+
+  const lines: string[] = [];
+  for (const { name, audiences } of edges) {
+    const changes = [...(taken.get(name) ?? [])];
+    for (const { kind, promised, watchers } of audiences) {
+      const missing = (): number => watchers.reduce((sum, { firstAt }) => sum + changes.filter((n) => !firstAt.has(n)).length, 0);
+      const deadline = performance.now() + HEARD_MS;
+      while (promised === 'everything' && missing() > 0 && performance.now() < deadline) await pause(50);
+      lines.push(
+        `${name}, ${kind}: ${changes.length} changes, ${watchers.length} clients, ${missing()} not heard (${promised} is promised)`,
+      );
+      if (promised === 'everything' && missing() > 0) problems.push(`${name}, ${kind}: ${missing()} changes are missing`);
+      for (const { errors } of watchers) problems.push(...errors.map((error) => `${name}, ${kind}: ${error}`));
+    }
+  }
+  lines.push(`${refused} writes were not taken`);
+  return { problems, lines };
+}
+
+/** Waits until every client has heard something, so that its watch is in force. */
+async function ready(edge: ConnectedEdge): Promise<void> {
+  const deadline = performance.now() + HEARD_MS;
+  for (let n = 0; watchersOf(edge).some((watcher) => !watcher.ready); n -= 1) {
+    if (performance.now() > deadline) throw new Error(`clients of ${edge.name} hear nothing`);
+    await edge.write(n);
+    await pause(100);
+  }
+}
