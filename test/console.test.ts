@@ -1,8 +1,10 @@
 /** The console on the real system: what its API gives to whom, and what its pages show in a browser. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { BrowserContext, Page } from 'playwright-core';
 import { Client } from '../services/gooduncle-edge/test/client.ts';
 import { hashed } from '../services/gooduncle-edge/test/system.ts';
@@ -117,6 +119,23 @@ suite('the console', { timeout: 300_000 }, () => {
     assert.equal((await ask(`${url}/api/session`, 'DELETE', undefined, { cookie })).status, 200);
     const deadline = Date.now() + PATIENCE_MS;
     while ((await ask(`${url}/api/status`, 'GET', undefined, { cookie })).status !== 401) assert.ok(Date.now() < deadline);
+  });
+
+  test('the command line says the same, as text and as JSON', async () => {
+    const run = async (...words: readonly string[]) => {
+      const env = { ...process.env, POLYEDGE_CONSOLE: url, POLYEDGE_TOKEN: token };
+      return (await promisify(execFile)(process.execPath, ['infra/local/polyedge.ts', ...words], { env })).stdout;
+    };
+    const [status, groups, accounts, element] = await Promise.all([
+      run('status'),
+      run('groups', '--json'),
+      run('accounts'),
+      write('from the command line').then((id) => run('get', id)),
+    ]);
+    assert.match(status, /^hiro-edge +\w{6} +ready/m);
+    assert.ok(Array.isArray(JSON.parse(groups).groups));
+    assert.match(accounts, /^admin +active +hiro:admin/m);
+    assert.match(element, /"ogit\/name": "from the command line"/);
   });
 
   test('a page logs in by keyboard alone, and a wrong password is told', async () => {

@@ -88,8 +88,10 @@ async function open(path: string, signal: AbortSignal): Promise<Response> {
   throw new Error(`${sentence === '' ? 'the console refused' : sentence} (HTTP ${response.status})`);
 }
 
-const ask = async (path: string): Promise<unknown> =>
-  (await open(path, AbortSignal.any([ended.signal, AbortSignal.timeout(TIMEOUT_MS)]))).json();
+async function ask(path: string): Promise<unknown> {
+  const response = await open(path, AbortSignal.any([ended.signal, AbortSignal.timeout(TIMEOUT_MS)]));
+  return response.json();
+}
 
 /** Prints changes until so many came, or the end. */
 async function tail(filter: URLSearchParams, asJson: boolean, count: number): Promise<void> {
