@@ -60,7 +60,7 @@ suite('images', () => {
     const built = new Map(
       Object.values(compose.services).flatMap(({ image, build }) => (build === undefined ? [] : [[build.args.SERVICE, image]])),
     );
-    assert.equal(built.size, 7);
+    assert.equal(built.size, 8);
     assert.match(read('infra/docker/Dockerfile'), new RegExp(`image\\.version="${version.replaceAll('.', '\\.')}"`));
     const [base = ''] = inDockerfile.slice(-1);
     assert.ok(
