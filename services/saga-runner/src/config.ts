@@ -21,7 +21,7 @@ export const settings = {
     min: 16,
     max: 1_000_000,
     unit: 'runs',
-    doc: 'Runs of one organization that wait. Above it HTTP scripts and runs by hand are refused; the journal is read no further.',
+    doc: 'Runs of one organization that wait. Above it HTTP scripts and runs by hand are refused. Runs that changes fire are bounded by what a consumer group may have unconfirmed.',
   }),
   wallMs: duration({ default: 30_000, min: 100, max: 600_000, doc: 'How long a script may take.' }),
   jobWallMs: duration({ default: 600_000, min: 100, max: 86_400_000, doc: 'How long a job may take.' }),
