@@ -164,7 +164,12 @@ suite('npm start', { concurrency: true }, () => {
       }
       const store = join(root, 'services/graph-store/src');
       for (const [file, ...args] of [['prepare.ts'], ['copies.ts', 'backup', join(data, 'copy')]]) {
-        const settings = { ...env, DATABASE_URL: 'postgres://127.0.0.1:1/none', GRAPH_STORE_DATABASE_WAIT_MS: '0', POLYEDGE_MODE: 'production' };
+        const settings = {
+          ...env,
+          DATABASE_URL: 'postgres://127.0.0.1:1/none',
+          GRAPH_STORE_DATABASE_WAIT_MS: '0',
+          POLYEDGE_MODE: 'production',
+        };
         const ran = spawnSync(process.execPath, [join(store, file ?? ''), ...args], {
           env: { ...process.env, ...settings },
           encoding: 'utf8',

@@ -5,7 +5,7 @@ type TestGroup = {
   readonly name: string;
   readonly patterns: readonly string[];
   /** Runs only with `--with <this>`. */
-  readonly only?: string;
+  readonly apart?: string;
 };
 
 const root = resolve(import.meta.dirname, '../..');
@@ -25,7 +25,7 @@ export const testGroups: readonly TestGroup[] = [
   { name: 'wire tests', patterns: ['libs/*/test/**/*.test.ts', 'services/*/test/**/*.test.ts', 'packages/*/test/**/*.test.ts'] },
   { name: 'system tests', patterns: ['test/*.test.ts', 'test/!(containers)/**/*.test.ts'] },
   // They need root, and minutes: docker-compose.yml in a container engine.
-  { name: 'container tests', patterns: ['test/containers/*.test.ts'], only: 'containers' },
+  { name: 'container tests', patterns: ['test/containers/*.test.ts'], apart: 'containers' },
 ];
 
 /** Adds up how long the groups took; `lines` gives one line per group that ran. */

@@ -33,7 +33,7 @@ const { with: wanted } = values;
 const noEngine = wanted === 'containers' ? whyNoEngine(say) : undefined;
 if (noEngine !== undefined) say(`the container tests are left out: ${noEngine}`);
 const files = testGroups
-  .filter(({ only }) => only === undefined || (only === wanted && noEngine === undefined))
+  .filter(({ apart }) => apart === undefined || (apart === wanted && noEngine === undefined))
   .flatMap(({ patterns }) =>
     patterns.flatMap((pattern) => globSync(pattern, { cwd: root, exclude: (name) => name.includes('node_modules') }).sort()),
   )

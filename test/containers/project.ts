@@ -7,9 +7,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import type { Engine } from '@polyedge/testkit/servers/container-engine';
 import { freePort, portIsFree } from '@polyedge/testkit/servers/free-port';
 import { parse } from 'yaml';
-import type { Engine } from '@polyedge/testkit/servers/container-engine';
 
 export const root = resolve(import.meta.dirname, '../..');
 const UP_MS = 10 * 60_000;
@@ -126,7 +126,14 @@ export class Project implements AsyncDisposable {
   }
 
   #allLogs(): string {
-    const names = this.#engine.docker('ps', '--all', '--filter', `label=com.docker.compose.project=${this.#name}`, '--format', '{{.Names}}');
+    const names = this.#engine.docker(
+      'ps',
+      '--all',
+      '--filter',
+      `label=com.docker.compose.project=${this.#name}`,
+      '--format',
+      '{{.Names}}',
+    );
     return names
       .trim()
       .split('\n')

@@ -7,8 +7,8 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { postgresPrograms } from '@polyedge/testkit/servers/postgres-programs';
 import type { Engine } from '@polyedge/testkit/servers/container-engine';
+import { postgresPrograms } from '@polyedge/testkit/servers/postgres-programs';
 
 export interface Names {
   readonly debian: string;

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { type Engine, startEngine } from '@polyedge/testkit/servers/container-engine';
 import { parse } from 'yaml';
 import { ADMIN, type ConnectedEdge, connectClients } from '../replicas/system.ts';
 import { Rotation } from '../rolling/watchers.ts';
-import { type Engine, startEngine } from '@polyedge/testkit/servers/container-engine';
 import { Project, root } from './project.ts';
 import { makeStandIns } from './stand-ins.ts';
 

@@ -44,8 +44,9 @@ export function seenInSaga(system: System): void {
     assert.deepEqual(await toldOf(saga, bot), []);
     await saga.until(() => saga.events('/npm_packages').some(({ _id }) => _id === packed));
     const heard = saga.log.flatMap((entry) => ('ev' in entry && [sent, packed].includes(entry.payload._id) ? [entry] : []));
-    const { createdAt } = heard[0]?.payload ?? {};
-    const told = { _id: sent, ...message, bot_id: bot, createdAt, created_at: createdAt };
+    const { createdAt, sortable_id } = heard[0]?.payload ?? {};
+    assert.ok(Number.isInteger(sortable_id));
+    const told = { _id: sent, sortable_id, ...message, bot_id: bot, createdAt, created_at: createdAt };
     const { createdAt: madeAt, updatedAt } = heard[2]?.payload ?? {};
     assert.deepEqual(heard, [
       { ev: '/messages/outgoing', payload: told },
@@ -152,8 +153,9 @@ export function seenInSaga(system: System): void {
       property(bot, null, SOCKET),
     ]);
     const incoming = saga.events('/messages/incoming').filter(({ bot_ids }) => bot_ids.includes(bot));
-    const { createdAt } = incoming[0] ?? {};
-    const message = { ...params, _id: made.response.payload.id, user_id: 'somebody', bot_id: bot, createdAt, created_at: createdAt };
+    const { createdAt, sortable_id } = incoming[0] ?? {};
+    const about = { user_id: 'somebody', bot_id: bot, sortable_id, createdAt, created_at: createdAt };
+    const message = { ...params, _id: made.response.payload.id, ...about };
     assert.deepEqual(incoming, [message]);
   });
 

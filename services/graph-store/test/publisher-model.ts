@@ -45,7 +45,7 @@ export function randomFrom(seed: number): Random {
 }
 
 /** What the scripts of the hot journal do (`libs/journal/src/scripts`). */
-export class ModelRedis {
+class ModelRedis {
   readonly #partitions = new Map<number, { fence: number; generation: number; last: number; head: number; since: number }>();
   readonly #logs = new Map<string, { seq: number; prev: number }[]>();
 

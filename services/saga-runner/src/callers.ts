@@ -6,9 +6,10 @@ import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Json, JsonObject } from '@polyedge/query/json';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import type { Jobs } from './jobs.ts';
+import type { Wanted } from './run.ts';
 import type { Runnable } from './runnable.ts';
 import type { RunnableTable } from './runnable-table.ts';
-import type { Runs, Wanted } from './runs.ts';
+import type { Runs } from './runs.ts';
 
 export interface CallersOptions {
   readonly bus: Bus;

@@ -5,12 +5,14 @@ import { Conducts } from './conduct.ts';
 const good = { broke: false, cpuMs: 5 };
 const bad = { broke: true, cpuMs: 1000 };
 
-test('a runnable shares a process when its last run was quick, and loses that with a slow one', () => {
+test('a runnable shares a process when its runs are quick, and loses that when they are not any more', () => {
   const conducts = new Conducts();
   assert.equal(conducts.of('a').alone, true);
   conducts.ended('a', good, 0);
   assert.equal(conducts.of('a').alone, false);
-  conducts.ended('a', { broke: false, cpuMs: 500 }, 0);
+  conducts.ended('a', { broke: false, cpuMs: 400 }, 0);
+  assert.equal(conducts.of('a').alone, false);
+  for (let one = 0; one < 3; one += 1) conducts.ended('a', { broke: false, cpuMs: 400 }, 0);
   assert.equal(conducts.of('a').alone, true);
 });
 

@@ -4,12 +4,16 @@
  */
 export interface Conduct {
   readonly alone: boolean;
+  /** Its last run broke a limit: it may not take the last place of runs that are alone. */
+  readonly suspect: boolean;
   /** Until when nothing of it runs, on the clock given. */
   readonly suspendedUntil: number;
 }
 
 interface Kept {
   proven: boolean;
+  /** Of its runs lately: one slow run on a busy machine says nothing. */
+  cpuMs: number;
   breaches: number;
   suspendedUntil: number;
 }
@@ -17,6 +21,7 @@ interface Kept {
 const MAX_KEPT = 10_000;
 /** Quick enough to share a process. */
 const QUICK_CPU_MS = 100;
+const WEIGHT = 0.2;
 const BREACHES = 5;
 const FIRST_SUSPENSION_MS = 10_000;
 const LONGEST_SUSPENSION_MS = 300_000;
@@ -25,19 +30,20 @@ export class Conducts {
   readonly #kept = new Map<string, Kept>();
 
   of(key: string): Conduct {
-    const { proven, suspendedUntil } = this.#kept.get(key) ?? { proven: false, suspendedUntil: 0 };
-    return { alone: !proven, suspendedUntil };
+    const { proven, suspendedUntil, breaches } = this.#kept.get(key) ?? { proven: false, suspendedUntil: 0, breaches: 0 };
+    return { alone: !proven, suspect: breaches > 0, suspendedUntil };
   }
 
   ended(key: string, how: { readonly broke: boolean; readonly cpuMs: number }, now: number): void {
-    const kept = this.#kept.get(key) ?? { proven: false, breaches: 0, suspendedUntil: 0 };
+    const kept = this.#kept.get(key) ?? { proven: false, cpuMs: how.cpuMs, breaches: 0, suspendedUntil: 0 };
     this.#kept.delete(key);
     this.#kept.set(key, kept);
     for (const oldest of this.#kept.keys()) {
       if (this.#kept.size <= MAX_KEPT) break;
       this.#kept.delete(oldest);
     }
-    kept.proven = !how.broke && how.cpuMs <= QUICK_CPU_MS;
+    kept.cpuMs += (how.cpuMs - kept.cpuMs) * WEIGHT;
+    kept.proven = !how.broke && kept.cpuMs <= QUICK_CPU_MS;
     kept.breaches = how.broke ? kept.breaches + 1 : 0;
     if (kept.breaches < BREACHES) return;
     kept.suspendedUntil = now + Math.min(FIRST_SUSPENSION_MS * 2 ** (kept.breaches - BREACHES), LONGEST_SUSPENSION_MS);

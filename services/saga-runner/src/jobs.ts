@@ -8,9 +8,10 @@ import { operationId } from '@polyedge/contracts/operation-id';
 import type { Lease, Leases } from '@polyedge/journal/lease';
 import { ofType, TYPES } from '@polyedge/saga/elements';
 import type { Log } from '@polyedge/service-kit/log';
+import type { Wanted } from './run.ts';
 import type { Runnable } from './runnable.ts';
 import type { RunnableTable } from './runnable-table.ts';
-import type { Runs, Wanted } from './runs.ts';
+import type { Runs } from './runs.ts';
 import { nextTick } from './schedule.ts';
 import { APP, digestId, type Writing } from './writing.ts';
 

@@ -12,6 +12,8 @@ export interface Placed {
   readonly tenant: string;
   /** Runs in a process of its own. */
   readonly alone: boolean;
+  /** Broke a limit last time: the last place is kept for others. */
+  readonly suspect: boolean;
 }
 
 export interface RunHandler {
@@ -52,6 +54,7 @@ export interface PoolStats {
 interface Active {
   readonly handler: RunHandler;
   readonly until: number;
+  readonly suspect: boolean;
 }
 
 interface Place {
@@ -93,6 +96,7 @@ export class Pool {
   }
 
   hasRoom(run: Placed): boolean {
+    if (run.alone && run.suspect && this.#suspects() >= Math.max(1, this.#options.alone - 1)) return false;
     return (
       !this.#closed &&
       (this.#free(run) !== undefined || this.#count(run.alone) < this.#most(run.alone) || this.#idle(run.alone) !== undefined)
@@ -109,7 +113,7 @@ export class Pool {
     const { process, runs, bundles } = place;
     this.#runs += 1;
     const id = this.#runs;
-    runs.set(id, { handler, until: this.#now() + wallMs + GRACE_MS });
+    runs.set(id, { handler, until: this.#now() + wallMs + GRACE_MS, suspect: run.alone && run.suspect });
     return {
       begin: (order) => {
         for (const hash of Object.values(order.packages)) {
@@ -138,6 +142,12 @@ export class Pool {
     for (const { process } of [...this.#places]) process.end('the service ends');
   }
 
+  #suspects(): number {
+    let count = 0;
+    for (const { runs } of this.#places) for (const { suspect } of runs.values()) if (suspect) count += 1;
+    return count;
+  }
+
   #most = (alone: boolean): number => (alone ? this.#options.alone : this.#options.shared);
 
   #count(alone: boolean): number {
@@ -146,7 +156,7 @@ export class Pool {
     return count;
   }
 
-  #free({ tenant, alone }: Placed): Place | undefined {
+  #free({ tenant, alone }: Pick<Placed, 'tenant' | 'alone'>): Place | undefined {
     let best: Place | undefined;
     for (const place of this.#places) {
       if (place.alone !== alone || place.tenant !== tenant || place.runs.size >= (alone ? 1 : this.#options.perProcess)) continue;
@@ -163,7 +173,7 @@ export class Pool {
     return undefined;
   }
 
-  #start({ tenant, alone }: Placed): Place {
+  #start({ tenant, alone }: Pick<Placed, 'tenant' | 'alone'>): Place {
     const runs = new Map<number, Active>();
     const process = new IsolateProcess({
       message: (message) => this.#message(place, message),

@@ -2,51 +2,26 @@
  * Runs from the moment they are wanted until they are recorded. What a run says to the API is answered here; how it ends becomes a runnable call.
  * A run that could not be carried out by no fault of its own waits and begins again.
  */
-import type { RunnableCall, RunnableLog } from '@polyedge/contracts/bus/runnables';
+import type { RunnableLog } from '@polyedge/contracts/bus/runnables';
 import type { Outcome } from '@polyedge/contracts/errors';
-import type { Json, JsonObject } from '@polyedge/query/json';
+import type { Json } from '@polyedge/query/json';
 import { isObject } from '@polyedge/saga/elements';
 import type { Log } from '@polyedge/service-kit/log';
 import type { Api } from './api/api.ts';
-import type { Acting, ApiAnswer } from './api/context.ts';
+import type { ApiAnswer } from './api/context.ts';
 import { type ChainLimits, Chains } from './chains.ts';
 import { Conducts } from './conduct.ts';
-import { FairQueue, type Queued } from './fair-queue.ts';
-import type { Parameter } from './firing.ts';
-import type { Ended, RunLimits, RunOutcome } from './isolate/messages.ts';
+import { FairQueue } from './fair-queue.ts';
+import type { Ended, RunLimits } from './isolate/messages.ts';
 import type { Packages } from './packages/packages.ts';
-import type { Placed, Pool, Taken } from './pool.ts';
+import type { Pool, Taken } from './pool.ts';
 import type { Records } from './records.ts';
+import { type Result, Run, type Wanted } from './run.ts';
 import { errorOf } from './run-error.ts';
-import { creatorOf, fileOf, mayUse, type Runnable, sourceOf } from './runnable.ts';
+import { fileOf, mayUse, type Runnable, sourceOf } from './runnable.ts';
 import type { RunnableTable } from './runnable-table.ts';
 import type { Stats } from './stats.ts';
-import { digestId, OperationIds } from './writing.ts';
-
-/** A run that somebody wants. */
-export interface Wanted {
-  readonly runnable: Runnable;
-  /** The id of its runnable call: the same for the same occasion. */
-  readonly call: string;
-  /** What the operation ids of its writes follow from, and since when. */
-  readonly seed: string;
-  readonly at: number;
-  readonly parameters: readonly Parameter[];
-  readonly context: JsonObject;
-  readonly orderKey: string | undefined;
-  readonly property: string | undefined;
-  readonly depth: number;
-  readonly chain: string;
-  readonly parentCall: string | undefined;
-  readonly testData: boolean;
-  readonly http: boolean;
-}
-
-export interface Result {
-  readonly outcome: RunOutcome | { readonly is: 'refused'; readonly problem: string };
-  /** What the call says of it; undefined when all went well. */
-  readonly error: RunnableCall['error'];
-}
+import { digestId } from './writing.ts';
 
 export interface RunsOptions {
   readonly api: Api;
@@ -70,41 +45,6 @@ export interface RunStats {
   refused: number;
   /** Begun again because their process ended, or something could not be read. */
   repeated: number;
-}
-
-class Run implements Queued, Placed {
-  readonly wanted: Wanted;
-  readonly tenant: string;
-  readonly runnable: string;
-  readonly orderKey: string | undefined;
-  readonly acting: Acting;
-  readonly done: (result: Result) => void;
-  /** How many calls of the API it may still make: the process counts too, but is not to be believed. */
-  calls: number;
-  readonly outstanding = new Set<Promise<unknown>>();
-  version: Promise<string | undefined> | undefined;
-  startedAt = 0;
-  logCount = 0;
-  crashes = 0;
-  alone = true;
-
-  constructor(wanted: Wanted, calls: number, done: (result: Result) => void) {
-    const { runnable, property, call, depth, chain, testData, seed, at } = wanted;
-    this.wanted = wanted;
-    this.tenant = runnable.tenant;
-    this.runnable = runnable.id;
-    this.orderKey = wanted.orderKey;
-    this.calls = calls;
-    this.done = done;
-    this.acting = {
-      tenant: runnable.tenant,
-      scope: runnable.scope,
-      creator: { ...creatorOf(runnable), ...(property === undefined ? {} : { property }) },
-      mark: { call, depth, chain },
-      testData,
-      ids: new OperationIds(seed, at),
-    };
-  }
 }
 
 const RETRY_MS = 500;
@@ -173,7 +113,9 @@ export class Runs {
     if (this.#stopped) return;
     const { pool } = this.#options;
     const hasRoom = (run: Run): boolean => {
-      run.alone = run.crashes > 0 || this.#conducts.of(keyOf(run.wanted.runnable)).alone;
+      const { alone, suspect } = this.#conducts.of(keyOf(run.wanted.runnable));
+      run.alone = run.crashes > 0 || alone;
+      run.suspect = suspect;
       return pool.hasRoom(run);
     };
     for (let run = this.#queue.next(hasRoom); run !== undefined; run = this.#queue.next(hasRoom)) this.#begin(run);

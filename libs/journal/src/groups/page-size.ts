@@ -1,10 +1,20 @@
 /** How many items to read at once, so that a page stays near a number of bytes whatever the size of changes. Begins small: sizes are not known. */
-const FIRST_ITEMS = 32;
-const PAGE_ITEMS = 256;
-const PAGE_BYTES = 512 * 1024;
+export interface PageBounds {
+  readonly first: number;
+  readonly most: number;
+  readonly bytes: number;
+}
+
+const GROUP_PAGES: PageBounds = { first: 32, most: 256, bytes: 512 * 1024 };
 
 export class PageSize {
-  #limit = FIRST_ITEMS;
+  readonly #bounds: PageBounds;
+  #limit: number;
+
+  constructor(bounds: PageBounds = GROUP_PAGES) {
+    this.#bounds = bounds;
+    this.#limit = bounds.first;
+  }
 
   get limit(): number {
     return this.#limit;
@@ -14,6 +24,7 @@ export class PageSize {
     if (items.length === 0) return;
     let bytes = 0;
     for (const item of items) bytes += item.bytes;
-    this.#limit = Math.min(PAGE_ITEMS, Math.max(1, Math.floor((PAGE_BYTES * items.length) / Math.max(1, bytes))));
+    const fitting = Math.floor((this.#bounds.bytes * items.length) / Math.max(1, bytes));
+    this.#limit = Math.min(this.#bounds.most, Math.max(1, fitting));
   }
 }

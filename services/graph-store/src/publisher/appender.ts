@@ -8,8 +8,8 @@ import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/er
 import { partitionOf, slotOf } from '../core/slot.ts';
 import type { PartitionRun, PartitionState } from './messages.ts';
 import { ask, type Procedure } from './procedure.ts';
-import { Recent } from './recent.ts';
-import { HEAD_EVERY, HOT_CHANGES, READ_CHANGES, REDIS_RETRY_MS, RUN_CHANGES, UNREADABLE_MS, VERIFY_MS } from './settings.ts';
+import type { Recent } from './recent.ts';
+import { HEAD_EVERY, HOT_CHANGES, REDIS_RETRY_MS, RUN_CHANGES, UNREADABLE_MS, VERIFY_MS } from './settings.ts';
 import type { PublisherState, Term } from './term.ts';
 
 /** Why work on Redis ends before its end: it failed, or `again`: the partitions have to be claimed again. */
@@ -141,11 +141,11 @@ export class Appender {
     let last = 0;
     for (;;) {
       const after = Math.max(last, since);
-      const page = yield* ask({ call: 'partition', partition, after, upTo: head, limit: READ_CHANGES });
+      const page = yield* ask({ call: 'partition', partition, after, upTo: head, limit: state.pageSize.limit });
       if (!page.ok) return page;
       const tail = page.value.at(-1);
       if (tail === undefined) break;
-      const changes = page.value.map((change) => state.recent.get(change.seq) ?? new Recent(change));
+      const changes = state.read(page.value);
       const filled = yield* ask({ call: 'fill', epoch, partition, fence, generation, after, changes });
       if (!filled.ok) return filled;
       if (filled.value === 'forgot') return FORGOT;
@@ -226,8 +226,8 @@ export class Appender {
       run.push(next);
     }
     if (run.length > 0) return done(run);
-    const read = yield* ask({ call: 'changes', after: this.#cursor, limit: READ_CHANGES });
-    return read.ok ? done(read.value.map((change) => new Recent(change))) : read;
+    const read = yield* ask({ call: 'changes', after: this.#cursor, limit: this.#state.pageSize.limit });
+    return read.ok ? done(this.#state.read(read.value)) : read;
   }
 }
 

@@ -145,6 +145,18 @@ test('what is read and does not fit into memory is published all the same', () =
   assert.deepEqual(did(), []);
 });
 
+test('fewer changes are read at once when they are large', () => {
+  const { give, answer, hold, call } = publisher();
+  hold(0);
+  give({ kind: 'heard', seq: 50 });
+  assert.equal(call('changes').limit, 100);
+  const text = 'x'.repeat(1_000_000);
+  const large = (seq: number): FullChange => ({ ...changeOf(seq), state: { ...changeOf(seq).state, attributes: { text } } });
+  answer('changes', [large(1), large(2)]);
+  give({ kind: 'woken' });
+  assert.equal(call('changes').limit, 4);
+});
+
 test('what was heard of in another history is looked for now and then, and holds nothing up', () => {
   const { give, answer, hold, did, pass, isAsked } = publisher();
   hold(3);

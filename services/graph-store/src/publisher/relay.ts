@@ -3,8 +3,8 @@
  * followed by the head that covers it. Repeats are harmless, since rows never change and edges deliver by seq; a gap would not be.
  */
 import { ask, type Procedure } from './procedure.ts';
-import { Recent } from './recent.ts';
-import { IDLE_HEAD_MS, POLL_BEHIND_MS, POLL_MS, READ_CHANGES, RUN_CHANGES, RUN_CHARACTERS } from './settings.ts';
+import type { Recent } from './recent.ts';
+import { IDLE_HEAD_MS, POLL_BEHIND_MS, POLL_MS, RUN_CHANGES, RUN_CHARACTERS } from './settings.ts';
 import type { PublisherState, Term } from './term.ts';
 
 export class Relay {
@@ -120,13 +120,13 @@ export class Relay {
     const state = this.#state;
     state.stats.readsFromJournal += 1;
     this.#readAt = Number.POSITIVE_INFINITY;
-    const read = yield* ask({ call: 'changes', after: this.#cursor, limit: READ_CHANGES });
+    const read = yield* ask({ call: 'changes', after: this.#cursor, limit: state.pageSize.limit });
     // What is known to be committed and cannot be read was heard of in another history.
     this.#readAt = read.ok && read.value.length > 0 ? Number.NEGATIVE_INFINITY : state.at + POLL_BEHIND_MS;
     if (!read.ok) state.failure = read.failure;
     else {
       // A row is only visible once all before it are: seq follows commit order.
-      this.#page = read.value.map((change) => new Recent(change));
+      this.#page = state.read(read.value);
       state.recent.add(this.#page);
     }
   }

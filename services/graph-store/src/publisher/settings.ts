@@ -16,8 +16,8 @@ export const POLL_BEHIND_MS = 50;
 /** Changes in one run: what is published between two looks at the lease and at the clock. */
 export const RUN_CHANGES = 500;
 export const RUN_CHARACTERS = 1024 * 1024;
-/** Changes read from PostgreSQL at once. */
-export const READ_CHANGES = 1000;
+/** Changes read from PostgreSQL at once: as many as are near these bytes, so that large ones do not fill the memory. */
+export const READ_PAGES = { first: 100, most: 1000, bytes: 4 * 1024 * 1024 };
 
 /** Changes that Redis keeps, over all partitions. */
 export const HOT_CHANGES = 1_000_000;

@@ -1,9 +1,11 @@
 /** What the parts of the publisher share while an input is handled, and one holding of the lease. */
+import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
+import { PageSize } from '@polyedge/journal/groups/page-size';
 import { Procedures } from '@polyedge/journal/procedure';
 import type { PublisherCall, PublisherEffect } from './messages.ts';
-import type { RecentChanges } from './recent.ts';
-import type { AppenderStats, PublisherStats } from './settings.ts';
+import { Recent, type RecentChanges } from './recent.ts';
+import { type AppenderStats, type PublisherStats, READ_PAGES } from './settings.ts';
 
 /** From taking the lease until it is over: procedures of a term end with it. */
 export interface Term {
@@ -19,6 +21,8 @@ export class PublisherState {
   readonly recent: RecentChanges;
   readonly stats: PublisherStats = { published: 0, references: 0, refused: 0, readsFromJournal: 0, taken: 0, lagMs: 0, publishing: false };
   readonly appenderStats: AppenderStats = { appended: 0, rebuilt: 0, failures: 0 };
+  /** Of what is read from the journal. */
+  readonly pageSize = new PageSize(READ_PAGES);
   /** Of the input that is handled. */
   at = 0;
   /** The newest commit heard of. */
@@ -32,6 +36,13 @@ export class PublisherState {
 
   constructor(recent: RecentChanges) {
     this.recent = recent;
+  }
+
+  /** Changes that were read from the journal. */
+  read(changes: readonly FullChange[]): Recent[] {
+    const read = changes.map((change) => this.recent.get(change.seq) ?? new Recent(change));
+    this.pageSize.saw(read.map(({ characters }) => ({ bytes: characters })));
+    return read;
   }
 
   note(level: 'info' | 'warn', sentence: string): void {

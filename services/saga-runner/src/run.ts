@@ -1,0 +1,71 @@
+/** One run as the service has it: what is wanted, for whom it acts, and what has come of it so far. */
+import type { RunnableCall } from '@polyedge/contracts/bus/runnables';
+import type { JsonObject } from '@polyedge/query/json';
+import type { Acting } from './api/context.ts';
+import type { Queued } from './fair-queue.ts';
+import type { Parameter } from './firing.ts';
+import type { RunOutcome } from './isolate/messages.ts';
+import type { Placed } from './pool.ts';
+import { creatorOf, type Runnable } from './runnable.ts';
+import { OperationIds } from './writing.ts';
+
+/** A run that somebody wants. */
+export interface Wanted {
+  readonly runnable: Runnable;
+  /** The id of its runnable call: the same for the same occasion. */
+  readonly call: string;
+  /** What the operation ids of its writes follow from, and since when. */
+  readonly seed: string;
+  readonly at: number;
+  readonly parameters: readonly Parameter[];
+  readonly context: JsonObject;
+  readonly orderKey: string | undefined;
+  readonly property: string | undefined;
+  readonly depth: number;
+  readonly chain: string;
+  readonly parentCall: string | undefined;
+  readonly testData: boolean;
+  readonly http: boolean;
+}
+
+export interface Result {
+  readonly outcome: RunOutcome | { readonly is: 'refused'; readonly problem: string };
+  /** What the call says of it; undefined when all went well. */
+  readonly error: RunnableCall['error'];
+}
+
+export class Run implements Queued, Placed {
+  readonly wanted: Wanted;
+  readonly tenant: string;
+  readonly runnable: string;
+  readonly orderKey: string | undefined;
+  readonly acting: Acting;
+  readonly done: (result: Result) => void;
+  /** How many calls of the API it may still make: the process counts too, but is not to be believed. */
+  calls: number;
+  readonly outstanding = new Set<Promise<unknown>>();
+  version: Promise<string | undefined> | undefined;
+  startedAt = 0;
+  logCount = 0;
+  crashes = 0;
+  alone = true;
+  suspect = false;
+
+  constructor(wanted: Wanted, calls: number, done: (result: Result) => void) {
+    const { runnable, property, call, depth, chain, testData, seed, at } = wanted;
+    this.wanted = wanted;
+    this.tenant = runnable.tenant;
+    this.runnable = runnable.id;
+    this.orderKey = wanted.orderKey;
+    this.calls = calls;
+    this.done = done;
+    this.acting = {
+      tenant: runnable.tenant,
+      scope: runnable.scope,
+      creator: { ...creatorOf(runnable), ...(property === undefined ? {} : { property }) },
+      mark: { call, depth, chain },
+      testData,
+      ids: new OperationIds(seed, at),
+    };
+  }
+}
