@@ -101,8 +101,8 @@ export const parts: Readonly<Record<string, Part>> = {
   'saga-runner': {
     asks: [graphGet, graphQuery, graphMutate, graphReadChunk, graphWriteChunk, ...journal],
     answers: byKind('runner', 'request'),
-    tells: [serviceStatus, runnerAlive, groupMoved, sagaSignal],
-    hears: [graphHead, groupMoved],
+    tells: [serviceStatus, runnerAlive, groupMoved, sagaSignal, groupsFound],
+    hears: [graphHead, groupMoved, groupsWanted],
   },
   'space-edge': edge('space', [...reading, graphMutate, ...directory, ...apiKeys]),
   'gooduncle-edge': edge('gooduncle', [...reading, graphMutate, ...directory]),

@@ -84,7 +84,7 @@ export async function startConsole(
       return () => void listeners.delete(listener);
     },
   });
-  adminRoutes(app, { bus, log, session, edges: (service) => pulse.edges(now(), service) });
+  adminRoutes(app, { bus, log, session, running: (services) => pulse.running(now(), services) });
   pageRoutes(app, page, VIEWS);
   reserveHealth(app, context.ready);
   metrics.gauge('console_streams', 'Live streams of pages.', () => streams.size);

@@ -2,6 +2,7 @@
 import { runnerAlive } from '@polyedge/contracts/bus/runner';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { openGroups } from '@polyedge/journal/groups-over-bus';
+import { tellGroups } from '@polyedge/journal/groups-told';
 import { Leases } from '@polyedge/journal/lease';
 import { connectRedis } from '@polyedge/journal/redis';
 import type { Bus } from '@polyedge/service-kit/bus';
@@ -39,6 +40,7 @@ export async function startRunner(config: Config<RunnerSettings>, context: Servi
     times: { drainMs: HAND_OVER_MS },
     onNote: (sentence, { tenant, name }) => log.warn(sentence, { tenant, id: name }),
   });
+  const groupsTold = tellGroups(bus, groups, instance);
   const wheel = new Wheel(systemClock);
   const writing = new Writing(bus, wheel);
   const records = new Records(writing);
@@ -107,6 +109,7 @@ export async function startRunner(config: Config<RunnerSettings>, context: Servi
       await Promise.all(responders.map((responder) => responder.stop()));
       pool.close();
       for (const one of tables) one.close();
+      groupsTold.unsubscribe();
       await closeGroups();
       await health.stop();
     },

@@ -16,8 +16,8 @@ export interface AdminOptions {
   readonly bus: Bus;
   readonly log: Log;
   readonly session: SessionOptions;
-  /** Instances of edges that run; of one service, or of all. */
-  edges(service?: string): readonly string[];
+  /** Instances that run of these services; of all edges without. */
+  running(services?: readonly string[]): readonly string[];
 }
 
 export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
@@ -47,12 +47,12 @@ export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
     const position = await bus.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: TIMEOUT_MS });
     return position.ok ? openChange(bus, who, position.value.epoch, seq) : position;
   });
-  route('GET', '/api/groups', ({ tenant }) => findGroups(bus, tenant, options.edges('hiro-edge'), TIMEOUT_MS));
+  route('GET', '/api/groups', ({ tenant }) => findGroups(bus, tenant, options.running(['hiro-edge', 'saga-runner']), TIMEOUT_MS));
   route('GET', '/api/connections', async ({ tenant }, { query }) => {
     const { text, owed } = fieldsOf(query);
     const bufferedBytes = Math.max(0, Math.trunc(Number(owed ?? 0)) || 0);
     const wanted = { ...(text === undefined ? {} : { text: text.slice(0, 256) }), bufferedBytes };
-    return { ok: true, value: await findConnections(bus, tenant, wanted, options.edges()) };
+    return { ok: true, value: await findConnections(bus, tenant, wanted, options.running()) };
   });
   route('POST', '/api/connections/close', async ({ tenant, account: by }, { body }) => {
     const { instance, api, number } = objectOf(body);

@@ -52,7 +52,7 @@ test('a process that says nothing is silent after 5 s, counts no more, and is fo
   pulse.take(status(), 0);
   assert.equal(pulse.tick(6000, 0).cpu, 0);
   assert.equal(pulse.processes(6000)[0]?.silent, true);
-  assert.deepEqual(pulse.edges(6000), []);
+  assert.deepEqual(pulse.running(6000), []);
   pulse.tick(61_000, 0);
   assert.deepEqual(pulse.processes(61_000), []);
 });

@@ -134,13 +134,11 @@ export class Pulse {
     return views.sort((one, other) => one.service.localeCompare(other.service) || other.uptimeMs - one.uptimeMs);
   }
 
-  /** The edges that answer questions about connections. */
-  edges(at: number, service?: string): readonly string[] {
+  /** The processes of these services that run; of all edges without. */
+  running(at: number, services?: readonly string[]): readonly string[] {
+    const isMeant = (service: string) => services?.includes(service) ?? service.endsWith('-edge');
     return [...this.#known.values()]
-      .filter(
-        ({ status, heardAt }) =>
-          (service === undefined ? status.service.endsWith('-edge') : status.service === service) && at - heardAt <= SILENT_MS,
-      )
+      .filter(({ status, heardAt }) => isMeant(status.service) && at - heardAt <= SILENT_MS)
       .map(({ status }) => status.instance);
   }
 }

@@ -1,7 +1,7 @@
-/** Tells the console, when it asks, what this edge knows of consumer groups: read only. */
+/** Tells the console, when it asks, what this process knows of consumer groups: read only. */
 import { type GroupTold, groupsFound, groupsWanted } from '@polyedge/contracts/bus/console';
-import type { Groups } from '@polyedge/journal/groups/groups';
 import type { Bus, Subscription } from '@polyedge/service-kit/bus';
+import type { Groups } from './groups/groups.ts';
 
 const MAX_MEMBERS_TOLD = 256;
 
