@@ -3,7 +3,8 @@
  * faults from a seed. A seed that fails is shrunk to the fewest events, and its timeline printed.
  */
 import { parseArgs } from 'node:util';
-import { GroupsWorld, PLANTED_BUGS, type Told } from '@polyedge/simulation/groups-world';
+import { PLANTED_BUGS } from '@polyedge/simulation/groups-servers';
+import { GroupsWorld, type Told } from '@polyedge/simulation/groups-world';
 
 const EVENTS = 200;
 

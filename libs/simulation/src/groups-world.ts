@@ -3,32 +3,15 @@
  * a seed. Every delivery and every position is judged when it happens.
  */
 import type { FullChange } from '@polyedge/contracts/change';
-import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { failed, type Outcome } from '@polyedge/contracts/errors';
 import { GroupsMachine } from '@polyedge/journal/groups/machine';
 import type { GroupCall, GroupsEffect, GroupsInput } from '@polyedge/journal/groups/messages';
-import type { Position } from '@polyedge/journal/groups/port';
 import { GROUP_TIMES } from '@polyedge/journal/groups/settings';
 import { GroupJudge } from './groups-judge.ts';
+import { GroupServers, isOfRedis, type PlantedBug } from './groups-servers.ts';
 import { PositionStoreModel } from './position-store-model.ts';
 import { RedisGroupsModel } from './redis-groups-model.ts';
 import { Chance, VirtualTime } from './virtual-time.ts';
-
-/** Known mistakes, one of which a test puts in to see that it is found. */
-export const PLANTED_BUGS = [
-  // What was given counts as confirmed.
-  'confirmed-when-given',
-  // A page of the journal comes twice.
-  'page-read-twice',
-  // A page that is not the next one is taken for it.
-  'page-with-a-hole',
-  // A new owner begins where the stored position is not yet.
-  'position-of-a-copy-believed',
-  // The store is told of what was given, not of what was confirmed.
-  'position-moved-when-given',
-  // Nobody looks again after a failure.
-  'no-tick',
-] as const;
-export type PlantedBug = (typeof PLANTED_BUGS)[number];
 
 export interface GroupsHistory {
   readonly seed: number;
@@ -83,6 +66,7 @@ export class GroupsWorld {
   readonly #chance: Chance;
   readonly #time = new VirtualTime();
   readonly #redis: RedisGroupsModel;
+  readonly #servers: GroupServers;
   readonly #store: PositionStoreModel;
   readonly #judge: GroupJudge;
   readonly #edges: Edge[] = [];
@@ -100,6 +84,7 @@ export class GroupsWorld {
     this.#chance = new Chance(history.seed);
     this.#redis = new RedisGroupsModel(() => Math.floor(this.#time.now));
     this.#store = new PositionStoreModel(PARTITIONS);
+    this.#servers = new GroupServers(this.#redis, this.#store, this.#chance, history.bug);
     this.#judge = new GroupJudge(PARTITIONS, (group, partition) => this.#store.positionOf(group, partition));
   }
 
@@ -433,67 +418,15 @@ export class GroupsWorld {
     const back = this.#chance.below(8);
     const answer = (outcome: Outcome<unknown>, ms = back): void =>
       this.#later(edge, ms, () => this.#handle(edge, { kind: 'answer', ask, outcome }));
-    const ofRedis = isOfRedis(call);
     this.#time.after(there, () => {
-      const away = ofRedis ? edge.redisAwayUntil : this.#storeAwayUntil;
+      const away = isOfRedis(call) ? edge.redisAwayUntil : this.#storeAwayUntil;
       if (away > this.#time.now) {
         answer(failed('unavailable'), 50 + this.#chance.below(500));
         return;
       }
-      const outcome = this.#answer(edge, call);
+      const outcome = this.#servers.answer(edge.name, call);
       if (this.#chance.percent(this.#faults > 0 ? 1 : 0)) answer(failed('unavailable'), 500 + this.#chance.below(2500));
       else answer(outcome);
     });
   }
-
-  #answer(edge: Edge, call: GroupCall): Outcome<unknown> {
-    const { termMs, aliveMs } = GROUP_TIMES;
-    const { bug } = this.#history;
-    switch (call.call) {
-      case 'list':
-        this.#redis.beat(edge.name, aliveMs);
-        return done(this.#redis.join(call.group, edge.name, call.members));
-      case 'unlist':
-        this.#redis.leave(call.group, call.members);
-        return done(undefined);
-      case 'beat':
-        this.#redis.beat(edge.name, aliveMs);
-        return done(undefined);
-      case 'members':
-        return done(this.#redis.members(call.group));
-      case 'alive':
-        return done(this.#redis.alive(call.edges));
-      case 'take':
-        return done(this.#redis.take(call.group, call.owner, termMs, call.freeForMs, call.wanted));
-      case 'hold': {
-        const held = bug === 'position-of-a-copy-believed' ? call.held.map((one) => ({ ...one, position: one.position + 3 })) : call.held;
-        return done(this.#redis.hold(call.group, call.what, call.what === 'renew' ? termMs : 0, held));
-      }
-      case 'open':
-        return this.#store.open(call.name, call.start);
-      case 'claim':
-        return this.#store.claim(call.group, call.claims);
-      case 'commit':
-        return this.#store.commit(bug === 'position-moved-when-given' ? call.positions.map(givenTo) : call.positions, call.touched);
-      case 'position':
-        return done({ epoch: this.#store.epoch, oldest: 1 });
-      case 'read': {
-        const after = bug === undefined || !this.#chance.percent(5) ? call.after : afterWith(bug, call.after);
-        return done(this.#store.read(call.partition, after, call.limit, this.#store.seq));
-      }
-      case 'end':
-        return done(this.#store.seq);
-    }
-  }
 }
-
-const isOfRedis = ({ call }: GroupCall): boolean => !['open', 'claim', 'commit', 'position'].includes(call);
-
-/** Where a planted bug begins to read. */
-function afterWith(bug: PlantedBug, after: number): number {
-  if (bug === 'page-with-a-hole') return after + 3;
-  return bug === 'page-read-twice' ? Math.max(0, after - 5) : after;
-}
-
-/** A position that runs ahead of what was confirmed. */
-const givenTo = (one: Position): Position => ({ ...one, position: one.position + 2 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GroupsWorld, PLANTED_BUGS } from '../src/groups-world.ts';
+import { PLANTED_BUGS } from '../src/groups-servers.ts';
+import { GroupsWorld } from '../src/groups-world.ts';
 
 const HISTORIES = 150;
 const EVENTS = 200;
