@@ -11,7 +11,7 @@ import { Project, root } from './project.ts';
 import { makeStandIns } from './stand-ins.ts';
 
 const EDGES = ['hiro-edge', 'saga-edge', 'space-edge', 'gooduncle-edge', 'jssocket-edge'] as const;
-const OURS = ['graph-store', 'saga-runner', ...EDGES] as const;
+const OURS = ['graph-store', 'saga-runner', 'console', ...EDGES] as const;
 const SERVERS = ['nats', 'redis', 'postgres'] as const;
 const LIMIT_MS = 20 * 60_000;
 const HEARD_MS = 60_000;
