@@ -64,7 +64,11 @@ export class GoodUncleWriter {
 
   async write(number: number): Promise<void> {
     for (const until = performance.now() + 10_000; ; ) {
-      this.#client ??= this.#open();
+      this.#client ??= this.#open().catch((error: unknown) => {
+        // Nobody is there now: the next write looks again.
+        this.#client = undefined;
+        throw error;
+      });
       const client = await this.#client;
       try {
         const params = { name: 'replicas', number };
@@ -85,7 +89,7 @@ export class GoodUncleWriter {
   }
 
   async end(): Promise<void> {
-    (await this.#client)?.[Symbol.dispose]();
+    (await this.#client?.catch(() => undefined))?.[Symbol.dispose]();
   }
 }
 
@@ -200,8 +204,15 @@ export class LastingCore {
     const core = await Core.start(this.#rotation.pick());
     this.#core = core;
     core.socket.ws.on('close', () => {
-      if (!this.#ended) setTimeout(() => this.#ended || void this.#connect(), BACK_MS);
+      if (!this.#ended) this.#comeBack();
     });
+  }
+
+  /** Until somebody is there again: the only replica may be restarting. */
+  #comeBack(): void {
+    setTimeout(() => {
+      if (!this.#ended) this.#connect().catch(() => this.#comeBack());
+    }, BACK_MS);
   }
 
   /** Sends to a user's group. Whether it was taken: what a socket that ends did not confirm may be lost, here as with the original. */
