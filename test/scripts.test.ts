@@ -393,7 +393,7 @@ test('saga:33 saga:23 a package is installed, its progress is told, a script req
       client
         .events('/npm_packages')
         .slice(before)
-        .some(({ state }) => state === 'installed'),
+        .some(({ state, package_json: of }) => state === 'installed' && of.version !== '1.0.0'),
     'the update',
   );
   await boss.send('/globals/properties', { name: 'greet', value: 'Ann' });

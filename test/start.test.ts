@@ -47,11 +47,13 @@ const services = globSync('services/*/src/config.ts', { cwd: root }).map((file) 
 
 /** Values for settings that have no default; of those that `npm start` makes for its own servers, ones that would be of no use. */
 const samples: Readonly<Record<string, string>> = {
+  CONSOLE_EDGES: 'hiro=https://hiro.example',
   DATABASE_ADMIN_URL: 'postgres://127.0.0.1:1/elsewhere',
   GOODUNCLE_ALLOWED_ORIGINS: 'https://app.example',
   GOODUNCLE_SCOPE: 'default',
   HIRO_ALLOWED_ORIGINS: 'https://app.example',
   HIRO_APPLICATIONS: 'app=secret',
+  HIRO_REDIRECT_URIS: 'https://app.example/back',
   HIRO_WRITTEN_APPLICATIONS: 'app',
   JSSOCKET_ALLOWED_ORIGINS: 'https://app.example',
   JSSOCKET_AUTH: Buffer.from(`$2b$04$${'a'.repeat(53)}`).toString('hex'),
@@ -74,9 +76,11 @@ const samples: Readonly<Record<string, string>> = {
   POLYEDGE_OIDC_ISSUER: 'http://127.0.0.1:1',
   POLYEDGE_OIDC_JWKS_URL: 'http://127.0.0.1:1/keys',
   POLYEDGE_SECRET_KEY: 'a secret key of ours',
+  RUNNER_FETCH_HOSTS: 'api.example',
   SAGA_ALLOWED_ORIGINS: 'https://app.example',
   SPACE_ALLOWED_ORIGINS: 'https://app.example',
   SPACE_BASE_PATH: '/space',
+  SPACE_JWT_SECRET: 'a secret of pricing tokens',
 };
 /** Refused with a sentence, or for `npm start` to point at other servers, or TLS with a certificate that there is none of here. */
 const elsewhere = /^(ADMIN_(USER|PASSWORD)|(NATS|REDIS|DATABASE)_URL|TLS_\w+)$/;
