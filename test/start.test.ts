@@ -77,6 +77,7 @@ const samples: Readonly<Record<string, string>> = {
   POLYEDGE_OIDC_JWKS_URL: 'http://127.0.0.1:1/keys',
   POLYEDGE_SECRET_KEY: 'a secret key of ours',
   RUNNER_FETCH_HOSTS: 'api.example',
+  RUNNER_REGISTRY: 'https://packages.example',
   SAGA_ALLOWED_ORIGINS: 'https://app.example',
   SPACE_ALLOWED_ORIGINS: 'https://app.example',
   SPACE_BASE_PATH: '/space',

@@ -102,7 +102,7 @@ function importDebian(engine: Engine, image: string, folder: string, hash: strin
   mkdirSync(root, { recursive: true });
   try {
     // What it mounts in there is gone with it.
-    const args = ['--mount', engine.debootstrapProgram, '--variant=minbase', 'bookworm', root, 'http://deb.debian.org/debian'];
+    const args = ['--mount', engine.debootstrapProgram, '--variant=minbase', 'bookworm', root];
     const made = spawnSync('unshare', args, { encoding: 'utf8', timeout: BUILD_MS });
     if (made.status !== 0) throw new Error(`debootstrap failed: ${made.stdout.slice(-1000)} ${made.stderr.slice(-1000)}`);
     const left = ['usr/share/doc', 'usr/share/man', 'usr/share/info', 'usr/share/locale', 'var/cache/apt/archives', 'var/lib/apt/lists'];

@@ -40,7 +40,11 @@ export const settings = {
   }),
   fetchHosts: text({ optional: true, doc: 'Hosts for `listed`, as `host` or `host:port`, separated by commas; they may be private ones.' }),
   packages: boolean({ default: false, doc: 'Whether npm packages may be installed.' }),
-  registry: url({ schemes: ['http', 'https'], default: 'https://registry.npmjs.org', doc: 'The registry that packages come from.' }),
+  registry: url({
+    schemes: ['http', 'https'],
+    optional: true,
+    doc: 'The registry that packages come from; without it, that of npm itself.',
+  }),
   keepRecordsMs: duration({
     default: 604_800_000,
     min: 0,

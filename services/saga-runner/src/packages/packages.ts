@@ -37,7 +37,7 @@ export interface PackagesOptions {
   readonly writing: Writing;
   readonly log: Log;
   readonly enabled: boolean;
-  readonly registry: string;
+  readonly registry: string | undefined;
 }
 
 export class Packages {

@@ -7,7 +7,8 @@ import semver from 'semver';
 export interface Asked {
   /** A name, perhaps with a tag, version or range: `left-pad`, `left-pad@1`, `@scope/name@^2`. */
   readonly spec: string;
-  readonly registry: string;
+  /** Undefined: that of npm itself. */
+  readonly registry?: string | undefined;
   readonly maxPackages: number;
   readonly maxBytes: number;
   readonly maxBundleBytes: number;
@@ -62,7 +63,13 @@ class Unpacking {
     if (this.#found(name, spec.wanted, from)) return;
     this.#packages += 1;
     if (this.#packages > this.#asked.maxPackages) throw new Refused(`it needs more than ${this.#asked.maxPackages} packages`);
-    const options = { registry: this.#asked.registry, fullMetadata: false, preferOnline: false, cache: join(this.#root, '.cache') };
+    const { registry } = this.#asked;
+    const options = {
+      ...(registry === undefined ? {} : { registry }),
+      fullMetadata: false,
+      preferOnline: false,
+      cache: join(this.#root, '.cache'),
+    };
     const manifest = await pacote.manifest(`${spec.name}@${spec.wanted}`, options);
     const place = this.#placeFor(name, from);
     mkdirSync(place, { recursive: true });
