@@ -30,7 +30,12 @@ test('the clock of one machine jumps two hours ahead and two hours back: nothing
   const crashes: string[] = [];
   const start = async (name: string, env: Readonly<Record<string, string>>): Promise<RunningService> => {
     const servers = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: database.url, LOG_LEVEL: 'warn' };
-    return parts.use(await startService({ name, env: { ...servers, ...env }, onUnexpectedExit: (reason) => crashes.push(reason) }));
+    const service: RunningService = await startService({
+      name,
+      env: { ...servers, ...env },
+      onUnexpectedExit: (reason) => crashes.push(`${reason}: ${service.log().slice(-2000)}`),
+    });
+    return parts.use(service);
   };
   // A day, so that no token ends before it is meant to.
   const store = { POLYEDGE_ADMIN_PASSWORD: ADMIN.password, GRAPH_STORE_HIRO_TOKEN_MS: String(24 * HOUR_MS) };
