@@ -102,16 +102,19 @@ test('what README.md, docs/operations.md and the pages of the services tell to t
   };
   /** The blocks of a document, one after the other. Commands that go on stay open, each in a terminal of its own. */
   const follow = async (document: string, only: (block: string) => boolean = () => true): Promise<void> => {
+    // A reader stays in one terminal: what a block assigns, the blocks below it have.
+    const assigned: string[] = [];
     for (const block of blocksOf(read(document), 'sh').filter(only)) {
-      let together: string[] = [];
+      let together: string[] = [...assigned];
       for (const command of commandsOf(block)) {
         const name = nameOf(command);
         seen.add(name);
         if (name in notHere) continue;
+        if (/^\w+=\S/.test(command) && !/^\w+=\S+ \w/.test(command)) assigned.push(command);
         if (!(name in goesOn)) together.push(command);
         else {
           await type(together);
-          together = [];
+          together = [...assigned];
           await start(command);
         }
       }

@@ -162,6 +162,7 @@ class ServerProcess implements RunningServer {
       if (performance.now() > until) throw new Error(`${name} did not answer within ${startMs / 1000} s:\n${this.log()}`);
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
+    this.#expected = false;
   }
 
   async stop(): Promise<void> {
@@ -233,7 +234,8 @@ class ServerProcess implements RunningServer {
     });
     closeSync(log);
     this.#child = child;
-    this.#expected = false;
+    // Until it answers, its end is for `start` to deal with: the port may be taken.
+    this.#expected = true;
     child.unref();
     const ended = (reason: string) => {
       if (this.#child !== child) return;
