@@ -28,6 +28,7 @@ const notHere: Readonly<Record<string, string>> = {
   'npm run soak -- upgrade': 'takes minutes, and needs a commit of before; test/replicas.test.ts is its short form',
   'npm run containers': 'needs root and minutes',
   'docker compose up --build': 'needs a container runtime; npm run containers has one',
+  'docker stop': 'needs a container runtime; npm run containers does it',
   'docker compose logs secrets': 'needs a container runtime',
   'OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 docker compose --profile telemetry up --build': 'needs a container runtime',
   'docker buildx imagetools inspect nats:2.12.1-alpine': 'needs a container runtime and a registry',
