@@ -1,24 +1,21 @@
-/** The store as groups see it: a journal in partitions, and positions that only move forward and only under a fence in force. */
+/** The store as groups see it: a journal in partitions, and the positions of groups. */
 import type { FullChange } from '@polyedge/contracts/change';
-import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Outcome } from '@polyedge/contracts/errors';
 import type { Fence, GroupReplies, Item, Page } from '@polyedge/journal/groups/messages';
 import type { Position } from '@polyedge/journal/groups/port';
-
-interface Stored {
-  readonly id: number;
-  readonly positions: { position: number; fence: number }[];
-}
+import { PositionsModel } from '@polyedge/journal/testing/positions-model';
 
 export class PositionStoreModel {
   readonly partitions: number;
   epoch = 'e1';
   /** Seqs by partition; a seq is in one of them. */
   readonly #log: number[][];
-  readonly #groups = new Map<string, Stored>();
+  readonly #positions: PositionsModel;
   #seq = 0;
 
   constructor(partitions: number) {
     this.partitions = partitions;
+    this.#positions = new PositionsModel(partitions);
     this.#log = Array.from({ length: partitions }, () => []);
   }
 
@@ -38,42 +35,19 @@ export class PositionStoreModel {
   }
 
   positionOf(name: string, partition: number): number {
-    return this.#groups.get(name)?.positions[partition]?.position ?? -1;
+    return this.#positions.positionOf(name, partition);
   }
 
   open(name: string, start: 'largest' | 'smallest'): Outcome<GroupReplies['open']> {
-    const known = this.#groups.get(name);
-    if (known !== undefined) return done({ id: known.id, created: false, epoch: this.epoch, partitions: this.partitions });
-    const position = start === 'largest' ? this.#seq : 0;
-    const id = this.#groups.size + 1;
-    this.#groups.set(name, { id, positions: Array.from({ length: this.partitions }, () => ({ position, fence: 0 })) });
-    return done({ id, created: true, epoch: this.epoch, partitions: this.partitions });
+    return this.#positions.open(name, start, this);
   }
 
   claim(group: number, claims: readonly Fence[]): Outcome<GroupReplies['claim']> {
-    const stored = this.#byId(group);
-    if (stored === undefined) return failed('not-found', 'the group has expired');
-    const answers = claims.flatMap(({ partition, fence }) => {
-      const of = stored.positions[partition];
-      if (of === undefined) return [];
-      const taken = fence > of.fence;
-      of.fence = Math.max(of.fence, fence);
-      return [{ partition, fence: of.fence, position: of.position, taken }];
-    });
-    return done({ claims: answers });
+    return this.#positions.claim(group, claims);
   }
 
   commit(positions: readonly Position[], touched: readonly number[]): Outcome<GroupReplies['commit']> {
-    const fenced: { group: number; partition: number }[] = [];
-    for (const { group, partition, fence, position } of positions) {
-      const of = this.#byId(group)?.positions[partition];
-      if (of === undefined || of.fence > fence) fenced.push({ group, partition });
-      else {
-        of.fence = fence;
-        of.position = Math.max(of.position, position);
-      }
-    }
-    return done({ fenced, gone: touched.filter((id) => this.#byId(id) === undefined) });
+    return this.#positions.commit(positions, touched);
   }
 
   /** A page as Redis or the store gives it, up to what its reader may know of. */
@@ -83,10 +57,5 @@ export class PositionStoreModel {
       .slice(0, limit);
     const items: Item[] = seqs.map((seq) => ({ seq, change: { seq, tenant: 't' } as FullChange, bytes: 100 })); // groups look at nothing else
     return { items, to: items.length === limit ? (seqs.at(-1) ?? after) : Math.max(after, upTo) };
-  }
-
-  #byId(id: number): Stored | undefined {
-    for (const stored of this.#groups.values()) if (stored.id === id) return stored;
-    return undefined;
   }
 }
