@@ -13,9 +13,9 @@ import { startRedis } from '@polyedge/testkit/servers/redis';
 import { startService } from '@polyedge/testkit/servers/service';
 import type { ConsumeAnswer, ConsumeQuestion } from './baselines/bare-consume.ts';
 import { Child } from './lib/child.ts';
-import { closedLoop } from './lib/closed-loop.ts';
 import { cpuByName, cpuPerUnit, residentMiB } from './lib/cpu.ts';
 import { HttpLane } from './lib/http-lane.ts';
+import { measuredLoop } from './lib/measured-loop.ts';
 import { readOptions } from './lib/options.ts';
 import { inRounds, report, type Sample } from './lib/report.ts';
 import { profiling } from './lib/system.ts';
@@ -130,9 +130,7 @@ async function over(
 ): Promise<Sample> {
   // The edge ends connections that ask nothing for some seconds: each measurement has its own.
   const lanes = await Promise.all(Array.from({ length: inFlight }, () => HttpLane.open(port)));
-  let before = cpuByName(pids);
-  let after = before;
-  const result = await closedLoop({
+  const { sample } = await measuredLoop(pids, {
     inFlight,
     warmUpMs: WARM_UP_MS,
     ms: options.seconds * 1000,
@@ -142,21 +140,9 @@ async function over(
         answered(status === 200 && text.includes(good) ? undefined : `${status} ${text.slice(0, 200)}`),
       );
     },
-    measured: (edge) => {
-      if (edge === 'begin') before = cpuByName(pids);
-      else after = cpuByName(pids);
-    },
   });
   for (const lane of lanes) lane.destroy();
-  return {
-    ...cpuPerUnit(before, after, result.done),
-    rate: result.done / result.seconds,
-    p50Ms: result.latencies.quantile(0.5),
-    p99Ms: result.latencies.quantile(0.99),
-    memoryMiB: residentMiB(pids),
-    lost: result.lost,
-    driver: result.driverSeconds / result.seconds,
-  };
+  return sample;
 }
 
 function userOf(lane: number): string {

@@ -8,9 +8,9 @@ import { createDatabase } from '@polyedge/testkit/servers/postgres';
 import postgres from 'postgres';
 import type { BareAnswer, BareQuestion } from './baselines/bare-sql.ts';
 import { Child } from './lib/child.ts';
-import { closedLoop } from './lib/closed-loop.ts';
 import { cpuByName, cpuPerUnit, residentMiB } from './lib/cpu.ts';
 import { GraphSocket, requestHead } from './lib/graph-clients.ts';
+import { measuredLoop } from './lib/measured-loop.ts';
 import { readOptions, seededText } from './lib/options.ts';
 import { inRounds, report, type Sample, type Variant } from './lib/report.ts';
 import { startSystem } from './lib/system.ts';
@@ -91,9 +91,7 @@ async function overGraphWs(inFlight: number): Promise<Sample> {
   const seqBefore = await seq();
   const unaskedBefore = unasked();
   const lanes = Array.from({ length: inFlight }, () => '');
-  let before = cpuByName(whole);
-  let after = before;
-  const result = await closedLoop({
+  const { sample, result } = await measuredLoop(whole, {
     inFlight,
     warmUpMs: WARM_UP_MS,
     ms: options.seconds * 1000,
@@ -109,22 +107,13 @@ async function overGraphWs(inFlight: number): Promise<Sample> {
           : `"type":"update","headers":{"ogit/_id":"${element}"},"body":{"ogit/name":"${other}"}}`;
       socket?.ask(request, `${requestHead(request)},${rest}`, answered);
     },
-    measured: (edge) => {
-      if (edge === 'begin') before = cpuByName(whole);
-      else after = cpuByName(whole);
-    },
   });
   // seq is dense: as many changes as acknowledgements, or something was lost or done twice.
   const changes = (await seq()) - seqBefore;
   return {
-    ...cpuPerUnit(before, after, result.done),
-    rate: result.done / result.seconds,
-    p50Ms: result.latencies.quantile(0.5),
-    p99Ms: result.latencies.quantile(0.99),
-    memoryMiB: residentMiB(whole),
+    ...sample,
     lost: result.lost + Math.max(0, result.answered - changes),
     duplicates: Math.max(0, changes - result.answered - result.lost) + unasked() - unaskedBefore,
-    driver: result.driverSeconds / result.seconds,
   };
 }
 

@@ -9,8 +9,7 @@ import { startService } from '@polyedge/testkit/servers/service';
 import { type Session, session } from '../services/saga-edge/test/client.ts';
 import type { Ended } from '../services/saga-runner/src/isolate/messages.ts';
 import { IsolateProcess } from '../services/saga-runner/src/isolate-process.ts';
-import { closedLoop } from './lib/closed-loop.ts';
-import { cpuByName, cpuPerUnit, residentMiB } from './lib/cpu.ts';
+import { measuredLoop } from './lib/measured-loop.ts';
 import { readOptions } from './lib/options.ts';
 import { inRounds, report, type Sample, type Variant } from './lib/report.ts';
 
@@ -98,10 +97,8 @@ async function asked(by: Session, what: 'script' | 'client', inFlight: number): 
     answered?.(undefined);
   };
   by.socket.on('/properties', hear);
-  let before = cpuByName(whole);
-  let after = before;
   let count = 0;
-  const result = await closedLoop({
+  const { sample } = await measuredLoop(whole, {
     inFlight,
     warmUpMs: WARM_UP_MS,
     ms: options.seconds * 1000,
@@ -111,20 +108,8 @@ async function asked(by: Session, what: 'script' | 'client', inFlight: number): 
       waiting.set(`${bot} ${count}`, answered);
       by.emit('/bots/properties', { name: `ask-${what}`, parent_id: bot, value: count });
     },
-    measured: (edge) => {
-      if (edge === 'begin') before = cpuByName(whole);
-      else after = cpuByName(whole);
-    },
   });
-  return {
-    ...cpuPerUnit(before, after, result.done),
-    rate: result.done / result.seconds,
-    p50Ms: result.latencies.quantile(0.5),
-    p99Ms: result.latencies.quantile(0.99),
-    memoryMiB: residentMiB(whole),
-    lost: result.lost,
-    driver: result.driverSeconds / result.seconds,
-  };
+  return sample;
 }
 
 function isolate(): Variant {
@@ -142,10 +127,8 @@ function isolate(): Variant {
       own.defer(() => isolates.end('measured'));
       await ready.promise;
       const pids = { isolates: isolates.pid ?? 0 };
-      let before = cpuByName(pids);
-      let after = before;
       let run = 0;
-      const result = await closedLoop({
+      const { sample } = await measuredLoop(pids, {
         inFlight: 2,
         warmUpMs: WARM_UP_MS,
         ms: options.seconds * 1000,
@@ -157,19 +140,8 @@ function isolate(): Variant {
             ...{ args: '[{"value":1}]', kind: 'event', current: {}, packages: {}, limits: LIMITS },
           });
         },
-        measured: (edge) => {
-          if (edge === 'begin') before = cpuByName(pids);
-          else after = cpuByName(pids);
-        },
       });
-      return {
-        ...cpuPerUnit(before, after, result.done),
-        rate: result.done / result.seconds,
-        p50Ms: result.latencies.quantile(0.5),
-        p99Ms: result.latencies.quantile(0.99),
-        memoryMiB: residentMiB(pids),
-        lost: result.lost,
-      };
+      return sample;
     },
   };
 }
