@@ -16,6 +16,8 @@ const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const ownFolder = join(root, '.polyedge');
 const toolchain = join(ownFolder, 'toolchain');
 const stampFile = join(ownFolder, 'installed');
+/** Node keeps here what it compiled: dozens of processes read the same TypeScript. */
+const compileCache = join(ownFolder, 'compile-cache');
 const installMs = 15 * 60_000;
 const lockMs = 20 * 60_000;
 
@@ -179,7 +181,13 @@ function run() {
   const child = spawn(node, [join(root, 'infra/local', `${command}.ts`), ...args], {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, PATH: pathWithNode(), npm_node_execpath: node, POLYEDGE_BOOTSTRAP: String(process.pid) },
+    env: {
+      NODE_COMPILE_CACHE: compileCache,
+      ...process.env,
+      PATH: pathWithNode(),
+      npm_node_execpath: node,
+      POLYEDGE_BOOTSTRAP: String(process.pid),
+    },
   });
   let ended = false;
   // Ctrl-C in a terminal reaches the child as well: it must take a second copy of the signal as the same wish.

@@ -6,14 +6,15 @@ import { trialEcho, trialHappened } from '@polyedge/contracts/testing/trial-chan
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { connectNatsBus, type NatsBus, type NatsBusOptions } from '../src/nats-bus.ts';
 import type { Span, Spans } from '../src/spans.ts';
+import { startStandingResponder } from './standing-responder.ts';
 
 const timeoutMs = 5_000;
 const subject = trialEcho.subject({ tenant: 'acme' });
 
-async function connected(options: NatsBusOptions): Promise<NatsBus> {
+async function connected(options: NatsBusOptions): Promise<NatsBus & AsyncDisposable> {
   const bus = await connectNatsBus(options);
   if (!bus.ok) throw new Error(bus.failure.detail);
-  return bus.value;
+  return Object.assign(bus.value, { [Symbol.asyncDispose]: () => bus.value.close() });
 }
 
 async function until(holds: () => boolean): Promise<void> {
@@ -60,20 +61,19 @@ test('a service whose inbox is not allowed does not start; a subject that is not
     credentials: { kind: 'password', user: 'no-inbox', password: 'x' },
   });
   assert.equal(refused.ok ? 'ok' : refused.failure.code, 'not-allowed');
-  const bus = await connected({ url: nats.url, service: 'asker', credentials: { kind: 'password', user: 'asker', password: 'x' } });
+  await using bus = await connected({ url: nats.url, service: 'asker', credentials: { kind: 'password', user: 'asker', password: 'x' } });
   const began = performance.now();
   const outcome = await bus.request(trialEcho, subject, { text: '' }, { timeoutMs });
   assert.equal(outcome.ok ? 'ok' : outcome.failure.code, 'unavailable');
   assert.ok(performance.now() - began < timeoutMs / 2);
   assert.ok(bus.counts.serverErrors > 0);
   assert.equal(bus.status, 'connected');
-  await bus.close();
 });
 
 test('after a server`s death: disconnected before anything else, requests fail at once, then all is subscribed again', async () => {
   await using nats = await startNats();
-  const asker = await connected({ url: nats.url, service: 'asker' });
-  const teller = await connected({ url: nats.url, service: 'teller' });
+  await using asker = await connected({ url: nats.url, service: 'asker' });
+  await using teller = await connected({ url: nats.url, service: 'teller' });
   const story: string[] = [];
   asker.onStatus((status) => story.push(status));
   asker.subscribe(trialHappened, trialHappened.pattern({}), (body) => story.push(`heard ${body.n}`));
@@ -109,12 +109,11 @@ test('after a server`s death: disconnected before anything else, requests fail a
   assert.deepEqual(again, done({ text: 'again', by: 'teller' }));
   await responder.stop();
   await asker.close();
-  await teller.close();
 });
 
 test('a server that keeps being killed is always found again', async () => {
   await using nats = await startNats();
-  const bus = await connected({ url: nats.url, service: 'asker' });
+  await using bus = await connected({ url: nats.url, service: 'asker' });
   let lost = 0;
   bus.onStatus((status) => {
     if (status === 'disconnected') lost += 1;
@@ -128,7 +127,6 @@ test('a server that keeps being killed is always found again', async () => {
     assert.equal(lost, round);
   }
   assert.equal((await bus.flush(timeoutMs)).ok, true);
-  await bus.close();
 });
 
 test('a handler`s span is a child of the request`s, and both end with the result', async () => {
@@ -149,7 +147,7 @@ test('a handler`s span is a child of the request`s, and both end with the result
     current: () => undefined,
   };
   await using nats = await startNats();
-  const bus = await connected({ url: nats.url, service: 'asker', spans });
+  await using bus = await connected({ url: nats.url, service: 'asker', spans });
   const responder = bus.respond(trialEcho, async () => failed('not-found'));
   await bus.flush(timeoutMs);
   await bus.request(trialEcho, subject, { text: '' }, { timeoutMs });
@@ -160,13 +158,12 @@ test('a handler`s span is a child of the request`s, and both end with the result
     'request #1 ends not-found',
   ]);
   await responder.stop();
-  await bus.close();
 });
 
 test('a request that is called expired as soon as it was sent is asked once more without a deadline: two clocks differ', async (t) => {
   await using nats = await startNats();
-  const answering = await connected({ url: nats.url, service: 'answerer' });
-  const asking = await connected({ url: nats.url, service: 'asker' });
+  await using answering = await connected({ url: nats.url, service: 'answerer' });
+  await using asking = await connected({ url: nats.url, service: 'asker' });
   let called = 0;
   answering.respond(trialEcho, async ({ text }) => {
     called += 1;
@@ -179,14 +176,12 @@ test('a request that is called expired as soon as it was sent is asked once more
   assert.deepEqual(await asking.request(trialEcho, subject, { text: 'x' }, { timeoutMs }), done({ text: 'x', by: 'answerer' }));
   assert.equal(called, 1);
   assert.equal(asking.counts.skewed, 1);
-  await asking.close();
-  await answering.close();
 });
 
 test('the deadline of a request is on the responder`s own clock, also when the clocks of the two are hours apart', async (t) => {
   await using nats = await startNats();
-  const answering = await connected({ url: nats.url, service: 'answerer' });
-  const asking = await connected({ url: nats.url, service: 'asker' });
+  await using answering = await connected({ url: nats.url, service: 'answerer' });
+  await using asking = await connected({ url: nats.url, service: 'asker' });
   const left: number[] = [];
   answering.respond(trialEcho, async ({ text }, { deadline }) => {
     left.push(deadline - performance.now());
@@ -202,29 +197,15 @@ test('the deadline of a request is on the responder`s own clock, also when the c
   assert.equal(left.length, 6);
   for (const ms of left) assert.ok(ms > 2000 && ms <= 4001, `${ms} ms are left`);
   assert.ok(asking.counts.skewed <= 1, 'only the first request is asked twice');
-  await asking.close();
-  await answering.close();
 });
 
 test('a request that lay before a responder that stood still is not begun when its caller has gone', async () => {
   await using nats = await startNats();
-  const answering = await connected({ url: nats.url, service: 'answerer' });
-  const asking = await connected({ url: nats.url, service: 'asker' });
-  let called = 0;
-  answering.respond(trialEcho, async ({ text }) => {
-    called += 1;
-    return done({ text, by: 'answerer' });
-  });
-  await answering.flush(timeoutMs);
+  await using answering = await startStandingResponder(nats.url);
+  await using asking = await connected({ url: nats.url, service: 'asker' });
   assert.ok((await asking.request(trialEcho, subject, { text: '' }, { timeoutMs })).ok);
-  const late = asking.request(trialEcho, subject, { text: '' }, { timeoutMs: 50 });
-  // Both live on this event loop: it stands still between sending and reading.
-  await asking.flush(0);
-  const until = performance.now() + 1000;
-  while (performance.now() < until);
-  assert.equal((await late).ok, false);
-  await answering.flush(timeoutMs);
-  assert.equal(called, 1);
-  await asking.close();
-  await answering.close();
+  await answering.standStill();
+  assert.equal((await asking.request(trialEcho, subject, { text: '' }, { timeoutMs: 50 })).ok, false);
+  answering.goOn();
+  assert.equal(await answering.called(), 1);
 });
