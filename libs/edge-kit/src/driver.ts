@@ -4,10 +4,10 @@ import { graphChanges } from '@polyedge/contracts/bus/feed';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import type { Document } from '@polyedge/query/document';
 import type { Bus, Subscriptions } from '@polyedge/service-kit/bus';
 import { type Log, silentLog } from '@polyedge/service-kit/log';
 import type { Opening, Protocol, View } from '@polyedge/session/session';
+import { ChangeCache } from './change-cache.ts';
 import { Connection } from './connection.ts';
 import { type DriverCounts, newDriverCounts } from './counts.ts';
 import type { Environment, SlowClientRule } from './environment.ts';
@@ -19,7 +19,6 @@ import type { Limits } from './limits.ts';
 import type { Groups } from './membership.ts';
 import { Flusher } from './outbox.ts';
 import { Selection } from './selection.ts';
-import { Shows } from './shown.ts';
 import { systemClock, Wheel, WheelTimer } from './wheel.ts';
 import type { Framing, Packet, Wire, WireHandler } from './wire.ts';
 
@@ -78,15 +77,15 @@ export class Driver<Raw, In, Out, P extends Packet> {
         return undefined;
       }
     };
-    const document = (change: FullChange): Document => protocol.document?.(change) ?? change.state;
+    const document = protocol.document?.bind(protocol);
+    const cache = new ChangeCache<P>({ frame, ...(document === undefined ? {} : { document }) });
     this.lane = new Lane<P>({
       feed,
-      frame,
+      cache,
       changes: (request) =>
         options.bus.request(graphChanges, graphChanges.subject({}), request, { timeoutMs: options.requestTimeoutMs ?? 10_000 }),
-      ...(protocol.document === undefined ? {} : { document }),
     });
-    this.selection = new Selection(feed);
+    this.selection = new Selection(feed, cache);
     const wheel = options.wheel ?? new Wheel(systemClock);
     this.#env = {
       protocol,
@@ -97,7 +96,7 @@ export class Driver<Raw, In, Out, P extends Packet> {
       selection: this.selection,
       hearing: new Hearing(options.subscriptions ?? options.bus, options.hears ?? []),
       groups: options.groups,
-      shows: new Shows(frame, document),
+      cache,
       neverPongs: (principal) => options.neverPongs?.(principal) === true,
       wheel,
       flusher: options.flusher ?? new Flusher(),

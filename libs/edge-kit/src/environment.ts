@@ -4,6 +4,7 @@ import type { Principal } from '@polyedge/contracts/principal';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Log } from '@polyedge/service-kit/log';
 import type { Protocol } from '@polyedge/session/session';
+import type { ChangeCache } from './change-cache.ts';
 import type { DriverCounts } from './counts.ts';
 import type { Feed } from './feed/watch.ts';
 import type { Hearing } from './hearing.ts';
@@ -13,7 +14,6 @@ import type { Limits } from './limits.ts';
 import type { Groups } from './membership.ts';
 import type { Flusher } from './outbox.ts';
 import type { Selection } from './selection.ts';
-import type { Shows } from './shown.ts';
 import type { Wheel } from './wheel.ts';
 import type { Framing, Packet } from './wire.ts';
 
@@ -26,7 +26,7 @@ export interface Environment<Raw, In, Out, P extends Packet> {
   readonly selection: Selection;
   readonly hearing: Hearing;
   readonly groups: Groups | undefined;
-  readonly shows: Shows<P>;
+  readonly cache: ChangeCache<P>;
   readonly wheel: Wheel;
   readonly flusher: Flusher;
   readonly limits: Limits;

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Document } from '@polyedge/query/document';
+import { ChangeCache } from './change-cache.ts';
 import { Joined, MAX_ASKED } from './joined.ts';
 import type { MemberHandler } from './membership.ts';
-import { Shows } from './shown.ts';
 import type { Packet } from './wire.ts';
 
 /** A member that is shown everything, and what it asked to be confirmed. */
@@ -22,10 +22,7 @@ function member() {
         },
       },
       // Nothing of a change is looked at here.
-      shows: new Shows<Packet>(
-        () => ({ bytes: 1 }),
-        () => ({}) as Document,
-      ),
+      cache: new ChangeCache<Packet>({ frame: () => ({ bytes: 1 }), document: () => ({}) as Document }),
       now: () => pings.length,
       push: () => {},
       ping: (then) => pings.push(then),

@@ -7,8 +7,8 @@ import type { Failure } from '@polyedge/contracts/errors';
 import type { Filter } from '@polyedge/query/filter';
 import { compile } from '@polyedge/query/predicate';
 import type { Effect, View } from '@polyedge/session/session';
+import type { ChangeCache } from './change-cache.ts';
 import type { Groups } from './membership.ts';
-import type { Shows } from './shown.ts';
 import type { Packet } from './wire.ts';
 
 /**
@@ -19,7 +19,7 @@ export const MAX_ASKED = 16;
 
 export interface JoinedOptions<P extends Packet> {
   readonly groups: Groups;
-  readonly shows: Shows<P>;
+  readonly cache: ChangeCache<P>;
   now(): number;
   push(packet: P): void;
   /** Sends a ping and calls back with its pong. */
@@ -99,11 +99,11 @@ export class Joined<P extends Packet> {
 
   #batch(changes: readonly FullChange[], took: () => void): void {
     if (this.#ended) return;
-    const { shows, push } = this.#options;
+    const { cache, push } = this.#options;
     let shown = 0;
     for (const change of changes) {
-      if (!this.#matches(shows.document(change))) continue;
-      const packet = shows.frame(change, this.#view);
+      if (!this.#matches(cache.document(change))) continue;
+      const packet = cache.frame(change, this.#view);
       if (packet === undefined) continue;
       push(packet);
       // The connection may have ended over it.

@@ -3,13 +3,15 @@
  * seq, and before anything later. Used when a client comes back to a conversation that its connection had cut short.
  */
 import type { graphChanges } from '@polyedge/contracts/bus/feed';
-import { type FullChange, isFull, stateBefore } from '@polyedge/contracts/change';
+import { type FullChange, isFull } from '@polyedge/contracts/change';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
 import { covers, type Interest, interestName } from '@polyedge/contracts/interest';
 import type { Document } from '@polyedge/query/document';
 import { compile } from '@polyedge/query/predicate';
 import type { View } from '@polyedge/session/session';
+import type { ChangeCache } from './change-cache.ts';
+import type { Packet } from './wire.ts';
 
 /** Reads the journal, as the feed does. */
 export type ReadChanges = (request: RequestOf<typeof graphChanges>) => Promise<Outcome<ReplyOf<typeof graphChanges>>>;
@@ -27,7 +29,7 @@ export interface Missing<Subscription> {
 export interface CatchUpOptions<Subscription> {
   readonly epoch: string;
   readonly read: ReadChanges;
-  readonly document: (change: FullChange) => Document;
+  readonly cache: Pick<ChangeCache<Packet>, 'before' | 'document'>;
   readonly show: (missing: Missing<Subscription>, change: FullChange) => void;
   /** Everything up to `upTo` was shown. */
   readonly reached: () => void;
@@ -126,8 +128,9 @@ export class CatchUp<Subscription extends { readonly live: boolean }> {
   }
 
   #show(change: FullChange): void {
-    const after = this.#options.document(change);
-    const before = this.#missing.some(({ view }) => view.on === 'either') ? stateBefore(change.state, change.undo) : undefined;
+    const { cache } = this.#options;
+    const after = cache.document(change);
+    const before = this.#missing.some(({ view }) => view.on === 'either') ? cache.before(change) : undefined;
     for (const missing of this.#missing) {
       if (!missing.subscription.live || change.seq <= missing.after || !covers(missing.interest, change)) continue;
       const wasSeen = missing.view.on === 'either' && before !== undefined && missing.matches(before);

@@ -8,6 +8,7 @@ import { EVERYTHING } from '@polyedge/query/filter';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { FakeClock, type FakeFaults, FakeNetwork } from '@polyedge/testkit/fake-bus';
 import fc from 'fast-check';
+import { ChangeCache } from './change-cache.ts';
 import { openFeed } from './feed/feed.ts';
 import { Lane, type LaneSubscription, type Sink } from './lane.ts';
 import type { LaneOrder } from './lane-order.ts';
@@ -107,7 +108,7 @@ async function play(run: Scenario): Promise<void> {
   const flusher = new Flusher((go) => clock.soon(go));
   const lane = new Lane<FakePacket>({
     feed,
-    frame: ({ seq }, { shape }) => fakeFraming.pack(`${seq} ${shape}`),
+    cache: new ChangeCache({ frame: ({ seq }, { shape }) => fakeFraming.pack(`${seq} ${shape}`) }),
     changes: (request) => readFrom(edgeBus, request),
   });
   const sockets = Array.from({ length: 3 }, () => new Socket(flusher));

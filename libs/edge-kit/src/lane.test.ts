@@ -3,6 +3,7 @@ import test from 'node:test';
 import type { FullChange } from '@polyedge/contracts/change';
 import { EVERYTHING, type Filter } from '@polyedge/query/filter';
 import type { View } from '@polyedge/session/session';
+import { ChangeCache } from './change-cache.ts';
 import { Lane, type Sink } from './lane.ts';
 import type { LaneOrder } from './lane-order.ts';
 import { Flusher, Outbox, type Tag } from './outbox.ts';
@@ -36,11 +37,13 @@ function setUp(document?: (change: FullChange) => FullChange['state']) {
   const translated: string[] = [];
   const lane = new Lane<FakePacket>({
     feed,
-    frame: (change, view) => {
-      translated.push(`${change.seq} ${view.shape}`);
-      return fakeFraming.pack(`${change.seq} ${view.shape}`);
-    },
-    ...(document === undefined ? {} : { document }),
+    cache: new ChangeCache({
+      frame: (change, view) => {
+        translated.push(`${change.seq} ${view.shape}`);
+        return fakeFraming.pack(`${change.seq} ${view.shape}`);
+      },
+      ...(document === undefined ? {} : { document }),
+    }),
   });
   return {
     feed,

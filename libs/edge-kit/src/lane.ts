@@ -3,13 +3,12 @@
  * packed once per shape, and every socket that sees it gets the same packet.
  */
 import type { FullChange } from '@polyedge/contracts/change';
-import { stateBefore } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
 import { type Interest, interestName } from '@polyedge/contracts/interest';
-import type { Document } from '@polyedge/query/document';
 import { FilterIndex } from '@polyedge/query/equality-index';
 import { key } from '@polyedge/query/normalize';
 import type { View } from '@polyedge/session/session';
+import type { ChangeCache } from './change-cache.ts';
 import type { Feed, Watch } from './feed/watch.ts';
 import { CatchUp, type ReadChanges } from './lane-catch-up.ts';
 import { type FrameSink, LaneOrder } from './lane-order.ts';
@@ -26,12 +25,9 @@ export interface Sink<P extends Packet> extends FrameSink<P> {
 
 export interface LaneOptions<P extends Packet> {
   readonly feed: Feed;
-  /** The packet that shows a change in a view, or undefined for none. Pure in (change, view.shape). */
-  frame(change: FullChange, view: View): P | undefined;
+  readonly cache: ChangeCache<P>;
   /** For subscriptions that begin in the past. */
   readonly changes?: ReadChanges;
-  /** What filters look at. Default: the state after the change. */
-  document?(change: FullChange): Document;
 }
 
 /** One subscription of one socket. `live` is false from the moment it is closed: its queued frames are not sent. */
@@ -89,12 +85,9 @@ interface Room<P extends Packet> {
 
 export class Lane<P extends Packet> {
   readonly #feed: Feed;
-  readonly #frame: (change: FullChange, view: View) => P | undefined;
-  readonly #document: (change: FullChange) => Document;
+  readonly #cache: ChangeCache<P>;
   readonly #changes: ReadChanges | undefined;
   readonly #rooms = new Map<string, Room<P>>();
-  /** The packets of the newest change, by shape: several rooms may show the same one. */
-  #packed: { readonly seq: number; readonly epoch: string; readonly byShape: Map<string, P | undefined> } | undefined;
   /** The newest change that any room was handed. */
   #newest: { readonly seq: number; readonly epoch: string } | undefined;
   /** Rooms that wait for a body, and sockets for which frames are kept meanwhile. */
@@ -103,10 +96,9 @@ export class Lane<P extends Packet> {
   /** Sockets that are shown what they missed; what comes meanwhile is kept. */
   readonly #catchUps = new Map<Sink<P>, CatchUp<LaneSubscription<P>>>();
 
-  constructor({ feed, frame, document, changes }: LaneOptions<P>) {
+  constructor({ feed, cache, changes }: LaneOptions<P>) {
     this.#feed = feed;
-    this.#frame = frame;
-    this.#document = document ?? ((change) => change.state);
+    this.#cache = cache;
     this.#changes = changes;
   }
 
@@ -236,18 +228,18 @@ export class Lane<P extends Packet> {
     room.position = { seq, epoch };
     if (this.#newest?.epoch !== epoch || this.#newest.seq < seq) this.#newest = room.position;
     if (room.either.size === 0) {
-      room.after.match(this.#document(change), (group) => this.#show(group, change));
+      room.after.match(this.#cache.document(change), (group) => this.#show(group, change));
       return;
     }
     const groups = new Set<Group<P>>();
-    room.after.match(this.#document(change), (group) => groups.add(group));
-    const before = stateBefore(change.state, change.undo);
+    room.after.match(this.#cache.document(change), (group) => groups.add(group));
+    const before = this.#cache.before(change);
     if (before !== undefined) room.either.match(before, (group) => groups.add(group));
     for (const group of groups) this.#show(group, change);
   }
 
   #show(group: Group<P>, change: FullChange): void {
-    const packet = this.#packet(group.view, change);
+    const packet = this.#cache.frame(change, group.view);
     if (packet === undefined) return;
     for (const subscription of group.members) {
       if (subscription.from >= change.seq) continue;
@@ -314,9 +306,9 @@ export class Lane<P extends Packet> {
     const catchUp = new CatchUp<LaneSubscription<P>>({
       epoch,
       read,
-      document: this.#document,
+      cache: this.#cache,
       show: ({ subscription, view }, change) => {
-        const packet = this.#packet(view, change);
+        const packet = this.#cache.frame(change, view);
         if (packet !== undefined) sink.laneOrder?.offer(packet, change, view.shape, subscription, this.#upTo(sink));
       },
       reached: () => this.#release(sink),
@@ -328,17 +320,6 @@ export class Lane<P extends Packet> {
     });
     this.#catchUps.set(sink, catchUp);
     return catchUp;
-  }
-
-  #packet(view: View, change: FullChange): P | undefined {
-    if (this.#packed?.seq !== change.seq || this.#packed.epoch !== change.epoch) {
-      this.#packed = { seq: change.seq, epoch: change.epoch, byShape: new Map() };
-    }
-    const { byShape } = this.#packed;
-    if (byShape.has(view.shape)) return byShape.get(view.shape);
-    const packet = this.#frame(change, view);
-    byShape.set(view.shape, packet);
-    return packet;
   }
 }
 

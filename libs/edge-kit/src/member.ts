@@ -42,7 +42,7 @@ export class Member<Raw, In, Out, P extends Packet> {
     if (env.groups === undefined) throw new Error('this edge has no groups to join');
     this.#joined = new Joined(effect, {
       groups: env.groups,
-      shows: env.shows,
+      cache: env.cache,
       now: () => env.wheel.clock.now(),
       push,
       ping: confirm,

@@ -6,8 +6,10 @@ import type { Interest } from '@polyedge/contracts/interest';
 import type { Filter } from '@polyedge/query/filter';
 import { compile } from '@polyedge/query/predicate';
 import fc from 'fast-check';
+import { ChangeCache } from './change-cache.ts';
 import type { Feed, WatchHandler } from './feed/watch.ts';
 import { Selection } from './selection.ts';
+import type { Packet } from './wire.ts';
 
 const stamp = { on: 0, by: '', app: '' };
 
@@ -67,12 +69,13 @@ function changed(seq: number, id: string, before: number | undefined, after: num
 }
 
 const interest = { tenant: 't', type: 'p' };
+const cache = new ChangeCache<Packet>({ frame: () => undefined });
 const filter = fc.oneof(
   fc.nat(4).map((value): Filter => ({ test: 'equal', path: ['attributes', 'n'], value })),
   fc.nat(4).map((value): Filter => ({ test: 'more', path: ['attributes', 'n'], value })),
 );
 
-test('everybody hears exactly the changes whose state before or after matches, in order', () => {
+test('each subscription gets exactly the changes whose state before or after matches, in order, and is told which of the two does', () => {
   const step = fc.oneof(
     fc.record({ do: fc.constant('join' as const), where: filter }),
     fc.record({ do: fc.constant('leave' as const), which: fc.nat(10) }),
@@ -81,15 +84,15 @@ test('everybody hears exactly the changes whose state before or after matches, i
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
       const { feed: source, watches } = feed();
-      const selection = new Selection(source);
-      const members: { heard: number[]; expected: number[]; where: Filter; watch: { close(): void }; open: boolean }[] = [];
+      const selection = new Selection(source, cache);
+      const members: { heard: string[]; expected: string[]; where: Filter; watch: { close(): void }; open: boolean }[] = [];
       let seq = 0;
       for (const one of steps) {
         if (one.do === 'join') {
-          const heard: number[] = [];
+          const heard: string[] = [];
           const watch = selection.watch(interest, one.where, {
             live: () => {},
-            change: (change) => heard.push(change.seq),
+            change: ({ seq }, { before, was, is }) => heard.push(`${seq} from ${before?.attributes.n} ${was} ${is}`),
             lost: () => {},
           });
           members.push({ heard, expected: [], where: one.where, watch, open: true });
@@ -105,7 +108,9 @@ test('everybody hears exactly the changes whose state before or after matches, i
           const before = stateBefore(change.state, change.undo);
           for (const { where, open, expected } of members) {
             const matches = compile(where);
-            if (open && (matches(change.state) || (before !== undefined && matches(before)))) expected.push(seq);
+            const was = before !== undefined && matches(before);
+            const is = matches(change.state);
+            if (open && (was || is)) expected.push(`${seq} from ${before?.attributes.n} ${was} ${is}`);
           }
           watches[0]?.change(change);
         }
@@ -118,7 +123,7 @@ test('everybody hears exactly the changes whose state before or after matches, i
 
 test('a change goes to its watchers in the order in which they came, and an ended watch is told once', () => {
   const { feed: source, watches } = feed();
-  const selection = new Selection(source);
+  const selection = new Selection(source, cache);
   const order: string[] = [];
   const where: Filter = { test: 'equal', path: ['attributes', 'n'], value: 1 };
   const join = (name: string, filtered: Filter): void => {

@@ -1,17 +1,26 @@
 /**
  * Watches with a filter: every handler hears only of changes whose state before or after matches. Handlers of one interest share one watch of
  * the feed, equal filters are evaluated once per change, and filters are indexed by their equalities, so ten thousand different ones do not
- * cost ten thousand evaluations. A change goes to its handlers in the order in which they came.
+ * cost ten thousand evaluations. A change goes to its handlers in the order in which they came, with what the filter said of it.
  */
-import { type FullChange, stateBefore } from '@polyedge/contracts/change';
+import type { FullChange } from '@polyedge/contracts/change';
+import type { Element } from '@polyedge/contracts/element';
 import { type Interest, interestName } from '@polyedge/contracts/interest';
 import { FilterIndex } from '@polyedge/query/equality-index';
 import type { Filter } from '@polyedge/query/filter';
+import type { ChangeMatch } from '@polyedge/session/session';
+import type { ChangeCache } from './change-cache.ts';
 import type { Feed, Watch, WatchHandler } from './feed/watch.ts';
+import type { Packet } from './wire.ts';
+
+/** A `WatchHandler` that is also told how a change relates to its filter. */
+export interface FilteredHandler extends Omit<WatchHandler, 'change' | 'waits'> {
+  change(change: FullChange, match: ChangeMatch): void;
+}
 
 interface Member {
   readonly number: number;
-  readonly handler: WatchHandler;
+  readonly handler: FilteredHandler;
   /** Changes up to here were before it joined. */
   from: number;
   open: boolean;
@@ -29,11 +38,13 @@ interface Room {
 
 export class Selection {
   readonly #feed: Feed;
+  readonly #cache: Pick<ChangeCache<Packet>, 'before'>;
   readonly #rooms = new Map<string, Room>();
   #joined = 0;
 
-  constructor(feed: Feed) {
+  constructor(feed: Feed, cache: Pick<ChangeCache<Packet>, 'before'>) {
     this.#feed = feed;
+    this.#cache = cache;
   }
 
   /** Interests, members and different filters, for metrics. */
@@ -48,7 +59,7 @@ export class Selection {
   }
 
   /** Like `Feed.watch`, but `live` comes from within this call when the interest is watched already. `batchEnd` is not passed on. */
-  watch(interest: Interest, where: Filter, handler: WatchHandler): Watch {
+  watch(interest: Interest, where: Filter, handler: FilteredHandler): Watch {
     const room = this.#room(interest);
     this.#joined += 1;
     const member: Member = { number: this.#joined, handler, from: 0, open: true };
@@ -76,7 +87,7 @@ export class Selection {
           if (member.open) member.handler.live(seq, epoch);
         }
       },
-      change: (change) => tellChange(room, change),
+      change: (change) => deliver(room, change, this.#cache.before(change)),
       lost: (failure) => {
         this.#rooms.delete(room.name);
         room.watch = undefined;
@@ -101,16 +112,21 @@ export class Selection {
   }
 }
 
-function tellChange(room: Room, change: FullChange): void {
+function deliver(room: Room, change: FullChange, before: Element | undefined): void {
   room.position = { seq: change.seq, epoch: change.epoch };
-  const found = new Set<Member>();
-  const find = (member: Member): void => {
-    if (member.from < change.seq) found.add(member);
-  };
-  room.index.match(change.state, find);
-  const before = stateBefore(change.state, change.undo);
-  if (before !== undefined) room.index.match(before, find);
+  const found = new Map<Member, ChangeMatch>();
+  const entered: ChangeMatch = { before, was: false, is: true };
+  room.index.match(change.state, (member) => {
+    if (member.from < change.seq) found.set(member, entered);
+  });
+  if (before !== undefined) {
+    const stayed: ChangeMatch = { before, was: true, is: true };
+    const left: ChangeMatch = { before, was: true, is: false };
+    room.index.match(before, (member) => {
+      if (member.from < change.seq) found.set(member, found.has(member) ? stayed : left);
+    });
+  }
   if (found.size === 0) return;
-  const ordered = found.size === 1 ? found : [...found].sort((one, other) => one.number - other.number);
-  for (const member of ordered) if (member.open) member.handler.change(change);
+  const ordered = found.size === 1 ? found : [...found].sort(([one], [other]) => one.number - other.number);
+  for (const [member, match] of ordered) if (member.open) member.handler.change(change, match);
 }

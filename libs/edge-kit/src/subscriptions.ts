@@ -1,10 +1,11 @@
 /** What one connection watches and hears, by the ids its session gave. */
+import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
 import type { Interest } from '@polyedge/contracts/interest';
 import type { Filter } from '@polyedge/query/filter';
-import type { Effect, Input, View } from '@polyedge/session/session';
+import type { ChangeMatch, Effect, Input, View } from '@polyedge/session/session';
 import type { Environment } from './environment.ts';
-import type { Watch, WatchHandler } from './feed/watch.ts';
+import type { Watch } from './feed/watch.ts';
 import type { Sink } from './lane.ts';
 import type { OwnOrder } from './own-order.ts';
 import type { Packet } from './wire.ts';
@@ -113,10 +114,11 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
       else order.offer(operation, run);
     };
     const isOpen = (): boolean => held.open;
-    const handler: WatchHandler = {
-      live: (seq, epoch) => offer(undefined, { kind: 'subscribed', id, seq, epoch }, isOpen),
-      change: (change) => offer(change.operationId, { kind: 'event', id, change }, isOpen),
-      lost: (failure) => {
+    const handler = {
+      live: (seq: number, epoch: string) => offer(undefined, { kind: 'subscribed', id, seq, epoch }, isOpen),
+      change: (change: FullChange, match?: ChangeMatch) =>
+        offer(change.operationId, { kind: 'event', id, change, ...(match === undefined ? {} : { match }) }, isOpen),
+      lost: (failure: Failure) => {
         if (!held.open) return;
         this.#held.delete(id);
         // Nothing can come after it, so it is told whatever has happened to the subscription meanwhile.

@@ -8,6 +8,7 @@
 import type { MutationRequest, MutationResult } from '@polyedge/contracts/bus/graph';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { RequestChannel } from '@polyedge/contracts/channel';
+import type { Element } from '@polyedge/contracts/element';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
 import type { Interest } from '@polyedge/contracts/interest';
 import type { Principal } from '@polyedge/contracts/principal';
@@ -24,8 +25,8 @@ export type Input<In> =
   | { readonly kind: 'reply'; readonly id: string; readonly outcome: Outcome<unknown> }
   /** The outcome of a `mutate`. */
   | { readonly kind: 'written'; readonly id: string; readonly outcome: Outcome<MutationResult> }
-  /** A change of a subscription without a view: each once, in the order of seq. */
-  | { readonly kind: 'event'; readonly id: string; readonly change: FullChange }
+  /** A change of a subscription without a view: each once, in the order of seq. With `match` where the subscription has a filter. */
+  | { readonly kind: 'event'; readonly id: string; readonly change: FullChange; readonly match?: ChangeMatch }
   /** A message of a plain subject (see `Effect` 'listen'). */
   | { readonly kind: 'message'; readonly id: string; readonly body: unknown }
   /** A subscription is live: every change after `seq` will come. Snapshots taken with `atLeast: seq` join it without a gap. */
@@ -39,6 +40,16 @@ export type Input<In> =
   | { readonly kind: 'revoked' }
   /** The process is going away: finish what is in flight, then close. */
   | { readonly kind: 'drain' };
+
+/** How a change relates to the filter of a subscription. One of `was` and `is` holds. Deleted elements keep their attributes and may match. */
+export interface ChangeMatch {
+  /** The element before the change; undefined when the change made it. */
+  readonly before: Element | undefined;
+  /** The state before matches. */
+  readonly was: boolean;
+  /** The state after matches. */
+  readonly is: boolean;
+}
 
 /** What the lane needs to know of a subscription to serve it without its session. Everything that decides whether and what is shown. */
 export interface View {
