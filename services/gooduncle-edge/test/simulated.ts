@@ -13,6 +13,7 @@ import { compile } from '@polyedge/query/predicate';
 import type { Sort } from '@polyedge/query/query';
 import type { Effect, Input } from '@polyedge/session/session';
 import type { Frame } from '../src/protocol/codec.ts';
+import { Happenings } from '../src/protocol/happening.ts';
 import { GoodUncleSession } from '../src/protocol/session.ts';
 import type { Answer } from './client.ts';
 import { Chance, replay } from './exactness.ts';
@@ -77,6 +78,7 @@ class World {
         maxSubscriptions: 100,
         redact: true,
         onDowngrade: 'keep',
+        happenings: new Happenings(),
       },
       { nonce: '00'.repeat(16), address: 'a', at: this.#at },
     );
@@ -164,9 +166,14 @@ class World {
         if (from === undefined || from >= change.seq) continue;
         const { state } = change;
         const before = change.undo.fresh === true ? undefined : { ...state, ...change.undo, attributes: change.undo.set };
-        if (!sub.where(state) && !(before !== undefined && sub.where(before as Element))) continue; // an element but for what was never shown
+        const match = {
+          before: before as Element | undefined,
+          was: before !== undefined && sub.where(before as Element),
+          is: sub.where(state),
+        }; // an element but for what was never shown
+        if (!match.was && !match.is) continue;
         this.#note(sub, change);
-        this.#inputs.push({ kind: 'event', id: sub.key, change });
+        this.#inputs.push({ kind: 'event', id: sub.key, change, match });
       }
       this.#settle();
     }

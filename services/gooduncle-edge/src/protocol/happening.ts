@@ -3,10 +3,10 @@
  * judged by itself. Everything here is the same for all subscriptions with the same filter and the same view of rows, so it is worked out
  * once per change and shared.
  */
-import { type FullChange, stateBefore } from '@polyedge/contracts/change';
+import type { FullChange } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import { equalJson } from '@polyedge/query/equality';
-import type { Predicate } from '@polyedge/query/predicate';
+import type { ChangeMatch } from '@polyedge/session/session';
 import type { Showing } from './access.ts';
 import type { EventName } from './envelope.ts';
 
@@ -27,65 +27,79 @@ export interface Happening {
 export interface Lens {
   /** Equal for lenses that see the same in every change. */
   readonly name: string;
-  /** Whether a living row is one of the query's. */
-  readonly matches: Predicate;
   readonly showing: Showing;
 }
 
-/** What is known of a change by now. Kept as long as the change itself. */
-interface Known {
+/** A change as a subscription gets it, with what its filter said of it. */
+export interface MatchedChange {
+  readonly change: FullChange;
+  readonly match: ChangeMatch;
+}
+
+/** The living states of a matched change that the query selects, and those that it does not. */
+export interface Crossing {
   readonly before: Element | undefined;
+  readonly after: Element | undefined;
+  /** The living state before is one of the query's rows. */
+  readonly was: boolean;
+  /** The living state after is one. */
+  readonly is: boolean;
+}
+
+/** What a matched change means for the rows of its query: deleted elements are no rows. */
+export function crossingOf({ change: { state }, match }: MatchedChange): Crossing {
+  const before = match.before?.deleted === true ? undefined : match.before;
+  const after = state.deleted ? undefined : state;
+  return { before, after, was: before !== undefined && match.was, is: after !== undefined && match.is };
+}
+
+interface Entry {
   readonly byLens: Map<string, Happening | undefined>;
   passport: string | undefined;
   characters: number | undefined;
 }
 
-const knowns = new WeakMap<FullChange, Known>();
+/** What all sessions of an edge share about the changes that are under way: each value is made once and kept as long as the change. */
+export class Happenings {
+  readonly #entries = new WeakMap<FullChange, Entry>();
 
-function knownOf(change: FullChange): Known {
-  let known = knowns.get(change);
-  if (known === undefined) {
-    const before = stateBefore(change.state, change.undo);
-    known = { before: before?.deleted === true ? undefined : before, byLens: new Map(), passport: undefined, characters: undefined };
-    knowns.set(change, known);
+  /** About how much memory a change takes: its state as text. */
+  charactersOf(change: FullChange): number {
+    const entry = this.#entry(change);
+    entry.characters ??= JSON.stringify(change.state).length;
+    return entry.characters;
   }
-  return known;
+
+  /** The passport of a commit's events. */
+  passport(change: FullChange, make: () => string): string {
+    const entry = this.#entry(change);
+    entry.passport ??= make();
+    return entry.passport;
+  }
+
+  /** @returns undefined where the subscriber gets no event */
+  of(matched: MatchedChange, lens: Lens, passport: () => string): Happening | undefined {
+    const { change } = matched;
+    const { byLens } = this.#entry(change);
+    if (byLens.has(lens.name)) return byLens.get(lens.name);
+    const found = look(matched, lens, () => this.passport(change, passport));
+    byLens.set(lens.name, found);
+    return found;
+  }
+
+  #entry(change: FullChange): Entry {
+    let entry = this.#entries.get(change);
+    if (entry === undefined) {
+      entry = { byLens: new Map(), passport: undefined, characters: undefined };
+      this.#entries.set(change, entry);
+    }
+    return entry;
+  }
 }
 
-/** The living state before a change. */
-export const livingBefore = (change: FullChange): Element | undefined => knownOf(change).before;
-
-/** The living state after it. */
-export const livingAfter = (change: FullChange): Element | undefined => (change.state.deleted ? undefined : change.state);
-
-/** How much keeping a change costs, about: its state as text. Worked out once for all that keep it. */
-export function charactersOf(change: FullChange): number {
-  const known = knownOf(change);
-  known.characters ??= JSON.stringify(change.state).length;
-  return known.characters;
-}
-
-/** The passport of a commit's events: made once, shared by all. */
-export function commitPassport(change: FullChange, make: () => string): string {
-  const known = knownOf(change);
-  known.passport ??= make();
-  return known.passport;
-}
-
-/** @returns undefined where the subscriber is to hear nothing */
-export function happening(change: FullChange, lens: Lens, passport: () => string): Happening | undefined {
-  const known = knownOf(change);
-  if (known.byLens.has(lens.name)) return known.byLens.get(lens.name);
-  const found = look(change, known.before, lens, () => commitPassport(change, passport));
-  known.byLens.set(lens.name, found);
-  return found;
-}
-
-function look(change: FullChange, before: Element | undefined, { matches, showing }: Lens, passport: () => string): Happening | undefined {
-  const after = livingAfter(change);
-  const was = before !== undefined && matches(before);
-  const is = after !== undefined && matches(after);
-  if (!was && !is) return undefined;
+function look(matched: MatchedChange, { showing }: Lens, passport: () => string): Happening | undefined {
+  const { before, after, was, is } = crossingOf(matched);
+  const { change } = matched;
   const make = (event: LiveEvent, payload: string): Happening => ({
     event,
     id: change.id,
@@ -93,12 +107,12 @@ function look(change: FullChange, before: Element | undefined, { matches, showin
     version: change.last,
     passport: passport(),
   });
-  if (is) {
+  if (is && after !== undefined) {
     const resource = showing.resource(after);
-    if (was && equalJson(showing.resource(before), resource)) return undefined;
+    if (was && before !== undefined && equalJson(showing.resource(before), resource)) return undefined;
     return make(before === undefined ? 'match created' : was ? 'match modified' : 'match added', JSON.stringify(resource));
   }
-  if (before === undefined) return undefined;
+  if (!was || before === undefined) return undefined;
   if (after === undefined) return make('match deleted', JSON.stringify(showing.resource(before)));
   return make('match dropped', droppedText(after, showing));
 }

@@ -9,7 +9,7 @@ import type { Filter } from '@polyedge/query/filter';
 import { compareBy, type Sort } from '@polyedge/query/query';
 import type { Allowed } from './access.ts';
 import type { Echo, Says } from './envelope.ts';
-import { charactersOf, commitPassport, droppedText, type Happening, happening, type Lens, livingAfter, livingBefore } from './happening.ts';
+import { crossingOf, droppedText, type Happening, type Happenings, type Lens, type MatchedChange } from './happening.ts';
 import { type Kept, Pending } from './pending.ts';
 import { problem, type Refusal, refusal } from './problems.ts';
 import { type Changed, Window } from './window.ts';
@@ -30,6 +30,7 @@ export interface Host {
   readonly congested: boolean;
   /** What all subscriptions of the session keep for a client that reads slowly. */
   readonly kept: Kept;
+  readonly happenings: Happenings;
   /** JSON text of the passport of a commit. */
   passportOf(change: FullChange): string;
   /** JSON text of the passport of what is told of no commit in particular. */
@@ -76,7 +77,7 @@ export class Live {
   /** When a resource was last told of; only with a throttle. */
   readonly #toldAt = new Map<string, number>();
   #state: 'opening' | 'reading' | 'live' | 'ended' = 'opening';
-  #waiting: FullChange[] = [];
+  #waiting: MatchedChange[] = [];
   #waitingCharacters = 0;
   /** The snapshot's seq: changes up to it are in it. */
   #from = 0;
@@ -171,16 +172,16 @@ export class Live {
     this.#tellWindow(at);
   }
 
-  change(change: FullChange, at: number): void {
+  change(matched: MatchedChange, at: number): void {
     switch (this.#state) {
       case 'opening':
       case 'reading':
-        this.#waiting.push(change);
-        this.#waitingCharacters += charactersOf(change);
+        this.#waiting.push(matched);
+        this.#waitingCharacters += this.#host.happenings.charactersOf(matched.change);
         if (this.#waiting.length > MAX_WAITING || this.#waitingCharacters > MAX_WAITING_CHARACTERS) this.#overflow(this.#waiting.length);
         break;
       case 'live':
-        this.#apply(change, at);
+        this.#apply(matched, at);
         break;
       case 'ended':
         break;
@@ -241,7 +242,7 @@ export class Live {
     this.#version = seq;
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const change of waiting) this.change(change, at);
+    for (const matched of waiting) this.change(matched, at);
     this.#keepFull();
   }
 
@@ -252,14 +253,15 @@ export class Live {
     this.#host.tell(this, '{}', { synced: true, count: 0, version }, passport);
   }
 
-  #apply(change: FullChange, at: number): void {
+  #apply(matched: MatchedChange, at: number): void {
+    const { change } = matched;
     if (change.seq <= this.#from || change.seq <= this.#handled) return;
     this.#handled = change.seq;
     if (this.#window !== undefined) {
-      this.#applyToWindow(this.#window, change, at);
+      this.#applyToWindow(this.#window, matched, at);
       return;
     }
-    const found = happening(change, this.options.lens, () => this.#host.passportOf(change));
+    const found = this.#host.happenings.of(matched, this.options.lens, () => this.#host.passportOf(change));
     if (found === undefined) return;
     if (!this.#host.congested && !this.#pending.has(found.id) && this.#waitMs(found.id, at) <= 0) {
       this.#tell(found, at);
@@ -270,14 +272,13 @@ export class Live {
     else if (!this.#host.congested) this.#host.wake(Math.max(1, this.#waitMs(found.id, at)));
   }
 
-  #applyToWindow(window: Window, change: FullChange, at: number): void {
-    const { matches, showing } = this.options.lens;
-    const before = livingBefore(change);
-    const after = livingAfter(change);
-    const is = after !== undefined && matches(after);
-    const was = before !== undefined && matches(before);
+  #applyToWindow(window: Window, matched: MatchedChange, at: number): void {
+    const { showing } = this.options.lens;
+    const { change } = matched;
+    const { before, after, was, is } = crossingOf(matched);
     if (!is && !was) return;
-    const differs = !(is && was && equalJson(showing.resource(before), showing.resource(after)));
+    const stays = is && was && before !== undefined && after !== undefined;
+    const differs = !(stays && equalJson(showing.resource(before), showing.resource(after)));
     window.change(change.id, is ? after : undefined, {
       created: before === undefined,
       deleted: after === undefined ? { ...(before ?? change.state), seq: change.seq } : undefined,
@@ -290,7 +291,7 @@ export class Live {
     }
     this.#version = Math.max(this.#version, change.last);
     this.#windowAt = Math.max(this.#windowAt, change.last);
-    this.#windowPassport = commitPassport(change, () => this.#host.passportOf(change));
+    this.#windowPassport = this.#host.happenings.passport(change, () => this.#host.passportOf(change));
     this.#tellWindow(at);
     this.#keepFull();
   }

@@ -55,7 +55,7 @@ export class GoodUncleSession implements Session<Frame, string> {
         this.#subscriptions?.get(input.id)?.watched(input.seq, input.epoch);
         break;
       case 'event':
-        this.#subscriptions?.get(input.id)?.change(input.change, at);
+        if (input.match !== undefined) this.#subscriptions?.get(input.id)?.change({ change: input.change, match: input.match }, at);
         break;
       case 'lost':
         this.#subscriptions?.lost(input.id);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { FullChange } from '@polyedge/contracts/change';
+import { type FullChange, stateBefore } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import type { Effect, Input } from '@polyedge/session/session';
 import type { Frame } from './codec.ts';
+import { Happenings } from './happening.ts';
 import { GoodUncleSession } from './session.ts';
 import { parseTopics } from './topics.ts';
 
@@ -17,6 +18,7 @@ class Talking {
     {
       ...{ tenant: 't', scope: () => 's', instance: 'i', requestsPerSecond: 1000, requestBurst: 1000, maxSubscriptions: 10, redact: true },
       onDowngrade: 'keep',
+      happenings: new Happenings(),
       topics: () => {
         if (!parsed.ok) throw new Error(parsed.problems.join());
         return parsed.value;
@@ -78,7 +80,8 @@ class Talking {
         undo,
       },
     };
-    return this.take({ kind: 'event', id: key, change });
+    const before = stateBefore(state, undo);
+    return this.take({ kind: 'event', id: key, change, match: { before, was: before !== undefined, is: true } });
   }
 }
 

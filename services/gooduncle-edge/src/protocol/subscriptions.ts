@@ -5,11 +5,10 @@ import type { Filter } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
 import { parseOwnJson } from '@polyedge/query/json-text';
 import { key } from '@polyedge/query/normalize';
-import { compile } from '@polyedge/query/predicate';
 import { type Allowed, all, allowed, type Grant, Showing, visibleRows } from './access.ts';
 import { choiceRules } from './data.ts';
 import { answerText, type Says } from './envelope.ts';
-import type { Lens } from './happening.ts';
+import type { Happenings, Lens } from './happening.ts';
 import { type Host, Live } from './live.ts';
 import type { Kept } from './pending.ts';
 import { badRequest, forbidden, internal, notFound, problem, type Refusal, storeRefusal } from './problems.ts';
@@ -126,7 +125,7 @@ export class Subscriptions implements Host {
       request.fields === undefined ? null : [...request.fields].sort(),
       rules.map(({ rows, fields }) => [key(rows), fields.all, [...fields.names].sort()]),
     ]);
-    const lens = { name: `${key(where)} ${rulesText}`, matches: compile(where), showing: new Showing(rules, request.fields) };
+    const lens = { name: `${key(where)} ${rulesText}`, showing: new Showing(rules, request.fields) };
     return { lens, where, rulesText: lens.name };
   }
 
@@ -205,6 +204,10 @@ export class Subscriptions implements Host {
 
   whenDelivered(live: Live, epoch: string, seq: number): void {
     this.#talk.effect({ do: 'when-delivered', name: `${DELIVERED}${live.options.key}`, id: live.options.key, epoch, seq });
+  }
+
+  get happenings(): Happenings {
+    return this.#talk.settings.happenings;
   }
 
   get congested(): boolean {

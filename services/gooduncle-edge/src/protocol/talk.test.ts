@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Happenings } from './happening.ts';
 import { type SessionSettings, Talk } from './talk.ts';
 import { parseTopics } from './topics.ts';
 
@@ -17,6 +18,7 @@ const settings: SessionSettings = {
   maxSubscriptions: 100,
   redact: true,
   onDowngrade: 'keep',
+  happenings: new Happenings(),
 };
 
 test('a session reads from the store four times at once, and the rest in its order', () => {

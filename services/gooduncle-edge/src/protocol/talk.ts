@@ -9,6 +9,7 @@ import type { Allowed, Grant } from './access.ts';
 import type { Frame } from './codec.ts';
 import { answerText, type Echo, echoText, headText, passportText, type Says, type Stamp } from './envelope.ts';
 import { Grants, PROTOCOL } from './grants.ts';
+import type { Happenings } from './happening.ts';
 import type { IncidentLog, Problem, Refusal } from './problems.ts';
 import type { Topics } from './topics.ts';
 
@@ -26,6 +27,7 @@ export interface SessionSettings {
   readonly redact: boolean;
   /** What a downgrade does to subscriptions made before it: the original keeps them. */
   readonly onDowngrade: 'keep' | 'revoke';
+  readonly happenings: Happenings;
 }
 
 type Out = Effect<string>;
