@@ -22,8 +22,8 @@ interface Started {
 
 /** The program with these arguments and nothing of this environment that it would read. */
 function start(args: readonly string[], env: Readonly<Record<string, string>> = {}, input?: string): Started {
-  const { PATH = '', HOME = '/' } = process.env;
-  const child = spawn(process.execPath, [program, ...args], { env: { PATH, HOME, ...env }, stdio: 'pipe' });
+  const { PATH = '', HOME = '/', NODE_COMPILE_CACHE } = process.env;
+  const child = spawn(process.execPath, [program, ...args], { env: { PATH, HOME, NODE_COMPILE_CACHE, ...env }, stdio: 'pipe' });
   children.add(child);
   let output = '';
   let wake = () => {};
