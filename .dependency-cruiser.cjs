@@ -12,7 +12,7 @@ Visitor.prototype.visitStatement = function visit(statement) {
 const test = '(\\.test\\.ts$|/test/|^test/|^bench/)';
 /** Machines: `handle(input, at) → effects`. The file named after the folder is their driver. */
 const machines =
-  '^(libs/(edge-kit/src/feed/(?!feed\\.ts$)|journal/src/(procedure\\.ts$|groups/(?!groups\\.ts$)))|services/graph-store/src/publisher/(?!publisher\\.ts$))';
+  '^(libs/(edge-kit/src/feed/(?!feed\\.ts$)|journal/src/(procedure\\.ts$|groups/(?!groups\\.ts$)))|services/graph-store/src/(publisher/(?!publisher\\.ts$)|executor/(?!executor\\.ts$)))';
 const pure = `(^(libs/(contracts|query|session|saga)/src/|services/[^/]+/src/(protocol|core|evaluation|contracts|usage)/)|${machines})`;
 
 /** Matches a package by name, wherever it was found. */
@@ -118,7 +118,7 @@ module.exports = {
     {
       name: 'machines-without-kits',
       comment:
-        'What holds of a protocol holds of the feed, of groups and of the publisher: the driver carries out their effects and is not known to them.',
+        'What holds of a protocol holds of the feed, of groups, of the publisher and of the executor: the driver carries out their effects and is not known to them.',
       severity: 'error',
       from: { path: machines, pathNot: test },
       to: { path: '^libs/', pathNot: ['^libs/(contracts|query)/', machines] },

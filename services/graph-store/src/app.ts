@@ -24,6 +24,7 @@ import { answerMutations } from './bus/mutate.ts';
 import { answerReads } from './bus/read.ts';
 import type { settings } from './config.ts';
 import { Schemas } from './core/schema.ts';
+import { Executor } from './executor/executor.ts';
 import { exportMetrics } from './metrics.ts';
 import { untilAnswers } from './postgres/answers.ts';
 import { Blobs } from './postgres/blobs.ts';
@@ -31,7 +32,6 @@ import { connect, missingDurability, READER_SESSION, WRITER_SESSION } from './po
 import { settleEpoch, type Tip } from './postgres/epoch.ts';
 import { GroupPositions } from './postgres/groups.ts';
 import { openJournal } from './postgres/journal.ts';
-import { Lanes } from './postgres/lanes.ts';
 import { LeaseRow } from './postgres/lease.ts';
 import { keepPartitions } from './postgres/partitions.ts';
 import { Pool } from './postgres/pool.ts';
@@ -123,10 +123,9 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   });
   publisherLost = () => publisher.databaseLost();
   let taking: Taking | undefined;
-  const executor = new Lanes({
+  const executor = new Executor({
     traces,
-    writer,
-    largeWriter,
+    writers: { small: writer, large: largeWriter },
     readers,
     schemas: new Schemas(),
     log,

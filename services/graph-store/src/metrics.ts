@@ -1,7 +1,7 @@
 /** What graph-store counts, under its metric names. */
 import type { Metrics } from '@polyedge/service-kit/metrics';
 import type { HashStats } from './accounts/hash-queue.ts';
-import type { ExecutorStats } from './postgres/executor.ts';
+import type { ExecutorStats } from './executor/settings.ts';
 import type { GroupStats } from './postgres/groups.ts';
 import type { AppenderStats, PublisherStats } from './publisher/settings.ts';
 import type { TakingStats } from './taking.ts';

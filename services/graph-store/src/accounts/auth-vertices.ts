@@ -6,8 +6,8 @@ import { randomBytes } from 'node:crypto';
 import type { MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
 import { roleId } from '@polyedge/contracts/element';
 import { operationId } from '@polyedge/contracts/operation-id';
+import type { Executor } from '../executor/executor.ts';
 import { scopeXid } from '../postgres/home-scopes.ts';
-import type { Lanes } from '../postgres/lanes.ts';
 import type { Queries } from '../postgres/pool.ts';
 
 export const SCOPE_TYPE = 'ogit/Auth/DataScope';
@@ -44,10 +44,10 @@ export const bootstrapRequest = (operations: Operation[]): MutationRequest => ({
 
 export class AuthVertices {
   readonly #sql: Queries;
-  readonly #executor: Lanes;
+  readonly #executor: Executor;
   readonly #roles = new Set<string>();
 
-  constructor(sql: Queries, executor: Lanes) {
+  constructor(sql: Queries, executor: Executor) {
     this.#sql = sql;
     this.#executor = executor;
   }

@@ -1,9 +1,9 @@
 /** The first start on an empty database: the organization `default` with its scope, and the administrator. */
 import { createHash } from 'node:crypto';
 import { SYSTEM_TENANT } from '@polyedge/contracts/element';
+import type { Executor } from '../executor/executor.ts';
 import { newCuid } from '../postgres/batch.ts';
 import { scopeXid } from '../postgres/home-scopes.ts';
-import type { Lanes } from '../postgres/lanes.ts';
 import type { Queries } from '../postgres/pool.ts';
 import { ACCOUNT_TYPE } from './accounts.ts';
 import { type AuthVertices, bootstrapRequest, organizationVertex, SCOPE_TYPE } from './auth-vertices.ts';
@@ -26,7 +26,7 @@ export interface Bootstrapped {
  */
 export async function bootstrap(
   sql: Queries,
-  executor: Lanes,
+  executor: Executor,
   directory: Directory,
   vertices: AuthVertices,
   administrator: { readonly username: string; readonly password: string } | undefined,
@@ -54,7 +54,7 @@ export async function bootstrap(
   return { defaultScope };
 }
 
-async function makeScope(executor: Lanes, vertices: AuthVertices): Promise<string> {
+async function makeScope(executor: Executor, vertices: AuthVertices): Promise<string> {
   const scope = `${newCuid()}_${newCuid()}`;
   const request = bootstrapRequest([
     organizationVertex(DEFAULT_TENANT, scope),

@@ -8,8 +8,8 @@ import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/er
 import { operationId } from '@polyedge/contracts/operation-id';
 import { claimsOf, TOKEN_ALGORITHM, TOKEN_TYPE } from '@polyedge/contracts/token-claims';
 import { SignJWT } from 'jose';
+import type { Executor } from '../executor/executor.ts';
 import { newCuid } from '../postgres/batch.ts';
-import type { Lanes } from '../postgres/lanes.ts';
 import type { Queries } from '../postgres/pool.ts';
 import { ELEMENT_COLUMNS, type ElementRow, toElement } from '../postgres/rows.ts';
 import { ACCOUNT_TYPE, accountAttributes, toAccount, USERNAME_KEY, usernameKey } from './accounts.ts';
@@ -25,7 +25,7 @@ const REFRESH_TOKEN_BYTES = 32;
 
 export interface DirectoryOptions {
   readonly sql: Queries;
-  readonly executor: Lanes;
+  readonly executor: Executor;
   readonly keys: Keys;
   readonly vertices: AuthVertices;
   readonly failedLogins: FailedLogins;

@@ -3,10 +3,10 @@ import { graphMutate } from '@polyedge/contracts/bus/graph';
 import { failed } from '@polyedge/contracts/errors';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import { validateScope } from '../core/validate.ts';
-import type { Lanes } from '../postgres/lanes.ts';
+import type { Executor } from '../executor/executor.ts';
 import type { Traces } from '../traces.ts';
 
-export function answerMutations(bus: Bus, executor: Lanes, traces: Traces | undefined): Responder {
+export function answerMutations(bus: Bus, executor: Executor, traces: Traces | undefined): Responder {
   return bus.respond(graphMutate, async ({ defaultScope, requests }, { tenant, bytes, deadline }) => {
     if (tenant === undefined) return failed('invalid', 'no tenant');
     const scope = validateScope(defaultScope);

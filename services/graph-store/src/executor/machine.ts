@@ -1,0 +1,123 @@
+/**
+ * The batch executor's scheduling as a pure machine: `handle(input, at) → effects`, without clock, chance or I/O; `executor.ts` carries the
+ * effects out. Requests that arrive together are committed together (`lane.ts`). A message whose earlier attempt is waiting or under way gets
+ * that one's outcome. Two lanes stand side by side, one of them for what is large; who sends writes in order has only one message under way.
+ */
+import type { MutationRequest } from '@polyedge/contracts/bus/graph';
+import { failed } from '@polyedge/contracts/errors';
+import type { Committed } from '../publisher/recent.ts';
+import { Lane, type LaneParts } from './lane.ts';
+import type { ExecutorEffect, ExecutorInput, LaneName, Submission } from './messages.ts';
+import { type ExecutorStats, LARGE, MAX_KNOWN_LARGE } from './settings.ts';
+import { ExecutorState, Waiting } from './waiting.ts';
+
+export class ExecutorMachine {
+  readonly #state = new ExecutorState();
+  readonly #lanes: Readonly<Record<LaneName, Lane>>;
+  /** What waits or is under way, by its operation ids. */
+  readonly #attempts = new Map<string, Waiting>();
+  /** Elements whose states are large. */
+  readonly #large = new Set<string>();
+  #isOverloaded = false;
+  #isStopping = false;
+  #isStopped = false;
+
+  constructor() {
+    const lane = (name: LaneName): Lane => {
+      const parts: LaneParts = {
+        name,
+        state: this.#state,
+        answered: (waiting, answer) => {
+          const attempt = attemptOf(waiting.submission);
+          if (this.#attempts.get(attempt) === waiting) this.#attempts.delete(attempt);
+          waiting.answer(answer, this.#state.effects);
+        },
+        committed: ({ outcomes, changes }) => {
+          const { stats, effects } = this.#state;
+          stats.batches += 1;
+          stats.requests += outcomes.length;
+          stats.changes += changes.length;
+          for (const outcome of outcomes) if (outcome.ok && outcome.value.repeated === true) stats.repeated += 1;
+          for (const committed of changes) this.#note(committed);
+          effects.push({ do: 'committed', changes });
+        },
+      };
+      return new Lane(parts);
+    };
+    this.#lanes = { small: lane('small'), large: lane('large') };
+  }
+
+  /** @param at milliseconds from any beginning, never going back: the clock of deadlines */
+  handle(input: ExecutorInput, at: number): readonly ExecutorEffect[] {
+    const { effects, procedures } = this.#state;
+    this.#state.at = at;
+    switch (input.kind) {
+      case 'submit':
+        this.#submit(input.message, input.submission, input.wall);
+        break;
+      case 'begin':
+        this.#lanes[input.lane].begin();
+        break;
+      case 'answer':
+        procedures.answered(input.ask, input.outcome);
+        break;
+      case 'stop':
+        this.#isStopping = true;
+        break;
+    }
+    this.#watchLoad();
+    if (this.#isStopping && !this.#isStopped && this.#lanes.small.isIdle && this.#lanes.large.isIdle) {
+      this.#isStopped = true;
+      effects.push({ do: 'stopped' });
+    }
+    return effects.splice(0);
+  }
+
+  get stats(): Readonly<ExecutorStats> {
+    return this.#state.stats;
+  }
+
+  #submit(message: number, submission: Submission, wall: number): void {
+    const { effects, stats } = this.#state;
+    const attempt = attemptOf(submission);
+    if (this.#attempts.get(attempt)?.join(message, submission) === true) {
+      stats.joined += 1;
+      return;
+    }
+    const lane = this.#lanes[this.#isLarge(submission) ? 'large' : 'small'];
+    if (this.#isStopping || lane.isFull) {
+      stats.refused += submission.requests.length;
+      effects.push({ do: 'answer', message, answer: failed('busy') });
+      return;
+    }
+    const waiting = new Waiting(message, submission, wall);
+    this.#attempts.set(attempt, waiting);
+    lane.add(waiting);
+  }
+
+  /** Overload is that of the small lane: what is large and too much is refused by itself. */
+  #watchLoad(): void {
+    const { small } = this.#lanes;
+    if (this.#isOverloaded ? !small.isHalfEmpty : !small.isFull) return;
+    this.#isOverloaded = !this.#isOverloaded;
+    this.#state.effects.push({ do: 'overload', overloaded: this.#isOverloaded });
+  }
+
+  #isLarge({ bytes, requests }: Submission): boolean {
+    return bytes >= LARGE || (this.#large.size > 0 && requests.some((request) => this.#touchesLarge(request)));
+  }
+
+  #touchesLarge({ operations }: MutationRequest): boolean {
+    return operations.some((operation) => 'target' in operation && 'id' in operation.target && this.#large.has(operation.target.id));
+  }
+
+  #note({ change: { id }, attributesJson: { length: characters } }: Committed): void {
+    this.#large.delete(id);
+    if (characters < LARGE) return;
+    this.#large.add(id);
+    const [oldest] = this.#large;
+    if (this.#large.size > MAX_KNOWN_LARGE && oldest !== undefined) this.#large.delete(oldest);
+  }
+}
+
+const attemptOf = ({ requests }: Submission): string => requests.map(({ operationId }) => operationId).join();
