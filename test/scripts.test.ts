@@ -25,6 +25,7 @@ before(async () => {
       RUNNER_CPU_MS: '1s',
       RUNNER_MEMORY_MB: '48',
       RUNNER_MAX_LOG_LINES: '50',
+      RUNNER_MAX_FIRED: '24',
     },
   });
   url = system.saga.url;
@@ -271,6 +272,50 @@ test('saga:22 a chain of scripts that fire each other ends at its bound', async 
   const first = callsOf(pong)[0];
   assert.equal(typeof first.parent_runnable_call_id, 'string');
   assert.ok((await boss.api('GET', '/globals/properties/ping')).body.value <= 33);
+});
+
+test('saga:22 runs that changes fire wait within a bound; beyond it changes wait in the journal, and each is handled once, in order', async () => {
+  const metric = async (name: string): Promise<number> => {
+    const text = await (await fetch(system.runner.metricsUrl)).text();
+    return Number(new RegExp(`^${name}(?:{[^}]*})? (\\S+)$`, 'm').exec(text)?.[1]);
+  };
+  const bots = await Promise.all(Array.from({ length: 16 }, () => makeBot()));
+  const id = await script(
+    '/bots/properties/flood',
+    'await new Promise((resolve) => setTimeout(resolve, 400)); console.log(property.value);',
+    {
+      logging: true,
+    },
+  );
+  await boss.send('/scripts/runnable_logs/join', id);
+  const before = boss.events('/runnable_logs').length;
+  const written = Promise.all(
+    bots.map(async (bot) => {
+      for (const value of [1, 2, 3, 4]) await boss.send('/bots/properties', { name: 'flood', parent_id: bot, value });
+    }),
+  );
+  const waiting: number[] = [];
+  let heldBack = 0;
+  while (callsOf(id).length < 4 * bots.length) {
+    waiting.push(await metric('runner_waiting'));
+    heldBack = Math.max(heldBack, await metric('runner_held_back'));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  await written;
+  assert.ok(Math.max(...waiting) <= 24, `${Math.max(...waiting)} waited`);
+  assert.ok(heldBack > 0, 'changes were held back');
+  const calls = callsOf(id);
+  assert.equal(new Set(calls.map(({ _id }) => _id)).size, 4 * bots.length);
+  const values = new Map(
+    boss
+      .events('/runnable_logs')
+      .slice(before)
+      .map(({ runnable_call_id, message }) => [runnable_call_id, message]),
+  );
+  for (const bot of bots) {
+    const own = calls.filter(({ context }) => context.parent_id === bot).map(({ _id }) => values.get(_id));
+    assert.deepEqual(own, ['1', '2', '3', '4'], bot);
+  }
 });
 
 test('saga:23 the JavaScript API: operators, options, finding, bots, and what comes from the web', async () => {

@@ -6,8 +6,10 @@
  * population, and the numbers of acknowledgements travel as data. Polling needs sticky sessions, since a poll finds only its own process.
  */
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import type { Socket as TcpSocket } from 'node:net';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import { type Refusal, refuseUpgrade } from '@polyedge/service-kit/http-guard';
 import { Server, type ServerOptions, type Socket } from 'socket.io';
 import { Encoder } from 'socket.io-parser';
 import { WebSocketServer, type ServerOptions as WsServerOptions } from 'ws';
@@ -125,6 +127,7 @@ export class SocketIoListener {
   constructor(options: SocketIoListenerOptions) {
     this.#options = options;
     const { limits, origins, pingIntervalMs, pingTimeoutMs, recovery } = options;
+    const others = options.server.listeners('upgrade');
     this.#io = new Server(options.server, {
       path: options.path ?? '/socket.io',
       transports: [...(options.transports ?? ['polling', 'websocket'])],
@@ -157,6 +160,7 @@ export class SocketIoListener {
       if (connection.transport.name === 'polling') (connection.transport as { closeTimeout?: number }).closeTimeout = limits.closeTimeoutMs;
     });
     for (const namespace of options.namespaces) this.#serve(namespace);
+    this.#screenUpgrades(others);
   }
 
   /** Connections, whatever they joined. */
@@ -173,6 +177,33 @@ export class SocketIoListener {
   close(): void {
     this.#closed = true;
     this.#io.engine.close();
+  }
+
+  /**
+   * Refuses handshakes by their target before the library sees them: it leaves those to other paths open for a second, and of versions and
+   * transports that it does not serve it only knows after it has switched protocols. `others` were there before the library.
+   */
+  #screenUpgrades(others: readonly unknown[]): void {
+    const { server } = this.#options;
+    const ofLibrary = server.listeners('upgrade').filter((listener) => !others.includes(listener));
+    for (const listener of ofLibrary) server.off('upgrade', listener as (...args: unknown[]) => void);
+    server.on('upgrade', (request: IncomingMessage, socket: TcpSocket, head: Buffer) => {
+      const refusal = this.#refusalOf(request);
+      if (refusal === undefined) for (const listener of ofLibrary) Reflect.apply(listener, server, [request, socket, head]);
+      else {
+        this.counts.rejected += 1;
+        refuseUpgrade(socket, refusal);
+      }
+    });
+  }
+
+  #refusalOf({ url = '/' }: IncomingMessage): Refusal | undefined {
+    const { path = '/socket.io', transports = ['websocket'], allowEIO3 = false } = this.#options;
+    if (!url.startsWith(`${path}/`)) return { status: 404, message: 'there is nothing under this path' };
+    // As the library reads it: of a name given twice, the last value. Its words as well.
+    const query = Object.fromEntries(new URL(url, 'http://host').searchParams);
+    if (query.transport !== 'websocket' || !transports.includes('websocket')) return { status: 400, message: 'Transport unknown' };
+    return allowEIO3 || query.EIO === '4' ? undefined : { status: 400, message: 'Unsupported protocol version' };
   }
 
   #serve(namespace: SocketIoNamespace): void {

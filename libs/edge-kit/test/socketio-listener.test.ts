@@ -238,6 +238,43 @@ test('connections over the limit, from elsewhere, or after the end was announced
   assert.equal(edge.listener.counts.rejected, 3);
 });
 
+test('a handshake to another path, for another transport or in another version is answered before anything is switched', async () => {
+  await using edge = await serve({ listener: { allowEIO3: false } });
+  const statusOf = async (target: string): Promise<unknown> => {
+    const socket = new WebSocket(edge.url.replace('http', 'ws') + target);
+    return new Promise((resolve) => {
+      socket.once('error', () => {});
+      socket.once('unexpected-response', (_, { statusCode }) => {
+        socket.terminate();
+        resolve(statusCode);
+      });
+      // A socket that is ended without an answer has none.
+      socket.once('close', () => resolve('closed'));
+      socket.once('open', () => {
+        socket.terminate();
+        resolve('open');
+      });
+    });
+  };
+  const answers: Readonly<Record<string, unknown>> = {
+    '/': 404,
+    '/elsewhere?EIO=4&transport=websocket': 404,
+    '/socket.io?EIO=4&transport=websocket': 404,
+    '//socket.io/?EIO=4&transport=websocket': 404,
+    '/socket.io/': 400,
+    '/socket.io/?EIO=4': 400,
+    '/socket.io/?EIO=4&transport=polling': 400,
+    '/socket.io/?EIO=4&transport=websocket&transport=flashsocket': 400,
+    '/socket.io/?EIO=4&transport=__proto__': 400,
+    '/socket.io/?transport=websocket': 400,
+    '/socket.io/?EIO=3&transport=websocket': 400,
+    '/socket.io/?EIO=5&transport=websocket': 400,
+    '/socket.io/?EIO=4&transport=websocket&sid=nobody': 400,
+    '/socket.io/?EIO=4&transport=websocket': 'open',
+  };
+  for (const [target, expected] of Object.entries(answers)) assert.equal(await statusOf(target), expected, target);
+});
+
 test('draining closes every socket', async () => {
   await using edge = await serve();
   const clients = await Promise.all([edge.connect({ transports: ['websocket'] }), edge.connect({ transports: ['polling'] })]);

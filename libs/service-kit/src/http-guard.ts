@@ -109,7 +109,8 @@ function toOriginForm(request: IncomingMessage): void {
 const isHandshake = ({ headers: { upgrade = '' } }: IncomingMessage): boolean =>
   upgrade.split(',').some((protocol) => protocol.trim().toLowerCase() === 'websocket');
 
-interface Refusal {
+/** An answer in place of what was asked for. */
+export interface Refusal {
   readonly status: number;
   readonly message: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -117,9 +118,15 @@ interface Refusal {
 
 const unclear = (message: string): Refusal => ({ status: 400, message });
 
-/** Why a request is not handed on: proxies and servers could read it in different ways. */
-const refusalOf = ({ rawHeaders }: IncomingMessage): Refusal | undefined =>
-  countHosts(rawHeaders) > 1 ? unclear('a request has one Host') : undefined;
+/** RFC 9110 7.2: a host, which may be empty, and perhaps a port. */
+const HOST = /^(?:\[[\da-f:.]+\]|[^\s/?#@\\:[\]]*)(?::\d*)?$/i;
+
+/** Why a request is not handed on: proxies and servers could read it in different ways (RFC 9112 3.2). Node asks upgrades for no `Host`. */
+function refusalOf({ rawHeaders, headers, httpVersion }: IncomingMessage): Refusal | undefined {
+  const hosts = countHosts(rawHeaders);
+  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return unclear('a request has one Host');
+  return HOST.test(headers.host ?? '') ? undefined : unclear('the Host of the request is none');
+}
 
 /** What RFC 6455 4.1 asks of a handshake before its key. */
 function handshakeRefusalOf({ headers, method, httpVersion }: IncomingMessage): Refusal | undefined {
@@ -148,7 +155,8 @@ const headersOf = (refusal: Refusal): Readonly<Record<string, string>> => ({
   'Content-Length': String(Buffer.byteLength(bodyOf(refusal))),
 });
 
-function refuseUpgrade(socket: Socket, refusal: Refusal): void {
+/** Answers a handshake with a refusal, and ends its connection. */
+export function refuseUpgrade(socket: Socket, refusal: Refusal): void {
   const headers = Object.entries(headersOf(refusal)).map(([name, value]) => `${name}: ${value}`);
   socket.on('error', () => socket.destroy());
   socket.once('finish', () => socket.destroy());

@@ -104,6 +104,11 @@ test('what is no clear request or no handshake of RFC 6455 is refused', async ()
   const cases: readonly (readonly [string, number, RegExp?])[] = [
     ['GET / HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n', 400],
     [handshake(['Host: a']), 400],
+    [handshake().replace('Host: a\r\n', ''), 400],
+    ...['a b', 'a/b', 'a@b', 'a:b', 'a:1:2', '[::1', '::1', 'a#', 'a\\b'].flatMap((host) => [
+      [handshake().replace('Host: a', `Host: ${host}`), 400] as const,
+      [`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`, 400] as const,
+    ]),
     [handshake([], 'GET / HTTP/1.0'), 400],
     [handshake(['Content-Length: 4']), 400],
     [handshake(['Transfer-Encoding: chunked']), 400],
@@ -119,6 +124,9 @@ test('what is no clear request or no handshake of RFC 6455 is refused', async ()
   }
   assert.equal(server.upgrades.length, 0);
   assert.equal(statusOf(await server.say(handshake(['Content-Length: 0']))), 101);
+  for (const host of ['', ':80', 'a.example:80', '[::1]:80', 'a_b', '127.0.0.1']) {
+    assert.equal(statusOf(await server.say(handshake().replace('Host: a', `Host: ${host}`))), 101, host);
+  }
 });
 
 test('a body that trickles is cut off, unless its sender shows that it may take long', { timeout: 20_000 }, async () => {

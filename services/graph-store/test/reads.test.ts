@@ -301,6 +301,40 @@ test('values of a time series: in time order, replaced, expired, aggregated', as
   assert.equal((await values({ aggregate: 'sum' })).values[0]?.value, 42);
 });
 
+test('aggregates of integers beyond 2^53 are exact, and what cannot be exact is refused', async () => {
+  const aggregates = async (...of: readonly Json[]) => {
+    const id = freshId('sums');
+    await store.done(create(id, {}, 'ogit/Timeseries'));
+    await store.done({ op: 'write-values', target: { id }, values: of.map((value, at) => ({ at, value })) });
+    const subject = graphValues.subject({ tenant: TENANT });
+    const found: unknown[] = [];
+    for (const aggregate of ['sum', 'avg', 'min', 'max'] as const) {
+      const reply = await store.bus.request(graphValues, subject, { ids: [id], aggregate }, { timeoutMs: 5000 });
+      found.push(reply.ok ? reply.value.values[0]?.value : reply.failure);
+    }
+    return found;
+  };
+  const inexact = (name: string) => ({ code: 'invalid', detail: `the ${name} has a number beyond 2^53 with a fraction` });
+  assert.deepEqual(await aggregates(9007199254740993n, '9007199254740995'), [
+    18014398509481988n,
+    9007199254740994n,
+    9007199254740993n,
+    9007199254740995n,
+  ]);
+  assert.deepEqual(await aggregates(0.1, '0.2', 'text'), [0.3, 0.15, 0.1, 0.2]);
+  assert.deepEqual(await aggregates(9007199254740993n, 9007199254740994n), [
+    18014398509481987n,
+    inexact('avg'),
+    9007199254740993n,
+    9007199254740994n,
+  ]);
+  assert.deepEqual((await aggregates(9007199254740993n, 0.5)).slice(0, 2), [inexact('sum'), 4503599627370497]);
+  assert.deepEqual((await aggregates('1e308', '1e308', '9e308'))[0], {
+    code: 'invalid',
+    detail: 'the sum has a number that is out of range',
+  });
+});
+
 test('a blob goes up in chunks, is whole before it can be attached, and comes back byte for byte', async () => {
   const content = randomBytes(12).toString('hex');
   const bytes = randomBytes(CHUNK_BYTES * 2 + 1000);

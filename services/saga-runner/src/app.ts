@@ -76,6 +76,7 @@ export async function startRunner(config: Config<RunnerSettings>, context: Servi
     chains: { depth: config.maxDepth, runs: config.maxChainRuns, perMs: CHAIN_MS },
     perTenant: config.perTenant,
     perRunnable: config.perRunnable,
+    maxFired: config.maxFired,
     table,
     packages,
   });
@@ -88,7 +89,7 @@ export async function startRunner(config: Config<RunnerSettings>, context: Servi
   const jobs = new Jobs({ leases: new Leases(redis, 'pe:saga-runner:'), runs, writing, tables, log });
   const retention = new Retention({ bus, writing, jobs, tables, keepMs: config.keepRecordsMs, log });
   const responders = answerCallers({ bus, runs, jobs, maxWaiting: config.maxWaiting, table });
-  reportRunner(metrics, { groups, pool, runs, jobs });
+  reportRunner(metrics, { groups, pool, runs, jobs, triggers });
   const alive = setInterval(() => bus.publish(runnerAlive, {}, { instance, packages: config.packages }), ALIVE_MS);
   const health = await startHealthServer({ host: config.host, port: config.port, ready: context.ready }).catch((error: unknown) => {
     throw new CannotStart(`port ${config.port} cannot be opened: ${error instanceof Error ? error.message : String(error)}`);

@@ -45,8 +45,10 @@ export class FairQueue<Run extends Queued> {
     return sum;
   }
 
-  waitingOf(tenant: string): number {
-    return this.#tenants.get(tenant)?.waiting ?? 0;
+  /** Runs of a tenant that wait, or of one of its runnables. */
+  waitingOf(tenant: string, runnable?: string): number {
+    const of = this.#tenants.get(tenant);
+    return (runnable === undefined ? of : of?.runnables.get(runnable))?.waiting ?? 0;
   }
 
   add(run: Run): void {

@@ -41,6 +41,7 @@ export interface ProcessHandler {
 export class IsolateProcess {
   readonly #child: ChildProcess;
   readonly #handler: ProcessHandler;
+  #telling: ToProcess[] = [];
   #over = false;
 
   constructor(handler: ProcessHandler) {
@@ -52,10 +53,12 @@ export class IsolateProcess {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       serialization: 'json',
     });
-    this.#child.on('message', (message: unknown) => {
-      if (this.#over) return;
-      if (fromProcess.test(message)) handler.message(message);
-      else this.end('it said something that is no message');
+    this.#child.on('message', (said: unknown) => {
+      for (const message of Array.isArray(said) ? said : [said]) {
+        if (this.#over) return;
+        if (fromProcess.test(message)) handler.message(message);
+        else this.end('it said something that is no message');
+      }
     });
     this.#child.on('error', (error) => this.end(error.message));
     this.#child.on('exit', (code, signal) => this.end(reasonOf(code, signal)));
@@ -65,9 +68,17 @@ export class IsolateProcess {
     return this.#child.pid;
   }
 
+  /** What is told in one turn of the event loop leaves as one message: each costs both sides a system call, and wakes the process. */
   tell(message: ToProcess): void {
+    this.#telling.push(message);
+    if (this.#telling.length === 1) setImmediate(() => this.#send());
+  }
+
+  #send(): void {
+    const messages = this.#telling;
+    this.#telling = [];
     if (this.#over || !this.#child.connected) return;
-    this.#child.send(message, (error) => {
+    this.#child.send(messages, (error) => {
       if (error !== null) this.end('it cannot be reached');
     });
   }

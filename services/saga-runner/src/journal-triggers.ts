@@ -1,7 +1,9 @@
 /**
  * Fires scripts from the journal: a member of the tenant's group of runners, which gets every change of its partitions in order and at least once.
- * The position moves over a batch when all that it fired has ended and is recorded.
+ * The position moves over a batch when all that it fired has ended and is recorded. While as many runs wait as may, changes are held back, and
+ * with them the group gives no more than its window.
  */
+import { createHash } from 'node:crypto';
 import { INTERNAL_GROUPS } from '@polyedge/contracts/bus/groups';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
@@ -15,6 +17,8 @@ import type { RunnableTable } from './runnable-table.ts';
 import type { Runs } from './runs.ts';
 import { digestId } from './writing.ts';
 
+const PACKAGE = 'saga/NpmPackage';
+const LANES = 64;
 const GROUP = `${INTERNAL_GROUPS}saga-runner`;
 const REJOIN_MS = 500;
 const RETRY_MS = 300;
@@ -32,8 +36,9 @@ export class JournalTriggers implements MemberHandler {
   readonly #options: JournalOptions;
   #membership: Membership | undefined;
   #rejoin: NodeJS.Timeout | undefined;
-  /** What was given is looked at in the order in which it came. */
-  #looking: Promise<void> = Promise.resolve();
+  /** What was given is looked at in the order in which it came; what waits for room holds back its own lane only. */
+  readonly #lanes: Promise<unknown>[] = [];
+  #heldBack = 0;
   #left = false;
 
   constructor(options: JournalOptions) {
@@ -49,15 +54,18 @@ export class JournalTriggers implements MemberHandler {
 
   batch(changes: readonly FullChange[], took: () => void): void {
     const membership = this.#membership;
-    this.#looking = this.#looking.then(async () => {
-      const fired: Promise<unknown>[] = [];
-      for (const change of changes) {
-        // What was not taken goes to the next owner, and is not to be begun here any more.
-        if (this.#left || membership !== this.#membership) return;
-        await this.#look(change, fired);
-      }
-      void Promise.all(fired).then(took);
+    const handled = changes.flatMap((change) => {
+      const firings = firingsOf(change);
+      return firings.length === 0 && change.type !== PACKAGE ? [] : [this.#handle(change, firings, membership)];
     });
+    void Promise.all(handled).then((all) => {
+      if (all.every((done) => done)) took();
+    });
+  }
+
+  /** Changes that are held back until some of the runs that wait have begun. */
+  get heldBack(): number {
+    return this.#heldBack;
   }
 
   lost(failure: Failure): void {
@@ -72,19 +80,46 @@ export class JournalTriggers implements MemberHandler {
     this.#membership = groups.join({ tenant: table.tenant, name: GROUP, start: 'largest' }, this);
   }
 
-  async #look(change: FullChange, fired: Promise<unknown>[]): Promise<void> {
-    const { table, runs, onPackage } = this.#options;
-    if (change.type === 'saga/NpmPackage') fired.push(onPackage(change));
-    const firings = firingsOf(change);
-    if (firings.length === 0) return;
-    for (let known = await table.upTo(change.seq); !known.ok && !this.#left; known = await table.upTo(change.seq)) {
+  /** Resolves when all has ended that a change fired: to false when it is for the next owner to do. */
+  async #handle(change: FullChange, firings: readonly Firing[], membership: Membership | undefined): Promise<boolean> {
+    const fired: Promise<unknown>[] = [];
+    if (change.type === PACKAGE) fired.push(this.#options.onPackage(change));
+    const lane = laneOf(change.id);
+    const begun = (this.#lanes[lane] ?? Promise.resolve()).then(() => this.#fire(change, firings, membership, fired));
+    this.#lanes[lane] = begun;
+    if (!(await begun)) return false;
+    await Promise.all(fired);
+    return true;
+  }
+
+  async #fire(
+    change: FullChange,
+    firings: readonly Firing[],
+    membership: Membership | undefined,
+    fired: Promise<unknown>[],
+  ): Promise<boolean> {
+    const { table, runs } = this.#options;
+    // What was not taken goes to the next owner, and is not to be begun here any more.
+    const isOurs = (): boolean => !this.#left && membership === this.#membership;
+    if (!isOurs()) return false;
+    for (let known = await table.upTo(change.seq); !known.ok && isOurs(); known = await table.upTo(change.seq)) {
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
     for (const firing of firings) {
-      for (const runnable of table.scriptsAt(firing.path)) fired.push(runs.start(wantedBy(change, firing, runnable)));
+      for (const runnable of table.scriptsAt(firing.path)) {
+        this.#heldBack += 1;
+        for (let room = runs.roomFor(runnable); room !== undefined && isOurs(); room = runs.roomFor(runnable)) await room;
+        this.#heldBack -= 1;
+        if (!isOurs()) return false;
+        fired.push(runs.start(wantedBy(change, firing, runnable)));
+      }
     }
+    return true;
   }
 }
+
+/** Changes of one element take the same lane. */
+const laneOf = (id: string): number => (createHash('md5').update(id).digest()[0] ?? 0) % LANES;
 
 function wantedBy(change: FullChange, firing: Firing, runnable: Runnable) {
   const mark = markOf(change.origin);

@@ -34,6 +34,8 @@ export interface RunsOptions {
   readonly chains: ChainLimits;
   readonly perTenant: number;
   readonly perRunnable: number;
+  /** Runs of one tenant that changes fired and that wait; one runnable may have half of them. */
+  readonly maxFired: number;
   table(tenant: string): RunnableTable | undefined;
   readonly packages: Packages;
 }
@@ -61,6 +63,8 @@ export class Runs {
   /** When a runnable's refusal was last recorded. */
   readonly #refused = new Map<string, number>();
   readonly #idle: (() => void)[] = [];
+  /** Resolved when a run has begun. */
+  #begun: PromiseWithResolvers<void> | undefined;
   #running = 0;
   #pumping = false;
   #stopped = false;
@@ -81,6 +85,14 @@ export class Runs {
 
   waitingOf(tenant: string): number {
     return this.#queue.waitingOf(tenant);
+  }
+
+  /** Undefined when a change may fire the runnable now; else what to wait for before it is looked at again. */
+  roomFor({ tenant, id }: Runnable): Promise<void> | undefined {
+    const { maxFired } = this.#options;
+    if (this.#queue.waitingOf(tenant) < maxFired && this.#queue.waitingOf(tenant, id) < maxFired / 2) return undefined;
+    this.#begun ??= Promise.withResolvers();
+    return this.#begun.promise;
   }
 
   /** Resolves when the run has ended and its call is stored. */
@@ -131,6 +143,8 @@ export class Runs {
     const { limits, jobWallMs, pool } = this.#options;
     const wallMs = run.wanted.runnable.plural === 'jobs' ? jobWallMs : limits.wallMs;
     this.#running += 1;
+    this.#begun?.resolve();
+    this.#begun = undefined;
     run.startedAt = Date.now();
     const place = pool.place(run, wallMs, {
       message: (message) => {

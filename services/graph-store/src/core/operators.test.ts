@@ -116,6 +116,8 @@ test('saga:10 a wrong type, a missing key or operand and a result that is no num
     if (NUMERIC.has(operator)) refuses('value', operator, undefined, 'k', '1');
   }
   refuses('value', 'incr', Number.MAX_VALUE, undefined, Number.MAX_VALUE);
+  refuses('value', 'mul', 9_007_199_254_740_993n, undefined, 0.5);
+  refuses('value', 'hincr', { k: 0.5 }, 'k', 9_007_199_254_740_993n);
   refuses('value', 'hmul', { k: 1e308 }, 'k', 10);
   refuses('value', 'hlpush', { k: 1 }, 'k', 1);
 });

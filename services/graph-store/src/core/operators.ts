@@ -80,6 +80,7 @@ function calculate(
   if (!isNumber(operand)) return failed('invalid', 'value: is not a number');
   if (!missing(value) && !isNumber(value)) return failed('invalid', 'value: what is stored is not a number');
   const result = missing(value) ? (whenMissing === 'zero' ? 0 : operand) : exactly(value, operand, calculation);
+  if (result === undefined) return failed('invalid', 'value: the result of an integer beyond 2^53 and a fraction cannot be exact');
   if (!Number.isFinite(Number(result))) return failed('invalid', 'value: the result is not a finite number');
   if (typeof result === 'number' && Math.abs(result) > Number.MAX_SAFE_INTEGER) {
     return failed('invalid', 'value: the result is beyond 2^53 and cannot be exact');
@@ -87,11 +88,13 @@ function calculate(
   return done({ value: result });
 }
 
-/** Integers are calculated exactly at any size. With a fraction, a result beyond 2^53 is left as a double. */
-function exactly(left: number | bigint, right: number | bigint, { doubles, integers }: Calculation): number | bigint {
+/** Integers are calculated exactly at any size. Of fractions, a result beyond 2^53 is left as a double; with an integer beyond it there is none. */
+function exactly(left: number | bigint, right: number | bigint, { doubles, integers }: Calculation): number | bigint | undefined {
   // JSON has no negative zero; adding 0 removes the sign.
   const result = doubles(Number(left), Number(right)) + 0;
   if (typeof left === 'number' && typeof right === 'number' && Math.abs(result) <= Number.MAX_SAFE_INTEGER) return result;
+  // Neither a double nor an integer holds what such an operand and a fraction make.
+  if (typeof left === 'bigint' ? !isInteger(right) : typeof right === 'bigint' && !isInteger(left)) return undefined;
   if (!isInteger(left) || !isInteger(right)) return result;
   const exact = integers(BigInt(left), BigInt(right));
   return Number.isSafeInteger(Number(exact)) ? Number(exact) : exact;

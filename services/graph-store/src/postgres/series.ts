@@ -1,8 +1,10 @@
 /** Values of time series. */
 import type { graphValues } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
-import { done, type Outcome } from '@polyedge/contracts/errors';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Json } from '@polyedge/query/json';
+import { parseJson } from '@polyedge/query/json-text';
+import { MAX_DECIMAL_CHARACTERS } from '@polyedge/query/text';
 import type { Queries } from './pool.ts';
 import { readFailure } from './read.ts';
 
@@ -31,11 +33,16 @@ export class Series {
       ${from === undefined ? sql`` : sql`and at >= ${from}`} ${to === undefined ? sql`` : sql`and at <= ${to}`}`;
     try {
       if (aggregate !== 'none') {
-        // Only numbers (and texts that are numbers, as HIRO clients write them) take part.
-        const [row] = await sql<{ value: number | null; at: number | null }[]>`
-          select ${sql.unsafe(aggregate)}((value #>> '{}')::float8) as value, max(at) as at from series_value
-          where ${where} and value #>> '{}' ~ '^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]{1,3})?$'`;
-        return done({ values: row?.value == null || row.at == null ? [] : [{ at: row.at, value: row.value }], more: false });
+        // Only numbers (and texts that are numbers, as HIRO clients write them) take part, exactly and at any size.
+        const [row] = await sql<{ value: string | null; at: number | null }[]>`
+          select ${sql.unsafe(aggregate)}((value #>> '{}')::numeric)::text as value, max(at) as at from series_value
+          where ${where} and char_length(value #>> '{}') <= ${MAX_DECIMAL_CHARACTERS}
+            and value #>> '{}' ~ '^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]{1,3})?$'`;
+        if (row?.value == null || row.at == null) return done({ values: [], more: false });
+        const value = parseJson(row.value);
+        return value.ok
+          ? done({ values: [{ at: row.at, value: value.value }], more: false })
+          : failed('invalid', `the ${aggregate} ${value.problem}`);
       }
       const newestFirst = at !== undefined || history || order === 'desc';
       const rows = await sql<{ at: number; value: Json }[]>`

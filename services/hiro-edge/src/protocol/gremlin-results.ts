@@ -1,5 +1,6 @@
 /** Steps that take traversers together, order them or make maps and lists of them. */
-import { textOf } from '@polyedge/query/text';
+import { meanOf, sumOf } from '@polyedge/query/decimal-sum';
+import { isDecimal, textOf } from '@polyedge/query/text';
 import { refuse } from './gremlin-arguments.ts';
 import { moved } from './gremlin-moves.ts';
 import type { Call } from './gremlin-parser.ts';
@@ -67,14 +68,22 @@ export function numbers(name: 'sum' | 'mean' | 'min' | 'max'): Step {
         ),
       ];
     }
-    const parts = values
-      .map((value) => (value.is === 'json' ? Number(textOf(value.json)?.trim() || Number.NaN) : Number.NaN))
-      .filter(Number.isFinite);
+    const parts = values.flatMap((value) => decimalOf(value) ?? []);
     if (parts.length === 0) return [];
-    const sum = parts.reduce((total, part) => total + part, 0);
-    return [start(json(name === 'sum' ? sum : sum / parts.length), origin)];
+    const result = name === 'sum' ? sumOf(parts) : meanOf(parts);
+    if (result === undefined) throw new Refusal(`gremlin: the ${name} is beyond 2^53 with a fraction, or has no end`);
+    return [start(json(result), origin)];
   });
 }
+
+/** A number, or a text that is one, as a decimal. */
+function decimalOf(value: Value): string | undefined {
+  const text = value.is === 'json' ? textOf(value.json)?.trim() : undefined;
+  if (text === undefined || isDecimal(text)) return text;
+  return EXPONENT.test(text) ? textOf(Number(text)) : undefined;
+}
+
+const EXPONENT = /^[+-]?\d{1,100}(?:\.\d{1,100})?e[+-]?\d{1,3}$/i;
 
 export function group(key: By, value: By | undefined): Step {
   return function* (inputs, origins, world) {

@@ -149,6 +149,21 @@ test('every step that clients use gives what it says', () => {
   for (const [query, expected] of cases) assert.deepEqual(answer(query), expected, query);
 });
 
+test('sums and means of integers beyond 2^53 are exact, or refused', () => {
+  const constants = (...values: readonly string[]) => `union(${values.map((value) => `constant(${value})`).join()})`;
+  const result = (query: string) => {
+    const outcome = outcomeOf(query);
+    return outcome.ok ? outcome.value[0] : outcome.failure.detail;
+  };
+  assert.equal(result(`${constants('9007199254740993', "'9007199254740995'")}.sum()`), 18014398509481988n);
+  assert.equal(result(`${constants('9007199254740993', "'9007199254740995'")}.mean()`), 9007199254740994n);
+  assert.equal(result(`${constants('9007199254740992', '1')}.sum()`), 9007199254740993n);
+  assert.equal(result(`${constants('0.1', "'0.2'", "'1e-1'", "'word'", "' 1 '")}.sum()`), 1.4);
+  for (const query of ["constant('0.5')", "constant('9e307')"].map((more) => `union(constant(9007199254740993),${more}).sum()`)) {
+    assert.match(String(result(query)), query.includes('0.5') ? /^gremlin: the sum is beyond/ : /^9{0}90+9007199254740993$/);
+  }
+});
+
 test('placeholders are values', () => {
   assert.deepEqual(answer("out($verb).has('/name', $name)", { verb: 'knows', name: 'bob' }), ['bob']);
   assert.deepEqual(answer("out().has('/name', within($names))", { names: ['bob', "x') .drop("] }), ['bob']);

@@ -22,13 +22,24 @@ const isolates = new Isolates(snapshot, () => process.exit(ENDS.catastrophe));
 const bundles = new Map<string, string>();
 const runs = new Map<number, OneRun>();
 
+let telling: FromProcess[] = [];
+/** What is told in one turn leaves as one message. */
 const tell = (message: FromProcess): void => {
+  telling.push(message);
+  if (telling.length === 1) setImmediate(send);
+};
+const send = (): void => {
   // The service is gone: nobody is left to work for.
   if (process.send === undefined || !process.connected) process.exit(0);
-  process.send(message);
+  process.send(telling);
+  telling = [];
 };
 
-process.on('message', (message: ToProcess) => {
+process.on('message', (messages: readonly ToProcess[]) => {
+  for (const message of messages) take(message);
+});
+
+const take = (message: ToProcess): void => {
   switch (message.to) {
     case 'run': {
       const run = new OneRun(message, {
@@ -48,7 +59,7 @@ process.on('message', (message: ToProcess) => {
       bundles.set(message.hash, message.code);
       return;
   }
-});
+};
 process.on('disconnect', () => process.exit(0));
 
 setInterval(() => {

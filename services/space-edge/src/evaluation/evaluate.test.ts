@@ -87,12 +87,13 @@ test('space:30 on a server the other expression counts, where there is one', () 
 test('space:31 consumption is given for every limit that a feature looks at, 0 included, by either name', () => {
   const limits = ['maxExports', 'maxBoards'];
   const amounts = (expected: Readonly<Record<string, number>>) => {
-    const result = amountsFor({ service: 'gantry' }, limits, expected);
+    const result = amountsFor({ service: 'gantry', used: new Map([['maxExports', 1]]) }, limits, expected);
     return result.ok ? Object.fromEntries(result.amounts) : result.error.code;
   };
   assert.deepEqual(amounts({ 'gantry-maxExports': 2, 'gantry-maxBoards': 0 }), { maxExports: 2, maxBoards: 0 });
   assert.deepEqual(amounts({ maxExports: 2, 'Gantry-maxBoards': 1 }), { maxExports: 2, maxBoards: 1 });
   assert.deepEqual(amounts({ 'gantry-maxExports': 2, 'gantry-other': 1 }), 'INVALID_EXPECTED_CONSUMPTION');
+  assert.deepEqual(amounts({ maxExports: Number.MAX_SAFE_INTEGER, maxBoards: 0 }), 'INVALID_EXPECTED_CONSUMPTION');
 });
 
 test('space:30 random pricings and usage evaluate like a plain model', () => {

@@ -1,4 +1,5 @@
 /** Whether a subscription allows a feature, and what it consumes. Names here are those of the pricing, without the service in front. */
+import { isCountable } from '../usage/levels.ts';
 import type { Granted } from './context.ts';
 import { type Guard, guardsOf } from './guards.ts';
 import type { EvaluatedFeature, EvaluatedPricing, Expression } from './pricing.ts';
@@ -92,7 +93,7 @@ export type Amounts = ReadonlyMap<string, number>;
  * in any case. Every limit must be there, be it with 0; others are left alone.
  */
 export function amountsFor(
-  { service }: Pick<Subscribed, 'service'>,
+  { service, used }: Pick<Subscribed, 'service' | 'used'>,
   limits: readonly string[],
   expected: Readonly<Record<string, number>>,
 ): { readonly ok: true; readonly amounts: Amounts } | { readonly ok: false; readonly error: EvaluationError } {
@@ -106,6 +107,9 @@ export function amountsFor(
         'INVALID_EXPECTED_CONSUMPTION',
         `The expected consumption of limit "${service}-${limit}" is missing: give it for all limits that the feature looks at, or for none.`,
       );
+    }
+    if (!isCountable(used.get(limit) ?? 0, amount)) {
+      return evaluationError('INVALID_EXPECTED_CONSUMPTION', `The level of limit "${service}-${limit}" would be beyond 2^53.`);
     }
     amounts.set(limit, amount);
   }

@@ -13,7 +13,7 @@ import { levelsOf, type Novated, novated } from '../contracts/novation.ts';
 import type { Subscription } from '../contracts/subscription.ts';
 import { got, type Result, refuse, refused } from '../protocol/answer.ts';
 import { entryOf } from '../protocol/entries.ts';
-import { limitKey, resetLevels, splitLimitKey, toUsage, USAGE_TYPE, usageId } from '../usage/levels.ts';
+import { isCountable, limitKey, resetLevels, splitLimitKey, toUsage, USAGE_TYPE, usageId } from '../usage/levels.ts';
 import { type Contracts, joined, usageAttributes } from './contracts.ts';
 import { type Graph, newId } from './graph.ts';
 import type { Jobs } from './jobs.ts';
@@ -219,6 +219,8 @@ export class Contracting {
         }),
       );
       if (amounts.length === 0) return found;
+      const beyond = amounts.find(({ key, amount }) => !isCountable(entryOf(contract.usage.consumed, key) ?? 0, amount));
+      if (beyond !== undefined) return refuse(400, `INVALID DATA: The level of ${shortened(beyond.key)} would be beyond 2^53`);
       const target = { id: contract.usage.id, where: isType(USAGE_TYPE) };
       const before: Filter = { test: 'equal', path: ['attributes', 'terms'], value: contract.terms };
       const operations = amounts.map(

@@ -7,7 +7,7 @@
  * renewable limits only).
  */
 import type { Element } from '@polyedge/contracts/element';
-import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
+import { isNumber, isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import { entryOf, keepEntries, readEntries, renameEntries } from '../protocol/entries.ts';
 import { nextEnd, PERIOD_UNITS, type Period, plusPeriods } from './period.ts';
 
@@ -33,6 +33,9 @@ export interface Usage {
 /** Levels without their vertex. */
 export type Levels = Pick<Usage, 'consumed' | 'renewals'>;
 
+/** Whether a level can be raised by so much and stay exact: the formulas of pricings are calculated in doubles. */
+export const isCountable = (level: number, amount: number): boolean => Math.abs(level + amount) <= Number.MAX_SAFE_INTEGER;
+
 /** A tracked limit of a service. Both names may have a slash; in the service's it is written as in an address. */
 export const limitKey = (service: string, limit: string): string => `${service.replaceAll('%', '%25').replaceAll('/', '%2F')}/${limit}`;
 
@@ -47,7 +50,8 @@ export function toUsage({ id, version, attributes }: Element): Usage {
     id,
     elementVersion: version,
     terms: typeof terms === 'number' ? terms : 0,
-    consumed: readEntries(consumed, (value) => (typeof value === 'number' ? value : undefined)),
+    // Two at once may pass what `isCountable` allows: such a level counts on, to 16 digits.
+    consumed: readEntries(consumed, (value) => (isNumber(value) ? Number(value) : undefined)),
     renewals: readEntries(renewals, toRenewal),
   };
 }
