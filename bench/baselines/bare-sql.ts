@@ -34,7 +34,7 @@ interface Stored {
 
 const [url = ''] = process.argv.slice(2);
 const sql = connect({ url, name: 'bare', max: 8, session: WRITER_SESSION });
-await migrate(sql, 16);
+await sql.begin((transaction) => migrate(transaction, 16));
 await keepPartitions(sql, Date.now(), undefined);
 
 /** What one connection writes: every second write updates what an earlier transaction of the connection created. */

@@ -1,8 +1,9 @@
 /**
  * How a process begins and ends: signals, bounds, the last words. Signals are handled here and nowhere else.
  *
- * SIGTERM or SIGINT: readiness false, `drain` within its bound, `stop` within 10 s, logs and traces written, exit 0. A second signal exits
- * at once with 1. An exception nobody caught, or a rejection nobody awaited, is a bug: logged as fatal, exit 1.
+ * SIGTERM or SIGINT: readiness false, `drain` within its bound, `stop` within 10 s, logs and traces written, exit 0. A service that is still
+ * starting, and may be waiting for a server, has 2 s to start first; then it just ends. A second signal exits at once with 1. An exception
+ * nobody caught, or a rejection nobody awaited, is a bug: logged as fatal, exit 1.
  */
 import { within } from './deadline.ts';
 import type { Log } from './log.ts';
@@ -21,6 +22,7 @@ export interface Running {
 export class CannotStart extends Error {}
 
 const STOP_MS = 10_000;
+const STARTED_MS = 2_000;
 const LAST_WORDS_MS = 3_000;
 
 export class Lifecycle {
@@ -78,8 +80,14 @@ export class Lifecycle {
     }
     this.#ending = true;
     this.#log.info(`${signal}: draining`);
-    // While it starts, `run` ends it when it has: a half-started service has nobody to close its parts.
+    // While it starts, `run` ends it when it has: a half-started service has nobody to close its parts. It has taken nothing on either.
     if (this.#running !== undefined) void this.#end(this.#running);
+    else
+      setTimeout(() => {
+        if (this.#running !== undefined) return;
+        this.#log.info('ended before it had started');
+        void this.#exit(0);
+      }, STARTED_MS);
   }
 
   async #end(running: Running): Promise<void> {

@@ -60,23 +60,37 @@ export interface NatsBus extends Bus {
 }
 
 const CONNECT_ATTEMPT_MS = 5_000;
+/** Pause between attempts to connect. */
+const AGAIN_MS = 250;
 const STOP_MS = 10_000;
 
 /**
  * Connects. Resolves to a failure with a sentence for the operator when there is no server within `connectMs`, when it refuses the
- * credentials or the inbox, or when its `max_payload` is under 8 MiB. Afterwards the connection is kept for ever.
+ * credentials or the inbox, or when its `max_payload` is under 8 MiB. A server that goes away meanwhile is waited for like one that is not there
+ * yet. Afterwards the connection is kept for ever.
  */
 export async function connectNatsBus(options: NatsBusOptions): Promise<Outcome<NatsBus>> {
-  const instance = options.instance ?? randomBytes(6).toString('hex');
   const log = options.log ?? silentLog;
+  const instance = options.instance ?? randomBytes(6).toString('hex');
+  const giveUpAt = performance.now() + (options.connectMs ?? 30_000);
+  for (let attempt = 0; ; attempt += 1) {
+    const connected = await attemptToConnect(options, instance, log);
+    if (connected.ok || connected.failure.code !== 'unavailable' || performance.now() >= giveUpAt) return connected;
+    if (attempt === 0) log.warn('waiting for the NATS server', { err: connected.failure.detail });
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
+}
+
+/** Fails with `unavailable` when trying again may help. */
+async function attemptToConnect(options: NatsBusOptions, instance: string, log: Log): Promise<Outcome<NatsBus>> {
   const disconnected: { notify: () => void } = { notify: () => {} };
-  const connected = await dial(
-    connectionOptions(options, instance, () => disconnected.notify()),
-    options,
-    log,
-  );
-  if (!connected.ok) return connected;
-  const connection = connected.value;
+  let connection: NatsConnection;
+  try {
+    connection = await connect(connectionOptions(options, instance, () => disconnected.notify()));
+  } catch (error) {
+    if (error instanceof AuthorizationError) return failed('not-allowed', 'the NATS server refuses the credentials');
+    return failed('unavailable', `no NATS server answers: ${messageOf(error)}`);
+  }
   const maxPayload = connection.info?.max_payload ?? 0;
   if (maxPayload < MIN_MAX_PAYLOAD) {
     await connection.close();
@@ -93,21 +107,6 @@ export async function connectNatsBus(options: NatsBusOptions): Promise<Outcome<N
     return flushed.ok ? failed('not-allowed', `the NATS server does not allow the inbox _INBOX.${options.service}.>`) : flushed;
   }
   return done(bus);
-}
-
-/** Tries until there is a server: services and NATS start in any order. */
-async function dial(settings: ConnectionOptions, options: NatsBusOptions, log: Log): Promise<Outcome<NatsConnection>> {
-  const giveUpAt = performance.now() + (options.connectMs ?? 30_000);
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      return done(await connect(settings));
-    } catch (error) {
-      if (error instanceof AuthorizationError) return failed('not-allowed', 'the NATS server refuses the credentials');
-      if (performance.now() >= giveUpAt) return failed('unavailable', `no NATS server answers: ${messageOf(error)}`);
-      if (attempt === 0) log.warn('waiting for the NATS server', { err: messageOf(error) });
-      await new Promise((resolve) => setTimeout(resolve, 250));
-    }
-  }
 }
 
 function connectionOptions(options: NatsBusOptions, instance: string, onDisconnect: () => void): ConnectionOptions {

@@ -1,5 +1,6 @@
 /** What only the NATS bus can show: refusals at the start, permissions, a server that dies and comes back. */
 import assert from 'node:assert/strict';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { test } from 'node:test';
 import { done, failed } from '@polyedge/contracts/errors';
 import { trialEcho, trialHappened } from '@polyedge/contracts/testing/trial-channels';
@@ -45,6 +46,34 @@ test('no server within the time is a sentence, and wrong credentials are one at 
   await right.close();
   const inUrl = await connected({ url: nats.url.replace('//', '//ada:right@'), service: 'asker' });
   await inUrl.close();
+});
+
+test('a server that goes away between the handshake and the first answer is waited for', async () => {
+  await using nats = await startNats();
+  // The second PING of a client is its first question after the handshake.
+  let cuts = 3;
+  await using way = createServer((client) => {
+    const upstream = connect({ port: nats.port, host: '127.0.0.1' });
+    let pings = 0;
+    for (const socket of [client, upstream]) socket.on('error', () => {});
+    client.on('close', () => upstream.destroy());
+    upstream.on('close', () => client.destroy());
+    upstream.pipe(client);
+    client.on('data', (chunk) => {
+      pings += chunk.toString('latin1').split('PING').length - 1;
+      if (pings < 2 || cuts === 0) upstream.write(chunk);
+      else {
+        cuts -= 1;
+        upstream.destroy();
+      }
+    });
+  });
+  await new Promise<void>((resolve) => way.listen(0, '127.0.0.1', resolve));
+  const { port } = way.address() as AddressInfo; // of a TCP server
+  await using bus = await connected({ url: `nats://127.0.0.1:${port}`, service: 'asker' });
+  assert.equal(cuts, 0);
+  assert.ok((await bus.flush(timeoutMs)).ok);
+  await bus.close();
 });
 
 test('a service whose inbox is not allowed does not start; a subject that is not allowed fails its requests at once', async () => {

@@ -26,9 +26,9 @@ import type { settings } from './config.ts';
 import { Schemas } from './core/schema.ts';
 import { Executor } from './executor/executor.ts';
 import { exportMetrics } from './metrics.ts';
-import { untilAnswers } from './postgres/answers.ts';
+import { whenAnswered } from './postgres/answers.ts';
 import { Blobs } from './postgres/blobs.ts';
-import { connect, missingDurability, READER_SESSION, WRITER_SESSION } from './postgres/connect.ts';
+import { missingDurability, READER_SESSION, WRITER_SESSION } from './postgres/connect.ts';
 import { settleEpoch, type Tip } from './postgres/epoch.ts';
 import { GroupPositions } from './postgres/groups.ts';
 import { openJournal } from './postgres/journal.ts';
@@ -79,24 +79,33 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   let publisherLost = (): void => {};
   const pools = [admin, readers, leasing, publishing];
   const transactions = [writer, largeWriter, small, settling];
-  const starting = connect({ url: config.databaseUrl, name: `${name}-start`, max: 1 });
-  await untilAnswers(starting, config.databaseWaitMs, (err) => log.warn('waiting for PostgreSQL', { err }));
-  const unsafe = await missingDurability(starting);
+  const patience = {
+    waitMs: config.databaseWaitMs,
+    onWait: (err: string) => log.warn('waiting for PostgreSQL', { err }),
+  };
+  const starting = new Transactions({ url: config.databaseUrl, name: `${name}-start` });
+  const unsafe = await whenAnswered(patience, () => starting.run(missingDurability));
   if (unsafe.length > 0 && !config.allowUnsafeDatabase) {
     throw new CannotStart(
       `PostgreSQL has ${unsafe.join(', ')} off, so acknowledged writes could be lost; set GRAPH_STORE_ALLOW_UNSAFE_DATABASE=true to accept that`,
     );
   }
-  const notices = unsafe.map((name) => `PostgreSQL has ${name} off: acknowledged writes can be lost`);
-  const applied = await prepare(config, starting);
+  const notices = unsafe.map((setting) => `PostgreSQL has ${setting} off: acknowledged writes can be lost`);
+  const applied = await whenAnswered(patience, () => prepare(config, starting));
   if (applied.length > 0) log.info(`applied migrations ${applied.join(', ')}`);
-  await keepPartitions(admin.sql, Date.now(), config.journalRetentionMs);
-  const [identity] = await starting<{ partitions: number }[]>`select partitions from journal_identity`;
-  const partitions = identity?.partitions ?? config.partitions;
-  const keys = await loadKeys(starting, makeSeal(config.secretKey, 'signing key')).catch((error: unknown) => {
+  await whenAnswered(patience, () => keepPartitions(admin.sql, Date.now(), config.journalRetentionMs));
+  const { partitions, keys } = await whenAnswered(patience, () =>
+    starting.transact(async (transaction) => {
+      const [identity] = await transaction<{ partitions: number }[]>`select partitions from journal_identity`;
+      return {
+        partitions: identity?.partitions ?? config.partitions,
+        keys: await loadKeys(transaction, makeSeal(config.secretKey, 'signing key')),
+      };
+    }),
+  ).catch((error: unknown) => {
     throw error instanceof WrongSecret ? new CannotStart(error.message) : error;
   });
-  await starting.end({ timeout: 2 });
+  await starting.end();
 
   const bus = await connectBus(config, context);
   const redis = connectRedis({ url: config.redisUrl, name, onError: () => {} });
@@ -153,7 +162,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
     onRevoked: (revocation) => tellRevocation(bus, revocation),
   });
   const administrator = config.adminPassword === undefined ? undefined : { username: config.adminUsername, password: config.adminPassword };
-  const { defaultScope } = await bootstrap(readers.sql, executor, directory, vertices, administrator);
+  const { defaultScope } = await whenAnswered(patience, () => bootstrap(readers.sql, executor, directory, vertices, administrator));
 
   publisher.start();
   const mutations = answerMutations(bus, executor, traces);

@@ -7,9 +7,9 @@ import { databaseUrl } from '@polyedge/service-kit/common-settings';
 import { readConfig } from '@polyedge/service-kit/config';
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
 import { settings } from './config.ts';
-import { untilAnswers } from './postgres/answers.ts';
-import { connect } from './postgres/connect.ts';
+import { whenAnswered } from './postgres/answers.ts';
 import { prepare } from './postgres/prepare.ts';
+import { Transactions } from './postgres/transactions.ts';
 
 const { databaseAdminUrl, databaseWaitMs, partitions } = settings;
 const read = readConfig('graph-store', { databaseUrl, databaseAdminUrl, databaseWaitMs, partitions }, process.env, settings);
@@ -17,14 +17,18 @@ if (!read.ok) {
   for (const problem of read.problems) console.error(`graph-store: ${problem}`);
   process.exit(2);
 }
-const serving = connect({ url: read.config.databaseUrl, name: 'graph-store-prepare', max: 1 });
+const { config } = read;
+const patience = {
+  waitMs: config.databaseWaitMs,
+  onWait: (reason: string) => console.log(`graph-store: waiting for PostgreSQL: ${reason}`),
+};
+const serving = new Transactions({ url: config.databaseUrl, name: 'graph-store-prepare' });
 try {
-  await untilAnswers(serving, read.config.databaseWaitMs, (reason) => console.log(`graph-store: waiting for PostgreSQL: ${reason}`));
-  const applied = await prepare(read.config, serving);
+  const applied = await whenAnswered(patience, () => prepare(config, serving));
   console.log(applied.length === 0 ? 'graph-store: nothing to do' : `graph-store: applied migrations ${applied.join(', ')}`);
 } catch (error) {
   console.error(`graph-store: ${error instanceof CannotStart || error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 } finally {
-  await serving.end({ timeout: 2 });
+  await serving.end();
 }

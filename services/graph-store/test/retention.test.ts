@@ -11,7 +11,7 @@ test('retention drops whole partitions of the journal, oldest first, and none th
   await using database = await sharedPostgres();
   const sql = connect({ url: database.url, name: 'test', max: 1 });
   try {
-    await migrate(sql, 16);
+    await sql.begin((transaction) => migrate(transaction, 16));
     const now = Date.now();
     // Three full partitions: written 30, 20 and 1 day ago.
     for (const [number, days] of [30, 20, 1].entries()) {

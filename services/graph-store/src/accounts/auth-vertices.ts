@@ -5,9 +5,11 @@
 import { randomBytes } from 'node:crypto';
 import type { MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
 import { roleId } from '@polyedge/contracts/element';
+import { errors, type Failure } from '@polyedge/contracts/errors';
 import { operationId } from '@polyedge/contracts/operation-id';
 import type { Executor } from '../executor/executor.ts';
 import { scopeXid } from '../postgres/home-scopes.ts';
+import { ConnectionLost } from '../postgres/link.ts';
 import type { Queries } from '../postgres/pool.ts';
 
 export const SCOPE_TYPE = 'ogit/Auth/DataScope';
@@ -42,6 +44,12 @@ export const bootstrapRequest = (operations: Operation[]): MutationRequest => ({
   operations,
 });
 
+/** The error of a write without which nothing can go on: `ConnectionLost` when doing it again may succeed. */
+export function notMade(what: string, { code, detail = '' }: Failure): Error {
+  const sentence = `${what} could not be made: ${code} ${detail}`.trim();
+  return code !== 'internal' && errors[code].retry === 'later' ? new ConnectionLost(sentence) : new Error(sentence);
+}
+
 export class AuthVertices {
   readonly #sql: Queries;
   readonly #executor: Executor;
@@ -60,7 +68,7 @@ export class AuthVertices {
       const scope = await this.scopeOf(tenant);
       if (scope === undefined) return;
       const made = await this.#write(tenant, scope, roleVertex(role, scope));
-      if (made === 'ok' || made === 'conflict') this.#roles.add(key);
+      if (made === undefined || made.code === 'conflict') this.#roles.add(key);
     }
   }
 
@@ -78,13 +86,15 @@ export class AuthVertices {
     const found = await this.#sql<{ id: string }[]>`
       select id from element where tenant = ${tenant} and not deleted and (id = ${tenant} or (type = ${ORGANIZATION_TYPE} and xid = ${`organization:${tenant}`}))`;
     if (found.some(({ id }) => id === tenant)) return;
-    await this.#write(
+    const failure = await this.#write(
       tenant,
       scope,
       ...found.map(({ id }): Operation => ({ op: 'delete', target: { id } })),
       organizationVertex(tenant, scope),
       { op: 'update', target: { id: scope }, set: { 'ogit/_organization': tenant } },
     );
+    const error = failure === undefined ? undefined : notMade('the organization', failure);
+    if (error instanceof ConnectionLost) throw error;
   }
 
   /** The id of an organization's default scope. */
@@ -94,7 +104,8 @@ export class AuthVertices {
     return row?.id;
   }
 
-  async #write(tenant: string, scope: string, ...operations: Operation[]): Promise<'ok' | string> {
+  /** Why it failed, if it did. */
+  async #write(tenant: string, scope: string, ...operations: Operation[]): Promise<Failure | undefined> {
     const answered = await this.#executor.submit({
       tenant,
       defaultScope: scope,
@@ -102,8 +113,8 @@ export class AuthVertices {
       bytes: 1000,
       deadline: performance.now() + WRITE_MS,
     });
-    if (!answered.ok) return answered.failure.code;
+    if (!answered.ok) return answered.failure;
     const [outcome] = answered.value.outcomes;
-    return outcome?.ok === true ? 'ok' : (outcome?.failure.code ?? 'internal');
+    return outcome?.ok === false ? outcome.failure : undefined;
   }
 }

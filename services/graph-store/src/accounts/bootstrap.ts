@@ -6,7 +6,7 @@ import { newCuid } from '../postgres/batch.ts';
 import { scopeXid } from '../postgres/home-scopes.ts';
 import type { Queries } from '../postgres/pool.ts';
 import { ACCOUNT_TYPE } from './accounts.ts';
-import { type AuthVertices, bootstrapRequest, organizationVertex, SCOPE_TYPE } from './auth-vertices.ts';
+import { type AuthVertices, bootstrapRequest, notMade, organizationVertex, SCOPE_TYPE } from './auth-vertices.ts';
 import type { Directory } from './directory.ts';
 
 export const DEFAULT_TENANT = 'default';
@@ -21,7 +21,8 @@ export interface Bootstrapped {
 }
 
 /**
- * Makes what is missing. Safe to run on several replicas at once: unique keys decide which one makes it.
+ * Makes what is missing. Safe to run on several replicas at once, and again: unique keys decide which one makes it. Throws `ConnectionLost` when
+ * the database is away.
  * @param administrator absent: no account is made when there is none.
  */
 export async function bootstrap(
@@ -46,8 +47,7 @@ export async function bootstrap(
       by: 'graph-store',
     };
     const made = await directory.create(account);
-    if (!made.ok && made.failure.code !== 'conflict')
-      throw new Error(`the administrator could not be made: ${made.failure.code} ${made.failure.detail ?? ''}`);
+    if (!made.ok && made.failure.code !== 'conflict') throw notMade('the administrator', made.failure);
   }
   // Of accounts that an older version made.
   await vertices.giveRoles(DEFAULT_TENANT, ADMINISTRATOR_ROLES.hiro);
@@ -76,6 +76,7 @@ async function makeScope(executor: Executor, vertices: AuthVertices): Promise<st
   });
   if (answered.ok && answered.value.outcomes[0]?.ok === true) return scope;
   const found = await vertices.scopeOf(DEFAULT_TENANT);
-  if (found === undefined) throw new Error(`the default scope could not be made: ${JSON.stringify(answered)}`);
-  return found;
+  if (found !== undefined) return found;
+  const [outcome] = answered.ok ? answered.value.outcomes : [answered];
+  throw notMade('the default scope', outcome?.ok === false ? outcome.failure : { code: 'internal' });
 }

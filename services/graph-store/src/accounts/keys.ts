@@ -3,7 +3,7 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:cr
 import { TOKEN_ALGORITHM } from '@polyedge/contracts/token-claims';
 import type { JsonObject } from '@polyedge/query/json';
 import { exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
-import type { Sql } from '../postgres/connect.ts';
+import type { Statements } from '../postgres/connect.ts';
 import { LOCK } from '../postgres/locks.ts';
 
 export interface SigningKey {
@@ -49,20 +49,22 @@ export function makeSeal(secret: string, purpose: string): Seal {
   };
 }
 
-/** Loads the keys, making the first one on an empty database. Fails when the stored key cannot be opened with this secret. */
-export async function loadKeys(sql: Sql, seal: Seal): Promise<Keys> {
-  const rows = await sql.begin(async (transaction) => {
-    await transaction`select pg_advisory_xact_lock(${LOCK.bootstrap})`;
-    const stored = await transaction<StoredKey[]>`select kid, public_jwk, private_sealed from signing_key order by created_on desc`;
-    if (stored.length > 0) return stored;
+/**
+ * Loads the keys, making the first one on an empty database. Fails when the stored key cannot be opened with this secret.
+ * @param transaction that the caller has begun, and ends.
+ */
+export async function loadKeys(transaction: Statements, seal: Seal): Promise<Keys> {
+  await transaction`select pg_advisory_xact_lock(${LOCK.bootstrap})`;
+  let rows = await storedKeys(transaction);
+  if (rows.length === 0) {
     const pair = await generateKeyPair(TOKEN_ALGORITHM, { extractable: true });
     const kid = randomBytes(9).toString('base64url');
     const publicJwk = { ...(await exportJWK(pair.publicKey)), kid, alg: TOKEN_ALGORITHM, use: 'sig' };
     const sealed = seal.seal(JSON.stringify(await exportJWK(pair.privateKey)));
     await transaction`insert into signing_key (kid, created_on, public_jwk, private_sealed)
       values (${kid}, ${Date.now()}, ${JSON.stringify(publicJwk)}::text::json, ${sealed})`;
-    return await transaction<StoredKey[]>`select kid, public_jwk, private_sealed from signing_key`;
-  });
+    rows = await storedKeys(transaction);
+  }
   const [newest] = rows;
   if (newest === undefined) throw new Error('there is no signing key');
   const plain = seal.open(newest.private_sealed);
@@ -70,6 +72,9 @@ export async function loadKeys(sql: Sql, seal: Seal): Promise<Keys> {
   const key = await importJWK(JSON.parse(plain) as JWK, TOKEN_ALGORITHM);
   return { signing: { kid: newest.kid, key }, published: rows.map(({ public_jwk }) => public_jwk) };
 }
+
+const storedKeys = (sql: Statements): PromiseLike<readonly StoredKey[]> =>
+  sql<StoredKey[]>`select kid, public_jwk, private_sealed from signing_key order by created_on desc`;
 
 interface StoredKey {
   readonly kid: string;

@@ -1,29 +1,41 @@
-/** The first connection to PostgreSQL: it may still be starting, as everything else is, or failing over. */
+/** PostgreSQL while a process begins: it may still be starting, as everything else is, or be on its way from one server to another. */
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
-import type { Sql } from './connect.ts';
+import { ConnectionLost, isPassing } from './link.ts';
 
-const AGAIN_MS = 500;
+const AGAIN_MS = 250;
+
+export interface Patience {
+  /** How long PostgreSQL may be away. */
+  readonly waitMs: number;
+  /** Told the reason when PostgreSQL is found away. */
+  readonly onWait: (reason: string) => void;
+}
 
 /**
- * Resolves when the server answers. Throws `CannotStart` with the last reason when the time is over, and at once when its certificate is wrong.
- * @param onWait called once, when the first attempt failed
+ * Does a step of the start, and does it again as long as what fails it is that PostgreSQL is away. The step must come to the same end however
+ * often it is begun. Throws `CannotStart` with the last reason when PostgreSQL is away for longer than `waitMs`, and at once when its
+ * certificate is wrong; any other failure as it is.
  */
-export async function untilAnswers(sql: Sql, waitMs: number, onWait: (reason: string) => void): Promise<void> {
-  const deadline = performance.now() + waitMs;
-  for (let attempt = 0; ; attempt += 1) {
+export async function whenAnswered<T>({ waitMs, onWait }: Patience, step: () => Promise<T>): Promise<T> {
+  let deadline: number | undefined;
+  for (;;) {
     try {
-      await sql`select 1`;
-      return;
+      return await step();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      if (distrusted(error)) throw new CannotStart(`PostgreSQL does not answer: ${reason}`);
+      const cause = error instanceof ConnectionLost && error.cause !== undefined ? error.cause : error;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      if (isDistrust(cause)) throw new CannotStart(`PostgreSQL does not answer: ${reason}`);
+      if (!isPassing(error)) throw error;
+      if (deadline === undefined) {
+        deadline = performance.now() + waitMs;
+        if (waitMs > 0) onWait(reason);
+      }
       if (performance.now() >= deadline) throw new CannotStart(`PostgreSQL does not answer within ${waitMs / 1000} s: ${reason}`);
-      if (attempt === 0) onWait(reason);
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }
   }
 }
 
 /** A certificate that is not the one to expect does not become right by waiting. */
-const distrusted = (error: unknown): boolean =>
+const isDistrust = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && /^(ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/.test(String(error.code));

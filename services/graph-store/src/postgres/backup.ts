@@ -118,7 +118,7 @@ export async function restore(sql: Sql, folder: string): Promise<Manifest> {
     const [row] = await sql`select 1 from journal limit 1`;
     if (row !== undefined) throw new CannotRestore('the database is not empty: restore into a new one, or drop and create this one first');
   }
-  const applied = await migrate(sql, manifest.partitions, manifest.migrations);
+  const applied = await sql.begin((transaction) => migrate(transaction, manifest.partitions, manifest.migrations));
   const missing = manifest.migrations.filter((number) => !applied.includes(number));
   if (journal?.present !== true && missing.length > 0)
     throw new CannotRestore(`the backup is of a newer version: migrations ${missing.join(', ')} are unknown here`);

@@ -4,6 +4,8 @@ import { parseOwnJson } from '@polyedge/query/json-text';
 import postgres from 'postgres';
 
 export type Sql = postgres.Sql<{ bigint: number; json: unknown }>;
+/** What statements are made with: a pool, a connection, or a transaction. */
+export type Statements = postgres.ISql<{ bigint: number; json: unknown }>;
 /** One connection taken out of its pool: statements issued without waiting travel together. */
 export type Connection = postgres.ReservedSql<{ bigint: number; json: unknown }>;
 
@@ -79,7 +81,7 @@ export const WRITER_SESSION = {
 export const READER_SESSION = { statement_timeout: '10s', idle_in_transaction_session_timeout: '15s' };
 
 /** The settings without which an acknowledged write could be lost. Returns those that are off. */
-export async function missingDurability(sql: Sql): Promise<string[]> {
+export async function missingDurability(sql: Statements): Promise<string[]> {
   const rows = await sql<{ name: string; setting: string }[]>`
     select name, setting from pg_settings where name in ('fsync', 'full_page_writes', 'synchronous_commit')`;
   return rows.filter(({ setting }) => setting === 'off').map(({ name }) => name);

@@ -20,15 +20,22 @@ export async function settleEpoch(
   tips: readonly Tip[],
 ): Promise<{ readonly epoch: string; readonly changed: boolean; readonly reason?: string }> {
   return await transactions.transact(async (transaction) => {
-    const [row] = await transaction<
-      { seq: number; epoch: string; identifier: string; timeline: number; identifier_now: string; timeline_now: number }[]
-    >`
-      select seq, epoch, i.system_identifier as identifier, i.timeline,
-             (select system_identifier::text from pg_control_system()) as identifier_now,
-             (select timeline_id::bigint from pg_control_checkpoint()) as timeline_now
-      from sequencer, journal_identity i for update of sequencer`;
+    // Both leave at once: no write can be committed from the first one's lock to the end of this, and each further round trip would lengthen that.
+    const [[row], compared] = await Promise.all([
+      transaction<{ seq: number; epoch: string; identifier: string; timeline: number; identifier_now: string; timeline_now: number }[]>`
+        select seq, epoch, i.system_identifier as identifier, i.timeline,
+               (select system_identifier::text from pg_control_system()) as identifier_now,
+               (select timeline_id::bigint from pg_control_checkpoint()) as timeline_now
+        from sequencer, journal_identity i for update of sequencer`.execute(),
+      transaction<{ same: boolean; kept: boolean }[]>`
+        select exists (select from journal j where j.seq = t.seq and j.operation_id = t.operation and j.element = t.element) as same,
+               exists (select from journal j where j.seq <= t.seq) as kept
+        from rows from (json_to_recordset(${JSON.stringify(
+          tips.map(({ seq, operationId: operation, element }) => ({ seq, operation, element })),
+        )}::text::json) as (seq bigint, operation text, element text)) with ordinality as t(seq, operation, element, place) order by place`.execute(),
+    ]);
     if (row === undefined) throw new Error('the sequencer has no row');
-    const reason = await whyAnother();
+    const reason = whyAnother();
     if (reason === undefined) return { epoch: row.epoch, changed: false };
     const epoch = newEpoch();
     await transaction`update sequencer set epoch = ${epoch}`;
@@ -38,18 +45,15 @@ export async function settleEpoch(
     await transaction`update group_position set position = least(position, ${row.seq}), fence = fence + 1`;
     return { epoch, changed: true, reason };
 
-    async function whyAnother(): Promise<string | undefined> {
+    function whyAnother(): string | undefined {
       if (row === undefined) return undefined;
       if (row.identifier !== row.identifier_now) return 'another database cluster holds the journal';
       if (row.timeline !== row.timeline_now) return 'the database was recovered to another timeline';
-      for (const tip of tips) {
+      for (const [place, tip] of tips.entries()) {
         if (tip.epoch !== row.epoch) continue;
         if (tip.seq > row.seq) return 'Redis is ahead of the journal';
-        const [same] = await transaction`
-          select 1 from journal where seq = ${tip.seq} and operation_id = ${tip.operationId} and element = ${tip.element}`;
         // A row that retention dropped cannot be compared, and cannot have been rewritten either.
-        const [kept] = await transaction`select 1 from journal where seq <= ${tip.seq} limit 1`;
-        if (same === undefined && kept !== undefined) return 'Redis and the journal differ';
+        if (compared[place]?.same === false && compared[place].kept) return 'Redis and the journal differ';
       }
       return undefined;
     }

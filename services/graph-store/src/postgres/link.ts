@@ -91,6 +91,18 @@ export class Link {
   }
 }
 
+/** SQLSTATEs of a server that cannot do it now: a standby that is not yet promoted, no room, shutting down or starting, locks of others. */
+const NOT_NOW = /^(25006|08...|53...|57P..|55P03|40001|40P01)$/;
+/** What the system and the library call a connection that ended or was not made. */
+const NO_CONNECTION = /^(E[A-Z]+|CONNECTION_[A-Z]+|CONNECT_TIMEOUT)$/;
+
+/** Whether what failed may succeed when it is done again later, because the server or the way to it was the reason. */
+export function isPassing(error: unknown): boolean {
+  if (error instanceof ConnectionLost) return true;
+  if (error instanceof postgres.PostgresError) return !isRefusal(error) || NOT_NOW.test(error.code);
+  return error instanceof Error && 'code' in error && NO_CONNECTION.test(String(error.code));
+}
+
 /** Whether the server said no and goes on living: its FATAL means that it closes the connection. */
 export const isRefusal = (error: unknown): boolean =>
   error instanceof postgres.PostgresError && error.severity !== 'FATAL' && error.severity !== 'PANIC';

@@ -2,9 +2,10 @@
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
 import type { Config } from '@polyedge/service-kit/settings';
 import type { settings } from '../config.ts';
-import { connect, type Sql, sqlState } from './connect.ts';
+import { sqlState } from './connect.ts';
 import { migrate, missingMigrations } from './migrate.ts';
 import { grantServing } from './serving-role.ts';
+import { Transactions } from './transactions.ts';
 
 const INSUFFICIENT_PRIVILEGE = '42501';
 
@@ -14,13 +15,14 @@ const INSUFFICIENT_PRIVILEGE = '42501';
  */
 export async function prepare(
   config: Pick<Config<typeof settings>, 'databaseUrl' | 'databaseAdminUrl' | 'partitions'>,
-  serving: Sql,
+  serving: Transactions,
 ): Promise<readonly number[]> {
-  if (config.databaseAdminUrl === undefined) {
-    const missing = await missingMigrations(serving);
+  const { databaseAdminUrl, partitions } = config;
+  if (databaseAdminUrl === undefined) {
+    const missing = await serving.run(missingMigrations);
     if (missing.length === 0) return [];
     try {
-      return await migrate(serving, config.partitions);
+      return await serving.transact((transaction) => migrate(transaction, partitions));
     } catch (error) {
       if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw error;
       throw new CannotStart(
@@ -28,14 +30,19 @@ export async function prepare(
       );
     }
   }
-  const owner = connect({ url: config.databaseAdminUrl, name: 'graph-store-prepare', max: 1 });
+  const owner = new Transactions({ url: databaseAdminUrl, name: 'graph-store-prepare' });
   try {
-    const applied = await migrate(owner, config.partitions);
-    const [role] = await serving<{ name: string }[]>`select current_user as name`;
-    const [self] = await owner<{ name: string }[]>`select current_user as name`;
-    if (role !== undefined && role.name !== self?.name) await grantServing(owner, role.name);
+    const applied = await owner.transact((transaction) => migrate(transaction, partitions));
+    const [role, self] = [await userOf(serving), await userOf(owner)];
+    if (role !== self) await owner.transact((transaction) => grantServing(transaction, role));
     return applied;
   } finally {
-    await owner.end({ timeout: 2 });
+    await owner.end();
   }
 }
+
+const userOf = (transactions: Transactions): Promise<string> =>
+  transactions.run(async (connection) => {
+    const [row] = await connection<{ name: string }[]>`select current_user as name`;
+    return row?.name ?? '';
+  });

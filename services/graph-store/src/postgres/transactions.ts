@@ -4,11 +4,20 @@ import { ConnectionLost, isRefusal, Link } from './link.ts';
 import { CallerGone } from './pool.ts';
 
 const ROLLBACK_MS = 5000;
+/** Pauses between attempts to have the next connection ready: the first, and the longest. */
+const AGAIN_MS = 50;
+const LONGEST_AGAIN_MS = 1000;
 
+/**
+ * Once it has had a connection it keeps one: when that ends the next one is made at once, so that the first transaction after the database is
+ * back does not wait for handshakes.
+ */
 export class Transactions {
   readonly #options: Omit<ConnectOptions, 'max' | 'onClose'>;
   readonly #prepare: (connection: Connection) => Promise<void>;
   #link: Link | undefined;
+  #opening: Promise<Link> | undefined;
+  #reopening = false;
   #turn: Promise<unknown> = Promise.resolve();
   #ended = false;
 
@@ -49,10 +58,38 @@ export class Transactions {
     this.#link?.end();
   }
 
+  /** The connection, or the outcome of the attempt to make one. */
+  #connected(): Promise<Link> {
+    if (this.#link?.gone === false) return Promise.resolve(this.#link);
+    this.#opening ??= Link.open({ ...this.#options, onClose: () => void this.#reopen() }, this.#prepare)
+      .then((link) => {
+        this.#link = link;
+        if (this.#ended) link.end();
+        return link;
+      })
+      .finally(() => {
+        this.#opening = undefined;
+      });
+    return this.#opening;
+  }
+
+  /** Makes the next connection as soon as it can be made. */
+  async #reopen(): Promise<void> {
+    if (this.#reopening) return;
+    this.#reopening = true;
+    for (let pauseMs = AGAIN_MS; !this.#ended && this.#link?.gone === true; pauseMs = Math.min(2 * pauseMs, LONGEST_AGAIN_MS)) {
+      try {
+        await this.#connected();
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, pauseMs).unref());
+      }
+    }
+    this.#reopening = false;
+  }
+
   async #run<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     if (this.#ended) throw new ConnectionLost('the service is ending');
-    if (this.#link === undefined || this.#link.gone) this.#link = await Link.open(this.#options, this.#prepare);
-    const link = this.#link;
+    const link = await this.#connected();
     try {
       return await link.until(work(link.connection));
     } catch (error) {

@@ -101,12 +101,12 @@ const ADD_VALUES = `
   order by ordinal`;
 
 /**
- * Makes the last statements of a batch known to a new connection. A statement that the server does not know yet is described first, and what
- * follows it, COMMIT too, would wait for that round trip with the sequencer locked.
+ * Makes the statement that takes the sequencer known to a new connection. A statement that the server does not know yet is described first, and
+ * what follows it, the COMMIT too, would wait for those round trips with the sequencer locked. Others wait for theirs when they are first used:
+ * they come before it, and each of them here would keep a replica that lost its connection away for two round trips longer.
  */
 export async function prepareWrites(connection: Connection): Promise<void> {
-  for (const text of [FREE_KEYS, CLAIM_KEYS]) await connection.unsafe(text, ['', '']).describe();
-  for (const text of [RETIRE_VALUES, ADD_VALUES, WRITE]) await connection.unsafe(text, ['', '', '']).describe();
+  await connection.unsafe(WRITE, ['', '', '']).describe();
   try {
     await connection.unsafe(MAKE_STAGED);
   } catch (error) {
@@ -114,7 +114,7 @@ export async function prepareWrites(connection: Connection): Promise<void> {
     if (sqlState(error) === INSUFFICIENT_PRIVILEGE) return;
     throw error;
   }
-  for (const text of [STAGE, WRITE_STAGED]) await connection.unsafe(text, ['', '', '']).describe();
+  await connection.unsafe(WRITE_STAGED, ['', '', '']).describe();
   staging.add(connection);
 }
 
