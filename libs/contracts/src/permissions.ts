@@ -24,7 +24,7 @@ import {
 import { connectionClose, connectionsFound, connectionsWanted, groupsFound, groupsWanted, serviceStatus } from './bus/console.ts';
 import { graphChanged, graphChanges, graphCommitted, graphHead, graphPartition, graphPosition } from './bus/feed.ts';
 import { graphGet, graphHistory, graphMutate, graphQuery, graphReadChunk, graphWriteChunk } from './bus/graph.ts';
-import { groupClaim, groupCommit, groupList, groupMoved, groupOpen } from './bus/groups.ts';
+import { groupClaim, groupCommit, groupDelete, groupList, groupMoved, groupOpen, groupReset } from './bus/groups.ts';
 import { runnerAlive } from './bus/runner.ts';
 import { sagaSignal } from './bus/signals.ts';
 import { catalogue } from './catalogue.ts';
@@ -82,12 +82,12 @@ export const parts: Readonly<Record<string, Part>> = {
   'graph-store': {
     asks: [],
     answers: [...byKind('graph', 'request'), ...byKind('accounts', 'request'), ...byKind('groups', 'request')],
-    tells: [serviceStatus, graphChanged, graphHead, graphCommitted, accountsKeysChanged, accountsRevoked, accountsChanged],
+    tells: [serviceStatus, graphChanged, graphHead, graphCommitted, accountsKeysChanged, accountsRevoked, accountsChanged, groupMoved],
     hears: [graphCommitted],
   },
   'hiro-edge': edge(
     'hiro',
-    [...byKind('graph', 'request'), ...byKind('groups', 'request'), ...directory, accountsAuthorize, accountsRedeem],
+    [...byKind('graph', 'request'), groupOpen, groupClaim, groupCommit, groupList, ...directory, accountsAuthorize, accountsRedeem],
     {
       // Groups are HIRO's: its replicas tell each other who joined and what moved.
       tells: [...byKind('groups', 'event', 'signal'), groupsFound],
@@ -109,7 +109,7 @@ export const parts: Readonly<Record<string, Part>> = {
   // It carries messages, not elements; its bridge only listens to the feed.
   'jssocket-edge': edge('jssocket', []),
   console: {
-    asks: [...identity.asks, ...feed.asks, ...reading, graphMutate, groupList, ...directory, accountsAddKey, accountsRemoveKeys],
+    asks: [...identity.asks, ...feed.asks, ...reading, graphMutate, groupList, groupReset, groupDelete, ...directory, accountsAddKey, accountsRemoveKeys],
     answers: [],
     tells: [serviceStatus, connectionsWanted, connectionClose, groupsWanted],
     hears: [...identity.hears, ...feed.hears, serviceStatus, connectionsFound, groupsFound],

@@ -27,6 +27,7 @@ function member() {
         () => ({}) as Document,
       ),
       now: () => pings.length,
+      client: () => ({ address: '127.0.0.1', since: 0 }),
       push: () => {},
       ping: (then) => pings.push(then),
       lost: () => assert.fail('the membership was not lost'),

@@ -6,7 +6,7 @@ import type { Bus } from '@polyedge/service-kit/bus';
 import type { Log } from '@polyedge/service-kit/log';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { closeConnection, findConnections } from '../live/connections.ts';
-import { findGroups } from '../live/groups.ts';
+import { deleteGroup, findGroups, resetGroup } from '../live/groups.ts';
 import { addKey, createAccount, listAccounts, removeKeys, revokeAccount, updateAccount } from './accounts.ts';
 import { fieldsOf, objectOf, sendFailure, sendJson, TIMEOUT_MS } from './answer.ts';
 import { edit, open, openChange, search } from './graph.ts';
@@ -48,6 +48,21 @@ export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
     return position.ok ? openChange(bus, who, position.value.epoch, seq) : position;
   });
   route('GET', '/api/groups', ({ tenant }) => findGroups(bus, tenant, options.running(['hiro-edge', 'saga-runner']), TIMEOUT_MS));
+  route('POST', '/api/groups/:id/reset', async ({ tenant, account: by }, { params, body }) => {
+    const { to } = objectOf(body);
+    const id = groupOf(params);
+    if (id === undefined || (to !== 'smallest' && to !== 'largest')) return failed('invalid', 'a group is reset to smallest or largest');
+    const done = await resetGroup(bus, tenant, id, to, TIMEOUT_MS);
+    if (done.ok) log.warn('an administrator reset a consumer group', { id: String(id), type: to, by });
+    return done;
+  });
+  route('DELETE', '/api/groups/:id', async ({ tenant, account: by }, { params }) => {
+    const id = groupOf(params);
+    if (id === undefined) return failed('invalid', 'which group?');
+    const done = await deleteGroup(bus, tenant, id, TIMEOUT_MS);
+    if (done.ok) log.warn('an administrator deleted a consumer group', { id: String(id), by });
+    return done;
+  });
   route('GET', '/api/connections', async ({ tenant }, { query }) => {
     const { text, owed } = fieldsOf(query);
     const bufferedBytes = Math.max(0, Math.trunc(Number(owed ?? 0)) || 0);
@@ -68,6 +83,11 @@ export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
   route('POST', '/api/accounts/:id/revoke', (who, { params }) => revokeAccount(options, who, idOf(params)));
   route('POST', '/api/accounts/:id/keys', (who, { params, body }) => addKey(options, who, idOf(params), body));
   route('DELETE', '/api/accounts/:id/keys', (who, { params }) => removeKeys(options, who, idOf(params)));
+}
+
+function groupOf(params: unknown): number | undefined {
+  const id = Number(idOf(params));
+  return Number.isSafeInteger(id) && id > 0 ? id : undefined;
 }
 
 const idOf = (params: unknown): string => fieldsOf(params).id ?? '';
