@@ -23,6 +23,7 @@ import {
 } from './bus/accounts.ts';
 import { connectionClose, connectionsFound, connectionsWanted, groupsFound, groupsWanted, serviceStatus } from './bus/console.ts';
 import { graphChanged, graphChanges, graphCommitted, graphHead, graphPartition, graphPosition } from './bus/feed.ts';
+import { gooduncleFrames, hiroFrames, jssocketFrames, sagaFrames, spaceFrames } from './bus/frames.ts';
 import { graphGet, graphHistory, graphMutate, graphQuery, graphReadChunk, graphWriteChunk } from './bus/graph.ts';
 import { groupClaim, groupCommit, groupDelete, groupList, groupMoved, groupOpen, groupReset } from './bus/groups.ts';
 import { runnerAlive } from './bus/runner.ts';
@@ -59,6 +60,8 @@ const journal = [graphChanges, graphPartition, graphPosition, groupOpen, groupCl
 const reading = [graphGet, graphQuery, graphHistory];
 const logins = [accountsLogin, accountsRefresh, accountsRevoke, accountsGet];
 const directory = [...logins, accountsCreate, accountsUpdate, accountsDelete];
+/** What clients of each protocol are shown of a change. */
+const frames = [hiroFrames, sagaFrames, spaceFrames, gooduncleFrames, jssocketFrames];
 const apiKeys = [accountsAddKey, accountsFindKey, accountsListKeys, accountsRemoveKeys];
 
 /** An edge of a client protocol. All channels of its own domain (`hiro` for hiro-edge) are its own: its replicas speak among themselves there. */
@@ -109,7 +112,14 @@ export const parts: Readonly<Record<string, Part>> = {
   // It carries messages, not elements; its bridge only listens to the feed.
   'jssocket-edge': edge('jssocket', []),
   console: {
-    asks: [...identity.asks, ...feed.asks, ...reading, graphMutate, groupList, groupReset, groupDelete, ...directory, accountsAddKey, accountsRemoveKeys],
+    asks: [
+      ...identity.asks,
+      ...feed.asks,
+      ...reading,
+      ...directory,
+      ...frames,
+      ...[graphMutate, groupList, groupReset, groupDelete, accountsAddKey, accountsRemoveKeys],
+    ],
     answers: [],
     tells: [serviceStatus, connectionsWanted, connectionClose, groupsWanted],
     hears: [...identity.hears, ...feed.hears, serviceStatus, connectionsFound, groupsFound],

@@ -68,7 +68,10 @@ function questionOf({ what, group: { name } }: Asked): { readonly question: stri
         action: 'Reset to smallest',
       };
     case 'largest':
-      return { question: `Reset ${name} to the newest change? What it has not read yet is never delivered to it. ${members}`, action: 'Reset to largest' };
+      return {
+        question: `Reset ${name} to the newest change? What it has not read yet is never delivered to it. ${members}`,
+        action: 'Reset to largest',
+      };
     case 'delete':
       return { question: `Delete ${name} and its positions? ${members} They make a new group of that name.`, action: 'Delete group' };
   }
@@ -162,7 +165,9 @@ const MemberRow = ({ number, member: { member, edge, partitions, client } }: { r
     </th>
     <td>{client?.username ?? <span class="faint">–</span>}</td>
     <td class="mono">{client?.address ?? <span class="faint">–</span>}</td>
-    <td>{client === undefined ? '–' : client.pongOn === undefined ? 'none yet' : `${duration(Math.max(0, Date.now() - client.pongOn))} ago`}</td>
+    <td>
+      {client === undefined ? '–' : client.pongOn === undefined ? 'none yet' : `${duration(Math.max(0, Date.now() - client.pongOn))} ago`}
+    </td>
     <td class="number">{partitions}</td>
   </tr>
 );

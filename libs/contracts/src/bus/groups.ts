@@ -92,7 +92,8 @@ export const groupReset = defineRequest({
 
 export const groupDelete = defineRequest({
   address: 'pe.cmd.groups.delete.v1.{tenant}',
-  summary: 'Forgets a group and its positions. Its members are lost; whoever comes back makes a new group. Groups of our own services are not allowed.',
+  summary:
+    'Forgets a group and its positions. Its members are lost; whoever comes back makes a new group. Groups of our own services are not allowed.',
   request: T.Object(Which),
   reply: T.Object({}),
   errors: ['not-found', 'not-allowed'],
