@@ -103,6 +103,7 @@ function App() {
           ))}
         </ul>
         <div class="who">
+          <a href="/docs">Documentation</a>
           <span title={`tenant ${me.tenant}`}>{me.username}</span>
           <button type="button" class="quiet" onClick={() => void logOut()}>
             Log out

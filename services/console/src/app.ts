@@ -11,6 +11,7 @@ import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import { type ConsoleSettings, edgesOf } from './config.ts';
+import { docsRoutes } from './docs/routes.ts';
 import { adminRoutes } from './http/admin.ts';
 import { sendFailure, sendJson } from './http/answer.ts';
 import { guardPage } from './http/guard.ts';
@@ -90,6 +91,7 @@ export async function startConsole(
   });
   adminRoutes(app, { bus, log, session, running: (services) => pulse.running(now(), services) });
   pageRoutes(app, page, VIEWS);
+  docsRoutes(app, page.docs);
   reserveHealth(app, context.ready);
   metrics.gauge('console_streams', 'Live streams of pages.', () => streams.size);
 
