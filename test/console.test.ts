@@ -9,12 +9,25 @@ import type { BrowserContext, Page } from 'playwright-core';
 import { Client } from '../services/gooduncle-edge/test/client.ts';
 import { hashed } from '../services/gooduncle-edge/test/system.ts';
 import { asAdmin, pricing, Rest } from '../services/space-edge/test/system.ts';
+import { groupPages } from './console/group-pages.ts';
+import { protocolPages } from './console/protocol-pages.ts';
+import { PATIENCE_MS, type Stage, writeNote } from './console/stage.ts';
 import { ADMIN, ask, cookiesOf, hiroToken, logIn, type System, startSystem } from './console/system.ts';
 
-const PROTECTED = ['now', 'status', 'tail', 'elements', 'element?id=x', 'changes/1', 'groups', 'connections', 'accounts'];
+const PROTECTED = [
+  'now',
+  'status',
+  'tail',
+  'elements',
+  'element?id=x',
+  'changes/1',
+  'groups',
+  'connections',
+  'accounts',
+  'changes/1/frames',
+  'space',
+];
 const HARMLESS = '<img src=x onerror="document.title=1">';
-/** Under load; nothing here is fast because of it. */
-const PATIENCE_MS = 20_000;
 
 suite('the console', { timeout: 300_000 }, () => {
   let system: System;
@@ -40,17 +53,8 @@ suite('the console', { timeout: 300_000 }, () => {
     await system?.[Symbol.asyncDispose]();
   });
 
-  const write = async (name: string) => {
-    const type = encodeURIComponent('ogit/Note');
-    const made = await ask(
-      `${system.edges.hiro}/api/graph/7.4/new/${type}`,
-      'POST',
-      { 'ogit/name': name },
-      { authorization: `Bearer ${token}` },
-    );
-    assert.equal(made.status, 200, JSON.stringify(made.body));
-    return String((made.body as { readonly 'ogit/_id': string })['ogit/_id']);
-  };
+  const stage = (): Stage => ({ system, page, token });
+  const write = (name: string) => writeNote(stage(), name);
   const seen = (text: string) => page.getByText(text, { exact: true }).first().waitFor();
 
   test('gives nothing to who has not logged in, and says so with 401', async () => {
@@ -158,7 +162,7 @@ suite('the console', { timeout: 300_000 }, () => {
   });
 
   test('Now shows every process', async () => {
-    for (const name of ['graph-store', 'hiro-edge', 'saga-edge', 'space-edge', 'gooduncle-edge', 'console']) {
+    for (const name of ['graph-store', 'hiro-edge', 'saga-edge', 'saga-runner', 'space-edge', 'gooduncle-edge', 'console']) {
       await page.getByRole('rowheader', { name }).waitFor();
     }
     await page.getByText('publishes').waitFor();
@@ -220,10 +224,13 @@ suite('the console', { timeout: 300_000 }, () => {
     await page.getByRole('row', { name: /events-ws/ }).waitFor({ state: 'detached' });
   });
 
+  groupPages(stage);
+  protocolPages(stage);
+
   test('every page has nothing serious that axe finds, and fits 360 pixels', async () => {
     const axe = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
     await page.setViewportSize({ width: 360, height: 760 });
-    for (const path of ['', 'tail', 'graph', 'groups', 'connections', 'accounts', 'try']) {
+    for (const path of ['', 'tail', 'graph', 'groups', 'connections', 'accounts', 'runnables', 'space', 'try']) {
       await page.goto(`${url}/${path}`);
       await page.locator('main h1').waitFor();
       const beyond = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
@@ -252,7 +259,7 @@ suite('the console', { timeout: 300_000 }, () => {
       await page.getByRole('button', { name: 'Send' }).click();
       await page.getByText(answer).first().waitFor();
     }
-    await page.getByText('SPACE', { exact: true }).first().click();
+    await page.getByRole('radio', { name: 'SPACE' }).check({ force: true });
     await page.getByRole('button', { name: 'Connect', exact: true }).click();
     await page.getByText(/^40\/pricings,\{/).waitFor();
     assert.doesNotMatch((await page.locator('main').textContent()) ?? '', /eyJ/);

@@ -32,6 +32,8 @@ const unreached = [
   ...readdirSync(store)
     .filter((name) => !entries.has(name))
     .map((name) => join(store, name)),
+  // The console shows the documents.
+  ...(service === 'console' ? [] : globSync(['docs', '*.md'])),
   // Pnpm's notes for itself, which have the time in them, and its links for programs that are not there.
   ...globSync(['node_modules/*', 'node_modules/.*', '{libs,services}/*/node_modules/.bin']).filter((one) => one !== store),
 ];

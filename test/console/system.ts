@@ -25,15 +25,17 @@ export async function startSystem(): Promise<System> {
   const program = findProgram(chromiumProgram);
   if (program.kind !== 'file') throw new Error('Chromium is needed as a program');
   const starting = chromium.launch({ executablePath: program.path, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
-  const [, hiro, saga, space, gooduncle, browser] = await Promise.all([
+  const [, hiro, saga, space, gooduncle, , browser] = await Promise.all([
     start('graph-store', {
       POLYEDGE_ADMIN_USERNAME: ADMIN.username,
       POLYEDGE_ADMIN_PASSWORD: ADMIN.password,
       GRAPH_STORE_LOGIN_FAILURES_PER_ACCOUNT: '3',
     }),
     ...EDGES.map((name) => start(`${name}-edge`)),
+    start('saga-runner'),
     starting,
   ] as const as [
+    Promise<RunningService>,
     Promise<RunningService>,
     Promise<RunningService>,
     Promise<RunningService>,

@@ -2,6 +2,7 @@
 import * as accounts from './bus/accounts.ts';
 import * as console from './bus/console.ts';
 import * as feed from './bus/feed.ts';
+import * as frames from './bus/frames.ts';
 import * as graph from './bus/graph.ts';
 import * as groups from './bus/groups.ts';
 import * as jssocket from './bus/jssocket.ts';
@@ -17,7 +18,7 @@ const isChannel = (value: unknown): value is AnyChannel =>
 
 /** In the order of their addresses. A test checks that no file of `bus/` is missing. */
 export const catalogue: Readonly<Record<string, AnyChannel>> = Object.fromEntries(
-  [accounts, console, feed, graph, groups, jssocket, recovery, runnables, runner, signals, space]
+  [accounts, console, feed, frames, graph, groups, jssocket, recovery, runnables, runner, signals, space]
     .flatMap((file) => Object.entries(file))
     .filter((entry): entry is [string, AnyChannel] => isChannel(entry[1]))
     .sort(([, one], [, other]) => (one.address < other.address ? -1 : 1)),

@@ -23,8 +23,9 @@ import {
 } from './bus/accounts.ts';
 import { connectionClose, connectionsFound, connectionsWanted, groupsFound, groupsWanted, serviceStatus } from './bus/console.ts';
 import { graphChanged, graphChanges, graphCommitted, graphHead, graphPartition, graphPosition } from './bus/feed.ts';
+import { gooduncleFrames, hiroFrames, jssocketFrames, sagaFrames, spaceFrames } from './bus/frames.ts';
 import { graphGet, graphHistory, graphMutate, graphQuery, graphReadChunk, graphWriteChunk } from './bus/graph.ts';
-import { groupClaim, groupCommit, groupList, groupMoved, groupOpen } from './bus/groups.ts';
+import { groupClaim, groupCommit, groupDelete, groupList, groupMoved, groupOpen, groupReset } from './bus/groups.ts';
 import { runnerAlive } from './bus/runner.ts';
 import { sagaSignal } from './bus/signals.ts';
 import { catalogue } from './catalogue.ts';
@@ -59,6 +60,8 @@ const journal = [graphChanges, graphPartition, graphPosition, groupOpen, groupCl
 const reading = [graphGet, graphQuery, graphHistory];
 const logins = [accountsLogin, accountsRefresh, accountsRevoke, accountsGet];
 const directory = [...logins, accountsCreate, accountsUpdate, accountsDelete];
+/** What clients of each protocol are shown of a change. */
+const frames = [hiroFrames, sagaFrames, spaceFrames, gooduncleFrames, jssocketFrames];
 const apiKeys = [accountsAddKey, accountsFindKey, accountsListKeys, accountsRemoveKeys];
 
 /** An edge of a client protocol. All channels of its own domain (`hiro` for hiro-edge) are its own: its replicas speak among themselves there. */
@@ -82,12 +85,12 @@ export const parts: Readonly<Record<string, Part>> = {
   'graph-store': {
     asks: [],
     answers: [...byKind('graph', 'request'), ...byKind('accounts', 'request'), ...byKind('groups', 'request')],
-    tells: [serviceStatus, graphChanged, graphHead, graphCommitted, accountsKeysChanged, accountsRevoked, accountsChanged],
+    tells: [serviceStatus, graphChanged, graphHead, graphCommitted, accountsKeysChanged, accountsRevoked, accountsChanged, groupMoved],
     hears: [graphCommitted],
   },
   'hiro-edge': edge(
     'hiro',
-    [...byKind('graph', 'request'), ...byKind('groups', 'request'), ...directory, accountsAuthorize, accountsRedeem],
+    [...byKind('graph', 'request'), groupOpen, groupClaim, groupCommit, groupList, ...directory, accountsAuthorize, accountsRedeem],
     {
       // Groups are HIRO's: its replicas tell each other who joined and what moved.
       tells: [...byKind('groups', 'event', 'signal'), groupsFound],
@@ -109,7 +112,14 @@ export const parts: Readonly<Record<string, Part>> = {
   // It carries messages, not elements; its bridge only listens to the feed.
   'jssocket-edge': edge('jssocket', []),
   console: {
-    asks: [...identity.asks, ...feed.asks, ...reading, graphMutate, groupList, ...directory, accountsAddKey, accountsRemoveKeys],
+    asks: [
+      ...identity.asks,
+      ...feed.asks,
+      ...reading,
+      ...directory,
+      ...frames,
+      ...[graphMutate, groupList, groupReset, groupDelete, accountsAddKey, accountsRemoveKeys],
+    ],
     answers: [],
     tells: [serviceStatus, connectionsWanted, connectionClose, groupsWanted],
     hears: [...identity.hears, ...feed.hears, serviceStatus, connectionsFound, groupsFound],

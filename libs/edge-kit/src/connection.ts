@@ -20,6 +20,7 @@ import type { LaneOrder } from './lane-order.ts';
 import { Liveness } from './liveness.ts';
 import { Mailbox, type Recipient, type Step } from './mailbox.ts';
 import { Member } from './member.ts';
+import type { MemberClient } from './membership.ts';
 import { Outbox, type Tag } from './outbox.ts';
 import { BY_OUTPUT, BY_SESSION, BY_WORK, Reading } from './reading.ts';
 import { SessionTimers } from './session-timers.ts';
@@ -55,8 +56,8 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   #timers: SessionTimers | undefined;
   #confirmations: Confirmations | undefined;
   #member: Member<Raw, In, Out, P> | undefined;
-  /** The client's stack has answered a ping before. */
-  #ponged = false;
+  /** When the client's stack last answered a ping, in milliseconds since 1970; 0 before it first did. */
+  #pongOn = 0;
   #drainTimer: WheelTimer | undefined;
   #inFlight = 0;
   /** Milliseconds since 1970: for people, never for measuring. */
@@ -120,7 +121,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   pong(payload: string): void {
     if (this.#state !== 'open') return;
     this.#liveness.heard(this.#env.wheel.clock.now());
-    this.#ponged = true;
+    this.#pongOn = Date.now();
     for (const then of this.#confirmations?.confirmedBy(payload) ?? []) then();
   }
 
@@ -212,7 +213,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   sweep(at: number): void {
     if (this.#state !== 'open') return;
     const { limits, framing, counts } = this.#env;
-    if (this.#member?.overdue(at, this.#ponged, this.#liveness.frameAt) === true) {
+    if (this.#member?.overdue(at, this.#pongOn > 0, this.#liveness.frameAt) === true) {
       this.#slow();
       return;
     }
@@ -435,6 +436,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#member ??= new Member({
       env: this.#env,
       conn: this.number,
+      client: () => this.#client(),
       push: (packet) => {
         this.#env.counts.groupFrames += 1;
         this.#outbox.push(packet);
@@ -444,6 +446,15 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
       lost: (id, failure) => this.step({ kind: 'lost', id, failure }),
     });
     return this.#member;
+  }
+
+  #client(): MemberClient {
+    const username = this.#principal?.username;
+    return {
+      ...{ address: this.state.address, since: this.#since },
+      ...(username === undefined ? {} : { username }),
+      ...(this.#pongOn === 0 ? {} : { pongOn: this.#pongOn }),
+    };
   }
 
   // ---- bounds

@@ -24,6 +24,7 @@ function member() {
       // Nothing of a change is looked at here.
       cache: new ChangeCache<Packet>({ frame: () => ({ bytes: 1 }), document: () => ({}) as Document }),
       now: () => pings.length,
+      client: () => ({ address: '127.0.0.1', since: 0 }),
       push: () => {},
       ping: (then) => pings.push(then),
       lost: () => assert.fail('the membership was not lost'),

@@ -8,7 +8,7 @@ import type { Filter } from '@polyedge/query/filter';
 import { compile } from '@polyedge/query/predicate';
 import type { Effect, View } from '@polyedge/session/session';
 import type { ChangeCache } from './change-cache.ts';
-import type { Groups } from './membership.ts';
+import type { Groups, MemberClient } from './membership.ts';
 import type { Packet } from './wire.ts';
 
 /**
@@ -21,6 +21,7 @@ export interface JoinedOptions<P extends Packet> {
   readonly groups: Groups;
   readonly cache: ChangeCache<P>;
   now(): number;
+  client(): MemberClient;
   push(packet: P): void;
   /** Sends a ping and calls back with its pong. */
   ping(then: () => void): void;
@@ -52,6 +53,7 @@ export class Joined<P extends Packet> {
     this.#view = effect.view;
     this.#matches = compile(effect.view.filter);
     this.#membership = options.groups.join(effect.group, {
+      client: options.client,
       batch: (changes, took) => this.#batch(changes, took),
       lost: (failure) => {
         if (this.#ended) return;

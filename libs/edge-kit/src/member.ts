@@ -3,6 +3,7 @@ import type { Failure } from '@polyedge/contracts/errors';
 import type { Effect } from '@polyedge/session/session';
 import type { Environment } from './environment.ts';
 import { Joined } from './joined.ts';
+import type { MemberClient } from './membership.ts';
 import type { Packet } from './wire.ts';
 
 type Joining<Out> = Extract<Effect<Out>, { do: 'join' }>;
@@ -11,6 +12,7 @@ export interface MemberOptions<Raw, In, Out, P extends Packet> {
   readonly env: Environment<Raw, In, Out, P>;
   /** The connection's number, for the log. */
   readonly conn: number;
+  client(): MemberClient;
   /** A frame of the group. */
   push(packet: P): void;
   /** Pings, and calls back with the pong. */
@@ -38,11 +40,12 @@ export class Member<Raw, In, Out, P extends Packet> {
       return;
     }
     this.leave();
-    const { env, push, confirm, lost } = this.#options;
+    const { env, client, push, confirm, lost } = this.#options;
     if (env.groups === undefined) throw new Error('this edge has no groups to join');
     this.#joined = new Joined(effect, {
       groups: env.groups,
       cache: env.cache,
+      client,
       now: () => env.wheel.clock.now(),
       push,
       ping: confirm,

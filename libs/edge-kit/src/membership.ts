@@ -4,7 +4,17 @@
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
 
+/** Who a member is, for people to look at. Times are milliseconds since 1970. */
+export interface MemberClient {
+  readonly address: string;
+  readonly username?: string;
+  readonly since: number;
+  /** When its client last answered a ping. */
+  readonly pongOn?: number;
+}
+
 export interface MemberHandler {
+  client(): MemberClient;
   /** Changes of one partition, in order, to be shown, and confirmed by `took`. */
   batch(changes: readonly FullChange[], took: () => void): void;
   /** The membership has ended. */

@@ -13,6 +13,10 @@ export function tellGroups(bus: Pick<Bus, 'subscribe' | 'publish'>, groups: Grou
       id,
       members: [...(shared?.members ?? [])].slice(0, MAX_MEMBERS_TOLD).map(([member, edge]) => ({ member, edge })),
       owners: [...(shared?.leases ?? [])].flatMap(([partition, { owner }]) => (owner === '' ? [] : [{ partition, owner }])),
+      here: (here?.members ?? []).flatMap((member) => {
+        const client = groups.clientOf(member);
+        return client === undefined ? [] : [{ member, ...client }];
+      }),
       own: (here?.partitions ?? []).map(({ partition, position, pending, lag }) => ({ partition, position, pending, lag })),
     };
   };

@@ -1,4 +1,5 @@
 /** One change: who did what, and what it did to each attribute. Everything that comes from an element is text. */
+import { useState } from 'preact/hooks';
 import { moment } from './format.ts';
 import { Empty } from './parts.tsx';
 
@@ -22,7 +23,8 @@ export interface ChangeState {
   readonly after: string | null;
 }
 
-export function ChangeView({ change }: { readonly change: ChangeState }) {
+export function ChangeView({ change, trace }: { readonly change: ChangeState; readonly trace?: string | undefined }) {
+  const [whole, setWhole] = useState(false);
   return (
     <div class="change">
       <dl class="facts">
@@ -40,11 +42,35 @@ export function ChangeView({ change }: { readonly change: ChangeState }) {
         <dd class="mono">{change.operationId}</dd>
         <dt>Request</dt>
         <dd>{change.first === change.last ? 'one change' : `changes ${change.first} to ${change.last}`}</dd>
+        {trace === undefined ? null : (
+          <>
+            <dt>Trace</dt>
+            <dd class="mono">{trace}</dd>
+          </>
+        )}
       </dl>
       <Differences differences={change.differences} />
+      <div class="row">
+        <button type="button" aria-expanded={whole} onClick={() => setWhole(!whole)}>
+          Before and after
+        </button>
+      </div>
+      {whole ? (
+        <div class="columns">
+          <State title="Before" attributes={change.before} />
+          <State title="After" attributes={change.after} />
+        </div>
+      ) : null}
     </div>
   );
 }
+
+const State = ({ title, attributes }: { readonly title: string; readonly attributes: string | null }) => (
+  <section>
+    <h3>{title}</h3>
+    {attributes === null ? <Empty>It did not exist.</Empty> : <pre class="code">{attributes}</pre>}
+  </section>
+);
 
 export function Differences({ differences }: Pick<ChangeState, 'differences'>) {
   if (differences.length === 0) return <Empty>No attribute differs.</Empty>;

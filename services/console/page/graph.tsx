@@ -3,7 +3,7 @@ import { call } from './call.ts';
 import { type ChangeState, Differences } from './change.tsx';
 import { moment } from './format.ts';
 import { around, type Edge } from './layout.ts';
-import { Empty, Panel, Problem, Table, Tag, useAnswer } from './parts.tsx';
+import { ElementLink, Empty, Panel, Problem, Table, Tag, useAnswer } from './parts.tsx';
 import { go, useAddress } from './route.ts';
 
 interface Summary {
@@ -115,21 +115,6 @@ function Search({ text, type, hidden }: { readonly text: string; readonly type: 
     </>
   );
 }
-
-const addressOf = (id: string) => `/graph?id=${encodeURIComponent(id)}`;
-
-const ElementLink = ({ id, children }: { readonly id: string; readonly children: string }) => (
-  <a
-    href={addressOf(id)}
-    onClick={(event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      go(addressOf(id));
-    }}
-  >
-    {children}
-  </a>
-);
 
 function Element({ id }: { readonly id: string }) {
   const { answer, reload } = useAnswer<Opened>(`/api/element?id=${encodeURIComponent(id)}`);

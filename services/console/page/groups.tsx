@@ -1,7 +1,8 @@
-import { useEffect } from 'preact/hooks';
-import type { GroupView } from '../src/live/groups.ts';
-import { count, moment } from './format.ts';
-import { Empty, Panel, Problem, Tag, useAnswer } from './parts.tsx';
+import { useEffect, useState } from 'preact/hooks';
+import type { GroupView, MemberView } from '../src/live/groups.ts';
+import { call } from './call.ts';
+import { count, duration, moment } from './format.ts';
+import { Confirm, Empty, Panel, Problem, Table, Tag, useAnswer } from './parts.tsx';
 
 const EVERY_MS = 2_000;
 
@@ -12,8 +13,24 @@ interface Groups {
   readonly left: number;
 }
 
+interface Asked {
+  readonly what: 'smallest' | 'largest' | 'delete';
+  readonly group: GroupView;
+}
+
 export function Groups() {
   const { answer, reload } = useAnswer<Groups>('/api/groups');
+  const [asked, setAsked] = useState<Asked>();
+  const [problem, setProblem] = useState<string>();
+  const carryOut = async () => {
+    if (asked === undefined) return;
+    const { what, group } = asked;
+    setAsked(undefined);
+    const at = `/api/groups/${group.id}`;
+    const done = what === 'delete' ? await call('DELETE', at) : await call('POST', `${at}/reset`, { to: what });
+    setProblem(done.ok ? undefined : done.message);
+    reload();
+  };
   useEffect(() => {
     const timer = setInterval(reload, EVERY_MS);
     return () => clearInterval(timer);
@@ -24,6 +41,7 @@ export function Groups() {
         <h1>Groups</h1>
         {answer?.ok === true ? <Tag>newest commit {answer.value.seq}</Tag> : null}
       </div>
+      <Problem message={problem} />
       {answer === undefined ? (
         <Empty>Loading …</Empty>
       ) : !answer.ok ? (
@@ -33,14 +51,33 @@ export function Groups() {
           <Empty>There is no group. A HIRO client makes one by registering with a group id.</Empty>
         </Panel>
       ) : (
-        answer.value.groups.map((group) => <GroupPanel key={group.name} group={group} />)
+        answer.value.groups.map((group) => <GroupPanel key={group.name} group={group} onAsk={(what) => setAsked({ what, group })} />)
       )}
       {answer?.ok === true && answer.value.left > 0 ? <p class="hint">{answer.value.left} more groups are not shown.</p> : null}
+      {asked === undefined ? null : <Confirm {...questionOf(asked)} onYes={() => void carryOut()} onNo={() => setAsked(undefined)} />}
     </>
   );
 }
 
-function GroupPanel({ group }: { readonly group: GroupView }) {
+function questionOf({ what, group: { name } }: Asked): { readonly question: string; readonly action: string } {
+  const members = 'Its members are disconnected and come back by themselves.';
+  switch (what) {
+    case 'smallest':
+      return {
+        question: `Reset ${name} to the oldest change that is kept? Everything since is delivered to it again. ${members}`,
+        action: 'Reset to smallest',
+      };
+    case 'largest':
+      return {
+        question: `Reset ${name} to the newest change? What it has not read yet is never delivered to it. ${members}`,
+        action: 'Reset to largest',
+      };
+    case 'delete':
+      return { question: `Delete ${name} and its positions? ${members} They make a new group of that name.`, action: 'Delete group' };
+  }
+}
+
+function GroupPanel({ group, onAsk }: { readonly group: GroupView; onAsk(what: Asked['what']): void }) {
   const { members, partitions, lag } = group;
   const worst = Math.max(1, lag);
   const numbers = new Map(members.map(({ member }, at) => [member, at + 1]));
@@ -64,14 +101,24 @@ function GroupPanel({ group }: { readonly group: GroupView }) {
       {members.length === 0 ? (
         <Empty>Nobody reads. Positions are kept; whoever joins goes on from there.</Empty>
       ) : (
-        <ul class="members">
-          {members.map(({ member, edge, partitions: owned }) => (
-            <li key={member}>
-              <b>{numbers.get(member)}</b> <span class="mono">{member}</span> <span class="faint">on {edge.slice(0, 6)}</span>{' '}
-              <Tag>{owned} partitions</Tag>
-            </li>
-          ))}
-        </ul>
+        <Table label={`Members of ${group.name}`}>
+          <thead>
+            <tr>
+              <th scope="col">Member</th>
+              <th scope="col">User</th>
+              <th scope="col">From</th>
+              <th scope="col">Last pong</th>
+              <th scope="col" class="number">
+                Partitions
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {members.map((one) => (
+              <MemberRow key={one.member} number={numbers.get(one.member) ?? 0} member={one} />
+            ))}
+          </tbody>
+        </Table>
       )}
       <h3>Partitions</h3>
       <ul class="partitions">
@@ -92,6 +139,35 @@ function GroupPanel({ group }: { readonly group: GroupView }) {
           </li>
         ))}
       </ul>
+      {group.internal ? (
+        <p class="hint">A service of Polyedge reads with it; it can be neither reset nor deleted.</p>
+      ) : (
+        <div class="row">
+          <button type="button" onClick={() => onAsk('smallest')}>
+            Reset to smallest
+          </button>
+          <button type="button" onClick={() => onAsk('largest')}>
+            Reset to largest
+          </button>
+          <button type="button" onClick={() => onAsk('delete')}>
+            Delete
+          </button>
+        </div>
+      )}
     </Panel>
   );
 }
+
+const MemberRow = ({ number, member: { member, edge, partitions, client } }: { readonly number: number; readonly member: MemberView }) => (
+  <tr>
+    <th scope="row">
+      {number} <span class="mono faint">{member.startsWith(edge) ? `${edge.slice(0, 6)}${member.slice(edge.length)}` : member}</span>
+    </th>
+    <td>{client?.username ?? <span class="faint">–</span>}</td>
+    <td class="mono">{client?.address ?? <span class="faint">–</span>}</td>
+    <td>
+      {client === undefined ? '–' : client.pongOn === undefined ? 'none yet' : `${duration(Math.max(0, Date.now() - client.pongOn))} ago`}
+    </td>
+    <td class="number">{partitions}</td>
+  </tr>
+);

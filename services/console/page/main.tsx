@@ -10,16 +10,27 @@ import { Login } from './login.tsx';
 import type { Me } from './me.ts';
 import { Now } from './now.tsx';
 import { go, useAddress } from './route.ts';
+import { Runnables } from './runnables.tsx';
+import { Space } from './space.tsx';
 import { Tail } from './tail.tsx';
 import { Try } from './try.tsx';
 
-const VIEWS = [
+interface ViewOf {
+  readonly path: string;
+  readonly name: string;
+  /** Only where a service offers what it shows. */
+  readonly needs?: keyof Me['offers'];
+}
+
+const VIEWS: readonly ViewOf[] = [
   { path: '/', name: 'Now' },
   { path: '/tail', name: 'Live tail' },
   { path: '/graph', name: 'Graph' },
   { path: '/groups', name: 'Groups' },
   { path: '/connections', name: 'Connections' },
   { path: '/accounts', name: 'Accounts' },
+  { path: '/runnables', name: 'Runnables', needs: 'runnables' },
+  { path: '/space', name: 'SPACE', needs: 'space' },
   { path: '/try', name: 'Try a protocol' },
 ];
 /** A session is renewed while the page is open, some time before it ends. */
@@ -75,7 +86,7 @@ function App() {
           Polyedge
         </p>
         <ul>
-          {VIEWS.map((view) => (
+          {VIEWS.filter(({ needs }) => needs === undefined || me.offers[needs]).map((view) => (
             <li key={view.path}>
               <a
                 href={view.path}
@@ -92,6 +103,7 @@ function App() {
           ))}
         </ul>
         <div class="who">
+          <a href="/docs">Documentation</a>
           <span title={`tenant ${me.tenant}`}>{me.username}</span>
           <button type="button" class="quiet" onClick={() => void logOut()}>
             Log out
@@ -119,6 +131,10 @@ function View({ path, me }: { readonly path: string; readonly me: Me }) {
       return <Connections />;
     case '/accounts':
       return <Accounts me={me} />;
+    case '/runnables':
+      return <Runnables saga={me.edges.saga} />;
+    case '/space':
+      return <Space />;
     case '/try':
       return <Try edges={me.edges} />;
     default:

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Answer, call } from './call.ts';
+import { go } from './route.ts';
 
 export function Panel({
   title,
@@ -83,4 +84,20 @@ export const Table = ({ label, children }: { readonly label: string; readonly ch
   <section class="scroll" aria-label={label} tabIndex={0}>
     <table>{children}</table>
   </section>
+);
+
+const addressOf = (id: string) => `/graph?id=${encodeURIComponent(id)}`;
+
+/** A link to an element of the graph. */
+export const ElementLink = ({ id, children }: { readonly id: string; readonly children: string }) => (
+  <a
+    href={addressOf(id)}
+    onClick={(event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      go(addressOf(id));
+    }}
+  >
+    {children}
+  </a>
 );

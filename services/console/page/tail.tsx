@@ -3,6 +3,7 @@ import type { TailRow } from '../src/live/tail.ts';
 import { listen } from './call.ts';
 import { type ChangeState, ChangeView } from './change.tsx';
 import { clock } from './format.ts';
+import { Frames } from './frames.tsx';
 import { Empty, Problem, Table, Tag, useAnswer } from './parts.tsx';
 import { go } from './route.ts';
 
@@ -177,7 +178,10 @@ function Opened({ row, onClose }: { readonly row: TailRow; onClose(): void }) {
       {answer === undefined ? (
         <Empty>Loading …</Empty>
       ) : answer.ok ? (
-        <ChangeView change={answer.value} />
+        <>
+          <ChangeView change={answer.value} trace={row.trace} />
+          <Frames seq={row.seq} />
+        </>
       ) : (
         <Problem message={answer.message} />
       )}

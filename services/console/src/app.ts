@@ -11,6 +11,7 @@ import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import { type ConsoleSettings, edgesOf } from './config.ts';
+import { docsRoutes } from './docs/routes.ts';
 import { adminRoutes } from './http/admin.ts';
 import { sendFailure, sendJson } from './http/answer.ts';
 import { guardPage } from './http/guard.ts';
@@ -29,7 +30,7 @@ export interface Console extends Running {
 const MAX_BODY_BYTES = 2 * 1024 * 1024;
 const TICK_MS = 1_000;
 /** Addresses of the page's own; each shows the same document. */
-const VIEWS = ['tail', 'graph', 'groups', 'connections', 'accounts', 'try'] as const;
+const VIEWS = ['tail', 'graph', 'groups', 'connections', 'accounts', 'runnables', 'space', 'try'] as const;
 
 /** The whole service, top to bottom. It borrows the bus and closes everything else. Throws `CannotStart` when the port is taken. */
 export async function startConsole(
@@ -44,7 +45,7 @@ export async function startConsole(
   const verifier = new Verifier({ bus, log });
   const feed = openFeed({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
   const pulse = new Pulse();
-  const tail = new Tail(feed, tenant);
+  const tail = new Tail(feed, tenant, () => bus.spans?.current());
   const now = () => performance.now();
   const streams = new Streams({
     max: config.maxStreams,
@@ -71,7 +72,11 @@ export async function startConsole(
   guardPage(app, edges);
   app.setNotFoundHandler((_request, reply) => sendFailure(reply, { code: 'not-found', detail: 'there is nothing under this path' }));
   answerFailures(app, log, (reply, status, message) => sendJson(reply, status, { error: { code: status, message } }));
-  const session = { bus, tenant, secureCookies, edges, verify: (token: string) => verifier.verify(token) };
+  const session = {
+    ...{ bus, tenant, secureCookies, edges },
+    verify: (token: string) => verifier.verify(token),
+    runs: (service: string) => pulse.running(now(), [service]).length > 0,
+  };
   sessionRoutes(app, session);
   liveRoutes(app, {
     session,
@@ -86,6 +91,7 @@ export async function startConsole(
   });
   adminRoutes(app, { bus, log, session, running: (services) => pulse.running(now(), services) });
   pageRoutes(app, page, VIEWS);
+  docsRoutes(app, page.docs);
   reserveHealth(app, context.ready);
   metrics.gauge('console_streams', 'Live streams of pages.', () => streams.size);
 

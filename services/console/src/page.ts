@@ -20,15 +20,17 @@ export interface Page {
   readonly html: Asset;
   /** By path. */
   readonly assets: ReadonlyMap<string, Asset>;
-  /** What a browser that knows gzip loads in all. */
+  /** What a browser that knows gzip loads of the page in all; the documentation is not part of it. */
   readonly gzipBytes: number;
+  /** Paths for the pages of the documentation. */
+  readonly docs: { readonly style: string; readonly script: string };
 }
 
 const folder = fileURLToPath(new URL('../page', import.meta.url));
 
 export async function buildPage(): Promise<Page> {
   const { outputFiles } = await build({
-    entryPoints: { app: `${folder}/main.tsx` },
+    entryPoints: { app: `${folder}/main.tsx`, docs: `${folder}/docs.ts` },
     bundle: true,
     minify: true,
     format: 'esm',
@@ -48,13 +50,16 @@ export async function buildPage(): Promise<Page> {
   for (const { path, contents } of outputFiles) {
     const kind = path.endsWith('.css') ? 'css' : 'js';
     const name = `/assets/${createHash('sha256').update(contents).digest('hex').slice(0, 16)}.${kind}`;
-    paths[kind] = name;
+    const of = path.replace(/^.*\//, '');
+    paths[of] = name;
     assets.set(name, assetOf(kind === 'css' ? 'text/css; charset=utf-8' : 'text/javascript; charset=utf-8', Buffer.from(contents)));
   }
   const template = await readFile(`${folder}/index.html`, 'utf8');
-  const text = template.replace('{{style}}', paths.css ?? '').replace('{{script}}', paths.js ?? '');
+  const text = template.replace('{{style}}', paths['app.css'] ?? '').replace('{{script}}', paths['app.js'] ?? '');
   const html = assetOf('text/html; charset=utf-8', Buffer.from(text));
-  return { html, assets, gzipBytes: [html, ...assets.values()].reduce((sum, { gzip }) => sum + gzip.length, 0) };
+  const docs = { style: paths['app.css'] ?? '', script: paths['docs.js'] ?? '' };
+  const loaded = [html, ...[...assets].flatMap(([path, asset]) => (path === docs.script ? [] : [asset]))];
+  return { html, assets, docs, gzipBytes: loaded.reduce((sum, { gzip }) => sum + gzip.length, 0) };
 }
 
 const assetOf = (type: string, plain: Buffer): Asset => ({

@@ -71,15 +71,16 @@ test('a group is joined from the store, Redis and the edges: the newest position
     { partition: 1, position: 7, fence: 1 },
   ];
   const shared = { id: 1, members: [{ member: 'a.1', edge: 'a' }], owners: [{ partition: 0, owner: 'a.1' }] };
-  const view = joined({ name: 'g', createdOn: 0, touchedOn: 0, positions }, [
-    { ...shared, own: [{ partition: 0, position: 9, pending: 2, lag: 3 }] },
+  const client = { address: '10.0.0.1', username: 'ann', since: 1, pongOn: 2 };
+  const view = joined({ id: 1, name: 'g', createdOn: 0, touchedOn: 0, positions }, [
+    { ...shared, here: [{ member: 'a.1', ...client }], own: [{ partition: 0, position: 9, pending: 2, lag: 3 }] },
     { ...shared, own: [] },
   ]);
   assert.deepEqual(view.partitions, [
     { partition: 0, position: 9, lag: 3, pending: 2, owner: 'a.1' },
     { partition: 1, position: 7 },
   ]);
-  assert.deepEqual(view.members, [{ member: 'a.1', edge: 'a', partitions: 1 }]);
+  assert.deepEqual(view.members, [{ member: 'a.1', edge: 'a', partitions: 1, client }]);
   assert.equal(view.lag, 3);
 });
 

@@ -1,8 +1,10 @@
 import { accountsKeysChanged, accountsRevoked } from '@polyedge/contracts/bus/accounts';
+import { gooduncleFrames } from '@polyedge/contracts/bus/frames';
 import { tellConnections } from '@polyedge/edge-kit/connections-told';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeed } from '@polyedge/edge-kit/feed/feed';
+import { tellFrames } from '@polyedge/edge-kit/frames-told';
 import { Heartbeat } from '@polyedge/edge-kit/heartbeat';
 import { limits } from '@polyedge/edge-kit/limits';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
@@ -19,6 +21,7 @@ import { Verifier } from '@polyedge/service-kit/tokens';
 import type { GoodUncleSettings } from './config.ts';
 import { report } from './metrics.ts';
 import { BEAT, isKeepAlive } from './protocol/codec.ts';
+import { framesOf } from './protocol/frames.ts';
 import { goodUncleProtocol } from './protocol/protocol.ts';
 import { findScope } from './scope.ts';
 import { openTopicsFile } from './topics-file.ts';
@@ -120,6 +123,7 @@ export async function startGoodUncleEdge(
   });
   report(metrics, driver, heartbeat, topics);
   const told = tellConnections({ bus, log, service: 'gooduncle-edge', instance: context.instance, drivers: { gooduncle: driver } });
+  const framesTold = tellFrames(bus, gooduncleFrames, (change) => framesOf(change, topics.current, scope.current));
 
   verifier.start();
   const port = await openPort(app, config, log);
@@ -132,11 +136,13 @@ export async function startGoodUncleEdge(
     },
     drain: async () => {
       listener.stopAccepting();
+      framesTold.leave();
       await driver.drain();
     },
     stop: async () => {
       listener.close();
       told.unsubscribe();
+      await framesTold.stop();
       heartbeat.stop();
       topics.close();
       scope.close();

@@ -1,8 +1,10 @@
+import { hiroFrames } from '@polyedge/contracts/bus/frames';
 import { tellConnections } from '@polyedge/edge-kit/connections-told';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeed } from '@polyedge/edge-kit/feed/feed';
+import { tellFrames } from '@polyedge/edge-kit/frames-told';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
@@ -31,6 +33,7 @@ import { createHttpServer } from './http/server.ts';
 import { versionRoutes } from './http/version.ts';
 import { reportGroups } from './metrics.ts';
 import { MAX_SUBSCRIPTIONS } from './protocol/events-session.ts';
+import { framesOf } from './protocol/frames.ts';
 import { type Api, bearerOf, PATHS, selectSubprotocol, tokenOf } from './protocol/handshake.ts';
 import { eventsProtocol, graphProtocol } from './protocol/protocol.ts';
 
@@ -121,6 +124,7 @@ export async function startHiroEdge(
   reportDriver(metrics, { edge: 'hiro', api: 'graph-ws' }, graph);
   reportDriver(metrics, { edge: 'hiro', api: 'events-ws' }, events);
   reportGroups(metrics, groups);
+  const framesTold = tellFrames(bus, hiroFrames, framesOf);
   const groupsTold = tellGroups(bus, groups, context.instance);
   const told = tellConnections({
     bus,
@@ -140,6 +144,7 @@ export async function startHiroEdge(
     ready: () => (bus.status === 'connected' ? verifier.ready() : 'NATS is not connected'),
     drain: async () => {
       listener.stopAccepting();
+      framesTold.leave();
       await Promise.all([graph.drain(), events.drain()]);
     },
     stop: async () => {
@@ -147,6 +152,7 @@ export async function startHiroEdge(
       revocations.unsubscribe();
       told.unsubscribe();
       groupsTold.unsubscribe();
+      await framesTold.stop();
       await closePort(app);
       graph.stop();
       events.stop();

@@ -119,7 +119,7 @@ test('hiro:E17 a living group that is too far behind is forgotten, its member is
   await until(gone, 'the group was not forgotten');
   slow.client.ws.resume();
   assert.equal((await slow.client.end()).code, 1013);
-  assert.deepEqual(told(slow), { code: 500, message: 'the group has expired, or was too far behind' });
+  assert.deepEqual(told(slow), { code: 500, message: 'the group has expired, was reset or deleted, or was too far behind' });
   using back = await scene.member('behind', 'ogit/Behind', { offset: 'smallest' });
   await untilHeard([back], first);
 });

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { jssocketFrames } from '@polyedge/contracts/bus/frames';
 import { jssocketAsked, jssocketCores, jssocketNotifiedAll, jssocketNotifiedGroup, jssocketTold } from '@polyedge/contracts/bus/jssocket';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
@@ -10,6 +11,7 @@ import { Driver, type DriverOptions } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeed } from '@polyedge/edge-kit/feed/feed';
+import { tellFrames } from '@polyedge/edge-kit/frames-told';
 import { type Limits, limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
@@ -22,7 +24,7 @@ import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
 import { certificateOf } from '@polyedge/service-kit/tls';
 import { startBridge } from './bridge.ts';
-import { type BridgeRule, parseBridge } from './bridge-rules.ts';
+import { type BridgeRule, notificationsOf, parseBridge } from './bridge-rules.ts';
 import type { JssocketConfig } from './config.ts';
 import { httpAnswers, type LegacyAdmin } from './http/answers.ts';
 import { addressOf, openGate, takeSecret } from './http/gate.ts';
@@ -126,6 +128,10 @@ export async function startJssocketEdge(
   reportDriver(metrics, { edge: 'jssocket', api: 'clients' }, clients);
   reportDriver(metrics, { edge: 'jssocket', api: 'trusted' }, trusted);
   const told = tellConnections({ bus, log, service: 'jssocket-edge', instance: context.instance, drivers: { clients, trusted } });
+  // A notification is sent as it is, without an envelope.
+  const framesTold = tellFrames(bus, jssocketFrames, (change) =>
+    (change.tenant === tenant ? notificationsOf(rules, change) : []).map(({ group, payload }) => ({ to: `members of the group ${group}`, text: payload })),
+  );
   metrics.countersOf('jssocket', 'What the sessions of JSSocket count.', counts);
   metrics.countersOf('jssocket_secrets', 'Secrets of cores and publishers that were looked at.', secret.counts);
   metrics.gauge('jssocket_cores', 'Cores that can be asked, of all edges.', () => rotation.size);
@@ -143,11 +149,13 @@ export async function startJssocketEdge(
     },
     drain: async () => {
       for (const listener of listeners) listener.stopAccepting();
+      framesTold.leave();
       liveCores.stop();
       await Promise.all([clients.drain(), trusted.drain()]);
     },
     stop: async () => {
       told.unsubscribe();
+      await framesTold.stop();
       for (const listener of listeners) listener.close();
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));

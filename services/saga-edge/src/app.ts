@@ -1,4 +1,5 @@
 import { accountsChanged } from '@polyedge/contracts/bus/accounts';
+import { sagaFrames } from '@polyedge/contracts/bus/frames';
 import { sagaSignal } from '@polyedge/contracts/bus/signals';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
@@ -7,6 +8,7 @@ import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeed } from '@polyedge/edge-kit/feed/feed';
+import { tellFrames } from '@polyedge/edge-kit/frames-told';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
 import { SocketIoListener } from '@polyedge/edge-kit/socketio-listener';
@@ -33,6 +35,7 @@ import { createHttpServer, tokenOf } from './http/server.ts';
 import { storageRoutes } from './http/storages.ts';
 import { Store } from './http/store.ts';
 import { userRoutes } from './http/users.ts';
+import { framesOf } from './protocol/frames.ts';
 import { sagaProtocol } from './protocol/protocol.ts';
 import { openRecovery } from './recovery.ts';
 import { takeReports } from './reports.ts';
@@ -89,9 +92,10 @@ export async function startSagaEdge(
     legacyMessages: config.legacyMessagesEvent,
     rolesOf: (tenant) => roles.of(tenant),
   });
+  const framing = socketIoFraming();
   const driver = new Driver({
     protocol,
-    framing: socketIoFraming(),
+    framing,
     bus,
     feed,
     limits: perSocket,
@@ -143,6 +147,10 @@ export async function startSagaEdge(
 
   const told = tellConnections({ bus, log, service: 'saga-edge', instance: context.instance, drivers: { saga: driver } });
 
+  const framesTold = tellFrames(bus, sagaFrames, (change) =>
+    framesOf(change).map(({ to, packet }) => ({ to, text: `4${framing.pack(packet).text}` })),
+  );
+
   verifier.start();
   roles.start();
   const reports = takeReports(bus, store);
@@ -159,10 +167,12 @@ export async function startSagaEdge(
     drain: async () => {
       listener.stopAccepting();
       reports.leave();
+      framesTold.leave();
       await driver.drain();
     },
     stop: async () => {
       await reports.stop();
+      await framesTold.stop();
       told.unsubscribe();
       listener.close();
       recovering?.close();

@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server } from 'node:http';
+import { spaceFrames } from '@polyedge/contracts/bus/frames';
 import { spaceTestEvent } from '@polyedge/contracts/bus/space';
 import type { PricingEvent } from '@polyedge/contracts/wire/space';
 import { tellConnections } from '@polyedge/edge-kit/connections-told';
@@ -6,6 +7,7 @@ import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeed } from '@polyedge/edge-kit/feed/feed';
+import { tellFrames } from '@polyedge/edge-kit/frames-told';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
 import { type SocketIoHandshake, SocketIoListener } from '@polyedge/edge-kit/socketio-listener';
@@ -30,6 +32,7 @@ import { createHttpServer } from './http/server.ts';
 import { serviceRoutes } from './http/services.ts';
 import { userRoutes } from './http/users.ts';
 import { tokenKey } from './protocol/pricing-token.ts';
+import { toEvent } from './protocol/event.ts';
 import { pricingProtocol } from './protocol/protocol.ts';
 import { PRICING_TYPE, SERVICE_TYPE } from './protocol/service.ts';
 import { Accounts } from './store/accounts.ts';
@@ -107,9 +110,11 @@ export async function startSpaceEdge(
     maxConnections: config.maxConnections,
     maxConnectionsPerAddress: config.maxConnectionsPerAddress,
   });
+  const protocol = pricingProtocol({ tenant, requireKey: config.requireKey });
+  const framing = socketIoFraming(NAMESPACE);
   const driver = new Driver<SocketIoRaw, unknown, PricingEvent, SocketIoPacket>({
-    protocol: pricingProtocol({ tenant, requireKey: config.requireKey }),
-    framing: socketIoFraming(NAMESPACE),
+    protocol,
+    framing,
     bus,
     feed,
     limits: perSocket,
@@ -161,6 +166,11 @@ export async function startSpaceEdge(
   reportDriver(metrics, { edge: 'space' }, driver);
   const told = tellConnections({ bus, log, service: 'space-edge', instance: context.instance, drivers: { space: driver } });
 
+  const framesTold = tellFrames(bus, spaceFrames, (change) => {
+    const event = toEvent(change);
+    return event === undefined ? [] : [{ to: NAMESPACE, text: `4${framing.pack(protocol.encode(event)).text}` }];
+  });
+
   let stopped = false;
   let retry: NodeJS.Timeout | undefined;
   const findScope = async (): Promise<void> => {
@@ -181,6 +191,7 @@ export async function startSpaceEdge(
     },
     drain: async () => {
       listener.stopAccepting();
+      framesTold.leave();
       await driver.drain();
       await analytics.flush();
     },
@@ -188,6 +199,7 @@ export async function startSpaceEdge(
       stopped = true;
       clearTimeout(retry);
       told.unsubscribe();
+      await framesTold.stop();
       following.close();
       listener.close();
       await closePort(app);

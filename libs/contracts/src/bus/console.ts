@@ -98,9 +98,24 @@ export const groupsWanted = defineSignal({
   }),
 });
 
-/** One group as one edge knows it. `members` and `owners` are those of all edges, as Redis has them; `own` the partitions of this edge. */
+/** A member that is connected to the edge that tells. Times are milliseconds since 1970. */
+const MemberHere = T.Object({
+  member: T.String({ maxLength: 128 }),
+  address: T.String({ maxLength: 128 }),
+  username: T.Optional(T.String({ maxLength: 512 })),
+  since: T.Integer(),
+  /** When its client last answered a ping; absent before the first answer. */
+  pongOn: T.Optional(T.Integer()),
+});
+export type MemberHere = Static<typeof MemberHere>;
+
+/**
+ * One group as one edge knows it. `members` and `owners` are those of all edges, as Redis has them; `own` are the partitions and `here` the
+ * clients of this edge.
+ */
 export const GroupTold = T.Object({
   id: T.Integer(),
+  here: T.Optional(T.Array(MemberHere, { maxItems: MAX_MEMBERS_TOLD })),
   members: T.Array(T.Object({ member: T.String({ maxLength: 128 }), edge: Name }), { maxItems: MAX_MEMBERS_TOLD }),
   owners: T.Array(T.Object({ partition: T.Integer(), owner: T.String({ maxLength: 128 }) }), { maxItems: 256 }),
   own: T.Array(T.Object({ partition: T.Integer(), position: T.Integer(), pending: T.Integer(), lag: T.Integer() }), { maxItems: 256 }),

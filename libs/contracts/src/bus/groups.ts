@@ -78,8 +78,29 @@ export const groupList = defineRequest({
   errors: [],
 });
 
+/** Which group is meant: the id guards against one that expired, or was reset, and came back since it was looked at. */
+const Which = { id: T.Integer() };
+
+export const groupReset = defineRequest({
+  address: 'pe.cmd.groups.reset.v1.{tenant}',
+  summary:
+    'Begins a group anew: at the newest commit (`largest`) or before the oldest kept change (`smallest`). It gets another id, so nothing that an owner confirms of the old one moves it; members of the old one are lost and come back to the new one. Groups of our own services are not allowed.',
+  request: T.Object({ ...Which, to: T.Union([T.Literal('largest'), T.Literal('smallest')]) }),
+  reply: T.Object({ id: T.Integer(), position: Seq }),
+  errors: ['not-found', 'not-allowed'],
+});
+
+export const groupDelete = defineRequest({
+  address: 'pe.cmd.groups.delete.v1.{tenant}',
+  summary:
+    'Forgets a group and its positions. Its members are lost; whoever comes back makes a new group. Groups of our own services are not allowed.',
+  request: T.Object(Which),
+  reply: T.Object({}),
+  errors: ['not-found', 'not-allowed'],
+});
+
 export const groupMoved = defineSignal({
   address: 'pe.sig.groups.moved.v1.{tenant}.{group}',
-  summary: 'A member came or went, or a partition became free: edges with members look again.',
+  summary: 'A member came or went, a partition became free, or the group was reset or deleted: edges with members look again.',
   body: T.Object({ edge: T.String() }),
 });

@@ -12,6 +12,9 @@ import { Positions, uncommitted } from './positions.ts';
 import { ask, type Procedure } from './procedure.ts';
 import { preferred } from './rendezvous.ts';
 
+/** Why the store may not know a group any more. */
+export const GONE = 'the group has expired, was reset or deleted, or was too far behind';
+
 export interface GroupName {
   /** Unlike that of any other group. */
   readonly key: string;
@@ -218,6 +221,11 @@ export class Group {
       return false;
     }
     if (refused.code === 'not-found') {
+      // What is confirmed of the group that it was must not move the one that it is now.
+      if (this.#leases.size > 0) {
+        this.lose({ code: 'lost', detail: GONE });
+        return false;
+      }
       // It expired while nobody was there: the next look makes it anew.
       this.#opened = undefined;
       this.#positions.forget();

@@ -86,6 +86,11 @@ export class Groups {
     return this.#machine.views();
   }
 
+  /** Who a member of this edge is; undefined for one that has ended, and for one that is no socket. */
+  clientOf(member: string): ReturnType<NonNullable<MemberHandler['client']>> | undefined {
+    return this.#members.get(member)?.client?.();
+  }
+
   /** Gauges for metrics. */
   gauges(): { readonly groups: number; readonly members: number; readonly owned: number; readonly pending: number; readonly lag: number } {
     const views = this.views();

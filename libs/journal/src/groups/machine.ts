@@ -4,7 +4,7 @@
  * changed, all from one tick however many groups there are.
  */
 import { ANOTHER_HISTORY, EdgeState, type Epoch } from './edge-state.ts';
-import { Group } from './group.ts';
+import { GONE, Group } from './group.ts';
 import type { GroupsEffect, GroupsInput } from './messages.ts';
 import type { Position } from './port.ts';
 import { ask, type Procedure } from './procedure.ts';
@@ -22,6 +22,8 @@ export class GroupsMachine {
   readonly #settings: GroupsSettings;
   readonly #state: EdgeState<Group>;
   readonly #byMember = new Map<string, Group>();
+  /** Somebody says that they changed: they may be others now, or gone. */
+  readonly #moved = new Set<string>();
   #beatAt = Number.NEGATIVE_INFINITY;
   #commitAt = Number.NEGATIVE_INFINITY;
   #touchAt = Number.NEGATIVE_INFINITY;
@@ -90,6 +92,7 @@ export class GroupsMachine {
         this.#byMember.get(input.member)?.ack(input.batch, input.confirmed);
         break;
       case 'moved':
+        this.#moved.add(input.group);
         groups.get(input.group)?.look();
         break;
       case 'announced':
@@ -162,7 +165,10 @@ export class GroupsMachine {
     this.#commitAt = at;
     const open = new Map([...groups.values()].flatMap((group) => (group.id === undefined ? [] : [[group.id, group] as const])));
     const positions: Position[] = [...open.values()].flatMap((group) => group.uncommitted());
-    const touched = at - this.#touchAt >= times.touchMs ? [...open.keys()] : [];
+    const isDue = at - this.#touchAt >= times.touchMs;
+    const moved = new Set([...this.#moved].map((key) => groups.get(key)));
+    const touched = [...open].flatMap(([id, group]) => (isDue || moved.has(group) ? [id] : []));
+    this.#moved.clear();
     if (positions.length === 0 && touched.length === 0) return;
     this.#committing = true;
     const outcome = yield* ask({ call: 'commit', epoch: epoch.name, positions, touched });
@@ -173,10 +179,10 @@ export class GroupsMachine {
       if (outcome.failure.code === 'lost') this.#state.leave(outcome.failure);
       return;
     }
-    if (touched.length > 0) this.#touchAt = at;
+    if (isDue) this.#touchAt = at;
     for (const position of positions) open.get(position.group)?.committed(position);
     const gone = new Set(outcome.value.gone);
-    for (const id of gone) open.get(id)?.lose({ code: 'lost', detail: 'the group has expired, or was too far behind' });
+    for (const id of gone) open.get(id)?.lose({ code: 'lost', detail: GONE });
     for (const { group, partition } of outcome.value.fenced) if (!gone.has(group)) open.get(group)?.fenced(partition);
   }
 }

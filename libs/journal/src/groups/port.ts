@@ -57,6 +57,8 @@ export interface GroupSignals {
 
 /** Called synchronously; may leave from within. */
 export interface MemberHandler {
+  /** Who the member is, for people to look at; a member that is no socket is nobody. Times are milliseconds since 1970. */
+  client?(): { readonly address: string; readonly username?: string; readonly since: number; readonly pongOn?: number };
   /** Changes of one partition, in order. Nothing further of the partition is promised until enough of what was given is `took`. */
   batch(changes: readonly FullChange[], took: () => void): void;
   /** The membership has ended. */

@@ -6,11 +6,13 @@ import type { Bus } from '@polyedge/service-kit/bus';
 import type { Log } from '@polyedge/service-kit/log';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { closeConnection, findConnections } from '../live/connections.ts';
-import { findGroups } from '../live/groups.ts';
+import { deleteGroup, findGroups, resetGroup } from '../live/groups.ts';
 import { addKey, createAccount, listAccounts, removeKeys, revokeAccount, updateAccount } from './accounts.ts';
 import { fieldsOf, objectOf, sendFailure, sendJson, TIMEOUT_MS } from './answer.ts';
+import { framesOf } from './frames.ts';
 import { edit, open, openChange, search } from './graph.ts';
 import { administratorOf, type SessionOptions } from './session.ts';
+import { spaceOf } from './space.ts';
 
 export interface AdminOptions {
   readonly bus: Bus;
@@ -42,12 +44,32 @@ export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
   route('GET', '/api/element', (who, { query }) => open(bus, who, fieldsOf(query).id ?? ''));
   route('PUT', '/api/element', (who, { query, body }) => edit(bus, log, who, fieldsOf(query).id ?? '', body));
   route('GET', '/api/changes/:seq', async (who, { params }) => {
-    const seq = Number(fieldsOf(params).seq);
-    if (!Number.isSafeInteger(seq) || seq < 1) return failed('invalid', 'a seq is a whole number');
-    const position = await bus.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: TIMEOUT_MS });
-    return position.ok ? openChange(bus, who, position.value.epoch, seq) : position;
+    const at = await changeAt(bus, params);
+    return at.ok ? openChange(bus, who, at.value.epoch, at.value.seq) : at;
+  });
+  route('GET', '/api/changes/:seq/frames', async (who, { params }) => {
+    const at = await changeAt(bus, params);
+    if (!at.ok) return at;
+    const { epoch, seq } = at.value;
+    const seen = await openChange(bus, who, epoch, seq);
+    return seen.ok ? framesOf(bus, who.tenant, epoch, seq) : seen;
   });
   route('GET', '/api/groups', ({ tenant }) => findGroups(bus, tenant, options.running(['hiro-edge', 'saga-runner']), TIMEOUT_MS));
+  route('POST', '/api/groups/:id/reset', async ({ tenant, account: by }, { params, body }) => {
+    const { to } = objectOf(body);
+    const id = groupOf(params);
+    if (id === undefined || (to !== 'smallest' && to !== 'largest')) return failed('invalid', 'a group is reset to smallest or largest');
+    const done = await resetGroup(bus, tenant, id, to, TIMEOUT_MS);
+    if (done.ok) log.warn('an administrator reset a consumer group', { id: String(id), type: to, by });
+    return done;
+  });
+  route('DELETE', '/api/groups/:id', async ({ tenant, account: by }, { params }) => {
+    const id = groupOf(params);
+    if (id === undefined) return failed('invalid', 'which group?');
+    const done = await deleteGroup(bus, tenant, id, TIMEOUT_MS);
+    if (done.ok) log.warn('an administrator deleted a consumer group', { id: String(id), by });
+    return done;
+  });
   route('GET', '/api/connections', async ({ tenant }, { query }) => {
     const { text, owed } = fieldsOf(query);
     const bufferedBytes = Math.max(0, Math.trunc(Number(owed ?? 0)) || 0);
@@ -62,12 +84,26 @@ export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
     log.warn('an administrator closes a connection', { id: instance, type: api, conn: number, by });
     return { ok: true, value: {} };
   });
+  route('GET', '/api/space', (who, { query }) => spaceOf(bus, who, fieldsOf(query).text ?? ''));
   route('GET', '/api/accounts', (who) => listAccounts(options, who));
   route('POST', '/api/accounts', (who, { body, ip }) => createAccount(options, who, body, ip));
   route('PUT', '/api/accounts/:id', (who, { params, body, ip }) => updateAccount(options, who, idOf(params), body, ip));
   route('POST', '/api/accounts/:id/revoke', (who, { params }) => revokeAccount(options, who, idOf(params)));
   route('POST', '/api/accounts/:id/keys', (who, { params, body }) => addKey(options, who, idOf(params), body));
   route('DELETE', '/api/accounts/:id/keys', (who, { params }) => removeKeys(options, who, idOf(params)));
+}
+
+/** The change that a path names, in the journal's present history. */
+async function changeAt(bus: Bus, params: unknown): Promise<Outcome<{ readonly epoch: string; readonly seq: number }>> {
+  const seq = Number(fieldsOf(params).seq);
+  if (!Number.isSafeInteger(seq) || seq < 1) return failed('invalid', 'a seq is a whole number');
+  const position = await bus.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: TIMEOUT_MS });
+  return position.ok ? { ok: true, value: { epoch: position.value.epoch, seq } } : position;
+}
+
+function groupOf(params: unknown): number | undefined {
+  const id = Number(idOf(params));
+  return Number.isSafeInteger(id) && id > 0 ? id : undefined;
 }
 
 const idOf = (params: unknown): string => fieldsOf(params).id ?? '';

@@ -177,4 +177,4 @@ export function differences(
 const jsonText = (value: Json | undefined): string | null => (value === undefined ? null : JSON.stringify(value));
 
 /** A text as a pattern that finds exactly it. */
-const escaped = (text: string): string => text.replace(/[\\*?]/g, '\\$&');
+export const escaped = (text: string): string => text.replace(/[\\*?]/g, '\\$&');

@@ -20,6 +20,8 @@ export interface SessionOptions {
   readonly tenant: string;
   readonly secureCookies: boolean;
   readonly edges: Readonly<Record<string, string>>;
+  /** Whether a process of the service runs. */
+  runs(service: string): boolean;
   verify(token: string): Promise<Outcome<Principal>>;
 }
 
@@ -73,7 +75,9 @@ export function sessionRoutes(app: FastifyInstance, options: SessionOptions): vo
     const who = await administratorOf(request, options);
     if (!who.ok) return sendFailure(reply, who.failure);
     const { account, username, tenant, roles, expiresAt } = who.value;
-    return sendJson(reply, 200, { account, username, tenant, roles, expiresAt, edges: options.edges });
+    // The page speaks to saga-edge itself, and reads what SPACE has from the graph.
+    const offers = { runnables: options.edges.saga !== undefined, space: options.edges.space !== undefined || options.runs('space-edge') };
+    return sendJson(reply, 200, { account, username, tenant, roles, expiresAt, edges: options.edges, offers });
   });
   // For the panes that speak to the edges themselves: never in an address, never kept by the page.
   app.post('/api/token', async (request, reply) => {

@@ -1,6 +1,6 @@
 /** Consumer groups: positions as PostgreSQL has them, members and owners as Redis has them, and what the owning edges know that is newer. */
-import { type GroupTold, groupsFound, groupsWanted } from '@polyedge/contracts/bus/console';
-import { type GroupState, groupList } from '@polyedge/contracts/bus/groups';
+import { type GroupTold, groupsFound, groupsWanted, type MemberHere } from '@polyedge/contracts/bus/console';
+import { type GroupState, groupDelete, groupList, groupReset, INTERNAL_GROUPS } from '@polyedge/contracts/bus/groups';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { gather } from './gathering.ts';
@@ -14,11 +14,22 @@ export interface PartitionView {
   readonly owner?: string;
 }
 
+export interface MemberView {
+  readonly member: string;
+  readonly edge: string;
+  readonly partitions: number;
+  /** Where its client comes from, who it is and when it last answered a ping: known while its edge answers. */
+  readonly client?: Omit<MemberHere, 'member'>;
+}
+
 export interface GroupView {
+  readonly id: number;
   readonly name: string;
+  /** It is one of our own services: nobody resets or deletes it. */
+  readonly internal: boolean;
   readonly createdOn: number;
   readonly touchedOn: number;
-  readonly members: readonly { readonly member: string; readonly edge: string; readonly partitions: number }[];
+  readonly members: readonly MemberView[];
   readonly partitions: readonly PartitionView[];
   /** The furthest of its partitions that somebody owns. */
   readonly lag: number;
@@ -58,8 +69,17 @@ export async function findGroups(
   return { ok: true, value: { seq: listed.value.seq, groups, left: listed.value.groups.length - shown.length } };
 }
 
+/** Begins a group anew at the newest commit or the oldest kept change; its members come back by themselves. */
+export function resetGroup(bus: Bus, tenant: string, id: number, to: 'smallest' | 'largest', timeoutMs: number): Promise<Outcome<unknown>> {
+  return bus.request(groupReset, groupReset.subject({ tenant }), { id, to }, { timeoutMs });
+}
+
+export function deleteGroup(bus: Bus, tenant: string, id: number, timeoutMs: number): Promise<Outcome<unknown>> {
+  return bus.request(groupDelete, groupDelete.subject({ tenant }), { id }, { timeoutMs });
+}
+
 /** One group from what the store and every edge say of it. */
-export function joined({ name, createdOn, touchedOn, positions }: Omit<GroupState, 'id'>, told: readonly GroupTold[]): GroupView {
+export function joined({ id, name, createdOn, touchedOn, positions }: GroupState, told: readonly GroupTold[]): GroupView {
   // All edges read the same Redis; the one that saw most members is the newest as far as anybody can tell.
   const shared = told.toSorted((one, other) => other.members.length - one.members.length)[0];
   const owners = new Map(shared?.owners.map(({ partition, owner }) => [partition, owner]));
@@ -74,9 +94,12 @@ export function joined({ name, createdOn, touchedOn, positions }: Omit<GroupStat
       ...(owner === undefined ? {} : { owner }),
     };
   });
-  const members = (shared?.members ?? []).map(({ member, edge }) => ({
-    ...{ member, edge },
-    partitions: partitions.filter(({ owner }) => owner === member).length,
-  }));
-  return { name, createdOn, touchedOn, members, partitions, lag: partitions.reduce((most, { lag = 0 }) => Math.max(most, lag), 0) };
+  const clients = new Map(told.flatMap(({ here = [] }) => here.map(({ member, ...client }) => [member, client] as const)));
+  const members = (shared?.members ?? []).map(({ member, edge }): MemberView => {
+    const client = clients.get(member);
+    const owned = partitions.filter(({ owner }) => owner === member).length;
+    return { member, edge, partitions: owned, ...(client === undefined ? {} : { client }) };
+  });
+  const lag = partitions.reduce((most, one) => Math.max(most, one.lag ?? 0), 0);
+  return { id, name, internal: name.startsWith(INTERNAL_GROUPS), createdOn, touchedOn, members, partitions, lag };
 }

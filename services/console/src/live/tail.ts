@@ -23,6 +23,8 @@ export interface TailRow {
   readonly name?: string;
   /** Attributes that differ from the state before, the first few. */
   readonly changed: readonly string[];
+  /** The trace that the change is part of, where the system is traced. */
+  readonly trace?: string;
 }
 
 export interface TailFilter {
@@ -52,14 +54,17 @@ const NAMES = ['ogit/name', 'name', 'title', 'displayName', 'username'];
 export class Tail {
   readonly #feed: Feed;
   readonly #tenant: string;
+  readonly #traceparent: () => string | undefined;
   readonly #readers = new Map<TailReader, { rows: number; skipped: number }>();
   #watch: Watch | undefined;
   #live: number | undefined;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(feed: Feed, tenant: string) {
+  /** @param traceparent of what is running now, in the form of W3C's header */
+  constructor(feed: Feed, tenant: string, traceparent: () => string | undefined = () => undefined) {
     this.#feed = feed;
     this.#tenant = tenant;
+    this.#traceparent = traceparent;
   }
 
   /** Begins to read; the result ends it. */
@@ -120,7 +125,7 @@ export class Tail {
         continue;
       }
       spent.rows += 1;
-      row ??= rowOf(change);
+      row ??= rowOf(change, this.#traceparent()?.split('-')[1]);
       reader.row(row);
     }
   }
@@ -138,7 +143,7 @@ export function fits(change: Pick<FullChange, 'type' | 'id' | 'by' | 'app' | 'or
   );
 }
 
-export function rowOf(change: FullChange): TailRow {
+export function rowOf(change: FullChange, trace?: string): TailRow {
   const { seq, on, id, type, kind, action, version, by, app, origin, state, undo } = change;
   const name = nameOf(state.attributes);
   const changed = undo.fresh === true ? [] : [...new Set([...Object.keys(undo.set), ...undo.unset])].slice(0, MAX_CHANGED);
@@ -148,6 +153,7 @@ export function rowOf(change: FullChange): TailRow {
     operation: origin.operation,
     ...(name === undefined ? {} : { name }),
     changed: changed.map((attribute) => attribute.slice(0, MAX_TEXT)),
+    ...(trace === undefined ? {} : { trace }),
   };
 }
 

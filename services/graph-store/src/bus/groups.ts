@@ -1,17 +1,19 @@
 /** Answers edges about consumer groups: their positions, and the changes of a partition that Redis no longer has. */
 import { graphPartition } from '@polyedge/contracts/bus/feed';
-import { groupClaim, groupCommit, groupList, groupOpen } from '@polyedge/contracts/bus/groups';
+import { groupClaim, groupCommit, groupDelete, groupList, groupMoved, groupOpen, groupReset } from '@polyedge/contracts/bus/groups';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import { SLOTS } from '../core/slot.ts';
-import type { GroupPositions } from '../postgres/groups.ts';
+import type { GroupPositions, Removed } from '../postgres/groups.ts';
 import type { Journal } from '../postgres/journal.ts';
 import { readFailure } from '../postgres/read.ts';
 import { within } from './changes.ts';
 
 /** Changes in one reply unless the caller wants fewer. */
 const DEFAULT_LIMIT = 500;
+
+const noTenant = failed('invalid', 'no tenant');
 
 export interface GroupsOptions {
   readonly positions: GroupPositions;
@@ -22,14 +24,26 @@ export interface GroupsOptions {
 
 export function answerGroups(bus: Bus, options: GroupsOptions): Responder[] {
   const { positions } = options;
+  /** Edges with members find out now, not when they next write. */
+  const told = <Reply>(tenant: string, outcome: Outcome<Removed<Reply>>): Outcome<Reply> => {
+    if (!outcome.ok) return outcome;
+    bus.publish(groupMoved, { tenant, group: outcome.value.name }, { edge: 'graph-store' });
+    return done(outcome.value.reply);
+  };
   return [
     bus.respond(groupOpen, (request, { tenant, deadline }) =>
-      guarded(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await positions.open(tenant, request, deadline))),
+      guarded(async () => (tenant === undefined ? noTenant : await positions.open(tenant, request, deadline))),
     ),
     bus.respond(groupClaim, (request, { deadline }) => guarded(() => positions.claim(request, deadline))),
     bus.respond(groupCommit, (request, { deadline }) => guarded(() => positions.commit(request, deadline))),
     bus.respond(groupList, (_request, { tenant, deadline }) =>
-      guarded(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await positions.list(tenant, deadline))),
+      guarded(async () => (tenant === undefined ? noTenant : await positions.list(tenant, deadline))),
+    ),
+    bus.respond(groupReset, (request, { tenant, deadline }) =>
+      guarded(async () => (tenant === undefined ? noTenant : told(tenant, await positions.reset(tenant, request, deadline)))),
+    ),
+    bus.respond(groupDelete, (request, { tenant, deadline }) =>
+      guarded(async () => (tenant === undefined ? noTenant : told(tenant, await positions.remove(tenant, request, deadline)))),
     ),
     bus.respond(graphPartition, (request, { deadline }) =>
       guarded(() => partition(request, options.journal(deadline), options.partitions)),

@@ -6,12 +6,16 @@ import {
   type GroupState,
   type groupClaim,
   type groupCommit,
+  type groupDelete,
   type groupList,
   type groupOpen,
+  type groupReset,
+  INTERNAL_GROUPS,
   MAX_GROUPS,
 } from '@polyedge/contracts/bus/groups';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Connection } from './connect.ts';
 import type { Queries } from './pool.ts';
 import type { Transactions } from './transactions.ts';
 
@@ -27,6 +31,12 @@ export interface GroupStats {
   created: number;
   expired: number;
   overLag: number;
+}
+
+/** A group that is no more what it was: edges that know its name are told. */
+export interface Removed<Reply> {
+  readonly name: string;
+  readonly reply: Reply;
 }
 
 export class GroupPositions {
@@ -51,9 +61,7 @@ export class GroupPositions {
   ): Promise<Outcome<ReplyOf<typeof groupOpen>>> {
     const partitions = this.#partitions;
     return await this.#transactions.transact(async (sql): Promise<Outcome<ReplyOf<typeof groupOpen>>> => {
-      const [now] = await sql<{ epoch: string; seq: number; oldest: number }[]>`
-        select epoch, seq, coalesce((select seq from journal order by seq limit 1), seq + 1) as oldest from sequencer`;
-      if (now === undefined) throw new Error('the sequencer has no row');
+      const now = await rangeOf(sql);
       const [counted] = await sql<{ count: number }[]>`select count(*) as count from consumer_group where tenant = ${tenant}`;
       const [made] = await sql<{ id: number }[]>`
         insert into consumer_group (tenant, name) values (${tenant}, ${name}) on conflict do nothing returning id`;
@@ -63,10 +71,7 @@ export class GroupPositions {
           await sql`delete from consumer_group where id = ${made.id}`;
           return failed('limited', `there are ${MAX_GROUPS} groups already`);
         }
-        const position = start === 'largest' ? now.seq : Math.max(0, now.oldest - 1);
-        await sql`
-          insert into group_position (consumer_group, partition, position)
-          select ${made.id}, partition, ${position} from generate_series(0, ${partitions - 1}) partition`;
+        await begin(sql, made.id, partitions, start === 'largest' ? now.seq : Math.max(0, now.oldest - 1));
         this.stats.created += 1;
         return done({ id: made.id, created: true, epoch: now.epoch, partitions });
       }
@@ -140,6 +145,29 @@ export class GroupPositions {
     });
   }
 
+  /** Another group takes its name: what is confirmed of the old one moves nothing any more. */
+  async reset(
+    tenant: string,
+    { id, to }: RequestOf<typeof groupReset>,
+    deadline: number,
+  ): Promise<Outcome<Removed<ReplyOf<typeof groupReset>>>> {
+    return await this.#transactions.transact(async (sql): Promise<Outcome<Removed<ReplyOf<typeof groupReset>>>> => {
+      const removed = await removeFrom(sql, tenant, id);
+      if (!removed.ok) return removed;
+      const { name } = removed.value;
+      const now = await rangeOf(sql);
+      const [made] = await sql<{ id: number }[]>`insert into consumer_group (tenant, name) values (${tenant}, ${name}) returning id`;
+      if (made === undefined) throw new Error('a group that was inserted has no id');
+      const position = to === 'largest' ? now.seq : Math.max(0, now.oldest - 1);
+      await begin(sql, made.id, this.#partitions, position);
+      return done({ name, reply: { id: made.id, position } });
+    }, deadline);
+  }
+
+  async remove(tenant: string, { id }: RequestOf<typeof groupDelete>, deadline: number): Promise<Outcome<Removed<ReplyOf<typeof groupDelete>>>> {
+    return await this.#transactions.transact((sql) => removeFrom(sql, tenant, id), deadline);
+  }
+
   async list(tenant: string, deadline: number): Promise<Outcome<ReplyOf<typeof groupList>>> {
     const rows = await this.#sql.before(deadline)<{ epoch: string; seq: number; groups: GroupState[] | null }[]>`
       select epoch, seq, (
@@ -168,6 +196,28 @@ export class GroupPositions {
     this.stats.overLag += behind.length;
     return [...idle.map(({ name }) => ({ name, why: 'idle' as const })), ...behind.map(({ name }) => ({ name, why: 'lag' as const }))];
   }
+}
+
+/** The newest commit and the oldest change that is kept. */
+async function rangeOf(sql: Connection): Promise<{ readonly epoch: string; readonly seq: number; readonly oldest: number }> {
+  const [now] = await sql<{ epoch: string; seq: number; oldest: number }[]>`
+    select epoch, seq, coalesce((select seq from journal order by seq limit 1), seq + 1) as oldest from sequencer`;
+  if (now === undefined) throw new Error('the sequencer has no row');
+  return now;
+}
+
+async function begin(sql: Connection, group: number, partitions: number, position: number): Promise<void> {
+  await sql`
+    insert into group_position (consumer_group, partition, position)
+    select ${group}, partition, ${position} from generate_series(0, ${partitions - 1}) partition`;
+}
+
+async function removeFrom(sql: Connection, tenant: string, id: number): Promise<Outcome<Removed<ReplyOf<typeof groupDelete>>>> {
+  const [found] = await sql<{ name: string }[]>`select name from consumer_group where tenant = ${tenant} and id = ${id} for update`;
+  if (found === undefined) return failed('not-found', 'there is no such group any more');
+  if (found.name.startsWith(INTERNAL_GROUPS)) return failed('not-allowed', 'the group belongs to a service');
+  await sql`delete from consumer_group where id = ${id}`;
+  return done({ name: found.name, reply: {} });
 }
 
 const epochOf = (rows: readonly { readonly epoch?: string }[]): string | undefined => rows[0]?.epoch;

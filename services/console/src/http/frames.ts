@@ -1,0 +1,27 @@
+/** What clients of each protocol were sent for a change: asked of an edge of that protocol, so it is what its own translation makes. */
+import { gooduncleFrames, hiroFrames, jssocketFrames, type ShownFrame, sagaFrames, spaceFrames } from '@polyedge/contracts/bus/frames';
+import type { Outcome } from '@polyedge/contracts/errors';
+import type { Bus } from '@polyedge/service-kit/bus';
+
+const CHANNELS = { hiro: hiroFrames, saga: sagaFrames, space: spaceFrames, gooduncle: gooduncleFrames, jssocket: jssocketFrames } as const;
+/** An edge that does not run is found out at once; one that hangs is not waited for. */
+const TIMEOUT_MS = 3_000;
+
+export interface ProtocolFrames {
+  readonly protocol: string;
+  readonly frames: readonly ShownFrame[];
+  /** Why there is nothing to show. */
+  readonly problem?: string;
+}
+
+/** Protocols that no edge speaks here are left out. Who may see the change is decided by the caller. */
+export async function framesOf(bus: Bus, tenant: string, epoch: string, seq: number): Promise<Outcome<unknown>> {
+  const asked = Object.entries(CHANNELS).map(async ([protocol, channel]): Promise<ProtocolFrames | undefined> => {
+    const told = await bus.request(channel, channel.subject({ tenant }), { epoch, seq }, { timeoutMs: TIMEOUT_MS });
+    if (told.ok) return { protocol, frames: told.value.frames };
+    const { code, detail } = told.failure;
+    return code === 'unavailable' ? undefined : { protocol, frames: [], problem: detail ?? code };
+  });
+  const protocols = (await Promise.all(asked)).filter((one) => one !== undefined);
+  return { ok: true, value: { protocols } };
+}

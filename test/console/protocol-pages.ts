@@ -1,0 +1,121 @@
+/** The pages of one protocol, and what a change looks like in each. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Client } from '../../services/hiro-edge/test/client.ts';
+import { asAdmin, pricing, Rest } from '../../services/space-edge/test/system.ts';
+import { eventsPath, type Stage, writeNote } from './stage.ts';
+import { ADMIN, ask } from './system.ts';
+
+export function protocolPages(stage: () => Stage): void {
+  test('an opened change shows before and after, and the frames that clients of each protocol got', async () => {
+    const { page, system, token } = stage();
+    const { hiro, saga, space } = system.edges;
+    const events = new Client(Number(new URL(hiro).port), eventsPath(), ['events-1.0.0', `token-${token}`]);
+    await events.open();
+    const content = '(|(element.ogit/_type = saga/Property)(element.ogit/_type = space/Service))';
+    events.send({ type: 'register', args: { 'filter-id': 'f', 'filter-type': 'jfilter', 'filter-content': content } });
+    const { body } = await ask(`${saga}/users/login`, 'POST', ADMIN);
+    const { _id: user, accessToken } = body as { readonly _id: string; readonly accessToken: string };
+    await page.goto(`${system.url}/tail`);
+    await page.getByText('Waiting for changes').waitFor();
+    // A register is not acknowledged.
+    await events.until(() => {
+      void ask(`${saga}/users/${user}/properties/seen/incr`, 'POST', { value: 1 }, { authorization: `Bearer ${accessToken}` });
+      return events.texts.length > 0;
+    });
+    const text = events.texts[0] ?? '';
+    const { nanotime } = JSON.parse(text) as { readonly nanotime: number };
+    await page.getByRole('button', { name: `Open change ${nanotime}` }).click();
+    const frames = (name: string) => page.getByLabel(`Frames of ${name}`).locator('pre');
+    await frames('HIRO').first().waitFor();
+    assert.equal(await frames('HIRO').first().textContent(), text, 'what is shown is what the client got');
+    assert.match((await frames('HIRO').last().textContent()) ?? '', /"[+=]\/?value"/);
+    const packet = (await frames('Saga').first().textContent()) ?? '';
+    assert.match(packet, /^42\["\/properties",\{"_id":"[^"]+","type":"user"/);
+    await page.getByLabel('Frames of Good Uncle').getByText('Nothing: the change is not of this protocol.').waitFor();
+    await page.getByRole('button', { name: 'Before and after' }).click();
+    await page.getByRole('heading', { name: 'After' }).waitFor();
+    const { organizationKey } = await asAdmin(space);
+    const made = await new Rest(space, organizationKey).upload('/services', pricing('Framed', '2024'));
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+    const event = await events.until(() => events.frames.find((frame) => JSON.stringify(frame).includes('Framed')));
+    await page.getByRole('button', { name: `Open change ${(event as { readonly nanotime: number }).nanotime}` }).click();
+    await page
+      .getByText('42/pricings,["message",{"code":"PRICING_CREATED","details":{"serviceName":"Framed","pricingVersion":"2024"}}]')
+      .waitFor();
+    events.ws.terminate();
+  });
+
+  test('a script is made, edited and run by hand, and its call and its logs appear as they come', async () => {
+    const { page, system } = stage();
+    await page.goto(`${system.url}/runnables`);
+    await page.getByRole('button', { name: 'New script' }).click();
+    await page.getByLabel('Code').fill('console.log("ran by hand <img>");');
+    await page.getByLabel('Name').fill('counts');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('It is saved.').waitFor();
+    await page.getByText('live', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Run now' }).click();
+    await page.getByRole('list', { name: /^Logs/ }).getByText('ran by hand <img>').waitFor();
+    await page.getByRole('cell', { name: 'ok' }).waitFor();
+    await page.getByRole('button', { name: 'Restore version 1' }).click();
+    await page.getByText('It is restored.').waitFor();
+    await page.getByText('version 3', { exact: true }).waitFor();
+    assert.match(await page.getByLabel('Code').inputValue(), /'changed'/);
+    await page.getByLabel('Code').fill('this is no JavaScript');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('alert').filter({ hasText: 'body' }).waitFor();
+    await page.getByRole('button', { name: 'Delete' }).click();
+    await page.getByRole('button', { name: 'Delete script' }).click();
+    await page.getByText('There is no script.').waitFor();
+  });
+
+  test('SPACE shows services with their pricings, and what a contract used', async () => {
+    const { page, system } = stage();
+    const { organizationKey } = await asAdmin(system.edges.space);
+    const rest = new Rest(system.edges.space, organizationKey);
+    const uploaded = await rest.upload('/services', pricing('Sold', '2024'));
+    assert.equal(uploaded.status, 201, JSON.stringify(uploaded.body));
+    const contract = {
+      userContact: { userId: 'ann-of-space', username: 'ann-of-space' },
+      contractedServices: { Sold: '2024' },
+      subscriptionPlans: { Sold: 'ENTERPRISE' },
+      subscriptionAddOns: {},
+    };
+    const signed = await rest.post('/contracts', contract);
+    assert.equal(signed.status, 201, JSON.stringify(signed.body));
+    await page.goto(`${system.url}/space`);
+    await page
+      .getByRole('row', { name: /^ann-of-space/ })
+      .getByText('ENTERPRISE')
+      .waitFor();
+    await page.getByRole('row', { name: /^Sold/ }).getByRole('link', { name: '2024' }).click();
+    await page.getByText('space/Pricing').first().waitFor();
+  });
+
+  test('a reader that does not keep up is seen with what it is owed, and closed', async () => {
+    const { page, system, token } = stage();
+    const slow = new Client(Number(new URL(system.edges.hiro).port), eventsPath(), ['events-1.0.0', `token-${token}`]);
+    await slow.open();
+    slow.send({
+      type: 'register',
+      args: { 'filter-id': 'f', 'filter-type': 'jfilter', 'filter-content': '(element.ogit/_type = ogit/Note)' },
+    });
+    await slow.until(() => {
+      void writeNote(stage(), 'is it live?');
+      return slow.texts.length > 0;
+    });
+    slow.ws.pause();
+    await page.goto(`${system.url}/connections`);
+    await page.getByLabel('Slow readers only').check();
+    const row = page.getByRole('row', { name: /slow/ });
+    // What the kernel holds for a socket depends on the machine.
+    for (let written = 0; written < 40 && (await row.count()) === 0; written += 1)
+      await writeNote(stage(), 'large', { text: 'x'.repeat(500_000) });
+    await row.getByRole('button', { name: 'Close' }).click();
+    await page.getByRole('button', { name: 'Close connection' }).click();
+    await row.waitFor({ state: 'detached' });
+    slow.ws.resume();
+    await slow.end();
+  });
+}
