@@ -1,4 +1,4 @@
-/** The AsyncAPI 3 document of the bus, from the channels' own definitions. */
+/** Generates the AsyncAPI 3 document of the bus from the definitions of the channels. */
 import type { AnyChannel } from './channel.ts';
 import { errors } from './errors.ts';
 import type { TSchema } from './schema.ts';
@@ -6,7 +6,7 @@ import type { TSchema } from './schema.ts';
 const REPLIES = 'replies';
 const text = (description: string) => ({ type: 'string', description });
 
-/** A plain value, ready for JSON. `channels` by name, as in the catalogue. */
+/** Returns a plain JSON value. `channels` are keyed by name, as in the catalogue. */
 export function asyncApi(channels: Readonly<Record<string, AnyChannel>>): unknown {
   const entries = Object.entries(channels);
   const requests = entries.flatMap(([name, channel]) => (channel.kind === 'request' ? [[name, channel] as const] : []));
@@ -17,17 +17,17 @@ export function asyncApi(channels: Readonly<Record<string, AnyChannel>>): unknow
       title: 'The bus of Polyedge',
       version: '1.0.0',
       description:
-        'What the services say to each other over NATS. Subjects follow `pe.<cmd|evt|sig>.<domain>.<name>.v<N>[.<value>…]`; a value that is not safe in a subject is encoded. Bodies are JSON. A reply above 1 MiB comes in several messages with the header `pe-part: <index>/<count>`.',
+        'The messages between the services over NATS. Subjects follow `pe.<cmd|evt|sig>.<domain>.<name>.v<N>[.<value>…]`; a value that is not safe in a subject is encoded. Bodies are JSON. A reply above 1 MiB comes in several messages with the header `pe-part: <index>/<count>`.',
       license: { name: 'Apache-2.0' },
     },
     defaultContentType: 'application/json',
     channels: {
       ...Object.fromEntries(entries.map(([name, channel]) => [name, channelOf(name, channel)])),
       [REPLIES]: {
-        // The requester's inbox: made up for each request.
+        // The requester's inbox, which is generated for each request.
         address: null,
         title: 'Replies',
-        summary: 'The inbox of whoever asked: `_INBOX.<service>.<instance>.<request>`.',
+        summary: 'The inbox of the requester: `_INBOX.<service>.<instance>.<request>`.',
         messages: { ...replies, failure: failureMessage },
       },
     },
@@ -54,9 +54,11 @@ const requestHeaders = {
   required: ['pe-timeout'],
   properties: {
     'pe-timeout': text('How long the caller waits, in milliseconds from sending; later the request is answered `expired`.'),
-    'pe-sent': text("When it was sent, in milliseconds on the caller's monotonic clock: tells a responder how long it was on its way."),
+    'pe-sent': text(
+      "When it was sent, in milliseconds on the caller's monotonic clock: lets a responder compute how long it was in transit.",
+    ),
     'pe-deadline': text(
-      'When the caller stops waiting, in milliseconds since 1970: for the first request that a responder gets of a caller.',
+      'When the caller stops waiting, in milliseconds since 1970: for the first request that a responder receives from a caller.',
     ),
     traceparent: text("W3C Trace Context of the caller's span."),
   },

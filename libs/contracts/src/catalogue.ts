@@ -1,4 +1,4 @@
-/** All channels of the bus, by the name under which their file exports them. What is exported from `bus/*.ts` is in it by itself. */
+/** All channels of the bus, by the name of their export. Every channel exported from `bus/*.ts` is included automatically. */
 import * as accounts from './bus/accounts.ts';
 import * as console from './bus/console.ts';
 import * as feed from './bus/feed.ts';

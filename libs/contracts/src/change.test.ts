@@ -13,7 +13,7 @@ const value: fc.Arbitrary<Json> = fc.oneof(
   fc.array(fc.integer(), { maxLength: 2 }),
   fc.constant({ __proto__: null, x: 1 }),
 );
-// From JSON text, so that `__proto__` is a member like any other, as it is in what travels.
+// From JSON text, so that `__proto__` is an ordinary member, as in real messages.
 const attributes = fc
   .uniqueArray(fc.tuple(name, value), { selector: ([key]) => key, maxLength: 6 })
   .map((pairs): Element['attributes'] =>
@@ -35,7 +35,7 @@ const element: fc.Arbitrary<Element> = fc
   })
   .map(({ xid, ...rest }) => ({ tenant: 'default', id: 'e-1', kind: 'vertex', ...rest, ...(xid === undefined ? {} : { xid }) }));
 
-/** What `Undo`'s definition says, written down directly. */
+/** The definition of `Undo`, written directly. */
 function undoOf(before: Element, after: Element): Undo {
   const changed = Object.entries(before.attributes).filter(
     ([key, old]) => !Object.hasOwn(after.attributes, key) || JSON.stringify(after.attributes[key]) !== JSON.stringify(old),
@@ -57,7 +57,7 @@ function undoOf(before: Element, after: Element): Undo {
 const canonical = (one: Element | undefined): unknown =>
   one === undefined ? undefined : { ...one, attributes: Object.entries(one.attributes).sort(([left], [right]) => (left < right ? -1 : 1)) };
 
-test('folding back gives exactly the state before, whatever the attributes are called', () => {
+test('applying the undo gives exactly the state before, whatever the attributes are called', () => {
   fc.assert(
     fc.property(element, element, (before, after) => {
       assert.deepEqual(canonical(stateBefore(after, undoOf(before, after))), canonical(before));
@@ -65,7 +65,7 @@ test('folding back gives exactly the state before, whatever the attributes are c
   );
 });
 
-test('an element that did not exist has no state before, and neither argument is touched', () => {
+test('an element that did not exist has no state before, and neither argument is modified', () => {
   fc.assert(
     fc.property(element, element, (before, after) => {
       const text = JSON.stringify(after);

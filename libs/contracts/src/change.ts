@@ -17,7 +17,7 @@ export const Action = T.Union([
 ]);
 export type Action = Static<typeof Action>;
 
-/** Which protocol, which way and which of its operations caused a change: what an edge needs to name its own events. */
+/** The protocol, transport and operation that caused a change: an edge derives its own events from it. */
 export const Origin = T.Object({
   protocol: T.String({ maxLength: 32 }),
   way: T.Union([T.Literal('socket'), T.Literal('rest'), T.Literal('job')]),
@@ -26,8 +26,8 @@ export const Origin = T.Object({
 export type Origin = Static<typeof Origin>;
 
 /**
- * What has to be put back to get the state before from the state after. `fresh`: there was no living element before (`previous` is absent
- * then, or describes the deleted one whose id was taken again). Attributes are restored by name: those in `set` get their old value,
+ * What to restore to get the state before from the state after. `fresh`: there was no living element before (`previous` is absent
+ * then, or describes the deleted element whose id was reused). Attributes are restored by name: those in `set` get their old value,
  * those in `unset` did not exist.
  */
 export const Undo = T.Object({
@@ -47,7 +47,7 @@ export const Undo = T.Object({
 });
 
 export interface Undo {
-  /** True when the element did not exist at all: the state before is nothing, and the rest of this value has no meaning. */
+  /** True if the element did not exist: there is no state before, and the other fields have no meaning. */
   readonly fresh?: boolean;
   readonly set: JsonObject;
   readonly unset: readonly string[];
@@ -59,7 +59,7 @@ export interface Undo {
   readonly scope?: string;
   readonly type?: string;
   readonly xid?: string | null;
-  /** Of an edge that was connected again after an end came back as another type. */
+  /** Set for an edge that was connected again after one of its ends was re-created with another type. */
   readonly outType?: string;
   readonly inType?: string;
 }
@@ -89,8 +89,8 @@ export const Change = T.Unsafe<Change>(
 );
 
 /**
- * A change as it travels. `owners`: under whom it is heard, before and after together. `first` and `last`: the seqs of the request it is part
- * of. `state` and `undo` are absent when they were too large for a message: then the change is a *reference* and is fetched by `seq`.
+ * A change as it is published. `owners`: its owners before and after together. `first` and `last`: the seqs of the request it is part
+ * of. `state` and `undo` are absent if they are too large for a message; such a change is a *reference* and is fetched by `seq`.
  */
 export interface Change {
   readonly seq: number;
@@ -114,12 +114,12 @@ export interface Change {
   readonly undo?: Undo;
 }
 
-/** A change that carries its state: what sessions and views are given. */
+/** A change with its state, as sessions and views receive it. */
 export type FullChange = Change & { readonly state: Element; readonly undo: Undo };
 
 export const isFull = (change: Change): change is FullChange => change.state !== undefined && change.undo !== undefined;
 
-/** The state before a change, or undefined when the element did not exist. Exact: folding forward and back gives the same value. */
+/** The state before a change, or undefined if the element did not exist. Exact: no information is lost. */
 export function stateBefore(state: Element, undo: Undo): Element | undefined {
   if (undo.fresh === true) return undefined;
   const attributes: Record<string, JsonObject[string]> = {};
@@ -146,7 +146,7 @@ export function stateBefore(state: Element, undo: Undo): Element | undefined {
   };
 }
 
-/** Sets an own property whatever its name; `__proto__` is an attribute like any other. */
+/** Sets an own property of any name; `__proto__` is an ordinary attribute. */
 function setOwn<Value>(target: Record<string, Value>, name: string, value: Value): void {
   if (name === '__proto__') Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true });
   else target[name] = value;

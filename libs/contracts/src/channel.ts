@@ -1,8 +1,8 @@
 /**
- * Channels: what may travel between our processes. A channel is one value; from it follow the static types, the compiled validators, the
+ * Channels: the messages between our processes. A channel is one value, which determines the static types, the compiled validators, the
  * subject and its wildcard pattern, the AsyncAPI document, the NATS permissions and the metric label.
  *
- * The generics are over the *inferred values*, computed once at the definition, not over the schema types: that keeps the type checker fast.
+ * The generics are over the *inferred values*, computed once at the definition, not over the schema types: this keeps the type checker fast.
  */
 import type { ErrorCode } from './errors.ts';
 import { type Check, check, type Static, type TSchema } from './schema.ts';
@@ -17,20 +17,20 @@ interface Named<Address extends string> {
   pattern(values: Partial<Parameters<Address>>): string;
 }
 
-/** One question, one answer; a queue group of responders shares the questions. */
+/** One request, one reply; a queue group of responders shares the requests. */
 export interface RequestChannel<Address extends string, Request, Reply> extends Named<Address> {
   readonly kind: 'request';
   readonly request: Check<Request>;
   readonly reply: Check<Reply>;
-  /** The failures a caller has to expect besides `invalid`, `busy`, `expired`, `unavailable` and `internal`. */
+  /** The failures a caller must expect besides `invalid`, `busy`, `expired`, `unavailable` and `internal`. */
   readonly errors: readonly ErrorCode[];
 }
 
-/** What a request channel carries there, and back. */
+/** The types of a channel's request and reply. */
 export type RequestOf<Channel> = Channel extends { readonly kind: 'request'; readonly request: Check<infer Request> } ? Request : never;
 export type ReplyOf<Channel> = Channel extends { readonly kind: 'request'; readonly reply: Check<infer Reply> } ? Reply : never;
 
-/** Something happened; every subscriber hears it. */
+/** An event; every subscriber receives it. */
 export interface EventChannel<Address extends string, Body> extends Named<Address> {
   readonly kind: 'event';
   readonly body: Check<Body>;
@@ -42,7 +42,7 @@ export interface SignalChannel<Address extends string, Body> extends Named<Addre
   readonly body: Check<Body>;
 }
 
-/** Any channel, for catalogues and documents: nothing that depends on its types. */
+/** Any channel, without its static types; for catalogues and documents. */
 export type AnyChannel =
   | {
       readonly kind: 'request';

@@ -1,4 +1,4 @@
-/** The documents that follow from the channels and the error catalogue are not stale, and say what they should. */
+/** Checks that the documents generated from the channels and the error catalogue are valid and up to date. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ test('the catalogue has the channels of every file in bus/, each address once', 
   assert.equal(new Set(addresses).size, addresses.length);
 });
 
-test('docs/asyncapi/bus.json is what the channels say (else run node tools/asyncapi.ts)', () => {
+test('docs/asyncapi/bus.json matches the channels (else run node tools/asyncapi.ts)', () => {
   assert.deepEqual(JSON.parse(read('docs/asyncapi/bus.json')), JSON.parse(JSON.stringify(asyncApi(catalogue))));
 });
 
@@ -48,7 +48,7 @@ test('docs/errors.md lists exactly the error catalogue', () => {
   );
 });
 
-test('the contract lock holds the channels as they are (else run node tools/contract-lock.ts, which says what that means)', () => {
+test('the contract lock matches the channels (else run node tools/contract-lock.ts, which explains the difference)', () => {
   const found = differences(JSON.parse(read('libs/contracts/contract-lock.json')), lockOf(catalogue));
   const sentences = found.map(({ address, compatible, what }) => `${address}: ${what} (${compatible ? 'compatible' : 'INCOMPATIBLE'})`);
   assert.deepEqual(sentences, []);

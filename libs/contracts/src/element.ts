@@ -1,4 +1,4 @@
-/** The element: a vertex or an edge of the property graph, as every process sees it. */
+/** The element: a vertex or an edge of the property graph, as all processes exchange it. */
 import type { Json, JsonObject } from '@polyedge/query/json';
 import { T } from './schema.ts';
 
@@ -10,9 +10,9 @@ export const JsonObjectSchema = T.Unsafe<JsonObject>(T.Record(T.String(), T.Unkn
 export const Stamp = T.Object({ on: T.Integer(), by: T.String(), app: T.String() });
 
 /**
- * A vertex or an edge. `version` counts from 1 and never repeats for an id; `seq` is the change that made this state. A deleted element
+ * A vertex or an edge. `version` counts from 1 and never repeats for an id; `seq` is the change that led to this state. A deleted element
  * keeps its last attributes with `deleted: true` (`modified` then says when and by whom) until an element is created under its id again.
- * An edge's `type` is its verb; it names its ends and their types.
+ * An edge's `type` is its verb; it has the ids and types of its two ends.
  */
 export const Element = T.Unsafe<Element>(
   T.Object({
@@ -60,10 +60,10 @@ export interface Element {
   readonly inType?: string;
 }
 
-/** The id of the edge from `out` over `verb` to `into`: there is at most one of each kind between two vertices. */
+/** The id of the edge from `out` over `verb` to `into`: there is at most one edge per verb and direction between two vertices. */
 export const edgeId = (out: string, verb: string, into: string): string => `${out}$$${verb}$$${into}`;
 
-/** The id of the vertex that stands for a role of HIRO. */
+/** The id of the vertex that represents a role of HIRO. */
 export const roleId = (role: string): string => `role:${role}`;
 
 /** The id of the profile of an account. */
@@ -72,5 +72,5 @@ export const profileId = (account: string): string => `profile:${account}`;
 /** The scope of accounts, roles and keys. Its elements are never visible to a data query and never appended to Redis. */
 export const SYSTEM_SCOPE = 'system';
 
-/** The tenant that holds all accounts: its elements alone may be in the system scope. No organization has this name, so no token does. */
+/** The tenant of all accounts: only its elements may be in the system scope. No organization has this name, so no token names it. */
 export const SYSTEM_TENANT = 'system';

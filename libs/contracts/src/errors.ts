@@ -1,5 +1,5 @@
 /**
- * The error catalogue: every expected failure that crosses a process border. Each edge maps the codes to its own protocol's
+ * The error catalogue: every expected failure that crosses a process boundary. Each edge maps the codes to its own protocol's
  * numbers or words with an exhaustive `Record<ErrorCode, …>`, so a new code does not compile until every edge has mapped it.
  * `docs/errors.md` lists exactly these.
  */
@@ -7,7 +7,7 @@
 /** What a client should do about a failure: give up, try the same request again later, or open a new connection first. */
 export type Retry = 'never' | 'later' | 'reconnect';
 
-interface Entry {
+interface CatalogueEntry {
   readonly text: string;
   readonly retry: Retry;
 }
@@ -25,16 +25,16 @@ const catalogue = {
   unavailable: { text: 'The service cannot be reached, or its answer did not come in time; the outcome is unknown.', retry: 'later' },
   lost: { text: 'The position is older than what is kept, or belongs to another history; start over from a snapshot.', retry: 'reconnect' },
   internal: { text: 'The service failed unexpectedly.', retry: 'later' },
-} as const satisfies Record<string, Entry>;
+} as const satisfies Record<string, CatalogueEntry>;
 
 export type ErrorCode = keyof typeof catalogue;
-export const errors: Readonly<Record<ErrorCode, Entry>> = catalogue;
+export const errors: Readonly<Record<ErrorCode, CatalogueEntry>> = catalogue;
 
 /** An expected failure as a value. `detail` is for the client's developer: never a secret, never another client's data. */
 export interface Failure {
   readonly code: ErrorCode;
   readonly detail?: string;
-  /** Milliseconds after which a `later` may succeed, where known. */
+  /** Milliseconds after which a retry may succeed, if known. */
   readonly retryAfterMs?: number;
 }
 
@@ -48,5 +48,5 @@ export const failed = (code: ErrorCode, detail?: string): { readonly ok: false; 
   failure: detail === undefined ? { code } : { code, detail },
 });
 
-/** True for a string that is one of our codes; used where a failure arrives from another process. */
+/** Whether a value is one of our codes; used for failures from other processes. */
 export const isErrorCode = (value: unknown): value is ErrorCode => typeof value === 'string' && Object.hasOwn(catalogue, value);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { withoutPlace } from './failure-text.ts';
 
-test('the place of a fault is told as the attribute that a client knows, or not at all', () => {
+test('the path of a fault is reduced to the attribute that the client knows, or left out', () => {
   assert.equal(withoutPlace(undefined), undefined);
   assert.equal(withoutPlace('operations/0'), undefined);
   assert.equal(withoutPlace('operations/3: before'), 'before');

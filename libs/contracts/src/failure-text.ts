@@ -1,6 +1,6 @@
 /**
- * The detail of a refused write, for clients: the store names the place by its own paths (`operations/0/set/ogit~1name: is too long`), of which
- * they know the attribute alone. Undefined where nothing is left to say.
+ * The detail of a rejected write, for clients: the store locates a fault by its own paths (`operations/0/set/ogit~1name: is too long`), of which
+ * clients know only the attribute. Undefined if nothing is left.
  */
 export function withoutPlace(detail: string | undefined): string | undefined {
   const found = /^operations\/\d+(?:\/([^:]*))?(?:: ?([\s\S]*))?$/.exec(detail ?? '');

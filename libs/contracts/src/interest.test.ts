@@ -11,7 +11,7 @@ const interest: fc.Arbitrary<Interest> = fc.oneof(
 );
 const change = fc.record({ tenant: word, type: word, owners: fc.array(word, { maxLength: 4 }) });
 
-test('two interests share a name exactly when they are equal', () => {
+test('two interests have the same name exactly if they are equal', () => {
   fc.assert(
     fc.property(interest, interest, (one, other) => {
       const equal = JSON.stringify(Object.entries(one).sort()) === JSON.stringify(Object.entries(other).sort());

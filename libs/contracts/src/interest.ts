@@ -1,13 +1,13 @@
-/** Interests: what a watch may ask for, the subject it subscribes to, and the short keys by which heads announce changes. */
+/** Interests: the sets of changes that a watch can select, and the short keys by which heads announce changes. */
 import type { Change } from './change.ts';
 
-/** All changes of a tenant, those of one type, or those heard under one owner. */
+/** All changes of a tenant, those of one type, or those of one owner. */
 export type Interest =
   | { readonly tenant: string }
   | { readonly tenant: string; readonly type: string }
   | { readonly tenant: string; readonly owner: string };
 
-/** A text that two interests share exactly when they are equal. */
+/** A text that is the same for two interests exactly if they are equal. */
 export function interestName(interest: Interest): string {
   if ('type' in interest) return JSON.stringify([interest.tenant, 'type', interest.type]);
   if ('owner' in interest) return JSON.stringify([interest.tenant, 'owner', interest.owner]);
@@ -22,7 +22,7 @@ export function covers(interest: Interest, change: Pick<Change, 'tenant' | 'type
   return true;
 }
 
-/** The short key of an interest (32 bits). Two interests may share one: that costs a look at the change, never a loss. */
+/** The short key of an interest (32 bits). Two interests may share a key: this only costs a comparison with the change, never a loss. */
 export function interestKey(interest: Interest): number {
   if ('type' in interest) return fnv1a(`t\0${interest.tenant}\0${interest.type}`);
   if ('owner' in interest) return fnv1a(`o\0${interest.tenant}\0${interest.owner}`);

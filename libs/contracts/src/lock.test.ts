@@ -42,7 +42,7 @@ test('an optional field may be added, a required one only where older readers re
   assert.deepEqual(says(ask(optional), ask(required)), ['no request/properties/limit: became required']);
 });
 
-test('a request may accept more, a reply may not say more', () => {
+test('a request may accept more, a reply may not contain more', () => {
   const narrow = T.Object({ n: T.Integer({ maximum: 10 }) });
   const wide = T.Object({ n: T.Integer({ maximum: 20 }) });
   assert.deepEqual(says(ask(narrow), ask(wide)), ['ok request/properties/n/maximum: changed']);
@@ -50,7 +50,7 @@ test('a request may accept more, a reply may not say more', () => {
   assert.deepEqual(says(ask(small, narrow), ask(small, wide)), ['no reply/properties/n/maximum: changed']);
 });
 
-test('alternatives are told apart by their constants', () => {
+test('alternatives are matched by their constants', () => {
   const create = T.Object({ op: T.Literal('create'), id: T.String() });
   const remove = T.Object({ op: T.Literal('delete'), id: T.String() });
   const one = T.Object({ do: T.Union([create, T.Null()]) });
@@ -63,7 +63,7 @@ test('alternatives are told apart by their constants', () => {
   );
 });
 
-test('another type is incompatible, other words are compatible', () => {
+test('another type is incompatible, another description is compatible', () => {
   assert.deepEqual(says(tell(T.Object({ n: T.Integer() })), tell(T.Object({ n: T.Number() }))), ['no body/properties/n/type: changed']);
   assert.deepEqual(says(tell(small), tell(T.Object({ id: T.String({ description: 'Its id.' }) }))), [
     'ok body/properties/id/description: worded differently',

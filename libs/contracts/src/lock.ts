@@ -1,10 +1,10 @@
 /**
  * The contract lock: the channels' schemas as last released, and what a difference means for processes of two versions that run side by
- * side. A request may come from an older caller, an event or a reply may reach an older reader; whoever reads ignores members it does not know.
+ * side. A request may come from an older caller, and an event or a reply may reach an older reader; readers ignore unknown members.
  */
 import type { AnyChannel } from './channel.ts';
 
-/** What the lock keeps of one channel. */
+/** The locked definition of one channel. */
 export interface Locked {
   readonly kind: AnyChannel['kind'];
   readonly errors?: readonly string[];
@@ -13,14 +13,14 @@ export interface Locked {
   readonly body?: unknown;
 }
 
-/** By address. */
+/** Locked channels by address. */
 export type Lock = Readonly<Record<string, Locked>>;
 
 export interface Difference {
   readonly address: string;
   /** False: a new version of the channel (`v<N + 1>`) is needed. */
   readonly compatible: boolean;
-  /** Where, and what: `request /properties/limit: added, optional`. */
+  /** Place and difference: `request /properties/limit: added, optional`. */
   readonly what: string;
 }
 
@@ -38,7 +38,7 @@ export function lockOf(channels: Readonly<Record<string, AnyChannel>>): Lock {
   );
 }
 
-/** Everything that differs, channel by channel. Empty when nothing does. */
+/** All differences, channel by channel. Empty if there are none. */
 export function differences(before: Lock, now: Lock): readonly Difference[] {
   const found: Difference[] = [];
   for (const address of new Set([...Object.keys(before), ...Object.keys(now)])) {
@@ -58,12 +58,12 @@ export function differences(before: Lock, now: Lock): readonly Difference[] {
 }
 
 type Direction = 'from-older' | 'to-older';
-type Add = (compatible: boolean, what: string) => void;
+type Report = (compatible: boolean, what: string) => void;
 
-/** Keywords that explain and do not constrain. */
-const WORDS = new Set(['title', 'description', 'examples', 'default', '$comment']);
+/** Keywords that describe but do not constrain. */
+const DESCRIPTIVE_KEYWORDS = new Set(['title', 'description', 'examples', 'default', '$comment']);
 
-function compare(before: unknown, now: unknown, at: string, direction: Direction, add: Add): void {
+function compare(before: unknown, now: unknown, at: string, direction: Direction, add: Report): void {
   if (same(before, now)) return;
   if (!isObject(before) || !isObject(now)) {
     add(false, `${at}: changed`);
@@ -72,7 +72,7 @@ function compare(before: unknown, now: unknown, at: string, direction: Direction
   for (const keyword of new Set([...Object.keys(before), ...Object.keys(now)])) {
     const [old, fresh] = [before[keyword], now[keyword]];
     if (same(old, fresh) || keyword === 'required') continue;
-    if (WORDS.has(keyword)) add(true, `${at}/${keyword}: worded differently`);
+    if (DESCRIPTIVE_KEYWORDS.has(keyword)) add(true, `${at}/${keyword}: worded differently`);
     else if (keyword === 'properties' && isObject(old) && isObject(fresh)) compareProperties(before, now, at, direction, add);
     else if (keyword === 'items' && isObject(old) && isObject(fresh)) compare(old, fresh, `${at}/items`, direction, add);
     else if (keyword === 'anyOf' && Array.isArray(old) && Array.isArray(fresh)) compareUnion(old, fresh, `${at}/anyOf`, direction, add);
@@ -81,7 +81,7 @@ function compare(before: unknown, now: unknown, at: string, direction: Direction
   compareRequired(before, now, at, direction, add);
 }
 
-function compareProperties(before: JsonObject, now: JsonObject, at: string, direction: Direction, add: Add): void {
+function compareProperties(before: JsonObject, now: JsonObject, at: string, direction: Direction, add: Report): void {
   const [old, fresh] = [objectAt(before, 'properties'), objectAt(now, 'properties')];
   for (const name of new Set([...Object.keys(old), ...Object.keys(fresh)])) {
     const path = `${at}/properties/${name}`;
@@ -92,8 +92,8 @@ function compareProperties(before: JsonObject, now: JsonObject, at: string, dire
   }
 }
 
-/** Whether a property that both versions have became required or optional. */
-function compareRequired(before: JsonObject, now: JsonObject, at: string, direction: Direction, add: Add): void {
+/** Compares whether a property of both versions is required. */
+function compareRequired(before: JsonObject, now: JsonObject, at: string, direction: Direction, add: Report): void {
   const [old, fresh] = [requiredOf(before), requiredOf(now)];
   const properties = objectAt(before, 'properties');
   for (const name of Object.keys(objectAt(now, 'properties'))) {
@@ -103,8 +103,8 @@ function compareRequired(before: JsonObject, now: JsonObject, at: string, direct
   }
 }
 
-/** Alternatives are told apart by the constants in them, else by their place. */
-function compareUnion(before: readonly unknown[], now: readonly unknown[], at: string, direction: Direction, add: Add): void {
+/** Matches alternatives by the constants in them, else by index. */
+function compareUnion(before: readonly unknown[], now: readonly unknown[], at: string, direction: Direction, add: Report): void {
   const [old, fresh] = [byMark(before), byMark(now)];
   for (const mark of new Set([...old.keys(), ...fresh.keys()])) {
     if (!old.has(mark)) add(direction === 'from-older', `${at}/${mark}: added`);
@@ -131,7 +131,7 @@ function markOf(schema: unknown): string | undefined {
   return undefined;
 }
 
-/** Whether a bound lets through at least what it did. */
+/** Whether a bound still allows everything that it allowed before. */
 function isWider(keyword: string, before: unknown, now: unknown): boolean {
   if (now === undefined) return /^(min|max)/.test(keyword) || keyword === 'pattern';
   if (typeof before !== 'number' || typeof now !== 'number') return false;
@@ -147,7 +147,7 @@ const objectAt = (value: JsonObject, key: string): JsonObject => {
 };
 const requiredOf = (schema: JsonObject): ReadonlySet<unknown> => new Set(Array.isArray(schema.required) ? schema.required : []);
 
-/** Equality of JSON values, whatever the order of their members. */
+/** Equality of JSON values, regardless of the order of members. */
 function same(one: unknown, other: unknown): boolean {
   if (one === other) return true;
   if (Array.isArray(one) && Array.isArray(other)) return one.length === other.length && one.every((value, at) => same(value, other[at]));

@@ -1,6 +1,6 @@
 /**
- * Who asks, answers, tells and hears what on the bus: one table, from which the NATS permissions of every service follow
- * (`infra/nats`). A service that is not in the table gets no user.
+ * Which service requests, responds to, publishes and subscribes to what on the bus: one table, from which the NATS permissions of every
+ * service are derived (`infra/nats`). A service that is not in the table gets no user.
  */
 import {
   accountsAddKey,
@@ -36,26 +36,26 @@ interface Addressed {
   readonly address: string;
 }
 
-/** What one service does on the bus. */
+/** The use of the bus by one service. */
 export interface Part {
-  /** Sends requests of these channels, and gets their replies. */
+  /** Sends requests on these channels. */
   readonly asks: readonly Addressed[];
-  /** Takes requests of these channels in the queue group of its own name. */
+  /** Responds to requests on these channels, in a queue group named after the service. */
   readonly answers: readonly Addressed[];
-  /** Publishes events and signals of these channels. */
+  /** Publishes these events and signals. */
   readonly tells: readonly Addressed[];
-  /** Subscribes to events and signals of these channels. */
+  /** Subscribes to these events and signals. */
   readonly hears: readonly Addressed[];
 }
 
 const byKind = (domain: string, ...kinds: readonly Addressed['kind'][]): readonly Addressed[] =>
   Object.values(catalogue).filter(({ kind, address }) => kinds.includes(kind) && address.split('.')[2] === domain);
 
-/** What every edge needs to verify tokens by itself. */
+/** Needed to verify tokens locally. */
 const identity = { asks: [accountsKeys], hears: [accountsKeysChanged, accountsRevoked] };
-/** What the live feed needs. */
+/** Needed for the live feed. */
 const feed = { asks: [graphChanges, graphPosition], hears: [graphChanged, graphHead] };
-/** What a consumer group needs besides Redis. */
+/** Needed for consumer groups, besides Redis. */
 const journal = [graphChanges, graphPartition, graphPosition, groupOpen, groupClaim, groupCommit];
 const reading = [graphGet, graphQuery, graphHistory];
 const logins = [accountsLogin, accountsRefresh, accountsRevoke, accountsGet];
@@ -64,7 +64,7 @@ const directory = [...logins, accountsCreate, accountsUpdate, accountsDelete];
 const frames = [hiroFrames, sagaFrames, spaceFrames, gooduncleFrames, jssocketFrames];
 const apiKeys = [accountsAddKey, accountsFindKey, accountsListKeys, accountsRemoveKeys];
 
-/** An edge of a client protocol. All channels of its own domain (`hiro` for hiro-edge) are its own: its replicas speak among themselves there. */
+/** An edge of a client protocol. It may use all channels of its own domain (`hiro` for hiro-edge), over which its replicas communicate. */
 function edge(
   domain: string,
   asks: readonly Addressed[],
@@ -92,7 +92,7 @@ export const parts: Readonly<Record<string, Part>> = {
     'hiro',
     [...byKind('graph', 'request'), groupOpen, groupClaim, groupCommit, groupList, ...directory, accountsAuthorize, accountsRedeem],
     {
-      // Groups are HIRO's: its replicas tell each other who joined and what moved.
+      // Only HIRO has consumer groups; its replicas notify each other about members and partitions.
       tells: [...byKind('groups', 'event', 'signal'), groupsFound],
       hears: [groupsWanted],
     },
@@ -100,7 +100,7 @@ export const parts: Readonly<Record<string, Part>> = {
   'saga-edge': edge('saga', [...reading, graphMutate, ...directory, ...byKind('runner', 'request')], {
     hears: [accountsChanged, runnerAlive],
   }),
-  // Reads the journal as a group of its own, and writes what scripts write. It knows no accounts.
+  // Reads the journal as a group of its own and writes for scripts. It has no access to accounts.
   'saga-runner': {
     asks: [graphGet, graphQuery, graphMutate, graphReadChunk, graphWriteChunk, ...journal],
     answers: byKind('runner', 'request'),
@@ -109,7 +109,7 @@ export const parts: Readonly<Record<string, Part>> = {
   },
   'space-edge': edge('space', [...reading, graphMutate, ...directory, ...apiKeys]),
   'gooduncle-edge': edge('gooduncle', [...reading, graphMutate, ...directory]),
-  // It carries messages, not elements; its bridge only listens to the feed.
+  // It relays messages, not elements; its bridge only reads the feed.
   'jssocket-edge': edge('jssocket', []),
   console: {
     asks: [
@@ -126,26 +126,26 @@ export const parts: Readonly<Record<string, Part>> = {
   },
 };
 
-/** What a service may publish and subscribe to; anything else is refused by NATS. */
+/** What a service may publish and subscribe to; NATS rejects anything else. */
 export interface Permissions {
   readonly publish: readonly string[];
-  /** A pattern, or a pattern, a space and the queue group in which alone it may be subscribed to. */
+  /** A pattern, optionally followed by a space and the only queue group that may subscribe to it. */
   readonly subscribe: readonly string[];
 }
 
-/** Throws on a name that is not in the table. */
+/** Throws for a service that is not in the table. */
 export function permissionsOf(service: string): Permissions {
   const part = parts[service];
   if (part === undefined) throw new Error(`${service} is not in the table of parts`);
   const patterns = (channels: readonly Addressed[]) => channels.map(({ address }) => pattern(address, {}));
   const answers = patterns(part.answers);
-  // Where a subject names the service that speaks, nobody speaks in another one's name.
+  // If a subject names the publishing service, no service may publish under another one's name.
   const speaker = { service };
   const tells = part.tells.map(({ address }) => pattern(address, speaker));
   const askers = Object.entries(parts).filter(([, { asks }]) => patterns(asks).some((asked) => answers.includes(asked)));
   return {
-    // Replies go to the inboxes of exactly those services that ask. Not `allow_responses`: the server would keep a record per request until
-    // it expires, since a reply may come in many parts, and would refuse the replies to what was asked before a reconnect.
+    // Replies go to the inboxes of exactly those services that send requests. `allow_responses` is not used: the server would keep a record
+    // per request until it expires, because a reply may have many parts, and would reject replies to requests from before a reconnect.
     publish: sorted([...patterns(part.asks), ...tells, ...askers.map(([name]) => `_INBOX.${name}.>`)]),
     subscribe: sorted([...answers.map((one) => `${one} ${service}`), ...patterns(part.hears), `_INBOX.${service}.>`]),
   };

@@ -1,4 +1,4 @@
-/** The only file that knows the schema library. A schema is JSON Schema: it types, validates and documents one shape. */
+/** The only file that depends on the schema library. A schema is JSON Schema: it types, validates and documents one shape. */
 import { type Static, type TSchema, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 
@@ -8,14 +8,14 @@ export const T = Type;
 /** Checks unknown data against one schema, compiled once. */
 export interface Check<Value> {
   readonly schema: TSchema;
-  /** True when the value has the shape; costs no allocation. */
+  /** True when the value has the shape; allocates nothing. */
   test(value: unknown): value is Value;
-  /** The first thing wrong with a value that failed `test`, as "/path: what is expected". Never quotes the value. */
+  /** The first problem of a value that failed `test`, as "/path: what is expected". Never quotes the value. */
   problem(value: unknown): string;
 }
 
 export function check<Schema extends TSchema>(schema: Schema): Check<Static<Schema>> {
-  // Compiling costs about a millisecond a schema, so it waits for the first use.
+  // Compiling takes about a millisecond per schema, so it is deferred to the first use.
   let compiled: ReturnType<typeof Compile> | undefined;
   const validator = () => {
     compiled ??= Compile(schema);

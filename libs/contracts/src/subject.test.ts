@@ -15,10 +15,10 @@ test('a token never contains a separator, a wildcard or a space, and is never em
   );
 });
 
-test('a token gives its value back unless it was shortened to its hash', () => {
+test('a token can be decoded unless it is a hash', () => {
   fc.assert(
     fc.property(text, (value) => {
-      // An unpaired surrogate has no UTF-8; graph-store refuses it before it becomes an id.
+      // An unpaired surrogate has no UTF-8 form; graph-store rejects it before it becomes an id.
       fc.pre(value.isWellFormed());
       const found = untoken(token(value));
       if (Buffer.byteLength(value) <= 48) assert.equal(found, value);
@@ -48,7 +48,7 @@ test('a subject has as many tokens as its address, and its pattern matches it to
   );
 });
 
-test('an address outside the grammar is refused', () => {
+test('an address outside the grammar is rejected', () => {
   for (const bad of [
     '',
     'pe.cmd.graph',

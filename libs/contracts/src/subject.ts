@@ -1,6 +1,6 @@
 /**
  * The one grammar of NATS subjects: `pe.<cmd|evt|sig>.<domain>.<name>.v<N>[.<value>…]`. Fixed words are lower-case kebab, values come
- * last and are always passed through `token()`, so a client's id can never become a separator or a wildcard. Nobody else builds subjects.
+ * last and always pass through `token()`, so a client's id can never become a separator or a wildcard. No other code builds subjects.
  */
 import { createHash } from 'node:crypto';
 
@@ -9,7 +9,7 @@ const MAX_ENCODED_BYTES = 48;
 
 /**
  * Any string as one subject token. Up to 64 safe characters stay as they are; other values up to 48 bytes of UTF-8 become `=` and
- * base64url (reversible); longer ones become `~` and the base64url SHA-256 (not reversible: the message's body repeats the value).
+ * base64url (reversible); longer ones become `~` and the base64url SHA-256 (not reversible: the message body repeats the value).
  * Two different strings never share a token, except by a collision of SHA-256.
  */
 export function token(value: string): string {
@@ -19,7 +19,7 @@ export function token(value: string): string {
   return `~${createHash('sha256').update(bytes).digest('base64url')}`;
 }
 
-/** The value of a token, or undefined for one that was shortened to its hash. */
+/** The value of a token, or undefined if the token is a hash. */
 export function untoken(text: string): string | undefined {
   if (text.startsWith('~')) return undefined;
   return text.startsWith('=') ? Buffer.from(text.slice(1), 'base64url').toString('utf8') : text;
@@ -35,7 +35,7 @@ export type Parameters<Address extends string> = { readonly [Name in ParametersO
 
 const ADDRESS = /^pe\.(cmd|evt|sig)\.[a-z][a-z-]*\.[a-z][a-z-]*\.v[1-9][0-9]*(\.\{[a-z][A-Za-z]*\})*$/;
 
-/** Throws on an address that breaks the grammar: a mistake of ours, found when the module loads. */
+/** Throws for an address that breaks the grammar: a programming error, detected when the module loads. */
 export function checkAddress(address: string): void {
   if (!ADDRESS.test(address)) throw new Error(`not an address of our subject grammar: ${address}`);
 }

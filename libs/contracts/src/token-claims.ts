@@ -1,17 +1,17 @@
 /**
- * What our access tokens say: a JWT signed with EdDSA by graph-store, header `typ: at+jwt` and an opaque `kid`. `data` is what HIRO's
- * clients read (hiro protocol page 4.3); the default scope lives there and nowhere else.
+ * The claims of our access tokens: a JWT signed with EdDSA by graph-store, with header `typ: at+jwt` and an opaque `kid`. `data` is what HIRO's
+ * clients read (hiro protocol page 4.3); only it contains the default scope.
  */
 import type { Account, Revocation } from './bus/accounts.ts';
 import type { Principal } from './principal.ts';
 import { check, T } from './schema.ts';
 
 export const TOKEN_ISSUER = 'polyedge';
-/** Every token is for this audience. In a token it is one text: HIRO's Java client reads no list there. */
+/** The audience of every token. It is a single string, because HIRO's Java client does not accept a list. */
 export const TOKEN_AUDIENCE = 'polyedge';
 export const TOKEN_TYPE = 'at+jwt';
 export const TOKEN_ALGORITHM = 'EdDSA';
-/** A token above this is refused unread. */
+/** A longer token is rejected without parsing. */
 export const MAX_TOKEN_BYTES = 8 * 1024;
 
 const Strings = T.Array(T.String());
@@ -27,7 +27,7 @@ export const TokenClaims = T.Object({
   nbf: T.Optional(T.Number()),
   jti: T.String(),
   tenant: T.String({ minLength: 1 }),
-  /** The login that the token came from. */
+  /** The login that the token belongs to. */
   sid: T.String({ minLength: 1 }),
   username: T.String(),
   app: T.String(),
@@ -63,7 +63,7 @@ export interface TokenClaims {
   readonly app: string;
   readonly roles: { readonly [protocol: string]: string[] };
   readonly scopes: string[];
-  /** Only where Saga asked for the token (Saga protocol page, 1.3): `expires` is `exp` as an ISO date. */
+  /** Only if Saga requested the token (Saga protocol page, 1.3): `expires` is `exp` as an ISO date. */
   readonly type?: 'access';
   readonly _id?: string;
   readonly expires?: string;
@@ -88,7 +88,7 @@ export function claimsOf(token: {
   readonly session: string;
   readonly app: string;
   readonly protocol: string;
-  /** A value that no other token has. */
+  /** A unique id for the token. */
   readonly id: string;
   readonly issuedAt: number;
   readonly expiresAt: number;
@@ -124,7 +124,7 @@ export function claimsOf(token: {
   };
 }
 
-/** Who a verified token's bearer is. */
+/** The principal of a verified token. */
 export function principalOf(claims: TokenClaims): Principal {
   return {
     account: claims.sub,
@@ -135,13 +135,13 @@ export function principalOf(claims: TokenClaims): Principal {
     defaultScope: claims.data['default-scope'],
     scopes: claims.scopes,
     session: claims.sid,
-    // `iat` has whole seconds only: a token given right after a revocation would look older than it.
+    // `iat` has whole seconds only: a token issued right after a revocation would seem older than the revocation.
     issuedAt: claims.data['created-on'],
     expiresAt: claims.exp * 1_000,
   };
 }
 
-/** Whether a revocation ends what this principal may do. */
+/** Whether a revocation applies to this principal. */
 export function revokes(revocation: Revocation, principal: Principal): boolean {
   if (revocation.account !== principal.account || principal.issuedAt >= revocation.before) return false;
   return revocation.session === undefined || revocation.session === principal.session;

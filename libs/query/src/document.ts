@@ -1,13 +1,13 @@
 import type { JsonObject } from './json.ts';
 
-/** When, by whom and with which application something happened. `on` is in milliseconds since 1970. */
+/** When, by whom and through which application something happened. `on` is in milliseconds since 1970. */
 export interface DocumentStamp {
   readonly on: number;
   readonly by: string;
   readonly app: string;
 }
 
-/** What a filter looks at: the shape of an element, without depending on the contracts that define it. */
+/** What filters are evaluated against: the shape of an element, without a dependency on the contracts that define it. */
 export interface Document {
   readonly id: string;
   readonly kind: 'vertex' | 'edge';
@@ -24,6 +24,6 @@ export interface Document {
   readonly in?: string | undefined;
   readonly outType?: string | undefined;
   readonly inType?: string | undefined;
-  /** What the change that made this state did (`create`, `delete` …); only where a change is looked at, never in a stored element. */
+  /** The action of the change that led to this state (`create`, `delete` …); set only when a change is evaluated, never in a stored element. */
   readonly action?: string | undefined;
 }

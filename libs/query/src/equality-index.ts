@@ -6,34 +6,34 @@ import { compilePath } from './path.ts';
 import { compile, type Predicate } from './predicate.ts';
 import { canonicalDecimal, isDecimal, textOf } from './text.ts';
 
-/** More alternatives than this are not worth a bucket each; such a filter is evaluated for every document. */
+/** With more alternatives than this, a bucket for each is not worth it; the filter is evaluated for every document. */
 const MAX_ANCHORS = 64;
 
 /**
- * Many filters, asked together which of them a document matches.
+ * Finds, among many filters, those that a document matches.
  *
- * Filters are put in buckets by an equality that must hold for them to match, so a document is compared only with the filters
- * whose equality it fulfils, and equal filters are evaluated once. Filters without such an equality are evaluated for every document.
- * The matches are exactly those of evaluating every filter. Not bounded by itself: who adds, bounds.
+ * Filters are put in buckets by an equality that must hold for them to match. A document is compared only with the filters whose
+ * equality it satisfies, and equal filters are evaluated once. Filters without such an equality are evaluated for every document.
+ * The matches are exactly those of evaluating every filter. The number of items is not bounded; the caller must bound it.
  */
 export class FilterIndex<T> {
-  readonly #groups = new Map<string, Group<T>>();
-  readonly #groupOf = new Map<T, Group<T>>();
+  readonly #groups = new Map<string, FilterGroup<T>>();
+  readonly #groupOf = new Map<T, FilterGroup<T>>();
   readonly #fields = new Map<string, FieldIndex<T>>();
-  readonly #scan = new Set<Group<T>>();
+  readonly #scan = new Set<FilterGroup<T>>();
   #round = 0;
 
-  /** How many items there are. */
+  /** The number of items. */
   get size(): number {
     return this.#groupOf.size;
   }
 
-  /** How many different filters they have. */
+  /** The number of different filters. */
   get groups(): number {
     return this.#groups.size;
   }
 
-  /** Files an item under its filter (one that `parseFilter` accepted). An item has one filter: adding it again replaces the old one. */
+  /** Adds an item under a filter that `parseFilter` accepted. An item has one filter; adding it again replaces the previous one. */
   add(filter: Filter, item: T): void {
     this.remove(item);
     const name = key(filter);
@@ -41,19 +41,19 @@ export class FilterIndex<T> {
     if (group === undefined) {
       group = { name, matches: compile(filter), items: new Set(), anchors: [], round: 0 };
       this.#groups.set(name, group);
-      this.#file(group, filter);
+      this.#fileGroup(group, filter);
     }
     group.items.add(item);
     this.#groupOf.set(item, group);
   }
 
-  /** Takes an item out; false if it was not in. */
+  /** Removes an item; returns false if it was not present. */
   remove(item: T): boolean {
     const group = this.#groupOf.get(item);
     if (group === undefined) return false;
     this.#groupOf.delete(item);
     group.items.delete(item);
-    if (group.items.size === 0) this.#unfile(group);
+    if (group.items.size === 0) this.#unfileGroup(group);
     return true;
   }
 
@@ -79,7 +79,7 @@ export class FilterIndex<T> {
     for (const item of found) visit(item);
   }
 
-  #file(group: Group<T>, filter: Filter): void {
+  #fileGroup(group: FilterGroup<T>, filter: Filter): void {
     const anchors = anchorsOf(filter, (anchor) => this.#fields.get(anchor.field)?.buckets.get(anchor.value)?.size ?? 0)?.anchors;
     if (anchors === undefined) {
       this.#scan.add(group);
@@ -98,7 +98,7 @@ export class FilterIndex<T> {
     }
   }
 
-  #unfile(group: Group<T>): void {
+  #unfileGroup(group: FilterGroup<T>): void {
     this.#groups.delete(group.name);
     this.#scan.delete(group);
     for (const { field, value } of group.anchors) {
@@ -112,20 +112,20 @@ export class FilterIndex<T> {
 }
 
 /** All items with equal filters. */
-interface Group<T> {
+interface FilterGroup<T> {
   readonly name: string;
   readonly matches: Predicate;
   readonly items: Set<T>;
   anchors: readonly Anchor[];
-  /** The last `match` that looked at it, so that two anchors do not find it twice. */
+  /** The last `match` that evaluated it, so that two anchors do not find it twice. */
   round: number;
 }
 
-/** How a value becomes a bucket: as JSON scalar, as text, or as text with decimals by their number. */
+/** How a value is mapped to a bucket: as a JSON scalar, as text, or as text with decimals in canonical form. */
 type Mode = 'typed' | 'text' | 'numeric';
 type Scalar = string | number | bigint | boolean;
 
-/** An equality: the value at `path`, seen by `mode`, is `value`. */
+/** An equality: the value at `path`, mapped by `mode`, is `value`. */
 interface Anchor {
   readonly field: string;
   readonly path: Path;
@@ -133,7 +133,7 @@ interface Anchor {
   readonly value: Scalar;
 }
 
-/** Anchors of which at least one holds wherever the filter does, and a guess at how many filters share them. */
+/** Anchors of which at least one holds whenever the filter does, and an estimate of how many filters share them. */
 interface Anchors {
   readonly anchors: readonly Anchor[];
   readonly cost: number;
@@ -141,7 +141,7 @@ interface Anchors {
 
 /** All buckets of one path and mode. */
 class FieldIndex<T> {
-  readonly buckets = new Map<Scalar, Set<Group<T>>>();
+  readonly buckets = new Map<Scalar, Set<FilterGroup<T>>>();
   readonly #read: (document: Document) => Json | undefined;
   readonly #mode: Mode;
 
@@ -150,7 +150,7 @@ class FieldIndex<T> {
     this.#mode = mode;
   }
 
-  lookUp(document: Document, use: (bucket: ReadonlySet<Group<T>>) => void): void {
+  lookUp(document: Document, use: (bucket: ReadonlySet<FilterGroup<T>>) => void): void {
     const value = this.#read(document);
     if (value === undefined || value === null) return;
     if (this.#mode === 'typed') {
@@ -162,11 +162,11 @@ class FieldIndex<T> {
     }
   }
 
-  #useText(text: string | undefined, use: (bucket: ReadonlySet<Group<T>>) => void): void {
+  #useText(text: string | undefined, use: (bucket: ReadonlySet<FilterGroup<T>>) => void): void {
     if (text !== undefined) this.#use(this.#mode === 'numeric' ? numericForm(text) : text, use);
   }
 
-  #use(value: Scalar, use: (bucket: ReadonlySet<Group<T>>) => void): void {
+  #use(value: Scalar, use: (bucket: ReadonlySet<FilterGroup<T>>) => void): void {
     const bucket = this.buckets.get(value);
     if (bucket !== undefined) use(bucket);
   }
@@ -175,8 +175,8 @@ class FieldIndex<T> {
 /**
  * Finds the anchors of a filter that promise the fewest comparisons.
  *
- * @param crowd how many filters share an anchor already
- * @returns undefined if nothing is known that must be equal
+ * @param crowd returns the number of filters that already share an anchor
+ * @returns undefined if the filter does not require any equality
  */
 function anchorsOf(filter: Filter, crowd: (anchor: Anchor) => number): Anchors | undefined {
   if ('all' in filter) {
@@ -237,7 +237,7 @@ function numericForm(text: string): string {
   return isDecimal(text) ? canonicalDecimal(text) : text;
 }
 
-/** What an equality costs before anybody shares it: a flag or a type divides the elements less than an attribute does. */
+/** The base cost of an equality: a flag or a type is less selective than an attribute. */
 function commonness([first = '']: Path, value: Scalar): number {
   if (typeof value === 'boolean' || first === 'kind' || first === 'deleted' || first === 'action') return 3;
   return first === 'type' || first === 'scope' || first === 'outType' || first === 'inType' ? 2 : 1;

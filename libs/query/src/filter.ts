@@ -1,10 +1,10 @@
 import type { Json } from './json.ts';
 
 /**
- * A claim about one element: the one language behind HIRO's Lucene queries and jfilter, Good Uncle's criteria and Saga's searches.
+ * A predicate on one element: the one filter language behind HIRO's Lucene queries and jfilter, Good Uncle's criteria and Saga's searches.
  *
  * It has two compilers that agree on every document: `compile` in `predicate.ts` and the SQL compiler of graph-store.
- * A filter is plain JSON. `parseFilter` in `validate.ts` checks one that came from outside.
+ * A filter is plain JSON. `parseFilter` in `validate.ts` checks one from an untrusted source.
  */
 export type Filter = All | Any | Not | Condition;
 
@@ -18,7 +18,7 @@ export interface Any {
   readonly any: readonly Filter[];
 }
 
-/** The part does not hold. Exact: what does not match, matches the negation (also where the path is absent). */
+/** The part does not hold. Exact: an element matches either the part or its negation, also if the path is absent. */
 export interface Not {
   readonly not: Filter;
 }
@@ -26,14 +26,14 @@ export interface Not {
 export type Condition = TypedCondition | TextCondition | GeoCondition;
 
 /**
- * Where to look: one of `id kind type scope xid version seq deleted out in outType inType`; or `created`/`modified` and one of
- * `on by app`; or `attributes` and one or more keys. Keys reach into objects, never into lists. `action` is there only where a filter
- * looks at a change; in a stored element, and so in SQL, it is absent.
+ * The value to test: one of `id kind type scope xid version seq deleted out in outType inType`; or `created`/`modified` and one of
+ * `on by app`; or `attributes` and one or more keys. Keys reach into objects, never into lists. `action` is present only when a filter
+ * is evaluated for a change; in a stored element, and so in SQL, it is absent.
  */
 export type Path = readonly string[];
 
 /**
- * Conditions on JSON values as they were written.
+ * Conditions on JSON values as they are stored.
  *
  * - `equal`: deep equality; the order of an object's keys does not count; `null` equals null or absent.
  * - `in`: equal to one of the values.
@@ -59,11 +59,11 @@ export type TypedCondition =
  *
  * - `text-equal`: the same text, by code point; with `numeric`, two decimals are equal when their numbers are (`1.0` and `1`).
  * - `text-less` and so on: by number if both sides are decimals, else by code point.
- * - `text-like`: the whole text matches the pattern: `*` any run of characters, `?` exactly one, `\` takes the next literally.
+ * - `text-like`: the whole text matches the pattern: `*` any run of characters, `?` exactly one, `\` escapes the next one.
  *   With `fold`, letters of ASCII and Latin-1 match in either case.
  * - `text-regexp`: the whole text matches the regular expression, in the syntax that `regexp.ts` reads.
  * - `text-words`: the words of `value` occur in the text, all of them in any order or, with `phrase`, one after the other. Words are
- *   runs of letters and digits and are folded like `fold`; see `text.ts` for what separates them. No word at all never matches.
+ *   runs of letters and digits and are folded like `fold`; see `text.ts` for what separates them. A value without words never matches.
  */
 export type TextCondition =
   | { readonly test: 'text-equal'; readonly path: Path; readonly value: string; readonly numeric?: boolean }

@@ -10,9 +10,9 @@ export const SMALLEST_DEGREES = 1e-9;
 export const RADIANS_PER_DEGREE = Math.PI / 180;
 
 /**
- * Coefficients of the sine's series, highest power first, exact to a few units of the last place up to 90°.
+ * Coefficients of the series of the sine, highest power first, exact to a few units in the last place up to 90°.
  *
- * Only + − × ÷ on doubles give the same bits everywhere; the sine of two mathematical libraries does not. So both compilers compute
+ * Only + − × ÷ on doubles give the same bits everywhere; the sines of two math libraries differ. So both compilers compute
  * the sine themselves, in the same order of operations, and agree on every point.
  */
 export const SINE_COEFFICIENTS: readonly number[] = [21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1].map(
@@ -45,13 +45,13 @@ export function haversine(from: Position, to: Position): number {
   return sineLatitude * sineLatitude + cosine(from[1]) * cosine(to[1]) * sineLongitude * sineLongitude;
 }
 
-/** The haversine of a distance; 2 (everything) from half way round the Earth on. */
+/** The haversine of a distance; 2 (matches everything) from half the Earth's circumference on. */
 export function haversineOfMeters(meters: number): number {
   const angle = meters / EARTH_RADIUS_METERS / 2;
   return angle >= Math.PI / 2 ? 2 : Math.sin(angle) ** 2;
 }
 
-/** The distance in metres that a haversine stands for. */
+/** The distance in metres of a haversine. */
 export function metersOfHaversine(measure: number): number {
   return 2 * EARTH_RADIUS_METERS * Math.asin(Math.sqrt(Math.min(1, Math.max(0, measure))));
 }

@@ -18,7 +18,7 @@ const problemOf = (text: string): string => {
 
 const nested = (levels: number): string => `${'['.repeat(levels)}${']'.repeat(levels)}`;
 
-test('ordinary JSON is what JSON.parse makes of it', () => {
+test('ordinary JSON is parsed as JSON.parse does', () => {
   fc.assert(
     fc.property(fc.json(), (text) => {
       if (parseJson(text).ok && !/\d{16}|\de/i.test(text)) assert.deepEqual(parsed(text), JSON.parse(text));
@@ -51,7 +51,7 @@ test('what looks like a number inside a text, a key or an escape stays a text', 
   });
 });
 
-test('__proto__ is a key like any other, and of a key that occurs twice the last one counts', () => {
+test('__proto__ is a key like any other, and the last of two equal keys counts', () => {
   const value = parsed('{"__proto__":9007199254740993,"a":1,"a":9007199254740995}');
   assert.deepEqual(Object.entries(value ?? {}), [
     ['__proto__', 9_007_199_254_740_993n],
@@ -60,7 +60,7 @@ test('__proto__ is a key like any other, and of a key that occurs twice the last
   assert.equal(Object.getPrototypeOf(value), Object.prototype);
 });
 
-test('numbers that nothing stands for exactly are refused, not changed', () => {
+test('numbers without an exact representation are rejected, not rounded', () => {
   assert.equal(problemOf('[1e400]'), 'has a number that is out of range');
   assert.equal(problemOf(`-${'9'.repeat(400)}`), 'has a number that is out of range');
   assert.equal(problemOf('9007199254740993.5'), 'has a number beyond 2^53 with a fraction');
@@ -68,7 +68,7 @@ test('numbers that nothing stands for exactly are refused, not changed', () => {
   assert.equal(problemOf(`[${'1e308,'.repeat(1000)}1]`), 'has too many numbers with large exponents');
 });
 
-test('nesting is bounded before anything else, at any depth of the text', () => {
+test('nesting is checked first, for text of any depth', () => {
   assert.ok(parseJson(nested(MAX_JSON_DEPTH)).ok);
   for (const levels of [MAX_JSON_DEPTH + 1, 5000, 1_000_000])
     assert.match(problemOf(nested(levels)), /^is nested more than 64 levels deep$/);
@@ -79,7 +79,7 @@ test('nesting is bounded before anything else, at any depth of the text', () => 
   assert.equal(parseOwnJson(nested(5000)), undefined);
 });
 
-test('any value with large integers comes back equal from its own text, and as the same text', () => {
+test('any value with large integers survives a round trip through its text unchanged', () => {
   const integer = fc
     .bigInt({ min: -(10n ** 40n), max: 10n ** 40n })
     .map((value): Json => (Number.isSafeInteger(Number(value)) ? Number(value) : value));

@@ -1,28 +1,29 @@
 /**
- * JSON text to values without losing integers, and within a bound on nesting: the one place where text from outside is parsed (docs/adr/0012).
+ * Parses JSON text without losing integers and within a bound on nesting: the one place where text from outside is parsed
+ * (docs/adr/0012).
  *
- * An integer beyond ±(2^53 − 1) becomes a `bigint`, however it was written (`1e20`, `9007199254740993.0`); every other number is a double. So a
- * value has one representation, `===` compares exactly, and `<` between the two kinds is exact as well.
+ * An integer beyond ±(2^53 − 1) becomes a `bigint`, however it is written (`1e20`, `9007199254740993.0`); every other number is a
+ * double. So a value has one representation: `===` compares exactly, and so does `<` between the two kinds.
  */
 import { isNumber, type Json } from './json.ts';
 
 /**
- * Levels of lists and objects in one message of a client, and in one stored value. Whatever walks over such values may recurse: it stays far
- * from the end of its stack, as do PostgreSQL and ajv.
+ * Levels of lists and objects in one message of a client, and in one stored value. Code that walks such values may recurse: the bound
+ * stays far from a stack overflow here, in PostgreSQL and in ajv.
  */
 export const MAX_JSON_DEPTH = 64;
 
-/** Levels of what processes send each other: such a value in an envelope of their own. */
+/** Levels of a message between processes: such a value plus its envelope. */
 export const MAX_BUS_DEPTH = 2 * MAX_JSON_DEPTH;
 
-/** A value, or one sentence without a subject ("is not JSON"), which never quotes the text. */
+/** A value, or a predicate such as "is not JSON", which never quotes the text. */
 export type ParsedJson =
   | { readonly ok: true; readonly value: Json }
   | {
       readonly ok: false;
       readonly reason: 'syntax' | 'depth' | 'number';
       readonly problem: string;
-      /** Undefined when the text is no JSON. Only its uppermost members may be looked at: it may be of any depth. */
+      /** Undefined if the text is not JSON. Read only its top-level members: the value may be of any depth. */
       readonly read: unknown;
     };
 
@@ -37,37 +38,37 @@ export function parseJson(text: string, maxDepth = MAX_JSON_DEPTH): ParsedJson {
   return exactJson(value, text, maxDepth);
 }
 
-/** Completes what a library's `JSON.parse` has made of `text`: the same checks, and the integers that it has rounded. Never throws. */
+/** Completes a value that a library got from `JSON.parse(text)`: runs the same checks and restores rounded integers. Never throws. */
 export function exactJson(value: unknown, text: string, maxDepth = MAX_JSON_DEPTH): ParsedJson {
-  const found = typeof value === 'object' && value !== null ? look(value, maxDepth) : isOrdinary(value) ? ORDINARY : LARGE_NUMBERS;
+  const found = typeof value === 'object' && value !== null ? inspect(value, maxDepth) : isOrdinary(value) ? ORDINARY : LARGE_NUMBERS;
   if (found === ORDINARY) return { ok: true, value: value as Json }; // it came out of JSON.parse
   if (found === TOO_DEEP) return { ok: false, reason: 'depth', problem: `is nested more than ${maxDepth} levels deep`, read: value };
   try {
     return { ok: true, value: withLargeIntegers(text) };
   } catch (error) {
-    if (error instanceof Inexact) return { ok: false, reason: 'number', problem: error.message, read: value };
+    if (error instanceof InexactNumber) return { ok: false, reason: 'number', problem: error.message, read: value };
     throw error;
   }
 }
 
-/** Parses text that one of our processes has written; undefined when it is none of theirs. Never throws. */
+/** Parses text written by one of our processes; undefined if it cannot have been. Never throws. */
 export function parseOwnJson(text: string): unknown {
   const parsed = parseJson(text, MAX_BUS_DEPTH);
   return parsed.ok ? parsed.value : undefined;
 }
 
-// What a walk has found. Numbers, not names: every message is walked over.
+// The result of a walk. Numbers rather than strings, because every message is walked.
 const ORDINARY = 0;
 const LARGE_NUMBERS = 1;
 const TOO_DEEP = 2;
-type Found = typeof ORDINARY | typeof LARGE_NUMBERS | typeof TOO_DEEP;
+type Findings = typeof ORDINARY | typeof LARGE_NUMBERS | typeof TOO_DEEP;
 
 const isOrdinary = (value: unknown): boolean => !isNumber(value) || (value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER);
 
-/** Looks at every part of a value that `JSON.parse` has made. Goes no deeper than `levels`. */
-function look(value: object, levels: number): Found {
+/** Inspects every part of a value that `JSON.parse` returned, to a depth of `levels`. */
+function inspect(value: object, levels: number): Findings {
   if (levels === 0) return TOO_DEEP;
-  let found: Found = ORDINARY;
+  let found: Findings = ORDINARY;
   const parts: Readonly<Record<string, unknown>> | readonly unknown[] = value as Readonly<Record<string, unknown>>;
   if (Array.isArray(value)) {
     const items: readonly unknown[] = value;
@@ -75,19 +76,19 @@ function look(value: object, levels: number): Found {
       const item = items[at];
       if (typeof item === 'object') {
         if (item === null) continue;
-        const inside = look(item, levels - 1);
+        const inside = inspect(item, levels - 1);
         if (inside === TOO_DEEP) return TOO_DEEP;
         if (inside !== ORDINARY) found = inside;
       } else if (!isOrdinary(item)) found = LARGE_NUMBERS;
     }
     return found;
   }
-  // `for in` over an object of JSON.parse gives its own keys only, and makes no list of them.
+  // For an object from JSON.parse, `for in` visits own keys only and allocates no list of them.
   for (const name in parts) {
     const item = parts[name];
     if (typeof item === 'object') {
       if (item === null) continue;
-      const inside = look(item, levels - 1);
+      const inside = inspect(item, levels - 1);
       if (inside === TOO_DEEP) return TOO_DEEP;
       if (inside !== ORDINARY) found = inside;
     } else if (!isOrdinary(item)) found = LARGE_NUMBERS;
@@ -95,28 +96,28 @@ function look(value: object, levels: number): Found {
   return found;
 }
 
-/** A number that no value stands for exactly. */
-class Inexact extends Error {}
+/** A number that cannot be represented exactly. */
+class InexactNumber extends Error {}
 
-/** Digits that numbers with exponents may have in all beyond those that were written: `1e308` is five characters for 309 digits. */
+/** The total of digits that exponents may add: `1e308` is five characters for 309 digits. */
 const MAX_ADDED_DIGITS = 65_536;
 
-// In front of the digits of a large integer while it travels through JSON.parse as a string: half a character, which UTF-8 cannot hold.
+// Prefix of a large integer that passes through JSON.parse as a string: an unpaired surrogate, which UTF-8 cannot contain.
 const MARK = '\ud800';
 const MARK_IN_TEXT = /\\u[dD]800[-\d]/;
 
 /**
- * The slow way, for texts with a number beyond 2^53: such numbers are made strings with a mark, and large integers after parsing. Takes about
- * three times as long as `JSON.parse` alone; a reviver, which gets each number's source, takes twenty times as long.
+ * The slow path, for text with a number beyond 2^53: such numbers are parsed as marked strings and converted to bigints afterwards. It
+ * takes about three times as long as `JSON.parse` alone; a reviver that reads each number's source takes twenty times as long.
  */
 function withLargeIntegers(text: string): Json {
-  if (MARK_IN_TEXT.test(text)) throw new Inexact('has an unpaired surrogate');
+  if (MARK_IN_TEXT.test(text)) throw new InexactNumber('has an unpaired surrogate');
   const root: { value: unknown } = { value: JSON.parse(withMarks(text)) };
   restore(root);
   return root.value as Json; // it came out of JSON.parse
 }
 
-/** @param text what JSON.parse has taken before, so nothing is checked again */
+/** @param text text that JSON.parse has accepted, so its syntax is not checked again */
 function withMarks(text: string): string {
   let marked = '';
   let copied = 0;
@@ -127,14 +128,14 @@ function withMarks(text: string): string {
       at = endOfString(text, at);
     } else if (code === MINUS || (code >= ZERO && code <= NINE)) {
       const start = at;
-      while (isOfNumber(text.charCodeAt(at + 1))) at += 1;
-      // Ten to the sixteenth takes four characters with an exponent.
+      while (isNumberCharacter(text.charCodeAt(at + 1))) at += 1;
+      // The shortest number beyond 2^53 has four characters: `1e16`.
       if (at - start < 3) continue;
       const source = text.slice(start, at + 1);
       if (isOrdinary(Number(source))) continue;
       const digits = String(integerOf(source));
       room -= Math.max(0, digits.length - source.length);
-      if (room < 0) throw new Inexact('has too many numbers with large exponents');
+      if (room < 0) throw new InexactNumber('has too many numbers with large exponents');
       marked += `${text.slice(copied, start)}"\\ud800${digits}"`;
       copied = at + 1;
     }
@@ -148,11 +149,11 @@ const MINUS = 0x2d;
 const ZERO = 0x30;
 const NINE = 0x39;
 
-/** Digits, signs, the point and the exponent's letter. */
-const isOfNumber = (code: number): boolean =>
+/** Digits, signs, the decimal point and the letter of the exponent. */
+const isNumberCharacter = (code: number): boolean =>
   (code >= ZERO && code <= NINE) || code === MINUS || code === 0x2b || code === 0x2e || (code | 0x20) === 0x65;
 
-/** Where the string that begins at `at` ends: the place of its closing quote. */
+/** The index of the closing quote of the string that begins at `at`. */
 function endOfString(text: string, at: number): number {
   for (let end = text.indexOf('"', at + 1); ; end = text.indexOf('"', end + 1)) {
     let before = end - 1;
@@ -161,9 +162,9 @@ function endOfString(text: string, at: number): number {
   }
 }
 
-/** Makes marked strings large integers, in place. No deeper than `look` has been. */
+/** Replaces marked strings by bigints, in place. Recursion is bounded by the depth that `inspect` checked. */
 function restore(value: object): void {
-  // An own `__proto__` is set like any other key, because it is there already.
+  // `__proto__` is already an own key here, so assigning it does not change the prototype.
   const parts = value as Record<string, unknown>;
   for (const name in parts) {
     const item = parts[name];
@@ -176,11 +177,11 @@ function restore(value: object): void {
 const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
 function integerOf(source: string): bigint {
-  if (!Number.isFinite(Number(source))) throw new Inexact('has a number that is out of range');
+  if (!Number.isFinite(Number(source))) throw new InexactNumber('has a number that is out of range');
   const [, sign = '', whole = '', fraction = '', exponent = '0'] = NUMBER.exec(source) ?? [];
   const digits = whole + fraction;
   const shift = Number(exponent) - fraction.length;
   if (shift >= 0) return BigInt(`${sign}${digits}${'0'.repeat(shift)}`);
-  if (/[^0]/.test(digits.slice(shift))) throw new Inexact('has a number beyond 2^53 with a fraction');
+  if (/[^0]/.test(digits.slice(shift))) throw new InexactNumber('has a number beyond 2^53 with a fraction');
   return BigInt(`${sign}${digits.slice(0, shift)}`);
 }

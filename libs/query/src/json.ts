@@ -4,7 +4,7 @@ export type Json = null | boolean | number | bigint | string | readonly Json[] |
 /** A JSON object. Only own keys count; `__proto__` is a key like any other. */
 export type JsonObject = { readonly [key: string]: Json };
 
-/** Whether a JSON value is an object: neither a list nor null. */
+/** Whether a JSON value is an object, that is, neither a list nor null. */
 export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -14,13 +14,13 @@ export function isList(value: Json | undefined): value is readonly Json[] {
   return Array.isArray(value);
 }
 
-/** Whether a value is a number, of either kind. */
+/** Whether a value is a number or a bigint. */
 export function isNumber(value: unknown): value is number | bigint {
   return typeof value === 'number' || typeof value === 'bigint';
 }
 
-// JSON.stringify has no form for a bigint of its own, and asks for this method before it throws. It stands here so that whoever
-// can have one, libraries too, can stringify it: docs/adr/0012.
+// JSON.stringify cannot write a bigint itself; it calls toJSON first. Defined globally so that libraries can stringify values with
+// bigints too: docs/adr/0012.
 Object.defineProperty(BigInt.prototype, 'toJSON', {
   value(this: bigint): unknown {
     return rawJSON(String(this));

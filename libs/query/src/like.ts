@@ -1,9 +1,9 @@
 import { fold } from './text.ts';
 
-/** What a pattern of `text-like` consists of: literal text, `*` (any run) and `?` (one character). */
+/** A part of a `text-like` pattern: literal text, `*` (any run) and `?` (one character). */
 export type PatternPart = { readonly literal: string } | 'any' | 'one';
 
-/** Reads a pattern. Every text is one: a backslash at the very end stands for itself. Runs of `*` become one. */
+/** Parses a pattern. Every text is valid: a trailing backslash is literal. A run of `*` becomes one. */
 export function parsePattern(pattern: string): readonly PatternPart[] {
   const parts: PatternPart[] = [];
   let literal = '';
@@ -30,7 +30,7 @@ export function parsePattern(pattern: string): readonly PatternPart[] {
 }
 
 /**
- * Compiles a pattern to a test of the whole text. It never backtracks over more than one `*`, so no pattern costs more than
+ * Compiles a pattern to a test of the whole text. Matching never backtracks over more than one `*`, so it costs at most
  * text length × pattern length.
  */
 export function compilePattern(pattern: string, folded: boolean): (text: string) => boolean {
@@ -39,7 +39,7 @@ export function compilePattern(pattern: string, folded: boolean): (text: string)
   return folded ? (text) => matches(fold(text)) : matches;
 }
 
-/** Without `?` the literals are found one after the other, each as early as possible. */
+/** For patterns without `?`: finds the literals one after the other, each as early as possible. */
 function bySegment(parts: readonly PatternPart[]): (text: string) => boolean {
   const literals = parts.flatMap((part) => (typeof part === 'object' ? [part.literal] : []));
   const openStart = parts[0] === 'any';
@@ -65,7 +65,7 @@ function bySegment(parts: readonly PatternPart[]): (text: string) => boolean {
   };
 }
 
-/** With `?` both sides are taken apart into code points. */
+/** For patterns with `?`: compares code point by code point. */
 function byCharacter(parts: readonly PatternPart[]): (text: string) => boolean {
   const tokens = parts.flatMap((part): (string | { readonly wild: 'any' | 'one' })[] =>
     typeof part === 'object' ? Array.from(part.literal) : [{ wild: part }],

@@ -2,15 +2,15 @@ import type { Filter } from './filter.ts';
 import { isList, isObject, type Json, type JsonObject } from './json.ts';
 
 /**
- * A text that equal filters share, whatever the order of their parts, values and keys: filters with the same key match the same
- * elements. (The reverse does not hold; this is a grouping, not a proof.)
+ * A text that equal filters share, whatever the order of their parts, values and keys. Filters with the same key match the same
+ * elements; filters with different keys may still be equivalent.
  */
 export function key(filter: Filter): string {
   if ('all' in filter) return group('all', filter.all);
   if ('any' in filter) return group('any', filter.any);
   if ('not' in filter) return `not(${key(filter.not)})`;
   if (filter.test === 'in') return `in${canonicalJson(filter.path)}{${distinct(filter.values.map(canonicalJson))}}`;
-  // A condition is made of JSON values only, with keys of its own type.
+  // A condition consists of JSON values only.
   return canonicalJson(filter as unknown as JsonObject);
 }
 

@@ -2,7 +2,7 @@ import type { Document } from './document.ts';
 import type { Path } from './filter.ts';
 import { isObject, type Json } from './json.ts';
 
-/** First segments that are the whole path. */
+/** First segments that are a complete path. */
 export const FIELDS = ['id', 'kind', 'type', 'scope', 'xid', 'version', 'seq', 'deleted', 'out', 'in', 'outType', 'inType'] as const;
 
 /** First segments that are followed by one of `STAMP_PARTS`. */
@@ -16,15 +16,15 @@ export type StampPart = (typeof STAMP_PARTS)[number];
 export const MAX_PATH_SEGMENTS = 16;
 export const MAX_SEGMENT_CHARACTERS = 1024;
 
-/** A path taken apart. */
+/** A parsed path. */
 export type Place =
   | { readonly of: 'field'; readonly field: Field }
   | { readonly of: 'stamp'; readonly stamp: Stamp; readonly part: StampPart }
   | { readonly of: 'attribute'; readonly keys: readonly string[] }
-  /** What a change did: absent in stored elements. */
+  /** The action of a change; absent in stored elements. */
   | { readonly of: 'action' };
 
-/** Takes a path apart; undefined if the grammar of `Path` does not know it. */
+/** Parses a path; undefined if it is not one that `Path` describes. */
 export function placeOf(path: Path): Place | undefined {
   const [first, second] = path;
   if (path.length === 1) {
@@ -39,7 +39,7 @@ export function placeOf(path: Path): Place | undefined {
   return stamp === undefined || part === undefined ? undefined : { of: 'stamp', stamp, part };
 }
 
-/** Compiles a path to a reader. An unknown path reads as absent. */
+/** Compiles a path to a function that reads its value. The value at an unknown path is undefined. */
 export function compilePath(path: Path): (document: Document) => Json | undefined {
   const place = placeOf(path);
   if (place === undefined) return () => undefined;

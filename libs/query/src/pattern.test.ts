@@ -24,7 +24,7 @@ const patterns = [
   '(?<n>a)b',
 ];
 
-test('a pattern finds what the language`s own engine finds', () => {
+test("a pattern finds what JavaScript's own engine finds", () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...patterns),
@@ -36,7 +36,7 @@ test('a pattern finds what the language`s own engine finds', () => {
   );
 });
 
-test('patterns that make a backtracking engine take for ever cost next to nothing', () => {
+test('patterns that take a backtracking engine exponential time cost next to nothing', () => {
   const began = performance.now();
   for (const bomb of ['(a+)+$', '^(a|aa)+$', '(.*)*x', '(a|a?)+b', '([a-zA-Z]+)*$', '(x+x+)+y', '([a-z]*)*[A-Z]{20}$']) {
     assert.notEqual(compilePattern(bomb, MAX)?.find(`${'a'.repeat(50_000)}!`), undefined, bomb);
@@ -44,7 +44,7 @@ test('patterns that make a backtracking engine take for ever cost next to nothin
   assert.ok(performance.now() - began < 5_000);
 });
 
-test('what is invalid, too large or not regular is refused, and costs next to nothing', () => {
+test('invalid, too large and non-regular patterns are rejected at almost no cost', () => {
   const began = performance.now();
   const refused = [
     '(',

@@ -1,22 +1,22 @@
 /**
- * Regular expressions that come from outside, in the syntax of JavaScript, run by RE2: the time grows with the pattern times the text, whatever
- * the pattern. Back references and look-arounds, which no such engine has, are refused; `\s` and `\w` know ASCII only.
+ * Regular expressions from outside, in the syntax of JavaScript, run by RE2: matching takes time proportional to the pattern times the
+ * text. Back-references and look-arounds, which such an engine cannot have, are rejected; `\s` and `\w` cover ASCII only.
  */
 import { RE2JS } from 're2js';
 
 const MAX_CHARACTERS = 1_000;
 
 export interface Pattern {
-  /** Steps that a character of the text may cost. */
+  /** Steps per character of the text, at most. */
   readonly size: number;
-  /** Whether it is found anywhere in the text. */
+  /** Whether the pattern matches anywhere in the text. */
   find(text: string): boolean;
 }
 
 /** Undefined for a pattern that is invalid, not supported or larger than `maxSize`. */
 export function compilePattern(source: string, maxSize: number): Pattern | undefined {
   if (source.length > MAX_CHARACTERS) return undefined;
-  // Before it is compiled, because a repetition of a repetition takes long to compile.
+  // Checked before compiling, because nested repetitions take long to compile.
   const estimate = sizeOf(source);
   if (estimate === undefined || estimate > maxSize) return undefined;
   let compiled: RE2JS;
@@ -29,9 +29,9 @@ export function compilePattern(source: string, maxSize: number): Pattern | undef
   return size > maxSize ? undefined : { size, find: (text) => compiled.test(text) };
 }
 
-/** About how many instructions a pattern becomes; undefined when it refers back. What is no pattern at all, RE2 will say. */
+/** Estimates the number of instructions; undefined for a pattern with back-references. Other syntax errors are left to RE2. */
 function sizeOf(source: string): number | undefined {
-  /** The parts of the groups that are open, outermost first: what they have so far, and their last part, which may be repeated. */
+  /** The open groups, outermost first: the size of each so far, and that of its last part, which may still be repeated. */
   const open = [{ before: 0, last: 0 }];
   let group = { before: 0, last: 0 };
   const add = (size: number): void => {

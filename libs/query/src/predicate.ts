@@ -11,7 +11,7 @@ import { compareDecimals, compareText, isDecimal, someText, spacedWords, words }
 export type Predicate = (document: Document) => boolean;
 
 /**
- * Compiles a filter once, so that evaluating it reads no filter any more.
+ * Compiles a filter, so that evaluating it does not interpret it again.
  *
  * @param filter one that `parseFilter` accepted; its values are kept by reference and must not change
  * @returns a pure function that never throws on an element within the store's limits
@@ -49,9 +49,9 @@ function some(parts: readonly Predicate[]): Predicate {
   };
 }
 
-type Test = (value: Json | undefined) => boolean;
+type ValueTest = (value: Json | undefined) => boolean;
 
-function compileTest(condition: Condition): Test {
+function compileTest(condition: Condition): ValueTest {
   switch (condition.test) {
     case 'equal':
       return compileEqual(condition.value);
@@ -111,13 +111,13 @@ function compileTest(condition: Condition): Test {
   }
 }
 
-function compileEqual(wanted: Json): Test {
+function compileEqual(wanted: Json): ValueTest {
   if (wanted === null) return (value) => value === null || value === undefined;
   if (typeof wanted !== 'object') return (value) => value === wanted;
   return (value) => value !== undefined && equalJson(value, wanted);
 }
 
-function compileIn(values: readonly Json[]): Test {
+function compileIn(values: readonly Json[]): ValueTest {
   const scalars = new Set<Json | undefined>(values.filter((value) => typeof value !== 'object'));
   if (values.includes(null)) scalars.add(null).add(undefined);
   const composites = values.filter((value) => typeof value === 'object' && value !== null);
@@ -125,7 +125,7 @@ function compileIn(values: readonly Json[]): Test {
   return (value) => scalars.has(value) || (value !== undefined && composites.some((composite) => equalJson(value, composite)));
 }
 
-function compileOrder(limit: number | bigint | string | boolean, passes: (order: number) => boolean): Test {
+function compileOrder(limit: number | bigint | string | boolean, passes: (order: number) => boolean): ValueTest {
   switch (typeof limit) {
     case 'number':
     case 'bigint':
@@ -138,19 +138,19 @@ function compileOrder(limit: number | bigint | string | boolean, passes: (order:
   }
 }
 
-function compileTextEqual(wanted: string, numeric: boolean): Test {
+function compileTextEqual(wanted: string, numeric: boolean): ValueTest {
   if (numeric && isDecimal(wanted)) {
     return (value) => someText(value, (text) => text === wanted || (isDecimal(text) && compareDecimals(text, wanted) === 0));
   }
   return (value) => (typeof value === 'string' ? value === wanted : someText(value, (text) => text === wanted));
 }
 
-function compileTextOrder(limit: string, passes: (order: number) => boolean): Test {
+function compileTextOrder(limit: string, passes: (order: number) => boolean): ValueTest {
   if (!isDecimal(limit)) return (value) => someText(value, (text) => passes(compareText(text, limit)));
   return (value) => someText(value, (text) => passes(isDecimal(text) ? compareDecimals(text, limit) : compareText(text, limit)));
 }
 
-function compileWords(wanted: readonly string[], phrase: boolean): Test {
+function compileWords(wanted: readonly string[], phrase: boolean): ValueTest {
   if (wanted.length === 0) return () => false;
   const needles = phrase ? [` ${wanted.join(' ')} `] : wanted.map((word) => ` ${word} `);
   return (value) =>
@@ -160,7 +160,7 @@ function compileWords(wanted: readonly string[], phrase: boolean): Test {
     });
 }
 
-function onPoint(passes: (position: readonly [number, number]) => boolean): Test {
+function onPoint(passes: (position: readonly [number, number]) => boolean): ValueTest {
   return (value) => {
     const position = pointOf(value);
     return position !== undefined && passes(position);

@@ -11,8 +11,8 @@ import { Checker, flag, list, only, type Parsed, Problem, parsing, record } from
 /**
  * A search: which elements, in which order, how many.
  *
- * `cursor` continues after the element that `cursorOf` was given; it fits only the sort it was made for. `skip` leaves out that many
- * elements after it. `fields` names what the caller wants to see, all if absent. With `count` only their number is asked for.
+ * `cursor` continues after the element passed to `cursorOf`; it is valid only for the sort it was made for. `skip` leaves out that many
+ * elements after it. `fields` names the members to return, all if absent. With `count` only the number of elements is returned.
  */
 export interface Query {
   readonly filter: Filter;
@@ -25,9 +25,9 @@ export interface Query {
 }
 
 /**
- * One step of an order. By `path`: absent and null, then false, true, numbers, strings by code point (of
- * attributes the first `SORTED_CHARACTERS`), lists (all alike), objects (all alike). With `near`: everything that is no GeoJSON Point, then
- * Points by their distance. `desc` is the exact reverse. What is still equal after the last step is ordered by `id`, ascending.
+ * One key of an order. By `path`: absent and null, then false, true, numbers, strings by code point (of
+ * attributes the first `SORTED_CHARACTERS`), lists (all equal), objects (all equal). With `near`: everything that is not a GeoJSON Point,
+ * then Points by distance. `desc` is the exact reverse. Elements that are still equal after the last key are ordered by `id`, ascending.
  */
 export interface Sort {
   readonly path: Path;
@@ -37,11 +37,11 @@ export interface Sort {
 
 export const QUERY_LIMITS = { sort: 8, limit: 100_000, skip: 1_000_000, fields: 256, cursorCharacters: 65_536 } as const;
 
-/** How many code points of a string in the attributes count for the order, so that a cursor stays small. */
+/** The number of code points of an attribute's string that count for the order, so that a cursor stays small. */
 export const SORTED_CHARACTERS = 256;
 
 /**
- * Checks a query that came from outside. `filter` and `sort` may be absent (everything, by id); `limit` may not.
+ * Checks a query from an untrusted source. `filter` and `sort` may be absent (everything, by id); `limit` may not.
  * The cursor is checked against the sort, so a query that passes can be compiled.
  */
 export function parseQuery(value: unknown): Parsed<Query> {
@@ -65,7 +65,7 @@ export function parseQuery(value: unknown): Parsed<Query> {
 }
 
 function parseSort(checker: Checker, value: unknown): Sort {
-  const object = record(value, 'a sort step');
+  const object = record(value, 'a sort key');
   only(object, ['path', 'order', 'near']);
   const { order } = object;
   if (order !== 'asc' && order !== 'desc') throw new Problem('"order" is "asc" or "desc"');
@@ -100,12 +100,12 @@ export function compareBy(sort: readonly Sort[]): (left: Document, right: Docume
 }
 
 /**
- * What counts of a value for the order: the scalar itself (strings cut), `[]` for any list, `{}` for any object. With `near`, the
+ * The part of a value that counts for the order: the scalar itself (strings cut), `[]` for any list, `{}` for any object. With `near`, the
  * haversine of the distance, or null.
  */
 export type SortKey = null | boolean | number | bigint | string | readonly never[] | { readonly [key: string]: never };
 
-/** A place in an order: after exactly the documents up to and including the one it was made from. */
+/** A place in an order: directly after the document that it was made from. */
 export interface CursorPlace {
   readonly keys: readonly SortKey[];
   readonly id: string;
@@ -113,7 +113,7 @@ export interface CursorPlace {
 
 export function compileSortKey({ path, near }: Sort): (document: Document) => SortKey {
   const read = compilePath(path);
-  // The store bounds ids, types and names, so only attributes need cutting; the others can use an index as they are.
+  // The store bounds ids, types and names, so only attributes need truncation; the others can use an index directly.
   if (near === undefined && placeOf(path)?.of === 'attribute') return (document) => sortKeyOf(read(document), cut);
   if (near === undefined) return (document) => sortKeyOf(read(document), (text) => text);
   return (document) => {
@@ -136,7 +136,7 @@ function cut(text: string): string {
     .join('');
 }
 
-/** The place of a key's type in the order. */
+/** The rank of a key's type in the order. */
 export function rankOf(key: SortKey): number {
   switch (typeof key) {
     case 'boolean':
@@ -167,7 +167,7 @@ export function cursorOf(document: Document, sort: readonly Sort[]): string {
     .replaceAll('=', '');
 }
 
-/** Reads a cursor; undefined if it is none, or one of another order. */
+/** Decodes a cursor; undefined if it is malformed or belongs to another order. */
 export function positionOfCursor(cursor: string, sort: readonly Sort[]): CursorPlace | undefined {
   if (cursor.length > QUERY_LIMITS.cursorCharacters || !/^[A-Za-z0-9_-]+$/.test(cursor)) return undefined;
   let text: string;
@@ -196,7 +196,7 @@ function isStorable(value: unknown): value is string {
   return typeof value === 'string' && !value.includes('\0') && value.isWellFormed();
 }
 
-/** 32 bits (FNV-1a) of an order: enough to notice a cursor of another one by mistake; a forged one only names another place. */
+/** A 32-bit hash (FNV-1a) of an order: enough to detect a cursor of another order; a forged cursor only names another place. */
 function fingerprint(sort: readonly Sort[]): number {
   const text = canonicalJson(sort.map(({ path, order, near }) => [path, order, near ?? null]));
   let hash = 0x811c9dc5;

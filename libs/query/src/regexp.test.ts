@@ -42,7 +42,7 @@ test('an expression matches the whole text, in the syntax of Lucene', () => {
   }
 });
 
-test('what cannot be run is refused with a sentence', () => {
+test('an expression that cannot be run is rejected with a reason', () => {
   for (const source of [
     '(a',
     'a)',
@@ -71,7 +71,7 @@ test('no expression takes long, whatever the text', () => {
   assert.ok(performance.now() - since < 5000);
 });
 
-test('any text is read or refused, and a text that is quoted matches itself alone', () => {
+test('any text is parsed or rejected, and a quoted text matches only itself', () => {
   fc.assert(fc.property(fc.string({ unit: fc.constantFrom(...'a.?*+{}[]()|"@#<>-1,\\^~&\n😀') }), (source) => void parseRegexp(source)));
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme', maxLength: 20 }), fc.string(), (text, other) => {

@@ -1,13 +1,13 @@
 /**
- * Regular expressions of `text-regexp`, in Lucene's syntax (org.apache.lucene.util.automaton.RegExp): the whole text has to match.
+ * Regular expressions of `text-regexp`, in Lucene's syntax (org.apache.lucene.util.automaton.RegExp): the whole text must match.
  *
- * `.` and `[…]`, `|`, `(…)`, `?`, `*`, `+`, `{n,m}`, `"literal"`, `@` (any text), `#` (no text), `<1-9>` (a number between two, at most 1,000 of them),
+ * `.` and `[…]`, `|`, `(…)`, `?`, `*`, `+`, `{n,m}`, `"literal"`, `@` (any text), `#` (no text), `<1-9>` (a range of at most 1,000 numbers),
  * `\d \w \s` and their opposites over ASCII. Complement (`~`) and intersection (`&`) have no counterpart in the engines that run these and are
- * refused. An expression is read once and written anew for each engine, so that both mean the same: RE2 here, PostgreSQL in graph-store.
+ * rejected. An expression is parsed once and generated for each engine, so that both agree: RE2 here, PostgreSQL in graph-store.
  */
 import { compilePattern } from './pattern.ts';
 
-/** What an expression may cost. A bounded repetition costs as much as writing its part out. */
+/** Limits of an expression. A bounded repetition counts as if its part were written out. */
 export const REGEXP_LIMITS = { characters: 512, size: 2000, depth: 32, repeat: 255, numbers: 1000 } as const;
 
 /** Code points, both ends included. */
@@ -18,34 +18,34 @@ type Node =
   | { readonly is: 'sequence' | 'any-of'; readonly parts: readonly Node[] }
   | { readonly is: 'repeat'; readonly part: Node; readonly least: number; readonly most: number | undefined };
 
-/** An expression that was read. */
+/** A parsed expression. */
 export interface Regexp {
-  /** Written for PostgreSQL's advanced regular expressions. */
+  /** The same expression in PostgreSQL's advanced syntax. */
   readonly sql: string;
   readonly matches: (text: string) => boolean;
 }
 
 export type ParsedRegexp = { readonly ok: true; readonly value: Regexp } | { readonly ok: false; readonly problem: string };
 
-/** Reads an expression; the problem is one sentence with the position. Never throws. */
+/** Parses an expression; the problem is one sentence with the position. Never throws. */
 export function parseRegexp(source: string): ParsedRegexp {
   if (source.length > REGEXP_LIMITS.characters) {
     return { ok: false, problem: `a regular expression has at most ${REGEXP_LIMITS.characters} characters` };
   }
   try {
-    const node = new Reader(source).whole();
+    const node = new RegexpParser(source).whole();
     if (sizeOf(node) > REGEXP_LIMITS.size) return { ok: false, problem: 'the regular expression is too large' };
     const compiled = compilePattern(`^(?:${written(node, ecma)})$`, 8 * REGEXP_LIMITS.size);
     if (compiled === undefined) return { ok: false, problem: 'the regular expression is too large' };
     return { ok: true, value: { sql: `^(?:${written(node, postgres)})$`, matches: (text) => compiled.find(text) } };
   } catch (error) {
-    if (error instanceof Wrong) return { ok: false, problem: error.message };
+    if (error instanceof RegexpError) return { ok: false, problem: error.message };
     throw error;
   }
 }
 
-/** Carries a problem out of the recursion, whose depth is bounded; never leaves this file. */
-class Wrong extends Error {}
+/** Carries a problem out of the recursive parser; never leaves this file. */
+class RegexpError extends Error {}
 
 const ANY: Node = { is: 'set', ranges: [], negated: true };
 const EMPTY: Node = { is: 'sequence', parts: [] };
@@ -67,7 +67,7 @@ const CLASSES: Readonly<Record<string, readonly Range[]>> = {
   ],
 };
 
-class Reader {
+class RegexpParser {
   readonly #characters: readonly string[];
   #at = 0;
   #depth = 0;
@@ -188,10 +188,10 @@ class Reader {
         continue;
       }
       const from = this.#codePoint();
-      // A hyphen at the end stands for itself.
+      // A hyphen at the end is literal.
       const spans = this.#next === '-' && this.#characters[this.#at + 1] !== ']' && this.#skip('-');
       const to = spans ? this.#codePoint() : from;
-      if (to < from) this.#fail('a range of characters is the wrong way round');
+      if (to < from) this.#fail('a range of characters is reversed');
       ranges.push([from, to]);
     } while (!this.#skip(']'));
     return { is: 'set', ranges, negated };
@@ -205,7 +205,7 @@ class Reader {
     return code;
   }
 
-  /** Numbers without zeros in front; with them where both bounds have as many digits. */
+  /** Numbers have no leading zeros, unless both bounds have the same number of digits. */
   #interval(): Node {
     const start = this.#at;
     while (this.#next !== undefined && this.#next !== '>') this.#at += 1;
@@ -220,7 +220,7 @@ class Reader {
 
   #quoted(): Node {
     const end = this.#characters.indexOf('"', this.#at);
-    if (end < 0) this.#fail('the quoted text has no end');
+    if (end < 0) this.#fail('the quoted text is not closed');
     const text = this.#characters.slice(this.#at, end);
     this.#at = end + 1;
     return { is: 'sequence', parts: text.map(character) };
@@ -235,7 +235,7 @@ class Reader {
   }
 
   #fail(what: string): never {
-    throw new Wrong(`the regular expression is wrong at position ${this.#at}: ${what}`);
+    throw new RegexpError(`the regular expression is wrong at position ${this.#at}: ${what}`);
   }
 }
 
@@ -246,7 +246,7 @@ function character(text: string): Node {
 
 const literal = (text: string): Node => ({ is: 'sequence', parts: Array.from(text, character) });
 
-/** About how many states an engine makes of it. */
+/** Estimates the number of states in the engine. */
 function sizeOf(node: Node): number {
   switch (node.is) {
     case 'set':
@@ -258,21 +258,21 @@ function sizeOf(node: Node): number {
   }
 }
 
-/** How an engine writes a code point, alone and in brackets. */
-type Writing = (code: number) => string;
+/** Writes a code point in an engine's syntax, alone and in brackets. */
+type CodePointWriter = (code: number) => string;
 
-const ecma: Writing = (code) => {
+const ecma: CodePointWriter = (code) => {
   const text = String.fromCodePoint(code);
   return code > 126 || /^[0-9A-Za-z]$/.test(text) ? text : code < 32 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\${text}`;
 };
 
-const postgres: Writing = (code) => {
+const postgres: CodePointWriter = (code) => {
   if (code > 0xffff) return `\\U${code.toString(16).padStart(8, '0')}`;
   const text = String.fromCodePoint(code);
   return /^[0-9A-Za-z]$/.test(text) ? text : `\\u${code.toString(16).padStart(4, '0')}`;
 };
 
-function written(node: Node, write: Writing): string {
+function written(node: Node, write: CodePointWriter): string {
   switch (node.is) {
     case 'set': {
       const [first, ...more] = node.ranges;
@@ -286,7 +286,7 @@ function written(node: Node, write: Writing): string {
         ? '(?:)'
         : node.parts.map((part) => (part.is === 'any-of' ? group(part, write) : written(part, write))).join('');
     case 'any-of':
-      // No text at all: a character that is none.
+      // Matches nothing: a set without characters.
       if (node.parts.length === 0) return write === postgres ? '[^\\u0001-\\U0010ffff]' : '[^\\s\\S]';
       return node.parts.map((part) => written(part, write)).join('|');
     case 'repeat': {
@@ -298,4 +298,4 @@ function written(node: Node, write: Writing): string {
   }
 }
 
-const group = (node: Node, write: Writing): string => `(?:${written(node, write)})`;
+const group = (node: Node, write: CodePointWriter): string => `(?:${written(node, write)})`;

@@ -21,13 +21,13 @@ export function compareText(left: string, right: string): number {
   return left.length - right.length;
 }
 
-/** Moves surrogates, which stand for code points above U+FFFF, behind all other units. */
+/** Orders surrogates, which encode code points above U+FFFF, after all other units. */
 function weight(unit: number): number {
   if (unit < 0xd800) return unit;
   return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }
 
-/** The text of a scalar as `TextCondition` defines it; undefined for null, lists and objects. */
+/** A scalar as text, as `TextCondition` defines it; undefined for null, lists and objects. */
 export function textOf(value: Json | undefined): string | undefined {
   switch (typeof value) {
     case 'string':
@@ -35,7 +35,7 @@ export function textOf(value: Json | undefined): string | undefined {
     case 'bigint':
       return String(value);
     case 'number':
-      // Infinity is no JSON value and has no text.
+      // Infinity is not a JSON value and has no text.
       return Number.isFinite(value) ? plainDecimal(value) : undefined;
     case 'boolean':
       return value ? 'true' : 'false';
@@ -58,7 +58,7 @@ export function someText(value: Json | undefined, passes: (text: string) => bool
   return text !== undefined && passes(text);
 }
 
-/** A number without exponent: `1e21` is `1000000000000000000000`, `-0` is `0`. This is how PostgreSQL writes the same JSON number. */
+/** A number in plain decimal notation: `1e21` is `1000000000000000000000`, `-0` is `0`. This is how PostgreSQL writes the same JSON number. */
 export function plainDecimal(value: number): string {
   const text = String(value);
   const parts = EXPONENT.exec(text);
@@ -76,7 +76,7 @@ export function isDecimal(text: string): boolean {
 
 /** Compares two decimals by value, exactly and at any size. */
 export function compareDecimals(left: string, right: string): number {
-  // Up to 15 digits distinct decimals are distinct doubles, in the same order.
+  // Up to 15 digits, distinct decimals are distinct doubles in the same order.
   if (left.length <= 15 && right.length <= 15) return Number(left) - Number(right);
   const a = canonicalDecimal(left);
   const b = canonicalDecimal(right);
@@ -86,7 +86,7 @@ export function compareDecimals(left: string, right: string): number {
   return negative ? compareMagnitudes(b.slice(1), a.slice(1)) : compareMagnitudes(a, b);
 }
 
-/** The one way to write the number of a decimal: no plus, no superfluous zeros, no negative zero. */
+/** The canonical form of a decimal: no plus sign, no superfluous zeros, no negative zero. */
 export function canonicalDecimal(decimal: string): string {
   const negative = decimal.startsWith('-');
   const unsigned = negative || decimal.startsWith('+') ? decimal.slice(1) : decimal;
@@ -109,21 +109,21 @@ function compareMagnitudes(left: string, right: string): number {
 
 const UPPER = /[A-ZÀ-ÖØ-Þ]+/g;
 
-/** The capital letters beyond ASCII that folding knows, and what they become, one for one. */
+/** The capital letters beyond ASCII that folding maps, and their lower-case counterparts in the same order. */
 export const FOLDED_FROM = 'ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞ';
 export const FOLDED_TO = 'àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþ';
 
 /**
- * Lower case for the letters of ASCII and Latin-1 only. Anything wider depends on the Unicode version, and PostgreSQL and Node.js
- * carry different ones; they could not be made to agree.
+ * Lower case for the letters of ASCII and Latin-1 only. Anything beyond depends on the Unicode version, and those of PostgreSQL and
+ * Node.js differ.
  */
 export function fold(text: string): string {
   return text.replace(UPPER, (run) => run.toLowerCase());
 }
 
 /**
- * What stands between words: everything of ASCII and Latin-1 that is neither letter nor digit, general punctuation and CJK
- * punctuation. Written so that it is valid inside brackets of both JavaScript's and PostgreSQL's regular expressions.
+ * The characters between words: everything in ASCII and Latin-1 that is neither letter nor digit, general punctuation and CJK
+ * punctuation. The text is valid inside the brackets of both JavaScript's and PostgreSQL's regular expressions.
  */
 export const SEPARATORS =
   '\\u0001-\\u002f\\u003a-\\u0040\\u005b-\\u0060\\u007b-\\u00a9\\u00ab-\\u00b4\\u00b6-\\u00b9\\u00bb-\\u00bf\\u00d7\\u00f7\\u2000-\\u206f\\u3000-\\u303f';
@@ -137,7 +137,7 @@ export function words(text: string): readonly string[] {
     .filter((word) => word !== '');
 }
 
-/** The words of a text, each between two blanks, so that a word or a phrase can be found by `includes(' word ')`. */
+/** The words of a text, each between two spaces, so that a word or a phrase can be found with `includes(' word ')`. */
 export function spacedWords(text: string): string {
   const spaced = fold(text).replace(SEPARATOR_RUN, ' ');
   return `${spaced.startsWith(' ') ? '' : ' '}${spaced}${spaced.endsWith(' ') ? '' : ' '}`;

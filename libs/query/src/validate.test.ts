@@ -12,7 +12,7 @@ const refused = (value: unknown): string => {
   return parsed.problem;
 };
 
-test('any JSON is accepted or refused, never thrown at, and what is accepted compiles', () => {
+test('any JSON is accepted or rejected without an exception, and what is accepted compiles', () => {
   const words = fc.constantFrom('all', 'any', 'not', 'test', 'path', 'value', 'values', 'equal', 'in', 'text-like', 'attributes', 'id');
   const json = fc.letrec<{ value: unknown }>((tie) => ({
     value: fc.oneof(
@@ -34,7 +34,7 @@ test('any JSON is accepted or refused, never thrown at, and what is accepted com
   );
 });
 
-test('nesting of any depth is refused, in groups and in values', () => {
+test('nesting of any depth is rejected, in groups and in values', () => {
   const depth = 100_000;
   refused(JSON.parse(`${'{"not":'.repeat(depth)}{"all":[]}${'}'.repeat(depth)}`));
   refused(JSON.parse(`{"test":"equal","path":["id"],"value":${'['.repeat(depth)}${']'.repeat(depth)}}`));
@@ -52,7 +52,7 @@ test('bounds on conditions, items, characters, patterns and corners', () => {
   refused(equal(Array.from({ length: FILTER_LIMITS.nodes }, () => 0)));
 });
 
-test('what PostgreSQL cannot store is refused everywhere', () => {
+test('what PostgreSQL cannot store is rejected everywhere', () => {
   for (const text of ['\0', '\ud800', 'a\udc00']) {
     refused({ test: 'equal', path: a, value: text });
     refused({ test: 'equal', path: a, value: { [text]: 1 } });
@@ -63,7 +63,7 @@ test('what PostgreSQL cannot store is refused everywhere', () => {
   refused({ test: 'near', path: a, point: [0, Number.NaN], maxMeters: 1 });
 });
 
-test('unknown paths, tests and keys are refused, so that a slip of the pen never widens a filter', () => {
+test('unknown paths, tests and keys are rejected, so that a typo never widens a filter', () => {
   for (const path of [[], ['attributes'], ['created'], ['created', 'at'], ['id', 'x'], ['__proto__'], ['tenant'], 'id', [1]]) {
     refused({ test: 'present', path });
   }
@@ -80,7 +80,7 @@ test('__proto__ is a key like any other', () => {
   assert.equal(JSON.stringify(parsed.value.value), '{"__proto__":1}');
 });
 
-test('a query has a limit, few sort steps, and a cursor of its own order', () => {
+test('a query has a limit, few sort keys, and a cursor that fits its order', () => {
   assert.ok(parseQuery({ limit: 0 }).ok);
   for (const query of [
     {},

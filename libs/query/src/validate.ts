@@ -7,7 +7,7 @@ import { parseRegexp } from './regexp.ts';
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 
 /**
- * What a filter may cost. Strings are counted in UTF-16 units. Together with `MAX_PATH_SEGMENTS` these bounds keep the bound values of
+ * The limits of a filter. Strings are counted in UTF-16 units. Together with `MAX_PATH_SEGMENTS` these bounds keep the bound values of
  * one statement below 65,535, which is all that PostgreSQL's protocol can count.
  */
 export const FILTER_LIMITS = {
@@ -27,7 +27,7 @@ export const FILTER_LIMITS = {
 } as const;
 
 /**
- * Checks a filter that came from outside. Accepts only what `Filter` describes, without further keys, within `FILTER_LIMITS`, and
+ * Checks a filter from an untrusted source. Accepts only what `Filter` describes, without further keys, within `FILTER_LIMITS`, and
  * with nothing that PostgreSQL cannot store (NUL, unpaired surrogates, non-finite numbers).
  *
  * @param value any value, JSON of any depth included
@@ -37,7 +37,7 @@ export function parseFilter(value: unknown): Parsed<Filter> {
   return parsing(() => new Checker().filter(value, 1));
 }
 
-/** Runs a parser that reports problems by throwing `Problem`; everything else thrown is a bug and passes through. */
+/** Runs a parser that reports problems by throwing `Problem`; other errors are bugs and pass through. */
 export function parsing<T>(parse: () => T): Parsed<T> {
   try {
     return { ok: true, value: parse() };
@@ -47,7 +47,7 @@ export function parsing<T>(parse: () => T): Parsed<T> {
   }
 }
 
-/** Why a value was refused; never leaves this library. */
+/** The reason why a value is rejected; never leaves this library. */
 export class Problem extends Error {}
 
 /** Checks one filter or query and counts what its parts cost together. */
@@ -227,7 +227,7 @@ export class Checker {
   }
 }
 
-/** An object with these keys at most; a misspelt key must not silently widen a filter. */
+/** Throws if the object has other keys than these: a misspelt key must not silently widen a filter. */
 export function only(object: Record<string, unknown>, keys: readonly string[]): void {
   const stray = Object.keys(object).find((key) => !keys.includes(key));
   if (stray !== undefined) throw new Problem(`unexpected key ${JSON.stringify(stray.slice(0, 100))}`);

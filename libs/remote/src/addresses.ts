@@ -1,4 +1,4 @@
-/** Addresses that are nobody's but ours: a URL from outside must not make this process look around inside (SSRF). */
+/** Tells public addresses from internal ones: a URL from outside must not reach into our network (SSRF). */
 import { BlockList, isIP } from 'node:net';
 
 /** Special-purpose ranges of RFC 6890 and its successors: not reachable from the Internet, or not meant for one host. */
@@ -25,7 +25,7 @@ for (const range of RANGES) {
   const [network = '', bits = ''] = range.split('/');
   blocked4.addSubnet(network, Number(bits), 'ipv4');
 }
-/** Of IPv6 only global unicast is public, without what is documentation, a tunnel or a translation into IPv4. */
+/** In IPv6 only global unicast is public, except documentation ranges, tunnels and translations to IPv4. */
 const public6 = new BlockList();
 public6.addSubnet('2000::', 3, 'ipv6');
 const blocked6 = new BlockList();
@@ -38,7 +38,7 @@ for (const [network, bits] of [
   blocked6.addSubnet(network, bits, 'ipv6');
 }
 
-/** Whether an address, as text, is one of the public Internet. What is no address is not. */
+/** Whether a text is an address of the public Internet. False for anything that is not an address. */
 export function isPublicAddress(address: string): boolean {
   switch (isIP(address)) {
     case 4:

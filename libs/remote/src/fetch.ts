@@ -1,7 +1,7 @@
 /**
- * Calls to addresses that somebody from outside names: http and https, within a time, up to a size, and to public addresses only unless the
- * operator says else. The address that was checked is the one connected to, so a name cannot change its mind in between; every redirection is
- * checked again.
+ * Requests to URLs that clients supply: http and https only, with a time-out and a size limit, and to public addresses only unless the
+ * operator allows others. The connection goes to the very address that was checked, so a second DNS answer cannot redirect it; each
+ * redirect is checked again.
  */
 import { lookup } from 'node:dns';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
@@ -12,9 +12,9 @@ import { isPublicAddress } from './addresses.ts';
 export interface RemoteLimits {
   readonly timeoutMs: number;
   readonly maxBytes: number;
-  /** Whether addresses inside private networks may be asked: an operator's decision. */
+  /** Whether addresses of private networks may be called: the operator's decision. */
   readonly allowPrivate: boolean;
-  /** The hosts that may be asked, as `host` or `host:port`; undefined: any. */
+  /** The hosts that may be called, as `host` or `host:port`; any if undefined. */
   readonly hosts?: ReadonlySet<string>;
 }
 
@@ -29,7 +29,7 @@ export interface RemoteAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
-  /** Where the answer came from, after redirections. */
+  /** The URL that answered, after redirects. */
   readonly url: string;
 }
 
@@ -41,7 +41,7 @@ const PRIVATE = 'ERR_PRIVATE_ADDRESS';
 
 const problem = (text: string): Fetched => ({ ok: false, problem: text });
 
-/** Redirections are followed for GET and HEAD, others are answers like any other. */
+/** Follows redirects of GET and HEAD; those of other methods are returned as answers. */
 export async function fetchRemote(call: RemoteCall, limits: RemoteLimits): Promise<Fetched> {
   const signal = AbortSignal.timeout(limits.timeoutMs);
   const follows = call.method === undefined || call.method === 'GET' || call.method === 'HEAD';
@@ -51,14 +51,14 @@ export async function fetchRemote(call: RemoteCall, limits: RemoteLimits): Promi
     if (target === undefined) return problem('only http and https URLs without credentials are allowed');
     const host = target.hostname.replace(/^\[|\]$/g, '');
     if (limits.hosts !== undefined && !limits.hosts.has(target.hostname) && !limits.hosts.has(target.host)) {
-      return problem('its host is not on the list of those that may be asked');
+      return problem('its host is not on the list of allowed hosts');
     }
     if (isIP(host) !== 0 && !limits.allowPrivate && !isPublicAddress(host)) return problem('its address is not public');
     const fetched = await fetchOnce(target, call, limits, signal);
     if (!fetched.ok) return fetched;
     const { status, headers } = fetched.answer;
     if (!follows || status < 300 || status > 399 || headers.location === undefined) return fetched;
-    if (!URL.canParse(headers.location, target.href)) return problem('it redirects to something that is no URL');
+    if (!URL.canParse(headers.location, target.href)) return problem('it redirects to an invalid URL');
     at = new URL(headers.location, target.href).href;
   }
   return problem('it redirects too often');
@@ -104,10 +104,10 @@ function read(response: IncomingMessage, maxBytes: number, url: string, done: (f
     }
     done({ ok: true, answer: { status: response.statusCode ?? 0, headers, body: Buffer.concat(chunks), url } });
   });
-  response.on('error', (error) => done(problem(isLate(error) ? 'it took too long' : 'the answer broke off')));
+  response.on('error', (error) => done(problem(isLate(error) ? 'it took too long' : 'the answer was cut off')));
 }
 
-/** Resolves a name to its public addresses only; to none of them when any is private, since that is how rebinding looks. */
+/** Resolves a name to its addresses; fails if any of them is private, which is how DNS rebinding appears. */
 const publicLookup: LookupFunction = (hostname, options, callback) => {
   lookup(hostname, { ...options, all: true }, (error, addresses) => {
     const [first] = addresses ?? [];
@@ -125,6 +125,6 @@ function isLate({ name, code }: NodeJS.ErrnoException): boolean {
 
 function reasonOf(error: NodeJS.ErrnoException): string {
   if (isLate(error)) return 'it took too long';
-  // The other codes would tell a stranger what answers inside.
+  // The other codes would reveal which internal hosts exist.
   return error.code === PRIVATE ? 'its address is not public' : 'it does not answer';
 }

@@ -1,4 +1,4 @@
-/** Saga's resources as elements of the graph, and back (Saga protocol page, 5; `docs/architecture.md`, elements). */
+/** Maps Saga's resources to elements of the graph and back (Saga protocol page, 5; `docs/architecture.md`, elements). */
 import { createHash } from 'node:crypto';
 import type { SagaSignal } from '@polyedge/contracts/bus/signals';
 import type { Element } from '@polyedge/contracts/element';
@@ -18,33 +18,33 @@ export const TYPES = {
   log: 'saga/RunnableLog',
   npmPackage: 'saga/NpmPackage',
   schema: 'saga/SchemaDefinition',
-  /** The last signal of one name of one parent, kept only while a script waits for it. */
+  /** The last signal of a name and parent; kept only while a script waits for it. */
   signal: 'saga/Signal',
   storageEntry: 'saga/StorageEntry',
 } as const;
 
-/** What has properties, signals and, but for the globals, messages. */
+/** What has properties, signals and (except the globals) messages. */
 export type ParentKind = 'user' | 'bot' | 'globals';
-/** The same in paths and message names. */
+/** The plural, as in paths and message names. */
 export type Plural = 'users' | 'bots' | 'globals';
 
 export const KIND: Readonly<Record<Plural, ParentKind>> = { users: 'user', bots: 'bot', globals: 'globals' };
 export const PLURAL: Readonly<Record<ParentKind, Plural>> = { user: 'users', bot: 'bots', globals: 'globals' };
 export const TITLE = { user: 'User', bot: 'Bot', globals: 'Globals' } as const;
 
-/** The one parent of all global properties of a tenant. Clients never see its id: they tell globals by their missing parent. */
+/** The one parent of all global properties of a tenant. Clients never see its id: they recognise globals by the missing parent. */
 export const GLOBALS_ID = 'saga-globals';
 
-/** One vertex a property, found by parent and name alone, so that concurrent first writes meet. A name has no colon. */
+/** One vertex per property. Its id depends on parent and name only, so concurrent first writes hit the same vertex. A name has no colon. */
 export const propertyId = (parent: string, name: string): string => `${parent}:${name}`;
-/** The vertex of the schema for `/users/properties/NAME` and its like: a path has at most one. */
+/** The id of the schema's vertex for a path such as `/users/properties/NAME`: a path has at most one schema. */
 export const schemaId = (path: string): string => createHash('sha256').update(`schema\0${path}`).digest('hex').slice(0, 24);
 
-/** The vertex of one key of a storage. */
+/** The id of the vertex for one key of a storage. */
 export const storageEntryId = (storage: string, key: string): string =>
   createHash('sha256').update(`storage\0${storage}\0${key}`).digest('hex').slice(0, 24);
 
-/** The vertex of the signals of one name. */
+/** The id of the vertex for the signals of one name. */
 export const signalVertexId = (parent: string, name: string): string => `${parent}:!${name}`;
 
 export const equal = (path: Path, value: Json): Filter => ({ test: 'equal', path, value });
@@ -59,11 +59,11 @@ export const textsOf = (value: Json | undefined): string[] =>
 
 const date = (ms: number): string => new Date(ms).toISOString();
 
-/** Who wrote a value: `_defaults`, `job`, `scripts`, `rest`, `socket`; with the id of the runnable for two of them. */
+/** Who wrote a value: `_defaults`, `job`, `scripts`, `rest` or `socket`; `job` and `scripts` with the id of the runnable. */
 export interface Creator {
   readonly type: string;
   readonly id?: string;
-  /** The runnable call that wrote it, and the property that fired it: kept beside the creator, so that the next write replaces all of it. */
+  /** The runnable call that wrote the value; stored in the creator, so that the next write replaces it as well. */
   readonly call?: string;
   readonly property?: string;
 }
@@ -72,8 +72,8 @@ const parentIdOf = (kind: Json | undefined, id: Json | undefined): string | null
   kind === 'globals' || typeof id !== 'string' ? null : id;
 
 /**
- * A property as clients see it (5.1): the complete value; no parent for globals, because the Unity client looks at nothing else.
- * @param creator instead of the stored one, for values another protocol wrote
+ * A property as clients see it (5.1), with its complete value. Globals have no parent: the Unity client recognises them by that alone.
+ * @param creator replaces the stored creator, for values that another protocol wrote
  */
 export function toProperty(state: Element, creator?: Creator): JsonObject {
   const { attributes, seq, modified } = state;
@@ -95,7 +95,7 @@ export function toProperty(state: Element, creator?: Creator): JsonObject {
   };
 }
 
-/** A map by name: what the Unity client reads users and bots with. */
+/** Properties by name, as the Unity client expects them in users and bots. */
 export function toPropertyMap(properties: readonly Element[]): JsonObject {
   const map: Record<string, Json> = {};
   for (const property of properties) map[textOr(property.attributes.name, '')] = toProperty(property);
@@ -112,7 +112,7 @@ function common({ id, attributes, created, modified }: Element): JsonObject {
   };
 }
 
-/** (5.4) Never anything of the account's secrets: they are not in the vertex. */
+/** A user (5.4). Never contains secrets of the account: they are not in the vertex. */
 export function toUser(user: Element, properties: readonly Element[]): JsonObject {
   const { username, displayname, email, verified, roles } = user.attributes;
   return {
@@ -132,13 +132,13 @@ export const toBot = (bot: Element, properties: readonly Element[]): JsonObject 
   properties: toPropertyMap(properties),
 });
 
-/** The attribute of an HTTP script that is unique. */
+/** The unique attribute of an HTTP script. */
 export const REQUEST_PATH = 'request_path';
 
-/** Attributes that documents keep for our own services. */
+/** Attributes for internal use, which clients do not see. */
 const HIDDEN: ReadonlySet<string> = new Set(['active', 'wanted', 'installed', 'content', REQUEST_PATH]);
 
-/** Scripts, jobs, versions, calls, logs, packages and schemas: their attributes with `_id`, times and, where shown, `id`. */
+/** Scripts, jobs, versions, calls, logs, packages and schemas: their attributes with `_id`, times and, if `withId`, `id`. */
 export function toDocument(element: Element, withId = true): JsonObject {
   const { id, attributes, type } = element;
   const shown: Record<string, Json> = {};
@@ -153,8 +153,8 @@ export function toDocument(element: Element, withId = true): JsonObject {
 }
 
 /**
- * A message in both generations of fields (5.3).
- * @param recipient the participant whose room the copy is for: it is the one named in `user_id` or `bot_id`
+ * A message with the fields of both protocol generations (5.3).
+ * @param recipient the participant that this copy is for, named in `user_id` or `bot_id`
  */
 export function toMessage(state: Element, recipient?: string): JsonObject {
   const { participants, ...attributes } = state.attributes;
@@ -167,7 +167,7 @@ export function toMessage(state: Element, recipient?: string): JsonObject {
   const isBot = recipient !== undefined && bots.includes(recipient);
   const user = fromUser ? sender : isUser ? recipient : users[0];
   const bot = fromUser ? (isBot ? recipient : bots[0]) : sender;
-  // A user who writes to a user is the recipient there; the older fields have no place for two.
+  // The older fields have room for one user only. In a message from user to user it is the recipient.
   const namedUser = fromUser && isUser && recipient !== sender ? recipient : user;
   return {
     _id: state.id,
@@ -182,7 +182,7 @@ export function toMessage(state: Element, recipient?: string): JsonObject {
 
 const nameOf = (field: string, name: Json | undefined): JsonObject => (name === undefined ? {} : { [field]: name });
 
-/** (5.2) */
+/** A signal (5.2). */
 export function toSignal(signal: SagaSignal): JsonObject {
   const { id, parentType, parent, name, value, creator, runnableCall, at } = signal;
   return {

@@ -15,7 +15,7 @@ const NAMES: Readonly<Record<Exclude<Status, 200>, string>> = {
   503: 'Service Unavailable',
 };
 
-/** Always an object with both fields, because clients parse it as one; the values of `errors` are always strings. */
+/** Always an object with both fields, because clients parse it as an object; the values of `errors` are always strings. */
 export interface SagaError {
   readonly status_code: Exclude<Status, 200>;
   readonly name: string;
@@ -54,7 +54,7 @@ const STATUS: Readonly<Record<ErrorCode, Exclude<Status, 200>>> = {
   internal: 500,
 };
 
-/** Any failure of ours in Saga's form. */
+/** Maps a failure to Saga's error. */
 export function toError({ code, detail }: Failure): SagaError {
   const status = STATUS[code];
   if (status === 401) return tokenError(detail);
@@ -63,14 +63,14 @@ export function toError({ code, detail }: Failure): SagaError {
   return sagaError(status, status === 404 ? undefined : detail);
 }
 
-/** What is wrong with a token, in the documented words; `Token Expired` is compared letter by letter by the Unity client. */
+/** The documented error of a rejected token. The Unity client compares `Token Expired` literally. */
 export function tokenError(detail = ''): SagaError {
   if (detail.includes('expired')) return sagaError(401, 'Token Expired');
   if (detail.includes('malformed')) return sagaError(401, 'Token Decode Error');
   return INVALID_TOKEN;
 }
 
-/** The store's `operations/1: value: what is wrong` as field and problem. */
+/** Splits the store's `operations/1: value: what is wrong` into field and problem. */
 export function fieldOf(detail = ''): [field: string, problem: string] {
   const text = detail.replace(/^operations\/\d+:? ?/, '');
   if (text.startsWith('schema:')) return ['value', `does not satisfy the schema:${text.slice('schema:'.length)}`];
@@ -78,7 +78,7 @@ export function fieldOf(detail = ''): [field: string, problem: string] {
   return found === null ? ['value', text === '' ? 'is not allowed' : text] : [found[1] ?? 'value', found[2] || 'is not allowed'];
 }
 
-/** Which operation of a request failed, where the store says so. */
+/** The index of the failed operation, if the store names it. */
 export const operationOf = ({ detail = '' }: Failure): number | undefined => {
   const found = /^operations\/(\d+)/.exec(detail);
   return found === null ? undefined : Number(found[1]);

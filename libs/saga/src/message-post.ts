@@ -11,7 +11,7 @@ import { answer, type Caller, fail, type Step } from './step.ts';
 export interface MessagePost {
   readonly from: 'user' | 'bot';
   readonly sender: string;
-  /** Participants; the sender's id is on the sender's side. */
+  /** Participants, including the sender: in `users` or `bots`, whichever it is. */
   readonly users: readonly string[];
   readonly bots: readonly string[];
   readonly body: string;
@@ -26,7 +26,7 @@ const MAX_ATTACHMENTS = 100;
 
 const bad = (error: SagaError): { readonly ok: false; readonly error: SagaError } => ({ ok: false, error });
 
-/** Checks the union of the two documented generations; `bot_id` is short for `bot_ids: [bot_id]`. */
+/** Checks a message in either of the documented generations; `bot_id` is short for `bot_ids: [bot_id]`. */
 export function parseMessage(from: 'user' | 'bot', payload: unknown): Parsed<MessagePost> {
   if (!isObject(payload)) return bad(sagaError(400, 'the payload is not an object'));
   const { body, user_id, bot_id, user_ids, bot_ids, context, attachments } = payload;
@@ -71,7 +71,7 @@ function attachmentsOf(value: Json | undefined): JsonObject[] | undefined {
   return files;
 }
 
-/** Looks for everybody who takes part, stores the message and answers with it. */
+/** Looks up all participants, stores the message and answers with it. */
 export function postMessage(post: MessagePost, caller: Caller, creator: Creator = { type: caller.way }): Step {
   const { tenant } = caller;
   const ids = [...new Set([post.sender, ...post.users, ...post.bots])];

@@ -21,15 +21,15 @@ import {
 import { operationOf, type SagaError, sagaError, toError, unprocessable } from './errors.ts';
 import { answer, type Caller, fail, type Step } from './step.ts';
 
-/** A checked wish to write one property. */
+/** A validated request to write one property. */
 export interface PropertyPost {
   readonly kind: ParentKind;
   readonly parent: string;
   readonly name: string;
-  /** Undefined: the whole value. */
+  /** Undefined if the whole value is written. */
   readonly operator: Operator | undefined;
   readonly key: string | undefined;
-  /** Undefined only where the operator takes none. */
+  /** Undefined only if the operator takes no value. */
   readonly value: Json | undefined;
 }
 
@@ -38,13 +38,13 @@ type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$/;
 const REFUSED: ReadonlySet<string> = new Set(['__proto__', 'prototype', 'constructor']);
 
-/** What is wrong with the name of a property, signal or schema, or undefined. All digits are legal; spaces are not. */
+/** The problem with the name of a property, signal or schema; undefined if it is valid. A name of digits only is valid. */
 export const problemOfName = (name: unknown): string | undefined =>
   typeof name === 'string' && NAME.test(name) && !REFUSED.has(name)
     ? undefined
     : 'is not a name: 1 to 128 letters, digits, _ and -, and not - first';
 
-/** The parent a payload names; `id`, `user_id` and `bot_id` are accepted for `parent_id`. */
+/** The parent that a payload names; `id`, `user_id` and `bot_id` are accepted for `parent_id`. */
 export function parentOf(kind: ParentKind, payload: Readonly<Record<string, unknown>>): Parsed<string> {
   if (kind === 'globals') return { ok: true, value: GLOBALS_ID };
   const { parent_id, id, user_id, bot_id } = payload;
@@ -55,7 +55,7 @@ export function parentOf(kind: ParentKind, payload: Readonly<Record<string, unkn
   return { ok: true, value: parent };
 }
 
-/** Operators and what they need besides the name. */
+/** The fields that each operator needs besides the name. */
 const NEEDS: Readonly<Record<Operator, { readonly key?: true; readonly value?: 'any' | 'number' }>> = {
   set: { key: true, value: 'any' },
   unset: { key: true },
@@ -78,12 +78,12 @@ const NEEDS: Readonly<Record<Operator, { readonly key?: true; readonly value?: '
   hsadd: { key: true, value: 'any' },
 };
 
-/** Operators that work only on what is there. */
+/** Operators that need an existing property. */
 const NEEDS_PROPERTY: ReadonlySet<Operator> = new Set(['unset', 'rem', 'hrem']);
 
 export const operatorOf = (name: string): Operator | undefined => OPERATORS.find((operator) => operator === name);
 
-/** Checks what a client posted. `operator` undefined: the plain post, whose missing value is null because the Unity client drops nulls. */
+/** Checks a client's post. Without `operator` it is a plain post; its missing value means null, because the Unity client drops nulls. */
 export function parsePost(kind: ParentKind, operator: Operator | undefined, payload: unknown): Parsed<PropertyPost> {
   if (!isObject(payload)) return { ok: false, error: sagaError(400, 'the payload is not an object') };
   const parent = parentOf(kind, payload);
@@ -95,7 +95,7 @@ export function parsePost(kind: ParentKind, operator: Operator | undefined, payl
   if (operator === undefined) return { ok: true, value: { ...post, key: undefined, value: value ?? null } };
   const needs = NEEDS[operator];
   if (needs.key === true && (typeof key !== 'string' || key === '')) return { ok: false, error: unprocessable('key', 'is missing') };
-  // `set` with a null that the client dropped stores null, like the plain post.
+  // `set` without a value stores null, like a plain post: the client drops nulls.
   if (needs.value === 'any' && value === undefined && operator !== 'set') return { ok: false, error: unprocessable('value', 'is missing') };
   if (needs.value === 'number' && !isNumber(value)) {
     return { ok: false, error: unprocessable('value', 'is not a number') };
@@ -110,7 +110,7 @@ export function parsePost(kind: ParentKind, operator: Operator | undefined, payl
   };
 }
 
-/** Locks the parent and makes sure that it is one: `not-found` of operation 0 otherwise. */
+/** Locks the parent and checks that it exists; otherwise operation 0 fails with `not-found`. */
 export const parentMustExist = (kind: ParentKind, parent: string): Operation =>
   kind === 'globals'
     ? { op: 'update', target: { id: parent }, ifMissing: { type: TYPES.globals, attributes: {} } }
@@ -118,14 +118,14 @@ export const parentMustExist = (kind: ParentKind, parent: string): Operation =>
 
 export interface WriteOptions {
   readonly renew?: boolean;
-  /** A whole value that is there already is not written again: `not-allowed` of this operation. */
+  /** Do not write a value that is already stored: the operation fails with `not-allowed`. */
   readonly avoidDuplicate?: boolean;
   readonly testData?: boolean;
 }
 
 /**
- * The one operation that makes one timeline entry with the full new value.
- * @param life marks a property's timeline: it is kept with a property that is made, and with `renew` a new one begins here
+ * The operation that adds one timeline entry with the complete new value.
+ * @param life the id of the property's timeline: stored when the property is created; with `renew` a new timeline begins here
  */
 export function writeOf(
   { kind, parent, name, operator, key, value }: PropertyPost,
@@ -162,7 +162,7 @@ export function writeOf(
   };
 }
 
-/** Writes and answers with the property as it was broadcast; pops add what they took out. */
+/** Writes a property and answers with it as broadcast; pops add the value that they removed. */
 export function postProperty(
   post: PropertyPost,
   caller: Caller,
@@ -184,7 +184,7 @@ export function postProperty(
   };
 }
 
-/** What a failed write means: the parent is operation 0, the property the next one. */
+/** Maps a failed write: operation 0 concerns the parent, the next one the property. */
 export function writeError(failure: Failure, kind: ParentKind): SagaError {
   if (failure.code === 'not-found') {
     return sagaError(404, operationOf(failure) === 0 ? `${TITLE[kind]} does not exist` : 'Property does not exist');
@@ -192,7 +192,7 @@ export function writeError(failure: Failure, kind: ParentKind): SagaError {
   return toError(failure);
 }
 
-/** Deletes one property with its history: the deletion is the mark behind which its timeline begins anew. */
+/** Deletes one property and its history: a new timeline begins after the deletion. */
 export const deleteProperty = (kind: ParentKind, parent: string, name: string): Step => ({
   next: 'write',
   what: 'delete',
@@ -200,11 +200,11 @@ export const deleteProperty = (kind: ParentKind, parent: string, name: string): 
   resume: (outcome: Outcome<unknown>) => (outcome.ok ? answer({ ok: 1 }) : fail(writeError(outcome.failure, kind))),
 });
 
-/** Properties one parent may have and still be reset in one go: two operations each. */
+/** The most properties of a parent that one request can reset, with two operations each. */
 const MAX_RESET = 450;
 
 /**
- * Drops all properties and their history and writes the members of `_defaults` again.
+ * Deletes all properties with their history and writes the members of `_defaults` again.
  * @param current all living properties of the parent
  */
 export function resetProperties(kind: ParentKind, parent: string, current: readonly Element[], caller: Caller): Step {
@@ -222,7 +222,7 @@ export function resetProperties(kind: ParentKind, parent: string, current: reado
       ...current
         .filter(({ attributes: { name } }) => name !== '_defaults' && !restored.some(([restoredName]) => restoredName === name))
         .map(({ id }): Operation => ({ op: 'delete', target: { id, where: ofType(TYPES.property) } })),
-      // What is restored is written over, so that its watchers hear of one change, and its timeline begins anew.
+      // A default is overwritten rather than deleted first, so that its watchers see one change; its timeline begins anew.
       ...restored.map(([name, value]) =>
         writeOf({ kind, parent, name, operator: undefined, key: undefined, value }, { type: '_defaults' }, caller.newId(), { renew: true }),
       ),

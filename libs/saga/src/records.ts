@@ -1,4 +1,4 @@
-/** Runnable calls and lines of log as elements (Saga protocol page, 5.7 and 5.8). */
+/** Runnable calls and log lines as attributes of elements (Saga protocol page, 5.7 and 5.8). */
 import type { RunnableCall, RunnableLog } from '@polyedge/contracts/bus/runnables';
 import type { JsonObject } from '@polyedge/query/json';
 

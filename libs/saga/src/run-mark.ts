@@ -1,17 +1,17 @@
 /**
- * What a runnable's write tells whoever reads the journal: which run made it, how deep in a chain of runs that was, and whether anybody should
- * be told. It travels as the operation of the change's origin, so it costs no element an attribute, whatever its type.
+ * Marks a runnable's write in the journal: which run made it, how deep that run is in a chain of runs, and whether anybody should be
+ * notified. The mark is the operation of the change's origin, so it needs no attribute in any type of element.
  */
 import type { Origin } from '@polyedge/contracts/change';
 
 export interface RunMark {
   /** The runnable call. */
   readonly call: string;
-  /** 1 for what a client's write fired, one more for each run that another run fired. */
+  /** 1 for a run that a client's write started, one more for each run that another run started. */
   readonly depth: number;
-  /** Names what began the chain. */
+  /** The id of the chain. */
   readonly chain: string;
-  /** Written with `notify: false`: no script runs and no socket hears. */
+  /** Written with `notify: false`: starts no script and notifies no socket. */
   readonly quiet: boolean;
 }
 
@@ -19,7 +19,7 @@ const MARK = /^run\/(\d{1,4})\/([0-9a-z-]{1,40})\/([0-9a-z-]{1,40})(\/quiet)?$/;
 
 export const markText = ({ call, depth, chain, quiet }: RunMark): string => `run/${depth}/${chain}/${call}${quiet ? '/quiet' : ''}`;
 
-/** The mark of a change that a runnable made; undefined for any other. */
+/** The mark of a runnable's change; undefined for other changes. */
 export function markOf({ protocol, way, operation }: Origin): RunMark | undefined {
   if (protocol !== 'saga' || way !== 'job') return undefined;
   const found = MARK.exec(operation);
@@ -28,5 +28,5 @@ export function markOf({ protocol, way, operation }: Origin): RunMark | undefine
   return { call, chain, depth: Number(depth), quiet: quiet !== undefined };
 }
 
-/** Only what says so is kept quiet. */
+/** Whether a change carries a mark with `quiet`. */
 export const isQuiet = (origin: Origin): boolean => origin.operation.endsWith('/quiet') && markOf(origin)?.quiet === true;

@@ -22,7 +22,7 @@ import { operationOf, sagaError, toError, unprocessable } from './errors.ts';
 import { parentMustExist, parentOf, problemOfName, writeError } from './property-post.ts';
 import { type Caller, fail, type Step } from './step.ts';
 
-/** Checks a signal and tells it. One that a script waits for is stored as well, so that no restart of a runner loses it. */
+/** Checks a signal and publishes it. A signal that a script waits for is also stored, so that it survives a restart of the runner. */
 export function postSignal(kind: ParentKind, payload: unknown, caller: Caller, creator: Creator = { type: caller.way }): Step {
   if (!isObject(payload)) return fail(sagaError(400, 'the payload is not an object'));
   const parent = parentOf(kind, payload);
@@ -57,7 +57,7 @@ export function postSignal(kind: ParentKind, payload: unknown, caller: Caller, c
 
 const schemaOf = (path: string) => ({ id: schemaId(path), attribute: 'active', of: 'value' });
 
-/** One vertex for all signals of a name: the journal has each of them, and nothing grows. */
+/** One vertex for all signals of a name: the journal has each signal, and the number of vertices stays bounded. */
 function keep(signal: SagaSignal, path: string): Step {
   const { parentType: kind, parent, name, value, creator, runnableCall = null, at, id } = signal;
   const set: Record<string, Json> = { value, signal_id: id, at, source_creator: { ...creator }, runnable_call_id: runnableCall };
@@ -78,8 +78,8 @@ function keep(signal: SagaSignal, path: string): Step {
 }
 
 /**
- * Checks a signal against its schema without storing anything. Only graph-store has the schemas' engine, so the signal's value is put into a
- * vertex by a request whose last operation always fails: nothing of it takes effect, and where it failed tells the rest.
+ * Checks a signal against its schema without storing anything. Only graph-store can evaluate schemas, so the signal's value is put into a
+ * vertex by a request whose last operation always fails: nothing takes effect, and the index of the failed operation shows the result.
  */
 function check(signal: SagaSignal, path: string): Step {
   const { parentType: kind, parent, value, id } = signal;

@@ -1,4 +1,4 @@
-/** What a call does next: the same steps are carried out by a socket's session and by a REST call. */
+/** What a request does next; both a socket's session and a REST route run these steps. */
 import type { MutationResult, Operation } from '@polyedge/contracts/bus/graph';
 import type { SagaSignal } from '@polyedge/contracts/bus/signals';
 import type { Outcome } from '@polyedge/contracts/errors';
@@ -8,21 +8,21 @@ import type { SagaError } from './errors.ts';
 export type Step =
   | { readonly next: 'ask'; readonly call: Call; resume(outcome: Outcome<unknown>): Step }
   | { readonly next: 'write'; readonly operations: Operation[]; readonly what: string; resume(outcome: Outcome<MutationResult>): Step }
-  /** Tell everybody who joined, then answer. */
+  /** Publish the signal to everybody who joined, then answer. */
   | { readonly next: 'tell'; readonly signal: SagaSignal; readonly body: unknown }
   | { readonly next: 'answer'; readonly body: unknown }
   | { readonly next: 'fail'; readonly error: SagaError };
 
-/** Surroundings of a call: whose it is, and where its ids and its time come from. */
+/** The context of a request: its tenant and origin, and the source of its ids and time. */
 export interface Caller {
   readonly tenant: string;
-  /** Which way it came, as clients are told. */
+  /** The way it came in, as shown to clients. */
   readonly way: 'socket' | 'rest' | 'job';
-  /** What it writes is test data. */
+  /** Marks everything it writes as test data. */
   readonly testData?: boolean;
   /** Milliseconds since 1970. */
   readonly at: number;
-  /** 24 hex digits that nobody else has. */
+  /** Returns a unique id of 24 hex digits. */
   newId(): string;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A bus on a clock that a test moves: every delay, loss and break is decided by the test, so a run with the same choices is the same run.
- * It keeps the guarantees of the port (order per connection, at most once, outcomes as values) and nothing beyond them.
+ * A bus on a clock that the test moves: the test decides every delay, loss and disconnect, so runs with the same choices are identical.
+ * It gives exactly the guarantees of the port (order per connection, at most once, outcomes as values), no more.
  */
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import { type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -13,7 +13,7 @@ interface Timer {
   readonly run: () => void;
 }
 
-/** A turn of the real event loop: every promise that can go on has gone on. */
+/** Waits one turn of the real event loop, so that all resolved promises have continued. */
 const promisesSettled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Time that passes only in `run`. Starts at 0. */
@@ -27,7 +27,7 @@ export class FakeClock {
     return this.#now;
   }
 
-  /** As `setImmediate`: after what is due at this moment. */
+  /** Like `setImmediate`: runs after everything due at the current time. */
   soon(run: () => void): void {
     this.#soon.push(run);
   }
@@ -56,7 +56,7 @@ export class FakeClock {
     return () => cancel();
   }
 
-  /** Lets this much time pass. Whatever becomes due runs, promises included. */
+  /** Advances the clock by `ms` milliseconds and runs everything that becomes due, promises included. */
   async run(ms: number): Promise<void> {
     const end = this.#now + ms;
     for (;;) {
@@ -73,13 +73,13 @@ export class FakeClock {
   }
 }
 
-/** What may go wrong between a `FakeNetwork` and those connected to it. All optional, and free to change at any time. */
+/** Faults between a `FakeNetwork` and its connections. All optional; may be changed at any time. */
 export interface FakeFaults {
-  /** Milliseconds of one way. Default 1. */
+  /** The one-way latency in milliseconds. Default 1. */
   latencyMs?: () => number;
-  /** How often a message reaches one subscriber. Default 1. */
+  /** The number of copies that one subscriber receives. Default 1. */
   copies?: (subject: string) => number;
-  /** Instead of the responder's answer; `silence` lets the request run into its time-out. */
+  /** Replaces the responder's reply; with `silence` the request times out. */
   answer?: (subject: string, body: unknown) => Failure | 'silence' | undefined;
 }
 
@@ -93,7 +93,7 @@ interface Listener {
 
 type Answer = (body: unknown, subject: string) => Promise<Outcome<unknown>>;
 
-/** What stands for the server. One responder per channel. */
+/** Stands in for the server. One responder per channel. */
 export class FakeNetwork {
   readonly clock: FakeClock;
   readonly faults: FakeFaults;
@@ -113,7 +113,7 @@ export class FakeNetwork {
     return this.faults.latencyMs?.() ?? 1;
   }
 
-  /** The server got a message: it leaves for every subscription that has reached the server. */
+  /** Handles a message at the server: sends it to every subscription that the server has. */
   send(subject: string, body: unknown): void {
     const words = subject.split('.');
     const bytes = JSON.stringify(body).length;
@@ -133,13 +133,13 @@ function matches(pattern: readonly string[], words: readonly string[]): boolean 
   return pattern.length === words.length && pattern.every((word, at) => word === '*' || word === words[at]);
 }
 
-/** One connection to a `FakeNetwork`. What it publishes reaches the server at once; what it hears takes the latency, in order. */
+/** One connection to a `FakeNetwork`. Published messages reach the server immediately; received ones are delayed by the latency, in order. */
 export class FakeBus implements Bus {
   readonly #network: FakeNetwork;
   readonly #statusListeners = new Set<(status: BusStatus) => void>();
   readonly #mine = new Set<Listener>();
   #status: BusStatus = 'connected';
-  /** Counts the connections: what is under way on an older one is lost. */
+  /** Counts the connections: messages in transit on an older one are lost. */
   #connection = 1;
   #lastArrival = 0;
 
@@ -151,7 +151,7 @@ export class FakeBus implements Bus {
     return this.#status;
   }
 
-  /** Loses everything on its way to this bus. */
+  /** Loses everything in transit to this bus. */
   disconnect(): void {
     if (this.#status === 'disconnected') return;
     this.#connection += 1;
@@ -167,7 +167,7 @@ export class FakeBus implements Bus {
     for (const tell of [...this.#statusListeners]) tell('connected');
   }
 
-  /** Delivers to this connection after the latency, behind everything before it. */
+  /** Delivers to this connection after the latency, and after everything enqueued before. */
   enqueue(deliver: () => void): void {
     const connection = this.#connection;
     const { clock } = this.#network;
@@ -191,7 +191,7 @@ export class FakeBus implements Bus {
         if (connection !== this.#connection) return;
         this.enqueue(() => {
           cancel();
-          // Checked as the real bus does, so that a responder cannot answer with another shape.
+          // Checked like on the real bus, so that a responder cannot reply with another shape.
           if (!outcome.ok) resolve(outcome);
           else if (channel.reply.test(outcome.value)) resolve({ ok: true, value: outcome.value });
           else resolve(failed('internal', channel.reply.problem(outcome.value)));
@@ -274,7 +274,7 @@ export class FakeBus implements Bus {
     return new Promise((resolve) => {
       const cancel = this.#network.clock.after(timeoutMs, () => resolve(failed('unavailable', 'no flush in time')));
       if (this.#status === 'disconnected') return;
-      // There and back: behind every subscription made before.
+      // One round trip, after every subscription made before.
       this.enqueue(() =>
         this.enqueue(() => {
           cancel();
@@ -295,7 +295,7 @@ export class FakeBus implements Bus {
     this.#mine.clear();
   }
 
-  /** A subscription counts once the server has it. */
+  /** A subscription is active once the server has it. */
   #reach(listener: Listener): void {
     this.enqueue(() => {
       listener.effective = true;

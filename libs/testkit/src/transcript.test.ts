@@ -47,7 +47,7 @@ const OPENING = `
 ! subscribe "all of it" {"tenant":"t"}
 `;
 
-test('a transcript plays messages, the bus and time, and compares JSON as JSON', () => {
+test('a transcript replays messages, the bus and time, and compares JSON as JSON', () => {
   runTranscript(
     `${OPENING}
     > n1
@@ -71,7 +71,7 @@ test('a transcript plays messages, the bus and time, and compares JSON as JSON',
   );
 });
 
-test('what differs, is missing or is too much is reported with its line', () => {
+test('differences, missing and surplus effects are reported with their line', () => {
   const fails = (text: string, problem: RegExp) => assert.throws(() => runTranscript(`${OPENING}${text}`, protocol), problem);
   fails('> ?\n< {"problem":"another"}', /line 7: .*another.*\nthe session did\n {2}< \{"problem":"a question mark"\}/s);
   fails('> ?', /after the last line\nthe session also did/);

@@ -1,5 +1,5 @@
 /**
- * Conversations as text: recorded from real clients, replayed against a protocol's pure session. A quirk is ten lines of text.
+ * Conversations as text: recorded from real clients, replayed against a protocol's pure session. A quirk takes ten lines of text.
  *
  * ```
  * # what this shows
@@ -12,15 +12,15 @@
  * ! close 1001 idle
  * ```
  *
- * - `>` a message from the client; `<` a message to it. Two that are both JSON are compared as JSON.
- * - `!` something at the other side. What comes in: `authenticated ID OUTCOME`, `reply ID OUTCOME`, `written ID OUTCOME`, `event ID CHANGE`,
+ * - `>` a message from the client; `<` a message to it. JSON messages are compared as JSON.
+ * - `!` an event or effect on the server's side. Inputs of the session: `authenticated ID OUTCOME`, `reply ID OUTCOME`, `written ID OUTCOME`, `event ID CHANGE`,
  *   `message ID BODY`, `subscribed ID SEQ EPOCH`, `lost ID FAILURE`, `confirmed ID`, `revoked`, `drain`; an OUTCOME is `ok JSON` or
- *   `failed CODE [detail]`. What the session asks for: `authenticate ID CREDENTIAL [adopt]`, `request ID SUBJECT BODY`,
+ *   `failed CODE [detail]`. Effects of the session: `authenticate ID CREDENTIAL [adopt]`, `request ID SUBJECT BODY`,
  *   `mutate ID BODY` (tenant, defaultScope, own, request), `subscribe ID INTEREST [VIEW]`, `join ID GROUP VIEW`, `unsubscribe ID`, `listen ID SUBJECT`,
  *   `publish SUBJECT BODY`, `confirm ID`, `pause`, `resume`, `drop`, `close CODE REASON`.
- * - `@ N` lets N milliseconds pass, timers firing in order; `@ open JSON`, as the first line, says how the connection was opened.
+ * - `@ N` advances time by N milliseconds, firing timers in order; `@ open JSON`, as the first line, describes how the connection was opened.
  *
- * Everything the session does must be in the transcript, in order. `"*"` stands for any JSON value, `*` at the end of a line for any rest; an
+ * Everything the session does must be in the transcript, in order. `"*"` matches any JSON value, `*` at the end of a line any remainder; an
  * ID with spaces is written as a JSON string. Empty lines and lines that begin with `#` are skipped.
  */
 import type { FullChange } from '@polyedge/contracts/change';
@@ -29,16 +29,16 @@ import { failed, isErrorCode } from '@polyedge/contracts/errors';
 import type { Effect, Input, Opening, Protocol, Session } from '@polyedge/session/session';
 
 export interface TranscriptOptions<Raw> {
-  /** A `>` line's text as the protocol takes it, and back. Default: the text itself. */
+  /** Converts the text of a `>` line to a raw frame of the protocol, and back. Default: the text itself. */
   readonly toRaw?: (text: string) => Raw;
   readonly fromRaw?: (raw: Raw) => string;
   readonly opening?: Partial<Opening>;
 }
 
-/** Where time begins in every transcript. */
+/** The time at which every transcript begins. */
 export const TRANSCRIPT_EPOCH = 1_700_000_000_000;
 
-/** Replays a transcript. Throws an error that names the line, what it says and what the session did instead. */
+/** Replays a transcript. Throws an error with the line and what the session did instead. */
 export function runTranscript<Raw, In, Out>(text: string, protocol: Protocol<Raw, In, Out>, options: TranscriptOptions<Raw> = {}): void {
   const lines = text.split('\n').map((line, at) => ({ number: at + 1, line: line.trim() }));
   const script = lines.filter(({ line }) => line !== '' && !line.startsWith('#'));
@@ -64,7 +64,7 @@ class Replay<Raw, In, Out> {
 
   constructor(protocol: Protocol<Raw, In, Out>, options: TranscriptOptions<Raw>, opening: Partial<Opening>) {
     this.#protocol = protocol;
-    // Text protocols are the default; others give both functions.
+    // Text protocols are the default; others pass both functions.
     this.#toRaw = options.toRaw ?? ((text) => text as Raw);
     this.#fromRaw = options.fromRaw ?? String;
     const defaults: Opening = { credential: undefined, path: '/', query: {}, address: '127.0.0.1', nonce: '0'.repeat(32), at: this.#at };
@@ -73,7 +73,7 @@ class Replay<Raw, In, Out> {
     this.#perform(effects);
   }
 
-  /** Plays one line; what is wrong with it, if anything. */
+  /** Replays one line; returns the problem, if any. */
   line(line: string): string | undefined {
     const rest = line.slice(1).trim();
     const verb = rest.split(' ', 1)[0] ?? '';
@@ -87,7 +87,7 @@ class Replay<Raw, In, Out> {
     return undefined;
   }
 
-  /** What the session did that no line has claimed. */
+  /** Effects of the session that no line has matched. */
   unexpected(): string | undefined {
     return this.#done.length === 0 ? undefined : `the session also did\n  ${this.#done.join('\n  ')}`;
   }
@@ -180,7 +180,7 @@ function readInput<In>(text: string): Input<In> {
   const [id, rest] = readId(text.slice(kind.length).trim());
   switch (kind) {
     case 'authenticated':
-      // A transcript's author vouches for the values in it: they are recordings, checked by what the session does with them.
+      // The values are recordings and not validated here; the session's behaviour checks them.
       return { kind, id, outcome: readOutcome(rest) as never };
     case 'reply':
       return { kind, id, outcome: readOutcome(rest) };
@@ -223,7 +223,7 @@ function readOutcome(text: string): Outcome<unknown> {
   return failed(code, detail);
 }
 
-/** Whether what was done is what the line says: as text, else word by word with JSON compared as JSON. */
+/** Whether an effect matches a line: as text, else word by word, with JSON compared as JSON. */
 function matches(expected: string, actual: string): boolean {
   if (expected === actual) return true;
   if (expected.endsWith(' *') && actual.startsWith(expected.slice(0, -1))) return true;
@@ -231,7 +231,7 @@ function matches(expected: string, actual: string): boolean {
   return wanted.length === got.length && wanted.every((part, at) => sameJson(part, got[at]));
 }
 
-/** A line as its plain words and its JSON values, in order. */
+/** Splits a line into its plain words and JSON values, in order. */
 function parts(line: string): unknown[] {
   const found: unknown[] = [];
   let rest = line;
@@ -252,7 +252,7 @@ function parts(line: string): unknown[] {
   return found;
 }
 
-/** Where the JSON value that a text begins with ends, by counting brackets outside strings. */
+/** The end of the JSON value at the start of a text, found by counting brackets outside strings. */
 function jsonEnd(text: string): number | undefined {
   let depth = 0;
   let quoted = false;

@@ -15,7 +15,7 @@ import { allEnded, isAlive } from '../src/servers/processes.ts';
 import { startRedis } from '../src/servers/redis.ts';
 import { sharedPostgres } from '../src/servers/shared.ts';
 
-/** Sends a line and gives everything that comes back until `enough` matches; fails after five seconds. */
+/** Sends a line and returns everything received until `enough` matches; fails after five seconds. */
 async function talk(port: number, line: string, enough: RegExp): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1' });
   try {
@@ -57,7 +57,7 @@ suite('the servers that tests and npm start run', { concurrency: true }, () => {
     assert.equal(existsSync(dir), false);
   });
 
-  test('redis never evicts and keeps its data over an orderly restart', async () => {
+  test('redis never evicts and keeps its data across an orderly restart', async () => {
     await using redis = await startRedis();
     assert.match(await talk(redis.port, 'CONFIG GET maxmemory-policy\r\n', /policy\r\n\$\d+\r\n\w+/), /noeviction/);
     await talk(redis.port, 'SET vertex 1\r\n', /OK/);
@@ -65,7 +65,7 @@ suite('the servers that tests and npm start run', { concurrency: true }, () => {
     assert.match(await talk(redis.port, 'GET vertex\r\n', /\$.*\r\n.*\r\n/), /\$1\r\n1/);
   });
 
-  test('a paused redis is silent and answers what it was asked once it is resumed', async () => {
+  test('a paused redis does not answer until it is resumed', async () => {
     await using redis = await startRedis();
     redis.pause();
     const answer = talk(redis.port, 'PING\r\n', /PONG/);
@@ -75,7 +75,7 @@ suite('the servers that tests and npm start run', { concurrency: true }, () => {
     assert.match(await answer, /PONG/);
   });
 
-  test('postgres keeps a committed row over SIGKILL, with fsync on and a password required', async () => {
+  test('postgres keeps a committed row across SIGKILL, with fsync on and a password required', async () => {
     await using database = await startPostgres();
     assert.deepEqual(await query(database.url, 'show fsync'), [{ fsync: 'on' }]);
     await query(database.url, 'create table kept (id int); insert into kept values (7)');
@@ -107,7 +107,7 @@ suite('the servers that tests and npm start run', { concurrency: true }, () => {
     assert.deepEqual(await query(other.url, "select to_regclass('mine') as mine"), [{ mine: null }]);
   });
 
-  test('servers end, and their folders go, when the process that started them is killed', async () => {
+  test('servers end and their folders are removed when the process that started them is killed', async () => {
     const owner = spawn(process.execPath, [join(import.meta.dirname, 'fixture/start-and-wait.ts')], { stdio: ['pipe', 'pipe', 'inherit'] });
     const [line]: string[] = await once(createInterface(owner.stdout), 'line', { signal: AbortSignal.timeout(30_000) });
     const servers: { pid: number; dir: string }[] = JSON.parse(line ?? '[]');

@@ -1,4 +1,4 @@
-/** The directory of accounts: log in, tokens, keys and revocation. graph-store alone signs and alone sees a secret. */
+/** The directory of accounts: login, tokens, API keys and revocation. Only graph-store signs tokens and sees secrets. */
 import { defineEvent, defineRequest } from '../channel.ts';
 import { JsonObjectSchema } from '../element.ts';
 import { type Static, T } from '../schema.ts';
@@ -8,7 +8,7 @@ const Text = T.String({ minLength: 1, maxLength: 512 });
 /** Roles by protocol: `{ hiro: ['admin'], saga: ['Admin'] }`. */
 const Roles = T.Record(T.String(), T.Array(T.String()));
 
-/** An account without its secrets. `scopes` are the data scopes it may read and write besides its default; `'*'` stands for all of the tenant. */
+/** An account without its secrets. `scopes` are the data scopes it may read and write besides its default; `'*'` means all scopes of the tenant. */
 export const Account = T.Object({
   id: T.String(),
   tenant: T.String(),
@@ -22,8 +22,8 @@ export const Account = T.Object({
 export type Account = Static<typeof Account>;
 
 /**
- * A proof of a password: the hex SHA-256 of it, so that protocols whose clients hash first and those whose clients do not share one
- * directory. The directory stores scrypt(salt, proof). A client that hashes lets the edge pass its hash through; others are hashed by the edge.
+ * A proof of a password: its SHA-256 in hex. Protocols whose clients hash the password and protocols whose clients do not can so share one
+ * directory: an edge passes a client's hash through, or computes it. The directory stores scrypt(salt, proof).
  */
 const Proof = T.String({ pattern: '^[0-9a-f]{64}$' });
 
@@ -37,9 +37,9 @@ export const TokenSet = T.Object({
 export type TokenSet = Static<typeof TokenSet>;
 
 const session = {
-  /** Which protocol asks: decides the token's lifetime and audience. */
+  /** The requesting protocol, which determines the token's lifetime and audience. */
   protocol: Text,
-  /** The application on whose behalf, as the client named it. */
+  /** The application that the client names. */
   app: T.String({ maxLength: 512 }),
   /** The client's address, for counting failures. Never stored. */
   address: T.String({ maxLength: 128 }),
@@ -56,18 +56,18 @@ export const accountsLogin = defineRequest({
 
 export const accountsRefresh = defineRequest({
   address: 'pe.cmd.accounts.refresh.v1',
-  summary: 'New tokens for a refresh token, which is used up. Using one twice revokes all that came from the same login.',
+  summary: 'New tokens for a refresh token, which is then spent. Using one twice revokes all tokens of the same login.',
   request: T.Object({ refreshToken: Text, ...session }),
   reply: TokenSet,
   errors: ['unauthenticated', 'limited'],
 });
 
-/** What has to be named again when a code is redeemed. */
+/** Must be repeated when the code is redeemed. */
 const Binding = T.String({ minLength: 1, maxLength: 4096 });
 
 export const accountsAuthorize = defineRequest({
   address: 'pe.cmd.accounts.authorize.v1',
-  summary: 'An authorization code for a user name and the proof of its password: good for a minute, once, and with the same binding only.',
+  summary: 'An authorization code for a user name and the proof of its password: valid once, for a minute, and only with the same binding.',
   request: T.Object({ username: Text, proof: Proof, binding: Binding, ...session }),
   reply: T.Object({ code: T.String() }),
   errors: ['unauthenticated', 'limited'],
@@ -75,7 +75,7 @@ export const accountsAuthorize = defineRequest({
 
 export const accountsRedeem = defineRequest({
   address: 'pe.cmd.accounts.redeem.v1',
-  summary: 'Tokens for an authorization code, which is used up.',
+  summary: 'Tokens for an authorization code, which is then spent.',
   request: T.Object({ code: Text, binding: Binding, ...session }),
   reply: TokenSet,
   errors: ['unauthenticated', 'limited'],
@@ -83,7 +83,7 @@ export const accountsRedeem = defineRequest({
 
 export const accountsRevoke = defineRequest({
   address: 'pe.cmd.accounts.revoke.v1',
-  summary: 'Ends a login by one of its refresh tokens, or every token an account has been given until now.',
+  summary: 'Ends a login by one of its refresh tokens, or revokes every token issued to an account so far.',
   request: T.Union([T.Object({ refreshToken: Text }), T.Object({ account: Text })]),
   reply: T.Object({}),
   errors: ['not-found'],
@@ -91,7 +91,7 @@ export const accountsRevoke = defineRequest({
 
 export const accountsCreate = defineRequest({
   address: 'pe.cmd.accounts.create.v1.{tenant}',
-  summary: 'A new account. User names are unique over all tenants, without regard to case.',
+  summary: 'Creates an account. User names are unique across all tenants, regardless of case.',
   request: T.Object({
     username: Text,
     proof: T.Optional(Proof),
@@ -100,7 +100,7 @@ export const accountsCreate = defineRequest({
     scopes: T.Optional(T.Array(Text)),
     attributes: T.Optional(JsonObjectSchema),
     by: Text,
-    /** The client`s, so that passwords are hashed in turn. */
+    /** The client's address, so that password hashing is shared fairly. */
     address: T.Optional(session.address),
   }),
   reply: Account,
@@ -109,7 +109,7 @@ export const accountsCreate = defineRequest({
 
 export const accountsUpdate = defineRequest({
   address: 'pe.cmd.accounts.update.v1.{tenant}',
-  summary: 'Changes what is given. A new password, other roles or scopes, or `disabled: true` revoke the tokens given until now.',
+  summary: 'Changes the given fields. A new password, other roles or scopes, or `disabled: true` revoke all tokens issued so far.',
   request: T.Object({
     id: Text,
     username: T.Optional(Text),
@@ -120,7 +120,7 @@ export const accountsUpdate = defineRequest({
     disabled: T.Optional(T.Boolean()),
     attributes: T.Optional(JsonObjectSchema),
     by: Text,
-    /** The client`s, so that passwords are hashed in turn. */
+    /** The client's address, so that password hashing is shared fairly. */
     address: T.Optional(session.address),
   }),
   reply: Account,
@@ -129,7 +129,7 @@ export const accountsUpdate = defineRequest({
 
 export const accountsGet = defineRequest({
   address: 'pe.cmd.accounts.get.v1.{tenant}',
-  summary: 'Accounts by id or user name, or all of the tenant.',
+  summary: 'Accounts by id or user name, or all accounts of the tenant.',
   request: T.Object({
     ids: T.Optional(T.Array(Text, { maxItems: 1000 })),
     username: T.Optional(Text),
@@ -142,27 +142,27 @@ export const accountsGet = defineRequest({
 
 export const accountsDelete = defineRequest({
   address: 'pe.cmd.accounts.delete.v1.{tenant}',
-  summary: 'Deletes an account with its password and its API keys, and revokes the tokens it was given. Its user name is free again.',
+  summary: 'Deletes an account with its password and its API keys, and revokes its tokens. The user name becomes available again.',
   request: T.Object({ id: Text, by: Text }),
   reply: T.Object({}),
   errors: ['not-found'],
 });
 
-/** Whose an API key is: an account's, or an organization's of the protocol that made the key. */
+/** The owner of an API key: an account, or an organization of the protocol that created the key. */
 export const KeyOwner = T.Object({ kind: T.Union([T.Literal('account'), T.Literal('organization')]), id: Text });
 export type KeyOwner = Static<typeof KeyOwner>;
 
-/** A key that a program presents instead of logging in. `scope` is what it may do, in the words of its protocol. */
+/** A key that a program presents instead of logging in. `scope` is its permission, in the terms of its protocol. */
 export const ApiKey = T.Object({ key: T.String({ minLength: 32, maxLength: 256 }), owner: KeyOwner, scope: Text });
 export type ApiKey = Static<typeof ApiKey>;
 
-/** The hex SHA-256 of a key: what it is found by, so that looking one up shows it to nobody. */
+/** The hex SHA-256 of a key: a key is looked up by its hash, so that the request does not reveal it. */
 const KeyHash = T.String({ pattern: '^[0-9a-f]{64}$' });
 
 export const accountsAddKey = defineRequest({
   address: 'pe.cmd.accounts.add-key.v1.{tenant}',
   summary:
-    'Gives an owner a key: beside its others, instead of them, or only if it has none (then the answer is the first one it has). Kept sealed, never in the journal.',
+    'Adds a key for an owner: in addition to its keys, replacing them, or only if it has none (otherwise the reply is its first key). Keys are stored encrypted and never enter the journal.',
   request: T.Object({ apiKey: ApiKey, mode: T.Union([T.Literal('add'), T.Literal('replace'), T.Literal('if-none')]) }),
   reply: ApiKey,
   errors: ['conflict', 'too-large'],
@@ -170,7 +170,7 @@ export const accountsAddKey = defineRequest({
 
 export const accountsFindKey = defineRequest({
   address: 'pe.cmd.accounts.find-key.v1.{tenant}',
-  summary: 'Whose a key is and what it may do.',
+  summary: 'The owner and scope of a key.',
   request: T.Object({ hash: KeyHash }),
   reply: T.Object({ owner: KeyOwner, scope: Text }),
   errors: ['not-found'],
@@ -178,7 +178,7 @@ export const accountsFindKey = defineRequest({
 
 export const accountsListKeys = defineRequest({
   address: 'pe.cmd.accounts.list-keys.v1.{tenant}',
-  summary: 'The keys of some owners of one kind in clear, in the order in which they were given.',
+  summary: 'The keys of some owners of one kind, in clear text and in the order in which they were added.',
   request: T.Object({ kind: KeyOwner.properties.kind, owners: T.Array(Text, { maxItems: 1000 }) }),
   reply: T.Object({ keys: T.Array(ApiKey) }),
   errors: [],
@@ -186,7 +186,7 @@ export const accountsListKeys = defineRequest({
 
 export const accountsRemoveKeys = defineRequest({
   address: 'pe.cmd.accounts.remove-keys.v1.{tenant}',
-  summary: 'Takes away one key of an owner, or all of them.',
+  summary: 'Removes one key of an owner, or all of them.',
   request: T.Object({ owner: KeyOwner, hash: T.Optional(KeyHash) }),
   reply: T.Object({ removed: T.Integer() }),
   errors: [],
@@ -196,7 +196,7 @@ export const accountsRemoveKeys = defineRequest({
 export const Revocation = T.Object({ account: T.String(), before: T.Integer(), session: T.Optional(T.String()) });
 export type Revocation = Static<typeof Revocation>;
 
-/** Everything an edge needs to verify tokens by itself. `revocations` are those younger than the longest token lifetime. */
+/** Everything an edge needs to verify tokens locally. `revocations` are those younger than the longest token lifetime. */
 export const KeySet = T.Object({ keys: T.Array(JsonObjectSchema), revocations: T.Array(Revocation) });
 export type KeySet = Static<typeof KeySet>;
 
@@ -210,18 +210,18 @@ export const accountsKeys = defineRequest({
 
 export const accountsKeysChanged = defineEvent({
   address: 'pe.evt.accounts.keys-changed.v1',
-  summary: 'The key set as it is now; also sent every 30 seconds.',
+  summary: 'The current key set; also sent every 30 seconds.',
   body: KeySet,
 });
 
 export const accountsRevoked = defineEvent({
   address: 'pe.evt.accounts.revoked.v1',
-  summary: 'A revocation as it happens; edges close the sockets it concerns within a second.',
+  summary: 'A revocation; edges close the affected sockets within a second.',
   body: Revocation,
 });
 
 export const accountsChanged = defineEvent({
   address: 'pe.evt.accounts.changed.v1.{tenant}',
-  summary: 'An account was created or changed: its id only.',
+  summary: 'An account was created or changed; carries only its id.',
   body: T.Object({ id: T.String(), seq: T.Integer() }),
 });

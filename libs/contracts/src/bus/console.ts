@@ -1,10 +1,10 @@
-/** What the console sees of the running processes: their state once a second, and the connections that edges hold. Read only, but for closing one. */
+/** What the console sees of the running processes: their state once a second, and the connections of the edges. Read-only, except for closing one. */
 import { defineSignal } from '../channel.ts';
 import { type Static, T } from '../schema.ts';
 
-/** Figures that one process tells; further ones are left out. */
+/** The most metrics that one process publishes; further ones are left out. */
 export const MAX_FIGURES = 400;
-/** Connections in one answer of one process. */
+/** The most connections in one answer of one process. */
 export const MAX_CONNECTIONS_TOLD = 500;
 
 const Name = T.String({ maxLength: 64 });
@@ -13,32 +13,32 @@ export const ServiceStatus = T.Object({
   service: Name,
   instance: Name,
   version: T.String({ maxLength: 32 }),
-  /** Of this process, from 1: a number that was skipped is a message that was lost. */
+  /** Counts this process's messages from 1: a gap means that a message was lost. */
   beat: T.Integer({ minimum: 1 }),
   uptimeMs: T.Number({ minimum: 0 }),
-  /** True, or what is missing. */
+  /** True, or the reason why it is not ready. */
   ready: T.Union([T.Literal(true), T.String({ maxLength: 512 })]),
   memoryBytes: T.Number({ minimum: 0 }),
   heapBytes: T.Number({ minimum: 0 }),
-  /** Of one core, since the beat before: 1 is all of it. */
+  /** CPU use since the previous message: 1 is one full core. */
   cpu: T.Number({ minimum: 0 }),
-  /** How late the event loop was since the beat before: the 99th percentile and the worst. */
+  /** The event loop's delay since the previous message: 99th percentile and maximum. */
   loopDelayMs: T.Number({ minimum: 0 }),
   loopDelayMaxMs: T.Number({ minimum: 0 }),
-  /** The metrics of the process that are not 0, by name and labels as Prometheus writes them. */
+  /** The non-zero metrics of the process, by name and labels in Prometheus's notation. */
   figures: T.Record(T.String({ maxLength: 160 }), T.Number()),
 });
 export type ServiceStatus = Static<typeof ServiceStatus>;
 
 export const serviceStatus = defineSignal({
   address: 'pe.sig.console.status.v1.{service}',
-  summary: 'How one process of a service is, once a second.',
+  summary: 'The state of one process of a service, once a second.',
   body: ServiceStatus,
 });
 
-/** An open socket of a client. What it says is never told, only how much. */
+/** An open socket of a client. Contains amounts only, never message contents. */
 export const ConnectionState = T.Object({
-  /** Of its process; never used again. */
+  /** Unique within its process; never reused. */
   number: T.Integer({ minimum: 1 }),
   api: Name,
   address: T.String({ maxLength: 128 }),
@@ -47,30 +47,31 @@ export const ConnectionState = T.Object({
   /** Milliseconds since 1970. */
   since: T.Integer(),
   subscriptions: T.Integer({ minimum: 0 }),
-  /** It is a member of a consumer group. */
+  /** Whether it is a member of a consumer group. */
   member: T.Boolean(),
   bufferedBytes: T.Integer({ minimum: 0 }),
   inFlight: T.Integer({ minimum: 0 }),
 });
 export type ConnectionState = Static<typeof ConnectionState>;
 
-/** What is looked for: each that is given must hold. `text` is part of a user name, an account or an address, in any case. */
+/** Search criteria: all that are given must hold. `text` is part of a user name, an account or an address, regardless of case. */
 export const ConnectionSearch = T.Object({
   text: T.Optional(T.String({ maxLength: 256 })),
-  /** At least so much is owed to the client. */
+  /** The least number of unsent bytes. */
   bufferedBytes: T.Optional(T.Integer({ minimum: 0 })),
 });
 export type ConnectionSearch = Static<typeof ConnectionSearch>;
 
 export const connectionsWanted = defineSignal({
   address: 'pe.sig.console.connections-wanted.v1',
-  summary: 'Asks every edge for its connections of a tenant, and those that nobody has logged in on; each answers under the question.',
+  summary: "Requests every edge's connections of a tenant, and those without a login; each edge answers under the question's id.",
   body: T.Object({ question: Name, tenant: T.String({ maxLength: 512 }), search: ConnectionSearch }),
 });
 
 export const connectionsFound = defineSignal({
   address: 'pe.sig.console.connections-found.v1.{question}',
-  summary: 'The connections of one process that were looked for, those that are owed most first; `matching` counts those left out as well.',
+  summary:
+    'The matching connections of one process, those with the most unsent bytes first; `matching` also counts those that were left out.',
   body: T.Object({
     service: Name,
     instance: Name,
@@ -81,16 +82,16 @@ export const connectionsFound = defineSignal({
 
 export const connectionClose = defineSignal({
   address: 'pe.sig.console.connection-close.v1.{instance}',
-  summary: 'Asks the edge that holds a connection to close it (1008). It says in its log who asked.',
+  summary: 'Requests the edge that holds a connection to close it (1008). The edge logs who requested it.',
   body: T.Object({ api: Name, number: T.Integer({ minimum: 1 }), tenant: T.String({ maxLength: 512 }), by: T.String({ maxLength: 512 }) }),
 });
 
-/** Members and partitions of one answer about a group. */
+/** The most members of a group in one answer. */
 const MAX_MEMBERS_TOLD = 256;
 
 export const groupsWanted = defineSignal({
   address: 'pe.sig.console.groups-wanted.v1',
-  summary: 'Asks the edges that serve consumer groups for what they know of some of a tenant; each answers under the question.',
+  summary: "Requests the state of some consumer groups of a tenant; each edge that serves groups answers under the question's id.",
   body: T.Object({
     question: Name,
     tenant: T.String({ maxLength: 512 }),
@@ -98,7 +99,7 @@ export const groupsWanted = defineSignal({
   }),
 });
 
-/** A member that is connected to the edge that tells. Times are milliseconds since 1970. */
+/** A member that is connected to the answering edge. Times are milliseconds since 1970. */
 const MemberHere = T.Object({
   member: T.String({ maxLength: 128 }),
   address: T.String({ maxLength: 128 }),
@@ -110,8 +111,8 @@ const MemberHere = T.Object({
 export type MemberHere = Static<typeof MemberHere>;
 
 /**
- * One group as one edge knows it. `members` and `owners` are those of all edges, as Redis has them; `own` are the partitions and `here` the
- * clients of this edge.
+ * One group as one edge sees it. `members` and `owners` are those of all edges, from Redis; `own` are the partitions and `here` the clients of
+ * this edge.
  */
 export const GroupTold = T.Object({
   id: T.Integer(),
@@ -124,6 +125,6 @@ export type GroupTold = Static<typeof GroupTold>;
 
 export const groupsFound = defineSignal({
   address: 'pe.sig.console.groups-found.v1.{question}',
-  summary: 'What one edge knows of the groups that were asked for.',
+  summary: "One edge's view of the requested groups.",
   body: T.Object({ instance: Name, groups: T.Array(GroupTold, { maxItems: 100 }) }),
 });

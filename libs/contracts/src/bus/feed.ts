@@ -1,4 +1,4 @@
-/** The live feed: changes as they commit, heads that say what should have arrived, and the hints between graph-stores. */
+/** The live feed: committed changes, heads that announce what should have arrived, and hints between replicas of graph-store. */
 import { Change } from '../change.ts';
 import { defineEvent, defineRequest, defineSignal } from '../channel.ts';
 import type { Interest } from '../interest.ts';
@@ -10,13 +10,13 @@ export const graphChanged = defineEvent({
   body: Change,
 });
 
-/** A change is published whole while its JSON is at most this long, else as a reference. */
+/** A change is published in full if its JSON is at most this long, else as a reference. */
 export const MAX_CHANGE_BYTES = 256 * 1024;
 
 export const graphHead = defineEvent({
   address: 'pe.evt.graph.head.v1',
   summary:
-    "Follows every run of published changes on the same connection, and comes at least every second. Contiguous: `from` is the previous head's `to` + 1; an idle head covers nothing (`to` = `from` - 1). `keys` holds, for each seq, the short keys of the interests it belongs to; an empty list means nobody outside the store hears of it.",
+    "Follows every run of published changes on the same connection, and comes at least every second. Contiguous: `from` is the previous head's `to` + 1; an idle head covers nothing (`to` = `from` - 1). `keys` holds, for each seq, the short keys of the interests it belongs to; an empty list means that the change is internal to the store.",
   body: T.Object({
     epoch: T.String(),
     fence: T.Integer(),
@@ -51,7 +51,7 @@ export const graphChanges = defineRequest({
 
 export const graphPosition = defineRequest({
   address: 'pe.cmd.graph.position.v1',
-  summary: 'The epoch and the seq of the newest commit, and the oldest seq that is still kept.',
+  summary: 'The epoch and the seq of the newest commit, and the oldest retained seq.',
   request: T.Object({}),
   reply: T.Object({ epoch: T.String(), seq: T.Integer(), oldest: T.Integer(), partitions: T.Integer() }),
   errors: [],
@@ -60,7 +60,7 @@ export const graphPosition = defineRequest({
 export const graphPartition = defineRequest({
   address: 'pe.cmd.graph.partition.v1',
   summary:
-    "Changes of one partition of the journal after a seq, in order, without those of accounts: everything up to the reply's `to` is in it. For readers that are behind what Redis keeps, or that met a hole.",
+    "Changes of one partition of the journal after a seq, in order, without those of accounts: everything up to the reply's `to` is in it. For readers that are behind what Redis retains, or that detected a gap.",
   request: T.Object({
     epoch: T.String(),
     partition: T.Integer({ minimum: 0, maximum: 255 }),

@@ -1,4 +1,4 @@
-/** What graph-store answers about elements: mutations, reads, queries, history, time series and blobs. */
+/** Requests to graph-store about elements: mutations, reads, queries, history, time series and blobs. */
 import type { Filter } from '@polyedge/query/filter';
 import type { Sort } from '@polyedge/query/query';
 import { Change, Origin } from '../change.ts';
@@ -14,35 +14,35 @@ const accounts = T.Optional(T.Boolean());
 const Name = T.String({ minLength: 1, maxLength: 512 });
 const Id = T.String({ minLength: 1, maxLength: 1600 });
 
-// ---- mutations ------------------------------------------------------------------------------------------------------------------------
+// Mutations
 
-/** A name in a mutation. graph-store refuses an empty or a long one (512 bytes, an edge's id 1,600) in the request that has it, not in its neighbours. */
+/** A name in a mutation. graph-store rejects an empty or too long one (512 bytes, an edge's id 1,600) only in the request that contains it. */
 const AnyName = T.String();
 
 /** One element by id, or every living element that a filter selects (found, locked, then checked again under the lock). */
 const Target = T.Union([T.Object({ id: AnyName, where: T.Optional(FilterSchema) }), T.Object({ where: FilterSchema })]);
 
-/** What may be asked of an operation besides its effect. */
+/** Conditions and options of an operation. */
 const guards = {
   /** The state before must match, else `not-allowed`. */
   before: T.Optional(FilterSchema),
   /** The state after must match, else `not-allowed`. */
   after: T.Optional(FilterSchema),
-  /** Exactly so many elements must be selected, else `conflict`. */
+  /** The exact number of elements that must be selected, else `conflict`. */
   expect: T.Optional(T.Integer({ minimum: 0 })),
-  /** At most so many elements may be selected, else `not-allowed`. */
+  /** The most elements that may be selected, else `not-allowed`. */
   atMost: T.Optional(T.Integer({ minimum: 0 })),
   /** Compare-and-set: the version the element must have, else `conflict`. */
   version: T.Optional(T.Integer({ minimum: 1 })),
-  /** Attributes (or `xid`) whose value may stand on only one living element of the type in the tenant, else `conflict`. Kept with the element. */
+  /** Attributes (or `xid`) whose value must be unique among living elements of the type in the tenant, else `conflict`. Stored with the element. */
   unique: T.Optional(T.Array(AnyName, { maxItems: 8 })),
   /** A vertex whose attribute holds the JSON Schema that attribute `of` of the result must satisfy, else `invalid`. */
   schema: T.Optional(T.Object({ id: AnyName, attribute: AnyName, of: T.Optional(AnyName) })),
-  /** Record a change (with an empty delta) even if nothing changed. */
+  /** Record a change (with an empty delta) even if nothing differs. */
   touch: T.Optional(T.Boolean()),
 };
 
-/** Makes the element when the target does not exist. */
+/** Creates the element if the target does not exist. */
 const IfMissing = T.Object({
   type: AnyName,
   id: T.Optional(AnyName),
@@ -52,7 +52,7 @@ const IfMissing = T.Object({
   accounts,
 });
 
-/** Saga's operators: the table of its protocol page is the reference for names and meaning. */
+/** Saga's operators; its protocol page defines them. */
 export const OPERATORS = [
   'set',
   'unset',
@@ -75,7 +75,7 @@ export const OPERATORS = [
   'hsadd',
 ] as const;
 export type Operator = (typeof OPERATORS)[number];
-// The union's own type would forget the names.
+// The inferred type of the union would not contain the names.
 const Operator = T.Unsafe<Operator>(T.Union(OPERATORS.map((name) => T.Literal(name))));
 
 export const Operation = T.Union([
@@ -86,7 +86,7 @@ export const Operation = T.Union([
     scope: T.Optional(AnyName),
     xid: T.Optional(AnyName),
     attributes: JsonObjectSchema,
-    /** The id of an account is taken. */
+    /** An account's id counts as taken. */
     accounts,
     after: guards.after,
     unique: guards.unique,
@@ -97,7 +97,7 @@ export const Operation = T.Union([
     target: Target,
     /** Merged at the top level; null is stored as null. */
     set: T.Optional(JsonObjectSchema),
-    /** Values set inside an attribute: the path's first part is the attribute. Missing objects on the way are made. */
+    /** Values set inside an attribute: the path's first part is the attribute. Missing objects on the path are created. */
     put: T.Optional(T.Array(T.Object({ path: T.Array(AnyName, { minItems: 1, maxItems: 32 }), value: JsonSchema }), { maxItems: 1000 })),
     unset: T.Optional(T.Array(AnyName, { maxItems: 1000 })),
     ifMissing: T.Optional(IfMissing),
@@ -107,7 +107,7 @@ export const Operation = T.Union([
     op: T.Literal('replace'),
     target: Target,
     attributes: JsonObjectSchema,
-    /** Attributes whose names begin with one of these stay unless `attributes` names them. */
+    /** Attributes whose names begin with one of these prefixes stay unless `attributes` names them. */
     keep: T.Optional(T.Array(AnyName, { maxItems: 16 })),
     ifMissing: T.Optional(IfMissing),
     ...guards,
@@ -133,7 +133,7 @@ export const Operation = T.Union([
     operator: Operator,
     key: T.Optional(T.String({ maxLength: 512 })),
     value: T.Optional(JsonSchema),
-    /** Other attributes, merged in the same change; not when the operator finds its key missing. */
+    /** Other attributes, merged in the same change; not if the operator's key is missing. */
     set: T.Optional(JsonObjectSchema),
     ifMissing: T.Optional(IfMissing),
     ...guards,
@@ -141,7 +141,7 @@ export const Operation = T.Union([
   T.Object({
     op: T.Literal('write-values'),
     target: Target,
-    /** `at` in milliseconds; writing the same `at` again replaces the value and keeps the old one in its history. `ttlMs` from now on. */
+    /** `at` in milliseconds; writing the same `at` again replaces the value and keeps the old one in its history. `ttlMs` counts from now. */
     values: T.Array(T.Object({ at: T.Integer(), value: JsonSchema, ttlMs: T.Optional(T.Integer({ minimum: 1 })) }), {
       minItems: 1,
       maxItems: 10_000,
@@ -151,7 +151,7 @@ export const Operation = T.Union([
   T.Object({
     op: T.Literal('attach'),
     target: Target,
-    /** A content whose chunks were all written; null detaches. `set` is merged in the same change. */
+    /** A blob whose chunks were all written; null detaches. `set` is merged in the same change. */
     content: T.Union([T.String({ maxLength: 64 }), T.Null()]),
     set: T.Optional(JsonObjectSchema),
     ...guards,
@@ -159,11 +159,11 @@ export const Operation = T.Union([
 ]);
 export type Operation = Static<typeof Operation>;
 
-/** Operations that take effect all or none. */
+/** Operations that take effect all or nothing. */
 export const MutationRequest = T.Object({
   /** See operation-id.ts. Repeating a successful request under its id returns the first result for 24 hours; another request under it is a `conflict`. */
   operationId: T.String({ pattern: '^[0-9a-f]{32}$' }),
-  /** Account and application recorded as who did it. */
+  /** The account and application recorded in the stamps. */
   by: T.String({ maxLength: 512 }),
   app: T.String({ maxLength: 512 }),
   origin: Origin,
@@ -171,12 +171,12 @@ export const MutationRequest = T.Object({
 });
 export type MutationRequest = Static<typeof MutationRequest>;
 
-/** What one operation did: the elements it changed or selected, after it. */
+/** The result of one operation: the elements it changed or selected, in their new state. */
 const OperationResult = T.Object({
   elements: T.Array(Element),
   /** The operation recorded no change because nothing differed. */
   unchanged: T.Optional(T.Boolean()),
-  /** What a pop operator took out; null when there was nothing. */
+  /** The value that a pop operator removed; null if there was none. */
   popped: T.Optional(JsonSchema),
 });
 
@@ -202,7 +202,7 @@ export const MutationOutcome = T.Union([
   T.Object({
     ok: T.Literal(false),
     failure: FailureSchema,
-    /** Which operation failed, where that is known. */
+    /** The index of the operation that failed, if known. */
     operation: T.Optional(T.Integer()),
   }),
 ]);
@@ -211,20 +211,20 @@ export type MutationResult = Extract<MutationOutcome, { ok: true }>['value'];
 
 export const graphMutate = defineRequest({
   address: 'pe.cmd.graph.mutate.v1.{tenant}',
-  summary: 'An ordered array of independent requests of one connection: applied in order, each all or none, each answered for itself.',
+  summary: 'An ordered array of independent requests of one connection: applied in order, each all or nothing, each with its own outcome.',
   request: T.Object({ defaultScope: Name, requests: T.Array(MutationRequest, { minItems: 1, maxItems: 500 }) }),
   reply: T.Object({ epoch: T.String(), outcomes: T.Array(MutationOutcome) }),
   errors: ['not-allowed', 'not-found', 'conflict', 'too-large'],
 });
 
-// ---- reads ----------------------------------------------------------------------------------------------------------------------------
+// Reads
 
 /** The oldest journal position a read must reflect; the store waits or answers `unavailable`. */
 const atLeast = T.Optional(T.Integer({ minimum: 0 }));
 
 export const graphGet = defineRequest({
   address: 'pe.cmd.graph.get.v1.{tenant}',
-  summary: 'Elements by id, in the order asked for; null for one that does not exist, is deleted (unless asked for) or fails `visible`.',
+  summary: 'Elements by id, in the requested order; null for one that does not exist, is deleted (unless requested) or fails `visible`.',
   request: T.Object({
     ids: T.Array(Id, { minItems: 1, maxItems: 10_000 }),
     includeDeleted: T.Optional(T.Boolean()),
@@ -236,20 +236,20 @@ export const graphGet = defineRequest({
   errors: ['too-large'],
 });
 
-/** Steps of an order, checked by `libs/query` like the filter. */
+/** Sort keys, checked by `libs/query` like the filter. */
 const SortSchema = T.Unsafe<readonly Sort[]>(T.Array(T.Unknown(), { maxItems: 8 }));
 
 export const graphQuery = defineRequest({
   address: 'pe.cmd.graph.query.v1.{tenant}',
   summary:
-    'Elements that match a filter. All rows of one reply come from one state of the graph, the one after `seq`. A cursor continues after the last row; pages have no common state.',
+    'Elements that match a filter. All rows of one reply come from one state of the graph, the one after `seq`. A cursor continues after the last row; pages do not share one state.',
   request: T.Object({
     filter: FilterSchema,
     sort: T.Optional(SortSchema),
     limit: T.Optional(T.Integer({ minimum: 0, maximum: 10_000 })),
     offset: T.Optional(T.Integer({ minimum: 0, maximum: 1_000_000 })),
     cursor: T.Optional(T.String({ maxLength: 16_384 })),
-    /** Top-level attributes to return; everything else of the element always comes. */
+    /** Top-level attributes to return; the rest of the element is always returned. */
     fields: T.Optional(T.Array(T.String(), { maxItems: 1000 })),
     /** Also (or, with limit 0, only) count all matches. */
     count: T.Optional(T.Boolean()),
@@ -270,7 +270,7 @@ export const graphQuery = defineRequest({
 export const graphHistory = defineRequest({
   address: 'pe.cmd.graph.history.v1.{tenant}',
   summary:
-    'Changes with their states, newest first unless `order` says else: of the elements given, or of everything (of one type) in a range of time.',
+    'Changes with their states, newest first unless `order` says otherwise: of the given elements, or of all elements (of one type) in a time range.',
   request: T.Object({
     elements: T.Optional(T.Array(Id, { minItems: 1, maxItems: 1000 })),
     type: T.Optional(Name),
@@ -283,7 +283,7 @@ export const graphHistory = defineRequest({
     limit: T.Optional(T.Integer({ minimum: 1, maximum: 10_000 })),
     offset: T.Optional(T.Integer({ minimum: 0, maximum: 1_000_000 })),
     visible: T.Optional(FilterSchema),
-    /** Only where `elements` names one. */
+    /** Only if `elements` names an account. */
     accounts,
   }),
   reply: T.Object({ epoch: T.String(), seq: T.Integer(), changes: T.Array(Change), more: T.Boolean() }),
@@ -316,7 +316,7 @@ export const CHUNK_BYTES = 256 * 1024;
 
 export const graphWriteChunk = defineRequest({
   address: 'pe.cmd.graph.write-chunk.v1.{tenant}',
-  summary: 'One chunk of a blob, in order from 0. Content that no element refers to is swept after an hour.',
+  summary: 'One chunk of a blob, in order from 0. Blobs without a reference are deleted after an hour.',
   request: T.Object({
     content: T.String({ pattern: '^[A-Za-z0-9_-]{16,64}$' }),
     index: T.Integer({ minimum: 0 }),
@@ -330,7 +330,7 @@ export const graphWriteChunk = defineRequest({
 
 export const graphReadChunk = defineRequest({
   address: 'pe.cmd.graph.read-chunk.v1.{tenant}',
-  summary: 'One chunk of a blob as base64, with what is known of the whole.',
+  summary: 'One chunk of a blob as base64, with the metadata of the blob.',
   request: T.Object({ content: T.String({ maxLength: 64 }), index: T.Integer({ minimum: 0 }) }),
   reply: T.Object({ data: T.String(), size: T.Integer(), chunks: T.Integer(), mediaType: T.String() }),
   errors: ['not-found'],

@@ -1,10 +1,10 @@
-/** Consumer groups: where each stands, safe in PostgreSQL. Leases, members and the working copy of the positions live in Redis (libs/journal). */
+/** Consumer groups: their durable positions in PostgreSQL. Leases, members and the working copy of the positions are in Redis (libs/journal). */
 import { defineRequest, defineSignal } from '../channel.ts';
 import { type Static, T } from '../schema.ts';
 
 /** Longest name of a group, in characters. */
 export const MAX_GROUP_NAME = 128;
-/** Groups of our own services, which no client may name: their names begin with this. */
+/** Prefix of the names of internal groups, which clients may not use. */
 export const INTERNAL_GROUPS = 'polyedge/';
 /** Groups of one tenant. */
 export const MAX_GROUPS = 1000;
@@ -19,7 +19,7 @@ const Fence = T.Integer({ minimum: 0 });
 export const groupOpen = defineRequest({
   address: 'pe.cmd.groups.open.v1.{tenant}',
   summary:
-    'The group, made if it does not exist: then all its partitions start at one position, the newest commit (`largest`) or before the oldest kept change (`smallest`). With `skip` an existing group moves to the newest commit too. `id` is another one after a group expired and came back.',
+    'Returns a group; creates it if it does not exist, with all partitions at one position: the newest commit (`largest`) or before the oldest retained change (`smallest`). With `skip` an existing group moves to the newest commit too. A group that expired and was created again has a new `id`.',
   request: T.Object({
     name: Name,
     start: T.Union([T.Literal('largest'), T.Literal('smallest')]),
@@ -32,7 +32,7 @@ export const groupOpen = defineRequest({
 export const groupClaim = defineRequest({
   address: 'pe.cmd.groups.claim.v1',
   summary:
-    'Puts the fence of a new owner in force: from then on no older owner moves the position, which is returned. A fence that is not above the one in force is not taken; the reply then says which is.',
+    'Sets the fence of a new owner: from then on no older owner can move the position, which is returned. A fence that is not above the current one is rejected; the reply then contains the current one.',
   request: T.Object({
     epoch: T.String(),
     group: T.Integer(),
@@ -47,7 +47,7 @@ export const groupClaim = defineRequest({
 export const groupCommit = defineRequest({
   address: 'pe.cmd.groups.commit.v1',
   summary:
-    'Positions of one edge, all its groups in one statement: each moves forward only, and only under a fence that is not older than the one in force. `touched` are groups that live. The reply names positions that were fenced and groups that are gone.',
+    'Positions of one edge, all its groups in one statement: each only moves forward, and only under a fence that is not older than the current one. `touched` are groups still in use. The reply names the rejected positions and the groups that no longer exist.',
   request: T.Object({
     epoch: T.String(),
     positions: T.Array(T.Object({ group: T.Integer(), partition: Partition, fence: Fence, position: Seq }), { maxItems: 100_000 }),
@@ -60,7 +60,7 @@ export const groupCommit = defineRequest({
   errors: ['lost'],
 });
 
-/** What is known of a group outside Redis. */
+/** The durable state of a group. */
 export const GroupState = T.Object({
   id: T.Integer(),
   name: T.String(),
@@ -101,6 +101,7 @@ export const groupDelete = defineRequest({
 
 export const groupMoved = defineSignal({
   address: 'pe.sig.groups.moved.v1.{tenant}.{group}',
-  summary: 'A member came or went, a partition became free, or the group was reset or deleted: edges with members look again.',
+  summary:
+    'A member came or went, a partition became free, or the group was reset or deleted: edges with members check their partitions again.',
   body: T.Object({ edge: T.String() }),
 });

@@ -1,11 +1,11 @@
-/** How replicas of saga-edge hand over sessions of clients that come back on another one (Socket.IO's connection state recovery). */
+/** How replicas of saga-edge hand over the sessions of clients that reconnect to another one (Socket.IO's connection state recovery). */
 import { defineSignal } from '../channel.ts';
 import { type Static, T } from '../schema.ts';
 
 const Pid = T.String({ minLength: 1, maxLength: 64 });
 const Tag = T.String({ minLength: 1, maxLength: 64 });
 
-/** What a session can be gone on with from: who it was, and what it had joined since when. */
+/** The state that a session is resumed from: the client's token, and the rooms it had joined. */
 export const SagaParting = T.Object({
   token: T.String({ maxLength: 16_384 }),
   rooms: T.Array(
@@ -17,12 +17,12 @@ export type SagaParting = Static<typeof SagaParting>;
 
 export const sagaSought = defineSignal({
   address: 'pe.sig.saga.sought.v1',
-  summary: 'A client has come to the replica `edge` and names a session that this one does not know.',
+  summary: 'A client reconnected to the replica `edge` with a session that this replica does not have.',
   body: T.Object({ pid: Pid, edge: Tag }),
 });
 
 export const sagaHandedOver = defineSignal({
   address: 'pe.sig.saga.handed-over.v1.{edge}',
-  summary: 'The replica that had the session gives it to the one that seeks it, and forgets it.',
+  summary: 'The replica that had the session hands it to the one that requested it, and deletes it.',
   body: T.Object({ pid: Pid, sid: T.String({ maxLength: 64 }), state: SagaParting }),
 });

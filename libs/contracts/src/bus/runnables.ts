@@ -1,6 +1,6 @@
 /**
- * What a runner of Saga scripts and jobs reports. Whoever runs code sends each report to any saga-edge, which stores it as a resource of its
- * own; the change feed then brings it to the sockets that joined, on all replicas. A report may be sent again: its id makes it happen once.
+ * Reports of runners of Saga scripts and jobs. A runner sends each report to any saga-edge, which stores it as a resource; the change feed
+ * then delivers it to the joined sockets on all replicas. A report may be sent again: its id makes it idempotent.
  */
 import { defineRequest } from '../channel.ts';
 import { JsonObjectSchema, JsonSchema } from '../element.ts';
@@ -26,13 +26,13 @@ export const RunnableCall = T.Object({
   creator: T.Object({ type: T.String({ maxLength: 32 }), id: T.Optional(Id) }),
   parentCall: T.Optional(Id),
   testData: T.Optional(T.Boolean()),
-  /** What it cost: milliseconds of a processor, and the most memory its isolate held. */
+  /** Resources used: CPU milliseconds, and the peak memory of its isolate. */
   cpuMs: T.Optional(T.Number({ minimum: 0 })),
   memoryBytes: T.Optional(T.Integer({ minimum: 0 })),
 });
 export type RunnableCall = Static<typeof RunnableCall>;
 
-/** One line of `console` output of an execution whose runnable has logging switched on; logs come before the call they belong to. */
+/** One line of `console` output of an execution whose runnable has logging enabled; logs come before the call they belong to. */
 export const RunnableLog = T.Object({
   id: Id,
   runnableType: RunnableType,
@@ -49,7 +49,7 @@ export type RunnableLog = Static<typeof RunnableLog>;
 
 export const reportRunnable = defineRequest({
   address: 'pe.cmd.saga.report-runnable.v1.{tenant}',
-  summary: 'A finished call or a log line of a Saga script or job. Answered when it is stored; the same id again changes nothing.',
+  summary: 'A finished call or a log line of a Saga script or job. Answered once it is stored; repeating an id has no effect.',
   request: T.Object({
     /** The data scope of the tenant that Saga works in. */
     defaultScope: T.String({ minLength: 1, maxLength: 512 }),

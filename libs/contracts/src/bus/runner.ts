@@ -1,4 +1,4 @@
-/** What saga-edge asks of a runner of Saga's code: a call of an HTTP script, and a run now. What has to survive a kill comes over the journal. */
+/** Requests of saga-edge to a runner of Saga's code: call an HTTP script, or start a run now. Work that must survive a crash comes through the journal. */
 import { defineRequest, defineSignal } from '../channel.ts';
 import { JsonSchema } from '../element.ts';
 import { T } from '../schema.ts';
@@ -6,12 +6,12 @@ import { T } from '../schema.ts';
 const Id = T.String({ minLength: 1, maxLength: 256 });
 const Texts = T.Record(T.String(), T.String());
 
-/** Bytes of the body of a call of an HTTP script, and of its answer. */
+/** The most bytes in the body of a call of an HTTP script, and in its answer. */
 export const MAX_SCRIPT_BODY = 1024 * 1024;
 
 export const runnerCall = defineRequest({
   address: 'pe.cmd.runner.call.v1.{tenant}',
-  summary: 'Runs an HTTP script with one call and gives its answer. Not repeated by anybody: who calls is told when it failed.',
+  summary: 'Runs an HTTP script and returns its answer. Never retried: the caller is told if it failed.',
   request: T.Object({
     script: Id,
     method: T.String({ maxLength: 16 }),
@@ -21,7 +21,7 @@ export const runnerCall = defineRequest({
     /** Text if it is UTF-8, else base64. */
     body: T.String({ maxLength: 2 * MAX_SCRIPT_BODY }),
     encoding: T.Union([T.Literal('utf8'), T.Literal('base64')]),
-    /** Who calls; undefined without a token. */
+    /** The calling user; undefined without a token. */
     user: T.Optional(T.String({ maxLength: 512 })),
     address: T.String({ maxLength: 64 }),
   }),
@@ -30,7 +30,7 @@ export const runnerCall = defineRequest({
     headers: Texts,
     body: T.String(),
     encoding: T.Union([T.Literal('utf8'), T.Literal('base64')]),
-    /** The runnable call that made it. */
+    /** The runnable call that produced the answer. */
     call: Id,
   }),
   errors: ['not-found', 'limited'],
@@ -38,7 +38,7 @@ export const runnerCall = defineRequest({
 
 export const runnerRun = defineRequest({
   address: 'pe.cmd.runner.run.v1.{tenant}',
-  summary: 'Starts a script or job now. Answered when it waits for its turn, with the id that its runnable call will have.',
+  summary: 'Starts a script or job now. Answered once it is queued, with the id of its future runnable call.',
   request: T.Object({
     type: T.Union([T.Literal('scripts'), T.Literal('jobs')]),
     id: Id,
@@ -52,6 +52,6 @@ export const runnerRun = defineRequest({
 
 export const runnerAlive = defineSignal({
   address: 'pe.sig.runner.alive.v1',
-  summary: 'A runner is there and works; told every second.',
+  summary: 'The heartbeat of a working runner, every second.',
   body: T.Object({ instance: T.String({ maxLength: 64 }), packages: T.Boolean() }),
 });

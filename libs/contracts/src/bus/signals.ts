@@ -1,4 +1,4 @@
-/** Saga's signals: like a property change, but not stored. Whoever is connected hears one; nobody else ever does. */
+/** Saga's signals: like a property change, but not stored. Only clients that are connected at the time receive one. */
 import { defineSignal } from '../channel.ts';
 import { JsonSchema } from '../element.ts';
 import { type Static, T } from '../schema.ts';
@@ -10,7 +10,7 @@ export const SagaSignal = T.Object({
   parent: T.String({ maxLength: 512 }),
   name: T.String({ maxLength: 128 }),
   value: JsonSchema,
-  /** What made it: `socket`, `rest`, or a script or job with its id. */
+  /** What created it: `socket`, `rest`, or a script or job with its id. */
   creator: T.Object({ type: T.String({ maxLength: 32 }), id: T.Optional(T.String({ maxLength: 512 })) }),
   runnableCall: T.Optional(T.String({ maxLength: 512 })),
   /** Milliseconds since 1970. */
@@ -20,6 +20,6 @@ export type SagaSignal = Static<typeof SagaSignal>;
 
 export const sagaSignal = defineSignal({
   address: 'pe.sig.saga.signal.v1.{tenant}.{parent}',
-  summary: 'A signal of a user, bot or the globals, to every saga-edge that has somebody who joined the parent.',
+  summary: 'A signal of a user, bot or the globals, for every saga-edge with a client that joined the parent.',
   body: SagaSignal,
 });

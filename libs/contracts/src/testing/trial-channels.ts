@@ -4,7 +4,7 @@ import { T } from '../schema.ts';
 
 export const trialEcho = defineRequest({
   address: 'pe.cmd.trial.echo.v1.{tenant}',
-  summary: 'Answers what it is told.',
+  summary: 'Echoes the request.',
   request: T.Object({ text: T.String(), times: T.Optional(T.Integer()) }),
   reply: T.Object({ text: T.String(), by: T.String() }),
   errors: ['not-found'],

@@ -5,18 +5,18 @@
 import type { Json } from '@polyedge/query/json';
 import { check, type Static, T } from '../schema.ts';
 
-/** Longest request id and filter id we remember for a client. The JavaScript client uses the text of a filter as its id. */
+/** The longest accepted request id and filter id. The JavaScript client uses the text of a filter as its id. */
 export const MAX_ID_CHARACTERS = 8192;
 
 const Loose = T.Record(T.String(), T.Unknown());
 /** "missing or {}": clients also send null. */
 const Missing = T.Optional(T.Union([Loose, T.Null()]));
 
-/** Ids are echoed with the type they came with: the Java client counts in numbers, the others send strings. */
+/** Ids are echoed with their type: the Java client sends numbers, the others strings. */
 const FrameId = T.Union([T.String({ maxLength: MAX_ID_CHARACTERS }), T.Number(), T.BigInt()]);
 export type FrameId = Static<typeof FrameId>;
 
-/** A request of graph-ws. Parameters stand in `headers` or, for anything but the writes of a vertex, in `body`. */
+/** A request of graph-ws. Parameters are in `headers` or, except for writes of a vertex, in `body`. */
 export const GraphRequest = T.Object({
   id: FrameId,
   type: T.String({ minLength: 1, maxLength: 64 }),
@@ -52,7 +52,7 @@ export const HiroError = T.Object({
     code: T.Integer(),
     message: T.String(),
     retryAfterMs: T.Optional(T.Integer()),
-    /** Only where a vertex was refused by its rules. */
+    /** Only if a vertex violates the rules of its type. */
     result: T.Optional(T.Object({ errors: T.Array(T.String()), warnings: T.Array(T.String()) })),
   }),
 });
@@ -61,11 +61,11 @@ export type HiroError = Static<typeof HiroError>;
 const Body = T.Unsafe<Json>(T.Unknown());
 const closed = { additionalProperties: false } as const;
 
-/** What graph-ws answers. One strict client (hiro-python-library) dies of any other top-level key. */
+/** A response of graph-ws. A strict client (hiro-python-library) fails on any other top-level key. */
 export const GraphResponse = T.Union([
   T.Object({ id: FrameId, multi: T.Boolean(), more: T.Boolean(), body: Body }, closed),
   T.Object({ id: FrameId, more: T.Literal(false), body: T.Literal('ok') }, closed),
-  /** Of `getcontent` alone, whose documentation says `last` where every client looks at `more`. */
+  /** Only for `getcontent`, whose documentation says `last`, although every client reads `more`. */
   T.Object(
     {
       id: FrameId,
@@ -94,7 +94,7 @@ export const EVENT_TYPES = [
   'DELETE_BLOB',
 ] as const;
 
-/** What events-ws sends: an event with exactly these keys, or an error (which never has `id` and `type`, so nobody takes it for an event). */
+/** What events-ws sends: an event with exactly these keys, or an error (which never has `id` and `type`, so no client mistakes it for an event). */
 export const HiroEvent = T.Object(
   {
     id: T.String(),

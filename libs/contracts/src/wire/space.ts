@@ -1,5 +1,5 @@
 /**
- * What SPACE's clients are sent over Socket.IO: the event `message` with one argument (SPACE documentation 2.0.1, "SPACE and Socket.io"). The
+ * What SPACE's clients receive over Socket.IO: the event `message` with one argument (SPACE documentation 2.0.1, "SPACE and Socket.io"). The
  * order of the keys is part of the frame: clients compare bytes.
  */
 import { type Static, T } from '../schema.ts';
@@ -11,7 +11,7 @@ export const PricingEvent = T.Object({
   code: T.Unsafe<PricingEventCode>(T.Union(PRICING_EVENT_CODES.map((code) => T.Literal(code)))),
   details: T.Object({
     serviceName: T.String(),
-    /** Of everything but SERVICE_DISABLED. */
+    /** In all events except SERVICE_DISABLED. */
     pricingVersion: T.Optional(T.String()),
   }),
 });

@@ -1,6 +1,6 @@
 /**
- * A container engine of our own: Debian's, started as root on a folder of this checkout. It touches no other engine of the machine and no rule of
- * its firewall: images are built in the network of the machine, containers speak over bridges of their own.
+ * A container engine for tests: Debian's, started as root in a folder of this checkout. It leaves other engines and the firewall of the
+ * machine alone: images are built in the host's network, and containers communicate over bridges of their own.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -16,15 +16,15 @@ const compose = { names: ['docker-compose'], apt: 'docker-compose', brew: '' };
 const debootstrap = { names: ['debootstrap'], apt: 'debootstrap', brew: '' };
 
 export interface Engine extends AsyncDisposable {
-  /** Runs `docker …` and gives what it printed; throws with its errors when it fails. */
+  /** Runs `docker …` and returns its output; throws its error output if it fails. */
   docker(...args: readonly string[]): string;
-  /** The variables of programs that speak to it. */
+  /** The environment for programs that use the engine. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly composeProgram: string;
   readonly debootstrapProgram: string;
 }
 
-/** Why no engine can be started here; undefined when one can. Installs it where apt-get may. */
+/** The reason why no engine can be started here; undefined if one can. Installs it where apt-get is allowed to. */
 export function whyNoEngine(report: (line: string) => void): string | undefined {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'only root can start a container engine on Linux';
   try {
@@ -35,7 +35,7 @@ export function whyNoEngine(report: (line: string) => void): string | undefined 
   return undefined;
 }
 
-/** @param folder keeps images from one time to the next. */
+/** @param folder keeps images between runs */
 export async function startEngine(folder: string): Promise<Engine> {
   mkdirSync(folder, { recursive: true });
   const dir = mkdtempSync(join(tmpdir(), 'polyedge-engine-'));
@@ -70,7 +70,7 @@ export async function startEngine(folder: string): Promise<Engine> {
       }),
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();
-      // What a killed engine leaves mounted.
+      // Mounts that a killed engine has left.
       const mounts = existsSync('/proc/mounts')
         ? spawnSync('grep', ['-o', ` ${dir}[^ ]*`, '/proc/mounts'], { encoding: 'utf8' }).stdout
         : '';

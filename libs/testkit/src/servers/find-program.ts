@@ -4,13 +4,13 @@ import { delimiter, join } from 'node:path';
 
 /** A program that a server or a test needs, and the ways to get it. */
 export type Program = {
-  /** The executable's name; more than one where systems name it differently. */
+  /** Names of the executable, which differ between systems. */
   readonly names: readonly string[];
   /** The Debian package that contains it. */
   readonly apt: string;
   /** The Homebrew formula that contains it. */
   readonly brew: string;
-  /** The image to run it from when it cannot be installed. */
+  /** The image to run it from if it cannot be installed. */
   readonly image?: string;
 };
 
@@ -23,7 +23,7 @@ export const kubectlProgram: Program = { names: ['kubectl'], apt: 'kubernetes-cl
 /** Where a program was found: on this machine, or as an image to be run by Docker. */
 export type FoundProgram = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'image'; readonly image: string };
 
-/** Where system packages put servers although a plain user's PATH does not name it. */
+/** Folders where system packages install servers, but which are not in a plain user's PATH. */
 const moreFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/opt/homebrew/bin'];
 const installMs = 300_000;
 
@@ -34,8 +34,8 @@ export function programPath(program: Program): string | undefined {
 }
 
 /**
- * Finds a program: installed, else installs it with apt-get (root or sudo without a password) or Homebrew, else names its Docker image.
- * `report` gets a sentence for each thing that takes time. Throws with a sentence that says what to install.
+ * Finds a program; if missing, installs it with apt-get (as root or with passwordless sudo) or Homebrew, else returns its Docker image.
+ * `report` receives a line for each slow step. Throws an error that says what to install.
  */
 export function findProgram(program: Program, report: (line: string) => void = () => {}): FoundProgram {
   const installed = programPath(program) ?? installProgram(program, report);
@@ -49,11 +49,11 @@ export function findProgram(program: Program, report: (line: string) => void = (
   );
 }
 
-/** What tests import in Python, and the Debian packages it is in: `websocket` for HIRO's Python client, `socketio` (which polls with `requests`) for SPACE's. */
+/** The Python modules of the tests and their Debian packages: `websocket` for HIRO's Python client, `socketio` (which polls with `requests`) for SPACE's. */
 const pythonModules = 'websocket, socketio, requests';
 const pythonPackages = ['python3-websocket', 'python3-socketio', 'python3-requests'];
 
-/** A Python that has the modules which real clients are made of; installs them where apt-get may. */
+/** Finds a Python with the modules that the real clients need; installs them where apt-get is allowed to. */
 export function findPython(report: (line: string) => void = () => {}): string {
   const find = () => ['/usr/bin/python3', 'python3'].find((python) => commandWorks(python, ['-c', `import ${pythonModules}`]));
   const python = find() ?? (pythonPackages.every((name) => installDebianPackage(name, report)) ? find() : undefined);
@@ -63,7 +63,7 @@ export function findPython(report: (line: string) => void = () => {}): string {
 }
 
 /**
- * The library that gives a process a clock of its own (`LD_PRELOAD`); installs it where apt-get may. Of its settings, `FAKETIME_TIMESTAMP_FILE`
+ * The library that gives a process its own clock (`LD_PRELOAD`); installs it where apt-get is allowed to. Its setting `FAKETIME_TIMESTAMP_FILE`
  * names a file whose content (`+2h`) can be changed while the process runs.
  */
 export function findFaketime(report: (line: string) => void = () => {}): string {
@@ -74,12 +74,12 @@ export function findFaketime(report: (line: string) => void = () => {}): string 
   return library;
 }
 
-/** Makes sure that a Debian package is there whose programs are not called by name (a Python module, say). Returns whether it is. */
+/** Installs a Debian package without programs (a Python module, for example). Returns whether it is installed. */
 function installDebianPackage(name: string, report: (line: string) => void): boolean {
   const asRoot = rootPrefix();
   if (asRoot === undefined || !commandWorks('apt-get', ['--version'])) return false;
   report(`installing ${name} with apt-get …`);
-  // RUNLEVEL=1 keeps the package's own service from being started beside ours.
+  // RUNLEVEL=1 prevents the package from starting its own service.
   const install = [...asRoot, 'env', 'DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1', 'apt-get', '-qq', '-o', 'DPkg::Lock::Timeout=120'];
   const once = () => run([...install, 'install', '-y', '--no-install-recommends', name]);
   return once() || (run([...install, 'update']) && once());
@@ -94,7 +94,7 @@ function installProgram(program: Program, report: (line: string) => void): strin
   return undefined;
 }
 
-/** What to put before a command so that root runs it; undefined when that needs a password. */
+/** The prefix that runs a command as root; undefined if that needs a password. */
 function rootPrefix(): readonly string[] | undefined {
   if (process.getuid?.() === 0) return [];
   return commandWorks('sudo', ['-n', 'true']) ? ['sudo', '-n'] : undefined;

@@ -1,12 +1,12 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
-/** Below the ports that systems hand out to outgoing connections (from 32768 on), so that a server that was killed finds its port free again. */
+/** Below the ephemeral ports of outgoing connections (from 32768 on), so that a server that was killed finds its port still free. */
 const lowestPort = 20_000;
 const highestPort = 31_999;
 const maxAttempts = 200;
 
-/** Says whether a server could listen on this port of the loopback address now. */
+/** Whether a server could listen on this port of the loopback address now. */
 export function portIsFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer();
@@ -17,7 +17,7 @@ export function portIsFree(port: number): Promise<boolean> {
 
 /**
  * Finds a free port of the loopback address: `preferred` if it is free, else one between 20000 and 31999.
- * Nothing reserves the port: who uses it must be ready to try again with another.
+ * The port is not reserved: the caller must be ready to retry with another one.
  */
 export async function freePort(preferred?: number): Promise<number> {
   if (preferred !== undefined && (await portIsFree(preferred))) return preferred;

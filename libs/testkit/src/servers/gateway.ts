@@ -1,17 +1,17 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** A way to a TCP server that can be cut and mended. */
+/** A proxy to a TCP server whose connections can be cut. */
 export interface Gateway extends AsyncDisposable {
   readonly port: number;
-  /** Ends every connection and refuses further ones. */
+  /** Ends every connection and rejects new ones. */
   cut(): void;
   mend(): void;
-  /** Leads new connections to another server, and ends those to the one of before. */
+  /** Directs new connections to another server, and ends those to the previous one. */
   lead(to: number): void;
 }
 
-/** @param first the server's port, or which one the next connection leads to */
+/** @param first the server's port, or a function that returns the port for the next connection */
 export async function openGateway(first: number | (() => number)): Promise<Gateway> {
   const sockets = new Set<Socket>();
   let isCut = false;
@@ -37,7 +37,7 @@ export async function openGateway(first: number | (() => number)): Promise<Gatew
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  // Of a TCP server `address()` is this type; null and a path belong to other kinds.
+  // For a TCP server `address()` returns this type; null and a path belong to other kinds.
   const { port } = server.address() as AddressInfo;
   const cut = () => {
     isCut = true;

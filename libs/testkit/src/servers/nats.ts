@@ -9,14 +9,14 @@ import { type RunningServer, type ServerOptions, startServer } from './server-pr
 
 /** Options of `startNats`. */
 export type NatsOptions = ServerOptions & {
-  /** Further lines of its configuration file (accounts, for instance). */
+  /** Additional lines of its configuration file (accounts, for instance). */
   readonly config?: string;
 };
 
 const answerMs = 2_000;
 
 /**
- * Starts a real `nats-server` on the loopback address as every configuration of ours has it: messages up to 8 MiB, a ping every 5 s, two misses.
+ * Starts a real `nats-server` on the loopback address with the settings of our configurations: messages up to 8 MiB, a ping every 5 s, two misses.
  * `await using nats = await startNats()` ends it with the block.
  */
 export async function startNats(options: NatsOptions = {}): Promise<RunningServer> {
@@ -37,7 +37,7 @@ ping_interval: "5s"
 ping_max: 2
 ${options.config ?? ''}
 `,
-      // Accounts have passwords.
+      // The file contains passwords.
       { mode: 0o600 },
     );
     return {
@@ -61,7 +61,7 @@ ${options.config ?? ''}
   });
 }
 
-/** The INFO line with which a NATS server greets a connection, or nothing when there is none. */
+/** The INFO line that a NATS server sends to a new connection; empty if there is none. */
 function greeting(port: number): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1', timeout: answerMs });

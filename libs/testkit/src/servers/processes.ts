@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** Says whether a process with this id exists and has not ended (a zombie counts as ended). */
+/** Whether a process with this id exists and has not ended (a zombie counts as ended). */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -11,7 +11,7 @@ export function isAlive(pid: number): boolean {
   return processState(pid) !== 'Z';
 }
 
-/** The command line of a living process, or undefined when there is none or it cannot be read. */
+/** The command line of a living process, or undefined if there is none or it cannot be read. */
 export function commandLine(pid: number): string | undefined {
   try {
     if (process.platform === 'linux') return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
@@ -21,7 +21,7 @@ export function commandLine(pid: number): string | undefined {
   }
 }
 
-/** The working folder of a living process where the system tells (Linux), else undefined. */
+/** The working folder of a living process on systems that expose it (Linux), else undefined. */
 export function workingFolder(pid: number): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/cwd`);
@@ -39,7 +39,7 @@ export function descendants(pid: number): number[] {
   return found;
 }
 
-/** Sends a signal; a process that has already ended is no error. Returns whether it was sent. */
+/** Sends a signal; a process that has already ended is not an error. Returns whether it was sent. */
 export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal);

@@ -9,9 +9,9 @@ import { type RunningServer, type ServerOptions, startServer } from './server-pr
 
 /** Options of `startRedis`. */
 export type RedisOptions = ServerOptions & {
-  /** Further arguments, such as `['--maxmemory', '8mb']`. */
+  /** Additional arguments, such as `['--maxmemory', '8mb']`. */
   readonly args?: readonly string[];
-  /** Lines of its ACL file (`user NAME on >PASSWORD …`). With them, nobody else gets in; without, everybody does. */
+  /** Lines of its ACL file (`user NAME on >PASSWORD …`). With it, only these users can connect; without it, anybody can. */
   readonly acl?: readonly string[];
 };
 
@@ -67,7 +67,7 @@ function writeAcl(dir: string, lines: readonly string[]): { readonly file: strin
   return { file, login: `AUTH polyedge-health ${password}\r\n` };
 }
 
-/** Sends inline commands and gives what came back until the answer to INFO was there, an error was, or time is up. */
+/** Sends inline commands and returns the output up to the reply to INFO, an error or the time-out. */
 function ask(port: number, commands: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1', timeout: answerMs });

@@ -5,14 +5,14 @@ import { findProgram, redisProgram } from './find-program.ts';
 import { portIsFree } from './free-port.ts';
 import { type RunningServer, startServer } from './server-process.ts';
 
-/** Starts a Redis Sentinel that watches the primary on this port of the loopback address, and calls it `name`. */
+/** Starts a Redis Sentinel that monitors the primary on this port of the loopback address under the name `name`. */
 export async function startSentinel(watched: {
   readonly name: string;
   readonly primary: number;
   readonly quorum: number;
 }): Promise<RunningServer> {
   const program = findProgram(redisProgram);
-  if (program.kind !== 'file') throw new Error('A Sentinel has to reach its servers: it does not run in a container.');
+  if (program.kind !== 'file') throw new Error('A Sentinel must reach its servers; it cannot run in a container.');
   const { name, primary, quorum } = watched;
   const dir = mkdtempSync(join(tmpdir(), 'polyedge-sentinel-'));
   const file = join(dir, 'sentinel.conf');

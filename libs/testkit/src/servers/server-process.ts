@@ -6,20 +6,20 @@ import { freePort } from './free-port.ts';
 import { allEnded, commandLine, descendants, isAlive, sendSignal, workingFolder } from './processes.ts';
 import { watchOver } from './watchdog.ts';
 
-/** A server program that was started by us on the loopback address. It ends with this process, also when that is killed. */
+/** A server program that we started on the loopback address. It ends with this process, even if that is killed. */
 export type RunningServer = AsyncDisposable & {
-  /** What a client connects to, credentials included. It stays the same over a restart. */
+  /** The URL for clients, credentials included. Unchanged by a restart. */
   readonly url: string;
   readonly port: number;
-  /** The id of the main process now; another one after a restart. */
+  /** The id of the current main process; changes with a restart. */
   readonly pid: number;
   /** The folder with its data and its log. */
   readonly dir: string;
-  /** Ends it in order (at most 15 s, then by force). Its data stays. */
+  /** Shuts it down (by force after 15 s). Keeps its data. */
   stop(): Promise<void>;
-  /** SIGKILL to it and all its children; resolves when they are gone. Its data stays. */
+  /** SIGKILL to it and all its children; resolves when they are gone. Keeps its data. */
   kill(): Promise<void>;
-  /** Starts it on the same data and port, after `stop` or `kill` or as it runs; resolves when it answers. */
+  /** Starts it on the same data and port, after `stop` or `kill` or while it runs; resolves when it answers. */
   restart(): Promise<void>;
   /** SIGSTOP to it and all its children. */
   pause(): void;
@@ -38,23 +38,23 @@ export type ServerDefinition = {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Whose process it becomes, when not ours. */
+  /** The account to run it under, if not ours. */
   readonly user?: { readonly uid: number; readonly gid: number };
-  /** What ends it in order. Default SIGINT, the quick orderly stop of PostgreSQL, Redis and NATS alike. */
+  /** The signal for an orderly stop. Default SIGINT, the fast shutdown of PostgreSQL, Redis and NATS. */
   readonly stopSignal?: 'SIGINT' | 'SIGTERM';
   /** Default: `<dir>/<name>.log`. */
   readonly logFile?: string;
-  /** Container to signal in place of the process, when Docker runs the server. */
+  /** The container to signal instead of the process, if Docker runs the server. */
   readonly container?: string;
-  /** Asks it once whether it serves; `pid` lets it tell our server from a stranger on the same port. */
+  /** Checks once whether it serves; `pid` distinguishes our server from another one on the same port. */
   readonly answers: (pid: number) => Promise<boolean>;
-  /** Text in the server's command line, or its working folder, by which one of ours is recognized. */
+  /** Text in the server's command line, or its working folder, that identifies it as ours. */
   readonly mark: string;
-  /** Gives up a start that waits for the answer. */
+  /** Aborts a start that waits for the server to answer. */
   readonly signal?: AbortSignal;
-  /** Remove `dir` when it is disposed of, or when this process dies. */
+  /** Remove `dir` on disposal, or when this process dies. */
   readonly temporary: boolean;
-  /** Called when it ended without being asked to. */
+  /** Called if it ends unexpectedly. */
   readonly onUnexpectedExit?: (reason: string) => void;
 };
 
@@ -62,10 +62,10 @@ export type ServerDefinition = {
 export type ServerOptions = {
   /** Folder of its data, kept afterwards. Default: a fresh one, removed at the end. */
   readonly dir?: string;
-  /** Tried first; if something else has it, a free one is used. Default: a free one. */
+  /** Tried first; if it is taken, a free one is used. Default: a free one. */
   readonly port?: number;
   readonly report?: (line: string) => void;
-  /** Gives up a start that waits for the answer; what was started is ended again. */
+  /** Aborts a start that waits for the server to answer; what was started is stopped again. */
   readonly signal?: AbortSignal;
   readonly onUnexpectedExit?: (reason: string) => void;
 };
@@ -78,8 +78,8 @@ const logTailBytes = 4_000;
 const addressInUse = /address already in use/i;
 
 /**
- * Starts a server on a free port, `preferred` if that is free, and waits until it answers. `define` says how to run it on a given port; it is
- * asked again when something else took the port in between. A server that an earlier owner left in the same folder is ended first.
+ * Starts a server on a free port, `preferred` if that is free, and waits until it answers. `define` returns how to run it on a given port; it is
+ * called again if the port was taken meanwhile. A server that a previous owner left running in the same folder is stopped first.
  */
 export async function startServer(preferred: number | undefined, define: (port: number) => ServerDefinition): Promise<RunningServer> {
   for (let attempt = 1; ; attempt += 1) {
@@ -97,10 +97,10 @@ export async function startServer(preferred: number | undefined, define: (port: 
   }
 }
 
-/** Something else was faster to take the port: worth another one. */
+/** Another process took the port first: worth a retry. */
 class PortTaken extends Error {}
 
-/** Servers with a temporary folder. One listener for all, since Node warns at the eleventh. */
+/** Servers with a temporary folder. One exit listener for all, because Node warns at the eleventh. */
 const undisposed = new Set<ServerProcess>();
 process.once('exit', () => {
   for (const server of undisposed) server.removeUnwatched();
@@ -119,7 +119,7 @@ class ServerProcess implements RunningServer {
     if (definition.temporary) undisposed.add(this);
   }
 
-  /** Removes the folder of a server that was killed and not disposed of: no watchdog is left to do it. */
+  /** Removes the folder of a server that was killed and not disposed of, which no watchdog will do. */
   removeUnwatched(): void {
     if (this.#child === undefined) rmSync(this.dir, { recursive: true, force: true });
   }
@@ -142,7 +142,7 @@ class ServerProcess implements RunningServer {
     return pid;
   }
 
-  /** `portIsOpen`: any port would do, so one that is taken is not waited for. */
+  /** `portIsOpen`: the port may be replaced, so do not wait for a taken one. */
   async start(portIsOpen = false): Promise<void> {
     const { name, answers, signal } = this.#definition;
     const until = performance.now() + startMs;
@@ -152,7 +152,7 @@ class ServerProcess implements RunningServer {
       if (this.#disposed || signal?.aborted === true) throw new Error(`${name} was ended while it was starting.`);
       if (this.#child === undefined) {
         if (portIsOpen && addressInUse.test(this.log(logged))) throw new PortTaken(this.log(logged));
-        // A port or memory segment of the killed predecessor may be held for a moment longer: then it is worth another attempt.
+        // A port or memory segment of the killed predecessor may be held for a moment longer: then retry.
         if (!/address already in use|pre-existing shared memory/i.test(this.log(logged)))
           throw new Error(`${this.#endReason} as it started:\n${this.log()}`);
         await new Promise((resolve) => setTimeout(resolve, 200));
@@ -175,7 +175,7 @@ class ServerProcess implements RunningServer {
     await this.#gone();
   }
 
-  /** Ends it for good, its folder stays for a successor. */
+  /** Stops it for good; its folder stays for a successor. */
   async abandon(): Promise<void> {
     undisposed.delete(this);
     await this.stop();
@@ -224,7 +224,7 @@ class ServerProcess implements RunningServer {
   #spawn(): void {
     const { name, command, args, env, user, dir, temporary, onUnexpectedExit } = this.#definition;
     const log = openLog(this.#logFile());
-    // Detached: Ctrl-C in a terminal reaches only us, so that clients can leave before their servers do.
+    // Detached: Ctrl-C in a terminal reaches only us, so that clients can stop before their servers.
     const child = spawn(command, args, {
       cwd: user === undefined ? dir : '/',
       detached: true,
@@ -234,7 +234,7 @@ class ServerProcess implements RunningServer {
     });
     closeSync(log);
     this.#child = child;
-    // Until it answers, its end is for `start` to deal with: the port may be taken.
+    // Until it answers, `start` handles its end: the port may be taken.
     this.#expected = true;
     child.unref();
     const ended = (reason: string) => {
@@ -271,14 +271,14 @@ class ServerProcess implements RunningServer {
     else if (this.#child?.pid !== undefined) sendSignal(this.#child.pid, signal);
   }
 
-  /** The exit event follows the end of the process by a turn of the event loop or two. */
+  /** Waits for the exit event, which follows the end of the process by a turn or two of the event loop. */
   async #gone(): Promise<void> {
     const until = performance.now() + 5_000;
     while (this.#child !== undefined && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 
-/** Ends a server that still runs on this folder although whoever started it is gone. */
+/** Stops a server that still runs in this folder although its owner is gone. */
 async function endLeftOver(file: string, mark: string): Promise<void> {
   let pid: number;
   try {
@@ -286,7 +286,7 @@ async function endLeftOver(file: string, mark: string): Promise<void> {
   } catch {
     return;
   }
-  // The id may belong to something else by now, after a reboot for instance: only a process that names this folder is ours.
+  // The id may belong to another process by now, for example after a reboot: only a process with our mark is ours.
   if (isAlive(pid) && (commandLine(pid)?.includes(mark) === true || workingFolder(pid) === mark)) {
     const family = [pid, ...descendants(pid)];
     sendSignal(pid, 'SIGINT');

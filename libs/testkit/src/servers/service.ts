@@ -7,7 +7,7 @@ import { type RunningServer, type ServerOptions, startServer } from './server-pr
 /** A service of this workspace in a process of its own. `url` is its client port (`http://…`). */
 export type RunningService = RunningServer & {
   readonly name: string;
-  /** Where its Prometheus metrics are. */
+  /** The URL of its Prometheus metrics. */
   readonly metricsUrl: string;
 };
 
@@ -15,15 +15,15 @@ export type RunningService = RunningServer & {
 export type ServiceOptions = ServerOptions & {
   /** The folder below `services/`. */
   readonly name: string;
-  /** NATS_URL, DATABASE_URL and whatever else it needs; it also gets this process's environment. */
+  /** NATS_URL, DATABASE_URL and other variables, added to this process's environment. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Another working copy whose program it is, of an older release for instance. */
+  /** Another working copy to run it from, for example of an older release. */
   readonly checkout?: string;
   /** Default: the client port plus 1000. */
   readonly metricsPort?: number;
   /** `ready` waits for `/readyz` (the default), `alive` for `/healthz`. */
   readonly until?: 'ready' | 'alive';
-  /** The authority's certificate in PEM, for a service whose settings make it speak TLS. */
+  /** The authority's certificate in PEM, for a service that is configured for TLS. */
   readonly certificate?: string;
   /** Default: in its folder. */
   readonly logFile?: string;
@@ -37,7 +37,7 @@ export function serviceProgram(name: string, checkout?: string): string {
   return join(checkout === undefined ? servicesFolder : join(checkout, 'services'), name, 'src/main.ts');
 }
 
-/** Says whether the service has a program already. */
+/** Whether the service has a program. */
 export function serviceExists(name: string): boolean {
   return existsSync(serviceProgram(name));
 }
@@ -49,7 +49,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   mkdirSync(dir, { recursive: true });
   let metricsPort = options.metricsPort ?? (options.port ?? 0) + 1000;
   const server = await startServer(options.port, (port) => {
-    // The port that was taken may have been that of the metrics.
+    // The taken port may have been that of the metrics.
     if (port !== options.port) metricsPort = port + 1000;
     const url = `${options.certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
     const question = `${url}/${options.until === 'alive' ? 'healthz' : 'readyz'}`;

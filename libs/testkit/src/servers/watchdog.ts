@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 
 /**
  * Reads until its input ends, which happens when the process that started it is gone, however it ended; then stops the server with SIGINT
- * (the quick orderly stop of PostgreSQL, Redis and NATS alike), after five seconds with SIGKILL, and removes the folder it was given.
+ * (the fast shutdown of PostgreSQL, Redis and NATS), after five seconds with SIGKILL, and removes the given folder.
  */
 const script = `
 while read -r line; do :; done
@@ -14,8 +14,8 @@ if [ -n "$2" ]; then sleep 0.2; rm -rf -- "$2"; fi
 `;
 
 /**
- * Keeps a server from outliving this process: a tiny shell in a session of its own that ends the server when our end of its pipe closes.
- * `removeFolder` is deleted in that case. Returns the function that takes the watch off; call it as soon as the server has ended.
+ * Prevents a server from outliving this process: a small shell in its own session stops the server when our end of the pipe closes.
+ * `removeFolder` is deleted in that case. Returns a function that ends the watchdog; call it as soon as the server has ended.
  */
 export function watchOver(serverPid: number, removeFolder: string | undefined): () => void {
   const watchdog: ChildProcess = spawn('/bin/sh', ['-c', script, 'polyedge-watchdog', String(serverPid), removeFolder ?? ''], {
