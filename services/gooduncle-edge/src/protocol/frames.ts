@@ -1,10 +1,10 @@
 /** What subscribers of a topic are sent for a change, for the console to show. */
-import type { FullChange } from '@polyedge/contracts/change';
+import { type FullChange, stateBefore } from '@polyedge/contracts/change';
 import { EVERYTHING } from '@polyedge/query/filter';
 import { compile } from '@polyedge/query/predicate';
 import { type Allowed, Showing } from './access.ts';
 import { answerText, headText, passportText } from './envelope.ts';
-import { happening } from './happening.ts';
+import { Happenings } from './happening.ts';
 import { NO_PROBLEMS } from './talk.ts';
 import type { Topics } from './topics.ts';
 import { elementsOf } from './writing.ts';
@@ -15,12 +15,15 @@ const ALL: Allowed = { rows: EVERYTHING, check: EVERYTHING, fields: { all: true,
 /** One frame for each live topic of the change's type: to a subscription without criteria, of a role that may see everything. */
 export function framesOf(change: FullChange, { byName }: Topics, scope: string): readonly { readonly to: string; readonly text: string }[] {
   const showing = new Showing([ALL], undefined);
+  const happenings = new Happenings();
+  const before = stateBefore(change.state, change.undo);
   return [...byName.values()]
     .filter(({ type, live }) => live && type === change.type)
     .flatMap((topic) => {
-      const lens = { name: `console ${topic.name}`, matches: compile(elementsOf(topic, scope)), showing };
+      const matches = compile(elementsOf(topic, scope));
+      const match = { before, was: before !== undefined && matches(before), is: matches(change.state) };
       const stamp = { service: 'graph-store', instance: 'journal', in: change.on, out: change.on };
-      const found = happening(change, lens, () => passportText([stamp]));
+      const found = happenings.of({ change, match }, { name: topic.name, showing }, () => passportText([stamp]));
       if (found === undefined) return [];
       const request = JSON.stringify({ type: 'subscribe', topic: topic.name, ref: 1 });
       const head = headText('example', [], { at: change.on, text: request });
