@@ -60,7 +60,7 @@ export async function loadKeys(sql: Sql, seal: Seal): Promise<Keys> {
     const publicJwk = { ...(await exportJWK(pair.publicKey)), kid, alg: TOKEN_ALGORITHM, use: 'sig' };
     const sealed = seal.seal(JSON.stringify(await exportJWK(pair.privateKey)));
     await transaction`insert into signing_key (kid, created_on, public_jwk, private_sealed)
-      values (${kid}, ${Date.now()}, ${JSON.stringify(publicJwk)}::text::json, ${sealed})`;
+      values (${kid}, ${Date.now()}, ${JSON.stringify(publicJwk)}::json, ${sealed})`;
     return await transaction<StoredKey[]>`select kid, public_jwk, private_sealed from signing_key`;
   });
   const [newest] = rows;
