@@ -94,7 +94,7 @@ const samples = await inRounds(
     { name: 'read ×64', measure: read(space.port, { 'space-edge': space.pid }) },
     { name: 'bare route ×64', measure: read(jsonPort, { fastify: json.pid }) },
   ],
-  options.rounds,
+  options,
 );
 report({
   name: 'evaluate',

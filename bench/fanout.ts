@@ -57,7 +57,7 @@ const targets = [
 const variants: Variant[] = IN_FLIGHT.flatMap((inFlight) =>
   targets.map((target) => ({ name: `${target.name} ×${inFlight}`, measure: () => measure(target, inFlight) })),
 );
-const samples = await inRounds(variants, options.rounds);
+const samples = await inRounds(variants, options);
 report({
   name: 'fanout',
   unit: `one delivery, ${SOCKETS} sockets, ${PAYLOAD_BYTES} B of data; "×W": W messages in flight; latency until the last socket has all of them`,

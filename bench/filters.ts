@@ -100,7 +100,7 @@ const samples = await inRounds(
       measure: (round: number) => measure(target, filters, `${target.name}-${filters}-${round}`),
     })),
   ),
-  options.rounds,
+  options,
 );
 report({
   name: 'filters',

@@ -55,7 +55,7 @@ const samples = await inRounds(
     { name: 'live, 10 groups', measure: () => live(10) },
     { name: 'live, 100 groups', measure: () => live(100) },
   ],
-  options.rounds,
+  options,
 );
 report({
   name: 'groups',

@@ -43,7 +43,7 @@ const samples = await inRounds(
     { name: 'bare sockets', measure: () => measure(baseline('bare-beats'), CONNECTIONS) },
     { name: 'edge 10,000', measure: () => measure(edge, 2 * CONNECTIONS) },
   ],
-  options.rounds,
+  options,
 );
 report({
   name: 'heartbeat',

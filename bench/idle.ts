@@ -84,7 +84,7 @@ const samples = await inRounds(
         measure(() => baseline('socketio-room'), { path: '/socket.io/?EIO=4&transport=websocket', protocols: [], first: ['40'] }),
     },
   ],
-  options.rounds,
+  options,
 );
 const raw = ['events-ws', 'events-ws registered', 'graph-ws', 'gooduncle-edge'];
 report({

@@ -40,7 +40,7 @@ await using parts = new AsyncDisposableStack();
 const targets = [await wholeSystem(), await natsAlone()];
 const samples = await inRounds(
   RATES.flatMap((rate) => targets.map((target) => ({ name: `${target.name} at ${rate}/s`, measure: () => measure(target, rate) }))),
-  options.rounds,
+  options,
 );
 report({
   name: 'latency',

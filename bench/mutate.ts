@@ -52,7 +52,7 @@ const samples = await inRounds(
     ...IN_FLIGHT.slice(-1).map(through),
     { name: '(b) 500 per transaction', measure: () => bareClient(1, 500) },
   ],
-  options.rounds,
+  options,
 );
 report({
   name: 'mutate',

@@ -42,7 +42,7 @@ report({
   name: 'notify-all',
   unit: `one delivery, ${SOCKETS} clients, ${PAYLOAD_BYTES} B; "×W": W notifications in flight; latency until the last client has all of them`,
   options,
-  samples: await inRounds(variants, options.rounds),
+  samples: await inRounds(variants, options),
   goals: [
     { of: 'jssocket-edge ×8', by: 'ws-loop ×8', figure: 'cpuUs', atMost: 0.25 },
     { of: 'jssocket-edge ×32', by: 'ws-loop ×32', figure: 'cpuUs', atMost: 0.12 },

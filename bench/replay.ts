@@ -42,7 +42,7 @@ const samples = await inRounds(
     { name: 'relay', measure: overRelay },
     { name: 'group member', measure: member },
   ],
-  options.rounds,
+  options,
 );
 report({
   name: 'replay',

@@ -66,7 +66,7 @@ const samples = await inRounds(
     ...targets.map((target) => ({ name: `${target.name} ×${SOCKETS}`, measure: () => closed(target, SOCKETS) })),
     ...targets.map((target) => ({ name: `${target.name} at ${RATE}/s`, measure: () => opened(target) })),
   ],
-  options.rounds,
+  options,
 );
 report({
   name: 'rpc',

@@ -69,7 +69,7 @@ const samples = await inRounds(
     ]),
     isolate(),
   ],
-  options.rounds,
+  options,
 );
 report({
   name: 'runnables',

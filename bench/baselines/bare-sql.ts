@@ -91,11 +91,15 @@ async function commit(connection: Connection, rows: number, writer: Writer, text
   }
   const work: Promise<unknown>[] = [connection.unsafe('begin', [], { prepare: true }).execute()];
   if (updated.length > 0) {
-    const lock = `select e.id from (select value collate "C" as id from json_array_elements_text($1::text::json) order by 1) w
+    const lock = `select e.id from (select value collate "C" as id from json_array_elements_text($1::json) order by 1) w
       cross join lateral (select id from element e where e.tenant = 'default' and e.id = w.id for update of e) e`;
     work.push(connection.unsafe(lock, [JSON.stringify(updated)], { prepare: true }).execute());
   }
-  work.push(connection.unsafe(WRITE, [JSON.stringify(changes), String(rows), JSON.stringify(remembered)], { prepare: true }).execute());
+  work.push(
+    connection
+      .unsafe(WRITE, [JSON.stringify(changes), String(rows), JSON.stringify(remembered), '0', 'null', 'null'], { prepare: true })
+      .execute(),
+  );
   work.push(connection.unsafe('commit', [], { prepare: true }).execute());
   await Promise.all(work);
   writer.created.push(...fresh);

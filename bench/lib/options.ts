@@ -8,15 +8,20 @@ export interface BenchOptions {
   readonly seed: number;
   /** How often all variants are measured, one after the other. */
   readonly rounds: number;
+  /** Measures only the variants whose names contain this. */
+  readonly only?: string;
 }
 
-/** Reads `--seconds N --seed N --rounds N`; what is not given comes from `defaults`. */
+/** Reads `--seconds N --seed N --rounds N --only TEXT`; what is not given comes from `defaults`. */
 export function readOptions(defaults: BenchOptions): BenchOptions {
-  const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' }, rounds: { type: 'string' } } });
+  const { values } = parseArgs({
+    options: { seconds: { type: 'string' }, seed: { type: 'string' }, rounds: { type: 'string' }, only: { type: 'string' } },
+  });
   return {
     seconds: positive('seconds', values.seconds, defaults.seconds),
     seed: positive('seed', values.seed, defaults.seed),
     rounds: Math.ceil(positive('rounds', values.rounds, defaults.rounds)),
+    ...(values.only === undefined ? {} : { only: values.only }),
   };
 }
 

@@ -64,7 +64,8 @@ const columns: readonly { readonly figure: Exclude<keyof Sample, 'parts'>; reado
 ];
 
 /** Measures all variants `rounds` times, A B C A B C …, so that a neighbour's load falls on all of them. */
-export async function inRounds(variants: readonly Variant[], rounds: number): Promise<Map<string, Sample[]>> {
+export async function inRounds(all: readonly Variant[], { rounds, only = '' }: BenchOptions): Promise<Map<string, Sample[]>> {
+  const variants = all.filter(({ name }) => name.includes(only));
   const samples = new Map<string, Sample[]>(variants.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round += 1) {
     for (const { name, measure } of variants) {
@@ -111,7 +112,9 @@ export function report(benchmark: {
       `  CPU µs/unit of ${variant}: ${names.map((part) => `${part} ${median(list.map(({ parts }) => parts?.[part] ?? Number.NaN)).toFixed(1)}`).join(', ')}`,
     );
   }
-  const verdicts = goals.map((goal) => verdictOf(goal, samples));
+  const verdicts = goals
+    .filter((goal) => samples.has(goal.of) && (!('by' in goal) || samples.has(goal.by)))
+    .map((goal) => verdictOf(goal, samples));
   console.log('');
   printTable(
     ['ratio or figure', 'median (least … most)', 'goal', ''],

@@ -68,7 +68,7 @@ export class ApiKeys {
   async list(tenant: string, kind: KeyOwner['kind'], ids: readonly string[]): Promise<Outcome<ApiKey[]>> {
     const rows = await this.#sql<KeyRow[]>`
       select owner_kind, owner, scope, sealed from api_key where tenant = ${tenant} and owner_kind = ${kind}
-        and owner in (select value collate "C" from json_array_elements_text(${JSON.stringify(ids)}::text::json)) order by number`;
+        and owner in (select value collate "C" from json_array_elements_text(${JSON.stringify(ids)}::json)) order by number`;
     const keys: ApiKey[] = [];
     for (const row of rows) {
       const opened = this.#open(row);

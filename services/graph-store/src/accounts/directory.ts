@@ -225,9 +225,9 @@ export class Directory {
     const { ids, username, limit = 1000, after = '' } = wanted;
     const condition =
       ids !== undefined
-        ? sql`id in (select value collate "C" from json_array_elements_text(${JSON.stringify(ids)}::text::json))`
+        ? sql`id in (select value collate "C" from json_array_elements_text(${JSON.stringify(ids)}::json))`
         : username !== undefined
-          ? sql`attributes @> ${JSON.stringify({ [USERNAME_KEY]: usernameKey(username) })}::text::jsonb`
+          ? sql`attributes @> ${JSON.stringify({ [USERNAME_KEY]: usernameKey(username) })}::jsonb`
           : sql`id > ${after}`;
     const rows = await sql<ElementRow[]>`
       select ${sql.unsafe(ELEMENT_COLUMNS)} from element where tenant = ${SYSTEM_TENANT} and type = ${ACCOUNT_TYPE} and not deleted
@@ -287,7 +287,7 @@ export class Directory {
   async #byUsername(username: string): Promise<Account | undefined> {
     const rows = await this.#options.sql<ElementRow[]>`
       select ${this.#options.sql.unsafe(ELEMENT_COLUMNS)} from element where tenant = ${SYSTEM_TENANT} and type = ${ACCOUNT_TYPE} and not deleted
-        and attributes @> ${JSON.stringify({ [USERNAME_KEY]: usernameKey(username) })}::text::jsonb limit 1`;
+        and attributes @> ${JSON.stringify({ [USERNAME_KEY]: usernameKey(username) })}::jsonb limit 1`;
     return rows[0] === undefined ? undefined : toAccount(toElement(rows[0]));
   }
 

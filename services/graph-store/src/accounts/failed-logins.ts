@@ -46,7 +46,7 @@ export class FailedLogins {
     // In one order, so that two that count at once cannot wait for each other.
     const rows = await this.#sql.before(deadline)<{ subject: Buffer; failures: number; window_ends_on: number }[]>`
       insert into failed_login as f (subject, failures, window_ends_on)
-      select decode(subject, 'hex'), 1, ${now + this.#limits.windowMs} from json_to_recordset(${JSON.stringify(subjects)}::text::json) as s(subject text)
+      select decode(subject, 'hex'), 1, ${now + this.#limits.windowMs} from json_to_recordset(${JSON.stringify(subjects)}::json) as s(subject text)
       order by subject
       on conflict (subject) do update set
         failures = case when f.window_ends_on > ${now} then f.failures + 1 else 1 end,

@@ -62,7 +62,7 @@ export async function loadKeys(transaction: Statements, seal: Seal): Promise<Key
     const publicJwk = { ...(await exportJWK(pair.publicKey)), kid, alg: TOKEN_ALGORITHM, use: 'sig' };
     const sealed = seal.seal(JSON.stringify(await exportJWK(pair.privateKey)));
     await transaction`insert into signing_key (kid, created_on, public_jwk, private_sealed)
-      values (${kid}, ${Date.now()}, ${JSON.stringify(publicJwk)}::text::json, ${sealed})`;
+      values (${kid}, ${Date.now()}, ${JSON.stringify(publicJwk)}::json, ${sealed})`;
     rows = await storedKeys(transaction);
   }
   const [newest] = rows;

@@ -28,11 +28,14 @@ const bigint = {
   parse: (text: string): number => Number(text),
 };
 
-/** json and jsonb as values that keep large integers. A number that a statement has computed may have no exact value: it is rounded. */
+/**
+ * json and jsonb. In: text that is JSON already, as it is. Out: values that keep large integers; a number that a statement has computed may have
+ * no exact value: it is rounded.
+ */
 const json = {
   to: 114,
   from: [114, 3802],
-  serialize: (value: unknown): string => JSON.stringify(value),
+  serialize: (text: unknown): unknown => text,
   parse: (text: string): unknown => parseOwnJson(text) ?? JSON.parse(text),
 };
 
@@ -75,6 +78,8 @@ export const WRITER_SESSION = {
   statement_timeout: '10s',
   enable_seqscan: 'off',
   jit: 'off',
+  // Two large elements in one batch stay in memory.
+  work_mem: '32MB',
 };
 
 /** What readers give up on. */

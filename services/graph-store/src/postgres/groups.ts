@@ -90,7 +90,7 @@ export class GroupPositions {
       if (epochOf(await sql`select epoch from sequencer`) !== epoch) return failed('lost', 'another history has begun');
       const partitions = claims.map(({ partition }) => partition);
       const rows = await sql<{ partition: number; position: number; fence: number }[]>`
-        select partition, position, fence from group_position where consumer_group = ${group} and partition in (select value::smallint from json_array_elements_text(${JSON.stringify(partitions)}::text::json))
+        select partition, position, fence from group_position where consumer_group = ${group} and partition in (select value::smallint from json_array_elements_text(${JSON.stringify(partitions)}::json))
         order by partition for update`;
       if (rows.length === 0) return failed('not-found', 'the group has expired');
       const asked = new Map(claims.map(({ partition, fence }) => [partition, fence]));
@@ -102,7 +102,7 @@ export class GroupPositions {
       if (taken.length > 0) {
         await sql`
           update group_position g set fence = v.fence
-          from json_to_recordset(${JSON.stringify(taken)}::text::json) as v(partition smallint, fence bigint)
+          from json_to_recordset(${JSON.stringify(taken)}::json) as v(partition smallint, fence bigint)
           where g.consumer_group = ${group} and g.partition = v.partition`;
       }
       return done({ claims: answers });
@@ -120,7 +120,7 @@ export class GroupPositions {
         ? []
         : await sql<{ group: number; partition: number }[]>`
             update group_position g set position = greatest(g.position, v.position), fence = v.fence
-            from json_to_recordset(${JSON.stringify(positions)}::text::json) as v("group" bigint, partition smallint, fence bigint, position bigint)
+            from json_to_recordset(${JSON.stringify(positions)}::json) as v("group" bigint, partition smallint, fence bigint, position bigint)
             where g.consumer_group = v.group and g.partition = v.partition and g.fence <= v.fence
             returning g.consumer_group as "group", g.partition`;
     const living =
@@ -128,7 +128,7 @@ export class GroupPositions {
         ? []
         : await sql<{ id: number }[]>`
             update consumer_group set touched_on = now()
-            where id in (select value::bigint from json_array_elements_text(${JSON.stringify(touched)}::text::json)) returning id`;
+            where id in (select value::bigint from json_array_elements_text(${JSON.stringify(touched)}::json)) returning id`;
     const movedKeys = new Set(moved.map(({ group, partition }) => `${group}/${partition}`));
     const fenced = positions.filter(({ group, partition }) => !movedKeys.has(`${group}/${partition}`));
     const known = new Set([...moved.map(({ group }) => group), ...living.map(({ id }) => id)]);
@@ -137,7 +137,7 @@ export class GroupPositions {
       unknown.length === 0
         ? []
         : await sql<{ id: number }[]>`
-            select id from consumer_group where id in (select value::bigint from json_array_elements_text(${JSON.stringify(unknown)}::text::json))`;
+            select id from consumer_group where id in (select value::bigint from json_array_elements_text(${JSON.stringify(unknown)}::json))`;
     const foundIds = new Set(found.map(({ id }) => id));
     return done({
       fenced: fenced.map(({ group, partition }) => ({ group, partition })),

@@ -49,7 +49,7 @@ export function openJournal(sql: Queries): Journal {
     },
     async bySeq(seqs) {
       const rows = await sql<JournalRow[]>`
-        select ${columns} from journal where seq in (select value::bigint from json_array_elements_text(${JSON.stringify(seqs)}::text::json)) order by seq`;
+        select ${columns} from journal where seq in (select value::bigint from json_array_elements_text(${JSON.stringify(seqs)}::json)) order by seq`;
       return rows.map(toChange);
     },
     async seqsOf(interests, after, upTo, scan) {
@@ -63,7 +63,7 @@ export function openJournal(sql: Queries): Journal {
     async ofSlots(slots, after, upTo, limit) {
       const rows = await sql<JournalRow[]>`
         select ${columns} from journal
-        where slot in (select value::smallint from json_array_elements_text(${JSON.stringify(slots)}::text::json))
+        where slot in (select value::smallint from json_array_elements_text(${JSON.stringify(slots)}::json))
           and seq > ${after} and seq <= ${upTo} and scope <> 'system' order by seq limit ${limit}`;
       return rows.map(toChange);
     },

@@ -73,14 +73,14 @@ export async function loadWanted(connection: Connection, tenant: string, rows: T
   if (needsShare) {
     work.push(
       connection`select lock_elements(array_agg(${tenant}::text), array_agg(w.id), array_agg(w.write))
-        from json_to_recordset(${JSON.stringify(ids.map((id) => ({ id, write: vertices.has(id) })))}::text::json) as w(id text, write boolean)`.execute(),
+        from json_to_recordset(${JSON.stringify(ids.map((id) => ({ id, write: vertices.has(id) })))}::json) as w(id text, write boolean)`.execute(),
     );
   }
   if (ids.length > 0) {
     work.push(
       connection
         .unsafe<StoredRow[]>(
-          `select e.* from (select value collate "C" as id from json_array_elements_text($2::text::json) order by 1) w
+          `select e.* from (select value collate "C" as id from json_array_elements_text($2::json) order by 1) w
            cross join lateral (select ${COLUMNS} from element e where e.tenant = $1 and e.id = w.id ${needsShare ? 'offset 0' : 'for update of e'}) e`,
           [tenant, json(ids)],
           { prepare: true },
@@ -97,8 +97,8 @@ export async function loadWanted(connection: Connection, tenant: string, rows: T
     work.push(
       connection
         .unsafe<StoredRow[]>(
-          `select e.* from (select value collate "C" as id from json_array_elements_text($2::text::json)
-             union select a.id from json_array_elements_text($3::text::json) v(id) cross join lateral (
+          `select e.* from (select value collate "C" as id from json_array_elements_text($2::json)
+             union select a.id from json_array_elements_text($3::json) v(id) cross join lateral (
                select o.id from element o where o.tenant = $1 and o.kind = 'edge' and not o.deleted and o.out_id = v.id
                union all select i.id from element i where i.tenant = $1 and i.kind = 'edge' and not i.deleted and i.in_id = v.id offset 0) a
              order by 1) w
@@ -123,7 +123,7 @@ export async function loadWanted(connection: Connection, tenant: string, rows: T
   if (keys.length > 0) {
     work.push(
       connection<{ name: string; value: string; element: string }[]>`
-        select k.name, k.value, k.element from json_to_recordset(${JSON.stringify(keys.map(splitKey))}::text::json) as w(name text collate "C", value text collate "C")
+        select k.name, k.value, k.element from json_to_recordset(${JSON.stringify(keys.map(splitKey))}::json) as w(name text collate "C", value text collate "C")
         cross join lateral (select * from unique_key k where k.tenant = ${tenant} and k.name = w.name and k.value = w.value offset 0) k`.then(
         (found) => {
           for (const { name, value, element } of found) rows.loadOwner(joinKey({ name, value }), element);
@@ -136,7 +136,7 @@ export async function loadWanted(connection: Connection, tenant: string, rows: T
     work.push(
       connection
         .unsafe<ElementRow[]>(
-          `select e.* from json_array_elements_text($2::text::json) as w(id) cross join lateral (
+          `select e.* from json_array_elements_text($2::json) as w(id) cross join lateral (
              select ${ELEMENT_COLUMNS} from element where tenant = '${SYSTEM_TENANT}' and id = w.id and type = '${ACCOUNT_TYPE}'
                and not deleted and attributes ->> 'tenant' = $1 offset 0) e`,
           [tenant, json(accounts)],
@@ -152,7 +152,7 @@ export async function loadWanted(connection: Connection, tenant: string, rows: T
     work.push(
       connection<{ id: string }[]>`
         update content set touched_on = now() where tenant = ${tenant} and complete
-          and id in (select value collate "C" from json_array_elements_text(${json(contents)}::text::json)) returning id`.then((found) => {
+          and id in (select value collate "C" from json_array_elements_text(${json(contents)}::json)) returning id`.then((found) => {
         for (const { id } of found) complete.add(id);
       }),
     );

@@ -28,7 +28,7 @@ const LIVING: Filter = { test: 'equal', path: ['deleted'], value: false };
 
 // A lookup for each id: joined plainly, PostgreSQL may think that reading the whole table is cheaper.
 const GET = `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (
-  select found.* from json_array_elements_text($2::text::json) as w(id)
+  select found.* from json_array_elements_text($2::json) as w(id)
   cross join lateral (select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found) e on true`;
 
 interface Stated {
@@ -39,7 +39,7 @@ interface Stated {
 
 /** The same with the tenant's accounts, each before what another protocol keeps under its id. */
 const GET_WITH_ACCOUNTS = `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (
-  select found.* from json_array_elements_text($2::text::json) as w(id) cross join lateral (
+  select found.* from json_array_elements_text($2::json) as w(id) cross join lateral (
     select ${ELEMENT_COLUMNS}, tenant from element where tenant = 'system' and id = w.id and type = '${ACCOUNT_TYPE}' and attributes ->> 'tenant' = $1
     union all select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found) e on true`;
 

@@ -43,7 +43,7 @@ export async function findRepeats(
 ): Promise<Map<string, Repeat>> {
   const ids = requests.map(({ request: { operationId: id } }) => ({ day: dayOf(operationTime(id)), id }));
   const rows = await connection<{ id: string; hash: Buffer; base: number; reply: StoredReply }[]>`
-    select o.id, o.hash, o.base, o.reply from json_to_recordset(${JSON.stringify(ids)}::text::json) as w(day integer, id text collate "C")
+    select o.id, o.hash, o.base, o.reply from json_to_recordset(${JSON.stringify(ids)}::json) as w(day integer, id text collate "C")
     cross join lateral (select * from operation o where o.day = w.day and o.id = w.id offset 0) o`;
   const repeats = new Map<string, Repeat>();
   for (const { id, hash, base, reply } of rows) {
@@ -53,7 +53,7 @@ export async function findRepeats(
     const states = new Map<number, Element>();
     if (seqs.length > 0) {
       const found = await connection.unsafe<JournalRow[]>(
-        `select ${JOURNAL_COLUMNS} from journal where seq in (select value::bigint from json_array_elements_text($1::text::json))`,
+        `select ${JOURNAL_COLUMNS} from journal where seq in (select value::bigint from json_array_elements_text($1::json))`,
         [JSON.stringify(seqs)],
       );
       for (const row of found) states.set(row.seq, toChange(row).state);

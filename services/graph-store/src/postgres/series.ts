@@ -27,7 +27,7 @@ export class Series {
     const sql = this.#sql;
     const { from, to, at, history = false, order = 'asc', aggregate = 'none', limit = DEFAULT_LIMIT, offset = 0 } = request;
     const where = sql`tenant = ${tenant}
-      and element in (select value collate "C" from json_array_elements_text(${JSON.stringify(request.ids)}::text::json))
+      and element in (select value collate "C" from json_array_elements_text(${JSON.stringify(request.ids)}::json))
       and (expires_on is null or expires_on > ${Date.now()})
       ${at === undefined && !history ? sql`and current` : sql``} ${at === undefined ? sql`` : sql`and at = ${at}`}
       ${from === undefined ? sql`` : sql`and at >= ${from}`} ${to === undefined ? sql`` : sql`and at <= ${to}`}`;

@@ -5,7 +5,7 @@ import { CONTENT_ATTRIBUTE } from '../core/content.ts';
 import type { PendingChange, PendingValues } from '../core/pending.ts';
 import { splitKey } from '../core/unique.ts';
 import type { World } from '../core/world.ts';
-import { type Connection, sqlState } from './connect.ts';
+import type { Connection } from './connect.ts';
 import { dayOf } from './partitions.ts';
 
 /** A successful request to be remembered for repeats. */
@@ -33,19 +33,28 @@ const CHANGES = `
 
 const ELEMENT = `tenant, id, kind, type, scope, xid, attributes, version, seq, created_on, created_by, created_app, modified_on, modified_by,
       modified_app, deleted, out_id, in_id, out_type, in_type, unique_names, content`;
-const VALUES = ELEMENT.replace(' id,', ' element,').replace('attributes', 'attributes::jsonb').replace(' seq,', ' s.base + n,');
+const ATTRIBUTES = 'case when n = $4::bigint then $5::json else attributes end';
+const VALUES = ELEMENT.replace(' id,', ' element,').replace('attributes', 'searched').replace(' seq,', ' s.base + n,');
 
 // Rows that are stored already are written by key (`on conflict`) rather than by a join: PostgreSQL would plan the join by its statistics, which
 // on a young table say that reading all of it is cheap. They were locked when they were read, so the conflict is certain; a row that is new
 // must still fail when somebody else has made it meanwhile.
-/** Takes the sequencer (so everything before is done and seq follows commit order), then writes states, journal and operations. */
-const writeWith = ({ join, values, attributes, undo }: { join: string; values: string; attributes: string; undo: string }): string => `
-  with c as materialized (select * from json_to_recordset($1::text::json) as c(${CHANGES}) ${join}),
-  s as materialized (update sequencer set seq = seq + $2::bigint returning seq - $2::bigint as base, epoch),
+/**
+ * Reads what it is given (so that parsing a megabyte holds up nobody else's commit), takes the sequencer (so everything before is done and seq
+ * follows commit order), then writes states, journal and operations.
+ *
+ * Parameters: the changes, how many, the requests to remember; and the attributes and the undo of the change with the number `$4`, which the
+ * first does not have: what is large is parsed once, and not as a part of something else before.
+ */
+export const WRITE = `
+  with c as materialized (
+    select *, case when final then ${ATTRIBUTES}::jsonb end as searched from json_to_recordset($1::json) as c(${CHANGES})),
+  s as materialized (
+    update sequencer set seq = seq + $2::bigint where (select count(*) from c) = $2::bigint returning seq - $2::bigint as base, epoch),
   inserted as (
-    insert into element (${ELEMENT}) select ${values} from c, s where final and not stored),
+    insert into element (${ELEMENT}) select ${VALUES} from c, s where final and not stored),
   updated as (
-    insert into element (${ELEMENT}) select ${values} from c, s where final and stored
+    insert into element (${ELEMENT}) select ${VALUES} from c, s where final and stored
     on conflict (tenant, id) do update set type = excluded.type, scope = excluded.scope, xid = excluded.xid, attributes = excluded.attributes,
       version = excluded.version, seq = excluded.seq, created_on = excluded.created_on, created_by = excluded.created_by,
       created_app = excluded.created_app, modified_on = excluded.modified_on, modified_by = excluded.modified_by,
@@ -54,50 +63,36 @@ const writeWith = ({ join, values, attributes, undo }: { join: string; values: s
     insert into journal (seq, epoch, slot, tenant, element, kind, type, scope, xid, attributes, version, created_on, created_by, created_app,
       modified_on, modified_by, modified_app, deleted, out_id, in_id, out_type, in_type, owners, action, undo, seq_before, protocol, way, operation,
       operation_id, first_seq, last_seq)
-    select s.base + n, s.epoch, slot, tenant, element, kind, type, scope, xid, ${attributes}, version, created_on, created_by, created_app, modified_on,
-      modified_by, modified_app, deleted, out_id, in_id, out_type, in_type, owners, action, ${undo},
+    select s.base + n, s.epoch, slot, tenant, element, kind, type, scope, xid, ${ATTRIBUTES}, version, created_on, created_by, created_app,
+      modified_on, modified_by, modified_app, deleted, out_id, in_id, out_type, in_type, owners, action, case when n = $4::bigint then $6::json else undo end,
       case when seq_before < 0 then s.base - seq_before else seq_before end, protocol, way, operation, operation_id, s.base - first, s.base - last
     from c, s),
   used as (update content t set used = true from c where c.content is not null and t.tenant = c.tenant and t.id = c.content collate "C" and not t.used),
   remembered as (
     insert into operation (day, id, hash, base, reply)
-    select day, id, decode(hash, 'base64'), s.base, reply from s, json_to_recordset($3::text::json) as o(day integer, id text, hash text, reply json))
+    select day, id, decode(hash, 'base64'), s.base, reply from s, json_to_recordset($3::json) as o(day integer, id text, hash text, reply json))
   select base, epoch from s`;
-
-export const WRITE = writeWith({ join: '', values: VALUES, attributes: 'attributes', undo: 'undo' });
-
-/**
- * What is large is parsed and compressed before the sequencer is taken: in this table of the connection, whose rows end with the transaction.
- * PostgreSQL then copies its bytes as they are, so that a megabyte holds up nobody else's commit.
- */
-const MAKE_STAGED = `
-  create temporary table if not exists staged (n bigint, staged_json json, staged_jsonb jsonb, staged_undo json) on commit delete rows`;
-const STAGE = 'insert into staged select $1::bigint, given, given::jsonb, $3::text::json from (select $2::text::json as given) g';
-const WRITE_STAGED = writeWith({
-  join: 'left join staged using (n)',
-  values: VALUES.replace('attributes::jsonb', 'coalesce(staged_jsonb, attributes::jsonb)'),
-  attributes: 'coalesce(staged_json, attributes)',
-  undo: 'coalesce(staged_undo, undo)',
-});
-/** Characters of a change from which it is staged. */
-const STAGED_CHARACTERS = 64 * 1024;
+/** Characters of a change from which it travels in parameters of its own. */
+const LARGE_CHARACTERS = 64 * 1024;
+/** The last three parameters when no change is large. */
+const NONE_LARGE = ['0', 'null', 'null'];
 
 const FREE_KEYS = `
-  delete from unique_key k using json_to_recordset($2::text::json) as f(name text collate "C", value text collate "C")
+  delete from unique_key k using json_to_recordset($2::json) as f(name text collate "C", value text collate "C")
   where k.tenant = $1 and k.name = f.name and k.value = f.value`;
 
 const CLAIM_KEYS = `
   insert into unique_key (tenant, name, value, element)
-  select $1::text, name, value, element from json_to_recordset($2::text::json) as k(name text, value text, element text)`;
+  select $1::text, name, value, element from json_to_recordset($2::json) as k(name text, value text, element text)`;
 
 const RETIRE_VALUES = `
-  update series_value v set current = false from json_to_recordset($3::text::json) as w(at bigint)
+  update series_value v set current = false from json_to_recordset($3::json) as w(at bigint)
   where v.tenant = $1 and v.element = $2 and v.at = w.at and v.current`;
 
 const ADD_VALUES = `
   insert into series_value (tenant, element, at, value, expires_on, current)
   select $1::text, $2::text, at, value, expires_on, ordinal = max(ordinal) over (partition by at)
-  from rows from (json_to_recordset($3::text::json) as (at bigint, value json, expires_on bigint)) with ordinality as w(at, value, expires_on, ordinal)
+  from rows from (json_to_recordset($3::json) as (at bigint, value json, expires_on bigint)) with ordinality as w(at, value, expires_on, ordinal)
   order by ordinal`;
 
 /**
@@ -106,21 +101,8 @@ const ADD_VALUES = `
  * they come before it, and each of them here would keep a replica that lost its connection away for two round trips longer.
  */
 export async function prepareWrites(connection: Connection): Promise<void> {
-  await connection.unsafe(WRITE, ['', '', '']).describe();
-  try {
-    await connection.unsafe(MAKE_STAGED);
-  } catch (error) {
-    // A role that may make no temporary tables: large changes then hold up others, and nothing else.
-    if (sqlState(error) === INSUFFICIENT_PRIVILEGE) return;
-    throw error;
-  }
-  await connection.unsafe(WRITE_STAGED, ['', '', '']).describe();
-  staging.add(connection);
+  await connection.unsafe(WRITE, ['', '', '', '', '', '']).describe();
 }
-
-const INSUFFICIENT_PRIVILEGE = '42501';
-/** The connections that have the table. */
-const staging = new WeakSet<Connection>();
 
 /** The sequencer before a batch, and the epoch it belongs to. */
 export interface Committed {
@@ -145,17 +127,14 @@ export async function writeAndCommit(connection: Connection, written: Written): 
     }
   }
   for (const { tenant, values } of written.values) work.push(...writeValues(connection, tenant, values));
-  const { rows, staged } = changesJson(written, staging.has(connection));
-  for (const values of staged) work.push(connection.unsafe(STAGE, values, { prepare: true }).execute());
+  const { rows, large } = changesJson(written);
   // A batch in which every request failed leaves no trace, and so need not take the sequencer.
   const write =
     written.changes.length === 0 && written.remembered.length === 0
       ? connection.unsafe<Committed[]>('select seq as base, epoch from sequencer', [], { prepare: true })
-      : connection.unsafe<Committed[]>(
-          staged.length === 0 ? WRITE : WRITE_STAGED,
-          [rows, String(written.changes.length), rememberedJson(written.remembered)],
-          { prepare: true },
-        );
+      : connection.unsafe<Committed[]>(WRITE, [rows, String(written.changes.length), rememberedJson(written.remembered), ...large], {
+          prepare: true,
+        });
   const commit = connection.unsafe('commit', [], { prepare: true });
   work.push(write.execute(), commit.execute());
   const results = await Promise.allSettled(work);
@@ -177,60 +156,73 @@ function writeValues(connection: Connection, tenant: string, { id, values }: Pen
   return [RETIRE_VALUES, ADD_VALUES].map((text) => connection.unsafe(text, [tenant, id, rows], { prepare: true }).execute());
 }
 
-/** @param stages whether what is large can travel by itself: then `staged` has the values of `STAGE` */
-function changesJson({ world, changes }: Written, stages: boolean): { readonly rows: string; readonly staged: string[][] } {
+/** The changes as JSON, and the last three parameters of `WRITE`. */
+function changesJson({ world, changes }: Written): { readonly rows: string; readonly large: readonly string[] } {
   // Pending seqs are unique in the batch: the change whose state is an element's last one writes its row.
   const finals = new Map<number, boolean>();
   for (const [, rows] of world.tenants()) {
     for (const { row, stored } of rows.finalRows()) finals.set(row.element.seq, stored);
   }
-  const staged: string[][] = [];
-  const rows = changes.map(({ change, first, last }, index) => {
-    const { state, undo } = change;
-    const stored = finals.get(state.seq);
-    const { seq: seqBefore, ...undone } = undo;
+  let largest = LARGE_CHARACTERS;
+  let large: readonly string[] = NONE_LARGE;
+  const texts = changes.map(({ change }, index) => {
+    const { seq: _, ...undone } = change.undo;
     const undoJson = JSON.stringify(undone);
-    const large = stages && change.attributesJson.length + undoJson.length > STAGED_CHARACTERS;
-    if (large) staged.push([String(index + 1), change.attributesJson, undoJson]);
-    const rest = JSON.stringify({
-      n: index + 1,
-      final: stored !== undefined,
-      stored: stored ?? false,
-      slot: change.slot,
-      tenant: change.tenant,
-      element: change.id,
-      kind: change.kind,
-      type: change.type,
-      scope: change.scope,
-      xid: state.xid,
-      version: change.version,
-      created_on: state.created.on,
-      created_by: state.created.by,
-      created_app: state.created.app,
-      modified_on: state.modified.on,
-      modified_by: state.modified.by,
-      modified_app: state.modified.app,
-      deleted: state.deleted,
-      out_id: state.out,
-      in_id: state.in,
-      out_type: state.outType,
-      in_type: state.inType,
-      unique_names: change.uniqueNames,
-      content: state.attributes[CONTENT_ATTRIBUTE],
-      owners: change.owners,
-      action: change.action,
-      seq_before: seqBefore,
-      protocol: change.origin.protocol,
-      way: change.origin.way,
-      operation: change.origin.operation,
-      operation_id: change.operationId,
-      first,
-      last,
-    });
-    // These are JSON text already; putting them in as they are saves making them again.
-    return large ? rest : `${rest.slice(0, -1)},"attributes":${change.attributesJson},"undo":${undoJson}}`;
+    const characters = change.attributesJson.length + undoJson.length;
+    if (characters > largest) {
+      largest = characters;
+      large = [String(index + 1), change.attributesJson, undoJson];
+    }
+    return undoJson;
   });
-  return { rows: `[${rows.join(',')}]`, staged };
+  const rows = changes.map((pending, index) => {
+    const row = rowJson(pending, index + 1, finals.get(pending.change.state.seq));
+    // These are JSON text already; putting them in as they are saves making them again.
+    return large[0] === String(index + 1)
+      ? row
+      : `${row.slice(0, -1)},"attributes":${pending.change.attributesJson},"undo":${texts[index]}}`;
+  });
+  return { rows: `[${rows.join(',')}]`, large };
+}
+
+/** @param stored undefined when a later change of the batch makes the element's row */
+function rowJson({ change, first, last }: Written['changes'][number], n: number, stored: boolean | undefined): string {
+  const { state } = change;
+  return JSON.stringify({
+    n,
+    final: stored !== undefined,
+    stored: stored ?? false,
+    slot: change.slot,
+    tenant: change.tenant,
+    element: change.id,
+    kind: change.kind,
+    type: change.type,
+    scope: change.scope,
+    xid: state.xid,
+    version: change.version,
+    created_on: state.created.on,
+    created_by: state.created.by,
+    created_app: state.created.app,
+    modified_on: state.modified.on,
+    modified_by: state.modified.by,
+    modified_app: state.modified.app,
+    deleted: state.deleted,
+    out_id: state.out,
+    in_id: state.in,
+    out_type: state.outType,
+    in_type: state.inType,
+    unique_names: change.uniqueNames,
+    content: state.attributes[CONTENT_ATTRIBUTE],
+    owners: change.owners,
+    action: change.action,
+    seq_before: change.undo.seq,
+    protocol: change.origin.protocol,
+    way: change.origin.way,
+    operation: change.origin.operation,
+    operation_id: change.operationId,
+    first,
+    last,
+  });
 }
 
 function rememberedJson(remembered: readonly Remembered[]): string {
