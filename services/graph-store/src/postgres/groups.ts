@@ -164,7 +164,11 @@ export class GroupPositions {
     }, deadline);
   }
 
-  async remove(tenant: string, { id }: RequestOf<typeof groupDelete>, deadline: number): Promise<Outcome<Removed<ReplyOf<typeof groupDelete>>>> {
+  async remove(
+    tenant: string,
+    { id }: RequestOf<typeof groupDelete>,
+    deadline: number,
+  ): Promise<Outcome<Removed<ReplyOf<typeof groupDelete>>>> {
     return await this.#transactions.transact((sql) => removeFrom(sql, tenant, id), deadline);
   }
 
