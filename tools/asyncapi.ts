@@ -1,13 +1,20 @@
-/** Writes what follows from the channels: the AsyncAPI document of the bus and the permissions of the services in NATS and Redis. Run it after changing a channel. */
+/** Writes what follows from the channels and the protocols: the AsyncAPI documents and the permissions of the services in NATS and Redis. Run it after changing a channel. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { asyncApi } from '@polyedge/contracts/asyncapi';
 import { catalogue } from '@polyedge/contracts/catalogue';
+import { protocolAsyncApi, protocols } from '@polyedge/contracts/wire/documents';
 import { usersConf } from '../infra/nats/accounts.ts';
 import { usersAcl } from '../infra/redis/users.ts';
 
 const documents = {
   'docs/asyncapi/bus.json': `${JSON.stringify(asyncApi(catalogue), undefined, 2)}\n`,
+  ...Object.fromEntries(
+    Object.entries(protocols).map(([name, protocol]) => [
+      `docs/asyncapi/${name}.json`,
+      `${JSON.stringify(protocolAsyncApi(protocol), undefined, 2)}\n`,
+    ]),
+  ),
   'infra/nats/users.conf': usersConf(),
   'infra/redis/users.acl': usersAcl(),
 };

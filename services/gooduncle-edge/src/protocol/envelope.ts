@@ -32,6 +32,8 @@ export interface Says {
   readonly cursor?: string;
   readonly version?: number;
   readonly position?: Position;
+  /** Where a subscription may go on after a reconnect. */
+  readonly since?: string;
 }
 
 /** The echo of a request: its arrival and its payload as JSON text, secrets taken out. */
@@ -65,6 +67,7 @@ export function answerText(
   if (says.cursor !== undefined) text += `,"cursor":${JSON.stringify(says.cursor)}`;
   if (says.version !== undefined) text += `,"version":${says.version}`;
   if (says.position !== undefined) text += `,"position":{"from":${says.position.from},"to":${says.position.to}}`;
+  if (says.since !== undefined) text += `,"since":"${says.since}"`;
   return `${text}},"passport":${passport}}`;
 }
 

@@ -6,10 +6,12 @@ import type { FullChange } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import { equalJson } from '@polyedge/query/equality';
 import type { Filter } from '@polyedge/query/filter';
+import { compile, type Predicate } from '@polyedge/query/predicate';
 import { compareBy, type Sort } from '@polyedge/query/query';
 import type { Allowed } from './access.ts';
 import type { Echo, Says } from './envelope.ts';
 import { crossingOf, droppedText, type Happening, type Happenings, type Lens, type MatchedChange } from './happening.ts';
+import { MAX_MISSED_CHANGES, MissedEvents, markOf, matchOf, seqOf } from './missed.ts';
 import { type Kept, Pending } from './pending.ts';
 import { problem, type Refusal, refusal } from './problems.ts';
 import { type Changed, Window } from './window.ts';
@@ -22,6 +24,8 @@ export interface Host {
   end(live: Live, refusal: Refusal): void;
   /** Reads rows of its query that reflect at least `atLeast`; the outcome comes to `live.rows`. */
   read(live: Live, limit: number, atLeast: number): void;
+  /** Reads changes of its type in a range of seqs; they come to `live.missed`, or `live.unmissed` is called. */
+  changes(live: Live, epoch: string, after: number, upTo: number): void;
   /** Calls `live.delivered` when every change up to `seq` has come to it. */
   whenDelivered(live: Live, epoch: string, seq: number): void;
   /** Calls `flush` in so many milliseconds at the latest. */
@@ -44,6 +48,8 @@ export interface LiveOptions {
   readonly key: string;
   readonly echo: Echo;
   readonly topic: string;
+  /** The type of its rows. */
+  readonly type: string;
   readonly lens: Lens;
   /** What living rows of the query have in common. */
   readonly where: Filter;
@@ -55,6 +61,10 @@ export interface LiveOptions {
   readonly throttleMs: number;
   readonly sort: readonly Sort[] | undefined;
   readonly limit: number | undefined;
+  /** Where the client wants to go on, empty for nowhere; undefined: it does not want to know where it could. */
+  readonly since: string | undefined;
+  /** The name of the history that a mark is of: equal only for the same epoch, query and rules. */
+  history(epoch: string): string;
 }
 
 /** The most original matches of a subscription without a limit. */
@@ -84,6 +94,10 @@ export class Live {
   /** Every change up to here was handled. */
   #handled = 0;
   #epoch = '';
+  /** Of its marks; undefined while it gives none. */
+  #history: string | undefined;
+  /** What is being caught up with. */
+  #missed: { readonly events: MissedEvents; readonly upTo: number; readonly matches: Predicate } | undefined;
   #window: Window | undefined;
   /** The window's rows are those of a read at this seq, once every change up to it was handled. */
   #windowAt = 0;
@@ -124,7 +138,18 @@ export class Live {
   watched(seq: number, epoch: string): void {
     if (this.#state !== 'opening') return;
     this.#epoch = epoch;
-    const { initial, limit } = this.options;
+    const { initial, limit, since, where, history } = this.options;
+    // A window is no set of rows that events alone make whole again.
+    if (since !== undefined && limit === undefined) {
+      this.#history = history(epoch);
+      const after = seqOf(since, this.#history);
+      if (after !== undefined && after <= seq && seq - after <= MAX_MISSED_CHANGES) {
+        this.#state = 'reading';
+        this.#missed = { events: new MissedEvents(), upTo: seq, matches: compile(where) };
+        this.#host.changes(this, epoch, after, seq);
+        return;
+      }
+    }
     if (!initial && limit === undefined) {
       this.#from = seq;
       this.#begin(this.#host.passport(), seq);
@@ -132,6 +157,28 @@ export class Live {
     }
     this.#state = 'reading';
     this.#host.read(this, limit === undefined ? MAX_MATCHES : limit * 2, seq);
+  }
+
+  /** Changes that were asked for: all up to `to`. */
+  missed(changes: readonly FullChange[], to: number, at: number): void {
+    const missed = this.#missed;
+    if (this.#state !== 'reading' || missed === undefined) return;
+    for (const change of changes) {
+      const matched = { change, match: matchOf(change, missed.matches) };
+      const found = this.#host.happenings.of(matched, this.options.lens, () => this.#host.passportOf(change));
+      if (found !== undefined) missed.events.add(found);
+    }
+    if (missed.events.overflows) this.unmissed();
+    else if (to < missed.upTo) this.#host.changes(this, this.#epoch, to, missed.upTo);
+    else this.#continue(missed.events.events(), missed.upTo, at);
+  }
+
+  /** The changes cannot be had: it begins anew. */
+  unmissed(): void {
+    const missed = this.#missed;
+    if (this.#state !== 'reading' || missed === undefined) return;
+    this.#missed = undefined;
+    this.#host.read(this, MAX_MATCHES, missed.upTo);
   }
 
   /** Rows that were asked for: the snapshot, or more for the window. */
@@ -229,7 +276,7 @@ export class Live {
           JSON.stringify(lens.showing.resource(row)),
           {
             event: 'original match',
-            ...(last ? { synced: true, count: shown.length } : {}),
+            ...(last ? { synced: true, count: shown.length, ...this.#mark(seq) } : {}),
             version: seq,
             ...(sort === undefined ? {} : { position: { from: null, to: index } }),
           },
@@ -238,6 +285,23 @@ export class Live {
       }
       this.#state = 'live';
     }
+    this.#goOn(seq, at);
+  }
+
+  /** Only what was missed is told. */
+  #continue(events: readonly Happening[], seq: number, at: number): void {
+    this.#missed = undefined;
+    this.#from = seq;
+    this.#state = 'live';
+    const last = { synced: true, version: seq, ...this.#mark(seq) } as const;
+    if (events.length === 0) this.#host.tell(this, '{}', last, this.#host.passport());
+    for (const [index, { event, payload, version, passport }] of events.entries())
+      this.#host.tell(this, payload, { event, version, ...(index === events.length - 1 ? last : {}) }, passport);
+    this.#goOn(seq, at);
+  }
+
+  /** What came while it was read follows. */
+  #goOn(seq: number, at: number): void {
     this.#handled = seq;
     this.#version = seq;
     const waiting = this.#waiting;
@@ -246,11 +310,16 @@ export class Live {
     this.#keepFull();
   }
 
+  /** Everything up to `seq` was told. */
+  #mark(seq: number): Pick<Says, 'since'> {
+    return this.#history === undefined ? {} : { since: markOf(this.#history, seq) };
+  }
+
   /** The one answer that says: this is all there is for now. */
   #begin(passport: string, version: number): void {
     this.#state = 'live';
     this.#version = version;
-    this.#host.tell(this, '{}', { synced: true, count: 0, version }, passport);
+    this.#host.tell(this, '{}', { synced: true, count: 0, version, ...this.#mark(version) }, passport);
   }
 
   #apply(matched: MatchedChange, at: number): void {
@@ -264,7 +333,8 @@ export class Live {
     const found = this.#host.happenings.of(matched, this.options.lens, () => this.#host.passportOf(change));
     if (found === undefined) return;
     if (!this.#host.congested && !this.#pending.has(found.id) && this.#waitMs(found.id, at) <= 0) {
-      this.#tell(found, at);
+      // Of its own request there may be more to come; of earlier ones nothing, unless it waits.
+      this.#tell(found, at, this.#pending.events === 0 ? change.first - 1 : undefined);
       return;
     }
     this.#pending.add(found);
@@ -351,7 +421,7 @@ export class Live {
     return throttleMs === 0 ? 0 : (this.#toldAt.get(id) ?? Number.NEGATIVE_INFINITY) + throttleMs - at;
   }
 
-  #tell(one: Happening, at: number): void {
+  #tell(one: Happening, at: number, told?: number): void {
     const { throttleMs } = this.options;
     if (throttleMs > 0) {
       this.#toldAt.delete(one.id);
@@ -363,7 +433,12 @@ export class Live {
       }
     }
     this.#version = Math.max(this.#version, one.version);
-    this.#host.tell(this, one.payload, { event: one.event, version: this.#version }, one.passport);
+    this.#host.tell(
+      this,
+      one.payload,
+      { event: one.event, version: this.#version, ...(told === undefined ? {} : this.#mark(told)) },
+      one.passport,
+    );
   }
 
   #overflow(skipped: number): void {

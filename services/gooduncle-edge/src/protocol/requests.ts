@@ -48,7 +48,14 @@ export type Request =
       readonly expect: number | undefined;
     }
   | { readonly type: 'delete'; readonly topic: string; readonly criteria: Criteria; readonly expect: number | undefined }
-  | ({ readonly type: 'subscribe'; readonly subscription: string; readonly initial: boolean; readonly throttleMs: number } & Choice)
+  | ({
+      readonly type: 'subscribe';
+      readonly subscription: string;
+      readonly initial: boolean;
+      readonly throttleMs: number;
+      /** Where it goes on; empty: from now on, but answers are to say where it could. */
+      readonly since: string | undefined;
+    } & Choice)
   | { readonly type: 'unsubscribe'; readonly subscription: string };
 
 export type ParsedRequest = { readonly ok: true; readonly value: Request } | { readonly ok: false; readonly refusal: Refusal };
@@ -130,11 +137,16 @@ class Reader {
         const choice = this.#choice(MAX_WINDOW);
         if (choice.limit !== undefined && choice.sort === undefined)
           this.#wrong(problem('missing', 'sort', { message: 'a live limit needs an order' }));
+        const initial = this.#flag('initial', true);
+        const since = this.#get('since') === '' ? '' : this.#optionalText('since', 128);
+        if (since !== undefined && !initial)
+          this.#wrong(problem('value', 'initial', { message: 'what cannot go on begins anew: with its original matches' }));
         return {
           type,
           subscription,
           ...choice,
-          initial: this.#flag('initial', true),
+          initial,
+          since,
           throttleMs: this.#whole('throttle', 0, MAX_THROTTLE_MS) ?? 0,
         };
       }

@@ -1,10 +1,14 @@
 /** The subscriptions of a session (protocol page 3.7, 3.8 and section 4), and when what they tell is merged. */
-import type { FullChange } from '@polyedge/contracts/change';
+import { createHash } from 'node:crypto';
+import { graphChanges } from '@polyedge/contracts/bus/feed';
+import { type FullChange, isFull } from '@polyedge/contracts/change';
+import type { ReplyOf } from '@polyedge/contracts/channel';
 import { errors } from '@polyedge/contracts/errors';
 import type { Filter } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
 import { parseOwnJson } from '@polyedge/query/json-text';
 import { key } from '@polyedge/query/normalize';
+import { call } from '@polyedge/session/call';
 import { type Allowed, all, allowed, type Grant, Showing, visibleRows } from './access.ts';
 import { choiceRules } from './data.ts';
 import { answerText, type Says } from './envelope.ts';
@@ -87,12 +91,19 @@ export class Subscriptions implements Host {
         key: this.#talk.newId('live'),
         echo: asked.echo,
         topic: topic.name,
+        type: topic.type,
         ...made,
         rules,
         initial: request.initial,
         throttleMs: request.throttleMs,
         sort: request.sort,
         limit: request.limit,
+        since: request.since,
+        history: (epoch) =>
+          createHash('sha256')
+            .update(JSON.stringify([epoch, made.lens.name]))
+            .digest('hex')
+            .slice(0, 24),
       },
       this,
     );
@@ -199,6 +210,15 @@ export class Subscriptions implements Host {
       }
       const { elements, cursor, seq } = outcome.value;
       live.rows(elements, cursor !== undefined, seq, this.#talk.passport(asked), this.#talk.at);
+    });
+  }
+
+  changes(live: Live, epoch: string, after: number, upTo: number): void {
+    const interests = [{ tenant: this.#talk.settings.tenant, type: live.options.type }];
+    this.#talk.ask<ReplyOf<typeof graphChanges>>(call(graphChanges, {}, { epoch, after, upTo, interests }), (outcome) => {
+      const changes = outcome.ok ? outcome.value.changes.filter(isFull) : [];
+      if (!outcome.ok || changes.length < outcome.value.changes.length) live.unmissed();
+      else live.missed(changes, outcome.value.to, this.#talk.at);
     });
   }
 

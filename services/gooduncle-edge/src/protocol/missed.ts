@@ -1,0 +1,61 @@
+/**
+ * What a subscription missed while its client was away (protocol page 4.7): of each resource with events since then, one that says how it is
+ * now. Whoever applies them has the current result, also if the client had heard of some of those events already.
+ */
+import { type FullChange, stateBefore } from '@polyedge/contracts/change';
+import type { Predicate } from '@polyedge/query/predicate';
+import type { ChangeMatch } from '@polyedge/session/session';
+import type { EventName } from './envelope.ts';
+import type { Happening } from './happening.ts';
+
+/** More is not caught up with: a read of the whole result is cheaper, or has to do. */
+export const MAX_MISSED_CHANGES = 10_000;
+const MAX_EVENTS = 5000;
+const MAX_CHARACTERS = 32 * 1024 * 1024;
+
+/** Where a subscription may go on: everything up to `seq` was told, in this history and under these rules. */
+export const markOf = (history: string, seq: number): string => `${history}.${seq}`;
+
+/** @returns the seq of a mark; undefined for one of another history or other rules, and for what is none */
+export function seqOf(mark: string, history: string): number | undefined {
+  const seq = mark.startsWith(`${history}.`) ? Number(mark.slice(history.length + 1)) : Number.NaN;
+  return Number.isSafeInteger(seq) && seq >= 0 ? seq : undefined;
+}
+
+/** What the filter of a query says of a change that was read from the journal. */
+export function matchOf(change: FullChange, matches: Predicate): ChangeMatch {
+  const before = stateBefore(change.state, change.undo);
+  return { before, was: before !== undefined && matches(before), is: matches(change.state) };
+}
+
+interface Missed {
+  readonly first: Happening;
+  readonly last: Happening;
+}
+
+export class MissedEvents {
+  readonly #byId = new Map<string, Missed>();
+  #characters = 0;
+
+  /** In the order of their commits. */
+  add(found: Happening): void {
+    const known = this.#byId.get(found.id);
+    this.#characters += found.payload.length - (known?.last.payload.length ?? 0);
+    // The newest one comes last, as it was told last.
+    this.#byId.delete(found.id);
+    this.#byId.set(found.id, { first: known?.first ?? found, last: found });
+  }
+
+  get overflows(): boolean {
+    return this.#byId.size > MAX_EVENTS || this.#characters > MAX_CHARACTERS;
+  }
+
+  /** A resource that the client had at the mark is modified, whatever happened to it meanwhile; one that it had not is new to it. */
+  events(): readonly Happening[] {
+    return [...this.#byId.values()].map(({ first, last }) => ({ ...last, event: isEnd(last.event) ? last.event : entryOf(first.event) }));
+  }
+}
+
+const isEnd = (event: EventName): boolean => event === 'match dropped' || event === 'match deleted';
+const entryOf = (first: Happening['event']): Happening['event'] =>
+  first === 'match created' || first === 'match added' ? first : 'match modified';
