@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { done } from '@polyedge/contracts/errors';
 import { trialEcho as echo, trialHappened as happened } from '@polyedge/contracts/testing/trial-channels';
@@ -185,22 +185,27 @@ test('the model of NATS delivers, loses and answers as NATS does', async () => {
 const PENDING = 8 * 1024 * 1024;
 const BODY = 'x'.repeat(128 * 1024);
 
+/** Everything before its PING has reached the server. */
+async function pongOn(socket: Socket): Promise<void> {
+  let text = '';
+  while (!text.includes('PONG')) text += String(await once(socket, 'data'));
+}
+
 /** A client stands still while so many messages come. @returns whether it lost its connection */
 const cutOff = {
   async real(messages: number): Promise<boolean> {
-    await using nats = await startNats({ config: `max_pending: ${PENDING}` });
+    await using nats = await startNats({ config: `max_pending: ${PENDING}\nwrite_deadline: "500ms"` });
     const socket = connect({ port: nats.port, host: '127.0.0.1' });
     await once(socket, 'data');
     socket.write('CONNECT {"verbose":false}\r\nSUB slow 1\r\nPING\r\n');
-    let text = '';
-    while (!text.includes('PONG')) text += String(await once(socket, 'data'));
+    await pongOn(socket);
     socket.pause();
     const writer = connect({ port: nats.port, host: '127.0.0.1' });
     await once(writer, 'data');
     writer.write('CONNECT {"verbose":false}\r\n');
     for (let count = 0; count < messages; count += 1) writer.write(`PUB slow ${BODY.length}\r\n${BODY}\r\n`);
     writer.write('PING\r\n');
-    await once(writer, 'data');
+    await pongOn(writer);
     // All of it, or the end of the connection, is what comes now.
     const ended = await new Promise<boolean>((resolve) => {
       let bytes = 0;
