@@ -1,5 +1,4 @@
 /** The requests and writes of one connection: read-after-write, the order of own events, and what is still outstanding. */
-import { randomBytes } from 'node:crypto';
 import { operationId } from '@polyedge/contracts/operation-id';
 import type { Effect, Input } from '@polyedge/session/session';
 import type { Environment } from './environment.ts';
@@ -53,7 +52,7 @@ export class Asking<Raw, In, Out, P extends Packet> {
 
   mutate({ id, tenant, defaultScope, request, own = 'any' }: Mutating<Out>): void {
     const { env } = this.#options;
-    const operation = operationId(Math.floor(env.wheel.clock.now()), randomBytes(10));
+    const operation = operationId(Math.floor(env.wheel.clock.now()), env.chance.bytes(10));
     const write: Write = {
       id,
       tenant,
@@ -63,7 +62,7 @@ export class Asking<Raw, In, Out, P extends Packet> {
       span: env.bus.spans?.step('write'),
     };
     this.#begun += 1;
-    this.#writes ??= new Writes(env.bus, env.wheel, (outcome) => this.#heard(outcome));
+    this.#writes ??= new Writes(env.bus, env.wheel, (outcome) => this.#heard(outcome), env.chance.next);
     this.#own.begin(write);
     this.#writes.add(write);
   }

@@ -5,7 +5,6 @@
  * Inputs go through a mailbox, so whatever answers from within a call cannot re-enter `handle`. An exception in protocol code is a bug: it
  * is logged with the kind of its input, counted, and ends this connection with 1011.
  */
-import { randomBytes } from 'node:crypto';
 import type { ConnectionState } from '@polyedge/contracts/bus/console';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Outcome } from '@polyedge/contracts/errors';
@@ -85,7 +84,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#mailbox = new Mailbox(this);
     // No function here may capture what the constructor was given: the connection would keep all of it.
     this.#mailbox.hold();
-    this.#begin({ ...opening, nonce: randomBytes(16).toString('hex'), at: Math.floor(at) });
+    this.#begin({ ...opening, nonce: Buffer.from(env.chance.bytes(16)).toString('hex'), at: Math.floor(at) });
     this.#mailbox.release();
   }
 

@@ -1,4 +1,5 @@
 /** The driver of one edge: opens connections, sweeps them, drains them and ends those whose login was revoked. */
+import { randomBytes } from 'node:crypto';
 import type { Revocation } from '@polyedge/contracts/bus/accounts';
 import { graphChanges } from '@polyedge/contracts/bus/feed';
 import type { FullChange } from '@polyedge/contracts/change';
@@ -10,7 +11,7 @@ import type { Opening, Protocol, View } from '@polyedge/session/session';
 import { ChangeCache } from './change-cache.ts';
 import { Connection } from './connection.ts';
 import { type DriverCounts, newDriverCounts } from './counts.ts';
-import type { Environment, SlowClientRule } from './environment.ts';
+import type { Chance, Environment, SlowClientRule } from './environment.ts';
 import { type Feed, noFeed } from './feed/watch.ts';
 import { type HeardChannel, Hearing } from './hearing.ts';
 import { Incidents } from './incidents.ts';
@@ -47,7 +48,11 @@ export interface DriverOptions<Raw, In, Out, P extends Packet> {
   readonly log?: Log;
   readonly wheel?: Wheel;
   readonly flusher?: Flusher;
+  /** Default: that of the process. */
+  readonly chance?: Chance;
 }
+
+const processChance: Chance = { bytes: randomBytes, next: Math.random };
 
 const SLOW_CLIENT: SlowClientRule = { do: 'close', code: 1013, reason: 'too slow' };
 
@@ -99,6 +104,7 @@ export class Driver<Raw, In, Out, P extends Packet> {
       cache,
       neverPongs: (principal) => options.neverPongs?.(principal) === true,
       wheel,
+      chance: options.chance ?? processChance,
       flusher: options.flusher ?? new Flusher(),
       limits: options.limits,
       requestTimeoutMs: options.requestTimeoutMs ?? 10_000,

@@ -17,6 +17,13 @@ import type { Selection } from './selection.ts';
 import type { Wheel } from './wheel.ts';
 import type { Framing, Packet } from './wire.ts';
 
+/** Where what must be unlike anything else, or unlike others, comes from. Tests that repeat a run bring their own. */
+export interface Chance {
+  bytes(count: number): Uint8Array;
+  /** 0 ≤ x < 1. */
+  next(): number;
+}
+
 export interface Environment<Raw, In, Out, P extends Packet> {
   readonly protocol: Protocol<Raw, In, Out>;
   readonly framing: Framing<Raw, P>;
@@ -28,6 +35,7 @@ export interface Environment<Raw, In, Out, P extends Packet> {
   readonly groups: Groups | undefined;
   readonly cache: ChangeCache<P>;
   readonly wheel: Wheel;
+  readonly chance: Chance;
   readonly flusher: Flusher;
   readonly limits: Limits;
   readonly requestTimeoutMs: number;

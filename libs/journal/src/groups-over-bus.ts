@@ -13,7 +13,8 @@ const TIMEOUT_MS = 3000;
 /** Shorter: until it is over no other positions are committed, and repeating it is harmless. */
 const COMMIT_TIMEOUT_MS = 1500;
 
-function storeOver(bus: Bus): GroupStore {
+/** The store of positions and the journal, asked over the bus. */
+export function storeOver(bus: Bus): GroupStore {
   const options = { timeoutMs: TIMEOUT_MS };
   return {
     open: (tenant, name, start, skip) => bus.request(groupOpen, groupOpen.subject({ tenant }), { name, start, skip }, options),
@@ -32,7 +33,7 @@ function storeOver(bus: Bus): GroupStore {
   };
 }
 
-function signalsOver(bus: Bus, edge: string): GroupSignals {
+export function signalsOver(bus: Bus, edge: string): GroupSignals {
   return {
     heard: (tenant, group, moved) => {
       const subscription = bus.subscribe(groupMoved, groupMoved.subject({ tenant, group }), moved);

@@ -3,8 +3,13 @@
 interface Timed {
   readonly at: number;
   readonly order: number;
-  readonly run: () => void;
+  run: () => void;
 }
+
+const nothing = (): void => {};
+
+/** A turn of the real event loop: every promise that can go on has gone on. */
+const promisesSettled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** A seeded source of randomness (mulberry32). */
 export class Chance {
@@ -44,6 +49,7 @@ export class Chance {
 export class VirtualTime {
   #now = 0;
   #order = 0;
+  #promised = false;
   /** A binary heap by time and order. */
   readonly #heap: Timed[] = [];
 
@@ -51,10 +57,20 @@ export class VirtualTime {
     return this.#now;
   }
 
-  after(ms: number, run: () => void): void {
+  /** @returns what cancels it */
+  after(ms: number, run: () => void): () => void {
     this.#order += 1;
-    this.#heap.push({ at: this.#now + Math.max(0, ms), order: this.#order, run });
+    const timed: Timed = { at: this.#now + Math.max(0, ms), order: this.#order, run };
+    this.#heap.push(timed);
     this.#up(this.#heap.length - 1);
+    return () => {
+      timed.run = nothing;
+    };
+  }
+
+  /** A promise was settled in an event: what waits for it goes on before the next event (`runSettled`). */
+  promised(): void {
+    this.#promised = true;
   }
 
   /** Lets so much time pass. @returns how many events ran */
@@ -62,6 +78,26 @@ export class VirtualTime {
     const end = this.#now + ms;
     let count = 0;
     for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) {
+      this.#pop();
+      this.#now = next.at;
+      next.run();
+      count += 1;
+    }
+    this.#now = end;
+    return count;
+  }
+
+  /** As `run`, for code that awaits: all promises that an event settled have gone on before the next event. */
+  async runSettled(ms: number): Promise<number> {
+    const end = this.#now + ms;
+    let count = 0;
+    for (;;) {
+      while (this.#promised) {
+        this.#promised = false;
+        await promisesSettled();
+      }
+      const next = this.#heap[0];
+      if (next === undefined || next.at > end) break;
       this.#pop();
       this.#now = next.at;
       next.run();

@@ -6,7 +6,7 @@ import { validateScope } from '../core/validate.ts';
 import type { Executor } from '../executor/executor.ts';
 import type { Traces } from '../traces.ts';
 
-export function answerMutations(bus: Bus, executor: Executor, traces: Traces | undefined): Responder {
+export function answerMutations(bus: Bus, executor: Pick<Executor, 'submit'>, traces: Traces | undefined): Responder {
   return bus.respond(graphMutate, async ({ defaultScope, requests }, { tenant, bytes, deadline }) => {
     if (tenant === undefined) return failed('invalid', 'no tenant');
     const scope = validateScope(defaultScope);

@@ -16,7 +16,7 @@ function requestOf(name: string, element = name): MutationRequest {
     by: 'anna',
     app: 'test',
     origin: { protocol: 'hiro', way: 'socket', operation: 'test' },
-    operations: [{ do: 'delete', target: { id: element } } as never],
+    operations: [{ op: 'delete', target: { id: element } }],
   };
 }
 

@@ -1,0 +1,215 @@
+/** The bus port on the model of NATS: what `nats-bus.ts` promises, on virtual time. */
+import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
+import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Parameters } from '@polyedge/contracts/subject';
+import type { Bus, BusStatus, RequestContext, Responder, Subscription } from '@polyedge/service-kit/bus';
+import { readFailure, tenantAt, tenantIndex } from '@polyedge/service-kit/bus-wire';
+import type { NatsLink, NatsMessage, NatsModel } from './nats-model.ts';
+
+/** The process that a bus belongs to. */
+export interface BusProcess {
+  readonly service: string;
+  readonly name: string;
+  /** Milliseconds of its monotonic clock, for deadlines. */
+  now(): number;
+  /** Runs something as soon as the process can run; never, when it has ended. */
+  run(work: () => void): void;
+  /** The same after so long. @returns what cancels it */
+  after(ms: number, work: () => void): () => void;
+}
+
+interface Pending {
+  readonly answer: (message: NatsMessage) => void;
+  readonly fail: (failure: Failure) => void;
+}
+
+/** Bodies by their text, for as long as the message is on its way: no receiver writes into what it is given. */
+const parsed = new WeakMap<NatsMessage, unknown>();
+
+function bodyOf(message: NatsMessage): unknown {
+  if (parsed.has(message)) return parsed.get(message);
+  const body: unknown = JSON.parse(message.text);
+  parsed.set(message, body);
+  return body;
+}
+
+export class NatsModelBus implements Bus {
+  readonly #model: NatsModel;
+  readonly #process: BusProcess;
+  readonly #link: NatsLink;
+  readonly #inbox: string;
+  readonly #handlers = new Map<number, (message: NatsMessage) => void>();
+  readonly #pending = new Map<string, Pending>();
+  readonly #listeners = new Set<(status: BusStatus) => void>();
+  #status: BusStatus = 'connected';
+  #asked = 0;
+
+  constructor(model: NatsModel, process: BusProcess) {
+    this.#model = model;
+    this.#process = process;
+    this.#inbox = `_INBOX.${process.service}.${process.name}`;
+    this.#link = model.connect({
+      message: (message, subscription) => this.#handlers.get(subscription)?.(message),
+      connected: () => this.#say('connected'),
+      disconnected: () => this.#disconnected(),
+      run: (work) => process.run(work),
+    });
+    const inbox = this.#link.subscribe(`${this.#inbox}.*`);
+    this.#handlers.set(inbox, (message) => this.#pending.get(message.subject)?.answer(message));
+  }
+
+  get status(): BusStatus {
+    return this.#status;
+  }
+
+  /** The connection itself, to break it. */
+  get link(): NatsLink {
+    return this.#link;
+  }
+
+  request<Reply>(
+    channel: RequestChannel<string, unknown, Reply>,
+    subject: string,
+    body: unknown,
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  ): Promise<Outcome<Reply>> {
+    if (this.#status === 'disconnected') return Promise.resolve(failed('unavailable', 'not connected to NATS'));
+    if (options.signal?.aborted === true) return Promise.resolve(failed('unavailable', 'the caller gave up'));
+    return new Promise((resolve) => {
+      this.#asked += 1;
+      const reply = `${this.#inbox}.${this.#asked}`;
+      const settle = (outcome: Outcome<Reply>): void => {
+        if (!this.#pending.delete(reply)) return;
+        cancel();
+        options.signal?.removeEventListener('abort', abort);
+        this.#model.time.promised();
+        resolve(outcome);
+      };
+      const cancel = this.#process.after(options.timeoutMs, () => settle(failed('unavailable', 'no answer in time')));
+      const abort = (): void => settle(failed('unavailable', 'the caller gave up'));
+      options.signal?.addEventListener('abort', abort, { once: true });
+      this.#pending.set(reply, {
+        fail: (failure) => settle({ ok: false, failure }),
+        answer: (message) => {
+          if (message.kind === 'no-responders') settle(failed('unavailable', 'nobody answers'));
+          else if (message.kind === 'failure') settle({ ok: false, failure: readFailure(bodyOf(message)) });
+          else {
+            const value = bodyOf(message);
+            if (channel.reply.test(value)) settle(done(value));
+            else settle(failed('internal', `the reply breaks its schema at ${channel.reply.problem(value)}`));
+          }
+        },
+      });
+      const deadline = this.#model.time.now + options.timeoutMs;
+      this.#link.publish({ subject, text: JSON.stringify(body), reply, deadline, kind: 'message' });
+    });
+  }
+
+  respond<Address extends string, Request, Reply>(
+    channel: RequestChannel<Address, Request, Reply>,
+    handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
+  ): Responder {
+    const index = tenantIndex(channel.address);
+    let subscription: number | undefined;
+    const take = (message: NatsMessage): void => {
+      const { subject, reply, text } = message;
+      const left = (message.deadline ?? Number.POSITIVE_INFINITY) - this.#model.time.now;
+      const context: RequestContext = {
+        subject,
+        deadline: this.#process.now() + left,
+        tenant: tenantAt(subject, index),
+        bytes: text.length,
+      };
+      const body = bodyOf(message);
+      const answered: Promise<Outcome<Reply>> =
+        left <= 0
+          ? Promise.resolve(failed('expired', 'the deadline passed before the request was read'))
+          : channel.request.test(body)
+            ? handler(body, context)
+            : Promise.resolve(failed('invalid', channel.request.problem(body)));
+      this.#model.time.promised();
+      void answered.then((outcome) => {
+        if (reply === undefined) return;
+        const said = outcome.ok ? JSON.stringify(outcome.value) : JSON.stringify(outcome.failure);
+        this.#link.publish({ subject: reply, text: said, reply: undefined, deadline: undefined, kind: outcome.ok ? 'message' : 'failure' });
+      });
+    };
+    const leave = (): void => {
+      if (subscription === undefined) return;
+      // What was on its way here is still answered.
+      const left = subscription;
+      subscription = undefined;
+      this.#link.drain(left);
+    };
+    const join = (): void => {
+      if (subscription !== undefined) return;
+      subscription = this.#link.subscribe(channel.pattern({}), this.#process.service);
+      this.#handlers.set(subscription, take);
+    };
+    join();
+    return { leave, join, stop: async () => leave() };
+  }
+
+  publish<Address extends string, Body>(
+    channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
+    values: Parameters<Address>,
+    body: Body,
+  ): void {
+    this.publishText(channel.subject(values), JSON.stringify(body));
+  }
+
+  publishText(subject: string, text: string): boolean {
+    if (this.#status === 'connected') this.#link.publish({ subject, text, reply: undefined, deadline: undefined, kind: 'message' });
+    return true;
+  }
+
+  subscribe<Address extends string, Body>(
+    channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
+    subject: string,
+    handler: (body: Body, subject: string, bytes: number) => void,
+  ): Subscription {
+    const id = this.#link.subscribe(subject);
+    this.#handlers.set(id, (message) => {
+      const body = bodyOf(message);
+      if (channel.body.test(body)) handler(body, message.subject, message.text.length);
+    });
+    return {
+      unsubscribe: () => {
+        this.#handlers.delete(id);
+        this.#link.unsubscribe(id);
+      },
+    };
+  }
+
+  flush(timeoutMs: number): Promise<Outcome<void>> {
+    if (this.#status === 'disconnected') return Promise.resolve(failed('unavailable', 'not connected to NATS'));
+    return new Promise((resolve) => {
+      const settle = (outcome: Outcome<void>): void => {
+        cancel();
+        this.#model.time.promised();
+        resolve(outcome);
+      };
+      const cancel = this.#process.after(timeoutMs, () => settle(failed('unavailable', 'the NATS server does not answer')));
+      this.#link.flush(() => settle(done(undefined)));
+    });
+  }
+
+  onStatus(listener: (status: BusStatus) => void): Subscription {
+    this.#listeners.add(listener);
+    return { unsubscribe: () => void this.#listeners.delete(listener) };
+  }
+
+  async close(): Promise<void> {
+    this.#link.close();
+  }
+
+  #disconnected(): void {
+    this.#say('disconnected');
+    for (const { fail } of [...this.#pending.values()]) fail({ code: 'unavailable', detail: 'the connection to NATS was lost' });
+  }
+
+  #say(status: BusStatus): void {
+    this.#status = status;
+    for (const listener of [...this.#listeners]) listener(status);
+  }
+}

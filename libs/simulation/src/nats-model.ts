@@ -1,0 +1,282 @@
+/**
+ * NATS as its clients see it (core NATS, one server): interest by subject, queue groups, delivery at most once and in order per connection, no
+ * answer where nobody listens, and the end of connections that do not read. What breaks, and when, is decided from outside.
+ */
+import type { VirtualTime } from './virtual-time.ts';
+
+export interface NatsMessage {
+  readonly subject: string;
+  readonly text: string;
+  /** Where an answer goes. */
+  readonly reply: string | undefined;
+  /** When whoever asked stops waiting, on the virtual clock. */
+  readonly deadline: number | undefined;
+  /** `no-responders` is the server's own answer to what nobody listens to; `failure` that of a responder that failed. */
+  readonly kind: 'message' | 'failure' | 'no-responders';
+}
+
+/** What a connection tells its client. */
+export interface NatsClient {
+  message(message: NatsMessage, subscription: number): void;
+  connected(): void;
+  disconnected(): void;
+  /** Runs something in the client's process as soon as that can run. */
+  run(work: () => void): void;
+}
+
+interface Subscribed {
+  readonly pattern: readonly string[];
+  readonly queue: string | undefined;
+}
+
+/** How long a connection over which nothing passes is taken for alive: two pings of five seconds. */
+const STALE_MS = 10_000;
+
+export class NatsModel {
+  readonly time: VirtualTime;
+  readonly #random: () => number;
+  readonly #links = new Set<NatsLink>();
+  readonly #maxPending: number;
+  #isUp = true;
+
+  /** @param options bytes that one connection may owe before it is cut */
+  constructor(time: VirtualTime, random: () => number, options: { readonly maxPending?: number } = {}) {
+    this.time = time;
+    this.#random = random;
+    this.#maxPending = options.maxPending ?? 64 * 1024 * 1024;
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  get maxPending(): number {
+    return this.#maxPending;
+  }
+
+  get latency(): number {
+    return 0.2 + this.#random() * 2;
+  }
+
+  /** A connection that is kept for ever: when it breaks, it is made again, with all its subscriptions. */
+  connect(client: NatsClient): NatsLink {
+    const link = new NatsLink(this, client);
+    this.#links.add(link);
+    return link;
+  }
+
+  forget(link: NatsLink): void {
+    this.#links.delete(link);
+  }
+
+  /** The server is away for so long; whatever was on its way is lost. */
+  restart(ms: number): void {
+    this.#isUp = false;
+    for (const link of this.#links) link.cut();
+    this.time.after(ms, () => {
+      this.#isUp = true;
+    });
+  }
+
+  get retryMs(): number {
+    return 100 + this.#random() * 400;
+  }
+
+  get staleMs(): number {
+    return STALE_MS + this.#random() * 5000;
+  }
+
+  /** A message has reached the server. */
+  route(message: NatsMessage, from: NatsLink): void {
+    const tokens = message.subject.split('.');
+    const queues = new Map<string, (readonly [NatsLink, number])[]>();
+    let heard = false;
+    for (const link of this.#links) {
+      for (const [id, { pattern, queue }] of link.known) {
+        if (!matches(pattern, tokens)) continue;
+        heard = true;
+        if (queue === undefined) link.send(message, id);
+        else queues.set(queue, [...(queues.get(queue) ?? []), [link, id]]);
+      }
+    }
+    for (const members of queues.values()) {
+      const chosen = members[Math.floor(this.#random() * members.length)];
+      if (chosen !== undefined) chosen[0].send(message, chosen[1]);
+    }
+    if (heard || message.reply === undefined) return;
+    // The server answers by itself, where whoever asks listens for the answer.
+    this.route({ subject: message.reply, text: '', reply: undefined, deadline: undefined, kind: 'no-responders' }, from);
+  }
+}
+
+/** One client's connection. */
+export class NatsLink {
+  /** What the server knows of. */
+  readonly known = new Map<number, Subscribed>();
+  readonly #server: NatsModel;
+  readonly #client: NatsClient;
+  /** What the client wants, on this connection and the next. */
+  readonly #wanted = new Map<number, Subscribed>();
+  #isConnected = true;
+  #isClosed = false;
+  /** Counts connections: what is on its way on an older one is lost. */
+  #number = 1;
+  #subscriptions = 0;
+  /** When what was sent last arrives, there and back. */
+  #there = 0;
+  #back = 0;
+  #owed = 0;
+  /** Nothing passes until then, and neither end knows. */
+  #silentUntil = 0;
+
+  constructor(server: NatsModel, client: NatsClient) {
+    this.#server = server;
+    this.#client = client;
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+
+  publish(message: NatsMessage): void {
+    if (this.#isConnected) this.#toServer(() => this.#server.route(message, this));
+  }
+
+  subscribe(pattern: string, queue?: string): number {
+    this.#subscriptions += 1;
+    const id = this.#subscriptions;
+    this.#wanted.set(id, { pattern: pattern.split('.'), queue });
+    if (this.#isConnected) this.#tell(id);
+    return id;
+  }
+
+  unsubscribe(id: number): void {
+    this.#wanted.delete(id);
+    if (this.#isConnected) this.#toServer(() => this.known.delete(id));
+  }
+
+  /** Ends a subscription; what the server has sent by then still arrives. */
+  drain(id: number): void {
+    if (!this.#isConnected) this.#wanted.delete(id);
+    else
+      this.#toServer(() => {
+        this.known.delete(id);
+        this.#toClient(0, () => this.#wanted.delete(id));
+      });
+  }
+
+  /** Behind everything that was sent before: there and back. */
+  flush(flushed: () => void): void {
+    if (this.#isConnected) this.#toServer(() => this.#toClient(0, flushed));
+  }
+
+  /** The connection breaks, and both ends know. */
+  cut(): void {
+    if (!this.#isConnected) return;
+    this.#isConnected = false;
+    this.#number += 1;
+    this.#owed = 0;
+    this.#silentUntil = 0;
+    this.known.clear();
+    this.#client.run(() => {
+      if (this.#isClosed) return;
+      this.#client.disconnected();
+      this.#reconnectLater();
+    });
+  }
+
+  /** Nothing passes for so long. When that is long, the client finds out by its pings and makes another connection. */
+  silence(ms: number): void {
+    if (!this.#isConnected) return;
+    this.#silentUntil = Math.max(this.#silentUntil, this.#server.time.now + ms);
+    const number = this.#number;
+    const staleMs = this.#server.staleMs;
+    if (ms < staleMs) return;
+    this.#server.time.after(staleMs, () => {
+      if (number === this.#number) this.cut();
+    });
+  }
+
+  /** Ends it for good: its process ended, or closed it. */
+  close(): void {
+    this.#isClosed = true;
+    this.#isConnected = false;
+    this.#number += 1;
+    this.known.clear();
+    this.#server.forget(this);
+  }
+
+  /** The server has something for this client. */
+  send(message: NatsMessage, subscription: number): void {
+    const bytes = message.text.length + message.subject.length;
+    this.#owed += bytes;
+    if (this.#owed > this.#server.maxPending) {
+      this.cut();
+      return;
+    }
+    this.#toClient(bytes, () => {
+      if (this.#wanted.has(subscription)) this.#client.message(message, subscription);
+    });
+  }
+
+  #reconnectLater(): void {
+    this.#server.time.after(this.#server.retryMs, () =>
+      this.#client.run(() => {
+        if (this.#isClosed) return;
+        if (!this.#server.isUp) {
+          this.#reconnectLater();
+          return;
+        }
+        this.#isConnected = true;
+        for (const id of this.#wanted.keys()) this.#tell(id);
+        this.#client.connected();
+      }),
+    );
+  }
+
+  #tell(id: number): void {
+    this.#toServer(() => {
+      const wanted = this.#wanted.get(id);
+      if (wanted !== undefined) this.known.set(id, wanted);
+    });
+  }
+
+  #toServer(arrive: () => void): void {
+    const { time, latency } = this.#server;
+    const number = this.#number;
+    this.#there = Math.max(this.#there, time.now + latency, this.#silentUntil);
+    const travel = (): void => {
+      if (number !== this.#number) return;
+      if (this.#silentUntil <= time.now) arrive();
+      else time.after(this.#silentUntil - time.now, travel);
+    };
+    time.after(this.#there - time.now, travel);
+  }
+
+  #toClient(bytes: number, arrive: () => void): void {
+    const { time, latency } = this.#server;
+    const number = this.#number;
+    this.#back = Math.max(this.#back, time.now + latency, this.#silentUntil);
+    const travel = (): void => {
+      if (number !== this.#number) return;
+      if (this.#silentUntil > time.now) {
+        time.after(this.#silentUntil - time.now, travel);
+        return;
+      }
+      this.#client.run(() => {
+        if (number !== this.#number) return;
+        this.#owed -= bytes;
+        arrive();
+      });
+    };
+    time.after(this.#back - time.now, travel);
+  }
+}
+
+/** NATS' rule: `*` stands for one token, `>` at the end for one or more. */
+function matches(pattern: readonly string[], tokens: readonly string[]): boolean {
+  if (pattern.at(-1) === '>') {
+    return tokens.length >= pattern.length && pattern.slice(0, -1).every((part, at) => part === '*' || part === tokens[at]);
+  }
+  return pattern.length === tokens.length && pattern.every((part, at) => part === '*' || part === tokens[at]);
+}

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { MutationOutcome, MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
+import { DatabaseModel } from './database-model.ts';
+import { requestOf, startStore, TENANT } from './running-store.ts';
+
+const BATCHES = 60;
+
+/** Whole numbers below a limit, from a seed. */
+function numbersFrom(seed: number): (limit: number) => number {
+  let state = seed;
+  return (limit) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return (state >>> 8) % limit;
+  };
+}
+
+function randomOperation(below: (limit: number) => number): Operation {
+  const id = `x${below(6)}`;
+  const target = { id };
+  const value = below(4);
+  switch (below(8)) {
+    case 0:
+    case 1:
+      return { op: 'create', type: 'ogit/Trial', id, attributes: { value, name: `n${below(3)}` } };
+    case 2:
+    case 3:
+      return { op: 'update', target, set: { value }, ...(below(2) === 0 ? { touch: true } : {}) };
+    case 4:
+      return { op: 'update', target, unset: ['name'] };
+    case 5:
+      return { op: 'delete', target };
+    case 6:
+      return { op: 'connect', out: id, verb: 'ogit/relates', in: `x${below(6)}` };
+    default:
+      return { op: 'apply', target, attribute: 'value', operator: 'incr', value: 1 };
+  }
+}
+
+/** What two runs of the same writes have in common: not when they were made, and where in their journals. */
+const comparable = (outcome: MutationOutcome, base: number): unknown =>
+  JSON.parse(
+    JSON.stringify(outcome, (name, value: unknown) => {
+      if ((name === 'seq' || name === 'first' || name === 'last') && typeof value === 'number') return value === 0 ? 0 : value - base;
+      return name === 'on' || name === 'detail' ? undefined : value;
+    }),
+  );
+
+test('the model of the database answers batches and repeats, and keeps its journal, as PostgreSQL does', async () => {
+  await using store = await startStore();
+  const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+  const below = numbersFrom(seed);
+  const model = new DatabaseModel();
+  const [sequencer] = await store.sql<{ seq: number }[]>`select seq from sequencer`;
+  const base = sequencer?.seq ?? 0;
+  const sent: MutationRequest[] = [];
+  for (let batch = 0; batch < BATCHES; batch += 1) {
+    const requests = Array.from({ length: 1 + below(4) }, () => {
+      const earlier = sent[below(sent.length + 1)];
+      // The same again, and something else under the same operation id.
+      if (earlier !== undefined && below(6) === 0) return earlier;
+      const request = requestOf(...Array.from({ length: 1 + below(2) }, () => randomOperation(below)));
+      return earlier !== undefined && below(12) === 0 ? { ...request, operationId: earlier.operationId } : request;
+    });
+    sent.push(...requests);
+    const real = await store.send(requests);
+    assert.ok(real.ok);
+    const items = requests.map((request) => ({ tenant: TENANT, defaultScope: 'scope', request }));
+    const modelled = model.commit(items, Date.now());
+    const where = `batch ${batch} under seed ${seed}: ${JSON.stringify(requests.map(({ operations }) => operations))}`;
+    assert.deepEqual(
+      modelled.outcomes.map((outcome) => comparable(outcome, 0)),
+      real.value.outcomes.map((outcome) => comparable(outcome, base)),
+      where,
+    );
+  }
+  const rows = await store.sql<{ seq: number; element: string; action: string; version: number }[]>`
+    select seq, element, action, version from journal where seq > ${base} order by seq`;
+  assert.deepEqual(
+    model.journal.map(({ seq, id, action, version }) => [seq, id, action, version]),
+    rows.map(({ seq, element, action, version }) => [seq - base, element, action, version]),
+    `under seed ${seed}`,
+  );
+  assert.ok(model.seq > 30, 'little was written');
+});

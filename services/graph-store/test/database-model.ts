@@ -1,0 +1,310 @@
+/**
+ * PostgreSQL as graph-store uses it, in memory: batches that take effect whole or not at all, one after the other, with the journal, the
+ * sequencer, operation ids and the publisher's lease. The rules of a request are the real ones (`src/core`).
+ */
+import type { MutationOutcome } from '@polyedge/contracts/bus/graph';
+import type { FullChange } from '@polyedge/contracts/change';
+import type { Element } from '@polyedge/contracts/element';
+import { failed } from '@polyedge/contracts/errors';
+import { covers } from '@polyedge/contracts/interest';
+import type { Filter } from '@polyedge/query/filter';
+import { compile } from '@polyedge/query/predicate';
+import { compareBy, type Sort } from '@polyedge/query/query';
+import { applyRequest } from '../src/core/apply.ts';
+import { type Applied, type Row, settle, settleChange, settleElement } from '../src/core/pending.ts';
+import { plan } from '../src/core/plan.ts';
+import { Schemas } from '../src/core/schema.ts';
+import { slotOf } from '../src/core/slot.ts';
+import { type TenantRows, World } from '../src/core/world.ts';
+import type { Item } from '../src/executor/messages.ts';
+import type { Journal } from '../src/postgres/journal.ts';
+import type { Committed } from '../src/publisher/recent.ts';
+
+type Success = Extract<MutationOutcome, { ok: true }>;
+
+interface Remembered {
+  readonly text: string;
+  readonly outcome: Success;
+}
+
+/** All that a copy of the database has. */
+interface State {
+  readonly epoch: string;
+  /** By tenant and id. */
+  readonly rows: Map<string, Row>;
+  readonly keys: Map<string, string>;
+  readonly journal: FullChange[];
+  readonly slots: number[];
+  readonly operations: Map<string, Remembered>;
+  readonly lease: Lease;
+}
+
+interface Lease {
+  readonly holder: string;
+  readonly fence: number;
+  readonly until: number;
+  readonly publishedSeq: number;
+}
+
+export interface CommittedBatch {
+  readonly epoch: string;
+  readonly outcomes: readonly MutationOutcome[];
+  readonly changes: readonly Committed[];
+}
+
+const MAX_NEEDS = 8;
+
+export class DatabaseModel {
+  readonly #schemas = new Schemas();
+  #state: State = {
+    epoch: 'e1',
+    rows: new Map(),
+    keys: new Map(),
+    journal: [],
+    slots: [],
+    operations: new Map(),
+    lease: { holder: '', fence: 0, until: -1, publishedSeq: 0 },
+  };
+  /** Another one is another copy: what the epoch is settled by. */
+  #timeline = 1;
+  #settledTimeline = 1;
+  #epochs = 1;
+  #ids = 0;
+
+  get epoch(): string {
+    return this.#state.epoch;
+  }
+
+  get journal(): readonly FullChange[] {
+    return this.#state.journal;
+  }
+
+  get seq(): number {
+    return this.#state.journal.length;
+  }
+
+  get lease(): Lease {
+    return this.#state.lease;
+  }
+
+  element(tenant: string, id: string): Element | undefined {
+    return this.#state.rows.get(keyOf(tenant, id))?.element;
+  }
+
+  elements(tenant: string): Element[] {
+    return [...this.#state.rows.values()].map(({ element }) => element).filter((element) => element.tenant === tenant && !element.deleted);
+  }
+
+  /**
+   * One batch in one transaction.
+   * @param on milliseconds since 1970
+   */
+  commit(items: readonly Item[], on: number): CommittedBatch {
+    const { epoch, journal, slots, operations } = this.#state;
+    const base = journal.length;
+    const world = new World();
+    for (const { tenant, request } of items) {
+      const { vertices, shared, edges, adjacency, uniqueKeys } = plan(request);
+      this.#load(world.tenant(tenant), tenant, [...vertices, ...shared, ...edges], adjacency, uniqueKeys);
+    }
+    const outcomes: MutationOutcome[] = [];
+    const changes: Committed[] = [];
+    const made = new Map<string, Remembered>();
+    for (const item of items) {
+      const { tenant, request } = item;
+      const text = JSON.stringify([tenant, request]);
+      const earlier = operations.get(request.operationId) ?? made.get(request.operationId);
+      if (earlier !== undefined) {
+        outcomes.push(
+          earlier.text === text
+            ? { ok: true, value: { ...earlier.outcome.value, repeated: true } }
+            : failed('conflict', 'another request was made under this operation id'),
+        );
+        continue;
+      }
+      const applied = this.#apply(world, item, on);
+      if (applied.outcome === 'failed') {
+        outcomes.push({ ok: false, failure: applied.failure, operation: applied.operation });
+        continue;
+      }
+      const first = settle(applied.changes[0]?.seq ?? 0, base);
+      const last = settle(applied.changes.at(-1)?.seq ?? 0, base);
+      for (const change of applied.changes)
+        changes.push({ change: settleChange(change, base, epoch, first, last), attributesJson: change.attributesJson });
+      const results = applied.operations.map((result) => ({
+        ...result,
+        elements: result.elements.map((element) => settleElement(element, base)),
+      }));
+      const outcome: Success = { ok: true, value: { first, last, operations: results } };
+      made.set(request.operationId, { text, outcome });
+      outcomes.push(outcome);
+    }
+    for (const { change } of changes) {
+      journal.push(change);
+      slots.push(slotOf(change.id));
+    }
+    for (const [id, remembered] of made) operations.set(id, remembered);
+    this.#write(world, base);
+    return { epoch, outcomes, changes };
+  }
+
+  /** What is remembered of these requests. */
+  lookUp(items: readonly Item[]): { readonly epoch: string; readonly found: (MutationOutcome | undefined)[] } {
+    const found = items.map(({ tenant, request }): MutationOutcome | undefined => {
+      const known = this.#state.operations.get(request.operationId);
+      if (known?.text !== JSON.stringify([tenant, request])) return undefined;
+      return { ok: true, value: { ...known.outcome.value, repeated: true } };
+    });
+    return { epoch: this.epoch, found };
+  }
+
+  /** The living elements that match, in order. */
+  query(tenant: string, filter: Filter, sort: readonly Sort[]): Element[] {
+    return this.elements(tenant).filter(compile(filter)).sort(compareBy(sort));
+  }
+
+  // ---- the journal
+
+  /** @param check fails when the database cannot be reached */
+  journalFor(check: () => void): Journal {
+    const read = async <T>(make: () => T): Promise<T> => {
+      check();
+      return make();
+    };
+    return {
+      position: () => read(() => ({ epoch: this.epoch, seq: this.seq, oldest: 1 })),
+      newest: () => read(() => this.seq),
+      after: (seq, limit) => read(() => this.after(seq, limit)),
+      bySeq: (seqs) => read(() => [...seqs].sort((one, other) => one - other).flatMap((seq) => this.journal[seq - 1] ?? [])),
+      seqsOf: (interests, after, upTo, scan) =>
+        read(() => {
+          const to = Math.min(upTo, after + scan);
+          const matching = this.journal
+            .slice(after, to)
+            .filter((change) => change.scope !== 'system' && interests.some((interest) => covers(interest, change)));
+          return { seqs: matching.map(({ seq }) => seq), to };
+        }),
+      ofSlots: (slots, after, upTo, limit) => read(() => this.ofSlots(slots, after, upTo, limit)),
+    };
+  }
+
+  after(seq: number, limit: number): FullChange[] {
+    return this.journal.slice(seq, seq + limit);
+  }
+
+  ofSlots(slots: readonly number[], after: number, upTo: number, limit: number): FullChange[] {
+    const wanted = new Set(slots);
+    const found: FullChange[] = [];
+    for (let seq = after + 1; seq <= Math.min(upTo, this.seq) && found.length < limit; seq += 1) {
+      const change = this.journal[seq - 1];
+      if (change !== undefined && change.scope !== 'system' && wanted.has(this.#state.slots[seq - 1] ?? -1)) found.push(change);
+    }
+    return found;
+  }
+
+  // ---- the publisher's lease
+
+  /** @param now on the database's clock */
+  take(holder: string, above: number, ttlMs: number, now: number): { readonly fence: number; readonly publishedSeq: number } | undefined {
+    const { lease } = this.#state;
+    if (lease.until >= now && lease.holder !== holder) return undefined;
+    this.#setLease({ ...lease, holder, fence: Math.max(lease.fence, above) + 1, until: now + ttlMs });
+    return { fence: this.lease.fence, publishedSeq: lease.publishedSeq };
+  }
+
+  /** @param until -1: it is given back. False: it is somebody else's now. */
+  renew(holder: string, fence: number, publishedSeq: number, until: number): boolean {
+    const { lease } = this.#state;
+    if (lease.holder !== holder || lease.fence !== fence) return false;
+    this.#setLease({ ...lease, until, publishedSeq: Math.max(lease.publishedSeq, publishedSeq) });
+    return true;
+  }
+
+  #setLease(lease: Lease): void {
+    this.#state = { ...this.#state, lease };
+  }
+
+  // ---- copies
+
+  /** @returns what makes this copy the one that is in use, as a failover to a standby that was behind does */
+  copy(): () => void {
+    const { rows, keys, journal, slots, operations, lease, epoch } = this.#state;
+    const copied: State = {
+      ...{ epoch, lease },
+      rows: new Map(rows),
+      keys: new Map(keys),
+      journal: [...journal],
+      slots: [...slots],
+      operations: new Map(operations),
+    };
+    return () => {
+      this.#timeline += 1;
+      this.#state = copied;
+    };
+  }
+
+  /** Whether the history is still the same one; another epoch begins when it is not. */
+  settle(): { readonly epoch: string; readonly changed: boolean } {
+    if (this.#timeline === this.#settledTimeline) return { epoch: this.epoch, changed: false };
+    this.#settledTimeline = this.#timeline;
+    this.#epochs += 1;
+    const { lease } = this.#state;
+    this.#state = { ...this.#state, epoch: `e${this.#epochs}`, lease: { ...lease, publishedSeq: Math.min(lease.publishedSeq, this.seq) } };
+    return { epoch: this.epoch, changed: true };
+  }
+
+  // ---- a batch
+
+  #apply(world: World, { tenant, defaultScope, request }: Item, on: number): Exclude<Applied, { outcome: 'needs' }> {
+    const rows = world.tenant(tenant);
+    const candidates = new Map<number, string[]>();
+    for (const { operation, filter, deletes } of plan(request).criteria) {
+      const ids = this.query(tenant, filter, []).map(({ id }) => id);
+      candidates.set(operation, ids);
+      this.#load(rows, tenant, ids, deletes ? ids : [], []);
+    }
+    const context = { tenant, defaultScope, homeScope: defaultScope, on, candidates, contents: new Set<string>(), newId: () => this.#newId() };
+    for (let attempt = 0; attempt < MAX_NEEDS; attempt += 1) {
+      const applied = applyRequest(world, request, context, this.#schemas);
+      if (applied.outcome !== 'needs') return applied;
+      const { ids, adjacency, uniqueKeys } = applied.needs;
+      this.#load(rows, tenant, ids, adjacency, uniqueKeys);
+    }
+    return { outcome: 'failed', failure: { code: 'too-large' }, operation: 0 };
+  }
+
+  #newId(): string {
+    this.#ids += 1;
+    return `new-${this.#ids}`;
+  }
+
+  #load(rows: TenantRows, tenant: string, ids: readonly string[], adjacency: readonly string[], keys: readonly string[]): void {
+    const { rows: stored } = this.#state;
+    for (const id of ids) rows.load(id, stored.get(keyOf(tenant, id)));
+    for (const vertex of adjacency) {
+      const edges = [...stored.values()].filter(
+        ({ element: one }) => one.tenant === tenant && !one.deleted && (one.out === vertex || one.in === vertex),
+      );
+      rows.loadAdjacency(
+        vertex,
+        edges.map(({ element }) => element.id),
+      );
+      for (const edge of edges) rows.load(edge.element.id, edge);
+    }
+    for (const key of keys) rows.loadOwner(key, this.#state.keys.get(keyOf(tenant, key)));
+  }
+
+  #write(world: World, base: number): void {
+    for (const [tenant, rows] of world.tenants()) {
+      for (const { row } of rows.finalRows()) {
+        const element = settleElement(row.element, base);
+        this.#state.rows.set(keyOf(tenant, element.id), { element, uniqueNames: row.uniqueNames });
+      }
+      const { freed, claimed } = rows.keyChanges();
+      for (const key of freed) this.#state.keys.delete(keyOf(tenant, key));
+      for (const { key, id } of claimed) this.#state.keys.set(keyOf(tenant, key), id);
+    }
+  }
+}
+
+const keyOf = (tenant: string, name: string): string => `${tenant}\0${name}`;
