@@ -11,7 +11,8 @@ import type { Groups } from '@polyedge/journal/groups/groups';
 import type { MemberHandler, Membership } from '@polyedge/journal/groups/port';
 import { markOf } from '@polyedge/saga/run-mark';
 import type { Log } from '@polyedge/service-kit/log';
-import { type Firing, firingsOf } from './firing.ts';
+import type { Api } from './api/api.ts';
+import { type Firing, firingsOf, type Parameter } from './firing.ts';
 import type { Runnable } from './runnable.ts';
 import type { RunnableTable } from './runnable-table.ts';
 import type { Runs } from './runs.ts';
@@ -27,6 +28,7 @@ export interface JournalOptions {
   readonly groups: Groups;
   readonly table: RunnableTable;
   readonly runs: Runs;
+  readonly api: Api;
   readonly log: Log;
   /** A package is to be installed. */
   onPackage(change: FullChange): Promise<void>;
@@ -102,11 +104,12 @@ export class JournalTriggers implements MemberHandler {
     // What was not taken goes to the next owner, and is not to be begun here any more.
     const isOurs = (): boolean => !this.#left && membership === this.#membership;
     if (!isOurs()) return false;
-    for (let known = await table.upTo(change.seq); !known.ok && isOurs(); known = await table.upTo(change.seq)) {
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-    }
-    for (const firing of firings) {
-      for (const runnable of table.scriptsAt(firing.path)) {
+    for (let known = await table.upTo(change.seq); !known.ok && isOurs(); known = await table.upTo(change.seq)) await wait(RETRY_MS);
+    const inlineParent = markOf(change.origin)?.inlineParent === true;
+    for (const found of firings) {
+      const scripts = table.scriptsAt(found.path);
+      const firing = inlineParent && scripts.length > 0 ? await this.#withParents(found, isOurs) : found;
+      for (const runnable of scripts) {
         this.#heldBack += 1;
         for (let room = runs.roomFor(runnable); room !== undefined && isOurs(); room = runs.roomFor(runnable)) await room;
         this.#heldBack -= 1;
@@ -116,7 +119,26 @@ export class JournalTriggers implements MemberHandler {
     }
     return true;
   }
+
+  /** With who is passed as he is now, instead of when the run begins. */
+  async #withParents(firing: Firing, isOurs: () => boolean): Promise<Firing> {
+    const { table, api } = this.#options;
+    const parameters: Parameter[] = [];
+    for (const parameter of firing.parameters) {
+      if ('value' in parameter) {
+        parameters.push(parameter);
+        continue;
+      }
+      const read = () => api.parent(table.tenant, parameter.kind, parameter.id);
+      let parent = await read();
+      for (; !parent.ok && isOurs(); parent = await read()) await wait(RETRY_MS);
+      parameters.push(parent.ok ? { name: parameter.name, value: parent.value } : parameter);
+    }
+    return { ...firing, parameters };
+  }
 }
+
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Changes of one element take the same lane. */
 const laneOf = (id: string): number => (createHash('md5').update(id).digest()[0] ?? 0) % LANES;
