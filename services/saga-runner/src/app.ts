@@ -80,8 +80,7 @@ export async function startRunner(config: Config<RunnerSettings>, context: Servi
     table,
     packages,
   });
-  const [first = 'default'] = tenants;
-  pool.warm(first);
+  pool.warm(tenants);
   await Promise.all(tables.map((one) => one.upTo(0)));
   const triggers = tables.map(
     (one) => new JournalTriggers({ groups, table: one, runs, api, log, onPackage: (change) => packages.changed(change) }),

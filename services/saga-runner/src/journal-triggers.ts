@@ -3,7 +3,6 @@
  * The position moves over a batch when all that it fired has ended and is recorded. While as many runs wait as may, changes are held back, and
  * with them the group gives no more than its window.
  */
-import { createHash } from 'node:crypto';
 import { INTERNAL_GROUPS } from '@polyedge/contracts/bus/groups';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
@@ -19,7 +18,6 @@ import type { Runs } from './runs.ts';
 import { digestId } from './writing.ts';
 
 const PACKAGE = 'saga/NpmPackage';
-const LANES = 64;
 const GROUP = `${INTERNAL_GROUPS}saga-runner`;
 const REJOIN_MS = 500;
 const RETRY_MS = 300;
@@ -38,8 +36,8 @@ export class JournalTriggers implements MemberHandler {
   readonly #options: JournalOptions;
   #membership: Membership | undefined;
   #rejoin: NodeJS.Timeout | undefined;
-  /** What was given is looked at in the order in which it came; what waits for room holds back its own lane only. */
-  readonly #lanes: Promise<unknown>[] = [];
+  /** Changes of one element are looked at in the order in which they came. One that is held back holds back those of its own element only. */
+  readonly #latest = new Map<string, Promise<unknown>>();
   #heldBack = 0;
   #left = false;
 
@@ -86,10 +84,12 @@ export class JournalTriggers implements MemberHandler {
   async #handle(change: FullChange, firings: readonly Firing[], membership: Membership | undefined): Promise<boolean> {
     const fired: Promise<unknown>[] = [];
     if (change.type === PACKAGE) fired.push(this.#options.onPackage(change));
-    const lane = laneOf(change.id);
-    const begun = (this.#lanes[lane] ?? Promise.resolve()).then(() => this.#fire(change, firings, membership, fired));
-    this.#lanes[lane] = begun;
-    if (!(await begun)) return false;
+    const before = this.#latest.get(change.id) ?? Promise.resolve();
+    const begun = before.then(() => this.#fire(change, firings, membership, fired));
+    this.#latest.set(change.id, begun);
+    const isBegun = await begun;
+    if (this.#latest.get(change.id) === begun) this.#latest.delete(change.id);
+    if (!isBegun) return false;
     await Promise.all(fired);
     return true;
   }
@@ -139,9 +139,6 @@ export class JournalTriggers implements MemberHandler {
 }
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Changes of one element take the same lane. */
-const laneOf = (id: string): number => (createHash('md5').update(id).digest()[0] ?? 0) % LANES;
 
 function wantedBy(change: FullChange, firing: Firing, runnable: Runnable) {
   const mark = markOf(change.origin);
