@@ -274,11 +274,37 @@ test('saga:22 a chain of scripts that fire each other ends at its bound', async 
   assert.ok((await boss.api('GET', '/globals/properties/ping')).body.value <= 33);
 });
 
+const metric = async (name: string): Promise<number> => {
+  const text = await (await fetch(system.runner.metricsUrl)).text();
+  return Number(new RegExp(`^${name}(?:{[^}]*})? (\\S+)$`, 'm').exec(text)?.[1]);
+};
+
+test('saga:23 with inline_parent a script gets its parent as it was when the write fired it, else as it is when it runs', async () => {
+  const asked = '/bots/properties/inline-ask';
+  await script(asked, 'await BotProperty.add("inline-told", 1, property.parent_id, { inline_parent: property.value });');
+  const id = await script(
+    '/bots/properties/inline-told',
+    `console.log("go" in parent.properties);
+    while ((await BotProperty.get("go", property.parent_id)) === null) await new Promise((resolve) => setTimeout(resolve, 30));`,
+    { logging: true },
+  );
+  await boss.send('/scripts/runnable_logs/join', id);
+  const logs = (): unknown[] => boss.events('/runnable_logs').flatMap((log) => (log.runnable_id === id ? [log.message] : []));
+  for (const inlined of [true, false]) {
+    const bot = await makeBot();
+    const before = logs().length;
+    await boss.send('/bots/properties', { name: 'inline-ask', parent_id: bot, value: false });
+    while (logs().length === before) await new Promise((resolve) => setTimeout(resolve, 20));
+    // The second run is fired while the first, which it has to follow, waits for what the test writes then.
+    await boss.send('/bots/properties', { name: 'inline-ask', parent_id: bot, value: inlined });
+    while ((await metric('runner_waiting')) === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await boss.send('/bots/properties', { name: 'go', parent_id: bot, value: 1 });
+    while (logs().length < before + 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.deepEqual(logs().slice(before), ['false', inlined ? 'false' : 'true']);
+  }
+});
+
 test('saga:22 runs that changes fire wait within a bound; beyond it changes wait in the journal, and each is handled once, in order', async () => {
-  const metric = async (name: string): Promise<number> => {
-    const text = await (await fetch(system.runner.metricsUrl)).text();
-    return Number(new RegExp(`^${name}(?:{[^}]*})? (\\S+)$`, 'm').exec(text)?.[1]);
-  };
   const bots = await Promise.all(Array.from({ length: 16 }, () => makeBot()));
   const id = await script(
     '/bots/properties/flood',

@@ -67,13 +67,16 @@ interface SagaMessage {
   readonly createdAt: string;
 }
 
-/** `notify: false`: no script runs and no socket hears. `avoid_duplicate`: `add` writes nothing when the value is there already. */
+/**
+ * `notify: false`: no script runs and no socket hears. `avoid_duplicate`: `add` writes nothing when the value is there already. `inline_parent`:
+ * scripts that the write fires get its parent as it is when they are fired, instead of when they run.
+ */
 interface WriteOptions {
   readonly notify?: boolean;
   readonly avoid_duplicate?: boolean;
-  /** Taken and without effect: a script is always given the property as it was written, and its parent as it is now. */
-  readonly inline?: boolean;
   readonly inline_parent?: boolean;
+  /** Always so: a script is given the property as it was written. */
+  readonly inline?: boolean;
 }
 
 interface ListOptions {

@@ -13,19 +13,22 @@ export interface RunMark {
   readonly chain: string;
   /** Written with `notify: false`: starts no script and notifies no socket. */
   readonly quiet: boolean;
+  /** Written with `inline_parent: true`: scripts get the parent as it is when they are fired, not as it is when they run. */
+  readonly inlineParent: boolean;
 }
 
-const MARK = /^run\/(\d{1,4})\/([0-9a-z-]{1,40})\/([0-9a-z-]{1,40})(\/quiet)?$/;
+const MARK = /^run\/(\d{1,4})\/([0-9a-z-]{1,40})\/([0-9a-z-]{1,40})(\/parent)?(\/quiet)?$/;
 
-export const markText = ({ call, depth, chain, quiet }: RunMark): string => `run/${depth}/${chain}/${call}${quiet ? '/quiet' : ''}`;
+export const markText = ({ call, depth, chain, quiet, inlineParent }: RunMark): string =>
+  `run/${depth}/${chain}/${call}${inlineParent ? '/parent' : ''}${quiet ? '/quiet' : ''}`;
 
 /** The mark of a runnable's change; undefined for other changes. */
 export function markOf({ protocol, way, operation }: Origin): RunMark | undefined {
   if (protocol !== 'saga' || way !== 'job') return undefined;
   const found = MARK.exec(operation);
   if (found === null) return undefined;
-  const [, depth = '', chain = '', call = '', quiet] = found;
-  return { call, chain, depth: Number(depth), quiet: quiet !== undefined };
+  const [, depth = '', chain = '', call = '', parent, quiet] = found;
+  return { call, chain, depth: Number(depth), quiet: quiet !== undefined, inlineParent: parent !== undefined };
 }
 
 /** Whether a change carries a mark with `quiet`. */

@@ -80,11 +80,10 @@ export async function startRunner(config: Config<RunnerSettings>, context: Servi
     table,
     packages,
   });
-  const [first = 'default'] = tenants;
-  pool.warm(first);
+  pool.warm(tenants);
   await Promise.all(tables.map((one) => one.upTo(0)));
   const triggers = tables.map(
-    (one) => new JournalTriggers({ groups, table: one, runs, log, onPackage: (change) => packages.changed(change) }),
+    (one) => new JournalTriggers({ groups, table: one, runs, api, log, onPackage: (change) => packages.changed(change) }),
   );
   const jobs = new Jobs({ leases: new Leases(redis, 'pe:saga-runner:'), runs, writing, tables, log });
   const retention = new Retention({ bus, writing, jobs, tables, keepMs: config.keepRecordsMs, log });

@@ -28,7 +28,7 @@ export const settings = {
     min: 2,
     max: 1_000_000,
     unit: 'runs',
-    doc: 'Runs of one organization that changes fired and that wait, half of them of one script. Above it the journal is read no further.',
+    doc: 'Runs of one organization that changes fired and that wait, half of them of one script. Above it a script may have 16, and other changes wait in the journal.',
   }),
   wallMs: duration({ default: 30_000, min: 100, max: 600_000, doc: 'How long a script may take.' }),
   jobWallMs: duration({ default: 600_000, min: 100, max: 86_400_000, doc: 'How long a job may take.' }),

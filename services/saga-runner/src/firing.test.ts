@@ -50,9 +50,11 @@ test('saga:22 a message fires sent once, and outgoing and incoming once per reci
 test('saga:22 what is deleted, kept quiet, or of no concern fires nothing', () => {
   const deleted = change('saga/Property', property);
   assert.deepEqual(firingsOf({ ...deleted, state: { ...deleted.state, deleted: true } }), []);
-  const mark = { call: 'c1', depth: 2, chain: 'x1', quiet: true };
+  const mark = { call: 'c1', depth: 2, chain: 'x1', quiet: true, inlineParent: false };
   const origin = { protocol: 'saga', way: 'job', operation: markText(mark) } as const;
   assert.deepEqual(markOf(origin), mark);
+  const both = { ...mark, inlineParent: true };
+  assert.deepEqual(markOf({ ...origin, operation: markText(both) }), both);
   assert.deepEqual(firingsOf(change('saga/Property', property, { origin })), []);
   assert.deepEqual(paths(change('saga/Property', property, { origin: { ...origin, operation: markText({ ...mark, quiet: false }) } })), [
     '/users/properties/score',

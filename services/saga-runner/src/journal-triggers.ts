@@ -3,7 +3,6 @@
  * The position moves over a batch when all that it fired has ended and is recorded. While as many runs wait as may, changes are held back, and
  * with them the group gives no more than its window.
  */
-import { createHash } from 'node:crypto';
 import { INTERNAL_GROUPS } from '@polyedge/contracts/bus/groups';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
@@ -11,14 +10,14 @@ import type { Groups } from '@polyedge/journal/groups/groups';
 import type { MemberHandler, Membership } from '@polyedge/journal/groups/port';
 import { markOf } from '@polyedge/saga/run-mark';
 import type { Log } from '@polyedge/service-kit/log';
-import { type Firing, firingsOf } from './firing.ts';
+import type { Api } from './api/api.ts';
+import { type Firing, firingsOf, type Parameter } from './firing.ts';
 import type { Runnable } from './runnable.ts';
 import type { RunnableTable } from './runnable-table.ts';
 import type { Runs } from './runs.ts';
 import { digestId } from './writing.ts';
 
 const PACKAGE = 'saga/NpmPackage';
-const LANES = 64;
 const GROUP = `${INTERNAL_GROUPS}saga-runner`;
 const REJOIN_MS = 500;
 const RETRY_MS = 300;
@@ -27,6 +26,7 @@ export interface JournalOptions {
   readonly groups: Groups;
   readonly table: RunnableTable;
   readonly runs: Runs;
+  readonly api: Api;
   readonly log: Log;
   /** A package is to be installed. */
   onPackage(change: FullChange): Promise<void>;
@@ -36,8 +36,8 @@ export class JournalTriggers implements MemberHandler {
   readonly #options: JournalOptions;
   #membership: Membership | undefined;
   #rejoin: NodeJS.Timeout | undefined;
-  /** What was given is looked at in the order in which it came; what waits for room holds back its own lane only. */
-  readonly #lanes: Promise<unknown>[] = [];
+  /** Changes of one element are looked at in the order in which they came. One that is held back holds back those of its own element only. */
+  readonly #latest = new Map<string, Promise<unknown>>();
   #heldBack = 0;
   #left = false;
 
@@ -84,10 +84,12 @@ export class JournalTriggers implements MemberHandler {
   async #handle(change: FullChange, firings: readonly Firing[], membership: Membership | undefined): Promise<boolean> {
     const fired: Promise<unknown>[] = [];
     if (change.type === PACKAGE) fired.push(this.#options.onPackage(change));
-    const lane = laneOf(change.id);
-    const begun = (this.#lanes[lane] ?? Promise.resolve()).then(() => this.#fire(change, firings, membership, fired));
-    this.#lanes[lane] = begun;
-    if (!(await begun)) return false;
+    const before = this.#latest.get(change.id) ?? Promise.resolve();
+    const begun = before.then(() => this.#fire(change, firings, membership, fired));
+    this.#latest.set(change.id, begun);
+    const isBegun = await begun;
+    if (this.#latest.get(change.id) === begun) this.#latest.delete(change.id);
+    if (!isBegun) return false;
     await Promise.all(fired);
     return true;
   }
@@ -102,11 +104,12 @@ export class JournalTriggers implements MemberHandler {
     // What was not taken goes to the next owner, and is not to be begun here any more.
     const isOurs = (): boolean => !this.#left && membership === this.#membership;
     if (!isOurs()) return false;
-    for (let known = await table.upTo(change.seq); !known.ok && isOurs(); known = await table.upTo(change.seq)) {
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-    }
-    for (const firing of firings) {
-      for (const runnable of table.scriptsAt(firing.path)) {
+    for (let known = await table.upTo(change.seq); !known.ok && isOurs(); known = await table.upTo(change.seq)) await wait(RETRY_MS);
+    const inlineParent = markOf(change.origin)?.inlineParent === true;
+    for (const found of firings) {
+      const scripts = table.scriptsAt(found.path);
+      const firing = inlineParent && scripts.length > 0 ? await this.#withParents(found, isOurs) : found;
+      for (const runnable of scripts) {
         this.#heldBack += 1;
         for (let room = runs.roomFor(runnable); room !== undefined && isOurs(); room = runs.roomFor(runnable)) await room;
         this.#heldBack -= 1;
@@ -116,10 +119,26 @@ export class JournalTriggers implements MemberHandler {
     }
     return true;
   }
+
+  /** With who is passed as he is now, instead of when the run begins. */
+  async #withParents(firing: Firing, isOurs: () => boolean): Promise<Firing> {
+    const { table, api } = this.#options;
+    const parameters: Parameter[] = [];
+    for (const parameter of firing.parameters) {
+      if ('value' in parameter) {
+        parameters.push(parameter);
+        continue;
+      }
+      const read = () => api.parent(table.tenant, parameter.kind, parameter.id);
+      let parent = await read();
+      for (; !parent.ok && isOurs(); parent = await read()) await wait(RETRY_MS);
+      parameters.push(parent.ok ? { name: parameter.name, value: parent.value } : parameter);
+    }
+    return { ...firing, parameters };
+  }
 }
 
-/** Changes of one element take the same lane. */
-const laneOf = (id: string): number => (createHash('md5').update(id).digest()[0] ?? 0) % LANES;
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function wantedBy(change: FullChange, firing: Firing, runnable: Runnable) {
   const mark = markOf(change.origin);

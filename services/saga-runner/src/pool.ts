@@ -60,20 +60,23 @@ interface Active {
 interface Place {
   readonly process: IsolateProcess;
   readonly alone: boolean;
-  readonly tenant: string;
+  /** Undefined of a spare one: whose it will be is not known yet. */
+  tenant: string | undefined;
   readonly runs: Map<number, Active>;
   readonly bundles: Set<string>;
 }
 
 /** Beyond a run's own wall clock: for the process to start, and to end the run by itself. */
 const GRACE_MS = 8000;
-const LOW_PRIORITY = 10;
+const LOW_PRIORITY = 15;
 const LOOK_MS = 500;
 
 export class Pool {
   readonly stats: PoolStats = { started: 0, lost: 0 };
   readonly #options: PoolOptions;
   readonly #places = new Set<Place>();
+  /** Waits for the next run that is alone: a process takes a quarter of a second of a processor to start. */
+  #spare: Place | undefined;
   readonly #look: NodeJS.Timeout;
   readonly #now: () => number;
   #runs = 0;
@@ -108,7 +111,7 @@ export class Pool {
     let place = this.#free(run);
     if (place === undefined) {
       if (this.#count(run.alone) >= this.#most(run.alone)) this.#idle(run.alone)?.process.end('another tenant needs the place');
-      place = this.#start(run);
+      place = this.#taken(run);
     }
     const { process, runs, bundles } = place;
     this.#runs += 1;
@@ -131,14 +134,18 @@ export class Pool {
     };
   }
 
-  /** Starts what the first run would wait for. */
-  warm(tenant: string): void {
-    if (this.#places.size === 0) this.#start({ tenant, alone: false });
+  /** Starts what the first runs would wait for. */
+  warm(tenants: readonly string[]): void {
+    for (let count = this.#count(false); count < this.#options.shared; count += 1) {
+      this.#places.add(this.#start(tenants[count % tenants.length], false));
+    }
+    this.#keepSpare();
   }
 
   close(): void {
     this.#closed = true;
     clearInterval(this.#look);
+    this.#spare?.process.end('the service ends');
     for (const { process } of [...this.#places]) process.end('the service ends');
   }
 
@@ -173,14 +180,28 @@ export class Pool {
     return undefined;
   }
 
-  #start({ tenant, alone }: Pick<Placed, 'tenant' | 'alone'>): Place {
+  /** The spare process, if it may be that, or a new one. */
+  #taken({ tenant, alone }: Pick<Placed, 'tenant' | 'alone'>): Place {
+    const spare = alone ? this.#spare : undefined;
+    const place = spare ?? this.#start(tenant, alone);
+    place.tenant = tenant;
+    if (spare !== undefined) this.#spare = undefined;
+    this.#places.add(place);
+    if (alone) this.#keepSpare();
+    return place;
+  }
+
+  #keepSpare(): void {
+    if (!this.#closed) this.#spare ??= this.#start(undefined, true);
+  }
+
+  #start(tenant: string | undefined, alone: boolean): Place {
     const runs = new Map<number, Active>();
     const process = new IsolateProcess({
       message: (message) => this.#message(place, message),
       ended: (reason) => this.#ended(place, reason),
     });
     const place: Place = { process, alone, tenant, runs, bundles: new Set() };
-    this.#places.add(place);
     this.stats.started += 1;
     if (alone && process.pid !== undefined) lower(process.pid);
     return place;
@@ -197,14 +218,21 @@ export class Pool {
     }
     place.runs.delete(message.run);
     active.handler.ended(message);
-    // What a run that broke a limit left behind is nobody's business.
-    if (place.alone && message.outcome.is === 'broke') place.process.end('a run broke a limit');
+    // Its isolate is gone; of what it allocated the process may hold on to some.
+    if (place.alone && message.outcome.is === 'broke' && message.outcome.limit === 'memory')
+      place.process.end('a run took too much memory');
     this.#options.onRoom();
   }
 
   #ended(place: Place, reason: string): void {
     this.#places.delete(place);
     if (this.#closed) return;
+    if (place === this.#spare) {
+      // The next run that needs one starts it.
+      this.#spare = undefined;
+      this.#options.onEnd(reason);
+      return;
+    }
     if (place.runs.size > 0) {
       this.stats.lost += 1;
       this.#options.onEnd(reason);

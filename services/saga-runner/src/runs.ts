@@ -53,6 +53,7 @@ const RETRY_MS = 500;
 const REFUSED_MS = 1000;
 const MAX_REFUSED = 10_000;
 const JOB_CPU = 10;
+const FEW = 16;
 
 export class Runs {
   readonly stats: RunStats = { succeeded: 0, threw: 0, broke: 0, refused: 0, repeated: 0 };
@@ -87,10 +88,14 @@ export class Runs {
     return this.#queue.waitingOf(tenant);
   }
 
-  /** Undefined when a change may fire the runnable now; else what to wait for before it is looked at again. */
+  /**
+   * Undefined when a change may fire the runnable now; else what to wait for before it is looked at again. A few of each may wait in any case, so
+   * that those of which many wait do not keep out the others.
+   */
   roomFor({ tenant, id }: Runnable): Promise<void> | undefined {
     const { maxFired } = this.#options;
-    if (this.#queue.waitingOf(tenant) < maxFired && this.#queue.waitingOf(tenant, id) < maxFired / 2) return undefined;
+    const own = this.#queue.waitingOf(tenant, id);
+    if (own < Math.min(FEW, maxFired / 2) || (own < maxFired / 2 && this.#queue.waitingOf(tenant) < maxFired)) return undefined;
     this.#begun ??= Promise.withResolvers();
     return this.#begun.promise;
   }

@@ -13,11 +13,16 @@ import type { Caller, Step } from '@polyedge/saga/step';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { APP, type OperationIds, type Writing } from '../writing.ts';
 
+/** What a single write says in its mark. */
+export type WriteMarks = Pick<RunMark, 'quiet' | 'inlineParent'>;
+
+const PLAIN: WriteMarks = { quiet: false, inlineParent: false };
+
 export interface Acting {
   readonly tenant: string;
   readonly scope: string;
   readonly creator: Creator;
-  readonly mark: Omit<RunMark, 'quiet'>;
+  readonly mark: Omit<RunMark, keyof WriteMarks>;
   readonly testData: boolean;
   readonly ids: OperationIds;
 }
@@ -70,16 +75,16 @@ export class Graph {
     acting: Acting,
     operations: Operation[],
     reads: readonly (string | undefined)[],
-    { quiet = false, id = acting.ids.next() }: { readonly quiet?: boolean; readonly id?: { readonly operationId: string } } = {},
+    { marks = PLAIN, id = acting.ids.next() }: { readonly marks?: WriteMarks; readonly id?: { readonly operationId: string } } = {},
   ): Promise<Outcome<MutationResult>> {
     const { tenant, scope, mark } = acting;
-    const origin = { protocol: 'saga', way: 'job', operation: markText({ ...mark, quiet }) } as const;
+    const origin = { protocol: 'saga', way: 'job', operation: markText({ ...mark, ...marks }) } as const;
     const request = { operationId: id.operationId, by: APP, app: APP, origin, operations };
     return this.#parts.writing.writeOnce({ tenant, scope, lane: mark.call }, request, reads);
   }
 
   /** Carries out the steps that sockets and REST take, on behalf of a run. */
-  async settle(step: (caller: Caller) => Step, acting: Acting, reads: readonly (string | undefined)[], quiet = false): Promise<ApiAnswer> {
+  async settle(step: (caller: Caller) => Step, acting: Acting, reads: readonly (string | undefined)[], marks = PLAIN): Promise<ApiAnswer> {
     const { bus, requestTimeoutMs: timeoutMs } = this.#parts;
     const id = acting.ids.next();
     const { tenant, testData } = acting;
@@ -93,7 +98,7 @@ export class Graph {
           break;
         }
         case 'write':
-          now = now.resume(await this.write(acting, now.operations, reads, { quiet, id }));
+          now = now.resume(await this.write(acting, now.operations, reads, { marks, id }));
           break;
         case 'tell':
           bus.publish(sagaSignal, { tenant, parent: now.signal.parent }, now.signal);

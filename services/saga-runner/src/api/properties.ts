@@ -30,11 +30,11 @@ export function propertyCalls(graph: Graph): Readonly<Record<string, ApiCall>> {
       if (kind === undefined || (name !== '' && operator === undefined)) return BAD_CALL;
       const post = parsePost(kind, operator, payload);
       if (!post.ok) return refusedWith(post.error);
-      const { notify, avoid_duplicate } = isObject(options) ? options : {};
+      const { notify, avoid_duplicate, inline_parent } = isObject(options) ? options : {};
       const id = propertyId(post.value.parent, post.value.name);
       const avoidDuplicate = avoid_duplicate === true && operator === undefined;
       const step = (caller: Parameters<typeof postProperty>[1]) => postProperty(post.value, caller, creatorOf(acting), { avoidDuplicate });
-      const written = await graph.settle(step, acting, [undefined, id], notify === false);
+      const written = await graph.settle(step, acting, [undefined, id], { quiet: notify === false, inlineParent: inline_parent === true });
       // The value that was there already.
       if (!written.ok && avoidDuplicate && written.error.status_code === 403) return current(graph, acting, id);
       return written;
