@@ -5,6 +5,7 @@ import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeed } from '@polyedge/edge-kit/feed/feed';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
+import { RestTasks } from '@polyedge/edge-kit/rest-tasks';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { wsFraming } from '@polyedge/edge-kit/ws-frames';
 import { type Handshake, httpOptions, WsListener, type WsRoute } from '@polyedge/edge-kit/ws-listener';
@@ -99,14 +100,14 @@ export async function startHiroEdge(
     style,
     log,
   });
-  const runner = { bus, wheel, requestTimeoutMs };
+  const rest = new RestTasks({ bus, wheel, requestTimeoutMs });
   versionRoutes(app);
   const redirects = redirectsOf(config.redirectUris);
-  const auth = { bus, runner, style, verify, applications: parseApplications(config.applications ?? ''), redirects };
+  const auth = { bus, rest, style, verify, applications: parseApplications(config.applications ?? ''), redirects };
   authRoutes(app, auth);
   authorizeRoutes(app, auth);
   meRoutes(app, auth);
-  const graphHttp = { runner, style, names, verify };
+  const graphHttp = { rest, requestTimeoutMs, style, names, verify };
   adminRoutes(app, { bus, groups, style, verify });
   contentRoutes(app, graphHttp);
   graphRoutes(app, graphHttp);
