@@ -7,6 +7,7 @@ import { openFeed } from '@polyedge/edge-kit/feed/feed';
 import { tellFrames } from '@polyedge/edge-kit/frames-told';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
+import { RestTasks } from '@polyedge/edge-kit/rest-tasks';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { wsFraming } from '@polyedge/edge-kit/ws-frames';
 import { type Handshake, httpOptions, WsListener, type WsRoute } from '@polyedge/edge-kit/ws-listener';
@@ -102,14 +103,14 @@ export async function startHiroEdge(
     style,
     log,
   });
-  const runner = { bus, wheel, requestTimeoutMs };
+  const rest = new RestTasks({ bus, wheel, requestTimeoutMs });
   versionRoutes(app);
   const redirects = redirectsOf(config.redirectUris);
-  const auth = { bus, runner, style, verify, applications: parseApplications(config.applications ?? ''), redirects };
+  const auth = { bus, rest, style, verify, applications: parseApplications(config.applications ?? ''), redirects };
   authRoutes(app, auth);
   authorizeRoutes(app, auth);
   meRoutes(app, auth);
-  const graphHttp = { runner, style, names, verify };
+  const graphHttp = { rest, requestTimeoutMs, style, names, verify };
   adminRoutes(app, { bus, groups, style, verify });
   contentRoutes(app, graphHttp);
   graphRoutes(app, graphHttp);

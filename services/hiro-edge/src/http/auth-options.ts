@@ -1,16 +1,16 @@
 /** What all routes of the auth API are given, and how they read what clients send. */
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import type { RestTasks } from '@polyedge/edge-kit/rest-tasks';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { FastifyRequest } from 'fastify';
 import { asObject } from '../protocol/parameters.ts';
 import type { FailureStyle } from './answer.ts';
 import type { Applications } from './applications.ts';
-import type { Runner } from './run-steps.ts';
 
 export interface AuthHttpOptions {
   readonly bus: Bus;
-  readonly runner: Runner;
+  readonly rest: RestTasks;
   readonly style: FailureStyle;
   readonly applications: Applications | undefined;
   /** Where authorization codes may be sent; none: there is no code flow. */

@@ -3,22 +3,19 @@ import { Readable } from 'node:stream';
 import { CHUNK_BYTES, graphReadChunk, graphWriteChunk, type Operation } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf } from '@polyedge/contracts/channel';
 import { profileId } from '@polyedge/contracts/element';
-import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Json } from '@polyedge/query/json';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { withContent } from '../protocol/content.ts';
-import { originOf } from '../protocol/graph-translate.ts';
+import { contentIdOf } from '../protocol/content.ts';
 import { bearerOf } from '../protocol/handshake.ts';
 import { Parameters } from '../protocol/parameters.ts';
 import { writeProfile } from '../protocol/profile.ts';
-import { withElement, writeRefusalOf } from '../protocol/reading.ts';
-import { answer, write } from '../protocol/step.ts';
+import { readElement, writeRefusalOf } from '../protocol/reading.ts';
 import { visibleTo } from '../protocol/visibility.ts';
 import { sendFailure, sendJson } from './answer.ts';
-import { type GraphHttpOptions, principalOf } from './graph.ts';
+import { actingAs, answerOf, type GraphHttpOptions, principalOf } from './graph.ts';
 import { rangeOf } from './range.ts';
-import { type Answer, settle } from './run-steps.ts';
 
 const DEFAULT_TYPE = 'application/octet-stream';
 const MAX_TYPE_CHARACTERS = 256;
@@ -60,18 +57,12 @@ const upload: Work = async (request, reply, who, id, options) =>
 
 /** Answered with the size: the Python client reads a number. */
 const uploadAvatar: Work = async (request, reply, who, _id, options) => {
-  const { runner, style } = options;
+  const { rest, requestTimeoutMs, style } = options;
   const [mediaType = ''] = (request.headers['content-type'] ?? '').split(';');
   if (!AVATAR_TYPE.test(mediaType.trim()))
     return sendFailure(reply, style, { code: 'invalid', detail: 'an avatar is a PNG, JPEG, GIF or WebP' });
-  const made = await settle(
-    writeProfile({}, who, Date.now()),
-    who,
-    originOf('avatar', 'rest'),
-    runner,
-    AbortSignal.timeout(runner.requestTimeoutMs),
-  );
-  if (made.next !== 'answer') return sendFailure(reply, style, failureOf(made));
+  const made = await answerOf(writeProfile('avatar', {}, who, Date.now()), who, rest, AbortSignal.timeout(requestTimeoutMs));
+  if (!made.ok) return sendFailure(reply, style, made.failure);
   return attach(request, reply, who, profileId(who.account), options, MAX_AVATAR_BYTES, ({ size }) => size);
 };
 
@@ -84,22 +75,15 @@ async function attach(
   maxBytes: number,
   told: (stored: { readonly content: string; readonly size: number }) => Json,
 ): Promise<FastifyReply> {
-  const { runner, style } = options;
+  const { rest, style } = options;
   const ended = new AbortController();
   request.raw.once('close', () => ended.abort());
-  const origin = originOf('content', 'rest');
+  const acting = actingAs(who, ended.signal);
   // Before anything is read: whether there is a vertex that the caller may write to.
-  const may = await settle(
-    withElement(id, false, who, (element) => {
-      const failure = writeRefusalOf(element, who);
-      return failure === undefined ? answer(null) : { next: 'fail', failure };
-    }),
-    who,
-    origin,
-    runner,
-    ended.signal,
-  );
-  if (may.next === 'fail') return sendFailure(reply, style, may.failure);
+  const element = await rest.run(readElement(id, false, who), acting);
+  if (!element.ok) return sendFailure(reply, style, element.failure);
+  const refusal = writeRefusalOf(element.value, who);
+  if (refusal !== undefined) return sendFailure(reply, style, refusal);
   const body = request.body instanceof Readable ? request.body : Readable.from([]);
   const content = randomBytes(16).toString('hex');
   const mediaType = (request.headers['content-type'] ?? DEFAULT_TYPE).slice(0, MAX_TYPE_CHARACTERS);
@@ -117,14 +101,8 @@ async function attach(
     set: { 'ogit/_c-size': stored.value, 'ogit/_c-type': mediaType },
     before: visibleTo(who),
   };
-  const attached = await settle(
-    write([operation], () => answer(told({ content, size: stored.value }))),
-    who,
-    origin,
-    runner,
-    ended.signal,
-  );
-  return attached.next === 'answer' ? sendJson(reply, 200, attached.body) : sendFailure(reply, style, failureOf(attached));
+  const attached = await rest.write({ what: 'content', operations: [operation] }, acting);
+  return attached.ok ? sendJson(reply, 200, told({ content, size: stored.value })) : sendFailure(reply, style, attached.failure);
 }
 
 interface Upload {
@@ -137,19 +115,16 @@ interface Upload {
 
 /** Writes a body chunk by chunk; the next is read when the one before is stored. Returns its size. */
 async function store(body: Readable, { content, mediaType, maxBytes, who, options }: Upload): Promise<Outcome<number>> {
-  const { bus, requestTimeoutMs } = options.runner;
-  const subject = graphWriteChunk.subject({ tenant: who.tenant });
+  const { tenant } = who;
   let index = 0;
   let size = 0;
   const put = async (bytes: Buffer, last: boolean): Promise<Outcome<unknown>> => {
     const chunk = { content, index, data: bytes.toString('base64'), last, mediaType };
     index += 1;
     size += bytes.length;
-    const first = await bus.request(graphWriteChunk, subject, chunk, { timeoutMs: requestTimeoutMs });
+    const first = await options.rest.ask(graphWriteChunk, { tenant }, chunk);
     // Writing a chunk again is harmless.
-    return first.ok || first.failure.code !== 'unavailable'
-      ? first
-      : await bus.request(graphWriteChunk, subject, chunk, { timeoutMs: requestTimeoutMs });
+    return first.ok || first.failure.code !== 'unavailable' ? first : await options.rest.ask(graphWriteChunk, { tenant }, chunk);
   };
   let parts: Buffer[] = [];
   let waiting = 0;
@@ -175,23 +150,14 @@ async function store(body: Readable, { content, mediaType, maxBytes, who, option
 }
 
 const download: Work = async (request, reply, who, id, options) => {
-  const { runner, style } = options;
+  const { rest, style } = options;
   const ended = new AbortController();
   request.raw.once('close', () => ended.abort());
   const parameters = new Parameters({ ...(request.query as Readonly<Record<string, unknown>>), 'ogit/_id': id });
-  const found = await settle(
-    withContent(parameters, who, (content) => answer(content)),
-    who,
-    originOf('content', 'rest'),
-    runner,
-    ended.signal,
-  );
-  if (found.next !== 'answer') return sendFailure(reply, style, failureOf(found));
-  const content = String(found.body);
-  const read = (index: number): Promise<Outcome<ReplyOf<typeof graphReadChunk>>> => {
-    const subject = graphReadChunk.subject({ tenant: who.tenant });
-    return runner.bus.request(graphReadChunk, subject, { content, index }, { timeoutMs: runner.requestTimeoutMs, signal: ended.signal });
-  };
+  const found = await rest.run(contentIdOf(parameters, who), actingAs(who, ended.signal));
+  if (!found.ok) return sendFailure(reply, style, found.failure);
+  const content = found.value;
+  const read = (index: number) => rest.ask(graphReadChunk, { tenant: who.tenant }, { content, index }, ended.signal);
   const first = await read(0);
   if (!first.ok) return sendFailure(reply, style, first.failure);
   const { size, mediaType } = first.value;
@@ -220,5 +186,3 @@ async function* bytesOf(
     yield Buffer.from(chunk.value.data, 'base64').subarray(Math.max(0, from - begins), to - begins + 1);
   }
 }
-
-const failureOf = (step: Answer): Failure => (step.next === 'fail' ? step.failure : { code: 'internal' });

@@ -1,17 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { Failure, Outcome } from '@polyedge/contracts/errors';
+import { type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import type { Acting, RestTasks } from '@polyedge/edge-kit/rest-tasks';
+import type { Json } from '@polyedge/query/json';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { begin, originOf } from '../protocol/graph-translate.ts';
+import { begin } from '../protocol/graph-translate.ts';
 import { bearerOf } from '../protocol/handshake.ts';
 import { idsFrom } from '../protocol/ids.ts';
 import { toRestCall } from '../protocol/rest-translate.ts';
+import type { Answer, Page, Work } from '../protocol/work.ts';
 import { type FailureStyle, sendFailure, sendJson } from './answer.ts';
-import { type Answer, type Runner, settle } from './run-steps.ts';
 
 export interface GraphHttpOptions {
-  readonly runner: Runner;
+  readonly rest: RestTasks;
+  readonly requestTimeoutMs: number;
   readonly style: FailureStyle;
   readonly names: 'lenient' | 'strict';
   verify(token: string): Promise<Outcome<Principal>>;
@@ -49,7 +52,7 @@ function unknownPath(request: FastifyRequest, skip: number): Failure | undefined
 }
 
 async function answer(request: FastifyRequest, reply: FastifyReply, skip: number, options: GraphHttpOptions): Promise<FastifyReply> {
-  const { style, runner } = options;
+  const { style, rest } = options;
   const token = bearerOf(request.headers.authorization);
   const principal = await principalOf(token, options);
   if (!principal.ok) return sendFailure(reply, style, principal.failure);
@@ -62,37 +65,55 @@ async function answer(request: FastifyRequest, reply: FastifyReply, skip: number
   const who = principal.value;
   const ended = new AbortController();
   reply.raw.once('close', () => ended.abort());
-  const origin = originOf(call.value.type, 'rest');
-  const context = { who, at: Date.now(), newId: idsFrom(randomBytes(16).toString('hex')), names: options.names };
-  const carryOn = (answered: Answer): Promise<Answer> | undefined =>
-    answered.next === 'items' && answered.rest !== undefined ? settle(answered.rest(), who, origin, runner, ended.signal) : undefined;
-  const first = await settle(begin(call.value, context), who, origin, runner, ended.signal);
-  switch (first.next) {
-    case 'fail':
-      return sendFailure(reply, style, first.failure, first.result);
-    case 'answer':
-      return sendJson(reply, 200, first.body);
-    case 'content':
-      return sendFailure(reply, style, { code: 'internal' });
-    case 'items':
-      return reply
-        .code(200)
-        .header('content-type', 'application/json')
-        .send(Readable.from(listed(first, carryOn), { objectMode: false }));
+  const newId = idsFrom(randomBytes(16).toString('hex'));
+  const work = begin(call.value, { who, at: Date.now(), now: Date.now, newId, names: options.names });
+  const goOn = (): Promise<Step> => rest.advance<Page, Answer>(work, actingAs(who, ended.signal));
+  const first = await goOn();
+  if (first.done === true) {
+    const { value: answered } = first;
+    if (!answered.ok) return sendFailure(reply, style, answered.failure, answered.result);
+    if (answered.value.kind === 'body') return sendJson(reply, 200, answered.value.body);
   }
+  return reply
+    .code(200)
+    .header('content-type', 'application/json')
+    .send(Readable.from(listed(first, goOn), { objectMode: false }));
+}
+
+type Step = IteratorResult<Page, Answer>;
+
+/** As what a REST call writes. */
+export const actingAs = (who: Principal, signal: AbortSignal): Acting => ({ who, origin: { protocol: 'hiro', way: 'rest' }, signal });
+
+/** Runs a task that answers at once. */
+export async function answerOf(work: Work, who: Principal, rest: RestTasks, signal: AbortSignal): Promise<Answer> {
+  const step = await rest.advance<Page, Answer>(work, actingAs(who, signal));
+  return step.done === true ? step.value : failed('internal');
 }
 
 /** `{ "items": [...] }`, page by page as the client reads. A failure after the first page can only break the connection off. */
-async function* listed(first: Answer, carryOn: (answer: Answer) => Promise<Answer> | undefined): AsyncGenerator<string> {
-  let begun = false;
-  for (let page: Answer | undefined = first; page !== undefined; page = await carryOn(page)) {
-    if (page.next !== 'items') throw new Error('a page of the list could not be read');
-    const text = page.items.map((item) => JSON.stringify(item)).join(',');
-    if (!begun) yield `{"items":[${text}`;
-    else if (text !== '') yield `,${text}`;
-    begun = true;
+async function* listed(first: Step, goOn: () => Promise<Step>): AsyncGenerator<string> {
+  let text = '{"items":[';
+  let separator = '';
+  for (let step = first; ; step = await goOn()) {
+    const items = itemsOf(step)
+      .map((item) => JSON.stringify(item))
+      .join(',');
+    if (items !== '') {
+      text += `${separator}${items}`;
+      separator = ',';
+    }
+    if (step.done === true) break;
+    if (text !== '') yield text;
+    text = '';
   }
-  yield ']}';
+  yield `${text}]}`;
+}
+
+function itemsOf(step: Step): readonly Json[] {
+  const page = step.done === true ? (step.value.ok ? step.value.value : undefined) : step.value.page;
+  if (page?.kind !== 'items') throw new Error('a page of the list could not be read');
+  return page.items;
 }
 
 export async function principalOf(token: string | undefined, { verify }: Pick<GraphHttpOptions, 'verify'>): Promise<Outcome<Principal>> {

@@ -2,19 +2,18 @@
 import { createHash } from 'node:crypto';
 import { accountsLogin, accountsUpdate } from '@polyedge/contracts/bus/accounts';
 import { roleId } from '@polyedge/contracts/element';
-import { type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
+import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { isObject, type Json } from '@polyedge/query/json';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { begin, originOf } from '../protocol/graph-translate.ts';
+import { begin } from '../protocol/graph-translate.ts';
 import { bearerOf } from '../protocol/handshake.ts';
 import { asObject } from '../protocol/parameters.ts';
 import { profileOf, writeProfile } from '../protocol/profile.ts';
-import type { Step } from '../protocol/step.ts';
+import type { Work as Task } from '../protocol/work.ts';
 import { sendFailure, sendJson } from './answer.ts';
 import { type AuthHttpOptions, TIMEOUT_MS } from './auth-options.ts';
-import { principalOf } from './graph.ts';
-import { settle } from './run-steps.ts';
+import { answerOf, principalOf } from './graph.ts';
 
 export const MIN_PASSWORD = 8;
 export const proofOf = (password: string): string => createHash('sha256').update(password, 'utf8').digest('hex');
@@ -49,19 +48,23 @@ const roleOf = (role: string) => ({ 'ogit/_id': roleId(role), 'ogit/_type': 'ogi
 
 /** The account, with its profile where that is asked for and exists. */
 const account: Work = async (who, request, options) => {
-  const found = await answerOf(begin({ type: 'me' }, { who, at: Date.now(), newId: (scope) => scope, names: 'lenient' }), who, options);
+  const found = await bodyOf(
+    begin({ type: 'me' }, { who, at: Date.now(), now: Date.now, newId: (scope) => scope, names: 'lenient' }),
+    who,
+    options,
+  );
   const wanted = (request.query as Readonly<Record<string, unknown>>).profile === 'true';
   if (!found.ok || !wanted || !isObject(found.value)) return found;
-  const shown = await answerOf(profileOf(who), who, options);
+  const shown = await bodyOf(profileOf(who), who, options);
   if (!shown.ok) return shown;
   return isObject(shown.value) && shown.value['ogit/_id'] !== undefined
     ? { ok: true, value: { ...found.value, 'ogit/Auth/profile': shown.value } }
     : found;
 };
 
-const profile: Work = (who, _request, options) => answerOf(profileOf(who), who, options);
+const profile: Work = (who, _request, options) => bodyOf(profileOf(who), who, options);
 
-const changeProfile: Work = (who, request, options) => answerOf(writeProfile(request.body, who, Date.now()), who, options);
+const changeProfile: Work = (who, request, options) => bodyOf(writeProfile('me', request.body, who, Date.now()), who, options);
 
 /** A wrong old password is 403: a 401 would make clients ask for a new token and try again. It counts as a failed login. */
 const changePassword: Work = async (who, request, options) => {
@@ -85,13 +88,9 @@ const changePassword: Work = async (who, request, options) => {
   return changed.ok ? shown : changed;
 };
 
-async function answerOf(step: Step, who: Principal, { runner }: AuthHttpOptions): Promise<Outcome<Json>> {
-  const answered = await settle(step, who, originOf('me', 'rest'), runner, AbortSignal.timeout(TIMEOUT_MS));
-  if (answered.next === 'answer') return { ok: true, value: answered.body };
-  const failure: Failure = answered.next === 'fail' ? answered.failure : { code: 'internal' };
-  return {
-    ok: false,
-    failure:
-      answered.next === 'fail' && answered.result !== undefined ? { ...failure, detail: answered.result.errors.join('; ') } : failure,
-  };
+async function bodyOf(work: Task, who: Principal, { rest }: AuthHttpOptions): Promise<Outcome<Json>> {
+  const answered = await answerOf(work, who, rest, AbortSignal.timeout(TIMEOUT_MS));
+  if (answered.ok) return answered.value.kind === 'body' ? { ok: true, value: answered.value.body } : failed('internal');
+  const { failure, result } = answered;
+  return { ok: false, failure: result === undefined ? failure : { ...failure, detail: result.errors.join('; ') } };
 }

@@ -1,12 +1,15 @@
 /** Blobs: the content of a vertex in chunks (HIRO WS API, getcontent), and what REST needs to know before it streams one. */
 import { graphHistory, graphReadChunk } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import { type Ask, ask } from '@polyedge/session/questions';
+import type { Task } from '@polyedge/session/task';
 import type { Parameters } from './parameters.ts';
-import { includesDeleted, withElement } from './reading.ts';
-import { answer, ask, fail, type Step } from './step.ts';
+import { includesDeleted, readElement } from './reading.ts';
 import { toVertex } from './vertex.ts';
 import { visibleTo } from './visibility.ts';
+import { answer, type Work } from './work.ts';
 
 /** The attribute in which the store keeps which content a vertex has. */
 export const CONTENT_ID = 'ogit/_c-id';
@@ -15,46 +18,45 @@ const FRAME_BYTES = 192 * 1024;
 /** Changes looked at for an earlier content. */
 const MAX_VERSIONS = 1000;
 
-/** `getcontent`. */
-export function getContent(parameters: Parameters, who: Principal): Step {
-  return withContent(parameters, who, (content) => chunks(content, 0, Buffer.alloc(0), who));
+/** `getcontent`. Chunks of the store are cut anew into frames; what is left over begins the next one. */
+export function* getContent(parameters: Parameters, who: Principal): Work {
+  const content = yield* contentIdOf(parameters, who);
+  if (!content.ok) return content;
+  let left = Buffer.alloc(0);
+  for (let index = 0; ; index += 1) {
+    const chunk = yield* ask(graphReadChunk, { tenant: who.tenant }, { content: content.value, index });
+    if (!chunk.ok) return chunk;
+    left = Buffer.concat([left, Buffer.from(chunk.value.data, 'base64')]);
+    const last = index + 1 >= chunk.value.chunks;
+    const data: string[] = [];
+    while (left.length > FRAME_BYTES || (last && left.length > 0)) {
+      data.push(left.subarray(0, FRAME_BYTES).toString('base64'));
+      left = left.subarray(FRAME_BYTES);
+    }
+    if (last) return { ok: true, value: { kind: 'content', data: data.length === 0 ? [''] : data } };
+    yield { kind: 'page', page: { kind: 'content', data } };
+  }
 }
 
 /** The id of a content that the caller may read: the vertex has it, or had it. */
-export function withContent(parameters: Parameters, who: Principal, then: (content: string) => Step): Step {
+export function* contentIdOf(parameters: Parameters, who: Principal): Task<Ask, Outcome<string>> {
   const wanted = parameters.text('contentId');
-  return withElement(parameters.text('ogit/_id'), includesDeleted(parameters), who, (element) => {
-    const present = contentOf(element);
-    if (wanted === undefined || wanted === present) return present === undefined ? fail('not-found', 'there is no content') : then(present);
-    const question = { elements: [element.id], limit: MAX_VERSIONS, visible: visibleTo(who) };
-    return ask(graphHistory, { tenant: who.tenant }, question, ({ changes }) =>
-      changes.some(({ state }) => state !== undefined && contentOf(state) === wanted)
-        ? then(wanted)
-        : fail('not-found', 'there is no such content'),
-    );
-  });
+  const element = yield* readElement(parameters.text('ogit/_id'), includesDeleted(parameters), who);
+  if (!element.ok) return element;
+  const present = contentOf(element.value);
+  if (wanted === undefined || wanted === present) return present === undefined ? failed('not-found', 'there is no content') : done(present);
+  const question = { elements: [element.value.id], limit: MAX_VERSIONS, visible: visibleTo(who) };
+  const past = yield* ask(graphHistory, { tenant: who.tenant }, question);
+  if (!past.ok) return past;
+  const had = past.value.changes.some(({ state }) => state !== undefined && contentOf(state) === wanted);
+  return had ? done(wanted) : failed('not-found', 'there is no such content');
 }
 
 /** `/{id}/meta`: the system attributes of a vertex. */
-export function meta(parameters: Parameters, who: Principal): Step {
-  return withElement(parameters.text('ogit/_id'), includesDeleted(parameters), who, (element) =>
-    answer(Object.fromEntries(Object.entries(toVertex(element)).filter(([name]) => name.startsWith('ogit/_')))),
-  );
-}
-
-/** Chunks of the store are cut anew into frames; what is left over begins the next one. */
-function chunks(content: string, index: number, left: Buffer, who: Principal): Step {
-  return ask(graphReadChunk, { tenant: who.tenant }, { content, index }, (chunk) => {
-    let bytes = Buffer.concat([left, Buffer.from(chunk.data, 'base64')]);
-    const last = index + 1 >= chunk.chunks;
-    const data: string[] = [];
-    while (bytes.length > FRAME_BYTES || (last && bytes.length > 0)) {
-      data.push(bytes.subarray(0, FRAME_BYTES).toString('base64'));
-      bytes = bytes.subarray(FRAME_BYTES);
-    }
-    if (!last) return { next: 'content', data, rest: () => chunks(content, index + 1, bytes, who) };
-    return { next: 'content', data: data.length === 0 ? [''] : data };
-  });
+export function* meta(parameters: Parameters, who: Principal): Work {
+  const element = yield* readElement(parameters.text('ogit/_id'), includesDeleted(parameters), who);
+  if (!element.ok) return element;
+  return answer(Object.fromEntries(Object.entries(toVertex(element.value)).filter(([name]) => name.startsWith('ogit/_'))));
 }
 
 function contentOf({ attributes }: Element): string | undefined {

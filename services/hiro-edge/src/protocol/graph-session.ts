@@ -1,13 +1,15 @@
-import { type Failure, failed } from '@polyedge/contracts/errors';
+import { done, type Failure, failed } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { FrameId, GraphRequest, GraphResponse } from '@polyedge/contracts/wire/hiro';
+import { type Question, toMutate } from '@polyedge/session/questions';
 import type { Effect, Input, Opening, Session } from '@polyedge/session/session';
+import { type TaskHost, Tasks } from '@polyedge/session/task';
 import { CLOSE, closeReason, TOKEN_EXPIRED, TOKEN_REVOKED, toError, type ValidationResult } from './failures.ts';
 import type { GraphFrame } from './graph-codec.ts';
-import { begin, originOf } from './graph-translate.ts';
+import { begin } from './graph-translate.ts';
 import { idsFrom } from './ids.ts';
 import { expiryTimer, openOrRefuse } from './opening.ts';
-import type { Step } from './step.ts';
+import type { Answer, Page } from './work.ts';
 
 export interface GraphSettings {
   /** Requests in work at once. Above it the socket is not read; above twice as many (frames already read) the answer is 429. */
@@ -28,15 +30,19 @@ const MAX_LISTS = 4;
 
 type Out = Effect<GraphResponse>;
 
+const NOTHING: readonly Out[] = [];
+const SOCKET = { protocol: 'hiro', way: 'socket' } as const;
+/** What a task that has sent a page is resumed with. */
+const CONFIRMED = done(undefined);
+
 interface Pending {
   readonly key: string;
   readonly request: GraphRequest;
-  who: Principal | undefined;
+  /** On whose behalf it is carried out, once it has started. */
+  who: Principal;
   started: boolean;
-  /** What follows from the outcome that this request waits for. */
-  resume: ((input: Input<GraphFrame>) => Step) | undefined;
-  /** After this time an outcome comes too late. */
-  until: number | undefined;
+  /** It has asked or written before: what it asks now need not wait for writes that came later. */
+  asked: boolean;
 }
 
 interface KnownToken {
@@ -48,7 +54,7 @@ interface KnownToken {
  * One conversation on graph-ws. Requests start in the order they arrived: one that has to wait until its token is verified holds back those
  * behind it, so the driver sees writes in the client's order. Answers may interleave.
  */
-export class GraphSession implements Session<GraphFrame, GraphResponse> {
+export class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Question | Page, Answer, Pending, readonly Out[]> {
   readonly #settings: GraphSettings;
   readonly #newId: (scope: string) => string;
   #principal: Principal;
@@ -58,10 +64,12 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
   #verifying = false;
   /** The key of an update that reads before it writes (an edit of a list): what comes after it starts when it has ended. */
   #reading: string | undefined;
-  readonly #inFlight = new Map<string, Pending>();
   readonly #frameIds = new Set<FrameId>();
+  readonly #tasks: Tasks<Question | Page, Answer, Pending, readonly Out[]>;
   readonly #tokens = new Map<string, KnownToken>();
   #count = 0;
+  #at = 0;
+  readonly #now = (): number => this.#at;
   /** Queries that were started and are not finished. */
   #lists = 0;
   /** How many of them wait for the client to confirm what it was sent. */
@@ -75,15 +83,18 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
     this.#newestExpiry = principal.expiresAt;
     this.#settings = settings;
     this.#newId = idsFrom(nonce);
+    this.#tasks = new Tasks<Question | Page, Answer, Pending, readonly Out[]>(this, 2 * settings.maxInFlight);
   }
 
   handle(input: Input<GraphFrame>, at: number): readonly Out[] {
     if (this.#closed) return [];
+    this.#at = at;
     const effects = this.#react(input, at);
     if (this.#closed) return effects;
     const started = this.#startQueued(at);
     const balance = this.#balance();
-    return started.length === 0 && balance.length === 0 ? effects : [...effects, ...started, ...balance];
+    if (started.length === 0 && balance.length === 0) return effects;
+    return effects.length === 0 && balance.length === 0 ? started : [...effects, ...started, ...balance];
   }
 
   #react(input: Input<GraphFrame>, at: number): readonly Out[] {
@@ -96,8 +107,10 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
         return this.#authenticated(input, at);
       case 'reply':
       case 'written':
+        return this.#tasks.resume(input.id, input.outcome) ?? [];
       case 'confirmed':
-        return this.#resume(input, at);
+        this.#confirming -= 1;
+        return this.#tasks.resume(input.id, CONFIRMED) ?? [];
       case 'timer':
         return this.#checkExpiry(at);
       case 'revoked':
@@ -105,7 +118,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
         return this.#close(CLOSE.refused, closeReason(TOKEN_REVOKED));
       case 'drain':
         this.#draining = true;
-        return this.#inFlight.size === 0 ? this.#close(CLOSE.goingAway, 'going away') : [];
+        return this.#frameIds.size === 0 ? this.#close(CLOSE.goingAway, 'going away') : [];
       case 'event':
       case 'message':
       case 'subscribed':
@@ -131,31 +144,30 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
     const { id } = request;
     if (this.#frameIds.has(id)) return [errorFrame(id, { code: 'invalid', detail: 'a request with this id is still in work' })];
     if (this.#draining) return [errorFrame(id, { code: 'unavailable', detail: 'the server is going away' })];
-    if (this.#inFlight.size >= 2 * this.#settings.maxInFlight) {
+    if (this.#frameIds.size >= 2 * this.#settings.maxInFlight) {
       return [errorFrame(id, { code: 'limited', detail: 'too many requests in work', retryAfterMs: 1000 })];
     }
     this.#count += 1;
-    const pending: Pending = { key: `q${this.#count}`, request, who: undefined, started: false, resume: undefined, until: undefined };
     this.#frameIds.add(id);
-    this.#inFlight.set(pending.key, pending);
-    this.#queue.push(pending);
+    this.#queue.push({ key: `q${this.#count}`, request, who: this.#principal, started: false, asked: false });
     return [];
   }
 
   /** Reading stops while too much is in work. Requests that wait for a pong do not count: it could not arrive. */
   #balance(): readonly Out[] {
-    const working = this.#inFlight.size - this.#confirming;
+    const working = this.#frameIds.size - this.#confirming;
     if (!this.#paused && working >= this.#settings.maxInFlight) {
       this.#paused = true;
       return [{ do: 'pause' }];
     }
-    if (!this.#paused || working > this.#settings.maxInFlight / 2) return [];
+    if (!this.#paused || working > this.#settings.maxInFlight / 2) return NOTHING;
     this.#paused = false;
     return [{ do: 'resume' }];
   }
 
   /** Starts requests from the head of the queue until one has to wait for the verification of its token, or writes what it reads first. */
-  #startQueued(at: number): Out[] {
+  #startQueued(at: number): readonly Out[] {
+    if (this.#queue.length === 0) return NOTHING;
     const effects: Out[] = [];
     while (!this.#verifying && this.#reading === undefined) {
       const pending = this.#queue[0];
@@ -169,12 +181,15 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
           effects.push({ do: 'authenticate', id: pending.key, credential: credential ?? '', adopt: type === 'token' });
           break;
         }
-        pending.who = known;
-      } else if (at <= this.#principal.expiresAt + this.#settings.tokenGraceMs) {
-        pending.who = this.#principal;
+        this.#queue.shift();
+        effects.push(...this.#start(pending, known, at));
+      } else {
+        this.#queue.shift();
+        const isLate = at > this.#principal.expiresAt + this.#settings.tokenGraceMs;
+        effects.push(
+          ...(isLate ? this.done(failed('unauthenticated', TOKEN_EXPIRED), pending) : this.#start(pending, this.#principal, at)),
+        );
       }
-      this.#queue.shift();
-      effects.push(...this.#start(pending, at));
     }
     return effects;
   }
@@ -194,23 +209,16 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
     this.#verifying = false;
     this.#queue.shift();
     const { outcome } = input;
-    const effects: Out[] = [];
-    if (!outcome.ok) {
-      effects.push(...this.#carry(pending, { next: 'fail', failure: outcome.failure }, false));
-    } else {
-      this.#newestExpiry = Math.max(this.#newestExpiry, outcome.value.expiresAt);
-      if (pending.request.type === 'token') {
-        this.#principal = outcome.value;
-        this.#newestExpiry = outcome.value.expiresAt;
-        const { id } = pending.request;
-        effects.push({ do: 'send', frame: { id, more: false, body: 'ok' } }, ...this.#finish(pending), this.#expiryTimer(at));
-      } else {
-        this.#remember(pending.request._TOKEN, outcome.value, at);
-        pending.who = outcome.value;
-        effects.push(...this.#start(pending, at));
-      }
+    if (!outcome.ok) return this.done(outcome, pending);
+    this.#newestExpiry = Math.max(this.#newestExpiry, outcome.value.expiresAt);
+    if (pending.request.type !== 'token') {
+      this.#remember(pending.request._TOKEN, outcome.value, at);
+      return this.#start(pending, outcome.value, at);
     }
-    return effects;
+    this.#principal = outcome.value;
+    this.#newestExpiry = outcome.value.expiresAt;
+    const { id } = pending.request;
+    return [{ do: 'send', frame: { id, more: false, body: 'ok' } }, ...this.#finish(pending), this.#expiryTimer(at)];
   }
 
   #remember(credential: string | null | undefined, principal: Principal, checkedAt: number): void {
@@ -221,79 +229,44 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
     if (this.#tokens.size > TOKEN_CACHE_SIZE && oldest !== undefined) this.#tokens.delete(oldest);
   }
 
-  #start(pending: Pending, at: number): readonly Out[] {
-    const { who, request } = pending;
+  #start(pending: Pending, who: Principal, at: number): readonly Out[] {
+    const { key, request } = pending;
     if (request.type === 'query') this.#lists += 1;
+    pending.who = who;
     pending.started = true;
-    const step =
-      who === undefined
-        ? ({ next: 'fail', failure: failed('unauthenticated', TOKEN_EXPIRED).failure } as const)
-        : begin(request, { who, at, newId: this.#newId, names: this.#settings.names });
-    if (request.type === 'update' && step.next === 'ask') this.#reading = pending.key;
-    return this.#carry(pending, step, false);
+    const work = begin(request, { who, at, now: this.#now, newId: this.#newId, names: this.#settings.names });
+    return this.#tasks.start(key, work, pending);
   }
 
-  #resume(input: Extract<Input<GraphFrame>, { kind: 'reply' | 'written' | 'confirmed' }>, at: number): readonly Out[] {
-    const pending = this.#inFlight.get(input.id);
-    if (pending?.resume === undefined) return [];
-    if (input.kind === 'confirmed') this.#confirming -= 1;
-    const late = input.kind === 'reply' && pending.until !== undefined && at > pending.until;
-    const step: Step = late ? { next: 'fail', failure: { code: 'expired', detail: 'the query takes too long' } } : pending.resume(input);
-    return this.#carry(pending, step, true);
-  }
-
-  /** @param begun the request has asked or written before, and what it asks now need not wait for writes that came later. */
-  #carry(pending: Pending, step: Step, begun: boolean): readonly Out[] {
-    const { key, request, who } = pending;
-    const { id } = request;
-    switch (step.next) {
+  ask(key: string, question: Question | Page, pending: Pending): readonly Out[] {
+    const { request, who, asked } = pending;
+    pending.asked = true;
+    switch (question.kind) {
       case 'ask':
-        pending.resume = (input) => (input.kind === 'reply' ? step.resume(input.outcome) : step);
-        pending.until = step.until;
-        return [{ do: 'request', id: key, call: step.call, ...(begun ? { unordered: true } : {}) }];
-      case 'write': {
-        if (who === undefined) return [];
-        pending.resume = (input) => (input.kind === 'written' ? step.resume(input.outcome) : step);
-        const { account: by, app, tenant, defaultScope } = who;
-        const write = { by, app, origin: originOf(request.type, 'socket'), operations: step.operations };
-        return [{ do: 'mutate', id: key, tenant, defaultScope, request: write, own: 'any' }];
-      }
-      case 'items': {
-        const frames = step.items.map((body): Out => ({ do: 'send', frame: { id, multi: true, more: true, body } }));
-        const { rest } = step;
-        if (rest === undefined) {
-          return [...frames, { do: 'send', frame: { id, multi: true, more: false, body: null } }, ...this.#finish(pending)];
-        }
+        if (request.type === 'update' && !asked) this.#reading = key;
+        return [asked ? { do: 'request', id: key, call: question.call, unordered: true } : { do: 'request', id: key, call: question.call }];
+      case 'write':
+        return [toMutate(key, question, who, SOCKET, 'any')];
+      case 'page':
         // The next page is asked for when this one has reached the client: a slow reader holds one page, not the whole result.
-        pending.resume = rest;
         this.#confirming += 1;
-        return [...frames, { do: 'confirm', id: key }];
-      }
-      case 'content': {
-        const { rest } = step;
-        const frames = step.data.map((data, index): Out => {
-          const more = rest !== undefined || index + 1 < step.data.length;
-          // The documentation of this one request says `last`, every client looks at `more`.
-          return { do: 'send', frame: { id, multi: true, more, last: !more, body: { data, encoding: 'base64' } } };
-        });
-        if (rest === undefined) return [...frames, ...this.#finish(pending)];
-        pending.resume = rest;
-        this.#confirming += 1;
-        return [...frames, { do: 'confirm', id: key }];
-      }
-      case 'answer':
-        return [{ do: 'send', frame: { id, multi: false, more: false, body: step.body } }, ...this.#finish(pending)];
-      case 'fail':
-        return [errorFrame(id, step.failure, step.result), ...this.#finish(pending)];
+        return [...pageFrames(request.id, question.page, true), { do: 'confirm', id: key }];
     }
+  }
+
+  done(answer: Answer, pending: Pending): readonly Out[] {
+    const { id } = pending.request;
+    if (!answer.ok) return [errorFrame(id, answer.failure, answer.result), ...this.#finish(pending)];
+    const { value } = answer;
+    if (value.kind !== 'body') return [...pageFrames(id, value, false), ...this.#finish(pending)];
+    return [{ do: 'send', frame: { id, multi: false, more: false, body: value.body } }, ...this.#finish(pending)];
   }
 
   #finish(pending: Pending): readonly Out[] {
     if (this.#reading === pending.key) this.#reading = undefined;
     if (pending.started && pending.request.type === 'query') this.#lists -= 1;
-    this.#inFlight.delete(pending.key);
     this.#frameIds.delete(pending.request.id);
-    return this.#draining && this.#inFlight.size === 0 ? this.#close(CLOSE.goingAway, 'going away') : [];
+    return this.#draining && this.#frameIds.size === 0 ? this.#close(CLOSE.goingAway, 'going away') : [];
   }
 
   #checkExpiry(at: number): readonly Out[] {
@@ -306,6 +279,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse> {
 
   #close(code: number, reason: string): readonly Out[] {
     this.#closed = true;
+    this.#tasks.end();
     return [{ do: 'close', code, reason }];
   }
 }
@@ -321,3 +295,16 @@ const errorFrame = (id: FrameId, failure: Failure, result?: ValidationResult): O
   do: 'send',
   frame: { id, ...toError(failure, result) },
 });
+
+/** A part of a long answer, or its last part, which says that there is no more. */
+function pageFrames(id: FrameId, page: Page['page'], more: boolean): readonly Out[] {
+  if (page.kind === 'items') {
+    const frames = page.items.map((body): Out => ({ do: 'send', frame: { id, multi: true, more: true, body } }));
+    return more ? frames : [...frames, { do: 'send', frame: { id, multi: true, more: false, body: null } }];
+  }
+  return page.data.map((data, index): Out => {
+    const goesOn = more || index + 1 < page.data.length;
+    // The documentation of this one request says `last`, every client looks at `more`.
+    return { do: 'send', frame: { id, multi: true, more: goesOn, last: !goesOn, body: { data, encoding: 'base64' } } };
+  });
+}

@@ -1,82 +1,68 @@
 /** The past of a vertex, in the three forms of HIRO, and events told again (HIRO Graph API; hiro-client-python `get_history`, `get_events`). */
 import { graphHistory } from '@polyedge/contracts/bus/graph';
 import { type Change, type FullChange, isFull, stateBefore } from '@polyedge/contracts/change';
+import { failed } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { EVERYTHING } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
 import { compile, type Predicate } from '@polyedge/query/predicate';
+import { ask } from '@polyedge/session/questions';
 import { eventDocument, toEvent } from './event.ts';
 import { compileJfilter } from './jfilter.ts';
 import type { Parameters } from './parameters.ts';
-import { includesDeleted, PAGE_ITEMS, rangeOf, timeOf, withElement } from './reading.ts';
+import { includesDeleted, PAGE_ITEMS, rangeOf, readElement, timeOf } from './reading.ts';
 import { showingOf, shown } from './showing.ts';
-import { ask, fail, type Step } from './step.ts';
 import { type Showing, toVertex, versionId } from './vertex.ts';
 import { heardBy, visibleTo } from './visibility.ts';
+import { list, page, type Work } from './work.ts';
 
 /** hiro-python-library, backend/seven/graph: the server's own default. */
 const DEFAULT_LIMIT = 20;
 
-interface Past {
-  readonly who: Principal;
-  readonly id: string;
-  readonly from: number;
-  readonly to: number;
-  readonly version: number | undefined;
-  readonly vid: string | undefined;
-  readonly show: (change: FullChange) => Json;
-}
-
 /** Versions of a vertex or an edge, newest first. */
-export function history(parameters: Parameters, who: Principal): Step {
+export function* history(parameters: Parameters, who: Principal): Work {
   const id = parameters.text('ogit/_id');
   const range = rangeOf(parameters, DEFAULT_LIMIT);
-  if ('next' in range) return range;
+  if (!range.ok) return range;
   const form = parameters.text('type') ?? 'element';
   const show = formOf(form, showingOf(parameters), who);
-  if (show === undefined) return fail('invalid', `unknown type of history "${form}"`);
-  const past = {
-    who,
-    from: timeOf(parameters, 'from') ?? 0,
-    // What was changed while this was on its way has happened too.
-    to: timeOf(parameters, 'to') ?? Number.MAX_SAFE_INTEGER,
-    version: parameters.integer('version'),
-    vid: parameters.text('vid'),
-    show,
-  };
-  return withElement(id, includesDeleted(parameters), who, (element) =>
-    versions({ ...past, id: element.id }, range.limit, range.offset, undefined),
-  );
-}
-
-function versions(past: Past, left: number, skip: number, beforeSeq: number | undefined): Step {
-  if (left <= 0) return { next: 'items', items: [] };
-  const { who, id, from, to, version, vid, show } = past;
+  if (show === undefined) return failed('invalid', `unknown type of history "${form}"`);
+  const from = timeOf(parameters, 'from') ?? 0;
+  // What was changed while this was on its way has happened too.
+  const to = timeOf(parameters, 'to') ?? Number.MAX_SAFE_INTEGER;
+  const version = parameters.integer('version');
+  const vid = parameters.text('vid');
+  const element = yield* readElement(id, includesDeleted(parameters), who);
+  if (!element.ok) return element;
   // A version's id begins with its time.
   const vidOn = vid === undefined ? undefined : Number(/^\d{1,15}/.exec(vid)?.[0] ?? '0');
-  return ask(
-    graphHistory,
-    { tenant: who.tenant },
-    {
-      elements: [id],
-      from: Math.max(from, vidOn ?? from),
-      to: Math.min(to, vidOn ?? to),
-      limit: vid === undefined ? Math.min(left, PAGE_ITEMS) : PAGE_ITEMS,
-      offset: skip,
-      visible: visibleTo(who),
-      accounts: true,
-      ...(version === undefined ? {} : { version }),
-      ...(beforeSeq === undefined ? {} : { beforeSeq }),
-    },
-    ({ changes, more }) => {
-      const found = changes.filter((change) => isFull(change) && (vid === undefined || versionId(change.state) === vid)).filter(isFull);
-      const items = found.slice(0, left).map(show);
-      const last = changes.at(-1);
-      const rest = left - items.length;
-      if (!more || last === undefined || rest <= 0) return { next: 'items', items };
-      return { next: 'items', items, rest: () => versions(past, rest, 0, last.seq) };
-    },
-  );
+  let left = range.value.limit;
+  for (let beforeSeq: number | undefined; left > 0; ) {
+    const past = yield* ask(
+      graphHistory,
+      { tenant: who.tenant },
+      {
+        elements: [element.value.id],
+        from: Math.max(from, vidOn ?? from),
+        to: Math.min(to, vidOn ?? to),
+        limit: vid === undefined ? Math.min(left, PAGE_ITEMS) : PAGE_ITEMS,
+        offset: beforeSeq === undefined ? range.value.offset : 0,
+        visible: visibleTo(who),
+        accounts: true,
+        ...(version === undefined ? {} : { version }),
+        ...(beforeSeq === undefined ? {} : { beforeSeq }),
+      },
+    );
+    if (!past.ok) return past;
+    const { changes, more } = past.value;
+    const found = changes.filter((change) => isFull(change) && (vid === undefined || versionId(change.state) === vid)).filter(isFull);
+    const items = found.slice(0, left).map(show);
+    left -= items.length;
+    beforeSeq = changes.at(-1)?.seq;
+    if (!more || beforeSeq === undefined || left <= 0) return list(items);
+    yield page(items);
+  }
+  return list([]);
 }
 
 function formOf(type: string, showing: Showing, who: Principal): ((change: FullChange) => Json) | undefined {
@@ -125,58 +111,47 @@ function difference(change: FullChange, visible: Predicate): Json {
 }
 
 /** Events of a time, oldest first: what a socket with this filter would have heard. */
-export function events(parameters: Parameters, who: Principal, at: number): Step {
+export function* events(parameters: Parameters, who: Principal, at: number): Work {
   const text = parameters.text('filter');
   const filter = text === undefined ? undefined : compileJfilter(text, { tenant: who.tenant });
-  if (filter?.ok === false) return { next: 'fail', failure: filter.failure };
+  if (filter?.ok === false) return filter;
   const range = rangeOf(parameters, -1);
-  if ('next' in range) return range;
-  const told = {
-    who,
-    from: timeOf(parameters, 'from') ?? 0,
-    to: timeOf(parameters, 'to') ?? at,
-    type: parameters.text('type'),
-    matches: compile(filter?.value ?? EVERYTHING),
-  };
-  return replay(told, range.limit, range.offset, undefined);
-}
-
-interface Told {
-  readonly who: Principal;
-  readonly from: number;
-  readonly to: number;
-  readonly type: string | undefined;
-  readonly matches: ReturnType<typeof compile>;
-}
-
-/** `skip` counts events that match, so it is done here and not by the store. */
-function replay(told: Told, left: number, skip: number, afterSeq: number | undefined): Step {
-  if (left <= 0) return { next: 'items', items: [] };
-  const { who, from, to, type, matches } = told;
-  return ask(
-    graphHistory,
-    { tenant: who.tenant },
-    {
-      from,
-      to,
-      order: 'asc',
-      limit: PAGE_ITEMS,
-      visible: heardBy(who, { all: true, subscribed: [] }),
-      ...(type === undefined ? {} : { type }),
-      ...(afterSeq === undefined ? {} : { afterSeq }),
-    },
-    ({ changes, more }) => {
-      const found = changes.filter(isFull).filter((change) => matches(eventDocument(change)));
-      const shownEvents = found.flatMap((change) => {
-        const event = toEvent(change, { delta: false });
-        // An event is JSON: what its keys hold was shown for a frame.
-        return event === undefined ? [] : [event as unknown as Json];
-      });
-      const items = shownEvents.slice(skip, skip + left);
-      const last = changes.at(-1);
-      const rest = left - items.length;
-      if (!more || last === undefined || rest <= 0) return { next: 'items', items };
-      return { next: 'items', items, rest: () => replay(told, rest, Math.max(0, skip - shownEvents.length), last.seq) };
-    },
-  );
+  if (!range.ok) return range;
+  const from = timeOf(parameters, 'from') ?? 0;
+  const to = timeOf(parameters, 'to') ?? at;
+  const type = parameters.text('type');
+  const matches = compile(filter?.value ?? EVERYTHING);
+  let left = range.value.limit;
+  // It counts events that match, so it is done here and not by the store.
+  let skip = range.value.offset;
+  for (let afterSeq: number | undefined; left > 0; ) {
+    const past = yield* ask(
+      graphHistory,
+      { tenant: who.tenant },
+      {
+        from,
+        to,
+        order: 'asc',
+        limit: PAGE_ITEMS,
+        visible: heardBy(who, { all: true, subscribed: [] }),
+        ...(type === undefined ? {} : { type }),
+        ...(afterSeq === undefined ? {} : { afterSeq }),
+      },
+    );
+    if (!past.ok) return past;
+    const { changes, more } = past.value;
+    const found = changes.filter(isFull).filter((change) => matches(eventDocument(change)));
+    const shownEvents = found.flatMap((change) => {
+      const event = toEvent(change, { delta: false });
+      // An event is JSON: what its keys hold was shown for a frame.
+      return event === undefined ? [] : [event as unknown as Json];
+    });
+    const items = shownEvents.slice(skip, skip + left);
+    left -= items.length;
+    skip = Math.max(0, skip - shownEvents.length);
+    afterSeq = changes.at(-1)?.seq;
+    if (!more || afterSeq === undefined || left <= 0) return list(items);
+    yield page(items);
+  }
+  return list([]);
 }

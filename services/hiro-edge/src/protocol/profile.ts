@@ -1,53 +1,53 @@
 /** The profile of an account: a vertex of its own beside the account, made when it is first written, which also carries the account's picture. */
 import { graphGet } from '@polyedge/contracts/bus/graph';
 import { profileId } from '@polyedge/contracts/element';
+import { failed } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import { ask, write } from '@polyedge/session/questions';
 import { fromBody } from './body.ts';
 import { shown } from './showing.ts';
-import { answer, ask, fail, type Step, write } from './step.ts';
+import { answer, type Work } from './work.ts';
 
 const TYPE = 'ogit/Auth/AccountProfile';
 
 /** Only what belongs to the account itself is its profile. */
 const own = (who: Principal) => ({ test: 'equal', path: ['attributes', 'ogit/_owner'], value: who.account }) as const;
 
-export function profileOf(who: Principal): Step {
-  return ask(graphGet, { tenant: who.tenant }, { ids: [profileId(who.account)], visible: own(who) }, ({ elements: [element] }) =>
-    answer(
-      element === null || element === undefined
-        ? { 'ogit/_type': TYPE, 'ogit/_owner': who.account, 'ogit/name': who.username }
-        : shown(element, {}),
-    ),
+export function* profileOf(who: Principal): Work {
+  const found = yield* ask(graphGet, { tenant: who.tenant }, { ids: [profileId(who.account)], visible: own(who) });
+  if (!found.ok) return found;
+  const [element] = found.value.elements;
+  return answer(
+    element === null || element === undefined
+      ? { 'ogit/_type': TYPE, 'ogit/_owner': who.account, 'ogit/name': who.username }
+      : shown(element, {}),
   );
 }
 
-/** Sets what is named; null removes. */
-export function writeProfile(body: unknown, who: Principal, at: number): Step {
+/** Sets what is named; null removes. @param what names the write in the journal */
+export function* writeProfile(what: string, body: unknown, who: Principal, at: number): Work {
   const read = fromBody(body, { intent: 'update', at, names: 'lenient' });
-  if (!read.ok) return { next: 'fail', failure: { code: 'invalid', detail: read.failure.errors.join('; ') } };
+  if (!read.ok) return failed('invalid', read.failure.errors.join('; '));
   const { set, put, unset, edits } = read.value;
-  if (edits.length > 0) return fail('invalid', 'a profile is written whole, not by + and -');
+  if (edits.length > 0) return failed('invalid', 'a profile is written whole, not by + and -');
   const { 'ogit/_owner': _owner, ...texts } = set;
-  return write(
-    [
-      {
-        op: 'update',
-        target: { id: profileId(who.account) },
-        set: texts,
-        unset: unset.filter((name) => name !== 'ogit/_owner'),
-        put: put.map(({ path, value }) => ({ path: [...path], value })),
-        before: own(who),
-        ifMissing: {
-          type: TYPE,
-          id: profileId(who.account),
-          scope: who.defaultScope,
-          attributes: { 'ogit/name': who.username, 'ogit/_owner': who.account },
-        },
+  const written = yield* write(what, [
+    {
+      op: 'update',
+      target: { id: profileId(who.account) },
+      set: texts,
+      unset: unset.filter((name) => name !== 'ogit/_owner'),
+      put: put.map(({ path, value }) => ({ path: [...path], value })),
+      before: own(who),
+      ifMissing: {
+        type: TYPE,
+        id: profileId(who.account),
+        scope: who.defaultScope,
+        attributes: { 'ogit/name': who.username, 'ogit/_owner': who.account },
       },
-    ],
-    ({ operations }) => {
-      const element = operations[0]?.elements[0];
-      return element === undefined ? fail('not-found') : answer(shown(element, {}));
     },
-  );
+  ]);
+  if (!written.ok) return written;
+  const element = written.value.operations[0]?.elements[0];
+  return element === undefined ? failed('not-found') : answer(shown(element, {}));
 }

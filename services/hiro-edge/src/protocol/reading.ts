@@ -1,11 +1,12 @@
 /** What reads of one vertex have in common: whether the caller may see it, times as loosely as clients send them, and how long a list may be. */
 import { graphGet } from '@polyedge/contracts/bus/graph';
 import { type Element, SYSTEM_SCOPE } from '@polyedge/contracts/element';
-import type { Failure } from '@polyedge/contracts/errors';
+import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { compile } from '@polyedge/query/predicate';
+import { type Ask, ask } from '@polyedge/session/questions';
+import type { Task } from '@polyedge/session/task';
 import type { Parameters } from './parameters.ts';
-import { ask, fail, type Step } from './step.ts';
 import { visibleTo } from './visibility.ts';
 
 /** `limit: -1` means all; this is where "all" ends. */
@@ -13,14 +14,18 @@ export const MAX_ITEMS = 100_000;
 /** Rows per question to the store, and so per confirmation from the client. */
 export const PAGE_ITEMS = 100;
 
-/** Goes on with an element that the caller may read. */
-export function withElement(id: string | undefined, includeDeleted: boolean, who: Principal, then: (element: Element) => Step): Step {
-  if (id === undefined) return fail('invalid', 'ogit/_id is missing');
-  return ask(graphGet, { tenant: who.tenant }, { ids: [id], includeDeleted, accounts: true }, ({ elements: [element] }) => {
-    const refusal = refusalOf(element, who);
-    if (refusal !== undefined) return { next: 'fail', failure: refusal };
-    return element === null || element === undefined ? fail('not-found') : then(element);
-  });
+/** Reads an element that the caller may read. */
+export function* readElement(id: string | undefined, includeDeleted: boolean, who: Principal): Task<Ask, Outcome<Element>> {
+  if (id === undefined) return failed('invalid', 'ogit/_id is missing');
+  const found = yield* ask(graphGet, { tenant: who.tenant }, { ids: [id], includeDeleted, accounts: true });
+  return found.ok ? readable(found.value.elements[0], who) : found;
+}
+
+/** An element, if it is there and the caller may read it. */
+export function readable(element: Element | null | undefined, who: Principal): Outcome<Element> {
+  const refusal = refusalOf(element, who);
+  if (refusal !== undefined) return { ok: false, failure: refusal };
+  return element === null || element === undefined ? failed('not-found') : done(element);
 }
 
 /** Why a caller does not get an element: it is not there (accounts never are), or it is in a scope the token may not read. */
@@ -58,11 +63,16 @@ export function timeOf(parameters: Parameters, name: string): number | undefined
   return typeof number === 'number' && Number.isSafeInteger(number) ? number : undefined;
 }
 
-/** `limit` with -1 for all, and `offset`; a Step when they cannot be. */
-export function rangeOf(parameters: Parameters, defaultLimit: number): { readonly limit: number; readonly offset: number } | Step {
+export interface Range {
+  readonly limit: number;
+  readonly offset: number;
+}
+
+/** `limit` with -1 for all, and `offset`. */
+export function rangeOf(parameters: Parameters, defaultLimit: number): Outcome<Range> {
   const limit = parameters.integer('limit') ?? defaultLimit;
   const offset = parameters.integer('offset') ?? 0;
-  if (limit < -1) return fail('invalid', 'limit is -1 or more');
-  if (offset < 0 || offset > 1_000_000) return fail('invalid', 'offset is between 0 and 1000000');
-  return { limit: limit === -1 ? MAX_ITEMS : Math.min(limit, MAX_ITEMS), offset };
+  if (limit < -1) return failed('invalid', 'limit is -1 or more');
+  if (offset < 0 || offset > 1_000_000) return failed('invalid', 'offset is between 0 and 1000000');
+  return done({ limit: limit === -1 ? MAX_ITEMS : Math.min(limit, MAX_ITEMS), offset });
 }

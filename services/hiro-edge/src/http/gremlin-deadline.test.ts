@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { graphGet, graphQuery } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import { done } from '@polyedge/contracts/errors';
+import { RestTasks } from '@polyedge/edge-kit/rest-tasks';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { LocalNetwork } from '@polyedge/service-kit/local-bus';
 import { sampleElement } from '../../test/sample-element.ts';
@@ -10,7 +11,8 @@ import { NOW, samplePrincipal } from '../../test/sample-principal.ts';
 import { codeOf } from '../protocol/failures.ts';
 import { Parameters } from '../protocol/parameters.ts';
 import { gremlin } from '../protocol/run-gremlin.ts';
-import { settle } from './run-steps.ts';
+import type { Answer, Page } from '../protocol/work.ts';
+import { actingAs } from './graph.ts';
 
 const LIMIT_MS = 10_000;
 
@@ -25,14 +27,13 @@ test('hiro:G14 a traversal that takes longer than its limit is answered 408 by R
   store.respond(graphGet, async () => done({ epoch: 'e', seq: 1, elements: [root] }));
   const nothing: Element[] = [];
   store.respond(graphQuery, async () => done({ epoch: 'e', seq: 1, elements: nothing }));
-  const runner = { bus: network.connect(), wheel: new Wheel(systemClock), requestTimeoutMs: 1000 };
-  const origin = { protocol: 'hiro', way: 'rest', operation: 'query' } as const;
-  const answered = async (begunAt: number) => {
-    const step = gremlin(new Parameters({ root: 'v1', query: 'out()' }), {}, someone, begunAt);
-    return await settle(step, someone, origin, runner, AbortSignal.timeout(5000));
+  const rest = new RestTasks({ bus: network.connect(), wheel: new Wheel(systemClock), requestTimeoutMs: 1000 });
+  const answered = async (at: number) => {
+    const work = gremlin(new Parameters({ root: 'v1', query: 'out()' }), {}, { who: someone, at, now: Date.now });
+    return (await rest.advance<Page, Answer>(work, actingAs(someone, AbortSignal.timeout(5000)))).value;
   };
-  assert.equal((await answered(Date.now())).next, 'items');
+  assert.deepEqual(await answered(Date.now()), { ok: true, value: { kind: 'items', items: [] } });
   const late = await answered(Date.now() - LIMIT_MS - 1);
-  assert.ok(late.next === 'fail');
+  assert.ok('failure' in late);
   assert.equal(codeOf(late.failure), 408);
 });

@@ -1,0 +1,80 @@
+/** The two questions that tasks of every protocol ask: a request over the bus, and a write. */
+import type { MutationRequest, MutationResult } from '@polyedge/contracts/bus/graph';
+import type { Origin } from '@polyedge/contracts/change';
+import type { RequestChannel } from '@polyedge/contracts/channel';
+import type { Outcome } from '@polyedge/contracts/errors';
+import type { Parameters } from '@polyedge/contracts/subject';
+import { call } from './call.ts';
+import type { Call, Effect, OwnOrder } from './session.ts';
+import type { Task } from './task.ts';
+
+export interface Ask {
+  readonly kind: 'ask';
+  readonly call: Call;
+}
+
+export interface Write {
+  readonly kind: 'write';
+  /** What the request does, in its protocol's words: the journal keeps it as the origin's operation. */
+  readonly what: string;
+  readonly operations: MutationRequest['operations'];
+}
+
+export type Question = Ask | Write;
+
+/** A task of one question. A class and no generator: `yield*` of one is cheaper, and nearly every request is one question. */
+class OneQuestion<Asked extends Question, Reply> implements Task<Asked, Outcome<Reply>> {
+  readonly #question: Asked;
+  #asked = false;
+
+  constructor(question: Asked) {
+    this.#question = question;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+
+  next(...[outcome]: [] | [Outcome<unknown>]): IteratorResult<Asked, Outcome<Reply>> {
+    if (!this.#asked || outcome === undefined) {
+      this.#asked = true;
+      return { done: false, value: this.#question };
+    }
+    // The bus has checked the reply against the schema of the channel that was asked, and a runner only carries it: the one place where the
+    // types of a question and of its outcome meet again.
+    return { done: true, value: outcome as Outcome<Reply> };
+  }
+}
+
+/** Asks a channel: `const found = yield* ask(graphGet, { tenant }, { ids })`. */
+export function ask<Address extends string, Request, Reply>(
+  channel: RequestChannel<Address, Request, Reply>,
+  parameters: Parameters<Address>,
+  body: Request,
+): Task<Ask, Outcome<Reply>> {
+  return new OneQuestion({ kind: 'ask', call: call(channel, parameters, body) });
+}
+
+/** Writes, all or nothing: `const written = yield* write('create', [operation])`. Its runner adds the author and the operation id. */
+export function write(what: string, operations: MutationRequest['operations']): Task<Write, Outcome<MutationResult>> {
+  return new OneQuestion({ kind: 'write', what, operations });
+}
+
+/** On whose behalf a runner writes. */
+export interface Author {
+  readonly tenant: string;
+  readonly defaultScope: string;
+  readonly account: string;
+  readonly app: string;
+}
+
+/** The effect of a write. */
+export function toMutate(
+  id: string,
+  { what, operations }: Write,
+  { tenant, defaultScope, account: by, app }: Author,
+  { protocol, way }: Omit<Origin, 'operation'>,
+  own: OwnOrder,
+): Extract<Effect<never>, { readonly do: 'mutate' }> {
+  return { do: 'mutate', id, tenant, defaultScope, request: { by, app, origin: { protocol, way, operation: what }, operations }, own };
+}
