@@ -1,10 +1,12 @@
 /** TLS to NATS, Redis and PostgreSQL and on an edge's own port, with certificates made for the test. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { freePort } from '@polyedge/testkit/servers/free-port';
 import { startNats } from '@polyedge/testkit/servers/nats';
@@ -115,6 +117,7 @@ test('services speak TLS to NATS, Redis and PostgreSQL, refuse servers of anothe
     REDIS_URL: `rediss://127.0.0.1:${tlsPort}?cafile=${ca}`,
     DATABASE_URL: `${database.url}?sslrootcert=${postgresKey.ca}`,
     POLYEDGE_ADMIN_PASSWORD: 'tls-test',
+    POLYEDGE_SECRET_KEY: 'the secret key of this test',
     LOG_LEVEL: 'info',
   };
   const store = stack.use(await startService({ name: 'graph-store', env }));
@@ -156,4 +159,47 @@ test('services speak TLS to NATS, Redis and PostgreSQL, refuse servers of anothe
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
   socket.terminate();
   await assert.rejects(fetch(edge.url.replace('https', 'http')));
+  await edge.stop();
+  await store.stop();
+  await startsWithTls({ ...env, TLS_CERT_FILE: cert, TLS_KEY_FILE: key }, ca, folder);
 });
+
+/** `npm start` on these servers and with this certificate becomes ready, and the commands beside it reach it. */
+async function startsWithTls(env: Readonly<Record<string, string>>, authority: string, folder: string): Promise<void> {
+  const [graphStorePort, hiroPort] = [await freePort(), await freePort()];
+  const all = {
+    ...process.env,
+    ...env,
+    GRAPH_STORE_PORT: String(graphStorePort),
+    HIRO_PORT: String(hiroPort),
+    POLYEDGE_DATA: join(folder, 'data'),
+    NODE_EXTRA_CA_CERTS: authority,
+  };
+  const run = (name: string, ...args: readonly string[]) =>
+    spawn(process.execPath, [join(import.meta.dirname, '../infra/local', name), ...args], { env: all, stdio: ['ignore', 'pipe', 'pipe'] });
+  const started = run('start.ts', '--only', 'graph-store,hiro-edge');
+  try {
+    await printed(started, /ready after/, new RegExp(`https://127\\.0\\.0\\.1:${hiroPort}`));
+    await printed(run('token.ts'), /^[\w-]+\.[\w-]+\.[\w-]+$/m);
+    const watching = run('watch.ts');
+    await printed(watching, /^watching/m);
+    watching.kill();
+  } finally {
+    started.kill('SIGINT');
+    if (started.exitCode === null) await once(started, 'exit');
+  }
+  assert.equal(started.exitCode, 0);
+}
+
+/** Resolves when a program has printed all of these; rejects with what it printed when it ends before. */
+function printed(child: ChildProcessByStdio<null, Readable, Readable>, ...patterns: readonly RegExp[]): Promise<void> {
+  let output = '';
+  return new Promise((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => {
+        output += chunk.toString('utf8');
+        if (patterns.every((pattern) => pattern.test(output))) resolve();
+      });
+    child.once('close', () => reject(new Error(`${patterns.join(' and ')} did not come:\n${output}`)));
+  });
+}

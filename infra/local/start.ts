@@ -238,6 +238,7 @@ async function bringUpService(launch: Launch, data: DataFolder, logs: string, en
   const logFile = join(logs, `${label}.log`);
   const server = await startService({
     ...{ name, port, metricsPort, env, logFile, signal: stop.signal, dir: join(data.path, 'services', label) },
+    ...((await speaksTls(name)) ? { certificate: 'any' } : {}),
     onUnexpectedExit: (reason) => keep.died(label === name ? reason : reason.replace(name, label)),
   });
   keep.keep(server);
@@ -246,6 +247,13 @@ async function bringUpService(launch: Launch, data: DataFolder, logs: string, en
   const moved = server.port === wanted ? '' : ` (${wanted} is taken by something else)`;
   say(`${label.padEnd(16)}is ready on ${server.url}${moved}; metrics ${server.metricsUrl}; log ${logFile}`);
   return { name: label, url: server.url };
+}
+
+/** Whether a service has the setting of a certificate, and the environment gives it one. */
+async function speaksTls(service: string): Promise<boolean> {
+  if (!isGiven('TLS_CERT_FILE')) return false;
+  const { settings }: { readonly settings: Settings } = await import(serviceProgram(service).replace(/main\.ts$/, 'config.ts'));
+  return settingRows(service, settings).some(({ name }) => name === 'TLS_CERT_FILE');
 }
 
 /** The services append to their logs; one that grew too long is kept once and begun anew. */

@@ -23,9 +23,9 @@ export const testGroups: readonly TestGroup[] = [
     ],
   },
   { name: 'wire tests', patterns: ['libs/*/test/**/*.test.ts', 'services/*/test/**/*.test.ts', 'packages/*/test/**/*.test.ts'] },
-  { name: 'system tests', patterns: ['test/*.test.ts', 'test/!(containers)/**/*.test.ts'] },
   // They need root, and minutes: docker-compose.yml in a container engine.
   { name: 'container tests', patterns: ['test/containers/*.test.ts'], apart: 'containers' },
+  { name: 'system tests', patterns: ['test/*.test.ts', 'test/!(containers)/**/*.test.ts'] },
 ];
 
 /** Adds up how long the groups took; `lines` gives one line per group that ran. */

@@ -1,6 +1,7 @@
-// `npm test [-- WORD… [--name PATTERN] [--with containers]]`: everything but the container tests, or the test files whose path contains one of the
-// words. `npm run containers` is those alone. One run of Node's test
-// runner does it all, static checks included, so that its closing counts are the whole truth.
+// `npm test [-- WORD… [--name PATTERN] [--with containers] [--short]]`: everything but the container tests, or the test files whose path contains one
+// of the words. `npm run containers` is those alone; `--short` leaves out of them what takes long. POLYEDGE_CONTAINERS says what to do on a machine
+// that cannot run them: `auto` (the default) leaves them out, with `required` that is a failure, and `off` leaves them out everywhere.
+// One run of Node's test runner does it all, static checks included, so that its closing counts are the whole truth.
 import { globSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -8,7 +9,6 @@ import { Transform } from 'node:stream';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
-import { whyNoEngine } from '@polyedge/testkit/servers/container-engine';
 import {
   chromiumProgram,
   findProgram,
@@ -22,22 +22,33 @@ import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { sharedServerVariables } from '@polyedge/testkit/servers/shared';
+import { whyNoContainers } from '@polyedge/testkit/servers/stand-in-images';
 import { groupTimes, testGroups } from './test-groups.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-/** A file that takes longer hangs. */
-const fileMs = 6 * 60_000;
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { name: { type: 'string' }, with: { type: 'string' } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { name: { type: 'string' }, with: { type: 'string' }, short: { type: 'boolean', default: false } },
+});
 const { with: wanted } = values;
-const noEngine = wanted === 'containers' ? whyNoEngine(say) : undefined;
-if (noEngine !== undefined) say(`the container tests are left out: ${noEngine}`);
+/** A file that takes longer hangs. */
+const fileMs = (wanted === 'containers' ? 20 : 6) * 60_000;
+if (values.short) process.env.POLYEDGE_TEST_SHORT = 'true';
+const containers = process.env.POLYEDGE_CONTAINERS ?? 'auto';
+const leftOut =
+  wanted !== 'containers' ? undefined : containers === 'off' ? 'POLYEDGE_CONTAINERS is off' : await whyNoContainers(root, say);
+if (leftOut !== undefined) {
+  say(`the container tests are left out: ${leftOut}`);
+  if (containers === 'required') process.exitCode = 1;
+}
 const files = testGroups
-  .filter(({ apart }) => apart === undefined || (apart === wanted && noEngine === undefined))
+  .filter(({ apart }) => apart === undefined || (apart === wanted && leftOut === undefined))
   .flatMap(({ patterns }) =>
     patterns.flatMap((pattern) => globSync(pattern, { cwd: root, exclude: (name) => name.includes('node_modules') }).sort()),
   )
   .filter((file) => positionals.length === 0 || positionals.some((word) => file.includes(word)));
+if (files.length === 0 && leftOut !== undefined) process.exit();
 if (files.length === 0) {
   console.error(`No test file has one of these in its path: ${positionals.join(' ')}`);
   process.exit(1);

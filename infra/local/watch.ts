@@ -5,7 +5,7 @@ const filter = process.argv[2] ?? '(element.ogit/_id=*)';
 try {
   const token = await logIn(process.env.POLYEDGE_ADMIN_USERNAME ?? 'admin', adminPassword());
   const url = new URL('/api/events-ws/6.2/', addressOf('hiro-edge'));
-  url.protocol = 'ws:';
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   const socket = new WebSocket(url, ['events-1.0.0', `token-${token}`]);
   socket.addEventListener('open', () => {
     socket.send(JSON.stringify({ type: 'register', args: { 'filter-id': 'watch', 'filter-type': 'jfilter', 'filter-content': filter } }));

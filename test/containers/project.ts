@@ -1,6 +1,6 @@
 /**
- * The system of docker-compose.yml under names and ports of its own. Two things of the file are changed, neither of which containers see: the ports
- * of this machine, and the network in which images are built.
+ * The system of docker-compose.yml under a name and ports of its own. Two things of the file are changed, neither of which containers see: the
+ * ports of this machine, and the network in which images are built.
  */
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -35,39 +35,68 @@ export interface Inspected {
   readonly Config: { readonly User: string };
 }
 
+/** How often other ports are tried when something else has taken them meanwhile. */
+const PORT_ATTEMPTS = 3;
+
 export class Project implements AsyncDisposable {
-  /** For each service with clients, the ports of this machine that lead to its containers. */
+  /** For each service with clients, the ports of this machine that lead to its containers, as soon as it was up once. */
   readonly ports = new Map<string, readonly number[]>();
   readonly #engine: Engine;
+  readonly #replicas: Readonly<Record<string, number>>;
   readonly #name = `polyedge${process.pid}`;
   readonly #dir = mkdtempSync(join(tmpdir(), 'polyedge-compose-'));
   readonly #env: Readonly<Record<string, string | undefined>>;
 
-  private constructor(engine: Engine, env: Readonly<Record<string, string>>) {
+  /** @param replicas of services that shall have more than one container */
+  constructor(engine: Engine, env: Readonly<Record<string, string>>, replicas: Readonly<Record<string, number>>) {
     this.#engine = engine;
     this.#env = { ...engine.env, ...env };
+    this.#replicas = replicas;
+    this.#write();
   }
 
-  /** @param replicas of services that shall have more than one container */
-  static async open(engine: Engine, env: Readonly<Record<string, string>>, replicas: Readonly<Record<string, number>>): Promise<Project> {
-    const project = new Project(engine, env);
-    const file: ComposeFile = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true });
+  /** Builds the images of the file. */
+  async build(): Promise<void> {
+    await this.compose('build', '--quiet');
+  }
+
+  /** Starts everything that is not up. The first time it chooses the ports. */
+  async up(): Promise<void> {
+    const scale = Object.entries(this.#replicas).flatMap(([name, count]) => ['--scale', `${name}=${count}`]);
+    const first = this.ports.size === 0;
+    for (let attempt = 1; ; attempt += 1) {
+      if (first) await this.#choosePorts();
+      try {
+        await this.compose('up', '-d', ...scale);
+        return;
+      } catch (error) {
+        if (!first || attempt === PORT_ATTEMPTS || !/address already in use|port is already allocated/.test(String(error))) throw error;
+      }
+    }
+  }
+
+  async #choosePorts(): Promise<void> {
+    for (const [name, { ports = [] }] of Object.entries(composeFile().services)) {
+      if (ports.length > 0) this.ports.set(name, await portsInARow(this.#replicas[name] ?? 1));
+    }
+    this.#write();
+  }
+
+  /** The file for the engine, with the ports that are known. */
+  #write(): void {
+    const file = composeFile();
     const services: Record<string, unknown> = {};
     for (const [name, service] of Object.entries(file.services)) {
       if ('profiles' in service) continue;
-      const [port] = service.ports ?? [];
-      const wanted = replicas[name] ?? 1;
-      const open = port === undefined ? [] : await portsInARow(wanted);
-      if (open.length > 0) project.ports.set(name, open);
-      const inside = port?.split(':').at(-1);
+      const inside = service.ports?.[0]?.split(':').at(-1);
+      const open = this.ports.get(name);
       services[name] = {
         ...service,
-        ...(open.length === 0 ? {} : { ports: [`127.0.0.1:${open.join('-')}:${inside}`] }),
+        ...(open === undefined ? {} : { ports: [`127.0.0.1:${open.join('-')}:${inside}`] }),
         ...(service.build === undefined ? {} : { build: { ...service.build, network: 'host' } }),
       };
     }
-    writeFileSync(project.#file, JSON.stringify({ ...file, services }));
-    return project;
+    writeFileSync(this.#file, JSON.stringify({ ...file, services }));
   }
 
   get #file(): string {
@@ -151,6 +180,8 @@ export class Project implements AsyncDisposable {
     rmSync(this.#dir, { recursive: true, force: true });
   }
 }
+
+const composeFile = (): ComposeFile => parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true });
 
 /** Free ports that follow each other, since Compose takes a range for the containers of one service. */
 async function portsInARow(count: number): Promise<readonly number[]> {

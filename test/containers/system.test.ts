@@ -1,19 +1,23 @@
-/** docker-compose.yml, run by a real engine: images, a first start, clients of all protocols, faults, and a second start with the data of the first. */
+/**
+ * docker-compose.yml, run by a real engine: images, a first start, clients of all protocols, faults, and a second start with the data of the first.
+ * With `--short` what takes long is left out: stopping each edge, most of the kills, the second start, and building twice.
+ */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { type Engine, startEngine } from '@polyedge/testkit/servers/container-engine';
-import { parse } from 'yaml';
+import type { Engine } from '@polyedge/testkit/servers/container-engine';
+import { startEngineWithImages } from '@polyedge/testkit/servers/stand-in-images';
 import { ADMIN, type ConnectedEdge, connectClients } from '../replicas/system.ts';
 import { Rotation } from '../rolling/watchers.ts';
 import { Project, root } from './project.ts';
-import { makeStandIns } from './stand-ins.ts';
 
 const EDGES = ['hiro-edge', 'saga-edge', 'space-edge', 'gooduncle-edge', 'jssocket-edge'] as const;
 const OURS = ['graph-store', 'saga-runner', 'console', ...EDGES] as const;
+const SHORT_KILLS = ['hiro-edge', 'postgres'] as const;
 const SERVERS = ['nats', 'redis', 'postgres'] as const;
 const LIMIT_MS = 20 * 60_000;
+const short = process.env.POLYEDGE_TEST_SHORT === 'true';
 const HEARD_MS = 60_000;
 const image = (service: string): string => `polyedge/${service}:${JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version}`;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -29,20 +33,10 @@ suite('containers', { timeout: LIMIT_MS }, () => {
   const rotations = new Map<string, Rotation>();
 
   before(async () => {
-    engine = parts.use(await startEngine(join(root, '.polyedge/containers/engine')));
-    const compose: { readonly services: Readonly<Record<string, { readonly image: string }>> } = parse(
-      readFileSync(join(root, 'docker-compose.yml'), 'utf8'),
-    );
-    const [debian = ''] = [...readFileSync(join(root, 'infra/docker/Dockerfile'), 'utf8').matchAll(/^FROM (debian\S+)/gm)].map(
-      ([, name]) => name,
-    );
-    const named = (service: string): string => compose.services[service]?.image ?? '';
-    const names = { debian, node: named('secrets'), nats: named('nats'), redis: named('redis'), postgres: named('postgres') };
-    makeStandIns(engine, names, join(root, '.polyedge/containers'), say);
-    project = parts.use(await Project.open(engine, { POLYEDGE_ADMIN_PASSWORD: ADMIN.password, LOG_LEVEL: 'warn' }, { 'hiro-edge': 2 }));
-    for (const [name, ports] of project.ports) rotations.set(name, new Rotation(ports));
+    engine = parts.use(await startEngineWithImages(root, say));
+    project = parts.use(new Project(engine, { POLYEDGE_ADMIN_PASSWORD: ADMIN.password, LOG_LEVEL: 'warn' }, { 'hiro-edge': 2 }));
     say('building the images …');
-    await project.compose('build', '--quiet');
+    await project.build();
     say('the images are built');
   });
   after(() => parts.disposeAsync());
@@ -99,9 +93,10 @@ suite('containers', { timeout: LIMIT_MS }, () => {
   });
 
   test('docker compose up comes up healthy from nothing, and clients of all five protocols work against it', async () => {
-    await project.compose('up', '-d', '--scale', 'hiro-edge=2');
+    await project.up();
     await project.healthy([...SERVERS, ...OURS]);
     say('up and healthy');
+    for (const [name, ports] of project.ports) rotations.set(name, new Rotation(ports));
     assert.equal(project.containers('hiro-edge').length, 2);
     const connected = parts.use(
       await connectClients((name) => {
@@ -121,20 +116,8 @@ suite('containers', { timeout: LIMIT_MS }, () => {
     }
   });
 
-  test('docker stop lets each edge end in order, and clients come back when it is started', async () => {
-    for (const edge of EDGES) {
-      const [container = ''] = project.containers(edge);
-      engine.docker('stop', '--time', '40', container);
-      assert.equal(project.inspect(container).State.ExitCode, 0, `${edge}: ${project.logs(container)}`);
-      engine.docker('start', container);
-    }
-    await project.healthy(EDGES);
-    await everybodyHears();
-    say('every edge was stopped and started');
-  });
-
   test('what is killed comes back by itself: each service, NATS, Redis and PostgreSQL', async () => {
-    for (const service of [...OURS, ...SERVERS]) {
+    for (const service of short ? SHORT_KILLS : [...OURS, ...SERVERS]) {
       const [container = ''] = project.containers(service);
       const { State, RestartCount } = project.inspect(container);
       process.kill(State.Pid, 'SIGKILL');
@@ -150,10 +133,35 @@ suite('containers', { timeout: LIMIT_MS }, () => {
     say('everything was killed');
   });
 
+  if (short) return;
+
+  test('images that are built anew from the same sources have the same layers', () => {
+    const layersOf = (name: string): unknown => JSON.parse(engine.docker('image', 'inspect', '--format', '{{json .RootFS.Layers}}', name));
+    const again = `${image('hiro-edge')}-again`;
+    const file = join(root, 'infra/docker/Dockerfile');
+    const options = ['--no-cache', '--network', 'host', '--build-arg', 'SERVICE=hiro-edge', '-f', file, '-t', again];
+    engine.docker('build', '--quiet', ...options, root);
+    assert.deepEqual(layersOf(again), layersOf(image('hiro-edge')));
+    engine.docker('image', 'rm', again);
+    say('hiro-edge was built twice');
+  });
+
+  test('docker stop lets each edge end in order, and clients come back when it is started', async () => {
+    for (const edge of EDGES) {
+      const [container = ''] = project.containers(edge);
+      engine.docker('stop', '--time', '40', container);
+      assert.equal(project.inspect(container).State.ExitCode, 0, `${edge}: ${project.logs(container)}`);
+      engine.docker('start', container);
+    }
+    await project.healthy(EDGES);
+    await everybodyHears();
+    say('every edge was stopped and started');
+  });
+
   test('down and up again: passwords, accounts and elements are those of before', async () => {
     await project.compose('down', '--timeout', '40');
     assert.deepEqual(project.containers('postgres'), []);
-    await project.compose('up', '-d', '--scale', 'hiro-edge=2');
+    await project.up();
     await project.healthy([...SERVERS, ...OURS]);
     // Those that are owed everything hear what comes now; tokens of before are good, so the keys are the same.
     await everybodyHears();

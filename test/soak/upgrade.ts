@@ -1,6 +1,7 @@
 /**
- * `npm run soak -- upgrade [--from COMMIT]`: two replicas of every service, of the release of another commit, replaced one after the other by those of
- * this working copy, with clients of all five protocols on them and writers that never stop; the database is prepared in between.
+ * `npm run soak -- upgrade [--from COMMIT] [--seconds N]`: two replicas of every service, of the release of another commit, replaced one after the
+ * other by those of this working copy and then back again, with clients of all five protocols on them and writers that never stop; the database
+ * is prepared by this release before the first.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -10,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { upgrade } from '../upgrade/run.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const { values } = parseArgs({ options: { from: { type: 'string', default: 'HEAD~1' } } });
+const { values } = parseArgs({ options: { from: { type: 'string', default: 'HEAD~1' }, seconds: { type: 'string', default: '60' } } });
 const checkout = mkdtempSync(join(tmpdir(), 'polyedge-upgrade-'));
 const git = (...args: readonly string[]): string => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim();
 try {
@@ -24,7 +25,7 @@ try {
     encoding: 'utf8',
   });
   if (installed.status !== 0) throw new Error(installed.stdout + installed.stderr);
-  const { problems, lines } = await upgrade(checkout, (line) => console.log(line));
+  const { problems, lines } = await upgrade(checkout, Number(values.seconds), (line) => console.log(line));
   for (const line of lines) console.log(line);
   for (const problem of problems) console.error(problem);
   process.exitCode = problems.length === 0 ? 0 : 1;

@@ -1,24 +1,42 @@
-/** An upgrade replica by replica, from another working copy to this one, under clients of all five protocols. */
+/**
+ * An upgrade replica by replica, from another working copy to this one, under clients of all five protocols; and the way back, on the database that
+ * the newer release has prepared. The store goes first both ways, so that each release's edges are served by the other's store.
+ */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
-import { type RunningService, startService } from '@polyedge/testkit/servers/service';
+import { type RunningService, serviceProgram, startService } from '@polyedge/testkit/servers/service';
 import { CHEAP_AUTH } from '../../services/jssocket-edge/test/doubles.ts';
 import { ADMIN, type ConnectedEdge, connectClients } from '../replicas/system.ts';
 import { Rotation, type Watcher } from '../rolling/watchers.ts';
 
-const SERVICES = ['graph-store', 'hiro-edge', 'saga-edge', 'gooduncle-edge', 'space-edge', 'jssocket-edge'] as const;
+const SERVICES = [
+  'graph-store',
+  'saga-runner',
+  'hiro-edge',
+  'saga-edge',
+  'gooduncle-edge',
+  'space-edge',
+  'jssocket-edge',
+  'console',
+] as const;
 const HEARD_MS = 120_000;
 const EVERY_MS = 500;
 const prepareProgram = resolve(import.meta.dirname, '../../services/graph-store/src/prepare.ts');
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const watchersOf = ({ audiences }: ConnectedEdge): readonly Watcher[] => audiences.flatMap(({ watchers }) => watchers);
 
-/** @returns what went wrong, and what was measured */
+/**
+ * @param checkout the working copy of the older release
+ * @param seconds how long the clients are there at least
+ * @returns what went wrong, and what was measured
+ */
 export async function upgrade(
   checkout: string,
+  seconds: number,
   report: (line: string) => void,
 ): Promise<{ readonly problems: readonly string[]; readonly lines: readonly string[] }> {
   await using parts = new AsyncDisposableStack();
@@ -43,10 +61,14 @@ export async function upgrade(
     });
     return parts.use(service);
   };
-  report('starting two of every service of the release of before …');
-  const old = new Map<string, readonly RunningService[]>();
-  for (const name of SERVICES) old.set(name, await Promise.all([start(name, { checkout }), start(name, { checkout })]));
-  const rotations = new Map([...old].map(([name, replicas]) => [name, new Rotation(replicas.map(({ port }) => port))]));
+  report('starting two of every service of the older release …');
+  const running = new Map<string, RunningService[]>();
+  for (const name of SERVICES) {
+    // A service that came later has no older release.
+    if (existsSync(serviceProgram(name, checkout)))
+      running.set(name, await Promise.all([start(name, { checkout }), start(name, { checkout })]));
+  }
+  const rotations = new Map([...running].map(([name, replicas]) => [name, new Rotation(replicas.map(({ port }) => port))]));
   const rotationOf = (name: string): Rotation => rotations.get(name) ?? new Rotation([]);
   const { edges } = parts.use(await connectClients(rotationOf));
   for (const edge of edges) await ready(edge);
@@ -73,16 +95,25 @@ export async function upgrade(
   });
   report(`prepare of this release: ${prepared.stdout.trim()}`);
   if (prepared.status !== 0) problems.push(prepared.stderr);
-  for (const [name, replicas] of old) {
-    for (const replica of replicas) {
-      rotationOf(name).remove(replica.port);
-      await pause(300);
-      const began = performance.now();
-      await replica.stop();
-      const stoppedMs = performance.now() - began;
-      const port = (await start(name, { port: replica.port })).port;
-      rotationOf(name).add(port);
-      report(`${name}: one replaced; the old one ended after ${Math.round(stoppedMs)} ms`);
+  const replacements = [...running.values()].reduce((sum, replicas) => sum + 2 * replicas.length, 0);
+  for (const [to, where] of [
+    ['the newer release', {}],
+    ['the older release', { checkout }],
+  ] as const) {
+    for (const [name, replicas] of running) {
+      for (const [place, replica] of replicas.entries()) {
+        const next = performance.now() + (seconds * 1000) / replacements;
+        rotationOf(name).remove(replica.port);
+        await pause(300);
+        const began = performance.now();
+        await replica.stop();
+        const stoppedMs = performance.now() - began;
+        const successor = await start(name, { ...where, port: replica.port });
+        replicas[place] = successor;
+        rotationOf(name).add(successor.port);
+        report(`${name}: one is of ${to} now; the other ended after ${Math.round(stoppedMs)} ms`);
+        await pause(Math.max(0, next - performance.now()));
+      }
     }
   }
   going = false;

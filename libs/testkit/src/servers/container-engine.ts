@@ -50,7 +50,8 @@ export async function startEngine(folder: string): Promise<Engine> {
     args: [
       ...['--data-root', folder, '--exec-root', join(dir, 'exec'), '--pidfile', join(dir, 'docker.pid'), '-H', `unix://${socket}`],
       ...['--bridge=none', '--iptables=false', '--ip-masq=false', '--ip-forward=false', '--log-level=warn'],
-      ...['--default-address-pool', 'base=10.213.0.0/16,size=24'],
+      // Engines of several working copies do not share networks.
+      ...['--default-address-pool', `base=10.${200 + (process.pid % 50)}.0.0/16,size=24`],
     ],
     stopSignal: 'SIGTERM',
     answers: () => answersOn(socket),

@@ -7,10 +7,10 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Engine } from '@polyedge/testkit/servers/container-engine';
-import { postgresPrograms } from '@polyedge/testkit/servers/postgres-programs';
+import { type Engine, startEngine, whyNoEngine } from './container-engine.ts';
+import { postgresPrograms } from './postgres-programs.ts';
 
-export interface Names {
+interface Names {
   readonly debian: string;
   readonly node: string;
   readonly nats: string;
@@ -57,8 +57,63 @@ const recipe = (names: Names): readonly { readonly image: string; readonly lines
   },
 ];
 
-export function makeStandIns(engine: Engine, names: Names, folder: string, report: (line: string) => void): void {
-  const entry = readFileSync(join(import.meta.dirname, 'stand-ins/postgres.sh'), 'utf8');
+/**
+ * The engine of a working copy, with images under the names that its docker-compose.yml and Dockerfile use.
+ * @param root of the working copy
+ */
+export async function startEngineWithImages(root: string, report: (line: string) => void): Promise<Engine> {
+  const folder = join(root, '.polyedge/containers');
+  const engine = await startEngine(join(folder, 'engine'));
+  try {
+    makeStandIns(engine, namesOf(root), folder, report);
+    return engine;
+  } catch (error) {
+    await engine[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Why containers cannot be run on this machine, in a line; undefined when they can. Then the images are there. */
+export async function whyNoContainers(root: string, report: (line: string) => void): Promise<string | undefined> {
+  const missing = whyNoEngine(report);
+  if (missing !== undefined) return missing;
+  try {
+    await using engine = await startEngineWithImages(root, report);
+    // As Compose runs them: with a network, a port and bounds.
+    const network = engine.docker('network', 'create', `polyedge-trial-${process.pid}`).trim();
+    try {
+      const bounds = ['--network', network, '--memory', '64m', '--pids-limit', '50', '--read-only', '-p', '127.0.0.1::80'];
+      engine.docker('run', '--rm', ...bounds, namesOf(root).node, 'node', '--version');
+    } finally {
+      engine.docker('network', 'rm', network);
+    }
+    return undefined;
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    return said.split('\n').slice(0, 4).join(' ').slice(0, 400);
+  }
+}
+
+/** The names of the images that a working copy starts from. */
+function namesOf(root: string): Names {
+  const compose = readFileSync(join(root, 'docker-compose.yml'), 'utf8');
+  const dockerfile = readFileSync(join(root, 'infra/docker/Dockerfile'), 'utf8');
+  const found = (text: string, name: string): string => {
+    const [, image] = new RegExp(`^(?: +image:|FROM) (${name}:\\S+)`, 'm').exec(text) ?? [];
+    if (image === undefined) throw new Error(`there is no image of ${name} in the files`);
+    return image;
+  };
+  return {
+    debian: found(dockerfile, 'debian'),
+    node: found(dockerfile, 'node'),
+    nats: found(compose, 'nats'),
+    redis: found(compose, 'redis'),
+    postgres: found(compose, 'postgres'),
+  };
+}
+
+function makeStandIns(engine: Engine, names: Names, folder: string, report: (line: string) => void): void {
+  const entry = readFileSync(join(import.meta.dirname, 'stand-in-postgres.sh'), 'utf8');
   const images = recipe(names);
   const hash = createHash('sha256')
     .update(JSON.stringify([images, process.version, entry]))
