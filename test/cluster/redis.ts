@@ -48,6 +48,7 @@ export function redisGround(told: (what: string, withoutMs: number) => void): Gr
       const before = await primaryOf(first);
       const killed = servers.find(({ port }) => port === before);
       if (killed === undefined) throw new Error(`nobody is at ${before}`);
+      told('nothing, for 3 s', await longestSilence(acknowledged, () => new Promise((resolve) => setTimeout(resolve, 3000))));
       begins('  kill the Redis primary');
       const silence = await longestSilence(acknowledged, async () => {
         await killed.kill();

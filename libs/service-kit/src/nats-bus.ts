@@ -123,7 +123,8 @@ function connectionOptions(options: NatsBusOptions, instance: string, onDisconne
     name: `${options.service} ${instance}`,
     inboxPrefix: `_INBOX.${options.service}.${instance}`,
     timeout: CONNECT_ATTEMPT_MS,
-    pingInterval: 5_000,
+    // A server that stands still, or to which the way is cut, is left for another one after a second and a half.
+    pingInterval: 500,
     maxPingOut: 2,
     maxReconnectAttempts: -1,
     // Credentials may be refused for a moment while a server reloads its configuration; a service must not stay away for ever because of it.
@@ -131,7 +132,7 @@ function connectionOptions(options: NatsBusOptions, instance: string, onDisconne
     // Called by the library when a connection has ended, before it dials the next: the earliest and only synchronous sign of it.
     reconnectDelayHandler: () => {
       onDisconnect();
-      return 100 + Math.floor(Math.random() * 400);
+      return 50 + Math.floor(Math.random() * 200);
     },
     noAsyncTraces: true,
     ...(tls === undefined ? {} : { tls }),
