@@ -26,7 +26,16 @@ test('columns are as wide as their widest cell', () => {
 });
 
 test('a group that nobody reads has no known lag', () => {
-  const group = { id: 1, internal: false, name: 'g', createdOn: 0, touchedOn: 0, members: [], partitions: [{ partition: 0, position: 3 }], lag: 0 };
+  const group = {
+    id: 1,
+    internal: false,
+    name: 'g',
+    createdOn: 0,
+    touchedOn: 0,
+    members: [],
+    partitions: [{ partition: 0, position: 3 }],
+    lag: 0,
+  };
   assert.match(groupLines({ groups: [group] })[1] ?? '', /^g\s+0\s+1\s+0\s+\?$/);
   assert.deepEqual(groupLines({ groups: [] }), ['There is no group.']);
 });

@@ -141,7 +141,9 @@ async function begin(system: System, random: Random, startsOver = false): Promis
       await live();
     },
     async delivered(epoch, seq) {
-      const all = feeds.map((feed) => new Promise<boolean>((resolve) => void feed.whenDelivered(epoch, seq, CATCH_UP_MS, resolve)));
+      const all = feeds.map(
+        (feed) => new Promise<boolean>((resolve) => void feed.whenDelivered('default', epoch, seq, CATCH_UP_MS, resolve)),
+      );
       return (await Promise.all(all)).every((reached) => reached);
     },
     close() {

@@ -10,7 +10,7 @@ import { tellConnections } from '@polyedge/edge-kit/connections-told';
 import { Driver, type DriverOptions } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
-import { openFeed } from '@polyedge/edge-kit/feed/feed';
+import { openFeeds } from '@polyedge/edge-kit/feed/feeds';
 import { tellFrames } from '@polyedge/edge-kit/frames-told';
 import { type Limits, limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
@@ -68,7 +68,7 @@ export async function startJssocketEdge(
   const rotation = new Rotation();
   const routing = new RoutedSubscriptions({ bus, tenant, tag, coresChanged: () => liveCores.announce() });
   const liveCores: LiveCores = new LiveCores({ bus, wheel, tenant, tag, rotation, cores: () => routing.cores });
-  const feed = rules.length === 0 ? undefined : openFeed({ bus, onThrown: (err) => log.error('the bridge failed', { err }) });
+  const feed = rules.length === 0 ? undefined : openFeeds({ bus, onThrown: (err) => log.error('the bridge failed', { err }) });
 
   const counts: JssocketCounts = { asked: 0, askedAgain: 0, abandoned: 0, swallowed: 0, denied: 0, ignored: 0 };
   const { publicMayNotify, onlyOwnGroup, callbackOnDenial, maxPerUser, maxPublic, pingIntervalMs } = config;
@@ -130,7 +130,10 @@ export async function startJssocketEdge(
   const told = tellConnections({ bus, log, service: 'jssocket-edge', instance: context.instance, drivers: { clients, trusted } });
   // A notification is sent as it is, without an envelope.
   const framesTold = tellFrames(bus, jssocketFrames, (change) =>
-    (change.tenant === tenant ? notificationsOf(rules, change) : []).map(({ group, payload }) => ({ to: `members of the group ${group}`, text: payload })),
+    (change.tenant === tenant ? notificationsOf(rules, change) : []).map(({ group, payload }) => ({
+      to: `members of the group ${group}`,
+      text: payload,
+    })),
   );
   metrics.countersOf('jssocket', 'What the sessions of JSSocket count.', counts);
   metrics.countersOf('jssocket_secrets', 'Secrets of cores and publishers that were looked at.', secret.counts);
