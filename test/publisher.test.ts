@@ -6,7 +6,7 @@ import { graphChanged, graphHead } from '@polyedge/contracts/bus/feed';
 import { graphMutate, type Operation } from '@polyedge/contracts/bus/graph';
 import { operationId } from '@polyedge/contracts/operation-id';
 import { openFeed } from '@polyedge/edge-kit/feed/feed';
-import type { NatsBus } from '@polyedge/service-kit/nats-bus';
+import type { Bus } from '@polyedge/service-kit/bus';
 import { startService } from '@polyedge/testkit/servers/service';
 import postgres from 'postgres';
 import { checkJournal, checkRedis, checkWrites } from './kill/check.ts';
@@ -32,7 +32,7 @@ async function until<T>(what: string, find: () => Promise<T | undefined> | T | u
   }
 }
 
-function send(bus: NatsBus, operation: Operation) {
+function send(bus: Bus, operation: Operation) {
   const request = {
     operationId: operationId(Date.now(), randomBytes(10)),
     by: 'test',
