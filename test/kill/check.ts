@@ -1,6 +1,6 @@
 /** The promises, as comparisons of what clients were told and given with what PostgreSQL and Redis hold. Each returns what is wrong. */
 import { isDeepStrictEqual } from 'node:util';
-import { MAIN } from '@polyedge/contracts/subject';
+import { MAIN } from '@polyedge/contracts/journal';
 import { HotJournal } from '@polyedge/journal/hot-journal';
 import { keyedEpoch, logKey } from '@polyedge/journal/keys';
 import { connectRedis, type Redis } from '@polyedge/journal/redis';

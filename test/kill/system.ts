@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { MAIN } from '@polyedge/contracts/subject';
+import { MAIN } from '@polyedge/contracts/journal';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { RoutedBus } from '@polyedge/service-kit/journal-bus';
 import { connectNatsBus } from '@polyedge/service-kit/nats-bus';

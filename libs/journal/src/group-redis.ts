@@ -1,6 +1,6 @@
 /** What Redis knows of groups: members, leases with their fences, working copies of positions, and which edges are alive. */
 import { MAX_GROUP_MEMBERS } from '@polyedge/contracts/bus/groups';
-import { MAIN } from '@polyedge/contracts/subject';
+import { MAIN } from '@polyedge/contracts/journal';
 import type { Held, Taken } from './groups/messages.ts';
 import { edgeKey, groupKey, keyedEpoch } from './keys.ts';
 import type { Redis } from './redis.ts';

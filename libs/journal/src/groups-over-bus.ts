@@ -6,7 +6,7 @@ import { graphChanges, graphHead, graphPartition, graphPosition } from '@polyedg
 import { groupClaim, groupCommit, groupMoved, groupOpen } from '@polyedge/contracts/bus/groups';
 import { isFull } from '@polyedge/contracts/change';
 import { done } from '@polyedge/contracts/errors';
-import { MAIN } from '@polyedge/contracts/subject';
+import { MAIN } from '@polyedge/contracts/journal';
 import type { Bus, Subscription } from '@polyedge/service-kit/bus';
 import { busOf } from '@polyedge/service-kit/journal-bus';
 import { Groups, type GroupsOptions } from './groups/groups.ts';

@@ -3,7 +3,7 @@
  * fills it again. Only the holder of the publisher's lease writes, and every write is conditional (scripts/append.lua), so a stale writer
  * or a Redis that forgot something is found out and nothing is ever out of order.
  */
-import { MAIN } from '@polyedge/contracts/subject';
+import { MAIN } from '@polyedge/contracts/journal';
 import { allKeys, epochOf, keyedEpoch, logKey, metaKey } from './keys.ts';
 import type { Redis } from './redis.ts';
 import { loadScript, runScript } from './script.ts';

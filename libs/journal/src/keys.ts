@@ -2,7 +2,7 @@
  * Names of the keys: `{pe:<epoch>:<partition>}` is one slot of a cluster, so a script touches one partition and one node. What belongs to another
  * journal than `main` has `<journal>/<epoch>` in place of the epoch.
  */
-import { MAIN } from '@polyedge/contracts/subject';
+import { MAIN } from '@polyedge/contracts/journal';
 
 /** What stands for an epoch of a journal in its keys. */
 export const keyedEpoch = (journal: string, epoch: string): string => (journal === MAIN ? epoch : `${journal}/${epoch}`);

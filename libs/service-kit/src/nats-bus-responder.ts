@@ -9,7 +9,7 @@ import {
 } from '@nats-io/transport-node';
 import type { RequestChannel } from '@polyedge/contracts/channel';
 import { type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
-import { inJournal } from '@polyedge/contracts/subject';
+import { inJournal } from '@polyedge/contracts/journal';
 import type { RequestContext, Responder } from './bus.ts';
 import { answer } from './bus-answer.ts';
 import type { BusCounts } from './bus-counts.ts';

@@ -12,7 +12,8 @@ import {
 } from '@nats-io/transport-node';
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import { inJournal, MAIN, type Parameters } from '@polyedge/contracts/subject';
+import { inJournal, MAIN } from '@polyedge/contracts/journal';
+import type { Parameters } from '@polyedge/contracts/subject';
 import { parseOwnJson } from '@polyedge/query/json-text';
 import type { Bus, BusStatus, RequestContext, Responder, Subscription } from './bus.ts';
 import { type BusCounts, newBusCounts } from './bus-counts.ts';

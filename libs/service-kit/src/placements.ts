@@ -1,6 +1,6 @@
 /** Which journal each tenant is in: asked of the directory, and asked again whenever it says that they have changed. */
 import { accountsPlaced, accountsPlacements } from '@polyedge/contracts/bus/accounts';
-import { MAIN } from '@polyedge/contracts/subject';
+import { MAIN } from '@polyedge/contracts/journal';
 import type { Bus, Placements, Subscription } from './bus.ts';
 
 const TIMEOUT_MS = 2000;

@@ -4,7 +4,8 @@
  */
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import { type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
-import { inJournal, MAIN, type Parameters } from '@polyedge/contracts/subject';
+import { inJournal, MAIN } from '@polyedge/contracts/journal';
+import type { Parameters } from '@polyedge/contracts/subject';
 import type { Bus, BusStatus, Responder, Subscription } from '@polyedge/service-kit/bus';
 
 interface Timer {

@@ -1,5 +1,5 @@
 import { serviceStatus } from '@polyedge/contracts/bus/console';
-import { openFeeds } from '@polyedge/edge-kit/feed/feeds';
+import { openFeeds } from '@polyedge/edge-kit/feeds';
 import { limits } from '@polyedge/edge-kit/limits';
 import { httpOptions } from '@polyedge/edge-kit/ws-listener';
 import type { Bus } from '@polyedge/service-kit/bus';

@@ -3,7 +3,7 @@ import { gooduncleFrames } from '@polyedge/contracts/bus/frames';
 import { tellConnections } from '@polyedge/edge-kit/connections-told';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
-import { openFeeds } from '@polyedge/edge-kit/feed/feeds';
+import { openFeeds } from '@polyedge/edge-kit/feeds';
 import { tellFrames } from '@polyedge/edge-kit/frames-told';
 import { Heartbeat } from '@polyedge/edge-kit/heartbeat';
 import { limits } from '@polyedge/edge-kit/limits';

@@ -1,5 +1,5 @@
 /** graph-store, wired by hand: parts start in the order written here and stop in reverse. */
-import { MAIN } from '@polyedge/contracts/subject';
+import { MAIN } from '@polyedge/contracts/journal';
 import { connectRedis } from '@polyedge/journal/redis';
 import { connectBus } from '@polyedge/service-kit/connect-bus';
 import { startHealthServer } from '@polyedge/service-kit/health';

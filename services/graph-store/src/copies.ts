@@ -3,7 +3,7 @@
  * ones. Reads `DATABASE_ADMIN_URL` and `POLYEDGE_ADMIN_JOURNALS` (the owners), else `DATABASE_URL` and `POLYEDGE_JOURNALS`. `npm run backup` and `npm run restore` call it for the system on this machine.
  */
 import { resolve } from 'node:path';
-import { MAIN } from '@polyedge/contracts/subject';
+import { MAIN } from '@polyedge/contracts/journal';
 import { databaseUrl } from '@polyedge/service-kit/common-settings';
 import { readConfig } from '@polyedge/service-kit/config';
 import { CannotStart } from '@polyedge/service-kit/lifecycle';

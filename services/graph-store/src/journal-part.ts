@@ -1,5 +1,5 @@
 /** One journal, served: its database, executor, publisher and whoever asks for its elements, changes and groups. Wired by hand, top to bottom. */
-import { MAIN } from '@polyedge/contracts/subject';
+import { MAIN } from '@polyedge/contracts/journal';
 import { HotJournal } from '@polyedge/journal/hot-journal';
 import type { Redis } from '@polyedge/journal/redis';
 import { parseOwnJson } from '@polyedge/query/json-text';

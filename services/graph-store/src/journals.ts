@@ -1,5 +1,5 @@
 /** Which journals there are besides `main`, and which of all this process serves. */
-import { JOURNAL_NAME, MAIN } from '@polyedge/contracts/subject';
+import { JOURNAL_NAME, MAIN } from '@polyedge/contracts/journal';
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
 
 export interface JournalPlace {

@@ -3,7 +3,7 @@
  * processes should not hold. Reads `DATABASE_URL` (whose user gets the rights to serve), `DATABASE_ADMIN_URL`, the same of further journals, the
  * partitions, and how long to wait for a database that is still starting.
  */
-import { MAIN } from '@polyedge/contracts/subject';
+import { MAIN } from '@polyedge/contracts/journal';
 import { databaseUrl } from '@polyedge/service-kit/common-settings';
 import { readConfig } from '@polyedge/service-kit/config';
 import { CannotStart } from '@polyedge/service-kit/lifecycle';

@@ -3,7 +3,7 @@ import { tellConnections } from '@polyedge/edge-kit/connections-told';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
-import { openFeeds } from '@polyedge/edge-kit/feed/feeds';
+import { openFeeds } from '@polyedge/edge-kit/feeds';
 import { tellFrames } from '@polyedge/edge-kit/frames-told';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';

@@ -10,7 +10,7 @@ import { tellConnections } from '@polyedge/edge-kit/connections-told';
 import { Driver, type DriverOptions } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
-import { openFeeds } from '@polyedge/edge-kit/feed/feeds';
+import { openFeeds } from '@polyedge/edge-kit/feeds';
 import { tellFrames } from '@polyedge/edge-kit/frames-told';
 import { type Limits, limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';

@@ -2,7 +2,7 @@
  * Places a tenant that has no data yet. In this order, so that it can be interrupted anywhere and begun again: the journal where it was sends it away, the
  * other one takes it, the directory says so. In between it is refused everywhere, for the moment that this takes.
  */
-import { MAIN } from '@polyedge/contracts/subject';
+import { MAIN } from '@polyedge/contracts/journal';
 import type { Sql } from '../postgres/connect.ts';
 import { hasData, sendAway, takeBack } from './fence.ts';
 

@@ -4,10 +4,10 @@
  * ends its watches: whoever watched starts over, where the tenant is now.
  */
 import type { Interest } from '@polyedge/contracts/interest';
-import { MAIN } from '@polyedge/contracts/subject';
+import { MAIN } from '@polyedge/contracts/journal';
 import { busOf } from '@polyedge/service-kit/journal-bus';
-import { type FeedOptions, type LiveFeed, openFeed, processSurroundings } from './feed.ts';
-import type { Feed, Watch, WatchHandler } from './watch.ts';
+import { type FeedOptions, type LiveFeed, openFeed, processSurroundings } from './feed/feed.ts';
+import type { Feed, Watch, WatchHandler } from './feed/watch.ts';
 
 /** How long a journal's feed stays open without a watch: clients that come and go do not find it closed. */
 const LINGER_MS = 30_000;
