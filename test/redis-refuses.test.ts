@@ -46,7 +46,7 @@ test('writes and events go on while Redis is full or read-only, and it catches u
     await response.body?.cancel();
   };
   const metric = async (name: string) =>
-    Number(new RegExp(`^${name} (\\d+)`, 'm').exec(await (await fetch(store.metricsUrl)).text())?.[1] ?? 0);
+    Number(new RegExp(`^${name}\\{[^}]*\\} (\\d+)`, 'm').exec(await (await fetch(store.metricsUrl)).text())?.[1] ?? 0);
   const socket = new WebSocket(`${hiro.url.replace('http', 'ws')}/api/events-ws/6.1/?allscopes=true`, ['events-1.0.0', `token-${token}`]);
   stack.defer(() => socket.terminate());
   await once(socket, 'open');

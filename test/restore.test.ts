@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { graphMutate } from '@polyedge/contracts/bus/graph';
 import { operationId } from '@polyedge/contracts/operation-id';
 import { openFeed } from '@polyedge/edge-kit/feed/feed';
-import type { NatsBus } from '@polyedge/service-kit/nats-bus';
+import type { Bus } from '@polyedge/service-kit/bus';
 import postgres from 'postgres';
 import { checkJournal, checkRedis } from './kill/check.ts';
 import { readTruth } from './kill/journal.ts';
@@ -26,7 +26,7 @@ async function until(what: string, holds: () => boolean | Promise<boolean>, seen
 }
 
 /** Creates elements one after the other, each until it is acknowledged. */
-async function write(bus: NatsBus, name: string, count: number): Promise<void> {
+async function write(bus: Bus, name: string, count: number): Promise<void> {
   for (let n = 0; n < count; n += 1) {
     const request = {
       operationId: operationId(Date.now(), randomBytes(10)),

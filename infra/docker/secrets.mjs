@@ -17,6 +17,8 @@ const known = fresh ? {} : JSON.parse(readFileSync(made, 'utf8'));
 const secrets = {
   postgresOwner: password(),
   postgresServing: password(),
+  secondOwner: password(),
+  secondServing: password(),
   adminPassword: process.env.POLYEDGE_ADMIN_PASSWORD || randomBytes(12).toString('base64url'),
   secretKey: process.env.POLYEDGE_SECRET_KEY || randomBytes(32).toString('base64'),
   pricingTokens: process.env.JWT_SECRET || randomBytes(32).toString('base64'),
@@ -34,8 +36,9 @@ const filled = (file, prefix, passwords, quote) =>
   );
 // Redis reads no comments in an ACL file.
 const acl = filled('redis/users.acl', 'REDIS', secrets.redis, '').replace(/^#.*\n/gm, '');
-const database = (user, word) => `postgres://${user}:${word}@postgres:5432/polyedge`;
+const database = (user, word, host = 'postgres') => `postgres://${user}:${word}@${host}:5432/polyedge`;
 const serving = database('polyedge_serving', secrets.postgresServing);
+const journals = `second=${database('polyedge_serving', secrets.secondServing, 'postgres-second')}`;
 
 const folders = {
   nats: {
@@ -44,19 +47,34 @@ const folders = {
   },
   redis: { 'users.acl': acl },
   postgres: { owner_password: secrets.postgresOwner, serving_password: secrets.postgresServing },
-  prepare: { database_url: serving, database_admin_url: database('polyedge', secrets.postgresOwner) },
+  // Of the profile two-journals: who serves the second journal reads accounts in the first database.
+  'postgres-second': { owner_password: secrets.secondOwner, serving_password: secrets.secondServing },
+  'prepare-second': {
+    ...toPrepare(),
+    journals,
+    admin_journals: `second=${database('polyedge', secrets.secondOwner, 'postgres-second')}`,
+  },
+  'graph-store-second': { ...ofService('graph-store'), database_url: serving, journals, secret_key: secrets.secretKey },
+  prepare: toPrepare(),
   ...Object.fromEntries(
     names.map((name) => [
       name,
       {
-        nats_password: secrets.nats[name],
-        redis_url: `redis://${name}:${secrets.redis[name]}@redis:6379`,
+        ...ofService(name),
         ...(name === 'graph-store' ? storeOnly() : {}),
         ...(name === 'space-edge' ? { jwt_secret: secrets.pricingTokens } : {}),
       },
     ]),
   ),
 };
+
+function toPrepare() {
+  return { database_url: serving, database_admin_url: database('polyedge', secrets.postgresOwner) };
+}
+
+function ofService(name) {
+  return { nats_password: secrets.nats[name], redis_url: `redis://${name}:${secrets.redis[name]}@redis:6379` };
+}
 
 function storeOnly() {
   return { database_url: serving, secret_key: secrets.secretKey, admin_password: secrets.adminPassword };

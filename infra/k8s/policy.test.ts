@@ -74,10 +74,14 @@ function render(overlay: string): readonly Manifest[] {
 
 const all = new Map(overlays.map((overlay) => [overlay, render(overlay)]));
 const ofKind = (manifests: readonly Manifest[], kind: string) => manifests.filter((manifest) => manifest.kind === kind);
+/** By the service whose image they run: those of a further journal are graph-stores, too. */
 const podsOf = (manifests: readonly Manifest[]) =>
-  manifests.flatMap(({ metadata, spec }) =>
-    spec?.template === undefined ? [] : [{ name: metadata.name, labels: spec.template.metadata.labels, pod: spec.template.spec }],
-  );
+  manifests.flatMap(({ metadata, spec }) => {
+    if (spec?.template === undefined) return [];
+    const { metadata: template, spec: pod } = spec.template;
+    const service = /^polyedge\/([a-z-]+)/.exec(pod.containers[0]?.image ?? '')?.[1];
+    return [{ name: service ?? metadata.name, labels: template.labels, pod }];
+  });
 const selects = ({ matchLabels = {}, matchExpressions = [] }: Selector, labels: Labels): boolean =>
   Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
   matchExpressions.every(({ key, operator, values }) => operator === 'In' && values.includes(labels[key] ?? ''));

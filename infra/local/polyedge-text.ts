@@ -112,6 +112,11 @@ export function elementLines({ element, edges, history }: Opened): readonly stri
   ];
 }
 
+export const tenantLines = (
+  tenants: readonly { readonly tenant: string; readonly journal: string; readonly elements: number }[],
+): readonly string[] =>
+  columns([['TENANT', 'JOURNAL', 'ELEMENTS'], ...tenants.map(({ tenant, journal, elements }) => [tenant, journal, String(elements)])]);
+
 /** Rows below each other, as wide as their widest. */
 function columns(rows: readonly (readonly string[])[]): readonly string[] {
   const shown = rows.map((row) => row.map(plain));

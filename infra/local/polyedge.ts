@@ -2,9 +2,11 @@
  * `npm run polyedge -- COMMAND`: what the console shows, as text or with `--json`. Speaks to the console of the system that runs on this data
  * folder, or to the one of POLYEDGE_CONSOLE with the token of POLYEDGE_TOKEN.
  */
+import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { accountLines, elementLines, groupLines, statusLines, tailLine } from './polyedge-text.ts';
-import { addressOf, adminPassword, logIn } from './running-system.ts';
+import { serviceProgram } from '@polyedge/testkit/servers/service';
+import { accountLines, elementLines, groupLines, statusLines, tailLine, tenantLines } from './polyedge-text.ts';
+import { addressOf, adminPassword, databaseOwnerUrl, logIn } from './running-system.ts';
 
 const USAGE = `Usage: npm run polyedge -- COMMAND [--json]
 
@@ -15,6 +17,8 @@ const USAGE = `Usage: npm run polyedge -- COMMAND [--json]
   groups                                  consumer groups, members, lag
   accounts                                accounts and their roles
   token                                   an access token of the administrator
+  tenants [list]                          in which journal each organization is
+  tenants place NAME --to JOURNAL         puts a new organization into a journal
 
 It finds the system that "npm start" runs. POLYEDGE_CONSOLE and POLYEDGE_TOKEN name another console and a token for it.`;
 
@@ -44,6 +48,7 @@ async function main(): Promise<void> {
       protocol: { type: 'string' },
       actor: { type: 'string' },
       count: { type: 'string' },
+      to: { type: 'string' },
     },
   });
   const [command = '', argument = ''] = positionals;
@@ -59,6 +64,14 @@ async function main(): Promise<void> {
     case 'get':
       if (argument === '') throw new Error('which element? polyedge get ID');
       return show(await ask(`/api/element?id=${encodeURIComponent(argument)}`), elementLines);
+    case 'tenants': {
+      const [, what = 'list', name] = positionals;
+      if (what === 'list') return show(JSON.parse(onJournals('list')), tenantLines);
+      if (what !== 'place' || name === undefined || values.to === undefined)
+        throw new Error('tenants list, or tenants place NAME --to JOURNAL');
+      console.log(onJournals('place', name, values.to).trimEnd());
+      return;
+    }
     case 'token':
       console.log(await token());
       return;
@@ -72,6 +85,17 @@ async function main(): Promise<void> {
       console.log(USAGE);
       if (command !== '' && !values.help) process.exitCode = 2;
   }
+}
+
+/** Runs graph-store's own program for tenants, with the databases of the system on this machine. */
+function onJournals(...args: readonly string[]): string {
+  const program = serviceProgram('graph-store').replace(/main\.ts$/, 'tenants.ts');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
+    env: { ...process.env, POLYEDGE_MODE: 'local', DATABASE_ADMIN_URL: databaseOwnerUrl() },
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(stderr.replace(/^graph-store: /, '').trim());
+  return stdout;
 }
 
 async function token(): Promise<string> {

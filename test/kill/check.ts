@@ -1,13 +1,14 @@
 /** The promises, as comparisons of what clients were told and given with what PostgreSQL and Redis hold. Each returns what is wrong. */
 import { isDeepStrictEqual } from 'node:util';
+import { MAIN } from '@polyedge/contracts/journal';
 import { HotJournal } from '@polyedge/journal/hot-journal';
-import { logKey } from '@polyedge/journal/keys';
+import { keyedEpoch, logKey } from '@polyedge/journal/keys';
 import { connectRedis, type Redis } from '@polyedge/journal/redis';
 import type { JournalRow, Truth } from './journal.ts';
 import { COUNTERS, TENANT, type Told } from './writer.ts';
 
 /** Promise 1 and 2: what was acknowledged is there, once; what was refused is not. Promise 3: a writer's writes took effect in its order. */
-export function checkWrites({ rows, elements }: Truth, told: readonly Told[]): string[] {
+export function checkWrites({ rows, elements }: Truth, told: readonly Told[], tenant = TENANT): string[] {
   const problems: string[] = [];
   const byOperation = new Map<string, JournalRow[]>();
   for (const row of rows) byOperation.set(row.operationId, [...(byOperation.get(row.operationId) ?? []), row]);
@@ -41,7 +42,7 @@ export function checkWrites({ rows, elements }: Truth, told: readonly Told[]): s
     const acknowledged = told.filter((write) => write.counter === counter && write.outcome === 'done').length;
     const possible = told.filter((write) => write.counter === counter && write.outcome !== 'refused').length;
     const counted = rows.filter(({ id }) => id === counter).length;
-    const value = (elements.get(`${TENANT}/${counter}`)?.attributes as { value?: number } | undefined)?.value ?? 0;
+    const value = (elements.get(`${tenant}/${counter}`)?.attributes as { value?: number } | undefined)?.value ?? 0;
     if (value !== counted || counted < acknowledged || counted > possible)
       problems.push(`${counter} is ${value} after ${counted} changes, ${acknowledged} acknowledged of ${possible}`);
   }
@@ -79,18 +80,23 @@ export function checkJournal({ seq, rows, elements }: Truth): string[] {
 }
 
 /** Redis holds the same journal: every change once, in order, each entry naming the one before it. Waits until Redis has caught up. */
-export async function checkRedis(url: string, { epoch, seq, partitions, rows }: Truth, withinMs = 20_000): Promise<string[]> {
+export async function checkRedis(
+  url: string,
+  { epoch, seq, partitions, rows }: Truth,
+  withinMs = 20_000,
+  journal = MAIN,
+): Promise<string[]> {
   const redis = connectRedis({ url, name: 'kill-check', onError: () => {} });
   try {
     const deadline = performance.now() + withinMs;
-    const hot = new HotJournal(redis, epoch);
+    const hot = new HotJournal(redis, epoch, journal);
     let problems: string[];
     do {
       await new Promise((resolve) => setTimeout(resolve, 100));
       problems = [];
       try {
         for (let partition = 0; partition < partitions; partition += 1)
-          problems.push(...(await checkPartition(redis, hot, partition, { partitions, rows })));
+          problems.push(...(await checkPartition(redis, hot, partition, journal, { partitions, rows })));
       } catch (error) {
         problems = [`Redis cannot be read: ${error instanceof Error ? error.message : String(error)}`];
       }
@@ -106,6 +112,7 @@ async function checkPartition(
   redis: Redis,
   hot: HotJournal,
   partition: number,
+  journal: string,
   { partitions, rows }: Pick<Truth, 'partitions' | 'rows'>,
 ): Promise<string[]> {
   const expected = rows.filter(({ slot, scope }) => slot % partitions === partition && scope !== 'system');
@@ -113,7 +120,7 @@ async function checkPartition(
   let previous = 0;
   let at = 0;
   for (;;) {
-    const entries = await redis.xrange(logKey(hot.epoch, partition, generation), `(${previous}-0`, '+', 'COUNT', 1000);
+    const entries = await redis.xrange(logKey(keyedEpoch(journal, hot.epoch), partition, generation), `(${previous}-0`, '+', 'COUNT', 1000);
     if (entries.length === 0) break;
     for (const [id, [, prevText, , json = '']] of entries) {
       const [seq, prev] = [Number(id.split('-')[0]), Number(prevText)];

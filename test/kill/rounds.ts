@@ -1,13 +1,14 @@
 /** Rounds of the kill test: writers and subscribers at work while things are killed and stopped; then everything is compared. */
-import { openFeed } from '@polyedge/edge-kit/feed/feed';
+import { MAIN } from '@polyedge/contracts/journal';
+import { openFeeds } from '@polyedge/edge-kit/feeds';
 import { checkJournal, checkRedis, checkWrites } from './check.ts';
 import { runFaults } from './faults.ts';
 import { HiroWatcher, HiroWriter, hiroToken, touchHiro } from './hiro.ts';
 import { readTruth } from './journal.ts';
 import { type Random, randomFrom } from './random.ts';
-import { type System, startSystem } from './system.ts';
+import { type Place, type System, startSystem } from './system.ts';
 import { Watcher } from './watcher.ts';
-import { COUNTERS, TENANT, Writer } from './writer.ts';
+import { COUNTERS, Writer } from './writer.ts';
 
 const WRITERS = 4;
 /** How long subscribers may take to be told everything once nothing goes wrong any more. */
@@ -31,6 +32,8 @@ export interface RoundsOptions {
   readonly report: (line: string) => void;
   /** Other servers than one of each; with faults of their own. */
   readonly on?: Ground;
+  /** A second journal, with this tenant; without HIRO's clients. */
+  readonly second?: string;
 }
 
 /** What is broken under the clients. */
@@ -42,46 +45,49 @@ export interface Ground {
 }
 
 /** Starts a system of its own and runs the rounds on it; ends with the first round that finds a problem. */
-export async function runRounds({ seed, rounds, untilMs = Number.POSITIVE_INFINITY, report, on }: RoundsOptions): Promise<Result> {
+export async function runRounds({ seed, rounds, untilMs = Number.POSITIVE_INFINITY, report, on, second }: RoundsOptions): Promise<Result> {
   const random = randomFrom(seed);
   let faults = 0;
   const count = (line: string): void => {
     faults += 1;
     report(line);
   };
-  await using system = await (on?.start() ?? startSystem(2, true));
-  const work = await begin(system, random, on?.startsOver);
+  await using system = await (on?.start() ?? startSystem(2, second === undefined, {}, second));
+  const works = await Promise.all(system.places.map((place) => begin(system, place, random, on?.startsOver)));
   let result: Result = { rounds: 0, writes: 0, acknowledged: 0, unknown: 0, changes: 0, faults: 0, problems: [] };
   try {
     for (let round = 0; round < rounds && result.problems.length === 0 && (round === 0 || performance.now() < untilMs); round += 1) {
       report(`round ${round + 1} (seed ${seed})`);
-      for (const writer of [...work.writers, ...work.hiroWriters]) writer.start();
-      const acknowledged = (): number => work.writers.reduce((sum, { told }) => sum + told.length, 0);
+      const writers = works.flatMap((work) => work.writers);
+      const all = [...writers, ...works.flatMap((work) => work.hiroWriters)];
+      for (const writer of all) writer.start();
+      const acknowledged = (): number => writers.reduce((sum, { told }) => sum + told.length, 0);
       await (on?.faults(random, round, count, acknowledged) ?? runFaults(system, random, round, count));
-      await Promise.all([...work.writers, ...work.hiroWriters].map((writer) => writer.stop()));
-      const problems = await compare(system, work);
-      const outcomes = [...work.writers.flatMap(({ told }) => told), ...work.hiroWriters.flatMap(({ sent }) => sent)].map(
-        ({ outcome }) => outcome,
-      );
+      await Promise.all(all.map((writer) => writer.stop()));
+      const problems = (await Promise.all(works.map((work) => compare(system, work)))).flat();
+      const outcomes = works
+        .flatMap((work) => [...work.writers.flatMap(({ told }) => told), ...work.hiroWriters.flatMap(({ sent }) => sent)])
+        .map(({ outcome }) => outcome);
       result = {
         rounds: round + 1,
         writes: outcomes.length,
         acknowledged: outcomes.filter((outcome) => outcome === 'done').length,
         unknown: outcomes.filter((outcome) => outcome === 'unknown' || outcome.startsWith('503')).length,
-        changes: work.changes,
+        changes: works.reduce((sum, { changes }) => sum + changes, 0),
         faults,
         problems,
       };
       report(`  ${result.acknowledged} of ${result.writes} writes acknowledged, ${result.unknown} unknown, ${result.changes} changes`);
-      await work.watchLater(round);
+      for (const work of works) await work.watchLater(round);
     }
   } finally {
-    work.close();
+    for (const work of works) work.close();
   }
   return result;
 }
 
 interface Work {
+  readonly place: Place;
   readonly writers: readonly Writer[];
   readonly watchers: Watcher[];
   readonly hiroWriters: readonly HiroWriter[];
@@ -94,20 +100,21 @@ interface Work {
   close(): void;
 }
 
-async function begin(system: System, random: Random, startsOver = false): Promise<Work> {
+async function begin(system: System, place: Place, random: Random, startsOver = false): Promise<Work> {
+  const { tenant } = place;
   const writers = await Promise.all(
-    Array.from({ length: WRITERS }, async (_, index) => new Writer(index, await system.bus(`test-writer-${index}`), random)),
+    Array.from({ length: WRITERS }, async (_, index) => new Writer(index, await system.bus(`test-writer-${index}`), random, tenant)),
   );
   const feeds = await Promise.all(
-    [false, true].map(async (far) => openFeed({ bus: await system.bus(far ? 'test-far-edge' : 'test-edge', far) })),
+    [false, true].map(async (far) => openFeeds({ bus: await system.bus(far ? 'test-far-edge' : 'test-edge', far) })),
   );
   const watchers: Watcher[] = [];
   const add = (name: string): void => {
     for (const [index, feed] of feeds.entries()) {
       const edge = index === 0 ? 'near' : 'far';
-      watchers.push(new Watcher(`${name} everything ${edge}`, feed, { tenant: TENANT }, startsOver));
-      watchers.push(new Watcher(`${name} notes ${edge}`, feed, { tenant: TENANT, type: 'test/Note' }, startsOver));
-      watchers.push(new Watcher(`${name} a counter ${edge}`, feed, { tenant: TENANT, owner: COUNTERS[0] }, startsOver));
+      watchers.push(new Watcher(`${name} everything ${edge}`, feed, { tenant }, startsOver));
+      watchers.push(new Watcher(`${name} notes ${edge}`, feed, { tenant, type: 'test/Note' }, startsOver));
+      watchers.push(new Watcher(`${name} a counter ${edge}`, feed, { tenant, owner: COUNTERS[0] }, startsOver));
     }
   };
   const live = async (): Promise<void> => {
@@ -119,7 +126,7 @@ async function begin(system: System, random: Random, startsOver = false): Promis
   };
   add('first');
   await live();
-  const { hiro } = system;
+  const hiro = place.journal === MAIN ? system.hiro : undefined;
   const token = hiro === undefined ? '' : await hiroToken(hiro);
   const hiroWatchers =
     hiro === undefined
@@ -130,6 +137,7 @@ async function begin(system: System, random: Random, startsOver = false): Promis
       ? []
       : await Promise.all(['graph-ws one', 'graph-ws two', 'graph-ws three'].map((name) => HiroWriter.open(name, hiro)));
   return {
+    place,
     writers,
     watchers,
     hiroWriters,
@@ -141,7 +149,7 @@ async function begin(system: System, random: Random, startsOver = false): Promis
       await live();
     },
     async delivered(epoch, seq) {
-      const all = feeds.map((feed) => new Promise<boolean>((resolve) => void feed.whenDelivered(epoch, seq, CATCH_UP_MS, resolve)));
+      const all = feeds.map((feed) => new Promise<boolean>((resolve) => void feed.whenDelivered(tenant, epoch, seq, CATCH_UP_MS, resolve)));
       return (await Promise.all(all)).every((reached) => reached);
     },
     close() {
@@ -152,7 +160,8 @@ async function begin(system: System, random: Random, startsOver = false): Promis
 }
 
 async function compare(system: System, work: Work): Promise<string[]> {
-  const truth = await readTruth(system.postgres.url);
+  const { journal, tenant, databaseUrl } = work.place;
+  const truth = await readTruth(databaseUrl);
   work.changes = truth.rows.length;
   const problems = [...system.crashes];
   if (!(await work.delivered(truth.epoch, truth.seq))) problems.push(`a feed has not handed out everything up to ${truth.seq} in time`);
@@ -161,12 +170,13 @@ async function compare(system: System, work: Work): Promise<string[]> {
     ...checkWrites(
       truth,
       work.writers.flatMap((writer) => writer.told),
+      tenant,
     ),
   );
   for (const watcher of work.watchers) problems.push(...watcher.problems(truth.rows));
   for (const writer of work.hiroWriters) problems.push(...writer.problems(truth));
   for (const watcher of work.hiroWatchers) problems.push(...(await watcher.problems(truth, CATCH_UP_MS)));
-  problems.push(...(await checkRedis(system.redis.url, truth)));
+  problems.push(...(await checkRedis(system.redis.url, truth, undefined, journal)));
   if (problems.length > 0) for (const [index, store] of system.stores.entries()) problems.push(`graph-store ${index}:\n${store.log()}`);
   return problems;
 }

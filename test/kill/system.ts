@@ -1,12 +1,20 @@
 /** The system under the kill test: three real servers and two replicas of graph-store, each in a process that can be killed or stopped. */
-import { connectNatsBus, type NatsBus } from '@polyedge/service-kit/nats-bus';
+import { execFile } from 'node:child_process';
+import { resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { MAIN } from '@polyedge/contracts/journal';
+import type { Bus } from '@polyedge/service-kit/bus';
+import { RoutedBus } from '@polyedge/service-kit/journal-bus';
+import { connectNatsBus } from '@polyedge/service-kit/nats-bus';
+import { KnownPlacements } from '@polyedge/service-kit/placements';
 import { type Gateway, openGateway } from '@polyedge/testkit/servers/gateway';
 import { startNats } from '@polyedge/testkit/servers/nats';
-import { startPostgres } from '@polyedge/testkit/servers/postgres';
+import { createDatabase, startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
 import { ADMIN_PASSWORD } from './hiro.ts';
+import { TENANT } from './writer.ts';
 
 export interface Servers {
   readonly nats: RunningServer;
@@ -14,7 +22,16 @@ export interface Servers {
   readonly postgres: RunningServer;
 }
 
+/** A journal, the tenant in it that is written and watched, and its database. */
+export interface Place {
+  readonly journal: string;
+  readonly tenant: string;
+  readonly databaseUrl: string;
+}
+
 export interface System extends AsyncDisposable, Servers {
+  /** `main` first. */
+  readonly places: readonly Place[];
   readonly stores: readonly RunningService[];
   /** Where the HIRO clients are; absent unless asked for. */
   readonly hiro: RunningService | undefined;
@@ -23,14 +40,15 @@ export interface System extends AsyncDisposable, Servers {
   /** Services that ended although nobody ended them: bugs. */
   readonly crashes: readonly string[];
   /** A connection to NATS such as an edge has; `far` goes through the gateway. */
-  bus(name: string, far?: boolean): Promise<NatsBus>;
+  bus(name: string, far?: boolean): Promise<Bus>;
 }
 
 /**
  * Starts everything; disposing of it ends everything.
  * @param servers that run already; they are ended with the rest
+ * @param second a tenant that is placed in a second journal, on a database of its own on the same server; each replica serves both journals
  */
-export async function startSystem(replicas = 2, withHiro = false, servers: Partial<Servers> = {}): Promise<System> {
+export async function startSystem(replicas = 2, withHiro = false, servers: Partial<Servers> = {}, second?: string): Promise<System> {
   const parts = new AsyncDisposableStack();
   try {
     const [nats, redis, postgres] = await Promise.all([
@@ -41,7 +59,17 @@ export async function startSystem(replicas = 2, withHiro = false, servers: Parti
     for (const server of [nats, redis, postgres]) parts.use(server);
     const gateway = parts.use(await openGateway(nats.port));
     const crashes: string[] = [];
-    const env = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: postgres.url, LOG_LEVEL: 'info' };
+    const databases = { DATABASE_URL: postgres.url };
+    const places: Place[] = [{ journal: MAIN, tenant: TENANT, databaseUrl: postgres.url }];
+    if (second !== undefined) {
+      const target = new URL(postgres.url);
+      target.pathname = '/polyedge_second';
+      const databaseUrl = target.href;
+      if (!(await createDatabase(postgres.url, 'polyedge_second'))) throw new Error('the second database could not be made');
+      places.push({ journal: 'second', tenant: second, databaseUrl });
+      Object.assign(databases, { POLYEDGE_JOURNALS: `second=${databaseUrl}` });
+    }
+    const env = { NATS_URL: nats.url, REDIS_URL: redis.url, ...databases, LOG_LEVEL: 'info' };
     const settings = { POLYEDGE_ADMIN_PASSWORD: ADMIN_PASSWORD, GRAPH_STORE_HIRO_TOKEN_MS: '86400000' };
     const stores = await Promise.all(
       Array.from({ length: replicas }, async () => {
@@ -53,6 +81,10 @@ export async function startSystem(replicas = 2, withHiro = false, servers: Parti
         return parts.use(store);
       }),
     );
+    if (second !== undefined) {
+      const program = resolve(import.meta.dirname, '../../services/graph-store/src/tenants.ts');
+      await promisify(execFile)(process.execPath, [program, 'place', second, 'second'], { env: { ...process.env, ...databases } });
+    }
     const hiro = withHiro ? parts.use(await startHiro()) : undefined;
     async function startHiro(): Promise<RunningService> {
       return await startService({ name: 'hiro-edge', env, onUnexpectedExit: (reason) => crashes.push(reason) });
@@ -61,6 +93,7 @@ export async function startSystem(replicas = 2, withHiro = false, servers: Parti
       nats,
       redis,
       postgres,
+      places,
       stores,
       hiro,
       gateway,
@@ -70,7 +103,12 @@ export async function startSystem(replicas = 2, withHiro = false, servers: Parti
         const connected = await connectNatsBus({ url, service: name });
         if (!connected.ok) throw new Error(connected.failure.detail);
         parts.defer(() => connected.value.close());
-        return connected.value;
+        if (second === undefined) return connected.value;
+        const placements = new KnownPlacements(connected.value);
+        placements.start();
+        parts.defer(() => placements.stop());
+        await placements.refresh();
+        return new RoutedBus(connected.value, placements);
       },
       [Symbol.asyncDispose]: () => parts.disposeAsync(),
     };

@@ -38,12 +38,14 @@ export class Writer {
   readonly #index: number;
   readonly #random: Random;
   readonly #writes: Writes;
+  readonly #tenant: string;
   readonly #waiting = new Map<string, (outcome: Outcome<MutationResult>) => void>();
   #n = 0;
   #running = false;
   #lanes: Promise<void>[] = [];
 
-  constructor(index: number, bus: Bus, random: Random) {
+  constructor(index: number, bus: Bus, random: Random, tenant = TENANT) {
+    this.#tenant = tenant;
     this.#index = index;
     this.#random = random;
     this.#writes = new Writes(bus, new Wheel(systemClock), ({ write, outcome }) => this.#waiting.get(write.id)?.(outcome));
@@ -82,7 +84,7 @@ export class Writer {
       this.#waiting.set(id, resolve);
       const origin = { protocol: 'test', way: 'socket' as const, operation: what };
       const request = { operationId: id, by: `writer-${this.#index}`, app: 'kill', origin, operations: this.#operations(what, n, counter) };
-      this.#writes.add({ id, tenant: TENANT, defaultScope: 'scope', request, own: 'any' });
+      this.#writes.add({ id, tenant: this.#tenant, defaultScope: 'scope', request, own: 'any' });
     });
     this.#waiting.delete(id);
     const common = { operationId: id, writer: this.#index, n, what, ...(counter === undefined ? {} : { counter }) };

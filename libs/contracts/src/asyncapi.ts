@@ -17,7 +17,7 @@ export function asyncApi(channels: Readonly<Record<string, AnyChannel>>): unknow
       title: 'The bus of Polyedge',
       version: '1.0.0',
       description:
-        'The messages between the services over NATS. Subjects follow `pe.<cmd|evt|sig>.<domain>.<name>.v<N>[.<value>…]`; a value that is not safe in a subject is encoded. Bodies are JSON. A reply above 1 MiB comes in several messages with the header `pe-part: <index>/<count>`.',
+        'The messages between the services over NATS. Subjects follow `pe.<cmd|evt|sig>.<domain>.<name>.v<N>[.<value>…]`; a value that is not safe in a subject is encoded. Every journal has channels with `x-per-journal` for itself: the name of a journal other than `main` follows the subject as a last token. Bodies are JSON. A reply above 1 MiB comes in several messages with the header `pe-part: <index>/<count>`.',
       license: { name: 'Apache-2.0' },
     },
     defaultContentType: 'application/json',
@@ -43,6 +43,7 @@ function channelOf(name: string, channel: AnyChannel): unknown {
     address: channel.address,
     summary: channel.summary,
     ...(values.length === 0 ? {} : { parameters }),
+    ...(channel.perJournal ? { 'x-per-journal': true } : {}),
     messages: { [name]: channel.kind === 'request' ? { ...message(name, schema), headers: requestHeaders } : message(name, schema) },
   };
 }

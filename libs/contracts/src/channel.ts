@@ -11,6 +11,8 @@ import { checkAddress, type Parameters, pattern, subject } from './subject.ts';
 interface Named<Address extends string> {
   readonly address: Address;
   readonly summary: string;
+  /** Every journal has the channel for itself (`inJournal`); otherwise there is one for all. */
+  readonly perJournal: boolean;
   /** The subject of one message. */
   subject(values: Parameters<Address>): string;
   /** The subject to subscribe to; values left out match everything. */
@@ -48,45 +50,55 @@ export type AnyChannel =
       readonly kind: 'request';
       readonly address: string;
       readonly summary: string;
+      readonly perJournal: boolean;
       readonly request: { readonly schema: TSchema };
       readonly reply: { readonly schema: TSchema };
       readonly errors: readonly ErrorCode[];
     }
-  | { readonly kind: 'event' | 'signal'; readonly address: string; readonly summary: string; readonly body: { readonly schema: TSchema } };
+  | {
+      readonly kind: 'event' | 'signal';
+      readonly address: string;
+      readonly summary: string;
+      readonly perJournal: boolean;
+      readonly body: { readonly schema: TSchema };
+    };
 
-function named<Address extends string>(address: Address, summary: string): Named<Address> {
+interface Defined<Address extends string> {
+  readonly address: Address;
+  readonly summary: string;
+  readonly perJournal?: boolean;
+}
+
+function named<Address extends string>({ address, summary, perJournal = false }: Defined<Address>): Named<Address> {
   checkAddress(address);
   return {
     address,
     summary,
+    perJournal,
     subject: (values) => subject(address, values),
     pattern: (values) => pattern(address, values),
   };
 }
 
-export function defineRequest<const Address extends string, Request extends TSchema, Reply extends TSchema>(definition: {
-  readonly address: Address;
-  readonly summary: string;
-  readonly request: Request;
-  readonly reply: Reply;
-  readonly errors: readonly ErrorCode[];
-}): RequestChannel<Address, Static<Request>, Static<Reply>> {
-  const { address, summary, errors } = definition;
-  return { kind: 'request', ...named(address, summary), request: check(definition.request), reply: check(definition.reply), errors };
+export function defineRequest<const Address extends string, Request extends TSchema, Reply extends TSchema>(
+  definition: Defined<Address> & {
+    readonly request: Request;
+    readonly reply: Reply;
+    readonly errors: readonly ErrorCode[];
+  },
+): RequestChannel<Address, Static<Request>, Static<Reply>> {
+  const { errors } = definition;
+  return { kind: 'request', ...named(definition), request: check(definition.request), reply: check(definition.reply), errors };
 }
 
-export function defineEvent<const Address extends string, Body extends TSchema>(definition: {
-  readonly address: Address;
-  readonly summary: string;
-  readonly body: Body;
-}): EventChannel<Address, Static<Body>> {
-  return { kind: 'event', ...named(definition.address, definition.summary), body: check(definition.body) };
+export function defineEvent<const Address extends string, Body extends TSchema>(
+  definition: Defined<Address> & { readonly body: Body },
+): EventChannel<Address, Static<Body>> {
+  return { kind: 'event', ...named(definition), body: check(definition.body) };
 }
 
-export function defineSignal<const Address extends string, Body extends TSchema>(definition: {
-  readonly address: Address;
-  readonly summary: string;
-  readonly body: Body;
-}): SignalChannel<Address, Static<Body>> {
-  return { kind: 'signal', ...named(definition.address, definition.summary), body: check(definition.body) };
+export function defineSignal<const Address extends string, Body extends TSchema>(
+  definition: Defined<Address> & { readonly body: Body },
+): SignalChannel<Address, Static<Body>> {
+  return { kind: 'signal', ...named(definition), body: check(definition.body) };
 }

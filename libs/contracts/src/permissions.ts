@@ -14,6 +14,8 @@ import {
   accountsKeysChanged,
   accountsListKeys,
   accountsLogin,
+  accountsPlaced,
+  accountsPlacements,
   accountsRedeem,
   accountsRefresh,
   accountsRemoveKeys,
@@ -34,6 +36,7 @@ import { pattern } from './subject.ts';
 interface Addressed {
   readonly kind: 'request' | 'event' | 'signal';
   readonly address: string;
+  readonly perJournal: boolean;
 }
 
 /** The use of the bus by one service. */
@@ -51,6 +54,8 @@ export interface Part {
 const byKind = (domain: string, ...kinds: readonly Addressed['kind'][]): readonly Addressed[] =>
   Object.values(catalogue).filter(({ kind, address }) => kinds.includes(kind) && address.split('.')[2] === domain);
 
+/** Needed to find the journal of a tenant. */
+const places = { asks: [accountsPlacements], hears: [accountsPlaced] };
 /** Needed to verify tokens locally. */
 const identity = { asks: [accountsKeys], hears: [accountsKeysChanged, accountsRevoked] };
 /** Needed for the live feed. */
@@ -73,20 +78,31 @@ function edge(
   const own = [...byKind(domain, 'event', 'signal'), ...(also.tells ?? [])];
   const hears = [connectionsWanted, connectionClose, ...(also.hears ?? [])];
   return {
-    asks: [...identity.asks, ...feed.asks, ...asks, ...byKind(domain, 'request')],
+    asks: [...places.asks, ...identity.asks, ...feed.asks, ...asks, ...byKind(domain, 'request')],
     answers: byKind(domain, 'request'),
     tells: [serviceStatus, connectionsFound, ...own],
-    hears: [...identity.hears, ...feed.hears, ...hears, ...own],
+    hears: [...places.hears, ...identity.hears, ...feed.hears, ...hears, ...own],
   };
 }
 
 /** Every service, by name. */
 export const parts: Readonly<Record<string, Part>> = {
   'graph-store': {
-    asks: [],
+    // What belongs to an account of a tenant in another journal is asked of the replicas there.
+    asks: [...places.asks, graphQuery, graphMutate],
     answers: [...byKind('graph', 'request'), ...byKind('accounts', 'request'), ...byKind('groups', 'request')],
-    tells: [serviceStatus, graphChanged, graphHead, graphCommitted, accountsKeysChanged, accountsRevoked, accountsChanged, groupMoved],
-    hears: [graphCommitted],
+    tells: [
+      serviceStatus,
+      graphChanged,
+      graphHead,
+      graphCommitted,
+      accountsKeysChanged,
+      accountsRevoked,
+      accountsChanged,
+      accountsPlaced,
+      groupMoved,
+    ],
+    hears: [...places.hears, graphCommitted, accountsChanged],
   },
   'hiro-edge': edge(
     'hiro',
@@ -102,10 +118,10 @@ export const parts: Readonly<Record<string, Part>> = {
   }),
   // Reads the journal as a group of its own and writes for scripts. It has no access to accounts.
   'saga-runner': {
-    asks: [graphGet, graphQuery, graphMutate, graphReadChunk, graphWriteChunk, ...journal],
+    asks: [...places.asks, graphGet, graphQuery, graphMutate, graphReadChunk, graphWriteChunk, ...journal],
     answers: byKind('runner', 'request'),
     tells: [serviceStatus, runnerAlive, groupMoved, sagaSignal, groupsFound],
-    hears: [graphHead, groupMoved, groupsWanted],
+    hears: [...places.hears, graphHead, groupMoved, groupsWanted],
   },
   'space-edge': edge('space', [...reading, graphMutate, ...directory, ...apiKeys]),
   'gooduncle-edge': edge('gooduncle', [...reading, graphMutate, ...directory]),
@@ -113,6 +129,7 @@ export const parts: Readonly<Record<string, Part>> = {
   'jssocket-edge': edge('jssocket', []),
   console: {
     asks: [
+      ...places.asks,
       ...identity.asks,
       ...feed.asks,
       ...reading,
@@ -122,7 +139,7 @@ export const parts: Readonly<Record<string, Part>> = {
     ],
     answers: [],
     tells: [serviceStatus, connectionsWanted, connectionClose, groupsWanted],
-    hears: [...identity.hears, ...feed.hears, serviceStatus, connectionsFound, groupsFound],
+    hears: [...places.hears, ...identity.hears, ...feed.hears, serviceStatus, connectionsFound, groupsFound],
   },
 };
 
@@ -137,11 +154,11 @@ export interface Permissions {
 export function permissionsOf(service: string): Permissions {
   const part = parts[service];
   if (part === undefined) throw new Error(`${service} is not in the table of parts`);
-  const patterns = (channels: readonly Addressed[]) => channels.map(({ address }) => pattern(address, {}));
+  const patterns = (channels: readonly Addressed[]) => channels.flatMap((channel) => inAnyJournal(channel, pattern(channel.address, {})));
   const answers = patterns(part.answers);
   // If a subject names the publishing service, no service may publish under another one's name.
   const speaker = { service };
-  const tells = part.tells.map(({ address }) => pattern(address, speaker));
+  const tells = part.tells.flatMap((channel) => inAnyJournal(channel, pattern(channel.address, speaker)));
   const askers = Object.entries(parts).filter(([, { asks }]) => patterns(asks).some((asked) => answers.includes(asked)));
   return {
     // Replies go to the inboxes of exactly those services that send requests. `allow_responses` is not used: the server would keep a record
@@ -150,5 +167,9 @@ export function permissionsOf(service: string): Permissions {
     subscribe: sorted([...answers.map((one) => `${one} ${service}`), ...patterns(part.hears), `_INBOX.${service}.>`]),
   };
 }
+
+/** A pattern as it is in `main`, and as it is in every other journal. */
+const inAnyJournal = ({ perJournal }: Addressed, subjects: string): readonly string[] =>
+  perJournal ? [subjects, `${subjects}.*`] : [subjects];
 
 const sorted = (names: readonly string[]): readonly string[] => [...new Set(names)].sort();

@@ -95,7 +95,7 @@ export class Asking<Raw, In, Out, P extends Packet> {
       return;
     }
     const { last } = outcome.value;
-    this.#own.answered(answer, (then) => env.feed.whenDelivered(epoch, last, EVENTS_FIRST_MS, then));
+    this.#own.answered(answer, (then) => env.feed.whenDelivered(write.tenant, epoch, last, EVENTS_FIRST_MS, then));
   }
 
   /** The session hears of a write; then what waited for it goes on. */

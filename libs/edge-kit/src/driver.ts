@@ -4,8 +4,10 @@ import type { Revocation } from '@polyedge/contracts/bus/accounts';
 import { graphChanges } from '@polyedge/contracts/bus/feed';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Outcome } from '@polyedge/contracts/errors';
+import { MAIN } from '@polyedge/contracts/journal';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Bus, Subscriptions } from '@polyedge/service-kit/bus';
+import { busOf } from '@polyedge/service-kit/journal-bus';
 import { type Log, silentLog } from '@polyedge/service-kit/log';
 import type { Opening, Protocol, View } from '@polyedge/session/session';
 import { ChangeCache } from './change-cache.ts';
@@ -15,7 +17,7 @@ import type { Chance, Environment, SlowClientRule } from './environment.ts';
 import { type Feed, noFeed } from './feed/watch.ts';
 import { type HeardChannel, Hearing } from './hearing.ts';
 import { Incidents } from './incidents.ts';
-import { Lane } from './lane.ts';
+import { Lanes } from './lanes.ts';
 import type { Limits } from './limits.ts';
 import type { Groups } from './membership.ts';
 import { Flusher } from './outbox.ts';
@@ -59,7 +61,7 @@ const SLOW_CLIENT: SlowClientRule = { do: 'close', code: 1013, reason: 'too slow
 export class Driver<Raw, In, Out, P extends Packet> {
   readonly counts: DriverCounts = newDriverCounts();
   readonly limits: Limits;
-  readonly lane: Lane<P>;
+  readonly lane: Lanes<P>;
   readonly selection: Selection;
   readonly #env: Environment<Raw, In, Out, P>;
   readonly #connections = new Set<Connection<Raw, In, Out, P>>();
@@ -84,11 +86,15 @@ export class Driver<Raw, In, Out, P extends Packet> {
     };
     const document = protocol.document?.bind(protocol);
     const cache = new ChangeCache<P>({ frame, ...(document === undefined ? {} : { document }) });
-    this.lane = new Lane<P>({
+    this.lane = new Lanes<P>({
       feed,
       cache,
-      changes: (request) =>
-        options.bus.request(graphChanges, graphChanges.subject({}), request, { timeoutMs: options.requestTimeoutMs ?? 10_000 }),
+      journalOf: (tenant) => options.bus.placements?.journalOf(tenant) ?? MAIN,
+      changes: (journal) => {
+        const bus = busOf(options.bus, journal);
+        const timeoutMs = options.requestTimeoutMs ?? 10_000;
+        return (request) => bus.request(graphChanges, graphChanges.subject({}), request, { timeoutMs });
+      },
     });
     this.selection = new Selection(feed, cache);
     const wheel = options.wheel ?? new Wheel(systemClock);

@@ -9,7 +9,7 @@ import type { DriverCounts } from './counts.ts';
 import type { Feed } from './feed/watch.ts';
 import type { Hearing } from './hearing.ts';
 import type { Incidents } from './incidents.ts';
-import type { Lane } from './lane.ts';
+import type { Lanes } from './lanes.ts';
 import type { Limits } from './limits.ts';
 import type { Groups } from './membership.ts';
 import type { Flusher } from './outbox.ts';
@@ -29,7 +29,7 @@ export interface Environment<Raw, In, Out, P extends Packet> {
   readonly framing: Framing<Raw, P>;
   readonly bus: Bus;
   readonly feed: Feed;
-  readonly lane: Lane<P>;
+  readonly lane: Lanes<P>;
   readonly selection: Selection;
   readonly hearing: Hearing;
   readonly groups: Groups | undefined;

@@ -4,7 +4,8 @@ import { MAX_FRAME_TOLD, type ShownFrame } from '@polyedge/contracts/bus/frames'
 import { type FullChange, isFull } from '@polyedge/contracts/change';
 import type { RequestChannel } from '@polyedge/contracts/channel';
 import { done, failed } from '@polyedge/contracts/errors';
-import type { Requests, Responder } from '@polyedge/service-kit/bus';
+import type { Bus, Responder } from '@polyedge/service-kit/bus';
+import { busOfTenant } from '@polyedge/service-kit/journal-bus';
 
 const TIMEOUT_MS = 5000;
 const MAX_TO = 256;
@@ -18,12 +19,13 @@ type FramesChannel<Address extends string> = RequestChannel<
 
 /** @param show every frame that some client gets for the change, as text, and who that is; pure */
 export function tellFrames<Address extends string>(
-  bus: Requests,
+  bus: Bus,
   channel: FramesChannel<Address>,
   show: (change: FullChange) => readonly Omit<ShownFrame, 'cut'>[],
 ): Responder {
   return bus.respond(channel, async ({ epoch, seq }, { tenant }) => {
-    const found = await bus.request(graphChanges, graphChanges.subject({}), { epoch, seqs: [seq] }, { timeoutMs: TIMEOUT_MS });
+    const journal = busOfTenant(bus, tenant ?? '');
+    const found = await journal.request(graphChanges, graphChanges.subject({}), { epoch, seqs: [seq] }, { timeoutMs: TIMEOUT_MS });
     if (!found.ok) return found;
     const change = found.value.changes.find((one) => one.seq === seq);
     if (change === undefined || !isFull(change) || change.tenant !== tenant) return failed('not-found', 'there is no such change');

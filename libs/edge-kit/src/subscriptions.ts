@@ -75,12 +75,12 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
   whenDelivered(effect: Extract<Effect<Out>, { do: 'when-delivered' }>): void {
     const { env, step, own } = this.#options;
     const held = this.#held.get(effect.id);
-    if (held === undefined) return;
+    if (held?.tenant === undefined) return;
     held.waiting?.close();
     const tell = (): void => {
       if (held.open) step({ kind: 'timer', name: effect.name });
     };
-    held.waiting = env.feed.whenDelivered(effect.epoch, effect.seq, DELIVERED_MS, (reached) => {
+    held.waiting = env.feed.whenDelivered(held.tenant, effect.epoch, effect.seq, DELIVERED_MS, (reached) => {
       if (!held.open) return;
       if (!reached) this.whenDelivered(effect);
       else {

@@ -1,7 +1,8 @@
 /** What Redis knows of groups: members, leases with their fences, working copies of positions, and which edges are alive. */
 import { MAX_GROUP_MEMBERS } from '@polyedge/contracts/bus/groups';
+import { MAIN } from '@polyedge/contracts/journal';
 import type { Held, Taken } from './groups/messages.ts';
-import { edgeKey, groupKey } from './keys.ts';
+import { edgeKey, groupKey, keyedEpoch } from './keys.ts';
 import type { Redis } from './redis.ts';
 import { loadScript, runScript } from './script.ts';
 
@@ -14,9 +15,9 @@ export class GroupRedis {
   readonly #redis: Redis;
   readonly #epoch: string;
 
-  constructor(redis: Redis, epoch: string) {
+  constructor(redis: Redis, epoch: string, journal = MAIN) {
     this.#redis = redis;
-    this.#epoch = epoch;
+    this.#epoch = keyedEpoch(journal, epoch);
   }
 
   /** Lists members of this edge. `full`: none of those that are new. */

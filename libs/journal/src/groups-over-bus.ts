@@ -1,17 +1,24 @@
-/** Consumer groups over the bus: what `libs/journal` asks of graph-store, and how edges tell each other that members changed. */
+/**
+ * Consumer groups over the bus: what `libs/journal` asks of graph-store, and how edges tell each other that members changed. Each journal has groups of
+ * its own; those of a journal are opened with the first member whose tenant is there, and hear its heads as long as it has members here.
+ */
 import { graphChanges, graphHead, graphPartition, graphPosition } from '@polyedge/contracts/bus/feed';
 import { groupClaim, groupCommit, groupMoved, groupOpen } from '@polyedge/contracts/bus/groups';
 import { isFull } from '@polyedge/contracts/change';
 import { done } from '@polyedge/contracts/errors';
+import { MAIN } from '@polyedge/contracts/journal';
 import type { Bus, Subscription } from '@polyedge/service-kit/bus';
+import { busOf } from '@polyedge/service-kit/journal-bus';
 import { Groups, type GroupsOptions } from './groups/groups.ts';
-import type { GroupSignals, GroupStore } from './groups/port.ts';
+import type { GroupSignals, GroupStore, MemberHandler, Membership } from './groups/port.ts';
 import type { Redis } from './redis.ts';
 
 /** A question that is not answered by then is asked again by whoever needs it. */
 const TIMEOUT_MS = 3000;
 /** Shorter: until it is over no other positions are committed, and repeating it is harmless. */
 const COMMIT_TIMEOUT_MS = 1500;
+/** How often it is looked whether a journal has members here; one without, twice in a row, is not heard any more. */
+const LOOK_MS = 15_000;
 
 /** The store of positions and the journal, asked over the bus. */
 export function storeOver(bus: Bus): GroupStore {
@@ -43,20 +50,92 @@ export function signalsOver(bus: Bus, edge: string): GroupSignals {
   };
 }
 
-/** The groups of this process, woken by the heads of the feed. `close` gives back everything. */
-export function openGroups(
-  bus: Bus,
-  redis: Redis,
-  options: Pick<GroupsOptions, 'edge' | 'offsetMode' | 'onNote' | 'times'>,
-): { readonly groups: Groups; close(): Promise<void> } {
-  const groups = new Groups({ ...options, redis, store: storeOver(bus), signals: signalsOver(bus, options.edge) });
-  const heads: Subscription = bus.subscribe(graphHead, graphHead.pattern({}), ({ epoch, to }) => groups.announced(epoch, to));
-  return {
-    groups,
-    close: async () => {
-      await groups.close();
-      heads.unsubscribe();
-      redis.disconnect();
-    },
-  };
+export interface OpenGroupsOptions extends Pick<GroupsOptions, 'edge' | 'offsetMode' | 'onNote' | 'times'> {
+  /** Told of the groups of each journal when they are opened. */
+  onOpened?(groups: Groups, journal: string): void;
 }
+
+interface Opened {
+  readonly groups: Groups;
+  readonly bus: Bus;
+  heads: Subscription | undefined;
+  /** It had no members when it was looked at last. */
+  wasEmpty: boolean;
+}
+
+/** The groups of this process, woken by the heads of the feed. */
+export class JournalGroups {
+  readonly #bus: Bus;
+  readonly #redis: Redis;
+  readonly #options: OpenGroupsOptions;
+  readonly #opened = new Map<string, Opened>();
+  readonly #moved: Subscription | undefined;
+  readonly #looking: NodeJS.Timeout | undefined;
+
+  constructor(bus: Bus, redis: Redis, options: OpenGroupsOptions) {
+    this.#bus = bus;
+    this.#redis = redis;
+    this.#options = options;
+    this.#open(MAIN);
+    this.#moved = bus.placements?.onMoved((tenants) => {
+      for (const { groups } of this.#opened.values()) groups.moved(tenants);
+    });
+    if (bus.placements !== undefined) this.#looking = setInterval(() => this.#look(), LOOK_MS).unref();
+  }
+
+  /** Makes a socket a member of a group. It is told of its end by `lost` at the latest. */
+  join(
+    group: { readonly tenant: string; readonly name: string; readonly start: 'largest' | 'smallest' },
+    handler: MemberHandler,
+  ): Membership {
+    const journal = this.#journalOf(group.tenant);
+    const opened = this.#opened.get(journal) ?? this.#open(journal);
+    opened.wasEmpty = false;
+    opened.heads ??= hear(opened);
+    return opened.groups.join(group, handler);
+  }
+
+  /** The groups of the journal where a tenant is; undefined when nobody here has needed them. */
+  of(tenant: string): Groups | undefined {
+    return this.#opened.get(this.#journalOf(tenant))?.groups;
+  }
+
+  /** Gives back everything. */
+  async close(): Promise<void> {
+    this.#moved?.unsubscribe();
+    clearInterval(this.#looking);
+    await Promise.all([...this.#opened.values()].map(({ groups }) => groups.close()));
+    for (const { heads } of this.#opened.values()) heads?.unsubscribe();
+    this.#redis.disconnect();
+  }
+
+  #journalOf(tenant: string): string {
+    return this.#bus.placements?.journalOf(tenant) ?? MAIN;
+  }
+
+  #open(journal: string): Opened {
+    const { onOpened, ...options } = this.#options;
+    const bus = busOf(this.#bus, journal);
+    const groups = new Groups({ ...options, redis: this.#redis, journal, store: storeOver(bus), signals: signalsOver(bus, options.edge) });
+    const opened: Opened = { groups, bus, heads: undefined, wasEmpty: false };
+    opened.heads = hear(opened);
+    this.#opened.set(journal, opened);
+    onOpened?.(groups, journal);
+    return opened;
+  }
+
+  /** Where there is one journal only, its heads are heard all the time. */
+  #look(): void {
+    if (this.#opened.size === 1) return;
+    for (const opened of this.#opened.values()) {
+      if (opened.groups.isEmpty && opened.wasEmpty) {
+        opened.heads?.unsubscribe();
+        opened.heads = undefined;
+      }
+      opened.wasEmpty = opened.groups.isEmpty;
+    }
+  }
+}
+
+const hear = ({ bus, groups }: Opened): Subscription =>
+  bus.subscribe(graphHead, graphHead.pattern({}), ({ epoch, to }) => groups.announced(epoch, to));

@@ -3,7 +3,8 @@
  * fills it again. Only the holder of the publisher's lease writes, and every write is conditional (scripts/append.lua), so a stale writer
  * or a Redis that forgot something is found out and nothing is ever out of order.
  */
-import { ALL_KEYS, epochOf, logKey, metaKey } from './keys.ts';
+import { MAIN } from '@polyedge/contracts/journal';
+import { allKeys, epochOf, keyedEpoch, logKey, metaKey } from './keys.ts';
 import type { Redis } from './redis.ts';
 import { loadScript, runScript } from './script.ts';
 
@@ -60,14 +61,17 @@ export type Appended = 'appended' | 'fenced' | 'differs';
 export class HotJournal {
   readonly #redis: Redis;
   readonly epoch: string;
+  /** The epoch as keys have it. */
+  readonly #keyed: string;
 
-  constructor(redis: Redis, epoch: string) {
+  constructor(redis: Redis, epoch: string, journal = MAIN) {
     this.#redis = redis;
     this.epoch = epoch;
+    this.#keyed = keyedEpoch(journal, epoch);
   }
 
   async claim(partition: number, fence: number): Promise<Claimed> {
-    const answer = await this.#run('claim', [metaKey(this.epoch, partition)], [String(fence)]);
+    const answer = await this.#run('claim', [metaKey(this.#keyed, partition)], [String(fence)]);
     if (answer[0] !== 'claimed') return { is: 'fenced', fence: Number(answer[1]) };
     return { is: 'claimed', generation: Number(answer[1]), last: Number(answer[2]), head: Number(answer[3]) };
   }
@@ -81,7 +85,7 @@ export class HotJournal {
     trimBelow: number,
     changes: readonly Omit<Entry, 'prev'>[],
   ): Promise<Appended> {
-    const keys = [metaKey(this.epoch, partition), logKey(this.epoch, partition, state.generation)];
+    const keys = [metaKey(this.#keyed, partition), logKey(this.#keyed, partition, state.generation)];
     const head_ = [String(fence), String(state.generation), String(state.last), String(head), String(trimBelow)];
     const answer = await this.#run('append', keys, [...head_, ...changes.flatMap(({ seq, json }) => [String(seq), json])]);
     return answer[0] === 'appended' || answer[0] === 'differs' ? answer[0] : 'fenced';
@@ -89,7 +93,7 @@ export class HotJournal {
 
   /** Begins to write the log of a partition anew, as another generation: removes what an earlier attempt left there. */
   async clear(partition: number, fence: number, generation: number): Promise<'cleared' | Refused> {
-    const keys = [metaKey(this.epoch, partition), logKey(this.epoch, partition, generation)];
+    const keys = [metaKey(this.#keyed, partition), logKey(this.#keyed, partition, generation)];
     const answer = await this.#run('clear', keys, [String(fence)]);
     return answer[0] === 'cleared' || answer[0] === 'forgot' ? answer[0] : 'fenced';
   }
@@ -102,7 +106,7 @@ export class HotJournal {
     after: number,
     changes: readonly Omit<Entry, 'prev'>[],
   ): Promise<'filled' | Refused> {
-    const keys = [metaKey(this.epoch, partition), logKey(this.epoch, partition, generation)];
+    const keys = [metaKey(this.#keyed, partition), logKey(this.#keyed, partition, generation)];
     const answer = await this.#run('fill', keys, [
       String(fence),
       String(after),
@@ -118,19 +122,23 @@ export class HotJournal {
     { generation, last, head }: PartitionState,
     since: number,
   ): Promise<'switched' | Refused> {
-    const keys = [metaKey(this.epoch, partition), logKey(this.epoch, partition, generation), logKey(this.epoch, partition, generation - 1)];
+    const keys = [
+      metaKey(this.#keyed, partition),
+      logKey(this.#keyed, partition, generation),
+      logKey(this.#keyed, partition, generation - 1),
+    ];
     const answer = await this.#run('switch', keys, [fence, generation, last, head, since].map(String));
     return answer[0] === 'switched' || answer[0] === 'forgot' ? answer[0] : 'fenced';
   }
 
   async state(partition: number): Promise<PartitionState> {
-    const [generation, last, head] = await this.#redis.hmget(metaKey(this.epoch, partition), 'generation', 'last', 'head');
+    const [generation, last, head] = await this.#redis.hmget(metaKey(this.#keyed, partition), 'generation', 'last', 'head');
     return { generation: Number(generation ?? 0), last: Number(last ?? 0), head: Number(head ?? 0) };
   }
 
   /** Entries after a seq, at most `limit`, in order, and what the partition says of itself at that moment. */
   async read(partition: number, generation: number, after: number, limit: number): Promise<LogPage> {
-    const keys = [metaKey(this.epoch, partition), logKey(this.epoch, partition, generation)];
+    const keys = [metaKey(this.#keyed, partition), logKey(this.#keyed, partition, generation)];
     const [is, ...answer] = await this.#run('read', keys, [String(generation), String(after), String(limit)]);
     if (is !== 'read') return { is: 'generation', generation: Number(answer[0] ?? 0) };
     const [last, head, since, prev, whole] = answer;
@@ -150,7 +158,7 @@ export class HotJournal {
   /** The newest entry of a partition. */
   async newest(partition: number): Promise<Entry | undefined> {
     const { generation } = await this.state(partition);
-    const [row] = await this.#redis.xrevrange(logKey(this.epoch, partition, generation), '+', '-', 'COUNT', 1);
+    const [row] = await this.#redis.xrevrange(logKey(this.#keyed, partition, generation), '+', '-', 'COUNT', 1);
     return row === undefined ? undefined : toEntry(row);
   }
 
@@ -164,15 +172,16 @@ function toEntry([id, fields]: [string, string[]]): Entry {
   return { seq: Number(id.slice(0, id.indexOf('-'))), prev: Number(fields[1]), json: fields[3] ?? '' };
 }
 
-/** Removes the keys of every epoch but one. */
-export async function dropOtherEpochs(redis: Redis, epoch: string): Promise<number> {
+/** Removes the keys of every epoch of a journal but one. */
+export async function dropOtherEpochs(redis: Redis, epoch: string, journal = MAIN): Promise<number> {
   let dropped = 0;
   let cursor = '0';
   do {
-    const [next, keys] = await redis.scan(cursor, 'MATCH', ALL_KEYS, 'COUNT', 1000);
+    const [next, keys] = await redis.scan(cursor, 'MATCH', allKeys(journal), 'COUNT', 1000);
     cursor = next;
     for (const key of keys) {
-      if (epochOf(key) !== epoch) dropped += await redis.unlink(key);
+      const of = epochOf(journal, key);
+      if (of !== undefined && of !== epoch) dropped += await redis.unlink(key);
     }
   } while (cursor !== '0');
   return dropped;

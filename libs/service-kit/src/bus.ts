@@ -54,6 +54,8 @@ export interface Requests {
   respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
+    /** Of a channel that every journal has for itself; default `main`. */
+    journal?: string,
   ): Responder;
 }
 
@@ -63,6 +65,8 @@ export interface Publications {
     channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
     values: Parameters<Address>,
     body: Body,
+    /** Of a channel that every journal has for itself; default `main`. */
+    journal?: string,
   ): void;
   /** Publishes a body that is already JSON text, as part of the trace of `traceparent`. Returns false when it cannot be sent as it is (over the server's size limit, subject too long). */
   publishText(subject: string, json: string, traceparent?: string): boolean;
@@ -80,7 +84,18 @@ export interface Subscriptions {
   ): Subscription;
 }
 
+/** Which journal each tenant is in, as far as this process has heard. */
+export interface Placements {
+  journalOf(tenant: string): string;
+  /** Asks for them again; resolves when they are as new as this call, or could not be had. */
+  refresh(): Promise<void>;
+  /** Tells the tenants that are in another journal than was known before. */
+  onMoved(listener: (tenants: ReadonlySet<string>) => void): Subscription;
+}
+
 export interface Bus extends Requests, Publications, Subscriptions {
+  /** Undefined: every tenant is in `main`. */
+  readonly placements?: Placements | undefined;
   /** Makes the spans of this service; undefined when tracing is off. */
   readonly spans?: Spans | undefined;
   readonly status: BusStatus;

@@ -1,8 +1,10 @@
 /** Connects a service to NATS with its settings, and reports what the bus counts. */
 import type { Bus } from './bus.ts';
 import type { CommonSettings } from './common-settings.ts';
+import { RoutedBus } from './journal-bus.ts';
 import { CannotStart, type Running } from './lifecycle.ts';
 import { connectNatsBus, type NatsBus, type NatsCredentials } from './nats-bus.ts';
+import { KnownPlacements } from './placements.ts';
 import type { ServiceContext } from './service.ts';
 import type { Config } from './settings.ts';
 import { tellStatus } from './status.ts';
@@ -24,8 +26,8 @@ export const stoppingAlso = (running: Running, last: () => Promise<void>): Runni
   },
 });
 
-/** Throws `CannotStart` with the operator's sentence. */
-export async function connectBus(config: Config<CommonSettings>, context: ServiceContext): Promise<NatsBus> {
+/** Questions about a tenant find the journal where it is. Throws `CannotStart` with the operator's sentence. */
+export async function connectBus(config: Config<CommonSettings>, context: ServiceContext): Promise<Bus> {
   const seconds = context.metrics.histogram<'channel' | 'result'>(
     'bus_request_seconds',
     'How long requests on the bus took, by channel and result.',
@@ -55,7 +57,9 @@ export async function connectBus(config: Config<CommonSettings>, context: Servic
   }
   context.metrics.gauge('bus_connected', 'Whether the bus is connected.', () => (bus.status === 'connected' ? 1 : 0));
   tellStatus(bus, context);
-  return bus;
+  const placements = new KnownPlacements(bus);
+  placements.start();
+  return new RoutedBus(bus, placements);
 }
 
 const isCount = (name: string, bus: NatsBus): name is keyof NatsBus['counts'] => Object.hasOwn(bus.counts, name);

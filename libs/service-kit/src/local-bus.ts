@@ -4,6 +4,7 @@
  */
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { inJournal, MAIN } from '@polyedge/contracts/journal';
 import type { Parameters } from '@polyedge/contracts/subject';
 import { parseOwnJson } from '@polyedge/query/json-text';
 import type { Bus, BusStatus, RequestContext, Responder, Subscription } from './bus.ts';
@@ -166,6 +167,7 @@ class ConnectedLocalBus implements LocalBus {
   respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
+    journal = MAIN,
   ): Responder {
     const index = tenantIndex(channel.address);
     let inHand = 0;
@@ -180,7 +182,7 @@ class ConnectedLocalBus implements LocalBus {
     };
     const answerer: Answerer = {
       bus: this,
-      pattern: channel.pattern({}).split('.'),
+      pattern: inJournal(channel.pattern({}), journal).split('.'),
       take: (text, subject, deadline, reply) => {
         this.counts.heard += 1;
         inHand += 1;
@@ -217,10 +219,11 @@ class ConnectedLocalBus implements LocalBus {
     channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
     values: Parameters<Address>,
     body: Body,
+    journal = MAIN,
   ): void {
     const text = encodeBody(body);
     if (text === undefined) this.counts.unsent += 1;
-    if (text === undefined || !this.publishText(channel.subject(values), text)) {
+    if (text === undefined || !this.publishText(inJournal(channel.subject(values), journal), text)) {
       this.#log.error('an event is over the limits and was not sent', { type: channel.address });
     }
   }

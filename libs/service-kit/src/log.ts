@@ -26,6 +26,8 @@ export interface LogFields {
   readonly fence?: number;
   readonly partition?: number;
   readonly group?: string;
+  /** Only where it is not `main`. */
+  readonly journal?: string;
   readonly err?: unknown;
 }
 

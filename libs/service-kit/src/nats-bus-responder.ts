@@ -9,6 +9,7 @@ import {
 } from '@nats-io/transport-node';
 import type { RequestChannel } from '@polyedge/contracts/channel';
 import { type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
+import { inJournal } from '@polyedge/contracts/journal';
 import type { RequestContext, Responder } from './bus.ts';
 import { answer } from './bus-answer.ts';
 import type { BusCounts } from './bus-counts.ts';
@@ -57,6 +58,7 @@ export class NatsResponder<Request, Reply> implements Responder {
     readonly connection: NatsConnection;
     readonly channel: RequestChannel<string, Request, Reply>;
     readonly handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>;
+    readonly journal: string;
     readonly queue: string;
     readonly counts: BusCounts;
     readonly log: Log;
@@ -72,7 +74,7 @@ export class NatsResponder<Request, Reply> implements Responder {
     this.#log = options.log;
     this.#spans = options.spans;
     this.#clocks = options.clocks;
-    this.#pattern = options.channel.pattern({});
+    this.#pattern = inJournal(options.channel.pattern({}), options.journal);
     this.#tenantIndex = tenantIndex(options.channel.address);
     this.join();
   }

@@ -12,6 +12,7 @@ import {
 } from '@nats-io/transport-node';
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { inJournal, MAIN } from '@polyedge/contracts/journal';
 import type { Parameters } from '@polyedge/contracts/subject';
 import { parseOwnJson } from '@polyedge/query/json-text';
 import type { Bus, BusStatus, RequestContext, Responder, Subscription } from './bus.ts';
@@ -217,11 +218,13 @@ class ConnectedBus implements NatsBus {
   respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
+    journal = MAIN,
   ): Responder {
     const responder = new NatsResponder<Request, Reply>({
       connection: this.#connection,
       channel,
       handler,
+      journal,
       queue: this.#service,
       counts: this.counts,
       log: this.#log,
@@ -243,10 +246,11 @@ class ConnectedBus implements NatsBus {
     channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
     values: Parameters<Address>,
     body: Body,
+    journal = MAIN,
   ): void {
     const text = encodeBody(body);
     if (text === undefined) this.counts.unsent += 1;
-    if (text === undefined || !this.publishText(channel.subject(values), text)) {
+    if (text === undefined || !this.publishText(inJournal(channel.subject(values), journal), text)) {
       this.#log.error("an event is over the server's limits and was not sent", { type: channel.address });
     }
   }

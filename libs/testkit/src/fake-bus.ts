@@ -4,6 +4,7 @@
  */
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import { type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
+import { inJournal, MAIN } from '@polyedge/contracts/journal';
 import type { Parameters } from '@polyedge/contracts/subject';
 import type { Bus, BusStatus, Responder, Subscription } from '@polyedge/service-kit/bus';
 
@@ -93,7 +94,7 @@ interface Listener {
 
 type Answer = (body: unknown, subject: string) => Promise<Outcome<unknown>>;
 
-/** Stands in for the server. One responder per channel. */
+/** Stands in for the server. One responder per channel and journal. */
 export class FakeNetwork {
   readonly clock: FakeClock;
   readonly faults: FakeFaults;
@@ -111,6 +112,12 @@ export class FakeNetwork {
 
   latency(): number {
     return this.faults.latencyMs?.() ?? 1;
+  }
+
+  answerOf(subject: string): Answer | undefined {
+    const words = subject.split('.');
+    for (const [pattern, answer] of this.answers) if (matches(pattern.split('.'), words)) return answer;
+    return undefined;
   }
 
   /** Handles a message at the server: sends it to every subscription that the server has. */
@@ -200,7 +207,7 @@ export class FakeBus implements Bus {
       if (this.#status === 'disconnected') return;
       clock.after(this.#network.latency(), () => {
         const fault = faults.answer?.(subject, body);
-        const responder = this.#network.answers.get(channel.address);
+        const responder = this.#network.answerOf(subject);
         if (fault === 'silence') return;
         if (fault !== undefined) answer({ ok: false, failure: fault });
         else if (responder === undefined) answer(failed('unavailable', 'nobody answers'));
@@ -215,17 +222,19 @@ export class FakeBus implements Bus {
       body: Request,
       context: { readonly subject: string; readonly deadline: number; readonly tenant: undefined; readonly bytes: number },
     ) => Promise<Outcome<Reply>>,
+    journal = MAIN,
   ): Responder {
     const { answers } = this.#network;
+    const pattern = inJournal(channel.pattern({}), journal);
     const answer: Answer = async (body, subject) => {
       if (!channel.request.test(body)) return failed('invalid', channel.request.problem(body));
       return handler(body, { subject, deadline: Number.POSITIVE_INFINITY, tenant: undefined, bytes: JSON.stringify(body).length });
     };
     const leave = () => {
-      if (answers.get(channel.address) === answer) answers.delete(channel.address);
+      if (answers.get(pattern) === answer) answers.delete(pattern);
     };
     const join = () => {
-      answers.set(channel.address, answer);
+      answers.set(pattern, answer);
     };
     join();
     return { leave, join, stop: async () => leave() };
@@ -235,8 +244,9 @@ export class FakeBus implements Bus {
     channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
     values: Parameters<Address>,
     body: Body,
+    journal = MAIN,
   ): void {
-    if (this.#status === 'connected') this.#network.send(channel.subject(values), body);
+    if (this.#status === 'connected') this.#network.send(inJournal(channel.subject(values), journal), body);
   }
 
   publishText(subject: string, json: string): boolean {

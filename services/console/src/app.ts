@@ -1,6 +1,5 @@
 import { serviceStatus } from '@polyedge/contracts/bus/console';
-import { graphHead } from '@polyedge/contracts/bus/feed';
-import { openFeed } from '@polyedge/edge-kit/feed/feed';
+import { openFeeds } from '@polyedge/edge-kit/feeds';
 import { limits } from '@polyedge/edge-kit/limits';
 import { httpOptions } from '@polyedge/edge-kit/ws-listener';
 import type { Bus } from '@polyedge/service-kit/bus';
@@ -9,6 +8,7 @@ import { reserveHealth } from '@polyedge/service-kit/health';
 import type { Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
+import { hearHeads } from '@polyedge/service-kit/tenant-heads';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import { type ConsoleSettings, edgesOf } from './config.ts';
 import { docsRoutes } from './docs/routes.ts';
@@ -43,7 +43,7 @@ export async function startConsole(
   const edges = edgesOf(config.edges);
   const page = await buildPage();
   const verifier = new Verifier({ bus, log });
-  const feed = openFeed({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
+  const feed = openFeeds({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
   const pulse = new Pulse();
   const tail = new Tail(feed, tenant, () => bus.spans?.current());
   const now = () => performance.now();
@@ -57,7 +57,7 @@ export async function startConsole(
       // NATS lets each service speak under its own name only; what a body says of it is checked against that.
       if (subject === serviceStatus.subject({ service: status.service })) pulse.take(status, now());
     }),
-    bus.subscribe(graphHead, graphHead.pattern({}), (head) => pulse.heard(head)),
+    hearHeads(bus, tenant, (head) => pulse.heard(head)),
   ];
   const listeners = new Set<(sample: Sample) => void>();
   const ticking = setInterval(() => {

@@ -3,7 +3,7 @@ import { gooduncleFrames } from '@polyedge/contracts/bus/frames';
 import { tellConnections } from '@polyedge/edge-kit/connections-told';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
-import { openFeed } from '@polyedge/edge-kit/feed/feed';
+import { openFeeds } from '@polyedge/edge-kit/feeds';
 import { tellFrames } from '@polyedge/edge-kit/frames-told';
 import { Heartbeat } from '@polyedge/edge-kit/heartbeat';
 import { limits } from '@polyedge/edge-kit/limits';
@@ -44,7 +44,7 @@ export async function startGoodUncleEdge(
   const topics = await openTopicsFile(config.topics, log);
   const scope = findScope(bus, config.tenant, config.scope);
   const verifier = new Verifier({ bus, log, openId: openIdOf(config) });
-  const feed = openFeed({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
+  const feed = openFeeds({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
   const wheel = new Wheel(systemClock);
   const framing = wsFraming();
 

@@ -11,6 +11,24 @@ export const settings = {
     optional: true,
     doc: 'The same database as its owner, who changes tables; `DATABASE_URL` is then a role that only reads and writes rows. Not needed when `prepare.ts` ran before.',
   }),
+  journals: secret({
+    env: 'POLYEDGE_JOURNALS',
+    optional: true,
+    form: '`NAME=postgres://…`, several separated by white space',
+    doc: 'Journals besides `main`, each with its PostgreSQL database, in which tenants can be placed. `DATABASE_URL` is that of `main`, and the directory of accounts.',
+  }),
+  adminJournals: secret({
+    env: 'POLYEDGE_ADMIN_JOURNALS',
+    optional: true,
+    form: '`NAME=postgres://…`, several separated by white space',
+    doc: 'The same databases as their owners, as `DATABASE_ADMIN_URL` is of `DATABASE_URL`.',
+  }),
+  serves: text({
+    default: 'all',
+    form: '`all`, or names of journals separated by commas',
+    pattern: /^[a-z][a-z0-9-]*( *, *[a-z][a-z0-9-]*)*$/,
+    doc: 'The journals that this process serves, so that each can have replicas of its own.',
+  }),
   redisUrl,
   secretKey: secret({
     env: 'POLYEDGE_SECRET_KEY',

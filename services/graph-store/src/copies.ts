@@ -1,12 +1,16 @@
 /**
- * `node services/graph-store/src/copies.ts backup|restore FOLDER`: copies the whole database into a folder, and back into an empty one. Reads
- * `DATABASE_ADMIN_URL` (the owner), else `DATABASE_URL`. `npm run backup` and `npm run restore` call it for the system on this machine.
+ * `node services/graph-store/src/copies.ts backup|restore FOLDER`: copies the databases of all journals into a folder, and back into empty
+ * ones. Reads `DATABASE_ADMIN_URL` and `POLYEDGE_ADMIN_JOURNALS` (the owners), else `DATABASE_URL` and `POLYEDGE_JOURNALS`. `npm run backup` and `npm run restore` call it for the system on this machine.
  */
 import { resolve } from 'node:path';
+import { MAIN } from '@polyedge/contracts/journal';
 import { databaseUrl } from '@polyedge/service-kit/common-settings';
 import { readConfig } from '@polyedge/service-kit/config';
+import { CannotStart } from '@polyedge/service-kit/lifecycle';
 import { settings } from './config.ts';
-import { backUp, CannotRestore, restore } from './postgres/backup.ts';
+import { journalsOf } from './journals.ts';
+import { CannotCopy } from './postgres/backup.ts';
+import { backUpAll, restoreAll } from './postgres/backup-journals.ts';
 import { connect } from './postgres/connect.ts';
 
 const [command, folder] = process.argv.slice(2);
@@ -14,23 +18,33 @@ if ((command !== 'backup' && command !== 'restore') || folder === undefined) {
   console.error('Usage: copies.ts backup|restore FOLDER');
   process.exit(2);
 }
-const read = readConfig('graph-store', { databaseUrl, databaseAdminUrl: settings.databaseAdminUrl }, process.env, settings);
+const { databaseAdminUrl, journals, adminJournals } = settings;
+const read = readConfig('graph-store', { databaseUrl, databaseAdminUrl, journals, adminJournals }, process.env, settings);
 if (!read.ok) {
   for (const problem of read.problems) console.error(`graph-store: ${problem}`);
   process.exit(2);
 }
-const sql = connect({ url: read.config.databaseAdminUrl ?? read.config.databaseUrl, name: `graph-store-${command}`, max: 1 });
+await using open = new AsyncDisposableStack();
 try {
-  const { seq, epoch, madeOn } = await (command === 'backup' ? backUp(sql, resolve(folder)) : restore(sql, resolve(folder)));
-  console.log(
-    command === 'backup'
-      ? `graph-store: ${folder} holds everything up to change ${seq} of epoch ${epoch}`
-      : `graph-store: the database is as it was on ${madeOn}, at change ${seq}; its history has a new epoch`,
+  const connections = new Map(
+    journalsOf(read.config).map(({ name, databaseUrl: url, databaseAdminUrl: owner }) => {
+      const sql = connect({ url: owner ?? url, name: `graph-store-${command}`, max: 1 });
+      open.defer(() => sql.end({ timeout: 2 }));
+      return [name, sql] as const;
+    }),
   );
+  const manifests = await (command === 'backup' ? backUpAll(connections, resolve(folder)) : restoreAll(connections, resolve(folder)));
+  for (const [name, { seq, epoch, madeOn }] of manifests) {
+    const of = name === MAIN ? '' : ` of the journal ${name}`;
+    console.log(
+      command === 'backup'
+        ? `graph-store: ${folder} holds everything${of} up to change ${seq} of epoch ${epoch}`
+        : `graph-store: the database${of} is as it was on ${madeOn}, at change ${seq}; its history has a new epoch`,
+    );
+  }
 } catch (error) {
-  const known = error instanceof CannotRestore || (error instanceof Error && 'code' in error && error.code === 'EEXIST');
+  const known =
+    error instanceof CannotCopy || error instanceof CannotStart || (error instanceof Error && 'code' in error && error.code === 'EEXIST');
   console.error(`graph-store: ${known ? error.message : error instanceof Error ? error.stack : String(error)}`);
   process.exitCode = 1;
-} finally {
-  await sql.end({ timeout: 2 });
 }

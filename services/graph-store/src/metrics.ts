@@ -1,4 +1,4 @@
-/** What graph-store counts, under its metric names. */
+/** What graph-store counts, under its metric names: of each journal that it serves, and of the directory. */
 import type { Metrics } from '@polyedge/service-kit/metrics';
 import type { HashStats } from './accounts/hash-queue.ts';
 import type { ExecutorStats } from './executor/settings.ts';
@@ -9,44 +9,64 @@ import type { TakingStats } from './taking.ts';
 export function exportMetrics(
   metrics: Metrics,
   stats: {
+    readonly journal: string;
     readonly executor: { readonly stats: Readonly<ExecutorStats> };
-    readonly hashes: HashStats;
     readonly taking: TakingStats;
     readonly publisher: PublisherStats;
     readonly appender: AppenderStats;
     readonly groups: GroupStats;
   },
 ): void {
-  const { executor, hashes, taking, publisher, appender, groups } = stats;
-  metrics.counterOf('store_batches', 'Batches committed.', () => executor.stats.batches);
-  metrics.counterOf('store_requests', 'Mutation requests in committed batches.', () => executor.stats.requests);
-  metrics.counterOf('store_changes', 'Changes committed.', () => executor.stats.changes);
-  metrics.counterOf('store_exclusive_batches', 'Batches run again alone after a collision.', () => executor.stats.exclusive);
-  metrics.counterOf('store_bisected_batches', 'Batches split because the database refused a value.', () => executor.stats.bisected);
-  metrics.counterOf('store_repeated_requests', 'Requests answered with the result of an earlier attempt.', () => executor.stats.repeated);
-  metrics.counterOf('store_lookups', 'Batches whose outcome had to be looked up.', () => executor.stats.lookups);
+  const labels = { journal: stats.journal };
+  const { executor, taking, publisher, appender, groups } = stats;
+  metrics.counterOf('store_batches', 'Batches committed.', () => executor.stats.batches, labels);
+  metrics.counterOf('store_requests', 'Mutation requests in committed batches.', () => executor.stats.requests, labels);
+  metrics.counterOf('store_changes', 'Changes committed.', () => executor.stats.changes, labels);
+  metrics.counterOf('store_exclusive_batches', 'Batches run again alone after a collision.', () => executor.stats.exclusive, labels);
+  metrics.counterOf('store_bisected_batches', 'Batches split because the database refused a value.', () => executor.stats.bisected, labels);
+  metrics.counterOf(
+    'store_repeated_requests',
+    'Requests answered with the result of an earlier attempt.',
+    () => executor.stats.repeated,
+    labels,
+  );
+  metrics.counterOf('store_lookups', 'Batches whose outcome had to be looked up.', () => executor.stats.lookups, labels);
   metrics.counterOf(
     'store_joined_messages',
     'Messages that came again and got the outcome of the attempt under way.',
     () => executor.stats.joined,
+    labels,
   );
+  metrics.counterOf('store_refused_requests', 'Requests answered busy.', () => executor.stats.refused, labels);
+  metrics.counterOf(
+    'store_stalls',
+    'Times that the event loop stood still, and writes were left to other replicas.',
+    () => taking.stalls,
+    labels,
+  );
+  metrics.gauge('store_waiting_requests', 'Requests waiting for a batch.', () => executor.stats.waitingRequests, labels);
+  metrics.gauge('store_waiting_bytes', 'Bytes of requests waiting for a batch.', () => executor.stats.waitingBytes, labels);
+  metrics.gauge('publisher_active', 'Whether this replica publishes.', () => (publisher.publishing ? 1 : 0), labels);
+  metrics.counterOf('publisher_changes', 'Changes published.', () => publisher.published, labels);
+  metrics.counterOf(
+    'publisher_references',
+    'Changes published without their state because of their size.',
+    () => publisher.references,
+    labels,
+  );
+  metrics.counterOf('publisher_refused', 'Messages that NATS would have refused; edges fetch them.', () => publisher.refused, labels);
+  metrics.counterOf('publisher_journal_reads', 'Reads of the journal by the publisher.', () => publisher.readsFromJournal, labels);
+  metrics.gauge('publisher_lag_ms', 'Age of the newest change when it was published.', () => publisher.lagMs, labels);
+  metrics.counterOf('redis_appended', 'Changes appended to Redis.', () => appender.appended, labels);
+  metrics.counterOf('redis_rebuilt', 'Partitions of the hot journal that were written anew.', () => appender.rebuilt, labels);
+  metrics.counterOf('redis_failures', 'Times that Redis did not take changes.', () => appender.failures, labels);
+  metrics.counterOf('groups_created', 'Consumer groups made.', () => groups.created, labels);
+  metrics.counterOf('groups_expired', 'Consumer groups forgotten because nobody came back.', () => groups.expired, labels);
+  metrics.counterOf('groups_over_lag', 'Consumer groups forgotten because they were too far behind.', () => groups.overLag, labels);
+}
+
+export function exportLogins(metrics: Metrics, hashes: HashStats): void {
   metrics.counterOf('logins_hashed', 'Passwords hashed.', () => hashes.hashed);
   metrics.counterOf('logins_expired', 'Passwords not hashed because the caller had gone.', () => hashes.expired);
   metrics.counterOf('logins_refused', 'Passwords not hashed because too many waited.', () => hashes.refused);
-  metrics.counterOf('store_refused_requests', 'Requests answered busy.', () => executor.stats.refused);
-  metrics.counterOf('store_stalls', 'Times that the event loop stood still, and writes were left to other replicas.', () => taking.stalls);
-  metrics.gauge('store_waiting_requests', 'Requests waiting for a batch.', () => executor.stats.waitingRequests);
-  metrics.gauge('store_waiting_bytes', 'Bytes of requests waiting for a batch.', () => executor.stats.waitingBytes);
-  metrics.gauge('publisher_active', 'Whether this replica publishes.', () => (publisher.publishing ? 1 : 0));
-  metrics.counterOf('publisher_changes', 'Changes published.', () => publisher.published);
-  metrics.counterOf('publisher_references', 'Changes published without their state because of their size.', () => publisher.references);
-  metrics.counterOf('publisher_refused', 'Messages that NATS would have refused; edges fetch them.', () => publisher.refused);
-  metrics.counterOf('publisher_journal_reads', 'Reads of the journal by the publisher.', () => publisher.readsFromJournal);
-  metrics.gauge('publisher_lag_ms', 'Age of the newest change when it was published.', () => publisher.lagMs);
-  metrics.counterOf('redis_appended', 'Changes appended to Redis.', () => appender.appended);
-  metrics.counterOf('redis_rebuilt', 'Partitions of the hot journal that were written anew.', () => appender.rebuilt);
-  metrics.counterOf('redis_failures', 'Times that Redis did not take changes.', () => appender.failures);
-  metrics.counterOf('groups_created', 'Consumer groups made.', () => groups.created);
-  metrics.counterOf('groups_expired', 'Consumer groups forgotten because nobody came back.', () => groups.expired);
-  metrics.counterOf('groups_over_lag', 'Consumer groups forgotten because they were too far behind.', () => groups.overLag);
 }

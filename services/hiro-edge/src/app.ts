@@ -3,7 +3,7 @@ import { tellConnections } from '@polyedge/edge-kit/connections-told';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
-import { openFeed } from '@polyedge/edge-kit/feed/feed';
+import { openFeeds } from '@polyedge/edge-kit/feeds';
 import { tellFrames } from '@polyedge/edge-kit/frames-told';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
@@ -11,7 +11,7 @@ import { RestTasks } from '@polyedge/edge-kit/rest-tasks';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { wsFraming } from '@polyedge/edge-kit/ws-frames';
 import { type Handshake, httpOptions, WsListener, type WsRoute } from '@polyedge/edge-kit/ws-listener';
-import { openGroups } from '@polyedge/journal/groups-over-bus';
+import { JournalGroups } from '@polyedge/journal/groups-over-bus';
 import { tellGroups } from '@polyedge/journal/groups-told';
 import { connectRedis } from '@polyedge/journal/redis';
 import type { Bus } from '@polyedge/service-kit/bus';
@@ -51,14 +51,15 @@ export async function startHiroEdge(
 ): Promise<HiroEdge> {
   const { log, metrics } = context;
   const redis = connectRedis({ url: config.redisUrl, name: `hiro-edge-${context.instance}`, onError: () => {} });
-  const { groups, close: closeGroups } = openGroups(bus, redis, {
+  const groups = new JournalGroups(bus, redis, {
     edge: context.instance,
+    onOpened: (opened, journal) => reportGroups(metrics, opened, journal),
     offsetMode: config.offsetMode,
     onNote: (sentence, { tenant, name }) => log.warn(sentence, { tenant, id: name }),
   });
   const verifier = new Verifier({ bus, log, openId: openIdOf(config) });
   const verify = (token: string) => verifier.verify(token);
-  const feed = openFeed({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
+  const feed = openFeeds({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
   const wheel = new Wheel(systemClock);
   const flusher = new Flusher();
 
@@ -124,7 +125,6 @@ export async function startHiroEdge(
   });
   reportDriver(metrics, { edge: 'hiro', api: 'graph-ws' }, graph);
   reportDriver(metrics, { edge: 'hiro', api: 'events-ws' }, events);
-  reportGroups(metrics, groups);
   const framesTold = tellFrames(bus, hiroFrames, framesOf);
   const groupsTold = tellGroups(bus, groups, context.instance);
   const told = tellConnections({
@@ -157,7 +157,7 @@ export async function startHiroEdge(
       await closePort(app);
       graph.stop();
       events.stop();
-      await closeGroups();
+      await groups.close();
       feed.close();
       verifier.stop();
     },

@@ -4,9 +4,9 @@ import type { Metrics } from '@polyedge/service-kit/metrics';
 /** Partitions whose lag is reported by itself. */
 const REPORTED_PARTITIONS = 16;
 
-/** Reports what groups count, and how far they are behind: never by group, whose names are made by clients. `GET /admin/groups` has those. */
-export function reportGroups(metrics: Metrics, groups: Groups): void {
-  const labels = { edge: 'hiro' };
+/** Reports what the groups of one journal count, and how far they are behind: never by group, whose names are made by clients. `GET /admin/groups` has those. */
+export function reportGroups(metrics: Metrics, groups: Groups, journal: string): void {
+  const labels = { edge: 'hiro', journal };
   metrics.countersOf('groups', 'What groups count.', groups.stats, labels);
   metrics.gauge('groups_here', 'Groups with members here.', () => groups.gauges().groups, labels);
   metrics.gauge('groups_members', 'Members here.', () => groups.gauges().members, labels);

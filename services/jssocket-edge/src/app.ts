@@ -10,7 +10,7 @@ import { tellConnections } from '@polyedge/edge-kit/connections-told';
 import { Driver, type DriverOptions } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
-import { openFeed } from '@polyedge/edge-kit/feed/feed';
+import { openFeeds } from '@polyedge/edge-kit/feeds';
 import { tellFrames } from '@polyedge/edge-kit/frames-told';
 import { type Limits, limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
@@ -68,7 +68,7 @@ export async function startJssocketEdge(
   const rotation = new Rotation();
   const routing = new RoutedSubscriptions({ bus, tenant, tag, coresChanged: () => liveCores.announce() });
   const liveCores: LiveCores = new LiveCores({ bus, wheel, tenant, tag, rotation, cores: () => routing.cores });
-  const feed = rules.length === 0 ? undefined : openFeed({ bus, onThrown: (err) => log.error('the bridge failed', { err }) });
+  const feed = rules.length === 0 ? undefined : openFeeds({ bus, onThrown: (err) => log.error('the bridge failed', { err }) });
 
   const counts: JssocketCounts = { asked: 0, askedAgain: 0, abandoned: 0, swallowed: 0, denied: 0, ignored: 0 };
   const { publicMayNotify, onlyOwnGroup, callbackOnDenial, maxPerUser, maxPublic, pingIntervalMs } = config;

@@ -7,7 +7,7 @@ import { tellConnections } from '@polyedge/edge-kit/connections-told';
 import { Driver } from '@polyedge/edge-kit/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
-import { openFeed } from '@polyedge/edge-kit/feed/feed';
+import { openFeeds } from '@polyedge/edge-kit/feeds';
 import { tellFrames } from '@polyedge/edge-kit/frames-told';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
@@ -65,7 +65,7 @@ export async function startSagaEdge(
     if (!verified.ok || (await roles.know(verified.value.tenant))) return verified;
     return { ok: false, failure: { code: 'unavailable', detail: 'the roles could not be read' } };
   };
-  const feed = openFeed({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
+  const feed = openFeeds({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
   const wheel = new Wheel(systemClock);
   const { maxJoins, maxWaiting, authTimeoutMs, selfAccess, disconnectOnTokenExpiry, requestTimeoutMs, allowUnverified } = config;
 

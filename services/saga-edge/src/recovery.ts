@@ -6,6 +6,7 @@ import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { type Parted, Recovery } from '@polyedge/edge-kit/socketio-recovery';
 import type { Bus } from '@polyedge/service-kit/bus';
+import { busOfTenant } from '@polyedge/service-kit/journal-bus';
 import { isParting, offsetOf, type Restored } from './protocol/recovery.ts';
 
 /** How long another replica may take to hand over a session; then the client begins anew. */
@@ -49,7 +50,8 @@ export function openRecovery({ bus, keepMs, requestTimeoutMs, verify }: Recovery
     if (after === undefined || !isParting(state)) return undefined;
     const verified = await verify(state.token);
     if (!verified.ok) return undefined;
-    const position = await bus.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: requestTimeoutMs });
+    const journal = busOfTenant(bus, verified.value.tenant);
+    const position = await journal.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: requestTimeoutMs });
     if (!position.ok) return undefined;
     const { epoch, seq, oldest } = position.value;
     const isKept = epoch === after.epoch && after.seq <= seq && after.seq + 1 >= oldest && seq - after.seq <= MAX_MISSED;

@@ -1,7 +1,7 @@
 /** The whole runner, top to bottom. */
 import { runnerAlive } from '@polyedge/contracts/bus/runner';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
-import { openGroups } from '@polyedge/journal/groups-over-bus';
+import { JournalGroups } from '@polyedge/journal/groups-over-bus';
 import { tellGroups } from '@polyedge/journal/groups-told';
 import { Leases } from '@polyedge/journal/lease';
 import { connectRedis } from '@polyedge/journal/redis';
@@ -15,7 +15,7 @@ import { answerCallers } from './callers.ts';
 import type { RunnerSettings } from './config.ts';
 import { Jobs } from './jobs.ts';
 import { JournalTriggers } from './journal-triggers.ts';
-import { reportRunner } from './metrics.ts';
+import { reportGroups, reportRunner } from './metrics.ts';
 import { Packages } from './packages/packages.ts';
 import { Pool } from './pool.ts';
 import { Records } from './records.ts';
@@ -34,8 +34,9 @@ export async function startRunner(config: Config<RunnerSettings>, context: Servi
   const { log, metrics, instance } = context;
   const tenants = config.tenants.split(',').map((name) => name.trim());
   const redis = connectRedis({ url: config.redisUrl, name: `saga-runner-${instance}`, onError: () => {} });
-  const { groups, close: closeGroups } = openGroups(bus, redis, {
+  const groups = new JournalGroups(bus, redis, {
     edge: instance,
+    onOpened: (opened, journal) => reportGroups(metrics, opened, journal),
     offsetMode: 'kafka',
     times: { drainMs: HAND_OVER_MS },
     onNote: (sentence, { tenant, name }) => log.warn(sentence, { tenant, id: name }),
@@ -88,7 +89,7 @@ export async function startRunner(config: Config<RunnerSettings>, context: Servi
   const jobs = new Jobs({ leases: new Leases(redis, 'pe:saga-runner:'), runs, writing, tables, log });
   const retention = new Retention({ bus, writing, jobs, tables, keepMs: config.keepRecordsMs, log });
   const responders = answerCallers({ bus, runs, jobs, maxWaiting: config.maxWaiting, table });
-  reportRunner(metrics, { groups, pool, runs, jobs, triggers });
+  reportRunner(metrics, { pool, runs, jobs, triggers });
   const alive = setInterval(() => bus.publish(runnerAlive, {}, { instance, packages: config.packages }), ALIVE_MS);
   const health = await startHealthServer({ host: config.host, port: config.port, ready: context.ready }).catch((error: unknown) => {
     throw new CannotStart(`port ${config.port} cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
@@ -110,7 +111,7 @@ export async function startRunner(config: Config<RunnerSettings>, context: Servi
       pool.close();
       for (const one of tables) one.close();
       groupsTold.unsubscribe();
-      await closeGroups();
+      await groups.close();
       await health.stop();
     },
   };

@@ -6,8 +6,8 @@
 import { INTERNAL_GROUPS } from '@polyedge/contracts/bus/groups';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
-import type { Groups } from '@polyedge/journal/groups/groups';
 import type { MemberHandler, Membership } from '@polyedge/journal/groups/port';
+import type { JournalGroups } from '@polyedge/journal/groups-over-bus';
 import { markOf } from '@polyedge/saga/run-mark';
 import type { Log } from '@polyedge/service-kit/log';
 import type { Api } from './api/api.ts';
@@ -23,7 +23,7 @@ const REJOIN_MS = 500;
 const RETRY_MS = 300;
 
 export interface JournalOptions {
-  readonly groups: Groups;
+  readonly groups: JournalGroups;
   readonly table: RunnableTable;
   readonly runs: Runs;
   readonly api: Api;

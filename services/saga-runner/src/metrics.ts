@@ -6,7 +6,6 @@ import type { Pool } from './pool.ts';
 import type { Runs } from './runs.ts';
 
 export interface Reported {
-  readonly groups: Groups;
   readonly pool: Pool;
   readonly runs: Runs;
   readonly jobs: Jobs;
@@ -14,7 +13,7 @@ export interface Reported {
 }
 
 /** What a runner counts; scripts' own figures are beside it (`stats.ts`). */
-export function reportRunner(metrics: Metrics, { groups, pool, runs, jobs, triggers }: Reported): void {
+export function reportRunner(metrics: Metrics, { pool, runs, jobs, triggers }: Reported): void {
   metrics.countersOf('runner_runs', 'Runs by how they ended.', runs.stats);
   metrics.countersOf('runner_processes', 'What happens to processes of isolates.', pool.stats);
   metrics.gauge('runner_processes_now', 'Processes of isolates.', () => pool.size);
@@ -24,7 +23,12 @@ export function reportRunner(metrics: Metrics, { groups, pool, runs, jobs, trigg
     triggers.reduce((sum, { heldBack }) => sum + heldBack, 0),
   );
   metrics.gauge('runner_in_charge', 'Organizations whose jobs this runner starts.', () => jobs.inCharge);
-  metrics.countersOf('groups', 'What groups count.', groups.stats, { edge: 'runner' });
-  metrics.gauge('groups_pending', 'Changes whose runs have not ended.', () => groups.gauges().pending, { edge: 'runner' });
-  metrics.gauge('groups_behind', 'Changes of the journal by which the group is behind.', () => groups.gauges().lag, { edge: 'runner' });
+}
+
+/** The runners' own groups in one journal. */
+export function reportGroups(metrics: Metrics, groups: Groups, journal: string): void {
+  const labels = { edge: 'runner', journal };
+  metrics.countersOf('groups', 'What groups count.', groups.stats, labels);
+  metrics.gauge('groups_pending', 'Changes whose runs have not ended.', () => groups.gauges().pending, labels);
+  metrics.gauge('groups_behind', 'Changes of the journal by which the group is behind.', () => groups.gauges().lag, labels);
 }

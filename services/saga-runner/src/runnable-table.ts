@@ -3,13 +3,15 @@
  * two of those nothing has to be asked. A trigger is looked up only in a table that is at least as new: a script that was saved before a value
  * was written hears of it.
  */
-import { graphHead, graphPosition } from '@polyedge/contracts/bus/feed';
+import { graphPosition } from '@polyedge/contracts/bus/feed';
 import { graphGet, graphQuery } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import { interestKey } from '@polyedge/contracts/interest';
 import { attribute, both, equal, ofType, TYPES, textOr } from '@polyedge/saga/elements';
 import type { Bus, Subscription } from '@polyedge/service-kit/bus';
+import { busOfTenant } from '@polyedge/service-kit/journal-bus';
+import { hearHeads } from '@polyedge/service-kit/tenant-heads';
 import { type Runnable, runnableOf } from './runnable.ts';
 
 /** A tenant's scripts, jobs and packages together; further ones are not known. */
@@ -51,7 +53,7 @@ export class RunnableTable {
     this.tenant = tenant;
     this.#changed = changed;
     this.#keys = new Set(KINDS.map((type) => interestKey({ tenant, type })));
-    this.#heads = bus.subscribe(graphHead, graphHead.pattern({}), ({ epoch, from, to, keys }) => this.#head(epoch, from, to, keys));
+    this.#heads = hearHeads(bus, tenant, ({ epoch, from, to, keys }) => this.#head(epoch, from, to, keys));
   }
 
   close(): void {
@@ -72,7 +74,8 @@ export class RunnableTable {
 
   /** Resolves when the table has everything that was committed before this was asked. */
   async fresh(): Promise<Outcome<void>> {
-    const position = await this.#bus.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: TIMEOUT_MS });
+    const journal = busOfTenant(this.#bus, this.tenant);
+    const position = await journal.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: TIMEOUT_MS });
     return position.ok ? this.upTo(position.value.seq) : position;
   }
 

@@ -225,3 +225,24 @@ export const accountsChanged = defineEvent({
   summary: 'An account was created or changed; carries only its id.',
   body: T.Object({ id: T.String(), seq: T.Integer() }),
 });
+
+/** Which tenants are in another journal than `main`. `version` grows with each change of any of them. */
+const Placements = T.Object({
+  version: T.Integer(),
+  placements: T.Array(T.Object({ tenant: T.String(), journal: T.String() })),
+});
+export type Placements = Static<typeof Placements>;
+
+export const accountsPlacements = defineRequest({
+  address: 'pe.cmd.accounts.placements.v1',
+  summary: 'In which journals the tenants are that are not in `main`.',
+  request: T.Object({}),
+  reply: Placements,
+  errors: [],
+});
+
+export const accountsPlaced = defineEvent({
+  address: 'pe.evt.accounts.placed.v1',
+  summary: 'The version of the placements, when it has changed and every few seconds: whoever knows an older one asks for them.',
+  body: T.Object({ version: T.Integer() }),
+});

@@ -15,6 +15,7 @@ export const MAX_CHANGE_BYTES = 256 * 1024;
 
 export const graphHead = defineEvent({
   address: 'pe.evt.graph.head.v1',
+  perJournal: true,
   summary:
     "Follows every run of published changes on the same connection, and comes at least every second. Contiguous: `from` is the previous head's `to` + 1; an idle head covers nothing (`to` = `from` - 1). `keys` holds, for each seq, the short keys of the interests it belongs to; an empty list means that the change is internal to the store.",
   body: T.Object({
@@ -28,6 +29,7 @@ export const graphHead = defineEvent({
 
 export const graphCommitted = defineSignal({
   address: 'pe.sig.graph.committed.v1',
+  perJournal: true,
   summary: 'A replica committed changes up to `seq`; wakes the publisher.',
   body: T.Object({ seq: T.Integer() }),
 });
@@ -36,6 +38,7 @@ const InterestSchema = T.Unsafe<Interest>(T.Object({ tenant: T.String(), type: T
 
 export const graphChanges = defineRequest({
   address: 'pe.cmd.graph.changes.v1',
+  perJournal: true,
   summary:
     'Changes with their states: those of `after` < seq <= `upTo` that belong to one of the interests, or exactly `seqs`. The reply covers everything up to its `to`; a caller asks again from there until `to` is what it wanted.',
   request: T.Object({
@@ -51,6 +54,7 @@ export const graphChanges = defineRequest({
 
 export const graphPosition = defineRequest({
   address: 'pe.cmd.graph.position.v1',
+  perJournal: true,
   summary: 'The epoch and the seq of the newest commit, and the oldest retained seq.',
   request: T.Object({}),
   reply: T.Object({ epoch: T.String(), seq: T.Integer(), oldest: T.Integer(), partitions: T.Integer() }),
@@ -59,6 +63,7 @@ export const graphPosition = defineRequest({
 
 export const graphPartition = defineRequest({
   address: 'pe.cmd.graph.partition.v1',
+  perJournal: true,
   summary:
     "Changes of one partition of the journal after a seq, in order, without those of accounts: everything up to the reply's `to` is in it. For readers that are behind what Redis retains, or that detected a gap.",
   request: T.Object({

@@ -211,6 +211,7 @@ export type MutationResult = Extract<MutationOutcome, { ok: true }>['value'];
 
 export const graphMutate = defineRequest({
   address: 'pe.cmd.graph.mutate.v1.{tenant}',
+  perJournal: true,
   summary: 'An ordered array of independent requests of one connection: applied in order, each all or nothing, each with its own outcome.',
   request: T.Object({ defaultScope: Name, requests: T.Array(MutationRequest, { minItems: 1, maxItems: 500 }) }),
   reply: T.Object({ epoch: T.String(), outcomes: T.Array(MutationOutcome) }),
@@ -224,6 +225,7 @@ const atLeast = T.Optional(T.Integer({ minimum: 0 }));
 
 export const graphGet = defineRequest({
   address: 'pe.cmd.graph.get.v1.{tenant}',
+  perJournal: true,
   summary: 'Elements by id, in the requested order; null for one that does not exist, is deleted (unless requested) or fails `visible`.',
   request: T.Object({
     ids: T.Array(Id, { minItems: 1, maxItems: 10_000 }),
@@ -241,6 +243,7 @@ const SortSchema = T.Unsafe<readonly Sort[]>(T.Array(T.Unknown(), { maxItems: 8 
 
 export const graphQuery = defineRequest({
   address: 'pe.cmd.graph.query.v1.{tenant}',
+  perJournal: true,
   summary:
     'Elements that match a filter. All rows of one reply come from one state of the graph, the one after `seq`. A cursor continues after the last row; pages do not share one state.',
   request: T.Object({
@@ -269,6 +272,7 @@ export const graphQuery = defineRequest({
 
 export const graphHistory = defineRequest({
   address: 'pe.cmd.graph.history.v1.{tenant}',
+  perJournal: true,
   summary:
     'Changes with their states, newest first unless `order` says otherwise: of the given elements, or of all elements (of one type) in a time range.',
   request: T.Object({
@@ -294,6 +298,7 @@ const ValueSchema = T.Object({ at: T.Integer(), value: JsonSchema });
 
 export const graphValues = defineRequest({
   address: 'pe.cmd.graph.values.v1.{tenant}',
+  perJournal: true,
   summary:
     'Values of time series, merged and ordered by time; `at` asks for every value ever written for one time, newest first, `history` for those of all times.',
   request: T.Object({
@@ -316,6 +321,7 @@ export const CHUNK_BYTES = 256 * 1024;
 
 export const graphWriteChunk = defineRequest({
   address: 'pe.cmd.graph.write-chunk.v1.{tenant}',
+  perJournal: true,
   summary: 'One chunk of a blob, in order from 0. Blobs without a reference are deleted after an hour.',
   request: T.Object({
     content: T.String({ pattern: '^[A-Za-z0-9_-]{16,64}$' }),
@@ -330,6 +336,7 @@ export const graphWriteChunk = defineRequest({
 
 export const graphReadChunk = defineRequest({
   address: 'pe.cmd.graph.read-chunk.v1.{tenant}',
+  perJournal: true,
   summary: 'One chunk of a blob as base64, with the metadata of the blob.',
   request: T.Object({ content: T.String({ maxLength: 64 }), index: T.Integer({ minimum: 0 }) }),
   reply: T.Object({ data: T.String(), size: T.Integer(), chunks: T.Integer(), mediaType: T.String() }),

@@ -18,6 +18,7 @@ const Fence = T.Integer({ minimum: 0 });
 
 export const groupOpen = defineRequest({
   address: 'pe.cmd.groups.open.v1.{tenant}',
+  perJournal: true,
   summary:
     'Returns a group; creates it if it does not exist, with all partitions at one position: the newest commit (`largest`) or before the oldest retained change (`smallest`). With `skip` an existing group moves to the newest commit too. A group that expired and was created again has a new `id`.',
   request: T.Object({
@@ -31,6 +32,7 @@ export const groupOpen = defineRequest({
 
 export const groupClaim = defineRequest({
   address: 'pe.cmd.groups.claim.v1',
+  perJournal: true,
   summary:
     'Sets the fence of a new owner: from then on no older owner can move the position, which is returned. A fence that is not above the current one is rejected; the reply then contains the current one.',
   request: T.Object({
@@ -46,6 +48,7 @@ export const groupClaim = defineRequest({
 
 export const groupCommit = defineRequest({
   address: 'pe.cmd.groups.commit.v1',
+  perJournal: true,
   summary:
     'Positions of one edge, all its groups in one statement: each only moves forward, and only under a fence that is not older than the current one. `touched` are groups still in use. The reply names the rejected positions and the groups that no longer exist.',
   request: T.Object({
@@ -72,6 +75,7 @@ export type GroupState = Static<typeof GroupState>;
 
 export const groupList = defineRequest({
   address: 'pe.cmd.groups.list.v1.{tenant}',
+  perJournal: true,
   summary: 'The groups of a tenant with their committed positions, by name, and the newest commit.',
   request: T.Object({}),
   reply: T.Object({ epoch: T.String(), seq: Seq, groups: T.Array(GroupState) }),
@@ -83,6 +87,7 @@ const Which = { id: T.Integer() };
 
 export const groupReset = defineRequest({
   address: 'pe.cmd.groups.reset.v1.{tenant}',
+  perJournal: true,
   summary:
     'Begins a group anew: at the newest commit (`largest`) or before the oldest kept change (`smallest`). It gets another id, so nothing that an owner confirms of the old one moves it; members of the old one are lost and come back to the new one. Groups of our own services are not allowed.',
   request: T.Object({ ...Which, to: T.Union([T.Literal('largest'), T.Literal('smallest')]) }),
@@ -92,6 +97,7 @@ export const groupReset = defineRequest({
 
 export const groupDelete = defineRequest({
   address: 'pe.cmd.groups.delete.v1.{tenant}',
+  perJournal: true,
   summary:
     'Forgets a group and its positions. Its members are lost; whoever comes back makes a new group. Groups of our own services are not allowed.',
   request: T.Object(Which),

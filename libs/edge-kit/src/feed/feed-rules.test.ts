@@ -218,7 +218,7 @@ test('another history ends every watch, and the next one is live in it', async (
   publisher.publish(10);
   await clock.run(5);
   let reached: boolean | undefined;
-  feed.whenDelivered('e1', 99, 60_000, (is) => {
+  feed.whenDelivered('default', 'e1', 99, 60_000, (is) => {
     reached = is;
   });
   journal.restore(2);
@@ -253,12 +253,12 @@ test('whenDelivered comes when all was handed out, at once for what is past, and
   commit('A', 2);
   const outcomes: string[] = [];
   const note = (name: string) => (reached: boolean) => outcomes.push(`${name} ${reached} ${record.got}`);
-  feed.whenDelivered('e1', 2, 2_000, note('both'));
-  feed.whenDelivered('e1', 2, 2_000, note('closed')).close();
+  feed.whenDelivered('default', 'e1', 2, 2_000, note('both'));
+  feed.whenDelivered('default', 'e1', 2, 2_000, note('closed')).close();
   publisher.publish(10);
   await clock.run(5);
-  feed.whenDelivered('e1', 1, 2_000, note('past'));
-  feed.whenDelivered('e1', 7, 2_000, note('never'));
+  feed.whenDelivered('default', 'e1', 1, 2_000, note('past'));
+  feed.whenDelivered('default', 'e1', 7, 2_000, note('never'));
   await clock.run(1_900);
   assert.deepEqual(outcomes, ['both true 2', 'past true 2']);
   await clock.run(400);

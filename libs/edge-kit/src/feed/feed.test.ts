@@ -156,7 +156,7 @@ async function play(run: Scenario): Promise<void> {
       const epoch = journal.epoch;
       const seq = Math.max(0, journal.seq - n);
       const here = records.filter((record) => record.epoch === epoch);
-      feed.whenDelivered(epoch, seq, 2_000, (reached) => {
+      feed.whenDelivered('default', epoch, seq, 2_000, (reached) => {
         if (!reached) return;
         totals.reached += 1;
         for (const record of here) {

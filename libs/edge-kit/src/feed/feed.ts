@@ -22,7 +22,7 @@ export interface FeedSurroundings {
 }
 
 /** Those of the process. Its timers do not keep the process alive. */
-const processSurroundings: FeedSurroundings = {
+export const processSurroundings: FeedSurroundings = {
   now: () => performance.now(),
   random: () => Math.random(),
   soon: (run) => {
@@ -51,11 +51,13 @@ export interface FeedOptions {
 /** A feed with its figures and its end. */
 export interface LiveFeed extends Feed {
   readonly stats: Readonly<FeedStats>;
+  /** These tenants are in another journal now: their watches end with `lost`. */
+  moved(tenants: ReadonlySet<string>): void;
   /** Ends it: no handler is called afterwards. */
   close(): void;
 }
 
-/** Begins a feed on a bus: it subscribes to the heads at once and finds out by itself where it stands. */
+/** Begins the feed of one journal, on the bus of that journal: it subscribes to the heads at once and finds out by itself where it stands. */
 export function openFeed(options: FeedOptions): LiveFeed {
   return new FeedDriver(options);
 }
@@ -109,7 +111,7 @@ class FeedDriver implements LiveFeed {
     };
   }
 
-  whenDelivered(epoch: string, seq: number, timeoutMs: number, callback: (reached: boolean) => void): Watch {
+  whenDelivered(_tenant: string, epoch: string, seq: number, timeoutMs: number, callback: (reached: boolean) => void): Watch {
     if (this.#machine.hasDelivered(epoch, seq)) {
       callback(true);
       return { close: () => {} };
@@ -122,6 +124,10 @@ class FeedDriver implements LiveFeed {
         if (this.#waiters.delete(waiter)) this.#handle({ kind: 'stop-waiting', waiter });
       },
     };
+  }
+
+  moved(tenants: ReadonlySet<string>): void {
+    this.#handle({ kind: 'moved', tenants });
   }
 
   close(): void {

@@ -138,6 +138,9 @@ export class FeedMachine {
       case 'close':
         this.#watchers.close(input.watch);
         break;
+      case 'moved':
+        this.#watchers.loseTenants(input.tenants, failed('lost', 'the tenant was moved to another journal').failure);
+        break;
       case 'failed':
         this.#stats.thrown += 1;
         this.#watchers.lose(input.watch, failed('internal').failure);

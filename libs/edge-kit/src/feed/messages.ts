@@ -40,6 +40,8 @@ export type FeedInput =
   /** `watch` is a number that was not used before; so is `waiter`. */
   | { readonly kind: 'watch'; readonly watch: number; readonly interest: Interest }
   | { readonly kind: 'close'; readonly watch: number }
+  /** These tenants are in another journal from now on. */
+  | { readonly kind: 'moved'; readonly tenants: ReadonlySet<string> }
   /** The watch's handler threw. */
   | { readonly kind: 'failed'; readonly watch: number }
   | { readonly kind: 'wait'; readonly waiter: number; readonly epoch: string; readonly seq: number; readonly until: number }

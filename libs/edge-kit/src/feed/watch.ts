@@ -32,11 +32,11 @@ export interface Feed {
   /** Watches an interest. Watches of equal interests share one subscription on the bus; each has its own position. */
   watch(interest: Interest, handler: WatchHandler): Watch;
   /**
-   * Calls back once when everything up to `seq` of `epoch` has been handed to the watches (`reached`), or after `timeoutMs` (not reached).
+   * Calls back once when everything up to `seq` of `epoch`, in the journal where `tenant` is, has been handed to the watches (`reached`), or after `timeoutMs` (not reached).
    * Calls back at once, from within this call, when that is the case already. Another epoch than the feed's counts as reached when the
    * feed has moved past it. Comes at the end of the tick that reached it.
    */
-  whenDelivered(epoch: string, seq: number, timeoutMs: number, callback: (reached: boolean) => void): Watch;
+  whenDelivered(tenant: string, epoch: string, seq: number, timeoutMs: number, callback: (reached: boolean) => void): Watch;
 }
 
 /** For an edge that has none: whoever watches there is a mistake of ours. */
@@ -44,7 +44,7 @@ export const noFeed: Feed = {
   watch: () => {
     throw new Error('this edge has no feed');
   },
-  whenDelivered: (_epoch, _seq, _timeoutMs, callback) => {
+  whenDelivered: (_tenant, _epoch, _seq, _timeoutMs, callback) => {
     callback(true);
     return { close: () => {} };
   },

@@ -90,6 +90,11 @@ export class Watchers {
     for (const { watch } of [...watchers]) this.lose(watch, failure);
   }
 
+  /** Ends every watch of these tenants, live or not. */
+  loseTenants(tenants: ReadonlySet<string>, failure: Failure): void {
+    for (const watched of [...this.#interests.values()]) if (tenants.has(watched.interest.tenant)) this.loseInterest(watched, failure);
+  }
+
   /** Ends every watch that is live. The others have no position to lose. */
   loseAll(failure: Failure): void {
     for (const interest of [...this.#interests.values()]) {

@@ -36,7 +36,7 @@ export class FakeFeed implements Feed {
     return { close: () => void this.#watches.delete(watching) };
   }
 
-  whenDelivered(_epoch: string, seq: number, _timeoutMs: number, callback: (reached: boolean) => void): Watch {
+  whenDelivered(_tenant: string, _epoch: string, seq: number, _timeoutMs: number, callback: (reached: boolean) => void): Watch {
     const waiting = { seq, callback };
     if (seq <= this.seq) callback(true);
     else this.#waiting.add(waiting);

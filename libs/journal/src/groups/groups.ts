@@ -14,6 +14,8 @@ const CLOSE_MS = 5000;
 
 export interface GroupsOptions {
   readonly redis: Redis;
+  /** The journal whose groups these are; default `main`. */
+  readonly journal?: string;
   readonly store: GroupStore;
   readonly signals: GroupSignals;
   /** This process, unlike any other. */
@@ -38,7 +40,7 @@ export class Groups {
   readonly #times: GroupTimes;
   readonly #now: () => number;
   readonly #machine: GroupsMachine;
-  readonly #members = new Map<string, MemberHandler>();
+  readonly #members = new Map<string, { readonly tenant: string; readonly handler: MemberHandler }>();
   readonly #listening = new Map<string, () => void>();
   #era: Era | undefined;
   #ticker: NodeJS.Timeout | undefined;
@@ -67,7 +69,7 @@ export class Groups {
   ): Membership {
     this.#count += 1;
     const member = `${this.#options.edge}.${this.#count}`;
-    this.#members.set(member, handler);
+    this.#members.set(member, { tenant: group.tenant, handler });
     this.#handle({ kind: 'join', member, ...group });
     return {
       leave: () => {
@@ -81,6 +83,20 @@ export class Groups {
     this.#handle({ kind: 'announced', epoch, seq });
   }
 
+  /** These tenants are in another journal now: their members leave, and are told to begin again there. */
+  moved(tenants: ReadonlySet<string>): void {
+    for (const [member, { tenant, handler }] of [...this.#members]) {
+      if (!tenants.has(tenant) || !this.#members.delete(member)) continue;
+      this.#handle({ kind: 'leave', member });
+      handler.lost({ code: 'lost', detail: 'the tenant was moved to another journal' });
+    }
+  }
+
+  /** Nobody is a member here. */
+  get isEmpty(): boolean {
+    return this.#members.size === 0;
+  }
+
   /** What this edge knows of its groups, for people to look at. */
   views(): ReturnType<GroupsMachine['views']> {
     return this.#machine.views();
@@ -88,7 +104,7 @@ export class Groups {
 
   /** Who a member of this edge is; undefined for one that has ended, and for one that is no socket. */
   clientOf(member: string): ReturnType<NonNullable<MemberHandler['client']>> | undefined {
-    return this.#members.get(member)?.client?.();
+    return this.#members.get(member)?.handler.client?.();
   }
 
   /** Gauges for metrics. */
@@ -163,9 +179,9 @@ export class Groups {
         this.#give(effect);
         break;
       case 'lost': {
-        const handler = this.#members.get(effect.member);
+        const lost = this.#members.get(effect.member);
         this.#members.delete(effect.member);
-        handler?.lost(effect.failure);
+        lost?.handler.lost(effect.failure);
         break;
       }
       case 'listen': {
@@ -198,7 +214,7 @@ export class Groups {
 
   /** What is taken from within `batch` was not shown to anybody. */
   #give({ member, batch, changes }: Extract<GroupsEffect, { do: 'give' }>): void {
-    const handler = this.#members.get(member);
+    const handler = this.#members.get(member)?.handler;
     if (handler === undefined) return;
     this.stats.given += changes.length;
     let confirmed = false;
@@ -210,8 +226,9 @@ export class Groups {
 
   #eraOf(epoch: string): Era {
     if (this.#era?.epoch !== epoch) {
-      const { redis, store } = this.#options;
-      this.#era = { epoch, redis: new GroupRedis(redis, epoch), reader: new PartitionReader(new HotJournal(redis, epoch), store) };
+      const { redis, store, journal } = this.#options;
+      const reader = new PartitionReader(new HotJournal(redis, epoch, journal), store);
+      this.#era = { epoch, redis: new GroupRedis(redis, epoch, journal), reader };
     }
     return this.#era;
   }

@@ -3,6 +3,7 @@ import { graphPosition } from '@polyedge/contracts/bus/feed';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Bus } from '@polyedge/service-kit/bus';
+import { busOfTenant } from '@polyedge/service-kit/journal-bus';
 import type { Log } from '@polyedge/service-kit/log';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { closeConnection, findConnections } from '../live/connections.ts';
@@ -44,11 +45,11 @@ export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
   route('GET', '/api/element', (who, { query }) => open(bus, who, fieldsOf(query).id ?? ''));
   route('PUT', '/api/element', (who, { query, body }) => edit(bus, log, who, fieldsOf(query).id ?? '', body));
   route('GET', '/api/changes/:seq', async (who, { params }) => {
-    const at = await changeAt(bus, params);
+    const at = await changeAt(bus, who.tenant, params);
     return at.ok ? openChange(bus, who, at.value.epoch, at.value.seq) : at;
   });
   route('GET', '/api/changes/:seq/frames', async (who, { params }) => {
-    const at = await changeAt(bus, params);
+    const at = await changeAt(bus, who.tenant, params);
     if (!at.ok) return at;
     const { epoch, seq } = at.value;
     const seen = await openChange(bus, who, epoch, seq);
@@ -94,10 +95,10 @@ export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
 }
 
 /** The change that a path names, in the journal's present history. */
-async function changeAt(bus: Bus, params: unknown): Promise<Outcome<{ readonly epoch: string; readonly seq: number }>> {
+async function changeAt(bus: Bus, tenant: string, params: unknown): Promise<Outcome<{ readonly epoch: string; readonly seq: number }>> {
   const seq = Number(fieldsOf(params).seq);
   if (!Number.isSafeInteger(seq) || seq < 1) return failed('invalid', 'a seq is a whole number');
-  const position = await bus.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: TIMEOUT_MS });
+  const position = await busOfTenant(bus, tenant).request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: TIMEOUT_MS });
   return position.ok ? { ok: true, value: { epoch: position.value.epoch, seq } } : position;
 }
 

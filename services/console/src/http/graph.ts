@@ -9,6 +9,7 @@ import type { Principal } from '@polyedge/contracts/principal';
 import type { Filter } from '@polyedge/query/filter';
 import type { Json, JsonObject } from '@polyedge/query/json';
 import type { Bus } from '@polyedge/service-kit/bus';
+import { busOfTenant } from '@polyedge/service-kit/journal-bus';
 import type { Log } from '@polyedge/service-kit/log';
 import { nameOf } from '../live/tail.ts';
 import { maySee, visibleTo } from '../visibility.ts';
@@ -90,7 +91,7 @@ export async function open(bus: Bus, who: Principal, id: string): Promise<Outcom
 
 /** One change with the states before and after it. */
 export async function openChange(bus: Bus, who: Principal, epoch: string, seq: number): Promise<Outcome<unknown>> {
-  const found = await bus.request(graphChanges, graphChanges.subject({}), { epoch, seqs: [seq] }, timeout);
+  const found = await busOfTenant(bus, who.tenant).request(graphChanges, graphChanges.subject({}), { epoch, seqs: [seq] }, timeout);
   if (!found.ok) return found;
   const change = found.value.changes.find((one) => one.seq === seq);
   if (change === undefined || change.tenant !== who.tenant || !maySee(who, change.scope))

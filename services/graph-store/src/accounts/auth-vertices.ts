@@ -3,10 +3,12 @@
  * vertices of HIRO's own types, made when they are missing; logins never look at them.
  */
 import { randomBytes } from 'node:crypto';
-import type { MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
+import { graphMutate, graphQuery, type MutationRequest, type Operation } from '@polyedge/contracts/bus/graph';
 import { roleId } from '@polyedge/contracts/element';
 import { errors, type Failure } from '@polyedge/contracts/errors';
+import { MAIN } from '@polyedge/contracts/journal';
 import { operationId } from '@polyedge/contracts/operation-id';
+import type { Bus } from '@polyedge/service-kit/bus';
 import type { Executor } from '../executor/executor.ts';
 import { scopeXid } from '../postgres/home-scopes.ts';
 import { ConnectionLost } from '../postgres/link.ts';
@@ -53,11 +55,14 @@ export function notMade(what: string, { code, detail = '' }: Failure): Error {
 export class AuthVertices {
   readonly #sql: Queries;
   readonly #executor: Executor;
+  readonly #bus: Pick<Bus, 'request' | 'placements'>;
   readonly #roles = new Set<string>();
 
-  constructor(sql: Queries, executor: Executor) {
+  /** @param bus to the journals where tenants are that are not in `main` */
+  constructor(sql: Queries, executor: Executor, bus: Pick<Bus, 'request' | 'placements'>) {
     this.#sql = sql;
     this.#executor = executor;
+    this.#bus = bus;
   }
 
   /** Makes the vertices of roles that an account was given. One that cannot be made now is made with the next account that has it. */
@@ -97,8 +102,17 @@ export class AuthVertices {
     if (error instanceof ConnectionLost) throw error;
   }
 
-  /** The id of an organization's default scope. */
+  /** The id of an organization's default scope; undefined also when its journal does not answer. */
   async scopeOf(tenant: string): Promise<string | undefined> {
+    if (this.#isElsewhere(tenant)) {
+      const all = [
+        { test: 'equal', path: ['type'], value: SCOPE_TYPE } as const,
+        { test: 'equal', path: ['xid'], value: scopeXid(tenant) } as const,
+      ];
+      const asked = { filter: { all }, limit: 1, fields: [] };
+      const found = await this.#bus.request(graphQuery, graphQuery.subject({ tenant }), asked, { timeoutMs: WRITE_MS });
+      return found.ok ? found.value.elements[0]?.id : undefined;
+    }
     const [row] = await this.#sql<{ id: string }[]>`
       select id from element where tenant = ${tenant} and type = ${SCOPE_TYPE} and xid = ${scopeXid(tenant)} and not deleted`;
     return row?.id;
@@ -106,15 +120,16 @@ export class AuthVertices {
 
   /** Why it failed, if it did. */
   async #write(tenant: string, scope: string, ...operations: Operation[]): Promise<Failure | undefined> {
-    const answered = await this.#executor.submit({
-      tenant,
-      defaultScope: scope,
-      requests: [bootstrapRequest(operations)],
-      bytes: 1000,
-      deadline: performance.now() + WRITE_MS,
-    });
+    const written = { defaultScope: scope, requests: [bootstrapRequest(operations)] };
+    const answered = this.#isElsewhere(tenant)
+      ? await this.#bus.request(graphMutate, graphMutate.subject({ tenant }), written, { timeoutMs: WRITE_MS })
+      : await this.#executor.submit({ ...written, tenant, bytes: 1000, deadline: performance.now() + WRITE_MS });
     if (!answered.ok) return answered.failure;
     const [outcome] = answered.value.outcomes;
     return outcome?.ok === false ? outcome.failure : undefined;
+  }
+
+  #isElsewhere(tenant: string): boolean {
+    return (this.#bus.placements?.journalOf(tenant) ?? MAIN) !== MAIN;
   }
 }

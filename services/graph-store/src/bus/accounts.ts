@@ -10,6 +10,8 @@ import {
   accountsKeysChanged,
   accountsListKeys,
   accountsLogin,
+  accountsPlaced,
+  accountsPlacements,
   accountsRedeem,
   accountsRefresh,
   accountsRemoveKeys,
@@ -17,6 +19,7 @@ import {
   accountsRevoked,
   accountsUpdate,
   type KeySet,
+  type Placements,
   type Revocation,
 } from '@polyedge/contracts/bus/accounts';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -36,11 +39,13 @@ export interface AccountsOptions {
   readonly codes: Codes;
   readonly keys: Keys;
   readonly apiKeys: ApiKeys;
+  /** In which journals the tenants are that are not in `main`. */
+  readonly placements: () => Promise<Placements>;
   /** The scope of accounts that are created without one. */
   readonly defaultScope: string;
 }
 
-export function answerAccounts({ bus, directory, codes, keys, apiKeys, defaultScope }: AccountsOptions): {
+export function answerAccounts({ bus, directory, codes, keys, apiKeys, placements, defaultScope }: AccountsOptions): {
   readonly responders: Responder[];
   stop(): void;
 } {
@@ -74,6 +79,7 @@ export function answerAccounts({ bus, directory, codes, keys, apiKeys, defaultSc
           : directory.before(deadline).revokeToken(request.refreshToken),
       ),
     ),
+    bus.respond(accountsPlacements, () => guarded(async () => done(await placements()))),
     bus.respond(accountsKeys, () => guarded(async () => done(await keySet()))),
     bus.respond(accountsCreate, ({ address, ...request }, { tenant, deadline }) =>
       guarded(async () =>
@@ -125,6 +131,9 @@ export function answerAccounts({ bus, directory, codes, keys, apiKeys, defaultSc
 
 /** Tells every edge of a revocation. */
 export const tellRevocation = (bus: Bus, revocation: Revocation): void => bus.publish(accountsRevoked, {}, revocation);
+
+/** Tells every service that tenants were placed anew since an older version. */
+export const tellPlaced = (bus: Bus, version: number): void => bus.publish(accountsPlaced, {}, { version });
 
 /** A database that is away is an answer, not a crash. */
 async function guarded<T>(work: () => Promise<Outcome<T>>): Promise<Outcome<T>> {

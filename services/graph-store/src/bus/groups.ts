@@ -5,6 +5,7 @@ import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import { SLOTS } from '../core/slot.ts';
+import type { Away } from '../postgres/away.ts';
 import type { GroupPositions, Removed } from '../postgres/groups.ts';
 import type { Journal } from '../postgres/journal.ts';
 import { readFailure } from '../postgres/read.ts';
@@ -20,10 +21,13 @@ export interface GroupsOptions {
   /** The journal for a caller who waits until then. */
   readonly journal: (deadline: number) => Journal;
   readonly partitions: number;
+  readonly away: Away;
 }
 
 export function answerGroups(bus: Bus, options: GroupsOptions): Responder[] {
-  const { positions } = options;
+  const { positions, away } = options;
+  const inTenant = async <T>(tenant: string | undefined, answer: (tenant: string) => Promise<Outcome<T>>): Promise<Outcome<T>> =>
+    tenant === undefined ? noTenant : (away.refusal(tenant) ?? (await answer(tenant)));
   /** Edges with members find out now, not when they next write. */
   const told = <Reply>(tenant: string, outcome: Outcome<Removed<Reply>>): Outcome<Reply> => {
     if (!outcome.ok) return outcome;
@@ -32,18 +36,16 @@ export function answerGroups(bus: Bus, options: GroupsOptions): Responder[] {
   };
   return [
     bus.respond(groupOpen, (request, { tenant, deadline }) =>
-      guarded(async () => (tenant === undefined ? noTenant : await positions.open(tenant, request, deadline))),
+      guarded(() => inTenant(tenant, (name) => positions.open(name, request, deadline))),
     ),
     bus.respond(groupClaim, (request, { deadline }) => guarded(() => positions.claim(request, deadline))),
     bus.respond(groupCommit, (request, { deadline }) => guarded(() => positions.commit(request, deadline))),
-    bus.respond(groupList, (_request, { tenant, deadline }) =>
-      guarded(async () => (tenant === undefined ? noTenant : await positions.list(tenant, deadline))),
-    ),
+    bus.respond(groupList, (_request, { tenant, deadline }) => guarded(() => inTenant(tenant, (name) => positions.list(name, deadline)))),
     bus.respond(groupReset, (request, { tenant, deadline }) =>
-      guarded(async () => (tenant === undefined ? noTenant : told(tenant, await positions.reset(tenant, request, deadline)))),
+      guarded(() => inTenant(tenant, async (name) => told(name, await positions.reset(name, request, deadline)))),
     ),
     bus.respond(groupDelete, (request, { tenant, deadline }) =>
-      guarded(async () => (tenant === undefined ? noTenant : told(tenant, await positions.remove(tenant, request, deadline)))),
+      guarded(() => inTenant(tenant, async (name) => told(name, await positions.remove(name, request, deadline)))),
     ),
     bus.respond(graphPartition, (request, { deadline }) =>
       guarded(() => partition(request, options.journal(deadline), options.partitions)),

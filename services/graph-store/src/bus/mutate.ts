@@ -1,9 +1,10 @@
 /** Answers `graph.mutate`: hands the requests to the executor, and leaves the queue group while it has too much to do. */
-import { graphMutate } from '@polyedge/contracts/bus/graph';
+import { graphMutate, type MutationOutcome } from '@polyedge/contracts/bus/graph';
 import { failed } from '@polyedge/contracts/errors';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import { validateScope } from '../core/validate.ts';
 import type { Executor } from '../executor/executor.ts';
+import { ELSEWHERE } from '../postgres/away.ts';
 import type { Traces } from '../traces.ts';
 
 export function answerMutations(bus: Bus, executor: Pick<Executor, 'submit'>, traces: Traces | undefined): Responder {
@@ -12,6 +13,10 @@ export function answerMutations(bus: Bus, executor: Pick<Executor, 'submit'>, tr
     const scope = validateScope(defaultScope);
     if (!scope.ok) return scope;
     traces?.remember(requests.map(({ operationId }) => operationId));
-    return await executor.submit({ tenant, defaultScope, requests, bytes, deadline });
+    const answered = await executor.submit({ tenant, defaultScope, requests, bytes, deadline });
+    // The tenant is not here: the whole message follows it.
+    return answered.ok && answered.value.outcomes.some(isElsewhere) ? ELSEWHERE : answered;
   });
 }
+
+const isElsewhere = (outcome: MutationOutcome): boolean => !outcome.ok && outcome.failure.code === ELSEWHERE.failure.code;

@@ -97,31 +97,31 @@ function inOrder<Table extends { readonly name: string }>(
   return ordered;
 }
 
-/** Why a backup was not restored, in a sentence for the operator. */
-export class CannotRestore extends Error {}
+/** Why a backup was not made or not restored, in a sentence for the operator. */
+export class CannotCopy extends Error {}
 
 /**
- * Fills an empty database from a backup, as the owner of its tables: all or nothing. Throws `CannotRestore` when the database holds data,
+ * Fills an empty database from a backup, as the owner of its tables: all or nothing. Throws `CannotCopy` when the database holds data,
  * or the backup is of a newer version. Migrations that are newer than the backup are applied by the next start.
  */
 export async function restore(sql: Sql, folder: string): Promise<Manifest> {
   const manifest: Manifest = JSON.parse(await readFile(join(folder, MANIFEST), 'utf8').catch(() => '{}'));
-  if (manifest.format !== FORMAT) throw new CannotRestore(`${folder} holds no backup that this version can read`);
+  if (manifest.format !== FORMAT) throw new CannotCopy(`${folder} holds no backup that this version can read`);
   const names = [
     ...manifest.tables.flatMap(({ name, columns }) => [name, ...columns]),
     ...manifest.parts.flatMap(({ name, of }) => [name, of]),
   ];
   const strange = names.find((name) => !NAME.test(name)) ?? manifest.parts.find(({ bound }) => !BOUND.test(bound))?.bound;
-  if (strange !== undefined) throw new CannotRestore(`the manifest names something that is not ours: ${strange}`);
+  if (strange !== undefined) throw new CannotCopy(`the manifest names something that is not ours: ${strange}`);
   const [journal] = await sql<{ present: boolean }[]>`select to_regclass('journal') is not null as present`;
   if (journal?.present === true) {
     const [row] = await sql`select 1 from journal limit 1`;
-    if (row !== undefined) throw new CannotRestore('the database is not empty: restore into a new one, or drop and create this one first');
+    if (row !== undefined) throw new CannotCopy('the database is not empty: restore into a new one, or drop and create this one first');
   }
   const applied = await sql.begin((transaction) => migrate(transaction, manifest.partitions, manifest.migrations));
   const missing = manifest.migrations.filter((number) => !applied.includes(number));
   if (journal?.present !== true && missing.length > 0)
-    throw new CannotRestore(`the backup is of a newer version: migrations ${missing.join(', ')} are unknown here`);
+    throw new CannotCopy(`the backup is of a newer version: migrations ${missing.join(', ')} are unknown here`);
   await sql.begin(async (transaction) => {
     await transaction.unsafe(`truncate ${manifest.tables.map(({ name }) => quoted(name)).join(', ')} cascade`);
     for (const { name, of, bound } of manifest.parts)

@@ -12,6 +12,7 @@ import { isEdgeId, type Plan, plan } from '../core/plan.ts';
 import type { Schemas } from '../core/schema.ts';
 import { World } from '../core/world.ts';
 import type { Committed } from '../publisher/recent.ts';
+import { ELSEWHERE, findAway } from './away.ts';
 import type { Connection } from './connect.ts';
 import type { HomeScopes } from './home-scopes.ts';
 import { findIds, loadWanted, nothingWanted, settleAll, type Wanted, want, wantIds } from './load.ts';
@@ -102,11 +103,13 @@ export async function runBatch(
   // Behind the locks: an attempt of the same request that had them before is committed by then and found, so its own effects never look like
   // a guard that fails.
   const repeats = findRepeats(connection, requests);
-  work.push(repeats);
+  const away = findAway(connection, [...wanted.keys()]);
+  work.push(repeats, away);
   await settleAll(work);
 
   const on = Date.now();
   let known = await repeats;
+  const elsewhere = await away;
   let late = requests.some(({ plan: { criteria } }) => criteria.length > 0);
   const states: RequestState[] = [];
   const written: Mutable<Written> = { world, changes: [], values: [], remembered: [] };
@@ -122,6 +125,10 @@ export async function runBatch(
           ? { is: 'repeat', ...(repeat === undefined ? { twin: twin ?? 0 } : { repeat }) }
           : { is: 'failed', ...failed('conflict', 'another request was made under this operation id') },
       );
+      continue;
+    }
+    if (elsewhere.has(entry.tenant)) {
+      states.push({ is: 'failed', failure: ELSEWHERE.failure });
       continue;
     }
     const applied = await applyOne(

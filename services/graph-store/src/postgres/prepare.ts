@@ -1,7 +1,5 @@
 /** Brings the database to this version and gives the serving role its rights: as the owner where one is named, else as who serves. */
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
-import type { Config } from '@polyedge/service-kit/settings';
-import type { settings } from '../config.ts';
 import { sqlState } from './connect.ts';
 import { migrate, missingMigrations } from './migrate.ts';
 import { grantServing } from './serving-role.ts';
@@ -9,14 +7,17 @@ import { Transactions } from './transactions.ts';
 
 const INSUFFICIENT_PRIVILEGE = '42501';
 
+interface Prepared {
+  /** The same database as its owner. */
+  readonly databaseAdminUrl: string | undefined;
+  readonly partitions: number;
+}
+
 /**
  * @param serving a connection of `DATABASE_URL`; it needs no right to change tables unless it is alone.
  * @returns the numbers of the migrations applied now. Throws `CannotStart` when some are missing and nobody here may apply them.
  */
-export async function prepare(
-  config: Pick<Config<typeof settings>, 'databaseUrl' | 'databaseAdminUrl' | 'partitions'>,
-  serving: Transactions,
-): Promise<readonly number[]> {
+export async function prepare(config: Prepared, serving: Transactions): Promise<readonly number[]> {
   const { databaseAdminUrl, partitions } = config;
   if (databaseAdminUrl === undefined) {
     const missing = await serving.run(missingMigrations);

@@ -22,6 +22,8 @@ const FLUSH_MS = 2000;
 export interface PublisherOptions {
   readonly bus: Bus;
   readonly redis: Redis;
+  /** Of the journal. */
+  readonly name: string;
   readonly journal: Journal;
   readonly recent: RecentChanges;
   readonly lease: LeaseRow;
@@ -189,14 +191,14 @@ export class Publisher {
       case 'ping':
         return void (await redis.ping());
       case 'drop-other-epochs':
-        return void (await dropOtherEpochs(redis, call.epoch));
+        return void (await dropOtherEpochs(redis, call.epoch, this.#options.name));
       default:
         return await callRedis(call, this.#hotOf(call.epoch));
     }
   }
 
   #hotOf(epoch: string): HotJournal {
-    if (this.#hot?.epoch !== epoch) this.#hot = new HotJournal(this.#options.redis, epoch);
+    if (this.#hot?.epoch !== epoch) this.#hot = new HotJournal(this.#options.redis, epoch, this.#options.name);
     return this.#hot;
   }
 }

@@ -2,7 +2,7 @@ import { accountsCreate, accountsGet, accountsUpdate } from '@polyedge/contracts
 import { groupList, INTERNAL_GROUPS } from '@polyedge/contracts/bus/groups';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import type { Groups } from '@polyedge/journal/groups/groups';
+import type { JournalGroups } from '@polyedge/journal/groups-over-bus';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { bearerOf } from '../protocol/handshake.ts';
@@ -13,7 +13,7 @@ import { MIN_PASSWORD, proofOf } from './me.ts';
 
 export interface AdminHttpOptions {
   readonly bus: Bus;
-  readonly groups: Groups;
+  readonly groups: JournalGroups;
   readonly style: FailureStyle;
   verify(token: string): Promise<Outcome<Principal>>;
 }
@@ -49,11 +49,12 @@ async function listGroups({ tenant }: Principal, { bus, groups }: AdminHttpOptio
   const listed = await bus.request(groupList, groupList.subject({ tenant }), {}, { timeoutMs: TIMEOUT_MS });
   if (!listed.ok) return listed;
   const { seq } = listed.value;
-  const here = new Map(groups.views().map((view) => [view.id, view]));
+  const ofTenant = groups.of(tenant);
+  const here = new Map(ofTenant?.views().map((view) => [view.id, view]));
   const clients = listed.value.groups.filter(({ name }) => !name.startsWith(INTERNAL_GROUPS));
   const items = await Promise.all(
     clients.map(async ({ id, name, createdOn, touchedOn, positions }) => {
-      const shared = await groups.shared(id);
+      const shared = await ofTenant?.shared(id);
       const own = new Map(here.get(id)?.partitions.map((partition) => [partition.partition, partition]));
       return {
         name,

@@ -117,7 +117,7 @@ export class Graph {
     });
     if (!quiet && outcome.ok && epoch !== undefined && outcome.value.last > 0) {
       await new Promise<boolean>((resolve) => {
-        feed.whenDelivered(epoch, outcome.value.last, OWN_EVENTS_MS, resolve);
+        feed.whenDelivered(tenant, epoch, outcome.value.last, OWN_EVENTS_MS, resolve);
       });
     }
     return outcome;

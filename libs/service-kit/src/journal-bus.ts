@@ -1,0 +1,192 @@
+/**
+ * The bus with journals. Channels that every journal has for itself carry its name in their subjects, except those of `main`. `busOf` speaks in one
+ * journal; `RoutedBus` sends what is asked about a tenant to the journal where that tenant is.
+ */
+import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
+import { failed, type Outcome } from '@polyedge/contracts/errors';
+import { inJournal, MAIN } from '@polyedge/contracts/journal';
+import type { Parameters } from '@polyedge/contracts/subject';
+import type { Bus, BusStatus, RequestContext, Responder, Subscription } from './bus.ts';
+import { tenantAt, tenantIndex } from './bus-wire.ts';
+import type { KnownPlacements } from './placements.ts';
+import type { Spans } from './spans.ts';
+
+interface AskOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A bus that passes everything on to another one. */
+class PassingBus implements Bus {
+  readonly bus: Bus;
+
+  constructor(bus: Bus) {
+    this.bus = bus;
+  }
+
+  get spans(): Spans | undefined {
+    return this.bus.spans;
+  }
+
+  get status(): BusStatus {
+    return this.bus.status;
+  }
+
+  request<Reply>(
+    channel: RequestChannel<string, unknown, Reply>,
+    subject: string,
+    body: unknown,
+    options: AskOptions,
+  ): Promise<Outcome<Reply>> {
+    return this.bus.request(channel, subject, body, options);
+  }
+
+  respond<Address extends string, Request, Reply>(
+    channel: RequestChannel<Address, Request, Reply>,
+    handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
+    journal?: string,
+  ): Responder {
+    return this.bus.respond(channel, handler, journal);
+  }
+
+  publish<Address extends string, Body>(
+    channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
+    values: Parameters<Address>,
+    body: Body,
+    journal?: string,
+  ): void {
+    this.bus.publish(channel, values, body, journal);
+  }
+
+  publishText(subject: string, json: string, traceparent?: string): boolean {
+    return this.bus.publishText(subject, json, traceparent);
+  }
+
+  flush(timeoutMs: number): Promise<Outcome<void>> {
+    return this.bus.flush(timeoutMs);
+  }
+
+  subscribe<Address extends string, Body>(
+    channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
+    subject: string,
+    handler: (body: Body, subject: string, bytes: number, traceparent?: string) => void,
+  ): Subscription {
+    return this.bus.subscribe(channel, subject, handler);
+  }
+
+  onStatus(listener: (status: BusStatus) => void): Subscription {
+    return this.bus.onStatus(listener);
+  }
+
+  close(): Promise<void> {
+    return this.bus.close();
+  }
+}
+
+/** The bus as seen by whoever works in one journal: its own channels of it, and the common ones. */
+class JournalBus extends PassingBus {
+  readonly #journal: string;
+
+  constructor(bus: Bus, journal: string) {
+    super(bus);
+    this.#journal = journal;
+  }
+
+  override request<Reply>(
+    channel: RequestChannel<string, unknown, Reply>,
+    subject: string,
+    body: unknown,
+    options: AskOptions,
+  ): Promise<Outcome<Reply>> {
+    return super.request(channel, this.#of(channel, subject), body, options);
+  }
+
+  override respond<Address extends string, Request, Reply>(
+    channel: RequestChannel<Address, Request, Reply>,
+    handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
+  ): Responder {
+    return super.respond(channel, handler, channel.perJournal ? this.#journal : MAIN);
+  }
+
+  override publish<Address extends string, Body>(
+    channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
+    values: Parameters<Address>,
+    body: Body,
+  ): void {
+    super.publish(channel, values, body, channel.perJournal ? this.#journal : MAIN);
+  }
+
+  override subscribe<Address extends string, Body>(
+    channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
+    subject: string,
+    handler: (body: Body, subject: string, bytes: number, traceparent?: string) => void,
+  ): Subscription {
+    return super.subscribe(channel, this.#of(channel, subject), handler);
+  }
+
+  #of(channel: { readonly perJournal: boolean }, subject: string): string {
+    return channel.perJournal ? inJournal(subject, this.#journal) : subject;
+  }
+}
+
+/** Asks about a tenant where that tenant is. A journal that no longer has it says so, and the question follows it. */
+export class RoutedBus extends PassingBus {
+  readonly placements: KnownPlacements;
+  readonly #tenantPlaces = new Map<string, number>();
+
+  /** @param placements of the same bus; they are stopped with it */
+  constructor(bus: Bus, placements: KnownPlacements) {
+    super(bus);
+    this.placements = placements;
+  }
+
+  override async request<Reply>(
+    channel: RequestChannel<string, unknown, Reply>,
+    subject: string,
+    body: unknown,
+    options: AskOptions,
+  ): Promise<Outcome<Reply>> {
+    if (!channel.perJournal) return super.request(channel, subject, body, options);
+    const began = performance.now();
+    const journal = this.placements.areAllInMain ? MAIN : this.#journalOf(channel, subject);
+    const outcome = await super.request(channel, inJournal(subject, journal), body, options);
+    if (outcome.ok || outcome.failure.code !== 'lost' || this.#tenantOf(channel, subject) === undefined) return outcome;
+    await this.placements.refresh();
+    const timeoutMs = options.timeoutMs - (performance.now() - began);
+    const next = this.#journalOf(channel, subject);
+    if (next === journal || timeoutMs <= 0) return ELSEWHERE;
+    const again = await super.request(channel, inJournal(subject, next), body, { ...options, timeoutMs });
+    return !again.ok && again.failure.code === 'lost' ? ELSEWHERE : again;
+  }
+
+  override close(): Promise<void> {
+    this.placements.stop();
+    return super.close();
+  }
+
+  #journalOf(channel: { readonly address: string }, subject: string): string {
+    const tenant = this.#tenantOf(channel, subject);
+    return tenant === undefined ? MAIN : this.placements.journalOf(tenant);
+  }
+
+  #tenantOf({ address }: { readonly address: string }, subject: string): string | undefined {
+    let place = this.#tenantPlaces.get(address);
+    if (place === undefined) {
+      place = tenantIndex(address);
+      this.#tenantPlaces.set(address, place);
+    }
+    return tenantAt(subject, place);
+  }
+}
+
+/** Nothing was done: the one journal no longer has the tenant, and the other does not have it yet. */
+const ELSEWHERE = failed('unavailable', 'the tenant is being placed in another journal');
+
+/** The bus for work in one journal, whichever tenants are there. */
+export function busOf(bus: Bus, journal: string): Bus {
+  const direct = bus instanceof RoutedBus ? bus.bus : bus;
+  return journal === MAIN ? direct : new JournalBus(direct, journal);
+}
+
+/** The bus for work in the journal where a tenant is now. */
+export const busOfTenant = (bus: Bus, tenant: string): Bus => busOf(bus, bus.placements?.journalOf(tenant) ?? MAIN);

@@ -1,0 +1,23 @@
+/** The heads of the journal where one tenant is, also when it is moved to another. */
+import { graphHead } from '@polyedge/contracts/bus/feed';
+import type { Check } from '@polyedge/contracts/schema';
+import type { Bus, Subscription } from './bus.ts';
+import { busOfTenant } from './journal-bus.ts';
+
+type Head = typeof graphHead.body extends Check<infer Body> ? Body : never;
+
+export function hearHeads(bus: Bus, tenant: string, heard: (head: Head) => void): Subscription {
+  const subscribe = (): Subscription => busOfTenant(bus, tenant).subscribe(graphHead, graphHead.pattern({}), heard);
+  let heads = subscribe();
+  const moved = bus.placements?.onMoved((tenants) => {
+    if (!tenants.has(tenant)) return;
+    heads.unsubscribe();
+    heads = subscribe();
+  });
+  return {
+    unsubscribe: () => {
+      moved?.unsubscribe();
+      heads.unsubscribe();
+    },
+  };
+}

@@ -1,0 +1,93 @@
+/** The directory, served beside the journal `main`: accounts, logins, keys, and where tenants are. Wired by hand, top to bottom. */
+import type { Bus, Responder } from '@polyedge/service-kit/bus';
+import type { ServiceContext } from '@polyedge/service-kit/service';
+import type { Config } from '@polyedge/service-kit/settings';
+import { ApiKeys } from './accounts/api-keys.ts';
+import { AuthVertices } from './accounts/auth-vertices.ts';
+import { bootstrap } from './accounts/bootstrap.ts';
+import { Codes } from './accounts/codes.ts';
+import { Directory } from './accounts/directory.ts';
+import { FailedLogins } from './accounts/failed-logins.ts';
+import { HashQueue } from './accounts/hash-queue.ts';
+import { type Keys, makeSeal } from './accounts/keys.ts';
+import { PARALLEL_HASHES } from './accounts/password.ts';
+import { answerAccounts, tellPlaced, tellRevocation } from './bus/accounts.ts';
+import type { settings } from './config.ts';
+import { type JournalPart, patienceOf } from './journal-part.ts';
+import { exportLogins } from './metrics.ts';
+import { whenAnswered } from './postgres/answers.ts';
+import { placementsVersion, readPlacements } from './postgres/placements.ts';
+
+/** How often the version of the placements is looked at, and how often it is told though it has not changed. */
+const LOOK_MS = 500;
+const TELL_MS = 5000;
+
+export interface DirectoryPart {
+  readonly responders: readonly Responder[];
+  /** Removes what has expired. */
+  sweep(): Promise<void>;
+  stop(): void;
+}
+
+/** Makes what the first start lacks, then answers. */
+export async function prepareDirectory(
+  config: Config<typeof settings>,
+  context: ServiceContext,
+  bus: Bus,
+  { readers: { sql }, executor, small }: JournalPart,
+  keys: Keys,
+): Promise<() => DirectoryPart> {
+  const hashes = new HashQueue(PARALLEL_HASHES);
+  const vertices = new AuthVertices(sql, executor, bus);
+  const directory = new Directory({
+    vertices,
+    hashes,
+    sql,
+    executor,
+    keys,
+    failedLogins: new FailedLogins(
+      sql,
+      { perAccount: config.loginFailuresPerAccount, perAddress: config.loginFailuresPerAddress, windowMs: config.loginWindowMs },
+      config.secretKey,
+    ),
+    accessMs: (protocol) => (protocol === 'hiro' ? config.hiroTokenMs : protocol === 'saga' ? config.sagaTokenMs : config.tokenMs),
+    refreshMs: config.refreshTokenMs,
+    onRevoked: (revocation) => tellRevocation(bus, revocation),
+  });
+  const administrator = config.adminPassword === undefined ? undefined : { username: config.adminUsername, password: config.adminPassword };
+  const { defaultScope } = await whenAnswered(patienceOf(config, context.log), () =>
+    bootstrap(sql, executor, directory, vertices, administrator),
+  );
+  const longestMs = Math.max(config.hiroTokenMs, config.sagaTokenMs, config.tokenMs);
+  return () => {
+    const accounts = answerAccounts({
+      bus,
+      directory,
+      codes: new Codes(sql, directory),
+      keys,
+      apiKeys: new ApiKeys(sql, small, makeSeal(config.secretKey, 'API key')),
+      placements: () => readPlacements(sql),
+      defaultScope,
+    });
+    exportLogins(context.metrics, hashes.stats);
+    let told = { version: 0, at: performance.now() };
+    const telling = setInterval(() => void tell(), LOOK_MS);
+    return {
+      responders: accounts.responders,
+      sweep: () => directory.sweep(longestMs),
+      stop: () => {
+        clearInterval(telling);
+        accounts.stop();
+      },
+    };
+
+    async function tell(): Promise<void> {
+      const now = performance.now();
+      // Where there are no journals, there is nothing to look at.
+      const version = await placementsVersion(sql).catch(() => undefined);
+      if (version === undefined || (version === told.version && now - told.at < TELL_MS)) return;
+      told = { version, at: now };
+      tellPlaced(bus, version);
+    }
+  };
+}

@@ -1,0 +1,325 @@
+/** One journal, served: its database, executor, publisher and whoever asks for its elements, changes and groups. Wired by hand, top to bottom. */
+import { MAIN } from '@polyedge/contracts/journal';
+import { HotJournal } from '@polyedge/journal/hot-journal';
+import type { Redis } from '@polyedge/journal/redis';
+import { parseOwnJson } from '@polyedge/query/json-text';
+import type { Bus, Responder } from '@polyedge/service-kit/bus';
+import { CannotStart } from '@polyedge/service-kit/lifecycle';
+import type { Log } from '@polyedge/service-kit/log';
+import type { ServiceContext } from '@polyedge/service-kit/service';
+import type { Config } from '@polyedge/service-kit/settings';
+import { answerChanges } from './bus/changes.ts';
+import { answerGroups } from './bus/groups.ts';
+import { answerMutations } from './bus/mutate.ts';
+import { answerReads } from './bus/read.ts';
+import type { settings } from './config.ts';
+import { Schemas } from './core/schema.ts';
+import { Executor } from './executor/executor.ts';
+import type { JournalPlace } from './journals.ts';
+import { exportMetrics } from './metrics.ts';
+import { type Patience, whenAnswered } from './postgres/answers.ts';
+import { Away } from './postgres/away.ts';
+import { Blobs } from './postgres/blobs.ts';
+import { type Connection, missingDurability, READER_SESSION, WRITER_SESSION } from './postgres/connect.ts';
+import { settleEpoch, type Tip } from './postgres/epoch.ts';
+import { GroupPositions } from './postgres/groups.ts';
+import { openJournal } from './postgres/journal.ts';
+import { LeaseRow } from './postgres/lease.ts';
+import { keepPartitions } from './postgres/partitions.ts';
+import { Pool } from './postgres/pool.ts';
+import { prepare } from './postgres/prepare.ts';
+import { Reader } from './postgres/read.ts';
+import { Series } from './postgres/series.ts';
+import { Transactions } from './postgres/transactions.ts';
+import { prepareWrites } from './postgres/write.ts';
+import { Publisher } from './publisher/publisher.ts';
+import { RecentChanges } from './publisher/recent.ts';
+import { Taking } from './taking.ts';
+import { Traces } from './traces.ts';
+
+/** A database that takes longer to answer counts as away. */
+const SILENT_MS = 3000;
+/** How often PostgreSQL is asked whether it answers, and which tenants are in another journal. */
+const WATCH_MS = 500;
+/** How long Redis may take to say what it ends with before publishing begins without it. */
+const TIPS_MS = 1000;
+
+/** A journal whose database is as this version needs it. */
+export interface PreparedJournal {
+  readonly place: JournalPlace;
+  readonly partitions: number;
+  /** What an operator should know of its database. */
+  readonly notices: readonly string[];
+}
+
+/**
+ * Waits for the database and brings it to this version.
+ * @param before is done in a transaction, when that is so; perhaps again, if the connection breaks meanwhile
+ */
+export async function prepareJournal(
+  place: JournalPlace,
+  config: Config<typeof settings>,
+  context: ServiceContext,
+  before: (transaction: Connection) => Promise<void> = async () => {},
+): Promise<PreparedJournal> {
+  const log = logOf(context, place.name);
+  const starting = new Transactions({ url: place.databaseUrl, name: `graph-store-${context.instance}-start` });
+  const patience = patienceOf(config, log);
+  const unsafe = await whenAnswered(patience, () => starting.run(missingDurability));
+  if (unsafe.length > 0 && !config.allowUnsafeDatabase) {
+    throw new CannotStart(
+      `PostgreSQL has ${unsafe.join(', ')} off, so acknowledged writes could be lost; set GRAPH_STORE_ALLOW_UNSAFE_DATABASE=true to accept that`,
+    );
+  }
+  const applied = await whenAnswered(patience, () => prepare({ ...place, partitions: config.partitions }, starting));
+  if (applied.length > 0) log.info(`applied migrations ${applied.join(', ')}`);
+  await whenAnswered(patience, () =>
+    starting.run((connection) => keepPartitions((text, ...values) => connection(text, ...values), Date.now(), config.journalRetentionMs)),
+  );
+  const partitions = await whenAnswered(patience, () =>
+    starting.transact(async (transaction) => {
+      await before(transaction);
+      const [identity] = await transaction<{ partitions: number }[]>`select partitions from journal_identity`;
+      return identity?.partitions ?? config.partitions;
+    }),
+  );
+  await starting.end();
+  return {
+    place,
+    partitions,
+    notices: unsafe.map((setting) => `PostgreSQL has ${setting} off: acknowledged writes can be lost`),
+  };
+}
+
+/** Lines about another journal than `main` say which. */
+const logOf = ({ log }: ServiceContext, journal: string): Log => (journal === MAIN ? log : log.with({ journal }));
+
+/** How long a start waits for a database that does not answer. */
+export const patienceOf = ({ databaseWaitMs: waitMs }: Config<typeof settings>, log: Log): Patience => ({
+  waitMs,
+  onWait: (err) => log.warn('waiting for PostgreSQL', { err }),
+});
+
+export class JournalPart {
+  readonly name: string;
+  /** For what is rare. */
+  readonly admin: Pool;
+  readonly readers: Pool;
+  /** Small transactions. */
+  readonly small: Transactions;
+  readonly executor: Executor;
+  /** What an operator should know of its database. */
+  readonly notices: readonly string[];
+  readonly #config: Config<typeof settings>;
+  readonly #context: ServiceContext;
+  readonly #bus: Bus;
+  readonly #traces: Traces | undefined;
+  readonly #pools: readonly Pool[];
+  readonly #transactions: readonly Transactions[];
+  readonly #publisher: Publisher;
+  readonly #recent: RecentChanges;
+  readonly #partitions: number;
+  readonly #away: Away;
+  readonly #sweeps: (() => Promise<unknown>)[] = [];
+  #responders: readonly Responder[] = [];
+  #taking: Taking | undefined;
+  #watching: NodeJS.Timeout | undefined;
+  #databaseAnswers = true;
+  #asking = false;
+
+  /**
+   * Nothing is answered or published before `serve`.
+   * @param bus of this journal
+   */
+  constructor({
+    place: { name, databaseUrl: url },
+    partitions,
+    notices,
+    config,
+    context,
+    bus,
+    redis,
+  }: PreparedJournal & {
+    readonly config: Config<typeof settings>;
+    readonly context: ServiceContext;
+    readonly bus: Bus;
+    readonly redis: Redis;
+  }) {
+    const log = logOf(context, name);
+    const self = `graph-store-${context.instance}`;
+    this.name = name;
+    this.notices = notices;
+    this.#config = config;
+    this.#context = { ...context, log };
+    this.#bus = bus;
+    this.#partitions = partitions;
+    // Its connection is idle but for the question whether PostgreSQL answers: when it ends, PostgreSQL is probably gone.
+    this.admin = new Pool({
+      url,
+      name: `${self}-admin`,
+      max: 1,
+      onClose: () => {
+        this.#databaseAnswers = false;
+      },
+    });
+    const writer = new Transactions({ url, name: `${self}-write`, session: WRITER_SESSION }, prepareWrites);
+    const largeWriter = new Transactions({ url, name: `${self}-large`, session: WRITER_SESSION }, prepareWrites);
+    this.small = new Transactions({ url, name: `${self}-small`, session: READER_SESSION });
+    const settling = new Transactions({ url, name: `${self}-settle`, session: READER_SESSION });
+    this.readers = new Pool({ url, name: `${self}-read`, max: config.readConnections, session: READER_SESSION });
+    // A renewal of the lease must not wait behind the reading of large changes.
+    const leasing = new Pool({ url, name: `${self}-lease`, max: 1, session: { statement_timeout: '2s' } });
+    const publishing = new Pool({
+      url,
+      name: `${self}-publish`,
+      max: 2,
+      session: { statement_timeout: '10s' },
+      // Whatever answers next may be an older copy, or a standby that lacks the last commits, in which the lease still looks like ours.
+      onClose: () => this.#publisher.databaseLost(),
+    });
+    this.#pools = [this.admin, this.readers, leasing, publishing];
+    this.#transactions = [writer, largeWriter, this.small, settling];
+    this.#away = new Away(this.admin.sql);
+    const journal = openJournal(publishing.sql);
+    this.#recent = new RecentChanges();
+    this.#traces = context.spans === undefined ? undefined : new Traces(context.spans);
+    this.#publisher = new Publisher({
+      bus,
+      redis,
+      name,
+      journal,
+      recent: this.#recent,
+      lease: new LeaseRow(leasing.sql, context.instance),
+      partitions,
+      log,
+      traces: this.#traces,
+      settle: async () => {
+        const { epoch: known } = await journal.position();
+        const { tips, witnessed } = await witness(new HotJournal(redis, known, name), partitions, TIPS_MS);
+        const { epoch, changed, reason = '' } = await settleEpoch(settling, tips);
+        if (changed) log.warn(`a new epoch begins: ${reason}`);
+        return { epoch, witnessed };
+      },
+    });
+    this.executor = new Executor({
+      traces: this.#traces,
+      writers: { small: writer, large: largeWriter },
+      readers: this.readers,
+      schemas: new Schemas(),
+      log,
+      onCommitted: (changes) => this.#publisher.committed(changes),
+      onOverload: (overloaded) => {
+        log.warn(overloaded ? 'too many writes wait: refusing further ones' : 'taking writes again');
+        this.#taking?.overloaded(overloaded);
+      },
+    });
+  }
+
+  /** Publishes, answers, and looks after what has expired. */
+  async serve(): Promise<void> {
+    const { log, metrics } = this.#context;
+    const config = this.#config;
+    const bus = this.#bus;
+    const partitions = this.#partitions;
+    const readers = this.readers.sql;
+    await this.#away.refresh();
+    this.#publisher.start();
+    // What edges ask for does not keep the publisher waiting.
+    const journal = (deadline: number) => openJournal(readers.before(deadline));
+    const mutations = answerMutations(bus, this.executor, this.#traces);
+    const taking = new Taking(mutations);
+    this.#taking = taking;
+    const blobs = new Blobs(readers, this.small, config.maxBlobBytes);
+    const series = new Series(readers);
+    const groups = new GroupPositions(readers, this.small, partitions, { idleMs: config.groupIdleMs, maxLag: config.maxGroupLag });
+    this.#responders = [
+      mutations,
+      ...answerReads(bus, { reader: new Reader(readers), blobs, series, away: this.#away }),
+      ...answerChanges(bus, { journal, recent: this.#recent, partitions }),
+      ...answerGroups(bus, { positions: groups, journal, partitions, away: this.#away }),
+    ];
+    exportMetrics(metrics, {
+      journal: this.name,
+      executor: this.executor,
+      taking: taking.stats,
+      publisher: this.#publisher.stats,
+      appender: this.#publisher.appenderStats,
+      groups: groups.stats,
+    });
+    this.#sweeps.push(
+      () => keepPartitions(this.admin.sql, Date.now(), config.journalRetentionMs),
+      () => blobs.sweep(),
+      () => series.sweep(),
+      async () => {
+        for (const { name, why } of await groups.sweep())
+          log.info(why === 'idle' ? 'a consumer group was forgotten: nobody came back' : 'a consumer group was forgotten: too far behind', {
+            id: name,
+          });
+      },
+    );
+    this.#watching = setInterval(() => void this.#watchDatabase(), WATCH_MS);
+  }
+
+  /** True, or what it waits for. */
+  ready(): true | string {
+    if (this.#databaseAnswers) return true;
+    return this.name === MAIN ? 'PostgreSQL does not answer' : `PostgreSQL of the journal ${this.name} does not answer`;
+  }
+
+  /** Removes what has expired. */
+  async sweep(): Promise<void> {
+    for (const sweep of this.#sweeps) await sweep();
+  }
+
+  /** Takes nothing more and answers what it has. */
+  async drain(): Promise<void> {
+    this.#taking?.end();
+    for (const responder of this.#responders) responder.leave();
+    await Promise.all(this.#responders.map((responder) => responder.stop()));
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#watching);
+    await this.#publisher.stop();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#transactions.map((each) => each.end()));
+    await Promise.all(this.#pools.map((pool) => pool.end()));
+  }
+
+  async #watchDatabase(): Promise<void> {
+    // One question at a time: a database that stands still must not collect them.
+    if (this.#asking) return;
+    this.#asking = true;
+    const silence = setTimeout(() => {
+      this.#databaseAnswers = false;
+    }, SILENT_MS);
+    try {
+      await this.#away.refresh();
+      this.#databaseAnswers = true;
+    } catch {
+      this.#databaseAnswers = false;
+    } finally {
+      clearTimeout(silence);
+      this.#asking = false;
+    }
+  }
+}
+
+/** What Redis ends with, as far as it says so at once: it may be away, and is then no witness until it comes back. */
+async function witness(
+  hot: HotJournal,
+  partitions: number,
+  withinMs: number,
+): Promise<{ readonly tips: Tip[]; readonly witnessed: boolean }> {
+  const newest = Promise.all(Array.from({ length: partitions }, (_, partition) => hot.newest(partition)));
+  const late = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), withinMs));
+  const found = await Promise.race([newest.catch(() => undefined), late]);
+  const tips = (found ?? []).flatMap((entry) => {
+    if (entry === undefined || entry.json === '') return [];
+    const { operationId, id } = parseOwnJson(entry.json) as { operationId: string; id: string };
+    return [{ seq: entry.seq, epoch: hot.epoch, operationId, element: id }];
+  });
+  return { tips, witnessed: found !== undefined };
+}

@@ -1,0 +1,92 @@
+/**
+ * Places a tenant that has no data yet. In this order, so that it can be interrupted anywhere and begun again: the journal where it was sends it away, the
+ * other one takes it, the directory says so. In between it is refused everywhere, for the moment that this takes.
+ */
+import { MAIN } from '@polyedge/contracts/journal';
+import type { Sql } from '../postgres/connect.ts';
+import { hasData, sendAway, takeBack } from './fence.ts';
+
+/** Why something was not done, in a sentence for the operator. */
+export class CannotPlace extends Error {}
+
+/** Connections to the journals as their owners, by name. */
+export type Journals = ReadonlyMap<string, Sql>;
+
+/** Tenants that stay in `main`: accounts are there, and the first start makes the organization `default` there. */
+const FIXED = ['system', 'default'];
+
+/** The journal where a tenant is. */
+export async function journalOf(directory: Sql, tenant: string): Promise<string> {
+  const [row] = await directory<{ journal: string }[]>`select journal from placement where tenant = ${tenant}`;
+  return row?.journal ?? MAIN;
+}
+
+/** Throws `CannotPlace` when the tenant has data, or stays in `main`. */
+export async function placeTenant(journals: Journals, tenant: string, target: string): Promise<'placed' | 'was there'> {
+  const { directory, from, to, source } = await partiesOf(journals, tenant, target);
+  if (source === target) {
+    await takeBack(to, tenant);
+    return 'was there';
+  }
+  if (await hasData(to, tenant)) throw new CannotPlace(`the journal ${target} has data of a tenant ${tenant}`);
+  const isEmpty = await sendAway(from, tenant, target, async (sql) => !(await hasData(sql, tenant)));
+  if (!isEmpty) throw new CannotPlace(`the tenant ${tenant} has data in the journal ${source}: only a tenant without data can be placed`);
+  await takeBack(to, tenant);
+  await place(directory, tenant, target);
+  return 'placed';
+}
+
+async function partiesOf(
+  journals: Journals,
+  tenant: string,
+  target: string,
+): Promise<{ readonly directory: Sql; readonly source: string; readonly from: Sql; readonly to: Sql }> {
+  if (tenant === '' || FIXED.includes(tenant)) throw new CannotPlace(`the tenant "${tenant}" stays in the journal ${MAIN}`);
+  const directory = of(journals, MAIN);
+  const to = of(journals, target);
+  const source = await journalOf(directory, tenant);
+  return { directory, source, from: of(journals, source), to };
+}
+
+function of(journals: Journals, name: string): Sql {
+  const sql = journals.get(name);
+  if (sql === undefined) throw new CannotPlace(`there is no journal ${name}; there are ${[...journals.keys()].join(', ')}`);
+  return sql;
+}
+
+/** The switch: from now on the directory says so. */
+async function place(directory: Sql, tenant: string, journal: string): Promise<void> {
+  await directory.begin(async (transaction) => {
+    await transaction`update placement_version set version = version + 1`;
+    if (journal === MAIN) await transaction`delete from placement where tenant = ${tenant}`;
+    else
+      await transaction`
+        insert into placement (tenant, journal) values (${tenant}, ${journal}) on conflict (tenant) do update set journal = excluded.journal`;
+  });
+}
+
+export interface TenantView {
+  readonly tenant: string;
+  readonly journal: string;
+  readonly elements: number;
+}
+
+/** Every tenant that has elements or is placed, with its journal and how many elements it has. */
+export async function listTenants(journals: Journals): Promise<readonly TenantView[]> {
+  const directory = of(journals, MAIN);
+  const placed = new Map(
+    (await directory<{ tenant: string; journal: string }[]>`select tenant, journal from placement`).map(({ tenant, journal }) => [
+      tenant,
+      journal,
+    ]),
+  );
+  const found = new Map<string, TenantView>([...placed].map(([tenant, journal]) => [tenant, { tenant, journal, elements: 0 }]));
+  for (const [journal, sql] of journals) {
+    const counted = await sql<{ tenant: string; count: number }[]>`
+      select tenant, count(*) as count from element where not deleted and tenant <> 'system' group by tenant`;
+    for (const { tenant, count } of counted) {
+      if ((placed.get(tenant) ?? MAIN) === journal) found.set(tenant, { tenant, journal, elements: count });
+    }
+  }
+  return [...found.values()].sort((one, other) => (one.tenant < other.tenant ? -1 : 1));
+}

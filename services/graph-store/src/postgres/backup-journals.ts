@@ -1,0 +1,53 @@
+/**
+ * Backup and restore of all journals. With `main` alone a backup is the folder of its database; with several it has a folder for each. They are copied one
+ * after the other, each as it was at one moment: tenants do not depend on each other, and one that is placed meanwhile is noticed.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MAIN } from '@polyedge/contracts/journal';
+import { backUp, CannotCopy, type Manifest, restore } from './backup.ts';
+import type { Sql } from './connect.ts';
+
+type Journals = ReadonlyMap<string, Sql>;
+type Manifests = ReadonlyMap<string, Manifest>;
+
+/** Writes a backup into a folder that must not exist yet; it gets its name when it is complete. */
+export async function backUpAll(journals: Journals, folder: string): Promise<Manifests> {
+  const main = journals.get(MAIN);
+  if (main === undefined) throw new CannotCopy(`the journal ${MAIN} is missing`);
+  if (journals.size === 1) return new Map([[MAIN, await backUp(main, folder)]]);
+  const before = await placementsOf(main);
+  const partial = `${folder}.partial-${process.pid}`;
+  await mkdir(partial, { recursive: false, mode: 0o700 });
+  const manifests = new Map<string, Manifest>();
+  for (const [name, sql] of journals) manifests.set(name, await backUp(sql, join(partial, name)));
+  if ((await placementsOf(main)) !== before)
+    throw new CannotCopy(`a tenant was placed meanwhile, so a copy may lack it; make another one and remove ${partial}`);
+  await rename(partial, folder);
+  return manifests;
+}
+
+/** Changes whenever a tenant is placed. */
+async function placementsOf(main: Sql): Promise<number> {
+  const [row] = await main<{ version: number }[]>`select version from placement_version`;
+  if (row === undefined) throw new Error('the placements have no version');
+  return row.version;
+}
+
+/** Fills empty databases from a backup of the same journals, each all or nothing. */
+export async function restoreAll(journals: Journals, folder: string): Promise<Manifests> {
+  const several = existsSync(join(folder, MAIN, 'manifest.json'));
+  const copied = several ? await readdir(folder) : [MAIN];
+  const unknown = copied.find((name) => !journals.has(name));
+  if (unknown !== undefined)
+    throw new CannotCopy(
+      `the backup holds the journal ${unknown}, for which POLYEDGE_ADMIN_JOURNALS and POLYEDGE_JOURNALS name no database`,
+    );
+  const manifests = new Map<string, Manifest>();
+  for (const [name, sql] of journals) {
+    // A journal that is newer than the backup begins empty.
+    if (copied.includes(name)) manifests.set(name, await restore(sql, several ? join(folder, name) : folder));
+  }
+  return manifests;
+}
