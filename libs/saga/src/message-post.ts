@@ -1,12 +1,11 @@
 /** Sending messages (Saga protocol page, 3.5 and 5.3). */
-import { graphGet } from '@polyedge/contracts/bus/graph';
-import type { ReplyOf } from '@polyedge/contracts/channel';
+import { graphGet, type Operation } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import type { Json, JsonObject } from '@polyedge/query/json';
-import { call } from '@polyedge/session/call';
+import { ask, write } from '@polyedge/session/questions';
 import { type Creator, isObject, TITLE, TYPES, toMessage } from './elements.ts';
 import { type SagaError, sagaError, toError, unprocessable } from './errors.ts';
-import { answer, type Caller, fail, type Step } from './step.ts';
+import { answer, type Caller, type Parsed, refuse, type Work } from './work.ts';
 
 export interface MessagePost {
   readonly from: 'user' | 'bot';
@@ -19,28 +18,24 @@ export interface MessagePost {
   readonly context: JsonObject;
 }
 
-type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: SagaError };
-
 const MAX_RECIPIENTS = 200;
 const MAX_ATTACHMENTS = 100;
 
-const bad = (error: SagaError): { readonly ok: false; readonly error: SagaError } => ({ ok: false, error });
-
 /** Checks a message in either of the documented generations; `bot_id` is short for `bot_ids: [bot_id]`. */
 export function parseMessage(from: 'user' | 'bot', payload: unknown): Parsed<MessagePost> {
-  if (!isObject(payload)) return bad(sagaError(400, 'the payload is not an object'));
+  if (!isObject(payload)) return refuse(sagaError(400, 'the payload is not an object'));
   const { body, user_id, bot_id, user_ids, bot_ids, context, attachments } = payload;
   const sender = from === 'user' ? user_id : bot_id;
-  if (typeof sender !== 'string' || sender === '') return bad(sagaError(400, `${from}_id is missing`));
+  if (typeof sender !== 'string' || sender === '') return refuse(sagaError(400, `${from}_id is missing`));
   const users = idsOf(user_id, user_ids);
   const bots = idsOf(bot_id, bot_ids);
-  if (users === undefined) return bad(unprocessable('user_ids', 'is not a list of ids'));
-  if (bots === undefined) return bad(unprocessable('bot_ids', 'is not a list of ids'));
-  if (users.length + bots.length > MAX_RECIPIENTS) return bad(unprocessable('user_ids', `has more than ${MAX_RECIPIENTS} participants`));
+  if (users === undefined) return refuse(unprocessable('user_ids', 'is not a list of ids'));
+  if (bots === undefined) return refuse(unprocessable('bot_ids', 'is not a list of ids'));
+  if (users.length + bots.length > MAX_RECIPIENTS) return refuse(unprocessable('user_ids', `has more than ${MAX_RECIPIENTS} participants`));
   const files = attachmentsOf(attachments);
-  if (files === undefined) return bad(unprocessable('attachments', 'is not a list of url and mime_type'));
-  if (typeof body !== 'string' || (body === '' && files.length === 0)) return bad(unprocessable('body', 'is missing'));
-  if (context !== undefined && context !== null && !isObject(context)) return bad(unprocessable('context', 'is not an object'));
+  if (files === undefined) return refuse(unprocessable('attachments', 'is not a list of url and mime_type'));
+  if (typeof body !== 'string' || (body === '' && files.length === 0)) return refuse(unprocessable('body', 'is missing'));
+  if (context !== undefined && context !== null && !isObject(context)) return refuse(unprocessable('context', 'is not an object'));
   return { ok: true, value: { from, sender, users, bots, body, attachments: files, context: context ?? {} } };
 }
 
@@ -72,29 +67,26 @@ function attachmentsOf(value: Json | undefined): JsonObject[] | undefined {
 }
 
 /** Looks up all participants, stores the message and answers with it. */
-export function postMessage(post: MessagePost, caller: Caller, creator: Creator = { type: caller.way }): Step {
+export function* postMessage(post: MessagePost, caller: Caller, creator: Creator = { type: caller.way }): Work {
   const { tenant } = caller;
   const ids = [...new Set([post.sender, ...post.users, ...post.bots])];
-  return {
-    next: 'ask',
-    call: call(graphGet, { tenant }, { ids }),
-    resume: (outcome) => {
-      if (!outcome.ok) return fail(toError(outcome.failure));
-      // The driver has checked the reply against the channel's schema.
-      const { elements } = outcome.value as ReplyOf<typeof graphGet>;
-      const found = new Map(elements.flatMap((element) => (element === null ? [] : [[element.id, element] as const])));
-      const missing =
-        missingOf(found, [...(post.from === 'user' ? [post.sender] : []), ...post.users], 'user') ??
-        missingOf(found, [...(post.from === 'bot' ? [post.sender] : []), ...post.bots], 'bot');
-      return missing === undefined ? store(post, found, caller, creator) : fail(missing);
-    },
-  };
+  const taking = yield* ask(graphGet, { tenant }, { ids });
+  if (!taking.ok) return refuse(toError(taking.failure));
+  const found = new Map(taking.value.elements.flatMap((element) => (element === null ? [] : [[element.id, element] as const])));
+  const missing =
+    missingOf(found, [...(post.from === 'user' ? [post.sender] : []), ...post.users], 'user') ??
+    missingOf(found, [...(post.from === 'bot' ? [post.sender] : []), ...post.bots], 'bot');
+  if (missing !== undefined) return refuse(missing);
+  const written = yield* write('message', [createOf(post, found, caller, creator)]);
+  if (!written.ok) return refuse(toError(written.failure));
+  const [message] = written.value.operations[0]?.elements ?? [];
+  return message === undefined ? refuse(sagaError(500)) : answer(toMessage(message));
 }
 
 const missingOf = (found: ReadonlyMap<string, Element>, ids: readonly string[], kind: 'user' | 'bot'): SagaError | undefined =>
   ids.every((id) => found.get(id)?.type === TYPES[kind]) ? undefined : sagaError(404, `${TITLE[kind]} does not exist`);
 
-function store(post: MessagePost, found: ReadonlyMap<string, Element>, caller: Caller, { call: by, ...creator }: Creator): Step {
+function createOf(post: MessagePost, found: ReadonlyMap<string, Element>, caller: Caller, { call: by, ...creator }: Creator): Operation {
   const { from, sender, users, bots, body, attachments, context } = post;
   const participants: Record<string, Json> = {};
   for (const [id, { type, attributes }] of found) {
@@ -104,33 +96,22 @@ function store(post: MessagePost, found: ReadonlyMap<string, Element>, caller: C
         : { name: attributes.name ?? '' };
   }
   return {
-    next: 'write',
-    what: 'message',
-    operations: [
-      {
-        op: 'create',
-        type: TYPES.message,
-        id: caller.newId(),
-        attributes: {
-          body,
-          attachments: [...attachments],
-          context,
-          from,
-          sender_id: sender,
-          sender_type: TITLE[from],
-          user_ids: [...users],
-          bot_ids: [...bots],
-          participants,
-          source_creator: { ...creator },
-          ...(by === undefined ? {} : { runnable_call_id: by }),
-          ...(caller.testData === true || found.get(sender)?.attributes.test_data === true ? { test_data: true } : {}),
-        },
-      },
-    ],
-    resume: (outcome) => {
-      if (!outcome.ok) return fail(toError(outcome.failure));
-      const [message] = outcome.value.operations[0]?.elements ?? [];
-      return message === undefined ? fail(sagaError(500)) : answer(toMessage(message));
+    op: 'create',
+    type: TYPES.message,
+    id: caller.newId(),
+    attributes: {
+      body,
+      attachments: [...attachments],
+      context,
+      from,
+      sender_id: sender,
+      sender_type: TITLE[from],
+      user_ids: [...users],
+      bot_ids: [...bots],
+      participants,
+      source_creator: { ...creator },
+      ...(by === undefined ? {} : { runnable_call_id: by }),
+      ...(caller.testData === true || found.get(sender)?.attributes.test_data === true ? { test_data: true } : {}),
     },
   };
 }

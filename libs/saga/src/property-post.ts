@@ -1,8 +1,9 @@
 /** Writing properties: plain posts, the operators, deleting and resetting (Saga protocol page, 3.6, 4 and 6.3). */
 import { OPERATORS, type Operation, type Operator } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
-import type { Failure, Outcome } from '@polyedge/contracts/errors';
+import type { Failure } from '@polyedge/contracts/errors';
 import { isNumber, type Json } from '@polyedge/query/json';
+import { write } from '@polyedge/session/questions';
 import {
   attribute,
   type Creator,
@@ -19,7 +20,7 @@ import {
   toProperty,
 } from './elements.ts';
 import { operationOf, type SagaError, sagaError, toError, unprocessable } from './errors.ts';
-import { answer, type Caller, fail, type Step } from './step.ts';
+import { answer, type Caller, type Parsed, refuse, type Work } from './work.ts';
 
 /** A validated request to write one property. */
 export interface PropertyPost {
@@ -32,8 +33,6 @@ export interface PropertyPost {
   /** Undefined only if the operator takes no value. */
   readonly value: Json | undefined;
 }
-
-type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: SagaError };
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$/;
 const REFUSED: ReadonlySet<string> = new Set(['__proto__', 'prototype', 'constructor']);
@@ -50,7 +49,7 @@ export function parentOf(kind: ParentKind, payload: Readonly<Record<string, unkn
   const { parent_id, id, user_id, bot_id } = payload;
   const parent = parent_id ?? id ?? (kind === 'user' ? (user_id ?? bot_id) : (bot_id ?? user_id));
   if (typeof parent !== 'string' || parent === '' || parent.length > 512) {
-    return { ok: false, error: sagaError(400, 'parent_id is missing') };
+    return refuse(sagaError(400, 'parent_id is missing'));
   }
   return { ok: true, value: parent };
 }
@@ -85,20 +84,20 @@ export const operatorOf = (name: string): Operator | undefined => OPERATORS.find
 
 /** Checks a client's post. Without `operator` it is a plain post; its missing value means null, because the Unity client drops nulls. */
 export function parsePost(kind: ParentKind, operator: Operator | undefined, payload: unknown): Parsed<PropertyPost> {
-  if (!isObject(payload)) return { ok: false, error: sagaError(400, 'the payload is not an object') };
+  if (!isObject(payload)) return refuse(sagaError(400, 'the payload is not an object'));
   const parent = parentOf(kind, payload);
   if (!parent.ok) return parent;
   const { name, key, value } = payload;
   const problem = problemOfName(name);
-  if (problem !== undefined || typeof name !== 'string') return { ok: false, error: unprocessable('name', problem ?? 'is missing') };
+  if (problem !== undefined || typeof name !== 'string') return refuse(unprocessable('name', problem ?? 'is missing'));
   const post = { kind, parent: parent.value, name, operator };
   if (operator === undefined) return { ok: true, value: { ...post, key: undefined, value: value ?? null } };
   const needs = NEEDS[operator];
-  if (needs.key === true && (typeof key !== 'string' || key === '')) return { ok: false, error: unprocessable('key', 'is missing') };
+  if (needs.key === true && (typeof key !== 'string' || key === '')) return refuse(unprocessable('key', 'is missing'));
   // `set` without a value stores null, like a plain post: the client drops nulls.
-  if (needs.value === 'any' && value === undefined && operator !== 'set') return { ok: false, error: unprocessable('value', 'is missing') };
+  if (needs.value === 'any' && value === undefined && operator !== 'set') return refuse(unprocessable('value', 'is missing'));
   if (needs.value === 'number' && !isNumber(value)) {
-    return { ok: false, error: unprocessable('value', 'is not a number') };
+    return refuse(unprocessable('value', 'is not a number'));
   }
   return {
     ok: true,
@@ -163,25 +162,19 @@ export function writeOf(
 }
 
 /** Writes a property and answers with it as broadcast; pops add the value that they removed. */
-export function postProperty(
+export function* postProperty(
   post: PropertyPost,
   caller: Caller,
   creator: Creator = { type: caller.way },
   options: Pick<WriteOptions, 'avoidDuplicate'> = {},
-): Step {
-  const write = writeOf(post, creator, caller.newId(), { ...options, testData: caller.testData === true });
-  return {
-    next: 'write',
-    what: post.operator ?? 'post',
-    operations: [parentMustExist(post.kind, post.parent), write],
-    resume: (outcome) => {
-      if (!outcome.ok) return fail(writeError(outcome.failure, post.kind));
-      const [, result] = outcome.value.operations;
-      const [property] = result?.elements ?? [];
-      if (property === undefined) return fail(sagaError(500));
-      return answer(result?.popped === undefined ? toProperty(property) : { ...toProperty(property), popped: result.popped });
-    },
-  };
+): Work {
+  const operation = writeOf(post, creator, caller.newId(), { ...options, testData: caller.testData === true });
+  const written = yield* write(post.operator ?? 'post', [parentMustExist(post.kind, post.parent), operation]);
+  if (!written.ok) return refuse(writeError(written.failure, post.kind));
+  const [, result] = written.value.operations;
+  const [property] = result?.elements ?? [];
+  if (property === undefined) return refuse(sagaError(500));
+  return answer(result?.popped === undefined ? toProperty(property) : { ...toProperty(property), popped: result.popped });
 }
 
 /** Maps a failed write: operation 0 concerns the parent, the next one the property. */
@@ -193,12 +186,13 @@ export function writeError(failure: Failure, kind: ParentKind): SagaError {
 }
 
 /** Deletes one property and its history: a new timeline begins after the deletion. */
-export const deleteProperty = (kind: ParentKind, parent: string, name: string): Step => ({
-  next: 'write',
-  what: 'delete',
-  operations: [parentMustExist(kind, parent), { op: 'delete', target: { id: propertyId(parent, name), where: ofType(TYPES.property) } }],
-  resume: (outcome: Outcome<unknown>) => (outcome.ok ? answer({ ok: 1 }) : fail(writeError(outcome.failure, kind))),
-});
+export function* deleteProperty(kind: ParentKind, parent: string, name: string): Work {
+  const written = yield* write('delete', [
+    parentMustExist(kind, parent),
+    { op: 'delete', target: { id: propertyId(parent, name), where: ofType(TYPES.property) } },
+  ]);
+  return written.ok ? answer({ ok: 1 }) : refuse(writeError(written.failure, kind));
+}
 
 /** The most properties of a parent that one request can reset, with two operations each. */
 const MAX_RESET = 450;
@@ -207,26 +201,22 @@ const MAX_RESET = 450;
  * Deletes all properties with their history and writes the members of `_defaults` again.
  * @param current all living properties of the parent
  */
-export function resetProperties(kind: ParentKind, parent: string, current: readonly Element[], caller: Caller): Step {
-  if (current.length > MAX_RESET) return fail(sagaError(413, 'too many properties to reset at once'));
+export function* resetProperties(kind: ParentKind, parent: string, current: readonly Element[], caller: Caller): Work {
+  if (current.length > MAX_RESET) return refuse(sagaError(413, 'too many properties to reset at once'));
   const defaults = current.find(({ attributes }) => attributes.name === '_defaults')?.attributes.value ?? null;
   const restored = Object.entries(isObject(defaults) ? defaults : {});
-  if (restored.length > MAX_RESET) return fail(sagaError(413, 'too many defaults to write at once'));
+  if (restored.length > MAX_RESET) return refuse(sagaError(413, 'too many defaults to write at once'));
   const bad = restored.find(([name]) => problemOfName(name) !== undefined || name === '_defaults');
-  if (bad !== undefined) return fail(unprocessable('_defaults', 'has a member that is not a property name'));
-  return {
-    next: 'write',
-    what: '_defaults',
-    operations: [
-      parentMustExist(kind, parent),
-      ...current
-        .filter(({ attributes: { name } }) => name !== '_defaults' && !restored.some(([restoredName]) => restoredName === name))
-        .map(({ id }): Operation => ({ op: 'delete', target: { id, where: ofType(TYPES.property) } })),
-      // A default is overwritten rather than deleted first, so that its watchers see one change; its timeline begins anew.
-      ...restored.map(([name, value]) =>
-        writeOf({ kind, parent, name, operator: undefined, key: undefined, value }, { type: '_defaults' }, caller.newId(), { renew: true }),
-      ),
-    ],
-    resume: (outcome) => (outcome.ok ? answer({ ok: 1 }) : fail(writeError(outcome.failure, kind))),
-  };
+  if (bad !== undefined) return refuse(unprocessable('_defaults', 'has a member that is not a property name'));
+  const written = yield* write('_defaults', [
+    parentMustExist(kind, parent),
+    ...current
+      .filter(({ attributes: { name } }) => name !== '_defaults' && !restored.some(([restoredName]) => restoredName === name))
+      .map(({ id }): Operation => ({ op: 'delete', target: { id, where: ofType(TYPES.property) } })),
+    // A default is overwritten rather than deleted first, so that its watchers see one change; its timeline begins anew.
+    ...restored.map(([name, value]) =>
+      writeOf({ kind, parent, name, operator: undefined, key: undefined, value }, { type: '_defaults' }, caller.newId(), { renew: true }),
+    ),
+  ]);
+  return written.ok ? answer({ ok: 1 }) : refuse(writeError(written.failure, kind));
 }

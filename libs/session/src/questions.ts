@@ -3,6 +3,7 @@ import type { MutationRequest, MutationResult } from '@polyedge/contracts/bus/gr
 import type { Origin } from '@polyedge/contracts/change';
 import type { RequestChannel } from '@polyedge/contracts/channel';
 import type { Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
 import type { Parameters } from '@polyedge/contracts/subject';
 import { call } from './call.ts';
 import type { Call, Effect, OwnOrder } from './session.ts';
@@ -11,6 +12,8 @@ import type { Task } from './task.ts';
 export interface Ask {
   readonly kind: 'ask';
   readonly call: Call;
+  /** It does not wait for the writes that its session sent before it. */
+  readonly unordered?: boolean;
 }
 
 export interface Write {
@@ -22,8 +25,18 @@ export interface Write {
 
 export type Question = Ask | Write;
 
+/** Verifies a credential. Only sessions can. */
+export interface Authenticate {
+  readonly kind: 'authenticate';
+  readonly credential: string;
+  /** Whether its principal becomes the connection's. */
+  readonly adopt: boolean;
+}
+
+const ORDERED = {};
+
 /** A task of one question. A class and no generator: `yield*` of one is cheaper, and nearly every request is one question. */
-class OneQuestion<Asked extends Question, Reply> implements Task<Asked, Outcome<Reply>> {
+class OneQuestion<Asked, Reply> implements Task<Asked, Outcome<Reply>> {
   readonly #question: Asked;
   #asked = false;
 
@@ -40,8 +53,8 @@ class OneQuestion<Asked extends Question, Reply> implements Task<Asked, Outcome<
       this.#asked = true;
       return { done: false, value: this.#question };
     }
-    // The bus has checked the reply against the schema of the channel that was asked, and a runner only carries it: the one place where the
-    // types of a question and of its outcome meet again.
+    // The driver has checked the outcome against the question (a reply against its channel's schema), and a runner only carries it: the one
+    // place where the types of the two meet again.
     return { done: true, value: outcome as Outcome<Reply> };
   }
 }
@@ -51,14 +64,23 @@ export function ask<Address extends string, Request, Reply>(
   channel: RequestChannel<Address, Request, Reply>,
   parameters: Parameters<Address>,
   body: Request,
+  { unordered = false }: { readonly unordered?: boolean } = ORDERED,
 ): Task<Ask, Outcome<Reply>> {
-  return new OneQuestion({ kind: 'ask', call: call(channel, parameters, body) });
+  return new OneQuestion({ kind: 'ask', call: call(channel, parameters, body), unordered });
 }
 
 /** Writes, all or nothing: `const written = yield* write('create', [operation])`. Its runner adds the author and the operation id. */
 export function write(what: string, operations: MutationRequest['operations']): Task<Write, Outcome<MutationResult>> {
   return new OneQuestion({ kind: 'write', what, operations });
 }
+
+/** Verifies a credential: `const verified = yield* authenticate(token, { adopt: true })`. */
+export function authenticate(credential: string, { adopt }: { readonly adopt: boolean }): Task<Authenticate, Outcome<Principal>> {
+  return new OneQuestion({ kind: 'authenticate', credential, adopt });
+}
+
+/** A question of one protocol's own, whose runner answers it with a `Value`. */
+export const question = <Asked, Value>(asked: Asked): Task<Asked, Outcome<Value>> => new OneQuestion(asked);
 
 /** On whose behalf a runner writes. */
 export interface Author {

@@ -11,6 +11,7 @@ import { openFeeds } from '@polyedge/edge-kit/feeds';
 import { tellFrames } from '@polyedge/edge-kit/frames-told';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
+import { RestTasks } from '@polyedge/edge-kit/rest-tasks';
 import { SocketIoListener } from '@polyedge/edge-kit/socketio-listener';
 import { socketIoFraming } from '@polyedge/edge-kit/socketio-packets';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
@@ -89,6 +90,7 @@ export async function startSagaEdge(
     disconnectOnTokenExpiry,
     maxJoins,
     maxWaiting,
+    maxInFlight: config.maxInFlight,
     legacyMessages: config.legacyMessagesEvent,
     rolesOf: (tenant) => roles.of(tenant),
   });
@@ -111,7 +113,7 @@ export async function startSagaEdge(
   const revocations = verifier.onRevoked((revocation) => driver.revoke(revocation));
 
   const origins = originsOf(config.allowedOrigins);
-  const store = new Store(bus, wheel, requestTimeoutMs);
+  const store = new Store(bus, new RestTasks({ bus, wheel, requestTimeoutMs }));
   const runners = new Runners(bus);
   const serving = { config, http: httpOptions(perSocket), origins, bus, store, roles, log, verify };
   const { app, routes } = await createHttpServer(serving);

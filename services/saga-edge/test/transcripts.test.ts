@@ -13,6 +13,7 @@ const saga = sagaProtocol({
   disconnectOnTokenExpiry: false,
   maxJoins: 10,
   maxWaiting: 3,
+  maxInFlight: 64,
   rolesOf: () => SEED_ROLES,
 });
 

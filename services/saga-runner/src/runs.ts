@@ -2,13 +2,15 @@
  * Runs from the moment they are wanted until they are recorded. What a run says to the API is answered here; how it ends becomes a runnable call.
  * A run that could not be carried out by no fault of its own waits and begins again.
  */
+
 import type { RunnableLog } from '@polyedge/contracts/bus/runnables';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Json } from '@polyedge/query/json';
 import { isObject } from '@polyedge/saga/elements';
+import type { Answer } from '@polyedge/saga/work';
 import type { Log } from '@polyedge/service-kit/log';
 import type { Api } from './api/api.ts';
-import type { ApiAnswer } from './api/context.ts';
+
 import { type ChainLimits, Chains } from './chains.ts';
 import { Conducts } from './conduct.ts';
 import { FairQueue } from './fair-queue.ts';
@@ -356,7 +358,7 @@ export class Runs {
 
 const keyOf = ({ tenant, id, version }: Runnable): string => JSON.stringify([tenant, id, version]);
 
-const sentenceOf = ({ error }: Extract<ApiAnswer, { readonly ok: false }>): string => error.message ?? error.name;
+const sentenceOf = ({ error }: Extract<Answer, { readonly ok: false }>): string => error.message ?? error.name;
 
 /** What a script logged: a text and its values, as the sandbox wrote them. */
 function lineOf(json: string): { readonly message: string; readonly args: Json[] } | undefined {

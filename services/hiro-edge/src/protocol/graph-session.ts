@@ -69,7 +69,6 @@ export class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHos
   readonly #tokens = new Map<string, KnownToken>();
   #count = 0;
   #at = 0;
-  readonly #now = (): number => this.#at;
   /** Queries that were started and are not finished. */
   #lists = 0;
   /** How many of them wait for the client to confirm what it was sent. */
@@ -234,7 +233,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHos
     if (request.type === 'query') this.#lists += 1;
     pending.who = who;
     pending.started = true;
-    const work = begin(request, { who, at, now: this.#now, newId: this.#newId, names: this.#settings.names });
+    const work = begin(request, { who, at, now: () => this.#at, newId: this.#newId, names: this.#settings.names });
     return this.#tasks.start(key, work, pending);
   }
 

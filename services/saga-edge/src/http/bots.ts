@@ -90,7 +90,7 @@ export function messageRoutes(routes: Routes, store: Store): void {
     routes.add('POST', base, (request) => {
       if (!isObject(request.body)) return Promise.resolve(refused(sagaError(400, 'the body is not an object')));
       const post = parseMessage(kind, { ...request.body, [`${kind}_id`]: request.params.parent ?? '' });
-      return post.ok ? store.settle(postMessage(post.value, request.caller), request.who) : Promise.resolve(refused(post.error));
+      return post.ok ? store.run(postMessage(post.value, request.caller), request.who) : Promise.resolve(post);
     });
     routes.add('GET', `${base}/:id`, async (request) => {
       const { parent = '', id = '' } = request.params;

@@ -13,12 +13,13 @@ import type { Json } from '@polyedge/query/json';
 import { both, equal, isObject, ofType, TYPES, textsOf } from '@polyedge/saga/elements';
 import { INVALID_TOKEN, type SagaError, sagaError, toError, UNVERIFIED, unprocessable } from '@polyedge/saga/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
+import type { Author } from '@polyedge/session/questions';
 import { roleNamesOf, withSaga } from '../protocol/account.ts';
 import type { Roles } from '../roles.ts';
 import { EMAIL_KEY, emailAttributes, takenName, usersWithEmail } from './emails.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request } from './server.ts';
-import type { Acting, Store } from './store.ts';
+import type { Store } from './store.ts';
 
 export interface UserRoutes {
   readonly bus: Bus;
@@ -82,7 +83,7 @@ export async function makeUser(request: Request, { bus, store, roles, allowUnver
     return made.failure.code === 'conflict' ? bad('username', 'is taken') : { ok: false, error: toError(made.failure) };
   }
   const account = made.value;
-  const written = await store.write(actingAs(account), 'register', [
+  const written = await store.write(authorOf(account), 'register', [
     {
       op: 'update',
       target: { id: account.id },
@@ -111,11 +112,11 @@ export async function makeUser(request: Request, { bus, store, roles, allowUnver
 /** Deletes an account that was made a moment ago and that nobody has heard of, so that its names are free again. */
 async function takeBack({ bus, store }: Pick<UserRoutes, 'bus' | 'store'>, account: Account): Promise<void> {
   const { tenant, id } = account;
-  await store.write(actingAs(account), 'register', [{ op: 'delete', target: { where: both(ofType(TYPES.user), equal(['id'], id)) } }]);
+  await store.write(authorOf(account), 'register', [{ op: 'delete', target: { where: both(ofType(TYPES.user), equal(['id'], id)) } }]);
   await bus.request(accountsDelete, accountsDelete.subject({ tenant }), { id, by: 'saga-edge' }, { timeoutMs: TIMEOUT_MS });
 }
 
-export const actingAs = ({ tenant, defaultScope, id }: Account): Acting => ({ tenant, defaultScope, account: id, app: 'saga' });
+export const authorOf = ({ tenant, defaultScope, id }: Account): Author => ({ tenant, defaultScope, account: id, app: 'saga' });
 
 export const problemOfPassword = (password: Json | undefined): string | undefined =>
   password === undefined || password === null || (typeof password === 'string' && password.length >= 8 && password.length <= 200)
@@ -172,7 +173,7 @@ async function ensureVertex(store: Store, account: Account): Promise<Outcome<unk
   const found = await store.many(account.tenant, [account.id]);
   if (!found.ok || found.value.length > 0) return found;
   const attributes = { username: account.username, verified: true, roles: [...roleNamesOf(account)], tags: [] };
-  return store.write(actingAs(account), 'register', [
+  return store.write(authorOf(account), 'register', [
     { op: 'update', target: { id: account.id }, ifMissing: { type: TYPES.user, attributes } },
   ]);
 }

@@ -17,7 +17,7 @@ import {
 } from '@polyedge/saga/elements';
 import { NOT_FOUND, sagaError } from '@polyedge/saga/errors';
 import { deleteProperty, operatorOf, parsePost, postProperty, resetProperties } from '@polyedge/saga/property-post';
-import { postSignal } from '@polyedge/saga/signal-post';
+import { parseSignal, postSignal } from '@polyedge/saga/signal-post';
 import { propertiesOf } from './listing.ts';
 import { BAD_STREAM, linkTo, paged, pageOf, streamAsked } from './paging.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
@@ -41,7 +41,7 @@ export function propertyRoutes(routes: Routes, store: Store): void {
       if (request.body !== undefined && !isObject(request.body))
         return Promise.resolve(refused(sagaError(400, 'the body is not an object')));
       const post = parsePost(kind, known, { ...(request.body ?? {}), ...more, parent_id: on(request) });
-      return post.ok ? store.settle(postProperty(post.value, request.caller), request.who) : Promise.resolve(refused(post.error));
+      return post.ok ? store.run(postProperty(post.value, request.caller), request.who) : Promise.resolve(post);
     };
     routes.add('GET', base, async (request) => {
       const missing = await problemOfParent(store, request, kind, on(request));
@@ -52,7 +52,7 @@ export function propertyRoutes(routes: Routes, store: Store): void {
     routes.add('POST', base, (request) => write(request, {}));
     routes.add('DELETE', base, async (request) => {
       const found = await propertiesOf(store, request.who.tenant, [on(request)]);
-      return found.ok ? store.settle(resetProperties(kind, on(request), found.value, request.caller), request.who) : failure(found.failure);
+      return found.ok ? store.run(resetProperties(kind, on(request), found.value, request.caller), request.who) : failure(found.failure);
     });
     routes.add('GET', `${base}/stream`, (request) => streamOfAll(store, request, on(request)));
     routes.add('GET', `${base}/:name`, async (request) => {
@@ -62,17 +62,15 @@ export function propertyRoutes(routes: Routes, store: Store): void {
     });
     routes.add('PUT', `${base}/:name`, (request) => write(request, { name: request.params.name }));
     routes.add('DELETE', `${base}/:name`, (request) =>
-      store.settle(deleteProperty(kind, on(request), request.params.name ?? ''), request.who),
+      store.run(deleteProperty(kind, on(request), request.params.name ?? ''), request.who),
     );
     routes.add('GET', `${base}/:name/values`, (request) => values(store, request, on(request)));
     routes.add('GET', `${base}/:name/stream`, (request) => stream(store, request, on(request)));
     routes.add('POST', `${base}/:name/:operator`, (request) => write(request, { name: request.params.name }, request.params.operator));
-    routes.add('POST', `${under}/signals`, (request) =>
-      store.settle(
-        postSignal(kind, isObject(request.body) ? { ...request.body, parent_id: on(request) } : request.body, request.caller),
-        request.who,
-      ),
-    );
+    routes.add('POST', `${under}/signals`, (request) => {
+      const post = parseSignal(kind, isObject(request.body) ? { ...request.body, parent_id: on(request) } : request.body);
+      return post.ok ? store.run(postSignal(post.value, request.caller), request.who) : Promise.resolve(post);
+    });
   }
 }
 

@@ -16,16 +16,17 @@ import {
   toError,
   tokenError,
 } from '@polyedge/saga/errors';
-import type { Caller } from '@polyedge/saga/step';
+import type { Caller } from '@polyedge/saga/work';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { answerFailures, type ClientServerOptions, clientServer, letBrowsersIn, takeJson } from '@polyedge/service-kit/client-server';
 import type { Log } from '@polyedge/service-kit/log';
+import type { Author } from '@polyedge/session/questions';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { roleNamesOf } from '../protocol/account.ts';
 import { type Action, allows, permissionsOf } from '../protocol/permissions.ts';
 import type { Roles } from '../roles.ts';
 import type { Reply } from './reply.ts';
-import type { Acting, Store } from './store.ts';
+import type { Store } from './store.ts';
 
 export interface HttpOptions {
   readonly config: ClientServerOptions['config'] & {
@@ -47,7 +48,7 @@ export interface HttpOptions {
 
 /** A call whose token was verified and which its roles allow. */
 export interface Request {
-  readonly who: Acting & { readonly username: string; readonly anonymous: boolean };
+  readonly who: Author & { readonly username: string; readonly anonymous: boolean };
   readonly caller: Caller;
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string>>;

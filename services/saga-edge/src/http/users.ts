@@ -8,11 +8,12 @@ import type { Json } from '@polyedge/query/json';
 import { isObject, TYPES, textsOf } from '@polyedge/saga/elements';
 import { INSUFFICIENT, INVALID_TOKEN, sagaError, unprocessable } from '@polyedge/saga/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
+import type { Author } from '@polyedge/session/questions';
 import { roleNamesOf, withSaga } from '../protocol/account.ts';
 import { EMAIL_KEY, emailAttributes, takenName } from './emails.ts';
 import { listParents, showParents } from './listing.ts';
 import {
-  actingAs,
+  authorOf,
   login,
   makeUser,
   problemOfPassword,
@@ -25,7 +26,7 @@ import {
 } from './logins.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request, Routes } from './server.ts';
-import type { Acting, Store } from './store.ts';
+import type { Store } from './store.ts';
 
 const TIMEOUT_MS = 10_000;
 const NO_USER = sagaError(404, 'User does not exist');
@@ -132,7 +133,7 @@ async function setRoles(
   const updated = await bus.request(accountsUpdate, accountsUpdate.subject({ tenant }), body, { timeoutMs: TIMEOUT_MS });
   if (!updated.ok) return updated;
   // What is shown; what counts stands in the account.
-  return store.write(actingAs(account), 'roles', [{ op: 'update', target: { id: account.id }, set: { roles: [...names] } }]);
+  return store.write(authorOf(account), 'roles', [{ op: 'update', target: { id: account.id }, set: { roles: [...names] } }]);
 }
 
 async function change(request: Request, options: UserRoutes): Promise<Reply> {
@@ -207,7 +208,7 @@ async function remove(request: Request, { bus, store }: UserRoutes): Promise<Rep
 /** Deletes users with their properties, and disables their accounts. */
 export async function removeUsers(
   { bus, store }: Pick<UserRoutes, 'bus' | 'store'>,
-  who: Acting,
+  who: Author,
   users: readonly Element[],
 ): Promise<Outcome<unknown>> {
   for (const { id } of users) {
@@ -219,7 +220,7 @@ export async function removeUsers(
 }
 
 /** Deletes users or bots with their properties. */
-export async function removeParents(store: Store, who: Acting, parents: readonly Element[]): Promise<Outcome<unknown>> {
+export async function removeParents(store: Store, who: Author, parents: readonly Element[]): Promise<Outcome<unknown>> {
   for (const { id } of parents) {
     const removed = await store.write(who, 'delete', [
       {

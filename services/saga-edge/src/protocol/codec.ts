@@ -1,12 +1,10 @@
 import { type SagaError, sagaError } from '@polyedge/saga/errors';
+import { type SagaMessage, toMessage } from './message.ts';
 
-/** A message of a client: its name, its first argument, and the number under which it waits for an acknowledgement. */
+/** A message of a client, and the number under which it waits for an acknowledgement. */
 export interface SagaFrame {
-  readonly event: string;
-  readonly payload: unknown;
+  readonly message: SagaMessage;
   readonly ack: number | undefined;
-  /** Why it cannot be carried out, whatever it is. */
-  readonly unfit: SagaError | undefined;
 }
 
 /** What a client is sent: an event with one argument, or an acknowledgement in Saga's envelope (2.1). */
@@ -33,7 +31,7 @@ type Decoded = { readonly ok: true; readonly value: SagaFrame } | { readonly ok:
 export function decode(raw: SagaRaw): Decoded {
   if (raw.kind === 'ack') return { ok: false, problem: 'nothing was asked' };
   const { event, args, ack } = raw;
-  return { ok: true, value: { event, payload: args[0], ack, unfit: unfitness(raw) } };
+  return { ok: true, value: { message: toMessage(event, args[0], unfitness(raw)), ack } };
 }
 
 function unfitness({ binary, problem }: Extract<SagaRaw, { kind: 'event' }>): SagaError | undefined {

@@ -41,13 +41,6 @@ export function baseOf(room: Room): string {
   }
 }
 
-/** `/users/join` as its room and what to do; undefined for any other message. */
-export function joinOf(event: string): { readonly room: Room; readonly leave: boolean } | undefined {
-  const found = /^(.+)\/(join|leave)$/.exec(event);
-  const room = ROOMS.get(found?.[1] ?? '');
-  return room === undefined ? undefined : { room, leave: found?.[2] === 'leave' };
-}
-
 /** The id of a payload: bare, or under one of the names that clients use. Undefined for none, `''` or null. */
 export function idOf(payload: unknown): string | undefined {
   if (typeof payload === 'string') return payload === '' ? undefined : payload;
@@ -55,6 +48,9 @@ export function idOf(payload: unknown): string | undefined {
   const { id, _id, user_id, bot_id, script_id, job_id } = payload;
   return [id, _id, user_id, bot_id, script_id, job_id].find((value): value is string => typeof value === 'string' && value !== '');
 }
+
+/** Whether a join may name an id; others ignore it. */
+export const takesId = (room: Room): boolean => room.of === 'parent' || room.of === 'runnable';
 
 /** Whether a join without an id is an error. */
 export const needsId = (room: Room): boolean => room.of === 'parent' || (room.of === 'runnable' && room.what !== 'runnable_calls');

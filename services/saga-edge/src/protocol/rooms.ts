@@ -1,12 +1,11 @@
 /** The rooms that one socket has joined (Saga protocol page, 3.2): what it watches and hears for each of them. */
 import type { SagaParting } from '@polyedge/contracts/bus/recovery';
 import { sagaSignal } from '@polyedge/contracts/bus/signals';
-import type { Effect } from '@polyedge/session/session';
+import type { Output } from '@polyedge/session/output';
 import type { SagaOut } from './codec.ts';
 import { baseOf, type Room, roomName, signalsOf, watchesOf } from './joins.ts';
-import { type Offset, withOffset } from './recovery.ts';
 
-type Out = Effect<SagaOut>;
+import { type Offset, withOffset } from './recovery.ts';
 
 interface Joined {
   readonly room: Room;
@@ -17,10 +16,11 @@ interface Joined {
 }
 
 export class Rooms {
+  readonly #out: Output<SagaOut>;
   readonly #legacyMessages: boolean;
   readonly #joined = new Map<string, Joined>();
   /** Subscriptions of the join at work that are not live yet. */
-  readonly #coming = new Map<string, (at: Offset) => readonly Out[]>();
+  readonly #coming = new Map<string, (at: Offset) => void>();
   readonly #offsets: boolean;
   #count = 0;
 
@@ -28,7 +28,8 @@ export class Rooms {
    * @param legacyMessages whether messages are also sent under the name that the Unity client listens to
    * @param offsets whether events say from where the client can go on
    */
-  constructor(legacyMessages: boolean, offsets = false) {
+  constructor(out: Output<SagaOut>, legacyMessages: boolean, offsets: boolean) {
+    this.#out = out;
     this.#legacyMessages = legacyMessages;
     this.#offsets = offsets;
   }
@@ -54,10 +55,13 @@ export class Rooms {
   }
 
   /** Joins; `live` is called when everything in the room is heard from now on. With `from` what came after it is told first. */
-  join(room: Room, id: string | undefined, tenant: string, live: (at: Offset) => readonly Out[], from?: Offset): readonly Out[] {
+  join(room: Room, id: string | undefined, tenant: string, live: (at: Offset) => void, from?: Offset): void {
     const name = roomName(room, id);
-    const effects: Out[] = [];
     const subscriptions: string[] = [];
+    const parent = signalsOf(room, id);
+    if (parent !== undefined) {
+      this.#out.effect({ do: 'listen', id: `signals:${parent}`, subject: sagaSignal.subject({ tenant, parent }) });
+    }
     const watches = watchesOf(room, id, tenant, this.#legacyMessages);
     let left = watches.length;
     this.#count += 1;
@@ -67,31 +71,26 @@ export class Rooms {
       subscriptions.push(subscription);
       this.#coming.set(subscription, (place) => {
         left -= 1;
-        if (left > 0) return [];
+        if (left > 0) return;
         joined.since ??= place.seq;
-        return live(place);
+        live(place);
       });
       const shown = this.#offsets ? { ...view, shape: withOffset(view.shape) } : view;
-      effects.push({ do: 'subscribe', id: subscription, to, view: shown, ...(from === undefined ? {} : { since: from }) });
+      this.#out.effect({ do: 'subscribe', id: subscription, to, view: shown, ...(from === undefined ? {} : { since: from }) });
     }
-    const parent = signalsOf(room, id);
-    if (parent !== undefined) {
-      subscriptions.push(`signals:${parent}`);
-      effects.unshift({ do: 'listen', id: `signals:${parent}`, subject: sagaSignal.subject({ tenant, parent }) });
-    }
+    if (parent !== undefined) subscriptions.push(`signals:${parent}`);
     this.#joined.set(name, joined);
-    return effects;
   }
 
   /** A subscription is live. */
-  subscribed(subscription: string, at: Offset): readonly Out[] {
+  subscribed(subscription: string, at: Offset): void {
     const live = this.#coming.get(subscription);
     this.#coming.delete(subscription);
-    return live?.(at) ?? [];
+    live?.(at);
   }
 
   /** A subscription has ended by itself: whose room was still being joined, and what leaves the rest of it. Undefined: it was of no room. */
-  lost(subscription: string): { readonly joining: boolean; readonly leave: () => readonly Out[] } | undefined {
+  lost(subscription: string): { readonly joining: boolean; readonly leave: () => void } | undefined {
     for (const [name, joined] of this.#joined) {
       if (!joined.subscriptions.includes(subscription)) continue;
       return { joining: this.#coming.has(subscription), leave: () => this.#leave(name, joined) };
@@ -100,23 +99,26 @@ export class Rooms {
   }
 
   /** Leaves the room of one of the names, if it was joined. */
-  leave(rooms: readonly Room[], id: string | undefined): readonly Out[] {
+  leave(rooms: readonly Room[], id: string | undefined): void {
     for (const room of rooms) {
       const name = roomName(room, id);
       const joined = this.#joined.get(name);
-      if (joined !== undefined) return this.#leave(name, joined);
+      if (joined === undefined) continue;
+      this.#leave(name, joined);
+      return;
     }
-    return [];
   }
 
   /** Leaves all rooms but those that may stay. */
-  leaveUnless(stays: (room: Room, id: string | undefined) => boolean): readonly Out[] {
-    return [...this.#joined].flatMap(([name, joined]) => (stays(joined.room, joined.id) ? [] : this.#leave(name, joined)));
+  leaveUnless(stays: (room: Room, id: string | undefined) => boolean): void {
+    for (const [name, joined] of [...this.#joined]) if (!stays(joined.room, joined.id)) this.#leave(name, joined);
   }
 
-  #leave(name: string, { subscriptions }: Joined): readonly Out[] {
+  #leave(name: string, { subscriptions }: Joined): void {
     this.#joined.delete(name);
-    for (const subscription of subscriptions) this.#coming.delete(subscription);
-    return subscriptions.map((id): Out => ({ do: 'unsubscribe', id }));
+    for (const id of subscriptions) {
+      this.#coming.delete(id);
+      this.#out.effect({ do: 'unsubscribe', id });
+    }
   }
 }

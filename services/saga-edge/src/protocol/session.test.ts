@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { accountsGet } from '@polyedge/contracts/bus/accounts';
 import { done } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Effect, Input, Opening, Session } from '@polyedge/session/session';
@@ -28,6 +29,7 @@ const settings = {
   disconnectOnTokenExpiry: true,
   maxJoins: 5,
   maxWaiting: 50,
+  maxInFlight: 64,
   rolesOf: () => SEED_ROLES,
 };
 const account = {
@@ -67,7 +69,9 @@ class World {
   }
 
   frame(event: string, payload: unknown, ack?: number): void {
-    this.give({ kind: 'frame', frame: { event, payload, ack, unfit: undefined } });
+    const decoded = decode({ kind: 'event', event, args: [payload], ...(ack === undefined ? {} : { ack }) });
+    assert.ok(decoded.ok);
+    this.give({ kind: 'frame', frame: decoded.value });
   }
 
   #answer(effect: Effect<SagaOut>): readonly Input<SagaFrame>[] {
@@ -81,7 +85,8 @@ class World {
       case 'request': {
         const { body } = effect.call;
         const ids = typeof body === 'object' && body !== null && 'ids' in body && Array.isArray(body.ids) ? body.ids : [];
-        if (effect.id === 'account') return [{ kind: 'reply', id: effect.id, outcome: done({ accounts: [account] }) }];
+        if (effect.call.channel.address === accountsGet.address)
+          return [{ kind: 'reply', id: effect.id, outcome: done({ accounts: [account] }) }];
         const elements = ids.map((id) => element(String(id), String(id).startsWith('b') ? 'saga/Bot' : 'saga/User'));
         return [{ kind: 'reply', id: effect.id, outcome: done({ epoch: 'e', seq: 3, elements }) }];
       }
@@ -146,7 +151,7 @@ test('saga:6 decoding never throws', () => {
     fc.property(fc.string(), fc.array(fc.anything(), { maxLength: 3 }), fc.option(fc.nat(), { nil: undefined }), (event, args, ack) => {
       const decoded = decode({ kind: 'event', event, args, ...(ack === undefined ? {} : { ack }) });
       assert.ok(decoded.ok);
-      assert.deepEqual([decoded.value.event, decoded.value.ack], [event, ack]);
+      assert.equal(decoded.value.ack, ack);
     }),
   );
 });

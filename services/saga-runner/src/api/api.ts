@@ -1,8 +1,10 @@
 /** The JavaScript API as calls by name. */
+
 import { parseJson } from '@polyedge/query/json-text';
 import { isObject } from '@polyedge/saga/elements';
 import { sagaError } from '@polyedge/saga/errors';
-import { type Acting, type ApiAnswer, type ApiCall, type ApiParts, BAD_CALL, Graph, refusedWith } from './context.ts';
+import { type Answer, refuse } from '@polyedge/saga/work';
+import { type Acting, type ApiCall, type ApiParts, BAD_CALL, Graph } from './context.ts';
 import { type OutwardSettings, outwardCalls } from './outward.ts';
 import { parentAs, parentCalls } from './parents.ts';
 import { propertyCalls } from './properties.ts';
@@ -19,14 +21,14 @@ export class Api {
   }
 
   /** Never rejects: whatever a script says, it is answered. */
-  async call(name: string, json: string, acting: Acting): Promise<ApiAnswer> {
+  async call(name: string, json: string, acting: Acting): Promise<Answer> {
     const payload = parseJson(json);
     const call = this.#calls.get(name);
     if (call === undefined || !payload.ok || !isObject(payload.value)) return BAD_CALL;
     try {
       return await call(payload.value, acting);
     } catch {
-      return refusedWith(sagaError(500));
+      return refuse(sagaError(500));
     }
   }
 

@@ -7,16 +7,11 @@ import { done, type Failure, type Outcome } from '@polyedge/contracts/errors';
 import type { Filter } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
 import { type Creator, isObject } from '@polyedge/saga/elements';
-import { type SagaError, sagaError, toError } from '@polyedge/saga/errors';
+import { sagaError, toError } from '@polyedge/saga/errors';
 import { markText, type RunMark } from '@polyedge/saga/run-mark';
-import type { Caller, Step } from '@polyedge/saga/step';
+import { type Answer, type Caller, type Refused, refuse, type Work } from '@polyedge/saga/work';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { APP, type OperationIds, type Writing } from '../writing.ts';
-
-/** What a single write says in its mark. */
-export type WriteMarks = Pick<RunMark, 'quiet' | 'inlineParent'>;
-
-const PLAIN: WriteMarks = { quiet: false, inlineParent: false };
 
 export interface Acting {
   readonly tenant: string;
@@ -33,13 +28,15 @@ export interface ApiParts {
   readonly requestTimeoutMs: number;
 }
 
-/** What a script is answered: a value, or an error in Saga's form. */
-export type ApiAnswer = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: SagaError };
-export type ApiCall = (payload: Readonly<Record<string, Json>>, acting: Acting) => Promise<ApiAnswer>;
+/** A call of the API: what a script is answered is a value, or an error in Saga's form. */
+export type ApiCall = (payload: Readonly<Record<string, Json>>, acting: Acting) => Promise<Answer>;
 
-export const answered = (value: unknown): ApiAnswer => ({ ok: true, value });
-export const refusedWith = (error: SagaError): ApiAnswer => ({ ok: false, error });
-export const failedWith = (failure: Failure): ApiAnswer => refusedWith(toError(failure));
+/** What a single write says in its mark. */
+export type WriteMarks = Pick<RunMark, 'quiet' | 'inlineParent'>;
+
+const PLAIN: WriteMarks = { quiet: false, inlineParent: false };
+
+export const failedWith = (failure: Failure): Refused => refuse(toError(failure));
 
 export class Graph {
   readonly #parts: ApiParts;
@@ -83,36 +80,35 @@ export class Graph {
     return this.#parts.writing.writeOnce({ tenant, scope, lane: mark.call }, request, reads);
   }
 
-  /** Carries out the steps that sockets and REST take, on behalf of a run. */
-  async settle(step: (caller: Caller) => Step, acting: Acting, reads: readonly (string | undefined)[], marks = PLAIN): Promise<ApiAnswer> {
+  /** Runs a task that sockets and REST calls run too, on behalf of a run. */
+  async run(work: (caller: Caller) => Work, acting: Acting, reads: readonly (string | undefined)[], marks = PLAIN): Promise<Answer> {
     const { bus, requestTimeoutMs: timeoutMs } = this.#parts;
     const id = acting.ids.next();
     const { tenant, testData } = acting;
     const newId = (): string => id.newId();
-    let now = step({ tenant, way: 'job', at: Date.now(), newId, testData });
-    for (;;) {
-      switch (now.next) {
+    const task = work({ tenant, way: 'job', at: Date.now(), newId, testData });
+    for (let step = task.next(); ; ) {
+      if (step.done === true) return step.value;
+      const question = step.value;
+      switch (question.kind) {
         case 'ask': {
-          const { channel, subject, body } = now.call;
-          now = now.resume(await bus.request(channel, subject, body, { timeoutMs }));
+          const { channel, subject, body } = question.call;
+          step = task.next(await bus.request(channel, subject, body, { timeoutMs }));
           break;
         }
         case 'write':
-          now = now.resume(await this.write(acting, now.operations, reads, { marks, id }));
+          step = task.next(await this.write(acting, question.operations, reads, { marks, id }));
           break;
         case 'tell':
-          bus.publish(sagaSignal, { tenant, parent: now.signal.parent }, now.signal);
-          return answered(now.body);
-        case 'answer':
-          return answered(now.body);
-        case 'fail':
-          return refusedWith(now.error);
+          bus.publish(sagaSignal, { tenant, parent: question.signal.parent }, question.signal);
+          step = task.next(done(undefined));
+          break;
       }
     }
   }
 }
 
-export const BAD_CALL = refusedWith(sagaError(400, 'the call is not understood'));
+export const BAD_CALL = refuse(sagaError(400, 'the call is not understood'));
 /** Rows of one list. */
 const MAX_ROWS = 1000;
 

@@ -3,7 +3,8 @@
 import { fetchRemote } from '@polyedge/remote/fetch';
 import { isObject } from '@polyedge/saga/elements';
 import { sagaError } from '@polyedge/saga/errors';
-import { type ApiCall, answered, BAD_CALL, refusedWith } from './context.ts';
+import { answer, refuse } from '@polyedge/saga/work';
+import { type ApiCall, BAD_CALL } from './context.ts';
 
 export interface OutwardSettings {
   readonly fetch: 'off' | 'listed' | 'public';
@@ -23,7 +24,7 @@ export function outwardCalls({ fetch: mode, fetchHosts }: OutwardSettings): Read
   const limits = { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES, allowPrivate: mode === 'listed', ...(mode === 'listed' ? { hosts } : {}) };
   return {
     fetch: async ({ url, method, headers, body }) => {
-      if (mode === 'off') return refusedWith(sagaError(403, 'fetch is switched off'));
+      if (mode === 'off') return refuse(sagaError(403, 'fetch is switched off'));
       if (typeof url !== 'string' || typeof method !== 'string' || !METHODS.has(method)) return BAD_CALL;
       const given: Record<string, string> = { 'user-agent': 'polyedge-saga-runner' };
       for (const [name, value] of Object.entries(isObject(headers) ? headers : {}).slice(0, MAX_HEADERS)) {
@@ -32,9 +33,9 @@ export function outwardCalls({ fetch: mode, fetchHosts }: OutwardSettings): Read
       }
       const content = typeof body === 'string' ? { body: Buffer.from(body, 'base64') } : {};
       const fetched = await fetchRemote({ url, method, headers: given, ...content }, limits);
-      if (!fetched.ok) return refusedWith(sagaError(503, `fetch failed: ${fetched.problem}`));
-      const { status, headers: answer, body: bytes, url: from } = fetched.answer;
-      return answered({ status, headers: answer, body: bytes.toString('base64'), url: from });
+      if (!fetched.ok) return refuse(sagaError(503, `fetch failed: ${fetched.problem}`));
+      const { status, headers: received, body: bytes, url: from } = fetched.answer;
+      return answer({ status, headers: received, body: bytes.toString('base64'), url: from });
     },
   };
 }

@@ -1,4 +1,5 @@
 /** `User`, `Bot` and `Message`, and who is passed to a script as its parent. */
+
 import type { Element } from '@polyedge/contracts/element';
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import type { Filter } from '@polyedge/query/filter';
@@ -20,7 +21,8 @@ import {
 } from '@polyedge/saga/elements';
 import { unprocessable } from '@polyedge/saga/errors';
 import { parseMessage, postMessage } from '@polyedge/saga/message-post';
-import { type Acting, type ApiCall, answered, BAD_CALL, failedWith, type Graph, pageOf, refusedWith } from './context.ts';
+import { answer, refuse } from '@polyedge/saga/work';
+import { type Acting, type ApiCall, BAD_CALL, failedWith, type Graph, pageOf } from './context.ts';
 
 const MAX_PROPERTIES = 10_000;
 
@@ -88,16 +90,16 @@ export function parentCalls(graph: Graph): Readonly<Record<string, ApiCall>> {
       const found = await graph.query(acting, { filter, sort: [{ path: ['created', 'on'], order: 'asc' }], ...pageOf(options) });
       if (!found.ok) return failedWith(found.failure);
       const parents = await shown(graph, acting, kind, found.value.elements);
-      return parents.ok ? answered(parents.value) : failedWith(parents.failure);
+      return parents.ok ? answer(parents.value) : failedWith(parents.failure);
     },
     'get-parent': async ({ kind: given, id }, acting) => {
       const kind = kindOf(given);
       if (kind === undefined || typeof id !== 'string' || id === '') return BAD_CALL;
       const parent = await parentAs(graph, acting, kind, id);
-      return parent.ok ? answered(parent.value) : failedWith(parent.failure);
+      return parent.ok ? answer(parent.value) : failedWith(parent.failure);
     },
     'create-bot': async ({ name, tags, test_data }, acting) => {
-      if (typeof name !== 'string' || name === '' || name.length > 256) return refusedWith(unprocessable('name', 'is missing'));
+      if (typeof name !== 'string' || name === '' || name.length > 256) return refuse(unprocessable('name', 'is missing'));
       const id = acting.ids.next();
       const bot = id.newId();
       const testData = test_data === true || acting.testData ? { test_data: true } : {};
@@ -105,25 +107,25 @@ export function parentCalls(graph: Graph): Readonly<Record<string, ApiCall>> {
       const made = await graph.write(acting, [{ op: 'create', type: TYPES.bot, id: bot, attributes }], [bot], { id });
       if (!made.ok) return failedWith(made.failure);
       const [element] = made.value.operations[0]?.elements ?? [];
-      return answered(element === undefined ? null : toBot(element, []));
+      return answer(element === undefined ? null : toBot(element, []));
     },
     message: async (payload, acting) => {
       const { sender_id, sender_type, ...rest } = payload;
       const from = sender_type === 'User' ? 'user' : sender_type === 'Bot' ? 'bot' : undefined;
-      if (from === undefined) return refusedWith(unprocessable('sender_type', 'is User or Bot'));
+      if (from === undefined) return refuse(unprocessable('sender_type', 'is User or Bot'));
       // The sender stands under the name of its kind; recipients of that kind are in the list.
       const { [`${from}_id`]: recipient, ...others } = rest;
       const list = [...textsOf(rest[`${from}_ids`]), ...(typeof recipient === 'string' ? [recipient] : [])];
       const post = parseMessage(from, { ...others, [`${from}_id`]: sender_id ?? null, [`${from}_ids`]: list });
-      if (!post.ok) return refusedWith(post.error);
+      if (!post.ok) return post;
       const creator = { type: acting.creator.type === 'job' ? 'jobs' : 'scripts', id: acting.creator.id ?? '', call: acting.mark.call };
-      return graph.settle((caller) => postMessage(post.value, caller, creator), acting, [undefined]);
+      return graph.run((caller) => postMessage(post.value, caller, creator), acting, [undefined]);
     },
     'find-messages': async ({ criteria, options }, acting) => {
       const filter = messagesOf(criteria);
       if (filter === undefined) return BAD_CALL;
       const found = await graph.query(acting, { filter, sort: [{ path: ['seq'], order: 'desc' }], ...pageOf(options) });
-      return found.ok ? answered(found.value.elements.map((message) => toMessage(message))) : failedWith(found.failure);
+      return found.ok ? answer(found.value.elements.map((message) => toMessage(message))) : failedWith(found.failure);
     },
   };
 }

@@ -1,4 +1,5 @@
 /** `UserProperty`, `BotProperty`, `GlobalProperty` and the signals. */
+
 import type { Filter } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
 import {
@@ -14,8 +15,9 @@ import {
   toProperty,
 } from '@polyedge/saga/elements';
 import { deleteProperty, operatorOf, parentOf, parsePost, postProperty } from '@polyedge/saga/property-post';
-import { postSignal } from '@polyedge/saga/signal-post';
-import { type Acting, type ApiAnswer, type ApiCall, answered, BAD_CALL, failedWith, type Graph, pageOf, refusedWith } from './context.ts';
+import { parseSignal, postSignal } from '@polyedge/saga/signal-post';
+import { type Answer, answer, type Caller } from '@polyedge/saga/work';
+import { type Acting, type ApiCall, BAD_CALL, failedWith, type Graph, pageOf } from './context.ts';
 
 const kindOf = (value: Json | undefined): ParentKind | undefined =>
   value === 'user' || value === 'bot' || value === 'globals' ? value : undefined;
@@ -29,12 +31,12 @@ export function propertyCalls(graph: Graph): Readonly<Record<string, ApiCall>> {
       const operator = typeof name === 'string' && name !== '' ? operatorOf(name) : undefined;
       if (kind === undefined || (name !== '' && operator === undefined)) return BAD_CALL;
       const post = parsePost(kind, operator, payload);
-      if (!post.ok) return refusedWith(post.error);
+      if (!post.ok) return post;
       const { notify, avoid_duplicate, inline_parent } = isObject(options) ? options : {};
       const id = propertyId(post.value.parent, post.value.name);
       const avoidDuplicate = avoid_duplicate === true && operator === undefined;
-      const step = (caller: Parameters<typeof postProperty>[1]) => postProperty(post.value, caller, creatorOf(acting), { avoidDuplicate });
-      const written = await graph.settle(step, acting, [undefined, id], { quiet: notify === false, inlineParent: inline_parent === true });
+      const work = (caller: Caller) => postProperty(post.value, caller, creatorOf(acting), { avoidDuplicate });
+      const written = await graph.run(work, acting, [undefined, id], { quiet: notify === false, inlineParent: inline_parent === true });
       // The value that was there already.
       if (!written.ok && avoidDuplicate && written.error.status_code === 403) return current(graph, acting, id);
       return written;
@@ -43,40 +45,42 @@ export function propertyCalls(graph: Graph): Readonly<Record<string, ApiCall>> {
       const kind = kindOf(given);
       const parent = kind === undefined ? undefined : parentOf(kind, { parent_id });
       if (parent === undefined || typeof name !== 'string') return BAD_CALL;
-      return parent.ok ? current(graph, acting, propertyId(parent.value, name)) : refusedWith(parent.error);
+      return parent.ok ? current(graph, acting, propertyId(parent.value, name)) : parent;
     },
     'find-properties': async ({ kind, criteria, options }, acting) => {
       const filter = filterOf(kindOf(kind), criteria);
       if (filter === undefined) return BAD_CALL;
       const sort = [{ path: ['seq'], order: 'desc' }] as const;
       const found = await graph.query(acting, { filter, sort, ...pageOf(options) });
-      return found.ok ? answered(found.value.elements.map((property) => toProperty(property))) : failedWith(found.failure);
+      return found.ok ? answer(found.value.elements.map((property) => toProperty(property))) : failedWith(found.failure);
     },
     'count-properties': async ({ kind, criteria }, acting) => {
       const filter = filterOf(kindOf(kind), criteria);
       if (filter === undefined) return BAD_CALL;
       const found = await graph.query(acting, { filter, limit: 0, count: true });
-      return found.ok ? answered(found.value.count ?? 0) : failedWith(found.failure);
+      return found.ok ? answer(found.value.count ?? 0) : failedWith(found.failure);
     },
     'remove-property': async ({ kind: given, name, parent_id = null }, acting) => {
       const kind = kindOf(given);
       const parent = kind === undefined ? undefined : parentOf(kind, { parent_id });
       if (kind === undefined || parent === undefined || typeof name !== 'string') return BAD_CALL;
-      if (!parent.ok) return refusedWith(parent.error);
-      return graph.settle(() => deleteProperty(kind, parent.value, name), acting, [undefined, undefined]);
+      if (!parent.ok) return parent;
+      return graph.run(() => deleteProperty(kind, parent.value, name), acting, [undefined, undefined]);
     },
     signal: async ({ kind: given, post }, acting) => {
       const kind = kindOf(given);
       if (kind === undefined) return BAD_CALL;
-      return graph.settle((caller) => postSignal(kind, post, caller, creatorOf(acting)), acting, [undefined, undefined]);
+      const signal = parseSignal(kind, post);
+      if (!signal.ok) return signal;
+      return graph.run((caller) => postSignal(signal.value, caller, creatorOf(acting)), acting, [undefined, undefined]);
     },
   };
 }
 
-async function current(graph: Graph, acting: Acting, id: string): Promise<ApiAnswer> {
+async function current(graph: Graph, acting: Acting, id: string): Promise<Answer> {
   const found = await graph.one(acting, id, TYPES.property);
   if (!found.ok) return failedWith(found.failure);
-  return answered(found.value === undefined ? null : toProperty(found.value));
+  return answer(found.value === undefined ? null : toProperty(found.value));
 }
 
 const KNOWN: ReadonlySet<string> = new Set(['name', 'parent_id', 'value', 'test_data']);

@@ -1,0 +1,39 @@
+/** What a request does, as a task that sockets, REST routes and runs of scripts run alike. */
+import type { SagaSignal } from '@polyedge/contracts/bus/signals';
+import type { Question } from '@polyedge/session/questions';
+import type { Task } from '@polyedge/session/task';
+import type { SagaError } from './errors.ts';
+
+/** Publishes a signal to everybody who joined. A socket that receives it itself goes on when it has come back. */
+export interface Tell {
+  readonly kind: 'tell';
+  readonly signal: SagaSignal;
+}
+
+export type Answer = { readonly ok: true; readonly value: unknown } | Refused;
+
+export interface Refused {
+  readonly ok: false;
+  readonly error: SagaError;
+}
+
+export type Work = Task<Question | Tell, Answer>;
+
+/** What a client sent, taken apart. */
+export type Parsed<T> = { readonly ok: true; readonly value: T } | Refused;
+
+/** The context of a request: its tenant and origin, and the source of its ids and time. */
+export interface Caller {
+  readonly tenant: string;
+  /** The way it came in, as shown to clients. */
+  readonly way: 'socket' | 'rest' | 'job';
+  /** Marks everything it writes as test data. */
+  readonly testData?: boolean;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** Returns a unique id of 24 hex digits. */
+  newId(): string;
+}
+
+export const refuse = (error: SagaError): Refused => ({ ok: false, error });
+export const answer = (value: unknown): Answer => ({ ok: true, value });

@@ -1,0 +1,84 @@
+/** Who speaks on a socket (Saga protocol page, 1.2): its token, its account with the roles, and its user's vertex. */
+import { type Account, accountsChanged, accountsGet } from '@polyedge/contracts/bus/accounts';
+import { graphGet } from '@polyedge/contracts/bus/graph';
+import { done, type Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import { isObject, TYPES } from '@polyedge/saga/elements';
+import { INVALID_TOKEN, MISSING_USER, type SagaError, toError, tokenError, UNVERIFIED } from '@polyedge/saga/errors';
+import { type Parsed, refuse } from '@polyedge/saga/work';
+import type { Output } from '@polyedge/session/output';
+import { type Ask, type Authenticate, ask, authenticate, type Question, write } from '@polyedge/session/questions';
+import type { Task } from '@polyedge/session/task';
+import { roleNamesOf } from './account.ts';
+import type { SagaOut } from './codec.ts';
+import { type Action, allows, permissionsOf } from './permissions.ts';
+
+import type { SagaSettings } from './settings.ts';
+
+export class Identity {
+  readonly #settings: SagaSettings;
+  readonly #out: Output<SagaOut>;
+  #principal: Principal | undefined;
+  #roles: readonly string[] = [];
+
+  constructor(settings: SagaSettings, out: Output<SagaOut>) {
+    this.#settings = settings;
+    this.#out = out;
+  }
+
+  get principal(): Principal | undefined {
+    return this.#principal;
+  }
+
+  /** Whose access token it is. */
+  *verify(accessToken: string | undefined): Task<Authenticate, Parsed<Principal>> {
+    if (accessToken === undefined) return refuse(INVALID_TOKEN);
+    const verified = yield* authenticate(accessToken, { adopt: true });
+    if (verified.ok) return verified;
+    const { code, detail } = verified.failure;
+    return refuse(code === 'unauthenticated' ? tokenError(detail) : toError(verified.failure));
+  }
+
+  /** Speaks for this principal from now on. Its account is heard of before it is read, so that no change falls between. */
+  adopt(principal: Principal): void {
+    this.#principal = principal;
+    this.#out.effect({ do: 'listen', id: 'accounts', subject: accountsChanged.subject({ tenant: principal.tenant }) });
+  }
+
+  /** Reads the account and its roles. @returns why it may not speak, if it may not; a failure when nobody can tell */
+  *readAccount({ account: id, tenant }: Principal): Task<Ask, Outcome<SagaError | undefined>> {
+    const read = yield* ask(accountsGet, { tenant }, { ids: [id] }, { unordered: true });
+    if (!read.ok) return read;
+    const [account] = read.value.accounts;
+    const problem = problemOf(account);
+    if (account !== undefined && problem === undefined && this.#principal?.account === id) this.#roles = roleNamesOf(account);
+    return done(problem);
+  }
+
+  /** The user's vertex is made now for accounts that came into being through another protocol. @returns why the user may not speak */
+  *findUser({ account, tenant, username }: Principal): Task<Question, SagaError | undefined> {
+    const found = yield* ask(graphGet, { tenant }, { ids: [account], includeDeleted: true }, { unordered: true });
+    if (!found.ok) return toError(found.failure);
+    const [user] = found.value.elements;
+    if (user?.deleted === true) return MISSING_USER;
+    if (user !== null && user !== undefined) return undefined;
+    const attributes = { username, verified: true, roles: [...this.#roles], tags: [] };
+    // It may be there by now, and without it only its own properties cannot be written.
+    yield* write('register', [{ op: 'update', target: { id: account }, ifMissing: { type: TYPES.user, attributes } }]);
+    return undefined;
+  }
+
+  may(action: Action, path: string): boolean {
+    const principal = this.#principal;
+    if (principal === undefined) return false;
+    const { rolesOf, selfAccess } = this.#settings;
+    const permissions = permissionsOf(rolesOf(principal.tenant), this.#roles);
+    return allows(permissions, { path, action, self: selfAccess ? principal.account : undefined });
+  }
+}
+
+function problemOf(account: Account | undefined): SagaError | undefined {
+  if (account === undefined || account.disabled) return MISSING_USER;
+  const { saga } = account.attributes;
+  return isObject(saga) && saga.verified === false ? UNVERIFIED : undefined;
+}

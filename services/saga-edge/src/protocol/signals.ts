@@ -1,0 +1,41 @@
+/** Signals that a socket emits and hears (Saga protocol page, 5.2). One that it hears itself is acknowledged after it has come back. */
+import { type SagaSignal, sagaSignal } from '@polyedge/contracts/bus/signals';
+import { toSignal } from '@polyedge/saga/elements';
+import type { Output } from '@polyedge/session/output';
+import type { SagaOut } from './codec.ts';
+
+/** How long an acknowledgement waits for its signal. */
+const SIGNAL_MS = 2000;
+
+export class Signals {
+  readonly #out: Output<SagaOut>;
+  /** Told and not yet heard, with the task that waits for each. */
+  readonly #told = new Map<string, string>();
+
+  constructor(out: Output<SagaOut>) {
+    this.#out = out;
+  }
+
+  /** @param waits whether it comes back to this socket, which then says so by `heard` or `late` */
+  tell(task: string, signal: SagaSignal, tenant: string, waits: boolean): void {
+    this.#out.effect({ do: 'publish', subject: sagaSignal.subject({ tenant, parent: signal.parent }), body: signal });
+    if (!waits) return;
+    this.#told.set(signal.id, task);
+    this.#out.effect({ do: 'set-timer', name: 'signal', ms: SIGNAL_MS });
+  }
+
+  /** Shows a signal. @returns the task that waited for it */
+  heard(signal: SagaSignal): string | undefined {
+    this.#out.send({ event: '/signals', body: toSignal(signal) });
+    const task = this.#told.get(signal.id);
+    this.#told.delete(signal.id);
+    return task;
+  }
+
+  /** The timer is over. @returns the tasks that still wait */
+  late(): readonly string[] {
+    const tasks = [...this.#told.values()];
+    this.#told.clear();
+    return tasks;
+  }
+}
