@@ -89,7 +89,7 @@ export class RestTasks {
     });
     if (feed !== undefined && outcome.ok && epoch !== undefined && outcome.value.last > 0) {
       await new Promise<boolean>((resolve) => {
-        feed.whenDelivered(epoch, outcome.value.last, EVENTS_FIRST_MS, resolve);
+        feed.whenDelivered(tenant, epoch, outcome.value.last, EVENTS_FIRST_MS, resolve);
       });
     }
     return outcome;
