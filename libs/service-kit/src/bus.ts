@@ -19,6 +19,8 @@ export interface RequestContext {
   readonly tenant: string | undefined;
   /** Bytes of the request's body: what a bounded queue counts. */
   readonly bytes: number;
+  /** The body's JSON as it came. */
+  readonly text: string;
 }
 
 export interface Subscription {
@@ -50,10 +52,15 @@ export interface Requests {
     body: unknown,
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
   ): Promise<Outcome<Reply>>;
-  /** Answers a channel's requests as one of its queue group (the service's name). Bodies are validated before the handler sees them; expired ones are answered without it. */
+  /**
+   * Answers a channel's requests as one of its queue group (the service's name). Bodies are validated before the handler sees them; expired ones
+   * are answered without it.
+   * @param encode writes a reply as JSON, for a responder that has parts of it as text; may throw what `JSON.stringify` may.
+   */
   respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
+    encode?: (reply: Reply) => string,
   ): Responder;
 }
 

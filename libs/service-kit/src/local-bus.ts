@@ -166,17 +166,18 @@ class ConnectedLocalBus implements LocalBus {
   respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
+    encode?: (reply: Reply) => string,
   ): Responder {
     const index = tenantIndex(channel.address);
     let inHand = 0;
     let idle: (() => void) | undefined;
     let left: (() => void) | undefined;
-    const work = async (text: string, subject: string, deadline: number): Promise<Outcome<unknown>> => {
+    const work = async (text: string, subject: string, deadline: number): Promise<Outcome<Reply>> => {
       const tenant = tenantAt(subject, index);
       if (inHand > MAX_IN_HAND) return failed('busy', 'too many requests are in hand');
       if (index !== -1 && tenant === undefined) return failed('invalid', "the tenant's name is too long to be read from a subject");
-      const context: RequestContext = { subject, deadline, tenant, bytes: Buffer.byteLength(text) };
-      return answer(channel, handler, text, context, this.counts, this.#log);
+      const context: RequestContext = { subject, deadline, tenant, bytes: Buffer.byteLength(text), text };
+      return answer(channel, handler, context, this.counts, this.#log);
     };
     const answerer: Answerer = {
       bus: this,
@@ -186,7 +187,7 @@ class ConnectedLocalBus implements LocalBus {
         inHand += 1;
         void work(text, subject, deadline).then((outcome) => {
           inHand -= 1;
-          if (this.#status === 'connected') reply(throughJson(outcome));
+          if (this.#status === 'connected') reply(throughJson(outcome, encode));
           if (inHand === 0) idle?.();
         });
       },
@@ -314,9 +315,9 @@ class ConnectedLocalBus implements LocalBus {
   }
 }
 
-const throughJson = (outcome: Outcome<unknown>): Outcome<unknown> => {
+const throughJson = <Reply>(outcome: Outcome<Reply>, encode?: (reply: Reply) => string): Outcome<unknown> => {
   if (!outcome.ok) return outcome;
-  const text = encodeBody(outcome.value);
+  const text = encodeBody(outcome.value, encode);
   if (text === undefined) return { ok: false, failure: UNENCODABLE };
   if (Buffer.byteLength(text) > MAX_REPLY_BYTES) return failed('too-large', 'the reply is over the limit');
   return done(parseOwnJson(text));

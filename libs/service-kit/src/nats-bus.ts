@@ -216,11 +216,13 @@ class ConnectedBus implements NatsBus {
   respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
+    encode?: (reply: Reply) => string,
   ): Responder {
     const responder = new NatsResponder<Request, Reply>({
       connection: this.#connection,
       channel,
       handler,
+      encode,
       queue: this.#service,
       counts: this.counts,
       log: this.#log,

@@ -213,13 +213,20 @@ export class FakeBus implements Bus {
     channel: RequestChannel<Address, Request, Reply>,
     handler: (
       body: Request,
-      context: { readonly subject: string; readonly deadline: number; readonly tenant: undefined; readonly bytes: number },
+      context: {
+        readonly subject: string;
+        readonly deadline: number;
+        readonly tenant: undefined;
+        readonly bytes: number;
+        readonly text: string;
+      },
     ) => Promise<Outcome<Reply>>,
   ): Responder {
     const { answers } = this.#network;
     const answer: Answer = async (body, subject) => {
       if (!channel.request.test(body)) return failed('invalid', channel.request.problem(body));
-      return handler(body, { subject, deadline: Number.POSITIVE_INFINITY, tenant: undefined, bytes: JSON.stringify(body).length });
+      const text = JSON.stringify(body);
+      return handler(body, { subject, deadline: Number.POSITIVE_INFINITY, tenant: undefined, bytes: text.length, text });
     };
     const leave = () => {
       if (answers.get(channel.address) === answer) answers.delete(channel.address);
