@@ -164,7 +164,8 @@ suite('least privilege', { concurrency: true }, () => {
       assert.equal(await writer.clear(3, 1, 1), 'cleared');
       assert.equal(await writer.fill(3, 1, 1, 0, [{ seq: 7, json: '{}' }]), 'filled');
       assert.equal(await writer.switchTo(3, 1, state, 0), 'switched');
-      assert.equal(await writer.append(3, 1, state, 9, 8, [{ seq: 9, json: '{}' }]), 'appended');
+      const run = { partition: 3, state, changes: [{ seq: 9, json: '{}' }] };
+      assert.deepEqual(await writer.append(1, 9, 8, [run]), ['appended']);
       assert.equal((await writer.newest(3))?.seq, 9);
       const reader = new HotJournal(hiro, 'e1');
       const page = await reader.read(3, (await reader.state(3)).generation, 0, 10);

@@ -58,41 +58,44 @@ export class Writes {
   }
 
   #send(): void {
-    const batch = this.#takeBatch();
+    const { batch, bytes } = this.#takeBatch();
     const [first] = batch;
     if (first === undefined) return;
     this.#busy = true;
-    const attempt = () => void this.#attempt(batch, first, this.#wheel.clock.now(), false);
+    const timeoutMs = attemptMs(bytes);
+    const attempt = () => void this.#attempt(batch, { first, timeoutMs, began: this.#wheel.clock.now() }, false);
     if (first.span === undefined) attempt();
     else first.span.run(attempt);
   }
 
   /** Writes from the front that may travel together: same tenant and scope, within the bounds of a message. */
-  #takeBatch(): Write[] {
+  #takeBatch(): { readonly batch: Write[]; readonly bytes: number } {
     const [first] = this.#waiting;
-    if (first === undefined) return [];
+    if (first === undefined) return { batch: [], bytes: 0 };
     if (this.#waiting.length === 1) {
       this.#waiting = [];
-      return [first];
+      return { batch: [first], bytes: jsonBytes(first.request) };
     }
     let bytes = 0;
     let count = 0;
     for (const { tenant, defaultScope, request } of this.#waiting) {
       if (count === MAX_REQUESTS || tenant !== first.tenant || defaultScope !== first.defaultScope) break;
-      bytes += jsonBytes(request);
-      if (count > 0 && bytes > MAX_BYTES) break;
+      const more = jsonBytes(request);
+      if (count > 0 && bytes + more > MAX_BYTES) break;
+      bytes += more;
       count += 1;
     }
-    return this.#waiting.splice(0, count);
+    return { batch: this.#waiting.splice(0, count), bytes };
   }
 
   /** @param unknown whether an earlier attempt may have been carried out: then even `busy` says nothing about the outcome */
-  async #attempt(batch: readonly Write[], first: Write, began: number, unknown: boolean): Promise<void> {
+  async #attempt(batch: readonly Write[], message: Sent, unknown: boolean): Promise<void> {
+    const { first, timeoutMs, began } = message;
     const outcome = await this.#bus.request(
       graphMutate,
       graphMutate.subject({ tenant: first.tenant }),
       { defaultScope: first.defaultScope, requests: batch.map(({ request }) => request) },
-      { timeoutMs: attemptMs(batch) },
+      { timeoutMs },
     );
     if (outcome.ok) {
       this.#finish(batch, outcome.value.epoch, outcome.value.outcomes);
@@ -102,7 +105,7 @@ export class Writes {
     const again = code === 'unavailable' || (unknown && (code === 'busy' || code === 'expired'));
     const waitMs = RETRY_FROM_MS + this.#random() * (RETRY_TO_MS - RETRY_FROM_MS);
     if (again && this.#wheel.clock.now() + waitMs - began < GIVE_UP_MS) {
-      this.#wheel.set(new WheelTimer(() => void this.#attempt(batch, first, began, true)), waitMs);
+      this.#wheel.set(new WheelTimer(() => void this.#attempt(batch, message, true)), waitMs);
       return;
     }
     this.#finish(batch, undefined, undefined, again ? { code: 'unavailable' } : outcome.failure);
@@ -123,11 +126,16 @@ export class Writes {
   }
 }
 
-/** How long an attempt may take. */
-function attemptMs(batch: readonly Write[]): number {
-  const bytes = batch.reduce((sum, { request }) => sum + jsonBytes(request), 0);
-  return ATTEMPT_MS + Math.floor((bytes / 2 ** 20) * ATTEMPT_MS_PER_MIB);
+/** What all attempts of a batch have in common. */
+interface Sent {
+  readonly first: Write;
+  /** How long an attempt may take. */
+  readonly timeoutMs: number;
+  /** When the first attempt began. */
+  readonly began: number;
 }
+
+const attemptMs = (bytes: number): number => ATTEMPT_MS + Math.floor((bytes / 2 ** 20) * ATTEMPT_MS_PER_MIB);
 
 function toOutcome(outcome: MutationOutcome | undefined, failure: Failure): Outcome<MutationResult> {
   if (outcome === undefined) return { ok: false, failure };

@@ -6,7 +6,7 @@
 import { MAIN } from '@polyedge/contracts/journal';
 import { allKeys, epochOf, keyedEpoch, logKey, metaKey } from './keys.ts';
 import type { Redis } from './redis.ts';
-import { loadScript, runScript } from './script.ts';
+import { loadScript, runScript, runScripts } from './script.ts';
 
 const SCRIPTS = {
   claim: loadScript('claim'),
@@ -58,6 +58,13 @@ export type Refused = 'fenced' | 'forgot';
 
 export type Appended = 'appended' | 'fenced' | 'differs';
 
+/** Changes of one partition that follow `state.last`. */
+export interface Run {
+  readonly partition: number;
+  readonly state: PartitionState;
+  readonly changes: readonly Omit<Entry, 'prev'>[];
+}
+
 export class HotJournal {
   readonly #redis: Redis;
   readonly epoch: string;
@@ -76,19 +83,17 @@ export class HotJournal {
     return { is: 'claimed', generation: Number(answer[1]), last: Number(answer[2]), head: Number(answer[3]) };
   }
 
-  /** Appends changes that follow `state.last`; `head` and `trimBelow` as in the script. Fails when Redis does. */
-  async append(
-    partition: number,
-    fence: number,
-    state: PartitionState,
-    head: number,
-    trimBelow: number,
-    changes: readonly Omit<Entry, 'prev'>[],
-  ): Promise<Appended> {
-    const keys = [metaKey(this.#keyed, partition), logKey(this.#keyed, partition, state.generation)];
-    const head_ = [String(fence), String(state.generation), String(state.last), String(head), String(trimBelow)];
-    const answer = await this.#run('append', keys, [...head_, ...changes.flatMap(({ seq, json }) => [String(seq), json])]);
-    return answer[0] === 'appended' || answer[0] === 'differs' ? answer[0] : 'fenced';
+  /** Appends to several partitions in one message to Redis; `head` and `trimBelow` as in the script. Fails when Redis does. */
+  async append(fence: number, head: number, trimBelow: number, runs: readonly Run[]): Promise<Appended[]> {
+    const answers = await runScripts(
+      this.#redis,
+      SCRIPTS.append,
+      runs.map(({ partition, state: { generation, last }, changes }) => ({
+        keys: [metaKey(this.#keyed, partition), logKey(this.#keyed, partition, generation)],
+        args: [...[fence, generation, last, head, trimBelow].map(String), ...changes.flatMap(({ seq, json }) => [String(seq), json])],
+      })),
+    );
+    return answers.map(([answer]) => (answer === 'appended' || answer === 'differs' ? answer : 'fenced'));
   }
 
   /** Begins to write the log of a partition anew, as another generation: removes what an earlier attempt left there. */
@@ -132,8 +137,18 @@ export class HotJournal {
   }
 
   async state(partition: number): Promise<PartitionState> {
-    const [generation, last, head] = await this.#redis.hmget(metaKey(this.#keyed, partition), 'generation', 'last', 'head');
-    return { generation: Number(generation ?? 0), last: Number(last ?? 0), head: Number(head ?? 0) };
+    return stateOf(await this.#redis.hmget(metaKey(this.#keyed, partition), ...STATE));
+  }
+
+  /** The states of the first partitions, in one message to Redis. */
+  async states(partitions: number): Promise<PartitionState[]> {
+    const asked = Array.from({ length: partitions }, (_, partition) => ['hmget', metaKey(this.#keyed, partition), ...STATE]);
+    const answers = await this.#redis.pipeline(asked).exec();
+    return asked.map((_, partition) => {
+      const [error, answer] = answers?.[partition] ?? [new Error('Redis did not answer')];
+      if (error !== null) throw error;
+      return stateOf(Array.isArray(answer) ? answer : []);
+    });
   }
 
   /** Entries after a seq, at most `limit`, in order, and what the partition says of itself at that moment. */
@@ -166,6 +181,14 @@ export class HotJournal {
     return await runScript(this.#redis, SCRIPTS[name], keys, args);
   }
 }
+
+const STATE = ['generation', 'last', 'head'] as const;
+
+const stateOf = ([generation, last, head]: readonly unknown[]): PartitionState => ({
+  generation: Number(generation ?? 0),
+  last: Number(last ?? 0),
+  head: Number(head ?? 0),
+});
 
 function toEntry([id, fields]: [string, string[]]): Entry {
   // Fields are written by our scripts alone, in this order: prev, its value, change, its value.

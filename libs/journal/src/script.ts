@@ -17,20 +17,49 @@ export function loadScript(name: string, reads = false): Script {
   return { name, text, sha: createHash('sha1').update(text).digest('hex'), reads };
 }
 
+/** Runs a script once for each of several keys and arguments, all in one message to Redis. Fails when Redis does for one of them. */
+export async function runScripts(
+  redis: Redis,
+  script: Script,
+  calls: readonly { readonly keys: readonly string[]; readonly args: readonly string[] }[],
+): Promise<readonly (readonly string[])[]> {
+  const [first] = calls;
+  if (first === undefined) return [];
+  if (calls.length === 1) return [await runScript(redis, script, first.keys, first.args)];
+  const name = script.reads ? 'EVALSHA_RO' : 'EVALSHA';
+  const answers = await redis.pipeline(calls.map(({ keys, args }) => [name, script.sha, keys.length, ...keys, ...args])).exec();
+  return await Promise.all(
+    calls.map(async ({ keys, args }, at) => {
+      const [error, answer] = answers?.[at] ?? [new Error('Redis did not answer'), undefined];
+      if (error === null) return textsOf(script, answer);
+      if (!isUnknown(error)) throw error;
+      return await runScript(redis, script, keys, args);
+    }),
+  );
+}
+
 /** Runs a script that answers a list of texts. Fails when Redis does. */
 export async function runScript(
   redis: Redis,
-  { name, text, sha, reads }: Script,
+  script: Script,
   keys: readonly string[],
   args: readonly string[],
 ): Promise<readonly string[]> {
+  const { text, sha, reads } = script;
   let answer: unknown;
   try {
     answer = await redis.call(reads ? 'EVALSHA_RO' : 'EVALSHA', sha, keys.length, ...keys, ...args);
   } catch (error) {
-    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+    if (!isUnknown(error)) throw error;
     answer = await redis.call(reads ? 'EVAL_RO' : 'EVAL', text, keys.length, ...keys, ...args);
   }
+  return textsOf(script, answer);
+}
+
+/** Redis does not know the script yet. */
+const isUnknown = (error: unknown): boolean => error instanceof Error && error.message.startsWith('NOSCRIPT');
+
+function textsOf({ name }: Script, answer: unknown): readonly string[] {
   if (!Array.isArray(answer)) throw new Error(`the script ${name} answered unexpectedly`);
   return answer.map(String);
 }

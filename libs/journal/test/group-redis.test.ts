@@ -99,7 +99,7 @@ test('a page of the log says how far it is everything, and from where the log be
   const state = { generation: 1, last: 12, head: 15 };
   assert.equal(await hot.fill(0, 1, 1, 10, [{ seq: 12, json: '{}' }]), 'filled');
   assert.equal(await hot.switchTo(0, 1, state, 10), 'switched');
-  assert.equal(await hot.append(0, 1, state, 20, 0, [{ seq: 17, json: '' }]), 'appended');
+  assert.deepEqual(await hot.append(1, 20, 0, [{ partition: 0, state, changes: [{ seq: 17, json: '' }] }]), ['appended']);
   assert.deepEqual(await hot.read(0, 1, 10, 10), {
     is: 'read',
     last: 17,

@@ -10,13 +10,12 @@ import type { Log } from './log.ts';
 export async function answer<Request, Reply>(
   channel: RequestChannel<string, Request, Reply>,
   handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
-  text: string,
   context: RequestContext,
   counts: BusCounts,
   log: Log,
 ): Promise<Outcome<Reply>> {
   if (context.deadline <= performance.now()) return failed('expired', 'the deadline passed before the request was read');
-  const body = parseOwnJson(text);
+  const body = parseOwnJson(context.text);
   if (body === undefined) {
     counts.malformed += 1;
     return failed('invalid', 'the request is not JSON');

@@ -20,8 +20,8 @@ export const SERVICE_ERROR_CODE = 'Nats-Service-Error-Code';
 const MiB = 1024 * 1024;
 /** What a server must let through in one message. */
 export const MIN_MAX_PAYLOAD = 8 * MiB;
-/** A reply above this is sent in several messages. */
-export const PART_BYTES = MiB;
+/** A reply above this is sent in several messages: a large element with what is around it still travels in one. */
+export const PART_BYTES = 4 * MiB;
 export const MAX_REPLY_BYTES = 64 * MiB;
 /** A server closes a connection whose control line (verb, subject, reply subject, sizes) is over 4,096 bytes (nats-server, max_control_line). */
 export const MAX_SUBJECT_BYTES = 3_000;
@@ -84,9 +84,9 @@ export function subjectFits(subject: string): boolean {
  * A body as JSON text; undefined when it has none. What clients sent is in many bodies, and `JSON.stringify` throws for what is nested too deep
  * or makes too long a string: that is the failure of one message, never of the process.
  */
-export function encodeBody(body: unknown): string | undefined {
+export function encodeBody<Body>(body: Body, encode: (body: Body) => string | undefined = JSON.stringify): string | undefined {
   try {
-    return JSON.stringify(body) ?? 'null';
+    return encode(body) ?? 'null';
   } catch {
     return undefined;
   }

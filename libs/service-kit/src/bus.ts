@@ -19,6 +19,8 @@ export interface RequestContext {
   readonly tenant: string | undefined;
   /** Bytes of the request's body: what a bounded queue counts. */
   readonly bytes: number;
+  /** The body's JSON as it came. */
+  readonly text: string;
 }
 
 export interface Subscription {
@@ -50,13 +52,22 @@ export interface Requests {
     body: unknown,
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
   ): Promise<Outcome<Reply>>;
-  /** Answers a channel's requests as one of its queue group (the service's name). Bodies are validated before the handler sees them; expired ones are answered without it. */
+  /**
+   * Answers a channel's requests as one of its queue group (the service's name). Bodies are validated before the handler sees them; expired ones
+   * are answered without it.
+   */
   respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
-    /** Of a channel that every journal has for itself; default `main`. */
-    journal?: string,
+    options?: RespondOptions<Reply>,
   ): Responder;
+}
+
+export interface RespondOptions<Reply> {
+  /** Of a channel that every journal has for itself; default `main`. */
+  readonly journal?: string;
+  /** Writes a reply as JSON, for a responder that has parts of it as text; may throw what `JSON.stringify` may. */
+  readonly encode?: ((reply: Reply) => string) | undefined;
 }
 
 /** Telling everybody who subscribes. */

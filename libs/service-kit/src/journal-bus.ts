@@ -6,7 +6,7 @@ import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/cont
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import { inJournal, MAIN } from '@polyedge/contracts/journal';
 import type { Parameters } from '@polyedge/contracts/subject';
-import type { Bus, BusStatus, RequestContext, Responder, Subscription } from './bus.ts';
+import type { Bus, BusStatus, RequestContext, Responder, RespondOptions, Subscription } from './bus.ts';
 import { tenantAt, tenantIndex } from './bus-wire.ts';
 import type { KnownPlacements } from './placements.ts';
 import type { Spans } from './spans.ts';
@@ -44,9 +44,9 @@ class PassingBus implements Bus {
   respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
-    journal?: string,
+    options?: RespondOptions<Reply>,
   ): Responder {
-    return this.bus.respond(channel, handler, journal);
+    return this.bus.respond(channel, handler, options);
   }
 
   publish<Address extends string, Body>(
@@ -104,8 +104,9 @@ class JournalBus extends PassingBus {
   override respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
+    options?: RespondOptions<Reply>,
   ): Responder {
-    return super.respond(channel, handler, channel.perJournal ? this.#journal : MAIN);
+    return super.respond(channel, handler, { ...options, journal: channel.perJournal ? this.#journal : MAIN });
   }
 
   override publish<Address extends string, Body>(

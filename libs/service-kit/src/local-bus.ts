@@ -7,7 +7,7 @@ import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { inJournal, MAIN } from '@polyedge/contracts/journal';
 import type { Parameters } from '@polyedge/contracts/subject';
 import { parseOwnJson } from '@polyedge/query/json-text';
-import type { Bus, BusStatus, RequestContext, Responder, Subscription } from './bus.ts';
+import type { Bus, BusStatus, RequestContext, Responder, RespondOptions, Subscription } from './bus.ts';
 import { answer } from './bus-answer.ts';
 import { type BusCounts, newBusCounts } from './bus-counts.ts';
 import {
@@ -167,18 +167,18 @@ class ConnectedLocalBus implements LocalBus {
   respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
-    journal = MAIN,
+    { journal = MAIN, encode }: RespondOptions<Reply> = {},
   ): Responder {
     const index = tenantIndex(channel.address);
     let inHand = 0;
     let idle: (() => void) | undefined;
     let left: (() => void) | undefined;
-    const work = async (text: string, subject: string, deadline: number): Promise<Outcome<unknown>> => {
+    const work = async (text: string, subject: string, deadline: number): Promise<Outcome<Reply>> => {
       const tenant = tenantAt(subject, index);
       if (inHand > MAX_IN_HAND) return failed('busy', 'too many requests are in hand');
       if (index !== -1 && tenant === undefined) return failed('invalid', "the tenant's name is too long to be read from a subject");
-      const context: RequestContext = { subject, deadline, tenant, bytes: Buffer.byteLength(text) };
-      return answer(channel, handler, text, context, this.counts, this.#log);
+      const context: RequestContext = { subject, deadline, tenant, bytes: Buffer.byteLength(text), text };
+      return answer(channel, handler, context, this.counts, this.#log);
     };
     const answerer: Answerer = {
       bus: this,
@@ -188,7 +188,7 @@ class ConnectedLocalBus implements LocalBus {
         inHand += 1;
         void work(text, subject, deadline).then((outcome) => {
           inHand -= 1;
-          if (this.#status === 'connected') reply(throughJson(outcome));
+          if (this.#status === 'connected') reply(throughJson(outcome, encode));
           if (inHand === 0) idle?.();
         });
       },
@@ -317,9 +317,9 @@ class ConnectedLocalBus implements LocalBus {
   }
 }
 
-const throughJson = (outcome: Outcome<unknown>): Outcome<unknown> => {
+const throughJson = <Reply>(outcome: Outcome<Reply>, encode?: (reply: Reply) => string): Outcome<unknown> => {
   if (!outcome.ok) return outcome;
-  const text = encodeBody(outcome.value);
+  const text = encodeBody(outcome.value, encode);
   if (text === undefined) return { ok: false, failure: UNENCODABLE };
   if (Buffer.byteLength(text) > MAX_REPLY_BYTES) return failed('too-large', 'the reply is over the limit');
   return done(parseOwnJson(text));

@@ -41,6 +41,7 @@ export class NatsResponder<Request, Reply> implements Responder {
   readonly #connection: NatsConnection;
   readonly #channel: RequestChannel<string, Request, Reply>;
   readonly #handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>;
+  readonly #encode: ((reply: Reply) => string) | undefined;
   readonly #queue: string;
   readonly #counts: BusCounts;
   readonly #log: Log;
@@ -59,6 +60,7 @@ export class NatsResponder<Request, Reply> implements Responder {
     readonly channel: RequestChannel<string, Request, Reply>;
     readonly handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>;
     readonly journal: string;
+    readonly encode: ((reply: Reply) => string) | undefined;
     readonly queue: string;
     readonly counts: BusCounts;
     readonly log: Log;
@@ -69,6 +71,7 @@ export class NatsResponder<Request, Reply> implements Responder {
     this.#connection = options.connection;
     this.#channel = options.channel;
     this.#handler = options.handler;
+    this.#encode = options.encode;
     this.#queue = options.queue;
     this.#counts = options.counts;
     this.#log = options.log;
@@ -121,16 +124,18 @@ export class NatsResponder<Request, Reply> implements Responder {
 
   async #work(message: Msg): Promise<void> {
     const { subject, reply, headers, data } = message;
+    const text = textOf(data);
     const context: RequestContext = {
       subject,
       deadline: this.#deadline(reply ?? '', headers),
       tenant: tenantAt(subject, this.#tenantIndex),
       bytes: data.length,
+      text,
     };
     const span = this.#spans?.handler(this.#channel.address, headers?.get(TRACEPARENT) ?? '');
     let outcome: Outcome<Reply>;
     try {
-      outcome = await this.#outcome(textOf(data), context, span);
+      outcome = await this.#outcome(context, span);
     } finally {
       this.#inHand -= 1;
       if (this.#inHand === 0) this.#idle?.();
@@ -151,12 +156,12 @@ export class NatsResponder<Request, Reply> implements Responder {
     return now + Math.min(timeout ?? left ?? DEFAULT_DEADLINE_MS, left ?? Number.POSITIVE_INFINITY);
   }
 
-  #outcome(text: string, context: RequestContext, span: Span | undefined): Promise<Outcome<Reply>> {
+  #outcome(context: RequestContext, span: Span | undefined): Promise<Outcome<Reply>> {
     if (this.#inHand > MAX_IN_HAND) return Promise.resolve(failed('busy', 'too many requests are in hand'));
     if (this.#tenantIndex !== -1 && context.tenant === undefined) {
       return Promise.resolve(failed('invalid', "the tenant's name is too long to be read from a subject"));
     }
-    const work = () => answer(this.#channel, this.#handler, text, context, this.#counts, this.#log);
+    const work = () => answer(this.#channel, this.#handler, context, this.#counts, this.#log);
     return span === undefined ? work() : span.run(work);
   }
 
@@ -169,7 +174,7 @@ export class NatsResponder<Request, Reply> implements Responder {
       this.#replyFailure(to, outcome.failure);
       return;
     }
-    const text = encodeBody(outcome.value);
+    const text = encodeBody(outcome.value, this.#encode);
     if (text === undefined) {
       this.#replyFailure(to, UNENCODABLE);
       return;

@@ -15,7 +15,7 @@ import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { inJournal, MAIN } from '@polyedge/contracts/journal';
 import type { Parameters } from '@polyedge/contracts/subject';
 import { parseOwnJson } from '@polyedge/query/json-text';
-import type { Bus, BusStatus, RequestContext, Responder, Subscription } from './bus.ts';
+import type { Bus, BusStatus, RequestContext, Responder, RespondOptions, Subscription } from './bus.ts';
 import { type BusCounts, newBusCounts } from './bus-counts.ts';
 import { encodeBody, MIN_MAX_PAYLOAD, subjectFits, TRACEPARENT } from './bus-wire.ts';
 import { within } from './deadline.ts';
@@ -218,13 +218,14 @@ class ConnectedBus implements NatsBus {
   respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
-    journal = MAIN,
+    { journal = MAIN, encode }: RespondOptions<Reply> = {},
   ): Responder {
     const responder = new NatsResponder<Request, Reply>({
       connection: this.#connection,
       channel,
       handler,
       journal,
+      encode,
       queue: this.#service,
       counts: this.counts,
       log: this.#log,

@@ -119,6 +119,7 @@ export class NatsModelBus implements Bus {
         deadline: this.#process.now() + left,
         tenant: tenantAt(subject, index),
         bytes: text.length,
+        text,
       };
       const body = bodyOf(message);
       const answered: Promise<Outcome<Reply>> =

@@ -43,7 +43,8 @@ test('the model of the hot journal answers every call as the scripts in Redis do
         case 2: {
           const known = { ...state, last: state.last + wrong };
           const [head, changes] = [seq, bodies()];
-          await both('append', real.append(partition, fence, known, head, 0, changes), model.append(partition, fence, known, head, 0, changes));
+          const appended = real.append(fence, head, 0, [{ partition, state: known, changes }]).then(([is]) => is);
+          await both('append', appended, model.append(partition, fence, known, head, 0, changes));
           break;
         }
         case 3:

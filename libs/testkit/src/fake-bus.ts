@@ -6,7 +6,7 @@ import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/cont
 import { type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
 import { inJournal, MAIN } from '@polyedge/contracts/journal';
 import type { Parameters } from '@polyedge/contracts/subject';
-import type { Bus, BusStatus, Responder, Subscription } from '@polyedge/service-kit/bus';
+import type { Bus, BusStatus, Responder, RespondOptions, Subscription } from '@polyedge/service-kit/bus';
 
 interface Timer {
   readonly at: number;
@@ -220,15 +220,22 @@ export class FakeBus implements Bus {
     channel: RequestChannel<Address, Request, Reply>,
     handler: (
       body: Request,
-      context: { readonly subject: string; readonly deadline: number; readonly tenant: undefined; readonly bytes: number },
+      context: {
+        readonly subject: string;
+        readonly deadline: number;
+        readonly tenant: undefined;
+        readonly bytes: number;
+        readonly text: string;
+      },
     ) => Promise<Outcome<Reply>>,
-    journal = MAIN,
+    { journal = MAIN }: RespondOptions<Reply> = {},
   ): Responder {
     const { answers } = this.#network;
     const pattern = inJournal(channel.pattern({}), journal);
     const answer: Answer = async (body, subject) => {
       if (!channel.request.test(body)) return failed('invalid', channel.request.problem(body));
-      return handler(body, { subject, deadline: Number.POSITIVE_INFINITY, tenant: undefined, bytes: JSON.stringify(body).length });
+      const text = JSON.stringify(body);
+      return handler(body, { subject, deadline: Number.POSITIVE_INFINITY, tenant: undefined, bytes: text.length, text });
     };
     const leave = () => {
       if (answers.get(pattern) === answer) answers.delete(pattern);

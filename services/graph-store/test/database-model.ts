@@ -263,7 +263,15 @@ export class DatabaseModel {
       candidates.set(operation, ids);
       this.#load(rows, tenant, ids, deletes ? ids : [], []);
     }
-    const context = { tenant, defaultScope, homeScope: defaultScope, on, candidates, contents: new Set<string>(), newId: () => this.#newId() };
+    const context = {
+      tenant,
+      defaultScope,
+      homeScope: defaultScope,
+      on,
+      candidates,
+      contents: new Set<string>(),
+      newId: () => this.#newId(),
+    };
     for (let attempt = 0; attempt < MAX_NEEDS; attempt += 1) {
       const applied = applyRequest(world, request, context, this.#schemas);
       if (applied.outcome !== 'needs') return applied;

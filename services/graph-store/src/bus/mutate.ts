@@ -1,22 +1,27 @@
 /** Answers `graph.mutate`: hands the requests to the executor, and leaves the queue group while it has too much to do. */
 import { graphMutate, type MutationOutcome } from '@polyedge/contracts/bus/graph';
+import type { RequestOf } from '@polyedge/contracts/channel';
 import { failed } from '@polyedge/contracts/errors';
-import type { Bus, Responder } from '@polyedge/service-kit/bus';
+import type { Bus, RequestContext, Responder } from '@polyedge/service-kit/bus';
 import { validateScope } from '../core/validate.ts';
 import type { Executor } from '../executor/executor.ts';
 import { ELSEWHERE } from '../postgres/away.ts';
 import type { Traces } from '../traces.ts';
+import { knowRequest, replyJson } from './mutate-json.ts';
 
 export function answerMutations(bus: Bus, executor: Pick<Executor, 'submit'>, traces: Traces | undefined): Responder {
-  return bus.respond(graphMutate, async ({ defaultScope, requests }, { tenant, bytes, deadline }) => {
+  const answer = async (message: RequestOf<typeof graphMutate>, { tenant, bytes, text, deadline }: RequestContext) => {
+    const { defaultScope, requests } = message;
     if (tenant === undefined) return failed('invalid', 'no tenant');
     const scope = validateScope(defaultScope);
     if (!scope.ok) return scope;
+    knowRequest(message, text);
     traces?.remember(requests.map(({ operationId }) => operationId));
     const answered = await executor.submit({ tenant, defaultScope, requests, bytes, deadline });
     // The tenant is not here: the whole message follows it.
     return answered.ok && answered.value.outcomes.some(isElsewhere) ? ELSEWHERE : answered;
-  });
+  };
+  return bus.respond(graphMutate, answer, { encode: replyJson });
 }
 
 const isElsewhere = (outcome: MutationOutcome): boolean => !outcome.ok && outcome.failure.code === ELSEWHERE.failure.code;

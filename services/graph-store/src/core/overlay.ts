@@ -4,6 +4,7 @@ import type { Action } from '@polyedge/contracts/change';
 import { type Element, type Stamp, SYSTEM_SCOPE, SYSTEM_TENANT } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { CONTENT_ATTRIBUTE } from './content.ts';
+import { knowJson } from './known-json.ts';
 import { MAX_BATCH_STATE_CHARACTERS, MAX_ELEMENT_BYTES, MAX_REQUEST_STATE_CHARACTERS, MAX_UNIQUE_NAMES } from './limits.ts';
 import { own } from './own.ts';
 import { ownersOfChange } from './owners.ts';
@@ -104,6 +105,7 @@ export class Overlay {
     };
     if (next.uniqueNames.length > MAX_UNIQUE_NAMES) return failed('too-large', `more than ${MAX_UNIQUE_NAMES} unique attributes`);
     const attributesJson = jsonOf(element, before);
+    knowJson(element.attributes, attributesJson);
     if (!fits(attributesJson)) return failed('too-large', 'the element is larger than 2 MiB');
     this.#stateCharacters += attributesJson.length;
     if (this.#stateCharacters > MAX_REQUEST_STATE_CHARACTERS)

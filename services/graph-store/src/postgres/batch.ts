@@ -6,6 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/graph';
 import { type Failure, failed } from '@polyedge/contracts/errors';
 import { applyRequest } from '../core/apply.ts';
+import { knownJson } from '../core/known-json.ts';
 import { MAX_SELECTED } from '../core/limits.ts';
 import { type Applied, type PendingResult, settle, settleChange, settleElement } from '../core/pending.ts';
 import { isEdgeId, type Plan, plan } from '../core/plan.ts';
@@ -31,7 +32,11 @@ export interface BatchRequest {
 }
 
 export function batchRequest(tenant: string, defaultScope: string, request: MutationRequest): BatchRequest {
-  const hash = createHash('sha256').update(tenant).update('\0').update(JSON.stringify(request)).digest();
+  const hash = createHash('sha256')
+    .update(tenant)
+    .update('\0')
+    .update(knownJson(request) ?? JSON.stringify(request))
+    .digest();
   return { tenant, defaultScope, request, plan: plan(request), hash };
 }
 
@@ -47,6 +52,10 @@ export interface BatchParts {
   readonly schemas: Schemas;
   readonly homes: HomeScopes;
 }
+
+// One message, one answer: for a small batch each costs as much as the work.
+const BEGIN = `begin; select pg_advisory_xact_lock_shared(${LOCK.batch})`;
+const BEGIN_ALONE = `begin; select pg_advisory_xact_lock(${LOCK.batch})`;
 
 /** How often a request may ask for rows that its plan did not foresee. */
 const MAX_NEEDS = 8;
@@ -65,13 +74,7 @@ export async function runBatch(
 ): Promise<BatchResult> {
   const world = new World();
   // A statement travels when it is executed, not when it is made: all of these leave at once, in this order.
-  const work: Promise<unknown>[] = [
-    connection.unsafe('begin', [], { prepare: true }).execute(),
-    (exclusive
-      ? connection`select pg_advisory_xact_lock(${LOCK.batch})`
-      : connection`select pg_advisory_xact_lock_shared(${LOCK.batch})`
-    ).execute(),
-  ];
+  const work: Promise<unknown>[] = [connection.unsafe(exclusive ? BEGIN_ALONE : BEGIN).execute()];
   const candidates = new Map<BatchRequest, Map<number, readonly string[]>>();
   const wanted = new Map<string, Wanted>();
   for (const entry of requests) {

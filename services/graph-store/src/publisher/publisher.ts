@@ -211,11 +211,14 @@ async function callRedis(
     case 'claim':
       return await hot.claim(call.partition, call.fence);
     case 'states':
-      return await Promise.all(Array.from({ length: call.partitions }, (_, partition) => hot.state(partition)));
+      return await hot.states(call.partitions);
     case 'append': {
       const { fence, head, trimBelow } = call;
-      return await Promise.all(
-        call.runs.map(({ partition, state, changes }) => hot.append(partition, fence, state, head, trimBelow, changes.map(entryOf))),
+      return await hot.append(
+        fence,
+        head,
+        trimBelow,
+        call.runs.map(({ changes, ...run }) => ({ ...run, changes: changes.map(entryOf) })),
       );
     }
     case 'clear':

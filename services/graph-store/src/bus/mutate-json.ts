@@ -1,0 +1,42 @@
+/** Requests and replies of `graph.mutate` as text: what is large is cut out and put in, not made again. */
+import type { graphMutate, MutationOutcome } from '@polyedge/contracts/bus/graph';
+import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
+import { knowJson, knownJson } from '../core/known-json.ts';
+
+type Message = RequestOf<typeof graphMutate>;
+type Reply = ReplyOf<typeof graphMutate>;
+
+/** Notes the text of the request of a message that has just one, as every large one has. */
+export function knowRequest({ defaultScope, requests }: Message, text: string): void {
+  const [request] = requests;
+  const before = `{"defaultScope":${JSON.stringify(defaultScope)},"requests":[`;
+  if (request === undefined || requests.length > 1 || !text.startsWith(before) || !text.endsWith(']}')) return;
+  knowJson(request, text.slice(before.length, -2));
+}
+
+/** Stands for attributes: no text of a client has this character. */
+const MARK = '\0';
+const MARK_JSON = JSON.stringify(MARK);
+
+/** The JSON of a reply around the texts of large attributes, which the batch has made. */
+export function replyJson(reply: Reply): string {
+  const texts: string[] = [];
+  const outcomes = reply.outcomes.map((outcome) => withMarks(outcome, texts));
+  if (texts.length === 0) return JSON.stringify(reply);
+  const [first = '', ...rest] = JSON.stringify({ ...reply, outcomes }).split(MARK_JSON);
+  return first + rest.map((part, at) => `${texts[at] ?? ''}${part}`).join('');
+}
+
+function withMarks(outcome: MutationOutcome, texts: string[]): unknown {
+  if (!outcome.ok) return outcome;
+  const operations = outcome.value.operations.map((operation) => ({
+    ...operation,
+    elements: operation.elements.map((element) => {
+      const json = knownJson(element.attributes);
+      if (json === undefined) return element;
+      texts.push(json);
+      return { ...element, attributes: MARK };
+    }),
+  }));
+  return { ...outcome, value: { ...outcome.value, operations } };
+}
