@@ -45,14 +45,7 @@ export class HotJournalModel {
     return { generation, last, head };
   }
 
-  append(
-    partition: number,
-    fence: number,
-    state: PartitionState,
-    head: number,
-    trimBelow: number,
-    changes: readonly Body[],
-  ): Appended {
+  append(partition: number, fence: number, state: PartitionState, head: number, trimBelow: number, changes: readonly Body[]): Appended {
     const meta = this.#meta(partition);
     if (meta.fence > fence) return 'fenced';
     const key = keyOf(partition, state.generation);
@@ -63,7 +56,10 @@ export class HotJournalModel {
     // Nobody has put a generation 0 in use.
     const isOther = meta.generation === 0 || meta.generation !== state.generation || meta.last !== state.last;
     if (meta.fence < fence || isOther || differs) return 'differs';
-    this.#logs.set(key, [...log, ...following(meta.last, changes)].filter(({ seq }) => seq >= trimBelow));
+    this.#logs.set(
+      key,
+      [...log, ...following(meta.last, changes)].filter(({ seq }) => seq >= trimBelow),
+    );
     this.#partitions.set(partition, { ...meta, last: changes.at(-1)?.seq ?? meta.last, head });
     return 'appended';
   }

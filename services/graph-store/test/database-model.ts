@@ -163,6 +163,17 @@ export class DatabaseModel {
     return this.elements(tenant).filter(compile(filter)).sort(compareBy(sort));
   }
 
+  /** The same as it was when so much of the journal was written. */
+  queryAt(tenant: string, filter: Filter, sort: readonly Sort[], seq: number): Element[] {
+    if (seq === this.seq) return this.query(tenant, filter, sort);
+    const rows = new Map<string, Element>();
+    for (const { id, state } of this.journal.slice(0, seq)) if (state.tenant === tenant) rows.set(id, state);
+    return [...rows.values()]
+      .filter((row) => !row.deleted)
+      .filter(compile(filter))
+      .sort(compareBy(sort));
+  }
+
   // ---- the journal
 
   /** @param check fails when the database cannot be reached */
@@ -263,7 +274,15 @@ export class DatabaseModel {
       candidates.set(operation, ids);
       this.#load(rows, tenant, ids, deletes ? ids : [], []);
     }
-    const context = { tenant, defaultScope, homeScope: defaultScope, on, candidates, contents: new Set<string>(), newId: () => this.#newId() };
+    const context = {
+      tenant,
+      defaultScope,
+      homeScope: defaultScope,
+      on,
+      candidates,
+      contents: new Set<string>(),
+      newId: () => this.#newId(),
+    };
     for (let attempt = 0; attempt < MAX_NEEDS; attempt += 1) {
       const applied = applyRequest(world, request, context, this.#schemas);
       if (applied.outcome !== 'needs') return applied;

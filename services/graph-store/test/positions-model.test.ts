@@ -84,7 +84,11 @@ test('the model of positions answers every call as graph-store does', async () =
     const stored = await store.sql<{ position: number }[]>`
       select position from group_position p join consumer_group c on c.id = p.consumer_group where c.name = ${name} order by partition`;
     const modelled = Array.from({ length: PARTITIONS }, (_, partition) => model.positionOf(name, partition)).filter((one) => one >= 0);
-    assert.deepEqual(stored.map(({ position }) => position), modelled, `${name} under seed ${seed}`);
+    assert.deepEqual(
+      stored.map(({ position }) => position),
+      modelled,
+      `${name} under seed ${seed}`,
+    );
   }
 });
 
