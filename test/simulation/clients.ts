@@ -118,7 +118,9 @@ export class Watcher extends SimulatedClient {
   readonly #filters: readonly (readonly string[])[];
   readonly #delta: boolean;
   #last: number | undefined;
-  #epoch = '';
+  /** This socket has seen one history only. */
+  #isJudged = true;
+  #failovers = 0;
   #beganAt = 0;
   /** Elements as the deltas of this socket make them, of those whose beginning it has seen. */
   readonly #folded = new Map<string, Map<string, unknown>>();
@@ -138,7 +140,8 @@ export class Watcher extends SimulatedClient {
 
   protected begin(): void {
     this.#last = undefined;
-    this.#epoch = this.world.database.epoch;
+    this.#isJudged = !this.world.judge.isUndecided;
+    this.#failovers = this.world.failovers;
     this.#beganAt = this.world.time.now;
     this.#folded.clear();
     for (const [at, types] of this.#filters.entries())
@@ -149,15 +152,15 @@ export class Watcher extends SimulatedClient {
     const { judge, database } = this.world;
     const event: ShownEvent & { readonly error?: unknown } = JSON.parse(text);
     if (event.error !== undefined) return;
-    if (database.epoch !== this.#epoch) {
-      this.#epoch = database.epoch;
-      this.#last = undefined;
-    }
     const seq = event.nanotime;
     const change = database.journal[seq - 1];
     judge.counts.shown += 1;
+    if (!this.#isJudged || this.#failovers !== this.world.failovers) {
+      this.#last = seq;
+      return;
+    }
     if (change === undefined || change.id !== event.id) {
-      if (judge.isFirstHistory) judge.wrong(`${this.name} is shown ${seq} of ${event.id}, which never was`);
+      judge.wrong(`${this.name} is shown ${seq} of ${event.id}, which never was`);
       return;
     }
     if (!this.#isMine(change)) judge.wrong(`${this.name} is shown ${seq}, which it did not ask for`);
@@ -250,6 +253,8 @@ interface Asked {
   readonly token: string;
   readonly id: string | undefined;
   readonly atLeast: number;
+  /** When it was asked: what was told in another history does not count. */
+  readonly failovers: number;
 }
 
 /** A socket on graph-ws that writes, and reads what it has written. */
@@ -260,6 +265,7 @@ export class Writer extends SimulatedClient {
   readonly #mine: string[] = [];
   /** Versions that this socket was told of, by element. */
   readonly #versions = new Map<string, number>();
+  #failovers = 0;
   #count = 0;
 
   protected begin(): void {}
@@ -281,7 +287,7 @@ export class Writer extends SimulatedClient {
     const asked = this.#asked.get(String(id));
     if (asked === undefined) return;
     this.#asked.delete(String(id));
-    if (error !== undefined) return;
+    if (error !== undefined || asked.failovers !== this.world.failovers) return;
     const version = Number(body?.['ogit/_v'] ?? 0);
     if (asked.kind === 'get') {
       if (version < asked.atLeast) judge.wrong(`${this.name} reads version ${version} of ${asked.id} after it was told ${asked.atLeast}`);
@@ -306,10 +312,13 @@ export class Writer extends SimulatedClient {
     this.#count += 1;
     const id = `${this.#count}`;
     const token = `${this.name}.${id}`;
+    const { failovers } = this.world;
+    if (failovers !== this.#failovers) this.#versions.clear();
+    this.#failovers = failovers;
     const element = chance.of(this.#mine);
     const pick = chance.below(10);
     const kind = element === undefined || pick < 3 ? 'create' : pick < 7 ? 'update' : pick < 8 ? 'delete' : 'get';
-    this.#asked.set(id, { kind, token, id: element, atLeast: this.#versions.get(element ?? '') ?? 0 });
+    this.#asked.set(id, { kind, token, id: element, atLeast: this.#versions.get(element ?? '') ?? 0, failovers });
     if (kind === 'create')
       this.send({ id, type: kind, headers: { 'ogit/_type': chance.of(TYPES) ?? '' }, body: { [TOKEN]: token, '/size': chance.below(5) } });
     else if (kind === 'update') this.send({ id, type: kind, headers: { 'ogit/_id': element }, body: { [TOKEN]: token } });

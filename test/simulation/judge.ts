@@ -21,7 +21,7 @@ export class Judge {
   readonly #time: VirtualTime;
   readonly #database: DatabaseModel;
   readonly #positions: PositionsModel;
-  #groups: GroupJudge;
+  readonly #groups: GroupJudge;
   readonly #groupNames: readonly string[];
   /** By group: seqs that have reached one of its clients. */
   readonly #received = new Map<string, Set<number>>();
@@ -34,15 +34,19 @@ export class Judge {
   readonly #tops = new Map<string, number>();
   #published = 0;
   #failedOverAt = Number.NEGATIVE_INFINITY;
-  /** Groups are complete only within one history. */
+  /** Writes that took effect in any history. */
+  readonly #ever = new Set<string>();
+  /** What groups are given is judged as long as nothing that was given is undone. */
   #isFirstHistory = true;
+  /** Another copy of the database took over, and no epoch was begun for it yet: what is told may be of either. */
+  #isUndecided = false;
 
   constructor(time: VirtualTime, database: DatabaseModel, positions: PositionsModel, groups: readonly string[]) {
     this.#time = time;
     this.#database = database;
     this.#positions = positions;
     this.#groupNames = groups;
-    this.#groups = this.#newGroups();
+    this.#groups = new GroupJudge(PARTITIONS, (group, partition) => positions.positionOf(group, partition));
     this.#seqs = Array.from({ length: PARTITIONS }, () => []);
   }
 
@@ -62,6 +66,10 @@ export class Judge {
     return this.#isFirstHistory;
   }
 
+  get isUndecided(): boolean {
+    return this.#isUndecided;
+  }
+
   // ---- the store
 
   committed(changes: readonly FullChange[]): void {
@@ -79,6 +87,7 @@ export class Judge {
       if (typeof token !== 'string' || token === before?.attributes[TOKEN]) continue;
       const effects = (this.#effects.get(token) ?? 0) + 1;
       this.#effects.set(token, effects);
+      this.#ever.add(token);
       if (effects > 1) this.wrong(`${token} took effect ${effects} times, at last with seq ${seq}`);
     }
   }
@@ -86,7 +95,7 @@ export class Judge {
   /** A client was told that its write took effect. */
   acknowledged(token: string): void {
     this.counts.acknowledged += 1;
-    if (!this.#effects.has(token)) this.wrong(`${token} was acknowledged and is not in the journal`);
+    if (!this.#ever.has(token)) this.wrong(`${token} was acknowledged and is not in the journal`);
   }
 
   published(holder: string, epoch: string, fence: number, changes: readonly FullChange[]): void {
@@ -115,18 +124,23 @@ export class Judge {
     const { seq } = this.#database;
     this.#failedOverAt = this.#time.now;
     this.#isFirstHistory = false;
+    this.#isUndecided = true;
     this.#partitions = this.#partitions.slice(0, seq);
     this.#seqs = this.#seqs.map((seqs) => seqs.filter((one) => one <= seq));
     this.#published = Math.min(this.#published, seq);
     this.#states.clear();
-    for (const { id, state } of this.#database.journal) this.#states.set(id, state);
+    this.#effects.clear();
+    for (const { id, state } of this.#database.journal) {
+      const token = state.attributes[TOKEN];
+      if (typeof token === 'string' && token !== this.#states.get(id)?.attributes[TOKEN]) this.#effects.set(token, 1);
+      this.#states.set(id, state);
+    }
     this.#positions.restore(seq);
-    this.#groups = this.#newGroups();
-    this.#received.clear();
   }
 
   /** A new epoch was put in force. */
   newEpoch(): void {
+    this.#isUndecided = false;
     this.#published = Math.min(this.#published, this.#database.seq);
   }
 
@@ -138,6 +152,7 @@ export class Judge {
 
   given(group: string, changes: readonly FullChange[]): void {
     this.counts.given += changes.length;
+    if (!this.#isFirstHistory) return;
     this.#groups.give(
       group,
       changes.map(({ seq }) => seq),
@@ -154,6 +169,7 @@ export class Judge {
   }
 
   confirmed(group: string, member: string, changes: readonly FullChange[], inTime: boolean): void {
+    if (!this.#isFirstHistory) return;
     const seqs = changes.map(({ seq }) => seq);
     const received = this.#received.get(group);
     const missing = seqs.find((seq) => received?.has(seq) !== true);
@@ -162,6 +178,7 @@ export class Judge {
   }
 
   positions(): void {
+    if (!this.#isFirstHistory) return;
     this.#groups.positions(this.#groupNames);
     this.#take();
   }
@@ -169,10 +186,6 @@ export class Judge {
   /** What groups have not confirmed or stored yet; undefined when all is done. */
   missingInGroups(): string | undefined {
     return this.#isFirstHistory ? this.#groups.missing(this.#groupNames, this.#seqs) : undefined;
-  }
-
-  #newGroups(): GroupJudge {
-    return new GroupJudge(PARTITIONS, (group, partition) => this.#positions.positionOf(group, partition));
   }
 
   #take(): void {

@@ -4,10 +4,7 @@ import type { GroupPositions } from '../../services/graph-store/src/postgres/gro
 import type { Surroundings } from './surroundings.ts';
 
 /** @param reach fails when the database cannot be reached */
-export function positionsOver(
-  { database, positions }: Surroundings,
-  reach: () => void,
-): Omit<GroupPositions, 'stats' | 'sweep'> {
+export function positionsOver({ database, positions }: Surroundings, reach: () => void): Omit<GroupPositions, 'stats' | 'sweep'> {
   return {
     open: async (_tenant, { name, start }) => {
       reach();

@@ -259,10 +259,19 @@ export class StoreProcess {
       const isAway = connection === 'redis' ? this.#world.redis.isAway : this.#world.databaseAwayUntil > time.now;
       if (isAway) answer(failed('unavailable'), 100 + chance.below(300));
       else {
-        const reply = takesEffect ? this.#carryOut(call) : undefined;
-        answer(isLost ? failed('unavailable') : done(reply));
+        const outcome = takesEffect ? this.#outcomeOf(call) : failed('unavailable');
+        answer(isLost ? failed('unavailable') : outcome);
       }
     });
+  }
+
+  #outcomeOf(call: Exclude<PublisherCall, { call: 'flush' }>): Outcome<unknown> {
+    try {
+      return done(this.#carryOut(call));
+    } catch (error) {
+      // Redis refuses what would break the order of a log.
+      return failed('unavailable', String(error));
+    }
   }
 
   #carryOut(call: Exclude<PublisherCall, { call: 'flush' }>): PublisherReplies[PublisherCall['call']] {
