@@ -15,11 +15,11 @@ const ATTEMPTS = 3;
 
 export class PartitionReader {
   readonly stats: ReaderStats = { fromStore: 0 };
-  readonly #hot: HotJournal;
+  readonly #hot: Pick<HotJournal, 'epoch' | 'read' | 'state'>;
   readonly #store: Pick<GroupStore, 'partition' | 'bySeq'>;
   readonly #generations = new Map<number, number>();
 
-  constructor(hot: HotJournal, store: Pick<GroupStore, 'partition' | 'bySeq'>) {
+  constructor(hot: Pick<HotJournal, 'epoch' | 'read' | 'state'>, store: Pick<GroupStore, 'partition' | 'bySeq'>) {
     this.#hot = hot;
     this.#store = store;
   }

@@ -18,7 +18,11 @@ test('the model of the hot journal answers every call as the scripts in Redis do
   const model = new HotJournalModel();
   const tally = new Map<string, number>();
   let seq = 0;
-  const bodies = () => Array.from({ length: chance.below(4) }, () => ({ seq: (seq += 1 + chance.below(2)), json: `{"n":${seq}}` }));
+  const bodies = () =>
+    Array.from({ length: chance.below(4) }, () => {
+      seq += 1 + chance.below(2);
+      return { seq, json: `{"n":${seq}}` };
+    });
   /** Where the last of what was filled stands, by partition and generation. */
   const filled = new Map<string, number>();
   try {

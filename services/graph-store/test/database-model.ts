@@ -163,6 +163,17 @@ export class DatabaseModel {
     return this.elements(tenant).filter(compile(filter)).sort(compareBy(sort));
   }
 
+  /** The same as it was when so much of the journal was written. */
+  queryAt(tenant: string, filter: Filter, sort: readonly Sort[], seq: number): Element[] {
+    if (seq === this.seq) return this.query(tenant, filter, sort);
+    const rows = new Map<string, Element>();
+    for (const { id, state } of this.journal.slice(0, seq)) if (state.tenant === tenant) rows.set(id, state);
+    return [...rows.values()]
+      .filter((row) => !row.deleted)
+      .filter(compile(filter))
+      .sort(compareBy(sort));
+  }
+
   // ---- the journal
 
   /** @param check fails when the database cannot be reached */

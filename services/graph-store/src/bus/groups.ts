@@ -17,7 +17,7 @@ const DEFAULT_LIMIT = 500;
 const noTenant = failed('invalid', 'no tenant');
 
 export interface GroupsOptions {
-  readonly positions: GroupPositions;
+  readonly positions: Omit<GroupPositions, 'stats' | 'sweep'>;
   /** The journal for a caller who waits until then. */
   readonly journal: (deadline: number) => Journal;
   readonly partitions: number;

@@ -1,0 +1,330 @@
+/** Clients of HIRO: those that watch, members of groups, and those that write. What each is told has to make sense whenever it is told it. */
+import type { FullChange } from '@polyedge/contracts/change';
+import { toVertex } from '../../services/hiro-edge/src/protocol/vertex.ts';
+import type { Api, EdgeProcess } from './edge-process.ts';
+import { TOKEN } from './judge.ts';
+import type { Surroundings } from './surroundings.ts';
+import type { SimulatedWire, WireClient } from './wire.ts';
+
+export const TYPES = ['ogit/Trial', 'ogit/Other'];
+
+/** Who is not let in by then tries elsewhere. */
+const CONNECT_MS = 4000;
+
+/** A client that comes back whenever it is sent away. */
+export abstract class SimulatedClient implements WireClient {
+  readonly name: string;
+  protected readonly world: Surroundings;
+  readonly #edges: () => readonly EdgeProcess[];
+  #wire: SimulatedWire | undefined;
+  #isOpen = false;
+  #hasLeft = false;
+  #attempts = 0;
+
+  constructor(world: Surroundings, name: string, edges: () => readonly EdgeProcess[]) {
+    this.world = world;
+    this.name = name;
+    this.#edges = edges;
+  }
+
+  protected abstract readonly api: Api;
+  protected abstract readonly query: Readonly<Record<string, string>>;
+  /** The socket is open: everything begins anew. */
+  protected abstract begin(): void;
+  protected abstract heard(text: string): void;
+  /** What is outstanding when the socket ends has an unknown outcome. */
+  protected ended(): void {}
+  /** What it has not been told yet; undefined when that is nothing. */
+  abstract missing(): string | undefined;
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  connect(): void {
+    const edges = this.#edges();
+    const edge = edges[this.world.chance.below(edges.length)];
+    this.#attempts += 1;
+    const attempt = this.#attempts;
+    if (edge === undefined) {
+      this.#again(500);
+      return;
+    }
+    this.#wire = edge.connect(this.api, this.query, this, () => {
+      if (attempt !== this.#attempts) return;
+      this.#isOpen = true;
+      this.begin();
+    });
+    this.world.time.after(CONNECT_MS, () => {
+      if (attempt !== this.#attempts || this.#isOpen) return;
+      this.#wire?.leave(false);
+      this.closed();
+    });
+  }
+
+  send(frame: object): void {
+    this.#wire?.send(frame);
+  }
+
+  /** Stops reading, or goes on. */
+  read(isReading: boolean): void {
+    this.#wire?.read(isReading);
+  }
+
+  /** The client's machine is gone, or its network; it comes back as another socket. */
+  breakOff(quietly: boolean): void {
+    this.#wire?.leave(quietly);
+    this.closed();
+  }
+
+  leave(): void {
+    this.#hasLeft = true;
+    this.#wire?.leave(false);
+    this.#isOpen = false;
+  }
+
+  frame(text: string): void {
+    if (!this.#hasLeft) this.heard(text);
+  }
+
+  closed(): void {
+    if (this.#hasLeft) return;
+    this.#isOpen = false;
+    this.ended();
+    this.#again(100 + this.world.chance.below(900));
+  }
+
+  #again(ms: number): void {
+    this.#attempts += 1;
+    const attempt = this.#attempts;
+    this.world.time.after(ms, () => {
+      if (attempt === this.#attempts && !this.#hasLeft) this.connect();
+    });
+  }
+}
+
+interface ShownEvent {
+  readonly id: string;
+  readonly nanotime: number;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+const filterOf = (types: readonly string[]): string => `(|${types.map((type) => `(element.ogit/_type=${type})`).join('')})`;
+
+/** A socket on events-ws without a group. Two of its filters may overlap: an event is shown once all the same. */
+export class Watcher extends SimulatedClient {
+  protected readonly api = 'events';
+  protected readonly query: Readonly<Record<string, string>>;
+  readonly #filters: readonly (readonly string[])[];
+  readonly #delta: boolean;
+  #last: number | undefined;
+  /** This socket has seen one history only. */
+  #isJudged = true;
+  #failovers = 0;
+  #beganAt = 0;
+  /** Elements as the deltas of this socket make them, of those whose beginning it has seen. */
+  readonly #folded = new Map<string, Map<string, unknown>>();
+
+  constructor(
+    world: Surroundings,
+    name: string,
+    edges: () => readonly EdgeProcess[],
+    filters: readonly (readonly string[])[],
+    delta: boolean,
+  ) {
+    super(world, name, edges);
+    this.#filters = filters;
+    this.#delta = delta;
+    this.query = delta ? { delta: 'true' } : {};
+  }
+
+  protected begin(): void {
+    this.#last = undefined;
+    this.#isJudged = !this.world.judge.isUndecided;
+    this.#failovers = this.world.failovers;
+    this.#beganAt = this.world.time.now;
+    this.#folded.clear();
+    for (const [at, types] of this.#filters.entries())
+      this.send({ type: 'register', args: { 'filter-id': `${at}`, 'filter-type': 'jfilter', 'filter-content': filterOf(types) } });
+  }
+
+  protected heard(text: string): void {
+    const { judge, database } = this.world;
+    const event: ShownEvent & { readonly error?: unknown } = JSON.parse(text);
+    if (event.error !== undefined) return;
+    const seq = event.nanotime;
+    const change = database.journal[seq - 1];
+    judge.counts.shown += 1;
+    if (!this.#isJudged || this.#failovers !== this.world.failovers) {
+      this.#last = seq;
+      return;
+    }
+    if (change === undefined || change.id !== event.id) {
+      judge.wrong(`${this.name} is shown ${seq} of ${event.id}, which never was`);
+      return;
+    }
+    if (!this.#isMine(change)) judge.wrong(`${this.name} is shown ${seq}, which it did not ask for`);
+    if (this.#last !== undefined) {
+      if (seq <= this.#last) judge.wrong(`${this.name} is shown ${seq} after ${this.#last}`);
+      const next = this.#nextAfter(this.#last);
+      if (next !== undefined && next < seq) judge.wrong(`${this.name} is shown ${seq} after ${this.#last}, and never ${next}`);
+    }
+    this.#last = seq;
+    if (this.#delta) this.#fold(change, event);
+  }
+
+  missing(): string | undefined {
+    if (!this.isOpen) return `${this.name} is not connected`;
+    const { database } = this.world;
+    const newest = this.#newest();
+    if (newest === undefined || this.#last === newest) return undefined;
+    // What was there before it came is not shown.
+    if (this.#last === undefined && (database.journal[newest - 1]?.on ?? 0) < this.world.wallAt(this.#beganAt + 5000)) return undefined;
+    return `${this.name} is at ${this.#last}, and ${newest} is committed`;
+  }
+
+  #isMine(change: FullChange): boolean {
+    return this.#filters.some((types) => types.includes(change.type));
+  }
+
+  #nextAfter(seq: number): number | undefined {
+    const { journal } = this.world.database;
+    for (let at = seq; at < journal.length; at += 1) {
+      const change = journal[at];
+      if (change !== undefined && this.#isMine(change)) return change.seq;
+    }
+    return undefined;
+  }
+
+  #newest(): number | undefined {
+    return this.world.database.journal.findLast((change) => this.#isMine(change))?.seq;
+  }
+
+  #fold(change: FullChange, { id, body }: ShownEvent): void {
+    if (change.action === 'create') this.#folded.set(id, new Map());
+    const folded = this.#folded.get(id);
+    if (folded === undefined) return;
+    for (const [name, value] of Object.entries(body)) {
+      if (name.startsWith('-')) folded.delete(name.slice(1));
+      else folded.set(name.slice(1), value);
+    }
+    const shown = Object.fromEntries([...folded].sort());
+    const wanted = Object.fromEntries(Object.entries(toVertex(change.state)).sort());
+    if (JSON.stringify(shown) !== JSON.stringify(wanted))
+      this.world.judge.wrong(`${this.name}: the deltas up to ${change.seq} do not make ${id}`);
+  }
+}
+
+/** A member of a consumer group: its socket. */
+export class Member extends SimulatedClient {
+  protected readonly api = 'events';
+  protected readonly query: Readonly<Record<string, string>>;
+  readonly #group: string;
+
+  constructor(world: Surroundings, name: string, edges: () => readonly EdgeProcess[], group: string) {
+    super(world, name, edges);
+    this.#group = group;
+    this.query = { groupId: group, offset: 'smallest' };
+  }
+
+  get group(): string {
+    return this.#group;
+  }
+
+  protected begin(): void {
+    this.send({
+      type: 'register',
+      args: { 'filter-id': 'all', 'filter-type': 'jfilter', 'filter-content': filterOf([...TYPES, 'products']) },
+    });
+  }
+
+  protected heard(text: string): void {
+    const event: ShownEvent & { readonly error?: unknown } = JSON.parse(text);
+    if (event.error === undefined) this.world.judge.received(this.#group, event.nanotime);
+  }
+
+  missing(): string | undefined {
+    return this.isOpen ? undefined : `${this.name} is not connected`;
+  }
+}
+
+interface Asked {
+  readonly kind: 'create' | 'update' | 'delete' | 'get';
+  readonly token: string;
+  readonly id: string | undefined;
+  readonly atLeast: number;
+  /** When it was asked: what was told in another history does not count. */
+  readonly failovers: number;
+}
+
+/** A socket on graph-ws that writes, and reads what it has written. */
+export class Writer extends SimulatedClient {
+  protected readonly api = 'graph';
+  protected readonly query = {};
+  readonly #asked = new Map<string, Asked>();
+  readonly #mine: string[] = [];
+  /** Versions that this socket was told of, by element. */
+  readonly #versions = new Map<string, number>();
+  #failovers = 0;
+  #count = 0;
+
+  protected begin(): void {}
+
+  protected override ended(): void {
+    this.#asked.clear();
+    this.#versions.clear();
+  }
+
+  /** A few requests at once. */
+  write(count: number): void {
+    if (!this.isOpen) return;
+    for (let left = count; left > 0; left -= 1) this.#write();
+  }
+
+  protected heard(text: string): void {
+    const { judge } = this.world;
+    const { id, error, body } = JSON.parse(text);
+    const asked = this.#asked.get(String(id));
+    if (asked === undefined) return;
+    this.#asked.delete(String(id));
+    if (error !== undefined || asked.failovers !== this.world.failovers) return;
+    const version = Number(body?.['ogit/_v'] ?? 0);
+    if (asked.kind === 'get') {
+      if (version < asked.atLeast) judge.wrong(`${this.name} reads version ${version} of ${asked.id} after it was told ${asked.atLeast}`);
+      return;
+    }
+    if (asked.kind !== 'delete') judge.acknowledged(asked.token);
+    const element = String(body?.['ogit/_id'] ?? '');
+    if (element === '') return;
+    const known = this.#versions.get(element) ?? 0;
+    if (version < known) judge.wrong(`${this.name}: version ${version} of ${element} is acknowledged after ${known}`);
+    this.#versions.set(element, version);
+    if (asked.kind === 'create') this.#mine.push(element);
+  }
+
+  missing(): string | undefined {
+    if (!this.isOpen) return `${this.name} is not connected`;
+    return this.#asked.size === 0 ? undefined : `${this.name} waits for ${this.#asked.size} answers`;
+  }
+
+  #write(): void {
+    const { chance } = this.world;
+    this.#count += 1;
+    const id = `${this.#count}`;
+    const token = `${this.name}.${id}`;
+    const { failovers } = this.world;
+    if (failovers !== this.#failovers) this.#versions.clear();
+    this.#failovers = failovers;
+    const element = chance.of(this.#mine);
+    const pick = chance.below(10);
+    const kind = element === undefined || pick < 3 ? 'create' : pick < 7 ? 'update' : pick < 8 ? 'delete' : 'get';
+    this.#asked.set(id, { kind, token, id: element, atLeast: this.#versions.get(element ?? '') ?? 0, failovers });
+    if (kind === 'create')
+      this.send({ id, type: kind, headers: { 'ogit/_type': chance.of(TYPES) ?? '' }, body: { [TOKEN]: token, '/size': chance.below(5) } });
+    else if (kind === 'update') this.send({ id, type: kind, headers: { 'ogit/_id': element }, body: { [TOKEN]: token } });
+    else {
+      if (kind === 'delete') this.#mine.splice(this.#mine.indexOf(element ?? ''), 1);
+      this.send({ id, type: kind, headers: { 'ogit/_id': element } });
+    }
+  }
+}

@@ -1,0 +1,194 @@
+/** What the system promises (docs/architecture.md), looked at whenever something is committed, published, given, confirmed or stored. */
+import { isDeepStrictEqual } from 'node:util';
+import { type FullChange, stateBefore } from '@polyedge/contracts/change';
+import type { Element } from '@polyedge/contracts/element';
+import type { PositionsModel } from '@polyedge/journal/testing/positions-model';
+import { GroupJudge } from '@polyedge/simulation/groups-judge';
+import type { VirtualTime } from '@polyedge/simulation/virtual-time';
+import { partitionOf, slotOf } from '../../services/graph-store/src/core/slot.ts';
+import type { DatabaseModel } from '../../services/graph-store/test/database-model.ts';
+import { PARTITIONS } from './surroundings.ts';
+
+/** The attribute by which a write is known again. */
+export const TOKEN = '/token';
+/** After a failover the row of the lease is an older one for so long. */
+const FAILOVER_MS = 15_000;
+
+export class Judge {
+  /** What was found wrong first, as a sentence. */
+  problem: string | undefined;
+  readonly counts = { committed: 0, published: 0, shown: 0, given: 0, windows: 0, acknowledged: 0 };
+  readonly #time: VirtualTime;
+  readonly #database: DatabaseModel;
+  readonly #positions: PositionsModel;
+  readonly #groups: GroupJudge;
+  readonly #groupNames: readonly string[];
+  /** By group: seqs that have reached one of its clients. */
+  readonly #received = new Map<string, Set<number>>();
+  #partitions: number[] = [];
+  #seqs: number[][] = [];
+  /** States by element, to fold what comes onto. */
+  readonly #states = new Map<string, Element>();
+  /** How often a write took effect, by its token. */
+  readonly #effects = new Map<string, number>();
+  readonly #tops = new Map<string, number>();
+  #published = 0;
+  #failedOverAt = Number.NEGATIVE_INFINITY;
+  /** Writes that took effect in any history. */
+  readonly #ever = new Set<string>();
+  /** What groups are given is judged as long as nothing that was given is undone. */
+  #isFirstHistory = true;
+  /** Another copy of the database took over, and no epoch was begun for it yet: what is told may be of either. */
+  #isUndecided = false;
+
+  constructor(time: VirtualTime, database: DatabaseModel, positions: PositionsModel, groups: readonly string[]) {
+    this.#time = time;
+    this.#database = database;
+    this.#positions = positions;
+    this.#groupNames = groups;
+    this.#groups = new GroupJudge(PARTITIONS, (group, partition) => positions.positionOf(group, partition));
+    this.#seqs = Array.from({ length: PARTITIONS }, () => []);
+  }
+
+  wrong(sentence: string): void {
+    this.problem ??= sentence;
+  }
+
+  fault(from: number, to: number): void {
+    this.#groups.fault(from, to);
+  }
+
+  get repeats(): number {
+    return this.#groups.repeats;
+  }
+
+  get isFirstHistory(): boolean {
+    return this.#isFirstHistory;
+  }
+
+  get isUndecided(): boolean {
+    return this.#isUndecided;
+  }
+
+  // ---- the store
+
+  committed(changes: readonly FullChange[]): void {
+    for (const change of changes) {
+      this.counts.committed += 1;
+      const { seq, id, state, undo } = change;
+      if (seq !== this.#partitions.length + 1) this.wrong(`seq ${seq} was committed after ${this.#partitions.length}`);
+      const partition = partitionOf(slotOf(id), PARTITIONS);
+      this.#partitions.push(partition);
+      this.#seqs[partition]?.push(seq);
+      const before = this.#states.get(id);
+      if (!isDeepStrictEqual(stateBefore(state, undo), before)) this.wrong(`${seq}: what was before it is not what ${id} was`);
+      this.#states.set(id, state);
+      const token = state.attributes[TOKEN];
+      if (typeof token !== 'string' || token === before?.attributes[TOKEN]) continue;
+      const effects = (this.#effects.get(token) ?? 0) + 1;
+      this.#effects.set(token, effects);
+      this.#ever.add(token);
+      if (effects > 1) this.wrong(`${token} took effect ${effects} times, at last with seq ${seq}`);
+    }
+  }
+
+  /** A client was told that its write took effect. */
+  acknowledged(token: string): void {
+    this.counts.acknowledged += 1;
+    if (!this.#ever.has(token)) this.wrong(`${token} was acknowledged and is not in the journal`);
+  }
+
+  published(holder: string, epoch: string, fence: number, changes: readonly FullChange[]): void {
+    const { lease } = this.#database;
+    const now = this.#time.now;
+    if (now > this.#failedOverAt + FAILOVER_MS) {
+      if (lease.holder !== holder || lease.fence !== fence || lease.until < now)
+        this.wrong(`${holder} publishes under fence ${fence} without the lease: ${lease.holder} has it under ${lease.fence}`);
+      for (const change of changes)
+        if (change !== this.#database.journal[change.seq - 1] && !isDeepStrictEqual(change, this.#database.journal[change.seq - 1]))
+          this.wrong(`${holder} publishes something else as ${change.seq} than was committed`);
+    }
+    const [first, last] = [changes[0]?.seq, changes.at(-1)?.seq];
+    if (first === undefined || last === undefined) return;
+    this.counts.published += changes.length;
+    const key = `${epoch}/${fence}`;
+    const top = this.#tops.get(key);
+    if (top === undefined ? first > this.#published + 1 : first !== top + 1)
+      this.wrong(`fence ${fence} of ${epoch} goes on with ${first} after ${top ?? this.#published}`);
+    this.#tops.set(key, last);
+    this.#published = Math.max(this.#published, last);
+  }
+
+  /** Another copy of the database goes on: what it does not have never was. */
+  failedOver(): void {
+    const { seq } = this.#database;
+    this.#failedOverAt = this.#time.now;
+    this.#isFirstHistory = false;
+    this.#isUndecided = true;
+    this.#partitions = this.#partitions.slice(0, seq);
+    this.#seqs = this.#seqs.map((seqs) => seqs.filter((one) => one <= seq));
+    this.#published = Math.min(this.#published, seq);
+    this.#states.clear();
+    this.#effects.clear();
+    for (const { id, state } of this.#database.journal) {
+      const token = state.attributes[TOKEN];
+      if (typeof token === 'string' && token !== this.#states.get(id)?.attributes[TOKEN]) this.#effects.set(token, 1);
+      this.#states.set(id, state);
+    }
+    this.#positions.restore(seq);
+  }
+
+  /** A new epoch was put in force. */
+  newEpoch(): void {
+    this.#isUndecided = false;
+    this.#published = Math.min(this.#published, this.#database.seq);
+  }
+
+  // ---- consumer groups
+
+  partitionOf(seq: number): number {
+    return this.#partitions[seq - 1] ?? -1;
+  }
+
+  given(group: string, changes: readonly FullChange[]): void {
+    this.counts.given += changes.length;
+    if (!this.#isFirstHistory) return;
+    this.#groups.give(
+      group,
+      changes.map(({ seq }) => seq),
+      (seq) => this.partitionOf(seq),
+      this.#time.now,
+    );
+    this.#take();
+  }
+
+  /** A change has reached a client of a group. */
+  received(group: string, seq: number): void {
+    const received = this.#received.get(group) ?? new Set<number>();
+    this.#received.set(group, received.add(seq));
+  }
+
+  confirmed(group: string, member: string, changes: readonly FullChange[], inTime: boolean): void {
+    if (!this.#isFirstHistory) return;
+    const seqs = changes.map(({ seq }) => seq);
+    const received = this.#received.get(group);
+    const missing = seqs.find((seq) => received?.has(seq) !== true);
+    if (missing !== undefined) this.wrong(`${group}: ${missing} counts as confirmed by ${member}, and no client was shown it`);
+    this.#groups.confirm(group, seqs, (seq) => this.partitionOf(seq), this.#time.now, inTime);
+  }
+
+  positions(): void {
+    if (!this.#isFirstHistory) return;
+    this.#groups.positions(this.#groupNames);
+    this.#take();
+  }
+
+  /** What groups have not confirmed or stored yet; undefined when all is done. */
+  missingInGroups(): string | undefined {
+    return this.#isFirstHistory ? this.#groups.missing(this.#groupNames, this.#seqs) : undefined;
+  }
+
+  #take(): void {
+    if (this.#groups.problem !== undefined) this.wrong(this.#groups.problem);
+  }
+}

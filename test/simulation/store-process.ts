@@ -1,0 +1,336 @@
+/** One replica of graph-store: the real executor, publisher and answers, on models of its servers. */
+import { graphChanged, graphCommitted, graphHead } from '@polyedge/contracts/bus/feed';
+import { graphGet, graphQuery } from '@polyedge/contracts/bus/graph';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { keysOf } from '@polyedge/contracts/interest';
+import { NatsModelBus } from '@polyedge/simulation/nats-model-bus';
+import { answerChanges } from '../../services/graph-store/src/bus/changes.ts';
+import { answerGroups } from '../../services/graph-store/src/bus/groups.ts';
+import { answerMutations } from '../../services/graph-store/src/bus/mutate.ts';
+import { SLOTS } from '../../services/graph-store/src/core/slot.ts';
+import { ExecutorMachine } from '../../services/graph-store/src/executor/machine.ts';
+import type {
+  Answer,
+  ExecutorCall,
+  ExecutorEffect,
+  ExecutorInput,
+  ExecutorReplies,
+  Item,
+  LaneName,
+  Ran,
+  Submission,
+} from '../../services/graph-store/src/executor/messages.ts';
+import { PublisherMachine } from '../../services/graph-store/src/publisher/machine.ts';
+import type {
+  PublisherCall,
+  PublisherEffect,
+  PublisherInput,
+  PublisherReplies,
+} from '../../services/graph-store/src/publisher/messages.ts';
+import { type Recent, RecentChanges } from '../../services/graph-store/src/publisher/recent.ts';
+import { LEASE_TTL_MS } from '../../services/graph-store/src/publisher/settings.ts';
+import { positionsOver } from './positions.ts';
+import { Process } from './process.ts';
+import { PARTITIONS, type Surroundings } from './surroundings.ts';
+
+/** Which of its connections a call of the publisher takes: on one of them what was sent first takes effect first. */
+const CONNECTIONS: Partial<Record<PublisherCall['call'], string>> = {
+  ...{ take: 'lease', renew: 'lease', release: 'lease', settle: 'settle', newest: 'journal', changes: 'journal', partition: 'journal' },
+};
+
+export class StoreProcess {
+  readonly process: Process;
+  readonly bus: NatsModelBus;
+  readonly #world: Surroundings;
+  readonly #executor = new ExecutorMachine();
+  readonly #publisher: PublisherMachine;
+  readonly #recent = new RecentChanges(200);
+  readonly #callers = new Map<number, (answer: Answer) => void>();
+  readonly #ran: Record<LaneName, readonly Item[]> = { small: [], large: [] };
+  readonly #freeAt = new Map<string, number>();
+  #messages = 0;
+  #cancelWake: () => void = () => {};
+
+  constructor(world: Surroundings, name: string) {
+    this.#world = world;
+    this.process = new Process(world.time, 'graph-store', name, world.bug === 'lease-believed-past-its-end');
+    this.bus = new NatsModelBus(world.nats, this.process);
+    this.#publisher = new PublisherMachine(this.#recent, PARTITIONS, true);
+    this.#answer();
+    this.bus.onStatus((status) => this.#publish({ kind: status }));
+    this.bus.subscribe(graphCommitted, graphCommitted.pattern({}), ({ seq }) => this.#publish({ kind: 'heard', seq }));
+    this.process.soon(() => this.#publish({ kind: 'connected' }));
+  }
+
+  get waitingRequests(): number {
+    return this.#executor.stats.waitingRequests;
+  }
+
+  kill(): void {
+    this.process.kill();
+    this.bus.link.close();
+  }
+
+  /** Its connections to the database have broken. */
+  databaseLost(): void {
+    this.process.run(() => this.#publish({ kind: 'database-lost' }));
+  }
+
+  // ---- what it answers
+
+  #answer(): void {
+    const { database, bug, chance } = this.#world;
+    const { bus } = this;
+    const journal = () => database.journalFor(() => this.#reach());
+    answerMutations(bus, { submit: (submission) => this.#submit(submission) }, undefined);
+    answerChanges(bus, { journal, recent: this.#recent, partitions: PARTITIONS });
+    answerGroups(bus, { positions: positionsOver(this.#world, () => this.#reach()), journal, partitions: PARTITIONS });
+    bus.respond(graphGet, async ({ ids, atLeast = 0 }, { tenant = '' }) =>
+      this.#read(atLeast, () => {
+        const found = ids.map((id) => database.element(tenant, id));
+        return { epoch: database.epoch, seq: database.seq, elements: found.map((one) => (one === undefined || one.deleted ? null : one)) };
+      }),
+    );
+    bus.respond(graphQuery, async ({ filter, sort = [], limit = 1000, atLeast = 0 }, { tenant = '' }) =>
+      this.#read(bug === 'rows-older-than-events' ? 0 : atLeast, () => {
+        const behind = bug === 'rows-older-than-events' ? chance.below(6) : 0;
+        const found = database.queryAt(tenant, filter, sort, Math.max(0, database.seq - behind));
+        const more = found.length > limit ? { cursor: 'more' } : {};
+        return { epoch: database.epoch, seq: database.seq - behind, elements: found.slice(0, limit), ...more };
+      }),
+    );
+  }
+
+  #reach(): void {
+    if (this.#world.databaseAwayUntil > this.#world.time.now) throw new Error('the database cannot be reached');
+  }
+
+  async #read<T>(atLeast: number, read: () => T): Promise<Outcome<T>> {
+    const { database, databaseAwayUntil, time } = this.#world;
+    if (databaseAwayUntil > time.now || database.seq < atLeast) return failed('unavailable', 'the database cannot be reached');
+    return done(read());
+  }
+
+  // ---- the executor
+
+  #submit(submission: Submission): Promise<Answer> {
+    return new Promise((resolve) => {
+      this.#messages += 1;
+      this.#callers.set(this.#messages, resolve);
+      this.#execute({ kind: 'submit', message: this.#messages, submission, wall: this.process.wall() });
+    });
+  }
+
+  #execute(input: ExecutorInput): void {
+    for (const effect of this.#executor.handle(input, this.process.now())) this.#performExecutor(effect);
+  }
+
+  #performExecutor(effect: ExecutorEffect): void {
+    switch (effect.do) {
+      case 'call':
+        this.#askDatabase(effect.ask, effect.call);
+        break;
+      case 'begin-soon':
+        this.process.soon(() => this.#execute({ kind: 'begin', lane: effect.lane }));
+        break;
+      case 'committed':
+        this.#publish({ kind: 'committed', changes: effect.changes });
+        break;
+      case 'answer':
+        this.#world.time.promised();
+        this.#callers.get(effect.message)?.(effect.answer);
+        this.#callers.delete(effect.message);
+        break;
+      case 'overload':
+      case 'stopped':
+        break;
+    }
+  }
+
+  #askDatabase(ask: number, call: ExecutorCall): void {
+    const { chance, time } = this.#world;
+    const answer = (ms: number, outcome: Outcome<ExecutorReplies[ExecutorCall['call']]>): void =>
+      void this.process.after(ms, () => this.#execute({ kind: 'answer', ask, outcome }));
+    if (call.call === 'pause') {
+      answer(call.ms, done(undefined));
+      return;
+    }
+    if (call.call === 'run') this.#ran[call.lane] = call.items;
+    time.after(1 + chance.below(6), () => {
+      const isAway = this.#world.databaseAwayUntil > time.now;
+      if (call.call === 'run') this.#run(call.items, isAway, (ms, ran) => answer(ms, done(ran)));
+      else if (isAway) answer(200, failed('unavailable'));
+      else answer(2, done(this.#world.database.lookUp(this.#ran[call.lane])));
+    });
+  }
+
+  /** A batch reaches the database. Its answer may be lost, whether or not it takes effect, and it may take effect afterwards. */
+  #run(items: readonly Item[], isAway: boolean, ran: (ms: number, ran: Ran) => void): void {
+    const { chance, database, judge, time, bug } = this.#world;
+    const commit = (): Ran => {
+      const batch = database.commit(items, this.process.wall());
+      judge.committed(batch.changes.map(({ change }) => change));
+      return { is: 'committed', ...batch };
+    };
+    if (isAway) {
+      ran(300 + chance.below(500), { is: 'not-connected' });
+      return;
+    }
+    if (!chance.percent(this.#world.lostAnswers)) {
+      ran(1 + chance.below(8), commit());
+      return;
+    }
+    const fate = chance.below(3);
+    const unknown: Ran = { is: 'unknown', refusals: items.map(() => undefined) };
+    const assumed: Ran = {
+      ...{ is: 'committed', epoch: database.epoch, changes: [] },
+      outcomes: items.map(() => ({ ok: true, value: { first: 0, last: 0, operations: [] } })),
+    };
+    const said = bug === 'outcome-assumed' ? assumed : unknown;
+    if (fate === 0) commit();
+    // The server carries out what it has read of a connection that is gone.
+    if (fate === 1) time.after(chance.below(2500), commit);
+    ran(1 + chance.below(50), said);
+  }
+
+  // ---- the publisher
+
+  #publish(input: PublisherInput): void {
+    for (const effect of this.#publisher.handle(input, this.process.now())) this.#performPublisher(effect);
+  }
+
+  #performPublisher(effect: PublisherEffect): void {
+    switch (effect.do) {
+      case 'call':
+        this.#call(effect.ask, effect.call);
+        break;
+      case 'publish':
+        this.#send(effect);
+        break;
+      case 'tell':
+        this.bus.publish(graphCommitted, {}, { seq: effect.seq });
+        break;
+      case 'wake':
+        this.#cancelWake();
+        this.#cancelWake = this.process.after(effect.ms, () => this.#publish({ kind: 'woken' }));
+        break;
+      case 'note':
+        this.#world.note(`${this.process.name}: ${effect.sentence}`);
+        break;
+      case 'stopped':
+        break;
+    }
+  }
+
+  #send({ epoch, fence, from, to, changes }: Extract<PublisherEffect, { do: 'publish' }>): void {
+    const { judge } = this.#world;
+    judge.published(
+      this.process.name,
+      epoch,
+      fence,
+      changes.map(({ change }) => change),
+    );
+    const keys = changes.map((recent) => this.#sendChange(recent));
+    this.bus.publish(graphHead, {}, { epoch, fence, from, to, keys });
+  }
+
+  #sendChange(recent: Recent): number[] {
+    const { change } = recent;
+    for (const owner of change.owners)
+      this.bus.publishText(graphChanged.subject({ tenant: change.tenant, type: change.type, owner }), recent.json ?? recent.reference);
+    return keysOf(change);
+  }
+
+  /** Sent now, in force later, answered later still; of some calls nobody hears what became of them. */
+  #call(ask: number, call: PublisherCall): void {
+    const { chance, time, lostAnswers } = this.#world;
+    const answer = (outcome: Outcome<unknown>, ms = 1 + chance.below(5)): void =>
+      void this.process.after(ms, () => this.#publish({ kind: 'answer', ask, outcome }));
+    if (call.call === 'flush') {
+      void this.bus.flush(2000).then((flushed) => this.#publish({ kind: 'answer', ask, outcome: flushed.ok ? done(undefined) : flushed }));
+      return;
+    }
+    const connection = CONNECTIONS[call.call] ?? 'redis';
+    const at = Math.max(this.#freeAt.get(connection) ?? 0, time.now + 1 + chance.below(4));
+    this.#freeAt.set(connection, at);
+    const isLost = chance.percent(lostAnswers);
+    const takesEffect = !isLost || chance.percent(50);
+    time.after(at - time.now, () => {
+      const isAway = connection === 'redis' ? this.#world.redis.isAway : this.#world.databaseAwayUntil > time.now;
+      if (isAway) answer(failed('unavailable'), 100 + chance.below(300));
+      else {
+        const outcome = takesEffect ? this.#outcomeOf(call) : failed('unavailable');
+        answer(isLost ? failed('unavailable') : outcome);
+      }
+    });
+  }
+
+  #outcomeOf(call: Exclude<PublisherCall, { call: 'flush' }>): Outcome<unknown> {
+    try {
+      return done(this.#carryOut(call));
+    } catch (error) {
+      // Redis refuses what would break the order of a log.
+      return failed('unavailable', String(error));
+    }
+  }
+
+  #carryOut(call: Exclude<PublisherCall, { call: 'flush' }>): PublisherReplies[PublisherCall['call']] {
+    const { database, redis, time, bug } = this.#world;
+    const { name } = this.process;
+    switch (call.call) {
+      case 'take':
+        return database.take(name, call.above, LEASE_TTL_MS, time.now);
+      case 'renew':
+        return database.renew(name, call.fence, call.publishedSeq, time.now + LEASE_TTL_MS);
+      case 'release':
+        database.renew(name, call.fence, call.publishedSeq, -1);
+        return undefined;
+      case 'settle': {
+        if (bug === 'epoch-unnoticed') return { epoch: database.epoch, witnessed: !redis.isAway };
+        const { epoch, changed } = database.settle();
+        if (changed) this.#world.note(`a new epoch begins: ${epoch}`);
+        if (changed) this.#world.judge.newEpoch();
+        return { epoch, witnessed: !redis.isAway };
+      }
+      case 'newest':
+        return database.seq;
+      case 'changes':
+        return database.after(call.after, call.limit);
+      case 'partition': {
+        const slots = Array.from({ length: SLOTS }, (_, slot) => slot).filter((slot) => slot % PARTITIONS === call.partition);
+        return database.ofSlots(slots, call.after, call.upTo, call.limit);
+      }
+      case 'ping':
+        return undefined;
+      case 'drop-other-epochs':
+        redis.dropOtherEpochs(call.epoch);
+        return undefined;
+      default:
+        return this.#askRedis(call);
+    }
+  }
+
+  #askRedis(
+    call: Extract<PublisherCall, { call: 'claim' | 'states' | 'append' | 'clear' | 'fill' | 'switch' }>,
+  ): PublisherReplies[PublisherCall['call']] {
+    const hot = this.#world.redis.hot(call.epoch);
+    switch (call.call) {
+      case 'claim':
+        return hot.claim(call.partition, call.fence);
+      case 'states':
+        return Array.from({ length: call.partitions }, (_, partition) => hot.state(partition));
+      case 'append':
+        return call.runs.map(({ partition, state, changes }) =>
+          hot.append(partition, call.fence, state, call.head, call.trimBelow, changes.map(entryOf)),
+        );
+      case 'clear':
+        return hot.clear(call.partition, call.fence, call.generation);
+      case 'fill':
+        return hot.fill(call.partition, call.fence, call.generation, call.after, call.changes.map(entryOf));
+      case 'switch':
+        return hot.switchTo(call.partition, call.fence, call.state, call.since);
+    }
+  }
+}
+
+const entryOf = ({ change: { seq }, json }: Recent): { readonly seq: number; readonly json: string } => ({ seq, json: json ?? '' });
