@@ -130,7 +130,10 @@ export async function startJssocketEdge(
   const told = tellConnections({ bus, log, service: 'jssocket-edge', instance: context.instance, drivers: { clients, trusted } });
   // A notification is sent as it is, without an envelope.
   const framesTold = tellFrames(bus, jssocketFrames, (change) =>
-    (change.tenant === tenant ? notificationsOf(rules, change) : []).map(({ group, payload }) => ({ to: `members of the group ${group}`, text: payload })),
+    (change.tenant === tenant ? notificationsOf(rules, change) : []).map(({ group, payload }) => ({
+      to: `members of the group ${group}`,
+      text: payload,
+    })),
   );
   metrics.countersOf('jssocket', 'What the sessions of JSSocket count.', counts);
   metrics.countersOf('jssocket_secrets', 'Secrets of cores and publishers that were looked at.', secret.counts);
