@@ -34,7 +34,9 @@ const send = (): void => {
   telling = [];
 };
 /** Not by `process.exit`, which waits for isolates, and some code cannot be interrupted (`indexOf` of what says that it is endless). */
-const die = (): void => void process.kill(process.pid, 'SIGKILL');
+const die = (): void => {
+  process.kill(process.pid, 'SIGKILL');
+};
 const end = (why: Ending): void => {
   telling.push({ from: 'ending', why });
   send();
