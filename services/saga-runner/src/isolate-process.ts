@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type FromProcess, fromProcess, type ToProcess } from './isolate/messages.ts';
+import { type Ending, type FromProcess, fromProcess, type ToProcess } from './isolate/messages.ts';
 
 const program = fileURLToPath(new URL('./isolate/main.ts', import.meta.url));
 const addon = dirname(createRequire(import.meta.url).resolve('isolated-vm/package.json'));
@@ -32,8 +32,11 @@ const FLAGS = [
   '--no-warnings',
 ];
 
+/** What a process says beside its end. */
+export type Said = Exclude<FromProcess, { readonly from: 'ending' }>;
+
 export interface ProcessHandler {
-  message(message: FromProcess): void;
+  message(message: Said): void;
   /** It ended by itself, or said something that is no message: nothing of it is to be believed any more. */
   ended(reason: string): void;
 }
@@ -56,8 +59,9 @@ export class IsolateProcess {
     this.#child.on('message', (said: unknown) => {
       for (const message of Array.isArray(said) ? said : [said]) {
         if (this.#over) return;
-        if (fromProcess.test(message)) handler.message(message);
-        else this.end('it said something that is no message');
+        if (!fromProcess.test(message)) this.end('it said something that is no message');
+        else if (message.from === 'ending') this.end(ENDINGS[message.why]);
+        else handler.message(message);
       }
     });
     this.#child.on('error', (error) => this.end(error.message));
@@ -92,11 +96,10 @@ export class IsolateProcess {
   }
 }
 
-const CODES: Readonly<Record<number, string>> = {
-  71: 'an isolate could not be ended',
-  72: 'an isolate broke',
-  73: 'it held too much memory',
+const ENDINGS: Readonly<Record<Ending, string>> = {
+  stuck: 'an isolate could not be ended',
+  catastrophe: 'an isolate broke',
+  memory: 'it held too much memory',
 };
 
-const reasonOf = (code: number | null, signal: NodeJS.Signals | null): string =>
-  (code === null ? undefined : CODES[code]) ?? `it ended with ${signal ?? `code ${code}`}`;
+const reasonOf = (code: number | null, signal: NodeJS.Signals | null): string => `it ended with ${signal ?? `code ${code}`}`;

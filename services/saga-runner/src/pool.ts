@@ -3,8 +3,8 @@
  * has one to itself, at a lower priority. A process that ends takes its runs with it: they run again, each alone, so the one at fault is found.
  */
 import { setPriority } from 'node:os';
-import type { Ended, FromProcess, ToProcess } from './isolate/messages.ts';
-import { IsolateProcess } from './isolate-process.ts';
+import type { Ended, ToProcess } from './isolate/messages.ts';
+import { IsolateProcess, type Said } from './isolate-process.ts';
 
 export type Order = Extract<ToProcess, { readonly to: 'run' }>;
 
@@ -17,7 +17,7 @@ export interface Placed {
 }
 
 export interface RunHandler {
-  message(message: Exclude<FromProcess, { readonly from: 'ready' | 'done' }>): void;
+  message(message: Exclude<Said, { readonly from: 'ready' | 'done' }>): void;
   ended(ended: Ended): void;
   /** Its process is no more. */
   crashed(reason: string): void;
@@ -207,7 +207,7 @@ export class Pool {
     return place;
   }
 
-  #message(place: Place, message: FromProcess): void {
+  #message(place: Place, message: Said): void {
     if (message.from === 'ready') return;
     const active = place.runs.get(message.run);
     // What it says of a run that it does not have is of no run.

@@ -5,10 +5,9 @@
 import { readFileSync } from 'node:fs';
 import ivm from 'isolated-vm';
 import { Isolates } from './isolates.ts';
-import type { FromProcess, ToProcess } from './messages.ts';
+import type { Ending, FromProcess, ToProcess } from './messages.ts';
 import { OneRun } from './one-run.ts';
 
-const ENDS = { stuck: 71, catastrophe: 72, memory: 73 } as const;
 /** More than this, isolates and all, and the process ends itself. */
 const MAX_BYTES = 1024 * 1024 * 1024;
 const LOOK_MS = 20;
@@ -18,7 +17,7 @@ const sandbox = (name: string): { readonly code: string; readonly filename: stri
   filename: name,
 });
 const snapshot = ivm.Isolate.createSnapshot(['sandbox.cjs', 'sandbox-api.cjs', 'sandbox-web.cjs', 'sandbox-http.cjs'].map(sandbox));
-const isolates = new Isolates(snapshot, () => process.exit(ENDS.catastrophe));
+const isolates = new Isolates(snapshot, () => end('catastrophe'));
 const bundles = new Map<string, string>();
 const runs = new Map<number, OneRun>();
 
@@ -30,9 +29,18 @@ const tell = (message: FromProcess): void => {
 };
 const send = (): void => {
   // The service is gone: nobody is left to work for.
-  if (process.send === undefined || !process.connected) process.exit(0);
+  if (process.send === undefined || !process.connected) return die();
   process.send(telling);
   telling = [];
+};
+/** Not by `process.exit`, which waits for isolates, and some code cannot be interrupted (`indexOf` of what says that it is endless). */
+const die = (): void => {
+  process.kill(process.pid, 'SIGKILL');
+};
+const end = (why: Ending): void => {
+  telling.push({ from: 'ending', why });
+  send();
+  die();
 };
 
 process.on('message', (messages: readonly ToProcess[]) => {
@@ -46,7 +54,7 @@ const take = (message: ToProcess): void => {
         isolates,
         tell,
         bundleOf: (hash) => bundles.get(hash),
-        stuck: () => process.exit(ENDS.stuck),
+        stuck: () => end('stuck'),
       });
       runs.set(message.run, run);
       void run.carryOut().finally(() => runs.delete(message.run));
@@ -60,11 +68,11 @@ const take = (message: ToProcess): void => {
       return;
   }
 };
-process.on('disconnect', () => process.exit(0));
+process.on('disconnect', die);
 
 setInterval(() => {
   for (const run of runs.values()) run.look();
-  if (process.memoryUsage.rss() > MAX_BYTES) process.exit(ENDS.memory);
+  if (process.memoryUsage.rss() > MAX_BYTES) end('memory');
 }, LOOK_MS);
 
 tell({ from: 'ready' });

@@ -44,8 +44,13 @@ const Text = T.String({ maxLength: 16_384 });
 const RunNumber = T.Integer({ minimum: 1 });
 const LimitSchema = T.Unsafe<Limit>(T.String({ maxLength: 32 }));
 
+const Ending = T.Union([T.Literal('stuck'), T.Literal('catastrophe'), T.Literal('memory')]);
+/** Why a process ends itself. */
+export type Ending = Static<typeof Ending>;
+
 const FromProcess = T.Union([
   T.Object({ from: T.Literal('ready') }),
+  T.Object({ from: T.Literal('ending'), why: Ending }),
   T.Object({
     from: T.Literal('call'),
     run: RunNumber,
