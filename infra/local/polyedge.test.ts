@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { benchLines, spreadOf } from './polyedge-bench.ts';
 import { accountLines, elementLines, groupLines, tailLine } from './polyedge-text.ts';
 
 test('content cannot move the cursor of a terminal', () => {
@@ -25,8 +26,26 @@ test('columns are as wide as their widest cell', () => {
   assert.deepEqual(lines, ['USER      STATE     ROLES       ID', 'somebody  disabled  hiro:admin  1']);
 });
 
+test('a spread is the median and what 99 of 100 stay below', () => {
+  const values = Array.from({ length: 200 }, (_, at) => 200 - at);
+  assert.deepEqual(spreadOf(values), { p50: 101, p99: 199 });
+  assert.deepEqual(spreadOf([]), { p50: 0, p99: 0 });
+  const spread = { p50: 1, p99: 2 };
+  const lines = benchLines({ seconds: 1, writers: 2, writes: 3, writesPerSecond: 3, answered: spread, heard: spread, missing: 4 });
+  assert.match(lines.at(-1) ?? '', /^4 events did not come/);
+});
+
 test('a group that nobody reads has no known lag', () => {
-  const group = { id: 1, internal: false, name: 'g', createdOn: 0, touchedOn: 0, members: [], partitions: [{ partition: 0, position: 3 }], lag: 0 };
+  const group = {
+    id: 1,
+    internal: false,
+    name: 'g',
+    createdOn: 0,
+    touchedOn: 0,
+    members: [],
+    partitions: [{ partition: 0, position: 3 }],
+    lag: 0,
+  };
   assert.match(groupLines({ groups: [group] })[1] ?? '', /^g\s+0\s+1\s+0\s+\?$/);
   assert.deepEqual(groupLines({ groups: [] }), ['There is no group.']);
 });
