@@ -6,9 +6,9 @@ import { ask, type System } from './system.ts';
 /** Under load; nothing in these tests is fast because of it. */
 export const PATIENCE_MS = 20_000;
 
-/** A picture of the page, in the folder of CONSOLE_PICTURES if there is one: to look at, and for the documentation. */
+/** A picture of the page, in the folder of PICTURES_FOLDER if there is one: to look at, and for the documentation. */
 export async function picture(page: Page, name: string): Promise<void> {
-  const folder = process.env.CONSOLE_PICTURES;
+  const folder = process.env.PICTURES_FOLDER;
   if (folder !== undefined) await page.screenshot({ path: `${folder}/${name}.png` });
 }
 
