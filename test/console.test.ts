@@ -5,13 +5,14 @@ import { readFileSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import type { BrowserContext, Page } from 'playwright-core';
 import { Client } from '../services/gooduncle-edge/test/client.ts';
 import { hashed } from '../services/gooduncle-edge/test/system.ts';
 import { asAdmin, pricing, Rest } from '../services/space-edge/test/system.ts';
 import { groupPages } from './console/group-pages.ts';
 import { protocolPages } from './console/protocol-pages.ts';
-import { PATIENCE_MS, type Stage, writeNote } from './console/stage.ts';
+import { PATIENCE_MS, picture, type Stage, writeNote } from './console/stage.ts';
 import { ADMIN, ask, cookiesOf, hiroToken, logIn, type System, startSystem } from './console/system.ts';
 
 const PROTECTED = [
@@ -27,6 +28,9 @@ const PROTECTED = [
   'changes/1/frames',
   'space',
 ];
+const PAGES = ['', 'tail', 'graph', 'groups', 'connections', 'accounts', 'runnables', 'space', 'try', 'docs', 'docs/architecture'];
+/** A telephone, a tablet, a desk. */
+const WIDTHS = [360, 768, 1280] as const;
 const HARMLESS = '<img src=x onerror="document.title=1">';
 
 suite('the console', { timeout: 300_000 }, () => {
@@ -36,14 +40,17 @@ suite('the console', { timeout: 300_000 }, () => {
   let page: Page;
   let token: string;
   const problems: string[] = [];
+  /** Everything that the page asked for. */
+  const addresses: string[] = [];
 
   before(async () => {
     system = await startSystem();
     url = system.url;
-    context = await system.browser.newContext({ viewport: { width: 1280, height: 900 } });
+    context = await system.browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
     context.setDefaultTimeout(PATIENCE_MS);
     page = await context.newPage();
     page.on('pageerror', (error) => problems.push(error.message));
+    page.on('request', (request) => addresses.push(request.url()));
     page.on('console', (message) => {
       if (message.text().includes('Content Security Policy')) problems.push(message.text());
     });
@@ -130,16 +137,27 @@ suite('the console', { timeout: 300_000 }, () => {
       const env = { ...process.env, POLYEDGE_CONSOLE: url, POLYEDGE_TOKEN: token };
       return (await promisify(execFile)(process.execPath, ['infra/local/polyedge.ts', ...words], { env })).stdout;
     };
-    const [status, groups, accounts, element] = await Promise.all([
+    const tailing = run('tail', '--type', 'ogit/Note', '--count', '1');
+    let isHeard = false;
+    void tailing.then(() => (isHeard = true));
+    const [status, groups, accounts, element, bench, shown] = await Promise.all([
       run('status'),
       run('groups', '--json'),
       run('accounts'),
       write('from the command line').then((id) => run('get', id)),
+      run('bench', '--seconds', '0.2', '--writers', '2', '--json'),
+      run('token'),
     ]);
     assert.match(status, /^hiro-edge +\w{6} +ready/m);
     assert.ok(Array.isArray(JSON.parse(groups).groups));
     assert.match(accounts, /^admin +active +hiro:admin/m);
     assert.match(element, /"ogit\/name": "from the command line"/);
+    const { writes, missing } = JSON.parse(bench) as { readonly writes: number; readonly missing: number };
+    assert.ok(writes > 0 && missing === 0, bench);
+    // It hears of what is written after it has joined.
+    while (!isHeard) await write('for the tail');
+    assert.match(await tailing, /hiro {7}create/);
+    assert.equal(shown.trim(), token);
   });
 
   test('a page logs in by keyboard alone, and a wrong password is told', async () => {
@@ -227,20 +245,40 @@ suite('the console', { timeout: 300_000 }, () => {
   groupPages(stage);
   protocolPages(stage);
 
-  test('every page has nothing serious that axe finds, and fits 360 pixels', async () => {
+  test('every page fits three widths, and axe finds nothing serious on it, in the light and in the dark', async () => {
     const axe = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
-    await page.setViewportSize({ width: 360, height: 760 });
-    for (const path of ['', 'tail', 'graph', 'groups', 'connections', 'accounts', 'runnables', 'space', 'try']) {
-      await page.goto(`${url}/${path}`);
-      await page.locator('main h1').waitFor();
-      const beyond = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
-      assert.equal(beyond, 0, path);
-      // Through the protocol of the debugger: the page's own policy lets no script of others in.
-      const found = (await page.evaluate(
+    // Through the protocol of the debugger: the page's own policy lets no script of others in.
+    const violations = async () =>
+      (await page.evaluate(
         `${axe}; axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))`,
       )) as string[];
-      assert.deepEqual(found, [], path);
+    for (const [at, path] of PAGES.entries()) {
+      await page.setViewportSize({ width: WIDTHS[0], height: 760 });
+      await page.goto(`${url}/${path}`);
+      await page.locator('main h1').first().waitFor();
+      for (const width of WIDTHS) {
+        await page.setViewportSize({ width, height: 760 });
+        const beyond = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+        assert.equal(beyond, 0, `${path} at ${width}`);
+        await picture(page, `${path === '' ? 'now' : path.replaceAll('/', '-')}-${width}`);
+      }
+      await page.emulateMedia({ colorScheme: at % 2 === 0 ? 'dark' : 'light' });
+      assert.deepEqual(await violations(), [], path);
     }
+    await page.emulateMedia({ colorScheme: null });
+  });
+
+  test('the documentation is there for everybody, and its search finds a section', async () => {
+    const stranger = await system.browser.newPage();
+    stranger.setDefaultTimeout(PATIENCE_MS);
+    await stranger.goto(`${url}/docs`);
+    await stranger.getByRole('searchbox', { name: 'Search' }).fill('least privilege');
+    await stranger.getByRole('link', { name: 'Architecture: Least privilege' }).click();
+    await stranger.getByRole('heading', { name: 'Least privilege' }).waitFor();
+    assert.match(stranger.url(), /\/docs\/architecture#least-privilege$/);
+    await stranger.close();
+    assert.equal((await ask(`${url}/docs/nothing`)).status, 404);
+    assert.equal((await ask(`${url}/docs/..%2f..%2fpackage`)).status, 404);
   });
 
   test('a pane speaks to an edge itself, and nothing on any page broke a rule', async () => {
@@ -266,7 +304,55 @@ suite('the console', { timeout: 300_000 }, () => {
     assert.deepEqual(problems, []);
   });
 
-  test('a page whose session is over asks for a login again', async () => {
+  test('no secret is in an address, in what the page keeps, in what it loads or in a log', async () => {
+    const kept = await page.evaluate('JSON.stringify([localStorage, sessionStorage, document.cookie, document.documentElement.outerHTML])');
+    const { body: html } = await ask(url);
+    const assets = [...String(html).matchAll(/\/assets\/[\w.]+/g)].map(([path]) => path);
+    assert.equal(assets.length, 2);
+    const loaded = await Promise.all(assets.map(async (path) => String((await ask(`${url}${path}`)).body)));
+    for (const text of [String(kept), String(html), ...loaded, ...addresses, system.logs()]) {
+      assert.equal(text.includes(ADMIN.password), false);
+      // How every token of ours begins.
+      assert.doesNotMatch(text, /eyJhbGciOi/);
+    }
+    assert.ok(addresses.length > 50);
+  });
+
+  test('what a page loads is at most 200 KiB with gzip', async () => {
+    const { body: html } = await ask(url);
+    const paths = ['/', ...[...String(html).matchAll(/\/assets\/[\w.]+/g)].map(([path]) => path)];
+    const sizes = await Promise.all(
+      paths.map(async (path) => {
+        const response = await fetch(`${url}${path}`, { headers: { 'accept-encoding': 'gzip' } });
+        assert.equal(response.headers.get('content-encoding'), 'gzip');
+        return gzipSync(Buffer.from(await response.arrayBuffer())).length;
+      }),
+    );
+    assert.ok(sizes.reduce((sum, size) => sum + size, 0) <= 200 * 1024, String(sizes));
+  });
+
+  test('a viewer without the right role is told why it is not let in', async () => {
+    const viewer = await system.browser.newPage();
+    viewer.setDefaultTimeout(PATIENCE_MS);
+    await viewer.goto(url);
+    await viewer.getByLabel('User name').fill('viewer');
+    await viewer.getByLabel('Password').fill('viewer-password');
+    await viewer.getByRole('button', { name: 'Log in' }).click();
+    await viewer.getByText('This account may not use the console: it is for administrators.').waitFor();
+    await viewer.close();
+  });
+
+  test('a page whose session is over asks for a login again, also while it only listens', async () => {
+    await page.goto(`${url}/tail`);
+    await page.getByText('Waiting for changes').waitFor();
+    const cookies = await context.cookies(`${url}/api/session`);
+    const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
+    assert.equal((await ask(`${url}/api/session`, 'DELETE', undefined, { cookie })).status, 200);
+    await page.getByText('Your session has ended.').waitFor();
+    await page.getByLabel('User name').fill(ADMIN.username);
+    await page.getByLabel('Password').fill(ADMIN.password);
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await page.getByText('Waiting for changes').waitFor();
     await context.clearCookies();
     await page.getByRole('link', { name: 'Accounts' }).click();
     await page.getByText('Your session has ended.').waitFor();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { benchLines, spreadOf } from './polyedge-bench.ts';
 import { accountLines, elementLines, groupLines, tailLine } from './polyedge-text.ts';
 
 test('content cannot move the cursor of a terminal', () => {
@@ -23,6 +24,15 @@ test('content cannot move the cursor of a terminal', () => {
 test('columns are as wide as their widest cell', () => {
   const lines = accountLines({ accounts: [{ id: '1', username: 'somebody', roles: { hiro: ['admin'] }, disabled: true }] });
   assert.deepEqual(lines, ['USER      STATE     ROLES       ID', 'somebody  disabled  hiro:admin  1']);
+});
+
+test('a spread is the median and what 99 of 100 stay below', () => {
+  const values = Array.from({ length: 200 }, (_, at) => 200 - at);
+  assert.deepEqual(spreadOf(values), { p50: 101, p99: 199 });
+  assert.deepEqual(spreadOf([]), { p50: 0, p99: 0 });
+  const spread = { p50: 1, p99: 2 };
+  const lines = benchLines({ seconds: 1, writers: 2, writes: 3, writesPerSecond: 3, answered: spread, heard: spread, missing: 4 });
+  assert.match(lines.at(-1) ?? '', /^4 events did not come/);
 });
 
 test('a group that nobody reads has no known lag', () => {

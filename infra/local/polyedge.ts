@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { serviceProgram } from '@polyedge/testkit/servers/service';
+import { bench, benchLines } from './polyedge-bench.ts';
 import { accountLines, elementLines, groupLines, statusLines, tailLine, tenantLines } from './polyedge-text.ts';
 import { addressOf, adminPassword, databaseOwnerUrl, logIn } from './running-system.ts';
 
@@ -19,6 +20,7 @@ const USAGE = `Usage: npm run polyedge -- COMMAND [--json]
   token                                   an access token of the administrator
   tenants [list]                          in which journal each organization is
   tenants place NAME --to JOURNAL         puts a new organization into a journal
+  bench [--seconds S] [--writers N]       how fast it takes writes and tells of them: 5 s, 8 writers
 
 It finds the system that "npm start" runs. POLYEDGE_CONSOLE and POLYEDGE_TOKEN name another console and a token for it.`;
 
@@ -49,6 +51,8 @@ async function main(): Promise<void> {
       actor: { type: 'string' },
       count: { type: 'string' },
       to: { type: 'string' },
+      seconds: { type: 'string', default: '5' },
+      writers: { type: 'string', default: '8' },
     },
   });
   const [command = '', argument = ''] = positionals;
@@ -75,6 +79,12 @@ async function main(): Promise<void> {
     case 'token':
       console.log(await token());
       return;
+    case 'bench': {
+      const [seconds, writers] = [Number(values.seconds), Number(values.writers)];
+      if (!(seconds > 0 && seconds <= 600 && Number.isInteger(writers) && writers > 0 && writers <= 1000))
+        throw new Error('bench takes up to 600 seconds and 1000 writers');
+      return show(await bench({ url: await hiroAddress(), token: await token(), seconds, writers, signal: ended.signal }), benchLines);
+    }
     case 'tail': {
       const { json, count, type, id, protocol, actor } = values;
       const wanted = Object.entries({ type, id, protocol, actor }).filter((entry): entry is [string, string] => entry[1] !== undefined);
@@ -96,6 +106,15 @@ function onJournals(...args: readonly string[]): string {
   });
   if (status !== 0) throw new Error(stderr.replace(/^graph-store: /, '').trim());
   return stdout;
+}
+
+/** As the console knows it, which may be another system's. */
+async function hiroAddress(): Promise<string> {
+  const session = await ask('/api/session');
+  const edges = typeof session === 'object' && session !== null && 'edges' in session ? session.edges : undefined;
+  const url = typeof edges === 'object' && edges !== null && 'hiro' in edges ? edges.hiro : undefined;
+  if (typeof url !== 'string') throw new Error('the console was not told where hiro-edge is (CONSOLE_EDGES)');
+  return url;
 }
 
 async function token(): Promise<string> {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client } from '../../services/hiro-edge/test/client.ts';
 import { asAdmin, pricing, Rest } from '../../services/space-edge/test/system.ts';
-import { eventsPath, type Stage, writeNote } from './stage.ts';
+import { eventsPath, picture, type Stage, writeNote } from './stage.ts';
 import { ADMIN, ask } from './system.ts';
 
 export function protocolPages(stage: () => Stage): void {
@@ -30,6 +30,7 @@ export function protocolPages(stage: () => Stage): void {
     await frames('HIRO').first().waitFor();
     assert.equal(await frames('HIRO').first().textContent(), text, 'what is shown is what the client got');
     assert.match((await frames('HIRO').last().textContent()) ?? '', /"[+=]\/?value"/);
+    await picture(page, 'change');
     const packet = (await frames('Saga').first().textContent()) ?? '';
     assert.match(packet, /^42\["\/properties",\{"_id":"[^"]+","type":"user"/);
     await page.getByLabel('Frames of Good Uncle').getByText('Nothing: the change is not of this protocol.').waitFor();
@@ -58,6 +59,7 @@ export function protocolPages(stage: () => Stage): void {
     await page.getByRole('button', { name: 'Run now' }).click();
     await page.getByRole('list', { name: /^Logs/ }).getByText('ran by hand <img>').waitFor();
     await page.getByRole('cell', { name: 'ok' }).waitFor();
+    await picture(page, 'runnable');
     await page.getByRole('button', { name: 'Restore version 1' }).click();
     await page.getByText('It is restored.').waitFor();
     await page.getByText('version 3', { exact: true }).waitFor();

@@ -1,4 +1,7 @@
 /** The real thing: NATS, Redis, PostgreSQL, graph-store, four edges and the console, each a process of its own; and a browser. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { chromiumProgram, findProgram } from '@polyedge/testkit/servers/find-program';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startRedis } from '@polyedge/testkit/servers/redis';
@@ -13,15 +16,19 @@ export interface System extends AsyncDisposable {
   readonly url: string;
   readonly edges: Readonly<Record<(typeof EDGES)[number], string>>;
   readonly browser: Browser;
+  /** What all services have logged. */
+  logs(): string;
 }
 
 export async function startSystem(): Promise<System> {
   await using parts = new AsyncDisposableStack();
   const [nats, redis, postgres] = await Promise.all([startNats(), startRedis(), sharedPostgres()]);
   for (const part of [nats, redis, postgres]) parts.use(part);
-  const common = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: postgres.url, LOG_LEVEL: 'warn' };
+  const common = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: postgres.url, LOG_LEVEL: 'info' };
+  const folder = mkdtempSync(join(tmpdir(), 'polyedge-console-logs-'));
+  parts.defer(() => rmSync(folder, { recursive: true, force: true }));
   const start = async (name: string, env: Readonly<Record<string, string>> = {}): Promise<RunningService> =>
-    parts.use(await startService({ name, env: { ...common, ...env } }));
+    parts.use(await startService({ name, env: { ...common, ...env }, logFile: join(folder, `${name}.log`) }));
   const program = findProgram(chromiumProgram);
   if (program.kind !== 'file') throw new Error('Chromium is needed as a program');
   const starting = chromium.launch({ executablePath: program.path, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
@@ -51,7 +58,11 @@ export async function startSystem(): Promise<System> {
       .join(','),
   });
   const kept = parts.move();
-  return { url: console.url, edges, browser, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  const logs = () =>
+    readdirSync(folder)
+      .map((file) => readFileSync(join(folder, file), 'utf8'))
+      .join('\n');
+  return { url: console.url, edges, browser, logs, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 export interface Answer {

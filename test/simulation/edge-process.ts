@@ -188,6 +188,6 @@ function forgetful(feed: LiveFeed, { chance }: Surroundings): Feed {
       };
       return feed.watch(interest, again);
     },
-    whenDelivered: (epoch, seq, timeoutMs, callback) => feed.whenDelivered(epoch, seq, timeoutMs, callback),
+    whenDelivered: (tenant, epoch, seq, timeoutMs, callback) => feed.whenDelivered(tenant, epoch, seq, timeoutMs, callback),
   };
 }

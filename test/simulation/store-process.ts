@@ -84,7 +84,12 @@ export class StoreProcess {
     const journal = () => database.journalFor(() => this.#reach());
     answerMutations(bus, { submit: (submission) => this.#submit(submission) }, undefined);
     answerChanges(bus, { journal, recent: this.#recent, partitions: PARTITIONS });
-    answerGroups(bus, { positions: positionsOver(this.#world, () => this.#reach()), journal, partitions: PARTITIONS });
+    answerGroups(bus, {
+      positions: positionsOver(this.#world, () => this.#reach()),
+      journal,
+      partitions: PARTITIONS,
+      away: { refusal: () => undefined },
+    });
     bus.respond(graphGet, async ({ ids, atLeast = 0 }, { tenant = '' }) =>
       this.#read(atLeast, () => {
         const found = ids.map((id) => database.element(tenant, id));

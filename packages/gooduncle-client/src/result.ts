@@ -22,11 +22,14 @@ export class LiveResult {
     return this.#rows;
   }
 
-  /** @returns undefined where the event does not fit the rows: something was missed, and they have to be read anew */
-  apply(event: EventName, row: Row, position: Position | undefined): RowChange<Row> | undefined {
+  /**
+   * @param again the event may have been applied before, as when a subscription goes on: it says how its row is now, whatever the rows say
+   * @returns undefined where the event does not fit the rows: something was missed, and they have to be read anew
+   */
+  apply(event: EventName, row: Row, position: Position | undefined, again?: boolean): RowChange<Row> | undefined {
     const known = this.#byId.get(row.id);
     const enters = event === 'original match' || event === 'match created' || event === 'match added';
-    if (enters !== (known === undefined)) return undefined;
+    if (!again && enters !== (known === undefined)) return undefined;
     let from: number | null = null;
     if (known !== undefined) {
       from = this.#compare === undefined ? (position?.from ?? -1) : this.#place(known, this.#compare);

@@ -222,6 +222,36 @@ suite('requests', () => {
     assert.equal(client.one().type, 'subscribe');
   });
 
+  test('gooduncle:F59 a subscription goes on where the server says that it can: what was missed is applied to the rows that are there', () => {
+    const client = Conversation.open();
+    client.subscribe();
+    const first = client.one();
+    assert.equal(first.since, '');
+    client.answer(first, { event: 'original match', payload: { id: 'a' }, seq: 0, version: 5 });
+    client.answer(first, { event: 'original match', payload: { id: 'b' }, seq: 1, version: 5, synced: true, count: 2, since: 'h.5' });
+    // Of a commit of several changes only the first has come: it may be told again.
+    client.answer(first, { event: 'match created', payload: { id: 'c' }, seq: 2, version: 8, since: 'h.5' });
+    client.reconnect();
+    const second = client.one();
+    assert.equal(second.since, 'h.5');
+    client.answer(second, { event: 'match created', payload: { id: 'c', n: 1 }, seq: 0, version: 9 });
+    client.answer(second, { event: 'match deleted', payload: { id: 'a' }, seq: 1, version: 9 });
+    assert.equal(client.updates.at(-1)?.state, 'stale');
+    assert.equal(client.ids, 'abc');
+    client.answer(second, { event: 'match deleted', payload: { id: 'x' }, seq: 2, version: 10, synced: true, since: 'h.10' });
+    assert.equal(client.ids, 'bc');
+    assert.equal(client.updates.at(-1)?.change, 'reset');
+    assert.equal(client.updates.at(-1)?.state, 'synced');
+    client.reconnect();
+    const third = client.one();
+    assert.equal(third.since, 'h.10');
+    client.answer(third, { seq: 0, synced: true, version: 11, since: 'h.11' });
+    assert.equal(client.ids, 'bc', 'nothing was missed');
+    client.reconnect();
+    client.synced(client.one(), [], 12);
+    assert.equal(client.ids, '', 'it began anew, and there is nothing');
+  });
+
   test('closing tells everybody what became of it', () => {
     const client = Conversation.open();
     const sent = [client.ask('update', { repeatable: false }), client.ask('read'), client.ask('create')];

@@ -46,6 +46,8 @@ interface Subscription {
   /** The `seq` that comes next. */
   seq: number;
   version: number;
+  /** The newest place from which the server can go on; empty for none. */
+  since: string;
   rows: readonly Row[];
   /** Attempts that failed in a row, and since when it is synced. */
   failures: number;
@@ -73,7 +75,19 @@ export class Subscriptions {
 
   add(id: number, order: number, wanted: Wanted): void {
     const subscription: Subscription = {
-      ...{ id, order, wanted, name: '', state: 'loading', shown: undefined, loading: undefined, seq: 0, version: 0, rows: NO_ROWS },
+      ...{
+        id,
+        order,
+        wanted,
+        name: '',
+        state: 'loading',
+        shown: undefined,
+        loading: undefined,
+        seq: 0,
+        version: 0,
+        since: '',
+        rows: NO_ROWS,
+      },
       ...{ failures: 0, syncedAt: 0 },
     };
     this.#byId.set(id, subscription);
@@ -117,24 +131,30 @@ export class Subscriptions {
     subscription.seq += 1;
     if (!isNext || !this.#apply(subscription, response, at)) {
       this.#host.withdraw(name);
+      subscription.since = '';
       this.#again(subscription, failure('error', 'an event was missing: the rows are read anew'), at);
     }
   }
 
   /** @returns whether the event fits */
-  #apply(subscription: Subscription, { event, payload, position, synced, version }: Response, at: number): boolean {
-    const result = subscription.loading ?? subscription.shown;
+  #apply(subscription: Subscription, response: Response, at: number): boolean {
+    const { event, payload, position, synced, version, since } = response;
+    // It goes on: only what was missed is told, of rows that are here.
+    if (response.seq === 0 && event !== 'original match' && response.count !== 0) subscription.loading = subscription.shown;
+    const { loading } = subscription;
+    const result = loading ?? subscription.shown;
     let change: RowChange<Row> | undefined;
     if (event !== undefined && result !== undefined) {
-      change = result.apply(event, payload, position);
+      change = result.apply(event, payload, position, loading !== undefined && loading === subscription.shown);
       if (change === undefined) return false;
     }
-    if (subscription.loading === undefined) {
+    subscription.since = since ?? subscription.since;
+    if (loading === undefined) {
       subscription.version = version ?? subscription.version;
       this.#present(subscription);
       this.#tell(subscription, change === undefined ? undefined : { ...change, row: this.#shownAs(change.row, subscription.wanted) });
     } else if (synced === true) {
-      subscription.shown = subscription.loading;
+      subscription.shown = loading;
       subscription.loading = undefined;
       subscription.version = version ?? subscription.version;
       subscription.state = 'synced';
@@ -181,8 +201,8 @@ export class Subscriptions {
     subscription.seq = 0;
     subscription.loading = new LiveResult(subscription.wanted);
     this.#byName.set(subscription.name, subscription);
-    const { id, order, name, wanted } = subscription;
-    this.#host.ask({ id, order, name, text: wanted.text, notBefore });
+    const { id, order, name, wanted, since } = subscription;
+    this.#host.ask({ id, order, name, text: `${wanted.text.slice(0, -1)},"since":"${since}"}`, notBefore });
   }
 
   #forget(subscription: Subscription): void {

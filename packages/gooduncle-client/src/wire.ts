@@ -22,6 +22,8 @@ export interface Response {
   readonly cursor?: string;
   readonly version?: number;
   readonly position?: Position;
+  /** Where the subscription may go on after a reconnect. */
+  readonly since?: string;
 }
 
 export interface Answer {
@@ -34,7 +36,7 @@ export interface Answer {
 /** One character, which the server takes for life and never answers. */
 export const BEAT = '`';
 /** A message of more than 256 KiB ends the connection; there has to be room for the names that are added to a request. */
-const MAX_REQUEST_BYTES = 256 * 1024 - 64;
+const MAX_REQUEST_BYTES = 256 * 1024 - 256;
 
 export const isTooLarge = (text: string): boolean =>
   text.length * 3 > MAX_REQUEST_BYTES && new TextEncoder().encode(text).length > MAX_REQUEST_BYTES;

@@ -101,9 +101,11 @@ function App() {
               </a>
             </li>
           ))}
+          <li>
+            <a href="/docs">Documentation</a>
+          </li>
         </ul>
         <div class="who">
-          <a href="/docs">Documentation</a>
           <span title={`tenant ${me.tenant}`}>{me.username}</span>
           <button type="button" class="quiet" onClick={() => void logOut()}>
             Log out

@@ -74,14 +74,15 @@ export function hearSaga(
     const opened = new WebSocket(`${edge.replace(/^http/, 'ws').replace(/\/$/, '')}/socket.io/?EIO=4&transport=websocket`);
     socket = opened;
     const waiting = new Set(rooms.map((_, at) => at + 1));
-    opened.onopen = () => {
-      opened.send('40');
-      opened.send(`420${JSON.stringify(['authentication', { accessToken: access.value }])}`);
-      for (const [at, [event, id]] of rooms.entries()) opened.send(`42${at + 1}${JSON.stringify([event, id])}`);
-    };
+    opened.onopen = () => opened.send('40');
     opened.onmessage = ({ data }) => {
       const frame = String(data);
       if (frame === '2') opened.send('3');
+      // A message that comes before the namespace is entered ends the connection.
+      if (frame.startsWith('40')) {
+        opened.send(`420${JSON.stringify(['authentication', { accessToken: access.value }])}`);
+        for (const [at, [event, id]] of rooms.entries()) opened.send(`42${at + 1}${JSON.stringify([event, id])}`);
+      }
       const ack = /^43(\d+)/.exec(frame)?.[1];
       if (ack !== undefined && waiting.delete(Number(ack)) && waiting.size === 0) handlers.state(true);
       if (!frame.startsWith('42')) return;

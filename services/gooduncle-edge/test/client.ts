@@ -29,6 +29,7 @@ export interface Answer {
     readonly cursor?: string;
     readonly version?: number;
     readonly position?: { readonly from: number | null; readonly to: number | null };
+    readonly since?: string;
   };
   readonly passport: readonly { readonly service: string; readonly instance: string; readonly in: number; readonly out: number }[];
 }

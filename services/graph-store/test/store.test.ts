@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { graphGet, graphMutate, type MutationOutcome, type Operation } from '@polyedge/contracts/bus/graph';
+import { groupCommit, groupDelete, groupList, groupMoved, groupOpen, groupReset, INTERNAL_GROUPS } from '@polyedge/contracts/bus/groups';
 import { operationId } from '@polyedge/contracts/operation-id';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { silentLog } from '@polyedge/service-kit/log';
@@ -63,4 +64,41 @@ test('what was created can be read, with the seq that made it', async () => {
   assert.deepEqual(read.value.elements, [element]);
   assert.equal(element.seq, created.value.last);
   assert.equal(read.value.seq >= element.seq, true);
+});
+
+test('a group is reset under another id, at the oldest change or the newest commit, and nobody touches one of a service', async () => {
+  const open = (name: string) => bus.request(groupOpen, groupOpen.subject({ tenant }), { name, start: 'largest' }, { timeoutMs: 5000 });
+  const reset = (id: number, to: 'smallest' | 'largest') =>
+    bus.request(groupReset, groupReset.subject({ tenant }), { id, to }, { timeoutMs: 5000 });
+  const remove = (id: number) => bus.request(groupDelete, groupDelete.subject({ tenant }), { id }, { timeoutMs: 5000 });
+  const moved: string[] = [];
+  const hearing = bus.subscribe(groupMoved, groupMoved.pattern({ tenant }), (_body, subject) => moved.push(subject));
+  await mutate({ op: 'create', type: 'T', attributes: {} });
+  const made = await open('reset');
+  assert.ok(made.ok);
+  const oldest = await reset(made.value.id, 'smallest');
+  assert.ok(oldest.ok && oldest.value.id !== made.value.id);
+  const newest = await reset(oldest.value.id, 'largest');
+  assert.ok(newest.ok && newest.value.position > oldest.value.position);
+  const late = { group: made.value.id, partition: 0, fence: 9, position: 10_000_000 };
+  const committed = await bus.request(
+    groupCommit,
+    groupCommit.subject({}),
+    { epoch: made.value.epoch, positions: [late], touched: [] },
+    { timeoutMs: 5000 },
+  );
+  assert.deepEqual(committed.ok && committed.value.gone, [made.value.id]);
+  const listed = await bus.request(groupList, groupList.subject({ tenant }), {}, { timeoutMs: 5000 });
+  const known = listed.ok ? listed.value.groups.find(({ name }) => name === 'reset') : undefined;
+  assert.equal(known?.id, newest.value.id);
+  assert.ok(known?.positions.every(({ position }) => position === newest.value.position));
+  assert.equal((await reset(made.value.id, 'largest')).ok, false, 'the group that was is no more');
+  assert.ok((await remove(newest.value.id)).ok);
+  const own = await open(`${INTERNAL_GROUPS}test`);
+  assert.ok(own.ok);
+  for (const refused of [await reset(own.value.id, 'smallest'), await remove(own.value.id)])
+    assert.equal(!refused.ok && refused.failure.code, 'not-allowed');
+  await bus.flush(5000);
+  assert.equal(moved.filter((subject) => subject.endsWith('.reset')).length, 3);
+  hearing.unsubscribe();
 });

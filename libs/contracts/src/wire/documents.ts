@@ -195,7 +195,7 @@ export const protocols: Readonly<Record<string, Protocol>> = {
               limit: T.Optional(T.Integer()),
               initial: T.Optional(T.Boolean()),
               throttle: T.Optional(T.Integer()),
-              since: T.Optional(T.Integer()),
+              since: T.Optional(T.String()),
             }),
           },
           unsubscribe: { summary: 'Ends it.', payload: request('unsubscribe', { subscription: T.String() }) },

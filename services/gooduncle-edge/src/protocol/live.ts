@@ -6,12 +6,11 @@ import type { FullChange } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import { equalJson } from '@polyedge/query/equality';
 import type { Filter } from '@polyedge/query/filter';
-import { compile, type Predicate } from '@polyedge/query/predicate';
 import { compareBy, type Sort } from '@polyedge/query/query';
 import type { Allowed } from './access.ts';
 import type { Echo, Says } from './envelope.ts';
 import { crossingOf, droppedText, type Happening, type Happenings, type Lens, type MatchedChange } from './happening.ts';
-import { MAX_MISSED_CHANGES, MissedEvents, markOf, matchOf, seqOf } from './missed.ts';
+import { MAX_MISSED_CHANGES, MissedEvents, markOf, seqOf } from './missed.ts';
 import { type Kept, Pending } from './pending.ts';
 import { problem, type Refusal, refusal } from './problems.ts';
 import { type Changed, Window } from './window.ts';
@@ -97,7 +96,7 @@ export class Live {
   /** Of its marks; undefined while it gives none. */
   #history: string | undefined;
   /** What is being caught up with. */
-  #missed: { readonly events: MissedEvents; readonly upTo: number; readonly matches: Predicate } | undefined;
+  #missed: MissedEvents | undefined;
   #window: Window | undefined;
   /** The window's rows are those of a read at this seq, once every change up to it was handled. */
   #windowAt = 0;
@@ -145,7 +144,7 @@ export class Live {
       const after = seqOf(since, this.#history);
       if (after !== undefined && after <= seq && seq - after <= MAX_MISSED_CHANGES) {
         this.#state = 'reading';
-        this.#missed = { events: new MissedEvents(), upTo: seq, matches: compile(where) };
+        this.#missed = new MissedEvents(seq, where);
         this.#host.changes(this, epoch, after, seq);
         return;
       }
@@ -163,14 +162,10 @@ export class Live {
   missed(changes: readonly FullChange[], to: number, at: number): void {
     const missed = this.#missed;
     if (this.#state !== 'reading' || missed === undefined) return;
-    for (const change of changes) {
-      const matched = { change, match: matchOf(change, missed.matches) };
-      const found = this.#host.happenings.of(matched, this.options.lens, () => this.#host.passportOf(change));
-      if (found !== undefined) missed.events.add(found);
-    }
-    if (missed.events.overflows) this.unmissed();
+    missed.add(changes, (matched) => this.#host.happenings.of(matched, this.options.lens, () => this.#host.passportOf(matched.change)));
+    if (missed.overflows) this.unmissed();
     else if (to < missed.upTo) this.#host.changes(this, this.#epoch, to, missed.upTo);
-    else this.#continue(missed.events.events(), missed.upTo, at);
+    else this.#continue(missed.events(), missed.upTo, at);
   }
 
   /** The changes cannot be had: it begins anew. */

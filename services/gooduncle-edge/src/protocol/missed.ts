@@ -3,10 +3,10 @@
  * now. Whoever applies them has the current result, also if the client had heard of some of those events already.
  */
 import { type FullChange, stateBefore } from '@polyedge/contracts/change';
-import type { Predicate } from '@polyedge/query/predicate';
-import type { ChangeMatch } from '@polyedge/session/session';
+import type { Filter } from '@polyedge/query/filter';
+import { compile, type Predicate } from '@polyedge/query/predicate';
 import type { EventName } from './envelope.ts';
-import type { Happening } from './happening.ts';
+import type { Happening, MatchedChange } from './happening.ts';
 
 /** More is not caught up with: a read of the whole result is cheaper, or has to do. */
 export const MAX_MISSED_CHANGES = 10_000;
@@ -18,14 +18,8 @@ export const markOf = (history: string, seq: number): string => `${history}.${se
 
 /** @returns the seq of a mark; undefined for one of another history or other rules, and for what is none */
 export function seqOf(mark: string, history: string): number | undefined {
-  const seq = mark.startsWith(`${history}.`) ? Number(mark.slice(history.length + 1)) : Number.NaN;
-  return Number.isSafeInteger(seq) && seq >= 0 ? seq : undefined;
-}
-
-/** What the filter of a query says of a change that was read from the journal. */
-export function matchOf(change: FullChange, matches: Predicate): ChangeMatch {
-  const before = stateBefore(change.state, change.undo);
-  return { before, was: before !== undefined && matches(before), is: matches(change.state) };
+  const [of, seq = ''] = mark.split('.');
+  return of === history && /^\d{1,15}$/.test(seq) ? Number(seq) : undefined;
 }
 
 interface Missed {
@@ -34,11 +28,29 @@ interface Missed {
 }
 
 export class MissedEvents {
+  /** What is caught up with: everything up to this seq. */
+  readonly upTo: number;
+  readonly #matches: Predicate;
   readonly #byId = new Map<string, Missed>();
   #characters = 0;
 
-  /** In the order of their commits. */
-  add(found: Happening): void {
+  /** @param where what rows of the query have in common */
+  constructor(upTo: number, where: Filter) {
+    this.upTo = upTo;
+    this.#matches = compile(where);
+  }
+
+  /** Changes in the order of their commits. @param look the event of one of them, if it has one */
+  add(changes: readonly FullChange[], look: (matched: MatchedChange) => Happening | undefined): void {
+    for (const change of changes) {
+      const before = stateBefore(change.state, change.undo);
+      const match = { before, was: before !== undefined && this.#matches(before), is: this.#matches(change.state) };
+      const found = look({ change, match });
+      if (found !== undefined) this.#keep(found);
+    }
+  }
+
+  #keep(found: Happening): void {
     const known = this.#byId.get(found.id);
     this.#characters += found.payload.length - (known?.last.payload.length ?? 0);
     // The newest one comes last, as it was told last.

@@ -21,7 +21,7 @@ export interface GroupsOptions {
   /** The journal for a caller who waits until then. */
   readonly journal: (deadline: number) => Journal;
   readonly partitions: number;
-  readonly away: Away;
+  readonly away: Pick<Away, 'refusal'>;
 }
 
 export function answerGroups(bus: Bus, options: GroupsOptions): Responder[] {

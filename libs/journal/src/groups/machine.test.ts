@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { GroupsMachine } from './machine.ts';
+import type { GroupCall, GroupsEffect } from './messages.ts';
+import { GROUP_TIMES } from './settings.ts';
+
+const EDGE = 'e';
+const MEMBER = 'e.1';
+
+/** A machine with one member of one group, whose calls a store and a Redis of the test's own answer at once. */
+class World {
+  readonly machine = new GroupsMachine({ edge: EDGE, times: GROUP_TIMES, offsetMode: 'kafka' });
+  readonly calls: GroupCall[] = [];
+  readonly lost: GroupsEffect[] = [];
+  /** The id under which the store knows the group. */
+  id = 1;
+  /** Partitions that another owner holds. */
+  held: readonly number[] = [];
+  #at = 0;
+
+  handle(input: Parameters<GroupsMachine['handle']>[0]): void {
+    const effects = [...this.machine.handle(input, this.#at)];
+    for (let effect = effects.shift(); effect !== undefined; effect = effects.shift()) {
+      if (effect.do === 'lost') this.lost.push(effect);
+      if (effect.do !== 'call') continue;
+      this.calls.push(effect.call);
+      effects.push(...this.machine.handle({ kind: 'answer', ask: effect.ask, outcome: this.#answer(effect.call) }, this.#at));
+    }
+  }
+
+  pass(ms: number): void {
+    for (const end = this.#at + ms; this.#at < end; ) {
+      this.#at += GROUP_TIMES.tickMs;
+      this.handle({ kind: 'tick' });
+    }
+  }
+
+  #answer(call: GroupCall): Outcome<unknown> {
+    switch (call.call) {
+      case 'open':
+        return done({ id: this.id, created: true, epoch: 'x', partitions: 2 });
+      case 'list':
+        return done({ added: 0, count: 1 });
+      case 'members':
+        return done(new Map([[MEMBER, EDGE]]));
+      case 'take':
+        return done(
+          call.wanted.map(({ partition }) =>
+            this.held.includes(partition) ? { partition, is: 'held', leftMs: 1000 } : { partition, is: 'taken', fence: 1, position: 0 },
+          ),
+        );
+      case 'claim':
+        if (call.group !== this.id) return failed('not-found', 'the group has expired');
+        return done({ claims: call.claims.map((claim) => ({ ...claim, position: 0, taken: true })) });
+      case 'commit': {
+        const groups = [...call.positions.map(({ group }) => group), ...call.touched];
+        return done({ fenced: [], gone: groups.filter((group) => group !== this.id) });
+      }
+      case 'hold':
+        return done([]);
+      case 'read':
+        return done({ items: [], to: call.after });
+      default:
+        return done(undefined);
+    }
+  }
+}
+
+function joined(held: readonly number[] = []): World {
+  const world = new World();
+  world.held = held;
+  world.handle({ kind: 'join', member: MEMBER, tenant: 't', name: 'g', start: 'largest' });
+  return world;
+}
+
+const GROUP = JSON.stringify(['t', 'g']);
+
+test('an edge that is told of a group asks the store for it soon, and ends its members when it is another one now', () => {
+  const world = joined();
+  world.pass(GROUP_TIMES.commitMs + GROUP_TIMES.tickMs);
+  const before = world.calls.length;
+  world.id = 2;
+  world.pass(2 * GROUP_TIMES.commitMs);
+  assert.deepEqual(world.lost, [], 'nobody said anything, and a minute has not passed');
+  world.handle({ kind: 'moved', group: GROUP });
+  world.pass(GROUP_TIMES.commitMs + GROUP_TIMES.tickMs);
+  assert.ok(world.calls.slice(before).some((call) => call.call === 'commit' && call.touched.includes(1)));
+  assert.equal(world.lost.length, 1);
+});
+
+test('what was confirmed of a group never counts for the one that took its name', () => {
+  const world = joined([1]);
+  assert.equal(world.machine.views()[0]?.partitions.length, 1);
+  // The group is reset while this edge owns one partition of the old one and gets the lease of the other.
+  world.id = 2;
+  world.held = [];
+  world.handle({ kind: 'moved', group: GROUP });
+  assert.equal(world.lost.length, 1);
+  assert.deepEqual(world.machine.views(), []);
+  assert.ok(!world.calls.some((call) => call.call === 'commit' && call.positions.some(({ group }) => group === 2)));
+});
