@@ -19,6 +19,7 @@ import { dirname, join, relative } from 'node:path';
 const [target] = process.argv.slice(2);
 const json = (file) => JSON.parse(readFileSync(file, 'utf8'));
 const store = 'node_modules/.pnpm';
+const entryOf = (folder) => folder.slice(store.length + 1).split('/')[0];
 /** Of a package of others no program reads these: descriptions of types, and maps. */
 const unread = /\.(map|d\.ts|d\.mts|d\.cts)$/;
 
@@ -53,8 +54,6 @@ function reachedFrom(first) {
   reach(first);
   return reached;
 }
-
-const entryOf = (folder) => folder.slice(store.length + 1).split('/')[0];
 
 /** Links a file, or everything below a folder but links for programs that are not there. */
 function link(from, to, wanted) {
