@@ -1,6 +1,5 @@
 // `npm test [-- WORD… [--name PATTERN] [--with containers] [--short]]`: everything but the container tests, or the test files whose path contains one
-// of the words. `npm run containers` is those alone; `--short` leaves out of them what takes long. POLYEDGE_CONTAINERS says what to do on a machine
-// that cannot run them: `auto` (the default) leaves them out, with `required` that is a failure, and `off` leaves them out everywhere.
+// of the words. `npm run containers` is those alone; `--short` leaves out of them what takes long.
 // One run of Node's test runner does it all, static checks included, so that its closing counts are the whole truth.
 import { globSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -22,7 +21,6 @@ import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { sharedServerVariables } from '@polyedge/testkit/servers/shared';
-import { whyNoContainers } from '@polyedge/testkit/servers/stand-in-images';
 import { groupTimes, testGroups } from './test-groups.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -35,20 +33,12 @@ const { with: wanted } = values;
 /** A file that takes longer hangs. */
 const fileMs = (wanted === 'containers' ? 20 : 6) * 60_000;
 if (values.short) process.env.POLYEDGE_TEST_SHORT = 'true';
-const containers = process.env.POLYEDGE_CONTAINERS ?? 'auto';
-const leftOut =
-  wanted !== 'containers' ? undefined : containers === 'off' ? 'POLYEDGE_CONTAINERS is off' : await whyNoContainers(root, say);
-if (leftOut !== undefined) {
-  say(`the container tests are left out: ${leftOut}`);
-  if (containers === 'required') process.exitCode = 1;
-}
 const files = testGroups
-  .filter(({ apart }) => apart === undefined || (apart === wanted && leftOut === undefined))
+  .filter(({ apart }) => apart === undefined || apart === wanted)
   .flatMap(({ patterns }) =>
     patterns.flatMap((pattern) => globSync(pattern, { cwd: root, exclude: (name) => name.includes('node_modules') }).sort()),
   )
   .filter((file) => positionals.length === 0 || positionals.some((word) => file.includes(word)));
-if (files.length === 0 && leftOut !== undefined) process.exit();
 if (files.length === 0) {
   console.error(`No test file has one of these in its path: ${positionals.join(' ')}`);
   process.exit(1);

@@ -4,7 +4,13 @@ import { natsGround } from './nats.ts';
 import { postgresGround } from './postgres.ts';
 import { redisGround } from './redis.ts';
 
-export const grounds: Readonly<Record<'nats' | 'postgres' | 'redis', (told: (what: string, withoutMs: number) => void) => Ground>> = {
+/**
+ * @param told what broke, and the longest time without an answered write
+ * @param short one fault of each manner at most, and nothing that only measures
+ */
+type MakeGround = (told: (what: string, withoutMs: number) => void, short?: boolean) => Ground;
+
+export const grounds: Readonly<Record<'nats' | 'postgres' | 'redis', MakeGround>> = {
   nats: natsGround,
   postgres: postgresGround,
   redis: redisGround,

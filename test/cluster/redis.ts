@@ -24,7 +24,7 @@ async function primaryOf(sentinel: RunningServer): Promise<number> {
   }
 }
 
-export function redisGround(told: (what: string, withoutMs: number) => void): Ground {
+export function redisGround(told: (what: string, withoutMs: number) => void, short = false): Ground {
   let servers: readonly RunningServer[] = [];
   let sentinels: readonly RunningServer[] = [];
   return {
@@ -48,7 +48,7 @@ export function redisGround(told: (what: string, withoutMs: number) => void): Gr
       const before = await primaryOf(first);
       const killed = servers.find(({ port }) => port === before);
       if (killed === undefined) throw new Error(`nobody is at ${before}`);
-      told('nothing, for 3 s', await longestSilence(acknowledged, () => new Promise((resolve) => setTimeout(resolve, 3000))));
+      if (!short) told('nothing, for 3 s', await longestSilence(acknowledged, () => new Promise((resolve) => setTimeout(resolve, 3000))));
       begins('  kill the Redis primary');
       const silence = await longestSilence(acknowledged, async () => {
         await killed.kill();

@@ -3,17 +3,21 @@
  * machine alone: images are built in the host's network, and containers communicate over bridges of their own.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram, programPath } from './find-program.ts';
+import { commandLine, descendants, isAlive, sendSignal } from './processes.ts';
 import { startServer } from './server-process.ts';
 
 const dockerd = { names: ['dockerd'], apt: 'docker.io', brew: '' };
 const docker = { names: ['docker'], apt: 'docker.io', brew: '' };
 const compose = { names: ['docker-compose'], apt: 'docker-compose', brew: '' };
 const debootstrap = { names: ['debootstrap'], apt: 'debootstrap', brew: '' };
+
+/** An engine says within this time which process it is. */
+const START_MS = 60_000;
 
 export interface Engine extends AsyncDisposable {
   /** Runs `docker …` and returns its output; throws its error output if it fails. */
@@ -38,7 +42,8 @@ export function whyNoEngine(report: (line: string) => void): string | undefined 
 /** @param folder keeps images between runs */
 export async function startEngine(folder: string): Promise<Engine> {
   mkdirSync(folder, { recursive: true });
-  const dir = mkdtempSync(join(tmpdir(), 'polyedge-engine-'));
+  for (const left of globSync(`${LEFT}*`)) if (!engineLives(left)) removeLeft(left);
+  const dir = mkdtempSync(LEFT);
   const socket = join(dir, 'docker.sock');
   const server = await startServer(undefined, (port) => ({
     name: 'dockerd',
@@ -71,14 +76,32 @@ export async function startEngine(folder: string): Promise<Engine> {
       }),
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();
-      // Mounts that a killed engine has left.
-      const mounts = existsSync('/proc/mounts')
-        ? spawnSync('grep', ['-o', ` ${dir}[^ ]*`, '/proc/mounts'], { encoding: 'utf8' }).stdout
-        : '';
-      for (const mount of mounts.split('\n').filter((line) => line !== '')) spawnSync('umount', ['-l', mount.trim()]);
-      rmSync(dir, { recursive: true, force: true });
+      removeLeft(dir);
     },
   };
+}
+
+/** How the folders of engines begin, in which they keep what lives no longer than they do. */
+const LEFT = join(tmpdir(), 'polyedge-engine-');
+
+/** Whether the engine of a folder runs, or has not written yet that it does. */
+function engineLives(dir: string): boolean {
+  try {
+    return isAlive(Number(readFileSync(join(dir, 'docker.pid'), 'utf8')));
+  } catch {
+    return Date.now() - (statSync(dir, { throwIfNoEntry: false })?.mtimeMs ?? 0) < START_MS;
+  }
+}
+
+/** Ends and unmounts what an engine that was killed leaves behind: the keepers of its containers, and their networks. */
+function removeLeft(dir: string): void {
+  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    const pid = Number(name);
+    if (commandLine(pid)?.includes(`${dir}/`) === true) for (const each of [...descendants(pid), pid]) sendSignal(each, 'SIGKILL');
+  }
+  const mounts = readFileSync('/proc/mounts', 'utf8').matchAll(/^\S+ (\S+)/gm);
+  for (const [, mount = ''] of mounts) if (mount.startsWith(`${dir}/`)) spawnSync('umount', ['-l', mount]);
+  rmSync(dir, { recursive: true, force: true });
 }
 
 function answersOn(socketPath: string): Promise<boolean> {

@@ -58,39 +58,37 @@ const recipe = (names: Names): readonly { readonly image: string; readonly lines
 ];
 
 /**
- * The engine of a working copy, with images under the names that its docker-compose.yml and Dockerfile use.
+ * Starts an engine for a working copy, with images under the names that its docker-compose.yml and Dockerfile use, and runs a container on it.
  * @param root of the working copy
+ * @returns the engine, or why this machine cannot run containers, in a line
  */
-export async function startEngineWithImages(root: string, report: (line: string) => void): Promise<Engine> {
-  const folder = join(root, '.polyedge/containers');
-  const engine = await startEngine(join(folder, 'engine'));
+export async function engineWithImages(root: string, report: (line: string) => void): Promise<Engine | string> {
+  const missing = whyNoEngine(report);
+  if (missing !== undefined) return missing;
+  const parts = new AsyncDisposableStack();
   try {
-    makeStandIns(engine, namesOf(root), folder, report);
+    const folder = join(root, '.polyedge/containers');
+    const engine = parts.use(await startEngine(join(folder, 'engine')));
+    const names = namesOf(root);
+    makeStandIns(engine, names, folder, report);
+    runOne(engine, names.node);
+    parts.move();
     return engine;
   } catch (error) {
-    await engine[Symbol.asyncDispose]();
-    throw error;
+    await parts.disposeAsync();
+    const said = error instanceof Error ? error.message : String(error);
+    return said.split('\n').slice(0, 4).join(' ').slice(0, 400);
   }
 }
 
-/** Why containers cannot be run on this machine, in a line; undefined when they can. Then the images are there. */
-export async function whyNoContainers(root: string, report: (line: string) => void): Promise<string | undefined> {
-  const missing = whyNoEngine(report);
-  if (missing !== undefined) return missing;
+/** As Compose runs them: with a network, a port and bounds. */
+function runOne(engine: Engine, image: string): void {
+  const network = engine.docker('network', 'create', `polyedge-trial-${process.pid}`).trim();
   try {
-    await using engine = await startEngineWithImages(root, report);
-    // As Compose runs them: with a network, a port and bounds.
-    const network = engine.docker('network', 'create', `polyedge-trial-${process.pid}`).trim();
-    try {
-      const bounds = ['--network', network, '--memory', '64m', '--pids-limit', '50', '--read-only', '-p', '127.0.0.1::80'];
-      engine.docker('run', '--rm', ...bounds, namesOf(root).node, 'node', '--version');
-    } finally {
-      engine.docker('network', 'rm', network);
-    }
-    return undefined;
-  } catch (error) {
-    const said = error instanceof Error ? error.message : String(error);
-    return said.split('\n').slice(0, 4).join(' ').slice(0, 400);
+    const bounds = ['--network', network, '--memory', '64m', '--pids-limit', '50', '--read-only', '-p', '127.0.0.1::80'];
+    engine.docker('run', '--rm', ...bounds, image, 'node', '--version');
+  } finally {
+    engine.docker('network', 'rm', network);
   }
 }
 
