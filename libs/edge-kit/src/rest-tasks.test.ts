@@ -60,7 +60,7 @@ test('a write that is to be answered after its events waits until the feed has h
   const { store, feed, rest } = scene();
   store.respond(graphMutate, async ({ requests }) => written(requests, 1));
   const waits = Promise.withResolvers<(reached: boolean) => void>();
-  feed.whenDelivered = (_epoch, _seq, _timeoutMs, then) => {
+  feed.whenDelivered = (_tenant, _epoch, _seq, _timeoutMs, then) => {
     waits.resolve(then);
     return { close: () => {} };
   };
