@@ -7,30 +7,23 @@
  */
 import type { ConnectionState } from '@polyedge/contracts/bus/console';
 import type { FullChange } from '@polyedge/contracts/change';
-import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import { encodeBody } from '@polyedge/service-kit/bus-wire';
-import type { Effect, Input, Opening, Session } from '@polyedge/session/session';
-import { Asking } from './asking.ts';
-import { Confirmations } from './confirmations.ts';
+import type { Input, Opening, Session } from '@polyedge/session/session';
+import { Effects, type EffectsHost } from './effects.ts';
 import type { Environment } from './environment.ts';
-import type { Sink } from './lane.ts';
 import type { LaneOrder } from './lane-order.ts';
 import { Liveness } from './liveness.ts';
 import { Mailbox, type Recipient, type Step } from './mailbox.ts';
-import { Member } from './member.ts';
 import type { MemberClient } from './membership.ts';
 import { Outbox, type Tag } from './outbox.ts';
-import { BY_OUTPUT, BY_SESSION, BY_WORK, Reading } from './reading.ts';
-import { SessionTimers } from './session-timers.ts';
-import { Subscriptions } from './subscriptions.ts';
+import { BY_OUTPUT, BY_WORK, Reading } from './reading.ts';
 import { WheelTimer } from './wheel.ts';
 import type { Packet, Wire, WireHandler } from './wire.ts';
 
 /** Whatever stands in a proxy's header. */
 const MAX_ADDRESS = 128;
 
-export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<Raw>, Sink<P>, Recipient<Raw, In> {
+export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<Raw>, Recipient<Raw, In>, EffectsHost<In, P> {
   laneCount = 0;
   laneOrder: LaneOrder<P> | undefined = undefined;
 
@@ -38,23 +31,19 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   readonly #env: Environment<Raw, In, Out, P>;
   readonly #wire: Wire<P>;
   readonly #ended: () => void;
-  readonly #outbox: Outbox<P>;
-  readonly #reading: Reading;
+  readonly outbox: Outbox<P>;
+  readonly reading: Reading;
   #session: Session<In, Out> | undefined;
-  #principal: Principal | undefined;
-  readonly #address: string;
+  /** The principal as last verified, for matching revocations. */
+  principal: Principal | undefined;
+  readonly address: string;
   #state: 'open' | 'closing' | 'gone' = 'open';
 
   readonly #mailbox: Mailbox<Raw, In>;
   /** The input being handled came from nobody's request: what it sends counts against the slow-client bound. */
-  #unsolicited = false;
+  unsolicited = false;
 
-  // Made when first needed: most connections of some protocols never need them, and memory per connection is a goal.
-  #asking: Asking<Raw, In, Out, P> | undefined;
-  #subscriptions: Subscriptions<Raw, In, Out, P> | undefined;
-  #timers: SessionTimers | undefined;
-  #confirmations: Confirmations | undefined;
-  #member: Member<Raw, In, Out, P> | undefined;
+  readonly #effects: Effects<Raw, In, Out, P>;
   /** When the client's stack last answered a ping, in milliseconds since 1970; 0 before it first did. */
   #pongOn = 0;
   #drainTimer: WheelTimer | undefined;
@@ -75,13 +64,14 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#env = env;
     this.#wire = wire;
     this.number = number;
-    this.#address = opening.address;
-    this.#outbox = new Outbox(wire, env.flusher, () => this.#flushed());
+    this.address = opening.address;
+    this.outbox = new Outbox(wire, env.flusher, () => this.#flushed());
     this.#ended = ended;
-    this.#reading = new Reading(wire, env.wheel, env.limits, () => this.#mailbox.run());
+    this.reading = new Reading(wire, env.wheel, env.limits, () => this.#mailbox.run());
     this.#liveness = new Liveness(at);
-    if (opening.credential?.ok === true) this.#principal = opening.credential.value;
+    if (opening.credential?.ok === true) this.principal = opening.credential.value;
     this.#mailbox = new Mailbox(this);
+    this.#effects = new Effects(env, this);
     // No function here may capture what the constructor was given: the connection would keep all of it.
     this.#mailbox.hold();
     this.#begin({ ...opening, nonce: Buffer.from(env.chance.bytes(16)).toString('hex'), at: Math.floor(at) });
@@ -92,9 +82,9 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     try {
       const [session, effects] = this.#env.protocol.open(opening);
       this.#session = session;
-      for (const effect of effects) this.#perform(effect);
+      for (const effect of effects) this.#effects.perform(effect);
     } catch (error) {
-      this.#bug('open', error);
+      this.bug('open', error);
     }
   }
 
@@ -121,23 +111,23 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     if (this.#state !== 'open') return;
     this.#liveness.heard(this.#env.wheel.clock.now());
     this.#pongOn = Date.now();
-    for (const then of this.#confirmations?.confirmedBy(payload) ?? []) then();
+    this.#effects.confirmedBy(payload);
   }
 
   drained(): void {
-    this.#outbox.drained();
+    this.outbox.drained();
     this.#flushed();
   }
 
   closing(): void {
-    if (this.#state === 'open') this.#outbox.flushAll();
+    if (this.#state === 'open') this.outbox.flushAll();
   }
 
   parting(): unknown {
     try {
       return this.#session?.parting?.();
     } catch (error) {
-      this.#bug('parting', error);
+      this.bug('parting', error);
       return undefined;
     }
   }
@@ -154,7 +144,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
 
   deliver(packet: P, change: FullChange, tag: Tag): void {
     if (this.#state !== 'open') return;
-    const own = this.#asking?.own;
+    const { own } = this.#effects;
     if (own?.holds(change.operationId) === true) {
       own.offer(change.operationId, () => {
         if (tag.live) this.#pushLane(packet, tag);
@@ -170,20 +160,15 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     if (this.#state !== 'open' || this.#drainTimer !== undefined) return;
     this.#drainTimer = new WheelTimer(() => {
       this.#env.counts.drainTimeouts += 1;
-      this.#end(1001, 'going away');
+      this.end(1001, 'going away');
     });
     this.#env.wheel.set(this.#drainTimer, this.#env.limits.drainMs);
     this.step({ kind: 'drain' });
   }
 
-  /** The principal as last verified, for matching revocations. */
-  get principal(): Principal | undefined {
-    return this.#principal;
-  }
-
   /** Bytes owed to the client, for metrics. */
   get bufferedBytes(): number {
-    return this.#outbox.bytes;
+    return this.outbox.bytes;
   }
 
   get inFlight(): number {
@@ -194,49 +179,58 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   get state(): Omit<ConnectionState, 'api' | 'account' | 'username'> {
     return {
       number: this.number,
-      address: this.#address.slice(0, MAX_ADDRESS),
+      address: this.address.slice(0, MAX_ADDRESS),
       since: this.#since,
-      subscriptions: this.#subscriptions?.size ?? 0,
-      member: this.#member?.id !== undefined,
-      bufferedBytes: this.#outbox.bytes,
+      subscriptions: this.#effects.subscriptionCount,
+      member: this.#effects.member?.id !== undefined,
+      bufferedBytes: this.outbox.bytes,
       inFlight: this.#inFlight,
+    };
+  }
+
+  get client(): MemberClient {
+    const username = this.principal?.username;
+    return {
+      ...{ address: this.state.address, since: this.#since },
+      ...(username === undefined ? {} : { username }),
+      ...(this.#pongOn === 0 ? {} : { pongOn: this.#pongOn }),
     };
   }
 
   /** Closes it because an administrator said so. */
   hangUp(): void {
-    this.#end(1008, 'closed by an administrator');
+    this.end(1008, 'closed by an administrator');
   }
 
   /** Looks for what has taken too long. Called for every connection every `sweepMs`. */
   sweep(at: number): void {
     if (this.#state !== 'open') return;
     const { limits, framing, counts } = this.#env;
-    if (this.#member?.overdue(at, this.#pongOn > 0, this.#liveness.frameAt) === true) {
-      this.#slow();
+    if (this.#effects.member?.overdue(at, this.#pongOn > 0, this.#liveness.frameAt) === true) {
+      this.slow();
       return;
     }
     const seen = {
-      authenticated: this.#principal !== undefined,
-      unread: this.#reading.stopped,
-      owed: this.#outbox.bytes,
+      authenticated: this.principal !== undefined,
+      unread: this.reading.stopped,
+      owed: this.outbox.bytes,
       sent: this.#wire.sentBytes,
     };
     switch (this.#liveness.look(at, seen, limits)) {
       case 'not authenticated':
         counts.authenticationTimeouts += 1;
-        this.#end(1008, 'not authenticated in time');
+        this.end(1008, 'not authenticated in time');
         break;
       case 'idle':
         counts.idleCloses += 1;
-        this.#end(1001, 'idle');
+        this.end(1001, 'idle');
         break;
       case 'stalled':
-        this.#slow();
+        this.slow();
         break;
       case 'ask': {
         const ping = framing.ping('k');
-        if (ping !== undefined) this.#outbox.push(ping);
+        if (ping !== undefined) this.outbox.push(ping);
         break;
       }
       case undefined:
@@ -256,11 +250,11 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   }
 
   get unread(): boolean {
-    return this.#reading.stopped;
+    return this.reading.stopped;
   }
 
   caughtUp(): void {
-    this.#reading.caughtUp();
+    this.reading.caughtUp();
   }
 
   decode(raw: Raw): Input<In> | undefined {
@@ -270,7 +264,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
       this.#env.counts.undecodable += 1;
       return { kind: 'undecodable', problem: decoded.problem };
     } catch (error) {
-      this.#bug('decode', error);
+      this.bug('decode', error);
       return undefined;
     }
   }
@@ -288,190 +282,42 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
 
   #take(step: Input<In>): void {
     try {
-      this.#unsolicited = step.kind === 'event' || step.kind === 'message';
+      this.unsolicited = step.kind === 'event' || step.kind === 'message';
       // Whole milliseconds: what a session is given ends up in what clients see.
       const effects = this.#session?.handle(step, Math.floor(this.#env.wheel.clock.now())) ?? [];
       for (const effect of effects) {
         if (this.#state !== 'open') return;
-        this.#perform(effect);
+        this.#effects.perform(effect);
       }
     } catch (error) {
-      this.#bug(step.kind, error);
+      this.bug(step.kind, error);
     } finally {
-      this.#unsolicited = false;
+      this.unsolicited = false;
     }
   }
 
-  #bug(during: string, error: unknown): void {
+  bug(during: string, error: unknown): void {
     this.#env.counts.bugs += 1;
     this.#env.log.error('protocol code failed; the connection is closed', { conn: this.number, type: during, err: error });
-    this.#end(1011, 'internal error');
-  }
-
-  // ---- effects
-
-  #perform(effect: Effect<Out>): void {
-    switch (effect.do) {
-      case 'send':
-        this.#send(effect.frame);
-        break;
-      case 'authenticate':
-        this.#authenticate(effect.id, effect.credential, effect.adopt);
-        break;
-      case 'request':
-        this.#began();
-        this.#ask().request(effect);
-        break;
-      case 'mutate':
-        this.#began();
-        this.#ask().mutate(effect);
-        break;
-      case 'subscribe':
-        this.#subscribing().subscribe(effect);
-        break;
-      case 'join':
-        this.#joining().join(effect, this.#principal !== undefined && this.#env.neverPongs(this.#principal));
-        break;
-      case 'unsubscribe':
-        if (this.#member?.id === effect.id) this.#member.leave();
-        else this.#subscriptions?.unsubscribe(effect.id);
-        break;
-      case 'when-delivered':
-        this.#subscriptions?.whenDelivered(effect);
-        break;
-      case 'listen':
-        this.#subscribing().listen(effect.id, effect.subject, effect.atMost);
-        break;
-      case 'publish': {
-        const text = encodeBody(effect.body);
-        if (text === undefined || !this.#env.bus.publishText(effect.subject, text)) this.#env.counts.unpublished += 1;
-        break;
-      }
-      case 'set-timer':
-        this.#waiting().set(effect.name, effect.ms);
-        break;
-      case 'clear-timer':
-        this.#timers?.clear(effect.name);
-        break;
-      case 'when-flushed':
-        this.#waiting().whenFlushed(effect.name, effect.bytes, this.#outbox.bytes);
-        break;
-      case 'report':
-        this.#env.counts.incidents += 1;
-        this.#env.incidents.report(this.number, effect.incident, effect.failure);
-        break;
-      case 'confirm':
-        this.#confirm(() => this.step({ kind: 'confirmed', id: effect.id }));
-        break;
-      case 'pause':
-        this.#reading.stop(BY_SESSION);
-        break;
-      case 'resume':
-        this.#reading.goOn(BY_SESSION);
-        break;
-      case 'drop':
-        this.#drop();
-        break;
-      case 'close':
-        this.#end(effect.code, effect.reason);
-        break;
-    }
-  }
-
-  #send(frame: Out): void {
-    this.#env.counts.framesOut += 1;
-    this.#outbox.push(this.#env.framing.pack(this.#env.protocol.encode(frame)));
-    if (this.#outbox.bytes <= this.#env.limits.maxBufferedBytes) return;
-    if (this.#unsolicited) this.#slow();
-    else this.#reading.stop(BY_OUTPUT);
-  }
-
-  #authenticate(id: string, credential: string, adopt: boolean): void {
-    const settle = (outcome: Outcome<Principal>): void => {
-      this.#finished();
-      if (outcome.ok && adopt) this.#principal = outcome.value;
-      this.step({ kind: 'authenticated', id, outcome });
-    };
-    this.#began();
-    const outcome = this.#env.verify(credential, this.#address);
-    if (outcome instanceof Promise) void outcome.then(settle, (error: unknown) => this.#bug('authenticate', error));
-    else settle(outcome);
-  }
-
-  #ask(): Asking<Raw, In, Out, P> {
-    this.#asking ??= new Asking({
-      env: this.#env,
-      step: (input) => this.step(input),
-      finished: () => this.#finished(),
-      watches: (tenant) => this.#subscriptions?.watches(tenant) === true,
-    });
-    return this.#asking;
-  }
-
-  #subscribing(): Subscriptions<Raw, In, Out, P> {
-    this.#subscriptions ??= new Subscriptions({
-      env: this.#env,
-      sink: this,
-      step: (input) => this.step(input),
-      own: () => this.#asking?.own,
-      leftLane: () => this.#outbox.prune(),
-    });
-    return this.#subscriptions;
-  }
-
-  #waiting(): SessionTimers {
-    this.#timers ??= new SessionTimers(this.#env.wheel, this.#env.limits.maxTimers, (name) => this.step({ kind: 'timer', name }));
-    return this.#timers;
-  }
-
-  #confirm(then: () => void): void {
-    this.#confirmations ??= new Confirmations();
-    const ping = this.#env.framing.ping(this.#confirmations.begin(then));
-    if (ping === undefined) throw new Error('this transport has no pings to confirm with');
-    this.#outbox.push(ping);
-  }
-
-  #joining(): Member<Raw, In, Out, P> {
-    this.#member ??= new Member({
-      env: this.#env,
-      conn: this.number,
-      client: () => this.#client(),
-      push: (packet) => {
-        this.#env.counts.groupFrames += 1;
-        this.#outbox.push(packet);
-        if (this.#outbox.bytes > this.#env.limits.maxBufferedBytes) this.#slow();
-      },
-      confirm: (then) => this.#confirm(then),
-      lost: (id, failure) => this.step({ kind: 'lost', id, failure }),
-    });
-    return this.#member;
-  }
-
-  #client(): MemberClient {
-    const username = this.#principal?.username;
-    return {
-      ...{ address: this.state.address, since: this.#since },
-      ...(username === undefined ? {} : { username }),
-      ...(this.#pongOn === 0 ? {} : { pongOn: this.#pongOn }),
-    };
+    this.end(1011, 'internal error');
   }
 
   // ---- bounds
 
   #pushLane(packet: P, tag: Tag): void {
     this.#env.counts.laneFrames += 1;
-    this.#outbox.push(packet, tag);
-    if (this.#outbox.bytes > this.#env.limits.maxBufferedBytes) this.#slow();
+    this.outbox.push(packet, tag);
+    if (this.outbox.bytes > this.#env.limits.maxBufferedBytes) this.slow();
   }
 
-  #slow(): void {
+  slow(): void {
     if (this.#state !== 'open') return;
     this.#env.counts.slowClients += 1;
     const rule = this.#env.slowClient;
     // What is queued is the reason for hanging up: it is not written any more.
-    this.#outbox.clear();
-    if (rule.do === 'drop') this.#drop();
-    else this.#end(rule.code, rule.reason);
+    this.outbox.clear();
+    if (rule.do === 'drop') this.drop();
+    else this.end(rule.code, rule.reason);
   }
 
   /** Counts what arrived; false when it is not to be looked at. */
@@ -480,58 +326,55 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#env.counts.bytesIn += bytes;
     const at = this.#env.wheel.clock.now();
     this.#liveness.heard(at);
-    const waitMs = this.#reading.take(bytes, at);
+    const waitMs = this.reading.take(bytes, at);
     if (waitMs === 0) return true;
     if (this.#env.limits.overRate === 'close') {
       this.#env.counts.overRate += 1;
-      this.#end(1008, 'too many messages');
+      this.end(1008, 'too many messages');
       return false;
     }
-    if (this.#reading.stopForRate(waitMs)) this.#env.counts.overRate += 1;
+    if (this.reading.stopForRate(waitMs)) this.#env.counts.overRate += 1;
     return true;
   }
 
-  #began(): void {
+  began(): void {
     this.#inFlight += 1;
-    if (this.#inFlight >= this.#env.limits.maxInFlight) this.#reading.stop(BY_WORK);
+    if (this.#inFlight >= this.#env.limits.maxInFlight) this.reading.stop(BY_WORK);
   }
 
-  #finished(): void {
+  finished(): void {
     this.#inFlight -= 1;
-    if (this.#inFlight <= this.#env.limits.maxInFlight / 2) this.#reading.goOn(BY_WORK);
+    if (this.#inFlight <= this.#env.limits.maxInFlight / 2) this.reading.goOn(BY_WORK);
   }
 
   #flushed(): void {
-    if (this.#reading.has(BY_OUTPUT) && this.#outbox.bytes <= this.#env.limits.maxBufferedBytes / 2) this.#reading.goOn(BY_OUTPUT);
-    this.#timers?.flushed(() => this.#outbox.bytes);
+    if (this.reading.has(BY_OUTPUT) && this.outbox.bytes <= this.#env.limits.maxBufferedBytes / 2) this.reading.goOn(BY_OUTPUT);
+    this.#effects.flushed();
   }
 
   // ---- the end
 
-  #end(code: number, reason: string): void {
+  end(code: number, reason: string): void {
     if (this.#state !== 'open') return;
     this.#state = 'closing';
-    this.#outbox.flushAll();
+    this.outbox.flushAll();
     this.#release();
     this.#wire.close(code, reason);
   }
 
-  #drop(): void {
+  drop(): void {
     if (this.#state !== 'open') return;
     this.#state = 'closing';
-    this.#outbox.flushAll();
+    this.outbox.flushAll();
     this.#release();
     this.#wire.drop();
   }
 
   /** Lets go of everything but the writes under way. */
   #release(): void {
-    this.#outbox.clear();
-    this.#reading.end();
-    this.#asking?.end();
-    this.#subscriptions?.end();
-    this.#member?.leave();
-    this.#timers?.end();
+    this.outbox.clear();
+    this.reading.end();
+    this.#effects.end();
     if (this.#drainTimer !== undefined) this.#env.wheel.clear(this.#drainTimer);
     this.#mailbox.end();
   }

@@ -12,6 +12,7 @@ import { type Log, silentLog } from '@polyedge/service-kit/log';
 import type { Opening, Protocol, View } from '@polyedge/session/session';
 import { ChangeCache } from './change-cache.ts';
 import { Connection } from './connection.ts';
+import type { ConnectionHost } from './connection-host.ts';
 import { type DriverCounts, newDriverCounts } from './counts.ts';
 import type { Chance, Environment, SlowClientRule } from './environment.ts';
 import { type Feed, noFeed } from './feed/watch.ts';
@@ -69,7 +70,7 @@ const processChance: Chance = { bytes: bytesFromPool, next: Math.random };
 
 const SLOW_CLIENT: SlowClientRule = { do: 'close', code: 1013, reason: 'too slow' };
 
-export class Driver<Raw, In, Out, P extends Packet> {
+export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Raw, P> {
   readonly counts: DriverCounts = newDriverCounts();
   readonly limits: Limits;
   readonly lane: Lanes<P>;

@@ -17,11 +17,16 @@ import { EVENTS_FIRST_MS } from './own-order.ts';
 import type { Wheel } from './wheel.ts';
 import { type WriteOutcome, Writes } from './writes.ts';
 
+/** A replica that died with the question does not answer any more: another one is asked after this. */
+const ATTEMPT_MS = 2500;
+const AGAIN_FROM_MS = 100;
+const AGAIN_TO_MS = 200;
+
 export interface RestTasksOptions {
   readonly bus: Bus;
   readonly wheel: Wheel;
   readonly requestTimeoutMs: number;
-  /** With it, a write is answered after its events have been handed to this process's sockets, or after two seconds. */
+  /** What `events-first` writes wait for. */
   readonly feed?: Feed;
 }
 
@@ -29,6 +34,8 @@ export interface RestTasksOptions {
 export interface Acting {
   readonly who: Author;
   readonly origin: Omit<Origin, 'operation'>;
+  /** With `events-first` a write is answered after its events were handed to this process's sockets, or after two seconds. */
+  readonly own?: 'events-first';
   /** Ends the reads under way. A write takes effect all the same. */
   readonly signal?: AbortSignal;
 }
@@ -72,8 +79,27 @@ export class RestTasks {
     return this.#ask({ channel, subject: channel.subject(parameters), body }, signal);
   }
 
+  /** Asks again while nobody answers, within the time a request may take. Only for questions that change nothing. */
+  async askUntilAnswered<Address extends string, Request, Reply>(
+    channel: RequestChannel<Address, Request, Reply>,
+    parameters: Parameters<Address>,
+    body: Request,
+  ): Promise<Outcome<Reply>> {
+    const { bus, requestTimeoutMs } = this.#options;
+    const deadline = performance.now() + requestTimeoutMs;
+    for (;;) {
+      const timeoutMs = Math.max(1, Math.min(ATTEMPT_MS, deadline - performance.now()));
+      const outcome = await bus.request(channel, channel.subject(parameters), body, { timeoutMs });
+      const again = !outcome.ok && (outcome.failure.code === 'unavailable' || outcome.failure.code === 'busy');
+      if (!again || performance.now() + AGAIN_TO_MS >= deadline) return outcome;
+      // Not all at the same moment, when many wait.
+      const waitMs = AGAIN_FROM_MS + Math.random() * (AGAIN_TO_MS - AGAIN_FROM_MS);
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+  }
+
   /** Writes, all or nothing. */
-  async write({ what, operations }: Omit<Write, 'kind'>, { who, origin }: Omit<Acting, 'signal'>): Promise<Outcome<MutationResult>> {
+  async write({ what, operations }: Omit<Write, 'kind'>, { who, origin, own }: Omit<Acting, 'signal'>): Promise<Outcome<MutationResult>> {
     const { bus, wheel, feed } = this.#options;
     const { tenant, defaultScope, account: by, app } = who;
     const { protocol, way } = origin;
@@ -87,7 +113,7 @@ export class RestTasks {
     const { outcome, epoch } = await new Promise<WriteOutcome>((resolve) => {
       new Writes(bus, wheel, resolve).add({ id: what, tenant, defaultScope, request, own: 'any' });
     });
-    if (feed !== undefined && outcome.ok && epoch !== undefined && outcome.value.last > 0) {
+    if (own === 'events-first' && feed !== undefined && outcome.ok && epoch !== undefined && outcome.value.last > 0) {
       await new Promise<boolean>((resolve) => {
         feed.whenDelivered(tenant, epoch, outcome.value.last, EVENTS_FIRST_MS, resolve);
       });

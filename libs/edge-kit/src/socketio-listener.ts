@@ -13,18 +13,14 @@ import { type Refusal, refuseUpgrade } from '@polyedge/service-kit/http-guard';
 import { Server, type ServerOptions, type Socket } from 'socket.io';
 import { Encoder } from 'socket.io-parser';
 import { WebSocketServer, type ServerOptions as WsServerOptions } from 'ws';
-import type { Driver } from './driver.ts';
+import type { ConnectionHost } from './connection-host.ts';
 import type { Limits } from './limits.ts';
 import { MessageDecoder, type SocketIoPacket, type SocketIoRaw } from './socketio-packets.ts';
 import type { Recovery, SocketData } from './socketio-recovery.ts';
 import { SharedWrites, SocketIoWire } from './socketio-wire.ts';
 
 /** A driver of any protocol that speaks Socket.IO. */
-export type SocketIoDriver = Pick<Driver<SocketIoRaw, unknown, unknown, SocketIoPacket>, 'verify'> & {
-  open(
-    ...parameters: Parameters<Driver<SocketIoRaw, never, never, SocketIoPacket>['open']>
-  ): ReturnType<Driver<SocketIoRaw, never, never, SocketIoPacket>['open']>;
-};
+export type SocketIoDriver = Pick<ConnectionHost<SocketIoRaw, SocketIoPacket>, 'verify' | 'open'>;
 
 /** How a socket joins a namespace. */
 export interface SocketIoHandshake {

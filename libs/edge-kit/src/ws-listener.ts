@@ -9,7 +9,7 @@ import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { BODY_MS } from '@polyedge/service-kit/http-guard';
 import { WebSocketServer, type Server as WsServer } from 'ws';
-import type { Driver } from './driver.ts';
+import type { ConnectionHost } from './connection-host.ts';
 import type { Limits } from './limits.ts';
 import { WheelTimer } from './wheel.ts';
 import type { WireHandler } from './wire.ts';
@@ -55,9 +55,9 @@ export interface WsRoute {
 }
 
 /** A driver of any protocol whose frames are text, bytes or both. */
-export type WsDriver = Pick<Driver<never, unknown, unknown, WsPacket>, 'limits' | 'wheel' | 'verify'> & {
+export type WsDriver = Omit<ConnectionHost<never, WsPacket>, 'open'> & {
   open(
-    ...parameters: Parameters<Driver<never, unknown, unknown, WsPacket>['open']>
+    ...parameters: Parameters<ConnectionHost<never, WsPacket>['open']>
   ): WireHandler<string> | WireHandler<Uint8Array> | WireHandler<string | Uint8Array>;
 };
 

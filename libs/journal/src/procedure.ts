@@ -1,6 +1,9 @@
 /**
  * Work that takes several questions, one after the other: a generator that yields each question and is resumed with its outcome. It has no
  * clock and no I/O, so a run is decided by its inputs alone, and it can be ended where it stands when it is no longer wanted.
+ *
+ * It is what a `Task` is for sessions (`libs/session/src/task.ts`). The runners differ: a machine has many procedures of one owner, which end
+ * with it and have no result, and its questions are numbered; a session's tasks are named by their messages, bounded, and end in answers.
  */
 import type { Outcome } from '@polyedge/contracts/errors';
 

@@ -10,6 +10,7 @@ import { openFeeds } from '@polyedge/edge-kit/feeds';
 import { tellFrames } from '@polyedge/edge-kit/frames-told';
 import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/outbox';
+import { RestTasks } from '@polyedge/edge-kit/rest-tasks';
 import { type SocketIoHandshake, SocketIoListener } from '@polyedge/edge-kit/socketio-listener';
 import { type SocketIoPacket, type SocketIoRaw, socketIoFraming } from '@polyedge/edge-kit/socketio-packets';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
@@ -77,8 +78,9 @@ export async function startSpaceEdge(
   const feed = openFeeds({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
   const wheel = new Wheel(systemClock);
 
-  const graph = new Graph({ bus, wheel, feed, tenant, requestTimeoutMs });
-  const accounts = new Accounts({ bus, tenant, requestTimeoutMs });
+  const rest = new RestTasks({ bus, wheel, requestTimeoutMs, feed });
+  const graph = new Graph(rest, tenant);
+  const accounts = new Accounts(rest, tenant);
   const now = (): number => Date.now();
   const jobs = new Jobs({ graph, now, log });
   const services = new Services({

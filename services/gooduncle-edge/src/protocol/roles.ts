@@ -1,13 +1,14 @@
 /** How a session gains and loses roles (Good Uncle: upgrade, downgrade; protocol page 3.1 and 3.2). */
-import { accountsKeysChanged, accountsLogin, accountsRevoked, KeySet, Revocation, type TokenSet } from '@polyedge/contracts/bus/accounts';
+import { accountsKeysChanged, accountsLogin, accountsRevoked, KeySet, Revocation } from '@polyedge/contracts/bus/accounts';
 import type { Principal } from '@polyedge/contracts/principal';
 import { check } from '@polyedge/contracts/schema';
-import { call } from '@polyedge/session/call';
+import { ask, authenticate } from '@polyedge/session/questions';
 import type { Grant } from './access.ts';
 import { ends, grantsOf, isToken, PROTOCOL, principalOfToken, proofOf } from './grants.ts';
 import { forbidden, internal, notFound, type Refusal, slowDown, storeRefusal } from './problems.ts';
 import type { Request } from './requests.ts';
 import type { Asked, Talk } from './talk.ts';
+import type { Work } from './work.ts';
 
 type Of<Type extends Request['type']> = Extract<Request, { type: Type }>;
 
@@ -42,7 +43,7 @@ export class Roles {
     this.#host = host;
   }
 
-  upgrade(asked: Asked, { by, role }: Of<'upgrade'>): void {
+  *upgrade(asked: Asked, { by, role }: Of<'upgrade'>): Work {
     this.#failedUpgrades = this.#failedUpgrades.filter((at) => this.#talk.at - at < FAILED_UPGRADE_MS);
     if (this.#failedUpgrades.length >= MAX_FAILED_UPGRADES) {
       this.#talk.refuse(asked, slowDown());
@@ -52,29 +53,25 @@ export class Roles {
     // Before the login, so that no revocation can fall between the two.
     this.#listen();
     asked.storeAt = this.#talk.at;
-    const id = this.#talk.newId('login');
     if ('token' in by || isToken(by.password)) {
-      const credential = 'token' in by ? by.token : by.password;
-      this.#talk.expect<Principal>(id, (outcome) => {
-        const wrongUser = outcome.ok && 'user' in by && outcome.value.username !== by.user;
-        if (wrongUser || (!outcome.ok && outcome.failure.code === 'unauthenticated')) this.#upgradeFailed(asked);
-        else if (outcome.ok) this.#upgraded(asked, outcome.value, outcome.value.expiresAt, role);
-        else this.#upgradeEnded(asked, storeRefusal(outcome.failure, this.#talk));
-      });
-      this.#talk.effect({ do: 'authenticate', id, credential, adopt: false });
+      const verified = yield* authenticate('token' in by ? by.token : by.password, { adopt: false });
+      const wrongUser = verified.ok && 'user' in by && verified.value.username !== by.user;
+      if (wrongUser || (!verified.ok && verified.failure.code === 'unauthenticated')) this.#upgradeFailed(asked);
+      else if (verified.ok) this.#upgraded(asked, verified.value, verified.value.expiresAt, role);
+      else this.#upgradeEnded(asked, storeRefusal(verified.failure, this.#talk));
       return;
     }
-    this.#talk.expect<TokenSet>(id, (outcome) => {
-      if (outcome.ok) {
-        const principal = principalOfToken(outcome.value.accessToken);
-        if (principal === undefined) this.#upgradeEnded(asked, internal(this.#talk.incident('internal')));
-        // A login lasts as long as its connection: the original knows no end of it.
-        else this.#upgraded(asked, principal, undefined, role);
-      } else if (outcome.failure.code === 'unauthenticated') this.#upgradeFailed(asked);
-      else this.#upgradeEnded(asked, storeRefusal(outcome.failure, this.#talk));
-    });
     const login = { username: by.user, proof: proofOf(by.password), protocol: PROTOCOL, app: PROTOCOL, address: this.#talk.address };
-    this.#talk.effect({ do: 'request', id, call: call(accountsLogin, {}, login), unordered: true });
+    const tokens = yield* ask(accountsLogin, {}, login, { unordered: true });
+    if (!tokens.ok) {
+      if (tokens.failure.code === 'unauthenticated') this.#upgradeFailed(asked);
+      else this.#upgradeEnded(asked, storeRefusal(tokens.failure, this.#talk));
+      return;
+    }
+    const principal = principalOfToken(tokens.value.accessToken);
+    if (principal === undefined) this.#upgradeEnded(asked, internal(this.#talk.incident('internal')));
+    // A login lasts as long as its connection: the original knows no end of it.
+    else this.#upgraded(asked, principal, undefined, role);
   }
 
   #upgraded(asked: Asked, principal: Principal, expires: number | undefined, role: string | undefined): void {

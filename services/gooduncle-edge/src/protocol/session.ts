@@ -110,10 +110,14 @@ export class GoodUncleSession implements Session<Frame, string> {
       this.#talk.refuse(asked, refusal('error', problem('internal', null, { message: 'the server is going away' })));
       return;
     }
+    if (this.#talk.isFull) {
+      this.#talk.refuse(asked, slowDown());
+      return;
+    }
     const request = parsed.value;
     switch (request.type) {
       case 'upgrade':
-        this.#roleChanges().upgrade(asked, request);
+        this.#talk.start(this.#roleChanges().upgrade(asked, request));
         return;
       case 'downgrade':
         this.#roleChanges().downgrade(asked, request);
@@ -133,16 +137,16 @@ export class GoodUncleSession implements Session<Frame, string> {
     }
     switch (request.type) {
       case 'create':
-        this.#asking().create(asked, request, topic);
+        this.#talk.start(this.#asking().create(asked, request, topic));
         break;
       case 'read':
-        this.#asking().read(asked, request, topic);
+        this.#talk.start(this.#asking().read(asked, request, topic));
         break;
       case 'update':
-        this.#asking().update(asked, request, topic);
+        this.#talk.start(this.#asking().update(asked, request, topic));
         break;
       case 'delete':
-        this.#asking().delete(asked, request, topic);
+        this.#talk.start(this.#asking().delete(asked, request, topic));
         break;
       case 'subscribe':
         this.#subscribed().subscribe(asked, request, topic);

@@ -2,13 +2,13 @@
 import { createHash } from 'node:crypto';
 import { graphChanges } from '@polyedge/contracts/bus/feed';
 import { type FullChange, isFull } from '@polyedge/contracts/change';
-import type { ReplyOf } from '@polyedge/contracts/channel';
+import type { RequestOf } from '@polyedge/contracts/channel';
 import { errors } from '@polyedge/contracts/errors';
 import type { Filter } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
 import { parseOwnJson } from '@polyedge/query/json-text';
 import { key } from '@polyedge/query/normalize';
-import { call } from '@polyedge/session/call';
+import { ask } from '@polyedge/session/questions';
 import { type Allowed, all, allowed, type Grant, Showing, visibleRows } from './access.ts';
 import { choiceRules } from './data.ts';
 import { answerText, type Says } from './envelope.ts';
@@ -19,6 +19,7 @@ import { badRequest, forbidden, internal, notFound, problem, type Refusal, store
 import { parseRequest, type Request } from './requests.ts';
 import { type Asked, NO_PROBLEMS, type Talk } from './talk.ts';
 import { allows, type Topic } from './topics.ts';
+import { type ReadRows, read, type Work } from './work.ts';
 import { elementsOf } from './writing.ts';
 
 type Of<Type extends Request['type']> = Extract<Request, { type: Type }>;
@@ -201,25 +202,31 @@ export class Subscriptions implements Host {
   read(live: Live, limit: number, atLeast: number): void {
     const { where, echo } = live.options;
     const asked: Asked = { echo, grants: [], storeAt: this.#talk.at };
-    this.#talk.read({ filter: where, sort: live.sort, limit, atLeast }, (outcome) => {
-      if (live.ended) return;
-      if (!outcome.ok) {
-        if (errors[outcome.failure.code].retry === 'later' && live.unread(this.#talk.at)) return;
-        this.end(live, storeRefusal(outcome.failure, this.#talk));
-        return;
-      }
-      const { elements, cursor, seq } = outcome.value;
-      live.rows(elements, cursor !== undefined, seq, this.#talk.passport(asked), this.#talk.at);
-    });
+    this.#talk.start(this.#rows(live, asked, { filter: where, sort: live.sort, limit, atLeast }));
+  }
+
+  *#rows(live: Live, asked: Asked, query: ReadRows['query']): Work {
+    const found = yield* read(query);
+    if (live.ended) return;
+    if (!found.ok) {
+      if (errors[found.failure.code].retry === 'later' && live.unread(this.#talk.at)) return;
+      this.end(live, storeRefusal(found.failure, this.#talk));
+      return;
+    }
+    const { elements, cursor, seq } = found.value;
+    live.rows(elements, cursor !== undefined, seq, this.#talk.passport(asked), this.#talk.at);
   }
 
   changes(live: Live, epoch: string, after: number, upTo: number): void {
     const interests = [{ tenant: this.#talk.settings.tenant, type: live.options.type }];
-    this.#talk.ask<ReplyOf<typeof graphChanges>>(call(graphChanges, {}, { epoch, after, upTo, interests }), (outcome) => {
-      const changes = outcome.ok ? outcome.value.changes.filter(isFull) : [];
-      if (!outcome.ok || changes.length < outcome.value.changes.length) live.unmissed();
-      else live.missed(changes, outcome.value.to, this.#talk.at);
-    });
+    this.#talk.start(this.#missed(live, { epoch, after, upTo, interests }));
+  }
+
+  *#missed(live: Live, question: RequestOf<typeof graphChanges>): Work {
+    const found = yield* ask(graphChanges, {}, question);
+    const changes = found.ok ? found.value.changes.filter(isFull) : [];
+    if (!found.ok || changes.length < found.value.changes.length) live.unmissed();
+    else live.missed(changes, found.value.to, this.#talk.at);
   }
 
   whenDelivered(live: Live, epoch: string, seq: number): void {

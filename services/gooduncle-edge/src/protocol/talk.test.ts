@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { Happenings } from './happening.ts';
 import { type SessionSettings, Talk } from './talk.ts';
 import { parseTopics } from './topics.ts';
+import { read, type Work } from './work.ts';
 
 const topics = parseTopics({ topics: {} });
 const settings: SessionSettings = {
@@ -21,10 +22,16 @@ const settings: SessionSettings = {
   happenings: new Happenings(),
 };
 
+/** Reads rows, and then does something. */
+function* reading(then: () => void = () => {}): Work {
+  yield* read({ filter: { all: [] } });
+  then();
+}
+
 test('a session reads from the store four times at once, and the rest in its order', () => {
   const talk = new Talk(settings, { nonce: '00'.repeat(16), address: 'a', at: 0 });
   const done: number[] = [];
-  for (let nr = 0; nr < 10; nr += 1) talk.read({ filter: { all: [] }, limit: nr }, () => done.push(nr));
+  for (let nr = 0; nr < 10; nr += 1) talk.start(reading(() => done.push(nr)));
   const asked = (): string[] => talk.taken().flatMap((effect) => (effect.do === 'request' ? effect.id : []));
   const first = asked();
   assert.equal(first.length, 4);
@@ -42,14 +49,14 @@ test('a session reads from the store four times at once, and the rest in its ord
 test('more reads than may wait are refused by whoever asks first', () => {
   const talk = new Talk(settings, { nonce: '00'.repeat(16), address: 'a', at: 0 });
   let taken = 0;
-  for (; !talk.crowded && taken < 1000; taken += 1) talk.read({ filter: { all: [] } }, () => {});
+  for (; !talk.crowded && taken < 1000; taken += 1) talk.start(reading());
   assert.equal(taken, 260);
 });
 
 test('rows that are asked for again with an answer do not make it more than four reads at once', () => {
   const talk = new Talk(settings, { nonce: '00'.repeat(16), address: 'a', at: 0 });
   const asked = (): string[] => talk.taken().flatMap((effect) => (effect.do === 'request' ? effect.id : []));
-  const read = (then: () => void = () => {}): void => talk.read({ filter: { all: [] } }, then);
+  const read = (then?: () => void): void => talk.start(reading(then));
   read(() => read());
   for (let nr = 0; nr < 5; nr += 1) read();
   const [first = ''] = asked();
@@ -62,7 +69,7 @@ test('nothing is read for a client that has not read what it was sent, until it 
   const requests = (): number => talk.taken().filter((effect) => effect.do === 'request').length;
   talk.send('x'.repeat(300_000));
   assert.ok(talk.taken().some((effect) => effect.do === 'when-flushed'));
-  talk.read({ filter: { all: [] } }, () => {});
+  talk.start(reading());
   assert.deepEqual([requests(), talk.idle], [0, false]);
   talk.flushed();
   assert.equal(requests(), 1);

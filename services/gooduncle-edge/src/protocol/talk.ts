@@ -1,17 +1,21 @@
 /** How a session answers and asks: the frames, questions and writes of all its parts go through here, in their order. */
 import { createHash } from 'node:crypto';
-import { graphQuery, type MutationResult, type Operation } from '@polyedge/contracts/bus/graph';
-import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
+import { graphQuery } from '@polyedge/contracts/bus/graph';
+import type { RequestOf } from '@polyedge/contracts/channel';
 import type { Outcome } from '@polyedge/contracts/errors';
 import { call } from '@polyedge/session/call';
+import { Output } from '@polyedge/session/output';
+import { toMutate } from '@polyedge/session/questions';
 import type { Effect, Opening } from '@polyedge/session/session';
-import type { Allowed, Grant } from './access.ts';
+import { type TaskHost, Tasks } from '@polyedge/session/task';
+import type { Grant } from './access.ts';
 import type { Frame } from './codec.ts';
 import { answerText, type Echo, echoText, headText, passportText, type Says, type Stamp } from './envelope.ts';
 import { Grants, PROTOCOL } from './grants.ts';
 import type { Happenings } from './happening.ts';
 import type { IncidentLog, Problem, Refusal } from './problems.ts';
 import type { Topics } from './topics.ts';
+import type { TalkQuestion, Work } from './work.ts';
 
 /** What all sessions of an edge share. */
 export interface SessionSettings {
@@ -31,11 +35,13 @@ export interface SessionSettings {
 }
 
 type Out = Effect<string>;
-export type Rows = ReplyOf<typeof graphQuery>;
 
+const SOCKET = { protocol: PROTOCOL, way: 'socket' } as const;
 /** Of one session, and how many more may wait for their turn. */
 const READS_AT_ONCE = 4;
 const MAX_WAITING_READS = 256;
+/** Further tasks beside those reads and those of subscriptions; the next request is told to slow down. */
+const MAX_TASKS = 512;
 /** What a client may have been sent and not read before live events are merged, and rows that it asked for wait. */
 const CONGESTED_BYTES = 256 * 1024;
 const FLUSH_MARK_BYTES = 64 * 1024;
@@ -51,7 +57,7 @@ export interface Asked {
 
 export const NO_PROBLEMS: readonly Problem[] = [];
 
-export class Talk implements IncidentLog {
+export class Talk implements IncidentLog, TaskHost<TalkQuestion, void, undefined, void> {
   readonly settings: SessionSettings;
   /** The session's id: no credential, gives no access. */
   readonly id: string;
@@ -61,13 +67,15 @@ export class Talk implements IncidentLog {
   rolesState = 0;
   at: number;
   /** Made when first needed, like all that an idle connection can do without. */
-  #waiting: Map<string, (outcome: Outcome<unknown>) => void> | undefined;
-  #reads: { running: number; readonly waiting: (() => void)[] } | undefined;
+  #tasks: Tasks<TalkQuestion, void, undefined, void> | undefined;
+  #reads:
+    | { readonly running: Set<string>; readonly waiting: { readonly id: string; readonly query: RequestOf<typeof graphQuery> }[] }
+    | undefined;
   /** Characters sent since the client was last known to have read, and since that was last asked. */
   #owed = 0;
   #owedSince = 0;
   #flushAsked = false;
-  #out: Out[] = [];
+  readonly #out = new Output<string>();
   #count = 0;
 
   constructor(settings: SessionSettings, { nonce, address, at }: Pick<Opening, 'nonce' | 'address' | 'at'>) {
@@ -79,18 +87,16 @@ export class Talk implements IncidentLog {
 
   /** Nothing is under way any more. */
   get idle(): boolean {
-    return (this.#waiting?.size ?? 0) === 0 && (this.#reads?.waiting.length ?? 0) === 0;
+    return (this.#tasks?.size ?? 0) === 0;
   }
 
   effect(effect: Out): void {
-    this.#out.push(effect);
+    this.#out.effect(effect);
   }
 
   /** What has to be done by now, once. */
   taken(): readonly Out[] {
-    const out = this.#out;
-    this.#out = [];
-    return out;
+    return this.#out.taken();
   }
 
   asked({ payload, text }: Frame, at: number): Asked {
@@ -109,7 +115,7 @@ export class Talk implements IncidentLog {
   }
 
   send(frame: string): void {
-    this.#out.push({ do: 'send', frame });
+    this.#out.send(frame);
     this.#owed += frame.length;
     this.#owedSince += frame.length;
     this.#askFlushed();
@@ -156,33 +162,58 @@ export class Talk implements IncidentLog {
     return passportText([{ service: 'graph-store', instance: 'journal', in: on, out: on }, this.#stamp(this.at)]);
   }
 
-  ask<Reply>(question: ReturnType<typeof call>, done: (outcome: Outcome<Reply>) => void): void {
-    const id = this.newId('ask');
-    this.expect(id, done);
-    this.#out.push({ do: 'request', id, call: question });
+  // ---- tasks (TaskHost)
+
+  /** So many tasks wait for outcomes that a further request has to be refused. */
+  get isFull(): boolean {
+    return this.#tasks?.isFull === true;
   }
 
-  /** Reads rows. A reply may have megabytes: few are asked for at once, and none while the client has not read what it was sent. */
-  read(body: RequestOf<typeof graphQuery>, done: (outcome: Outcome<Rows>) => void): void {
-    this.#reads ??= { running: 0, waiting: [] };
-    const reads = this.#reads;
-    reads.waiting.push(() => {
-      reads.running += 1;
-      this.ask<Rows>(call(graphQuery, { tenant: this.settings.tenant }, body), (outcome) => {
-        reads.running -= 1;
-        done(outcome);
+  start(work: Work): void {
+    this.#tasks ??= new Tasks(this, MAX_TASKS + MAX_WAITING_READS + 2 * this.settings.maxSubscriptions);
+    this.#tasks.start(this.newId('task'), work, undefined);
+  }
+
+  ask(id: string, question: TalkQuestion): void {
+    switch (question.kind) {
+      case 'ask':
+        this.#out.effect({ do: 'request', id, call: question.call, unordered: question.unordered === true });
+        break;
+      case 'read':
+        this.#reads ??= { running: new Set(), waiting: [] };
+        this.#reads.waiting.push({ id, query: question.query });
         this.#beginReads();
-      });
-    });
+        break;
+      case 'write': {
+        const { tenant, scope } = this.settings;
+        const account = question.rule.grant?.account ?? 'anonymous';
+        this.#out.effect(toMutate(id, question, { tenant, defaultScope: scope(), account, app: PROTOCOL }, SOCKET, 'answer-first'));
+        break;
+      }
+      case 'authenticate':
+        this.#out.effect({ do: 'authenticate', id, credential: question.credential, adopt: question.adopt });
+        break;
+    }
+  }
+
+  done(): void {
+    // A task has said what there was to say.
+  }
+
+  answered(id: string, outcome: Outcome<unknown>): void {
+    this.#reads?.running.delete(id);
+    this.#tasks?.resume(id, outcome);
     this.#beginReads();
   }
 
+  /** A reply may have megabytes: few are asked for at once, and none while the client has not read what it was sent. */
   #beginReads(): void {
     const reads = this.#reads;
-    while (reads !== undefined && reads.running < READS_AT_ONCE && !this.congested) {
-      const begin = reads.waiting.shift();
-      if (begin === undefined) return;
-      begin();
+    while (reads !== undefined && reads.running.size < READS_AT_ONCE && !this.congested) {
+      const next = reads.waiting.shift();
+      if (next === undefined) return;
+      reads.running.add(next.id);
+      this.#out.effect({ do: 'request', id: next.id, call: call(graphQuery, { tenant: this.settings.tenant }, next.query) });
     }
   }
 
@@ -191,42 +222,11 @@ export class Talk implements IncidentLog {
     return (this.#reads?.waiting.length ?? 0) >= MAX_WAITING_READS;
   }
 
-  /** What `id` is answered was checked against the schema of the channel that was asked: the one place where the two types meet. */
-  expect<Reply>(id: string, done: (outcome: Outcome<Reply>) => void): void {
-    this.#waiting ??= new Map();
-    this.#waiting.set(id, done as (outcome: Outcome<unknown>) => void);
-  }
-
-  answered(id: string, outcome: Outcome<unknown>): void {
-    const done = this.#waiting?.get(id);
-    this.#waiting?.delete(id);
-    done?.(outcome);
-  }
-
-  mutate(operations: readonly Operation[], rule: Allowed, what: string, done: (outcome: Outcome<MutationResult>) => void): void {
-    const { tenant, scope } = this.settings;
-    const id = this.newId('write');
-    this.expect<MutationResult>(id, done);
-    this.#out.push({
-      do: 'mutate',
-      id,
-      tenant,
-      defaultScope: scope(),
-      own: 'answer-first',
-      request: {
-        by: rule.grant?.account ?? 'anonymous',
-        app: PROTOCOL,
-        origin: { protocol: PROTOCOL, way: 'socket', operation: what },
-        operations: [...operations],
-      },
-    });
-  }
-
   /** Writes a failure of ours to the log. Returns the name under which it is found there. */
   incident(failure: string): string {
     this.#count += 1;
     const incident = `${this.id.slice(0, 8)}-${this.#count}`;
-    this.#out.push({ do: 'report', incident, failure });
+    this.#out.effect({ do: 'report', incident, failure });
     return incident;
   }
 

@@ -16,10 +16,9 @@ import {
 } from '@polyedge/contracts/bus/accounts';
 import type { RequestChannel } from '@polyedge/contracts/channel';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
-import type { Bus } from '@polyedge/service-kit/bus';
+import type { RestTasks } from '@polyedge/edge-kit/rest-tasks';
 import { SPACE } from '../protocol/event.ts';
 import { USER_ROLES, type UserRole } from '../protocol/permissions.ts';
-import { askUntilAnswered } from './ask.ts';
 
 const PAGE = 1000;
 /** Accounts that a search looks through. */
@@ -30,27 +29,22 @@ export const userRole = (account: Account): UserRole | undefined => USER_ROLES.f
 export const newKey = (prefix: 'usr' | 'org'): string => `${prefix}_${randomBytes(32).toString('hex')}`;
 export const keyHash = (key: string): string => createHash('sha256').update(key, 'utf8').digest('hex');
 
-export interface AccountsOptions {
-  readonly bus: Bus;
-  readonly tenant: string;
-  readonly requestTimeoutMs: number;
-}
-
 export class Accounts {
-  readonly #options: AccountsOptions;
+  readonly #rest: RestTasks;
+  readonly #tenant: string;
 
-  constructor(options: AccountsOptions) {
-    this.#options = options;
+  constructor(rest: RestTasks, tenant: string) {
+    this.#rest = rest;
+    this.#tenant = tenant;
   }
 
   /** The user with this name and password. */
   async login(username: string, password: string, address: string): Promise<Outcome<Account>> {
-    const { bus, tenant, requestTimeoutMs } = this.#options;
     const body = { username, proof: proofOf(password), protocol: SPACE, app: SPACE, address: address.slice(0, 128) };
-    const outcome = await bus.request(accountsLogin, accountsLogin.subject({}), body, { timeoutMs: requestTimeoutMs });
+    const outcome = await this.#rest.ask(accountsLogin, {}, body);
     if (!outcome.ok) return outcome;
     const { account } = outcome.value;
-    return account.tenant === tenant && userRole(account) !== undefined ? { ok: true, value: account } : failed('unauthenticated');
+    return account.tenant === this.#tenant && userRole(account) !== undefined ? { ok: true, value: account } : failed('unauthenticated');
   }
 
   /** One directory serves all protocols: with the organization's scope, whoever registers could read and write everything through HIRO. */
@@ -136,13 +130,11 @@ export class Accounts {
   }
 
   #read<Request, Reply>(channel: RequestChannel<`${string}{tenant}`, Request, Reply>, body: Request): Promise<Outcome<Reply>> {
-    const { bus, tenant, requestTimeoutMs } = this.#options;
-    return askUntilAnswered(bus, channel, channel.subject({ tenant }), body, requestTimeoutMs);
+    return this.#rest.askUntilAnswered(channel, { tenant: this.#tenant }, body);
   }
 
   #ask<Request, Reply>(channel: RequestChannel<`${string}{tenant}`, Request, Reply>, body: Request): Promise<Outcome<Reply>> {
-    const { bus, tenant, requestTimeoutMs } = this.#options;
-    return bus.request(channel, channel.subject({ tenant }), body, { timeoutMs: requestTimeoutMs });
+    return this.#rest.ask(channel, { tenant: this.#tenant }, body);
   }
 }
 

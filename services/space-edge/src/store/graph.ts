@@ -4,42 +4,28 @@ import { graphGet, graphHistory, graphQuery, type MutationResult, type Operation
 import type { Change } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
-import { operationId } from '@polyedge/contracts/operation-id';
-import type { Feed } from '@polyedge/edge-kit/feed/watch';
-import type { Wheel } from '@polyedge/edge-kit/wheel';
-import { type WriteOutcome, Writes } from '@polyedge/edge-kit/writes';
+import type { RestTasks } from '@polyedge/edge-kit/rest-tasks';
 import type { Filter } from '@polyedge/query/filter';
 import type { Sort } from '@polyedge/query/query';
-import type { Bus } from '@polyedge/service-kit/bus';
 import { SPACE } from '../protocol/event.ts';
-import { askUntilAnswered } from './ask.ts';
-
-export interface GraphOptions {
-  readonly bus: Bus;
-  readonly wheel: Wheel;
-  readonly feed: Feed;
-  readonly tenant: string;
-  readonly requestTimeoutMs: number;
-}
 
 export interface Listed {
   readonly elements: readonly Element[];
   readonly count: number;
 }
 
-/** How long an answer waits for the events of its write to leave; they leave all the same. */
-const OWN_EVENTS_MS = 2000;
 const MAX_CHANGES = 10_000;
+const REST = { protocol: SPACE, way: 'rest' } as const;
 const SCOPE_TYPE = 'ogit/Auth/DataScope';
 
 export class Graph {
   readonly tenant: string;
-  readonly #options: GraphOptions;
+  readonly #rest: RestTasks;
   #scope: string | undefined;
 
-  constructor(options: GraphOptions) {
-    this.#options = options;
-    this.tenant = options.tenant;
+  constructor(rest: RestTasks, tenant: string) {
+    this.#rest = rest;
+    this.tenant = tenant;
   }
 
   /** Undefined until `findScope` found it. */
@@ -66,8 +52,7 @@ export class Graph {
     filter: Filter,
     page: { readonly limit: number; readonly offset?: number; readonly sort?: readonly Sort[]; readonly count?: boolean },
   ): Promise<Outcome<Listed>> {
-    const { bus, tenant, requestTimeoutMs } = this.#options;
-    const outcome = await askUntilAnswered(bus, graphQuery, graphQuery.subject({ tenant }), { filter, ...page }, requestTimeoutMs);
+    const outcome = await this.#rest.askUntilAnswered(graphQuery, { tenant: this.tenant }, { filter, ...page });
     if (!outcome.ok) return outcome;
     const { elements, count } = outcome.value;
     return { ok: true, value: { elements, count: count ?? elements.length } };
@@ -82,16 +67,17 @@ export class Graph {
   /** Those of the ids that exist. */
   async get(ids: readonly string[]): Promise<Outcome<readonly Element[]>> {
     if (ids.length === 0) return { ok: true, value: [] };
-    const { bus, tenant, requestTimeoutMs } = this.#options;
-    const outcome = await askUntilAnswered(bus, graphGet, graphGet.subject({ tenant }), { ids: [...ids] }, requestTimeoutMs);
+    const outcome = await this.#rest.askUntilAnswered(graphGet, { tenant: this.tenant }, { ids: [...ids] });
     return outcome.ok ? { ok: true, value: outcome.value.elements.filter((element) => element !== null) } : outcome;
   }
 
   /** What happened to an element since a moment, oldest first; a page holds 10,000. */
   async history(id: string, from: number): Promise<Outcome<readonly Change[]>> {
-    const { bus, tenant, requestTimeoutMs } = this.#options;
-    const body = { elements: [id], from, order: 'asc', limit: MAX_CHANGES };
-    const outcome = await askUntilAnswered(bus, graphHistory, graphHistory.subject({ tenant }), body, requestTimeoutMs);
+    const outcome = await this.#rest.askUntilAnswered(
+      graphHistory,
+      { tenant: this.tenant },
+      { elements: [id], from, order: 'asc', limit: MAX_CHANGES },
+    );
     return outcome.ok ? { ok: true, value: outcome.value.changes } : outcome;
   }
 
@@ -102,25 +88,10 @@ export class Graph {
    * @param quiet nobody is told of it: the answer waits for no event
    */
   async write(operation: string, by: string, operations: Operation[], quiet = false): Promise<Outcome<MutationResult>> {
-    const { bus, wheel, feed, tenant } = this.#options;
     const defaultScope = this.#scope;
     if (defaultScope === undefined) return failed('unavailable', 'the store is not ready');
-    const request = {
-      operationId: operationId(Date.now(), randomBytes(10)),
-      by,
-      app: SPACE,
-      origin: { protocol: SPACE, way: 'rest' as const, operation },
-      operations,
-    };
-    const { outcome, epoch } = await new Promise<WriteOutcome>((resolve) => {
-      new Writes(bus, wheel, resolve).add({ id: operation, tenant, defaultScope, request, own: 'any' });
-    });
-    if (!quiet && outcome.ok && epoch !== undefined && outcome.value.last > 0) {
-      await new Promise<boolean>((resolve) => {
-        feed.whenDelivered(tenant, epoch, outcome.value.last, OWN_EVENTS_MS, resolve);
-      });
-    }
-    return outcome;
+    const who = { tenant: this.tenant, defaultScope, account: by, app: SPACE };
+    return this.#rest.write({ what: operation, operations }, { who, origin: REST, ...(quiet ? {} : { own: 'events-first' }) });
   }
 }
 

@@ -1,0 +1,31 @@
+/** What a request does, as a task: which questions it asks. What it answers it says itself, by `Talk`. */
+import type { graphQuery, MutationResult, Operation } from '@polyedge/contracts/bus/graph';
+import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
+import type { Outcome } from '@polyedge/contracts/errors';
+import { type Ask, type Authenticate, question } from '@polyedge/session/questions';
+import type { Task } from '@polyedge/session/task';
+import type { Allowed } from './access.ts';
+
+/** Reads rows. Their answers may have megabytes: it waits for its turn. */
+export interface ReadRows {
+  readonly kind: 'read';
+  readonly query: RequestOf<typeof graphQuery>;
+}
+
+/** Writes by the right of a rule, and as whom the rule says. */
+export interface WriteBy {
+  readonly kind: 'write';
+  readonly what: string;
+  readonly operations: Operation[];
+  readonly rule: Allowed;
+}
+
+export type TalkQuestion = Ask | Authenticate | ReadRows | WriteBy;
+export type Work = Task<TalkQuestion>;
+
+export type Rows = ReplyOf<typeof graphQuery>;
+
+export const read = (query: RequestOf<typeof graphQuery>): Task<ReadRows, Outcome<Rows>> => question({ kind: 'read', query });
+
+export const writeBy = (rule: Allowed, what: string, operations: readonly Operation[]): Task<WriteBy, Outcome<MutationResult>> =>
+  question({ kind: 'write', what, operations: [...operations], rule });
