@@ -1,9 +1,14 @@
 /** Two journals with real clients of two organizations: each has one order of its own, in its own database, and nobody sees the other's. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { graphGet, graphMutate } from '@polyedge/contracts/bus/graph';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { busOf } from '@polyedge/service-kit/journal-bus';
+import { sharedPostgres } from '@polyedge/testkit/servers/shared';
 import postgres from 'postgres';
 import { Client as GoodUncle } from '../services/gooduncle-edge/test/client.ts';
 import { hashed } from '../services/gooduncle-edge/test/system.ts';
@@ -178,7 +183,57 @@ suite('two journals', () => {
     assert.equal(read.ok && read.value.elements[0]?.id, 'two');
     assert.deepEqual(await tenantsIn(system.urls.second), { tenants: [PLACED, 'later'], dense: true });
   });
+
+  test('a backup holds both journals, and is restored into two empty databases as two new histories', async () => {
+    await using parts = new AsyncDisposableStack();
+    const folder = mkdtempSync(join(tmpdir(), 'polyedge-journals-'));
+    parts.defer(() => rmSync(folder, { recursive: true, force: true }));
+    const made = copies('backup', join(folder, 'one'), system.env);
+    assert.equal(made.status, 0, made.output);
+    const [main, second] = [parts.use(await sharedPostgres()), parts.use(await sharedPostgres())];
+    // Without the database of the second journal, nothing is restored.
+    const lacking = copies('restore', join(folder, 'one'), { DATABASE_URL: main.url });
+    assert.equal(lacking.status, 1);
+    assert.match(lacking.output, /the backup holds the journal second/);
+    const restored = copies('restore', join(folder, 'one'), { DATABASE_URL: main.url, POLYEDGE_JOURNALS: `${SECOND}=${second.url}` });
+    assert.equal(restored.status, 0, restored.output);
+    for (const [before, after] of [
+      [system.urls.main, main.url],
+      [system.urls.second, second.url],
+    ] as const) {
+      assert.deepEqual(await tenantsIn(after), await tenantsIn(before));
+      assert.notEqual(await epochOf(after), await epochOf(before));
+    }
+    const sql = postgres(main.url, { max: 1, onnotice: () => {} });
+    parts.defer(() => sql.end({ timeout: 1 }));
+    assert.deepEqual(
+      [...(await sql`select tenant, journal from placement order by tenant`)],
+      [
+        { tenant: PLACED, journal: SECOND },
+        { tenant: 'later', journal: SECOND },
+      ],
+    );
+  });
 });
+
+/** graph-store's own backup and restore. */
+function copies(command: 'backup' | 'restore', folder: string, env: Readonly<Record<string, string>>) {
+  const program = resolve(import.meta.dirname, '../services/graph-store/src/copies.ts');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, command, folder], {
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+  });
+  return { status, output: stdout + stderr };
+}
+
+async function epochOf(url: string): Promise<unknown> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  try {
+    return (await sql`select epoch from sequencer`)[0]?.epoch;
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
 
 interface GroupEvent {
   readonly id: string;

@@ -6,6 +6,7 @@ import { suite, test } from 'node:test';
 import { connect, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node';
 import { connectionsFound, groupsFound } from '@polyedge/contracts/bus/console';
 import { catalogue } from '@polyedge/contracts/catalogue';
+import { inJournal } from '@polyedge/contracts/journal';
 import { parts, permissionsOf } from '@polyedge/contracts/permissions';
 import { pattern } from '@polyedge/contracts/subject';
 import { GroupRedis } from '@polyedge/journal/group-redis';
@@ -32,6 +33,12 @@ const password = (service: string) => `p-${service}`;
 
 /** A subject of the channel, as a message has it. */
 const example = (address: string) => address.replace(/\{[A-Za-z]+\}/g, 'acme');
+
+/** Every channel as `main` has it, and those that each journal has for itself as another one has them. */
+const subjects = Object.values(catalogue).flatMap(({ address, perJournal }) => {
+  const [message, wild] = [example(address), pattern(address, {})];
+  return [{ message, wild }, ...(perJournal ? [{ message: inJournal(message, 'second'), wild: `${wild}.*` }] : [])];
+});
 
 /** Tries every subject as this user, then waits until the server has said what it refuses. */
 async function refusals(port: number, user: string, attempt: (connection: NatsConnection) => void): Promise<ReadonlySet<string>> {
@@ -87,10 +94,10 @@ suite('least privilege', { concurrency: true }, () => {
     for (const user of natsUsers) {
       const allowed = permissionsOf(user);
       const refused = await refusals(nats.port, user, (connection) => {
-        for (const { address } of Object.values(catalogue)) {
-          connection.publish(example(address), '{}');
-          connection.subscribe(pattern(address, {}), { callback: () => {} });
-          connection.subscribe(pattern(address, {}), { queue: user, callback: () => {} });
+        for (const { message, wild } of subjects) {
+          connection.publish(message, '{}');
+          connection.subscribe(wild, { callback: () => {} });
+          connection.subscribe(wild, { queue: user, callback: () => {} });
         }
         for (const other of natsUsers) {
           connection.publish(`_INBOX.${other}.test.1`, '{}');
@@ -100,9 +107,8 @@ suite('least privilege', { concurrency: true }, () => {
         for (const strange of ['$SYS.REQ.SERVER.PING', '$JS.API.INFO', 'other']) connection.publish(strange, '{}');
       });
       const expected = new Set<string>();
-      for (const { address } of Object.values(catalogue)) {
-        const wild = pattern(address, {});
-        if (!allowed.publish.includes(wild)) expected.add(`publish ${example(address)}`);
+      for (const { message, wild } of subjects) {
+        if (!allowed.publish.includes(wild)) expected.add(`publish ${message}`);
         if (!allowed.subscribe.includes(wild)) expected.add(`subscription ${wild}`);
         if (!allowed.subscribe.includes(wild) && !allowed.subscribe.includes(`${wild} ${user}`))
           expected.add(`subscription ${wild} ${user}`);

@@ -40,6 +40,9 @@ function trees(roots: readonly number[]): Map<number, Stat> {
   return found;
 }
 
+/** The processes and all below them. */
+export const pidsBelow = (roots: readonly number[]): readonly number[] => [...trees(roots).keys()];
+
 /** Microseconds of CPU that the processes and all below them have used since they began. A tick is 10 ms: measure for seconds. */
 export function cpuMicroseconds(roots: readonly number[]): number {
   let ticks = 0;

@@ -26,7 +26,8 @@ export async function runScripts(
   const [first] = calls;
   if (first === undefined) return [];
   if (calls.length === 1) return [await runScript(redis, script, first.keys, first.args)];
-  const name = script.reads ? 'EVALSHA_RO' : 'EVALSHA';
+  // A pipeline knows commands by the names of its methods, which are in lower case.
+  const name = script.reads ? 'evalsha_ro' : 'evalsha';
   const answers = await redis.pipeline(calls.map(({ keys, args }) => [name, script.sha, keys.length, ...keys, ...args])).exec();
   return await Promise.all(
     calls.map(async ({ keys, args }, at) => {

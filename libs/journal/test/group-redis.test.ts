@@ -118,3 +118,21 @@ test('a page of the log says how far it is everything, and from where the log be
   await redis.xadd(logKey(hot.epoch, 0, 1), '19-0', 'prev', '17', 'change', '{}');
   assert.deepEqual(await hot.read(0, 1, 10, 10), { ...empty, prev: 10, cut: true, entries: [{ seq: 12, json: '{}' }] });
 });
+
+test('changes of several partitions are appended in one message, each under its own condition', async () => {
+  const hot = new HotJournal(redis, 'several');
+  const runs = [];
+  for (const partition of [0, 1, 2]) {
+    assert.equal((await hot.claim(partition, 1)).is, 'claimed');
+    const state = { generation: 1, last: 0, head: 0 };
+    assert.equal(await hot.clear(partition, 1, 1), 'cleared');
+    assert.equal(await hot.switchTo(partition, 1, state, 0), 'switched');
+    // The second of them does not end where this one says.
+    runs.push({ partition, state: partition === 1 ? { ...state, last: 9 } : state, changes: [{ seq: partition + 1, json: '{}' }] });
+  }
+  assert.deepEqual(await hot.append(1, 3, 0, runs), ['appended', 'differs', 'appended']);
+  assert.deepEqual(
+    (await hot.states(3)).map(({ last }) => last),
+    [1, 0, 3],
+  );
+});
