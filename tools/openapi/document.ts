@@ -39,7 +39,7 @@ interface Route {
 }
 
 /** fastify's `/users/:id` in OpenAPI's form. */
-export const templateOf = (url: string): string => url.replace(/:([A-Za-z]+)/g, '{$1}');
+const templateOf = (url: string): string => url.replace(/:([A-Za-z]+)/g, '{$1}');
 
 /** Routes that nothing is written about, and what is written about no route. */
 export function differences(routes: readonly Route[], { operations, documented }: Description): readonly string[] {
