@@ -62,7 +62,7 @@ test('jssocket:1 jssocket:2 jssocket:3 jssocket:39 jssocket:43 the program alone
   const [, text = ''] = await until(/server listening on 127\.0\.0\.1:(\d+)/);
   const port = Number(text);
   assert.match(output(), /INSECURE: the secret of cores and publishers is the one that everybody knows/);
-  assert.match(output(), /NATS_URL is not set: serving alone/);
+  assert.match(output(), /NATS_URL is not set: running alone/);
   using core = await Core.start(port);
   using page = await Page.login(port);
   using wrong = await new Socket(`ws://127.0.0.1:${port}/ws`, { headers: { auth: '1234678' } }).open();
