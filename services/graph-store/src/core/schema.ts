@@ -23,7 +23,7 @@ interface CompiledSchema {
 }
 
 /**
- * CompiledSchema JSON Schemas of a process, at most 256; the least recently used one is evicted. A schema is compiled once per version of its
+ * Compiled JSON Schemas of a process, at most 256; the least recently used one is evicted. A schema is compiled once per version of its
  * holder.
  *
  * Rejected: more than 64 KiB, references to anything but its own parts (`#/…`), references that recurse or multiply, `$data`, `$async`.
