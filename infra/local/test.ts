@@ -1,5 +1,5 @@
 // `npm test [-- WORD… [--name PATTERN] [--with containers] [--short]]`: runs all tests except the container tests, or the test files whose path
-// of the words. `npm run containers` is those alone; `--short` leaves out of them what takes long.
+// contains one of the words. `npm run containers` runs only the container tests; `--short` skips the slow ones among them.
 // A single run of Node's test runner includes the static checks, so that its closing counts are complete.
 import { globSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';

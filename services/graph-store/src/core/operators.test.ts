@@ -5,7 +5,7 @@ import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import fc from 'fast-check';
 import { applyOperator } from './operators.ts';
 
-/** The table of Saga's protocol page, cell by cell: `[operator, current, key, operand, value, popped?]`. */
+/** The cells of the table on the page of Saga: `[operator, current, key, operand, value, popped?]`. */
 type Cell = readonly [Operator, Json | undefined, string | undefined, Json | undefined, Json, Json?];
 
 const cells: readonly Cell[] = [
