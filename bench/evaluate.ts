@@ -4,7 +4,7 @@
  * from memory, beside a bare fastify route that answers the same JSON. The CPU of a consumption is that of everything involved; of a read,
  * that of the one process.
  *
- * `×W`: so many connections with one request each, each of a user of its own; `one user` is 64 connections that consume of the same limit.
+ * `×W`: W connections with one request each, each for its own user; `one user` is 64 connections that consume of the same limit.
  */
 
 import { startNats } from '@polyedge/testkit/servers/nats';
@@ -98,7 +98,7 @@ const samples = await inRounds(
 );
 report({
   name: 'evaluate',
-  unit: 'one evaluation: with consumption until it is settled, or read from memory',
+  unit: 'one evaluation: with consumption until it is committed, or read from memory',
   options,
   samples,
   goals: [
@@ -128,7 +128,7 @@ async function over(
   inFlight: number,
   ask: (lane: number) => { readonly path: string; readonly body: string; readonly good: string },
 ): Promise<Sample> {
-  // The edge ends connections that ask nothing for some seconds: each measurement has its own.
+  // The edge closes connections that are idle for some seconds, so each measurement opens its own.
   const lanes = await Promise.all(Array.from({ length: inFlight }, () => HttpLane.open(port)));
   const { sample } = await measuredLoop(pids, {
     inFlight,

@@ -24,7 +24,7 @@ const IN_FLIGHT = [1, 8, 32];
 const PAYLOAD_BYTES = 256;
 const TYPE = 'ogit/Bench';
 const WARM_UP_MS = 700;
-/** At first a filter may not be in force yet. */
+/** At first a filter may not be active yet. */
 const EARLY_MS = 500;
 const LATE_MS = 10_000;
 
@@ -32,7 +32,7 @@ interface Target {
   readonly name: string;
   /** The process that holds the sockets. */
   readonly pid: number;
-  /** Sends messages with the numbers from `number` on, `count` of them, as close together as it can. */
+  /** Sends `count` messages, numbered from `number`, as fast as possible. */
   send(number: number, count: number): Promise<void> | void;
 }
 
@@ -80,7 +80,7 @@ report({
 await parts.disposeAsync();
 process.exit(0);
 
-/** Numbers go on over all measurements of a target. */
+/** Numbers continue across all measurements of a target. */
 async function measure(target: Target, inFlight: number): Promise<Sample> {
   const { name, pid } = target;
   let number = numbers.get(name) ?? 1;

@@ -1,7 +1,7 @@
 /**
- * `filters`: what one change costs an edge with 10, 1,000 and 10,000 different live filters, against itself with 10: jfilters of hiro-edge's events-ws
- * and live queries of gooduncle-edge. Every change is wanted by exactly one of them, so what is delivered is the same; whatever grows is the
- * search for who wants it. Filters are spread over 100 sockets; changes are committed by graph-store, 50 in a message. CPU is the edge's alone.
+ * `filters`: the cost of one change to an edge with 10, 1,000 and 10,000 different live filters, compared with 10: jfilters of hiro-edge's events-ws
+ * and live queries of gooduncle-edge. Every change matches exactly one of them, so deliveries are the same; any growth is the
+ * cost of finding the match. Filters are spread over 100 sockets; changes are committed by graph-store, 50 in a message. CPU is the edge's alone.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { startService } from '@polyedge/testkit/servers/service';
@@ -19,23 +19,23 @@ const AT_ONCE = 50;
 const BEAT_MS = 1000;
 const WARM_UP_MS = 700;
 const LATE_MS = 30_000;
-/** How long events-ws, which acknowledges nothing, may take until a filter that was registered is live. */
+/** The time that events-ws, which does not acknowledge registrations, may take until a filter is active. */
 const LIVE_MS = 1500;
 
-/** An edge under measurement: how its filters are put up, and how its events look. */
+/** An edge under measurement: how its filters are registered, and the form of its events. */
 interface Target {
   readonly name: string;
   readonly pid: number;
   readonly port: number;
   readonly path: string;
   readonly protocols: readonly string[];
-  /** What an event contains. */
+  /** A text that every event contains. */
   readonly event: Buffer;
-  /** What the answer to a filter contains; undefined when there is none. */
+  /** A text in the answer to a filter; undefined if there is none. */
   readonly live: Buffer | undefined;
-  /** The frame that puts up the `at`-th filter, for elements named `<run>-<at>`; every other one has a range beside the equality. */
+  /** The frame that registers the `at`-th filter, for elements named `<run>-<at>`; every other one has a range beside the equality. */
   filter(run: string, at: number): string;
-  /** Keeps a connection alive; undefined when it needs nothing. */
+  /** Keeps a connection alive; undefined if not needed. */
   readonly beat: string | undefined;
 }
 
@@ -104,7 +104,7 @@ const samples = await inRounds(
 );
 report({
   name: 'filters',
-  unit: 'one change, delivered to the one subscription of many that wants it',
+  unit: 'one change, delivered to the one matching subscription of many',
   options,
   samples,
   goals: targets.flatMap((target) => [
@@ -117,9 +117,9 @@ report({
 await parts.disposeAsync();
 process.exit(0);
 
-/** @param run a name for what is written, so that no other measurement's filters want it */
+/** @param run a name in the written elements, so that no other measurement's filters match them */
 async function measure(target: Target, filters: number, run: string): Promise<Sample> {
-  // PostgreSQL does so by itself, within a minute: without it, it reads all rows of the type for each subscription.
+  // PostgreSQL does this by itself within a minute; before that, it reads all rows of the type for each subscription.
   await sql`analyze element`;
   let synced = 0;
   let heard = 0;

@@ -1,7 +1,7 @@
 /**
- * `groups`: a backlog of bursts on few elements goes to four members of a group, confirmed and in order, while one joins, one leaves and one
- * breaks off; against the same backlog through one consumer group of Redis for which every socket competes. Then what a change costs the edge
- * with 1, 10 and 100 groups that listen. `GROUPS_CHANGES` is another size of the backlog.
+ * `groups`: a backlog of bursts on few elements is delivered to four members of a group, confirmed and in order, while one joins, one leaves and one
+ * disconnects; compared with the same backlog through one Redis consumer group with competing sockets. Then the cost of a change to the edge
+ * with 1, 10 and 100 live groups. `GROUPS_CHANGES` sets the size of the backlog.
  */
 import { Redis } from 'ioredis';
 import { Child } from './lib/child.ts';
@@ -59,7 +59,7 @@ const samples = await inRounds(
 );
 report({
   name: 'groups',
-  unit: 'one change delivered (backlog), or one change whichever groups hear it (live: CPU of the edge)',
+  unit: 'one change delivered (backlog), or one change to all groups (live: CPU of the edge)',
   options,
   samples,
   goals: [
@@ -74,7 +74,7 @@ report({
 await parts.disposeAsync();
 process.exit(0);
 
-/** Bursts: an element is written many times before the next has its turn. */
+/** Bursts: an element is written many times before the next one. */
 async function write(type: string, changes: number): Promise<void> {
   count += 1;
   const id = (at: number): string => `groups-${count}-${at}`;
@@ -122,7 +122,7 @@ async function backlog(
   ];
   let last = began;
   let size = 0;
-  // A baseline may lose some for good: then it is over when nothing has come for a while.
+  // A baseline may lose some for good; then it ends when nothing has arrived for a while.
   while (heard.first.size < CHANGES && performance.now() - last < QUIET_MS) {
     if (heard.first.size > size) {
       size = heard.first.size;
@@ -144,7 +144,7 @@ async function backlog(
   };
 }
 
-/** Groups of one member each that all hear everything that is written now. */
+/** Groups of one member each that all receive every write. */
 async function live(groups: number): Promise<Sample> {
   count += 1;
   const type = `ogit/Live${count}`;
@@ -157,7 +157,7 @@ async function live(groups: number): Promise<Sample> {
       }),
     );
   }
-  // Every group has to have begun: one that has not would rightly begin later.
+  // Every group must have started, because one that has not would rightly start at a later position.
   const deadline = performance.now() + WAIT_MS;
   const begun = async (): Promise<number> => {
     const answer = await fetch(`${system.hiro.url}/admin/groups`, { headers: { authorization: `Bearer ${system.token}` } });

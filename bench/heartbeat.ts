@@ -1,8 +1,8 @@
 /**
- * `heartbeat`: what the character every 300 ms in both directions costs: gooduncle-edge, a server with two timers per connection and plain
- * sockets that only beat (the floor), at 5,000 connections, and the edge at 10,000 for information. CPU is microseconds per beat that a client
- * got (and the one it sent), since a server that cannot keep up sends fewer; p50 and p99 are how much later than
- * 300 ms after the last one a beat came to its client, `units/s` are beats.
+ * `heartbeat`: the cost of a character every 300 ms in both directions: gooduncle-edge, a server with two timers per connection and plain
+ * sockets that only send heartbeats (the lower bound), at 5,000 connections, and the edge at 10,000 for information. CPU is microseconds per heartbeat that a client
+ * received (and the one it sent), since a server that cannot keep up sends fewer; p50 and p99 are the delay beyond
+ * 300 ms between two heartbeats, `units/s` are heartbeats.
  */
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startService } from '@polyedge/testkit/servers/service';
@@ -22,7 +22,7 @@ interface Server extends AsyncDisposable {
 const options = readOptions({ seconds: 10, seed: 1, rounds: 3 });
 await using parts = new AsyncDisposableStack();
 const nats = parts.use(await startNats());
-// Gives out the keys that an edge waits for.
+// Publishes the keys that an edge waits for.
 parts.use(await Child.start('responder', nats.url));
 
 const edge = (): Promise<Server> =>
@@ -47,7 +47,7 @@ const samples = await inRounds(
 );
 report({
   name: 'heartbeat',
-  unit: 'a beat in each direction',
+  unit: 'a heartbeat in each direction',
   options,
   samples,
   goals: [

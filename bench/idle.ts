@@ -1,8 +1,8 @@
 /**
- * `idle`: what an open connection costs that does nothing: events-ws without and with a filter and graph-ws of hiro-edge, Socket.IO of saga-edge,
- * gooduncle-edge with its beats, a bare `ws` server and a bare Socket.IO server. Each measurement has a process of its own: after 500 connections
- * to warm up, 4,000 more, then so many seconds of silence. KiB per connection is the growth of the process` resident memory, each time after a
- * garbage collection that gives pages back, so that what handshakes left behind does not count; MiB is the resident memory before that. CPU is microseconds per
+ * `idle`: the cost of an open, idle connection: events-ws without and with a filter and graph-ws of hiro-edge, Socket.IO of saga-edge,
+ * gooduncle-edge with its heartbeats, a bare `ws` server and a bare Socket.IO server. Each measurement has a process of its own: after 500 connections
+ * to warm up, 4,000 more, then the given number of idle seconds. KiB per connection is the growth of the process's resident memory, measured after a
+ * garbage collection that returns pages, so that garbage of handshakes does not count; MiB is the resident memory before that. CPU is microseconds per
  * connection and second.
  */
 import { startNats } from '@polyedge/testkit/servers/nats';
@@ -44,7 +44,7 @@ const events = { path: '/api/events-ws/6.2/', protocols: ['events-1.0.0', `token
 const graph = { path: '/api/graph-ws/6.1/', protocols: ['graph-2.0.0', `token-${token}`], first: [] };
 const collecting = `--expose-gc --import=${new URL('./baselines/collect-on-signal.ts', import.meta.url).href}`;
 const edge = () => startHiro({ NATS_URL: nats.url, NODE_OPTIONS: collecting });
-/** Nobody logs in: what a session costs before it has done anything. The sockets do not answer Engine.IO's pings. */
+/** Without logins: the cost of a fresh session. The sockets do not answer Engine.IO's pings. */
 const sagaEdge = () =>
   startService({
     name: 'saga-edge',
@@ -53,7 +53,7 @@ const sagaEdge = () =>
       ...{ SAGA_PING_INTERVAL_MS: '600000', SAGA_PING_TIMEOUT_MS: '600000' },
     },
   });
-/** Clients hear their beats and send none: what a beat costs is the matter of `heartbeat`. */
+/** Clients receive heartbeats and send none: `heartbeat` measures their cost. */
 const goodUncleEdge = () =>
   startService({
     name: 'gooduncle-edge',
@@ -76,7 +76,7 @@ const samples = await inRounds(
     { name: 'gooduncle-edge', measure: () => measure(goodUncleEdge, { path: '/', protocols: [], first: [] }) },
     { name: 'saga-edge', measure: () => measure(sagaEdge, socketIo) },
     { name: 'ws', measure: () => measure(() => baseline('ws-loop'), { path: '/', protocols: [], first: [] }) },
-    // What a client says first has to be read: the server's buffers for it count here as they do with a filter.
+    // The client sends one message, so that the server's buffers for reading count as they do with a filter.
     { name: 'ws told once', measure: () => measure(() => baseline('ws-loop'), { path: '/', protocols: [], first: [register] }) },
     {
       name: 'socket.io',

@@ -1,6 +1,6 @@
 /**
  * `latency`: from sending a write on one graph-ws socket to its event on an events-ws socket, through the whole system and its durable commit, at
- * 100 and 2,000 changes a second, against NATS publish → subscribe of 256 B between two connections. Begun at fixed times over 8 sockets, so
+ * 100 and 2,000 changes a second, against NATS publish → subscribe of 256 B between two connections. Started at fixed times over 8 sockets, so
  * waiting counts. The CPU is that of everything involved; of the baseline, the NATS server's.
  */
 import { connect } from '@nats-io/transport-node';
@@ -31,7 +31,7 @@ const options = readOptions({ seconds: 4, seed: 1, rounds: 5 });
 const text = seededText(256, options.seed);
 
 let next = 1;
-/** When each number was due, while it is under way. */
+/** The due times of the numbers in flight. */
 const due = new Map<number, number>();
 let latencies = new Latencies();
 let duplicates = 0;

@@ -45,7 +45,7 @@ let nextRequest = 1;
 let nextElement = 1;
 
 const samples = await inRounds(
-  // The two baselines stand on both sides of what they are compared with: it has the same neighbours.
+  // The baselines run before and after what they are compared with, so that all see the same load.
   [
     ...IN_FLIGHT.slice(0, -1).map(through),
     { name: '(a) one per transaction', measure: () => bareClient(8, 1) },
@@ -56,7 +56,7 @@ const samples = await inRounds(
 );
 report({
   name: 'mutate',
-  unit: 'one acknowledged write (create and update in turn); "×W": W requests in flight; (b)`s latency is that of a whole transaction',
+  unit: 'one acknowledged write (create and update in turn); "×W": W requests in flight; (b)\'s latency is that of a whole transaction',
   options,
   samples,
   goals: [
@@ -108,7 +108,7 @@ async function overGraphWs(inFlight: number): Promise<Sample> {
       socket?.ask(request, `${requestHead(request)},${rest}`, answered);
     },
   });
-  // seq is dense: as many changes as acknowledgements, or something was lost or done twice.
+  // seq is dense: there must be as many changes as acknowledgements, or something was lost or executed twice.
   const changes = (await seq()) - seqBefore;
   return {
     ...sample,

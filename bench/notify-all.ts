@@ -52,7 +52,7 @@ report({
 await parts.disposeAsync();
 process.exit(0);
 
-/** Numbers go on over all measurements of a target. */
+/** Numbers continue across all measurements of a target. */
 async function measure({ name, pid, send }: Target, inFlight: number): Promise<Sample> {
   let number = numbers.get(name) ?? 1;
   const turn = (): Promise<boolean> => {
@@ -114,7 +114,7 @@ async function edge(): Promise<Target> {
     name: 'jssocket-edge',
     pid: service.pid,
     send: (number, count) => {
-      // The loop is told of all of them at once, too.
+      // The loop also gets all of them at once.
       tcp.cork();
       for (let at = 0; at < count; at += 1) core.send(`{"type":"notify_all","data":"${numbered(number + at, text)}"}`);
       tcp.uncork();

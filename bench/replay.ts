@@ -1,7 +1,7 @@
 /**
  * `replay`: one member of a group catches up 200,000 changes over its WebSocket, each confirmed, against bare programs that only read the same
- * bytes from one stream of the same Redis: a loop of XREADGROUP and XACK, and one of XRANGE; and a bare relay that makes an event of each and sends it
- * over a WebSocket, which is what is left of a member without a group. `REPLAY_CHANGES` is another number.
+ * bytes from one stream of the same Redis: a loop of XREADGROUP and XACK, and one of XRANGE; and a bare relay that encodes each as an event and sends it
+ * over a WebSocket, that is, a member without a group. `REPLAY_CHANGES` sets the number of changes.
  */
 import { Redis } from 'ioredis';
 import type { ReplayAnswer, ReplayQuestion } from './baselines/redis-replay.ts';
@@ -46,7 +46,7 @@ const samples = await inRounds(
 );
 report({
   name: 'replay',
-  unit: `one change of ${CHANGES} that are caught up`,
+  unit: `one change of ${CHANGES} of a catch-up`,
   options,
   samples,
   goals: [
@@ -109,7 +109,7 @@ async function overRelay(): Promise<Sample> {
   return { ...cpuPerUnit(before, cpuByName(pids), messages), rate: messages / seconds, memoryMiB: residentMiB({ relay: relay.pid }) };
 }
 
-/** Waits until a socket has been sent every change, or time is up. */
+/** Waits until a socket has received every change, or time is up. */
 async function all(socket: RawSocket, began: number): Promise<void> {
   while (socket.messages < CHANGES && performance.now() < began + WAIT_MS && !socket.closed)
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -1,10 +1,10 @@
 /**
- * `rpc`: a read (`get`, 256 B of data) over graph-ws against a bridge of 40 lines, `ws` → NATS → responder and back. Both ask the same responder,
- * which stands in for graph-store and answers the same bytes, so the difference is what the edge does more: tokens, checks, limits, order,
+ * `rpc`: a read (`get`, 256 B of data) over graph-ws against a bridge of 40 lines, `ws` → NATS → responder and back. Both use the same responder,
+ * which stands in for graph-store and answers the same bytes, so the difference is the additional work of the edge: tokens, checks, limits, ordering,
  * visibility, HIRO's form of a vertex, metrics. The CPU is that of hiro-edge's, or the bridge's, process alone. `graph-store` is the same
  * read through the real store with PostgreSQL, for comparison; its CPU is that of edge, store and PostgreSQL.
  *
- * `×W` is a closed loop over W sockets with one request each; `at R/s` begins requests at fixed times over 64 sockets and counts waiting.
+ * `×W` is a closed loop over W sockets with one request each; `at R/s` starts requests at fixed times over 64 sockets, so that waiting counts.
  */
 
 import { graphGet } from '@polyedge/contracts/bus/graph';
@@ -27,7 +27,7 @@ const GRACE_MS = 10_000;
 
 interface Target {
   readonly name: string;
-  /** Whose CPU counts. */
+  /** The processes whose CPU counts. */
   readonly pids: Readonly<Record<string, number>>;
   readonly sockets: readonly GraphSocket[];
 }
@@ -60,7 +60,7 @@ const targets: Target[] = [
 ];
 
 const samples = await inRounds(
-  // What is compared stands side by side: it has the same neighbours.
+  // Compared variants run next to each other, so that they see the same load.
   [
     ...targets.map((target) => ({ name: `${target.name} ×1`, measure: () => closed(target, 1) })),
     ...targets.map((target) => ({ name: `${target.name} ×${SOCKETS}`, measure: () => closed(target, SOCKETS) })),

@@ -1,6 +1,6 @@
 /**
- * `runnables`: a property write over a socket until what a script writes because of it is heard there, against the same logic in a plain client
- * (a socket that hears the write and answers it), and against the bare cost of a run in an isolate. The CPU is that of everything involved.
+ * `runnables`: a property write over a socket until the resulting write of a script arrives there, compared with the same logic in a plain client
+ * (a socket that receives the write and answers it), and with the bare cost of a run in an isolate. The CPU is that of everything involved.
  */
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startPostgres } from '@polyedge/testkit/servers/postgres';
@@ -55,7 +55,7 @@ await client.api('POST', '/scripts', {
   path: '/bots/properties/ask-script',
   body: 'await BotProperty.add("answer-script", property.value, property.parent_id);',
 });
-// The plain client: what the script does, where it was done without one.
+// The plain client: the same work as the script, done by a client.
 other.socket.on('/properties', (property) => {
   const { name, value, parent_id } = property as { readonly name: string; readonly value: number; readonly parent_id: string };
   if (name === 'ask-client') other.emit('/bots/properties', { name: 'answer-client', parent_id, value });
@@ -73,7 +73,7 @@ const samples = await inRounds(
 );
 report({
   name: 'runnables',
-  unit: 'one property write until the answer that it fires is heard; "isolate": one small run in a process of isolates',
+  unit: 'one property write until the resulting answer arrives; "isolate": one small run in a process of isolates',
   options,
   samples,
   goals: [

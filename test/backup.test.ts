@@ -1,4 +1,4 @@
-/** Backup and restore of the whole system: what was acknowledged before the backup is there again, under another history, and nobody is fooled. */
+/** Backup and restore of the whole system: everything acknowledged before the backup is restored under a new epoch, and watchers notice it. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ import { WebSocket } from 'ws';
 const root = resolve(import.meta.dirname, '..');
 const run = promisify(execFile);
 
-/** `npm run backup` or `npm run restore`, without the part that installs. */
+/** `npm run backup` or `npm run restore`, without the installation. */
 const copy = (command: 'backup' | 'restore', folder: string, url: string) =>
   run(process.execPath, [join(root, `infra/local/${command}.ts`), folder], {
     env: { ...process.env, DATABASE_ADMIN_URL: url },
@@ -72,7 +72,7 @@ test('a backup taken beside writers restores accounts, elements, their history a
   const before = await history(token);
   assert.equal(before.length, 3);
 
-  // Writers go on meanwhile: the copy is of one moment all the same.
+  // Writers continue meanwhile; the copy is still of a single moment.
   let writing = true;
   let written = 0;
   const writer = (async () => {
@@ -92,7 +92,7 @@ test('a backup taken beside writers restores accounts, elements, their history a
   await assert.rejects(copy('backup', join(folder, 'one'), server.url), 'a backup is not written over');
   await assert.rejects(copy('restore', join(folder, 'one'), server.url), /not empty/);
 
-  // More writes, which the backup does not have.
+  // Further writes, which are not in the backup.
   assert.equal((await rename('after the backup')).status, 200);
   const late = (await call('POST', '/api/graph/7.4/new/ogit%2FNote', token, { 'ogit/name': 'late' })).body['ogit/_id'];
   const socket = new WebSocket(`${hiro.url.replace('http', 'ws')}/api/events-ws/6.1/?allscopes=true`, ['events-1.0.0', `token-${token}`]);
@@ -108,14 +108,14 @@ test('a backup taken beside writers restores accounts, elements, their history a
   let tries = 0;
   socket.on('message', () => (events += 1));
   await until('an event', async () => {
-    // A write that changes nothing is no event.
+    // A write that changes nothing does not cause an event.
     tries += 1;
     await rename(`watched ${tries}`);
     return events > 0;
   });
   const closed = once(socket, 'close', { signal: AbortSignal.timeout(40_000) });
 
-  // Everything goes: database, Redis; NATS starts anew.
+  // Everything is deleted: database and Redis; NATS is restarted.
   await store.stop();
   await dropDatabase(server.url, 'polyedge');
   await createDatabase(server.url, 'polyedge');

@@ -1,6 +1,6 @@
 /**
- * The clock of one machine jumps: a graph-store replica (the one that publishes) and a hiro-edge run on a clock of their own (libfaketime), which is
- * put two hours ahead, then two hours back, while writers write and watchers and a consumer group watch.
+ * The clock of one machine jumps: a graph-store replica (the publishing one) and a hiro-edge run on their own clock (libfaketime), which is
+ * set two hours ahead, then two hours back, while writers, watchers and a consumer group are active.
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
@@ -37,16 +37,16 @@ test('the clock of one machine jumps two hours ahead and two hours back: nothing
     });
     return parts.use(service);
   };
-  // A day, so that no token ends before it is meant to.
+  // A day, so that no token expires unintentionally.
   const store = { POLYEDGE_ADMIN_PASSWORD: ADMIN.password, GRAPH_STORE_HIRO_TOKEN_MS: String(24 * HOUR_MS) };
-  // As when a machine's clock is set: the monotonic clock runs on.
+  // As when a machine's clock is set: the monotonic clock is not affected.
   const movable = (clock: string) => ({
     LD_PRELOAD: findFaketime((line) => t.diagnostic(line)),
     FAKETIME_TIMESTAMP_FILE: clock,
     FAKETIME_CACHE_DURATION: '1',
     FAKETIME_DONT_FAKE_MONOTONIC: '1',
   });
-  // First, so that it publishes.
+  // Started first, so that it publishes.
   const jumpedStore = await start('graph-store', { ...store, ...movable(clocks.store) });
   const [steadyStore, jumped, steady] = await Promise.all([
     start('graph-store', store),
@@ -85,7 +85,7 @@ test('the clock of one machine jumps two hours ahead and two hours back: nothing
   assert.equal(await publisherOf([jumpedStore, steadyStore]), 0);
   const lease = await fence();
 
-  // The load: through each edge twenty writes a second; what was answered, by phase and edge.
+  // The load: twenty writes a second through each edge; the answers by phase and edge.
   let phase = 'moving';
   let last = 0;
   const taken = new Set<number>();
@@ -101,7 +101,7 @@ test('the clock of one machine jumps two hours ahead and two hours back: nothing
         const writing = write(edge, n)
           .then(({ status }) => {
             if (status === 200) taken.add(n);
-            // Around a change of the clock either answer is right.
+            // Around a change of the clock either answer is correct.
             if (during !== phase || during === 'moving') return;
             const kind = `${during}: ${edge === jumped ? 'jumped' : 'steady'} ${status}`;
             answers.set(kind, (answers.get(kind) ?? 0) + 1);
@@ -129,7 +129,7 @@ test('the clock of one machine jumps two hours ahead and two hours back: nothing
     for (const timer of timers) clearInterval(timer);
   });
 
-  /** The load goes on for so many writes on clocks that are wrong by so much. */
+  /** Runs the load for a number of writes with the clock off by an offset. */
   const during = async (name: string, writes: number, wrongBy: { readonly store: number; readonly edge: number }): Promise<void> => {
     phase = 'moving';
     await Promise.all([setClock(clocks.store, wrongBy.store), setClock(clocks.edge, wrongBy.edge)]);
@@ -143,12 +143,12 @@ test('the clock of one machine jumps two hours ahead and two hours back: nothing
     await until(`writes while the clocks are ${name}`, () => last >= from + writes);
   };
   await during('right', 40, { store: 0, edge: 0 });
-  // Each for longer than it takes to renew a lease; both together for longer than a lease lasts.
+  // Each phase lasts longer than the renewal of a lease; both together longer than a lease.
   await during('ahead', 130, { store: 2, edge: 2 });
   await during('behind', 130, { store: -2, edge: -2 });
-  // The edge is behind by half of what a token may seem to come from the future.
+  // The edge is behind by half of the allowed clock skew of tokens.
   await during('apart', 40, { store: 2, edge: -30 / 3600 });
-  // The edge is further ahead than a token lives.
+  // The edge is ahead by more than a token's lifetime.
   await during('far ahead', 40, { store: 0, edge: 25 });
   await during('right again', 40, { store: 0, edge: 0 });
   assert.deepEqual(await fence(), lease, 'the lease never changed hands');
@@ -157,7 +157,7 @@ test('the clock of one machine jumps two hours ahead and two hours back: nothing
 
   t.diagnostic(JSON.stringify([...answers]));
   const statuses = (kind: string): string => [...answers.keys()].filter((key) => key.startsWith(kind)).join();
-  // Of the edge on the right clock every write is taken, whichever replica of graph-store it comes to.
+  // Through the edge with the correct clock every write succeeds, whichever replica of graph-store handles it.
   for (const name of ['right', 'ahead', 'behind', 'apart', 'far ahead', 'right again'])
     assert.equal(statuses(`${name}: steady`), `${name}: steady 200`);
   for (const name of ['right', 'ahead', 'apart', 'right again']) assert.equal(statuses(`${name}: jumped`), `${name}: jumped 200`);
@@ -183,7 +183,7 @@ test('the clock of one machine jumps two hours ahead and two hours back: nothing
   for (const service of services) assert.doesNotMatch(service.log(), /"level":(?:"error"|"fatal"|50|60)/, service.name);
 });
 
-/** In one step: the library ends a process that finds the file half written. */
+/** Replaced atomically: the library terminates a process that finds the file half written. */
 async function setClock(file: string, hours: number): Promise<void> {
   await writeFile(`${file}.new`, `${hours < 0 ? '' : '+'}${hours}h\n`);
   await rename(`${file}.new`, file);

@@ -1,4 +1,4 @@
-/** The console on the real system: what its API gives to whom, and what its pages show in a browser. */
+/** The console on the real system: access to its API, and its pages in a browser. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -64,13 +64,13 @@ suite('the console', { timeout: 300_000 }, () => {
   const write = (name: string) => writeNote(stage(), name);
   const seen = (text: string) => page.getByText(text, { exact: true }).first().waitFor();
 
-  test('gives nothing to who has not logged in, and says so with 401', async () => {
+  test('answers 401 without a login', async () => {
     for (const path of PROTECTED) assert.equal((await ask(`${url}/api/${path}`)).status, 401, path);
     assert.equal((await ask(`${url}/api/token`, 'POST', {})).status, 401);
     assert.equal((await ask(`${url}/api/status`, 'GET', undefined, { cookie: 'polyedge_console=eyJhbGciOiJub25lIn0.e30.' })).status, 401);
   });
 
-  test('cannot be framed, loads nothing of others, and may speak to the edges alone', async () => {
+  test('cannot be framed, loads no third-party resources, and may connect only to the edges', async () => {
     const { headers, body } = await ask(`${url}/tail`);
     const policy = headers.get('content-security-policy') ?? '';
     assert.match(policy, /default-src 'none'/);
@@ -82,14 +82,14 @@ suite('the console', { timeout: 300_000 }, () => {
     assert.doesNotMatch(String(body), /https?:\/\/(?!www\.w3\.org)/);
   });
 
-  test('keeps the session where scripts and other sites do not reach it', async () => {
+  test('keeps the session out of reach of scripts and other sites', async () => {
     const { headers } = await ask(`${url}/api/session`, 'POST', ADMIN);
     const lines = headers.getSetCookie();
     assert.equal(lines.length, 2);
     for (const line of lines) assert.match(line, /HttpOnly; SameSite=Strict/);
   });
 
-  test('changes nothing for a call that another page could make', async () => {
+  test('changes nothing for a cross-site request', async () => {
     const cookie = await logIn(url);
     const account = { username: 'made by another site', password: 'long enough', roles: {} };
     const from = (headers: Readonly<Record<string, string>>) => ask(`${url}/api/accounts`, 'POST', account, { cookie, ...headers });
@@ -102,7 +102,7 @@ suite('the console', { timeout: 300_000 }, () => {
     assert.equal((await from({ origin: url })).status, 200);
   });
 
-  test('refuses an account that is no administrator, and ends its login', async () => {
+  test('rejects an account that is not an administrator, and revokes its login', async () => {
     const cookie = await logIn(url);
     const viewer = { username: 'viewer', password: 'viewer-password' };
     assert.equal((await ask(`${url}/api/accounts`, 'POST', { ...viewer, roles: { hiro: ['reader'] } }, { cookie })).status, 200);
@@ -116,7 +116,7 @@ suite('the console', { timeout: 300_000 }, () => {
     }
   });
 
-  test('counts failed logins as every login is counted', async () => {
+  test('counts failed logins like other logins', async () => {
     const guess = () => ask(`${url}/api/session`, 'POST', { username: 'nobody', password: 'wrong' });
     const statuses: number[] = [];
     for (let at = 0; at < 5; at += 1) statuses.push((await guess()).status);
@@ -124,7 +124,7 @@ suite('the console', { timeout: 300_000 }, () => {
     assert.equal(statuses.at(-1), 429);
   });
 
-  test('a session that was ended is worth nothing', async () => {
+  test('an ended session is not valid any more', async () => {
     const cookie = await logIn(url);
     assert.equal((await ask(`${url}/api/status`, 'GET', undefined, { cookie })).status, 200);
     assert.equal((await ask(`${url}/api/session`, 'DELETE', undefined, { cookie })).status, 200);
@@ -132,7 +132,7 @@ suite('the console', { timeout: 300_000 }, () => {
     while ((await ask(`${url}/api/status`, 'GET', undefined, { cookie })).status !== 401) assert.ok(Date.now() < deadline);
   });
 
-  test('the command line says the same, as text and as JSON', async () => {
+  test('the command line shows the same, as text and as JSON', async () => {
     const run = async (...words: readonly string[]) => {
       const env = { ...process.env, POLYEDGE_CONSOLE: url, POLYEDGE_TOKEN: token };
       return (await promisify(execFile)(process.execPath, ['infra/local/polyedge.ts', ...words], { env })).stdout;
@@ -160,7 +160,7 @@ suite('the console', { timeout: 300_000 }, () => {
     assert.equal(shown.trim(), token);
   });
 
-  test('a page logs in by keyboard alone, and a wrong password is told', async () => {
+  test('a page can be used for login by keyboard alone, and reports a wrong password', async () => {
     await page.goto(url);
     await page.getByRole('heading', { name: 'Log in to the console' }).waitFor();
     await page.keyboard.type(ADMIN.username);
@@ -211,7 +211,7 @@ suite('the console', { timeout: 300_000 }, () => {
     assert.doesNotMatch(await page.title(), /^1/);
   });
 
-  test('an element is found, opened, changed with the version that was seen, and its history says what was changed', async () => {
+  test('an element is found, opened, changed under its version, and its history shows the change', async () => {
     const id = await write('the one to edit');
     await page.goto(`${url}/graph?text=${encodeURIComponent('one to edit')}`);
     await page.getByRole('link', { name: 'the one to edit' }).click();
@@ -281,7 +281,7 @@ suite('the console', { timeout: 300_000 }, () => {
     assert.equal((await ask(`${url}/docs/..%2f..%2fpackage`)).status, 404);
   });
 
-  test('a pane speaks to an edge itself, and nothing on any page broke a rule', async () => {
+  test('a pane connects to an edge directly, and no page violates its policy', async () => {
     await page.setViewportSize({ width: 1280, height: 900 });
     await page.goto(`${url}/try`);
     await page.getByText('HIRO graph', { exact: true }).click();

@@ -1,4 +1,4 @@
-/** Good Uncle's live queries while HIRO and Saga clients write the same elements: what the events add up to is what a read gives. */
+/** Good Uncle's live queries while HIRO and Saga clients write the same elements: applying the events gives the same result as a read. */
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -83,7 +83,7 @@ test('gooduncle:F37 gooduncle:F42 writers through HIRO and Saga too: every subsc
   const made = (await writing)[2];
   await agree(watched, run);
 
-  // The others' writes took place and were told.
+  // The others' writes took place and were published.
   const told = (topic: string, ids: readonly string[]): boolean =>
     watched.some(
       ({ live, request }) =>
@@ -93,7 +93,7 @@ test('gooduncle:F37 gooduncle:F42 writers through HIRO and Saga too: every subsc
   assert.ok(told('bots', robots.ids) && told('moods', robots.ids), 'no event of what Saga made');
 });
 
-/** Good Uncle's own part in what Saga shows. */
+/** Good Uncle's own writes as shown by Saga. */
 async function writeMoods(writer: Client, chance: Chance, run: string, count: number): Promise<void> {
   for (let step = 0; step < count; step += 1) {
     const name = `${run}-${chance.below(SLOTS)}`;
@@ -124,13 +124,13 @@ class HiroWriter implements Disposable {
   private constructor(ws: WebSocket) {
     this.#ws = ws;
     ws.on('message', (data) => {
-      const frame = JSON.parse(String(data)) as HiroFrame; // hiro-edge made it
+      const frame = JSON.parse(String(data)) as HiroFrame; // sent by hiro-edge
       this.#waiting.get(frame.id)?.(frame);
       this.#waiting.delete(frame.id);
     });
   }
 
-  /** The id of the vertex, or undefined when there is none (any more). Fails on any other error. */
+  /** The id of the vertex, or undefined if there is none (any more). Fails on any other error. */
   async ask(type: string, headers: object, body?: object): Promise<string | undefined> {
     this.#ids += 1;
     const id = `w${this.#ids}`;
@@ -155,7 +155,7 @@ interface HiroFrame {
   readonly error?: { readonly code: number };
 }
 
-/** Creates, changes and deletes products and orders of its own, and those of others; changes Saga's bots. Returns what it made. */
+/** Creates, changes and deletes products and orders of its own, and those of others; changes Saga's bots. Returns the elements it created. */
 async function writeOverHiro(
   graph: HiroWriter,
   chance: Chance,
@@ -182,7 +182,7 @@ async function writeOverHiro(
   return all;
 }
 
-/** Over Saga's REST API: bots come, are renamed and go with all their properties, which are set, counted up and deleted. */
+/** Over Saga's REST API: creates, renames and deletes bots with all their properties, which are set, incremented and deleted. */
 class SagaWriter {
   readonly ids: string[] = [];
   readonly #url: string;
@@ -224,7 +224,7 @@ class SagaWriter {
     this.ids.push(String(_id));
   }
 
-  /** What is not there cannot be deleted (404), and what is not a number cannot be counted up. */
+  /** A missing property cannot be deleted (404), and a value that is not a number cannot be incremented. */
   async #ask(method: string, path: string, body?: object): Promise<Readonly<Record<string, unknown>>> {
     const response = await fetch(`${this.#url}${path}`, {
       method,

@@ -1,4 +1,4 @@
-/** A database that went back to an older copy, under a group with members: they are told so, and go on in the new history without missing any of it. */
+/** The database is restored to an older copy under a group with members: they are notified, and continue in the new epoch without missing anything. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
@@ -21,7 +21,7 @@ async function until(holds: () => boolean | Promise<boolean>, what: string): Pro
   }
 }
 
-/** A member that connects again, as clients do, and remembers what it was given and how each of its sockets ended. */
+/** A member that reconnects, as clients do, and records its events and how each of its sockets ended. */
 class Member {
   readonly ids: string[] = [];
   readonly ends: { readonly code: number; readonly errors: readonly string[] }[] = [];
@@ -131,7 +131,7 @@ test('hiro:E16 members of a living group are told of a new epoch, connect again,
   for (const { ends } of members) {
     assert.deepEqual(ends[0], { code: 1013, errors: ['another history has begun'] });
   }
-  // Their numbers are those of what is forgotten: a position above the restored end would pass over them.
+  // Their seqs are those of the discarded changes: a position above the restored end would skip them.
   const renewed = await write(60);
   await until(() => renewed.every((id) => heard().includes(id)), 'the new history does not come to the group');
   assert.deepEqual(

@@ -75,7 +75,7 @@ test('hiro:E17 a group that nobody comes back to is forgotten, and one that was 
     await until(() => member.closed !== undefined, 'the socket did not close');
   };
 
-  // Expiry: what the group had confirmed comes again, since it begins anew.
+  // Expiry: confirmed changes are delivered again, because the group is new.
   const first = await makeMany('ogit/Expiry', 3);
   const one = join('expiring', 'ogit/Expiry');
   await until(() => one.ids.length === 3, 'the group did not begin at the oldest event');
@@ -85,13 +85,13 @@ test('hiro:E17 a group that nobody comes back to is forgotten, and one that was 
   await until(() => first.every((id) => back.ids.includes(id)), 'the group did not begin anew');
   await leave(back);
 
-  // Retention: what the group missed is dropped from the journal before it comes back.
+  // Retention: the changes that the group missed are dropped from the journal before it returns.
   await sql`update consumer_group set touched_on = now() + interval '1 day'`;
   const missed = await makeMany('ogit/Expiry', 5);
   const [sequencer] = await sql<{ seq: string }[]>`select seq from sequencer`;
   await sql`delete from journal where seq <= ${sequencer?.seq ?? '0'}`;
   const kept = await makeMany('ogit/Expiry', 5);
-  // Redis has to ask the journal again, too.
+  // Redis must be refilled from the journal, too.
   await redis.kill();
   await redis.restart();
   await flush(redis.port);

@@ -14,7 +14,7 @@ interface Event {
   readonly body: Vertex;
 }
 
-/** What is used of the client, which has no types of its own that fit. */
+/** The parts of the client that are used; its own types do not fit. */
 interface HiroClient {
   me(): Promise<Vertex>;
   get(id: string): Promise<Vertex>;
@@ -61,7 +61,7 @@ async function freshToken(): Promise<string> {
   return _TOKEN;
 }
 
-/** A client whose own alarms must never go off: frames it cannot place or read. */
+/** A client whose own error handlers must never be called: for frames that it cannot parse or assign. */
 async function connect(): Promise<HiroClient> {
   const client = new Client({ endpoint: hiro.url, token: await freshToken() });
   client.introspect(({ name, data }) => {
@@ -86,7 +86,7 @@ async function until<T>(holds: () => T | undefined | false): Promise<T> {
   }
 }
 
-test('hiro:C2 hiro:C3 hiro:C9 hiro:G11 the client connects as it is and knows who it is', async () => {
+test('hiro:C2 hiro:C3 hiro:C9 hiro:G11 the unmodified client connects and gets its identity', async () => {
   assert.equal((await (await connect()).me())['ogit/name'], ADMIN.username);
 });
 
@@ -132,7 +132,7 @@ test('hiro:G12 lists of 0, 1 and many items', async () => {
   assert.equal(new Set(all.map((vertex) => vertex['/n'])).size, 1200);
 });
 
-test('hiro:C5 a bad token is invalidated, asked for again, and then refused', async () => {
+test('hiro:C5 a bad token is invalidated, requested again, and then rejected', async () => {
   let asked = 0;
   let invalidated = 0;
   const token = new Token({
@@ -144,18 +144,18 @@ test('hiro:C5 a bad token is invalidated, asked for again, and then refused', as
       invalidated += 1;
     },
   });
-  // Not through `connect`: the refusal is a frame without id, which this client counts as unknown and four others need.
+  // Not through `connect`: the rejection is a frame without id, which this client reports as unknown but four others need.
   assert.equal(await codeOf(new Client({ endpoint: hiro.url, token }).me()), 500);
   assert.ok(asked >= 2 && invalidated >= 1, `${asked} ${invalidated}`);
 });
 
-test('hiro:E10 its event stream tells what another client writes, each change once', async () => {
+test("hiro:E10 its event stream receives another client's writes, each change once", async () => {
   const writer = await connect();
   const events: Event[] = [];
   const unsubscribe = (await connect())
     .eventStream(['(element.ogit/_type = ogit/Streamed)', '&(action = UPDATE)(element.ogit/_type = ogit/Streamed)'], { offset: 'largest' })
     .subscribe((event) => events.push(event));
-  // Nothing says when the stream is up: write until it is.
+  // Nothing announces when the stream is live: write until it is.
   await until(() => {
     void writer.create('ogit/Streamed', { '/n': 'warm-up' });
     return events.length > 0;
@@ -179,7 +179,7 @@ test('hiro:E10 its event stream tells what another client writes, each change on
   unsubscribe();
 });
 
-test('hiro:E14 hiro:E16 its streams share a group, and one that comes back gets what the group missed', async () => {
+test('hiro:E14 hiro:E16 its streams share a group, and one that returns receives what the group missed', async () => {
   const filters = ['(element.ogit/_type = ogit/Grouped)'];
   const writer = await connect();
   const listen = async (ids: string[]): Promise<() => void> =>
@@ -192,7 +192,7 @@ test('hiro:E14 hiro:E16 its streams share a group, and one that comes back gets 
   await until(() => first.every((id) => both().includes(id)));
   assert.equal(both().length, first.length);
   for (const end of stop) end();
-  // Until the server has seen the sockets go, what is sent to them is sent again later.
+  // Until the server has noticed that the sockets are closed, events sent to them are repeated later.
   await new Promise((resolve) => setTimeout(resolve, 500));
   const missed = await Promise.all(Array.from({ length: 10 }, make));
   const late: string[] = [];
@@ -205,6 +205,6 @@ test('hiro:E14 hiro:E16 its streams share a group, and one that comes back gets 
   );
 });
 
-test('no frame of ours ever set off one of its alarms', () => {
+test('no frame of ours ever triggered one of its error handlers', () => {
   assert.deepEqual(alarms, []);
 });

@@ -1,6 +1,6 @@
 /**
- * Hostile clients against the whole HIRO system, while a well-behaved one works beside them: each attack gets its documented answer, the
- * process lives on, its memory stays flat, and the good client notices nothing. The frames' own corpus is libs/edge-kit/test/rfc6455.
+ * Hostile clients against the whole HIRO system, next to a well-behaved one: each attack gets its documented answer, the
+ * process survives, its memory stays flat, and the good client is not affected. For frames there is a corpus in libs/edge-kit/test/rfc6455.
  */
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
@@ -27,11 +27,11 @@ after(async () => {
   await system[Symbol.asyncDispose]();
 });
 
-/** A client that asks `me` without a pause, and what it lived through. */
+/** A client that requests `me` continuously, and what it experienced. */
 class Good {
   readonly client: Client;
   readonly tookMs: number[] = [];
-  /** Why it gave up. */
+  /** The reason why it gave up. */
   failure: unknown;
   #running = true;
 
@@ -43,7 +43,7 @@ class Good {
     const good = new Good(graphClient());
     await good.client.open();
     void good.#work().catch((error: unknown) => {
-      // The answer that it still waited for when it was stopped never comes.
+      // The answer that was pending when it was stopped never arrives.
       if (good.#running) good.failure = error;
     });
     return good;
@@ -74,14 +74,14 @@ function graphClient(protocols: readonly string[] = ['graph-2.0.0', `token-${tok
 
 const residentBytes = (): number => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${system.hiro.pid}/status`, 'utf8'))?.[1]) * 1024;
 
-/** Runs an attack and then checks what it must not have done. */
+/** Runs an attack and then checks for damage. */
 async function withoutHarm(attack: () => Promise<void>, allowedBytes = 60 * MIB): Promise<void> {
   const pid = system.hiro.pid;
   const before = residentBytes();
   const from = good.tookMs.length;
   await attack();
   const seen = good.tookMs.length;
-  // The good client gets further answers, and never waited longer than a garbage collection on a shared machine explains.
+  // The good client gets further answers, and never waited longer than a garbage collection on a shared machine may take.
   const deadline = Date.now() + 10_000;
   while (good.tookMs.length < seen + 5 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
   assert.equal(good.failure, undefined);
@@ -125,7 +125,7 @@ const whole = (text: string): boolean => text.includes('\r\n\r\n');
 const errorCode = (frame: unknown): unknown =>
   typeof frame === 'object' && frame !== null && 'error' in frame ? (frame.error as { code?: unknown }).code : undefined;
 
-test('handshakes that break HTTP or the WebSocket protocol are refused with a status', async () => {
+test('handshakes that break HTTP or the WebSocket protocol are rejected with a status', async () => {
   await withoutHarm(async () => {
     const cases: readonly (readonly [string, string, readonly number[]])[] = [
       ['another version', handshake(['Sec-WebSocket-Version: 7']), [400, 426]],
@@ -151,14 +151,14 @@ test('handshakes that break HTTP or the WebSocket protocol are refused with a st
   });
 });
 
-test('any origin may connect, since no cookie authenticates; what a header repeats changes nothing', async () => {
+test('any origin may connect, because cookies do not authenticate; repeated headers change nothing', async () => {
   for (const origin of ['https://evil.example', 'null', 'http://127.0.0.1.evil.example']) {
     const text = await raw(handshake([VERSION, `Origin: ${origin}`, 'Sec-WebSocket-Protocol: graph-2.0.0']), whole);
     assert.equal(status(text), 101, origin);
   }
 });
 
-test('tokens that nobody signed are refused in band, within the time the clients need', async () => {
+test('invalid tokens are rejected in band, within the time the clients need', async () => {
   const [header = '', payload = ''] = token.split('.');
   const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
@@ -186,7 +186,7 @@ test('tokens that nobody signed are refused in band, within the time the clients
   });
 });
 
-test('JSON of every bad kind gets an error and costs the connection nothing', async () => {
+test('all kinds of bad JSON get an error and do not affect the connection', async () => {
   const bodies: readonly string[] = [
     '',
     '{',
@@ -225,7 +225,7 @@ test('JSON of every bad kind gets an error and costs the connection nothing', as
   assert.equal((Object.prototype as { polluted?: unknown }).polluted, undefined);
 });
 
-test('ids, queries, orders and placeholders cannot leave their place', async () => {
+test('ids, queries, orders and placeholders cannot be used for injection', async () => {
   await withoutHarm(async () => {
     using client = graphClient();
     await client.open();
@@ -273,7 +273,7 @@ test('ids, queries, orders and placeholders cannot leave their place', async () 
   });
 });
 
-test('a thousand connections that say nothing, and as many that are cut off half-way, are gone without a trace', async () => {
+test('a thousand silent connections, and as many that are cut off half-way, leave nothing behind', async () => {
   await withoutHarm(async () => {
     const opened: Socket[] = [];
     for (let at = 0; at < 1000; at += 1) {
@@ -290,7 +290,7 @@ test('a thousand connections that say nothing, and as many that are cut off half
   }, 120 * MIB);
 });
 
-test('a client that asks for everything and reads nothing is held to one page, and others are served', async () => {
+test('a client that requests everything and reads nothing is limited to one page, and others are served', async () => {
   await withoutHarm(async () => {
     using writer = graphClient();
     await writer.open();

@@ -1,4 +1,4 @@
-/** What ordinary HTTP clients do, on each of the five edges: offers of HTTP/2, absolute targets, and handshakes that are none. */
+/** Behaviour of ordinary HTTP clients on each of the five edges: HTTP/2 upgrades, absolute request targets, and invalid handshakes. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -36,9 +36,9 @@ function configOf<S extends Settings>(name: string, settings: S): Config<S> {
 
 interface Edge {
   readonly running: Running & { readonly port: number };
-  /** Routes of the protocol, answered or refused without graph-store. */
+  /** Routes of the protocol that are answered without graph-store. */
   readonly paths: readonly string[];
-  /** Where its WebSockets are. */
+  /** The path of its WebSockets. */
   readonly socket: string;
 }
 
@@ -75,7 +75,7 @@ after(async () => {
   await bus.close();
 });
 
-/** Sends bytes; what comes until the server closes, or enough has come. */
+/** Sends bytes; returns the output until the server closes, or enough has arrived. */
 async function say(port: number, bytes: string, enough: RegExp = /$^/): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
@@ -108,7 +108,7 @@ test('an offer of HTTP/2 and an absolute target change nothing, on every edge an
   }
 });
 
-test('an upgrade succeeds under an absolute target, and handshakes that are none are refused, on every edge', async () => {
+test('an upgrade succeeds under an absolute target, and invalid handshakes are rejected, on every edge', async () => {
   const lines = ['Host: localhost', 'Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='];
   const good = [...lines, 'Sec-WebSocket-Version: 13'];
   const handshake = (path: string, headers: readonly string[], version = 'HTTP/1.1') =>
@@ -131,7 +131,7 @@ test('an upgrade succeeds under an absolute target, and handshakes that are none
   }
 });
 
-/** Runs a program; its output, or undefined where there is none of that name. */
+/** Runs a program; returns its output, or undefined if it is not installed. */
 async function run(program: string, args: readonly string[]): Promise<string | undefined> {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: 240_000 });
   const missing = once(child, 'error').then(() => undefined);
@@ -145,7 +145,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 public class Calls {
   public static void main(String[] urls) throws Exception {
-    // As it comes: it prefers HTTP/2, and offers it with the first request to a server.
+    // With its defaults: it prefers HTTP/2, and offers it with the first request to a server.
     HttpClient client = HttpClient.newHttpClient();
     for (String url : urls) {
       HttpRequest get = HttpRequest.newBuilder(URI.create(url)).build();
@@ -157,7 +157,7 @@ public class Calls {
 }
 `;
 
-test('Java`s HttpClient and curl --http2, where this machine has them, get the answers that fetch gets', async () => {
+test("Java's HttpClient and curl --http2, where this machine has them, get the same answers as fetch", async () => {
   const urls = [...edges.values()].flatMap(({ running, paths }) => all(paths).map((path) => `http://127.0.0.1:${running.port}${path}`));
   const expected: string[] = [];
   for (const url of urls) {

@@ -1,4 +1,4 @@
-/** The steps of infra/docker/Dockerfile, carried out in a clean folder, since a container runtime is not everywhere: what they leave starts. */
+/** The steps of infra/docker/Dockerfile, executed in a clean folder, because not every machine has a container runtime; the result must start. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,11 +25,11 @@ import { sharedPostgres } from '@polyedge/testkit/servers/shared';
 import { natsUsers } from '../infra/nats/accounts.ts';
 
 const root = resolve(import.meta.dirname, '..');
-/** An account that is nobody's, as in the image. */
+/** An unprivileged account, as in the image. */
 const uid = 10_001;
 const readyMs = 60_000;
 
-/** What `COPY` sees of a path: all of it but what .dockerignore leaves out. */
+/** The files that `COPY` sees under a path: all except those in .dockerignore. */
 function copied(path: string, app: string, to = './'): void {
   const ignored = ['**/node_modules/**', '**/test/**', '**/testing/**', '**/*.test.ts'];
   const files = globSync([path, `${path}/**`], { cwd: root, exclude: (name) => name.includes('node_modules') }).filter((name) =>
@@ -44,12 +44,12 @@ function copied(path: string, app: string, to = './'): void {
 
 const [, packages = '', image = ''] = readFileSync(join(root, 'infra/docker/Dockerfile'), 'utf8').split(/^FROM .*\n/m);
 
-/** Carries out COPY and RUN lines that concern the workspace. */
+/** Executes the COPY and RUN lines that concern the workspace. */
 function carryOut(lines: string, app: string, pnpm: string, service = ''): void {
   for (const line of lines.split('\n')) {
     const [word, ...rest] = line.split(' ');
     if (word === 'COPY' && !line.includes('--from')) for (const path of rest.slice(0, -1)) copied(path, app, rest.at(-1));
-    // What is fetched for a layer of its own is in this machine's store.
+    // The packages that the Dockerfile fetches into a separate layer are in this machine's store.
     if (word !== 'RUN' || line.includes('--global') || line.includes('pnpm fetch')) continue;
     execFileSync('/bin/sh', ['-euc', rest.join(' ').replace(/^pnpm install/, `${pnpm} install`)], {
       cwd: app,
@@ -59,10 +59,10 @@ function carryOut(lines: string, app: string, pnpm: string, service = ''): void 
   }
 }
 
-/** What all services share, in a folder from which each then makes its own. */
+/** The shared part of all services, from which each is then built. */
 function buildShared(app: string, pnpm: string): void {
   const installs = /^RUN npm install --global (pnpm@\S+)$/m.exec(packages)?.[1];
-  assert.equal(installs, JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).packageManager, 'the image has the workspace`s pnpm');
+  assert.equal(installs, JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).packageManager, "the image has the workspace's pnpm");
   carryOut(packages.split(/^ARG SERVICE$/m)[0] ?? '', app, pnpm);
 }
 
@@ -84,7 +84,7 @@ function pnpmProgram(): string {
   return existsSync(own) ? own : 'pnpm';
 }
 
-test('the steps of the Dockerfile leave services that start as nobody, from a tree that cannot be written to, and say that they are well', async () => {
+test('the steps of the Dockerfile leave services that start under an unprivileged account from a read-only tree and are healthy', async () => {
   await using stack = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), 'polyedge-image-'));
   stack.defer(() => {

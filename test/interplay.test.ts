@@ -1,6 +1,6 @@
 /**
- * docs/interplay.md, cell by cell: one system of all five edges, and what each of them shows of what the others write. What every edge has to
- * do alike is asked of the same system.
+ * docs/interplay.md, cell by cell: one system of all five edges, and what each of them shows of the others' writes. What all edges must
+ * do alike is tested on the same system.
  */
 import { after } from 'node:test';
 import { exactNumbers } from './interplay/exact-numbers.ts';

@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 const folder = join(import.meta.dirname, '../infra/k8s/overlays/jaseci');
 const read = (name: string) => parse(readFileSync(join(folder, name), 'utf8'));
 
-test('jssocket:42 the overlay has the names of Jaseci`s manifest: Service jaseci-socket on port 80, Secret jaseci-socket-auth with the key auth', () => {
+test("jssocket:42 the overlay has the names of Jaseci's manifest: Service jaseci-socket on port 80, Secret jaseci-socket-auth with the key auth", () => {
   assert.deepEqual(read('kustomization.yaml').resources, ['deployment.yaml', 'service.yaml']);
   const service = read('service.yaml');
   const { metadata, spec } = read('deployment.yaml');
@@ -22,6 +22,6 @@ test('jssocket:42 the overlay has the names of Jaseci`s manifest: Service jaseci
   const named = container.ports.find(({ name }: { readonly name: string }) => name === service.spec.ports[0].targetPort);
   const port = container.env.find(({ name }: { readonly name: string }) => name === 'PORT');
   assert.equal(String(named.containerPort), port.value);
-  // The drain of the service fits into what the pod is given.
+  // The drain of the service fits into the pod's termination grace period.
   assert.ok(spec.template.spec.terminationGracePeriodSeconds >= 35);
 });

@@ -1,4 +1,4 @@
-/** Promises 1 to 4 under load while processes die. The same, for longer: `npm run soak -- kill`. */
+/** Guarantees 1 to 4 under load while processes die. For longer runs: `npm run soak -- kill`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runRounds } from './kill/rounds.ts';

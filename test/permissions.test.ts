@@ -1,4 +1,4 @@
-/** Least privilege: what each service's credential may do in NATS, Redis and PostgreSQL, tried on real servers against everything there is. */
+/** Least privilege: the permissions of each service's credentials in NATS, Redis and PostgreSQL, tested on real servers against everything there is. */
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -23,7 +23,7 @@ import { redisAcl, redisUsers, usersAcl } from '../infra/redis/users.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const answers: ReadonlySet<string> = new Set([connectionsFound.address, groupsFound.address]);
-/** Whose channels a service speaks on, where it is not those of its own name. */
+/** The domains whose channels a service uses, if not those of its own name. */
 const OWN: Readonly<Record<string, readonly string[]>> = {
   'hiro-edge': ['hiro', 'groups'],
   // Signals of scripts are Saga's.
@@ -31,7 +31,7 @@ const OWN: Readonly<Record<string, readonly string[]>> = {
 };
 const password = (service: string) => `p-${service}`;
 
-/** A subject of the channel, as a message has it. */
+/** A subject of the channel. */
 const example = (address: string) => address.replace(/\{[A-Za-z]+\}/g, 'acme');
 
 /** Every channel as `main` has it, and those that each journal has for itself as another one has them. */
@@ -40,7 +40,7 @@ const subjects = Object.values(catalogue).flatMap(({ address, perJournal }) => {
   return [{ message, wild }, ...(perJournal ? [{ message: inJournal(message, 'second'), wild: `${wild}.*` }] : [])];
 });
 
-/** Tries every subject as this user, then waits until the server has said what it refuses. */
+/** Tries every subject as this user, then waits until the server has reported the violations. */
 async function refusals(port: number, user: string, attempt: (connection: NatsConnection) => void): Promise<ReadonlySet<string>> {
   const connection = await connect({
     servers: `127.0.0.1:${port}`,
@@ -59,7 +59,7 @@ async function refusals(port: number, user: string, attempt: (connection: NatsCo
     }
   })();
   attempt(connection);
-  // The server answers in order: after the pong everything was judged.
+  // The server answers in order: after the pong everything has been checked.
   await connection.flush();
   await connection.close();
   await listening;
@@ -67,7 +67,7 @@ async function refusals(port: number, user: string, attempt: (connection: NatsCo
 }
 
 suite('least privilege', { concurrency: true }, () => {
-  test('the users of NATS and Redis in infra/ are what the tables say (else run node tools/asyncapi.ts)', () => {
+  test('the users of NATS and Redis in infra/ match the tables (else run node tools/asyncapi.ts)', () => {
     assert.equal(readFileSync(join(root, 'infra/redis/users.acl'), 'utf8'), usersAcl());
     assert.equal(readFileSync(join(root, 'infra/nats/users.conf'), 'utf8'), usersConf());
   });
@@ -89,7 +89,7 @@ suite('least privilege', { concurrency: true }, () => {
     }
   });
 
-  test('NATS refuses every subject that is not the service`s own part, and nothing that is', async () => {
+  test("NATS rejects every subject outside of the service's own part, and none inside", async () => {
     await using nats = await startNats({ config: natsAccounts((service) => `"${password(service)}"`) });
     for (const user of natsUsers) {
       const allowed = permissionsOf(user);
@@ -120,12 +120,12 @@ suite('least privilege', { concurrency: true }, () => {
       for (const all of ['>', 'pe.>', 'pe.cmd.>', '_INBOX.>', '$SYS.>', '*']) expected.add(`subscription ${all}`);
       for (const strange of ['$SYS.REQ.SERVER.PING', '$JS.API.INFO', 'other']) expected.add(`publish ${strange}`);
       assert.deepEqual([...refused].sort(), [...expected].sort(), user);
-      // The point of it all: nobody but the store answers for the store, and no edge speaks or listens in another one's name.
+      // Most important: only the store answers for the store, and no edge publishes or subscribes as another one.
       const domain = user.replace(/-edge$/, '');
       const own = OWN[user] ?? [domain];
       if (user === 'graph-store') continue;
       for (const { kind, address } of Object.values(catalogue)) {
-        // Any edge may answer the console: what it says of itself decides nothing.
+        // Any edge may answer the console: its answers have no security effect.
         if (answers.has(address)) continue;
         if (kind !== 'request' && !own.includes(address.split('.')[2] ?? ''))
           assert.ok(refused.has(`publish ${example(address)}`), `${user} may publish ${address}`);
@@ -133,7 +133,7 @@ suite('least privilege', { concurrency: true }, () => {
     }
   });
 
-  test('NATS lets nobody in without a password of its own', async () => {
+  test("NATS rejects connections without a service's password", async () => {
     await using nats = await startNats({ config: natsAccounts((service) => `"${password(service)}"`) });
     const strangers = [{}, { user: 'hiro-edge', pass: password('saga-edge') }, { user: 'admin', pass: 'admin' }];
     for (const stranger of strangers) {
@@ -163,7 +163,7 @@ suite('least privilege', { concurrency: true }, () => {
       await hiro.hset('{pe:e1:g5}:leases', '3', 'hiro-1');
       await hiro.set('{pe:e1:ehiro-1}:alive', '1', 'PX', 1000);
       await store.unlink('{pe:e1:3}:log.1', '{pe:e1:3}:meta');
-      // What the services themselves do there, through their own library.
+      // The operations of the services themselves, through their own library.
       const writer = new HotJournal(store, 'e1');
       assert.equal((await writer.claim(3, 1)).is, 'claimed');
       const state = { generation: 1, last: 7, head: 7 };
@@ -215,7 +215,7 @@ suite('least privilege', { concurrency: true }, () => {
     }
   });
 
-  test('PostgreSQL lets the serving role write rows but not tables, and nothing that was journalled', async () => {
+  test('PostgreSQL lets the serving role write rows but not change tables or the journal', async () => {
     await using database = await sharedPostgres();
     await using parts = new AsyncDisposableStack();
     const [nats, redis] = await Promise.all([startNats(), startRedis()]);
@@ -229,7 +229,7 @@ suite('least privilege', { concurrency: true }, () => {
     await assert.rejects(startService({ name: 'graph-store', env }), /run \\"node services\/graph-store\/src\/prepare.ts/);
     const first = await startService({ name: 'graph-store', env: { ...env, DATABASE_ADMIN_URL: database.url } });
     await first.stop();
-    // Now that the database is prepared, the owner is not needed any more.
+    // The database is prepared, so the owner is no longer needed.
     await using _store = await startService({ name: 'graph-store', env });
     const owner = postgres(database.url, { max: 1, onnotice: () => {} });
     const sql = postgres(serving.href, { max: 1, onnotice: () => {} });

@@ -1,4 +1,4 @@
-/** One publisher at a time, whatever becomes of it; and a replica that is stopped harms only who waits for it. */
+/** There is one publisher at a time, whatever happens to it; a stopped replica affects only its own callers. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
@@ -59,7 +59,7 @@ test('a replica stopped in the middle of a batch keeps its locks for two seconds
   let stopped: ReturnType<typeof send> | undefined;
   await using second = await sql.begin(async (transaction) => {
     await transaction`select 1 from element where tenant = ${TENANT} and id = ${id} for update`;
-    // Only the first replica can take it, and waits behind this lock in the middle of its batch.
+    // Only the first replica can receive it, and it waits for this lock in the middle of its batch.
     stopped = send(bus, update('stopped'));
     const env = { NATS_URL: system.nats.url, REDIS_URL: system.redis.url, DATABASE_URL: system.postgres.url, LOG_LEVEL: 'warn' };
     const started = await startService({ name: 'graph-store', env });
@@ -68,7 +68,7 @@ test('a replica stopped in the middle of a batch keeps its locks for two seconds
   });
   assert.ok(second.pid > 0);
   const freed = performance.now();
-  // Some of these go to the replica that is stopped, and are answered when it goes on.
+  // Some of these go to the stopped replica, and are answered when it resumes.
   const writes = Array.from({ length: 12 }, async (_, n) => {
     const outcome = await send(bus, update(`writer ${n}`));
     return outcome.ok && outcome.value.outcomes[0]?.ok === true ? performance.now() - freed : Number.POSITIVE_INFINITY;
@@ -77,16 +77,16 @@ test('a replica stopped in the middle of a batch keeps its locks for two seconds
     writes.map(async (write) => ((await write) === Number.POSITIVE_INFINITY ? await new Promise<never>(() => {}) : await write)),
   );
   assert.ok(soonest < 5000, `the first write came through after ${soonest} ms`);
-  // It has to stand still for longer than what counts as a stall, however soon others were let through.
+  // It must be stopped for longer than the stall threshold, however soon others were released.
   await new Promise((resolve) => setTimeout(resolve, Math.max(0, 1500 - (performance.now() - freed))));
   first.resume();
   await Promise.all(writes);
   await stopped;
-  // It noticed that it had stood still, left the others to it for a moment, and is back.
+  // It noticed the stall, left the queue group for a moment, and has rejoined.
   const metrics = await (await fetch(first.metricsUrl, { signal: AbortSignal.timeout(5000) })).text();
   assert.match(metrics, /^store_stalls_total\{[^}]*\} [1-9]/m);
   await second.stop();
-  // As an edge does: nobody answers for the moment that it stays away.
+  // Like an edge: there is no answer while it stays away.
   let afterwards = await send(bus, update('afterwards'));
   for (const until = performance.now() + 5000; !afterwards.ok && performance.now() < until; ) {
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -132,7 +132,7 @@ test('publishers that are killed, or stopped past their lease and continued, nev
       await store.restart();
     } else {
       store.pause();
-      // Its lease is over, and the other one publishes.
+      // Its lease has expired, and the other one publishes.
       await until('another publisher', async () => {
         const other = await publisherOf(stores);
         return other === index ? undefined : other;
@@ -170,7 +170,7 @@ test('publishers that are killed, or stopped past their lease and continued, nev
   );
 });
 
-test('a NATS restart in which one edge comes back late loses nothing', async () => {
+test('a NATS restart with one edge that reconnects late loses nothing', async () => {
   const [near, far] = await Promise.all([system.bus('test-near'), system.bus('test-late', true)]);
   const feeds = [near, far].map((bus) => openFeed({ bus }));
   const watchers = feeds.map((feed, index) => new Watcher(index === 0 ? 'near' : 'far', feed, { tenant: TENANT }));

@@ -1,6 +1,6 @@
 /**
- * What the documents tell to type, typed by somebody who has just cloned the repository: every command of README.md, of docs/operations.md and
- * of the pages of the services, as it stands in the last commit. Only ports that something else has, and folders outside the clone, are others.
+ * Runs the documented commands in a fresh clone: every command of README.md, of docs/operations.md and
+ * of the services' READMEs, as of the last commit. Only ports in use and folders outside the clone are replaced.
  */
 import assert from 'node:assert/strict';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { blocksOf, commandsOf, mentionedIn, nameOf } from '../tools/operations/commands.ts';
 import { Newcomer, type Terminal } from './readme/newcomer.ts';
 
-/** What cannot run here, by the line that it begins with, and why. */
+/** Commands that cannot run here, by their first line, and why. */
 const notHere: Readonly<Record<string, string>> = {
   'npm test': 'this test is a part of it',
   'npm run bench -- NAME': 'a measurement takes minutes; NAME stands for one',
@@ -45,7 +45,7 @@ const notHere: Readonly<Record<string, string>> = {
   'jssocket --strict-path /ws --legacy-admin': 'takes port 80; services/jssocket-edge/test/program.test.ts gives it a free one',
 };
 
-/** Commands that go on until Ctrl-C, and what shows that they have begun. */
+/** Commands that run until Ctrl-C, and the output that shows that they have started. */
 const goesOn: Readonly<Record<string, RegExp>> = {
   'npm start': /ready after/,
   'npm run watch': /watching/,
@@ -53,7 +53,7 @@ const goesOn: Readonly<Record<string, RegExp>> = {
   'node watch.mjs': /^event .*"ogit\/name":"hello"[\s\S]*^answer|^answer[\s\S]*^event .*"ogit\/name":"hello"/m,
 };
 
-/** What the documents say that a command prints. */
+/** The documented output of commands. */
 const prints: Readonly<Record<string, RegExp>> = {
   'POLYEDGE_MODE=local node services/hiro-edge/src/main.ts config --check': /the settings are valid/,
   'npm run backup -- /var/backups/polyedge-monday': /holds everything up to change \d+/,
@@ -101,9 +101,9 @@ test('what README.md, docs/operations.md and the pages of the services tell to t
     }
     return outputs;
   };
-  /** The blocks of a document, one after the other. Commands that go on stay open, each in a terminal of its own. */
+  /** The blocks of a document, one after the other. Commands that keep running have a terminal of their own. */
   const follow = async (document: string, only: (block: string) => boolean = () => true): Promise<void> => {
-    // A reader stays in one terminal: what a block assigns, the blocks below it have.
+    // All blocks share one terminal: variables assigned in a block are available in later ones.
     const assigned: string[] = [];
     for (const block of blocksOf(read(document), 'sh').filter(only)) {
       let together: string[] = [...assigned];
@@ -146,7 +146,7 @@ test('what README.md, docs/operations.md and the pages of the services tell to t
   const watch = terminals.get('npm run watch');
   const until = performance.now() + 60_000;
   let note = '';
-  // The watch begins when the registration has taken effect, which nothing announces.
+  // The watch begins when the registration is active, which nothing announces.
   while (watch?.output().includes('hello') !== true) {
     assert.ok(performance.now() < until, `the event did not come:\n${watch?.output()}`);
     const [answer = ''] = await type([writeCommand]);
@@ -155,7 +155,7 @@ test('what README.md, docs/operations.md and the pages of the services tell to t
   }
   said('README.md is done');
 
-  // The pages of the services. SPACE's program listens while the commands of its page trigger events.
+  // The services' READMEs. SPACE's program listens while the commands of its README trigger events.
   const [listen = ''] = blocksOf(read('services/space-edge/README.md'), 'js');
   writeFileSync(join(newcomer.folder, 'listen.mjs'), here(listen));
   const listener = newcomer.open('node listen.mjs');
@@ -182,7 +182,7 @@ test('what README.md, docs/operations.md and the pages of the services tell to t
   const { items }: { items: { kind: string; metadata: { name: string }; stringData: Record<string, string> }[] } = JSON.parse(manifest);
   assert.match(items.find(({ metadata }) => metadata.name === 'polyedge-jssocket-edge')?.stringData.jssocket_auth ?? '', /^[0-9a-f]{120}$/);
 
-  // docs/operations.md: the restore begins with a database that was put aside.
+  // docs/operations.md: the restore begins with the old database set aside.
   const restores = (block: string) => block.startsWith('npm run restore');
   const putsAside = (block: string) => block.startsWith('mv .polyedge/data/postgres');
   await follow('docs/operations.md', (block) => !restores(block) && !putsAside(block));

@@ -1,4 +1,4 @@
-/** Redis that takes nothing: full, or a replica that may only be read. Only its copy of the journal stands still. */
+/** Redis that rejects writes: full, or a read-only replica. Only its copy of the journal is affected. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
@@ -80,7 +80,7 @@ test('writes and events go on while Redis is full or read-only, and it catches u
     await until('the refusal', async () => (await metric('redis_failures_total')) > failures);
     await accept();
     await write(`after-${how}`);
-    // What was refused is in the hot journal, too.
+    // The rejected entries are in the hot journal, too.
     await until('Redis with everything', async () => {
       const keys = await administrator.keys('*:log.*');
       const entries = await Promise.all(keys.map((key) => administrator.xrange(key, '-', '+')));

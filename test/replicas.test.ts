@@ -1,14 +1,14 @@
-/** Issue 8: two replicas of each edge, one stopped and started under load, the other edges unaffected. */
+/** Two replicas of each edge, one stopped and started under load, the other edges unaffected. */
 import assert from 'node:assert/strict';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { type Edge, type System, startReplicas } from './replicas/system.ts';
 import type { Watcher } from './rolling/watchers.ts';
 
-/** What a client may wait beyond the load's own rhythm. */
+/** The longest delay allowed to a client, beyond the interval of the load. */
 const GAP_MS = 1000;
 
-/** A change that its writer saw taken: it was under way between the two. */
+/** An acknowledged change: it was in transit between the two times. */
 interface Sent {
   readonly at: number;
   readonly takenAt: number;
@@ -31,7 +31,7 @@ test('each edge in turn: of two replicas one is stopped and started under load; 
     const stalls = monitorEventLoopDelay({ resolution: 10 });
     stalls.enable();
     const from = performance.now();
-    // As a load balancer does: out of the rotation first.
+    // Like a load balancer: taken out of the rotation first.
     edge.rotation.remove(replica.port);
     await new Promise((resolve) => setTimeout(resolve, 300));
     const told = performance.now();
@@ -51,7 +51,7 @@ test('each edge in turn: of two replicas one is stopped and started under load; 
       closingsBefore,
       `clients of other edges were disconnected while a ${edge.name} was restarted`,
     );
-    // What kept this process from reading was no fault of the system's.
+    // Delays of this process itself are not counted.
     const stoodStillMs = stalls.max / 1e6;
     const worst = Math.max(...edges.filter((other) => other !== edge).map((other) => worstGap(other, sent, from, upTo)));
     t.diagnostic(
@@ -93,7 +93,7 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-/** Waits until every client has heard something, so that its watch is in force. */
+/** Waits until every client has received something, so that its watch is active. */
 async function listening({ edges }: System): Promise<Map<string, Map<number, Sent>>> {
   const deadline = performance.now() + 15_000;
   for (let n = 0; edges.some((edge) => watchersOf(edge).some(({ ready }) => !ready)); n += 1) {
@@ -105,7 +105,7 @@ async function listening({ edges }: System): Promise<Map<string, Map<number, Sen
   return new Map(edges.map(({ name }) => [name, new Map()]));
 }
 
-/** Writes to every edge at its rhythm, and keeps what was taken. */
+/** Writes to every edge at its interval, and records the acknowledged changes. */
 function startLoad(edges: readonly Edge[], sent: ReadonlyMap<string, Map<number, Sent>>, problems: string[]) {
   const underWay = new Set<Promise<void>>();
   const timers = edges.map((edge) => {
@@ -133,18 +133,18 @@ function startLoad(edges: readonly Edge[], sent: ReadonlyMap<string, Map<number,
   return { stop, [Symbol.asyncDispose]: stop };
 }
 
-/** How much later than its writer anything was heard, at worst, of what was sent in this time. */
+/** The longest delay of any change that was sent in this period. */
 function worstGap(edge: Edge, sent: ReadonlyMap<string, ReadonlyMap<number, Sent>>, from: number, upTo: number): number {
   let worst = 0;
   for (const [n, { at }] of sent.get(edge.name) ?? []) {
-    // What was sent just before the end may still be under way.
+    // Changes sent just before the end may still be in transit.
     if (at < from || at > upTo - GAP_MS) continue;
     for (const { firstAt } of watchersOf(edge)) worst = Math.max(worst, (firstAt.get(n) ?? Number.POSITIVE_INFINITY) - at);
   }
   return worst;
 }
 
-/** Whether a client was connected all the while a change was under way: from when it was sent until a second after it was taken. */
+/** Whether a client was connected while a change was in transit: from sending it until a second after its acknowledgement. */
 function wasThere({ closings, firstAt }: Watcher, { at, takenAt }: Sent): boolean {
   return closings.every((closing) => {
     const back = Math.min(...[...firstAt.values()].filter((heard) => heard > closing.at));

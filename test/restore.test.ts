@@ -1,4 +1,4 @@
-/** A database that went back to an older copy is another history: everybody is told so, and nothing of the old one is mixed into it. */
+/** A database restored to an older copy has a new epoch: all watchers are notified, and nothing of the old history is mixed into it. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -16,7 +16,7 @@ import { TENANT } from './kill/writer.ts';
 
 const WITHIN_MS = 20_000;
 
-/** @param seen what helps to understand a failure */
+/** @param seen details for the failure message */
 async function until(what: string, holds: () => boolean | Promise<boolean>, seen: () => string = () => ''): Promise<void> {
   const deadline = performance.now() + WITHIN_MS;
   while (!(await holds())) {
@@ -88,7 +88,7 @@ for (const redisIsDown of [false, true]) {
     rmSync(`${cluster}-copy`, { recursive: true });
     await system.postgres.restart();
     if (redisIsDown) {
-      // Without its witness the store goes on where the copy ends; what it says is taken back when Redis is there again.
+      // Without Redis the store continues where the copy ends; the epoch is corrected when Redis is available again.
       await until('somebody publishes', async () => (await publisherOf(system.stores)) !== undefined);
       await system.redis.restart();
     }
@@ -117,14 +117,14 @@ for (const redisIsDown of [false, true]) {
   });
 }
 
-test('a publisher whose connection was lost looks at the epoch again, though its lease is not over', async () => {
+test('a publisher whose connection was lost checks the epoch again, even though its lease has not expired', async () => {
   await using system = await startSystem();
   const sql = postgres(system.postgres.url, { max: 1, onnotice: () => {} });
   const taken = async (): Promise<number> =>
     (await sql<{ fence: string }[]>`select fence from publisher`).reduce((_, { fence }) => Number(fence), 0);
   await until('somebody publishes', async () => (await publisherOf(system.stores)) !== undefined);
   const before = await taken();
-  // Nobody else is hurt, and what is asked next is answered at once: nothing but the end of the connection tells of it.
+  // Nothing else is affected, and requests are answered immediately: only the closed connection reveals it.
   const ended =
     await sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name like '%-publish' and state = 'idle'`;
   assert.ok(ended.count > 0);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { rollingRestart } from './rolling/run.ts';
 
-/** Socket.IO has no codes of its own: its server closes the WebSocket without one, which reads as 1005. */
+/** Socket.IO has no close codes: its server closes the WebSocket without one, which clients see as 1005. */
 for (const [edge, clients, goodbye] of [
   ['hiro-edge', 200, 1001],
   ['saga-edge', 200, 1005],

@@ -59,7 +59,7 @@ const callsOf = (id: string): Ack['body'][] => boss.events('/runnable_calls').fi
 
 /** The n-th call of a runnable. */
 async function callOf(id: string, count = 1): Promise<Ack['body']> {
-  // Runs that break their limits one after the other take their time on a busy machine.
+  // Runs that exceed their limits one after the other take a while on a busy machine.
   const deadline = performance.now() + 60_000;
   while (callsOf(id).length < count) {
     assert.ok(performance.now() < deadline, `there is no call ${count} of ${id}`);
@@ -83,12 +83,12 @@ test('S1 saga:22 saga:23 a property script writes another property, which says w
   assert.deepEqual([second.runnable_call, second.runnable_call_id], [call._id, call._id]);
   assert.deepEqual([call.success, call.error, call.context.property_id], [true, null, first._id]);
   assert.ok(call.cpu_ms > 0 && call.memory_bytes > 0);
-  // The next write by somebody else says nothing of the script.
+  // The next write by another writer does not mention the script.
   const again = await client.send('/bots/properties/incr', { name: 'double', parent_id: bot, value: 1 });
   assert.deepEqual([again.body.value, again.body.runnable_call, again.body.source_property], [43, undefined, undefined]);
 });
 
-test('S2 saga:24 lines of log come as they are written, before the finished call, and only where logging is on', async () => {
+test('S2 saga:24 log lines are delivered as they are written, before the finished call, and only if logging is enabled', async () => {
   const client = await admin();
   const body = 'console.log("first", { n: property.value }); console.error("second");';
   const [loud, silent] = [
@@ -111,7 +111,7 @@ test('S2 saga:24 lines of log come as they are written, before the finished call
   assert.equal((await boss.api('GET', `/runnable_calls/${call._id}/logs`)).body.length, 2);
 });
 
-test('S3 saga:22 what throws, loops, floods or sleeps ends as a failed call that says why, and others run on', async () => {
+test('S3 saga:22 a script that throws, loops, floods or sleeps ends as a failed call with a reason, and others continue', async () => {
   const bot = await makeBot();
   const bad: readonly (readonly [string, RegExp])[] = [
     ['\n\nthrow new TypeError("no")', /^TypeError: no$/],
@@ -131,7 +131,7 @@ test('S3 saga:22 what throws, loops, floods or sleeps ends as a failed call that
   for (const [at, id] of ids.entries()) {
     const call = await callOf(id);
     assert.equal(call.success, false);
-    // Of a machine that is busy, time is the first to run out.
+    // On a busy machine, the time limit is reached first.
     if (!/\((cpu|wall clock)\)/.test(call.error.message)) assert.match(call.error.message, bad[at]?.[1] ?? /^$/, bad[at]?.[0]);
   }
   // The line is the script's own.
@@ -141,7 +141,7 @@ test('S3 saga:22 what throws, loops, floods or sleeps ends as a failed call that
   for (const id of ids) await boss.api('DELETE', `/scripts/${id}`);
 });
 
-test('S4 saga:24 saving a script twice tells its versions to its own room only, and the next run is of the new one', async () => {
+test('S4 saga:24 saving a script twice publishes its versions to its own room only, and the next run uses the new one', async () => {
   const client = await admin();
   const [one, other] = [
     await script('/globals/properties/edited', 'await GlobalProperty.add("is", 1);'),
@@ -435,7 +435,7 @@ test('saga:39 storages are read and written by REST too; statsd counters are amo
   assert.match(metrics, /saga_script_count\{[^}]*name="\/scripts\/api"[^}]*\} 2/);
 });
 
-test('saga:22 test data goes on in what a script derives from it', async () => {
+test("saga:22 a script's writes derived from test data are test data", async () => {
   const bot = await makeBot({ test_data: true });
   const id = await script('/globals/properties/unused', `await BotProperty.add("derived", 1, "${bot}");`);
   const started = await boss.api('POST', `/scripts/${id}/run`, { args: [{}, {}], test_data: true });

@@ -16,7 +16,7 @@ const readyMs = 120_000;
 
 type Started = { readonly process: ChildProcess; readonly output: () => string; readonly saw: (pattern: RegExp) => Promise<void> };
 
-/** `npm start` with its own data folder, without the part that installs; only the servers, since what is tried here does not depend on more. */
+/** `npm start` with its own data folder, without the installation; only the servers, because these tests need no more. */
 function start(data: string, env: Readonly<Record<string, string>> = {}, only = ''): Started {
   const child = spawn(process.execPath, [program, '--only', only], {
     env: { ...process.env, ...env, POLYEDGE_DATA: data },
@@ -45,7 +45,7 @@ function serverPids(data: string): number[] {
 
 const services = globSync('services/*/src/config.ts', { cwd: root }).map((file) => file.split('/')[1] ?? '');
 
-/** Values for settings that have no default; of those that `npm start` makes for its own servers, ones that would be of no use. */
+/** Values for settings without a default; for those that `npm start` generates for its own servers, values that would not work. */
 const samples: Readonly<Record<string, string>> = {
   CONSOLE_EDGES: 'hiro=https://hiro.example',
   DATABASE_ADMIN_URL: 'postgres://127.0.0.1:1/elsewhere',
@@ -83,7 +83,7 @@ const samples: Readonly<Record<string, string>> = {
   SPACE_BASE_PATH: '/space',
   SPACE_JWT_SECRET: 'a secret of pricing tokens',
 };
-/** Refused with a sentence, or for `npm start` to point at other servers, or TLS with a certificate that there is none of here. */
+/** Settings that are rejected with a reason, that point `npm start` at other servers, or that need a TLS certificate. */
 const elsewhere = /^(ADMIN_(USER|PASSWORD)|(NATS|REDIS|DATABASE)_URL|TLS_\w+)$/;
 
 async function settingsOf(service: string): Promise<Settings> {
@@ -142,7 +142,7 @@ suite('npm start', { concurrency: true }, () => {
     }
   });
 
-  test('restarts a server that dies, and says so', async () => {
+  test('restarts a server that dies, and reports it', async () => {
     const data = mkdtempSync(join(tmpdir(), 'polyedge-start-'));
     try {
       const started = start(data);
@@ -192,7 +192,7 @@ suite('npm start', { concurrency: true }, () => {
     }
   });
 
-  test('ends in order when the signal comes while it is still starting', async () => {
+  test('shuts down cleanly on a signal during the start', async () => {
     const data = mkdtempSync(join(tmpdir(), 'polyedge-start-'));
     try {
       const started = start(data);

@@ -1,4 +1,4 @@
-/** What operators see: one write as one trace through all processes, and metrics that the dashboard and the alerts ask for. */
+/** Telemetry for operators: one write is one trace through all processes, and the metrics of the dashboard and the alerts exist. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ interface ExportedSpan {
   readonly endTimeUnixNano: string;
 }
 
-/** What OTLP over HTTP carries, as far as it is looked at. */
+/** The used parts of OTLP over HTTP. */
 interface Export {
   readonly resourceSpans: readonly {
     readonly resource: { readonly attributes: readonly { readonly key: string; readonly value: { readonly stringValue?: string } }[] };
@@ -55,7 +55,7 @@ async function startCollector() {
   };
 }
 
-/** The tree of a trace, one span a line, each under the one that caused it. */
+/** The tree of a trace, one span per line, each under its parent. */
 function printed(spans: readonly ExportedSpan[], parent?: ExportedSpan, depth = 0): string {
   const known = new Set(spans.map(({ spanId }) => spanId));
   return spans
@@ -76,7 +76,7 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-/** graph-store and hiro-edge, which tell the collector, with a token of the administrator. */
+/** graph-store and hiro-edge, which export to the collector, and a token of the administrator. */
 async function startTraced(stack: AsyncDisposableStack) {
   const collector = stack.use(await startCollector());
   const [nats, redis, database] = await Promise.all([startNats(), sharedRedis(), sharedPostgres()]);
@@ -96,7 +96,7 @@ async function startTraced(stack: AsyncDisposableStack) {
   return { collector, env, store, hiro, token };
 }
 
-test('one write is one trace, from the client`s frame through NATS and PostgreSQL to the change that a watcher gets; dashboard and alerts ask for metrics that exist', async (t) => {
+test('one write is one trace, from the frame of the client through NATS and PostgreSQL to the change that a watcher gets; dashboard and alerts use existing metrics', async (t) => {
   await using stack = new AsyncDisposableStack();
   const { collector, env, store, hiro, token } = await startTraced(stack);
   const open = async (path: string, ...protocols: string[]) => {
@@ -117,7 +117,7 @@ test('one write is one trace, from the client`s frame through NATS and PostgreSQ
   const graph = await open('/api/graph-ws/6.1/', 'graph-2.0.0');
   const write = (name: string) =>
     graph.send(JSON.stringify({ id: name, type: 'create', headers: { 'ogit/_type': 'ogit/Note' }, body: { 'ogit/name': name } }));
-  // The watch begins when the registration has taken effect, which the protocol does not say: write until the first event comes.
+  // The watch begins when the registration is active, which the protocol does not announce: write until the first event arrives.
   let tries = 0;
   await until('an event', () => {
     if (tries % 25 === 0) write(`warm-${tries}`);
@@ -174,14 +174,14 @@ test('one write is one trace, from the client`s frame through NATS and PostgreSQ
   }
 });
 
-test('a REST call of every edge goes on with the trace of its caller, or begins one, down to the change that it made', async (t) => {
+test('a REST call of every edge continues the trace of its caller, or begins one, down to the resulting change', async (t) => {
   await using stack = new AsyncDisposableStack();
   const { collector, env, hiro, token } = await startTraced(stack);
   const [saga, space] = await Promise.all(['saga-edge', 'space-edge'].map((name) => startService({ name, env })));
   assert.ok(saga !== undefined && space !== undefined);
   for (const edge of [saga, space]) stack.use(edge);
   let callers = 0;
-  /** A call of somebody who traces it; which trace that is. */
+  /** A traced call; returns its trace id. */
   const call = async (url: string, headers: Readonly<Record<string, string>>, body: unknown) => {
     callers += 1;
     const traceId = String(callers).padStart(32, 'a');
@@ -191,7 +191,7 @@ test('a REST call of every edge goes on with the trace of its caller, or begins 
       headers: { 'content-type': 'application/json', traceparent, expect: '100-continue', ...headers },
     });
     asked.flushHeaders();
-    // The body comes when the call has begun: in events that know nothing of it.
+    // The body arrives in later events, which do not have the call's context.
     asked.once('continue', () => asked.end(JSON.stringify(body)));
     const [response]: IncomingMessage[] = await once(asked, 'response', { signal: AbortSignal.timeout(20_000) });
     assert.ok(response);
@@ -222,7 +222,7 @@ test('a REST call of every edge goes on with the trace of its caller, or begins 
   const written = [`${mutate} request`, `${mutate} handle`, 'batch in PostgreSQL', 'publish change'];
   const checked = ['pe.cmd.accounts.login.v1 request', 'pe.cmd.accounts.login.v1 handle'];
 
-  // What logged in named no trace.
+  // The login had no trace context.
   const first = await seen('hiro-edge', 'POST /api/auth/:version/app', checked);
   assert.equal(first?.parentSpanId ?? '', '', 'a trace of its own');
   const note = await call(`${hiro.url}/api/graph/7.4/new/ogit%2FNote`, { authorization: `Bearer ${token}` }, { 'ogit/name': 'in a trace' });
@@ -237,7 +237,7 @@ test('a REST call of every edge goes on with the trace of its caller, or begins 
   assert.equal(key.status, 200, key.content);
   await seen('space-edge', 'POST /api/v1/users/authenticate', checked, key.traceId);
 
-  // A header that is no trace context begins a trace.
+  // An invalid trace context starts a new trace.
   const odd = await call(`${saga.url}/users/login`, { traceparent: 'odd' }, { username: 'nobody', password: 'telemetry' });
   assert.equal(odd.status >= 400, true);
   await until(

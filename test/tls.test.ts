@@ -79,14 +79,14 @@ function makeCertificates(folder: string, name: string) {
   return { ca, cert: at('cert.pem'), key: at('key.pem') };
 }
 
-test('services speak TLS to NATS, Redis and PostgreSQL, refuse servers of another authority, and serve clients over TLS', async () => {
+test('services use TLS to NATS, Redis and PostgreSQL, reject servers of another authority, and serve clients over TLS', async () => {
   await using stack = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), 'polyedge-tls-'));
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
   chmodSync(folder, 0o711);
   const { ca, cert, key } = makeCertificates(folder, 'ours');
   const foreign = makeCertificates(folder, 'foreign');
-  // PostgreSQL's account has to own the key it reads.
+  // PostgreSQL's account must own its key.
   const postgresKey = makeCertificates(folder, 'postgres');
   const account = postgresPrograms().user;
   if (account !== undefined) for (const file of [postgresKey.cert, postgresKey.key]) chownSync(file, account.uid, account.gid);

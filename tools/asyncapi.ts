@@ -1,4 +1,4 @@
-/** Writes what follows from the channels and the protocols: the AsyncAPI documents and the permissions of the services in NATS and Redis. Run it after changing a channel. */
+/** Generates the AsyncAPI documents and the services' permissions in NATS and Redis from the channels and protocols. Run it after changing a channel. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { asyncApi } from '@polyedge/contracts/asyncapi';

@@ -1,6 +1,6 @@
 /**
- * Says how the channels differ from the lock of the last release and writes the lock anew. Refuses when a difference is incompatible, unless
- * told `--breaking`: processes of two versions would misunderstand each other. Before the first release nothing has to be kept.
+ * Prints how the channels differ from the lock of the last release, and updates the lock. Refuses if a difference is incompatible, unless
+ * `--breaking` is given: processes of two versions would misunderstand each other. Before the first release nothing must be kept compatible.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ const now = lockOf(catalogue);
 const found = differences(before, now);
 for (const { address, compatible, what } of found) console.log(`${compatible ? 'compatible  ' : 'INCOMPATIBLE'} ${address} ${what}`);
 if (found.some(({ compatible }) => !compatible) && !process.argv.includes('--breaking')) {
-  console.error('not written: give the channel a new version, or say --breaking');
+  console.error('not written: give the channel a new version, or pass --breaking');
   process.exitCode = 1;
 } else {
   writeFileSync(file, `${JSON.stringify(now, undefined, 2)}\n`);

@@ -1,4 +1,4 @@
-/** Writes the settings of every service into docs/operations.md, from their own definitions. Run it after changing a setting. */
+/** Writes the settings of every service into docs/operations.md from their definitions. Run it after changing a setting. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withSettings } from './operations/settings-section.ts';

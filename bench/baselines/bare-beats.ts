@@ -1,6 +1,6 @@
 /**
- * The least that a beat can cost here: plain TCP sockets after a WebSocket handshake, one shared frame written to each, every byte that comes
- * dropped unread. No client is judged, nothing is parsed, nothing has a timer: what remains is Node and the kernel.
+ * The lower bound of a heartbeat's cost: plain TCP sockets after a WebSocket handshake, one shared frame written to each, every incoming byte
+ * dropped unread. No liveness checks, parsing or timers: only Node and the kernel remain.
  */
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';

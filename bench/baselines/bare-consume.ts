@@ -1,7 +1,7 @@
 /**
- * A bare client of PostgreSQL that consumes of a level: one transaction with `select … for update` and `update`, with the isolation that
- * graph-store uses. It keeps no history, tells nobody and looks at nothing else.
- * Asked `{ connections, ms }`: so many connections, each with rows of its own. Arguments: the URL of an empty database.
+ * A bare PostgreSQL client that consumes from a level: one transaction with `select … for update` and `update`, with the isolation that
+ * graph-store uses. It keeps no history and publishes nothing.
+ * Takes `{ connections, ms }`: the number of connections, each with its own rows. Arguments: the URL of an empty database.
  */
 import postgres from 'postgres';
 import { Latencies } from '../lib/statistics.ts';

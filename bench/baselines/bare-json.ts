@@ -1,4 +1,4 @@
-/** A bare fastify route that answers the same JSON to everybody. Arguments: the JSON. It says on which port it listens. */
+/** A bare fastify route that always answers the same JSON. Argument: the JSON. It reports its port. */
 import fastify from 'fastify';
 
 const [json = '{}'] = process.argv.slice(2);

@@ -1,7 +1,7 @@
 /**
- * A bare client of PostgreSQL that writes what graph-store writes: element, journal, operation and sequencer, with graph-store's own tables,
- * indexes and statement, over `postgres`. It keeps no order among clients, knows no retries, publishes nothing and does not look at what it writes.
- * Asked `{ connections, rows, ms }`: so many connections, each committing one transaction of `rows` writes after the other.
+ * A bare PostgreSQL client that writes the same rows as graph-store: element, journal, operation and sequencer, with graph-store's own tables,
+ * indexes and statement, over `postgres`. It keeps no order among clients, has no retries, publishes nothing and does not validate.
+ * Takes `{ connections, rows, ms }`: the number of connections, each committing transactions of `rows` writes one after the other.
  * Arguments: the URL of an empty database.
  */
 import { createHash, hash, randomBytes } from 'node:crypto';
@@ -37,7 +37,7 @@ const sql = connect({ url, name: 'bare', max: 8, session: WRITER_SESSION });
 await sql.begin((transaction) => migrate(transaction, 16));
 await keepPartitions(sql, Date.now(), undefined);
 
-/** What one connection writes: every second write updates what an earlier transaction of the connection created. */
+/** The writes of one connection: every second write updates an element that an earlier transaction of the connection created. */
 interface Writer {
   turn: number;
   readonly created: Stored[];

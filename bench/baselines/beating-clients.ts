@@ -1,6 +1,6 @@
 /**
- * Clients of Good Uncle that do nothing but beat: each sends one character every 300 ms. Arguments: port, how many. Asked `{ seconds }`, it
- * answers how late the server's beats came meanwhile.
+ * Good Uncle clients that only send heartbeats: one character every 300 ms each. Arguments: port, number of clients. For `{ seconds }` it
+ * answers how late the server's heartbeats were in that time.
  */
 import { RawSocket } from '../lib/raw-socket.ts';
 import { Latencies } from '../lib/statistics.ts';
@@ -30,7 +30,7 @@ async function open(): Promise<void> {
   sockets.push(socket);
 }
 
-// From the first socket on, or those that open early are silent for too long.
+// Starts with the first socket, otherwise those that open early would be silent for too long.
 let slot = 0;
 setInterval(() => {
   for (let at = slot; at < sockets.length; at += SLOTS) sockets[at]?.send('`');

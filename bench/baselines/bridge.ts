@@ -1,4 +1,4 @@
-/** What one writes by hand in an afternoon: a WebSocket to NATS bridge with `ws` and the NATS client. No tokens, checks, limits, metrics, order. */
+/** A minimal hand-written WebSocket-to-NATS bridge with `ws` and the NATS client. No tokens, checks, limits, metrics or ordering. */
 import { createServer } from 'node:http';
 import { connect } from '@nats-io/transport-node';
 import { WebSocketServer } from 'ws';
@@ -11,7 +11,7 @@ const webSockets = new WebSocketServer({ server, perMessageDeflate: false });
 
 webSockets.on('connection', (socket) => {
   socket.on('message', async (data) => {
-    // What a client sends is trusted here.
+    // Client input is trusted here.
     const { id, headers } = JSON.parse(String(data)) as { id: string; headers: { 'ogit/_id': string } };
     try {
       const reply = await nats.request(subject, JSON.stringify({ ids: [headers['ogit/_id']] }), { timeout: 10_000 });

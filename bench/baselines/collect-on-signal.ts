@@ -1,7 +1,7 @@
 /**
- * Imported into a measured process (`node --expose-gc --import`): SIGUSR2 makes it collect its garbage, so that what is left is what it keeps.
- * An ordinary collection leaves half-empty pages behind, which the process has and its connections do not need; this one moves what lives
- * together and gives the pages back.
+ * Imported into a measured process (`node --expose-gc --import`): SIGUSR2 triggers garbage collection, so that only retained memory remains.
+ * An ordinary collection leaves half-empty pages, which the process holds but its connections do not need; this one compacts live objects
+ * and returns the pages.
  */
 process.on('SIGUSR2', () => {
   globalThis.gc?.();

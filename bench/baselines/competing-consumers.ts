@@ -1,5 +1,5 @@
 // Serves a stream of Redis over WebSockets as a plain program would: every socket is a consumer of one consumer group, an entry is acknowledged
-// when it was written, and what a broken socket left behind is claimed by the others. Arguments: URL of Redis, stream.
+// when it is written, and entries left by a broken socket are claimed by the others. Arguments: URL of Redis, stream.
 import type { AddressInfo } from 'node:net';
 import { Redis } from 'ioredis';
 import { type WebSocket, WebSocketServer } from 'ws';

@@ -1,10 +1,10 @@
 /**
- * The receiving end of `fanout`: sockets that count, in a process of its own. Every message is numbered, so what is lost, doubled or out of
- * order is found per socket; a kind whose messages come packed together (NATS) is counted by its bytes.
+ * The receiving end of `fanout`: sockets that count, in a process of its own. Every message is numbered, so that loss, duplicates and wrong
+ * order are detected per socket; messages that arrive in batches (NATS) are counted by bytes.
  */
 import { RawSocket } from '../lib/raw-socket.ts';
 
-/** How to find the number in a message: eight digits at `offset`, in messages that begin with `prefix`; or every message has `unitBytes`. */
+/** How to find the number in a message: eight digits at `offset`, in messages that begin with `prefix`; or all messages have `unitBytes`. */
 export type Kind =
   | { readonly by: 'number'; readonly prefix: string; readonly offset: number }
   | { readonly by: 'bytes'; readonly unitBytes: number };
@@ -21,9 +21,9 @@ export type Question =
       readonly count: number;
       readonly kind: Kind;
     }
-  /** Answered when the group has had `messages` more than at the last such answer (all sockets together), or after `withinMs`. */
+  /** Answered when the group has received `messages` more than at the last such answer (all sockets together), or after `withinMs`. */
   | { readonly ask: 'await'; readonly name: string; readonly messages: number; readonly withinMs: number }
-  /** What went wrong since the last time this was asked; what comes is expected to begin with number `next` from now on. */
+  /** The faults since the last such question; from now on, numbers are expected to start with `next`. */
   | { readonly ask: 'faults'; readonly name: string; readonly next: number };
 
 export interface Faults {
@@ -102,7 +102,7 @@ async function open(question: Extract<Question, { ask: 'open' }>): Promise<numbe
     socket.onMessage = count(group, kind, at);
     for (const text of first) binary === true ? socket.sendBinary(text) : socket.send(text);
   }
-  // NATS answers no WebSocket pings in front of its own protocol in order; the warm-up shows that its subscriptions are there.
+  // NATS does not answer WebSocket pings in order with its own protocol; the warm-up shows that its subscriptions are active.
   if (kind.by === 'number') await Promise.all(group.sockets.map((socket) => socket.handled()));
   return group.sockets.length;
 }

@@ -1,5 +1,5 @@
-// The least that a member's catch-up can cost in Node: XRANGE over one stream, each change parsed, looked at, written as an event of the same keys and
-// sent by `ws`, with a ping after each page whose pong is waited for while the next page is read. No groups, leases, positions, bounds or tokens.
+// The lower bound of a member's catch-up in Node: XRANGE over one stream, each change parsed, filtered, encoded as an event with the same keys and
+// sent by `ws`, with a ping after each page, whose pong is awaited while the next page is read. No groups, leases, positions, bounds or tokens.
 import { createServer } from 'node:http';
 import type { FullChange } from '@polyedge/contracts/change';
 import { Redis } from 'ioredis';

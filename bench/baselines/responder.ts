@@ -1,6 +1,6 @@
 /**
- * Stands in for graph-store where only an edge is measured: answers `graph.get` with one element of 256 B of data, whatever the id, and gives
- * out the key of the token it made. Argument: the NATS URL.
+ * Stands in for graph-store when only an edge is measured: answers `graph.get` with one element of 256 B of data for any id, and publishes
+ * the key of the token it signed. Argument: the NATS URL.
  */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { accountsKeys } from '@polyedge/contracts/bus/accounts';
@@ -52,6 +52,6 @@ const signed = [{ alg: 'EdDSA', kid: 'k1', typ: TOKEN_TYPE }, claims]
 await bus.flush(5000);
 process.send?.({ token: `${signed}.${sign(null, Buffer.from(signed), privateKey).toString('base64url')}` });
 process.on('SIGTERM', () => void bus.close().then(() => process.exit(0)));
-// Nobody tells it anything, but the channel keeps it from outliving its parent.
+// It receives no messages, but the channel keeps it from outliving its parent.
 process.on('message', () => {});
 process.on('disconnect', () => process.exit(0));

@@ -1,11 +1,11 @@
-/** The plain form of fan-out and of an idle server with Socket.IO: every client in one room, `io.to(room).emit(…)`. Told `{ text, number, count }`. */
+/** The plain form of fan-out and of an idle server with Socket.IO: every client in one room, `io.to(room).emit(…)`. Takes `{ text, number, count }`. */
 import { createServer } from 'node:http';
 import { Server } from 'socket.io';
 import { listenLocally } from '../lib/listen-locally.ts';
 import { numbered } from '../lib/numbered.ts';
 
 const server = createServer();
-// The receivers do not answer Engine.IO's pings: without them in the measured time Socket.IO has less to do, not more.
+// The receivers do not answer Engine.IO's pings; without pings in the measured time Socket.IO has less work, not more.
 const io = new Server(server, { transports: ['websocket'], perMessageDeflate: false, pingInterval: 3_600_000, pingTimeout: 3_600_000 });
 io.on('connection', (socket) => void socket.join('all'));
 process.on('message', ({ text, number, count }: { text: string; number: number; count: number }) => {

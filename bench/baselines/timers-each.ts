@@ -1,4 +1,4 @@
-/** Keep-alives in their plain form: each connection has a timer for its beat and one that a message sets again, and `ws` does the rest. */
+/** Keep-alives in their simplest form: each connection has a timer for its heartbeat and one that every message resets; `ws` does the rest. */
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
 import { listenLocally } from '../lib/listen-locally.ts';

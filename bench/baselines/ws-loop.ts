@@ -1,4 +1,4 @@
-/** The plain form of fan-out and of an idle server with `ws`: `client.send(text)` for each client. Told `{ text, number, count }`. */
+/** The plain form of fan-out and of an idle server with `ws`: `client.send(text)` for each client. Takes `{ text, number, count }`. */
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
 import { listenLocally } from '../lib/listen-locally.ts';

@@ -1,13 +1,13 @@
-/** Baselines and other measured or driving programs of the benchmarks, each in a process of its own, asked over its IPC channel. */
+/** Runs baselines and other programs of the benchmarks in processes of their own, controlled over IPC. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { join, resolve } from 'node:path';
 
 const folder = resolve(import.meta.dirname, '../baselines');
 
-/** A program of `bench/baselines`. It says `{ ready: … }` once; every question is answered in order. */
+/** A program of `bench/baselines`. It sends `{ ready: … }` once; every request is answered in order. */
 export class Child implements AsyncDisposable {
   readonly pid: number;
-  /** What it said when it was ready: a port, for instance. */
+  /** The value it sent when ready, for example a port. */
   readonly ready: unknown;
   readonly #process: ChildProcess;
   readonly #waiting: ((answer: unknown) => void)[] = [];
@@ -32,12 +32,12 @@ export class Child implements AsyncDisposable {
     });
   }
 
-  /** Tells it something that has no answer. */
+  /** Sends it a message without an answer. */
   tell(message: object): void {
     this.#process.send(message);
   }
 
-  /** Asks and waits for the answer; undefined when it ended. The caller knows what its own program answers. */
+  /** Sends a request and waits for the answer; undefined if the process has ended. */
   ask<Answer>(question: object): Promise<Answer> {
     return new Promise((answered) => {
       // IPC erases types: both ends are files of this folder.

@@ -1,23 +1,23 @@
-/** A closed loop: so many requests in flight, the next when one is answered. */
+/** A closed loop: a fixed number of requests in flight; each answer starts the next one. */
 import { Latencies } from './statistics.ts';
 
 export interface LoopResult {
   readonly latencies: Latencies;
   /** Answered in the measured time. */
   readonly done: number;
-  /** Answered at all, warm-up and end included. */
+  /** Answered in total, warm-up and end included. */
   readonly answered: number;
-  /** Not answered within the grace after the end. */
+  /** Not answered within the grace period after the end. */
   readonly lost: number;
   readonly seconds: number;
-  /** CPU seconds of this process meanwhile. */
+  /** CPU seconds of this process in the measured time. */
   readonly driverSeconds: number;
 }
 
 const GRACE_MS = 15_000;
 
 /**
- * @param start begins the n-th request and calls back with a failure or nothing; failures end the loop with an error
+ * @param start starts the n-th request and calls back with a failure or nothing; failures end the loop with an error
  * @param measured called at the beginning of the measured time and at its end
  */
 export async function closedLoop(options: {

@@ -1,4 +1,4 @@
-/** CPU time and memory of processes and everything below them, from /proc (Linux). */
+/** CPU time and memory of processes and their descendants, from /proc (Linux). */
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** `sysconf(_SC_CLK_TCK)`: 100 on every Linux that Node runs on. */
@@ -13,7 +13,7 @@ interface Stat {
 function statOf(pid: number): Stat | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name in brackets may contain anything; the numbers begin behind the last bracket, with the state as field 3.
+    // The name in parentheses may contain anything; the fields follow the last parenthesis, with the state as field 3.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
     return { parent: Number(fields[1]), ticks: [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0) };
   } catch {
@@ -21,7 +21,7 @@ function statOf(pid: number): Stat | undefined {
   }
 }
 
-/** The processes and all below them, with their figures. */
+/** The processes and all their descendants, with their figures. */
 function trees(roots: readonly number[]): Map<number, Stat> {
   const all = new Map<number, Stat>();
   for (const name of readdirSync('/proc')) {
@@ -40,17 +40,17 @@ function trees(roots: readonly number[]): Map<number, Stat> {
   return found;
 }
 
-/** The processes and all below them. */
+/** The processes and their descendants. */
 export const pidsBelow = (roots: readonly number[]): readonly number[] => [...trees(roots).keys()];
 
-/** Microseconds of CPU that the processes and all below them have used since they began. A tick is 10 ms: measure for seconds. */
+/** Microseconds of CPU that the processes and their descendants have used since they started. A tick is 10 ms: measure for seconds. */
 export function cpuMicroseconds(roots: readonly number[]): number {
   let ticks = 0;
   for (const stat of trees(roots).values()) ticks += stat.ticks;
   return (ticks * 1_000_000) / TICKS_PER_SECOND;
 }
 
-/** Bytes resident: of one process all it maps, of a tree each page once (proportional), as PostgreSQL's processes share most of theirs. */
+/** Resident bytes: all of a single process; proportional for a tree, because PostgreSQL's processes share most of their pages. */
 export function residentBytes(root: number): number {
   const pids = [...trees([root]).keys()];
   const field = pids.length > 1 ? 'Pss' : 'Rss';
@@ -60,7 +60,7 @@ export function residentBytes(root: number): number {
       const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
       kib += Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0);
     } catch {
-      // Ended meanwhile.
+      // Ended in the meantime.
     }
   }
   return kib * 1024;
@@ -71,7 +71,7 @@ export function cpuByName(pids: Readonly<Record<string, number>>): Record<string
   return Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuMicroseconds([pid])]));
 }
 
-/** Microseconds per unit of work between two looks, by name, and together. */
+/** Microseconds per unit of work between two samples, by name and in total. */
 export function cpuPerUnit(
   before: Readonly<Record<string, number>>,
   after: Readonly<Record<string, number>>,

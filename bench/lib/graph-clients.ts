@@ -1,4 +1,4 @@
-/** Raw sockets of graph-ws that ask and match answers by id. */
+/** Raw sockets of graph-ws that send requests and match answers by id. */
 import { RawSocket } from './raw-socket.ts';
 
 const quote = '"'.charCodeAt(0);
@@ -7,9 +7,9 @@ const quote = '"'.charCodeAt(0);
 export class GraphSocket {
   readonly #socket: RawSocket;
   readonly #waiting = new Map<number, (answer: string | undefined) => void>();
-  /** Answers whose text is wanted. */
+  /** Requests whose answer's text is needed. */
   readonly #wanted = new Set<number>();
-  /** Answers that nobody waits for: duplicates. */
+  /** Answers without a pending request: duplicates. */
   unasked = 0;
 
   static async open(port: number, path: string, token: string | undefined): Promise<GraphSocket> {
@@ -32,8 +32,8 @@ export class GraphSocket {
   }
 
   /**
-   * Sends a request whose JSON begins with its id (`{"id":"` and nine digits) and calls back when its answer is there. The answer's text is
-   * given when it is an error, or when asked for.
+   * Sends a request whose JSON begins with its id (`{"id":"` and nine digits) and calls back when its answer arrives. The answer's text is
+   * passed if it is an error or requested.
    */
   ask(id: number, json: string, answered: (error: string | undefined) => void): void {
     this.#waiting.set(id, answered);

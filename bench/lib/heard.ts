@@ -1,4 +1,4 @@
-/** What the sockets of one group heard together. */
+/** What the sockets of one group have received in total. */
 export class Heard {
   readonly first = new Set<number>();
   readonly #newest = new Map<string, number>();

@@ -1,11 +1,11 @@
-/** The hot journal as programs without partitions would have it: all changes in one stream. */
+/** The hot journal in the form for programs without partitions: all changes in one stream. */
 import type { Redis } from 'ioredis';
 
 async function logs(redis: Redis): Promise<string[]> {
   return (await redis.keys('{pe:*}:log.*')).sort();
 }
 
-/** Waits until Redis has so many changes. */
+/** Waits until Redis has this many changes. */
 export async function untilAppended(redis: Redis, changes: number, waitMs: number): Promise<void> {
   const deadline = Date.now() + waitMs;
   for (;;) {

@@ -1,4 +1,4 @@
-/** One HTTP connection that is kept open and asked one thing after the other, at next to no cost for the driver. Knows answers with a length only. */
+/** One keep-alive HTTP connection for sequential requests, at almost no cost for the driver. Supports only answers with a content length. */
 import { connect, type Socket } from 'node:net';
 
 export class HttpLane {

@@ -1,4 +1,4 @@
-/** A closed loop together with what it cost. */
+/** A closed loop with its cost. */
 import { closedLoop, type LoopResult } from './closed-loop.ts';
 import { cpuByName, cpuPerUnit, residentMiB } from './cpu.ts';
 import type { Sample } from './report.ts';

@@ -1,7 +1,7 @@
-/** Work that begins at fixed times, whether or not what was begun before has ended: waiting in a queue counts as latency. */
+/** An open loop: work starts at fixed times, whether or not earlier work has ended, so that queueing counts as latency. */
 
 /**
- * Begins `perSecond` × `ms` / 1000 things evenly; `begin` gets each one's own due time (of `performance.now()`). Resolves when the last was begun.
+ * Starts `perSecond` × `ms` / 1000 requests evenly; `begin` receives the due time of each (of `performance.now()`). Resolves when the last has started.
  */
 export function openLoop(perSecond: number, ms: number, begin: (due: number) => void): Promise<void> {
   const first = performance.now() + 5;

@@ -1,18 +1,18 @@
-/** What a benchmark is told on its command line. */
+/** The command-line options of a benchmark. */
 import { parseArgs } from 'node:util';
 
 export interface BenchOptions {
   /** Length of one measurement, after its warm-up. */
   readonly seconds: number;
-  /** Seeds payloads and choices, so that two calls send the same. */
+  /** Seeds payloads and choices, so that two runs send the same. */
   readonly seed: number;
-  /** How often all variants are measured, one after the other. */
+  /** How many times all variants are measured, one after the other. */
   readonly rounds: number;
   /** Measures only the variants whose names contain this. */
   readonly only?: string;
 }
 
-/** Reads `--seconds N --seed N --rounds N --only TEXT`; what is not given comes from `defaults`. */
+/** Parses `--seconds N --seed N --rounds N --only TEXT`; missing options come from `defaults`. */
 export function readOptions(defaults: BenchOptions): BenchOptions {
   const { values } = parseArgs({
     options: { seconds: { type: 'string' }, seed: { type: 'string' }, rounds: { type: 'string' }, only: { type: 'string' } },

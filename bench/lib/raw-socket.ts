@@ -1,6 +1,6 @@
 /**
- * A WebSocket client that costs next to nothing: one read buffer for all sockets, frames are walked and not copied, text goes out under a mask
- * of zeros. It answers pings, and knows neither fragments nor extensions.
+ * A WebSocket client at almost no cost: one read buffer for all sockets, frames are parsed in place, text is sent under a mask
+ * of zeros. It answers pings, but supports neither fragments nor extensions.
  */
 import { connect, type Socket } from 'node:net';
 
@@ -26,7 +26,7 @@ export class RawSocket {
   #refused: (error: Error) => void = () => {};
   #pong: (() => void) | undefined;
 
-  /** Resolves when the handshake is done. `localAddress` (127.0.0.x) makes room when one address has no ports left. */
+  /** Resolves when the handshake is done. `localAddress` (127.0.0.x) is for more sockets than one address has ports. */
   static open(
     port: number,
     path: string,
@@ -120,7 +120,7 @@ export class RawSocket {
       this.#frame((data[at] ?? 0) & 0x0f, data, start, end);
       at = end;
     }
-    // The chunk belongs to all sockets: what is left of it has to be copied.
+    // All sockets share the buffer, so the rest must be copied.
     this.#rest = at === data.length ? noBytes : Buffer.from(data.subarray(at));
     return true;
   }
@@ -141,7 +141,7 @@ export class RawSocket {
   }
 }
 
-/** A masked frame whose mask is zero, so the payload stands there as it is. */
+/** A masked frame whose mask is zero, so the payload is unchanged. */
 function clientFrame(opcode: number, text: string): Buffer {
   const length = Buffer.byteLength(text);
   const header = length < 126 ? 2 : length < 65_536 ? 4 : 10;

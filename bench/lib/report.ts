@@ -1,11 +1,11 @@
-/** Rounds of measurements, their table, their verdicts and their JSON. */
+/** Runs rounds of measurements and reports them as a table, goals and JSON. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { BenchOptions } from './options.ts';
 import { median } from './statistics.ts';
 
-/** What one measurement gave; a figure that makes no sense for it is left out. CPU is microseconds per unit of work, rates are units per second. */
+/** The result of one measurement; figures that do not apply are left out. CPU is microseconds per unit of work, rates are units per second. */
 export interface Sample {
   readonly cpuUs?: number;
   readonly rate?: number;
@@ -16,11 +16,11 @@ export interface Sample {
   readonly bytesPerUnit?: number;
   readonly lost?: number;
   readonly duplicates?: number;
-  /** Events of one element that came the wrong way round. */
+  /** Events of one element in the wrong order. */
   readonly inversions?: number;
-  /** Share of one core that the busiest process of the driver used. */
+  /** The share of one core used by the busiest process of the driver. */
   readonly driver?: number;
-  /** CPU microseconds per unit by part, where several processes do the work. */
+  /** CPU microseconds per unit by part, if several processes do the work. */
   readonly parts?: Readonly<Record<string, number>>;
 }
 
@@ -30,7 +30,7 @@ export interface Variant {
   measure(round: number): Promise<Sample>;
 }
 
-/** A goal: `of` divided by `by`, in one figure, at most or at least so much. Without a bound it is shown for information. */
+/** A goal: a bound on `of` divided by `by` in one figure. Without a bound it is shown for information. */
 export interface Goal {
   readonly of: string;
   readonly by: string;
@@ -46,7 +46,7 @@ export interface AbsoluteGoal {
   readonly atMost: number;
 }
 
-/** A driver above this share of a core limits the rate itself: rates of such rounds do not count. */
+/** Above this share of a core the driver itself limits the rate: the rates of such rounds do not count. */
 const SATURATED = 0.9;
 
 const columns: readonly { readonly figure: Exclude<keyof Sample, 'parts'>; readonly title: string; readonly digits: number }[] = [
@@ -63,7 +63,7 @@ const columns: readonly { readonly figure: Exclude<keyof Sample, 'parts'>; reado
   { figure: 'driver', title: 'driver', digits: 2 },
 ];
 
-/** Measures all variants `rounds` times, A B C A B C …, so that a neighbour's load falls on all of them. */
+/** Measures all variants `rounds` times, A B C A B C …, so that other load on the machine affects all of them. */
 export async function inRounds(all: readonly Variant[], { rounds, only = '' }: BenchOptions): Promise<Map<string, Sample[]>> {
   const variants = all.filter(({ name }) => name.includes(only));
   const samples = new Map<string, Sample[]>(variants.map(({ name }) => [name, []]));
@@ -139,7 +139,7 @@ function verdictOf(goal: Goal | AbsoluteGoal, samples: ReadonlyMap<string, reado
     return { what: `${label}: ${goal.of}`, values, shown: withSpread(values, 2), goal: `≤ ${goal.atMost}`, met: worst <= goal.atMost };
   }
   const others = samples.get(goal.by) ?? [];
-  // Of the same round: what disturbed both is divided out.
+  // Both of the same round, so that common disturbances cancel out.
   const values = own.flatMap((sample, round) => {
     const [over, under] = [sample[goal.figure], others[round]?.[goal.figure]];
     return over === undefined || under === undefined || under === 0 ? [] : [over / under];

@@ -1,6 +1,6 @@
 /** Medians, spreads and percentiles. */
 
-/** The middle of the values; NaN of none. */
+/** The median of the values; NaN without values. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].filter((value) => !Number.isNaN(value)).sort((one, other) => one - other);
   const middle = sorted.length >> 1;
@@ -8,7 +8,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? (sorted[middle] ?? Number.NaN) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
-/** Latencies of one measurement, every one kept. */
+/** All latencies of one measurement. */
 export class Latencies {
   #values = new Float64Array(4096);
   #count = 0;
@@ -27,7 +27,7 @@ export class Latencies {
     return this.#count;
   }
 
-  /** The value below which `share` (0 to 1) of all lie, in milliseconds; NaN of none. */
+  /** The percentile `share` (0 to 1), in milliseconds; NaN without values. */
   quantile(share: number): number {
     const sorted = this.#values.slice(0, this.#count).sort();
     return sorted[Math.min(this.#count - 1, Math.floor(this.#count * share))] ?? Number.NaN;

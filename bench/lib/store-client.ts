@@ -1,4 +1,4 @@
-/** Asks graph-store directly on NATS, as an edge would. */
+/** Sends requests to graph-store over NATS, as an edge does. */
 import { randomBytes } from 'node:crypto';
 import { graphMutate, type MutationRequest, type Operation } from '@polyedge/contracts/bus/graph';
 import { operationId } from '@polyedge/contracts/operation-id';
@@ -13,7 +13,7 @@ export async function connectBus(url: string): Promise<NatsBus> {
   return connected.value;
 }
 
-/** Has graph-store carry out each operation as a request of its own, in one message. Throws when one fails. */
+/** Executes each operation as a request of its own, all in one message. Throws if one fails. */
 export async function mutateAll(bus: NatsBus, scope: string, operations: readonly Operation[]): Promise<void> {
   const requests = operations.map(
     (operation): MutationRequest => ({

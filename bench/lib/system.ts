@@ -1,4 +1,4 @@
-/** The whole system for a measurement: NATS, Redis, PostgreSQL, graph-store and hiro-edge, each a process of its own, with nobody else on them. */
+/** The whole system for a measurement: NATS, Redis, PostgreSQL, graph-store and hiro-edge, each a process of its own, used by nothing else. */
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { startNats } from '@polyedge/testkit/servers/nats';
@@ -15,13 +15,13 @@ export interface System extends AsyncDisposable {
   readonly postgres: RunningServer;
   readonly store: RunningService;
   readonly hiro: RunningService;
-  /** An access token of the administrator, good for an hour. */
+  /** An access token of the administrator, valid for an hour. */
   readonly token: string;
   /** The administrator's scope. */
   readonly scope: string;
 }
 
-/** Starts everything. `natsConfig` are further lines of the NATS server's configuration. */
+/** Starts everything. `natsConfig` are additional lines of the NATS server's configuration. */
 export async function startSystem(natsConfig = ''): Promise<System> {
   await using parts = new AsyncDisposableStack();
   const [nats, redis, postgres] = await Promise.all([startNats({ config: natsConfig }), startRedis(), startPostgres()]);
@@ -68,6 +68,6 @@ async function login(url: string): Promise<{ readonly token: string; readonly sc
   if (typeof body !== 'object' || body === null || !('_TOKEN' in body) || typeof body._TOKEN !== 'string')
     throw new Error(`no token: ${response.status}`);
   const claims: unknown = JSON.parse(Buffer.from(body._TOKEN.split('.')[1] ?? '', 'base64url').toString());
-  // graph-store made the token: its claims are those of @polyedge/contracts/token-claims.
+  // graph-store signed the token: its claims are those of @polyedge/contracts/token-claims.
   return { token: body._TOKEN, scope: (claims as { data: { 'default-scope': string } }).data['default-scope'] };
 }

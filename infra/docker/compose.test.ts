@@ -103,7 +103,7 @@ suite('docker-compose.yml', () => {
     }
   });
 
-  test('lets nobody but a container`s own read its secrets, and makes them once', () => {
+  test("lets nobody but a container's own read its secrets, and makes them once", () => {
     for (const [name, { volumes = [] }] of Object.entries(compose.services)) {
       if (name === 'secrets') continue;
       const secret = volumes.filter((volume) => volume.startsWith('secrets-'));

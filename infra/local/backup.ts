@@ -1,4 +1,4 @@
-// `npm run backup -- FOLDER`: everything that PostgreSQL holds, as it is at this moment, into a new folder.
+// `npm run backup -- FOLDER`: copies everything in PostgreSQL, as of this moment, into a new folder.
 import { copyDatabase } from './copy-database.ts';
 
 await copyDatabase('backup');

@@ -1,5 +1,5 @@
-// Brings a bare machine (Node >= 20 and npm) to the point where infra/local/<command>.ts can run: Node 24, pnpm and the workspace's
-// packages, all inside the working copy. Plain JavaScript without dependencies, since nothing is installed yet when it runs.
+// Prepares a bare machine (Node >= 20 and npm) to run infra/local/<command>.ts: installs Node 24, pnpm and the workspace's
+// packages, all inside the working copy. Plain JavaScript without dependencies, because nothing is installed when it runs.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const ownFolder = join(root, '.polyedge');
 const toolchain = join(ownFolder, 'toolchain');
 const stampFile = join(ownFolder, 'installed');
-/** Node keeps here what it compiled: dozens of processes read the same TypeScript. */
+/** Node's compile cache: dozens of processes load the same TypeScript. */
 const compileCache = join(ownFolder, 'compile-cache');
 const installMs = 15 * 60_000;
 const lockMs = 20 * 60_000;
@@ -51,8 +51,8 @@ function needsPnpm() {
 }
 
 /**
- * A Node that strips types by itself and can leave an `Upgrade` aside (`shouldUpgradeCallback`, 24.9): the one that runs this, or the one in the
- * working copy; undefined when there is none yet.
+ * A Node that strips types and can ignore an `Upgrade` (`shouldUpgradeCallback`, 24.9): the one that runs this, or the one in the
+ * working copy; undefined if there is none yet.
  */
 function nodePath() {
   if (isNewEnough(process.version)) return process.execPath;
@@ -85,7 +85,7 @@ function installToolchain() {
     npmInstall(wanted);
   });
   if (nodePath() === undefined) {
-    // The package "node" fetches the program in an install script, which some npm settings suppress. The program is a package itself.
+    // The package "node" fetches the program in an install script, which some npm settings suppress. The program is also a package by itself.
     step(`installing ${archPackage()}@${nodeVersion}, since npm did not run the install script of "node"`, () =>
       npmInstall([`${archPackage()}@${nodeVersion}`]),
     );
@@ -127,7 +127,7 @@ function installPackages() {
   });
 }
 
-/** Says in a sentence why an installation failed, with the end of what the program printed. */
+/** Explains why an installation failed, with the end of the program's output. */
 function explain(program, output, result) {
   const end = output.trim().split('\n').slice(-15).join('\n');
   if (result.error?.code === 'ETIMEDOUT') return `${program} did not finish within ${installMs / 60_000} minutes:\n${end}`;
@@ -144,7 +144,7 @@ function pnpmPath() {
   return join(toolchain, 'node_modules/pnpm/bin/pnpm.cjs');
 }
 
-/** Without what an outer "npm run" sets: its settings are meant for the outer package. */
+/** Without the variables of an outer "npm run", which are meant for the outer package. */
 function bareEnvironment() {
   return Object.fromEntries(
     Object.entries(process.env).filter(
@@ -157,7 +157,7 @@ function pathWithNode() {
   return [dirname(nodePath() ?? process.execPath), process.env.PATH ?? ''].join(':');
 }
 
-/** What decides whether the packages are up to date: lockfile, workspace file, every package.json, the platform. */
+/** The inputs that determine whether the packages are up to date: lockfile, workspace file, every package.json, the platform. */
 function currentStamp() {
   const hash = createHash('sha256').update(`${platform()} ${arch()} ${root}\n`);
   const folders = ['libs', 'services'].flatMap((group) =>
@@ -190,9 +190,9 @@ function run() {
     },
   });
   let ended = false;
-  // Ctrl-C in a terminal reaches the child as well: it must take a second copy of the signal as the same wish.
+  // Ctrl-C in a terminal reaches the child as well: it must treat a second copy of the signal as the same request.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => ended || child.kill(signal));
-  // When npm is killed, nobody is left to press Ctrl-C: then this is the end, too.
+  // If npm is killed, nothing is left to deliver Ctrl-C, so this ends too.
   const npm = process.ppid;
   if (process.env.npm_lifecycle_event !== undefined) setInterval(() => process.ppid === npm || child.kill('SIGTERM'), 1_000).unref();
   return new Promise((resolve) => {

@@ -3,20 +3,20 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { join, resolve } from 'node:path';
 import { lockFolder } from './folder-lock.mjs';
 
-/** What was made up once for this data folder. */
+/** The secrets generated once for this data folder. */
 export type Secrets = {
-  /** The administrator's password, unless POLYEDGE_ADMIN_PASSWORD gave one. */
+  /** The administrator's password, unless POLYEDGE_ADMIN_PASSWORD is set. */
   readonly adminPassword: string;
   /** POLYEDGE_SECRET_KEY: encrypts the signing key in the database. 32 random bytes in base64. */
   readonly secretKey: string;
 };
 
-/** The folder with everything `npm start` keeps, held by this process alone. */
+/** The folder with all data of `npm start`, locked by this process. */
 export type DataFolder = Disposable & { readonly path: string; readonly secrets: Secrets };
 
 const root = resolve(import.meta.dirname, '../..');
 
-/** Opens the data folder (`POLYEDGE_DATA`, else `.polyedge/data`). Throws with a sentence when another start that lives is using it. */
+/** Opens the data folder (`POLYEDGE_DATA`, else `.polyedge/data`). Throws if another running start is using it. */
 export async function openDataFolder(configured: string | undefined): Promise<DataFolder> {
   const path = resolve(root, configured === undefined || configured === '' ? '.polyedge/data' : configured);
   mkdirSync(path, { recursive: true });
@@ -29,7 +29,7 @@ export async function openDataFolder(configured: string | undefined): Promise<Da
   return { path, secrets: secretsIn(path), [Symbol.dispose]: unlock };
 }
 
-/** A password that belongs to this data folder: the same for the same purpose (`nats hiro-edge`) at every start. Begins with a letter. */
+/** A password derived from this data folder's secret: the same for the same purpose (`nats hiro-edge`) at every start. Begins with a letter. */
 export function passwordFor(secrets: Secrets, purpose: string): string {
   return `p${createHmac('sha256', Buffer.from(secrets.secretKey, 'base64')).update(`password of ${purpose}`).digest('base64url')}`;
 }
@@ -38,7 +38,7 @@ function secretsIn(path: string): Secrets {
   const file = join(path, 'secrets.json');
   if (!existsSync(file)) {
     const made: Secrets = { adminPassword: randomBytes(12).toString('base64url'), secretKey: randomBytes(32).toString('base64') };
-    // Whole or not at all: half a file after a crash would lock the owner out of the database.
+    // Written atomically: a partial file after a crash would lock the owner out of the database.
     writeFileSync(`${file}.new`, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 });
     renameSync(`${file}.new`, file);
   }

@@ -1,7 +1,7 @@
-/** Where a service listens. */
+/** The address of a service. */
 export type Address = { readonly name: string; readonly url: string };
 
-/** The text at the end of `npm start`: commands to paste that show a live event. Empty while there is no edge to show one. */
+/** The text at the end of `npm start`: commands to paste that show a live event. Empty without an edge. */
 export function firstSuccess(addresses: readonly Address[]): string {
   const hiro = addresses.find(({ name }) => name === 'hiro-edge');
   if (hiro === undefined) return '';

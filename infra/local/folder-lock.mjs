@@ -1,10 +1,10 @@
-// A lock between processes of one machine that nobody has to clean up: it names its holder, and counts only while that process lives.
-// JavaScript, since the bootstrap needs it before there is a Node that strips types.
+// A lock between processes of one machine that needs no clean-up: it names its holder, and is valid only while that process is alive.
+// JavaScript, because the bootstrap needs it before there is a Node that strips types.
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
 /**
- * Takes the lock `file`. Waits at most `waitMs` for a living holder, whose process id `onWait` hears once.
- * Resolves to the function that gives it back, or to undefined when the holder kept it.
+ * Takes the lock `file`. Waits at most `waitMs` for a living holder, whose process id is passed to `onWait` once.
+ * Resolves to a function that releases it, or to undefined if the holder kept it.
  * @param {string} file
  * @param {{ waitMs?: number, onWait?: (holder: number) => void }} [options]
  * @returns {Promise<(() => void) | undefined>}
@@ -17,7 +17,7 @@ export async function lockFolder(file, { waitMs = 0, onWait = () => {} } = {}) {
   for (;;) {
     writeFileSync(own, holder);
     try {
-      // A link either makes the whole file under its name or fails: nobody ever reads half a lock.
+      // A link creates the complete file under its name or fails: no process can read a partial lock.
       linkSync(own, file);
       return () => {
         if (read(file) === holder) rmSync(file, { force: true });
@@ -40,14 +40,14 @@ export async function lockFolder(file, { waitMs = 0, onWait = () => {} } = {}) {
   }
 }
 
-/** Removes the lock only if it is still the one that was found stale; a fresh one taken meanwhile is put back. */
+/** Removes the lock only if it is still the stale one; a new one taken in the meantime is restored. */
 function removeStale(file, seen) {
   const aside = `${file}.${process.pid}.stale`;
   try {
     renameSync(file, aside);
     if (read(aside) !== seen) linkSync(aside, file);
   } catch {
-    // Somebody else removed or replaced it first.
+    // Another process removed or replaced it first.
   } finally {
     rmSync(aside, { force: true });
   }
@@ -65,7 +65,7 @@ function lives(holder) {
   return now === undefined || start === '' || now === start;
 }
 
-/** When the process started, in the kernel's ticks; undefined where the system does not tell. */
+/** The start time of the process, in the kernel's ticks; undefined if the system does not expose it. */
 function startOf(pid) {
   const stat = read(`/proc/${pid}/stat`);
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];

@@ -10,7 +10,7 @@ suite('a lock between processes', () => {
   const folder = mkdtempSync(join(tmpdir(), 'polyedge-lock-'));
   after(() => rmSync(folder, { recursive: true }));
 
-  test('is refused while its holder lives, and free again once it is given back', async () => {
+  test('is refused while its holder lives, and free again once it is released', async () => {
     const file = join(folder, 'held');
     const unlock = await lockFolder(file);
     assert.ok(unlock);
@@ -32,7 +32,7 @@ suite('a lock between processes', () => {
     assert.ok(await lockFolder(file));
   });
 
-  test('is given to exactly one of many who find it stale at once', async () => {
+  test('is given to exactly one of many processes that find it stale at once', async () => {
     const file = join(folder, 'contended');
     writeFileSync(file, '999999999 1');
     const results = await Promise.all(Array.from({ length: 20 }, () => lockFolder(file)));
@@ -43,7 +43,7 @@ suite('a lock between processes', () => {
     );
   });
 
-  test('tells who holds it and is waited for as long as allowed', async () => {
+  test('names its holder and is waited for as long as allowed', async () => {
     const file = join(folder, 'waited');
     const unlock = await lockFolder(file);
     const holders: number[] = [];

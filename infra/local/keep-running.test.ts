@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { keepRunning } from './keep-running.ts';
 
-/** A service that dies when the test says so, and comes back at once. */
+/** A service that dies on the test's command, and restarts at once. */
 function kept(t: TestContext) {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   let at = 0;
@@ -23,7 +23,7 @@ function kept(t: TestContext) {
   keep.keep(server as RunningServer);
   const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
   return {
-    /** Lets it die, and says how long it is away. */
+    /** Lets it die, and returns how long it is away. */
     async awayMs(): Promise<number> {
       const before = restarts;
       keep.died('it died');
@@ -41,12 +41,12 @@ function kept(t: TestContext) {
   };
 }
 
-test('what died is back within a second, also the second and the third time', async (t) => {
+test('a service that died is back within a second, also the second and the third time', async (t) => {
   const service = kept(t);
   for (let n = 0; n < 3; n += 1) assert.ok((await service.awayMs()) < 1000);
 });
 
-test('what dies again and again waits ever longer, up to ten seconds, and after two good minutes no longer', async (t) => {
+test('a service that dies repeatedly waits ever longer, up to ten seconds, and no longer after two good minutes', async (t) => {
   const service = kept(t);
   const away: number[] = [];
   for (let n = 0; n < 9; n += 1) away.push(await service.awayMs());

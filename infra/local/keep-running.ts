@@ -1,29 +1,29 @@
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 
-/** Restarts something that died, and says so. */
+/** Restarts a server that died, and reports it. */
 export type KeepRunning = {
-  /** To be called when it ended without being asked to. */
+  /** To be called when it ended unexpectedly. */
   died(reason: string): void;
-  /** From now on it is restarted when it dies; before, whoever starts it deals with that. */
+  /** From now on it is restarted when it dies; before, its starter handles that. */
   keep(server: RunningServer): void;
-  /** From now on it is left alone; a restart under way ends when the server is disposed of. */
+  /** From now on it is not restarted; a restart in progress ends when the server is disposed of. */
   release(): void;
 };
 
 const firstPauseMs = 250;
 const longestPauseMs = 10_000;
-/** So many deaths within this time are accidents: it starts again at once. With more, it waits ever longer for what kills it to pass. */
+/** Up to this many deaths within this time it restarts at once. After more, it waits ever longer. */
 const accidents = 3;
 const withinMs = 120_000;
 const shownLogLines = 12;
 
-/** `name` is how it is called in the lines that `say` prints; `now` is a monotonic clock in milliseconds. */
+/** `name` is used in the lines that `say` prints; `now` is a monotonic clock in milliseconds. */
 export function keepRunning(name: string, say: (line: string) => void, now: () => number = () => performance.now()): KeepRunning {
   const released = new AbortController();
   let kept: RunningServer | undefined;
   let deaths: number[] = [];
 
-  /** Counts a death, or a restart that came to nothing; how long to wait before the next one. */
+  /** Counts a death or a failed restart; returns how long to wait before the next one. */
   const nextPauseMs = (): number => {
     const at = now();
     deaths = [...deaths.filter((before) => at - before < withinMs), at];

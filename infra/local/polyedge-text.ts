@@ -1,4 +1,4 @@
-/** What `polyedge` prints, as lines. Pure. Control characters of content never reach the terminal. */
+/** Formats the output of `polyedge` as lines. Pure. Control characters in content never reach the terminal. */
 import type { GroupView } from '../../services/console/src/live/groups.ts';
 import type { ProcessView, Sample } from '../../services/console/src/live/pulse.ts';
 import type { TailRow } from '../../services/console/src/live/tail.ts';
@@ -117,7 +117,7 @@ export const tenantLines = (
 ): readonly string[] =>
   columns([['TENANT', 'JOURNAL', 'ELEMENTS'], ...tenants.map(({ tenant, journal, elements }) => [tenant, journal, String(elements)])]);
 
-/** Rows below each other, as wide as their widest. */
+/** Formats rows as a table. */
 function columns(rows: readonly (readonly string[])[]): readonly string[] {
   const shown = rows.map((row) => row.map(plain));
   const widths = shown.reduce<number[]>((most, row) => row.map((cell, at) => Math.max(most[at] ?? 0, cell.length)), []);
@@ -129,6 +129,6 @@ function columns(rows: readonly (readonly string[])[]): readonly string[] {
   );
 }
 
-/** What could move a terminal's cursor, or worse, is a question mark. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+/** Replaces control characters, which could move a terminal's cursor or worse, by question marks. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is searched
 const plain = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '?');

@@ -35,7 +35,7 @@ test('a spread is the median and what 99 of 100 stay below', () => {
   assert.match(lines.at(-1) ?? '', /^4 events did not come/);
 });
 
-test('a group that nobody reads has no known lag', () => {
+test('a group without members has no known lag', () => {
   const group = {
     id: 1,
     internal: false,

@@ -1,5 +1,5 @@
 /**
- * `npm run polyedge -- COMMAND`: what the console shows, as text or with `--json`. Speaks to the console of the system that runs on this data
+ * `npm run polyedge -- COMMAND`: the console's data, as text or with `--json`. It uses the console of the system that runs on this data
  * folder, or to the one of POLYEDGE_CONSOLE with the token of POLYEDGE_TOKEN.
  */
 import { spawnSync } from 'node:child_process';
@@ -24,7 +24,7 @@ const USAGE = `Usage: npm run polyedge -- COMMAND [--json]
 
 It finds the system that "npm start" runs. POLYEDGE_CONSOLE and POLYEDGE_TOKEN name another console and a token for it.`;
 
-/** A request that takes longer has no answer. */
+/** The time-out of a request. */
 const TIMEOUT_MS = 20_000;
 
 const ended = new AbortController();
@@ -136,7 +136,7 @@ async function ask(path: string): Promise<unknown> {
   return response.json();
 }
 
-/** Prints changes until so many came, or the end. */
+/** Prints changes until the given number, or until it is interrupted. */
 async function tail(filter: URLSearchParams, asJson: boolean, count: number): Promise<void> {
   const response = await open(`/api/tail?${filter}`, ended.signal);
   let left = count;

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { freePort } from '@polyedge/testkit/servers/free-port';
 import { ports } from './ports.ts';
 
-test('a port that something else has, was handed out or is reserved for others is passed over', async () => {
+test('a port that is in use, was handed out or is reserved is skipped', async () => {
   const first = await freePort();
   const server = createServer().listen(first, '127.0.0.1');
   await once(server, 'listening');
@@ -19,12 +19,12 @@ test('a port that something else has, was handed out or is reserved for others i
   }
 });
 
-test('a reserved port is given to who wants exactly it', async () => {
+test('a reserved port is given only if requested exactly', async () => {
   const wanted = await freePort();
   assert.equal(await ports([wanted]).take(wanted), wanted);
 });
 
-test('a further replica does not sit down on the usual port of another service', async () => {
+test('a further replica does not take the usual port of another service', async () => {
   const first = await freePort();
   assert.ok((await ports([first, first + 1, first + 2]).takeAbove(first)) > first + 2);
 });

@@ -2,15 +2,15 @@ import { portIsFree } from '@polyedge/testkit/servers/free-port';
 
 const highestPort = 65_535;
 
-/** Hands out ports of the loopback address, none of them twice. */
+/** Allocates ports of the loopback address, each at most once. */
 export type Ports = {
-  /** The first free port from `wanted` upwards, and none that was handed out before. */
+  /** The first free port from `wanted` upwards, that was not handed out before. */
   take(wanted: number): Promise<number>;
   /** The first free port above `port` that is neither handed out nor reserved. */
   takeAbove(port: number): Promise<number>;
 };
 
-/** `reserved` ports are given only to who wants exactly them: a replica does not sit down on another service's usual port. */
+/** `reserved` ports are given only if requested exactly: a replica does not take another service's usual port. */
 export function ports(reserved: readonly number[]): Ports {
   const taken = new Set<number>();
   const first = async (from: number, wanted?: number): Promise<number> => {

@@ -1,4 +1,4 @@
-// `npm run restore -- FOLDER`: a backup into an empty database; see docs/operations.md.
+// `npm run restore -- FOLDER`: restores a backup into an empty database; see docs/operations.md.
 import { copyDatabase } from './copy-database.ts';
 
 await copyDatabase('restore');

@@ -5,8 +5,8 @@ import { basename, join, resolve } from 'node:path';
 const root = resolve(import.meta.dirname, '../..');
 
 /**
- * Runs `<folder>/<name>.ts`, the name being the first argument of this process, with the remaining arguments, and ends with its exit code.
- * Without a name, or with an unknown one, it prints which there are.
+ * Runs `<folder>/<name>.ts`, where the name is this process's first argument, with the remaining arguments, and exits with its exit code.
+ * Without a name, or with an unknown one, it lists the names.
  */
 export function runNamed(folder: string, usage: string): void {
   const [name = '', ...args] = process.argv.slice(2);

@@ -1,4 +1,4 @@
-/** What `npm start` tells other commands of this checkout: where its services listen. The file is gone when the system is. */
+/** The addresses of the running system's services, written by `npm start` for other commands of this checkout. Removed when the system stops. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Address } from './first-success.ts';
@@ -8,7 +8,7 @@ const fileIn = (folder: string): string => join(folder, 'addresses.json');
 
 const databaseFileIn = (folder: string): string => join(folder, 'database-url');
 
-/** Writes the addresses down until disposed; the database's, as its owner, for nobody else to read. */
+/** Writes the addresses until disposed; the database's owner URL is readable by the owner only. */
 export function tellOthers(folder: string, addresses: readonly Address[], databaseUrl: string | undefined): Disposable {
   writeFileSync(fileIn(folder), `${JSON.stringify(addresses, null, 2)}\n`);
   if (databaseUrl !== undefined) writeFileSync(databaseFileIn(folder), `${databaseUrl}\n`, { mode: 0o600 });
@@ -19,7 +19,7 @@ export function tellOthers(folder: string, addresses: readonly Address[], databa
   };
 }
 
-/** The database as its owner: of DATABASE_ADMIN_URL or DATABASE_URL, else of the system that runs on this data folder. Throws a sentence when there is none. */
+/** The database's owner URL: from DATABASE_ADMIN_URL or DATABASE_URL, else from the system that runs on this data folder. Throws if there is none. */
 export function databaseOwnerUrl(): string {
   const given = process.env.DATABASE_ADMIN_URL || process.env.DATABASE_URL;
   if (given) return given;
@@ -31,7 +31,7 @@ export function databaseOwnerUrl(): string {
   }
 }
 
-/** The address of a service of the system that runs on this data folder. Throws a sentence when none does. */
+/** The address of a service of the system that runs on this data folder. Throws if none is running. */
 export function addressOf(service: string): string {
   const folder = resolve(root, process.env.POLYEDGE_DATA || '.polyedge/data');
   let addresses: unknown;
@@ -46,7 +46,7 @@ export function addressOf(service: string): string {
   throw new Error(`The system that runs on ${folder} has no ${service}.`);
 }
 
-/** The administrator's password that `npm start` made up for this data folder, unless the environment gave one. */
+/** The administrator's password: from the environment, else the one that `npm start` generated for this data folder. */
 export function adminPassword(): string {
   const { POLYEDGE_ADMIN_PASSWORD: given, POLYEDGE_ADMIN_PASSWORD_FILE: file } = process.env;
   if (given !== undefined) return given;
@@ -58,7 +58,7 @@ export function adminPassword(): string {
   throw new Error(`${folder}/secrets.json holds no administrator's password.`);
 }
 
-/** An access token, got the way a HIRO client gets one. */
+/** An access token, obtained like a HIRO client does. */
 export async function logIn(username: string, password: string): Promise<string> {
   const response = await fetch(new URL('/api/auth/6.6/app', addressOf('hiro-edge')), {
     method: 'POST',

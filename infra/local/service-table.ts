@@ -1,16 +1,16 @@
 import { serviceExists } from '@polyedge/testkit/servers/service';
 
-/** A service as `npm start` runs it. */
+/** A service of `npm start`. */
 export type ServiceEntry = {
   /** The folder below `services/`. */
   readonly name: string;
   readonly port: number;
-  /** The variable that sets another port. */
+  /** The variable that overrides the port. */
   readonly portVariable: string;
   readonly replicasVariable: string;
 };
 
-/** In the order in which they start: the edges ask graph-store for keys and accounts, and the console is told where the edges are. */
+/** In start order: the edges need graph-store's keys and accounts, and the console needs the addresses of the edges. */
 const table: readonly ServiceEntry[] = [
   entry('graph-store', 5406, 'GRAPH_STORE'),
   entry('saga-edge', 5401, 'SAGA'),
@@ -22,7 +22,7 @@ const table: readonly ServiceEntry[] = [
   entry('console', 5400, 'CONSOLE'),
 ];
 
-/** The services of this working copy that have a program; with `only` those of its names, separated by commas. Throws on an unknown name. */
+/** The services of this working copy; with `only`, a comma-separated list, just these. Throws for an unknown name. */
 export function services(only?: string): readonly ServiceEntry[] {
   const existing = table.filter(({ name }) => serviceExists(name));
   if (only === undefined) return existing;
@@ -33,14 +33,14 @@ export function services(only?: string): readonly ServiceEntry[] {
   return existing.filter(({ name }) => names.includes(name));
 }
 
-/** Variables that are meant for `npm start` itself: a service would refuse them as unknown settings of its own. */
+/** Variables for `npm start` itself, which a service would reject as unknown settings. */
 export const startVariables: readonly string[] = [
   'POLYEDGE_DATA',
   'POLYEDGE_BOOTSTRAP',
   ...table.flatMap(({ portVariable, replicasVariable }) => [portVariable, replicasVariable]),
 ];
 
-/** Reads a whole number between `min` and `max` from the environment, or throws with a sentence that names the variable. */
+/** Reads a whole number between `min` and `max` from the environment; throws an error that names the variable. */
 export function wholeNumber(variable: string, otherwise: number, min: number, max: number): number {
   const text = process.env[variable];
   if (text === undefined || text === '') return otherwise;

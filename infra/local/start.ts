@@ -1,4 +1,4 @@
-// `npm start [-- --only SERVICE,…]`: the whole system on this machine, loopback only, until Ctrl-C.
+// `npm start [-- --only SERVICE,…]`: runs the whole system on this machine, on loopback only, until Ctrl-C.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readdirSync, statSync, truncateSync } from 'node:fs';
@@ -27,7 +27,7 @@ const servingRole = 'polyedge_serving';
 const prepareMs = 120_000;
 const maxLogBytes = 16 * 1024 * 1024;
 const logSweepMs = 5_000;
-/** A signal that comes through the terminal and once more through npm is one wish; a later one means: now. */
+/** A signal that arrives both from the terminal and through npm counts once; a later one means an immediate stop. */
 const secondSignalMs = 1_500;
 
 const started = performance.now();
@@ -87,20 +87,20 @@ async function bringUp(): Promise<void> {
   const password = isGiven('POLYEDGE_ADMIN_PASSWORD') ? 'as in POLYEDGE_ADMIN_PASSWORD' : data.secrets.adminPassword;
   const line = ({ name, url }: Address) => `  ${name.padEnd(16)}${url}`;
   const isPage = ({ name }: Address) => name.startsWith('console');
-  // The page for people before the addresses for programs.
+  // The console's page first, then the addresses of the services.
   console.log(['', ...addresses.filter(isPage).map(line), `  administrator   ${username}   password ${password}`].join('\n'));
   for (const address of addresses) if (!isPage(address)) console.log(line(address));
   running.use(tellOthers(data.path, addresses, servers.databaseOwnerUrl));
   console.log(firstSuccess(addresses));
 }
 
-/** What a service is told of the servers, and the database as its owner where `npm start` runs it. */
+/** The servers' addresses for a service, and the database's owner URL if `npm start` runs the database. */
 type Servers = {
   readonly environmentOf: (service: string) => Record<string, string | undefined>;
   readonly databaseOwnerUrl: string | undefined;
 };
 
-/** Starts the servers that no variable points elsewhere, with a user per service; gives the environment of the services. */
+/** Starts the servers that are not configured by variables, with a user per service; returns the environment of the services. */
 async function bringUpServers(data: DataFolder, free: Ports): Promise<Servers> {
   const start = async (variable: string, name: string, port: number, begin: (options: ServerOptions) => Promise<RunningServer>) => {
     const given = process.env[variable];
@@ -144,16 +144,16 @@ async function bringUpServers(data: DataFolder, free: Ports): Promise<Servers> {
   const common = {
     ...Object.fromEntries(startVariables.map((variable) => [variable, undefined])),
     POLYEDGE_ADMIN_USERNAME: process.env.POLYEDGE_ADMIN_USERNAME ?? 'admin',
-    // What the environment gives, the services read by themselves, from a file too.
+    // Settings from the environment, or its files, are read by the services themselves.
     ...(isGiven('POLYEDGE_ADMIN_PASSWORD') ? {} : { POLYEDGE_ADMIN_PASSWORD: data.secrets.adminPassword }),
     ...(isGiven('POLYEDGE_SECRET_KEY') ? {} : { POLYEDGE_SECRET_KEY: data.secrets.secretKey }),
-    // The credentials and certificates of another NATS, or the owner of another database, open none of ours.
+    // Credentials and certificates for another NATS, or the owner of another database, do not apply to our servers.
     ...(nats?.own === true ? notGiven(commonSettings({ port: 0 }), /^NATS_/) : {}),
     ...(postgres?.own === true ? notGiven(storeSettings, /^DATABASE_/) : {}),
   };
   return {
     databaseOwnerUrl: postgres?.own === true ? postgres.url : undefined,
-    // Each is told no more than it needs: what another service's password is, it does not know.
+    // Each service gets only its own password.
     environmentOf: (service) => ({
       ...common,
       ...(nats?.own === true && natsUsers.includes(service) ? { NATS_USER: service, NATS_PASSWORD: password('nats', service) } : {}),
@@ -166,25 +166,25 @@ async function bringUpServers(data: DataFolder, free: Ports): Promise<Servers> {
   };
 }
 
-/** Whether a setting is in the environment, or a file for it. */
+/** Whether a setting is in the environment, directly or through a file. */
 function isGiven(name: string): boolean {
   return process.env[name] !== undefined || process.env[`${name}_FILE`] !== undefined;
 }
 
-/** The names of settings that services are not to find in the environment. */
+/** The names of settings to remove from the services' environment. */
 function notGiven(settings: Settings, names: RegExp): Record<string, undefined> {
   const all = settingRows('graph-store', settings).flatMap(({ name }) => (names.test(name) ? [name, `${name}_FILE`] : []));
   return Object.fromEntries(all.map((name) => [name, undefined]));
 }
 
-/** The console's page speaks to the edges wherever they were put. */
+/** The console's page connects to the edges at their actual ports. */
 function toldOf(service: string, addresses: readonly Address[]): Record<string, string> {
   if (service !== 'console' || isGiven('CONSOLE_EDGES')) return {};
   const edges = addresses.filter(({ name }) => name.endsWith('-edge'));
   return { CONSOLE_EDGES: edges.map(({ name, url }) => `${name.replace(/-edge$/, '')}=${url}`).join(',') };
 }
 
-/** Brings the database to this version as its owner, so that the store can serve without that right. */
+/** Migrates the database as its owner, so that the store can serve without that privilege. */
 async function prepareDatabase(environment: Record<string, string | undefined>, ownerUrl: string): Promise<void> {
   const program = serviceProgram('graph-store').replace(/main\.ts$/, 'prepare.ts');
   const child = spawn(process.execPath, [program], {
@@ -213,7 +213,7 @@ type Launch = {
   readonly metricsPort: number;
 };
 
-/** Settles the ports of a service and its replicas, one after the other, so that they follow each other. */
+/** Allocates consecutive ports for a service and its replicas. */
 async function replicas({ name, port, portVariable, replicasVariable }: ServiceEntry, free: Ports): Promise<Launch[]> {
   const count = wholeNumber(replicasVariable, 1, 1, maxReplicas);
   const first = wholeNumber(portVariable, port, 1, 64_535);
@@ -249,14 +249,14 @@ async function bringUpService(launch: Launch, data: DataFolder, logs: string, en
   return { name: label, url: server.url };
 }
 
-/** Whether a service has the setting of a certificate, and the environment gives it one. */
+/** Whether a service has a certificate setting, and the environment provides one. */
 async function speaksTls(service: string): Promise<boolean> {
   if (!isGiven('TLS_CERT_FILE')) return false;
   const { settings }: { readonly settings: Settings } = await import(serviceProgram(service).replace(/main\.ts$/, 'config.ts'));
   return settingRows(service, settings).some(({ name }) => name === 'TLS_CERT_FILE');
 }
 
-/** The services append to their logs; one that grew too long is kept once and begun anew. */
+/** The services append to their logs; a log that is too long is rotated once. */
 function boundLogs(folder: string): void {
   for (const name of readdirSync(folder)) {
     const file = join(folder, name);
@@ -274,7 +274,7 @@ function endOnSignals(): void {
     stop.abort();
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
-  // The bootstrap passes signals on; when it was killed, nobody does any more.
+  // The bootstrap forwards signals; if it was killed, no signals arrive any more.
   const bootstrap = Number(process.env.POLYEDGE_BOOTSTRAP);
   if (bootstrap === process.ppid) setInterval(() => process.ppid === bootstrap || end(), 1_000).unref();
 }

@@ -1,6 +1,6 @@
 import { matchesGlob, relative, resolve } from 'node:path';
 
-/** Test files that need the same things, in the order in which they run: what fails soonest comes first. */
+/** Test files with the same requirements, in the order in which they run: the quickest first. */
 type TestGroup = {
   readonly name: string;
   readonly patterns: readonly string[];
@@ -23,12 +23,12 @@ export const testGroups: readonly TestGroup[] = [
     ],
   },
   { name: 'wire tests', patterns: ['libs/*/test/**/*.test.ts', 'services/*/test/**/*.test.ts', 'packages/*/test/**/*.test.ts'] },
-  // They need root, and minutes: docker-compose.yml in a container engine.
+  // They need root and some minutes: docker-compose.yml in a container engine.
   { name: 'container tests', patterns: ['test/containers/*.test.ts'], apart: 'containers' },
   { name: 'system tests', patterns: ['test/*.test.ts', 'test/!(containers)/**/*.test.ts'] },
 ];
 
-/** Adds up how long the groups took; `lines` gives one line per group that ran. */
+/** Sums the duration of each group; `lines` returns one line per group that ran. */
 export function groupTimes(): { add(file: string | undefined, ms: number): void; lines(): string[] } {
   const totals = new Map<string, { ms: number; tests: number }>();
   return {

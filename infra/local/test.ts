@@ -1,6 +1,6 @@
-// `npm test [-- WORD… [--name PATTERN] [--with containers] [--short]]`: everything but the container tests, or the test files whose path contains one
-// of the words. `npm run containers` is those alone; `--short` leaves out of them what takes long.
-// One run of Node's test runner does it all, static checks included, so that its closing counts are the whole truth.
+// `npm test [-- WORD… [--name PATTERN] [--with containers] [--short]]`: runs all tests except the container tests, or the test files whose path
+// contains one of the words. `npm run containers` runs only the container tests; `--short` skips the slow ones among them.
+// A single run of Node's test runner includes the static checks, so that its closing counts are complete.
 import { globSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -30,7 +30,7 @@ const { values, positionals } = parseArgs({
   options: { name: { type: 'string' }, with: { type: 'string' }, short: { type: 'boolean', default: false } },
 });
 const { with: wanted } = values;
-/** A file that takes longer hangs. */
+/** A file that takes longer is considered hung. */
 const fileMs = (wanted === 'containers' ? 20 : 6) * 60_000;
 if (values.short) process.env.POLYEDGE_TEST_SHORT = 'true';
 const files = testGroups
@@ -78,7 +78,7 @@ const withTimes = new Transform({
   ) {
     if ((event.type === 'test:pass' || event.type === 'test:fail') && event.data.nesting === 0)
       times.add(event.data.file, event.data.details?.duration_ms ?? 0);
-    // The runner's own closing counts begin with this line and stay the last thing printed.
+    // The runner's own closing counts begin with this line and must stay last.
     if (event.type === 'test:diagnostic' && event.data.nesting === 0 && event.data.message?.startsWith('tests ') === true) {
       for (const message of times.lines()) this.push({ type: 'test:diagnostic', data: { nesting: 0, message } });
     }
@@ -89,16 +89,16 @@ const reporter = new spec();
 events.pipe(withTimes).pipe(reporter).pipe(process.stdout, { end: false });
 let counts = { tests: 0, passed: 0, skipped: 0, todo: 0 };
 events.on('test:summary', (summary) => {
-  // One for each file, and one of all.
+  // One per file, and one for all.
   if (summary.file === undefined) counts = summary.counts;
 });
 await new Promise((resolve) => reporter.once('end', resolve));
-// The same counts in words, for whoever looks only at the last line.
+// The same counts in one last line.
 const { tests, passed, skipped, todo } = counts;
 console.log(`${passed} passed, ${tests - passed - skipped - todo} failed, ${skipped + todo} skipped`);
 if (stop.signal.aborted) process.exitCode = 130;
 
-/** Fetches the programs that the chosen tests start, before they compete for the package manager. */
+/** Installs the programs of the chosen tests first, so that they do not compete for the package manager. */
 function installPrograms(): void {
   findProgram(natsProgram, say);
   findProgram(redisProgram, say);

@@ -1,5 +1,5 @@
-// `npm run token [-- --user NAME]`: prints an access token for trying things out. The administrator's password is taken from the data folder;
-// anybody else's from POLYEDGE_PASSWORD.
+// `npm run token [-- --user NAME]`: prints an access token for trials. The administrator's password is taken from the data folder;
+// other passwords from POLYEDGE_PASSWORD.
 import { parseArgs } from 'node:util';
 import { adminPassword, logIn } from './running-system.ts';
 

@@ -1,6 +1,6 @@
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 
-/** One server of a cluster in the place of the only one: reached under the cluster's address. Disposing of it disposes of what `parts` holds. */
+/** One server of a cluster as a drop-in for a single server, under the cluster's address. Disposing of it disposes of `parts`. */
 export const addressed = (server: RunningServer, url: string, parts: AsyncDisposableStack): RunningServer => ({
   url,
   port: server.port,

@@ -1,4 +1,4 @@
-/** Clusters under the clients of the kill test: several servers of one kind, what breaks among them, and how long nobody's write is answered then. */
+/** Clusters under the clients of the kill test: several servers of one kind, their faults, and how long writes are not answered then. */
 import type { Ground } from '../kill/rounds.ts';
 import { natsGround } from './nats.ts';
 import { postgresGround } from './postgres.ts';

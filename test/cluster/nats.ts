@@ -1,6 +1,6 @@
 /**
- * Three NATS servers with routes to each other: each is killed once, one is stopped, one is cut off from the others, and one is told to leave (lame
- * duck).
+ * Three NATS servers with routes to each other: each is killed once, one is stopped, one is cut off from the others, and one is put
+ * into lame duck mode.
  */
 import { spawnSync } from 'node:child_process';
 import { natsProgram, programPath } from '@polyedge/testkit/servers/find-program';
@@ -36,7 +36,7 @@ export function natsGround(told: (what: string, withoutMs: number) => void, shor
       servers = await Promise.all(
         routes.map(async (port) => {
           const others = pairs.filter(({ from }) => from === port).map(({ way }) => `nats-route://127.0.0.1:${way.port}`);
-          // What a server that leaves takes to send its clients away is at least half a minute; it is killed before.
+          // A server in lame duck mode takes at least half a minute to close its clients; it is killed before.
           const leaving = 'lame_duck_duration: "30s"\nlame_duck_grace_period: "1s"';
           // What servers tell each other of a third one leads nowhere, so that all routes take the ways that can be cut.
           const config = `cluster { name: polyedge, listen: "127.0.0.1:${port}", advertise: "127.0.0.1:1", routes: [${others.map((one) => `"${one}"`).join(', ')}] }\n${leaving}`;

@@ -1,6 +1,6 @@
 /**
- * PostgreSQL with one synchronous standby behind one address. The primary is killed for good, the standby is promoted, the address leads to it: what
- * an operator of Kubernetes or Patroni does. The dead one's data is then copied anew from the living one, which gets a standby again.
+ * PostgreSQL with one synchronous standby behind one address. The primary is killed for good, the standby is promoted, and the address is redirected to it, as
+ * Kubernetes operators or Patroni do. The dead one is then rebuilt as a standby from the new primary.
  */
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -34,7 +34,7 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
   }
 }
 
-/** Makes a standby of a server that has stopped: a copy of its folder that follows it. */
+/** Creates a standby of a stopped server: a copy of its folder that follows it. */
 function copyAsStandby(from: string, to: string, primary: URL): void {
   mkdirSync(to, { recursive: true });
   cpSync(join(from, 'password'), join(to, 'password'));
@@ -55,11 +55,11 @@ export function postgresGround(told: (what: string, withoutMs: number) => void):
   let standby: RunningServer;
   let made = 0;
   const dir = mkdtempSync(join(tmpdir(), 'polyedge-pair-'));
-  // The servers' account passes through.
+  // The servers' account must be able to traverse the folder.
   chmodSync(dir, 0o711);
   parts.defer(() => rmSync(dir, { recursive: true, force: true }));
 
-  /** Stops the primary for a moment, gives it a standby, and lets commits wait for that. */
+  /** Stops the primary for a moment, adds a standby, and makes commits synchronous. */
   async function addStandby(): Promise<void> {
     made += 1;
     const folder = join(dir, String(made));

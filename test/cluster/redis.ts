@@ -43,7 +43,7 @@ export function redisGround(told: (what: string, withoutMs: number) => void, sho
     async faults(random, _round, begins, acknowledged) {
       const [first] = sentinels;
       if (first === undefined) throw new Error('there is no Sentinel');
-      // They have to know the replica and each other before they can agree on anything.
+      // They must know the replica and each other before they can agree on a primary.
       await new Promise((resolve) => setTimeout(resolve, random.integer(2500, 4000)));
       const before = await primaryOf(first);
       const killed = servers.find(({ port }) => port === before);

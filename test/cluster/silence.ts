@@ -1,10 +1,10 @@
-/** How long no write was answered: while something is done, and until writes go on after it. */
+/** Measures how long no write is answered during an action and after it. */
 const LOOK_MS = 5;
 const GIVE_UP_MS = 60_000;
-/** Further answers after which writes go on. */
+/** The number of further answers after which writes count as resumed. */
 const ENOUGH = 20;
 
-/** @param acknowledged how many writes were answered so far */
+/** @param acknowledged returns the number of writes answered so far */
 export async function longestSilence(acknowledged: () => number, during: () => Promise<void>): Promise<number> {
   let longest = 0;
   let known = acknowledged();

@@ -71,7 +71,7 @@ export interface Answer {
   readonly body: unknown;
 }
 
-/** A call as the page makes it, unless `headers` say else. */
+/** A request as sent by the page, unless `headers` override it. */
 export async function ask(url: string, method = 'GET', body?: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
   const response = await fetch(url, {
     method,
@@ -97,8 +97,8 @@ export async function logIn(url: string, who: { readonly username: string; reado
   return cookiesOf(answer);
 }
 
-/** An access token of HIRO's own login, for writing. */
+/** An access token from HIRO's login, for writing. */
 export async function hiroToken(url: string): Promise<string> {
   const { body } = await ask(`${url}/api/auth/6.6/app`, 'POST', { client_id: 'test', client_secret: '', ...ADMIN });
-  return String((body as { readonly _TOKEN?: string })._TOKEN); // hiro-edge answers with one, or the next call says why not
+  return String((body as { readonly _TOKEN?: string })._TOKEN); // hiro-edge returns one; otherwise the next call fails
 }

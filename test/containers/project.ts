@@ -1,5 +1,5 @@
 /**
- * The system of docker-compose.yml under a name and ports of its own. Two things of the file are changed, neither of which containers see: the
+ * The system of docker-compose.yml under its own name and ports. Two settings of the file are changed, neither of which is visible to containers: the
  * ports of this machine, and the network in which images are built.
  */
 import { execFile, execFileSync } from 'node:child_process';
@@ -21,7 +21,7 @@ interface ComposeFile {
   >;
 }
 
-/** What `docker inspect` says of a container, as far as these tests look. */
+/** The parts of `docker inspect` that these tests use. */
 export interface Inspected {
   readonly Id: string;
   readonly RestartCount: number;
@@ -47,7 +47,7 @@ export class Project implements AsyncDisposable {
   readonly #dir = mkdtempSync(join(tmpdir(), 'polyedge-compose-'));
   readonly #env: Readonly<Record<string, string | undefined>>;
 
-  /** @param replicas of services that shall have more than one container */
+  /** @param replicas the number of containers of services with more than one */
   constructor(engine: Engine, env: Readonly<Record<string, string>>, replicas: Readonly<Record<string, number>>) {
     this.#engine = engine;
     this.#env = { ...engine.env, ...env };
@@ -103,7 +103,7 @@ export class Project implements AsyncDisposable {
     return join(this.#dir, 'docker-compose.json');
   }
 
-  /** Runs docker-compose; rejects with what it said when it fails. */
+  /** Runs docker-compose; rejects with its output if it fails. */
   async compose(...args: readonly string[]): Promise<string> {
     const all = ['-f', this.#file, '--project-directory', root, '-p', this.#name, ...args];
     const { stdout } = await run(this.#engine.composeProgram, all, {
@@ -174,7 +174,7 @@ export class Project implements AsyncDisposable {
     return execFileSync('/bin/sh', ['-c', 'docker logs --tail 40 "$1" 2>&1', 'sh', container], { env: this.#env, encoding: 'utf8' });
   }
 
-  /** Ends the containers and forgets their data. */
+  /** Removes the containers and their data. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.compose('down', '--volumes', '--remove-orphans', '--timeout', '5');
     rmSync(this.#dir, { recursive: true, force: true });

@@ -1,9 +1,9 @@
 // One member of a group, in a process of its own so that it can be killed and stopped. Connects again whenever its socket ends, to the next
-// of its ports. Says on standard output, a line of JSON each: { "e": [seq, element, ns] } for an event, { "p": ns } for a ping that its stack answers,
+// of its ports. Prints lines of JSON on standard output: { "e": [seq, element, ns] } for an event, { "p": ns } for a ping that its stack answers,
 // { "c": code } for a socket that ended. Times are of the machine's monotonic clock, which all processes share.
 import { WebSocket } from 'ws';
 
-/** What torture.ts tells it, as JSON in its first argument. */
+/** The options from torture.ts, as JSON in its first argument. */
 export interface MemberOptions {
   readonly ports: readonly number[];
   readonly group: string;
@@ -50,7 +50,7 @@ function connect(): void {
 }
 
 connect();
-// The end of standard input is the wish to leave.
+// The end of standard input means to leave.
 process.stdin.on('end', () => {
   leaving = true;
   if (socket === undefined || socket.readyState !== WebSocket.OPEN) process.exit(0);

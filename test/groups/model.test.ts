@@ -12,11 +12,11 @@ const given = (seq: number, at: number, more: Partial<Delivery> = {}): Delivery 
 });
 const expected = [1, 2, 3].map((seq) => ({ seq, element: 'a' }));
 
-test('the model finds what is missing', () => {
+test('the model finds missing deliveries', () => {
   assert.deepEqual(judge(expected, [given(1, 0), given(3, 10)], []).missing, [2]);
 });
 
-test('the model finds first deliveries of one element that came the wrong way round, and no others', () => {
+test('the model finds first deliveries of one element in the wrong order, and no others', () => {
   assert.deepEqual(judge(expected, [given(2, 0), given(1, 10)], []).inversions, [[2, 1]]);
   assert.deepEqual(judge(expected, [given(1, 0), given(2, 10), given(1, 20)], []).inversions, []);
   assert.deepEqual(judge(expected, [given(2, 0), given(1, 10, { element: 'b' })], []).inversions, []);
@@ -25,7 +25,7 @@ test('the model finds first deliveries of one element that came the wrong way ro
 const unexplained = (deliveries: readonly Delivery[], incidents: readonly Incident[]): number[] =>
   judge(expected, deliveries, incidents).unexplained.map(({ seq }) => seq);
 
-test('a duplicate of what was confirmed has to be explained by an end within a second', () => {
+test('a duplicate of a confirmed delivery must be explained by a disconnect within a second', () => {
   const again = [given(1, 0), given(1, 10_000, { member: 'm2' })];
   const gone = (at: number, ...members: string[]): Incident => ({
     kind: 'gone',
@@ -41,7 +41,7 @@ test('a duplicate of what was confirmed has to be explained by an end within a s
   assert.deepEqual(unexplained([given(1, 0, { answeredAt: undefined }), given(1, 10_000)], []), []);
 });
 
-test('after a loss of Redis only what is younger than a second comes again, whenever the loss is noticed', () => {
+test('after a loss of Redis only deliveries younger than a second are repeated, whenever the loss is noticed', () => {
   const forgot = (at: number): Incident => ({ kind: 'forgot', at });
   assert.deepEqual(unexplained([given(1, 0), given(1, 9000)], [forgot(1400)]), []);
   assert.deepEqual(unexplained([given(1, 0), given(1, 9000)], [forgot(1600)]), [1]);
@@ -50,7 +50,7 @@ test('after a loss of Redis only what is younger than a second comes again, when
   assert.deepEqual(unexplained([given(1, 2600), given(1, 2700)], [forgot(0)]), [1]);
 });
 
-test('a member that stood still reads what it was given before, and nothing else again', () => {
+test('a member that was paused reads what it was sent before, and no other duplicates', () => {
   const late: Incident = { kind: 'late', at: 4000, member: 'm1' };
   assert.deepEqual(unexplained([given(1, 3000, { member: 'm2' }), given(1, 4100)], [late]), []);
   assert.deepEqual(unexplained([given(1, 3000, { member: 'm2' }), given(1, 4100, { member: 'm3' })], [late]), [1]);

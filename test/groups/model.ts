@@ -1,36 +1,36 @@
-/** What a group promises, stated over what its members saw: the reference that the torture test judges by. Knows nothing of how it is done. */
+/** The guarantees of a group, checked on what its members received: the reference of the torture test, independent of the implementation. */
 
 export interface Delivery {
   readonly seq: number;
   readonly element: string;
   readonly member: string;
-  /** Of the machine's monotonic clock, in ms. */
+  /** On the machine's monotonic clock, in ms. */
   readonly at: number;
-  /** When the member's stack answered the first ping after it; undefined when it never did. */
+  /** When the member's stack answered the first ping after it; undefined if it never did. */
   answeredAt: number | undefined;
 }
 
-/** Something that may undo a confirmation that is on its way, or not yet safe. */
+/** A fault that may undo a confirmation that is in transit or not yet durable. */
 export type Incident =
-  /** Members, or an edge (then any member), died, left or stood still: an answer may not have been heard, a position not yet written. */
+  /** Members, or an edge (then any member), died, left or were paused: an answer may be lost, a position not yet written. */
   | { readonly kind: 'gone'; readonly at: number; readonly members: ReadonlySet<string> | undefined }
-  /** Redis lost everything: when that is noticed, partitions change hands and go on from what PostgreSQL has. */
+  /** Redis lost everything: when that is noticed, partitions change owners and continue from the positions in PostgreSQL. */
   | { readonly kind: 'forgot'; readonly at: number }
-  /** A member that stood still goes on: what it reads first is what it was given before. */
+  /** A paused member resumes: it first reads what it was sent before. */
   | { readonly kind: 'late'; readonly at: number; readonly member: string };
 
 export interface Verdict {
   readonly expected: number;
   readonly delivered: number;
   readonly missing: readonly number[];
-  /** Pairs of seqs of one element whose first deliveries came the wrong way round. */
+  /** Pairs of seqs of one element whose first deliveries were in the wrong order. */
   readonly inversions: readonly (readonly [number, number])[];
   readonly duplicates: number;
-  /** Duplicates of what had been confirmed, with nothing that could explain it. */
+  /** Duplicates of confirmed deliveries without a fault that explains them. */
   readonly unexplained: readonly Repeat[];
 }
 
-/** A delivery again, and the one before it that had been confirmed. Times in ms. */
+/** A repeated delivery, and the confirmed one before it. Times in ms. */
 export interface Repeat {
   readonly seq: number;
   readonly by: string;
@@ -39,11 +39,11 @@ export interface Repeat {
   readonly againAt: number;
 }
 
-/** A position is safe after so long: it is written at least every second. */
+/** Positions are written at least every second, so they are durable after this time. */
 const SAFE_MS = 1000;
-/** For what is measured from outside: the way of the answer, the statement that writes, and processes that wait for a turn on a busy machine. */
+/** Tolerance for outside measurements: transit times, the statement that writes, and scheduling on a busy machine. */
 const TOLERANCE_MS = 500;
-/** A loss that breaks no connection is noticed when leases are renewed, at the latest. */
+/** A loss that closes no connection is noticed at the latest when leases are renewed. */
 const NOTICED_MS = 2000;
 
 /** @param expected every change of the type, from the journal itself */
@@ -86,12 +86,12 @@ export function judge(
   };
 }
 
-/** Whether something explains that a delivery that was confirmed came again. */
+/** Whether a fault explains that a confirmed delivery was repeated. */
 const excused = (before: Delivery, again: Delivery, incidents: readonly Incident[]): boolean =>
   incidents.some((incident) => explains(incident, before, again));
 
 function explains(incident: Incident, { answeredAt = 0, member }: Delivery, again: Delivery): boolean {
-  /** From the answer to what happened: negative when it happened before. */
+  /** From the answer to the fault: negative if the fault was earlier. */
   const ms = incident.at - answeredAt;
   switch (incident.kind) {
     case 'gone':
@@ -99,7 +99,7 @@ function explains(incident: Incident, { answeredAt = 0, member }: Delivery, agai
       return ms >= -TOLERANCE_MS && ms <= SAFE_MS + TOLERANCE_MS;
     case 'forgot':
       if (ms >= 0) return ms <= SAFE_MS + TOLERANCE_MS;
-      // Whenever the loss is noticed: only what is younger than a second comes again.
+      // Whenever the loss is noticed, only deliveries younger than a second are repeated.
       return ms >= -(NOTICED_MS + TOLERANCE_MS) && again.at - answeredAt <= SAFE_MS + TOLERANCE_MS;
     case 'late':
       return again.member === incident.member && again.at >= incident.at && again.at <= incident.at + TOLERANCE_MS;

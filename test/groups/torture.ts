@@ -1,4 +1,4 @@
-/** A group under everything that can go wrong at once, judged by `model.ts`. Bounded and seeded: what it does and when follows from the seed. */
+/** A group under all faults at once, checked by `model.ts`. Bounded and seeded: the seed determines the faults and their times. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,9 +18,9 @@ const KEYS = 40;
 
 export interface TortureOptions {
   readonly seed: number;
-  /** Rounds of everything. */
+  /** Rounds of all faults. */
   readonly rounds: number;
-  /** Between two things that happen. */
+  /** The pause between two faults. */
   readonly pauseMs: number;
   readonly report: (line: string) => void;
 }
@@ -32,7 +32,7 @@ export interface Torture {
   readonly events: readonly string[];
 }
 
-/** What each round does, in an order of the seed's. */
+/** The faults of each round, in an order determined by the seed. */
 const DEEDS = [
   'join',
   'leave',
@@ -142,7 +142,7 @@ export async function torture({ seed, rounds, pauseMs, report }: TortureOptions)
         case 'stop edge':
           gone();
           frail.pause();
-          // Past its leases and its heartbeat.
+          // Longer than its leases and its heartbeat.
           await pause(7000);
           frail.resume();
           break;
@@ -158,7 +158,7 @@ export async function torture({ seed, rounds, pauseMs, report }: TortureOptions)
           forgot();
           break;
         case 'kill graph-store':
-          // No excuse: positions are in Redis.
+          // This excuses no duplicates: positions are in Redis.
           await store.kill();
           await store.restart();
           break;
@@ -180,7 +180,7 @@ export async function torture({ seed, rounds, pauseMs, report }: TortureOptions)
     await pause(100);
   }
   note('all delivered, or time is up');
-  // What is delivered again is delivered soon after.
+  // Repeated deliveries arrive soon after.
   await pause(500);
   const verdict = judge(expected, deliveries, incidents);
   for (const { seq, by, confirmedAt, again, againAt } of verdict.unexplained.slice(0, 20)) {
@@ -188,7 +188,7 @@ export async function torture({ seed, rounds, pauseMs, report }: TortureOptions)
     report(`seq ${seq} was confirmed by ${by} at ${seconds(confirmedAt)} and came again to ${again} at ${seconds(againAt)}`);
   }
   if (verdict.missing.length > 0) {
-    // Where it stands, for whoever has to find out why.
+    // The state, for diagnosis.
     for (const edge of [steady, frail]) {
       const answer = await fetch(`${edge.url}/admin/groups`, { headers: { authorization: `Bearer ${token}` } });
       report(`${edge.port} ${await answer.text()}`);
@@ -231,7 +231,7 @@ function startMember(name: string, options: MemberOptions, deliveries: Delivery[
   return { name, process: child, state: 'running' };
 }
 
-/** A line of member.ts; the last one of a killed process may be cut. */
+/** A line of member.ts; the last one of a killed process may be truncated. */
 function parse(line: string): { e?: [number, string, string]; p?: string; c?: number } | undefined {
   try {
     return JSON.parse(line);
@@ -311,7 +311,7 @@ async function command(port: number, text: string): Promise<void> {
   });
 }
 
-/** ms of the clock that all processes of the machine share. */
+/** Milliseconds of the monotonic clock that all processes of the machine share. */
 const now = (): number => Number(process.hrtime.bigint() / 1000n) / 1000;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -322,7 +322,7 @@ function shuffled<T>(items: readonly T[], random: () => number): T[] {
   return order;
 }
 
-/** A small generator of numbers from 0 to 1 that a seed determines (mulberry32). */
+/** A small seeded generator of numbers from 0 to 1 (mulberry32). */
 function mulberry(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

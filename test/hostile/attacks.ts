@@ -1,4 +1,4 @@
-/** What hostile clients do, one bounded piece of it at a time. Nothing here looks at answers: the good clients beside say what was harmed. */
+/** The attacks of hostile clients, each bounded. Answers are not checked here: the good clients detect any harm. */
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { WebSocket } from 'ws';
@@ -6,7 +6,7 @@ import type { System } from '../interplay/system.ts';
 import type { Random } from '../kill/random.ts';
 import { hostileValue, mutated, sentBy } from './inputs.ts';
 
-/** An edge's socket: how it is opened, and what its clients send. */
+/** An edge's socket: how it is opened, and the messages of its clients. */
 interface Door {
   readonly url: string;
   readonly protocols: readonly string[];
@@ -14,7 +14,7 @@ interface Door {
   readonly samples: readonly string[];
 }
 
-/** A way to send a body to somebody. */
+/** A request with a body. */
 interface Route {
   readonly method: 'POST' | 'PUT';
   readonly url: string;
@@ -23,16 +23,16 @@ interface Route {
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** The addresses of this machine that hostile clients come from; a good one comes from 127.0.0.1. Wrong logins come from three. */
+/** The local addresses of hostile clients; good ones use 127.0.0.1. Wrong logins come from three. */
 const addressOf = (random: Random): string => `127.0.${random.integer(1, 3)}.${random.integer(1, 20)}`;
 
 export class Attacks {
   readonly #doors: readonly Door[];
   readonly #routes: readonly Route[];
   readonly #logins: readonly (Route & { readonly body: string })[];
-  /** How often each was done. */
+  /** How often each attack was run. */
   readonly done: Record<string, number> = {};
-  /** How long bodies that trickle were listened to without a token. */
+  /** How long slow bodies without a token were accepted. */
   readonly trickledMs: number[] = [];
   #trickling = 0;
 
@@ -77,7 +77,7 @@ export class Attacks {
       { method: 'POST', url: `${urls.saga}/globals/signals`, headers: token },
       { method: 'POST', url: `${urls.space}/api/v1/users`, headers: {} },
     ];
-    // Not the account of the good client: guessing at that may well slow it down.
+    // Not the account of the good client: guessing at it may slow down its logins.
     const names = '"username":"somebody","password":"wrong"';
     this.#logins = [
       { method: 'POST', url: `${urls.hiro}/api/auth/6.6/app`, headers: {}, body: `{"client_id":"x","client_secret":"x",${names}}` },
@@ -86,7 +86,7 @@ export class Attacks {
     ];
   }
 
-  /** Carries out one attack, chosen by chance. */
+  /** Runs one randomly chosen attack. */
   async one(random: Random): Promise<void> {
     const name = random.pick(['fuzz', 'fuzz', 'fuzz', 'flood', 'body', 'body', 'garbage', 'logins', 'trickle'] as const);
     this.done[name] = (this.done[name] ?? 0) + 1;
@@ -123,7 +123,7 @@ export class Attacks {
     }
   }
 
-  /** Opens a socket, sends so many frames at once, listens for a moment and goes without a word. */
+  /** Opens a socket, sends many frames at once, reads for a moment and disconnects. */
   async #frames(random: Random, count: number, text: (samples: readonly string[]) => string): Promise<void> {
     const door = random.pick(this.#doors);
     const socket = new WebSocket(door.url, [...door.protocols], { perMessageDeflate: false, localAddress: addressOf(random) });
@@ -157,7 +157,7 @@ export class Attacks {
     });
   }
 
-  /** Bytes that are no HTTP, or nearly. */
+  /** Bytes that are not, or not quite, HTTP. */
   async #garbage(random: Random): Promise<void> {
     const { hostname, port } = new URL(random.pick(this.#doors).url);
     const head = random.pick([
@@ -174,7 +174,7 @@ export class Attacks {
     socket.destroy();
   }
 
-  /** A body without a token that comes a byte a second; at most twenty at once, which are left alone while other attacks go on. */
+  /** A body without a token, one byte a second; at most twenty at once, which continue during other attacks. */
   #trickle(random: Random): void {
     if (this.#trickling >= 20) return;
     this.#trickling += 1;
@@ -196,7 +196,7 @@ export class Attacks {
   readonly #sockets = new Set<{ destroy(): void }>();
   #stopped = false;
 
-  /** Lets go of what still trickles. */
+  /** Ends the slow bodies. */
   stop(): void {
     this.#stopped = true;
     for (const socket of this.#sockets) socket.destroy();

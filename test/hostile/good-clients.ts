@@ -1,8 +1,8 @@
-/** One well-behaved client of each protocol beside the hostile ones, and what it lived through. */
+/** One well-behaved client per protocol next to the hostile ones, and what it experienced. */
 import { login } from '../../services/hiro-edge/test/system.ts';
 import { ADMIN, type System } from '../interplay/system.ts';
 
-/** What one client lived through. */
+/** What one client experienced. */
 export interface Experience {
   readonly name: string;
   readonly tookMs: number[];

@@ -6,7 +6,7 @@ import { mutated, sentBy } from './inputs.ts';
 
 const SERVICES = ['hiro-edge', 'saga-edge', 'space-edge', 'jssocket-edge'];
 
-test('every service has transcripts to start from, and the same seed gives the same texts', () => {
+test('every service has transcripts as samples, and the same seed gives the same texts', () => {
   for (const service of SERVICES) {
     const samples = sentBy(service);
     assert.ok(samples.length > 0, service);
@@ -19,7 +19,7 @@ test('every service has transcripts to start from, and the same seed gives the s
   }
 });
 
-test('the texts are of every kind: no JSON, JSON too deep, JSON with numbers nobody can keep, and JSON that passes', () => {
+test('the texts are of every kind: invalid JSON, JSON nested too deep, JSON with numbers that cannot be stored, and acceptable JSON', () => {
   const random = randomFrom(1);
   const samples = sentBy('hiro-edge');
   const kinds = new Set<string>();

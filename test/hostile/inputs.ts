@@ -1,11 +1,11 @@
-/** Texts that no well-behaved client sends, out of those that real ones do. The same seed gives the same texts. */
+/** Derives texts that no well-behaved client sends from those of real ones. The same seed gives the same texts. */
 import { globSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Random } from '../kill/random.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
-/** What clients of a service send in its transcripts, line by line. */
+/** The messages of a service's clients in its transcripts, line by line. */
 export function sentBy(service: string): readonly string[] {
   const folder = join(root, 'services', service, 'test/transcripts');
   return globSync('*.txt', { cwd: folder })
@@ -20,7 +20,7 @@ const nested = (levels: number): string =>
 const NUMBERS = ['1e400', '-1e400', '9007199254740993', '1e308', '9007199254740993.5', '0e0', '-0', '00', '1e', '5e-324', '9'.repeat(400)];
 const WORDS = ['__proto__', 'constructor', 'toString', '$where', '\\u0000', '\\ud800', '', ' ', '../..', '%00', "' or 1=1", '𝕏', '\\n'];
 
-/** One value in JSON, or nearly: deep, long, out of range or of another type than anybody expects. */
+/** One value in JSON, or nearly: deep, long, out of range or of an unexpected type. */
 export function hostileValue(random: Random): string {
   switch (random.integer(0, 7)) {
     case 0:
@@ -44,7 +44,7 @@ export function hostileValue(random: Random): string {
 
 const STRING = /"(?:[^"\\]|\\.)*"/g;
 
-/** A sample with a few things wrong with it. */
+/** A sample with a few mutations. */
 export function mutated(sample: string, random: Random): string {
   let text = sample;
   for (let changes = random.integer(1, 3); changes > 0; changes -= 1) {
@@ -60,7 +60,7 @@ export function mutated(sample: string, random: Random): string {
         text = text.slice(0, at) + text.slice(Math.max(0, at - 20));
         break;
       default: {
-        // A string, which may be a key, becomes something else.
+        // Replaces a string, which may be a key.
         const found = [...text.matchAll(STRING)];
         const one = found.length === 0 ? undefined : random.pick(found);
         if (one !== undefined) text = text.slice(0, one.index) + hostileValue(random) + text.slice(one.index + one[0].length);

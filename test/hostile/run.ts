@@ -1,4 +1,4 @@
-/** Hostile clients against all five edges, with a good client of each protocol beside. */
+/** Hostile clients against all five edges, with a good client of each protocol next to them. */
 import { login } from '../../services/hiro-edge/test/system.ts';
 import { startSystem } from '../interplay/system.ts';
 import { randomFrom } from '../kill/random.ts';
@@ -11,18 +11,18 @@ export interface HostileOptions {
   readonly report: (line: string) => void;
 }
 
-/** Hostile clients at work at the same time. */
+/** The number of concurrent hostile clients. */
 const ATTACKERS = 4;
-/** A good client waits longer than usual on a machine that is busy with attacks, but never so long. */
+/** The longest wait allowed to a good client while the machine is busy with attacks. */
 const LONGEST_MS = 10_000;
 const MEDIAN_MS = 1000;
-/** Nine of ten logins take no longer than this, or than so many times a login before the attacks where the machine has other work. */
+/** Nine of ten logins must not take longer than this, or than this multiple of a login before the attacks on a busy machine. */
 const LOGIN_MS = 2000;
 const LOGIN_TIMES = 5;
-/** Bodies without a token, with some allowance for the moment at which time-outs are looked at. */
+/** The limit for bodies without a token, plus the interval at which time-outs are checked. */
 const TRICKLE_MS = 75_000;
 
-/** Runs until time is up. @returns what was wrong, in sentences */
+/** Runs until time is up. @returns the problems found */
 export async function hostile({ seconds, seed, report }: HostileOptions): Promise<readonly string[]> {
   const problems: string[] = [];
   let over = false;

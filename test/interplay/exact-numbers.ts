@@ -1,4 +1,4 @@
-/** Integers beyond 2^53 through the store, the feed and the answers of the three protocols that write JSON: exactly, or refused. */
+/** Integers beyond 2^53 through the store, the feed and the answers of the three protocols that write JSON: exact or rejected. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client as GoodUncle } from '../../services/gooduncle-edge/test/client.ts';
@@ -7,7 +7,7 @@ import { Client as Hiro } from '../../services/hiro-edge/test/client.ts';
 import { RawSaga, rawCall } from './raw.ts';
 import { ADMIN, type System } from './system.ts';
 
-/** One more than a double can hold: the double is the neighbour. */
+/** One more than a double can hold exactly. */
 const BIG = '750727362669608961';
 const DOUBLE = '750727362669608960';
 
@@ -33,7 +33,7 @@ export function exactNumbers(system: System): void {
     const answer = await graph.until(() => graph.texts.find((text) => text.includes('"id":9007199254740993')));
     assert.match(answer, new RegExp(`"/creatorID":"${BIG}"`));
     const vertex = /"ogit\/_id":"([^"]+)"/.exec(answer)?.[1] ?? '';
-    // A registration has no answer: it works when something is heard.
+    // A registration has no answer: it is active when an event arrives.
     let made = 1;
     while (!events.texts.some((text) => text.includes(`"/creatorID":"${BIG}"`))) {
       create(String(made));

@@ -1,8 +1,8 @@
-/** HIRO's two sockets as these tests use them: one that writes, and one that hears everything it may. */
+/** HIRO's two sockets for these tests: one that writes, and one that receives everything it may see. */
 import assert from 'node:assert/strict';
 import { Client } from '../../services/hiro-edge/test/client.ts';
 
-/** What HIRO shows of an element: attribute to value. */
+/** An element as HIRO shows it: attribute to value. */
 export type Vertex = Readonly<Record<string, unknown>>;
 
 export interface HiroEvent {
@@ -43,7 +43,7 @@ export class Graph implements Disposable {
     return frame?.body as Vertex; // hiro-edge answered with an element
   }
 
-  /** One request that is refused. */
+  /** One request that is rejected. */
   async refused(type: string, headers: object, body: object): Promise<{ readonly code: number; readonly message: string }> {
     const frame = await this.#answer(type, headers, body);
     assert.ok(frame?.error, JSON.stringify(frame));
@@ -67,21 +67,21 @@ export class Graph implements Disposable {
   }
 }
 
-/** The type of vertices that only show that somebody hears. */
+/** The type of marker vertices, which show that a subscription is active. */
 const MARK = 'interplay/Mark';
 
-/** An events-ws socket with a filter that lets everything through. */
+/** An events-ws socket with a filter that matches everything. */
 export class HiroEvents implements Disposable {
   readonly #client: Client;
   readonly #writer: Graph;
 
-  /** @param writer makes what this socket is sure to hear */
+  /** @param writer creates markers for this socket */
   static async open(port: number, token: string, writer: Graph): Promise<HiroEvents> {
     const client = new Client(port, '/api/events-ws/6.2/', ['events-1.0.0', `token-${token}`]);
     await client.open();
     const events = new HiroEvents(client, writer);
     client.send({ type: 'register', args: { 'filter-id': 'all', 'filter-type': 'jfilter', 'filter-content': '(element.ogit/_type = *)' } });
-    // A registration has no answer: it works when something is heard.
+    // A registration has no answer: it is active when an event arrives.
     while (!client.frames.some(isMark)) await writer.create(MARK, {});
     return events;
   }
@@ -95,7 +95,7 @@ export class HiroEvents implements Disposable {
     return this.#client.frames.filter(isEvent);
   }
 
-  /** Everything heard of what was written until now, but for the marks; of these elements only, if ids are given. */
+  /** All events of the writes so far, except the markers; only of these elements, if ids are given. */
   async heard(...ids: readonly string[]): Promise<readonly HiroEvent[]> {
     const { 'ogit/_id': mark } = await this.#writer.create(MARK, {});
     await this.#client.until(() => this.#all.some(({ id }) => id === mark));
@@ -111,7 +111,7 @@ export class HiroEvents implements Disposable {
 const isEvent = (frame: unknown): frame is HiroEvent => typeof frame === 'object' && frame !== null && 'nanotime' in frame;
 const isMark = (frame: unknown): boolean => isEvent(frame) && frame.body['ogit/_type'] === MARK;
 
-/** What an event says, without times and stamps: what happened, to what, its version and its attributes. */
+/** An event without times and stamps: its type, element, version and attributes. */
 export function told({ type, id, body }: HiroEvent) {
   assert.equal(body['ogit/_id'], id);
   const attributes: Vertex = Object.fromEntries(Object.entries(body).filter(([name]) => !name.startsWith('ogit/_')));

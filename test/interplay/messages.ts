@@ -1,4 +1,4 @@
-/** JSSocket's messages: they go from connection to connection and leave nothing behind. */
+/** JSSocket's messages: they go from connection to connection and are not stored. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { System } from './system.ts';

@@ -1,4 +1,4 @@
-/** Five thousand lists in each other, by every way in: the protocol's own error, and whoever sent it goes on. */
+/** Five thousand nested lists through every input: the protocol's own error, and the connection stays usable. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client as Hiro } from '../../services/hiro-edge/test/client.ts';

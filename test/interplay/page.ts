@@ -1,4 +1,4 @@
-/** docs/interplay.md as tests read it: what shows where, and the configuration to paste. */
+/** Parses docs/interplay.md for the tests: what shows where, and the configuration to paste. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -20,7 +20,7 @@ export const linksOf = (text: string): readonly string[] => [...text.matchAll(/\
 
 export const pageLinks = linksOf(page);
 
-/** The 25 cells: what a write through one protocol shows in each, in the order of `PROTOCOLS`. */
+/** The 25 cells: what a write through one protocol shows in each one, in the order of `PROTOCOLS`. */
 export function cells(): readonly Cell[] {
   const [, ...sections] = page.split(/^### Written through /m);
   assert.deepEqual(
@@ -40,7 +40,7 @@ export function cells(): readonly Cell[] {
   });
 }
 
-/** The one block of a language. */
+/** The only block of a language. */
 export function blockOf(language: 'yaml' | 'json'): string {
   const blocks = [...page.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(([, text = '']) => text);
   assert.equal(blocks.length, 1, `${language} blocks of the page`);

@@ -1,4 +1,4 @@
-/** Clients that send and keep text: whatever parses JSON in JavaScript would round numbers, and never nests five thousand levels. */
+/** Clients that send and keep raw text: parsing JSON in JavaScript would round numbers, and cannot nest five thousand levels. */
 import { Socket } from '../../services/jssocket-edge/test/socket.ts';
 
 /** A socket of Socket.IO's packets as text, authenticated with a token of Saga. */

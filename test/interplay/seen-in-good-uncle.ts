@@ -1,4 +1,4 @@
-/** What Good Uncle's live queries show of everybody's writes to the types that its topics name. */
+/** What Good Uncle's live queries show of all protocols' writes to the types of its topics. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Client } from '../../services/gooduncle-edge/test/client.ts';

@@ -1,4 +1,4 @@
-/** What HIRO's events show of everybody's writes. */
+/** What HIRO's events show of all protocols' writes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { metered, subscription } from '../../services/space-edge/test/metered.ts';

@@ -1,4 +1,4 @@
-/** What JSSocket's pages are sent of everybody's writes, by the rules of the bridge. */
+/** What JSSocket's pages receive of all protocols' writes, by the rules of the bridge. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-/** What Saga's sockets show of everybody's writes. */
+/** What Saga's sockets show of all protocols' writes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Session } from '../../services/saga-edge/test/client.ts';
@@ -17,7 +17,7 @@ export function seenInSaga(system: System): void {
     return { bot, id: `${bot}:mood`, mood: { parent_type: 'bot', parent_id: bot, name: 'mood' } };
   }
 
-  /** A property as rooms are told of it. */
+  /** A property as sent to rooms. */
   const property = (bot: string, value: unknown, source_creator: object) => ({
     type: 'bot',
     parent_id: bot,
@@ -83,7 +83,7 @@ export function seenInSaga(system: System): void {
     );
   });
 
-  test('saga:8 saga:18 HIRO → Saga: a user`s property, changed by both, reaches both, and the rule of its name holds for both', async () => {
+  test("saga:8 saga:18 HIRO → Saga: a user's property, changed by both, reaches both, and the rule of its name holds for both", async () => {
     assert.equal((await saga.send('/users/join', saga.me)).status_code, 200);
     await saga.send('/users/properties', { parent_id: saga.me, name: 'weather', value: 'm1' });
     const id = `${saga.me}:weather`;
@@ -193,7 +193,7 @@ export function seenInSaga(system: System): void {
   });
 }
 
-/** The properties of a bot that a socket was told of, without ids and times; a mark shows that nothing is still to come. */
+/** The properties of a bot that a socket received, without ids and times; a marker shows that nothing more will arrive. */
 async function toldOf(client: Session, bot: string): Promise<readonly object[]> {
   await client.send('/bots/properties', { parent_id: bot, name: 'mark', value: 1 });
   const told = client.events('/properties').filter(({ parent_id, name }) => parent_id === bot && name !== 'mark');

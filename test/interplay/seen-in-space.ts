@@ -1,4 +1,4 @@
-/** What SPACE shows of everybody's writes: events name calls of its own, REST shows what is stored. */
+/** What SPACE shows of all protocols' writes: events report its own calls, REST shows what is stored. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { event, type Listening, listen } from '../../services/space-edge/test/sockets.ts';
@@ -16,7 +16,7 @@ export function seenInSpace(system: System): void {
     const id = String(made['ogit/_id']);
     const shown = { organizationId: organization, disabled: false, activePricings: {}, id };
     assert.deepEqual((await space.get('/services/Made')).body, { name: 'Made', ...shown });
-    // Lists look for `disabled: false`, and what HIRO writes is text.
+    // Lists filter by `disabled: false`, and HIRO writes text.
     assert.deepEqual((await space.get('/services?name=Made')).body, []);
     await hiro.update(id, { name: 'MADE' });
     assert.deepEqual((await space.get('/services/Made')).body, { name: 'MADE', ...shown });
@@ -86,7 +86,7 @@ export function seenInSpace(system: System): void {
 
 let marks = 0;
 
-/** The events before one that SPACE itself causes now. */
+/** The events before a marker event caused by SPACE. */
 async function untilMark({ socket, events }: Listening, space: Rest): Promise<readonly unknown[]> {
   marks += 1;
   const name = `Mark${marks}`;

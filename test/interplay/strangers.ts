@@ -1,4 +1,4 @@
-/** What an account of one protocol gives in the others: nothing that nobody gave it. */
+/** An account of one protocol has no rights in the others unless they are granted. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
@@ -10,7 +10,7 @@ import type { System } from './system.ts';
 export function strangers(system: System): void {
   const { hiro, saga, urls } = system;
 
-  /** Everything that is found in HIRO with this token. */
+  /** Everything visible in HIRO with this token. */
   async function found(token: string): Promise<readonly Record<string, unknown>[]> {
     const query = new URLSearchParams({ query: '+ogit\\/_graphtype:vertex', limit: '-1', includeDeleted: 'true' });
     const { status, body } = await call('GET', `${urls.hiro}/api/graph/7.4/query/vertices?${query}`, token);
@@ -18,7 +18,7 @@ export function strangers(system: System): void {
     return (body as { readonly items: readonly Record<string, unknown>[] }).items;
   }
 
-  /** Nothing but what the account made itself is seen, and nothing else is written. */
+  /** Asserts that the account sees and writes only its own elements. */
   async function seesNothing(token: string, account: string): Promise<void> {
     const note = String((await hiro.create('ogit/Note', { 'ogit/name': 'private' }))['ogit/_id']);
     for (const vertex of await found(token)) assert.equal(vertex['ogit/_owner'], account, JSON.stringify(vertex));
@@ -55,7 +55,7 @@ export function strangers(system: System): void {
       post(`${urls.hiro}/api/graph/7.4/new/${encodeURIComponent('ogit/Note')}`, { 'ogit/_id': id, ...body }, token);
     for (const id of [`${saga.me}:taken`, 'saga-globals:taken']) assert.equal((await make(id, {})).status, 403, id);
     assert.equal((await make('saga-globals:with space', {})).status, 200);
-    // The id under which the schema of a property is looked for is no secret.
+    // The id of a property's schema can be computed by anybody.
     assert.equal((await make(schemaId('/users/properties/taken'), { active: 'x' })).status, 200);
     assert.equal((await saga.send('/users/properties', { parent_id: saga.me, name: 'taken', value: 1 })).status_code, 200);
   });

@@ -16,33 +16,33 @@ import { asAdmin, Rest } from '../../services/space-edge/test/system.ts';
 import { Graph, HiroEvents } from './hiro-client.ts';
 import { blockOf } from './page.ts';
 
-/** The account that graph-store makes first: it may do everything in every protocol. */
+/** The account that graph-store creates first, with all rights in every protocol. */
 export const ADMIN = { username: 'admin', password: 'admin-password' } as const;
 type Login = { readonly username: string; readonly password: string };
 
 export interface System extends AsyncDisposable {
   readonly urls: Readonly<Record<'hiro' | 'saga' | 'space' | 'goodUncle', string>>;
   readonly ports: Readonly<Record<'hiro' | 'jssocket', number>>;
-  /** The administrator in each protocol that writes; `saga` hears nothing but what a test joins. */
+  /** The administrator in each protocol that writes; `saga` receives only what a test joins. */
   readonly hiro: Graph;
   readonly saga: Session;
-  /** With a key of his organization. */
+  /** With a key of the administrator's organization. */
   readonly space: Rest;
   readonly organization: string;
   readonly goodUncle: GoodUncleClient;
-  /** Hears every event that the administrator may, for the whole run. */
+  /** Receives every event that the administrator may see, for the whole run. */
   readonly events: HiroEvents;
   goodUncleOf(who: Login): Promise<GoodUncleClient>;
-  /** HIRO's sockets of somebody. */
+  /** HIRO's sockets of an account. */
   hiroOf(who: Login): Promise<{ readonly hiro: Graph; readonly events: HiroEvents }>;
   sagaOf(who: Login): Promise<Session>;
-  /** A page that is in the group of this name. */
+  /** A page in the group of this name. */
   pageOf(group: string): Promise<Page>;
-  /** A new account with these rights, by HIRO's call for administrators. @returns its id */
+  /** A new account with these rights, created through HIRO's administration. @returns its id */
   account(who: Login, rights: object): Promise<string>;
 }
 
-/** @param onUnexpectedExit hears of each service that ends by itself */
+/** @param onUnexpectedExit called for each service that ends by itself */
 export async function startSystem(onUnexpectedExit?: (reason: string) => void): Promise<System> {
   await using parts = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'polyedge-interplay-'));
@@ -64,7 +64,7 @@ export async function startSystem(onUnexpectedExit?: (reason: string) => void): 
     start('gooduncle-edge', { GOODUNCLE_TOPICS: topics }),
     start('jssocket-edge', { POLYEDGE_JSSOCKET_BRIDGE: bridge, SOCKET_AUTH: CHEAP_AUTH }),
   ]);
-  // Connections end before their servers do.
+  // Connections are closed before their servers.
   const open = parts.use(new DisposableStack());
   const goodUncleOf = async ({ username, password }: Login): Promise<GoodUncleClient> => {
     const client = open.use(await GoodUncleClient.open(goodUncle.url));
@@ -88,7 +88,7 @@ export async function startSystem(onUnexpectedExit?: (reason: string) => void): 
     asAdmin(space.url),
     goodUncleOf(ADMIN),
   ]);
-  // A page's token is the name of its user, and a user's pages are the group of that name.
+  // A page's token is the name of its user, and a user's pages form the group of that name.
   open.use(await Core.start(jssocket.port, { userOf: (name) => name }));
   const kept = parts.move();
   return {

@@ -1,4 +1,4 @@
-/** The promises, as comparisons of what clients were told and given with what PostgreSQL and Redis hold. Each returns what is wrong. */
+/** Checks the guarantees by comparing what clients received with the contents of PostgreSQL and Redis. Each function returns the problems. */
 import { isDeepStrictEqual } from 'node:util';
 import { MAIN } from '@polyedge/contracts/journal';
 import { HotJournal } from '@polyedge/journal/hot-journal';
@@ -7,7 +7,7 @@ import { connectRedis, type Redis } from '@polyedge/journal/redis';
 import type { JournalRow, Truth } from './journal.ts';
 import { COUNTERS, TENANT, type Told } from './writer.ts';
 
-/** Promise 1 and 2: what was acknowledged is there, once; what was refused is not. Promise 3: a writer's writes took effect in its order. */
+/** Guarantees 1 and 2: acknowledged writes exist, once; rejected ones do not. Guarantee 3: a writer's writes took effect in order. */
 export function checkWrites({ rows, elements }: Truth, told: readonly Told[], tenant = TENANT): string[] {
   const problems: string[] = [];
   const byOperation = new Map<string, JournalRow[]>();
@@ -49,7 +49,7 @@ export function checkWrites({ rows, elements }: Truth, told: readonly Told[], te
   return problems;
 }
 
-/** Promise 3: seq is dense, versions count, and the elements stand as the journal left them. */
+/** Guarantee 3: seqs are dense, versions are consecutive, and the elements match the journal. */
 export function checkJournal({ seq, rows, elements }: Truth): string[] {
   const problems: string[] = [];
   if (rows.length !== seq) problems.push(`the journal has ${rows.length} rows, the sequencer says ${seq}`);

@@ -1,4 +1,4 @@
-/** What goes wrong, in a random order that a seed repeats. Each fault ends what it began: afterwards everything runs. */
+/** The faults, in a random order determined by the seed. Each fault restores what it broke: afterwards everything runs. */
 import { connectRedis } from '@polyedge/journal/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import type { Random } from './random.ts';
@@ -58,7 +58,7 @@ const WIPE: Fault = {
       });
       await client.flushall();
     } catch {
-      // It is down: killing it is another fault's work.
+      // It is down because of another fault.
     } finally {
       client.disconnect();
     }
@@ -75,8 +75,8 @@ const LATE_EDGE: Fault = {
 };
 
 /**
- * Runs one round of faults: every server killed once, one stopped, Redis wiped, an edge cut off, and side by side with them the publisher
- * stopped past its lease every third round. Tells each as it begins.
+ * Runs one round of faults: every server killed once, one stopped, Redis wiped, an edge cut off, and concurrently the publisher
+ * stopped past its lease every third round. Reports each fault as it begins.
  */
 export async function runFaults(system: System, random: Random, round: number, report: (line: string) => void): Promise<void> {
   const begin = async (fault: Fault): Promise<void> => {
@@ -84,13 +84,13 @@ export async function runFaults(system: System, random: Random, round: number, r
     await fault.run(system, random);
   };
   const beside: Promise<void>[] = [];
-  // A process that is stopped must not be killed by another fault: in such a round the store's processes are left alone otherwise.
+  // A stopped process must not be killed by another fault, so in such a round there are no other faults of the store's processes.
   const lease = round % 3 === 2;
   if (lease) beside.push(begin(PAST_LEASE));
   const rest = lease ? [...KILLS.slice(2), WIPE, LATE_EDGE] : [...KILLS, random.pick(STOPS), WIPE, LATE_EDGE];
   for (const fault of random.shuffled(rest)) {
     const running = begin(fault);
-    // An edge that is away, and a store that restarts, are so while the next fault happens.
+    // A disconnected edge and a restarting store overlap with the next fault.
     if (fault === LATE_EDGE) beside.push(running);
     else await running;
     await pause(random.integer(100, 700));

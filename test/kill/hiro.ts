@@ -5,7 +5,7 @@ import type { JournalRow, Truth } from './journal.ts';
 
 export const ADMIN_PASSWORD = 'kill-test-password';
 const TYPE = 'ogit/Kill';
-/** Frames that wait for their answer. */
+/** Frames in flight. */
 const PIPELINED = 8;
 const PAUSE_MS = 5;
 const OPEN_MS = 20_000;
@@ -108,7 +108,7 @@ export class HiroWriter {
     this.#waiting.delete(id);
   }
 
-  /** Promises 1 to 3 for this socket. */
+  /** Checks guarantees 1 to 3 for this socket. */
   problems({ rows }: Truth): string[] {
     const problems: string[] = [];
     if (this.closed !== undefined) problems.push(`${this.name} was closed with ${this.closed}`);
@@ -135,7 +135,7 @@ export class HiroWriter {
   }
 }
 
-/** One events-ws socket that hears of everything that the writers above do. */
+/** One events-ws socket that receives the events of all writers above. */
 export class HiroWatcher {
   readonly name: string;
   readonly #socket: WebSocket;
@@ -154,7 +154,7 @@ export class HiroWatcher {
     });
   }
 
-  /** @param touch makes something of the type, since nothing acknowledges a filter: it is in force when an event comes. */
+  /** @param touch creates an element of the type, because nothing acknowledges a filter: it is active when an event arrives. */
   static async open(name: string, hiro: RunningService, touch: () => Promise<void>): Promise<HiroWatcher> {
     const watcher = new HiroWatcher(name, await open(hiro, '/api/events-ws/6.2/', 'events-1.0.0', await hiroToken(hiro)));
     const filter = { 'filter-id': 'all', 'filter-type': 'jfilter', 'filter-content': `(element.ogit/_type = ${TYPE})` };
@@ -172,7 +172,7 @@ export class HiroWatcher {
     this.#socket.terminate();
   }
 
-  /** Every change since the first one heard of, each once, in order: waits until the last has come. */
+  /** Checks that every change since the first received one arrived once and in order; waits for the last. */
   async problems({ rows }: Truth, withinMs: number): Promise<string[]> {
     if (this.#closed !== undefined) return [`${this.name} was closed with ${this.#closed}`];
     const all = rows.filter(({ type }) => type === TYPE).map(({ id, version }) => `${id} ${version}`);
@@ -185,7 +185,7 @@ export class HiroWatcher {
   }
 }
 
-/** Makes one element of the type that the subscribers hear of. */
+/** Creates one element of the type that the subscribers watch. */
 export async function touchHiro(hiro: RunningService, token: string): Promise<void> {
   await fetch(`${hiro.url}/api/graph/7.4/new/${encodeURIComponent(TYPE)}`, {
     method: 'POST',

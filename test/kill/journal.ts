@@ -1,4 +1,4 @@
-/** What PostgreSQL holds, read by a client of its own: the truth that everything else is compared with. */
+/** The contents of PostgreSQL, read by a separate client: the reference for all comparisons. */
 import postgres from 'postgres';
 
 export interface JournalRow {
@@ -22,7 +22,7 @@ export interface Truth {
   readonly epoch: string;
   readonly partitions: number;
   readonly rows: readonly JournalRow[];
-  /** The elements as they stand. */
+  /** The current elements. */
   readonly elements: ReadonlyMap<
     string,
     { readonly seq: number; readonly version: number; readonly attributes: unknown; readonly deleted: boolean }

@@ -1,4 +1,4 @@
-/** Rounds of the kill test: writers and subscribers at work while things are killed and stopped; then everything is compared. */
+/** Rounds of the kill test: writers and subscribers are active while processes are killed and stopped; then everything is compared. */
 import { MAIN } from '@polyedge/contracts/journal';
 import { openFeeds } from '@polyedge/edge-kit/feeds';
 import { checkJournal, checkRedis, checkWrites } from './check.ts';
@@ -11,7 +11,7 @@ import { Watcher } from './watcher.ts';
 import { COUNTERS, Writer } from './writer.ts';
 
 const WRITERS = 4;
-/** How long subscribers may take to be told everything once nothing goes wrong any more. */
+/** How long subscribers may take to receive everything after the last fault. */
 const CATCH_UP_MS = 20_000;
 
 export interface Result {
@@ -27,24 +27,24 @@ export interface Result {
 export interface RoundsOptions {
   readonly seed: number;
   readonly rounds: number;
-  /** No further round than the first begins after this time. */
+  /** No round except the first begins after this time. */
   readonly untilMs?: number;
   readonly report: (line: string) => void;
-  /** Other servers than one of each; with faults of their own. */
+  /** Other servers than one of each, with their own faults. */
   readonly on?: Ground;
   /** A second journal, with this tenant; without HIRO's clients. */
   readonly second?: string;
 }
 
-/** What is broken under the clients. */
+/** The faults under the clients. */
 export interface Ground {
   readonly start: () => Promise<System>;
   readonly faults: (random: Random, round: number, begins: (line: string) => void, acknowledged: () => number) => Promise<void>;
-  /** Whether a fault may begin a new epoch, of which every watcher is told. */
+  /** Whether a fault may begin a new epoch, of which every watcher is notified. */
   readonly startsOver: boolean;
 }
 
-/** Starts a system of its own and runs the rounds on it; ends with the first round that finds a problem. */
+/** Starts a new system and runs the rounds on it; stops after the first round with a problem. */
 export async function runRounds({ seed, rounds, untilMs = Number.POSITIVE_INFINITY, report, on, second }: RoundsOptions): Promise<Result> {
   const random = randomFrom(seed);
   let faults = 0;
@@ -93,9 +93,9 @@ interface Work {
   readonly hiroWriters: readonly HiroWriter[];
   readonly hiroWatchers: readonly HiroWatcher[];
   changes: number;
-  /** Further subscribers, which begin in the middle of the journal. */
+  /** Additional subscribers, which begin in the middle of the journal. */
   watchLater(round: number): Promise<void>;
-  /** Resolves when every feed has handed out everything up to `seq`. */
+  /** Resolves when every feed has delivered everything up to `seq`. */
   delivered(epoch: string, seq: number): Promise<boolean>;
   close(): void;
 }

@@ -33,19 +33,19 @@ export interface System extends AsyncDisposable, Servers {
   /** `main` first. */
   readonly places: readonly Place[];
   readonly stores: readonly RunningService[];
-  /** Where the HIRO clients are; absent unless asked for. */
+  /** The edge of the HIRO clients; absent unless requested. */
   readonly hiro: RunningService | undefined;
-  /** The way to NATS of the edge that is cut off now and then. */
+  /** The gateway to NATS of the edge that is occasionally cut off. */
   readonly gateway: Gateway;
-  /** Services that ended although nobody ended them: bugs. */
+  /** Services that ended unexpectedly, which are bugs. */
   readonly crashes: readonly string[];
   /** A connection to NATS such as an edge has; `far` goes through the gateway. */
   bus(name: string, far?: boolean): Promise<Bus>;
 }
 
 /**
- * Starts everything; disposing of it ends everything.
- * @param servers that run already; they are ended with the rest
+ * Starts everything; disposing of it stops everything.
+ * @param servers that already run; they are stopped with the rest
  * @param second a tenant that is placed in a second journal, on a database of its own on the same server; each replica serves both journals
  */
 export async function startSystem(replicas = 2, withHiro = false, servers: Partial<Servers> = {}, second?: string): Promise<System> {
@@ -118,7 +118,7 @@ export async function startSystem(replicas = 2, withHiro = false, servers: Parti
   }
 }
 
-/** Which replica publishes: the index in `stores`; undefined while none does, or while those that might cannot be asked. */
+/** The index in `stores` of the publishing replica; undefined if there is none or it cannot be reached. */
 export async function publisherOf(stores: readonly RunningService[]): Promise<number | undefined> {
   for (const [index, { metricsUrl }] of stores.entries()) {
     try {

@@ -1,15 +1,15 @@
-/** A live subscriber: a watch of an edge's feed that writes down what it was given. */
+/** A live subscriber: a watch of an edge's feed that records what it receives. */
 import { covers, type Interest } from '@polyedge/contracts/interest';
 import type { Feed, Watch } from '@polyedge/edge-kit/feed/watch';
 import type { JournalRow } from './journal.ts';
 
-/** One unbroken stretch of a watch: from when it went live until it was lost, or for ever. */
+/** One uninterrupted period of a watch, from going live until it was lost or the test ended. */
 interface Stretch {
   readonly from: number;
   readonly epoch: string;
   readonly seqs: number[];
   readonly problems: string[];
-  /** It was told to start over, so what comes later belongs to another stretch. */
+  /** It was told to start over, so later changes belong to another period. */
   over: boolean;
 }
 
@@ -19,7 +19,7 @@ export class Watcher {
   readonly #interest: Interest;
   readonly #startsOver: boolean;
   readonly #stretches: Stretch[] = [];
-  /** Why the watch ended although nothing that was kept was gone. */
+  /** Why the watch ended although no retained change was lost. */
   readonly lost: string[] = [];
   #watch: Watch | undefined;
   #live = false;
@@ -56,7 +56,7 @@ export class Watcher {
         if (change.state.seq !== change.seq) stretch?.problems.push(`change ${change.seq} carries the state of ${change.state.seq}`);
       },
       lost: (failure) => {
-        // One that never was live has missed nothing.
+        // A watch that was never live has missed nothing.
         if (this.#live && !this.#startsOver) this.lost.push(failure.code);
         if (stretch !== undefined) stretch.over = true;
         this.#live = false;
@@ -65,7 +65,7 @@ export class Watcher {
     });
   }
 
-  /** What this watch was given otherwise than the journal says. Compares up to the journal's end and may be called again and again. */
+  /** The differences between this watch and the journal. Compares up to the end of the journal and can be called repeatedly. */
   problems(rows: readonly JournalRow[]): string[] {
     const problems = this.lost.map((code) => `${this.name} was lost: ${code}`);
     if (this.#stretches.length === 0) problems.push(`${this.name} never went live`);

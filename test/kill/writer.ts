@@ -1,6 +1,6 @@
 /**
- * A writer as one socket of an edge is one: pipelined writes through the kit's own `Writes`, so with its batches, retries and operation ids.
- * It remembers what it was told about each write.
+ * A writer like one socket of an edge: pipelined writes through the kit's `Writes`, with its batches, retries and operation ids.
+ * It records the outcome of each write.
  */
 import { randomBytes } from 'node:crypto';
 import type { MutationResult, Operation } from '@polyedge/contracts/bus/graph';
@@ -14,12 +14,12 @@ import type { Random } from './random.ts';
 export const TENANT = 'default';
 export const COUNTERS = ['counter-0', 'counter-1', 'counter-2'] as const;
 
-/** Writes under way at once. */
+/** Writes in flight. */
 const PIPELINED = 8;
-/** Between an answer and the write that takes its place: the test is about faults, not about load on a shared machine. */
+/** The pause between an answer and the next write: the test is about faults, not about load. */
 const PAUSE_MS = 5;
 
-/** What became of one write. `unknown`: nobody could say within the driver's time; it may or may not be there. */
+/** The outcome of one write. `unknown`: not determined within the driver's time; it may or may not exist. */
 export interface Told {
   readonly operationId: string;
   readonly writer: number;
@@ -109,7 +109,7 @@ export class Writer {
         return [{ op: 'apply', target: { id: counter ?? '' }, attribute: 'value', operator: 'incr', value: 1, ifMissing: missing }];
       }
       case 'connect':
-        // All or none: two vertices and what is between them.
+        // All or nothing: two vertices and the edge between them.
         return [
           { op: 'create', type: 'test/Made', id: `${own}a`, attributes: { n } },
           { op: 'create', type: 'test/Made', id: `${own}b`, attributes: { n } },

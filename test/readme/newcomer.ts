@@ -1,4 +1,4 @@
-/** Somebody who has just cloned the repository and types what its documents say. */
+/** A fresh clone of the repository, and terminals to run the documented commands. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,22 +9,22 @@ import { join, resolve } from 'node:path';
 const root = resolve(import.meta.dirname, '../..');
 const patienceMs = 180_000;
 const commandMs = 120_000;
-/** Between the outputs of two commands of one script. */
+/** Separates the outputs of two commands of one script. */
 const BETWEEN = '\u001e';
 
-/** A command that goes on in a terminal of its own. */
+/** A command that keeps running in a terminal of its own. */
 export interface Terminal {
   readonly output: () => string;
-  /** Waits for a text. Fails when the command ends before it, or it takes minutes. */
+  /** Waits for a text. Fails if the command ends first, or after some minutes. */
   readonly saw: (pattern: RegExp) => Promise<void>;
-  /** Ctrl-C; its exit code. */
+  /** Sends Ctrl-C; resolves to the exit code. */
   readonly interrupt: () => Promise<number | null>;
 }
 
 export class Newcomer implements AsyncDisposable {
   /** The clone. */
   readonly folder: string;
-  /** A folder beside it, for what a reader has elsewhere. */
+  /** A folder next to the clone, for files outside of it. */
   readonly elsewhere: string;
   readonly #env: NodeJS.ProcessEnv;
   readonly #above: string;
@@ -36,7 +36,7 @@ export class Newcomer implements AsyncDisposable {
     this.folder = join(this.#above, 'polyedge');
     this.elsewhere = join(this.#above, 'elsewhere');
     mkdirSync(this.elsewhere);
-    // A checkout may belong to another account than the one that tests.
+    // The checkout may belong to another account than that of the tests.
     const gitConfig = join(this.#above, 'gitconfig');
     writeFileSync(gitConfig, '[safe]\n\tdirectory = *\n');
     const env = { ...process.env, GIT_CONFIG_GLOBAL: gitConfig };
@@ -44,12 +44,12 @@ export class Newcomer implements AsyncDisposable {
     this.#env = ownEnvironment();
   }
 
-  /** Adds a variable, as the reader is told to. */
+  /** Sets a variable, as documented. */
   set(name: string, value: string): void {
     this.#env[name] = value;
   }
 
-  /** Carries out commands one after the other in one shell, up to the first that fails; what each of them printed. */
+  /** Runs commands one after the other in one shell, up to the first that fails; returns the output of each. */
   async run(commands: readonly string[]): Promise<readonly string[]> {
     const script = ['exec 2>&1', 'set -e', ...commands.flatMap((command) => [command, `printf '${BETWEEN}'`])].join('\n');
     const { code, output } = await new Promise<{ readonly code: number; readonly output: string }>((done) => {
@@ -62,7 +62,7 @@ export class Newcomer implements AsyncDisposable {
     return outputs;
   }
 
-  /** Begins a command that goes on, with a signal group of its own, as a terminal gives it. */
+  /** Starts a command that keeps running, in its own process group, as in a terminal. */
   open(command: string): Terminal {
     const child = spawn('/bin/sh', ['-c', command], {
       cwd: this.folder,
@@ -97,14 +97,14 @@ export class Newcomer implements AsyncDisposable {
     rmSync(this.#above, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  /** With the Node that `npm start` has put into the clone, as docs/operations.md says. */
+  /** With the Node that `npm start` has installed in the clone, as in docs/operations.md. */
   #environment(): NodeJS.ProcessEnv {
     const own = join(this.folder, '.polyedge/toolchain/node_modules/.bin');
     return existsSync(join(own, 'node')) ? { ...this.#env, PATH: `${own}:${this.#env.PATH}` } : this.#env;
   }
 }
 
-/** What a newcomer's shell has: nothing of this working copy, of this run of tests and of the system that it may use. */
+/** A clean environment: nothing from this working copy, this test run and its system. */
 function ownEnvironment(): NodeJS.ProcessEnv {
   const foreign =
     /^(npm_(package|lifecycle|command|node_execpath|execpath|config_(local_prefix|prefix)$)|INIT_CWD$|NODE_(TEST|OPTIONS)|POLYEDGE_|NATS_|REDIS_|DATABASE_|OTEL_|(\w+_)?PORT$)/i;

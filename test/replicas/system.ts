@@ -8,23 +8,23 @@ import { asAdmin, pricing, Rest } from '../../services/space-edge/test/system.ts
 import { HiroWatcher, Rotation, SagaWatcher, type Watcher } from '../rolling/watchers.ts';
 import { GoodUncleWatcher, GoodUncleWriter, LastingCore, numberOf, PageWatcher, SpaceWatcher } from './watchers.ts';
 
-/** What a protocol promises to a client that was sent away: everything all the same, or only what is sent while it is there. */
+/** What a protocol guarantees to a client that was disconnected: everything, or only what is sent while it is connected. */
 export type Promised = 'everything' | 'while connected';
 
-/** The clients of one kind, and what they listen to. */
+/** The clients of one kind, and their subscriptions. */
 export interface Audience {
   readonly kind: string;
   readonly promised: Promised;
   readonly watchers: readonly Watcher[];
 }
 
-/** One edge as clients see it: where it is, who listens to it, and its source of numbered changes. */
+/** One edge as clients see it: its address, its clients, and its source of numbered changes. */
 export interface ConnectedEdge {
   readonly name: string;
   readonly rotation: Rotation;
   readonly audiences: readonly Audience[];
   readonly everyMs: number;
-  /** Whether change `n` was taken; throws what no client should see. */
+  /** Whether change `n` was acknowledged; throws on errors that no client should see. */
   write(n: number): Promise<boolean>;
 }
 
@@ -38,7 +38,7 @@ export interface System extends AsyncDisposable {
   readonly services: readonly RunningService[];
 }
 
-/** Whom the clients log in as. */
+/** The account of the clients. */
 export const ADMIN = { username: 'admin', password: 'admin-password' } as const;
 const NAMES = ['hiro-edge', 'saga-edge', 'gooduncle-edge', 'space-edge', 'jssocket-edge'] as const;
 
@@ -81,7 +81,7 @@ export async function connectClients(
       rotation,
       everyMs: 100,
       audiences: [
-        // Each with a group of its own, so that each is owed everything; then the plain ones.
+        // Each with its own group, so that each must receive everything; then the plain ones.
         { kind: 'a group', promised: 'everything', watchers: four((n) => new HiroWatcher(rotation, `replicas-${n}`, token)) },
         { kind: 'events-ws', promised: 'while connected', watchers: four(() => new HiroWatcher(rotation, undefined, token)) },
       ],

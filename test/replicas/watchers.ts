@@ -1,16 +1,16 @@
-/** Clients of the other three protocols that come back by themselves, each the way its protocol has for it. */
+/** Clients of the other three protocols that reconnect by themselves, each in the way of its protocol. */
 import { createHash } from 'node:crypto';
 import { io, type Socket } from 'socket.io-client';
 import { Client } from '../../services/gooduncle-edge/test/client.ts';
 import { Core, Page } from '../../services/jssocket-edge/test/doubles.ts';
 import { Heard, type Rotation, type Watcher } from '../rolling/watchers.ts';
 
-/** Between being sent away and coming back. */
+/** The pause before reconnecting. */
 const BACK_MS = 100;
 
 /**
- * A Good Uncle client with one subscription. It has no position: whoever comes back subscribes again, and the original matches are what is there by
- * then, so nothing that still exists is missed.
+ * A Good Uncle client with one subscription. It has no position: after reconnecting it subscribes again, and the original matches are the current state, so
+ * nothing that still exists is missed.
  */
 export class GoodUncleWatcher extends Heard implements Watcher {
   readonly #rotation: Rotation;
@@ -51,7 +51,7 @@ export class GoodUncleWatcher extends Heard implements Watcher {
   }
 }
 
-/** Creates products, over a socket; what was not answered when the socket ended is sent again under the same `once`, so it happens once. */
+/** Creates products, over a socket; requests without an answer when the socket ended are sent again under the same `once`, so they are executed once. */
 export class GoodUncleWriter {
   readonly #rotation: Rotation;
   readonly #password: string;
@@ -65,7 +65,7 @@ export class GoodUncleWriter {
   async write(number: number): Promise<void> {
     for (const until = performance.now() + 10_000; ; ) {
       this.#client ??= this.#open().catch((error: unknown) => {
-        // Nobody is there now: the next write looks again.
+        // No replica is available now: the next write tries again.
         this.#client = undefined;
         throw error;
       });
@@ -93,10 +93,10 @@ export class GoodUncleWriter {
   }
 }
 
-/** The change that a version stands for; 0 for those before the load. */
+/** The change of a version; 0 for those before the load. */
 export const numberOf = (version: string): number => (/^\d+$/.test(version) ? Number(version) : 0);
 
-/** A SPACE client: events are not repeated, so on `connect` it reads what is there (`read` gives the numbers). The library brings it back. */
+/** A SPACE client: events are not repeated, so on `connect` it reads the current state (`read` returns the numbers). The library reconnects. */
 export class SpaceWatcher extends Heard implements Watcher {
   readonly #rotation: Rotation;
   readonly #read: () => Promise<readonly number[]>;
@@ -123,7 +123,7 @@ export class SpaceWatcher extends Heard implements Watcher {
     socket.on('connect_error', again);
     socket.on('disconnect', (reason) => {
       if (this.#socket !== socket) return;
-      // Any other reason, and clients would not come back by themselves.
+      // With any other reason, clients would not reconnect by themselves.
       if (reason !== 'transport close') this.errors.push(reason);
       this.left(port, 1005);
       again();
@@ -146,7 +146,7 @@ export class SpaceWatcher extends Heard implements Watcher {
   }
 }
 
-/** A page in a browser that logs in again when its socket ended. What was sent in between is not repeated. */
+/** A page in a browser that logs in again when its socket ended. Messages sent in between are not repeated. */
 export class PageWatcher extends Heard implements Watcher {
   readonly #rotation: Rotation;
   #page: Page | undefined;
@@ -184,7 +184,7 @@ export class PageWatcher extends Heard implements Watcher {
   }
 }
 
-/** A core that registers again when its connection was dropped, as the core's library does. */
+/** A core that registers again when its connection is dropped, like the core's library. */
 export class LastingCore {
   readonly #rotation: Rotation;
   #core: Core | undefined;
@@ -208,14 +208,14 @@ export class LastingCore {
     });
   }
 
-  /** Until somebody is there again: the only replica may be restarting. */
+  /** Waits for a replica: the only one may be restarting. */
   #comeBack(): void {
     setTimeout(() => {
       if (!this.#ended) this.#connect().catch(() => this.#comeBack());
     }, BACK_MS);
   }
 
-  /** Sends to a user's group. Whether it was taken: what a socket that ends did not confirm may be lost, here as with the original. */
+  /** Sends to a user's group. Returns whether it was confirmed: unconfirmed messages of a closed socket may be lost, as in the original. */
   async notify(user: string, number: number): Promise<boolean> {
     const core = this.#core;
     if (core === undefined) return false;

@@ -13,18 +13,18 @@ export interface RollingOptions {
 
 export interface RollingResult {
   readonly changes: number;
-  /** Changes that a client never got, over all clients. */
+  /** Changes that a client never received, summed over all clients. */
   readonly missed: number;
   readonly duplicates: number;
   readonly reconnects: number;
-  /** For each restart, from the first client that was sent away to the last. */
+  /** For each restart, the time from the first disconnected client to the last. */
   readonly spreadMs: readonly number[];
-  /** The largest share of the clients of a replica that were sent away within a quarter of a second. */
+  /** The largest share of a replica's clients disconnected within a quarter of a second. */
   readonly crowded: number;
   readonly serverErrors: number;
-  /** Writes that got no answer at all. */
+  /** Writes without any answer. */
   readonly unanswered: number;
-  /** Close codes that clients got, and how often. */
+  /** The close codes that clients received, with counts. */
   readonly codes: ReadonlyMap<number, number>;
 }
 
@@ -125,7 +125,7 @@ export async function rollingRestart({ edge, clients, changesPerSecond, report }
     };
   }
 
-  /** All clients join the administrator; a change is a value of one of his properties. */
+  /** All clients join the administrator; a change is a value of one of the administrator's properties. */
   async function ofSaga() {
     const { _id: user = '', accessToken = '' } = await call('/users/login', admin);
     return {

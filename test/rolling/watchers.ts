@@ -1,8 +1,8 @@
-/** Clients that come back when they are sent away, and find out what they missed the way their protocol has for it. */
+/** Clients that reconnect when they are disconnected, and recover missed changes in the way of their protocol. */
 import { io, type Socket } from 'socket.io-client';
 import { WebSocket } from 'ws';
 
-/** Who takes clients: what a load balancer knows. A replica is taken out before it is told to end. */
+/** The replicas that accept clients, as known to a load balancer. A replica is removed before it is stopped. */
 export class Rotation {
   readonly #ports: number[];
   #next = 0;
@@ -27,29 +27,29 @@ export class Rotation {
   }
 }
 
-/** One end of a connection that had been opened. */
+/** The end of one connection. */
 export interface Closing {
   readonly port: number;
   readonly at: number;
-  /** What the close frame said: a WebSocket's code (1005 for a frame without one), and 1006 where TCP ended without a frame. */
+  /** The code of the close frame (1005 for a frame without one), or 1006 if TCP ended without a frame. */
   readonly code: number;
 }
 
-/** What a watcher has heard so far, and how often it was sent away. */
+/** What a watcher has received so far, and how often it was disconnected. */
 export interface Watcher {
-  /** Numbers of changes, and how often each came. */
+  /** The numbers of the changes, and how often each was received. */
   readonly heard: ReadonlyMap<number, number>;
-  /** When each came first, on the monotonic clock. */
+  /** When each was first received, on the monotonic clock. */
   readonly firstAt: ReadonlyMap<number, number>;
   readonly closings: readonly Closing[];
-  /** It has heard something, so its watch is in force. */
+  /** It has received something, so its watch is active. */
   readonly ready: boolean;
-  /** What the server said that no client should hear. */
+  /** Errors from the server that no client should see. */
   readonly errors: readonly string[];
   end(): void;
 }
 
-/** The books that all watchers keep. */
+/** The records that all watchers keep. */
 export class Heard {
   readonly heard = new Map<number, number>();
   readonly firstAt = new Map<number, number>();
@@ -57,7 +57,7 @@ export class Heard {
   readonly errors: string[] = [];
   ready = false;
 
-  /** A change came; numbers below 1 are warm-ups. */
+  /** Records a change; numbers below 1 are warm-ups. */
   hear(number: number): void {
     this.ready = true;
     if (number < 1) return;
@@ -70,7 +70,7 @@ export class Heard {
   }
 }
 
-/** A HIRO client. With a group of its own, what it missed while away comes when it is back; without one it goes on with what comes then. */
+/** A HIRO client. With its own group, it receives missed changes after reconnecting; without one it continues with new ones. */
 export class HiroWatcher extends Heard implements Watcher {
   ended = false;
   readonly #rotation: Rotation;
@@ -106,7 +106,7 @@ export class HiroWatcher extends Heard implements Watcher {
     socket.on('error', () => {});
     socket.on('close', (code) => {
       if (this.ended) return;
-      // Who chose a replica just before it left the rotation tries again, as behind any balancer: that is no goodbye.
+      // A client that chose a replica just before it left the rotation retries, as behind any load balancer; this does not count as a disconnect.
       if (opened) this.left(port, code);
       setTimeout(() => this.ended || this.connect(), 100);
     });
@@ -118,7 +118,7 @@ export class HiroWatcher extends Heard implements Watcher {
   }
 }
 
-/** A Saga client that joins a user, and after coming back streams the property's timeline from where it was. */
+/** A Saga client that joins a user, and after reconnecting streams the property's timeline from its position. */
 export class SagaWatcher extends Heard implements Watcher {
   #ended = false;
   #last = 0;
@@ -148,7 +148,7 @@ export class SagaWatcher extends Heard implements Watcher {
     socket.on('unauthorized', (what: unknown) => this.errors.push(JSON.stringify(what)));
     socket.on('/properties', (property: unknown) => this.#take(property));
     socket.on('disconnect', (_reason, details) => {
-      // The library hands on the event of the WebSocket in it; anything else (a ping time-out) came without a frame.
+      // The library passes on the WebSocket's event; anything else (a ping time-out) had no close frame.
       const context =
         details !== undefined && 'context' in details ? (details.context as { readonly code?: number } | undefined) : undefined;
       if (!this.#ended && this.#socket === socket) this.left(port, context?.code ?? 1006);
@@ -156,7 +156,7 @@ export class SagaWatcher extends Heard implements Watcher {
     });
     socket.on('connect_error', again);
     socket.on('connect', () => {
-      // What comes live from now on says nothing of the gap before it.
+      // Live changes from now on do not show the gap before them.
       const from = this.#last;
       const joined = async () => {
         await socket.timeout(20_000).emitWithAck('authentication', { accessToken: this.#token });
@@ -164,7 +164,7 @@ export class SagaWatcher extends Heard implements Watcher {
         await this.#catchUp(from);
       };
       joined().catch((error: unknown) => {
-        // Sent away again before it was joined: no fault.
+        // Disconnected again before it had joined, which is not an error.
         if (socket.connected) this.errors.push(String(error));
         again();
       });

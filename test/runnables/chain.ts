@@ -1,6 +1,6 @@
 /**
- * Property writes, each of which fires a script that counts it and notes its number, while what runs them is killed: two runners, their processes
- * of isolates, Redis, NATS and graph-store. Every write has to be handled at least once, in the order of its parent, and counted exactly once.
+ * Property writes, each of which triggers a script that counts it and records its number, while the runners are killed: two runners, their processes
+ * of isolates, Redis, NATS and graph-store. Every write must be handled at least once, in the order of its parent, and counted exactly once.
  */
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startPostgres } from '@polyedge/testkit/servers/postgres';
@@ -14,14 +14,14 @@ export interface ChainOptions {
   readonly writes: number;
   /** Parents, each with its own order. */
   readonly bots: number;
-  /** How often something is killed. */
+  /** The number of kills. */
   readonly faults: number;
   readonly seed: number;
   report(line: string): void;
 }
 
 export interface ChainResult {
-  /** What did not hold. */
+  /** The violated guarantees. */
   readonly problems: readonly string[];
   readonly ms: number;
 }
@@ -60,7 +60,7 @@ export async function runChain({ writes, bots: count, faults, seed, report }: Ch
   const writing = Promise.all(
     bots.map(async (bot) => {
       for (let step = 1; step <= each; step += 1) {
-        // What was refused was not written, or its outcome is unknown: the timeline says which.
+        // A rejected write was not executed, or its outcome is unknown: the timeline shows which.
         while ((await client.api('POST', `/bots/${bot}/properties`, { name: 'step', value: step })).status !== 200) await pause(100);
       }
     }),
@@ -110,7 +110,7 @@ export async function runChain({ writes, bots: count, faults, seed, report }: Ch
       more = body.length === 100;
     }
     while ((await of(bot, 'count')) !== written.length && performance.now() < deadline) await pause(200);
-    // Whoever would count one twice has a while to.
+    // Leaves time for a duplicate count to happen.
     await pause(500);
     const [counted, seen = []]: [number, number[]] = await Promise.all([of(bot, 'count'), of(bot, 'seen')]);
     if (counted !== written.length) problems.push(`${bot} counted ${counted} of ${written.length}`);

@@ -1,4 +1,4 @@
-/** The whole of what scripts need, each a process of its own. One for all tests of a file. */
+/** The system that scripts need, each part in a process of its own. One for all tests of a file. */
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';

@@ -1,6 +1,6 @@
 /**
- * `npm run soak -- client [--seconds N] [--seed N]`: the Good Uncle client against two replicas and a network that breaks all the time, and
- * beside it the example page in a hidden tab that nobody cuts.
+ * `npm run soak -- client [--seconds N] [--seed N]`: the Good Uncle client against two replicas and a network that keeps breaking, and
+ * next to it the example page in a hidden tab with a stable connection.
  */
 import assert from 'node:assert/strict';
 import { parseArgs } from 'node:util';

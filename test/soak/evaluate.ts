@@ -21,7 +21,7 @@ const users = 64;
 for (let seed = Number(values.seed); ; seed += 1) {
   await using system = await startSystem();
   const began = performance.now();
-  // Four fifths of what is asked for are granted.
+  // Four fifths of the requested consumption are granted.
   const limit = Math.floor((evaluations * 0.8) / users);
   const outcome = await consumeUnderFire(system, {
     clients: 64,

@@ -1,4 +1,4 @@
-/** `npm run soak -- exactness [--seconds N] [--seed N]`: Good Uncle's live queries, one session in made-up worlds and then real ones under torment. */
+/** `npm run soak -- exactness [--seconds N] [--seed N]`: Good Uncle's live queries, one session in simulated worlds, and then real ones under faults. */
 import assert from 'node:assert/strict';
 import { parseArgs } from 'node:util';
 import { simulate } from '../../services/gooduncle-edge/test/simulated.ts';
@@ -6,7 +6,7 @@ import { STATES } from '../../services/gooduncle-edge/test/simulated-states.ts';
 import { torment } from '../../services/gooduncle-edge/test/torment.ts';
 
 const STEPS = 400;
-/** So many seeds reach every state. */
+/** This many seeds reach every state. */
 const ENOUGH = 1000;
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '600' }, seed: { type: 'string', default: '1' } } });

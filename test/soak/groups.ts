@@ -1,4 +1,4 @@
-/** `npm run soak -- groups [--rounds 20] [--seconds N] [--seed N]`: the group under torture, a fresh system for each seed, until rounds or time are over. */
+/** `npm run soak -- groups [--rounds 20] [--seconds N] [--seed N]`: the group under torture, a fresh system for each seed, until the rounds are done or time is up. */
 import { parseArgs } from 'node:util';
 import { torture } from '../groups/torture.ts';
 

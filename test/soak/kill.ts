@@ -1,8 +1,8 @@
-/** `npm run soak -- kill [--rounds 100] [--seconds N] [--seed N]`: the kill test until its rounds, or the time, are over. */
+/** `npm run soak -- kill [--rounds 100] [--seconds N] [--seed N]`: the kill test until its rounds are done or time is up. */
 import { parseArgs } from 'node:util';
 import { runRounds } from '../kill/rounds.ts';
 
-/** A fresh system every so many rounds: the comparison looks at everything since its beginning. */
+/** The rounds per system: the comparison covers everything since the system's start. */
 const ROUNDS_PER_SYSTEM = 6;
 
 const { values } = parseArgs({

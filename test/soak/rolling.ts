@@ -1,4 +1,4 @@
-/** `npm run soak -- rolling [--edge saga-edge] [--clients 1000] [--rate 50]`: the rolling restart at the size that is promised. */
+/** `npm run soak -- rolling [--edge saga-edge] [--clients 1000] [--rate 50]`: the rolling restart at the documented size. */
 import { parseArgs } from 'node:util';
 import { rollingRestart } from '../rolling/run.ts';
 

@@ -1,4 +1,4 @@
-/** `npm run soak -- runnables [--writes 2000] [--faults 20] [--seconds N] [--seed N]`: the chain of scripts that no kill loses, again until time is up. */
+/** `npm run soak -- runnables [--writes 2000] [--faults 20] [--seconds N] [--seed N]`: the chain of scripts under kills, repeated until time is up. */
 import { parseArgs } from 'node:util';
 import { runChain } from '../runnables/chain.ts';
 

@@ -1,6 +1,6 @@
 /**
  * `npm run soak -- simulate [--seconds N] [--seed N] [--histories N]`: consumer groups of several edges in one process, on virtual time, with
- * faults from a seed. A seed that fails is shrunk to the fewest events, and its timeline printed.
+ * faults from a seed. A failing seed is shrunk to the fewest events, and its timeline printed.
  */
 import { parseArgs } from 'node:util';
 import { PLANTED_BUGS } from '@polyedge/simulation/groups-servers';
@@ -41,7 +41,7 @@ if (most > 1) {
 }
 process.exit(problems === 0 ? 0 : 1);
 
-/** The same seed with as few events as still show a problem. */
+/** The same seed with the fewest events that still show a problem. */
 function shrunk(seed: number): readonly [events: number, told: Told] {
   let events = EVENTS;
   let told = new GroupsWorld({ seed, events }).run();

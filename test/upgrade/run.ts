@@ -31,8 +31,8 @@ const watchersOf = ({ audiences }: ConnectedEdge): readonly Watcher[] => audienc
 
 /**
  * @param checkout the working copy of the older release
- * @param seconds how long the clients are there at least
- * @returns what went wrong, and what was measured
+ * @param seconds the shortest time that the clients run
+ * @returns the problems and the measurements
  */
 export async function upgrade(
   checkout: string,
@@ -137,7 +137,7 @@ export async function upgrade(
   return { problems, lines };
 }
 
-/** Waits until every client has heard something, so that its watch is in force. */
+/** Waits until every client has received something, so that its watch is active. */
 async function ready(edge: ConnectedEdge): Promise<void> {
   const deadline = performance.now() + HEARD_MS;
   for (let n = 0; watchersOf(edge).some((watcher) => !watcher.ready); n -= 1) {

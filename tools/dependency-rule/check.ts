@@ -1,5 +1,5 @@
-// Checks the rule of dependencies (.dependency-cruiser.cjs) on the working copy, and that every single rule finds the violation planted for
-// it in `fixture`: a check that had gone blind (a parser that reads no TypeScript, a pattern that matches nothing) fails here.
+// Checks the dependency rules (.dependency-cruiser.cjs) on the working copy, and that every rule finds the violation planted for
+// it in `fixture`: a check that no longer works (a parser that does not read TypeScript, a pattern that matches nothing) fails here.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -14,7 +14,7 @@ type Violation = { readonly rule: string; readonly from: string; readonly to: st
 const rules = ruleNames();
 const planted = cruise(join(import.meta.dirname, 'fixture'));
 const missed = rules.filter((rule) => !planted.violations.some((violation) => violation.rule === rule));
-// This file is only reached by an import below an `await using`.
+// This file is only reachable by an import below an `await using`.
 if (!planted.violations.some(({ from }) => from.endsWith('edge-kit/src/reached.ts'))) missed.push('(imports below "await using")');
 const found = cruise(root);
 
@@ -31,7 +31,7 @@ function cruise(folder: string): { modules: number; violations: Violation[] } {
     encoding: 'utf8',
     maxBuffer: 256 * 1024 * 1024,
   });
-  // The exit code is the number of violations, so only the absence of a report is a failure of the program.
+  // The exit code is the number of violations, so only a missing report means that the program failed.
   if (!result.stdout.startsWith('{')) throw new Error(`dependency-cruiser failed: ${result.stderr}${result.stdout}`);
   const report: { summary: { totalCruised: number; violations: { rule: { name: string }; from: string; to: string }[] } } = JSON.parse(
     result.stdout,

@@ -1,4 +1,4 @@
-// Fails when a source file contains a text that has no place there (forbidden.ts).
+// Fails if a source file contains a forbidden text (forbidden.ts).
 import { globSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { findForbidden } from './forbidden.ts';

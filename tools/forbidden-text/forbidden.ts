@@ -1,4 +1,4 @@
-/** A text that has no place in the sources, and why. */
+/** A text that is forbidden in the sources, and why. */
 export type ForbiddenText = { readonly pattern: RegExp; readonly reason: string; readonly allowedIn?: RegExp };
 
 export const forbiddenTexts: readonly ForbiddenText[] = [
@@ -13,7 +13,7 @@ export const forbiddenTexts: readonly ForbiddenText[] = [
   },
 ];
 
-/** The lines of a source file with a forbidden text, as sentences. `path` is relative to the repository. */
+/** The lines of a source file with a forbidden text, with the reason. `path` is relative to the repository. */
 export function findForbidden(path: string, source: string): string[] {
   const rules = forbiddenTexts.filter(({ allowedIn }) => allowedIn?.test(path) !== true);
   return source

@@ -1,15 +1,15 @@
-/** The commands that a document tells its reader to type. */
+/** The commands in a document. */
 
-/** A fenced block of a document: what stands there, without the fences. */
+/** The fenced blocks of a document in one language, without the fences. */
 export function blocksOf(markdown: string, language: string): readonly string[] {
   return [...markdown.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(([, block = '']) => block);
 }
 
-/** The commands of a shell block in order, each as it stands there: a here-document, a loop and lines that end in a backslash are one. */
+/** The commands of a shell block, in order and unchanged. A here-document, a loop and lines that end in a backslash are one command. */
 export function commandsOf(block: string): readonly string[] {
   const commands: string[] = [];
   let begun: string[] = [];
-  /** What ends the command under way, where it is not the end of the line. */
+  /** The text that ends the current command, if it is not the end of the line. */
   let until: RegExp | undefined;
   for (const line of block.split('\n')) {
     if (begun.length === 0 && (line.trim() === '' || line.startsWith('#'))) continue;
@@ -27,12 +27,12 @@ export function commandsOf(block: string): readonly string[] {
   return commands;
 }
 
-/** The first line of a command, without the remark behind it: what it is called in a list. */
+/** The first line of a command, without its comment: its name in a list. */
 export function nameOf(command: string): string {
   return (command.split('\n')[0] ?? '').replace(/\s+# .*$/, '').trim();
 }
 
-/** The commands that stand within the sentences of a document, as `code`. */
+/** The commands within the prose of a document, as `code`. */
 export function mentionedIn(markdown: string): readonly string[] {
   const prose = markdown.replaceAll(/^```[\s\S]*?^```/gm, '').replaceAll(/<!-- settings[\s\S]*?<!-- end of settings -->/g, '');
   return [...prose.matchAll(/`([^`\n]+)`/g)]

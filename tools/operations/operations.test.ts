@@ -1,4 +1,4 @@
-/** docs/operations.md and README.md say what is: settings, tests that prove what happens in a failure, scripts, links. What is to be typed runs in test/readme.test.ts. */
+/** Checks docs/operations.md and README.md: settings, tests for each failure, scripts and links. test/readme.test.ts runs their commands. */
 import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -17,19 +17,19 @@ const documents = [
   'infra/k8s/README.md',
 ];
 
-/** Every shell command of a document, without the remarks behind them. */
+/** Every shell command of a document, without comments. */
 const typedIn = (markdown: string): readonly string[] =>
   blocksOf(markdown, 'sh')
     .flatMap(commandsOf)
     .map((command) => command.replaceAll(/\s+# .*$/gm, ''));
 
 suite('the documents', () => {
-  test('docs/operations.md has the settings as the services define them (else run node tools/settings-docs.ts)', async () => {
+  test('docs/operations.md has the settings of the services (else run node tools/settings-docs.ts)', async () => {
     const document = read('docs/operations.md');
     assert.equal(await withSettings(document), document);
   });
 
-  test('every failure that is described names tests that exist', () => {
+  test('every described failure names existing tests', () => {
     const [, section = ''] = read('docs/operations.md').split('## What happens when');
     const items = section
       .replaceAll('\n  ', ' ')
@@ -45,7 +45,7 @@ suite('the documents', () => {
     }
   });
 
-  test('every script of a command exists, and every setting that a command names does', async () => {
+  test('every script and every setting named by a command exists', async () => {
     const { scripts }: { scripts: Record<string, string> } = JSON.parse(read('package.json'));
     for (const document of documents) {
       for (const command of [...typedIn(read(document)), ...[...read(document).matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code)]) {
@@ -57,7 +57,7 @@ suite('the documents', () => {
     }
   });
 
-  test('every link within the repository leads somewhere', () => {
+  test('every link within the repository has a target', () => {
     const pages = [...documents, ...globSync(['docs/**/*.md', 'services/*/README.md', 'SECURITY.md'], { cwd: root })];
     for (const document of pages) {
       for (const [, target = ''] of read(document).matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {

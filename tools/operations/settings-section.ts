@@ -1,4 +1,4 @@
-/** The part of docs/operations.md that follows from the services' `config.ts`. */
+/** Generates the section of docs/operations.md from the services' `config.ts`. */
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { commonSettings } from '@polyedge/service-kit/common-settings';
@@ -9,7 +9,7 @@ const root = join(import.meta.dirname, '../..');
 const BEGIN = '<!-- settings: written by tools/settings-docs.ts -->\n';
 const END = '<!-- end of settings -->\n';
 
-/** The settings of every service there is, by its name. */
+/** The settings of every service, by its name. */
 async function allSettings(): Promise<ReadonlyMap<string, Settings>> {
   const found = new Map<string, Settings>();
   for (const file of globSync('services/*/src/config.ts', { cwd: root }).sort()) {
@@ -19,7 +19,7 @@ async function allSettings(): Promise<ReadonlyMap<string, Settings>> {
   return found;
 }
 
-/** The document with the section between the two marks as it should be. Throws when a mark is missing. */
+/** The document with the section between the two marks regenerated. Throws if a mark is missing. */
 export async function withSettings(document: string): Promise<string> {
   const from = document.indexOf(BEGIN);
   const to = document.indexOf(END);

@@ -1,4 +1,4 @@
-/** Every reference of the code and the documents leads somewhere, and every term of the glossary is one of the code's. */
+/** Checks that every reference in code and documents has a target, and that every term of the glossary exists in the code. */
 import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
@@ -30,7 +30,7 @@ suite('references', () => {
     );
   });
 
-  test('every term of the glossary names what the code calls it', () => {
+  test('every term of the glossary names something in the code', () => {
     const words = new Set(filesOf('{libs,services}/*/src/**/*.{ts,sql,lua}').flatMap((path) => read(path).match(/[\w-]+/g) ?? []));
     const terms = glossaryOf(read('docs/glossary.md'));
     assert.ok(terms.length > 30);
@@ -58,7 +58,7 @@ suite('what counts as a reference', () => {
     assert.deepEqual([...rowsOf(few.rules.get('saga') ?? '')], ['22', 'T81']);
   });
 
-  test('what exists is fine, also where a comment breaks a line inside the reference', () => {
+  test('existing targets are found, even if a comment breaks a line inside the reference', () => {
     for (const source of [
       '/** Joins (Saga protocol page, 3.2). */',
       '// protocol page 3.2 and section 3',
@@ -69,7 +69,7 @@ suite('what counts as a reference', () => {
       assert.deepEqual(dangling(source), [], source);
   });
 
-  test('each kind of reference that leads nowhere is found', () => {
+  test('each kind of dangling reference is found', () => {
     for (const source of [
       '// protocol page 3.9',
       '// HIRO protocol page 1',
@@ -83,7 +83,7 @@ suite('what counts as a reference', () => {
     assert.deepEqual(dangling("test('saga:22 saga:23 hiro:E1 runs', f);", 'services/saga-edge/test/x.test.ts'), ['saga:23', 'hiro:E1']);
   });
 
-  test('a term stands with its names, over as many lines as it takes', () => {
+  test('a term has its names, over any number of lines', () => {
     assert.deepEqual(glossaryOf('- **head**: closes a run\n  of changes (`graphHead`).\n- **ack**: `ack`.\n'), [
       { term: 'head', names: ['graphHead'] },
       { term: 'ack', names: ['ack'] },

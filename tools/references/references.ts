@@ -1,6 +1,6 @@
-/** What comments, test titles and documents refer to: sections of the rules, rows of checklists, decisions. Pure; the test reads the files. */
+/** Finds the references of comments, test titles and documents: sections of the rules, rows of checklists, decisions. Pure; the test reads the files. */
 
-/** A reference that leads nowhere, with where it stands. */
+/** A dangling reference and its place. */
 export interface Dangling {
   readonly path: string;
   readonly reference: string;
@@ -28,13 +28,13 @@ export function sectionsOf(page: string): ReadonlySet<string> {
   return sections;
 }
 
-/** The ids that begin a row of a table or of a list: `F42`, `22`, `T81`, `C10`. */
+/** The ids at the start of a row of a table or list: `F42`, `22`, `T81`, `C10`. */
 export const rowsOf = (page: string): ReadonlySet<string> =>
   new Set([...page.matchAll(/^(?:\| |- \*\*)([A-Z]?\d+)(?: \||\*\*:)/gm)].map(([, id = '']) => id));
 
-/** The references of one file that lead nowhere. */
+/** The dangling references of one file. */
 export function danglingIn(path: string, source: string, pages: Pages): Dangling[] {
-  // A citation may go on in the next line of a comment.
+  // A citation may continue in the next line of a comment.
   const text = source.replaceAll(/\n\s*(?:\*|\/\/) ?/g, ' ');
   const references = [...pageCitations(path, text, pages), ...deliveryCitations(text, pages), ...decisionCitations(text, pages)];
   if (path.endsWith('.test.ts')) references.push(...titleIds(path, source, pages));
@@ -44,7 +44,7 @@ export function danglingIn(path: string, source: string, pages: Pages): Dangling
 const protocolPage =
   /(?:(HIRO|Saga|Good Uncle|SPACE|JSSocket) )?protocol page(?:,? (?:section )?(\d[\d., –]*(?:(?:and|to) \d[\d.]*)?)|, [A-Z])/gi;
 
-/** "protocol page 3.1 and 3.2": of the protocol that is named, else of the edge whose file this is. */
+/** "protocol page 3.1 and 3.2": of the named protocol, else of the edge that the file belongs to. */
 function pageCitations(path: string, text: string, pages: Pages): string[] {
   return [...text.matchAll(protocolPage)].flatMap(([citation, named, numbers]) => {
     const name =
@@ -70,7 +70,7 @@ function deliveryCitations(text: string, pages: Pages): string[] {
   );
 }
 
-/** `docs/adr/0012`, `adr 11`. NATS' own decisions are written with a hyphen. */
+/** `docs/adr/0012`, `adr 11`. NATS's own decisions are written with a hyphen. */
 const decisionCitations = (text: string, pages: Pages): string[] =>
   [...text.matchAll(/\badr[ /](\d+)/gi)].filter(([, number]) => !pages.decisions.has(Number(number))).map(([citation]) => citation);
 
@@ -78,7 +78,7 @@ const numbersIn = (text: string): string[] => [...text.matchAll(/\d+(?:\.\d+)*/g
 
 const title = /\b(?:test|it|suite)\(\s*(['"`])((?:(?!\1).)*)\1/gs;
 
-/** Ids of rows in the titles of tests: `hiro:E14`, and beside Good Uncle's the bare ids of its acceptance tests. */
+/** Ids of rows in test titles: `hiro:E14`; next to Good Uncle's ids also the bare ids of its acceptance tests. */
 function titleIds(path: string, source: string, pages: Pages): string[] {
   const missing: string[] = [];
   for (const [, , words = ''] of source.matchAll(title)) {
@@ -90,7 +90,7 @@ function titleIds(path: string, source: string, pages: Pages): string[] {
   return missing;
 }
 
-/** Terms of the glossary, each with the names or files of the code that it says to stand for. */
+/** The terms of the glossary, each with its names or files in the code. */
 export const glossaryOf = (page: string): { readonly term: string; readonly names: readonly string[] }[] =>
   [...page.matchAll(/^- \*\*([^*]+)\*\*((?:.|\n {2})*)/gm)].map(([, term = '', text = '']) => ({
     term,

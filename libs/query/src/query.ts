@@ -4,9 +4,10 @@ import { haversine, pointOf } from './geo.ts';
 import { isNumber, type Json } from './json.ts';
 import { parseJson } from './json-text.ts';
 import { canonicalJson } from './normalize.ts';
+import { type Parsed, ParseError, parsing } from './parsed.ts';
 import { compilePath, placeOf } from './path.ts';
 import { compareText } from './text.ts';
-import { Checker, flag, list, only, type Parsed, Problem, parsing, record } from './validate.ts';
+import { Checker, flag, list, only, record } from './validate.ts';
 
 /**
  * A search: which elements, in which order, how many.
@@ -68,21 +69,21 @@ function parseSort(checker: Checker, value: unknown): Sort {
   const object = record(value, 'a sort key');
   only(object, ['path', 'order', 'near']);
   const { order } = object;
-  if (order !== 'asc' && order !== 'desc') throw new Problem('"order" is "asc" or "desc"');
+  if (order !== 'asc' && order !== 'desc') throw new ParseError('"order" is "asc" or "desc"');
   const path = checker.path(object.path);
   return object.near === undefined ? { path, order } : { path, order, near: checker.position(object.near) };
 }
 
 function whole(value: unknown, limit: number, what: string): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > limit) {
-    throw new Problem(`${what} is a whole number from 0 to ${limit}`);
+    throw new ParseError(`${what} is a whole number from 0 to ${limit}`);
   }
   return value;
 }
 
 function parseCursor(value: unknown, sort: readonly Sort[]): string {
   if (typeof value === 'string' && positionOfCursor(value, sort) !== undefined) return value;
-  throw new Problem('the cursor does not belong to this query');
+  throw new ParseError('the cursor does not belong to this query');
 }
 
 /**

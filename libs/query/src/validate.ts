@@ -1,10 +1,8 @@
 import type { Condition, Filter, Path, Position } from './filter.ts';
 import { isNumber, isObject, type Json, type JsonObject } from './json.ts';
+import { type Parsed, ParseError, parsing } from './parsed.ts';
 import { MAX_PATH_SEGMENTS, MAX_SEGMENT_CHARACTERS, placeOf } from './path.ts';
 import { parseRegexp } from './regexp.ts';
-
-/** A checked value, or one sentence for the client's developer that says what is wrong with it. */
-export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 
 /**
  * The limits of a filter. Strings are counted in UTF-16 units. Together with `MAX_PATH_SEGMENTS` these bounds keep the bound values of
@@ -37,19 +35,6 @@ export function parseFilter(value: unknown): Parsed<Filter> {
   return parsing(() => new Checker().filter(value, 1));
 }
 
-/** Runs a parser that reports problems by throwing `Problem`; other errors are bugs and pass through. */
-export function parsing<T>(parse: () => T): Parsed<T> {
-  try {
-    return { ok: true, value: parse() };
-  } catch (error) {
-    if (error instanceof Problem) return { ok: false, problem: error.message };
-    throw error;
-  }
-}
-
-/** The reason why a value is rejected; never leaves this library. */
-export class Problem extends Error {}
-
 /** Checks one filter or query and counts what its parts cost together. */
 export class Checker {
   #conditions = 0;
@@ -59,7 +44,7 @@ export class Checker {
   #regexps = 0;
 
   filter(value: unknown, depth: number): Filter {
-    if (depth > FILTER_LIMITS.depth) throw new Problem(`a filter is at most ${FILTER_LIMITS.depth} levels deep`);
+    if (depth > FILTER_LIMITS.depth) throw new ParseError(`a filter is at most ${FILTER_LIMITS.depth} levels deep`);
     const object = record(value, 'a filter');
     if (Object.hasOwn(object, 'all')) return { all: this.#parts(object, 'all', depth) };
     if (Object.hasOwn(object, 'any')) return { any: this.#parts(object, 'any', depth) };
@@ -74,33 +59,33 @@ export class Checker {
 
   path(value: unknown): Path {
     if (!Array.isArray(value) || value.length === 0 || value.length > MAX_PATH_SEGMENTS) {
-      throw new Problem(`a path is a list of 1 to ${MAX_PATH_SEGMENTS} strings`);
+      throw new ParseError(`a path is a list of 1 to ${MAX_PATH_SEGMENTS} strings`);
     }
     const path = value.map((segment) => {
       const text = this.text(segment, 'a path segment');
-      if (text.length > MAX_SEGMENT_CHARACTERS) throw new Problem(`a path segment is at most ${MAX_SEGMENT_CHARACTERS} characters long`);
+      if (text.length > MAX_SEGMENT_CHARACTERS) throw new ParseError(`a path segment is at most ${MAX_SEGMENT_CHARACTERS} characters long`);
       return text;
     });
-    if (placeOf(path) === undefined) throw new Problem(`there is no path ${JSON.stringify(path.slice(0, 2)).slice(0, 200)}`);
+    if (placeOf(path) === undefined) throw new ParseError(`there is no path ${JSON.stringify(path.slice(0, 2)).slice(0, 200)}`);
     return path;
   }
 
   /** A string that PostgreSQL can store. */
   text(value: unknown, what: string): string {
-    if (typeof value !== 'string') throw new Problem(`${what} must be a string`);
-    if (value.includes('\0') || !value.isWellFormed()) throw new Problem(`${what} contains NUL or an unpaired surrogate`);
+    if (typeof value !== 'string') throw new ParseError(`${what} must be a string`);
+    if (value.includes('\0') || !value.isWellFormed()) throw new ParseError(`${what} contains NUL or an unpaired surrogate`);
     this.#characters += value.length;
-    if (this.#characters > FILTER_LIMITS.characters) throw new Problem(`a filter has at most ${FILTER_LIMITS.characters} characters`);
+    if (this.#characters > FILTER_LIMITS.characters) throw new ParseError(`a filter has at most ${FILTER_LIMITS.characters} characters`);
     return value;
   }
 
   position(value: unknown): Position {
-    if (!Array.isArray(value) || value.length < 2) throw new Problem('a position is a list of longitude and latitude');
+    if (!Array.isArray(value) || value.length < 2) throw new ParseError('a position is a list of longitude and latitude');
     return [within(value[0], 180, 'a longitude'), within(value[1], 90, 'a latitude')];
   }
 
   #count(): void {
-    if (++this.#conditions > FILTER_LIMITS.conditions) throw new Problem(`a filter has at most ${FILTER_LIMITS.conditions} conditions`);
+    if (++this.#conditions > FILTER_LIMITS.conditions) throw new ParseError(`a filter has at most ${FILTER_LIMITS.conditions} conditions`);
   }
 
   #parts(object: Record<string, unknown>, key: 'all' | 'any', depth: number): readonly Filter[] {
@@ -127,7 +112,7 @@ export class Checker {
         only(object, ['test', 'path', 'value']);
         const value = this.#json(object.value, 1);
         if (!isNumber(value) && typeof value !== 'string' && typeof value !== 'boolean') {
-          throw new Problem(`"${test}" compares with a number, a string or a boolean`);
+          throw new ParseError(`"${test}" compares with a number, a string or a boolean`);
         }
         return { test, path, value };
       }
@@ -160,23 +145,24 @@ export class Checker {
         only(object, ['test', 'path', 'pattern']);
         const pattern = this.#short(object.pattern, '"pattern"');
         const regexp = parseRegexp(pattern);
-        if (!regexp.ok) throw new Problem(regexp.problem);
+        if (!regexp.ok) throw new ParseError(regexp.problem);
         this.#regexps += 1;
-        if (this.#regexps > FILTER_LIMITS.regexps) throw new Problem(`a filter has at most ${FILTER_LIMITS.regexps} regular expressions`);
+        if (this.#regexps > FILTER_LIMITS.regexps)
+          throw new ParseError(`a filter has at most ${FILTER_LIMITS.regexps} regular expressions`);
         return { test, path, pattern };
       }
       case 'near': {
         only(object, ['test', 'path', 'point', 'maxMeters']);
         const { maxMeters } = object;
         if (typeof maxMeters !== 'number' || !Number.isFinite(maxMeters) || maxMeters < 0) {
-          throw new Problem('"maxMeters" must be a number, 0 or more');
+          throw new ParseError('"maxMeters" must be a number, 0 or more');
         }
         return { test, path, point: this.position(object.point), maxMeters };
       }
       case 'within': {
         only(object, ['test', 'path', 'box']);
         const [west, south, east, north, ...rest] = list(object.box, 4, '"box"');
-        if (rest.length > 0 || north === undefined) throw new Problem('"box" is west, south, east and north');
+        if (rest.length > 0 || north === undefined) throw new ParseError('"box" is west, south, east and north');
         return {
           test,
           path,
@@ -187,14 +173,14 @@ export class Checker {
         only(object, ['test', 'path', 'polygon']);
         return { test, path, polygon: list(object.polygon, FILTER_LIMITS.corners, '"polygon"').map((ring) => this.#ring(ring)) };
       default:
-        throw new Problem('a filter has "all", "any", "not" or a known "test"');
+        throw new ParseError('a filter has "all", "any", "not" or a known "test"');
     }
   }
 
   #short(value: unknown, what: string): string {
     const text = this.text(value, what);
     if (text.length > FILTER_LIMITS.patternCharacters) {
-      throw new Problem(`${what} is at most ${FILTER_LIMITS.patternCharacters} characters long`);
+      throw new ParseError(`${what} is at most ${FILTER_LIMITS.patternCharacters} characters long`);
     }
     return text;
   }
@@ -202,17 +188,17 @@ export class Checker {
   #ring(value: unknown): readonly Position[] {
     const ring = list(value, FILTER_LIMITS.corners, 'a ring').map((corner) => this.position(corner));
     this.#corners += ring.length + 1;
-    if (this.#corners > FILTER_LIMITS.corners) throw new Problem(`polygons have at most ${FILTER_LIMITS.corners} corners`);
+    if (this.#corners > FILTER_LIMITS.corners) throw new ParseError(`polygons have at most ${FILTER_LIMITS.corners} corners`);
     return ring;
   }
 
   #json(value: unknown, depth: number): Json {
-    if (depth > FILTER_LIMITS.depth) throw new Problem(`a value is at most ${FILTER_LIMITS.depth} levels deep`);
-    if (++this.#nodes > FILTER_LIMITS.nodes) throw new Problem(`the values of a filter have at most ${FILTER_LIMITS.nodes} parts`);
+    if (depth > FILTER_LIMITS.depth) throw new ParseError(`a value is at most ${FILTER_LIMITS.depth} levels deep`);
+    if (++this.#nodes > FILTER_LIMITS.nodes) throw new ParseError(`the values of a filter have at most ${FILTER_LIMITS.nodes} parts`);
     if (value === null || typeof value === 'boolean' || typeof value === 'bigint') return value;
     if (typeof value === 'string') return this.text(value, 'a value');
     if (typeof value === 'number') {
-      if (!Number.isFinite(value)) throw new Problem('a number must be finite');
+      if (!Number.isFinite(value)) throw new ParseError('a number must be finite');
       return value;
     }
     if (Array.isArray(value)) {
@@ -230,28 +216,28 @@ export class Checker {
 /** Throws if the object has other keys than these: a misspelt key must not silently widen a filter. */
 export function only(object: Record<string, unknown>, keys: readonly string[]): void {
   const stray = Object.keys(object).find((key) => !keys.includes(key));
-  if (stray !== undefined) throw new Problem(`unexpected key ${JSON.stringify(stray.slice(0, 100))}`);
+  if (stray !== undefined) throw new ParseError(`unexpected key ${JSON.stringify(stray.slice(0, 100))}`);
 }
 
 export function record(value: unknown, what: string): Record<string, unknown> {
   // Narrowing unknown to an object leaves its keys untyped; each is checked as it is read.
   if (typeof value === 'object' && isObject(value as Json)) return value as Record<string, unknown>;
-  throw new Problem(`${what} must be an object`);
+  throw new ParseError(`${what} must be an object`);
 }
 
 export function list(value: unknown, maxLength: number, what: string): readonly unknown[] {
-  if (!Array.isArray(value)) throw new Problem(`${what} must be a list`);
-  if (value.length > maxLength) throw new Problem(`${what} has at most ${maxLength} items`);
+  if (!Array.isArray(value)) throw new ParseError(`${what} must be a list`);
+  if (value.length > maxLength) throw new ParseError(`${what} has at most ${maxLength} items`);
   return value;
 }
 
 export function flag(object: Record<string, unknown>, key: string): boolean {
   const value = Object.hasOwn(object, key) ? object[key] : undefined;
-  if (value !== undefined && typeof value !== 'boolean') throw new Problem(`"${key}" must be true or false`);
+  if (value !== undefined && typeof value !== 'boolean') throw new ParseError(`"${key}" must be true or false`);
   return value === true;
 }
 
 function within(value: unknown, limit: number, what: string): number {
-  if (typeof value !== 'number' || !(Math.abs(value) <= limit)) throw new Problem(`${what} is a number within ±${limit}`);
+  if (typeof value !== 'number' || !(Math.abs(value) <= limit)) throw new ParseError(`${what} is a number within ±${limit}`);
   return value;
 }

@@ -6,7 +6,7 @@ export const commonSettings = (defaults: { readonly port: number }) => ({
   mode: choice(['local', 'production'], {
     env: 'POLYEDGE_MODE',
     default: 'production',
-    doc: 'Insecure defaults exist only in `local`, and name themselves in a warning.',
+    doc: 'Insecure defaults exist only in `local`, and each causes a warning.',
   }),
   host: text({ env: 'HOST', default: '0.0.0.0', localDefault: '127.0.0.1', doc: 'The address to listen on.' }),
   port: port({ env: 'PORT', default: defaults.port, doc: 'The port for clients; 0 takes a free one.' }),
@@ -37,7 +37,7 @@ export const commonSettings = (defaults: { readonly port: number }) => ({
   logLevel: choice(['debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
     env: 'LOG_LEVEL',
     default: 'info',
-    doc: 'The least important lines to write.',
+    doc: 'The lowest level of lines to write.',
   }),
   otlpEndpoint: url({
     env: 'OTEL_EXPORTER_OTLP_ENDPOINT',
@@ -50,7 +50,7 @@ export const commonSettings = (defaults: { readonly port: number }) => ({
     default: 25_000,
     min: 0,
     max: 600_000,
-    doc: 'How long a service that is stopped may take to finish what is in flight and to close the connections of its clients.',
+    doc: "How long a stopping service may take to finish work in flight and to close its clients' connections.",
   }),
 });
 
@@ -59,7 +59,7 @@ export const redisUrl = url({
   env: 'REDIS_URL',
   schemes: ['redis', 'rediss'],
   localDefault: 'redis://127.0.0.1:6379',
-  doc: 'The Redis server of the hot journal; `rediss://…?cafile=FILE` for TLS with an authority of your own; `redis://user:password@NAME?sentinel=HOST:PORT&sentinel=…` for the primary that Sentinels know as NAME.',
+  doc: 'The Redis server of the hot journal; `rediss://…?cafile=FILE` for TLS with your own authority; `redis://user:password@NAME?sentinel=HOST:PORT&sentinel=…` for the primary that Sentinels know as NAME.',
 });
 
 /** PostgreSQL, for graph-store. */
@@ -67,7 +67,7 @@ export const databaseUrl = url({
   env: 'DATABASE_URL',
   schemes: ['postgres', 'postgresql'],
   localDefault: 'postgres://127.0.0.1:5432/polyedge',
-  doc: 'The PostgreSQL database: the truth; `?sslrootcert=FILE` for TLS with an authority of your own.',
+  doc: 'The PostgreSQL database with all durable data; `?sslrootcert=FILE` for TLS with your own authority.',
 });
 
 /** TLS on the port for clients, for the edges: `listenerTls` makes the server that they describe. */
@@ -75,7 +75,7 @@ export const listenerTlsSettings = {
   tlsCertFile: text({
     env: 'TLS_CERT_FILE',
     optional: true,
-    doc: 'The PEM file of the certificate chain: everything on the port then speaks TLS (https, wss), `/healthz` and `/readyz` too.',
+    doc: 'The PEM file of the certificate chain: the whole port then uses TLS (https, wss), including `/healthz` and `/readyz`.',
   }),
   tlsKeyFile: text({ env: 'TLS_KEY_FILE', optional: true, doc: 'The PEM file with the private key of that certificate.' }),
 };

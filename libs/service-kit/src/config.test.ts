@@ -150,7 +150,7 @@ test('no text makes reading throw, and what is accepted is inside its bounds', (
   );
 });
 
-test('the tables name every setting and never a secret`s default', () => {
+test("the tables name every setting and never a secret's default", () => {
   const rows = settingRows('hiro-edge', settings);
   assert.equal(rows.length, Object.keys(settings).length);
   for (const printed of [

@@ -26,12 +26,12 @@ export const openIdSettings = {
     env: 'POLYEDGE_OIDC_JWKS_URL',
     schemes: ['http', 'https'],
     optional: true,
-    doc: 'Where that provider publishes its keys.',
+    doc: "The URL of that provider's keys.",
   }),
-  openIdAudience: text({ env: 'POLYEDGE_OIDC_AUDIENCE', optional: true, doc: 'The audience that its tokens must be for.' }),
+  openIdAudience: text({ env: 'POLYEDGE_OIDC_AUDIENCE', optional: true, doc: 'The required audience of its tokens.' }),
   openIdTenant: text({ env: 'POLYEDGE_OIDC_TENANT', default: 'default', doc: 'The tenant of its users.' }),
   openIdScope: text({ env: 'POLYEDGE_OIDC_SCOPE', default: 'default', doc: 'The default data scope of its users.' }),
-  openIdTrustRoles: boolean({ env: 'POLYEDGE_OIDC_TRUST_ROLES', default: false, doc: 'Whether its claim `polyedge_roles` gives roles.' }),
+  openIdTrustRoles: boolean({ env: 'POLYEDGE_OIDC_TRUST_ROLES', default: false, doc: 'Whether its claim `polyedge_roles` grants roles.' }),
 };
 
 /** The provider that the settings describe, or undefined. */

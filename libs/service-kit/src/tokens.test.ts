@@ -201,7 +201,7 @@ test('without keys a token is unavailable, not wrong', async () => {
   await bus.close();
 });
 
-test('a configured OpenID provider`s token becomes a principal of the configured tenant, with roles only when trusted', async () => {
+test("a configured OpenID provider's token becomes a principal of the configured tenant, with roles only when trusted", async () => {
   const { publicKey, privateKey } = await generateKeyPair('RS256');
   const jwk = { ...(await exportJWK(publicKey)), kid: 'o1', alg: 'RS256' };
   const server = createServer((_, response) => response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [jwk] })));

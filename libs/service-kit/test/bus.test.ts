@@ -79,7 +79,7 @@ for (const [name, start] of Object.entries(worlds)) {
       await responder.stop();
     });
 
-    test('the responder`s failure arrives with code, detail and retry time', async () => {
+    test("the responder's failure arrives with code, detail and retry time", async () => {
       const responder = first.respond(echo, async () => ({
         ok: false,
         failure: { code: 'limited', detail: 'slow down', retryAfterMs: 70 },
@@ -192,7 +192,7 @@ for (const [name, start] of Object.entries(worlds)) {
       await two.stop();
     });
 
-    test('one connection`s messages arrive in order over all subjects, and as values of their own', async () => {
+    test("one connection's messages arrive in order over all subjects, and as values of their own", async () => {
       const heard: unknown[] = [];
       const sub = asker.subscribe(happened, happened.pattern({}), (body, on, bytes) => heard.push([body.n, on, bytes]));
       await asker.flush(timeoutMs);

@@ -57,7 +57,7 @@ test('what cannot be read and what was thrown is answered in the form that is gi
   }
 });
 
-test('behind a proxy a client`s address is what that proxy says, whatever the client says before it', async () => {
+test("behind a proxy a client's address is what that proxy says, whatever the client says before it", async () => {
   for (const [trustProxy, expected] of [
     [true, '192.0.2.7'],
     [false, '127.0.0.1'],

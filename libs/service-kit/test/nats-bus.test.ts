@@ -99,7 +99,7 @@ test('a service whose inbox is not allowed does not start; a subject that is not
   assert.equal(bus.status, 'connected');
 });
 
-test('after a server`s death: disconnected before anything else, requests fail at once, then all is subscribed again', async () => {
+test("after a server's death: disconnected before anything else, requests fail at once, then all is subscribed again", async () => {
   await using nats = await startNats();
   await using asker = await connected({ url: nats.url, service: 'asker' });
   await using teller = await connected({ url: nats.url, service: 'teller' });
@@ -158,7 +158,7 @@ test('a server that keeps being killed is always found again', async () => {
   assert.equal((await bus.flush(timeoutMs)).ok, true);
 });
 
-test('a handler`s span is a child of the request`s, and both end with the result', async () => {
+test("a handler's span is a child of the request's, and both end with the result", async () => {
   const story: string[] = [];
   let number = 0;
   const begun = (what: string): Span => {
@@ -207,7 +207,7 @@ test('a request that is called expired as soon as it was sent is asked once more
   assert.equal(asking.counts.skewed, 1);
 });
 
-test('the deadline of a request is on the responder`s own clock, also when the clocks of the two are hours apart', async (t) => {
+test("the deadline of a request is on the responder's own clock, also when the clocks of the two are hours apart", async (t) => {
   await using nats = await startNats();
   await using answering = await connected({ url: nats.url, service: 'answerer' });
   await using asking = await connected({ url: nats.url, service: 'asker' });

@@ -11,19 +11,19 @@ export const settings = {
     optional: true,
     pattern: /^\w[\w-]*=https?:\/\/[\w.:[\]-]+(,\s*\w[\w-]*=https?:\/\/[\w.:[\]-]+)*$/,
     form: 'names and addresses, such as hiro=https://hiro.example.org,saga=https://saga.example.org',
-    doc: 'Where browsers reach the edges, for the page `Try`: the page may connect to these addresses and to nothing else.',
+    doc: 'The addresses of the edges for browsers, used by the page `Try`; the page may connect only to these.',
   }),
   secureCookies: boolean({
     default: true,
     localDefault: false,
-    doc: 'Whether browsers send the session over TLS only. Leave it on wherever the console is reached over TLS, also through a proxy.',
+    doc: 'Whether browsers send the session cookie over TLS only. Leave it on if the console is reached over TLS, also through a proxy.',
   }),
   maxStreams: integer({
     default: 200,
     min: 1,
     max: 10_000,
     unit: 'streams',
-    doc: 'Live streams of all pages together; one more is answered with 503.',
+    doc: 'Live streams of all pages together; further ones are answered with 503.',
   }),
   trustProxy,
 };

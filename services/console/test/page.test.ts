@@ -84,7 +84,7 @@ test('a group is joined from the store, Redis and the edges: the newest position
   assert.equal(view.lag, 3);
 });
 
-test('an administrator sees the scopes of the account, and the system`s never', () => {
+test("an administrator sees the scopes of the account, and the system's never", () => {
   const some = { defaultScope: 'own', scopes: ['shared'] };
   assert.deepEqual(
     ['own', 'shared', 'other', 'system'].map((scope) => maySee(some, scope)),

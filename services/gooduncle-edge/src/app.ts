@@ -34,7 +34,7 @@ export interface GoodUncleEdge extends Running {
 const KEEP_ALIVES_PER_SECOND = 30;
 const SUBPROTOCOL = 'gooduncle.v1';
 
-/** The whole edge, top to bottom. It borrows the bus and closes everything else. Throws `CannotStart` when port or rules are unusable. */
+/** Starts the edge. It borrows the bus and closes everything else. Throws `CannotStart` if the port or the topic rules cannot be used. */
 export async function startGoodUncleEdge(
   config: Config<GoodUncleSettings>,
   context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'>,
@@ -50,16 +50,16 @@ export async function startGoodUncleEdge(
 
   const perSocket = limits({
     maxFrameBytes: config.maxFrameBytes,
-    // The session counts requests and says `slow down`; this only keeps a flood from costing more than it should.
+    // The session limits requests and answers `slow down`; this only bounds the cost of a flood.
     framesPerSecond: Math.max(5000, 20 * config.requestsPerSecond),
     bytesPerSecond: 16 * config.maxFrameBytes,
     maxInFlight: 256,
-    // Two besides the client's own: revocations, and what repeats them.
+    // Two in addition to the client's own: revocations, and their repetition.
     maxSubscriptions: config.maxSubscriptions + 2,
     maxBufferedBytes: config.maxBufferedBytes,
     stalledMs: config.stalledMs,
     authenticateMs: 0,
-    // Silence is the heartbeat's business, and pings are not part of this protocol.
+    // The heartbeat detects silent clients, and this protocol has no pings.
     idleMs: 0,
     pingIntervalMs: 0,
     closeTimeoutMs: 1000,
@@ -101,9 +101,7 @@ export async function startGoodUncleEdge(
   });
 
   const app = clientServer({ config, http: httpOptions(perSocket), spans: bus.spans });
-  app.setNotFoundHandler((_request, reply) =>
-    reply.code(404).send({ error: { code: 404, message: 'there is a WebSocket here and nothing else' } }),
-  );
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: { code: 404, message: 'this is a WebSocket endpoint' } }));
   reserveHealth(app, context.ready);
   const origins = originsOf(config.allowedOrigins);
   const path = config.path;

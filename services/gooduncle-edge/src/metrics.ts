@@ -6,15 +6,15 @@ import type { TopicsFile } from './topics-file.ts';
 
 type Measured = Pick<Driver<never, unknown, unknown, never>, 'counts' | 'gauges' | 'selection'>;
 
-/** Reports sessions, subscriptions, beats and what the driver counts (texts that are not JSON are its `undecodable`). */
+/** Reports sessions, subscriptions, heartbeats and the driver's counters (texts that are not JSON are its `undecodable`). */
 export function report(metrics: Metrics, driver: Measured, heartbeat: Heartbeat, topics: TopicsFile): void {
   const labels = { edge: 'gooduncle' };
   reportDriver(metrics, labels, driver);
   metrics.gauge('edge_subscriptions', 'Active subscriptions.', () => driver.selection.size.members, labels);
-  metrics.gauge('edge_interests', 'Types that are watched for them.', () => driver.selection.size.interests, labels);
+  metrics.gauge('edge_interests', 'Types watched for subscriptions.', () => driver.selection.size.interests, labels);
   metrics.gauge(
     'edge_groups',
-    'Different queries among the subscriptions: each is evaluated once per change.',
+    'Different queries among the subscriptions; each is evaluated once per change.',
     () => driver.selection.size.groups,
     labels,
   );
@@ -22,14 +22,14 @@ export function report(metrics: Metrics, driver: Measured, heartbeat: Heartbeat,
   metrics.counterOf('heartbeats_sent', 'Beats sent.', () => counts.sent, labels);
   metrics.counterOf(
     'heartbeats_skipped',
-    'Beats left out: the client was sent something else, or has not read.',
+    'Heartbeats skipped because the client was sent something else or has unread data.',
     () => counts.skipped,
     labels,
   );
-  metrics.counterOf('keep_alives_received', 'Beats of clients.', () => counts.received, labels);
-  metrics.counterOf('heartbeat_idle_closes', 'Clients closed because they were silent.', () => counts.idleCloses, labels);
+  metrics.counterOf('keep_alives_received', 'Heartbeats received from clients.', () => counts.received, labels);
+  metrics.counterOf('heartbeat_idle_closes', 'Clients closed for being silent.', () => counts.idleCloses, labels);
   metrics.counterOf('heartbeat_stalls', 'Pauses of this process that were not counted against clients.', () => counts.stalls, labels);
-  metrics.gauge('heartbeat_delay_ms', 'How late the latest beats were.', () => counts.lateMs, labels);
-  metrics.counterOf('topics_loaded', 'Topic rules taken.', () => topics.counts.loaded, labels);
-  metrics.counterOf('topics_refused', 'Topic rules refused.', () => topics.counts.refused, labels);
+  metrics.gauge('heartbeat_delay_ms', 'The delay of the latest heartbeats.', () => counts.lateMs, labels);
+  metrics.counterOf('topics_loaded', 'Topic rules loaded.', () => topics.counts.loaded, labels);
+  metrics.counterOf('topics_refused', 'Topic rules rejected.', () => topics.counts.refused, labels);
 }

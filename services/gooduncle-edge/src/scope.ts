@@ -1,4 +1,4 @@
-/** The scope of this edge's resources: the one set, else the tenant's default scope, asked of graph-store until it is known. */
+/** The scope of this edge's resources: the configured one, else the tenant's default scope, requested from graph-store until it is known. */
 import { graphQuery } from '@polyedge/contracts/bus/graph';
 import type { Bus } from '@polyedge/service-kit/bus';
 
@@ -10,8 +10,8 @@ export interface Scope {
   close(): void;
 }
 
-export function findScope(bus: Bus, tenant: string, set: string | undefined): Scope {
-  let current = set ?? '';
+export function findScope(bus: Bus, tenant: string, configured: string | undefined): Scope {
+  let current = configured ?? '';
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
   const ask = async (): Promise<void> => {
@@ -26,7 +26,7 @@ export function findScope(bus: Bus, tenant: string, set: string | undefined): Sc
     if (found === undefined) timer = setTimeout(() => void ask(), RETRY_MS);
     else current = found;
   };
-  if (set === undefined) void ask();
+  if (configured === undefined) void ask();
   return {
     get current() {
       return current;

@@ -1,4 +1,4 @@
-/** The file with the topic rules: read at start, and again when it changes. A new one with a mistake is refused and named; the old rules stay. */
+/** The file with the topic rules: loaded at start, and again when it changes. A new version with a mistake is rejected and logged; the old rules stay. */
 import { readFile } from 'node:fs/promises';
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
 import type { Log } from '@polyedge/service-kit/log';
@@ -9,38 +9,38 @@ const LOOK_MS = 1000;
 const MAX_CHARACTERS = 1024 * 1024;
 
 export interface TopicsFile {
-  /** The rules in force; another object after each change. */
+  /** The current rules; a new object after each change. */
   readonly current: Topics;
-  /** How often a changed file was taken and refused. */
+  /** The number of versions that were loaded and rejected. */
   readonly counts: { loaded: number; refused: number };
   close(): void;
 }
 
-/** Throws `CannotStart` with what is wrong when the first reading fails. */
+/** Throws `CannotStart` with the problems if the first load fails. */
 export async function openTopicsFile(path: string, log: Log, lookMs = LOOK_MS): Promise<TopicsFile> {
   let known = await contentOf(path);
   if (known === undefined) throw new CannotStart(`the topic rules ${path} cannot be read`);
   const first = read(known);
-  if (!first.ok) throw new CannotStart(`the topic rules ${path} are refused: ${first.problems.join('; ')}`);
+  if (!first.ok) throw new CannotStart(`the topic rules ${path} are invalid: ${first.problems.join('; ')}`);
   let current = first.value;
   const counts = { loaded: 1, refused: 0 };
-  let looking = false;
-  // Looking at the content: a mounted file is replaced in ways that no watcher tells on all systems.
+  let reading = false;
+  // Polls the content: a mounted file is replaced in ways that file watchers do not report on all systems.
   const timer = setInterval(() => {
-    if (looking) return;
-    looking = true;
+    if (reading) return;
+    reading = true;
     void contentOf(path).then((text) => {
-      looking = false;
+      reading = false;
       if (text === undefined || text === known) return;
       known = text;
       const next = read(text);
       if (next.ok) {
         current = next.value;
         counts.loaded += 1;
-        log.info(`new topic rules of ${path} are in force`);
+        log.info(`new topic rules of ${path} loaded`);
       } else {
         counts.refused += 1;
-        log.error(`new topic rules of ${path} are refused, the old ones stay: ${next.problems.join('; ')}`);
+        log.error(`new topic rules of ${path} are invalid, the old ones stay: ${next.problems.join('; ')}`);
       }
     });
   }, lookMs);
@@ -65,7 +65,7 @@ async function contentOf(path: string): Promise<string | undefined> {
 function read(text: string) {
   if (text.length > MAX_CHARACTERS) return { ok: false, problems: ['the file is too long'] } as const;
   try {
-    // YAML reads JSON too. Aliases could make a small file huge.
+    // YAML includes JSON. Aliases could make a small file expand to a huge one.
     return parseTopics(parse(text, { maxAliasCount: 100 }));
   } catch (error) {
     return { ok: false, problems: [error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'it is not YAML'] } as const;

@@ -16,7 +16,7 @@ after(() => parts.disposeAsync());
 
 const names = (answers: readonly Answer[]) => answers.map(({ response }) => response.payload.name);
 
-test('gooduncle:F25 gooduncle:F26 T41 T42 T44 a create answers the resource; its id is the server`s or the client`s', async () => {
+test("gooduncle:F25 gooduncle:F26 T41 T42 T44 a create answers the resource; its id is the server's or the client's", async () => {
   using admin = await Client.open(url, 'admin');
   const { response } = await admin.one({ type: 'create', topic: 'products', params: { name: 'Pie', price: 5 } });
   assert.equal(response.code, 'ok');

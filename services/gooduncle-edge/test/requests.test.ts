@@ -205,7 +205,7 @@ test('a read of `topics` tells what the session may use, and an unknown topic na
   }
 });
 
-test('options of other APIs are refused by name, and keys of the client`s own are repeated', async () => {
+test("options of other APIs are refused by name, and keys of the client's own are repeated", async () => {
   using client = await Client.open(url);
   const read = { type: 'read', topic: 'products', criteria: {}, count: true };
   for (const key of ['skip', 'offset', 'where', 'orderBy']) {

@@ -116,7 +116,7 @@ test('many logins with the right password at once all succeed', async () => {
   assert.ok(replies.every(({ ok }) => ok));
 });
 
-test('a refresh token works once; used again it ends its login and nobody else`s', async () => {
+test("a refresh token works once; used again it ends its login and nobody else's", async () => {
   const account = await create(freshId('user'), 'right');
   const [first, other] = [await loggedIn(account.username, 'right'), await loggedIn(account.username, 'right')];
   const second = await refresh(first.refreshToken);

@@ -57,7 +57,7 @@ test('attempts side by side on two replicas have one effect, and none of them is
   }
 });
 
-test('an attempt that waited for another one`s lock is told the result of that one, not that its guard failed', async () => {
+test("an attempt that waited for another one's lock is told the result of that one, not that its guard failed", async () => {
   const id = freshId();
   await store.done(create(id));
   const guarded = requestOf({ op: 'update', target: { id }, set: { n: 10 }, version: 1 });

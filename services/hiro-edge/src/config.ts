@@ -21,7 +21,7 @@ export const settings = {
     min: 1024,
     max: 64 * 1024 * 1024,
     unit: 'bytes',
-    doc: 'The longest message a client may send, all fragments together (close 1009), and the longest body of a REST call (413).',
+    doc: 'The longest message of a client, all fragments together (close 1009), and the longest body of a REST call (413).',
   }),
   maxFramesPerSecond: maxFramesPerSecond(20_000),
   maxBufferedBytes: integer({
@@ -29,7 +29,7 @@ export const settings = {
     min: 64 * 1024,
     max: 1024 * 1024 * 1024,
     unit: 'bytes',
-    doc: 'Bytes that may be unsent to one socket: above this a slow reader of events is closed (1013), and a slow reader of results is no longer read from.',
+    doc: 'Unsent bytes allowed per socket: above this a slow reader of events is closed (1013), and requests of a slow reader of results are no longer read.',
   }),
   ...wsConnections,
   requestTimeoutMs,
@@ -49,7 +49,7 @@ export const settings = {
     default: 10_000,
     min: 0,
     max: 600_000,
-    doc: 'How long a socket is served after its token has expired: clients renew theirs late.',
+    doc: 'How long a socket is served after its token has expired, because clients renew tokens late.',
   }),
   confirmMs: duration({
     default: 10_000,
@@ -59,29 +59,29 @@ export const settings = {
   }),
   offsetMode: choice(['kafka', 'literal'], {
     default: 'kafka',
-    doc: 'Whether `offset=largest` of the first member of a group that had none skips what the group missed (literal) or not (kafka).',
+    doc: 'Whether `offset=largest` of the first member of an empty group skips the events that the group missed (literal) or not (kafka).',
   }),
   writtenApplications: text({
     optional: true,
-    doc: 'Applications (client_id), separated by commas, whose clients never answer pings: what was written counts as delivered to them.',
+    doc: 'Applications (client_id), separated by commas, whose clients never answer pings: events written to them count as delivered.',
   }),
   applications: secret({
     optional: true,
-    doc: 'The applications that may ask for tokens, as `client_id:client_secret` or `client_id`, separated by commas. Without it, any may.',
+    doc: 'The applications that may request tokens, as `client_id:client_secret` or `client_id`, separated by commas. Without it, any application may.',
   }),
   redirectUris: text({
     optional: true,
-    doc: 'Addresses that authorization codes may be sent to (OAuth 2 code flow), separated by commas and compared letter by letter. Without it there is no such flow.',
+    doc: 'Redirect URIs for authorization codes (OAuth 2 code flow), separated by commas and compared literally. Without it the code flow is disabled.',
   }),
   allowedOrigins: { ...allowedOrigins, aliases: ['ALLOWED_ORIGINS'] },
   trustProxy,
   validation: choice(['lenient', 'strict'], {
     default: 'lenient',
-    doc: 'Whether attribute names without `ogit/` or `/` in front are accepted.',
+    doc: 'Whether attribute names without the prefix `ogit/` or `/` are accepted.',
   }),
   status888: choice(['888', '500'], {
     default: '888',
-    doc: 'The HTTP status of error 888 (try again): 500 behind proxies that refuse to pass 888 on. The body keeps 888.',
+    doc: 'The HTTP status of error 888 (try again): 500 behind proxies that do not forward 888. The body keeps 888.',
   }),
 };
 

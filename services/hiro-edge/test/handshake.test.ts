@@ -47,7 +47,7 @@ test('hiro:C2 the paths of the npm client and of HIRO 6 work too', async () => {
   }
 });
 
-test('a path or version that is nobody`s is 404', async () => {
+test("a path or version that is nobody's is 404", async () => {
   for (const path of ['/api/graph-ws/5/', '/api/graph-ws/8.1/', '/api/graph-ws/x/', '/api/action-ws/1.0/', '/nothing']) {
     using client = connect(path, ['graph-2.0.0', `token-${edge.token()}`]);
     assert.equal(await client.until(() => client.status), 404, path);

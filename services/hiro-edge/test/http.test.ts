@@ -12,7 +12,7 @@ after(() => edge[Symbol.asyncDispose]());
 const ask = (path: string, init: RequestInit = {}) =>
   fetch(`http://127.0.0.1:${edge.port}${path}`, { ...init, signal: AbortSignal.timeout(10_000) });
 
-test('hiro:R1 version discovery has exactly the sample`s keys in every entry', async () => {
+test("hiro:R1 version discovery has exactly the sample's keys in every entry", async () => {
   const version = await ask('/api/version');
   assert.equal(version.headers.get('content-type'), 'application/json');
   const entries = (await version.json()) as Record<string, Record<string, string>>;

@@ -47,7 +47,7 @@ type JssocketDriver = Driver<string | Uint8Array, Envelope, Outgoing, WsPacket>;
 const SECRETS_WAITING = 64;
 const FAILURES_WINDOW_MS = 60_000;
 
-/** The whole edge, top to bottom. It borrows the bus and closes everything else. Throws `CannotStart` for what an operator can mend. */
+/** Starts the edge. It borrows the bus and closes everything else. Throws `CannotStart` for problems that the operator can fix. */
 export async function startJssocketEdge(
   config: Config<JssocketConfig>,
   context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'> & { terminate(): void },
@@ -135,20 +135,20 @@ export async function startJssocketEdge(
       text: payload,
     })),
   );
-  metrics.countersOf('jssocket', 'What the sessions of JSSocket count.', counts);
-  metrics.countersOf('jssocket_secrets', 'Secrets of cores and publishers that were looked at.', secret.counts);
-  metrics.gauge('jssocket_cores', 'Cores that can be asked, of all edges.', () => rotation.size);
+  metrics.countersOf('jssocket', 'Events counted by the sessions of JSSocket.', counts);
+  metrics.countersOf('jssocket_secrets', 'Checked secrets of cores and publishers.', secret.counts);
+  metrics.gauge('jssocket_cores', 'Available cores of all edges.', () => rotation.size);
 
   guardHttp(server);
   const { address, port } = await listen(server, config);
-  // The original's words, which scripts wait for.
+  // The original's text, which scripts wait for.
   log.info(`server listening on ${address}:${port}`, { port });
 
   return {
     port,
     ready: () => {
       if (bus.status !== 'connected') return 'NATS is not connected';
-      return bridge === undefined || bridge.begun ? true : 'the bridge has not heard the graph yet';
+      return bridge === undefined || bridge.begun ? true : 'the bridge has not received from the graph yet';
     },
     drain: async () => {
       for (const listener of listeners) listener.stopAccepting();
@@ -180,42 +180,40 @@ function limitsOf(config: Config<JssocketConfig>, own: Pick<Limits, 'maxFrameByt
     stalledMs: config.stalledMs,
     maxConnections: config.maxConnections,
     maxConnectionsPerAddress: config.maxConnectionsPerAddress,
-    // The session pings for itself, since what a missed pong means depends on who missed it.
+    // The session sends the pings itself, because the effect of a missed pong depends on the kind of connection.
     authenticateMs: 0,
     idleMs: 0,
     pingIntervalMs: 0,
   });
 }
 
-/** The hash of the secret. The one that everybody knows is for trying things out. */
+/** The hash of the secret. The publicly known default secret is for trials only. */
 async function readSecret(config: Config<JssocketConfig>, log: ServiceContext['log']): Promise<string> {
   const hash = readAuth(config.auth);
   if (hash === undefined) throw new CannotStart('the secret of cores and publishers is not the hex of a bcrypt hash');
   if (config.auth !== DEFAULT_AUTH && !(await isDefault(hash))) return hash;
   if (config.mode === 'production') {
     throw new CannotStart(
-      'JSSOCKET_AUTH (or SOCKET_AUTH) is the hash of the secret that everybody knows; set another one ("jssocket hash" makes it).',
+      'JSSOCKET_AUTH (or SOCKET_AUTH) is the hash of the publicly known default secret; set another one ("jssocket hash" generates it).',
     );
   }
-  log.warn(
-    'INSECURE: the secret of cores and publishers is the one that everybody knows; whoever has it can notify and relabel every client',
-  );
+  log.warn('INSECURE: the secret of cores and publishers is the publicly known default; anyone can notify and relabel every client');
   return hash;
 }
 
-/** Whether a hash is another one of the secret that everybody knows. */
+/** Whether a hash is another hash of the publicly known default secret. */
 async function isDefault(hash: string): Promise<boolean> {
   const probe = new ServerSecret(hash, { maxWaiting: 1, maxFailures: 1, windowMs: 1 }, systemClock);
   return (await probe.check(Buffer.from(DEFAULT_SECRET), '')) === 'right';
 }
 
-/** `authenticate` of a session: the secret of a `server_connect`, with the address that it came from. */
+/** Verifies the secret of a `server_connect`, counting failures by address. */
 async function verifySecret(check: ServerSecret, secret: string, address: string): Promise<Outcome<Principal>> {
   const verdict = await check.check(Buffer.from(secret), address);
   return verdict === 'right' ? done(CORE) : failed(verdict === 'busy' ? 'busy' : 'unauthenticated');
 }
 
-/** Cores have no account: the secret is all there is to know. */
+/** Cores have no account: they are identified by the secret alone. */
 const CORE: Principal = {
   account: 'jaseci',
   tenant: '',

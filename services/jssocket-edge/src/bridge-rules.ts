@@ -1,4 +1,4 @@
-/** The file that says which changes of the graph become notifications. */
+/** Parses the file that defines which changes of the graph become notifications. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Filter } from '@polyedge/query/filter';
 import { EVERYTHING } from '@polyedge/query/filter';
@@ -13,13 +13,13 @@ export interface BridgeRule {
   readonly group: string;
 }
 
-type Parsed = { readonly ok: true; readonly rules: readonly BridgeRule[] } | { readonly ok: false; readonly problem: string };
+type ParsedRules = { readonly ok: true; readonly rules: readonly BridgeRule[] } | { readonly ok: false; readonly problem: string };
 
 const MAX_RULES = 1000;
 const MAX_GROUPS = 100;
 
-/** Reads `{ "rules": [{ "type", "group", "filter"? }] }`; problems name the rule. */
-export function parseBridge(text: string): Parsed {
+/** Parses `{ "rules": [{ "type", "group", "filter"? }] }`; problems name the rule. */
+export function parseBridge(text: string): ParsedRules {
   let file: unknown;
   try {
     file = JSON.parse(text);
@@ -27,7 +27,8 @@ export function parseBridge(text: string): Parsed {
     return { ok: false, problem: 'it is not JSON' };
   }
   const listed = isRecord(file) && Object.keys(file).length === 1 ? file.rules : undefined;
-  if (!Array.isArray(listed) || listed.length > MAX_RULES) return { ok: false, problem: `it is an object with up to ${MAX_RULES} "rules"` };
+  if (!Array.isArray(listed) || listed.length > MAX_RULES)
+    return { ok: false, problem: `it must be an object with up to ${MAX_RULES} "rules"` };
   const rules: BridgeRule[] = [];
   for (const [at, rule] of listed.entries()) {
     const parsed = parseRule(rule);
@@ -38,7 +39,7 @@ export function parseBridge(text: string): Parsed {
 }
 
 function parseRule(rule: unknown): BridgeRule | { readonly problem: string } {
-  if (!isRecord(rule)) return { problem: 'it is an object' };
+  if (!isRecord(rule)) return { problem: 'it must be an object' };
   const unknown = Object.keys(rule).find((key) => !['type', 'group', 'filter'].includes(key));
   if (unknown !== undefined) return { problem: `there is no "${unknown}"` };
   const { type, group, filter } = rule;
@@ -49,7 +50,7 @@ function parseRule(rule: unknown): BridgeRule | { readonly problem: string } {
   return parsed.ok ? { type, group, matches: compile(parsed.value) } : { problem: `its filter: ${parsed.problem}` };
 }
 
-/** The groups that hear of a change, each once, and what they are sent. */
+/** The groups that a change notifies, each once, and the payloads. */
 export function notificationsOf(rules: readonly BridgeRule[], change: FullChange): { readonly group: string; readonly payload: string }[] {
   const groups = new Set<string>();
   for (const rule of rules) {

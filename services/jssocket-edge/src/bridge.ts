@@ -1,7 +1,7 @@
 /**
- * The only way from the graph into JSSocket: changes become notifications of a group. Every edge watches for itself and notifies the members
- * that are connected to it, so that a client hears of a change once, however many edges there are. What happens while an edge cannot hear the
- * graph is not made up for: JSSocket has no position to continue from.
+ * The only path from the graph to JSSocket: changes become notifications of a group. Every edge has its own watch and notifies the members
+ * connected to it, so that a client is notified of a change once, however many edges there are. Changes that occur while an edge has no
+ * feed are not delivered later: JSSocket has no position to resume from.
  */
 import type { Feed, Watch } from '@polyedge/edge-kit/feed/watch';
 import { type Wheel, WheelTimer } from '@polyedge/edge-kit/wheel';
@@ -19,7 +19,7 @@ export interface BridgeOptions {
   notify(group: string, payload: string): void;
 }
 
-/** Watches every type that has a rule, until it is stopped. `begun`: each of them has been heard of once. */
+/** Watches every type that has a rule, until it is stopped. `begun` becomes true when all watches are live. */
 export function startBridge({ rules, tenant, feed, wheel, log, notify }: BridgeOptions): { stop(): void; readonly begun: boolean } {
   const types = [...new Set(rules.map(({ type }) => type))];
   const watches = new Map<string, Watch>();
@@ -34,7 +34,7 @@ export function startBridge({ rules, tenant, feed, wheel, log, notify }: BridgeO
         for (const { group, payload } of notificationsOf(own, change)) notify(group, payload);
       },
       lost: () => {
-        log.warn('the bridge lost the changes of a type and begins anew', { type });
+        log.warn('the bridge lost the changes of a type and starts again from now', { type });
         wheel.set(new WheelTimer(() => watch(type)), AGAIN_MS);
       },
     };

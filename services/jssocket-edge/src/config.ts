@@ -19,7 +19,7 @@ export const settings = {
     env: 'NATS_URL',
     schemes: ['nats', 'tls'],
     default: '',
-    doc: 'The NATS servers, separated by commas. Without it this process serves alone: its messages reach no other process.',
+    doc: 'The NATS servers, separated by commas. Without it this process runs alone, and its messages reach no other process.',
   }),
   auth: secret({
     aliases: ['SOCKET_AUTH'],
@@ -33,7 +33,7 @@ export const settings = {
     default: 'default',
     pattern: /^.{1,128}$/,
     form: 'a name',
-    doc: 'Keeps installations that share a NATS server apart; the tenant whose changes the bridge watches.',
+    doc: 'The tenant whose changes the bridge watches. It also separates installations that share a NATS server.',
   }),
   strictPath: text({
     optional: true,
@@ -43,7 +43,7 @@ export const settings = {
   }),
   allowedOrigins: text({
     optional: true,
-    doc: 'Origins that browsers may come from, separated by commas; connections with the secret are exempt. Without it, any.',
+    doc: 'Origins that browsers may connect from, separated by commas; connections with the secret are exempt. Without it, any.',
   }),
   trustProxy,
   logForwarded: boolean({ default: false, doc: 'Logs a line for every handshake with its X-Forwarded-For header, as the original does.' }),
@@ -66,7 +66,7 @@ export const settings = {
     min: 1,
     max: 1_000_000,
     unit: 'messages',
-    doc: 'Messages a client may send per second; above it the client is read more slowly.',
+    doc: 'Messages per second that a client may send; beyond that, reading from it is slowed down.',
   }),
   maxTrustedFramesPerSecond: integer({
     default: 20_000,
@@ -80,13 +80,13 @@ export const settings = {
     min: 64 * 1024,
     max: 1024 * 1024 * 1024,
     unit: 'bytes',
-    doc: 'Bytes that may be unsent to one client: above this it is closed (1013); a connection with the secret is dropped.',
+    doc: 'Unsent bytes allowed per client: above this it is closed (1013); a connection with the secret is dropped.',
   }),
   stalledMs: duration({
     default: 30_000,
     min: 1000,
     max: 3_600_000,
-    doc: 'Time after which a client that has unread data and reads none of it is closed (1013).',
+    doc: 'Time after which a client that does not read its data is closed (1013).',
   }),
   ...wsConnections,
   maxPerUser: integer({
@@ -94,21 +94,21 @@ export const settings = {
     min: 1,
     max: 1_000_000,
     unit: 'connections',
-    doc: 'Connections of one user on this replica; the next one is closed with 1013 when a core names its user. Any number unless set.',
+    doc: 'Connections of one user on this replica; a further one is closed with 1013 when a core confirms its user. Unlimited unless set.',
   }),
   maxPublic: integer({
     optional: true,
     min: 1,
     max: 1_000_000,
     unit: 'connections',
-    doc: 'Connections on this replica that no user logged in on (the group `public`). Any number unless set.',
+    doc: 'Connections without a user (the group `public`) on this replica. Unlimited unless set.',
   }),
   maxAuthFailures: integer({
     default: 20,
     min: 1,
     max: 1_000_000,
     unit: 'secrets',
-    doc: 'Wrong secrets accepted for checking per address and minute; further ones are refused unchecked.',
+    doc: 'Wrong secrets per address and minute; further attempts are rejected unchecked.',
   }),
   pingIntervalMs: duration({ default: 20_000, min: 100, max: 3_600_000, doc: 'Time from the last pong to the next ping.' }),
   pongTimeoutMs: duration({
@@ -130,7 +130,7 @@ export const settings = {
   onlyOwnGroup: boolean({ default: false, doc: 'Whether clients may notify only members of their own group.' }),
   callbackOnDenial: boolean({
     default: false,
-    doc: 'Whether a notification that is not allowed is answered by its callback all the same.',
+    doc: 'Whether the callback of a notification that is not allowed is still sent.',
   }),
   legacyAdmin: boolean({
     default: false,

@@ -1,4 +1,4 @@
-/** `jssocket hash`: the first line of standard input is a secret; prints the hex of its bcrypt hash, which `SOCKET_AUTH` takes. */
+/** `jssocket hash`: reads a secret from the first line of standard input and prints the hex of its bcrypt hash, for `SOCKET_AUTH`. */
 import { createInterface } from 'node:readline/promises';
 import { authOf } from './server-secret.ts';
 

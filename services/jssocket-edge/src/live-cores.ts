@@ -1,4 +1,4 @@
-/** Tells the other edges which cores are connected here, and keeps the rotation by what they say. */
+/** Announces this edge's cores to the other edges, and updates the rotation from their announcements. */
 import { jssocketCores } from '@polyedge/contracts/bus/jssocket';
 import { type Wheel, WheelTimer } from '@polyedge/edge-kit/wheel';
 import type { Bus } from '@polyedge/service-kit/bus';
@@ -26,13 +26,13 @@ export class LiveCores {
     this.#options = options;
     this.#subscription = bus.subscribe(jssocketCores, jssocketCores.pattern({ tenant }), (body) => {
       if (body.edge === tag) return;
-      // An edge that has just started knows nobody yet.
+      // An edge that has just started does not know our cores yet.
       if (rotation.announce(body, wheel.clock.now())) this.announce();
     });
     this.announce();
   }
 
-  /** Says who is here, now and again in a second. */
+  /** Announces this edge's cores, and repeats it every second. */
   announce(leaving = false): void {
     if (this.#stopped) return;
     const { bus, wheel, tenant, tag, rotation, cores } = this.#options;

@@ -4,7 +4,7 @@ import { run } from '@polyedge/service-kit/service';
 import { startJssocketEdge } from './app.ts';
 import { settings } from './config.ts';
 
-/** What the original ends with after `GET /terminate`. */
+/** The exit code of the original after `GET /terminate`. */
 const TERMINATED = 69;
 
 await run({
@@ -13,7 +13,7 @@ await run({
   settings,
   start: async (config, context) => {
     const alone = config.natsUrl === '';
-    if (alone) context.log.warn('NATS_URL is not set: serving alone, without other replicas');
+    if (alone) context.log.warn('NATS_URL is not set: running alone, without other replicas');
     const bus = alone ? localBus() : await connectBus(config, context);
     const edge = await startJssocketEdge(config, { ...context, terminate: () => process.exit(TERMINATED) }, bus);
     return stoppingAlso(edge, () => bus.close());

@@ -1,9 +1,9 @@
-/** Framing that packs a text which goes to many sockets in a row only once: a notification to a group is one buffer, however many hear it. */
+/** Framing that packs a text for many consecutive sockets once: a notification to a group is one buffer, however many members there are. */
 
 import type { Framing } from '@polyedge/edge-kit/wire';
 import type { WsPacket, WsRaw } from '@polyedge/edge-kit/ws-frames';
 
-/** A longer text is packed each time rather than kept. */
+/** A longer text is packed each time instead of cached. */
 const KEEP_LENGTH = 256 * 1024;
 
 export function packOnce(framing: Framing<WsRaw, WsPacket>): Framing<WsRaw, WsPacket> {
@@ -11,7 +11,7 @@ export function packOnce(framing: Framing<WsRaw, WsPacket>): Framing<WsRaw, WsPa
   let packet: WsPacket | undefined;
   return {
     pack: (raw) => {
-      // All receivers are given the same string, so comparing costs nothing where it matters.
+      // All receivers get the same string object, so the comparison is cheap.
       if (packet !== undefined && raw === text) return packet;
       const made = framing.pack(raw);
       const keeps = typeof raw === 'string' && raw.length <= KEEP_LENGTH;

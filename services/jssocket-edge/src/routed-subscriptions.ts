@@ -1,8 +1,8 @@
 /**
- * The subscriptions of the sessions of one edge: what is addressed to a single connection or to a group is heard by one subscription for the
- * whole edge and handed on here, instead of by a subscription for each. So the edge also knows who is connected: it answers for those who
- * are gone, and can tell which cores it has. And whoever joins a group hears what follows at once: a core that confirms a login and notifies
- * the group in the next breath would otherwise be faster than the subscription.
+ * The subscriptions of the sessions of one edge. Messages to a connection or a group are received by one subscription for the whole edge and
+ * routed here, instead of by one subscription each. So the edge knows its connections: it answers for those that are gone and knows its
+ * cores. A new member of a group also receives everything from then on: a core that confirms a login and immediately notifies the group
+ * would otherwise be faster than the member's subscription.
  */
 import { jssocketAsked, jssocketNotifiedGroup, jssocketTold } from '@polyedge/contracts/bus/jssocket';
 import type { EventChannel, SignalChannel } from '@polyedge/contracts/channel';
@@ -15,7 +15,7 @@ export interface RoutedOptions {
   readonly tenant: string;
   /** The first part of the connection ids of this edge. */
   readonly tag: string;
-  /** A core of this edge has come or gone. */
+  /** Called when a core of this edge connects or disconnects. */
   readonly coresChanged: () => void;
 }
 
@@ -23,7 +23,7 @@ export class RoutedSubscriptions implements Subscriptions {
   readonly #bus: Publications & Subscriptions;
   readonly #tenant: string;
   readonly #coresChanged: () => void;
-  /** By subject: the one connection that hears it. */
+  /** The handler of a connection, by its subject. */
   readonly #connections = new Map<string, Handler>();
   readonly #groups = new Map<string, Set<Handler>>();
   readonly #subscriptions: readonly Subscription[];
@@ -67,7 +67,7 @@ export class RoutedSubscriptions implements Subscriptions {
     for (const handler of [...(this.#groups.get(subject) ?? [])]) handler(body, subject, bytes, traceparent);
   }
 
-  /** Stops hearing; the bus itself is borrowed. */
+  /** Unsubscribes; the bus itself is borrowed. */
   stop(): void {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
@@ -78,7 +78,7 @@ export class RoutedSubscriptions implements Subscriptions {
     handler: (body: Body, subject: string, bytes: number, traceparent?: string) => void,
   ): Subscription {
     const { address } = channel;
-    // A subject belongs to one channel, whose body this handler takes: erased here because the map holds handlers of several channels.
+    // A subject belongs to one channel, and this handler takes its bodies. The type is erased because the map holds handlers of several channels.
     const erased = handler as Handler;
     if (address === jssocketTold.address) return this.#connect(subject, erased);
     if (address === jssocketAsked.address) return this.#register(subject, erased);

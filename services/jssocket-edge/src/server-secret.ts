@@ -1,39 +1,40 @@
 /**
- * The secret of cores and publishers, kept as a bcrypt hash like the original's `SOCKET_AUTH`. Hashing takes a quarter of a second, so it runs
- * off the event loop, one at a time, and only for a secret that has not been accepted before: of that a keyed digest stays in memory.
+ * The secret of cores and publishers, stored as a bcrypt hash like the original's `SOCKET_AUTH`. Hashing takes a quarter of a second, so it
+ * runs off the event loop, one at a time, and only for a secret that has not been accepted before; a keyed digest of accepted ones stays in
+ * memory.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { hash, verify } from '@node-rs/bcrypt';
 import type { Clock } from '@polyedge/edge-kit/wheel';
 
-/** Built into the original: whoever knows JSSocket knows it. */
+/** The original's default, which is publicly known. */
 export const DEFAULT_SECRET = '12345678';
-/** The hex of a bcrypt hash of it, made for this edge. */
+/** The hex of a bcrypt hash of it, generated for this edge. */
 export const DEFAULT_AUTH =
   '24326224313224526b68496b735335476b4754334c62522f674f6e634f6e3543685565384f4b4339304873514c696d59515656697961456d70522f53';
 
-/** bcrypt looks at no more; longer secrets are cut, as bcrypt 4.1.2 does. */
+/** bcrypt uses no more; longer secrets are truncated, as in bcrypt 4.1.2. */
 const SECRET_BYTES = 72;
 const COST = 12;
 
-/** The bcrypt hash that the hex text stands for, or undefined. */
+/** Decodes the hex text of a bcrypt hash; undefined if it is not one. */
 export function readAuth(hex: string): string | undefined {
-  // A file mounted as the variable ends with a newline.
+  // A value that comes from a file ends with a newline.
   const digits = hex.trim();
   if (!/^(?:[0-9a-f]{2})+$/i.test(digits)) return undefined;
   const text = Buffer.from(digits, 'hex').toString('latin1');
   return /^\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/.test(text) ? text : undefined;
 }
 
-/** The hex text that `SOCKET_AUTH` takes for a secret. */
+/** The hex text of a secret's hash, for `SOCKET_AUTH`. */
 export async function authOf(secret: Uint8Array): Promise<string> {
   return Buffer.from(await hash(secret.subarray(0, SECRET_BYTES), COST)).toString('hex');
 }
 
 export interface SecretLimits {
-  /** Checks that wait for their turn; further ones are answered `busy`. */
+  /** The most queued checks; further ones are answered `busy`. */
   readonly maxWaiting: number;
-  /** Wrong secrets of one address within `windowMs`; further ones are refused without a look. */
+  /** The most wrong secrets of one address within `windowMs`; further ones are rejected unchecked. */
   readonly maxFailures: number;
   readonly windowMs: number;
 }
@@ -74,7 +75,7 @@ export class ServerSecret {
       return 'busy';
     }
     this.#waiting += 1;
-    // One at a time: further threads would only take the processor from the loop.
+    // One at a time: more threads would only take CPU time from the event loop.
     const compared = this.#last.then(() => this.#compare(bytes, digest, address));
     this.#last = compared;
     const verdict = await compared;
@@ -84,7 +85,7 @@ export class ServerSecret {
 
   async #compare(bytes: Uint8Array, digest: Buffer, address: string): Promise<Verdict> {
     if (this.#accepted !== undefined && timingSafeEqual(this.#accepted, digest)) return 'right';
-    // Those that waited may have been many.
+    // Queued checks may have failed in the meantime.
     if (this.#failuresOf(address) >= this.#limits.maxFailures) {
       this.counts.refused += 1;
       return 'refused';
@@ -108,7 +109,7 @@ export class ServerSecret {
   #failed(address: string): void {
     const count = this.#failuresOf(address);
     const since = count === 0 ? this.#clock.now() : (this.#failures.get(address)?.since ?? 0);
-    // The newest at the end, so that the one that goes at the bound is the oldest.
+    // The newest is last, so that the oldest is evicted at the bound.
     this.#failures.delete(address);
     this.#failures.set(address, { count: count + 1, since });
     if (this.#failures.size <= MAX_ADDRESSES) return;

@@ -88,7 +88,7 @@ test('jssocket:12 the bare core puts everybody into public and echoes the token'
   assert.equal(await page.next(), 'to public');
 });
 
-test('jssocket:14 jssocket:38 logging in again as the same user keeps the group, and no client can end the core`s connection', async () => {
+test("jssocket:14 jssocket:38 logging in again as the same user keeps the group, and no client can end the core's connection", async () => {
   using core = await Core.start(edge.port);
   using ann = await Page.login(edge.port, 'token-ann');
   await ann.connectAs('token-ann');
@@ -176,7 +176,7 @@ test('jssocket:17 jssocket:20 who may notify whom: the table of the specificatio
   assert.deepEqual([fresh.texts, waiting.left], [[], []]);
 });
 
-test('jssocket:18 the target of notify_group: nothing is public, a client`s id is its group, else a name, and the sender hears it too', async () => {
+test("jssocket:18 the target of notify_group: nothing is public, a client's id is its group, else a name, and the sender hears it too", async () => {
   using core = await Core.start(edge.port);
   using ann = await Page.login(edge.port, 'token-ann');
   using anybody = await Page.login(edge.port);
@@ -361,7 +361,7 @@ test('jssocket:40 a core or publisher that does not answer pings is dropped with
   assert.equal(good.closed, undefined);
 });
 
-test('jssocket:30 a ping comes after twenty seconds by default, and a client`s own ping is answered', async () => {
+test("jssocket:30 a ping comes after twenty seconds by default, and a client's own ping is answered", async () => {
   const { settings } = await import('../src/config.ts');
   assert.deepEqual([settings.pingIntervalMs.fallback, settings.pongTimeoutMs.fallback], Array(2).fill({ kind: 'value', value: 20_000 }));
   using page = await Page.visit(edge.port);
@@ -463,7 +463,7 @@ test('jssocket:24 an escaped lone surrogate is a character like any other, in na
   assert.equal(await page.text(), '{"\\udfff": "\\ud800"}');
 });
 
-test('a client`s frame is traced, to its end', async () => {
+test("a client's frame is traced, to its end", async () => {
   const story: string[] = [];
   const span = (name: string): Span => ({
     traceparent: name,

@@ -15,7 +15,7 @@ after(() => edge[Symbol.asyncDispose]());
 const MiB = 1024 * 1024;
 const HASHES = 5;
 
-test('jssocket:29 a client`s message may be 1 MiB and not a byte more; the scraper`s slices pass whatever is in them', async () => {
+test("jssocket:29 a client's message may be 1 MiB and not a byte more; the scraper's slices pass whatever is in them", async () => {
   using core = await Core.start(edge.port);
   using page = await Page.login(edge.port);
   const around = '{"type":"notify_client","data":{"data":""}}';
@@ -183,7 +183,7 @@ test('jssocket:44 wrong secrets of one address are soon refused without a look; 
   assert.deepEqual((await attempt(SECRET)).answer, { type: 'server_connect', data: true });
 });
 
-test('jssocket:45 a stricter policy: the public may not notify, or only one`s own group; the default is the original`s', async () => {
+test("jssocket:45 a stricter policy: the public may not notify, or only one's own group; the default is the original's", async () => {
   await using strict = await startEdge({ JSSOCKET_PUBLIC_MAY_NOTIFY: 'false', JSSOCKET_CALLBACK_ON_DENIAL: 'true' });
   using _core = await Core.start(strict.port);
   using anybody = await Page.login(strict.port);

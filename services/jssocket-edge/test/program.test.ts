@@ -62,7 +62,7 @@ test('jssocket:1 jssocket:2 jssocket:3 jssocket:39 jssocket:43 the program alone
   const [, text = ''] = await until(/server listening on 127\.0\.0\.1:(\d+)/);
   const port = Number(text);
   assert.match(output(), /INSECURE: the secret of cores and publishers is the one that everybody knows/);
-  assert.match(output(), /NATS_URL is not set: serving alone/);
+  assert.match(output(), /NATS_URL is not set: running alone/);
   using core = await Core.start(port);
   using page = await Page.login(port);
   using wrong = await new Socket(`ws://127.0.0.1:${port}/ws`, { headers: { auth: '1234678' } }).open();
@@ -74,7 +74,7 @@ test('jssocket:1 jssocket:2 jssocket:3 jssocket:39 jssocket:43 the program alone
   assert.equal(await ended, 0);
 });
 
-test('jssocket:1 host and port come from the original`s environment, 0.0.0.0 and 80 without, and flags win', async () => {
+test("jssocket:1 host and port come from the original's environment, 0.0.0.0 and 80 without, and flags win", async () => {
   const own = start(['--port', '0'], { SOCKET_HOST: '127.0.0.2', SOCKET_PORT: '1', HOST: 'nowhere.invalid', PORT: 'x' });
   await own.until(/server listening on 127\.0\.0\.2:\d+/);
   own.child.kill('SIGINT');
@@ -113,7 +113,7 @@ test('jssocket:1 bad arguments and secrets end it with 1 and a sentence', async 
   assert.match(help.output(), /-h, --host HOST/);
 });
 
-test('jssocket:2 jssocket:41 jssocket hash prints what SOCKET_AUTH takes, in any of bcrypt`s forms', async () => {
+test("jssocket:2 jssocket:41 jssocket hash prints what SOCKET_AUTH takes, in any of bcrypt's forms", async () => {
   const made = start(['hash'], {}, 'my secret ü\n');
   assert.equal(await made.ended, 0);
   const hex = made.output().trim();
@@ -123,7 +123,7 @@ test('jssocket:2 jssocket:41 jssocket hash prints what SOCKET_AUTH takes, in any
     const { child, output, until, ended } = start(['--port=0', '--host=127.0.0.1'], { SOCKET_AUTH: auth });
     const [, port = ''] = await until(/server listening on 127\.0\.0\.1:(\d+)/);
     assert.doesNotMatch(output(), /INSECURE/);
-    // Python writes the header as UTF-8; Node`s clients take Latin-1, so the bytes are given as such.
+    // Python writes the header as UTF-8; Node's clients take Latin-1, so the bytes are given as such.
     using right = await new Socket(`ws://127.0.0.1:${port}/`, { headers: { auth: Buffer.from('my secret ü').toString('latin1') } }).open();
     right.event('server_connect');
     assert.deepEqual(await right.next(), { type: 'server_connect', data: true });

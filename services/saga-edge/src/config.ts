@@ -17,7 +17,7 @@ export const settings = {
   }),
   disconnectOnTokenExpiry: boolean({
     default: false,
-    doc: 'Whether a socket ends with its token. The original checks at authentication only.',
+    doc: 'Whether a socket is closed when its token expires. The original checks at authentication only.',
   }),
   legacyMessagesEvent: boolean({
     default: true,
@@ -26,7 +26,7 @@ export const settings = {
   selfAccess: boolean({ default: true, doc: 'Whether users may get, post and put below their own path without a role that allows it.' }),
   allowUnverified: boolean({
     default: true,
-    doc: 'Whether a new user may log in at once; otherwise an administrator has to set `verified`.',
+    doc: 'Whether a new user may log in at once; otherwise an administrator must set `verified`.',
   }),
   maxJoins: integer({
     default: 1000,
@@ -62,14 +62,14 @@ export const settings = {
     min: 64 * 1024,
     max: 1024 * 1024 * 1024,
     unit: 'bytes',
-    doc: 'Bytes that may be unsent to one socket; a client that reads more slowly is disconnected and reconnects.',
+    doc: 'Unsent bytes allowed per socket; a slower client is disconnected and reconnects.',
   }),
   ...socketIoConnections,
   recoveryMs: duration({
     default: 120_000,
     min: 0,
     max: 600_000,
-    doc: 'How long a client that asked for it (`auth: { recovery: true }`) may resume the session of a lost connection; 0 turns this off.',
+    doc: 'How long a client that requested it (`auth: { recovery: true }`) may resume the session of a lost connection; 0 turns this off.',
   }),
   pingIntervalMs: duration({ default: 25_000, min: 1000, max: 600_000, doc: 'Interval between the heartbeats of Engine.IO.' }),
   pingTimeoutMs: duration({ default: 20_000, min: 1000, max: 600_000, doc: 'How long a client may take to answer a heartbeat.' }),

@@ -87,7 +87,7 @@ test('saga:5 a login answers with four fields, a bad password and an unknown use
   assert.equal((await rest(url)('POST', '/users/login', { username: 'admin' })).status, 422);
 });
 
-test('saga:4 access tokens are signed with EdDSA and carry Saga`s claims, with expires equal to exp', async () => {
+test("saga:4 access tokens are signed with EdDSA and carry Saga's claims, with expires equal to exp", async () => {
   const { body } = await rest(url)('POST', '/users/login', ADMIN);
   const claims = decode(body.accessToken);
   assert.equal(claims.type, 'access');
@@ -276,7 +276,7 @@ test('a wrong password costs as many looks for an e-mail address that nobody has
   assert.equal(await tries('192.0.2.1', 'unknown@example.org'), await tries('192.0.2.2', known));
 });
 
-test('saga:5 an e-mail address is one user`s, also for those who ask at once, and never another one`s user name', async () => {
+test("saga:5 an e-mail address is one user's, also for those who ask at once, and never another one's user name", async () => {
   const call = rest(url);
   const register = (username: string, email?: string) =>
     call('POST', '/users/register', { username, password: `${username}-password`, ...(email === undefined ? {} : { email }) });

@@ -49,7 +49,7 @@ test('saga:7 ten thousand joins by one socket are answered, the first of them wi
   assert.equal((await client.send('/bots/join', bots[519])).status_code, 200);
 });
 
-test('saga:9 names that would reach an object`s prototype are refused, and values that hold them are only values', async () => {
+test("saga:9 names that would reach an object's prototype are refused, and values that hold them are only values", async () => {
   const client = await admin();
   const bot = (await client.api('POST', '/bots', { name: 'proto' })).body._id;
   for (const name of ['__proto__', 'prototype', 'constructor']) {

@@ -146,7 +146,7 @@ test('saga:31 test users and bots are made at once and removed with everything o
   assert.equal((await boss.api('GET', `/bots/${kept}`)).status, 200);
   assert.equal((await boss.api('GET', `/users/${tester.me}`)).status, 404);
   assert.equal((await boss.api('GET', `/bots/${kept}/messages`)).body.length, 0);
-  await tester.until(() => tester.reason !== undefined, 'the end of a deleted user`s socket');
+  await tester.until(() => tester.reason !== undefined, "the end of a deleted user's socket");
   assert.equal((await rest(url, made.body.accessToken)('GET', '/users/me')).status, 401);
 });
 

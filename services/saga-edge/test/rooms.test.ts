@@ -371,7 +371,7 @@ test('saga:24 saving code makes a version that only its own room hears of, and a
   assert.equal((await boss.api('GET', `/scripts/${other}`)).body.message, 'Script does not exist');
 });
 
-test('saga:34 a job joined under the documentation`s wrong name is taken for a job', async () => {
+test("saga:34 a job joined under the documentation's wrong name is taken for a job", async () => {
   const job = await makeScript('jobs');
   const client = await admin();
   assert.equal((await client.send('/scripts/runnable_calls/join', job)).status_code, 200);

@@ -8,9 +8,9 @@ export const originalSettings = {
   originalAdminUser: text({
     env: 'ADMIN_USER',
     optional: true,
-    doc: 'Refused: the administrator is POLYEDGE_ADMIN_USERNAME of graph-store.',
+    doc: 'Rejected: the administrator is POLYEDGE_ADMIN_USERNAME of graph-store.',
   }),
-  originalAdminPassword: secret({ env: 'ADMIN_PASSWORD', optional: true, doc: 'Refused: it is POLYEDGE_ADMIN_PASSWORD of graph-store.' }),
+  originalAdminPassword: secret({ env: 'ADMIN_PASSWORD', optional: true, doc: 'Rejected: it is POLYEDGE_ADMIN_PASSWORD of graph-store.' }),
 };
 
 /** Every setting of space-edge: its own begin with `SPACE_`. */
@@ -29,11 +29,11 @@ export const settings = {
     optional: true,
     pattern: /^(\/[A-Za-z0-9_-]+)+$/,
     form: 'a path such as /space',
-    doc: 'A path in front of everything, REST and sockets, for proxies that do not take it away. Without it everything answers as well.',
+    doc: 'A path prefix of REST and sockets, for proxies that do not remove it. Everything is also served without it.',
   }),
   transports: choice(['all', 'websocket'], {
     default: 'all',
-    doc: 'Whether HTTP polling is served beside WebSocket, or refused with 400 as SPACE itself does. Polling needs sticky sessions.',
+    doc: 'Whether HTTP polling is served besides WebSocket, or rejected with 400 as in SPACE. Polling needs sticky sessions.',
   }),
   requireKey: boolean({
     default: false,
@@ -41,7 +41,7 @@ export const settings = {
   }),
   strictScopes: boolean({
     default: false,
-    doc: "Whether keys of scope EVALUATION may not evaluate features, as SPACE's code has it against its documentation.",
+    doc: "Whether keys of scope EVALUATION may not evaluate features, as in SPACE's code, contrary to its documentation.",
   }),
   testEvent: boolean({ default: true, doc: 'Whether POST /events/test-event sends events: anybody may call it.' }),
   openRegistration: boolean({ default: true, doc: 'Whether anybody may create a user (of role USER), or only an ADMIN.' }),
@@ -52,7 +52,7 @@ export const settings = {
   allowedOrigins: text({
     optional: true,
     aliases: ['ALLOWED_ORIGINS'],
-    doc: 'Origins that browsers may call REST from, separated by semicolons. Without it, any: no cookie authenticates anything.',
+    doc: 'Origins that browsers may call REST from, separated by semicolons. Without it, any, because no cookie authenticates.',
   }),
   trustProxy,
   maxBodyBytes: integer({
@@ -69,7 +69,7 @@ export const settings = {
     unit: 'bytes',
     doc: 'The longest pricing file, uploaded or fetched (400).',
   }),
-  remoteTimeoutMs: duration({ default: 5000, min: 100, max: 60_000, doc: 'How long fetching a pricing by its URL may take.' }),
+  remoteTimeoutMs: duration({ default: 5000, min: 100, max: 60_000, doc: 'The time-out for fetching a pricing by its URL.' }),
   remotePrivate: boolean({
     default: false,
     doc: 'Whether pricings may be fetched from private addresses: users who may upload can then probe the internal network.',
@@ -77,7 +77,7 @@ export const settings = {
   jwtSecret: secret({
     aliases: ['JWT_SECRET'],
     localDefault: 'local pricing tokens are not secret',
-    insecure: 'pricing tokens can be forged by anybody',
+    insecure: 'anyone can forge pricing tokens',
     minLength: 8,
     doc: 'What pricing tokens are signed with: their key is derived from it and the salt. The same on every replica.',
   }),

@@ -119,7 +119,7 @@ test('space:45 space:27 space:30 space:32 space:33 space-node-client 0.3.0 drive
   }
 });
 
-test('space:45 the documentation`s own snippet works as it stands', async () => {
+test("space:45 the documentation's own snippet works as it stands", async () => {
   const { rest } = await newOrganization(url);
   await using client = await listen(url, { transports: ['websocket'] });
   await rest.upload('/services', pricing('Snippet', '2024'));

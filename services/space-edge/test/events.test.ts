@@ -43,7 +43,7 @@ test('space:6 space:7 space:8 space:45 a client hears the four events of the rea
   assert.equal(raw.events.at(-1), '42/pricings,["message",{"code":"SERVICE_DISABLED","details":{"serviceName":"Zoom"}}]');
 });
 
-test('space:2 space:5 space:45 the frame is that of the documentation`s hex dump, byte for byte', async () => {
+test("space:2 space:5 space:45 the frame is that of the documentation's hex dump, byte for byte", async () => {
   const { rest } = await newOrganization(url);
   await using raw = await RawSocket.joined(url);
   assert.match(raw.frames[0] ?? '', /^0\{"sid":"[^"]+","upgrades":\[\],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000\}$/);

@@ -206,7 +206,7 @@ test('space:21 only an archived version can be deleted', async () => {
   assert.equal((await rest.upload('/services/Shredder/pricings', pricing('Shredder', '1'))).status, 201);
 });
 
-test('space:22 a pricing shows its plans in the author`s order with the value of every feature, and its file can be had again', async () => {
+test("space:22 a pricing shows its plans in the author's order with the value of every feature, and its file can be had again", async () => {
   const { rest, admin, id } = await newOrganization(url);
   assert.equal((await rest.upload('/services', pricingFile('harbourdesk'))).status, 201);
   const read = await rest.get('/services/harbourdesk/pricings/2024');

@@ -58,7 +58,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RunningSer
   }));
 }
 
-/** Writes the ACL file, with one more user for our own question whether the server answers. */
+/** Writes the ACL file, with an additional user for our health check. */
 function writeAcl(dir: string, lines: readonly string[]): { readonly file: string; readonly login: string } {
   const file = join(dir, 'users.acl');
   const password = randomBytes(18).toString('base64url');

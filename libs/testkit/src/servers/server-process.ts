@@ -60,7 +60,7 @@ export type ServerDefinition = {
 
 /** Options that all kinds of servers share. */
 export type ServerOptions = {
-  /** Folder of its data, kept afterwards. Default: a fresh one, removed at the end. */
+  /** Folder of its data, which is kept. Default: a new one, removed at the end. */
   readonly dir?: string;
   /** Tried first; if it is taken, a free one is used. Default: a free one. */
   readonly port?: number;

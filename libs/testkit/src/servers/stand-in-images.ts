@@ -1,6 +1,6 @@
 /**
  * Images under the names of those that docker-compose.yml and the Dockerfile use, for a machine that cannot pull them: Debian by debootstrap, the
- * Node and npm that run this, Debian's NATS and Redis, and the PostgreSQL of the tests. Made once; a change of the recipe makes them anew.
+ * Node and npm that run this, Debian's NATS and Redis, and the PostgreSQL of the tests. Built once; rebuilt when the recipe changes.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -21,7 +21,7 @@ interface Names {
 const BUILD_MS = 10 * 60_000;
 const LABEL = 'polyedge.recipe';
 
-/** What each image is made of besides its base; the files are put beside the Dockerfile. */
+/** The content of each image in addition to its base; the files are copied next to the Dockerfile. */
 const recipe = (names: Names): readonly { readonly image: string; readonly lines: readonly string[] }[] => [
   {
     image: names.node,
@@ -30,7 +30,7 @@ const recipe = (names: Names): readonly { readonly image: string; readonly lines
       'COPY node /usr/local/bin/node',
       'COPY npm /usr/local/lib/node_modules/npm',
       'RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm',
-      // The registry of this machine, and whom it trusts.
+      // This machine's registry and trusted certificates.
       'COPY authorities.crt /etc/ssl/authorities.crt',
       `ENV NODE_EXTRA_CA_CERTS=/etc/ssl/authorities.crt npm_config_registry=${registry()}`,
     ],
@@ -148,13 +148,13 @@ function labelOf(engine: Engine, image: string): string | undefined {
   }
 }
 
-/** As small as the official one: without documentation, and without what apt-get keeps. */
+/** As small as the official one: without documentation and apt-get's caches. */
 function importDebian(engine: Engine, image: string, folder: string, hash: string): void {
   const root = join(folder, 'debian');
   rmSync(root, { recursive: true, force: true });
   mkdirSync(root, { recursive: true });
   try {
-    // What it mounts in there is gone with it.
+    // Its mounts disappear with it.
     const args = ['--mount', engine.debootstrapProgram, '--variant=minbase', 'bookworm', root];
     const made = spawnSync('unshare', args, { encoding: 'utf8', timeout: BUILD_MS });
     if (made.status !== 0) throw new Error(`debootstrap failed: ${made.stdout.slice(-1000)} ${made.stderr.slice(-1000)}`);

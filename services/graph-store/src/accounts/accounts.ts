@@ -1,11 +1,11 @@
-/** Accounts as elements of the system scope: what the directory knows of a user, apart from every secret. */
+/** Accounts as elements of the system scope: a user's data in the directory, without secrets. */
 import type { Account } from '@polyedge/contracts/bus/accounts';
 import type { Element } from '@polyedge/contracts/element';
 import type { Json, JsonObject } from '@polyedge/query/json';
 
 export { ACCOUNT_TYPE } from '../core/account-vertex.ts';
 
-/** The attribute that makes a user name unique without regard to case. */
+/** The attribute that makes a user name unique regardless of case. */
 export const USERNAME_KEY = 'usernameKey';
 
 export const usernameKey = (username: string): string => username.normalize('NFKC').toLowerCase();
@@ -15,7 +15,7 @@ export function accountAttributes(account: Omit<Account, 'id'>): JsonObject {
   return { tenant, username, [USERNAME_KEY]: usernameKey(username), roles, defaultScope, scopes, disabled, attributes };
 }
 
-/** The account that an element of the system scope describes. */
+/** Converts an element of the system scope to an account. */
 export function toAccount({ id, attributes: stored }: Element): Account {
   return {
     id,

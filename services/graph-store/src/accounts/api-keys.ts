@@ -1,4 +1,4 @@
-/** API keys: found by their hash, kept sealed so that their owner can be shown them again. */
+/** API keys: looked up by their hash, and stored encrypted so that they can be shown to their owner again. */
 import { createHash } from 'node:crypto';
 import type { ApiKey, KeyOwner } from '@polyedge/contracts/bus/accounts';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -6,7 +6,7 @@ import type { Queries } from '../postgres/pool.ts';
 import type { Transactions } from '../postgres/transactions.ts';
 import type { Seal } from './keys.ts';
 
-/** Keys of one owner: what nobody needs more of would otherwise grow without end. */
+/** The most keys of one owner; without it they could grow without limit. */
 const MAX_PER_OWNER = 100;
 
 interface KeyRow {
@@ -16,7 +16,7 @@ interface KeyRow {
   readonly sealed: Buffer;
 }
 
-/** `add` beside the others, `replace` all of the owner's, or `if-none`: leave what the owner has. */
+/** `add` a further key, `replace` all of the owner's keys, or `if-none`: keep existing keys. */
 export type AddMode = 'add' | 'replace' | 'if-none';
 
 export class ApiKeys {
@@ -34,12 +34,12 @@ export class ApiKeys {
     this.#deadline = deadline;
   }
 
-  /** The same for a caller who waits until then. */
+  /** A copy for a caller with this deadline. */
   before(deadline: number): ApiKeys {
     return new ApiKeys(this.#sql, this.#transactions, this.#seal, deadline);
   }
 
-  /** The key that the owner has now: the new one or, with `if-none`, its first. Two callers at once agree on one. */
+  /** Adds a key and returns it or, with `if-none`, the owner's first key. Concurrent callers get the same one. */
   async add(tenant: string, { key, owner, scope }: ApiKey, mode: AddMode): Promise<Outcome<ApiKey>> {
     const { kind, id } = owner;
     return await this.#transactions.transact(async (sql): Promise<Outcome<ApiKey>> => {
@@ -57,14 +57,14 @@ export class ApiKeys {
     }, this.#deadline);
   }
 
-  /** Who a key belongs to. */
+  /** The owner and scope of a key. */
   async find(tenant: string, hash: string): Promise<Outcome<Omit<ApiKey, 'key'>>> {
     const [row] = await this.#sql<KeyRow[]>`
       select owner_kind, owner, scope, sealed from api_key where hash = ${Buffer.from(hash, 'hex')} and tenant = ${tenant}`;
     return row === undefined ? failed('not-found') : done({ owner: { kind: row.owner_kind, id: row.owner }, scope: row.scope });
   }
 
-  /** The keys of some owners, each owner's in the order it got them. */
+  /** The keys of some owners, each owner's in the order in which they were added. */
   async list(tenant: string, kind: KeyOwner['kind'], ids: readonly string[]): Promise<Outcome<ApiKey[]>> {
     const rows = await this.#sql<KeyRow[]>`
       select owner_kind, owner, scope, sealed from api_key where tenant = ${tenant} and owner_kind = ${kind}
@@ -78,7 +78,7 @@ export class ApiKeys {
     return done(keys);
   }
 
-  /** Takes away one key of an owner, or all of them. @returns how many there were */
+  /** Removes one key of an owner, or all of them. @returns the number of removed keys */
   async remove(tenant: string, { kind, id }: KeyOwner, hash?: string): Promise<number> {
     const one = hash === undefined ? this.#sql`` : this.#sql`and hash = ${Buffer.from(hash, 'hex')}`;
     const rows = await this.#sql`

@@ -1,6 +1,6 @@
 /**
- * What HIRO's clients are given as ids besides those of accounts: the organization, under the name of its tenant, and the roles. They are plain
- * vertices of HIRO's own types, made when they are missing; logins never look at them.
+ * The ids that HIRO's clients get besides those of accounts: the organization, under the name of its tenant, and the roles. They are plain
+ * vertices of HIRO's own types, created when missing; logins do not use them.
  */
 import { randomBytes } from 'node:crypto';
 import { graphMutate, graphQuery, type MutationRequest, type Operation } from '@polyedge/contracts/bus/graph';
@@ -18,7 +18,7 @@ export const SCOPE_TYPE = 'ogit/Auth/DataScope';
 const ORGANIZATION_TYPE = 'ogit/Auth/Organization';
 const ROLE_TYPE = 'ogit/Auth/Role';
 const WRITE_MS = 10_000;
-/** Role names of one organization that get a vertex each. */
+/** The most roles of one organization that get a vertex. */
 const MAX_ROLES = 1000;
 
 export const organizationVertex = (tenant: string, scope: string): Operation => ({
@@ -65,7 +65,7 @@ export class AuthVertices {
     this.#bus = bus;
   }
 
-  /** Makes the vertices of roles that an account was given. One that cannot be made now is made with the next account that has it. */
+  /** Creates the vertices of an account's roles. One that cannot be created now is created with the next account that has the role. */
   async giveRoles(tenant: string, roles: readonly string[]): Promise<void> {
     for (const role of new Set(roles)) {
       const key = `${tenant}\0${role}`;
@@ -77,7 +77,7 @@ export class AuthVertices {
     }
   }
 
-  /** Removes the edges of an account that is deleted: it was the end of edges without being among the elements. */
+  /** Removes the edges of a deleted account, which can be an end of edges without being a data element. */
   async forget(tenant: string, account: string): Promise<void> {
     const scope = await this.scopeOf(tenant);
     if (scope === undefined) return;
@@ -86,7 +86,7 @@ export class AuthVertices {
     await this.#write(tenant, scope, { op: 'delete', target: { where } });
   }
 
-  /** An organization that an older version made under an id of its own gets the id that is handed out for it. */
+  /** Moves an organization that an older version created under another id to its public id. */
   async moveOrganization(tenant: string, scope: string): Promise<void> {
     const found = await this.#sql<{ id: string }[]>`
       select id from element where tenant = ${tenant} and not deleted and (id = ${tenant} or (type = ${ORGANIZATION_TYPE} and xid = ${`organization:${tenant}`}))`;

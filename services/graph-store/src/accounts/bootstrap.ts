@@ -11,19 +11,19 @@ import type { Directory } from './directory.ts';
 
 export const DEFAULT_TENANT = 'default';
 
-/** An administrator's roles, in the words of each protocol. */
+/** An administrator's roles in each protocol. */
 const ADMINISTRATOR_ROLES = { hiro: ['admin'], saga: ['Admin'], space: ['ADMIN'], gooduncle: ['admin'], jssocket: ['admin'] };
 
-/** What the first start made, or found. */
+/** The result of a start on an empty or existing database. */
 export interface Bootstrapped {
   /** The id of the default organization's scope. */
   readonly defaultScope: string;
 }
 
 /**
- * Makes what is missing. Safe to run on several replicas at once, and again: unique keys decide which one makes it. Throws `ConnectionLost` when
- * the database is away.
- * @param administrator absent: no account is made when there is none.
+ * Creates what is missing. Safe on several replicas at once, and repeatedly: unique keys decide which one succeeds. Throws `ConnectionLost`
+ * if the database is not reachable.
+ * @param administrator if absent, no account is created.
  */
 export async function bootstrap(
   sql: Queries,
@@ -49,7 +49,7 @@ export async function bootstrap(
     const made = await directory.create(account);
     if (!made.ok && made.failure.code !== 'conflict') throw notMade('the administrator', made.failure);
   }
-  // Of accounts that an older version made.
+  // For accounts that an older version created.
   await vertices.giveRoles(DEFAULT_TENANT, ADMINISTRATOR_ROLES.hiro);
   return { defaultScope };
 }

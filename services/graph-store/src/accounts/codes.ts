@@ -1,6 +1,6 @@
 /**
- * Authorization codes (OAuth 2, RFC 6749 4.1 with PKCE): a login whose first tokens are fetched once, within a minute, by whoever began it. A code is kept
- * where refresh tokens are, so every replica redeems it; what it is bound to is part of what it is found by, so that a code alone is worth nothing.
+ * Authorization codes (OAuth 2, RFC 6749 4.1 with PKCE): a login whose first tokens are fetched once, within a minute, by the client that began it.
+ * Codes are stored with the refresh tokens, so every replica can redeem them. A code's hash includes its binding, so a code alone is useless.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { TokenSet } from '@polyedge/contracts/bus/accounts';
@@ -20,12 +20,12 @@ export class Codes {
     this.#directory = directory;
   }
 
-  /** The same for a caller who waits no longer than this. */
+  /** A copy for a caller with this deadline. */
   before(deadline: number): Codes {
     return new Codes(this.#sql, this.#directory.before(deadline));
   }
 
-  /** @param binding what has to be named again with the code: the client, where it is sent to, and the challenge of its verifier */
+  /** @param binding must be repeated with the code: the client, the redirect URI, and the challenge of its verifier */
   async authorize(username: string, proof: string, binding: string, context: LoginContext): Promise<Outcome<{ readonly code: string }>> {
     const login = await this.#directory.login(username, proof, context);
     if (!login.ok) return login;
@@ -37,11 +37,11 @@ export class Codes {
     return kept.length === 1 ? done({ code }) : failed('unauthenticated', 'the account was changed meanwhile');
   }
 
-  /** Tokens for a code, which is used up. */
+  /** Returns tokens for a code, which is then spent. */
   async redeem(code: string, binding: string, context: LoginContext): Promise<Outcome<TokenSet>> {
     const refreshToken = randomBytes(CODE_BYTES).toString('base64url');
     const now = Date.now();
-    // One of two callers at once finds it; what it becomes is used up at once by the exchange that follows.
+    // Only one of two concurrent callers finds it; the resulting refresh token is spent by the exchange that follows.
     const taken = await this.#sql`
       update refresh_token set hash = ${refreshHash(refreshToken)} where hash = ${hashOf(code, binding)} and used_on is null
       and expires_on > ${now} and protocol = ${context.protocol} and app = ${context.app} returning 1`;
@@ -52,7 +52,7 @@ export class Codes {
 
 const refreshHash = (token: string): Buffer => createHash('sha256').update(token).digest();
 
-/** The first byte is in no text, so no refresh token that a client may send is found under the hash of a code. */
+/** The first byte occurs in no text, so no refresh token from a client can match the hash of a code. */
 const hashOf = (code: string, binding: string): Buffer =>
   createHash('sha256')
     .update(Buffer.from([0xff]))

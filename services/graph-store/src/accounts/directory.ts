@@ -34,11 +34,11 @@ export interface DirectoryOptions {
   readonly accessMs: (protocol: string) => number;
   readonly refreshMs: number;
   readonly onRevoked: (revocation: Revocation) => void;
-  /** When the caller stops waiting, on the clock of `performance.now()`; default: never. */
+  /** When the caller stops waiting, on the clock of `performance.now()`. Default: never. */
   readonly deadline?: number;
 }
 
-/** Who asks for tokens, through which protocol, for which application and from where. */
+/** The protocol, application and client address of a request for tokens. */
 export interface LoginContext {
   readonly protocol: string;
   readonly app: string;
@@ -70,12 +70,12 @@ export class Directory {
     this.#options = options;
   }
 
-  /** The same for a caller who waits until then, on the clock of `performance.now()`. */
+  /** A copy for a caller with this deadline, on the clock of `performance.now()`. */
   before(deadline: number): Directory {
     return new Directory({ ...this.#options, deadline });
   }
 
-  /** For the first statement of a change only: what has begun is finished, whether its caller still waits or not. */
+  /** For the first statement of a change only: once begun, a change is completed even if its caller has stopped waiting. */
   get #first(): Queries {
     return this.#options.sql.before(this.#options.deadline ?? Number.POSITIVE_INFINITY);
   }
@@ -101,14 +101,14 @@ export class Directory {
     return this.#issue(tried.value, randomBytes(12).toString('base64url'), context, since);
   }
 
-  /** What costs a hash is done when it is its turn, and not at all when its caller has gone. */
+  /** Runs work that needs a hash in its turn, or not at all if its caller has stopped waiting. */
   async #inTurn<T>(account: string, address: string, work: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
     const { hashes, deadline = Number.POSITIVE_INFINITY } = this.#options;
     const outcome = await hashes.run({ address: networkOf(address), account, deadline }, work);
     return outcome === 'busy' || outcome === 'expired' ? failed(outcome) : outcome;
   }
 
-  /** Exchanges a refresh token. One that was used before was stolen or copied: the whole login ends. */
+  /** Exchanges a refresh token. One that was used before may be stolen: the whole login is revoked. */
   async refresh(refreshToken: string, context: LoginContext): Promise<Outcome<TokenSet>> {
     const { sql } = this.#options;
     const hash = hashOf(refreshToken);
@@ -127,7 +127,7 @@ export class Directory {
     return this.#issue(account, used.login, context, now);
   }
 
-  /** Ends the login that a refresh token belongs to. Says nothing about whether there was one. */
+  /** Revokes the login of a refresh token. The result does not reveal whether there was one. */
   async revokeToken(refreshToken: string): Promise<Outcome<object>> {
     const [known] = await this.#first<{ login: string; account: string }[]>`
       select login, account from refresh_token where hash = ${hashOf(refreshToken)}`;
@@ -148,9 +148,9 @@ export class Directory {
     const hashed = await this.#hash(usernameKey(username), proof, address);
     if (!hashed.ok) return hashed;
     const hash = hashed.value;
-    // The form that HIRO's clients know ids in.
+    // The form of ids that HIRO's clients expect.
     const id = `${newCuid()}_${newCuid()}`;
-    // First: an account that is there has its password, also when this process dies in between.
+    // Saved first, so that an existing account always has its password, even if this process dies in between.
     if (hash !== undefined) await this.#savePassword(id, hash);
     const written = await this.#write(by, {
       op: 'create',
@@ -190,20 +190,20 @@ export class Directory {
     });
     if (!written.ok) return written.failure.code === 'conflict' ? failed('conflict', 'the user name is taken') : written;
     if (hash !== undefined) await this.#savePassword(id, hash);
-    // What a token says about its account is true until it ends, so one that no longer is must end now.
-    const weighty =
+    // A token's claims must stay true until it expires, so tokens with outdated claims are revoked now.
+    const affectsTokens =
       hash !== undefined ||
       change.roles !== undefined ||
       change.scopes !== undefined ||
       change.defaultScope !== undefined ||
       change.disabled === true;
-    if (weighty) await this.#revoke(id, '');
+    if (affectsTokens) await this.#revoke(id, '');
     const made = toAccount(written.value);
     if (change.roles !== undefined) await this.#options.vertices.giveRoles(tenant, made.roles.hiro ?? []);
     return done(made);
   }
 
-  /** Deletes an account and every secret of it. */
+  /** Deletes an account and all its secrets. */
   async delete(tenant: string, id: string, by: string): Promise<Outcome<object>> {
     const { sql } = this.#options;
     const before = await this.#byId(id);
@@ -235,7 +235,7 @@ export class Directory {
     return rows.map((row) => toAccount(toElement(row)));
   }
 
-  /** The revocations that a token which is still valid could fall under. */
+  /** The revocations that may apply to tokens that have not expired. */
   async revocations(): Promise<Revocation[]> {
     const rows = await this.#options.sql<
       { account: string; login: string; before: number }[]
@@ -243,7 +243,7 @@ export class Directory {
     return rows.map(({ account, login, before }) => ({ account, before, ...(login === '' ? {} : { session: login }) }));
   }
 
-  /** Forgets what can no longer matter. */
+  /** Deletes expired revocations, tokens and failed logins. */
   async sweep(longestMs: number): Promise<void> {
     const { sql, failedLogins } = this.#options;
     await sql`delete from revocation where before < ${Date.now() - longestMs}`;
@@ -251,7 +251,7 @@ export class Directory {
     await failedLogins.sweep();
   }
 
-  /** @param since when what the account says was read: a revocation since then was about just that. A login may wait long for its turn. */
+  /** @param since when the account was read: a revocation since then means that the account changed. A login may wait long for its turn. */
   async #issue(account: Account, login: string, { protocol, app }: LoginContext, since: number): Promise<Outcome<TokenSet>> {
     const { sql, keys, accessMs, refreshMs } = this.#options;
     const issuedAt = Date.now();
@@ -259,7 +259,7 @@ export class Directory {
     const refreshToken = randomBytes(REFRESH_TOKEN_BYTES).toString('base64url');
     await sql`insert into refresh_token (hash, login, account, protocol, app, expires_on)
       values (${hashOf(refreshToken)}, ${login}, ${account.id}, ${protocol}, ${app}, ${issuedAt + refreshMs})`;
-    // After the new refresh token is there: a revocation either is seen here, or takes that token along.
+    // Checked after the new refresh token is stored: a revocation is either seen here or deletes that token.
     const [revoked] = await sql`
       select 1 from revocation where account = ${account.id} and login in ('', ${login}) and before >= ${since}`;
     if (revoked !== undefined) {
@@ -275,7 +275,7 @@ export class Directory {
 
   async #revoke(account: string, login: string): Promise<void> {
     const { sql, onRevoked } = this.#options;
-    // A token of this very millisecond ends too.
+    // Includes tokens issued in this millisecond.
     const before = Date.now() + 1;
     if (login === '') await sql`delete from refresh_token where account = ${account}`;
     else await sql`delete from refresh_token where login = ${login}`;
@@ -307,7 +307,7 @@ export class Directory {
       on conflict (account) do update set password = excluded.password`;
   }
 
-  /** Writes through the executor, so that accounts have versions and a place in the journal like everything else. */
+  /** Writes through the executor, so that accounts have versions and changes like all elements. */
   async #write(by: string, operation: Operation): Promise<Outcome<Element>> {
     const request: MutationRequest = {
       operationId: operationId(Date.now(), randomBytes(10)),

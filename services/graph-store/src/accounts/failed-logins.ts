@@ -1,6 +1,6 @@
 /**
- * Failed logins, counted per user name and per network over all replicas, so that a second replica or protocol gives no second try. A try counts
- * as failed before its password is hashed; one that was right is taken back.
+ * Failed logins, counted per user name and per network across all replicas, so that another replica or protocol gives no further attempts. An
+ * attempt counts as failed before its password is hashed; a successful one is undone.
  */
 import { createHmac } from 'node:crypto';
 import type { Queries } from '../postgres/pool.ts';
@@ -13,37 +13,37 @@ export interface LoginLimits {
   readonly windowMs: number;
 }
 
-/** Names and networks of which this process remembers that they have to wait. */
+/** The most names and networks whose wait this process remembers. */
 const MAX_REMEMBERED = 10_000;
-/** For how long it does so without looking again: another replica may have found a try to be right meanwhile. */
+/** How long a remembered wait is used without checking again: another replica may have recorded a success meanwhile. */
 const REMEMBERED_MS = 5000;
 
 export class FailedLogins {
   readonly #sql: Queries;
   readonly #limits: LoginLimits;
   readonly #key: string;
-  /** When the wait of a subject ends, and how long that is believed: asking again costs nothing. */
+  /** When the wait of a subject ends, and until when this information is used. */
   readonly #waits = new Map<string, { readonly endsOn: number; readonly until: number }>();
 
-  /** @param key keeps what is stored from being tried out against lists of addresses and names. */
+  /** @param key of the HMAC, so that stored subjects cannot be matched against lists of addresses and names. */
   constructor(sql: Queries, limits: LoginLimits, key: string) {
     this.#sql = sql;
     this.#limits = limits;
     this.#key = key;
   }
 
-  /** Milliseconds until another try is allowed, as far as this process knows; 0 for now. */
+  /** Milliseconds until another attempt is allowed, as far as this process knows; 0 if it is allowed now. */
   knownWaitMs(username: string, address: string): number {
     const now = Date.now();
     const known = this.#subjects(username, address).map(({ subject }) => this.#waits.get(subject));
     return Math.max(0, ...known.map((wait) => (wait !== undefined && wait.until > now ? wait.endsOn - now : 0)));
   }
 
-  /** Counts a try. Milliseconds until the next one is allowed: then this one is not; 0 when it is. */
+  /** Counts an attempt. Returns 0 if it is allowed, else the milliseconds until the next one is. */
   async count(username: string, address: string, deadline: number): Promise<number> {
     const now = Date.now();
     const subjects = this.#subjects(username, address);
-    // In one order, so that two that count at once cannot wait for each other.
+    // In a fixed order, so that concurrent counts cannot deadlock.
     const rows = await this.#sql.before(deadline)<{ subject: Buffer; failures: number; window_ends_on: number }[]>`
       insert into failed_login as f (subject, failures, window_ends_on)
       select decode(subject, 'hex'), 1, ${now + this.#limits.windowMs} from json_to_recordset(${JSON.stringify(subjects)}::json) as s(subject text)
@@ -63,7 +63,7 @@ export class FailedLogins {
     return waitMs;
   }
 
-  /** A try was right: it clears its account's count. From its address others may be guessing: of those, only this one is taken back. */
+  /** Records a success: clears the count of the account. Others may be guessing from the same address, so there only this attempt is undone. */
   async takeBack(username: string, address: string): Promise<void> {
     const [account, from] = this.#subjects(username, address);
     this.#waits.delete(account.subject);
@@ -72,7 +72,7 @@ export class FailedLogins {
       update failed_login set failures = failures - 1 where subject = decode(${from.subject}, 'hex') and failures > 0`;
   }
 
-  /** Forgets windows that are over. */
+  /** Deletes windows that have ended. */
   async sweep(): Promise<void> {
     await this.#sql`delete from failed_login where window_ends_on < ${Date.now()}`;
   }
@@ -84,7 +84,7 @@ export class FailedLogins {
     if (this.#waits.size > MAX_REMEMBERED && oldest !== undefined) this.#waits.delete(oldest);
   }
 
-  /** Names as the directory compares them: `admin` and `ADMIN` are one account, and so get one count. */
+  /** Names are compared as in the directory: `admin` and `ADMIN` are one account and share one count. */
   #subjects(username: string, address: string) {
     const { perAccount, perAddress } = this.#limits;
     const hash = (kind: string, value: string): string => createHmac('sha256', this.#key).update(`${kind}\0${value}`).digest('hex');

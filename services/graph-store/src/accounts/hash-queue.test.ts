@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HashQueue } from './hash-queue.ts';
 
-/** Hashes that end when the test says so, on a clock that the test moves. */
+/** Hashes that complete on the test's command, on a clock that the test moves. */
 function started(parallel = 1) {
   let at = 0;
   const queue = new HashQueue(parallel, () => at);
@@ -27,7 +27,7 @@ function started(parallel = 1) {
   };
 }
 
-test('what would be answered too late is never begun', async () => {
+test('work that would finish too late is never begun', async () => {
   const { queue, ask, end, begun, settle } = started();
   void ask('first');
   const gone = ask('gone', { deadline: 90 });
@@ -36,14 +36,14 @@ test('what would be answered too late is never begun', async () => {
   await settle();
   await end('first', 100);
   assert.equal(await gone, 'expired');
-  assert.equal(await tooLate, 'expired', 'a hash takes 100 ms, and 50 are left');
+  assert.equal(await tooLate, 'expired', 'a hash takes 100 ms, but only 50 are left');
   await end('good');
   assert.equal(await good, 'good');
   assert.deepEqual(begun, ['first', 'good']);
   assert.deepEqual({ ...queue.stats }, { hashed: 2, expired: 2, refused: 0 });
 });
 
-test('whoever comes from another address than the flood is next, whenever he comes', async () => {
+test('a caller from another address than the flood is next, whenever it arrives', async () => {
   const { ask, end, begun, settle } = started();
   for (let n = 0; n < 40; n += 1) void ask(`flood ${n}`, { address: `flood ${n % 2}` });
   await settle();
@@ -53,7 +53,7 @@ test('whoever comes from another address than the flood is next, whenever he com
   assert.equal(begun.at(-1), 'good');
 });
 
-test('from one address the account that was tried longest ago comes first, and then the newest', async () => {
+test('among callers of one address, the account served longest ago comes first, then the newest', async () => {
   const { ask, end, begun, settle } = started();
   void ask('first', { account: 'guessed' });
   for (const name of ['second', 'third']) void ask(name, { account: 'guessed' });
@@ -66,7 +66,7 @@ test('from one address the account that was tried longest ago comes first, and t
   assert.deepEqual(begun, ['first', 'other', 'third', 'second']);
 });
 
-test('of one account one is hashed at a time, while others use the other cores', async () => {
+test('only one hash per account runs at a time, while others use the other cores', async () => {
   const { ask, end, begun, settle } = started(2);
   void ask('one', { account: 'guessed' });
   void ask('two', { account: 'guessed' });
@@ -77,7 +77,7 @@ test('of one account one is hashed at a time, while others use the other cores',
   assert.deepEqual(begun, ['one', 'else', 'two']);
 });
 
-test('a queue that is full refuses the oldest of the address with the most', async () => {
+test('a full queue rejects the oldest caller of the address with the most', async () => {
   const { queue, ask, begun, settle } = started();
   void ask('running', { address: 'x' });
   await settle();

@@ -1,20 +1,20 @@
 /**
- * Who hashes next. A hash takes a core for 50 to 200 ms, so in a flood of logins nearly all are in vain: their callers are gone before it is
- * their turn. So the queue is short, what waits too long to be answered in time is not begun, and the newest comes first. Among addresses, and
- * then among accounts, whoever was served longest ago comes first, so that a flood from some does not keep out the others.
+ * Decides which hash runs next. A hash takes a core for 50 to 200 ms, so in a flood of logins most callers have given up before their turn.
+ * Therefore the queue is short, work that would finish too late is not begun, and the newest comes first. Among addresses, and then among
+ * accounts, the one served longest ago comes first, so that a flood from some does not lock out the others.
  */
 
-/** Work that may wait; when there is more, the oldest of the address with the most is told `busy`. */
+/** The most waiting callers; beyond it, the oldest of the address with the most gets `busy`. */
 const MAX_WAITING = 64;
-/** However slow turns became, a caller who waits longer than this is served. */
+/** Even if turns have become slow, a caller with more time left than this is served. */
 const MAX_MARGIN_MS = 1000;
-/** Addresses and accounts of which it is remembered when they were served. */
+/** The most addresses and accounts whose last turn is remembered. */
 const MAX_REMEMBERED = 10_000;
 
 export interface Caller {
-  /** The network it comes from: what shares one is served in turn. */
+  /** The caller's network; networks are served in turn. */
   readonly address: string;
-  /** Whose password is tried. Of one account one hash is made at a time, so that guesses are counted one after the other. */
+  /** The account whose password is checked. Only one hash per account runs at a time, so that guesses are counted one after the other. */
   readonly account: string;
   /** When it stops waiting, on the queue's clock. */
   readonly deadline: number;
@@ -28,7 +28,7 @@ interface Waiting extends Caller {
 /** Counters for metrics. */
 export interface HashStats {
   hashed: number;
-  /** Never begun, because the caller was gone or would have been. */
+  /** Never begun, because it would have finished after the caller's deadline. */
   expired: number;
   refused: number;
 }
@@ -37,18 +37,18 @@ export class HashQueue {
   readonly stats: HashStats = { hashed: 0, expired: 0, refused: 0 };
   readonly #parallel: number;
   readonly #now: () => number;
-  /** In the order in which they came. */
+  /** In the order of arrival. */
   readonly #waiting: Waiting[] = [];
   readonly #accounts = new Set<string>();
-  /** When an address or an account was served last: a number that grows. */
+  /** The turn at which an address or an account was last served; it only grows. */
   readonly #served = new Map<string, number>();
   #turns = 0;
   #running = 0;
-  /** How long a turn takes of late. */
+  /** The recent duration of a turn. */
   #turnMs = 0;
 
   /**
-   * @param parallel how many hash at once
+   * @param parallel the number of concurrent hashes
    * @param now a monotonic clock in milliseconds
    */
   constructor(parallel: number, now: () => number = () => performance.now()) {
@@ -56,7 +56,7 @@ export class HashQueue {
     this.#now = now;
   }
 
-  /** Does the work when it is its turn. `busy` and `expired`: it was not begun. */
+  /** Runs the work in its turn. `busy` and `expired` mean that it was not begun. */
   async run<T>(caller: Caller, work: () => Promise<T>): Promise<T | 'busy' | 'expired'> {
     const refused = await this.#turn(caller);
     if (refused !== undefined) return refused;
@@ -94,7 +94,7 @@ export class HashQueue {
     }
   }
 
-  /** What could not be answered in time any more is not begun. */
+  /** Drops work that can no longer finish in time. */
   #dropExpired(): void {
     const now = this.#now() + Math.min(this.#turnMs, MAX_MARGIN_MS);
     for (const waiting of this.#waiting.filter(({ deadline }) => deadline <= now)) {
@@ -104,7 +104,7 @@ export class HashQueue {
     }
   }
 
-  /** Whoever was served longest ago, by address and then by account, and of those the newest. */
+  /** The caller served longest ago, by address and then by account; among equals the newest. */
   #best(): Waiting | undefined {
     let best: Waiting | undefined;
     for (const waiting of this.#waiting) {
@@ -125,7 +125,7 @@ export class HashQueue {
   #remember({ address, account }: Caller): void {
     this.#turns += 1;
     for (const key of [`address ${address}`, `account ${account}`]) {
-      // Behind all others, so that those served longest ago are forgotten first.
+      // Inserted last, so that those served longest ago are evicted first.
       this.#served.delete(key);
       this.#served.set(key, this.#turns);
     }

@@ -1,4 +1,4 @@
-/** The signing keys: made on the first start, the private part sealed with POLYEDGE_SECRET_KEY before it is stored. graph-store alone signs. */
+/** The signing keys: generated on the first start; the private part is encrypted with POLYEDGE_SECRET_KEY before it is stored. Only graph-store signs. */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { TOKEN_ALGORITHM } from '@polyedge/contracts/token-claims';
 import type { JsonObject } from '@polyedge/query/json';
@@ -14,14 +14,14 @@ export interface SigningKey {
 export interface Keys {
   /** The newest key: the one that signs. */
   readonly signing: SigningKey;
-  /** All public keys, as a JWK set holds them. */
+  /** All public keys, as in a JWK set. */
   readonly published: readonly JsonObject[];
 }
 
-/** Seals and opens small secrets with AES-256-GCM under a key derived from the operator's secret. */
+/** Encrypts and decrypts small secrets with AES-256-GCM under a key derived from the operator's secret. */
 export interface Seal {
   seal(plain: string): Buffer;
-  /** Undefined when the secret is another one, or the bytes were changed. */
+  /** Undefined if the secret is a different one or the bytes were modified. */
   open(sealed: Buffer): string | undefined;
 }
 
@@ -50,8 +50,8 @@ export function makeSeal(secret: string, purpose: string): Seal {
 }
 
 /**
- * Loads the keys, making the first one on an empty database. Fails when the stored key cannot be opened with this secret.
- * @param transaction that the caller has begun, and ends.
+ * Loads the keys; generates the first one on an empty database. Fails if the stored key cannot be decrypted with this secret.
+ * @param transaction begun and ended by the caller
  */
 export async function loadKeys(transaction: Statements, seal: Seal): Promise<Keys> {
   await transaction`select pg_advisory_xact_lock(${LOCK.bootstrap})`;
@@ -68,7 +68,7 @@ export async function loadKeys(transaction: Statements, seal: Seal): Promise<Key
   const [newest] = rows;
   if (newest === undefined) throw new Error('there is no signing key');
   const plain = seal.open(newest.private_sealed);
-  if (plain === undefined) throw new WrongSecret('POLYEDGE_SECRET_KEY is not the one that the signing key was sealed with');
+  if (plain === undefined) throw new WrongSecret('POLYEDGE_SECRET_KEY is not the one that the signing key was encrypted with');
   const key = await importJWK(JSON.parse(plain) as JWK, TOKEN_ALGORITHM);
   return { signing: { kid: newest.kid, key }, published: rows.map(({ public_jwk }) => public_jwk) };
 }
@@ -82,5 +82,5 @@ interface StoredKey {
   readonly private_sealed: Buffer;
 }
 
-/** The operator gave another secret than before. */
+/** The configured secret differs from the previous one. */
 export class WrongSecret extends Error {}

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { networkOf } from './network.ts';
 
-test('an address of IPv6 counts with its /64, one of IPv4 by itself', () => {
+test('an IPv6 address counts with its /64, an IPv4 address by itself', () => {
   assert.equal(networkOf('192.0.2.7'), '192.0.2.7');
   assert.equal(networkOf('::ffff:192.0.2.7'), '192.0.2.7');
   assert.equal(networkOf('2001:db8:1:2:3:4:5:6'), '2001:db8:1:2::/64');
@@ -11,6 +11,6 @@ test('an address of IPv6 counts with its /64, one of IPv4 by itself', () => {
   assert.equal(networkOf('::1'), '0:0:0:0::/64');
 });
 
-test('what is no address stays as it is', () => {
+test('anything but an address stays as it is', () => {
   for (const text of ['', 'somewhere', '10.0.0.256', 'a:b']) assert.equal(networkOf(text), text);
 });

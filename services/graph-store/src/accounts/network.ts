@@ -1,11 +1,11 @@
-/** The network that an address belongs to: what one client can change as it likes does not count. */
+/** The network of an address: the part that a client cannot choose freely. */
 import { isIPv6 } from 'node:net';
 
-/** A host with IPv6 has a whole /64 of addresses; one with IPv4 has that address, also when it is written as IPv6. Other texts stay as they are. */
+/** An IPv6 host has a whole /64 of addresses; an IPv4 host has one, which may be written as IPv6. Other texts stay as they are. */
 export function networkOf(address: string): string {
   const [plain = ''] = address.split('%');
   if (!isIPv6(plain)) return address;
-  // Written in one way, without an embedded IPv4 address.
+  // The canonical form, without an embedded IPv4 address.
   const text = new URL(`http://[${plain}]/`).hostname.slice(1, -1);
   const [before = '', after] = text.split('::');
   const words = (part: string | undefined): string[] => (part === undefined || part === '' ? [] : part.split(':'));

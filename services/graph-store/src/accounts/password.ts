@@ -1,6 +1,6 @@
 /**
- * Passwords: the directory stores scrypt(salt, proof), where the proof is the hex SHA-256 of the password, so that protocols whose clients
- * hash first and those whose clients do not share it. scrypt runs on the thread pool; who may hash is the queue's business (`hash-queue.ts`).
+ * Passwords: the directory stores scrypt(salt, proof), where the proof is the hex SHA-256 of the password, so that it serves both protocols whose
+ * clients hash the password and those whose clients do not. scrypt runs on the thread pool; `hash-queue.ts` decides which hash runs next.
  */
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { availableParallelism } from 'node:os';
@@ -9,10 +9,10 @@ import { availableParallelism } from 'node:os';
 const COST = { N: 2 ** 15, r: 8, p: 1 } as const;
 const HASH_BYTES = 32;
 
-/** Hashes under way at once: as many as there are cores, and one thread of the pool (it has four) stays for its other work. */
+/** Concurrent hashes: one per core, but at most three of the pool's four threads, so that one stays free for other work. */
 export const PARALLEL_HASHES = Math.min(availableParallelism(), 3);
 
-/** A stored form of a proof: `scrypt$N$r$p$salt$hash`. To be called in one's turn. */
+/** A stored form of a proof: `scrypt$N$r$p$salt$hash`. Call it through `HashQueue`. */
 export async function hashProof(proof: string): Promise<string> {
   const salt = randomBytes(16);
   const hash = await derive(proof, salt, COST);
@@ -20,8 +20,8 @@ export async function hashProof(proof: string): Promise<string> {
 }
 
 /**
- * Whether a proof is the one that was stored; to be called in one's turn. Costs the same for an account without a password (or none at all), so
- * that the time of an answer does not tell which user names exist.
+ * Whether a proof matches the stored one; call it through `HashQueue`. Takes as long for an account without a password (or none at all), so
+ * that response times do not reveal which user names exist.
  */
 export async function verifyProof(proof: string, stored: string | undefined): Promise<boolean> {
   const [scheme, N, r, p, salt, hash] = (stored ?? '').split('$');

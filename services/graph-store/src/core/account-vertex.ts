@@ -1,7 +1,7 @@
 /**
- * Accounts as HIRO shows them: vertices of its own type under the accounts' ids. Accounts live in the system tenant, apart from the data of all
- * organizations; a read or an end of an edge that asks for `accounts` finds those of its organization here, and nothing can write them this way.
- * Where another protocol keeps an element under the id of an account (Saga its users), the account is what such a read finds.
+ * Accounts as vertices of HIRO's own type, under the accounts' ids. Accounts are stored in the system tenant, apart from the data of all
+ * organizations; a read or an end of an edge with `accounts` finds those of its organization here, and nothing can write them this way.
+ * If another protocol has an element under an account's id (Saga's users), such a read finds the account.
  */
 import { type FullChange, stateBefore } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
@@ -9,12 +9,12 @@ import type { Filter } from '@polyedge/query/filter';
 import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import type { Parameters } from './sql-parameters.ts';
 
-/** The type of accounts where they are stored. */
+/** The type of stored accounts. */
 export const ACCOUNT_TYPE = 'polyedge/Account';
-/** The type of accounts where they are shown. */
+/** The type of accounts as shown to HIRO. */
 export const ACCOUNT_VERTEX = 'ogit/Auth/Account';
-/** Elements of this type stand under the ids of accounts. */
-const SHADOWED = 'saga/User';
+/** Elements of this type have the ids of accounts. */
+const SHADOWED_TYPE = 'saga/User';
 
 /** An account of the organization `tenant` as a vertex. It belongs to its own default scope, and to itself. */
 export function accountVertex({ attributes: stored, ...account }: Element): Element {
@@ -27,7 +27,7 @@ export function accountVertex({ attributes: stored, ...account }: Element): Elem
   };
 }
 
-/** What happened to an account, as it happened to its vertex. */
+/** Converts a change of an account to a change of its vertex. */
 export function accountChange(change: FullChange): FullChange {
   const state = accountVertex(change.state);
   const was = stateBefore(change.state, change.undo);
@@ -44,7 +44,7 @@ export function accountChange(change: FullChange): FullChange {
   return { ...change, tenant: state.tenant, type: state.type, scope: state.scope, state, undo };
 }
 
-/** What HIRO has names for: texts of its own namespaces. Protocols keep other things with an account, too. */
+/** The attributes with HIRO's names: texts in its namespaces. Accounts also have attributes of other protocols. */
 function shownOf(attributes: Json | undefined): JsonObject {
   if (attributes === undefined || !isObject(attributes)) return {};
   const names = Object.entries(attributes).filter(([name, value]) => typeof value === 'string' && /^(?:ogit\/[^_]|\/)/.test(name));
@@ -53,7 +53,7 @@ function shownOf(attributes: Json | undefined): JsonObject {
 
 const textOf = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
 
-/** Whether a filter may find an account, or what stands in the place of one. Where it cannot, the table is read as it is. */
+/** Whether a filter may match an account, or an element hidden by one. If not, the table is queried directly. */
 export function mayBeAccount(filter: Filter): boolean {
   if ('all' in filter) return filter.all.every(mayBeAccount);
   if ('any' in filter) return filter.any.some(mayBeAccount);
@@ -63,7 +63,7 @@ export function mayBeAccount(filter: Filter): boolean {
   if (values === undefined) return true;
   switch (filter.path[0]) {
     case 'type':
-      return values.includes(ACCOUNT_VERTEX) || values.includes(SHADOWED);
+      return values.includes(ACCOUNT_VERTEX) || values.includes(SHADOWED_TYPE);
     case 'kind':
       return values.includes('vertex');
     default:
@@ -71,13 +71,13 @@ export function mayBeAccount(filter: Filter): boolean {
   }
 }
 
-/** Same names and types as the columns of `element`: filters and orders find an account as they find everything else. */
+/** Columns with the same names and types as in `element`, so that filters and orders apply to accounts as well. */
 const SHOWN = `(select coalesce(jsonb_object_agg(a.key, a.value), '{}') from jsonb_each(case jsonb_typeof(attributes -> 'attributes')
     when 'object' then attributes -> 'attributes' else '{}'::jsonb end) a
     where jsonb_typeof(a.value) = 'string' and a.key ~ '^(ogit/[^_]|/)')
   || jsonb_build_object('ogit/name', attributes ->> 'username', 'ogit/_owner', id)`;
 
-/** What a query reads instead of the table `element`: the elements of a tenant, and its accounts in the place of what stands under their ids. */
+/** Replaces the table `element` in a query: the elements of a tenant, with its accounts instead of elements under the same ids. */
 export function withAccounts(tenant: string, columns: string, parameters: Parameters): string {
   const [elements, accounts, shown] = [parameters.text(tenant), parameters.text(tenant), parameters.text(tenant)];
   const projected: Readonly<Record<string, string>> = {
@@ -86,7 +86,7 @@ export function withAccounts(tenant: string, columns: string, parameters: Parame
     attributes: `${SHOWN} as attributes`,
   };
   const names = columns.split(',').map((name) => name.trim());
-  return `(select tenant, ${columns} from element where tenant = ${elements} and not (type = '${SHADOWED}'
+  return `(select tenant, ${columns} from element where tenant = ${elements} and not (type = '${SHADOWED_TYPE}'
       and exists (select from element a where a.tenant = 'system' and a.id = element.id and a.type = '${ACCOUNT_TYPE}'))
     union all select (${shown}) collate "C" as tenant, ${names.map((name) => projected[name] ?? name).join(', ')} from element
       where tenant = 'system' and type = '${ACCOUNT_TYPE}' and attributes ->> 'tenant' = ${accounts}) element`;

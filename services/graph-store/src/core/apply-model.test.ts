@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { isEdgeId } from './plan.ts';
 import { TestStore } from './test-store.ts';
 
-/** An independent, naive model: everything is a plain record, a request works on a copy of all of it. */
+/** An independent, naive model: all state is a plain record, and a request works on a full copy. */
 interface Thing {
   id: string;
   type: string;
@@ -166,7 +166,7 @@ const target = fc.oneof(
 const unique = maybe(fc.constantFrom(['p'], ['p', 'q'], ['xid']));
 const xid = maybe(fc.constantFrom('x1', 'x2', 'x3'));
 
-/** Without the keys whose value is undefined, as JSON would have it. */
+/** Without keys whose value is undefined, as in JSON. */
 const plain = (operation: object): Operation => JSON.parse(JSON.stringify(operation));
 
 const missing = maybe(fc.record({ type, xid, attributes }));
@@ -203,12 +203,12 @@ const operation: fc.Arbitrary<Operation> = fc
   )
   .map((made) => {
     const operation = plain(made);
-    // Nothing else is allowed to make an edge.
+    // No other operation may create an edge.
     if ('ifMissing' in operation && 'id' in operation.target && isEdgeId(operation.target.id)) delete operation.ifMissing;
     return operation;
   });
 
-/** Without ids, which only one side makes up: what stays must be the same multiset. */
+/** Without ids, which only one side generates: the rest must be the same multiset. */
 function summary(
   entries: Iterable<{ id: string; attributes: JsonObject; version: number; deleted: boolean; xid?: string | undefined }>,
 ): string[] {
@@ -220,7 +220,7 @@ function summary(
     .sort();
 }
 
-test('random batches do what a naive model does: all or none, versions and seqs dense, undo exact, unique values unique', () => {
+test('random batches behave like a naive model: all or nothing, versions and seqs dense, undo exact, unique values unique', () => {
   let ok = 0;
   let refused = 0;
   let needs = 0;
@@ -245,6 +245,6 @@ test('random batches do what a naive model does: all or none, versions and seqs 
     }),
     { numRuns: 400 },
   );
-  // The property says nothing if everything is refused, or if no plan ever falls short.
+  // The property is vacuous if everything is rejected, or if no plan ever misses a row.
   assert.ok(ok > refused / 10 && refused > ok / 10 && needs > 0, `${ok} ok, ${refused} refused, ${needs} needs`);
 });

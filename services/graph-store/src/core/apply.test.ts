@@ -62,7 +62,7 @@ test('a vertex is created with version 1, its stamps and the default scope', () 
   assert.equal(made.operations[0]?.elements[0]?.id, 'new-1');
 });
 
-test('an id is taken until its element is deleted; then its versions go on and it is created anew', () => {
+test('an id is taken until its element is deleted; then the element can be created again, and its versions continue', () => {
   const store = storeWith(create('a', { x: 1 }, { xid: 'x-1' }));
   fails(store.request(create('a')), 'conflict');
   succeeds(store.request(remove('a')));
@@ -100,7 +100,7 @@ test('update merges set, sets inside with put, and removes with unset', () => {
   store.check();
 });
 
-test('__proto__ is an attribute like any other, also on the way back', () => {
+test('__proto__ is an ordinary attribute, also when a change is undone', () => {
   const proto: JsonObject = JSON.parse('{"__proto__":{"x":1},"constructor":1}');
   const store = storeWith(create('a', proto));
   succeeds(store.request({ op: 'update', target: { id: 'a' }, put: [{ path: ['__proto__', 'x'], value: 2 }], unset: ['constructor'] }));
@@ -110,7 +110,7 @@ test('__proto__ is an attribute like any other, also on the way back', () => {
   assert.equal(JSON.stringify(store.history('a')[1]?.attributes), JSON.stringify(proto));
 });
 
-test('a change that alters nothing is not recorded unless touch asks for it', () => {
+test('an operation that changes nothing is not recorded unless touch is set', () => {
   const store = storeWith(create('a', { x: { p: 1, q: 2 } }));
   const same = succeeds(store.request(update('a', { x: { q: 2, p: 1 } })));
   assert.deepEqual([same.operations[0]?.unchanged, same.changes.length, store.element('a')?.version], [true, 0, 1]);
@@ -149,7 +149,7 @@ test('a request that fails leaves nothing behind for the next one of its batch',
   store.check();
 });
 
-test('a missing or deleted target is not found, unless the operation makes what is missing', () => {
+test('a missing or deleted target is not found, unless the operation creates it', () => {
   const store = storeWith(create('gone'), remove('gone'));
   for (const id of ['gone', 'never']) {
     fails(store.request(update(id, {})), 'not-found');
@@ -167,13 +167,13 @@ test('a missing or deleted target is not found, unless the operation makes what 
   );
   assert.equal(store.element('m'), undefined);
   fails(store.request(update('v', {}, { version: 1, ifMissing: { type: 'Note' } })), 'conflict');
-  // It exists, but the filter of the target does not let it be seen: the id stays taken.
+  // It exists but does not match the target's filter: the id stays taken.
   const hidden: Operation = { op: 'update', target: { id: 'n', where: equal('n', 3) }, ifMissing: { type: 'Note' } };
   fails(store.request(hidden), 'conflict');
   store.check();
 });
 
-test('criteria select the living that match now, also those that the batch has just made', () => {
+test('criteria select the living elements that match now, including those that the batch has just created', () => {
   const store = storeWith(create('a', { t: 1 }), create('b', { t: 1 }), create('dead', { t: 1 }), remove('dead'));
   const where = equal('t', 1);
   const outcomes = store.batch(
@@ -192,7 +192,7 @@ test('criteria select the living that match now, also those that the batch has j
   store.check();
 });
 
-test('guards look at the state before, the version and the state after', () => {
+test('guards check the state before, the version and the state after', () => {
   const store = storeWith(create('a', { n: 1 }));
   fails(store.request(update('a', { n: 2 }, { before: equal('n', 2) })), 'not-allowed');
   fails(store.request(update('a', { n: 2 }, { after: equal('n', 1) })), 'not-allowed');
@@ -203,14 +203,14 @@ test('guards look at the state before, the version and the state after', () => {
   assert.equal(store.journal.length, 2);
 });
 
-test('replace keeps what it is told to keep', () => {
+test('replace keeps the attributes named by keep', () => {
   const store = storeWith(create('a', { 'ogit/_owner': 'anna', 'ogit/_tags': 'x', free: 1 }));
   succeeds(store.request({ op: 'replace', target: { id: 'a' }, attributes: { 'ogit/_tags': 'y', b: 2 }, keep: ['ogit/_'] }));
   assert.deepEqual(attributesOf(store, 'a'), { 'ogit/_owner': 'anna', 'ogit/_tags': 'y', b: 2 });
   store.check();
 });
 
-test('edges join living vertices once, and are connected again after they were cut', () => {
+test('living vertices are connected once per verb, and can be connected again after a disconnect', () => {
   const store = storeWith(create('a'), create('b', {}, { type: 'Task' }), connect('a', 'likes', 'b'));
   const edge = store.element('a$$likes$$b');
   assert.deepEqual([edge?.type, edge?.out, edge?.in, edge?.outType, edge?.inType], ['likes', 'a', 'b', 'Note', 'Task']);
@@ -230,7 +230,7 @@ test('edges join living vertices once, and are connected again after they were c
   store.check();
 });
 
-test('a vertex takes its edges along, one change each before its own', () => {
+test('deleting a vertex deletes its edges, with one change each before its own', () => {
   const store = storeWith(
     create('a'),
     create('b'),
@@ -276,7 +276,7 @@ test('an xid is unique in the tenant, other unique values in their type, and del
   fails(store.request(create('b', { name: 'n' }, { unique: ['name'] })), 'conflict');
   succeeds(store.request(create('b', { name: 'n' }, { unique: ['name'], type: 'Task' })));
   succeeds(store.request(create('c', { name: 'm' }, { unique: ['name'] })));
-  // The names were remembered: a later update keeps to them without repeating them.
+  // The names are stored: a later update is checked without repeating them.
   fails(store.request(update('c', { name: 'n' })), 'conflict');
   const [, swapped] = store.batch([update('a', { name: 'o' })], [update('c', { name: 'n' })], [update('c', { name: null })]);
   succeeds(swapped);
@@ -286,7 +286,7 @@ test('an xid is unique in the tenant, other unique values in their type, and del
   store.check();
 });
 
-test('uniqueness that an update declares is checked, and remembered with the element', () => {
+test('uniqueness that an update declares is checked, and stored with the element', () => {
   const store = storeWith(create('a', { n: { p: 1, q: 2 } }), create('b', { n: 2 }));
   succeeds(store.request(update('a', {}, { unique: ['n'] })));
   fails(store.request(update('b', { n: { q: 2, p: 1 } }, { unique: ['n'] })), 'conflict');
@@ -294,7 +294,7 @@ test('uniqueness that an update declares is checked, and remembered with the ele
   store.check();
 });
 
-test('saga:10 operators give the element, what was popped, and record even an equal value when touched', () => {
+test('saga:10 operators return the element and the popped value, and record even an equal value if touched', () => {
   const property = (id: string): Operation => create(id, { name: 'score', parent_id: 'u1', value: [1, 2] }, { type: 'saga/Property' });
   const apply = (rest: Partial<Extract<Operation, { op: 'apply' }>>): Operation => ({
     op: 'apply',
@@ -319,7 +319,7 @@ test('saga:10 operators give the element, what was popped, and record even an eq
   store.check();
 });
 
-test('whoever watched the old place hears that it left', () => {
+test('a watch of the old owner sees that the element left', () => {
   const store = storeWith(create('p', { name: 'n', parent_id: 'u1' }, { type: 'saga/Property' }));
   succeeds(store.request(update('p', { parent_id: 'u2' })));
   assert.deepEqual(store.journal.at(-1)?.owners, ['p', 'u2', 'u1']);
@@ -335,7 +335,7 @@ test('values of a time series are one change without them', () => {
   store.check();
 });
 
-test('content is attached once all of it is there, and stays with a replaced vertex', () => {
+test('content is attached once it is complete, and stays with a replaced vertex', () => {
   const store = storeWith(create('a', { x: 1 }));
   const attach = (content: string | null, set: JsonObject = {}): Operation => ({ op: 'attach', target: { id: 'a' }, content, set });
   fails(store.request(attach('c1')), 'not-found');
@@ -348,10 +348,10 @@ test('content is attached once all of it is there, and stays with a replaced ver
   store.check();
 });
 
-test('a stored schema guards the attribute it is for; deleting it lifts the rule', () => {
+test('a stored schema guards its attribute; deleting it lifts the rule', () => {
   const schema: Operation = { op: 'create', type: 'saga/SchemaDefinition', id: 's', attributes: { body: { type: 'number', maximum: 5 } } };
   const store = storeWith(schema, create('other', { body: false }), create('p', { value: 1 }));
-  // An element of any other type guards nothing: somebody may have made it under an id that he computed.
+  // An element of any other type guards nothing: its id can be computed, so anybody may have created it.
   succeeds(store.request(update('p', { value: 2 }, { schema: { id: 'other', attribute: 'body', of: 'value' } })));
   const set = (value: number): Operation => update('p', { value }, { schema: { id: 's', attribute: 'body', of: 'value' } });
   succeeds(store.request(set(5)));
@@ -365,7 +365,7 @@ test('a stored schema guards the attribute it is for; deleting it lifts the rule
   succeeds(store.request(set(100)));
 });
 
-test('accounts and the rest of the system scope are not there for data mutations', () => {
+test('accounts and the rest of the system scope do not exist for data mutations', () => {
   const store = storeWith(create('a'));
   const row = store.rows.get('a');
   assert.ok(row);
@@ -386,7 +386,7 @@ test('an element cannot grow over its size, nor a request multiply a large one',
   assert.equal(store.element('a')?.version, 1);
 });
 
-test('a batch whose states are too large together answers busy for what goes beyond, and does the rest', () => {
+test('a batch whose states are too large together answers busy to the excess requests and executes the rest', () => {
   const store = storeWith(create('a', { x: 'x'.repeat(1_900_000) }));
   const touches = Array.from({ length: 15 }, () => update('a', {}, { touch: true }));
   const outcomes = store.batch(touches, touches, touches, [create('b')]);
@@ -408,12 +408,12 @@ test('a vertex with too many edges is not deleted in one transaction', () => {
   succeeds(store.request(remove('l10-0'), remove('hub')));
 });
 
-test('elements of Saga and SPACE live in the default scope of their tenant, whoever makes them', () => {
+test('elements of Saga and SPACE live in the default scope of their tenant, whoever creates them', () => {
   const store = new TestStore();
   store.defaultScope = 'attic';
   const property = { op: 'create', type: 'saga/Property', attributes: { name: 'mood' } } as const;
   assert.equal(store.request({ ...property, id: 'p1' }).ok, true);
-  assert.equal(store.rows.get('p1')?.element.scope, 'main', 'not the one of whoever writes');
+  assert.equal(store.rows.get('p1')?.element.scope, 'main', 'not the scope of the writer');
   const refused = store.request({ ...property, id: 'p2', scope: 'attic' });
   assert.deepEqual(refused.ok ? undefined : refused.failure.code, 'not-allowed');
   assert.equal(store.request({ ...property, id: 'p3', scope: 'main' }).ok, true);
@@ -423,7 +423,7 @@ test('elements of Saga and SPACE live in the default scope of their tenant, whoe
   assert.equal(store.rows.get('n1')?.element.scope, 'attic');
 });
 
-test('ids of Saga`s properties are not taken in a scope of one`s own', () => {
+test('ids of Saga properties cannot be taken in another scope', () => {
   const store = storeWith();
   const make = (id: string, scope: string): Operation => ({ op: 'create', type: 'Note', id, scope, attributes: {} });
   const bot = 'a'.repeat(24);

@@ -1,4 +1,4 @@
-/** Applies one request to the rows a batch has loaded. */
+/** Applies one request to the rows that a batch has loaded. */
 import type { MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
 import { type Element, edgeId, SYSTEM_SCOPE, SYSTEM_TENANT } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -15,18 +15,18 @@ import { hasHome, hasHomeId, problemOfState } from './type-rules.ts';
 import { differenceOf } from './undo.ts';
 import type { World } from './world.ts';
 
-type Of<Op extends Operation['op']> = Extract<Operation, { op: Op }>;
+type OperationOf<Op extends Operation['op']> = Extract<Operation, { op: Op }>;
 type Targeted = Exclude<Operation, { op: 'create' | 'connect' }>;
 
-/** What the store asks of every new state. */
+/** Conditions on every new state. */
 interface Guards {
   readonly after?: Filter | undefined;
-  readonly schema?: Of<'create'>['schema'];
-  readonly unique?: Of<'create'>['unique'];
+  readonly schema?: OperationOf<'create'>['schema'];
+  readonly unique?: OperationOf<'create'>['unique'];
 }
 
 /** An element to be created. */
-interface Made {
+interface NewElement {
   readonly id?: string | undefined;
   readonly type: string;
   readonly scope?: string | undefined;
@@ -36,10 +36,10 @@ interface Made {
 }
 
 /**
- * Applies a validated request, all operations or none.
+ * Applies a validated request: all operations or none.
  *
- * `applied`: the world has the new states, and the next request sees them. `failed`: the request broke a rule, the world is untouched.
- * `needs`: rows were missing (`plan` foresees all but rare ones); load them and apply the same request again.
+ * `applied`: the world has the new states, and the next request sees them. `failed`: the request broke a rule, the world is unchanged.
+ * `needs`: rows were missing (`plan` predicts all but rare ones); load them and apply the same request again.
  */
 export function applyRequest(world: World, request: MutationRequest, context: Context, schemas: Schemas): Applied {
   const overlay = new Overlay(world, request, context);
@@ -90,8 +90,8 @@ class Application {
     }
   }
 
-  /** Makes a vertex, also under the id of a deleted one; `rewritten` tells what the operation that misses it made of its attributes. */
-  #create(made: Made, guards: Guards, rewritten?: Rewritten): Outcome<PendingResult> {
+  /** Creates a vertex, also under the id of a deleted one. `rewritten` has the attributes computed by an operation with `ifMissing`. */
+  #create(made: NewElement, guards: Guards, rewritten?: Rewritten): Outcome<PendingResult> {
     const overlay = this.#overlay;
     const { homeScope, defaultScope } = this.#context;
     const home = hasHome(made.type) ? homeScope : undefined;
@@ -127,7 +127,7 @@ class Application {
     return checked.ok ? done({ elements: [checked.value], ...poppedOf(rewritten) }) : checked;
   }
 
-  #connect({ out, verb, in: into, attributes = {}, ifExists, ends, accounts, after }: Of<'connect'>): Outcome<PendingResult> {
+  #connect({ out, verb, in: into, attributes = {}, ifExists, ends, accounts, after }: OperationOf<'connect'>): Outcome<PendingResult> {
     const overlay = this.#overlay;
     const endOf = (id: string): Element | undefined => (accounts === true ? overlay.account(id) : undefined) ?? overlay.living(id)?.element;
     const from = endOf(out);
@@ -152,7 +152,7 @@ class Application {
         id,
         kind: 'edge',
         type: verb,
-        // An edge is seen where its beginning is seen.
+        // An edge is visible where its source vertex is.
         scope: from.scope,
         attributes,
         created: overlay.stamp,
@@ -218,7 +218,7 @@ class Application {
     }
   }
 
-  /** Nothing was selected: creates the element if the operation says so. */
+  /** Creates the element of an operation that selected nothing, if it has `ifMissing`. */
   #ifMissing(operation: Rewrites): Outcome<PendingResult> {
     const missing = operation.op === 'attach' ? undefined : operation.ifMissing;
     if (missing === undefined) return done({ elements: [] });
@@ -229,7 +229,7 @@ class Application {
     return rewritten.ok ? this.#create(made, operation, rewritten.value) : rewritten;
   }
 
-  #delete(operation: Of<'delete'>, index: number): Outcome<PendingResult> {
+  #delete(operation: OperationOf<'delete'>, index: number): Outcome<PendingResult> {
     const overlay = this.#overlay;
     const selected = this.#select(operation, index);
     if (!selected.ok) return selected;
@@ -238,12 +238,12 @@ class Application {
     let cascaded = 0;
     for (const id of ids) {
       const row = overlay.living(id);
-      // An edge that its vertex has just taken along.
+      // The edge was just deleted with its vertex.
       if (row === undefined) continue;
       if (row.element.kind === 'vertex') {
         const edges = overlay.edgesOf(id);
         cascaded += edges.length;
-        if (cascaded > MAX_CASCADE) return failed('too-large', `more than ${MAX_CASCADE} edges would go along`);
+        if (cascaded > MAX_CASCADE) return failed('too-large', `more than ${MAX_CASCADE} edges would be deleted`);
         for (const edge of edges) {
           const disconnected = this.#remove(edge, 'disconnect', {});
           if (!disconnected.ok) return disconnected;
@@ -261,7 +261,7 @@ class Application {
     return removed.ok ? this.#check(removed.value, guards) : removed;
   }
 
-  #writeValues(operation: Of<'write-values'>, index: number): Outcome<PendingResult> {
+  #writeValues(operation: OperationOf<'write-values'>, index: number): Outcome<PendingResult> {
     const selected = this.#select(operation, index);
     if (!selected.ok) return selected;
     const elements: Element[] = [];
@@ -278,8 +278,8 @@ class Application {
   }
 
   /**
-   * The rows an operation works on, after all guards on the state before. Empty only if criteria found nothing, or if nothing has the id
-   * and the operation makes what is missing (or expects nothing).
+   * The rows that an operation changes, after checking all guards on the state before. Empty only if criteria found nothing, or if the id is unknown
+   * and the operation creates the element (or expects nothing).
    */
   #select(operation: Targeted, index: number): Outcome<readonly Row[]> {
     const { target, expect, atMost, version, before } = operation;
@@ -303,7 +303,7 @@ class Application {
     return row === undefined || (where !== undefined && !compile(where)(row.element)) ? [] : [row];
   }
 
-  /** What SQL found and what this batch wrote, each looked at as it is now. */
+  /** Candidates found by SQL and elements written by this batch, each checked in its current state. */
   #byCriteria(where: Filter, index: number): readonly Row[] {
     const candidates = this.#context.candidates.get(index);
     if (candidates === undefined) throw new Error(`the criteria of operation ${index} were not resolved`);
@@ -316,17 +316,17 @@ class Application {
     return rows;
   }
 
-  /** Checks what is asked of a state after. */
+  /** Checks the conditions on a state after. */
   #check(state: Element, { after, schema }: Guards): Outcome<Element> {
     if (state.deleted) return after === undefined || compile(after)(state) ? done(state) : failed('not-allowed', 'after');
     const problem = problemOfState(state);
     if (problem !== undefined) return failed('invalid', problem);
     if (after !== undefined && !compile(after)(state)) return failed('not-allowed', 'after');
     if (schema !== undefined) {
-      // No holder, or a deleted one, is no schema: whoever deletes a schema lifts its rule.
+      // A missing or deleted holder means that there is no schema.
       const holder = this.#overlay.row(schema.id)?.element;
       const value = schema.of === undefined ? state.attributes : (own(state.attributes, schema.of) ?? null);
-      // Only an element of the protocol's own holds its schemas: its id can be computed, and taken by somebody in a scope of his own.
+      // Only an element of the protocol's own type counts: its id can be computed, so anybody could create one in another scope.
       const none = holder === undefined || holder.deleted || !hasHome(holder.type);
       const satisfied = none ? done(undefined) : this.#schemas.check(holder, schema.attribute, value);
       if (!satisfied.ok) return satisfied;

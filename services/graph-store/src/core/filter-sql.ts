@@ -7,17 +7,17 @@ import { geoSql } from './geo-sql.ts';
 import { type Source, sourceOf } from './place-sql.ts';
 import type { Parameters } from './sql-parameters.ts';
 
-/** Up to this many values `in` asks the index on the attributes once each. */
+/** Up to this many values of `in` are looked up in the index on the attributes, one by one. */
 const MAX_INDEXED_VALUES = 32;
 
 /**
- * Compiles a filter to a condition on table `element` that holds for exactly the rows whose elements the filter's predicate accepts.
+ * Compiles a filter to a condition on table `element` that holds for exactly the rows whose elements match the filter's predicate.
  *
- * Everything of the filter becomes a bound value or a word of this file. Where the filter does not hold, the result is false or
- * null; `not` turns both into true. Equality on attributes is phrased as containment, which a GIN index (jsonb_path_ops) answers.
+ * Every part of the filter becomes a bound value or a keyword of this file. If the filter does not hold, the result is false or
+ * null; `not` turns both into true. Equality on attributes is expressed as containment, for which there is a GIN index (jsonb_path_ops).
  *
  * @param filter one that `parseFilter` accepted
- * @param parameters takes the values; the caller may have put its own before
+ * @param parameters receives the values; may already contain values of the caller
  */
 export function compileFilter(filter: Filter, parameters: Parameters): string {
   if ('all' in filter) return group(filter.all, ' and ', 'true', parameters);
@@ -32,7 +32,7 @@ function group(parts: readonly Filter[], word: string, empty: string, parameters
   return parts.length === 0 ? empty : `(${parts.map((part) => compileFilter(part, parameters)).join(word)})`;
 }
 
-/** Whether a condition holds where there is no value. */
+/** Whether a condition holds if there is no value. */
 function acceptsNull(condition: Condition): boolean {
   return condition.test === 'equal' ? condition.value === null : condition.test === 'in' && condition.values.includes(null);
 }
@@ -84,7 +84,7 @@ function onColumn(source: ColumnSource, condition: Condition, parameters: Parame
     case 'inside':
       return 'false';
     case 'text-equal':
-      // A text column compared as it is can use its index.
+      // A direct comparison of a text column can use its index.
       if (kind === 'text' && condition.numeric !== true) return `(${sql} = ${parameters.text(condition.value)})`;
       break;
     default:
@@ -165,10 +165,10 @@ function attributeEquals({ read, keys }: JsonSource, value: Json, parameters: Pa
   if (value === null) return `(coalesce(jsonb_typeof(${read()}), 'null') = 'null')`;
   const text = JSON.stringify(value);
   const equal = (): string => `${read()} = ${parameters.json(text)}`;
-  // Empty lists and objects leave nothing to look up in the index.
+  // Empty lists and objects cannot be looked up in the index.
   if (text === '[]' || text === '{}') return `(${equal()})`;
   const contained = `attributes @> ${parameters.json(nested(keys, text))}`;
-  // A scalar inside an object is contained only where it is equal; lists and objects are contained in bigger ones, too.
+  // A scalar inside an object is contained only if it is equal; lists and objects are also contained in larger ones.
   return typeof value === 'object' ? `(${contained} and ${equal()})` : `(${contained})`;
 }
 
@@ -186,7 +186,7 @@ function nested(keys: readonly string[], text: string): string {
   return keys.reduceRight((inner, key) => `{${JSON.stringify(key)}:${inner}}`, text);
 }
 
-/** A test of one text, as a function from the expression that gives it. */
+/** A test of one text, as a function of the SQL expression for the text. */
 function textTest(condition: Condition, parameters: Parameters): (text: string) => string {
   switch (condition.test) {
     case 'text-equal': {

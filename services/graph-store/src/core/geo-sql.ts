@@ -3,11 +3,11 @@ import { clamp, cosine, haversineOfMeters, RADIANS_PER_DEGREE, SINE_COEFFICIENTS
 import type { Parameters } from './sql-parameters.ts';
 
 /*
- * The arithmetic of @polyedge/query/geo, operation for operation. `offset 0` keeps the planner from merging the steps, which would
+ * The arithmetic of @polyedge/query/geo, operation by operation. `offset 0` prevents the planner from inlining the steps, which would
  * compute each intermediate result hundreds of times.
  */
 
-/** A condition on the GeoJSON Point that a jsonb expression gives. */
+/** A condition on the GeoJSON Point in a jsonb expression. */
 export function geoSql(json: string, condition: GeoCondition, parameters: Parameters): string {
   switch (condition.test) {
     case 'near': {
@@ -26,7 +26,7 @@ export function geoSql(json: string, condition: GeoCondition, parameters: Parame
       const sides = sidesOf(condition.polygon);
       const column = (pick: (side: (typeof sides)[number]) => number): string => parameters.floats(sides.map(pick));
       const rows = [column((side) => side.x), column((side) => side.y), column((side) => side.previousX), column((side) => side.previousY)];
-      // The case keeps the division away from level sides.
+      // The case avoids the division by zero for horizontal sides.
       return (
         `exists (select from ${pointSql(json)} where (select count(*) from unnest(${rows.join(', ')}) as side(x, y, px, py) where ` +
         'case when (side.y > point.y) <> (side.py > point.y) ' +
@@ -36,7 +36,7 @@ export function geoSql(json: string, condition: GeoCondition, parameters: Parame
   }
 }
 
-/** The haversine of the distance between a Point and a position as float8; null where there is no Point. */
+/** The haversine of the distance between a Point and a position as float8; null if there is no Point. */
 export function haversineSql(json: string, from: Position, parameters: Parameters): string {
   const latitude = parameters.float(from[1]);
   const longitude = parameters.float(from[0]);
@@ -53,10 +53,10 @@ export function haversineSql(json: string, from: Position, parameters: Parameter
   );
 }
 
-/** A table of one row (x, y) if the expression gives a Point in range, else of none. */
+/** A table with one row (x, y) if the expression is a Point in range, else empty. */
 function pointSql(json: string): string {
   const coordinates = `(${json} -> 'coordinates')`;
-  // A scalar is its own element 0 for `->`, hence the check for a list.
+  // For `->` a scalar is its own element 0, hence the check for a list.
   return (
     `(select ${clampSql('read.x')} as x, ${clampSql('read.y')} as y from (select ` +
     `case when ${json} -> 'type' = '"Point"'::jsonb and jsonb_typeof(${coordinates}) = 'array' ` +
@@ -76,7 +76,7 @@ function sineSql(angle: string): string {
   return `${sum} * ${angle}`;
 }
 
-/** A constant of ours; never a client's. */
+/** For our own constants only, never for values of a client. */
 function literal(value: number): string {
   return `'${value}'::float8`;
 }

@@ -45,7 +45,7 @@ test('open rings, far positions and everything else are not GeoJSON', () => {
   for (const value of bad) assert.ok(!isGeoJson(value), JSON.stringify(value));
 });
 
-test('a Saga property called geoJSON holds GeoJSON whoever writes it, and _defaults holds an object', () => {
+test('a Saga property named geoJSON must contain GeoJSON, whoever writes it, and _defaults an object', () => {
   const state = (name: string, value: Json) => problemOfState({ type: 'saga/Property', attributes: { name, value } });
   assert.equal(state('geoJSON', { type: 'Point', coordinates: [0, 0] }), undefined);
   assert.match(state('geoJSON', 7) ?? '', /^value: /);

@@ -2,7 +2,7 @@
 import { isList, isObject, type Json } from '@polyedge/query/json';
 import { own } from './own.ts';
 
-/** Levels of GeometryCollections within each other. */
+/** The depth of nested GeometryCollections. */
 const MAX_NESTED = 16;
 
 export const isGeoJson = (value: Json | undefined): boolean => {

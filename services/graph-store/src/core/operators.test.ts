@@ -5,7 +5,7 @@ import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import fc from 'fast-check';
 import { applyOperator } from './operators.ts';
 
-/** What the table of Saga's protocol page says, cell by cell: `[operator, current, key, operand, value, popped?]`. */
+/** The cells of the table on the page of Saga: `[operator, current, key, operand, value, popped?]`. */
 type Cell = readonly [Operator, Json | undefined, string | undefined, Json | undefined, Json, Json?];
 
 const cells: readonly Cell[] = [
@@ -67,7 +67,7 @@ const cells: readonly Cell[] = [
   ['hsadd', {}, 'a', 2, { a: [2] }],
 ];
 
-test('saga:10 every operator does what its row of the table says, for values there and missing', () => {
+test('saga:10 every operator behaves as in its row of the table, for existing and missing values', () => {
   for (const [operator, value, key, operand, expected, popped] of cells) {
     const result = applyOperator(operator, value, key, operand);
     const wanted = popped === undefined ? { value: expected } : { value: expected, popped };
@@ -76,7 +76,7 @@ test('saga:10 every operator does what its row of the table says, for values the
   assert.deepEqual(new Set(cells.map(([operator]) => operator)), new Set(OPERATORS));
 });
 
-test('saga:10 an operator on a missing key that has nothing to do says that nothing is to be recorded', () => {
+test('saga:10 an operator without effect on a missing key reports that nothing is recorded', () => {
   for (const operator of ['unset', 'hlpop', 'hrpop', 'hrem'] as const) {
     const result = applyOperator(operator, { a: 1 }, 'b', 1);
     assert.ok(result.ok);
@@ -85,7 +85,7 @@ test('saga:10 an operator on a missing key that has nothing to do says that noth
   }
 });
 
-test('saga:10 rem, unset and hrem need something that is there', () => {
+test('saga:10 rem, unset and hrem need an existing value', () => {
   for (const operator of ['rem', 'unset', 'hrem'] as const) {
     for (const value of [undefined, null]) {
       const result = applyOperator(operator, value, 'k', 1);
@@ -99,7 +99,7 @@ const KEYED = new Set<Operator>(['set', 'unset', 'hincr', 'hmul', 'hlpush', 'hrp
 const NUMERIC = new Set<Operator>(['incr', 'inrc', 'mul', 'hincr', 'hmul']);
 const WITH_VALUE = new Set<Operator>(['sadd', 'rem', 'lpush', 'rpush', 'hlpush', 'hrpush', 'hsadd', 'hrem']);
 
-test('saga:10 a wrong type, a missing key or operand and a result that is no number are invalid and say whether key or value is at fault', () => {
+test('saga:10 a wrong type, a missing key or operand and a result that is not a number are invalid and name key or value as the cause', () => {
   const refuses = (field: string, ...call: Parameters<typeof applyOperator>) => {
     const result = applyOperator(...call);
     assert.ok(!result.ok, JSON.stringify(call));
@@ -122,7 +122,7 @@ test('saga:10 a wrong type, a missing key or operand and a result that is no num
   refuses('value', 'hlpush', { k: 1 }, 'k', 1);
 });
 
-test('saga:10 __proto__ is a key like any other', () => {
+test('saga:10 __proto__ is an ordinary key', () => {
   const result = applyOperator('set', {}, '__proto__', 1);
   assert.ok(result.ok && isObject(result.value.value));
   assert.deepEqual(Object.entries(result.value.value), [['__proto__', 1]]);
@@ -132,7 +132,7 @@ test('saga:10 __proto__ is a key like any other', () => {
   assert.deepEqual(applyOperator('hincr', {}, 'constructor', 1), { ok: true, value: { value: { constructor: 1 } } });
 });
 
-/** An independent model: plain JavaScript on a mutable copy; undefined stands for a refusal. */
+/** An independent model: plain JavaScript on a mutable copy; undefined means rejected. */
 function model(operator: Operator, start: Json | undefined, key: string, operand: Json): Json | undefined {
   const holder: { [key: string]: Json } = KEYED.has(operator) ? (structuredClone(start ?? {}) as { [key: string]: Json }) : {};
   if (KEYED.has(operator) && (typeof holder !== 'object' || Array.isArray(holder))) return undefined;

@@ -5,12 +5,12 @@ import { equalJson } from '@polyedge/query/equality';
 import { isList, isNumber, isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import { own, withOwn, withoutOwn } from './own.ts';
 
-/** What an operator made of a value. */
+/** The result of an operator. */
 export interface Operated {
   readonly value: Json;
-  /** Only of pop operators; null when there was nothing to take. */
+  /** Only for pop operators; null if there was nothing to remove. */
   readonly popped?: Json;
-  /** The key that the operator works on is missing: nothing is recorded, not even when a change is asked for regardless. */
+  /** The operator's key is missing: nothing is recorded, not even with `touch`. */
   readonly unchanged?: boolean;
 }
 
@@ -19,13 +19,13 @@ type Apply = (value: Json | undefined, key: string | undefined, operand: Json | 
 /**
  * Applies an operator. Absent and null both count as missing, for the value and for the value under `key`.
  *
- * @returns the new value (inputs are never changed); `invalid` with a detail that begins with `key:` or `value:`; or `not-found` where the
- * operator needs something that is there
+ * @returns the new value (inputs are never modified); `invalid` with a detail that begins with `key:` or `value:`; or `not-found` if the
+ * operator needs an existing value
  */
 export const applyOperator = (operator: Operator, value: Json | undefined, key?: string, operand?: Json): Outcome<Operated> =>
   table[operator](value, key, operand);
 
-/** The same calculation with doubles and with integers of any size. */
+/** A calculation on doubles and on integers of any size. */
 interface Calculation {
   readonly doubles: (left: number, right: number) => number;
   readonly integers: (left: bigint, right: bigint) => bigint;
@@ -38,7 +38,7 @@ const incr: Apply = (value, _key, operand) => calculate(value, operand, PLUS, 'o
 
 const table: Readonly<Record<Operator, Apply>> = {
   incr,
-  // The spelling that the Unity client's documentation uses in one place.
+  // A misspelling that the Unity client's documentation uses once.
   inrc: incr,
   mul: (value, _key, operand) => calculate(value, operand, TIMES, 'zero'),
   sadd: (value, _key, operand) => onList(value, operand, [], addUnlessThere),
@@ -102,7 +102,7 @@ function exactly(left: number | bigint, right: number | bigint, { doubles, integ
 
 const isInteger = (value: number | bigint): boolean => typeof value === 'bigint' || Number.isInteger(value);
 
-/** `empty` stands for a missing list; undefined when there is nothing to work on without one. */
+/** `empty` replaces a missing list; undefined if the operator needs an existing one. */
 function onList(
   value: Json | undefined,
   operand: Json | undefined,
@@ -143,7 +143,7 @@ function placeOf(
   return isObject(object) ? done({ object, name: key }) : failed('invalid', 'value: what is stored is not an object');
 }
 
-/** Changes what is under a key; `change` gets that and the whole object. */
+/** Changes the value under a key; `change` receives that value and the whole object. */
 function onKey(
   value: Json | undefined,
   key: string | undefined,

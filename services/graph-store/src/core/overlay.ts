@@ -1,4 +1,4 @@
-/** What one request has made so far: kept apart from the world until the whole request succeeded. */
+/** The writes of one request, kept apart from the world until the whole request has succeeded. */
 import type { MutationRequest } from '@polyedge/contracts/bus/graph';
 import type { Action } from '@polyedge/contracts/change';
 import { type Element, type Stamp, SYSTEM_SCOPE, SYSTEM_TENANT } from '@polyedge/contracts/element';
@@ -14,15 +14,15 @@ import { type Difference, FRESH, undoOf } from './undo.ts';
 import { uniqueKeys } from './unique.ts';
 import type { TenantRows, World } from './world.ts';
 
-/** An element's next state, without what every change sets: `seq`, `version`, `modified`. */
-export interface Next {
+/** An element's next state, without the fields that every change sets: `seq`, `version`, `modified`. */
+export interface NextState {
   readonly action: Action;
   readonly element: Omit<Element, 'seq' | 'version' | 'modified'>;
   readonly difference?: Difference | undefined;
   readonly uniqueNames: readonly string[];
 }
 
-/** One request's view of the world: its own writes over what the batch has. Dropped if the request fails. */
+/** One request's view of the world: its own writes over the rows of the batch. Dropped if the request fails. */
 export class Overlay {
   readonly changes: PendingChange[] = [];
   readonly values: PendingValues[] = [];
@@ -43,7 +43,7 @@ export class Overlay {
     this.stamp = { on, by: request.by, app: request.app };
   }
 
-  /** What was missing from the world; undefined when nothing was. Then nothing else that came out of this overlay counts. */
+  /** The rows that were missing from the world; undefined if none. If some were missing, the other results of this overlay are invalid. */
   needs(): Needs | undefined {
     const needs = this.#needs;
     return needs && { ids: [...needs.ids], adjacency: [...needs.adjacency], uniqueKeys: [...needs.uniqueKeys] };
@@ -56,7 +56,7 @@ export class Overlay {
     return row;
   }
 
-  /** Whether an id stands for a row as far as is known; for ids made just now, which nobody loads. */
+  /** Whether an id has a known row; for newly generated ids, which are not loaded. */
   taken(id: string): boolean {
     return this.#rows.has(id) || this.#base.rows.get(id) !== undefined;
   }
@@ -73,7 +73,7 @@ export class Overlay {
     return this.#base.accounts.get(id);
   }
 
-  /** Ids that this batch, this request included, has written: criteria must look at them besides what SQL found. */
+  /** Ids written by this batch, including this request: criteria must check them in addition to those found by SQL. */
   *writtenIds(): Generator<string> {
     yield* this.#base.written;
     yield* this.#rows.keys();
@@ -94,8 +94,8 @@ export class Overlay {
     return rows;
   }
 
-  /** Records a change and makes its state the element's; `before` is the row it replaces. */
-  change(before: Row | undefined, next: Next): Outcome<Element> {
+  /** Records a change and applies its state; `before` is the row it replaces. */
+  change(before: Row | undefined, next: NextState): Outcome<Element> {
     const pendingSeq = -(this.#world.changes + this.changes.length + 1);
     const element: Element = {
       ...next.element,
@@ -142,12 +142,12 @@ export class Overlay {
     return done(element);
   }
 
-  /** Notes that an edge now hangs on its two ends. */
+  /** Records that an edge now connects its two ends. */
   connected(edge: string, out: string, into: string): void {
     this.#connected.push({ vertex: out, edge }, { vertex: into, edge });
   }
 
-  /** Gives everything to the world. */
+  /** Transfers everything to the world. */
   commit(): void {
     const base = this.#base;
     for (const [id, row] of this.#rows) {
@@ -170,7 +170,7 @@ export class Overlay {
     this.#world.stateCharacters += this.#stateCharacters;
   }
 
-  /** Gives up the unique keys that the state before had and takes those of the state after, unless another element has one. */
+  /** Releases the unique keys of the state before and claims those of the state after; fails if another element has one. */
   #claim(before: Row | undefined, after: Element, names: readonly string[]): Outcome<void> {
     const had = before === undefined || before.element.deleted ? [] : keysOf(before.element, before.uniqueNames);
     const has = after.deleted ? [] : keysOf(after, names);
@@ -186,7 +186,7 @@ export class Overlay {
     }
     for (const key of had) {
       if (has.includes(key)) continue;
-      // Whoever had the key when the batch began is known without a look: the row that gives it up.
+      // The owner of the key at the start of the batch is this row, so it need not be loaded.
       if (!owners.has(key)) this.#base.loadOwner(key, after.id);
       owners.set(key, undefined);
     }
@@ -213,7 +213,7 @@ const NONE: readonly string[] = [];
 const keysOf = (element: Element, names: readonly string[]): readonly string[] =>
   element.xid === undefined && names.length === 0 ? NONE : uniqueKeys(element.type, element.xid, element.attributes, names);
 
-/** The attributes as JSON text, made again only if they differ. */
+/** The attributes as JSON text; reuses the existing text if they are unchanged. */
 const jsonOf = (element: Element, before: Row | undefined): string =>
   before?.attributesJson !== undefined && before.element.attributes === element.attributes
     ? before.attributesJson

@@ -1,10 +1,10 @@
-/** Attributes by name. `__proto__` and its like are names like any other: only own properties count, and they are set as such. */
+/** Access to attributes by name. Treats `__proto__` etc. as ordinary names: only own properties are read and set. */
 import type { Json, JsonObject } from '@polyedge/query/json';
 
 /** The value of an own property, or undefined. */
 export const own = (object: JsonObject, name: string): Json | undefined => (Object.hasOwn(object, name) ? object[name] : undefined);
 
-/** Sets an own property of an object that the caller has just made. */
+/** Sets an own property of an object that the caller has just created. */
 export function setOwn(fresh: Record<string, Json>, name: string, value: Json): void {
   if (name === '__proto__') Object.defineProperty(fresh, name, { value, enumerable: true, configurable: true, writable: true });
   else fresh[name] = value;

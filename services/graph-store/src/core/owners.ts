@@ -1,4 +1,4 @@
-/** Under whom a state is heard: whoever watches one of these ids is told of its changes. */
+/** The owners of a state: a watch of one of these ids receives its changes. */
 import type { Element } from '@polyedge/contracts/element';
 import type { Json, JsonObject } from '@polyedge/query/json';
 import { MAX_OWNERS } from './limits.ts';
@@ -10,7 +10,7 @@ import { own } from './own.ts';
  * - a Saga property's parent (`parent_id`);
  * - a Saga message's sender and recipients (Saga protocol page, 5.3: `sender_id`, `user_ids`, `bot_ids`, and the older `user_id`, `bot_id`).
  *
- * Without duplicates, at most 256; what an attribute names beyond that hears nothing.
+ * Without duplicates, at most 256; further ids in an attribute are ignored.
  */
 export function owners(state: Pick<Element, 'id' | 'kind' | 'type' | 'attributes' | 'out' | 'in'>): string[] {
   if (state.kind === 'edge') return distinct([state.id, state.out, state.in]);
@@ -24,12 +24,12 @@ export function owners(state: Pick<Element, 'id' | 'kind' | 'type' | 'attributes
   }
 }
 
-/** The owners of a change: those of the state before and of the state after, so that whoever watched the old place hears that it left. */
+/** The owners of a change: those of the states before and after, so that a watch of an old owner sees that the element left. */
 export function ownersOfChange(before: Element | undefined, after: Element): string[] {
-  const heard = owners(after);
-  if (before === undefined || (before.attributes === after.attributes && before.type === after.type)) return heard;
-  for (const owner of owners(before)) if (!heard.includes(owner)) heard.push(owner);
-  return heard;
+  const found = owners(after);
+  if (before === undefined || (before.attributes === after.attributes && before.type === after.type)) return found;
+  for (const owner of owners(before)) if (!found.includes(owner)) found.push(owner);
+  return found;
 }
 
 function* participants(message: JsonObject): Generator<Json | undefined> {

@@ -1,6 +1,6 @@
 /**
- * Rows and changes between their loading and the commit. A batch does not know its seqs before it commits, so a state made by the n-th change
- * of a batch (n from 1) carries the seq −n until then: *pending*. `settle` turns pending seqs into real ones, or SQL does with `base - seq`.
+ * Rows and changes between loading and commit. A batch does not know its seqs before it commits, so the state after the n-th change of a batch
+ * (n from 1) has the *pending* seq −n until then. `settle` converts pending seqs to real ones; in SQL this is `base - seq`.
  */
 import type { Operation } from '@polyedge/contracts/bus/graph';
 import type { Change, FullChange, Undo } from '@polyedge/contracts/change';
@@ -13,7 +13,7 @@ export interface Row {
   readonly element: Element;
   /** Attributes whose values are unique among the living elements of its type; later writes keep them so. */
   readonly uniqueNames: readonly string[];
-  /** The attributes as JSON text, present on rows that this batch wrote: write it as it is. */
+  /** The attributes as JSON text, present on rows written by this batch; it is stored as it is. */
   readonly attributesJson?: string;
 }
 
@@ -24,12 +24,12 @@ export interface PendingChange extends Omit<Change, 'epoch' | 'first' | 'last' |
   readonly uniqueNames: readonly string[];
   /** The attributes of `state` as JSON text. */
   readonly attributesJson: string;
-  /** The content that the state refers to (`CONTENT_ATTRIBUTE`). */
+  /** The blob that the state refers to (`CONTENT_ATTRIBUTE`). */
   readonly content?: string;
   readonly slot: number;
 }
 
-/** What an operation did; the elements may carry pending seqs. */
+/** The result of an operation; the elements may have pending seqs. */
 export interface PendingResult {
   readonly elements: readonly Element[];
   readonly unchanged?: boolean;
@@ -45,24 +45,24 @@ export interface PendingValues {
   readonly values: WriteValues['values'];
 }
 
-/** What one request asks and who asks it. */
+/** The context of one request. */
 export interface Context {
   readonly tenant: string;
-  /** The scope of elements that are created without one. */
+  /** The scope of elements created without one. */
   readonly defaultScope: string;
-  /** The scope of elements that have a home (`hasHome`); undefined where the tenant has none. */
+  /** The scope of elements with a home scope (`hasHome`); undefined if the tenant has none. */
   readonly homeScope: string | undefined;
   /** Milliseconds since 1970. */
   readonly on: number;
-  /** A new vertex id, never used before (unlike the core, it may be random). */
+  /** Returns a new, unused vertex id (it may be random, unlike the core). */
   readonly newId: () => string;
   /** By index of the operation: ids that SQL found for its criteria. Their rows must be in the world. The core checks each again. */
   readonly candidates: ReadonlyMap<number, readonly string[]>;
-  /** Contents named by `attach` operations whose chunks were all written. */
+  /** Blobs named by `attach` operations whose chunks have all been written. */
   readonly contents: ReadonlySet<string>;
 }
 
-/** What the world lacked: load it (under lock) and apply the request again. */
+/** Missing rows: load them (under lock) and apply the request again. */
 export interface Needs {
   readonly ids: readonly string[];
   /** Vertices whose adjacency is missing. */
@@ -70,7 +70,7 @@ export interface Needs {
   readonly uniqueKeys: readonly string[];
 }
 
-/** What became of a request. After `failed` and `needs` the world is as it was. */
+/** The outcome of a request. After `failed` and `needs` the world is unchanged. */
 export type Applied =
   | {
       readonly outcome: 'applied';
@@ -82,14 +82,14 @@ export type Applied =
   | { readonly outcome: 'failed'; readonly failure: Failure; readonly operation: number }
   | { readonly outcome: 'needs'; readonly needs: Needs };
 
-/** The real seq of a pending one when the sequencer stood at `base` before the batch; a real one stays. */
+/** Converts a pending seq, given the sequencer's value `base` before the batch; a real seq stays as it is. */
 export const settle = (seq: number, base: number): number => (seq < 0 ? base - seq : seq);
 
 /** An element with its real seq. */
 export const settleElement = (element: Element, base: number): Element =>
   element.seq < 0 ? { ...element, seq: base - element.seq } : element;
 
-/** The change as it travels; `first` and `last` are real seqs of its request. */
+/** The change as it is published; `first` and `last` are the real seqs of its request. */
 export function settleChange(change: PendingChange, base: number, epoch: string, first: number, last: number): FullChange {
   const { uniqueNames: _names, attributesJson: _json, content: _content, slot: _slot, state, undo, seq, ...rest } = change;
   return {

@@ -3,8 +3,8 @@ import { type Field, placeOf, type Stamp, type StampPart } from '@polyedge/query
 import type { Parameters } from './sql-parameters.ts';
 
 /**
- * The expression that reads a path, and what kind of value it gives. `read` binds the keys, so it is called only where its result is
- * used: PostgreSQL refuses a value that no expression mentions.
+ * The expression that reads a path, and its kind of value. `read` binds the keys, so it is called only if its result is
+ * used: PostgreSQL rejects bound values that no expression uses.
  */
 export type Source =
   | { readonly kind: 'text' | 'number' | 'boolean'; readonly sql: string; readonly nullable?: true }
@@ -38,7 +38,7 @@ const STAMP_SOURCES: Readonly<Record<Stamp, Readonly<Record<StampPart, Source>>>
   },
 };
 
-/** The source of a path; undefined for a path that its grammar does not know, which reads as absent. */
+/** The source of a path; undefined for an unknown path, whose value is absent. */
 export function sourceOf(path: Path, parameters: Parameters): Source | undefined {
   const place = placeOf(path);
   if (place === undefined) return undefined;
@@ -49,7 +49,7 @@ export function sourceOf(path: Path, parameters: Parameters): Source | undefined
       return STAMP_SOURCES[place.stamp][place.part];
     case 'attribute': {
       const { keys } = place;
-      // `->` with a text key gives null on lists, unlike `#>`, which would read '0' as a position.
+      // `->` with a text key returns null on lists, unlike `#>`, which would treat '0' as an index.
       return { kind: 'json', read: () => `(attributes${keys.map((key) => ` -> ${parameters.text(key)}`).join('')})`, keys };
     }
     case 'action':

@@ -14,7 +14,7 @@ test('a slot is the first two bytes of the hash modulo 256, and a partition foll
   }
 });
 
-test('owners are the element itself, an edge`s ends, a property`s parent, a message`s sender and recipients', () => {
+test('owners are the element itself, the ends of an edge, the parent of a property, the sender and recipients of a message', () => {
   const vertex = (type: string, attributes: Parameters<typeof owners>[0]['attributes']) =>
     owners({ id: 'x', kind: 'vertex', type, attributes });
   assert.deepEqual(vertex('Note', { parent_id: 'p' }), ['x']);

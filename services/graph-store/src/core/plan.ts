@@ -1,10 +1,10 @@
-/** Which rows a request needs before it can be applied. */
+/** Determines the rows that a request needs before it can be applied. */
 import type { MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
 import { edgeId } from '@polyedge/contracts/element';
 import type { Filter } from '@polyedge/query/filter';
 import { uniqueKeys } from './unique.ts';
 
-/** Whether an id is that of an edge: vertex ids never contain the separator of edge ids. */
+/** Whether an id is an edge's: vertex ids never contain the separator of edge ids. */
 export const isEdgeId = (id: string): boolean => id.includes('$$');
 
 /** Criteria of one operation: find the ids, lock, load (and the adjacency of vertices if they are to be deleted). */
@@ -14,7 +14,7 @@ export interface Criteria {
   readonly deletes: boolean;
 }
 
-/** All lists are without duplicates. An id may be in `vertices` and in `shared`: the stronger lock counts. */
+/** No list has duplicates. An id may be in `vertices` and in `shared`; then the stronger lock applies. */
 export interface Plan {
   /** Vertices to be locked `for update`. */
   readonly vertices: readonly string[];
@@ -25,15 +25,15 @@ export interface Plan {
   /** Vertices (all in `vertices` too) whose living edges must be found, locked `for update` and loaded. */
   readonly adjacency: readonly string[];
   readonly criteria: readonly Criteria[];
-  /** Unique keys that are known beforehand (`uniqueKeys` of unique.ts); others come as `needs`. */
+  /** Unique keys known in advance (`uniqueKeys` of unique.ts); others are reported as `needs`. */
   readonly uniqueKeys: readonly string[];
-  /** Ids that may be accounts': ends of edges, and ids of what is made. */
+  /** Ids that may belong to accounts: ends of edges, and ids of new elements. */
   readonly accounts: readonly string[];
-  /** Contents whose completeness must be looked up. */
+  /** Blobs whose completeness must be checked. */
   readonly contents: readonly string[];
 }
 
-/** What a request needs. Needs the request to be valid; costs no look at any row. */
+/** The rows that a valid request needs. Reads no rows. */
 export function plan(request: Pick<MutationRequest, 'operations'>): Plan {
   const planner = new Planner();
   request.operations.forEach((operation, index) => {
@@ -43,10 +43,11 @@ export function plan(request: Pick<MutationRequest, 'operations'>): Plan {
 }
 
 /**
- * Whether an operation writes nothing to an element that is there: it asks that there is one, or how it is. Writers who only ask so of one element
- * need not wait for each other. (One that turns out to be missing, or deleted, is made; two who make it collide, and run again alone.)
+ * Whether an operation writes nothing to an existing element: it only requires that the element exists or matches. Concurrent requests with only
+ * such operations on an element need not wait for each other. (If the element turns out to be missing or deleted, it is created; concurrent
+ * creations conflict and are executed again separately.)
  */
-function looksOnly(operation: Operation): boolean {
+function onlyReads(operation: Operation): boolean {
   if (operation.op !== 'update') return false;
   const { set, put, unset, touch, unique } = operation;
   return set === undefined && put === undefined && unset === undefined && touch !== true && unique === undefined;
@@ -93,7 +94,7 @@ class Planner {
         if (operation.ifMissing?.id !== undefined) this.#vertices.add(operation.ifMissing.id);
         if (operation.ifMissing?.accounts === true && operation.ifMissing.id !== undefined) this.#accounts.add(operation.ifMissing.id);
         if (operation.ifMissing !== undefined) this.#unique(operation.ifMissing, operation.unique);
-        if (looksOnly(operation) && 'id' in operation.target && !isEdgeId(operation.target.id)) this.#shared.add(operation.target.id);
+        if (onlyReads(operation) && 'id' in operation.target && !isEdgeId(operation.target.id)) this.#shared.add(operation.target.id);
         else this.#target(operation.target, index, false);
         break;
       case 'delete':

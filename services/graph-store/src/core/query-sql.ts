@@ -6,7 +6,7 @@ import { haversineSql } from './geo-sql.ts';
 import { sourceOf } from './place-sql.ts';
 import { Parameters } from './sql-parameters.ts';
 
-/** One statement: its text holds nothing a client sent, `values` are all strings. */
+/** One statement: its text contains nothing from a client, and all `values` are strings. */
 export interface Statement {
   readonly text: string;
   readonly values: readonly string[];
@@ -20,12 +20,12 @@ export const ELEMENT_COLUMNS =
 /**
  * Compiles a query to one statement over table `element`, restricted to a tenant.
  *
- * With `count` it returns one row with one column `count`, ignoring sort, limit, skip and cursor. Otherwise the rows come in the
- * order of `compareBy`; ask for one more than needed to learn whether there are more. Deleted elements are included unless
+ * With `count` it returns one row with one column `count`, ignoring sort, limit, skip and cursor. Otherwise the rows are in the
+ * order of `compareBy`; request one more than needed to find out whether there are more. Deleted elements are included unless
  * the filter excludes them; `fields` is left to the caller.
  *
- * @param query one that `parseQuery` accepted; a cursor of another order gives no rows
- * @param parameters of the statement that this one becomes a part of
+ * @param query one that `parseQuery` accepted; with a cursor of another order there are no rows
+ * @param parameters of the statement that contains this one
  * @param accounts whether the tenant's accounts are among the elements
  */
 export function compileQuery(tenant: string, query: Query, parameters = new Parameters(), accounts = false): Statement {
@@ -46,8 +46,8 @@ export function compileQuery(tenant: string, query: Query, parameters = new Para
   return { text, values: parameters.values };
 }
 
-/** The rows behind a place: behind its first key, or level with it and behind the rest. */
-function after(steps: readonly Step[], keys: readonly SortKey[], id: string, parameters: Parameters): string {
+/** The rows after a place: those after its first key, or equal in it and after the remaining keys. */
+function after(steps: readonly SortStep[], keys: readonly SortKey[], id: string, parameters: Parameters): string {
   return steps.reduceRight(
     (rest, step, at) => {
       const key = keys[at] ?? null;
@@ -58,16 +58,16 @@ function after(steps: readonly Step[], keys: readonly SortKey[], id: string, par
   );
 }
 
-/** One step of an order in SQL. A key whose type the source cannot have comes from a forged cursor and finds nothing. */
-interface Step {
+/** One sort key in SQL. A key of a type that the source cannot have is from a forged cursor and finds nothing. */
+interface SortStep {
   readonly order: readonly string[];
-  /** What level and behind have in common, phrased so that an index can start there. */
+  /** The common part of `level` and `behind`, in a form for which an index can be used. */
   readonly from?: (key: SortKey) => string;
   readonly behind: (key: SortKey) => string;
   readonly level: (key: SortKey) => string;
 }
 
-function compileSort({ path, order, near }: Sort, parameters: Parameters): Step {
+function compileSort({ path, order, near }: Sort, parameters: Parameters): SortStep {
   const source = sourceOf(path, parameters);
   if (source === undefined) return { order: [], behind: () => 'false', level: () => 'true' };
   if (near !== undefined) {
@@ -88,8 +88,8 @@ function compileSort({ path, order, near }: Sort, parameters: Parameters): Step 
 
 type Bind = (key: SortKey) => string | undefined;
 
-/** An order by one expression that is never null, in the form that an index on it can give. */
-function required(sql: string, order: 'asc' | 'desc', bind: Bind): Step {
+/** An order by one expression that is never null, in a form for which its index can be used. */
+function required(sql: string, order: 'asc' | 'desc', bind: Bind): SortStep {
   const compare =
     (operator: string) =>
     (key: SortKey): string => {
@@ -101,7 +101,7 @@ function required(sql: string, order: 'asc' | 'desc', bind: Bind): Step {
 }
 
 /** An order by one expression of one type; null comes before every value. */
-function nullable(sql: string, order: 'asc' | 'desc', bind: Bind): Step {
+function nullable(sql: string, order: 'asc' | 'desc', bind: Bind): SortStep {
   const ascending = order === 'asc';
   return {
     order: [ascending ? `${sql} asc nulls first` : `${sql} desc nulls last`],
@@ -120,12 +120,12 @@ function nullable(sql: string, order: 'asc' | 'desc', bind: Bind): Step {
 }
 
 /** An order by any JSON value: by the rank of its type, then among numbers and among strings. */
-function compileJsonSort(sql: string, order: 'asc' | 'desc', parameters: Parameters): Step {
+function compileJsonSort(sql: string, order: 'asc' | 'desc', parameters: Parameters): SortStep {
   const rank = `(case jsonb_typeof(${sql}) when 'boolean' then 1 when 'number' then 2 when 'string' then 3 when 'array' then 4 when 'object' then 5 else 0 end)`;
   const number = `(case jsonb_typeof(${sql}) when 'number' then ${sql}::numeric when 'boolean' then ${sql}::boolean::int::numeric end)`;
   const text = `(case jsonb_typeof(${sql}) when 'string' then left(${sql} #>> '{}', ${SORTED_CHARACTERS}) end) collate "C"`;
   const beyond = order === 'asc' ? '>' : '<';
-  /** How a row of the key's type compares with the key; undefined for types without an order of their own. */
+  /** Compares a row of the key's type with the key; undefined for types without an order. */
   const compare = (key: SortKey, operator: string): string | undefined => {
     switch (typeof key) {
       case 'boolean':

@@ -1,4 +1,4 @@
-/** What the operations that write attributes make of them. */
+/** Computes the new attributes of operations that write attributes. */
 import type { Operation } from '@polyedge/contracts/bus/graph';
 import type { Action } from '@polyedge/contracts/change';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -8,25 +8,25 @@ import { applyOperator } from './operators.ts';
 import { own, setOwn, withOwn, withoutOwn } from './own.ts';
 import { problemOfKey } from './type-rules.ts';
 
-type Of<Op extends Operation['op']> = Extract<Operation, { op: Op }>;
+type OperationOf<Op extends Operation['op']> = Extract<Operation, { op: Op }>;
 
-/** Operations that give an element new attributes. */
-export type Rewrites = Of<'update' | 'replace' | 'apply' | 'attach'>;
+/** Operations that write attributes. */
+export type Rewrites = OperationOf<'update' | 'replace' | 'apply' | 'attach'>;
 
-/** New attributes; the old ones are never changed in place. */
+/** New attributes; the old ones are never modified in place. */
 export interface Rewritten {
   readonly attributes: JsonObject;
   readonly popped?: Json;
-  /** An operator found its key missing: record nothing, `touch` or not. */
+  /** An operator's key is missing: record nothing, even with `touch`. */
   readonly nothing?: boolean;
 }
 
 /** `set` is merged at the top level, then `put` sets inside, then `unset` removes. */
-export function updated(attributes: JsonObject, { set, put = [], unset = [] }: Of<'update'>): Outcome<Rewritten> {
+export function updated(attributes: JsonObject, { set, put = [], unset = [] }: OperationOf<'update'>): Outcome<Rewritten> {
   let next: JsonObject = set === undefined ? attributes : { ...attributes, ...set };
   for (const [index, { path, value }] of put.entries()) {
     const changed = putInto(next, path, 0, value);
-    if (changed === undefined) return failed('invalid', `put/${index}: a value on the way is not an object`);
+    if (changed === undefined) return failed('invalid', `put/${index}: a value on the path is not an object`);
     next = changed;
   }
   for (const name of unset) if (Object.hasOwn(next, name)) next = withoutOwn(next, name);
@@ -34,7 +34,7 @@ export function updated(attributes: JsonObject, { set, put = [], unset = [] }: O
 }
 
 /** Attributes whose names begin with a prefix of `keep` stay unless they are given, and so does the reference to content. */
-export function replaced(attributes: JsonObject, { attributes: given, keep = [] }: Of<'replace'>): Rewritten {
+export function replaced(attributes: JsonObject, { attributes: given, keep = [] }: OperationOf<'replace'>): Rewritten {
   const next: Record<string, Json> = {};
   for (const [name, value] of Object.entries(attributes)) {
     if (name === CONTENT_ATTRIBUTE || keep.some((prefix) => name.startsWith(prefix))) setOwn(next, name, value);
@@ -43,8 +43,8 @@ export function replaced(attributes: JsonObject, { attributes: given, keep = [] 
   return { attributes: next };
 }
 
-/** An operator's work on one attribute. */
-export function operated(attributes: JsonObject, type: string, operation: Of<'apply'>): Outcome<Rewritten> {
+/** Applies an operator to one attribute. */
+export function operated(attributes: JsonObject, type: string, operation: OperationOf<'apply'>): Outcome<Rewritten> {
   const { attribute, operator, key, value, set = {} } = operation;
   const problem = key === undefined ? undefined : problemOfKey(type, key);
   if (problem !== undefined) return failed('invalid', problem);
@@ -58,13 +58,13 @@ export function operated(attributes: JsonObject, type: string, operation: Of<'ap
   });
 }
 
-/** `set` merged, and the reference to content written or taken away. */
-export function attached(attributes: JsonObject, { content, set = {} }: Of<'attach'>): Rewritten {
+/** Merges `set`, and writes or removes the reference to a blob. */
+export function attached(attributes: JsonObject, { content, set = {} }: OperationOf<'attach'>): Rewritten {
   const merged = { ...attributes, ...set };
   return { attributes: content === null ? withoutOwn(merged, CONTENT_ATTRIBUTE) : withOwn(merged, CONTENT_ATTRIBUTE, content) };
 }
 
-/** What an operation is called in the journal. */
+/** The action of an operation in the journal. */
 export function actionOf(operation: Rewrites): Action {
   switch (operation.op) {
     case 'update':
@@ -77,17 +77,17 @@ export function actionOf(operation: Rewrites): Action {
   }
 }
 
-/** The remembered unique names together with those an operation adds; the same list if it adds none. */
+/** The stored unique names plus those that an operation adds; the same list if it adds none. */
 export function namesOf(remembered: readonly string[], added: readonly string[] = []): readonly string[] {
   const fresh = added.filter((name, at) => !remembered.includes(name) && added.indexOf(name) === at);
   return fresh.length === 0 ? remembered : [...remembered, ...fresh];
 }
 
-/** What a pop took out, as part of a result. */
+/** The popped value as part of a result. */
 export const poppedOf = (rewritten: Rewritten | undefined): { readonly popped?: Json } =>
   rewritten?.popped === undefined ? {} : { popped: rewritten.popped };
 
-/** A copy of `object` with `value` at `path`; undefined if something on the way is neither missing nor an object. */
+/** A copy of `object` with `value` at `path`; undefined if something on the path is neither missing nor an object. */
 function putInto(object: JsonObject, path: readonly string[], at: number, value: Json): JsonObject | undefined {
   const [name, last] = [path[at] ?? '', at === path.length - 1];
   if (last) return withOwn(object, name, value);

@@ -23,7 +23,7 @@ const problem = (schema: Json, value: Json): string | undefined => {
   return outcome.ok ? undefined : outcome.failure.detail;
 };
 
-test('saga:28 a value satisfies its schema or is refused with the place and without the value', () => {
+test('saga:28 a value satisfies its schema or is rejected with the place and without the value', () => {
   const schema = {
     $id: 'https://example.org/x',
     type: 'object',
@@ -44,7 +44,7 @@ test('saga:28 a value satisfies its schema or is refused with the place and with
   );
 });
 
-test('schemas that could take for ever, reach outside or cannot be compiled are refused', () => {
+test('schemas that could take forever, refer outside or cannot be compiled are rejected', () => {
   const doubling: JsonObject = Object.fromEntries(
     Array.from({ length: 40 }, (_, at) => [
       `d${at}`,
@@ -76,7 +76,7 @@ test('schemas that could take for ever, reach outside or cannot be compiled are 
   assert.ok(problem({ properties: { pattern: { type: 'string' } } }, {}) === undefined, 'a property may be called pattern');
 });
 
-test('saga:28 regular expressions in schemas take time that is bounded', () => {
+test('saga:28 regular expressions in schemas take bounded time', () => {
   const schema: Json = {
     properties: { code: { type: 'string', pattern: '^[A-Z]{2}\\d+$' } },
     patternProperties: { '^x-': { type: 'number' }, '(a+)+$': false },
@@ -102,7 +102,7 @@ test('a large value is not checked against a large schema', () => {
   assert.equal(problem(schema, value), 'schema: checking the value takes too long');
 });
 
-test('a schema is compiled once per version, and one that is not committed is not remembered', () => {
+test('a schema is compiled once per version, and an uncommitted one is not cached', () => {
   const schemas = new Schemas();
   const ok = (schema: Json, version: number) => schemas.check(holder(schema, version), 'schema', 1).ok;
   assert.equal(ok({ type: 'number' }, 1), true);
@@ -111,5 +111,5 @@ test('a schema is compiled once per version, and one that is not committed is no
   assert.equal(ok({ type: 'number' }, -1), true);
   assert.equal(ok({ type: 'string' }, -1), false);
   for (let version = 3; version < 600; version += 1) ok({ type: 'number' }, version);
-  assert.equal(ok({ type: 'string' }, 1), false, 'the oldest was forgotten');
+  assert.equal(ok({ type: 'string' }, 1), false, 'the oldest was evicted');
 });

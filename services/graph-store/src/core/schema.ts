@@ -1,4 +1,4 @@
-/** JSON Schemas that users store (draft 7), compiled with ajv. They come from outside, so their cost is bounded before they run. */
+/** JSON Schemas that users store (draft 7), compiled with ajv. They are untrusted, so their cost is bounded before they run. */
 import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { isList, isObject, type Json } from '@polyedge/query/json';
@@ -16,32 +16,32 @@ import {
 } from './limits.ts';
 import { own, withoutOwn } from './own.ts';
 
-/** A schema ready for use, with the number of its nodes after every reference is followed. */
-interface Compiled {
+/** A compiled schema, with the number of its nodes after expanding all references. */
+interface CompiledSchema {
   readonly validate: ValidateFunction;
   readonly nodes: number;
 }
 
 /**
- * Compiled JSON Schemas of a process, at most 256: the one unused for longest goes first. A schema is compiled once per version of its
+ * Compiled JSON Schemas of a process, at most 256; the least recently used one is evicted. A schema is compiled once per version of its
  * holder.
  *
- * Refused: more than 64 KiB, references to anything but its own parts (`#/…`), references that recurse or multiply, `$data`, `$async`.
- * Regular expressions run on an engine whose time is bounded, and what they cost together is bounded too. `format` is not checked.
+ * Rejected: more than 64 KiB, references to anything but its own parts (`#/…`), references that recurse or multiply, `$data`, `$async`.
+ * Regular expressions run on an engine with bounded time, and their total cost is bounded too. `format` is not checked.
  */
 export class Schemas {
-  readonly #compiled = new Map<string, Outcome<Compiled>>();
-  /** Steps that the regular expressions of the check under way may still take. */
+  readonly #compiled = new Map<string, Outcome<CompiledSchema>>();
+  /** Remaining steps for the regular expressions of the current check. */
   #stepsLeft = 0;
   readonly #ajv = makeAjv((steps) => {
     this.#stepsLeft -= steps;
-    if (this.#stepsLeft < 0) throw new TooManySteps();
+    if (this.#stepsLeft < 0) throw new PatternTooSlow();
   });
 
   /**
-   * Whether `value` satisfies the schema that `holder` has in `attribute`; no schema there is satisfied by everything.
+   * Checks `value` against the schema in `attribute` of `holder`; without a schema, every value is valid.
    *
-   * @returns `invalid` with a detail that begins with `schema:`, names a place inside the value and repeats no value; also for a schema
+   * @returns `invalid` with a detail that begins with `schema:`, names a place inside the value and never repeats a value; also for a schema
    * that cannot be used
    */
   check(holder: Element, attribute: string, value: Json): Outcome<void> {
@@ -55,7 +55,7 @@ export class Schemas {
     try {
       if (validate(rounded(value)) === true) return done(undefined);
     } catch (error) {
-      if (error instanceof TooManySteps) return failed('too-large', TAKES_TOO_LONG);
+      if (error instanceof PatternTooSlow) return failed('too-large', TAKES_TOO_LONG);
       throw error;
     }
     const [error] = validate.errors ?? [];
@@ -63,8 +63,8 @@ export class Schemas {
     return failed('invalid', reason.slice(0, MAX_PLACE_CHARACTERS).toWellFormed());
   }
 
-  #of(holder: Element, attribute: string, schema: Json): Outcome<Compiled> {
-    // A state that is not committed may still be replaced by another one of the same version.
+  #of(holder: Element, attribute: string, schema: Json): Outcome<CompiledSchema> {
+    // An uncommitted state may still be replaced by another one of the same version.
     if (holder.seq < 0) return this.#compile(schema);
     const { tenant, id, version, seq, modified } = holder;
     const key = [tenant, id, attribute, version, seq, modified.on].join('\0');
@@ -80,12 +80,12 @@ export class Schemas {
     return compiled;
   }
 
-  #compile(schema: Json): Outcome<Compiled> {
+  #compile(schema: Json): Outcome<CompiledSchema> {
     if (typeof schema !== 'boolean' && !isObject(schema)) return failed('invalid', 'schema: is not a JSON Schema');
     if (Buffer.byteLength(JSON.stringify(schema)) > MAX_SCHEMA_BYTES) return failed('invalid', 'schema: is larger than 64 KiB');
     const examined = examine(schema);
     if (!examined.ok) return examined;
-    // An id of its own would be remembered by ajv, and clash with the next version's.
+    // ajv would remember an id, and it would clash with that of the next version.
     const anonymous = isObject(schema) ? Object.fromEntries(Object.entries(withoutOwn(schema, '$id')).map(roundedEntry)) : schema;
     try {
       return done({ validate: this.#ajv.compile(anonymous), nodes: examined.value });
@@ -99,9 +99,9 @@ export class Schemas {
 
 const TAKES_TOO_LONG = 'schema: checking the value takes too long';
 
-class TooManySteps extends Error {}
+class PatternTooSlow extends Error {}
 
-/** @param take is told the steps of a regular expression before it runs */
+/** @param take is called with the steps of a regular expression before it runs */
 function makeAjv(take: (steps: number) => void): Ajv {
   const regExp = Object.assign(
     (source: string) => {
@@ -111,10 +111,10 @@ function makeAjv(take: (steps: number) => void): Ajv {
         take((text.length + 1) * pattern.size);
         return pattern.find(text);
       };
-      // ajv keeps what it compiled under this text.
+      // ajv caches the compiled expression under this text.
       return { test, toString: () => source };
     },
-    // Only for code that ajv writes to files.
+    // Only used for code that ajv writes to files.
     { code: 'compilePattern' },
   );
   const ajv = new Ajv({ strict: false, validateFormats: false, addUsedSchema: false, logger: false, code: { regExp } });
@@ -133,8 +133,8 @@ function makeAjv(take: (steps: number) => void): Ajv {
 const REFUSED: ReadonlySet<string> = new Set(['$async', '$data', '$anchor', '$dynamicRef', '$recursiveRef']);
 
 /**
- * Counts the nodes of a schema with its references followed, or says what is refused. Looks at every object alike, whether it is a schema,
- * a map of properties or an example: stricter than needed for names such as `$data`, but nothing can hide.
+ * Counts the nodes of a schema with its references expanded, or returns why it is rejected. Treats every object alike, whether it is a schema,
+ * a map of properties or an example: stricter than needed for names such as `$data`, but nothing is overlooked.
  */
 function examine(root: Json): Outcome<number> {
   const sizes = new Map<Json, number>();
@@ -150,7 +150,7 @@ function examine(root: Json): Outcome<number> {
       const problem = Array.isArray(value) ? undefined : problemOfKeyword(name, part, value === root);
       if (problem !== undefined) return failed('invalid', `schema: ${problem}`);
       const target = name === '$ref' && typeof part === 'string' ? resolve(root, part) : part;
-      if (target === undefined) return failed('invalid', 'schema: a reference leads nowhere');
+      if (target === undefined) return failed('invalid', 'schema: a reference has no target');
       const counted = visit(target);
       if (!counted.ok) return counted;
       size += counted.value + (Array.isArray(value) ? 0 : patternSize(name, part));
@@ -163,7 +163,7 @@ function examine(root: Json): Outcome<number> {
   return visit(root);
 }
 
-/** The regular expressions of a member. As the name of a property, `pattern` would have an object (or a boolean) here. */
+/** The regular expressions of a member. If `pattern` is the name of a property, its value is an object or a boolean. */
 function patternsOf(name: string, value: Json): readonly string[] {
   if (name === 'pattern') return typeof value === 'string' ? [value] : [];
   return name === 'patternProperties' && isObject(value) ? Object.keys(value) : [];
@@ -184,7 +184,7 @@ function problemOfKeyword(name: string, value: Json, atRoot: boolean): string | 
   return undefined;
 }
 
-/** What a reference `#/…` names. */
+/** The target of a reference `#/…`. */
 function resolve(root: Json, reference: string): Json | undefined {
   let value: Json | undefined = root;
   for (const part of reference.slice(2).split('/')) {
@@ -196,8 +196,8 @@ function resolve(root: Json, reference: string): Json | undefined {
 }
 
 /**
- * A value as ajv knows numbers: with doubles. Beyond 2^53 limits and equality are therefore checked to 16 digits; what is stored stays exact.
- * A value without such integers is returned as it is. Values and schemas have at most 64 levels.
+ * Converts bigints to doubles, because ajv has only doubles. Beyond 2^53, limits and equality are therefore checked to 16 digits; stored values
+ * stay exact. A value without bigints is returned as it is. Values and schemas have at most 64 levels.
  */
 function rounded(value: Json): Json {
   if (typeof value === 'bigint') return Number(value);
@@ -212,7 +212,7 @@ function rounded(value: Json): Json {
 
 const roundedEntry = ([name, part]: readonly [string, Json]) => [name, rounded(part)] as const;
 
-/** The nodes of a value: itself, and everything in it. */
+/** The number of nodes of a value: itself and all its parts. */
 function nodesOf(value: Json): number {
   let nodes = 0;
   const open: Json[] = [value];

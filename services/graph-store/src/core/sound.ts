@@ -1,9 +1,9 @@
-/** Whether JSON from outside can be stored: its characters, numbers, depth and size. Walks with a stack of its own, whatever the depth. */
+/** Checks whether untrusted JSON can be stored: its characters, numbers, depth and size. Walks iteratively, so any depth is safe. */
 import { isList, type Json, type JsonObject } from '@polyedge/query/json';
 import { MAX_JSON_DEPTH } from '@polyedge/query/json-text';
 import { MAX_ELEMENT_BYTES, MAX_PLACE_CHARACTERS } from './limits.ts';
 
-/** What is wrong, and at which JSON pointer (without the leading slash). Never repeats a value. */
+/** A problem and its JSON pointer (without the leading slash). Never repeats a value. */
 export interface Unsound {
   readonly code: 'invalid' | 'too-large';
   readonly place: string;
@@ -15,22 +15,22 @@ const isSound = (text: string): boolean => text.isWellFormed() && !text.includes
 
 const CHARACTERS = 'contains NUL or an unpaired surrogate';
 
-/** What is wrong with a text, if anything. */
+/** The problem of a text, if any. */
 export const problemOfText = (text: string, place: string): Unsound | undefined =>
   isSound(text) ? undefined : { code: 'invalid', place, text: CHARACTERS };
 
 /**
- * What is wrong with a value, if anything: NUL or unpaired surrogates in texts and keys, numbers that are not finite, more than 64 levels,
+ * The problem of a value, if any: NUL or unpaired surrogates in texts and keys, numbers that are not finite, more than 64 levels,
  * or more characters than an element may have bytes.
  *
- * @param above levels of lists and objects that will be around the value where it is stored
+ * @param above levels of lists and objects that will enclose the stored value
  */
 export function problemOfValue(value: Json | undefined, place: string, above: number): Unsound | undefined {
   if (value === undefined || isStorable(value, above)) return undefined;
   return explain(value, place, above);
 }
 
-/** The fast pass, which remembers no places. */
+/** The fast pass, which does not track places. */
 function isStorable(root: Json, above: number): boolean {
   if (typeof root !== 'object' || root === null)
     return isScalarStorable(root) && (typeof root !== 'string' || root.length <= MAX_ELEMENT_BYTES);
@@ -75,7 +75,7 @@ interface Visit {
   readonly parent: Visit | undefined;
 }
 
-/** The slow pass, for a value that is known to be refused: finds the reason and its place. */
+/** The slow pass, for a value known to be invalid: finds the problem and its place. */
 function explain(root: Json, place: string, above: number): Unsound {
   const visits: Visit[] = [{ value: root, depth: above, name: place, parent: undefined }];
   for (let visit = visits.pop(); visit !== undefined; visit = visits.pop()) {
@@ -100,6 +100,6 @@ function pointer(visit: Visit): string {
   for (let at: Visit | undefined = visit; at !== undefined; at = at.parent) parts.push(at.name);
   const text = parts.reverse().join('/');
   if (text.length <= MAX_PLACE_CHARACTERS) return text;
-  // A cut through a surrogate pair would leave half of it behind.
+  // Truncation must not split a surrogate pair.
   return `${text.slice(0, MAX_PLACE_CHARACTERS).toWellFormed()}…`;
 }

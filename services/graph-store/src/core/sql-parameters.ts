@@ -1,6 +1,6 @@
 /**
- * The bound values of one statement. Every value is sent as text and cast in the statement, so the driver's own ideas of how a
- * JavaScript value becomes a PostgreSQL one never matter.
+ * The bound values of one statement. Every value is sent as text and cast in the statement, so the driver's own conversion of
+ * JavaScript values is never used.
  */
 export class Parameters {
   readonly #values: string[] = [];
@@ -10,7 +10,7 @@ export class Parameters {
     return this.#values;
   }
 
-  /** Binds a text and returns the expression that stands for it. Equal texts share a number. */
+  /** Binds a text and returns its placeholder. Equal texts share a placeholder. */
   text(value: string): string {
     let number = this.#numbers.get(value);
     if (number === undefined) {
@@ -28,7 +28,7 @@ export class Parameters {
     return `${this.text(typeof value === 'string' ? value : JSON.stringify(value))}::numeric`;
   }
 
-  /** A number to compare with a bigint column; as bigint if it is one, because only that can use the column's index. */
+  /** A number to compare with a bigint column; as bigint if it is an integer, because only then the column's index can be used. */
   integer(value: number | bigint): string {
     return Number.isSafeInteger(value) ? `${this.text(JSON.stringify(value))}::bigint` : this.numeric(value);
   }

@@ -1,4 +1,4 @@
-/** What the batch executor does, without PostgreSQL: for the core's own tests only. */
+/** The batch executor without PostgreSQL, for the core's tests only. */
 import assert from 'node:assert/strict';
 import type { MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
 import { type FullChange, stateBefore } from '@polyedge/contracts/change';
@@ -27,13 +27,13 @@ export class TestStore {
   readonly values: PendingValues[] = [];
   readonly contents = new Set<string>();
   defaultScope = 'main';
-  /** How often rows had to be loaded that no plan had foreseen. */
+  /** The number of times that rows had to be loaded which no plan had predicted. */
   needs = 0;
   readonly #schemas = new Schemas();
   #ids = 0;
   #now = 1_000;
 
-  /** Applies requests as one batch, all of them loaded before the first is applied. */
+  /** Applies requests as one batch; the rows of all requests are loaded first. */
   batch(...requests: readonly (readonly Operation[])[]): Outcome[] {
     const world = new World();
     const tenant = world.tenant(TENANT);
@@ -77,7 +77,7 @@ export class TestStore {
     return this.#commit(world, base, pending);
   }
 
-  /** One request by itself. */
+  /** Applies one request as a batch. */
   request(...operations: readonly Operation[]): Outcome {
     const [outcome] = this.batch(operations);
     assert.ok(outcome);
@@ -88,7 +88,7 @@ export class TestStore {
     return this.rows.get(id)?.element;
   }
 
-  /** Every state an element had, oldest first, found by folding its undos backwards from the state it has. */
+  /** All states of an element, oldest first, computed from the current state by applying the undos. */
   history(id: string): (Element | undefined)[] {
     const states: (Element | undefined)[] = [this.element(id)];
     for (const change of this.journal.filter((entry) => entry.id === id).reverse()) {
@@ -145,7 +145,7 @@ export class TestStore {
     return outcomes;
   }
 
-  /** What always holds. */
+  /** Checks the invariants. */
   check(): void {
     assert.deepEqual(
       this.journal.map((change) => change.seq),

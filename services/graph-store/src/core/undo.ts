@@ -1,11 +1,11 @@
-/** The inverse delta of a change: what `stateBefore` of the contracts needs. */
+/** Computes the inverse delta of a change, for `stateBefore` of the contracts. */
 import type { Undo } from '@polyedge/contracts/change';
 import type { Element, Stamp } from '@polyedge/contracts/element';
 import { equalJson } from '@polyedge/query/equality';
 import type { Json, JsonObject } from '@polyedge/query/json';
 import { own, setOwn } from './own.ts';
 
-/** What has to be put back to get from the attributes after to those before. */
+/** What to restore to get from the attributes after to those before. */
 export interface Difference {
   readonly set: JsonObject;
   readonly unset: readonly string[];
@@ -13,7 +13,7 @@ export interface Difference {
 
 const NOTHING: Difference = { set: {}, unset: [] };
 
-/** The difference of two attribute objects; `undefined` when they are equal. */
+/** The difference of two attribute objects; `undefined` if they are equal. */
 export function differenceOf(before: JsonObject, after: JsonObject): Difference | undefined {
   if (before === after) return undefined;
   const set: Record<string, Json> = {};
@@ -36,7 +36,7 @@ export function differenceOf(before: JsonObject, after: JsonObject): Difference 
 /** The undo of an element's first change. */
 export const FRESH: Undo = { fresh: true, ...NOTHING, version: 0, seq: 0, deleted: false };
 
-/** The undo of a change of an element that was there before, living or deleted. */
+/** The undo of a change of an existing element, living or deleted. */
 export function undoOf(before: Element, after: Element, difference: Difference = NOTHING): Undo {
   return {
     set: difference.set,

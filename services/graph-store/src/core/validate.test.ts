@@ -33,7 +33,7 @@ function refuses(operation: Operation, code: string, place: string): void {
   assert.ok(outcome.failure.detail?.startsWith(`${place}: `), `${outcome.failure.detail} is not at ${place}`);
 }
 
-test('what PostgreSQL cannot store is refused before the batch, with its place and without its value', () => {
+test('what PostgreSQL cannot store is rejected before the batch, with its place and without its value', () => {
   refuses(create({ 'ogit/name': 'se\0cret' }), 'invalid', 'operations/0/attributes/ogit~1name');
   refuses(create({ a: [{ b: '\ud800' }] }), 'invalid', 'operations/0/attributes/a/0/b');
   refuses(create({ a: { 'x\0': 1 } }), 'invalid', 'operations/0/attributes/a');
@@ -50,7 +50,7 @@ test('what PostgreSQL cannot store is refused before the batch, with its place a
   assert.ok(!second.ok && second.operation === 1 && !JSON.stringify(second).includes('cret'));
 });
 
-test('depth counts from the attributes, whichever way a value gets there', () => {
+test('depth counts from the attributes, whichever operation writes the value', () => {
   assert.ok(validateRequest(request(create({ a: nested(63) }))).ok);
   refuses(create({ a: nested(64) }), 'invalid', `operations/0/attributes/a${'/0'.repeat(63)}`);
   const update = (levels: number): Operation => ({ op: 'update', target: { id: 'a' }, put: [{ path: ['a', 'b'], value: nested(levels) }] });
@@ -66,17 +66,17 @@ test('depth counts from the attributes, whichever way a value gets there', () =>
   });
   assert.ok(validateRequest(request(push(61))).ok);
   assert.ok(!validateRequest(request(push(62))).ok);
-  assert.ok(!validateRequest(request(create({ a: nested(200_000) }))).ok, 'a deep value must not end the stack');
+  assert.ok(!validateRequest(request(create({ a: nested(200_000) }))).ok, 'a deep value must not overflow the stack');
 });
 
-test('names and elements have their sizes', () => {
+test('names and elements have size limits', () => {
   assert.ok(validateRequest(request(create({}, { id: 'é'.repeat(256) }))).ok);
   refuses(create({}, { id: 'é'.repeat(257) }), 'invalid', 'operations/0/id');
   assert.ok(validateRequest(request({ op: 'delete', target: { id: `${'a'.repeat(512)}$$v$$${'b'.repeat(512)}` } })).ok);
   refuses(create({ a: 'x'.repeat(2 * 1024 * 1024 + 1) }), 'too-large', 'operations/0/attributes');
 });
 
-test('the system scope, types in it and the reference to content are not for data mutations', () => {
+test('the system scope, types in it and the reference to content cannot be written by data mutations', () => {
   refuses(create({}, { scope: 'system' }), 'not-allowed', 'operations/0/scope');
   refuses(create({}, { type: 'system/Account' }), 'not-allowed', 'operations/0/type');
   refuses({ op: 'connect', out: 'a', verb: 'system', in: 'b' }, 'not-allowed', 'operations/0/verb');
@@ -90,14 +90,14 @@ test('the default scope of a message is checked like any other', () => {
   for (const scope of ['system', 'a\0', 'x'.repeat(513)]) assert.ok(!validateScope(scope).ok);
 });
 
-test('no vertex id or verb can make the id of one edge that of another', () => {
+test('no vertex id or verb can give two edges the same id', () => {
   for (const id of ['a$$b', 'a$']) refuses(create({}, { id }), 'invalid', 'operations/0/id');
   refuses({ op: 'connect', out: 'a', verb: 'v$', in: 'b' }, 'invalid', 'operations/0/verb');
   refuses({ op: 'update', target: { id: 'a$$v$$b' }, ifMissing: { type: 'T' } }, 'invalid', 'operations/0/target/id');
   refuses({ op: 'update', target: { id: 'a' }, ifMissing: { type: 'T', id: 'b' } }, 'invalid', 'operations/0/ifMissing/id');
 });
 
-test('any JSON is either accepted or refused with a place, never thrown at', () => {
+test('any JSON is either accepted or rejected with a place, without an exception', () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue({ stringUnit: 'binary' })), (attributes) => {
       const sound = !JSON.stringify(attributes).match(/\\u0000|\\ud[89a-f]/i);

@@ -1,4 +1,4 @@
-/** What is refused before a batch is formed, because it would abort the whole batch's SQL or break the store's limits for everybody. */
+/** Rejects requests before a batch is formed that would abort the whole batch's SQL or exceed the store's limits. */
 import type { MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
 import { SYSTEM_SCOPE } from '@polyedge/contracts/element';
 import { type Failure, failed } from '@polyedge/contracts/errors';
@@ -9,13 +9,13 @@ import { MAX_EDGE_ID_BYTES, MAX_NAME_BYTES } from './limits.ts';
 import { isEdgeId } from './plan.ts';
 import { problemOfText, problemOfValue } from './sound.ts';
 
-/** A refusal names the operation where it is one operation's fault. */
+/** A failure names the operation if a single one caused it. */
 export type Validated =
   | { readonly ok: true; readonly value: undefined }
   | { readonly ok: false; readonly failure: Failure; readonly operation?: number };
 
-/** What is wrong, and where inside an operation (a JSON pointer without the leading slash). */
-interface Problem {
+/** A problem and its place inside an operation (a JSON pointer without the leading slash). */
+interface RequestProblem {
   readonly code: 'invalid' | 'too-large' | 'not-allowed';
   readonly place: string;
   readonly text: string;
@@ -25,7 +25,7 @@ type Target = Exclude<Operation, { op: 'create' | 'connect' }>['target'];
 type IfMissing = NonNullable<Extract<Operation, { op: 'update' }>['ifMissing']>;
 
 /**
- * Checks a request whose shape is right already. The detail of a refusal names the place ("operations/0/attributes/ogit~1name: …") and
+ * Checks a request that matches its schema. The detail of a failure names the place ("operations/0/attributes/ogit~1name: …") and
  * never repeats a value. Costs a few hundred nanoseconds for a small request, never more than one walk over a large one.
  */
 export function validateRequest(request: MutationRequest): Validated {
@@ -41,13 +41,13 @@ export function validateRequest(request: MutationRequest): Validated {
   return { ok: true, value: undefined };
 }
 
-/** Checks the scope that creations without one get; it comes with a message of requests, not with each of them. */
+/** Checks the default scope of new elements, which is part of a message of requests and not of each request. */
 export function validateScope(defaultScope: string): Validated {
   const problem = problemOfType(defaultScope, 'defaultScope');
   return problem === undefined ? { ok: true, value: undefined } : failed(problem.code, `${problem.place}: ${problem.text}`);
 }
 
-function problemOf(operation: Operation): Problem | undefined {
+function problemOf(operation: Operation): RequestProblem | undefined {
   switch (operation.op) {
     case 'create':
       return problemOfMade(operation, '') ?? problemOfGuards(operation);
@@ -66,7 +66,7 @@ function problemOf(operation: Operation): Problem | undefined {
   }
 }
 
-function problemOfChange(operation: Exclude<Operation, { op: 'create' | 'connect' }>): Problem | undefined {
+function problemOfChange(operation: Exclude<Operation, { op: 'create' | 'connect' }>): RequestProblem | undefined {
   switch (operation.op) {
     case 'update':
       return (
@@ -83,7 +83,7 @@ function problemOfChange(operation: Exclude<Operation, { op: 'create' | 'connect
       return (
         problemOfAttribute(operation.attribute, 'attribute') ??
         (operation.key === undefined ? undefined : problemOfText(operation.key, 'key')) ??
-        // The value ends up in a list in the attribute, or in a list under a key of it.
+        // The value is stored in a list in the attribute, or in a list under a key of it.
         problemOfValue(operation.value, 'value', operation.operator.startsWith('h') ? 3 : 2) ??
         problemOfAttributes(operation.set, 'set') ??
         problemOfIfMissing(operation.target, operation.ifMissing)
@@ -104,7 +104,7 @@ function problemOfChange(operation: Exclude<Operation, { op: 'create' | 'connect
   }
 }
 
-function problemOfGuards(operation: Exclude<Operation, { op: 'connect' }>): Problem | undefined {
+function problemOfGuards(operation: Exclude<Operation, { op: 'connect' }>): RequestProblem | undefined {
   const { after, schema, unique } = operation;
   return (
     problemOfFilter(after, 'after') ??
@@ -114,13 +114,13 @@ function problemOfGuards(operation: Exclude<Operation, { op: 'connect' }>): Prob
   );
 }
 
-function problemOfTarget(target: Target): Problem | undefined {
+function problemOfTarget(target: Target): RequestProblem | undefined {
   if (!('id' in target)) return problemOfFilter(target.where, 'target/where');
   const maxBytes = isEdgeId(target.id) ? MAX_EDGE_ID_BYTES : MAX_NAME_BYTES;
   return problemOfName(target.id, 'target/id', maxBytes) ?? problemOfFilter(target.where, 'target/where');
 }
 
-function problemOfIfMissing(target: Target, ifMissing: IfMissing | undefined): Problem | undefined {
+function problemOfIfMissing(target: Target, ifMissing: IfMissing | undefined): RequestProblem | undefined {
   if (ifMissing === undefined) return undefined;
   if ('id' in target) {
     if (ifMissing.id !== undefined && ifMissing.id !== target.id) {
@@ -132,7 +132,7 @@ function problemOfIfMissing(target: Target, ifMissing: IfMissing | undefined): P
   return problemOfMade(ifMissing, 'ifMissing/');
 }
 
-function problemOfMade(made: IfMissing, place: string): Problem | undefined {
+function problemOfMade(made: IfMissing, place: string): RequestProblem | undefined {
   return (
     problemOfType(made.type, `${place}type`) ??
     (made.id === undefined ? undefined : (problemOfName(made.id, `${place}id`) ?? problemOfVertexId(made.id, `${place}id`))) ??
@@ -142,7 +142,7 @@ function problemOfMade(made: IfMissing, place: string): Problem | undefined {
   );
 }
 
-function problemOfName(name: string, place: string, maxBytes = MAX_NAME_BYTES): Problem | undefined {
+function problemOfName(name: string, place: string, maxBytes = MAX_NAME_BYTES): RequestProblem | undefined {
   if (name === '') return { code: 'invalid', place, text: 'is empty' };
   if (name.length * 3 > maxBytes && Buffer.byteLength(name) > maxBytes) {
     return { code: 'invalid', place, text: `is longer than ${maxBytes} bytes` };
@@ -150,31 +150,31 @@ function problemOfName(name: string, place: string, maxBytes = MAX_NAME_BYTES): 
   return problemOfText(name, place);
 }
 
-// Without these rules two different edges could have one id: `a$` over `v` and `a` over `$v`.
-function problemOfVertexId(id: string, place: string): Problem | undefined {
+// Without these rules two edges could have the same id: `a$` with verb `v` and `a` with verb `$v`.
+function problemOfVertexId(id: string, place: string): RequestProblem | undefined {
   return isEdgeId(id) || id.endsWith('$') ? { code: 'invalid', place, text: 'contains $$ or ends in $' } : undefined;
 }
 
 /** Types and scopes: `system` belongs to the store itself. */
-function problemOfType(name: string, place: string): Problem | undefined {
+function problemOfType(name: string, place: string): RequestProblem | undefined {
   if (name === SYSTEM_SCOPE || name.startsWith(`${SYSTEM_SCOPE}/`)) return { code: 'not-allowed', place, text: 'is reserved' };
   return problemOfName(name, place);
 }
 
-function problemOfAttribute(name: string, place: string): Problem | undefined {
+function problemOfAttribute(name: string, place: string): RequestProblem | undefined {
   return name === CONTENT_ATTRIBUTE
     ? { code: 'not-allowed', place, text: 'is written by attaching content only' }
     : problemOfText(name, place);
 }
 
-function problemOfAttributes(attributes: JsonObject | undefined, place: string): Problem | undefined {
+function problemOfAttributes(attributes: JsonObject | undefined, place: string): RequestProblem | undefined {
   if (attributes === undefined) return undefined;
   return Object.hasOwn(attributes, CONTENT_ATTRIBUTE)
     ? problemOfAttribute(CONTENT_ATTRIBUTE, `${place}/${CONTENT_ATTRIBUTE.replace('/', '~1')}`)
     : problemOfValue(attributes, place, 0);
 }
 
-function problemOfPut(path: readonly string[], value: Json, place: string): Problem | undefined {
+function problemOfPut(path: readonly string[], value: Json, place: string): RequestProblem | undefined {
   return (
     problemOfAttribute(path[0] ?? '', `${place}/path/0`) ??
     first(path, (name, at) => problemOfText(name, `${place}/path/${at}`)) ??
@@ -182,13 +182,16 @@ function problemOfPut(path: readonly string[], value: Json, place: string): Prob
   );
 }
 
-function problemOfFilter(filter: unknown, place: string): Problem | undefined {
+function problemOfFilter(filter: unknown, place: string): RequestProblem | undefined {
   if (filter === undefined) return undefined;
   const parsed = parseFilter(filter);
   return parsed.ok ? undefined : { code: 'invalid', place, text: parsed.problem };
 }
 
-function first<Item>(items: readonly Item[] | undefined, check: (item: Item, at: number) => Problem | undefined): Problem | undefined {
+function first<Item>(
+  items: readonly Item[] | undefined,
+  check: (item: Item, at: number) => RequestProblem | undefined,
+): RequestProblem | undefined {
   if (items === undefined) return undefined;
   for (let at = 0; at < items.length; at += 1) {
     const item = items[at];

@@ -20,7 +20,7 @@ export interface AdminHttpOptions {
 
 const TIMEOUT_MS = 10_000;
 
-/** What HIRO's own clients have no calls for: who the groups are, and accounts with their scopes. For tokens with the role `admin`. */
+/** Administration without a counterpart in HIRO's clients: consumer groups, and accounts with their scopes. Requires the role `admin`. */
 export function adminRoutes(app: FastifyInstance, options: AdminHttpOptions): void {
   app.get('/admin/groups', (request, reply) => asAdmin(request, reply, options, (who) => listGroups(who, options)));
   app.get('/admin/accounts', (request, reply) => asAdmin(request, reply, options, (who) => listAccounts(who, options)));
@@ -44,7 +44,7 @@ async function asAdmin(
   return outcome.ok ? sendJson(reply, 200, outcome.value) : sendFailure(reply, options.style, outcome.failure);
 }
 
-/** Positions as PostgreSQL has them, members and owners as Redis has them, and what this replica has under way. */
+/** Positions from PostgreSQL, members and owners from Redis, and the work in progress on this replica. */
 async function listGroups({ tenant }: Principal, { bus, groups }: AdminHttpOptions): Promise<Outcome<unknown>> {
   const listed = await bus.request(groupList, groupList.subject({ tenant }), {}, { timeoutMs: TIMEOUT_MS });
   if (!listed.ok) return listed;
@@ -65,7 +65,7 @@ async function listGroups({ tenant }: Principal, { bus, groups }: AdminHttpOptio
           const owned = own.get(partition);
           return {
             partition,
-            // What is confirmed and on its way to PostgreSQL counts.
+            // Includes positions that are confirmed but not yet in PostgreSQL.
             position: owned?.position ?? position,
             lag: owned?.lag ?? Math.max(0, seq - position),
             owner: shared?.leases.get(partition)?.owner ?? null,
@@ -85,7 +85,7 @@ async function listAccounts({ tenant }: Principal, { bus }: AdminHttpOptions): P
 }
 
 async function createAccount({ tenant, account: by }: Principal, body: unknown, { bus }: AdminHttpOptions): Promise<Outcome<unknown>> {
-  const wanted = wishesOf(body);
+  const wanted = accountFieldsOf(body);
   if (!wanted.ok) return wanted;
   const { username } = asObject(body) ?? {};
   if (typeof username !== 'string' || username === '') return failed('invalid', 'username is missing');
@@ -99,7 +99,7 @@ async function updateAccount(
   body: unknown,
   { bus }: AdminHttpOptions,
 ): Promise<Outcome<unknown>> {
-  const wanted = wishesOf(body);
+  const wanted = accountFieldsOf(body);
   if (!wanted.ok) return wanted;
   const { disabled } = asObject(body) ?? {};
   const { roles } = wanted.value;
@@ -112,17 +112,17 @@ async function updateAccount(
   return await bus.request(accountsUpdate, accountsUpdate.subject({ tenant }), change, { timeoutMs: TIMEOUT_MS });
 }
 
-interface Wishes {
+interface AccountFields {
   proof?: string;
   roles?: Record<string, string[]>;
   defaultScope?: string;
   scopes?: string[];
 }
 
-/** `password`, `roles` (of HIRO, or by protocol; those of protocols that are not named stay), `defaultScope`, `scopes`: those that are given. */
-function wishesOf(body: unknown): Outcome<Wishes> {
+/** `password`, `roles` (HIRO's, or by protocol; those of other protocols stay), `defaultScope` and `scopes`; all optional. */
+function accountFieldsOf(body: unknown): Outcome<AccountFields> {
   const { password, roles, defaultScope, scopes } = asObject(body) ?? {};
-  const wishes: Wishes = {};
+  const wishes: AccountFields = {};
   if (password !== undefined) {
     if (typeof password !== 'string' || password.length < MIN_PASSWORD)
       return failed('invalid', `a password has at least ${MIN_PASSWORD} characters`);

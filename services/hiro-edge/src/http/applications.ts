@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** The applications that may ask for tokens, by client id; a secret of `undefined` is not asked for. */
+/** The secrets of the applications that may request tokens, by client id; `undefined` if none is required. */
 export type Applications = ReadonlyMap<string, string | undefined>;
 
 /** `id:secret,id2`; empty: undefined, which means any application. */
@@ -16,8 +16,8 @@ export function parseApplications(text: string): Applications | undefined {
   return entries.length === 0 ? undefined : new Map(entries);
 }
 
-/** Whether an application may ask; secrets are compared in constant time. */
-export function mayAsk(applications: Applications | undefined, id: string, secret: string): boolean {
+/** Whether an application may request tokens; compares secrets in constant time. */
+export function mayRequestTokens(applications: Applications | undefined, id: string, secret: string): boolean {
   if (applications === undefined) return true;
   if (!applications.has(id)) return false;
   const expected = applications.get(id);

@@ -1,4 +1,4 @@
-/** What all routes of the auth API are given, and how they read what clients send. */
+/** The options of the auth API's routes, and the parsing of their requests. */
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { RestTasks } from '@polyedge/edge-kit/rest-tasks';
@@ -13,7 +13,7 @@ export interface AuthHttpOptions {
   readonly rest: RestTasks;
   readonly style: FailureStyle;
   readonly applications: Applications | undefined;
-  /** Where authorization codes may be sent; none: there is no code flow. */
+  /** The allowed redirect URIs for authorization codes; if empty, the code flow is disabled. */
   readonly redirects: ReadonlySet<string>;
   verify(token: string): Promise<Outcome<Principal>>;
 }

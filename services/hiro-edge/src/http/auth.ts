@@ -4,7 +4,7 @@ import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { bearerOf } from '../protocol/handshake.ts';
 import { sendFailure, sendJson } from './answer.ts';
-import { mayAsk } from './applications.ts';
+import { mayRequestTokens } from './applications.ts';
 import { type AuthHttpOptions, type Fields, fieldsOf, TIMEOUT_MS } from './auth-options.ts';
 import { redeem } from './authorize.ts';
 
@@ -24,7 +24,7 @@ function login(fields: Fields, address: string, options: AuthHttpOptions): Promi
     return Promise.resolve(failed('invalid', 'username or password is missing'));
   }
   return asApplication(fields, address, options, (session) => {
-    // Two protocols share one directory, and the clients of one of them hash the password themselves: this edge does it for its own.
+    // The directory takes proofs, because the clients of another protocol hash the password themselves; this edge hashes for its clients.
     const proof = createHash('sha256').update(password, 'utf8').digest('hex');
     return options.bus.request(accountsLogin, accountsLogin.subject({}), { username, proof, ...session }, { timeoutMs: TIMEOUT_MS });
   });
@@ -38,7 +38,7 @@ function refresh(fields: Fields, address: string, options: AuthHttpOptions): Pro
   );
 }
 
-/** OAuth 2 as the current Java client asks, in a form. */
+/** OAuth 2 token requests in form encoding, as the current Java client sends them. */
 function grant(fields: Fields, address: string, options: AuthHttpOptions): Promise<Outcome<TokenSet>> {
   switch (fields.grant_type) {
     case 'password':
@@ -59,7 +59,7 @@ async function asApplication(
   ask: (session: { readonly protocol: string; readonly app: string; readonly address: string }) => Promise<Outcome<TokenSet>>,
 ): Promise<Outcome<TokenSet>> {
   const { client_id: id = '', client_secret: secret = '' } = fields;
-  if (!mayAsk(applications, id, secret)) return failed('unauthenticated', 'invalid_client');
+  if (!mayRequestTokens(applications, id, secret)) return failed('unauthenticated', 'invalid_client');
   return ask({ protocol: 'hiro', app: id, address });
 }
 
@@ -67,7 +67,7 @@ async function answerTokens(reply: FastifyReply, { style }: AuthHttpOptions, ask
   const outcome = await asked;
   if (!outcome.ok) return sendFailure(reply, style, outcome.failure);
   const { accessToken, expiresAt, refreshToken, account } = outcome.value;
-  // The union of what six clients look for, each under its own names.
+  // The union of the fields that six clients read.
   return sendJson(reply.header('cache-control', 'no-store'), 200, {
     _TOKEN: accessToken,
     access_token: accessToken,
@@ -84,7 +84,7 @@ async function answerTokens(reply: FastifyReply, { style }: AuthHttpOptions, ask
 
 const appOf = (request: FastifyRequest): string => fieldsOf(request).client_id ?? '';
 
-/** Ends a login by its refresh token; by an access token, everything its account was given. Says 200 also to what it does not know (RFC 7009). */
+/** A refresh token revokes its login; an access token revokes all tokens of its account. Answers 200 to unknown tokens too (RFC 7009). */
 async function revoke(request: FastifyRequest, reply: FastifyReply, options: AuthHttpOptions): Promise<FastifyReply> {
   const { refresh_token: refreshToken = '', token = '' } = fieldsOf(request);
   const what = refreshToken === '' ? await revocable(token, bearerOf(request.headers.authorization), options) : { refreshToken };

@@ -1,6 +1,6 @@
 /**
  * The OAuth 2 code flow (RFC 6749 4.1, with PKCE of RFC 7636): `authorize` shows a login page and redirects with a code, `token` exchanges the code.
- * Only addresses of a list are redirected to, compared letter by letter; everything wrong with that address or the client is said on the page.
+ * It redirects only to addresses of a list, compared literally; problems with that address or the client are shown on the page.
  */
 import { createHash } from 'node:crypto';
 import { accountsAuthorize, accountsRedeem, type TokenSet } from '@polyedge/contracts/bus/accounts';
@@ -8,25 +8,25 @@ import { errors, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { codeOf } from '../protocol/failures.ts';
 import { sendFailure } from './answer.ts';
-import { mayAsk } from './applications.ts';
+import { mayRequestTokens } from './applications.ts';
 import { type AuthHttpOptions, type Fields, fieldsOf, TIMEOUT_MS } from './auth-options.ts';
 import { loginPage, pageHeaders } from './login-page.ts';
 
-/** Parameters of the request that the form carries along. */
+/** Parameters of the request that the form carries as hidden fields. */
 const CARRIED = ['response_type', 'client_id', 'redirect_uri', 'code_challenge', 'code_challenge_method', 'state', 'scope'] as const;
 const MAX_PARAMETER = 1024;
-/** The base64url of a SHA-256, and what a verifier is made of (RFC 7636 4.1). */
+/** The base64url of a SHA-256, and the characters of a verifier (RFC 7636 4.1). */
 const CHALLENGE = /^[A-Za-z0-9_-]{43}$/;
 const VERIFIER = /^[A-Za-z0-9._~-]{43,128}$/;
 
-/** The addresses that codes may be sent to. Throws for a text that is no URL. */
+/** Parses the allowed redirect URIs. Throws if one is not a URL. */
 export function parseRedirects(text: string): ReadonlySet<string> {
   const addresses = text
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
   for (const address of addresses)
-    if (!URL.canParse(address) || address.includes('#')) throw new Error(`${address} is no redirect address`);
+    if (!URL.canParse(address) || address.includes('#')) throw new Error(`${address} is not a valid redirect URI`);
   return new Set(addresses);
 }
 
@@ -40,7 +40,7 @@ export function authorizeRoutes(app: FastifyInstance, options: AuthHttpOptions):
   }
 }
 
-interface Asked {
+interface AuthorizationRequest {
   readonly redirect: string;
   readonly client: string;
   readonly state: string;
@@ -48,13 +48,13 @@ interface Asked {
   readonly carried: Fields;
 }
 
-/** What is wrong here is never redirected anywhere: where to is not to be trusted yet, or the application has to be written anew. */
-function read(fields: Fields, { applications, redirects }: AuthHttpOptions): Outcome<Asked> {
+/** These problems are never redirected: the redirect URI cannot be trusted yet, or the application is faulty. */
+function read(fields: Fields, { applications, redirects }: AuthHttpOptions): Outcome<AuthorizationRequest> {
   const { client_id: client = '', redirect_uri: redirect = '', code_challenge: challenge = '', state = '' } = fields;
-  if (redirects.size === 0) return failed('not-found', 'the code flow is not set up here');
+  if (redirects.size === 0) return failed('not-found', 'the code flow is not configured');
   if (CARRIED.some((name) => (fields[name] ?? '').length > MAX_PARAMETER)) return failed('invalid', 'a parameter is too long');
-  if (applications !== undefined && !applications.has(client)) return failed('invalid', 'client_id is not known here');
-  if (!redirects.has(redirect)) return failed('invalid', 'redirect_uri is not one of those that are allowed');
+  if (applications !== undefined && !applications.has(client)) return failed('invalid', 'client_id is not known');
+  if (!redirects.has(redirect)) return failed('invalid', 'redirect_uri is not allowed');
   if (fields.response_type !== 'code') return failed('invalid', 'response_type is not code');
   if ((fields.code_challenge_method ?? '') !== 'S256') return failed('invalid', 'code_challenge_method is not S256');
   if (!CHALLENGE.test(challenge)) return failed('invalid', 'code_challenge is not the SHA-256 of a verifier');
@@ -64,7 +64,7 @@ function read(fields: Fields, { applications, redirects }: AuthHttpOptions): Out
 
 const bindingOf = (client: string, redirect: string, challenge: string): string => JSON.stringify([client, redirect, challenge]);
 
-function show(reply: FastifyReply, { client, redirect, carried }: Asked, status: number, problem?: string): FastifyReply {
+function show(reply: FastifyReply, { client, redirect, carried }: AuthorizationRequest, status: number, problem?: string): FastifyReply {
   return reply
     .code(status)
     .headers(pageHeaders(redirect))
@@ -107,7 +107,7 @@ export async function redeem(fields: Fields, address: string, options: AuthHttpO
     code = '',
     code_verifier: verifier = '',
   } = fields;
-  if (!mayAsk(options.applications, client, secret)) return failed('unauthenticated', 'invalid_client');
+  if (!mayRequestTokens(options.applications, client, secret)) return failed('unauthenticated', 'invalid_client');
   if (code === '' || code.length > 512) return failed('invalid', 'code is missing');
   if (!VERIFIER.test(verifier)) return failed('invalid', 'code_verifier is missing, or not 43 to 128 characters');
   const challenge = createHash('sha256').update(verifier).digest('base64url');

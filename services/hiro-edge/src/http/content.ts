@@ -20,13 +20,13 @@ import { rangeOf } from './range.ts';
 const DEFAULT_TYPE = 'application/octet-stream';
 const MAX_TYPE_CHARACTERS = 256;
 
-/** A picture of an account: small, and nothing that a browser could run. */
+/** Limits of an account's avatar: small, and of a type that browsers do not execute. */
 const MAX_AVATAR_BYTES = 1024 * 1024;
 const AVATAR_TYPE = /^image\/(?:png|jpeg|gif|webp)$/;
 
-/** Blobs over REST, streamed in both directions: a chunk at a time is in memory, whatever their size. */
+/** Blobs over REST, streamed in both directions: only one chunk at a time is in memory, whatever the size. */
 export function contentRoutes(app: FastifyInstance, options: GraphHttpOptions): void {
-  // Bodies of these paths are bytes, whatever their content type says.
+  // Bodies of these paths are bytes, whatever their content type.
   void app.register(async (blobs) => {
     blobs.removeAllContentTypeParsers();
     blobs.addContentTypeParser('*', (_request, payload, taken) => taken(null, payload));
@@ -43,20 +43,26 @@ export function contentRoutes(app: FastifyInstance, options: GraphHttpOptions): 
   });
 }
 
-type Work = (request: FastifyRequest, reply: FastifyReply, who: Principal, id: string, options: GraphHttpOptions) => Promise<FastifyReply>;
+type BlobHandler = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  who: Principal,
+  id: string,
+  options: GraphHttpOptions,
+) => Promise<FastifyReply>;
 
-async function guarded(request: FastifyRequest, reply: FastifyReply, options: GraphHttpOptions, work: Work): Promise<FastifyReply> {
+async function guarded(request: FastifyRequest, reply: FastifyReply, options: GraphHttpOptions, work: BlobHandler): Promise<FastifyReply> {
   const principal = await principalOf(bearerOf(request.headers.authorization), options);
   if (!principal.ok) return sendFailure(reply, options.style, principal.failure);
   const { id = '' } = request.params as { readonly id?: string };
   return await work(request, reply, principal.value, id, options);
 }
 
-const upload: Work = async (request, reply, who, id, options) =>
+const upload: BlobHandler = async (request, reply, who, id, options) =>
   attach(request, reply, who, id, options, Number.POSITIVE_INFINITY, ({ content }) => ({ contentId: content }));
 
-/** Answered with the size: the Python client reads a number. */
-const uploadAvatar: Work = async (request, reply, who, _id, options) => {
+/** Answers with the size, because the Python client expects a number. */
+const uploadAvatar: BlobHandler = async (request, reply, who, _id, options) => {
   const { rest, requestTimeoutMs, style } = options;
   const [mediaType = ''] = (request.headers['content-type'] ?? '').split(';');
   if (!AVATAR_TYPE.test(mediaType.trim()))
@@ -79,7 +85,7 @@ async function attach(
   const ended = new AbortController();
   request.raw.once('close', () => ended.abort());
   const acting = actingAs(who, ended.signal);
-  // Before anything is read: whether there is a vertex that the caller may write to.
+  // Before reading the body, checks that there is a vertex the caller may write to.
   const element = await rest.run(readElement(id, false, who), acting);
   if (!element.ok) return sendFailure(reply, style, element.failure);
   const refusal = writeRefusalOf(element.value, who);
@@ -89,7 +95,7 @@ async function attach(
   const mediaType = (request.headers['content-type'] ?? DEFAULT_TYPE).slice(0, MAX_TYPE_CHARACTERS);
   const stored = await store(body, { content, mediaType, who, options, maxBytes });
   if (!stored.ok) {
-    // The rest of the body is not wanted any more.
+    // The rest of the body is not needed.
     body.destroy();
     reply.header('connection', 'close');
     return sendFailure(reply, style, stored.failure);
@@ -113,7 +119,7 @@ interface Upload {
   readonly options: GraphHttpOptions;
 }
 
-/** Writes a body chunk by chunk; the next is read when the one before is stored. Returns its size. */
+/** Writes a body chunk by chunk, reading the next one when the previous is stored. Returns its size. */
 async function store(body: Readable, { content, mediaType, maxBytes, who, options }: Upload): Promise<Outcome<number>> {
   const { tenant } = who;
   let index = 0;
@@ -123,7 +129,7 @@ async function store(body: Readable, { content, mediaType, maxBytes, who, option
     index += 1;
     size += bytes.length;
     const first = await options.rest.ask(graphWriteChunk, { tenant }, chunk);
-    // Writing a chunk again is harmless.
+    // Chunk writes are idempotent.
     return first.ok || first.failure.code !== 'unavailable' ? first : await options.rest.ask(graphWriteChunk, { tenant }, chunk);
   };
   let parts: Buffer[] = [];
@@ -149,7 +155,7 @@ async function store(body: Readable, { content, mediaType, maxBytes, who, option
   return stored.ok ? done(size) : stored;
 }
 
-const download: Work = async (request, reply, who, id, options) => {
+const download: BlobHandler = async (request, reply, who, id, options) => {
   const { rest, style } = options;
   const ended = new AbortController();
   request.raw.once('close', () => ended.abort());
@@ -173,7 +179,7 @@ const download: Work = async (request, reply, who, id, options) => {
   return reply.send(Readable.from(bytesOf(from, to, read), { objectMode: false }));
 };
 
-/** The bytes from `from` to `to`, chunk by chunk as the client takes them. A failure on the way can only break the connection off. */
+/** The bytes from `from` to `to`, chunk by chunk as the client reads them. A failure after the start can only abort the connection. */
 async function* bytesOf(
   from: number,
   to: number,

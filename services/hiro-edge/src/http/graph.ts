@@ -22,7 +22,7 @@ export interface GraphHttpOptions {
 
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
 
-/** Graph REST under `/api/graph/7.x/`, HIRO 6's `/api/7.x/graph/`, and at the root, where hiro-graph-js 6.1 looks for it. */
+/** Graph REST under `/api/graph/7.x/`, HIRO 6's `/api/7.x/graph/`, and at the root, where hiro-graph-js 6.1 expects it. */
 export function graphRoutes(app: FastifyInstance, options: GraphHttpOptions): void {
   for (const method of METHODS) {
     for (const [url, skip] of [
@@ -33,7 +33,7 @@ export function graphRoutes(app: FastifyInstance, options: GraphHttpOptions): vo
       app.route({
         method,
         url,
-        // Before the body is read: whatever is sent to a path that does not exist, the answer is 404.
+        // Before the body is read: a path that does not exist is 404 whatever is sent.
         onRequest: async (request, reply) => {
           const failure = unknownPath(request, skip);
           if (failure !== undefined) await sendFailure(reply, options.style, failure);
@@ -58,7 +58,7 @@ async function answer(request: FastifyRequest, reply: FastifyReply, skip: number
   if (!principal.ok) return sendFailure(reply, style, principal.failure);
   const call = toRestCall(request.method, segmentsOf(request, skip), queryOf(request), request.body);
   if (!call.ok) {
-    // The only thing `invalid` can mean here is a method that the path does not know.
+    // Here `invalid` can only mean a method that the path does not support.
     if (call.failure.code === 'invalid') return sendJson(reply, 405, { error: { code: 405, message: call.failure.detail } });
     return sendFailure(reply, style, call.failure);
   }
@@ -82,7 +82,7 @@ async function answer(request: FastifyRequest, reply: FastifyReply, skip: number
 
 type Step = IteratorResult<Page, Answer>;
 
-/** As what a REST call writes. */
+/** The author of a REST call's writes. */
 export const actingAs = (who: Principal, signal: AbortSignal): Acting => ({ who, origin: { protocol: 'hiro', way: 'rest' }, signal });
 
 /** Runs a task that answers at once. */
@@ -91,7 +91,7 @@ export async function answerOf(work: Work, who: Principal, rest: RestTasks, sign
   return step.done === true ? step.value : failed('internal');
 }
 
-/** `{ "items": [...] }`, page by page as the client reads. A failure after the first page can only break the connection off. */
+/** `{ "items": [...] }`, page by page as the client reads. A failure after the first page can only abort the connection. */
 async function* listed(first: Step, goOn: () => Promise<Step>): AsyncGenerator<string> {
   let text = '{"items":[';
   let separator = '';
@@ -120,7 +120,7 @@ export async function principalOf(token: string | undefined, { verify }: Pick<Gr
   return token === undefined ? { ok: false, failure: { code: 'unauthenticated', detail: 'authentication required' } } : verify(token);
 }
 
-/** The path below the API's own. Types and edge ids contain slashes and stand in one segment, percent-encoded. */
+/** The path below the API's own. Types and edge ids contain slashes and are one percent-encoded segment. */
 function segmentsOf(request: FastifyRequest, skip: number): string[] {
   const [path = ''] = request.url.split('?');
   const segments = path.slice(1).split('/');

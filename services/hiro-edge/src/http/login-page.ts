@@ -1,14 +1,14 @@
-/** The page on which a user logs in for an application: plain HTML without a script, and headers that let nothing else in. */
+/** The login page for an application: plain HTML without scripts, and headers that forbid any other content. */
 import { createHash } from 'node:crypto';
 
 const STYLE =
   'body{font-family:sans-serif;max-width:22rem;margin:4rem auto;padding:0 1rem}label{display:block;margin:1rem 0}input{width:100%;padding:.5rem;box-sizing:border-box}button{padding:.5rem 1rem}';
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64');
 
-/** @param leadsTo the address that a login is redirected to: browsers count that as where the form goes */
+/** @param leadsTo the address that a login redirects to, which browsers treat as the form's target */
 export function pageHeaders(leadsTo: string): Readonly<Record<string, string>> {
   const { origin, protocol } = new URL(leadsTo);
-  // Applications on a device have schemes of their own, whose addresses have no origin.
+  // Native applications use their own schemes, whose addresses have no origin.
   const target = origin === 'null' ? protocol : origin;
   return {
     'content-type': 'text/html; charset=utf-8',
@@ -20,7 +20,7 @@ export function pageHeaders(leadsTo: string): Readonly<Record<string, string>> {
   };
 }
 
-/** The form, with what the application asked for; `problem` is what was wrong with the last attempt. */
+/** The form with the application's parameters; `problem` explains why the last attempt failed. */
 export function loginPage(application: string, hidden: Readonly<Record<string, string>>, problem?: string): string {
   const fields = Object.entries(hidden).map(([name, value]) => `<input type="hidden" name="${escaped(name)}" value="${escaped(value)}">`);
   return `<!doctype html>

@@ -1,4 +1,4 @@
-/** `me/…` of the auth API: the account of a token, its password, its profile and its picture. */
+/** `me/…` of the auth API: the account of a token, its password, profile and avatar. */
 import { createHash } from 'node:crypto';
 import { accountsLogin, accountsUpdate } from '@polyedge/contracts/bus/accounts';
 import { roleId } from '@polyedge/contracts/element';
@@ -18,10 +18,10 @@ import { answerOf, principalOf } from './graph.ts';
 export const MIN_PASSWORD = 8;
 export const proofOf = (password: string): string => createHash('sha256').update(password, 'utf8').digest('hex');
 
-type Work = (who: Principal, request: FastifyRequest, options: AuthHttpOptions) => Promise<Outcome<unknown>>;
+type MeHandler = (who: Principal, request: FastifyRequest, options: AuthHttpOptions) => Promise<Outcome<unknown>>;
 
 export function meRoutes(app: FastifyInstance, options: AuthHttpOptions): void {
-  const as = (work: Work) => async (request: FastifyRequest, reply: FastifyReply) => {
+  const as = (work: MeHandler) => async (request: FastifyRequest, reply: FastifyReply) => {
     const principal = await principalOf(bearerOf(request.headers.authorization), options);
     if (!principal.ok) return sendFailure(reply, options.style, principal.failure);
     const outcome = await work(principal.value, request, options);
@@ -31,7 +31,7 @@ export function meRoutes(app: FastifyInstance, options: AuthHttpOptions): void {
     app.get(`${prefix}/account`, as(account));
     app.get(`${prefix}/profile`, as(profile));
     app.post(`${prefix}/profile`, as(changeProfile));
-    // The current clients put, older ones post.
+    // Current clients send PUT, older ones POST.
     for (const method of ['PUT', 'POST'] as const) app.route({ method, url: `${prefix}/password`, handler: as(changePassword) });
     app.get(
       `${prefix}/teams`,
@@ -46,8 +46,8 @@ export function meRoutes(app: FastifyInstance, options: AuthHttpOptions): void {
 
 const roleOf = (role: string) => ({ 'ogit/_id': roleId(role), 'ogit/_type': 'ogit/Auth/Role', 'ogit/name': role });
 
-/** The account, with its profile where that is asked for and exists. */
-const account: Work = async (who, request, options) => {
+/** The account, with its profile if requested and present. */
+const account: MeHandler = async (who, request, options) => {
   const found = await bodyOf(
     begin({ type: 'me' }, { who, at: Date.now(), now: Date.now, newId: (scope) => scope, names: 'lenient' }),
     who,
@@ -62,12 +62,12 @@ const account: Work = async (who, request, options) => {
     : found;
 };
 
-const profile: Work = (who, _request, options) => bodyOf(profileOf(who), who, options);
+const profile: MeHandler = (who, _request, options) => bodyOf(profileOf(who), who, options);
 
-const changeProfile: Work = (who, request, options) => bodyOf(writeProfile('me', request.body, who, Date.now()), who, options);
+const changeProfile: MeHandler = (who, request, options) => bodyOf(writeProfile('me', request.body, who, Date.now()), who, options);
 
-/** A wrong old password is 403: a 401 would make clients ask for a new token and try again. It counts as a failed login. */
-const changePassword: Work = async (who, request, options) => {
+/** A wrong old password is 403, because a 401 would make clients request a new token and retry. It counts as a failed login. */
+const changePassword: MeHandler = async (who, request, options) => {
   const { oldPassword, newPassword } = asObject(request.body) ?? {};
   if (typeof oldPassword !== 'string' || typeof newPassword !== 'string') return failed('invalid', 'oldPassword or newPassword is missing');
   if (newPassword.length < MIN_PASSWORD) return failed('invalid', `a password has at least ${MIN_PASSWORD} characters`);
@@ -82,7 +82,7 @@ const changePassword: Work = async (who, request, options) => {
   if (!login.ok) return login.failure.code === 'unauthenticated' ? failed('not-allowed', 'the old password is wrong') : login;
   if (login.value.account.id !== who.account) return failed('not-allowed', 'the old password is wrong');
   const shown = await account(who, request, options);
-  // Revokes every token given until now, those of this login with them.
+  // Revokes all tokens issued so far, including those of this login.
   const change = { id: who.account, proof: proofOf(newPassword), by: who.account };
   const changed = await bus.request(accountsUpdate, accountsUpdate.subject({ tenant: who.tenant }), change, { timeoutMs: TIMEOUT_MS });
   return changed.ok ? shown : changed;

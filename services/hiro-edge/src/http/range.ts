@@ -1,6 +1,6 @@
 /**
- * One range of bytes (RFC 9110, 14). Undefined: the whole, also for what asks for several ranges or cannot be read, as the RFC allows.
- * @param size of the whole in bytes
+ * One range of bytes (RFC 9110, 14). Undefined means the whole content; also for several ranges or a malformed header, as the RFC allows.
+ * @param size of the whole content in bytes
  */
 export function rangeOf(
   header: string | undefined,

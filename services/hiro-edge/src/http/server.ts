@@ -15,18 +15,18 @@ import { type FailureStyle, sendFailure, sendJson } from './answer.ts';
 export interface HttpServerOptions {
   readonly config: ClientServerOptions['config'] & { readonly maxFrameBytes: number };
   readonly http: ClientServerOptions['http'];
-  /** Undefined when tracing is off. */
+  /** Undefined if tracing is off. */
   readonly spans: Spans | undefined;
-  /** Origins that browsers may call from; undefined: any. */
+  /** Origins that browsers may call from; any if undefined. */
   readonly origins: readonly string[] | undefined;
   readonly style: FailureStyle;
   readonly log: Log;
 }
 
-/** An upload of the largest content over a slow line. */
+/** Enough to upload the largest content over a slow connection. */
 const REQUEST_MS = 900_000;
 
-/** The HTTP side without its routes: bodies, CORS, errors in HIRO's form. */
+/** Creates the HTTP server without routes: bodies, CORS, and errors in HIRO's form. */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
   const { config, style, log, spans, origins } = options;
   const app = clientServer({
@@ -46,7 +46,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   });
   app.addHook('onRequest', async (request, reply) => {
     if (request.method !== 'GET' || !Object.values(PATHS).some((path) => path.test(request.url.split('?')[0] ?? ''))) return;
-    // An upgrade never gets here: it is an event of its own.
+    // Upgrades do not get here: they are a separate event.
     reply.header('upgrade', 'websocket');
     await sendJson(reply, 426, { error: { code: 426, message: 'this is a WebSocket endpoint' } });
   });

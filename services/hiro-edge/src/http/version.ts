@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { sendJson } from './answer.ts';
 
-/** Exactly these keys: one client (hiro-python-library) makes a strict record of each entry, another (graph_conn) needs three of them. */
+/** Exactly these keys: hiro-python-library rejects unknown ones, and graph_conn needs three of them. */
 export interface ApiEntry {
   readonly endpoint: string;
   readonly version: string;
@@ -22,7 +22,7 @@ const entry = (name: string, version: string, protocols: string, support: ApiEnt
   lifecycle: support === 'supported' ? 'stable' : 'experimental',
 });
 
-/** What is served. `app` and `variables` are not, but the older Java client refuses to start without their entries. */
+/** The served APIs. `app` and `variables` are not served, but the older Java client does not start without their entries. */
 export const API_ENTRIES: Readonly<Record<string, ApiEntry>> = {
   app: entry('app', '7.0', '', 'unsupported'),
   auth: entry('auth', '6.6', ''),

@@ -1,4 +1,4 @@
-/** What HIRO's two filter languages can ask of one attribute, as filters of `libs/query`. */
+/** The comparisons of one attribute in HIRO's two filter languages, as filters of `libs/query`. */
 import type { Document } from '@polyedge/query/document';
 import { EVERYTHING, type Filter, NOTHING, type Path } from '@polyedge/query/filter';
 import { compile } from '@polyedge/query/predicate';
@@ -6,13 +6,13 @@ import { isDecimal } from '@polyedge/query/text';
 import { type Source, sourceOf } from './attributes.ts';
 
 /**
- * - `equal`: the same text, or the same number where both are decimals.
+ * - `equal`: the same text, or the same number if both are decimals.
  * - `exact`: the same text.
  * - `order`: by number if both are decimals, else by code point.
  * - `like`: a pattern of `text-like`.
  * - `regexp`: a regular expression of `text-regexp`.
- * - `filled`: there and not the empty text. `present`: there, whatever it is.
- * - `words`: the words of the value occur, with `phrase` one after the other.
+ * - `filled`: present and not the empty text. `present`: present, with any value.
+ * - `words`: the words of the value occur, with `phrase` consecutively.
  */
 export type Comparison =
   | { readonly is: 'equal' | 'exact'; readonly value: string }
@@ -22,12 +22,12 @@ export type Comparison =
   | { readonly is: 'filled' | 'present' }
   | { readonly is: 'words'; readonly value: string; readonly phrase: boolean };
 
-/** The filter that holds where the attribute compares so. Absent attributes never do. */
+/** The filter for a comparison. Absent attributes never match. */
 export function compareAttribute(name: string, comparison: Comparison, tenant: string): Filter {
   return compareSource(sourceOf(name), comparison, tenant);
 }
 
-/** The same for a value that is known now: everything or nothing. */
+/** Evaluates a comparison for a known text. */
 export function compareText(text: string, comparison: Comparison): boolean {
   return compile(onPath({ path: ['attributes', 'text'], kind: 'json' }, comparison))({ ...BLANK, attributes: { text } });
 }
@@ -44,7 +44,7 @@ export function compareSource(source: Source, comparison: Comparison, tenant: st
   return { any: [here, { all: [unwritten, onPath({ path: source.otherwise.path, kind: 'text' }, comparison)] }] };
 }
 
-/** Whether every text fulfils it. */
+/** Whether every text satisfies the comparison. */
 function isTrivial(comparison: Comparison): boolean {
   return comparison.is === 'present' || comparison.is === 'filled' || (comparison.is === 'like' && /^\*+$/.test(comparison.pattern));
 }
@@ -56,7 +56,7 @@ function onPath({ path, kind }: Pick<Source, 'path' | 'kind'>, comparison: Compa
       return equal(path, kind, comparison.value, comparison.is === 'equal');
     case 'order': {
       const { order, value } = comparison;
-      // Typed conditions can use the store's indexes on its columns; 15 digits are exact in a double.
+      // Typed conditions can use the store's column indexes; 15 digits are exact in a double.
       if (kind === 'number' && isDecimal(value) && value.length <= 15) return { test: order, path, value: Number(value) };
       return { test: `text-${order}`, path, value };
     }

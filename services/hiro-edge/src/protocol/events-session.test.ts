@@ -326,7 +326,7 @@ test('what is wrong with a message is said in words, not as a path of a schema',
   for (const [message, problem] of problems) assert.deepEqual(decodeEvents(JSON.stringify(message)), { ok: false, problem });
 });
 
-test('a group of the system`s own is not for a client to join', () => {
+test("a group of the system's own is not for a client to join", () => {
   const { first } = talk({ groupId: 'polyedge/saga-runner' });
   assert.deepEqual(
     first.map((effect) => effect.do),

@@ -418,7 +418,7 @@ test('hiro:C5 hiro:C6 no or a bad token: one error frame without id, then 1008 w
   }
 });
 
-test('a verifier without keys is not the client`s fault', () => {
+test("a verifier without keys is not the client's fault", () => {
   const { first } = talk({}, { credential: failed('unavailable') });
   assert.deepEqual(
     first.map((effect) => (effect.do === 'close' ? effect.code : effect.do)),

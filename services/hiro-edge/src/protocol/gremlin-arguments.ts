@@ -1,42 +1,42 @@
-/** What the calls of a traversal are given, read as what a step expects. */
+/** Converts the arguments of a step's call to the types that the step expects. */
 import type { Json } from '@polyedge/query/json';
 import { textOf } from '@polyedge/query/text';
-import type { Argument, Call } from './gremlin-parser.ts';
-import { Refusal } from './gremlin-values.ts';
+import type { Argument, StepCall } from './gremlin-parser.ts';
+import { TraversalError } from './gremlin-values.ts';
 
-export function refuse(call: Call, what: string): never {
-  throw new Refusal(`gremlin: ${what} at position ${call.at}`);
+export function refuse(call: StepCall, what: string): never {
+  throw new TraversalError(`gremlin: ${what} at position ${call.at}`);
 }
 
-export const isLocal = (call: Call): boolean => call.args.some((arg) => arg.is === 'token' && arg.name === 'local');
+export const isLocal = (call: StepCall): boolean => call.args.some((arg) => arg.is === 'token' && arg.name === 'local');
 
-export function plain(call: Call, at: number): Json {
+export function plain(call: StepCall, at: number): Json {
   const arg = call.args[at];
   return arg?.is === 'value' ? arg.value : refuse(call, `${JSON.stringify(call.name)} takes a plain value`);
 }
 
-export function text(call: Call, at: number): string {
+export function text(call: StepCall, at: number): string {
   const value = plain(call, at);
   const written = typeof value === 'boolean' ? undefined : textOf(value);
   return written ?? refuse(call, `${JSON.stringify(call.name)} takes a text`);
 }
 
 /** All arguments as texts; a list counts as its elements. */
-export function texts(call: Call): readonly string[] {
+export function texts(call: StepCall): readonly string[] {
   return call.args.flatMap((arg, at) =>
     arg.is === 'value' && Array.isArray(arg.value) ? arg.value.map((one) => textOf(one) ?? '') : [text(call, at)],
   );
 }
 
-/** A whole number from 0 on. */
-export function whole(call: Call, at: number): number {
+/** A whole number, at least 0. */
+export function whole(call: StepCall, at: number): number {
   const value = plain(call, at);
   return typeof value === 'number' && Number.isInteger(value) && value >= 0
     ? value
     : refuse(call, `${JSON.stringify(call.name)} takes a whole number`);
 }
 
-/** `T.gt, 5` of Gremlin 2 as the predicate that it means. */
+/** Converts Gremlin 2's `T.gt, 5` to the equivalent predicate. */
 export function joined(args: readonly Argument[]): readonly Argument[] {
   const at = args.findIndex(({ is }) => is === 'comparator');
   const [comparator, value] = args.slice(at);

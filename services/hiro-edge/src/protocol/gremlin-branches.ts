@@ -1,70 +1,81 @@
-/** Steps that run other traversals: one after another, one of several, or the same again and again. */
+/** Steps that run nested traversals: in sequence, one of several, or repeatedly. */
 import { plain, refuse, text } from './gremlin-arguments.ts';
-import type { Argument, Call } from './gremlin-parser.ts';
-import { type By, byValues, each, move, type Reading, RUN_LIMITS, run, type Step, type Traverser, type World } from './gremlin-run.ts';
-import { fulfils, nameOf, Refusal, type Value } from './gremlin-values.ts';
+import type { Argument, StepCall } from './gremlin-parser.ts';
+import {
+  type By,
+  byValues,
+  each,
+  move,
+  RUN_LIMITS,
+  type RunContext,
+  run,
+  type StoreReads,
+  type TraversalStep,
+  type Traverser,
+} from './gremlin-run.ts';
+import { fulfils, nameOf, TraversalError, type Value } from './gremlin-values.ts';
 
-/** The compiled traversal that a call has as its argument at a place. */
-export type Nested = (call: Call, at: number) => readonly Step[];
+/** Returns the compiled traversal of a call's argument at an index. */
+export type Nested = (call: StepCall, at: number) => readonly TraversalStep[];
 
-const isRepeat = ({ name }: Call): boolean => name === 'repeat';
+const isRepeat = ({ name }: StepCall): boolean => name === 'repeat';
 
-export function filter(branches: readonly (readonly Step[])[], passes: (found: readonly boolean[]) => boolean): Step {
-  return function* (inputs, _origins, world) {
+export function filter(branches: readonly (readonly TraversalStep[])[], passes: (found: readonly boolean[]) => boolean): TraversalStep {
+  return function* (inputs, _origins, context) {
     const found: (readonly boolean[])[] = [];
-    for (const branch of branches) found.push((yield* each(branch, inputs, world)).map((results) => results.length > 0));
+    for (const branch of branches) found.push((yield* each(branch, inputs, context)).map((results) => results.length > 0));
     return inputs.filter((_, at) => passes(found.map((branch) => branch[at] === true)));
   };
 }
 
-export function perInput(steps: readonly Step[], take: (results: readonly Traverser[]) => readonly Traverser[]): Step {
-  return function* (inputs, _origins, world) {
-    return (yield* each(steps, inputs, world)).flatMap(take);
+export function perInput(steps: readonly TraversalStep[], take: (results: readonly Traverser[]) => readonly Traverser[]): TraversalStep {
+  return function* (inputs, _origins, context) {
+    return (yield* each(steps, inputs, context)).flatMap(take);
   };
 }
 
-export function coalesce(branches: readonly (readonly Step[])[]): Step {
-  return function* (inputs, _origins, world) {
+export function coalesce(branches: readonly (readonly TraversalStep[])[]): TraversalStep {
+  return function* (inputs, _origins, context) {
     const results = new Map<Traverser, readonly Traverser[]>();
     for (const branch of branches) {
       const open = inputs.filter((input) => !results.has(input));
-      const found = yield* each(branch, open, world);
+      const found = yield* each(branch, open, context);
       for (const [at, input] of open.entries()) if ((found[at]?.length ?? 0) > 0) results.set(input, found[at] ?? []);
     }
     return inputs.flatMap((input) => results.get(input) ?? []);
   };
 }
 
-/** `repeat` with `times`, `until` and `emit`; those before it are asked before each round, those after it afterwards. */
-export function repeat(calls: readonly Call[], nested: Nested): Step {
+/** `repeat` with `times`, `until` and `emit`; those before it are evaluated before each round, those after it afterwards. */
+export function repeat(calls: readonly StepCall[], nested: Nested): TraversalStep {
   const at = calls.findIndex(isRepeat);
   const [body] = calls.slice(at);
   if (at < 0 || body === undefined) return refuse(calls[0] ?? { name: '', args: [], at: 0 }, `${calls[0]?.name} stands without repeat`);
   const steps = nested(body, 0);
   const [before, after] = [exits(calls.slice(0, at), nested), exits(calls.slice(at + 1), nested)];
-  return function* (inputs, _origins, world) {
+  return function* (inputs, _origins, context) {
     const results: Traverser[] = [];
     let current = inputs;
     for (let loops = 0; ; loops += 1) {
       for (const { until, emit } of loops === 0 ? [before] : [after, before]) {
-        const ends = yield* tested(until, current, loops, world);
+        const ends = yield* tested(until, current, loops, context);
         results.push(...current.filter((_, index) => ends[index]));
         current = current.filter((_, index) => !ends[index]);
-        const emits = yield* tested(emit, current, loops, world);
+        const emits = yield* tested(emit, current, loops, context);
         results.push(...current.filter((_, index) => emits[index]));
-        world.spend(results.length);
+        context.spend(results.length);
       }
       if (current.length === 0) return results;
-      if (loops === RUN_LIMITS.loops) throw new Refusal(`gremlin: repeat goes on for more than ${RUN_LIMITS.loops} rounds`);
-      // Each traverser goes round by itself: a limit inside counts per round over all of them, as in TinkerPop.
-      current = yield* run(steps, current, [...new Set(current.map(({ origin }) => origin))], world);
+      if (loops === RUN_LIMITS.loops) throw new TraversalError(`gremlin: repeat goes on for more than ${RUN_LIMITS.loops} rounds`);
+      // Each traverser loops independently; a limit inside counts per round over all of them, as in TinkerPop.
+      current = yield* run(steps, current, [...new Set(current.map(({ origin }) => origin))], context);
     }
   };
 }
 
-type Exit = number | readonly Step[] | 'all' | undefined;
+type Exit = number | readonly TraversalStep[] | 'all' | undefined;
 
-function exits(calls: readonly Call[], nested: Nested): { readonly until: Exit; readonly emit: Exit } {
+function exits(calls: readonly StepCall[], nested: Nested): { readonly until: Exit; readonly emit: Exit } {
   let until: Exit;
   let emit: Exit;
   for (const call of calls) {
@@ -78,27 +89,30 @@ function exits(calls: readonly Call[], nested: Nested): { readonly until: Exit; 
   return { until, emit };
 }
 
-function* tested(exit: Exit, current: readonly Traverser[], loops: number, world: World): Reading<readonly boolean[]> {
+function* tested(exit: Exit, current: readonly Traverser[], loops: number, context: RunContext): StoreReads<readonly boolean[]> {
   if (exit === undefined) return current.map(() => false);
   if (exit === 'all') return current.map(() => true);
   if (typeof exit === 'number') return current.map(() => loops >= exit);
-  return (yield* each(exit, current, world)).map((results) => results.length > 0);
+  return (yield* each(exit, current, context)).map((results) => results.length > 0);
 }
 
-/** `choose(test, then, else)`: without an `else`, what fails the test goes on as it is. */
-export function choose(test: readonly Step[], then: readonly Step[], otherwise: readonly Step[]): Step {
-  return function* (inputs, origins, world) {
-    const passes = (yield* each(test, inputs, world)).map((results) => results.length > 0);
+/** `choose(test, then, else)`: without an `else`, traversers that fail the test pass unchanged. */
+export function choose(test: readonly TraversalStep[], then: readonly TraversalStep[], otherwise: readonly TraversalStep[]): TraversalStep {
+  return function* (inputs, origins, context) {
+    const passes = (yield* each(test, inputs, context)).map((results) => results.length > 0);
     const [yes, no] = [inputs.filter((_, at) => passes[at]), inputs.filter((_, at) => !passes[at])];
-    return [...(yield* run(then, yes, origins, world)), ...(yield* run(otherwise, no, origins, world))];
+    return [...(yield* run(then, yes, origins, context)), ...(yield* run(otherwise, no, origins, context))];
   };
 }
 
-/** `choose(what).option(value, then)…`: the first option that fits; what fits none goes on as it is. */
-export function chooseOption(what: By, options: readonly { readonly when: Argument | 'else'; readonly steps: readonly Step[] }[]): Step {
-  return function* (inputs, origins, world) {
-    const values = yield* byValues(what, inputs, world);
-    world.charge(inputs.length * options.length);
+/** `choose(what).option(value, then)…`: the first matching option; traversers that match none pass unchanged. */
+export function chooseOption(
+  what: By,
+  options: readonly { readonly when: Argument | 'else'; readonly steps: readonly TraversalStep[] }[],
+): TraversalStep {
+  return function* (inputs, origins, context) {
+    const values = yield* byValues(what, inputs, context);
+    context.charge(inputs.length * options.length);
     const fits = (value: Value | undefined): number =>
       options.findIndex(({ when }) => when === 'else' || (value !== undefined && fulfils(value, when)));
     const chosen = values.map(fits);
@@ -109,7 +123,7 @@ export function chooseOption(what: By, options: readonly { readonly when: Argume
           steps,
           inputs.filter((_, at) => chosen[at] === index),
           origins,
-          world,
+          context,
         )),
       );
     }
@@ -117,14 +131,18 @@ export function chooseOption(what: By, options: readonly { readonly when: Argume
   };
 }
 
-interface Pattern {
+interface MatchPattern {
   readonly from: string;
-  readonly steps: readonly Step[];
+  readonly steps: readonly TraversalStep[];
   readonly to: string | undefined;
 }
 
-/** A pattern of `match`: begins at a label, and may end at one. */
-export function patternOf(call: Call, calls: readonly Call[], compile: (calls: readonly Call[]) => readonly Step[]): Pattern {
+/** A pattern of `match`: begins at a label and may end at one. */
+export function patternOf(
+  call: StepCall,
+  calls: readonly StepCall[],
+  compile: (calls: readonly StepCall[]) => readonly TraversalStep[],
+): MatchPattern {
   const [first, ...rest] = calls;
   if (first?.name !== 'as') return refuse(call, 'a pattern of "match" begins with "as"');
   const last = rest.at(-1);
@@ -133,11 +151,11 @@ export function patternOf(call: Call, calls: readonly Call[], compile: (calls: r
 }
 
 /**
- * `match`: things for all labels, so that every pattern holds. The input is the first label. A pattern is walked when its beginning is known, so
- * they may come in any order; each walk is bounded like every other step.
+ * `match`: binds all labels so that every pattern holds. The input is the first label. A pattern is evaluated once its start is bound, so the
+ * patterns may be in any order; each evaluation is bounded like every other step.
  */
-export function match(call: Call, patterns: readonly Pattern[]): Step {
-  const order: Pattern[] = [];
+export function match(call: StepCall, patterns: readonly MatchPattern[]): TraversalStep {
+  const order: MatchPattern[] = [];
   const known = new Set(patterns.slice(0, 1).map(({ from }) => from));
   for (let left = [...patterns]; left.length > 0; ) {
     const next = left.find(({ from }) => known.has(from));
@@ -147,18 +165,18 @@ export function match(call: Call, patterns: readonly Pattern[]): Step {
     left = left.filter((pattern) => pattern !== next);
   }
   const start = order[0]?.from ?? '';
-  return function* (inputs, _origins, world) {
+  return function* (inputs, _origins, context) {
     let found = inputs.map((at) => ({ at, bound: new Map([[start, at.value]]) }));
     for (const { from, steps, to } of order) {
       const begins = found.flatMap(({ at, bound }) => {
         const value = bound.get(from);
         return value === undefined ? [] : [move(at, value)];
       });
-      const results = yield* each(steps, begins, world);
+      const results = yield* each(steps, begins, context);
       const next: typeof found = [];
       for (const [index, one] of found.entries()) {
         const reached = results[index] ?? [];
-        world.charge(reached.length);
+        context.charge(reached.length);
         if (to === undefined) {
           if (reached.length > 0) next.push(one);
           continue;
@@ -168,7 +186,7 @@ export function match(call: Call, patterns: readonly Pattern[]): Step {
           if (already === undefined) next.push({ at: one.at, bound: new Map([...one.bound, [to, value]]) });
           else if (nameOf(already) === nameOf(value)) next.push(one);
         }
-        if (next.length > RUN_LIMITS.traversers) world.spend(next.length);
+        if (next.length > RUN_LIMITS.traversers) context.spend(next.length);
       }
       found = next;
     }

@@ -1,20 +1,20 @@
-/** Steps that let some traversers pass. */
+/** Steps that filter traversers. */
 import { textOf } from '@polyedge/query/text';
 import { isLocal, joined, plain, refuse, text, whole } from './gremlin-arguments.ts';
-import type { Argument, Call } from './gremlin-parser.ts';
-import { idOrLabel, labelled, move, perOrigin, perTraverser, type Step } from './gremlin-run.ts';
+import type { Argument, StepCall } from './gremlin-parser.ts';
+import { idOrLabel, labelled, move, perOrigin, perTraverser, type TraversalStep } from './gremlin-run.ts';
 import { attributeOf, fulfils, nameOf, type Value } from './gremlin-values.ts';
 
 /** See `RUN_LIMITS.values`. */
 const COMPARISONS_PER_VALUE = 16;
 
-export const keep = (test: (value: Value) => boolean, cost = 0): Step =>
+export const keep = (test: (value: Value) => boolean, cost = 0): TraversalStep =>
   perTraverser(
     (at) => (test(at.value) ? [at] : []),
     () => cost,
   );
 
-/** What comparing one traverser with these costs: a comparison is much cheaper than a value that is kept. */
+/** The cost of comparing one traverser with these arguments: a comparison is much cheaper than a stored value. */
 export const comparisons = (wanted: readonly Argument[]): number =>
   Math.floor(wanted.reduce((total, one) => total + valuesIn(one), 0) / COMPARISONS_PER_VALUE);
 const valuesIn = (one: Argument): number =>
@@ -23,7 +23,7 @@ const valuesIn = (one: Argument): number =>
 export const matchesAny = (value: Value | undefined, wanted: readonly Argument[]): boolean =>
   value !== undefined && wanted.some((one) => fulfils(value, one));
 
-export function has(call: Call): Step {
+export function has(call: StepCall): TraversalStep {
   const args = joined(call.args);
   const [first, second, third, ...more] = args;
   if (first === undefined || more.length > 0) return refuse(call, '"has" takes one to three arguments');
@@ -43,8 +43,8 @@ export function has(call: Call): Step {
   return keep((value) => attributeOf(value, name).some((one) => second === undefined || fulfils(one, second)), comparisons(args));
 }
 
-/** `hasNot('a')`: nothing under this name; with a value or a comparison, as Gremlin 2 has it: nothing that is so. */
-export function hasNot(call: Call): Step {
+/** `hasNot('a')`: no attribute of this name; with a value or a comparison, as in Gremlin 2: none that matches. */
+export function hasNot(call: StepCall): TraversalStep {
   const [name, wanted] = [text(call, 0), joined(call.args)[1]];
   if (wanted !== undefined && wanted.is !== 'value' && wanted.is !== 'predicate')
     return refuse(call, '"hasNot" compares with values or predicates');
@@ -54,8 +54,8 @@ export function hasNot(call: Call): Step {
   );
 }
 
-/** `where(neq('a'))` and `where('a', neq('b'))`: compares things on the path by their labels. */
-export function whereLabel(call: Call): Step {
+/** `where(neq('a'))` and `where('a', neq('b'))`: compares the elements on the path by their labels. */
+export function whereLabel(call: StepCall): TraversalStep {
   const predicate = call.args.at(-1);
   const from = call.args.length === 2 ? text(call, 0) : undefined;
   if (predicate?.is !== 'predicate' || !['eq', 'neq', 'within', 'without'].includes(predicate.name)) {
@@ -63,11 +63,11 @@ export function whereLabel(call: Call): Step {
   }
   const equal = predicate.name === 'eq' || predicate.name === 'within';
   const labels = predicate.values.map((label) => textOf(label) ?? '');
-  return function* (inputs, _origins, world) {
-    const collected = new Set(labels.flatMap((label) => world.collected(label) ?? []).map(nameOf));
-    const known = labels.some((label) => world.collected(label) !== undefined);
+  return function* (inputs, _origins, context) {
+    const collected = new Set(labels.flatMap((label) => context.collected(label) ?? []).map(nameOf));
+    const known = labels.some((label) => context.collected(label) !== undefined);
     return inputs.filter((at) => {
-      world.charge(labels.length);
+      context.charge(labels.length);
       const here = from === undefined ? at : labelled(at, from);
       const others = labels.flatMap((label) => labelled(at, label) ?? []);
       if (here === undefined || (others.length === 0 && !known)) return false;
@@ -77,7 +77,7 @@ export function whereLabel(call: Call): Step {
   };
 }
 
-export function slice(call: Call): Step {
+export function slice(call: StepCall): TraversalStep {
   const args = call.args.filter((arg) => arg.is === 'value').map((arg) => arg.value);
   const whole = args.map((value) =>
     typeof value === 'number' && Number.isInteger(value) ? value : refuse(call, 'expected whole numbers'),
@@ -93,25 +93,25 @@ export function slice(call: Call): Step {
   return perTraverser((at) => [move(at, at.value.is === 'list' ? { is: 'list', items: cut(at.value.items) } : at.value)]);
 }
 
-// ---- chance -----------------------------------------------------------------------------------------------------------------------------
+// Chance
 
-/** A number from 0 to 1 that a thing has by its name: a run has no randomness, so asking again gives the same choice. */
+/** A number from 0 to 1, derived from the value's name: a run is deterministic, so repeating it gives the same choice. */
 function chanceOf(value: Value): number {
   let hash = 0x811c9dc5;
   for (const character of nameOf(value)) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
-  // The high bits of FNV-1a are the good ones, and short names leave them alike.
+  // FNV-1a's high bits are the good ones, but short names hardly change them.
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
   return ((hash ^ (hash >>> 12)) >>> 0) / 2 ** 32;
 }
 
-export function coin(call: Call): Step {
+export function coin(call: StepCall): TraversalStep {
   const chance = plain(call, 0);
   if (typeof chance !== 'number' || chance < 0 || chance > 1) return refuse(call, '"coin" takes a number from 0 to 1');
   return keep((value) => chanceOf(value) < chance, 1);
 }
 
-/** Some of the traversers of each origin; all of them in another order, without a number. */
-export function sample(call: Call): Step {
+/** A sample of each origin's traversers; without a number, all of them in another order. */
+export function sample(call: StepCall): TraversalStep {
   const count = call.name === 'shuffle' ? undefined : whole(call, 0);
   return perOrigin((traversers) => {
     const places = traversers.map((at, place) => ({ at, place, chance: chanceOf(at.value) }));

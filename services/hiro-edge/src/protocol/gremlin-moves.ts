@@ -1,36 +1,36 @@
-/** Steps from vertex to edge to vertex. */
+/** Steps between vertices and edges. */
 import type { Element } from '@polyedge/contracts/element';
-import { move, RUN_LIMITS, type Step, type Traverser } from './gremlin-run.ts';
+import { move, RUN_LIMITS, type TraversalStep, type Traverser } from './gremlin-run.ts';
 import type { Value } from './gremlin-values.ts';
 
-/** Which ends of an edge a step begins at. */
+/** The ends of an edge at which a step begins. */
 export const ends = (name: string): readonly ('out' | 'in')[] => (name === 'both' ? ['out', 'in'] : name === 'in' ? ['in'] : ['out']);
 const vertexId = ({ value }: Traverser): string[] => (value.is === 'element' && value.element.kind === 'vertex' ? [value.element.id] : []);
 
-export function adjacent(directions: readonly ('out' | 'in')[], verbs: readonly string[], to: 'vertex' | 'edge'): Step {
-  return function* (inputs, _origins, world) {
+export function adjacent(directions: readonly ('out' | 'in')[], verbs: readonly string[], to: 'vertex' | 'edge'): TraversalStep {
+  return function* (inputs, _origins, context) {
     const ids = inputs.flatMap(vertexId);
     const hops: { at: Traverser; edge: Element; other: string }[] = [];
     const found: { readonly end: 'out' | 'in'; readonly edges: (id: string) => readonly Element[] }[] = [];
-    for (const end of directions) found.push({ end, edges: yield* world.edges(ids, end, verbs) });
+    for (const end of directions) found.push({ end, edges: yield* context.edges(ids, end, verbs) });
     for (const at of inputs) {
       for (const id of vertexId(at)) {
         for (const { end, edges } of found) {
           for (const edge of edges(id)) hops.push({ at, edge, other: edge[end === 'out' ? 'in' : 'out'] ?? '' });
         }
       }
-      if (hops.length > RUN_LIMITS.traversers) world.spend(hops.length);
+      if (hops.length > RUN_LIMITS.traversers) context.spend(hops.length);
     }
     if (to === 'edge') return hops.map(({ at, edge }) => move(at, { is: 'element', element: edge }));
-    const vertex = yield* world.vertices(hops.map(({ other }) => other));
+    const vertex = yield* context.vertices(hops.map(({ other }) => other));
     return hops.flatMap(({ at, other }) => moved(at, asElement(vertex(other))));
   };
 }
 
-export function endsOfEdge(name: 'outV' | 'inV' | 'bothV' | 'otherV'): Step {
-  return function* (inputs, _origins, world) {
+export function endsOfEdge(name: 'outV' | 'inV' | 'bothV' | 'otherV'): TraversalStep {
+  return function* (inputs, _origins, context) {
     const hops = inputs.flatMap((at) => endIds(at, name).map((id) => ({ at, id })));
-    const vertex = yield* world.vertices(hops.map(({ id }) => id));
+    const vertex = yield* context.vertices(hops.map(({ id }) => id));
     return hops.flatMap(({ at, id }) => moved(at, asElement(vertex(id))));
   };
 }
@@ -45,5 +45,5 @@ function endIds(at: Traverser, name: 'outV' | 'inV' | 'bothV' | 'otherV'): reado
 }
 
 const asElement = (element: Element | undefined): Value | undefined => (element === undefined ? undefined : { is: 'element', element });
-/** The traverser at that value; none if there is no value. */
+/** The traverser moved to a value; none if there is no value. */
 export const moved = (at: Traverser, value: Value | undefined): readonly Traverser[] => (value === undefined ? [] : [move(at, value)]);

@@ -1,9 +1,9 @@
-/** Steps that take traversers together, order them or make maps and lists of them. */
+/** Steps that aggregate and order traversers, or make maps and lists of them. */
 import { meanOf, sumOf } from '@polyedge/query/decimal-sum';
 import { isDecimal, textOf } from '@polyedge/query/text';
 import { refuse } from './gremlin-arguments.ts';
 import { moved } from './gremlin-moves.ts';
-import type { Call } from './gremlin-parser.ts';
+import type { StepCall } from './gremlin-parser.ts';
 import {
   type By,
   byValues,
@@ -13,48 +13,48 @@ import {
   pathOf,
   perOrigin,
   perTraverser,
-  type Reading,
+  type RunContext,
   run,
-  type Step,
+  type StoreReads,
   start,
+  type TraversalStep,
   type Traverser,
-  type World,
 } from './gremlin-run.ts';
-import { attributeOf, compareValues, json, keyOf, Refusal, type Value } from './gremlin-values.ts';
+import { attributeOf, compareValues, json, keyOf, TraversalError, type Value } from './gremlin-values.ts';
 import { toVertex } from './vertex.ts';
 
-/** Steps that a tree may be deep: its answer is nested so deep. */
+/** The greatest depth of a tree, and so of the nesting of its answer. */
 const MAX_TREE = 64;
 
 export const ITSELF: By = { of: 'itself' };
 
-/** What to order by; `sign` is -1 for descending. */
+/** An order key; `sign` is -1 for descending. */
 export interface Sorting {
   readonly by: By;
   readonly sign: number;
 }
 
-/** One result from all values of an origin, also from none. */
-export const reduce = (make: (values: readonly Value[]) => Value): Step =>
+/** A step with one result per origin, computed from all its values, which may be none. */
+export const reduce = (make: (values: readonly Value[]) => Value): TraversalStep =>
   perOrigin((traversers, origin) => [start(make(traversers.map(({ value }) => value)), origin)]);
 
 /** Orders the traversers of each origin. */
-export function order(bys: readonly Sorting[]): Step {
+export function order(bys: readonly Sorting[]): TraversalStep {
   const sortings = bys.length === 0 ? [{ by: ITSELF, sign: 1 }] : bys;
-  return function* (inputs, origins, world) {
+  return function* (inputs, origins, context) {
     const columns: (readonly (Value | undefined)[])[] = [];
-    for (const { by } of sortings) columns.push(yield* byValues(by, inputs, world));
+    for (const { by } of sortings) columns.push(yield* byValues(by, inputs, context));
     const sorted = ordered(
       inputs,
       columns,
       sortings.map(({ sign }) => sign),
     );
-    return yield* perOrigin((traversers) => traversers)(sorted, origins, world);
+    return yield* perOrigin((traversers) => traversers)(sorted, origins, context);
   };
 }
 
-/** Sum, mean, least or greatest; nothing of nothing. */
-export function numbers(name: 'sum' | 'mean' | 'min' | 'max'): Step {
+/** Sum, mean, minimum or maximum; no result without values. */
+export function numbers(name: 'sum' | 'mean' | 'min' | 'max'): TraversalStep {
   return perOrigin((traversers, origin) => {
     const values = traversers.map(({ value }) => value);
     const [first] = values;
@@ -71,7 +71,7 @@ export function numbers(name: 'sum' | 'mean' | 'min' | 'max'): Step {
     const parts = values.flatMap((value) => decimalOf(value) ?? []);
     if (parts.length === 0) return [];
     const result = name === 'sum' ? sumOf(parts) : meanOf(parts);
-    if (result === undefined) throw new Refusal(`gremlin: the ${name} is beyond 2^53 with a fraction, or has no end`);
+    if (result === undefined) throw new TraversalError(`gremlin: the ${name} is beyond 2^53 with a fraction, or has no end`);
     return [start(json(result), origin)];
   });
 }
@@ -85,21 +85,21 @@ function decimalOf(value: Value): string | undefined {
 
 const EXPONENT = /^[+-]?\d{1,100}(?:\.\d{1,100})?e[+-]?\d{1,3}$/i;
 
-export function group(key: By, value: By | undefined): Step {
-  return function* (inputs, origins, world) {
+export function group(key: By, value: By | undefined): TraversalStep {
+  return function* (inputs, origins, context) {
     const results: Traverser[] = [];
-    for (const [origin, groups] of yield* groupsOf(key, inputs, origins, world)) {
+    for (const [origin, groups] of yield* groupsOf(key, inputs, origins, context)) {
       const entries: [string, Value][] = [];
-      for (const [name, members] of groups) entries.push([name, yield* groupValue(value, members, world)]);
+      for (const [name, members] of groups) entries.push([name, yield* groupValue(value, members, context)]);
       results.push(start({ is: 'map', entries }, origin));
     }
     return results;
   };
 }
 
-export function groupCount(key: By): Step {
-  return function* (inputs, origins, world) {
-    return [...(yield* groupsOf(key, inputs, origins, world))].map(([origin, groups]) => {
+export function groupCount(key: By): TraversalStep {
+  return function* (inputs, origins, context) {
+    return [...(yield* groupsOf(key, inputs, origins, context))].map(([origin, groups]) => {
       const entries = [...groups].map(([name, members]) => [name, json(members.length)] as const);
       return start({ is: 'map', entries }, origin);
     });
@@ -111,9 +111,9 @@ function* groupsOf(
   key: By,
   inputs: readonly Traverser[],
   origins: readonly number[],
-  world: World,
-): Reading<ReadonlyMap<number, ReadonlyMap<string, readonly Traverser[]>>> {
-  const keys = yield* byValues(key, inputs, world);
+  context: RunContext,
+): StoreReads<ReadonlyMap<number, ReadonlyMap<string, readonly Traverser[]>>> {
+  const keys = yield* byValues(key, inputs, context);
   const groups = new Map<number, Map<string, Traverser[]>>(origins.map((origin) => [origin, new Map()]));
   for (const [at, input] of inputs.entries()) {
     const name = keys[at] === undefined ? undefined : keyOf(keys[at]);
@@ -126,26 +126,26 @@ function* groupsOf(
   return groups;
 }
 
-/** The second `by` of a group: a reducing traversal gives its one result, all else a list. */
-function* groupValue(by: By | undefined, members: readonly Traverser[], world: World): Reading<Value> {
+/** The second `by` of a group: a reducing traversal gives a single result, anything else a list. */
+function* groupValue(by: By | undefined, members: readonly Traverser[], context: RunContext): StoreReads<Value> {
   if (by?.of !== 'traversal') {
-    const values = yield* byValues(by ?? ITSELF, members, world);
+    const values = yield* byValues(by ?? ITSELF, members, context);
     return { is: 'list', items: values.filter((value) => value !== undefined) };
   }
   const results = yield* run(
     by.steps,
     members.map((member) => ({ ...member, origin: 0 })),
     [0],
-    world,
+    context,
   );
   const [first] = results;
   return by.reduces && first !== undefined ? first.value : { is: 'list', items: results.map(({ value }) => value) };
 }
 
-/** Things on the path by their labels, or entries of a map: one as it is, several as a map. */
-export function select(labels: readonly string[], bys: readonly By[]): Step {
-  return function* (inputs, _origins, world) {
-    world.charge(inputs.length * (labels.length - 1));
+/** Elements on the path by their labels, or entries of a map: a single one as it is, several as a map. */
+export function select(labels: readonly string[], bys: readonly By[]): TraversalStep {
+  return function* (inputs, _origins, context) {
+    context.charge(inputs.length * (labels.length - 1));
     const columns: (readonly (Value | undefined)[])[] = [];
     for (const [at, label] of labels.entries()) {
       const things = inputs.map((input) => {
@@ -153,7 +153,7 @@ export function select(labels: readonly string[], bys: readonly By[]): Step {
         return entry === undefined ? labelled(input, label) : move(input, entry);
       });
       const present = things.filter((thing) => thing !== undefined);
-      const values = yield* byValues(bys[at % Math.max(1, bys.length)] ?? ITSELF, present, world);
+      const values = yield* byValues(bys[at % Math.max(1, bys.length)] ?? ITSELF, present, context);
       const known = new Map(present.map((thing, index) => [thing, values[index]]));
       columns.push(things.map((thing) => (thing === undefined ? undefined : known.get(thing))));
     }
@@ -170,12 +170,12 @@ export function select(labels: readonly string[], bys: readonly By[]): Step {
   };
 }
 
-/** A map of what each `by` takes of the thing, in turn. */
-export function project(names: readonly string[], bys: readonly By[]): Step {
-  return function* (inputs, _origins, world) {
+/** A map of the results of each `by`, in turn. */
+export function project(names: readonly string[], bys: readonly By[]): TraversalStep {
+  return function* (inputs, _origins, context) {
     const columns: (readonly (Value | undefined)[])[] = [];
-    world.charge(inputs.length * names.length);
-    for (const at of names.keys()) columns.push(yield* byValues(bys[at % Math.max(1, bys.length)] ?? ITSELF, inputs, world));
+    context.charge(inputs.length * names.length);
+    for (const at of names.keys()) columns.push(yield* byValues(bys[at % Math.max(1, bys.length)] ?? ITSELF, inputs, context));
     return inputs.map((input, at) => {
       const entries = names.flatMap((name, index): (readonly [string, Value])[] => {
         const value = columns[index]?.[at];
@@ -186,25 +186,25 @@ export function project(names: readonly string[], bys: readonly By[]): Step {
   };
 }
 
-/** The things on the path, each as the `by` whose turn it is takes it. */
-export function path(bys: readonly By[]): Step {
-  return function* (inputs, _origins, world) {
+/** The elements on the path, mapped by each `by` in turn. */
+export function path(bys: readonly By[]): TraversalStep {
+  return function* (inputs, _origins, context) {
     const results: Traverser[] = [];
     for (const input of inputs) {
       const items: Value[] = [];
       for (const [at, thing] of pathOf(input).entries()) {
-        const [value] = yield* byValues(bys[at % Math.max(1, bys.length)] ?? ITSELF, [thing], world);
+        const [value] = yield* byValues(bys[at % Math.max(1, bys.length)] ?? ITSELF, [thing], context);
         if (value !== undefined) items.push(value);
       }
-      world.spend(items.length);
+      context.spend(items.length);
       results.push(move(input, { is: 'list', items }));
     }
     return results;
   };
 }
 
-/** A pair of name and value for each of these attributes, or for all: `key` and `value` take them apart. */
-export function properties(names: readonly string[]): Step {
+/** A pair of name and value for each of these attributes, or for all; `key` and `value` access its parts. */
+export function properties(names: readonly string[]): TraversalStep {
   return perTraverser(
     ({ value: thing, ...at }) =>
       (names.length === 0 ? allNames(thing) : names).flatMap((name) =>
@@ -220,16 +220,16 @@ export function properties(names: readonly string[]): Step {
   );
 }
 
-/** The paths of each origin as one tree: a map from what was passed to the tree behind it. */
-export function tree(bys: readonly By[]): Step {
-  return function* (inputs, origins, world) {
+/** The paths of each origin as one tree: a map from each element to the subtree after it. */
+export function tree(bys: readonly By[]): TraversalStep {
+  return function* (inputs, origins, context) {
     const trees = new Map<number, Branches>(origins.map((origin) => [origin, new Map()]));
     for (const input of inputs) {
       let here = trees.get(input.origin);
       for (const [at, thing] of pathOf(input).entries()) {
-        const [value] = yield* byValues(bys[at % Math.max(1, bys.length)] ?? ITSELF, [thing], world);
+        const [value] = yield* byValues(bys[at % Math.max(1, bys.length)] ?? ITSELF, [thing], context);
         const key = value === undefined ? undefined : keyOf(value);
-        world.charge(1);
+        context.charge(1);
         if (here === undefined || key === undefined) break;
         const next: Branches = here.get(key) ?? new Map();
         here.set(key, next);
@@ -243,15 +243,15 @@ export function tree(bys: readonly By[]): Step {
 interface Branches extends Map<string, Branches> {}
 
 function treeValue(branches: Branches, depth: number): Value {
-  if (depth > MAX_TREE) throw new Refusal(`gremlin: a tree is deeper than ${MAX_TREE} steps`);
+  if (depth > MAX_TREE) throw new TraversalError(`gremlin: a tree is deeper than ${MAX_TREE} steps`);
   return { is: 'map', entries: [...branches].map(([key, next]) => [key, treeValue(next, depth + 1)] as const) };
 }
 
-/** Keeps what each traverser shows under a name, and lets all of them pass. */
-export function collect(name: string, by: By): Step {
-  return function* (inputs, _origins, world) {
-    const values = yield* byValues(by, inputs, world);
-    world.collect(
+/** Stores a value of each traverser under a name, and passes all traversers. */
+export function collect(name: string, by: By): TraversalStep {
+  return function* (inputs, _origins, context) {
+    const values = yield* byValues(by, inputs, context);
+    context.collect(
       name,
       values.filter((value) => value !== undefined),
     );
@@ -259,15 +259,15 @@ export function collect(name: string, by: By): Step {
   };
 }
 
-/** Keeps what a step makes under a name, and lets its inputs pass. */
-export function keepAside(name: string, step: Step): Step {
-  return function* (inputs, _origins, world) {
+/** Stores the results of a step under a name, and passes its inputs. */
+export function keepAside(name: string, step: TraversalStep): TraversalStep {
+  return function* (inputs, _origins, context) {
     const made = yield* step(
       inputs.map((input) => ({ ...input, origin: 0 })),
       [0],
-      world,
+      context,
     );
-    world.collect(
+    context.collect(
       name,
       made.map(({ value }) => value),
     );
@@ -275,19 +275,19 @@ export function keepAside(name: string, step: Step): Step {
   };
 }
 
-/** What was kept under a name: a map as it is, all else as a list. */
-export function cap(call: Call, names: readonly string[]): Step {
+/** The values stored under a name: a map as it is, anything else as a list. */
+export function cap(call: StepCall, names: readonly string[]): TraversalStep {
   const [name] = names;
   if (name === undefined || names.length > 1) return refuse(call, '"cap" takes one name');
-  return function* (_inputs, origins, world) {
-    const items = world.collected(name) ?? [];
+  return function* (_inputs, origins, context) {
+    const items = context.collected(name) ?? [];
     const [only] = items;
     const value: Value = items.length === 1 && only?.is === 'map' ? only : { is: 'list', items };
     return origins.map((origin) => start(value, origin));
   };
 }
 
-/** The names of everything a thing shows. */
+/** All attribute names of a value. */
 export const allNames = (value: Value): readonly string[] =>
   value.is === 'element' ? Object.keys(toVertex(value.element)) : value.is === 'map' ? value.entries.map(([key]) => key) : [];
 
@@ -309,5 +309,5 @@ export function unfolded(value: Value): readonly Value[] {
   return value.is === 'map' ? value.entries.map((entry) => ({ is: 'map', entries: [entry] })) : [value];
 }
 
-/** What a local count counts. */
+/** The size for a local count. */
 export const sizeOf = (value: Value): number => (value.is === 'list' ? value.items.length : value.is === 'map' ? value.entries.length : 1);

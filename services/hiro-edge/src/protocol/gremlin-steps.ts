@@ -1,9 +1,9 @@
-/** From calls to steps: what each step of a traversal does. */
+/** Compiles calls to steps. */
 import { isLocal, plain, refuse, text, texts } from './gremlin-arguments.ts';
 import { choose, chooseOption, coalesce, filter, match, patternOf, perInput, repeat } from './gremlin-branches.ts';
 import { coin, comparisons, has, hasNot, keep, matchesAny, sample, slice, whereLabel } from './gremlin-filters.ts';
 import { adjacent, ends, endsOfEdge, moved } from './gremlin-moves.ts';
-import type { Call } from './gremlin-parser.ts';
+import type { StepCall } from './gremlin-parser.ts';
 import {
   allNames,
   cap,
@@ -25,19 +25,19 @@ import {
   unfolded,
   valueMap,
 } from './gremlin-results.ts';
-import { type By, byValues, idOrLabel, move, pathOf, perTraverser, run, type Step, type Traverser } from './gremlin-run.ts';
+import { type By, byValues, idOrLabel, move, pathOf, perTraverser, run, type TraversalStep, type Traverser } from './gremlin-run.ts';
 import { attributeOf, json, nameOf, weightOf } from './gremlin-values.ts';
 
 const FORBIDDEN =
   /^(?:V|E|add[A-Z]\w*|drop|inject|io|program|pageRank|peerPressure|subgraph|sideEffect|withSideEffect|iterate|profile|explain)$/;
 const REDUCING: ReadonlySet<string> = new Set(['count', 'sum', 'min', 'max', 'mean', 'fold', 'group', 'groupCount']);
 
-/** @throws Refusal with the position of a step that is unknown, forbidden or wrongly used */
-export function compileCalls(calls: readonly Call[]): readonly Step[] {
-  const steps: Step[] = [];
+/** @throws TraversalError with the position of a step that is unknown, forbidden or wrongly used */
+export function compileCalls(calls: readonly StepCall[]): readonly TraversalStep[] {
+  const steps: TraversalStep[] = [];
   const rest = [...calls];
   for (let call = rest.shift(); call !== undefined; call = rest.shift()) {
-    const modulators: Call[] = [];
+    const modulators: StepCall[] = [];
     const takes = call.name === 'repeat' || isLoop(call) ? isLoopOrRepeat : call.name === 'choose' ? isOption : isBy;
     while (rest[0] !== undefined && takes(rest[0]) && !(rest[0].name === 'repeat' && [call, ...modulators].some(isRepeat))) {
       modulators.push(...rest.splice(0, 1));
@@ -47,13 +47,13 @@ export function compileCalls(calls: readonly Call[]): readonly Step[] {
   return steps;
 }
 
-const isOption = ({ name }: Call): boolean => name === 'option';
-const isBy = ({ name }: Call): boolean => name === 'by';
-const isRepeat = ({ name }: Call): boolean => name === 'repeat';
-const isLoop = ({ name }: Call): boolean => name === 'times' || name === 'until' || name === 'emit';
-const isLoopOrRepeat = (call: Call): boolean => isRepeat(call) || isLoop(call);
+const isOption = ({ name }: StepCall): boolean => name === 'option';
+const isBy = ({ name }: StepCall): boolean => name === 'by';
+const isRepeat = ({ name }: StepCall): boolean => name === 'repeat';
+const isLoop = ({ name }: StepCall): boolean => name === 'times' || name === 'until' || name === 'emit';
+const isLoopOrRepeat = (call: StepCall): boolean => isRepeat(call) || isLoop(call);
 
-function compileCall(call: Call, modulators: readonly Call[]): Step {
+function compileCall(call: StepCall, modulators: readonly StepCall[]): TraversalStep {
   const { name, args } = call;
   const bys = modulators.filter(isBy).map(toBy);
   const by = bys[0]?.by ?? ITSELF;
@@ -93,9 +93,9 @@ function compileCall(call: Call, modulators: readonly Call[]): Step {
       return filter(allNested(call), (found) => found.includes(true));
     case 'union': {
       const branches = allNested(call);
-      return function* (inputs, origins, world) {
+      return function* (inputs, origins, context) {
         const results: Traverser[] = [];
-        for (const branch of branches) results.push(...(yield* run(branch, inputs, origins, world)));
+        for (const branch of branches) results.push(...(yield* run(branch, inputs, origins, context)));
         return results;
       };
     }
@@ -135,7 +135,7 @@ function compileCall(call: Call, modulators: readonly Call[]): Step {
     case 'store':
       return collect(text(call, 0), by);
     case 'cap':
-      // Gremlin 2 asks for what the step before it made, which has come already.
+      // In Gremlin 2 this returns the results of the previous step, which are already here.
       return call.args.length === 0 ? perTraverser((at) => [at]) : cap(call, texts(call));
     case 'tree':
       return aside(call, tree(bys.map((one) => one.by)));
@@ -146,7 +146,7 @@ function compileCall(call: Call, modulators: readonly Call[]): Step {
       return perTraverser((at) => attributeOf(at.value, name).map((value) => move(at, value)));
     case 'property':
     case 'getProperty':
-      // With one argument Gremlin 2 reads, with more Gremlin 3 writes.
+      // With one argument it reads (Gremlin 2), with more it writes (Gremlin 3).
       if (call.args.length !== 1) return refuse(call, 'the step "property" is not allowed');
       return perTraverser((at) => attributeOf(at.value, text(call, 0)).map((value) => move(at, value)));
     case 'values': {
@@ -190,8 +190,8 @@ function compileCall(call: Call, modulators: readonly Call[]): Step {
         (at) => pathOf(at).reduce((total, { value }) => total + weightOf(value), 0),
       );
     case 'dedup':
-      return function* (inputs, _origins, world) {
-        const values = yield* byValues(by, inputs, world);
+      return function* (inputs, _origins, context) {
+        const values = yield* byValues(by, inputs, context);
         const seen = new Set<string>();
         return inputs.filter(({ origin }, at) => {
           const value = values[at];
@@ -227,7 +227,7 @@ function compileCall(call: Call, modulators: readonly Call[]): Step {
   }
 }
 
-function compileSelect(call: Call, bys: readonly By[]): Step {
+function compileSelect(call: StepCall, bys: readonly By[]): TraversalStep {
   const [token] = call.args;
   if (token?.is === 'token' && (token.name === 'keys' || token.name === 'values')) {
     const keys = token.name === 'keys';
@@ -239,10 +239,11 @@ function compileSelect(call: Call, bys: readonly By[]): Step {
   return labels.length === 0 ? refuse(call, '"select" names labels') : select(labels, bys);
 }
 
-/** Steps with a name keep what they make for `cap`, and let pass what they were given. */
-const aside = (call: Call, step: Step): Step => (call.args.some(({ is }) => is === 'value') ? keepAside(text(call, 0), step) : step);
+/** Steps with a name store their results for `cap`, and pass their inputs. */
+const aside = (call: StepCall, step: TraversalStep): TraversalStep =>
+  call.args.some(({ is }) => is === 'value') ? keepAside(text(call, 0), step) : step;
 
-function compileChoose(call: Call, options: readonly Call[]): Step {
+function compileChoose(call: StepCall, options: readonly StepCall[]): TraversalStep {
   if (options.length === 0) {
     if (call.args.length < 2 || call.args.length > 3) return refuse(call, '"choose" takes a test and one or two traversals, or options');
     return choose(nested(call, 0), nested(call, 1), call.args.length === 3 ? nested(call, 2) : []);
@@ -256,9 +257,9 @@ function compileChoose(call: Call, options: readonly Call[]): Step {
   return chooseOption(toBy({ ...call, name: 'by' }).by, branches);
 }
 
-// ---- arguments --------------------------------------------------------------------------------------------------------------------------
+// Arguments
 
-function toBy(call: Call): Sorting {
+function toBy(call: StepCall): Sorting {
   const direction = call.args.find((arg) => arg.is === 'token' && /^(?:asc|desc|decr|incr)$/.test(arg.name));
   const sign = direction?.is === 'token' && direction.name.startsWith('de') ? -1 : 1;
   const [first] = call.args;
@@ -271,12 +272,12 @@ function toBy(call: Call): Sorting {
   return { by: { of: 'attribute', name: text(call, 0) }, sign };
 }
 
-function nested(call: Call, at: number): readonly Step[] {
+function nested(call: StepCall, at: number): readonly TraversalStep[] {
   const arg = call.args[at];
   return arg?.is === 'traversal' ? compileCalls(arg.calls) : refuse(call, `${JSON.stringify(call.name)} takes a traversal`);
 }
 
-function allNested(call: Call): readonly (readonly Step[])[] {
+function allNested(call: StepCall): readonly (readonly TraversalStep[])[] {
   return call.args.length === 0
     ? refuse(call, `${JSON.stringify(call.name)} takes traversals`)
     : call.args.map((_, at) => nested(call, at));

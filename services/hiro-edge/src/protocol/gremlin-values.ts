@@ -1,4 +1,4 @@
-/** What moves through a traversal, how it is compared, and how it is shown. */
+/** The values of a traversal: their comparison, and their JSON form. */
 import type { Element } from '@polyedge/contracts/element';
 import { isList, isNumber, type Json } from '@polyedge/query/json';
 import { compareDecimals, compareText, isDecimal, textOf } from '@polyedge/query/text';
@@ -14,16 +14,16 @@ export type Value =
 
 export const json = (value: Json): Value => ({ is: 'json', json: value });
 
-/** Carries a refusal out of a run; caught where the run is started. */
-export class Refusal extends Error {}
+/** Thrown for a query that is invalid or exceeds a limit; caught where the run starts. */
+export class TraversalError extends Error {}
 
-/** Characters of one answer, about. A few steps make lists that hold the same thing many times, and showing them shows it each time. */
+/** The approximate number of characters in one answer. A few steps can build lists that contain the same value many times. */
 const MAX_SHOWN_CHARACTERS = 64 * 1024 * 1024;
-/** Lists in lists: more than clients read, less than a stack. */
+/** The depth of lists in lists: more than clients use, and safe for recursion. */
 const MAX_DEPTH = 100;
 
-/** Shows values as items of one answer, until it would be too long. @throws Refusal */
-export class Shower {
+/** Converts values to items of one answer; fails if the answer gets too long. @throws TraversalError */
+export class ResultWriter {
   readonly #showing: Showing;
   #left = MAX_SHOWN_CHARACTERS;
 
@@ -57,14 +57,14 @@ export class Shower {
 
   #spend(characters: number): void {
     this.#left -= characters;
-    if (this.#left < 0) throw new Refusal('gremlin: the answer is too long');
+    if (this.#left < 0) throw new TraversalError('gremlin: the answer is too long');
   }
 }
 
-/** Lists and maps are made of what was weighed before, so each is weighed once. */
+/** Weights of lists and maps. Their parts are weighed before, so each is weighed once. */
 const weights = new WeakMap<Value, { readonly weight: number; readonly depth: number }>();
 
-/** How many plain values naming or showing a value walks through, where what it holds twice counts twice. @throws Refusal for nests too deep */
+/** The number of plain values visited to name or convert a value; repeated values count each time. @throws TraversalError if it is nested too deep */
 export function weightOf(value: Value): number {
   if (value.is === 'element') return 1;
   if (value.is === 'json') return 1 + Math.floor(charactersOf(value.json) / 256);
@@ -80,7 +80,7 @@ function weigh(value: Extract<Value, { is: 'list' | 'map' }>): { readonly weight
     weight += weightOf(item);
     if (item.is === 'list' || item.is === 'map') depth = Math.max(depth, 1 + weigh(item).depth);
   }
-  if (depth > MAX_DEPTH) throw new Refusal(`gremlin: lists are nested more than ${MAX_DEPTH} deep`);
+  if (depth > MAX_DEPTH) throw new TraversalError(`gremlin: lists are nested more than ${MAX_DEPTH} deep`);
   const weighed = { weight, depth };
   weights.set(value, weighed);
   return weighed;
@@ -91,7 +91,7 @@ function charactersOf(value: Json): number {
   return typeof value === 'object' && value !== null ? JSON.stringify(value).length : 8;
 }
 
-/** Equal values have equal names, others have not: what stands in the brackets is JSON, or a name again. */
+/** A text that two values share exactly if they are equal: the parts in brackets are JSON, or names again. */
 export function nameOf(value: Value): string {
   switch (value.is) {
     case 'element':
@@ -108,10 +108,10 @@ export function nameOf(value: Value): string {
 /** A value as the key of a group. */
 export function keyOf(value: Value): string {
   if (value.is === 'element') return value.element.id;
-  return value.is === 'json' ? (textOf(value.json) ?? JSON.stringify(value.json)) : JSON.stringify(new Shower({}).show(value));
+  return value.is === 'json' ? (textOf(value.json) ?? JSON.stringify(value.json)) : JSON.stringify(new ResultWriter({}).show(value));
 }
 
-/** The values of an attribute (of a list its elements) as HIRO shows them, or an entry of a map. */
+/** The values of an attribute (for a list, its elements) as HIRO shows them, or an entry of a map. */
 export function attributeOf(value: Value, name: string): readonly Value[] {
   if (value.is === 'map') return value.entries.filter(([key]) => key === name).map(([, entry]) => entry);
   if (value.is !== 'element') return [];
@@ -122,14 +122,14 @@ export function attributeOf(value: Value, name: string): readonly Value[] {
   return shown === undefined ? [] : [json(shown)];
 }
 
-/** Negative, zero or positive: numbers by value, all else by text; what has no text comes first. */
+/** Negative, zero or positive: numbers by value, everything else by text; values without text come first. */
 export function compareValues(left: Value, right: Value): number {
   const [a, b] = [textOfValue(left), textOfValue(right)];
   if (a === undefined || b === undefined) return Number(a !== undefined) - Number(b !== undefined);
   return isDecimal(a) && isDecimal(b) ? compareDecimals(a, b) : compareText(a, b);
 }
 
-/** Whether a value fulfils an argument of `has`, `is` or `where`: a predicate, or a value to be equal to. */
+/** Whether a value satisfies an argument of `has`, `is` or `where`: a predicate, or a value to equal. */
 export function fulfils(value: Value, wanted: Argument): boolean {
   if (wanted.is === 'value') return isList(wanted.value) ? wanted.value.some((one) => same(value, one)) : same(value, wanted.value);
   if (wanted.is !== 'predicate') return false;
@@ -167,7 +167,7 @@ export function fulfils(value: Value, wanted: Argument): boolean {
   }
 }
 
-/** HIRO's attributes are strings, so a number in a query is also equal to a text that is this number. */
+/** HIRO's attributes are strings, so a number in a query also equals a text with the same number. */
 function same(value: Value, wanted: Json): boolean {
   const [text, other] = [textOfValue(value), textOf(wanted)];
   if (text === undefined || other === undefined) return false;

@@ -6,7 +6,7 @@ import type { Json } from '@polyedge/query/json';
 import fc from 'fast-check';
 import { sampleElement } from '../../test/sample-element.ts';
 import { compileGremlin, runGremlin } from './gremlin.ts';
-import type { Need } from './gremlin-run.ts';
+import type { StoreRead } from './gremlin-run.ts';
 
 const elements = new Map<string, Element>();
 const vertex = (id: string, type: string, attributes: Element['attributes']): void => {
@@ -25,13 +25,13 @@ edge('bob', 'knows', 'cat');
 edge('cat', 'knows', 'ann');
 edge('ann', 'wrote', 'n1');
 
-const asked: Need[] = [];
+const reads: StoreRead[] = [];
 
-function find(need: Need): readonly Element[] {
-  asked.push(need);
-  if (need.need === 'vertices') return need.ids.flatMap((id) => elements.get(id) ?? []);
+function find(read: StoreRead): readonly Element[] {
+  reads.push(read);
+  if (read.read === 'vertices') return read.ids.flatMap((id) => elements.get(id) ?? []);
   return [...elements.values()].filter(
-    (one) => one.kind === 'edge' && need.of.includes(one[need.end] ?? '') && (need.verbs.length === 0 || need.verbs.includes(one.type)),
+    (one) => one.kind === 'edge' && read.of.includes(one[read.end] ?? '') && (read.verbs.length === 0 || read.verbs.includes(one.type)),
   );
 }
 
@@ -60,7 +60,7 @@ function problemOf(query: string): string {
   return outcome.failure.detail ?? '';
 }
 
-test('every step that clients use gives what it says', () => {
+test('every step that clients use returns the documented result', () => {
   const knows = 'ann$$knows$$bob';
   const cases: readonly [string, Json][] = [
     ['out()', ['bob', 'n1']],
@@ -170,7 +170,7 @@ test('placeholders are values', () => {
   assert.deepEqual(answer("out().has('/name', $name)", { name: "bob').drop('" }), []);
 });
 
-test('steps that write or look at the whole graph, and code, are refused with their position', () => {
+test('steps that write or scan the whole graph, and code, are rejected with their position', () => {
   for (const step of ['V()', 'E()', "addV('x')", 'drop()', "property('a','b')", 'sideEffect(out())', "addE('x')"]) {
     assert.match(problemOf(`out().${step}`), /gremlin: the step ".*" is not allowed at position 6/, step);
   }
@@ -180,7 +180,7 @@ test('steps that write or look at the whole graph, and code, are refused with th
     ['', /expected a step at position 0/],
     ['out', /expected "\(" at position 3/],
     ['out(', /expected an argument at position 4/],
-    ["out('a", /the text has no end at position 4/],
+    ["out('a", /the text is not closed at position 4/],
     ['out() in()', /unexpected "i" at position 6/],
     ['out().filter{it.x}', /expected "\(" at position 12/],
     ['has(x)', /unknown word "x"/],
@@ -203,12 +203,12 @@ test('a traversal is limited in length, depth, steps, rounds and traversers', ()
   assert.match(problemOf(Array.from({ length: 5 }, () => doubling).join('.')), /more than 10000 traversers/);
 });
 
-test('a step asks once for all that it needs, and for nothing twice', () => {
-  asked.length = 0;
+test('a step reads everything it needs at once, and nothing twice', () => {
+  reads.length = 0;
   answer("both('knows').out('knows').where(out('knows')).values('/name')");
-  // Both directions, the vertices at the other ends, then one question per step: the vertices of the triangle are known by then.
+  // Both directions, the vertices at the other ends, then one read per step: by then the vertices of the triangle are cached.
   assert.deepEqual(
-    asked.map(({ need }) => need),
+    reads.map(({ read }) => read),
     ['edges', 'edges', 'vertices', 'edges', 'edges'],
   );
 });
@@ -257,7 +257,7 @@ test('no text makes the parser or a run throw', () => {
   );
 });
 
-test('values that hold the same thing many times are refused before they are shown or named', () => {
+test('values that contain the same value many times are rejected before they are converted or named', () => {
   const doubled = (times: number) => Array(times).fill("project('a', 'b')").join('.');
   const folded = (times: number) => Array(times).fill('union(identity(), identity()).fold()').join('.');
   const texts = `$texts`;
@@ -278,7 +278,7 @@ test('values that hold the same thing many times are refused before they are sho
   assert.deepEqual(answer(`${Array(60).fill('fold()').join('.')}.dedup().count()`), [1]);
 });
 
-test('what hiro-graph-js builds in the words of Gremlin 2', () => {
+test('the Gremlin 2 syntax that hiro-graph-js generates works', () => {
   const cases: readonly [string, Json][] = [
     ['out("knows").out("knows")[0..0]', ['cat']],
     ['both()[1..2].count()', [2]],
@@ -317,7 +317,7 @@ test('what hiro-graph-js builds in the words of Gremlin 2', () => {
   }
 });
 
-test('further steps that only read', () => {
+test('other read-only steps work', () => {
   const cases: readonly [string, Json][] = [
     ["out().choose(has('/age'), out('knows'), values('/name'))", ['cat', 'n1']],
     ["out().choose(has('/age'), out('knows'))", ['cat', 'n1']],
@@ -347,7 +347,7 @@ test('further steps that only read', () => {
     if (query.startsWith("match(as('b')")) assert.match(problemOf(query), /begins at a label/);
     else assert.deepEqual(answer(query), expected, query);
   }
-  // The same choice when it is asked again.
+  // Repeating the query gives the same choice.
   assert.deepEqual(answer('both().coin(0.5)'), answer('both().coin(0.5)'));
   assert.match(problemOf("repeat(both().aggregate('x')).times(60).cap('x')"), /more than/);
 });

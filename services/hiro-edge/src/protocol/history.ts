@@ -1,4 +1,4 @@
-/** The past of a vertex, in the three forms of HIRO, and events told again (HIRO Graph API; hiro-client-python `get_history`, `get_events`). */
+/** The history of a vertex in HIRO's three forms, and past events (HIRO Graph API; hiro-client-python `get_history`, `get_events`). */
 import { graphHistory } from '@polyedge/contracts/bus/graph';
 import { type Change, type FullChange, isFull, stateBefore } from '@polyedge/contracts/change';
 import { failed } from '@polyedge/contracts/errors';
@@ -28,13 +28,13 @@ export function* history(parameters: Parameters, who: Principal): Work {
   const show = formOf(form, showingOf(parameters), who);
   if (show === undefined) return failed('invalid', `unknown type of history "${form}"`);
   const from = timeOf(parameters, 'from') ?? 0;
-  // What was changed while this was on its way has happened too.
+  // Changes made while the request was in transit are included.
   const to = timeOf(parameters, 'to') ?? Number.MAX_SAFE_INTEGER;
   const version = parameters.integer('version');
   const vid = parameters.text('vid');
   const element = yield* readElement(id, includesDeleted(parameters), who);
   if (!element.ok) return element;
-  // A version's id begins with its time.
+  // The id of a version begins with its time.
   const vidOn = vid === undefined ? undefined : Number(/^\d{1,15}/.exec(vid)?.[0] ?? '0');
   let left = range.value.limit;
   for (let beforeSeq: number | undefined; left > 0; ) {
@@ -91,13 +91,13 @@ function formOf(type: string, showing: Showing, who: Principal): ((change: FullC
   }
 }
 
-/** History knows three actions only (hiro-python-library, model/graph/history). */
+/** History has three actions only (hiro-python-library, model/graph/history). */
 function historyAction({ action }: Pick<Change, 'action'>): 'CREATE' | 'UPDATE' | 'DELETE' {
   if (action === 'create' || action === 'connect') return 'CREATE';
   return action === 'delete' || action === 'disconnect' ? 'DELETE' : 'UPDATE';
 }
 
-/** What a version added, replaced and removed; removed attributes carry the value they had. Of a version that is not `visible` nothing is told. */
+/** The attributes that a version added, replaced and removed, the latter with their old values. Empty if the state before is not `visible`. */
 function difference(change: FullChange, visible: Predicate): Json {
   const before = stateBefore(change.state, change.undo);
   const old = before === undefined || !visible(before) ? {} : toVertex(before);
@@ -110,7 +110,7 @@ function difference(change: FullChange, visible: Predicate): Json {
   return { add: entries(added, now), replace: entries(replaced, now), remove: entries(removed, old) };
 }
 
-/** Events of a time, oldest first: what a socket with this filter would have heard. */
+/** Past events of a time range, oldest first: those that a socket with this filter would have received. */
 export function* events(parameters: Parameters, who: Principal, at: number): Work {
   const text = parameters.text('filter');
   const filter = text === undefined ? undefined : compileJfilter(text, { tenant: who.tenant });
@@ -122,7 +122,7 @@ export function* events(parameters: Parameters, who: Principal, at: number): Wor
   const type = parameters.text('type');
   const matches = compile(filter?.value ?? EVERYTHING);
   let left = range.value.limit;
-  // It counts events that match, so it is done here and not by the store.
+  // It counts matching events, so it is applied here and not in the store.
   let skip = range.value.offset;
   for (let afterSeq: number | undefined; left > 0; ) {
     const past = yield* ask(
@@ -143,7 +143,7 @@ export function* events(parameters: Parameters, who: Principal, at: number): Wor
     const found = changes.filter(isFull).filter((change) => matches(eventDocument(change)));
     const shownEvents = found.flatMap((change) => {
       const event = toEvent(change, { delta: false });
-      // An event is JSON: what its keys hold was shown for a frame.
+      // An event consists of JSON values.
       return event === undefined ? [] : [event as unknown as Json];
     });
     const items = shownEvents.slice(skip, skip + left);

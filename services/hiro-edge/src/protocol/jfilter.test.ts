@@ -37,7 +37,7 @@ const settings = { type: 'ogit/CustomApplicationData', attributes: { '/type': 'I
 const nested =
   '&(|(action = GET)(action = UPDATE)(action = CREATE)(action = DELETE))(vertex.ogit/_type = ogit/CustomApplicationData)(vertex./type = InstanceSettings)';
 
-test('hiro:E7 every filter that clients and documents are known to send selects what it says', () => {
+test('hiro:E7 every known filter of clients and documents selects what it should', () => {
   const corpus: readonly [string, Partial<Element>, Action, boolean][] = [
     ['&(element.ogit/_type=ogit/Question)(action=C*)', {}, 'create', true],
     ['&(element.ogit/_type=ogit/Question)(action=C*)', {}, 'connect', true],
@@ -59,7 +59,7 @@ test('hiro:E7 every filter that clients and documents are known to send selects 
   for (const [text, parts, action, expected] of corpus) assert.equal(matches(text, parts, action), expected, `${text} ${action}`);
 });
 
-test('hiro:E7 outer parentheses are optional and blanks between the parts do not count', () => {
+test('hiro:E7 outer parentheses are optional and spaces between the parts are ignored', () => {
   for (const text of [
     'element.ogit/name=My name',
     '(element.ogit/name=My name)',
@@ -111,7 +111,7 @@ test('hiro:E8 operators compare numbers as numbers and other texts by code point
   assert.equal(matches('element.ogit/name=mY NAME'), false);
 });
 
-test('hiro:E8 an absent attribute differs from everything and is neither equal nor in any order', () => {
+test('hiro:E8 an absent attribute differs from everything, equals nothing and has no order', () => {
   assert.equal(matches('element./none=x'), false);
   assert.equal(matches('element./none!=x'), true);
   assert.equal(matches('!(element./none=x)'), true);
@@ -120,7 +120,7 @@ test('hiro:E8 an absent attribute differs from everything and is neither equal n
   assert.equal(matches('element./none!=x', { attributes: { '/none': null } }), true);
 });
 
-test('hiro:E8 presence means there and not empty', () => {
+test('hiro:E8 presence means present and not empty', () => {
   for (const text of ['element./a', '(element./a)', 'element./a=*', 'element./a = **', 'element./a~=*']) {
     assert.equal(matches(text, { attributes: { '/a': 'x' } }), true, text);
     assert.equal(matches(text, { attributes: { '/a': '' } }), false, text);
@@ -158,7 +158,7 @@ test('hiro:E8 lists match if an element does, booleans by their text, objects ne
   assert.equal(matches('element.ogit/_is-deleted=true', { deleted: true }), true);
 });
 
-test('hiro:E9 roots are the element by either name, the metadata and the fields of the event', () => {
+test('hiro:E9 the roots are the element under either name, the metadata and the fields of the event', () => {
   for (const text of [
     'vertex.ogit/_id=v1',
     'metadata.ogit/_modified-by=bob',
@@ -209,7 +209,7 @@ test('hiro:E9 roots are the element by either name, the metadata and the fields 
   assert.equal(matches('&(element.ogit/_out-id=a)(element.ogit/_in-type=ogit/Note)(element.ogit/_edge-id=v1)', edge, 'connect'), true);
 });
 
-test('a filter by type and action has equalities that an index can use', () => {
+test('a filter by type and action has equalities for the index', () => {
   assert.deepEqual(filterOf('&(element.ogit/_type=ogit/Question)(action=UPDATE)'), {
     all: [
       { test: 'equal', path: ['type'], value: 'ogit/Question' },
@@ -221,7 +221,7 @@ test('a filter by type and action has equalities that an index can use', () => {
   assert.deepEqual(filterOf('action=GET'), { any: [] });
 });
 
-test('a filter that is none is refused with the position of the problem', () => {
+test('an invalid filter is rejected with the position of the problem', () => {
   for (const [text, problem] of [
     ['', 'jfilter: expected "(", "&", "|", "!" or an attribute at position 0'],
     ['(', 'jfilter: expected "(", "&", "|", "!" or an attribute at position 1'],
@@ -301,7 +301,7 @@ function printed(node: Jfilter): string {
   }
 }
 
-test('hiro:E8 whatever is printed is read back as it was', () => {
+test('hiro:E8 printing and parsing a filter is the identity', () => {
   fc.assert(
     fc.property(jfilter, (node) => {
       assert.deepEqual(parsed(printed(node)), node);

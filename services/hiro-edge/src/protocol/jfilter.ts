@@ -1,21 +1,21 @@
 /**
  * jfilter, the language of event filters (HIRO WS API, Filters), as filters over the element after a change and `['action']`.
  *
- * `element` and `vertex` are the element's attributes as HIRO names them, with `metadata`'s among them. `action` and `type` are the event's
- * type, in either case; `id`, `timestamp`, `nanotime` and `identity` are the event's. Another root never matches.
+ * `element` and `vertex` are the element's attributes under HIRO's names, including those of `metadata`. `action` and `type` are the event's
+ * type, in either case; `id`, `timestamp`, `nanotime` and `identity` are the event's. Other roots never match.
  */
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import { EVERYTHING, type Filter, literalPattern, NOTHING } from '@polyedge/query/filter';
 import { type Source, sourceOf } from './attributes.ts';
 import { type Comparison, compareSource, compareText } from './comparison.ts';
 import { EVENT_TYPES } from './event.ts';
-import { type Jfilter, type Operator, parseJfilter, type Value } from './jfilter-parser.ts';
+import { type FilterValue, type Jfilter, type Operator, parseJfilter } from './jfilter-parser.ts';
 
 /**
- * Compiles a jfilter, for `compile` or a `FilterIndex`; it looks at `eventDocument(change)`.
+ * Compiles a jfilter, for `compile` or a `FilterIndex`; the filter applies to `eventDocument(change)`.
  * Failures are `invalid`, with the position in the detail. Never throws.
  *
- * @param context.tenant what `ogit/_organization` is in elements where nobody wrote it
+ * @param context.tenant the value of `ogit/_organization` in elements that do not have it
  */
 export function compileJfilter(text: string, context: { readonly tenant: string }): Outcome<Filter> {
   const parsed = parseJfilter(text);
@@ -49,7 +49,7 @@ const EVENT_FIELDS: ReadonlyMap<string, Source> = new Map([
 ]);
 
 /** The path splits at its first dot only: attribute names may contain dots. */
-function toItem(path: string, op: Operator, value: Value, tenant: string): Filter {
+function toItem(path: string, op: Operator, value: FilterValue, tenant: string): Filter {
   const dot = path.indexOf('.');
   const root = dot < 0 ? path : path.slice(0, dot);
   const attribute = dot < 0 ? undefined : path.slice(dot + 1);
@@ -75,8 +75,8 @@ function toItem(path: string, op: Operator, value: Value, tenant: string): Filte
   }
 }
 
-/** `!=` is the negation of `=` (so absent attributes differ), `~=` an `=` without regard to case. */
-function toComparison(op: Operator, value: Value): Comparison {
+/** `!=` is the negation of `=` (so absent attributes differ); `~=` is `=` regardless of case. */
+function toComparison(op: Operator, value: FilterValue): Comparison {
   const [text = '', ...more] = value;
   switch (op) {
     case 'present':
@@ -87,7 +87,7 @@ function toComparison(op: Operator, value: Value): Comparison {
       return more.length === 0 ? { is: 'equal', value: text } : { is: 'like', pattern: toPattern(value) };
     case '~=':
       return isAnything(value) ? { is: 'filled' } : { is: 'like', pattern: toPattern(value), fold: true };
-    // Orders know no wildcards: a star is a star.
+    // Order comparisons have no wildcards: a star is literal.
     case '>':
       return { is: 'order', order: 'more', value: value.join('*') };
     case '>=':
@@ -99,10 +99,10 @@ function toComparison(op: Operator, value: Value): Comparison {
   }
 }
 
-const isAnything = (value: Value): boolean => value.length > 1 && value.every((text) => text === '');
-const toPattern = (value: Value): string => value.map(literalPattern).join('*');
+const isAnything = (value: FilterValue): boolean => value.length > 1 && value.every((text) => text === '');
+const toPattern = (value: FilterValue): string => value.map(literalPattern).join('*');
 
-/** There are nine actions: which of them match is known now, so that filters by action are equalities. */
+/** Of the nine actions, those that match are determined now, so that filters by action are equalities. */
 function onAction(comparison: Comparison): Filter {
   const wanted = upper(comparison);
   const actions = Object.entries(EVENT_TYPES).filter(([, type]) => compareText(type, wanted));
@@ -118,7 +118,7 @@ function upper(comparison: Comparison): Comparison {
   return comparison.is === 'like' ? { ...comparison, pattern: comparison.pattern.toUpperCase() } : comparison;
 }
 
-/** Negates, without piling up negations. */
+/** Negates a filter, simplifying double negations. */
 function not(filter: Filter): Filter {
   if ('not' in filter) return filter.not;
   if ('all' in filter && filter.all.length === 0) return NOTHING;

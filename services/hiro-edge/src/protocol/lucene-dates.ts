@@ -1,9 +1,9 @@
 /**
- * Times in query strings (Elasticsearch date math, which HIRO's searches have): milliseconds, ISO dates, `now`, and either with `+1d`, `-2h` and `/d`
- * behind it (after `||` behind a date). All in UTC.
+ * Times in query strings (Elasticsearch date math, as in HIRO's searches): milliseconds, ISO dates, `now`, and either followed by `+1d`,
+ * `-2h` and `/d` (after `||` behind a date). All in UTC.
  */
 
-/** The milliseconds that a text stands for: one instant, or all of a day, an hour … where it says no more. */
+/** The milliseconds of a time: one instant, or a whole day, hour … if the text is no more precise. */
 export interface Span {
   readonly first: number;
   readonly last: number;
@@ -12,14 +12,14 @@ export interface Span {
 const ISO =
   /^(?<year>\d{4})(?:-(?<month>\d{2})(?:-(?<day>\d{2})(?:[T ](?<hour>\d{2})(?::(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?)?)?)?)?(?<zone>Z|[+-]\d{2}(?::?\d{2})?)?$/;
 const MATH = /([+-])(\d{1,9})([yMwdhHms])|\/([yMwdhHms])/gy;
-/** Operations of one time. */
+/** The most operations in one time. */
 const MAX_STEPS = 16;
-/** What JavaScript's dates reach. */
+/** The range of JavaScript's dates. */
 const FARTHEST = 8.64e15;
 
 const FIXED: Readonly<Record<string, number>> = { w: 604_800_000, d: 86_400_000, h: 3_600_000, H: 3_600_000, m: 60_000, s: 1000 };
 
-/** Undefined for a text that is no time. @param now milliseconds since 1970 */
+/** Undefined if the text is not a time. @param now milliseconds since 1970 */
 export function timeSpan(text: string, now: number): Span | undefined {
   const found = /^now(?<math>.*)$/s.exec(text) ?? /^(?<date>[^|]*?)(?:\|\|(?<math>.*))?$/s.exec(text);
   const { date, math = '' } = found?.groups ?? {};
@@ -31,7 +31,7 @@ function isoSpan(text: string): Span | undefined {
   const parts = ISO.exec(text)?.groups;
   if (parts === undefined) return undefined;
   const { year, month, day, hour, minute, second, fraction, zone = 'Z' } = parts;
-  // A year alone is a number, and so milliseconds.
+  // A year alone is a number, which means milliseconds.
   if (month === undefined) return undefined;
   const [, sign, hours = '0', minutes = '0'] = /^([+-])(\d{2}):?(\d{2})?$/.exec(zone) ?? [];
   const offset = (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * 60_000;
@@ -45,7 +45,7 @@ function isoSpan(text: string): Span | undefined {
     Number(`0.${fraction ?? 0}`) * 1000,
   );
   const read = new Date(first);
-  // 2020-02-31 is no day, although Date.UTC makes one of it.
+  // 2020-02-31 does not exist, although Date.UTC accepts it.
   if (read.getUTCMonth() !== Number(month) - 1 || read.getUTCDate() !== Number(day ?? 1) || Number(hour ?? 0) > 23) return undefined;
   if (Number(minute ?? 0) > 59 || Number(second ?? 0) > 59) return undefined;
   const unit =
@@ -64,7 +64,7 @@ function isoSpan(text: string): Span | undefined {
   return { first: first - offset, last: last - offset };
 }
 
-/** Rounding makes a whole unit of an instant; adding moves it. */
+/** Rounding extends an instant to a whole unit; adding moves it. */
 function calculated(anchor: Span, math: string): Span | undefined {
   let span = anchor;
   let end = 0;
@@ -92,7 +92,7 @@ function added(at: number, count: number, unit: string): number {
   date.setUTCDate(1);
   if (unit === 'y') date.setUTCFullYear(date.getUTCFullYear() + count);
   else date.setUTCMonth(date.getUTCMonth() + count);
-  // A month later than the 31st is the last day of that month.
+  // A month after the 31st is the last day of the next month.
   const days = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate();
   date.setUTCDate(Math.min(day, days));
   return date.getTime();

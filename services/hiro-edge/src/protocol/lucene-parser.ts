@@ -1,15 +1,18 @@
 /**
  * The grammar of query strings: the part of Lucene's classic query parser that HIRO's clients use (lucene builders of the JavaScript and
- * Python clients, HIRO Graph API). Boosts are read and ignored, since nothing is scored; fuzzy terms and slops are refused. Slashes need no
- * escape: a value is a regular expression when it begins with one and ends with one.
+ * Python clients, HIRO Graph API). Boosts are parsed and ignored, because nothing is scored; fuzzy terms and slops are rejected. Slashes need no
+ * escape: a value is a regular expression if it begins and ends with one.
  *
- * `$name` is replaced by the value under that name after the text was taken apart, so a value can never become syntax. Without such a
- * value it is plain text. A list stands for each of its elements.
+ * `$name` is replaced by the value of that name after the text is parsed, so a value can never become syntax. Without such a value it is
+ * plain text. A list matches any of its elements.
  */
-import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { failed, type Outcome } from '@polyedge/contracts/errors';
+import { literalPattern } from '@polyedge/query/filter';
+import { parsing } from '@polyedge/query/parsed';
+import { checkText, Scanner } from '@polyedge/query/scanner';
 import { plainDecimal } from '@polyedge/query/text';
 
-/** Clauses by what Lucene makes of `+`, nothing and `-`; at least one of the three has some. */
+/** Clauses by Lucene's `+`, no sign and `-`; at least one of the three lists is not empty. */
 export interface Clauses {
   readonly kind: 'clauses';
   readonly must: readonly Lucene[];
@@ -20,7 +23,7 @@ export interface Clauses {
 export type Lucene =
   | Clauses
   | { readonly kind: 'everything' }
-  /** `values`: alternatives, of which a list as placeholder makes more than one. `field` is absent in bare terms. */
+  /** `values`: alternatives; more than one if a placeholder is a list. `field` is absent in bare terms. */
   | { readonly kind: 'term'; readonly field?: string; readonly values: readonly string[]; readonly quoted: boolean }
   | { readonly kind: 'wildcard'; readonly field?: string; readonly pattern: string }
   | { readonly kind: 'regexp'; readonly field: string; readonly pattern: string }
@@ -36,173 +39,156 @@ export const LUCENE_LIMITS = { bytes: 64 * 1024, depth: 32, clauses: 1024, field
 
 export type Placeholders = Readonly<Record<string, unknown>>;
 
-/** Reads a query string. Failures are `invalid`; the detail names the position, counted from 0. Never throws. */
+/** Parses a query string. Failures are `invalid`; the detail names the position, counted from 0. Never throws. */
 export function parseLucene(text: string, placeholders: Placeholders = {}): Outcome<Lucene> {
-  if (text.length > LUCENE_LIMITS.bytes || Buffer.byteLength(text) > LUCENE_LIMITS.bytes) {
-    return failed('invalid', `the query is longer than ${LUCENE_LIMITS.bytes} bytes`);
-  }
-  if (!text.isWellFormed() || text.includes('\0')) return failed('invalid', 'the query contains NUL or an unpaired surrogate');
-  try {
-    return done(new Parser(text, placeholders).whole());
-  } catch (error) {
-    if (error instanceof Refusal) return failed('invalid', error.message);
-    throw error;
-  }
+  const parsed = parsing(() => {
+    checkText(text, LUCENE_LIMITS.bytes, 'query');
+    return new LuceneParser(text, placeholders).whole();
+  });
+  return parsed.ok ? parsed : failed('invalid', parsed.problem);
 }
 
-/** Carries a problem out of the recursion, whose depth is bounded; never leaves this file. */
-class Refusal extends Error {}
-
-/** What a term is made of: text, a wildcard, or the values of a placeholder with the text that it had. */
+/** A part of a term: text, a wildcard, or the values of a placeholder with its source text. */
 type Part = { readonly text: string } | 'any' | 'one' | { readonly values: readonly string[]; readonly text: string };
 
 type Conjunction = 'and' | 'or' | undefined;
 
 const BLANK = /[ \t\r\n\u3000]/;
+const SPACE = /[ \t\r\n\u3000]*/y;
 const ENDS_TERM = /[ \t\r\n\u3000()[\]{}:"^~!]/;
 const ENDS_BOUND = /[ \t\r\n\u3000\]}]/;
 const WORD = /(?:AND|OR|NOT|&&|\|\|)(?=[ \t\r\n\u3000()[\]{}:"^~!]|$)/y;
 const PLACEHOLDER = /\$([A-Za-z_][A-Za-z0-9_]*)/y;
 const COMPARISON = />=|<=|>|</y;
-/** `/…/` up to a slash that ends the clause: one in a name or a path has more behind it. */
+/** `/…/` up to a slash at the end of the clause; a slash in a name or a path is followed by more. */
 const REGEXP = /\/((?:\\[\s\S]|[^/\\])+)\/(?=[ \t\r\n\u3000)^~]|$)/y;
 const BOOST = /\^[0-9]+(?:\.[0-9]+)?/y;
 
-class Parser {
-  readonly #text: string;
+class LuceneParser extends Scanner {
   readonly #placeholders: Placeholders;
-  #at = 0;
-  #depth = 0;
   #clauses = 0;
 
   constructor(text: string, placeholders: Placeholders) {
-    this.#text = text;
+    super('query', text, SPACE);
     this.#placeholders = placeholders;
   }
 
   whole(): Lucene {
     const query = this.#list(undefined);
-    if (this.#at < this.#text.length) this.#fail(`unexpected ${JSON.stringify(this.#next)}`);
+    if (!this.atEnd) this.fail(`unexpected ${JSON.stringify(this.next)}`);
     return query;
-  }
-
-  get #next(): string {
-    return this.#text.charAt(this.#at);
   }
 
   /** Clauses up to the end or a closing parenthesis, combined as Lucene's classic parser does with OR as its default operator. */
   #list(field: string | undefined): Lucene {
     const clauses: { query: Lucene; as: 'must' | 'should' | 'not' }[] = [];
     for (;;) {
-      this.#blanks();
-      if (this.#at >= this.#text.length || this.#next === ')') break;
+      this.skipSpace();
+      if (this.atEnd || this.next === ')') break;
       const conjunction = this.#conjunction();
-      if (conjunction !== undefined && clauses.length === 0) this.#fail('expected a clause before AND or OR');
+      if (conjunction !== undefined && clauses.length === 0) this.fail('expected a clause before AND or OR');
       const sign = this.#sign();
       this.#clauses += 1;
-      if (this.#clauses > LUCENE_LIMITS.clauses) this.#fail(`there are more than ${LUCENE_LIMITS.clauses} clauses`);
+      if (this.#clauses > LUCENE_LIMITS.clauses) this.fail(`there are more than ${LUCENE_LIMITS.clauses} clauses`);
       const query = this.#clause(field);
       const previous = clauses.at(-1);
       if (conjunction === 'and' && previous?.as === 'should') previous.as = 'must';
       clauses.push({ query, as: sign ?? (conjunction === 'and' ? 'must' : 'should') });
     }
     const [first] = clauses;
-    if (first === undefined) this.#fail('expected a clause');
+    if (first === undefined) this.fail('expected a clause');
     if (clauses.length === 1 && first.as !== 'not') return first.query;
     const of = (as: string): Lucene[] => clauses.filter((clause) => clause.as === as).map(({ query }) => query);
     return { kind: 'clauses', must: of('must'), should: of('should'), not: of('not') };
   }
 
   #conjunction(): Conjunction {
-    const start = this.#at;
-    const word = this.#match(WORD);
+    const start = this.at;
+    const word = this.match(WORD);
     if (word === 'AND' || word === '&&' || word === 'OR' || word === '||') {
-      this.#blanks();
+      this.skipSpace();
       return word === 'AND' || word === '&&' ? 'and' : 'or';
     }
-    this.#at = start;
+    this.at = start;
     return undefined;
   }
 
   #sign(): 'must' | 'not' | undefined {
-    const next = this.#next;
+    const next = this.next;
     if (next === '+' || next === '-' || next === '!') {
-      this.#at += 1;
-      this.#blanks();
+      this.at += 1;
+      this.skipSpace();
       return next === '+' ? 'must' : 'not';
     }
-    const start = this.#at;
-    if (this.#match(WORD) === 'NOT') {
-      this.#blanks();
+    const start = this.at;
+    if (this.match(WORD) === 'NOT') {
+      this.skipSpace();
       return 'not';
     }
-    this.#at = start;
+    this.at = start;
     return undefined;
   }
 
-  /** @param value whether this is what follows a field's colon, where no further colon can be */
+  /** @param value whether this is the value after a field's colon, which cannot contain another colon */
   #clause(field: string | undefined, value = false): Lucene {
-    const next = this.#next;
+    const next = this.next;
     if (next === '(') return this.#group(field);
     if (next === '/') {
       const pattern = this.#regexp();
-      if (pattern !== undefined && field === undefined) this.#fail('a regular expression stands behind an attribute');
+      if (pattern !== undefined && field === undefined) this.fail('a regular expression must follow an attribute');
       if (pattern !== undefined && field !== undefined) return this.#boosted({ kind: 'regexp', field, pattern });
     }
     if (next === '"') return this.#boosted(toTerm(field, this.#quoted(), true));
     if ((next === '[' || next === '{') && field !== undefined) return this.#boosted(this.#range(field));
-    const start = this.#at;
-    if (this.#match(WORD) !== undefined) {
-      this.#at = start;
-      this.#fail('expected a clause');
-    }
+    const start = this.at;
+    if (this.match(WORD) !== undefined) this.fail('expected a clause', start);
     const parts = this.#term(ENDS_TERM);
-    if (parts.length === 0) this.#fail(this.#at < this.#text.length ? `unexpected ${JSON.stringify(this.#next)}` : 'expected a clause');
-    const end = this.#at;
-    this.#blanks();
-    if (this.#next !== ':') {
-      this.#at = end;
+    if (parts.length === 0) this.fail(!this.atEnd ? `unexpected ${JSON.stringify(this.next)}` : 'expected a clause');
+    const end = this.at;
+    this.skipSpace();
+    if (this.next !== ':') {
+      this.at = end;
       return this.#boosted(this.#word(field, parts));
     }
-    if (value) this.#fail('a value with a colon stands in quotes');
-    this.#at += 1;
-    this.#blanks();
+    if (value) this.fail('a value with a colon must be quoted');
+    this.at += 1;
+    this.skipSpace();
     return this.#field(this.#fieldName(parts, start));
   }
 
   #regexp(): string | undefined {
-    REGEXP.lastIndex = this.#at;
-    const found = REGEXP.exec(this.#text);
+    REGEXP.lastIndex = this.at;
+    const found = REGEXP.exec(this.text);
     if (found === null) return undefined;
-    this.#at += found[0].length;
-    // The escape of the slash belongs to the query, all others to the expression.
+    this.at += found[0].length;
+    // The escape of a slash belongs to the query, all other escapes to the expression.
     return found[1]?.replace(/\\([\s\S])/g, (escaped, character) => (character === '/' ? '/' : escaped));
   }
 
-  /** What follows a field's colon. */
+  /** Parses what follows a field's colon. */
   #field(name: string): Lucene {
     if (name === '_exists_' || name === '_missing_') {
-      const parts = this.#next === '"' ? this.#quoted() : this.#term(ENDS_TERM);
+      const parts = this.next === '"' ? this.#quoted() : this.#term(ENDS_TERM);
       const [field, ...more] = textsOf(parts);
       if (field === undefined || field === '' || more.length > 0 || parts.includes('any') || parts.includes('one')) {
-        this.#fail(`expected an attribute after ${name}:`);
+        this.fail(`expected an attribute after ${name}:`);
       }
       const exists: Lucene = { kind: 'exists', field };
       return this.#boosted(name === '_exists_' ? exists : { kind: 'clauses', must: [], should: [], not: [exists] });
     }
     if (name === '*') {
       const [part, ...more] = this.#term(ENDS_TERM);
-      if (part !== 'any' || more.length > 0) this.#fail('expected "*" after "*:"');
+      if (part !== 'any' || more.length > 0) this.fail('expected "*" after "*:"');
       return this.#boosted({ kind: 'everything' });
     }
-    const comparison = this.#match(COMPARISON);
+    const comparison = this.match(COMPARISON);
     if (comparison !== undefined) {
-      this.#blanks();
-      const value = this.#single(this.#next === '"' ? this.#quoted() : this.#term(ENDS_TERM));
+      this.skipSpace();
+      const value = this.#single(this.next === '"' ? this.#quoted() : this.#term(ENDS_TERM));
       const bound = { value, inclusive: comparison.length === 2 };
       return this.#boosted({ kind: 'range', field: name, ...(comparison.startsWith('>') ? { from: bound } : { to: bound }) });
     }
-    if (this.#at >= this.#text.length || this.#next === ')') this.#fail(`expected a value after ${JSON.stringify(name.slice(0, 100))}`);
+    if (this.atEnd || this.next === ')') this.fail(`expected a value after ${JSON.stringify(name.slice(0, 100))}`);
     return this.#clause(name, true);
   }
 
@@ -211,18 +197,13 @@ class Parser {
     const name = parts.map((part) => (typeof part === 'object' ? part.text : undefined));
     const text = name.join('');
     if (!name.includes(undefined) && text.length <= LUCENE_LIMITS.fieldCharacters) return text;
-    this.#at = start;
-    this.#fail('a field name has no wildcards and at most 512 characters');
+    this.fail('a field name has no wildcards and at most 512 characters', start);
   }
 
   #group(field: string | undefined): Lucene {
-    this.#at += 1;
-    this.#depth += 1;
-    if (this.#depth > LUCENE_LIMITS.depth) this.#fail(`parentheses are nested more than ${LUCENE_LIMITS.depth} deep`);
-    const query = this.#list(field);
-    if (this.#next !== ')') this.#fail('expected ")"');
-    this.#at += 1;
-    this.#depth -= 1;
+    this.at += 1;
+    const query = this.nested(LUCENE_LIMITS.depth, 'parentheses', () => this.#list(field));
+    this.expect(')');
     return this.#boosted(query);
   }
 
@@ -230,22 +211,22 @@ class Parser {
     if (!parts.includes('any') && !parts.includes('one')) return toTerm(field, parts, false);
     if (parts.length === 1 && parts[0] === 'any') return field === undefined ? { kind: 'everything' } : { kind: 'exists', field };
     const pattern = parts
-      .map((part) => (part === 'any' ? '*' : part === 'one' ? '?' : literal('values' in part ? this.#single([part]) : part.text)))
+      .map((part) => (part === 'any' ? '*' : part === 'one' ? '?' : literalPattern('values' in part ? this.#single([part]) : part.text)))
       .join('');
     return { kind: 'wildcard', ...(field !== undefined && { field }), pattern };
   }
 
   /** `[from TO to]`, `{from TO to}` or mixed; `*` is open. */
   #range(field: string): Lucene {
-    const fromInclusive = this.#next === '[';
-    this.#at += 1;
+    const fromInclusive = this.next === '[';
+    this.at += 1;
     const from = this.#bound();
-    if (this.#text.slice(this.#at, this.#at + 2) !== 'TO' || !BLANK.test(this.#text.charAt(this.#at + 2))) this.#fail('expected TO');
-    this.#at += 2;
+    if (this.text.slice(this.at, this.at + 2) !== 'TO' || !BLANK.test(this.text.charAt(this.at + 2))) this.fail('expected TO');
+    this.at += 2;
     const to = this.#bound();
-    const close = this.#next;
-    if (close !== ']' && close !== '}') this.#fail('expected "]" or "}"');
-    this.#at += 1;
+    const close = this.next;
+    if (close !== ']' && close !== '}') this.fail('expected "]" or "}"');
+    this.at += 1;
     return {
       kind: 'range',
       field,
@@ -255,19 +236,19 @@ class Parser {
   }
 
   #bound(): string | undefined {
-    this.#blanks();
-    const parts = this.#next === '"' ? this.#quoted() : this.#term(ENDS_BOUND);
-    if (parts.length === 0) this.#fail('expected a value or "*"');
-    this.#blanks();
+    this.skipSpace();
+    const parts = this.next === '"' ? this.#quoted() : this.#term(ENDS_BOUND);
+    if (parts.length === 0) this.fail('expected a value or "*"');
+    this.skipSpace();
     return parts.length === 1 && parts[0] === 'any' ? undefined : this.#single(parts);
   }
 
-  /** The one text that the parts stand for. */
+  /** The single text of the parts. */
   #single(parts: readonly Part[]): string {
     const [value, ...more] = textsOf(parts);
-    if (value === undefined || parts.length === 0) this.#fail('expected a value');
-    if (more.length > 0) this.#fail('a list cannot stand here');
-    if (parts.includes('any') || parts.includes('one')) this.#fail('wildcards cannot stand here');
+    if (value === undefined || parts.length === 0) this.fail('expected a value');
+    if (more.length > 0) this.fail('a list cannot stand here');
+    if (parts.includes('any') || parts.includes('one')) this.fail('wildcards cannot stand here');
     return value;
   }
 
@@ -279,32 +260,29 @@ class Parser {
       if (text !== '') parts.push({ text });
       text = '';
     };
-    while (this.#at < this.#text.length && !ends.test(this.#next)) {
+    while (!this.atEnd && !ends.test(this.next)) {
       const placeholder = this.#placeholder();
       if (placeholder !== undefined) {
         flush();
         parts.push(placeholder);
-      } else if (this.#next === '*' || this.#next === '?') {
+      } else if (this.next === '*' || this.next === '?') {
         flush();
-        parts.push(this.#next === '*' ? 'any' : 'one');
-        this.#at += 1;
+        parts.push(this.next === '*' ? 'any' : 'one');
+        this.at += 1;
       } else text += this.#character();
     }
     flush();
     return parts;
   }
 
-  /** A quoted text. Wildcards are plain there; an empty one is one empty part. */
+  /** A quoted text, in which wildcards are literal. An empty one has one empty part. */
   #quoted(): readonly Part[] {
-    const start = this.#at;
-    this.#at += 1;
+    const start = this.at;
+    this.at += 1;
     const parts: Part[] = [{ text: '' }];
     let text = '';
-    while (this.#next !== '"') {
-      if (this.#at >= this.#text.length) {
-        this.#at = start;
-        this.#fail('the quoted text has no end');
-      }
+    while (this.next !== '"') {
+      if (this.atEnd) this.fail('the quoted text is not closed', start);
       const placeholder = this.#placeholder();
       if (placeholder === undefined) text += this.#character();
       else {
@@ -312,61 +290,43 @@ class Parser {
         text = '';
       }
     }
-    this.#at += 1;
+    this.at += 1;
     return [...parts, { text }];
   }
 
   #character(): string {
-    if (this.#next === '\\') {
-      this.#at += 1;
-      if (this.#at >= this.#text.length) this.#fail('nothing follows the backslash');
+    if (this.next === '\\') {
+      this.at += 1;
+      if (this.atEnd) this.fail('nothing follows the backslash');
     }
-    const character = this.#next;
-    this.#at += 1;
+    const character = this.next;
+    this.at += 1;
     return character;
   }
 
   #placeholder(): Part | undefined {
-    if (this.#next !== '$') return undefined;
-    const start = this.#at;
-    const text = this.#match(PLACEHOLDER);
+    if (this.next !== '$') return undefined;
+    const start = this.at;
+    const text = this.match(PLACEHOLDER);
     const name = [text?.slice(1), text].find((key) => key !== undefined && Object.hasOwn(this.#placeholders, key));
     if (text === undefined || name === undefined) {
-      this.#at = start;
+      this.at = start;
       return undefined;
     }
     const value = this.#placeholders[name];
     const values = (Array.isArray(value) ? value : [value]).map(toText);
     const usable = values.filter((part) => part !== undefined);
-    if (usable.length < values.length) {
-      this.#at = start;
-      this.#fail(`the value of ${text} is no text, number or boolean, nor a list of such`);
-    }
+    if (usable.length < values.length) this.fail(`the value of ${text} is not a text, number or boolean, or a list of these`, start);
     this.#clauses += usable.length - 1;
-    if (this.#clauses > LUCENE_LIMITS.clauses) this.#fail(`there are more than ${LUCENE_LIMITS.clauses} clauses`);
+    if (this.#clauses > LUCENE_LIMITS.clauses) this.fail(`there are more than ${LUCENE_LIMITS.clauses} clauses`);
     return { values: usable, text };
   }
 
   #boosted(query: Lucene): Lucene {
-    this.#match(BOOST);
-    if (this.#next === '~') this.#fail('"~" (fuzzy and near) is not supported');
-    if (this.#next === '^') this.#fail('expected a number after "^"');
+    this.match(BOOST);
+    if (this.next === '~') this.fail('"~" (fuzzy and near) is not supported');
+    if (this.next === '^') this.fail('expected a number after "^"');
     return query;
-  }
-
-  #match(pattern: RegExp): string | undefined {
-    pattern.lastIndex = this.#at;
-    const found = pattern.exec(this.#text)?.[0];
-    if (found !== undefined) this.#at += found.length;
-    return found;
-  }
-
-  #blanks(): void {
-    while (BLANK.test(this.#next)) this.#at += 1;
-  }
-
-  #fail(what: string): never {
-    throw new Refusal(`query: ${what} at position ${this.#at}`);
   }
 }
 
@@ -374,14 +334,14 @@ function toTerm(field: string | undefined, parts: readonly Part[], quoted: boole
   return { kind: 'term', ...(field !== undefined && { field }), values: textsOf(parts), quoted };
 }
 
-/** Every text that the parts can stand for: more than one where a placeholder is a list. */
+/** All texts of the parts: more than one if a placeholder is a list. */
 function textsOf(parts: readonly Part[]): readonly string[] {
   let texts = [''];
   for (const part of parts) {
     if (typeof part === 'string') continue;
     const { text } = part;
     const values = 'values' in part ? part.values : [text];
-    // Two lists in one term would multiply; the second stands for its first value only.
+    // Two lists in one term would multiply, so only the first value of the second is used.
     const usable = texts.length > 1 ? values.slice(0, 1) : values;
     texts = texts.flatMap((before) => usable.map((value) => before + value));
   }
@@ -393,6 +353,3 @@ function toText(value: unknown): string | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? plainDecimal(value) : undefined;
   return typeof value === 'string' && value.isWellFormed() && !value.includes('\0') ? value : undefined;
 }
-
-/** A text inside a pattern of `text-like`. */
-const literal = (text: string): string => text.replace(/[*?\\]/g, '\\$&');

@@ -1,4 +1,4 @@
-/** Values of query strings that are more than a text: regular expressions and times. */
+/** Values of query strings that are not plain text: regular expressions and times. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Element } from '@polyedge/contracts/element';
@@ -38,7 +38,7 @@ test('a value between slashes is a regular expression for the whole value', () =
   for (const [query, problem] of [
     ['/name:/(a/', /regular expression is wrong at position/],
     ['/name:/a&b/', /not supported/],
-    ['/a.*/', /stands behind an attribute/],
+    ['/a.*/', /must follow an attribute/],
     ['ogit/_content:/a.*/', /searched by words/],
     ['/name:max~', /"~"/],
     ['/name:"a b"~2', /"~"/],
@@ -79,6 +79,6 @@ test('times are milliseconds, ISO dates, or now with arithmetic', () => {
   }
   const refused = ['>now-1x', '>now--1h', '2026-13-01', '2026-02-31', '[now-1h/ TO *]', '>now-999999999y'];
   for (const query of refused) assert.match(problemOf(`ogit/_created-on:${query}`), /is compared with milliseconds|expected/, query);
-  assert.match(problemOf('/due:[now-1d TO now]'), /is no time/);
-  assert.match(problemOf('ogit/_created-on:2026-11-29T07:15'), /stands in quotes/);
+  assert.match(problemOf('/due:[now-1d TO now]'), /is not a time/);
+  assert.match(problemOf('ogit/_created-on:2026-11-29T07:15'), /must be quoted/);
 });

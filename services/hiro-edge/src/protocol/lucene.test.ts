@@ -32,7 +32,7 @@ function problemOf(text: string, placeholders: Placeholders = {}): string {
 
 const note = { type: 'ogit/Note' };
 
-test('queries seen on the wire find what they say', () => {
+test('queries of real clients find what they should', () => {
   assert.equal(finds('+ogit\\/_type:"ogit/Note"', note), true);
   assert.equal(finds('+ogit\\/_type:"ogit/Note"'), false);
   assert.equal(finds('+ogit/_type:"ogit/Note"', note), true);
@@ -49,7 +49,7 @@ test('queries seen on the wire find what they say', () => {
   assert.equal(finds('*'), true);
 });
 
-test('plus, minus, AND, OR and NOT mean what Lucene`s classic parser makes of them', () => {
+test('plus, minus, AND, OR and NOT work as in the classic parser of Lucene', () => {
   for (const [query, expected] of [
     ['/x:a /x:b', 'ab'],
     ['/x:a OR /x:b', 'ab'],
@@ -67,7 +67,7 @@ test('plus, minus, AND, OR and NOT mean what Lucene`s classic parser makes of th
     ['/x:* && !/x:a', 'bcde'],
     ['/x:(a b) AND /x:(b c)', 'b'],
     ['/x:a AND /x:b', ''],
-    // AND makes both its sides required; what an OR adds is then only wished for.
+    // AND makes both sides required; what an OR adds is then optional.
     ['/x:a OR /x:(a b) AND /x:(b c)', 'b'],
     ['/x:(a b c) AND (/x:a OR /x:b) AND NOT /x:a', 'b'],
     ['/x:(+a b)', 'a'],
@@ -93,7 +93,7 @@ test('plus, minus, AND, OR and NOT mean what Lucene`s classic parser makes of th
   }
 });
 
-test('wildcards match parts of a value, quotes and escapes take them literally', () => {
+test('wildcards match parts of a value, quotes and escapes make them literal', () => {
   const value = (text: string): Partial<Element> => ({ attributes: { '/name': text } });
   assert.equal(finds('/name:fo*', value('foobar')), true);
   assert.equal(finds('/name:f?o', value('foo')), true);
@@ -111,7 +111,7 @@ test('wildcards match parts of a value, quotes and escapes take them literally',
   assert.equal(finds('\\/na\\+me:x', { attributes: { '/na+me': 'x' } }), true);
 });
 
-test('attributes are compared in their own types', () => {
+test('attributes are compared by their types', () => {
   assert.equal(finds('ogit/_is-deleted:true', { deleted: true }), true);
   assert.equal(finds('ogit/_is-deleted:false'), true);
   assert.match(problemOf('ogit/_is-deleted:yes'), /compared with true or false/);
@@ -142,7 +142,7 @@ test('attributes are compared in their own types', () => {
   assert.equal(finds('other'), false);
 });
 
-test('placeholders stand for their values, in and outside of quotes', () => {
+test('placeholders are replaced by their values, inside and outside of quotes', () => {
   const value = (text: string): Partial<Element> => ({ attributes: { '/name': text } });
   assert.equal(finds('/name:$ph_0', value('a b'), { ph_0: 'a b' }), true);
   assert.equal(finds('/name:"$ph_0"', value('a "b"'), { ph_0: 'a "b"' }), true);
@@ -215,7 +215,7 @@ test('many alternatives of one field become one lookup', () => {
   });
 });
 
-test('a query that is none is refused with the position of the problem', () => {
+test('an invalid query is rejected with the position of the problem', () => {
   for (const [text, problem] of [
     ['', 'query: expected a clause at position 0'],
     ['   ', 'query: expected a clause at position 3'],
@@ -223,7 +223,7 @@ test('a query that is none is refused with the position of the problem', () => {
     ['(/x:a', 'query: expected ")" at position 5'],
     ['/x:a)', 'query: unexpected ")" at position 4'],
     ['()', 'query: expected a clause at position 1'],
-    ['/x:"a', 'query: the quoted text has no end at position 3'],
+    ['/x:"a', 'query: the quoted text is not closed at position 3'],
     ['/x:a\\', 'query: nothing follows the backslash at position 5'],
     ['/x:[a b]', 'query: expected TO at position 6'],
     ['/x:[a TO b', 'query: expected "]" or "}" at position 10'],
@@ -317,7 +317,7 @@ function printed(node: Lucene): string {
 
 const enclosed = (node: Lucene): string => (node.kind === 'clauses' ? `(${printed(node)})` : printed(node));
 
-test('whatever is printed is read back as it was', () => {
+test('printing and parsing a query is the identity', () => {
   fc.assert(
     fc.property(lucene, (node) => {
       const outcome = parseLucene(printed(node));

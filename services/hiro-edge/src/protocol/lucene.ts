@@ -1,10 +1,10 @@
 /**
  * The query string of `query vertices` (HIRO Graph API, Lucene syntax) as a filter.
  *
- * Strings are compared whole and case-sensitively. `ogit/_content` is searched by words, `ogit/_content.ngram` by any part of it,
- * `ogit/_tags` by one of the tags between its commas. Times are milliseconds, ISO dates or `now` with arithmetic. Regular expressions match a
- * whole value. Terms without a field are looked for among the words of
- * `ogit/_content` and of `ogit/name`. A group of nothing but negations matches everything else (as the vendor's search engine does).
+ * Strings are compared whole and case-sensitively. `ogit/_content` is searched by words, `ogit/_content.ngram` by any part of the text,
+ * `ogit/_tags` by one of its comma-separated tags. Times are milliseconds, ISO dates or `now` with arithmetic. Regular expressions match a
+ * whole value. Terms without a field are searched among the words of `ogit/_content` and `ogit/name`. A group that consists only of
+ * negations matches everything else (as in the vendor's search engine).
  */
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { EVERYTHING, type Filter, literalPattern } from '@polyedge/query/filter';
@@ -20,18 +20,18 @@ const CONTENT = 'ogit/_content';
 const PARTS_OF_CONTENT = 'ogit/_content.ngram';
 const TAGS = 'ogit/_tags';
 
-/** The attributes that are times. */
+/** The attributes that contain times. */
 const TIME = /^ogit\/_(?:created|modified|deleted)-on$/;
 
-/** Where terms without a field are looked for. */
+/** The attributes that terms without a field are searched in. */
 const BARE_FIELDS = [CONTENT, 'ogit/name'];
 
 /**
  * Compiles a query string. Failures are `invalid`, with the position in the detail. Never throws.
  *
- * @param context.tenant what `ogit/_organization` is in elements where nobody wrote it
- * @param context.at the time that `now` stands for
- * @param context.placeholders everything else of the request's body: `$name` stands for the value under `name`, always as a value
+ * @param context.tenant the value of `ogit/_organization` in elements that do not have it
+ * @param context.at the time of `now`
+ * @param context.placeholders the rest of the request's body: `$name` is replaced by the value of `name`, always as a value
  */
 export function compileLucene(
   text: string,
@@ -68,7 +68,7 @@ class Compiler {
         return this.#compare(query.field === PARTS_OF_CONTENT ? CONTENT : query.field, { is: 'present' });
       case 'clauses': {
         const [must, should, not] = [query.must, query.should, query.not].map((parts) => parts.map((part) => this.#query(part)));
-        // Where something must match, what should match only raises a score.
+        // If something must match, a clause that should match only raises the score.
         const wanted = must?.length === 0 && should !== undefined && should.length > 0 ? [any(should)] : (must ?? []);
         return all([...wanted, ...(not ?? []).map((part): Filter => ({ not: part }))]);
       }
@@ -104,13 +104,13 @@ class Compiler {
     const regexp = parseRegexp(pattern);
     if (!regexp.ok) this.#problem ??= regexp.problem;
     if (field === CONTENT || field === PARTS_OF_CONTENT) this.#problem ??= `${field} is searched by words, not by regular expressions`;
-    // One tag of those between the commas.
+    // Matches one of the comma-separated tags.
     return this.#compare(field, { is: 'regexp', pattern: field === TAGS ? `(@,( )?)?(${pattern})(,@)?` : pattern });
   }
 
   #wildcard(field: string, pattern: string, bare: boolean): Filter {
     if (field === PARTS_OF_CONTENT || field === CONTENT || bare) {
-      // A pattern for one of the words cannot be asked; one for a part of the text finds at least as much.
+      // There is no pattern for a single word; one for a part of the text finds at least as much.
       return this.#compare(field === PARTS_OF_CONTENT ? CONTENT : field, { is: 'like', pattern: `*${pattern}*`, fold: true });
     }
     if (field === TAGS) return any(tagPatterns(pattern).map((tag) => this.#compare(field, { is: 'like', pattern: tag })));
@@ -119,14 +119,14 @@ class Compiler {
 
   #range(field: string, from: Bound | undefined, to: Bound | undefined): Filter {
     for (const bound of [from, to]) {
-      // Compared as a text it would find nothing, and say nothing.
+      // Compared as text it would silently find nothing.
       const isNow = bound !== undefined && /^now(?:[+-]\d+[a-zA-Z]|\/[a-zA-Z]|$)/.test(bound.value);
-      if (isNow && !TIME.test(field)) this.#problem ??= `${field} is no time, so there is no now to compare it with`;
+      if (isNow && !TIME.test(field)) this.#problem ??= `${field} is not a time, so it cannot be compared with now`;
     }
     const parts: Filter[] = [];
     if (from !== undefined) {
       const time = this.#time(field, from.value);
-      // More than a day is what follows its end.
+      // "More than" a day means after its end.
       const value = time === undefined ? this.#typed(field, from.value) : String(from.inclusive ? time.first : time.last);
       parts.push(this.#compare(field, { is: 'order', order: from.inclusive ? 'at-least' : 'more', value }));
     }
@@ -145,7 +145,7 @@ class Compiler {
     ]);
   }
 
-  /** What a value of a time stands for; undefined for milliseconds and for attributes that are no times. */
+  /** The span of a time; undefined for milliseconds and for attributes that are not times. */
   #time(field: string, value: string): Span | undefined {
     if (!TIME.test(field)) return undefined;
     if (isDecimal(value)) return undefined;
@@ -155,7 +155,7 @@ class Compiler {
     return span ?? { first: 0, last: 0 };
   }
 
-  /** Values of fields with a type of their own: numbers may have zeros in front (HIRO 6 wanted them), nothing else is one. */
+  /** Checks the values of typed fields. Numbers may have leading zeros, which HIRO 6 required. */
   #typed(field: string, value: string): string {
     const { kind } = sourceOf(field);
     if (kind === 'number' && !isDecimal(value)) this.#problem ??= `${field} is compared with a number`;
@@ -168,7 +168,7 @@ class Compiler {
   }
 }
 
-/** One tag of a list with commas between, with or without a blank after them. */
+/** Patterns for one tag of a comma-separated list, with or without a space after each comma. */
 function tagPatterns(tag: string): readonly string[] {
   return [tag, `${tag},*`, `*,${tag}`, `*,${tag},*`, `*, ${tag}`, `*, ${tag},*`];
 }
@@ -178,7 +178,7 @@ function all(parts: readonly Filter[]): Filter {
   return parts.length === 1 && only !== undefined ? only : { all: parts };
 }
 
-/** Equalities of one path become one `in`, which the store answers with one look at its index. */
+/** Equalities on one path become one `in`, which the store answers with one index lookup. */
 function any(parts: readonly Filter[]): Filter {
   const rest: Filter[] = [];
   const equalities = new Map<string, { path: readonly string[]; values: string[] }>();

@@ -12,8 +12,8 @@ const MAX_KEYS = 8;
 const MAX_NAME_CHARACTERS = 512;
 
 /**
- * `"attr asc, attr2 desc"`, or a list of such, to sort keys; absent and empty give none. Slashes may be escaped as in queries. An order by
- * organization says nothing and is left out; one by version id is one by version's age.
+ * `"attr asc, attr2 desc"`, or a list of such, to sort keys; none if absent or empty. Slashes may be escaped as in queries. An order by
+ * organization has no effect and is left out; one by version id means by age of the version.
  */
 export function parseOrder(order: unknown): Outcome<SortKey[]> {
   if (order === undefined || order === null || order === false || order === '') return done([]);
@@ -50,7 +50,7 @@ function parseKey(text: string): Outcome<SortKey | undefined> {
 }
 
 /**
- * `fields`: a comma list or a list of attribute names; undefined for all. The Python client URL-encodes the whole list once more inside
+ * `fields`: a comma list or a list of attribute names; undefined for all. The Python client URL-encodes the whole list again inside
  * JSON, so the text is decoded before it is split.
  */
 export function parseFields(fields: unknown): readonly string[] | undefined {
@@ -63,7 +63,7 @@ export function parseFields(fields: unknown): readonly string[] | undefined {
   return names.length === 0 ? undefined : names;
 }
 
-/** What the store must return for `toVertex` to show these fields: the stored ones among them, and the lists' times and keys. */
+/** The attributes that the store must return so that `toVertex` can show these fields. */
 export function storedFields(fields: readonly string[] | undefined): string[] | undefined {
   if (fields === undefined) return undefined;
   const stored = fields.filter((name) => !isComputed(name) || sourceOf(name).kind === 'json');

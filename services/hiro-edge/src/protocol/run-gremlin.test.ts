@@ -12,7 +12,7 @@ const someone = samplePrincipal();
 const stamp = { on: NOW, by: 'acc1', app: 'app1' };
 const root = sampleElement({ type: 'ogit/Note', scope: 'scope1', attributes: {}, seq: 1, created: stamp, modified: stamp });
 
-/** A socket that asked for `out().out()`; the store has answered the first of its questions after so long. Says what goes out then, and after the second. */
+/** A socket that requested `out().out()`; the store answers its first read after `firstMs`. Returns the output then, and after the second answer. */
 function walk(firstMs: number, secondMs: number) {
   const protocol = graphProtocol({ maxInFlight: 64, tokenGraceMs: 10_000, names: 'lenient' });
   const [session] = protocol.open({
@@ -33,7 +33,7 @@ function walk(firstMs: number, secondMs: number) {
   return { then, later: session.handle({ kind: 'reply', id, outcome: done({ epoch: 'e', seq: 1, elements: [] }) }, NOW + secondMs) };
 }
 
-test('hiro:G14 a traversal that takes longer than its limit is answered 408 by a socket, however many questions it is made of', () => {
+test('hiro:G14 a traversal that takes longer than its limit is answered 408 by a socket, however many reads it needs', () => {
   const tooLate = { do: 'send', frame: { id: '1', error: { code: 408, message: 'the query takes too long' } } };
   const inTime = walk(LIMIT_MS, LIMIT_MS);
   assert.deepEqual(
@@ -48,6 +48,6 @@ test('hiro:G14 a traversal that takes longer than its limit is answered 408 by a
   assert.deepEqual(second.later.slice(0, 1), [tooLate]);
   const first = walk(LIMIT_MS + 1, LIMIT_MS + 2);
   assert.deepEqual(first.then.slice(0, 1), [tooLate]);
-  // What comes after the answer goes nowhere.
+  // Results after the answer are dropped.
   assert.deepEqual(first.later, []);
 });

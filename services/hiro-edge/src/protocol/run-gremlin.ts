@@ -1,4 +1,4 @@
-/** Carries a gremlin traversal out: what it must read becomes questions to the store, restricted to what the caller may see. */
+/** Runs a Gremlin traversal: its reads become requests to the store, restricted to what the caller may see. */
 import { graphGet, graphQuery } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -7,29 +7,29 @@ import type { Filter } from '@polyedge/query/filter';
 import { type Ask, ask } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import { compileGremlin, runGremlin } from './gremlin.ts';
-import type { Need } from './gremlin-run.ts';
+import type { StoreRead } from './gremlin-run.ts';
 import type { Parameters } from './parameters.ts';
 import { includesDeleted, readElement } from './reading.ts';
 import { showingOf } from './showing.ts';
 import { visibleTo } from './visibility.ts';
 import { list, type Work } from './work.ts';
 
-/** How long a traversal may take; beyond it the answer is 408. */
+/** The time limit of a traversal; beyond it the answer is 408. */
 const DEADLINE_MS = 10_000;
-/** Vertices whose edges are asked for at once, and rows of one answer. */
+/** The most vertices whose edges are requested at once, and the most rows of one answer. */
 const PAGE_IDS = 500;
 const PAGE_ROWS = 5000;
 
-/** For whom and when a query runs. */
+/** The caller and time of a query. */
 export interface When {
   readonly who: Principal;
-  /** When the request came, in milliseconds since 1970. */
+  /** When the request arrived, in milliseconds since 1970. */
   readonly at: number;
   /** The present time, likewise. */
   readonly now: () => number;
 }
 
-/** `query` of type `gremlin`. @param values what placeholders may stand for */
+/** `query` of type `gremlin`. @param values the values for placeholders */
 export function* gremlin(parameters: Parameters, values: Readonly<Record<string, unknown>>, { who, at, now }: When): Work {
   const text = parameters.text('query');
   if (text === undefined) return failed('invalid', 'query is missing');
@@ -45,8 +45,8 @@ export function* gremlin(parameters: Parameters, values: Readonly<Record<string,
   const run = runGremlin(traversal.value, element.value, showing);
   let step = run.next();
   while (step.done !== true) {
-    const { value: need } = step;
-    const found = yield* need.need === 'vertices' ? vertices(need.ids, who, isLate) : edges(need, who, isLate);
+    const { value: read } = step;
+    const found = yield* read.read === 'vertices' ? vertices(read.ids, who, isLate) : edges(read, who, isLate);
     if (!found.ok) return found;
     step = run.next(found.value);
   }
@@ -68,7 +68,7 @@ function* vertices(ids: readonly string[], who: Principal, isLate: () => boolean
 }
 
 function* edges(
-  { of, end, verbs, limit }: Extract<Need, { need: 'edges' }>,
+  { of, end, verbs, limit }: Extract<StoreRead, { read: 'edges' }>,
   who: Principal,
   isLate: () => boolean,
 ): Task<Ask, Outcome<readonly Element[]>> {
@@ -84,7 +84,7 @@ function* edges(
     };
     let cursor: string | undefined;
     do {
-      // One more than the limit is enough for the run to refuse.
+      // One more than the limit is enough for the run to fail.
       if (found.length > limit) return done(found);
       const question = { filter, limit: PAGE_ROWS, ...(cursor === undefined ? {} : { cursor }) };
       const reply = yield* ask(graphQuery, { tenant: who.tenant }, question);

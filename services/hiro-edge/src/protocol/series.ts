@@ -11,19 +11,19 @@ import { visibleTo } from './visibility.ts';
 import { answer, list, page, type Work } from './work.ts';
 
 const TYPE = 'ogit/Timeseries';
-/** Values of one request, and of one operation of the store. */
+/** The most values of one request, and of one operation of the store. */
 const MAX_VALUES = 100_000;
 const VALUES_PER_OPERATION = 10_000;
 const PAGE_VALUES = 5000;
-/** Series that are read together. */
+/** The most series read together. */
 const MAX_SERIES = 1000;
-/** What `from` is when it is not given: so long before now (hiro-client-java, `setFrom`). */
+/** The default of `from`: this long before now (hiro-client-java, `setFrom`). */
 const DEFAULT_SPAN_MS = 3_600_000;
 
 const ORDERS = ['asc', 'desc', 'none'] as const;
 const AGGREGATES = ['none', 'avg', 'min', 'max', 'sum'] as const;
 
-interface Written {
+interface TimedValue {
   readonly at: number;
   readonly value: Json;
 }
@@ -55,7 +55,7 @@ export function* writeValues(parameters: Parameters, body: unknown, who: Princip
   return written.ok ? answer({ 'ogit/_id': id }) : written;
 }
 
-/** Values of a series and of those in `with`, merged by time. */
+/** The values of a series and of those in `with`, merged by time. */
 export function* readValues(parameters: Parameters, who: Principal, at: number): Work {
   const further = parameters.texts('with') ?? [];
   if (further.length >= MAX_SERIES) return failed('too-large', `at most ${MAX_SERIES} series at a time`);
@@ -67,7 +67,7 @@ export function* readValues(parameters: Parameters, who: Principal, at: number):
   return ids.ok ? yield* seriesOf(ids.value, parameters, who, at) : ids;
 }
 
-/** Values of series that the caller may read. */
+/** The values of series that the caller may read. */
 export function* seriesOf(ids: string[], parameters: Parameters, who: Principal, at: number): Work {
   const range = rangeOf(parameters, -1);
   if (!range.ok) return range;
@@ -82,7 +82,7 @@ export function* seriesOf(ids: string[], parameters: Parameters, who: Principal,
   return yield* pages({ ids, from, to, order, aggregate }, who, range.value);
 }
 
-/** Every value that was ever written for one time or, without `timestamp`, for any, newest first. */
+/** All values ever written for one time or, without `timestamp`, for any time; newest first. */
 export function* valueHistory(parameters: Parameters, who: Principal): Work {
   const time = parameters.integer('timestamp');
   const which = time === undefined ? { history: true } : { at: time };
@@ -94,7 +94,7 @@ export function* valueHistory(parameters: Parameters, who: Principal): Work {
   return type === TYPE ? yield* pages({ ids: [id], ...which }, who, range.value) : notSeries(type);
 }
 
-/** Reads the vertices of the other series: the caller has to be allowed to see each of them. */
+/** Reads the vertices of the other series: the caller must be allowed to see each of them. */
 function* alsoSeries(first: string, further: readonly string[], includeDeleted: boolean, who: Principal): Task<Ask, Outcome<string[]>> {
   if (further.length === 0) return done([first]);
   const found = yield* ask(graphGet, { tenant: who.tenant }, { ids: [...further], includeDeleted, accounts: true });
@@ -107,7 +107,7 @@ function* alsoSeries(first: string, further: readonly string[], includeDeleted: 
   return done([...new Set([first, ...further])]);
 }
 
-interface Question {
+interface SeriesQuery {
   readonly ids: string[];
   readonly from?: number;
   readonly to?: number;
@@ -117,10 +117,10 @@ interface Question {
   readonly aggregate?: (typeof AGGREGATES)[number];
 }
 
-function* pages(question: Question, who: Principal, range: Range): Work {
+function* pages(query: SeriesQuery, who: Principal, range: Range): Work {
   let { limit: left, offset } = range;
   while (left > 0) {
-    const found = yield* ask(graphValues, { tenant: who.tenant }, { ...question, limit: Math.min(left, PAGE_VALUES), offset });
+    const found = yield* ask(graphValues, { tenant: who.tenant }, { ...query, limit: Math.min(left, PAGE_VALUES), offset });
     if (!found.ok) return found;
     const items = found.value.values.map(({ at, value }): Json => ({ timestamp: at, value }));
     left -= items.length;
@@ -131,10 +131,10 @@ function* pages(question: Question, who: Principal, range: Range): Work {
   return list([]);
 }
 
-function valuesOf(body: unknown): Written[] | undefined {
+function valuesOf(body: unknown): TimedValue[] | undefined {
   const object = asObject(body);
   const listed = Array.isArray(body) ? body : Array.isArray(object?.items) ? object.items : object === undefined ? [] : [object];
-  const values: Written[] = [];
+  const values: TimedValue[] = [];
   for (const item of listed) {
     const read = asObject(item);
     const time = timestampOf(read?.timestamp);

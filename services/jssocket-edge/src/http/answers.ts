@@ -1,8 +1,8 @@
-/** The few HTTP answers of JSSocket, byte for byte where a probe or a client could look (jssocket.py, 2198bac38; websockets 12.0). */
+/** The HTTP answers of JSSocket, byte-identical to the original where probes or clients may depend on them (jssocket.py, 2198bac38; websockets 12.0). */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readiness } from '@polyedge/service-kit/health';
 
-/** `GET /hash` and `GET /terminate` of the original: off unless asked for, and then only with the secret. */
+/** `GET /hash` and `GET /terminate` of the original: disabled by default, and always requiring the secret. */
 export interface LegacyAdmin {
   allowed(request: IncomingMessage): Promise<boolean>;
   hash(pass: string): Promise<string>;
@@ -58,7 +58,7 @@ function answer(request: IncomingMessage, response: ServerResponse, status: numb
   response.end(request.method === 'HEAD' ? undefined : text);
 }
 
-/** The answer to a handshake for `/healthz`: the original looks at the path before it looks for an upgrade. */
+/** The answer to a handshake for `/healthz`: the original checks the path before it checks for an upgrade. */
 export const HEALTH_INSTEAD_OF_UPGRADE =
   'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\nOK\n';
 

@@ -1,6 +1,6 @@
 /**
- * Where handshakes come in. One with the right `auth` header goes to the listener for cores and publishers, any other to the one for clients;
- * the header is checked while the upgrade waits, so whatever follows the 101 already finds its connection known or unknown.
+ * Accepts handshakes. One with the right `auth` header goes to the listener for cores and publishers, any other to the one for clients.
+ * The header is checked before the upgrade, so that a connection is known as trusted or not when the 101 is sent.
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -10,11 +10,11 @@ import { BUSY_INSTEAD_OF_UPGRADE, HEALTH_INSTEAD_OF_UPGRADE } from './answers.ts
 
 export interface GateOptions {
   readonly server: Server;
-  /** Never listen themselves: handshakes are handed over to the WebSocket listener that hangs on them. */
+  /** Servers that do not listen: handshakes are passed to the WebSocket listeners attached to them. */
   readonly doors: { readonly clients: Server; readonly trusted: Server };
   readonly secret: ServerSecret;
   readonly trustProxy: boolean;
-  /** Whether a line is written for every handshake, with what X-Forwarded-For says, as the original does. */
+  /** Whether to log every handshake with its X-Forwarded-For header, as the original does. */
   readonly logForwarded: boolean;
   readonly log: Log;
 }
@@ -34,14 +34,14 @@ export function openGate({ server, doors, secret, trustProxy, logForwarded, log 
     socket.on('error', destroy);
     void secret.check(given, addressOf(request, trustProxy)).then((verdict) => {
       if (socket.destroyed) return;
-      // A core tries again; as an ordinary client it would be told that its secret is wrong.
+      // A core retries. If it were let in as an ordinary client, it would be told that its secret is wrong.
       if (verdict === 'busy') refuse(socket, BUSY_INSTEAD_OF_UPGRADE);
       else doors[verdict === 'right' ? 'trusted' : 'clients'].emit('upgrade', request, socket, head);
     });
   });
 }
 
-/** The secret of the handshake, which from now on is nowhere in the request. Undefined without one; blank is none. */
+/** Takes the secret out of the handshake's headers. Undefined if there is none or it is blank. */
 export function takeSecret(request: IncomingMessage): Uint8Array | undefined {
   const { auth } = request.headers;
   delete request.headers.auth;
@@ -53,7 +53,7 @@ export function takeSecret(request: IncomingMessage): Uint8Array | undefined {
 
 const forwardedFor = ({ headers }: IncomingMessage): string => [headers['x-forwarded-for'] ?? ''].flat().join(',');
 
-/** The client's address: what the nearest proxy says, where proxies are trusted. */
+/** The client's address: the one reported by the nearest proxy, if proxies are trusted. */
 export function addressOf(request: IncomingMessage, trustProxy: boolean): string {
   const listed = forwardedFor(request).split(',').at(-1)?.trim() ?? '';
   return trustProxy && listed !== '' ? listed : (request.socket.remoteAddress ?? '');

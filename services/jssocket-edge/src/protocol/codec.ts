@@ -1,30 +1,30 @@
-/** JSSocket's envelope `{ "type", "data" }` (jssocket.py, 2198bac38): text and binary messages are read alike; what is inside stays source text. */
+/** JSSocket's envelope `{ "type", "data" }` (jssocket.py, 2198bac38): text and binary messages are parsed alike; the contents stay source text. */
 import { type JsonSource, readObject, stringOf } from './json-source.ts';
 
-/** One event of a client or a core. `type` is empty for what can be no event's name (null, a number, a boolean). */
+/** One event of a client or a core. `type` is empty for a value that cannot be an event's name (null, a number, a boolean). */
 export interface Envelope {
   readonly type: string;
   /** Undefined when the event has none. */
   readonly data: JsonSource | undefined;
 }
 
-/** A frame as it leaves: its JSON, and whether it is a text or a binary message. */
+/** An outgoing frame: its JSON, and whether it is a text or a binary message. */
 export interface Outgoing {
   readonly as: 'text' | 'binary';
   readonly json: string;
 }
 
-type Decoded = { readonly ok: true; readonly value: Envelope } | { readonly ok: false; readonly problem: string };
+type DecodedEvent = { readonly ok: true; readonly value: Envelope } | { readonly ok: false; readonly problem: string };
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Reads one message. Never throws. */
-export function decodeEvent(raw: string | Uint8Array): Decoded {
+/** Parses one message. Never throws. */
+export function decodeEvent(raw: string | Uint8Array): DecodedEvent {
   const text = typeof raw === 'string' ? raw : textOf(raw);
   if (text === undefined) return { ok: false, problem: 'not UTF-8' };
   const members = readObject(text);
   if (members === undefined) return { ok: false, problem: 'not a JSON object' };
-  // Of a key that occurs twice, the last one counts.
+  // The last of two equal keys counts.
   const type = members.findLast(({ key }) => key === 'type')?.value;
   const data = members.findLast(({ key }) => key === 'data')?.value;
   if (type === undefined) return { ok: false, problem: 'an event without a type' };

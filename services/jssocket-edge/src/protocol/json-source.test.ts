@@ -3,10 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { isFalsy, readObject, stringOf } from './json-source.ts';
 
-/** JSON texts with white space wherever it may be. */
+/** JSON texts with surrounding white space. */
 const spaced = fc.tuple(fc.json(), fc.constantFrom('', ' ', '\n\t', '\r\n ')).map(([text, space]) => `${space}${text}${space}`);
 
-test('takes an object exactly when JSON.parse takes one, but for what the original refuses', () => {
+test('accepts an object exactly when JSON.parse does, except for what the original rejects', () => {
   const almost = fc.oneof(
     spaced,
     fc.string(),
@@ -32,7 +32,7 @@ test('takes an object exactly when JSON.parse takes one, but for what the origin
   );
 });
 
-test('the members in their order and as they were written make the same object', () => {
+test('the members, in order and as written, form the same object', () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (object) => {
       const text = JSON.stringify(object, null, 1);
@@ -54,7 +54,7 @@ test('the members in their order and as they were written make the same object',
   );
 });
 
-test('nesting is bounded, and a long text takes no more than one look', () => {
+test('nesting is bounded, and a long text is scanned once', () => {
   const nested = (depth: number) => `{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`;
   assert.notEqual(readObject(nested(1000)), undefined);
   assert.equal(readObject(nested(1100)), undefined);

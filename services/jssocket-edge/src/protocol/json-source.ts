@@ -1,9 +1,9 @@
 /**
- * JSON as source text: checks a text completely and says where its parts begin and end, so that values are passed on as they were written.
+ * JSON as source text: validates a text completely and finds the bounds of its parts, so that values are passed on exactly as written.
  * `JSON.parse` and `JSON.stringify` would turn `1.0` into `1`, `9007199254740993` into `9007199254740992` and move integer-like keys.
  *
- * Takes what the original's parser takes (orjson 3.9.10, tried there): RFC 8259, numbers within a double, at most 1,024 levels. Beyond it,
- * escapes of lone surrogates, which RFC 8259 allows (section 8.2).
+ * Accepts what the original's parser accepts (orjson 3.9.10, verified): RFC 8259, numbers within a double, at most 1,024 levels. In addition it accepts
+ * escapes of unpaired surrogates, which RFC 8259 allows (section 8.2).
  */
 export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'true' | 'false' | 'null';
 
@@ -21,12 +21,12 @@ export interface Member {
 }
 
 const MAX_DEPTH = 1024;
-/** More members than any event has; an object with more is refused where its members matter. */
+/** More members than any event has; an object with more is rejected where its members are read. */
 export const MAX_MEMBERS = 4096;
 
-/** The members of a text that is one object, in order, repeated keys included. Undefined when the text is no such JSON. */
+/** The members of a text that is one object, in order, repeated keys included. Undefined if the text is not a JSON object. */
 export function readObject(text: string): readonly Member[] | undefined {
-  const scanner = new Scanner(text);
+  const scanner = new JsonScanner(text);
   scanner.space();
   const members = scanner.members();
   if (members === undefined) return undefined;
@@ -34,13 +34,13 @@ export function readObject(text: string): readonly Member[] | undefined {
   return scanner.at === text.length ? members : undefined;
 }
 
-/** The text that a source of kind `string` stands for. */
+/** The value of a source of kind `string`. */
 export function stringOf(source: JsonSource): string {
-  // A string, not a value that is passed on; without escapes it is its own text.
+  // Without escapes the value is the source itself.
   return source.text.includes('\\') ? String(JSON.parse(source.text)) : source.text.slice(1, -1);
 }
 
-/** Whether Python takes the value for false, as the original does wherever it looks for a default. */
+/** Whether the value is false in Python, which is how the original chooses defaults. */
 export function isFalsy(source: JsonSource): boolean {
   switch (source.kind) {
     case 'null':
@@ -62,7 +62,7 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 
-class Scanner {
+class JsonScanner {
   readonly #text: string;
   at = 0;
 
@@ -78,7 +78,7 @@ class Scanner {
     }
   }
 
-  /** Reads the object that begins here and keeps its members. */
+  /** Parses the object that begins here and returns its members. */
   members(): readonly Member[] | undefined {
     const members: Member[] = [];
     const ok = this.#each(0x7b, 0x7d, () => {
@@ -95,7 +95,7 @@ class Scanner {
     return ok ? members : undefined;
   }
 
-  /** Steps over the value that begins here; undefined when there is none. */
+  /** Skips the value that begins here; undefined if there is none. */
   value(depth: number): JsonKind | undefined {
     switch (this.#text.charCodeAt(this.at)) {
       case 0x7b:
@@ -117,7 +117,7 @@ class Scanner {
     }
   }
 
-  /** Steps over a list between two brackets, calling `item` at each of its items. */
+  /** Skips a list between two brackets, calling `item` at each of its items. */
   #each(open: number, close: number, item: () => boolean): boolean {
     if (this.#text.charCodeAt(this.at) !== open) return false;
     this.at += 1;
@@ -137,7 +137,7 @@ class Scanner {
     }
   }
 
-  /** Steps over a key and its colon. */
+  /** Skips a key and its colon. */
   #key(): string | undefined {
     const from = this.at;
     if (this.#text.charCodeAt(from) !== QUOTE || !this.#string()) return undefined;
@@ -183,7 +183,7 @@ class Scanner {
   }
 }
 
-/** How long the escape at `at` is; 0 when it is none. */
+/** The length of the escape at `at`; 0 if there is none. */
 function escapeLength(text: string, at: number): number {
   const letter = text[at + 1];
   if (letter !== 'u') return letter !== undefined && '"\\/bfnrt'.includes(letter) ? 2 : 0;

@@ -23,7 +23,7 @@ test('jssocket:10 a connection id is a version 4 UUID that leads to its edge', (
   for (const other of ['', 'public', id.toUpperCase(), `${id}0`, id.replace('-4', '-1')]) assert.equal(edgeOf(other), undefined);
 });
 
-test('jssocket:33 cores take turns in the order they came, and one that is announced again keeps its place', () => {
+test('jssocket:33 cores take turns in the order they came, and a core that is announced again keeps its place', () => {
   const turns = rotation([A, [a1, a2]], [B, [b1]]);
   assert.deepEqual(
     [1, 2, 3, 4].map(() => turns.next(0)),
@@ -36,7 +36,7 @@ test('jssocket:33 cores take turns in the order they came, and one that is annou
   );
 });
 
-test('jssocket:34 cores that have gone, and those of an edge that has gone silent or is leaving, are not asked', () => {
+test('jssocket:34 disconnected cores, and those of an edge that is silent or leaving, are not asked', () => {
   const turns = rotation([A, [a1, a2]], [B, [b1]]);
   turns.announce({ edge: A, cores: [a2] }, 1000);
   assert.deepEqual(
@@ -51,10 +51,10 @@ test('jssocket:34 cores that have gone, and those of an edge that has gone silen
   turns.announce({ edge: A, cores: [], leaving: true }, 4000);
   assert.equal(turns.next(4000), undefined);
   turns.announce({ edge: B, cores: [a1, b1] }, 4000);
-  assert.deepEqual([turns.next(4000), turns.next(4000)], [b1, b1], 'an edge speaks for its own cores only');
+  assert.deepEqual([turns.next(4000), turns.next(4000)], [b1, b1], 'an edge announces only its own cores');
 });
 
-test('jssocket:35 a core that leaves logins unanswered is asked only when there is no other, until it answers', () => {
+test('jssocket:35 a core that leaves logins unanswered is asked only if there is no other, until it answers', () => {
   const turns = rotation([A, [a1, a2]]);
   turns.missed(a1);
   assert.deepEqual(
@@ -71,7 +71,7 @@ test('jssocket:35 a core that leaves logins unanswered is asked only when there 
   assert.deepEqual(new Set([1, 2].map(() => turns.next(0))), new Set([a1, a2]));
 });
 
-test('jssocket:34 a login goes to the next core after three seconds, and is given up after thirty', () => {
+test('jssocket:34 a login goes to the next core after three seconds, and is abandoned after thirty', () => {
   const login = new Login(rotation([A, [a1, a2]]));
   assert.deepEqual(login.begin('{}', 0), { kind: 'ask', core: a1, data: '{}', lookMs: ANSWER_MS });
   assert.deepEqual(login.look(3000), { kind: 'ask', core: a2, data: '{}', lookMs: ANSWER_MS });
@@ -92,16 +92,16 @@ test('jssocket:34 a lone core is asked once; without a core the newest login wai
   assert.deepEqual(waiting.retry(20), { kind: 'ask', core: a1, data: '{"n":2}', lookMs: ANSWER_MS });
 });
 
-test('jssocket:34 of two answers the second is passed on only if it changes something', () => {
+test('jssocket:34 a second answer is passed on only if it changes something', () => {
   const login = new Login(rotation([A, [a1, a2]]));
   login.begin('{}', 0);
   login.look(3000);
   assert.equal(login.answered(true, 3100), true);
   assert.equal(login.answered(false, 3200), false);
-  assert.equal(login.answered(false, 3300), true, 'a third one was not asked for: the core says it of its own accord');
+  assert.equal(login.answered(false, 3300), true, 'a third answer was not requested: the core sent it on its own');
 });
 
-test('an event that is too long to keep is forwarded once and not again', () => {
+test('an event that is too long to keep is forwarded only once', () => {
   const login = new Login(rotation([A, [a1, a2]]));
   assert.equal(login.begin(`{"x":"${'x'.repeat(70_000)}"}`, 0).kind, 'ask');
   assert.equal(login.look(3000).kind, 'wait');

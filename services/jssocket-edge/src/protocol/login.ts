@@ -1,24 +1,24 @@
 /**
- * A client's `client_connect` on its way to an answer. The original asks one core once, and drops the event when there is none; here it waits
- * for a core, and is sent to another one when the asked one is slow or gone. Invisible to a core: it answers without memory.
+ * A client's `client_connect` until it is answered. The original asks one core once, and drops the event if there is none; here it waits
+ * for a core, and is sent to another one if the asked one is slow or gone. Cores do not notice: they answer without keeping state.
  */
 import type { Rotation } from './rotation.ts';
 
 /** Unanswered for this long, another core is asked. */
 export const ANSWER_MS = 3000;
-/** After this long the client hears nothing, as it would from the original. */
+/** After this long the client gets no answer, as in the original. */
 export const GIVE_UP_MS = 30_000;
 /** A longer event is forwarded once and not kept. */
 const KEEP_BYTES = 64 * 1024;
 
-/** What to do next for a login. */
+/** The next step of a login. */
 export type Step =
-  /** Ask this core, and look again after `lookMs`. */
+  /** Ask this core, and check again after `lookMs`. */
   | { readonly kind: 'ask'; readonly core: string; readonly data: string; readonly lookMs: number }
   | { readonly kind: 'wait'; readonly lookMs: number }
   | { readonly kind: 'give-up' };
 
-interface Pending {
+interface PendingLogin {
   /** Undefined once an event that is too long to keep has been forwarded. */
   data: string | undefined;
   readonly since: number;
@@ -27,8 +27,8 @@ interface Pending {
 
 export class Login {
   readonly #rotation: Rotation;
-  #pending: Pending | undefined;
-  /** Answers that may still come although one has come already. */
+  #pending: PendingLogin | undefined;
+  /** Answers that may still arrive after the first one. */
   #outstanding = 0;
   #outstandingUntil = 0;
 
@@ -40,14 +40,14 @@ export class Login {
     return this.#pending !== undefined;
   }
 
-  /** The core that is being waited for. */
+  /** The core whose answer is awaited. */
   get asked(): string | undefined {
     return this.#pending?.asked;
   }
 
-  /** A `client_connect`: the newest one replaces one that still waits. */
+  /** Starts a login; a new `client_connect` replaces one that still waits. */
   begin(data: string, at: number): Step {
-    const pending: Pending = { data, since: at, asked: undefined };
+    const pending: PendingLogin = { data, since: at, asked: undefined };
     this.#pending = pending;
     const step = this.#next(at);
     if (data.length <= KEEP_BYTES) return step;
@@ -55,20 +55,20 @@ export class Login {
     return step;
   }
 
-  /** The time to look has come. */
+  /** Checks the login after `lookMs`. */
   look(at: number): Step {
     const { asked } = this.#pending ?? {};
     if (asked !== undefined) this.#rotation.missed(asked);
     return this.#next(at);
   }
 
-  /** The asked core is gone, or a core has come. */
+  /** Called when the asked core is gone, or a new core is available. */
   retry(at: number): Step {
     if (this.#pending !== undefined) this.#pending.asked = undefined;
     return this.#next(at);
   }
 
-  /** Whether an answer is to be passed on; one that came late from a second core and changes nothing is not. */
+  /** Whether to pass on an answer: a late one of a second core that changes nothing is dropped. */
   answered(changes: boolean, at: number): boolean {
     const outstanding = at <= this.#outstandingUntil ? this.#outstanding : 0;
     this.#outstanding = Math.max(0, outstanding - 1);

@@ -1,17 +1,17 @@
 /**
- * What a connection is still owed for what it has sent: notifications that it hears itself, and its callbacks, which travel over the bus. The
- * original handles one event to its end before the next one, so whatever follows and does not travel (an answer, a close) waits for them: a
- * marker is sent the same way, and comes back behind them.
+ * Tracks the messages of a connection that come back to itself over the bus: notifications that it receives itself, and its callbacks. The
+ * original finishes one event before it handles the next, so replies that do not go over the bus (an answer, a close) must wait for these
+ * messages: a marker is published after them, and everything before it has arrived when it comes back.
  */
 import type { Effects } from './translate.ts';
 
-/** The bus may be down, and then nothing comes back. */
+/** The time to wait for a marker: if the bus is down, it does not come back. */
 const MARKER_MS = 1000;
 
 export class Owed {
-  /** Sends the marker of this number. */
+  /** Publishes the marker with this number. */
   readonly #mark: (number: number) => Effects;
-  /** Something was sent and no marker after it. */
+  /** Whether something was published after the last marker. */
   #unmarked = false;
   #marker = 0;
   #then: (() => Effects) | undefined;
@@ -20,14 +20,14 @@ export class Owed {
     this.#mark = mark;
   }
 
-  /** Something was sent that may come back. */
+  /** Records that something was published that may come back. */
   sent(): void {
     this.#unmarked = true;
   }
 
   /**
-   * Does something when all that is owed has come, at once where nothing is.
-   * @param held what was sent last is not on its way yet: `released` follows when it is
+   * Runs `then` once everything published so far has come back; immediately if there is nothing.
+   * @param held whether the last message is not published yet: `released` must be called when it is
    */
   settled(then: () => Effects, held = false): Effects {
     const before = this.#then;
@@ -40,12 +40,12 @@ export class Owed {
     return held ? [] : this.#send();
   }
 
-  /** What was held is on its way. */
+  /** Called when a held message has been published. */
   released(): Effects {
     return this.#then === undefined ? this.readOn() : this.#send();
   }
 
-  /** Goes on reading, unless something waits for what is owed. */
+  /** Resumes reading, unless `settled` still waits. */
   readOn(): Effects {
     return this.#then === undefined ? [{ do: 'resume' }] : [];
   }
@@ -56,7 +56,7 @@ export class Owed {
     return [{ do: 'pause' }, ...this.#mark(this.#marker), { do: 'set-timer', name: 'marker', ms: MARKER_MS }];
   }
 
-  /** A marker has come back, or (without a number) is not to be waited for any longer. */
+  /** Called when a marker has come back or, without a number, when it has timed out. */
   came(number = this.#marker): Effects {
     const then = this.#then;
     if (then === undefined || number !== this.#marker) return [];

@@ -1,4 +1,4 @@
-/** JSSocket as the driver sees it. Nothing of it is ordered by writes: it sends messages and touches no element. */
+/** JSSocket as a protocol of the driver. It relays messages and writes no elements, so nothing is ordered by writes. */
 import type { Protocol } from '@polyedge/session/session';
 import { decodeEvent, type Envelope, encodeFrame, type Outgoing } from './codec.ts';
 import { openJssocket } from './session.ts';

@@ -1,22 +1,22 @@
 /**
- * Which core is asked next: strict round robin over the live cores of all edges, as each of them announced its own. Shared by all sessions
- * of one replica; a value like a session's own state, without clock or I/O.
+ * Chooses the next core: strict round robin over the live cores of all edges, as announced by each edge. Shared by all sessions of one
+ * replica; like a session, it has no clock and no I/O.
  */
 import type { JssocketCores } from '@polyedge/contracts/bus/jssocket';
 import { edgeOf } from './connection-id.ts';
 
 /** An edge that has not announced itself for this long is gone, and its cores with it. */
 const SILENT_MS = 3500;
-/** After so many logins in a row that it left unanswered, a core is asked only when no other can be (a forked worker never reads). */
+/** After this many consecutive unanswered logins a core is asked only if there is no other (a forked worker never reads). */
 const PATIENCE = 2;
 
 export class Rotation {
-  /** Whoever is in front is next. */
+  /** The first core is next. */
   #order: string[] = [];
   readonly #missed = new Map<string, number>();
   readonly #edges = new Map<string, number>();
 
-  /** What an edge said about its cores at `at`. Returns whether the edge was unknown before. */
+  /** Records an edge's announcement of its cores at the time `at`. Returns whether the edge was unknown. */
   announce({ edge, cores, leaving }: JssocketCores, at: number): boolean {
     const known = this.#edges.has(edge);
     if (leaving === true) this.#edges.delete(edge);
@@ -27,13 +27,13 @@ export class Rotation {
     return !known && leaving !== true;
   }
 
-  /** Whether an edge with this tag is alive: only then can a text with the shape of a connection id be one. */
+  /** Whether an edge with this tag is live; otherwise a text in the form of a connection id is not one. */
   has(edge: string, at: number): boolean {
-    const heard = this.#edges.get(edge);
-    return heard !== undefined && at - heard <= SILENT_MS;
+    const announced = this.#edges.get(edge);
+    return announced !== undefined && at - announced <= SILENT_MS;
   }
 
-  /** Takes the next core, other than `except`. Undefined when there is none. */
+  /** Takes the next core other than `except`. Undefined if there is none. */
   next(at: number, except?: string): string | undefined {
     this.#expire(at);
     const able = this.#order.filter((core) => core !== except);
@@ -45,12 +45,12 @@ export class Rotation {
     return chosen;
   }
 
-  /** A core left a login unanswered. */
+  /** Records that a core did not answer a login. */
   missed(core: string): void {
     if (this.#order.includes(core)) this.#missed.set(core, (this.#missed.get(core) ?? 0) + 1);
   }
 
-  /** A core answered, whoever had been asked. */
+  /** Records that a core answered, even if another was asked. */
   answered(core: string): void {
     this.#missed.delete(core);
   }
@@ -59,14 +59,14 @@ export class Rotation {
     this.#keep((other) => other !== core);
   }
 
-  /** Live cores, for metrics. */
+  /** The number of live cores, for metrics. */
   get size(): number {
     return this.#order.length;
   }
 
   #expire(at: number): void {
-    for (const [edge, heard] of this.#edges) {
-      if (at - heard <= SILENT_MS) continue;
+    for (const [edge, announced] of this.#edges) {
+      if (at - announced <= SILENT_MS) continue;
       this.#edges.delete(edge);
       this.#keep((core) => edgeOf(core) !== edge);
     }

@@ -1,32 +1,32 @@
-/** What the sessions of one edge share. */
+/** Settings shared by the sessions of one edge. */
 import type { Rotation } from './rotation.ts';
 
 /** What ordinary clients may do; the defaults are the original's. */
 export interface Policy {
-  /** Whether clients in the group `public`, which is to say anybody, may notify others. Default true. */
+  /** Whether clients in the group `public`, that is anybody, may notify others. Default true. */
   readonly publicMayNotify: boolean;
   /** Whether a client may notify only members of its own group. Default false. */
   readonly onlyOwnGroup: boolean;
-  /** Whether a notification that is not allowed is answered by its callback all the same. Default false. */
+  /** Whether the callback of a notification that is not allowed is still sent. Default false. */
   readonly callbackOnDenial: boolean;
-  /** Connections of one user on this replica; the next one is closed. Undefined: any number, as in the original. */
+  /** Connections of one user on this replica; a further one is closed. Unlimited if undefined, as in the original. */
   readonly maxPerUser: number | undefined;
-  /** Connections in the group `public` on this replica. Undefined: any number. */
+  /** Connections in the group `public` on this replica. Unlimited if undefined. */
   readonly maxPublic: number | undefined;
 }
 
-/** What sessions count beside the driver. Numbers only. */
+/** Counters of the sessions, in addition to the driver's. */
 export type JssocketCounts = {
-  /** Events that were sent to a core, and those sent to a further one. */
+  /** Events sent to a first core, and those sent to another one. */
   asked: number;
   askedAgain: number;
-  /** Logins that no core answered in time. */
+  /** Logins not answered in time. */
   abandoned: number;
-  /** Late second answers that were not passed on. */
+  /** Late second answers that were dropped. */
   swallowed: number;
-  /** Events that the sender may not send. */
+  /** Events that the sender was not allowed to send. */
   denied: number;
-  /** Events of cores and publishers that could not be understood. */
+  /** Invalid events of cores and publishers. */
   ignored: number;
 };
 
@@ -37,10 +37,10 @@ export interface JssocketSettings {
   readonly rotation: Rotation;
   readonly policy: Policy;
   readonly counts: JssocketCounts;
-  /** The handshake carried the secret. */
+  /** Whether the handshake carried the secret. */
   readonly trusted: boolean;
   readonly pingIntervalMs: number;
   readonly pongTimeoutMs: number;
-  /** Told what an operator should know about an event that a core or publisher got wrong. */
+  /** Reports an invalid event of a core or publisher to the operator. */
   note(sentence: string, connection: string): void;
 }

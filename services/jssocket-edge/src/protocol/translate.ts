@@ -1,4 +1,4 @@
-/** What the events of JSSocket mean, and what they look like on their way out: texts in, texts out. */
+/** Parses the events of JSSocket and builds outgoing ones: texts in, texts out. */
 import {
   type JssocketTold,
   jssocketAsked,
@@ -15,32 +15,32 @@ export const PUBLIC = 'public';
 /** Longer names of groups count as `public`. */
 const MAX_GROUP_BYTES = 256;
 
-type Reading<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
+type ParsedEvent<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 const bad = (problem: string) => ({ ok: false, problem }) as const;
 
-/** The members of an event's data; what is absent or false in Python counts as `{}`. */
-export function membersOf(data: JsonSource | undefined): Reading<readonly Member[]> {
+/** The members of an event's data; a value that is absent or false in Python counts as `{}`. */
+export function membersOf(data: JsonSource | undefined): ParsedEvent<readonly Member[]> {
   if (data === undefined || isFalsy(data)) return { ok: true, value: [] };
-  if (data.kind !== 'object') return bad('the data of this event is an object');
+  if (data.kind !== 'object') return bad('the data of this event must be an object');
   const members = readObject(data.text);
   return members === undefined ? bad('the data of this event has too many members') : { ok: true, value: members };
 }
 
 const last = (members: readonly Member[], key: string): JsonSource | undefined => members.findLast((member) => member.key === key)?.value;
 
-/** Whom a notification is for: `nobody` for a value that can be no id and no name. */
+/** The recipient of a notification: `nobody` for a value that is neither an id nor a name. */
 export type Target = { readonly kind: 'default' } | { readonly kind: 'nobody' } | { readonly kind: 'named'; readonly name: string };
 
 /** `notify_client` or `notify_group`. */
 export interface Notification {
   readonly target: Target;
-  /** The source of what is delivered; what is false in Python is delivered as `{}`. */
+  /** The source text to deliver; `{}` for a value that is false in Python. */
   readonly payload: string;
-  /** The source of the callback, where one is wanted. */
+  /** The source text of the callback, if one is requested. */
   readonly callback: string | undefined;
 }
 
-export function readNotification(data: JsonSource | undefined): Reading<Notification> {
+export function readNotification(data: JsonSource | undefined): ParsedEvent<Notification> {
   const members = membersOf(data);
   if (!members.ok) return members;
   const target = readTarget(last(members.value, 'target'));
@@ -56,19 +56,19 @@ export function readNotification(data: JsonSource | undefined): Reading<Notifica
   };
 }
 
-function readTarget(source: JsonSource | undefined): Reading<Target> {
+function readTarget(source: JsonSource | undefined): ParsedEvent<Target> {
   if (source === undefined || isFalsy(source)) return { ok: true, value: { kind: 'default' } };
   if (source.kind === 'string') return { ok: true, value: { kind: 'named', name: stringOf(source) } };
-  if (source.kind === 'object' || source.kind === 'array') return bad('a target is a string');
+  if (source.kind === 'object' || source.kind === 'array') return bad('a target must be a string');
   return { ok: true, value: { kind: 'nobody' } };
 }
 
-/** What is delivered of a payload: its source, or `{}`. */
+/** The payload to deliver: its source text, or `{}`. */
 export const payloadOf = (source: JsonSource | undefined): string => (source === undefined || isFalsy(source) ? '{}' : source.text);
 
 /**
- * The callback of a `notify_group` without one of its own: the original looked into the payload (jssocket.py, 2198bac38), so what is there
- * still counts.
+ * The callback of a `notify_group` without one of its own: the original also looks into the payload (jssocket.py, 2198bac38), so this does
+ * as well.
  */
 export function callbackInside(payload: string): string | undefined {
   if (!payload.startsWith('{')) return undefined;
@@ -76,7 +76,7 @@ export function callbackInside(payload: string): string | undefined {
   return callback === undefined || isFalsy(callback) ? undefined : callback.text;
 }
 
-/** The `data` that a core is asked with: what the client sent, with its connection id as `target`, in the place of its own if it sent one. */
+/** The `data` of the request to a core: the client's data, with its connection id as `target`, replacing its own `target` if there is one. */
 export function loginData(members: readonly Member[], id: string): string {
   const place = members.findIndex(({ key }) => key === 'target');
   const texts = members.filter(({ key }, at) => key !== 'target' || at === place).map(({ text }) => text);
@@ -84,16 +84,16 @@ export function loginData(members: readonly Member[], id: string): string {
   return `{${texts.join(',')}}`;
 }
 
-/** `client_connected`: whom it is about, the group, and what the client is told. */
+/** `client_connected`: the client, its group, and the data for it. */
 export interface Confirmation {
   readonly target: string | undefined;
   readonly group: string;
-  /** Why the group is not the one that was named. */
+  /** Why the named group was not used. */
   readonly problem: string | undefined;
   readonly data: string;
 }
 
-export function readConfirmation(data: JsonSource | undefined): Reading<Confirmation> {
+export function readConfirmation(data: JsonSource | undefined): ParsedEvent<Confirmation> {
   const members = membersOf(data);
   if (!members.ok) return members;
   const target = readTarget(last(members.value, 'target'));
@@ -108,7 +108,7 @@ export function readConfirmation(data: JsonSource | undefined): Reading<Confirma
 
 function readGroup(source: JsonSource | undefined): { readonly group: string; readonly problem: string | undefined } {
   if (source === undefined || isFalsy(source)) return { group: PUBLIC, problem: undefined };
-  if (source.kind !== 'string') return { group: PUBLIC, problem: 'the user of client_connected is a string' };
+  if (source.kind !== 'string') return { group: PUBLIC, problem: 'the user of client_connected must be a string' };
   const group = stringOf(source);
   if (Buffer.byteLength(group) > MAX_GROUP_BYTES) return { group: PUBLIC, problem: 'the user of client_connected is too long' };
   return { group, problem: undefined };
@@ -131,7 +131,7 @@ export const DROP: Effects = [{ do: 'drop' }];
 
 const text = (json: string): Effect<Outgoing> => ({ do: 'send', frame: { as: 'text', json } });
 
-/** Frames to clients, publishers and cores. Only the request to a core is binary, as the original's is. */
+/** Frames to clients, publishers and cores. Only the request to a core is binary, as in the original. */
 export const frames = {
   payload: text,
   serverConnected: (accepted: boolean) => text(`{"type":"server_connect","data":${accepted}}`),
@@ -140,10 +140,10 @@ export const frames = {
   login: (data: string): Effect<Outgoing> => ({ do: 'send', frame: { as: 'binary', json: `{"type":"client_connect","data":${data}}` } }),
 } as const;
 
-/** What goes to other connections, of this edge or another: always over the bus, so that one sender's messages keep their order. */
+/** Messages to other connections, on this edge or another: always over the bus, so that one sender's messages stay in order. */
 export function messages(tenant: string) {
   return {
-    /** Nothing when the id is no connection's. */
+    /** Empty if the id is not a connection's. */
     tell: (connection: string, body: JssocketTold): Effect<Outgoing>[] => {
       const edge = edgeOf(connection);
       return edge === undefined ? [] : [{ do: 'publish', subject: jssocketTold.subject({ tenant, edge, connection }), body }];

@@ -9,7 +9,7 @@ test('space:34 a period ends after its days', () => {
   assert.deepEqual(newPeriod(1000, true, 30), { startDate: 1000, endDate: 1000 + 30 * DAY, autoRenew: true, renewalDays: 30 });
 });
 
-test('space:34 a contract that renews itself ends after now again, by whole renewals', () => {
+test('space:34 a contract that renews itself is extended by whole renewals until it ends after now', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 400 }), fc.integer({ min: 0, max: 4000 * DAY }), (renewalDays, late) => {
       const period = newPeriod(0, true, renewalDays);

@@ -1,4 +1,4 @@
-/** Billing periods: when a contract ends and whether it goes on by itself. */
+/** Billing periods: when a contract ends and whether it renews itself. */
 import type { BillingPeriod } from './contract.ts';
 
 const DAY_MS = 86_400_000;
@@ -14,7 +14,7 @@ export const newPeriod = (now: number, autoRenew: boolean, renewalDays: number):
 
 export const isExpired = ({ endDate }: BillingPeriod, now: number): boolean => endDate < now;
 
-/** An expired period with its end moved on, by as many renewals as it takes to end after now. */
+/** An expired period, extended by as many renewals as it takes to end after now. */
 export function renewedPeriod(period: BillingPeriod, now: number): BillingPeriod {
   const days = Math.max(1, period.renewalDays) * DAY_MS;
   const renewals = Math.max(1, Math.ceil((now - period.endDate) / days));

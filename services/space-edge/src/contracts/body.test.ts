@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Result } from '../protocol/answer.ts';
 import { readBillingChange, readContactChange, readContract, readIncrements, readSubscription } from './body.ts';
 
-/** 200 for a body that is taken, else the status and the text. */
+/** 200 for an accepted body, else the status and the text. */
 function verdict(result: Result<unknown>): string {
   return result.ok ? '200' : `${result.answer.status} ${String((result.answer.body as { error: string }).error)}`;
 }
@@ -12,7 +12,7 @@ const userContact = { userId: 'u1', username: 'ann' };
 const maps = { contractedServices: { Zoom: '2024' }, subscriptionPlans: { Zoom: 'BASIC' }, subscriptionAddOns: {} };
 const contract = { userContact, ...maps };
 
-test('space:27 space:41 bodies of new contracts: the first thing wrong is the answer, null counts as absent', () => {
+test('space:27 space:41 bodies of new contracts: the first problem is the answer, null counts as absent', () => {
   const cases: readonly (readonly [body: unknown, said: string])[] = [
     [contract, '200'],
     [{ ...contract, billingPeriod: null, groupId: null, organizationId: null }, '200'],
@@ -66,7 +66,7 @@ test('space:27 space:41 bodies of new contracts: the first thing wrong is the an
   assert.match(verdict(readContract({ ...contract, contractedServices: many })), /^422 .*at most 100 services/);
 });
 
-test('space:27 names of services are folded', () => {
+test('space:27 names of services are case-folded', () => {
   const read = readSubscription({
     contractedServices: { ZOOM: '1' },
     subscriptionPlans: { zOOM: 'Pro' },

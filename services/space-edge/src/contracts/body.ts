@@ -1,4 +1,4 @@
-/** Bodies of calls about contracts. The first thing wrong is the answer, 422 with the text that SPACE gives. Null counts as absent where a field may be missing. */
+/** Parses the bodies of contract requests. The first problem is the answer, 422 with SPACE's text. Null counts as absent for optional fields. */
 import { got, type Result, refuse } from '../protocol/answer.ts';
 import { type Fields, fieldsOf } from '../protocol/fields.ts';
 import { foldedName } from '../protocol/service.ts';
@@ -6,14 +6,14 @@ import { DEFAULT_RENEWAL_DAYS } from './billing.ts';
 import type { UserContact } from './contract.ts';
 import type { Subscription } from './subscription.ts';
 
-/** Services of one contract. */
+/** The most services of one contract. */
 export const MAX_SERVICES = 100;
 const MAX_ADD_ONS = 200;
 const MAX_TEXT = 255;
 const MAX_RENEWAL_DAYS = 36_500;
-/** Of one increment. */
+/** The largest increment. */
 const MAX_AMOUNT = 1e12;
-/** Below `/contracts/`, these are no users: a word of the path, and what clients take out of a path. */
+/** User ids that cannot be used in paths below `/contracts/`: a segment of its own, and those that clients remove from a path. */
 const RESERVED_USERS: ReadonlySet<string> = new Set(['billingPeriod', '.', '..']);
 
 export interface ContractBody {
@@ -21,7 +21,7 @@ export interface ContractBody {
   readonly autoRenew: boolean;
   readonly renewalDays: number;
   readonly groupId: string | undefined;
-  /** Undefined: that of the caller. */
+  /** The caller's if undefined. */
   readonly organizationId: string | undefined;
   readonly subscription: Subscription;
 }
@@ -69,7 +69,7 @@ function readDetails(fields: Fields, prefix: string): Result<Details> {
   return got(details);
 }
 
-/** Some address with a domain that has a dot, as SPACE's validator takes it; whether it exists only a message shows. */
+/** An address with a domain that has a dot, as SPACE's validator accepts it. */
 const EMAIL = /^[^\s@"(),:;<>[\\\]]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+$/;
 
 /** A change of the contact; the user id stays. */
@@ -119,7 +119,7 @@ export function readBillingChange(body: unknown): Result<BillingChange> {
   });
 }
 
-/** The three maps, all required; names of services are folded. */
+/** The three maps, all required; names of services are case-folded. */
 export function readSubscription(body: unknown): Result<Subscription> {
   const { contractedServices, subscriptionPlans, subscriptionAddOns } = fieldsOf(body);
   if (contractedServices === undefined) return refuse(422, 'The contractedServices field is required');
@@ -166,7 +166,7 @@ function readAddOns(value: unknown): Result<Record<string, Record<string, number
   return got(services);
 }
 
-/** Increments of usage levels, by folded service and limit. */
+/** Increments of usage levels, by case-folded service and limit. */
 export function readIncrements(body: unknown): Result<Readonly<Record<string, Readonly<Record<string, number>>>>> {
   const wrong = refuse(422, 'The input must be an object with the structure: Record<string, Record<string, number>>');
   if (body === undefined || body === null) return got({});
@@ -176,7 +176,7 @@ export function readIncrements(body: unknown): Result<Readonly<Record<string, Re
     if (!isMap(limits)) return wrong;
     const amounts: Record<string, number> = {};
     for (const [limit, amount] of Object.entries(limits)) {
-      // What is larger could not be counted exactly.
+      // Larger amounts could not be counted exactly.
       if (typeof amount !== 'number' || !(Math.abs(amount) <= MAX_AMOUNT)) return wrong;
       setOwn(amounts, limit, amount);
     }
@@ -188,11 +188,11 @@ export function readIncrements(body: unknown): Result<Readonly<Record<string, Re
 const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** NUL and lone surrogates are no characters anybody meant, and no database takes them. */
+/** Rejects NUL and unpaired surrogates, which the database cannot store. */
 const isText = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= MAX_TEXT && !value.includes('\0') && value.isWellFormed();
 
-/** Forms carry texts. */
+/** Accepts texts too, because forms contain only texts. */
 function toBoolean(value: unknown): boolean | undefined {
   if (typeof value === 'boolean') return value;
   return value === 'true' ? true : value === 'false' ? false : undefined;

@@ -1,10 +1,10 @@
 /**
- * A contract: who uses which services under which subscription, until when. A vertex `space/Contract`; its usage levels are a second one (see
+ * A contract: which user has which services under which subscription, until when. A vertex `space/Contract`; its usage levels are another one (see
  * `usage/levels.ts`), and every change that touches both is one mutation. A user has one contract in the whole tenant: `userId` is unique.
  *
  * Attributes: `userId`, `organizationId`, `groupId`, `userContact`, `billingPeriod` (with ISO times), `contractedServices`,
- * `subscriptionPlans`, `subscriptionAddOns` (by the folded name of the service), `offers` (`{"zoom": {"service": id, "pricing": id}}`: the
- * vertices behind the names), `terms` (grows with each novation), `history`.
+ * `subscriptionPlans`, `subscriptionAddOns` (by the case-folded name of the service), `offers` (`{"zoom": {"service": id, "pricing": id}}`: the
+ * vertices of the names), `terms` (incremented by each novation), `history`.
  */
 import type { Element } from '@polyedge/contracts/element';
 import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
@@ -13,12 +13,12 @@ import { type Levels, shownLevels, type Usage } from '../usage/levels.ts';
 import { type Subscription, toSubscription } from './subscription.ts';
 
 export const CONTRACT_TYPE = 'space/Contract';
-/** The attribute that only one contract may have. */
+/** The attribute that is unique among contracts. */
 export const CONTRACT_KEY = 'userId';
-/** Earlier subscriptions that a contract shows; older ones are in the history of its vertex. */
+/** The most earlier subscriptions shown in a contract; older ones are in the history of its vertex. */
 export const MAX_HISTORY = 100;
 
-/** The vertices behind a contracted service. */
+/** The vertices of a contracted service. */
 export type Offer = {
   readonly service: string;
   readonly pricing: string;
@@ -53,7 +53,7 @@ export interface Terms extends Subscription {
   readonly userContact: UserContact;
   readonly billingPeriod: BillingPeriod;
   readonly offers: Offers;
-  /** Which subscription this is: grows with each novation. Usage levels carry the same number. */
+  /** The number of the subscription, incremented by each novation. The usage levels have the same number. */
   readonly terms: number;
   readonly history: readonly HistoryEntry[];
 }
@@ -64,7 +64,7 @@ export interface Contract extends Terms {
   readonly usage: Usage;
 }
 
-/** What a vertex says; others may write it too, so what is read is checked. */
+/** Converts a vertex. Other protocols may write it too, so its values are validated. */
 export function toContract({ id, version, attributes }: Element, usage: Usage): Contract {
   const { userId, organizationId, groupId, userContact, billingPeriod, offers, terms, history } = attributes;
   return {
@@ -161,7 +161,7 @@ const historyAttribute = ({ startDate, endDate, ...subscription }: HistoryEntry)
   ...subscriptionAttributes(subscription),
 });
 
-/** As SPACE answers it. No further keys: its Java client refuses a contract that has one. `groupId` is absent when there is none. */
+/** The contract in SPACE's answers. It has no other keys, because the Java client rejects unknown ones. `groupId` is absent if there is none. */
 export function shownContract(contract: Terms & { readonly id: string; readonly usage: Levels }): JsonObject {
   const { userId: _userId, offers: _offers, terms: _terms, ...attributes } = contractAttributes(contract);
   const { userContact, billingPeriod, organizationId, groupId, contractedServices, subscriptionPlans, subscriptionAddOns, history } =

@@ -1,6 +1,6 @@
 /**
- * Changes of many contracts as a job: a vertex `space/Job` that says what is to be done, how much of it is, and who does it now. Which
- * contracts are left is asked of the store, so nothing is lost when whoever does it dies: another replica goes on.
+ * Changes of many contracts as a job: a vertex `space/Job` with the task, its progress, and the lease of the replica that works on it. The
+ * remaining contracts are found by a query, so nothing is lost if that replica dies: another one continues.
  */
 import type { Element } from '@polyedge/contracts/element';
 import { check, type Static, T } from '@polyedge/contracts/schema';
@@ -11,14 +11,14 @@ import { CONTRACT_TYPE, type Contract } from './contract.ts';
 import { fallenBack, type Novated, novated, serviceMoved, serviceRenamed } from './novation.ts';
 
 export const JOB_TYPE = 'space/Job';
-/** The attribute of a contract that says which job of a group changed it last. */
+/** The attribute of a contract that names the last job that changed it. */
 export const JOB_MARK = 'job';
 
 const Texts = T.Record(T.String(), T.String());
 const AddOns = T.Record(T.String(), T.Number());
 
 const TaskSchema = T.Union([
-  /** Contracts of an archived pricing get another one. `key` is the folded name of the service. */
+  /** Moves the contracts of an archived pricing to another one. `key` is the case-folded name of the service. */
   T.Object({
     kind: T.Literal('fallback'),
     service: T.String(),
@@ -69,7 +69,7 @@ export interface Job {
   readonly state: JobState;
   readonly total: number;
   readonly done: number;
-  /** Until when another replica leaves it alone, in milliseconds. */
+  /** The time until which other replicas leave it alone, in milliseconds. */
   readonly until: number;
   readonly task: Task;
 }
@@ -83,11 +83,11 @@ export const newJob = (by: string, organizationId: string, what: Task, total: nu
   done: 0,
   owner: '',
   until: 0,
-  // What is undefined has no place in an attribute.
+  // Attributes cannot contain undefined.
   task: JSON.parse(JSON.stringify(what)) as JsonObject,
 });
 
-/** Undefined for a vertex that is no job this version understands. */
+/** Undefined for a vertex that is not a job known to this version. */
 export function toJob({ id, attributes }: Element): Job | undefined {
   const { by, organizationId, state, total, done, until } = attributes;
   if (!task.test(attributes.task) || (state !== 'running' && state !== 'done' && state !== 'failed')) return undefined;
@@ -103,7 +103,7 @@ export function toJob({ id, attributes }: Element): Job | undefined {
   };
 }
 
-/** As a caller reads it. */
+/** The job as shown to callers. */
 export const shownJob = ({ id, state, total, done, task: { kind } }: Job): JsonObject => ({
   id,
   kind,
@@ -114,7 +114,7 @@ export const shownJob = ({ id, state, total, done, task: { kind } }: Job): JsonO
 
 const at = (...path: string[]): readonly string[] => ['attributes', ...path];
 
-/** The contracts that a job has still to change. */
+/** A filter for the contracts that a job still has to change. */
 export function left(id: string, what: Task): Filter {
   const all: Filter[] = [{ test: 'equal', path: ['type'], value: CONTRACT_TYPE }];
   switch (what.kind) {
@@ -141,13 +141,13 @@ export const ofGroup = (groupId: string, organizationId: string | undefined): Fi
   ...(organizationId === undefined ? [] : [{ test: 'equal' as const, path: at('organizationId'), value: organizationId }]),
 ];
 
-/** The pricings that a task needs to know. */
+/** The pricings that a task needs. */
 export function pricingsOf(what: Task): readonly string[] {
   if (what.kind === 'fallback') return [what.pricing];
   return what.kind === 'novation' ? Object.values(what.offers).map(({ pricing }) => pricing) : [];
 }
 
-/** @param pricings attributes of `pricingsOf`, by id; undefined when one is gone and the task cannot be done any more */
+/** @param pricings attributes of `pricingsOf`, by id; undefined if one is gone and the task can no longer be done */
 export function done(what: Task, contract: Contract, pricings: ReadonlyMap<string, JsonObject>, now: number): Novated | undefined {
   switch (what.kind) {
     case 'fallback': {

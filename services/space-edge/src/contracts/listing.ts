@@ -1,4 +1,4 @@
-/** Lists of contracts: what a caller may look for, as a filter of the store. */
+/** Lists of contracts: converts the caller's search to a filter of the store. */
 import { type Filter, literalPattern } from '@polyedge/query/filter';
 import { got, type Result, refuse } from '../protocol/answer.ts';
 import { type Fields, fieldsOf } from '../protocol/fields.ts';
@@ -6,9 +6,9 @@ import { foldedName } from '../protocol/service.ts';
 
 const SORTS = ['firstName', 'lastName', 'username', 'email'] as const;
 const ORDERS = ['asc', 'desc'] as const;
-/** Contracts of one page. */
+/** The most contracts of one page. */
 const MAX_PAGE = 100;
-/** Conditions of one list. */
+/** The most conditions of one list. */
 const MAX_CONDITIONS = 200;
 const MAX_OFFSET = 1_000_000;
 
@@ -19,7 +19,7 @@ export interface ContractPage {
   readonly order: (typeof ORDERS)[number];
 }
 
-/** The page that a query asks for; all that is wrong with it is one 400. */
+/** The requested page; all problems of the query are reported in one 400. */
 export function contractPage(query: Fields): Result<ContractPage> {
   const number = (name: string, otherwise: number): number => Number.parseInt(String(query[name]), 10) || otherwise;
   const [page, offset, limit] = [number('page', 1), number('offset', 0), number('limit', 20)];
@@ -39,7 +39,7 @@ export function contractPage(query: Fields): Result<ContractPage> {
   return got({ offset: Math.min(skipped, MAX_OFFSET), limit: Math.min(limit, MAX_PAGE), sort, order });
 }
 
-/** What `username`, `groupId` and so on in a query and `filters` in a body ask for. */
+/** The filters for `username`, `groupId` etc. of a query and for `filters` of a body. */
 export function contractFilters(query: Fields, body: unknown): Result<Filter[]> {
   const conditions: Filter[] = [];
   for (const name of SORTS) {
@@ -83,7 +83,7 @@ function plansFilter(plans: unknown): Filter[] {
 
 function addOnsFilter(addOns: unknown): Filter[] {
   const any = Object.entries(fieldsOf(addOns)).flatMap(([service, names]) =>
-    // SPACE looks for the name in small letters, although it keeps the author's: either is found here.
+    // SPACE searches for the lower-case name, although it stores the author's: here both are found.
     textsOf(names).flatMap((name): Filter[] =>
       [...new Set([name, name.toLowerCase()])].map((one) => ({
         test: 'present',

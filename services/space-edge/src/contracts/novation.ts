@@ -1,4 +1,4 @@
-/** What a contract becomes by a novation. Pure: the store writes it, guarded by the version that was read. */
+/** Computes the result of a novation. Pure; it is written under the condition that the contract still has the version that was read. */
 import { keepEntries, renameEntries } from '../protocol/entries.ts';
 import {
   freshLevels,
@@ -14,16 +14,16 @@ import { newPeriod } from './billing.ts';
 import type { Contract, HistoryEntry, Offer, Offers, Terms } from './contract.ts';
 import type { Subscription } from './subscription.ts';
 
-/** A contract and its levels after a change. */
+/** A contract and its usage levels after a change. */
 export interface Novated {
   readonly terms: Terms;
   readonly levels: Levels;
 }
 
-/** Tracked limits of one contract. Levels of services that it has no more stay until there are so many. */
+/** The most tracked limits of one contract. Beyond this, levels of services that it no longer has are removed. */
 const MAX_LEVELS = 1000;
 
-/** The subscription that ends, as it goes into the history. */
+/** The ending subscription as an entry of the history. */
 function ending({ billingPeriod, history, contractedServices, subscriptionPlans, subscriptionAddOns }: Terms, now: number): HistoryEntry {
   const startDate = Math.max(billingPeriod.startDate, history.at(-1)?.endDate ?? 0);
   return { startDate, endDate: now, contractedServices, subscriptionPlans, subscriptionAddOns };
@@ -34,19 +34,19 @@ const withHistory = (contract: Terms, now: number): readonly HistoryEntry[] => [
 export interface NewSubscription {
   readonly subscription: Subscription;
   readonly offers: Offers;
-  /** Of each contracted service. */
+  /** The limits of each contracted service. */
   readonly limits: Readonly<Record<string, TrackedLimits>>;
   readonly autoRenew?: boolean | undefined;
 }
 
-/** Levels of all services of a subscription from zero. */
+/** Levels of all services of a subscription, starting at zero. */
 export const levelsOf = (limits: NewSubscription['limits'], now: number): Levels =>
   Object.entries(limits).reduce<Levels>((levels, [service, tracked]) => withMissing(levels, freshLevels(service, tracked, now)), {
     consumed: {},
     renewals: {},
   });
 
-/** Another subscription: the billing period begins anew, levels that there are stay, those of new limits are added. */
+/** Changes the subscription: a new billing period begins, existing levels stay, and levels of new limits are added. */
 export function novated(contract: Contract, { subscription, offers, limits, autoRenew }: NewSubscription, now: number): Novated {
   const { billingPeriod } = contract;
   const levels = withMissing(contract.usage, levelsOf(limits, now));
@@ -75,7 +75,7 @@ export interface Fallback {
   readonly limits: TrackedLimits;
 }
 
-/** Another pricing of one service, because the present one is archived: its levels begin anew, the billing period goes on. */
+/** Changes the pricing of one service, because the current one is archived: its levels are reset, the billing period continues. */
 export function fallenBack(contract: Contract, service: string, { plan, addOns, version, offer, limits }: Fallback, now: number): Novated {
   const { [service]: _plan, ...plans } = contract.subscriptionPlans;
   const levels = withMissing(withoutService(contract.usage, service), freshLevels(service, limits, now));
@@ -93,7 +93,7 @@ export function fallenBack(contract: Contract, service: string, { plan, addOns, 
   };
 }
 
-/** The service has another name. Nothing that was agreed changes, so there is no entry in the history. */
+/** Renames a service. The terms do not change, so there is no entry in the history. */
 export function serviceRenamed(contract: Contract, from: string, to: string): Novated {
   const rename = (name: string): string => (name === from ? to : name);
   return {
@@ -110,8 +110,8 @@ export function serviceRenamed(contract: Contract, from: string, to: string): No
 }
 
 /**
- * The service went to another organization: a contract about it alone goes along, from one about others it is taken out.
- * @param to its new name there
+ * A service moved to another organization: a contract for this service alone moves with it; in other contracts the service is removed.
+ * @param to the service's new name
  */
 export function serviceMoved(contract: Contract, from: string, to: string, organizationId: string, now: number): Novated {
   if (Object.keys(contract.contractedServices).length === 1) {

@@ -1,4 +1,4 @@
-/** A subscription: versions of services, a plan and add-ons of each. Names of services are folded, so that they match in any case. */
+/** A subscription: the version, plan and add-ons of each service. Names of services are case-folded. */
 import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import { readEntries } from '../protocol/entries.ts';
 
@@ -6,11 +6,11 @@ export interface Subscription {
   /** The version of each service, in the spelling of the pricing's author. */
   readonly contractedServices: Readonly<Record<string, string>>;
   readonly subscriptionPlans: Readonly<Record<string, string>>;
-  /** How often each add-on was taken. */
+  /** The quantity of each add-on. */
   readonly subscriptionAddOns: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
-/** The subscription that attributes hold. */
+/** The subscription in attributes of a vertex. */
 export function toSubscription({ contractedServices, subscriptionPlans, subscriptionAddOns }: JsonObject): Subscription {
   return {
     contractedServices: readEntries(contractedServices, toText),

@@ -21,7 +21,7 @@ type Given = {
   readonly services?: string[];
 };
 
-/** What is asked for, whether something is missing (404 for a novation) rather than wrong (400), and what is said. */
+/** The selection, whether something is missing (404 for a novation) rather than wrong (400), and the text. */
 const CASES: readonly (readonly [given: Given, missing: boolean | undefined, text?: RegExp])[] = [
   [{ plans: { zoom: 'BASIC' } }, undefined],
   [{ plans: { zoom: 'pro' }, addOns: { zoom: { phone: 1, fax: 3 } } }, undefined],
@@ -52,7 +52,7 @@ const CASES: readonly (readonly [given: Given, missing: boolean | undefined, tex
   [{ plans: { zoom: 'PRO' }, addOns: { zoom: { phone: 0 } } }, false, /quantity 0 is not valid/],
 ];
 
-test('space:27 a subscription is one that its pricings offer', () => {
+test('space:27 a subscription must be offered by its pricings', () => {
   for (const [{ plans = {}, addOns = {}, services = ['zoom'] }, missing, text] of CASES) {
     const pricings = Object.fromEntries(services.map((name) => [name, name === 'zoom' ? zoom : extras]));
     const contractedServices = Object.fromEntries(services.map((name) => [name, '2024']));

@@ -1,8 +1,8 @@
-/** Whether a subscription is one that its pricings offer (SPACE 1.2, ContractValidation: its rules in its order and words). */
+/** Checks that a subscription is offered by its pricings (SPACE 1.2, ContractValidation: its rules, order and texts). */
 import { entryOf } from '../protocol/entries.ts';
 import type { Subscription } from './subscription.ts';
 
-/** What of a pricing the rules look at. */
+/** The parts of a pricing that the rules use. */
 export interface Offered {
   readonly version: string;
   readonly plans: readonly string[];
@@ -19,7 +19,7 @@ export interface Offered {
   >;
 }
 
-/** Something that is not there is 404 for who changes a contract, a wrong choice 400. */
+/** For a change of a contract, something missing is 404 and a wrong choice 400. */
 export interface Invalid {
   readonly missing: boolean;
   readonly text: string;
@@ -28,12 +28,12 @@ export interface Invalid {
 const missing = (text: string): Invalid => ({ missing: true, text });
 const wrong = (text: string): Invalid => ({ missing: false, text });
 
-/** @param pricings those of the contracted services, by the folded name of the service */
+/** @param pricings those of the contracted services, by the case-folded name of the service */
 export function subscriptionProblem(
   { contractedServices, subscriptionPlans, subscriptionAddOns }: Subscription,
   pricings: Readonly<Record<string, Offered>>,
 ): Invalid | undefined {
-  // A service may be contracted without anything of it being taken, as in SPACE: then there is nothing to check.
+  // A service may be contracted without a plan or add-ons, as in SPACE: then there is nothing to check.
   for (const service of new Set([...Object.keys(subscriptionPlans), ...Object.keys(subscriptionAddOns)])) {
     const pricing = Object.hasOwn(contractedServices, service) ? entryOf(pricings, service) : undefined;
     if (pricing === undefined) {
@@ -48,7 +48,7 @@ export function subscriptionProblem(
   return undefined;
 }
 
-/** What somebody takes of one service. */
+/** The selection of one service. */
 export interface Choice {
   readonly plan: string | undefined;
   readonly addOns: Readonly<Record<string, number>> | undefined;
@@ -65,7 +65,7 @@ export function problemInPricing(service: string, { plan, addOns }: Choice, offe
   return undefined;
 }
 
-/** A plan by its name in any case. */
+/** Finds a plan by name, ignoring case. */
 export const planNamed = (plan: string, plans: readonly string[]): string | undefined =>
   plans.find((name) => name.toLowerCase() === plan.toLowerCase());
 

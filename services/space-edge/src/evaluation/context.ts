@@ -1,4 +1,4 @@
-/** What a subscription to one service grants: the `pricingContext` of its expressions. */
+/** The features and limits granted by a subscription to one service: the `pricingContext` of its expressions. */
 import type { EvaluatedPricing } from './pricing.ts';
 import type { Value } from './tree.ts';
 
@@ -7,18 +7,18 @@ export interface Granted {
   readonly usageLimits: ReadonlyMap<string, Value>;
 }
 
-/** One service of a contract. */
-export interface Chosen {
+/** The selection of one service in a contract. */
+export interface ServiceSelection {
   readonly plan: string | undefined;
-  /** How often each add-on was taken. */
+  /** The quantity of each add-on. */
   readonly addOns: Readonly<Record<string, number>>;
 }
 
 /**
- * The plan's values, then those of each add-on over them, then extensions times their quantity. Without a plan there is only what add-ons
- * grant. A plan's name matches in any case, an add-on's as it is written.
+ * The plan's values, overridden by those of each add-on, plus extensions times their quantity. Without a plan, only what the add-ons grant.
+ * A plan's name matches in any case, an add-on's must match exactly.
  */
-export function grantedBy(pricing: EvaluatedPricing, { plan, addOns }: Chosen): Granted {
+export function grantedBy(pricing: EvaluatedPricing, { plan, addOns }: ServiceSelection): Granted {
   const base = plan === undefined ? undefined : (pricing.plans.get(plan) ?? anyCase(pricing.plans, plan));
   const features = new Map(base?.features);
   const usageLimits = new Map(base?.usageLimits);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '@polyedge/query/json';
 import fc from 'fast-check';
-import { type Chosen, grantedBy } from './context.ts';
+import { grantedBy, type ServiceSelection } from './context.ts';
 import { amountsFor, type Evaluated, evaluate, type Subscribed } from './evaluate.ts';
 import { compilePricing } from './pricing.ts';
 
@@ -42,15 +42,15 @@ const SECTIONS = {
 
 const PRICING = compilePricing(SECTIONS);
 
-function subscribed(chosen: Chosen, used: Readonly<Record<string, number>> = { maxBoards: 0, maxExports: 0 }): Subscribed {
+function subscribed(chosen: ServiceSelection, used: Readonly<Record<string, number>> = { maxBoards: 0, maxExports: 0 }): Subscribed {
   return { service: 'gantry', pricing: PRICING, granted: grantedBy(PRICING, chosen), used: new Map(Object.entries(used)) };
 }
 
-const told = (evaluated: Evaluated) => (evaluated.ok ? evaluated.allowed : evaluated.error.code);
+const verdict = (evaluated: Evaluated) => (evaluated.ok ? evaluated.allowed : evaluated.error.code);
 
-test('space:30 a feature is allowed, refused, or has one of the errors', () => {
+test('space:30 a feature is allowed, denied, or has one of the errors', () => {
   const free = subscribed({ plan: 'FREE', addOns: {} });
-  const codes = Object.keys(SECTIONS.features).map((name) => [name, told(evaluate(free, name, false))]);
+  const codes = Object.keys(SECTIONS.features).map((name) => [name, verdict(evaluate(free, name, false))]);
   assert.deepEqual(Object.fromEntries(codes), {
     boards: false,
     exports: true,
@@ -63,28 +63,28 @@ test('space:30 a feature is allowed, refused, or has one of the errors', () => {
     untracked: 'PARSE_ERROR',
     unlimited: 'PARSE_ERROR',
   });
-  assert.equal(told(evaluate(free, 'missing', false)), 'FLAG_NOT_FOUND');
+  assert.equal(verdict(evaluate(free, 'missing', false)), 'FLAG_NOT_FOUND');
 });
 
 test('space:30 plan, add-ons and extensions make up the context', () => {
-  const limits = (chosen: Chosen) => Object.fromEntries(grantedBy(PRICING, chosen).usageLimits);
+  const limits = (chosen: ServiceSelection) => Object.fromEntries(grantedBy(PRICING, chosen).usageLimits);
   assert.deepEqual(limits({ plan: 'FREE', addOns: {} }), { maxBoards: 1, maxExports: 2, size: 5 });
   assert.deepEqual(limits({ plan: 'team', addOns: { more: 3, unlimited: 1 } }), { maxBoards: 34, maxExports: 1000, size: 5 });
   assert.deepEqual(limits({ plan: 'TEAM', addOns: { more: 0, MORE: 1 } }), { maxBoards: 4, maxExports: 2, size: 5 });
-  // Without a plan there is only what add-ons grant.
+  // Without a plan only the add-ons grant something.
   assert.deepEqual(limits({ plan: undefined, addOns: { more: 2 } }), { maxBoards: 20 });
-  assert.equal(told(evaluate(subscribed({ plan: undefined, addOns: { gold: 1 } }), 'tier', false)), true);
-  assert.equal(told(evaluate(subscribed({ plan: undefined, addOns: {} }), 'tier', false)), 'FLAG_NOT_FOUND');
+  assert.equal(verdict(evaluate(subscribed({ plan: undefined, addOns: { gold: 1 } }), 'tier', false)), true);
+  assert.equal(verdict(evaluate(subscribed({ plan: undefined, addOns: {} }), 'tier', false)), 'FLAG_NOT_FOUND');
 });
 
-test('space:30 on a server the other expression counts, where there is one', () => {
+test('space:30 on a server the server expression is used, if there is one', () => {
   const full = subscribed({ plan: 'TEAM', addOns: {} }, { maxBoards: 4, maxExports: 1 });
-  assert.equal(told(evaluate(full, 'boards', false)), false);
-  assert.equal(told(evaluate(full, 'boards', true)), true);
-  assert.equal(told(evaluate(full, 'exports', true)), true);
+  assert.equal(verdict(evaluate(full, 'boards', false)), false);
+  assert.equal(verdict(evaluate(full, 'boards', true)), true);
+  assert.equal(verdict(evaluate(full, 'exports', true)), true);
 });
 
-test('space:31 consumption is given for every limit that a feature looks at, 0 included, by either name', () => {
+test('space:31 the expected consumption names every limit that a feature uses, even with 0, in either form', () => {
   const limits = ['maxExports', 'maxBoards'];
   const amounts = (expected: Readonly<Record<string, number>>) => {
     const result = amountsFor({ service: 'gantry', used: new Map([['maxExports', 1]]) }, limits, expected);
@@ -151,7 +151,7 @@ test('space:30 random pricings and usage evaluate like a plain model', () => {
           const bound = base + numbersHere.more * quantity;
           const model = has && (server ? numbersHere.used <= bound : numbersHere.used < bound);
           const evaluated = evaluate({ service: 's', pricing, granted: grantedBy(pricing, chosen), used }, name, server);
-          assert.equal(told(evaluated), model);
+          assert.equal(verdict(evaluated), model);
           assert.deepEqual(evaluated.ok && evaluated.used, [[limitOf(name), numbersHere.used]]);
         }
       },

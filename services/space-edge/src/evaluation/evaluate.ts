@@ -1,9 +1,9 @@
-/** Whether a subscription allows a feature, and what it consumes. Names here are those of the pricing, without the service in front. */
+/** Evaluates whether a subscription allows a feature, and what that consumes. Names are those of the pricing, without the service as prefix. */
 import { isCountable } from '../usage/levels.ts';
 import type { Granted } from './context.ts';
 import { type Guard, guardsOf } from './guards.ts';
 import type { EvaluatedFeature, EvaluatedPricing, Expression } from './pricing.ts';
-import { run, type Surroundings } from './run.ts';
+import { type Environment, run } from './run.ts';
 import type { Value } from './tree.ts';
 
 export type EvaluationErrorCode = 'FLAG_NOT_FOUND' | 'PARSE_ERROR' | 'TYPE_MISMATCH' | 'EVALUATION_ERROR' | 'INVALID_EXPECTED_CONSUMPTION';
@@ -13,13 +13,13 @@ export interface EvaluationError {
   readonly message: string;
 }
 
-/** A service of a contract, ready for its expressions. */
+/** A service of a contract, prepared for evaluating its expressions. */
 export interface Subscribed {
-  /** As the names of its features and limits begin in answers. */
+  /** The prefix of its features and limits in answers. */
   readonly service: string;
   readonly pricing: EvaluatedPricing;
   readonly granted: Granted;
-  /** What was consumed of each tracked limit. */
+  /** The consumption of each tracked limit. */
   readonly used: ReadonlyMap<string, number>;
 }
 
@@ -27,14 +27,14 @@ export type Evaluated =
   | {
       readonly ok: true;
       readonly allowed: boolean;
-      /** Every limit that the expression looked at, with what was used of it before. */
+      /** Every limit that the expression uses, with its consumption so far. */
       readonly used: readonly (readonly [limit: string, used: number])[];
-      /** Under which the answer stays the same. */
+      /** The conditions under which the answer stays the same. */
       readonly guards: () => readonly Guard[];
     }
   | { readonly ok: false; readonly error: EvaluationError };
 
-/** The expression that counts; undefined: the feature has none. */
+/** The expression to evaluate; undefined if the feature has none. */
 export const expressionOf = (feature: EvaluatedFeature | undefined, server: boolean): Expression | undefined =>
   (server ? feature?.serverExpression : undefined) ?? feature?.expression;
 
@@ -56,8 +56,8 @@ export function evaluate({ service, pricing, granted, used }: Subscribed, name: 
   if (unknown !== undefined) return evaluationError('PARSE_ERROR', `The expression of feature ${id} names ${unknown}.`);
   if (!expression.read.ok) return evaluationError('EVALUATION_ERROR', `The expression of feature ${id} ${expression.read.problem}.`);
   const { tree } = expression.read;
-  const around: Surroundings = { contexts: { features: granted.features, usageLimits: granted.usageLimits, used } };
-  const result = run(tree, around);
+  const environment: Environment = { contexts: { features: granted.features, usageLimits: granted.usageLimits, used } };
+  const result = run(tree, environment);
   if (!result.ok) return evaluationError('EVALUATION_ERROR', `The expression of feature ${id} ${result.problem}.`);
   if (typeof result.value !== 'boolean') {
     return evaluationError('TYPE_MISMATCH', `The expression of feature ${id} gives ${kindOf(result.value)} instead of true or false.`);
@@ -66,7 +66,7 @@ export function evaluate({ service, pricing, granted, used }: Subscribed, name: 
     ok: true,
     allowed: result.value,
     used: expression.used.map((limit) => [limit, used.get(limit) ?? 0]),
-    guards: () => guardsOf(tree, around),
+    guards: () => guardsOf(tree, environment),
   };
 }
 
@@ -85,12 +85,12 @@ function unknownName(
 const kindOf = (value: Value): string =>
   value === null || value === undefined ? 'nothing' : Array.isArray(value) ? 'a list' : `a ${typeof value}`;
 
-/** What each limit that a feature looks at is to be raised by. */
+/** The consumption to add to each limit that a feature uses. */
 export type Amounts = ReadonlyMap<string, number>;
 
 /**
- * The expected consumption of a request, for the limits of one feature. A limit is named with its service in front, or alone; the service
- * in any case. Every limit must be there, be it with 0; others are left alone.
+ * The expected consumption of a request for the limits of one feature. A limit is named with its service as prefix, which matches in any
+ * case, or alone. Every limit must be given, even with 0; other limits are ignored.
  */
 export function amountsFor(
   { service, used }: Pick<Subscribed, 'service' | 'used'>,
@@ -116,7 +116,7 @@ export function amountsFor(
   return { ok: true, amounts };
 }
 
-/** `Zoom-minutes` as `zoom-minutes`, when `zoom` is the service. */
+/** Case-folds the service in `Zoom-minutes` if the service is `zoom`. */
 function foldService(name: string, service: string): string {
   const head = name.slice(0, service.length);
   return head.toLowerCase() === service ? service + name.slice(service.length) : name;

@@ -4,14 +4,14 @@ import fc from 'fast-check';
 import { guardsOf } from './guards.ts';
 import { compileExpression } from './pricing.ts';
 import { readExpression } from './read.ts';
-import { run, type Surroundings } from './run.ts';
+import { type Environment, run } from './run.ts';
 import type { Tree, Value } from './tree.ts';
 
 const contexts = (given: {
   readonly features?: Readonly<Record<string, Value>>;
   readonly usageLimits?: Readonly<Record<string, Value>>;
   readonly used?: Readonly<Record<string, number>>;
-}): Surroundings => ({
+}): Environment => ({
   contexts: {
     features: new Map(Object.entries(given.features ?? {})),
     usageLimits: new Map(Object.entries(given.usageLimits ?? {})),
@@ -25,19 +25,19 @@ function treeOf(text: string): Tree {
   return read.tree;
 }
 
-function worthOf(text: string, around: Surroundings): Value {
-  const result = run(treeOf(text), around);
+function evaluated(text: string, environment: Environment): Value {
+  const result = run(treeOf(text), environment);
   assert.ok(result.ok, result.ok ? '' : result.problem);
   return result.value;
 }
 
-const AROUND = contexts({
+const ENVIRONMENT = contexts({
   features: { chat: true, tier: 'gold', pay: ['CARD', 'INVOICE'] },
   usageLimits: { seats: 5, open: true },
   used: { seats: 4 },
 });
 
-test('space:25 the expressions of pricings, in all the forms in which contexts are written', () => {
+test('space:25 expressions may write contexts in all known forms', () => {
   for (const [text, value] of [
     ["pricingContext['features']['chat']", true],
     ['pricingContext["features"]["chat"] && true', true],
@@ -52,11 +52,11 @@ test('space:25 the expressions of pricings, in all the forms in which contexts a
     ["pricingContext['features']['none']", undefined],
     ["subscriptionContext['none'] < 3", false],
   ] as const) {
-    assert.equal(worthOf(text, AROUND), value, text);
+    assert.equal(evaluated(text, ENVIRONMENT), value, text);
   }
 });
 
-test('space:25 what is no expression of a pricing cannot be written', () => {
+test('space:25 anything but a pricing expression is rejected', () => {
   for (const text of [
     'process.exit(1)',
     "pricingContext['constructor']",
@@ -100,11 +100,11 @@ test('space:25 an expression is bounded in length, parts, depth and steps', () =
   assert.equal(problem(`${'true && '.repeat(400)}true`), 'none');
 });
 
-// ---- against JavaScript itself: each generated part knows its text and its value --------------------------------------------------------
+// Compared with JavaScript itself: each generated part has its text and its value.
 
 interface Part {
   readonly text: string;
-  readonly worth: (around: Levels) => unknown;
+  readonly worth: (environment: Levels) => unknown;
 }
 interface Levels {
   readonly used: Readonly<Record<string, number>>;
@@ -124,13 +124,13 @@ const leaf: fc.Arbitrary<Part> = fc.oneof(
   })),
 );
 
-// The operators of the language itself are the model.
+// JavaScript's own operators are the model.
 const BINARY: Readonly<Record<string, (left: never, right: never) => unknown>> = {
   '===': (left, right) => left === right,
   '!==': (left, right) => left !== right,
-  // biome-ignore lint/suspicious/noDoubleEquals: what is compared with
+  // biome-ignore lint/suspicious/noDoubleEquals: the model of the operator
   '==': (left, right) => left == right,
-  // biome-ignore lint/suspicious/noDoubleEquals: what is compared with
+  // biome-ignore lint/suspicious/noDoubleEquals: the model of the operator
   '!=': (left, right) => left != right,
   '<': (left, right) => left < right,
   '<=': (left, right) => left <= right,
@@ -149,28 +149,28 @@ const { part } = fc.letrec<{ part: Part; joined: Part; turned: Part; chosen: Par
   part: fc.oneof({ depthSize: 'small', withCrossShrink: true }, leaf, tie('joined'), tie('turned'), tie('chosen')),
   joined: fc.tuple(fc.constantFrom(...Object.keys(BINARY)), tie('part'), tie('part')).map(([sign, left, right]) => ({
     text: `(${left.text} ${sign} ${right.text})`,
-    worth: (around) => BINARY[sign]?.(left.worth(around) as never, right.worth(around) as never),
+    worth: (environment) => BINARY[sign]?.(left.worth(environment) as never, right.worth(environment) as never),
   })),
   turned: fc.tuple(fc.constantFrom('!', '-'), tie('part')).map(([sign, of]) => ({
     text: `${sign}(${of.text})`,
-    worth: (around) => (sign === '!' ? !of.worth(around) : -(of.worth(around) as never)),
+    worth: (environment) => (sign === '!' ? !of.worth(environment) : -(of.worth(environment) as never)),
   })),
   chosen: fc.tuple(tie('part'), tie('part'), tie('part')).map(([condition, then, otherwise]) => ({
     text: `(${condition.text} ? ${then.text} : ${otherwise.text})`,
-    worth: (around) => (condition.worth(around) ? then.worth(around) : otherwise.worth(around)),
+    worth: (environment) => (condition.worth(environment) ? then.worth(environment) : otherwise.worth(environment)),
   })),
 }));
 
 const levels = fc.record({ one: fc.nat(6), two: fc.nat(6), three: fc.nat(6) });
-const around = (used: Readonly<Record<string, number>>): Surroundings => contexts({ features: FEATURES, usageLimits: BOUNDS, used });
+const environment = (used: Readonly<Record<string, number>>): Environment => contexts({ features: FEATURES, usageLimits: BOUNDS, used });
 
-test('space:25 random expressions have the value that JavaScript gives them', () => {
+test('space:25 random expressions have the same value as in JavaScript', () => {
   fc.assert(
     fc.property(part, levels, ({ text, worth }, used) => {
       const read = readExpression(text, { variables: [], contexts: true });
-      // A long one may be over the bounds; it is refused then, and nothing else happens.
+      // A long expression may exceed the limits; then it is rejected.
       if (!read.ok) return assert.match(read.problem, /too deep|more than|longer than/);
-      const result = run(read.tree, around(used));
+      const result = run(read.tree, environment(used));
       assert.ok(result.ok);
       assert.ok(Object.is(result.value, worth({ used })), `${text} is ${result.value}`);
     }),
@@ -193,7 +193,7 @@ test('space:31 while the guards of an expression hold, it keeps its value', () =
     fc.property(part, levels, fc.array(levels, { minLength: 20, maxLength: 20 }), ({ text, worth }, now, later) => {
       const read = readExpression(text, { variables: [], contexts: true });
       if (!read.ok || typeof worth({ used: now }) !== 'boolean') return;
-      const guards = guardsOf(read.tree, around(now));
+      const guards = guardsOf(read.tree, environment(now));
       for (const used of later) {
         if (guards.every((guard) => holds(guard, used[guard.limit as keyof typeof used]))) {
           assert.equal(Boolean(worth({ used })), worth({ used: now }), `${text} with ${JSON.stringify({ now, used, guards })}`);
@@ -204,8 +204,8 @@ test('space:31 while the guards of an expression hold, it keeps its value', () =
   );
 });
 
-test('space:31 the guard of a usual expression lets others consume at the same time', () => {
-  const guards = (text: string) => guardsOf(treeOf(text), AROUND);
+test('space:31 the guard of a typical expression allows concurrent consumption', () => {
+  const guards = (text: string) => guardsOf(treeOf(text), ENVIRONMENT);
   assert.deepEqual(guards("pricingContext['features']['chat'] && subscriptionContext['seats'] < pricingContext['usageLimits']['seats']"), [
     { limit: 'seats', test: 'less', value: 5 },
   ]);
@@ -219,7 +219,7 @@ test('space:31 the guard of a usual expression lets others consume at the same t
   assert.deepEqual(guards("pricingContext['features']['chat'] || subscriptionContext['seats'] < 1"), []);
 });
 
-test('an expression knows what it names, in the order of its text', () => {
+test('an expression lists the names it uses, in the order of its text', () => {
   const { features, usageLimits, used, mentionsContext } = compileExpression(
     "pricingContext['features']['b'] && subscriptionContext['y'] < pricingContext['usageLimits']['y'] && subscriptionContext['x'] < 1 && subscriptionContext['y'] > 0",
   );

@@ -1,29 +1,29 @@
-/** A pricing as evaluations need it: its expressions read once, and the values that each offer grants. Made once for each pricing version. */
+/** A pricing compiled for evaluation: parsed expressions, and the values that each offer grants. Compiled once per pricing version. */
 import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
-import { type Read, readExpression } from './read.ts';
+import { type ParsedExpression, readExpression } from './read.ts';
 import type { Tree, Value } from './tree.ts';
 
-/** An expression as it was written, and read. */
+/** A parsed expression and the names it uses. */
 export interface Expression {
-  readonly read: Read;
-  /** Whether it looks at the subscription at all: one that does not is a mistake (SPACE). */
+  readonly read: ParsedExpression;
+  /** Whether it uses the subscription at all: SPACE treats one that does not as an error. */
   readonly mentionsContext: boolean;
-  /** Names that it looks up, each once, in the order of the text. */
+  /** The names that it uses, each once, in the order of the text. */
   readonly features: readonly string[];
   readonly usageLimits: readonly string[];
-  /** Limits whose consumption it looks at: these an evaluation consumes of. */
+  /** The limits whose consumption it uses: an evaluation consumes from these. */
   readonly used: readonly string[];
 }
 
 export interface EvaluatedFeature {
   readonly expression?: Expression;
-  /** For evaluations on a server; the other one when there is none. */
+  /** For evaluations on a server; falls back to `expression`. */
   readonly serverExpression?: Expression;
-  /** Limits that name the feature as linked. */
+  /** The limits that link to the feature. */
   readonly linked: readonly string[];
 }
 
-/** What a plan or an add-on grants; of a plan with the defaults of everything that it does not set. */
+/** The values that a plan or an add-on grants; for a plan, including the defaults of what it does not set. */
 interface Grants {
   readonly features: ReadonlyMap<string, Value>;
   readonly usageLimits: ReadonlyMap<string, Value>;
@@ -32,13 +32,13 @@ interface Grants {
 
 export interface EvaluatedPricing {
   readonly features: ReadonlyMap<string, EvaluatedFeature>;
-  /** All limits that the pricing knows, whether or not a subscription has them. */
+  /** All limits of the pricing, whether or not a subscription has them. */
   readonly usageLimits: ReadonlySet<string>;
   readonly plans: ReadonlyMap<string, Grants>;
   readonly addOns: ReadonlyMap<string, Grants>;
 }
 
-/** @param sections of the stored pricing in the author's order. Others may write it too, so what is read is checked. */
+/** @param sections of the stored pricing in the author's order. Other protocols may write it too, so its values are validated. */
 export function compilePricing(sections: {
   readonly features: Readonly<Record<string, JsonObject>>;
   readonly usageLimits: Readonly<Record<string, JsonObject>>;
@@ -81,7 +81,7 @@ function namesIn(tree: Tree): Pick<Expression, 'features' | 'usageLimits' | 'use
   return { features: [...found.features], usageLimits: [...found.usageLimits], used: [...found.used] };
 }
 
-/** A tree and everything in it, in the order of the text. */
+/** A tree and all its descendants, in the order of the text. */
 export function partsOf(tree: Tree): readonly Tree[] {
   const parts: Tree[] = [];
   const waiting: Tree[] = [tree];
@@ -137,7 +137,7 @@ const valuesOf = (values: Json | undefined): Entries =>
   isObject(values) ? Object.entries(values).map(([name, value]) => [name, toValue(value)]) : [];
 
 function toValue(value: Json | undefined): Value {
-  // Pricings have no such numbers; another protocol may have written one.
+  // Pricings do not contain bigints, but another protocol may have written one.
   if (typeof value === 'bigint') return Number(value);
   if (typeof value !== 'object' || value === null) return value;
   return isObject(value) ? undefined : value.filter((item) => typeof item === 'string');

@@ -1,28 +1,28 @@
 /**
- * Reads an expression: the part of JavaScript that pricings are written in, and nothing more. There are no assignments, no functions but
- * those of `MATH`, no property but `length` and `includes`, and no name that is not written out, so what can be read is also harmless.
+ * Parses an expression: the subset of JavaScript that pricings use. There are no assignments, no functions except those of `MATH`, no
+ * properties except `length` and `includes`, and no computed names, so any expression that parses is harmless.
  */
 import { type Token, tokensOf, unexpected } from './tokens.ts';
 import { type Binary, type Context, MATH, type MathFunction, type Tree } from './tree.ts';
 
-/** Parentheses, signs and conditions within each other. */
+/** The depth of nested parentheses, signs and conditions. */
 const MAX_DEPTH = 32;
 
-/** What an expression may name. */
+/** The names that an expression may use. */
 export interface Names {
   /** `#name`, in price formulas. */
   readonly variables: readonly string[];
-  /** Whether `pricingContext` and `subscriptionContext` are there, or by their older names `planContext` and `userContext`. */
+  /** Whether it may use `pricingContext` and `subscriptionContext`, or their older names `planContext` and `userContext`. */
   readonly contexts: boolean;
 }
 
-export type Read = { readonly ok: true; readonly tree: Tree } | { readonly ok: false; readonly problem: string };
+export type ParsedExpression = { readonly ok: true; readonly tree: Tree } | { readonly ok: false; readonly problem: string };
 
 /** Never throws. */
-export function readExpression(text: string, names: Names): Read {
+export function readExpression(text: string, names: Names): ParsedExpression {
   const lexed = tokensOf(text, names.variables);
   if (!lexed.ok) return lexed;
-  const reader = new Reader(lexed.tokens, names);
+  const reader = new ExpressionParser(lexed.tokens, names);
   const tree = reader.expression(0);
   reader.end();
   return reader.problem === undefined ? { ok: true, tree } : { ok: false, problem: reader.problem };
@@ -30,7 +30,7 @@ export function readExpression(text: string, names: Names): Read {
 
 const NOTHING: Tree = { op: 'value', value: undefined };
 
-/** Weakest first: what stands further down holds its sides together more tightly. `**` is read apart, from the right. */
+/** Binary operators by precedence, lowest first. `**` is parsed separately, because it is right-associative. */
 const LEVELS: readonly (readonly Binary[])[] = [
   ['===', '!==', '==', '!='],
   ['<', '<=', '>', '>='],
@@ -47,7 +47,7 @@ const WORDS: ReadonlyMap<string, Tree> = new Map<string, Tree>([
   ['Infinity', { op: 'value', value: Number.POSITIVE_INFINITY }],
 ]);
 
-class Reader {
+class ExpressionParser {
   readonly #tokens: readonly Token[];
   readonly #names: Names;
   #next = 0;
@@ -68,11 +68,11 @@ class Reader {
     const condition = this.#joined(depth, 0);
     if (!this.#take('?')) return condition;
     const then = this.expression(depth + 1);
-    this.#need(':');
+    this.#expect(':');
     return { op: 'choose', condition, then, otherwise: this.expression(depth + 1) };
   }
 
-  /** `a || b`, `a && b`: lists instead of trees, so that a long one is not deep. */
+  /** `a || b`, `a && b`: lists instead of trees, so that a long chain is not deep. */
   #joined(depth: number, level: 0 | 1): Tree {
     const part = (): Tree => (level === 0 ? this.#joined(depth, 1) : this.#sides(depth, 0));
     const first = part();
@@ -110,16 +110,16 @@ class Reader {
     return this.#withProperties(this.#single(depth), depth);
   }
 
-  /** `.length` and `.includes(…)`, of a text or a list. */
+  /** `.length` and `.includes(…)` of a text or a list. */
   #withProperties(of: Tree, depth: number): Tree {
     let tree = of;
     while (this.#take('.')) {
       const name = this.#word();
       if (name === 'length') tree = { op: 'length', of: tree };
       else if (name === 'includes') {
-        this.#need('(');
+        this.#expect('(');
         tree = { op: 'includes', of: tree, part: this.expression(depth + 1) };
-        this.#need(')');
+        this.#expect(')');
       } else return this.#unexpected(-1);
     }
     return tree;
@@ -144,7 +144,7 @@ class Reader {
       case 'end': {
         if (!this.#take('(')) return this.#unexpected();
         const inner = this.expression(depth + 1);
-        this.#need(')', 'lacks a closing parenthesis');
+        this.#expect(')', 'lacks a closing parenthesis');
         return inner;
       }
     }
@@ -170,31 +170,31 @@ class Reader {
     return { op: 'name', context, name: this.#key() };
   }
 
-  /** `['name']`, `["name"]` or `.name`. A name that would have to be computed is none. */
+  /** `['name']`, `["name"]` or `.name`. Computed names are not allowed. */
   #key(): string {
     if (this.#take('.')) return this.#word();
-    this.#need('[');
+    this.#expect('[');
     const token = this.#token;
     if (token?.kind !== 'text') {
       this.#unexpected();
       return '';
     }
     this.#next += 1;
-    this.#need(']');
+    this.#expect(']');
     return token.value;
   }
 
   #math(depth: number): Tree {
-    this.#need('.');
+    this.#expect('.');
     const name = this.#word();
     if (!isMath(name)) return this.#unexpected(-1);
-    this.#need('(');
+    this.#expect('(');
     const of: Tree[] = [];
     if (!this.#is(')')) {
       do of.push(this.expression(depth + 1));
       while (this.#take(','));
     }
-    this.#need(')');
+    this.#expect(')');
     return { op: 'math', name, of };
   }
 
@@ -217,7 +217,7 @@ class Reader {
     return signs.find((sign) => this.#take(sign));
   }
 
-  #need(sign: string, otherwise?: string): void {
+  #expect(sign: string, otherwise?: string): void {
     if (this.#take(sign)) return;
     if (otherwise === undefined) this.#unexpected();
     else this.#fail(otherwise);
@@ -237,7 +237,7 @@ class Reader {
     return this.#fail(unexpected(this.#tokens[this.#next + by]?.at ?? 0));
   }
 
-  /** The first problem is told; reading goes to the end and stops by itself there. */
+  /** Records the first problem and moves to the end, where parsing stops. */
   #fail(problem: string): Tree {
     this.problem ??= problem;
     this.#next = this.#tokens.length - 1;

@@ -1,35 +1,35 @@
-/** Works an expression out, with JavaScript's rules for values of different types. Bounded by its own size, and in steps where values are long. */
+/** Evaluates an expression, with JavaScript's rules for values of different types. Its cost is bounded by its size, and by steps for long values. */
 import { type Binary, type Context, MATH, type MathFunction, type Primitive, type Tree, type Value } from './tree.ts';
 
-/** Where names are looked up. What is not there is undefined. */
-export interface Surroundings {
+/** The values of names. Unknown names are undefined. */
+export interface Environment {
   readonly variables?: ReadonlyMap<string, Value>;
   readonly contexts?: Readonly<Record<Context, ReadonlyMap<string, Value>>>;
 }
 
 export type Outcome = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly problem: string };
 
-/** Steps of one evaluation: one for every part, and one for every 16 characters or items that an operation looks at. */
+/** The most steps of one evaluation: one for every part, and one for every 16 characters or items that an operation reads. */
 const MAX_STEPS = 10_000;
 
-class TooMuch extends Error {}
+class StepLimitExceeded extends Error {}
 
 /** Never throws. */
-export function run(tree: Tree, around: Surroundings): Outcome {
+export function run(tree: Tree, environment: Environment): Outcome {
   try {
-    return { ok: true, value: new Run(around).of(tree) };
+    return { ok: true, value: new Evaluation(environment).of(tree) };
   } catch (error) {
-    if (error instanceof TooMuch) return { ok: false, problem: `takes more than ${MAX_STEPS} steps` };
+    if (error instanceof StepLimitExceeded) return { ok: false, problem: `takes more than ${MAX_STEPS} steps` };
     throw error;
   }
 }
 
-class Run {
-  readonly #around: Surroundings;
+class Evaluation {
+  readonly #around: Environment;
   #steps = 0;
 
-  constructor(around: Surroundings) {
-    this.#around = around;
+  constructor(environment: Environment) {
+    this.#around = environment;
   }
 
   of(tree: Tree): Value {
@@ -73,14 +73,14 @@ class Run {
 
   #spend(steps: number): void {
     this.#steps += steps;
-    if (this.#steps > MAX_STEPS) throw new TooMuch();
+    if (this.#steps > MAX_STEPS) throw new StepLimitExceeded();
   }
 
   #spendOn(value: Value): void {
     if (typeof value === 'string' || isList(value)) this.#spend(value.length >> 4);
   }
 
-  /** The first value that ends the row, else the last. */
+  /** The first value for which `ends` holds, else the last. */
   #until(parts: readonly Tree[], ends: (value: Value) => boolean): Value {
     let value: Value;
     for (const part of parts) {

@@ -1,4 +1,4 @@
-/** Expressions as tokens: numbers, texts, words, `#variables` and the signs of JavaScript that mean something here. */
+/** Splits expressions into tokens: numbers, texts, words, `#variables` and the supported operators of JavaScript. */
 
 export type Token = { readonly at: number } & (
   | { readonly kind: 'number'; readonly value: number }
@@ -19,7 +19,7 @@ const VARIABLE = /#[A-Za-z_][A-Za-z0-9_-]*/y;
 const SIGN = /===|!==|==|!=|<=|>=|&&|\|\||\?\?|\*\*|[-+*/%<>!?:()[\].,;]/y;
 const TEXT = /'((?:[^'\\\n]|\\[^\n])*)'|"((?:[^"\\\n]|\\[^\n])*)"/y;
 
-/** @param variables names that a `#` may begin: the longest that fits is meant */
+/** @param variables names that may follow a `#`, longest match first */
 export function tokensOf(text: string, variables: readonly string[]): Tokens {
   if (text.length > MAX_CHARACTERS) return { ok: false, problem: `is longer than ${MAX_CHARACTERS} characters` };
   const byLength = variables.toSorted((one, other) => other.length - one.length);

@@ -1,10 +1,10 @@
-/** What an expression consists of, once it is read. */
+/** The syntax tree of an expression. */
 
 export type Primitive = number | string | boolean | null | undefined;
-/** What an expression works with. A list of texts is a PAYMENT feature's. */
+/** A value in an expression. A list of texts is the value of a PAYMENT feature. */
 export type Value = Primitive | readonly string[];
 
-/** Where a name in brackets is looked up: `pricingContext['features']`, `pricingContext['usageLimits']`, `subscriptionContext`. */
+/** The object that a name is read from: `pricingContext['features']`, `pricingContext['usageLimits']`, `subscriptionContext`. */
 export type Context = 'features' | 'usageLimits' | 'used';
 
 export type Binary = '===' | '!==' | '==' | '!=' | '<' | '<=' | '>' | '>=' | '+' | '-' | '*' | '/' | '%' | '**';
@@ -21,7 +21,7 @@ export type Tree =
   | { readonly op: 'math'; readonly name: MathFunction; readonly of: readonly Tree[] }
   | { readonly op: 'binary'; readonly sign: Binary; readonly left: Tree; readonly right: Tree };
 
-/** Functions of numbers that formulas use: nothing else can be called. */
+/** The functions that formulas may call. */
 export const MATH = {
   abs: Math.abs,
   ceil: Math.ceil,

@@ -46,7 +46,7 @@ test('what is no form is undefined, whatever the bytes', () => {
   );
 });
 
-test('the boundary is that of a form`s content type', () => {
+test("the boundary is that of a form's content type", () => {
   assert.equal(boundaryOf('multipart/form-data; boundary=abc'), 'abc');
   assert.equal(boundaryOf('Multipart/Form-Data; charset=utf-8; boundary="a b"'), 'a b');
   assert.equal(boundaryOf('application/json; boundary=abc'), undefined);

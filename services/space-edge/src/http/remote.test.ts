@@ -86,7 +86,7 @@ test('space:26 a URL is fetched over a redirection, up to a size, within a time,
       assert.deepEqual(await fetchYaml(`${url}/moved`, limits), { ok: true, value: 'a: 1' });
       assert.match(await problem(`${url}/round`), /redirects too often/);
       assert.match(await problem(`${url}/large`), /longer than 1000 bytes/);
-      assert.match(await problem(`${url}/broken`), /broke off/);
+      assert.match(await problem(`${url}/broken`), /cut off/);
       assert.match(await problem(`${url}/slow`, { timeoutMs: 200 }), /took too long/);
       assert.match(await problem(`${url}/none`), /status 404/);
       assert.match(await problem(`${url}/ok`, { allowPrivate: false }), /not public/);

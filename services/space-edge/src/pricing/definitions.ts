@@ -1,5 +1,18 @@
 /** The sections `features` and `usageLimits`. */
-import { boolean, count, description, named, oneOf, present, references, text, unit, webAddress, webAddresses, worth } from './fields.ts';
+import {
+  boolean,
+  count,
+  description,
+  named,
+  oneOf,
+  present,
+  readValue,
+  references,
+  text,
+  unit,
+  webAddress,
+  webAddresses,
+} from './fields.ts';
 import {
   AUTOMATION_TYPES,
   FEATURE_TYPES,
@@ -14,7 +27,7 @@ import type { At } from './source.ts';
 
 const VALUE_TYPES = ['BOOLEAN', 'NUMERIC', 'TEXT'] as const;
 
-/** @param tags those of the pricing: a feature may have one of them */
+/** @param tags the tags of the pricing, one of which a feature may have */
 export function readFeatures(at: At, tags: readonly string[]): Record<string, Feature> {
   if (at.empty) at.report('is required');
   const features: Record<string, Feature> = {};
@@ -38,7 +51,7 @@ function readFeature(name: string, at: At, tags: readonly string[]): Feature | u
   if (type === 'AUTOMATION' && automationType === undefined) at.get('automationType').report('is required for type AUTOMATION');
   const defaultValue = at.get('defaultValue');
   if (defaultValue.empty) defaultValue.report('is required');
-  const value = defaultValue.empty ? undefined : worth(defaultValue, valueType, paymentsOf({ type, valueType }));
+  const value = defaultValue.empty ? undefined : readValue(defaultValue, valueType, paymentsOf({ type, valueType }));
   const tag = at.get('tag');
   if (!tag.empty && tag.scalar !== '' && !tags.some((known) => known === tag.scalar)) tag.report('must be one of the tags of the pricing');
   const pricingUrls = webAddresses(at.get('pricingUrls'));
@@ -53,7 +66,7 @@ function readFeature(name: string, at: At, tags: readonly string[]): Feature | u
     ...present({
       description: description(at.get('description')),
       integrationType,
-      // Addresses mean something for one kind of feature each, and are left out of all others.
+      // Each kind of URL applies to one kind of feature, and is left out of all others.
       pricingUrls: type === 'INTEGRATION' && integrationType === 'WEB_SAAS' ? pricingUrls : undefined,
       automationType,
       docUrl: type === 'GUARANTEE' ? docUrl : undefined,
@@ -66,14 +79,14 @@ function readFeature(name: string, at: At, tags: readonly string[]): Feature | u
   };
 }
 
-/** `expression: true` is an expression as well as `expression: "true"`. */
+/** `expression: true` is valid, like `expression: "true"`. */
 function readExpression(at: At): string | undefined {
   const expression = at.kind === 'boolean' || at.kind === 'number' ? at.written : text(at);
   if (expression?.trim() === '') at.report('must not be empty: leave it out instead');
   return expression;
 }
 
-/** What older files call by another name: it is kept, and means nothing. */
+/** A field under an older name: it is kept but has no effect. */
 function asWritten(at: At): string | readonly string[] | undefined {
   const one = (item: At): readonly string[] => (typeof item.scalar === 'string' ? [item.scalar] : []);
   return at.kind === 'list' ? at.items().flatMap(one) : one(at)[0];
@@ -97,7 +110,7 @@ function readUsageLimit(name: string, at: At, features: ReadonlySet<string>): Us
   const valueType = required(at.get('valueType'), VALUE_TYPES);
   const defaultValue = at.get('defaultValue');
   if (defaultValue.empty) defaultValue.report('is required');
-  const value = defaultValue.empty ? undefined : worth(defaultValue, valueType);
+  const value = defaultValue.empty ? undefined : readValue(defaultValue, valueType);
   const trackable = readTrackable(at.get('trackable'));
   const period = readPeriod(at.get('period'));
   const links = at.get('linkedFeatures');

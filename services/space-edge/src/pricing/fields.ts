@@ -1,17 +1,17 @@
-/** Reading single fields of a pricing file: each reports what is wrong at its place and gives something to go on with. */
+/** Parses single fields of a pricing file. Each function reports problems at their place and returns a value to continue with. */
 import { UNLIMITED, type ValueType, type Worth } from './pricing.ts';
 import type { At } from './source.ts';
 
 const MIN_NAME = 3;
 const MAX_NAME = 255;
-/** Characters of an expression, an address or a name. */
+/** The most characters of an expression, a URL or a name. */
 const MAX_TEXT = 4096;
 const MAX_DESCRIPTION = 65_536;
 
-/** Names that objects understand as something else. */
+/** Keys with a special meaning in objects. */
 const REFUSED_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** The keys and values of a section. Keys are names. */
+/** The keys and values of a section. Keys must be valid names. */
 export function named(at: At): readonly (readonly [name: string, value: At])[] {
   if (at.empty) return [];
   if (at.kind !== 'map') {
@@ -27,12 +27,12 @@ export function named(at: At): readonly (readonly [name: string, value: At])[] {
 }
 
 function keyProblem(key: string): string | undefined {
-  if (REFUSED_KEYS.has(key) || /\p{Cc}/u.test(key) || !key.isWellFormed()) return 'Invalid key: this is no name';
+  if (REFUSED_KEYS.has(key) || /\p{Cc}/u.test(key) || !key.isWellFormed()) return 'Invalid key: this is not a valid name';
   if (key.length < MIN_NAME || key.length > MAX_NAME) return `the name must have ${MIN_NAME} to ${MAX_NAME} characters`;
   return undefined;
 }
 
-/** A text, or undefined when it is not there. */
+/** A text, or undefined if absent. */
 export function text(at: At, max = MAX_TEXT): string | undefined {
   if (at.empty) return undefined;
   const value = at.scalar;
@@ -41,18 +41,18 @@ export function text(at: At, max = MAX_TEXT): string | undefined {
     return undefined;
   }
   if (value.length > max) at.report(`must have at most ${max} characters`);
-  // NUL and lone surrogates are no characters anybody meant, and no database takes them.
-  if (value.includes('\0') || !value.isWellFormed()) at.report('must be a text without NUL and without half characters');
+  // The database cannot store NUL and unpaired surrogates.
+  if (value.includes('\0') || !value.isWellFormed()) at.report('must be a text without NUL and unpaired surrogates');
   return value;
 }
 
-/** Free text for people: numbers, dates and the like are read as they are written. */
+/** Free text: numbers, dates etc. are kept as written. */
 export function description(at: At): string | undefined {
   if (at.kind === 'text') return text(at, MAX_DESCRIPTION);
   return at.written === '' ? undefined : at.written.slice(0, MAX_DESCRIPTION);
 }
 
-/** A text that says what is counted; none is the empty text. */
+/** The unit of a value; the empty text if absent. */
 export function unit(at: At): string {
   return text(at) ?? '';
 }
@@ -61,7 +61,7 @@ const WEB_ADDRESS = /^https?:\/\/[^\s/$.?#]\S*$/i;
 
 export function webAddress(at: At): string | undefined {
   const address = text(at);
-  if (address !== undefined && !WEB_ADDRESS.test(address)) at.report('must be an address that begins with http:// or https://');
+  if (address !== undefined && !WEB_ADDRESS.test(address)) at.report('must be a URL that begins with http:// or https://');
   return address;
 }
 
@@ -79,7 +79,7 @@ export function boolean(at: At): boolean | undefined {
   return undefined;
 }
 
-/** One of some words, in capitals or not. */
+/** One of the given words, in any case. */
 export function oneOf<const Word extends string>(at: At, words: readonly Word[]): Word | undefined {
   if (at.empty || at.scalar === '') return undefined;
   const written = typeof at.scalar === 'string' ? at.scalar.trim().toUpperCase() : undefined;
@@ -88,29 +88,29 @@ export function oneOf<const Word extends string>(at: At, words: readonly Word[])
   return found;
 }
 
-/** A number from 0 on; what is above the bound, infinity included, is the bound. */
+/** A number of at least 0; values above the maximum, including infinity, become the maximum. */
 export function amount(at: At): number | undefined {
   const value = at.scalar;
   if (typeof value !== 'number' || Number.isNaN(value) || value < 0) {
-    at.report('must be a number from 0 on');
+    at.report('must be a number of at least 0');
     return undefined;
   }
   return Math.min(value, UNLIMITED);
 }
 
-/** A number that is shown as it was written; one that cannot be is refused. What is bounded anyway may be as large as it likes. */
+/** A number that must be stored exactly; one that a double cannot hold is rejected. */
 export function exact(at: At): number | undefined {
   if (at.inexact) at.report('is a number beyond 2^53');
   return typeof at.scalar === 'number' ? at.scalar : undefined;
 }
 
-/** Whole and at least `min`. */
+/** A whole number of at least `min`. */
 export function count(at: At, min: number): number | undefined {
   if (at.empty) return undefined;
   const value = at.scalar;
   if (typeof value === 'number' && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY) && value >= min)
     return Math.min(value, UNLIMITED);
-  at.report(`must be a whole number from ${min} on`);
+  at.report(`must be a whole number of at least ${min}`);
   return undefined;
 }
 
@@ -135,8 +135,8 @@ export function references(at: At, known: ReadonlySet<string>, what: string): re
   return names;
 }
 
-/** A value of the type that its feature or limit has. */
-export function worth(at: At, valueType: ValueType | undefined, payments?: readonly string[]): Worth | undefined {
+/** A value of the type of its feature or limit. */
+export function readValue(at: At, valueType: ValueType | undefined, payments?: readonly string[]): Worth | undefined {
   if (payments !== undefined) {
     const chosen = at.kind === 'list' ? at.items().map((item) => oneOf(item, payments)) : undefined;
     if (chosen === undefined) at.report(`must be a list of ${payments.join(', ')}`);
@@ -157,7 +157,7 @@ export function worth(at: At, valueType: ValueType | undefined, payments?: reado
   }
 }
 
-/** The given fields that have a value: optional keys are left out, not undefined. */
+/** The fields that have a value: optional keys are omitted, not undefined. */
 export function present<Fields extends Readonly<Record<string, unknown>>>(
   fields: Fields,
 ): { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> } {

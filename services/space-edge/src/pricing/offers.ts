@@ -1,38 +1,38 @@
 /** The sections `plans` and `addOns`. */
-import { amount, boolean, count, description, exact, named, present, references, text, unit, worth } from './fields.ts';
+import { amount, boolean, count, description, exact, named, present, readValue, references, text, unit } from './fields.ts';
 import { evaluateFormula, isFormula, type Variables } from './price-formula.ts';
 import { type AddOn, type Feature, type Plan, type Price, paymentsOf, UNLIMITED, type UsageLimit, type Worth } from './pricing.ts';
 import type { At } from './source.ts';
 
-/** What plans and add-ons refer to. */
-export interface Known {
+/** The definitions that plans and add-ons refer to. */
+export interface Definitions {
   readonly features: Readonly<Record<string, Feature>>;
   readonly usageLimits: Readonly<Record<string, UsageLimit>>;
-  /** Names that the file defines, also where their definition is wrong: one mistake is told once. */
+  /** Names that the file defines, even if their definition is invalid, so that one mistake is reported once. */
   readonly declared: { readonly features: ReadonlySet<string>; readonly usageLimits: ReadonlySet<string> };
   readonly variables: Variables;
-  /** Whether the file is of an older syntax version, which is read as SPACE reads it. */
+  /** Whether the file has an older syntax version, which is parsed as in SPACE. */
   readonly upgraded: boolean;
 }
 
-export function readPlans(at: At, known: Known): Record<string, Plan> {
+export function readPlans(at: At, definitions: Definitions): Record<string, Plan> {
   const plans: Record<string, Plan> = {};
   for (const [name, value] of named(at)) {
     if (value.kind !== 'map') value.report('must be a map with a price');
     else {
-      if (known.upgraded && value.get('features').kind === 'absent') value.report('must have features, be they null');
-      plans[name] = readOffer('plan', name, value, known);
+      if (definitions.upgraded && value.get('features').kind === 'absent') value.report('must have features, be they null');
+      plans[name] = readOffer('plan', name, value, definitions);
     }
   }
   return plans;
 }
 
-export function readAddOns(at: At, plans: ReadonlySet<string>, known: Known): Record<string, AddOn> {
+export function readAddOns(at: At, plans: ReadonlySet<string>, definitions: Definitions): Record<string, AddOn> {
   const entries = named(at);
   const names = new Set(entries.map(([name]) => name));
   const addOns: Record<string, AddOn> = {};
   for (const [name, value] of entries) {
-    if (value.kind === 'map') addOns[name] = readAddOn(name, value, { plans, names, known });
+    if (value.kind === 'map') addOns[name] = readAddOn(name, value, { plans, names, definitions });
     else value.report('must not be empty: it grants a feature or a usage limit, or extends one');
   }
   return addOns;
@@ -41,13 +41,17 @@ export function readAddOns(at: At, plans: ReadonlySet<string>, known: Known): Re
 function readAddOn(
   name: string,
   at: At,
-  { plans, names, known }: { readonly plans: ReadonlySet<string>; readonly names: ReadonlySet<string>; readonly known: Known },
+  {
+    plans,
+    names,
+    definitions,
+  }: { readonly plans: ReadonlySet<string>; readonly names: ReadonlySet<string>; readonly definitions: Definitions },
 ): AddOn {
-  const offer = readOffer('add-on', name, at, known);
-  const extensions = readExtensions(at.get('usageLimitsExtensions'), known);
+  const offer = readOffer('add-on', name, at, definitions);
+  const extensions = readExtensions(at.get('usageLimitsExtensions'), definitions);
   const grants = ['features', 'usageLimits', 'usageLimitsExtensions'].some((section) => at.get(section).entries().length > 0);
   if (!grants) at.report('must not be empty: it grants a feature or a usage limit, or extends one');
-  // Only what extends limits, and grants nothing else, makes sense more than once.
+  // Only an add-on that extends limits and grants nothing else can be taken more than once.
   const scalable =
     Object.keys(extensions).length > 0 && Object.keys(offer.features).length === 0 && Object.keys(offer.usageLimits).length === 0;
   const constraints = readConstraints(at.get('subscriptionConstraints'), scalable);
@@ -61,12 +65,12 @@ function readAddOn(
   };
 }
 
-function readOffer(of: 'plan' | 'add-on', name: string, at: At, known: Known): Plan {
+function readOffer(of: 'plan' | 'add-on', name: string, at: At, definitions: Definitions): Plan {
   const values = (section: 'features' | 'usageLimits') =>
-    readValues(at.get(section), section, known, of === 'add-on' && section === 'usageLimits');
+    readValues(at.get(section), section, definitions, of === 'add-on' && section === 'usageLimits');
   return {
     name,
-    price: readPrice(at.get('price'), known.variables) ?? 0,
+    price: readPrice(at.get('price'), definitions.variables) ?? 0,
     private: boolean(at.get('private')) ?? false,
     features: values('features'),
     usageLimits: values('usageLimits'),
@@ -79,7 +83,7 @@ function readOffer(of: 'plan' | 'add-on', name: string, at: At, known: Known): P
   };
 }
 
-/** A price of an older file that stands beside the one that counts. */
+/** An additional price of an older file, which is kept but not used. */
 function asWritten(at: At): Price | undefined {
   const { scalar } = at;
   if (typeof scalar === 'number') return Number.isFinite(scalar) ? exact(at) : undefined;
@@ -92,7 +96,7 @@ function readPrice(at: At, variables: Variables): Price | undefined {
     return undefined;
   }
   const written = at.scalar;
-  // Only infinity is bounded: there are currencies in which a price has nine digits.
+  // Only infinity is bounded: in some currencies a price has nine digits.
   if (typeof written === 'number') {
     const bounded = amount(at);
     return bounded === undefined || !Number.isFinite(written) ? bounded : exact(at);
@@ -109,38 +113,38 @@ function readPrice(at: At, variables: Variables): Price | undefined {
   return result.ok ? result.value : undefined;
 }
 
-function readValues(at: At, section: 'features' | 'usageLimits', known: Known, spelledOut: boolean): Record<string, Worth> {
+function readValues(at: At, section: 'features' | 'usageLimits', definitions: Definitions, spelledOut: boolean): Record<string, Worth> {
   const values: Record<string, Worth> = {};
   for (const [name, entry] of named(at)) {
-    const definition = Object.hasOwn(known[section], name) ? known[section][name] : undefined;
+    const definition = Object.hasOwn(definitions[section], name) ? definitions[section][name] : undefined;
     if (definition === undefined) {
-      if (!known.declared[section].has(name))
+      if (!definitions.declared[section].has(name))
         entry.report(`names a ${section === 'features' ? 'feature' : 'usage limit'} that does not exist`);
       continue;
     }
     if (spelledOut && entry.get('value').kind === 'absent') entry.report('must be given as a map with a value');
     const value = entry.kind === 'map' ? entry.get('value') : entry;
-    // `value: null`, or nothing at all, leaves the default.
+    // `value: null` or an empty entry keeps the default.
     if (value.empty) continue;
-    const read = worth(value, definition.valueType, paymentsOf(definition));
+    const read = readValue(value, definition.valueType, paymentsOf(definition));
     if (read !== undefined) values[name] = read;
   }
   return values;
 }
 
-function readExtensions(at: At, known: Known): Record<string, number> {
+function readExtensions(at: At, definitions: Definitions): Record<string, number> {
   const extensions: Record<string, number> = {};
   for (const [name, entry] of named(at)) {
-    const limit = Object.hasOwn(known.usageLimits, name) ? known.usageLimits[name] : undefined;
+    const limit = Object.hasOwn(definitions.usageLimits, name) ? definitions.usageLimits[name] : undefined;
     if (limit === undefined) {
-      if (!known.declared.usageLimits.has(name)) entry.report('names a usage limit that does not exist');
+      if (!definitions.declared.usageLimits.has(name)) entry.report('names a usage limit that does not exist');
       continue;
     }
-    if (limit.valueType !== 'NUMERIC') entry.report('extends a usage limit that is no number');
-    const given = entry.get('value');
-    if (given.kind === 'absent') entry.report('must be given as a map with a value');
-    const value = given.empty ? undefined : amount(given);
-    if (value !== undefined) extensions[name] = value;
+    if (limit.valueType !== 'NUMERIC') entry.report('extends a usage limit that is not a number');
+    const value = entry.get('value');
+    if (value.kind === 'absent') entry.report('must be given as a map with a value');
+    const extension = value.empty ? undefined : amount(value);
+    if (extension !== undefined) extensions[name] = extension;
   }
   return extensions;
 }

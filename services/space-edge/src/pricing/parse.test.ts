@@ -24,7 +24,7 @@ function refused(text: string): string {
   return parsingError(result.problems);
 }
 
-test('space:24 complete pricings of 3.0 and 3.1 are read with their defaults filled in', () => {
+test('space:24 complete pricings of 3.0 and 3.1 are parsed with their defaults filled in', () => {
   const pricings = FILES.map((name) => parsed(textOf(name)));
   assert.deepEqual(
     pricings.map(({ saasName, version, createdAt }) => [saasName, version, createdAt]),
@@ -62,7 +62,7 @@ test('the complete pricings use every construct of the language', () => {
   }
 });
 
-test('what a file leaves out gets its default', () => {
+test('omitted fields get their defaults', () => {
   const harbour = parsed(textOf('harbourdesk'));
   assert.deepEqual(harbour.usageLimits.tickets?.period, { value: 1, unit: 'MONTH' });
   assert.equal(harbour.plans.ENTERPRISE?.usageLimits.agents, 100_000_000);
@@ -86,7 +86,7 @@ test('what a file leaves out gets its default', () => {
 
 test('a published pricing shows the effective value of every feature and limit of a plan, and keeps units and order', () => {
   const attributes = stored(parsed(textOf('harbourdesk')), { organizationId: 'o', serviceId: 's' });
-  // What a store that sorts keys makes of it.
+  // Attributes as from a store that sorts keys.
   const sorted = JSON.parse(JSON.stringify(attributes), (_key, value) =>
     typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort()) : value,
   );
@@ -132,7 +132,7 @@ const swap = (from: string, to: string): string => {
   return base.replace(from, () => to);
 };
 
-test('a number beyond 2^53 is refused where it would be rounded, and taken where it is bounded anyway', () => {
+test('a number beyond 2^53 is rejected where it would be rounded, and accepted where a maximum applies anyway', () => {
   for (const [from, to] of [
     ['price: 0', 'price: 9007199254740993'],
     ['price: 0', 'price: 1\n    annualPrice: 9007199254740993'],
@@ -146,7 +146,7 @@ test('a number beyond 2^53 is refused where it would be rounded, and taken where
   assert.equal(parsed(swap('price: 0', 'price: 250000000.5')).plans.FREE?.price, 250_000_000.5);
 });
 
-/** Bad files, and what is said about each. */
+/** Invalid files, and the error of each. */
 const BAD: readonly (readonly [what: string, text: string, error: RegExp])[] = [
   ['nothing', '', /line 1, column 1: is not a pricing/],
   ['a list', '- a\n- b\n', /is not a pricing/],
@@ -202,24 +202,24 @@ const BAD: readonly (readonly [what: string, text: string, error: RegExp])[] = [
     /line 22, column 22, usageLimits\.calls\.linkedFeatures\[0\]: names the feature "mocking"/,
   ],
   [
-    'a limit that is no number',
+    'a limit that is not a number',
     swap('defaultValue: 1000', 'defaultValue: many'),
     /defaultValue: must be a number, since valueType is NUMERIC/,
   ],
   ['a bare date as version', swap('version: "2024"', 'version: 2024-05-04'), /version: must be a text/],
-  ['another kind of address', `${base}url: "ftp://prices.example"\n`, /url: must be an address that begins with http/],
+  ['another kind of address', `${base}url: "ftp://prices.example"\n`, /url: must be a URL that begins with http/],
   ['a tag that the pricing does not have', swap('type: DOMAIN', 'type: DOMAIN\n    tag: tools'), /tag: must be one of the tags/],
   [
     'an extension without a value',
     `${base}addOns:\n  more:\n    price: 1\n    usageLimitsExtensions: {calls: 5}\n`,
     /usageLimitsExtensions\.calls: must be given as a map with a value/,
   ],
-  ['a formula that is no number', swap('price: 0', `price: "'#' + 'a'"`), /the formula has a value that is no number/],
+  ['a formula that is not a number', swap('price: 0', `price: "'#' + 'a'"`), /the formula has a value that is not a number/],
   ['an unknown period', swap('unit: call', 'period: {value: 1, unit: FORTNIGHT}'), /period\.unit: must be one of SEC/],
-  ['a period of nothing', swap('unit: call', 'period: {value: 0, unit: DAY}'), /period\.value: must be a whole number from 1 on/],
+  ['a period of nothing', swap('unit: call', 'period: {value: 0, unit: DAY}'), /period\.value: must be a whole number of at least 1/],
   ['neither plans nor add-ons', base.slice(0, base.indexOf('plans:')), /must have plans or addOns/],
   ['a plan without a price', swap('    price: 0\n', '    unit: month\n'), /plans\.FREE\.price: is required/],
-  ['a negative price', swap('price: 0', 'price: -3'), /plans\.FREE\.price: must be a number from 0 on/],
+  ['a negative price', swap('price: 0', 'price: -3'), /plans\.FREE\.price: must be a number of at least 0/],
   [
     'a plan with an unknown feature',
     swap('chaos: { value: true }', 'order: { value: true }'),
@@ -263,18 +263,18 @@ const BAD: readonly (readonly [what: string, text: string, error: RegExp])[] = [
   ['an alias to nothing', swap('defaultValue: false', 'defaultValue: *nowhere'), /line 15, column 19: names an anchor that does not exist/],
 ];
 
-test('space:24 bad pricings are refused with the place and the reason', async (t) => {
+test('space:24 invalid pricings are rejected with the place and the reason', async (t) => {
   for (const [what, text, error] of BAD) await t.test(what, () => assert.match(refused(text), error));
 });
 
-test('all problems of a file are told at once, the first five in the sentence', () => {
+test('all problems of a file are reported at once, the first five in the message', () => {
   const text = base.replaceAll('DOMAIN', 'WRONG').replace('currency: USD', 'currency: X').replace('price: 0', 'price: -1');
   const result = parsePricing(text, { today });
   assert.ok(!result.ok);
   assert.equal(result.problems.length, 4);
 });
 
-test('a small text that grows through aliases is refused', () => {
+test('a small text that expands through aliases is rejected', () => {
   const levels = Array.from(
     { length: 9 },
     (_, level) => `l${level + 1}: &l${level + 1} [${Array.from({ length: 9 }, () => `*l${level}`).join(', ')}]`,
@@ -282,13 +282,13 @@ test('a small text that grows through aliases is refused', () => {
   assert.match(refused(`l0: &l0 [x, x, x]\n${levels.join('\n')}\n`), /has more than \d+ (values|aliases|levels)/);
 });
 
-test('a text of nothing but brackets, or over the size limit, is refused', () => {
+test('a text of brackets only, or over the size limit, is rejected', () => {
   assert.match(refused('['.repeat(500_000)), /Pricing parsing error/);
   assert.match(refused(`a: ${'[1, '.repeat(30)}2${']'.repeat(30)}`), /has more than 16 levels/);
   assert.match(refused('x'.repeat(1024 * 1024 + 1)), /is longer than 1048576 bytes/);
 });
 
-test('a text that would take the parser long is refused before it is parsed', () => {
+test('a text that would take long to parse is rejected before parsing', () => {
   const lines = (count: number, line: (at: number) => string): string => Array.from({ length: count }, (_, at) => line(at)).join('\n');
   for (const [text, error] of [
     [lines(20_000, (at) => `key${at}: 1`), /has more than 100000 tokens/],

@@ -1,16 +1,16 @@
-/** Pricing2Yaml: from text to a checked pricing, or to what is wrong with it and where. No I/O, no clock, no evaluation. */
+/** Parses Pricing2Yaml into a checked pricing, or into its problems with their places. No I/O, no clock, no evaluation. */
 
 import type { Json } from '@polyedge/query/json';
 import { readFeatures, readUsageLimits } from './definitions.ts';
 import { boolean, exact, present, text, texts, webAddress } from './fields.ts';
 import { readAddOns, readPlans } from './offers.ts';
 import type { Pricing } from './pricing.ts';
-import { type At, type Problem, problemText, SOURCE_LIMITS, Source, type SourceLimits } from './source.ts';
+import { type At, type PricingProblem, problemText, SOURCE_LIMITS, Source, type SourceLimits } from './source.ts';
 import { OLDER_VERSIONS, upgrade } from './upgrade.ts';
 
 const CURRENT_VERSIONS = ['3.0', '3.1'] as const;
 const SUPPORTED_VERSIONS = [...OLDER_VERSIONS, ...CURRENT_VERSIONS];
-/** Versions that are written under `version`. */
+/** Versions that a file names in `version`. */
 const UP_TO_2_0 = OLDER_VERSIONS.slice(0, 3);
 
 const MAX_VERSION_CHARACTERS = 100;
@@ -28,15 +28,15 @@ const CURRENCIES: ReadonlySet<string> = new Set(
 
 export type ParsedPricing =
   | { readonly ok: true; readonly pricing: Pricing }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
+  | { readonly ok: false; readonly problems: readonly PricingProblem[] };
 
 export interface ParseOptions {
-  /** The day it is, `yyyy-mm-dd`: a pricing is not created in the future. */
+  /** Today, `yyyy-mm-dd`: a pricing must not be created in the future. */
   readonly today: string;
   readonly limits?: Partial<SourceLimits>;
 }
 
-/** Never throws. All problems are found that can be found at once, up to twenty. */
+/** Never throws. Reports all problems that can be found in one pass, up to twenty. */
 export function parsePricing(yaml: string, { today, limits }: ParseOptions): ParsedPricing {
   const source = Source.read(yaml, { ...SOURCE_LIMITS, ...limits });
   if (source.problems.length > 0) return { ok: false, problems: source.problems };
@@ -45,8 +45,8 @@ export function parsePricing(yaml: string, { today, limits }: ParseOptions): Par
   return { ok: true, pricing };
 }
 
-/** The sentence SPACE's clients get: it begins as they expect and goes on with the first places. */
-export function parsingError(problems: readonly Problem[]): string {
+/** The error text for SPACE's clients: the prefix that they expect, and the first problems. */
+export function parsingError(problems: readonly PricingProblem[]): string {
   const shown = problems.slice(0, 5).map(problemText).join('; ');
   return `Pricing parsing error: ${shown}${problems.length > 5 ? `; and ${problems.length - 5} more` : ''}`;
 }
@@ -57,7 +57,7 @@ function readPricing(root: At, today: string): Pricing | undefined {
     return undefined;
   }
   const syntax = readSyntax(root);
-  // Everything below has another meaning in another version.
+  // The rest depends on the version.
   if (syntax === undefined) return undefined;
   const createdAt = readCreatedAt(root.get('createdAt'), today);
   const variables = readVariables(root.get('variables'));
@@ -89,12 +89,12 @@ function readPricing(root: At, today: string): Pricing | undefined {
   };
 }
 
-/** Finds out what the file is written in, and brings an older one to the form of 3.0 before anything else is read of it. */
+/** Determines the syntax version of the file, and upgrades an older one to 3.0 before anything else is read. */
 function readSyntax(root: At): { readonly version: Pricing['syntaxVersion']; readonly upgraded: boolean } | undefined {
   const upgraded = { version: '3.0', upgraded: true } as const;
   const named = root.get('syntaxVersion');
   const older = UP_TO_2_0.find((one) => one === root.get('version').scalar);
-  // A file may say 2.0 in both places.
+  // A file may name 2.0 in both fields.
   if (older !== undefined && (named.empty || (older === '2.0' && named.scalar === older))) {
     upgrade(root, older);
     return upgraded;
@@ -114,7 +114,7 @@ function readSyntax(root: At): { readonly version: Pricing['syntaxVersion']; rea
   return found === undefined ? undefined : { version: found, upgraded: false };
 }
 
-/** SPACE refuses names with a dot, and its clients expect it; older public files have them all the same. */
+/** Rejects names with a dot, as SPACE does and its clients expect; older public files still contain them. */
 function refuseDots(root: At): void {
   for (const section of ['features', 'usageLimits', 'plans', 'addOns']) {
     for (const [name, value] of root.get(section).entries())
@@ -129,7 +129,7 @@ function readName(at: At): string {
   return name;
 }
 
-/** A day as text. Written bare it may have a time, as YAML's dates do; a day in quotes has none. */
+/** A day as text. Unquoted it may have a time, like YAML's dates; in quotes it must not. */
 function readCreatedAt(at: At, today: string): string {
   if (at.empty) at.report('is required: a day such as 2024-07-17');
   const written = at.kind === 'date' ? at.written : at.scalar;
@@ -163,7 +163,7 @@ function readVersion(at: At): string | undefined {
   return version;
 }
 
-/** `2025-03-06` → `2025-3-6`: the version of a pricing that names none. */
+/** `2025-03-06` → `2025-3-6`: the version of a pricing without one. */
 const unpadded = (day: string): string =>
   day
     .split('-')
@@ -209,7 +209,7 @@ function readCustomMap(at: At): Json | undefined {
   return readCustom(at);
 }
 
-/** Anything the author likes: kept as it is. */
+/** Arbitrary data of the author, kept as it is. */
 function readCustom(at: At): Json | undefined {
   switch (at.kind) {
     case 'absent':

@@ -1,8 +1,8 @@
-/** Price formulas: `#seats * 4.5 + 10`, `#vip ? #x : 0`. Worked out once, when a pricing is read. */
+/** Price formulas: `#seats * 4.5 + 10`, `#vip ? #x : 0`. Evaluated once, when a pricing is parsed. */
 import { readExpression } from '../evaluation/read.ts';
 import { run } from '../evaluation/run.ts';
 
-/** Characters of a formula: longer ones are a mistake. */
+/** The most characters of a formula. */
 const MAX_CHARACTERS = 1000;
 
 export type Variables = Readonly<Record<string, number | string | boolean>>;
@@ -19,6 +19,6 @@ export function evaluateFormula(text: string, variables: Variables): FormulaResu
   if (!read.ok) return read;
   const result = run(read.tree, { variables: new Map(Object.entries(variables)) });
   if (!result.ok) return result;
-  if (typeof result.value !== 'number') return { ok: false, problem: 'has a value that is no number' };
+  if (typeof result.value !== 'number') return { ok: false, problem: 'has a value that is not a number' };
   return Number.isFinite(result.value) ? { ok: true, value: result.value } : { ok: false, problem: 'has no finite value' };
 }

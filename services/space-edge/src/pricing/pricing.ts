@@ -1,8 +1,8 @@
-/** A pricing as Pricing2Yaml 3.0 describes it, checked and with its defaults filled in. Plain JSON, so that it can be an element's attributes. */
+/** A pricing as Pricing2Yaml 3.0 defines it, checked and with defaults filled in. Plain JSON, so that it can be an element's attributes. */
 import type { Json } from '@polyedge/query/json';
 
 export type ValueType = 'BOOLEAN' | 'NUMERIC' | 'TEXT';
-/** What a feature or limit may be worth. A list of texts is a PAYMENT feature's. */
+/** The value of a feature or limit. A list of texts is the value of a PAYMENT feature. */
 export type Worth = boolean | number | string | readonly string[];
 
 export const FEATURE_TYPES = [
@@ -18,7 +18,7 @@ export const FEATURE_TYPES = [
 export const INTEGRATION_TYPES = ['API', 'EXTENSION', 'IDENTITY_PROVIDER', 'WEB_SAAS', 'MARKETPLACE', 'EXTERNAL_DEVICE'] as const;
 export const AUTOMATION_TYPES = ['BOT', 'FILTERING', 'TRACKING', 'TASK_AUTOMATION'] as const;
 export const PAYMENT_TYPES = ['CARD', 'GATEWAY', 'INVOICE', 'ACH', 'WIRE_TRANSFER', 'OTHER'] as const;
-/** The words that a feature's values consist of, if it is a way to pay. */
+/** The allowed items of a feature's value, if it is a PAYMENT feature. */
 export const paymentsOf = (feature: {
   readonly type?: string | undefined;
   readonly valueType?: ValueType | undefined;
@@ -37,7 +37,7 @@ export type Feature = {
   readonly pricingUrls?: readonly string[];
   readonly automationType?: (typeof AUTOMATION_TYPES)[number];
   readonly docUrl?: string;
-  /** Other spellings of the two that public files have: kept as they were written. */
+  /** Alternative spellings of these two in public files, kept as written. */
   readonly pricingURLs?: string | readonly string[];
   readonly docURL?: string | readonly string[];
   readonly expression?: string;
@@ -53,27 +53,27 @@ export type UsageLimit = {
   readonly defaultValue: Worth;
   readonly unit: string;
   readonly type: 'RENEWABLE' | 'NON_RENEWABLE';
-  /** Of a renewable limit. */
+  /** Only for a renewable limit. */
   readonly period?: { readonly value: number; readonly unit: (typeof PERIOD_UNITS)[number] };
-  /** Of one that is not renewable. */
+  /** Only for a limit that is not renewable. */
   readonly trackable?: boolean;
   readonly linkedFeatures?: readonly string[];
   readonly render: (typeof RENDERINGS)[number];
 };
 
-/** A number, or free text such as "Contact us". Formulas are numbers by now. */
+/** A number, or free text such as "Contact us". Formulas have been evaluated to numbers. */
 export type Price = number | string;
 
 type Offer = {
   readonly name: string;
   readonly description?: string;
   readonly price: Price;
-  /** Of older files, beside a price. */
+  /** From older files, in addition to a price. */
   readonly monthlyPrice?: Price;
   readonly annualPrice?: Price;
   readonly unit: string;
   readonly private: boolean;
-  /** Only what the file sets; `published` fills in the defaults. */
+  /** Only the values that the file sets; `published` fills in the defaults. */
   readonly features: Readonly<Record<string, Worth>>;
   readonly usageLimits: Readonly<Record<string, Worth>>;
 };
@@ -106,5 +106,5 @@ export type Pricing = {
   readonly addOns: Readonly<Record<string, AddOn>>;
 };
 
-/** What stands for "unlimited": larger numbers, infinity included, become this one (SPACE, as Pricing4TS 0.10 clamps them). */
+/** The number for "unlimited": larger ones, including infinity, are clamped to it (as in SPACE and Pricing4TS 0.10). */
 export const UNLIMITED = 100_000_000;

@@ -1,6 +1,6 @@
 /**
- * YAML text as values that know their place. Bounded before anything is believed: bytes, levels, aliases, and nodes with every alias
- * followed, so a small text cannot grow into a large value. Nothing is evaluated; a tag that names a type outside YAML's core is refused.
+ * YAML text as values with their positions. It is bounded before it is parsed: bytes, levels, aliases, and nodes with all aliases expanded,
+ * so a small text cannot grow into a large value. Nothing is evaluated; tags outside YAML's core types are rejected.
  */
 import {
   type Document,
@@ -16,23 +16,23 @@ import {
   type YAMLMap,
 } from 'yaml';
 
-/** What a pricing file may cost. */
+/** The limits of a pricing file. */
 export interface SourceLimits {
   /** UTF-8 bytes of the text. */
   readonly maxBytes: number;
-  /** Tokens of YAML's lexer. What comes after it takes up to some microseconds for each, and all at once. */
+  /** Tokens of YAML's lexer. The later stages take up to a few microseconds for each, in one synchronous call. */
   readonly maxTokens: number;
   /** Levels of maps and lists. */
   readonly maxDepth: number;
-  /** Values, counting what an alias stands for each time it is used. */
+  /** Values, counting the target of an alias each time it is used. */
   readonly maxNodes: number;
   readonly maxAliases: number;
 }
 
 export const SOURCE_LIMITS: SourceLimits = { maxBytes: 1024 * 1024, maxTokens: 100_000, maxDepth: 16, maxNodes: 20_000, maxAliases: 100 };
 
-/** What is wrong, and where. Lines and columns count from 1; `path` is `plans.BASIC.price`, or empty for the whole text. */
-export interface Problem {
+/** A problem and its position. Lines and columns count from 1; `path` is for example `plans.BASIC.price`, or empty for the whole text. */
+export interface PricingProblem {
   readonly line: number;
   readonly column: number;
   readonly path: string;
@@ -40,18 +40,18 @@ export interface Problem {
 }
 
 /** One sentence for a client's developer. */
-export function problemText({ line, column, path, message }: Problem): string {
+export function problemText({ line, column, path, message }: PricingProblem): string {
   return `line ${line}, column ${column}${path === '' ? '' : `, ${path}`}: ${message}`;
 }
 
-/** Problems kept of one text: the first ones help, the hundredth does not. */
+/** The most problems reported for one text. */
 const MAX_PROBLEMS = 20;
 
 export type Kind = 'absent' | 'null' | 'map' | 'list' | 'text' | 'number' | 'boolean' | 'date';
 
-/** A text that was read, and everything that was found wrong with it. */
+/** A parsed text and its problems. */
 export class Source {
-  readonly problems: Problem[] = [];
+  readonly problems: PricingProblem[] = [];
   readonly #lines: LineCounter;
   readonly #document: Document.Parsed | undefined;
 
@@ -60,7 +60,7 @@ export class Source {
     this.#lines = lines;
   }
 
-  /** Never throws. With `problems` there is nothing worth reading. */
+  /** Never throws. If there are `problems`, the values must not be used. */
   static read(text: string, limits: SourceLimits = SOURCE_LIMITS): Source {
     const lines = new LineCounter();
     if (Buffer.byteLength(text) > limits.maxBytes) return Source.#refused(`is longer than ${limits.maxBytes} bytes`);
@@ -72,7 +72,7 @@ export class Source {
         schema: 'core',
         merge: false,
         stringKeys: true,
-        // The library compares every key with every other: `#measure` does it once for each.
+        // The library compares every pair of keys; `#measure` checks each key once instead.
         uniqueKeys: false,
         prettyErrors: false,
         lineCounter: lines,
@@ -84,7 +84,7 @@ export class Source {
     }
     const source = new Source(document, lines);
     for (const { message, pos } of [...document.errors, ...document.warnings].slice(0, MAX_PROBLEMS)) {
-      // The composer is recursive: a text of nothing but list items ends its stack.
+      // The composer is recursive: a text of list items only overflows its stack.
       source.reportAt(pos[0], '', message.includes('call stack') ? tooDeep(limits) : firstSentence(message));
     }
     if (source.problems.length === 0) source.#measure(limits);
@@ -101,7 +101,7 @@ export class Source {
     return new At(this, this.#document?.contents ?? undefined, '', 0);
   }
 
-  /** The node that an alias stands for; itself when it is none. */
+  /** The target of an alias; any other node itself. */
   resolve(node: Node): Node | undefined {
     return isAlias(node) && this.#document !== undefined ? node.resolve(this.#document) : node;
   }
@@ -158,7 +158,7 @@ export class Source {
   }
 }
 
-/** A value, or the absence of one, at its place. */
+/** A value, or its absence, with its position. */
 export class At {
   readonly #source: Source;
   readonly #node: Node | undefined;
@@ -183,30 +183,30 @@ export class At {
     return typeof value === 'number' ? 'number' : typeof value === 'boolean' ? 'boolean' : 'text';
   }
 
-  /** Absent, or written as null. */
+  /** Absent or null. */
   get empty(): boolean {
     return this.kind === 'absent' || this.kind === 'null';
   }
 
-  /** The scalar's value: text, number or boolean; undefined for everything else, bare dates included. */
+  /** The scalar's value: text, number or boolean; undefined for everything else, including unquoted dates. */
   get scalar(): string | number | boolean | undefined {
     const value: unknown = isScalar(this.#node) && !isDate(this.#node) ? this.#node.value : undefined;
     return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : undefined;
   }
 
-  /** How a number or date was written. */
+  /** The source text of a number or date. */
   get written(): string {
     return isScalar(this.#node) ? (this.#node.source ?? '') : '';
   }
 
-  /** Whether it is a whole number that a double cannot hold: it would be another one when it is shown again. */
+  /** Whether it is a whole number that a double cannot hold exactly. */
   get inexact(): boolean {
     const { scalar } = this;
     if (typeof scalar !== 'number' || !Number.isFinite(scalar) || Math.abs(scalar) <= Number.MAX_SAFE_INTEGER) return false;
     return !/^[-+]?\d+$/.test(this.written) || BigInt(this.written.replace('+', '')) !== BigInt(scalar);
   }
 
-  /** The value under a key of a map. Its place, when it is absent, is the map's. */
+  /** The value under a key of a map. If absent, its position is the map's. */
   get(key: string): At {
     const node = isMap<Node, Node | null>(this.#node) ? this.#node.get(key, true) : undefined;
     return new At(this.#source, node, this.#below(key), this.#offset);
@@ -226,7 +226,7 @@ export class At {
     return this.#node.items.map((item, index) => new At(this.#source, item, `${this.path}[${index}]`, this.#offset));
   }
 
-  /** Sets a key of a map to a plain value, where an older file is brought to today's form. */
+  /** Sets a key of a map to a plain value, when an older file is upgraded. */
   put(key: string, value: unknown): void {
     if (isMap(this.#node)) this.#source.put(this.#node, key, value);
   }
@@ -244,19 +244,19 @@ export class At {
   }
 }
 
-/** A bare `2024-05-04`, with or without a time: YAML 1.1 and the parsers of SPACE read a date there and not a text. */
+/** An unquoted `2024-05-04`, with or without a time, which YAML 1.1 and SPACE's parsers treat as a date and not as text. */
 const DATE = /^(?:\d{4}-\d\d-\d\d|\d{4}-\d\d?-\d\d?(?:[Tt]|[ \t]+)\d\d?:\d\d:\d\d(?:\.\d*)?(?:[ \t]*(?:Z|[-+]\d\d?(?::\d\d)?))?)$/;
 const isDate = ({ type, value }: Scalar): boolean => type === 'PLAIN' && typeof value === 'string' && DATE.test(value);
 
-/** The lexer's mark before the text of a scalar. */
+/** The lexer's marker before the text of a scalar. */
 const SCALAR = '\u001f';
 
-/** Directives and marks of documents: one or two of each is what a file may have. */
+/** The most directives and document markers in a file. */
 const MAX_MARKS = 8;
 
 const tooDeep = ({ maxDepth }: SourceLimits): string => `has more than ${maxDepth} levels`;
 
-/** What a text has too much of to be worth parsing. The lexer is lazy: it is left where the bound is. */
+/** Checks the lexer's output against the limits; returns the one exceeded. The lexer is lazy, so it stops at the limit. */
 function excessOf(text: string, limits: SourceLimits): string | undefined {
   let tokens = 0;
   let open = 0;
@@ -268,7 +268,7 @@ function excessOf(text: string, limits: SourceLimits): string | undefined {
     if (!scalar && (token === '[' || token === '{')) open += 1;
     if (!scalar && (token === ']' || token === '}')) open -= 1;
     if (open > limits.maxDepth) return tooDeep(limits);
-    // Each costs as much as all before it together.
+    // Each takes as long as all before it together.
     if (!scalar && (token === '---' || token === '...' || token.startsWith('%'))) marks += 1;
     if (marks > MAX_MARKS) return 'has more than one document';
     scalar = token === SCALAR;

@@ -1,25 +1,25 @@
-/** A pricing as attributes of its vertex, and from there as SPACE answers it (protocol page 3.3). Others may write the vertex too, so what is read is checked. */
+/** Converts a pricing to attributes of its vertex, and these to SPACE's answers (protocol page 3.3). Other protocols may write the vertex too, so its values are validated. */
 import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import type { Offered } from '../contracts/validity.ts';
 import type { Pricing } from './pricing.ts';
 
-/** Whose a pricing is and where it came from. */
+/** The owner and origin of a pricing. */
 export interface Provenance {
   readonly organizationId: string;
   readonly serviceId: string;
-  /** Of a pricing given by its URL; the file's own `url` is the author's page. */
+  /** For a pricing given by its URL; the file's own `url` is the author's page. */
   readonly remoteUrl?: string;
 }
 
 const SECTIONS = ['features', 'usageLimits', 'plans', 'addOns'] as const;
 
-/** The attributes. Objects lose the order of their keys in the store, and plans are shown in the author's: `order` keeps it. */
+/** The attributes of a pricing. The store does not keep the order of keys; `order` has the author's order, in which plans are shown. */
 export function stored(pricing: Pricing, provenance: Provenance): JsonObject {
   const order = Object.fromEntries(SECTIONS.map((section) => [section, Object.keys(pricing[section])]));
   return { ...pricing, ...provenance, order };
 }
 
-/** The definition alone, as it could be uploaded again. */
+/** The definition alone, in a form that can be uploaded again. */
 export function definition(attributes: JsonObject): JsonObject {
   const { organizationId: _organization, serviceId: _service, remoteUrl: _remote, order: _order, ...rest } = attributes;
   const sections = SECTIONS.map((section) => {
@@ -30,7 +30,7 @@ export function definition(attributes: JsonObject): JsonObject {
   return { ...rest, ...Object.fromEntries(sections) };
 }
 
-/** What an offer grants, each as a map with a `value`: other readers of the language take nothing else. */
+/** The values that an offer grants, each as a map with a `value`, the only form that other parsers of the language accept. */
 function spelledOut(offer: JsonObject): JsonObject {
   const granted = ['features', 'usageLimits', 'usageLimitsExtensions'].flatMap((section) => {
     const values = offer[section];
@@ -41,7 +41,7 @@ function spelledOut(offer: JsonObject): JsonObject {
   return { ...offer, ...Object.fromEntries(granted) };
 }
 
-/** The sections alone, each in the author's order. */
+/** The sections, each in the author's order. */
 export const sectionsOf = (attributes: JsonObject): Readonly<Record<(typeof SECTIONS)[number], Record<string, JsonObject>>> => ({
   features: inOrder(attributes, 'features'),
   usageLimits: inOrder(attributes, 'usageLimits'),
@@ -49,7 +49,7 @@ export const sectionsOf = (attributes: JsonObject): Readonly<Record<(typeof SECT
   addOns: inOrder(attributes, 'addOns'),
 });
 
-/** @param yamlPath where an uploaded file is served */
+/** @param yamlPath the URL path of an uploaded file */
 export function published(attributes: JsonObject, yamlPath?: string): JsonObject {
   const { version, currency, createdAt, remoteUrl, organizationId } = attributes;
   const features = inOrder(attributes, 'features');
@@ -75,7 +75,7 @@ export function published(attributes: JsonObject, yamlPath?: string): JsonObject
   };
 }
 
-/** What the check of a fallback looks at. */
+/** The parts of a pricing that the check of a fallback uses. */
 export function offered(attributes: JsonObject): Offered {
   const texts = (value: Json | undefined): string[] => (Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []);
   const number = (value: Json | undefined, otherwise: number): number => (typeof value === 'number' ? value : otherwise);
@@ -108,7 +108,7 @@ export function offered(attributes: JsonObject): Offered {
   };
 }
 
-/** A section's entries in the author's order; what has no place in it comes last. */
+/** The entries of a section in the author's order; entries without a place in it come last. */
 function inOrder(attributes: JsonObject, section: (typeof SECTIONS)[number]): Record<string, JsonObject> {
   const entries = isObject(attributes[section]) ? attributes[section] : {};
   const order = isObject(attributes.order) ? attributes.order[section] : undefined;

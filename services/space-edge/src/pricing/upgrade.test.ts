@@ -100,7 +100,7 @@ test('space:24 a pricing of each older version becomes the same one of 3.0', () 
   assert.ok(oldest !== undefined);
   const { plans, addOns, usageLimits, features } = oldest;
   assert.deepEqual([oldest.syntaxVersion, oldest.version, oldest.createdAt], ['3.0', '2024-2-29', '2024-02-29']);
-  // The first plan that has both prices says what a year costs; the second gives the price of a whole year.
+  // The first plan with both prices determines the factor of a year; the second has the price of a whole year.
   assert.deepEqual(oldest.billing, { monthly: 1, annual: 0.8 });
   assert.deepEqual([plans.CREW?.price, plans.CREW?.unit, plans.YARD?.price, plans.YARD?.unit], [10, 'user/month', 20, '']);
   assert.equal(plans.YARD?.features['24/7Support'], true);
@@ -127,14 +127,14 @@ test('an upgraded pricing can be uploaded again as what it became', () => {
   assert.deepEqual(parsed(JSON.stringify(definition(stored(pricing, { organizationId: 'o', serviceId: 's' })))), pricing);
 });
 
-test('an annual price without a monthly one is the price, and of texts there is no factor', () => {
+test('an annual price without a monthly one is the price, and texts give no factor', () => {
   const only = parsed(FILES['1.1'].replace('monthlyPrice: 10\n    annualPrice: 8', 'annualPrice: 8').replace('monthlyPrice: 20\n', '\n'));
   assert.deepEqual([only.plans.CREW?.price, only.plans.YARD?.price, only.billing], [8, 180, { annual: 1, monthly: 1 }]);
   const texts = parsed(FILES['1.1'].replace('10\n    annualPrice: 8', 'ask\n    annualPrice: us').replace('annualPrice: 180', ''));
   assert.deepEqual([texts.plans.CREW?.price, texts.billing], ['ask', { monthly: 1 }]);
 });
 
-/** What a step of the upgrade cannot make sense of. */
+/** Files that the upgrade cannot handle. */
 const BAD: readonly (readonly [what: string, text: string, error: RegExp])[] = [
   ['no day', FILES['1.0'].replace('day: 29\n', ''), /day: must be a number/],
   ['a month as text', FILES['1.0'].replace('month: 2', 'month: "2"'), /month: must be a number/],
@@ -151,11 +151,11 @@ const BAD: readonly (readonly [what: string, text: string, error: RegExp])[] = [
   ['a list for a plan', FILES['1.1'].replace('  CREW:\n', '  CREW: [1]\n  DECK:\n'), /plans\.CREW/],
 ];
 
-test('what cannot be upgraded is refused with the place and the reason', async (t) => {
+test('a file that cannot be upgraded is rejected with the place and the reason', async (t) => {
   for (const [what, text, error] of BAD) await t.test(what, () => assert.match(refused(text), error));
 });
 
-test('files of 2.0 may name their version twice, and names may have any sign', () => {
+test('files of 2.0 may name their version twice, and names may have any character', () => {
   assert.deepEqual(parsed(`syntaxVersion: "2.0"\n${FILES['2.0']}`), parsed(FILES['2.0']));
   assert.match(refused(FILES['2.1'].replace('"2.1"', '"3.0"').replace('24/7Support:', 'day.Support:')), /Invalid key/);
 });

@@ -1,10 +1,10 @@
 /**
- * Pricings of the syntax versions 1.0, 1.1, 2.0 and 2.1, brought to the form of 3.0 one version after the other. What a step cannot make
- * sense of is reported at its place, like everything else that is wrong with a file.
+ * Upgrades pricings of the syntax versions 1.0, 1.1, 2.0 and 2.1 to 3.0, one version after the other. Values that a step cannot handle are
+ * reported at their place, like all other problems of a file.
  */
 import type { At } from './source.ts';
 
-/** Versions that are upgraded, oldest first. Up to 2.0 a file names its syntax in `version`, from 2.1 on in `syntaxVersion`. */
+/** The versions that can be upgraded, oldest first. Up to 2.0 a file names its syntax in `version`, since 2.1 in `syntaxVersion`. */
 export const OLDER_VERSIONS = ['1.0', '1.1', '2.0', '2.1'] as const;
 export type OlderVersion = (typeof OLDER_VERSIONS)[number];
 
@@ -18,17 +18,17 @@ export function upgrade(root: At, from: OlderVersion): void {
 function oneDayField(root: At): void {
   const [year, month, day] = ['year', 'month', 'day'].map((name) => {
     const { scalar } = root.get(name);
-    if (typeof scalar !== 'number') root.get(name).report('must be a number: the pricing was made on a day of a month of a year');
+    if (typeof scalar !== 'number') root.get(name).report('must be a number: day, month and year are the date of creation');
     return typeof scalar === 'number' ? scalar : Number.NaN;
   });
   const at = new Date(Date.UTC(year ?? 0, (month ?? 0) - 1, day));
   if (!Number.isNaN(at.getTime())) root.put('createdAt', at.toISOString().slice(0, 10));
 }
 
-/** 2.0: one `price`, and under `billing` what other ways of paying make of it, instead of `monthlyPrice` and `annualPrice`. */
+/** 2.0: one `price`, and factors for other billing periods under `billing`, instead of `monthlyPrice` and `annualPrice`. */
 function onePrice(root: At): void {
   const billing: Record<string, number> = {};
-  // What an earlier offer said stays.
+  // Factors of earlier offers take precedence.
   const add = (factors: Readonly<Record<string, number>>): void => void Object.assign(billing, { ...factors, ...billing });
   for (const [, plan] of root.get('plans').entries()) {
     const monthly = plan.get('monthlyPrice');
@@ -47,7 +47,7 @@ function onePrice(root: At): void {
   if (Object.keys(billing).length > 0) root.put('billing', billing);
 }
 
-/** What a year costs, as a part of twelve months. The annual price is one of a month, unless it is the higher one. */
+/** The price of a year relative to twelve months. The annual price is per month, unless it is the higher one. */
 function annualFactor(monthly: At, annual: At): number | undefined {
   const [month, year] = [monthly.scalar, annual.scalar];
   if (typeof month === 'string' && typeof year === 'string') return undefined;
@@ -67,12 +67,12 @@ function movePrice(offer: At): void {
   offer.remove('annualPrice');
 }
 
-/** 2.1: `version` is the pricing's and not the syntax'. It gets the one that a pricing without any has: its day. */
+/** 2.1: `version` is that of the pricing and not of the syntax. It becomes the default version: the day of creation. */
 function versionOfItsOwn(root: At): void {
   root.remove('version');
 }
 
-/** 3.0: other types of limits, add-ons with a quantity, and other names of the contexts in expressions. */
+/** 3.0: new types of limits, add-ons with a quantity, and new names of the contexts in expressions. */
 function renewableLimits(root: At): void {
   for (const [, limit] of root.get('usageLimits').entries()) {
     const type = limit.get('type');

@@ -23,7 +23,7 @@ const levels: Levels = {
   renewals: { 'zoom/minutes': { ...monthly, at: Date.parse('2026-01-31T00:00:00Z') } },
 };
 
-test('a key of a limit has both names back, whatever characters they have', () => {
+test("a limit's key can be split into both names, whatever characters they contain", () => {
   fc.assert(
     fc.property(fc.string(), fc.string(), (service, limit) => {
       assert.deepEqual(splitLimitKey(limitKey(service, limit)), { service, limit });
@@ -31,7 +31,7 @@ test('a key of a limit has both names back, whatever characters they have', () =
   );
 });
 
-test('space:28 limits are tracked when they are renewable or say so', () => {
+test('space:28 limits are tracked if they are renewable or trackable', () => {
   const limits = trackedLimits({
     usageLimits: {
       minutes: { type: 'RENEWABLE', period: { value: 2, unit: 'DAY' } },
@@ -52,14 +52,14 @@ test('space:28 limits are tracked when they are renewable or say so', () => {
   assert.deepEqual(trackedLimits({}), {});
 });
 
-test('space:28 levels are shown by service and limit, with a reset time where they renew', () => {
+test('space:28 levels are shown by service and limit, with a reset time if they renew', () => {
   assert.deepEqual(shownLevels(levels), {
     zoom: { minutes: { resetTimeStamp: '2026-01-31T00:00:00.000Z', consumed: 5 }, rooms: { consumed: 2 } },
     drive: { bytes: { consumed: 7 } },
   });
 });
 
-test('space:28 resetting takes all, the renewable ones or one limit, and moves the next reset on by a period', () => {
+test('space:28 all, the renewable or one level can be reset, and the next reset moves by a period', () => {
   const consumed = (which: (key: string, renewable: boolean) => boolean) => resetLevels(levels, which).consumed;
   assert.deepEqual(
     consumed(() => true),
@@ -77,7 +77,7 @@ test('space:28 resetting takes all, the renewable ones or one limit, and moves t
   assert.equal(resetLevels(levels, (key) => key === 'zoom/rooms').renewals['zoom/minutes']?.at, Date.parse('2026-01-31T00:00:00Z'));
 });
 
-test('space:34 levels whose time has come are due once, however late it is noticed', () => {
+test('space:34 levels are due once, however late it is noticed', () => {
   assert.deepEqual(dueRenewals(levels, Date.parse('2026-01-30T00:00:00Z')), []);
   const [due, ...more] = dueRenewals(levels, Date.parse('2029-05-05T00:00:00Z'));
   assert.equal(more.length, 0);
@@ -91,7 +91,7 @@ test('space:37 levels follow a service to its new name, and go with it', () => {
   assert.deepEqual(withoutService(levels, 'zoom'), { consumed: { 'drive/bytes': 7 }, renewals: {} });
 });
 
-test('space:27 a novation keeps the levels that there are and adds those that are new', () => {
+test('space:27 a novation keeps existing levels and adds new ones', () => {
   const fresh = freshLevels('zoom', { minutes: { period: monthly }, calls: { period: monthly }, rooms: { period: monthly } }, 0);
   const merged = withMissing(levels, fresh);
   assert.deepEqual(merged.consumed, { ...levels.consumed, 'zoom/calls': 0 });

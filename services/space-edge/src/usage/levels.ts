@@ -1,9 +1,9 @@
 /**
- * What a user consumed of the limits of his services. The levels are a vertex of their own (`space/UsageLevels`) beside the contract: an
- * evaluation that consumes rewrites this small one, and the contract's own state stays as it is.
+ * The consumption of a user's limits. The levels are a vertex of their own (`space/UsageLevels`) beside the contract: an evaluation that
+ * consumes rewrites only this small vertex.
  *
- * Attributes: `userId`, `organizationId`, `contract` (the contract's id), `terms` (grows with each novation, in the contract too), `consumed`
- * (`{"zoom/minutes": 12}`: a key for each tracked limit), `renewals` (`{"zoom/minutes": {"at": ISO time, "value": 1, "unit": "MONTH"}}`: of
+ * Attributes: `userId`, `organizationId`, `contract` (the contract's id), `terms` (the same number as in the contract), `consumed`
+ * (`{"zoom/minutes": 12}`: a key for each tracked limit), `renewals` (`{"zoom/minutes": {"at": ISO time, "value": 1, "unit": "MONTH"}}`: for
  * renewable limits only).
  */
 import type { Element } from '@polyedge/contracts/element';
@@ -13,11 +13,11 @@ import { nextEnd, PERIOD_UNITS, type Period, plusPeriods } from './period.ts';
 
 export const USAGE_TYPE = 'space/UsageLevels';
 
-/** The vertex of a contract's levels. */
+/** The id of the vertex of a contract's levels. */
 export const usageId = (contractId: string): string => `${contractId}.usage`;
 
 export interface Renewal extends Period {
-  /** When the level is set to zero next, in milliseconds. */
+  /** The time of the next reset, in milliseconds. */
   readonly at: number;
 }
 
@@ -30,13 +30,13 @@ export interface Usage {
   readonly renewals: Readonly<Record<string, Renewal>>;
 }
 
-/** Levels without their vertex. */
+/** Levels without the metadata of their vertex. */
 export type Levels = Pick<Usage, 'consumed' | 'renewals'>;
 
-/** Whether a level can be raised by so much and stay exact: the formulas of pricings are calculated in doubles. */
+/** Whether a level stays exact when raised by an amount: the formulas of pricings are calculated in doubles. */
 export const isCountable = (level: number, amount: number): boolean => Math.abs(level + amount) <= Number.MAX_SAFE_INTEGER;
 
-/** A tracked limit of a service. Both names may have a slash; in the service's it is written as in an address. */
+/** The key of a tracked limit of a service. Both names may contain a slash; in the service's it is percent-encoded. */
 export const limitKey = (service: string, limit: string): string => `${service.replaceAll('%', '%25').replaceAll('/', '%2F')}/${limit}`;
 
 export function splitLimitKey(key: string): { readonly service: string; readonly limit: string } {
@@ -50,7 +50,7 @@ export function toUsage({ id, version, attributes }: Element): Usage {
     id,
     elementVersion: version,
     terms: typeof terms === 'number' ? terms : 0,
-    // Two at once may pass what `isCountable` allows: such a level counts on, to 16 digits.
+    // Concurrent writes may exceed what `isCountable` allows; such a level is counted to 16 digits.
     consumed: readEntries(consumed, (value) => (isNumber(value) ? Number(value) : undefined)),
     renewals: readEntries(renewals, toRenewal),
   };
@@ -63,7 +63,7 @@ function toRenewal(value: Json): Renewal | undefined {
   return Number.isFinite(at) && unit !== undefined && typeof value.value === 'number' ? { at, unit, value: value.value } : undefined;
 }
 
-/** The attributes that hold levels. */
+/** The attributes of levels. */
 export const levelAttributes = ({ consumed, renewals }: Levels): JsonObject => ({
   consumed: { ...consumed },
   renewals: Object.fromEntries(Object.entries(renewals).map(([key, renewal]) => [key, renewalAttribute(renewal)])),
@@ -71,7 +71,7 @@ export const levelAttributes = ({ consumed, renewals }: Levels): JsonObject => (
 
 const renewalAttribute = ({ at, value, unit }: Renewal): JsonObject => ({ at: new Date(at).toISOString(), value, unit });
 
-/** As SPACE shows them: `{zoom: {minutes: {consumed, resetTimeStamp?}}}`. */
+/** Levels in SPACE's form: `{zoom: {minutes: {consumed, resetTimeStamp?}}}`. */
 export function shownLevels({ consumed, renewals }: Levels): Record<string, Record<string, unknown>> {
   const services = new Map<string, Record<string, unknown>>();
   for (const [key, used] of Object.entries(consumed)) {
@@ -84,7 +84,7 @@ export function shownLevels({ consumed, renewals }: Levels): Record<string, Reco
   return Object.fromEntries(services);
 }
 
-/** What of a pricing's limits decides about levels: renewable ones are tracked, and those that say so. */
+/** The tracked limits of a pricing: renewable ones and those marked as trackable. */
 export type TrackedLimits = Readonly<Record<string, { readonly period?: Period }>>;
 
 /** The tracked limits of a stored pricing. */
@@ -99,7 +99,7 @@ export function trackedLimits(pricing: JsonObject): TrackedLimits {
   });
 }
 
-/** Levels of a service that somebody begins to use: zero, with the first reset a period from now. */
+/** Levels for a new service: zero, with the first reset one period from now. */
 export function freshLevels(service: string, limits: TrackedLimits, now: number): Levels {
   const consumed: Record<string, number> = {};
   const renewals: Record<string, Renewal> = {};
@@ -111,10 +111,10 @@ export function freshLevels(service: string, limits: TrackedLimits, now: number)
   return { consumed, renewals };
 }
 
-/** Levels that are there stay as they are; others are added. */
+/** Keeps existing levels and adds missing ones. */
 export const withMissing = (levels: Levels, fresh: Levels): Levels => ({
   consumed: { ...fresh.consumed, ...levels.consumed },
-  // A limit that was not renewable before stays so for who has it already.
+  // A limit that was not renewable before stays so in existing contracts.
   renewals: { ...keepEntries(fresh.renewals, (key) => !Object.hasOwn(levels.consumed, key)), ...levels.renewals },
 });
 
@@ -126,7 +126,7 @@ export const keepLevels = ({ consumed, renewals }: Levels, keep: (key: string) =
   renewals: keepEntries(renewals, keep),
 });
 
-/** The levels of a service under its new name. */
+/** Levels after a service was renamed. */
 export function renamedLevels({ consumed, renewals }: Levels, from: string, to: string): Levels {
   const rename = (key: string): string => {
     const { service, limit } = splitLimitKey(key);
@@ -135,13 +135,13 @@ export function renamedLevels({ consumed, renewals }: Levels, from: string, to: 
   return { consumed: renameEntries(consumed, rename), renewals: renameEntries(renewals, rename) };
 }
 
-/** The renewable levels whose time has come, with their next reset. */
+/** The renewable levels that are due, with their next reset. */
 export const dueRenewals = ({ renewals }: Levels, now: number): readonly (readonly [key: string, next: Renewal, due: Renewal])[] =>
   Object.entries(renewals).flatMap(([key, renewal]) =>
     renewal.at < now ? [[key, { ...renewal, at: nextEnd(renewal.at, renewal, now) }, renewal] as const] : [],
   );
 
-/** A level set to zero by hand: the next reset moves on by a period, as in SPACE. */
+/** Resets levels on request; the next reset moves by a period, as in SPACE. */
 export function resetLevels(levels: Levels, which: (key: string, renewable: boolean) => boolean): Levels {
   const consumed = { ...levels.consumed };
   const renewals = { ...levels.renewals };

@@ -6,7 +6,7 @@ import { nextEnd, PERIOD_UNITS, type Period, plusPeriods } from './period.ts';
 const at = (text: string): number => Date.parse(text);
 const iso = (time: number): string => new Date(time).toISOString();
 
-test('space:34 a period ends where people expect it: months keep their day, short ones end on their last', () => {
+test('space:34 a period of months keeps its day; in short months it ends on the last day', () => {
   const cases: readonly (readonly [from: string, period: Period, count: number, to: string])[] = [
     ['2026-01-15T10:00:00.000Z', { value: 1, unit: 'MONTH' }, 1, '2026-02-15T10:00:00.000Z'],
     ['2026-01-31T10:00:00.500Z', { value: 1, unit: 'MONTH' }, 1, '2026-02-28T10:00:00.500Z'],
@@ -22,7 +22,7 @@ test('space:34 a period ends where people expect it: months keep their day, shor
     assert.equal(iso(plusPeriods(at(from), period, count)), to, `${from} + ${count} ${period.unit}`);
 });
 
-test('space:34 however far a clock jumps, the next end is the first one after now, in the rhythm of the first period', () => {
+test('space:34 however far a clock jumps, the next end is the first one after now, counted from the first period', () => {
   const period = fc.record({ value: fc.integer({ min: 1, max: 40 }), unit: fc.constantFrom(...PERIOD_UNITS) });
   const moment = fc.integer({ min: at('2000-01-01'), max: at('2060-01-01') });
   fc.assert(
@@ -30,7 +30,7 @@ test('space:34 however far a clock jumps, the next end is the first one after no
       const [end, now] = [Math.min(one, other), Math.max(one, other)];
       const next = nextEnd(end, each, now);
       assert.ok(next > now);
-      // The one before is not after now: nothing is skipped. A short month makes the step before it look longer, so two are looked at.
+      // The previous end is not after now: nothing is skipped. Short months make steps uneven, so two steps are checked.
       const fixed = each.unit !== 'MONTH' && each.unit !== 'YEAR';
       if (fixed) assert.equal((next - end) % (plusPeriods(end, each, 1) - end), 0);
       assert.ok(plusPeriods(next, each, -1) <= now + 3 * 86_400_000 * (fixed ? 0 : 1) || next === plusPeriods(end, each, 1));
@@ -38,7 +38,7 @@ test('space:34 however far a clock jumps, the next end is the first one after no
   );
 });
 
-test('a period without an end that a date could be is none', () => {
+test('a period whose end is beyond the range of dates has no end', () => {
   assert.ok(nextEnd(0, { value: 1e300, unit: 'YEAR' }, 1) > 0);
   assert.ok(nextEnd(0, { value: 1e300, unit: 'SEC' }, 1) > 0);
 });

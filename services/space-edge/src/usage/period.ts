@@ -15,10 +15,10 @@ const FIXED_MS: Readonly<Record<Exclude<PeriodUnit, 'MONTH' | 'YEAR'>, number>> 
   DAY: 86_400_000,
 };
 
-/** The last moment that a date can be. */
+/** The latest time that a date can represent. */
 const MAX_TIME = 8_640_000_000_000_000;
 
-/** `count` periods after a moment. A month that is too short for the day ends on its last one: 31 January and a month is the end of February. */
+/** `count` periods after a moment. In a month that is too short the result is its last day: 31 January plus a month is the end of February. */
 export function plusPeriods(at: number, { value, unit }: Period, count: number): number {
   if (unit !== 'MONTH' && unit !== 'YEAR') return Math.min(at + FIXED_MS[unit] * value * count, MAX_TIME);
   const months = (unit === 'YEAR' ? 12 : 1) * value * count;
@@ -32,13 +32,13 @@ export function plusPeriods(at: number, { value, unit }: Period, count: number):
 }
 
 /**
- * The first end of a period after `now`, counted from an end that has passed. However many periods lie between, a clock that jumps gives one
- * reset; the rhythm stays that of the first period.
+ * The first end of a period after `now`, counted from an end that has passed. If a clock jumps over many periods there is only one reset, and
+ * the schedule stays that of the first period.
  */
 export function nextEnd(end: number, period: Period, now: number): number {
   const one = plusPeriods(end, period, 1) - end;
   if (!(one > 0)) return MAX_TIME;
-  // The estimate never goes past the goal: a month is at most 31 days long, so it counts too few rather than too many.
+  // The estimate is never too high: it assumes months of 31 days, so it counts too few periods rather than too many.
   const longest =
     period.unit === 'MONTH' ? 31 * FIXED_MS.DAY * period.value : period.unit === 'YEAR' ? 366 * FIXED_MS.DAY * period.value : one;
   let count = Math.max(1, Math.floor((now - end) / longest));
