@@ -110,6 +110,12 @@ export const settings = {
     unit: 'secrets',
     doc: 'Wrong secrets accepted for checking per address and minute; further ones are refused unchecked.',
   }),
+  recheckMs: duration({
+    default: 0,
+    min: 0,
+    max: 86_400_000,
+    doc: 'How often a core is asked again about a client that is logged in, with the token it came with, so that who has logged out or may not any more leaves its group; 0: never, as the original. Tokens stay in memory for it.',
+  }),
   pingIntervalMs: duration({ default: 20_000, min: 100, max: 3_600_000, doc: 'Time from the last pong to the next ping.' }),
   pongTimeoutMs: duration({
     default: 20_000,

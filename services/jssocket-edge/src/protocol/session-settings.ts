@@ -39,6 +39,8 @@ export interface JssocketSettings {
   readonly counts: JssocketCounts;
   /** The handshake carried the secret. */
   readonly trusted: boolean;
+  /** How long after an answer a client's `client_connect` is sent to a core again; 0: never. */
+  readonly recheckMs: number;
   readonly pingIntervalMs: number;
   readonly pongTimeoutMs: number;
   /** Told what an operator should know about an event that a core or publisher got wrong. */
