@@ -28,8 +28,11 @@ const tell = (message: FromProcess): void => {
   if (telling.length === 1) setImmediate(send);
 };
 const send = (): void => {
-  // The service is gone: nobody is left to work for.
-  if (process.send === undefined || !process.connected) return die();
+  if (process.send === undefined || !process.connected) {
+    // The service is gone.
+    die();
+    return;
+  }
   process.send(telling);
   telling = [];
 };
