@@ -175,11 +175,11 @@ export class Watcher extends SimulatedClient {
 
   missing(): string | undefined {
     if (!this.isOpen) return `${this.name} is not connected`;
-    const { database } = this.world;
+    const { judge } = this.world;
     const newest = this.#newest();
     if (newest === undefined || this.#last === newest) return undefined;
     // What was there before it came is not shown.
-    if (this.#last === undefined && (database.journal[newest - 1]?.on ?? 0) < this.world.wallAt(this.#beganAt + 5000)) return undefined;
+    if (this.#last === undefined && judge.committedAt(newest) < this.#beganAt + 800) return undefined;
     return `${this.name} is at ${this.#last}, and ${newest} is committed`;
   }
 

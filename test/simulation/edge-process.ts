@@ -128,7 +128,7 @@ const errorText = (_name: string, value: unknown): unknown => (value instanceof 
 
 /** The bus of an edge with one of the planted mistakes. */
 function mistaken(bus: NatsModelBus, { bug, chance, time }: Surroundings): Bus {
-  const isOfFeed = bug === 'heads-without-chain' || bug === 'deliver-before-the-gap-is-filled' || bug === 'disconnect-unnoticed';
+  const isOfFeed = bug === 'heads-without-chain' || bug === 'deliver-before-the-gap-is-filled';
   if (!isOfFeed && bug !== 'retry-without-the-operation-id') return bus;
   let next: number | undefined;
   return {
@@ -140,15 +140,15 @@ function mistaken(bus: NatsModelBus, { bug, chance, time }: Surroundings): Bus {
     publishText: (subject, text) => bus.publishText(subject, text),
     flush: (ms) => bus.flush(ms),
     close: () => bus.close(),
-    onStatus: (listener) => (bug === 'disconnect-unnoticed' ? { unsubscribe: () => {} } : bus.onStatus(listener)),
+    onStatus: (listener) => (bug === 'heads-without-chain' ? { unsubscribe: () => {} } : bus.onStatus(listener)),
     subscribe: (channel, subject, handler) =>
       bus.subscribe(channel, subject, (body, on, bytes) => {
         if (channel.address !== graphHead.address || bug === 'deliver-before-the-gap-is-filled') return handler(body, on, bytes);
         // Each head is taken for the one that follows.
-        const head = body as { readonly from: number; readonly to: number };
-        const from = Math.min(next ?? head.from, head.to + 1);
-        next = head.to + 1;
-        handler({ ...body, from }, on, bytes);
+        const { from, to, keys } = body as { readonly from: number; readonly to: number; readonly keys: readonly number[][] };
+        const missed = Math.max(0, from - (next ?? from));
+        next = Math.max(next ?? 0, to + 1);
+        handler({ ...body, from: from - missed, keys: [...Array.from({ length: missed }, () => []), ...keys] }, on, bytes);
       }),
     request: async (channel, subject, body, options) => {
       if (bug === 'retry-without-the-operation-id' && channel.address === graphMutate.address) {

@@ -11,6 +11,8 @@ import { PARTITIONS } from './surroundings.ts';
 
 /** The attribute by which a write is known again. */
 export const TOKEN = '/token';
+/** So long after a failover at most another epoch is in force. */
+const UNDECIDED_MS = 20_000;
 /** After a failover the row of the lease is an older one for so long. */
 const FAILOVER_MS = 15_000;
 
@@ -26,6 +28,7 @@ export class Judge {
   /** By group: seqs that have reached one of its clients. */
   readonly #received = new Map<string, Set<number>>();
   #partitions: number[] = [];
+  readonly #committedAt: number[] = [];
   #seqs: number[][] = [];
   /** States by element, to fold what comes onto. */
   readonly #states = new Map<string, Element>();
@@ -67,7 +70,7 @@ export class Judge {
   }
 
   get isUndecided(): boolean {
-    return this.#isUndecided;
+    return this.#isUndecided && this.#time.now < this.#failedOverAt + UNDECIDED_MS;
   }
 
   // ---- the store
@@ -79,6 +82,7 @@ export class Judge {
       if (seq !== this.#partitions.length + 1) this.wrong(`seq ${seq} was committed after ${this.#partitions.length}`);
       const partition = partitionOf(slotOf(id), PARTITIONS);
       this.#partitions.push(partition);
+      this.#committedAt[seq] = this.#time.now;
       this.#seqs[partition]?.push(seq);
       const before = this.#states.get(id);
       if (!isDeepStrictEqual(stateBefore(state, undo), before)) this.wrong(`${seq}: what was before it is not what ${id} was`);
@@ -90,6 +94,11 @@ export class Judge {
       this.#ever.add(token);
       if (effects > 1) this.wrong(`${token} took effect ${effects} times, at last with seq ${seq}`);
     }
+  }
+
+  /** When a change was committed, on the virtual clock. */
+  committedAt(seq: number): number {
+    return this.#committedAt[seq] ?? 0;
   }
 
   /** A client was told that its write took effect. */

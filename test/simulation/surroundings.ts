@@ -26,7 +26,5 @@ export interface Surroundings {
   lostAnswers: number;
   /** How often another copy of the database took over. */
   readonly failovers: number;
-  /** What wall clocks show at a moment. */
-  wallAt(ms: number): number;
   note(line: string): void;
 }

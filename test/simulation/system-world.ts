@@ -19,8 +19,10 @@ import { PARTITIONS, SCOPE, type Surroundings, TENANT } from './surroundings.ts'
 
 export interface SystemHistory {
   readonly seed: number;
-  /** How often something is done to the system. */
+  /** How often something is done to the system. What is done depends on the seed and its number alone. */
   readonly events: number;
+  /** Which of these happen; default all. */
+  readonly kept?: readonly number[];
   readonly bug?: SystemBug;
 }
 
@@ -31,9 +33,9 @@ export interface SystemTold {
   readonly counts: Readonly<Record<string, number>>;
 }
 
-const EPOCH_MS = 1_767_225_600_000;
 const GROUPS = ['one', 'two'];
 const KEPT_LINES = 400;
+const PAUSES_MS = [0, 1, 5, 20, 100, 700];
 /** When faults stop, everything is delivered within this time. */
 const PROGRESS_MS = 30_000;
 /** Answers lost of a hundred while something may fail. */
@@ -44,7 +46,7 @@ export class SystemWorld implements Surroundings {
   readonly chance: Chance;
   readonly nats: NatsModel;
   readonly redis: RedisModel;
-  readonly database = new DatabaseModel();
+  readonly database: DatabaseModel;
   readonly positions = new PositionsModel(PARTITIONS);
   readonly judge: Judge;
   readonly bug: SystemBug | undefined;
@@ -52,6 +54,8 @@ export class SystemWorld implements Surroundings {
   lostAnswers = LOST_ANSWERS;
   failovers = 0;
   readonly #history: SystemHistory;
+  /** Of what is done to the system. */
+  #choice = new Chance(0);
   readonly #edges: EdgeProcess[] = [];
   readonly #stores: StoreProcess[] = [];
   readonly #clients: SimulatedClient[] = [];
@@ -68,13 +72,10 @@ export class SystemWorld implements Surroundings {
     this.#history = history;
     this.bug = history.bug;
     this.chance = new Chance(history.seed);
+    this.database = new DatabaseModel({ remembers: history.bug !== 'repeats-not-looked-up' });
     this.nats = new NatsModel(this.time, () => this.chance.next());
     this.redis = new RedisModel(this.time);
     this.judge = new Judge(this.time, this.database, this.positions, GROUPS);
-  }
-
-  wallAt(ms: number): number {
-    return EPOCH_MS + ms;
   }
 
   note(line: string): void {
@@ -90,10 +91,14 @@ export class SystemWorld implements Surroundings {
     }
     this.#openClients();
     this.#steps += await this.time.runSettled(1500);
-    for (let event = 0; event < this.#history.events && this.judge.problem === undefined; event += 1) {
+    const { seed, events, kept } = this.#history;
+    for (const event of kept ?? Array.from({ length: events }, (_, at) => at)) {
+      // A choice of its own for each: leaving one out does not make another one of the next.
+      this.#choice = new Chance(Math.imul(seed, 0x9e3779b1) ^ Math.imul(event + 1, 0x85ebca6b));
       this.#something();
-      this.#steps += await this.time.runSettled(this.chance.of([0, 2, 10, 50, 300, 1200]) ?? 0);
+      this.#steps += await this.time.runSettled(this.#choice.of(PAUSES_MS) ?? 0);
       this.#look();
+      if (this.judge.problem !== undefined) break;
     }
     if (this.judge.problem === undefined) await this.#settle();
     return {
@@ -113,20 +118,26 @@ export class SystemWorld implements Surroundings {
     for (const client of this.#clients) client.read(true);
     const frozen = [...this.#edges, ...this.#stores].map(({ process }) => process.frozenUntil);
     const begin = Math.max(this.time.now, ...frozen);
-    this.#steps += await this.time.runSettled(begin - this.time.now + PROGRESS_MS / 2);
-    this.#look();
-    // Something new, which everybody who is there has to be shown.
+    this.#steps += await this.time.runSettled(begin - this.time.now);
+    await this.#until(begin + PROGRESS_MS / 2);
+    // What comes now has to be shown to everybody who has been there for a while.
+    this.#steps += await this.time.runSettled(1000);
     this.#writeProduct();
     for (const client of this.#clients) if (client instanceof Writer) client.write(3);
-    let missing: string | undefined = 'everything';
-    const until = this.time.now + PROGRESS_MS / 2;
-    while (missing !== undefined && this.time.now < until && this.judge.problem === undefined) {
-      this.#steps += await this.time.runSettled(500);
-      this.#look();
-      missing = this.judge.missingInGroups();
-      for (const client of this.#clients) missing ??= client.missing();
-    }
+    this.#steps += await this.time.runSettled(100);
+    const missing = await this.#until(begin + PROGRESS_MS);
     if (missing !== undefined) this.judge.wrong(`no progress: ${missing}`);
+  }
+
+  /** Lets time pass until nothing is missing, or until then. @returns what is missing */
+  async #until(end: number): Promise<string | undefined> {
+    for (;;) {
+      let missing = this.judge.missingInGroups();
+      for (const client of this.#clients) missing ??= client.missing();
+      if (missing === undefined || this.time.now >= end || this.judge.problem !== undefined) return missing;
+      this.#steps += await this.time.runSettled(250);
+      this.#look();
+    }
   }
 
   /** What holds at every moment. */
@@ -190,45 +201,45 @@ export class SystemWorld implements Surroundings {
   // ---- what happens
 
   #something(): void {
-    const pick = this.chance.below(100);
-    if (pick < 32) this.#someClient(Writer)?.write(1 + this.chance.below(4));
+    const pick = this.#choice.below(100);
+    if (pick < 32) this.#someClient(Writer)?.write(1 + this.#choice.below(4));
     else if (pick < 55) this.#writeProduct();
     else if (pick < 60) this.#client('stops reading', 0, (client) => client.read(false));
     else if (pick < 65) this.#client('reads again', 0, (client) => client.read(true));
-    else if (pick < 69) this.#client('breaks off', 0, (client) => client.breakOff(this.chance.percent(30)));
+    else if (pick < 69) this.#client('breaks off', 0, (client) => client.breakOff(this.#choice.percent(30)));
     else if (pick < 72) this.#stop('edge');
     else if (pick < 74) this.#stop('store');
     else if (pick < 79) this.#freeze(this.#livingEdges);
     else if (pick < 84) this.#freeze(this.#livingStores);
     else if (pick < 88) this.#breakBus();
-    else if (pick < 90) this.#fault('NATS restarts', 1000, () => this.nats.restart(this.chance.below(1000)));
+    else if (pick < 90) this.#fault('NATS restarts', 1000, () => this.nats.restart(this.#choice.below(1000)));
     else if (pick < 92) this.#loseRedis();
     else if (pick < 94) this.#fault('Redis is wiped', 0, () => this.#redisIsBack(() => this.redis.wipe()));
     else if (pick < 96) this.#fault('Redis loses its last second', 0, () => this.#redisIsBack(() => this.#secondAgo()));
     else if (pick < 98) this.#loseDatabase(() => {});
     else if (pick < 99) this.#jumpClock();
-    else if (this.chance.percent(25)) this.#failOver();
+    else if (this.#choice.percent(25)) this.#failOver();
   }
 
   #someClient<Client extends SimulatedClient>(kind: abstract new (...args: never[]) => Client): Client | undefined {
-    return this.chance.of(this.#clients.filter((client): client is Client => client instanceof kind));
+    return this.#choice.of(this.#clients.filter((client): client is Client => client instanceof kind));
   }
 
   /** A product is written, changed or deleted by somebody who is no client of ours. */
   #writeProduct(): void {
-    const edge = this.chance.of(this.#livingEdges);
+    const edge = this.#choice.of(this.#livingEdges);
     if (edge === undefined) return;
-    const id = `p${this.chance.below(8)}`;
+    const id = `p${this.#choice.below(8)}`;
     this.#products += 1;
     const token = `p.${this.#products}`;
-    const attributes = { price: this.chance.below(10), [TOKEN]: token };
-    const operation: Operation = this.chance.percent(15)
+    const attributes = { price: this.#choice.below(10), [TOKEN]: token };
+    const operation: Operation = this.#choice.percent(15)
       ? { op: 'delete', target: { id } }
       : { op: 'update', target: { id }, set: attributes, ifMissing: { type: 'products', id, scope: SCOPE } };
     const request: MutationRequest = {
       operationId: operationId(
         Math.floor(edge.process.date()),
-        Uint8Array.from({ length: 10 }, () => this.chance.below(256)),
+        Uint8Array.from({ length: 10 }, () => this.#choice.below(256)),
       ),
       ...{ by: 'u1', app: 'a', origin: { protocol: 'gooduncle', way: 'socket', operation: 'update' }, operations: [operation] },
     };
@@ -243,39 +254,39 @@ export class SystemWorld implements Surroundings {
   }
 
   #client(what: string, ms: number, happen: (client: SimulatedClient) => void): void {
-    const client = this.chance.of(this.#clients);
+    const client = this.#choice.of(this.#clients);
     if (client !== undefined) this.#fault(`${client.name} ${what}`, ms, () => happen(client));
   }
 
   /** A process ends at once, or is stopped in good order; another one takes its place. */
   #stop(kind: 'edge' | 'store'): void {
-    const stopped = this.chance.of<EdgeProcess | StoreProcess>(kind === 'edge' ? this.#livingEdges : this.#livingStores);
+    const stopped = this.#choice.of<EdgeProcess | StoreProcess>(kind === 'edge' ? this.#livingEdges : this.#livingStores);
     if (stopped === undefined) return;
     this.#fault(`${stopped.process.name} is killed`, 0, () => stopped.kill());
-    this.time.after(this.chance.below(3000), () => {
+    this.time.after(this.#choice.below(3000), () => {
       if (kind === 'edge') this.#startEdge();
       else this.#startStore();
     });
   }
 
   #freeze(processes: readonly (EdgeProcess | StoreProcess)[]): void {
-    const frozen = this.chance.of(processes);
-    const ms = this.chance.below(this.chance.percent(50) ? 1000 : 12_000);
+    const frozen = this.#choice.of(processes);
+    const ms = this.#choice.below(this.#choice.percent(50) ? 1000 : 12_000);
     if (frozen !== undefined) this.#fault(`${frozen.process.name} stands still`, ms, () => frozen.process.freeze(ms));
   }
 
   #breakBus(): void {
-    const one = this.chance.of<EdgeProcess | StoreProcess>([...this.#livingEdges, ...this.#livingStores]);
+    const one = this.#choice.of<EdgeProcess | StoreProcess>([...this.#livingEdges, ...this.#livingStores]);
     if (one === undefined) return;
-    const ms = this.chance.below(15_000);
-    if (this.chance.percent(60)) this.#fault(`${one.process.name} loses its connection to NATS`, 0, () => one.bus.link.cut());
+    const ms = this.#choice.below(15_000);
+    if (this.#choice.percent(60)) this.#fault(`${one.process.name} loses its connection to NATS`, 0, () => one.bus.link.cut());
     else this.#fault(`nothing passes between ${one.process.name} and NATS`, ms, () => one.bus.link.silence(ms));
   }
 
   #loseRedis(): void {
-    const ms = this.chance.below(6000);
-    const edge = this.chance.of(this.#livingEdges);
-    if (edge === undefined || this.chance.percent(50))
+    const ms = this.#choice.below(6000);
+    const edge = this.#choice.of(this.#livingEdges);
+    if (edge === undefined || this.#choice.percent(50))
       this.#fault('Redis is away', ms, () => {
         this.redis.awayUntil = Math.max(this.redis.awayUntil, this.time.now + ms);
         this.time.after(ms, () => this.#redisIsBack(() => {}));
@@ -289,11 +300,11 @@ export class SystemWorld implements Surroundings {
 
   #redisIsBack(change: () => void): void {
     change();
-    for (const edge of this.#livingEdges) edge.process.after(this.chance.below(100), () => edge.groups.reconnected());
+    for (const edge of this.#livingEdges) edge.process.after(this.#choice.below(100), () => edge.groups.reconnected());
   }
 
   #loseDatabase(change: () => void): void {
-    const ms = this.chance.below(3000);
+    const ms = this.#choice.below(3000);
     this.#fault('the database is away', ms, () => {
       change();
       this.databaseAwayUntil = Math.max(this.databaseAwayUntil, this.time.now + ms);
@@ -312,9 +323,9 @@ export class SystemWorld implements Surroundings {
   }
 
   #jumpClock(): void {
-    const store = this.chance.of(this.#livingStores);
+    const store = this.#choice.of(this.#livingStores);
     if (store === undefined) return;
-    const ms = (this.chance.below(12) - 6) * 3_600_000;
+    const ms = (this.#choice.below(12) - 6) * 3_600_000;
     this.#fault(`the clock of ${store.process.name} jumps by ${ms / 3_600_000} h`, 0, () => {
       store.process.wallAheadMs = ms;
     });

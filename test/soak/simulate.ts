@@ -1,55 +1,125 @@
 /**
- * `npm run soak -- simulate [--seconds N] [--seed N] [--histories N]`: consumer groups of several edges in one process, on virtual time, with
- * faults from a seed. A failing seed is shrunk to the fewest events, and its timeline printed.
+ * `npm run soak -- simulate [--seconds N] [--seed N] [--histories N] [--events 0-3,7]`: whole systems, each from one seed, with their processes, clients and
+ * servers in one process and on virtual time, while everything fails that can fail. A seed that fails is shrunk to the events that it takes,
+ * and its timeline printed. Beside them consumer groups alone, of which many more histories fit the same time.
  */
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import { PLANTED_BUGS } from '@polyedge/simulation/groups-servers';
-import { GroupsWorld, type Told } from '@polyedge/simulation/groups-world';
+import { GroupsWorld } from '@polyedge/simulation/groups-world';
+import { SYSTEM_BUGS } from '../simulation/planted.ts';
+import { numbersOf, rangesOf, shrunk } from '../simulation/shrink.ts';
+import { SystemWorld } from '../simulation/system-world.ts';
+import type { WorkerTask, WorkerTold } from '../simulation/worker.ts';
 
 const EVENTS = 200;
+const MAX_SHRUNK = 3;
+const BUGS_WITHIN = 2000;
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '600' },
     seed: { type: 'string', default: '1' },
     histories: { type: 'string', default: '10000' },
+    events: { type: 'string' },
   },
 });
 const [seconds, first, most] = [Number(values.seconds), Number(values.seed), Number(values.histories)];
-const began = performance.now();
-let count = 0;
+
 let problems = 0;
-const sums = { events: 0, faults: 0, given: 0, repeats: 0 };
-for (; count < most && performance.now() - began < seconds * 1000; count += 1) {
-  const told = new GroupsWorld({ seed: first + count, events: EVENTS }).run();
-  for (const key of ['events', 'faults', 'given', 'repeats'] as const) sums[key] += told[key];
-  if (told.problem === undefined) continue;
-  problems += 1;
-  const [events, shortest] = shrunk(first + count);
-  console.log(`seed ${first + count}: ${shortest.problem} (${events} events)`);
-  for (const line of shortest.timeline.slice(-60)) console.log(`  ${line}`);
-  console.log(`again: npm run soak -- simulate --seed ${first + count} --histories 1`);
-}
-const took = Math.round((performance.now() - began) / 1000);
-console.log(`${count} histories in ${took} s, ${problems} problems: ${JSON.stringify(sums)}`);
-if (most > 1) {
-  for (const bug of PLANTED_BUGS) {
-    let seed = 1;
-    while (seed < 2000 && new GroupsWorld({ seed, events: EVENTS, bug }).run().problem === undefined) seed += 1;
-    console.log(`planted bug ${bug}: found after ${seed} histories`);
-  }
-}
+if (most === 1) await one();
+else await many();
 process.exit(problems === 0 ? 0 : 1);
 
-/** The same seed with the fewest events that still show a problem. */
-function shrunk(seed: number): readonly [events: number, told: Told] {
-  let events = EVENTS;
-  let told = new GroupsWorld({ seed, events }).run();
-  for (let fewer = events - 10; fewer > 0; fewer -= 10) {
-    const shorter = new GroupsWorld({ seed, events: fewer }).run();
-    if (shorter.problem === undefined) continue;
-    events = fewer;
-    told = shorter;
+/** One history, told from its beginning to its end. */
+async function one(): Promise<void> {
+  const kept = values.events === undefined ? {} : { kept: numbersOf(values.events) };
+  const { problem, timeline, counts } = await new SystemWorld({ seed: first, events: EVENTS, ...kept }).run();
+  for (const line of timeline) console.log(line);
+  console.log(problem ?? `nothing is wrong: ${JSON.stringify(counts)}`);
+  const groups = new GroupsWorld({ seed: first, events: EVENTS }).run();
+  if (groups.problem !== undefined) console.log([...groups.timeline, `consumer groups alone: ${groups.problem}`].join('\n'));
+  problems = [problem, groups.problem].filter((found) => found !== undefined).length;
+}
+
+async function many(): Promise<void> {
+  const began = performance.now();
+  const failed = await systems(began + seconds * 1000);
+  for (const seed of failed.slice(0, MAX_SHRUNK)) {
+    const { kept, told } = await shrunk({ seed, events: EVENTS });
+    console.log(`seed ${seed}: ${told.problem} (${kept.length} events)`);
+    for (const line of told.timeline) console.log(`  ${line}`);
+    console.log(`again: npm run soak -- simulate --histories 1 --seed ${seed} --events ${rangesOf(kept)}`);
   }
-  return [events, told];
+  groupsAlone(Math.min(most, 1000));
+  await planted();
+}
+
+/** @returns the seeds that failed */
+async function systems(until: number): Promise<number[]> {
+  const began = performance.now();
+  const sums = new Map<string, number>();
+  const failed: number[] = [];
+  let count = 0;
+  const workers = availableParallelism();
+  const run = (at: number): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const task: WorkerTask = {
+        ...{ first: first + at, step: workers, count: Math.ceil((most - at) / workers), events: EVENTS },
+        until: Date.now() + until - performance.now(),
+      };
+      const worker = new Worker(new URL('../simulation/worker.ts', import.meta.url), { workerData: task });
+      worker.on('message', ({ seed, problem, counts }: WorkerTold) => {
+        count += 1;
+        for (const [name, value] of Object.entries(counts)) sums.set(name, (sums.get(name) ?? 0) + value);
+        if (problem === undefined) return;
+        console.log(`seed ${seed}: ${problem}`);
+        failed.push(seed);
+      });
+      worker.on('error', reject);
+      worker.on('exit', () => resolve());
+    });
+  await Promise.all(Array.from({ length: workers }, (_, at) => run(at)));
+  problems += failed.length;
+  const took = Math.round((performance.now() - began) / 1000);
+  console.log(`${count} systems in ${took} s, ${failed.length} problems: ${JSON.stringify(Object.fromEntries(sums))}`);
+  return failed.sort((one, other) => one - other);
+}
+
+function groupsAlone(count: number): void {
+  const began = performance.now();
+  let wrong = 0;
+  for (let seed = first; seed < first + count; seed += 1) {
+    const { problem, timeline } = new GroupsWorld({ seed, events: EVENTS }).run();
+    if (problem === undefined) continue;
+    wrong += 1;
+    console.log([`consumer groups alone, seed ${seed}: ${problem}`, ...timeline.slice(-40)].join('\n  '));
+  }
+  problems += wrong;
+  console.log(`${count} consumer groups alone in ${Math.round((performance.now() - began) / 1000)} s, ${wrong} problems`);
+}
+
+/** How many histories it takes to find each known mistake. */
+async function planted(): Promise<void> {
+  const told = (bug: string, seed: number, problem: string | undefined): void => {
+    if (problem === undefined) problems += 1;
+    console.log(`planted: ${bug}: ${problem === undefined ? `not found in ${BUGS_WITHIN} histories` : `${seed} histories (${problem})`}`);
+  };
+  for (const bug of SYSTEM_BUGS) {
+    let [seed, problem]: [number, string | undefined] = [0, undefined];
+    while (problem === undefined && seed < BUGS_WITHIN) {
+      seed += 1;
+      problem = (await new SystemWorld({ seed, events: EVENTS, bug }).run()).problem;
+    }
+    told(bug, seed, problem);
+  }
+  for (const bug of PLANTED_BUGS) {
+    let [seed, problem]: [number, string | undefined] = [0, undefined];
+    while (problem === undefined && seed < BUGS_WITHIN) {
+      seed += 1;
+      problem = new GroupsWorld({ seed, events: EVENTS, bug }).run().problem;
+    }
+    told(bug, seed, problem);
+  }
 }

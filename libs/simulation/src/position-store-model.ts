@@ -10,6 +10,8 @@ export class PositionStoreModel {
   epoch = 'e1';
   /** Seqs by partition; a seq is in one of them. */
   readonly #log: number[][];
+  /** The partition of each seq. */
+  readonly #partitions: number[] = [];
   readonly #positions: PositionsModel;
   #seq = 0;
 
@@ -27,11 +29,17 @@ export class PositionStoreModel {
   write(partition: number): number {
     this.#seq += 1;
     this.#log[partition]?.push(this.#seq);
+    this.#partitions.push(partition);
     return this.#seq;
   }
 
   seqsOf(partition: number): readonly number[] {
     return this.#log[partition] ?? [];
+  }
+
+  /** -1 for a seq that was not written. */
+  partitionOf(seq: number): number {
+    return this.#partitions[seq - 1] ?? -1;
   }
 
   positionOf(name: string, partition: number): number {

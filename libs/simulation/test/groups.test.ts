@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { PLANTED_BUGS } from '../src/groups-servers.ts';
 import { GroupsWorld } from '../src/groups-world.ts';
 
-const HISTORIES = 150;
+const HISTORIES = 350;
 const EVENTS = 200;
 /** Every planted bug is found within so many histories. */
 const FOUND_WITHIN = 100;

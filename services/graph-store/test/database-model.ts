@@ -56,6 +56,8 @@ const MAX_NEEDS = 8;
 
 export class DatabaseModel {
   readonly #schemas = new Schemas();
+  /** Whether requests that succeeded are known again by their operation ids. */
+  readonly #remembers: boolean;
   #state: State = {
     epoch: 'e1',
     rows: new Map(),
@@ -70,6 +72,10 @@ export class DatabaseModel {
   #settledTimeline = 1;
   #epochs = 1;
   #ids = 0;
+
+  constructor(options: { readonly remembers?: boolean } = {}) {
+    this.#remembers = options.remembers ?? true;
+  }
 
   get epoch(): string {
     return this.#state.epoch;
@@ -143,7 +149,7 @@ export class DatabaseModel {
       journal.push(change);
       slots.push(slotOf(change.id));
     }
-    for (const [id, remembered] of made) operations.set(id, remembered);
+    if (this.#remembers) for (const [id, remembered] of made) operations.set(id, remembered);
     this.#write(world, base);
     return { epoch, outcomes, changes };
   }

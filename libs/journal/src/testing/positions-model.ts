@@ -62,6 +62,12 @@ export class PositionsModel {
     return done({ fenced, gone: [...asked].filter((id) => this.#byId(id) === undefined) });
   }
 
+  /** As a store that looks at nothing would: the position of a fence that is not in force too, and back as well as forward. */
+  force({ group, partition, position }: Position): void {
+    const of = this.#byId(group)?.positions[partition];
+    if (of !== undefined) of.position = position;
+  }
+
   /** The group is no more; one of the same name is another. */
   expire(name: string): void {
     this.#groups.delete(name);

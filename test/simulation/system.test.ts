@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SYSTEM_BUGS, type SystemBug } from './planted.ts';
+import { numbersOf, rangesOf } from './shrink.ts';
+import { SystemWorld } from './system-world.ts';
+
+/** With those of consumer groups alone (libs/simulation/test/groups.test.ts) five hundred in one run of the tests. */
+const HISTORIES = 150;
+/** Of the histories here; `npm run soak -- simulate` runs longer ones. */
+const EVENTS = 40;
+/** A planted bug is found within so many histories of the length that the soak has. */
+const FOUND_WITHIN = 100;
+const LONG = 200;
+/** Where to begin, for those that are rarely seen: the soak begins at 1. */
+const BEGIN: Partial<Record<SystemBug, number>> = {
+  'heads-without-chain': 17,
+  'retry-without-the-operation-id': 31,
+  'no-fence-check': 41,
+  'epoch-unnoticed': 97,
+};
+
+test('a system in which everything fails that can fail keeps what it promises', async () => {
+  const first = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+  const sums: Record<string, number> = {};
+  for (let seed = first; seed < first + HISTORIES; seed += 1) {
+    const { problem, timeline, counts } = await new SystemWorld({ seed, events: EVENTS }).run();
+    assert.equal(problem, undefined, `SEED=${seed} with ${EVENTS} events:\n${timeline.slice(-40).join('\n')}`);
+    for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + count;
+  }
+  for (const name of ['acknowledged', 'shown', 'given', 'windows', 'repeats', 'faults'])
+    assert.ok((sums[name] ?? 0) > HISTORIES / 4, `the histories reached too little: ${JSON.stringify(sums)}`);
+});
+
+for (const bug of SYSTEM_BUGS) {
+  test(`a planted bug is found in the whole system: ${bug}`, async () => {
+    const { [bug]: first = 1 } = BEGIN;
+    for (let seed = first; seed < first + FOUND_WITHIN; seed += 1)
+      if ((await new SystemWorld({ seed, events: LONG, bug }).run()).problem !== undefined) return;
+    assert.fail(`not found in ${FOUND_WITHIN} histories`);
+  });
+}
+
+test('a history of a system is the same again under its seed', async () => {
+  const one = await new SystemWorld({ seed: 7, events: LONG }).run();
+  assert.deepEqual(await new SystemWorld({ seed: 7, events: LONG }).run(), one);
+});
+
+test('events that are left out leave the others as they are named', () => {
+  assert.equal(rangesOf([0, 1, 2, 5, 7, 8]), '0-2,5,7-8');
+  assert.deepEqual(numbersOf('0-2,5,7-8'), [0, 1, 2, 5, 7, 8]);
+});
