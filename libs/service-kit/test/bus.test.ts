@@ -82,11 +82,9 @@ for (const [name, start] of Object.entries(worlds)) {
 
     test('a responder has the text of a request, and may write its replies itself, also behind the bus of a journal', async () => {
       for (const bus of [first, busOf(first, 'other')]) {
-        const responder = bus.respond(
-          echo,
-          async (_body, { text }) => done({ text, by: 'first' }),
-          { encode: ({ text }) => `{"text":${JSON.stringify(`${text}!`)},"by":"itself"}` },
-        );
+        const responder = bus.respond(echo, async (_body, { text }) => done({ text, by: 'first' }), {
+          encode: ({ text }) => `{"text":${JSON.stringify(`${text}!`)},"by":"itself"}`,
+        });
         await first.flush(timeoutMs);
         const outcome = await asker.request(echo, subject, { text: 'hä' }, { timeoutMs });
         assert.deepEqual(outcome, done({ text: '{"text":"hä"}!', by: 'itself' }));
