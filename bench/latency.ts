@@ -1,10 +1,14 @@
 /**
  * `latency`: from sending a write on one graph-ws socket to its event on an events-ws socket, through the whole system and its durable commit, at
- * 100 and 2,000 changes a second, against NATS publish → subscribe of 256 B between two connections. Started at fixed times over 8 sockets, so
- * waiting counts. The CPU is that of everything involved; of the baseline, the NATS server's.
+ * 100 and 2,000 changes a second, against the bare hops of that: NATS, one committed row, NATS (`baselines/commit-relay.ts`). Beside them
+ * PostgreSQL's own LISTEN and NOTIFY, with the same row in one transaction for each, and NATS publish → subscribe alone. Started at fixed times,
+ * so waiting counts. The CPU is that of everything involved but the driver.
  */
-import { connect } from '@nats-io/transport-node';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { startNats } from '@polyedge/testkit/servers/nats';
+import { startPostgres } from '@polyedge/testkit/servers/postgres';
+import postgres from 'postgres';
+import { Child } from './lib/child.ts';
 import { cpuByName, cpuPerUnit, residentMiB } from './lib/cpu.ts';
 import { GraphSocket, requestHead } from './lib/graph-clients.ts';
 import { idOf, numbered } from './lib/numbered.ts';
@@ -24,6 +28,8 @@ const GRACE_MS = 10_000;
 interface Target {
   readonly name: string;
   readonly pids: Readonly<Record<string, number>>;
+  /** The most a second that it keeps up with. */
+  readonly upTo?: number;
   send(number: number): void;
 }
 
@@ -37,9 +43,13 @@ let latencies = new Latencies();
 let duplicates = 0;
 
 await using parts = new AsyncDisposableStack();
-const targets = [await wholeSystem(), await natsAlone()];
+const targets = [await wholeSystem(), await bareHops(), await listenNotify(), await natsAlone()];
 const samples = await inRounds(
-  RATES.flatMap((rate) => targets.map((target) => ({ name: `${target.name} at ${rate}/s`, measure: () => measure(target, rate) }))),
+  RATES.flatMap((rate) =>
+    targets
+      .filter(({ upTo = rate }) => rate <= upTo)
+      .map((target) => ({ name: `${target.name} at ${rate}/s`, measure: () => measure(target, rate) })),
+  ),
   options,
 );
 report({
@@ -48,8 +58,12 @@ report({
   options,
   samples,
   goals: RATES.flatMap((rate) => [
-    { of: `hiro at ${rate}/s`, by: `nats at ${rate}/s`, figure: 'p50Ms' as const, atMost: 5 },
-    { of: `hiro at ${rate}/s`, by: `nats at ${rate}/s`, figure: 'p99Ms' as const, atMost: 10 },
+    { of: `hiro at ${rate}/s`, by: `bare hops at ${rate}/s`, figure: 'p50Ms' as const, atMost: rate > 1000 ? 2 : 1.5 },
+    { of: `hiro at ${rate}/s`, by: `bare hops at ${rate}/s`, figure: 'p99Ms' as const, atMost: 3 },
+    { of: `hiro at ${rate}/s`, by: `bare hops at ${rate}/s`, figure: 'cpuUs' as const },
+    { of: `hiro at ${rate}/s`, by: `listen/notify at ${rate}/s`, figure: 'p50Ms' as const },
+    { of: `hiro at ${rate}/s`, by: `listen/notify at ${rate}/s`, figure: 'p99Ms' as const },
+    { of: `hiro at ${rate}/s`, by: `nats at ${rate}/s`, figure: 'p50Ms' as const },
     { of: `hiro at ${rate}/s`, figure: 'lost' as const, atMost: 0 },
     { of: `hiro at ${rate}/s`, figure: 'duplicates' as const, atMost: 0 },
   ]),
@@ -144,16 +158,54 @@ async function wholeSystem(): Promise<Target> {
   };
 }
 
+async function bareHops(): Promise<Target> {
+  const [server, database] = await Promise.all([startNats(), startPostgres()]);
+  for (const part of [server, database]) parts.use(part);
+  const relay = parts.use(await Child.start('commit-relay', server.url, database.url));
+  const publisher = await subscribed(server.port, 'written');
+  return {
+    name: 'bare hops',
+    pids: { relay: relay.pid, nats: server.pid, postgres: database.pid },
+    send: (number) => publisher.publish('write', numbered(number, text)),
+  };
+}
+
+async function listenNotify(): Promise<Target> {
+  const database = parts.use(await startPostgres());
+  const sql = postgres(database.url, { max: WRITERS, onnotice: () => {} });
+  parts.defer(() => sql.end({ timeout: 0 }));
+  await sql`create table written (number bigint generated always as identity primary key, body text not null)`;
+  await sql.listen('b', (body) => arrived(Number(body.slice(1, 9))));
+  return {
+    name: 'listen/notify',
+    // NOTIFY takes a lock of the whole database until its transaction is durable: a few hundred a second.
+    upTo: 100,
+    pids: { postgres: database.pid },
+    send: (number) => {
+      // What fails is not heard of, and counts as lost.
+      void sql`with w as (insert into written (body) values (${numbered(number, text)}) returning body) select pg_notify('b', body) from w`.catch(
+        () => {},
+      );
+    },
+  };
+}
+
 async function natsAlone(): Promise<Target> {
   const server = parts.use(await startNats());
-  const servers = `127.0.0.1:${server.port}`;
+  const publisher = await subscribed(server.port, 'b');
+  return { name: 'nats', pids: { nats: server.pid }, send: (number) => publisher.publish('b', numbered(number, text)) };
+}
+
+/** A connection to publish on, beside another one that hears `subject`. */
+async function subscribed(port: number, subject: string): Promise<NatsConnection> {
+  const servers = `127.0.0.1:${port}`;
   const [publisher, subscriber] = await Promise.all([connect({ servers }), connect({ servers })]);
   parts.defer(async () => {
     await Promise.all([publisher.close(), subscriber.close()]);
   });
-  subscriber.subscribe('b', {
+  subscriber.subscribe(subject, {
     callback: (_error, message) => arrived(Number(Buffer.from(message.data.subarray(1, 9)).toString('latin1'))),
   });
   await subscriber.flush();
-  return { name: 'nats', pids: { nats: server.pid }, send: (number) => publisher.publish('b', numbered(number, text)) };
+  return publisher;
 }

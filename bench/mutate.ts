@@ -2,7 +2,8 @@
  * `mutate`: create and update (in turn, 256 B) over graph-ws until the commit is acknowledged, through the whole system, against a bare client
  * that writes the same rows into the same tables with the same statement: (a) a transaction for each write over eight connections, (b) 500
  * writes in a transaction over one. The CPU is that of everything involved: edge, NATS, graph-store, PostgreSQL and Redis; of a bare client,
- * itself and PostgreSQL.
+ * itself and PostgreSQL. Besides, what one would begin with: (c) a Fastify route over a table with a JSON column, (d) a transaction for each
+ * write that tells others by NOTIFY.
  */
 import { createDatabase } from '@polyedge/testkit/servers/postgres';
 import postgres from 'postgres';
@@ -10,13 +11,15 @@ import type { BareAnswer, BareQuestion } from './baselines/bare-sql.ts';
 import { Child } from './lib/child.ts';
 import { cpuByName, cpuPerUnit, residentMiB } from './lib/cpu.ts';
 import { GraphSocket, requestHead } from './lib/graph-clients.ts';
+import { HttpLane } from './lib/http-lane.ts';
 import { measuredLoop } from './lib/measured-loop.ts';
 import { readOptions, seededText } from './lib/options.ts';
 import { inRounds, report, type Sample, type Variant } from './lib/report.ts';
-import { startSystem } from './lib/system.ts';
+import { portOf, startRoute, startSystem } from './lib/system.ts';
 
 const IN_FLIGHT = [1, 8, 64, 256];
 const MAX_SOCKETS = 16;
+const ROUTE_IN_FLIGHT = 64;
 const WARM_UP_MS = 1000;
 
 const options = readOptions({ seconds: 3, seed: 1, rounds: 5 });
@@ -29,6 +32,16 @@ if (!(await createDatabase(system.postgres.url, 'bare'))) throw new Error('Postg
 const bareUrl = new URL(system.postgres.url);
 bareUrl.pathname = '/bare';
 const bare = parts.use(await Child.start('bare-sql', bareUrl.href));
+const route = parts.use(await startRoute(system));
+const routeLanes: HttpLane[] = [];
+for (let at = 0; at < ROUTE_IN_FLIGHT; at += 1) routeLanes.push(await HttpLane.open(portOf(route)));
+const plain = postgres(bareUrl.href, { max: MAX_SOCKETS, onnotice: () => {} });
+parts.defer(() => plain.end());
+await plain`create table written (number bigint generated always as identity primary key, body text not null)`;
+let heard = 0;
+await plain.listen('written', () => {
+  heard += 1;
+});
 const look = postgres(system.postgres.url, { max: 1 });
 parts.defer(() => look.end());
 const sockets: GraphSocket[] = [];
@@ -51,6 +64,8 @@ const samples = await inRounds(
     { name: '(a) one per transaction', measure: () => bareClient(8, 1) },
     ...IN_FLIGHT.slice(-1).map(through),
     { name: '(b) 500 per transaction', measure: () => bareClient(1, 500) },
+    { name: `(c) route ×${ROUTE_IN_FLIGHT}`, measure: throughRoute },
+    { name: `(d) notify ×${ROUTE_IN_FLIGHT}`, measure: withNotify },
   ],
   options,
 );
@@ -60,8 +75,10 @@ report({
   options,
   samples,
   goals: [
-    { of: 'graph-ws ×256', by: '(a) one per transaction', figure: 'rate', atLeast: 4 },
-    { of: 'graph-ws ×256', by: '(b) 500 per transaction', figure: 'rate', atLeast: 0.5 },
+    { of: 'graph-ws ×256', by: '(a) one per transaction', figure: 'rate', atLeast: 5 },
+    { of: 'graph-ws ×256', by: '(b) 500 per transaction', figure: 'rate', atLeast: 0.6 },
+    { of: 'graph-ws ×64', by: `(c) route ×${ROUTE_IN_FLIGHT}`, figure: 'rate' },
+    { of: 'graph-ws ×64', by: `(d) notify ×${ROUTE_IN_FLIGHT}`, figure: 'rate' },
     { of: 'graph-ws ×256', by: '(a) one per transaction', figure: 'cpuUs' },
     { of: 'graph-ws ×256', by: '(b) 500 per transaction', figure: 'cpuUs' },
     ...IN_FLIGHT.flatMap((inFlight) => [
@@ -85,6 +102,46 @@ async function bareClient(connections: number, rows: number): Promise<Sample> {
   const { done, seconds, p50Ms, p99Ms } = await ask(options.seconds * 1000);
   const after = cpuByName(pids);
   return { ...cpuPerUnit(before, after, done), rate: done / seconds, p50Ms, p99Ms, memoryMiB: residentMiB(pids) };
+}
+
+async function throughRoute(): Promise<Sample> {
+  const made: string[] = [];
+  const { sample } = await measuredLoop(
+    { route: route.pid, postgres: system.postgres.pid },
+    {
+      inFlight: ROUTE_IN_FLIGHT,
+      warmUpMs: WARM_UP_MS,
+      ms: options.seconds * 1000,
+      start: (lane, answered) => {
+        const id = made[lane] ?? `thing-${nextElement++}`;
+        const name = made[lane] === undefined ? text : other;
+        if (made[lane] === undefined) made[lane] = id;
+        else delete made[lane];
+        routeLanes[lane]?.post(`/things/${id}`, '', `{"name":"${name}"}`, (status, body) => answered(status === 200 ? undefined : body));
+      },
+    },
+  );
+  return sample;
+}
+
+async function withNotify(): Promise<Sample> {
+  const before = heard;
+  const { sample, result } = await measuredLoop(
+    { postgres: system.postgres.pid },
+    {
+      inFlight: ROUTE_IN_FLIGHT,
+      warmUpMs: WARM_UP_MS,
+      ms: options.seconds * 1000,
+      start: (_lane, answered) => {
+        plain`with w as (insert into written (body) values (${text}) returning body) select pg_notify('written', body) from w`.then(
+          () => answered(undefined),
+          (error: Error) => answered(error.message),
+        );
+      },
+    },
+  );
+  // A notification may come after the acknowledgement, but not much.
+  return { ...sample, lost: Math.max(0, result.answered - (heard - before) - ROUTE_IN_FLIGHT) };
 }
 
 async function overGraphWs(inFlight: number): Promise<Sample> {

@@ -13,12 +13,14 @@ import { Child } from './lib/child.ts';
 import { closedLoop } from './lib/closed-loop.ts';
 import { cpuByName, cpuPerUnit, residentMiB } from './lib/cpu.ts';
 import { GraphSocket, requestHead } from './lib/graph-clients.ts';
+import { HttpLane } from './lib/http-lane.ts';
+import { measuredLoop } from './lib/measured-loop.ts';
 import { openLoop } from './lib/open-loop.ts';
 import { readOptions, seededText } from './lib/options.ts';
 import { inRounds, report, type Sample } from './lib/report.ts';
 import { Latencies } from './lib/statistics.ts';
 import { connectBus, mutateAll, TENANT } from './lib/store-client.ts';
-import { startHiro, startSystem } from './lib/system.ts';
+import { portOf, startHiro, startRoute, startSystem } from './lib/system.ts';
 
 const SOCKETS = 64;
 const RATE = 1000;
@@ -48,10 +50,20 @@ await mutateAll(bus, whole.scope, [
   { op: 'create', id: 'bench', type: 'ogit/Bench', attributes: { 'ogit/name': seededText(256, options.seed) } },
 ]);
 
+const route = parts.use(await startRoute(whole));
+const routeLanes: HttpLane[] = [];
+for (let at = 0; at < SOCKETS; at += 1) routeLanes.push(await HttpLane.open(portOf(route)));
+await new Promise<void>((resolve, reject) => {
+  routeLanes[0]?.post('/things/bench', '', JSON.stringify({ name: seededText(256, options.seed) }), (status, body) => {
+    if (status === 200) resolve();
+    else reject(new Error(body));
+  });
+});
+
 const path = '/api/graph-ws/6.1/';
 const targets: Target[] = [
   { name: 'hiro-edge', pids: { 'hiro-edge': hiro.pid }, sockets: await open(hiro.port, token) },
-  { name: 'bridge', pids: { bridge: bridge.pid }, sockets: await open((bridge.ready as { port: number }).port, undefined) },
+  { name: 'bridge', pids: { bridge: bridge.pid }, sockets: await open(portOf(bridge), undefined) },
   {
     name: 'graph-store',
     pids: { 'hiro-edge': whole.hiro.pid, 'graph-store': whole.store.pid, postgres: whole.postgres.pid },
@@ -63,7 +75,9 @@ const samples = await inRounds(
   // Compared variants run next to each other, so that they see the same load.
   [
     ...targets.map((target) => ({ name: `${target.name} ×1`, measure: () => closed(target, 1) })),
+    { name: 'route ×1', measure: () => throughRoute(1) },
     ...targets.map((target) => ({ name: `${target.name} ×${SOCKETS}`, measure: () => closed(target, SOCKETS) })),
+    { name: `route ×${SOCKETS}`, measure: () => throughRoute(SOCKETS) },
     ...targets.map((target) => ({ name: `${target.name} at ${RATE}/s`, measure: () => opened(target) })),
   ],
   options,
@@ -78,6 +92,10 @@ report({
       { of: `hiro-edge ${how}`, by: `bridge ${how}`, figure: 'cpuUs' as const, atMost: 1.25 },
       { of: `hiro-edge ${how}`, by: `bridge ${how}`, figure: 'p50Ms' as const, atMost: 1.25 },
       { of: `hiro-edge ${how}`, by: `bridge ${how}`, figure: 'p99Ms' as const, atMost: 1.5 },
+    ]),
+    ...[1, SOCKETS].flatMap((inFlight) => [
+      { of: `graph-store ×${inFlight}`, by: `route ×${inFlight}`, figure: 'cpuUs' as const },
+      { of: `graph-store ×${inFlight}`, by: `route ×${inFlight}`, figure: 'p50Ms' as const },
     ]),
     { of: `hiro-edge ×${SOCKETS}`, figure: 'lost', atMost: 0 },
     { of: `hiro-edge ×${SOCKETS}`, figure: 'duplicates', atMost: 0 },
@@ -97,6 +115,20 @@ async function open(port: number, credential: string | undefined): Promise<Graph
 function get(target: Target, lane: number, answered: (failure: string | undefined) => void): void {
   const request = nextRequest++;
   target.sockets[lane % SOCKETS]?.ask(request, `${requestHead(request)},"type":"get","headers":{"ogit/_id":"bench"}}`, answered);
+}
+
+/** The same read through a route of Fastify over HTTP. */
+async function throughRoute(inFlight: number): Promise<Sample> {
+  const { sample } = await measuredLoop(
+    { route: route.pid, postgres: whole.postgres.pid },
+    {
+      inFlight,
+      warmUpMs: WARM_UP_MS,
+      ms: options.seconds * 1000,
+      start: (lane, answered) => routeLanes[lane]?.get('/things/bench', (status, body) => answered(status === 200 ? undefined : body)),
+    },
+  );
+  return sample;
 }
 
 async function closed(target: Target, inFlight: number): Promise<Sample> {

@@ -29,10 +29,18 @@ export class HttpLane {
 
   /** Calls back with status 0 when the connection ends. */
   post(path: string, key: string, body: string, answered: (status: number, body: string) => void): void {
-    this.#answered = answered;
-    const head = `POST ${path} HTTP/1.1\r\nHost: ${this.#host}\r\nx-api-key: ${key}\r\n`;
     const type = body === '' ? '' : 'Content-Type: application/json\r\n';
-    this.#socket.write(`${head}${type}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+    this.#ask(`POST ${path}`, `x-api-key: ${key}\r\n${type}Content-Length: ${Buffer.byteLength(body)}\r\n`, body, answered);
+  }
+
+  /** As `post`. */
+  get(path: string, answered: (status: number, body: string) => void): void {
+    this.#ask(`GET ${path}`, '', '', answered);
+  }
+
+  #ask(what: string, headers: string, body: string, answered: (status: number, body: string) => void): void {
+    this.#answered = answered;
+    this.#socket.write(`${what} HTTP/1.1\r\nHost: ${this.#host}\r\n${headers}\r\n${body}`);
   }
 
   destroy(): void {

@@ -2,10 +2,11 @@
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { startNats } from '@polyedge/testkit/servers/nats';
-import { startPostgres } from '@polyedge/testkit/servers/postgres';
+import { createDatabase, startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
+import { Child } from './child.ts';
 
 const password = 'benchmark-password';
 
@@ -38,6 +39,17 @@ export async function startSystem(natsConfig = ''): Promise<System> {
   const kept = parts.move();
   return { nats, redis, postgres, store, hiro, token, scope, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
+
+/** The CRUD service that one begins with (`baselines/crud-route.ts`), in a database of its own on the system's PostgreSQL. */
+export async function startRoute({ postgres }: System): Promise<Child> {
+  if (!(await createDatabase(postgres.url, 'route'))) throw new Error('PostgreSQL does not answer');
+  const url = new URL(postgres.url);
+  url.pathname = '/route';
+  return await Child.start('crud-route', url.href);
+}
+
+/** Its port. */
+export const portOf = (child: Child): number => (child.ready as { port: number }).port; // both ends are files of this folder
 
 /** A hiro-edge by itself, with its defaults: validation, limits, tokens and metrics on. */
 export function startHiro(env: {

@@ -5,6 +5,7 @@ import { done, failed } from '@polyedge/contracts/errors';
 import { trialEcho as echo, trialHappened as happened } from '@polyedge/contracts/testing/trial-channels';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import type { Bus } from '../src/bus.ts';
+import { busOf } from '../src/journal-bus.ts';
 import { LocalNetwork } from '../src/local-bus.ts';
 import { connectNatsBus } from '../src/nats-bus.ts';
 
@@ -77,6 +78,18 @@ for (const [name, start] of Object.entries(worlds)) {
       assert.deepEqual(outcome, done({ text: 'hä', by: 'first' }));
       assert.deepEqual(seen, ['acme.com', subject, Buffer.byteLength('{"text":"hä"}'), true]);
       await responder.stop();
+    });
+
+    test('a responder has the text of a request, and may write its replies itself, also behind the bus of a journal', async () => {
+      for (const bus of [first, busOf(first, 'other')]) {
+        const responder = bus.respond(echo, async (_body, { text }) => done({ text, by: 'first' }), {
+          encode: ({ text }) => `{"text":${JSON.stringify(`${text}!`)},"by":"itself"}`,
+        });
+        await first.flush(timeoutMs);
+        const outcome = await asker.request(echo, subject, { text: 'hä' }, { timeoutMs });
+        assert.deepEqual(outcome, done({ text: '{"text":"hä"}!', by: 'itself' }));
+        await responder.stop();
+      }
     });
 
     test("the responder's failure arrives with code, detail and retry time", async () => {

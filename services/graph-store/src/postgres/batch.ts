@@ -2,7 +2,7 @@
  * One attempt of one batch: lock and load what its requests touch, apply them one after the other in memory, write all of it at once. A request
  * that breaks a rule fails alone, with its own failure, and costs the others nothing.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { hash as digest, randomBytes } from 'node:crypto';
 import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/graph';
 import { type Failure, failed } from '@polyedge/contracts/errors';
 import { applyRequest } from '../core/apply.ts';
@@ -32,12 +32,8 @@ export interface BatchRequest {
 }
 
 export function batchRequest(tenant: string, defaultScope: string, request: MutationRequest): BatchRequest {
-  const hash = createHash('sha256')
-    .update(tenant)
-    .update('\0')
-    .update(knownJson(request) ?? JSON.stringify(request))
-    .digest();
-  return { tenant, defaultScope, request, plan: plan(request), hash };
+  const text = `${tenant}\0${knownJson(request) ?? JSON.stringify(request)}`;
+  return { tenant, defaultScope, request, plan: plan(request), hash: digest('sha256', text, 'buffer') };
 }
 
 export interface BatchResult {
