@@ -5,7 +5,6 @@ import { readFileSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { gzipSync } from 'node:zlib';
 import type { BrowserContext, Page } from 'playwright-core';
 import { Client } from '../services/gooduncle-edge/test/client.ts';
 import { hashed } from '../services/gooduncle-edge/test/system.ts';
@@ -316,19 +315,6 @@ suite('the console', { timeout: 300_000 }, () => {
       assert.doesNotMatch(text, /eyJhbGciOi/);
     }
     assert.ok(addresses.length > 50);
-  });
-
-  test('what a page loads is at most 200 KiB with gzip', async () => {
-    const { body: html } = await ask(url);
-    const paths = ['/', ...[...String(html).matchAll(/\/assets\/[\w.]+/g)].map(([path]) => path)];
-    const sizes = await Promise.all(
-      paths.map(async (path) => {
-        const response = await fetch(`${url}${path}`, { headers: { 'accept-encoding': 'gzip' } });
-        assert.equal(response.headers.get('content-encoding'), 'gzip');
-        return gzipSync(Buffer.from(await response.arrayBuffer())).length;
-      }),
-    );
-    assert.ok(sizes.reduce((sum, size) => sum + size, 0) <= 200 * 1024, String(sizes));
   });
 
   test('a viewer without the right role is told why it is not let in', async () => {
