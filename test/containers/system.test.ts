@@ -84,6 +84,8 @@ function tryAll(engine: Engine): void {
           found.filter((line) => line !== ''),
           [
             '/app:',
+            // It shows the documents.
+            ...(service === 'console' ? ['CONTRIBUTING.md', 'README.md', 'SECURITY.md', 'docs'] : []),
             'healthy.mjs',
             'healthy.sh',
             'libs',

@@ -22,6 +22,7 @@ import { within } from './deadline.ts';
 import { type Log, silentLog } from './log.ts';
 import { NatsRequests, type ObserveRequest, textOf } from './nats-bus-requests.ts';
 import { NatsResponder } from './nats-bus-responder.ts';
+import { leaveSilentServers } from './nats-bus-silence.ts';
 import { PeerClocks } from './peer-clocks.ts';
 import type { Spans } from './spans.ts';
 
@@ -124,8 +125,7 @@ function connectionOptions(options: NatsBusOptions, instance: string, onDisconne
     name: `${options.service} ${instance}`,
     inboxPrefix: `_INBOX.${options.service}.${instance}`,
     timeout: CONNECT_ATTEMPT_MS,
-    // A server that stands still, or to which the way is cut, is left for another one after a second and a half.
-    pingInterval: 500,
+    pingInterval: 5_000,
     maxPingOut: 2,
     maxReconnectAttempts: -1,
     // Credentials may be refused for a moment while a server reloads its configuration; a service must not stay away for ever because of it.
@@ -165,6 +165,7 @@ class ConnectedBus implements NatsBus {
   readonly #responders = new Set<Responder>();
   readonly #clocks = new PeerClocks();
   readonly #listeners = new Set<(status: BusStatus) => void>();
+  readonly #stopWatching: () => void;
   #status: BusStatus = 'connected';
   #closing = false;
 
@@ -182,6 +183,11 @@ class ConnectedBus implements NatsBus {
       spans: options.spans,
       observe: options.observe,
     });
+    this.#stopWatching = leaveSilentServers(
+      connection,
+      () => this.#status === 'connected',
+      () => log.warn('the NATS server is silent: connecting to another one'),
+    );
     void this.#follow();
     void connection.closed().then((error) => {
       if (this.#closing) return;
@@ -323,6 +329,7 @@ class ConnectedBus implements NatsBus {
   async close(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
+    this.#stopWatching();
     const stopped = Promise.all([...this.#responders].map((responder) => responder.stop()));
     await within(
       stopped.then(() => undefined),

@@ -76,6 +76,22 @@ test('a server that goes away between the handshake and the first answer is wait
   await bus.close();
 });
 
+test('servers that stand still are left for one that answers', async () => {
+  await using first = await startNats();
+  await using second = await startNats();
+  await using bus = await connected({ url: `${first.url},${second.url}`, service: 'asker' });
+  // Which of the two it is on is its own choice.
+  for (const server of [first, second]) server.pause();
+  try {
+    await until(() => bus.status === 'disconnected');
+    second.resume();
+    await until(() => bus.status === 'connected');
+    assert.ok((await bus.flush(timeoutMs)).ok);
+  } finally {
+    for (const server of [first, second]) server.resume();
+  }
+});
+
 test('a service whose inbox is not allowed does not start; a subject that is not allowed fails its requests at once', async () => {
   const config = `authorization {
   users: [
