@@ -15,10 +15,10 @@ const GOAL: Size = {
 };
 
 const SIZES: readonly (readonly [title: string, size: Size])[] = [
-  ['As it is: one Redis, clients of every tenant at any edge', GOAL],
-  ['A Redis for every four journals', { ...GOAL, redisServers: 5 }],
-  ['And clients of a tenant at the five edges of its journal', { ...GOAL, redisServers: 5, journalsPerEdge: 1, edgesPerChange: 2 }],
-  ['All of it on one journal: what it would be without', { ...GOAL, journals: 1, journalsPerEdge: 1 }],
+  ['Twenty journals on one Redis, clients of every tenant at any edge', GOAL],
+  ['A Redis for each journal', { ...GOAL, redisServers: 20 }],
+  ['And clients of a tenant at the five edges of its journal', { ...GOAL, redisServers: 20, journalsPerEdge: 1, edgesPerChange: 2 }],
+  ['The same on one journal', { ...GOAL, journals: 1, journalsPerEdge: 1 }],
 ];
 
 /** In Markdown. */
