@@ -4,6 +4,8 @@
  * the bytes that the model is made with.
  */
 import { graphChanged, graphHead } from '@polyedge/contracts/bus/feed';
+import { FeedMachine } from '@polyedge/edge-kit/feed/machine';
+import { FEED_DEFAULTS } from '@polyedge/edge-kit/feed/settings';
 import postgres from 'postgres';
 import { MEASURED, predictedCpu } from '../tools/scale/model.ts';
 import { GraphSocket, requestHead } from './lib/graph-clients.ts';
@@ -59,6 +61,7 @@ for (const receivers of [0, RECEIVERS]) {
   console.log(`the model says ${said.toFixed(0)} µs for a write that ${receivers} sockets are told of`);
 }
 await printBytes();
+printHeadCost();
 console.log(`the model is made with ${JSON.stringify(MEASURED.bytes)}`);
 await parts.disposeAsync();
 process.exit(0);
@@ -125,4 +128,26 @@ async function printBytes(): Promise<void> {
   console.log(
     `a change has ${Math.round(changeBytes / changes)} B on NATS and came ${(changes / announced).toFixed(2)} times; its part of a head has ${Math.round(headBytes / announced)} B`,
   );
+}
+
+/** What the head of a change costs an edge that watches nothing of it, apart from reading the socket: a run of 500, as they come under load. */
+function printHeadCost(): void {
+  const machine = new FeedMachine(FEED_DEFAULTS, true, 0);
+  machine.handle({ kind: 'begin' }, 0);
+  const keys = Array.from({ length: 500 }, (_, at) => [at * 7_919_993, at * 104_729_771, at * 15_485_863].map((key) => key >>> 0));
+  const texts = Array.from({ length: 200 }, (_, at) =>
+    JSON.stringify({ epoch: 'e', fence: 1, from: at * 500 + 1, to: (at + 1) * 500, keys }),
+  );
+  const take = (from: number, to: number): void => {
+    for (const text of texts.slice(from, to)) {
+      const head: unknown = JSON.parse(text);
+      if (!graphHead.body.test(head)) throw new Error('not a head');
+      machine.handle({ kind: 'head', head }, 1);
+    }
+  };
+  take(0, 100);
+  const before = process.cpuUsage();
+  take(100, 200);
+  const { user, system: kernel } = process.cpuUsage(before);
+  console.log(`the head of a change costs an edge that watches nothing of it ${((user + kernel) / 50_000).toFixed(2)} µs`);
 }

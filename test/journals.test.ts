@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { graphGet, graphMutate } from '@polyedge/contracts/bus/graph';
+import { connectRedis } from '@polyedge/journal/redis';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { busOf } from '@polyedge/service-kit/journal-bus';
 import { sharedPostgres } from '@polyedge/testkit/servers/shared';
@@ -127,6 +128,10 @@ suite('two journals', () => {
     );
     assert.deepEqual(await tenantsIn(system.urls.second), { tenants: [PLACED], dense: true });
     assert.deepEqual((await tenantsIn(system.urls.main)).tenants, ['default']);
+    // Each hot journal is in a Redis of its own.
+    const keys = { main: await keysIn(system.redisUrls.main), second: await keysIn(system.redisUrls.second) };
+    assert.ok(keys.main.length > 0 && keys.main.every((key) => !key.includes('/')), keys.main.join(' '));
+    assert.ok(keys.second.length > 0 && keys.second.every((key) => key.startsWith(`{pe:${SECOND}/`)), keys.second.join(' '));
     const listed = JSON.parse(system.tenants('list').output) as { readonly tenant: string; readonly journal: string }[];
     assert.deepEqual(
       listed.map(({ tenant, journal }) => ({ tenant, journal })),
@@ -224,6 +229,17 @@ function copies(command: 'backup' | 'restore', folder: string, env: Readonly<Rec
     encoding: 'utf8',
   });
   return { status, output: stdout + stderr };
+}
+
+async function keysIn(url: string): Promise<readonly string[]> {
+  const redis = connectRedis({ url, name: 'test', onError: () => {} });
+  try {
+    await until('Redis', () => redis.status === 'ready');
+    const [, keys] = await redis.scan('0', 'COUNT', 10_000);
+    return keys;
+  } finally {
+    redis.disconnect();
+  }
 }
 
 async function epochOf(url: string): Promise<unknown> {

@@ -1,4 +1,4 @@
-/** Two journals, each on a database of its own and served by a process of its own: `main` with the organization `default`, `second` with `acme`. */
+/** Two journals, each on a database and a Redis of its own and served by a process of its own: `main` with the organization `default`, `second` with `acme`. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
@@ -29,7 +29,8 @@ type Env = Readonly<Record<string, string>>;
 
 export interface System extends AsyncDisposable {
   readonly nats: RunningServer;
-  readonly redis: RunningServer;
+  /** As graph-store. */
+  readonly redisUrls: { readonly main: string; readonly second: string };
   /** The databases of the journals. */
   readonly urls: { readonly main: string; readonly second: string };
   /** What whoever works with both databases is told. */
@@ -48,23 +49,26 @@ const password = (user: string): string => `p-${user}`;
 /** Everything has the rights of its own user in NATS and Redis. The organization `acme` has no accounts yet. */
 export async function startSystem(): Promise<System> {
   await using parts = new AsyncDisposableStack();
-  const [nats, redis, main, second] = await Promise.all([
+  const acl = redisAcl((service) => `>${password(service)}`);
+  const [nats, redis, redisOfSecond, main, second] = await Promise.all([
     startNats({ config: natsAccounts((service) => `"${password(service)}"`) }),
-    startRedis({ acl: redisAcl((service) => `>${password(service)}`) }),
+    startRedis({ acl }),
+    startRedis({ acl }),
     sharedPostgres(),
     sharedPostgres(),
   ]);
-  for (const part of [nats, redis, main, second]) parts.use(part);
+  for (const part of [nats, redis, redisOfSecond, main, second]) parts.use(part);
   const databases = { DATABASE_URL: main.url, POLYEDGE_JOURNALS: `${SECOND}=${second.url}` };
+  const as = (name: string, server: RunningServer): string =>
+    Object.assign(new URL(server.url), redisUsers.includes(name) ? { username: name, password: password(name) } : {}).href;
   const start = (name: string, env: Env = {}): Promise<RunningService> => {
-    const redisUrl = new URL(redis.url);
-    if (redisUsers.includes(name)) Object.assign(redisUrl, { username: name, password: password(name) });
     return startService({
       name,
       env: {
         NATS_URL: nats.url,
         ...(natsUsers.includes(name) ? { NATS_USER: name, NATS_PASSWORD: password(name) } : {}),
-        REDIS_URL: redisUrl.href,
+        REDIS_URL: as(name, redis),
+        ...(redisUsers.includes(name) ? { POLYEDGE_REDIS_JOURNALS: `${SECOND}=${as(name, redisOfSecond)}` } : {}),
         LOG_LEVEL: 'warn',
         ...(name === 'graph-store' ? { ...databases, POLYEDGE_ADMIN_PASSWORD: ADMINS.default.password } : {}),
         ...env,
@@ -79,7 +83,7 @@ export async function startSystem(): Promise<System> {
     };
     return {
       nats,
-      redis,
+      redisUrls: { main: as('graph-store', redis), second: as('graph-store', redisOfSecond) },
       urls: { main: main.url, second: second.url },
       env: databases,
       stores,

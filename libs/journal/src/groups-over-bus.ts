@@ -11,7 +11,7 @@ import type { Bus, Subscription } from '@polyedge/service-kit/bus';
 import { busOf } from '@polyedge/service-kit/journal-bus';
 import { Groups, type GroupsOptions } from './groups/groups.ts';
 import type { GroupSignals, GroupStore, MemberHandler, Membership } from './groups/port.ts';
-import type { Redis } from './redis.ts';
+import type { JournalRedis } from './journal-redis.ts';
 
 /** A question that is not answered by then is asked again by whoever needs it. */
 const TIMEOUT_MS = 3000;
@@ -66,13 +66,13 @@ interface Opened {
 /** The groups of this process, woken by the heads of the feed. */
 export class JournalGroups {
   readonly #bus: Bus;
-  readonly #redis: Redis;
+  readonly #redis: JournalRedis;
   readonly #options: OpenGroupsOptions;
   readonly #opened = new Map<string, Opened>();
   readonly #moved: Subscription | undefined;
   readonly #looking: NodeJS.Timeout | undefined;
 
-  constructor(bus: Bus, redis: Redis, options: OpenGroupsOptions) {
+  constructor(bus: Bus, redis: JournalRedis, options: OpenGroupsOptions) {
     this.#bus = bus;
     this.#redis = redis;
     this.#options = options;
@@ -116,7 +116,13 @@ export class JournalGroups {
   #open(journal: string): Opened {
     const { onOpened, ...options } = this.#options;
     const bus = busOf(this.#bus, journal);
-    const groups = new Groups({ ...options, redis: this.#redis, journal, store: storeOver(bus), signals: signalsOver(bus, options.edge) });
+    const groups = new Groups({
+      ...options,
+      redis: this.#redis.of(journal),
+      journal,
+      store: storeOver(bus),
+      signals: signalsOver(bus, options.edge),
+    });
     const opened: Opened = { groups, bus, heads: undefined, wasEmpty: false };
     opened.heads = hear(opened);
     this.#opened.set(journal, opened);

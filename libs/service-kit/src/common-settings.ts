@@ -62,6 +62,14 @@ export const redisUrl = url({
   doc: 'The Redis server of the hot journal; `rediss://…?cafile=FILE` for TLS with your own authority; `redis://user:password@NAME?sentinel=HOST:PORT&sentinel=…` for the primary that Sentinels know as NAME.',
 });
 
+/** For the same services. */
+export const redisJournals = secret({
+  env: 'POLYEDGE_REDIS_JOURNALS',
+  optional: true,
+  form: '`NAME=redis://…`, several separated by white space',
+  doc: 'Redis servers of journals besides `main`, whose hot journal and groups are there; a journal that is not named uses `REDIS_URL`. The same for graph-store, hiro-edge and saga-runner.',
+});
+
 /** PostgreSQL, for graph-store. */
 export const databaseUrl = url({
   env: 'DATABASE_URL',

@@ -1,6 +1,6 @@
 /** graph-store, wired by hand: parts start in the order written here and stop in reverse. */
 import { MAIN } from '@polyedge/contracts/journal';
-import { connectRedis } from '@polyedge/journal/redis';
+import { JournalRedis } from '@polyedge/journal/journal-redis';
 import { connectBus } from '@polyedge/service-kit/connect-bus';
 import { startHealthServer } from '@polyedge/service-kit/health';
 import { busOf } from '@polyedge/service-kit/journal-bus';
@@ -34,8 +34,10 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   }
 
   const bus = await connectBus(config, context);
-  const redis = connectRedis({ url: config.redisUrl, name, onError: () => {} });
-  const parts = prepared.map((journal) => new JournalPart({ ...journal, config, context, redis, bus: busOf(bus, journal.place.name) }));
+  const redis = new JournalRedis(config, name);
+  const parts = prepared.map(
+    (journal) => new JournalPart({ ...journal, config, context, redis: redis.of(journal.place.name), bus: busOf(bus, journal.place.name) }),
+  );
   const main = parts.find((part) => part.name === MAIN);
   const beginDirectory = main === undefined || keys === undefined ? undefined : await prepareDirectory(config, context, bus, main, keys);
   for (const part of parts) await part.serve();

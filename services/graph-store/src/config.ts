@@ -1,5 +1,5 @@
 /** Every setting of graph-store. */
-import { commonSettings, databaseUrl, redisUrl } from '@polyedge/service-kit/common-settings';
+import { commonSettings, databaseUrl, redisJournals, redisUrl } from '@polyedge/service-kit/common-settings';
 import { boolean, duration, integer, secret, text, url } from '@polyedge/service-kit/settings';
 
 export const settings = {
@@ -30,6 +30,7 @@ export const settings = {
     doc: 'The journals that this process serves, so that each can have its own replicas.',
   }),
   redisUrl,
+  redisJournals,
   secretKey: secret({
     env: 'POLYEDGE_SECRET_KEY',
     localDefault: 'polyedge-local-secret-key',

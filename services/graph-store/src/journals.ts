@@ -1,6 +1,9 @@
 /** Which journals there are besides `main`, and which of all this process serves. */
-import { JOURNAL_NAME, MAIN } from '@polyedge/contracts/journal';
+import { MAIN } from '@polyedge/contracts/journal';
+import { journalUrls } from '@polyedge/service-kit/journal-urls';
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
+
+const POSTGRES = ['postgres', 'postgresql'];
 
 export interface JournalPlace {
   readonly name: string;
@@ -18,8 +21,8 @@ interface Named {
 
 /** Every journal that the settings name, `main` first. Throws `CannotStart` with what is wrong with them. */
 export function journalsOf({ databaseUrl, databaseAdminUrl, journals, adminJournals }: Named): readonly JournalPlace[] {
-  const owners = parseJournals('POLYEDGE_ADMIN_JOURNALS', adminJournals ?? '');
-  const named = parseJournals('POLYEDGE_JOURNALS', journals ?? '');
+  const owners = journalUrls('POLYEDGE_ADMIN_JOURNALS', adminJournals, POSTGRES);
+  const named = journalUrls('POLYEDGE_JOURNALS', journals, POSTGRES);
   const stray = [...owners.keys()].find((name) => !named.has(name));
   if (stray !== undefined) throw new CannotStart(`POLYEDGE_ADMIN_JOURNALS names ${stray}, which POLYEDGE_JOURNALS does not`);
   const others = [...named].map(([name, url]) => ({ name, databaseUrl: url, databaseAdminUrl: owners.get(name) }));
@@ -35,21 +38,4 @@ export function servedOf(places: readonly JournalPlace[], serves: string): reado
     if (place === undefined) throw new CannotStart(`GRAPH_STORE_SERVES names the journal ${name}, which POLYEDGE_JOURNALS does not`);
     return place;
   });
-}
-
-/** `name=postgres://…`, several separated by white space. The URLs hold passwords: no message repeats them. */
-function parseJournals(setting: string, text: string): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
-  for (const part of text.split(/\s+/).filter((one) => one !== '')) {
-    const [name = '', ...rest] = part.split('=');
-    const url = rest.join('=');
-    if (!JOURNAL_NAME.test(name) || name === MAIN || found.has(name))
-      throw new CannotStart(
-        `${setting}: "${name}" cannot be the name of a further journal; it is lower-case, begins with a letter and occurs once`,
-      );
-    if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol))
-      throw new CannotStart(`${setting}: the journal ${name} has no URL of the form postgres://…`);
-    found.set(name, url);
-  }
-  return found;
 }

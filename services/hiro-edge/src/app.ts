@@ -13,7 +13,7 @@ import { wsFraming } from '@polyedge/edge-kit/ws-frames';
 import { type Handshake, httpOptions, WsListener, type WsRoute } from '@polyedge/edge-kit/ws-listener';
 import { JournalGroups } from '@polyedge/journal/groups-over-bus';
 import { tellGroups } from '@polyedge/journal/groups-told';
-import { connectRedis } from '@polyedge/journal/redis';
+import { JournalRedis } from '@polyedge/journal/journal-redis';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { closePort, openPort } from '@polyedge/service-kit/client-server';
 import { reserveHealth } from '@polyedge/service-kit/health';
@@ -50,7 +50,7 @@ export async function startHiroEdge(
   bus: Bus,
 ): Promise<HiroEdge> {
   const { log, metrics } = context;
-  const redis = connectRedis({ url: config.redisUrl, name: `hiro-edge-${context.instance}`, onError: () => {} });
+  const redis = new JournalRedis(config, `hiro-edge-${context.instance}`);
   const groups = new JournalGroups(bus, redis, {
     edge: context.instance,
     onOpened: (opened, journal) => reportGroups(metrics, opened, journal),

@@ -1,5 +1,5 @@
 import { allowedOrigins, maxFramesPerSecond, requestTimeoutMs, trustProxy, wsConnections } from '@polyedge/edge-kit/edge-settings';
-import { commonSettings, listenerTlsSettings, redisUrl } from '@polyedge/service-kit/common-settings';
+import { commonSettings, listenerTlsSettings, redisJournals, redisUrl } from '@polyedge/service-kit/common-settings';
 import { openIdSettings } from '@polyedge/service-kit/open-id';
 import { choice, duration, integer, secret, text } from '@polyedge/service-kit/settings';
 
@@ -9,6 +9,7 @@ export const settings = {
   ...listenerTlsSettings,
   ...openIdSettings,
   redisUrl,
+  redisJournals,
   maxInFlight: integer({
     default: 256,
     min: 1,

@@ -1,10 +1,11 @@
 /** The whole runner, top to bottom. */
 import { runnerAlive } from '@polyedge/contracts/bus/runner';
+import { MAIN } from '@polyedge/contracts/journal';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { JournalGroups } from '@polyedge/journal/groups-over-bus';
 import { tellGroups } from '@polyedge/journal/groups-told';
+import { JournalRedis } from '@polyedge/journal/journal-redis';
 import { Leases } from '@polyedge/journal/lease';
-import { connectRedis } from '@polyedge/journal/redis';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { startHealthServer } from '@polyedge/service-kit/health';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
@@ -33,8 +34,9 @@ const CHAIN_MS = 10_000;
 export async function startRunner(config: Config<RunnerSettings>, context: ServiceContext, bus: Bus): Promise<Running> {
   const { log, metrics, instance } = context;
   const tenants = config.tenants.split(',').map((name) => name.trim());
-  const redis = connectRedis({ url: config.redisUrl, name: `saga-runner-${instance}`, onError: () => {} });
-  const groups = new JournalGroups(bus, redis, {
+  const redisOf = new JournalRedis(config, `saga-runner-${instance}`);
+  const redis = redisOf.of(MAIN);
+  const groups = new JournalGroups(bus, redisOf, {
     edge: instance,
     onOpened: (opened, journal) => reportGroups(metrics, opened, journal),
     offsetMode: 'kafka',

@@ -1,10 +1,11 @@
-import { commonSettings, redisUrl } from '@polyedge/service-kit/common-settings';
+import { commonSettings, redisJournals, redisUrl } from '@polyedge/service-kit/common-settings';
 import { boolean, choice, duration, integer, text, url } from '@polyedge/service-kit/settings';
 
 /** Every setting of saga-runner: its own begin with `RUNNER_`. */
 export const settings = {
   ...commonSettings({ port: 5407 }),
   redisUrl,
+  redisJournals,
   tenants: text({ default: 'default', doc: 'The organizations whose scripts and jobs run here, separated by commas.' }),
   processes: integer({
     default: 2,
