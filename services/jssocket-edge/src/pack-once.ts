@@ -1,7 +1,7 @@
 /** Framing that packs a text which goes to many sockets in a row only once: a notification to a group is one buffer, however many hear it. */
 
-import type { Framing } from '@polyedge/edge-kit/wire';
-import type { WsPacket, WsRaw } from '@polyedge/edge-kit/ws-frames';
+import type { Framing } from '@polyedge/edge-kit/transport/wire';
+import type { WsPacket, WsRaw } from '@polyedge/edge-kit/transport/ws-frames';
 
 /** A longer text is packed each time rather than kept. */
 const KEEP_LENGTH = 256 * 1024;

@@ -1,7 +1,7 @@
 /** What all routes of the auth API are given, and how they read what clients send. */
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import type { RestTasks } from '@polyedge/edge-kit/rest-tasks';
+import type { RestTasks } from '@polyedge/edge-kit/driver/rest-tasks';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { FastifyRequest } from 'fastify';
 import { asObject } from '../protocol/parameters.ts';

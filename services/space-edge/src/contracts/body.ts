@@ -1,7 +1,8 @@
 /** Bodies of calls about contracts. The first thing wrong is the answer, 422 with the text that SPACE gives. Null counts as absent where a field may be missing. */
+
+import { foldedName } from '../catalogue/service.ts';
 import { got, type Result, refuse } from '../protocol/answer.ts';
 import { type Fields, fieldsOf } from '../protocol/fields.ts';
-import { foldedName } from '../protocol/service.ts';
 import { DEFAULT_RENEWAL_DAYS } from './billing.ts';
 import type { UserContact } from './contract.ts';
 import type { Subscription } from './subscription.ts';
