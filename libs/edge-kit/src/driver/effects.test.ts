@@ -1,21 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { failed } from '@polyedge/contracts/errors';
+import { trialTold } from '@polyedge/contracts/testing/trial-channels';
 import { LocalNetwork } from '@polyedge/service-kit/local-bus';
 import type { Effect } from '@polyedge/session/session';
-import {
-  type Handle,
-  handStore,
-  onLane,
-  read,
-  settle,
-  setUp,
-  signal,
-  talkative,
-  until,
-  watching,
-  write,
-} from '../testing/connection-scene.ts';
+import { type Handle, handStore, onLane, read, settle, setUp, talkative, until, watching, write } from '../testing/connection-scene.ts';
 import { changeOf } from '../testing/fake-feed.ts';
 
 test('writes: one message in flight, what arrives meanwhile leaves together and in order', async () => {
@@ -214,7 +203,7 @@ test('timers are set, moved and cleared by name', () => {
 
 test('listen hears a channel that the edge names, once per message, until it unsubscribes', async () => {
   const network = new LocalNetwork();
-  const subject = signal.subject({ tenant: 't' });
+  const subject = trialTold.subject({ tenant: 't' });
   const { wire, say, turn } = setUp({
     bus: network.connect(),
     first: [
