@@ -12,8 +12,8 @@ Visitor.prototype.visitStatement = function visit(statement) {
 const test = '(\\.test\\.ts$|/test/|^test/|^bench/)';
 /** Machines: `handle(input, at) → effects`. The file named after the folder is their driver. */
 const machines =
-  '^(libs/(edge-kit/src/feed/(?!feed\\.ts$)|journal/src/(procedure\\.ts$|groups/(?!groups\\.ts$)))|services/graph-store/src/(publisher/(?!publisher\\.ts$)|executor/(?!executor\\.ts$)))';
-const pure = `(^(libs/(contracts|query|session|saga)/src/|services/[^/]+/src/(protocol|core|evaluation|contracts|usage)/)|${machines})`;
+  '^(libs/(edge-kit/src/feed/(?!feeds?\\.ts$)|journal/src/(procedure\\.ts$|groups/(?!groups\\.ts$)))|services/graph-store/src/(publisher/(?!publisher\\.ts$)|executor/(?!executor\\.ts$)))';
+const pure = `(^(libs/(contracts|query|session|saga)/src/|services/[^/]+/src/(protocol|core|evaluation|catalogue|contracts|pricing|usage)/)|${machines})`;
 
 /** Matches a package by name, wherever it was found. */
 const packages = (...names) => `(^|node_modules/)(${names.join('|')})(/|$)`;
@@ -26,6 +26,8 @@ const purePackages = [
   'ajv',
   // Regular expressions in linear time, behind query/src/pattern.ts.
   're2js',
+  // The language of pricings, in space-edge/src/pricing.
+  'yaml',
 ];
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -112,7 +114,7 @@ module.exports = {
       name: 'protocol-without-kits',
       comment: 'A protocol is a pure machine: the driver carries out its effects and is not known to it.',
       severity: 'error',
-      from: { path: '^services/[^/]+/src/(protocol|core|evaluation|contracts|usage)/', pathNot: test },
+      from: { path: '^services/[^/]+/src/(protocol|core|evaluation|catalogue|contracts|pricing|usage)/', pathNot: test },
       to: { path: '^libs/', pathNot: '^libs/(contracts|query|session|saga)/' },
     },
     {
@@ -136,6 +138,48 @@ module.exports = {
       severity: 'error',
       from: { path: '^libs/edge-kit/src/feed/', pathNot: test },
       to: { path: '^libs/edge-kit/src/', pathNot: '^libs/edge-kit/src/feed/' },
+    },
+    {
+      name: 'transports-know-no-sessions',
+      comment: 'Listeners and wires hand sockets to a ConnectionHost: which driver that is, and what it does with them, they do not know.',
+      severity: 'error',
+      from: { path: '^libs/edge-kit/src/transport/', pathNot: test },
+      to: { path: '^libs/edge-kit/src/(driver|fanout|feed)/' },
+    },
+    {
+      name: 'fanout-knows-no-driver',
+      comment: 'Lanes and selections write to sinks; connections are one kind of them.',
+      severity: 'error',
+      from: { path: '^libs/edge-kit/src/fanout/', pathNot: test },
+      to: { path: '^libs/edge-kit/src/driver/' },
+    },
+    {
+      name: 'hiro-apis-apart',
+      comment: 'graph-ws and events-ws are two protocols; what both show of an element is in element/.',
+      severity: 'error',
+      from: { path: '^services/hiro-edge/src/protocol/(graph|events)/', pathNot: test },
+      to: { path: '^services/hiro-edge/src/protocol/(graph|events)/', pathNot: '^services/hiro-edge/src/protocol/$1/' },
+    },
+    {
+      name: 'hiro-languages-stand-alone',
+      comment: 'Gremlin, Lucene and jfilter know elements and themselves: neither each other nor the requests that carry them.',
+      severity: 'error',
+      from: { path: '^services/hiro-edge/src/protocol/(gremlin|lucene|jfilter)/', pathNot: test },
+      to: { path: '^services/hiro-edge/src/protocol/', pathNot: '^services/hiro-edge/src/protocol/($1|element)/' },
+    },
+    {
+      name: 'hiro-elements-below',
+      comment: 'How HIRO shows an element depends on nothing that is asked for.',
+      severity: 'error',
+      from: { path: '^services/hiro-edge/src/protocol/element/', pathNot: test },
+      to: { path: '^services/hiro-edge/src/protocol/', pathNot: '^services/hiro-edge/src/protocol/element/' },
+    },
+    {
+      name: 'space-rules-without-store',
+      comment: 'What a contract, a pricing or a permission means is decided without asking for anything.',
+      severity: 'error',
+      from: { path: '^services/space-edge/src/(protocol|catalogue|contracts|evaluation|pricing|usage)/', pathNot: test },
+      to: { path: '^services/space-edge/src/(store|http)/' },
     },
     {
       name: 'services-meet-on-nats',

@@ -1,6 +1,6 @@
 /** Rounds of the kill test: writers and subscribers are active while processes are killed and stopped; then everything is compared. */
 import { MAIN } from '@polyedge/contracts/journal';
-import { openFeeds } from '@polyedge/edge-kit/feeds';
+import { openFeeds } from '@polyedge/edge-kit/feed/feeds';
 import { checkJournal, checkRedis, checkWrites } from './check.ts';
 import { runFaults } from './faults.ts';
 import { HiroWatcher, HiroWriter, hiroToken, touchHiro } from './hiro.ts';

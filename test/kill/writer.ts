@@ -6,8 +6,8 @@ import { randomBytes } from 'node:crypto';
 import type { MutationResult, Operation } from '@polyedge/contracts/bus/graph';
 import type { Outcome } from '@polyedge/contracts/errors';
 import { operationId } from '@polyedge/contracts/operation-id';
+import { Writes } from '@polyedge/edge-kit/driver/writes';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
-import { Writes } from '@polyedge/edge-kit/writes';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Random } from './random.ts';
 

@@ -1,6 +1,6 @@
 /** Clients of HIRO: those that watch, members of groups, and those that write. What each is told has to make sense whenever it is told it. */
 import type { FullChange } from '@polyedge/contracts/change';
-import { toVertex } from '../../services/hiro-edge/src/protocol/vertex.ts';
+import { toVertex } from '../../services/hiro-edge/src/protocol/element/vertex.ts';
 import type { Api, EdgeProcess } from './edge-process.ts';
 import { TOKEN } from './judge.ts';
 import type { Surroundings } from './surroundings.ts';

@@ -1,7 +1,7 @@
 /** Drives the groups machine of a simulated edge: its calls go to the model of Redis and over the bus, and the judge hears what is given and taken. */
 
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import type { Groups, MemberHandler } from '@polyedge/edge-kit/membership';
+import type { Groups, MemberHandler } from '@polyedge/edge-kit/driver/membership';
 import { GroupsMachine } from '@polyedge/journal/groups/machine';
 import type { GroupCall, GroupsEffect, GroupsInput } from '@polyedge/journal/groups/messages';
 import { GROUP_TIMES } from '@polyedge/journal/groups/settings';

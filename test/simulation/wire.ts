@@ -1,6 +1,6 @@
 /** A socket of the simulated system, from both ends. */
 import type { FakePacket } from '@polyedge/edge-kit/testing/fake-wire';
-import type { Wire, WireHandler } from '@polyedge/edge-kit/wire';
+import type { Wire, WireHandler } from '@polyedge/edge-kit/transport/wire';
 import type { Process } from './process.ts';
 import type { Surroundings } from './surroundings.ts';
 

@@ -1,6 +1,6 @@
 /** What is written about HIRO's REST part. */
 import { T } from '@polyedge/contracts/schema';
-import { toRestCall } from '../../services/hiro-edge/src/protocol/rest-translate.ts';
+import { toRestCall } from '../../services/hiro-edge/src/protocol/graph/rest-translate.ts';
 import type { Description, Operation } from './document.ts';
 
 const GRAPH = '/api/graph/{version}';

@@ -6,11 +6,11 @@ import type { Principal } from '@polyedge/contracts/principal';
 import { guardHttp } from '@polyedge/service-kit/http-guard';
 import { localBus } from '@polyedge/service-kit/local-bus';
 import type { Effect, Input, Opening, Protocol } from '@polyedge/session/session';
-import { Driver } from '../src/driver.ts';
+import { Driver } from '../src/driver/driver.ts';
 import { type Limits, limits } from '../src/limits.ts';
 import { FakeFeed } from '../src/testing/fake-feed.ts';
-import { type WsPacket, type WsRaw, wsFraming } from '../src/ws-frames.ts';
-import { httpOptions, WsListener, type WsListenerOptions, type WsRoute } from '../src/ws-listener.ts';
+import { type WsPacket, type WsRaw, wsFraming } from '../src/transport/ws-frames.ts';
+import { httpOptions, WsListener, type WsListenerOptions, type WsRoute } from '../src/transport/ws-listener.ts';
 
 export const ANN: Principal = {
   account: 'ann',

@@ -8,12 +8,12 @@ import { localBus } from '@polyedge/service-kit/local-bus';
 import type { Effect, Input, Opening, Protocol } from '@polyedge/session/session';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { WebSocket } from 'ws';
-import { Driver } from '../src/driver.ts';
+import { Driver } from '../src/driver/driver.ts';
 import { type Limits, limits } from '../src/limits.ts';
-import { SocketIoListener, type SocketIoListenerOptions } from '../src/socketio-listener.ts';
-import { type SocketIoPacket, type SocketIoRaw, socketIoFraming } from '../src/socketio-packets.ts';
 import { changeOf, FakeFeed } from '../src/testing/fake-feed.ts';
-import { httpOptions } from '../src/ws-listener.ts';
+import { SocketIoListener, type SocketIoListenerOptions } from '../src/transport/socketio-listener.ts';
+import { type SocketIoPacket, type SocketIoRaw, socketIoFraming } from '../src/transport/socketio-packets.ts';
+import { httpOptions } from '../src/transport/ws-listener.ts';
 import { ANN } from './echo-edge.ts';
 
 type Handle = (input: Input<SocketIoRaw>) => readonly Effect<SocketIoRaw>[];

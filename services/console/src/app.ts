@@ -1,7 +1,7 @@
 import { serviceStatus } from '@polyedge/contracts/bus/console';
-import { openFeeds } from '@polyedge/edge-kit/feeds';
+import { openFeeds } from '@polyedge/edge-kit/feed/feeds';
 import { limits } from '@polyedge/edge-kit/limits';
-import { httpOptions } from '@polyedge/edge-kit/ws-listener';
+import { httpOptions } from '@polyedge/edge-kit/transport/ws-listener';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { answerFailures, clientServer, closePort, openPort, takeJson } from '@polyedge/service-kit/client-server';
 import { reserveHealth } from '@polyedge/service-kit/health';

@@ -1,6 +1,6 @@
-import type { Driver } from '@polyedge/edge-kit/driver';
-import { reportDriver } from '@polyedge/edge-kit/driver-metrics';
-import type { Heartbeat } from '@polyedge/edge-kit/heartbeat';
+import type { Driver } from '@polyedge/edge-kit/driver/driver';
+import { reportDriver } from '@polyedge/edge-kit/driver/driver-metrics';
+import type { Heartbeat } from '@polyedge/edge-kit/transport/heartbeat';
 import type { Metrics } from '@polyedge/service-kit/metrics';
 import type { TopicsFile } from './topics-file.ts';
 

@@ -1,7 +1,7 @@
 /** Framing that packs a text for many consecutive sockets once: a notification to a group is one buffer, however many members there are. */
 
-import type { Framing } from '@polyedge/edge-kit/wire';
-import type { WsPacket, WsRaw } from '@polyedge/edge-kit/ws-frames';
+import type { Framing } from '@polyedge/edge-kit/transport/wire';
+import type { WsPacket, WsRaw } from '@polyedge/edge-kit/transport/ws-frames';
 
 /** A longer text is packed each time instead of cached. */
 const KEEP_LENGTH = 256 * 1024;

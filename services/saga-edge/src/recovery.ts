@@ -4,7 +4,7 @@ import { graphPosition } from '@polyedge/contracts/bus/feed';
 import { sagaHandedOver, sagaSought } from '@polyedge/contracts/bus/recovery';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import { type Parted, Recovery } from '@polyedge/edge-kit/socketio-recovery';
+import { type Parted, Recovery } from '@polyedge/edge-kit/transport/socketio-recovery';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { busOfTenant } from '@polyedge/service-kit/journal-bus';
 import { isParting, offsetOf, type Restored } from './protocol/recovery.ts';

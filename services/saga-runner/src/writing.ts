@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto';
 import { graphGet, type MutationRequest, type MutationResult } from '@polyedge/contracts/bus/graph';
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import { operationId } from '@polyedge/contracts/operation-id';
+import { type WriteOutcome, Writes } from '@polyedge/edge-kit/driver/writes';
 import type { Wheel } from '@polyedge/edge-kit/wheel';
-import { type WriteOutcome, Writes } from '@polyedge/edge-kit/writes';
 import type { Bus } from '@polyedge/service-kit/bus';
 
 /** Messages of writes on their way at once. All writes of a run take the same lane, so they keep their order. */

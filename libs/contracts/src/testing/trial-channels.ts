@@ -1,5 +1,5 @@
 /** Channels for tests of the bus itself; not in the catalogue. */
-import { defineEvent, defineRequest } from '../channel.ts';
+import { defineEvent, defineRequest, defineSignal } from '../channel.ts';
 import { T } from '../schema.ts';
 
 export const trialEcho = defineRequest({
@@ -13,5 +13,11 @@ export const trialEcho = defineRequest({
 export const trialHappened = defineEvent({
   address: 'pe.evt.trial.happened.v1.{key}',
   summary: 'Something happened.',
+  body: T.Object({ n: T.Integer() }),
+});
+
+export const trialTold = defineSignal({
+  address: 'pe.sig.trial.told.v1.{tenant}',
+  summary: 'Tells a number.',
   body: T.Object({ n: T.Integer() }),
 });

@@ -1,18 +1,17 @@
 /** One connection with everything around it by hand: its wire, clock, feed and bus. */
 import assert from 'node:assert/strict';
 import { graphGet, graphMutate } from '@polyedge/contracts/bus/graph';
-import { defineSignal } from '@polyedge/contracts/channel';
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import { T } from '@polyedge/contracts/schema';
+import { trialTold } from '@polyedge/contracts/testing/trial-channels';
 import { EVERYTHING } from '@polyedge/query/filter';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { LocalNetwork } from '@polyedge/service-kit/local-bus';
 import { call } from '@polyedge/session/call';
 import type { Effect, Input, Protocol, View } from '@polyedge/session/session';
-import { Driver, type DriverOptions } from '../driver.ts';
+import { Driver, type DriverOptions } from '../driver/driver.ts';
 import { type Limits, limits } from '../limits.ts';
-import { Flusher } from '../outbox.ts';
+import { Flusher } from '../transport/outbox.ts';
 import { Wheel } from '../wheel.ts';
 import { FakeFeed } from './fake-feed.ts';
 import { type FakePacket, FakeWire, fakeFraming } from './fake-wire.ts';
@@ -30,12 +29,6 @@ export const ANN: Principal = {
   issuedAt: 1000,
   expiresAt: 2_000_000_000_000,
 };
-
-export const signal = defineSignal({
-  address: 'pe.sig.test.told.v1.{tenant}',
-  summary: 'For these tests.',
-  body: T.Object({ n: T.Integer() }),
-});
 
 export type Handle = (input: Input<string>) => readonly Effect<string>[];
 
@@ -104,7 +97,7 @@ export function setUp(set: Scene = {}) {
     feed,
     limits: limits({ authenticateMs: 0, framesPerSecond: 100_000, ...set.limits }),
     verify: set.verify ?? (() => done(ANN)),
-    hears: [signal],
+    hears: [trialTold],
     wheel,
     flusher: new Flusher((run) => due.push(run)),
   });

@@ -1,5 +1,5 @@
 /** A wire without a socket: keeps what was sent, and takes in only as much as a test allows. */
-import type { Framing, Packet, Wire } from '../wire.ts';
+import type { Framing, Packet, Wire } from '../transport/wire.ts';
 
 export interface FakePacket extends Packet {
   readonly text: string;

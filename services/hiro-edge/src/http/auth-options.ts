@@ -1,7 +1,7 @@
 /** The options of the auth API's routes, and the parsing of their requests. */
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import type { RestTasks } from '@polyedge/edge-kit/rest-tasks';
+import type { RestTasks } from '@polyedge/edge-kit/driver/rest-tasks';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { FastifyRequest } from 'fastify';
 import { asObject } from '../protocol/parameters.ts';

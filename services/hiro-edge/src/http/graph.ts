@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import type { Acting, RestTasks } from '@polyedge/edge-kit/rest-tasks';
+import type { Acting, RestTasks } from '@polyedge/edge-kit/driver/rest-tasks';
 import type { Json } from '@polyedge/query/json';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { begin } from '../protocol/graph-translate.ts';
+import { idsFrom } from '../protocol/element/ids.ts';
+import { begin } from '../protocol/graph/begin.ts';
+import { toRestCall } from '../protocol/graph/rest-translate.ts';
+import type { Answer, Page, Work } from '../protocol/graph/work.ts';
 import { bearerOf } from '../protocol/handshake.ts';
-import { idsFrom } from '../protocol/ids.ts';
-import { toRestCall } from '../protocol/rest-translate.ts';
-import type { Answer, Page, Work } from '../protocol/work.ts';
 import { type FailureStyle, sendFailure, sendJson } from './answer.ts';
 
 export interface GraphHttpOptions {

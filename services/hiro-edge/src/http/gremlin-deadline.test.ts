@@ -3,15 +3,15 @@ import { test } from 'node:test';
 import { graphGet, graphQuery } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import { done } from '@polyedge/contracts/errors';
-import { RestTasks } from '@polyedge/edge-kit/rest-tasks';
+import { RestTasks } from '@polyedge/edge-kit/driver/rest-tasks';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { LocalNetwork } from '@polyedge/service-kit/local-bus';
 import { sampleElement } from '../../test/sample-element.ts';
 import { NOW, samplePrincipal } from '../../test/sample-principal.ts';
 import { codeOf } from '../protocol/failures.ts';
+import { gremlin } from '../protocol/graph/run-gremlin.ts';
+import type { Answer, Page } from '../protocol/graph/work.ts';
 import { Parameters } from '../protocol/parameters.ts';
-import { gremlin } from '../protocol/run-gremlin.ts';
-import type { Answer, Page } from '../protocol/work.ts';
 import { actingAs } from './graph.ts';
 
 const LIMIT_MS = 10_000;

@@ -5,11 +5,11 @@
 import type { FullChange } from '@polyedge/contracts/change';
 import type { GraphResponse, HiroError } from '@polyedge/contracts/wire/hiro';
 import type { Protocol, View } from '@polyedge/session/session';
-import { type Event, eventDocument, toEvent } from './event.ts';
-import { decodeEvents, type EventsFrame } from './events-codec.ts';
-import { type EventsSettings, openEvents } from './events-session.ts';
-import { decodeGraph, encodeGraph, type GraphFrame } from './graph-codec.ts';
-import { type GraphSettings, openGraph } from './graph-session.ts';
+import { type Event, eventDocument, toEvent } from './element/event.ts';
+import { decodeEvents, type EventsFrame } from './events/codec.ts';
+import { type EventsSettings, openEvents } from './events/session.ts';
+import { decodeGraph, encodeGraph, type GraphFrame } from './graph/codec.ts';
+import { type GraphSettings, openGraph } from './graph/session.ts';
 
 export type GraphProtocol = Protocol<string | Uint8Array, GraphFrame, GraphResponse>;
 export type EventsProtocol = Protocol<string | Uint8Array, EventsFrame, Event | HiroError>;

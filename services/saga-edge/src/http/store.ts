@@ -6,7 +6,7 @@ import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import type { Element } from '@polyedge/contracts/element';
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import { operationId } from '@polyedge/contracts/operation-id';
-import type { RestTasks } from '@polyedge/edge-kit/rest-tasks';
+import type { RestTasks } from '@polyedge/edge-kit/driver/rest-tasks';
 import type { Filter } from '@polyedge/query/filter';
 import type { Answer, Tell, Work } from '@polyedge/saga/work';
 import type { Bus } from '@polyedge/service-kit/bus';

@@ -13,7 +13,7 @@ import { roleNamesOf } from './account.ts';
 import type { SagaOut } from './codec.ts';
 import { type Action, allows, permissionsOf } from './permissions.ts';
 
-import type { SagaSettings } from './settings.ts';
+import type { SagaSettings } from './session-settings.ts';
 
 export class Identity {
   readonly #settings: SagaSettings;

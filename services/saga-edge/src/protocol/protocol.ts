@@ -5,7 +5,7 @@
 import type { Protocol } from '@polyedge/session/session';
 import { decode, encode, type SagaFrame, type SagaOut, type SagaRaw } from './codec.ts';
 import { openSaga } from './session.ts';
-import type { SagaSettings } from './settings.ts';
+import type { SagaSettings } from './session-settings.ts';
 import { translate } from './translate.ts';
 
 export function sagaProtocol(settings: SagaSettings): Protocol<SagaRaw, SagaFrame, SagaOut> {

@@ -21,7 +21,7 @@ import { workOf } from './message-work.ts';
 import type { SocketQuestion } from './questions.ts';
 import { asksRecovery, isParting, OFFSET_EVENT, type Offset, offsetText, type Restored } from './recovery.ts';
 import { Rooms } from './rooms.ts';
-import type { SagaSettings } from './settings.ts';
+import type { SagaSettings } from './session-settings.ts';
 import { Signals } from './signals.ts';
 
 /** After any change of an account: roles are read again, and by then this edge has read them too. */

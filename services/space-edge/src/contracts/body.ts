@@ -1,7 +1,7 @@
 /** Parses the bodies of contract requests. The first problem is the answer, 422 with SPACE's text. Null counts as absent for optional fields. */
+import { foldedName } from '../catalogue/service.ts';
 import { got, type Result, refuse } from '../protocol/answer.ts';
 import { type Fields, fieldsOf } from '../protocol/fields.ts';
-import { foldedName } from '../protocol/service.ts';
 import { DEFAULT_RENEWAL_DAYS } from './billing.ts';
 import type { UserContact } from './contract.ts';
 import type { Subscription } from './subscription.ts';

@@ -1,8 +1,8 @@
 /** Lists of contracts: converts the caller's search to a filter of the store. */
 import { type Filter, literalPattern } from '@polyedge/query/filter';
+import { foldedName } from '../catalogue/service.ts';
 import { got, type Result, refuse } from '../protocol/answer.ts';
 import { type Fields, fieldsOf } from '../protocol/fields.ts';
-import { foldedName } from '../protocol/service.ts';
 
 const SORTS = ['firstName', 'lastName', 'username', 'email'] as const;
 const ORDERS = ['asc', 'desc'] as const;

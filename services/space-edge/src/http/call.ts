@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 
 import { type Answer, refuse } from '../protocol/answer.ts';
 import { type Fields, fieldsOf } from '../protocol/fields.ts';
 import { judgeBy, ruleOf } from '../protocol/permissions.ts';
-import { type Caller, type Identity, kindOf } from '../store/identity.ts';
+import { type Caller, type Identity, kindOf } from '../store/accounts/identity.ts';
 
 /** Everything of the interface is below it. */
 export const PREFIX = '/api/v1';

@@ -5,10 +5,10 @@ import { type Contract, shownContract } from '../contracts/contract.ts';
 import { contractFilters, contractPage } from '../contracts/listing.ts';
 import { type Answer, got, type Result, refuse } from '../protocol/answer.ts';
 import { fieldsOf } from '../protocol/fields.ts';
-import type { Contracting, Holder } from '../store/contracting.ts';
-import type { Contracts } from '../store/contracts.ts';
-import { byOf } from '../store/identity.ts';
-import type { Organizations } from '../store/organizations.ts';
+import { byOf } from '../store/accounts/identity.ts';
+import type { Organizations } from '../store/accounts/organizations.ts';
+import type { Contracting, Holder } from '../store/contracts/contracting.ts';
+import type { Contracts } from '../store/contracts/contracts.ts';
 import { type Call, serve } from './call.ts';
 import { placeOf } from './place.ts';
 

@@ -1,11 +1,11 @@
 /** `/features…`: what the features of all pricings are, and what a user may do now. With an organization's key only. */
 import type { FastifyInstance } from 'fastify';
+import { featuresAsked, showsOf, sortFeatures } from '../catalogue/feature-list.ts';
 import { type Answer, got, type Result, refuse } from '../protocol/answer.ts';
-import { featuresAsked, showsOf, sortFeatures } from '../protocol/feature-list.ts';
 import { fieldsOf } from '../protocol/fields.ts';
-import type { Evaluations } from '../store/evaluations.ts';
-import { type Pricings, pricingOf } from '../store/pricings.ts';
-import type { Services } from '../store/services.ts';
+import { type Pricings, pricingOf } from '../store/catalogue/pricings.ts';
+import type { Services } from '../store/catalogue/services.ts';
+import type { Evaluations } from '../store/contracts/evaluations.ts';
 import { type Call, serve } from './call.ts';
 
 export interface FeatureRoutesOptions {

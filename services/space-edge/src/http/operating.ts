@@ -3,8 +3,8 @@ import type { Json } from '@polyedge/query/json';
 import type { FastifyInstance } from 'fastify';
 import { type Answer, refuse } from '../protocol/answer.ts';
 import { fieldsOf } from '../protocol/fields.ts';
+import { byOf } from '../store/accounts/identity.ts';
 import type { Analytics, Metric } from '../store/analytics.ts';
-import { byOf } from '../store/identity.ts';
 import type { Notes } from '../store/notes.ts';
 import { PREFIX, serve } from './call.ts';
 

@@ -4,9 +4,9 @@ import { type Answer, got, type Result, refuse, refused } from '../protocol/answ
 import { directoryPage, fieldsOf, paginated, textField, wordField } from '../protocol/fields.ts';
 import { DEFAULT_OF, MAX_MEMBERS, type Member, type Organization, roleIn, withMembers } from '../protocol/organization.ts';
 import { KEY_SCOPES, MEMBER_ROLES, type OrganizationRole } from '../protocol/permissions.ts';
-import type { Accounts } from '../store/accounts.ts';
-import type { Caller } from '../store/identity.ts';
-import type { Organizations } from '../store/organizations.ts';
+import type { Accounts } from '../store/accounts/accounts.ts';
+import type { Caller } from '../store/accounts/identity.ts';
+import type { Organizations } from '../store/accounts/organizations.ts';
 import { type Call, serve } from './call.ts';
 
 export interface OrganizationRoutesOptions {

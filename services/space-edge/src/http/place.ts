@@ -3,9 +3,9 @@ import { got, type Result, refuse } from '../protocol/answer.ts';
 import { isId } from '../protocol/fields.ts';
 import { type Organization, roleIn } from '../protocol/organization.ts';
 import { rightOf, SERVICE_ROLES, type ServiceRight } from '../protocol/permissions.ts';
-import { byOf } from '../store/identity.ts';
-import type { Organizations } from '../store/organizations.ts';
-import { type Place, shortened } from '../store/service-parts.ts';
+import { byOf } from '../store/accounts/identity.ts';
+import type { Organizations } from '../store/accounts/organizations.ts';
+import { type Place, shortened } from '../store/catalogue/service-parts.ts';
 import type { Call } from './call.ts';
 
 export async function placeOf({ caller, params, method }: Call, organizations: Organizations): Promise<Result<Place>> {

@@ -3,7 +3,7 @@
 import type { RemoteLimits } from '@polyedge/remote/fetch';
 import { got, type Result, refuse } from '../protocol/answer.ts';
 import { fieldsOf } from '../protocol/fields.ts';
-import type { Upload } from '../store/service-parts.ts';
+import type { Upload } from '../store/catalogue/service-parts.ts';
 import type { Call } from './call.ts';
 import { boundaryOf, readMultipart } from './multipart.ts';
 import { fetchYaml } from './remote.ts';

@@ -6,9 +6,9 @@ import { type Answer, got, type Result, refuse, refused } from '../protocol/answ
 import { SPACE } from '../protocol/event.ts';
 import { directoryPage, type Fields, fieldsOf, paginated, textField, wordField } from '../protocol/fields.ts';
 import { USER_ROLES, type UserRole } from '../protocol/permissions.ts';
-import { type Accounts, newKey, userRole } from '../store/accounts.ts';
-import type { Caller } from '../store/identity.ts';
-import type { Organizations } from '../store/organizations.ts';
+import { type Accounts, newKey, userRole } from '../store/accounts/accounts.ts';
+import type { Caller } from '../store/accounts/identity.ts';
+import type { Organizations } from '../store/accounts/organizations.ts';
 import { type Call, serve } from './call.ts';
 
 export interface UserRoutesOptions {

@@ -4,7 +4,7 @@
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import { PRICING_EVENT_CODES, type PricingEvent } from '@polyedge/contracts/wire/space';
-import { SERVICE_TYPE } from './service.ts';
+import { SERVICE_TYPE } from '../catalogue/service.ts';
 
 /** The `origin.protocol` of what SPACE's own calls write. */
 export const SPACE = 'space';

@@ -3,7 +3,7 @@ import { spaceTestEvent } from '@polyedge/contracts/bus/space';
 import type { PricingEvent } from '@polyedge/contracts/wire/space';
 import { EVERYTHING, type Filter } from '@polyedge/query/filter';
 import type { Effect, Input, Opening, Session } from '@polyedge/session/session';
-import { SERVICE_TYPE } from './service.ts';
+import { SERVICE_TYPE } from '../catalogue/service.ts';
 
 export interface SessionSettings {
   readonly tenant: string;

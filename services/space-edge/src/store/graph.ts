@@ -4,7 +4,7 @@ import { graphGet, graphHistory, graphQuery, type MutationResult, type Operation
 import type { Change } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
-import type { RestTasks } from '@polyedge/edge-kit/rest-tasks';
+import type { RestTasks } from '@polyedge/edge-kit/driver/rest-tasks';
 import type { Filter } from '@polyedge/query/filter';
 import type { Sort } from '@polyedge/query/query';
 import { SPACE } from '../protocol/event.ts';

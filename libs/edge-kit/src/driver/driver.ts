@@ -1,0 +1,234 @@
+/** The driver of one edge: opens connections, sweeps them, drains them and ends those whose login was revoked. */
+import { randomBytes } from 'node:crypto';
+import type { Revocation } from '@polyedge/contracts/bus/accounts';
+import { graphChanges } from '@polyedge/contracts/bus/feed';
+import type { FullChange } from '@polyedge/contracts/change';
+import type { Outcome } from '@polyedge/contracts/errors';
+import { MAIN } from '@polyedge/contracts/journal';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { Bus, Subscriptions } from '@polyedge/service-kit/bus';
+import { busOf } from '@polyedge/service-kit/journal-bus';
+import { type Log, silentLog } from '@polyedge/service-kit/log';
+import type { Opening, Protocol, View } from '@polyedge/session/session';
+import { ChangeCache } from '../fanout/change-cache.ts';
+import { type HeardChannel, Hearing } from '../fanout/hearing.ts';
+import { Lanes } from '../fanout/lanes.ts';
+import { Selection } from '../fanout/selection.ts';
+import { type Feed, noFeed } from '../feed/watch.ts';
+import type { Limits } from '../limits.ts';
+import type { ConnectionHost } from '../transport/connection-host.ts';
+import { Flusher } from '../transport/outbox.ts';
+import type { Framing, Packet, Wire, WireHandler } from '../transport/wire.ts';
+import { systemClock, Wheel, WheelTimer } from '../wheel.ts';
+import { Connection } from './connection.ts';
+import { type DriverCounts, newDriverCounts } from './counts.ts';
+import type { Chance, Environment, SlowClientRule } from './environment.ts';
+import { Incidents } from './incidents.ts';
+import type { Groups } from './membership.ts';
+
+export interface DriverOptions<Raw, In, Out, P extends Packet> {
+  readonly protocol: Protocol<Raw, In, Out>;
+  /** The listener's: `wsFraming`, for WebSockets. */
+  readonly framing: Framing<Raw, P>;
+  readonly bus: Bus;
+  /** Where sessions hear what they `listen` to; default `bus`. */
+  readonly subscriptions?: Subscriptions;
+  /** Of an edge whose sessions watch or change elements. */
+  readonly feed?: Feed;
+  readonly limits: Limits;
+  /** Verifies an access token, or what else the protocol has, of a client with this address: local, quick, and never rejecting. */
+  verify(credential: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>>;
+  /** Event and signal channels that sessions may `listen` to. */
+  readonly hears?: readonly HeardChannel[];
+  /** Groups that sessions may `join`. */
+  readonly groups?: Groups;
+  /** Whose frames count as delivered when they were written. Default: nobody's. */
+  neverPongs?(principal: Principal): boolean;
+  /** Default: close 1013. */
+  readonly slowClient?: SlowClientRule;
+  /** For requests that name no time of their own; default 10,000. */
+  readonly requestTimeoutMs?: number;
+  readonly log?: Log;
+  readonly wheel?: Wheel;
+  readonly flusher?: Flusher;
+  /** Default: that of the process. */
+  readonly chance?: Chance;
+}
+
+/** Drawn from the system so many at a time: for each id by itself that costs more than all else that an id takes. */
+const RANDOM_POOL_BYTES = 4096;
+let unused: Buffer = Buffer.alloc(0);
+
+function bytesFromPool(count: number): Uint8Array {
+  if (unused.length < count) unused = randomBytes(Math.max(count, RANDOM_POOL_BYTES));
+  const bytes = unused.subarray(0, count);
+  unused = unused.subarray(count);
+  return bytes;
+}
+
+const processChance: Chance = { bytes: bytesFromPool, next: Math.random };
+
+const SLOW_CLIENT: SlowClientRule = { do: 'close', code: 1013, reason: 'too slow' };
+
+export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Raw, P> {
+  readonly counts: DriverCounts = newDriverCounts();
+  readonly limits: Limits;
+  readonly lane: Lanes<P>;
+  readonly selection: Selection;
+  readonly #env: Environment<Raw, In, Out, P>;
+  readonly #connections = new Set<Connection<Raw, In, Out, P>>();
+  readonly #sweepTimer = new WheelTimer(() => this.#sweep());
+  #opened = 0;
+  #draining = false;
+  #whenEmpty: (() => void) | undefined;
+
+  constructor(options: DriverOptions<Raw, In, Out, P>) {
+    const { protocol, framing, feed = noFeed, log = silentLog } = options;
+    this.limits = options.limits;
+    const frame = (change: FullChange, view: View): P | undefined => {
+      try {
+        const shown = protocol.translate?.(change, view);
+        return shown === undefined ? undefined : framing.pack(protocol.encode(shown));
+      } catch (error) {
+        // A change that cannot be shown must not take every watcher with it.
+        this.counts.bugs += 1;
+        log.error('protocol code failed; the change is not shown', { seq: change.seq, type: 'translate', err: error });
+        return undefined;
+      }
+    };
+    const document = protocol.document?.bind(protocol);
+    const cache = new ChangeCache<P>({ frame, ...(document === undefined ? {} : { document }) });
+    this.lane = new Lanes<P>({
+      feed,
+      cache,
+      journalOf: (tenant) => options.bus.placements?.journalOf(tenant) ?? MAIN,
+      changes: (journal) => {
+        const bus = busOf(options.bus, journal);
+        const timeoutMs = options.requestTimeoutMs ?? 10_000;
+        return (request) => bus.request(graphChanges, graphChanges.subject({}), request, { timeoutMs });
+      },
+    });
+    this.selection = new Selection(feed, cache);
+    const wheel = options.wheel ?? new Wheel(systemClock);
+    this.#env = {
+      protocol,
+      framing,
+      bus: options.bus,
+      feed,
+      lane: this.lane,
+      selection: this.selection,
+      hearing: new Hearing(options.subscriptions ?? options.bus, options.hears ?? []),
+      groups: options.groups,
+      cache,
+      neverPongs: (principal) => options.neverPongs?.(principal) === true,
+      wheel,
+      chance: options.chance ?? processChance,
+      flusher: options.flusher ?? new Flusher(),
+      limits: options.limits,
+      requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
+      slowClient: options.slowClient ?? SLOW_CLIENT,
+      log,
+      counts: this.counts,
+      incidents: new Incidents(log, wheel.clock),
+      verify: (credential, address) => options.verify(credential, address),
+    };
+  }
+
+  /** A new connection; what the wire says goes to the handler that is returned. */
+  open(wire: Wire<P>, opening: Pick<Opening, 'credential' | 'path' | 'query' | 'address' | 'restored'>): WireHandler<Raw> {
+    this.#opened += 1;
+    this.counts.opened += 1;
+    const connection: Connection<Raw, In, Out, P> = new Connection(this.#env, wire, opening, this.#opened, () => {
+      this.#connections.delete(connection);
+      if (this.#connections.size === 0) this.#whenEmpty?.();
+    });
+    this.#connections.add(connection);
+    if (!this.#sweepTimer.pending) this.#env.wheel.set(this.#sweepTimer, this.limits.sweepMs);
+    if (this.#draining) connection.drain();
+    return connection;
+  }
+
+  verify(credential: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>> {
+    return this.#env.verify(credential, address);
+  }
+
+  get wheel(): Wheel {
+    return this.#env.wheel;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Gauges for metrics; walks over all connections. */
+  gauges(): { readonly connections: number; readonly inFlight: number; readonly bufferedBytes: number } {
+    let inFlight = 0;
+    let bufferedBytes = 0;
+    for (const connection of this.#connections) {
+      inFlight += connection.inFlight;
+      bufferedBytes += connection.bufferedBytes;
+    }
+    return { connections: this.#connections.size, inFlight, bufferedBytes };
+  }
+
+  /** Every open connection, for those who look after the edge. */
+  *each(): Generator<Pick<Connection<Raw, In, Out, P>, 'number' | 'principal' | 'state' | 'bufferedBytes' | 'hangUp'>> {
+    yield* this.#connections;
+  }
+
+  /** Tells every session whose principal the revocation concerns. */
+  revoke({ account, before, session }: Revocation): void {
+    for (const connection of this.#connections) {
+      const { principal } = connection;
+      if (principal?.account !== account || principal.issuedAt >= before) continue;
+      if (session === undefined || principal.session === session) connection.step({ kind: 'revoked' });
+    }
+  }
+
+  /**
+   * Tells all sessions to finish, spread evenly over `spreadMs` so that their clients do not come back all at once. Resolves when the last
+   * has gone, or after `spreadMs`, `drainMs` and `closeTimeoutMs` at the latest. New connections are drained as they open.
+   */
+  drain(spreadMs = 3000): Promise<void> {
+    this.#draining = true;
+    const { wheel } = this.#env;
+    const waiting = [...this.#connections];
+    const perMs = waiting.length / Math.max(1, spreadMs);
+    const began = wheel.clock.now();
+    let told = 0;
+    const tell = new WheelTimer(() => {
+      const due = Math.min(waiting.length, Math.floor((wheel.clock.now() - began) * perMs) + 1);
+      while (told < due) {
+        waiting[told]?.drain();
+        told += 1;
+      }
+      if (told < waiting.length) wheel.set(tell, 20);
+    });
+    return new Promise((resolve) => {
+      const latest = new WheelTimer(() => this.#whenEmpty?.());
+      this.#whenEmpty = () => {
+        this.#whenEmpty = undefined;
+        wheel.clear(latest);
+        wheel.clear(tell);
+        resolve();
+      };
+      if (this.#connections.size === 0) {
+        this.#whenEmpty();
+        return;
+      }
+      wheel.set(latest, spreadMs + this.limits.drainMs + this.limits.closeTimeoutMs);
+      wheel.set(tell, 0);
+    });
+  }
+
+  /** Stops the sweep; for the end of the process and of tests. */
+  stop(): void {
+    this.#env.wheel.clear(this.#sweepTimer);
+  }
+
+  #sweep(): void {
+    const at = this.#env.wheel.clock.now();
+    for (const connection of this.#connections) connection.sweep(at);
+    if (this.#connections.size > 0) this.#env.wheel.set(this.#sweepTimer, this.limits.sweepMs);
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * Carries out the effects of one session, each by the part of the connection whose subject it is. The parts are made when first needed: most
+ * connections of some protocols never need them, and memory per connection is a goal.
+ */
+import type { Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import { encodeBody } from '@polyedge/service-kit/bus-wire';
+import type { Effect } from '@polyedge/session/session';
+import type { Sink } from '../fanout/lane.ts';
+import type { Outbox } from '../transport/outbox.ts';
+import type { Packet } from '../transport/wire.ts';
+import { Asking } from './asking.ts';
+import { Confirmations } from './confirmations.ts';
+import type { Environment } from './environment.ts';
+import type { Step } from './mailbox.ts';
+import { Member } from './member.ts';
+import type { MemberClient } from './membership.ts';
+import type { OwnOrder } from './own-order.ts';
+import { BY_OUTPUT, BY_SESSION, type Reading } from './reading.ts';
+import { SessionTimers } from './session-timers.ts';
+import { Subscriptions } from './subscriptions.ts';
+
+/** The connection whose session asks. */
+export interface EffectsHost<In, P extends Packet> extends Sink<P> {
+  readonly number: number;
+  readonly address: string;
+  /** What a group's administrator may see of it. */
+  readonly client: MemberClient;
+  readonly outbox: Outbox<P>;
+  readonly reading: Reading;
+  /** As last verified. */
+  principal: Principal | undefined;
+  /** The input being handled came from nobody's request: what it sends counts against the slow-client bound. */
+  readonly unsolicited: boolean;
+  /** Puts an input into the mailbox. */
+  step(input: Step<In>): void;
+  /** Something is in flight, and when it has been answered. */
+  began(): void;
+  finished(): void;
+  /** The client owes too much reading. */
+  slow(): void;
+  /** Protocol code has failed. */
+  bug(during: string, error: unknown): void;
+  drop(): void;
+  end(code: number, reason: string): void;
+}
+
+export class Effects<Raw, In, Out, P extends Packet> {
+  readonly #env: Environment<Raw, In, Out, P>;
+  readonly #host: EffectsHost<In, P>;
+  #asking: Asking<Raw, In, Out, P> | undefined;
+  #subscriptions: Subscriptions<Raw, In, Out, P> | undefined;
+  #timers: SessionTimers | undefined;
+  #confirmations: Confirmations | undefined;
+  #member: Member<Raw, In, Out, P> | undefined;
+
+  constructor(env: Environment<Raw, In, Out, P>, host: EffectsHost<In, P>) {
+    this.#env = env;
+    this.#host = host;
+  }
+
+  /** The order of own changes, once anything was asked or written. */
+  get own(): OwnOrder | undefined {
+    return this.#asking?.own;
+  }
+
+  get subscriptionCount(): number {
+    return this.#subscriptions?.size ?? 0;
+  }
+
+  get member(): Pick<Member<Raw, In, Out, P>, 'id' | 'overdue'> | undefined {
+    return this.#member;
+  }
+
+  /** A pong came: what waited for it goes on. */
+  confirmedBy(payload: string): void {
+    for (const then of this.#confirmations?.confirmedBy(payload) ?? []) then();
+  }
+
+  /** The client has read. */
+  flushed(): void {
+    this.#timers?.flushed(() => this.#host.outbox.bytes);
+  }
+
+  /** Lets go of everything but the writes under way. */
+  end(): void {
+    this.#asking?.end();
+    this.#subscriptions?.end();
+    this.#member?.leave();
+    this.#timers?.end();
+  }
+
+  perform(effect: Effect<Out>): void {
+    switch (effect.do) {
+      case 'send':
+        this.#send(effect.frame);
+        break;
+      case 'authenticate':
+        this.#authenticate(effect.id, effect.credential, effect.adopt);
+        break;
+      case 'request':
+        this.#host.began();
+        this.#ask().request(effect);
+        break;
+      case 'mutate':
+        this.#host.began();
+        this.#ask().mutate(effect);
+        break;
+      case 'subscribe':
+        this.#subscribing().subscribe(effect);
+        break;
+      case 'join':
+        this.#joining().join(effect, this.#host.principal !== undefined && this.#env.neverPongs(this.#host.principal));
+        break;
+      case 'unsubscribe':
+        if (this.#member?.id === effect.id) this.#member.leave();
+        else this.#subscriptions?.unsubscribe(effect.id);
+        break;
+      case 'when-delivered':
+        this.#subscriptions?.whenDelivered(effect);
+        break;
+      case 'listen':
+        this.#subscribing().listen(effect.id, effect.subject, effect.atMost);
+        break;
+      case 'publish': {
+        const text = encodeBody(effect.body);
+        if (text === undefined || !this.#env.bus.publishText(effect.subject, text)) this.#env.counts.unpublished += 1;
+        break;
+      }
+      case 'set-timer':
+        this.#waiting().set(effect.name, effect.ms);
+        break;
+      case 'clear-timer':
+        this.#timers?.clear(effect.name);
+        break;
+      case 'when-flushed':
+        this.#waiting().whenFlushed(effect.name, effect.bytes, this.#host.outbox.bytes);
+        break;
+      case 'report':
+        this.#env.counts.incidents += 1;
+        this.#env.incidents.report(this.#host.number, effect.incident, effect.failure);
+        break;
+      case 'confirm':
+        this.#confirm(() => this.#host.step({ kind: 'confirmed', id: effect.id }));
+        break;
+      case 'pause':
+        this.#host.reading.stop(BY_SESSION);
+        break;
+      case 'resume':
+        this.#host.reading.goOn(BY_SESSION);
+        break;
+      case 'drop':
+        this.#host.drop();
+        break;
+      case 'close':
+        this.#host.end(effect.code, effect.reason);
+        break;
+    }
+  }
+
+  #send(frame: Out): void {
+    this.#env.counts.framesOut += 1;
+    this.#host.outbox.push(this.#env.framing.pack(this.#env.protocol.encode(frame)));
+    if (this.#host.outbox.bytes <= this.#env.limits.maxBufferedBytes) return;
+    if (this.#host.unsolicited) this.#host.slow();
+    else this.#host.reading.stop(BY_OUTPUT);
+  }
+
+  #authenticate(id: string, credential: string, adopt: boolean): void {
+    const settle = (outcome: Outcome<Principal>): void => {
+      this.#host.finished();
+      if (outcome.ok && adopt) this.#host.principal = outcome.value;
+      this.#host.step({ kind: 'authenticated', id, outcome });
+    };
+    this.#host.began();
+    const outcome = this.#env.verify(credential, this.#host.address);
+    if (outcome instanceof Promise) void outcome.then(settle, (error: unknown) => this.#host.bug('authenticate', error));
+    else settle(outcome);
+  }
+
+  #ask(): Asking<Raw, In, Out, P> {
+    this.#asking ??= new Asking({
+      env: this.#env,
+      step: (input) => this.#host.step(input),
+      finished: () => this.#host.finished(),
+      watches: (tenant) => this.#subscriptions?.watches(tenant) === true,
+    });
+    return this.#asking;
+  }
+
+  #subscribing(): Subscriptions<Raw, In, Out, P> {
+    this.#subscriptions ??= new Subscriptions({
+      env: this.#env,
+      sink: this.#host,
+      step: (input) => this.#host.step(input),
+      own: () => this.#asking?.own,
+      leftLane: () => this.#host.outbox.prune(),
+    });
+    return this.#subscriptions;
+  }
+
+  #waiting(): SessionTimers {
+    this.#timers ??= new SessionTimers(this.#env.wheel, this.#env.limits.maxTimers, (name) => this.#host.step({ kind: 'timer', name }));
+    return this.#timers;
+  }
+
+  #confirm(then: () => void): void {
+    this.#confirmations ??= new Confirmations();
+    const ping = this.#env.framing.ping(this.#confirmations.begin(then));
+    if (ping === undefined) throw new Error('this transport has no pings to confirm with');
+    this.#host.outbox.push(ping);
+  }
+
+  #joining(): Member<Raw, In, Out, P> {
+    this.#member ??= new Member({
+      env: this.#env,
+      conn: this.#host.number,
+      client: () => this.#host.client,
+      push: (packet) => {
+        this.#env.counts.groupFrames += 1;
+        this.#host.outbox.push(packet);
+        if (this.#host.outbox.bytes > this.#env.limits.maxBufferedBytes) this.#host.slow();
+      },
+      confirm: (then) => this.#confirm(then),
+      lost: (id, failure) => this.#host.step({ kind: 'lost', id, failure }),
+    });
+    return this.#member;
+  }
+}

@@ -1,0 +1,52 @@
+/** What all connections of one edge share. */
+import type { Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { Bus } from '@polyedge/service-kit/bus';
+import type { Log } from '@polyedge/service-kit/log';
+import type { Protocol } from '@polyedge/session/session';
+import type { ChangeCache } from '../fanout/change-cache.ts';
+import type { Hearing } from '../fanout/hearing.ts';
+import type { Lanes } from '../fanout/lanes.ts';
+import type { Selection } from '../fanout/selection.ts';
+import type { Feed } from '../feed/watch.ts';
+import type { Limits } from '../limits.ts';
+import type { Flusher } from '../transport/outbox.ts';
+import type { Framing, Packet } from '../transport/wire.ts';
+import type { Wheel } from '../wheel.ts';
+import type { DriverCounts } from './counts.ts';
+import type { Incidents } from './incidents.ts';
+import type { Groups } from './membership.ts';
+
+/** Where what must be unlike anything else, or unlike others, comes from. Tests that repeat a run bring their own. */
+export interface Chance {
+  bytes(count: number): Uint8Array;
+  /** 0 ≤ x < 1. */
+  next(): number;
+}
+
+export interface Environment<Raw, In, Out, P extends Packet> {
+  readonly protocol: Protocol<Raw, In, Out>;
+  readonly framing: Framing<Raw, P>;
+  readonly bus: Bus;
+  readonly feed: Feed;
+  readonly lane: Lanes<P>;
+  readonly selection: Selection;
+  readonly hearing: Hearing;
+  readonly groups: Groups | undefined;
+  readonly cache: ChangeCache<P>;
+  readonly wheel: Wheel;
+  readonly chance: Chance;
+  readonly flusher: Flusher;
+  readonly limits: Limits;
+  readonly requestTimeoutMs: number;
+  readonly slowClient: SlowClientRule;
+  readonly log: Log;
+  readonly counts: DriverCounts;
+  readonly incidents: Incidents;
+  verify(credential: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>>;
+  /** Whose frames count as delivered when they were written: their stacks are known never to answer pings. */
+  neverPongs(principal: Principal): boolean;
+}
+
+/** What a client that does not read fast enough gets: a close frame, or the end of TCP without one. */
+export type SlowClientRule = { readonly do: 'close'; readonly code: number; readonly reason: string } | { readonly do: 'drop' };

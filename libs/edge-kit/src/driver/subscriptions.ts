@@ -1,0 +1,161 @@
+/** What one connection watches and hears, by the ids its session gave. */
+import type { FullChange } from '@polyedge/contracts/change';
+import type { Failure } from '@polyedge/contracts/errors';
+import type { Interest } from '@polyedge/contracts/interest';
+import type { Filter } from '@polyedge/query/filter';
+import type { ChangeMatch, Effect, Input, View } from '@polyedge/session/session';
+import type { Sink } from '../fanout/lane.ts';
+import type { Watch } from '../feed/watch.ts';
+import type { Packet } from '../transport/wire.ts';
+import type { Environment } from './environment.ts';
+import type { OwnOrder } from './own-order.ts';
+
+interface Held {
+  /** Whose changes it brings; undefined for plain messages. */
+  readonly tenant: string | undefined;
+  readonly onLane: boolean;
+  open: boolean;
+  /** What waits for changes to be delivered; only with `when-delivered`. */
+  waiting?: Watch;
+  close(): void;
+}
+
+/** After this long a `when-delivered` asks the feed again. */
+const DELIVERED_MS = 10_000;
+
+export interface SubscriptionsOptions<Raw, In, Out, P extends Packet> {
+  readonly env: Environment<Raw, In, Out, P>;
+  readonly sink: Sink<P>;
+  step(input: Input<In>): void;
+  /** The order of own changes, once the session has written anything. */
+  own(): OwnOrder | undefined;
+  /** A subscription of the lane has ended: frames of it that are queued must go. */
+  leftLane(): void;
+}
+
+export class Subscriptions<Raw, In, Out, P extends Packet> {
+  readonly #options: SubscriptionsOptions<Raw, In, Out, P>;
+  readonly #held = new Map<string, Held>();
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  constructor(options: SubscriptionsOptions<Raw, In, Out, P>) {
+    this.#options = options;
+  }
+
+  /** Watches an interest; an id that is in use is ended first. */
+  subscribe({ id, to, view, where, since }: Extract<Effect<Out>, { do: 'subscribe' }>): void {
+    if (!this.#mayHold(id)) return;
+    if (view === undefined) this.#watch(id, to, where);
+    else this.#join(id, to, view, since);
+  }
+
+  listen(id: string, subject: string, atMost = Number.POSITIVE_INFINITY): void {
+    if (!this.#mayHold(id)) return;
+    const { env, step } = this.#options;
+    if (env.hearing.listeners(subject) >= atMost) {
+      step({ kind: 'lost', id, failure: { code: 'limited', detail: 'too many connections listen to this' } });
+      return;
+    }
+    const subscription = env.hearing.listen(subject, (body) => step({ kind: 'message', id, body }));
+    this.#held.set(id, { tenant: undefined, onLane: false, open: true, close: () => subscription.unsubscribe() });
+  }
+
+  unsubscribe(id: string): void {
+    const held = this.#held.get(id);
+    if (held === undefined) return;
+    this.#held.delete(id);
+    end(held);
+    if (held.onLane) this.#options.leftLane();
+  }
+
+  /** Tells the session when every change of a subscription up to `seq` has come to it. Nothing happens for an id that is not in use. */
+  whenDelivered(effect: Extract<Effect<Out>, { do: 'when-delivered' }>): void {
+    const { env, step, own } = this.#options;
+    const held = this.#held.get(effect.id);
+    if (held?.tenant === undefined) return;
+    held.waiting?.close();
+    const tell = (): void => {
+      if (held.open) step({ kind: 'timer', name: effect.name });
+    };
+    held.waiting = env.feed.whenDelivered(held.tenant, effect.epoch, effect.seq, DELIVERED_MS, (reached) => {
+      if (!held.open) return;
+      if (!reached) this.whenDelivered(effect);
+      else {
+        // Behind the changes that wait for the answer to a write of this session.
+        const order = own();
+        if (order === undefined) tell();
+        else order.offer(undefined, tell);
+      }
+    });
+  }
+
+  /** Whether any of them could bring changes of this tenant. Which exactly is not worth finding out: heads come at once. */
+  watches(tenant: string): boolean {
+    for (const held of this.#held.values()) if (held.tenant === tenant) return true;
+    return false;
+  }
+
+  end(): void {
+    for (const held of this.#held.values()) end(held);
+    this.#held.clear();
+  }
+
+  #watch(id: string, to: Interest, where: Filter | undefined): void {
+    const { env, step, own } = this.#options;
+    const offer = (operation: string | undefined, input: Input<In>, open: () => boolean): void => {
+      const run = (): void => {
+        if (open()) step(input);
+      };
+      const order = own();
+      if (order === undefined) run();
+      else order.offer(operation, run);
+    };
+    const isOpen = (): boolean => held.open;
+    const handler = {
+      live: (seq: number, epoch: string) => offer(undefined, { kind: 'subscribed', id, seq, epoch }, isOpen),
+      change: (change: FullChange, match?: ChangeMatch) =>
+        offer(change.operationId, { kind: 'event', id, change, ...(match === undefined ? {} : { match }) }, isOpen),
+      lost: (failure: Failure) => {
+        if (!held.open) return;
+        this.#held.delete(id);
+        // Nothing can come after it, so it is told whatever has happened to the subscription meanwhile.
+        offer(undefined, { kind: 'lost', id, failure }, () => true);
+      },
+    };
+    // It may be live from within the call that opens it.
+    const held: Held = { tenant: to.tenant, onLane: false, open: true, close: () => watch?.close() };
+    let watch: Watch | undefined;
+    this.#held.set(id, held);
+    watch = where === undefined ? env.feed.watch(to, handler) : env.selection.watch(to, where, handler);
+  }
+
+  #join(id: string, to: Interest, view: View, since: { readonly seq: number; readonly epoch: string } | undefined): void {
+    const { env, sink, step } = this.#options;
+    const handler = {
+      live: (seq: number, epoch: string) => step({ kind: 'subscribed', id, seq, epoch }),
+      lost: (failure: Failure) => {
+        this.#held.delete(id);
+        step({ kind: 'lost', id, failure });
+      },
+    };
+    const subscription = env.lane.subscribe(to, view, sink, handler, since);
+    this.#held.set(id, { tenant: to.tenant, onLane: true, open: true, close: () => subscription.close() });
+  }
+
+  /** Ends what has the id already; false, and the session told, when there are too many. */
+  #mayHold(id: string): boolean {
+    this.unsubscribe(id);
+    if (this.#held.size < this.#options.env.limits.maxSubscriptions) return true;
+    this.#options.step({ kind: 'lost', id, failure: { code: 'limited', detail: 'too many subscriptions on this connection' } });
+    return false;
+  }
+}
+
+function end(held: Held): void {
+  held.open = false;
+  held.waiting?.close();
+  held.close();
+}

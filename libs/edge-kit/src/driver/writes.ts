@@ -1,0 +1,167 @@
+/**
+ * The writes of one session (delivery.md 2.6–2.7): at most one `graph.mutate` in flight; what arrives meanwhile leaves together, in order.
+ * An attempt whose outcome is unknown is made again with the same operation ids, so a write happens once.
+ */
+import { graphMutate, type MutationOutcome, type MutationRequest, type MutationResult } from '@polyedge/contracts/bus/graph';
+import type { Failure, Outcome } from '@polyedge/contracts/errors';
+import type { Bus } from '@polyedge/service-kit/bus';
+import type { Span } from '@polyedge/service-kit/spans';
+import type { OwnOrder } from '@polyedge/session/session';
+import { type Wheel, WheelTimer } from '../wheel.ts';
+
+const MAX_REQUESTS = 500;
+const MAX_BYTES = 4 * 1024 * 1024;
+const ATTEMPT_MS = 2000;
+/** More for each MiB: a large write that is slow must not be made again while it is under way. */
+const ATTEMPT_MS_PER_MIB = 2000;
+const RETRY_FROM_MS = 50;
+const RETRY_TO_MS = 500;
+/** How long the outcome of a write may stay unknown before its session is told so. */
+const GIVE_UP_MS = 60_000;
+
+export interface Write {
+  readonly id: string;
+  readonly tenant: string;
+  readonly defaultScope: string;
+  readonly request: MutationRequest;
+  readonly own: OwnOrder;
+  /** From here until its session hears the outcome; undefined when tracing is off. */
+  readonly span?: Span | undefined;
+}
+
+export interface WriteOutcome {
+  readonly write: Write;
+  readonly outcome: Outcome<MutationResult>;
+  /** Which history the seqs of the result belong to; undefined when the outcome came from nobody. */
+  readonly epoch: string | undefined;
+}
+
+export class Writes {
+  readonly #bus: Bus;
+  readonly #wheel: Wheel;
+  readonly #answer: (outcome: WriteOutcome) => void;
+  readonly #random: () => number;
+  #waiting: Write[] = [];
+  #busy = false;
+
+  /** @param answer hears the outcome of each write, in the order of `add`; every write is answered once */
+  constructor(bus: Bus, wheel: Wheel, answer: (outcome: WriteOutcome) => void, random: () => number = Math.random) {
+    this.#bus = bus;
+    this.#wheel = wheel;
+    this.#answer = answer;
+    this.#random = random;
+  }
+
+  add(write: Write): void {
+    this.#waiting.push(write);
+    if (!this.#busy) this.#send();
+  }
+
+  #send(): void {
+    const { batch, bytes } = this.#takeBatch();
+    const [first] = batch;
+    if (first === undefined) return;
+    this.#busy = true;
+    const timeoutMs = attemptMs(bytes);
+    const attempt = () => void this.#attempt(batch, { first, timeoutMs, began: this.#wheel.clock.now() }, false);
+    if (first.span === undefined) attempt();
+    else first.span.run(attempt);
+  }
+
+  /** Writes from the front that may travel together: same tenant and scope, within the bounds of a message. */
+  #takeBatch(): { readonly batch: Write[]; readonly bytes: number } {
+    const [first] = this.#waiting;
+    if (first === undefined) return { batch: [], bytes: 0 };
+    if (this.#waiting.length === 1) {
+      this.#waiting = [];
+      return { batch: [first], bytes: jsonBytes(first.request) };
+    }
+    let bytes = 0;
+    let count = 0;
+    for (const { tenant, defaultScope, request } of this.#waiting) {
+      if (count === MAX_REQUESTS || tenant !== first.tenant || defaultScope !== first.defaultScope) break;
+      const more = jsonBytes(request);
+      if (count > 0 && bytes + more > MAX_BYTES) break;
+      bytes += more;
+      count += 1;
+    }
+    return { batch: this.#waiting.splice(0, count), bytes };
+  }
+
+  /** @param unknown whether an earlier attempt may have been carried out: then even `busy` says nothing about the outcome */
+  async #attempt(batch: readonly Write[], message: Sent, unknown: boolean): Promise<void> {
+    const { first, timeoutMs, began } = message;
+    const outcome = await this.#bus.request(
+      graphMutate,
+      graphMutate.subject({ tenant: first.tenant }),
+      { defaultScope: first.defaultScope, requests: batch.map(({ request }) => request) },
+      { timeoutMs },
+    );
+    if (outcome.ok) {
+      this.#finish(batch, outcome.value.epoch, outcome.value.outcomes);
+      return;
+    }
+    const { code } = outcome.failure;
+    const again = code === 'unavailable' || (unknown && (code === 'busy' || code === 'expired'));
+    const waitMs = RETRY_FROM_MS + this.#random() * (RETRY_TO_MS - RETRY_FROM_MS);
+    if (again && this.#wheel.clock.now() + waitMs - began < GIVE_UP_MS) {
+      this.#wheel.set(new WheelTimer(() => void this.#attempt(batch, message, true)), waitMs);
+      return;
+    }
+    this.#finish(batch, undefined, undefined, again ? { code: 'unavailable' } : outcome.failure);
+  }
+
+  #finish(
+    batch: readonly Write[],
+    epoch: string | undefined,
+    outcomes: readonly MutationOutcome[] | undefined,
+    failure: Failure = { code: 'internal' },
+  ): void {
+    // The next batch leaves before the answers are heard: what they cause then gathers behind it.
+    this.#busy = false;
+    this.#send();
+    for (const [at, write] of batch.entries()) {
+      this.#answer({ write, outcome: toOutcome(outcomes?.[at], failure), epoch });
+    }
+  }
+}
+
+/** What all attempts of a batch have in common. */
+interface Sent {
+  readonly first: Write;
+  /** How long an attempt may take. */
+  readonly timeoutMs: number;
+  /** When the first attempt began. */
+  readonly began: number;
+}
+
+const attemptMs = (bytes: number): number => ATTEMPT_MS + Math.floor((bytes / 2 ** 20) * ATTEMPT_MS_PER_MIB);
+
+function toOutcome(outcome: MutationOutcome | undefined, failure: Failure): Outcome<MutationResult> {
+  if (outcome === undefined) return { ok: false, failure };
+  if (outcome.ok) return outcome;
+  const { code, detail, retryAfterMs } = outcome.failure;
+  return {
+    ok: false,
+    failure: { code, ...(detail === undefined ? {} : { detail }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
+  };
+}
+
+/** About how many bytes a value has as JSON, without making the JSON: never less than two thirds of it. */
+export function jsonBytes(value: unknown): number {
+  switch (typeof value) {
+    case 'string':
+      return value.length * 2 + 2;
+    case 'object': {
+      if (value === null) return 4;
+      let bytes = 2;
+      if (Array.isArray(value)) for (const element of value) bytes += jsonBytes(element) + 1;
+      else for (const [name, member] of Object.entries(value)) bytes += name.length * 2 + 4 + jsonBytes(member);
+      return bytes;
+    }
+    case 'bigint':
+      return value.toString().length;
+    default:
+      return 12;
+  }
+}

@@ -1,0 +1,317 @@
+/**
+ * Socket.IO for one edge: path, transports, namespaces, origins, limits. Hangs on an HTTP server (fastify's `app.server`), so the edge's HTTP
+ * routes share the port. That server must not have `@fastify/websocket` registered, which answers every upgrade.
+ *
+ * No rooms, no adapter, no acknowledgements kept by the library: interests of the feed are the rooms, so any number of replicas serve one
+ * population, and the numbers of acknowledgements travel as data. Polling needs sticky sessions, since a poll finds only its own process.
+ */
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import type { Socket as TcpSocket } from 'node:net';
+import type { Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import { type Refusal, refuseUpgrade } from '@polyedge/service-kit/http-guard';
+import { Server, type ServerOptions, type Socket } from 'socket.io';
+import { Encoder } from 'socket.io-parser';
+import { WebSocketServer, type ServerOptions as WsServerOptions } from 'ws';
+import type { Limits } from '../limits.ts';
+import type { ConnectionHost } from './connection-host.ts';
+import { MessageDecoder, type SocketIoPacket, type SocketIoRaw } from './socketio-packets.ts';
+import type { Recovery, SocketData } from './socketio-recovery.ts';
+import { SharedWrites, SocketIoWire } from './socketio-wire.ts';
+
+/** A driver of any protocol that speaks Socket.IO. */
+export type SocketIoDriver = Pick<ConnectionHost<SocketIoRaw, SocketIoPacket>, 'verify' | 'open'>;
+
+/** How a socket joins a namespace. */
+export interface SocketIoHandshake {
+  readonly query: Readonly<Record<string, string>>;
+  readonly headers: IncomingMessage['headers'];
+  /** What the client passes as `auth`. */
+  readonly auth: Readonly<Record<string, unknown>>;
+  readonly address: string;
+}
+
+export interface SocketIoNamespace {
+  readonly name: string;
+  /** Without one, sockets may join and are ignored: the library always has `/`. */
+  readonly driver?: SocketIoDriver;
+  /** The access token of the handshake; the session gets the outcome of verifying it. Undefined: the protocol carries none there. */
+  credentialFrom?(handshake: SocketIoHandshake): string | undefined;
+}
+
+export interface SocketIoListenerOptions {
+  readonly server: HttpServer;
+  readonly limits: Limits;
+  readonly namespaces: readonly SocketIoNamespace[];
+  /** Without the slash at the end; default `/socket.io`. */
+  readonly path?: string;
+  /** Default both. */
+  readonly transports?: readonly ('polling' | 'websocket')[];
+  /** Whether clients of Socket.IO 2 are let in. */
+  readonly allowEIO3?: boolean;
+  /** Whether the library's browser bundle is served beside it. Default no. */
+  readonly serveClient?: boolean;
+  /** Origins that browsers may come from. Undefined: any; no cookie authenticates anything. */
+  readonly origins?: readonly string[] | undefined;
+  /** Whether the last `X-Forwarded-For` entry is the client's address. */
+  readonly trustProxy?: boolean;
+  /** Heartbeat; the library's defaults are 25,000 and 20,000. It stands for `idleMs` and `pingIntervalMs` of the limits, which should be 0. */
+  readonly pingIntervalMs?: number;
+  readonly pingTimeoutMs?: number;
+  /** Lets clients that ask for it go on with the session that their connection cut short. One namespace. */
+  readonly recovery?: Recovery;
+  /** A connection that has joined no namespace by then is closed; default 45,000. */
+  readonly connectTimeoutMs?: number;
+}
+
+/** What the listener counts; numbers only. */
+export interface SocketIoCounts {
+  connected: number;
+  rejected: number;
+}
+
+/** The WebSockets in the library, with a bound of ours for the client's answer to a close frame: by itself it waits 30 s. */
+const closingWithin = (closeTimeout: number) =>
+  class extends WebSocketServer {
+    constructor(options: WsServerOptions) {
+      // Missing from the types of the library.
+      const bounded = { ...options, closeTimeout };
+      super(bounded);
+    }
+  };
+
+/** A parser for the library whose decoder hands on events as data. Its encoder is used only for what the library says itself. */
+const parser = { Encoder, Decoder: MessageDecoder };
+
+/**
+ * Keeps no rooms: each socket would cost two maps and two sets, for a feature that interests of the feed stand for. It has what the library
+ * calls of an adapter when sockets come and go (socket.io 4.8, lib/socket.ts and lib/namespace.ts), and nothing that broadcasts.
+ */
+class NoRooms {
+  init(): void {}
+  close(): void {}
+  addAll(): void {}
+  del(): void {}
+  delAll(): void {}
+  socketRooms(): undefined {
+    return undefined;
+  }
+}
+
+/** The same, with what the library asks of an adapter that recovers sessions. */
+const recovering = (recovery: Recovery) =>
+  class extends NoRooms {
+    persistSession(session: Parameters<Recovery['persist']>[0]): void {
+      recovery.persist(session);
+    }
+    restoreSession(pid: string, offset: string): ReturnType<Recovery['restore']> {
+      return recovery.restore(pid, offset);
+    }
+  };
+
+/** What a session finds in its query when its client can go on with it. */
+const ASKS_RECOVERY = { recovery: 'true' } as const;
+
+export class SocketIoListener {
+  readonly counts: SocketIoCounts = { connected: 0, rejected: 0 };
+  readonly #options: SocketIoListenerOptions;
+  readonly #io: Server;
+  readonly #shared = new SharedWrites();
+  readonly #byAddress = new Map<string, number>();
+  #closed = false;
+
+  constructor(options: SocketIoListenerOptions) {
+    this.#options = options;
+    const { limits, origins, pingIntervalMs, pingTimeoutMs, recovery } = options;
+    const others = options.server.listeners('upgrade');
+    this.#io = new Server(options.server, {
+      path: options.path ?? '/socket.io',
+      transports: [...(options.transports ?? ['polling', 'websocket'])],
+      allowEIO3: options.allowEIO3 ?? false,
+      serveClient: options.serveClient ?? false,
+      maxHttpBufferSize: limits.maxFrameBytes,
+      perMessageDeflate: false,
+      httpCompression: false,
+      connectTimeout: options.connectTimeoutMs ?? 45_000,
+      ...(pingIntervalMs === undefined ? {} : { pingInterval: pingIntervalMs }),
+      ...(pingTimeoutMs === undefined ? {} : { pingTimeout: pingTimeoutMs }),
+      cors: { origin: origins === undefined ? '*' : [...origins] },
+      parser,
+      wsEngine: closingWithin(limits.closeTimeoutMs),
+      // The time is ours to look at.
+      ...(recovery === undefined ? {} : { connectionStateRecovery: { skipMiddlewares: true } }),
+      // What is missing is never called.
+      adapter: (recovery === undefined ? NoRooms : recovering(recovery)) as unknown as NonNullable<ServerOptions['adapter']>,
+      allowRequest: (request, answer) => {
+        const problem = this.#problemOf(request);
+        if (problem !== undefined) this.counts.rejected += 1;
+        answer(problem, problem === undefined);
+      },
+    });
+    this.#io.engine.on('connection', (connection: Socket['conn']) => {
+      const address = this.#addressOf(connection.request);
+      this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
+      connection.once('close', () => this.#uncount(address));
+      // How long a client of polling has to fetch the end; the library keeps a timer for it, 30 s by default.
+      if (connection.transport.name === 'polling') (connection.transport as { closeTimeout?: number }).closeTimeout = limits.closeTimeoutMs;
+    });
+    for (const namespace of options.namespaces) this.#serve(namespace);
+    this.#screenUpgrades(others);
+  }
+
+  /** Connections, whatever they joined. */
+  get connections(): number {
+    return this.#io.engine.clientsCount;
+  }
+
+  /** Refuses new connections (403); open ones live on. */
+  stopAccepting(): void {
+    this.#closed = true;
+  }
+
+  /** Ends every connection. The HTTP server stays. */
+  close(): void {
+    this.#closed = true;
+    this.#io.engine.close();
+  }
+
+  /**
+   * Refuses handshakes by their target before the library sees them: it leaves those to other paths open for a second, and of versions and
+   * transports that it does not serve it only knows after it has switched protocols. `others` were there before the library.
+   */
+  #screenUpgrades(others: readonly unknown[]): void {
+    const { server } = this.#options;
+    const ofLibrary = server.listeners('upgrade').filter((listener) => !others.includes(listener));
+    for (const listener of ofLibrary) server.off('upgrade', listener as (...args: unknown[]) => void);
+    server.on('upgrade', (request: IncomingMessage, socket: TcpSocket, head: Buffer) => {
+      const refusal = this.#refusalOf(request);
+      if (refusal === undefined) for (const listener of ofLibrary) Reflect.apply(listener, server, [request, socket, head]);
+      else {
+        this.counts.rejected += 1;
+        refuseUpgrade(socket, refusal);
+      }
+    });
+  }
+
+  #refusalOf({ url = '/' }: IncomingMessage): Refusal | undefined {
+    const { path = '/socket.io', transports = ['websocket'], allowEIO3 = false } = this.#options;
+    if (!url.startsWith(`${path}/`)) return { status: 404, message: 'there is nothing under this path' };
+    // As the library reads it: of a name given twice, the last value. Its words as well.
+    const query = Object.fromEntries(new URL(url, 'http://host').searchParams);
+    if (query.transport !== 'websocket' || !transports.includes('websocket')) return { status: 400, message: 'Transport unknown' };
+    return allowEIO3 || query.EIO === '4' ? undefined : { status: 400, message: 'Unsupported protocol version' };
+  }
+
+  #serve(namespace: SocketIoNamespace): void {
+    const { driver } = namespace;
+    const joined = this.#io.of(namespace.name);
+    if (driver === undefined) return;
+    joined.on('connection', (socket) => {
+      this.counts.connected += 1;
+      const handshake = this.#handshakeOf(socket);
+      const token = namespace.credentialFrom?.(handshake);
+      // What the library remembers of the handshake is dropped: it is large, and may hold a token.
+      forget(socket, this.#options.namespaces.length === 1);
+      const asks = this.#options.recovery !== undefined && handshake.auth.recovery === true;
+      const data = socket.data as SocketData;
+      const { recovered } = data;
+      const wire = new SocketIoWire(socket, this.#shared, this.#options.limits.maxFrameBytes);
+      const open = (credential: Outcome<Principal> | undefined): void => {
+        if (!socket.connected) return;
+        const handler = driver.open(wire, {
+          credential,
+          path: namespace.name,
+          query: asks ? ASKS_RECOVERY : {},
+          address: handshake.address,
+          ...(recovered === undefined ? {} : { restored: recovered.restored }),
+        });
+        if (asks) this.#mayRecover(socket, wire, () => handler.parting?.());
+        wire.attach(handler);
+        wire.resume();
+      };
+      if (recovered !== undefined) {
+        open({ ok: true, value: recovered.credential });
+        return;
+      }
+      const outcome = token === undefined ? undefined : driver.verify(token, handshake.address);
+      if (!(outcome instanceof Promise)) {
+        open(outcome);
+        return;
+      }
+      // Nothing is read from the socket until its credential is known.
+      wire.pause();
+      void outcome.then(open);
+    });
+  }
+
+  #mayRecover(socket: Socket, wire: SocketIoWire, parting: () => unknown): void {
+    const data: SocketData = { parting };
+    socket.data = data;
+    // Missing from the public types.
+    const { pid } = socket as unknown as { readonly pid?: string };
+    if (pid === undefined) return;
+    const ended = this.#options.recovery?.opened(pid, {
+      sid: socket.id,
+      part: () => {
+        const state = parting();
+        delete data.parting;
+        wire.drop();
+        return state;
+      },
+    });
+    if (ended !== undefined) socket.once('disconnect', ended);
+  }
+
+  #handshakeOf(socket: Socket): SocketIoHandshake {
+    const { query, headers, auth } = socket.handshake;
+    const texts: Record<string, string> = Object.create(null);
+    for (const [name, value] of Object.entries(query)) {
+      const text = Array.isArray(value) ? value.at(-1) : value;
+      if (text !== undefined) texts[name] = text;
+    }
+    return { query: texts, headers, auth, address: this.#addressOf(socket.request) };
+  }
+
+  #problemOf(request: IncomingMessage): string | undefined {
+    const { limits, origins } = this.#options;
+    if (this.#closed) return 'the server is going away';
+    const { origin } = request.headers;
+    if (origins !== undefined && origin !== undefined && !origins.includes(origin)) return 'this origin is not allowed';
+    if (this.connections >= limits.maxConnections) return 'too many connections';
+    if ((this.#byAddress.get(this.#addressOf(request)) ?? 0) >= limits.maxConnectionsPerAddress) {
+      return 'too many connections from this address';
+    }
+    return undefined;
+  }
+
+  #addressOf(request: IncomingMessage): string {
+    const forwarded = request.headers['x-forwarded-for'];
+    const listed = (Array.isArray(forwarded) ? forwarded.join(',') : (forwarded ?? '')).split(',').at(-1)?.trim() ?? '';
+    return this.#options.trustProxy === true && listed !== '' ? listed : (request.socket?.remoteAddress ?? '');
+  }
+
+  #uncount(address: string): void {
+    const left = (this.#byAddress.get(address) ?? 1) - 1;
+    if (left === 0) this.#byAddress.delete(address);
+    else this.#byAddress.set(address, left);
+  }
+}
+
+const FORGOTTEN: Socket['handshake'] = Object.freeze({
+  headers: {},
+  time: '',
+  address: '',
+  xdomain: false,
+  secure: false,
+  issued: 0,
+  url: '',
+  query: {},
+  auth: {},
+});
+
+/** (socket.io, "Memory usage": the first request may be let go of. The next namespace of the same connection would miss it.) */
+function forget(socket: Socket, only: boolean): void {
+  // The types do not foresee what the documentation recommends.
+  (socket as { handshake: Socket['handshake'] }).handshake = FORGOTTEN;
+  if (only) (socket.conn as { request: IncomingMessage | null }).request = null;
+}

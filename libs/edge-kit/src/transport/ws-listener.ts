@@ -1,0 +1,357 @@
+/**
+ * WebSocket handshakes for one edge: path, origin, sub-protocol, credential, limits. Hangs on an HTTP server's `upgrade` event (fastify's
+ * `app.server`), so the edge's HTTP routes share the port; what is no handshake of RFC 6455 `guardHttp` has refused. Nothing of a handshake is logged or echoed but what the edge selected.
+ */
+import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import { BODY_MS } from '@polyedge/service-kit/http-guard';
+import { WebSocketServer, type Server as WsServer } from 'ws';
+import type { Limits } from '../limits.ts';
+import { WheelTimer } from '../wheel.ts';
+import type { ConnectionHost } from './connection-host.ts';
+import type { WireHandler } from './wire.ts';
+import type { WsPacket } from './ws-frames.ts';
+import { type Accepts, ClosingWebSocket, JoinedWrites, WsWire, type WsWireOptions } from './ws-wire.ts';
+
+/** A handshake as the edge sees it. */
+export interface Handshake {
+  /** Without the query. */
+  readonly path: string;
+  /** Of a name given twice, the last value. */
+  readonly query: Readonly<Record<string, string>>;
+  readonly headers: IncomingMessage['headers'];
+  /** What `Sec-WebSocket-Protocol` offers, in order. */
+  readonly offered: readonly string[];
+  readonly address: string;
+}
+
+/** An answer instead of an upgrade; the body is JSON. */
+export interface Rejection {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** One kind of conversation on this port. `D` is the driver with whatever frames its protocol has. */
+export interface WsRoute {
+  /** Tested against the path without the query. The first route that matches is taken. */
+  readonly path: RegExp;
+  readonly accepts: Accepts;
+  /** The sub-protocol to answer, or undefined for none. Never one that carries a token. */
+  selectProtocol?(handshake: Handshake): string | undefined;
+  /** The access token of the handshake, or undefined when the protocol carries none there or the client sent none. */
+  credentialFrom?(handshake: Handshake): string | undefined;
+  /**
+   * `after`: the upgrade succeeds and the session learns the outcome, so that it can refuse in its own way. `before` (default): a bad
+   * credential is answered by `reject` and never becomes a socket.
+   */
+  readonly verify?: 'before' | 'after';
+  /** A reason of the edge's own to refuse, looked at before the credential. */
+  check?(handshake: Handshake): Rejection | undefined;
+  readonly driver: WsDriver;
+}
+
+/** A driver of any protocol whose frames are text, bytes or both. */
+export type WsDriver = Omit<ConnectionHost<never, WsPacket>, 'open'> & {
+  open(
+    ...parameters: Parameters<ConnectionHost<never, WsPacket>['open']>
+  ): WireHandler<string> | WireHandler<Uint8Array> | WireHandler<string | Uint8Array>;
+};
+
+export interface WsListenerOptions {
+  readonly server: Server;
+  readonly routes: readonly WsRoute[];
+  readonly limits: Limits;
+  /** Origins (scheme, host, port) that browsers may connect from, compared exactly. Undefined: any; no cookie authenticates anything here. */
+  readonly origins?: readonly string[];
+  /** Whether the last `X-Forwarded-For` entry is the client's address: only behind a proxy that sets it. */
+  readonly trustProxy?: boolean;
+  /** Another form for refusals than `{ "error": { "code", "message" } }`. */
+  reject?(status: number, message: string): Rejection;
+}
+
+/** How long a token may take to verify before the handshake is refused. */
+const VERIFY_MS = 5000;
+
+/** What listeners count; numbers only. */
+export interface WsListenerCounts {
+  upgraded: number;
+  rejected: number;
+}
+
+/** Settings for `http.createServer` (fastify's `http` option) that bound a handshake before anything of ours runs. */
+export function httpOptions(limits: Limits) {
+  return {
+    requestTimeout: BODY_MS,
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.handshakeTimeoutMs,
+    connectionsCheckingInterval: Math.min(1000, limits.handshakeTimeoutMs),
+    keepAliveTimeout: 60_000,
+    noDelay: true,
+    insecureHTTPParser: false,
+  } as const;
+}
+
+export class WsListener {
+  readonly counts: WsListenerCounts = { upgraded: 0, rejected: 0 };
+  readonly #options: WsListenerOptions;
+  readonly #byRoute = new Map<WsRoute, Gate>();
+  readonly #joined = new JoinedWrites();
+  readonly #byAddress = new Map<string, number>();
+  #connections = 0;
+  #closed = false;
+  readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => this.#upgrade(request, socket, head);
+
+  constructor(options: WsListenerOptions) {
+    this.#options = options;
+    options.server.on('upgrade', this.#onUpgrade);
+  }
+
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** Answers 503 to every handshake from now on; open connections live on. */
+  stopAccepting(): void {
+    this.#closed = true;
+  }
+
+  /** Takes its hands off the HTTP server. */
+  close(): void {
+    this.#closed = true;
+    this.#options.server.off('upgrade', this.#onUpgrade);
+  }
+
+  #upgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): void {
+    duplex.on('error', destroy);
+    // An HTTP server's sockets are TCP (or TLS, which is one too); the type is wider only for other transports.
+    const socket = duplex as Socket;
+    const handshake = readHandshake(request, this.#options.trustProxy ?? false);
+    const taken = this.#route(handshake);
+    if ('status' in taken) {
+      this.#answer(socket, taken);
+      return;
+    }
+    // Counted from here on, so that handshakes under way are bounded too.
+    this.#count(handshake.address, socket);
+    const token = taken.credentialFrom?.(handshake);
+    redact(request, token);
+    const { address, path } = handshake;
+    const coming = { route: taken, path, address, query: withoutToken(handshake.query, token), request, socket, head };
+    if (taken.verify === 'after') {
+      this.#accept(coming, token, undefined);
+      return;
+    }
+    void this.#verified(taken, token, address).then((credential) => {
+      if (credential?.ok === false) this.#answer(socket, this.#rejection(statusOf(credential), 'the credential was refused'));
+      else this.#accept(coming, undefined, credential);
+    });
+  }
+
+  /** Who takes this handshake, or how it is refused. */
+  #route(handshake: Handshake): WsRoute | Rejection {
+    const { limits, origins, routes } = this.#options;
+    if (this.#closed) return this.#rejection(503, 'the server is going away', { 'Retry-After': '1' });
+    const { origin } = handshake.headers;
+    if (origins !== undefined && origin !== undefined && !origins.includes(origin)) {
+      return this.#rejection(403, 'this origin is not allowed');
+    }
+    const route = routes.find(({ path }) => path.test(handshake.path));
+    if (route === undefined) return this.#rejection(404, 'there is nothing under this path');
+    if (this.#connections >= limits.maxConnections) return this.#rejection(503, 'too many connections', { 'Retry-After': '5' });
+    if ((this.#byAddress.get(handshake.address) ?? 0) >= limits.maxConnectionsPerAddress) {
+      return this.#rejection(429, 'too many connections from this address', { 'Retry-After': '5' });
+    }
+    return route.check?.(handshake) ?? route;
+  }
+
+  /** Completes the handshake; with a token still to be verified, nothing is read from the socket until that is known. */
+  #accept(coming: Coming, token: string | undefined, credential: Outcome<Principal> | undefined): void {
+    const { route, path, query, address, request, socket, head } = coming;
+    if (socket.destroyed) return;
+    const { driver } = route;
+    const { server, wires } = this.#gate(route);
+    server.handleUpgrade(request, socket, head, (ws) => {
+      this.counts.upgraded += 1;
+      // Illegal close codes and every other breach of RFC 6455 come as `error`; ws answers them and ends the socket by itself.
+      ws.on('error', ignore);
+      const wire = new WsWire(ws, socket, wires);
+      const open = (outcome: Outcome<Principal> | undefined): void => {
+        if (ws.readyState !== ws.OPEN) return;
+        wire.attach(driver.open(wire, { credential: outcome, path, query, address }));
+      };
+      if (token === undefined) {
+        open(credential);
+        return;
+      }
+      const outcome = this.#outcome(route, token, address);
+      if (!(outcome instanceof Promise)) {
+        open(outcome);
+        return;
+      }
+      ws.pause();
+      void outcome.then((verified) => {
+        open(verified);
+        if (ws.readyState === ws.OPEN) ws.resume();
+      });
+    });
+  }
+
+  async #verified(route: WsRoute, token: string | undefined, address: string): Promise<Outcome<Principal> | undefined> {
+    return token === undefined ? undefined : this.#outcome(route, token, address);
+  }
+
+  #outcome(route: WsRoute, token: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>> {
+    const outcome = route.driver.verify(token, address);
+    if (!(outcome instanceof Promise)) return outcome;
+    const { wheel } = route.driver;
+    return new Promise((resolve) => {
+      const late = new WheelTimer(() => resolve(failed('unavailable', 'the credential could not be verified in time')));
+      wheel.set(late, VERIFY_MS);
+      outcome.then(
+        (verified) => {
+          wheel.clear(late);
+          resolve(verified);
+        },
+        () => {
+          wheel.clear(late);
+          resolve(failed('internal'));
+        },
+      );
+    });
+  }
+
+  /** One `ws` server per route, since message limits and sub-protocols belong to it. */
+  #gate(route: WsRoute): Gate {
+    const known = this.#byRoute.get(route);
+    if (known !== undefined) return known;
+    const { limits } = route.driver;
+    const options = {
+      noServer: true,
+      WebSocket: ClosingWebSocket,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: limits.maxFrameBytes,
+      maxFragments: limits.maxFragments,
+      closeTimeout: limits.closeTimeoutMs,
+      handleProtocols: (offered: Set<string>, request: IncomingMessage): string | false => {
+        const handshake = readHandshake(request, this.#options.trustProxy ?? false);
+        const chosen = route.selectProtocol?.({ ...handshake, offered: [...offered] });
+        return chosen !== undefined && offered.has(chosen) ? chosen : false;
+      },
+    };
+    const server = new WebSocketServer(options);
+    server.on('wsClientError', (error: Error, socket: Duplex) => {
+      const version = /version/i.test(error.message);
+      const method = /method/i.test(error.message);
+      // ws' sentences name the header at fault and never quote it.
+      const status = method ? 405 : version ? 426 : 400;
+      this.#answer(socket, this.#rejection(status, error.message, version ? { 'Sec-WebSocket-Version': '13' } : {}));
+    });
+    const { driver, accepts } = route;
+    const gate = { server, wires: { wheel: driver.wheel, joined: this.#joined, closeTimeoutMs: limits.closeTimeoutMs, accepts } };
+    this.#byRoute.set(route, gate);
+    return gate;
+  }
+
+  #count(address: string, socket: Socket): void {
+    this.#connections += 1;
+    this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
+    socket.once('close', () => this.#uncount(address));
+  }
+
+  #uncount(address: string): void {
+    this.#connections -= 1;
+    const left = (this.#byAddress.get(address) ?? 1) - 1;
+    if (left === 0) this.#byAddress.delete(address);
+    else this.#byAddress.set(address, left);
+  }
+
+  #rejection(status: number, message: string, headers: Readonly<Record<string, string>> = {}): Rejection {
+    const rejection = this.#options.reject?.(status, message) ?? { status, body: { error: { code: status, message } } };
+    return { ...rejection, headers: { ...headers, ...rejection.headers } };
+  }
+
+  #answer(socket: Duplex, { status, body, headers = {} }: Rejection): void {
+    this.counts.rejected += 1;
+    const text = JSON.stringify(body) ?? '';
+    const lines = [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+      'Connection: close',
+      'Content-Type: application/json; charset=utf-8',
+    ];
+    lines.push(`Content-Length: ${Buffer.byteLength(text)}`);
+    for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value.replace(/[\r\n]/g, ' ')}`);
+    socket.once('finish', () => socket.destroy());
+    socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`);
+  }
+}
+
+// Listeners that live as long as their socket are functions out here: a closure would keep the whole handshake, token and all, alive.
+function destroy(this: Duplex): void {
+  this.destroy();
+}
+
+function ignore(): void {}
+
+/** What all handshakes of one route go through. */
+interface Gate {
+  readonly server: WsServer<typeof ClosingWebSocket>;
+  readonly wires: WsWireOptions;
+}
+
+/** A handshake that was let in, on its way to becoming a socket. */
+interface Coming {
+  readonly route: WsRoute;
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly address: string;
+  readonly request: IncomingMessage;
+  readonly socket: Socket;
+  readonly head: Buffer;
+}
+
+function readHandshake(request: IncomingMessage, trustProxy: boolean): Handshake {
+  const target = request.url ?? '/';
+  const mark = target.indexOf('?');
+  const query: Record<string, string> = Object.create(null);
+  if (mark !== -1) for (const [name, value] of new URLSearchParams(target.slice(mark + 1))) query[name] = value;
+  const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((entry) => entry.trim());
+  const forwarded = request.headers['x-forwarded-for'];
+  const listed = (Array.isArray(forwarded) ? forwarded.join(',') : (forwarded ?? '')).split(',').at(-1)?.trim() ?? '';
+  return {
+    path: mark === -1 ? target : target.slice(0, mark),
+    query,
+    headers: request.headers,
+    offered: offered.filter((entry) => entry !== ''),
+    address: trustProxy && listed !== '' ? listed : (request.socket.remoteAddress ?? ''),
+  };
+}
+
+/** Takes the token out of everything that a log, a trace or an error report might record of the request later. */
+function redact(request: IncomingMessage, token: string | undefined): void {
+  delete request.headers.authorization;
+  delete request.headers.cookie;
+  if (token === undefined || token === '') return;
+  const clean = (text: string): string => text.replaceAll(token, '***').replaceAll(encodeURIComponent(token), '***');
+  if (request.url !== undefined) request.url = clean(request.url);
+  for (const [name, value] of Object.entries(request.headers)) {
+    // ws still has to read the list of sub-protocols; a token in it becomes a harmless word of the same grammar.
+    if (typeof value === 'string') request.headers[name] = value.replaceAll(token, 'redacted');
+  }
+  request.rawHeaders = request.rawHeaders.map(clean);
+}
+
+function withoutToken(query: Readonly<Record<string, string>>, token: string | undefined): Readonly<Record<string, string>> {
+  if (token === undefined || token === '') return query;
+  return Object.fromEntries(Object.entries(query).map(([name, value]) => [name, value.replaceAll(token, '***')]));
+}
+
+function statusOf(outcome: Outcome<Principal>): number {
+  if (outcome.ok) return 200;
+  if (outcome.failure.code === 'not-allowed') return 403;
+  return outcome.failure.code === 'unauthenticated' || outcome.failure.code === 'invalid' ? 401 : 503;
+}

@@ -1,0 +1,16 @@
+/** What clients of events-ws are sent for a change, for the console to show. */
+import type { FullChange } from '@polyedge/contracts/change';
+import { toEvent } from '../element/event.ts';
+import { eventsProtocol } from '../protocol.ts';
+
+const FORMS = [
+  { to: 'events-ws', delta: false },
+  { to: 'events-ws with delta', delta: true },
+];
+const { encode } = eventsProtocol({ tokenGraceMs: 0 });
+
+export const framesOf = (change: FullChange): readonly { readonly to: string; readonly text: string }[] =>
+  FORMS.flatMap(({ to, delta }) => {
+    const event = toEvent(change, { delta });
+    return event === undefined ? [] : [{ to, text: String(encode(event)) }];
+  });

@@ -1,0 +1,160 @@
+import { graphGet, graphQuery } from '@polyedge/contracts/bus/graph';
+import type { Element } from '@polyedge/contracts/element';
+import { failed } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import type { Filter } from '@polyedge/query/filter';
+import type { Json } from '@polyedge/query/json';
+import { ask } from '@polyedge/session/questions';
+import type { Showing } from '../element/vertex.ts';
+import { visibleTo } from '../element/visibility.ts';
+import { compileLucene } from '../lucene/lucene.ts';
+import type { Parameters } from '../parameters.ts';
+import { parseOrder, type SortKey, storedFields } from './order.ts';
+import { MAX_ITEMS, PAGE_ITEMS } from './reading.ts';
+import { gremlin, type When } from './run-gremlin.ts';
+import { seriesOf } from './series.ts';
+import { showingOf, shown } from './showing.ts';
+import { list, page, type Work } from './work.ts';
+
+/** What a server answers when a query names no limit (HIRO Graph API). */
+const DEFAULT_LIMIT = 20;
+const MAX_OFFSET = 1_000_000;
+const MAX_SERIES = 1000;
+
+/** Creation time, then id: an order has to exist for pages to follow each other, and this one shows new vertices last. */
+const INDEX_ORDER: readonly SortKey[] = [{ path: ['created', 'on'], order: 'asc' }];
+
+/** The request `query`. @param values everything the client sent: what `$name` in a query string may stand for. */
+export function* runQuery(parameters: Parameters, values: Readonly<Record<string, unknown>>, { who, at, now }: When): Work {
+  const type = parameters.text('type');
+  switch (type) {
+    case 'vertices':
+    case 'edges':
+      return yield* search(type === 'vertices' ? 'vertex' : 'edge', parameters, values, who, at);
+    case 'ids':
+      return yield* byIds(parameters, who);
+    case 'xid':
+      return yield* byXid(parameters, who);
+    case 'gremlin':
+      return yield* gremlin(parameters, values, { who, at, now });
+    case 'values':
+      return yield* valuesOf(parameters, values, who, at);
+    case undefined:
+      return failed('invalid', 'type of the query is missing');
+    default:
+      return failed('invalid', `unknown query type "${type}"`);
+  }
+}
+
+function* search(
+  kind: Element['kind'],
+  parameters: Parameters,
+  values: Readonly<Record<string, unknown>>,
+  who: Principal,
+  at: number,
+): Work {
+  const text = parameters.text('query');
+  if (text === undefined) return failed('invalid', 'query is missing');
+  const filter = compileLucene(text, { tenant: who.tenant, at, placeholders: values });
+  if (!filter.ok) return filter;
+  const order = parseOrder(parameters.value('order'));
+  if (!order.ok) return order;
+  return yield* pages(
+    {
+      who,
+      filter: { all: [{ test: 'equal', path: ['kind'], value: kind }, visibleTo(who), filter.value] },
+      sort: order.value.length === 0 ? INDEX_ORDER : order.value,
+      includeDeleted: parameters.flag('includeDeleted', 'include_deleted'),
+      showing: showingOf(parameters),
+    },
+    parameters,
+  );
+}
+
+/** The values of the series that a query selects, merged by time. */
+function* valuesOf(parameters: Parameters, values: Readonly<Record<string, unknown>>, who: Principal, at: number): Work {
+  // The Python client names no query and means every series.
+  const selected = compileLucene(parameters.text('query') ?? '*:*', { tenant: who.tenant, at, placeholders: values });
+  if (!selected.ok) return selected;
+  const filter: Filter = { all: [{ test: 'equal', path: ['type'], value: 'ogit/Timeseries' }, visibleTo(who), selected.value] };
+  const series = yield* ask(graphQuery, { tenant: who.tenant }, { filter, limit: MAX_SERIES, fields: [] });
+  if (!series.ok) return series;
+  if (series.value.cursor !== undefined) return failed('too-large', `at most ${MAX_SERIES} series at a time`);
+  const ids = series.value.elements.map(({ id }) => id);
+  return yield* seriesOf(ids, parameters, who, at);
+}
+
+function* byXid(parameters: Parameters, who: Principal): Work {
+  const xid = parameters.text('query');
+  if (xid === undefined) return failed('invalid', 'query is missing');
+  const conditions: Filter[] = [
+    { test: 'equal', path: ['kind'], value: 'vertex' },
+    { test: 'equal', path: ['xid'], value: xid },
+    visibleTo(who),
+  ];
+  const includeDeleted = parameters.flag('includeDeleted', 'include_deleted');
+  return yield* pages({ who, filter: { all: conditions }, sort: INDEX_ORDER, includeDeleted, showing: showingOf(parameters) }, parameters);
+}
+
+interface Search {
+  readonly who: Principal;
+  readonly filter: Filter;
+  readonly sort: readonly SortKey[];
+  readonly includeDeleted: boolean;
+  readonly showing: Showing;
+}
+
+function* pages(search: Search, parameters: Parameters): Work {
+  const limit = parameters.integer('limit') ?? DEFAULT_LIMIT;
+  const offset = parameters.integer('offset') ?? 0;
+  if (limit < -1) return failed('invalid', 'limit is -1 or more');
+  if (offset < 0 || offset > MAX_OFFSET) return failed('invalid', `offset is between 0 and ${MAX_OFFSET}`);
+  const { who, filter, sort, includeDeleted, showing } = search;
+  if (parameters.flag('count')) {
+    const reply = yield* ask(graphQuery, { tenant: who.tenant }, { filter, includeDeleted, limit: 0, count: true, accounts: true });
+    // A count is a list of one number.
+    return reply.ok ? list([reply.value.count ?? 0]) : reply;
+  }
+  const fields = storedFields(showing.fields);
+  let left = limit === -1 ? MAX_ITEMS : Math.min(limit, MAX_ITEMS);
+  for (let cursor: string | undefined; left > 0; ) {
+    const reply = yield* ask(
+      graphQuery,
+      { tenant: who.tenant },
+      {
+        filter,
+        sort: sort.map(({ path, order }) => ({ path: [...path], order })),
+        limit: Math.min(left, PAGE_ITEMS),
+        includeDeleted,
+        accounts: true,
+        ...(cursor === undefined ? { offset } : { cursor }),
+        ...(fields === undefined ? {} : { fields }),
+      },
+    );
+    if (!reply.ok) return reply;
+    const items = reply.value.elements.map((element) => shown(element, showing));
+    left -= items.length;
+    cursor = reply.value.cursor;
+    if (cursor === undefined || left <= 0) return list(items);
+    yield page(items);
+  }
+  return list([]);
+}
+
+/** One item per id, in the order asked for and as often; ids that are not there, or not readable, are left out. */
+function* byIds(parameters: Parameters, who: Principal): Work {
+  const ids = parameters.texts('query') ?? [];
+  if (ids.length > MAX_ITEMS) return failed('too-large', `at most ${MAX_ITEMS} ids`);
+  const includeDeleted = parameters.flag('includeDeleted', 'include_deleted');
+  const showing = showingOf(parameters);
+  for (let start = 0; start < ids.length; start += PAGE_ITEMS) {
+    const some = ids.slice(start, start + PAGE_ITEMS);
+    const reply = yield* ask(graphGet, { tenant: who.tenant }, { ids: some, includeDeleted, visible: visibleTo(who), accounts: true });
+    if (!reply.ok) return reply;
+    const items: Json[] = [];
+    for (const element of reply.value.elements) if (element !== null) items.push(shown(element, showing));
+    if (start + PAGE_ITEMS >= ids.length) return list(items);
+    yield page(items);
+  }
+  return list([]);
+}

@@ -1,0 +1,132 @@
+/**
+ * Who an API key is: one question to the directory for the key and one for its owner. Nothing is remembered, so a key that was taken away ends
+ * at once; only evaluations may rely on what was found a moment ago.
+ */
+import type { Account } from '@polyedge/contracts/bus/accounts';
+import { failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Principal } from '@polyedge/contracts/principal';
+import { LRUCache } from 'lru-cache';
+import { got, type Result, refuse, refused } from '../../protocol/answer.ts';
+import { SPACE } from '../../protocol/event.ts';
+import type { Organization } from '../../protocol/organization.ts';
+import { type CallerKind, KEY_SCOPES, type KeyScope, type UserRole } from '../../protocol/permissions.ts';
+import { ALL_ORGANIZATIONS } from '../../protocol/session.ts';
+import { type Accounts, userRole } from './accounts.ts';
+import type { Organizations } from './organizations.ts';
+
+/** Keys that are remembered at a time. */
+const MAX_REMEMBERED = 10_000;
+
+export type Caller =
+  | { readonly kind: 'user'; readonly account: Account; readonly role: UserRole }
+  | { readonly kind: 'organization'; readonly organization: Organization; readonly scope: KeyScope };
+
+export const kindOf = (caller: Caller): CallerKind =>
+  caller.kind === 'user' ? { kind: 'user', role: caller.role } : { kind: 'organization', scope: caller.scope };
+
+/** Whose name a write is recorded under. */
+export const byOf = (caller: Caller): string => (caller.kind === 'user' ? caller.account.id : caller.organization.id);
+
+export class Identity {
+  readonly #accounts: Accounts;
+  readonly #organizations: Organizations;
+  readonly #tenant: string;
+  readonly #memoryMs: number;
+  readonly #remembered = new LRUCache<string, { readonly caller: Caller; readonly since: number }>({ max: MAX_REMEMBERED });
+  readonly #asked = new Map<string, Promise<Result<Caller>>>();
+
+  /** @param options.memoryMs how long a key may be remembered for evaluations; 0: not at all */
+  constructor(options: {
+    readonly accounts: Accounts;
+    readonly organizations: Organizations;
+    readonly tenant: string;
+    readonly memoryMs: number;
+  }) {
+    this.#memoryMs = options.memoryMs;
+    this.#accounts = options.accounts;
+    this.#organizations = options.organizations;
+    this.#tenant = options.tenant;
+  }
+
+  /**
+   * The same for evaluations, which come often: a key of an organization that was looked up a moment ago is not asked for again. One that
+   * goes on being used is looked up again in good time, so that nobody waits for it.
+   */
+  async recentCallerOf(key: string): Promise<Result<Caller>> {
+    if (this.#memoryMs === 0) return this.callerOf(key);
+    const remembered = this.#remembered.get(key);
+    const age = remembered === undefined ? Number.POSITIVE_INFINITY : performance.now() - remembered.since;
+    if (remembered === undefined || age >= this.#memoryMs) return this.#lookUp(key);
+    if (age >= this.#memoryMs / 2) void this.#lookUp(key);
+    return got(remembered.caller);
+  }
+
+  /** Asks once for all who want to know of a key at the same time. */
+  #lookUp(key: string): Promise<Result<Caller>> {
+    const asked = this.#asked.get(key);
+    if (asked !== undefined) return asked;
+    // What the answer says was so when it was asked for, at the latest.
+    const since = performance.now();
+    const asking = this.callerOf(key).then((caller) => {
+      if (caller.ok && caller.value.kind === 'organization') this.#remembered.set(key, { caller: caller.value, since });
+      else this.#remembered.delete(key);
+      return caller;
+    });
+    this.#asked.set(key, asking);
+    const forget = (): void => void this.#asked.delete(key);
+    asking.then(forget, forget);
+    return asking;
+  }
+
+  async callerOf(key: string): Promise<Result<Caller>> {
+    const prefix = /^(usr|org)_[0-9A-Za-z]{16,200}$/.exec(key)?.[1];
+    if (prefix === undefined) return refuse(401, 'Invalid API Key format. Keys begin with "usr_" or "org_"');
+    const unknown = prefix === 'usr' ? refuse(401, 'INVALID DATA: Invalid API Key') : refuse(401, 'Invalid Organization API Key');
+    const found = await this.#accounts.findKey(key);
+    if (!found.ok) return found.failure.code === 'not-found' ? unknown : refused(found.failure);
+    const { owner, scope } = found.value;
+    if (owner.kind === 'account') {
+      const accounts = await this.#accounts.byIds([owner.id]);
+      if (!accounts.ok) return refused(accounts.failure);
+      const account = accounts.value.get(owner.id);
+      const role = account === undefined || account.disabled ? undefined : userRole(account);
+      return account === undefined || role === undefined || prefix !== 'usr' ? unknown : got({ kind: 'user', account, role });
+    }
+    const organization = await this.#organizations.find(owner.id);
+    if (!organization.ok) return organization.answer.status === 404 ? unknown : organization;
+    const known = KEY_SCOPES.find((one) => one === scope);
+    return known === undefined || prefix !== 'org'
+      ? unknown
+      : got({ kind: 'organization', organization: organization.value, scope: known });
+  }
+
+  /** A socket's key as a principal, whose `scopes` are the organizations it may hear of. */
+  async principalOf(key: string): Promise<Outcome<Principal>> {
+    const caller = await this.callerOf(key);
+    if (!caller.ok) return failed(caller.answer.status === 401 ? 'unauthenticated' : 'unavailable');
+    const organizations = await this.#heardBy(caller.value);
+    if (!organizations.ok) return failed('unavailable');
+    return {
+      ok: true,
+      value: {
+        account: byOf(caller.value),
+        tenant: this.#tenant,
+        username: '',
+        app: SPACE,
+        roles: {},
+        defaultScope: '',
+        scopes: organizations.value,
+        session: '',
+        issuedAt: Date.now(),
+        expiresAt: Number.MAX_SAFE_INTEGER,
+      },
+    };
+  }
+
+  async #heardBy(caller: Caller): Promise<Result<readonly string[]>> {
+    if (caller.kind === 'organization') return got([caller.organization.id]);
+    if (caller.role === 'ADMIN') return got([ALL_ORGANIZATIONS]);
+    const organizations = await this.#organizations.of(caller.account.id);
+    return organizations.ok ? got(organizations.value.map(({ id }) => id)) : organizations;
+  }
+}
