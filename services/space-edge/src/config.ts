@@ -84,29 +84,29 @@ export const settings = {
   jwtSalt: text({
     aliases: ['JWT_SALT'],
     default: 'polyedge',
-    doc: 'The salt of that key: an application that verifies pricing tokens needs it as well.',
+    doc: 'The salt of that key: applications that verify pricing tokens need it as well.',
   }),
   jwtExpiration: duration({
     aliases: ['JWT_EXPIRATION'],
     default: 3_600_000,
     min: 1000,
     max: 365 * 86_400_000,
-    doc: 'How long a pricing token holds; never longer than its contract.',
+    doc: 'Lifetime of a pricing token; never longer than its contract.',
   }),
   evaluationCacheBytes: integer({
     default: 64 * 1024 * 1024,
     min: 1024 * 1024,
     max: 4 * 1024 * 1024 * 1024,
     unit: 'bytes',
-    doc: 'What subscriptions that are ready to be evaluated may take in memory; the least used ones are read again.',
+    doc: 'Memory for subscriptions that are ready to be evaluated; the least recently used ones are evicted.',
   }),
   keyMemoryMs: duration({
     default: 1000,
     min: 0,
     max: 60_000,
-    doc: 'How long an evaluation may rely on a key that was just looked up: a key that is taken away ends evaluations so much later.',
+    doc: 'How long evaluations may rely on a key after looking it up: a removed key still works for evaluations during this time.',
   }),
-  analyticsFlushMs: duration({ default: 5000, min: 100, max: 600_000, doc: 'So often the counts of calls are stored.' }),
+  analyticsFlushMs: duration({ default: 5000, min: 100, max: 600_000, doc: 'Interval between writes of the counts of calls.' }),
   requestTimeoutMs,
   pingIntervalMs: duration({ default: 25_000, min: 100, max: 3_600_000, doc: 'Interval between pings.' }),
   pingTimeoutMs: duration({
@@ -120,7 +120,7 @@ export const settings = {
     min: 64 * 1024,
     max: 1024 * 1024 * 1024,
     unit: 'bytes',
-    doc: 'Bytes that may be unsent to one socket; above this the slow reader is disconnected.',
+    doc: 'Unsent bytes allowed per socket; above this the slow reader is disconnected.',
   }),
   ...socketIoConnections,
 };
