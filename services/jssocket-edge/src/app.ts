@@ -71,7 +71,7 @@ export async function startJssocketEdge(
   const feed = rules.length === 0 ? undefined : openFeeds({ bus, onThrown: (err) => log.error('the bridge failed', { err }) });
 
   const counts: JssocketCounts = { asked: 0, askedAgain: 0, abandoned: 0, swallowed: 0, denied: 0, ignored: 0 };
-  const { publicMayNotify, onlyOwnGroup, callbackOnDenial, maxPerUser, maxPublic, pingIntervalMs } = config;
+  const { publicMayNotify, onlyOwnGroup, callbackOnDenial, maxPerUser, maxPublic, pingIntervalMs, recheckMs } = config;
   const ofSession = {
     tenant,
     tag,
@@ -79,6 +79,7 @@ export async function startJssocketEdge(
     counts,
     policy: { publicMayNotify, onlyOwnGroup, callbackOnDenial, maxPerUser, maxPublic },
     pingIntervalMs,
+    recheckMs,
     note: (sentence: string, connection: string) => log.warn(`an event was ignored: ${sentence}`, { conn: connection }),
   };
   const ofDriver = {

@@ -396,6 +396,28 @@ test('jssocket:34 a late second answer that changes nothing is not passed on', a
   assert.equal(await page.next(), 'after the late answer');
 });
 
+test('jssocket:49 a core is asked again about who is logged in; the client hears of it only when its group changes', async () => {
+  await using lone = await startEdge({ JSSOCKET_RECHECK_MS: '50' });
+  const users: Record<string, string> = { ...USERS };
+  using core = await Core.start(lone.port, { userOf: (token) => users[token] });
+  using page = await Page.login(lone.port, 'token-ann');
+  await page.until(() => core.asked.length >= 4);
+  assert.deepEqual(core.asked[3], core.asked[0]);
+  core.socket.event('notify_group', { target: users['token-ann'], data: 'still in' });
+  assert.equal(await page.next(), 'still in');
+  // The token counts no more.
+  delete users['token-ann'];
+  assert.deepEqual(await page.next(), { type: 'client_connected', data: { target: page.target, authenticated: false } });
+  core.socket.event('notify_group', { target: USERS['token-ann'], data: 'not for it' });
+  core.socket.event('notify_group', { data: 'for all' });
+  assert.equal(await page.next(), 'for all');
+  // While no core is there, nothing changes.
+  core.socket.ws.terminate();
+  using late = await Core.start(lone.port, { userOf: () => undefined });
+  await page.until(() => late.asked.length > 0);
+  assert.deepEqual(page.left, []);
+});
+
 test('jssocket:8 a publisher may do what a core may without server_connect, and is asked nothing', async () => {
   using publisher = await Publisher.start(edge.port);
   using core = await Core.start(edge.port);

@@ -12,6 +12,7 @@ const protocol = jssocketProtocol({
   policy: { publicMayNotify: true, onlyOwnGroup: false, callbackOnDenial: false, maxPerUser: undefined, maxPublic: undefined },
   counts: { asked: 0, askedAgain: 0, abandoned: 0, swallowed: 0, denied: 0, ignored: 0 },
   trusted: false,
+  recheckMs: 0,
   pingIntervalMs: 20_000,
   pongTimeoutMs: 20_000,
   note: () => {},

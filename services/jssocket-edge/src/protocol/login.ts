@@ -9,7 +9,7 @@ export const ANSWER_MS = 3000;
 /** After this long the client gets no answer, as in the original. */
 export const GIVE_UP_MS = 30_000;
 /** A longer event is forwarded once and not kept. */
-const KEEP_BYTES = 64 * 1024;
+export const KEEP_BYTES = 64 * 1024;
 
 /** The next step of a login. */
 export type Step =

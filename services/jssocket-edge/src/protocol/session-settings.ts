@@ -39,6 +39,8 @@ export interface JssocketSettings {
   readonly counts: JssocketCounts;
   /** Whether the handshake carried the secret. */
   readonly trusted: boolean;
+  /** How long after an answer a client's `client_connect` is sent to a core again; 0: never. */
+  readonly recheckMs: number;
   readonly pingIntervalMs: number;
   readonly pongTimeoutMs: number;
   /** Reports an invalid event of a core or publisher to the operator. */

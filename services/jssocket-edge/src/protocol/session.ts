@@ -17,7 +17,7 @@ import type { Effect, Input, Opening, Session } from '@polyedge/session/session'
 import type { Envelope, Outgoing } from './codec.ts';
 import { connectionId, edgeOf } from './connection-id.ts';
 import type { JsonSource } from './json-source.ts';
-import { Login, type Step } from './login.ts';
+import { KEEP_BYTES, Login, type Step } from './login.ts';
 import { Owed } from './owed.ts';
 import type { JssocketSettings } from './session-settings.ts';
 import {
@@ -57,6 +57,10 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   /** Has sent `client_connect`: can be found by its id and hears `notify_all`. */
   #client = false;
   #group: string | undefined;
+  /** What it logged in with, where that is asked for again and again. */
+  #remembered: string | undefined;
+  /** The login that is pending is not the client's own. */
+  #rechecking = false;
   /** Hears what is told to its id. */
   #hearing = false;
   /** Hears of cores that come and go: while a login is pending. */
@@ -192,7 +196,21 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     this.#client = true;
     const members = membersOf(data);
     if (!members.ok) return [...entering, ...this.#wrong(members.problem)];
-    return [...entering, ...this.#carry(this.#login.begin(loginData(members.value, this.#id), at))];
+    const login = loginData(members.value, this.#id);
+    this.#remembered = this.#settings.recheckMs > 0 && login.length <= KEEP_BYTES ? login : undefined;
+    this.#rechecking = false;
+    return [...entering, ...this.#carry(this.#login.begin(login, at))];
+  }
+
+  /** The token may have expired since, or its user may not be one any more. */
+  #recheck(at: number): Effects {
+    if (this.#remembered === undefined || this.#ending || this.#login.pending) return [];
+    this.#rechecking = true;
+    return this.#carry(this.#login.begin(this.#remembered, at));
+  }
+
+  #untilRecheck(): Effects {
+    return this.#remembered === undefined ? [] : [{ do: 'set-timer', name: 'recheck', ms: this.#settings.recheckMs }];
   }
 
   /** Carries out what the login says comes next. While it is pending, the comings and goings of cores are heard. */
@@ -201,7 +219,8 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     if (step.kind === 'give-up') {
       counts.abandoned += 1;
       this.#hearingCores = false;
-      return [{ do: 'unsubscribe', id: 'cores' }];
+      // Of somebody who is in already, nothing is known: he stays.
+      return [{ do: 'unsubscribe', id: 'cores' }, ...(this.#rechecking ? this.#untilRecheck() : [])];
     }
     const effects: Effect<Outgoing>[] = [{ do: 'set-timer', name: 'login', ms: step.lookMs }];
     if (!this.#hearingCores) effects.push({ do: 'listen', id: 'cores', subject: jssocketCores.subject({ tenant }) });
@@ -347,7 +366,10 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     const subject = jssocketNotifiedGroup.subject({ tenant, group });
     if (changes) effects.push({ do: 'listen', id: 'group', subject, ...(atMost === undefined ? {} : { atMost }) });
     this.#group = group;
-    return [...effects, frames.clientConnected(data)];
+    // A client is not told what it knows.
+    const isNews = changes || !this.#rechecking;
+    this.#rechecking = false;
+    return [...effects, ...this.#untilRecheck(), ...(isNews ? [frames.clientConnected(data)] : [])];
   }
 
   #coresChanged(body: JssocketCores, at: number): Effects {
@@ -387,6 +409,8 @@ class JssocketSession implements Session<Envelope, Outgoing> {
         return this.#answerKnown(this.#asking?.name);
       case 'marker':
         return this.#owed.came();
+      case 'recheck':
+        return this.#recheck(at);
       default:
         return [];
     }
