@@ -335,6 +335,8 @@ test('space:35 users log in, are created, changed and deleted; one ADMIN always 
   const ann = new Rest(url, String(made.body.apiKey));
   const login = await new Rest(url).post('/users/authenticate', { username, password: 'secret-1' });
   assert.deepEqual(login.body, { username, apiKey: made.body.apiKey, role: 'USER' });
+  const seen = await ann.post('/users', { username: `${username}-m`, password: 'secret-1' });
+  assert.deepEqual([seen.status, Object.keys(seen.body)], [201, ['id', 'username']]);
   refused(await ann.get('/users'), 403, /4 characters/);
   refused(await admin.get('/organizations?offset=-1'), 400, /Offset must be a non-negative number/);
   // What somebody may not do is said before it is looked at.

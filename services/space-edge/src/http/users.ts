@@ -81,7 +81,10 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     );
     if (!created.ok) return created.failure.code === 'conflict' ? nameTaken(username) : refused(created.failure).answer;
     const key = await settled(created.value, options);
-    return key.ok ? { status: 201, body: { ...shownUser(created.value), apiKey: key.value }, headers: NO_STORE } : key.answer;
+    if (!key.ok) return key.answer;
+    // A USER sees no more of a user whom he made than of any other.
+    const seen = caller === undefined || byAdmin ? { ...shownUser(created.value), apiKey: key.value } : unseenUser(created.value);
+    return { status: 201, body: seen, headers: NO_STORE };
   });
 
   asUser('GET', '/users/me', async ({ account, role }) => ({ status: 200, body: { username: account.username, role } }));
@@ -206,7 +209,7 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     if (!keys.ok) return refused(keys.failure);
     return got(
       users.map((account) => {
-        if (!visible(account)) return { id: account.id, username: account.username };
+        if (!visible(account)) return unseenUser(account);
         const apiKey = keys.value.find(({ owner }) => owner.id === account.id)?.key;
         return { ...shownUser(account), ...(apiKey === undefined ? {} : { apiKey }) };
       }),
@@ -225,6 +228,8 @@ async function settled(account: Account, { accounts, organizations }: UserRoutes
   const organization = await organizations.ensureDefault(account);
   return organization.ok ? got(key.value.key) : organization;
 }
+
+const unseenUser = ({ id, username }: Account): Record<string, unknown> => ({ id, username });
 
 const shownUser = (account: Account): Record<string, unknown> => ({ id: account.id, username: account.username, role: userRole(account) });
 
