@@ -29,7 +29,10 @@ const tell = (message: FromProcess): void => {
 };
 const send = (): void => {
   // The service is gone: nobody is left to work for.
-  if (process.send === undefined || !process.connected) return die();
+  if (process.send === undefined || !process.connected) {
+    die();
+    return;
+  }
   process.send(telling);
   telling = [];
 };
