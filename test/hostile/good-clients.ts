@@ -10,7 +10,7 @@ export interface Experience {
   readonly failures: string[];
 }
 
-/** A password hashed at graph-store's cost, here: the least that a login takes on a machine that has other work as well. */
+/** Hashes a password at graph-store's cost: the minimum duration of a login on a machine that is busy with other work. */
 const hashed = (): Promise<void> =>
   new Promise((resolve, reject) => {
     scrypt('password', 'salt', 32, { N: 2 ** 15, r: 8, p: 1, maxmem: 2 ** 27 }, (error) => (error === null ? resolve() : reject(error)));

@@ -15,7 +15,7 @@ const ATTACKERS = 4;
 /** The longest wait allowed to a good client while the machine is busy with attacks. */
 const LONGEST_MS = 10_000;
 const MEDIAN_MS = 1000;
-/** Nine of ten logins must not take longer than this or, on a machine with other work, than this multiple of a hash alone at the same time. */
+/** Nine of ten logins must not take longer than this, or than this multiple of a bare hash at the same time on a busy machine. */
 const LOGIN_MS = 2000;
 const LOGIN_TIMES = 5;
 /** The limit for bodies without a token, plus the interval at which time-outs are checked. */
