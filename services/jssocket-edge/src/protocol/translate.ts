@@ -9,7 +9,7 @@ import {
 import type { Effect } from '@polyedge/session/session';
 import type { Outgoing } from './codec.ts';
 import { edgeOf } from './connection-id.ts';
-import { isFalsy, type JsonSource, type JsonMember, readObject, stringOf } from './json-source.ts';
+import { isFalsy, type JsonMember, type JsonSource, readObject, stringOf } from './json-source.ts';
 
 export const PUBLIC = 'public';
 /** Longer names of groups count as `public`. */
@@ -26,7 +26,8 @@ export function membersOf(data: JsonSource | undefined): ParsedEvent<readonly Js
   return members === undefined ? bad('the data of this event has too many members') : { ok: true, value: members };
 }
 
-const last = (members: readonly JsonMember[], key: string): JsonSource | undefined => members.findLast((member) => member.key === key)?.value;
+const last = (members: readonly JsonMember[], key: string): JsonSource | undefined =>
+  members.findLast((member) => member.key === key)?.value;
 
 /** The recipient of a notification: `nobody` for a value that is neither an id nor a name. */
 export type Target = { readonly kind: 'default' } | { readonly kind: 'nobody' } | { readonly kind: 'named'; readonly name: string };
