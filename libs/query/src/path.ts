@@ -17,7 +17,7 @@ export const MAX_PATH_SEGMENTS = 16;
 export const MAX_SEGMENT_CHARACTERS = 1024;
 
 /** A parsed path. */
-export type Place =
+export type PathTarget =
   | { readonly of: 'field'; readonly field: Field }
   | { readonly of: 'stamp'; readonly stamp: Stamp; readonly part: StampPart }
   | { readonly of: 'attribute'; readonly keys: readonly string[] }
@@ -25,7 +25,7 @@ export type Place =
   | { readonly of: 'action' };
 
 /** Parses a path; undefined if it is not one that `Path` describes. */
-export function placeOf(path: Path): Place | undefined {
+export function parsePath(path: Path): PathTarget | undefined {
   const [first, second] = path;
   if (path.length === 1) {
     if (first === 'action') return { of: 'action' };
@@ -41,7 +41,7 @@ export function placeOf(path: Path): Place | undefined {
 
 /** Compiles a path to a function that reads its value. The value at an unknown path is undefined. */
 export function compilePath(path: Path): (document: Document) => Json | undefined {
-  const place = placeOf(path);
+  const place = parsePath(path);
   if (place === undefined) return () => undefined;
   switch (place.of) {
     case 'field': {

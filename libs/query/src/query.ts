@@ -5,7 +5,7 @@ import { isNumber, type Json } from './json.ts';
 import { parseJson } from './json-text.ts';
 import { canonicalJson } from './normalize.ts';
 import { type Parsed, ParseError, parsing } from './parsed.ts';
-import { compilePath, placeOf } from './path.ts';
+import { compilePath, parsePath } from './path.ts';
 import { compareText } from './text.ts';
 import { Checker, flag, list, only, record } from './validate.ts';
 
@@ -115,7 +115,7 @@ export interface CursorPlace {
 export function compileSortKey({ path, near }: Sort): (document: Document) => SortKey {
   const read = compilePath(path);
   // The store bounds ids, types and names, so only attributes need truncation; the others can use an index directly.
-  if (near === undefined && placeOf(path)?.of === 'attribute') return (document) => sortKeyOf(read(document), cut);
+  if (near === undefined && parsePath(path)?.of === 'attribute') return (document) => sortKeyOf(read(document), cut);
   if (near === undefined) return (document) => sortKeyOf(read(document), (text) => text);
   return (document) => {
     const point = pointOf(read(document));

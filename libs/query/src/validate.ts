@@ -1,7 +1,7 @@
 import type { Condition, Filter, Path, Position } from './filter.ts';
 import { isNumber, isObject, type Json, type JsonObject } from './json.ts';
 import { type Parsed, ParseError, parsing } from './parsed.ts';
-import { MAX_PATH_SEGMENTS, MAX_SEGMENT_CHARACTERS, placeOf } from './path.ts';
+import { MAX_PATH_SEGMENTS, MAX_SEGMENT_CHARACTERS, parsePath } from './path.ts';
 import { parseRegexp } from './regexp.ts';
 
 /**
@@ -66,7 +66,7 @@ export class Checker {
       if (text.length > MAX_SEGMENT_CHARACTERS) throw new ParseError(`a path segment is at most ${MAX_SEGMENT_CHARACTERS} characters long`);
       return text;
     });
-    if (placeOf(path) === undefined) throw new ParseError(`there is no path ${JSON.stringify(path.slice(0, 2)).slice(0, 200)}`);
+    if (parsePath(path) === undefined) throw new ParseError(`there is no path ${JSON.stringify(path.slice(0, 2)).slice(0, 200)}`);
     return path;
   }
 

@@ -1,5 +1,5 @@
 import type { Path } from '@polyedge/query/filter';
-import { type Field, placeOf, type Stamp, type StampPart } from '@polyedge/query/path';
+import { type Field, parsePath, type Stamp, type StampPart } from '@polyedge/query/path';
 import type { Parameters } from './sql-parameters.ts';
 
 /**
@@ -40,7 +40,7 @@ const STAMP_SOURCES: Readonly<Record<Stamp, Readonly<Record<StampPart, Source>>>
 
 /** The source of a path; undefined for an unknown path, whose value is absent. */
 export function sourceOf(path: Path, parameters: Parameters): Source | undefined {
-  const place = placeOf(path);
+  const place = parsePath(path);
   if (place === undefined) return undefined;
   switch (place.of) {
     case 'field':

@@ -14,7 +14,7 @@ export interface JsonSource {
 }
 
 /** One member of an object; `text` is the source of the whole member. */
-export interface Member {
+export interface JsonMember {
   readonly key: string;
   readonly value: JsonSource;
   readonly text: string;
@@ -25,7 +25,7 @@ const MAX_DEPTH = 1024;
 export const MAX_MEMBERS = 4096;
 
 /** The members of a text that is one object, in order, repeated keys included. Undefined if the text is not a JSON object. */
-export function readObject(text: string): readonly Member[] | undefined {
+export function readObject(text: string): readonly JsonMember[] | undefined {
   const scanner = new JsonScanner(text);
   scanner.space();
   const members = scanner.members();
@@ -79,8 +79,8 @@ class JsonScanner {
   }
 
   /** Parses the object that begins here and returns its members. */
-  members(): readonly Member[] | undefined {
-    const members: Member[] = [];
+  members(): readonly JsonMember[] | undefined {
+    const members: JsonMember[] = [];
     const ok = this.#each(0x7b, 0x7d, () => {
       if (members.length >= MAX_MEMBERS) return false;
       const from = this.at;

@@ -9,7 +9,7 @@ import {
 import type { Effect } from '@polyedge/session/session';
 import type { Outgoing } from './codec.ts';
 import { edgeOf } from './connection-id.ts';
-import { isFalsy, type JsonSource, type Member, readObject, stringOf } from './json-source.ts';
+import { isFalsy, type JsonMember, type JsonSource, readObject, stringOf } from './json-source.ts';
 
 export const PUBLIC = 'public';
 /** Longer names of groups count as `public`. */
@@ -19,14 +19,15 @@ type ParsedEvent<T> = { readonly ok: true; readonly value: T } | { readonly ok: 
 const bad = (problem: string) => ({ ok: false, problem }) as const;
 
 /** The members of an event's data; a value that is absent or false in Python counts as `{}`. */
-export function membersOf(data: JsonSource | undefined): ParsedEvent<readonly Member[]> {
+export function membersOf(data: JsonSource | undefined): ParsedEvent<readonly JsonMember[]> {
   if (data === undefined || isFalsy(data)) return { ok: true, value: [] };
   if (data.kind !== 'object') return bad('the data of this event must be an object');
   const members = readObject(data.text);
   return members === undefined ? bad('the data of this event has too many members') : { ok: true, value: members };
 }
 
-const last = (members: readonly Member[], key: string): JsonSource | undefined => members.findLast((member) => member.key === key)?.value;
+const last = (members: readonly JsonMember[], key: string): JsonSource | undefined =>
+  members.findLast((member) => member.key === key)?.value;
 
 /** The recipient of a notification: `nobody` for a value that is neither an id nor a name. */
 export type Target = { readonly kind: 'default' } | { readonly kind: 'nobody' } | { readonly kind: 'named'; readonly name: string };
@@ -77,7 +78,7 @@ export function callbackInside(payload: string): string | undefined {
 }
 
 /** The `data` of the request to a core: the client's data, with its connection id as `target`, replacing its own `target` if there is one. */
-export function loginData(members: readonly Member[], id: string): string {
+export function loginData(members: readonly JsonMember[], id: string): string {
   const place = members.findIndex(({ key }) => key === 'target');
   const texts = members.filter(({ key }, at) => key !== 'target' || at === place).map(({ text }) => text);
   texts[place === -1 ? texts.length : place] = `"target":${JSON.stringify(id)}`;
