@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import type { Ended } from '../src/isolate/messages.ts';
+import { type Order, Pool } from '../src/pool.ts';
+
+const LIMITS = {
+  ...{ wallMs: 20_000, cpuMs: 10_000, memoryMb: 32, logLines: 1, logBytes: 65_536 },
+  ...{ calls: 10, callsPerSecond: 10, resultBytes: 65_536 },
+};
+const pool = new Pool({ shared: 1, alone: 1, perProcess: 2, onRoom: () => {}, onEnd: () => {}, bundle: () => undefined });
+after(() => pool.close());
+
+/** Runs alone, in the tenant `a`. @returns how it ended, or why its process did */
+const alone = (body: string): Promise<Ended['outcome'] | string> =>
+  new Promise((resolve) => {
+    const run = { tenant: 'a', alone: true, suspect: false };
+    assert.ok(pool.hasRoom(run));
+    const order: Omit<Order, 'to' | 'run'> = {
+      ...{ key: body, file: '/scripts/x', source: `(async function (property) {\n${body}\n})`, args: '[1]', kind: 'event' },
+      ...{ current: {}, packages: {}, limits: LIMITS },
+    };
+    const handler = { message: () => {}, ended: ({ outcome }: Ended) => resolve(outcome), crashed: resolve };
+    pool.place(run, LIMITS.wallMs, handler).begin(order);
+  });
+
+test('saga:22 a run that is alone finds a process that waits, and another one is started; only memory costs a process', async () => {
+  pool.warm(['a', 'b']);
+  assert.deepEqual([pool.stats.started, pool.size], [2, 1]);
+  assert.deepEqual(await alone('return;'), { is: 'returned' });
+  assert.deepEqual([pool.stats.started, pool.size], [3, 2]);
+  assert.deepEqual(await alone('console.log(1); console.log(2); await new Promise(() => {});'), { is: 'broke', limit: 'log' });
+  assert.deepEqual(await alone('return;'), { is: 'returned' });
+  assert.deepEqual([pool.stats.started, pool.size], [3, 2]);
+  const bomb = await alone('const all = []; for (;;) all.push(new Array(1000000).fill(1.5));');
+  assert.ok(typeof bomb === 'string' || bomb.is === 'broke', JSON.stringify(bomb));
+  assert.deepEqual(await alone('return;'), { is: 'returned' });
+  assert.deepEqual([pool.stats.started, pool.size], [4, 2]);
+});
