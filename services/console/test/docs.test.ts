@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { before, suite, test } from 'node:test';
 import { interfacePage } from '../src/docs/interface-page.ts';
 import { markdownPage } from '../src/docs/markdown.ts';
@@ -24,6 +26,12 @@ suite('the documentation as pages', () => {
     }
     assert.ok(site.pages.has('/docs/services/hiro-edge') && site.pages.has('/docs/packages/gooduncle-client'));
     assert.deepEqual(brokenLinks(site), []);
+    const named = [...site.pages.values()].flatMap(({ path, sources }) => sources.map((file) => `${path}: ${file}`));
+    assert.ok(named.length > 10);
+    assert.deepEqual(
+      named.filter((one) => !existsSync(join(import.meta.dirname, '../../..', one.split(': ')[1] ?? ''))),
+      [],
+    );
   });
 
   test('can be searched by section', () => {

@@ -30,6 +30,7 @@ export function interfacePage({ file, text }: Source): DocPage | undefined {
     html: `<h1 id="top">${escapeHtml(name)}</h1><p>${escapeHtml(textOf(description))}</p><details><summary>Contents</summary><ul>${list}</ul></details>${body}`,
     sections: sections.map(({ anchor, heading, summary }): Section => ({ anchor, heading, text: summary })),
     links: sections.map(({ anchor }) => `${pathOf(file)}#${anchor}`),
+    sources: [],
   };
 }
 

@@ -9,6 +9,7 @@ import { anchors, escapeHtml } from './text.ts';
 export function markdownPage({ file, text }: Source, shown: ReadonlySet<string>): DocPage {
   const anchorFor = anchors();
   const links: string[] = [];
+  const sources: string[] = [];
   const sections: { anchor: string; heading: string; text: string }[] = [];
   const marked = new Marked({ gfm: true });
   marked.use({
@@ -26,7 +27,10 @@ export function markdownPage({ file, text }: Source, shown: ReadonlySet<string>)
         const label = this.parser.parseInline(tokens);
         if (/^https?:/.test(href)) return `<a href="${escapeHtml(href)}" rel="noreferrer">${label}</a>`;
         const target = targetOf(file, href, shown);
-        if (target === undefined) return `<span class="source" title="${escapeHtml(href)}">${label}</span>`;
+        if (target === undefined) {
+          sources.push(fileOf(file, href));
+          return `<span class="source" title="${escapeHtml(href)}">${label}</span>`;
+        }
         links.push(target);
         return `<a href="${escapeHtml(target)}">${label}</a>`;
       },
@@ -45,7 +49,7 @@ export function markdownPage({ file, text }: Source, shown: ReadonlySet<string>)
   const html = marked.parse(text, { async: false });
   const found = anchors();
   const named = sections.map((section): Section => ({ ...section, anchor: found(section.heading), text: section.text.trim() }));
-  return { path: pathOf(file), title: named[0]?.heading ?? file, html, sections: named, links };
+  return { path: pathOf(file), title: named[0]?.heading ?? file, html, sections: named, links, sources };
 }
 
 /** Where a relative link leads within the site; undefined for a file without a page. */
@@ -53,12 +57,15 @@ function targetOf(file: string, href: string, shown: ReadonlySet<string>): strin
   const [path = '', anchor] = href.split('#');
   const hash = anchor === undefined ? '' : `#${anchor}`;
   if (path === '') return `${pathOf(file)}${hash}`;
-  const target = posix.join(posix.dirname(file), path).replace(/\/$/, '');
+  const target = fileOf(file, path);
   const page = [target, `${target}/README.md`, `${target}.md`].find((one) => shown.has(one));
   if (page !== undefined) return `${pathOf(page)}${hash}`;
   // A folder of documents has a list of them.
   return [...shown].some((one) => one.startsWith(`${target}/`)) ? `/docs#${target.replaceAll('/', '-')}` : undefined;
 }
+
+/** The file that a relative link names, from the root. */
+const fileOf = (file: string, href: string): string => posix.join(posix.dirname(file), href.replace(/#.*$/, '')).replace(/\/$/, '');
 
 /** A text without the marks that Markdown gives it. */
 const plain = (text: string): string =>

@@ -15,4 +15,6 @@ export interface DocPage {
   readonly sections: readonly Section[];
   /** Addresses within the site that it links to, with their anchors. */
   readonly links: readonly string[];
+  /** Files of the repository that it names, from the root, and that have no page. */
+  readonly sources: readonly string[];
 }

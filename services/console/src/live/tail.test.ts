@@ -18,7 +18,7 @@ function change(seq: number, more: Partial<FullChange> = {}): FullChange {
   };
 }
 
-function setUp() {
+function setUp(traceparent?: string) {
   let handler: WatchHandler | undefined;
   const opened: string[] = [];
   const tail = new Tail(
@@ -31,6 +31,7 @@ function setUp() {
       whenDelivered: () => ({ close: () => {} }),
     },
     't',
+    () => traceparent,
   );
   const rows: TailRow[] = [];
   const skipped: number[] = [];
@@ -84,4 +85,15 @@ test('a row names what the element is called and what was changed', () => {
   const updated = change(2, { undo: { set: { a: 1 }, unset: ['b'], version: 1, seq: 1, deleted: false } });
   assert.deepEqual(rowOf(updated).changed, ['a', 'b']);
   assert.equal(rowOf(updated).name, 'a note');
+});
+
+test('a row names the trace that its change is part of, where there is one', () => {
+  const traced = setUp('00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01');
+  traced.tail.read(traced.reader);
+  traced.tell(change(1));
+  assert.equal(traced.rows[0]?.trace, '0af7651916cd43dd8448eb211c80319c');
+  const plain = setUp();
+  plain.tail.read(plain.reader);
+  plain.tell(change(1));
+  assert.equal(plain.rows[0] === undefined || 'trace' in plain.rows[0], false);
 });
