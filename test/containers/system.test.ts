@@ -20,7 +20,9 @@ const SHORT_KILLS = ['hiro-edge', 'postgres'] as const;
 const SERVERS = ['nats', 'redis', 'postgres'] as const;
 const LIMIT_MS = 20 * 60_000;
 const short = process.env.POLYEDGE_TEST_SHORT === 'true';
-const HEARD_MS = 60_000;
+/** How long the clients of one edge may take, on a busy machine, until all of them are there again and hear one and the same change. */
+const HEARD_MS = 120_000;
+const ONE_CHANGE_MS = 15_000;
 const image = (service: string): string => `polyedge/${service}:${JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version}`;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -53,18 +55,28 @@ function tryAll(engine: Engine): void {
 
     /** Every client of every edge hears a change that is written now, however long its edge takes to be there again. */
     async function everybodyHears(): Promise<void> {
-      const deadline = performance.now() + HEARD_MS;
       for (const edge of edges) {
+        const deadline = performance.now() + HEARD_MS;
         const watchers = edge.audiences.flatMap((audience) => audience.watchers);
         for (let heard = false; !heard; ) {
           written += 1;
           const n = written;
           const taken = await edge.write(n).catch((error: unknown) => String(error));
-          const until = Math.min(deadline, performance.now() + 5_000);
+          const until = Math.min(deadline, performance.now() + ONE_CHANGE_MS);
           const all = (): boolean => watchers.every(({ firstAt }) => firstAt.has(n));
           while (taken === true && !all() && performance.now() < until) await pause(20);
           heard = all();
-          assert.ok(heard || performance.now() < deadline, `${edge.name}: not everybody hears (the last write: ${taken})`);
+          if (!heard && performance.now() > deadline)
+            assert.fail(
+              `${edge.name}: not everybody hears (the last write: ${taken})\n${[edge.name, 'graph-store']
+                .map((name) =>
+                  project
+                    .containers(name)
+                    .map((one) => project.logs(one))
+                    .join('\n'),
+                )
+                .join('\n')}`,
+            );
           if (!heard) await pause(200);
         }
       }

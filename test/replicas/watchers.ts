@@ -34,8 +34,11 @@ export class GoodUncleWatcher extends Heard implements Watcher {
     });
     client.ws.on('message', () => {
       for (const { response } of client.answers.splice(0)) {
-        if (response.code !== 'ok') this.errors.push(JSON.stringify(response));
-        else if (typeof response.payload?.number === 'number') this.hear(response.payload.number);
+        if (response.code !== 'ok') {
+          this.errors.push(JSON.stringify(response));
+          // Without its subscription it would hear nothing for ever.
+          client.ws.terminate();
+        } else if (typeof response.payload?.number === 'number') this.hear(response.payload.number);
       }
     });
     client.ws.on('close', (code) => {
