@@ -100,6 +100,21 @@ suite('two journals', () => {
     assert.ok(own >= 0 && own < writer.log.findIndex((entry) => 'ack' in entry && entry.ack === '/users/properties'));
     assert.equal((await hearer.next('/properties')).value, 1);
 
+    // A script of that organization is fired from its journal and writes there.
+    await system.start('saga-runner', { RUNNER_TENANTS: PLACED });
+    const scripted = await writer.api('POST', '/scripts', {
+      name: 'doubles',
+      path: '/users/properties/score',
+      body: 'await UserProperty.add("double", property.value * 2, parent._id);',
+    });
+    assert.equal(scripted.status, 200, JSON.stringify(scripted.body));
+    assert.equal((await writer.send('/users/properties', { parent_id: writer.me, name: 'score', value: 21 })).status_code, 200);
+    await until(
+      'what the script wrote',
+      () => hearer.events('/properties').some(({ name, value }) => name === 'double' && value === 42),
+      30_000,
+    );
+
     // Good Uncle: an edge of that organization shows what its subscription matches, live.
     const client = open.use(await GoodUncle.open(uncle.url));
     const { response } = await client.one({ type: 'upgrade', user: ADMINS.acme.username, password: hashed(ADMINS.acme.password) });

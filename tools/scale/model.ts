@@ -20,7 +20,7 @@ export const MEASURED = {
 } as const;
 
 /** What one of each can do. */
-export const LIMITS = {
+const LIMITS = {
   /** A process of Node, of Redis, and a backend of PostgreSQL that commits: one core, of which some is kept for pauses. */
   core: 0.8e6,
   /** Cores of a server for PostgreSQL or NATS. */
