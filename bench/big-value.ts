@@ -34,16 +34,19 @@ const members = texts.map((text) => JSON.stringify(inPieces(text)).slice(1, -1))
 const sockets: GraphSocket[] = [];
 for (let at = 0; at < SOCKETS; at += 1) sockets.push(await GraphSocket.open(hiro.port, '/api/graph-ws/6.1/', system.token));
 let nextRequest = 1;
-for (let at = 0; at < SOCKETS; at += 1)
-  await ask(at, `"type":"create","headers":{"ogit/_type":"ogit/Bench"},"body":{"ogit/_id":"big-${at}"}}`);
+for (const kind of ['text', 'texts']) {
+  for (let at = 0; at < SOCKETS; at += 1) {
+    await ask(at, `"type":"create","headers":{"ogit/_type":"ogit/Bench"},"body":{"ogit/_id":"${kind}-${at}"}}`);
+  }
+}
 
 const client = await session(saga.url, { username: 'admin', password: 'benchmark-password' });
 parts.defer(() => client.close());
 
 const samples = await inRounds(
   [
-    { name: 'hiro, one text', measure: () => overGraphWs((at) => `"/text":"${texts[at]}"`) },
-    { name: 'hiro, 4,096 texts', measure: () => overGraphWs((at) => members[at] ?? '') },
+    { name: 'hiro, one text', measure: () => overGraphWs('text', (at) => `"/text":"${texts[at]}"`) },
+    { name: 'hiro, 4,096 texts', measure: () => overGraphWs('texts', (at) => members[at] ?? '') },
     { name: 'saga, one text', measure: () => overSaga((at) => texts[at]) },
     { name: 'saga, 4,096 texts', measure: () => overSaga((at) => inPieces(texts[at] ?? '')) },
   ],
@@ -69,7 +72,7 @@ function ask(socket: number, rest: string): Promise<void> {
   });
 }
 
-async function overGraphWs(body: (at: number) => string): Promise<Sample> {
+async function overGraphWs(kind: string, body: (at: number) => string): Promise<Sample> {
   let turn = 0;
   const { sample } = await measuredLoop(
     { 'hiro-edge': hiro.pid, ...behind },
@@ -81,7 +84,7 @@ async function overGraphWs(body: (at: number) => string): Promise<Sample> {
         turn += 1;
         const socket = turn % SOCKETS;
         const attributes = body((turn >> 4) % VALUES);
-        ask(socket, `"type":"update","headers":{"ogit/_id":"big-${socket}"},"body":{${attributes}}}`).then(
+        ask(socket, `"type":"update","headers":{"ogit/_id":"${kind}-${socket}"},"body":{${attributes}}}`).then(
           () => answered(undefined),
           (error: Error) => answered(error.message),
         );
