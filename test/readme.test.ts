@@ -20,7 +20,7 @@ const notHere: Readonly<Record<string, string>> = {
   'npm run soak -- evaluate': 'takes minutes; services/space-edge has short tests of consumption',
   'npm run soak -- rolling': 'takes minutes; test/rolling.test.ts is its short form',
   'npm run soak -- rolling --edge saga-edge': 'takes minutes; test/rolling.test.ts is its short form',
-  'npm run soak -- simulate': 'takes minutes; libs/simulation/test/groups.test.ts is its short form',
+  'npm run soak -- simulate': 'takes minutes; test/simulation/system.test.ts is its short form',
   'npm run soak -- runnables': 'takes minutes; test/runnables.test.ts is its short form',
   'npm run soak -- cluster --kind nats': 'takes a minute; test/kill.test.ts is the same with one server of each kind',
   'npm run soak -- cluster --kind postgres': 'takes a minute; test/restore.test.ts has another history of the database',
