@@ -22,7 +22,8 @@ import { sameRules } from '../../services/gooduncle-edge/test/simulated-states.t
 import { eventsProtocol, graphProtocol } from '../../services/hiro-edge/src/protocol/protocol.ts';
 import { GroupsDriver } from './groups-driver.ts';
 import { Process } from './process.ts';
-import { SCOPE, type Surroundings, TENANT } from './surroundings.ts';
+import { SCOPE, TENANT } from './settings.ts';
+import type { Surroundings } from './surroundings.ts';
 import { SimulatedWire, type WireClient } from './wire.ts';
 
 export type Api = 'graph' | 'events' | 'gooduncle';
@@ -143,7 +144,7 @@ function mistaken(bus: NatsModelBus, { bug, chance, time }: Surroundings): Bus {
     onStatus: (listener) => (bug === 'heads-without-chain' ? { unsubscribe: () => {} } : bus.onStatus(listener)),
     subscribe: (channel, subject, handler) =>
       bus.subscribe(channel, subject, (body, on, bytes) => {
-        if (channel.address !== graphHead.address || bug === 'deliver-before-the-gap-is-filled') return handler(body, on, bytes);
+        if (channel.address !== graphHead.address || bug !== 'heads-without-chain') return handler(body, on, bytes);
         // Each head is taken for the one that follows.
         const { from, to, keys } = body as { readonly from: number; readonly to: number; readonly keys: readonly number[][] };
         const missed = Math.max(0, from - (next ?? from));

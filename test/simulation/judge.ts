@@ -7,7 +7,7 @@ import { GroupJudge } from '@polyedge/simulation/groups-judge';
 import type { VirtualTime } from '@polyedge/simulation/virtual-time';
 import { partitionOf, slotOf } from '../../services/graph-store/src/core/slot.ts';
 import type { DatabaseModel } from '../../services/graph-store/test/database-model.ts';
-import { PARTITIONS } from './surroundings.ts';
+import { PARTITIONS } from './settings.ts';
 
 /** The attribute by which a write is known again. */
 export const TOKEN = '/token';

@@ -3,7 +3,8 @@ import type { Element } from '@polyedge/contracts/element';
 import { compareBy, type Sort } from '@polyedge/query/query';
 import { SimulatedClient } from './clients.ts';
 import type { EdgeProcess } from './edge-process.ts';
-import { SCOPE, type Surroundings } from './surroundings.ts';
+import { SCOPE } from './settings.ts';
+import type { Surroundings } from './surroundings.ts';
 
 interface Told {
   readonly response: {

@@ -31,7 +31,8 @@ import { type Recent, RecentChanges } from '../../services/graph-store/src/publi
 import { LEASE_TTL_MS } from '../../services/graph-store/src/publisher/settings.ts';
 import { positionsOver } from './positions.ts';
 import { Process } from './process.ts';
-import { PARTITIONS, type Surroundings } from './surroundings.ts';
+import { PARTITIONS } from './settings.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /** Which of its connections a call of the publisher takes: on one of them what was sent first takes effect first. */
 const CONNECTIONS: Partial<Record<PublisherCall['call'], string>> = {

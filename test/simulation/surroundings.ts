@@ -7,10 +7,6 @@ import type { Judge } from './judge.ts';
 import type { SystemBug } from './planted.ts';
 import type { RedisModel } from './redis-model.ts';
 
-export const PARTITIONS = 4;
-export const TENANT = 't';
-export const SCOPE = 's';
-
 export interface Surroundings {
   readonly time: VirtualTime;
   readonly chance: Chance;

@@ -14,8 +14,9 @@ import { Judge, TOKEN } from './judge.ts';
 import { LiveQuery } from './live-queries.ts';
 import type { SystemBug } from './planted.ts';
 import { RedisModel } from './redis-model.ts';
+import { PARTITIONS, SCOPE, TENANT } from './settings.ts';
 import { StoreProcess } from './store-process.ts';
-import { PARTITIONS, SCOPE, type Surroundings, TENANT } from './surroundings.ts';
+import type { Surroundings } from './surroundings.ts';
 
 export interface SystemHistory {
   readonly seed: number;

@@ -5,9 +5,10 @@
 import assert from 'node:assert/strict';
 import type { FullChange } from '@polyedge/contracts/change';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { HotJournalModel } from '@polyedge/simulation/hot-journal-model';
 import { partitionOf, slotOf } from '../src/core/slot.ts';
 import { PublisherMachine } from '../src/publisher/machine.ts';
-import type { PartitionState, PublisherCall, PublisherEffect, PublisherInput, PublisherReplies } from '../src/publisher/messages.ts';
+import type { PublisherCall, PublisherEffect, PublisherInput, PublisherReplies } from '../src/publisher/messages.ts';
 import { RecentChanges } from '../src/publisher/recent.ts';
 import { LEASE_TTL_MS } from '../src/publisher/settings.ts';
 
@@ -42,93 +43,6 @@ export function randomFrom(seed: number): Random {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
-}
-
-/** What the scripts of the hot journal do (`libs/journal/src/scripts`). */
-class ModelRedis {
-  readonly #partitions = new Map<number, { fence: number; generation: number; last: number; head: number; since: number }>();
-  readonly #logs = new Map<string, { seq: number; prev: number }[]>();
-
-  wipe(): void {
-    this.#partitions.clear();
-    this.#logs.clear();
-  }
-
-  claim(partition: number, fence: number): PublisherReplies['claim'] {
-    const meta = this.#meta(partition);
-    if (meta.fence > fence) return { is: 'fenced', fence: meta.fence };
-    this.#partitions.set(partition, { ...meta, fence });
-    return { is: 'claimed', ...this.state(partition) };
-  }
-
-  state(partition: number): PartitionState {
-    const { generation, last, head } = this.#meta(partition);
-    return { generation, last, head };
-  }
-
-  append(
-    partition: number,
-    fence: number,
-    state: PartitionState,
-    head: number,
-    seqs: readonly number[],
-  ): 'appended' | 'fenced' | 'differs' {
-    const meta = this.#meta(partition);
-    if (meta.fence > fence) return 'fenced';
-    const log = this.#log(partition, state.generation);
-    if (meta.fence < fence || meta.generation !== state.generation || meta.last !== state.last || (log.at(-1)?.seq ?? 0) !== meta.last)
-      return 'differs';
-    for (const seq of seqs) log.push({ seq, prev: log.at(-1)?.seq ?? 0 });
-    this.#partitions.set(partition, { ...meta, last: log.at(-1)?.seq ?? 0, head });
-    return 'appended';
-  }
-
-  clear(partition: number, fence: number, generation: number): PublisherReplies['clear'] {
-    const meta = this.#meta(partition);
-    if (meta.fence !== fence) return meta.fence > fence ? 'fenced' : 'forgot';
-    this.#logs.delete(`${partition}.${generation}`);
-    return 'cleared';
-  }
-
-  fill(partition: number, fence: number, generation: number, after: number, seqs: readonly number[]): PublisherReplies['fill'] {
-    const meta = this.#meta(partition);
-    if (meta.fence !== fence) return meta.fence > fence ? 'fenced' : 'forgot';
-    const log = this.#log(partition, generation);
-    for (const [at, seq] of seqs.entries()) {
-      assert.ok(seq > (log.at(-1)?.seq ?? 0), `partition ${partition} is filled out of order`);
-      log.push({ seq, prev: at === 0 ? after : (log.at(-1)?.seq ?? 0) });
-    }
-    return 'filled';
-  }
-
-  switchTo(partition: number, fence: number, state: PartitionState, since: number): PublisherReplies['switch'] {
-    const meta = this.#meta(partition);
-    if (meta.fence !== fence) return meta.fence > fence ? 'fenced' : 'forgot';
-    this.#partitions.set(partition, { ...state, fence, since });
-    this.#logs.delete(`${partition}.${meta.generation}`);
-    return 'switched';
-  }
-
-  /** The seqs of a partition that is in use, and how far they are everything. */
-  log(partition: number): { readonly seqs: number[]; readonly head: number; readonly since: number } {
-    const { generation, head, since } = this.#meta(partition);
-    const entries = this.#logs.get(`${partition}.${generation}`) ?? [];
-    for (const [at, { seq, prev }] of entries.entries()) {
-      assert.equal(prev, entries[at - 1]?.seq ?? since, `partition ${partition}: ${seq} follows another one`);
-    }
-    return { seqs: entries.map(({ seq }) => seq), head, since };
-  }
-
-  #meta(partition: number) {
-    return this.#partitions.get(partition) ?? { fence: 0, generation: 0, last: 0, head: 0, since: 0 };
-  }
-
-  #log(partition: number, generation: number) {
-    const key = `${partition}.${generation}`;
-    const log = this.#logs.get(key) ?? [];
-    this.#logs.set(key, log);
-    return log;
-  }
 }
 
 /** A process with a publisher machine. */
@@ -170,7 +84,7 @@ const CONNECTIONS: Partial<Record<PublisherCall['call'], string>> = {
 
 export class ModelSystem {
   readonly partitions = 4;
-  readonly redis = new ModelRedis();
+  readonly redis = new HotJournalModel();
   readonly replicas: Replica[] = [];
   readonly journal: FullChange[] = [];
   readonly faults: Faults = { failing: 0, late: 0 };
@@ -250,15 +164,23 @@ export class ModelSystem {
   get isDone(): boolean {
     if (this.published < this.journal.length) return false;
     for (let partition = 0; partition < this.partitions; partition += 1) {
-      const { seqs, since } = this.redis.log(partition);
+      const { seqs, since } = this.#logOf(partition);
       if (seqs.length !== this.#wanted(partition, since, Number.POSITIVE_INFINITY).length) return false;
     }
     return true;
   }
 
+  /** The seqs of a partition that is in use, and how far they are everything. */
+  #logOf(partition: number): { readonly seqs: readonly number[]; readonly head: number; readonly since: number } {
+    const { entries, head, since } = this.redis.log(partition);
+    for (const [at, { seq, prev }] of entries.entries())
+      assert.equal(prev, entries[at - 1]?.seq ?? since, `partition ${partition}: ${seq} follows another one`);
+    return { seqs: entries.map(({ seq }) => seq), head, since };
+  }
+
   checkRedis(): void {
     for (let partition = 0; partition < this.partitions; partition += 1) {
-      const { seqs, head, since } = this.redis.log(partition);
+      const { seqs, head, since } = this.#logOf(partition);
       const last = Math.max(head, seqs.at(-1) ?? 0);
       assert.deepEqual(seqs, this.#wanted(partition, since, last), `partition ${partition} is not what the journal says up to ${last}`);
     }
@@ -369,11 +291,13 @@ export class ModelSystem {
       case 'states':
         return Array.from({ length: call.partitions }, (_, partition) => redis.state(partition));
       case 'append':
-        return call.runs.map(({ partition, state, changes }) => redis.append(partition, call.fence, state, call.head, changes.map(seqOf)));
+        return call.runs.map(({ partition, state, changes }) =>
+          redis.append(partition, call.fence, state, call.head, 0, changes.map(entryOf)),
+        );
       case 'clear':
         return redis.clear(call.partition, call.fence, call.generation);
       case 'fill':
-        return redis.fill(call.partition, call.fence, call.generation, call.after, call.changes.map(seqOf));
+        return redis.fill(call.partition, call.fence, call.generation, call.after, call.changes.map(entryOf));
       case 'switch':
         return redis.switchTo(call.partition, call.fence, call.state, call.since);
       case 'flush':
@@ -384,4 +308,7 @@ export class ModelSystem {
   }
 }
 
-const seqOf = ({ change }: { readonly change: FullChange }): number => change.seq;
+const entryOf = ({ change: { seq } }: { readonly change: FullChange }): { readonly seq: number; readonly json: string } => ({
+  seq,
+  json: '',
+});
