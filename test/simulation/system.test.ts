@@ -14,7 +14,7 @@ const LONG = 200;
 /** Where to begin, for those that are rarely seen: the soak begins at 1. */
 const BEGIN: Partial<Record<SystemBug, number>> = {
   'heads-without-chain': 17,
-  'retry-without-the-operation-id': 31,
+  'retry-without-the-operation-id': 28,
   'no-fence-check': 41,
   'epoch-unnoticed': 97,
 };

@@ -1,19 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MutationOutcome, MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
+import { Chance } from '@polyedge/simulation/virtual-time';
 import { DatabaseModel } from './database-model.ts';
 import { requestOf, startStore, TENANT } from './running-store.ts';
 
 const BATCHES = 60;
-
-/** Whole numbers below a limit, from a seed. */
-function numbersFrom(seed: number): (limit: number) => number {
-  let state = seed;
-  return (limit) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return (state >>> 8) % limit;
-  };
-}
 
 function randomOperation(below: (limit: number) => number): Operation {
   const id = `x${below(6)}`;
@@ -49,7 +41,8 @@ const comparable = (outcome: MutationOutcome, base: number): unknown =>
 test('the model of the database answers batches and repeats, and keeps its journal, as PostgreSQL does', async () => {
   await using store = await startStore();
   const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
-  const below = numbersFrom(seed);
+  const chance = new Chance(seed);
+  const below = (limit: number): number => chance.below(limit);
   const model = new DatabaseModel();
   const [sequencer] = await store.sql<{ seq: number }[]>`select seq from sequencer`;
   const base = sequencer?.seq ?? 0;

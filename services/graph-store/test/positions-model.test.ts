@@ -4,25 +4,18 @@ import { groupClaim, groupCommit, groupOpen } from '@polyedge/contracts/bus/grou
 import type { RequestChannel } from '@polyedge/contracts/channel';
 import type { Outcome } from '@polyedge/contracts/errors';
 import { PositionsModel } from '@polyedge/journal/testing/positions-model';
+import { Chance } from '@polyedge/simulation/virtual-time';
 import { startStore, TENANT } from './running-store.ts';
 
 const CALLS = 200;
 const PARTITIONS = 4;
 const NAMES = ['one', 'two', 'three'];
 
-/** Whole numbers below a limit, from a seed. */
-function numbersFrom(seed: number): (limit: number) => number {
-  let state = seed;
-  return (limit) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return (state >>> 8) % limit;
-  };
-}
-
 test('the model of positions answers every call as graph-store does', async () => {
   await using store = await startStore(1, { GRAPH_STORE_PARTITIONS: `${PARTITIONS}` });
   const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
-  const below = numbersFrom(seed);
+  const chance = new Chance(seed);
+  const below = (limit: number): number => chance.below(limit);
   const ask = <Reply>(channel: RequestChannel<string, unknown, Reply>, subject: string, body: unknown): Promise<Outcome<Reply>> =>
     store.bus.request(channel, subject, body, { timeoutMs: 10_000 });
   const [history] = await store.sql<{ epoch: string; seq: number }[]>`select epoch, seq from sequencer`;
