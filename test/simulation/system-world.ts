@@ -124,6 +124,7 @@ export class SystemWorld implements Surroundings {
     // What comes now has to be shown to everybody who has been there for a while.
     this.#steps += await this.time.runSettled(1000);
     this.#writeProduct();
+    for (const type of TYPES) this.#writeMarker(type);
     for (const client of this.#clients) if (client instanceof Writer) client.write(3);
     this.#steps += await this.time.runSettled(100);
     const missing = await this.#until(begin + PROGRESS_MS);
@@ -203,7 +204,7 @@ export class SystemWorld implements Surroundings {
 
   #something(): void {
     const pick = this.#choice.below(100);
-    if (pick < 32) this.#someClient(Writer)?.write(1 + this.#choice.below(4));
+    if (pick < 32) this.#write();
     else if (pick < 55) this.#writeProduct();
     else if (pick < 60) this.#client('stops reading', 0, (client) => client.read(false));
     else if (pick < 65) this.#client('reads again', 0, (client) => client.read(true));
@@ -226,6 +227,14 @@ export class SystemWorld implements Surroundings {
     return this.#choice.of(this.#clients.filter((client): client is Client => client instanceof kind));
   }
 
+  #write(): void {
+    const writer = this.#someClient(Writer);
+    const count = 1 + this.#choice.below(4);
+    if (writer === undefined) return;
+    this.note(`${writer.name} sends ${count} requests`);
+    writer.write(count);
+  }
+
   /** A product is written, changed or deleted by somebody who is no client of ours. */
   #writeProduct(): void {
     const edge = this.#choice.of(this.#livingEdges);
@@ -237,6 +246,17 @@ export class SystemWorld implements Surroundings {
     const operation: Operation = this.#choice.percent(15)
       ? { op: 'delete', target: { id } }
       : { op: 'update', target: { id }, set: attributes, ifMissing: { type: 'products', id, scope: SCOPE } };
+    this.note(`${edge.process.name} writes ${token} to ${id}`);
+    this.#send(edge, token, operation);
+  }
+
+  /** A vertex that everybody who watches its type has to be shown. */
+  #writeMarker(type: string): void {
+    const edge = this.#choice.of(this.#livingEdges);
+    if (edge !== undefined) this.#send(edge, type, { op: 'create', type, scope: SCOPE, attributes: { [TOKEN]: type } });
+  }
+
+  #send(edge: EdgeProcess, id: string, operation: Operation): void {
     const request: MutationRequest = {
       operationId: operationId(
         Math.floor(edge.process.date()),
@@ -244,7 +264,7 @@ export class SystemWorld implements Surroundings {
       ),
       ...{ by: 'u1', app: 'a', origin: { protocol: 'gooduncle', way: 'socket', operation: 'update' }, operations: [operation] },
     };
-    edge.write({ id: token, tenant: TENANT, defaultScope: SCOPE, own: 'any', request });
+    edge.write({ id, tenant: TENANT, defaultScope: SCOPE, own: 'any', request });
   }
 
   #fault(what: string, ms: number, happen: () => void): void {
