@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { storeRefusal } from '../src/protocol/problems.ts';
+import { PATIENCE } from '../src/protocol/rate.ts';
 import { code, newKind, says } from './answers.ts';
 import { type Answer, Client } from './client.ts';
 import { type System, startSystem } from './system.ts';
@@ -106,7 +107,7 @@ test('gooduncle:F54 T24 T25 names of prototypes and operators are no values', as
   assert.equal(says(await admin.one(subscribe)), 'bad request type@subscription');
 });
 
-test('gooduncle:F14 gooduncle:F17 T26 T27 who asks too often gets an answer to each request, and is closed after three seconds of it', async () => {
+test('gooduncle:F14 gooduncle:F17 T26 T27 a client that asks too often gets an answer to each request, and is closed if it goes on', async () => {
   const slow = await system.startEdge({ GOODUNCLE_REQUESTS_PER_SECOND: '50', GOODUNCLE_REQUEST_BURST: '100' });
   using admin = await Client.open(slow.url, 'admin');
   const kind = newKind();
@@ -128,12 +129,12 @@ test('gooduncle:F14 gooduncle:F17 T26 T27 who asks too often gets an answer to e
     for (let at = 0; at < 20; at += 1) admin.ws.send('{"type":"read","topic":"products","criteria":{"kind":"none"}}');
   }, 100);
   const before = admin.answers.length;
-  await admin.until(() => admin.answers.slice(before).some((answer) => code(answer) === 'slow down'));
-  const first = performance.now();
-  const { code: closed, at } = await admin.end();
+  const { code: closed } = await admin.end();
   clearInterval(flood);
   assert.equal(closed, 4429);
-  assert.ok(at - first > 2900 && at - first < 5000, `${at - first} ms`);
+  // How long it may go on is tested on virtual time (`rate.test.ts`).
+  const warnings = admin.answers.slice(before).filter((answer) => code(answer) === 'slow down').length;
+  assert.ok(warnings > 20 && warnings <= PATIENCE.requests, `${warnings} warnings`);
 });
 
 test('gooduncle:F14 T28 a store that does not answer is an error without its insides', async () => {
