@@ -61,7 +61,7 @@ test('jssocket:1 jssocket:2 jssocket:3 jssocket:39 jssocket:43 the program alone
   const { child, output, until, ended } = start(['-p', '0', '-h', 'localhost']);
   const [, text = ''] = await until(/server listening on 127\.0\.0\.1:(\d+)/);
   const port = Number(text);
-  assert.match(output(), /INSECURE: the secret of cores and publishers is the one that everybody knows/);
+  assert.match(output(), /INSECURE: the secret of cores and publishers is the publicly known default/);
   assert.match(output(), /NATS_URL is not set: running alone/);
   using core = await Core.start(port);
   using page = await Page.login(port);
@@ -142,7 +142,7 @@ test('jssocket:43 in production the known secret is refused, however it is set',
   const { authOf } = await import('../src/server-secret.ts');
   const known = start(['-p', '0'], { POLYEDGE_MODE: 'production', SOCKET_AUTH: await authOf(Buffer.from(SECRET)) });
   assert.equal(await known.ended, 1);
-  assert.match(known.output(), /the secret that everybody knows/);
+  assert.match(known.output(), /publicly known/);
 });
 
 test('jssocket:41 terminate, when asked for, ends the process with 69', async () => {
