@@ -8,11 +8,13 @@ import { equalJson } from '@polyedge/query/equality';
 import type { Filter } from '@polyedge/query/filter';
 import { compareBy, type Sort } from '@polyedge/query/query';
 import type { Allowed } from './access.ts';
+import { EarlyChanges } from './early-changes.ts';
 import type { Echo, Says } from './envelope.ts';
 import { crossingOf, droppedText, type Happening, type Happenings, type Lens, type MatchedChange } from './happening.ts';
 import { MAX_MISSED_CHANGES, MissedEvents, markOf, seqOf } from './missed.ts';
 import { type Kept, Pending } from './pending.ts';
 import { problem, type Refusal, refusal } from './problems.ts';
+import { Throttle } from './throttle.ts';
 import { type Changed, Window } from './window.ts';
 
 /** What a subscription needs of its session. */
@@ -68,9 +70,8 @@ export interface LiveOptions {
 
 /** The most original matches of a subscription without a limit. */
 export const MAX_MATCHES = 10_000;
-/** Changes that may come while the snapshot is read, and what they may come to: they are not merged yet. */
-const MAX_WAITING = 5000;
-const MAX_WAITING_CHARACTERS = 32 * 1024 * 1024;
+/** Changes that may be handled while more rows are read: an answer is not joined to more. */
+const MAX_CHANGED = 5000;
 /** When spare rows that could not be read are asked for again, and for how long. */
 const AGAIN_MS = 500;
 const GIVE_UP_MS = 60_000;
@@ -83,11 +84,9 @@ export class Live {
   seq = 0;
   readonly #host: Host;
   readonly #pending: Pending;
-  /** When a resource was last told of; only with a throttle. */
-  readonly #toldAt = new Map<string, number>();
+  readonly #throttle: Throttle;
   #state: 'opening' | 'reading' | 'live' | 'ended' = 'opening';
-  #waiting: MatchedChange[] = [];
-  #waitingCharacters = 0;
+  readonly #early = new EarlyChanges();
   /** The snapshot's seq: changes up to it are in it. */
   #from = 0;
   /** Every change up to here was handled. */
@@ -116,6 +115,7 @@ export class Live {
     this.options = options;
     this.#host = host;
     this.#pending = new Pending(host.kept);
+    this.#throttle = new Throttle(options.throttleMs);
   }
 
   get ended(): boolean {
@@ -129,7 +129,7 @@ export class Live {
   /** Nothing is told after it. */
   stop(): void {
     this.#state = 'ended';
-    this.#waiting = [];
+    this.#early.take();
     this.#pending.clear();
   }
 
@@ -218,9 +218,8 @@ export class Live {
     switch (this.#state) {
       case 'opening':
       case 'reading':
-        this.#waiting.push(matched);
-        this.#waitingCharacters += this.#host.happenings.charactersOf(matched.change);
-        if (this.#waiting.length > MAX_WAITING || this.#waitingCharacters > MAX_WAITING_CHARACTERS) this.#overflow(this.#waiting.length);
+        this.#early.add(matched, this.#host.happenings.charactersOf(matched.change));
+        if (this.#early.overflows) this.#overflow(this.#early.size);
         break;
       case 'live':
         this.#apply(matched, at);
@@ -244,7 +243,7 @@ export class Live {
     let soonest: number | undefined;
     for (const id of [...this.#pending.ids()]) {
       if (this.#host.congested) return undefined;
-      const waitMs = this.#waitMs(id, at);
+      const waitMs = this.#throttle.waitMs(id, at);
       if (waitMs > 0) soonest = Math.min(soonest ?? waitMs, waitMs);
       else for (const one of this.#pending.take(id)) this.#tell(one, at);
       if (this.ended) return undefined;
@@ -299,9 +298,7 @@ export class Live {
   #goOn(seq: number, at: number): void {
     this.#handled = seq;
     this.#version = seq;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const matched of waiting) this.change(matched, at);
+    for (const matched of this.#early.take()) this.change(matched, at);
     this.#keepFull();
   }
 
@@ -327,14 +324,14 @@ export class Live {
     }
     const found = this.#host.happenings.of(matched, this.options.lens, () => this.#host.passportOf(change));
     if (found === undefined) return;
-    if (!this.#host.congested && !this.#pending.has(found.id) && this.#waitMs(found.id, at) <= 0) {
+    if (!this.#host.congested && !this.#pending.has(found.id) && this.#throttle.waitMs(found.id, at) <= 0) {
       // Of its own request there may be more to come; of earlier ones nothing, unless it waits.
       this.#tell(found, at, this.#pending.events === 0 ? change.first - 1 : undefined);
       return;
     }
     this.#pending.add(found);
     if (this.#pending.overflows) this.#overflow(this.#pending.events);
-    else if (!this.#host.congested) this.#host.wake(Math.max(1, this.#waitMs(found.id, at)));
+    else if (!this.#host.congested) this.#host.wake(Math.max(1, this.#throttle.waitMs(found.id, at)));
   }
 
   #applyToWindow(window: Window, matched: MatchedChange, at: number): void {
@@ -352,7 +349,7 @@ export class Live {
     });
     if (this.#sinceAsked instanceof Map) {
       this.#sinceAsked.set(change.id, { seq: change.seq, row: is ? after : undefined });
-      if (this.#sinceAsked.size > MAX_WAITING) this.#sinceAsked = 'too many';
+      if (this.#sinceAsked.size > MAX_CHANGED) this.#sinceAsked = 'too many';
     }
     this.#version = Math.max(this.#version, change.last);
     this.#windowAt = Math.max(this.#windowAt, change.last);
@@ -411,22 +408,8 @@ export class Live {
     this.#host.read(this, window.capacity, this.#handled);
   }
 
-  #waitMs(id: string, at: number): number {
-    const { throttleMs } = this.options;
-    return throttleMs === 0 ? 0 : (this.#toldAt.get(id) ?? Number.NEGATIVE_INFINITY) + throttleMs - at;
-  }
-
   #tell(one: Happening, at: number, told?: number): void {
-    const { throttleMs } = this.options;
-    if (throttleMs > 0) {
-      this.#toldAt.delete(one.id);
-      this.#toldAt.set(one.id, at);
-      // The oldest come first, and those whose time is over are not needed.
-      for (const [id, toldAt] of this.#toldAt) {
-        if (toldAt + throttleMs > at) break;
-        this.#toldAt.delete(id);
-      }
-    }
+    this.#throttle.sent(one.id, at);
     this.#version = Math.max(this.#version, one.version);
     this.#host.tell(
       this,
