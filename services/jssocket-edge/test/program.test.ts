@@ -9,7 +9,8 @@ import { Socket } from './socket.ts';
 const program = join(import.meta.dirname, '../bin/jssocket.js');
 const children = new Set<ChildProcess>();
 after(() => {
-  for (const child of children) child.kill('SIGKILL');
+  // Not SIGKILL, which the program could not pass on to its service.
+  for (const child of children) child.kill('SIGTERM');
 });
 
 interface Started {
