@@ -34,7 +34,7 @@ const notHere: Readonly<Record<string, string>> = {
   'docker buildx imagetools inspect nats:2.12.1-alpine': 'needs a container runtime and a registry',
   'kubectl apply -k infra/k8s/overlays/…': 'needs a cluster; infra/k8s/manifests.test.ts renders every overlay',
   'for service in graph-store saga-edge saga-runner hiro-edge space-edge gooduncle-edge jssocket-edge console; do':
-    'needs a container runtime; test/image.test.ts carries out the steps of the Dockerfile',
+    'needs a container runtime; test/containers builds and runs the images',
   'kubectl apply -f infra/k8s/overlays/local/namespace.yaml': 'needs a cluster',
   'JSSOCKET_AUTH=$(printf \'%s\' "$SECRET" | services/jssocket-edge/bin/jssocket.js hash) node infra/k8s/secrets.mjs | kubectl apply -n polyedge -f -':
     'needs a cluster; what it is given is looked at below',
