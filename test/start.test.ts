@@ -84,7 +84,7 @@ const samples: Readonly<Record<string, string>> = {
   SPACE_JWT_SECRET: 'a secret of pricing tokens',
 };
 /** Settings that are rejected with a reason, that point `npm start` at other servers, or that need a TLS certificate. */
-const elsewhere = /^(ADMIN_(USER|PASSWORD)|(NATS|REDIS|DATABASE)_URL|TLS_\w+)$/;
+const elsewhere = /^(ADMIN_(USER|PASSWORD)|(NATS|REDIS|DATABASE)_URL|POLYEDGE_(ADMIN_|REDIS_)?JOURNALS|TLS_\w+)$/;
 
 async function settingsOf(service: string): Promise<Settings> {
   const { settings }: { readonly settings: Settings } = await import(join(root, 'services', service, 'src/config.ts'));

@@ -1,8 +1,9 @@
 /** The commands in a document. */
 
-/** The fenced blocks of a document in one language, without the fences. */
+/** The fenced blocks of a document in one language, without the fences and, within lists, without the indentation. */
 export function blocksOf(markdown: string, language: string): readonly string[] {
-  return [...markdown.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(([, block = '']) => block);
+  const blocks = markdown.matchAll(new RegExp(`^( *)\`\`\`${language}\\n([\\s\\S]*?)^\\1\`\`\``, 'gm'));
+  return [...blocks].map(([, indent = '', block = '']) => block.replaceAll(new RegExp(`^${indent}`, 'gm'), ''));
 }
 
 /** The commands of a shell block, in order and unchanged. A here-document, a loop and lines that end in a backslash are one command. */
@@ -34,7 +35,7 @@ export function nameOf(command: string): string {
 
 /** The commands within the prose of a document, as `code`. */
 export function mentionedIn(markdown: string): readonly string[] {
-  const prose = markdown.replaceAll(/^```[\s\S]*?^```/gm, '').replaceAll(/<!-- settings[\s\S]*?<!-- end of settings -->/g, '');
+  const prose = markdown.replaceAll(/^( *)```[\s\S]*?^\1```/gm, '').replaceAll(/<!-- settings[\s\S]*?<!-- end of settings -->/g, '');
   return [...prose.matchAll(/`([^`\n]+)`/g)]
     .map(([, code = '']) => code)
     .filter((code) => /^([A-Z][A-Z0-9_]*=\S+ )*(npm|npx|node|docker|kubectl|curl) \S/.test(code));
