@@ -6,10 +6,10 @@
 import { Redis } from 'ioredis';
 import { Child } from './lib/child.ts';
 import { cpuByName, cpuPerUnit } from './lib/cpu.ts';
-import { Heard } from './lib/heard.ts';
 import { copyToOneStream, untilAppended } from './lib/hot-stream.ts';
 import { readOptions, seededText } from './lib/options.ts';
 import { RawSocket } from './lib/raw-socket.ts';
+import { Received } from './lib/received.ts';
 import { inRounds, report, type Sample } from './lib/report.ts';
 import { connectBus, mutateAll } from './lib/store-client.ts';
 import { startSystem } from './lib/system.ts';
@@ -110,8 +110,8 @@ async function backlog(
 ): Promise<Sample> {
   count += 1;
   const group = `backlog-${count}`;
-  const heard = new Heard();
-  const hear = (frame: string): void => heard.hear(frame);
+  const heard = new Received();
+  const hear = (frame: string): void => heard.take(frame);
   const before = cpuByName(pids);
   const began = performance.now();
   const sockets = await Promise.all([0, 1, 2, 3].map(() => open(port, group, type, 'smallest', hear)));

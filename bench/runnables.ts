@@ -135,7 +135,7 @@ function isolate(): Variant {
         start: (_lane, answered) => {
           run += 1;
           waiting.set(run, answered);
-          isolates.tell({
+          isolates.send({
             ...{ to: 'run', run, key: 'one', file: '/scripts/one', source: '(async function (property) {\nreturn property.value;\n})' },
             ...{ args: '[{"value":1}]', kind: 'event', current: {}, packages: {}, limits: LIMITS },
           });

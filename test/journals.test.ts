@@ -238,7 +238,7 @@ suite('two journals', () => {
 
 /** graph-store's own backup and restore. */
 function copies(command: 'backup' | 'restore', folder: string, env: Readonly<Record<string, string>>) {
-  const program = resolve(import.meta.dirname, '../services/graph-store/src/copies.ts');
+  const program = resolve(import.meta.dirname, '../services/graph-store/src/backup-cli.ts');
   const { status, stdout, stderr } = spawnSync(process.execPath, [program, command, folder], {
     env: { ...process.env, ...env },
     encoding: 'utf8',

@@ -7,7 +7,7 @@ import { connect, type NatsConnection, PermissionViolationError } from '@nats-io
 import { connectionsFound, groupsFound } from '@polyedge/contracts/bus/console';
 import { catalogue } from '@polyedge/contracts/catalogue';
 import { inJournal } from '@polyedge/contracts/journal';
-import { parts, permissionsOf } from '@polyedge/contracts/permissions';
+import { busUse, permissionsOf } from '@polyedge/contracts/permissions';
 import { pattern } from '@polyedge/contracts/subject';
 import { GroupRedis } from '@polyedge/journal/group-redis';
 import { dropOtherEpochs, HotJournal } from '@polyedge/journal/hot-journal';
@@ -73,11 +73,11 @@ suite('least privilege', { concurrency: true }, () => {
   });
 
   test('every channel that a service names in its sources is in its part of the table', () => {
-    const kinds = ['asks', 'answers', 'tells', 'hears'] as const;
+    const kinds = ['requests', 'responds', 'publishes', 'subscribes'] as const;
     for (const file of globSync('services/*/src/**/*.ts', { cwd: root })) {
       if (file.endsWith('.test.ts')) continue;
       const [, service = ''] = file.split('/');
-      const part = parts[service];
+      const part = busUse[service];
       assert.ok(part, `${service} is missing from libs/contracts/src/permissions.ts`);
       const declared = new Set(kinds.flatMap((kind) => part[kind].map(({ address }) => address)));
       const source = readFileSync(join(root, file), 'utf8');

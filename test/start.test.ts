@@ -168,7 +168,7 @@ suite('npm start', { concurrency: true }, () => {
         assert.deepEqual(read.ok ? [] : read.problems, [], service);
       }
       const store = join(root, 'services/graph-store/src');
-      for (const [file, ...args] of [['prepare.ts'], ['copies.ts', 'backup', join(data, 'copy')]]) {
+      for (const [file, ...args] of [['prepare.ts'], ['backup-cli.ts', 'backup', join(data, 'copy')]]) {
         const settings = {
           ...env,
           DATABASE_URL: 'postgres://127.0.0.1:1/none',

@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { suite, test } from 'node:test';
-import { parts } from '@polyedge/contracts/permissions';
+import { busUse } from '@polyedge/contracts/permissions';
 import { findProgram, kubectlProgram } from '@polyedge/testkit/servers/find-program';
 import { parse, parseAllDocuments } from 'yaml';
 import { redisUsers } from '../redis/users.ts';
@@ -94,7 +94,7 @@ const opened = (rules: readonly Rule[] = []): readonly string[] =>
 /** What the architecture lets a service reach: the bus and the traces for all in the table of parts, Redis and PostgreSQL for those with a user there. */
 function reaches(name: string): readonly string[] {
   const servers = [
-    ...(name in parts ? [ports.nats] : []),
+    ...(name in busUse ? [ports.nats] : []),
     ...(redisUsers.includes(name) ? [ports.redis] : []),
     ...(/\bdatabaseUrl\b/.test(readFileSync(join(root, 'services', name, 'src/config.ts'), 'utf8')) ? [ports.postgres] : []),
     ports.traces,

@@ -17,7 +17,7 @@ export async function copyDatabase(command: 'backup' | 'restore'): Promise<void>
     console.error(error instanceof Error ? error.message : error);
     process.exit(1);
   }
-  const program = serviceProgram('graph-store').replace(/main\.ts$/, 'copies.ts');
+  const program = serviceProgram('graph-store').replace(/main\.ts$/, 'backup-cli.ts');
   const { status } = spawnSync(process.execPath, [program, command, resolve(folder)], {
     env: { ...process.env, POLYEDGE_MODE: 'local', DATABASE_ADMIN_URL: url },
     stdio: 'inherit',

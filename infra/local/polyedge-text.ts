@@ -1,6 +1,6 @@
 /** Formats the output of `polyedge` as lines. Pure. Control characters in content never reach the terminal. */
 import type { GroupView } from '../../services/console/src/live/groups.ts';
-import type { ProcessView, Sample } from '../../services/console/src/live/pulse.ts';
+import type { ProcessView, Sample } from '../../services/console/src/live/process-statuses.ts';
 import type { TailRow } from '../../services/console/src/live/tail.ts';
 
 export function statusLines({

@@ -1,8 +1,8 @@
 /** The users of our NATS server, one per service, as lines of its configuration. Permissions come from the contracts alone. */
-import { parts, permissionsOf } from '@polyedge/contracts/permissions';
+import { busUse, permissionsOf } from '@polyedge/contracts/permissions';
 
 /** The services that have a user; it is named after the service. */
-export const natsUsers: readonly string[] = Object.keys(parts);
+export const natsUsers: readonly string[] = Object.keys(busUse);
 
 /** The variable from which `users.conf` takes a service's password: `NATS_PASSWORD_HIRO_EDGE`. */
 const passwordVariable = (service: string): string => `NATS_PASSWORD_${service.replaceAll('-', '_').toUpperCase()}`;

@@ -7,7 +7,7 @@ import { done } from '@polyedge/contracts/errors';
 import { operationId, operationTime } from '@polyedge/contracts/operation-id';
 import type { Principal } from '@polyedge/contracts/principal';
 import { Driver } from '@polyedge/edge-kit/driver/driver';
-import { type Write, Writes } from '@polyedge/edge-kit/driver/writes';
+import { type PendingWrite, Writes } from '@polyedge/edge-kit/driver/writes';
 import { type LiveFeed, openFeed } from '@polyedge/edge-kit/feed/feed';
 import type { Feed, WatchHandler } from '@polyedge/edge-kit/feed/watch';
 import { limits } from '@polyedge/edge-kit/limits';
@@ -63,7 +63,7 @@ export class EdgeProcess {
     this.groups = new GroupsDriver(world, process, this.bus);
     this.bus.subscribe(graphHead, graphHead.pattern({}), ({ epoch, to }) => this.groups.announced(epoch, to));
     const wheel = new Wheel({ now: process.date, wakeAt: (at, work) => process.after(at - process.date(), work) });
-    const acknowledged = ({ write, outcome }: { readonly write: Write; readonly outcome: { readonly ok: boolean } }): void => {
+    const acknowledged = ({ write, outcome }: { readonly write: PendingWrite; readonly outcome: { readonly ok: boolean } }): void => {
       const [operation] = write.request.operations;
       if (outcome.ok && operation?.op === 'update') world.judge.acknowledged(write.id);
     };
@@ -85,7 +85,7 @@ export class EdgeProcess {
     this.#drivers = {
       graph: new Driver({ ...shared, protocol: graphProtocol({ maxInFlight: 64, tokenGraceMs: 0, names: 'lenient' }) }),
       events: new Driver({ ...shared, protocol: eventsProtocol({ tokenGraceMs: 0 }), groups: this.groups }),
-      gooduncle: new Driver({ ...shared, protocol: goodUncleProtocol(sessions), hears: [accountsRevoked, accountsKeysChanged] }),
+      gooduncle: new Driver({ ...shared, protocol: goodUncleProtocol(sessions), sharedChannels: [accountsRevoked, accountsKeysChanged] }),
     };
   }
 
@@ -103,7 +103,7 @@ export class EdgeProcess {
   }
 
   /** Writes as the edge's own sessions do. */
-  write(write: Write): void {
+  write(write: PendingWrite): void {
     this.process.run(() => this.#writes.add(write));
   }
 

@@ -1,7 +1,7 @@
 /** Drives the groups machine of a simulated edge: its calls go to the model of Redis and over the bus, and the judge hears what is given and taken. */
 
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import type { Groups, MemberHandler } from '@polyedge/edge-kit/driver/membership';
+import type { ConsumerGroups, MemberHandler } from '@polyedge/edge-kit/driver/consumer-groups';
 import { GroupsMachine } from '@polyedge/journal/groups/machine';
 import type { GroupCall, GroupsEffect, GroupsInput } from '@polyedge/journal/groups/messages';
 import { GROUP_TIMES } from '@polyedge/journal/groups/settings';
@@ -11,7 +11,7 @@ import type { NatsModelBus } from '@polyedge/simulation/nats-model-bus';
 import type { Process } from './process.ts';
 import type { Surroundings } from './surroundings.ts';
 
-export class GroupsDriver implements Groups {
+export class GroupsDriver implements ConsumerGroups {
   readonly #world: Surroundings;
   readonly #process: Process;
   readonly #machine: GroupsMachine;
@@ -84,7 +84,7 @@ export class GroupsDriver implements Groups {
         const { group, tenant, name } = effect;
         this.#listening.set(
           group,
-          this.#signals.heard(tenant, name, () => this.#handle({ kind: 'moved', group })),
+          this.#signals.subscribe(tenant, name, () => this.#handle({ kind: 'moved', group })),
         );
         break;
       }
@@ -92,8 +92,8 @@ export class GroupsDriver implements Groups {
         this.#listening.get(effect.group)?.();
         this.#listening.delete(effect.group);
         break;
-      case 'tell':
-        this.#signals.tell(effect.tenant, effect.name);
+      case 'notify':
+        this.#signals.publish(effect.tenant, effect.name);
         break;
       case 'note':
         this.#world.note(`${this.#process.name}: ${effect.sentence}`);

@@ -10,7 +10,7 @@ import { answerMutations } from '../../services/graph-store/src/bus/mutate.ts';
 import { SLOTS } from '../../services/graph-store/src/core/slot.ts';
 import { ExecutorMachine } from '../../services/graph-store/src/executor/machine.ts';
 import type {
-  Answer,
+  BatchReply,
   ExecutorCall,
   ExecutorEffect,
   ExecutorInput,
@@ -46,7 +46,7 @@ export class StoreProcess {
   readonly #executor = new ExecutorMachine();
   readonly #publisher: PublisherMachine;
   readonly #recent = new RecentChanges(200);
-  readonly #callers = new Map<number, (answer: Answer) => void>();
+  readonly #callers = new Map<number, (answer: BatchReply) => void>();
   readonly #ran: Record<LaneName, readonly Item[]> = { small: [], large: [] };
   readonly #freeAt = new Map<string, number>();
   #messages = 0;
@@ -119,7 +119,7 @@ export class StoreProcess {
 
   // ---- the executor
 
-  #submit(submission: Submission): Promise<Answer> {
+  #submit(submission: Submission): Promise<BatchReply> {
     return new Promise((resolve) => {
       this.#messages += 1;
       this.#callers.set(this.#messages, resolve);

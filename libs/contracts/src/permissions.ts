@@ -40,26 +40,26 @@ interface Addressed {
 }
 
 /** The use of the bus by one service. */
-export interface Part {
+export interface BusUse {
   /** Sends requests on these channels. */
-  readonly asks: readonly Addressed[];
+  readonly requests: readonly Addressed[];
   /** Responds to requests on these channels, in a queue group named after the service. */
-  readonly answers: readonly Addressed[];
+  readonly responds: readonly Addressed[];
   /** Publishes these events and signals. */
-  readonly tells: readonly Addressed[];
+  readonly publishes: readonly Addressed[];
   /** Subscribes to these events and signals. */
-  readonly hears: readonly Addressed[];
+  readonly subscribes: readonly Addressed[];
 }
 
 const byKind = (domain: string, ...kinds: readonly Addressed['kind'][]): readonly Addressed[] =>
   Object.values(catalogue).filter(({ kind, address }) => kinds.includes(kind) && address.split('.')[2] === domain);
 
 /** Needed to find the journal of a tenant. */
-const places = { asks: [accountsPlacements], hears: [accountsPlaced] };
+const places = { requests: [accountsPlacements], subscribes: [accountsPlaced] };
 /** Needed to verify tokens locally. */
-const identity = { asks: [accountsKeys], hears: [accountsKeysChanged, accountsRevoked] };
+const identity = { requests: [accountsKeys], subscribes: [accountsKeysChanged, accountsRevoked] };
 /** Needed for the live feed. */
-const feed = { asks: [graphChanges, graphPosition], hears: [graphChanged, graphHead] };
+const feed = { requests: [graphChanges, graphPosition], subscribes: [graphChanged, graphHead] };
 /** Needed for consumer groups, besides Redis. */
 const journal = [graphChanges, graphPartition, graphPosition, groupOpen, groupClaim, groupCommit];
 const reading = [graphGet, graphQuery, graphHistory];
@@ -72,26 +72,26 @@ const apiKeys = [accountsAddKey, accountsFindKey, accountsListKeys, accountsRemo
 /** An edge of a client protocol. It may use all channels of its own domain (`hiro` for hiro-edge), over which its replicas communicate. */
 function edge(
   domain: string,
-  asks: readonly Addressed[],
-  also: { readonly tells?: readonly Addressed[]; readonly hears?: readonly Addressed[] } = {},
-): Part {
-  const own = [...byKind(domain, 'event', 'signal'), ...(also.tells ?? [])];
-  const hears = [connectionsWanted, connectionClose, ...(also.hears ?? [])];
+  requests: readonly Addressed[],
+  also: { readonly publishes?: readonly Addressed[]; readonly subscribes?: readonly Addressed[] } = {},
+): BusUse {
+  const own = [...byKind(domain, 'event', 'signal'), ...(also.publishes ?? [])];
+  const subscribes = [connectionsWanted, connectionClose, ...(also.subscribes ?? [])];
   return {
-    asks: [...places.asks, ...identity.asks, ...feed.asks, ...asks, ...byKind(domain, 'request')],
-    answers: byKind(domain, 'request'),
-    tells: [serviceStatus, connectionsFound, ...own],
-    hears: [...places.hears, ...identity.hears, ...feed.hears, ...hears, ...own],
+    requests: [...places.requests, ...identity.requests, ...feed.requests, ...requests, ...byKind(domain, 'request')],
+    responds: byKind(domain, 'request'),
+    publishes: [serviceStatus, connectionsFound, ...own],
+    subscribes: [...places.subscribes, ...identity.subscribes, ...feed.subscribes, ...subscribes, ...own],
   };
 }
 
 /** Every service, by name. */
-export const parts: Readonly<Record<string, Part>> = {
+export const busUse: Readonly<Record<string, BusUse>> = {
   'graph-store': {
     // What belongs to an account of a tenant in another journal is asked of the replicas there.
-    asks: [...places.asks, graphQuery, graphMutate],
-    answers: [...byKind('graph', 'request'), ...byKind('accounts', 'request'), ...byKind('groups', 'request')],
-    tells: [
+    requests: [...places.requests, graphQuery, graphMutate],
+    responds: [...byKind('graph', 'request'), ...byKind('accounts', 'request'), ...byKind('groups', 'request')],
+    publishes: [
       serviceStatus,
       graphChanged,
       graphHead,
@@ -102,44 +102,44 @@ export const parts: Readonly<Record<string, Part>> = {
       accountsPlaced,
       groupMoved,
     ],
-    hears: [...places.hears, graphCommitted, accountsChanged],
+    subscribes: [...places.subscribes, graphCommitted, accountsChanged],
   },
   'hiro-edge': edge(
     'hiro',
     [...byKind('graph', 'request'), groupOpen, groupClaim, groupCommit, groupList, ...directory, accountsAuthorize, accountsRedeem],
     {
       // Only HIRO has consumer groups; its replicas notify each other about members and partitions.
-      tells: [...byKind('groups', 'event', 'signal'), groupsFound],
-      hears: [groupsWanted],
+      publishes: [...byKind('groups', 'event', 'signal'), groupsFound],
+      subscribes: [groupsWanted],
     },
   ),
   'saga-edge': edge('saga', [...reading, graphMutate, ...directory, ...byKind('runner', 'request')], {
-    hears: [accountsChanged, runnerAlive],
+    subscribes: [accountsChanged, runnerAlive],
   }),
   // Reads the journal as a group of its own and writes for scripts. It has no access to accounts.
   'saga-runner': {
-    asks: [...places.asks, graphGet, graphQuery, graphMutate, graphReadChunk, graphWriteChunk, ...journal],
-    answers: byKind('runner', 'request'),
-    tells: [serviceStatus, runnerAlive, groupMoved, sagaSignal, groupsFound],
-    hears: [...places.hears, graphHead, groupMoved, groupsWanted],
+    requests: [...places.requests, graphGet, graphQuery, graphMutate, graphReadChunk, graphWriteChunk, ...journal],
+    responds: byKind('runner', 'request'),
+    publishes: [serviceStatus, runnerAlive, groupMoved, sagaSignal, groupsFound],
+    subscribes: [...places.subscribes, graphHead, groupMoved, groupsWanted],
   },
   'space-edge': edge('space', [...reading, graphMutate, ...directory, ...apiKeys]),
   'gooduncle-edge': edge('gooduncle', [...reading, graphMutate, ...directory]),
   // It relays messages, not elements; its bridge only reads the feed.
   'jssocket-edge': edge('jssocket', []),
   console: {
-    asks: [
-      ...places.asks,
-      ...identity.asks,
-      ...feed.asks,
+    requests: [
+      ...places.requests,
+      ...identity.requests,
+      ...feed.requests,
       ...reading,
       ...directory,
       ...frames,
       ...[graphMutate, groupList, groupReset, groupDelete, accountsAddKey, accountsRemoveKeys],
     ],
-    answers: [],
-    tells: [serviceStatus, connectionsWanted, connectionClose, groupsWanted],
-    hears: [...places.hears, ...identity.hears, ...feed.hears, serviceStatus, connectionsFound, groupsFound],
+    responds: [],
+    publishes: [serviceStatus, connectionsWanted, connectionClose, groupsWanted],
+    subscribes: [...places.subscribes, ...identity.subscribes, ...feed.subscribes, serviceStatus, connectionsFound, groupsFound],
   },
 };
 
@@ -152,19 +152,19 @@ export interface Permissions {
 
 /** Throws for a service that is not in the table. */
 export function permissionsOf(service: string): Permissions {
-  const part = parts[service];
+  const part = busUse[service];
   if (part === undefined) throw new Error(`${service} is not in the table of parts`);
   const patterns = (channels: readonly Addressed[]) => channels.flatMap((channel) => inAnyJournal(channel, pattern(channel.address, {})));
-  const answers = patterns(part.answers);
+  const responds = patterns(part.responds);
   // If a subject names the publishing service, no service may publish under another one's name.
   const speaker = { service };
-  const tells = part.tells.flatMap((channel) => inAnyJournal(channel, pattern(channel.address, speaker)));
-  const askers = Object.entries(parts).filter(([, { asks }]) => patterns(asks).some((asked) => answers.includes(asked)));
+  const publishes = part.publishes.flatMap((channel) => inAnyJournal(channel, pattern(channel.address, speaker)));
+  const askers = Object.entries(busUse).filter(([, { requests }]) => patterns(requests).some((asked) => responds.includes(asked)));
   return {
     // Replies go to the inboxes of exactly those services that send requests. `allow_responses` is not used: the server would keep a record
     // per request until it expires, because a reply may have many parts, and would reject replies to requests from before a reconnect.
-    publish: sorted([...patterns(part.asks), ...tells, ...askers.map(([name]) => `_INBOX.${name}.>`)]),
-    subscribe: sorted([...answers.map((one) => `${one} ${service}`), ...patterns(part.hears), `_INBOX.${service}.>`]),
+    publish: sorted([...patterns(part.requests), ...publishes, ...askers.map(([name]) => `_INBOX.${name}.>`)]),
+    subscribe: sorted([...responds.map((one) => `${one} ${service}`), ...patterns(part.subscribes), `_INBOX.${service}.>`]),
   };
 }
 

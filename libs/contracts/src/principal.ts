@@ -23,7 +23,7 @@ type Roles = Principal['roles'];
  * Whether an account has a role in another protocol that the caller does not have. This protocol then must not change the account's password
  * or name, or delete it: otherwise a user manager of one protocol could log in as the administrator of all others.
  */
-export const ranksElsewhere = (account: Roles, caller: Roles, protocol: string): boolean =>
+export const hasForeignRoles = (account: Roles, caller: Roles, protocol: string): boolean =>
   Object.entries(account).some(
     ([other, names]) => other !== protocol && names.some((name) => !Object.hasOwn(caller, other) || caller[other]?.includes(name) !== true),
   );

@@ -249,7 +249,7 @@ test('a text edge tells the session of a binary message, and a long answer comes
   client.destroy();
 });
 
-test('lane frames, answers and pongs reach a real client whole and in order', async () => {
+test('broadcast frames, answers and pongs reach a real client whole and in order', async () => {
   await using edge = await echoEdge({
     first: () => [{ do: 'subscribe', id: 's', to: { tenant: 't' }, view: { filter: EVERYTHING, shape: 'x'.repeat(300) } }],
   });

@@ -1,7 +1,7 @@
 /** What Redis knows of groups: members, leases with their fences, working copies of positions, and which edges are alive. */
 import { MAX_GROUP_MEMBERS } from '@polyedge/contracts/bus/groups';
 import { MAIN } from '@polyedge/contracts/journal';
-import type { Held, Taken } from './groups/messages.ts';
+import type { OwnedLease, Taken } from './groups/messages.ts';
 import { edgeKey, groupKey, keyedEpoch } from './keys.ts';
 import type { Redis } from './redis.ts';
 import { loadScript, runScript } from './script.ts';
@@ -73,7 +73,7 @@ export class GroupRedis {
   }
 
   /** @returns partitions whose lease is no longer this owner's: nothing was done to them. */
-  async hold(group: number, what: 'renew' | 'save' | 'release', termMs: number, held: readonly Held[]): Promise<number[]> {
+  async hold(group: number, what: 'renew' | 'save' | 'release', termMs: number, held: readonly OwnedLease[]): Promise<number[]> {
     if (held.length === 0) return [];
     const args = held.flatMap(({ partition, fence, position }) => [String(partition), String(fence), String(position)]);
     const answer = await runScript(

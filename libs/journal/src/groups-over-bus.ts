@@ -42,11 +42,11 @@ export function storeOver(bus: Bus): GroupStore {
 
 export function signalsOver(bus: Bus, edge: string): GroupSignals {
   return {
-    heard: (tenant, group, moved) => {
+    subscribe: (tenant, group, moved) => {
       const subscription = bus.subscribe(groupMoved, groupMoved.subject({ tenant, group }), moved);
       return () => subscription.unsubscribe();
     },
-    tell: (tenant, group) => bus.publish(groupMoved, { tenant, group }, { edge }),
+    publish: (tenant, group) => bus.publish(groupMoved, { tenant, group }, { edge }),
   };
 }
 

@@ -18,7 +18,7 @@ const SCRIPTS = {
 };
 
 /** A change as the log keeps it. `json` is empty for one that is too large: its readers go to the journal. */
-export interface Entry {
+export interface JournalEntry {
   readonly seq: number;
   /** The seq of the entry before it in the partition, 0 for the first. A reader that expected another one missed something. */
   readonly prev: number;
@@ -47,7 +47,7 @@ export type LogPage =
       /** The entries end where one was not the next. */
       readonly cut: boolean;
       /** They follow each other without a hole. */
-      readonly entries: readonly Omit<Entry, 'prev'>[];
+      readonly entries: readonly Omit<JournalEntry, 'prev'>[];
     }
   /** Another generation is in use; 0: nobody wrote the partition in this epoch, or Redis forgot it. */
   | { readonly is: 'generation'; readonly generation: number };
@@ -62,7 +62,7 @@ export type Appended = 'appended' | 'fenced' | 'differs';
 export interface Run {
   readonly partition: number;
   readonly state: PartitionState;
-  readonly changes: readonly Omit<Entry, 'prev'>[];
+  readonly changes: readonly Omit<JournalEntry, 'prev'>[];
 }
 
 export class HotJournal {
@@ -109,7 +109,7 @@ export class HotJournal {
     fence: number,
     generation: number,
     after: number,
-    changes: readonly Omit<Entry, 'prev'>[],
+    changes: readonly Omit<JournalEntry, 'prev'>[],
   ): Promise<'filled' | Refused> {
     const keys = [metaKey(this.#keyed, partition), logKey(this.#keyed, partition, generation)];
     const answer = await this.#run('fill', keys, [
@@ -157,7 +157,7 @@ export class HotJournal {
     const [is, ...answer] = await this.#run('read', keys, [String(generation), String(after), String(limit)]);
     if (is !== 'read') return { is: 'generation', generation: Number(answer[0] ?? 0) };
     const [last, head, since, prev, whole] = answer;
-    const entries: Omit<Entry, 'prev'>[] = [];
+    const entries: Omit<JournalEntry, 'prev'>[] = [];
     for (let at = 5; at + 1 < answer.length; at += 2) entries.push({ seq: Number(answer[at]), json: answer[at + 1] ?? '' });
     return {
       is: 'read',
@@ -171,7 +171,7 @@ export class HotJournal {
   }
 
   /** The newest entry of a partition. */
-  async newest(partition: number): Promise<Entry | undefined> {
+  async newest(partition: number): Promise<JournalEntry | undefined> {
     const { generation } = await this.state(partition);
     const [row] = await this.#redis.xrevrange(logKey(this.#keyed, partition, generation), '+', '-', 'COUNT', 1);
     return row === undefined ? undefined : toEntry(row);
@@ -190,7 +190,7 @@ const stateOf = ([generation, last, head]: readonly unknown[]): PartitionState =
   head: Number(head ?? 0),
 });
 
-function toEntry([id, fields]: [string, string[]]): Entry {
+function toEntry([id, fields]: [string, string[]]): JournalEntry {
   // Fields are written by our scripts alone, in this order: prev, its value, change, its value.
   return { seq: Number(id.slice(0, id.indexOf('-'))), prev: Number(fields[1]), json: fields[3] ?? '' };
 }

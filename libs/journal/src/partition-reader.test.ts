@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { done, type Outcome } from '@polyedge/contracts/errors';
-import type { Page } from './groups/messages.ts';
+import type { JournalPage } from './groups/messages.ts';
 import type { HotJournal, LogPage } from './hot-journal.ts';
 import { PartitionReader } from './partition-reader.ts';
 
@@ -32,7 +32,7 @@ async function read(
   limit: number,
   ...pages: LogPage[]
 ): Promise<{ readonly seqs: number[]; readonly to: number } | undefined> {
-  const page: Outcome<Page> = await reader(...pages).read(0, after, limit);
+  const page: Outcome<JournalPage> = await reader(...pages).read(0, after, limit);
   return page.ok ? { seqs: page.value.items.map(({ seq }) => seq), to: page.value.to } : undefined;
 }
 

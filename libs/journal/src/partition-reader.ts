@@ -2,9 +2,9 @@
 import { type FullChange, isFull } from '@polyedge/contracts/change';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { parseOwnJson } from '@polyedge/query/json-text';
-import type { Item, Page } from './groups/messages.ts';
+import type { Item, JournalPage } from './groups/messages.ts';
 import type { GroupStore } from './groups/port.ts';
-import type { Entry, HotJournal } from './hot-journal.ts';
+import type { HotJournal, JournalEntry } from './hot-journal.ts';
 
 export interface ReaderStats {
   /** Pages that came from PostgreSQL, since Redis no longer had them, or had a hole. */
@@ -25,7 +25,7 @@ export class PartitionReader {
   }
 
   /** `unavailable`: Redis does not answer. `lost`: the journal no longer has it, or another history has begun. */
-  async read(partition: number, after: number, limit: number): Promise<Outcome<Page>> {
+  async read(partition: number, after: number, limit: number): Promise<Outcome<JournalPage>> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const page = await this.#readHot(partition, after, limit);
       if (page === 'away') return failed('unavailable', 'Redis does not answer');
@@ -63,7 +63,7 @@ export class PartitionReader {
     }
   }
 
-  async #readStore(partition: number, after: number, limit: number): Promise<Outcome<Page>> {
+  async #readStore(partition: number, after: number, limit: number): Promise<Outcome<JournalPage>> {
     this.stats.fromStore += 1;
     const read = await this.#store.partition(this.#hot.epoch, partition, after, limit);
     if (!read.ok) return read;
@@ -72,7 +72,7 @@ export class PartitionReader {
   }
 
   /** Entries without a body were too large for Redis and are fetched. */
-  async #parse(entries: readonly Omit<Entry, 'prev'>[], to: number): Promise<Outcome<Page>> {
+  async #parse(entries: readonly Omit<JournalEntry, 'prev'>[], to: number): Promise<Outcome<JournalPage>> {
     const missing = entries.filter(({ json }) => json === '').map(({ seq }) => seq);
     const fetched = new Map<number, FullChange>();
     if (missing.length > 0) {

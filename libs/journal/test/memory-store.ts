@@ -1,7 +1,7 @@
 /** The store as groups see it, in memory and in this process, and failures on demand. */
 import type { FullChange } from '@polyedge/contracts/change';
 import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
-import type { GroupSignals, GroupStore, Position } from '../src/groups/port.ts';
+import type { CommittedPosition, GroupSignals, GroupStore } from '../src/groups/port.ts';
 import { PositionsModel } from '../src/testing/positions-model.ts';
 
 export const PARTITIONS = 16;
@@ -55,7 +55,7 @@ export class MemoryStore implements GroupStore {
     return this.#positions.claim(group, claims);
   }
 
-  async commit(epoch: string, positions: readonly Position[], touched: readonly number[]) {
+  async commit(epoch: string, positions: readonly CommittedPosition[], touched: readonly number[]) {
     if (epoch !== this.epoch) return failed('lost', 'another history has begun');
     return this.#positions.commit(positions, touched);
   }
@@ -84,12 +84,12 @@ export class MemoryStore implements GroupStore {
 export class MemorySignals implements GroupSignals {
   readonly #hearing = new Set<() => void>();
 
-  heard(_tenant: string, _name: string, moved: () => void): () => void {
+  subscribe(_tenant: string, _name: string, moved: () => void): () => void {
     this.#hearing.add(moved);
     return () => this.#hearing.delete(moved);
   }
 
-  tell(): void {
+  publish(): void {
     for (const moved of this.#hearing) queueMicrotask(moved);
   }
 }

@@ -5,7 +5,7 @@ import type { Json, JsonObject } from '@polyedge/query/json';
 import { ask, write } from '@polyedge/session/questions';
 import { type Creator, isObject, TITLE, TYPES, toMessage } from './elements.ts';
 import { type SagaError, sagaError, toError, unprocessable } from './errors.ts';
-import { answer, type Caller, type Parsed, refuse, type Work } from './work.ts';
+import { answer, type Caller, type ParsedPost, refuse, type Work } from './work.ts';
 
 export interface MessagePost {
   readonly from: 'user' | 'bot';
@@ -22,7 +22,7 @@ const MAX_RECIPIENTS = 200;
 const MAX_ATTACHMENTS = 100;
 
 /** Checks a message in either of the documented generations; `bot_id` is short for `bot_ids: [bot_id]`. */
-export function parseMessage(from: 'user' | 'bot', payload: unknown): Parsed<MessagePost> {
+export function parseMessage(from: 'user' | 'bot', payload: unknown): ParsedPost<MessagePost> {
   if (!isObject(payload)) return refuse(sagaError(400, 'the payload is not an object'));
   const { body, user_id, bot_id, user_ids, bot_ids, context, attachments } = payload;
   const sender = from === 'user' ? user_id : bot_id;

@@ -20,7 +20,7 @@ import {
   toProperty,
 } from './elements.ts';
 import { operationOf, type SagaError, sagaError, toError, unprocessable } from './errors.ts';
-import { answer, type Caller, type Parsed, refuse, type Work } from './work.ts';
+import { answer, type Caller, type ParsedPost, refuse, type Work } from './work.ts';
 
 /** A validated request to write one property. */
 export interface PropertyPost {
@@ -44,7 +44,7 @@ export const problemOfName = (name: unknown): string | undefined =>
     : 'is not a name: 1 to 128 letters, digits, _ and -, and not - first';
 
 /** The parent that a payload names; `id`, `user_id` and `bot_id` are accepted for `parent_id`. */
-export function parentOf(kind: ParentKind, payload: Readonly<Record<string, unknown>>): Parsed<string> {
+export function parentOf(kind: ParentKind, payload: Readonly<Record<string, unknown>>): ParsedPost<string> {
   if (kind === 'globals') return { ok: true, value: GLOBALS_ID };
   const { parent_id, id, user_id, bot_id } = payload;
   const parent = parent_id ?? id ?? (kind === 'user' ? (user_id ?? bot_id) : (bot_id ?? user_id));
@@ -83,7 +83,7 @@ const NEEDS_PROPERTY: ReadonlySet<Operator> = new Set(['unset', 'rem', 'hrem']);
 export const operatorOf = (name: string): Operator | undefined => OPERATORS.find((operator) => operator === name);
 
 /** Checks a client's post. Without `operator` it is a plain post; its missing value means null, because the Unity client drops nulls. */
-export function parsePost(kind: ParentKind, operator: Operator | undefined, payload: unknown): Parsed<PropertyPost> {
+export function parsePost(kind: ParentKind, operator: Operator | undefined, payload: unknown): ParsedPost<PropertyPost> {
   if (!isObject(payload)) return refuse(sagaError(400, 'the payload is not an object'));
   const parent = parentOf(kind, payload);
   if (!parent.ok) return parent;

@@ -19,7 +19,7 @@ import {
 } from './elements.ts';
 import { operationOf, sagaError, toError, unprocessable } from './errors.ts';
 import { parentMustExist, parentOf, problemOfName, writeError } from './property-post.ts';
-import { answer, type Caller, type Parsed, refuse, type Work } from './work.ts';
+import { answer, type Caller, type ParsedPost, refuse, type Work } from './work.ts';
 
 export interface SignalPost {
   readonly kind: ParentKind;
@@ -29,7 +29,7 @@ export interface SignalPost {
 }
 
 /** Checks what a client posted. */
-export function parseSignal(kind: ParentKind, payload: unknown): Parsed<SignalPost> {
+export function parseSignal(kind: ParentKind, payload: unknown): ParsedPost<SignalPost> {
   if (!isObject(payload)) return refuse(sagaError(400, 'the payload is not an object'));
   const parent = parentOf(kind, payload);
   if (!parent.ok) return parent;
@@ -64,7 +64,7 @@ export function* postSignal({ kind, parent, name, value }: SignalPost, caller: C
   if (!isKept && written.ok) return refuse(sagaError(500));
   const isGood = written.ok || (!isKept && written.failure.code === 'conflict' && operationOf(written.failure) === CHECKED);
   if (!isGood) return refuse(writeError(written.failure, kind));
-  yield { kind: 'tell', signal };
+  yield { kind: 'signal', signal };
   return answer(toSignal(signal));
 }
 

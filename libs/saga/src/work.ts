@@ -5,22 +5,22 @@ import type { Task } from '@polyedge/session/task';
 import type { SagaError } from './errors.ts';
 
 /** Publishes a signal to everybody who joined. A socket that receives it itself goes on when it has come back. */
-export interface Tell {
-  readonly kind: 'tell';
+export interface SignalQuestion {
+  readonly kind: 'signal';
   readonly signal: SagaSignal;
 }
 
-export type Answer = { readonly ok: true; readonly value: unknown } | Refused;
+export type PostResult = { readonly ok: true; readonly value: unknown } | Refused;
 
 export interface Refused {
   readonly ok: false;
   readonly error: SagaError;
 }
 
-export type Work = Task<Question | Tell, Answer>;
+export type Work = Task<Question | SignalQuestion, PostResult>;
 
 /** What a client sent, taken apart. */
-export type Parsed<T> = { readonly ok: true; readonly value: T } | Refused;
+export type ParsedPost<T> = { readonly ok: true; readonly value: T } | Refused;
 
 /** The context of a request: its tenant and origin, and the source of its ids and time. */
 export interface Caller {
@@ -36,4 +36,4 @@ export interface Caller {
 }
 
 export const refuse = (error: SagaError): Refused => ({ ok: false, error });
-export const answer = (value: unknown): Answer => ({ ok: true, value });
+export const answer = (value: unknown): PostResult => ({ ok: true, value });

@@ -7,10 +7,10 @@ import type { AddressInfo } from 'node:net';
 import cors from '@fastify/cors';
 import { parseJson } from '@polyedge/query/json-text';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify';
+import { drainBody } from './drain-body.ts';
 import { type GuardOptions, guardHttp } from './http-guard.ts';
 import { CannotStart } from './lifecycle.ts';
 import type { Log } from './log.ts';
-import { readOut } from './read-out.ts';
 import type { Spans } from './spans.ts';
 import { listenerTls } from './tls.ts';
 import { traceCalls } from './trace-calls.ts';
@@ -131,7 +131,7 @@ export function answerFailures(
 ): void {
   app.setErrorHandler(async (error: Error & { readonly statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500;
-    if (status === 413) await readOut(request.raw);
+    if (status === 413) await drainBody(request.raw);
     if (status >= 400 && status < 500) return answer(reply, status, error.message);
     log.error('a REST call failed', { err: error });
     return answer(reply, 500, 'the service failed unexpectedly');

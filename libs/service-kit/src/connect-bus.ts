@@ -7,7 +7,7 @@ import { connectNatsBus, type NatsBus, type NatsCredentials } from './nats-bus.t
 import { KnownPlacements } from './placements.ts';
 import type { ServiceContext } from './service.ts';
 import type { Config } from './settings.ts';
-import { tellStatus } from './status.ts';
+import { publishStatus } from './status.ts';
 
 /** The `start` of a service that has a bus as long as it runs: connected before it, closed after it. */
 export const onBus =
@@ -56,7 +56,7 @@ export async function connectBus(config: Config<CommonSettings>, context: Servic
     }
   }
   context.metrics.gauge('bus_connected', 'Whether the bus is connected.', () => (bus.status === 'connected' ? 1 : 0));
-  tellStatus(bus, context);
+  publishStatus(bus, context);
   const placements = new KnownPlacements(bus);
   placements.start();
   return new RoutedBus(bus, placements);

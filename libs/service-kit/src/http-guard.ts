@@ -110,26 +110,26 @@ const isHandshake = ({ headers: { upgrade = '' } }: IncomingMessage): boolean =>
   upgrade.split(',').some((protocol) => protocol.trim().toLowerCase() === 'websocket');
 
 /** An answer in place of what was asked for. */
-export interface Refusal {
+export interface HttpRejection {
   readonly status: number;
   readonly message: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-const unclear = (message: string): Refusal => ({ status: 400, message });
+const unclear = (message: string): HttpRejection => ({ status: 400, message });
 
 /** RFC 9110 7.2: a host, which may be empty, and perhaps a port. */
 const HOST = /^(?:\[[\da-f:.]+\]|[^\s/?#@\\:[\]]*)(?::\d*)?$/i;
 
 /** Why a request is not handed on: proxies and servers could read it in different ways (RFC 9112 3.2). Node asks upgrades for no `Host`. */
-function refusalOf({ rawHeaders, headers, httpVersion }: IncomingMessage): Refusal | undefined {
+function refusalOf({ rawHeaders, headers, httpVersion }: IncomingMessage): HttpRejection | undefined {
   const hosts = countHosts(rawHeaders);
   if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return unclear('a request has one Host');
   return HOST.test(headers.host ?? '') ? undefined : unclear('the Host of the request is none');
 }
 
 /** What RFC 6455 4.1 asks of a handshake before its key. */
-function handshakeRefusalOf({ headers, method, httpVersion }: IncomingMessage): Refusal | undefined {
+function handshakeRefusalOf({ headers, method, httpVersion }: IncomingMessage): HttpRejection | undefined {
   if (httpVersion !== '1.1') return unclear('a WebSocket handshake needs HTTP/1.1');
   if (method !== 'GET') return { status: 405, message: 'a WebSocket handshake is a GET', headers: { Allow: 'GET' } };
   if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) {
@@ -146,9 +146,9 @@ function countHosts(rawHeaders: readonly string[]): number {
   return count;
 }
 
-const bodyOf = ({ status, message }: Refusal): string => JSON.stringify({ error: { code: status, message } });
+const bodyOf = ({ status, message }: HttpRejection): string => JSON.stringify({ error: { code: status, message } });
 
-const headersOf = (refusal: Refusal): Readonly<Record<string, string>> => ({
+const headersOf = (refusal: HttpRejection): Readonly<Record<string, string>> => ({
   ...refusal.headers,
   Connection: 'close',
   'Content-Type': 'application/json; charset=utf-8',
@@ -156,7 +156,7 @@ const headersOf = (refusal: Refusal): Readonly<Record<string, string>> => ({
 });
 
 /** Answers a handshake with a refusal, and ends its connection. */
-export function refuseUpgrade(socket: Socket, refusal: Refusal): void {
+export function refuseUpgrade(socket: Socket, refusal: HttpRejection): void {
   const headers = Object.entries(headersOf(refusal)).map(([name, value]) => `${name}: ${value}`);
   socket.on('error', () => socket.destroy());
   socket.once('finish', () => socket.destroy());

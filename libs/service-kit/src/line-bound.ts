@@ -16,13 +16,13 @@ interface Kind {
 }
 
 export class LineBound {
-  readonly #tell: (level: string, kind: string, count: number) => void;
+  readonly #report: (level: string, kind: string, count: number) => void;
   readonly #kinds = new Map<string, Kind & { readonly level: string; readonly name: string }>();
   #timer: NodeJS.Timeout | undefined;
 
   /** @param tell hears at the end of each minute how many lines of a kind were left out */
-  constructor(tell: (level: string, kind: string, count: number) => void) {
-    this.#tell = tell;
+  constructor(report: (level: string, kind: string, count: number) => void) {
+    this.#report = report;
   }
 
   /** Whether a line may be written. */
@@ -43,7 +43,7 @@ export class LineBound {
     this.#timer = undefined;
     const kinds = [...this.#kinds.values()];
     this.#kinds.clear();
-    for (const { level, name, leftOut } of kinds) if (leftOut > 0) this.#tell(level, name, leftOut);
+    for (const { level, name, leftOut } of kinds) if (leftOut > 0) this.#report(level, name, leftOut);
   }
 
   #kindOf(level: string, name: string): Kind {

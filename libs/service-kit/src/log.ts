@@ -32,15 +32,15 @@ export interface LogFields {
 }
 
 /** Writes one line. The sentence is for the operator. */
-export type Write = (sentence: string, fields?: LogFields) => void;
+export type LogWriter = (sentence: string, fields?: LogFields) => void;
 
 /** What the rest of the system sees of the log. */
 export interface Log {
-  readonly debug: Write;
-  readonly info: Write;
-  readonly warn: Write;
-  readonly error: Write;
-  readonly fatal: Write;
+  readonly debug: LogWriter;
+  readonly info: LogWriter;
+  readonly warn: LogWriter;
+  readonly error: LogWriter;
+  readonly fatal: LogWriter;
   /** A log whose lines all carry these fields. */
   with(fields: LogFields): Log;
   /** Writes out what is buffered; call before the process ends. */
@@ -78,7 +78,7 @@ export function createLog(options: { readonly service: string; readonly level: L
 
 function wrap(logger: pino.Logger, bound: LineBound): Log {
   const bounded =
-    (level: 'info' | 'warn' | 'error'): Write =>
+    (level: 'info' | 'warn' | 'error'): LogWriter =>
     (sentence, fields) => {
       if (logger.isLevelEnabled(level) && bound.admits(level, sentence)) logger[level](fields ?? {}, sentence);
     };

@@ -35,7 +35,7 @@ const MAX_GATHERED_BYTES = 4 * MAX_REPLY_BYTES;
 /** Called after each request with the channel's address, `ok` or the failure's code, and how long it took. */
 export type ObserveRequest = (address: string, result: string, seconds: number) => void;
 
-interface Pending {
+interface PendingRequest {
   readonly address: string;
   readonly subject: string;
   /** On the monotonic clock, milliseconds. */
@@ -58,7 +58,7 @@ export class NatsRequests {
   readonly #log: Log;
   readonly #spans: Spans | undefined;
   readonly #observe: ObserveRequest | undefined;
-  readonly #pending = new Map<string, Pending>();
+  readonly #pending = new Map<string, PendingRequest>();
   #nextToken = 0;
   #gatheredBytes = 0;
   #sweep: NodeJS.Timeout | undefined;
@@ -136,7 +136,7 @@ export class NatsRequests {
         this.#observe?.(channel.address, result, (performance.now() - startedAt) / 1_000);
         resolve(outcome);
       };
-      const pending: Pending = {
+      const pending: PendingRequest = {
         address: channel.address,
         subject,
         expiresAt: startedAt + options.timeoutMs,
@@ -235,7 +235,7 @@ export class NatsRequests {
    * `expired` while most of the time is left says that the clock here, or the one there, has jumped: nothing was done, and the caller still
    * waits. Whoever answers then counts the time that is left from when it reads the request.
    */
-  #failed(pending: Pending, failure: Failure): void {
+  #failed(pending: PendingRequest, failure: Failure): void {
     if (failure.code === 'expired' && pending.askAgain()) return;
     pending.fail(failure);
   }
@@ -248,13 +248,13 @@ export class NatsRequests {
     this.#log.warn('a request was called expired as soon as it was sent: the clocks of this machine and another one differ');
   }
 
-  #whole(pending: Pending, text: string): void {
+  #whole(pending: PendingRequest, text: string): void {
     const value = parseOwnJson(text);
     if (value === undefined) pending.fail({ code: 'internal', detail: 'the reply is not JSON' });
     else pending.reply(value);
   }
 
-  #part(pending: Pending, header: string, data: Uint8Array): void {
+  #part(pending: PendingRequest, header: string, data: Uint8Array): void {
     const part = parsePart(header);
     pending.parts ??= [];
     // One connection's messages arrive in order, so anything else means that some were lost.

@@ -6,14 +6,14 @@ import { revokes } from '@polyedge/contracts/token-claims';
 /** A revocation that arrived by itself stays at least so long, although a replica's list may not have it yet. */
 const FRESH_MS = 120_000;
 
-interface Known {
+interface RevokedAccount {
   readonly revocation: Revocation;
   readonly heardAt: number;
 }
 
 export class Revocations {
   /** By account: what a look-up needs. */
-  #byAccount = new Map<string, Known[]>();
+  #byAccount = new Map<string, RevokedAccount[]>();
 
   /** True when it was not known. `now` in milliseconds on any one clock. */
   add(revocation: Revocation, now: number): boolean {
@@ -27,7 +27,7 @@ export class Revocations {
   replace(list: readonly Revocation[], now: number): readonly Revocation[] {
     const added = list.filter((revocation) => this.add(revocation, now));
     const listed = new Set(list.map(name));
-    const kept = new Map<string, Known[]>();
+    const kept = new Map<string, RevokedAccount[]>();
     for (const [account, known] of this.#byAccount) {
       const still = known.filter((one) => listed.has(name(one.revocation)) || now - one.heardAt < FRESH_MS);
       if (still.length > 0) kept.set(account, still);

@@ -4,7 +4,7 @@
  */
 
 /** What a text of the environment means, or what was expected instead. */
-export type Parsed<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly expected: string };
+export type ParsedSetting<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly expected: string };
 
 export interface Setting<Value> {
   readonly kind: 'text' | 'integer' | 'boolean' | 'choice' | 'duration' | 'url' | 'secret' | 'port';
@@ -18,7 +18,7 @@ export interface Setting<Value> {
   readonly fallback: Fallback<Value>;
   /** In words, for tables: `1 … 1000`, `local | production`. */
   readonly form: string;
-  parse(text: string): Parsed<NonNullable<Value>>;
+  parse(text: string): ParsedSetting<NonNullable<Value>>;
 }
 
 /** `local`: a default that exists in local mode only; `warning` names what is insecure about it. */

@@ -11,7 +11,7 @@ const RESOLUTION_MS = 20;
 const MAX_REASON = 512;
 
 /** Tells it until the process ends; nothing is told while the bus is away. */
-export function tellStatus(
+export function publishStatus(
   bus: Pick<Bus, 'publish' | 'status'>,
   context: Pick<ServiceContext, 'service' | 'instance' | 'metrics' | 'ready'>,
 ): void {

@@ -6,7 +6,7 @@ import { busOfTenant } from './journal-bus.ts';
 
 type Head = typeof graphHead.body extends Check<infer Body> ? Body : never;
 
-export function hearHeads(bus: Bus, tenant: string, heard: (head: Head) => void): Subscription {
+export function subscribeToHeads(bus: Bus, tenant: string, heard: (head: Head) => void): Subscription {
   const subscribe = (): Subscription => busOfTenant(bus, tenant).subscribe(graphHead, graphHead.pattern({}), heard);
   let heads = subscribe();
   const moved = bus.placements?.onMoved((tenants) => {

@@ -6,24 +6,24 @@ import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Parameters } from '@polyedge/contracts/subject';
 import { call } from './call.ts';
-import type { Call, Effect, OwnOrder } from './session.ts';
+import type { BusCall, Effect, OwnOrder } from './session.ts';
 import type { Task } from './task.ts';
 
-export interface Ask {
+export interface RequestQuestion {
   readonly kind: 'ask';
-  readonly call: Call;
+  readonly call: BusCall;
   /** It does not wait for the writes that its session sent before it. */
   readonly unordered?: boolean;
 }
 
-export interface Write {
+export interface WriteQuestion {
   readonly kind: 'write';
   /** What the request does, in its protocol's words: the journal keeps it as the origin's operation. */
   readonly what: string;
   readonly operations: MutationRequest['operations'];
 }
 
-export type Question = Ask | Write;
+export type Question = RequestQuestion | WriteQuestion;
 
 /** Verifies a credential. Only sessions can. */
 export interface Authenticate {
@@ -65,12 +65,12 @@ export function ask<Address extends string, Request, Reply>(
   parameters: Parameters<Address>,
   body: Request,
   { unordered = false }: { readonly unordered?: boolean } = ORDERED,
-): Task<Ask, Outcome<Reply>> {
+): Task<RequestQuestion, Outcome<Reply>> {
   return new OneQuestion({ kind: 'ask', call: call(channel, parameters, body), unordered });
 }
 
 /** Writes, all or nothing: `const written = yield* write('create', [operation])`. Its runner adds the author and the operation id. */
-export function write(what: string, operations: MutationRequest['operations']): Task<Write, Outcome<MutationResult>> {
+export function write(what: string, operations: MutationRequest['operations']): Task<WriteQuestion, Outcome<MutationResult>> {
   return new OneQuestion({ kind: 'write', what, operations });
 }
 
@@ -93,7 +93,7 @@ export interface Author {
 /** The effect of a write. */
 export function toMutate(
   id: string,
-  { what, operations }: Write,
+  { what, operations }: WriteQuestion,
   { tenant, defaultScope, account: by, app }: Author,
   { protocol, way }: Omit<Origin, 'operation'>,
   own: OwnOrder,

@@ -51,7 +51,7 @@ export interface ChangeMatch {
   readonly is: boolean;
 }
 
-/** What the lane needs to know of a subscription to serve it without its session. Everything that decides whether and what is shown. */
+/** What the broadcaster needs to know of a subscription to serve it without its session. Everything that decides whether and what is shown. */
 export interface View {
   /** Changes whose state after does not match are not shown; what is matched is `Protocol.document` of the change. */
   readonly filter: Filter;
@@ -65,7 +65,7 @@ export interface View {
 export type OwnOrder = 'events-first' | 'answer-first' | 'any';
 
 /** A request whose types are checked where it is made (`call()`), and which the driver only carries. */
-export interface Call {
+export interface BusCall {
   readonly channel: RequestChannel<string, unknown, unknown>;
   readonly subject: string;
   readonly body: unknown;
@@ -77,7 +77,7 @@ export type Effect<Out> =
   /** Verify a credential; the outcome comes as `authenticated` under `id`. With `adopt` the principal becomes the connection's. */
   | { readonly do: 'authenticate'; readonly id: string; readonly credential: string; readonly adopt: boolean }
   /** Ask over the bus. A read waits for the writes this session sent before it, unless `unordered`. */
-  | { readonly do: 'request'; readonly id: string; readonly call: Call; readonly unordered?: boolean; readonly timeoutMs?: number }
+  | { readonly do: 'request'; readonly id: string; readonly call: BusCall; readonly unordered?: boolean; readonly timeoutMs?: number }
   /**
    * Write. Writes of one session take effect in the order of their effects, and each is answered by its own `written`. The driver adds the
    * operation id and tries again while the outcome is unknown, for at most 60 seconds.
@@ -91,7 +91,7 @@ export type Effect<Out> =
       readonly own?: OwnOrder;
     }
   /**
-   * Watch changes. With a view they go the broadcast lane: `Protocol.translate` makes the frames and the session hears nothing of them. With
+   * Watch changes. With a view they go to the broadcaster: `Protocol.translate` makes the frames and the session hears nothing of them. With
    * `where` (and no view) the session hears only of changes whose state before or after matches; equal filters of all sessions are
    * evaluated once per change. With `since` (and a view) what came after that position is shown before `subscribed`, for a client that comes back: all
    * such subscriptions of a session leave in the effects of one input.

@@ -29,7 +29,7 @@ export interface EdgeSurroundings {
   tell(from: GroupsEdge, group: string): void;
 }
 
-interface Member {
+interface SimulatedMember {
   readonly name: string;
   readonly group: string;
   /** How long its client takes to confirm; undefined: it does not, and is closed for it in the end. */
@@ -45,7 +45,7 @@ export class GroupsEdge {
   readonly name: string;
   readonly #world: EdgeSurroundings;
   readonly #machine: GroupsMachine;
-  readonly #members = new Map<string, Member>();
+  readonly #members = new Map<string, SimulatedMember>();
   readonly #listening = new Map<string, string>();
   #isDead = false;
   /** Messages of its process stand still until then. */
@@ -130,7 +130,7 @@ export class GroupsEdge {
   // ---- members
 
   join(name: string, group: string): void {
-    const member: Member = {
+    const member: SimulatedMember = {
       ...{ name, group, confirmMs: this.#world.chance.below(60), unconfirmed: [], confirmsAt: 0, gone: false },
     };
     this.#members.set(name, member);
@@ -154,13 +154,13 @@ export class GroupsEdge {
     if (ms !== undefined) for (const confirm of member.unconfirmed.splice(0)) this.#confirmInOrder(member, ms, confirm);
   }
 
-  #confirmInOrder(member: Member, ms: number, confirm: () => void): void {
+  #confirmInOrder(member: SimulatedMember, ms: number, confirm: () => void): void {
     const { now } = this.#world.time;
     member.confirmsAt = Math.max(member.confirmsAt, now + ms);
     this.later(member.confirmsAt - now, confirm);
   }
 
-  #forget(member: Member): void {
+  #forget(member: SimulatedMember): void {
     member.gone = true;
     this.#members.delete(member.name);
   }
@@ -195,7 +195,7 @@ export class GroupsEdge {
   }
 
   /** What a member was given of a partition and did not confirm: a confirmation that lessens it is one that moves the position. */
-  #pending({ name, group }: Member, partition: number): number {
+  #pending({ name, group }: SimulatedMember, partition: number): number {
     const view = this.#machine.views().find((one) => one.name === group);
     return view?.partitions.find((one) => one.partition === partition && one.owner === name)?.pending ?? 0;
   }
@@ -222,7 +222,7 @@ export class GroupsEdge {
       case 'unlisten':
         for (const [name, group] of this.#listening) if (group === effect.group) this.#listening.delete(name);
         break;
-      case 'tell':
+      case 'notify':
         this.#world.tell(this, effect.name);
         break;
       case 'note':

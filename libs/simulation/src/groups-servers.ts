@@ -1,7 +1,7 @@
 /** What Redis and the store answer to consumer groups, and the known mistakes that a test puts into them or beside them. */
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import type { GroupCall } from '@polyedge/journal/groups/messages';
-import type { Position } from '@polyedge/journal/groups/port';
+import type { CommittedPosition } from '@polyedge/journal/groups/port';
 import { GROUP_TIMES } from '@polyedge/journal/groups/settings';
 import type { PositionStoreModel } from './position-store-model.ts';
 import type { RedisGroupsModel } from './redis-groups-model.ts';
@@ -89,4 +89,4 @@ function afterWith(bug: PlantedBug, after: number): number {
   return bug === 'page-read-twice' ? Math.max(0, after - 5) : after;
 }
 
-const aheadOfConfirmed = (one: Position): Position => ({ ...one, position: one.position + 2 });
+const aheadOfConfirmed = (one: CommittedPosition): CommittedPosition => ({ ...one, position: one.position + 2 });

@@ -16,7 +16,7 @@ export interface GroupsHistory {
 }
 
 /** How a history went: what was wrong with it, and what it was made of. */
-export interface Told {
+export interface ObservedDelivery {
   readonly problem: string | undefined;
   readonly timeline: readonly string[];
   readonly events: number;
@@ -79,7 +79,7 @@ export class GroupsWorld implements EdgeSurroundings {
     for (const other of this.#living) if (other !== from && other.listensTo(group) && !this.chance.percent(5)) other.hear(group);
   }
 
-  run(): Told {
+  run(): ObservedDelivery {
     this.#copyRedis();
     for (let count = 0; count < 2; count += 1) this.#startEdge();
     for (const group of GROUPS) this.#join(group);

@@ -1,5 +1,5 @@
 /** The hot journal in Redis as its scripts keep it (`libs/journal/src/scripts`), in memory. */
-import type { Appended, Claimed, Entry, LogPage, PartitionState, Refused } from '@polyedge/journal/hot-journal';
+import type { Appended, Claimed, JournalEntry, LogPage, PartitionState, Refused } from '@polyedge/journal/hot-journal';
 
 interface Meta {
   fence: number;
@@ -11,12 +11,12 @@ interface Meta {
 
 const NOTHING: Meta = { fence: 0, generation: 0, last: 0, head: 0, since: 0 };
 
-type Body = Omit<Entry, 'prev'>;
+type Body = Omit<JournalEntry, 'prev'>;
 
 /** The partitions of one epoch. */
 export class HotJournalModel {
   #partitions = new Map<number, Meta>();
-  #logs = new Map<string, Entry[]>();
+  #logs = new Map<string, JournalEntry[]>();
 
   wipe(): void {
     this.#partitions.clear();
@@ -105,12 +105,12 @@ export class HotJournalModel {
     };
   }
 
-  newest(partition: number): Entry | undefined {
+  newest(partition: number): JournalEntry | undefined {
     return this.#logs.get(keyOf(partition, this.#meta(partition).generation))?.at(-1);
   }
 
   /** The entries of a partition that are in use, and which range they cover. */
-  log(partition: number): { readonly entries: readonly Entry[]; readonly head: number; readonly since: number } {
+  log(partition: number): { readonly entries: readonly JournalEntry[]; readonly head: number; readonly since: number } {
     const { generation, head, since } = this.#meta(partition);
     return { entries: this.#logs.get(keyOf(partition, generation)) ?? [], head, since };
   }
@@ -128,7 +128,7 @@ export class HotJournalModel {
 
 const keyOf = (partition: number, generation: number): string => `${partition}.${generation}`;
 
-function following(last: number, changes: readonly Body[]): Entry[] {
+function following(last: number, changes: readonly Body[]): JournalEntry[] {
   let prev = last;
   return changes.map(({ seq, json }) => {
     const entry = { seq, prev, json };

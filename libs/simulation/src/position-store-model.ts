@@ -1,8 +1,8 @@
 /** The store as groups see it: a journal in partitions, and the positions of groups. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Outcome } from '@polyedge/contracts/errors';
-import type { Fence, GroupReplies, Item, Page } from '@polyedge/journal/groups/messages';
-import type { Position } from '@polyedge/journal/groups/port';
+import type { Fence, GroupReplies, Item, JournalPage } from '@polyedge/journal/groups/messages';
+import type { CommittedPosition } from '@polyedge/journal/groups/port';
 import { PositionsModel } from '@polyedge/journal/testing/positions-model';
 
 export class PositionStoreModel {
@@ -54,12 +54,12 @@ export class PositionStoreModel {
     return this.#positions.claim(group, claims);
   }
 
-  commit(positions: readonly Position[], touched: readonly number[]): Outcome<GroupReplies['commit']> {
+  commit(positions: readonly CommittedPosition[], touched: readonly number[]): Outcome<GroupReplies['commit']> {
     return this.#positions.commit(positions, touched);
   }
 
   /** A page as Redis or the store gives it, up to what its reader may know of. */
-  read(partition: number, after: number, limit: number, upTo: number): Page {
+  read(partition: number, after: number, limit: number, upTo: number): JournalPage {
     const seqs = this.seqsOf(partition)
       .filter((seq) => seq > after && seq <= upTo)
       .slice(0, limit);

@@ -3,7 +3,7 @@
  * test runs the same calls against a real Redis and compares every answer.
  */
 import { MAX_GROUP_MEMBERS } from '@polyedge/contracts/bus/groups';
-import type { Held, Taken, Wanted } from '@polyedge/journal/groups/messages';
+import type { OwnedLease, Taken, Wanted } from '@polyedge/journal/groups/messages';
 
 interface Lease {
   fence: number;
@@ -83,7 +83,7 @@ export class RedisGroupsModel {
   }
 
   /** @returns partitions whose fence was not in force */
-  hold(group: number, what: 'renew' | 'save' | 'release', termMs: number, held: readonly Held[]): number[] {
+  hold(group: number, what: 'renew' | 'save' | 'release', termMs: number, held: readonly OwnedLease[]): number[] {
     const now = this.#now();
     const fenced: number[] = [];
     for (const { partition, fence, position } of held) {

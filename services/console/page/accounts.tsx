@@ -20,12 +20,12 @@ const rolesText = (roles: Account['roles']) =>
     .filter(([, names]) => names.length > 0)
     .map(([protocol, names]) => `${protocol}: ${names.join(', ')}`);
 
-type Asked = { readonly what: 'revoke' | 'disable' | 'enable' | 'remove-keys'; readonly account: Account };
+type ConfirmedAction = { readonly what: 'revoke' | 'disable' | 'enable' | 'remove-keys'; readonly account: Account };
 
 export function Accounts({ me }: { readonly me: Me }) {
   const { answer, reload } = useAnswer<{ readonly accounts: readonly Account[]; readonly full: boolean }>('/api/accounts');
   const [edited, setEdited] = useState<Account | 'new'>();
-  const [asked, setAsked] = useState<Asked>();
+  const [asked, setAsked] = useState<ConfirmedAction>();
   const [problem, setProblem] = useState<string>();
   const [key, setKey] = useState<{ readonly username: string; readonly key: string }>();
   const [wanted, setWanted] = useState('');
@@ -158,7 +158,7 @@ export function Accounts({ me }: { readonly me: Me }) {
   );
 }
 
-function questionOf({ what, account: { username } }: Asked): { readonly question: string; readonly action: string } {
+function questionOf({ what, account: { username } }: ConfirmedAction): { readonly question: string; readonly action: string } {
   switch (what) {
     case 'revoke':
       return {

@@ -13,14 +13,14 @@ interface Groups {
   readonly left: number;
 }
 
-interface Asked {
+interface ConfirmedAction {
   readonly what: 'smallest' | 'largest' | 'delete';
   readonly group: GroupView;
 }
 
 export function Groups() {
   const { answer, reload } = useAnswer<Groups>('/api/groups');
-  const [asked, setAsked] = useState<Asked>();
+  const [asked, setAsked] = useState<ConfirmedAction>();
   const [problem, setProblem] = useState<string>();
   const carryOut = async () => {
     if (asked === undefined) return;
@@ -59,7 +59,7 @@ export function Groups() {
   );
 }
 
-function questionOf({ what, group: { name } }: Asked): { readonly question: string; readonly action: string } {
+function questionOf({ what, group: { name } }: ConfirmedAction): { readonly question: string; readonly action: string } {
   const members = 'Its members are disconnected and come back by themselves.';
   switch (what) {
     case 'smallest':
@@ -77,7 +77,7 @@ function questionOf({ what, group: { name } }: Asked): { readonly question: stri
   }
 }
 
-function GroupPanel({ group, onAsk }: { readonly group: GroupView; onAsk(what: Asked['what']): void }) {
+function GroupPanel({ group, onAsk }: { readonly group: GroupView; onAsk(what: ConfirmedAction['what']): void }) {
   const { members, partitions, lag } = group;
   const worst = Math.max(1, lag);
   const numbers = new Map(members.map(({ member }, at) => [member, at + 1]));

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { ProcessView, Sample } from '../src/live/pulse.ts';
+import type { ProcessView, Sample } from '../src/live/process-statuses.ts';
 import { listen } from './call.ts';
 import { Chart, type Series } from './chart.tsx';
 import { bytes, count, duration, millis } from './format.ts';

@@ -8,7 +8,7 @@ import { reserveHealth } from '@polyedge/service-kit/health';
 import type { Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
-import { hearHeads } from '@polyedge/service-kit/tenant-heads';
+import { subscribeToHeads } from '@polyedge/service-kit/tenant-heads';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import { type ConsoleSettings, edgesOf } from './config.ts';
 import { docsRoutes } from './docs/routes.ts';
@@ -18,7 +18,7 @@ import { guardPage } from './http/guard.ts';
 import { liveRoutes } from './http/live.ts';
 import { sessionRoutes } from './http/session.ts';
 import { Streams } from './http/streams.ts';
-import { Pulse, type Sample } from './live/pulse.ts';
+import { ProcessStatuses, type Sample } from './live/process-statuses.ts';
 import { Tail } from './live/tail.ts';
 import { buildPage, pageRoutes } from './page.ts';
 
@@ -44,7 +44,7 @@ export async function startConsole(
   const page = await buildPage();
   const verifier = new Verifier({ bus, log });
   const feed = openFeeds({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
-  const pulse = new Pulse();
+  const statuses = new ProcessStatuses();
   const tail = new Tail(feed, tenant, () => bus.spans?.current());
   const now = () => performance.now();
   const streams = new Streams({
@@ -55,13 +55,13 @@ export async function startConsole(
   const heard = [
     bus.subscribe(serviceStatus, serviceStatus.pattern({}), (status, subject) => {
       // NATS lets each service speak under its own name only; what a body says of it is checked against that.
-      if (subject === serviceStatus.subject({ service: status.service })) pulse.take(status, now());
+      if (subject === serviceStatus.subject({ service: status.service })) statuses.take(status, now());
     }),
-    hearHeads(bus, tenant, (head) => pulse.heard(head)),
+    subscribeToHeads(bus, tenant, (head) => statuses.received(head)),
   ];
   const listeners = new Set<(sample: Sample) => void>();
   const ticking = setInterval(() => {
-    const sample = pulse.tick(now(), Date.now());
+    const sample = statuses.tick(now(), Date.now());
     for (const listener of listeners) listener(sample);
     tail.tick();
     streams.sweep();
@@ -75,13 +75,13 @@ export async function startConsole(
   const session = {
     ...{ bus, tenant, secureCookies, edges },
     verify: (token: string) => verifier.verify(token),
-    runs: (service: string) => pulse.running(now(), [service]).length > 0,
+    runs: (service: string) => statuses.running(now(), [service]).length > 0,
   };
   sessionRoutes(app, session);
   liveRoutes(app, {
     session,
     streams,
-    pulse,
+    statuses,
     tail,
     now,
     onTick: (listener) => {
@@ -89,7 +89,7 @@ export async function startConsole(
       return () => void listeners.delete(listener);
     },
   });
-  adminRoutes(app, { bus, log, session, running: (services) => pulse.running(now(), services) });
+  adminRoutes(app, { bus, log, session, running: (services) => statuses.running(now(), services) });
   pageRoutes(app, page, VIEWS);
   docsRoutes(app, page.docs);
   reserveHealth(app, context.ready);

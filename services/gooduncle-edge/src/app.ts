@@ -1,8 +1,8 @@
 import { accountsKeysChanged, accountsRevoked } from '@polyedge/contracts/bus/accounts';
 import { gooduncleFrames } from '@polyedge/contracts/bus/frames';
-import { tellConnections } from '@polyedge/edge-kit/driver/connections-told';
+import { publishConnections } from '@polyedge/edge-kit/driver/connections-report';
 import { Driver } from '@polyedge/edge-kit/driver/driver';
-import { tellFrames } from '@polyedge/edge-kit/driver/frames-told';
+import { publishFrames } from '@polyedge/edge-kit/driver/frames-report';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeeds } from '@polyedge/edge-kit/feed/feeds';
 import { limits } from '@polyedge/edge-kit/limits';
@@ -84,7 +84,7 @@ export async function startGoodUncleEdge(
     feed,
     limits: perSocket,
     verify: (token) => verifier.verify(token),
-    hears: [accountsRevoked, accountsKeysChanged],
+    sharedChannels: [accountsRevoked, accountsKeysChanged],
     requestTimeoutMs: config.requestTimeoutMs,
     log,
     wheel,
@@ -120,8 +120,14 @@ export async function startGoodUncleEdge(
     ...(origins === undefined ? {} : { origins }),
   });
   report(metrics, driver, heartbeat, topics);
-  const told = tellConnections({ bus, log, service: 'gooduncle-edge', instance: context.instance, drivers: { gooduncle: driver } });
-  const framesTold = tellFrames(bus, gooduncleFrames, (change) => framesOf(change, topics.current, scope.current));
+  const connectionReports = publishConnections({
+    bus,
+    log,
+    service: 'gooduncle-edge',
+    instance: context.instance,
+    drivers: { gooduncle: driver },
+  });
+  const frameReports = publishFrames(bus, gooduncleFrames, (change) => framesOf(change, topics.current, scope.current));
 
   verifier.start();
   const port = await openPort(app, config, log);
@@ -134,13 +140,13 @@ export async function startGoodUncleEdge(
     },
     drain: async () => {
       listener.stopAccepting();
-      framesTold.leave();
+      frameReports.leave();
       await driver.drain();
     },
     stop: async () => {
       listener.close();
-      told.unsubscribe();
-      await framesTold.stop();
+      connectionReports.unsubscribe();
+      await frameReports.stop();
       heartbeat.stop();
       topics.close();
       scope.close();

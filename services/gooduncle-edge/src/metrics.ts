@@ -4,18 +4,18 @@ import type { Heartbeat } from '@polyedge/edge-kit/transport/heartbeat';
 import type { Metrics } from '@polyedge/service-kit/metrics';
 import type { TopicsFile } from './topics-file.ts';
 
-type Measured = Pick<Driver<never, unknown, unknown, never>, 'counts' | 'gauges' | 'selection'>;
+type Measured = Pick<Driver<never, unknown, unknown, never>, 'counts' | 'gauges' | 'filteredSubscriptions'>;
 
 /** Reports sessions, subscriptions, heartbeats and the driver's counters (texts that are not JSON are its `undecodable`). */
 export function report(metrics: Metrics, driver: Measured, heartbeat: Heartbeat, topics: TopicsFile): void {
   const labels = { edge: 'gooduncle' };
   reportDriver(metrics, labels, driver);
-  metrics.gauge('edge_subscriptions', 'Active subscriptions.', () => driver.selection.size.members, labels);
-  metrics.gauge('edge_interests', 'Types watched for subscriptions.', () => driver.selection.size.interests, labels);
+  metrics.gauge('edge_subscriptions', 'Active subscriptions.', () => driver.filteredSubscriptions.size.members, labels);
+  metrics.gauge('edge_interests', 'Types watched for subscriptions.', () => driver.filteredSubscriptions.size.interests, labels);
   metrics.gauge(
     'edge_groups',
     'Different queries among the subscriptions; each is evaluated once per change.',
-    () => driver.selection.size.groups,
+    () => driver.filteredSubscriptions.size.groups,
     labels,
   );
   const { counts } = heartbeat;

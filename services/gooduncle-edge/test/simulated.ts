@@ -13,7 +13,7 @@ import { compile } from '@polyedge/query/predicate';
 import type { Sort } from '@polyedge/query/query';
 import type { Effect, Input } from '@polyedge/session/session';
 import type { Frame } from '../src/protocol/codec.ts';
-import { Happenings } from '../src/protocol/happening.ts';
+import { LiveEventCache } from '../src/protocol/live-event.ts';
 import { GoodUncleSession } from '../src/protocol/session.ts';
 import type { Answer } from './client.ts';
 import { Chance, replay } from './exactness.ts';
@@ -78,7 +78,7 @@ class World {
         maxSubscriptions: 100,
         redact: true,
         onDowngrade: 'keep',
-        happenings: new Happenings(),
+        liveEvents: new LiveEventCache(),
       },
       { nonce: '00'.repeat(16), address: 'a', at: this.#at },
     );

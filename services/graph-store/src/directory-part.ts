@@ -11,12 +11,12 @@ import { FailedLogins } from './accounts/failed-logins.ts';
 import { HashQueue } from './accounts/hash-queue.ts';
 import { type Keys, makeSeal } from './accounts/keys.ts';
 import { PARALLEL_HASHES } from './accounts/password.ts';
-import { answerAccounts, tellPlaced, tellRevocation } from './bus/accounts.ts';
+import { answerAccounts, publishPlacement, publishRevocation } from './bus/accounts.ts';
 import type { settings } from './config.ts';
 import { type JournalPart, patienceOf } from './journal-part.ts';
 import { exportLogins } from './metrics.ts';
-import { whenAnswered } from './postgres/answers.ts';
 import { placementsVersion, readPlacements } from './postgres/placements.ts';
+import { whenReachable } from './postgres/when-reachable.ts';
 
 /** How often the version of the placements is looked at, and how often it is told though it has not changed. */
 const LOOK_MS = 500;
@@ -52,10 +52,10 @@ export async function prepareDirectory(
     ),
     accessMs: (protocol) => (protocol === 'hiro' ? config.hiroTokenMs : protocol === 'saga' ? config.sagaTokenMs : config.tokenMs),
     refreshMs: config.refreshTokenMs,
-    onRevoked: (revocation) => tellRevocation(bus, revocation),
+    onRevoked: (revocation) => publishRevocation(bus, revocation),
   });
   const administrator = config.adminPassword === undefined ? undefined : { username: config.adminUsername, password: config.adminPassword };
-  const { defaultScope } = await whenAnswered(patienceOf(config, context.log), () =>
+  const { defaultScope } = await whenReachable(patienceOf(config, context.log), () =>
     bootstrap(sql, executor, directory, vertices, administrator),
   );
   const longestMs = Math.max(config.hiroTokenMs, config.sagaTokenMs, config.tokenMs);
@@ -87,7 +87,7 @@ export async function prepareDirectory(
       const version = await placementsVersion(sql).catch(() => undefined);
       if (version === undefined || (version === told.version && now - told.at < TELL_MS)) return;
       told = { version, at: now };
-      tellPlaced(bus, version);
+      publishPlacement(bus, version);
     }
   };
 }

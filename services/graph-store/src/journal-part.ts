@@ -8,6 +8,7 @@ import { CannotStart } from '@polyedge/service-kit/lifecycle';
 import type { Log } from '@polyedge/service-kit/log';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
+import { AdmissionControl } from './admission-control.ts';
 import { answerChanges } from './bus/changes.ts';
 import { answerGroups } from './bus/groups.ts';
 import { answerMutations } from './bus/mutate.ts';
@@ -17,11 +18,9 @@ import { Schemas } from './core/schema.ts';
 import { Executor } from './executor/executor.ts';
 import type { JournalPlace } from './journals.ts';
 import { exportMetrics } from './metrics.ts';
-import { type Patience, whenAnswered } from './postgres/answers.ts';
-import { Away } from './postgres/away.ts';
 import { Blobs } from './postgres/blobs.ts';
 import { type Connection, missingDurability, READER_SESSION, WRITER_SESSION } from './postgres/connect.ts';
-import { settleEpoch, type Tip } from './postgres/epoch.ts';
+import { decideEpoch, type Tip } from './postgres/epoch.ts';
 import { GroupPositions } from './postgres/groups.ts';
 import { openJournal } from './postgres/journal.ts';
 import { LeaseRow } from './postgres/lease.ts';
@@ -30,11 +29,12 @@ import { Pool } from './postgres/pool.ts';
 import { prepare } from './postgres/prepare.ts';
 import { Reader } from './postgres/read.ts';
 import { Series } from './postgres/series.ts';
+import { Away } from './postgres/tenants-elsewhere.ts';
 import { Transactions } from './postgres/transactions.ts';
+import { type Patience, whenReachable } from './postgres/when-reachable.ts';
 import { prepareWrites } from './postgres/write.ts';
 import { Publisher } from './publisher/publisher.ts';
 import { RecentChanges } from './publisher/recent.ts';
-import { Taking } from './taking.ts';
 import { Traces } from './traces.ts';
 
 /** A database that takes longer to answer counts as away. */
@@ -65,18 +65,18 @@ export async function prepareJournal(
   const log = logOf(context, place.name);
   const starting = new Transactions({ url: place.databaseUrl, name: `graph-store-${context.instance}-start` });
   const patience = patienceOf(config, log);
-  const unsafe = await whenAnswered(patience, () => starting.run(missingDurability));
+  const unsafe = await whenReachable(patience, () => starting.run(missingDurability));
   if (unsafe.length > 0 && !config.allowUnsafeDatabase) {
     throw new CannotStart(
       `PostgreSQL has ${unsafe.join(', ')} off, so acknowledged writes could be lost; set GRAPH_STORE_ALLOW_UNSAFE_DATABASE=true to accept that`,
     );
   }
-  const applied = await whenAnswered(patience, () => prepare({ ...place, partitions: config.partitions }, starting));
+  const applied = await whenReachable(patience, () => prepare({ ...place, partitions: config.partitions }, starting));
   if (applied.length > 0) log.info(`applied migrations ${applied.join(', ')}`);
-  await whenAnswered(patience, () =>
+  await whenReachable(patience, () =>
     starting.run((connection) => keepPartitions((text, ...values) => connection(text, ...values), Date.now(), config.journalRetentionMs)),
   );
-  const partitions = await whenAnswered(patience, () =>
+  const partitions = await whenReachable(patience, () =>
     starting.transact(async (transaction) => {
       await before(transaction);
       const [identity] = await transaction<{ partitions: number }[]>`select partitions from journal_identity`;
@@ -122,7 +122,7 @@ export class JournalPart {
   readonly #away: Away;
   readonly #sweeps: (() => Promise<unknown>)[] = [];
   #responders: readonly Responder[] = [];
-  #taking: Taking | undefined;
+  #admission: AdmissionControl | undefined;
   #watching: NodeJS.Timeout | undefined;
   #databaseAnswers = true;
   #asking = false;
@@ -196,7 +196,7 @@ export class JournalPart {
       settle: async () => {
         const { epoch: known } = await journal.position();
         const { tips, witnessed } = await witness(new HotJournal(redis, known, name), partitions, TIPS_MS);
-        const { epoch, changed, reason = '' } = await settleEpoch(settling, tips);
+        const { epoch, changed, reason = '' } = await decideEpoch(settling, tips);
         if (changed) log.warn(`a new epoch begins: ${reason}`);
         return { epoch, witnessed };
       },
@@ -210,7 +210,7 @@ export class JournalPart {
       onCommitted: (changes) => this.#publisher.committed(changes),
       onOverload: (overloaded) => {
         log.warn(overloaded ? 'too many writes wait: refusing further ones' : 'taking writes again');
-        this.#taking?.overloaded(overloaded);
+        this.#admission?.overloaded(overloaded);
       },
     });
   }
@@ -227,8 +227,8 @@ export class JournalPart {
     // What edges ask for does not keep the publisher waiting.
     const journal = (deadline: number) => openJournal(readers.before(deadline));
     const mutations = answerMutations(bus, this.executor, this.#traces);
-    const taking = new Taking(mutations);
-    this.#taking = taking;
+    const admission = new AdmissionControl(mutations);
+    this.#admission = admission;
     const blobs = new Blobs(readers, this.small, config.maxBlobBytes);
     const series = new Series(readers);
     const groups = new GroupPositions(readers, this.small, partitions, { idleMs: config.groupIdleMs, maxLag: config.maxGroupLag });
@@ -241,7 +241,7 @@ export class JournalPart {
     exportMetrics(metrics, {
       journal: this.name,
       executor: this.executor,
-      taking: taking.stats,
+      admission: admission.stats,
       publisher: this.#publisher.stats,
       appender: this.#publisher.appenderStats,
       groups: groups.stats,
@@ -273,7 +273,7 @@ export class JournalPart {
 
   /** Takes nothing more and answers what it has. */
   async drain(): Promise<void> {
-    this.#taking?.end();
+    this.#admission?.end();
     for (const responder of this.#responders) responder.leave();
     await Promise.all(this.#responders.map((responder) => responder.stop()));
   }

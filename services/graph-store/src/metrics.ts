@@ -1,24 +1,24 @@
 /** What graph-store counts, under its metric names: of each journal that it serves, and of the directory. */
 import type { Metrics } from '@polyedge/service-kit/metrics';
 import type { HashStats } from './accounts/hash-queue.ts';
+import type { AdmissionStats } from './admission-control.ts';
 import type { ExecutorStats } from './executor/settings.ts';
 import type { GroupStats } from './postgres/groups.ts';
 import type { AppenderStats, PublisherStats } from './publisher/settings.ts';
-import type { TakingStats } from './taking.ts';
 
 export function exportMetrics(
   metrics: Metrics,
   stats: {
     readonly journal: string;
     readonly executor: { readonly stats: Readonly<ExecutorStats> };
-    readonly taking: TakingStats;
+    readonly admission: AdmissionStats;
     readonly publisher: PublisherStats;
     readonly appender: AppenderStats;
     readonly groups: GroupStats;
   },
 ): void {
   const labels = { journal: stats.journal };
-  const { executor, taking, publisher, appender, groups } = stats;
+  const { executor, admission, publisher, appender, groups } = stats;
   metrics.counterOf('store_batches', 'Batches committed.', () => executor.stats.batches, labels);
   metrics.counterOf('store_requests', 'Mutation requests in committed batches.', () => executor.stats.requests, labels);
   metrics.counterOf('store_changes', 'Changes committed.', () => executor.stats.changes, labels);
@@ -41,7 +41,7 @@ export function exportMetrics(
   metrics.counterOf(
     'store_stalls',
     'Times that the event loop stood still, and writes were left to other replicas.',
-    () => taking.stalls,
+    () => admission.stalls,
     labels,
   );
   metrics.gauge('store_waiting_requests', 'Requests waiting for a batch.', () => executor.stats.waitingRequests, labels);

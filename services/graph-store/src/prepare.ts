@@ -9,9 +9,9 @@ import { readConfig } from '@polyedge/service-kit/config';
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
 import { settings } from './config.ts';
 import { journalsOf } from './journals.ts';
-import { whenAnswered } from './postgres/answers.ts';
 import { prepare } from './postgres/prepare.ts';
 import { Transactions } from './postgres/transactions.ts';
+import { whenReachable } from './postgres/when-reachable.ts';
 
 const { databaseAdminUrl, databaseWaitMs, partitions, journals, adminJournals } = settings;
 const read = readConfig(
@@ -34,7 +34,7 @@ try {
     };
     const serving = new Transactions({ url: place.databaseUrl, name: 'graph-store-prepare' });
     try {
-      const applied = await whenAnswered(patience, () => prepare({ ...place, partitions: config.partitions }, serving));
+      const applied = await whenReachable(patience, () => prepare({ ...place, partitions: config.partitions }, serving));
       console.log(applied.length === 0 ? `graph-store: ${of}nothing to do` : `graph-store: ${of}applied migrations ${applied.join(', ')}`);
     } finally {
       await serving.end();

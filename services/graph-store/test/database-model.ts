@@ -11,7 +11,7 @@ import type { Filter } from '@polyedge/query/filter';
 import { compile } from '@polyedge/query/predicate';
 import { compareBy, type Sort } from '@polyedge/query/query';
 import { applyRequest } from '../src/core/apply.ts';
-import { type Applied, type Row, settle, settleChange, settleElement } from '../src/core/pending.ts';
+import { type Applied, assignChangeSeqs, assignElementSeq, assignSeq, type Row } from '../src/core/pending.ts';
 import { plan } from '../src/core/plan.ts';
 import { Schemas } from '../src/core/schema.ts';
 import { slotOf } from '../src/core/slot.ts';
@@ -133,13 +133,13 @@ export class DatabaseModel {
         outcomes.push({ ok: false, failure: applied.failure, operation: applied.operation });
         continue;
       }
-      const first = settle(applied.changes[0]?.seq ?? 0, base);
-      const last = settle(applied.changes.at(-1)?.seq ?? 0, base);
+      const first = assignSeq(applied.changes[0]?.seq ?? 0, base);
+      const last = assignSeq(applied.changes.at(-1)?.seq ?? 0, base);
       for (const change of applied.changes)
-        changes.push({ change: settleChange(change, base, epoch, first, last), attributesJson: change.attributesJson });
+        changes.push({ change: assignChangeSeqs(change, base, epoch, first, last), attributesJson: change.attributesJson });
       const results = applied.operations.map((result) => ({
         ...result,
-        elements: result.elements.map((element) => settleElement(element, base)),
+        elements: result.elements.map((element) => assignElementSeq(element, base)),
       }));
       const outcome: Success = { ok: true, value: { first, last, operations: results } };
       made.set(request.operationId, { text, outcome });
@@ -322,7 +322,7 @@ export class DatabaseModel {
   #write(world: World, base: number): void {
     for (const [tenant, rows] of world.tenants()) {
       for (const { row } of rows.finalRows()) {
-        const element = settleElement(row.element, base);
+        const element = assignElementSeq(row.element, base);
         this.#state.rows.set(keyOf(tenant, element.id), { element, uniqueNames: row.uniqueNames });
       }
       const { freed, claimed } = rows.keyChanges();

@@ -1,8 +1,8 @@
 import { hiroFrames } from '@polyedge/contracts/bus/frames';
-import { tellConnections } from '@polyedge/edge-kit/driver/connections-told';
+import { publishConnections } from '@polyedge/edge-kit/driver/connections-report';
 import { Driver } from '@polyedge/edge-kit/driver/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver/driver-metrics';
-import { tellFrames } from '@polyedge/edge-kit/driver/frames-told';
+import { publishFrames } from '@polyedge/edge-kit/driver/frames-report';
 import { RestTasks } from '@polyedge/edge-kit/driver/rest-tasks';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeeds } from '@polyedge/edge-kit/feed/feeds';
@@ -12,7 +12,7 @@ import { wsFraming } from '@polyedge/edge-kit/transport/ws-frames';
 import { type Handshake, httpOptions, WsListener, type WsRoute } from '@polyedge/edge-kit/transport/ws-listener';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { JournalGroups } from '@polyedge/journal/groups-over-bus';
-import { tellGroups } from '@polyedge/journal/groups-told';
+import { publishGroups } from '@polyedge/journal/groups-report';
 import { JournalRedis } from '@polyedge/journal/journal-redis';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { closePort, openPort } from '@polyedge/service-kit/client-server';
@@ -125,9 +125,9 @@ export async function startHiroEdge(
   });
   reportDriver(metrics, { edge: 'hiro', api: 'graph-ws' }, graph);
   reportDriver(metrics, { edge: 'hiro', api: 'events-ws' }, events);
-  const framesTold = tellFrames(bus, hiroFrames, framesOf);
-  const groupsTold = tellGroups(bus, groups, context.instance);
-  const told = tellConnections({
+  const frameReports = publishFrames(bus, hiroFrames, framesOf);
+  const groupReports = publishGroups(bus, groups, context.instance);
+  const connectionReports = publishConnections({
     bus,
     log,
     service: 'hiro-edge',
@@ -145,15 +145,15 @@ export async function startHiroEdge(
     ready: () => (bus.status === 'connected' ? verifier.ready() : 'NATS is not connected'),
     drain: async () => {
       listener.stopAccepting();
-      framesTold.leave();
+      frameReports.leave();
       await Promise.all([graph.drain(), events.drain()]);
     },
     stop: async () => {
       listener.close();
       revocations.unsubscribe();
-      told.unsubscribe();
-      groupsTold.unsubscribe();
-      await framesTold.stop();
+      connectionReports.unsubscribe();
+      groupReports.unsubscribe();
+      await frameReports.stop();
       await closePort(app);
       graph.stop();
       events.stop();

@@ -6,10 +6,10 @@ import { jssocketFrames } from '@polyedge/contracts/bus/frames';
 import { jssocketAsked, jssocketCores, jssocketNotifiedAll, jssocketNotifiedGroup, jssocketTold } from '@polyedge/contracts/bus/jssocket';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import { tellConnections } from '@polyedge/edge-kit/driver/connections-told';
+import { publishConnections } from '@polyedge/edge-kit/driver/connections-report';
 import { Driver, type DriverOptions } from '@polyedge/edge-kit/driver/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver/driver-metrics';
-import { tellFrames } from '@polyedge/edge-kit/driver/frames-told';
+import { publishFrames } from '@polyedge/edge-kit/driver/frames-report';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeeds } from '@polyedge/edge-kit/feed/feeds';
 import { type Limits, limits } from '@polyedge/edge-kit/limits';
@@ -27,7 +27,7 @@ import { startBridge } from './bridge.ts';
 import { type BridgeRule, notificationsOf, parseBridge } from './bridge-rules.ts';
 import type { JssocketConfig } from './config.ts';
 import { httpAnswers, type LegacyAdmin } from './http/answers.ts';
-import { addressOf, openGate, takeSecret } from './http/gate.ts';
+import { acceptHandshakes, addressOf, takeSecret } from './http/handshakes.ts';
 import { LiveCores } from './live-cores.ts';
 import { packOnce } from './pack-once.ts';
 import type { Envelope, Outgoing } from './protocol/codec.ts';
@@ -87,7 +87,7 @@ export async function startJssocketEdge(
     bus,
     subscriptions: routing,
     verify: (credential: string, address: string) => verifySecret(secret, credential, address),
-    hears: [jssocketTold, jssocketAsked, jssocketCores, jssocketNotifiedAll, jssocketNotifiedGroup],
+    sharedChannels: [jssocketTold, jssocketAsked, jssocketCores, jssocketNotifiedAll, jssocketNotifiedGroup],
     log,
     wheel,
     flusher,
@@ -107,7 +107,7 @@ export async function startJssocketEdge(
 
   const server = createHttpServer(config, clients.limits, httpAnswers({ ready: context.ready, legacy: legacyOf(config, secret, context) }));
   const doors = { clients: createServer(), trusted: createServer() };
-  openGate({ server, doors, secret, trustProxy: config.trustProxy, logForwarded: config.logForwarded, log });
+  acceptHandshakes({ server, doors, secret, trustProxy: config.trustProxy, logForwarded: config.logForwarded, log });
   const path = config.strictPath === undefined ? /^/ : new RegExp(`^${config.strictPath.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}$`);
   const origins = originsOf(config.allowedOrigins);
   const { trustProxy } = config;
@@ -128,9 +128,15 @@ export async function startJssocketEdge(
 
   reportDriver(metrics, { edge: 'jssocket', api: 'clients' }, clients);
   reportDriver(metrics, { edge: 'jssocket', api: 'trusted' }, trusted);
-  const told = tellConnections({ bus, log, service: 'jssocket-edge', instance: context.instance, drivers: { clients, trusted } });
+  const connectionReports = publishConnections({
+    bus,
+    log,
+    service: 'jssocket-edge',
+    instance: context.instance,
+    drivers: { clients, trusted },
+  });
   // A notification is sent as it is, without an envelope.
-  const framesTold = tellFrames(bus, jssocketFrames, (change) =>
+  const frameReports = publishFrames(bus, jssocketFrames, (change) =>
     (change.tenant === tenant ? notificationsOf(rules, change) : []).map(({ group, payload }) => ({
       to: `members of the group ${group}`,
       text: payload,
@@ -153,13 +159,13 @@ export async function startJssocketEdge(
     },
     drain: async () => {
       for (const listener of listeners) listener.stopAccepting();
-      framesTold.leave();
+      frameReports.leave();
       liveCores.stop();
       await Promise.all([clients.drain(), trusted.drain()]);
     },
     stop: async () => {
-      told.unsubscribe();
-      await framesTold.stop();
+      connectionReports.unsubscribe();
+      await frameReports.stop();
       for (const listener of listeners) listener.close();
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));

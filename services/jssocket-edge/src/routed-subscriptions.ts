@@ -39,12 +39,12 @@ export class RoutedSubscriptions implements Subscriptions {
       bus.subscribe(jssocketTold, jssocketTold.pattern(mine), (body, subject, bytes, traceparent) => {
         const handler = this.#connections.get(subject);
         if (handler !== undefined) handler(body, subject, bytes, traceparent);
-        else if (body.kind === 'group-asked') this.#tell(body.by, { kind: 'group-known', question: body.question, known: false });
+        else if (body.kind === 'group-asked') this.#sendTo(body.by, { kind: 'group-known', question: body.question, known: false });
       }),
       bus.subscribe(jssocketAsked, jssocketAsked.pattern(mine), (body, subject, bytes, traceparent) => {
         const handler = this.#connections.get(subject);
         if (handler !== undefined) handler(body, subject, bytes, traceparent);
-        else this.#tell(body.client, { kind: 'core-gone', core: subject.slice(subject.lastIndexOf('.') + 1) });
+        else this.#sendTo(body.client, { kind: 'core-gone', core: subject.slice(subject.lastIndexOf('.') + 1) });
       }),
       bus.subscribe(jssocketNotifiedGroup, jssocketNotifiedGroup.pattern({ tenant }), (body, subject, bytes, traceparent) =>
         this.#notify(subject, body, bytes, traceparent),
@@ -119,7 +119,7 @@ export class RoutedSubscriptions implements Subscriptions {
     };
   }
 
-  #tell(connection: string, body: { kind: 'group-known'; question: number; known: boolean } | { kind: 'core-gone'; core: string }): void {
+  #sendTo(connection: string, body: { kind: 'group-known'; question: number; known: boolean } | { kind: 'core-gone'; core: string }): void {
     const edge = connection.slice(0, 8);
     this.#bus.publish(jssocketTold, { tenant: this.#tenant, edge, connection }, body);
   }

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { readConfig } from '@polyedge/service-kit/config';
 import { localBus } from '@polyedge/service-kit/local-bus';
-import { silentLog, type Write } from '@polyedge/service-kit/log';
+import { type LogWriter, silentLog } from '@polyedge/service-kit/log';
 import { noMetrics } from '@polyedge/service-kit/metrics';
 import { startJssocketEdge } from '../src/app.ts';
 import { settings } from '../src/config.ts';
@@ -21,7 +21,7 @@ export async function startEdge(env: Readonly<Record<string, string>> = {}, give
   if (!read.ok) throw new Error(read.problems.join('\n'));
   const bus = given ?? localBus();
   const lines: string[] = [];
-  const write: Write = (sentence, fields = {}) => void lines.push(`${sentence} ${JSON.stringify(fields)}`);
+  const write: LogWriter = (sentence, fields = {}) => void lines.push(`${sentence} ${JSON.stringify(fields)}`);
   const log = { ...silentLog, info: write, warn: write, error: write };
   const terminate = () => {
     throw new Error('no test of this process asks for its end');

@@ -3,10 +3,10 @@ import { sagaFrames } from '@polyedge/contracts/bus/frames';
 import { sagaSignal } from '@polyedge/contracts/bus/signals';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import { tellConnections } from '@polyedge/edge-kit/driver/connections-told';
+import { publishConnections } from '@polyedge/edge-kit/driver/connections-report';
 import { Driver } from '@polyedge/edge-kit/driver/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver/driver-metrics';
-import { tellFrames } from '@polyedge/edge-kit/driver/frames-told';
+import { publishFrames } from '@polyedge/edge-kit/driver/frames-report';
 import { RestTasks } from '@polyedge/edge-kit/driver/rest-tasks';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeeds } from '@polyedge/edge-kit/feed/feeds';
@@ -102,7 +102,7 @@ export async function startSagaEdge(
     feed,
     limits: perSocket,
     verify,
-    hears: [accountsChanged, sagaSignal],
+    sharedChannels: [accountsChanged, sagaSignal],
     // Without Socket.IO's goodbye, after which JavaScript clients would not come back by themselves.
     slowClient: { do: 'drop' },
     requestTimeoutMs,
@@ -147,9 +147,9 @@ export async function startSagaEdge(
   reportDriver(metrics, { edge: 'saga' }, driver);
   metrics.countersOf('edge_socketio', 'What the Socket.IO listener counts.', listener.counts, { edge: 'saga' });
 
-  const told = tellConnections({ bus, log, service: 'saga-edge', instance: context.instance, drivers: { saga: driver } });
+  const connectionReports = publishConnections({ bus, log, service: 'saga-edge', instance: context.instance, drivers: { saga: driver } });
 
-  const framesTold = tellFrames(bus, sagaFrames, (change) =>
+  const frameReports = publishFrames(bus, sagaFrames, (change) =>
     framesOf(change).map(({ to, packet }) => ({ to, text: `4${framing.pack(packet).text}` })),
   );
 
@@ -169,13 +169,13 @@ export async function startSagaEdge(
     drain: async () => {
       listener.stopAccepting();
       reports.leave();
-      framesTold.leave();
+      frameReports.leave();
       await driver.drain();
     },
     stop: async () => {
       await reports.stop();
-      await framesTold.stop();
-      told.unsubscribe();
+      await frameReports.stop();
+      connectionReports.unsubscribe();
       listener.close();
       recovering?.close();
       revocations.unsubscribe();

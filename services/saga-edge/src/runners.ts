@@ -10,26 +10,26 @@ const MAX_KNOWN = 1000;
 export const NO_RUNNER = sagaError(503, 'no runner');
 
 export class Runners {
-  readonly #heard = new Map<string, { readonly at: number; readonly packages: boolean }>();
+  readonly #lastSeen = new Map<string, { readonly at: number; readonly packages: boolean }>();
   readonly #subscription: Subscription;
   readonly #now: () => number;
 
   constructor(bus: Bus, now: () => number = () => performance.now()) {
     this.#now = now;
     this.#subscription = bus.subscribe(runnerAlive, runnerAlive.pattern({}), ({ instance, packages }) => {
-      if (this.#heard.size < MAX_KNOWN || this.#heard.has(instance)) this.#heard.set(instance, { at: now(), packages });
+      if (this.#lastSeen.size < MAX_KNOWN || this.#lastSeen.has(instance)) this.#lastSeen.set(instance, { at: now(), packages });
     });
   }
 
   get count(): number {
     const now = this.#now();
-    for (const [instance, { at }] of this.#heard) if (now - at > GONE_MS) this.#heard.delete(instance);
-    return this.#heard.size;
+    for (const [instance, { at }] of this.#lastSeen) if (now - at > GONE_MS) this.#lastSeen.delete(instance);
+    return this.#lastSeen.size;
   }
 
   /** Whether one of them installs packages. */
   get packages(): boolean {
-    return this.count > 0 && [...this.#heard.values()].some(({ packages }) => packages);
+    return this.count > 0 && [...this.#lastSeen.values()].some(({ packages }) => packages);
   }
 
   /** What `/readyz` shows beside being ready. */

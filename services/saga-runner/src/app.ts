@@ -3,7 +3,7 @@ import { runnerAlive } from '@polyedge/contracts/bus/runner';
 import { MAIN } from '@polyedge/contracts/journal';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { JournalGroups } from '@polyedge/journal/groups-over-bus';
-import { tellGroups } from '@polyedge/journal/groups-told';
+import { publishGroups } from '@polyedge/journal/groups-report';
 import { JournalRedis } from '@polyedge/journal/journal-redis';
 import { Leases } from '@polyedge/journal/lease';
 import type { Bus } from '@polyedge/service-kit/bus';
@@ -43,7 +43,7 @@ export async function startRunner(config: Config<RunnerSettings>, context: Servi
     times: { drainMs: HAND_OVER_MS },
     onNote: (sentence, { tenant, name }) => log.warn(sentence, { tenant, id: name }),
   });
-  const groupsTold = tellGroups(bus, groups, instance);
+  const groupReports = publishGroups(bus, groups, instance);
   const wheel = new Wheel(systemClock);
   const writing = new Writing(bus, wheel);
   const records = new Records(writing);
@@ -112,7 +112,7 @@ export async function startRunner(config: Config<RunnerSettings>, context: Servi
       await Promise.all(responders.map((responder) => responder.stop()));
       pool.close();
       for (const one of tables) one.close();
-      groupsTold.unsubscribe();
+      groupReports.unsubscribe();
       await groups.close();
       await health.stop();
     },

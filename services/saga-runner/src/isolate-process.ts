@@ -73,7 +73,7 @@ export class IsolateProcess {
   }
 
   /** What is told in one turn of the event loop leaves as one message: each costs both sides a system call, and wakes the process. */
-  tell(message: ToProcess): void {
+  send(message: ToProcess): void {
     this.#telling.push(message);
     if (this.#telling.length === 1) setImmediate(() => this.#send());
   }

@@ -11,10 +11,10 @@ import type { JournalGroups } from '@polyedge/journal/groups-over-bus';
 import { markOf } from '@polyedge/saga/run-mark';
 import type { Log } from '@polyedge/service-kit/log';
 import type { Api } from './api/api.ts';
-import { type Firing, firingsOf, type Parameter } from './firing.ts';
 import type { Runnable } from './runnable.ts';
 import type { RunnableTable } from './runnable-table.ts';
 import type { Runs } from './runs.ts';
+import { type Parameter, type Trigger, triggersOf } from './triggers.ts';
 import { digestId } from './writing.ts';
 
 const PACKAGE = 'saga/NpmPackage';
@@ -52,14 +52,14 @@ export class JournalTriggers implements MemberHandler {
     this.#membership?.leave();
   }
 
-  batch(changes: readonly FullChange[], took: () => void): void {
+  batch(changes: readonly FullChange[], ack: () => void): void {
     const membership = this.#membership;
     const handled = changes.flatMap((change) => {
-      const firings = firingsOf(change);
-      return firings.length === 0 && change.type !== PACKAGE ? [] : [this.#handle(change, firings, membership)];
+      const triggers = triggersOf(change);
+      return triggers.length === 0 && change.type !== PACKAGE ? [] : [this.#handle(change, triggers, membership)];
     });
     void Promise.all(handled).then((all) => {
-      if (all.every((done) => done)) took();
+      if (all.every((done) => done)) ack();
     });
   }
 
@@ -81,11 +81,11 @@ export class JournalTriggers implements MemberHandler {
   }
 
   /** Resolves when all has ended that a change fired: to false when it is for the next owner to do. */
-  async #handle(change: FullChange, firings: readonly Firing[], membership: Membership | undefined): Promise<boolean> {
+  async #handle(change: FullChange, triggers: readonly Trigger[], membership: Membership | undefined): Promise<boolean> {
     const fired: Promise<unknown>[] = [];
     if (change.type === PACKAGE) fired.push(this.#options.onPackage(change));
     const before = this.#latest.get(change.id) ?? Promise.resolve();
-    const begun = before.then(() => this.#fire(change, firings, membership, fired));
+    const begun = before.then(() => this.#fire(change, triggers, membership, fired));
     this.#latest.set(change.id, begun);
     const isBegun = await begun;
     if (this.#latest.get(change.id) === begun) this.#latest.delete(change.id);
@@ -96,7 +96,7 @@ export class JournalTriggers implements MemberHandler {
 
   async #fire(
     change: FullChange,
-    firings: readonly Firing[],
+    triggers: readonly Trigger[],
     membership: Membership | undefined,
     fired: Promise<unknown>[],
   ): Promise<boolean> {
@@ -106,25 +106,25 @@ export class JournalTriggers implements MemberHandler {
     if (!isOurs()) return false;
     for (let known = await table.upTo(change.seq); !known.ok && isOurs(); known = await table.upTo(change.seq)) await wait(RETRY_MS);
     const inlineParent = markOf(change.origin)?.inlineParent === true;
-    for (const found of firings) {
+    for (const found of triggers) {
       const scripts = table.scriptsAt(found.path);
-      const firing = inlineParent && scripts.length > 0 ? await this.#withParents(found, isOurs) : found;
+      const trigger = inlineParent && scripts.length > 0 ? await this.#withParents(found, isOurs) : found;
       for (const runnable of scripts) {
         this.#heldBack += 1;
         for (let room = runs.roomFor(runnable); room !== undefined && isOurs(); room = runs.roomFor(runnable)) await room;
         this.#heldBack -= 1;
         if (!isOurs()) return false;
-        fired.push(runs.start(wantedBy(change, firing, runnable)));
+        fired.push(runs.start(wantedBy(change, trigger, runnable)));
       }
     }
     return true;
   }
 
   /** With who is passed as he is now, instead of when the run begins. */
-  async #withParents(firing: Firing, isOurs: () => boolean): Promise<Firing> {
+  async #withParents(trigger: Trigger, isOurs: () => boolean): Promise<Trigger> {
     const { table, api } = this.#options;
     const parameters: Parameter[] = [];
-    for (const parameter of firing.parameters) {
+    for (const parameter of trigger.parameters) {
       if ('value' in parameter) {
         parameters.push(parameter);
         continue;
@@ -134,29 +134,29 @@ export class JournalTriggers implements MemberHandler {
       for (; !parent.ok && isOurs(); parent = await read()) await wait(RETRY_MS);
       parameters.push(parent.ok ? { name: parameter.name, value: parent.value } : parameter);
     }
-    return { ...firing, parameters };
+    return { ...trigger, parameters };
   }
 }
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-function wantedBy(change: FullChange, firing: Firing, runnable: Runnable) {
+function wantedBy(change: FullChange, trigger: Trigger, runnable: Runnable) {
   const mark = markOf(change.origin);
-  const occasion = [change.epoch, String(change.seq), firing.path, firing.which];
+  const occasion = [change.epoch, String(change.seq), trigger.path, trigger.which];
   const call = digestId(...occasion, runnable.id, String(runnable.version));
   return {
     runnable,
     call,
     seed: call,
     at: change.on,
-    parameters: firing.parameters,
-    context: firing.context,
-    orderKey: firing.parent,
-    property: firing.property,
+    parameters: trigger.parameters,
+    context: trigger.context,
+    orderKey: trigger.parent,
+    property: trigger.property,
     depth: (mark?.depth ?? 0) + 1,
     chain: mark?.chain ?? digestId(...occasion),
     parentCall: mark?.call,
-    testData: firing.testData,
+    testData: trigger.testData,
     http: false,
   };
 }

@@ -123,11 +123,11 @@ export class Pool {
           const code = bundles.has(hash) ? undefined : this.#options.bundle(hash);
           if (code === undefined) continue;
           bundles.add(hash);
-          process.tell({ to: 'bundle', hash, code });
+          process.send({ to: 'bundle', hash, code });
         }
-        process.tell({ to: 'run', run: id, ...order });
+        process.send({ to: 'run', run: id, ...order });
       },
-      settle: (call, good, json) => process.tell({ to: 'settle', run: id, call, good, json }),
+      settle: (call, good, json) => process.send({ to: 'settle', run: id, call, good, json }),
       giveBack: () => {
         if (runs.delete(id)) this.#options.onRoom();
       },

@@ -3,10 +3,10 @@ import type { RunnableCall } from '@polyedge/contracts/bus/runnables';
 import type { JsonObject } from '@polyedge/query/json';
 import type { Acting } from './api/context.ts';
 import type { Queued } from './fair-queue.ts';
-import type { Parameter } from './firing.ts';
 import type { RunOutcome } from './isolate/messages.ts';
 import type { Placed } from './pool.ts';
 import { creatorOf, type Runnable } from './runnable.ts';
+import type { Parameter } from './triggers.ts';
 import { OperationIds } from './writing.ts';
 
 /** A run that somebody wants. */

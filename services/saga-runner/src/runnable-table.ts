@@ -11,7 +11,7 @@ import { interestKey } from '@polyedge/contracts/interest';
 import { attribute, both, equal, ofType, TYPES, textOr } from '@polyedge/saga/elements';
 import type { Bus, Subscription } from '@polyedge/service-kit/bus';
 import { busOfTenant } from '@polyedge/service-kit/journal-bus';
-import { hearHeads } from '@polyedge/service-kit/tenant-heads';
+import { subscribeToHeads } from '@polyedge/service-kit/tenant-heads';
 import { type Runnable, runnableOf } from './runnable.ts';
 
 /** A tenant's scripts, jobs and packages together; further ones are not known. */
@@ -53,7 +53,7 @@ export class RunnableTable {
     this.tenant = tenant;
     this.#changed = changed;
     this.#keys = new Set(KINDS.map((type) => interestKey({ tenant, type })));
-    this.#heads = hearHeads(bus, tenant, ({ epoch, from, to, keys }) => this.#head(epoch, from, to, keys));
+    this.#heads = subscribeToHeads(bus, tenant, ({ epoch, from, to, keys }) => this.#head(epoch, from, to, keys));
   }
 
   close(): void {

@@ -7,7 +7,7 @@ import type { RunnableLog } from '@polyedge/contracts/bus/runnables';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Json } from '@polyedge/query/json';
 import { isObject } from '@polyedge/saga/elements';
-import type { Answer } from '@polyedge/saga/work';
+import type { PostResult } from '@polyedge/saga/work';
 import type { Log } from '@polyedge/service-kit/log';
 import type { Api } from './api/api.ts';
 
@@ -358,7 +358,7 @@ export class Runs {
 
 const keyOf = ({ tenant, id, version }: Runnable): string => JSON.stringify([tenant, id, version]);
 
-const sentenceOf = ({ error }: Extract<Answer, { readonly ok: false }>): string => error.message ?? error.name;
+const sentenceOf = ({ error }: Extract<PostResult, { readonly ok: false }>): string => error.message ?? error.name;
 
 /** What a script logged: a text and its values, as the sandbox wrote them. */
 function lineOf(json: string): { readonly message: string; readonly args: Json[] } | undefined {

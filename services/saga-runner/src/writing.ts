@@ -17,7 +17,7 @@ export const APP = 'saga-runner';
 /** What graph-store says of a second, different request under an id. */
 const ANOTHER = 'another request was made under this operation id';
 
-export interface Lane {
+export interface WriteLane {
   readonly tenant: string;
   readonly scope: string;
   readonly lane: string;
@@ -45,7 +45,7 @@ export class Writing {
   }
 
   /** Writes of the same lane keep their order; records have lanes of their own. */
-  write(to: Lane, request: MutationRequest): Promise<Outcome<MutationResult>> {
+  write(to: WriteLane, request: MutationRequest): Promise<Outcome<MutationResult>> {
     const { tenant, scope: defaultScope, lane, record = false } = to;
     this.#count += 1;
     const id = String(this.#count);
@@ -59,7 +59,7 @@ export class Writing {
    * The same for a run that may happen again: what another attempt wrote differently under this id stands, and is what this one is answered.
    * @param reads the elements that the answer would have named, by operation
    */
-  async writeOnce(to: Lane, request: MutationRequest, reads: readonly (string | undefined)[]): Promise<Outcome<MutationResult>> {
+  async writeOnce(to: WriteLane, request: MutationRequest, reads: readonly (string | undefined)[]): Promise<Outcome<MutationResult>> {
     const outcome = await this.write(to, request);
     if (outcome.ok || outcome.failure.code !== 'conflict' || outcome.failure.detail?.includes(ANOTHER) !== true) return outcome;
     const ids = reads.filter((id) => id !== undefined);

@@ -38,7 +38,7 @@ class Bench {
     else if (message.from === 'call') {
       const good = message.name !== 'remove-property';
       const json = message.name === 'get-property' ? '{"value":1}' : good ? 'null' : '{"status_code":404,"message":"it is not there"}';
-      this.#process.tell({ to: 'settle', run: message.run, call: message.call, good, json });
+      this.#process.send({ to: 'settle', run: message.run, call: message.call, good, json });
     }
   }
 
@@ -46,7 +46,7 @@ class Bench {
   run(body: string, kind: 'event' | 'http' = 'event'): Promise<Ended | undefined> {
     this.#count += 1;
     const run = this.#count;
-    this.#process.tell({
+    this.#process.send({
       ...{ to: 'run', run, key: body, file: '/scripts/x', source: `(async function (property, parent) {\n${body}\n})` },
       ...{ args: '[{"value":1},null]', kind, current: { _id: 's' }, packages: {}, limits: LIMITS },
     });

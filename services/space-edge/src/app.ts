@@ -2,10 +2,10 @@ import type { IncomingMessage, Server } from 'node:http';
 import { spaceFrames } from '@polyedge/contracts/bus/frames';
 import { spaceTestEvent } from '@polyedge/contracts/bus/space';
 import type { PricingEvent } from '@polyedge/contracts/wire/space';
-import { tellConnections } from '@polyedge/edge-kit/driver/connections-told';
+import { publishConnections } from '@polyedge/edge-kit/driver/connections-report';
 import { Driver } from '@polyedge/edge-kit/driver/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver/driver-metrics';
-import { tellFrames } from '@polyedge/edge-kit/driver/frames-told';
+import { publishFrames } from '@polyedge/edge-kit/driver/frames-report';
 import { RestTasks } from '@polyedge/edge-kit/driver/rest-tasks';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeeds } from '@polyedge/edge-kit/feed/feeds';
@@ -121,7 +121,7 @@ export async function startSpaceEdge(
     feed,
     limits: perSocket,
     verify: (key) => identity.principalOf(key),
-    hears: [spaceTestEvent],
+    sharedChannels: [spaceTestEvent],
     // Without a farewell: after one, clients do not come back by themselves.
     slowClient: { do: 'drop' },
     requestTimeoutMs,
@@ -166,9 +166,9 @@ export async function startSpaceEdge(
   reserveHealth(app, context.ready);
   if (config.basePath !== undefined) withoutBasePath(app.server, config.basePath);
   reportDriver(metrics, { edge: 'space' }, driver);
-  const told = tellConnections({ bus, log, service: 'space-edge', instance: context.instance, drivers: { space: driver } });
+  const connectionReports = publishConnections({ bus, log, service: 'space-edge', instance: context.instance, drivers: { space: driver } });
 
-  const framesTold = tellFrames(bus, spaceFrames, (change) => {
+  const frameReports = publishFrames(bus, spaceFrames, (change) => {
     const event = toEvent(change);
     return event === undefined ? [] : [{ to: NAMESPACE, text: `4${framing.pack(protocol.encode(event)).text}` }];
   });
@@ -193,15 +193,15 @@ export async function startSpaceEdge(
     },
     drain: async () => {
       listener.stopAccepting();
-      framesTold.leave();
+      frameReports.leave();
       await driver.drain();
       await analytics.flush();
     },
     stop: async () => {
       stopped = true;
       clearTimeout(retry);
-      told.unsubscribe();
-      await framesTold.stop();
+      connectionReports.unsubscribe();
+      await frameReports.stop();
       following.close();
       listener.close();
       await closePort(app);

@@ -5,7 +5,7 @@ import { type Static, T } from '../schema.ts';
 /** The most metrics that one process publishes; further ones are left out. */
 export const MAX_FIGURES = 400;
 /** The most connections in one answer of one process. */
-export const MAX_CONNECTIONS_TOLD = 500;
+export const MAX_CONNECTIONS_REPORTED = 500;
 
 const Name = T.String({ maxLength: 64 });
 
@@ -76,7 +76,7 @@ export const connectionsFound = defineSignal({
     service: Name,
     instance: Name,
     matching: T.Integer({ minimum: 0 }),
-    connections: T.Array(ConnectionState, { maxItems: MAX_CONNECTIONS_TOLD }),
+    connections: T.Array(ConnectionState, { maxItems: MAX_CONNECTIONS_REPORTED }),
   }),
 });
 
@@ -87,7 +87,7 @@ export const connectionClose = defineSignal({
 });
 
 /** The most members of a group in one answer. */
-const MAX_MEMBERS_TOLD = 256;
+const MAX_MEMBERS_REPORTED = 256;
 
 export const groupsWanted = defineSignal({
   address: 'pe.sig.console.groups-wanted.v1',
@@ -114,17 +114,17 @@ export type MemberHere = Static<typeof MemberHere>;
  * One group as one edge sees it. `members` and `owners` are those of all edges, from Redis; `own` are the partitions and `here` the clients of
  * this edge.
  */
-export const GroupTold = T.Object({
+export const GroupReport = T.Object({
   id: T.Integer(),
-  here: T.Optional(T.Array(MemberHere, { maxItems: MAX_MEMBERS_TOLD })),
-  members: T.Array(T.Object({ member: T.String({ maxLength: 128 }), edge: Name }), { maxItems: MAX_MEMBERS_TOLD }),
+  here: T.Optional(T.Array(MemberHere, { maxItems: MAX_MEMBERS_REPORTED })),
+  members: T.Array(T.Object({ member: T.String({ maxLength: 128 }), edge: Name }), { maxItems: MAX_MEMBERS_REPORTED }),
   owners: T.Array(T.Object({ partition: T.Integer(), owner: T.String({ maxLength: 128 }) }), { maxItems: 256 }),
   own: T.Array(T.Object({ partition: T.Integer(), position: T.Integer(), pending: T.Integer(), lag: T.Integer() }), { maxItems: 256 }),
 });
-export type GroupTold = Static<typeof GroupTold>;
+export type GroupReport = Static<typeof GroupReport>;
 
 export const groupsFound = defineSignal({
   address: 'pe.sig.console.groups-found.v1.{question}',
   summary: "One edge's view of the requested groups.",
-  body: T.Object({ instance: Name, groups: T.Array(GroupTold, { maxItems: 100 }) }),
+  body: T.Object({ instance: Name, groups: T.Array(GroupReport, { maxItems: 100 }) }),
 });

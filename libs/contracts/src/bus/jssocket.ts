@@ -23,7 +23,7 @@ export const jssocketNotifiedGroup = defineEvent({
   body: T.Object({ group: T.String(), payload: JsonText }),
 });
 
-const Told = T.Union([
+const Message = T.Union([
   /** `notify_client`. With `within`, only a member of that group accepts it. */
   T.Object({ kind: T.Literal('notified'), payload: JsonText, within: T.Optional(T.String()) }),
   /** `client_connected`: the group that the core assigned to the client, and the data for the client. `by` is the core's connection. */
@@ -39,12 +39,12 @@ const Told = T.Union([
   /** From a connection to itself: arrives after everything that it published before and receives itself. */
   T.Object({ kind: T.Literal('marker'), marker: T.Integer() }),
 ]);
-export type JssocketTold = Static<typeof Told>;
+export type JssocketMessage = Static<typeof Message>;
 
 export const jssocketTold = defineEvent({
   address: 'pe.evt.jssocket.told.v1.{tenant}.{edge}.{connection}',
   summary: 'A message for one connection, on whichever edge it is.',
-  body: Told,
+  body: Message,
 });
 
 export const jssocketAsked = defineEvent({

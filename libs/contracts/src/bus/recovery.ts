@@ -6,14 +6,14 @@ const Pid = T.String({ minLength: 1, maxLength: 64 });
 const Tag = T.String({ minLength: 1, maxLength: 64 });
 
 /** The state that a session is resumed from: the client's token, and the rooms it had joined. */
-export const SagaParting = T.Object({
+export const SagaSessionState = T.Object({
   token: T.String({ maxLength: 16_384 }),
   rooms: T.Array(
     T.Object({ base: T.String({ maxLength: 64 }), id: T.Optional(T.String({ maxLength: 512 })), since: T.Integer({ minimum: 0 }) }),
     { maxItems: 100_000 },
   ),
 });
-export type SagaParting = Static<typeof SagaParting>;
+export type SagaSessionState = Static<typeof SagaSessionState>;
 
 export const sagaSought = defineSignal({
   address: 'pe.sig.saga.sought.v1',
@@ -24,5 +24,5 @@ export const sagaSought = defineSignal({
 export const sagaHandedOver = defineSignal({
   address: 'pe.sig.saga.handed-over.v1.{edge}',
   summary: 'The replica that had the session hands it to the one that requested it, and deletes it.',
-  body: T.Object({ pid: Pid, sid: T.String({ maxLength: 64 }), state: SagaParting }),
+  body: T.Object({ pid: Pid, sid: T.String({ maxLength: 64 }), state: SagaSessionState }),
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { failed } from '@polyedge/contracts/errors';
-import { type Handle, handStore, onLane, settle, setUp, talkative, until, watching } from '../testing/connection-scene.ts';
+import { type Handle, handStore, onBroadcaster, settle, setUp, talkative, until, watching } from '../testing/connection-scene.ts';
 import { changeOf } from '../testing/fake-feed.ts';
 import { FakeWire } from '../testing/fake-wire.ts';
 
@@ -66,8 +66,8 @@ test('above the rate the connection is closed where the edge says so', () => {
   assert.equal(wire.ended, 'close 1008 too many messages');
 });
 
-test('a slow client is closed 1013 when frames nobody asked for pass the bound, on the lane as through the session', async () => {
-  for (const first of [watching, onLane]) {
+test('a slow client is closed 1013 when frames nobody asked for pass the bound, on the broadcaster as through the session', async () => {
+  for (const first of [watching, onBroadcaster]) {
     const { feed, wire, turn, driver } = setUp({ first, limits: { maxBufferedBytes: 50 } });
     await settle();
     turn();
@@ -153,7 +153,7 @@ test('an exception in protocol code closes only that connection, with 1011, and 
   assert.equal(wire.ended, 'close 1011 internal error');
   assert.equal(driver.counts.bugs, 1);
   const lane = setUp({
-    first: onLane,
+    first: onBroadcaster,
     translate: () => {
       throw new Error('a bug');
     },
@@ -169,7 +169,7 @@ test('when the client is gone its reads are aborted, watches and timers end, and
   const heard: string[] = [];
   const { feed, wire, say, turn, connection, driver, wheel } = setUp({
     bus,
-    first: [...watching, ...onLane.map((effect) => ({ ...effect, id: 'l' })), { do: 'set-timer', name: 'n', ms: 1000 }],
+    first: [...watching, ...onBroadcaster.map((effect) => ({ ...effect, id: 'l' })), { do: 'set-timer', name: 'n', ms: 1000 }],
     handle: (input) => {
       heard.push(input.kind);
       return talkative(input);

@@ -9,30 +9,30 @@ import type { ConnectionState } from '@polyedge/contracts/bus/console';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Input, Opening, Session } from '@polyedge/session/session';
-import type { LaneOrder } from '../fanout/lane-order.ts';
+import type { BroadcastOrder } from '../fanout/broadcast-order.ts';
 import { Outbox, type Tag } from '../transport/outbox.ts';
 import type { Packet, Wire, WireHandler } from '../transport/wire.ts';
 import { WheelTimer } from '../wheel.ts';
+import type { MemberClient } from './consumer-groups.ts';
 import { Effects, type EffectsHost } from './effects.ts';
 import type { Environment } from './environment.ts';
 import { Liveness } from './liveness.ts';
-import { Mailbox, type Recipient, type Step } from './mailbox.ts';
-import type { MemberClient } from './membership.ts';
-import { BY_OUTPUT, BY_WORK, Reading } from './reading.ts';
+import { Mailbox, type MailboxItem, type Recipient } from './mailbox.ts';
+import { BY_OUTPUT, BY_WORK, ReadControl } from './read-control.ts';
 
 /** Whatever stands in a proxy's header. */
 const MAX_ADDRESS = 128;
 
 export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<Raw>, Recipient<Raw, In>, EffectsHost<In, P> {
-  laneCount = 0;
-  laneOrder: LaneOrder<P> | undefined = undefined;
+  broadcastCount = 0;
+  broadcastOrder: BroadcastOrder<P> | undefined = undefined;
 
   readonly number: number;
   readonly #env: Environment<Raw, In, Out, P>;
   readonly #wire: Wire<P>;
   readonly #ended: () => void;
   readonly outbox: Outbox<P>;
-  readonly reading: Reading;
+  readonly reading: ReadControl;
   #session: Session<In, Out> | undefined;
   /** The principal as last verified, for matching revocations. */
   principal: Principal | undefined;
@@ -67,7 +67,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.address = opening.address;
     this.outbox = new Outbox(wire, env.flusher, () => this.#flushed());
     this.#ended = ended;
-    this.reading = new Reading(wire, env.wheel, env.limits, () => this.#mailbox.run());
+    this.reading = new ReadControl(wire, env.wheel, env.limits, () => this.#mailbox.run());
     this.#liveness = new Liveness(at);
     if (opening.credential?.ok === true) this.principal = opening.credential.value;
     this.#mailbox = new Mailbox(this);
@@ -109,7 +109,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
 
   pong(payload: string): void {
     if (this.#state !== 'open') return;
-    this.#liveness.heard(this.#env.wheel.clock.now());
+    this.#liveness.received(this.#env.wheel.clock.now());
     this.#pongOn = Date.now();
     this.#effects.confirmedBy(payload);
   }
@@ -140,19 +140,19 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#ended();
   }
 
-  // ---- what the lane and the driver say
+  // ---- what the broadcaster and the driver say
 
   deliver(packet: P, change: FullChange, tag: Tag): void {
     if (this.#state !== 'open') return;
     const { own } = this.#effects;
     if (own?.holds(change.operationId) === true) {
       own.offer(change.operationId, () => {
-        if (tag.live) this.#pushLane(packet, tag);
+        if (tag.live) this.#pushBroadcast(packet, tag);
         else tag.omitted?.();
       });
       return;
     }
-    this.#pushLane(packet, tag);
+    this.#pushBroadcast(packet, tag);
   }
 
   /** Tells the session to finish, and finishes for it when it takes longer than `drainMs`. */
@@ -182,7 +182,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
       address: this.address.slice(0, MAX_ADDRESS),
       since: this.#since,
       subscriptions: this.#effects.subscriptionCount,
-      member: this.#effects.member?.id !== undefined,
+      member: this.#effects.groupSlot?.id !== undefined,
       bufferedBytes: this.outbox.bytes,
       inFlight: this.#inFlight,
     };
@@ -206,7 +206,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   sweep(at: number): void {
     if (this.#state !== 'open') return;
     const { limits, framing, counts } = this.#env;
-    if (this.#effects.member?.overdue(at, this.#pongOn > 0, this.#liveness.frameAt) === true) {
+    if (this.#effects.groupSlot?.overdue(at, this.#pongOn > 0, this.#liveness.frameAt) === true) {
       this.slow();
       return;
     }
@@ -239,7 +239,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   }
 
   /** Puts an input into the mailbox and, unless it is being emptied already, empties it. */
-  step(input: Step<In>): void {
+  step(input: MailboxItem<In>): void {
     if (this.#state === 'open') this.#mailbox.step(input);
   }
 
@@ -304,7 +304,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
 
   // ---- bounds
 
-  #pushLane(packet: P, tag: Tag): void {
+  #pushBroadcast(packet: P, tag: Tag): void {
     this.#env.counts.laneFrames += 1;
     this.outbox.push(packet, tag);
     if (this.outbox.bytes > this.#env.limits.maxBufferedBytes) this.slow();
@@ -325,7 +325,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     if (this.#state !== 'open') return false;
     this.#env.counts.bytesIn += bytes;
     const at = this.#env.wheel.clock.now();
-    this.#liveness.heard(at);
+    this.#liveness.received(at);
     const waitMs = this.reading.take(bytes, at);
     if (waitMs === 0) return true;
     if (this.#env.limits.overRate === 'close') {

@@ -10,7 +10,7 @@ export interface DriverCounts {
   undecodable: number;
   /** Frames that sessions sent. */
   framesOut: number;
-  /** Frames that the broadcast lane queued, one per socket. */
+  /** Frames that the broadcaster queued, one per socket. */
   laneFrames: number;
   /** Frames of groups. */
   groupFrames: number;

@@ -10,10 +10,10 @@ import type { Bus, Subscriptions } from '@polyedge/service-kit/bus';
 import { busOf } from '@polyedge/service-kit/journal-bus';
 import { type Log, silentLog } from '@polyedge/service-kit/log';
 import type { Opening, Protocol, View } from '@polyedge/session/session';
+import { Broadcasters } from '../fanout/broadcasters.ts';
 import { ChangeCache } from '../fanout/change-cache.ts';
-import { type HeardChannel, Hearing } from '../fanout/hearing.ts';
-import { Lanes } from '../fanout/lanes.ts';
-import { Selection } from '../fanout/selection.ts';
+import { FilteredSubscriptions } from '../fanout/filtered-subscriptions.ts';
+import { type SharedChannel, SharedSubscriptions } from '../fanout/shared-subscriptions.ts';
 import { type Feed, noFeed } from '../feed/watch.ts';
 import type { Limits } from '../limits.ts';
 import type { ConnectionHost } from '../transport/connection-host.ts';
@@ -21,10 +21,10 @@ import { Flusher } from '../transport/outbox.ts';
 import type { Framing, Packet, Wire, WireHandler } from '../transport/wire.ts';
 import { systemClock, Wheel, WheelTimer } from '../wheel.ts';
 import { Connection } from './connection.ts';
+import type { ConsumerGroups } from './consumer-groups.ts';
 import { type DriverCounts, newDriverCounts } from './counts.ts';
 import type { Chance, Environment, SlowClientRule } from './environment.ts';
 import { Incidents } from './incidents.ts';
-import type { Groups } from './membership.ts';
 
 export interface DriverOptions<Raw, In, Out, P extends Packet> {
   readonly protocol: Protocol<Raw, In, Out>;
@@ -39,9 +39,9 @@ export interface DriverOptions<Raw, In, Out, P extends Packet> {
   /** Verifies an access token, or what else the protocol has, of a client with this address: local, quick, and never rejecting. */
   verify(credential: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>>;
   /** Event and signal channels that sessions may `listen` to. */
-  readonly hears?: readonly HeardChannel[];
+  readonly sharedChannels?: readonly SharedChannel[];
   /** Groups that sessions may `join`. */
-  readonly groups?: Groups;
+  readonly groups?: ConsumerGroups;
   /** Whose frames count as delivered when they were written. Default: nobody's. */
   neverPongs?(principal: Principal): boolean;
   /** Default: close 1013. */
@@ -73,8 +73,8 @@ const SLOW_CLIENT: SlowClientRule = { do: 'close', code: 1013, reason: 'too slow
 export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Raw, P> {
   readonly counts: DriverCounts = newDriverCounts();
   readonly limits: Limits;
-  readonly lane: Lanes<P>;
-  readonly selection: Selection;
+  readonly broadcasters: Broadcasters<P>;
+  readonly filteredSubscriptions: FilteredSubscriptions;
   readonly #env: Environment<Raw, In, Out, P>;
   readonly #connections = new Set<Connection<Raw, In, Out, P>>();
   readonly #sweepTimer = new WheelTimer(() => this.#sweep());
@@ -98,7 +98,7 @@ export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Ra
     };
     const document = protocol.document?.bind(protocol);
     const cache = new ChangeCache<P>({ frame, ...(document === undefined ? {} : { document }) });
-    this.lane = new Lanes<P>({
+    this.broadcasters = new Broadcasters<P>({
       feed,
       cache,
       journalOf: (tenant) => options.bus.placements?.journalOf(tenant) ?? MAIN,
@@ -108,16 +108,16 @@ export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Ra
         return (request) => bus.request(graphChanges, graphChanges.subject({}), request, { timeoutMs });
       },
     });
-    this.selection = new Selection(feed, cache);
+    this.filteredSubscriptions = new FilteredSubscriptions(feed, cache);
     const wheel = options.wheel ?? new Wheel(systemClock);
     this.#env = {
       protocol,
       framing,
       bus: options.bus,
       feed,
-      lane: this.lane,
-      selection: this.selection,
-      hearing: new Hearing(options.subscriptions ?? options.bus, options.hears ?? []),
+      broadcasters: this.broadcasters,
+      filteredSubscriptions: this.filteredSubscriptions,
+      sharedSubscriptions: new SharedSubscriptions(options.subscriptions ?? options.bus, options.sharedChannels ?? []),
       groups: options.groups,
       cache,
       neverPongs: (principal) => options.neverPongs?.(principal) === true,

@@ -4,7 +4,18 @@ import { failed } from '@polyedge/contracts/errors';
 import { trialTold } from '@polyedge/contracts/testing/trial-channels';
 import { LocalNetwork } from '@polyedge/service-kit/local-bus';
 import type { Effect } from '@polyedge/session/session';
-import { type Handle, handStore, onLane, read, settle, setUp, talkative, until, watching, write } from '../testing/connection-scene.ts';
+import {
+  type Handle,
+  handStore,
+  onBroadcaster,
+  read,
+  settle,
+  setUp,
+  talkative,
+  until,
+  watching,
+  write,
+} from '../testing/connection-scene.ts';
 import { changeOf } from '../testing/fake-feed.ts';
 
 test('writes: one message in flight, what arrives meanwhile leaves together and in order', async () => {
@@ -100,7 +111,7 @@ const writing =
 
 for (const [way, first, event] of [
   ['session', watching, 'event'],
-  ['lane', onLane, 'full'],
+  ['lane', onBroadcaster, 'full'],
 ] as const) {
   test(`events-first: the answer waits for the events of its own write (${way})`, async () => {
     const { bus, asked } = handStore();
@@ -243,9 +254,9 @@ test('more subscriptions than allowed are lost at once, each for itself', async 
   assert.deepEqual(wire.sent, ['lost c', 'subscribed a', 'subscribed b']);
 });
 
-test('unsubscribing from the lane takes back what was queued', async () => {
+test('unsubscribing from the broadcaster takes back what was queued', async () => {
   const { feed, wire, say, turn } = setUp({
-    first: onLane,
+    first: onBroadcaster,
     handle: (input) =>
       input.kind === 'frame'
         ? [

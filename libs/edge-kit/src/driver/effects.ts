@@ -6,19 +6,19 @@ import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { encodeBody } from '@polyedge/service-kit/bus-wire';
 import type { Effect } from '@polyedge/session/session';
-import type { Sink } from '../fanout/lane.ts';
+import type { Sink } from '../fanout/broadcaster.ts';
 import type { Outbox } from '../transport/outbox.ts';
 import type { Packet } from '../transport/wire.ts';
-import { Asking } from './asking.ts';
-import { Confirmations } from './confirmations.ts';
+import type { MemberClient } from './consumer-groups.ts';
+import { DeliveryAcks } from './delivery-acks.ts';
 import type { Environment } from './environment.ts';
-import type { Step } from './mailbox.ts';
-import { Member } from './member.ts';
-import type { MemberClient } from './membership.ts';
-import type { OwnOrder } from './own-order.ts';
-import { BY_OUTPUT, BY_SESSION, type Reading } from './reading.ts';
+import { GroupSlot } from './group-slot.ts';
+import type { MailboxItem } from './mailbox.ts';
+import { BY_OUTPUT, BY_SESSION, type ReadControl } from './read-control.ts';
+import { RequestTracker } from './request-tracker.ts';
 import { SessionTimers } from './session-timers.ts';
 import { Subscriptions } from './subscriptions.ts';
+import type { WriteOrdering } from './write-ordering.ts';
 
 /** The connection whose session asks. */
 export interface EffectsHost<In, P extends Packet> extends Sink<P> {
@@ -27,13 +27,13 @@ export interface EffectsHost<In, P extends Packet> extends Sink<P> {
   /** What a group's administrator may see of it. */
   readonly client: MemberClient;
   readonly outbox: Outbox<P>;
-  readonly reading: Reading;
+  readonly reading: ReadControl;
   /** As last verified. */
   principal: Principal | undefined;
   /** The input being handled came from nobody's request: what it sends counts against the slow-client bound. */
   readonly unsolicited: boolean;
   /** Puts an input into the mailbox. */
-  step(input: Step<In>): void;
+  step(input: MailboxItem<In>): void;
   /** Something is in flight, and when it has been answered. */
   began(): void;
   finished(): void;
@@ -48,11 +48,11 @@ export interface EffectsHost<In, P extends Packet> extends Sink<P> {
 export class Effects<Raw, In, Out, P extends Packet> {
   readonly #env: Environment<Raw, In, Out, P>;
   readonly #host: EffectsHost<In, P>;
-  #asking: Asking<Raw, In, Out, P> | undefined;
+  #requests: RequestTracker<Raw, In, Out, P> | undefined;
   #subscriptions: Subscriptions<Raw, In, Out, P> | undefined;
   #timers: SessionTimers | undefined;
-  #confirmations: Confirmations | undefined;
-  #member: Member<Raw, In, Out, P> | undefined;
+  #deliveryAcks: DeliveryAcks | undefined;
+  #groupSlot: GroupSlot<Raw, In, Out, P> | undefined;
 
   constructor(env: Environment<Raw, In, Out, P>, host: EffectsHost<In, P>) {
     this.#env = env;
@@ -60,21 +60,21 @@ export class Effects<Raw, In, Out, P extends Packet> {
   }
 
   /** The order of own changes, once anything was asked or written. */
-  get own(): OwnOrder | undefined {
-    return this.#asking?.own;
+  get own(): WriteOrdering | undefined {
+    return this.#requests?.own;
   }
 
   get subscriptionCount(): number {
     return this.#subscriptions?.size ?? 0;
   }
 
-  get member(): Pick<Member<Raw, In, Out, P>, 'id' | 'overdue'> | undefined {
-    return this.#member;
+  get groupSlot(): Pick<GroupSlot<Raw, In, Out, P>, 'id' | 'overdue'> | undefined {
+    return this.#groupSlot;
   }
 
   /** A pong came: what waited for it goes on. */
   confirmedBy(payload: string): void {
-    for (const then of this.#confirmations?.confirmedBy(payload) ?? []) then();
+    for (const then of this.#deliveryAcks?.confirmedBy(payload) ?? []) then();
   }
 
   /** The client has read. */
@@ -84,9 +84,9 @@ export class Effects<Raw, In, Out, P extends Packet> {
 
   /** Lets go of everything but the writes under way. */
   end(): void {
-    this.#asking?.end();
+    this.#requests?.end();
     this.#subscriptions?.end();
-    this.#member?.leave();
+    this.#groupSlot?.leave();
     this.#timers?.end();
   }
 
@@ -113,7 +113,7 @@ export class Effects<Raw, In, Out, P extends Packet> {
         this.#joining().join(effect, this.#host.principal !== undefined && this.#env.neverPongs(this.#host.principal));
         break;
       case 'unsubscribe':
-        if (this.#member?.id === effect.id) this.#member.leave();
+        if (this.#groupSlot?.id === effect.id) this.#groupSlot.leave();
         else this.#subscriptions?.unsubscribe(effect.id);
         break;
       case 'when-delivered':
@@ -178,14 +178,14 @@ export class Effects<Raw, In, Out, P extends Packet> {
     else settle(outcome);
   }
 
-  #ask(): Asking<Raw, In, Out, P> {
-    this.#asking ??= new Asking({
+  #ask(): RequestTracker<Raw, In, Out, P> {
+    this.#requests ??= new RequestTracker({
       env: this.#env,
       step: (input) => this.#host.step(input),
       finished: () => this.#host.finished(),
       watches: (tenant) => this.#subscriptions?.watches(tenant) === true,
     });
-    return this.#asking;
+    return this.#requests;
   }
 
   #subscribing(): Subscriptions<Raw, In, Out, P> {
@@ -193,8 +193,8 @@ export class Effects<Raw, In, Out, P extends Packet> {
       env: this.#env,
       sink: this.#host,
       step: (input) => this.#host.step(input),
-      own: () => this.#asking?.own,
-      leftLane: () => this.#host.outbox.prune(),
+      own: () => this.#requests?.own,
+      leftBroadcaster: () => this.#host.outbox.prune(),
     });
     return this.#subscriptions;
   }
@@ -205,14 +205,14 @@ export class Effects<Raw, In, Out, P extends Packet> {
   }
 
   #confirm(then: () => void): void {
-    this.#confirmations ??= new Confirmations();
-    const ping = this.#env.framing.ping(this.#confirmations.begin(then));
+    this.#deliveryAcks ??= new DeliveryAcks();
+    const ping = this.#env.framing.ping(this.#deliveryAcks.begin(then));
     if (ping === undefined) throw new Error('this transport has no pings to confirm with');
     this.#host.outbox.push(ping);
   }
 
-  #joining(): Member<Raw, In, Out, P> {
-    this.#member ??= new Member({
+  #joining(): GroupSlot<Raw, In, Out, P> {
+    this.#groupSlot ??= new GroupSlot({
       env: this.#env,
       conn: this.#host.number,
       client: () => this.#host.client,
@@ -224,6 +224,6 @@ export class Effects<Raw, In, Out, P extends Packet> {
       confirm: (then) => this.#confirm(then),
       lost: (id, failure) => this.#host.step({ kind: 'lost', id, failure }),
     });
-    return this.#member;
+    return this.#groupSlot;
   }
 }

@@ -4,18 +4,18 @@ import type { Principal } from '@polyedge/contracts/principal';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Log } from '@polyedge/service-kit/log';
 import type { Protocol } from '@polyedge/session/session';
+import type { Broadcasters } from '../fanout/broadcasters.ts';
 import type { ChangeCache } from '../fanout/change-cache.ts';
-import type { Hearing } from '../fanout/hearing.ts';
-import type { Lanes } from '../fanout/lanes.ts';
-import type { Selection } from '../fanout/selection.ts';
+import type { FilteredSubscriptions } from '../fanout/filtered-subscriptions.ts';
+import type { SharedSubscriptions } from '../fanout/shared-subscriptions.ts';
 import type { Feed } from '../feed/watch.ts';
 import type { Limits } from '../limits.ts';
 import type { Flusher } from '../transport/outbox.ts';
 import type { Framing, Packet } from '../transport/wire.ts';
 import type { Wheel } from '../wheel.ts';
+import type { ConsumerGroups } from './consumer-groups.ts';
 import type { DriverCounts } from './counts.ts';
 import type { Incidents } from './incidents.ts';
-import type { Groups } from './membership.ts';
 
 /** Where what must be unlike anything else, or unlike others, comes from. Tests that repeat a run bring their own. */
 export interface Chance {
@@ -29,10 +29,10 @@ export interface Environment<Raw, In, Out, P extends Packet> {
   readonly framing: Framing<Raw, P>;
   readonly bus: Bus;
   readonly feed: Feed;
-  readonly lane: Lanes<P>;
-  readonly selection: Selection;
-  readonly hearing: Hearing;
-  readonly groups: Groups | undefined;
+  readonly broadcasters: Broadcasters<P>;
+  readonly filteredSubscriptions: FilteredSubscriptions;
+  readonly sharedSubscriptions: SharedSubscriptions;
+  readonly groups: ConsumerGroups | undefined;
   readonly cache: ChangeCache<P>;
   readonly wheel: Wheel;
   readonly chance: Chance;

@@ -34,7 +34,7 @@ export class Liveness {
   }
 
   /** Something came: a part of a message, or a pong. */
-  heard(at: number): void {
+  received(at: number): void {
     this.#heardAt = at;
   }
 

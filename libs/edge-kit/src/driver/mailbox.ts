@@ -5,7 +5,7 @@
 import type { Input } from '@polyedge/session/session';
 
 /** An input, or something of ours that has to happen between inputs. */
-export type Step<In> = Input<In> | (() => void);
+export type MailboxItem<In> = Input<In> | (() => void);
 
 /** Whose mailbox it is. The connection itself, and no functions made for it: memory per connection is a goal. */
 export interface Recipient<Raw, In> {
@@ -21,7 +21,7 @@ export interface Recipient<Raw, In> {
 
 export class Mailbox<Raw, In> {
   readonly #recipient: Recipient<Raw, In>;
-  #steps: Step<In>[] = [];
+  #steps: MailboxItem<In>[] = [];
   #messages: Raw[] = [];
   #running = false;
 
@@ -39,7 +39,7 @@ export class Mailbox<Raw, In> {
     this.run();
   }
 
-  step(step: Step<In>): void {
+  step(step: MailboxItem<In>): void {
     this.#steps.push(step);
     this.run();
   }
@@ -76,7 +76,7 @@ export class Mailbox<Raw, In> {
     this.#messages = [];
   }
 
-  #next(): Step<In> | undefined {
+  #next(): MailboxItem<In> | undefined {
     if (this.#recipient.unread) return undefined;
     const raw = this.#messages.shift();
     return raw === undefined ? undefined : this.#recipient.decode(raw);

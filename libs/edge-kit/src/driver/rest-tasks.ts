@@ -10,11 +10,11 @@ import { done, type Outcome } from '@polyedge/contracts/errors';
 import { operationId } from '@polyedge/contracts/operation-id';
 import type { Parameters } from '@polyedge/contracts/subject';
 import type { Bus } from '@polyedge/service-kit/bus';
-import type { Author, Question, Write } from '@polyedge/session/questions';
+import type { Author, Question, WriteQuestion } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import type { Feed } from '../feed/watch.ts';
 import type { Wheel } from '../wheel.ts';
-import { EVENTS_FIRST_MS } from './own-order.ts';
+import { EVENTS_FIRST_MS } from './write-ordering.ts';
 import { type WriteOutcome, Writes } from './writes.ts';
 
 /** A replica that died with the question does not answer any more: another one is asked after this. */
@@ -99,7 +99,10 @@ export class RestTasks {
   }
 
   /** Writes, all or nothing. */
-  async write({ what, operations }: Omit<Write, 'kind'>, { who, origin, own }: Omit<Acting, 'signal'>): Promise<Outcome<MutationResult>> {
+  async write(
+    { what, operations }: Omit<WriteQuestion, 'kind'>,
+    { who, origin, own }: Omit<Acting, 'signal'>,
+  ): Promise<Outcome<MutationResult>> {
     const { bus, wheel, feed } = this.#options;
     const { tenant, defaultScope, account: by, app } = who;
     const { protocol, way } = origin;

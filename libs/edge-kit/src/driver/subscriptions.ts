@@ -4,16 +4,16 @@ import type { Failure } from '@polyedge/contracts/errors';
 import type { Interest } from '@polyedge/contracts/interest';
 import type { Filter } from '@polyedge/query/filter';
 import type { ChangeMatch, Effect, Input, View } from '@polyedge/session/session';
-import type { Sink } from '../fanout/lane.ts';
+import type { Sink } from '../fanout/broadcaster.ts';
 import type { Watch } from '../feed/watch.ts';
 import type { Packet } from '../transport/wire.ts';
 import type { Environment } from './environment.ts';
-import type { OwnOrder } from './own-order.ts';
+import type { WriteOrdering } from './write-ordering.ts';
 
-interface Held {
+interface SubscriptionEntry {
   /** Whose changes it brings; undefined for plain messages. */
   readonly tenant: string | undefined;
-  readonly onLane: boolean;
+  readonly onBroadcaster: boolean;
   open: boolean;
   /** What waits for changes to be delivered; only with `when-delivered`. */
   waiting?: Watch;
@@ -28,14 +28,14 @@ export interface SubscriptionsOptions<Raw, In, Out, P extends Packet> {
   readonly sink: Sink<P>;
   step(input: Input<In>): void;
   /** The order of own changes, once the session has written anything. */
-  own(): OwnOrder | undefined;
-  /** A subscription of the lane has ended: frames of it that are queued must go. */
-  leftLane(): void;
+  own(): WriteOrdering | undefined;
+  /** A subscription of the broadcaster has ended: frames of it that are queued must go. */
+  leftBroadcaster(): void;
 }
 
 export class Subscriptions<Raw, In, Out, P extends Packet> {
   readonly #options: SubscriptionsOptions<Raw, In, Out, P>;
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Map<string, SubscriptionEntry>();
 
   get size(): number {
     return this.#held.size;
@@ -55,12 +55,12 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
   listen(id: string, subject: string, atMost = Number.POSITIVE_INFINITY): void {
     if (!this.#mayHold(id)) return;
     const { env, step } = this.#options;
-    if (env.hearing.listeners(subject) >= atMost) {
+    if (env.sharedSubscriptions.listeners(subject) >= atMost) {
       step({ kind: 'lost', id, failure: { code: 'limited', detail: 'too many connections listen to this' } });
       return;
     }
-    const subscription = env.hearing.listen(subject, (body) => step({ kind: 'message', id, body }));
-    this.#held.set(id, { tenant: undefined, onLane: false, open: true, close: () => subscription.unsubscribe() });
+    const subscription = env.sharedSubscriptions.listen(subject, (body) => step({ kind: 'message', id, body }));
+    this.#held.set(id, { tenant: undefined, onBroadcaster: false, open: true, close: () => subscription.unsubscribe() });
   }
 
   unsubscribe(id: string): void {
@@ -68,7 +68,7 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
     if (held === undefined) return;
     this.#held.delete(id);
     end(held);
-    if (held.onLane) this.#options.leftLane();
+    if (held.onBroadcaster) this.#options.leftBroadcaster();
   }
 
   /** Tells the session when every change of a subscription up to `seq` has come to it. Nothing happens for an id that is not in use. */
@@ -126,10 +126,10 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
       },
     };
     // It may be live from within the call that opens it.
-    const held: Held = { tenant: to.tenant, onLane: false, open: true, close: () => watch?.close() };
+    const held: SubscriptionEntry = { tenant: to.tenant, onBroadcaster: false, open: true, close: () => watch?.close() };
     let watch: Watch | undefined;
     this.#held.set(id, held);
-    watch = where === undefined ? env.feed.watch(to, handler) : env.selection.watch(to, where, handler);
+    watch = where === undefined ? env.feed.watch(to, handler) : env.filteredSubscriptions.watch(to, where, handler);
   }
 
   #join(id: string, to: Interest, view: View, since: { readonly seq: number; readonly epoch: string } | undefined): void {
@@ -141,8 +141,8 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
         step({ kind: 'lost', id, failure });
       },
     };
-    const subscription = env.lane.subscribe(to, view, sink, handler, since);
-    this.#held.set(id, { tenant: to.tenant, onLane: true, open: true, close: () => subscription.close() });
+    const subscription = env.broadcasters.subscribe(to, view, sink, handler, since);
+    this.#held.set(id, { tenant: to.tenant, onBroadcaster: true, open: true, close: () => subscription.close() });
   }
 
   /** Ends what has the id already; false, and the session told, when there are too many. */
@@ -154,7 +154,7 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
   }
 }
 
-function end(held: Held): void {
+function end(held: SubscriptionEntry): void {
   held.open = false;
   held.waiting?.close();
   held.close();

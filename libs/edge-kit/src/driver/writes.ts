@@ -19,7 +19,7 @@ const RETRY_TO_MS = 500;
 /** How long the outcome of a write may stay unknown before its session is told so. */
 const GIVE_UP_MS = 60_000;
 
-export interface Write {
+export interface PendingWrite {
   readonly id: string;
   readonly tenant: string;
   readonly defaultScope: string;
@@ -30,7 +30,7 @@ export interface Write {
 }
 
 export interface WriteOutcome {
-  readonly write: Write;
+  readonly write: PendingWrite;
   readonly outcome: Outcome<MutationResult>;
   /** Which history the seqs of the result belong to; undefined when the outcome came from nobody. */
   readonly epoch: string | undefined;
@@ -41,7 +41,7 @@ export class Writes {
   readonly #wheel: Wheel;
   readonly #answer: (outcome: WriteOutcome) => void;
   readonly #random: () => number;
-  #waiting: Write[] = [];
+  #waiting: PendingWrite[] = [];
   #busy = false;
 
   /** @param answer hears the outcome of each write, in the order of `add`; every write is answered once */
@@ -52,7 +52,7 @@ export class Writes {
     this.#random = random;
   }
 
-  add(write: Write): void {
+  add(write: PendingWrite): void {
     this.#waiting.push(write);
     if (!this.#busy) this.#send();
   }
@@ -69,7 +69,7 @@ export class Writes {
   }
 
   /** Writes from the front that may travel together: same tenant and scope, within the bounds of a message. */
-  #takeBatch(): { readonly batch: Write[]; readonly bytes: number } {
+  #takeBatch(): { readonly batch: PendingWrite[]; readonly bytes: number } {
     const [first] = this.#waiting;
     if (first === undefined) return { batch: [], bytes: 0 };
     if (this.#waiting.length === 1) {
@@ -89,7 +89,7 @@ export class Writes {
   }
 
   /** @param unknown whether an earlier attempt may have been carried out: then even `busy` says nothing about the outcome */
-  async #attempt(batch: readonly Write[], message: Sent, unknown: boolean): Promise<void> {
+  async #attempt(batch: readonly PendingWrite[], message: Sent, unknown: boolean): Promise<void> {
     const { first, timeoutMs, began } = message;
     const outcome = await this.#bus.request(
       graphMutate,
@@ -112,7 +112,7 @@ export class Writes {
   }
 
   #finish(
-    batch: readonly Write[],
+    batch: readonly PendingWrite[],
     epoch: string | undefined,
     outcomes: readonly MutationOutcome[] | undefined,
     failure: Failure = { code: 'internal' },
@@ -128,7 +128,7 @@ export class Writes {
 
 /** What all attempts of a batch have in common. */
 interface Sent {
-  readonly first: Write;
+  readonly first: PendingWrite;
   /** How long an attempt may take. */
   readonly timeoutMs: number;
   /** When the first attempt began. */

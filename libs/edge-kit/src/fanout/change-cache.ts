@@ -13,7 +13,7 @@ export interface ChangeReader<P extends Packet> {
   document?(change: FullChange): Document;
 }
 
-interface Entry<P extends Packet> {
+interface CachedChange<P extends Packet> {
   document: Document | undefined;
   /** Undefined until asked for; `none` for an element that the change made. */
   before: Element | 'none' | undefined;
@@ -24,7 +24,7 @@ interface Entry<P extends Packet> {
 /** One per edge: broadcast subscriptions, filtered ones and consumer groups share it. */
 export class ChangeCache<P extends Packet> {
   readonly #reader: ChangeReader<P>;
-  readonly #entries = new WeakMap<FullChange, Entry<P>>();
+  readonly #entries = new WeakMap<FullChange, CachedChange<P>>();
 
   constructor(reader: ChangeReader<P>) {
     this.#reader = reader;
@@ -54,7 +54,7 @@ export class ChangeCache<P extends Packet> {
     return frame;
   }
 
-  #entry(change: FullChange): Entry<P> {
+  #entry(change: FullChange): CachedChange<P> {
     let entry = this.#entries.get(change);
     if (entry === undefined) {
       entry = { document: undefined, before: undefined, frames: undefined };

@@ -12,10 +12,10 @@ import { openFeeds } from '../feed/feeds.ts';
 import { type FakePacket, fakeFraming } from '../testing/fake-wire.ts';
 import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from '../testing/feed-model.ts';
 import type { Tag } from '../transport/outbox.ts';
+import type { BroadcastOrder } from './broadcast-order.ts';
+import type { Sink } from './broadcaster.ts';
+import { Broadcasters } from './broadcasters.ts';
 import { ChangeCache } from './change-cache.ts';
-import type { Sink } from './lane.ts';
-import type { LaneOrder } from './lane-order.ts';
-import { Lanes } from './lanes.ts';
 
 const SECOND = 'second';
 const HEADS = graphHead.pattern({});
@@ -123,23 +123,23 @@ test('a tenant that is moved ends its watches, and those of no other; who watche
 
 test('a socket that sees tenants of two journals is shown each one`s changes in its order, once each, however they alternate', async () => {
   const { clock, feeds, main, second, bus } = twoJournals(3);
-  const lanes = new Lanes<FakePacket>({
+  const broadcasters = new Broadcasters<FakePacket>({
     feed: feeds,
     cache: new ChangeCache({ frame: ({ tenant, seq }) => fakeFraming.pack(`${tenant} ${seq}`) }),
     journalOf: (tenant) => bus.placements.journalOf(tenant),
     changes: (journal) => (request) => busOf(bus, journal).request(graphChanges, graphChanges.subject({}), request, { timeoutMs: 5000 }),
   });
   const shown: string[] = [];
-  const socket: Sink<FakePacket> & { laneOrder: LaneOrder<FakePacket> | undefined } = {
-    laneCount: 0,
-    laneOrder: undefined,
+  const socket: Sink<FakePacket> & { broadcastOrder: BroadcastOrder<FakePacket> | undefined } = {
+    broadcastCount: 0,
+    broadcastOrder: undefined,
     deliver: (_packet: FakePacket, { tenant, seq }: FullChange, tag: Tag) => {
       if (tag.live) shown.push(`${tenant} ${seq}`);
     },
   };
   const lost: string[] = [];
   const subscribe = (tenant: string, owner: string) =>
-    lanes.subscribe({ tenant, owner }, { shape: 'full', filter: EVERYTHING }, socket, {
+    broadcasters.subscribe({ tenant, owner }, { shape: 'full', filter: EVERYTHING }, socket, {
       live: () => {},
       lost: ({ code }) => lost.push(code),
     });
@@ -163,7 +163,7 @@ test('a socket that sees tenants of two journals is shown each one`s changes in 
     shown.some((one, at) => one.startsWith('a') && shown[at + 1]?.startsWith('b') === true && shown[at + 2]?.startsWith('a') === true),
   );
   for (const one of both) one.close();
-  assert.equal(socket.laneCount, 0);
+  assert.equal(socket.broadcastCount, 0);
   // Begun again the other way round, it is the same.
   shown.length = 0;
   for (const tenant of ['b', 'a']) for (const owner of ['x', 'y']) subscribe(tenant, owner);

@@ -5,7 +5,7 @@ import type { ReplyOf } from '@polyedge/contracts/channel';
 import { errors, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
 import { Fifo } from './fifo.ts';
 import { type FeedEffect, HAND_OUT_SOON } from './messages.ts';
-import type { Entry, Resequencer } from './resequencer.ts';
+import type { Resequencer, StagedChange } from './resequencer.ts';
 import type { FeedSettings, FeedStats } from './settings.ts';
 import type { Watchers } from './watchers.ts';
 
@@ -18,7 +18,7 @@ const MAX_BACKOFF_MS = 2_000;
 
 interface Fetching {
   readonly epoch: string;
-  readonly entries: readonly Entry[];
+  readonly entries: readonly StagedChange[];
   readonly alone: boolean;
 }
 
@@ -28,10 +28,10 @@ export class Backfill {
   readonly #effects: FeedEffect[];
   readonly #resequencer: Resequencer;
   readonly #watchers: Watchers;
-  readonly #wanted = new Fifo<Entry>();
-  readonly #wantedAlone = new Fifo<Entry>();
+  readonly #wanted = new Fifo<StagedChange>();
+  readonly #wantedAlone = new Fifo<StagedChange>();
   readonly #fetching = new Map<number, Fetching>();
-  #asks = 0;
+  #requests = 0;
   #attempt = 0;
   #pausing = false;
 
@@ -43,7 +43,7 @@ export class Backfill {
     this.#watchers = watchers;
   }
 
-  want(entry: Entry): void {
+  want(entry: StagedChange): void {
     if (entry.alone) this.#wantedAlone.push(entry);
     else this.#wanted.push(entry);
   }
@@ -63,10 +63,10 @@ export class Backfill {
     while (this.#fetching.size < MAX_RUNNING && !this.#pausing && connected) {
       const entries = this.#resequencer.dueBytes >= this.#settings.maxStagedBytes ? this.#nextFront() : this.#next();
       if (entries.length === 0) return;
-      this.#asks += 1;
+      this.#requests += 1;
       this.#stats.seqFetches += 1;
-      this.#fetching.set(this.#asks, { epoch, entries, alone: entries.every(({ alone }) => alone) });
-      this.#effects.push({ do: 'ask-changes', ask: this.#asks, epoch, seqs: entries.map(({ seq }) => seq) });
+      this.#fetching.set(this.#requests, { epoch, entries, alone: entries.every(({ alone }) => alone) });
+      this.#effects.push({ do: 'ask-changes', ask: this.#requests, epoch, seqs: entries.map(({ seq }) => seq) });
     }
   }
 
@@ -86,7 +86,7 @@ export class Backfill {
     this.#effects.push(HAND_OUT_SOON);
   }
 
-  #filled(entries: readonly Entry[], { changes, to }: ReplyOf<typeof graphChanges>): void {
+  #filled(entries: readonly StagedChange[], { changes, to }: ReplyOf<typeof graphChanges>): void {
     for (const change of changes) {
       if (!isFull(change)) continue;
       this.#stats.fetchedChanges += 1;
@@ -104,8 +104,8 @@ export class Backfill {
     }
   }
 
-  #next(): Entry[] {
-    const entries: Entry[] = [];
+  #next(): StagedChange[] {
+    const entries: StagedChange[] = [];
     for (let entry = this.#wanted.shift(); entry !== undefined; entry = this.#wanted.shift()) {
       if (!isMissing(entry)) continue;
       if (entry.alone) {
@@ -126,7 +126,7 @@ export class Backfill {
   }
 
   /** With the memory used up: only what others wait behind, one by one. It stays in its list, which passes over it later. */
-  #nextFront(): Entry[] {
+  #nextFront(): StagedChange[] {
     for (const entry of this.#resequencer.fronts()) {
       if (!isMissing(entry)) continue;
       entry.fetching = true;
@@ -135,7 +135,7 @@ export class Backfill {
     return [];
   }
 
-  #fail(entries: readonly Entry[], failure: Failure): void {
+  #fail(entries: readonly StagedChange[], failure: Failure): void {
     this.#stats.fetchFailures += 1;
     const later = errors[failure.code].retry === 'later';
     if (!later && entries.length === 1) {
@@ -156,9 +156,9 @@ export class Backfill {
   }
 
   /** The store does not have a change that a head listed: who waits for it cannot go on. */
-  #lose(entry: Entry, failure: Failure): void {
+  #lose(entry: StagedChange, failure: Failure): void {
     for (const interest of entry.interests) this.#watchers.loseInterest(interest, failure);
   }
 }
 
-const isMissing = (entry: Entry): boolean => entry.change === undefined && entry.left > 0 && !entry.fetching;
+const isMissing = (entry: StagedChange): boolean => entry.change === undefined && entry.left > 0 && !entry.fetching;

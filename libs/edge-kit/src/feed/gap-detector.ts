@@ -11,7 +11,7 @@ import { keysOf } from '@polyedge/contracts/interest';
 import type { Backfill } from './backfill.ts';
 import { Fifo } from './fifo.ts';
 import { type FeedEffect, HAND_OUT_SOON, type Head } from './messages.ts';
-import type { OwnChanges } from './own-changes.ts';
+import type { OwnChangeWaits } from './own-change-waits.ts';
 import type { Resequencer } from './resequencer.ts';
 import type { FeedSettings, FeedStats } from './settings.ts';
 import type { Watchers } from './watchers.ts';
@@ -21,12 +21,12 @@ interface Gap {
   upTo: number | undefined;
   attempt: number;
   /** The question that is under way, and for a range up to where. */
-  asking: { readonly ask: number; readonly upTo: number } | undefined;
+  request: { readonly ask: number; readonly upTo: number } | undefined;
   /** A timer will go on with it. */
   waits: boolean;
 }
 
-const newGap = (upTo: number | undefined): Gap => ({ upTo, attempt: 0, asking: undefined, waits: false });
+const newGap = (upTo: number | undefined): Gap => ({ upTo, attempt: 0, request: undefined, waits: false });
 
 const MAX_RETIRED = 16;
 const BACKOFF_MS = 100;
@@ -42,7 +42,7 @@ interface Parts {
   readonly resequencer: Resequencer;
   readonly watchers: Watchers;
   readonly backfill: Backfill;
-  readonly own: OwnChanges;
+  readonly own: OwnChangeWaits;
 }
 
 export class GapDetector {
@@ -54,7 +54,7 @@ export class GapDetector {
   #position = 0;
   #lastHeadAt: number;
   #gap: Gap | undefined = newGap(undefined);
-  #asks = 0;
+  #requests = 0;
   readonly #retired = new Set<string>();
   readonly #held = new Fifo<Head>();
   #heldSeqs = 0;
@@ -114,7 +114,7 @@ export class GapDetector {
     }
     this.#hold(head);
     // The chain is whole after all, or its hole is known: no need to ask for where it ends.
-    if (gap.asking !== undefined || gap.upTo !== undefined || !this.#connected) return;
+    if (gap.request !== undefined || gap.upTo !== undefined || !this.#connected) return;
     gap.upTo = Math.max(this.#position, (this.#held.front?.from ?? this.#position + 1) - 1);
     if (gap.upTo === this.#position) this.#finish(at);
   }
@@ -129,7 +129,7 @@ export class GapDetector {
   /** The subscriptions were made again. */
   connected(): void {
     this.#connected = true;
-    if (this.#gap !== undefined && this.#gap.asking === undefined) this.#advanceIn(0, this.#parts.settings.jitterMs);
+    if (this.#gap !== undefined && this.#gap.request === undefined) this.#advanceIn(0, this.#parts.settings.jitterMs);
   }
 
   /** Notices silence. */
@@ -166,7 +166,7 @@ export class GapDetector {
   }
 
   rangeAnswered(ask: number, outcome: Outcome<ReplyOf<typeof graphChanges>>, at: number): void {
-    const askedUpTo = this.#gap?.asking?.upTo ?? 0;
+    const askedUpTo = this.#gap?.request?.upTo ?? 0;
     const gap = this.#answered(ask);
     // An answer of this history stays true whatever happened meanwhile; one for a gap that is over is not needed.
     if (gap === undefined) return;
@@ -193,8 +193,8 @@ export class GapDetector {
 
   #answered(ask: number): Gap | undefined {
     const gap = this.#gap;
-    if (gap?.asking?.ask !== ask) return undefined;
-    gap.asking = undefined;
+    if (gap?.request?.ask !== ask) return undefined;
+    gap.request = undefined;
     return gap;
   }
 
@@ -312,7 +312,7 @@ export class GapDetector {
   #advance(at: number): void {
     const { watchers, effects, stats } = this.#parts;
     const gap = this.#gap;
-    if (gap === undefined || gap.asking !== undefined || !this.#connected) return;
+    if (gap === undefined || gap.request !== undefined || !this.#connected) return;
     if (this.#epoch === undefined || gap.upTo === undefined) {
       effects.push({ do: 'ask-position', ask: this.#ask(gap, 0) });
       return;
@@ -351,9 +351,9 @@ export class GapDetector {
   }
 
   #ask(gap: Gap, upTo: number): number {
-    this.#asks += 1;
-    gap.asking = { ask: this.#asks, upTo };
-    return this.#asks;
+    this.#requests += 1;
+    gap.request = { ask: this.#requests, upTo };
+    return this.#requests;
   }
 
   /** The store cannot continue this position: everybody starts from a snapshot, and the feed asks again where it stands. */

@@ -13,7 +13,7 @@ import { failed } from '@polyedge/contracts/errors';
 import { Backfill } from './backfill.ts';
 import { GapDetector } from './gap-detector.ts';
 import { type FeedEffect, type FeedInput, HAND_OUT_SOON } from './messages.ts';
-import { OwnChanges } from './own-changes.ts';
+import { OwnChangeWaits } from './own-change-waits.ts';
 import { Resequencer } from './resequencer.ts';
 import { type FeedSettings, type FeedStats, newFeedStats } from './settings.ts';
 import { Watchers } from './watchers.ts';
@@ -25,7 +25,7 @@ export class FeedMachine {
   readonly #resequencer: Resequencer;
   readonly #watchers: Watchers;
   readonly #backfill: Backfill;
-  readonly #own: OwnChanges;
+  readonly #own: OwnChangeWaits;
   readonly #gaps: GapDetector;
   #connected: boolean;
   /** Watches that are to begin in this turn. */
@@ -38,7 +38,7 @@ export class FeedMachine {
     const resequencer = new Resequencer(settings, stats, effects);
     const watchers = new Watchers(settings, stats, effects, resequencer, connected);
     const backfill = new Backfill(settings, stats, effects, resequencer, watchers);
-    const own = new OwnChanges(stats, effects);
+    const own = new OwnChangeWaits(stats, effects);
     this.#connected = connected;
     this.#resequencer = resequencer;
     this.#watchers = watchers;
@@ -157,7 +157,7 @@ export class FeedMachine {
   /** Losses first, then beginnings, then changes: a watch never gets one before it is live. */
   #handOut(): void {
     if (this.#watchers.hasLost) {
-      this.#watchers.tellLost();
+      this.#watchers.notifyLost();
       return;
     }
     if (this.#joinsLeft) {

@@ -9,7 +9,7 @@ import type { FeedEffect } from './messages.ts';
 import type { FeedSettings, FeedStats } from './settings.ts';
 
 /** An announced change that not every watch has been handed yet. */
-export interface Entry {
+export interface StagedChange {
   readonly seq: number;
   /** Those it may concern: their keys are in the head, the body decides. */
   readonly interests: readonly WatchedInterest[];
@@ -41,7 +41,7 @@ export class WatchedInterest {
   readonly key: number;
   readonly watchers = new Set<Watcher>();
   /** Not empty while a change without body blocks this interest: that one is in front. */
-  readonly queue = new Fifo<Entry>();
+  readonly queue = new Fifo<StagedChange>();
   /** The server knows the subscription. */
   flushed = false;
   /** Heads are looked through for it. */
@@ -78,8 +78,8 @@ export class Resequencer {
   readonly #effects: FeedEffect[];
   readonly #byKey = new Map<number, WatchedInterest[]>();
   readonly #staged = new Map<number, Staged>();
-  readonly #entries = new Map<number, Entry>();
-  readonly #due = new Fifo<Entry>();
+  readonly #entries = new Map<number, StagedChange>();
+  readonly #due = new Fifo<StagedChange>();
   readonly #blocked = new Set<WatchedInterest>();
   readonly #ready = new Fifo<WatchedInterest>();
   #stagedBytes = 0;
@@ -159,11 +159,11 @@ export class Resequencer {
    * A head lists a seq under these keys. Must be called in the order of seq.
    * @returns the entry, when somebody waits for it and its body has to be fetched.
    */
-  announce(seq: number, keys: readonly number[]): Entry | undefined {
+  announce(seq: number, keys: readonly number[]): StagedChange | undefined {
     const staged = this.#unstage(seq);
     const interests = this.#interestsOf(keys, staged?.change);
     if (interests.length === 0) return undefined;
-    const entry: Entry = {
+    const entry: StagedChange = {
       seq,
       interests,
       left: interests.length,
@@ -180,7 +180,7 @@ export class Resequencer {
   }
 
   /** A change of a fetched range; like a message and its head in one. */
-  announceWhole(seq: number, keys: readonly number[], change: FullChange | undefined, bytes: number): Entry | undefined {
+  announceWhole(seq: number, keys: readonly number[], change: FullChange | undefined, bytes: number): StagedChange | undefined {
     this.#unstage(seq);
     this.#staged.set(seq, { change, bytes });
     this.#stagedBytes += bytes;
@@ -211,7 +211,7 @@ export class Resequencer {
   }
 
   /** Entries without body that are first of an interest: what has to be fetched whatever memory is taken. */
-  *fronts(): Generator<Entry> {
+  *fronts(): Generator<StagedChange> {
     for (const interest of this.#blocked) {
       const entry = interest.queue.front;
       if (entry !== undefined && entry.change === undefined) yield entry;
@@ -258,7 +258,7 @@ export class Resequencer {
     for (let interest = this.#ready.front; interest !== undefined; interest = this.#ready.front) {
       for (let entry = interest.queue.front; entry?.change !== undefined; entry = interest.queue.front) {
         if (this.turnIsFull || !this.#hand(entry, entry.change, interest)) {
-          this.#tellWaits(interest);
+          this.#notifyWaits(interest);
           return;
         }
         interest.queue.shift();
@@ -268,12 +268,12 @@ export class Resequencer {
       this.#ready.shift();
       interest.ready = false;
       if (interest.queue.length === 0) this.#blocked.delete(interest);
-      this.#tellWaits(interest);
+      this.#notifyWaits(interest);
     }
   }
 
   /** @returns false when the slice is used up; the next one goes on from there. */
-  #serve(entry: Entry): boolean {
+  #serve(entry: StagedChange): boolean {
     for (; entry.next < entry.interests.length; entry.next += 1) {
       const interest = entry.interests[entry.next];
       if (interest === undefined || interest.closed) this.#release(entry);
@@ -281,7 +281,7 @@ export class Resequencer {
         interest.queue.push(entry);
         if (interest.queue.length > 1) continue;
         this.#blocked.add(interest);
-        this.#tellWaits(interest);
+        this.#notifyWaits(interest);
       } else {
         if (!this.#hand(entry, entry.change, interest)) return false;
         this.#release(entry);
@@ -291,7 +291,7 @@ export class Resequencer {
   }
 
   /** @returns false when the slice is used up; the next one goes on where this one stopped, since every watch has its position. */
-  #hand(entry: Entry, change: FullChange, { interest, watchers }: WatchedInterest): boolean {
+  #hand(entry: StagedChange, change: FullChange, { interest, watchers }: WatchedInterest): boolean {
     if (!covers(interest, change)) return true;
     if (this.#sliceIsOver) return false;
     const watches: number[] = [];
@@ -310,7 +310,7 @@ export class Resequencer {
     return !isLeft;
   }
 
-  #tellWaits({ watchers, waitsFor }: WatchedInterest): void {
+  #notifyWaits({ watchers, waitsFor }: WatchedInterest): void {
     for (const { watch, position } of watchers) {
       if (position !== Number.POSITIVE_INFINITY) this.#effects.push({ do: 'waits', watch, seq: waitsFor });
     }
@@ -337,7 +337,7 @@ export class Resequencer {
     return staged;
   }
 
-  #release(entry: Entry): void {
+  #release(entry: StagedChange): void {
     entry.left -= 1;
     if (entry.left > 0) return;
     this.#dueBytes -= entry.bytes;

@@ -1,5 +1,5 @@
 /**
- * What the driver and the broadcast lane need of the live feed. `feed.ts` implements it over the bus; tests use a small one of their own.
+ * What the driver and the broadcaster need of the live feed. `feed.ts` implements it over the bus; tests use a small one of their own.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';

@@ -103,7 +103,7 @@ export class Watchers {
     }
   }
 
-  tellLost(): void {
+  notifyLost(): void {
     for (const { watch, failure } of this.#lost) {
       this.#stats.lost += 1;
       this.#effects.push({ do: 'lost', watch, failure });

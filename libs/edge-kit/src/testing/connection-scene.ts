@@ -97,7 +97,7 @@ export function setUp(set: Scene = {}) {
     feed,
     limits: limits({ authenticateMs: 0, framesPerSecond: 100_000, ...set.limits }),
     verify: set.verify ?? (() => done(ANN)),
-    hears: [trialTold],
+    sharedChannels: [trialTold],
     wheel,
     flusher: new Flusher((run) => due.push(run)),
   });
@@ -155,6 +155,8 @@ export const settle = async () => {
   for (let turns = 0; turns < 8; turns += 1) await new Promise<void>((resolve) => setImmediate(resolve));
 };
 
-/** Subscriptions whose changes the session hears, and whose changes go on the lane. */
+/** Subscriptions whose changes the session hears, and whose changes go on the broadcaster. */
 export const watching: Effect<string>[] = [{ do: 'subscribe', id: 's', to: { tenant: 't' } }];
-export const onLane: Effect<string>[] = [{ do: 'subscribe', id: 's', to: { tenant: 't' }, view: { filter: EVERYTHING, shape: 'full' } }];
+export const onBroadcaster: Effect<string>[] = [
+  { do: 'subscribe', id: 's', to: { tenant: 't' }, view: { filter: EVERYTHING, shape: 'full' } },
+];

@@ -9,7 +9,7 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Socket as TcpSocket } from 'node:net';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import { type Refusal, refuseUpgrade } from '@polyedge/service-kit/http-guard';
+import { type HttpRejection, refuseUpgrade } from '@polyedge/service-kit/http-guard';
 import { Server, type ServerOptions, type Socket } from 'socket.io';
 import { Encoder } from 'socket.io-parser';
 import { WebSocketServer, type ServerOptions as WsServerOptions } from 'ws';
@@ -193,7 +193,7 @@ export class SocketIoListener {
     });
   }
 
-  #refusalOf({ url = '/' }: IncomingMessage): Refusal | undefined {
+  #refusalOf({ url = '/' }: IncomingMessage): HttpRejection | undefined {
     const { path = '/socket.io', transports = ['websocket'], allowEIO3 = false } = this.#options;
     if (!url.startsWith(`${path}/`)) return { status: 404, message: 'there is nothing under this path' };
     // As the library reads it: of a name given twice, the last value. Its words as well.

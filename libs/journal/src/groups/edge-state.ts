@@ -4,7 +4,7 @@ import { Procedures } from '../procedure.ts';
 import type { GroupCall, GroupsEffect } from './messages.ts';
 
 import { type GroupStats, type GroupTimes, newGroupStats } from './settings.ts';
-import { Tails } from './tails.ts';
+import { TailCache } from './tail-cache.ts';
 
 /** With many groups each saves more rarely, so that Redis is not kept busy with it: up to half of the second that may come again. */
 const SAVE_PER_GROUP_MS = 5;
@@ -13,7 +13,7 @@ const SAVE_MOST_MS = 500;
 /** One history of the journal. Another epoch means another one of these. */
 export interface Epoch {
   readonly name: string;
-  readonly tails: Tails;
+  readonly tails: TailCache;
 }
 
 /** A group, as far as an epoch that ends has to do with it. */
@@ -60,7 +60,7 @@ export class EdgeState<Group extends EpochGroup> {
   enter(epoch: string): Epoch {
     if (this.epoch !== undefined && this.epoch.name !== epoch) this.leave(ANOTHER_HISTORY);
     if (this.epoch === undefined) {
-      this.epoch = { name: epoch, tails: new Tails(epoch, this.effects, this.procedures) };
+      this.epoch = { name: epoch, tails: new TailCache(epoch, this.effects, this.procedures) };
       this.epoch.tails.announced(this.announced);
     }
     return this.epoch;

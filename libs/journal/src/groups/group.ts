@@ -5,9 +5,9 @@
 import type { Failure } from '@polyedge/contracts/errors';
 import { ANOTHER_HISTORY, type EdgeState } from './edge-state.ts';
 import { type Lease, Leases } from './leases.ts';
-import { GroupMembers, type Member, type Opened } from './members.ts';
-import type { Held } from './messages.ts';
-import type { Position } from './port.ts';
+import { type GroupMember, GroupMembers, type Opened } from './members.ts';
+import type { OwnedLease } from './messages.ts';
+import type { CommittedPosition } from './port.ts';
 import { Positions, uncommitted } from './positions.ts';
 import { ask, type Procedure } from './procedure.ts';
 import { preferred } from './rendezvous.ts';
@@ -25,8 +25,8 @@ export interface GroupName {
   readonly start: 'largest' | 'smallest';
 }
 
-export class Group {
-  readonly #state: EdgeState<Group>;
+export class ConsumerGroup {
+  readonly #state: EdgeState<ConsumerGroup>;
   readonly #of: GroupName;
   readonly #members: GroupMembers;
   readonly #positions: Positions;
@@ -36,7 +36,7 @@ export class Group {
   #lookAt = Number.NEGATIVE_INFINITY;
   #ended = false;
 
-  constructor(state: EdgeState<Group>, of: GroupName) {
+  constructor(state: EdgeState<ConsumerGroup>, of: GroupName) {
     this.#state = state;
     this.#of = of;
     this.#members = new GroupMembers(of.edge);
@@ -95,12 +95,12 @@ export class Group {
   }
 
   /** Positions that PostgreSQL has not heard of. */
-  uncommitted(): Position[] {
+  uncommitted(): CommittedPosition[] {
     const group = this.#opened?.id;
     return group === undefined ? [] : uncommitted(group, this.#leases.consumers());
   }
 
-  committed({ partition, fence, position }: Position): void {
+  committed({ partition, fence, position }: CommittedPosition): void {
     const consumer = this.#leases.of(partition)?.consumer;
     if (consumer?.fence === fence) consumer.committed = Math.max(consumer.committed, position);
   }
@@ -134,7 +134,7 @@ export class Group {
         members.map(({ id }) => id),
       );
     this.#finish();
-    for (const member of members) this.#tellLost(member, failure);
+    for (const member of members) this.#notifyLost(member, failure);
   }
 
   lagOf(partition: number): number {
@@ -281,7 +281,7 @@ export class Group {
     }
     for (const member of this.#members.all().filter(({ listed }) => !listed)) {
       this.#members.remove(member);
-      this.#tellLost(member, { code: 'limited', detail: 'the group has as many members as it may have' });
+      this.#notifyLost(member, { code: 'limited', detail: 'the group has as many members as it may have' });
     }
     if (this.#members.size === 0) this.#finish();
     else this.#retry();
@@ -312,7 +312,7 @@ export class Group {
   #drainOver({ member }: Lease): void {
     this.#state.stats.drainTimeouts += 1;
     this.#leave(member);
-    this.#tellLost(member, { code: 'busy', detail: 'what was sent was not confirmed in time' });
+    this.#notifyLost(member, { code: 'busy', detail: 'what was sent was not confirmed in time' });
   }
 
   /** A position that the journal no longer has: the group goes on at the oldest change there is, and its client is told. */
@@ -332,7 +332,7 @@ export class Group {
     effects.push({ do: 'note', tenant, name, sentence });
     for (const other of this.#leases.consumers()) other.position = Math.max(other.position, oldest - 1);
     this.#leave(lease.member);
-    this.#tellLost(lease.member, { code: 'lost', detail: 'events are missing: they are older than what is kept' });
+    this.#notifyLost(lease.member, { code: 'lost', detail: 'events are missing: they are older than what is kept' });
   }
 
   #release(leases: readonly Lease[]): void {
@@ -341,13 +341,13 @@ export class Group {
     if (this.#opened !== undefined && given.length > 0) this.#state.procedures.start(this.#giveBack(this.#opened, given));
   }
 
-  *#giveBack(opened: Opened, given: readonly Held[]): Procedure {
+  *#giveBack(opened: Opened, given: readonly OwnedLease[]): Procedure {
     yield* this.#leases.giveBack(opened, given);
     this.#announce();
     if (!this.#ended) this.look();
   }
 
-  #leave(member: Member): void {
+  #leave(member: GroupMember): void {
     if (member.ended) return;
     member.ended = true;
     this.#state.stats.left += 1;
@@ -359,7 +359,7 @@ export class Group {
   }
 
   /** What a member owned goes back before it leaves the list: others wait for what it gives back. */
-  *#depart(opened: Opened, { id: member }: Member, given: readonly Held[]): Procedure {
+  *#depart(opened: Opened, { id: member }: GroupMember, given: readonly OwnedLease[]): Procedure {
     const { id, epoch } = opened;
     if (given.length > 0) yield* this.#giveBack(opened, given);
     const unlisted = yield* ask({ call: 'unlist', epoch: epoch.name, group: id, members: [member] });
@@ -370,13 +370,13 @@ export class Group {
     this.#announce();
   }
 
-  #tellLost(member: Member, failure: Failure): void {
+  #notifyLost(member: GroupMember, failure: Failure): void {
     member.ended = true;
     this.#state.effects.push({ do: 'lost', member: member.id, failure });
   }
 
   #announce(): void {
-    this.#state.effects.push({ do: 'tell', tenant: this.#of.tenant, name: this.#of.name });
+    this.#state.effects.push({ do: 'notify', tenant: this.#of.tenant, name: this.#of.name });
   }
 
   #finish(): void {

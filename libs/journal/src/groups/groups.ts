@@ -188,7 +188,7 @@ export class Groups {
         const { group, tenant, name } = effect;
         this.#listening.set(
           group,
-          signals.heard(tenant, name, () => this.#handle({ kind: 'moved', group })),
+          signals.subscribe(tenant, name, () => this.#handle({ kind: 'moved', group })),
         );
         break;
       }
@@ -196,8 +196,8 @@ export class Groups {
         this.#listening.get(effect.group)?.();
         this.#listening.delete(effect.group);
         break;
-      case 'tell':
-        signals.tell(effect.tenant, effect.name);
+      case 'notify':
+        signals.publish(effect.tenant, effect.name);
         break;
       case 'note':
         onNote?.(effect.sentence, { tenant: effect.tenant, name: effect.name });

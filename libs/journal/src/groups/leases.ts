@@ -4,8 +4,8 @@
  */
 import type { Failure } from '@polyedge/contracts/errors';
 import type { EdgeState, EpochGroup } from './edge-state.ts';
-import type { GroupMembers, Member, Opened } from './members.ts';
-import type { Held, Wanted } from './messages.ts';
+import type { GroupMember, GroupMembers, Opened } from './members.ts';
+import type { OwnedLease, Wanted } from './messages.ts';
 import { PartitionConsumer } from './partition-consumer.ts';
 import { heldBy, type Positions } from './positions.ts';
 import { ask, type Procedure } from './procedure.ts';
@@ -13,7 +13,7 @@ import { preferred } from './rendezvous.ts';
 
 export interface Lease {
   readonly consumer: PartitionConsumer;
-  readonly member: Member;
+  readonly member: GroupMember;
   readonly unfollow: () => void;
   /** Until when it may be used, on our own clock. */
   actUntil: number;
@@ -119,7 +119,7 @@ export class Leases {
           acquired.redisFailed = true;
           return acquired;
         }
-        const taken: Held[] = [];
+        const taken: OwnedLease[] = [];
         for (const answer of answers.value) {
           if (answer.is === 'taken') taken.push(answer);
           else if (freeForMs === 0) acquired.isHeld = true;
@@ -190,7 +190,7 @@ export class Leases {
   }
 
   /** Drops those that are in use. @returns what there is to give back, so that others may take it */
-  dropAll(leases: readonly Lease[]): readonly Held[] {
+  dropAll(leases: readonly Lease[]): readonly OwnedLease[] {
     const using = leases.filter((lease) => this.has(lease));
     const given = using.map(({ consumer }) => heldBy(consumer));
     for (const lease of using) this.drop(lease);
@@ -198,7 +198,7 @@ export class Leases {
   }
 
   /** Commits how far they are and gives them back: then others may take them. */
-  *giveBack({ id, epoch: { name: epoch } }: Opened, given: readonly Held[]): Procedure {
+  *giveBack({ id, epoch: { name: epoch } }: Opened, given: readonly OwnedLease[]): Procedure {
     const { stats } = this.#state;
     const committed = yield* ask({ call: 'commit', epoch, positions: given.map((one) => ({ group: id, ...one })), touched: [] });
     if (!committed.ok) stats.commitFailures += 1;
@@ -214,8 +214,8 @@ export class Leases {
     if (position > committed) this.#state.procedures.start(commitLast(epoch.name, { group: id, ...heldBy(lease.consumer) }));
   }
 
-  #byMember(partitions: readonly number[], candidates: readonly string[]): Map<Member, number[]> {
-    const byMember = new Map<Member, number[]>();
+  #byMember(partitions: readonly number[], candidates: readonly string[]): Map<GroupMember, number[]> {
+    const byMember = new Map<GroupMember, number[]>();
     for (const partition of partitions) {
       const member = this.#members.get(preferred(partition, candidates) ?? '');
       if (member === undefined || member.ended) continue;
@@ -227,7 +227,13 @@ export class Leases {
   }
 
   /** Puts the new fences in force, so that no older owner moves a position; then owns. Returns those whose fence has to be higher. */
-  *#claim(opened: Opened, member: Member, taken: readonly Held[], actUntil: number, acquired: Acquired): Procedure<readonly Wanted[]> {
+  *#claim(
+    opened: Opened,
+    member: GroupMember,
+    taken: readonly OwnedLease[],
+    actUntil: number,
+    acquired: Acquired,
+  ): Procedure<readonly Wanted[]> {
     const claims = taken.map(({ partition, fence }) => ({ partition, fence }));
     const outcome = yield* ask({ call: 'claim', epoch: opened.epoch.name, group: opened.id, claims });
     if (!outcome.ok) {
@@ -236,7 +242,7 @@ export class Leases {
       return [];
     }
     const higher: Wanted[] = [];
-    const tooLate: Held[] = [];
+    const tooLate: OwnedLease[] = [];
     for (const { partition, fence, position: stored, taken: inForce } of outcome.value.claims) {
       const copy = taken.find((one) => one.partition === partition);
       if (copy === undefined) continue;
@@ -253,7 +259,7 @@ export class Leases {
     return higher;
   }
 
-  #own(opened: Opened, member: Member, { partition, fence, position }: Held, actUntil: number): void {
+  #own(opened: Opened, member: GroupMember, { partition, fence, position }: OwnedLease, actUntil: number): void {
     const { stats, times, effects } = this.#state;
     const { name: epoch, tails } = opened.epoch;
     const consumer = new PartitionConsumer({
@@ -280,6 +286,6 @@ export class Leases {
   }
 }
 
-function* commitLast(epoch: string, position: { group: number } & Held): Procedure {
+function* commitLast(epoch: string, position: { group: number } & OwnedLease): Procedure {
   yield* ask({ call: 'commit', epoch, positions: [position], touched: [] });
 }

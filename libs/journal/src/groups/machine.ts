@@ -4,9 +4,9 @@
  * changed, all from one tick however many groups there are.
  */
 import { ANOTHER_HISTORY, EdgeState, type Epoch } from './edge-state.ts';
-import { GONE, Group } from './group.ts';
+import { ConsumerGroup, GONE } from './group.ts';
 import type { GroupsEffect, GroupsInput } from './messages.ts';
-import type { Position } from './port.ts';
+import type { CommittedPosition } from './port.ts';
 import { ask, type Procedure } from './procedure.ts';
 import type { GroupStats, GroupTimes } from './settings.ts';
 
@@ -20,8 +20,8 @@ export interface GroupsSettings {
 
 export class GroupsMachine {
   readonly #settings: GroupsSettings;
-  readonly #state: EdgeState<Group>;
-  readonly #byMember = new Map<string, Group>();
+  readonly #state: EdgeState<ConsumerGroup>;
+  readonly #byMember = new Map<string, ConsumerGroup>();
   /** Somebody says that they changed: they may be others now, or gone. */
   readonly #moved = new Set<string>();
   #beatAt = Number.NEGATIVE_INFINITY;
@@ -64,7 +64,7 @@ export class GroupsMachine {
   }
 
   /** What this edge knows of its groups, for people to look at. */
-  views(): ReturnType<Group['view']>[] {
+  views(): ReturnType<ConsumerGroup['view']>[] {
     return [...this.#state.groups.values()].map((group) => group.view());
   }
 
@@ -120,7 +120,7 @@ export class GroupsMachine {
     const key = JSON.stringify([tenant, name]);
     let group = groups.get(key);
     if (group === undefined) {
-      group = new Group(this.#state, { key, tenant, name, start, edge: this.#settings.edge });
+      group = new ConsumerGroup(this.#state, { key, tenant, name, start, edge: this.#settings.edge });
       groups.set(key, group);
     }
     this.#byMember.set(member, group);
@@ -164,7 +164,7 @@ export class GroupsMachine {
     const { at, times, stats, groups } = this.#state;
     this.#commitAt = at;
     const open = new Map([...groups.values()].flatMap((group) => (group.id === undefined ? [] : [[group.id, group] as const])));
-    const positions: Position[] = [...open.values()].flatMap((group) => group.uncommitted());
+    const positions: CommittedPosition[] = [...open.values()].flatMap((group) => group.uncommitted());
     const isDue = at - this.#touchAt >= times.touchMs;
     const moved = new Set([...this.#moved].map((key) => groups.get(key)));
     const touched = [...open].flatMap(([id, group]) => (isDue || moved.has(group) ? [id] : []));

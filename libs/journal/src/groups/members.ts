@@ -10,7 +10,7 @@ export interface Opened {
   readonly partitions: number;
 }
 
-export interface Member {
+export interface GroupMember {
   readonly id: string;
   readonly window: MemberWindow;
   /** Listed in Redis by now, as far as we know. */
@@ -20,7 +20,7 @@ export interface Member {
 
 export class GroupMembers {
   readonly #edge: string;
-  readonly #members = new Map<string, Member>();
+  readonly #members = new Map<string, GroupMember>();
 
   constructor(edge: string) {
     this.#edge = edge;
@@ -30,13 +30,13 @@ export class GroupMembers {
     return this.#members.size;
   }
 
-  add(id: string): Member {
-    const member: Member = { id, window: { items: 0, bytes: 0 }, listed: false, ended: false };
+  add(id: string): GroupMember {
+    const member: GroupMember = { id, window: { items: 0, bytes: 0 }, listed: false, ended: false };
     this.#members.set(id, member);
     return member;
   }
 
-  get(id: string): Member | undefined {
+  get(id: string): GroupMember | undefined {
     return this.#members.get(id);
   }
 
@@ -44,11 +44,11 @@ export class GroupMembers {
     return this.#members.has(id);
   }
 
-  remove({ id }: Member): void {
+  remove({ id }: GroupMember): void {
     this.#members.delete(id);
   }
 
-  all(): Member[] {
+  all(): GroupMember[] {
     return [...this.#members.values()];
   }
 

@@ -1,7 +1,7 @@
 /** What can happen to the groups machine, and what it asks its driver to do. Plain data: a history of both is a transcript. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
-import type { Claim, Position } from './port.ts';
+import type { Claim, CommittedPosition } from './port.ts';
 
 /** A question to Redis or to the store. Those with an epoch are about one history of the journal. */
 export type GroupCall =
@@ -24,7 +24,7 @@ export type GroupCall =
       readonly epoch: string;
       readonly group: number;
       readonly what: 'renew' | 'save' | 'release';
-      readonly held: readonly Held[];
+      readonly held: readonly OwnedLease[];
     }
   | {
       readonly call: 'open';
@@ -34,7 +34,12 @@ export type GroupCall =
       readonly skip: boolean;
     }
   | { readonly call: 'claim'; readonly epoch: string; readonly group: number; readonly claims: readonly Fence[] }
-  | { readonly call: 'commit'; readonly epoch: string; readonly positions: readonly Position[]; readonly touched: readonly number[] }
+  | {
+      readonly call: 'commit';
+      readonly epoch: string;
+      readonly positions: readonly CommittedPosition[];
+      readonly touched: readonly number[];
+    }
   | { readonly call: 'position' }
   | { readonly call: 'read'; readonly epoch: string; readonly partition: number; readonly after: number; readonly limit: number }
   /** Where a partition ends at this moment; undefined when Redis cannot tell. */
@@ -45,7 +50,7 @@ export type Taken =
   | { readonly partition: number; readonly is: 'held'; readonly leftMs: number };
 
 /** A lease as its owner names it. */
-export interface Held {
+export interface OwnedLease {
   readonly partition: number;
   readonly fence: number;
   readonly position: number;
@@ -59,7 +64,7 @@ export interface Item {
 }
 
 /** A part of a partition: everything after where it began and up to `to` is among the items. */
-export interface Page {
+export interface JournalPage {
   readonly items: readonly Item[];
   readonly to: number;
 }
@@ -92,7 +97,7 @@ export interface GroupReplies {
     readonly gone: readonly number[];
   };
   readonly position: { readonly epoch: string; readonly oldest: number };
-  readonly read: Page;
+  readonly read: JournalPage;
   readonly end: number | undefined;
 }
 
@@ -128,7 +133,7 @@ export type GroupsEffect =
   /** Listen to, and tell, other edges about a group. */
   | { readonly do: 'listen'; readonly group: string; readonly tenant: string; readonly name: string }
   | { readonly do: 'unlisten'; readonly group: string }
-  | { readonly do: 'tell'; readonly tenant: string; readonly name: string }
+  | { readonly do: 'notify'; readonly tenant: string; readonly name: string }
   /** Something an operator should know. */
   | { readonly do: 'note'; readonly tenant: string; readonly name: string; readonly sentence: string }
   /** `woken` in so many milliseconds, in place of the one before. */

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FullChange } from '@polyedge/contracts/change';
-import type { GroupsEffect, Page } from './messages.ts';
+import type { GroupsEffect, JournalPage } from './messages.ts';
 import { PartitionConsumer } from './partition-consumer.ts';
 
 const change = (seq: number, tenant = 'acme'): FullChange => ({ seq, tenant }) as FullChange;
-const page = (seqs: readonly number[], to: number, tenant?: string): Page => ({
+const page = (seqs: readonly number[], to: number, tenant?: string): JournalPage => ({
   items: seqs.map((seq) => ({ seq, change: change(seq, tenant), bytes: 100 })),
   to,
 });
 
 /** A partition whose pages are given, one per read, and what it gave of them. */
-function consuming(...pages: Page[]) {
+function consuming(...pages: JournalPage[]) {
   const effects: GroupsEffect[] = [];
   const window = { items: 0, bytes: 0 };
   const lease = { good: true };

@@ -4,7 +4,7 @@
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
-import type { GroupsEffect, Item, Page } from './messages.ts';
+import type { GroupsEffect, Item, JournalPage } from './messages.ts';
 import { PageSize } from './page-size.ts';
 import { ask, type Procedure } from './procedure.ts';
 import { GROUP_WINDOW } from './settings.ts';
@@ -39,7 +39,7 @@ export interface ConsumerOptions {
   readonly member: string;
   readonly window: MemberWindow;
   /** What the shared tail has after a seq. */
-  readonly tails: { read(partition: number, after: number, limit: number): Page | undefined };
+  readonly tails: { read(partition: number, after: number, limit: number): JournalPage | undefined };
   readonly effects: GroupsEffect[];
   newBatch(): number;
 }
@@ -175,7 +175,7 @@ export class PartitionConsumer {
     this.#reading = false;
   }
 
-  #took(page: Page): void {
+  #took(page: JournalPage): void {
     this.#read = page.to;
     this.#pageSize.saw(page.items);
     const items = page.items.filter(({ change }) => change.tenant === this.#options.tenant);

@@ -17,7 +17,7 @@ export interface GroupStore {
   ): Promise<Outcome<{ readonly claims: readonly Claim[] }>>;
   commit(
     epoch: string,
-    positions: readonly Position[],
+    positions: readonly CommittedPosition[],
     touched: readonly number[],
   ): Promise<
     Outcome<{ readonly fenced: readonly { readonly group: number; readonly partition: number }[]; readonly gone: readonly number[] }>
@@ -41,7 +41,7 @@ export interface Claim {
   readonly taken: boolean;
 }
 
-export interface Position {
+export interface CommittedPosition {
   readonly group: number;
   readonly partition: number;
   readonly fence: number;
@@ -51,16 +51,16 @@ export interface Position {
 /** Signals between edges. */
 export interface GroupSignals {
   /** Calls back when members of a group changed or a partition became free, told by any other edge. Returns what ends it. */
-  heard(tenant: string, name: string, moved: () => void): () => void;
-  tell(tenant: string, name: string): void;
+  subscribe(tenant: string, name: string, moved: () => void): () => void;
+  publish(tenant: string, name: string): void;
 }
 
 /** Called synchronously; may leave from within. */
 export interface MemberHandler {
   /** Who the member is, for people to look at; a member that is no socket is nobody. Times are milliseconds since 1970. */
   client?(): { readonly address: string; readonly username?: string; readonly since: number; readonly pongOn?: number };
-  /** Changes of one partition, in order. Nothing further of the partition is promised until enough of what was given is `took`. */
-  batch(changes: readonly FullChange[], took: () => void): void;
+  /** Changes of one partition, in order. Nothing further of the partition is promised until enough of what was given is acknowledged. */
+  batch(changes: readonly FullChange[], ack: () => void): void;
   /** The membership has ended. */
   lost(failure: Failure): void;
 }

@@ -1,9 +1,9 @@
 /** How far a group is: what was confirmed here, and how Redis and PostgreSQL come to know it. A position only grows. */
 import type { EdgeState, EpochGroup } from './edge-state.ts';
 import type { Opened } from './members.ts';
-import type { Held } from './messages.ts';
+import type { OwnedLease } from './messages.ts';
 import type { PartitionConsumer } from './partition-consumer.ts';
-import type { Position } from './port.ts';
+import type { CommittedPosition } from './port.ts';
 import { ask, type Procedure } from './procedure.ts';
 
 export class Positions {
@@ -58,8 +58,8 @@ export class Positions {
   }
 }
 
-export const heldBy = ({ partition, fence, position }: PartitionConsumer): Held => ({ partition, fence, position });
+export const heldBy = ({ partition, fence, position }: PartitionConsumer): OwnedLease => ({ partition, fence, position });
 
 /** What PostgreSQL has not heard of. */
-export const uncommitted = (group: number, consumers: readonly PartitionConsumer[]): Position[] =>
+export const uncommitted = (group: number, consumers: readonly PartitionConsumer[]): CommittedPosition[] =>
   consumers.filter(({ position, committed }) => position > committed).map((one) => ({ group, ...heldBy(one) }));

@@ -1,7 +1,7 @@
 /** Positions of consumer groups in memory, by the rules of graph-store: a position only moves forward, and only under a fence in force. */
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Fence, GroupReplies } from '../groups/messages.ts';
-import type { Position } from '../groups/port.ts';
+import type { CommittedPosition } from '../groups/port.ts';
 
 interface Stored {
   readonly id: number;
@@ -48,7 +48,7 @@ export class PositionsModel {
     return done({ claims: answers });
   }
 
-  commit(positions: readonly Position[], touched: readonly number[]): Outcome<GroupReplies['commit']> {
+  commit(positions: readonly CommittedPosition[], touched: readonly number[]): Outcome<GroupReplies['commit']> {
     const fenced: { group: number; partition: number }[] = [];
     for (const { group, partition, fence, position } of positions) {
       const of = this.#byId(group)?.positions[partition];
@@ -63,7 +63,7 @@ export class PositionsModel {
   }
 
   /** As a store that looks at nothing would: the position of a fence that is not in force too, and back as well as forward. */
-  force({ group, partition, position }: Position): void {
+  force({ group, partition, position }: CommittedPosition): void {
     const of = this.#byId(group)?.positions[partition];
     if (of !== undefined) of.position = position;
   }

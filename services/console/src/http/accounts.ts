@@ -33,11 +33,11 @@ export async function listAccounts({ bus }: Options, { tenant }: Principal): Pro
 }
 
 export async function createAccount({ bus, log }: Options, who: Principal, body: unknown, address: string): Promise<Outcome<unknown>> {
-  const wishes = wishesOf(body);
-  if (!wishes.ok) return wishes;
+  const fields = fieldsOf(body);
+  if (!fields.ok) return fields;
   const { username } = objectOf(body);
   if (typeof username !== 'string' || username === '') return failed('invalid', 'a user name is needed');
-  const { roles = {}, ...rest } = wishes.value;
+  const { roles = {}, ...rest } = fields.value;
   if (outranks(roles, who)) return failed('not-allowed', 'you can only give roles that you have');
   const request = { username, roles, by: who.account, address, ...rest };
   const made = await bus.request(accountsCreate, accountsCreate.subject({ tenant: who.tenant }), request, timeout);
@@ -53,14 +53,14 @@ export async function updateAccount(
   body: unknown,
   address: string,
 ): Promise<Outcome<unknown>> {
-  const wishes = wishesOf(body);
-  if (!wishes.ok) return wishes;
+  const fields = fieldsOf(body);
+  if (!fields.ok) return fields;
   const known = await manageable(bus, who, id);
   if (!known.ok) return known;
-  const { roles } = wishes.value;
+  const { roles } = fields.value;
   if (roles !== undefined && outranks(roles, who)) return failed('not-allowed', 'you can only give roles that you have');
   const { disabled } = objectOf(body);
-  const change = { id, by: who.account, address, ...wishes.value, ...(typeof disabled === 'boolean' ? { disabled } : {}) };
+  const change = { id, by: who.account, address, ...fields.value, ...(typeof disabled === 'boolean' ? { disabled } : {}) };
   const changed = await bus.request(accountsUpdate, accountsUpdate.subject({ tenant: who.tenant }), change, timeout);
   if (!changed.ok) return changed;
   log.info('an administrator changed an account', { id, by: who.account });
@@ -125,31 +125,31 @@ const shown = ({ id, username, roles, defaultScope, scopes, disabled }: Account)
   disabled,
 });
 
-interface Wishes {
+interface AccountFields {
   proof?: string;
   roles?: Record<string, string[]>;
   scopes?: string[];
 }
 
-function wishesOf(body: unknown): Outcome<Wishes> {
+function fieldsOf(body: unknown): Outcome<AccountFields> {
   const { password, roles, scopes } = objectOf(body);
-  const wishes: Wishes = {};
+  const fields: AccountFields = {};
   if (password !== undefined && password !== '') {
     if (typeof password !== 'string' || password.length < MIN_PASSWORD)
       return failed('invalid', `a password has at least ${MIN_PASSWORD} characters`);
-    wishes.proof = createHash('sha256').update(password, 'utf8').digest('hex');
+    fields.proof = createHash('sha256').update(password, 'utf8').digest('hex');
   }
   if (roles !== undefined) {
     const entries = Object.entries(objectOf(roles));
     if (!entries.every((entry): entry is [string, string[]] => isTexts(entry[1])))
       return failed('invalid', 'roles are lists of texts, by protocol');
-    wishes.roles = Object.fromEntries(entries);
+    fields.roles = Object.fromEntries(entries);
   }
   if (scopes !== undefined) {
     if (!isTexts(scopes)) return failed('invalid', 'scopes are a list of texts');
-    wishes.scopes = scopes;
+    fields.scopes = scopes;
   }
-  return { ok: true, value: wishes };
+  return { ok: true, value: fields };
 }
 
 const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every((one) => typeof one === 'string');

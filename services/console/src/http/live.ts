@@ -1,7 +1,7 @@
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { FastifyInstance } from 'fastify';
-import type { Pulse, Sample } from '../live/pulse.ts';
+import type { ProcessStatuses, Sample } from '../live/process-statuses.ts';
 import type { Tail } from '../live/tail.ts';
 import { maySee } from '../visibility.ts';
 import { fieldsOf, sendFailure } from './answer.ts';
@@ -11,7 +11,7 @@ import type { Streams } from './streams.ts';
 export interface LiveOptions {
   readonly session: SessionOptions;
   readonly streams: Streams;
-  readonly pulse: Pulse;
+  readonly statuses: ProcessStatuses;
   readonly tail: Tail;
   /** Monotonic. */
   readonly now: () => number;
@@ -20,20 +20,22 @@ export interface LiveOptions {
 }
 
 export function liveRoutes(app: FastifyInstance, options: LiveOptions): void {
-  const { session, streams, pulse, tail, now, onTick } = options;
+  const { session, streams, statuses, tail, now, onTick } = options;
   app.get('/api/now', async (request, reply) => {
     const who = await administratorOf(request, session);
     if (!who.ok) return sendFailure(reply, who.failure);
     return streams.begin(reply, who.value, ({ send }) => {
-      send('history', { samples: pulse.samples, processes: pulse.processes(now()) });
-      return onTick((sample) => send('sample', { sample, processes: pulse.processes(now()) }));
+      send('history', { samples: statuses.samples, processes: statuses.processes(now()) });
+      return onTick((sample) => send('sample', { sample, processes: statuses.processes(now()) }));
     });
   });
   // For programs that want one look.
   app.get('/api/status', async (request, reply) => {
     const who = await administratorOf(request, session);
     if (!who.ok) return sendFailure(reply, who.failure);
-    return reply.header('cache-control', 'no-store').send({ sample: pulse.samples.at(-1) ?? null, processes: pulse.processes(now()) });
+    return reply
+      .header('cache-control', 'no-store')
+      .send({ sample: statuses.samples.at(-1) ?? null, processes: statuses.processes(now()) });
   });
   app.get('/api/tail', async (request, reply) => {
     const who = await administratorOf(request, session);

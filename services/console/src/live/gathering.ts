@@ -4,7 +4,7 @@ import type { Bus } from '@polyedge/service-kit/bus';
 
 const ANSWER_MS = 1_500;
 
-type Asking = Pick<Bus, 'publish' | 'subscribe' | 'flush'>;
+type GatheringBus = Pick<Bus, 'publish' | 'subscribe' | 'flush'>;
 
 /**
  * @param processes instances that are expected to answer
@@ -12,7 +12,7 @@ type Asking = Pick<Bus, 'publish' | 'subscribe' | 'flush'>;
  * @returns how many did not answer in time
  */
 export async function gather(options: {
-  readonly bus: Asking;
+  readonly bus: GatheringBus;
   readonly processes: readonly string[];
   hear(question: string, answered: (instance: string) => void): { unsubscribe(): void };
   ask(question: string): void;

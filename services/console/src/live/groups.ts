@@ -1,5 +1,5 @@
 /** Consumer groups: positions as PostgreSQL has them, members and owners as Redis has them, and what the owning edges know that is newer. */
-import { type GroupTold, groupsFound, groupsWanted, type MemberHere } from '@polyedge/contracts/bus/console';
+import { type GroupReport, groupsFound, groupsWanted, type MemberHere } from '@polyedge/contracts/bus/console';
 import { type GroupState, groupDelete, groupList, groupReset, INTERNAL_GROUPS } from '@polyedge/contracts/bus/groups';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
@@ -47,7 +47,7 @@ export async function findGroups(
   const listed = await bus.request(groupList, groupList.subject({ tenant }), {}, { timeoutMs });
   if (!listed.ok) return listed;
   const shown = listed.value.groups.slice(0, MAX_SHOWN);
-  const told: GroupTold[] = [];
+  const told: GroupReport[] = [];
   if (shown.length > 0) {
     await gather({
       bus,
@@ -79,7 +79,7 @@ export function deleteGroup(bus: Bus, tenant: string, id: number, timeoutMs: num
 }
 
 /** One group from what the store and every edge say of it. */
-export function joined({ id, name, createdOn, touchedOn, positions }: GroupState, told: readonly GroupTold[]): GroupView {
+export function joined({ id, name, createdOn, touchedOn, positions }: GroupState, told: readonly GroupReport[]): GroupView {
   // All edges read the same Redis; the one that saw most members is the newest as far as anybody can tell.
   const shared = told.toSorted((one, other) => other.members.length - one.members.length)[0];
   const owners = new Map(shared?.owners.map(({ partition, owner }) => [partition, owner]));

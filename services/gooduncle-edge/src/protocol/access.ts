@@ -124,7 +124,7 @@ export function all(parts: readonly Filter[]): Filter {
 }
 
 /** Shows resources as a session may see them. */
-export class Showing {
+export class Projection {
   readonly #rules: readonly { readonly matches: Predicate; readonly fields: FieldRule }[];
   readonly #wanted: ReadonlySet<string> | undefined;
   /** All rows look alike, whatever is in them. */

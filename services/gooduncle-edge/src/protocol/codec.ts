@@ -2,17 +2,17 @@
 
 import type { Json } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
-import { badRequest, problem, type Refusal } from './problems.ts';
+import { badRequest, type ErrorResponse, problem } from './problems.ts';
 
 /** A message that is JSON: its value, and the text itself for the echo. */
 export interface Frame {
   readonly payload: Json;
   readonly text: string;
   /** Why it cannot be a request, though it is JSON: it gets an answer. */
-  readonly unfit?: Refusal;
+  readonly unfit?: ErrorResponse;
 }
 
-type Decoded = { readonly ok: true; readonly value: Frame } | { readonly ok: false; readonly problem: string };
+type DecodedFrame = { readonly ok: true; readonly value: Frame } | { readonly ok: false; readonly problem: string };
 
 /** Levels of one request: fewer than the other protocols take. */
 const MAX_REQUEST_DEPTH = 32;
@@ -36,7 +36,7 @@ function scalarsOf(read: unknown): Json {
 }
 
 /** Binary messages are taken for text: libraries send them by accident. Never throws; what is not JSON is ignored by the session. */
-export function decode(raw: string | Uint8Array): Decoded {
+export function decode(raw: string | Uint8Array): DecodedFrame {
   const text = typeof raw === 'string' ? raw : decoder.decode(raw);
   if (isKeepAlive(text)) return { ok: false, problem: 'keep-alive' };
   const parsed = parseJson(text, MAX_REQUEST_DEPTH);

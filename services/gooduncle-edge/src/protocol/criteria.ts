@@ -5,7 +5,7 @@
 import type { Filter, Path } from '@polyedge/query/filter';
 import { isList, isNumber, isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import { parseFilter } from '@polyedge/query/validate';
-import { type Problem, problem } from './problems.ts';
+import { type FieldProblem, problem } from './problems.ts';
 
 /** What criteria say, and the top-level fields they name with the place of each. */
 export interface Criteria {
@@ -25,10 +25,10 @@ export const CRITERIA_LIMITS = { conditions: 50, depth: 8, items: 100 } as const
 export const ID = 'id';
 export const VERSION = '_version';
 
-type Parsed = { readonly ok: true; readonly value: Criteria } | { readonly ok: false; readonly problems: readonly Problem[] };
+type ParsedCriteria = { readonly ok: true; readonly value: Criteria } | { readonly ok: false; readonly problems: readonly FieldProblem[] };
 
 /** @param place where the criteria stand in the request, for its errors */
-export function parseCriteria(value: JsonObject, place = 'criteria'): Parsed {
+export function parseCriteria(value: JsonObject, place = 'criteria'): ParsedCriteria {
   const reader = new Reader();
   const filter = reader.all(value, place, 1);
   if (reader.problems.length > 0) return { ok: false, problems: reader.problems };
@@ -48,7 +48,7 @@ export function pathOf(name: string): Path | undefined {
 export const firstKey = (name: string): string => name.split('.', 1)[0] ?? name;
 
 class Reader {
-  readonly problems: Problem[] = [];
+  readonly problems: FieldProblem[] = [];
   readonly fields: NamedField[] = [];
   #conditions = 0;
 
@@ -132,7 +132,7 @@ class Reader {
     if (this.#conditions === CRITERIA_LIMITS.conditions + 1) this.#wrong(problem('limit', place, { expected: CRITERIA_LIMITS.conditions }));
   }
 
-  #wrong(found: Problem): Filter {
+  #wrong(found: FieldProblem): Filter {
     // A few are enough to mend a request, and their number is the client's to choose.
     if (this.problems.length < 20) this.problems.push(found);
     return { any: [] };

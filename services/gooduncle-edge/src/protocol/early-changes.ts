@@ -1,4 +1,4 @@
-import type { MatchedChange } from './happening.ts';
+import type { MatchedChange } from './live-event.ts';
 
 /** The most changes that may come before their snapshot was read, and their size in characters: they are not merged yet. */
 const MAX_CHANGES = 5000;

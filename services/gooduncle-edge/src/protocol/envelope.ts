@@ -3,7 +3,7 @@
  * so what does not change between the answers to one request is made once, and the rest is joined to it: nothing is stringified twice.
  */
 import { isObject, type Json } from '@polyedge/query/json';
-import type { Code, Problem } from './problems.ts';
+import type { Code, FieldProblem } from './problems.ts';
 
 /** A stamp of a service in an answer's passport. Times in milliseconds since 1970. */
 export interface Stamp {
@@ -16,13 +16,13 @@ export interface Stamp {
 /** The six events; the words are the original's, with their spaces. */
 export type EventName = 'original match' | 'match created' | 'match added' | 'match modified' | 'match dropped' | 'match deleted';
 
-export interface Position {
+export interface RowPosition {
   readonly from: number | null;
   readonly to: number | null;
 }
 
 /** What an answer says besides its code. */
-export interface Says {
+export interface ResponseMeta {
   readonly event?: EventName;
   readonly seq?: number;
   readonly last?: true;
@@ -31,7 +31,7 @@ export interface Says {
   readonly more?: true;
   readonly cursor?: string;
   readonly version?: number;
-  readonly position?: Position;
+  readonly position?: RowPosition;
   /** Where a subscription may go on after a reconnect. */
   readonly since?: string;
 }
@@ -52,22 +52,22 @@ export function answerText(
   head: string,
   at: number,
   code: Code,
-  problems: readonly Problem[],
+  problems: readonly FieldProblem[],
   payload: string,
-  says: Says,
+  meta: ResponseMeta,
   passport: string,
 ): string {
   let text = `${head}${Math.floor(at)},"code":"${code}","errors":${problems.length === 0 ? '[]' : JSON.stringify(problems)},"payload":${payload}`;
-  if (says.event !== undefined) text += `,"event":"${says.event}"`;
-  if (says.seq !== undefined) text += `,"seq":${says.seq}`;
-  if (says.last === true) text += ',"last":true';
-  if (says.synced === true) text += ',"synced":true';
-  if (says.count !== undefined) text += `,"count":${says.count}`;
-  if (says.more === true) text += ',"more":true';
-  if (says.cursor !== undefined) text += `,"cursor":${JSON.stringify(says.cursor)}`;
-  if (says.version !== undefined) text += `,"version":${says.version}`;
-  if (says.position !== undefined) text += `,"position":{"from":${says.position.from},"to":${says.position.to}}`;
-  if (says.since !== undefined) text += `,"since":"${says.since}"`;
+  if (meta.event !== undefined) text += `,"event":"${meta.event}"`;
+  if (meta.seq !== undefined) text += `,"seq":${meta.seq}`;
+  if (meta.last === true) text += ',"last":true';
+  if (meta.synced === true) text += ',"synced":true';
+  if (meta.count !== undefined) text += `,"count":${meta.count}`;
+  if (meta.more === true) text += ',"more":true';
+  if (meta.cursor !== undefined) text += `,"cursor":${JSON.stringify(meta.cursor)}`;
+  if (meta.version !== undefined) text += `,"version":${meta.version}`;
+  if (meta.position !== undefined) text += `,"position":{"from":${meta.position.from},"to":${meta.position.to}}`;
+  if (meta.since !== undefined) text += `,"since":"${meta.since}"`;
   return `${text}},"passport":${passport}}`;
 }
 

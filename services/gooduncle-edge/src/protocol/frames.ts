@@ -2,10 +2,10 @@
 import { type FullChange, stateBefore } from '@polyedge/contracts/change';
 import { EVERYTHING } from '@polyedge/query/filter';
 import { compile } from '@polyedge/query/predicate';
-import { type Allowed, Showing } from './access.ts';
+import { type Allowed, Projection } from './access.ts';
 import { answerText, headText, passportText } from './envelope.ts';
-import { Happenings } from './happening.ts';
-import { NO_PROBLEMS } from './talk.ts';
+import { LiveEventCache } from './live-event.ts';
+import { NO_PROBLEMS } from './session-output.ts';
 import type { Topics } from './topics.ts';
 import { elementsOf } from './writing.ts';
 
@@ -14,8 +14,8 @@ const ALL: Allowed = { rows: EVERYTHING, check: EVERYTHING, fields: { all: true,
 
 /** One frame for each live topic of the change's type: to a subscription without criteria, of a role that may see everything. */
 export function framesOf(change: FullChange, { byName }: Topics, scope: string): readonly { readonly to: string; readonly text: string }[] {
-  const showing = new Showing([ALL], undefined);
-  const happenings = new Happenings();
+  const projection = new Projection([ALL], undefined);
+  const liveEvents = new LiveEventCache();
   const before = stateBefore(change.state, change.undo);
   return [...byName.values()]
     .filter(({ type, live }) => live && type === change.type)
@@ -23,15 +23,15 @@ export function framesOf(change: FullChange, { byName }: Topics, scope: string):
       const matches = compile(elementsOf(topic, scope));
       const match = { before, was: before !== undefined && matches(before), is: matches(change.state) };
       const stamp = { service: 'graph-store', instance: 'journal', in: change.on, out: change.on };
-      const found = happenings.of({ change, match }, { name: topic.name, showing }, () => passportText([stamp]));
+      const found = liveEvents.of({ change, match }, { name: topic.name, projection }, () => passportText([stamp]));
       if (found === undefined) return [];
       const request = JSON.stringify({ type: 'subscribe', topic: topic.name, ref: 1 });
       const head = headText('example', [], { at: change.on, text: request });
-      const says = { event: found.event, version: found.version, seq: 1 };
+      const meta = { event: found.event, version: found.version, seq: 1 };
       return [
         {
           to: `a subscription to ${topic.name}`,
-          text: answerText(head, change.on, 'ok', NO_PROBLEMS, found.payload, says, found.passport),
+          text: answerText(head, change.on, 'ok', NO_PROBLEMS, found.payload, meta, found.passport),
         },
       ];
     });

@@ -9,20 +9,20 @@ import type { Filter } from '@polyedge/query/filter';
 import { compareBy, type Sort } from '@polyedge/query/query';
 import type { Allowed } from './access.ts';
 import { EarlyChanges } from './early-changes.ts';
-import type { Echo, Says } from './envelope.ts';
-import { crossingOf, droppedText, type Happening, type Happenings, type Lens, type MatchedChange } from './happening.ts';
+import type { Echo, ResponseMeta } from './envelope.ts';
+import { crossingOf, droppedText, type LiveEvent, type LiveEventCache, type MatchedChange, type QueryView } from './live-event.ts';
+import { type Kept, MergedEvents } from './merged-events.ts';
 import { MAX_MISSED_CHANGES, MissedEvents, markOf, seqOf } from './missed.ts';
-import { type Kept, Pending } from './pending.ts';
-import { problem, type Refusal, refusal } from './problems.ts';
+import { type ErrorResponse, problem, refusal } from './problems.ts';
 import { Throttle } from './throttle.ts';
 import { type Changed, Window } from './window.ts';
 
 /** What a subscription needs of its session. */
 export interface Host {
   /** Sends an `ok` answer of this subscription. */
-  tell(live: Live, payload: string, says: Says, passport: string): void;
+  tell(live: Live, payload: string, meta: ResponseMeta, passport: string): void;
   /** Ends it with a last answer. */
-  end(live: Live, refusal: Refusal): void;
+  end(live: Live, refusal: ErrorResponse): void;
   /** Reads rows of its query that reflect at least `atLeast`; the outcome comes to `live.rows`. */
   read(live: Live, limit: number, atLeast: number): void;
   /** Reads changes of its type in a range of seqs; they come to `live.missed`, or `live.unmissed` is called. */
@@ -35,7 +35,7 @@ export interface Host {
   readonly congested: boolean;
   /** What all subscriptions of the session keep for a client that reads slowly. */
   readonly kept: Kept;
-  readonly happenings: Happenings;
+  readonly liveEvents: LiveEventCache;
   /** JSON text of the passport of a commit. */
   passportOf(change: FullChange): string;
   /** JSON text of the passport of what is told of no commit in particular. */
@@ -51,7 +51,7 @@ export interface LiveOptions {
   readonly topic: string;
   /** The type of its rows. */
   readonly type: string;
-  readonly lens: Lens;
+  readonly queryView: QueryView;
   /** What living rows of the query have in common. */
   readonly where: Filter;
   /** The rules under which it was made. */
@@ -83,7 +83,7 @@ export class Live {
   head: { readonly text: string; readonly roles: number } | undefined;
   seq = 0;
   readonly #host: Host;
-  readonly #pending: Pending;
+  readonly #pending: MergedEvents;
   readonly #throttle: Throttle;
   #state: 'opening' | 'reading' | 'live' | 'ended' = 'opening';
   readonly #early = new EarlyChanges();
@@ -114,7 +114,7 @@ export class Live {
   constructor(options: LiveOptions, host: Host) {
     this.options = options;
     this.#host = host;
-    this.#pending = new Pending(host.kept);
+    this.#pending = new MergedEvents(host.kept);
     this.#throttle = new Throttle(options.throttleMs);
   }
 
@@ -162,7 +162,9 @@ export class Live {
   missed(changes: readonly FullChange[], to: number, at: number): void {
     const missed = this.#missed;
     if (this.#state !== 'reading' || missed === undefined) return;
-    missed.add(changes, (matched) => this.#host.happenings.of(matched, this.options.lens, () => this.#host.passportOf(matched.change)));
+    missed.add(changes, (matched) =>
+      this.#host.liveEvents.of(matched, this.options.queryView, () => this.#host.passportOf(matched.change)),
+    );
     if (missed.overflows) this.unmissed();
     else if (to < missed.upTo) this.#host.changes(this, this.#epoch, to, missed.upTo);
     else this.#continue(missed.events(), missed.upTo, at);
@@ -218,7 +220,7 @@ export class Live {
     switch (this.#state) {
       case 'opening':
       case 'reading':
-        this.#early.add(matched, this.#host.happenings.charactersOf(matched.change));
+        this.#early.add(matched, this.#host.liveEvents.charactersOf(matched.change));
         if (this.#early.overflows) this.#overflow(this.#early.size);
         break;
       case 'live':
@@ -245,14 +247,14 @@ export class Live {
       if (this.#host.congested) return undefined;
       const waitMs = this.#throttle.waitMs(id, at);
       if (waitMs > 0) soonest = Math.min(soonest ?? waitMs, waitMs);
-      else for (const one of this.#pending.take(id)) this.#tell(one, at);
+      else for (const one of this.#pending.take(id)) this.#send(one, at);
       if (this.ended) return undefined;
     }
     return soonest;
   }
 
   #snapshot(rows: readonly Element[], more: boolean, seq: number, passport: string, at: number): void {
-    const { limit, sort, initial, lens } = this.options;
+    const { limit, sort, initial, queryView } = this.options;
     if (limit === undefined && more) {
       this.#host.end(this, refusal('forbidden', problem('limit', 'criteria', { message: `more than ${MAX_MATCHES} resources match` })));
       return;
@@ -267,7 +269,7 @@ export class Live {
         const last = index === shown.length - 1;
         this.#host.tell(
           this,
-          JSON.stringify(lens.showing.resource(row)),
+          JSON.stringify(queryView.projection.resource(row)),
           {
             event: 'original match',
             ...(last ? { synced: true, count: shown.length, ...this.#mark(seq) } : {}),
@@ -283,7 +285,7 @@ export class Live {
   }
 
   /** Only what was missed is told. */
-  #continue(events: readonly Happening[], seq: number, at: number): void {
+  #continue(events: readonly LiveEvent[], seq: number, at: number): void {
     this.#missed = undefined;
     this.#from = seq;
     this.#state = 'live';
@@ -303,7 +305,7 @@ export class Live {
   }
 
   /** Everything up to `seq` was told. */
-  #mark(seq: number): Pick<Says, 'since'> {
+  #mark(seq: number): Pick<ResponseMeta, 'since'> {
     return this.#history === undefined ? {} : { since: markOf(this.#history, seq) };
   }
 
@@ -322,11 +324,11 @@ export class Live {
       this.#applyToWindow(this.#window, matched, at);
       return;
     }
-    const found = this.#host.happenings.of(matched, this.options.lens, () => this.#host.passportOf(change));
+    const found = this.#host.liveEvents.of(matched, this.options.queryView, () => this.#host.passportOf(change));
     if (found === undefined) return;
     if (!this.#host.congested && !this.#pending.has(found.id) && this.#throttle.waitMs(found.id, at) <= 0) {
       // Of its own request there may be more to come; of earlier ones nothing, unless it waits.
-      this.#tell(found, at, this.#pending.events === 0 ? change.first - 1 : undefined);
+      this.#send(found, at, this.#pending.events === 0 ? change.first - 1 : undefined);
       return;
     }
     this.#pending.add(found);
@@ -335,12 +337,12 @@ export class Live {
   }
 
   #applyToWindow(window: Window, matched: MatchedChange, at: number): void {
-    const { showing } = this.options.lens;
+    const { projection } = this.options.queryView;
     const { change } = matched;
     const { before, after, was, is } = crossingOf(matched);
     if (!is && !was) return;
     const stays = is && was && before !== undefined && after !== undefined;
-    const differs = !(stays && equalJson(showing.resource(before), showing.resource(after)));
+    const differs = !(stays && equalJson(projection.resource(before), projection.resource(after)));
     window.change(change.id, is ? after : undefined, {
       created: before === undefined,
       deleted: after === undefined ? { ...(before ?? change.state), seq: change.seq } : undefined,
@@ -353,7 +355,7 @@ export class Live {
     }
     this.#version = Math.max(this.#version, change.last);
     this.#windowAt = Math.max(this.#windowAt, change.last);
-    this.#windowPassport = this.#host.happenings.passport(change, () => this.#host.passportOf(change));
+    this.#windowPassport = this.#host.liveEvents.passport(change, () => this.#host.passportOf(change));
     this.#tellWindow(at);
     this.#keepFull();
   }
@@ -380,11 +382,11 @@ export class Live {
       this.#host.wake(waitMs);
       return;
     }
-    const { showing } = this.options.lens;
+    const { projection } = this.options.queryView;
     const steps = window.tell();
     if (steps.length > 0) this.#windowToldAt = at;
     for (const { event, row, position } of steps) {
-      const payload = event === 'match dropped' ? droppedText(row, showing) : JSON.stringify(showing.resource(row));
+      const payload = event === 'match dropped' ? droppedText(row, projection) : JSON.stringify(projection.resource(row));
       this.#host.tell(this, payload, { event, version: this.#version, position }, this.#windowPassport);
     }
   }
@@ -408,7 +410,7 @@ export class Live {
     this.#host.read(this, window.capacity, this.#handled);
   }
 
-  #tell(one: Happening, at: number, told?: number): void {
+  #send(one: LiveEvent, at: number, told?: number): void {
     this.#throttle.sent(one.id, at);
     this.#version = Math.max(this.#version, one.version);
     this.#host.tell(

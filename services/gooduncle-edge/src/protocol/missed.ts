@@ -6,7 +6,7 @@ import { type FullChange, stateBefore } from '@polyedge/contracts/change';
 import type { Filter } from '@polyedge/query/filter';
 import { compile, type Predicate } from '@polyedge/query/predicate';
 import type { EventName } from './envelope.ts';
-import type { Happening, MatchedChange } from './happening.ts';
+import type { LiveEvent, MatchedChange } from './live-event.ts';
 
 /** More is not caught up with: a read of the whole result is cheaper, or has to do. */
 export const MAX_MISSED_CHANGES = 10_000;
@@ -23,8 +23,8 @@ export function seqOf(mark: string, history: string): number | undefined {
 }
 
 interface Missed {
-  readonly first: Happening;
-  readonly last: Happening;
+  readonly first: LiveEvent;
+  readonly last: LiveEvent;
 }
 
 export class MissedEvents {
@@ -41,7 +41,7 @@ export class MissedEvents {
   }
 
   /** Changes in the order of their commits. @param look the event of one of them, if it has one */
-  add(changes: readonly FullChange[], look: (matched: MatchedChange) => Happening | undefined): void {
+  add(changes: readonly FullChange[], look: (matched: MatchedChange) => LiveEvent | undefined): void {
     for (const change of changes) {
       const before = stateBefore(change.state, change.undo);
       const match = { before, was: before !== undefined && this.#matches(before), is: this.#matches(change.state) };
@@ -50,7 +50,7 @@ export class MissedEvents {
     }
   }
 
-  #keep(found: Happening): void {
+  #keep(found: LiveEvent): void {
     const known = this.#byId.get(found.id);
     this.#characters += found.payload.length - (known?.last.payload.length ?? 0);
     // The newest one comes last, as it was told last.
@@ -63,11 +63,11 @@ export class MissedEvents {
   }
 
   /** A resource that the client had at the mark is modified, whatever happened to it meanwhile; one that it had not is new to it. */
-  events(): readonly Happening[] {
+  events(): readonly LiveEvent[] {
     return [...this.#byId.values()].map(({ first, last }) => ({ ...last, event: isEnd(last.event) ? last.event : entryOf(first.event) }));
   }
 }
 
 const isEnd = (event: EventName): boolean => event === 'match dropped' || event === 'match deleted';
-const entryOf = (first: Happening['event']): Happening['event'] =>
+const entryOf = (first: LiveEvent['event']): LiveEvent['event'] =>
   first === 'match created' || first === 'match added' ? first : 'match modified';

@@ -28,7 +28,7 @@ export type Reason =
   | 'internal';
 
 /** One entry of `response.errors`. `field` is a dotted path into the request, null for all of it. */
-export interface Problem {
+export interface FieldProblem {
   readonly field: string | null;
   readonly reason: Reason;
   readonly message: string;
@@ -36,9 +36,9 @@ export interface Problem {
 }
 
 /** A request that is refused: its code and at least one problem. */
-export interface Refusal {
+export interface ErrorResponse {
   readonly code: Exclude<Code, 'ok'>;
-  readonly problems: readonly Problem[];
+  readonly problems: readonly FieldProblem[];
 }
 
 const MESSAGES: Readonly<Record<Reason, string>> = {
@@ -63,22 +63,22 @@ const MESSAGES: Readonly<Record<Reason, string>> = {
   internal: 'the request could not be carried out',
 };
 
-export function problem(reason: Reason, field: string | null = null, more: { message?: string; expected?: Json } = {}): Problem {
+export function problem(reason: Reason, field: string | null = null, more: { message?: string; expected?: Json } = {}): FieldProblem {
   return { field, reason, message: more.message ?? MESSAGES[reason], ...(more.expected === undefined ? {} : { expected: more.expected }) };
 }
 
-export const refusal = (code: Refusal['code'], ...problems: readonly Problem[]): Refusal => ({ code, problems });
-export const badRequest = (...problems: readonly Problem[]): Refusal => ({ code: 'bad request', problems });
-export const forbidden = (reason: Reason, field: string | null = null): Refusal => refusal('forbidden', problem(reason, field));
-export const notFound = (field: string | null = null): Refusal => refusal('not found', problem('not found', field));
+export const refusal = (code: ErrorResponse['code'], ...problems: readonly FieldProblem[]): ErrorResponse => ({ code, problems });
+export const badRequest = (...problems: readonly FieldProblem[]): ErrorResponse => ({ code: 'bad request', problems });
+export const forbidden = (reason: Reason, field: string | null = null): ErrorResponse => refusal('forbidden', problem(reason, field));
+export const notFound = (field: string | null = null): ErrorResponse => refusal('not found', problem('not found', field));
 
-export const slowDown = (): Refusal => refusal('slow down', problem('rate'));
+export const slowDown = (): ErrorResponse => refusal('slow down', problem('rate'));
 
 /**
  * A failure of the store that the verbs have no word of their own for. Never shows what happened inside.
  * @param log where a failure of ours goes
  */
-export function storeRefusal(failure: Failure, log: IncidentLog): Refusal {
+export function storeRefusal(failure: Failure, log: IncidentLog): ErrorResponse {
   switch (failure.code) {
     case 'invalid':
       return badRequest(problem('value'));
@@ -109,5 +109,5 @@ export interface IncidentLog {
   incident(failure: string): string;
 }
 
-export const internal = (incident: string): Refusal =>
+export const internal = (incident: string): ErrorResponse =>
   refusal('error', problem('internal', null, { message: `the request could not be carried out (incident ${incident})` }));

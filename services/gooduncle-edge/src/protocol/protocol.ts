@@ -1,12 +1,12 @@
 import type { Protocol } from '@polyedge/session/session';
 import { decode, type Frame } from './codec.ts';
-import { Happenings } from './happening.ts';
+import { LiveEventCache } from './live-event.ts';
 import { GoodUncleSession } from './session.ts';
-import type { SessionSettings } from './talk.ts';
+import type { SessionSettings } from './session-output.ts';
 
 /** Good Uncle for the driver. Answers are text already: they are joined from parts that were made once. */
-export function goodUncleProtocol(options: Omit<SessionSettings, 'happenings'>): Protocol<string | Uint8Array, Frame, string> {
-  const settings: SessionSettings = { ...options, happenings: new Happenings() };
+export function goodUncleProtocol(options: Omit<SessionSettings, 'liveEvents'>): Protocol<string | Uint8Array, Frame, string> {
+  const settings: SessionSettings = { ...options, liveEvents: new LiveEventCache() };
   return {
     decode,
     encode: (frame) => frame,

@@ -2,7 +2,7 @@
 import { isList, isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import type { Sort } from '@polyedge/query/query';
 import { type Criteria, firstKey, ID, type NamedField, parseCriteria, pathOf, VERSION } from './criteria.ts';
-import { badRequest, type Problem, problem, type Refusal } from './problems.ts';
+import { badRequest, type ErrorResponse, type FieldProblem, problem } from './problems.ts';
 
 export const TYPES = ['upgrade', 'downgrade', 'create', 'read', 'update', 'delete', 'subscribe', 'unsubscribe'] as const;
 
@@ -58,7 +58,7 @@ export type Request =
     } & Choice)
   | { readonly type: 'unsubscribe'; readonly subscription: string };
 
-export type ParsedRequest = { readonly ok: true; readonly value: Request } | { readonly ok: false; readonly refusal: Refusal };
+export type ParsedRequest = { readonly ok: true; readonly value: Request } | { readonly ok: false; readonly refusal: ErrorResponse };
 
 const MAX_READ_LIMIT = 10_000;
 /** A live window keeps its rows, and as many spare ones, in memory. */
@@ -97,7 +97,7 @@ export function parseRequest(payload: Json): ParsedRequest {
 }
 
 class Reader {
-  readonly problems: Problem[] = [];
+  readonly problems: FieldProblem[] = [];
   readonly #from: JsonObject;
 
   constructor(from: JsonObject) {
@@ -301,7 +301,7 @@ class Reader {
     return undefined;
   }
 
-  #wrong(found: Problem): void {
+  #wrong(found: FieldProblem): void {
     if (this.problems.length < 50) this.problems.push(found);
   }
 }

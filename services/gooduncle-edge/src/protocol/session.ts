@@ -10,15 +10,15 @@ import { badRequest, problem, refusal, slowDown } from './problems.ts';
 import { Excesses, TokenBucket } from './rate.ts';
 import { parseRequest } from './requests.ts';
 import { Roles } from './roles.ts';
+import { type RequestContext, SessionOutput, type SessionSettings } from './session-output.ts';
 import { Subscriptions } from './subscriptions.ts';
-import { type Asked, type SessionSettings, Talk } from './talk.ts';
 import type { Topics } from './topics.ts';
 import { answerTopics, namesFor, TOPICS } from './topics-read.ts';
 
 const MAX_HELD_BACK = 64;
 
 export class GoodUncleSession implements Session<Frame, string> {
-  readonly #talk: Talk;
+  readonly #output: SessionOutput;
   readonly #bucket: TokenBucket;
   // Made when first needed: memory of idle connections is a goal.
   #excesses: Excesses | undefined;
@@ -32,14 +32,14 @@ export class GoodUncleSession implements Session<Frame, string> {
   #closed = false;
 
   constructor(settings: SessionSettings, opening: Pick<Opening, 'nonce' | 'address' | 'at'>) {
-    this.#talk = new Talk(settings, opening);
+    this.#output = new SessionOutput(settings, opening);
     this.#bucket = new TokenBucket(settings.requestsPerSecond, settings.requestBurst, opening.at);
     this.#topics = settings.topics();
   }
 
   handle(input: Input<Frame>, at: number): readonly Effect<string>[] {
     if (this.#closed) return [];
-    this.#talk.at = at;
+    this.#output.at = at;
     this.#lookAtRules();
     switch (input.kind) {
       case 'frame':
@@ -48,7 +48,7 @@ export class GoodUncleSession implements Session<Frame, string> {
       case 'reply':
       case 'written':
       case 'authenticated':
-        this.#talk.answered(input.id, input.outcome);
+        this.#output.answered(input.id, input.outcome);
         this.#goodbye();
         break;
       case 'subscribed':
@@ -65,7 +65,7 @@ export class GoodUncleSession implements Session<Frame, string> {
         break;
       case 'timer':
         if (input.name === 'expiry') this.#roles?.expired();
-        if (input.name === 'flushed') this.#talk.flushed();
+        if (input.name === 'flushed') this.#output.flushed();
         this.#subscriptions?.timer(input.name);
         break;
       case 'drain':
@@ -78,78 +78,78 @@ export class GoodUncleSession implements Session<Frame, string> {
         // What is not JSON is life and nothing else. Revocations are heard for each grant by itself.
         break;
     }
-    return this.#talk.taken();
+    return this.#output.taken();
   }
 
   // ---- requests
 
   #take(frame: Frame): void {
-    const asked = this.#talk.asked(frame, this.#talk.at);
-    if (!this.#bucket.take(this.#talk.at)) {
-      this.#excess(asked);
+    const context = this.#output.contextOf(frame, this.#output.at);
+    if (!this.#bucket.take(this.#output.at)) {
+      this.#excess(context);
       return;
     }
-    if (this.#heldBack === undefined) this.#request(frame, asked);
-    else if (this.#heldBack.length >= MAX_HELD_BACK) this.#talk.refuse(asked, slowDown());
-    else this.#heldBack.push({ frame, at: this.#talk.at });
+    if (this.#heldBack === undefined) this.#request(frame, context);
+    else if (this.#heldBack.length >= MAX_HELD_BACK) this.#output.refuse(context, slowDown());
+    else this.#heldBack.push({ frame, at: this.#output.at });
   }
 
-  #excess(asked: Asked): void {
+  #excess(context: RequestContext): void {
     this.#excesses ??= new Excesses();
-    if (this.#excesses.add(this.#talk.at)) this.#close(4429, 'rate limit ignored');
-    else this.#talk.refuse(asked, slowDown());
+    if (this.#excesses.add(this.#output.at)) this.#close(4429, 'rate limit ignored');
+    else this.#output.refuse(context, slowDown());
   }
 
-  #request(frame: Frame, asked: Asked): void {
+  #request(frame: Frame, context: RequestContext): void {
     const parsed = frame.unfit === undefined ? parseRequest(frame.payload) : { ok: false as const, refusal: frame.unfit };
     if (!parsed.ok) {
-      this.#talk.refuse(asked, parsed.refusal);
+      this.#output.refuse(context, parsed.refusal);
       return;
     }
     if (this.#draining) {
-      this.#talk.refuse(asked, refusal('error', problem('internal', null, { message: 'the server is going away' })));
+      this.#output.refuse(context, refusal('error', problem('internal', null, { message: 'the server is going away' })));
       return;
     }
-    if (this.#talk.isFull) {
-      this.#talk.refuse(asked, slowDown());
+    if (this.#output.isFull) {
+      this.#output.refuse(context, slowDown());
       return;
     }
     const request = parsed.value;
     switch (request.type) {
       case 'upgrade':
-        this.#talk.start(this.#roleChanges().upgrade(asked, request));
+        this.#output.start(this.#roleChanges().upgrade(context, request));
         return;
       case 'downgrade':
-        this.#roleChanges().downgrade(asked, request);
+        this.#roleChanges().downgrade(context, request);
         return;
       case 'unsubscribe':
-        this.#subscribed().unsubscribe(asked, request);
+        this.#subscribed().unsubscribe(context, request);
         return;
     }
     const topic = this.#topics.byName.get(request.topic);
     if (topic === undefined && request.topic === TOPICS) {
-      answerTopics(this.#talk, asked, request, this.#topics);
+      answerTopics(this.#output, context, request, this.#topics);
       return;
     }
-    if (topic === undefined || (this.#topics.hidden && !mayUse(topic, asked.grants))) {
-      this.#talk.refuse(asked, badRequest(problem('unknown', 'topic', { expected: namesFor(this.#topics, asked.grants) })));
+    if (topic === undefined || (this.#topics.hidden && !mayUse(topic, context.grants))) {
+      this.#output.refuse(context, badRequest(problem('unknown', 'topic', { expected: namesFor(this.#topics, context.grants) })));
       return;
     }
     switch (request.type) {
       case 'create':
-        this.#talk.start(this.#asking().create(asked, request, topic));
+        this.#output.start(this.#asking().create(context, request, topic));
         break;
       case 'read':
-        this.#talk.start(this.#asking().read(asked, request, topic));
+        this.#output.start(this.#asking().read(context, request, topic));
         break;
       case 'update':
-        this.#talk.start(this.#asking().update(asked, request, topic));
+        this.#output.start(this.#asking().update(context, request, topic));
         break;
       case 'delete':
-        this.#talk.start(this.#asking().delete(asked, request, topic));
+        this.#output.start(this.#asking().delete(context, request, topic));
         break;
       case 'subscribe':
-        this.#subscribed().subscribe(asked, request, topic);
+        this.#subscribed().subscribe(context, request, topic);
         break;
     }
   }
@@ -157,7 +157,7 @@ export class GoodUncleSession implements Session<Frame, string> {
   // ---- parts
 
   #roleChanges(): Roles {
-    this.#roles ??= new Roles(this.#talk, {
+    this.#roles ??= new Roles(this.#output, {
       hold: () => {
         this.#heldBack = [];
       },
@@ -169,17 +169,17 @@ export class GoodUncleSession implements Session<Frame, string> {
   }
 
   #asking(): Data {
-    this.#data ??= new Data(this.#talk);
+    this.#data ??= new Data(this.#output);
     return this.#data;
   }
 
   #subscribed(): Subscriptions {
-    this.#subscriptions ??= new Subscriptions(this.#talk, () => this.#roles?.setExpiry());
+    this.#subscriptions ??= new Subscriptions(this.#output, () => this.#roles?.setExpiry());
     return this.#subscriptions;
   }
 
   #lookAtRules(): void {
-    const topics = this.#talk.settings.topics();
+    const topics = this.#output.settings.topics();
     if (topics === this.#topics) return;
     this.#topics = topics;
     this.#subscriptions?.rulesChanged();
@@ -190,7 +190,7 @@ export class GoodUncleSession implements Session<Frame, string> {
     const held = this.#heldBack ?? [];
     this.#heldBack = undefined;
     for (const [index, { frame, at }] of held.entries()) {
-      this.#request(frame, this.#talk.asked(frame, at));
+      this.#request(frame, this.#output.contextOf(frame, at));
       if (this.#heldBack !== undefined) {
         // Its own list is empty yet: nothing was taken meanwhile.
         this.#heldBack = held.slice(index + 1);
@@ -200,11 +200,11 @@ export class GoodUncleSession implements Session<Frame, string> {
   }
 
   #goodbye(): void {
-    if (this.#draining && this.#talk.idle) this.#close(1001, 'going away');
+    if (this.#draining && this.#output.idle) this.#close(1001, 'going away');
   }
 
   #close(code: number, reason: string): void {
     this.#closed = true;
-    this.#talk.effect({ do: 'close', code, reason });
+    this.#output.effect({ do: 'close', code, reason });
   }
 }

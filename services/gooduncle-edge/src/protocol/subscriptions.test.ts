@@ -4,7 +4,7 @@ import { type FullChange, stateBefore } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import type { Effect, Input } from '@polyedge/session/session';
 import type { Frame } from './codec.ts';
-import { Happenings } from './happening.ts';
+import { LiveEventCache } from './live-event.ts';
 import { GoodUncleSession } from './session.ts';
 import { parseTopics } from './topics.ts';
 
@@ -18,7 +18,7 @@ class Talking {
     {
       ...{ tenant: 't', scope: () => 's', instance: 'i', requestsPerSecond: 1000, requestBurst: 1000, maxSubscriptions: 10, redact: true },
       onDowngrade: 'keep',
-      happenings: new Happenings(),
+      liveEvents: new LiveEventCache(),
       topics: () => {
         if (!parsed.ok) throw new Error(parsed.problems.join());
         return parsed.value;

@@ -9,20 +9,20 @@ import type { Json } from '@polyedge/query/json';
 import { parseOwnJson } from '@polyedge/query/json-text';
 import { key } from '@polyedge/query/normalize';
 import { ask } from '@polyedge/session/questions';
-import { type Allowed, all, allowed, type Grant, Showing, visibleRows } from './access.ts';
+import { type Allowed, all, allowed, type Grant, Projection, visibleRows } from './access.ts';
 import { choiceRules } from './data.ts';
-import { answerText, type Says } from './envelope.ts';
-import type { Happenings, Lens } from './happening.ts';
+import { answerText, type ResponseMeta } from './envelope.ts';
 import { type Host, Live } from './live.ts';
-import type { Kept } from './pending.ts';
-import { badRequest, forbidden, internal, notFound, problem, type Refusal, storeRefusal } from './problems.ts';
+import type { LiveEventCache, QueryView } from './live-event.ts';
+import type { Kept } from './merged-events.ts';
+import { badRequest, type ErrorResponse, forbidden, internal, notFound, problem, storeRefusal } from './problems.ts';
 import { parseRequest, type Request } from './requests.ts';
-import { type Asked, NO_PROBLEMS, type Talk } from './talk.ts';
+import { NO_PROBLEMS, type RequestContext, type SessionOutput } from './session-output.ts';
 import { allows, type Topic } from './topics.ts';
 import { type ReadRows, read, type Work } from './work.ts';
 import { elementsOf } from './writing.ts';
 
-type Of<Type extends Request['type']> = Extract<Request, { type: Type }>;
+type RequestOfType<Type extends Request['type']> = Extract<Request, { type: Type }>;
 
 const MAX_USED_IDS = 10_000;
 /** A request that every event repeats. */
@@ -33,7 +33,7 @@ const RULES_MS = 2000;
 const DELIVERED = 'delivered ';
 
 export class Subscriptions implements Host {
-  readonly #talk: Talk;
+  readonly #output: SessionOutput;
   /** Told that a subscription was made: its grants may end before those of the session. */
   readonly #made: () => void;
   readonly #lives = new Map<string, Live>();
@@ -47,8 +47,8 @@ export class Subscriptions implements Host {
   /** With which subscription telling what waits begins; undefined for the first. */
   #flushFrom: string | undefined;
 
-  constructor(talk: Talk, made: () => void) {
-    this.#talk = talk;
+  constructor(output: SessionOutput, made: () => void) {
+    this.#output = output;
     this.#made = made;
   }
 
@@ -59,7 +59,7 @@ export class Subscriptions implements Host {
   /** The watch of a subscription has ended, and cannot be continued without a gap. */
   lost(key: string): void {
     const live = this.#byKey.get(key);
-    if (live !== undefined) this.end(live, internal(this.#talk.incident('lost')));
+    if (live !== undefined) this.end(live, internal(this.#output.incident('lost')));
   }
 
   /** Ends those that were made with such a grant. */
@@ -76,21 +76,21 @@ export class Subscriptions implements Host {
     return next;
   }
 
-  subscribe(asked: Asked, request: Of<'subscribe'>, topic: Topic): void {
+  subscribe(context: RequestContext, request: RequestOfType<'subscribe'>, topic: Topic): void {
     const { subscription } = request;
-    const why = this.#subscribable(asked, request, topic);
+    const why = this.#subscribable(context, request, topic);
     if (why !== undefined) {
-      this.#talk.refuse(asked, why);
+      this.#output.refuse(context, why);
       return;
     }
-    const rules = choiceRules(this.#talk, asked, request, topic);
+    const rules = choiceRules(this.#output, context, request, topic);
     if (rules === undefined) return;
-    const made = this.#lens(topic, rules, request);
+    const made = this.#queryView(topic, rules, request);
     const live = new Live(
       {
         subscription,
-        key: this.#talk.newId('live'),
-        echo: asked.echo,
+        key: this.#output.newId('live'),
+        echo: context.echo,
         topic: topic.name,
         type: topic.type,
         ...made,
@@ -102,7 +102,7 @@ export class Subscriptions implements Host {
         since: request.since,
         history: (epoch) =>
           createHash('sha256')
-            .update(JSON.stringify([epoch, made.lens.name]))
+            .update(JSON.stringify([epoch, made.queryView.name]))
             .digest('hex')
             .slice(0, 24),
       },
@@ -111,57 +111,61 @@ export class Subscriptions implements Host {
     this.#usedIds.add(subscription);
     this.#lives.set(subscription, live);
     this.#byKey.set(live.options.key, live);
-    if (this.#lives.size === 1) this.#talk.effect({ do: 'set-timer', name: 'rules', ms: RULES_MS });
+    if (this.#lives.size === 1) this.#output.effect({ do: 'set-timer', name: 'rules', ms: RULES_MS });
     this.#made();
-    this.#talk.effect({
+    this.#output.effect({
       do: 'subscribe',
       id: live.options.key,
-      to: { tenant: this.#talk.settings.tenant, type: topic.type },
+      to: { tenant: this.#output.settings.tenant, type: topic.type },
       where: made.where,
     });
   }
 
-  #subscribable(asked: Asked, { subscription }: Of<'subscribe'>, topic: Topic): Refusal | undefined {
+  #subscribable(context: RequestContext, { subscription }: RequestOfType<'subscribe'>, topic: Topic): ErrorResponse | undefined {
     if (this.#usedIds.has(subscription)) return badRequest(problem('duplicate', 'subscription'));
     if (!topic.live) return forbidden('role', 'topic');
-    if (this.#lives.size >= this.#talk.settings.maxSubscriptions || this.#usedIds.size >= MAX_USED_IDS)
+    if (this.#lives.size >= this.#output.settings.maxSubscriptions || this.#usedIds.size >= MAX_USED_IDS)
       return forbidden('limit', 'subscription');
-    if (asked.echo.text.length > MAX_ECHO_CHARACTERS) return badRequest(problem('too large', null, { expected: MAX_ECHO_CHARACTERS }));
+    if (context.echo.text.length > MAX_ECHO_CHARACTERS) return badRequest(problem('too large', null, { expected: MAX_ECHO_CHARACTERS }));
     return undefined;
   }
 
   /** How a subscription looks at rows. */
-  #lens(topic: Topic, rules: readonly Allowed[], request: Of<'subscribe'>): { lens: Lens; where: Filter; rulesText: string } {
-    const where = all([elementsOf(topic, this.#talk.settings.scope()), request.criteria.filter, visibleRows(rules, request.named)]);
+  #queryView(
+    topic: Topic,
+    rules: readonly Allowed[],
+    request: RequestOfType<'subscribe'>,
+  ): { queryView: QueryView; where: Filter; rulesText: string } {
+    const where = all([elementsOf(topic, this.#output.settings.scope()), request.criteria.filter, visibleRows(rules, request.named)]);
     const rulesText = JSON.stringify([
       request.fields === undefined ? null : [...request.fields].sort(),
       rules.map(({ rows, fields }) => [key(rows), fields.all, [...fields.names].sort()]),
     ]);
-    const lens = { name: `${key(where)} ${rulesText}`, showing: new Showing(rules, request.fields) };
-    return { lens, where, rulesText: lens.name };
+    const queryView = { name: `${key(where)} ${rulesText}`, projection: new Projection(rules, request.fields) };
+    return { queryView, where, rulesText: queryView.name };
   }
 
-  unsubscribe(asked: Asked, { subscription }: Of<'unsubscribe'>): void {
+  unsubscribe(context: RequestContext, { subscription }: RequestOfType<'unsubscribe'>): void {
     const live = this.#lives.get(subscription);
     if (live === undefined) {
-      this.#talk.refuse(asked, notFound('subscription'));
+      this.#output.refuse(context, notFound('subscription'));
       return;
     }
     this.#forget(live);
-    this.#talk.answer(asked, '{}', {});
+    this.#output.answer(context, '{}', {});
   }
 
   #forget(live: Live): void {
     live.stop();
     this.#lives.delete(live.options.subscription);
     this.#byKey.delete(live.options.key);
-    this.#talk.effect({ do: 'unsubscribe', id: live.options.key });
-    if (this.#lives.size === 0) this.#talk.effect({ do: 'clear-timer', name: 'rules' });
+    this.#output.effect({ do: 'unsubscribe', id: live.options.key });
+    if (this.#lives.size === 0) this.#output.effect({ do: 'clear-timer', name: 'rules' });
   }
 
   /** Other topic rules are in force: subscriptions that they would show something else end. */
   rulesChanged(): void {
-    const topics = this.#talk.settings.topics();
+    const topics = this.#output.settings.topics();
     for (const live of [...this.#lives.values()]) {
       const { topic: name, rules, echo } = live.options;
       const topic = topics.byName.get(name);
@@ -170,87 +174,88 @@ export class Subscriptions implements Host {
         continue;
       }
       const grants = rules.flatMap(({ grant }) => grant ?? []);
-      const now = topic.live ? allowed(topic, 'read', [...new Set(grants)], this.#talk.id) : [];
+      const now = topic.live ? allowed(topic, 'read', [...new Set(grants)], this.#output.id) : [];
       const parsed = parseRequest(parseOwnJson(echo.text) as Json); // what was parsed before
       const same =
         now.length > 0 &&
         parsed.ok &&
         parsed.value.type === 'subscribe' &&
-        this.#lens(topic, now, parsed.value).rulesText === live.options.rulesText;
+        this.#queryView(topic, now, parsed.value).rulesText === live.options.rulesText;
       if (!same || namesHidden(now, parsed.value)) this.end(live, forbidden('revoked'));
     }
   }
 
   // ---- what subscriptions need (Host)
 
-  tell(live: Live, payload: string, says: Says, passport: string): void {
-    const text = answerText(this.#liveHead(live), this.#talk.at, 'ok', NO_PROBLEMS, payload, { ...says, seq: live.seq }, passport);
+  tell(live: Live, payload: string, meta: ResponseMeta, passport: string): void {
+    const text = answerText(this.#liveHead(live), this.#output.at, 'ok', NO_PROBLEMS, payload, { ...meta, seq: live.seq }, passport);
     live.seq += 1;
-    this.#talk.send(text);
+    this.#output.send(text);
   }
 
-  end(live: Live, { code, problems }: Refusal): void {
+  end(live: Live, { code, problems }: ErrorResponse): void {
     if (live.ended) return;
     // A subscription that never began leaves its id free.
     if (live.seq === 0) this.#usedIds.delete(live.options.subscription);
-    this.#talk.send(
-      answerText(this.#liveHead(live), this.#talk.at, code, problems, '{}', { seq: live.seq, last: true }, this.#talk.passport()),
+    this.#output.send(
+      answerText(this.#liveHead(live), this.#output.at, code, problems, '{}', { seq: live.seq, last: true }, this.#output.passport()),
     );
     this.#forget(live);
   }
 
   read(live: Live, limit: number, atLeast: number): void {
     const { where, echo } = live.options;
-    const asked: Asked = { echo, grants: [], storeAt: this.#talk.at };
-    this.#talk.start(this.#rows(live, asked, { filter: where, sort: live.sort, limit, atLeast }));
+    const context: RequestContext = { echo, grants: [], storeAt: this.#output.at };
+    this.#output.start(this.#rows(live, context, { filter: where, sort: live.sort, limit, atLeast }));
   }
 
-  *#rows(live: Live, asked: Asked, query: ReadRows['query']): Work {
+  *#rows(live: Live, context: RequestContext, query: ReadRows['query']): Work {
     const found = yield* read(query);
     if (live.ended) return;
     if (!found.ok) {
-      if (errors[found.failure.code].retry === 'later' && live.unread(this.#talk.at)) return;
-      this.end(live, storeRefusal(found.failure, this.#talk));
+      if (errors[found.failure.code].retry === 'later' && live.unread(this.#output.at)) return;
+      this.end(live, storeRefusal(found.failure, this.#output));
       return;
     }
     const { elements, cursor, seq } = found.value;
-    live.rows(elements, cursor !== undefined, seq, this.#talk.passport(asked), this.#talk.at);
+    live.rows(elements, cursor !== undefined, seq, this.#output.passport(context), this.#output.at);
   }
 
   changes(live: Live, epoch: string, after: number, upTo: number): void {
-    const interests = [{ tenant: this.#talk.settings.tenant, type: live.options.type }];
-    this.#talk.start(this.#missed(live, { epoch, after, upTo, interests }));
+    const interests = [{ tenant: this.#output.settings.tenant, type: live.options.type }];
+    this.#output.start(this.#missed(live, { epoch, after, upTo, interests }));
   }
 
   *#missed(live: Live, question: RequestOf<typeof graphChanges>): Work {
     const found = yield* ask(graphChanges, {}, question);
     const changes = found.ok ? found.value.changes.filter(isFull) : [];
     if (!found.ok || changes.length < found.value.changes.length) live.unmissed();
-    else live.missed(changes, found.value.to, this.#talk.at);
+    else live.missed(changes, found.value.to, this.#output.at);
   }
 
   whenDelivered(live: Live, epoch: string, seq: number): void {
-    this.#talk.effect({ do: 'when-delivered', name: `${DELIVERED}${live.options.key}`, id: live.options.key, epoch, seq });
+    this.#output.effect({ do: 'when-delivered', name: `${DELIVERED}${live.options.key}`, id: live.options.key, epoch, seq });
   }
 
-  get happenings(): Happenings {
-    return this.#talk.settings.happenings;
+  get liveEvents(): LiveEventCache {
+    return this.#output.settings.liveEvents;
   }
 
   get congested(): boolean {
-    return this.#talk.congested;
+    return this.#output.congested;
   }
 
   passport(): string {
-    return this.#talk.passport();
+    return this.#output.passport();
   }
 
   passportOf({ on }: FullChange): string {
-    return this.#talk.commitPassport(on);
+    return this.#output.commitPassport(on);
   }
 
   #liveHead(live: Live): string {
-    if (live.head?.roles !== this.#talk.rolesState) live.head = { text: this.#talk.head(live.options.echo), roles: this.#talk.rolesState };
+    if (live.head?.roles !== this.#output.rolesState)
+      live.head = { text: this.#output.head(live.options.echo), roles: this.#output.rolesState };
     return live.head.text;
   }
 
@@ -266,16 +271,16 @@ export class Subscriptions implements Host {
     );
     this.#flushFrom = undefined;
     for (let at = 0; at < lives.length; at += 1) {
-      const waitMs = lives[(first + at) % lives.length]?.flush(this.#talk.at);
+      const waitMs = lives[(first + at) % lives.length]?.flush(this.#output.at);
       if (waitMs !== undefined) this.wake(waitMs);
       if (this.congested) this.#flushFrom ??= lives[(first + at + 1) % lives.length]?.options.key;
     }
   }
 
   wake(ms: number): void {
-    if (this.#talk.at + ms >= this.#wakeAt) return;
-    this.#wakeAt = this.#talk.at + ms;
-    this.#talk.effect({ do: 'set-timer', name: 'throttle', ms });
+    if (this.#output.at + ms >= this.#wakeAt) return;
+    this.#wakeAt = this.#output.at + ms;
+    this.#output.effect({ do: 'set-timer', name: 'throttle', ms });
   }
 
   timer(name: string): void {
@@ -289,10 +294,10 @@ export class Subscriptions implements Host {
         break;
       case 'rules':
         // That it came is enough: rules are looked at with every input.
-        if (this.#lives.size > 0) this.#talk.effect({ do: 'set-timer', name: 'rules', ms: RULES_MS });
+        if (this.#lives.size > 0) this.#output.effect({ do: 'set-timer', name: 'rules', ms: RULES_MS });
         break;
       default:
-        if (name.startsWith(DELIVERED)) this.#byKey.get(name.slice(DELIVERED.length))?.delivered(this.#talk.at);
+        if (name.startsWith(DELIVERED)) this.#byKey.get(name.slice(DELIVERED.length))?.delivered(this.#output.at);
     }
   }
 }

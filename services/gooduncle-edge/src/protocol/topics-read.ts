@@ -7,11 +7,11 @@ import { EVERYTHING } from '@polyedge/query/filter';
 import type { JsonObject } from '@polyedge/query/json';
 import { compile } from '@polyedge/query/predicate';
 import { compareBy } from '@polyedge/query/query';
-import { type Grant, mayUse, Showing } from './access.ts';
+import { type Grant, mayUse, Projection } from './access.ts';
 import { answerText } from './envelope.ts';
 import { badRequest, forbidden, notFound, problem } from './problems.ts';
 import type { Request } from './requests.ts';
-import { type Asked, NO_PROBLEMS, type Talk } from './talk.ts';
+import { NO_PROBLEMS, type RequestContext, type SessionOutput } from './session-output.ts';
 import { ANONYMOUS, type FieldRule, type Topic, type Topics, VERBS, type Verb } from './topics.ts';
 
 export const TOPICS = 'topics';
@@ -23,44 +23,44 @@ export const namesFor = (topics: Topics, grants: readonly Grant[]): readonly str
 
 /** Answers any data request about the topic `topics`. */
 export function answerTopics(
-  talk: Talk,
-  asked: Asked,
+  output: SessionOutput,
+  context: RequestContext,
   request: Exclude<Request, { type: 'upgrade' | 'downgrade' | 'unsubscribe' }>,
   topics: Topics,
 ): void {
   if (request.type !== 'read') {
-    talk.refuse(asked, forbidden('role', 'topic'));
+    output.refuse(context, forbidden('role', 'topic'));
     return;
   }
   if (request.after !== undefined) {
-    talk.refuse(asked, badRequest(problem('value', 'after')));
+    output.refuse(context, badRequest(problem('value', 'after')));
     return;
   }
   const matches = compile(request.criteria.filter);
-  const found = usable(topics, asked.grants)
-    .map((topic) => described(topic, asked.grants, talk.at))
+  const found = usable(topics, context.grants)
+    .map((topic) => described(topic, context.grants, output.at))
     .filter(matches)
     .sort(compareBy(request.sort ?? [{ path: ['id'], order: 'asc' }]));
   if (request.count) {
-    talk.answer(asked, JSON.stringify({ count: found.length }), { count: found.length });
+    output.answer(context, JSON.stringify({ count: found.length }), { count: found.length });
     return;
   }
   const rows = found.slice(0, request.limit);
   if (rows.length === 0) {
-    talk.refuse(asked, notFound('criteria'), { count: 0 });
+    output.refuse(context, notFound('criteria'), { count: 0 });
     return;
   }
-  const showing = new Showing([EVERY_ROW], request.fields);
-  const head = talk.head(asked.echo);
+  const projection = new Projection([EVERY_ROW], request.fields);
+  const head = output.head(context.echo);
   for (const [seq, row] of rows.entries()) {
     const last = seq === rows.length - 1;
-    const says = {
+    const meta = {
       seq,
       count: rows.length,
       ...(last ? { last: true as const } : {}),
       ...(last && found.length > rows.length ? { more: true as const } : {}),
     };
-    talk.send(answerText(head, talk.at, 'ok', NO_PROBLEMS, JSON.stringify(showing.resource(row)), says, talk.passport(asked)));
+    output.send(answerText(head, output.at, 'ok', NO_PROBLEMS, JSON.stringify(projection.resource(row)), meta, output.passport(context)));
   }
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { allowed, Showing } from './access.ts';
+import { allowed, Projection } from './access.ts';
 import { parseTopics } from './topics.ts';
 
 const example = (): unknown => parse(readFileSync(new URL('../../topics.example.yaml', import.meta.url), 'utf8'));
@@ -73,10 +73,10 @@ test('gooduncle:F50 gooduncle:F51 fields are those of the rules that show the ve
       modified: stamp,
       attributes,
     }) as const;
-  const both = new Showing(allowed(topic, 'read', [grant('mine'), grant('all')], 's'), undefined);
+  const both = new Projection(allowed(topic, 'read', [grant('mine'), grant('all')], 's'), undefined);
   assert.deepEqual(both.resource(row({ owner: 'u1', name: 'n', secret: 'x' })), { id: '1', owner: 'u1', name: 'n', secret: 'x' });
   assert.deepEqual(both.resource(row({ owner: 'u2', name: 'n', secret: 'x' })), { id: '1', name: 'n' });
   // A claim that is not there matches nothing, not even rows without a team.
-  const lost = new Showing(allowed(topic, 'read', [grant('lost')], 's'), undefined);
+  const lost = new Projection(allowed(topic, 'read', [grant('lost')], 's'), undefined);
   assert.equal(lost.sees(row({ name: 'n' })), false);
 });

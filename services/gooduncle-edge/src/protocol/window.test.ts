@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Element } from '@polyedge/contracts/element';
 import { compareBy } from '@polyedge/query/query';
 import fc from 'fast-check';
-import { type Changed, type Step, Window } from './window.ts';
+import { type Changed, Window, type WindowStep } from './window.ts';
 
 const stamp = { on: 0, by: '', app: '' };
 const row = (id: string, price: number, seq: number, deleted = false): Element => ({
@@ -25,7 +25,7 @@ const compare = compareBy([{ path: ['attributes', 'price'], order: 'asc' }]);
 const LIMIT = 3;
 
 /** What a client does with steps. */
-function follow(list: readonly string[], steps: readonly Step[], limit = LIMIT): readonly string[] {
+function follow(list: readonly string[], steps: readonly WindowStep[], limit = LIMIT): readonly string[] {
   const rows = [...list];
   for (const { event, row: told, position } of steps) {
     if (position.from !== null) assert.deepEqual(rows.splice(position.from, 1), [told.id], `${event} leaves from where it is`);

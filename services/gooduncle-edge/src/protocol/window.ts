@@ -3,14 +3,14 @@
  * which leaves is followed by the next without asking the store.
  */
 import type { Element } from '@polyedge/contracts/element';
-import type { EventName, Position } from './envelope.ts';
+import type { EventName, RowPosition } from './envelope.ts';
 
 /** What the client has to do to its list to have what the window shows. */
-export interface Step {
+export interface WindowStep {
   readonly event: Exclude<EventName, 'original match'>;
   /** As it is now; of a deleted row, its last state. */
   readonly row: Element;
-  readonly position: Position;
+  readonly position: RowPosition;
 }
 
 /** How a row that the client has to be told of came or went since it was last told. */
@@ -121,8 +121,8 @@ export class Window {
   }
 
   /** What the client has to do, in order; it has done it then. */
-  tell(): readonly Step[] {
-    const steps: Step[] = [];
+  tell(): readonly WindowStep[] {
+    const steps: WindowStep[] = [];
     const now = this.shown;
     const staying = new Set(now.map(({ id }) => id));
     const list = [...this.#told];

@@ -2,7 +2,7 @@
 import type { graphQuery, MutationResult, Operation } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import type { Outcome } from '@polyedge/contracts/errors';
-import { type Ask, type Authenticate, question } from '@polyedge/session/questions';
+import { type Authenticate, question, type RequestQuestion } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import type { Allowed } from './access.ts';
 
@@ -20,8 +20,8 @@ export interface WriteBy {
   readonly rule: Allowed;
 }
 
-export type TalkQuestion = Ask | Authenticate | ReadRows | WriteBy;
-export type Work = Task<TalkQuestion>;
+export type SessionQuestion = RequestQuestion | Authenticate | ReadRows | WriteBy;
+export type Work = Task<SessionQuestion>;
 
 export type Rows = ReplyOf<typeof graphQuery>;
 

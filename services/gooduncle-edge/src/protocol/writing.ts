@@ -6,18 +6,18 @@ import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import { compile } from '@polyedge/query/predicate';
 import { type Allowed, all, either, forbiddenField } from './access.ts';
 import type { Criteria, NamedField } from './criteria.ts';
-import { badRequest, forbidden, type IncidentLog, problem, type Refusal, storeRefusal } from './problems.ts';
+import { badRequest, type ErrorResponse, forbidden, type IncidentLog, problem, storeRefusal } from './problems.ts';
 import type { Request } from './requests.ts';
 import { allows, type Topic } from './topics.ts';
 
-type Of<Type extends Request['type']> = Extract<Request, { type: Type }>;
+type RequestOfType<Type extends Request['type']> = Extract<Request, { type: Type }>;
 
 /** Operations to send, with the rule that allows them, or why not. */
-export type Plan =
+export type WritePlan =
   | { readonly ok: true; readonly operations: readonly Operation[]; readonly rule: Allowed }
-  | { readonly ok: false; readonly refusal: Refusal };
+  | { readonly ok: false; readonly refusal: ErrorResponse };
 
-const refused = (refusal: Refusal): Plan => ({ ok: false, refusal });
+const refused = (refusal: ErrorResponse): WritePlan => ({ ok: false, refusal });
 
 /** All elements of a topic. */
 export const elementsOf = (topic: Topic, scope: string): Filter => ({
@@ -29,11 +29,17 @@ export const elementsOf = (topic: Topic, scope: string): Filter => ({
 });
 
 /** @param id the new resource's */
-export function planCreate(topic: Topic, rules: readonly Allowed[], request: Of<'create'>, id: string, scope: string): Plan {
+export function planCreate(
+  topic: Topic,
+  rules: readonly Allowed[],
+  request: RequestOfType<'create'>,
+  id: string,
+  scope: string,
+): WritePlan {
   const given = expanded(request.params);
   if (given === undefined) return refused(badRequest(problem('value', 'params')));
   if (request.id !== undefined && !topic.clientIds) return refused(forbidden('field', 'params.id'));
-  let reason: Refusal = forbidden('role');
+  let reason: ErrorResponse = forbidden('role');
   for (const rule of rules) {
     const barred = request.params.named.find(({ field }) => !writable(rule, field));
     if (barred !== undefined) {
@@ -54,7 +60,13 @@ export function planCreate(topic: Topic, rules: readonly Allowed[], request: Of<
  * One role must allow all of the update on each row. With several such rules a first operation, which changes nothing, counts and guards all
  * rows together; then each rule writes the rows that no earlier one has.
  */
-export function planUpdate(topic: Topic, rules: readonly Allowed[], reads: readonly Allowed[], request: Of<'update'>, scope: string): Plan {
+export function planUpdate(
+  topic: Topic,
+  rules: readonly Allowed[],
+  reads: readonly Allowed[],
+  request: RequestOfType<'update'>,
+  scope: string,
+): WritePlan {
   const { params, unset, expect } = request;
   const named = [...params.named, ...unset.map((field, at) => ({ field, place: `unset.${at}` }))];
   const usable = rules.filter((rule) => named.every(({ field }) => writable(rule, field)));
@@ -91,7 +103,13 @@ export function planUpdate(topic: Topic, rules: readonly Allowed[], reads: reado
   return { ok: true, rule: first, operations: [guard, ...writes] };
 }
 
-export function planDelete(topic: Topic, rules: readonly Allowed[], reads: readonly Allowed[], request: Of<'delete'>, scope: string): Plan {
+export function planDelete(
+  topic: Topic,
+  rules: readonly Allowed[],
+  reads: readonly Allowed[],
+  request: RequestOfType<'delete'>,
+  scope: string,
+): WritePlan {
   const target = targets(topic, scope, request.criteria, reads);
   if ('problems' in target) return refused(target);
   const [rule] = rules;
@@ -106,7 +124,7 @@ export function planDelete(topic: Topic, rules: readonly Allowed[], reads: reado
 }
 
 /** What the criteria of a write select, before its own row rules: a field can only be asked about where it may be read. */
-function targets(topic: Topic, scope: string, criteria: Criteria, reads: readonly Allowed[]): { readonly filter: Filter } | Refusal {
+function targets(topic: Topic, scope: string, criteria: Criteria, reads: readonly Allowed[]): { readonly filter: Filter } | ErrorResponse {
   const hidden = forbiddenField(reads, criteria.fields.filter(notId));
   if (hidden !== undefined) return forbidden('field', hidden.place);
   const fields = new Set(criteria.fields.filter(notId).map(({ field }) => field));
@@ -119,7 +137,7 @@ const notId = ({ field }: NamedField): boolean => field !== 'id';
 const writable = (rule: Allowed, field: string): boolean => allows(rule.fields, field) && !Object.hasOwn(rule.set, field);
 
 /** Parameters as whole fields; undefined when a value with dots in its name is to go into something that is no object. */
-function expanded({ set, put }: Of<'create'>['params']): JsonObject | undefined {
+function expanded({ set, put }: RequestOfType<'create'>['params']): JsonObject | undefined {
   let attributes: JsonObject = set;
   for (const { path, value } of put) {
     const next = putInto(attributes, path, value);
@@ -159,7 +177,7 @@ function imagined(topic: Topic, id: string, scope: string, attributes: JsonObjec
 export const guardOf = (detail = ''): string => /^(?:operations\/\d+[/:]?\s*)?(\w*)/.exec(detail)?.[1] ?? '';
 
 /** What a failed write means to the client. */
-export function writeRefusal({ code, detail = '', ...rest }: Failure, log: IncidentLog): Refusal {
+export function writeRefusal({ code, detail = '', ...rest }: Failure, log: IncidentLog): ErrorResponse {
   if (code === 'conflict') {
     return guardOf(detail) === 'expect'
       ? badRequest(problem('value', 'expect', { message: 'another number of resources matches' }))

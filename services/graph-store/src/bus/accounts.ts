@@ -130,10 +130,10 @@ export function answerAccounts({ bus, directory, codes, keys, apiKeys, placement
 }
 
 /** Tells every edge of a revocation. */
-export const tellRevocation = (bus: Bus, revocation: Revocation): void => bus.publish(accountsRevoked, {}, revocation);
+export const publishRevocation = (bus: Bus, revocation: Revocation): void => bus.publish(accountsRevoked, {}, revocation);
 
 /** Tells every service that tenants were placed anew since an older version. */
-export const tellPlaced = (bus: Bus, version: number): void => bus.publish(accountsPlaced, {}, { version });
+export const publishPlacement = (bus: Bus, version: number): void => bus.publish(accountsPlaced, {}, { version });
 
 /** A database that is away is an answer, not a crash. */
 async function guarded<T>(work: () => Promise<Outcome<T>>): Promise<Outcome<T>> {

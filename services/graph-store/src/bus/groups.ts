@@ -5,10 +5,10 @@ import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import { SLOTS } from '../core/slot.ts';
-import type { Away } from '../postgres/away.ts';
 import type { GroupPositions, Removed } from '../postgres/groups.ts';
 import type { Journal } from '../postgres/journal.ts';
 import { readFailure } from '../postgres/read.ts';
+import type { Away } from '../postgres/tenants-elsewhere.ts';
 import { within } from './changes.ts';
 
 /** Changes in one reply unless the caller wants fewer. */

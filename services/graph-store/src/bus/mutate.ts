@@ -5,7 +5,7 @@ import { failed } from '@polyedge/contracts/errors';
 import type { Bus, RequestContext, Responder } from '@polyedge/service-kit/bus';
 import { validateScope } from '../core/validate.ts';
 import type { Executor } from '../executor/executor.ts';
-import { ELSEWHERE } from '../postgres/away.ts';
+import { ELSEWHERE } from '../postgres/tenants-elsewhere.ts';
 import type { Traces } from '../traces.ts';
 import { knowRequest, replyJson } from './mutate-json.ts';
 

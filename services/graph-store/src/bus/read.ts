@@ -2,10 +2,10 @@
 import { graphGet, graphHistory, graphQuery, graphReadChunk, graphValues, graphWriteChunk } from '@polyedge/contracts/bus/graph';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Bus, RequestContext, Responder } from '@polyedge/service-kit/bus';
-import type { Away } from '../postgres/away.ts';
 import type { Blobs } from '../postgres/blobs.ts';
 import type { Reader } from '../postgres/read.ts';
 import type { Series } from '../postgres/series.ts';
+import type { Away } from '../postgres/tenants-elsewhere.ts';
 
 export function answerReads(
   bus: Bus,

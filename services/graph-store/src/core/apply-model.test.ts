@@ -5,8 +5,8 @@ import { equalJson } from '@polyedge/query/equality';
 import type { Filter } from '@polyedge/query/filter';
 import type { Json, JsonObject } from '@polyedge/query/json';
 import fc from 'fast-check';
+import { TestStore } from '../testing/test-store.ts';
 import { isEdgeId } from './plan.ts';
-import { TestStore } from './test-store.ts';
 
 /** An independent, naive model: all state is a plain record, and a request works on a full copy. */
 interface Thing {

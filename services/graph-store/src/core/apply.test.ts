@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Operation } from '@polyedge/contracts/bus/graph';
 import type { Filter } from '@polyedge/query/filter';
 import type { JsonObject } from '@polyedge/query/json';
-import { type Outcome, TestStore } from './test-store.ts';
+import { type Outcome, TestStore } from '../testing/test-store.ts';
 
 type Update = Extract<Operation, { op: 'update' }>;
 type Create = Extract<Operation, { op: 'create' }>;

@@ -7,7 +7,7 @@ import type { Json, JsonObject } from '@polyedge/query/json';
 import { compile } from '@polyedge/query/predicate';
 import { MAX_CASCADE, MAX_SELECTED } from './limits.ts';
 import { Overlay } from './overlay.ts';
-import { own } from './own.ts';
+import { own } from './own-properties.ts';
 import type { Applied, Context, PendingResult, Row } from './pending.ts';
 import { actionOf, attached, namesOf, operated, poppedOf, type Rewrites, type Rewritten, replaced, updated } from './rewrite.ts';
 import type { Schemas } from './schema.ts';

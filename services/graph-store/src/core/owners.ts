@@ -2,7 +2,7 @@
 import type { Element } from '@polyedge/contracts/element';
 import type { Json, JsonObject } from '@polyedge/query/json';
 import { MAX_OWNERS } from './limits.ts';
-import { own } from './own.ts';
+import { own } from './own-properties.ts';
 
 /**
  * The owners of a state: its own id first, then

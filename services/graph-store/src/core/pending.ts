@@ -1,6 +1,6 @@
 /**
  * Rows and changes between loading and commit. A batch does not know its seqs before it commits, so the state after the n-th change of a batch
- * (n from 1) has the *pending* seq −n until then. `settle` converts pending seqs to real ones; in SQL this is `base - seq`.
+ * (n from 1) has the *pending* seq −n until then. `assignSeq` converts pending seqs to real ones; in SQL this is `base - seq`.
  */
 import type { Operation } from '@polyedge/contracts/bus/graph';
 import type { Change, FullChange, Undo } from '@polyedge/contracts/change';
@@ -83,22 +83,22 @@ export type Applied =
   | { readonly outcome: 'needs'; readonly needs: Needs };
 
 /** Converts a pending seq, given the sequencer's value `base` before the batch; a real seq stays as it is. */
-export const settle = (seq: number, base: number): number => (seq < 0 ? base - seq : seq);
+export const assignSeq = (seq: number, base: number): number => (seq < 0 ? base - seq : seq);
 
 /** An element with its real seq. */
-export const settleElement = (element: Element, base: number): Element =>
+export const assignElementSeq = (element: Element, base: number): Element =>
   element.seq < 0 ? { ...element, seq: base - element.seq } : element;
 
 /** The change as it is published; `first` and `last` are the real seqs of its request. */
-export function settleChange(change: PendingChange, base: number, epoch: string, first: number, last: number): FullChange {
+export function assignChangeSeqs(change: PendingChange, base: number, epoch: string, first: number, last: number): FullChange {
   const { uniqueNames: _names, attributesJson: _json, content: _content, slot: _slot, state, undo, seq, ...rest } = change;
   return {
     ...rest,
-    seq: settle(seq, base),
+    seq: assignSeq(seq, base),
     epoch,
     first,
     last,
-    state: settleElement(state, base),
-    undo: undo.seq < 0 ? { ...undo, seq: settle(undo.seq, base) } : undo,
+    state: assignElementSeq(state, base),
+    undo: undo.seq < 0 ? { ...undo, seq: assignSeq(undo.seq, base) } : undo,
   };
 }

@@ -15,7 +15,7 @@ export interface Criteria {
 }
 
 /** No list has duplicates. An id may be in `vertices` and in `shared`; then the stronger lock applies. */
-export interface Plan {
+export interface RowPlan {
   /** Vertices to be locked `for update`. */
   readonly vertices: readonly string[];
   /** Vertices to be locked `for share`: ends of edges, holders of schemas. */
@@ -34,7 +34,7 @@ export interface Plan {
 }
 
 /** The rows that a valid request needs. Reads no rows. */
-export function plan(request: Pick<MutationRequest, 'operations'>): Plan {
+export function plan(request: Pick<MutationRequest, 'operations'>): RowPlan {
   const planner = new Planner();
   request.operations.forEach((operation, index) => {
     planner.add(operation, index);
@@ -63,7 +63,7 @@ class Planner {
   readonly #accounts = new Set<string>();
   readonly #contents = new Set<string>();
 
-  plan(): Plan {
+  plan(): RowPlan {
     return {
       vertices: [...this.#vertices],
       shared: [...this.#shared],

@@ -3,9 +3,9 @@ import type { Operation } from '@polyedge/contracts/bus/graph';
 import type { Action } from '@polyedge/contracts/change';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
-import { CONTENT_ATTRIBUTE } from './content.ts';
+import { CONTENT_ATTRIBUTE } from './content-attribute.ts';
 import { applyOperator } from './operators.ts';
-import { own, setOwn, withOwn, withoutOwn } from './own.ts';
+import { own, setOwn, withOwn, withoutOwn } from './own-properties.ts';
 import { problemOfKey } from './type-rules.ts';
 
 type OperationOf<Op extends Operation['op']> = Extract<Operation, { op: Op }>;

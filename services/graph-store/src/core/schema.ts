@@ -14,7 +14,7 @@ import {
   MAX_SCHEMA_PATTERN,
   MAX_SCHEMA_WORK,
 } from './limits.ts';
-import { own, withoutOwn } from './own.ts';
+import { own, withoutOwn } from './own-properties.ts';
 
 /** A compiled schema, with the number of its nodes after expanding all references. */
 interface CompiledSchema {

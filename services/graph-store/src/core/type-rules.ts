@@ -2,7 +2,7 @@
 import type { Element } from '@polyedge/contracts/element';
 import { isObject } from '@polyedge/query/json';
 import { isGeoJson } from './geojson.ts';
-import { own } from './own.ts';
+import { own } from './own-properties.ts';
 
 const PROPERTY = 'saga/Property';
 const PROPERTY_NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$/;

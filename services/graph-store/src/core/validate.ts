@@ -4,10 +4,10 @@ import { SYSTEM_SCOPE } from '@polyedge/contracts/element';
 import { type Failure, failed } from '@polyedge/contracts/errors';
 import type { Json, JsonObject } from '@polyedge/query/json';
 import { parseFilter } from '@polyedge/query/validate';
-import { CONTENT_ATTRIBUTE } from './content.ts';
+import { CONTENT_ATTRIBUTE } from './content-attribute.ts';
 import { MAX_EDGE_ID_BYTES, MAX_NAME_BYTES } from './limits.ts';
 import { isEdgeId } from './plan.ts';
-import { problemOfText, problemOfValue } from './sound.ts';
+import { problemOfText, problemOfValue } from './storable.ts';
 
 /** A failure names the operation if a single one caused it. */
 export type Validated =

@@ -6,14 +6,24 @@ import type { Schemas } from '../core/schema.ts';
 import { type BatchRequest, batchRequest, runBatch } from '../postgres/batch.ts';
 import { sqlState } from '../postgres/connect.ts';
 import { HomeScopes } from '../postgres/home-scopes.ts';
+import { findEarlierResults } from '../postgres/idempotency.ts';
 import { NotConnected } from '../postgres/link.ts';
 import type { Pool } from '../postgres/pool.ts';
-import { findRepeats } from '../postgres/repeats.ts';
 import type { Transactions } from '../postgres/transactions.ts';
 import type { Committed } from '../publisher/recent.ts';
 import type { Traces } from '../traces.ts';
 import { ExecutorMachine } from './machine.ts';
-import type { Answer, ExecutorCall, ExecutorEffect, ExecutorInput, ExecutorReplies, Item, LaneName, Ran, Submission } from './messages.ts';
+import type {
+  BatchReply,
+  ExecutorCall,
+  ExecutorEffect,
+  ExecutorInput,
+  ExecutorReplies,
+  Item,
+  LaneName,
+  Ran,
+  Submission,
+} from './messages.ts';
 import type { ExecutorStats } from './settings.ts';
 
 export interface ExecutorOptions {
@@ -35,7 +45,7 @@ export class Executor {
   readonly #options: ExecutorOptions;
   readonly #machine = new ExecutorMachine();
   readonly #homes = new HomeScopes();
-  readonly #callers = new Map<number, (answer: Answer) => void>();
+  readonly #callers = new Map<number, (answer: BatchReply) => void>();
   /** What each lane runs, or has run last. */
   readonly #running: Record<LaneName, readonly BatchRequest[]> = { small: [], large: [] };
   readonly #stopped = Promise.withResolvers<void>();
@@ -50,7 +60,7 @@ export class Executor {
   }
 
   /** @param submission its deadline is on the clock of `performance.now()` */
-  submit(submission: Submission): Promise<Answer> {
+  submit(submission: Submission): Promise<BatchReply> {
     return new Promise((resolve) => {
       this.#messages += 1;
       this.#callers.set(this.#messages, resolve);
@@ -148,7 +158,7 @@ export class Executor {
   async #lookUp(requests: readonly BatchRequest[]): Promise<ExecutorReplies['look-up']> {
     return await this.#options.readers.run(async (connection) => {
       const [row] = await connection<{ epoch: string }[]>`select epoch from sequencer`;
-      const repeats = await findRepeats(connection, requests);
+      const repeats = await findEarlierResults(connection, requests);
       const found = requests.map(({ request, hash }): MutationOutcome | undefined => {
         const repeat = repeats.get(request.operationId);
         return repeat?.hash.equals(hash) === true ? { ok: true, value: { ...repeat.result, repeated: true } } : undefined;

@@ -4,7 +4,7 @@ import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/g
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Committed } from '../publisher/recent.ts';
 import { ExecutorMachine } from './machine.ts';
-import type { Answer, ExecutorCall, ExecutorEffect, LaneName, Ran, Submission } from './messages.ts';
+import type { BatchReply, ExecutorCall, ExecutorEffect, LaneName, Ran, Submission } from './messages.ts';
 
 const idOf = (name: string): string => Buffer.from(name).toString('hex').padStart(32, '0');
 const NAMES = new Map<string, string>();
@@ -104,7 +104,7 @@ function lineOf(effect: ExecutorEffect): string {
   }
 }
 
-const answerLine = (answer: Answer): string =>
+const answerLine = (answer: BatchReply): string =>
   answer.ok
     ? answer.value.outcomes.map((one) => (one.ok ? (one.value.repeated === true ? 'repeated' : 'ok') : one.failure.code)).join(' ')
     : answer.failure.code;

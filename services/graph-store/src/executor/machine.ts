@@ -1,19 +1,19 @@
 /**
  * The batch executor's scheduling as a pure machine: `handle(input, at) → effects`, without clock, chance or I/O; `executor.ts` carries the
- * effects out. Requests that arrive together are committed together (`lane.ts`). A message whose earlier attempt is waiting or under way gets
+ * effects out. Requests that arrive together are committed together (`batch-lane.ts`). A message whose earlier attempt is waiting or under way gets
  * that one's outcome. Two lanes stand side by side, one of them for what is large; who sends writes in order has only one message under way.
  */
 import type { MutationRequest } from '@polyedge/contracts/bus/graph';
 import { failed } from '@polyedge/contracts/errors';
 import type { Committed } from '../publisher/recent.ts';
-import { Lane, type LaneParts } from './lane.ts';
+import { BatchLane, type LaneParts } from './batch-lane.ts';
 import type { ExecutorEffect, ExecutorInput, LaneName, Submission } from './messages.ts';
 import { type ExecutorStats, LARGE, MAX_KNOWN_LARGE } from './settings.ts';
 import { ExecutorState, Waiting } from './waiting.ts';
 
 export class ExecutorMachine {
   readonly #state = new ExecutorState();
-  readonly #lanes: Readonly<Record<LaneName, Lane>>;
+  readonly #lanes: Readonly<Record<LaneName, BatchLane>>;
   /** What waits or is under way, by its operation ids. */
   readonly #attempts = new Map<string, Waiting>();
   /** Elements whose states are large. */
@@ -23,7 +23,7 @@ export class ExecutorMachine {
   #isStopped = false;
 
   constructor() {
-    const lane = (name: LaneName): Lane => {
+    const lane = (name: LaneName): BatchLane => {
       const parts: LaneParts = {
         name,
         state: this.#state,
@@ -42,7 +42,7 @@ export class ExecutorMachine {
           effects.push({ do: 'committed', changes });
         },
       };
-      return new Lane(parts);
+      return new BatchLane(parts);
     };
     this.#lanes = { small: lane('small'), large: lane('large') };
   }

@@ -19,7 +19,7 @@ export interface Submission {
 }
 
 /** The outcomes come in the order of the requests. `busy` as a whole: nothing was done. */
-export type Answer = Outcome<{ readonly epoch: string; readonly outcomes: MutationOutcome[] }>;
+export type BatchReply = Outcome<{ readonly epoch: string; readonly outcomes: MutationOutcome[] }>;
 
 /** Large values have a lane of their own, so that small writes never wait in a batch with them. To each other the two are as two replicas. */
 export type LaneName = 'small' | 'large';
@@ -82,7 +82,7 @@ export type ExecutorEffect =
   | { readonly do: 'begin-soon'; readonly lane: LaneName }
   /** A batch was committed; comes before the answers to its requests, in the order of commits. */
   | { readonly do: 'committed'; readonly changes: readonly Committed[] }
-  | { readonly do: 'answer'; readonly message: number; readonly answer: Answer }
+  | { readonly do: 'answer'; readonly message: number; readonly answer: BatchReply }
   /** Requests begin to be refused, or are welcome again. */
   | { readonly do: 'overload'; readonly overloaded: boolean }
   /** Everything that was taken is answered, and nothing more is. */

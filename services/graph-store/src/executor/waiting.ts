@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { MutationOutcome } from '@polyedge/contracts/bus/graph';
 import { done, type Failure } from '@polyedge/contracts/errors';
 import { Procedures } from '@polyedge/journal/procedure';
-import type { Answer, ExecutorCall, ExecutorEffect, Submission } from './messages.ts';
+import type { BatchReply, ExecutorCall, ExecutorEffect, Submission } from './messages.ts';
 import type { ExecutorStats } from './settings.ts';
 
 export class ExecutorState {
@@ -55,7 +55,7 @@ export class Waiting {
     return true;
   }
 
-  answer(answer: Answer, effects: ExecutorEffect[]): void {
+  answer(answer: BatchReply, effects: ExecutorEffect[]): void {
     effects.push({ do: 'answer', message: this.#message, answer });
     if (this.#repeats.length === 0) return;
     const repeated = asRepeat(answer);
@@ -73,7 +73,7 @@ export interface Message {
 }
 
 /** What an attempt is told that came while another one was under way. */
-const asRepeat = (answer: Answer): Answer =>
+const asRepeat = (answer: BatchReply): BatchReply =>
   answer.ok
     ? done({
         ...answer.value,

@@ -8,17 +8,17 @@ import { type Failure, failed } from '@polyedge/contracts/errors';
 import { applyRequest } from '../core/apply.ts';
 import { knownJson } from '../core/known-json.ts';
 import { MAX_SELECTED } from '../core/limits.ts';
-import { type Applied, type PendingResult, settle, settleChange, settleElement } from '../core/pending.ts';
-import { isEdgeId, type Plan, plan } from '../core/plan.ts';
+import { type Applied, assignChangeSeqs, assignElementSeq, assignSeq, type PendingResult } from '../core/pending.ts';
+import { isEdgeId, plan, type RowPlan } from '../core/plan.ts';
 import type { Schemas } from '../core/schema.ts';
 import { World } from '../core/world.ts';
 import type { Committed } from '../publisher/recent.ts';
-import { ELSEWHERE, findAway } from './away.ts';
 import type { Connection } from './connect.ts';
 import type { HomeScopes } from './home-scopes.ts';
+import { type EarlierResult, findEarlierResults, replyJson } from './idempotency.ts';
 import { findIds, loadWanted, nothingWanted, settleAll, type Wanted, want, wantIds } from './load.ts';
 import { LOCK } from './locks.ts';
-import { findRepeats, type Repeat, replyJson } from './repeats.ts';
+import { ELSEWHERE, findAway } from './tenants-elsewhere.ts';
 import { type Written, writeAndCommit } from './write.ts';
 
 /** A request with what the batch needs to know of it. */
@@ -26,7 +26,7 @@ export interface BatchRequest {
   readonly tenant: string;
   readonly defaultScope: string;
   readonly request: MutationRequest;
-  readonly plan: Plan;
+  readonly plan: RowPlan;
   /** SHA-256 of the request: tells a repeat from another request under the same operation id. */
   readonly hash: Buffer;
 }
@@ -101,7 +101,7 @@ export async function runBatch(
   }
   // Behind the locks: an attempt of the same request that had them before is committed by then and found, so its own effects never look like
   // a guard that fails.
-  const repeats = findRepeats(connection, requests);
+  const repeats = findEarlierResults(connection, requests);
   const away = findAway(connection, [...wanted.keys()]);
   work.push(repeats, away);
   await settleAll(work);
@@ -146,7 +146,7 @@ export async function runBatch(
     if (applied.outcome === 'failed') {
       // What it failed on may have been read after the repeats were.
       if (late) {
-        known = new Map([...known, ...(await findRepeats(connection, [entry]))]);
+        known = new Map([...known, ...(await findEarlierResults(connection, [entry]))]);
         const repeated = known.get(id);
         if (repeated?.hash.equals(entry.hash) === true) {
           states.push({ is: 'repeat', repeat: repeated });
@@ -172,7 +172,7 @@ export async function runBatch(
   const outcomes: MutationOutcome[] = [];
   for (const state of states) outcomes.push(await outcomeOf(state, base, outcomes));
   const changes = written.changes.map(({ change, first, last }) => ({
-    change: settleChange(change, base, epoch, settle(first, base), settle(last, base)),
+    change: assignChangeSeqs(change, base, epoch, assignSeq(first, base), assignSeq(last, base)),
     attributesJson: change.attributesJson,
   }));
   return { outcomes, epoch, changes };
@@ -183,7 +183,7 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] extends readonly (infer I
 type RequestState =
   | { readonly is: 'failed'; readonly failure: Failure; readonly operation?: number }
   | { readonly is: 'applied'; readonly first: number; readonly last: number; readonly operations: readonly PendingResult[] }
-  | { readonly is: 'repeat'; readonly repeat?: Repeat; readonly twin?: number };
+  | { readonly is: 'repeat'; readonly repeat?: EarlierResult; readonly twin?: number };
 
 const refusal = ({ failure, operation }: RequestState & { readonly is: 'failed' }): MutationOutcome => ({
   ok: false,
@@ -198,9 +198,9 @@ async function outcomeOf(state: RequestState, base: number, earlier: readonly Mu
     case 'applied': {
       const operations = state.operations.map((operation) => ({
         ...operation,
-        elements: operation.elements.map((element) => settleElement(element, base)),
+        elements: operation.elements.map((element) => assignElementSeq(element, base)),
       }));
-      return { ok: true, value: { first: settle(state.first, base), last: settle(state.last, base), operations } };
+      return { ok: true, value: { first: assignSeq(state.first, base), last: assignSeq(state.last, base), operations } };
     }
     case 'repeat': {
       if (state.repeat !== undefined) return { ok: true, value: { ...state.repeat.result, repeated: true } };

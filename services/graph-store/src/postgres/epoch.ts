@@ -15,7 +15,7 @@ export interface Tip {
  * that is ahead or holds another row, means that the journal went back: a new epoch is written before anything is published.
  * @returns the epoch in force, and whether it is new.
  */
-export async function settleEpoch(
+export async function decideEpoch(
   transactions: Transactions,
   tips: readonly Tip[],
 ): Promise<{ readonly epoch: string; readonly changed: boolean; readonly reason?: string }> {

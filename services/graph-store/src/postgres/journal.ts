@@ -5,14 +5,14 @@ import type { Queries } from './pool.ts';
 import { JOURNAL_COLUMNS, type JournalRow, toChange } from './rows.ts';
 
 /** Where the journal stands. `oldest` is the first seq that is kept, or `seq` + 1 when nothing is. */
-export interface Position {
+export interface JournalPosition {
   readonly epoch: string;
   readonly seq: number;
   readonly oldest: number;
 }
 
 export interface Journal {
-  position(): Promise<Position>;
+  position(): Promise<JournalPosition>;
   /** The newest commit. */
   newest(): Promise<number>;
   /** Changes after a seq, at most `limit`, in order and without a gap. */
@@ -34,7 +34,7 @@ export function openJournal(sql: Queries): Journal {
   const columns = sql.unsafe(JOURNAL_COLUMNS);
   return {
     async position() {
-      const [row] = await sql<Position[]>`
+      const [row] = await sql<JournalPosition[]>`
         select epoch, seq, coalesce((select seq from journal order by seq limit 1), seq + 1) as oldest from sequencer`;
       if (row === undefined) throw new Error('the sequencer has no row');
       return row;

@@ -3,7 +3,7 @@ import { SYSTEM_TENANT } from '@polyedge/contracts/element';
 import type { Filter } from '@polyedge/query/filter';
 import { ACCOUNT_TYPE, accountVertex } from '../core/account-vertex.ts';
 import { compileFilter } from '../core/filter-sql.ts';
-import { isEdgeId, type Plan } from '../core/plan.ts';
+import { isEdgeId, type RowPlan } from '../core/plan.ts';
 import { Parameters } from '../core/sql-parameters.ts';
 import { joinKey, splitKey } from '../core/unique.ts';
 import type { TenantRows } from '../core/world.ts';
@@ -31,7 +31,7 @@ export const nothingWanted = (): Wanted => ({
   contents: new Set(),
 });
 
-export function want(wanted: Wanted, plan: Omit<Plan, 'criteria'>): void {
+export function want(wanted: Wanted, plan: Omit<RowPlan, 'criteria'>): void {
   for (const name of ['vertices', 'shared', 'edges', 'adjacency', 'uniqueKeys', 'accounts', 'contents'] as const) {
     for (const value of plan[name]) wanted[name].add(value);
   }

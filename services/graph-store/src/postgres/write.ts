@@ -1,7 +1,7 @@
 /** Writing what a batch made, in statements that leave together with its COMMIT. */
 
 import { operationTime } from '@polyedge/contracts/operation-id';
-import { CONTENT_ATTRIBUTE } from '../core/content.ts';
+import { CONTENT_ATTRIBUTE } from '../core/content-attribute.ts';
 import type { PendingChange, PendingValues } from '../core/pending.ts';
 import { splitKey } from '../core/unique.ts';
 import type { World } from '../core/world.ts';

@@ -10,7 +10,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { visibleTo } from '../protocol/element/visibility.ts';
 import { contentIdOf } from '../protocol/graph/content.ts';
 import { writeProfile } from '../protocol/graph/profile.ts';
-import { readElement, writeRefusalOf } from '../protocol/graph/reading.ts';
+import { readElement, writeRefusalOf } from '../protocol/graph/read-element.ts';
 import { bearerOf } from '../protocol/handshake.ts';
 import { Parameters } from '../protocol/parameters.ts';
 import { sendFailure, sendJson } from './answer.ts';

@@ -8,7 +8,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { idsFrom } from '../protocol/element/ids.ts';
 import { begin } from '../protocol/graph/begin.ts';
 import { toRestCall } from '../protocol/graph/rest-translate.ts';
-import type { Answer, Page, Work } from '../protocol/graph/work.ts';
+import type { AnswerPage, HiroAnswer, Work } from '../protocol/graph/work.ts';
 import { bearerOf } from '../protocol/handshake.ts';
 import { type FailureStyle, sendFailure, sendJson } from './answer.ts';
 
@@ -67,7 +67,7 @@ async function answer(request: FastifyRequest, reply: FastifyReply, skip: number
   reply.raw.once('close', () => ended.abort());
   const newId = idsFrom(randomBytes(16).toString('hex'));
   const work = begin(call.value, { who, at: Date.now(), now: Date.now, newId, names: options.names });
-  const goOn = (): Promise<Step> => rest.advance<Page, Answer>(work, actingAs(who, ended.signal));
+  const goOn = (): Promise<Step> => rest.advance<AnswerPage, HiroAnswer>(work, actingAs(who, ended.signal));
   const first = await goOn();
   if (first.done === true) {
     const { value: answered } = first;
@@ -80,14 +80,14 @@ async function answer(request: FastifyRequest, reply: FastifyReply, skip: number
     .send(Readable.from(listed(first, goOn), { objectMode: false }));
 }
 
-type Step = IteratorResult<Page, Answer>;
+type Step = IteratorResult<AnswerPage, HiroAnswer>;
 
 /** The author of a REST call's writes. */
 export const actingAs = (who: Principal, signal: AbortSignal): Acting => ({ who, origin: { protocol: 'hiro', way: 'rest' }, signal });
 
 /** Runs a task that answers at once. */
-export async function answerOf(work: Work, who: Principal, rest: RestTasks, signal: AbortSignal): Promise<Answer> {
-  const step = await rest.advance<Page, Answer>(work, actingAs(who, signal));
+export async function answerOf(work: Work, who: Principal, rest: RestTasks, signal: AbortSignal): Promise<HiroAnswer> {
+  const step = await rest.advance<AnswerPage, HiroAnswer>(work, actingAs(who, signal));
   return step.done === true ? step.value : failed('internal');
 }
 

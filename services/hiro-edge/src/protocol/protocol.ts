@@ -28,7 +28,7 @@ export function eventsProtocol(settings: EventsSettings): EventsProtocol {
   };
 }
 
-/** The lane has already asked the view's filter; the shape says which of the two forms is wanted. */
+/** The broadcaster has already asked the view's filter; the shape says which of the two forms is wanted. */
 function showEvent(change: FullChange, view: View): Event | undefined {
   return toEvent(change, { delta: view.shape === 'delta' });
 }

@@ -12,7 +12,7 @@ export const GIVE_UP_MS = 30_000;
 export const KEEP_BYTES = 64 * 1024;
 
 /** The next step of a login. */
-export type Step =
+export type LoginStep =
   /** Ask this core, and check again after `lookMs`. */
   | { readonly kind: 'ask'; readonly core: string; readonly data: string; readonly lookMs: number }
   | { readonly kind: 'wait'; readonly lookMs: number }
@@ -46,7 +46,7 @@ export class Login {
   }
 
   /** Starts a login; a new `client_connect` replaces one that still waits. */
-  begin(data: string, at: number): Step {
+  begin(data: string, at: number): LoginStep {
     const pending: PendingLogin = { data, since: at, asked: undefined };
     this.#pending = pending;
     const step = this.#next(at);
@@ -56,14 +56,14 @@ export class Login {
   }
 
   /** Checks the login after `lookMs`. */
-  look(at: number): Step {
+  look(at: number): LoginStep {
     const { asked } = this.#pending ?? {};
     if (asked !== undefined) this.#rotation.missed(asked);
     return this.#next(at);
   }
 
   /** Called when the asked core is gone, or a new core is available. */
-  retry(at: number): Step {
+  retry(at: number): LoginStep {
     if (this.#pending !== undefined) this.#pending.asked = undefined;
     return this.#next(at);
   }
@@ -77,7 +77,7 @@ export class Login {
     return true;
   }
 
-  #next(at: number): Step {
+  #next(at: number): LoginStep {
     const pending = this.#pending;
     if (pending === undefined) return { kind: 'give-up' };
     const left = pending.since + GIVE_UP_MS - at;

@@ -6,7 +6,7 @@
  */
 import {
   type JssocketCores,
-  type JssocketTold,
+  type JssocketMessage,
   jssocketAsked,
   jssocketCores,
   jssocketNotifiedAll,
@@ -16,9 +16,9 @@ import {
 import type { Effect, Input, Opening, Session } from '@polyedge/session/session';
 import type { Envelope, Outgoing } from './codec.ts';
 import { connectionId, edgeOf } from './connection-id.ts';
+import { DeliveryBarrier } from './delivery-barrier.ts';
 import type { JsonSource } from './json-source.ts';
-import { KEEP_BYTES, Login, type Step } from './login.ts';
-import { Owed } from './owed.ts';
+import { KEEP_BYTES, Login, type LoginStep } from './login.ts';
 import type { JssocketSettings } from './session-settings.ts';
 import {
   callbackInside,
@@ -65,7 +65,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   #hearing = false;
   /** Hears of cores that come and go: while a login is pending. */
   #hearingCores = false;
-  readonly #owed: Owed;
+  readonly #barrier: DeliveryBarrier;
   /** What ends the conversation has been decided. */
   #ending = false;
   /** A `notify_group` by the id of another client, until that one's group is known. */
@@ -78,7 +78,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     this.#bus = messages(settings.tenant);
     this.#login = new Login(settings.rotation);
     this.#trusted = settings.trusted;
-    this.#owed = new Owed((marker) => [...this.#hear(), ...this.#bus.tell(this.#id, { kind: 'marker', marker })]);
+    this.#barrier = new DeliveryBarrier((marker) => [...this.#listen(), ...this.#bus.sendTo(this.#id, { kind: 'marker', marker })]);
   }
 
   handle(input: Input<Envelope>, at: number): Effects {
@@ -88,9 +88,9 @@ class JssocketSession implements Session<Envelope, Outgoing> {
       case 'undecodable':
         return this.#wrong(input.problem);
       case 'authenticated':
-        return [...this.#checked(input.outcome.ok), ...this.#owed.readOn()];
+        return [...this.#checked(input.outcome.ok), ...this.#barrier.readOn()];
       case 'message':
-        return this.#heard(input.id, input.body, at);
+        return this.#onBusMessage(input.id, input.body, at);
       case 'confirmed':
         return [
           { do: 'clear-timer', name: 'pong' },
@@ -128,7 +128,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
         return this.#notify(type, data, at);
       case 'notify_all':
         if (!this.#trusted) return this.#denied();
-        this.#owed.sent();
+        this.#barrier.sent();
         return this.#bus.all(payloadOf(data));
       default:
         return [];
@@ -147,7 +147,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   #end(end: Effects): Effects {
     if (this.#ending) return [];
     this.#ending = true;
-    return this.#owed.settled(() => end, this.#asking !== undefined);
+    return this.#barrier.settled(() => end, this.#asking !== undefined);
   }
 
   #denied(): Effects {
@@ -172,7 +172,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     this.#registered = true;
     const { tenant, tag } = this.#settings;
     const subject = jssocketAsked.subject({ tenant, edge: tag, core: this.#id });
-    return this.#owed.settled(() => [
+    return this.#barrier.settled(() => [
       ...(registers ? [{ do: 'listen', id: 'asked', subject } as const] : []),
       frames.serverConnected(true),
     ]);
@@ -183,7 +183,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     if (!read.ok) return this.#wrong(read.problem);
     const { target, group, problem, data: told } = read.value;
     if (problem !== undefined) this.#settings.note(problem, this.#id);
-    return target === undefined ? [] : this.#bus.tell(target, { kind: 'confirmed', by: this.#id, group, data: told });
+    return target === undefined ? [] : this.#bus.sendTo(target, { kind: 'confirmed', by: this.#id, group, data: told });
   }
 
   // ---- clients
@@ -192,7 +192,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     const { tenant } = this.#settings;
     const entering: Effects = this.#client
       ? []
-      : [...this.#hear(), { do: 'listen', id: 'all', subject: jssocketNotifiedAll.subject({ tenant }) }];
+      : [...this.#listen(), { do: 'listen', id: 'all', subject: jssocketNotifiedAll.subject({ tenant }) }];
     this.#client = true;
     const members = membersOf(data);
     if (!members.ok) return [...entering, ...this.#wrong(members.problem)];
@@ -214,7 +214,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   }
 
   /** Carries out what the login says comes next. While it is pending, the comings and goings of cores are heard. */
-  #carry(step: Step): Effects {
+  #carry(step: LoginStep): Effects {
     const { tenant, counts } = this.#settings;
     if (step.kind === 'give-up') {
       counts.abandoned += 1;
@@ -243,9 +243,9 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     const { target, payload, callback } = read.value;
     const name = target.kind === 'default' ? this.#id : target.kind === 'named' ? target.name : '';
     const within = this.#within();
-    this.#owed.sent();
+    this.#barrier.sent();
     return [
-      ...this.#bus.tell(name, { kind: 'notified', payload, ...(within === undefined ? {} : { within }) }),
+      ...this.#bus.sendTo(name, { kind: 'notified', payload, ...(within === undefined ? {} : { within }) }),
       ...this.#callback(callback),
     ];
   }
@@ -269,8 +269,8 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     // Nothing this connection says may overtake it.
     return [
       { do: 'pause' },
-      ...this.#hear(),
-      ...this.#bus.tell(name, { kind: 'group-asked', question: this.#questions, by: this.#id }),
+      ...this.#listen(),
+      ...this.#bus.sendTo(name, { kind: 'group-asked', question: this.#questions, by: this.#id }),
       { do: 'set-timer', name: 'question', ms: QUESTION_MS },
     ];
   }
@@ -278,7 +278,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   #toGroup(group: string | undefined, { payload, callback }: Notification): Effects {
     const within = this.#within();
     const allowed = within === undefined || within === group;
-    this.#owed.sent();
+    this.#barrier.sent();
     return [
       ...(group === undefined || !allowed ? [] : this.#bus.group(group, payload)),
       ...this.#callback(callback ?? callbackInside(payload)),
@@ -288,12 +288,12 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   /** It means "processed": it goes the way of what was sent before it, and comes after that. */
   #callback(data: string | undefined): Effects {
     if (data === undefined) return [];
-    this.#owed.sent();
-    return [...this.#hear(), ...this.#bus.tell(this.#id, { kind: 'callback', data })];
+    this.#barrier.sent();
+    return [...this.#listen(), ...this.#bus.sendTo(this.#id, { kind: 'callback', data })];
   }
 
   /** Makes this connection hear what is told to its id. */
-  #hear(): Effects {
+  #listen(): Effects {
     if (this.#hearing) return [];
     this.#hearing = true;
     const { tenant, tag } = this.#settings;
@@ -302,7 +302,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
 
   // ---- what comes over the bus
 
-  #heard(id: string, body: unknown, at: number): Effects {
+  #onBusMessage(id: string, body: unknown, at: number): Effects {
     switch (id) {
       case 'all':
         return jssocketNotifiedAll.body.test(body) ? [frames.payload(body.payload)] : [];
@@ -313,13 +313,13 @@ class JssocketSession implements Session<Envelope, Outgoing> {
       case 'cores':
         return jssocketCores.body.test(body) ? this.#coresChanged(body, at) : [];
       case 'self':
-        return jssocketTold.body.test(body) ? this.#told(body, at) : [];
+        return jssocketTold.body.test(body) ? this.#onMessage(body, at) : [];
       default:
         return [];
     }
   }
 
-  #told(body: JssocketTold, at: number): Effects {
+  #onMessage(body: JssocketMessage, at: number): Effects {
     switch (body.kind) {
       case 'notified':
         return this.#client && (body.within === undefined || body.within === this.#group) ? [frames.payload(body.payload)] : [];
@@ -329,12 +329,12 @@ class JssocketSession implements Session<Envelope, Outgoing> {
         return this.#confirmed(body, at);
       case 'group-asked': {
         const group = this.#group === undefined ? {} : { group: this.#group };
-        return this.#bus.tell(body.by, { kind: 'group-known', question: body.question, known: this.#client, ...group });
+        return this.#bus.sendTo(body.by, { kind: 'group-known', question: body.question, known: this.#client, ...group });
       }
       case 'group-known':
         return this.#asking?.question === body.question ? this.#answerKnown(body.known ? body.group : this.#asking.name) : [];
       case 'marker':
-        return this.#owed.came(body.marker);
+        return this.#barrier.came(body.marker);
       case 'core-gone':
         this.#settings.rotation.gone(body.core);
         return this.#login.asked === body.core ? this.#again(at) : [];
@@ -345,7 +345,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     const asking = this.#asking;
     if (asking === undefined) return [];
     this.#asking = undefined;
-    return [{ do: 'clear-timer', name: 'question' }, ...this.#toGroup(group, asking.notification), ...this.#owed.released()];
+    return [{ do: 'clear-timer', name: 'question' }, ...this.#toGroup(group, asking.notification), ...this.#barrier.released()];
   }
 
   #confirmed({ by, group, data }: { readonly by: string; readonly group: string; readonly data: string }, at: number): Effects {
@@ -408,7 +408,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
       case 'question':
         return this.#answerKnown(this.#asking?.name);
       case 'marker':
-        return this.#owed.came();
+        return this.#barrier.came();
       case 'recheck':
         return this.#recheck(at);
       default:

@@ -1,6 +1,6 @@
 /** Parses the events of JSSocket and builds outgoing ones: texts in, texts out. */
 import {
-  type JssocketTold,
+  type JssocketMessage,
   jssocketAsked,
   jssocketNotifiedAll,
   jssocketNotifiedGroup,
@@ -145,7 +145,7 @@ export const frames = {
 export function messages(tenant: string) {
   return {
     /** Empty if the id is not a connection's. */
-    tell: (connection: string, body: JssocketTold): Effect<Outgoing>[] => {
+    sendTo: (connection: string, body: JssocketMessage): Effect<Outgoing>[] => {
       const edge = edgeOf(connection);
       return edge === undefined ? [] : [{ do: 'publish', subject: jssocketTold.subject({ tenant, edge, connection }), body }];
     },

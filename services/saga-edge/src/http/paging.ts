@@ -12,14 +12,16 @@ const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 100;
 const MAX_PAGE = 10_000;
 
-export interface Page {
+export interface PageRequest {
   readonly limit: number;
   readonly page: number;
   readonly offset: number;
 }
 
 /** The page a request asks for, or the error to answer. */
-export function pageOf({ query }: Request): { readonly ok: true; readonly page: Page } | { readonly ok: false; readonly reply: Reply } {
+export function pageOf({
+  query,
+}: Request): { readonly ok: true; readonly page: PageRequest } | { readonly ok: false; readonly reply: Reply } {
   const page = wholeOf(query.page, 1, MAX_PAGE);
   const limit = wholeOf(query.limit, DEFAULT_LIMIT, Number.MAX_SAFE_INTEGER);
   if (page === undefined) return { ok: false, reply: refused(sagaError(400, `page is a number from 1 to ${MAX_PAGE}`)) };
@@ -37,7 +39,7 @@ function wholeOf(text: string | undefined, otherwise: number, max: number): numb
 /** Answers with one page; `items` holds one more than the limit where there is a next page. */
 export function paged<Item>(
   request: Request,
-  { page, limit }: Page,
+  { page, limit }: PageRequest,
   items: readonly Item[],
   show: (items: readonly Item[]) => unknown,
 ): Reply {

@@ -188,12 +188,12 @@ function paramsOf({ params }: FastifyRequest): Readonly<Record<string, string>> 
 const actionOf = (method: string): Action =>
   method === 'POST' ? 'post' : method === 'PUT' ? 'put' : method === 'DELETE' ? 'delete' : 'get';
 
-type Known =
+type ResolvedCaller =
   | { readonly ok: true; readonly acting: Request['who']; readonly roleNames: readonly string[] | undefined }
   | { readonly ok: false; readonly error: SagaError };
 
 /** Who calls, with the roles as they are now: a token says only who it was given to. */
-async function callerOf(token: string | undefined, { verify, bus, config }: HttpOptions): Promise<Known> {
+async function callerOf(token: string | undefined, { verify, bus, config }: HttpOptions): Promise<ResolvedCaller> {
   const { tenant, allowUnverified } = config;
   if (token === undefined) {
     const acting = { tenant, defaultScope: '', account: '', app: 'saga', username: '', anonymous: true };

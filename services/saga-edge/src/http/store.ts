@@ -8,7 +8,7 @@ import { done, type Outcome } from '@polyedge/contracts/errors';
 import { operationId } from '@polyedge/contracts/operation-id';
 import type { RestTasks } from '@polyedge/edge-kit/driver/rest-tasks';
 import type { Filter } from '@polyedge/query/filter';
-import type { Answer, Tell, Work } from '@polyedge/saga/work';
+import type { PostResult, SignalQuestion, Work } from '@polyedge/saga/work';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Author } from '@polyedge/session/questions';
 import { ok, type Reply } from './reply.ts';
@@ -71,7 +71,7 @@ export class Store {
   /** Runs a task that sockets run too. */
   async run(work: Work, who: Author): Promise<Reply> {
     for (;;) {
-      const step = await this.#rest.advance<Tell, Answer>(work, { who, origin: REST });
+      const step = await this.#rest.advance<SignalQuestion, PostResult>(work, { who, origin: REST });
       if (step.done === true) return step.value.ok ? ok(step.value.value) : step.value;
       const { signal } = step.value;
       this.#bus.publish(sagaSignal, { tenant: who.tenant, parent: signal.parent }, signal);

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type Account, accountsGet, accountsRevoke, accountsUpdate } from '@polyedge/contracts/bus/accounts';
 import type { Element } from '@polyedge/contracts/element';
 import { done, type Outcome } from '@polyedge/contracts/errors';
-import { ranksElsewhere } from '@polyedge/contracts/principal';
+import { hasForeignRoles } from '@polyedge/contracts/principal';
 import type { Json } from '@polyedge/query/json';
 import { isObject, TYPES, textsOf } from '@polyedge/saga/elements';
 import { INSUFFICIENT, INVALID_TOKEN, sagaError, unprocessable } from '@polyedge/saga/errors';
@@ -188,7 +188,7 @@ async function change(request: Request, options: UserRoutes): Promise<Reply> {
 async function mayDecide({ who }: Request, account: Account, bus: Bus): Promise<boolean> {
   if (account.id === who.account) return true;
   const caller = await accountOf(bus, who.tenant, who.account);
-  return caller.ok && !ranksElsewhere(account.roles, caller.value?.roles ?? {}, 'saga');
+  return caller.ok && !hasForeignRoles(account.roles, caller.value?.roles ?? {}, 'saga');
 }
 
 /** The account stays, disabled, so that its name and its id are never given again; everything else goes. */

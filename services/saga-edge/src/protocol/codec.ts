@@ -25,10 +25,10 @@ export type SagaRaw =
     }
   | { readonly kind: 'ack'; readonly ack: number; readonly args: readonly unknown[] };
 
-type Decoded = { readonly ok: true; readonly value: SagaFrame } | { readonly ok: false; readonly problem: string };
+type DecodedFrame = { readonly ok: true; readonly value: SagaFrame } | { readonly ok: false; readonly problem: string };
 
 /** Clients never acknowledge what we send; whatever else they send is an event, known or not. */
-export function decode(raw: SagaRaw): Decoded {
+export function decode(raw: SagaRaw): DecodedFrame {
   if (raw.kind === 'ack') return { ok: false, problem: 'nothing was asked' };
   const { event, args, ack } = raw;
   return { ok: true, value: { message: toMessage(event, args[0], unfitness(raw)), ack } };

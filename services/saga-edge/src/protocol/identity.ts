@@ -5,9 +5,9 @@ import { done, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { isObject, TYPES } from '@polyedge/saga/elements';
 import { INVALID_TOKEN, MISSING_USER, type SagaError, toError, tokenError, UNVERIFIED } from '@polyedge/saga/errors';
-import { type Parsed, refuse } from '@polyedge/saga/work';
+import { type ParsedPost, refuse } from '@polyedge/saga/work';
 import type { Output } from '@polyedge/session/output';
-import { type Ask, type Authenticate, ask, authenticate, type Question, write } from '@polyedge/session/questions';
+import { type Authenticate, ask, authenticate, type Question, type RequestQuestion, write } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import { roleNamesOf } from './account.ts';
 import type { SagaOut } from './codec.ts';
@@ -31,7 +31,7 @@ export class Identity {
   }
 
   /** Whose access token it is. */
-  *verify(accessToken: string | undefined): Task<Authenticate, Parsed<Principal>> {
+  *verify(accessToken: string | undefined): Task<Authenticate, ParsedPost<Principal>> {
     if (accessToken === undefined) return refuse(INVALID_TOKEN);
     const verified = yield* authenticate(accessToken, { adopt: true });
     if (verified.ok) return verified;
@@ -46,7 +46,7 @@ export class Identity {
   }
 
   /** Reads the account and its roles. @returns why it may not speak, if it may not; a failure when nobody can tell */
-  *readAccount({ account: id, tenant }: Principal): Task<Ask, Outcome<SagaError | undefined>> {
+  *readAccount({ account: id, tenant }: Principal): Task<RequestQuestion, Outcome<SagaError | undefined>> {
     const read = yield* ask(accountsGet, { tenant }, { ids: [id] }, { unordered: true });
     if (!read.ok) return read;
     const [account] = read.value.accounts;

@@ -2,13 +2,13 @@
 import { graphGet } from '@polyedge/contracts/bus/graph';
 import { TYPES } from '@polyedge/saga/elements';
 import { INSUFFICIENT, sagaError, toError } from '@polyedge/saga/errors';
-import { type Answer, answer, type Parsed, refuse } from '@polyedge/saga/work';
-import { type Ask, ask } from '@polyedge/session/questions';
+import { answer, type ParsedPost, type PostResult, refuse } from '@polyedge/saga/work';
+import { ask, type RequestQuestion } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import type { Identity } from './identity.ts';
 import { type Room, routeOf } from './joins.ts';
-import { enter, type SocketWork } from './questions.ts';
 import type { Rooms } from './rooms.ts';
+import { enter, type SocketWork } from './socket-questions.ts';
 
 /** Who joins. */
 interface Joiner {
@@ -37,7 +37,7 @@ export function* join(asked: Room, id: string | undefined, { identity, rooms, ma
 }
 
 /** The room that is meant, if it exists: scripts and jobs are taken for each other, because the documentation mixes them up (3.3). */
-function* existing(room: Room, id: string, tenant: string): Task<Ask, Parsed<Room>> {
+function* existing(room: Room, id: string, tenant: string): Task<RequestQuestion, ParsedPost<Room>> {
   const found = yield* ask(graphGet, { tenant }, { ids: [id] });
   if (!found.ok) return refuse(toError(found.failure));
   const type = found.value.elements[0]?.type;
@@ -51,7 +51,7 @@ function* existing(room: Room, id: string, tenant: string): Task<Ask, Parsed<Roo
 }
 
 /** Leaving needs no right, and leaving what was not joined is fine. Whoever joined under the wrong name leaves under it. */
-export function leave(room: Room, id: string | undefined, rooms: Rooms | undefined): Answer {
+export function leave(room: Room, id: string | undefined, rooms: Rooms | undefined): PostResult {
   const other: Room = room.of === 'runnable' ? { ...room, runnable: room.runnable === 'scripts' ? 'jobs' : 'scripts' } : room;
   rooms?.leave([room, other], id);
   return answer({ ok: 1 });

@@ -3,12 +3,12 @@ import { INSUFFICIENT } from '@polyedge/saga/errors';
 import { postMessage } from '@polyedge/saga/message-post';
 import { postProperty } from '@polyedge/saga/property-post';
 import { postSignal } from '@polyedge/saga/signal-post';
-import { type Answer, type Caller, type Parsed, refuse } from '@polyedge/saga/work';
+import { type Caller, type ParsedPost, type PostResult, refuse } from '@polyedge/saga/work';
 import type { Identity } from './identity.ts';
 import { join, leave } from './joining.ts';
 import type { SagaMessage } from './message.ts';
-import type { SocketWork } from './questions.ts';
 import type { Rooms } from './rooms.ts';
+import type { SocketWork } from './socket-questions.ts';
 
 /** Whose message it is. */
 export interface Sender {
@@ -37,7 +37,7 @@ export function workOf(message: Exclude<SagaMessage, { readonly kind: 'authentic
 }
 
 function toPost<Post>(
-  { path, post }: { readonly path: string | undefined; readonly post: Parsed<Post> },
+  { path, post }: { readonly path: string | undefined; readonly post: ParsedPost<Post> },
   { identity, caller }: Sender,
   work: (post: Post, caller: Caller) => SocketWork,
 ): SocketWork {
@@ -46,7 +46,7 @@ function toPost<Post>(
 }
 
 /** A task that has nothing to ask. */
-function* ended(answer: Answer): SocketWork {
+function* ended(answer: PostResult): SocketWork {
   yield* [];
   return answer;
 }

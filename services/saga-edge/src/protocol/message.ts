@@ -4,7 +4,7 @@ import { NOT_FOUND, type SagaError, sagaError } from '@polyedge/saga/errors';
 import { type MessagePost, parseMessage } from '@polyedge/saga/message-post';
 import { operatorOf, type PropertyPost, parentOf, parsePost } from '@polyedge/saga/property-post';
 import { parseSignal, type SignalPost } from '@polyedge/saga/signal-post';
-import { type Parsed, refuse } from '@polyedge/saga/work';
+import { type ParsedPost, refuse } from '@polyedge/saga/work';
 import { idOf, needsId, type Room, roomOf, takesId } from './joins.ts';
 
 export type SagaMessage =
@@ -20,7 +20,7 @@ export type SagaMessage =
 interface Post<What> {
   /** Undefined when it names no parent: then `post` is refused. */
   readonly path: string | undefined;
-  readonly post: Parsed<What>;
+  readonly post: ParsedPost<What>;
 }
 
 /** @param unfit why nothing but an authentication can be made of it, for a message that came with bytes or broken */

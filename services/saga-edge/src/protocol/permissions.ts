@@ -54,14 +54,14 @@ export const SEED_ROLES: readonly Role[] = [
 ];
 
 /** What a request asks for; `self` is the account's id, below whose own path the built-in rule allows everything but deleting. */
-export interface Asked {
+export interface PermissionRequest {
   readonly path: string;
   readonly action: Action;
   readonly self?: string | undefined;
 }
 
 /** A deny wins over any allow; what nothing matches is refused. */
-export function allows(permissions: Iterable<Permission>, { path, action, self }: Asked): boolean {
+export function allows(permissions: Iterable<Permission>, { path, action, self }: PermissionRequest): boolean {
   const segments = segmentsOf(path);
   let allowed = self !== undefined && segments[0] === 'users' && segments[1] === self && isOwn(action, segments.slice(2));
   for (const permission of permissions) {

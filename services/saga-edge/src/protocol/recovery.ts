@@ -1,5 +1,5 @@
 /** What a Saga socket can be gone on with from (Socket.IO's connection state recovery), and the offsets in its events. */
-import type { SagaParting } from '@polyedge/contracts/bus/recovery';
+import type { SagaSessionState } from '@polyedge/contracts/bus/recovery';
 import { isObject } from '@polyedge/saga/elements';
 
 /** A place in the journal: everything up to it has reached the client. */
@@ -9,7 +9,7 @@ export interface Offset {
 }
 
 /** What a session is opened with whose client comes back. */
-export interface Restored extends SagaParting {
+export interface Restored extends SagaSessionState {
   readonly after: Offset;
 }
 
@@ -34,5 +34,5 @@ export function offsetOf(text: string): Offset | undefined {
   return found?.[2] === undefined ? undefined : { seq: Number(found[1]), epoch: found[2] };
 }
 
-export const isParting = (state: unknown): state is SagaParting =>
+export const isParting = (state: unknown): state is SagaSessionState =>
   isObject(state) && typeof state.token === 'string' && Array.isArray(state.rooms);

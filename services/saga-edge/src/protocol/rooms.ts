@@ -1,5 +1,5 @@
 /** The rooms that one socket has joined (Saga protocol page, 3.2): what it watches and hears for each of them. */
-import type { SagaParting } from '@polyedge/contracts/bus/recovery';
+import type { SagaSessionState } from '@polyedge/contracts/bus/recovery';
 import { sagaSignal } from '@polyedge/contracts/bus/signals';
 import type { Output } from '@polyedge/session/output';
 import type { SagaOut } from './codec.ts';
@@ -48,7 +48,7 @@ export class Rooms {
   }
 
   /** What is joined, for a later session of the client. */
-  get parting(): SagaParting['rooms'] {
+  get parting(): SagaSessionState['rooms'] {
     return [...this.#joined.values()].flatMap(({ room, id, since }) =>
       since === undefined ? [] : [{ base: baseOf(room), ...(id === undefined ? {} : { id }), since }],
     );

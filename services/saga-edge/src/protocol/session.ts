@@ -3,13 +3,13 @@
  * other travel together; everything else waits until what came before it is acknowledged.
  */
 import { createHash } from 'node:crypto';
-import type { SagaParting } from '@polyedge/contracts/bus/recovery';
+import type { SagaSessionState } from '@polyedge/contracts/bus/recovery';
 import type { SagaSignal } from '@polyedge/contracts/bus/signals';
 import { done, failed } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { isObject } from '@polyedge/saga/elements';
 import { INVALID_TOKEN, type SagaError, sagaError, toError } from '@polyedge/saga/errors';
-import type { Answer } from '@polyedge/saga/work';
+import type { PostResult } from '@polyedge/saga/work';
 import { Output } from '@polyedge/session/output';
 import { toMutate } from '@polyedge/session/questions';
 import type { Effect, Input, Opening, Session } from '@polyedge/session/session';
@@ -18,11 +18,11 @@ import { refusal, type SagaFrame, type SagaOut } from './codec.ts';
 import { Identity } from './identity.ts';
 import { roomOf, routeOf } from './joins.ts';
 import { workOf } from './message-work.ts';
-import type { SocketQuestion } from './questions.ts';
 import { asksRecovery, isParting, OFFSET_EVENT, type Offset, offsetText, type Restored } from './recovery.ts';
 import { Rooms } from './rooms.ts';
 import type { SagaSettings } from './session-settings.ts';
 import { Signals } from './signals.ts';
+import type { SocketQuestion } from './socket-questions.ts';
 
 /** After any change of an account: roles are read again, and by then this edge has read them too. */
 const RECHECK_MS = 700;
@@ -41,7 +41,7 @@ export function openSaga(opening: Opening, settings: SagaSettings): readonly [Se
 }
 
 /** The tasks of a session: those of messages belong to a frame and have an answer, those of the socket itself have neither. */
-type Host = TaskHost<SocketQuestion, Answer | undefined, SagaFrame | undefined, void>;
+type Host = TaskHost<SocketQuestion, PostResult | undefined, SagaFrame | undefined, void>;
 type SocketTask = Task<SocketQuestion, undefined>;
 
 class SagaSession implements Session<SagaFrame, SagaOut>, Host {
@@ -49,7 +49,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
   readonly #settings: SagaSettings;
   readonly #out = new Output<SagaOut>();
   readonly #identity: Identity;
-  readonly #tasks: Tasks<SocketQuestion, Answer | undefined, SagaFrame | undefined, void>;
+  readonly #tasks: Tasks<SocketQuestion, PostResult | undefined, SagaFrame | undefined, void>;
   #phase: 'new' | 'checking' | 'ready' | 'closed' = 'new';
   /** The `authentication` that is being looked at. */
   #authenticating: SagaFrame | undefined;
@@ -81,7 +81,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
     this.#recovers = recovers;
     this.#identity = new Identity(settings, this.#out);
     // Beside messages, the socket authenticates or is restored, and reads its account again.
-    this.#tasks = new Tasks<SocketQuestion, Answer | undefined, SagaFrame | undefined, void>(this, settings.maxInFlight + 2);
+    this.#tasks = new Tasks<SocketQuestion, PostResult | undefined, SagaFrame | undefined, void>(this, settings.maxInFlight + 2);
   }
 
   /** Goes on with the session of a client that comes back: as the same account, in the same rooms, from where it was. */
@@ -95,7 +95,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
     return this.#out.taken();
   }
 
-  parting(): SagaParting | undefined {
+  parting(): SagaSessionState | undefined {
     const token = this.#token;
     if (!this.#recovers || token === undefined || this.#authenticating !== undefined) return undefined;
     return this.#restoring ?? { token, rooms: [...(this.#rooms?.parting ?? [])] };
@@ -197,10 +197,10 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
           this.#out.effect(toMutate(id, question, principal, SOCKET, frame === undefined ? 'any' : 'events-first'));
         }
         break;
-      case 'tell': {
+      case 'signal': {
         const waits = this.#rooms?.hears(question.signal.parent) === true;
         this.#signals ??= new Signals(this.#out);
-        this.#signals.tell(id, question.signal, principal?.tenant ?? '', waits);
+        this.#signals.publish(id, question.signal, principal?.tenant ?? '', waits);
         if (!waits) this.#tasks.resume(id, done(undefined));
         break;
       }
@@ -220,7 +220,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
     }
   }
 
-  done(answer: Answer | undefined, frame: SagaFrame | undefined): void {
+  done(answer: PostResult | undefined, frame: SagaFrame | undefined): void {
     if (answer !== undefined && frame !== undefined) {
       if (frame.message.kind === 'property') this.#posts -= 1;
       else this.#alone = undefined;
@@ -350,7 +350,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
   #heard(body: unknown): void {
     this.#signals ??= new Signals(this.#out);
     // The driver has checked the body against the channel's schema.
-    const task = this.#signals.heard(body as SagaSignal);
+    const task = this.#signals.received(body as SagaSignal);
     if (task !== undefined) this.#tasks.resume(task, done(undefined));
   }
 

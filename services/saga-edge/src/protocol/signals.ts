@@ -10,32 +10,32 @@ const SIGNAL_MS = 2000;
 export class Signals {
   readonly #out: Output<SagaOut>;
   /** Told and not yet heard, with the task that waits for each. */
-  readonly #told = new Map<string, string>();
+  readonly #awaited = new Map<string, string>();
 
   constructor(out: Output<SagaOut>) {
     this.#out = out;
   }
 
-  /** @param waits whether it comes back to this socket, which then says so by `heard` or `late` */
-  tell(task: string, signal: SagaSignal, tenant: string, waits: boolean): void {
+  /** @param waits whether it comes back to this socket, which then says so by `received` or `late` */
+  publish(task: string, signal: SagaSignal, tenant: string, waits: boolean): void {
     this.#out.effect({ do: 'publish', subject: sagaSignal.subject({ tenant, parent: signal.parent }), body: signal });
     if (!waits) return;
-    this.#told.set(signal.id, task);
+    this.#awaited.set(signal.id, task);
     this.#out.effect({ do: 'set-timer', name: 'signal', ms: SIGNAL_MS });
   }
 
   /** Shows a signal. @returns the task that waited for it */
-  heard(signal: SagaSignal): string | undefined {
+  received(signal: SagaSignal): string | undefined {
     this.#out.send({ event: '/signals', body: toSignal(signal) });
-    const task = this.#told.get(signal.id);
-    this.#told.delete(signal.id);
+    const task = this.#awaited.get(signal.id);
+    this.#awaited.delete(signal.id);
     return task;
   }
 
   /** The timer is over. @returns the tasks that still wait */
   late(): readonly string[] {
-    const tasks = [...this.#told.values()];
-    this.#told.clear();
+    const tasks = [...this.#awaited.values()];
+    this.#awaited.clear();
     return tasks;
   }
 }

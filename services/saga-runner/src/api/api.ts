@@ -3,9 +3,9 @@
 import { parseJson } from '@polyedge/query/json-text';
 import { isObject } from '@polyedge/saga/elements';
 import { sagaError } from '@polyedge/saga/errors';
-import { type Answer, refuse } from '@polyedge/saga/work';
+import { type PostResult, refuse } from '@polyedge/saga/work';
 import { type Acting, type ApiCall, type ApiParts, BAD_CALL, Graph } from './context.ts';
-import { type OutwardSettings, outwardCalls } from './outward.ts';
+import { type FetchSettings, fetchCalls } from './fetch.ts';
 import { parentAs, parentCalls } from './parents.ts';
 import { propertyCalls } from './properties.ts';
 import { storageCalls } from './storages.ts';
@@ -14,14 +14,14 @@ export class Api {
   readonly #calls: ReadonlyMap<string, ApiCall>;
   readonly #graph: Graph;
 
-  constructor(parts: ApiParts & { readonly outward: OutwardSettings }) {
+  constructor(parts: ApiParts & { readonly outward: FetchSettings }) {
     this.#graph = new Graph(parts);
     const calls = [propertyCalls, parentCalls, storageCalls].flatMap((of) => Object.entries(of(this.#graph)));
-    this.#calls = new Map([...calls, ...Object.entries(outwardCalls(parts.outward))]);
+    this.#calls = new Map([...calls, ...Object.entries(fetchCalls(parts.outward))]);
   }
 
   /** Never rejects: whatever a script says, it is answered. */
-  async call(name: string, json: string, acting: Acting): Promise<Answer> {
+  async call(name: string, json: string, acting: Acting): Promise<PostResult> {
     const payload = parseJson(json);
     const call = this.#calls.get(name);
     if (call === undefined || !payload.ok || !isObject(payload.value)) return BAD_CALL;

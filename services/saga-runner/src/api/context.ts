@@ -9,7 +9,7 @@ import type { Json } from '@polyedge/query/json';
 import { type Creator, isObject } from '@polyedge/saga/elements';
 import { sagaError, toError } from '@polyedge/saga/errors';
 import { markText, type RunMark } from '@polyedge/saga/run-mark';
-import { type Answer, type Caller, type Refused, refuse, type Work } from '@polyedge/saga/work';
+import { type Caller, type PostResult, type Refused, refuse, type Work } from '@polyedge/saga/work';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { APP, type OperationIds, type Writing } from '../writing.ts';
 
@@ -29,7 +29,7 @@ export interface ApiParts {
 }
 
 /** A call of the API: what a script is answered is a value, or an error in Saga's form. */
-export type ApiCall = (payload: Readonly<Record<string, Json>>, acting: Acting) => Promise<Answer>;
+export type ApiCall = (payload: Readonly<Record<string, Json>>, acting: Acting) => Promise<PostResult>;
 
 /** What a single write says in its mark. */
 export type WriteMarks = Pick<RunMark, 'quiet' | 'inlineParent'>;
@@ -81,7 +81,7 @@ export class Graph {
   }
 
   /** Runs a task that sockets and REST calls run too, on behalf of a run. */
-  async run(work: (caller: Caller) => Work, acting: Acting, reads: readonly (string | undefined)[], marks = PLAIN): Promise<Answer> {
+  async run(work: (caller: Caller) => Work, acting: Acting, reads: readonly (string | undefined)[], marks = PLAIN): Promise<PostResult> {
     const { bus, requestTimeoutMs: timeoutMs } = this.#parts;
     const id = acting.ids.next();
     const { tenant, testData } = acting;
@@ -99,7 +99,7 @@ export class Graph {
         case 'write':
           step = task.next(await this.write(acting, question.operations, reads, { marks, id }));
           break;
-        case 'tell':
+        case 'signal':
           bus.publish(sagaSignal, { tenant, parent: question.signal.parent }, question.signal);
           step = task.next(done(undefined));
           break;

@@ -16,7 +16,7 @@ import {
 } from '@polyedge/saga/elements';
 import { deleteProperty, operatorOf, parentOf, parsePost, postProperty } from '@polyedge/saga/property-post';
 import { parseSignal, postSignal } from '@polyedge/saga/signal-post';
-import { type Answer, answer, type Caller } from '@polyedge/saga/work';
+import { answer, type Caller, type PostResult } from '@polyedge/saga/work';
 import { type Acting, type ApiCall, BAD_CALL, failedWith, type Graph, pageOf } from './context.ts';
 
 const kindOf = (value: Json | undefined): ParentKind | undefined =>
@@ -77,7 +77,7 @@ export function propertyCalls(graph: Graph): Readonly<Record<string, ApiCall>> {
   };
 }
 
-async function current(graph: Graph, acting: Acting, id: string): Promise<Answer> {
+async function current(graph: Graph, acting: Acting, id: string): Promise<PostResult> {
   const found = await graph.one(acting, id, TYPES.property);
   if (!found.ok) return failedWith(found.failure);
   return answer(found.value === undefined ? null : toProperty(found.value));

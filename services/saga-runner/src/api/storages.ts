@@ -3,7 +3,7 @@
 import type { Json } from '@polyedge/query/json';
 import { attribute, both, equal, ofType, storageEntryId, TYPES, textOr } from '@polyedge/saga/elements';
 import { unprocessable } from '@polyedge/saga/errors';
-import { type Answer, answer, refuse } from '@polyedge/saga/work';
+import { answer, type PostResult, refuse } from '@polyedge/saga/work';
 import { type ApiCall, failedWith, type Graph, pageOf } from './context.ts';
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
@@ -11,7 +11,7 @@ const MAX_KEY = 512;
 
 type Named =
   | { readonly ok: true; readonly name: string; readonly key: string; readonly id: string }
-  | { readonly ok: false; readonly answer: Answer };
+  | { readonly ok: false; readonly answer: PostResult };
 
 function named(name: Json | undefined, key: Json | undefined): Named {
   if (typeof name !== 'string' || !NAME.test(name))

@@ -1,8 +1,8 @@
 /** One run in one context: what it says, what it is told, and the limits that end it. */
 import ivm from 'isolated-vm';
-import { answerAtOnce } from './at-once.ts';
 import type { Isolates, Warm } from './isolates.ts';
 import type { FromProcess, Limit, RunOutcome, ToProcess } from './messages.ts';
+import { answerSynchronously } from './synchronous-calls.ts';
 
 export type Order = Extract<ToProcess, { readonly to: 'run' }>;
 
@@ -178,7 +178,7 @@ export class OneRun {
       case 'package':
         return this.#package(json);
       default:
-        return this.#counted() ? answerAtOnce(what, json) : 'null';
+        return this.#counted() ? answerSynchronously(what, json) : 'null';
     }
   }
 

@@ -6,11 +6,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundle } from './bundle.ts';
-import { type Asked, Refused, unpack } from './unpack.ts';
+import { type PackageRequest, Refused, unpack } from './unpack.ts';
 
-process.on('message', (asked: Asked) => void work(asked));
+process.on('message', (asked: PackageRequest) => void work(asked));
 
-async function work(asked: Asked): Promise<void> {
+async function work(asked: PackageRequest): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'saga-package-'));
   try {
     const { name, manifest } = await unpack(asked, folder);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pacote from 'pacote';
 import semver from 'semver';
 
-export interface Asked {
+export interface PackageRequest {
   /** A name, perhaps with a tag, version or range: `left-pad`, `left-pad@1`, `@scope/name@^2`. */
   readonly spec: string;
   /** Undefined: that of npm itself. */
@@ -32,7 +32,7 @@ function specOf(name: string, wanted: string): { readonly name: string; readonly
 
 /** Unpacks into `node_modules` below the folder. */
 export async function unpack(
-  asked: Asked,
+  asked: PackageRequest,
   folder: string,
 ): Promise<{ readonly name: string; readonly manifest: Readonly<Record<string, unknown>> }> {
   const at = asked.spec.lastIndexOf('@');
@@ -47,12 +47,12 @@ export async function unpack(
 const read = (path: string): Readonly<Record<string, unknown>> => JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
 
 class Unpacking {
-  readonly #asked: Asked;
+  readonly #asked: PackageRequest;
   readonly #root: string;
   #packages = 0;
   #bytes = 0;
 
-  constructor(asked: Asked, root: string) {
+  constructor(asked: PackageRequest, root: string) {
     this.#asked = asked;
     this.#root = root;
   }

@@ -1,6 +1,6 @@
 /** REST calls as values: who calls with what, and the answer sent back. Authorisation happens here, before anything of the body is read. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
-import { type Answer, refuse } from '../protocol/answer.ts';
+import { type RestAnswer, refuse } from '../protocol/answer.ts';
 import { type Fields, fieldsOf } from '../protocol/fields.ts';
 import { judgeBy, ruleOf } from '../protocol/permissions.ts';
 import { type Caller, type Identity, kindOf } from '../store/accounts/identity.ts';
@@ -8,7 +8,7 @@ import { type Caller, type Identity, kindOf } from '../store/accounts/identity.t
 /** Everything of the interface is below it. */
 export const PREFIX = '/api/v1';
 
-export interface Call {
+export interface RestCall {
   /** Undefined on a public route without a key. */
   readonly caller: Caller | undefined;
   readonly params: Readonly<Record<string, string>>;
@@ -20,7 +20,7 @@ export interface Call {
   readonly address: string;
 }
 
-export type Handler = (call: Call) => Promise<Answer>;
+export type Handler = (call: RestCall) => Promise<RestAnswer>;
 
 const callers = new WeakMap<FastifyRequest, Caller>();
 
@@ -67,7 +67,7 @@ export function authorize(app: FastifyInstance, identity: Identity, { open, stri
 
 const isEvaluation = (method: string, path: string): boolean => method === 'POST' && path.startsWith('/features/');
 
-const refusal = ({ status, error }: { readonly status: number; readonly error: string }): Answer => ({
+const refusal = ({ status, error }: { readonly status: number; readonly error: string }): RestAnswer => ({
   status,
   body: { error, ...(status === 403 ? { details: 'See the permissions of API keys in the documentation' } : {}) },
 });
@@ -81,7 +81,7 @@ export function serve(app: FastifyInstance, method: HTTPMethods, path: string, h
   });
 }
 
-function callOf(request: FastifyRequest): Call {
+function callOf(request: FastifyRequest): RestCall {
   return {
     caller: callers.get(request),
     // The router gives texts, and nothing else.
@@ -94,7 +94,7 @@ function callOf(request: FastifyRequest): Call {
   };
 }
 
-export function sendAnswer(reply: FastifyReply, { status, body, json, headers }: Answer): FastifyReply {
+export function sendAnswer(reply: FastifyReply, { status, body, json, headers }: RestAnswer): FastifyReply {
   if (headers !== undefined) reply.headers({ ...headers });
   const text = json ?? (body === undefined ? undefined : JSON.stringify(body));
   if (text === undefined) return reply.code(status).send();

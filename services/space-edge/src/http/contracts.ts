@@ -3,13 +3,13 @@ import type { FastifyInstance } from 'fastify';
 import { readBillingChange, readContactChange, readContract, readIncrements, readSubscription } from '../contracts/body.ts';
 import { type Contract, shownContract } from '../contracts/contract.ts';
 import { contractFilters, contractPage } from '../contracts/listing.ts';
-import { type Answer, got, type Result, refuse } from '../protocol/answer.ts';
+import { got, type RestAnswer, type Result, refuse } from '../protocol/answer.ts';
 import { fieldsOf } from '../protocol/fields.ts';
 import { byOf } from '../store/accounts/identity.ts';
 import type { Organizations } from '../store/accounts/organizations.ts';
 import type { Contracting, Holder } from '../store/contracts/contracting.ts';
 import type { Contracts } from '../store/contracts/contracts.ts';
-import { type Call, serve } from './call.ts';
+import { type RestCall, serve } from './call.ts';
 import { placeOf } from './place.ts';
 
 export interface ContractRoutesOptions {
@@ -18,7 +18,7 @@ export interface ContractRoutesOptions {
   readonly organizations: Organizations;
 }
 
-type Handle = (holder: Holder, call: Call) => Promise<Answer>;
+type Handle = (holder: Holder, call: RestCall) => Promise<RestAnswer>;
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
 export function contractRoutes(app: FastifyInstance, { contracts, contracting, organizations }: ContractRoutesOptions): void {
@@ -107,15 +107,15 @@ export function contractRoutes(app: FastifyInstance, { contracts, contracting, o
   });
 }
 
-const shown = (contract: Result<Contract>, status = 200): Answer =>
+const shown = (contract: Result<Contract>, status = 200): RestAnswer =>
   contract.ok ? { status, body: shownContract(contract.value) } : contract.answer;
 
-const shownAll = (contracts: Result<Contract[]>): Answer =>
+const shownAll = (contracts: Result<Contract[]>): RestAnswer =>
   contracts.ok ? { status: 200, body: contracts.value.map(shownContract) } : contracts.answer;
 
 const given = (value: unknown): boolean => value !== undefined && value !== '';
 
-function groupOf({ groupId }: Call['query']): Result<string> {
+function groupOf({ groupId }: RestCall['query']): Result<string> {
   return typeof groupId === 'string' && groupId !== '' ? got(groupId) : refuse(400, 'Missing groupId query parameter');
 }
 
@@ -126,7 +126,7 @@ function renewing(body: unknown): boolean | undefined {
 }
 
 /** In which organization a contract is made. */
-function organizationFor({ organizationId }: Holder, { caller }: Call, asked: string | undefined): Result<string> {
+function organizationFor({ organizationId }: Holder, { caller }: RestCall, asked: string | undefined): Result<string> {
   if (caller?.kind === 'user' && caller.role === 'ADMIN') {
     const chosen = asked ?? organizationId;
     return chosen === undefined

@@ -1,12 +1,12 @@
 /** `/features…`: what the features of all pricings are, and what a user may do now. With an organization's key only. */
 import type { FastifyInstance } from 'fastify';
 import { featuresAsked, showsOf, sortFeatures } from '../catalogue/feature-list.ts';
-import { type Answer, got, type Result, refuse } from '../protocol/answer.ts';
+import { got, type RestAnswer, type Result, refuse } from '../protocol/answer.ts';
 import { fieldsOf } from '../protocol/fields.ts';
 import { type Pricings, pricingOf } from '../store/catalogue/pricings.ts';
 import type { Services } from '../store/catalogue/services.ts';
 import type { Evaluations } from '../store/contracts/evaluations.ts';
-import { type Call, serve } from './call.ts';
+import { type RestCall, serve } from './call.ts';
 
 export interface FeatureRoutesOptions {
   readonly evaluations: Evaluations;
@@ -56,16 +56,16 @@ export function featureRoutes(app: FastifyInstance, options: FeatureRoutesOption
   });
 }
 
-const json = (text: Result<string>): Answer => (text.ok ? { status: 200, json: text.value } : text.answer);
+const json = (text: Result<string>): RestAnswer => (text.ok ? { status: 200, json: text.value } : text.answer);
 
-function organizationOf({ caller }: Call): Result<string> {
+function organizationOf({ caller }: RestCall): Result<string> {
   if (caller === undefined) return refuse(401, 'API Key not found');
   return caller.kind === 'organization'
     ? got(caller.organization.id)
     : refuse(403, 'PERMISSION ERROR: This operation requires an organization API key');
 }
 
-function flagsOf({ query }: Call): Readonly<Record<'details' | 'server' | 'revert' | 'latest', boolean>> {
+function flagsOf({ query }: RestCall): Readonly<Record<'details' | 'server' | 'revert' | 'latest', boolean>> {
   const flag = (name: string): boolean => query[name] === 'true';
   return { details: flag('details'), server: flag('server'), revert: flag('revert'), latest: flag('latest') };
 }
@@ -82,7 +82,11 @@ function expectedConsumption(body: unknown): Result<Readonly<Record<string, numb
   return got(expected);
 }
 
-async function listFeatures({ query }: Call, organizationId: string, { services, pricings }: FeatureRoutesOptions): Promise<Answer> {
+async function listFeatures(
+  { query }: RestCall,
+  organizationId: string,
+  { services, pricings }: FeatureRoutesOptions,
+): Promise<RestAnswer> {
   const asked = featuresAsked(query);
   const found = await services.enabled(organizationId);
   if (!found.ok) return found.answer;

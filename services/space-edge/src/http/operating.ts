@@ -1,7 +1,7 @@
 /** Calls for those who run the system: `/analytics…` and `/cache…`. */
 import type { Json } from '@polyedge/query/json';
 import type { FastifyInstance } from 'fastify';
-import { type Answer, refuse } from '../protocol/answer.ts';
+import { type RestAnswer, refuse } from '../protocol/answer.ts';
 import { fieldsOf } from '../protocol/fields.ts';
 import { byOf } from '../store/accounts/identity.ts';
 import type { Analytics, Metric } from '../store/analytics.ts';
@@ -48,6 +48,6 @@ export function operatingRoutes(
   });
 }
 
-const NO_KEY: Answer = refuse(400, `Invalid request: the key must be a text of 1 to ${MAX_KEY} characters`).answer;
+const NO_KEY: RestAnswer = refuse(400, `Invalid request: the key must be a text of 1 to ${MAX_KEY} characters`).answer;
 
 const isKey = (key: unknown): key is string => typeof key === 'string' && key !== '' && key.length <= MAX_KEY;

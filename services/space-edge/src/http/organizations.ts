@@ -1,13 +1,13 @@
 /** `/organizations…`: user keys only; members and administrators see an organization, its owner and its ADMIN members change it. */
 import type { FastifyInstance } from 'fastify';
-import { type Answer, got, type Result, refuse, refused } from '../protocol/answer.ts';
+import { got, type RestAnswer, type Result, refuse, refused } from '../protocol/answer.ts';
 import { directoryPage, fieldsOf, paginated, textField, wordField } from '../protocol/fields.ts';
-import { DEFAULT_OF, MAX_MEMBERS, type Member, type Organization, roleIn, withMembers } from '../protocol/organization.ts';
+import { DEFAULT_OF, MAX_MEMBERS, type Organization, type OrganizationMember, roleIn, withMembers } from '../protocol/organization.ts';
 import { KEY_SCOPES, MEMBER_ROLES, type OrganizationRole } from '../protocol/permissions.ts';
 import type { Accounts } from '../store/accounts/accounts.ts';
 import type { Caller } from '../store/accounts/identity.ts';
 import type { Organizations } from '../store/accounts/organizations.ts';
-import { type Call, serve } from './call.ts';
+import { type RestCall, serve } from './call.ts';
 
 export interface OrganizationRoutesOptions {
   readonly organizations: Organizations;
@@ -176,7 +176,11 @@ export function organizationRoutes(app: FastifyInstance, { organizations, accoun
     return removed.ok ? shown(user, 200, got(organization)) : removed.answer;
   });
 
-  function asUser(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, handle: (user: User, call: Call) => Promise<Answer>): void {
+  function asUser(
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    path: string,
+    handle: (user: User, call: RestCall) => Promise<RestAnswer>,
+  ): void {
     serve(app, method, path, async (call) =>
       call.caller?.kind === 'user' ? handle(call.caller, call) : refuse(403, 'This operation requires a user API key').answer,
     );
@@ -188,8 +192,8 @@ export function organizationRoutes(app: FastifyInstance, { organizations, accoun
     allowed: readonly Standing[],
     handle: (
       inside: { readonly organization: Organization; readonly user: User; readonly standing: Standing },
-      call: Call,
-    ) => Promise<Answer>,
+      call: RestCall,
+    ) => Promise<RestAnswer>,
   ): void {
     asUser(method, `/organizations/:organizationId${path}`, async (user, call) => {
       const found = await organizations.find(call.params.organizationId ?? '');
@@ -205,8 +209,8 @@ export function organizationRoutes(app: FastifyInstance, { organizations, accoun
   async function changeMembers(
     { id }: Organization,
     user: User,
-    decide: (members: readonly Member[], now: Organization) => Result<readonly Member[]>,
-  ): Promise<Answer> {
+    decide: (members: readonly OrganizationMember[], now: Organization) => Result<readonly OrganizationMember[]>,
+  ): Promise<RestAnswer> {
     const changed = await organizations.change(id, 'organization-members', user.account.id, (now) => {
       const members = decide(now.members, now);
       return members.ok ? got(withMembers(members.value)) : members;
@@ -220,7 +224,7 @@ export function organizationRoutes(app: FastifyInstance, { organizations, accoun
     return found.value === undefined ? refuse(400, `INVALID DATA: User ${username.slice(0, 255)} does not exist`) : got(found.value.id);
   }
 
-  async function shown(user: User, status: number, organization: Result<Organization>): Promise<Answer> {
+  async function shown(user: User, status: number, organization: Result<Organization>): Promise<RestAnswer> {
     const data = organization.ok ? await organizations.shown([organization.value], standingOf(user)) : organization;
     return data.ok ? { status, body: data.value[0], headers: { 'cache-control': 'no-store' } } : data.answer;
   }

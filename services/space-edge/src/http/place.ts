@@ -5,10 +5,10 @@ import { type Organization, roleIn } from '../protocol/organization.ts';
 import { rightOf, SERVICE_ROLES, type ServiceRight } from '../protocol/permissions.ts';
 import { byOf } from '../store/accounts/identity.ts';
 import type { Organizations } from '../store/accounts/organizations.ts';
-import { type Place, shortened } from '../store/catalogue/service-parts.ts';
-import type { Call } from './call.ts';
+import { type ServiceLocation, shortened } from '../store/catalogue/service-parts.ts';
+import type { RestCall } from './call.ts';
 
-export async function placeOf({ caller, params, method }: Call, organizations: Organizations): Promise<Result<Place>> {
+export async function placeOf({ caller, params, method }: RestCall, organizations: Organizations): Promise<Result<ServiceLocation>> {
   if (caller === undefined) return refuse(401, 'API Key not found');
   if (caller.kind === 'organization') return got({ organizationId: caller.organization.id, by: byOf(caller) });
   const { organizationId = '' } = params;

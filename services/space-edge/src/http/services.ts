@@ -7,16 +7,16 @@ import { readFallback } from '../catalogue/fallback.ts';
 import { PRICING_TYPE, type Service, shownService } from '../catalogue/service.ts';
 import { shownJob } from '../contracts/job.ts';
 import { definition } from '../pricing/stored.ts';
-import { type Answer, got, type Result, refuse, refused } from '../protocol/answer.ts';
+import { got, type RestAnswer, type Result, refuse, refused } from '../protocol/answer.ts';
 import { fieldsOf, isId, servicePage, textField } from '../protocol/fields.ts';
 import { byOf } from '../store/accounts/identity.ts';
 import type { Organizations } from '../store/accounts/organizations.ts';
 import type { ServiceChanges } from '../store/catalogue/service-changes.ts';
-import { type Place, shownPricing, yamlPath } from '../store/catalogue/service-parts.ts';
+import { type ServiceLocation, shownPricing, yamlPath } from '../store/catalogue/service-parts.ts';
 import type { Services } from '../store/catalogue/services.ts';
 import type { Jobs } from '../store/contracts/jobs.ts';
 import type { Graph } from '../store/graph.ts';
-import { type Call, type Handler, serve } from './call.ts';
+import { type Handler, type RestCall, serve } from './call.ts';
 import { placeOf, roleProblem } from './place.ts';
 import { readUpload } from './upload.ts';
 
@@ -33,7 +33,11 @@ export interface ServiceRoutesOptions {
 
 export function serviceRoutes(app: FastifyInstance, options: ServiceRoutesOptions): void {
   const { services, changes, jobs, organizations } = options;
-  const at = (method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, handle: (place: Place, call: Call) => Promise<Answer>): void => {
+  const at = (
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    path: string,
+    handle: (place: ServiceLocation, call: RestCall) => Promise<RestAnswer>,
+  ): void => {
     const handler: Handler = async (call) => {
       const place = await placeOf(call, organizations);
       return place.ok ? handle(place.value, call) : place.answer;
@@ -117,23 +121,27 @@ export function serviceRoutes(app: FastifyInstance, options: ServiceRoutesOption
   });
   if (options.staticPricings) staticPricings(app, options.graph);
 
-  async function list({ query }: Call, organizationId: string | undefined): Promise<Answer> {
+  async function list({ query }: RestCall, organizationId: string | undefined): Promise<RestAnswer> {
     const listed = await services.list(organizationId, typeof query.name === 'string' ? query.name : undefined, servicePage(query));
     return listed.ok ? { status: 200, body: listed.value.map(shownService) } : listed.answer;
   }
 
-  async function prune({ caller }: Call, organizationId: string | undefined): Promise<Answer> {
+  async function prune({ caller }: RestCall, organizationId: string | undefined): Promise<RestAnswer> {
     const pruned = await services.prune(organizationId, caller === undefined ? '' : byOf(caller));
     return pruned.ok ? { status: 200, body: { message: `Pruned ${pruned.value} services` } } : pruned.answer;
   }
 }
 
-const everywhere = ({ caller }: Call): boolean => caller?.kind === 'user';
+const everywhere = ({ caller }: RestCall): boolean => caller?.kind === 'user';
 
-const shown = (status: number, service: Result<Service>): Answer =>
+const shown = (status: number, service: Result<Service>): RestAnswer =>
   service.ok ? { status, body: shownService(service.value) } : service.answer;
 
-async function rename(place: Place, { params, body, caller }: Call, { changes, organizations }: ServiceRoutesOptions): Promise<Answer> {
+async function rename(
+  place: ServiceLocation,
+  { params, body, caller }: RestCall,
+  { changes, organizations }: ServiceRoutesOptions,
+): Promise<RestAnswer> {
   const fields = fieldsOf(body);
   const name = textField(fields, 'name', { min: 1, max: 255 });
   if (!name.ok) return name.answer;

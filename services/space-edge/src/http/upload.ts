@@ -4,13 +4,16 @@ import type { RemoteLimits } from '@polyedge/remote/fetch';
 import { got, type Result, refuse } from '../protocol/answer.ts';
 import { fieldsOf } from '../protocol/fields.ts';
 import type { Upload } from '../store/catalogue/service-parts.ts';
-import type { Call } from './call.ts';
+import type { RestCall } from './call.ts';
 import { boundaryOf, readMultipart } from './multipart.ts';
 import { fetchYaml } from './remote.ts';
 
 const FIELD = 'pricing';
 
-export async function readUpload({ body, contentType }: Pick<Call, 'body' | 'contentType'>, remote: RemoteLimits): Promise<Result<Upload>> {
+export async function readUpload(
+  { body, contentType }: Pick<RestCall, 'body' | 'contentType'>,
+  remote: RemoteLimits,
+): Promise<Result<Upload>> {
   const boundary = boundaryOf(contentType);
   if (boundary === undefined || !Buffer.isBuffer(body)) return fromUrl(fieldsOf(body)[FIELD], remote);
   const part = readMultipart(body, boundary)?.find(({ name }) => name === FIELD);

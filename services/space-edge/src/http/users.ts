@@ -1,15 +1,15 @@
 /** `/users…`: log in, look around, change. A user changes only himself, an ADMIN everybody (SPACE 1.2 let any user change any other). */
 import type { Account } from '@polyedge/contracts/bus/accounts';
-import { ranksElsewhere } from '@polyedge/contracts/principal';
+import { hasForeignRoles } from '@polyedge/contracts/principal';
 import type { FastifyInstance } from 'fastify';
-import { type Answer, got, type Result, refuse, refused } from '../protocol/answer.ts';
+import { got, type RestAnswer, type Result, refuse, refused } from '../protocol/answer.ts';
 import { SPACE } from '../protocol/event.ts';
 import { directoryPage, type Fields, fieldsOf, paginated, textField, wordField } from '../protocol/fields.ts';
 import { USER_ROLES, type UserRole } from '../protocol/permissions.ts';
 import { type Accounts, newKey, userRole } from '../store/accounts/accounts.ts';
 import type { Caller } from '../store/accounts/identity.ts';
 import type { Organizations } from '../store/accounts/organizations.ts';
-import { type Call, serve } from './call.ts';
+import { type RestCall, serve } from './call.ts';
 
 export interface UserRoutesOptions {
   readonly accounts: Accounts;
@@ -128,7 +128,7 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     const account = await changeable(user, params.username, role.value, 'update');
     if (!account.ok) return account.answer;
     const asLogin = username.value !== undefined || password.value !== undefined;
-    if (asLogin && account.value.id !== user.account.id && ranksElsewhere(account.value.roles, user.account.roles, SPACE)) {
+    if (asLogin && account.value.id !== user.account.id && hasForeignRoles(account.value.roles, user.account.roles, SPACE)) {
       return refuse(403, 'PERMISSION ERROR: This user has rights elsewhere that you do not have').answer;
     }
     const change = {
@@ -163,7 +163,7 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     return deleted.ok || deleted.failure.code === 'not-found' ? { status: 204 } : refused(deleted.failure).answer;
   });
 
-  function asUser(method: 'GET' | 'PUT' | 'DELETE', path: string, handle: (user: User, call: Call) => Promise<Answer>): void {
+  function asUser(method: 'GET' | 'PUT' | 'DELETE', path: string, handle: (user: User, call: RestCall) => Promise<RestAnswer>): void {
     serve(app, method, path, async (call) =>
       call.caller?.kind === 'user' ? handle(call.caller, call) : refuse(403, 'This operation requires a user API key').answer,
     );
@@ -233,13 +233,13 @@ const unseenUser = ({ id, username }: Account): Record<string, unknown> => ({ id
 
 const shownUser = (account: Account): Record<string, unknown> => ({ id: account.id, username: account.username, role: userRole(account) });
 
-function changed(outcome: Awaited<ReturnType<Accounts['update']>>, username: string): Answer {
+function changed(outcome: Awaited<ReturnType<Accounts['update']>>, username: string): RestAnswer {
   if (outcome.ok) return { status: 200, body: shownUser(outcome.value) };
   return outcome.failure.code === 'conflict' ? nameTaken(username) : refused(outcome.failure).answer;
 }
 
 /** 404, as clients of SPACE expect it. */
-const nameTaken = (username: string): Answer =>
+const nameTaken = (username: string): RestAnswer =>
   refuse(404, `There is already a user with the username ${username} that you are trying to set`).answer;
 
 function newUser(fields: Fields): Result<{ readonly username: string; readonly password: string; readonly role: UserRole | undefined }> {

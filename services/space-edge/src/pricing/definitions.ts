@@ -23,12 +23,12 @@ import {
   RENDERINGS,
   type UsageLimit,
 } from './pricing.ts';
-import type { At } from './source.ts';
+import type { LocatedValue } from './source.ts';
 
 const VALUE_TYPES = ['BOOLEAN', 'NUMERIC', 'TEXT'] as const;
 
 /** @param tags the tags of the pricing, one of which a feature may have */
-export function readFeatures(at: At, tags: readonly string[]): Record<string, Feature> {
+export function readFeatures(at: LocatedValue, tags: readonly string[]): Record<string, Feature> {
   if (at.empty) at.report('is required');
   const features: Record<string, Feature> = {};
   for (const [name, value] of named(at)) {
@@ -38,7 +38,7 @@ export function readFeatures(at: At, tags: readonly string[]): Record<string, Fe
   return features;
 }
 
-function readFeature(name: string, at: At, tags: readonly string[]): Feature | undefined {
+function readFeature(name: string, at: LocatedValue, tags: readonly string[]): Feature | undefined {
   if (at.kind !== 'map') {
     at.report('must be a map with type, valueType and defaultValue');
     return undefined;
@@ -80,19 +80,19 @@ function readFeature(name: string, at: At, tags: readonly string[]): Feature | u
 }
 
 /** `expression: true` is valid, like `expression: "true"`. */
-function readExpression(at: At): string | undefined {
+function readExpression(at: LocatedValue): string | undefined {
   const expression = at.kind === 'boolean' || at.kind === 'number' ? at.written : text(at);
   if (expression?.trim() === '') at.report('must not be empty: leave it out instead');
   return expression;
 }
 
 /** A field under an older name: it is kept but has no effect. */
-function asWritten(at: At): string | readonly string[] | undefined {
-  const one = (item: At): readonly string[] => (typeof item.scalar === 'string' ? [item.scalar] : []);
+function asWritten(at: LocatedValue): string | readonly string[] | undefined {
+  const one = (item: LocatedValue): readonly string[] => (typeof item.scalar === 'string' ? [item.scalar] : []);
   return at.kind === 'list' ? at.items().flatMap(one) : one(at)[0];
 }
 
-export function readUsageLimits(at: At, features: ReadonlySet<string>): Record<string, UsageLimit> {
+export function readUsageLimits(at: LocatedValue, features: ReadonlySet<string>): Record<string, UsageLimit> {
   const limits: Record<string, UsageLimit> = {};
   for (const [name, value] of named(at)) {
     const limit = readUsageLimit(name, value, features);
@@ -101,7 +101,7 @@ export function readUsageLimits(at: At, features: ReadonlySet<string>): Record<s
   return limits;
 }
 
-function readUsageLimit(name: string, at: At, features: ReadonlySet<string>): UsageLimit | undefined {
+function readUsageLimit(name: string, at: LocatedValue, features: ReadonlySet<string>): UsageLimit | undefined {
   if (at.kind !== 'map') {
     at.report('must be a map with type, valueType and defaultValue');
     return undefined;
@@ -128,16 +128,16 @@ function readUsageLimit(name: string, at: At, features: ReadonlySet<string>): Us
   };
 }
 
-function readTrackable(at: At): boolean | undefined {
+function readTrackable(at: LocatedValue): boolean | undefined {
   return typeof at.scalar === 'string' ? at.scalar.toLowerCase() === 'true' : boolean(at);
 }
 
-function readPeriod(at: At): UsageLimit['period'] | undefined {
+function readPeriod(at: LocatedValue): UsageLimit['period'] | undefined {
   if (at.empty) return undefined;
   return { value: count(at.get('value'), 1) ?? 1, unit: oneOf(at.get('unit'), PERIOD_UNITS) ?? 'MONTH' };
 }
 
-function required<const Word extends string>(at: At, words: readonly Word[]): Word | undefined {
+function required<const Word extends string>(at: LocatedValue, words: readonly Word[]): Word | undefined {
   if (at.empty) at.report(`is required: one of ${words.join(', ')}`);
   return oneOf(at, words);
 }

@@ -1,6 +1,6 @@
 /** Parses single fields of a pricing file. Each function reports problems at their place and returns a value to continue with. */
 import { UNLIMITED, type ValueType, type Worth } from './pricing.ts';
-import type { At } from './source.ts';
+import type { LocatedValue } from './source.ts';
 
 const MIN_NAME = 3;
 const MAX_NAME = 255;
@@ -12,7 +12,7 @@ const MAX_DESCRIPTION = 65_536;
 const REFUSED_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** The keys and values of a section. Keys must be valid names. */
-export function named(at: At): readonly (readonly [name: string, value: At])[] {
+export function named(at: LocatedValue): readonly (readonly [name: string, value: LocatedValue])[] {
   if (at.empty) return [];
   if (at.kind !== 'map') {
     at.report('must be a map');
@@ -33,7 +33,7 @@ function keyProblem(key: string): string | undefined {
 }
 
 /** A text, or undefined if absent. */
-export function text(at: At, max = MAX_TEXT): string | undefined {
+export function text(at: LocatedValue, max = MAX_TEXT): string | undefined {
   if (at.empty) return undefined;
   const value = at.scalar;
   if (typeof value !== 'string') {
@@ -47,31 +47,31 @@ export function text(at: At, max = MAX_TEXT): string | undefined {
 }
 
 /** Free text: numbers, dates etc. are kept as written. */
-export function description(at: At): string | undefined {
+export function description(at: LocatedValue): string | undefined {
   if (at.kind === 'text') return text(at, MAX_DESCRIPTION);
   return at.written === '' ? undefined : at.written.slice(0, MAX_DESCRIPTION);
 }
 
 /** The unit of a value; the empty text if absent. */
-export function unit(at: At): string {
+export function unit(at: LocatedValue): string {
   return text(at) ?? '';
 }
 
 const WEB_ADDRESS = /^https?:\/\/[^\s/$.?#]\S*$/i;
 
-export function webAddress(at: At): string | undefined {
+export function webAddress(at: LocatedValue): string | undefined {
   const address = text(at);
   if (address !== undefined && !WEB_ADDRESS.test(address)) at.report('must be a URL that begins with http:// or https://');
   return address;
 }
 
-export function webAddresses(at: At): readonly string[] | undefined {
+export function webAddresses(at: LocatedValue): readonly string[] | undefined {
   const addresses = texts(at);
   if (at.kind === 'list') for (const item of at.items()) webAddress(item);
   return addresses;
 }
 
-export function boolean(at: At): boolean | undefined {
+export function boolean(at: LocatedValue): boolean | undefined {
   if (at.empty) return undefined;
   const value = at.scalar;
   if (typeof value === 'boolean') return value;
@@ -80,7 +80,7 @@ export function boolean(at: At): boolean | undefined {
 }
 
 /** One of the given words, in any case. */
-export function oneOf<const Word extends string>(at: At, words: readonly Word[]): Word | undefined {
+export function oneOf<const Word extends string>(at: LocatedValue, words: readonly Word[]): Word | undefined {
   if (at.empty || at.scalar === '') return undefined;
   const written = typeof at.scalar === 'string' ? at.scalar.trim().toUpperCase() : undefined;
   const found = words.find((word) => word === written);
@@ -89,7 +89,7 @@ export function oneOf<const Word extends string>(at: At, words: readonly Word[])
 }
 
 /** A number of at least 0; values above the maximum, including infinity, become the maximum. */
-export function amount(at: At): number | undefined {
+export function amount(at: LocatedValue): number | undefined {
   const value = at.scalar;
   if (typeof value !== 'number' || Number.isNaN(value) || value < 0) {
     at.report('must be a number of at least 0');
@@ -99,13 +99,13 @@ export function amount(at: At): number | undefined {
 }
 
 /** A number that must be stored exactly; one that a double cannot hold is rejected. */
-export function exact(at: At): number | undefined {
+export function exact(at: LocatedValue): number | undefined {
   if (at.inexact) at.report('is a number beyond 2^53');
   return typeof at.scalar === 'number' ? at.scalar : undefined;
 }
 
 /** A whole number of at least `min`. */
-export function count(at: At, min: number): number | undefined {
+export function count(at: LocatedValue, min: number): number | undefined {
   if (at.empty) return undefined;
   const value = at.scalar;
   if (typeof value === 'number' && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY) && value >= min)
@@ -114,7 +114,7 @@ export function count(at: At, min: number): number | undefined {
   return undefined;
 }
 
-export function texts(at: At): readonly string[] | undefined {
+export function texts(at: LocatedValue): readonly string[] | undefined {
   if (at.empty) return undefined;
   if (at.kind !== 'list') {
     at.report('must be a list of texts');
@@ -124,7 +124,7 @@ export function texts(at: At): readonly string[] | undefined {
 }
 
 /** Names of things that must exist elsewhere in the file. */
-export function references(at: At, known: ReadonlySet<string>, what: string): readonly string[] | undefined {
+export function references(at: LocatedValue, known: ReadonlySet<string>, what: string): readonly string[] | undefined {
   if (at.empty) return undefined;
   const names = texts(at);
   for (const item of at.items()) {
@@ -136,7 +136,7 @@ export function references(at: At, known: ReadonlySet<string>, what: string): re
 }
 
 /** A value of the type of its feature or limit. */
-export function readValue(at: At, valueType: ValueType | undefined, payments?: readonly string[]): Worth | undefined {
+export function readValue(at: LocatedValue, valueType: ValueType | undefined, payments?: readonly string[]): Worth | undefined {
   if (payments !== undefined) {
     const chosen = at.kind === 'list' ? at.items().map((item) => oneOf(item, payments)) : undefined;
     if (chosen === undefined) at.report(`must be a list of ${payments.join(', ')}`);

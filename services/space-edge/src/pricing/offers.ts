@@ -2,7 +2,7 @@
 import { amount, boolean, count, description, exact, named, present, readValue, references, text, unit } from './fields.ts';
 import { evaluateFormula, isFormula, type Variables } from './price-formula.ts';
 import { type AddOn, type Feature, type Plan, type Price, paymentsOf, UNLIMITED, type UsageLimit, type Worth } from './pricing.ts';
-import type { At } from './source.ts';
+import type { LocatedValue } from './source.ts';
 
 /** The definitions that plans and add-ons refer to. */
 export interface Definitions {
@@ -15,7 +15,7 @@ export interface Definitions {
   readonly upgraded: boolean;
 }
 
-export function readPlans(at: At, definitions: Definitions): Record<string, Plan> {
+export function readPlans(at: LocatedValue, definitions: Definitions): Record<string, Plan> {
   const plans: Record<string, Plan> = {};
   for (const [name, value] of named(at)) {
     if (value.kind !== 'map') value.report('must be a map with a price');
@@ -27,7 +27,7 @@ export function readPlans(at: At, definitions: Definitions): Record<string, Plan
   return plans;
 }
 
-export function readAddOns(at: At, plans: ReadonlySet<string>, definitions: Definitions): Record<string, AddOn> {
+export function readAddOns(at: LocatedValue, plans: ReadonlySet<string>, definitions: Definitions): Record<string, AddOn> {
   const entries = named(at);
   const names = new Set(entries.map(([name]) => name));
   const addOns: Record<string, AddOn> = {};
@@ -40,7 +40,7 @@ export function readAddOns(at: At, plans: ReadonlySet<string>, definitions: Defi
 
 function readAddOn(
   name: string,
-  at: At,
+  at: LocatedValue,
   {
     plans,
     names,
@@ -65,7 +65,7 @@ function readAddOn(
   };
 }
 
-function readOffer(of: 'plan' | 'add-on', name: string, at: At, definitions: Definitions): Plan {
+function readOffer(of: 'plan' | 'add-on', name: string, at: LocatedValue, definitions: Definitions): Plan {
   const values = (section: 'features' | 'usageLimits') =>
     readValues(at.get(section), section, definitions, of === 'add-on' && section === 'usageLimits');
   return {
@@ -84,13 +84,13 @@ function readOffer(of: 'plan' | 'add-on', name: string, at: At, definitions: Def
 }
 
 /** An additional price of an older file, which is kept but not used. */
-function asWritten(at: At): Price | undefined {
+function asWritten(at: LocatedValue): Price | undefined {
   const { scalar } = at;
   if (typeof scalar === 'number') return Number.isFinite(scalar) ? exact(at) : undefined;
   return typeof scalar === 'string' ? scalar : undefined;
 }
 
-function readPrice(at: At, variables: Variables): Price | undefined {
+function readPrice(at: LocatedValue, variables: Variables): Price | undefined {
   if (at.empty) {
     at.report('is required');
     return undefined;
@@ -113,7 +113,12 @@ function readPrice(at: At, variables: Variables): Price | undefined {
   return result.ok ? result.value : undefined;
 }
 
-function readValues(at: At, section: 'features' | 'usageLimits', definitions: Definitions, spelledOut: boolean): Record<string, Worth> {
+function readValues(
+  at: LocatedValue,
+  section: 'features' | 'usageLimits',
+  definitions: Definitions,
+  spelledOut: boolean,
+): Record<string, Worth> {
   const values: Record<string, Worth> = {};
   for (const [name, entry] of named(at)) {
     const definition = Object.hasOwn(definitions[section], name) ? definitions[section][name] : undefined;
@@ -132,7 +137,7 @@ function readValues(at: At, section: 'features' | 'usageLimits', definitions: De
   return values;
 }
 
-function readExtensions(at: At, definitions: Definitions): Record<string, number> {
+function readExtensions(at: LocatedValue, definitions: Definitions): Record<string, number> {
   const extensions: Record<string, number> = {};
   for (const [name, entry] of named(at)) {
     const limit = Object.hasOwn(definitions.usageLimits, name) ? definitions.usageLimits[name] : undefined;
@@ -149,7 +154,7 @@ function readExtensions(at: At, definitions: Definitions): Record<string, number
   return extensions;
 }
 
-function readConstraints(at: At, scalable: boolean): AddOn['subscriptionConstraints'] | undefined {
+function readConstraints(at: LocatedValue, scalable: boolean): AddOn['subscriptionConstraints'] | undefined {
   if (at.empty) return scalable ? { minQuantity: 1, maxQuantity: UNLIMITED, quantityStep: 1 } : undefined;
   if (at.kind !== 'map') {
     at.report('must be a map with minQuantity, maxQuantity and quantityStep');

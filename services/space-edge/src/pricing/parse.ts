@@ -5,7 +5,7 @@ import { readFeatures, readUsageLimits } from './definitions.ts';
 import { boolean, exact, present, text, texts, webAddress } from './fields.ts';
 import { readAddOns, readPlans } from './offers.ts';
 import type { Pricing } from './pricing.ts';
-import { type At, type PricingProblem, problemText, SOURCE_LIMITS, Source, type SourceLimits } from './source.ts';
+import { type LocatedValue, type PricingProblem, problemText, SOURCE_LIMITS, Source, type SourceLimits } from './source.ts';
 import { OLDER_VERSIONS, upgrade } from './upgrade.ts';
 
 const CURRENT_VERSIONS = ['3.0', '3.1'] as const;
@@ -51,7 +51,7 @@ export function parsingError(problems: readonly PricingProblem[]): string {
   return `Pricing parsing error: ${shown}${problems.length > 5 ? `; and ${problems.length - 5} more` : ''}`;
 }
 
-function readPricing(root: At, today: string): Pricing | undefined {
+function readPricing(root: LocatedValue, today: string): Pricing | undefined {
   if (root.kind !== 'map') {
     root.report('is not a pricing: a map with syntaxVersion, saasName, createdAt, currency, features and plans is expected');
     return undefined;
@@ -90,7 +90,7 @@ function readPricing(root: At, today: string): Pricing | undefined {
 }
 
 /** Determines the syntax version of the file, and upgrades an older one to 3.0 before anything else is read. */
-function readSyntax(root: At): { readonly version: Pricing['syntaxVersion']; readonly upgraded: boolean } | undefined {
+function readSyntax(root: LocatedValue): { readonly version: Pricing['syntaxVersion']; readonly upgraded: boolean } | undefined {
   const upgraded = { version: '3.0', upgraded: true } as const;
   const named = root.get('syntaxVersion');
   const older = UP_TO_2_0.find((one) => one === root.get('version').scalar);
@@ -115,14 +115,14 @@ function readSyntax(root: At): { readonly version: Pricing['syntaxVersion']; rea
 }
 
 /** Rejects names with a dot, as SPACE does and its clients expect; older public files still contain them. */
-function refuseDots(root: At): void {
+function refuseDots(root: LocatedValue): void {
   for (const section of ['features', 'usageLimits', 'plans', 'addOns']) {
     for (const [name, value] of root.get(section).entries())
       if (name.includes('.')) value.report('Invalid key: a name must not contain "."');
   }
 }
 
-function readName(at: At): string {
+function readName(at: LocatedValue): string {
   const name = text(at)?.trim() ?? '';
   if (at.empty) at.report('is required');
   else if (name.length < 3 || name.length > 255) at.report('must have 3 to 255 characters');
@@ -130,7 +130,7 @@ function readName(at: At): string {
 }
 
 /** A day as text. Unquoted it may have a time, like YAML's dates; in quotes it must not. */
-function readCreatedAt(at: At, today: string): string {
+function readCreatedAt(at: LocatedValue, today: string): string {
   if (at.empty) at.report('is required: a day such as 2024-07-17');
   const written = at.kind === 'date' ? at.written : at.scalar;
   const day = typeof written === 'string' ? dayOf(written, at.kind === 'date') : undefined;
@@ -150,7 +150,7 @@ function dayOf(written: string, withTime: boolean): string | undefined {
   return Number.isNaN(date.getTime()) || date.toISOString().slice(0, 10) !== padded ? undefined : padded;
 }
 
-function readVersion(at: At): string | undefined {
+function readVersion(at: LocatedValue): string | undefined {
   const version = text(at);
   if (version === undefined) return undefined;
   const problem =
@@ -170,14 +170,14 @@ const unpadded = (day: string): string =>
     .map((part) => String(Number(part)))
     .join('-');
 
-function readCurrency(at: At): string {
+function readCurrency(at: LocatedValue): string {
   if (at.empty) at.report('is required');
   const currency = text(at) ?? '';
   if (!at.empty && !CURRENCIES.has(currency.trim().toUpperCase())) at.report('must be a currency code of ISO 4217, such as EUR');
   return currency;
 }
 
-function readBilling(at: At): Record<string, number> | undefined {
+function readBilling(at: LocatedValue): Record<string, number> | undefined {
   if (at.empty) return undefined;
   if (at.kind !== 'map') at.report('must be a map of factors');
   const billing: Record<string, number> = {};
@@ -190,7 +190,7 @@ function readBilling(at: At): Record<string, number> | undefined {
   return billing;
 }
 
-function readVariables(at: At): Record<string, number | string | boolean> | undefined {
+function readVariables(at: LocatedValue): Record<string, number | string | boolean> | undefined {
   if (at.empty) return undefined;
   if (at.kind !== 'map') at.report('must be a map');
   const variables: Record<string, number | string | boolean> = {};
@@ -204,13 +204,13 @@ function readVariables(at: At): Record<string, number | string | boolean> | unde
   return variables;
 }
 
-function readCustomMap(at: At): Json | undefined {
+function readCustomMap(at: LocatedValue): Json | undefined {
   if (!at.empty && at.kind !== 'map' && at.kind !== 'list') at.report('must be a map');
   return readCustom(at);
 }
 
 /** Arbitrary data of the author, kept as it is. */
-function readCustom(at: At): Json | undefined {
+function readCustom(at: LocatedValue): Json | undefined {
   switch (at.kind) {
     case 'absent':
     case 'null':
@@ -236,4 +236,4 @@ function readCustom(at: At): Json | undefined {
   }
 }
 
-const namesOf = (at: At): ReadonlySet<string> => new Set(at.entries().map(([name]) => name));
+const namesOf = (at: LocatedValue): ReadonlySet<string> => new Set(at.entries().map(([name]) => name));

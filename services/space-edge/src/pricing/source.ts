@@ -97,8 +97,8 @@ export class Source {
     return source;
   }
 
-  get root(): At {
-    return new At(this, this.#document?.contents ?? undefined, '', 0);
+  get root(): LocatedValue {
+    return new LocatedValue(this, this.#document?.contents ?? undefined, '', 0);
   }
 
   /** The target of an alias; any other node itself. */
@@ -159,7 +159,7 @@ export class Source {
 }
 
 /** A value, or its absence, with its position. */
-export class At {
+export class LocatedValue {
   readonly #source: Source;
   readonly #node: Node | undefined;
   readonly #offset: number;
@@ -207,23 +207,23 @@ export class At {
   }
 
   /** The value under a key of a map. If absent, its position is the map's. */
-  get(key: string): At {
+  get(key: string): LocatedValue {
     const node = isMap<Node, Node | null>(this.#node) ? this.#node.get(key, true) : undefined;
-    return new At(this.#source, node, this.#below(key), this.#offset);
+    return new LocatedValue(this.#source, node, this.#below(key), this.#offset);
   }
 
   /** Keys and values of a map, in the order of the text. */
-  entries(): readonly (readonly [key: string, value: At])[] {
+  entries(): readonly (readonly [key: string, value: LocatedValue])[] {
     if (!isMap<Node, Node | null>(this.#node)) return [];
     return this.#node.items.map(({ key, value }) => {
       const name = isScalar(key) ? String(key.value) : '';
-      return [name, new At(this.#source, value ?? undefined, this.#below(name), key.range?.[0] ?? this.#offset)];
+      return [name, new LocatedValue(this.#source, value ?? undefined, this.#below(name), key.range?.[0] ?? this.#offset)];
     });
   }
 
-  items(): readonly At[] {
+  items(): readonly LocatedValue[] {
     if (!isSeq<Node>(this.#node)) return [];
-    return this.#node.items.map((item, index) => new At(this.#source, item, `${this.path}[${index}]`, this.#offset));
+    return this.#node.items.map((item, index) => new LocatedValue(this.#source, item, `${this.path}[${index}]`, this.#offset));
   }
 
   /** Sets a key of a map to a plain value, when an older file is upgraded. */

@@ -2,20 +2,20 @@
  * Upgrades pricings of the syntax versions 1.0, 1.1, 2.0 and 2.1 to 3.0, one version after the other. Values that a step cannot handle are
  * reported at their place, like all other problems of a file.
  */
-import type { At } from './source.ts';
+import type { LocatedValue } from './source.ts';
 
 /** The versions that can be upgraded, oldest first. Up to 2.0 a file names its syntax in `version`, since 2.1 in `syntaxVersion`. */
 export const OLDER_VERSIONS = ['1.0', '1.1', '2.0', '2.1'] as const;
 export type OlderVersion = (typeof OLDER_VERSIONS)[number];
 
 /** Changes the document that `root` belongs to. */
-export function upgrade(root: At, from: OlderVersion): void {
+export function upgrade(root: LocatedValue, from: OlderVersion): void {
   const steps = [oneDayField, onePrice, versionOfItsOwn, renewableLimits];
   for (const step of steps.slice(OLDER_VERSIONS.indexOf(from))) step(root);
 }
 
 /** 1.1: `createdAt` instead of `day`, `month` and `year`. */
-function oneDayField(root: At): void {
+function oneDayField(root: LocatedValue): void {
   const [year, month, day] = ['year', 'month', 'day'].map((name) => {
     const { scalar } = root.get(name);
     if (typeof scalar !== 'number') root.get(name).report('must be a number: day, month and year are the date of creation');
@@ -26,7 +26,7 @@ function oneDayField(root: At): void {
 }
 
 /** 2.0: one `price`, and factors for other billing periods under `billing`, instead of `monthlyPrice` and `annualPrice`. */
-function onePrice(root: At): void {
+function onePrice(root: LocatedValue): void {
   const billing: Record<string, number> = {};
   // Factors of earlier offers take precedence.
   const add = (factors: Readonly<Record<string, number>>): void => void Object.assign(billing, { ...factors, ...billing });
@@ -48,7 +48,7 @@ function onePrice(root: At): void {
 }
 
 /** The price of a year relative to twelve months. The annual price is per month, unless it is the higher one. */
-function annualFactor(monthly: At, annual: At): number | undefined {
+function annualFactor(monthly: LocatedValue, annual: LocatedValue): number | undefined {
   const [month, year] = [monthly.scalar, annual.scalar];
   if (typeof month === 'string' && typeof year === 'string') return undefined;
   if (typeof month !== 'number' || typeof year !== 'number') {
@@ -58,7 +58,7 @@ function annualFactor(monthly: At, annual: At): number | undefined {
   return year > month ? year / (month * 12) : year / month;
 }
 
-function movePrice(offer: At): void {
+function movePrice(offer: LocatedValue): void {
   const monthly = offer.get('monthlyPrice').scalar;
   const price = monthly ?? offer.get('annualPrice').scalar;
   if (price === undefined) offer.report('needs a monthlyPrice or an annualPrice');
@@ -68,12 +68,12 @@ function movePrice(offer: At): void {
 }
 
 /** 2.1: `version` is that of the pricing and not of the syntax. It becomes the default version: the day of creation. */
-function versionOfItsOwn(root: At): void {
+function versionOfItsOwn(root: LocatedValue): void {
   root.remove('version');
 }
 
 /** 3.0: new types of limits, add-ons with a quantity, and new names of the contexts in expressions. */
-function renewableLimits(root: At): void {
+function renewableLimits(root: LocatedValue): void {
   for (const [, limit] of root.get('usageLimits').entries()) {
     const type = limit.get('type');
     switch (type.scalar) {
@@ -105,7 +105,7 @@ function renewableLimits(root: At): void {
   }
 }
 
-const isEmpty = (at: At): boolean => at.entries().length === 0;
+const isEmpty = (at: LocatedValue): boolean => at.entries().length === 0;
 
 const renamed = (expression: string): string =>
   expression.replaceAll('planContext', 'pricingContext').replaceAll('userContext', 'subscriptionContext');

@@ -2,7 +2,7 @@
 import type { ErrorCode, Failure } from '@polyedge/contracts/errors';
 import { withoutPlace } from '@polyedge/contracts/failure-text';
 
-export interface Answer {
+export interface RestAnswer {
   readonly status: number;
   /** JSON; undefined for an empty answer. */
   readonly body?: unknown;
@@ -12,11 +12,11 @@ export interface Answer {
 }
 
 /** A refusal is an answer that ends the work. */
-export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly answer: Answer };
+export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly answer: RestAnswer };
 
 export const got = <T>(value: T): { readonly ok: true; readonly value: T } => ({ ok: true, value });
 
-export const refuse = (status: number, error: string): { readonly ok: false; readonly answer: Answer } => ({
+export const refuse = (status: number, error: string): { readonly ok: false; readonly answer: RestAnswer } => ({
   ok: false,
   answer: { status, body: { error } },
 });
@@ -37,7 +37,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
 };
 
 /** A failure of the store, told to a client. */
-export function refused({ code, detail, retryAfterMs }: Failure): { readonly ok: false; readonly answer: Answer } {
+export function refused({ code, detail, retryAfterMs }: Failure): { readonly ok: false; readonly answer: RestAnswer } {
   const status = STATUS[code];
   const sentence = withoutPlace(detail);
   const error = status === 500 ? 'The service failed unexpectedly' : `${code}${sentence === undefined ? '' : `: ${sentence}`}`;

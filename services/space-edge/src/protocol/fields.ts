@@ -42,14 +42,14 @@ export function wordField<const Word extends string>(
 export const isId = (value: unknown): value is string => typeof value === 'string' && value.length === 24;
 
 /** A page of a list: `offset` wins over `page` when it is above 0. */
-export interface Page {
+export interface PageRequest {
   readonly offset: number;
   readonly limit: number;
   readonly order: 'asc' | 'desc';
 }
 
 /** For services: `page` from 1, `limit` 20. What is no number counts as not given. */
-export function servicePage(query: Fields): Page {
+export function servicePage(query: Fields): PageRequest {
   const number = (name: string, otherwise: number, min: number, max: number): number => {
     const value = Number(query[name] ?? otherwise);
     return Number.isInteger(value) && value >= min ? Math.min(value, max) : otherwise;

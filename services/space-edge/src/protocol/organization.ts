@@ -9,7 +9,7 @@ export const DEFAULT_OF = 'defaultOf';
 /** Members of one organization. */
 export const MAX_MEMBERS = 1000;
 
-export interface Member {
+export interface OrganizationMember {
   readonly account: string;
   readonly role: MemberRole;
 }
@@ -21,7 +21,7 @@ export interface Organization {
   /** An account's id. */
   readonly owner: string;
   readonly default: boolean;
-  readonly members: readonly Member[];
+  readonly members: readonly OrganizationMember[];
 }
 
 export function toOrganization({ id, version, attributes }: Element): Organization {
@@ -36,7 +36,7 @@ export function toOrganization({ id, version, attributes }: Element): Organizati
   };
 }
 
-function toMember(value: Json): Member[] {
+function toMember(value: Json): OrganizationMember[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
   const { account, role } = value as JsonObject;
   const known = MEMBER_ROLES.find((one) => one === role);
@@ -51,7 +51,7 @@ export const newOrganization = (name: string, owner: string, isDefault: boolean)
   members: [],
 });
 
-export const withMembers = (members: readonly Member[]): JsonObject => ({
+export const withMembers = (members: readonly OrganizationMember[]): JsonObject => ({
   members: members.map(({ account, role }) => ({ account, role })),
 });
 
@@ -64,5 +64,5 @@ export function roleIn(organization: Organization, account: string): Organizatio
 const SUCCESSION: readonly MemberRole[] = ['ADMIN', 'MANAGER', 'EVALUATOR'];
 
 /** Who gets an organization whose owner is deleted: the first ADMIN, else MANAGER, else EVALUATOR. */
-export const successor = ({ members }: Organization): Member | undefined =>
+export const successor = ({ members }: Organization): OrganizationMember | undefined =>
   SUCCESSION.flatMap((role) => members.filter((member) => member.role === role))[0];

@@ -10,7 +10,7 @@ export { versionId } from './attributes.ts';
 /** A vertex or an edge as HIRO shows it: attribute name to value, ready for JSON. */
 export type Shown = Record<string, Json>;
 
-export interface Showing {
+export interface DisplayOptions {
   /** Only these attributes; `ogit/_id` and `ogit/_type` always come. Absent: all. */
   readonly fields?: readonly string[] | undefined;
   /** List attributes as `[{ value, created, key? }]` instead of JSON text. */
@@ -21,8 +21,8 @@ export interface Showing {
  * System attributes have the types of HIRO's samples. All others are strings: scalars of other protocols as their text, lists and objects
  * as JSON text; null is absent. System attributes win over stored attributes of the same name.
  */
-export function toVertex(element: Element, showing: Showing = {}): Shown {
-  const fields = showing.fields === undefined ? undefined : new Set([...showing.fields, 'ogit/_id', 'ogit/_type']);
+export function toVertex(element: Element, display: DisplayOptions = {}): Shown {
+  const fields = display.fields === undefined ? undefined : new Set([...display.fields, 'ogit/_id', 'ogit/_type']);
   const vertex: Shown = {};
   addSystemAttributes(element, fields, vertex);
   const { attributes } = element;
@@ -30,7 +30,7 @@ export function toVertex(element: Element, showing: Showing = {}): Shown {
     const value = attributes[name];
     if (value === null || value === undefined || name === LISTS || isComputed(name) || (fields !== undefined && !fields.has(name)))
       continue;
-    put(vertex, name, shown(element, name, value, showing.listMeta === true));
+    put(vertex, name, shown(element, name, value, display.listMeta === true));
   }
   return vertex;
 }

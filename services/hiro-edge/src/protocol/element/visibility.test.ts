@@ -4,7 +4,7 @@ import type { Element } from '@polyedge/contracts/element';
 import type { Principal } from '@polyedge/contracts/principal';
 import { compile } from '@polyedge/query/predicate';
 import { sampleElement } from '../../../test/sample-element.ts';
-import { heardBy, mayUseScope, visibleTo } from './visibility.ts';
+import { mayUseScope, visibleEventsFor, visibleTo } from './visibility.ts';
 
 const principal = (parts: Partial<Principal> = {}): Principal => ({
   ...{ account: 'carol', tenant: 'acme', username: 'carol', app: 'app', roles: {}, session: 's', issuedAt: 0, expiresAt: 1 },
@@ -33,7 +33,7 @@ test('nobody sees the system scope', () => {
 
 test('without allscopes a socket hears its default scope and those it subscribed to and may use', () => {
   const hears = (who: Principal, subscribed: readonly string[], scope: string): boolean =>
-    compile(heardBy(who, { all: false, subscribed }))(sampleElement({ scope }));
+    compile(visibleEventsFor(who, { all: false, subscribed }))(sampleElement({ scope }));
   const who = principal();
   assert.equal(hears(who, [], 'home'), true);
   assert.equal(hears(who, [], 's1'), false);
@@ -41,5 +41,5 @@ test('without allscopes a socket hears its default scope and those it subscribed
   assert.equal(hears(who, ['s2'], 's2'), false);
   assert.equal(hears(principal({ scopes: ['*'] }), ['s2'], 's2'), true);
   assert.equal(hears(principal({ scopes: ['*'] }), [], 's2'), false);
-  assert.deepEqual(heardBy(who, { all: true, subscribed: [] }), visibleTo(who));
+  assert.deepEqual(visibleEventsFor(who, { all: true, subscribed: [] }), visibleTo(who));
 });

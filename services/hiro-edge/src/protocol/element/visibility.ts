@@ -26,7 +26,7 @@ export function mayUseScope(principal: Principal, scope: string): boolean {
  * Elements whose events reach a socket, before its own filters. With `all` (the default of `allscopes`) everything the principal may read;
  * else its default scope and those subscribed to that it may use (Python client: `subscribe` is for further scopes only).
  */
-export function heardBy(principal: Principal, scopes: { readonly all: boolean; readonly subscribed: Iterable<string> }): Filter {
+export function visibleEventsFor(principal: Principal, scopes: { readonly all: boolean; readonly subscribed: Iterable<string> }): Filter {
   if (scopes.all) return visibleTo(principal);
   const wanted = [principal.defaultScope, ...scopes.subscribed].filter((scope) => mayUseScope(principal, scope));
   return inScopes(wanted);

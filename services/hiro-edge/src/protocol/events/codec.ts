@@ -3,7 +3,7 @@ import type { JsonObject } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
 import { asObject } from '../parameters.ts';
 
-type Decoded = { readonly ok: true; readonly value: EventsFrame } | { readonly ok: false; readonly problem: string };
+type DecodedFrame = { readonly ok: true; readonly value: EventsFrame } | { readonly ok: false; readonly problem: string };
 
 /** What a text frame of events-ws says; `nothing` is `{}`, which one generation of the JavaScript client sent now and then. */
 export type EventsFrame = EventsMessage | { readonly type: 'nothing' | 'binary' };
@@ -11,7 +11,7 @@ export type EventsFrame = EventsMessage | { readonly type: 'nothing' | 'binary' 
 const TYPES: readonly unknown[] = ['token', 'subscribe', 'register', 'unregister', 'clear'];
 
 /** Never throws. */
-export function decodeEvents(raw: string | Uint8Array): Decoded {
+export function decodeEvents(raw: string | Uint8Array): DecodedFrame {
   if (typeof raw !== 'string') return { ok: true, value: { type: 'binary' } };
   let parsed = parseJson(raw);
   // The Python client's `subscribe_scope` encodes twice: a JSON string that holds the message.

@@ -43,7 +43,7 @@ function talk(query: Record<string, string> = {}, from: Partial<Opening> = {}) {
       const decoded = protocol.decode(typeof message === 'string' ? message : JSON.stringify(message));
       return input(decoded.ok ? { kind: 'frame', frame: decoded.value } : { kind: 'undecodable', problem: decoded.problem });
     },
-    /** Whether the socket would be told, and what: as the lane does it, once however many views match. */
+    /** Whether the socket would be told, and what: as the broadcaster does it, once however many views match. */
     told: (change: FullChange): (Event | HiroError)[] => {
       const views = [...watched.values()].flatMap(({ to, view }) => (view === undefined || to.tenant !== change.tenant ? [] : [view]));
       const matching = views.filter((view) => compile(view.filter)(eventDocument(change)));

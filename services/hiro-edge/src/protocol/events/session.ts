@@ -8,7 +8,7 @@ import type { Json } from '@polyedge/query/json';
 import { canonicalJson, key } from '@polyedge/query/normalize';
 import type { Effect, Input, Opening, Session, View } from '@polyedge/session/session';
 import type { Event } from '../element/event.ts';
-import { heardBy, mayUseScope } from '../element/visibility.ts';
+import { mayUseScope, visibleEventsFor } from '../element/visibility.ts';
 import { CLOSE, closeReason, TOKEN_EXPIRED, TOKEN_REVOKED, toError } from '../failures.ts';
 import { compileJfilter } from '../jfilter/jfilter.ts';
 import { expiryTimer, openOrRefuse } from '../opening.ts';
@@ -72,7 +72,7 @@ const JOIN_SETTLE_MS = 25;
 
 /**
  * One conversation on events-ws. Nothing is ever acknowledged, because the JavaScript client takes every frame for an event. Without a group
- * it brings live events only: each filter is a subscription of its own, and the lane sends a change once, however many of them match. With a
+ * it brings live events only: each filter is a subscription of its own, and the broadcaster sends a change once, however many of them match. With a
  * group the socket is a member from its first filter on and as long as it has one, and all its filters make one view.
  */
 export class EventsSession implements Session<EventsFrame, Event | HiroError> {
@@ -123,7 +123,7 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
       case 'event':
       case 'message':
       case 'subscribed':
-        return []; // events go the broadcast lane
+        return []; // events go to the broadcaster
     }
   }
 
@@ -223,7 +223,7 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
   }
 
   #viewOf({ filter }: Registered): View {
-    const heard = heardBy(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes ?? NONE });
+    const heard = visibleEventsFor(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes ?? NONE });
     return { filter: { all: [heard, filter] }, shape: this.#wishes.delta ? 'delta' : 'full' };
   }
 
@@ -257,7 +257,7 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
   #join(): readonly Out[] {
     if (this.#group === undefined) return [];
     const { name, start } = this.#group;
-    const heard = heardBy(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes ?? NONE });
+    const heard = visibleEventsFor(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes ?? NONE });
     const filter: Filter = { all: [heard, { any: [...this.#filters.values()].map((registered) => registered.filter) }] };
     const group = { tenant: this.#principal.tenant, name, start };
     return [{ do: 'join', id: GROUP, group, view: { filter, shape: this.#wishes.delta ? 'delta' : 'full' } }];
@@ -269,7 +269,7 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
     return failure.code === 'limited' || failure.code === 'lost' ? [errorFrame(failure), ...closed] : closed;
   }
 
-  /** Ends subscriptions once the frames they have queued are with the client; until then the lane sends a change that both see once. */
+  /** Ends subscriptions once the frames they have queued are with the client; until then the broadcaster sends a change that both see once. */
   #retire(replaced: readonly Replaced[]): readonly Out[] {
     this.#retiring ??= new Map();
     if (this.#retiring.size >= MAX_RETIRING) return replaced.map(unsubscribe);

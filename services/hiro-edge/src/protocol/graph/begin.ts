@@ -8,18 +8,18 @@ import { ask, write } from '@polyedge/session/questions';
 import { versionId } from '../element/attributes.ts';
 import { isEdgeId, isReservedId } from '../element/ids.ts';
 import { editLists } from '../element/lists.ts';
-import type { Showing } from '../element/vertex.ts';
+import type { DisplayOptions } from '../element/vertex.ts';
 import { mayUseScope, visibleTo } from '../element/visibility.ts';
 import { asObject, Parameters } from '../parameters.ts';
-import { type Checked, type Fixed, fixedViolations, fromBody, type Intent, type Write } from './body.ts';
+import { type BodyWrite, type Checked, type Fixed, fixedViolations, fromBody, type Intent } from './body.ts';
 import { getContent, meta } from './content.ts';
+import { displayOptionsOf, toShownJson } from './display-options.ts';
 import { events, history } from './history.ts';
 import { runQuery } from './queries.ts';
-import { defaultScopeXid, isShownOnly, readable, SHOWN_ONLY, writeRefusalOf } from './reading.ts';
+import { defaultScopeXid, isShownOnly, readable, SHOWN_ONLY, writeRefusalOf } from './read-element.ts';
 import type { When } from './run-gremlin.ts';
 import { readValues, valueHistory, writeValues } from './series.ts';
-import { showingOf, shown } from './showing.ts';
-import { type Answer, answer, type Refused, type Work } from './work.ts';
+import { answer, type HiroAnswer, type Refused, type Work } from './work.ts';
 
 /** For whom and under which rules a request is carried out. */
 export interface Context extends When {
@@ -113,7 +113,7 @@ function* get(parameters: Parameters, who: Principal): Work {
   const id = parameters.text('ogit/_id');
   if (id === undefined) return missing('ogit/_id');
   const vid = parameters.text('vid');
-  const showing = showingOf(parameters);
+  const display = displayOptionsOf(parameters);
   const includeDeleted = parameters.flag('includeDeleted', 'include_deleted');
   const found = yield* ask(
     graphGet,
@@ -123,7 +123,7 @@ function* get(parameters: Parameters, who: Principal): Work {
   if (!found.ok) return found;
   const element = readable(found.value.elements[0], who);
   if (!element.ok) return element;
-  if (vid === undefined || versionId(element.value) === vid) return show(element.value, showing);
+  if (vid === undefined || versionId(element.value) === vid) return show(element.value, display);
   // A version's id begins with its time, so only the changes of that millisecond are looked at.
   const on = Number(/^\d{1,15}/.exec(vid)?.[0] ?? Number.NaN);
   if (Number.isNaN(on)) return failed('not-found');
@@ -134,7 +134,7 @@ function* get(parameters: Parameters, who: Principal): Work {
   );
   if (!past.ok) return past;
   const state = past.value.changes.find((change) => change.state !== undefined && versionId(change.state) === vid)?.state;
-  return state === undefined ? failed('not-found') : show(state, showing);
+  return state === undefined ? failed('not-found') : show(state, display);
 }
 
 function* create(parameters: Parameters, body: unknown, context: Context): Work {
@@ -156,9 +156,9 @@ function* create(parameters: Parameters, body: unknown, context: Context): Work 
     ...(id === undefined ? {} : { accounts: true }),
     ...(xid === undefined ? {} : { xid, unique: ['xid'] }),
   };
-  const showing = showingOf(parameters);
+  const display = displayOptionsOf(parameters);
   const written = yield* write('create', [operation]);
-  return written.ok ? showFirst(written.value, showing) : written;
+  return written.ok ? showFirst(written.value, display) : written;
 }
 
 function* update(parameters: Parameters, body: unknown, context: Context): Work {
@@ -168,7 +168,7 @@ function* update(parameters: Parameters, body: unknown, context: Context): Work 
   const read = readBody('update', body, context);
   if (!read.ok) return rejected(read);
   const { set, put, unset, edits, fixed } = read.value;
-  const showing = showingOf(parameters);
+  const display = displayOptionsOf(parameters);
   const operation: Extract<Operation, { op: 'update' }> = {
     op: 'update',
     target: { id },
@@ -178,17 +178,17 @@ function* update(parameters: Parameters, body: unknown, context: Context): Work 
     before: writable(who, fixed),
     after: visibleTo(who),
   };
-  if (edits.length > 0) return yield* updateLists(operation, id, read.value, showing, who);
+  if (edits.length > 0) return yield* updateLists(operation, id, read.value, display, who);
   const written = yield* write('update', [operation]);
-  return written.ok ? showFirst(written.value, showing) : yield* explain(id, fixed, who, written.failure);
+  return written.ok ? showFirst(written.value, display) : yield* explain(id, fixed, who, written.failure);
 }
 
 /** Adding to a list or removing from it starts from what is there, so it is written only onto the version that was read. */
 function* updateLists(
   operation: Extract<Operation, { op: 'update' }>,
   id: string,
-  { set, put, edits, fixed }: Write,
-  showing: Showing,
+  { set, put, edits, fixed }: BodyWrite,
+  display: DisplayOptions,
   who: Principal,
 ): Work {
   for (let attempt = 0; attempt < EDIT_ATTEMPTS; attempt += 1) {
@@ -206,7 +206,7 @@ function* updateLists(
         version: element.version,
       },
     ]);
-    if (written.ok) return showFirst(written.value, showing);
+    if (written.ok) return showFirst(written.value, display);
     if (written.failure.code !== 'conflict') return yield* explain(id, fixed, who, written.failure);
   }
   return failed('busy', 'somebody else changed this vertex at the same time; send the request again');
@@ -240,21 +240,21 @@ function* replace(parameters: Parameters, body: unknown, context: Context): Work
         }
       : {}),
   };
-  const showing = showingOf(parameters);
+  const display = displayOptionsOf(parameters);
   const written = yield* write('replace', [operation]);
-  return written.ok ? showFirst(written.value, showing) : yield* explain(id, fixed, who, written.failure);
+  return written.ok ? showFirst(written.value, display) : yield* explain(id, fixed, who, written.failure);
 }
 
 function* remove(parameters: Parameters, who: Principal): Work {
   const id = parameters.text('ogit/_id');
   if (id === undefined) return missing('ogit/_id');
-  const showing = showingOf(parameters);
+  const display = displayOptionsOf(parameters);
   const lasting: Filter = { not: { test: 'equal', path: ['xid'], value: defaultScopeXid(who) } };
   const written = yield* write('delete', [{ op: 'delete', target: { id }, before: { all: [writable(who, {}), lasting] } }]);
   if (written.ok) {
     const elements = written.value.operations.flatMap((operation) => operation.elements);
     const element = elements.find((candidate) => candidate.id === id) ?? elements[0];
-    return element === undefined ? failed('not-found') : show(element, showing);
+    return element === undefined ? failed('not-found') : show(element, display);
   }
   if (written.failure.code !== 'not-found' || !isEdgeId(id)) return yield* explain(id, {}, who, written.failure);
   // Deleting an edge again is a conflict (HIRO Graph API); clients that disconnect take both answers as done.
@@ -271,9 +271,9 @@ function* connect(parameters: Parameters, who: Principal): Work {
   if (verb === undefined) return missing('ogit/_type');
   if (out === undefined) return missing('out');
   if (into === undefined) return missing('in');
-  const showing = showingOf(parameters);
+  const display = displayOptionsOf(parameters);
   const written = yield* write('connect', [{ op: 'connect', out, verb, in: into, ends: visibleTo(who), accounts: true }]);
-  return written.ok ? showFirst(written.value, showing) : written;
+  return written.ok ? showFirst(written.value, display) : written;
 }
 
 /** The account as the vertex that everybody finds under its id. Users of an outside provider have none here: their token says who they are. */
@@ -294,11 +294,11 @@ function* me(who: Principal): Work {
       });
 }
 
-const show = (element: Element, showing: Showing): Answer => answer(shown(element, showing));
+const show = (element: Element, display: DisplayOptions): HiroAnswer => answer(toShownJson(element, display));
 
-function showFirst({ operations }: MutationResult, showing: Showing): Answer {
+function showFirst({ operations }: MutationResult, display: DisplayOptions): HiroAnswer {
   const element = operations[0]?.elements[0];
-  return element === undefined ? failed('not-found') : show(element, showing);
+  return element === undefined ? failed('not-found') : show(element, display);
 }
 
 const missing = (parameter: string) => failed('invalid', `${parameter} is missing`);

@@ -4,11 +4,11 @@ import fc from 'fast-check';
 import { sampleElement } from '../../../test/sample-element.ts';
 import { editLists, LISTS } from '../element/lists.ts';
 import { toVertex } from '../element/vertex.ts';
-import { fixedViolations, fromBody, type Intent, reject, validationError, type Write, type WriteRules } from './body.ts';
+import { type BodyWrite, fixedViolations, fromBody, type Intent, reject, validationError, type WriteRules } from './body.ts';
 
 const rules = (intent: Intent, more: Partial<WriteRules> = {}): WriteRules => ({ intent, at: 100, names: 'lenient', ...more });
 
-function write(body: unknown, intent: Intent, more: Partial<WriteRules> = {}): Write {
+function write(body: unknown, intent: Intent, more: Partial<WriteRules> = {}): BodyWrite {
   const outcome = fromBody(body, rules(intent, more));
   assert.ok(outcome.ok, outcome.ok ? '' : outcome.failure.errors.join());
   return outcome.value;

@@ -23,7 +23,7 @@ export interface WriteRules {
  * The parts of an operation: `attributes` for create and replace, `set`, `put` and `unset` for update. With `edits` the current element
  * must be read first (see `editLists`).
  */
-export interface Write {
+export interface BodyWrite {
   /** The wanted id (create only). */
   readonly id?: string;
   /** External id and scope of a new element (create, and replace with createIfNotExists). */
@@ -51,7 +51,7 @@ export interface Rejection extends Failure {
   readonly warnings: readonly string[];
 }
 
-export type Checked = { readonly ok: true; readonly value: Write } | { readonly ok: false; readonly failure: Rejection };
+export type Checked = { readonly ok: true; readonly value: BodyWrite } | { readonly ok: false; readonly failure: Rejection };
 
 /** Attributes that `replace` leaves alone unless the body names them: HIRO's own ones that are stored, such as owner and content. */
 export const KEPT_BY_REPLACE = ['ogit/_'];

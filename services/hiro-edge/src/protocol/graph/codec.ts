@@ -20,10 +20,10 @@ export type GraphFrame =
   /** Unusable, but with an id to answer under. */
   | { readonly kind: 'malformed'; readonly id: FrameId; readonly problem: string };
 
-type Decoded<In> = { readonly ok: true; readonly value: In } | { readonly ok: false; readonly problem: string };
+type DecodedFrame<In> = { readonly ok: true; readonly value: In } | { readonly ok: false; readonly problem: string };
 
 /** Never throws. */
-export function decodeGraph(raw: string | Uint8Array): Decoded<GraphFrame> {
+export function decodeGraph(raw: string | Uint8Array): DecodedFrame<GraphFrame> {
   if (typeof raw !== 'string') return { ok: true, value: { kind: 'binary' } };
   const parsed = parseJson(raw);
   if (!parsed.ok) return answerable(parsed.read, `the frame ${parsed.problem}`);
@@ -38,7 +38,7 @@ export function decodeGraph(raw: string | Uint8Array): Decoded<GraphFrame> {
 }
 
 /** The id is kept wherever it can be read: clients wait without a limit for the answer to a request. */
-function answerable(frame: unknown, problem: string): Decoded<GraphFrame> {
+function answerable(frame: unknown, problem: string): DecodedFrame<GraphFrame> {
   const id = typeof frame === 'object' && frame !== null && 'id' in frame ? frame.id : undefined;
   return frameId.test(id) ? { ok: true, value: { kind: 'malformed', id, problem } } : { ok: false, problem };
 }

@@ -3,12 +3,12 @@ import { graphHistory, graphReadChunk } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import { type Ask, ask } from '@polyedge/session/questions';
+import { ask, type RequestQuestion } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import { toVertex } from '../element/vertex.ts';
 import { visibleTo } from '../element/visibility.ts';
 import type { Parameters } from '../parameters.ts';
-import { includesDeleted, readElement } from './reading.ts';
+import { includesDeleted, readElement } from './read-element.ts';
 import { answer, type Work } from './work.ts';
 
 /** The attribute in which the store keeps which content a vertex has. */
@@ -39,7 +39,7 @@ export function* getContent(parameters: Parameters, who: Principal): Work {
 }
 
 /** The id of a content that the caller may read: the vertex has it, or had it. */
-export function* contentIdOf(parameters: Parameters, who: Principal): Task<Ask, Outcome<string>> {
+export function* contentIdOf(parameters: Parameters, who: Principal): Task<RequestQuestion, Outcome<string>> {
   const wanted = parameters.text('contentId');
   const element = yield* readElement(parameters.text('ogit/_id'), includesDeleted(parameters), who);
   if (!element.ok) return element;

@@ -8,12 +8,12 @@ import type { Json } from '@polyedge/query/json';
 import { compile, type Predicate } from '@polyedge/query/predicate';
 import { ask } from '@polyedge/session/questions';
 import { eventDocument, toEvent } from '../element/event.ts';
-import { type Showing, toVertex, versionId } from '../element/vertex.ts';
-import { heardBy, visibleTo } from '../element/visibility.ts';
+import { type DisplayOptions, toVertex, versionId } from '../element/vertex.ts';
+import { visibleEventsFor, visibleTo } from '../element/visibility.ts';
 import { compileJfilter } from '../jfilter/jfilter.ts';
 import type { Parameters } from '../parameters.ts';
-import { includesDeleted, PAGE_ITEMS, rangeOf, readElement, timeOf } from './reading.ts';
-import { showingOf, shown } from './showing.ts';
+import { displayOptionsOf, toShownJson } from './display-options.ts';
+import { includesDeleted, PAGE_ITEMS, rangeOf, readElement, timeOf } from './read-element.ts';
 import { list, page, type Work } from './work.ts';
 
 /** hiro-python-library, backend/seven/graph: the server's own default. */
@@ -25,7 +25,7 @@ export function* history(parameters: Parameters, who: Principal): Work {
   const range = rangeOf(parameters, DEFAULT_LIMIT);
   if (!range.ok) return range;
   const form = parameters.text('type') ?? 'element';
-  const show = formOf(form, showingOf(parameters), who);
+  const show = formOf(form, displayOptionsOf(parameters), who);
   if (show === undefined) return failed('invalid', `unknown type of history "${form}"`);
   const from = timeOf(parameters, 'from') ?? 0;
   // Changes made while the request was in transit are included.
@@ -65,15 +65,15 @@ export function* history(parameters: Parameters, who: Principal): Work {
   return list([]);
 }
 
-function formOf(type: string, showing: Showing, who: Principal): ((change: FullChange) => Json) | undefined {
+function formOf(type: string, display: DisplayOptions, who: Principal): ((change: FullChange) => Json) | undefined {
   switch (type) {
     case 'element':
-      return ({ state }) => shown(state, showing);
+      return ({ state }) => toShownJson(state, display);
     case 'full':
       return (change) => ({
         identity: change.by,
         action: historyAction(change),
-        data: shown(change.state, showing),
+        data: toShownJson(change.state, display),
         meta: {
           id: change.id,
           nanotime: change.seq,
@@ -133,7 +133,7 @@ export function* events(parameters: Parameters, who: Principal, at: number): Wor
         to,
         order: 'asc',
         limit: PAGE_ITEMS,
-        visible: heardBy(who, { all: true, subscribed: [] }),
+        visible: visibleEventsFor(who, { all: true, subscribed: [] }),
         ...(type === undefined ? {} : { type }),
         ...(afterSeq === undefined ? {} : { afterSeq }),
       },

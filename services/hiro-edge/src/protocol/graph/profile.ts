@@ -5,7 +5,7 @@ import { failed } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { ask, write } from '@polyedge/session/questions';
 import { fromBody } from './body.ts';
-import { shown } from './showing.ts';
+import { toShownJson } from './display-options.ts';
 import { answer, type Work } from './work.ts';
 
 const TYPE = 'ogit/Auth/AccountProfile';
@@ -20,7 +20,7 @@ export function* profileOf(who: Principal): Work {
   return answer(
     element === null || element === undefined
       ? { 'ogit/_type': TYPE, 'ogit/_owner': who.account, 'ogit/name': who.username }
-      : shown(element, {}),
+      : toShownJson(element, {}),
   );
 }
 
@@ -49,5 +49,5 @@ export function* writeProfile(what: string, body: unknown, who: Principal, at: n
   ]);
   if (!written.ok) return written;
   const element = written.value.operations[0]?.elements[0];
-  return element === undefined ? failed('not-found') : answer(shown(element, {}));
+  return element === undefined ? failed('not-found') : answer(toShownJson(element, {}));
 }

@@ -5,15 +5,15 @@ import type { Principal } from '@polyedge/contracts/principal';
 import type { Filter } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
 import { ask } from '@polyedge/session/questions';
-import type { Showing } from '../element/vertex.ts';
+import type { DisplayOptions } from '../element/vertex.ts';
 import { visibleTo } from '../element/visibility.ts';
 import { compileLucene } from '../lucene/lucene.ts';
 import type { Parameters } from '../parameters.ts';
+import { displayOptionsOf, toShownJson } from './display-options.ts';
 import { parseOrder, type SortKey, storedFields } from './order.ts';
-import { MAX_ITEMS, PAGE_ITEMS } from './reading.ts';
+import { MAX_ITEMS, PAGE_ITEMS } from './read-element.ts';
 import { gremlin, type When } from './run-gremlin.ts';
 import { seriesOf } from './series.ts';
-import { showingOf, shown } from './showing.ts';
 import { list, page, type Work } from './work.ts';
 
 /** What a server answers when a query names no limit (HIRO Graph API). */
@@ -65,7 +65,7 @@ function* search(
       filter: { all: [{ test: 'equal', path: ['kind'], value: kind }, visibleTo(who), filter.value] },
       sort: order.value.length === 0 ? INDEX_ORDER : order.value,
       includeDeleted: parameters.flag('includeDeleted', 'include_deleted'),
-      showing: showingOf(parameters),
+      display: displayOptionsOf(parameters),
     },
     parameters,
   );
@@ -93,7 +93,10 @@ function* byXid(parameters: Parameters, who: Principal): Work {
     visibleTo(who),
   ];
   const includeDeleted = parameters.flag('includeDeleted', 'include_deleted');
-  return yield* pages({ who, filter: { all: conditions }, sort: INDEX_ORDER, includeDeleted, showing: showingOf(parameters) }, parameters);
+  return yield* pages(
+    { who, filter: { all: conditions }, sort: INDEX_ORDER, includeDeleted, display: displayOptionsOf(parameters) },
+    parameters,
+  );
 }
 
 interface Search {
@@ -101,7 +104,7 @@ interface Search {
   readonly filter: Filter;
   readonly sort: readonly SortKey[];
   readonly includeDeleted: boolean;
-  readonly showing: Showing;
+  readonly display: DisplayOptions;
 }
 
 function* pages(search: Search, parameters: Parameters): Work {
@@ -109,13 +112,13 @@ function* pages(search: Search, parameters: Parameters): Work {
   const offset = parameters.integer('offset') ?? 0;
   if (limit < -1) return failed('invalid', 'limit is -1 or more');
   if (offset < 0 || offset > MAX_OFFSET) return failed('invalid', `offset is between 0 and ${MAX_OFFSET}`);
-  const { who, filter, sort, includeDeleted, showing } = search;
+  const { who, filter, sort, includeDeleted, display } = search;
   if (parameters.flag('count')) {
     const reply = yield* ask(graphQuery, { tenant: who.tenant }, { filter, includeDeleted, limit: 0, count: true, accounts: true });
     // A count is a list of one number.
     return reply.ok ? list([reply.value.count ?? 0]) : reply;
   }
-  const fields = storedFields(showing.fields);
+  const fields = storedFields(display.fields);
   let left = limit === -1 ? MAX_ITEMS : Math.min(limit, MAX_ITEMS);
   for (let cursor: string | undefined; left > 0; ) {
     const reply = yield* ask(
@@ -132,7 +135,7 @@ function* pages(search: Search, parameters: Parameters): Work {
       },
     );
     if (!reply.ok) return reply;
-    const items = reply.value.elements.map((element) => shown(element, showing));
+    const items = reply.value.elements.map((element) => toShownJson(element, display));
     left -= items.length;
     cursor = reply.value.cursor;
     if (cursor === undefined || left <= 0) return list(items);
@@ -146,13 +149,13 @@ function* byIds(parameters: Parameters, who: Principal): Work {
   const ids = parameters.texts('query') ?? [];
   if (ids.length > MAX_ITEMS) return failed('too-large', `at most ${MAX_ITEMS} ids`);
   const includeDeleted = parameters.flag('includeDeleted', 'include_deleted');
-  const showing = showingOf(parameters);
+  const display = displayOptionsOf(parameters);
   for (let start = 0; start < ids.length; start += PAGE_ITEMS) {
     const some = ids.slice(start, start + PAGE_ITEMS);
     const reply = yield* ask(graphGet, { tenant: who.tenant }, { ids: some, includeDeleted, visible: visibleTo(who), accounts: true });
     if (!reply.ok) return reply;
     const items: Json[] = [];
-    for (const element of reply.value.elements) if (element !== null) items.push(shown(element, showing));
+    for (const element of reply.value.elements) if (element !== null) items.push(toShownJson(element, display));
     if (start + PAGE_ITEMS >= ids.length) return list(items);
     yield page(items);
   }

@@ -4,14 +4,14 @@ import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Filter } from '@polyedge/query/filter';
-import { type Ask, ask } from '@polyedge/session/questions';
+import { ask, type RequestQuestion } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import { visibleTo } from '../element/visibility.ts';
 import { compileGremlin, runGremlin } from '../gremlin/gremlin.ts';
 import type { StoreRead } from '../gremlin/run.ts';
 import type { Parameters } from '../parameters.ts';
-import { includesDeleted, readElement } from './reading.ts';
-import { showingOf } from './showing.ts';
+import { displayOptionsOf } from './display-options.ts';
+import { includesDeleted, readElement } from './read-element.ts';
 import { list, type Work } from './work.ts';
 
 /** The time limit of a traversal; beyond it the answer is 408. */
@@ -37,12 +37,12 @@ export function* gremlin(parameters: Parameters, values: Readonly<Record<string,
   if (root === undefined) return failed('invalid', 'root is missing');
   const traversal = compileGremlin(text, values);
   if (!traversal.ok) return traversal;
-  const showing = showingOf(parameters);
+  const display = displayOptionsOf(parameters);
   const element = yield* readElement(root, includesDeleted(parameters), who);
   const isLate = (): boolean => now() > at + DEADLINE_MS;
   if (isLate()) return TOO_LATE;
   if (!element.ok) return element;
-  const run = runGremlin(traversal.value, element.value, showing);
+  const run = runGremlin(traversal.value, element.value, display);
   let step = run.next();
   while (step.done !== true) {
     const { value: read } = step;
@@ -55,7 +55,7 @@ export function* gremlin(parameters: Parameters, values: Readonly<Record<string,
 
 const TOO_LATE = failed('expired', 'the query takes too long');
 
-function* vertices(ids: readonly string[], who: Principal, isLate: () => boolean): Task<Ask, Outcome<readonly Element[]>> {
+function* vertices(ids: readonly string[], who: Principal, isLate: () => boolean): Task<RequestQuestion, Outcome<readonly Element[]>> {
   const found: Element[] = [];
   for (let from = 0; from < ids.length; from += PAGE_IDS) {
     const some = ids.slice(from, from + PAGE_IDS);
@@ -71,7 +71,7 @@ function* edges(
   { of, end, verbs, limit }: Extract<StoreRead, { read: 'edges' }>,
   who: Principal,
   isLate: () => boolean,
-): Task<Ask, Outcome<readonly Element[]>> {
+): Task<RequestQuestion, Outcome<readonly Element[]>> {
   const found: Element[] = [];
   for (let from = 0; from < of.length; from += PAGE_IDS) {
     const filter: Filter = {

@@ -3,11 +3,11 @@ import { graphGet, graphValues, type Operation } from '@polyedge/contracts/bus/g
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Json } from '@polyedge/query/json';
-import { type Ask, ask, write } from '@polyedge/session/questions';
+import { ask, type RequestQuestion, write } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import { visibleTo } from '../element/visibility.ts';
 import { asObject, type Parameters } from '../parameters.ts';
-import { includesDeleted, type Range, rangeOf, readable, readElement, timeOf } from './reading.ts';
+import { includesDeleted, type Range, rangeOf, readable, readElement, timeOf } from './read-element.ts';
 import { answer, list, page, type Work } from './work.ts';
 
 const TYPE = 'ogit/Timeseries';
@@ -95,7 +95,12 @@ export function* valueHistory(parameters: Parameters, who: Principal): Work {
 }
 
 /** Reads the vertices of the other series: the caller must be allowed to see each of them. */
-function* alsoSeries(first: string, further: readonly string[], includeDeleted: boolean, who: Principal): Task<Ask, Outcome<string[]>> {
+function* alsoSeries(
+  first: string,
+  further: readonly string[],
+  includeDeleted: boolean,
+  who: Principal,
+): Task<RequestQuestion, Outcome<string[]>> {
   if (further.length === 0) return done([first]);
   const found = yield* ask(graphGet, { tenant: who.tenant }, { ids: [...further], includeDeleted, accounts: true });
   if (!found.ok) return found;

@@ -9,7 +9,7 @@ import { CLOSE, closeReason, TOKEN_EXPIRED, TOKEN_REVOKED, toError, type Validat
 import { expiryTimer, openOrRefuse } from '../opening.ts';
 import { begin } from './begin.ts';
 import type { GraphFrame } from './codec.ts';
-import type { Answer, Page } from './work.ts';
+import type { AnswerPage, HiroAnswer } from './work.ts';
 
 export interface GraphSettings {
   /** Requests in work at once. Above it the socket is not read; above twice as many (frames already read) the answer is 429. */
@@ -35,7 +35,7 @@ const SOCKET = { protocol: 'hiro', way: 'socket' } as const;
 /** What a task that has sent a page is resumed with. */
 const CONFIRMED = done(undefined);
 
-interface Pending {
+interface PendingWork {
   readonly key: string;
   readonly request: GraphRequest;
   /** On whose behalf it is carried out, once it has started. */
@@ -54,18 +54,20 @@ interface KnownToken {
  * One conversation on graph-ws. Requests start in the order they arrived: one that has to wait until its token is verified holds back those
  * behind it, so the driver sees writes in the client's order. Answers may interleave.
  */
-export class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Question | Page, Answer, Pending, readonly Out[]> {
+export class GraphSession
+  implements Session<GraphFrame, GraphResponse>, TaskHost<Question | AnswerPage, HiroAnswer, PendingWork, readonly Out[]>
+{
   readonly #settings: GraphSettings;
   readonly #newId: (scope: string) => string;
   #principal: Principal;
   #newestExpiry: number;
   /** Accepted, not yet started; the first may be waiting for its token. */
-  readonly #queue: Pending[] = [];
+  readonly #queue: PendingWork[] = [];
   #verifying = false;
   /** The key of an update that reads before it writes (an edit of a list): what comes after it starts when it has ended. */
   #reading: string | undefined;
   readonly #frameIds = new Set<FrameId>();
-  readonly #tasks: Tasks<Question | Page, Answer, Pending, readonly Out[]>;
+  readonly #tasks: Tasks<Question | AnswerPage, HiroAnswer, PendingWork, readonly Out[]>;
   readonly #tokens = new Map<string, KnownToken>();
   #count = 0;
   #at = 0;
@@ -82,7 +84,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHos
     this.#newestExpiry = principal.expiresAt;
     this.#settings = settings;
     this.#newId = idsFrom(nonce);
-    this.#tasks = new Tasks<Question | Page, Answer, Pending, readonly Out[]>(this, 2 * settings.maxInFlight);
+    this.#tasks = new Tasks<Question | AnswerPage, HiroAnswer, PendingWork, readonly Out[]>(this, 2 * settings.maxInFlight);
   }
 
   handle(input: Input<GraphFrame>, at: number): readonly Out[] {
@@ -228,7 +230,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHos
     if (this.#tokens.size > TOKEN_CACHE_SIZE && oldest !== undefined) this.#tokens.delete(oldest);
   }
 
-  #start(pending: Pending, who: Principal, at: number): readonly Out[] {
+  #start(pending: PendingWork, who: Principal, at: number): readonly Out[] {
     const { key, request } = pending;
     if (request.type === 'query') this.#lists += 1;
     pending.who = who;
@@ -237,7 +239,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHos
     return this.#tasks.start(key, work, pending);
   }
 
-  ask(key: string, question: Question | Page, pending: Pending): readonly Out[] {
+  ask(key: string, question: Question | AnswerPage, pending: PendingWork): readonly Out[] {
     const { request, who, asked } = pending;
     pending.asked = true;
     switch (question.kind) {
@@ -253,7 +255,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHos
     }
   }
 
-  done(answer: Answer, pending: Pending): readonly Out[] {
+  done(answer: HiroAnswer, pending: PendingWork): readonly Out[] {
     const { id } = pending.request;
     if (!answer.ok) return [errorFrame(id, answer.failure, answer.result), ...this.#finish(pending)];
     const { value } = answer;
@@ -261,7 +263,7 @@ export class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHos
     return [{ do: 'send', frame: { id, multi: false, more: false, body: value.body } }, ...this.#finish(pending)];
   }
 
-  #finish(pending: Pending): readonly Out[] {
+  #finish(pending: PendingWork): readonly Out[] {
     if (this.#reading === pending.key) this.#reading = undefined;
     if (pending.started && pending.request.type === 'query') this.#lists -= 1;
     this.#frameIds.delete(pending.request.id);
@@ -296,7 +298,7 @@ const errorFrame = (id: FrameId, failure: Failure, result?: ValidationResult): O
 });
 
 /** A part of a long answer, or its last part, which says that there is no more. */
-function pageFrames(id: FrameId, page: Page['page'], more: boolean): readonly Out[] {
+function pageFrames(id: FrameId, page: AnswerPage['page'], more: boolean): readonly Out[] {
   if (page.kind === 'items') {
     const frames = page.items.map((body): Out => ({ do: 'send', frame: { id, multi: true, more: true, body } }));
     return more ? frames : [...frames, { do: 'send', frame: { id, multi: true, more: false, body: null } }];

@@ -20,7 +20,7 @@ export interface Content {
   readonly data: readonly string[];
 }
 
-export type Answer = { readonly ok: true; readonly value: Items | Content | { readonly kind: 'body'; readonly body: Json } } | Refused;
+export type HiroAnswer = { readonly ok: true; readonly value: Items | Content | { readonly kind: 'body'; readonly body: Json } } | Refused;
 
 export interface Refused {
   readonly ok: false;
@@ -29,13 +29,13 @@ export interface Refused {
 }
 
 /** A part of a long answer, which goes on when the client has taken it. The last part is the answer itself. */
-export interface Page {
+export interface AnswerPage {
   readonly kind: 'page';
   readonly page: Items | Content;
 }
 
-export type Work = Task<Question | Page, Answer>;
+export type Work = Task<Question | AnswerPage, HiroAnswer>;
 
-export const answer = (body: Json): Answer => ({ ok: true, value: { kind: 'body', body } });
-export const list = (items: readonly Json[]): Answer => ({ ok: true, value: { kind: 'items', items } });
-export const page = (items: readonly Json[]): Page => ({ kind: 'page', page: { kind: 'items', items } });
+export const answer = (body: Json): HiroAnswer => ({ ok: true, value: { kind: 'body', body } });
+export const list = (items: readonly Json[]): HiroAnswer => ({ ok: true, value: { kind: 'items', items } });
+export const page = (items: readonly Json[]): AnswerPage => ({ kind: 'page', page: { kind: 'items', items } });

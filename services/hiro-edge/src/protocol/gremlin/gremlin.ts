@@ -5,7 +5,7 @@
 import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Json } from '@polyedge/query/json';
-import type { Showing } from '../element/vertex.ts';
+import type { DisplayOptions } from '../element/vertex.ts';
 import { parseGremlin } from './parser.ts';
 import { RunContext, run, type StoreReads, start, type TraversalStep } from './run.ts';
 import { compileCalls } from './steps.ts';
@@ -28,10 +28,10 @@ export function compileGremlin(text: string, placeholders: Readonly<Record<strin
  * Runs a traversal from a vertex. Yields the reads it needs and returns the items of the answer, none of them null, or `invalid` if
  * it exceeds its limits (10,000 traversers). The caller enforces the deadline: a run that is not resumed costs nothing.
  */
-export function* runGremlin({ steps }: Traversal, root: Element, showing: Showing = {}): StoreReads<Outcome<readonly Json[]>> {
+export function* runGremlin({ steps }: Traversal, root: Element, display: DisplayOptions = {}): StoreReads<Outcome<readonly Json[]>> {
   try {
     const results = yield* run(steps, [start({ is: 'element', element: root }, 0)], [0], new RunContext(root));
-    const writer = new ResultWriter(showing);
+    const writer = new ResultWriter(display);
     return done(results.map(({ value }) => writer.show(value)).filter((item) => item !== null));
   } catch (error) {
     if (error instanceof TraversalError) return failed('invalid', error.message);

@@ -3,7 +3,7 @@ import type { Element } from '@polyedge/contracts/element';
 import { isList, isNumber, type Json } from '@polyedge/query/json';
 import { compareDecimals, compareText, isDecimal, textOf } from '@polyedge/query/text';
 import { isComputed } from '../element/attributes.ts';
-import { type Showing, toVertex } from '../element/vertex.ts';
+import { type DisplayOptions, toVertex } from '../element/vertex.ts';
 import type { Argument } from './parser.ts';
 
 export type Value =
@@ -24,17 +24,17 @@ const MAX_DEPTH = 100;
 
 /** Converts values to items of one answer; fails if the answer gets too long. @throws TraversalError */
 export class ResultWriter {
-  readonly #showing: Showing;
+  readonly #display: DisplayOptions;
   #left = MAX_SHOWN_CHARACTERS;
 
-  constructor(showing: Showing) {
-    this.#showing = showing;
+  constructor(display: DisplayOptions) {
+    this.#display = display;
   }
 
   show(value: Value): Json {
     switch (value.is) {
       case 'element': {
-        const vertex = toVertex(value.element, this.#showing);
+        const vertex = toVertex(value.element, this.#display);
         for (const name of Object.keys(vertex)) this.#spend(name.length + charactersOf(vertex[name] ?? null));
         return vertex;
       }

@@ -33,7 +33,7 @@ export class Identity {
   readonly #tenant: string;
   readonly #memoryMs: number;
   readonly #remembered = new LRUCache<string, { readonly caller: Caller; readonly since: number }>({ max: MAX_REMEMBERED });
-  readonly #asked = new Map<string, Promise<Result<Caller>>>();
+  readonly #lookups = new Map<string, Promise<Result<Caller>>>();
 
   /** @param options.memoryMs how long a key may be remembered for evaluations; 0: not at all */
   constructor(options: {
@@ -63,7 +63,7 @@ export class Identity {
 
   /** Asks once for all who want to know of a key at the same time. */
   #lookUp(key: string): Promise<Result<Caller>> {
-    const asked = this.#asked.get(key);
+    const asked = this.#lookups.get(key);
     if (asked !== undefined) return asked;
     // What the answer says was so when it was asked for, at the latest.
     const since = performance.now();
@@ -72,8 +72,8 @@ export class Identity {
       else this.#remembered.delete(key);
       return caller;
     });
-    this.#asked.set(key, asking);
-    const forget = (): void => void this.#asked.delete(key);
+    this.#lookups.set(key, asking);
+    const forget = (): void => void this.#lookups.delete(key);
     asking.then(forget, forget);
     return asking;
   }

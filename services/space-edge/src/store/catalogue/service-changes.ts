@@ -12,7 +12,7 @@ import { got, type Result, refuse, refused } from '../../protocol/answer.ts';
 import type { Jobs, Planned } from '../contracts/jobs.ts';
 import type { Graph } from '../graph.ts';
 import { type Round, rounds } from '../rounds.ts';
-import { edge, type Place, pricingsOf, shortened } from './service-parts.ts';
+import { edge, pricingsOf, type ServiceLocation, shortened } from './service-parts.ts';
 import type { Services } from './services.ts';
 
 export interface ServiceChangesOptions {
@@ -43,7 +43,7 @@ export class ServiceChanges {
    * Archives or activates a version. Checks in SPACE's order: service, state already reached (200 without an event), last active version,
    * fallback given, version known; then, if contracts have to move, that the fallback fits the pricing it leads to.
    */
-  async setAvailability(place: Place, { name, version, availability, fallback }: Availability): Promise<Result<Service>> {
+  async setAvailability(place: ServiceLocation, { name, version, availability, fallback }: Availability): Promise<Result<Service>> {
     return rounds('service', async () => {
       const read = await this.#services.find(place.organizationId, name);
       if (!read.ok) return read;
@@ -66,7 +66,7 @@ export class ServiceChanges {
     });
   }
 
-  async #archive(place: Place, service: Service, leaving: Found, fallback: Fallback): Promise<Round<Service>> {
+  async #archive(place: ServiceLocation, service: Service, leaving: Found, fallback: Fallback): Promise<Round<Service>> {
     const settled = await this.#settled(service);
     if (settled !== 'settled') return settled;
     const newest = await this.#newestBeside(service, leaving);
@@ -92,7 +92,7 @@ export class ServiceChanges {
 
   /** Another name or organization; pricings and contracts go along. */
   async rename(
-    place: Place,
+    place: ServiceLocation,
     current: string,
     to: { readonly name?: string | undefined; readonly organizationId?: string | undefined },
   ): Promise<Result<Service>> {

@@ -18,7 +18,7 @@ export interface Upload {
 }
 
 /** In whose organization, and which account or key does it. */
-export interface Place {
+export interface ServiceLocation {
   readonly organizationId: string;
   readonly by: string;
 }
@@ -33,7 +33,7 @@ export const foundOf = ({ version }: Pricing, { url }: Upload): Found => ({ vers
 export function pricingOperations(
   id: string,
   serviceId: string,
-  { organizationId }: Place,
+  { organizationId }: ServiceLocation,
   pricing: Pricing,
   { url }: Upload,
 ): Operation[] {

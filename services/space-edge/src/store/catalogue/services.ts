@@ -27,7 +27,7 @@ import {
 import { parsePricing, parsingError } from '../../pricing/parse.ts';
 import type { Pricing } from '../../pricing/pricing.ts';
 import { got, type Result, refuse, refused } from '../../protocol/answer.ts';
-import type { Page } from '../../protocol/fields.ts';
+import type { PageRequest } from '../../protocol/fields.ts';
 import { type Graph, newId } from '../graph.ts';
 import { type Round, rounds } from '../rounds.ts';
 import {
@@ -35,8 +35,8 @@ import {
   hasId,
   inOrganization,
   isType,
-  type Place,
   pricingOperations,
+  type ServiceLocation,
   serviceOf,
   shortened,
   shownPricing,
@@ -61,7 +61,11 @@ export class Services {
   // ---- reading ------------------------------------------------------------------------------------------------------------------------
 
   /** Enabled services by name; without an organization those of all. */
-  async list(organizationId: string | undefined, name: string | undefined, { offset, limit, order }: Page): Promise<Result<Service[]>> {
+  async list(
+    organizationId: string | undefined,
+    name: string | undefined,
+    { offset, limit, order }: PageRequest,
+  ): Promise<Result<Service[]>> {
     const all: Filter[] = [isType(SERVICE_TYPE), { test: 'equal', path: ['attributes', 'disabled'], value: false }];
     if (organizationId !== undefined) all.push(inOrganization(organizationId));
     if (name !== undefined && name !== '') {
@@ -110,7 +114,7 @@ export class Services {
   // ---- events -------------------------------------------------------------------------------------------------------------------------
 
   /** A new service with its first pricing, or a disabled one that comes back. */
-  async create(place: Place, upload: Upload): Promise<Result<Service>> {
+  async create(place: ServiceLocation, upload: Upload): Promise<Result<Service>> {
     const parsed = this.#parse(upload);
     if (!parsed.ok) return parsed;
     const pricing = parsed.value;
@@ -127,7 +131,7 @@ export class Services {
   }
 
   /** Another version of a service. */
-  async addPricing(place: Place, name: string, upload: Upload): Promise<Result<Service>> {
+  async addPricing(place: ServiceLocation, name: string, upload: Upload): Promise<Result<Service>> {
     const parsed = this.#parse(upload);
     if (!parsed.ok) return parsed;
     const pricing = parsed.value;
@@ -148,7 +152,7 @@ export class Services {
   }
 
   /** Disables a service: it is there no more for SPACE, and can come back by being created again. */
-  async disable(place: Place, name: string): Promise<Result<Service>> {
+  async disable(place: ServiceLocation, name: string): Promise<Result<Service>> {
     return rounds('service', async () => {
       const service = await this.find(place.organizationId, name);
       return service.ok ? this.update('SERVICE_DISABLED', place, service.value, disabled(service.value)) : service;
@@ -158,7 +162,7 @@ export class Services {
   // ---- without events -----------------------------------------------------------------------------------------------------------------
 
   /** Deletes an archived version for good. */
-  async deletePricing(place: Place, name: string, version: string): Promise<Result<Service>> {
+  async deletePricing(place: ServiceLocation, name: string, version: string): Promise<Result<Service>> {
     return rounds('service', async () => {
       const service = await this.find(place.organizationId, name);
       if (!service.ok) return service;
@@ -201,7 +205,7 @@ export class Services {
     return got(found.value === undefined ? undefined : toService(found.value));
   }
 
-  async #createNew(place: Place, pricing: Pricing, upload: Upload): Promise<Round<Service>> {
+  async #createNew(place: ServiceLocation, pricing: Pricing, upload: Upload): Promise<Round<Service>> {
     const { organizationId, by } = place;
     const id = newId();
     const found = foundOf(pricing, upload);
@@ -214,7 +218,7 @@ export class Services {
   }
 
   #add(
-    place: Place,
+    place: ServiceLocation,
     service: Service,
     pricing: Pricing,
     upload: Upload,
@@ -228,7 +232,7 @@ export class Services {
   /** Writes a service under the version that was read, and more in the same mutation. */
   async update(
     operation: PricingEventCode | 'service-rename' | 'pricing-delete',
-    { by }: Place,
+    { by }: ServiceLocation,
     service: Service,
     set: JsonObject,
     more: readonly Operation[] = [],

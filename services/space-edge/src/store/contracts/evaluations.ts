@@ -25,7 +25,7 @@ export interface FeatureResult {
   readonly error: EvaluationError | null;
 }
 
-export interface Asked {
+export interface EvaluationRequest {
   readonly details: boolean;
   /** Whether `serverExpression` counts. */
   readonly server: boolean;
@@ -56,7 +56,7 @@ export class Evaluations {
   }
 
   /** All features of a user that have an expression: a map as JSON text. */
-  async all(userId: string, organizationId: string, asked: Asked): Promise<Result<string>> {
+  async all(userId: string, organizationId: string, asked: EvaluationRequest): Promise<Result<string>> {
     const found = await this.#subscriptions.find(userId, organizationId);
     return found.ok ? got(this.#answer(found.value, asked)) : found;
   }
@@ -134,7 +134,7 @@ export class Evaluations {
     return got(pricingToken(claims, key, { now: this.#now(), lifetimeMs, contractEnd: contract.billingPeriod.endDate }));
   }
 
-  #answer(subscription: Subscription, { details, server }: Asked): string {
+  #answer(subscription: Subscription, { details, server }: EvaluationRequest): string {
     return this.#subscriptions.answer(subscription, `${details}/${server}`, () => {
       const results = resultsOf(subscription.services, server);
       return JSON.stringify(details ? results : Object.fromEntries(Object.entries(results).map(([id, result]) => [id, result.eval])));

@@ -1,0 +1,141 @@
+/**
+ * The group that one connection is a member of: shows what the group gives it, asks the client to confirm it with a ping, and only then says
+ * that it was taken. One ping follows everything of one turn of the event loop, and few are under way at once.
+ */
+import type { FullChange } from '@polyedge/contracts/change';
+import type { Failure } from '@polyedge/contracts/errors';
+import type { Filter } from '@polyedge/query/filter';
+import { compile } from '@polyedge/query/predicate';
+import type { Effect, View } from '@polyedge/session/session';
+import type { ChangeCache } from '../fanout/change-cache.ts';
+import type { Packet } from '../transport/wire.ts';
+import type { ConsumerGroups, MemberClient } from './consumer-groups.ts';
+
+/**
+ * Pings that may wait for their pongs; what is shown meanwhile is confirmed by the next one. A client that was busy for a while reads them
+ * all at once, and `ws` 8.23 takes 60 pings that it has not answered yet for an attack: it hangs up, without a close frame.
+ */
+export const MAX_AWAITED_PONGS = 16;
+
+export interface GroupConsumerOptions<P extends Packet> {
+  readonly groups: ConsumerGroups;
+  readonly cache: ChangeCache<P>;
+  now(): number;
+  client(): MemberClient;
+  push(packet: P): void;
+  /** Sends a ping and calls back with its pong. */
+  ping(then: () => void): void;
+  lost(id: string, failure: Failure): void;
+}
+
+interface AwaitedPong {
+  readonly at: number;
+  readonly ack: readonly (() => void)[];
+}
+
+export class GroupConsumer<P extends Packet> {
+  readonly #options: GroupConsumerOptions<P>;
+  readonly #id: string;
+  readonly #group: string;
+  #view: View;
+  #matches: (document: Parameters<ReturnType<typeof compile>>[0]) => boolean;
+  readonly #membership: { leave(): void };
+  /** Taken when the next ping is confirmed. */
+  #waiting: (() => void)[] = [];
+  readonly #awaitedPongs: AwaitedPong[] = [];
+  #written = false;
+  #ended = false;
+
+  constructor(effect: Extract<Effect<unknown>, { do: 'join' }>, options: GroupConsumerOptions<P>) {
+    this.#options = options;
+    this.#id = effect.id;
+    this.#group = groupOf(effect);
+    this.#view = effect.view;
+    this.#matches = compile(effect.view.filter);
+    this.#membership = options.groups.join(effect.group, {
+      client: options.client,
+      batch: (changes, ack) => this.#batch(changes, ack),
+      lost: (failure) => {
+        if (this.#ended) return;
+        this.end();
+        options.lost(this.#id, failure);
+      },
+    });
+  }
+
+  get id(): string {
+    return this.#id;
+  }
+
+  /** Whether the effect names this membership: then only its view changes. */
+  is(effect: Extract<Effect<unknown>, { do: 'join' }>): boolean {
+    return effect.id === this.#id && groupOf(effect) === this.#group;
+  }
+
+  show(view: View): void {
+    if (!sameFilter(view.filter, this.#view.filter)) this.#matches = compile(view.filter);
+    this.#view = view;
+  }
+
+  /** When the oldest ping went out that was not answered; undefined when none is. */
+  get unansweredSince(): number | undefined {
+    return this.#awaitedPongs[0]?.at;
+  }
+
+  /** From now on what is written counts as taken: the client's stack never answers pings, though the client lives. */
+  trustWritten(): void {
+    this.#written = true;
+    const awaited = this.#awaitedPongs.splice(0);
+    const waiting = this.#waiting.splice(0);
+    for (const { ack } of awaited) for (const one of ack) one();
+    for (const one of waiting) one();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#waiting = [];
+    this.#awaitedPongs.length = 0;
+    this.#membership.leave();
+  }
+
+  #batch(changes: readonly FullChange[], ack: () => void): void {
+    if (this.#ended) return;
+    const { cache, push } = this.#options;
+    let shown = 0;
+    for (const change of changes) {
+      if (!this.#matches(cache.document(change))) continue;
+      const packet = cache.frame(change, this.#view);
+      if (packet === undefined) continue;
+      push(packet);
+      // The connection may have ended over it.
+      if (this.#ended) return;
+      shown += 1;
+    }
+    // Nothing to confirm: the group's own books keep what was given before it in order.
+    if (shown === 0 || this.#written) {
+      ack();
+      return;
+    }
+    this.#waiting.push(ack);
+    if (this.#waiting.length === 1) queueMicrotask(() => this.#ask());
+  }
+
+  #ask(): void {
+    if (this.#ended || this.#waiting.length === 0 || this.#awaitedPongs.length >= MAX_AWAITED_PONGS) return;
+    const awaited: AwaitedPong = { at: this.#options.now(), ack: this.#waiting };
+    this.#waiting = [];
+    this.#awaitedPongs.push(awaited);
+    this.#options.ping(() => {
+      const at = this.#awaitedPongs.indexOf(awaited);
+      if (at === -1) return;
+      this.#awaitedPongs.splice(at, 1);
+      for (const one of awaited.ack) one();
+      this.#ask();
+    });
+  }
+}
+
+const groupOf = ({ group: { tenant, name } }: Extract<Effect<unknown>, { do: 'join' }>): string => JSON.stringify([tenant, name]);
+
+const sameFilter = (one: Filter, other: Filter): boolean => one === other;

@@ -1,0 +1,76 @@
+/** Whether a connection is read from. Reading stops for any of several reasons and goes on when none is left; TCP pushes back meanwhile. */
+import { Budget, type Limits } from '../limits.ts';
+import { type Wheel, WheelTimer } from '../wheel.ts';
+
+export const BY_SESSION = 1;
+export const BY_WORK = 2;
+export const BY_RATE = 4;
+export const BY_OUTPUT = 8;
+
+export class ReadControl {
+  readonly #wire: { pause(): void; resume(): void };
+  readonly #wheel: Wheel;
+  readonly #read: () => void;
+  readonly #frames: Budget;
+  readonly #bytes: Budget;
+  #reasons = 0;
+  #paused = false;
+  #rateTimer: WheelTimer | undefined;
+
+  /** @param read handles what had arrived before reading stopped; it comes before anything new is read */
+  constructor(wire: { pause(): void; resume(): void }, wheel: Wheel, limits: Limits, read: () => void) {
+    const at = wheel.clock.now();
+    this.#wire = wire;
+    this.#wheel = wheel;
+    this.#read = read;
+    this.#frames = new Budget(limits.framesPerSecond, at);
+    this.#bytes = new Budget(limits.bytesPerSecond, at);
+  }
+
+  get stopped(): boolean {
+    return this.#reasons !== 0;
+  }
+
+  /** Counts a message; how many milliseconds to wait before taking the next, 0 when none. */
+  take(bytes: number, at: number): number {
+    return Math.max(this.#frames.take(1, at), this.#bytes.take(bytes, at));
+  }
+
+  /** Stops for `ms`; false when it had stopped for its rate already. */
+  stopForRate(ms: number): boolean {
+    const first = (this.#reasons & BY_RATE) === 0;
+    this.#rateTimer ??= new WheelTimer(() => this.goOn(BY_RATE));
+    this.#wheel.set(this.#rateTimer, ms);
+    this.stop(BY_RATE);
+    return first;
+  }
+
+  stop(reason: number): void {
+    this.#reasons |= reason;
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#wire.pause();
+  }
+
+  goOn(reason: number): void {
+    if ((this.#reasons & reason) === 0) return;
+    this.#reasons &= ~reason;
+    // Handling what had arrived may well stop reading again.
+    if (this.#reasons === 0) this.#read();
+  }
+
+  has(reason: number): boolean {
+    return (this.#reasons & reason) !== 0;
+  }
+
+  /** Everything that had arrived is handled: the wire may bring more, unless there is still a reason. */
+  caughtUp(): void {
+    if (this.#reasons !== 0 || !this.#paused) return;
+    this.#paused = false;
+    this.#wire.resume();
+  }
+
+  end(): void {
+    if (this.#rateTimer !== undefined) this.#wheel.clear(this.#rateTimer);
+  }
+}

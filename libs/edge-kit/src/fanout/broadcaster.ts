@@ -1,0 +1,336 @@
+/**
+ * The broadcaster: changes that need no session to become frames. Subscriptions are grouped by what they see, a change is translated and
+ * packed once per shape, and every socket that sees it gets the same packet.
+ */
+import type { FullChange } from '@polyedge/contracts/change';
+import type { Failure } from '@polyedge/contracts/errors';
+import { type Interest, interestName } from '@polyedge/contracts/interest';
+import { FilterIndex } from '@polyedge/query/equality-index';
+import { key } from '@polyedge/query/normalize';
+import type { View } from '@polyedge/session/session';
+import type { Feed, Watch } from '../feed/watch.ts';
+import type { Tag } from '../transport/outbox.ts';
+import type { Packet } from '../transport/wire.ts';
+import { CatchUp, type ReadChanges } from './broadcast-catch-up.ts';
+import { BroadcastOrder, type FrameSink } from './broadcast-order.ts';
+import type { ChangeCache } from './change-cache.ts';
+
+/** The broadcaster's side of one connection. */
+export interface Sink<P extends Packet> extends FrameSink<P> {
+  /** How many broadcaster subscriptions the socket has; the broadcaster keeps it. */
+  broadcastCount: number;
+  /** The order of what its subscriptions show, once there were several; the broadcaster keeps it. */
+  broadcastOrder: BroadcastOrder<P> | undefined;
+}
+
+export interface BroadcasterOptions<P extends Packet> {
+  readonly feed: Feed;
+  readonly cache: ChangeCache<P>;
+  /** For subscriptions that begin in the past. */
+  readonly changes?: ReadChanges;
+}
+
+/** One subscription of one socket. `live` is false from the moment it is closed: its queued frames are not sent. */
+export class BroadcastSubscription<P extends Packet> implements Tag {
+  readonly sink: Sink<P>;
+  readonly onLive: (seq: number, epoch: string) => void;
+  readonly onLost: (failure: Failure) => void;
+  live = true;
+  /** Changes up to here were before this subscription. */
+  from = 0;
+  readonly #close: (subscription: BroadcastSubscription<P>) => void;
+
+  constructor(
+    sink: Sink<P>,
+    handler: { live(seq: number, epoch: string): void; lost(failure: Failure): void },
+    close: (subscription: BroadcastSubscription<P>) => void,
+  ) {
+    this.sink = sink;
+    this.onLive = handler.live;
+    this.onLost = handler.lost;
+    this.#close = close;
+  }
+
+  /** Ends it at once. Closing twice is fine. */
+  close(): void {
+    if (!this.live) return;
+    this.live = false;
+    this.#close(this);
+  }
+}
+
+/** Subscriptions with equal interest and view. */
+interface SharedView<P extends Packet> {
+  readonly name: string;
+  readonly view: View;
+  readonly members: Set<BroadcastSubscription<P>>;
+}
+
+/** All groups of one interest, on one watch. */
+interface Room<P extends Packet> {
+  readonly name: string;
+  readonly groups: Map<string, SharedView<P>>;
+  /** Filters on the state after. */
+  readonly after: FilterIndex<SharedView<P>>;
+  /** Those of `after` that also look at the state before. */
+  readonly either: FilterIndex<SharedView<P>>;
+  watch: Watch | undefined;
+  /** Up to where changes were handed out; undefined until the watch is live. */
+  position: { seq: number; epoch: string } | undefined;
+  /** Other rooms may have later changes than this one, which waits for this seq. */
+  waitsFor: number | undefined;
+  /** How many of its subscriptions a socket has. Made when first asked for while the room waits. */
+  sinks: Map<Sink<P>, number> | undefined;
+}
+
+export class Broadcaster<P extends Packet> {
+  readonly #feed: Feed;
+  readonly #cache: ChangeCache<P>;
+  readonly #changes: ReadChanges | undefined;
+  readonly #rooms = new Map<string, Room<P>>();
+  /** The newest change that any room was handed. */
+  #newest: { readonly seq: number; readonly epoch: string } | undefined;
+  /** Rooms that wait for a body, and sockets for which frames are kept meanwhile. */
+  readonly #waitingRooms = new Set<Room<P>>();
+  readonly #waitingSinks = new Set<Sink<P>>();
+  /** Sockets that are shown what they missed; what comes meanwhile is kept. */
+  readonly #catchUps = new Map<Sink<P>, CatchUp<BroadcastSubscription<P>>>();
+
+  constructor({ feed, cache, changes }: BroadcasterOptions<P>) {
+    this.#feed = feed;
+    this.#cache = cache;
+    this.#changes = changes;
+  }
+
+  /** Rooms and groups, for metrics. */
+  get size(): { readonly interests: number; readonly groups: number } {
+    let groups = 0;
+    for (const room of this.#rooms.values()) groups += room.groups.size;
+    return { interests: this.#rooms.size, groups };
+  }
+
+  /**
+   * Starts a subscription. `live` comes from within this call when the interest is watched already; after `lost` it has ended. With `since`,
+   * what came after that position is shown before it is told to be live: to be given for all subscriptions of the socket, in one turn.
+   */
+  subscribe(
+    interest: Interest,
+    view: View,
+    sink: Sink<P>,
+    handler: { live(seq: number, epoch: string): void; lost(failure: Failure): void },
+    since?: { readonly seq: number; readonly epoch: string },
+  ): BroadcastSubscription<P> {
+    const room = this.#room(interest);
+    const group = this.#group(room, view);
+    let coming: { live(seq: number, epoch: string, then: () => void): void } | undefined;
+    const live = (seq: number, epoch: string): void => coming?.live(seq, epoch, () => handler.live(seq, epoch));
+    const own = since === undefined ? handler : { live, lost: handler.lost };
+    const subscription = new BroadcastSubscription<P>(sink, own, (closed) => this.#leave(room, group, closed));
+    if (since !== undefined) coming = this.#catchUp(sink, since.epoch).add({ subscription, interest, view, after: since.seq });
+    sink.broadcastCount += 1;
+    group.members.add(subscription);
+    room.sinks?.set(sink, (room.sinks.get(sink) ?? 0) + 1);
+    if (room.position !== undefined) {
+      const position = this.#newestOf(room.position);
+      subscription.from = position.seq;
+      subscription.onLive(position.seq, position.epoch);
+    }
+    return subscription;
+  }
+
+  /** Where who joins a room begins: behind all that another room may have shown to the same socket. */
+  #newestOf(position: { readonly seq: number; readonly epoch: string }): { readonly seq: number; readonly epoch: string } {
+    return this.#newest?.epoch === position.epoch && this.#newest.seq > position.seq ? this.#newest : position;
+  }
+
+  #room(interest: Interest): Room<P> {
+    const name = interestName(interest);
+    const known = this.#rooms.get(name);
+    if (known !== undefined) return known;
+    const room: Room<P> = {
+      name,
+      groups: new Map(),
+      after: new FilterIndex(),
+      either: new FilterIndex(),
+      watch: undefined,
+      position: undefined,
+      waitsFor: undefined,
+      sinks: undefined,
+    };
+    this.#rooms.set(name, room);
+    room.watch = this.#feed.watch(interest, {
+      live: (seq, epoch) => {
+        room.position = { seq, epoch };
+        for (const subscription of membersOf(room)) {
+          subscription.from = seq;
+          if (subscription.live) subscription.onLive(seq, epoch);
+        }
+      },
+      change: (change) => this.#change(room, change),
+      waits: (seq) => this.#waits(room, seq),
+      lost: (failure) => {
+        const lost = membersOf(room);
+        this.#rooms.delete(room.name);
+        room.watch = undefined;
+        this.#waits(room, undefined);
+        for (const subscription of lost) {
+          if (!subscription.live) continue;
+          subscription.close();
+          subscription.onLost(failure);
+        }
+      },
+    });
+    return room;
+  }
+
+  #group(room: Room<P>, view: View): SharedView<P> {
+    const name = `${view.on ?? 'after'} ${JSON.stringify(view.shape)} ${key(view.filter)}`;
+    const known = room.groups.get(name);
+    if (known !== undefined) return known;
+    const group: SharedView<P> = { name, view, members: new Set() };
+    room.groups.set(name, group);
+    room.after.add(view.filter, group);
+    if (view.on === 'either') room.either.add(view.filter, group);
+    return group;
+  }
+
+  #leave(room: Room<P>, group: SharedView<P>, subscription: BroadcastSubscription<P>): void {
+    const { sink } = subscription;
+    sink.broadcastCount -= 1;
+    group.members.delete(subscription);
+    if (group.members.size === 0) {
+      room.groups.delete(group.name);
+      room.after.remove(group);
+      room.either.remove(group);
+      if (room.groups.size === 0) this.#end(room);
+    }
+    const left = (room.sinks?.get(sink) ?? 0) - 1;
+    if (left > 0) room.sinks?.set(sink, left);
+    else room.sinks?.delete(sink);
+    const catchUp = this.#catchUps.get(sink);
+    catchUp?.left(subscription);
+    if (sink.broadcastCount === 0) {
+      catchUp?.stop();
+      this.#catchUps.delete(sink);
+      sink.broadcastOrder = undefined;
+      this.#waitingSinks.delete(sink);
+    } else if (this.#waitingSinks.has(sink)) this.#release(sink);
+  }
+
+  #end(room: Room<P>): void {
+    room.watch?.close();
+    this.#waitingRooms.delete(room);
+    if (this.#rooms.get(room.name) === room) this.#rooms.delete(room.name);
+  }
+
+  #change(room: Room<P>, change: FullChange): void {
+    const { seq, epoch } = change;
+    room.position = { seq, epoch };
+    if (this.#newest?.epoch !== epoch || this.#newest.seq < seq) this.#newest = room.position;
+    if (room.either.size === 0) {
+      room.after.match(this.#cache.document(change), (group) => this.#show(group, change));
+      return;
+    }
+    const groups = new Set<SharedView<P>>();
+    room.after.match(this.#cache.document(change), (group) => groups.add(group));
+    const before = this.#cache.before(change);
+    if (before !== undefined) room.either.match(before, (group) => groups.add(group));
+    for (const group of groups) this.#show(group, change);
+  }
+
+  #show(group: SharedView<P>, change: FullChange): void {
+    const packet = this.#cache.frame(change, group.view);
+    if (packet === undefined) return;
+    for (const subscription of group.members) {
+      if (subscription.from >= change.seq) continue;
+      const { sink } = subscription;
+      // Several subscriptions of a socket show a change once, in one order; whoever has had a single one needs neither.
+      if (sink.broadcastOrder === undefined && sink.broadcastCount === 1) sink.deliver(packet, change, subscription);
+      else this.#inOrder(sink, packet, group.view.shape, change, subscription);
+    }
+  }
+
+  #inOrder(sink: Sink<P>, packet: P, shape: string, change: FullChange, tag: Tag): void {
+    sink.broadcastOrder ??= new BroadcastOrder(sink);
+    const order = sink.broadcastOrder;
+    order.offer(packet, change, shape, tag, this.#upTo(sink));
+    if (!order.waiting) return;
+    this.#waitingSinks.add(sink);
+    if (order.full) this.#giveUp(sink);
+  }
+
+  /** A room waits for another change than before, or for none. */
+  #waits(room: Room<P>, seq: number | undefined): void {
+    room.waitsFor = seq;
+    if (seq !== undefined) this.#waitingRooms.add(room);
+    else if (!this.#waitingRooms.delete(room)) return;
+    for (const sink of this.#waitingSinks) if (sinksOf(room).has(sink)) this.#release(sink);
+    if (seq === undefined) room.sinks = undefined;
+  }
+
+  /** Everything before this was handed to all of a socket's subscriptions: the seq that the first of its rooms waits for. */
+  #upTo(sink: Sink<P>): number {
+    if (this.#waitingRooms.size === 0 && this.#catchUps.size === 0) return Number.POSITIVE_INFINITY;
+    let upTo = this.#catchUps.get(sink)?.upTo ?? Number.POSITIVE_INFINITY;
+    for (const room of this.#waitingRooms) {
+      if (room.waitsFor !== undefined && room.waitsFor < upTo && sinksOf(room).has(sink)) upTo = room.waitsFor;
+    }
+    return upTo;
+  }
+
+  #release(sink: Sink<P>): void {
+    sink.broadcastOrder?.release(this.#upTo(sink));
+    if (sink.broadcastOrder?.waiting !== true) this.#waitingSinks.delete(sink);
+  }
+
+  /** Ends what a socket waits for, so that it need not be kept any more for it. */
+  #giveUp(sink: Sink<P>): void {
+    const rooms = this.#catchUps.has(sink) ? this.#rooms.values() : this.#waitingRooms;
+    for (const room of [...rooms]) this.#loseIn(room, sink, { code: 'lost', detail: 'a change that others wait for did not come in time' });
+  }
+
+  #loseIn(room: Room<P>, sink: Sink<P>, failure: Failure): void {
+    for (const subscription of membersOf(room)) {
+      if (subscription.sink !== sink || !subscription.live) continue;
+      subscription.close();
+      subscription.onLost(failure);
+    }
+  }
+
+  #catchUp(sink: Sink<P>, epoch: string): CatchUp<BroadcastSubscription<P>> {
+    const known = this.#catchUps.get(sink);
+    if (known !== undefined) return known;
+    const read = this.#changes;
+    if (read === undefined) throw new Error('this broadcaster has no journal to catch up with');
+    sink.broadcastOrder ??= new BroadcastOrder(sink);
+    const catchUp = new CatchUp<BroadcastSubscription<P>>({
+      epoch,
+      read,
+      cache: this.#cache,
+      show: ({ subscription, view }, change) => {
+        const packet = this.#cache.frame(change, view);
+        if (packet !== undefined) sink.broadcastOrder?.offer(packet, change, view.shape, subscription, this.#upTo(sink));
+      },
+      reached: () => this.#release(sink),
+      ended: (failure) => {
+        this.#catchUps.delete(sink);
+        if (failure === undefined) this.#release(sink);
+        else for (const room of [...this.#rooms.values()]) this.#loseIn(room, sink, failure);
+      },
+    });
+    this.#catchUps.set(sink, catchUp);
+    return catchUp;
+  }
+}
+
+function sinksOf<P extends Packet>(room: Room<P>): Map<Sink<P>, number> {
+  if (room.sinks === undefined) {
+    room.sinks = new Map();
+    for (const { sink } of membersOf(room)) room.sinks.set(sink, (room.sinks.get(sink) ?? 0) + 1);
+  }
+  return room.sinks;
+}
+
+function membersOf<P extends Packet>(room: Room<P>): BroadcastSubscription<P>[] {
+  return [...room.groups.values()].flatMap((group) => [...group.members]);
+}

@@ -1,0 +1,132 @@
+/**
+ * Watches with a filter: every handler hears only of changes whose state before or after matches. Handlers of one interest share one watch of
+ * the feed, equal filters are evaluated once per change, and filters are indexed by their equalities, so ten thousand different ones do not
+ * cost ten thousand evaluations. A change goes to its handlers in the order in which they came, with what the filter said of it.
+ */
+import type { FullChange } from '@polyedge/contracts/change';
+import type { Element } from '@polyedge/contracts/element';
+import { type Interest, interestName } from '@polyedge/contracts/interest';
+import { FilterIndex } from '@polyedge/query/equality-index';
+import type { Filter } from '@polyedge/query/filter';
+import type { ChangeMatch } from '@polyedge/session/session';
+import type { Feed, Watch, WatchHandler } from '../feed/watch.ts';
+import type { Packet } from '../transport/wire.ts';
+import type { ChangeCache } from './change-cache.ts';
+
+/** A `WatchHandler` that is also told how a change relates to its filter. */
+export interface FilteredHandler extends Omit<WatchHandler, 'change' | 'waits'> {
+  change(change: FullChange, match: ChangeMatch): void;
+}
+
+interface FilteredSubscription {
+  readonly number: number;
+  readonly handler: FilteredHandler;
+  /** Changes up to here were before it joined. */
+  from: number;
+  open: boolean;
+}
+
+/** All members of one interest, on one watch. */
+interface Room {
+  readonly name: string;
+  readonly index: FilterIndex<FilteredSubscription>;
+  readonly members: Set<FilteredSubscription>;
+  watch: Watch | undefined;
+  /** Up to where changes were handed out; undefined until the watch is live. */
+  position: { readonly seq: number; readonly epoch: string } | undefined;
+}
+
+export class FilteredSubscriptions {
+  readonly #feed: Feed;
+  readonly #cache: Pick<ChangeCache<Packet>, 'before'>;
+  readonly #rooms = new Map<string, Room>();
+  #joined = 0;
+
+  constructor(feed: Feed, cache: Pick<ChangeCache<Packet>, 'before'>) {
+    this.#feed = feed;
+    this.#cache = cache;
+  }
+
+  /** Interests, members and different filters, for metrics. */
+  get size(): { readonly interests: number; readonly members: number; readonly groups: number } {
+    let members = 0;
+    let groups = 0;
+    for (const room of this.#rooms.values()) {
+      members += room.members.size;
+      groups += room.index.groups;
+    }
+    return { interests: this.#rooms.size, members, groups };
+  }
+
+  /** Like `Feed.watch`, but `live` comes from within this call when the interest is watched already. `batchEnd` is not passed on. */
+  watch(interest: Interest, where: Filter, handler: FilteredHandler): Watch {
+    const room = this.#room(interest);
+    this.#joined += 1;
+    const member: FilteredSubscription = { number: this.#joined, handler, from: 0, open: true };
+    room.members.add(member);
+    room.index.add(where, member);
+    const { position } = room;
+    if (position !== undefined) {
+      member.from = position.seq;
+      handler.live(position.seq, position.epoch);
+    }
+    return { close: () => this.#leave(room, member) };
+  }
+
+  #room(interest: Interest): Room {
+    const name = interestName(interest);
+    const known = this.#rooms.get(name);
+    if (known !== undefined) return known;
+    const room: Room = { name, index: new FilterIndex(), members: new Set(), watch: undefined, position: undefined };
+    this.#rooms.set(name, room);
+    room.watch = this.#feed.watch(interest, {
+      live: (seq, epoch) => {
+        room.position = { seq, epoch };
+        for (const member of [...room.members]) {
+          member.from = seq;
+          if (member.open) member.handler.live(seq, epoch);
+        }
+      },
+      change: (change) => deliver(room, change, this.#cache.before(change)),
+      lost: (failure) => {
+        this.#rooms.delete(room.name);
+        room.watch = undefined;
+        for (const member of [...room.members]) {
+          if (!member.open) continue;
+          this.#leave(room, member);
+          member.handler.lost(failure);
+        }
+      },
+    });
+    return room;
+  }
+
+  #leave(room: Room, member: FilteredSubscription): void {
+    if (!member.open) return;
+    member.open = false;
+    room.members.delete(member);
+    room.index.remove(member);
+    if (room.members.size > 0) return;
+    room.watch?.close();
+    if (this.#rooms.get(room.name) === room) this.#rooms.delete(room.name);
+  }
+}
+
+function deliver(room: Room, change: FullChange, before: Element | undefined): void {
+  room.position = { seq: change.seq, epoch: change.epoch };
+  const found = new Map<FilteredSubscription, ChangeMatch>();
+  const entered: ChangeMatch = { before, was: false, is: true };
+  room.index.match(change.state, (member) => {
+    if (member.from < change.seq) found.set(member, entered);
+  });
+  if (before !== undefined) {
+    const stayed: ChangeMatch = { before, was: true, is: true };
+    const left: ChangeMatch = { before, was: true, is: false };
+    room.index.match(before, (member) => {
+      if (member.from < change.seq) found.set(member, found.has(member) ? stayed : left);
+    });
+  }
+  if (found.size === 0) return;
+  const ordered = found.size === 1 ? found : [...found].sort(([one], [other]) => one.number - other.number);
+  for (const [member, match] of ordered) if (member.open) member.handler.change(change, match);
+}

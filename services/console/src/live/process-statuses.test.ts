@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ServiceStatus } from '@polyedge/contracts/bus/console';
+import { ProcessStatuses } from './process-statuses.ts';
+
+const status = (more: Partial<ServiceStatus> = {}): ServiceStatus => ({
+  service: 'hiro-edge',
+  instance: 'one',
+  version: '0.1.0',
+  beat: 1,
+  uptimeMs: 1000,
+  ready: true,
+  memoryBytes: 100,
+  heapBytes: 50,
+  cpu: 0.25,
+  loopDelayMs: 2,
+  loopDelayMaxMs: 5,
+  figures: {},
+  ...more,
+});
+
+test('connections are counted by edge, over its APIs and replicas', () => {
+  const statuses = new ProcessStatuses();
+  statuses.take(
+    status({ figures: { 'edge_connections{edge="hiro",api="graph-ws"}': 2, 'edge_connections{edge="hiro",api="events-ws"}': 3 } }),
+    0,
+  );
+  statuses.take(status({ instance: 'two', figures: { 'edge_connections{edge="hiro",api="graph-ws"}': 4 } }), 0);
+  assert.deepEqual(statuses.tick(0, 0).connections, { hiro: 9 });
+});
+
+test('a rate is what was counted since the last beat that came, by the number of beats', () => {
+  const statuses = new ProcessStatuses();
+  statuses.take(status({ beat: 5, figures: { 'edge_lane_frames{edge="hiro"}': 1000 } }), 0);
+  assert.equal(statuses.tick(0, 0).deliveries, 0, 'nothing is known of the time before');
+  statuses.take(status({ beat: 7, figures: { 'edge_lane_frames{edge="hiro"}': 1600 } }), 2000);
+  assert.equal(statuses.tick(2000, 0).deliveries, 300);
+});
+
+test('changes are counted by heads, and a new epoch is no change', () => {
+  const statuses = new ProcessStatuses();
+  statuses.received({ epoch: 'a', to: 10 });
+  statuses.tick(0, 0);
+  statuses.received({ epoch: 'a', to: 40 });
+  assert.equal(statuses.tick(1000, 0).changes, 30);
+  statuses.received({ epoch: 'b', to: 4000 });
+  assert.equal(statuses.tick(2000, 0).changes, 0);
+});
+
+test('a process that says nothing is silent after 5 s, counts no more, and is forgotten after a minute', () => {
+  const statuses = new ProcessStatuses();
+  statuses.take(status(), 0);
+  assert.equal(statuses.tick(6000, 0).cpu, 0);
+  assert.equal(statuses.processes(6000)[0]?.silent, true);
+  assert.deepEqual(statuses.running(6000), []);
+  statuses.tick(61_000, 0);
+  assert.deepEqual(statuses.processes(61_000), []);
+});
+
+test('ten minutes of samples are kept', () => {
+  const statuses = new ProcessStatuses();
+  for (let at = 0; at < 700; at += 1) statuses.tick(at * 1000, at);
+  assert.equal(statuses.samples.length, 600);
+  assert.equal(statuses.samples[0]?.at, 100);
+});

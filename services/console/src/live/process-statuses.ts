@@ -1,0 +1,164 @@
+/**
+ * What is known of the running processes: the newest status of each, and ten minutes of totals, one sample a second. Pure: values in, values
+ * out. Bounded: processes beyond the bound are not taken up, samples beyond ten minutes are forgotten.
+ */
+import type { ServiceStatus } from '@polyedge/contracts/bus/console';
+
+const MAX_PROCESSES = 500;
+/** A process that says nothing for so long is shown as silent, and later forgotten. */
+const SILENT_MS = 5_000;
+const FORGOTTEN_MS = 60_000;
+const SAMPLES = 600;
+
+/** Totals of one second. Rates are per second. */
+export interface Sample {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly changes: number;
+  readonly deliveries: number;
+  readonly frames: number;
+  readonly bytesIn: number;
+  readonly bufferedBytes: number;
+  /** The worst of all processes. */
+  readonly loopDelayMs: number;
+  readonly cpu: number;
+  readonly memoryBytes: number;
+  readonly lagMs: number;
+  readonly head: number;
+  /** Open sockets by edge. */
+  readonly connections: Readonly<Record<string, number>>;
+}
+
+/** A process as the page shows it. */
+export interface ProcessView extends Omit<ServiceStatus, 'figures' | 'beat'> {
+  readonly silent: boolean;
+  readonly connections: number;
+  readonly bufferedBytes: number;
+  readonly framesPerS: number;
+  readonly deliveriesPerS: number;
+  /** Of graph-store: whether this replica publishes. */
+  readonly publisher: boolean | undefined;
+  readonly lagMs: number | undefined;
+}
+
+interface KnownProcess {
+  readonly status: ServiceStatus;
+  readonly receivedAt: number;
+  readonly rates: Rates;
+}
+
+interface Rates {
+  readonly frames: number;
+  readonly deliveries: number;
+  readonly bytesIn: number;
+}
+
+const STILL: Rates = { frames: 0, deliveries: 0, bytesIn: 0 };
+
+export class ProcessStatuses {
+  readonly #known = new Map<string, KnownProcess>();
+  readonly #samples: Sample[] = [];
+  #head = 0;
+  #headBefore: number | undefined;
+  #epoch = '';
+  #publishedBefore = 0;
+
+  take(status: ServiceStatus, at: number): void {
+    const before = this.#known.get(status.instance);
+    if (before === undefined && this.#known.size >= MAX_PROCESSES) return;
+    this.#known.set(status.instance, { status, receivedAt: at, rates: before === undefined ? STILL : ratesOf(before.status, status) });
+  }
+
+  /** A head of the journal: everything up to `to` was published. */
+  received(head: { readonly epoch: string; readonly to: number }): void {
+    if (head.epoch !== this.#epoch) this.#headBefore = undefined;
+    this.#epoch = head.epoch;
+    this.#head = head.to;
+  }
+
+  /** Once a second: forgets who is gone, and adds a sample, which is returned. @param at monotonic; @param now milliseconds since 1970 */
+  tick(at: number, now: number): Sample {
+    for (const [instance, { receivedAt }] of this.#known) if (at - receivedAt > FORGOTTEN_MS) this.#known.delete(instance);
+    const alive = [...this.#known.values()].filter(({ receivedAt }) => at - receivedAt <= SILENT_MS);
+    const connections: Record<string, number> = {};
+    for (const { status } of alive) {
+      for (const [name, value] of Object.entries(status.figures)) {
+        const edge = /^edge_connections\{edge="([a-z-]+)"/.exec(name)?.[1];
+        if (edge !== undefined) connections[edge] = (connections[edge] ?? 0) + value;
+      }
+    }
+    const sum = (of: (known: KnownProcess) => number) => alive.reduce((total, known) => total + of(known), 0);
+    const seconds = this.#publishedBefore === 0 ? 1 : Math.max(0.25, (at - this.#publishedBefore) / 1000);
+    const changes = this.#headBefore === undefined ? 0 : Math.max(0, this.#head - this.#headBefore) / seconds;
+    this.#headBefore = this.#head;
+    this.#publishedBefore = at;
+    const sample: Sample = {
+      at: now,
+      changes: Math.round(changes * 10) / 10,
+      deliveries: sum(({ rates }) => rates.deliveries),
+      frames: sum(({ rates }) => rates.frames),
+      bytesIn: sum(({ rates }) => rates.bytesIn),
+      bufferedBytes: sum(({ status }) => total(status, 'edge_buffered_bytes')),
+      loopDelayMs: alive.reduce((worst, { status }) => Math.max(worst, status.loopDelayMs), 0),
+      cpu: sum(({ status }) => status.cpu),
+      memoryBytes: sum(({ status }) => status.memoryBytes),
+      lagMs: sum(({ status }) => (total(status, 'publisher_active') > 0 ? total(status, 'publisher_lag_ms') : 0)),
+      head: this.#head,
+      connections,
+    };
+    this.#samples.push(sample);
+    if (this.#samples.length > SAMPLES) this.#samples.shift();
+    return sample;
+  }
+
+  get samples(): readonly Sample[] {
+    return this.#samples;
+  }
+
+  /** Services by name, their processes by age. */
+  processes(at: number): readonly ProcessView[] {
+    const views = [...this.#known.values()].map(({ status: { figures, beat: _, ...status }, receivedAt, rates }): ProcessView => {
+      const isStore = status.service === 'graph-store';
+      const publishes = isStore ? total({ figures }, 'publisher_active') > 0 : undefined;
+      return {
+        ...status,
+        silent: at - receivedAt > SILENT_MS,
+        connections: total({ figures }, 'edge_connections'),
+        bufferedBytes: total({ figures }, 'edge_buffered_bytes'),
+        framesPerS: rates.frames,
+        deliveriesPerS: rates.deliveries,
+        publisher: publishes,
+        lagMs: publishes === true ? total({ figures }, 'publisher_lag_ms') : undefined,
+      };
+    });
+    return views.sort((one, other) => one.service.localeCompare(other.service) || other.uptimeMs - one.uptimeMs);
+  }
+
+  /** The processes of these services that run; of all edges without. */
+  running(at: number, services?: readonly string[]): readonly string[] {
+    const isMeant = (service: string) => services?.includes(service) ?? service.endsWith('-edge');
+    return [...this.#known.values()]
+      .filter(({ status, receivedAt }) => isMeant(status.service) && at - receivedAt <= SILENT_MS)
+      .map(({ status }) => status.instance);
+  }
+}
+
+/** A figure over all its labels. */
+function total({ figures }: Pick<ServiceStatus, 'figures'>, name: string): number {
+  let sum = 0;
+  for (const [key, value] of Object.entries(figures)) if (key === name || key.startsWith(`${name}{`)) sum += value;
+  return sum;
+}
+
+function ratesOf(before: ServiceStatus, now: ServiceStatus): Rates {
+  const beats = Math.max(1, now.beat - before.beat);
+  const perSecond = (...names: readonly string[]) => {
+    const grown = names.reduce((sum, name) => sum + total(now, name) - total(before, name), 0);
+    return Math.max(0, Math.round(grown / beats));
+  };
+  return {
+    frames: perSecond('edge_frames_in'),
+    deliveries: perSecond('edge_lane_frames', 'edge_group_frames'),
+    bytesIn: perSecond('edge_bytes_in'),
+  };
+}

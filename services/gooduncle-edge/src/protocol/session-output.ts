@@ -1,0 +1,249 @@
+/** How a session answers and asks: the frames, questions and writes of all its parts go through here, in their order. */
+import { createHash } from 'node:crypto';
+import { graphQuery } from '@polyedge/contracts/bus/graph';
+import type { RequestOf } from '@polyedge/contracts/channel';
+import type { Outcome } from '@polyedge/contracts/errors';
+import { call } from '@polyedge/session/call';
+import { Output } from '@polyedge/session/output';
+import { toMutate } from '@polyedge/session/questions';
+import type { Effect, Opening } from '@polyedge/session/session';
+import { type TaskHost, Tasks } from '@polyedge/session/task';
+import type { Grant } from './access.ts';
+import type { Frame } from './codec.ts';
+import { answerText, type Echo, echoText, headText, passportText, type ResponseMeta, type Stamp } from './envelope.ts';
+import { Grants, PROTOCOL } from './grants.ts';
+import type { LiveEventCache } from './live-event.ts';
+import type { ErrorResponse, FieldProblem, IncidentLog } from './problems.ts';
+import type { Topics } from './topics.ts';
+import type { SessionQuestion, Work } from './work.ts';
+
+/** What all sessions of an edge share. */
+export interface SessionSettings {
+  /** Whose data this edge serves: one tenant, one scope. */
+  readonly tenant: string;
+  readonly scope: () => string;
+  /** The rules in force. Another object means that they have changed. */
+  readonly topics: () => Topics;
+  readonly instance: string;
+  readonly requestsPerSecond: number;
+  readonly requestBurst: number;
+  readonly maxSubscriptions: number;
+  readonly redact: boolean;
+  /** What a downgrade does to subscriptions made before it: the original keeps them. */
+  readonly onDowngrade: 'keep' | 'revoke';
+  readonly liveEvents: LiveEventCache;
+}
+
+type Out = Effect<string>;
+
+const SOCKET = { protocol: PROTOCOL, way: 'socket' } as const;
+/** Of one session, and how many more may wait for their turn. */
+const READS_AT_ONCE = 4;
+const MAX_WAITING_READS = 256;
+/** Further tasks beside those reads and those of subscriptions; the next request is told to slow down. */
+const MAX_TASKS = 512;
+/** What a client may have been sent and not read before live events are merged, and rows that it asked for wait. */
+const CONGESTED_BYTES = 256 * 1024;
+const FLUSH_MARK_BYTES = 64 * 1024;
+
+/** A request on its way to its answer. */
+export interface RequestContext {
+  readonly echo: Echo;
+  /** The roles that the session had when it came. */
+  readonly grants: readonly Grant[];
+  /** When the store was asked, once it was. */
+  storeAt: number | undefined;
+}
+
+export const NO_PROBLEMS: readonly FieldProblem[] = [];
+
+export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, void, undefined, void> {
+  readonly settings: SessionSettings;
+  /** The session's id: no credential, gives no access. */
+  readonly id: string;
+  readonly address: string;
+  readonly grants = new Grants();
+  /** Counts changes of the roles, for the heads of answers that are kept. */
+  rolesState = 0;
+  at: number;
+  /** Made when first needed, like all that an idle connection can do without. */
+  #tasks: Tasks<SessionQuestion, void, undefined, void> | undefined;
+  #reads:
+    | { readonly running: Set<string>; readonly waiting: { readonly id: string; readonly query: RequestOf<typeof graphQuery> }[] }
+    | undefined;
+  /** Characters sent since the client was last known to have read, and since that was last asked. */
+  #unread = 0;
+  #unreadSinceAsked = 0;
+  #flushAsked = false;
+  readonly #out = new Output<string>();
+  #count = 0;
+
+  constructor(settings: SessionSettings, { nonce, address, at }: Pick<Opening, 'nonce' | 'address' | 'at'>) {
+    this.settings = settings;
+    this.id = Buffer.from(nonce, 'hex').toString('base64url');
+    this.address = address;
+    this.at = at;
+  }
+
+  /** Nothing is under way any more. */
+  get idle(): boolean {
+    return (this.#tasks?.size ?? 0) === 0;
+  }
+
+  effect(effect: Out): void {
+    this.#out.effect(effect);
+  }
+
+  /** What has to be done by now, once. */
+  taken(): readonly Out[] {
+    return this.#out.taken();
+  }
+
+  contextOf({ payload, text }: Frame, at: number): RequestContext {
+    return { echo: { at, text: echoText(text, payload, this.settings.redact) }, grants: this.grants.held, storeAt: undefined };
+  }
+
+  /** The one answer to a request. */
+  answer(context: RequestContext, payload: string, meta: ResponseMeta): void {
+    this.send(
+      answerText(this.head(context.echo), this.at, 'ok', NO_PROBLEMS, payload, { ...meta, seq: 0, last: true }, this.passport(context)),
+    );
+  }
+
+  refuse(context: RequestContext, { code, problems }: ErrorResponse, meta: ResponseMeta = {}): void {
+    this.send(answerText(this.head(context.echo), this.at, code, problems, '{}', { ...meta, seq: 0, last: true }, this.passport(context)));
+  }
+
+  send(frame: string): void {
+    this.#out.send(frame);
+    this.#unread += frame.length;
+    this.#unreadSinceAsked += frame.length;
+    this.#askFlushed();
+  }
+
+  /** Whether the client has so much to read already that more should wait. It ends with `flushed`. */
+  get congested(): boolean {
+    return this.#unread >= CONGESTED_BYTES;
+  }
+
+  /** Whoever owes much asks: what is held back because of it comes only with the answer. */
+  #askFlushed(): void {
+    if (this.#flushAsked || this.#unread < FLUSH_MARK_BYTES) return;
+    this.#flushAsked = true;
+    this.#unreadSinceAsked = 0;
+    this.effect({ do: 'when-flushed', name: 'flushed', bytes: FLUSH_MARK_BYTES });
+  }
+
+  /** The client has read what it was owed when that was asked. */
+  flushed(): void {
+    this.#flushAsked = false;
+    // What was sent after the question is still owed, as far as anybody knows.
+    this.#unread = this.#unreadSinceAsked;
+    this.#unreadSinceAsked = 0;
+    this.#askFlushed();
+    this.#beginReads();
+  }
+
+  head(echo: Echo): string {
+    return headText(this.id, this.grants.roles, echo);
+  }
+
+  /** JSON text of the stamps of those who worked on a request; without one, of this edge alone. */
+  passport(context?: RequestContext): string {
+    const stamps: Stamp[] = [this.#stamp(context?.echo.at ?? this.at)];
+    if (context?.storeAt !== undefined) {
+      stamps.push({ service: 'graph-store', instance: 'journal', in: Math.floor(context.storeAt), out: Math.floor(this.at) });
+    }
+    return passportText(stamps);
+  }
+
+  /** The same for a commit that was made at `on`. */
+  commitPassport(on: number): string {
+    return passportText([{ service: 'graph-store', instance: 'journal', in: on, out: on }, this.#stamp(this.at)]);
+  }
+
+  // ---- tasks (TaskHost)
+
+  /** So many tasks wait for outcomes that a further request has to be refused. */
+  get isFull(): boolean {
+    return this.#tasks?.isFull === true;
+  }
+
+  start(work: Work): void {
+    this.#tasks ??= new Tasks(this, MAX_TASKS + MAX_WAITING_READS + 2 * this.settings.maxSubscriptions);
+    this.#tasks.start(this.newId('task'), work, undefined);
+  }
+
+  ask(id: string, question: SessionQuestion): void {
+    switch (question.kind) {
+      case 'ask':
+        this.#out.effect({ do: 'request', id, call: question.call, unordered: question.unordered === true });
+        break;
+      case 'read':
+        this.#reads ??= { running: new Set(), waiting: [] };
+        this.#reads.waiting.push({ id, query: question.query });
+        this.#beginReads();
+        break;
+      case 'write': {
+        const { tenant, scope } = this.settings;
+        const account = question.rule.grant?.account ?? 'anonymous';
+        this.#out.effect(toMutate(id, question, { tenant, defaultScope: scope(), account, app: PROTOCOL }, SOCKET, 'answer-first'));
+        break;
+      }
+      case 'authenticate':
+        this.#out.effect({ do: 'authenticate', id, credential: question.credential, adopt: question.adopt });
+        break;
+    }
+  }
+
+  done(): void {
+    // A task has said what there was to say.
+  }
+
+  answered(id: string, outcome: Outcome<unknown>): void {
+    this.#reads?.running.delete(id);
+    this.#tasks?.resume(id, outcome);
+    this.#beginReads();
+  }
+
+  /** A reply may have megabytes: few are asked for at once, and none while the client has not read what it was sent. */
+  #beginReads(): void {
+    const reads = this.#reads;
+    while (reads !== undefined && reads.running.size < READS_AT_ONCE && !this.congested) {
+      const next = reads.waiting.shift();
+      if (next === undefined) return;
+      reads.running.add(next.id);
+      this.#out.effect({ do: 'request', id: next.id, call: call(graphQuery, { tenant: this.settings.tenant }, next.query) });
+    }
+  }
+
+  /** So many reads wait that another one has to be refused. Those of subscriptions, which are few, always wait. */
+  get crowded(): boolean {
+    return (this.#reads?.waiting.length ?? 0) >= MAX_WAITING_READS;
+  }
+
+  /** Writes a failure of ours to the log. Returns the name under which it is found there. */
+  incident(failure: string): string {
+    this.#count += 1;
+    const incident = `${this.id.slice(0, 8)}-${this.#count}`;
+    this.#out.effect({ do: 'report', incident, failure });
+    return incident;
+  }
+
+  newId(what: string): string {
+    this.#count += 1;
+    return `${what}:${this.#count}`;
+  }
+
+  /** Sorts by time of creation, and belongs to this session only. */
+  newResourceId(): string {
+    this.#count += 1;
+    const time = Math.floor(this.at).toString(36).padStart(9, '0');
+    const count = this.#count.toString(36).padStart(5, '0');
+    return `${time}${count}${createHash('sha256').update(this.id).digest('hex').slice(0, 16)}`;
+  }
+
+  #stamp(since: number): Stamp {
+    return { service: 'gooduncle-edge', instance: this.settings.instance, in: Math.floor(since), out: Math.floor(this.at) };
+  }
+}

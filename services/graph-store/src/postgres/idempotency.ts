@@ -1,0 +1,71 @@
+/** Results of earlier attempts: what makes a repeated request return its first result instead of a second effect. */
+import type { MutationResult } from '@polyedge/contracts/bus/graph';
+import type { Element } from '@polyedge/contracts/element';
+import { operationTime } from '@polyedge/contracts/operation-id';
+import type { PendingResult } from '../core/pending.ts';
+import { assignSeq } from '../core/pending.ts';
+import type { Connection } from './connect.ts';
+import { dayOf } from './partitions.ts';
+import { JOURNAL_COLUMNS, type JournalRow, toChange } from './rows.ts';
+
+export interface EarlierResult {
+  readonly hash: Buffer;
+  readonly result: MutationResult;
+}
+
+/** A reply as stored. An element that the batch made is the pending seq of its change; one that it only looked at is there in full. */
+interface StoredReply {
+  readonly first: number;
+  readonly last: number;
+  readonly operations: readonly (Omit<PendingResult, 'elements'> & { readonly elements: readonly (number | Element)[] })[];
+}
+
+export function replyJson(result: {
+  readonly first: number;
+  readonly last: number;
+  readonly operations: readonly PendingResult[];
+}): string {
+  const stored: StoredReply = {
+    first: result.first,
+    last: result.last,
+    operations: result.operations.map(({ elements, ...rest }) => ({
+      ...rest,
+      elements: elements.map((element) => (element.seq < 0 ? element.seq : element)),
+    })),
+  };
+  return JSON.stringify(stored);
+}
+
+/** The stored results of those of the requests that succeeded before, by operation id. */
+export async function findEarlierResults(
+  connection: Connection,
+  requests: readonly { readonly request: { readonly operationId: string } }[],
+): Promise<Map<string, EarlierResult>> {
+  const ids = requests.map(({ request: { operationId: id } }) => ({ day: dayOf(operationTime(id)), id }));
+  const rows = await connection<{ id: string; hash: Buffer; base: number; reply: StoredReply }[]>`
+    select o.id, o.hash, o.base, o.reply from json_to_recordset(${JSON.stringify(ids)}::json) as w(day integer, id text collate "C")
+    cross join lateral (select * from operation o where o.day = w.day and o.id = w.id offset 0) o`;
+  const repeats = new Map<string, EarlierResult>();
+  for (const { id, hash, base, reply } of rows) {
+    const seqs = reply.operations
+      .flatMap(({ elements }) => elements.filter((element) => typeof element === 'number'))
+      .map((seq) => assignSeq(seq, base));
+    const states = new Map<number, Element>();
+    if (seqs.length > 0) {
+      const found = await connection.unsafe<JournalRow[]>(
+        `select ${JOURNAL_COLUMNS} from journal where seq in (select value::bigint from json_array_elements_text($1::json))`,
+        [JSON.stringify(seqs)],
+      );
+      for (const row of found) states.set(row.seq, toChange(row).state);
+    }
+    const operations: MutationResult['operations'] = reply.operations.map(({ elements, ...rest }) => ({
+      ...rest,
+      elements: elements.flatMap((element) => {
+        const state = typeof element === 'number' ? states.get(assignSeq(element, base)) : element;
+        return state === undefined ? [] : [state];
+      }),
+    }));
+    repeats.set(id, { hash, result: { first: assignSeq(reply.first, base), last: assignSeq(reply.last, base), operations } });
+  }
+  return repeats;
+}

@@ -1,0 +1,70 @@
+/**
+ * Accepts handshakes. One with the right `auth` header goes to the listener for cores and publishers, any other to the one for clients.
+ * The header is checked before the upgrade, so that a connection is known as trusted or not when the 101 is sent.
+ */
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Log } from '@polyedge/service-kit/log';
+import type { ServerSecret } from '../server-secret.ts';
+import { BUSY_INSTEAD_OF_UPGRADE, HEALTH_INSTEAD_OF_UPGRADE } from './answers.ts';
+
+export interface HandshakeOptions {
+  readonly server: Server;
+  /** Servers that do not listen: handshakes are passed to the WebSocket listeners attached to them. */
+  readonly doors: { readonly clients: Server; readonly trusted: Server };
+  readonly secret: ServerSecret;
+  readonly trustProxy: boolean;
+  /** Whether to log every handshake with its X-Forwarded-For header, as the original does. */
+  readonly logForwarded: boolean;
+  readonly log: Log;
+}
+
+export function acceptHandshakes({ server, doors, secret, trustProxy, logForwarded, log }: HandshakeOptions): void {
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (request.url === '/healthz') {
+      refuse(socket, HEALTH_INSTEAD_OF_UPGRADE);
+      return;
+    }
+    if (logForwarded) log.info('handshake', { id: forwardedFor(request).slice(0, 200) || 'None' });
+    const given = takeSecret(request);
+    if (given === undefined) {
+      doors.clients.emit('upgrade', request, socket, head);
+      return;
+    }
+    socket.on('error', destroy);
+    void secret.check(given, addressOf(request, trustProxy)).then((verdict) => {
+      if (socket.destroyed) return;
+      // A core retries. If it were let in as an ordinary client, it would be told that its secret is wrong.
+      if (verdict === 'busy') refuse(socket, BUSY_INSTEAD_OF_UPGRADE);
+      else doors[verdict === 'right' ? 'trusted' : 'clients'].emit('upgrade', request, socket, head);
+    });
+  });
+}
+
+/** Takes the secret out of the handshake's headers. Undefined if there is none or it is blank. */
+export function takeSecret(request: IncomingMessage): Uint8Array | undefined {
+  const { auth } = request.headers;
+  delete request.headers.auth;
+  request.rawHeaders = request.rawHeaders.map((text, at, all) => (at % 2 === 1 && all[at - 1]?.toLowerCase() === 'auth' ? '***' : text));
+  if (typeof auth !== 'string' || auth.trim() === '') return undefined;
+  // Node reads headers as Latin-1; clients write UTF-8.
+  return Buffer.from(auth, 'latin1');
+}
+
+const forwardedFor = ({ headers }: IncomingMessage): string => [headers['x-forwarded-for'] ?? ''].flat().join(',');
+
+/** The client's address: the one reported by the nearest proxy, if proxies are trusted. */
+export function addressOf(request: IncomingMessage, trustProxy: boolean): string {
+  const listed = forwardedFor(request).split(',').at(-1)?.trim() ?? '';
+  return trustProxy && listed !== '' ? listed : (request.socket.remoteAddress ?? '');
+}
+
+function refuse(socket: Duplex, answer: string): void {
+  socket.on('error', destroy);
+  socket.once('finish', destroy);
+  socket.end(answer);
+}
+
+function destroy(this: Duplex): void {
+  this.destroy();
+}
