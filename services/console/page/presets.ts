@@ -9,7 +9,7 @@ export interface Preset {
   readonly path: string;
   /** Sub-protocols; `TOKEN` stands for the access token. */
   readonly offers: readonly string[];
-  /** What is sent by itself when the socket is open. */
+  /** What is sent by itself when the socket is open. Its answer begins with the same text, and comes before anything else may be sent. */
   readonly greeting?: string;
   readonly examples: readonly { readonly label: string; readonly frame: string }[];
   /** What the pane answers by itself, so that the connection lives. */
@@ -117,10 +117,14 @@ export function elsewhere(preset: Preset, url: string, frame: string): string {
   const greeting = preset.greeting === undefined ? '' : ` -x '${preset.greeting}'`;
   const program = [
     `const socket = new WebSocket(${JSON.stringify(url)}${preset.offers.length === 0 ? '' : `, ${JSON.stringify(preset.offers)}`});`,
-    'socket.onmessage = ({ data }) => console.log(data);',
+    'socket.onmessage = ({ data }) => {',
+    '  console.log(data);',
+    ...(preset.greeting === undefined
+      ? []
+      : [`  if (data.startsWith(${JSON.stringify(preset.greeting)})) socket.send(${JSON.stringify(frame)});`]),
+    '};',
     'socket.onopen = () => {',
-    ...(preset.greeting === undefined ? [] : [`  socket.send(${JSON.stringify(preset.greeting)});`]),
-    `  socket.send(${JSON.stringify(frame)});`,
+    `  socket.send(${JSON.stringify(preset.greeting ?? frame)});`,
     '};',
   ];
   return [

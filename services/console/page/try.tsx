@@ -75,9 +75,9 @@ function Pane({ preset, edge }: { readonly preset: Preset; readonly edge: string
     socket.current = opened;
     let beating: number | undefined;
     opened.onopen = () => {
-      setState('open');
       note('state', 'open');
-      if (preset.greeting !== undefined) {
+      if (preset.greeting === undefined) setState('open');
+      else {
         opened.send(preset.greeting);
         note('sent', preset.greeting);
       }
@@ -88,6 +88,8 @@ function Pane({ preset, edge }: { readonly preset: Preset; readonly edge: string
       const text = data instanceof Blob ? await data.text() : String(data);
       const reply = preset.reply?.(text);
       if (reply !== undefined) opened.send(reply);
+      // Socket.IO closes a connection that sends events before its namespace has answered.
+      if (preset.greeting !== undefined && text.startsWith(preset.greeting)) setState('open');
       if (preset.isNoise?.(text) !== true) note('received', text);
     };
     opened.onclose = ({ code, reason }) => {
