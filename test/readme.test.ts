@@ -17,6 +17,9 @@ const notHere: Readonly<Record<string, string>> = {
   'npm run soak -- kill': 'takes minutes; test/kill.test.ts is its short form',
   'npm run soak -- exactness': 'takes minutes; services/gooduncle-edge/test/simulated.test.ts and model.test.ts are its short form',
   'npm run soak -- hostile': 'takes minutes; test/hostile-clients.test.ts is its short form',
+  'npm run soak -- bombs': 'takes minutes; services/saga-runner/test/hostile.test.ts has hostile scripts',
+  'npm test -- --with containers --short': 'needs root and minutes',
+  'node services/graph-store/src/tenants.ts place acme second': 'needs a second journal; test/journals.test.ts has one',
   'npm run soak -- evaluate': 'takes minutes; services/space-edge has short tests of consumption',
   'npm run soak -- rolling': 'takes minutes; test/rolling.test.ts is its short form',
   'npm run soak -- rolling --edge saga-edge': 'takes minutes; test/rolling.test.ts is its short form',
@@ -28,17 +31,15 @@ const notHere: Readonly<Record<string, string>> = {
   'npm run soak -- upgrade': 'takes minutes, and needs a commit of before; test/replicas.test.ts is its short form',
   'npm run containers': 'needs root and minutes',
   'docker compose up --build': 'needs a container runtime; npm run containers has one',
+  'docker buildx build -f infra/docker/Dockerfile --build-arg SERVICE=hiro-edge \\': 'needs a container runtime with buildx',
+  'npm run polyedge -- tenants place acme --to second': 'needs a second journal; test/journals.test.ts has one',
   'docker stop': 'needs a container runtime; npm run containers does it',
   'docker compose logs secrets': 'needs a container runtime',
   'OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 docker compose --profile telemetry up --build': 'needs a container runtime',
   'docker buildx imagetools inspect nats:2.12.1-alpine': 'needs a container runtime and a registry',
   'kubectl apply -k infra/k8s/overlays/…': 'needs a cluster; infra/k8s/manifests.test.ts renders every overlay',
-  'for service in graph-store saga-edge saga-runner hiro-edge space-edge gooduncle-edge jssocket-edge console; do':
-    'needs a container runtime; test/containers builds and runs the images',
   'npm test -- infra/k8s': 'this test runs beside it',
   'kubectl apply -f infra/k8s/overlays/local/namespace.yaml': 'needs a cluster',
-  'kubectl apply -k infra/k8s/overlays/local': 'needs a cluster; infra/k8s/manifests.test.ts renders every overlay',
-  'kubectl -n polyedge port-forward service/hiro-edge 5402': 'needs a cluster',
   'node services/graph-store/src/prepare.ts': 'needs the database as its owner; npm start runs it each time',
   'jssocket -p 81 -h localhost': 'takes a port that needs rights; services/jssocket-edge/test/program.test.ts gives it a free one',
   'jssocket --strict-path /ws --legacy-admin': 'takes port 80; services/jssocket-edge/test/program.test.ts gives it a free one',
@@ -195,6 +196,8 @@ test('what README.md, docs/operations.md and the pages of the services tell to t
       const path = `/api/graph/7.4/${note} -H "Authorization: Bearer $(npm run -s token)"`;
       assert.match((await newcomer.run([`curl -s ${second}${path}`])).join(), /"ogit\/name":"hello"/, 'what was backed up is there');
     },
+    'npm run token': () => newcomer.run(['npm run -s token']),
+    'npm run polyedge': () => newcomer.run(['npm run -s polyedge -- status']),
     'node tools/asyncapi.ts': async () => {
       await newcomer.run(['node tools/asyncapi.ts']);
       assert.equal((await newcomer.run(['git status --porcelain --untracked-files=no'])).join('').trim(), '', 'nothing to write anew');
