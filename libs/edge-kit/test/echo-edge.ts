@@ -8,22 +8,10 @@ import { localBus } from '@polyedge/service-kit/local-bus';
 import type { Effect, Input, Opening, Protocol } from '@polyedge/session/session';
 import { Driver } from '../src/driver/driver.ts';
 import { type Limits, limits } from '../src/limits.ts';
+import { ANN } from '../src/testing/connection-scene.ts';
 import { FakeFeed } from '../src/testing/fake-feed.ts';
 import { type WsPacket, type WsRaw, wsFraming } from '../src/transport/ws-frames.ts';
 import { httpOptions, WsListener, type WsListenerOptions, type WsRoute } from '../src/transport/ws-listener.ts';
-
-export const ANN: Principal = {
-  account: 'ann',
-  tenant: 't',
-  username: 'ann',
-  app: 'test',
-  roles: {},
-  defaultScope: 's',
-  scopes: [],
-  session: 'login1',
-  issuedAt: 1000,
-  expiresAt: 2_000_000_000_000,
-};
 
 export type Handle = (input: Input<WsRaw>) => readonly Effect<WsRaw>[];
 

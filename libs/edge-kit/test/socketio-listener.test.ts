@@ -10,11 +10,11 @@ import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket
 import { WebSocket } from 'ws';
 import { Driver } from '../src/driver/driver.ts';
 import { type Limits, limits } from '../src/limits.ts';
+import { ANN } from '../src/testing/connection-scene.ts';
 import { changeOf, FakeFeed } from '../src/testing/fake-feed.ts';
 import { SocketIoListener, type SocketIoListenerOptions } from '../src/transport/socketio-listener.ts';
 import { type SocketIoPacket, type SocketIoRaw, socketIoFraming } from '../src/transport/socketio-packets.ts';
 import { httpOptions } from '../src/transport/ws-listener.ts';
-import { ANN } from './echo-edge.ts';
 
 type Handle = (input: Input<SocketIoRaw>) => readonly Effect<SocketIoRaw>[];
 

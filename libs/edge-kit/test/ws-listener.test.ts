@@ -4,8 +4,9 @@ import test from 'node:test';
 import { done, failed } from '@polyedge/contracts/errors';
 import { EVERYTHING } from '@polyedge/query/filter';
 import { WebSocket } from 'ws';
+import { ANN } from '../src/testing/connection-scene.ts';
 import { changeOf } from '../src/testing/fake-feed.ts';
-import { ANN, echoEdge } from './echo-edge.ts';
+import { echoEdge } from './echo-edge.ts';
 import { closePayload, frame, handshake, RawClient } from './raw-client.ts';
 
 async function until(claim: () => boolean, what: string): Promise<void> {

@@ -4,35 +4,19 @@
  */
 import { resolve } from 'node:path';
 import { MAIN } from '@polyedge/contracts/journal';
-import { databaseUrl } from '@polyedge/service-kit/common-settings';
-import { readConfig } from '@polyedge/service-kit/config';
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
-import { settings } from './config.ts';
-import { journalsOf } from './journals.ts';
+import { openDatabases } from './owned-databases.ts';
 import { CannotCopy } from './postgres/backup.ts';
 import { backUpAll, restoreAll } from './postgres/backup-journals.ts';
-import { connect } from './postgres/connect.ts';
 
 const [command, folder] = process.argv.slice(2);
 if ((command !== 'backup' && command !== 'restore') || folder === undefined) {
   console.error('Usage: backup-cli.ts backup|restore FOLDER');
   process.exit(2);
 }
-const { databaseAdminUrl, journals, adminJournals } = settings;
-const read = readConfig('graph-store', { databaseUrl, databaseAdminUrl, journals, adminJournals }, process.env, settings);
-if (!read.ok) {
-  for (const problem of read.problems) console.error(`graph-store: ${problem}`);
-  process.exit(2);
-}
 await using open = new AsyncDisposableStack();
 try {
-  const connections = new Map(
-    journalsOf(read.config).map(({ name, databaseUrl: url, databaseAdminUrl: owner }) => {
-      const sql = connect({ url: owner ?? url, name: `graph-store-${command}`, max: 1 });
-      open.defer(() => sql.end({ timeout: 2 }));
-      return [name, sql] as const;
-    }),
-  );
+  const connections = openDatabases(open, { name: `graph-store-${command}`, max: 1 });
   const manifests = await (command === 'backup' ? backUpAll(connections, resolve(folder)) : restoreAll(connections, resolve(folder)));
   for (const [name, { seq, epoch, madeOn }] of manifests) {
     const of = name === MAIN ? '' : ` of the journal ${name}`;
