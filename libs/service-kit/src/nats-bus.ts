@@ -1,15 +1,6 @@
 /** The bus over NATS. With `nats-bus-requests.ts` and `nats-bus-responder.ts` the only code that knows the NATS library. */
 import { randomBytes } from 'node:crypto';
-import {
-  AuthorizationError,
-  type ConnectionOptions,
-  connect,
-  credsAuthenticator,
-  MsgHdrsImpl,
-  type NatsConnection,
-  nkeyAuthenticator,
-  PermissionViolationError,
-} from '@nats-io/transport-node';
+import { AuthorizationError, connect, MsgHdrsImpl, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node';
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { inJournal, MAIN } from '@polyedge/contracts/journal';
@@ -20,30 +11,16 @@ import { type BusCounts, newBusCounts } from './bus-counts.ts';
 import { encodeBody, MIN_MAX_PAYLOAD, subjectFits, TRACEPARENT } from './bus-wire.ts';
 import { within } from './deadline.ts';
 import { type Log, silentLog } from './log.ts';
+import { CONNECT_ATTEMPT_MS, connectionOptions, type NatsServer } from './nats-bus-connection.ts';
 import { NatsRequests, type ObserveRequest, textOf } from './nats-bus-requests.ts';
 import { NatsResponder } from './nats-bus-responder.ts';
 import { leaveSilentServers } from './nats-bus-silence.ts';
 import { PeerClocks } from './peer-clocks.ts';
 import type { Spans } from './spans.ts';
 
-/** How a service proves to NATS who it is: nothing, or one of these. */
-export type NatsCredentials =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'password'; readonly user: string; readonly password: string }
-  | { readonly kind: 'nkey'; readonly seed: string }
-  /** The text of a `.creds` file. */
-  | { readonly kind: 'creds'; readonly text: string };
-
-export interface NatsBusOptions {
-  /** One URL or several of a cluster, separated by commas: `nats://host:4222`, `tls://host:4222`. A user and password in it count where no credentials are given. */
-  readonly url: string;
-  /** The service's name: queue group, part of the inbox prefix, name of the connection in NATS' own tools. */
-  readonly service: string;
+export interface NatsBusOptions extends NatsServer {
   /** Distinguishes the replicas of a service; made up unless given. */
   readonly instance?: string;
-  readonly credentials?: NatsCredentials;
-  /** Files in PEM; TLS is also used when the URL or the server asks for it. */
-  readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string };
   /** How long to try before giving up when there is no server yet, in milliseconds (default 30,000). */
   readonly connectMs?: number;
   readonly log?: Log;
@@ -61,7 +38,6 @@ export interface NatsBus extends Bus {
   readonly maxPayload: number;
 }
 
-const CONNECT_ATTEMPT_MS = 5_000;
 /** Pause between attempts to connect. */
 const AGAIN_MS = 250;
 const STOP_MS = 10_000;
@@ -109,49 +85,6 @@ async function attemptToConnect(options: NatsBusOptions, instance: string, log: 
     return flushed.ok ? failed('not-allowed', `the NATS server does not allow the inbox _INBOX.${options.service}.>`) : flushed;
   }
   return done(bus);
-}
-
-function connectionOptions(options: NatsBusOptions, instance: string, onDisconnect: () => void): ConnectionOptions {
-  const servers = options.url.split(',').map((text) => new URL(text.trim()));
-  const [first] = servers;
-  const inUrl: NatsCredentials =
-    first === undefined || first.username === ''
-      ? { kind: 'none' }
-      : { kind: 'password', user: decodeURIComponent(first.username), password: decodeURIComponent(first.password) };
-  const credentials = options.credentials === undefined || options.credentials.kind === 'none' ? inUrl : options.credentials;
-  const tls = options.tls ?? (servers.some((url) => url.protocol === 'tls:') ? {} : undefined);
-  return {
-    servers: servers.map((url) => url.host),
-    name: `${options.service} ${instance}`,
-    inboxPrefix: `_INBOX.${options.service}.${instance}`,
-    timeout: CONNECT_ATTEMPT_MS,
-    pingInterval: 5_000,
-    maxPingOut: 2,
-    maxReconnectAttempts: -1,
-    // Credentials may be refused for a moment while a server reloads its configuration; a service must not stay away for ever because of it.
-    ignoreAuthErrorAbort: true,
-    // Called by the library when a connection has ended, before it dials the next: the earliest and only synchronous sign of it.
-    reconnectDelayHandler: () => {
-      onDisconnect();
-      return 50 + Math.floor(Math.random() * 200);
-    },
-    noAsyncTraces: true,
-    ...(tls === undefined ? {} : { tls }),
-    ...authentication(credentials),
-  };
-}
-
-function authentication(credentials: NatsCredentials): Partial<ConnectionOptions> {
-  switch (credentials.kind) {
-    case 'none':
-      return {};
-    case 'password':
-      return { user: credentials.user, pass: credentials.password };
-    case 'nkey':
-      return { authenticator: nkeyAuthenticator(new TextEncoder().encode(credentials.seed)) };
-    case 'creds':
-      return { authenticator: credsAuthenticator(new TextEncoder().encode(credentials.text)) };
-  }
 }
 
 class ConnectedBus implements NatsBus {
