@@ -59,6 +59,21 @@ export async function findIds(connection: Connection, tenant: string, filter: Fi
   return rows.map(({ id }) => id);
 }
 
+const lockedRow = (mode: string, where: string): string =>
+  `(select ${COLUMNS} from element e where e.tenant = $1 and e.id = w.id ${where} for ${mode} of e)`;
+
+// Each of them locks and reads in one statement: a row that is read by a later statement than the one that locks may be one that was made in
+// between, which nobody has locked.
+/** Locks vertices in the order of their ids and reads them. */
+const LOCK_FOR_WRITE = `
+  select e.* from (select value collate "C" as id from json_array_elements_text($2::json) order by 1) w
+  cross join lateral ${lockedRow('update', '')} e`;
+/** The same, each in its own mode, in one pass (ADR 6). */
+const LOCK_IN_MODES = `
+  select e.* from (select id collate "C" as id, write from json_to_recordset($2::json) as w(id text, write boolean) order by 1) w
+  cross join lateral (
+    select * from ${lockedRow('update', 'and w.write')} a union all select * from ${lockedRow('share', 'and not w.write')} b) e`;
+
 /**
  * Locks and loads everything wanted into `rows`. The statements are issued without waiting for each other, so they cost one round trip; each
  * sees what was committed before its own locks were granted.
@@ -66,23 +81,16 @@ export async function findIds(connection: Connection, tenant: string, filter: Fi
 export async function loadWanted(connection: Connection, tenant: string, rows: TenantRows, wanted: Wanted): Promise<Set<string>> {
   const { vertices, shared, edges, adjacency, uniqueKeys, accounts, contents } = wanted;
   const ids = [...new Set([...vertices, ...shared])].filter((id) => !rows.rows.has(id));
-  const needsShare = ids.some((id) => !vertices.has(id));
   const work: Promise<unknown>[] = [];
   const json = (values: Iterable<unknown>): string => JSON.stringify([...values]);
 
-  if (needsShare) {
-    work.push(
-      connection`select lock_elements(array_agg(${tenant}::text), array_agg(w.id), array_agg(w.write))
-        from json_to_recordset(${JSON.stringify(ids.map((id) => ({ id, write: vertices.has(id) })))}::json) as w(id text, write boolean)`.execute(),
-    );
-  }
   if (ids.length > 0) {
+    const onlyWrites = ids.every((id) => vertices.has(id));
     work.push(
       connection
         .unsafe<StoredRow[]>(
-          `select e.* from (select value collate "C" as id from json_array_elements_text($2::json) order by 1) w
-           cross join lateral (select ${COLUMNS} from element e where e.tenant = $1 and e.id = w.id ${needsShare ? 'offset 0' : 'for update of e'}) e`,
-          [tenant, json(ids)],
+          onlyWrites ? LOCK_FOR_WRITE : LOCK_IN_MODES,
+          [tenant, json(onlyWrites ? ids : ids.map((id) => ({ id, write: vertices.has(id) })))],
           { prepare: true },
         )
         .then((found) => {
