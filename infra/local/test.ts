@@ -59,8 +59,8 @@ const times = groupTimes();
 const events = run({
   cwd: root,
   files: files.map((file) => join(root, file)),
-  // Two at a time even on two cores: most of them wait for a server.
-  concurrency: Math.max(2, availableParallelism() - 1),
+  // Three at a time even on two cores: most of them wait for a server.
+  concurrency: Math.max(3, availableParallelism() - 1),
   timeout: fileMs,
   signal: stop.signal,
   ...(values.name === undefined ? {} : { testNamePatterns: [values.name] }),
