@@ -43,16 +43,28 @@ export class Project implements AsyncDisposable {
   readonly ports = new Map<string, readonly number[]>();
   readonly #engine: Engine;
   readonly #replicas: Readonly<Record<string, number>>;
-  readonly #name = `polyedge${process.pid}`;
+  readonly #name: string;
+  #sources = root;
   readonly #dir = mkdtempSync(join(tmpdir(), 'polyedge-compose-'));
   readonly #env: Readonly<Record<string, string | undefined>>;
 
-  /** @param replicas the number of containers of services with more than one */
-  constructor(engine: Engine, env: Readonly<Record<string, string>>, replicas: Readonly<Record<string, number>>) {
+  /**
+   * @param replicas the number of containers of services with more than one
+   * @param name tells it from another project of this process
+   */
+  constructor(engine: Engine, env: Readonly<Record<string, string>>, replicas: Readonly<Record<string, number>>, name = '') {
     this.#engine = engine;
+    this.#name = `polyedge${name}${process.pid}`;
     this.#env = { ...engine.env, ...env };
     this.#replicas = replicas;
     this.#write();
+  }
+
+  /** The working copy whose file, configuration and images are used from now on: `build` and `up` replace what differs. */
+  async use(sources: string): Promise<void> {
+    this.#sources = sources;
+    if (this.ports.size > 0) await this.#choosePorts(this.ports);
+    else this.#write();
   }
 
   /** Builds the images of the file. */
@@ -75,16 +87,21 @@ export class Project implements AsyncDisposable {
     }
   }
 
-  async #choosePorts(): Promise<void> {
-    for (const [name, { ports = [] }] of Object.entries(composeFile().services)) {
-      if (ports.length > 0) this.ports.set(name, await portsInARow(this.#replicas[name] ?? 1));
+  /** @param kept services whose ports stay as they are */
+  async #choosePorts(kept: ReadonlyMap<string, unknown> = new Map()): Promise<void> {
+    for (const [name, { ports = [] }] of Object.entries(this.#composeFile().services)) {
+      if (ports.length > 0 && !kept.has(name)) this.ports.set(name, await portsInARow(this.#replicas[name] ?? 1));
     }
     this.#write();
   }
 
+  #composeFile(): ComposeFile {
+    return parse(readFileSync(join(this.#sources, 'docker-compose.yml'), 'utf8'), { merge: true });
+  }
+
   /** The file for the engine, with the ports that are known. */
   #write(): void {
-    const file = composeFile();
+    const file = this.#composeFile();
     const services: Record<string, unknown> = {};
     for (const [name, service] of Object.entries(file.services)) {
       if ('profiles' in service) continue;
@@ -105,9 +122,9 @@ export class Project implements AsyncDisposable {
 
   /** Runs docker-compose; rejects with its output if it fails. */
   async compose(...args: readonly string[]): Promise<string> {
-    const all = ['-f', this.#file, '--project-directory', root, '-p', this.#name, ...args];
+    const all = ['-f', this.#file, '--project-directory', this.#sources, '-p', this.#name, ...args];
     const { stdout } = await run(this.#engine.composeProgram, all, {
-      cwd: root,
+      cwd: this.#sources,
       env: this.#env,
       timeout: UP_MS,
       maxBuffer: 64 * 1024 * 1024,
@@ -180,8 +197,6 @@ export class Project implements AsyncDisposable {
     rmSync(this.#dir, { recursive: true, force: true });
   }
 }
-
-const composeFile = (): ComposeFile => parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true });
 
 /** Free ports that follow each other, since Compose takes a range for the containers of one service. */
 async function portsInARow(count: number): Promise<readonly number[]> {

@@ -1,6 +1,6 @@
 /**
  * docker-compose.yml, run by a real engine: images, a first start, clients of all protocols, faults, and a second start with the data of the first.
- * With `--short` what takes long is left out: stopping each edge, most of the kills, the second start, and building twice. A machine that cannot
+ * With `--short` what takes long is left out: stopping each edge, most of the kills, the second start, building twice, and the upgrade. A machine that cannot
  * run containers leaves all of it out and says so; where POLYEDGE_CONTAINERS is `required`, that is a failure, and with `off` it is left out
  * everywhere.
  */
@@ -10,9 +10,11 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { Engine } from '@polyedge/testkit/servers/container-engine';
 import { engineWithImages } from '@polyedge/testkit/servers/stand-in-images';
+import { Load } from '../replicas/load.ts';
 import { ADMIN, type ConnectedEdge, connectClients } from '../replicas/system.ts';
 import { Rotation } from '../rolling/watchers.ts';
 import { Project, root } from './project.ts';
+import { releaseOf } from './release.ts';
 
 const EDGES = ['hiro-edge', 'saga-edge', 'space-edge', 'gooduncle-edge', 'jssocket-edge'] as const;
 const OURS = ['graph-store', 'saga-runner', 'console', ...EDGES] as const;
@@ -20,6 +22,8 @@ const SHORT_KILLS = ['hiro-edge', 'postgres'] as const;
 const SERVERS = ['nats', 'redis', 'postgres'] as const;
 const LIMIT_MS = 20 * 60_000;
 const short = process.env.POLYEDGE_TEST_SHORT === 'true';
+/** The release from which images are upgraded: the last one whose images had another health check, and neither the runner nor the console. */
+const EARLIER = '54dbf09';
 /** How long the clients of one edge may take, on a busy machine, until all of them are there again and hear one and the same change. */
 const HEARD_MS = 120_000;
 const ONE_CHANGE_MS = 15_000;
@@ -191,6 +195,38 @@ function tryAll(engine: Engine): void {
       // Those that are owed everything hear what comes now; tokens of before are good, so the keys are the same.
       await everybodyHears();
       say('down and up again');
+    });
+
+    test('images of an earlier release are replaced in place under load: nothing that is promised is missed', async (t) => {
+      using earlier = releaseOf(root, EARLIER);
+      if (earlier === undefined) return t.skip(`the history does not have ${EARLIER}`);
+      await using upgraded = new Project(
+        engine,
+        { POLYEDGE_ADMIN_PASSWORD: ADMIN.password, LOG_LEVEL: 'warn' },
+        { 'hiro-edge': 2 },
+        'upgraded',
+      );
+      await upgraded.use(earlier.sources);
+      await upgraded.build();
+      await upgraded.up();
+      await upgraded.healthy([...SERVERS, 'graph-store', ...EDGES]);
+      say(`${EARLIER} is up`);
+      const rotation = (name: string): Rotation => new Rotation(upgraded.ports.get(name) ?? []);
+      await using connected = await connectClients(rotation);
+      const load = await Load.start(connected.edges);
+      await upgraded.use(root);
+      await upgraded.build();
+      await upgraded.up();
+      await upgraded.healthy([...SERVERS, ...OURS]);
+      say('its images are replaced');
+      await load.heardByAll();
+      const { problems, lines } = await load.end();
+      for (const line of lines) t.diagnostic(line);
+      // One container of most services: meanwhile its clients are refused.
+      assert.deepEqual(
+        problems.filter((problem) => problem.includes('missing')),
+        [],
+      );
     });
   });
 }

@@ -10,8 +10,9 @@ import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import { type RunningService, serviceProgram, startService } from '@polyedge/testkit/servers/service';
 import { CHEAP_AUTH } from '../../services/jssocket-edge/test/doubles.ts';
-import { ADMIN, type ConnectedEdge, connectClients } from '../replicas/system.ts';
-import { Rotation, type Watcher } from '../rolling/watchers.ts';
+import { Load, type LoadResult } from '../replicas/load.ts';
+import { ADMIN, connectClients } from '../replicas/system.ts';
+import { Rotation } from '../rolling/watchers.ts';
 
 const SERVICES = [
   'graph-store',
@@ -23,22 +24,15 @@ const SERVICES = [
   'jssocket-edge',
   'console',
 ] as const;
-const HEARD_MS = 120_000;
-const EVERY_MS = 500;
 const prepareProgram = resolve(import.meta.dirname, '../../services/graph-store/src/prepare.ts');
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const watchersOf = ({ audiences }: ConnectedEdge): readonly Watcher[] => audiences.flatMap(({ watchers }) => watchers);
 
 /**
  * @param checkout the working copy of the older release
  * @param seconds the shortest time that the clients run
  * @returns the problems and the measurements
  */
-export async function upgrade(
-  checkout: string,
-  seconds: number,
-  report: (line: string) => void,
-): Promise<{ readonly problems: readonly string[]; readonly lines: readonly string[] }> {
+export async function upgrade(checkout: string, seconds: number, report: (line: string) => void): Promise<LoadResult> {
   await using parts = new AsyncDisposableStack();
   const problems: string[] = [];
   const [nats, redis, database] = await Promise.all([startNats(), startRedis(), startPostgres()]);
@@ -71,23 +65,8 @@ export async function upgrade(
   const rotations = new Map([...running].map(([name, replicas]) => [name, new Rotation(replicas.map(({ port }) => port))]));
   const rotationOf = (name: string): Rotation => rotations.get(name) ?? new Rotation([]);
   const { edges } = parts.use(await connectClients(rotationOf));
-  for (const edge of edges) await ready(edge);
+  const load = await Load.start(edges);
   report('clients of all five protocols listen');
-
-  const taken = new Map<string, Set<number>>(edges.map(({ name }) => [name, new Set()]));
-  let refused = 0;
-  let going = true;
-  const load = edges.map(async (edge) => {
-    for (let n = 1; going; n += 1) {
-      const written = await edge.write(n).catch((error: unknown) => {
-        problems.push(`${edge.name}: write ${n}: ${String(error)}`);
-        return false;
-      });
-      if (written) taken.get(edge.name)?.add(n);
-      else refused += 1;
-      await pause(EVERY_MS);
-    }
-  });
 
   const prepared = spawnSync(process.execPath, [prepareProgram], {
     env: { ...process.env, POLYEDGE_MODE: 'local', DATABASE_URL: database.url, DATABASE_ADMIN_URL: database.url },
@@ -116,33 +95,6 @@ export async function upgrade(
       }
     }
   }
-  going = false;
-  await Promise.all(load);
-
-  const lines: string[] = [];
-  for (const { name, audiences } of edges) {
-    const changes = [...(taken.get(name) ?? [])];
-    for (const { kind, promised, watchers } of audiences) {
-      const missing = (): number => watchers.reduce((sum, { firstAt }) => sum + changes.filter((n) => !firstAt.has(n)).length, 0);
-      const deadline = performance.now() + HEARD_MS;
-      while (promised === 'everything' && missing() > 0 && performance.now() < deadline) await pause(50);
-      lines.push(
-        `${name}, ${kind}: ${changes.length} changes, ${watchers.length} clients, ${missing()} not heard (${promised} is promised)`,
-      );
-      if (promised === 'everything' && missing() > 0) problems.push(`${name}, ${kind}: ${missing()} changes are missing`);
-      for (const { errors } of watchers) problems.push(...errors.map((error) => `${name}, ${kind}: ${error}`));
-    }
-  }
-  lines.push(`${refused} writes were not taken`);
-  return { problems, lines };
-}
-
-/** Waits until every client has received something, so that its watch is active. */
-async function ready(edge: ConnectedEdge): Promise<void> {
-  const deadline = performance.now() + HEARD_MS;
-  for (let n = 0; watchersOf(edge).some((watcher) => !watcher.ready); n -= 1) {
-    if (performance.now() > deadline) throw new Error(`clients of ${edge.name} hear nothing`);
-    await edge.write(n);
-    await pause(100);
-  }
+  const { problems: missed, lines } = await load.end();
+  return { problems: [...problems, ...missed], lines };
 }
