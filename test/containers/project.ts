@@ -44,15 +44,23 @@ export class Project implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #replicas: Readonly<Record<string, number>>;
   readonly #name: string;
+  readonly #optional: readonly string[];
   #sources = root;
   readonly #dir = mkdtempSync(join(tmpdir(), 'polyedge-compose-'));
   readonly #env: Readonly<Record<string, string | undefined>>;
 
   /**
    * @param replicas the number of containers of services with more than one
+   * @param optional services of profiles that are to run as well
    * @param name tells it from another project of this process
    */
-  constructor(engine: Engine, env: Readonly<Record<string, string>>, replicas: Readonly<Record<string, number>>, name = '') {
+  constructor(
+    engine: Engine,
+    env: Readonly<Record<string, string>>,
+    replicas: Readonly<Record<string, number>>,
+    { optional = [], name = '' }: { readonly optional?: readonly string[]; readonly name?: string } = {},
+  ) {
+    this.#optional = optional;
     this.#engine = engine;
     this.#name = `polyedge${name}${process.pid}`;
     this.#env = { ...engine.env, ...env };
@@ -104,11 +112,12 @@ export class Project implements AsyncDisposable {
     const file = this.#composeFile();
     const services: Record<string, unknown> = {};
     for (const [name, service] of Object.entries(file.services)) {
-      if ('profiles' in service) continue;
+      if ('profiles' in service && !this.#optional.includes(name)) continue;
       const inside = service.ports?.[0]?.split(':').at(-1);
       const open = this.ports.get(name);
+      const { profiles: _profiles, ...always } = service;
       services[name] = {
-        ...service,
+        ...always,
         ...(open === undefined ? {} : { ports: [`127.0.0.1:${open.join('-')}:${inside}`] }),
         ...(service.build === undefined ? {} : { build: { ...service.build, network: 'host' } }),
       };

@@ -30,6 +30,18 @@ const ONE_CHANGE_MS = 15_000;
 const image = (service: string): string => `polyedge/${service}:${JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version}`;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** What Prometheus says of what it reads. */
+interface Target {
+  readonly health: string;
+  readonly labels: { readonly service: string };
+}
+/** What it says of an alert. */
+interface Rule {
+  readonly name: string;
+  readonly health: string;
+  readonly lastError?: string;
+}
+
 const began = performance.now();
 const say = (line: string): void => console.log(`containers: ${line} (${Math.round((performance.now() - began) / 1000)} s)`);
 const wanted = process.env.POLYEDGE_CONTAINERS ?? 'auto';
@@ -50,7 +62,10 @@ function tryAll(engine: Engine): void {
 
     before(async () => {
       parts.use(engine);
-      project = parts.use(new Project(engine, { POLYEDGE_ADMIN_PASSWORD: ADMIN.password, LOG_LEVEL: 'warn' }, { 'hiro-edge': 2 }));
+      const optional = short ? [] : ['prometheus'];
+      project = parts.use(
+        new Project(engine, { POLYEDGE_ADMIN_PASSWORD: ADMIN.password, LOG_LEVEL: 'warn' }, { 'hiro-edge': 2 }, { optional }),
+      );
       say('building the images …');
       await project.build();
       say('the images are built');
@@ -163,6 +178,31 @@ function tryAll(engine: Engine): void {
 
     if (short) return;
 
+    test('Prometheus of the telemetry profile reads every service, and evaluates every rule', async () => {
+      const [container = ''] = project.containers('prometheus');
+      const ask = (path: string) =>
+        JSON.parse(engine.docker('exec', container, 'wget', '-qO-', `http://127.0.0.1:9090/api/v1/${path}`)).data;
+      const deadline = performance.now() + 90_000;
+      const services: readonly string[] = [...OURS].sort();
+      for (let up: readonly string[] = []; up.length < services.length; await pause(500)) {
+        const { activeTargets }: { readonly activeTargets: readonly Target[] } = ask('targets');
+        up = activeTargets.filter(({ health }) => health === 'up').map(({ labels }) => labels.service);
+        assert.ok(performance.now() < deadline, JSON.stringify(activeTargets));
+        if (up.length === services.length) assert.deepEqual([...up].sort(), services);
+      }
+      const isEvaluated = (): boolean => {
+        const { groups }: { readonly groups: readonly { readonly rules: readonly Rule[] }[] } = ask('rules');
+        const rules = groups.flatMap((group) => group.rules);
+        for (const { name, lastError } of rules) assert.equal(lastError ?? '', '', name);
+        return rules.length > 0 && rules.every(({ health }) => health === 'ok');
+      };
+      while (!isEvaluated()) {
+        assert.ok(performance.now() < deadline, 'the rules are not evaluated');
+        await pause(500);
+      }
+      say('Prometheus reads every service');
+    });
+
     test('images that are built anew from the same sources have the same layers', () => {
       const layersOf = (name: string): unknown =>
         JSON.parse(engine.docker('image', 'inspect', '--format', '{{json .RootFS.Layers}}', name));
@@ -204,7 +244,7 @@ function tryAll(engine: Engine): void {
         engine,
         { POLYEDGE_ADMIN_PASSWORD: ADMIN.password, LOG_LEVEL: 'warn' },
         { 'hiro-edge': 2 },
-        'upgraded',
+        { name: 'upgraded' },
       );
       await upgraded.use(earlier.sources);
       await upgraded.build();

@@ -1,6 +1,6 @@
 /**
  * Images under the names of those that docker-compose.yml and the Dockerfile use, for a machine that cannot pull them: Debian by debootstrap, the
- * Node and npm that run this, Debian's NATS and Redis, and the PostgreSQL of the tests. Built once; rebuilt when the recipe changes.
+ * Node and npm that run this, Debian's NATS, Redis and Prometheus, and the PostgreSQL of the tests. Built once; rebuilt when the recipe changes.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -16,6 +16,7 @@ interface Names {
   readonly nats: string;
   readonly redis: string;
   readonly postgres: string;
+  readonly prometheus: string;
 }
 
 const BUILD_MS = 10 * 60_000;
@@ -39,11 +40,20 @@ const recipe = (names: Names): readonly { readonly image: string; readonly lines
     image: 'polyedge-stand-in:servers',
     lines: [
       `FROM ${names.debian}`,
-      'RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends nats-server redis-server postgresql-client-15 wget procps netbase',
+      'RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends nats-server redis-server postgresql-client-15 prometheus wget procps netbase',
     ],
   },
   { image: names.nats, lines: ['FROM polyedge-stand-in:servers', 'USER 10002', 'ENTRYPOINT ["nats-server"]'] },
   { image: names.redis, lines: ['FROM polyedge-stand-in:servers', 'WORKDIR /data', 'CMD ["redis-server"]'] },
+  {
+    image: names.prometheus,
+    lines: [
+      'FROM polyedge-stand-in:servers',
+      'RUN mkdir /prometheus && chown nobody /prometheus',
+      'USER nobody',
+      'ENTRYPOINT ["prometheus"]',
+    ],
+  },
   {
     image: names.postgres,
     lines: [
@@ -107,6 +117,7 @@ function namesOf(root: string): Names {
     nats: found(compose, 'nats'),
     redis: found(compose, 'redis'),
     postgres: found(compose, 'postgres'),
+    prometheus: found(compose, 'prom/prometheus'),
   };
 }
 
@@ -122,7 +133,7 @@ function makeStandIns(engine: Engine, names: Names, folder: string, report: (lin
     report('making a Debian with debootstrap …');
     importDebian(engine, names.debian, folder, hash);
   }
-  report('making stand-ins for the images of Node, NATS, Redis and PostgreSQL …');
+  report('making stand-ins for the images of Node, NATS, Redis, PostgreSQL and Prometheus …');
   const context = mkdtempSync(join(tmpdir(), 'polyedge-stand-ins-'));
   try {
     cpSync(process.execPath, join(context, 'node'), { dereference: true });
