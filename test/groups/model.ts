@@ -41,17 +41,22 @@ export interface Repeat {
 
 /** Positions are written at least every second, so they are durable after this time. */
 const SAFE_MS = 1000;
-/** Tolerance for outside measurements: transit times, the statement that writes, and scheduling on a busy machine. */
+/** Tolerance for outside measurements: transit times, and the statement that writes. A busy machine adds to it. */
 const TOLERANCE_MS = 500;
 /** A loss that closes no connection is noticed at the latest when leases are renewed. */
 const NOTICED_MS = 2000;
 
-/** @param expected every change of the type, from the journal itself */
+/**
+ * @param expected every change of the type, from the journal itself
+ * @param lateMs how late the machine ran what was due: each measured time may be wrong by that
+ */
 export function judge(
   expected: readonly { readonly seq: number; readonly element: string }[],
   deliveries: readonly Delivery[],
   incidents: readonly Incident[],
+  lateMs = 0,
 ): Verdict {
+  const toleranceMs = TOLERANCE_MS + lateMs;
   const bySeq = new Map<number, Delivery[]>();
   for (const delivery of [...deliveries].sort((one, other) => one.at - other.at)) {
     const known = bySeq.get(delivery.seq);
@@ -72,7 +77,7 @@ export function judge(
     duplicates += again.length;
     for (const repeat of again) {
       const before = (bySeq.get(seq) ?? []).findLast(({ answeredAt }) => answeredAt !== undefined && answeredAt < repeat.at);
-      if (before === undefined || excused(before, repeat, incidents)) continue;
+      if (before === undefined || excused(before, repeat, incidents, toleranceMs)) continue;
       unexplained.push({ seq, by: before.member, confirmedAt: before.answeredAt ?? 0, again: repeat.member, againAt: repeat.at });
     }
   }
@@ -87,21 +92,21 @@ export function judge(
 }
 
 /** Whether a fault explains that a confirmed delivery was repeated. */
-const excused = (before: Delivery, again: Delivery, incidents: readonly Incident[]): boolean =>
-  incidents.some((incident) => explains(incident, before, again));
+const excused = (before: Delivery, again: Delivery, incidents: readonly Incident[], toleranceMs: number): boolean =>
+  incidents.some((incident) => explains(incident, before, again, toleranceMs));
 
-function explains(incident: Incident, { answeredAt = 0, member }: Delivery, again: Delivery): boolean {
+function explains(incident: Incident, { answeredAt = 0, member }: Delivery, again: Delivery, toleranceMs: number): boolean {
   /** From the answer to the fault: negative if the fault was earlier. */
   const ms = incident.at - answeredAt;
   switch (incident.kind) {
     case 'gone':
       if (incident.members !== undefined && !incident.members.has(member)) return false;
-      return ms >= -TOLERANCE_MS && ms <= SAFE_MS + TOLERANCE_MS;
+      return ms >= -toleranceMs && ms <= SAFE_MS + toleranceMs;
     case 'forgot':
-      if (ms >= 0) return ms <= SAFE_MS + TOLERANCE_MS;
+      if (ms >= 0) return ms <= SAFE_MS + toleranceMs;
       // Whenever the loss is noticed, only deliveries younger than a second are repeated.
-      return ms >= -(NOTICED_MS + TOLERANCE_MS) && again.at - answeredAt <= SAFE_MS + TOLERANCE_MS;
+      return ms >= -(NOTICED_MS + toleranceMs) && again.at - answeredAt <= SAFE_MS + toleranceMs;
     case 'late':
-      return again.member === incident.member && again.at >= incident.at && again.at <= incident.at + TOLERANCE_MS;
+      return again.member === incident.member && again.at >= incident.at && again.at <= incident.at + toleranceMs;
   }
 }
