@@ -139,7 +139,6 @@ export class GroupsDriver implements ConsumerGroups {
     const { time } = this.#world;
     return new Promise((resolve) => {
       time.after(ms, () => {
-        time.promised();
         resolve();
       });
     });
