@@ -20,9 +20,9 @@ import { NatsModelBus } from '@polyedge/simulation/nats-model-bus';
 import { goodUncleProtocol } from '../../services/gooduncle-edge/src/protocol/protocol.ts';
 import { sameRules } from '../../services/gooduncle-edge/test/simulated-states.ts';
 import { eventsProtocol, graphProtocol } from '../../services/hiro-edge/src/protocol/protocol.ts';
-import { GroupsDriver } from './groups-driver.ts';
 import { Process } from './process.ts';
 import { SCOPE, TENANT } from './settings.ts';
+import { SimulatedGroups } from './simulated-groups.ts';
 import type { Surroundings } from './surroundings.ts';
 import { SimulatedWire, type WireClient } from './wire.ts';
 
@@ -36,7 +36,7 @@ const PRINCIPAL: Principal = {
 export class EdgeProcess {
   readonly process: Process;
   readonly bus: NatsModelBus;
-  readonly groups: GroupsDriver;
+  readonly groups: SimulatedGroups;
   readonly feed: LiveFeed;
   readonly #world: Surroundings;
   readonly #drivers: Readonly<Record<Api, Pick<Driver<never, never, never, FakePacket>, 'open'>>>;
@@ -60,7 +60,7 @@ export class EdgeProcess {
       },
       onThrown: (error) => world.judge.wrong(`a watcher threw: ${String(error)}`),
     });
-    this.groups = new GroupsDriver(world, process, this.bus);
+    this.groups = new SimulatedGroups(world, process, this.bus);
     this.bus.subscribe(graphHead, graphHead.pattern({}), ({ epoch, to }) => this.groups.announced(epoch, to));
     const wheel = new Wheel({ now: process.date, wakeAt: (at, work) => process.after(at - process.date(), work) });
     const acknowledged = ({ write, outcome }: { readonly write: PendingWrite; readonly outcome: { readonly ok: boolean } }): void => {
