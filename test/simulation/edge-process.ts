@@ -20,9 +20,9 @@ import { NatsModelBus } from '@polyedge/simulation/nats-model-bus';
 import { goodUncleProtocol } from '../../services/gooduncle-edge/src/protocol/protocol.ts';
 import { sameRules } from '../../services/gooduncle-edge/test/simulated-states.ts';
 import { eventsProtocol, graphProtocol } from '../../services/hiro-edge/src/protocol/protocol.ts';
-import { GroupsDriver } from './groups-driver.ts';
 import { Process } from './process.ts';
 import { SCOPE, TENANT } from './settings.ts';
+import { SimulatedGroups } from './simulated-groups.ts';
 import type { Surroundings } from './surroundings.ts';
 import { SimulatedWire, type WireClient } from './wire.ts';
 
@@ -36,7 +36,7 @@ const PRINCIPAL: Principal = {
 export class EdgeProcess {
   readonly process: Process;
   readonly bus: NatsModelBus;
-  readonly groups: GroupsDriver;
+  readonly groups: SimulatedGroups;
   readonly feed: LiveFeed;
   readonly #world: Surroundings;
   readonly #drivers: Readonly<Record<Api, Pick<Driver<never, never, never, FakePacket>, 'open'>>>;
@@ -60,7 +60,7 @@ export class EdgeProcess {
       },
       onThrown: (error) => world.judge.wrong(`a watcher threw: ${String(error)}`),
     });
-    this.groups = new GroupsDriver(world, process, this.bus);
+    this.groups = new SimulatedGroups(world, process, this.bus);
     this.bus.subscribe(graphHead, graphHead.pattern({}), ({ epoch, to }) => this.groups.announced(epoch, to));
     const wheel = new Wheel({ now: process.date, wakeAt: (at, work) => process.after(at - process.date(), work) });
     const acknowledged = ({ write, outcome }: { readonly write: PendingWrite; readonly outcome: { readonly ok: boolean } }): void => {
@@ -69,7 +69,7 @@ export class EdgeProcess {
     };
     this.#writes = new Writes(bus, wheel, acknowledged, () => world.chance.next());
     const shared = {
-      ...{ framing: fakeFraming, bus, wheel, flusher: new Flusher(process.soon), verify: () => done(PRINCIPAL) },
+      ...{ framing: fakeFraming, bus, wheel, flusher: new Flusher(process.soon, process.now), verify: () => done(PRINCIPAL) },
       feed: world.bug === 'dedupe-by-tick' ? forgetful(this.feed, world) : this.feed,
       limits: limits({ authenticateMs: 0, idleMs: 0, pingIntervalMs: 0 }),
       chance: {
@@ -128,7 +128,7 @@ const logInto = ({ judge }: Surroundings): Log => ({
 const errorText = (_name: string, value: unknown): unknown => (value instanceof Error ? (value.stack ?? value.message) : value);
 
 /** The bus of an edge with one of the planted mistakes. */
-function mistaken(bus: NatsModelBus, { bug, chance, time }: Surroundings): Bus {
+function mistaken(bus: NatsModelBus, { bug, chance }: Surroundings): Bus {
   const isOfFeed = bug === 'heads-without-chain' || bug === 'deliver-before-the-gap-is-filled';
   if (!isOfFeed && bug !== 'retry-without-the-operation-id') return bus;
   let next: number | undefined;
@@ -164,7 +164,6 @@ function mistaken(bus: NatsModelBus, { bug, chance, time }: Surroundings): Bus {
         return await bus.request(channel, subject, { ...rest, requests: renamed }, options);
       }
       const outcome = await bus.request(channel, subject, body, options);
-      time.promised();
       if (bug !== 'deliver-before-the-gap-is-filled' || channel.address !== graphChanges.address || !outcome.ok) return outcome;
       const reply = outcome.value as { readonly changes: readonly FullChange[] };
       return chance.percent(50) ? { ok: true, value: { ...outcome.value, changes: reply.changes.slice(1) } } : outcome;

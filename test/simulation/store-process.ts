@@ -143,7 +143,6 @@ export class StoreProcess {
         this.#publish({ kind: 'committed', changes: effect.changes });
         break;
       case 'answer':
-        this.#world.time.promised();
         this.#callers.get(effect.message)?.(effect.answer);
         this.#callers.delete(effect.message);
         break;

@@ -32,6 +32,8 @@ export interface SystemTold {
   readonly problem: string | undefined;
   readonly timeline: readonly string[];
   readonly counts: Readonly<Record<string, number>>;
+  /** Of every event of the history (`VirtualTime`). */
+  readonly fingerprint: number;
 }
 
 const GROUPS = ['one', 'two'];
@@ -106,6 +108,7 @@ export class SystemWorld implements Surroundings {
       problem: this.judge.problem,
       timeline: this.#timeline,
       counts: { ...this.judge.counts, repeats: this.judge.repeats, steps: this.#steps, faults: this.#faults },
+      fingerprint: this.time.fingerprint,
     };
   }
 

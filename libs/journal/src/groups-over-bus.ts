@@ -9,6 +9,7 @@ import { done } from '@polyedge/contracts/errors';
 import { MAIN } from '@polyedge/contracts/journal';
 import type { Bus, Subscription } from '@polyedge/service-kit/bus';
 import { busOf } from '@polyedge/service-kit/journal-bus';
+import { historiesIn } from './group-history.ts';
 import { Groups, type GroupsOptions } from './groups/groups.ts';
 import type { GroupSignals, GroupStore, MemberHandler, Membership } from './groups/port.ts';
 import type { JournalRedis } from './journal-redis.ts';
@@ -116,11 +117,11 @@ export class JournalGroups {
   #open(journal: string): Opened {
     const { onOpened, ...options } = this.#options;
     const bus = busOf(this.#bus, journal);
+    const store = storeOver(bus);
     const groups = new Groups({
       ...options,
-      redis: this.#redis.of(journal),
-      journal,
-      store: storeOver(bus),
+      histories: historiesIn(this.#redis.of(journal), store, journal),
+      store,
       signals: signalsOver(bus, options.edge),
     });
     const opened: Opened = { groups, bus, heads: undefined, wasEmpty: false };

@@ -6,6 +6,7 @@ import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
+import { historiesIn } from '../src/group-history.ts';
 import { Groups } from '../src/groups/groups.ts';
 import { preferred } from '../src/groups/rendezvous.ts';
 import type { GroupTimes } from '../src/groups/settings.ts';
@@ -46,7 +47,8 @@ class Bench implements AsyncDisposable {
     const redis = await connected();
     const edge = `edge${this.edges.length}`;
     const quick = { tickMs: 10, refreshMs: 200, retryMs: 20, saveMs: 10, commitMs: 40, renewMs: 100, ...times };
-    const groups = new Groups({ redis, store: this.store, signals: this.signals, edge, times: quick });
+    const histories = historiesIn(redis, this.store);
+    const groups = new Groups({ histories, store: this.store, signals: this.signals, edge, times: quick });
     this.edges.push({ groups, redis });
     groups.announced(this.store.epoch, this.store.seq);
     return groups;
@@ -282,7 +284,7 @@ test('who takes over from an edge that died goes on where its clients had confir
 test('positions of what was confirmed are with the store within the second that the rules allow', async () => {
   await using bench = new Bench();
   const redis = await connected();
-  const groups = new Groups({ redis, store: bench.store, signals: bench.signals, edge: 'edge' });
+  const groups = new Groups({ histories: historiesIn(redis, bench.store), store: bench.store, signals: bench.signals, edge: 'edge' });
   bench.edges.push({ groups, redis });
   groups.announced(bench.store.epoch, 0);
   const member = new Member(groups);

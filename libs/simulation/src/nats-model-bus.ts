@@ -82,7 +82,6 @@ export class NatsModelBus implements Bus {
         if (!this.#pending.delete(reply)) return;
         cancel();
         options.signal?.removeEventListener('abort', abort);
-        this.#model.time.promised();
         resolve(outcome);
       };
       const cancel = this.#process.after(options.timeoutMs, () => settle(failed('unavailable', 'no answer in time')));
@@ -128,7 +127,6 @@ export class NatsModelBus implements Bus {
           : channel.request.test(body)
             ? handler(body, context)
             : Promise.resolve(failed('invalid', channel.request.problem(body)));
-      this.#model.time.promised();
       void answered.then((outcome) => {
         if (reply === undefined) return;
         const said = outcome.ok ? JSON.stringify(outcome.value) : JSON.stringify(outcome.failure);
@@ -187,7 +185,6 @@ export class NatsModelBus implements Bus {
     return new Promise((resolve) => {
       const settle = (outcome: Outcome<void>): void => {
         cancel();
-        this.#model.time.promised();
         resolve(outcome);
       };
       const cancel = this.#process.after(timeoutMs, () => settle(failed('unavailable', 'the NATS server does not answer')));

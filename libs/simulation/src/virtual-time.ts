@@ -8,8 +8,11 @@ interface Timed {
 
 const nothing = (): void => {};
 
-/** A turn of the real event loop: every promise that can go on has gone on. */
-const promisesSettled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/**
+ * Every promise that can go on has gone on. Called from a microtask: ticks come when the queue of microtasks is empty. No turn of the event loop
+ * passes, so nothing from outside comes in between.
+ */
+const promisesSettled = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 
 /** A seeded source of randomness (mulberry32). */
 export class Chance {
@@ -49,7 +52,7 @@ export class Chance {
 export class VirtualTime {
   #now = 0;
   #order = 0;
-  #promised = false;
+  #fingerprint = 0;
   /** A binary heap by time and order. */
   readonly #heap: Timed[] = [];
 
@@ -61,16 +64,15 @@ export class VirtualTime {
   after(ms: number, run: () => void): () => void {
     this.#order += 1;
     const timed: Timed = { at: this.#now + Math.max(0, ms), order: this.#order, run };
-    this.#heap.push(timed);
-    this.#up(this.#heap.length - 1);
+    this.#push(timed);
     return () => {
       timed.run = nothing;
     };
   }
 
-  /** A promise was settled in an event: what waits for it goes on before the next event (`runSettled`). */
-  promised(): void {
-    this.#promised = true;
+  /** Of all events that ran, by their times and order: two runs that differ anywhere before now differ in it. */
+  get fingerprint(): number {
+    return this.#fingerprint >>> 0;
   }
 
   /** Lets so much time pass. @returns how many events ran */
@@ -78,9 +80,7 @@ export class VirtualTime {
     const end = this.#now + ms;
     let count = 0;
     for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) {
-      this.#pop();
-      this.#now = next.at;
-      next.run();
+      this.#begin(next);
       count += 1;
     }
     this.#now = end;
@@ -91,54 +91,58 @@ export class VirtualTime {
   async runSettled(ms: number): Promise<number> {
     const end = this.#now + ms;
     let count = 0;
-    for (;;) {
-      while (this.#promised) {
-        this.#promised = false;
-        await promisesSettled();
-      }
-      const next = this.#heap[0];
-      if (next === undefined || next.at > end) break;
-      this.#pop();
-      this.#now = next.at;
-      next.run();
+    await null;
+    await promisesSettled();
+    for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) {
+      this.#begin(next);
       count += 1;
+      await promisesSettled();
     }
     this.#now = end;
     return count;
   }
 
-  #up(from: number): void {
-    for (let at = from; at > 0; ) {
+  #begin(next: Timed): void {
+    this.#pop();
+    this.#now = next.at;
+    // Fractions of a millisecond count, too.
+    this.#fingerprint = Math.imul(this.#fingerprint ^ (next.at * 65_536) ^ Math.imul(next.order, 0x9e3779b1), 0x01000193);
+    next.run();
+  }
+
+  #push(timed: Timed): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(timed);
+    while (at > 0) {
       const above = (at - 1) >> 1;
-      if (!this.#isBefore(at, above)) return;
-      this.#swap(at, above);
+      const other = heap[above];
+      if (other === undefined || !isBefore(timed, other)) break;
+      heap[at] = other;
       at = above;
     }
+    heap[at] = timed;
   }
 
   #pop(): void {
-    const last = this.#heap.pop();
-    if (last === undefined || this.#heap.length === 0) return;
-    this.#heap[0] = last;
-    for (let at = 0; ; ) {
-      let first = at;
-      for (const below of [2 * at + 1, 2 * at + 2]) if (below < this.#heap.length && this.#isBefore(below, first)) first = below;
-      if (first === at) return;
-      this.#swap(at, first);
-      at = first;
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let below = 2 * at + 1;
+      let next = heap[below];
+      const right = heap[below + 1];
+      if (next !== undefined && right !== undefined && isBefore(right, next)) {
+        below += 1;
+        next = right;
+      }
+      if (next === undefined || !isBefore(next, last)) break;
+      heap[at] = next;
+      at = below;
     }
-  }
-
-  #isBefore(one: number, other: number): boolean {
-    const [left, right] = [this.#heap[one], this.#heap[other]];
-    if (left === undefined || right === undefined) return false;
-    return left.at < right.at || (left.at === right.at && left.order < right.order);
-  }
-
-  #swap(one: number, other: number): void {
-    const [left, right] = [this.#heap[one], this.#heap[other]];
-    if (left === undefined || right === undefined) return;
-    this.#heap[one] = right;
-    this.#heap[other] = left;
+    heap[at] = last;
   }
 }
+
+const isBefore = (one: Timed, other: Timed): boolean => one.at < other.at || (one.at === other.at && one.order < other.order);

@@ -60,6 +60,23 @@ test('a write whose outcome is unknown is tried again under its operation id unt
   assert.deepEqual(wire.sent, ['written w1 ok']);
 });
 
+test('a write that waited too long in a store is tried again; nothing was done, so busy is passed on then', async () => {
+  const { bus, asked } = handStore();
+  const { clock, wire, say, turn } = setUp({ bus });
+  say('w1');
+  await until(() => asked.length === 1, 'the first attempt');
+  asked[0]?.answer(failed('expired'));
+  await settle();
+  assert.deepEqual(wire.sent, []);
+  clock.advance(600);
+  await until(() => asked.length === 2, 'the second attempt');
+  assert.deepEqual(asked[1]?.operationIds, asked[0]?.operationIds);
+  asked[1]?.answer(failed('busy'));
+  await settle();
+  turn();
+  assert.deepEqual(wire.sent, ['written w1 busy']);
+});
+
 test('a write is given up as unavailable after a minute, and busy is passed on as it is', async () => {
   const { bus, asked } = handStore();
   const { clock, wire, say, turn } = setUp({ bus, limits: { pingIntervalMs: 0, idleMs: 0 } });

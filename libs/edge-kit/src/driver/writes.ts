@@ -16,7 +16,7 @@ const ATTEMPT_MS = 2000;
 const ATTEMPT_MS_PER_MIB = 2000;
 const RETRY_FROM_MS = 50;
 const RETRY_TO_MS = 500;
-/** How long the outcome of a write may stay unknown before its session is told so. */
+/** How long a write is tried before its session is told that its outcome is unknown, or that nothing was done. */
 const GIVE_UP_MS = 60_000;
 
 export interface PendingWrite {
@@ -102,13 +102,15 @@ export class Writes {
       return;
     }
     const { code } = outcome.failure;
-    const again = code === 'unavailable' || (unknown && (code === 'busy' || code === 'expired'));
+    // Expired in the queue of a store is the same slowness as no answer in time, and which of them is told is a race. Nothing was done then.
+    const again = code === 'unavailable' || code === 'expired' || (unknown && code === 'busy');
+    const isUnknown = unknown || code === 'unavailable';
     const waitMs = RETRY_FROM_MS + this.#random() * (RETRY_TO_MS - RETRY_FROM_MS);
     if (again && this.#wheel.clock.now() + waitMs - began < GIVE_UP_MS) {
-      this.#wheel.set(new WheelTimer(() => void this.#attempt(batch, message, true)), waitMs);
+      this.#wheel.set(new WheelTimer(() => void this.#attempt(batch, message, isUnknown)), waitMs);
       return;
     }
-    this.#finish(batch, undefined, undefined, again ? { code: 'unavailable' } : outcome.failure);
+    this.#finish(batch, undefined, undefined, again && isUnknown ? { code: 'unavailable' } : outcome.failure);
   }
 
   #finish(

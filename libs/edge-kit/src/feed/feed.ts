@@ -4,46 +4,16 @@ import type { Failure } from '@polyedge/contracts/errors';
 import type { Interest } from '@polyedge/contracts/interest';
 import type { Bus, Subscription } from '@polyedge/service-kit/bus';
 import type { Span } from '@polyedge/service-kit/spans';
+import { processSurroundings, type Surroundings } from '@polyedge/service-kit/surroundings';
 import { FeedMachine } from './machine.ts';
 import type { FeedEffect, FeedInput, FeedTimer } from './messages.ts';
 import { FEED_DEFAULTS, type FeedSettings, type FeedStats } from './settings.ts';
 import type { Feed, Watch, WatchHandler } from './watch.ts';
 
-/** Time and chance. `after` and `every` return what cancels them. */
-export interface FeedSurroundings {
-  /** Milliseconds from any beginning, never going back. */
-  now(): number;
-  /** 0 ≤ x < 1. */
-  random(): number;
-  /** Runs it when what has arrived was read. */
-  soon(run: () => void): void;
-  after(ms: number, run: () => void): () => void;
-  every(ms: number, run: () => void): () => void;
-}
-
-/** Those of the process. Its timers do not keep the process alive. */
-export const processSurroundings: FeedSurroundings = {
-  now: () => performance.now(),
-  random: () => Math.random(),
-  soon: (run) => {
-    setImmediate(run);
-  },
-  after: (ms, run) => {
-    const timer = setTimeout(run, ms);
-    timer.unref();
-    return () => clearTimeout(timer);
-  },
-  every: (ms, run) => {
-    const timer = setInterval(run, ms);
-    timer.unref();
-    return () => clearInterval(timer);
-  },
-};
-
 export interface FeedOptions {
   readonly bus: Bus;
   readonly settings?: Partial<FeedSettings>;
-  readonly surroundings?: FeedSurroundings;
+  readonly surroundings?: Surroundings;
   /** Told of an exception in a handler: a bug. Its watch ends with `lost` (`internal`). */
   readonly onThrown?: (error: unknown) => void;
 }
@@ -68,7 +38,7 @@ const MAX_TRACED = 1000;
 class FeedDriver implements LiveFeed {
   readonly #bus: Bus;
   readonly #settings: FeedSettings;
-  readonly #around: FeedSurroundings;
+  readonly #around: Surroundings;
   readonly #onThrown: (error: unknown) => void;
   readonly #machine: FeedMachine;
   readonly #handlers = new Map<number, WatchHandler>();

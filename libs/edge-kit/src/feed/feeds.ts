@@ -6,7 +6,8 @@
 import type { Interest } from '@polyedge/contracts/interest';
 import { MAIN } from '@polyedge/contracts/journal';
 import { busOf } from '@polyedge/service-kit/journal-bus';
-import { type FeedOptions, type LiveFeed, openFeed, processSurroundings } from './feed.ts';
+import { processSurroundings } from '@polyedge/service-kit/surroundings';
+import { type FeedOptions, type LiveFeed, openFeed } from './feed.ts';
 import type { Feed, Watch, WatchHandler } from './watch.ts';
 
 /** How long a journal's feed stays open without a watch: clients that come and go do not find it closed. */

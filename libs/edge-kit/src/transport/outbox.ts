@@ -154,10 +154,15 @@ export class Flusher {
   #due = new Set<Flushable>();
   #scheduled = false;
   readonly #schedule: (run: () => void) => void;
+  readonly #now: () => number;
 
-  /** @param schedule runs a function at the end of the turn; tests give their own */
-  constructor(schedule: (run: () => void) => void = setImmediate) {
+  /**
+   * @param schedule runs a function at the end of the turn; tests give their own
+   * @param now milliseconds of a monotonic clock, by which a turn is cut short; simulations give their own
+   */
+  constructor(schedule: (run: () => void) => void = setImmediate, now: () => number = () => performance.now()) {
     this.#schedule = schedule;
+    this.#now = now;
   }
 
   add(outbox: Flushable): void {
@@ -175,13 +180,13 @@ export class Flusher {
     this.#scheduled = false;
     const due = this.#due;
     this.#due = new Set();
-    const started = performance.now();
+    const started = this.#now();
     let done = 0;
     const rest = due.values();
     for (const outbox of rest) {
       if (outbox.flush()) this.#due.add(outbox);
       done += 1;
-      if (done % 16 === 0 && performance.now() - started > TURN_MS) break;
+      if (done % 16 === 0 && this.#now() - started > TURN_MS) break;
     }
     for (const outbox of rest) this.#due.add(outbox);
     if (this.#due.size > 0) this.#arm();

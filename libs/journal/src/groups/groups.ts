@@ -1,9 +1,7 @@
 /** Drives the groups machine (`machine.ts`): carries its calls out over Redis and the store, and gives its members what they are given. */
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import { GroupRedis } from '../group-redis.ts';
-import { HotJournal } from '../hot-journal.ts';
-import { PartitionReader } from '../partition-reader.ts';
-import type { Redis } from '../redis.ts';
+import { processSurroundings, type Surroundings } from '@polyedge/service-kit/surroundings';
+import type { GroupHistories, GroupHistory } from '../group-history.ts';
 import { GroupsMachine } from './machine.ts';
 import type { GroupCall, GroupReplies, GroupsEffect, GroupsInput } from './messages.ts';
 import type { GroupSignals, GroupStore, MemberHandler, Membership } from './port.ts';
@@ -13,9 +11,7 @@ import { GROUP_TIMES, type GroupStats, type GroupTimes } from './settings.ts';
 const CLOSE_MS = 5000;
 
 export interface GroupsOptions {
-  readonly redis: Redis;
-  /** The journal whose groups these are; default `main`. */
-  readonly journal?: string;
+  readonly histories: GroupHistories;
   readonly store: GroupStore;
   readonly signals: GroupSignals;
   /** This process, unlike any other. */
@@ -25,26 +21,21 @@ export interface GroupsOptions {
   readonly offsetMode?: 'kafka' | 'literal';
   /** Something an operator should know. */
   onNote?(sentence: string, group: { readonly tenant: string; readonly name: string }): void;
-  now?(): number;
-}
-
-/** What belongs to one history of the journal. */
-interface Era {
-  readonly epoch: string;
-  readonly redis: GroupRedis;
-  readonly reader: PartitionReader;
+  /** Default: those of the process. */
+  readonly surroundings?: Pick<Surroundings, 'now' | 'after' | 'every'>;
 }
 
 export class Groups {
   readonly #options: GroupsOptions;
   readonly #times: GroupTimes;
-  readonly #now: () => number;
+  readonly #around: Pick<Surroundings, 'now' | 'after' | 'every'>;
   readonly #machine: GroupsMachine;
   readonly #members = new Map<string, { readonly tenant: string; readonly handler: MemberHandler }>();
   readonly #listening = new Map<string, () => void>();
-  #era: Era | undefined;
-  #ticker: NodeJS.Timeout | undefined;
-  #wake: NodeJS.Timeout | undefined;
+  readonly #endReconnected: () => void;
+  #history: (GroupHistory & { readonly epoch: string }) | undefined;
+  #endTicks: (() => void) | undefined;
+  #cancelWake: () => void = () => {};
   #count = 0;
   #quiet: () => void = () => {};
   #isClosed = false;
@@ -53,9 +44,9 @@ export class Groups {
     const { edge, offsetMode = 'kafka' } = options;
     this.#options = options;
     this.#times = { ...GROUP_TIMES, ...options.times };
-    this.#now = options.now ?? (() => performance.now());
+    this.#around = options.surroundings ?? processSurroundings;
     this.#machine = new GroupsMachine({ edge, offsetMode, times: this.#times });
-    options.redis.on('ready', this.#reconnected);
+    this.#endReconnected = options.histories.onReconnected(() => this.#handle({ kind: 'reconnected' }));
   }
 
   get stats(): GroupStats {
@@ -128,10 +119,10 @@ export class Groups {
   /** Members and owners of a group as Redis has them, over all edges. */
   async shared(
     id: number,
-  ): Promise<{ readonly members: Map<string, string>; readonly leases: Awaited<ReturnType<GroupRedis['leases']>> } | undefined> {
+  ): Promise<{ readonly members: Map<string, string>; readonly leases: Awaited<ReturnType<GroupHistory['redis']['leases']>> } | undefined> {
     const { epoch } = this.#machine;
     if (epoch === undefined) return undefined;
-    const { redis } = this.#eraOf(epoch);
+    const { redis } = this.#historyOf(epoch);
     try {
       return { members: await redis.members(id), leases: await redis.leases(id) };
     } catch {
@@ -141,29 +132,26 @@ export class Groups {
 
   /** Gives back everything; resolves when it is done, or after a bounded time. */
   async close(): Promise<void> {
-    this.#options.redis.off('ready', this.#reconnected);
+    this.#endReconnected();
     this.#isClosed = true;
     this.#handle({ kind: 'close' });
-    clearInterval(this.#ticker);
-    clearTimeout(this.#wake);
+    this.#cancelWake();
     if (this.#machine.isQuiet) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, CLOSE_MS);
+      const cancel = this.#around.after(CLOSE_MS, resolve);
       this.#quiet = () => {
-        clearTimeout(timer);
+        cancel();
         resolve();
       };
     });
   }
 
-  readonly #reconnected = (): void => this.#handle({ kind: 'reconnected' });
-
   #handle(input: GroupsInput): void {
-    for (const effect of this.#machine.handle(input, this.#now())) this.#perform(effect);
+    for (const effect of this.#machine.handle(input, this.#around.now())) this.#perform(effect);
     if (this.#machine.isIdle || this.#isClosed) {
-      clearInterval(this.#ticker);
-      this.#ticker = undefined;
-    } else this.#ticker ??= setInterval(() => this.#handle({ kind: 'tick' }), this.#times.tickMs);
+      this.#endTicks?.();
+      this.#endTicks = undefined;
+    } else this.#endTicks ??= this.#around.every(this.#times.tickMs, () => this.#handle({ kind: 'tick' }));
     if (this.#machine.isQuiet) this.#quiet();
   }
 
@@ -203,11 +191,11 @@ export class Groups {
         onNote?.(effect.sentence, { tenant: effect.tenant, name: effect.name });
         break;
       case 'wake':
-        clearTimeout(this.#wake);
-        this.#wake = setTimeout(() => this.#handle({ kind: 'woken' }), effect.ms);
+        this.#cancelWake();
+        this.#cancelWake = this.#around.after(effect.ms, () => this.#handle({ kind: 'woken' }));
         break;
       case 'cancel-wake':
-        clearTimeout(this.#wake);
+        this.#cancelWake();
         break;
     }
   }
@@ -224,13 +212,9 @@ export class Groups {
 
   // ---- calls
 
-  #eraOf(epoch: string): Era {
-    if (this.#era?.epoch !== epoch) {
-      const { redis, store, journal } = this.#options;
-      const reader = new PartitionReader(new HotJournal(redis, epoch, journal), store);
-      this.#era = { epoch, redis: new GroupRedis(redis, epoch, journal), reader };
-    }
-    return this.#era;
+  #historyOf(epoch: string): GroupHistory {
+    if (this.#history?.epoch !== epoch) this.#history = { epoch, ...this.#options.histories.of(epoch) };
+    return this.#history;
   }
 
   async #call(call: GroupCall): Promise<Outcome<GroupReplies[GroupCall['call']]>> {
@@ -245,17 +229,17 @@ export class Groups {
       case 'position':
         return store.position();
       case 'read':
-        return this.#eraOf(call.epoch).reader.read(call.partition, call.after, call.limit);
+        return this.#historyOf(call.epoch).reader.read(call.partition, call.after, call.limit);
       case 'end':
-        return done(await this.#eraOf(call.epoch).reader.end(call.partition));
+        return done(await this.#historyOf(call.epoch).reader.end(call.partition));
       default:
-        return this.#askRedis(call, this.#eraOf(call.epoch).redis);
+        return this.#askRedis(call, this.#historyOf(call.epoch).redis);
     }
   }
 
   async #askRedis(
     call: Extract<GroupCall, { call: 'list' | 'unlist' | 'beat' | 'members' | 'alive' | 'take' | 'hold' }>,
-    redis: GroupRedis,
+    redis: GroupHistory['redis'],
   ): Promise<Outcome<GroupReplies[GroupCall['call']]>> {
     const { edge } = this.#options;
     const { aliveMs, termMs } = this.#times;

@@ -1,0 +1,134 @@
+/** Consumer groups of a simulated edge: the real driver, over the model of Redis; the judge hears what is given and taken. */
+import type { FullChange } from '@polyedge/contracts/change';
+import type { ConsumerGroups, MemberHandler } from '@polyedge/edge-kit/driver/consumer-groups';
+import type { GroupHistories, GroupHistory } from '@polyedge/journal/group-history';
+import { Groups } from '@polyedge/journal/groups/groups';
+import { signalsOver, storeOver } from '@polyedge/journal/groups-over-bus';
+import { PartitionReader } from '@polyedge/journal/partition-reader';
+import type { NatsModelBus } from '@polyedge/simulation/nats-model-bus';
+import type { RedisGroupsModel } from '@polyedge/simulation/redis-groups-model';
+import type { Process } from './process.ts';
+import type { Surroundings } from './surroundings.ts';
+
+export class SimulatedGroups implements ConsumerGroups {
+  readonly #world: Surroundings;
+  readonly #process: Process;
+  readonly #groups: Groups;
+  readonly #store: ReturnType<typeof storeOver>;
+  #heardOfRedis: () => void = () => {};
+  /** When what was sent to Redis last arrives: one connection keeps the order. */
+  #thereAt = 0;
+  /** This edge cannot reach Redis until then. */
+  redisAwayUntil = 0;
+
+  constructor(world: Surroundings, process: Process, bus: NatsModelBus) {
+    this.#world = world;
+    this.#process = process;
+    this.#store = storeOver(bus);
+    const histories: GroupHistories = {
+      of: (epoch) => this.#history(epoch),
+      onReconnected: (listener) => {
+        this.#heardOfRedis = listener;
+        return () => {};
+      },
+    };
+    this.#groups = new Groups({
+      ...{ edge: process.name, histories, store: this.#store, signals: signalsOver(bus, process.name) },
+      surroundings: { now: process.now, after: (ms, work) => process.after(ms, work), every: (ms, work) => process.every(ms, work) },
+      onNote: (sentence) => world.note(`${process.name}: ${sentence}`),
+    });
+  }
+
+  join(
+    group: { readonly tenant: string; readonly name: string; readonly start: 'largest' | 'smallest' },
+    handler: MemberHandler,
+  ): { leave(): void } {
+    return this.#groups.join(group, {
+      client: () => handler.client(),
+      lost: (failure) => handler.lost(failure),
+      batch: (changes, ack) => this.#batch(group.name, handler, changes, ack),
+    });
+  }
+
+  announced(epoch: string, seq: number): void {
+    this.#groups.announced(epoch, seq);
+  }
+
+  /** Redis is there again. */
+  reconnected(): void {
+    this.#heardOfRedis();
+  }
+
+  #batch(group: string, handler: MemberHandler, changes: readonly FullChange[], ack: () => void): void {
+    const { judge, bug } = this.#world;
+    const confirm = (): void => {
+      const pending = this.#pending(group, changes[0]?.seq ?? 0);
+      ack();
+      // A confirmation that lessens what is pending is one that moves the position.
+      judge.confirmed(group, this.#process.name, changes, this.#pending(group, changes[0]?.seq ?? 0) < pending);
+    };
+    judge.given(group, changes);
+    if (bug === 'position-moved-on-write') {
+      handler.batch(changes, () => {});
+      // Not from within: what is taken at once was not shown to anybody.
+      queueMicrotask(confirm);
+    } else handler.batch(changes, confirm);
+  }
+
+  /** What was given here of the partition of a change, and is not confirmed. */
+  #pending(group: string, seq: number): number {
+    const partition = this.#world.judge.partitionOf(seq);
+    const view = this.#groups.views().find(({ name }) => name === group);
+    return view?.partitions.find((one) => one.partition === partition)?.pending ?? 0;
+  }
+
+  // ---- Redis
+
+  #history(epoch: string): GroupHistory {
+    const { redis } = this.#world;
+    const groups = (): RedisGroupsModel => redis.groups(epoch);
+    const ask = <Answer>(answer: () => Answer): Promise<Answer> => this.#ask(answer);
+    const hot = {
+      epoch,
+      read: (...[partition, generation, after, limit]: Parameters<ReturnType<typeof redis.hot>['read']>) =>
+        ask(() => redis.hot(epoch).read(partition, generation, after, limit)),
+      state: (partition: number) => ask(() => redis.hot(epoch).state(partition)),
+    };
+    return {
+      reader: new PartitionReader(hot, this.#store),
+      redis: {
+        beat: (edge, forMs) => ask(() => groups().beat(edge, forMs)),
+        join: (group, edge, members) => ask(() => groups().join(group, edge, members)),
+        leave: (group, members) => ask(() => groups().leave(group, members)),
+        members: (group) => ask(() => groups().members(group)),
+        alive: (edges) => ask(() => groups().alive(edges)),
+        take: (group, owner, termMs, freeForMs, wanted) => ask(() => groups().take(group, owner, termMs, freeForMs, wanted)),
+        hold: (group, what, termMs, held) => ask(() => groups().hold(group, what, termMs, held)),
+        leases: (group) => ask(() => groups().leases(group)),
+      },
+    };
+  }
+
+  /** Arrives, takes effect, and is answered. Of some nobody hears whether it took effect. */
+  #ask<Answer>(answer: () => Answer): Promise<Answer> {
+    const { chance, time, lostAnswers } = this.#world;
+    this.#thereAt = Math.max(this.#thereAt, time.now + 0.5 + chance.below(4));
+    return new Promise((resolve, reject) => {
+      const fails = (): void => reject(new Error('Redis does not answer'));
+      time.after(this.#thereAt - time.now, () => {
+        if (this.#cannotReachRedis) {
+          this.#process.after(50 + chance.below(400), fails);
+          return;
+        }
+        const isLost = chance.percent(lostAnswers / 2);
+        const answered = answer();
+        if (isLost) this.#process.after(500 + chance.below(2000), fails);
+        else this.#process.after(0.5 + chance.below(4), () => resolve(answered));
+      });
+    });
+  }
+
+  get #cannotReachRedis(): boolean {
+    return this.#world.redis.isAway || this.redisAwayUntil > this.#world.time.now;
+  }
+}
