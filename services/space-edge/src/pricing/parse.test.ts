@@ -84,6 +84,14 @@ test('omitted fields get their defaults', () => {
   assert.deepEqual(loom.custom, { contact: 'prices@loomworks.example', reviewed: true, rounds: [1, 2.5, null, { by: 'nobody' }] });
 });
 
+// SPACE's library (Pricing4TS) makes both empty; suites of its clients upload such files.
+test('space:24 a pricing needs neither plans nor add-ons', () => {
+  const text = textOf('wiremock');
+  const { plans, addOns, features } = parsed(text.slice(0, text.indexOf('plans:')));
+  assert.deepEqual([plans, addOns], [{}, {}]);
+  assert.ok(Object.keys(features).length > 0);
+});
+
 test('a published pricing shows the effective value of every feature and limit of a plan, and keeps units and order', () => {
   const attributes = stored(parsed(textOf('harbourdesk')), { organizationId: 'o', serviceId: 's' });
   // Attributes as from a store that sorts keys.
@@ -217,7 +225,6 @@ const BAD: readonly (readonly [what: string, text: string, error: RegExp])[] = [
   ['a formula that is not a number', swap('price: 0', `price: "'#' + 'a'"`), /the formula has a value that is not a number/],
   ['an unknown period', swap('unit: call', 'period: {value: 1, unit: FORTNIGHT}'), /period\.unit: must be one of SEC/],
   ['a period of nothing', swap('unit: call', 'period: {value: 0, unit: DAY}'), /period\.value: must be a whole number of at least 1/],
-  ['neither plans nor add-ons', base.slice(0, base.indexOf('plans:')), /must have plans or addOns/],
   ['a plan without a price', swap('    price: 0\n', '    unit: month\n'), /plans\.FREE\.price: is required/],
   ['a negative price', swap('price: 0', 'price: -3'), /plans\.FREE\.price: must be a number of at least 0/],
   [

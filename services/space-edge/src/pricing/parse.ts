@@ -68,7 +68,6 @@ function readPricing(root: LocatedValue, today: string): Pricing | undefined {
   const known = { features, usageLimits, declared, variables: variables ?? {}, upgraded: syntax.upgraded };
   const plans = readPlans(root.get('plans'), known);
   const addOns = readAddOns(root.get('addOns'), namesOf(root.get('plans')), known);
-  if (!syntax.upgraded && root.get('plans').empty && root.get('addOns').empty) root.report('must have plans or addOns');
   return {
     syntaxVersion: syntax.version,
     saasName: readName(root.get('saasName')),
