@@ -237,9 +237,13 @@ function tryAll(engine: Engine): void {
       say('down and up again');
     });
 
+    const earlier = releaseOf(root, EARLIER);
+    if (earlier === undefined) {
+      say(`the history does not have ${EARLIER}: the upgrade is left out`);
+      return;
+    }
+    parts.use(earlier);
     test('images of an earlier release are replaced in place under load: nothing that is promised is missed', async (t) => {
-      using earlier = releaseOf(root, EARLIER);
-      if (earlier === undefined) return t.skip(`the history does not have ${EARLIER}`);
       await using upgraded = new Project(
         engine,
         { POLYEDGE_ADMIN_PASSWORD: ADMIN.password, LOG_LEVEL: 'warn' },

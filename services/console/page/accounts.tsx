@@ -6,6 +6,7 @@ import { rolesFrom } from './roles.ts';
 
 interface Account {
   readonly id: string;
+  readonly version?: number;
   readonly username: string;
   readonly roles: Readonly<Record<string, readonly string[]>>;
   readonly defaultScope: string;
@@ -194,7 +195,7 @@ function Edit({ account, onDone, onCancel }: { readonly account: Account | undef
     const done =
       account === undefined
         ? await call('POST', '/api/accounts', { username: text('username'), ...rest })
-        : await call('PUT', `/api/accounts/${encodeURIComponent(account.id)}`, rest);
+        : await call('PUT', `/api/accounts/${encodeURIComponent(account.id)}`, { ...rest, version: account.version });
     if (done.ok) onDone();
     else setProblem(done.message);
   };

@@ -69,6 +69,20 @@ test('accounts are found by type, id, name, count and order, as get shows them',
   assert.deepEqual(await items('/query/vertices', { query: '+ogit\\/_type:"polyedge/Account"' }), []);
 });
 
+test('roles of several protocols that are given to an account at once are all there afterwards', async () => {
+  const { body } = await post(`${system.hiro.url}/admin/accounts`, { username: 'many', password: 'a-good-password', roles: [] }, token);
+  const { id } = body as { id: string };
+  const protocols = ['saga', 'space', 'gooduncle', 'jssocket', 'console'];
+  const put = (roles: object) => call('PUT', `${system.hiro.url}/admin/accounts/${id}`, token, JSON.stringify({ roles }));
+  const answers = await Promise.all(protocols.map((protocol) => put({ [protocol]: ['one'] })));
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    protocols.map(() => 200),
+  );
+  const last = (await put({ hiro: ['two'] })).body as { roles: Record<string, string[]> };
+  assert.deepEqual(last.roles, { hiro: ['two'], ...Object.fromEntries(protocols.map((protocol) => [protocol, ['one']])) });
+});
+
 test('an account has a history without anything that belongs to its login', async () => {
   const { body } = await post(`${system.hiro.url}/admin/accounts`, { username: 'past', password: 'a-good-password', roles: [] }, token);
   const { id } = body as { id: string };

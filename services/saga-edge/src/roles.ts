@@ -2,6 +2,7 @@
  * The roles of each tenant, kept in this process and read again when they change. Their home is a disabled account of the directory, because
  * its scope is the one that no protocol's data writes can reach.
  */
+import { CHANGED_MEANWHILE, untilUnchanged, versionOf } from '@polyedge/contracts/account-change';
 import { type Account, accountsChanged, accountsCreate, accountsGet, accountsUpdate } from '@polyedge/contracts/bus/accounts';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { isObject, textOr } from '@polyedge/saga/elements';
@@ -78,9 +79,13 @@ export class Roles {
     return true;
   }
 
-  /** Replaces the roles. Two administrators who do so at the same moment overwrite each other: the later one's list stands. */
-  async write(
-    { tenant, account: by, defaultScope }: { readonly tenant: string; readonly account: string; readonly defaultScope: string },
+  /** Changes the roles, from what they are at that moment: of two administrators who do so at once neither undoes what the other did. */
+  async write(author: RolesAuthor, change: (roles: readonly Role[]) => Outcome<readonly Role[]>): Promise<Outcome<void>> {
+    return await untilUnchanged(() => this.#write(author, change));
+  }
+
+  async #write(
+    { tenant, account: by, defaultScope }: RolesAuthor,
     change: (roles: readonly Role[]) => Outcome<readonly Role[]>,
   ): Promise<Outcome<void>> {
     if (!(await this.read(tenant))) return failed('unavailable');
@@ -102,13 +107,23 @@ export class Roles {
         : await this.#bus.request(
             accountsUpdate,
             accountsUpdate.subject({ tenant }),
-            { id: account.id, attributes, by },
+            { id: account.id, attributes, by, ...versionOf(account) },
             { timeoutMs: TIMEOUT_MS },
           );
-    if (!written.ok) return written;
+    if (!written.ok) {
+      // Somebody has made the first role meanwhile.
+      const isLate = account === undefined && written.failure.code === 'conflict';
+      return isLate ? failed('conflict', CHANGED_MEANWHILE) : written;
+    }
     await this.read(tenant);
     return done(undefined);
   }
+}
+
+interface RolesAuthor {
+  readonly tenant: string;
+  readonly account: string;
+  readonly defaultScope: string;
 }
 
 /** No user can have this name: a space is not allowed in one. */

@@ -42,6 +42,31 @@ test('saga:41 several replicas serve one population: properties, messages, signa
     assert.ok(Date.now() < until, 'the role never reached the other replica');
 });
 
+test('saga:41 roles that are made, and given to one user, on two edges at once are all there afterwards', async () => {
+  const bosses = await Promise.all([admin(urls[0]), admin(urls[1])]);
+  const boss = (at: number): Session => bosses[at % 2] as Session;
+  const titles = Array.from({ length: 6 }, (_, at) => `At once ${at}`);
+  const permissions = [{ path: '/bots', action: 'post', allow: true }];
+  await Promise.all(titles.map((title, at) => boss(at).api('POST', '/roles', { title, permissions })));
+  const known = (await boss(0).api('GET', '/roles')).body.map(({ title }: { title: string }) => title);
+  assert.deepEqual(
+    titles.filter((title) => !known.includes(title)),
+    [],
+  );
+  const user = (await rest(urls[0])('POST', '/users/register', { username: 'many-roles', password: 'a-good-password' })).body._id;
+  const given = await Promise.all(titles.map((role) => boss(0).api('PUT', `/users/${user}/roles`, { role })));
+  assert.deepEqual(
+    given.map(({ status }) => status),
+    titles.map(() => 200),
+  );
+  const shown = (await boss(0).api('GET', `/users/${user}`)).body.roles;
+  assert.deepEqual(
+    titles.filter((title) => !shown.includes(title)),
+    [],
+    JSON.stringify(shown),
+  );
+});
+
 test('saga:10 saga:17 saga:41 two thousand increments from forty sockets on two edges survive a killed graph-store: an exact sum, each value once and in order', async () => {
   const second = await system.start('graph-store');
   const sockets = await Promise.all(Array.from({ length: 40 }, (_, at) => admin(urls[at % 2 === 0 ? 0 : 1])));

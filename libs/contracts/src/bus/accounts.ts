@@ -18,6 +18,8 @@ export const Account = T.Object({
   scopes: T.Array(T.String()),
   disabled: T.Boolean(),
   attributes: JsonObjectSchema,
+  /** Counts its changes. Not there in replies of older stores. */
+  version: T.Optional(T.Integer()),
 });
 export type Account = Static<typeof Account>;
 
@@ -112,6 +114,8 @@ export const accountsUpdate = defineRequest({
   summary: 'Changes the given fields. A new password, other roles or scopes, or `disabled: true` revoke all tokens issued so far.',
   request: T.Object({
     id: Text,
+    /** The version that was read before: when the account has another one, nothing is done (`conflict`, with the detail `version`). */
+    version: T.Optional(T.Integer()),
     username: T.Optional(Text),
     proof: T.Optional(Proof),
     roles: T.Optional(Roles),
@@ -143,9 +147,14 @@ export const accountsGet = defineRequest({
 export const accountsDelete = defineRequest({
   address: 'pe.cmd.accounts.delete.v1.{tenant}',
   summary: 'Deletes an account with its password and its API keys, and revokes its tokens. The user name becomes available again.',
-  request: T.Object({ id: Text, by: Text }),
+  request: T.Object({
+    id: Text,
+    /** The version that was read before: when the account has another one, nothing is done (`conflict`, with the detail `version`). */
+    version: T.Optional(T.Integer()),
+    by: Text,
+  }),
   reply: T.Object({}),
-  errors: ['not-found'],
+  errors: ['not-found', 'conflict'],
 });
 
 /** The owner of an API key: an account, or an organization of the protocol that created the key. */

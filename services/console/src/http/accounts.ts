@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { untilUnchanged, versionOf } from '@polyedge/contracts/account-change';
 import {
   type Account,
   accountsAddKey,
@@ -46,6 +47,7 @@ export async function createAccount({ bus, log }: Options, who: Principal, body:
   return { ok: true, value: shown(made.value) };
 }
 
+/** `version` in the body is the one that was shown: when the account has another one, somebody has changed it since. */
 export async function updateAccount(
   { bus, log }: Options,
   who: Principal,
@@ -55,13 +57,22 @@ export async function updateAccount(
 ): Promise<Outcome<unknown>> {
   const fields = fieldsOf(body);
   if (!fields.ok) return fields;
-  const known = await manageable(bus, who, id);
-  if (!known.ok) return known;
   const { roles } = fields.value;
   if (roles !== undefined && outranks(roles, who)) return failed('not-allowed', 'you can only give roles that you have');
-  const { disabled } = objectOf(body);
+  const { disabled, version } = objectOf(body);
   const change = { id, by: who.account, address, ...fields.value, ...(typeof disabled === 'boolean' ? { disabled } : {}) };
-  const changed = await bus.request(accountsUpdate, accountsUpdate.subject({ tenant: who.tenant }), change, timeout);
+  const changed = await untilUnchanged(async () => {
+    const known = await manageable(bus, who, id);
+    if (!known.ok) return known;
+    const isOld = typeof version === 'number' && known.value.version !== undefined && version !== known.value.version;
+    if (isOld) return failed('conflict', 'the account was changed meanwhile: look at it again');
+    return await bus.request(
+      accountsUpdate,
+      accountsUpdate.subject({ tenant: who.tenant }),
+      { ...change, ...versionOf(known.value) },
+      timeout,
+    );
+  });
   if (!changed.ok) return changed;
   log.info('an administrator changed an account', { id, by: who.account });
   return { ok: true, value: shown(changed.value) };
@@ -116,8 +127,9 @@ const outranks = (roles: Principal['roles'], who: Principal): boolean =>
     return protocol !== HERE && !own.some((role) => role.toLowerCase() === 'admin') && names.some((role) => !own.includes(role));
   });
 
-const shown = ({ id, username, roles, defaultScope, scopes, disabled }: Account) => ({
+const shown = ({ id, version, username, roles, defaultScope, scopes, disabled }: Account) => ({
   id,
+  version,
   username,
   roles,
   defaultScope,

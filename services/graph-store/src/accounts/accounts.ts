@@ -16,7 +16,7 @@ export function accountAttributes(account: Omit<Account, 'id'>): JsonObject {
 }
 
 /** Converts an element of the system scope to an account. */
-export function toAccount({ id, attributes: stored }: Element): Account {
+export function toAccount({ id, version, attributes: stored }: Element): Account {
   return {
     id,
     tenant: text(stored.tenant),
@@ -26,6 +26,7 @@ export function toAccount({ id, attributes: stored }: Element): Account {
     scopes: texts(stored.scopes),
     disabled: stored.disabled === true,
     attributes: object(stored.attributes),
+    version,
   };
 }
 

@@ -1,5 +1,6 @@
 /** The directory: accounts, logins, tokens and their revocation. */
 import { createHash, randomBytes } from 'node:crypto';
+import { CHANGED_MEANWHILE } from '@polyedge/contracts/account-change';
 import type { Account, Revocation, TokenSet } from '@polyedge/contracts/bus/accounts';
 import type { MutationOutcome, MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
@@ -58,6 +59,8 @@ export interface NewAccount {
 
 export type AccountChange = Partial<Pick<Account, 'roles' | 'defaultScope' | 'scopes' | 'disabled' | 'attributes'>> & {
   readonly id: string;
+  /** Nothing is changed when the account has another version. */
+  readonly version?: number;
   readonly username?: string;
   readonly proof?: string;
   readonly by: string;
@@ -175,7 +178,7 @@ export class Directory {
     return await this.#inTurn(account, address, async () => done(await hashProof(proof)));
   }
 
-  async update(tenant: string, { id, username, proof, by, ...change }: AccountChange, address = ''): Promise<Outcome<Account>> {
+  async update(tenant: string, { id, version, username, proof, by, ...change }: AccountChange, address = ''): Promise<Outcome<Account>> {
     const before = await this.#byId(id);
     if (before === undefined || before.tenant !== tenant) return failed('not-found');
     const hashed = await this.#hash(usernameKey(before.username), proof, address);
@@ -185,10 +188,14 @@ export class Directory {
     const written = await this.#write(by, {
       op: 'update',
       target: { id },
+      ...(version === undefined ? {} : { version }),
       set: { ...named, ...Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) },
       unique: [USERNAME_KEY],
     });
-    if (!written.ok) return written.failure.code === 'conflict' ? failed('conflict', 'the user name is taken') : written;
+    if (!written.ok) {
+      const { code, detail } = written.failure;
+      return code === 'conflict' && detail !== CHANGED_MEANWHILE ? failed('conflict', 'the user name is taken') : written;
+    }
     if (hash !== undefined) await this.#savePassword(id, hash);
     // A token's claims must stay true until it expires, so tokens with outdated claims are revoked now.
     const affectsTokens =
@@ -204,11 +211,14 @@ export class Directory {
   }
 
   /** Deletes an account and all its secrets. */
-  async delete(tenant: string, id: string, by: string): Promise<Outcome<object>> {
+  async delete(
+    tenant: string,
+    { id, version, by }: { readonly id: string; readonly version?: number; readonly by: string },
+  ): Promise<Outcome<object>> {
     const { sql } = this.#options;
     const before = await this.#byId(id);
     if (before === undefined || before.tenant !== tenant) return failed('not-found');
-    const written = await this.#write(by, { op: 'delete', target: { id } });
+    const written = await this.#write(by, { op: 'delete', target: { id }, ...(version === undefined ? {} : { version }) });
     if (!written.ok) return written;
     await sql`delete from account_secret where account = ${id}`;
     await sql`delete from api_key where tenant = ${tenant} and owner_kind = 'account' and owner = ${id}`;
@@ -327,7 +337,12 @@ export class Directory {
     if (!answered.ok) return answered;
     const outcome: MutationOutcome | undefined = answered.value.outcomes[0];
     if (outcome === undefined) return failed('internal');
-    if (!outcome.ok) return { ok: false, failure: outcome.failure satisfies Failure };
+    if (!outcome.ok) {
+      const { code, detail } = outcome.failure;
+      // The executor names the operation.
+      const wasChanged = code === 'conflict' && detail === `operations/0: ${CHANGED_MEANWHILE}`;
+      return wasChanged ? failed('conflict', CHANGED_MEANWHILE) : { ok: false, failure: outcome.failure satisfies Failure };
+    }
     const element = outcome.value.operations[0]?.elements[0];
     return element === undefined ? failed('internal') : done(element);
   }

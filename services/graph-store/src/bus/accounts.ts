@@ -98,9 +98,9 @@ export function answerAccounts({ bus, directory, codes, keys, apiKeys, placement
         tenant === undefined ? failed('invalid', 'no tenant') : done({ accounts: await directory.before(deadline).get(tenant, request) }),
       ),
     ),
-    bus.respond(accountsDelete, ({ id, by }, { tenant, deadline }) =>
+    bus.respond(accountsDelete, (request, { tenant, deadline }) =>
       guarded(async () =>
-        tenant === undefined ? failed('invalid', 'no tenant') : await directory.before(deadline).delete(tenant, id, by),
+        tenant === undefined ? failed('invalid', 'no tenant') : await directory.before(deadline).delete(tenant, request),
       ),
     ),
     bus.respond(accountsAddKey, ({ apiKey, mode }, { tenant, deadline }) =>

@@ -1,3 +1,4 @@
+import { untilUnchanged, versionOf } from '@polyedge/contracts/account-change';
 import { accountsCreate, accountsGet, accountsUpdate } from '@polyedge/contracts/bus/accounts';
 import { groupList, INTERNAL_GROUPS } from '@polyedge/contracts/bus/groups';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
@@ -103,13 +104,16 @@ async function updateAccount(
   if (!wanted.ok) return wanted;
   const { disabled } = asObject(body) ?? {};
   const { roles } = wanted.value;
-  if (roles !== undefined) {
+  const change = { id, by, ...wanted.value, ...(typeof disabled === 'boolean' ? { disabled } : {}) };
+  const update = (more: object) =>
+    bus.request(accountsUpdate, accountsUpdate.subject({ tenant }), { ...change, ...more }, { timeoutMs: TIMEOUT_MS });
+  if (roles === undefined) return await update({});
+  return await untilUnchanged(async () => {
     const found = await bus.request(accountsGet, accountsGet.subject({ tenant }), { ids: [id] }, { timeoutMs: TIMEOUT_MS });
     if (!found.ok) return found;
-    wanted.value.roles = { ...found.value.accounts[0]?.roles, ...roles };
-  }
-  const change = { id, by, ...wanted.value, ...(typeof disabled === 'boolean' ? { disabled } : {}) };
-  return await bus.request(accountsUpdate, accountsUpdate.subject({ tenant }), change, { timeoutMs: TIMEOUT_MS });
+    const [account] = found.value.accounts;
+    return account === undefined ? failed('not-found') : await update({ roles: { ...account.roles, ...roles }, ...versionOf(account) });
+  });
 }
 
 interface AccountFields {

@@ -1,8 +1,9 @@
 /** Users over REST (Saga protocol page, 6.2). A user is an account and a vertex under the account's id. */
 import { randomBytes } from 'node:crypto';
+import { untilUnchanged, versionOf } from '@polyedge/contracts/account-change';
 import { type Account, accountsGet, accountsRevoke, accountsUpdate } from '@polyedge/contracts/bus/accounts';
 import type { Element } from '@polyedge/contracts/element';
-import { done, type Outcome } from '@polyedge/contracts/errors';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { hasForeignRoles } from '@polyedge/contracts/principal';
 import type { Json } from '@polyedge/query/json';
 import { isObject, TYPES, textsOf } from '@polyedge/saga/elements';
@@ -92,14 +93,18 @@ export function userRoutes(routes: Routes, options: UserRoutes): void {
       const known = roles.of(request.who.tenant);
       const meant = known.filter(({ _id, title }) => named.includes(_id) || named.includes(title));
       if (meant.length < named.length) return refused(sagaError(404, 'Role does not exist'));
-      const account = await accountOf(bus, request.who.tenant, request.params.id ?? '');
-      if (!account.ok) return failure(account.failure);
-      if (account.value === undefined) return refused(NO_USER);
       const titles = meant.map(({ title }) => title);
-      const held = roleNamesOf(account.value).map((name) => known.find(({ _id }) => _id === name)?.title ?? name);
-      const next = method === 'PUT' ? [...new Set([...held, ...titles])] : held.filter((name) => !titles.includes(name));
-      const written = await setRoles(request, options, account.value, next);
-      return written.ok ? show(store, request, account.value.id) : failure(written.failure);
+      const id = request.params.id ?? '';
+      const written = await untilUnchanged(async () => {
+        const account = await accountOf(bus, request.who.tenant, id);
+        if (!account.ok) return account;
+        if (account.value === undefined) return failed('not-found');
+        const held = roleNamesOf(account.value).map((name) => known.find(({ _id }) => _id === name)?.title ?? name);
+        const next = method === 'PUT' ? [...new Set([...held, ...titles])] : held.filter((name) => !titles.includes(name));
+        return await setRoles(request, options, account.value, next);
+      });
+      if (written.ok) return show(store, request, id);
+      return written.failure.code === 'not-found' ? refused(NO_USER) : failure(written.failure);
     });
   }
 }
@@ -129,7 +134,7 @@ async function setRoles(
 ): Promise<Outcome<unknown>> {
   const { tenant, account: by } = request.who;
   const attributes = withSaga(account.attributes, { roles: [...names] });
-  const body = { id: account.id, attributes, by };
+  const body = { id: account.id, attributes, by, ...versionOf(account) };
   const updated = await bus.request(accountsUpdate, accountsUpdate.subject({ tenant }), body, { timeoutMs: TIMEOUT_MS });
   if (!updated.ok) return updated;
   // What is shown; what counts stands in the account.
@@ -168,10 +173,21 @@ async function change(request: Request, options: UserRoutes): Promise<Reply> {
   }
   if (typeof password === 'string' && !(await mayDecide(request, account.value, bus))) return refused(INSUFFICIENT);
   const proof = typeof password === 'string' ? { proof: proofOf(password) } : {};
-  const attributes = typeof verified === 'boolean' ? { attributes: withSaga(account.value.attributes, { verified }) } : {};
-  if (Object.keys({ ...proof, ...attributes }).length > 0) {
-    const update = { id: account.value.id, by: who.account, ...proof, ...attributes };
-    const updated = await bus.request(accountsUpdate, accountsUpdate.subject({ tenant: who.tenant }), update, { timeoutMs: TIMEOUT_MS });
+  const update = (more: object) => {
+    const change = { id: account.value?.id ?? '', by: who.account, ...more };
+    return bus.request(accountsUpdate, accountsUpdate.subject({ tenant: who.tenant }), change, { timeoutMs: TIMEOUT_MS });
+  };
+  if (typeof verified === 'boolean') {
+    const updated = await untilUnchanged(async () => {
+      const current = await accountOf(bus, who.tenant, params.id ?? '');
+      if (!current.ok) return current;
+      if (current.value === undefined) return failed('not-found');
+      return await update({ attributes: withSaga(current.value.attributes, { verified }), ...versionOf(current.value) });
+    });
+    if (!updated.ok) return updated.failure.code === 'not-found' ? refused(NO_USER) : failure(updated.failure);
+  }
+  if ('proof' in proof) {
+    const updated = await update(proof);
     if (!updated.ok) return failure(updated.failure);
   }
   const { id } = account.value;

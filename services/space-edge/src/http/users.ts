@@ -1,5 +1,7 @@
 /** `/users…`: log in, look around, change. A user changes only himself, an ADMIN everybody (SPACE 1.2 let any user change any other). */
+import { untilUnchanged } from '@polyedge/contracts/account-change';
 import type { Account } from '@polyedge/contracts/bus/accounts';
+import { failed, type Outcome } from '@polyedge/contracts/errors';
 import { hasForeignRoles } from '@polyedge/contracts/principal';
 import type { FastifyInstance } from 'fastify';
 import { got, type RestAnswer, type Result, refuse, refused } from '../protocol/answer.ts';
@@ -125,26 +127,36 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     if (!username.ok) return username.answer;
     if (!password.ok) return password.answer;
     if (!role.ok) return role.answer;
-    const account = await changeable(user, params.username, role.value, 'update');
-    if (!account.ok) return account.answer;
-    const asLogin = username.value !== undefined || password.value !== undefined;
-    if (asLogin && account.value.id !== user.account.id && hasForeignRoles(account.value.roles, user.account.roles, SPACE)) {
-      return refuse(403, 'PERMISSION ERROR: This user has rights elsewhere that you do not have').answer;
-    }
-    const change = {
-      ...(username.value === undefined || username.value === account.value.username ? {} : { username: username.value }),
-      ...(password.value === undefined ? {} : { password: password.value }),
-      ...(role.value === undefined ? {} : { role: role.value }),
+    const decide = async (): Promise<Result<Account>> => {
+      const account = await changeable(user, params.username, role.value, 'update');
+      if (!account.ok) return account;
+      const asLogin = username.value !== undefined || password.value !== undefined;
+      if (asLogin && account.value.id !== user.account.id && hasForeignRoles(account.value.roles, user.account.roles, SPACE)) {
+        return refuse(403, 'PERMISSION ERROR: This user has rights elsewhere that you do not have');
+      }
+      return account;
     };
-    return changed(await accounts.update(account.value, change, user.account.id), username.value ?? '');
+    const updated = await decided(decide, (account) => {
+      const change = {
+        ...(username.value === undefined || username.value === account.username ? {} : { username: username.value }),
+        ...(password.value === undefined ? {} : { password: password.value }),
+        ...(role.value === undefined ? {} : { role: role.value }),
+      };
+      return accounts.update(account, change, user.account.id);
+    });
+    return updated.ok ? changed(updated.value, username.value ?? '') : updated.answer;
   });
 
   asUser('PUT', '/users/:username/role', async (user, { params, body }) => {
     const role = wordField(fieldsOf(body), 'role', USER_ROLES);
     if (!role.ok) return role.answer;
     if (role.value === undefined) return refuse(422, 'The role field is required').answer;
-    const account = await changeable(user, params.username, role.value, 'role');
-    return account.ok ? changed(await accounts.update(account.value, { role: role.value }, user.account.id), '') : account.answer;
+    const given = role.value;
+    const updated = await decided(
+      () => changeable(user, params.username, given, 'role'),
+      (account) => accounts.update(account, { role: given }, user.account.id),
+    );
+    return updated.ok ? changed(updated.value, '') : updated.answer;
   });
 
   asUser('PUT', '/users/:username/api-key', async (user, { params }) => {
@@ -155,12 +167,16 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
   });
 
   asUser('DELETE', '/users/:username', async (user, { params }) => {
-    const account = await changeable(user, params.username, 'USER', 'delete');
-    if (!account.ok) return account.answer;
-    const left = await organizations.letGo(account.value.id, user.account.id);
-    if (!left.ok) return left.answer;
-    const deleted = await accounts.delete(account.value, user.account.id);
-    return deleted.ok || deleted.failure.code === 'not-found' ? { status: 204 } : refused(deleted.failure).answer;
+    const decide = async (): Promise<Result<Account>> => {
+      const account = await changeable(user, params.username, 'USER', 'delete');
+      if (!account.ok) return account;
+      const left = await organizations.letGo(account.value.id, user.account.id);
+      return left.ok ? account : left;
+    };
+    const deleted = await decided(decide, (account) => accounts.delete(account, user.account.id));
+    if (!deleted.ok) return deleted.answer;
+    const { value: outcome } = deleted;
+    return outcome.ok || outcome.failure.code === 'not-found' ? { status: 204 } : refused(outcome.failure).answer;
   });
 
   function asUser(method: 'GET' | 'PUT' | 'DELETE', path: string, handle: (user: User, call: RestCall) => Promise<RestAnswer>): void {
@@ -199,6 +215,21 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     if (!all.ok) return refused(all.failure);
     const admins = all.value.filter((account) => userRole(account) === 'ADMIN' && !account.disabled);
     return admins.length > 1 ? found : refuse(403, LAST_ADMIN);
+  }
+
+  /** Writes what was decided about an account, and decides again when it was changed meanwhile. */
+  async function decided<T>(
+    decide: () => Promise<Result<Account>>,
+    write: (account: Account) => Promise<Outcome<T>>,
+  ): Promise<Result<Outcome<T>>> {
+    const refusals: Result<never>[] = [];
+    const outcome = await untilUnchanged(async () => {
+      const account = await decide();
+      if (account.ok) return await write(account.value);
+      refusals.push(account);
+      return failed('not-allowed');
+    });
+    return refusals[0] ?? got(outcome);
   }
 
   async function withKeys(users: readonly Account[], visible: (account: Account) => boolean): Promise<Result<Record<string, unknown>[]>> {

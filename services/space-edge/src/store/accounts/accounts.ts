@@ -1,5 +1,6 @@
 /** The directory of accounts as SPACE uses it: a user is an account with a role of SPACE. */
 import { createHash, randomBytes } from 'node:crypto';
+import { versionOf } from '@polyedge/contracts/account-change';
 import {
   type Account,
   type ApiKey,
@@ -53,7 +54,7 @@ export class Accounts {
     return this.#ask(accountsCreate, { username, proof: proofOf(password), roles: { [SPACE]: [role] }, defaultScope, by, address });
   }
 
-  /** Changes what is given; other protocols' roles stay. */
+  /** Changes what is given, if the account is as it was read (else `conflict`, see `untilUnchanged`); other protocols' roles stay. */
   update(
     account: Account,
     change: { readonly username?: string; readonly password?: string; readonly role?: UserRole },
@@ -62,6 +63,7 @@ export class Accounts {
     const { username, password, role } = change;
     return this.#ask(accountsUpdate, {
       id: account.id,
+      ...versionOf(account),
       by,
       ...(username === undefined ? {} : { username }),
       ...(password === undefined ? {} : { proof: proofOf(password) }),
@@ -72,9 +74,10 @@ export class Accounts {
   /** Deletes a user; an account that other protocols know as well only stops being one of SPACE's. */
   async delete(account: Account, by: string): Promise<Outcome<unknown>> {
     const { [SPACE]: _role, ...others } = account.roles;
-    if (Object.keys(others).length === 0) return this.#ask(accountsDelete, { id: account.id, by });
+    const known = { id: account.id, ...versionOf(account), by };
+    if (Object.keys(others).length === 0) return this.#ask(accountsDelete, known);
     const removed = await this.removeKeys({ kind: 'account', id: account.id });
-    return removed.ok ? this.#ask(accountsUpdate, { id: account.id, roles: others, by }) : removed;
+    return removed.ok ? this.#ask(accountsUpdate, { ...known, roles: others }) : removed;
   }
 
   async byName(username: string): Promise<Outcome<Account | undefined>> {
