@@ -42,7 +42,7 @@ export interface SecretLimits {
 export type Verdict = 'right' | 'wrong' | 'refused' | 'busy';
 
 /** How long a caller waits for its turn. */
-const WAIT_MS = 5000;
+const WAIT_MS = 15_000;
 const MAX_NETWORKS = 10_000;
 
 export class ServerSecret {
