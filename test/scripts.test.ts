@@ -248,11 +248,23 @@ test('saga:32 an HTTP script is called with method, query, headers and body, and
   const posted = await ask({ method: 'POST', body: '{"n":1}' });
   assert.deepEqual([posted.status, posted.headers.get('x-made-by')], [201, 'script']);
   assert.deepEqual(await posted.json(), { method: 'POST', query: { a: '2' }, body: { n: 1 }, kind: 'string', token: null });
+  // JSON that is nested too deep is text like any other that is no JSON, and ends nothing.
+  for (const text of ['{', `${'['.repeat(20_000)}${']'.repeat(20_000)}`]) {
+    const echoed = await ask({ method: 'POST', body: text });
+    assert.deepEqual(await echoed.json(), { method: 'POST', query: { a: '2' }, body: text, kind: 'string', token: null });
+  }
   assert.equal((await ask({ method: 'GET' })).status, 201);
   assert.equal((await ask({ method: 'GET' }, '/requests/nothing')).status, 404);
   assert.equal((await fetch(`${url}/requests/echo`)).status, 401);
   await script('/requests/returns', 'return { plain: true };');
   assert.deepEqual(await (await ask({ method: 'GET' }, '/requests/returns')).json(), { plain: true });
+  const logs = await script(
+    '/requests/logs',
+    'let deep = []; for (let n = 0; n < 20000; n += 1) deep = [deep]; console.log("deep", deep); return deep;',
+  );
+  const deep = await ask({ method: 'GET' }, '/requests/logs');
+  assert.ok(deep.status === 200 || deep.status === 500, await deep.text());
+  await callOf(logs);
   await script('/requests/fails', 'throw new Error("secret of the author");');
   const failed = await ask({ method: 'GET' }, '/requests/fails');
   assert.equal(failed.status, 500);

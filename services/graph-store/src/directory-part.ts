@@ -1,5 +1,6 @@
 /** The directory, served beside the journal `main`: accounts, logins, keys, and where tenants are. Wired by hand, top to bottom. */
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
+import { HashQueue } from '@polyedge/service-kit/hash-queue';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
 import { ApiKeys } from './accounts/api-keys.ts';
@@ -8,7 +9,6 @@ import { bootstrap } from './accounts/bootstrap.ts';
 import { Codes } from './accounts/codes.ts';
 import { Directory } from './accounts/directory.ts';
 import { FailedLogins } from './accounts/failed-logins.ts';
-import { HashQueue } from './accounts/hash-queue.ts';
 import { type Keys, makeSeal } from './accounts/keys.ts';
 import { PARALLEL_HASHES } from './accounts/password.ts';
 import { answerAccounts, publishPlacement, publishRevocation } from './bus/accounts.ts';

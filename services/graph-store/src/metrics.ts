@@ -1,6 +1,7 @@
 /** What graph-store counts, under its metric names: of each journal that it serves, and of the directory. */
+
+import type { HashStats } from '@polyedge/service-kit/hash-queue';
 import type { Metrics } from '@polyedge/service-kit/metrics';
-import type { HashStats } from './accounts/hash-queue.ts';
 import type { AdmissionStats } from './admission-control.ts';
 import type { ExecutorStats } from './executor/settings.ts';
 import type { GroupStats } from './postgres/groups.ts';

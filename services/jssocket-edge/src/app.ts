@@ -44,7 +44,6 @@ export interface JssocketEdge extends Running {
 
 type JssocketDriver = Driver<string | Uint8Array, Envelope, Outgoing, WsPacket>;
 
-const SECRETS_WAITING = 64;
 const FAILURES_WINDOW_MS = 60_000;
 
 /** Starts the edge. It borrows the bus and closes everything else. Throws `CannotStart` for problems that the operator can fix. */
@@ -59,7 +58,7 @@ export async function startJssocketEdge(
   const rules = readBridge(config.bridge);
   const secret = new ServerSecret(
     await readSecret(config, log),
-    { maxWaiting: SECRETS_WAITING, maxFailures: config.maxAuthFailures, windowMs: FAILURES_WINDOW_MS },
+    { maxFailures: config.maxAuthFailures, windowMs: FAILURES_WINDOW_MS },
     systemClock,
   );
 
@@ -107,7 +106,7 @@ export async function startJssocketEdge(
 
   const server = createHttpServer(config, clients.limits, httpAnswers({ ready: context.ready, legacy: legacyOf(config, secret, context) }));
   const doors = { clients: createServer(), trusted: createServer() };
-  acceptHandshakes({ server, doors, secret, trustProxy: config.trustProxy, logForwarded: config.logForwarded, log });
+  const endHandshakes = acceptHandshakes({ server, doors, secret, trustProxy: config.trustProxy, logForwarded: config.logForwarded, log });
   const path = config.strictPath === undefined ? /^/ : new RegExp(`^${config.strictPath.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}$`);
   const origins = originsOf(config.allowedOrigins);
   const { trustProxy } = config;
@@ -167,6 +166,7 @@ export async function startJssocketEdge(
       connectionReports.unsubscribe();
       await frameReports.stop();
       for (const listener of listeners) listener.close();
+      endHandshakes();
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
       bridge?.stop();
@@ -210,7 +210,7 @@ async function readSecret(config: Config<JssocketConfig>, log: ServiceContext['l
 
 /** Whether a hash is another hash of the publicly known default secret. */
 async function isDefault(hash: string): Promise<boolean> {
-  const probe = new ServerSecret(hash, { maxWaiting: 1, maxFailures: 1, windowMs: 1 }, systemClock);
+  const probe = new ServerSecret(hash, { maxFailures: 1, windowMs: 1 }, systemClock);
   return (await probe.check(Buffer.from(DEFAULT_SECRET), '')) === 'right';
 }
 
@@ -252,9 +252,9 @@ function readFile(path: string, variable: string): string {
 function legacyOf(config: Config<JssocketConfig>, secret: ServerSecret, { terminate }: { terminate(): void }): LegacyAdmin | undefined {
   if (!config.legacyAdmin) return undefined;
   return {
-    allowed: async (request) => {
+    verdict: async (request) => {
       const given = takeSecret(request);
-      return given !== undefined && (await secret.check(given, addressOf(request, config.trustProxy))) === 'right';
+      return given === undefined ? 'wrong' : secret.check(given, addressOf(request, config.trustProxy), () => request.socket.destroyed);
     },
     hash: (pass) => authOf(Buffer.from(pass, 'latin1')),
     terminate,

@@ -1,11 +1,12 @@
 /**
  * The secret of cores and publishers, stored as a bcrypt hash like the original's `SOCKET_AUTH`. Hashing takes a quarter of a second, so it
- * runs off the event loop, one at a time, and only for a secret that has not been accepted before; a keyed digest of accepted ones stays in
- * memory.
+ * runs off the event loop, and only for a secret that has not been accepted before; a keyed digest of the accepted one stays in memory.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { hash, verify } from '@node-rs/bcrypt';
 import type { Clock } from '@polyedge/edge-kit/wheel';
+import { HashQueue } from '@polyedge/service-kit/hash-queue';
+import { networkOf } from '@polyedge/service-kit/network';
 
 /** The original's default, which is publicly known. */
 export const DEFAULT_SECRET = '12345678';
@@ -32,17 +33,17 @@ export async function authOf(secret: Uint8Array): Promise<string> {
 }
 
 export interface SecretLimits {
-  /** The most queued checks; further ones are answered `busy`. */
-  readonly maxWaiting: number;
-  /** The most wrong secrets of one address within `windowMs`; further ones are rejected unchecked. */
+  /** The most wrong secrets of one network within `windowMs`; further ones are rejected unchecked. */
   readonly maxFailures: number;
   readonly windowMs: number;
 }
 
-/** `refused`: too many wrong secrets came from this address. */
+/** `refused`: too many wrong secrets came from this network. `busy`: not checked, because its turn would have come too late. */
 export type Verdict = 'right' | 'wrong' | 'refused' | 'busy';
 
-const MAX_ADDRESSES = 10_000;
+/** How long a caller waits for its turn. */
+const WAIT_MS = 15_000;
+const MAX_NETWORKS = 10_000;
 
 export class ServerSecret {
   readonly counts = { checked: 0, wrong: 0, refused: 0, busy: 0 };
@@ -51,45 +52,46 @@ export class ServerSecret {
   readonly #clock: Clock;
   readonly #key = randomBytes(32);
   readonly #failures = new Map<string, { count: number; since: number }>();
+  /** One at a time: more threads would only take CPU time from the event loop. */
+  readonly #queue: HashQueue;
   #accepted: Buffer | undefined;
-  #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
 
   constructor(bcryptHash: string, limits: SecretLimits, clock: Clock) {
     this.#hash = bcryptHash;
     this.#limits = limits;
     this.#clock = clock;
+    this.#queue = new HashQueue(1, () => clock.now());
   }
 
-  /** Compares a secret with the hash. Never rejects, and takes a quarter of a second for one that was not accepted before. */
-  async check(secret: Uint8Array, address: string): Promise<Verdict> {
+  /**
+   * Compares a secret with the hash. Never rejects, and takes a quarter of a second for one that was not accepted before.
+   * @param gone whether the caller has left: then nothing is hashed for it
+   */
+  async check(secret: Uint8Array, address: string, gone: () => boolean = () => false): Promise<Verdict> {
     const bytes = secret.subarray(0, SECRET_BYTES);
     const digest = createHmac('sha256', this.#key).update(bytes).digest();
-    if (this.#accepted !== undefined && timingSafeEqual(this.#accepted, digest)) return 'right';
-    if (this.#failuresOf(address) >= this.#limits.maxFailures) {
-      this.counts.refused += 1;
-      return 'refused';
-    }
-    if (this.#waiting >= this.#limits.maxWaiting) {
-      this.counts.busy += 1;
-      return 'busy';
-    }
-    this.#waiting += 1;
-    // One at a time: more threads would only take CPU time from the event loop.
-    const compared = this.#last.then(() => this.#compare(bytes, digest, address));
-    this.#last = compared;
-    const verdict = await compared;
-    this.#waiting -= 1;
-    return verdict;
+    const network = networkOf(address);
+    const known = this.#known(digest, network);
+    if (known !== undefined) return known;
+    const caller = { address: network, account: network, deadline: this.#clock.now() + WAIT_MS };
+    const verdict = await this.#queue.run(caller, async () => (gone() ? 'busy' : this.#compare(bytes, digest, network)));
+    if (verdict !== 'busy' && verdict !== 'expired') return verdict;
+    this.counts.busy += 1;
+    return 'busy';
   }
 
-  async #compare(bytes: Uint8Array, digest: Buffer, address: string): Promise<Verdict> {
+  /** What is known without hashing. */
+  #known(digest: Buffer, network: string): 'right' | 'refused' | undefined {
     if (this.#accepted !== undefined && timingSafeEqual(this.#accepted, digest)) return 'right';
-    // Queued checks may have failed in the meantime.
-    if (this.#failuresOf(address) >= this.#limits.maxFailures) {
-      this.counts.refused += 1;
-      return 'refused';
-    }
+    if (this.#failuresOf(network) < this.#limits.maxFailures) return undefined;
+    this.counts.refused += 1;
+    return 'refused';
+  }
+
+  async #compare(bytes: Uint8Array, digest: Buffer, network: string): Promise<Verdict> {
+    // Others of the queue may have failed in the meantime.
+    const known = this.#known(digest, network);
+    if (known !== undefined) return known;
     this.counts.checked += 1;
     const right = await verify(bytes, this.#hash).catch(() => false);
     if (right) {
@@ -97,22 +99,22 @@ export class ServerSecret {
       return 'right';
     }
     this.counts.wrong += 1;
-    this.#failed(address);
+    this.#failed(network);
     return 'wrong';
   }
 
-  #failuresOf(address: string): number {
-    const known = this.#failures.get(address);
+  #failuresOf(network: string): number {
+    const known = this.#failures.get(network);
     return known === undefined || this.#clock.now() - known.since > this.#limits.windowMs ? 0 : known.count;
   }
 
-  #failed(address: string): void {
-    const count = this.#failuresOf(address);
-    const since = count === 0 ? this.#clock.now() : (this.#failures.get(address)?.since ?? 0);
+  #failed(network: string): void {
+    const count = this.#failuresOf(network);
+    const since = count === 0 ? this.#clock.now() : (this.#failures.get(network)?.since ?? 0);
     // The newest is last, so that the oldest is evicted at the bound.
-    this.#failures.delete(address);
-    this.#failures.set(address, { count: count + 1, since });
-    if (this.#failures.size <= MAX_ADDRESSES) return;
+    this.#failures.delete(network);
+    this.#failures.set(network, { count: count + 1, since });
+    if (this.#failures.size <= MAX_NETWORKS) return;
     for (const oldest of this.#failures.keys()) {
       this.#failures.delete(oldest);
       return;

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -9,6 +8,7 @@ import { selfSigned } from './certificate.ts';
 import { Core, Page, SECRET } from './doubles.ts';
 import { type LoneEdge, startEdge } from './edge.ts';
 import { isHashOf } from './is-hash-of.ts';
+import { raw, UPGRADE } from './raw.ts';
 import { Socket } from './socket.ts';
 
 let edge: LoneEdge;
@@ -18,33 +18,6 @@ before(async () => {
 after(() => edge[Symbol.asyncDispose]());
 
 const http = (path: string, init: RequestInit = {}, port = edge.port) => fetch(`http://127.0.0.1:${port}${path}`, init);
-const UPGRADE = [
-  'Host: x',
-  'Upgrade: websocket',
-  'Connection: Upgrade',
-  'Sec-WebSocket-Version: 13',
-  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-];
-
-/** The head of the answer to a request made of these lines. */
-function raw(lines: readonly string[], port = edge.port): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1');
-    let received = '';
-    const timer = setTimeout(() => socket.destroy(new Error(`no answer: ${received}`)), 10_000);
-    socket.on('data', (data) => {
-      received += data.toString('latin1');
-      if (received.includes('\r\n\r\n')) socket.destroy();
-    });
-    socket.on('error', reject);
-    socket.on('close', () => {
-      clearTimeout(timer);
-      resolve(received);
-    });
-    socket.write(`${lines.join('\r\n')}\r\n\r\n`);
-  });
-}
-
 test('jssocket:4 the probe gets exactly OK and a newline, also with a query, by HEAD and with upgrade headers', async () => {
   for (const path of ['/healthz', '/healthz?x=1']) {
     const answer = await http(path);
@@ -55,7 +28,7 @@ test('jssocket:4 the probe gets exactly OK and a newline, also with a query, by 
   }
   const head = await http('/healthz', { method: 'HEAD' });
   assert.deepEqual([head.status, head.headers.get('content-length'), await head.text()], [200, '3', '']);
-  const upgraded = await raw(['GET /healthz HTTP/1.1', ...UPGRADE]);
+  const upgraded = await raw(edge.port, ['GET /healthz HTTP/1.1', ...UPGRADE]);
   assert.match(upgraded, /^HTTP\/1\.1 200 OK\r\n/);
   assert.equal((await http('/readyz')).status, 200);
 });
@@ -72,7 +45,7 @@ test('jssocket:5 an upgrade succeeds on any path; without one a GET is 426 and a
 });
 
 test('jssocket:31 offers of permessage-deflate and of sub-protocols are declined', async () => {
-  const answer = await raw([
+  const answer = await raw(edge.port, [
     'GET /ws HTTP/1.1',
     ...UPGRADE,
     'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits',

@@ -4,6 +4,7 @@ import { MAX_SCRIPT_BODY, runnerCall, runnerRun } from '@polyedge/contracts/bus/
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Json, JsonObject } from '@polyedge/query/json';
+import { parseJson } from '@polyedge/query/json-text';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import type { Jobs } from './jobs.ts';
 import type { Wanted } from './run.ts';
@@ -108,16 +109,14 @@ function encoded(bytes: Buffer): { readonly body: string; readonly encoding: 'ut
     : { body: bytes.toString('base64'), encoding: 'base64' };
 }
 
+/** What a script finds as `body`: text that is no JSON, or is nested too deep, stays text. */
 function parsedBody(body: string, encoding: 'utf8' | 'base64', headers: Readonly<Record<string, string>>): Json {
   if (encoding === 'base64' || body === '') return body === '' ? null : body;
   const type = headers['content-type'] ?? '';
   if (type.startsWith('application/x-www-form-urlencoded')) return Object.fromEntries(new URLSearchParams(body));
   if (!type.includes('json')) return body;
-  try {
-    return JSON.parse(body);
-  } catch {
-    return body;
-  }
+  const parsed = parseJson(body);
+  return parsed.ok ? parsed.value : body;
 }
 
 async function runNow(

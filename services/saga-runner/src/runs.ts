@@ -6,6 +6,7 @@
 import type { RunnableLog } from '@polyedge/contracts/bus/runnables';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Json } from '@polyedge/query/json';
+import { parseJson } from '@polyedge/query/json-text';
 import { isObject } from '@polyedge/saga/elements';
 import type { PostResult } from '@polyedge/saga/work';
 import type { Log } from '@polyedge/service-kit/log';
@@ -52,6 +53,7 @@ export interface RunStats {
 }
 
 const RETRY_MS = 500;
+const UNWRITABLE = { is: 'threw', name: 'Error', message: 'the parameters cannot be written as JSON', stack: '' } as const;
 const REFUSED_MS = 1000;
 const MAX_REFUSED = 10_000;
 const JOB_CPU = 10;
@@ -170,13 +172,20 @@ export class Runs {
       ended: (ended) => void this.#ended(run, ended),
       crashed: (reason) => void this.#crashed(run, reason),
     });
-    void this.#argumentsOf(run).then((args) => {
-      if (args !== undefined) place.begin(this.#order(run, args));
-      else {
+    this.#argumentsOf(run).then(
+      (args) => {
+        if (args !== undefined) place.begin(this.#order(run, args));
+        else {
+          place.giveBack();
+          this.#again(run, RETRY_MS);
+        }
+      },
+      (error: unknown) => {
+        this.#options.log.error('the parameters of a run cannot be written', { id: run.wanted.call, err: error });
         place.giveBack();
-        this.#again(run, RETRY_MS);
-      }
-    });
+        void this.#ended(run, { outcome: UNWRITABLE, cpuMs: 0, memoryBytes: 0 });
+      },
+    );
   }
 
   #order(run: Run, args: string): Parameters<Taken['begin']>[0] {
@@ -260,7 +269,7 @@ export class Runs {
     if (!kept.ok) this.#options.log.warn('a record of a run is lost', { id: run.wanted.call, code: kept.failure.code });
   }
 
-  async #ended(run: Run, { outcome, cpuMs, memoryBytes }: Ended): Promise<void> {
+  async #ended(run: Run, { outcome, cpuMs, memoryBytes }: Pick<Ended, 'outcome' | 'cpuMs' | 'memoryBytes'>): Promise<void> {
     this.#conducts.ended(keyOf(run.wanted.runnable), { broke: outcome.is === 'broke', cpuMs }, Date.now());
     if (outcome.is === 'returned') this.stats.succeeded += 1;
     else if (outcome.is === 'threw') this.stats.threw += 1;
@@ -360,9 +369,10 @@ const keyOf = ({ tenant, id, version }: Runnable): string => JSON.stringify([ten
 
 const sentenceOf = ({ error }: Extract<PostResult, { readonly ok: false }>): string => error.message ?? error.name;
 
-/** What a script logged: a text and its values, as the sandbox wrote them. */
+/** What a script logged: a text and its values, as the sandbox wrote them; without values that are nested too deep to be stored. */
 function lineOf(json: string): { readonly message: string; readonly args: Json[] } | undefined {
-  const line: unknown = JSON.parse(json);
+  const parsed = parseJson(json);
+  const line = parsed.ok ? parsed.value : parsed.read;
   if (!isObject(line) || typeof line.message !== 'string') return undefined;
-  return { message: line.message.slice(0, 65_536), args: Array.isArray(line.args) ? line.args.slice(0, 20) : [] };
+  return { message: line.message.slice(0, 65_536), args: parsed.ok && Array.isArray(line.args) ? line.args.slice(0, 20) : [] };
 }

@@ -8,6 +8,8 @@ import { SYSTEM_SCOPE, SYSTEM_TENANT } from '@polyedge/contracts/element';
 import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
 import { operationId } from '@polyedge/contracts/operation-id';
 import { claimsOf, TOKEN_ALGORITHM, TOKEN_TYPE } from '@polyedge/contracts/token-claims';
+import type { HashQueue } from '@polyedge/service-kit/hash-queue';
+import { networkOf } from '@polyedge/service-kit/network';
 import { SignJWT } from 'jose';
 import type { Executor } from '../executor/executor.ts';
 import { newCuid } from '../postgres/batch.ts';
@@ -16,9 +18,7 @@ import { ELEMENT_COLUMNS, type ElementRow, toElement } from '../postgres/rows.ts
 import { ACCOUNT_TYPE, accountAttributes, toAccount, USERNAME_KEY, usernameKey } from './accounts.ts';
 import type { AuthVertices } from './auth-vertices.ts';
 import type { FailedLogins } from './failed-logins.ts';
-import type { HashQueue } from './hash-queue.ts';
 import type { Keys } from './keys.ts';
-import { networkOf } from './network.ts';
 import { hashProof, verifyProof } from './password.ts';
 
 const WRITE_MS = 10_000;

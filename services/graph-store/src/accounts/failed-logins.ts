@@ -3,9 +3,9 @@
  * attempt counts as failed before its password is hashed; a successful one is undone.
  */
 import { createHmac } from 'node:crypto';
+import { networkOf } from '@polyedge/service-kit/network';
 import type { Queries } from '../postgres/pool.ts';
 import { usernameKey } from './accounts.ts';
-import { networkOf } from './network.ts';
 
 export interface LoginLimits {
   readonly perAccount: number;

@@ -1,10 +1,11 @@
 /** The HTTP answers of JSSocket, byte-identical to the original where probes or clients may depend on them (jssocket.py, 2198bac38; websockets 12.0). */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readiness } from '@polyedge/service-kit/health';
+import type { Verdict } from '../server-secret.ts';
 
 /** `GET /hash` and `GET /terminate` of the original: disabled by default, and always requiring the secret. */
 export interface LegacyAdmin {
-  allowed(request: IncomingMessage): Promise<boolean>;
+  verdict(request: IncomingMessage): Promise<Verdict>;
   hash(pass: string): Promise<string>;
   terminate(): void;
 }
@@ -34,8 +35,10 @@ async function administer(
   path: '/hash' | '/terminate',
   legacy: LegacyAdmin,
 ): Promise<void> {
-  if (!(await legacy.allowed(request))) {
-    answer(request, response, 401, 'The auth header is missing or wrong.\n');
+  const verdict = await legacy.verdict(request);
+  if (verdict !== 'right') {
+    if (verdict === 'busy') answer(request, response, 503, 'Too many secrets are being checked.\n');
+    else answer(request, response, 401, 'The auth header is missing or wrong.\n');
     return;
   }
   if (path === '/terminate') {

@@ -19,7 +19,12 @@ export interface HandshakeOptions {
   readonly log: Log;
 }
 
-export function acceptHandshakes({ server, doors, secret, trustProxy, logForwarded, log }: HandshakeOptions): void {
+/** How much a client may send before its handshake is answered; nothing more is read until then. */
+const MAX_EARLY_BYTES = 64 * 1024;
+
+/** Returns what ends the handshakes whose secret is still being checked. */
+export function acceptHandshakes({ server, doors, secret, trustProxy, logForwarded, log }: HandshakeOptions): () => void {
+  const waiting = new Set<Duplex>();
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (request.url === '/healthz') {
       refuse(socket, HEALTH_INSTEAD_OF_UPGRADE);
@@ -32,13 +37,41 @@ export function acceptHandshakes({ server, doors, secret, trustProxy, logForward
       return;
     }
     socket.on('error', destroy);
-    void secret.check(given, addressOf(request, trustProxy)).then((verdict) => {
-      if (socket.destroyed) return;
-      // A core retries. If it were let in as an ordinary client, it would be told that its secret is wrong.
-      if (verdict === 'busy') refuse(socket, BUSY_INSTEAD_OF_UPGRADE);
-      else doors[verdict === 'right' ? 'trusted' : 'clients'].emit('upgrade', request, socket, head);
-    });
+    waiting.add(socket);
+    const finish = readMeanwhile(socket);
+    void secret
+      .check(given, addressOf(request, trustProxy), () => socket.destroyed)
+      .then((verdict) => {
+        waiting.delete(socket);
+        const early = finish();
+        if (socket.destroyed) return;
+        // A core retries. If it were let in as an ordinary client, it would be told that its secret is wrong.
+        if (verdict === 'busy') refuse(socket, BUSY_INSTEAD_OF_UPGRADE);
+        else doors[verdict === 'right' ? 'trusted' : 'clients'].emit('upgrade', request, socket, Buffer.concat([head, ...early]));
+      });
   });
+  return () => {
+    for (const socket of waiting) socket.destroy();
+  };
+}
+
+/** Reads from a socket, since only a reader learns that a client has left. Call what is returned to stop; it returns what has come. */
+function readMeanwhile(socket: Duplex): () => readonly Buffer[] {
+  const early: Buffer[] = [];
+  let bytes = 0;
+  const onData = (part: Buffer): void => {
+    early.push(part);
+    bytes += part.length;
+    if (bytes > MAX_EARLY_BYTES) socket.pause();
+  };
+  socket.on('data', onData);
+  socket.on('end', destroy);
+  return () => {
+    socket.off('data', onData);
+    socket.off('end', destroy);
+    if (socket.isPaused()) socket.resume();
+    return early;
+  };
 }
 
 /** Takes the secret out of the handshake's headers. Undefined if there is none or it is blank. */

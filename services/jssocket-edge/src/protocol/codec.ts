@@ -1,5 +1,6 @@
 /** JSSocket's envelope `{ "type", "data" }` (jssocket.py, 2198bac38): text and binary messages are parsed alike; the contents stay source text. */
 import { type JsonSource, readObject, stringOf } from './json-source.ts';
+import type { Problem } from './problems.ts';
 
 /** One event of a client or a core. `type` is empty for a value that cannot be an event's name (null, a number, a boolean). */
 export interface Envelope {
@@ -14,7 +15,7 @@ export interface Outgoing {
   readonly json: string;
 }
 
-type DecodedEvent = { readonly ok: true; readonly value: Envelope } | { readonly ok: false; readonly problem: string };
+type DecodedEvent = { readonly ok: true; readonly value: Envelope } | { readonly ok: false; readonly problem: Problem };
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

@@ -10,13 +10,14 @@ import type { Effect } from '@polyedge/session/session';
 import type { Outgoing } from './codec.ts';
 import { edgeOf } from './connection-id.ts';
 import { isFalsy, type JsonMember, type JsonSource, readObject, stringOf } from './json-source.ts';
+import type { GroupProblem, Problem } from './problems.ts';
 
 export const PUBLIC = 'public';
 /** Longer names of groups count as `public`. */
 const MAX_GROUP_BYTES = 256;
 
-type ParsedEvent<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
-const bad = (problem: string) => ({ ok: false, problem }) as const;
+type ParsedEvent<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: Problem };
+const bad = (problem: Problem) => ({ ok: false, problem }) as const;
 
 /** The members of an event's data; a value that is absent or false in Python counts as `{}`. */
 export function membersOf(data: JsonSource | undefined): ParsedEvent<readonly JsonMember[]> {
@@ -90,7 +91,7 @@ export interface Confirmation {
   readonly target: string | undefined;
   readonly group: string;
   /** Why the named group was not used. */
-  readonly problem: string | undefined;
+  readonly problem: GroupProblem | undefined;
   readonly data: string;
 }
 
@@ -107,7 +108,7 @@ export function readConfirmation(data: JsonSource | undefined): ParsedEvent<Conf
   };
 }
 
-function readGroup(source: JsonSource | undefined): { readonly group: string; readonly problem: string | undefined } {
+function readGroup(source: JsonSource | undefined): { readonly group: string; readonly problem: GroupProblem | undefined } {
   if (source === undefined || isFalsy(source)) return { group: PUBLIC, problem: undefined };
   if (source.kind !== 'string') return { group: PUBLIC, problem: 'the user of client_connected must be a string' };
   const group = stringOf(source);
