@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client } from '../../services/hiro-edge/test/client.ts';
+import { metered } from '../../services/space-edge/test/metered.ts';
 import { asAdmin, pricing, Rest } from '../../services/space-edge/test/system.ts';
 import { eventsPath, picture, type Stage, writeNote } from './stage.ts';
 import { ADMIN, ask } from './system.ts';
@@ -72,27 +73,72 @@ export function protocolPages(stage: () => Stage): void {
     await page.getByText('There is no script.').waitFor();
   });
 
-  test('SPACE shows services with their pricings, and what a contract used', async () => {
+  test('SPACE: pricings are uploaded, archived and activated; a contract is made, changed, its usage reset, and deleted', async () => {
     const { page, system } = stage();
     const { organizationKey } = await asAdmin(system.edges.space);
     const rest = new Rest(system.edges.space, organizationKey);
-    const uploaded = await rest.upload('/services', pricing('Sold', '2024'));
-    assert.equal(uploaded.status, 201, JSON.stringify(uploaded.body));
-    const contract = {
-      userContact: { userId: 'ann-of-space', username: 'ann-of-space' },
-      contractedServices: { Sold: '2024' },
-      subscriptionPlans: { Sold: 'ENTERPRISE' },
-      subscriptionAddOns: {},
-    };
-    const signed = await rest.post('/contracts', contract);
-    assert.equal(signed.status, 201, JSON.stringify(signed.body));
+    const button = (name: string) => page.getByRole('button', { name, exact: true });
+    const said = (text: string) => page.getByRole('status').filter({ hasText: text }).waitFor();
+    const service = page.getByRole('row', { name: /^Sold/ });
+    const contract = page.getByRole('row', { name: /^ann-of-space/ });
     await page.goto(`${system.url}/space`);
-    await page
-      .getByRole('row', { name: /^ann-of-space/ })
-      .getByText('ENTERPRISE')
-      .waitFor();
-    await page.getByRole('row', { name: /^Sold/ }).getByRole('link', { name: '2024' }).click();
-    await page.getByText('space/Pricing').first().waitFor();
+
+    await button('New service').click();
+    await page.getByLabel('Pricing (Pricing2Yaml)').fill('saasName: Sold');
+    await button('Upload').click();
+    await page.getByRole('alert').filter({ hasText: 'Pricing parsing error' }).waitFor();
+    await page.getByLabel('Pricing (Pricing2Yaml)').fill(metered('Sold', '1'));
+    await button('Upload').click();
+    await said('The pricing is uploaded.');
+    await service.getByRole('button', { name: 'New pricing' }).click();
+    const newer = { name: 'newer.yml', mimeType: 'application/yaml', buffer: Buffer.from(metered('Sold', '2', '2025-01-01')) };
+    await page.getByLabel('File').setInputFiles(newer);
+    await page.locator('textarea:valid').waitFor();
+    await button('Upload').click();
+    await said('The pricing is uploaded.');
+
+    await button('New contract').click();
+    await page.getByLabel('Id of the user').fill('ann-of-space');
+    await page.getByLabel('User name').fill('ann');
+    await page.getByRole('combobox', { name: 'Add a service' }).selectOption('Sold');
+    await page.getByRole('combobox', { name: 'Version' }).selectOption('1');
+    await page.getByRole('combobox', { name: 'Plan' }).selectOption('BASIC');
+    await button('Create').click();
+    await said('The contract is made.');
+    await contract.getByText('BASIC').waitFor();
+    const use = { 'sold-minutes': 60 };
+    assert.equal((await rest.post('/features/ann-of-space/sold-calls', use)).body.eval, true);
+
+    await contract.getByRole('button', { name: 'Change' }).click();
+    await page.getByRole('combobox', { name: 'Plan' }).selectOption('PRO');
+    await page.getByLabel('moreMinutes (add-on)').fill('2');
+    await button('Change subscription').click();
+    await said('The subscription is changed');
+    await contract.getByText('moreMinutes × 2').waitFor();
+    await contract.getByText('sold/minutes: 60').waitFor();
+    await picture(page, 'space');
+    await contract.getByRole('button', { name: 'Reset usage' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Reset usage' }).click();
+    await contract.getByText('sold/minutes: 0').waitFor();
+
+    await button('Archive Sold 1').click();
+    await page.getByRole('combobox', { name: 'Their plan then' }).selectOption('BASIC');
+    await button('Archive').click();
+    await said('Sold 1 is archived.');
+    await contract.getByText('BASIC').waitFor();
+    assert.deepEqual((await rest.get('/contracts/ann-of-space')).body.contractedServices, { sold: '2' });
+    await button('Activate Sold 1').click();
+    await said('Sold 1 is active.');
+    await service.getByRole('link', { name: '2' }).waitFor();
+
+    await contract.getByRole('button', { name: 'Delete' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete contract' }).click();
+    await contract.waitFor({ state: 'detached' });
+    assert.equal((await rest.get('/contracts/ann-of-space')).status, 404);
+    await service.getByRole('button', { name: 'Disable' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Disable service' }).click();
+    await said('Sold is disabled.');
+    await service.getByText('disabled').waitFor();
   });
 
   test('a reader that does not keep up is seen with what it is owed, and closed', async () => {

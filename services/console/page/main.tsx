@@ -136,7 +136,7 @@ function View({ path, me }: { readonly path: string; readonly me: Me }) {
     case '/runnables':
       return <Runnables saga={me.edges.saga} />;
     case '/space':
-      return <Space />;
+      return <Space space={me.edges.space} />;
     case '/try':
       return <Try edges={me.edges} />;
     default:

@@ -1,18 +1,6 @@
 /** Saga's edge, asked by the page itself with the token of who is logged in: REST, and one socket for what happens. Failures are values. */
-import { type Answer, call } from './call.ts';
-
-/** A token is asked for again when this little of it is left. */
-const RENEW_MS = 30_000;
-let known: { readonly token: string; readonly expiresAt: number } | undefined;
-
-/** In memory only, and only while it is worth something. */
-async function token(): Promise<Answer<string>> {
-  if (known !== undefined && known.expiresAt - Date.now() > RENEW_MS) return { ok: true, value: known.token };
-  const got = await call<{ readonly token: string; readonly expiresAt: number }>('POST', '/api/token', {});
-  if (!got.ok) return got;
-  known = got.value;
-  return { ok: true, value: got.value.token };
-}
+import type { Answer } from './call.ts';
+import { accessToken } from './token.ts';
 
 /** One REST call. Saga's failures have a `message`. */
 export async function askSaga<T>(
@@ -21,7 +9,7 @@ export async function askSaga<T>(
   path: string,
   body?: unknown,
 ): Promise<Answer<T>> {
-  const access = await token();
+  const access = await accessToken();
   if (!access.ok) return access;
   try {
     const response = await fetch(`${edge.replace(/\/$/, '')}${path}`, {
@@ -65,7 +53,7 @@ export function hearSaga(
     if (!over) again = window.setTimeout(() => void connect(), AGAIN_MS);
   };
   const connect = async () => {
-    const access = await token();
+    const access = await accessToken();
     if (over) return;
     if (!access.ok) {
       retry();

@@ -71,9 +71,24 @@ export function sourceOf({ path, body }: Runnable): string {
   return `(async function (${parameters}) {\n${body}\n})`;
 }
 
-/** Whether the code may look at a parameter of this name: reading what it does not look at would be wasted. */
-export const mayUse = ({ body }: Runnable, parameter: string): boolean =>
-  body.includes(parameter) || body.includes('arguments') || body.includes('eval') || body.includes('\\u');
+/** What was found in the code of a runnable: runs come often, and code is long. */
+const found = new WeakMap<Runnable, Map<string, boolean>>();
+
+/**
+ * Whether the code may look at a parameter of this name: reading what it does not look at would be wasted. A longer name that has it as a part
+ * (`property.parent_id` for `parent`) does not look at it; code that can name it without spelling it (`eval`, `arguments`, escapes) may.
+ * @param name of letters only
+ */
+export function mayUse(runnable: Runnable, name: string): boolean {
+  const known = found.get(runnable) ?? new Map<string, boolean>();
+  found.set(runnable, known);
+  const before = known.get(name);
+  if (before !== undefined) return before;
+  const { body } = runnable;
+  const may = ['arguments', 'eval', '\\u'].some((way) => body.includes(way)) || new RegExp(`(?<![\\w$])${name}(?![\\w$])`).test(body);
+  known.set(name, may);
+  return may;
+}
 
 /** The file in stack traces. */
 export const fileOf = ({ plural, name, id }: Runnable): string => `/${plural}/${/^[\w .-]{1,100}$/.test(name) ? name : id}`;

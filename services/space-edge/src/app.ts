@@ -21,6 +21,7 @@ import { reserveHealth } from '@polyedge/service-kit/health';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
+import { Verifier } from '@polyedge/service-kit/tokens';
 import { PRICING_TYPE, SERVICE_TYPE } from './catalogue/service.ts';
 import type { originalSettings, SpaceSettings } from './config.ts';
 import { CONTRACT_TYPE } from './contracts/contract.ts';
@@ -92,7 +93,11 @@ export async function startSpaceEdge(
   const contracts = new Contracts({ graph, now });
   const contracting = new Contracting({ graph, contracts, offering: new Offering(graph), jobs, now });
   const organizations = new Organizations({ graph, accounts, services, contracting });
-  const identity = new Identity({ accounts, organizations, tenant, memoryMs: config.keyMemoryMs });
+  const verifier = new Verifier({ bus, log });
+  const identity = new Identity({
+    ...{ accounts, organizations, tenant, memoryMs: config.keyMemoryMs },
+    verify: (token) => verifier.verify(token),
+  });
 
   const following = new Following({ feed, tenant, types: [SERVICE_TYPE, PRICING_TYPE, CONTRACT_TYPE, USAGE_TYPE] });
   const pricings = new Pricings({ graph, following });
@@ -180,6 +185,7 @@ export async function startSpaceEdge(
   };
   void findScope();
 
+  verifier.start();
   const port = await openPort(app, config, log);
   jobs.start();
 
@@ -209,6 +215,7 @@ export async function startSpaceEdge(
       await jobs.stop();
       driver.stop();
       feed.close();
+      verifier.stop();
     },
   };
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
+import { accountsCreate, accountsLogin, accountsRevoke } from '@polyedge/contracts/bus/accounts';
+import { connectNatsBus } from '@polyedge/service-kit/nats-bus';
 import { subscription } from './metered.ts';
-import { ADMIN, type Answered, asAdmin, newOrganization, pricing, pricingFile, Rest, type System, startSystem } from './system.ts';
+import { ADMIN, type Answered, asAdmin, newOrganization, pricing, pricingFile, Rest, type System, startSystem, until } from './system.ts';
 
 let system: System;
 let url: string;
@@ -39,6 +41,34 @@ test('space:14 keys are taken apart, and what is wrong with one is said', async 
   refused(await rest.get('/organizations'), 403, /requires a user API key/);
   const { rest: user } = await newUser();
   refused(await user.upload('/services', pricing('Nobody', '1')), 403, /does not have permission.*organizations/);
+});
+
+test('space:14 an access token of the directory stands for the user, until it is revoked; it opens nothing for accounts that are none', async (t) => {
+  const shown = async (token: string, path = '/users/me', more = {}) =>
+    new Rest(url).call('GET', path, undefined, { authorization: `Bearer ${token}`, ...more });
+  const proof = createHash('sha256').update(ADMIN.password).digest('hex');
+  const login = { username: ADMIN.username, proof, protocol: 'console', app: 'console', address: '127.0.0.1' };
+  const connected = await connectNatsBus({ url: system.natsUrl, service: 'test', credentials: { kind: 'none' } });
+  assert.ok(connected.ok, 'NATS does not answer');
+  const bus = connected.value;
+  t.after(() => bus.close());
+  const inTime = { timeoutMs: 10_000 };
+  const got = await bus.request(accountsLogin, accountsLogin.subject({}), login, inTime);
+  assert.ok(got.ok, JSON.stringify(got));
+  const { accessToken, refreshToken, account } = got.value;
+  assert.deepEqual((await shown(accessToken)).body, { username: ADMIN.username, role: 'ADMIN' });
+  assert.equal((await shown(accessToken, '/organizations')).status, 200);
+  // A key is looked at first, and a call that is public asks for nothing.
+  refused(await shown(accessToken, '/users/me', { 'x-api-key': `usr_${'0'.repeat(64)}` }), 401, /^INVALID DATA: Invalid API Key$/);
+  assert.equal((await shown('of something in front', '/healthcheck')).status, 200);
+  refused(await shown(`${accessToken.slice(0, -4)}AAAA`), 401, /Invalid access token/);
+  const stranger = { username: `stranger-${hex(4)}`, proof, roles: { hiro: ['admin'] }, by: account.id };
+  assert.ok((await bus.request(accountsCreate, accountsCreate.subject({ tenant: 'default' }), stranger, inTime)).ok);
+  const other = await bus.request(accountsLogin, accountsLogin.subject({}), { ...login, username: stranger.username }, inTime);
+  assert.ok(other.ok, JSON.stringify(other));
+  refused(await shown(other.value.accessToken), 401, /Invalid access token/);
+  assert.ok((await bus.request(accountsRevoke, accountsRevoke.subject({}), { refreshToken }, inTime)).ok);
+  await until('the token is revoked', async () => (await shown(accessToken)).status === 401);
 });
 
 test('space:15 what no rule allows is refused, whoever asks', async () => {

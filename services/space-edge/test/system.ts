@@ -10,6 +10,7 @@ export const ADMIN = { username: 'admin', password: 'admin-password' } as const;
 type Env = Readonly<Record<string, string>>;
 
 export interface System extends AsyncDisposable {
+  readonly natsUrl: string;
   readonly space: RunningService;
   readonly store: RunningService;
   /** Another replica, or one with other settings. */
@@ -28,6 +29,7 @@ export async function startSystem(env: Env = {}): Promise<System> {
   const space = parts.use(await startService({ name: 'space-edge', env: { ...common, ...env } }));
   const kept = parts.move();
   return {
+    natsUrl: nats.url,
     space,
     store,
     startSpace: async (more = {}) => kept.use(await startService({ name: 'space-edge', env: { ...common, ...env, ...more } })),

@@ -39,7 +39,8 @@ export interface ContractView {
     readonly name: string;
     readonly version: string;
     readonly plan: string;
-    readonly addOns: readonly string[];
+    /** How many of each. */
+    readonly addOns: Readonly<Record<string, number>>;
   }[];
   /** By service and limit. */
   readonly usage: readonly { readonly limit: string; readonly consumed: number; readonly renewsOn?: string }[];
@@ -113,7 +114,9 @@ function contractOf({ id, attributes }: Element, usage: Element | undefined): Co
     ...{ startDate: textOf(startDate), endDate: textOf(endDate), autoRenew: autoRenew === true },
     services: entriesOf(contractedServices).map(([name, version]) => ({
       ...{ name, version: textOf(version), plan: textOf(plans[name]) },
-      addOns: Object.entries(objectOf(addOns[name])).map(([addOn, count]) => `${addOn} × ${String(count)}`),
+      addOns: Object.fromEntries(
+        Object.entries(objectOf(addOns[name])).flatMap(([addOn, count]) => (typeof count === 'number' ? [[addOn, count]] : [])),
+      ),
     })),
     usage: usage === undefined ? [] : usageOf(usage.attributes),
   };

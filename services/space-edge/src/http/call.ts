@@ -1,6 +1,6 @@
 /** REST calls as values: who calls with what, and the answer sent back. Authorisation happens here, before anything of the body is read. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
-import { type RestAnswer, refuse } from '../protocol/answer.ts';
+import { type RestAnswer, type Result, refuse } from '../protocol/answer.ts';
 import { type Fields, fieldsOf } from '../protocol/fields.ts';
 import { judgeBy, ruleOf } from '../protocol/permissions.ts';
 import { type Caller, type Identity, kindOf } from '../store/accounts/identity.ts';
@@ -50,11 +50,14 @@ export function authorize(app: FastifyInstance, identity: Identity, { open, stri
       await sendAnswer(reply, refusal(without));
       return;
     }
-    if (key === undefined || key === '') {
+    const token = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+    const hasKey = key !== undefined && key !== '';
+    // A token counts where something has to be shown only: what is in front may add one to public calls for reasons of its own.
+    if (!hasKey && (without.allowed || token === undefined)) {
       if (!without.allowed) await sendAnswer(reply, refusal(without));
       return;
     }
-    const caller = await (isEvaluation(request.method, below) ? identity.recentCallerOf(key) : identity.callerOf(key));
+    const caller = await callerOf(identity, { key: hasKey ? key : undefined, token }, isEvaluation(request.method, below));
     if (!caller.ok) {
       await sendAnswer(reply, caller.answer);
       return;
@@ -63,6 +66,15 @@ export function authorize(app: FastifyInstance, identity: Identity, { open, stri
     if (verdict.allowed) callers.set(request, caller.value);
     else await sendAnswer(reply, refusal(verdict));
   });
+}
+
+function callerOf(
+  identity: Identity,
+  { key, token = '' }: { readonly key: string | undefined; readonly token: string | undefined },
+  mayBeRecent: boolean,
+): Promise<Result<Caller>> {
+  if (key === undefined) return identity.callerOfToken(token);
+  return mayBeRecent ? identity.recentCallerOf(key) : identity.callerOf(key);
 }
 
 const isEvaluation = (method: string, path: string): boolean => method === 'POST' && path.startsWith('/features/');

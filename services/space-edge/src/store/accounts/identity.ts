@@ -1,5 +1,5 @@
 /**
- * Who an API key is: one question to the directory for the key and one for its owner. Nothing is remembered, so a key that was taken away ends
+ * Who an API key or an access token is: one question to the directory for the key and one for its owner. Nothing is remembered, so a key that was taken away ends
  * at once; only evaluations may rely on what was found a moment ago.
  */
 import type { Account } from '@polyedge/contracts/bus/accounts';
@@ -27,22 +27,28 @@ export const kindOf = (caller: Caller): CallerKind =>
 /** Whose name a write is recorded under. */
 export const byOf = (caller: Caller): string => (caller.kind === 'user' ? caller.account.id : caller.organization.id);
 
+export interface IdentityOptions {
+  readonly accounts: Accounts;
+  readonly organizations: Organizations;
+  readonly tenant: string;
+  /** How long a key may be remembered for evaluations, in milliseconds; 0: not at all. */
+  readonly memoryMs: number;
+  /** Whose access token it is. */
+  verify(token: string): Promise<Outcome<Principal>>;
+}
+
 export class Identity {
   readonly #accounts: Accounts;
   readonly #organizations: Organizations;
   readonly #tenant: string;
   readonly #memoryMs: number;
+  readonly #verify: IdentityOptions['verify'];
   readonly #remembered = new LRUCache<string, { readonly caller: Caller; readonly since: number }>({ max: MAX_REMEMBERED });
   readonly #lookups = new Map<string, Promise<Result<Caller>>>();
 
-  /** @param options.memoryMs how long a key may be remembered for evaluations; 0: not at all */
-  constructor(options: {
-    readonly accounts: Accounts;
-    readonly organizations: Organizations;
-    readonly tenant: string;
-    readonly memoryMs: number;
-  }) {
+  constructor(options: IdentityOptions) {
     this.#memoryMs = options.memoryMs;
+    this.#verify = options.verify;
     this.#accounts = options.accounts;
     this.#organizations = options.organizations;
     this.#tenant = options.tenant;
@@ -85,19 +91,29 @@ export class Identity {
     const found = await this.#accounts.findKey(key);
     if (!found.ok) return found.failure.code === 'not-found' ? unknown : refused(found.failure);
     const { owner, scope } = found.value;
-    if (owner.kind === 'account') {
-      const accounts = await this.#accounts.byIds([owner.id]);
-      if (!accounts.ok) return refused(accounts.failure);
-      const account = accounts.value.get(owner.id);
-      const role = account === undefined || account.disabled ? undefined : userRole(account);
-      return account === undefined || role === undefined || prefix !== 'usr' ? unknown : got({ kind: 'user', account, role });
-    }
+    if (owner.kind === 'account') return prefix === 'usr' ? this.#userOf(owner.id, unknown) : unknown;
     const organization = await this.#organizations.find(owner.id);
     if (!organization.ok) return organization.answer.status === 404 ? unknown : organization;
     const known = KEY_SCOPES.find((one) => one === scope);
     return known === undefined || prefix !== 'org'
       ? unknown
       : got({ kind: 'organization', organization: organization.value, scope: known });
+  }
+
+  /** A user by an access token of the directory, as a page has one that the user logged in to. Revoked and expired tokens are 401. */
+  async callerOfToken(token: string): Promise<Result<Caller>> {
+    const unknown = refuse(401, 'INVALID DATA: Invalid access token');
+    const verified = await this.#verify(token);
+    if (!verified.ok) return verified.failure.code === 'unauthenticated' ? unknown : refused(verified.failure);
+    return verified.value.tenant === this.#tenant ? this.#userOf(verified.value.account, unknown) : unknown;
+  }
+
+  async #userOf(id: string, unknown: Result<never>): Promise<Result<Caller>> {
+    const accounts = await this.#accounts.byIds([id]);
+    if (!accounts.ok) return refused(accounts.failure);
+    const account = accounts.value.get(id);
+    const role = account === undefined || account.disabled ? undefined : userRole(account);
+    return account === undefined || role === undefined ? unknown : got({ kind: 'user', account, role });
   }
 
   /** A socket's key as a principal, whose `scopes` are the organizations it may hear of. */
