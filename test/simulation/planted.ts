@@ -23,5 +23,7 @@ export const SYSTEM_BUGS = [
   'rows-older-than-events',
   /** A message that comes again while its first attempt is under way is run again, and operation ids are not looked up. */
   'repeats-not-looked-up',
+  /** Rows are locked by one statement and read by the next, which sees what was made in between and is not locked. */
+  'read-after-lock',
 ] as const;
 export type SystemBug = (typeof SYSTEM_BUGS)[number];

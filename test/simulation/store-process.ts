@@ -29,6 +29,7 @@ import type {
 } from '../../services/graph-store/src/publisher/messages.ts';
 import { type Recent, RecentChanges } from '../../services/graph-store/src/publisher/recent.ts';
 import { LEASE_TTL_MS } from '../../services/graph-store/src/publisher/settings.ts';
+import type { OpenBatch } from '../../services/graph-store/test/database-model.ts';
 import { positionsOver } from './positions.ts';
 import { Process } from './process.ts';
 import { PARTITIONS } from './settings.ts';
@@ -39,6 +40,10 @@ const CONNECTIONS: Partial<Record<PublisherCall['call'], string>> = {
   ...{ take: 'lease', renew: 'lease', release: 'lease', settle: 'settle', newest: 'journal', changes: 'journal', partition: 'journal' },
 };
 
+/** Of the sessions that write (`postgres/connect.ts`): how long one may stand still in a transaction, and wait for a lock. */
+const IDLE_MS = 2000;
+const LOCK_MS = 5000;
+
 export class StoreProcess {
   readonly process: Process;
   readonly bus: NatsModelBus;
@@ -48,6 +53,8 @@ export class StoreProcess {
   readonly #recent = new RecentChanges(200);
   readonly #callers = new Map<number, (answer: BatchReply) => void>();
   readonly #ran: Record<LaneName, readonly Item[]> = { small: [], large: [] };
+  /** Under way in the database, and what is done when its connection breaks. */
+  readonly #batches = new Map<OpenBatch, () => void>();
   readonly #freeAt = new Map<string, number>();
   #messages = 0;
   #cancelWake: () => void = () => {};
@@ -70,10 +77,12 @@ export class StoreProcess {
   kill(): void {
     this.process.kill();
     this.bus.link.close();
+    for (const batch of this.#batches.keys()) this.#world.time.after(this.#world.chance.below(50), batch.rollback);
   }
 
   /** Its connections to the database have broken. */
   databaseLost(): void {
+    for (const broken of [...this.#batches.values()]) broken();
     this.process.run(() => this.#publish({ kind: 'database-lost' }));
   }
 
@@ -163,39 +172,64 @@ export class StoreProcess {
     if (call.call === 'run') this.#ran[call.lane] = call.items;
     time.after(1 + chance.below(6), () => {
       const isAway = this.#world.databaseAwayUntil > time.now;
-      if (call.call === 'run') this.#run(call.items, isAway, (ms, ran) => answer(ms, done(ran)));
+      if (call.call === 'run') this.#run(call.items, call.exclusive, isAway, (ms, ran) => answer(ms, done(ran)));
       else if (isAway) answer(200, failed('unavailable'));
       else answer(2, done(this.#world.database.lookUp(this.#ran[call.lane])));
     });
   }
 
-  /** A batch reaches the database. Its answer may be lost, whether or not it takes effect, and it may take effect afterwards. */
-  #run(items: readonly Item[], isAway: boolean, ran: (ms: number, ran: Ran) => void): void {
-    const { chance, database, judge, time, bug } = this.#world;
-    const commit = (): Ran => {
-      const batch = database.commit(items, this.process.wall());
-      judge.committed(batch.changes.map(({ change }) => change));
-      return { is: 'committed', ...batch };
-    };
+  /**
+   * A batch reaches the database, locks and reads, is worked on, and is committed. The answer may be lost, whether or not it takes effect, and it
+   * may take effect afterwards.
+   */
+  #run(items: readonly Item[], alone: boolean, isAway: boolean, ran: (ms: number, ran: Ran) => void): void {
+    const { chance, database, time, bug, lostAnswers } = this.#world;
     if (isAway) {
       ran(300 + chance.below(500), { is: 'not-connected' });
       return;
     }
-    if (!chance.percent(this.#world.lostAnswers)) {
-      ran(1 + chance.below(8), commit());
-      return;
-    }
-    const fate = chance.below(3);
     const unknown: Ran = { is: 'unknown', refusals: items.map(() => undefined) };
     const assumed: Ran = {
       ...{ is: 'committed', epoch: database.epoch, changes: [] },
       outcomes: items.map(() => ({ ok: true, value: { first: 0, last: 0, operations: [] } })),
     };
-    const said = bug === 'outcome-assumed' ? assumed : unknown;
-    if (fate === 0) commit();
-    // The server carries out what it has read of a connection that is gone.
-    if (fate === 1) time.after(chance.below(2500), commit);
-    ran(1 + chance.below(50), said);
+    const lost = bug === 'outcome-assumed' ? assumed : unknown;
+    const end = (ms: number, outcome: Ran): void => {
+      if (this.#batches.delete(batch)) ran(ms, outcome);
+    };
+    const batch = database.begin(items, alone, () => {
+      // The server ends what stands still between two statements.
+      time.after(IDLE_MS, () => end(1, this.#rollback(batch, unknown)));
+      this.process.after(chance.below(4), () => {
+        if (!this.#batches.has(batch)) return;
+        if (!chance.percent(lostAnswers)) {
+          end(1 + chance.below(8), this.#commit(batch) ?? lost);
+          return;
+        }
+        const fate = chance.below(3);
+        if (fate === 0) this.#commit(batch);
+        else if (fate === 2) batch.rollback();
+        // The server carries out what it has read of a connection that is gone.
+        else time.after(chance.below(2500), () => this.#commit(batch));
+        end(1 + chance.below(50), lost);
+      });
+    });
+    this.#batches.set(batch, () => end(1, this.#rollback(batch, lost)));
+    time.after(LOCK_MS, () => end(1, this.#rollback(batch, { is: 'load' })));
+  }
+
+  /** Undefined: the connection had broken before. */
+  #commit(batch: OpenBatch): Ran | undefined {
+    const committed = batch.commit(this.process.wall());
+    if (committed === 'over') return undefined;
+    if (committed === 'collision') return { is: 'collision' };
+    this.#world.judge.committed(committed.changes.map(({ change }) => change));
+    return { is: 'committed', ...committed };
+  }
+
+  #rollback(batch: OpenBatch, ran: Ran): Ran {
+    if (this.#batches.has(batch)) batch.rollback();
+    return ran;
   }
 
   // ---- the publisher

@@ -75,7 +75,10 @@ export class SystemWorld implements Surroundings {
     this.#history = history;
     this.bug = history.bug;
     this.chance = new Chance(history.seed);
-    this.database = new DatabaseModel({ remembers: history.bug !== 'repeats-not-looked-up' });
+    this.database = new DatabaseModel({
+      remembers: history.bug !== 'repeats-not-looked-up',
+      readsLater: history.bug === 'read-after-lock',
+    });
     this.nats = new NatsModel(this.time, () => this.chance.next());
     this.redis = new RedisModel(this.time);
     this.judge = new Judge(this.time, this.database, this.positions, GROUPS);
@@ -208,7 +211,7 @@ export class SystemWorld implements Surroundings {
   #something(): void {
     const pick = this.#choice.below(100);
     if (pick < 32) this.#write();
-    else if (pick < 55) this.#writeProduct();
+    else if (pick < 48) this.#writeProducts();
     else if (pick < 60) this.#client('stops reading', 0, (client) => client.read(false));
     else if (pick < 65) this.#client('reads again', 0, (client) => client.read(true));
     else if (pick < 69) this.#client('breaks off', 0, (client) => client.breakOff(this.#choice.percent(30)));
@@ -238,12 +241,16 @@ export class SystemWorld implements Surroundings {
     writer.write(count);
   }
 
-  /** A product is written, changed or deleted by somebody who is no client of ours. */
+  /** Products are written, changed or deleted at the same moment by some who are no clients of ours. New ones keep coming. */
+  #writeProducts(): void {
+    for (let left = 1 + this.#choice.below(3); left > 0; left -= 1) this.#writeProduct();
+  }
+
   #writeProduct(): void {
     const edge = this.#choice.of(this.#livingEdges);
     if (edge === undefined) return;
-    const id = `p${this.#choice.below(8)}`;
     this.#products += 1;
+    const id = `p${Math.floor(this.#products / 16) + this.#choice.below(8)}`;
     const token = `p.${this.#products}`;
     const attributes = { price: this.#choice.below(10), [TOKEN]: token };
     const operation: Operation = this.#choice.percent(15)
@@ -330,6 +337,7 @@ export class SystemWorld implements Surroundings {
   #loseDatabase(change: () => void): void {
     const ms = this.#choice.below(3000);
     this.#fault('the database is away', ms, () => {
+      this.database.disconnect();
       change();
       this.databaseAwayUntil = Math.max(this.databaseAwayUntil, this.time.now + ms);
       for (const store of this.#livingStores) store.databaseLost();

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MutationOutcome, MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
 import { Chance } from '@polyedge/simulation/virtual-time';
-import { DatabaseModel } from './database-model.ts';
+import type { Item } from '../src/executor/messages.ts';
+import { DatabaseModel, type OpenBatch } from './database-model.ts';
 import { requestOf, startStore, TENANT } from './running-store.ts';
 
 const BATCHES = 60;
@@ -75,4 +76,41 @@ test('the model of the database answers batches and repeats, and keeps its journ
     `under seed ${seed}`,
   );
   assert.ok(model.seq > 30, 'little was written');
+});
+
+/** As `row-locks.test.ts` has it with a real server: a batch waits for one row while another row that it wants is made. */
+function madeWhileWaiting(model: DatabaseModel): { readonly done: OpenBatch; readonly counter: string } {
+  const item = (...operations: Operation[]): Item => ({ tenant: TENANT, defaultScope: 'scope', request: requestOf(...operations) });
+  const add = (n: number, id: string): Operation => ({ op: 'update', target: { id }, set: { n }, ifMissing: { type: 'test/Counter', id } });
+  model.commit([item(add(0, 'm'))], 0);
+  const held = model.begin([item(add(1, 'm'))], false, () => {});
+  let isLoaded = false;
+  const waiting = model.begin([item(add(2, 'm'), add(2, 'a'))], false, () => {
+    isLoaded = true;
+  });
+  assert.equal(isLoaded, false);
+  const maker = model.begin([item(add(1, 'a'))], false, () => {});
+  assert.equal(typeof maker.commit(0), 'object');
+  held.commit(0);
+  assert.equal(isLoaded, true);
+  return { done: waiting, counter: 'a' };
+}
+
+test('in the model of the database, a row that is made while a batch waits for another one is not read, and cannot be inserted', () => {
+  const { done } = madeWhileWaiting(new DatabaseModel());
+  assert.equal(done.commit(0), 'collision');
+});
+
+test('in the model of the database, a later statement reads a row that nobody has locked, and others may write it meanwhile', () => {
+  const model = new DatabaseModel({ readsLater: true });
+  const { done, counter } = madeWhileWaiting(model);
+  model
+    .begin(
+      [{ tenant: TENANT, defaultScope: 'scope', request: requestOf({ op: 'update', target: { id: counter }, set: { other: 1 } }) }],
+      false,
+      () => {},
+    )
+    .commit(0);
+  assert.equal(typeof done.commit(0), 'object');
+  assert.deepEqual(model.element(TENANT, counter)?.attributes, { n: 2 });
 });

@@ -1,6 +1,6 @@
 /**
- * PostgreSQL as graph-store uses it, in memory: batches that take effect whole or not at all, one after the other, with the journal, the
- * sequencer, operation ids and the publisher's lease. The rules of a request are the real ones (`src/core`).
+ * PostgreSQL as graph-store uses it, in memory: batches that lock and read their rows, and then take effect whole or not at all, with the
+ * journal, the sequencer, operation ids and the publisher's lease. The rules of a request are the real ones (`src/core`).
  */
 import type { MutationOutcome } from '@polyedge/contracts/bus/graph';
 import type { FullChange } from '@polyedge/contracts/change';
@@ -19,6 +19,7 @@ import { type TenantRows, World } from '../src/core/world.ts';
 import type { Item } from '../src/executor/messages.ts';
 import type { Journal } from '../src/postgres/journal.ts';
 import type { Committed } from '../src/publisher/recent.ts';
+import { type Holder, LockModel } from './lock-model.ts';
 
 type Success = Extract<MutationOutcome, { ok: true }>;
 
@@ -52,12 +53,32 @@ export interface CommittedBatch {
   readonly changes: readonly Committed[];
 }
 
+/** One batch under way. */
+export interface OpenBatch {
+  /**
+   * Applies and writes everything. `collision`: a row that was read as missing is there by now. `over`: it was rolled back before.
+   * @param on milliseconds since 1970
+   */
+  commit(on: number): CommittedBatch | 'collision' | 'over';
+  /** Twice is fine, and so is after its end. */
+  rollback(): void;
+}
+
+export interface DatabaseModelOptions {
+  /** Default true: requests that succeeded are known again by their operation ids. */
+  readonly remembers?: boolean;
+  /** Rows are read by a later statement than the one that locks them: a mistake that a test plants. */
+  readonly readsLater?: boolean;
+}
+
 const MAX_NEEDS = 8;
 
 export class DatabaseModel {
   readonly #schemas = new Schemas();
-  /** Whether requests that succeeded are known again by their operation ids. */
-  readonly #remembers: boolean;
+  readonly #options: DatabaseModelOptions;
+  readonly #locks = new LockModel();
+  /** Batches under way, with what rolls each back. */
+  readonly #open = new Set<OpenBatch>();
   #state: State = {
     epoch: 'e1',
     rows: new Map(),
@@ -73,8 +94,8 @@ export class DatabaseModel {
   #epochs = 1;
   #ids = 0;
 
-  constructor(options: { readonly remembers?: boolean } = {}) {
-    this.#remembers = options.remembers ?? true;
+  constructor(options: DatabaseModelOptions = {}) {
+    this.#options = options;
   }
 
   get epoch(): string {
@@ -102,17 +123,71 @@ export class DatabaseModel {
   }
 
   /**
-   * One batch in one transaction.
+   * One batch in one transaction, with nothing beside it.
    * @param on milliseconds since 1970
    */
   commit(items: readonly Item[], on: number): CommittedBatch {
+    const committed = this.begin(items, true, () => {}).commit(on);
+    if (typeof committed === 'string') throw new Error(`another batch is under way: ${committed}`);
+    return committed;
+  }
+
+  /**
+   * Begins a batch: its rows are locked, one after the other, and read as they are then. A row that was not there when it began is not seen.
+   * @param alone when no other batch is under way
+   * @param loaded called when everything is locked and read, at once or when others have ended
+   */
+  begin(items: readonly Item[], alone: boolean, loaded: () => void): OpenBatch {
+    const holder: Holder = { rows: new Set() };
+    const world = new World();
+    const end = (): void => {
+      this.#open.delete(batch);
+      this.#locks.leave(holder);
+    };
+    const batch: OpenBatch = {
+      rollback: end,
+      commit: (on) => {
+        if (!this.#open.has(batch)) return 'over';
+        const committed = this.#commit(world, items, on, holder);
+        end();
+        return committed;
+      },
+    };
+    this.#open.add(batch);
+    this.#locks.enter(holder, alone, () => this.#lock(holder, world, items, loaded));
+    return batch;
+  }
+
+  /** All connections break: what was not committed never was. */
+  disconnect(): void {
+    for (const batch of [...this.#open]) batch.rollback();
+  }
+
+  #lock(holder: Holder, world: World, items: readonly Item[], loaded: () => void): void {
+    const plans = items.map(({ tenant, request }) => ({ tenant, ...plan(request) }));
+    const wanted = plans.flatMap(({ tenant, vertices, shared, edges }) => [...vertices, ...shared, ...edges].map((id) => ({ tenant, id })));
+    const isThere = ({ tenant, id }: { readonly tenant: string; readonly id: string }): boolean => this.#state.rows.has(keyOf(tenant, id));
+    const there = wanted.filter(isThere);
+    const keys = [...new Set(there.map(({ tenant, id }) => keyOf(tenant, id)))].sort();
+    const lockFrom = (at: number): void => {
+      const key = keys[at];
+      if (key !== undefined) {
+        this.#locks.row(holder, key, () => lockFrom(at + 1));
+        return;
+      }
+      for (const { tenant, id } of this.#options.readsLater === true ? wanted : there)
+        this.#load(world.tenant(tenant), tenant, [id], [], []);
+      // Whatever has been made since.
+      for (const { tenant, id } of wanted) world.tenant(tenant).load(id, undefined);
+      for (const { tenant, adjacency, uniqueKeys } of plans) this.#load(world.tenant(tenant), tenant, [], adjacency, uniqueKeys);
+      loaded();
+    };
+    lockFrom(0);
+  }
+
+  #commit(world: World, items: readonly Item[], on: number, holder: Holder): CommittedBatch | 'collision' {
     const { epoch, journal, slots, operations } = this.#state;
     const base = journal.length;
-    const world = new World();
-    for (const { tenant, request } of items) {
-      const { vertices, shared, edges, adjacency, uniqueKeys } = plan(request);
-      this.#load(world.tenant(tenant), tenant, [...vertices, ...shared, ...edges], adjacency, uniqueKeys);
-    }
     const outcomes: MutationOutcome[] = [];
     const changes: Committed[] = [];
     const made = new Map<string, Remembered>();
@@ -145,13 +220,30 @@ export class DatabaseModel {
       made.set(request.operationId, { text, outcome });
       outcomes.push(outcome);
     }
+    if (this.#collides(world, holder)) return 'collision';
     for (const { change } of changes) {
       journal.push(change);
       slots.push(slotOf(change.id));
     }
-    if (this.#remembers) for (const [id, remembered] of made) operations.set(id, remembered);
+    if (this.#options.remembers !== false) for (const [id, remembered] of made) operations.set(id, remembered);
     this.#write(world, base);
     return { epoch, outcomes, changes };
+  }
+
+  /** Whether what was read as missing is there now, or what was not foreseen is in other hands. */
+  #collides(world: World, holder: Holder): boolean {
+    for (const [tenant, rows] of world.tenants()) {
+      for (const { row, stored } of rows.finalRows()) {
+        const key = keyOf(tenant, row.element.id);
+        if (stored ? this.#locks.isHeld(holder, key) : this.#state.rows.has(key)) return true;
+      }
+      const { freed, claimed } = rows.keyChanges();
+      for (const { key, id } of claimed) {
+        const owner = this.#state.keys.get(keyOf(tenant, key));
+        if (owner !== undefined && owner !== id && !freed.includes(key)) return true;
+      }
+    }
+    return false;
   }
 
   /** What is remembered of these requests. */
@@ -255,6 +347,7 @@ export class DatabaseModel {
       operations: new Map(operations),
     };
     return () => {
+      this.disconnect();
       this.#timeline += 1;
       this.#state = copied;
     };
