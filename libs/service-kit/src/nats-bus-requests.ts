@@ -24,6 +24,7 @@ import {
   UNENCODABLE,
 } from './bus-wire.ts';
 import type { Log } from './log.ts';
+import type { Outgoing } from './nats-bus-outgoing.ts';
 import type { Span, Spans } from './spans.ts';
 
 /** How often a difference of clocks is logged. */
@@ -53,6 +54,7 @@ interface PendingRequest {
 
 export class NatsRequests {
   readonly #connection: NatsConnection;
+  readonly #outgoing: Outgoing;
   readonly #inbox: string;
   readonly #counts: BusCounts;
   readonly #log: Log;
@@ -67,6 +69,7 @@ export class NatsRequests {
 
   constructor(options: {
     readonly connection: NatsConnection;
+    readonly outgoing: Outgoing;
     /** The inbox prefix, without the last dot. */
     readonly inbox: string;
     readonly counts: BusCounts;
@@ -75,6 +78,7 @@ export class NatsRequests {
     readonly observe: ObserveRequest | undefined;
   }) {
     this.#connection = options.connection;
+    this.#outgoing = options.outgoing;
     this.#inbox = `${options.inbox}.`;
     this.#counts = options.counts;
     this.#log = options.log;
@@ -156,12 +160,8 @@ export class NatsRequests {
           delete headers[DEADLINE];
           delete headers[SENT];
           headers[TIMEOUT] = [String(Math.ceil(startedAt + options.timeoutMs - performance.now()))];
-          try {
-            this.#connection.publish(subject, data, { reply: this.#inbox + token, headers: MsgHdrsImpl.fromRecord(headers) });
-            return true;
-          } catch {
-            return false;
-          }
+          send();
+          return true;
         },
       };
       this.#pending.set(token, pending);
@@ -172,13 +172,12 @@ export class NatsRequests {
         [DEADLINE]: [String(Date.now() + Math.ceil(options.timeoutMs))],
       };
       if (span !== undefined) headers[TRACEPARENT] = [span.traceparent];
-      try {
-        this.#connection.publish(subject, data, { reply: this.#inbox + token, headers: MsgHdrsImpl.fromRecord(headers) });
-      } catch (err) {
-        this.#log.warn('a request could not be sent', { type: channel.address, err });
-        pending.fail({ code: 'unavailable', detail: 'the request could not be sent' });
-        return;
-      }
+      const send = (): void =>
+        this.#outgoing.publish(subject, data, { reply: this.#inbox + token, headers: MsgHdrsImpl.fromRecord(headers) }, (err) => {
+          this.#log.warn('a request could not be sent', { type: channel.address, err });
+          pending.fail({ code: 'unavailable', detail: 'the request could not be sent' });
+        });
+      send();
       if (signal !== undefined) {
         abort = () => pending.fail({ code: 'unavailable', detail: 'the caller gave up' });
         signal.addEventListener('abort', abort, { once: true });

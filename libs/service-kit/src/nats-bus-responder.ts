@@ -33,12 +33,14 @@ import {
   UNENCODABLE,
 } from './bus-wire.ts';
 import type { Log } from './log.ts';
+import type { Outgoing } from './nats-bus-outgoing.ts';
 import { textOf } from './nats-bus-requests.ts';
 import type { PeerClocks } from './peer-clocks.ts';
 import type { Span, Spans } from './spans.ts';
 
 export class NatsResponder<Request, Reply> implements Responder {
   readonly #connection: NatsConnection;
+  readonly #outgoing: Outgoing;
   readonly #channel: RequestChannel<string, Request, Reply>;
   readonly #handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>;
   readonly #encode: ((reply: Reply) => string) | undefined;
@@ -57,6 +59,7 @@ export class NatsResponder<Request, Reply> implements Responder {
 
   constructor(options: {
     readonly connection: NatsConnection;
+    readonly outgoing: Outgoing;
     readonly channel: RequestChannel<string, Request, Reply>;
     readonly handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>;
     readonly journal: string;
@@ -69,6 +72,7 @@ export class NatsResponder<Request, Reply> implements Responder {
     readonly clocks: PeerClocks;
   }) {
     this.#connection = options.connection;
+    this.#outgoing = options.outgoing;
     this.#channel = options.channel;
     this.#handler = options.handler;
     this.#encode = options.encode;
@@ -181,7 +185,7 @@ export class NatsResponder<Request, Reply> implements Responder {
     }
     const bytes = Buffer.from(text);
     if (bytes.length <= PART_BYTES) {
-      this.#connection.publish(to, bytes);
+      this.#outgoing.publish(to, bytes);
       return;
     }
     if (bytes.length > MAX_REPLY_BYTES) {
@@ -191,14 +195,14 @@ export class NatsResponder<Request, Reply> implements Responder {
     const count = Math.ceil(bytes.length / PART_BYTES);
     for (let index = 0; index < count; index += 1) {
       const headers = MsgHdrsImpl.fromRecord({ [PART]: [`${index}/${count}`] });
-      this.#connection.publish(to, bytes.subarray(index * PART_BYTES, (index + 1) * PART_BYTES), { headers });
+      this.#outgoing.publish(to, bytes.subarray(index * PART_BYTES, (index + 1) * PART_BYTES), { headers });
     }
   }
 
   #replyFailure(to: string, failure: Failure): void {
     const { code, detail, retryAfterMs } = failure;
     const headers = MsgHdrsImpl.fromRecord({ [SERVICE_ERROR]: [errorText(code)], [SERVICE_ERROR_CODE]: [String(numberOf[code])] });
-    this.#connection.publish(to, JSON.stringify({ code, detail: detail?.slice(0, 4_096), retryAfterMs }), { headers });
+    this.#outgoing.publish(to, JSON.stringify({ code, detail: detail?.slice(0, 4_096), retryAfterMs }), { headers });
   }
 }
 

@@ -12,6 +12,7 @@ import { encodeBody, MIN_MAX_PAYLOAD, subjectFits, TRACEPARENT } from './bus-wir
 import { within } from './deadline.ts';
 import { type Log, silentLog } from './log.ts';
 import { CONNECT_ATTEMPT_MS, connectionOptions, type NatsServer } from './nats-bus-connection.ts';
+import { Outgoing } from './nats-bus-outgoing.ts';
 import { NatsRequests, type ObserveRequest, textOf } from './nats-bus-requests.ts';
 import { NatsResponder } from './nats-bus-responder.ts';
 import { leaveSilentServers } from './nats-bus-silence.ts';
@@ -91,6 +92,7 @@ class ConnectedBus implements NatsBus {
   readonly instance: string;
   readonly counts = newBusCounts();
   readonly #connection: NatsConnection;
+  readonly #outgoing: Outgoing;
   readonly #service: string;
   readonly #log: Log;
   readonly spans: Spans | undefined;
@@ -104,12 +106,14 @@ class ConnectedBus implements NatsBus {
 
   constructor(connection: NatsConnection, options: NatsBusOptions, instance: string, log: Log) {
     this.#connection = connection;
+    this.#outgoing = new Outgoing(connection);
     this.#service = options.service;
     this.instance = instance;
     this.#log = log;
     this.spans = options.spans;
     this.#requests = new NatsRequests({
       connection,
+      outgoing: this.#outgoing,
       inbox: `_INBOX.${options.service}.${instance}`,
       counts: this.counts,
       log,
@@ -161,6 +165,7 @@ class ConnectedBus implements NatsBus {
   ): Responder {
     const responder = new NatsResponder<Request, Reply>({
       connection: this.#connection,
+      outgoing: this.#outgoing,
       channel,
       handler,
       journal,
@@ -207,8 +212,8 @@ class ConnectedBus implements NatsBus {
       return true;
     }
     this.counts.published += 1;
-    if (traceparent === undefined) this.#connection.publish(subject, bytes);
-    else this.#connection.publish(subject, bytes, { headers: MsgHdrsImpl.fromRecord({ [TRACEPARENT]: [traceparent] }) });
+    if (traceparent === undefined) this.#outgoing.publish(subject, bytes);
+    else this.#outgoing.publish(subject, bytes, { headers: MsgHdrsImpl.fromRecord({ [TRACEPARENT]: [traceparent] }) });
     return true;
   }
 
@@ -247,6 +252,7 @@ class ConnectedBus implements NatsBus {
 
   async flush(timeoutMs: number): Promise<Outcome<void>> {
     if (this.#status === 'disconnected' || this.#connection.isClosed()) return failed('unavailable', 'not connected to NATS');
+    this.#outgoing.send();
     const flushed: Promise<Outcome<void>> = this.#connection.flush().then(
       () => done(undefined),
       () => failed('unavailable', 'the connection to NATS was lost'),
