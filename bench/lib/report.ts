@@ -1,4 +1,4 @@
-/** Runs rounds of measurements and reports them as a table, goals and JSON. */
+/** Runs rounds of measurements and reports them as a table or list, goals and JSON. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -169,9 +169,16 @@ function brief(sample: Sample): string {
     .join('  ');
 }
 
+/** Wider tables cannot be read in a document: each row becomes an item of a list. */
+const MAX_WIDTH = 160;
+
 function printTable(titles: readonly string[], rows: readonly (readonly string[])[]): void {
   const widths = titles.map((title, at) => Math.max(title.length, ...rows.map((row) => row[at]?.length ?? 0)));
   const line = (cells: readonly string[]) => `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`;
+  if (line(titles).length > MAX_WIDTH) {
+    for (const [name, ...figures] of rows) console.log(`* ${name}: ${figures.map((figure, at) => `${titles[at + 1]} ${figure}`).join(', ')}`);
+    return;
+  }
   console.log(line(titles));
   console.log(`|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`);
   for (const row of rows) console.log(line(row));

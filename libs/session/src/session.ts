@@ -1,7 +1,7 @@
 /**
  * A client conversation as a pure object: what can happen to it (`Input`), what it can ask for (`Effect`), and the two functions an edge
  * brings (`Session.handle`, `Protocol.translate`). No clock, no randomness, no I/O, never async: whatever takes time is an effect, and its
- * outcome comes back as another input. One driver (`edge-kit/connection`) carries the effects out for all edges.
+ * outcome comes back as another input. One driver (`edge-kit/driver`) carries the effects out for all edges.
  *
  * A new kind of `Effect` is a decision (docs/adr): it is the only way the kit can grow.
  */

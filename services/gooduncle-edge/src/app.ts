@@ -2,6 +2,7 @@ import { accountsKeysChanged, accountsRevoked } from '@polyedge/contracts/bus/ac
 import { gooduncleFrames } from '@polyedge/contracts/bus/frames';
 import { publishConnections } from '@polyedge/edge-kit/driver/connections-report';
 import { Driver } from '@polyedge/edge-kit/driver/driver';
+import { reportFeeds } from '@polyedge/edge-kit/driver/feed-metrics';
 import { publishFrames } from '@polyedge/edge-kit/driver/frames-report';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
 import { openFeeds } from '@polyedge/edge-kit/feed/feeds';
@@ -120,6 +121,7 @@ export async function startGoodUncleEdge(
     ...(origins === undefined ? {} : { origins }),
   });
   report(metrics, driver, heartbeat, topics);
+  reportFeeds(metrics, 'gooduncle', feed);
   const connectionReports = publishConnections({
     bus,
     log,

@@ -2,6 +2,7 @@ import { hiroFrames } from '@polyedge/contracts/bus/frames';
 import { publishConnections } from '@polyedge/edge-kit/driver/connections-report';
 import { Driver } from '@polyedge/edge-kit/driver/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver/driver-metrics';
+import { reportFeeds } from '@polyedge/edge-kit/driver/feed-metrics';
 import { publishFrames } from '@polyedge/edge-kit/driver/frames-report';
 import { RestTasks } from '@polyedge/edge-kit/driver/rest-tasks';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
@@ -125,6 +126,7 @@ export async function startHiroEdge(
   });
   reportDriver(metrics, { edge: 'hiro', api: 'graph-ws' }, graph);
   reportDriver(metrics, { edge: 'hiro', api: 'events-ws' }, events);
+  reportFeeds(metrics, 'hiro', feed);
   const frameReports = publishFrames(bus, hiroFrames, framesOf);
   const groupReports = publishGroups(bus, groups, context.instance);
   const connectionReports = publishConnections({

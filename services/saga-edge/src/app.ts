@@ -6,6 +6,7 @@ import type { Principal } from '@polyedge/contracts/principal';
 import { publishConnections } from '@polyedge/edge-kit/driver/connections-report';
 import { Driver } from '@polyedge/edge-kit/driver/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver/driver-metrics';
+import { reportFeeds } from '@polyedge/edge-kit/driver/feed-metrics';
 import { publishFrames } from '@polyedge/edge-kit/driver/frames-report';
 import { RestTasks } from '@polyedge/edge-kit/driver/rest-tasks';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
@@ -145,6 +146,7 @@ export async function startSagaEdge(
     connectTimeoutMs: 10_000,
   });
   reportDriver(metrics, { edge: 'saga' }, driver);
+  reportFeeds(metrics, 'saga', feed);
   metrics.countersOf('edge_socketio', 'What the Socket.IO listener counts.', listener.counts, { edge: 'saga' });
 
   const connectionReports = publishConnections({ bus, log, service: 'saga-edge', instance: context.instance, drivers: { saga: driver } });

@@ -5,6 +5,7 @@ import type { PricingEvent } from '@polyedge/contracts/wire/space';
 import { publishConnections } from '@polyedge/edge-kit/driver/connections-report';
 import { Driver } from '@polyedge/edge-kit/driver/driver';
 import { reportDriver } from '@polyedge/edge-kit/driver/driver-metrics';
+import { reportFeeds } from '@polyedge/edge-kit/driver/feed-metrics';
 import { publishFrames } from '@polyedge/edge-kit/driver/frames-report';
 import { RestTasks } from '@polyedge/edge-kit/driver/rest-tasks';
 import { originsOf } from '@polyedge/edge-kit/edge-settings';
@@ -171,6 +172,7 @@ export async function startSpaceEdge(
   reserveHealth(app, context.ready);
   if (config.basePath !== undefined) withoutBasePath(app.server, config.basePath);
   reportDriver(metrics, { edge: 'space' }, driver);
+  reportFeeds(metrics, 'space', feed);
   const connectionReports = publishConnections({ bus, log, service: 'space-edge', instance: context.instance, drivers: { space: driver } });
 
   const frameReports = publishFrames(bus, spaceFrames, (change) => {

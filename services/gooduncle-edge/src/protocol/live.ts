@@ -4,18 +4,18 @@
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
-import { equalJson } from '@polyedge/query/equality';
 import type { Filter } from '@polyedge/query/filter';
 import { compareBy, type Sort } from '@polyedge/query/query';
 import type { Allowed } from './access.ts';
 import { EarlyChanges } from './early-changes.ts';
 import type { Echo, ResponseMeta } from './envelope.ts';
-import { crossingOf, droppedText, type LiveEvent, type LiveEventCache, type MatchedChange, type QueryView } from './live-event.ts';
+import type { LiveEvent, LiveEventCache, MatchedChange, QueryView } from './live-event.ts';
+import { LiveWindow, type WindowOwner } from './live-window.ts';
 import { type Kept, MergedEvents } from './merged-events.ts';
 import { MAX_MISSED_CHANGES, MissedEvents, markOf, seqOf } from './missed.ts';
 import { type ErrorResponse, problem, refusal } from './problems.ts';
 import { Throttle } from './throttle.ts';
-import { type Changed, Window } from './window.ts';
+import { Window } from './window.ts';
 
 /** What a subscription needs of its session. */
 export interface Host {
@@ -70,14 +70,9 @@ export interface LiveOptions {
 
 /** The most original matches of a subscription without a limit. */
 export const MAX_MATCHES = 10_000;
-/** Changes that may be handled while more rows are read: an answer is not joined to more. */
-const MAX_CHANGED = 5000;
-/** When spare rows that could not be read are asked for again, and for how long. */
-const AGAIN_MS = 500;
-const GIVE_UP_MS = 60_000;
 const BY_CREATION: readonly Sort[] = [{ path: ['created', 'on'], order: 'asc' }];
 
-export class Live {
+export class Live implements WindowOwner {
   readonly options: LiveOptions;
   /** The beginning of its answers, and for which state of the session's roles. */
   head: { readonly text: string; readonly roles: number } | undefined;
@@ -96,21 +91,9 @@ export class Live {
   #history: string | undefined;
   /** What is being caught up with. */
   #missed: MissedEvents | undefined;
-  #window: Window | undefined;
-  /** The window's rows are those of a read at this seq, once every change up to it was handled. */
-  #windowAt = 0;
-  /** The seq that `whenDelivered` was last asked for. */
-  #awaited = 0;
-  /** The passport of what the window has to tell. */
-  #windowPassport = '';
-  #windowToldAt = Number.NEGATIVE_INFINITY;
+  #window: LiveWindow | undefined;
   /** The newest commit that the client was told of. What waited is told as of this one: had the resource changed since, it would say so. */
   #version = 0;
-  /** Changes handled since more rows were asked for; undefined when none are. */
-  #sinceAsked: Map<string, Changed> | 'too many' | undefined;
-  /** Since when more rows could not be read, and when they are asked for again. */
-  #failing: { readonly since: number; again: number } | undefined;
-
   constructor(options: LiveOptions, host: Host) {
     this.options = options;
     this.#host = host;
@@ -124,6 +107,26 @@ export class Live {
 
   get sort(): readonly Sort[] {
     return this.options.sort ?? BY_CREATION;
+  }
+
+  get congested(): boolean {
+    return this.#host.congested;
+  }
+
+  tell(payload: string, meta: ResponseMeta, passport: string): void {
+    this.#host.tell(this, payload, meta, passport);
+  }
+
+  read(limit: number, atLeast: number): void {
+    this.#host.read(this, limit, atLeast);
+  }
+
+  whenDelivered(seq: number): void {
+    this.#host.whenDelivered(this, this.#epoch, seq);
+  }
+
+  wake(ms: number): void {
+    this.#host.wake(ms);
   }
 
   /** Nothing is told after it. */
@@ -155,7 +158,7 @@ export class Live {
       return;
     }
     this.#state = 'reading';
-    this.#host.read(this, limit === undefined ? MAX_MATCHES : limit * 2, seq);
+    this.read(limit === undefined ? MAX_MATCHES : limit * 2, seq);
   }
 
   /** Changes that were asked for: all up to `to`. */
@@ -175,45 +178,23 @@ export class Live {
     const missed = this.#missed;
     if (this.#state !== 'reading' || missed === undefined) return;
     this.#missed = undefined;
-    this.#host.read(this, MAX_MATCHES, missed.upTo);
+    this.read(MAX_MATCHES, missed.upTo);
   }
 
   /** Rows that were asked for: the snapshot, or more for the window. */
   rows(rows: readonly Element[], more: boolean, seq: number, passport: string, at: number): void {
     if (this.#state === 'reading') this.#snapshot(rows, more, seq, passport, at);
-    else if (this.#state === 'live' && this.#window !== undefined && this.#sinceAsked !== undefined) {
-      const changed = this.#sinceAsked;
-      this.#sinceAsked = undefined;
-      this.#failing = undefined;
-      // An answer that cannot be joined to what was heard since is no use: the next one may be.
-      if (changed === 'too many') {
-        this.#keepFull();
-        return;
-      }
-      this.#window.refill(rows, !more, seq, changed);
-      this.#version = Math.max(this.#version, seq);
-      // The answer may be ahead of the events.
-      this.#windowAt = Math.max(this.#windowAt, seq);
-      this.#windowPassport = passport;
-      this.#tellWindow(at);
-      this.#keepFull();
-    }
+    else if (this.#state === 'live') this.#window?.refill(rows, more, seq, passport, at);
   }
 
   /** Rows could not be read now. @returns whether that is no reason to end: it has shown what it began with, and asks again */
   unread(at: number): boolean {
-    if (this.#state !== 'live') return false;
-    this.#failing ??= { since: at, again: at };
-    if (at - this.#failing.since > GIVE_UP_MS) return false;
-    this.#failing.again = at + AGAIN_MS;
-    this.#host.wake(AGAIN_MS);
-    return true;
+    return this.#state === 'live' && this.#window?.unread(at) === true;
   }
 
   /** What `whenDelivered` was asked for has come. */
   delivered(at: number): void {
-    this.#handled = Math.max(this.#handled, this.#awaited);
-    this.#tellWindow(at);
+    if (this.#state === 'live') this.#window?.delivered(at);
   }
 
   change(matched: MatchedChange, at: number): void {
@@ -234,14 +215,7 @@ export class Live {
   /** Tells what waits and is due. @returns milliseconds until something that only waits for its time is due, or undefined */
   flush(at: number): number | undefined {
     if (this.#state !== 'live') return undefined;
-    const { throttleMs } = this.options;
-    if (this.#window !== undefined) {
-      this.#askAgain(this.#window, at);
-      this.#windowPassport = this.#host.passport();
-      this.#tellWindow(at);
-      if (!this.#window.dirty || this.#host.congested || !this.#isExact(this.#window)) return undefined;
-      return Math.max(1, this.#windowToldAt + throttleMs - at);
-    }
+    if (this.#window !== undefined) return this.#window.flush(this.#host.passport(), at);
     let soonest: number | undefined;
     for (const id of [...this.#pending.ids()]) {
       if (this.#host.congested) return undefined;
@@ -260,15 +234,14 @@ export class Live {
       return;
     }
     this.#from = seq;
-    if (limit !== undefined) this.#window = new Window(limit, compareBy(this.sort), rows, !more);
+    if (limit !== undefined) this.#window = new LiveWindow(this, new Window(limit, compareBy(this.sort), rows, !more), seq);
     const shown = limit === undefined ? rows : rows.slice(0, limit);
     if (!initial || shown.length === 0) {
       this.#begin(passport, seq);
     } else {
       for (const [index, row] of shown.entries()) {
         const last = index === shown.length - 1;
-        this.#host.tell(
-          this,
+        this.tell(
           JSON.stringify(queryView.projection.resource(row)),
           {
             event: 'original match',
@@ -290,9 +263,9 @@ export class Live {
     this.#from = seq;
     this.#state = 'live';
     const last = { synced: true, version: seq, ...this.#mark(seq) } as const;
-    if (events.length === 0) this.#host.tell(this, '{}', last, this.#host.passport());
+    if (events.length === 0) this.tell('{}', last, this.#host.passport());
     for (const [index, { event, payload, version, passport }] of events.entries())
-      this.#host.tell(this, payload, { event, version, ...(index === events.length - 1 ? last : {}) }, passport);
+      this.tell(payload, { event, version, ...(index === events.length - 1 ? last : {}) }, passport);
     this.#goOn(seq, at);
   }
 
@@ -301,7 +274,7 @@ export class Live {
     this.#handled = seq;
     this.#version = seq;
     for (const matched of this.#early.take()) this.change(matched, at);
-    this.#keepFull();
+    if (!this.ended) this.#window?.keepFull();
   }
 
   /** Everything up to `seq` was told. */
@@ -313,7 +286,7 @@ export class Live {
   #begin(passport: string, version: number): void {
     this.#state = 'live';
     this.#version = version;
-    this.#host.tell(this, '{}', { synced: true, count: 0, version, ...this.#mark(version) }, passport);
+    this.tell('{}', { synced: true, count: 0, version, ...this.#mark(version) }, passport);
   }
 
   #apply(matched: MatchedChange, at: number): void {
@@ -321,7 +294,11 @@ export class Live {
     if (change.seq <= this.#from || change.seq <= this.#handled) return;
     this.#handled = change.seq;
     if (this.#window !== undefined) {
-      this.#applyToWindow(this.#window, matched, at);
+      this.#window.change(
+        matched,
+        this.#host.liveEvents.passport(change, () => this.#host.passportOf(change)),
+        at,
+      );
       return;
     }
     const found = this.#host.liveEvents.of(matched, this.options.queryView, () => this.#host.passportOf(change));
@@ -333,92 +310,13 @@ export class Live {
     }
     this.#pending.add(found);
     if (this.#pending.overflows) this.#overflow(this.#pending.events);
-    else if (!this.#host.congested) this.#host.wake(Math.max(1, this.#throttle.waitMs(found.id, at)));
-  }
-
-  #applyToWindow(window: Window, matched: MatchedChange, at: number): void {
-    const { projection } = this.options.queryView;
-    const { change } = matched;
-    const { before, after, was, is } = crossingOf(matched);
-    if (!is && !was) return;
-    const stays = is && was && before !== undefined && after !== undefined;
-    const differs = !(stays && equalJson(projection.resource(before), projection.resource(after)));
-    window.change(change.id, is ? after : undefined, {
-      created: before === undefined,
-      deleted: after === undefined ? { ...(before ?? change.state), seq: change.seq } : undefined,
-      row: change.state,
-      differs,
-    });
-    if (this.#sinceAsked instanceof Map) {
-      this.#sinceAsked.set(change.id, { seq: change.seq, row: is ? after : undefined });
-      if (this.#sinceAsked.size > MAX_CHANGED) this.#sinceAsked = 'too many';
-    }
-    this.#version = Math.max(this.#version, change.last);
-    this.#windowAt = Math.max(this.#windowAt, change.last);
-    this.#windowPassport = this.#host.liveEvents.passport(change, () => this.#host.passportOf(change));
-    this.#tellWindow(at);
-    this.#keepFull();
-  }
-
-  /**
-   * Whether the window shows what a read gives: it has as many rows as it should, and holds no half of a commit and nothing from an answer
-   * that is ahead of the events. Otherwise what makes it exact is on its way.
-   */
-  #isExact(window: Window): boolean {
-    if (window.short) return false;
-    if (this.#windowAt <= this.#handled) return true;
-    if (this.#awaited < this.#windowAt) {
-      this.#awaited = this.#windowAt;
-      this.#host.whenDelivered(this, this.#epoch, this.#windowAt);
-    }
-    return false;
-  }
-
-  #tellWindow(at: number): void {
-    const window = this.#window;
-    if (this.#state !== 'live' || window === undefined || !window.dirty || this.#host.congested || !this.#isExact(window)) return;
-    const waitMs = this.#windowToldAt + this.options.throttleMs - at;
-    if (waitMs > 0) {
-      this.#host.wake(waitMs);
-      return;
-    }
-    const { projection } = this.options.queryView;
-    const steps = window.tell();
-    if (steps.length > 0) this.#windowToldAt = at;
-    for (const { event, row, position } of steps) {
-      const payload = event === 'match dropped' ? droppedText(row, projection) : JSON.stringify(projection.resource(row));
-      this.#host.tell(this, payload, { event, version: this.#version, position }, this.#windowPassport);
-    }
-  }
-
-  /** Asks for spare rows before they are needed. */
-  #keepFull(): void {
-    const window = this.#window;
-    if (window === undefined || !window.thin || this.#sinceAsked !== undefined || this.#state !== 'live') return;
-    this.#sinceAsked = new Map();
-    this.#host.read(this, window.capacity, this.#handled);
-  }
-
-  #askAgain(window: Window, at: number): void {
-    const failing = this.#failing;
-    if (failing === undefined || failing.again === Number.POSITIVE_INFINITY) return;
-    if (failing.again > at) {
-      this.#host.wake(failing.again - at);
-      return;
-    }
-    failing.again = Number.POSITIVE_INFINITY;
-    this.#host.read(this, window.capacity, this.#handled);
+    else if (!this.#host.congested) this.wake(Math.max(1, this.#throttle.waitMs(found.id, at)));
   }
 
   #send(one: LiveEvent, at: number, told?: number): void {
     this.#throttle.sent(one.id, at);
     this.#version = Math.max(this.#version, one.version);
-    this.#host.tell(
-      this,
-      one.payload,
-      { event: one.event, version: this.#version, ...(told === undefined ? {} : this.#mark(told)) },
-      one.passport,
-    );
+    this.tell(one.payload, { event: one.event, version: this.#version, ...(told === undefined ? {} : this.#mark(told)) }, one.passport);
   }
 
   #overflow(skipped: number): void {

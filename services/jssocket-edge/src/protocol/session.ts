@@ -18,7 +18,8 @@ import type { Envelope, Outgoing } from './codec.ts';
 import { connectionId, edgeOf } from './connection-id.ts';
 import { DeliveryBarrier } from './delivery-barrier.ts';
 import type { JsonSource } from './json-source.ts';
-import { KEEP_BYTES, Login, type LoginStep } from './login.ts';
+import { Login, type LoginStep } from './login.ts';
+import { Recheck } from './recheck.ts';
 import type { JssocketSettings } from './session-settings.ts';
 import {
   callbackInside,
@@ -54,22 +55,19 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   #trusted: boolean;
   /** A core: takes logins. */
   #registered = false;
-  /** Has sent `client_connect`: can be found by its id and hears `notify_all`. */
+  /** Has sent `client_connect`: can be found by its id and receives `notify_all`. */
   #client = false;
   #group: string | undefined;
-  /** What it logged in with, where that is asked for again and again. */
-  #remembered: string | undefined;
-  /** The login that is pending is not the client's own. */
-  #rechecking = false;
-  /** Hears what is told to its id. */
-  #hearing = false;
-  /** Hears of cores that come and go: while a login is pending. */
-  #hearingCores = false;
+  readonly #recheck: Recheck;
+  /** Listens for messages to its id. */
+  #listening = false;
+  /** Listens for cores that come and go: while a login is pending. */
+  #listeningForCores = false;
   readonly #barrier: DeliveryBarrier;
-  /** What ends the conversation has been decided. */
+  /** The end of the conversation has been decided. */
   #ending = false;
   /** A `notify_group` by the id of another client, until that one's group is known. */
-  #asking: { readonly question: number; readonly name: string; readonly notification: Notification } | undefined;
+  #groupQuestion: { readonly question: number; readonly name: string; readonly notification: Notification } | undefined;
   #questions = 0;
 
   constructor(opening: Opening, settings: JssocketSettings) {
@@ -77,6 +75,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     this.#settings = settings;
     this.#bus = messages(settings.tenant);
     this.#login = new Login(settings.rotation);
+    this.#recheck = new Recheck(settings.recheckMs);
     this.#trusted = settings.trusted;
     this.#barrier = new DeliveryBarrier((marker) => [...this.#listen(), ...this.#bus.sendTo(this.#id, { kind: 'marker', marker })]);
   }
@@ -103,7 +102,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
       case 'lost':
         // The group has as many connections here as the policy allows.
         return input.id === 'group' ? this.#end(close(1013, 'too many connections of this user')) : [];
-      // It asks, writes and watches nothing, and has no account.
+      // It makes no requests or writes, watches nothing and has no account.
       case 'reply':
       case 'written':
       case 'event':
@@ -135,7 +134,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     }
   }
 
-  /** A mistake of the client ends it; one of a core or publisher is noted, since it would not come back. */
+  /** A mistake of a client closes it; one of a core or publisher is only logged, since it would not come back after a close. */
   #wrong(problem: string): Effects {
     if (!this.#trusted) return this.#end(close(1011, problem));
     this.#settings.counts.ignored += 1;
@@ -143,11 +142,11 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     return [];
   }
 
-  /** Ends the conversation when what is owed has come. */
+  /** Ends the conversation after everything that was sent before has arrived. */
   #end(end: Effects): Effects {
     if (this.#ending) return [];
     this.#ending = true;
-    return this.#barrier.settled(() => end, this.#asking !== undefined);
+    return this.#barrier.settled(() => end, this.#groupQuestion !== undefined);
   }
 
   #denied(): Effects {
@@ -181,9 +180,9 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   #clientConnected(data: JsonSource | undefined): Effects {
     const read = readConfirmation(data);
     if (!read.ok) return this.#wrong(read.problem);
-    const { target, group, problem, data: told } = read.value;
+    const { target, group, problem, data: shown } = read.value;
     if (problem !== undefined) this.#settings.note(problem, this.#id);
-    return target === undefined ? [] : this.#bus.sendTo(target, { kind: 'confirmed', by: this.#id, group, data: told });
+    return target === undefined ? [] : this.#bus.sendTo(target, { kind: 'confirmed', by: this.#id, group, data: shown });
   }
 
   // ---- clients
@@ -197,34 +196,22 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     const members = membersOf(data);
     if (!members.ok) return [...entering, ...this.#wrong(members.problem)];
     const login = loginData(members.value, this.#id);
-    this.#remembered = this.#settings.recheckMs > 0 && login.length <= KEEP_BYTES ? login : undefined;
-    this.#rechecking = false;
-    return [...entering, ...this.#carry(this.#login.begin(login, at))];
+    this.#recheck.remember(login);
+    return [...entering, ...this.#advance(this.#login.begin(login, at))];
   }
 
-  /** The token may have expired since, or its user may not be one any more. */
-  #recheck(at: number): Effects {
-    if (this.#remembered === undefined || this.#ending || this.#login.pending) return [];
-    this.#rechecking = true;
-    return this.#carry(this.#login.begin(this.#remembered, at));
-  }
-
-  #untilRecheck(): Effects {
-    return this.#remembered === undefined ? [] : [{ do: 'set-timer', name: 'recheck', ms: this.#settings.recheckMs }];
-  }
-
-  /** Carries out what the login says comes next. While it is pending, the comings and goings of cores are heard. */
-  #carry(step: LoginStep): Effects {
+  /** Performs the next step of the login. While it is pending, this connection listens for cores that come and go. */
+  #advance(step: LoginStep): Effects {
     const { tenant, counts } = this.#settings;
     if (step.kind === 'give-up') {
       counts.abandoned += 1;
-      this.#hearingCores = false;
-      // Of somebody who is in already, nothing is known: he stays.
-      return [{ do: 'unsubscribe', id: 'cores' }, ...(this.#rechecking ? this.#untilRecheck() : [])];
+      this.#listeningForCores = false;
+      // A client that is logged in stays so if no core answers.
+      return [{ do: 'unsubscribe', id: 'cores' }, ...(this.#recheck.running ? this.#recheck.wait() : [])];
     }
     const effects: Effect<Outgoing>[] = [{ do: 'set-timer', name: 'login', ms: step.lookMs }];
-    if (!this.#hearingCores) effects.push({ do: 'listen', id: 'cores', subject: jssocketCores.subject({ tenant }) });
-    this.#hearingCores = true;
+    if (!this.#listeningForCores) effects.push({ do: 'listen', id: 'cores', subject: jssocketCores.subject({ tenant }) });
+    this.#listeningForCores = true;
     if (step.kind === 'ask') {
       counts.asked += 1;
       effects.push(...this.#bus.ask(step.core, this.#id, step.data));
@@ -265,8 +252,8 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     const edge = edgeOf(name);
     if (edge === undefined || !this.#settings.rotation.has(edge, at)) return this.#toGroup(name, notification);
     this.#questions += 1;
-    this.#asking = { question: this.#questions, name, notification };
-    // Nothing this connection says may overtake it.
+    this.#groupQuestion = { question: this.#questions, name, notification };
+    // Nothing that this connection sends may overtake it.
     return [
       { do: 'pause' },
       ...this.#listen(),
@@ -285,22 +272,22 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     ];
   }
 
-  /** It means "processed": it goes the way of what was sent before it, and comes after that. */
+  /** A callback must arrive after everything sent before it, so it takes the same route. */
   #callback(data: string | undefined): Effects {
     if (data === undefined) return [];
     this.#barrier.sent();
     return [...this.#listen(), ...this.#bus.sendTo(this.#id, { kind: 'callback', data })];
   }
 
-  /** Makes this connection hear what is told to its id. */
+  /** Makes this connection receive messages to its id. */
   #listen(): Effects {
-    if (this.#hearing) return [];
-    this.#hearing = true;
+    if (this.#listening) return [];
+    this.#listening = true;
     const { tenant, tag } = this.#settings;
     return [{ do: 'listen', id: 'self', subject: jssocketTold.subject({ tenant, edge: tag, connection: this.#id }) }];
   }
 
-  // ---- what comes over the bus
+  // ---- messages from the bus
 
   #onBusMessage(id: string, body: unknown, at: number): Effects {
     switch (id) {
@@ -332,7 +319,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
         return this.#bus.sendTo(body.by, { kind: 'group-known', question: body.question, known: this.#client, ...group });
       }
       case 'group-known':
-        return this.#asking?.question === body.question ? this.#answerKnown(body.known ? body.group : this.#asking.name) : [];
+        return this.#groupQuestion?.question === body.question ? this.#answerKnown(body.known ? body.group : this.#groupQuestion.name) : [];
       case 'marker':
         return this.#barrier.came(body.marker);
       case 'core-gone':
@@ -342,10 +329,10 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   }
 
   #answerKnown(group: string | undefined): Effects {
-    const asking = this.#asking;
-    if (asking === undefined) return [];
-    this.#asking = undefined;
-    return [{ do: 'clear-timer', name: 'question' }, ...this.#toGroup(group, asking.notification), ...this.#barrier.released()];
+    const pending = this.#groupQuestion;
+    if (pending === undefined) return [];
+    this.#groupQuestion = undefined;
+    return [{ do: 'clear-timer', name: 'question' }, ...this.#toGroup(group, pending.notification), ...this.#barrier.released()];
   }
 
   #confirmed({ by, group, data }: { readonly by: string; readonly group: string; readonly data: string }, at: number): Effects {
@@ -358,23 +345,22 @@ class JssocketSession implements Session<Envelope, Outgoing> {
       return [];
     }
     const effects: Effect<Outgoing>[] = [{ do: 'clear-timer', name: 'login' }];
-    if (this.#hearingCores) effects.push({ do: 'unsubscribe', id: 'cores' });
-    this.#hearingCores = false;
+    if (this.#listeningForCores) effects.push({ do: 'unsubscribe', id: 'cores' });
+    this.#listeningForCores = false;
     // Listening again under the same id ends the old group.
     const { maxPerUser, maxPublic } = this.#settings.policy;
     const atMost = group === PUBLIC ? maxPublic : maxPerUser;
     const subject = jssocketNotifiedGroup.subject({ tenant, group });
     if (changes) effects.push({ do: 'listen', id: 'group', subject, ...(atMost === undefined ? {} : { atMost }) });
     this.#group = group;
-    // A client is not told what it knows.
-    const isNews = changes || !this.#rechecking;
-    this.#rechecking = false;
-    return [...effects, ...this.#untilRecheck(), ...(isNews ? [frames.clientConnected(data)] : [])];
+    // A client does not receive what it knows.
+    const isNews = changes || !this.#recheck.running;
+    return [...effects, ...this.#recheck.answered(), ...(isNews ? [frames.clientConnected(data)] : [])];
   }
 
   #coresChanged(body: JssocketCores, at: number): Effects {
     if (!this.#login.pending) return [];
-    // It may come here before it comes to whoever keeps the rotation; twice does no harm.
+    // It may arrive here before it reaches the rotation's own subscription; twice does no harm.
     this.#settings.rotation.announce(body, at);
     const { asked } = this.#login;
     if (asked === undefined) return body.cores.length > 0 ? this.#again(at) : [];
@@ -383,7 +369,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
 
   #again(at: number): Effects {
     this.#settings.counts.askedAgain += 1;
-    return this.#carry(this.#login.retry(at));
+    return this.#advance(this.#login.retry(at));
   }
 
   // ---- time
@@ -400,17 +386,19 @@ class JssocketSession implements Session<Envelope, Outgoing> {
         return this.#trusted ? DROP : close(1011, 'keepalive ping timeout');
       case 'login': {
         const before = this.#login.asked;
-        const effects = this.#carry(this.#login.look(at));
+        const effects = this.#advance(this.#login.look(at));
         if (this.#login.asked !== before) this.#settings.counts.askedAgain += 1;
         return effects;
       }
-      // The edge that has the client does not answer: what it would have said about one it does not know.
+      // The client's edge does not answer: the same as for a client that it does not know.
       case 'question':
-        return this.#answerKnown(this.#asking?.name);
+        return this.#answerKnown(this.#groupQuestion?.name);
       case 'marker':
         return this.#barrier.came();
-      case 'recheck':
-        return this.#recheck(at);
+      case 'recheck': {
+        const login = this.#ending || this.#login.pending ? undefined : this.#recheck.begin();
+        return login === undefined ? [] : this.#advance(this.#login.begin(login, at));
+      }
       default:
         return [];
     }
