@@ -223,6 +223,24 @@ suite('the console', { timeout: 300_000 }, () => {
     assert.equal(stale.status, 409);
   });
 
+  test('failed logins of an account are seen, and forgotten when an administrator says so', async () => {
+    const cookie = await logIn(url);
+    const account = { username: 'forgetful', password: 'a long password' };
+    assert.equal((await ask(`${url}/api/accounts`, 'POST', { ...account, roles: { console: ['admin'] } }, { cookie })).status, 200);
+    const guess = async () => (await ask(`${url}/api/session`, 'POST', { ...account, password: 'wrong' })).status;
+    const row = page.getByRole('row', { name: /^forgetful/ });
+    assert.equal(await guess(), 401);
+    await page.goto(`${url}/accounts`);
+    await row.getByText('1 failed login', { exact: true }).waitFor();
+    for (let at = 0; at < 3; at += 1) await guess();
+    assert.equal((await ask(`${url}/api/session`, 'POST', account)).status, 429);
+    await page.goto(`${url}/accounts`);
+    await row.getByText('blocked until').waitFor();
+    await row.getByRole('button', { name: 'Forget failed logins' }).click();
+    await row.getByText('failed login').waitFor({ state: 'detached' });
+    assert.equal((await ask(`${url}/api/session`, 'POST', account)).status, 200);
+  });
+
   test('a connection is seen and closed', async () => {
     const socket = new WebSocket(`${system.edges.hiro.replace('http', 'ws')}/api/events-ws/6.2/`, ['events-1.0.0', `token-${token}`]);
     const closed = new Promise<CloseEvent>((resolve) => {

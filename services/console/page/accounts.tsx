@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { call } from './call.ts';
+import { clock } from './format.ts';
 import type { Me } from './me.ts';
 import { Confirm, Empty, Panel, Problem, Table, Tag, useAnswer } from './parts.tsx';
 import { rolesFrom } from './roles.ts';
@@ -12,6 +13,8 @@ interface Account {
   readonly defaultScope: string;
   readonly scopes: readonly string[];
   readonly disabled: boolean;
+  /** That count at present. `endsOn`: when they are forgotten. */
+  readonly failedLogins?: { readonly failures: number; readonly endsOn: number; readonly blocked: boolean };
 }
 
 const EXAMPLE = 'gooduncle: customer';
@@ -41,6 +44,11 @@ export function Accounts({ me }: { readonly me: Me }) {
         : what === 'remove-keys'
           ? await call('DELETE', `${at}/keys`)
           : await call('PUT', at, { disabled: what === 'disable' });
+    setProblem(done.ok ? undefined : done.message);
+    reload();
+  };
+  const forgive = async (account: Account) => {
+    const done = await call('POST', `/api/accounts/${encodeURIComponent(account.id)}/forgive`);
     setProblem(done.ok ? undefined : done.message);
     reload();
   };
@@ -116,6 +124,7 @@ export function Accounts({ me }: { readonly me: Me }) {
                   <th scope="row">
                     {one.username} {one.id === me.account ? <Tag kind="info">you</Tag> : null}{' '}
                     {one.disabled ? <Tag kind="bad">disabled</Tag> : null}
+                    {one.failedLogins === undefined ? null : <FailedLogins {...one.failedLogins} />}
                   </th>
                   <td class="wide">
                     {rolesText(one.roles).map((line) => (
@@ -139,6 +148,11 @@ export function Accounts({ me }: { readonly me: Me }) {
                         </button>
                       </>
                     )}
+                    {one.failedLogins === undefined ? null : (
+                      <button type="button" onClick={() => void forgive(one)}>
+                        Forget failed logins
+                      </button>
+                    )}
                     <button type="button" onClick={() => setAsked({ what: 'revoke', account: one })}>
                       Revoke
                     </button>
@@ -158,6 +172,13 @@ export function Accounts({ me }: { readonly me: Me }) {
     </>
   );
 }
+
+const FailedLogins = ({ failures, endsOn, blocked }: NonNullable<Account['failedLogins']>) => (
+  <Tag kind={blocked ? 'bad' : 'warn'}>
+    {failures} failed {failures === 1 ? 'login' : 'logins'}
+    {blocked ? `, blocked until ${clock(endsOn)}` : ''}
+  </Tag>
+);
 
 function questionOf({ what, account: { username } }: ConfirmedAction): { readonly question: string; readonly action: string } {
   switch (what) {

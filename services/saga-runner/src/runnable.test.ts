@@ -13,7 +13,7 @@ test('the parent of a property is read for code that may look at it, however it 
   for (const body of [
     'return parent.username;',
     'return property["parent"] ?? [...parent];',
-    'return `${parent}`;',
+    'return `$' + '{parent}`;',
     'return arguments[1];',
     'return eval("par" + "ent");',
     'return p\\u0061rent;',
@@ -21,7 +21,11 @@ test('the parent of a property is read for code that may look at it, however it 
   ]) {
     assert.equal(mayUse(script(body), 'parent'), true, body);
   }
-  for (const body of ['await BotProperty.add("n", 1, property.parent_id);', 'const $parent = grandparent;', 'return property.inline_parent;']) {
+  for (const body of [
+    'await BotProperty.add("n", 1, property.parent_id);',
+    'const $parent = grandparent;',
+    'return property.inline_parent;',
+  ]) {
     assert.equal(mayUse(script(body), 'parent'), false, body);
   }
 });

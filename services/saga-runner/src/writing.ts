@@ -27,7 +27,7 @@ export interface WriteLane {
 export class Writing {
   readonly #bus: Bus;
   readonly #lanes: readonly Writes[];
-  /** Records go apart: whoever logs a lot delays no writes of others. */
+  /** Records go apart: whoever logs a lot delays no writes of others. Those of an organization take one lane: nobody waits for one, and they travel together. */
   readonly #records: readonly Writes[];
   readonly #waiting = new Map<string, (outcome: WriteOutcome) => void>();
   #count = 0;
@@ -51,7 +51,8 @@ export class Writing {
     const id = String(this.#count);
     return new Promise((resolve) => {
       this.#waiting.set(id, ({ outcome }) => resolve(outcome));
-      (record ? this.#records : this.#lanes)[laneOf(lane)]?.add({ id, tenant, defaultScope, request, own: 'any' });
+      const writes = record ? this.#records[laneOf(tenant)] : this.#lanes[laneOf(lane)];
+      writes?.add({ id, tenant, defaultScope, request, own: 'any' });
     });
   }
 

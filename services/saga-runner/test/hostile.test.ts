@@ -43,12 +43,12 @@ class Bench {
   }
 
   /** How a run ended; undefined when its process did. */
-  run(body: string, kind: 'event' | 'http' = 'event'): Promise<Ended | undefined> {
+  run(body: string, kind: 'event' | 'http' = 'event', limits = LIMITS): Promise<Ended | undefined> {
     this.#count += 1;
     const run = this.#count;
     this.#process.send({
       ...{ to: 'run', run, key: body, file: '/scripts/x', source: `(async function (property, parent) {\n${body}\n})` },
-      ...{ args: '[{"value":1},null]', kind, current: { _id: 's' }, packages: {}, limits: LIMITS },
+      ...{ args: '[{"value":1},null]', kind, current: { _id: 's' }, packages: {}, limits },
     });
     return new Promise((resolve) => this.#waiting.set(run, resolve));
   }
@@ -267,6 +267,21 @@ test('saga:22 bombs of time, memory, output and calls end their run, and say whi
   }
   const answer = await bench.run('return "a".repeat(1000000);', 'http');
   assert.match(limitOf(answer), /^(result|cpu)$/);
+});
+
+test('saga:22 work that a run makes outside of its isolate is its own, and nothing of it goes on when it has ended', async () => {
+  // So long that only the processor's time can end them.
+  const limits = { ...LIMITS, wallMs: 60_000, cpuMs: 500, calls: 1e6, callsPerSecond: 1e6 };
+  const storms = [
+    'for (let at = 0; at < 900; at += 1) setInterval(() => {}, 1); await new Promise(() => {});',
+    'const again = () => setTimeout(again, 0); for (let at = 0; at < 900; at += 1) again(); await new Promise(() => {});',
+    'for (;;) clearTimeout(setTimeout(() => {}, 1));',
+    'const query = "a=b&".repeat(200000); for (;;) new URLSearchParams(query);',
+  ];
+  for (const [at, ended] of (await Promise.all(storms.map((body) => bench.run(body, 'event', limits)))).entries())
+    assert.equal(limitOf(ended), 'cpu', storms[at]);
+  assert.equal(limitOf(await bench.run('new URLSearchParams("a=b&".repeat(2000000));', 'event', limits)), 'calls');
+  assert.equal(await bench.said('console.log(typeof FinalizationRegistry, typeof WeakRef);'), 'undefined function');
 });
 
 test('saga:22 after all of it the process still runs what is well-behaved, or ended and another one does', async () => {

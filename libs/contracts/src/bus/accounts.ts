@@ -201,6 +201,26 @@ export const accountsRemoveKeys = defineRequest({
   errors: [],
 });
 
+/** Failed logins of an account that count at present. */
+export const FailedLogins = T.Object({
+  account: T.String(),
+  failures: T.Integer(),
+  /** When they are forgotten, in milliseconds since 1970. */
+  endsOn: T.Integer(),
+  /** Whether further attempts are refused until then. */
+  blocked: T.Boolean(),
+});
+export type FailedLogins = Static<typeof FailedLogins>;
+
+export const accountsFailedLogins = defineRequest({
+  address: 'pe.cmd.accounts.failed-logins.v1.{tenant}',
+  summary:
+    'Failed logins of the first 1,000 accounts of the tenant, for those that have any. With `forget`, those of that account are forgotten first: it may try again.',
+  request: T.Object({ forget: T.Optional(Text) }),
+  reply: T.Object({ accounts: T.Array(FailedLogins) }),
+  errors: ['not-found'],
+});
+
 /** Tokens of `account` issued before `before` (milliseconds since 1970) are no longer valid; with `session`, only those of that login. */
 export const Revocation = T.Object({ account: T.String(), before: T.Integer(), session: T.Optional(T.String()) });
 export type Revocation = Static<typeof Revocation>;

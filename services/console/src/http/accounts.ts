@@ -4,6 +4,7 @@ import {
   type Account,
   accountsAddKey,
   accountsCreate,
+  accountsFailedLogins,
   accountsGet,
   accountsRemoveKeys,
   accountsRevoke,
@@ -28,9 +29,26 @@ interface Options {
 }
 
 export async function listAccounts({ bus }: Options, { tenant }: Principal): Promise<Outcome<unknown>> {
-  const found = await bus.request(accountsGet, accountsGet.subject({ tenant }), { limit: MAX_ACCOUNTS }, timeout);
+  const [found, counted] = await Promise.all([
+    bus.request(accountsGet, accountsGet.subject({ tenant }), { limit: MAX_ACCOUNTS }, timeout),
+    bus.request(accountsFailedLogins, accountsFailedLogins.subject({ tenant }), {}, timeout),
+  ]);
   if (!found.ok) return found;
-  return { ok: true, value: { accounts: found.value.accounts.map(shown), full: found.value.accounts.length === MAX_ACCOUNTS } };
+  // The accounts are of use without the counts.
+  const counts = new Map(counted.ok ? counted.value.accounts.map(({ account, ...count }) => [account, count]) : []);
+  const accounts = found.value.accounts.map((account) => {
+    const failedLogins = counts.get(account.id);
+    return { ...shown(account), ...(failedLogins === undefined ? {} : { failedLogins }) };
+  });
+  return { ok: true, value: { accounts, full: found.value.accounts.length === MAX_ACCOUNTS } };
+}
+
+/** Forgets the failed logins of an account, so that it may try again. */
+export async function forgiveAccount({ bus, log }: Options, who: Principal, id: string): Promise<Outcome<unknown>> {
+  const asked = await bus.request(accountsFailedLogins, accountsFailedLogins.subject({ tenant: who.tenant }), { forget: id }, timeout);
+  if (!asked.ok) return asked;
+  log.warn('an administrator lets an account try to log in again', { id, by: who.account });
+  return { ok: true, value: {} };
 }
 
 export async function createAccount({ bus, log }: Options, who: Principal, body: unknown, address: string): Promise<Outcome<unknown>> {

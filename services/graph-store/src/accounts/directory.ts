@@ -1,7 +1,7 @@
 /** The directory: accounts, logins, tokens and their revocation. */
 import { createHash, randomBytes } from 'node:crypto';
 import { CHANGED_MEANWHILE } from '@polyedge/contracts/account-change';
-import type { Account, Revocation, TokenSet } from '@polyedge/contracts/bus/accounts';
+import type { Account, FailedLogins as FailedLoginsOf, Revocation, TokenSet } from '@polyedge/contracts/bus/accounts';
 import type { MutationOutcome, MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import { SYSTEM_SCOPE, SYSTEM_TENANT } from '@polyedge/contracts/element';
@@ -243,6 +243,27 @@ export class Directory {
       select ${sql.unsafe(ELEMENT_COLUMNS)} from element where tenant = ${SYSTEM_TENANT} and type = ${ACCOUNT_TYPE} and not deleted
         and attributes ->> 'tenant' = ${tenant} and ${condition} order by id limit ${limit}`;
     return rows.map((row) => toAccount(toElement(row)));
+  }
+
+  /** @param forget an account whose failed logins are forgotten first */
+  async failedLogins(tenant: string, forget: string | undefined): Promise<Outcome<{ readonly accounts: FailedLoginsOf[] }>> {
+    const { failedLogins, deadline = Number.POSITIVE_INFINITY } = this.#options;
+    if (forget !== undefined) {
+      const [account] = await this.get(tenant, { ids: [forget] });
+      if (account === undefined) return failed('not-found', 'there is no such account');
+      await failedLogins.forget(account.username);
+    }
+    const accounts = await this.get(tenant, {});
+    const counted = await failedLogins.of(
+      accounts.map(({ username }) => username),
+      deadline,
+    );
+    return done({
+      accounts: accounts.flatMap(({ id, username }) => {
+        const count = counted.get(username);
+        return count === undefined ? [] : [{ account: id, ...count }];
+      }),
+    });
   }
 
   /** The revocations that may apply to tokens that have not expired. */

@@ -3,6 +3,7 @@
  * attempt counts as failed before its password is hashed; a successful one is undone.
  */
 import { createHmac } from 'node:crypto';
+import type { FailedLogins as Shown } from '@polyedge/contracts/bus/accounts';
 import { networkOf } from '@polyedge/service-kit/network';
 import type { Queries } from '../postgres/pool.ts';
 import { usernameKey } from './accounts.ts';
@@ -72,6 +73,27 @@ export class FailedLogins {
       update failed_login set failures = failures - 1 where subject = decode(${from.subject}, 'hex') and failures > 0`;
   }
 
+  /** What counts at present, by user name as given; nothing for names without failures. */
+  async of(usernames: readonly string[], deadline: number): Promise<ReadonlyMap<string, Omit<Shown, 'account'>>> {
+    const names = new Map(usernames.map((username) => [this.#account(username), username]));
+    const rows = await this.#sql.before(deadline)<{ subject: Buffer; failures: number; window_ends_on: number }[]>`
+      select subject, failures, window_ends_on from failed_login where failures > 0 and window_ends_on > ${Date.now()}
+        and subject in (select decode(value, 'hex') from json_array_elements_text(${JSON.stringify([...names.keys()])}::json))`;
+    return new Map(
+      rows.flatMap(({ subject, failures, window_ends_on: endsOn }) => {
+        const username = names.get(subject.toString('hex'));
+        return username === undefined ? [] : [[username, { failures, endsOn, blocked: failures >= this.#limits.perAccount }]];
+      }),
+    );
+  }
+
+  /** Lets an account try again; another replica may refuse it for some seconds more. */
+  async forget(username: string): Promise<void> {
+    const subject = this.#account(username);
+    this.#waits.delete(subject);
+    await this.#sql`delete from failed_login where subject = decode(${subject}, 'hex')`;
+  }
+
   /** Deletes windows that have ended. */
   async sweep(): Promise<void> {
     await this.#sql`delete from failed_login where window_ends_on < ${Date.now()}`;
@@ -87,10 +109,17 @@ export class FailedLogins {
   /** Names are compared as in the directory: `admin` and `ADMIN` are one account and share one count. */
   #subjects(username: string, address: string) {
     const { perAccount, perAddress } = this.#limits;
-    const hash = (kind: string, value: string): string => createHmac('sha256', this.#key).update(`${kind}\0${value}`).digest('hex');
     return [
-      { subject: hash('account', usernameKey(username)), most: perAccount },
-      { subject: hash('address', networkOf(address)), most: perAddress },
+      { subject: this.#account(username), most: perAccount },
+      { subject: this.#hash('address', networkOf(address)), most: perAddress },
     ] as const;
+  }
+
+  #account(username: string): string {
+    return this.#hash('account', usernameKey(username));
+  }
+
+  #hash(kind: string, value: string): string {
+    return createHmac('sha256', this.#key).update(`${kind}\0${value}`).digest('hex');
   }
 }

@@ -4,6 +4,7 @@ import {
   accountsAuthorize,
   accountsCreate,
   accountsDelete,
+  accountsFailedLogins,
   accountsFindKey,
   accountsGet,
   accountsKeys,
@@ -101,6 +102,11 @@ export function answerAccounts({ bus, directory, codes, keys, apiKeys, placement
     bus.respond(accountsDelete, (request, { tenant, deadline }) =>
       guarded(async () =>
         tenant === undefined ? failed('invalid', 'no tenant') : await directory.before(deadline).delete(tenant, request),
+      ),
+    ),
+    bus.respond(accountsFailedLogins, ({ forget }, { tenant, deadline }) =>
+      guarded(async () =>
+        tenant === undefined ? failed('invalid', 'no tenant') : await directory.before(deadline).failedLogins(tenant, forget),
       ),
     ),
     bus.respond(accountsAddKey, ({ apiKey, mode }, { tenant, deadline }) =>
