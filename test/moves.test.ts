@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import type { Bus } from '@polyedge/service-kit/bus';
 import postgres from 'postgres';
-import { requestOf } from '../services/graph-store/test/running-store.ts';
+import { requestOf, until } from '../services/graph-store/test/running-store.ts';
 import { acmeAdmin, PLACED, SECOND, type System, startSystem } from './journals/system.ts';
-import { addOthers, attempt, contentsOf, fill, repeat, write } from './moves/contents.ts';
+import { addOthers, attempt, attemptOnce, contentsOf, fill, repeat, write } from './moves/contents.ts';
+import { runMove } from './moves/stopping.ts';
+import { moveUnderLoad } from './moves/under-load.ts';
 
 /** Rows that name a tenant, by table. */
 async function rowsOf(url: string, tenant: string): Promise<Readonly<Record<string, number>>> {
@@ -85,4 +87,66 @@ suite('moving a tenant', () => {
     assert.equal(invalid.ok ? '' : invalid.failure.code, 'invalid');
     await write(bus, PLACED, requestOf({ op: 'update', target: { id: 'first' }, set: { text: 'after' } }));
   });
+
+  test('whichever step a run ends at, the tenant is written again at once, and the next run goes on', async () => {
+    const urls = new Map(Object.entries({ main: system.urls.main, [SECOND]: system.urls.second }));
+    const tenant = 'stepwise';
+    const requests = await fill(bus, tenant);
+    const { steps } = await runMove({ urls, tenant, target: SECOND });
+    assert.ok(steps > 30, `${steps} steps`);
+    // The last step of the move and what follows it, one by one; of what comes before, which is copying, some.
+    const points = Array.from({ length: steps }, (_, at) => at + 1).filter((at) => at > steps - 26 || at % 10 === 0);
+    let where: string = SECOND;
+    for (const killedAt of points) {
+      const target = where === SECOND ? 'main' : SECOND;
+      await runMove({ urls, tenant, target, killedAt, done: killedAt % 2 === 0 });
+      // The fence ends by itself, or what was decided is carried out by a replica: nobody waits for the next run.
+      await until(`a write after the end at step ${killedAt}`, async () => {
+        const written = await attemptOnce(bus, tenant, { op: 'update', target: { id: 'first' }, set: { text: `step ${killedAt}` } });
+        return written?.ok === true;
+      });
+      const before = { contents: await contentsOf(bus, tenant), repeats: await repeat(bus, tenant, requests) };
+      await runMove({ urls, tenant, target });
+      await bus.placements?.refresh();
+      assert.equal(bus.placements?.journalOf(tenant), target);
+      assert.deepEqual(await contentsOf(bus, tenant), before.contents, `ended at step ${killedAt} on the way to ${target}`);
+      assert.deepEqual(await repeat(bus, tenant, requests), before.repeats, `repeated after the end at step ${killedAt}`);
+      assert.deepEqual(await rowsOf(where === 'main' ? system.urls.main : system.urls.second, tenant), {}, 'nothing is left behind');
+      where = target;
+    }
+  });
+
+  test('a move that has begun is undone by moving the tenant to where it is, and another one cannot begin beside it', async () => {
+    const urls = new Map(Object.entries({ main: system.urls.main, [SECOND]: system.urls.second }));
+    const tenant = 'undecided';
+    await fill(bus, tenant);
+    const before = await contentsOf(bus, tenant);
+    await runMove({ urls, tenant, target: SECOND, killedAt: 30 });
+    assert.notDeepEqual(await rowsOf(system.urls.second, tenant), {});
+    assert.deepEqual(await runMove({ urls, tenant, target: 'main' }).then(({ moved }) => moved), { is: 'was there' });
+    assert.deepEqual(await rowsOf(system.urls.second, tenant), {});
+    assert.deepEqual(await contentsOf(bus, tenant), before);
+    for (const name of ['default', 'system']) {
+      const { status, output } = system.tenants('move', name, SECOND);
+      assert.equal(status, 1);
+      assert.match(output, /stays in the journal main/);
+    }
+    assert.equal((await runMove({ urls, tenant, target: SECOND })).moved?.is, 'moved');
+    await bus.placements?.refresh();
+    assert.deepEqual(await contentsOf(bus, tenant), before);
+  });
+});
+
+test('a tenant moves under writers while the mover, a replica and the servers are killed: nothing is lost, doubled or out of order', async (t) => {
+  const seed = Number(process.env.MOVE_SEED ?? 5);
+  const report = (line: string): void => t.diagnostic(line);
+  const { problems, legs, acknowledged } = await moveUnderLoad({
+    seed,
+    elements: 500,
+    faults: ['the mover', 'a replica', 'PostgreSQL', 'NATS'],
+    report,
+  });
+  assert.deepEqual(problems.slice(0, 20), []);
+  assert.equal(legs.length, 4);
+  assert.ok(acknowledged > 100, `only ${acknowledged} writes were acknowledged`);
 });

@@ -45,12 +45,16 @@ export async function write(bus: Bus, tenant: string, ...requests: readonly Muta
 
 /** One request that need not succeed. */
 export async function attempt(bus: Bus, tenant: string, ...operations: Operation[]): Promise<MutationOutcome> {
-  const requests = [requestOf(...operations)];
-  const reply = await bus.request(graphMutate, graphMutate.subject({ tenant }), { defaultScope: 'scope', requests }, TIMEOUT);
-  assert.ok(reply.ok, JSON.stringify(reply));
-  const [outcome] = reply.value.outcomes;
+  const outcome = await attemptOnce(bus, tenant, ...operations);
   assert.ok(outcome);
   return outcome;
+}
+
+/** The same; undefined when it was not carried out at all. */
+export async function attemptOnce(bus: Bus, tenant: string, ...operations: Operation[]): Promise<MutationOutcome | undefined> {
+  const requests = [requestOf(...operations)];
+  const reply = await bus.request(graphMutate, graphMutate.subject({ tenant }), { defaultScope: 'scope', requests }, TIMEOUT);
+  return reply.ok ? reply.value.outcomes[0] : undefined;
 }
 
 const thing = (id: string, attributes: Element['attributes'] = {}): Operation => ({ op: 'create', type: 'test/Thing', id, attributes });
