@@ -245,6 +245,7 @@ export class JournalPart {
       publisher: this.#publisher.stats,
       appender: this.#publisher.appenderStats,
       groups: groups.stats,
+      moves: this.#moves.stats,
     });
     this.#sweeps.push(
       () => keepPartitions(this.admin.sql, Date.now(), config.journalRetentionMs),

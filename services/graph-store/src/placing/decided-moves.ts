@@ -18,13 +18,16 @@ export interface DecidedMovesOptions {
   readonly log: Log;
 }
 
-interface Complete {
+interface Arriving {
   readonly tenant: string;
   readonly source: string;
   readonly run: string;
+  readonly complete: boolean;
 }
 
 export class DecidedMoves {
+  /** For metrics. */
+  readonly stats = { arriving: 0, leaving: 0 };
   readonly #options: DecidedMovesOptions;
   #isBusy = false;
 
@@ -34,10 +37,15 @@ export class DecidedMoves {
 
   /** Asks the journal, and does the rest beside whatever follows. */
   async look(): Promise<void> {
-    if (this.#isBusy) return;
     const { journal, log } = this.#options;
-    const complete = await journal<Complete[]>`select tenant, source, mover as run from arrival where complete`;
-    if (complete.length === 0) return;
+    const [now] = await journal<{ arriving: Arriving[]; leaving: number }[]>`
+      select coalesce(json_agg(json_build_object('tenant', tenant, 'source', source, 'run', mover, 'complete', complete)), '[]') as arriving,
+        (select count(*) from departure) as leaving from arrival`;
+    if (now === undefined) return;
+    this.stats.arriving = now.arriving.length;
+    this.stats.leaving = now.leaving;
+    const complete = now.arriving.filter((move) => move.complete);
+    if (complete.length === 0 || this.#isBusy) return;
     this.#isBusy = true;
     void this.#carryOut(complete)
       .catch((err: unknown) => log.warn('a move may be decided and cannot be carried out yet; it is tried again', { err }))
@@ -46,7 +54,7 @@ export class DecidedMoves {
       });
   }
 
-  async #carryOut(complete: readonly Complete[]): Promise<void> {
+  async #carryOut(complete: readonly Arriving[]): Promise<void> {
     const { name: target, log } = this.#options;
     await using open = new AsyncDisposableStack();
     const [directory, to] = [this.#connect(open, MAIN), this.#connect(open, target)];

@@ -51,6 +51,10 @@ export interface TenantView {
   readonly tenant: string;
   readonly journal: string;
   readonly elements: number;
+  /** A move that has begun and is not decided: how much of its source was looked at, as a part of all. */
+  readonly moving?: { readonly to: string; readonly part: number };
+  /** Journals that still have something of it, which the move that has begun goes on to remove. */
+  readonly leftIn?: readonly string[];
 }
 
 /** Every tenant that has elements or is placed, with its journal and how many elements it has. */
@@ -63,12 +67,26 @@ export async function listTenants(journals: Journals): Promise<readonly TenantVi
     ]),
   );
   const found = new Map<string, TenantView>([...placed].map(([tenant, journal]) => [tenant, { tenant, journal, elements: 0 }]));
+  const heads = new Map<string, number>();
   for (const [journal, sql] of journals) {
     const counted = await sql<{ tenant: string; count: number }[]>`
       select tenant, count(*) as count from element where not deleted and tenant <> 'system' group by tenant`;
     for (const { tenant, count } of counted) {
       if ((placed.get(tenant) ?? MAIN) === journal) found.set(tenant, { tenant, journal, elements: count });
     }
+    const [head] = await sql<{ seq: number }[]>`select seq from sequencer`;
+    heads.set(journal, head?.seq ?? 0);
+  }
+  for (const [journal, sql] of journals) {
+    const change = (tenant: string, what: Partial<TenantView>): void => {
+      const view = found.get(tenant);
+      if (view !== undefined) found.set(tenant, { ...view, ...what });
+    };
+    const arrivals = await sql<{ tenant: string; source: string; copied: number }[]>`select tenant, source, copied from arrival`;
+    for (const { tenant, source, copied } of arrivals)
+      change(tenant, { moving: { to: journal, part: copied / Math.max(copied, heads.get(source) ?? 0, 1) } });
+    const departed = await sql<{ tenant: string }[]>`select tenant from departure where decided_by is not null`;
+    for (const { tenant } of departed) change(tenant, { leftIn: [...(found.get(tenant)?.leftIn ?? []), journal] });
   }
   return [...found.values()].sort((one, other) => (one.tenant < other.tenant ? -1 : 1));
 }
