@@ -112,10 +112,27 @@ export function elementLines({ element, edges, history }: Opened): readonly stri
   ];
 }
 
-export const tenantLines = (
-  tenants: readonly { readonly tenant: string; readonly journal: string; readonly elements: number }[],
-): readonly string[] =>
-  columns([['TENANT', 'JOURNAL', 'ELEMENTS'], ...tenants.map(({ tenant, journal, elements }) => [tenant, journal, String(elements)])]);
+interface TenantLine {
+  readonly tenant: string;
+  readonly journal: string;
+  readonly elements: number;
+  readonly moving?: { readonly to: string; readonly part: number };
+  readonly leftIn?: readonly string[];
+}
+
+/** The last column is there while something is under way. */
+export function tenantLines(tenants: readonly TenantLine[]): readonly string[] {
+  const moves = tenants.map(({ moving, leftIn = [] }) =>
+    moving === undefined
+      ? leftIn.map((journal) => `is removed from ${journal}`).join(', ')
+      : `moves to ${moving.to}: ${Math.floor(moving.part * 100)} %`,
+  );
+  const more = (text: string): readonly string[] => (moves.some((move) => move !== '') ? [text] : []);
+  return columns([
+    ['TENANT', 'JOURNAL', 'ELEMENTS', ...more('MOVE')],
+    ...tenants.map(({ tenant, journal, elements }, at) => [tenant, journal, String(elements), ...more(moves[at] ?? '')]),
+  ]);
+}
 
 /** Formats rows as a table. */
 function columns(rows: readonly (readonly string[])[]): readonly string[] {

@@ -2,7 +2,8 @@
  * `npm run polyedge -- COMMAND`: the console's data, as text or with `--json`. It uses the console of the system that runs on this data
  * folder, or to the one of POLYEDGE_CONSOLE with the token of POLYEDGE_TOKEN.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { serviceProgram } from '@polyedge/testkit/servers/service';
 import { bench, benchLines } from './polyedge-bench.ts';
@@ -20,6 +21,7 @@ const USAGE = `Usage: npm run polyedge -- COMMAND [--json]
   token                                   an access token of the administrator
   tenants [list]                          in which journal each organization is
   tenants place NAME --to JOURNAL         puts a new organization into a journal
+  tenants move NAME --to JOURNAL          moves one with its data; again after an interruption; --to where it is undoes it
   bench [--seconds S] [--writers N]       how fast it takes writes and tells of them: 5 s, 8 writers
 
 It finds the system that "npm start" runs. POLYEDGE_CONSOLE and POLYEDGE_TOKEN name another console and a token for it.`;
@@ -71,8 +73,12 @@ async function main(): Promise<void> {
     case 'tenants': {
       const [, what = 'list', name] = positionals;
       if (what === 'list') return show(JSON.parse(onJournals('list')), tenantLines);
-      if (what !== 'place' || name === undefined || values.to === undefined)
-        throw new Error('tenants list, or tenants place NAME --to JOURNAL');
+      if ((what !== 'place' && what !== 'move') || name === undefined || values.to === undefined)
+        throw new Error('tenants list, or tenants place NAME --to JOURNAL, or tenants move NAME --to JOURNAL');
+      if (what === 'move') {
+        process.exitCode = await showOnJournals('move', name, values.to);
+        return;
+      }
       console.log(onJournals('place', name, values.to).trimEnd());
       return;
     }
@@ -97,15 +103,21 @@ async function main(): Promise<void> {
   }
 }
 
+const tenantsProgram = serviceProgram('graph-store').replace(/main\.ts$/, 'tenants.ts');
+const tenantsEnv = (): NodeJS.ProcessEnv => ({ ...process.env, POLYEDGE_MODE: 'local', DATABASE_ADMIN_URL: databaseOwnerUrl() });
+
 /** Runs graph-store's own program for tenants, with the databases of the system on this machine. */
 function onJournals(...args: readonly string[]): string {
-  const program = serviceProgram('graph-store').replace(/main\.ts$/, 'tenants.ts');
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
-    env: { ...process.env, POLYEDGE_MODE: 'local', DATABASE_ADMIN_URL: databaseOwnerUrl() },
-    encoding: 'utf8',
-  });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [tenantsProgram, ...args], { env: tenantsEnv(), encoding: 'utf8' });
   if (status !== 0) throw new Error(stderr.replace(/^graph-store: /, '').trim());
   return stdout;
+}
+
+/** The same, with its lines as they come. Ctrl-C ends both. @returns its exit code */
+async function showOnJournals(...args: readonly string[]): Promise<number> {
+  const child = spawn(process.execPath, [tenantsProgram, ...args], { env: tenantsEnv(), stdio: 'inherit' });
+  const [code] = await once(child, 'exit');
+  return typeof code === 'number' ? code : 1;
 }
 
 /** As the console knows it, which may be another system's. */

@@ -65,11 +65,15 @@ export class Watcher {
     });
   }
 
-  /** The differences between this watch and the journal. Compares up to the end of the journal and can be called repeatedly. */
-  problems(rows: readonly JournalRow[]): string[] {
+  /**
+   * The differences between this watch and the journal. Compares up to the end of the journal and can be called repeatedly.
+   * @param of only what was given of this history; default: all, which is then one
+   */
+  problems(rows: readonly JournalRow[], of?: string): string[] {
     const problems = this.lost.map((code) => `${this.name} was lost: ${code}`);
     if (this.#stretches.length === 0) problems.push(`${this.name} never went live`);
-    for (const { from, seqs, problems: own, over } of this.#stretches) {
+    for (const { from, epoch, seqs, problems: own, over } of this.#stretches) {
+      if (of !== undefined && epoch !== of) continue;
       problems.push(...own);
       const upTo = over ? (seqs.at(-1) ?? from) : Number.POSITIVE_INFINITY;
       const expected = rows.filter((row) => row.seq > from && row.seq <= upTo && covers(this.#interest, row)).map(({ seq }) => seq);

@@ -98,7 +98,6 @@ export class StoreProcess {
       positions: positionsOver(this.#world, () => this.#reach()),
       journal,
       partitions: PARTITIONS,
-      away: { refusal: () => undefined },
     });
     bus.respond(graphGet, async ({ ids, atLeast = 0 }, { tenant = '' }) =>
       this.#read(atLeast, () => {

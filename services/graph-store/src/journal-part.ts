@@ -16,8 +16,9 @@ import { answerReads } from './bus/read.ts';
 import type { settings } from './config.ts';
 import { Schemas } from './core/schema.ts';
 import { Executor } from './executor/executor.ts';
-import type { JournalPlace } from './journals.ts';
+import { type JournalPlace, journalsOf } from './journals.ts';
 import { exportMetrics } from './metrics.ts';
+import { DecidedMoves } from './placing/decided-moves.ts';
 import { Blobs } from './postgres/blobs.ts';
 import { type Connection, missingDurability, READER_SESSION, WRITER_SESSION } from './postgres/connect.ts';
 import { decideEpoch, type Tip } from './postgres/epoch.ts';
@@ -29,7 +30,7 @@ import { Pool } from './postgres/pool.ts';
 import { prepare } from './postgres/prepare.ts';
 import { Reader } from './postgres/read.ts';
 import { Series } from './postgres/series.ts';
-import { Away } from './postgres/tenants-elsewhere.ts';
+import { endOldFences } from './postgres/tenants-elsewhere.ts';
 import { Transactions } from './postgres/transactions.ts';
 import { type Patience, whenReachable } from './postgres/when-reachable.ts';
 import { prepareWrites } from './postgres/write.ts';
@@ -39,7 +40,7 @@ import { Traces } from './traces.ts';
 
 /** A database that takes longer to answer counts as away. */
 const SILENT_MS = 3000;
-/** How often PostgreSQL is asked whether it answers, and which tenants are in another journal. */
+/** How often PostgreSQL is asked whether it answers, and which moves of tenants need something done. */
 const WATCH_MS = 500;
 /** How long Redis may take to say what it ends with before publishing begins without it. */
 const TIPS_MS = 1000;
@@ -119,7 +120,7 @@ export class JournalPart {
   readonly #publisher: Publisher;
   readonly #recent: RecentChanges;
   readonly #partitions: number;
-  readonly #away: Away;
+  readonly #moves: DecidedMoves;
   readonly #sweeps: (() => Promise<unknown>)[] = [];
   #responders: readonly Responder[] = [];
   #admission: AdmissionControl | undefined;
@@ -179,7 +180,7 @@ export class JournalPart {
     });
     this.#pools = [this.admin, this.readers, leasing, publishing];
     this.#transactions = [writer, largeWriter, this.small, settling];
-    this.#away = new Away(this.admin.sql);
+    this.#moves = new DecidedMoves({ name, journal: this.admin.sql, places: journalsOf(config), application: self, log });
     const journal = openJournal(publishing.sql);
     this.#recent = new RecentChanges();
     this.#traces = context.spans === undefined ? undefined : new Traces(context.spans);
@@ -222,7 +223,6 @@ export class JournalPart {
     const bus = this.#bus;
     const partitions = this.#partitions;
     const readers = this.readers.sql;
-    await this.#away.refresh();
     this.#publisher.start();
     // What edges ask for does not keep the publisher waiting.
     const journal = (deadline: number) => openJournal(readers.before(deadline));
@@ -234,9 +234,9 @@ export class JournalPart {
     const groups = new GroupPositions(readers, this.small, partitions, { idleMs: config.groupIdleMs, maxLag: config.maxGroupLag });
     this.#responders = [
       mutations,
-      ...answerReads(bus, { reader: new Reader(readers), blobs, series, away: this.#away }),
+      ...answerReads(bus, { reader: new Reader(readers), blobs, series }),
       ...answerChanges(bus, { journal, recent: this.#recent, partitions }),
-      ...answerGroups(bus, { positions: groups, journal, partitions, away: this.#away }),
+      ...answerGroups(bus, { positions: groups, journal, partitions }),
     ];
     exportMetrics(metrics, {
       journal: this.name,
@@ -245,6 +245,7 @@ export class JournalPart {
       publisher: this.#publisher.stats,
       appender: this.#publisher.appenderStats,
       groups: groups.stats,
+      moves: this.#moves.stats,
     });
     this.#sweeps.push(
       () => keepPartitions(this.admin.sql, Date.now(), config.journalRetentionMs),
@@ -296,7 +297,8 @@ export class JournalPart {
       this.#databaseAnswers = false;
     }, SILENT_MS);
     try {
-      await this.#away.refresh();
+      await endOldFences(this.admin.sql);
+      await this.#moves.look();
       this.#databaseAnswers = true;
     } catch {
       this.#databaseAnswers = false;

@@ -16,10 +16,11 @@ export function exportMetrics(
     readonly publisher: PublisherStats;
     readonly appender: AppenderStats;
     readonly groups: GroupStats;
+    readonly moves: { readonly arriving: number; readonly leaving: number };
   },
 ): void {
   const labels = { journal: stats.journal };
-  const { executor, admission, publisher, appender, groups } = stats;
+  const { executor, admission, publisher, appender, groups, moves } = stats;
   metrics.counterOf('store_batches', 'Batches committed.', () => executor.stats.batches, labels);
   metrics.counterOf('store_requests', 'Mutation requests in committed batches.', () => executor.stats.requests, labels);
   metrics.counterOf('store_changes', 'Changes committed.', () => executor.stats.changes, labels);
@@ -64,6 +65,13 @@ export function exportMetrics(
   metrics.counterOf('groups_created', 'Consumer groups made.', () => groups.created, labels);
   metrics.counterOf('groups_expired', 'Consumer groups forgotten because nobody came back.', () => groups.expired, labels);
   metrics.counterOf('groups_over_lag', 'Consumer groups forgotten because they were too far behind.', () => groups.overLag, labels);
+  metrics.gauge('tenants_arriving', 'Tenants that are being moved to the journal.', () => moves.arriving, labels);
+  metrics.gauge(
+    'tenants_leaving',
+    'Tenants that are being moved to another journal, or were and are not removed yet.',
+    () => moves.leaving,
+    labels,
+  );
 }
 
 export function exportLogins(metrics: Metrics, hashes: HashStats): void {

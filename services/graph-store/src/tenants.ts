@@ -1,29 +1,79 @@
 /**
- * `node services/graph-store/src/tenants.ts list|place TENANT [JOURNAL]`: in which journal each tenant is, and where a new one is to be. Reads
- * `DATABASE_ADMIN_URL` and `POLYEDGE_ADMIN_JOURNALS` (the owners), else `DATABASE_URL` and `POLYEDGE_JOURNALS`. `npm run polyedge -- tenants` calls it.
+ * `node services/graph-store/src/tenants.ts list|place TENANT JOURNAL|move TENANT JOURNAL`: in which journal each tenant is, where a new one is to be, and
+ * moving one with its data. Reads `DATABASE_ADMIN_URL` and `POLYEDGE_ADMIN_JOURNALS` (the owners), else `DATABASE_URL` and `POLYEDGE_JOURNALS`.
+ * `npm run polyedge -- tenants` calls it.
  */
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
-import { openDatabases } from './owned-databases.ts';
-import { CannotPlace, listTenants, placeTenant } from './placing/place.ts';
+import { openDatabases, openTransactions } from './owned-databases.ts';
+import { moveTenant } from './placing/move.ts';
+import { BeginAgain, CannotPlace } from './placing/parties.ts';
+import { listTenants, placeTenant } from './placing/place.ts';
+import { isPassing } from './postgres/link.ts';
+
+/** How long nothing may go on while a tenant is moved, because a database is away. */
+const PATIENCE_MS = 120_000;
+const AGAIN_MS = 500;
+/** The same sentence with other figures is not said more often. */
+const SAY_EVERY_MS = 1000;
 
 const [command = '', tenant, journal] = process.argv.slice(2);
-if (command !== 'list' && (command !== 'place' || tenant === undefined || journal === undefined)) {
-  console.error('Usage: tenants.ts list | place TENANT JOURNAL');
+if (command !== 'list' && !((command === 'place' || command === 'move') && tenant !== undefined && journal !== undefined)) {
+  console.error('Usage: tenants.ts list | place TENANT JOURNAL | move TENANT JOURNAL');
   process.exit(2);
 }
 await using open = new AsyncDisposableStack();
 try {
-  const connections = openDatabases(open, { name: 'graph-store-tenants', max: 2 });
-  if (command === 'place' && tenant !== undefined && journal !== undefined) {
-    const outcome = await placeTenant(connections, tenant, journal);
+  const name = 'graph-store-tenants';
+  if (command === 'move' && tenant !== undefined && journal !== undefined) {
+    const databases = openTransactions(open, name);
+    const say = (sentence: string): void => console.log(sentence);
+    const often = seldom(say);
+    const moved = await goingOn((wentOn) =>
+      moveTenant(databases, tenant, journal, {
+        say,
+        often: (sentence) => {
+          wentOn();
+          often(sentence);
+        },
+      }),
+    );
+    say(`the tenant ${tenant} ${moved.is === 'moved' ? 'is' : 'was'} in the journal ${journal}${moved.is === 'moved' ? '' : ' already'}`);
+  } else if (command === 'place' && tenant !== undefined && journal !== undefined) {
+    const outcome = await placeTenant(openDatabases(open, { name, max: 2 }), tenant, journal);
     console.log(
       outcome === 'placed'
         ? `the tenant ${tenant} is in the journal ${journal}`
         : `the tenant ${tenant} was in the journal ${journal} already`,
     );
-  } else console.log(JSON.stringify(await listTenants(connections)));
+  } else console.log(JSON.stringify(await listTenants(openDatabases(open, { name, max: 2 }))));
 } catch (error) {
   const known = error instanceof CannotPlace || error instanceof CannotStart;
   console.error(`graph-store: ${known ? error.message : error instanceof Error ? error.stack : String(error)}`);
   process.exitCode = 1;
+}
+
+/** Begins again what a database or the way to it has interrupted, as long as something goes on in between. */
+async function goingOn<T>(step: (wentOn: () => void) => Promise<T>): Promise<T> {
+  let at = performance.now();
+  for (;;) {
+    try {
+      return await step(() => {
+        at = performance.now();
+      });
+    } catch (error) {
+      if (!(error instanceof BeginAgain || isPassing(error)) || performance.now() - at > PATIENCE_MS) throw error;
+      console.log(`begins again where it came to: ${error instanceof Error ? error.message : String(error)}`);
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
+  }
+}
+
+/** Says a sentence now and then. */
+function seldom(say: (sentence: string) => void): (sentence: string) => void {
+  let last = 0;
+  return (sentence) => {
+    if (performance.now() - last < SAY_EVERY_MS) return;
+    last = performance.now();
+    say(sentence);
+  };
 }

@@ -66,7 +66,7 @@ export class AccountCopies {
     const [row] = await directory<{ tenant: string; accounts: string }[]>`
       select attributes ->> 'tenant' as tenant, json_build_array(to_json(element))::text as accounts
       from element where tenant = ${SYSTEM_TENANT} and id = ${id} and type = ${ACCOUNT_TYPE}`;
-    if (row !== undefined && this.#isHere(row.tenant)) await this.#store(row.accounts);
+    if (row !== undefined && this.#isHere(row.tenant)) await this.#options.journal.unsafe(STORE, [row.accounts]);
   }
 
   async #missing(): Promise<void> {
@@ -79,27 +79,51 @@ export class AccountCopies {
   }
 
   async #ofTenant(tenant: string): Promise<void> {
-    const { directory } = this.#options;
-    for (let after: string | null = ''; after !== null; ) {
-      const [row]: { accounts: string; last: string | null }[] = await directory<{ accounts: string; last: string | null }[]>`
-        select coalesce(json_agg(to_json(e)), '[]')::text as accounts, max(id) as last from (
-          select * from element where tenant = ${SYSTEM_TENANT} and type = ${ACCOUNT_TYPE} and attributes ->> 'tenant' = ${tenant}
-            and seq > ${this.#seq} and id > ${after} order by id limit ${PAGE}) e`;
-      after = row?.last ?? null;
-      if (row !== undefined && after !== null) await this.#store(row.accounts);
-    }
-  }
-
-  /** @param accounts rows of the table `element` as JSON text, which keeps every number as it is */
-  async #store(accounts: string): Promise<void> {
-    await this.#options.journal`
-      insert into element select * from json_populate_recordset(null::element, ${accounts}::text::json)
-      on conflict (tenant, id) do update set attributes = excluded.attributes, version = excluded.version, seq = excluded.seq,
-        modified_on = excluded.modified_on, modified_by = excluded.modified_by, modified_app = excluded.modified_app, deleted = excluded.deleted
-      where element.version < excluded.version`;
+    const { directory, journal } = this.#options;
+    await copyAccounts(
+      (text, values) => directory.unsafe<PageOfAccounts[]>(text, values),
+      (text, values) => journal.unsafe(text, values),
+      tenant,
+      this.#seq,
+    );
   }
 
   #isHere(tenant: string): boolean {
     return this.#options.bus.placements?.journalOf(tenant) === this.#options.name;
+  }
+}
+
+interface PageOfAccounts {
+  readonly accounts: string;
+  readonly last: string | null;
+}
+
+const READ = `
+  select coalesce(json_agg(to_json(e)), '[]')::text as accounts, max(id) as last from (
+    select * from element where tenant = '${SYSTEM_TENANT}' and type = '${ACCOUNT_TYPE}' and attributes ->> 'tenant' = $1
+      and seq > $2::bigint and id > $3 order by id limit ${PAGE}) e`;
+
+// Rows as JSON text, which keeps every number as it is.
+const STORE = `
+  insert into element select * from json_populate_recordset(null::element, $1::text::json)
+  on conflict (tenant, id) do update set attributes = excluded.attributes, version = excluded.version, seq = excluded.seq,
+    modified_on = excluded.modified_on, modified_by = excluded.modified_by, modified_app = excluded.modified_app, deleted = excluded.deleted
+  where element.version < excluded.version`;
+
+/**
+ * Copies the accounts of a tenant that have changed since.
+ * @param read asks the database of `main`
+ * @param write asks that of the journal
+ */
+export async function copyAccounts(
+  read: (text: string, values: string[]) => PromiseLike<readonly PageOfAccounts[]>,
+  write: (text: string, values: string[]) => PromiseLike<unknown>,
+  tenant: string,
+  since: number,
+): Promise<void> {
+  for (let after: string | null = ''; after !== null; ) {
+    const [page]: readonly PageOfAccounts[] = await read(READ, [tenant, String(since), after]);
+    after = page?.last ?? null;
+    if (page !== undefined && after !== null) await write(STORE, [page.accounts]);
   }
 }

@@ -8,7 +8,6 @@ import { SLOTS } from '../core/slot.ts';
 import type { GroupPositions, Removed } from '../postgres/groups.ts';
 import type { Journal } from '../postgres/journal.ts';
 import { readFailure } from '../postgres/read.ts';
-import type { Away } from '../postgres/tenants-elsewhere.ts';
 import { within } from './changes.ts';
 
 /** Changes in one reply unless the caller wants fewer. */
@@ -21,13 +20,12 @@ export interface GroupsOptions {
   /** The journal for a caller who waits until then. */
   readonly journal: (deadline: number) => Journal;
   readonly partitions: number;
-  readonly away: Pick<Away, 'refusal'>;
 }
 
 export function answerGroups(bus: Bus, options: GroupsOptions): Responder[] {
-  const { positions, away } = options;
+  const { positions } = options;
   const inTenant = async <T>(tenant: string | undefined, answer: (tenant: string) => Promise<Outcome<T>>): Promise<Outcome<T>> =>
-    tenant === undefined ? noTenant : (away.refusal(tenant) ?? (await answer(tenant)));
+    tenant === undefined ? noTenant : await answer(tenant);
   /** Edges with members find out now, not when they next write. */
   const told = <Reply>(tenant: string, outcome: Outcome<Removed<Reply>>): Outcome<Reply> => {
     if (!outcome.ok) return outcome;

@@ -1,11 +1,11 @@
 /** Answers `graph.mutate`: hands the requests to the executor, and leaves the queue group while it has too much to do. */
-import { graphMutate, type MutationOutcome } from '@polyedge/contracts/bus/graph';
+import { graphMutate } from '@polyedge/contracts/bus/graph';
 import type { RequestOf } from '@polyedge/contracts/channel';
 import { failed } from '@polyedge/contracts/errors';
 import type { Bus, RequestContext, Responder } from '@polyedge/service-kit/bus';
 import { validateScope } from '../core/validate.ts';
 import type { Executor } from '../executor/executor.ts';
-import { ELSEWHERE } from '../postgres/tenants-elsewhere.ts';
+import { isRefusedHere } from '../postgres/tenants-elsewhere.ts';
 import type { Traces } from '../traces.ts';
 import { knowRequest, replyJson } from './mutate-json.ts';
 
@@ -18,10 +18,9 @@ export function answerMutations(bus: Bus, executor: Pick<Executor, 'submit'>, tr
     knowRequest(message, text);
     traces?.remember(requests.map(({ operationId }) => operationId));
     const answered = await executor.submit({ tenant, defaultScope, requests, bytes, deadline });
-    // The tenant is not here: the whole message follows it.
-    return answered.ok && answered.value.outcomes.some(isElsewhere) ? ELSEWHERE : answered;
+    // The tenant is not written here: the whole message follows it, or waits with it.
+    const refused = answered.ok ? answered.value.outcomes.find((outcome) => !outcome.ok && isRefusedHere(outcome.failure)) : undefined;
+    return refused?.ok === false ? { ok: false as const, failure: refused.failure } : answered;
   };
   return bus.respond(graphMutate, answer, { encode: replyJson });
 }
-
-const isElsewhere = (outcome: MutationOutcome): boolean => !outcome.ok && outcome.failure.code === ELSEWHERE.failure.code;

@@ -5,14 +5,13 @@ import type { Bus, RequestContext, Responder } from '@polyedge/service-kit/bus';
 import type { Blobs } from '../postgres/blobs.ts';
 import type { Reader } from '../postgres/read.ts';
 import type { Series } from '../postgres/series.ts';
-import type { Away } from '../postgres/tenants-elsewhere.ts';
 
 export function answerReads(
   bus: Bus,
-  { reader, blobs, series, away }: { readonly reader: Reader; readonly blobs: Blobs; readonly series: Series; readonly away: Away },
+  { reader, blobs, series }: { readonly reader: Reader; readonly blobs: Blobs; readonly series: Series },
 ): Responder[] {
   const inTenant = async <T>({ tenant }: RequestContext, answer: (tenant: string) => Promise<Outcome<T>>): Promise<Outcome<T>> =>
-    tenant === undefined ? failed('invalid', 'no tenant') : (away.refusal(tenant) ?? (await answer(tenant)));
+    tenant === undefined ? failed('invalid', 'no tenant') : await answer(tenant);
   return [
     bus.respond(graphGet, (request, context) => inTenant(context, (tenant) => reader.before(context.deadline).get(tenant, request))),
     bus.respond(graphQuery, (request, context) => inTenant(context, (tenant) => reader.before(context.deadline).query(tenant, request))),

@@ -5,21 +5,11 @@
 import { MAIN } from '@polyedge/contracts/journal';
 import type { Sql } from '../postgres/connect.ts';
 import { hasData, sendAway, takeBack } from './fence.ts';
-
-/** Why something was not done, in a sentence for the operator. */
-export class CannotPlace extends Error {}
+import { CannotPlace, mustBeMovable } from './parties.ts';
+import { journalOf, setPlacement } from './placement.ts';
 
 /** Connections to the journals as their owners, by name. */
 export type Journals = ReadonlyMap<string, Sql>;
-
-/** Tenants that stay in `main`: accounts are there, and the first start makes the organization `default` there. */
-const FIXED = ['system', 'default'];
-
-/** The journal where a tenant is. */
-export async function journalOf(directory: Sql, tenant: string): Promise<string> {
-  const [row] = await directory<{ journal: string }[]>`select journal from placement where tenant = ${tenant}`;
-  return row?.journal ?? MAIN;
-}
 
 /** Throws `CannotPlace` when the tenant has data, or stays in `main`. */
 export async function placeTenant(journals: Journals, tenant: string, target: string): Promise<'placed' | 'was there'> {
@@ -30,9 +20,12 @@ export async function placeTenant(journals: Journals, tenant: string, target: st
   }
   if (await hasData(to, tenant)) throw new CannotPlace(`the journal ${target} has data of a tenant ${tenant}`);
   const isEmpty = await sendAway(from, tenant, target, async (sql) => !(await hasData(sql, tenant)));
-  if (!isEmpty) throw new CannotPlace(`the tenant ${tenant} has data in the journal ${source}: only a tenant without data can be placed`);
+  if (!isEmpty)
+    throw new CannotPlace(
+      `the tenant ${tenant} has data in the journal ${source}: one with data is moved, with "tenants move ${tenant} --to ${target}"`,
+    );
   await takeBack(to, tenant);
-  await place(directory, tenant, target);
+  await directory.begin((transaction) => setPlacement(transaction, tenant, source, target));
   return 'placed';
 }
 
@@ -41,7 +34,7 @@ async function partiesOf(
   tenant: string,
   target: string,
 ): Promise<{ readonly directory: Sql; readonly source: string; readonly from: Sql; readonly to: Sql }> {
-  if (tenant === '' || FIXED.includes(tenant)) throw new CannotPlace(`the tenant "${tenant}" stays in the journal ${MAIN}`);
+  mustBeMovable(tenant);
   const directory = of(journals, MAIN);
   const to = of(journals, target);
   const source = await journalOf(directory, tenant);
@@ -54,21 +47,14 @@ function of(journals: Journals, name: string): Sql {
   return sql;
 }
 
-/** The switch: from now on the directory says so. */
-async function place(directory: Sql, tenant: string, journal: string): Promise<void> {
-  await directory.begin(async (transaction) => {
-    await transaction`update placement_version set version = version + 1`;
-    if (journal === MAIN) await transaction`delete from placement where tenant = ${tenant}`;
-    else
-      await transaction`
-        insert into placement (tenant, journal) values (${tenant}, ${journal}) on conflict (tenant) do update set journal = excluded.journal`;
-  });
-}
-
 export interface TenantView {
   readonly tenant: string;
   readonly journal: string;
   readonly elements: number;
+  /** A move that has begun and is not decided: how much of its source was looked at, as a part of all. */
+  readonly moving?: { readonly to: string; readonly part: number };
+  /** Journals that still have something of it, which the move that has begun goes on to remove. */
+  readonly leftIn?: readonly string[];
 }
 
 /** Every tenant that has elements or is placed, with its journal and how many elements it has. */
@@ -81,12 +67,26 @@ export async function listTenants(journals: Journals): Promise<readonly TenantVi
     ]),
   );
   const found = new Map<string, TenantView>([...placed].map(([tenant, journal]) => [tenant, { tenant, journal, elements: 0 }]));
+  const heads = new Map<string, number>();
   for (const [journal, sql] of journals) {
     const counted = await sql<{ tenant: string; count: number }[]>`
       select tenant, count(*) as count from element where not deleted and tenant <> 'system' group by tenant`;
     for (const { tenant, count } of counted) {
       if ((placed.get(tenant) ?? MAIN) === journal) found.set(tenant, { tenant, journal, elements: count });
     }
+    const [head] = await sql<{ seq: number }[]>`select seq from sequencer`;
+    heads.set(journal, head?.seq ?? 0);
+  }
+  for (const [journal, sql] of journals) {
+    const change = (tenant: string, what: Partial<TenantView>): void => {
+      const view = found.get(tenant);
+      if (view !== undefined) found.set(tenant, { ...view, ...what });
+    };
+    const arrivals = await sql<{ tenant: string; source: string; copied: number }[]>`select tenant, source, copied from arrival`;
+    for (const { tenant, source, copied } of arrivals)
+      change(tenant, { moving: { to: journal, part: copied / Math.max(copied, heads.get(source) ?? 0, 1) } });
+    const departed = await sql<{ tenant: string }[]>`select tenant from departure where decided_by is not null`;
+    for (const { tenant } of departed) change(tenant, { leftIn: [...(found.get(tenant)?.leftIn ?? []), journal] });
   }
   return [...found.values()].sort((one, other) => (one.tenant < other.tenant ? -1 : 1));
 }

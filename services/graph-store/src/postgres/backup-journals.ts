@@ -24,6 +24,9 @@ export async function backUpAll(journals: Journals, folder: string): Promise<Man
   for (const [name, sql] of journals) manifests.set(name, await backUp(sql, join(partial, name)));
   if ((await placementsOf(main)) !== before)
     throw new CannotCopy(`a tenant was placed meanwhile, so a copy may lack it; make another one and remove ${partial}`);
+  const undone = await undoneMove(journals);
+  if (undone !== undefined)
+    throw new CannotCopy(`the move of ${undone} was decided meanwhile, so a copy may lack it; make another one and remove ${partial}`);
   await rename(partial, folder);
   return manifests;
 }
@@ -33,6 +36,15 @@ async function placementsOf(main: Sql): Promise<number> {
   const [row] = await main<{ version: number }[]>`select version from placement_version`;
   if (row === undefined) throw new Error('the placements have no version');
   return row.version;
+}
+
+/** A tenant whose move was decided and is not in the placements yet: its copies may be of before and after. */
+async function undoneMove(journals: Journals): Promise<string | undefined> {
+  for (const sql of journals.values()) {
+    const [row] = await sql<{ tenant: string }[]>`select tenant from arrival where complete`;
+    if (row !== undefined) return row.tenant;
+  }
+  return undefined;
 }
 
 /** Fills empty databases from a backup of the same journals, each all or nothing. */

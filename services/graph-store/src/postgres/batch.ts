@@ -18,7 +18,7 @@ import type { HomeScopes } from './home-scopes.ts';
 import { type EarlierResult, findEarlierResults, replyJson } from './idempotency.ts';
 import { findIds, loadWanted, nothingWanted, settleAll, type Wanted, want, wantIds } from './load.ts';
 import { LOCK } from './locks.ts';
-import { ELSEWHERE, findAway } from './tenants-elsewhere.ts';
+import { findAway } from './tenants-elsewhere.ts';
 import { type Written, writeAndCommit } from './write.ts';
 
 /** A request with what the batch needs to know of it. */
@@ -126,8 +126,9 @@ export async function runBatch(
       );
       continue;
     }
-    if (elsewhere.has(entry.tenant)) {
-      states.push({ is: 'failed', failure: ELSEWHERE.failure });
+    const notHere = elsewhere.get(entry.tenant);
+    if (notHere !== undefined) {
+      states.push({ is: 'failed', failure: notHere });
       continue;
     }
     const applied = await applyOne(

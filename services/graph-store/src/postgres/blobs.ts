@@ -4,6 +4,7 @@ import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Queries } from './pool.ts';
 import { readFailure } from './read.ts';
+import { enterTenant, refusalOf } from './tenants-elsewhere.ts';
 import type { Transactions } from './transactions.ts';
 
 /** How long content may wait for an element that refers to it. */
@@ -31,6 +32,8 @@ export class Blobs {
       return failed('invalid', `every chunk but the last has ${CHUNK_BYTES} bytes`);
     try {
       return await this.#transactions.transact(async (sql): Promise<Outcome<{ size: number }>> => {
+        const refused = await enterTenant(sql, tenant);
+        if (refused !== undefined) return refused;
         if (index === 0) {
           await sql`insert into content (tenant, id, size, chunks, complete, media_type) values (${tenant}, ${content}, 0, 0, false, ${mediaType}) on conflict do nothing`;
         }
@@ -56,10 +59,12 @@ export class Blobs {
     deadline: number,
   ): Promise<Outcome<ReplyOf<typeof graphReadChunk>>> {
     try {
-      const [row] = await this.#sql.before(deadline)<{ data: Buffer; size: number; chunks: number; media_type: string }[]>`
+      const sql = this.#sql.before(deadline);
+      const [row] = await sql<{ data: Buffer; size: number; chunks: number; media_type: string }[]>`
         select data, size, chunks, media_type from content c join chunk k on k.tenant = c.tenant and k.content = c.id
-        where c.tenant = ${tenant} and c.id = ${content} and c.complete and k.index = ${index}`;
-      if (row === undefined) return failed('not-found');
+        where c.tenant = ${tenant} and c.id = ${content} and c.complete and k.index = ${index}
+          and not exists (select from away a where a.tenant = c.tenant and a.until is null)`;
+      if (row === undefined) return (await refusalOf(sql, tenant)) ?? failed('not-found');
       return done({ data: row.data.toString('base64'), size: row.size, chunks: row.chunks, mediaType: row.media_type });
     } catch (error) {
       return readFailure(error);

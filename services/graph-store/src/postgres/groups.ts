@@ -17,6 +17,7 @@ import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Connection } from './connect.ts';
 import type { Queries } from './pool.ts';
+import { ELSEWHERE, enterTenant } from './tenants-elsewhere.ts';
 import type { Transactions } from './transactions.ts';
 
 export interface GroupLimits {
@@ -61,6 +62,8 @@ export class GroupPositions {
   ): Promise<Outcome<ReplyOf<typeof groupOpen>>> {
     const partitions = this.#partitions;
     return await this.#transactions.transact(async (sql): Promise<Outcome<ReplyOf<typeof groupOpen>>> => {
+      const refused = await enterTenant(sql, tenant);
+      if (refused !== undefined) return refused;
       const now = await rangeOf(sql);
       const [counted] = await sql<{ count: number }[]>`select count(*) as count from consumer_group where tenant = ${tenant}`;
       const [made] = await sql<{ id: number }[]>`
@@ -93,6 +96,9 @@ export class GroupPositions {
         select partition, position, fence from group_position where consumer_group = ${group} and partition in (select value::smallint from json_array_elements_text(${JSON.stringify(partitions)}::json))
         order by partition for update`;
       if (rows.length === 0) return failed('not-found', 'the group has expired');
+      // Behind the locks that the decision of a move takes as well.
+      const [left] = await sql`select from away a join consumer_group c on c.tenant = a.tenant where c.id = ${group} and a.until is null`;
+      if (left !== undefined) return ELSEWHERE;
       const asked = new Map(claims.map(({ partition, fence }) => [partition, fence]));
       const answers = rows.map(({ partition, position, fence }) => {
         const wanted = asked.get(partition) ?? 0;
@@ -122,6 +128,7 @@ export class GroupPositions {
             update group_position g set position = greatest(g.position, v.position), fence = v.fence
             from json_to_recordset(${JSON.stringify(positions)}::json) as v("group" bigint, partition smallint, fence bigint, position bigint)
             where g.consumer_group = v.group and g.partition = v.partition and g.fence <= v.fence
+              and not exists (select from away a join consumer_group c on c.tenant = a.tenant where c.id = g.consumer_group and a.until is null)
             returning g.consumer_group as "group", g.partition`;
     const living =
       touched.length === 0
@@ -181,9 +188,9 @@ export class GroupPositions {
           'positions', (select json_agg(json_build_object('partition', p.partition, 'position', p.position, 'fence', p.fence) order by p.partition)
                         from group_position p where p.consumer_group = c.id)
         ) order by c.name) from consumer_group c where c.tenant = ${tenant}
-      ) as groups from sequencer`;
+      ) as groups from sequencer where not exists (select from away a where a.tenant = ${tenant} and a.until is null)`;
     const [row] = rows;
-    if (row === undefined) throw new Error('the sequencer has no row');
+    if (row === undefined) return ELSEWHERE;
     return done({ epoch: row.epoch, seq: row.seq, groups: row.groups ?? [] });
   }
 
@@ -217,6 +224,8 @@ async function begin(sql: Connection, group: number, partitions: number, positio
 }
 
 async function removeFrom(sql: Connection, tenant: string, id: number): Promise<Outcome<Removed<ReplyOf<typeof groupDelete>>>> {
+  const refused = await enterTenant(sql, tenant);
+  if (refused !== undefined) return refused;
   const [found] = await sql<{ name: string }[]>`select name from consumer_group where tenant = ${tenant} and id = ${id} for update`;
   if (found === undefined) return failed('not-found', 'there is no such group any more');
   if (found.name.startsWith(INTERNAL_GROUPS)) return failed('not-allowed', 'the group belongs to a service');

@@ -14,7 +14,7 @@ export interface EarlierResult {
 }
 
 /** A reply as stored. An element that the batch made is the pending seq of its change; one that it only looked at is there in full. */
-interface StoredReply {
+export interface StoredReply {
   readonly first: number;
   readonly last: number;
   readonly operations: readonly (Omit<PendingResult, 'elements'> & { readonly elements: readonly (number | Element)[] })[];

@@ -15,6 +15,7 @@ import { Parameters } from '../core/sql-parameters.ts';
 import { sqlState } from './connect.ts';
 import { CallerGone, PoolFull, type Queries } from './pool.ts';
 import { type ElementRow, JOURNAL_COLUMNS, type JournalRow, toChange, toElement } from './rows.ts';
+import { ELSEWHERE, isHere } from './tenants-elsewhere.ts';
 
 /** Bytes of JSON in one answer: what is longer has to be asked for in pages. */
 const MAX_REPLY_BYTES = 32 * 1024 * 1024;
@@ -29,7 +30,8 @@ const LIVING: Filter = { test: 'equal', path: ['deleted'], value: false };
 // A lookup for each id: joined plainly, PostgreSQL may think that reading the whole table is cheaper.
 const GET = `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (
   select found.* from json_array_elements_text($2::json) as w(id)
-  cross join lateral (select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found) e on true`;
+  cross join lateral (select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found) e on true
+  where ${isHere('$1')}`;
 
 interface Stated {
   readonly at_seq: number;
@@ -41,7 +43,8 @@ interface Stated {
 const GET_WITH_ACCOUNTS = `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (
   select found.* from json_array_elements_text($2::json) as w(id) cross join lateral (
     select ${ELEMENT_COLUMNS}, tenant from element where tenant = 'system' and id = w.id and type = '${ACCOUNT_TYPE}' and attributes ->> 'tenant' = $1
-    union all select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found) e on true`;
+    union all select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found) e on true
+  where ${isHere('$1')}`;
 
 export class Reader {
   readonly #sql: Queries;
@@ -93,12 +96,13 @@ export class Reader {
       elements: [],
     };
     const parameters = new Parameters();
+    const here = isHere(parameters.text(tenant));
     const accounts = request.accounts === true && mayBeAccount(filter);
     // One statement, so that rows and count are of one state.
     const count = request.count === true ? `(${compileQuery(tenant, { ...query, count: true }, parameters, accounts).text})` : 'null';
     if (limit === 0) {
       const counted = await this.#read<{ count: string; id: string }>(
-        `select s.seq as at_seq, s.epoch as at_epoch, '' as id, ${count} as count from sequencer s`,
+        `select s.seq as at_seq, s.epoch as at_epoch, '' as id, ${count} as count from sequencer s where ${here}`,
         parameters.values,
         request.atLeast,
       );
@@ -110,7 +114,7 @@ export class Reader {
     const { text } = compileQuery(tenant, query, parameters, accounts);
     // The outer join keeps the sequencer's row when nothing matches; ordinality keeps the order through it.
     const rows = await this.#read<ElementRow>(
-      `select s.seq as at_seq, s.epoch as at_epoch, s.total as at_count, e.* from (select seq, epoch, ${count} as total from sequencer) s
+      `select s.seq as at_seq, s.epoch as at_epoch, s.total as at_count, e.* from (select seq, epoch, ${count} as total from sequencer where ${here}) s
        left join (select q.*, row_number() over () as place from (${text}) q) e on true order by e.place`,
       parameters.values,
       request.atLeast,
@@ -132,12 +136,13 @@ export class Reader {
     if (!visible.ok) return visible;
     const [id, ...more] = request.accounts === true ? (request.elements ?? []) : [];
     if (id !== undefined && more.length === 0) {
-      const named = await this.get(tenant, { ids: [id], includeDeleted: true, accounts: true });
-      if (!named.ok) return named;
-      if (named.value.elements[0]?.type === ACCOUNT_VERTEX) return this.#accountHistory(tenant, id, request, visible.value);
+      const vertex = await this.get(tenant, { ids: [id], includeDeleted: true, accounts: true });
+      if (!vertex.ok) return vertex;
+      if (vertex.value.elements[0]?.type === ACCOUNT_VERTEX) return this.#accountHistory(tenant, id, request, visible.value);
     }
     const parameters = new Parameters();
-    const where = [`tenant = ${parameters.text(tenant)}`, `scope <> 'system'`, ...rangeOf(request, parameters)];
+    const named = parameters.text(tenant);
+    const where = [`tenant = ${named}`, `scope <> 'system'`, ...rangeOf(request, parameters)];
     if (request.elements !== undefined) where.push(`element = ${parameters.texts(request.elements)}`);
     if (request.type !== undefined) where.push(`type = ${parameters.text(request.type)}`);
     const limit = request.limit ?? DEFAULT_LIMIT;
@@ -146,7 +151,8 @@ export class Reader {
     const columns = JOURNAL_COLUMNS.replace('attributes,', 'attributes::jsonb as attributes,');
     const text = `select s.seq as at_seq, s.epoch as at_epoch, j.* from sequencer s left join (
       select * from (select ${columns}, element as id from journal where ${where.join(' and ')}) states where ${compileFilter(visible.value, parameters)}
-      order by seq ${order} limit ${parameters.integer(limit + 1)} offset ${parameters.integer(request.offset ?? 0)}) j on true order by j.seq ${order}`;
+      order by seq ${order} limit ${parameters.integer(limit + 1)} offset ${parameters.integer(request.offset ?? 0)}) j on true
+      where ${isHere(named)} order by j.seq ${order}`;
     const rows = await this.#read<JournalRow & { id: string }>(text, parameters.values, undefined);
     if (!rows.ok) return rows;
     const changes = rows.value.rows.slice(0, limit).map(toChange);
@@ -166,7 +172,8 @@ export class Reader {
     const order = request.order === 'asc' ? 'asc' : 'desc';
     const text = `select s.seq as at_seq, s.epoch as at_epoch, j.* from sequencer s left join (
       select ${JOURNAL_COLUMNS}, element as id from journal where ${where.join(' and ')}
-      order by seq ${order} limit ${parameters.integer(limit + 1)} offset ${parameters.integer(request.offset ?? 0)}) j on true order by j.seq ${order}`;
+      order by seq ${order} limit ${parameters.integer(limit + 1)} offset ${parameters.integer(request.offset ?? 0)}) j on true
+      where ${isHere(parameters.text(tenant))} order by j.seq ${order}`;
     const rows = await this.#read<JournalRow & { id: string }>(text, parameters.values, undefined);
     if (!rows.ok) return rows;
     const shows = compile(visible);
@@ -192,7 +199,8 @@ export class Reader {
       for (;;) {
         const rows = await this.#sql.unsafe<(Row & Stated)[]>(text, [...values], { prepare: how === 'prepared' });
         const [first] = rows;
-        if (first === undefined) return failed('internal');
+        // The sequencer has a row for every tenant that is here.
+        if (first === undefined) return ELSEWHERE;
         if (atLeast === undefined || first.at_seq >= atLeast) {
           const found = rows.filter(({ id }) => id !== null);
           if (sizeOf(found) > MAX_REPLY_BYTES) return failed('too-large', 'ask for fewer elements at a time');

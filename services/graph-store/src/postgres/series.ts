@@ -7,6 +7,7 @@ import { parseJson } from '@polyedge/query/json-text';
 import { MAX_DECIMAL_CHARACTERS } from '@polyedge/query/text';
 import type { Queries } from './pool.ts';
 import { readFailure } from './read.ts';
+import { isHere, refusalOf } from './tenants-elsewhere.ts';
 
 const DEFAULT_LIMIT = 10_000;
 
@@ -26,7 +27,7 @@ export class Series {
   async values(tenant: string, request: RequestOf<typeof graphValues>): Promise<Outcome<ReplyOf<typeof graphValues>>> {
     const sql = this.#sql;
     const { from, to, at, history = false, order = 'asc', aggregate = 'none', limit = DEFAULT_LIMIT, offset = 0 } = request;
-    const where = sql`tenant = ${tenant}
+    const where = sql`tenant = ${tenant} and ${sql.unsafe(isHere('series_value.tenant'))}
       and element in (select value collate "C" from json_array_elements_text(${JSON.stringify(request.ids)}::json))
       and (expires_on is null or expires_on > ${Date.now()})
       ${at === undefined && !history ? sql`and current` : sql``} ${at === undefined ? sql`` : sql`and at = ${at}`}
@@ -38,7 +39,7 @@ export class Series {
           select ${sql.unsafe(aggregate)}((value #>> '{}')::numeric)::text as value, max(at) as at from series_value
           where ${where} and char_length(value #>> '{}') <= ${MAX_DECIMAL_CHARACTERS}
             and value #>> '{}' ~ '^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]{1,3})?$'`;
-        if (row?.value == null || row.at == null) return done({ values: [], more: false });
+        if (row?.value == null || row.at == null) return (await refusalOf(sql, tenant)) ?? done({ values: [], more: false });
         const value = parseJson(row.value);
         return value.ok
           ? done({ values: [{ at: row.at, value: value.value }], more: false })
@@ -48,6 +49,8 @@ export class Series {
       const rows = await sql<{ at: number; value: Json }[]>`
         select at, value from series_value where ${where} order by ${newestFirst ? sql`at desc, written desc` : sql`at, written`}
         limit ${limit + 1} offset ${offset}`;
+      const refused = rows.length === 0 ? await refusalOf(sql, tenant) : undefined;
+      if (refused !== undefined) return refused;
       return done({ values: rows.slice(0, limit).map(({ at: time, value }) => ({ at: time, value })), more: rows.length > limit });
     } catch (error) {
       return readFailure(error);

@@ -1,38 +1,59 @@
-/** Tenants that this journal does not serve, because they are in another one. */
+/** Tenants that a journal does not serve, because they are in another one, or does not write, because they are on their way there. */
 import { type Failure, failed } from '@polyedge/contracts/errors';
 import type { Connection } from './connect.ts';
+import { LOCK } from './locks.ts';
 import type { Queries } from './pool.ts';
 
-/** Nothing was done. Whoever is told so asks the directory where the tenant is. */
-export const ELSEWHERE: { readonly ok: false; readonly failure: Failure } = failed('lost', 'the tenant is in another journal');
+interface Refusal {
+  readonly ok: false;
+  readonly failure: Failure;
+}
 
-/** Those of these tenants that may not be written here. To be asked behind the lock of the batch, which whoever places a tenant takes alone. */
-export async function findAway(connection: Connection, tenants: readonly string[]): Promise<ReadonlySet<string>> {
-  const rows = await connection.unsafe<{ tenant: string }[]>(
-    'select tenant from away where tenant in (select value collate "C" from json_array_elements_text($1::text::json))',
+/** Nothing was done. Whoever is told so asks the directory where the tenant is. */
+export const ELSEWHERE: Refusal = failed('lost', 'the tenant is in another journal');
+
+/** Nothing was done. Whoever is told so tries again: in seconds the tenant is written here again, or is in another journal. */
+export const MOVING: Refusal = failed('unavailable', 'the tenant is being moved to another journal');
+
+/** Why those of these tenants may not be written here that may not. To be asked behind the lock of the batch, which whoever places a tenant takes alone. */
+export async function findAway(connection: Connection, tenants: readonly string[]): Promise<ReadonlyMap<string, Failure>> {
+  const rows = await connection.unsafe<{ tenant: string; moving: boolean }[]>(
+    `select tenant, until is not null as moving from away
+     where tenant in (select value collate "C" from json_array_elements_text($1::text::json))`,
     [JSON.stringify(tenants)],
     { prepare: true },
   );
-  return new Set(rows.map(({ tenant }) => tenant));
+  return new Map(rows.map(({ tenant, moving }) => [tenant, (moving ? MOVING : ELSEWHERE).failure]));
 }
 
-/** The same for reads, as it was a moment ago: they cost no question of their own. */
-export class Away {
-  readonly #sql: Queries;
-  #tenants: ReadonlySet<string> = new Set();
+/**
+ * Makes a transaction one of those that whoever places a tenant waits for. The first thing in it.
+ * @returns why the tenant may not be written here; undefined when it may
+ */
+export async function enterTenant(transaction: Connection, tenant: string): Promise<Refusal | undefined> {
+  const [, away] = await Promise.all([
+    transaction`select pg_advisory_xact_lock_shared(${LOCK.batch})`.execute(),
+    findAway(transaction, [tenant]),
+  ]);
+  const failure = away.get(tenant);
+  return failure && { ok: false, failure };
+}
 
-  constructor(sql: Queries) {
-    this.#sql = sql;
-  }
+/** Whether a failure is one of the two above, and so one of the whole message: the tenant is that of all its requests. */
+export const isRefusedHere = (failure: Failure): boolean => failure === ELSEWHERE.failure || failure === MOVING.failure;
 
-  /** Reads them anew; fails when the database does. */
-  async refresh(): Promise<void> {
-    const rows = await this.#sql<{ tenant: string }[]>`select tenant from away`;
-    this.#tenants = new Set(rows.map(({ tenant }) => tenant));
-  }
+/** A condition of a read: the tenant is here. @param tenant the parameter that names it, such as `$1` */
+export const isHere = (tenant: string): string => `not exists (select from away where away.tenant = ${tenant} and away.until is null)`;
 
-  /** Why a tenant cannot be read here; undefined when it can. */
-  refusal(tenant: string): typeof ELSEWHERE | undefined {
-    return this.#tenants.has(tenant) ? ELSEWHERE : undefined;
-  }
+/** For a read that found nothing, perhaps because the condition above did not hold. */
+export async function refusalOf(sql: Queries, tenant: string): Promise<Refusal | undefined> {
+  const rows = await sql`select from away where tenant = ${tenant} and until is null`;
+  return rows.length === 0 ? undefined : ELSEWHERE;
+}
+
+/** Ends the last step of moves that took too long: their tenants are written here again. One that is just being decided is locked, and passed over. */
+export async function endOldFences(sql: Queries): Promise<void> {
+  const [old] = await sql`select from away where until < clock_timestamp() limit 1`;
+  if (old !== undefined)
+    await sql`delete from away where tenant in (select tenant from away where until < clock_timestamp() for update skip locked) and until is not null`;
 }

@@ -1,0 +1,87 @@
+/** How far the move of a tenant came: a row in the journal that it goes to, changed together with what it tells of. */
+import type { Connection } from '../postgres/connect.ts';
+import { LOCK } from '../postgres/locks.ts';
+import { hasData } from './fence.ts';
+import { CannotPlace, type Move, only, TakenOver } from './parties.ts';
+
+/** How far tables without numbers of changes were copied. */
+export interface Progress {
+  /** Elements whose last change the source did not keep: the last id that was copied; null when all are. */
+  readonly elements?: string | null;
+  /** Values of series up to `to`: the last that was copied; null when all are. */
+  readonly series?: { readonly to: number; readonly after: SeriesPlace | null };
+  /** Blobs that were touched before this time of the source were copied. */
+  readonly contents?: string;
+}
+
+export interface SeriesPlace {
+  readonly element: string;
+  readonly at: number;
+  readonly written: number;
+}
+
+export interface Arrival {
+  readonly copied: number;
+  readonly progress: Progress;
+}
+
+/**
+ * Makes the row, or takes over what another run has begun. From now on the source keeps its changes for the move, and the target refuses the tenant until
+ * it is there. Throws `CannotPlace` when the target has data of the tenant that no move brought there, or the source has begun another history.
+ */
+export async function beginArrival(move: Move): Promise<Arrival> {
+  const { tenant, source, target, from, to, run } = move;
+  const { epoch, before } = await from.transact(async (sql) => {
+    const versions = await migrationsOf(sql);
+    if (versions !== (await to.run(migrationsOf)))
+      throw new CannotPlace(`the journals ${source} and ${target} are of different versions: prepare both with this one first`);
+    await sql`insert into departure (tenant, journal, copied) values (${tenant}, ${target}, 0) on conflict do nothing`;
+    const departs = only(await sql<{ journal: string }[]>`select journal from departure where tenant = ${tenant}`);
+    if (departs.journal !== target)
+      throw new CannotPlace(
+        `a move of ${tenant} to ${departs.journal} has begun: go on with it, or undo it with "tenants move ${tenant} --to ${source}"`,
+      );
+    // What retention may drop was decided before the row was there.
+    return only(
+      await sql<{ epoch: string; before: number }[]>`
+        select epoch, coalesce((select seq from journal order by seq limit 1), seq + 1) - 1 as before from sequencer`,
+    );
+  });
+  return await to.transact(async (sql) => {
+    const [begun] = await sql<{ source: string; source_epoch: string; copied: number; progress: Progress }[]>`
+      select source, source_epoch, copied, progress from arrival where tenant = ${tenant} for update`;
+    if (begun !== undefined) {
+      if (begun.source !== source || begun.source_epoch !== epoch)
+        throw new CannotPlace(
+          `the journal ${begun.source} has begun another history since the move began: undo it with "tenants move ${tenant} --to ${source}", then begin again`,
+        );
+      await sql`update arrival set mover = ${run}, complete = false where tenant = ${tenant}`;
+      return begun;
+    }
+    await sql`select pg_advisory_xact_lock(${LOCK.batch})`;
+    if (await hasData(sql, tenant)) throw new CannotPlace(`the journal ${target} has data of a tenant ${tenant}`);
+    await sql`insert into away (tenant, journal) values (${tenant}, ${source}) on conflict (tenant) do update set journal = excluded.journal, until = null`;
+    await sql`delete from arrival_seq where tenant = ${tenant}`;
+    await sql`
+      insert into arrival (tenant, source, source_epoch, mover, copied, floor)
+      select ${tenant}, ${source}, ${epoch}, ${run}, ${before}, seq from sequencer`;
+    return { copied: before, progress: {} };
+  });
+}
+
+const migrationsOf = async (sql: Connection): Promise<string> =>
+  only(await sql<{ numbers: string }[]>`select string_agg(number::text, ',' order by number) as numbers from migration`).numbers;
+
+/** Writes down what was copied in the same transaction. Throws `TakenOver`. */
+export async function progressed(sql: Connection, { tenant, run }: Move, progress: Progress): Promise<void> {
+  const { count } = await sql`
+    update arrival set progress = ${JSON.stringify(progress)}::text::json, complete = false where tenant = ${tenant} and mover = ${run}`;
+  if (count !== 1) throw takenOver(tenant);
+}
+
+export const takenOver = (tenant: string): TakenOver => new TakenOver(`another run has taken over the move of ${tenant}`);
+
+/** Lets the source forget changes that were copied. */
+export async function keepFrom({ tenant, from }: Move, copied: number): Promise<void> {
+  await from.run((sql) => sql`update departure set copied = ${copied} where tenant = ${tenant} and decided_by is null`);
+}

@@ -1,0 +1,114 @@
+/**
+ * The end of a move. The source fences the tenant for seconds; when the rest was copied, one transaction there decides, and whoever finds that decided
+ * switches the directory. Before the decision the fence ends by itself; after it, nothing undoes it.
+ */
+import type { Connection } from '../postgres/connect.ts';
+import { LOCK } from '../postgres/locks.ts';
+import type { Transactions } from '../postgres/transactions.ts';
+import { takenOver } from './arrival.ts';
+import { newest } from './copy-series.ts';
+import { type Move, only } from './parties.ts';
+import { setPlacement } from './placement.ts';
+
+/** How long a tenant may be fenced before the decision. A replica ends it within half a second after that. */
+export const FENCE_MS = 3000;
+/** How long all writers of the source may wait until the batches under way are done. */
+const QUIET_MS = 1000;
+/** A run that stands still between its statements holds up the end of its fence no longer than this. */
+const STANDING_MS = 500;
+
+/** From now on nothing of the tenant is written in the source. @returns the newest change and value there */
+export async function fence({ tenant, target, from, run }: Move): Promise<{ readonly seq: number; readonly written: number }> {
+  return await from.transact(async (sql) => {
+    await sql.unsafe(`set local lock_timeout = ${QUIET_MS}; set local idle_in_transaction_session_timeout = ${STANDING_MS}`);
+    await sql`select pg_advisory_xact_lock(${LOCK.batch})`;
+    await sql`
+      insert into away (tenant, journal, until, mover) values (${tenant}, ${target}, clock_timestamp() + ${FENCE_MS} * interval '1 millisecond', ${run})
+      on conflict (tenant) do update set journal = excluded.journal, until = excluded.until, mover = excluded.mover`;
+    const { seq } = only(await sql<{ seq: number }[]>`select seq from sequencer`);
+    return { seq, written: await newest(sql) };
+  });
+}
+
+/** The tenant is written in the source again, unless it was decided. */
+export async function liftFence({ tenant, from, run }: Move): Promise<void> {
+  await from.run((sql) => sql`delete from away where tenant = ${tenant} and mover = ${run} and until is not null`);
+}
+
+/**
+ * From now on the tenant is in the target. Nothing of it is written meanwhile: batches by the fence, positions of groups by the locks of this
+ * transaction, which are let go of after they are in the target.
+ * @returns false: the fence has ended before, and nothing was decided
+ */
+export async function decide(move: Move, copied: number): Promise<boolean> {
+  const { tenant, from, to, run } = move;
+  return await from.transact(async (sql) => {
+    await sql.unsafe(`set local idle_in_transaction_session_timeout = ${STANDING_MS}`);
+    const fenced = await sql`update away set until = null where tenant = ${tenant} and mover = ${run} and until is not null`;
+    if (fenced.count !== 1) return false;
+    const departs = await sql`update departure set decided_by = ${run} where tenant = ${tenant} and decided_by is null`;
+    if (departs.count !== 1) throw takenOver(tenant);
+    // An owner that confirms something meanwhile waits for these rows, and then finds its fence too old.
+    const { groups } = only(
+      await sql<{ groups: string }[]>`
+        with p as (
+          update group_position set fence = fence + 1 where consumer_group in (select id from consumer_group where tenant = ${tenant})
+          returning consumer_group, partition, position)
+        select coalesce(json_agg(json_build_object('name', c.name, 'created_on', c.created_on, 'partitions', (select partitions from journal_identity),
+          'positions', (select json_agg(json_build_object('partition', p.partition, 'position', p.position)) from p where p.consumer_group = c.id))), '[]')::text as groups
+        from consumer_group c where tenant = ${tenant}`,
+    );
+    await to.transact((target) => takeGroups(target, move, groups, copied));
+    return true;
+  });
+}
+
+/** Positions by content: a position in the source becomes that of the last change of the tenant before it. */
+async function takeGroups(sql: Connection, { tenant, run }: Move, groups: string, copied: number): Promise<void> {
+  await sql.unsafe(`set local idle_in_transaction_session_timeout = ${STANDING_MS}`);
+  const { count } = await sql`update arrival set complete = true where tenant = ${tenant} and mover = ${run} and copied >= ${copied}`;
+  if (count !== 1) throw takenOver(tenant);
+  await sql`delete from consumer_group where tenant = ${tenant}`;
+  await sql`
+    with g as materialized (
+      select * from json_to_recordset(${groups}::text::json) as g(name text, created_on timestamptz, partitions integer, positions json)),
+    made as (
+      insert into consumer_group (tenant, name, created_on) select ${tenant}, name, created_on from g returning id, name)
+    insert into group_position (consumer_group, partition, position)
+    select made.id, slot % i.partitions, min(coalesce(
+      (select s.now from arrival_seq s where s.tenant = ${tenant} and s.was <= (p ->> 'position')::bigint order by s.was desc limit 1), a.floor))
+    from made join g on g.name = made.name collate "C" cross join journal_identity i cross join json_array_elements(g.positions) p
+    cross join generate_series(0, 255) slot join arrival a on a.tenant = ${tenant}
+    where slot % g.partitions = (p ->> 'partition')::integer
+    group by made.id, slot % i.partitions`;
+}
+
+export interface Switch {
+  readonly tenant: string;
+  readonly source: string;
+  readonly target: string;
+  /** Of the arrival. */
+  readonly run: string;
+  readonly from: Pick<Transactions, 'run'>;
+  readonly to: Pick<Transactions, 'transact'>;
+  readonly directory: Pick<Transactions, 'transact'>;
+}
+
+/**
+ * Carries out what was decided: the target serves the tenant, and the directory says so. Can be done by any number of processes, and again.
+ * @returns false: it was not decided, or is done already
+ */
+export async function carryOut({ tenant, source, target, run, from, to, directory }: Switch): Promise<boolean> {
+  const decided = await from.run(
+    (sql) => sql`select from away join departure using (tenant) where tenant = ${tenant} and decided_by = ${run} and until is null`,
+  );
+  if (decided.length === 0) return false;
+  return await to.transact(async (sql) => {
+    await sql.unsafe(`set local idle_in_transaction_session_timeout = ${STANDING_MS}`);
+    const arrived = await sql`delete from arrival where tenant = ${tenant} and mover = ${run} and complete`;
+    if (arrived.count !== 1) return false;
+    await sql`delete from away where tenant = ${tenant}`;
+    await directory.transact((main) => setPlacement(main, tenant, source, target));
+    return true;
+  });
+}

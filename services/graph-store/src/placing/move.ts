@@ -1,0 +1,217 @@
+/**
+ * Moves a tenant with its data to another journal (docs/adr/0032): copies while the source serves it, compares, and in the end fences it for seconds, in
+ * which the rest is copied and the move decided. Can be interrupted anywhere, and is begun again by the same call, from where it came to.
+ */
+import { randomUUID } from 'node:crypto';
+import { MAIN } from '@polyedge/contracts/journal';
+import { copyAccounts } from '../accounts/account-copies.ts';
+import type { Transactions } from '../postgres/transactions.ts';
+import { type Arrival, beginArrival, keepFrom, type Progress, progressed } from './arrival.ts';
+import { ChangeCopy } from './copy-changes.ts';
+import { copyContents } from './copy-contents.ts';
+import { SeriesCopy } from './copy-series.ts';
+import { carryOut, decide, fence, liftFence } from './decide.ts';
+import { BeginAgain, CannotPlace, type Move, mustBeMovable } from './parties.ts';
+import { journalOf } from './placement.ts';
+import { removeTenant } from './remove.ts';
+import { verify } from './verify.ts';
+
+/** The fence comes when a piece found so few changes left. */
+const FEW = 400;
+/** How often the last step may begin, and how long writers have between two. */
+const ATTEMPTS = 20;
+const BETWEEN_MS = 5000;
+/** Pieces after which the source may forget what was copied. */
+const KEEP_EVERY = 20;
+
+/** Connections to the databases as their owners. */
+export interface MovingJournals {
+  /** To that of `main`, besides the one of its journal: a transaction of the directory is inside one of a journal. */
+  readonly directory: Transactions;
+  readonly journals: ReadonlyMap<string, Transactions>;
+}
+
+export interface MoveReport {
+  /** What happens, in a sentence for the operator. */
+  readonly say: (sentence: string) => void;
+  /** How far a step came. */
+  readonly often: (sentence: string) => void;
+}
+
+export interface Moved {
+  readonly is: 'moved' | 'was there';
+  /** How long its writes were refused by the step that decided. */
+  readonly fencedMs?: number;
+}
+
+/** Throws `CannotPlace` with the reason when it cannot be moved; any other failure means that it can be begun again. */
+export async function moveTenant(
+  { directory, journals }: MovingJournals,
+  tenant: string,
+  target: string,
+  report: MoveReport,
+): Promise<Moved> {
+  mustBeMovable(tenant);
+  const to = of(journals, target);
+  await carryOutDecided(journals, directory, tenant);
+  const source = await directory.run((sql) => journalOf(sql, tenant));
+  if (source === target) {
+    await undoOthers(journals, tenant, target, report);
+    return { is: 'was there' };
+  }
+  await removeRest(to, tenant, target, report);
+  const move: Move = { tenant, source, target, from: of(journals, source), to, directory, run: randomUUID() };
+  const fencedMs = await copyAndDecide(move, report);
+  await undoOthers(journals, tenant, target, report);
+  return { is: 'moved', fencedMs };
+}
+
+type Journals = MovingJournals['journals'];
+
+function of(journals: Journals, name: string): Transactions {
+  const found = journals.get(name);
+  if (found === undefined) throw new CannotPlace(`there is no journal ${name}; there are ${[...journals.keys()].join(', ')}`);
+  return found;
+}
+
+/** A move that was decided and whose run has ended before it was carried out. */
+async function carryOutDecided(journals: Journals, directory: Transactions, tenant: string): Promise<void> {
+  for (const [target, to] of journals) {
+    const [arrival] = await to.run(
+      (sql) => sql<{ source: string; mover: string }[]>`select source, mover from arrival where tenant = ${tenant}`,
+    );
+    const from = journals.get(arrival?.source ?? '');
+    if (arrival !== undefined && from !== undefined)
+      await carryOut({ tenant, source: arrival.source, target, run: arrival.mover, from, to, directory });
+  }
+}
+
+/** Removes what other journals have of a tenant: what it left behind, and moves that were begun and not decided. */
+async function undoOthers(journals: Journals, tenant: string, where: string, report: MoveReport): Promise<void> {
+  const home = of(journals, where);
+  await home.run((sql) => sql`delete from departure where tenant = ${tenant} and decided_by is null`);
+  // From here on no run can decide. One that has decided just before is carried out when this is begun again.
+  const decided = await home.run((sql) => sql`select from departure where tenant = ${tenant}`);
+  if (decided.length > 0) throw new BeginAgain(`a move of ${tenant} was decided meanwhile`);
+  await home.run((sql) => sql`delete from away where tenant = ${tenant}`);
+  await home.run((sql) => sql`delete from arrival_seq where tenant = ${tenant}`);
+  for (const [name, journal] of journals) {
+    if (name === where) continue;
+    await journal.transact(async (sql) => {
+      const undone = await sql`delete from arrival where tenant = ${tenant}`;
+      if (undone.count > 0)
+        await sql`
+          insert into departure (tenant, journal, copied, decided_by) values (${tenant}, ${where}, 0, 'undone')
+          on conflict (tenant) do update set decided_by = excluded.decided_by`;
+    });
+    await removeRest(journal, tenant, name, report);
+  }
+}
+
+async function removeRest(journal: Transactions, tenant: string, name: string, report: MoveReport): Promise<void> {
+  const left = await journal.run((sql) => sql`select from departure where tenant = ${tenant} and decided_by is not null`);
+  if (left.length === 0) return;
+  report.say(`removes what is left of ${tenant} in ${name}`);
+  await removeTenant(journal, tenant, name !== MAIN);
+}
+
+/** @returns how long writes were refused */
+async function copyAndDecide(move: Move, report: MoveReport): Promise<number> {
+  const { tenant, source, target, to } = move;
+  let arrival = await beginArrival(move);
+  const changes = new ChangeCopy(move);
+  const series = new SeriesCopy(move);
+  arrival = { ...arrival, progress: await copyBase(move, changes, arrival) };
+  arrival = { ...arrival, progress: await series.copyTo(await series.bound(), arrival) };
+  arrival = { ...arrival, progress: await copyContents(move, arrival.progress) };
+  await to.run((sql) => sql`analyze arrival_seq`);
+  arrival = { ...arrival, copied: await catchUp(move, changes, arrival.copied, report) };
+  arrival = await verified(move, changes, series, arrival, report);
+  for (let attempt = 1; ; attempt += 1) {
+    if (target !== MAIN)
+      await copyAccounts(
+        (text, values) => move.directory.run((sql) => sql.unsafe(text, values)),
+        (text, values) => to.run((sql) => sql.unsafe(text, values)),
+        tenant,
+        0,
+      );
+    arrival = { ...arrival, copied: await catchUp(move, changes, arrival.copied, report) };
+    const began = performance.now();
+    const decided = await decideNow(move, changes, series, arrival);
+    if (decided !== undefined) {
+      await carryOutOwn(move);
+      const fencedMs = Math.round(performance.now() - began);
+      report.say(`${tenant} is in ${target}: its writes were refused for ${fencedMs} ms`);
+      return fencedMs;
+    }
+    if (attempt === ATTEMPTS)
+      throw new CannotPlace(
+        `${tenant} is written faster in ${source} than the rest of it can be copied to ${target}; try again when it is quieter`,
+      );
+    report.say(`the last step took too long; ${tenant} is written in ${source} again, and the step begins once more`);
+    arrival = await beginArrival(move);
+    await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
+  }
+}
+
+async function copyBase(move: Move, changes: ChangeCopy, { copied, progress }: Arrival): Promise<Progress> {
+  let now = progress;
+  let after = progress.elements === undefined ? '' : progress.elements;
+  while (after !== null) {
+    const from = after;
+    after = await move.to.transact(async (sql) => {
+      const last = await changes.elementsBefore(sql, copied, from);
+      now = { ...now, elements: last };
+      await progressed(sql, move, now);
+      return last;
+    });
+  }
+  return now;
+}
+
+/** Copies changes until few are left. @returns up to which number all are copied */
+async function catchUp(move: Move, changes: ChangeCopy, copied: number, { often }: MoveReport): Promise<number> {
+  const { tenant, target } = move;
+  let [at, count] = [copied, 0];
+  for (let pieces = 1; ; pieces += 1) {
+    const piece = await changes.next(at);
+    at = piece.upTo;
+    count += piece.outline.length;
+    if (pieces % KEEP_EVERY === 0) {
+      await keepFrom(move, at);
+      often(`${tenant} is copied to ${target}: ${count} changes, ${piece.head - at} of the journal are left to look at`);
+    }
+    if (piece.head - at < FEW) return at;
+  }
+}
+
+/** Nothing but what was written meanwhile is left for the last step, and what was copied is as it is in the source. */
+async function verified(move: Move, changes: ChangeCopy, series: SeriesCopy, arrival: Arrival, report: MoveReport): Promise<Arrival> {
+  report.say(`${move.tenant} is compared with its copy`);
+  const copied = await catchUp(move, changes, arrival.copied, report);
+  // Values that are newer than these changes are those of elements that count as changed.
+  const progress = await series.copyTo(await series.bound(), arrival);
+  await verify(move, { copied });
+  return { copied, progress: await copyContents(move, progress) };
+}
+
+/** The last step. @returns undefined when it took too long, and the tenant is in the source as before */
+async function decideNow(move: Move, changes: ChangeCopy, series: SeriesCopy, arrival: Arrival): Promise<true | undefined> {
+  try {
+    const { seq, written } = await fence(move);
+    let { copied } = arrival;
+    while (copied < seq) copied = (await changes.next(copied)).upTo;
+    await copyContents(move, await series.copyTo(written, arrival));
+    if (await decide(move, copied)) return true;
+    return undefined;
+  } catch (error) {
+    await liftFence(move).catch(() => {});
+    throw error;
+  }
+}
+
+async function carryOutOwn(move: Move): Promise<void> {
+  await carryOut(move);
+  const where = await move.directory.run((sql) => journalOf(sql, move.tenant));
+  if (where !== move.target) throw new BeginAgain('what was decided is not carried out yet');
+}

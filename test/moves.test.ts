@@ -1,0 +1,152 @@
+/** A tenant with data moves to another journal and back: everything of it is there, nothing of it is left behind, and nothing stops it for good. */
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import type { Bus } from '@polyedge/service-kit/bus';
+import postgres from 'postgres';
+import { requestOf, until } from '../services/graph-store/test/running-store.ts';
+import { acmeAdmin, PLACED, SECOND, type System, startSystem } from './journals/system.ts';
+import { addOthers, attempt, attemptOnce, contentsOf, fill, repeat, write } from './moves/contents.ts';
+import { runMove } from './moves/stopping.ts';
+import { moveUnderLoad } from './moves/under-load.ts';
+
+/** Rows that name a tenant, by table. */
+async function rowsOf(url: string, tenant: string): Promise<Readonly<Record<string, number>>> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  try {
+    const found: Record<string, number> = {};
+    for (const table of [
+      'element',
+      'unique_key',
+      'journal',
+      'series_value',
+      'content',
+      'chunk',
+      'consumer_group',
+      'arrival',
+      'arrival_seq',
+      'departure',
+    ]) {
+      const [row] = await sql.unsafe<{ count: string }[]>(`select count(*) as count from ${table} where tenant = $1`, [tenant]);
+      if (row?.count !== '0') found[table] = Number(row?.count);
+    }
+    return found;
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+suite('moving a tenant', () => {
+  let system: System;
+  let bus: Bus;
+  before(async () => {
+    system = await startSystem();
+    bus = await system.bus();
+  });
+  after(() => system[Symbol.asyncDispose]());
+
+  test('a tenant with something of everything is the same in the other journal, and after the way back', async () => {
+    assert.equal(system.tenants('place', 'neighbour', SECOND).status, 0);
+    await addOthers(bus, 'default', 3);
+    await addOthers(bus, 'neighbour', 7);
+    await acmeAdmin(bus);
+    const requests = await fill(bus, PLACED);
+    await addOthers(bus, 'default', 5);
+    const before = { contents: await contentsOf(bus, PLACED), repeats: await repeat(bus, PLACED, requests) };
+    for (const [journal, left] of [
+      [SECOND, system.urls.main],
+      ['main', system.urls.second],
+    ] as const) {
+      const moved = system.tenants('move', PLACED, journal);
+      assert.equal(moved.status, 0, moved.output);
+      assert.match(moved.output, /its writes were refused for \d+ ms/);
+      await bus.placements?.refresh();
+      assert.equal(bus.placements?.journalOf(PLACED), journal);
+      assert.deepEqual(await contentsOf(bus, PLACED), before.contents, `in ${journal}`);
+      assert.deepEqual(await repeat(bus, PLACED, requests), before.repeats, `repeated in ${journal}`);
+      assert.deepEqual(await rowsOf(left, PLACED), {}, 'nothing is left behind');
+    }
+    const again = system.tenants('move', PLACED, 'main');
+    assert.deepEqual([again.status, again.output.trim()], [0, `the tenant ${PLACED} was in the journal main already`]);
+
+    // What made writes exact came along.
+    const taken = await attempt(bus, PLACED, {
+      op: 'create',
+      type: 'test/Person',
+      id: 'dora',
+      attributes: { mail: 'bert@example.org' },
+      unique: ['mail'],
+    });
+    assert.equal(taken.ok ? '' : taken.failure.code, 'conflict');
+    const invalid = await attempt(bus, PLACED, {
+      op: 'create',
+      type: 'test/Thing',
+      id: 'bad',
+      attributes: { body: {} },
+      schema: { id: 'schema', attribute: 'of', of: 'body' },
+    });
+    assert.equal(invalid.ok ? '' : invalid.failure.code, 'invalid');
+    await write(bus, PLACED, requestOf({ op: 'update', target: { id: 'first' }, set: { text: 'after' } }));
+  });
+
+  test('whichever step a run ends at, the tenant is written again at once, and the next run goes on', async () => {
+    const urls = new Map(Object.entries({ main: system.urls.main, [SECOND]: system.urls.second }));
+    const tenant = 'stepwise';
+    const requests = await fill(bus, tenant);
+    const { steps } = await runMove({ urls, tenant, target: SECOND });
+    assert.ok(steps > 30, `${steps} steps`);
+    // The last step of the move and what follows it, one by one; of what comes before, which is copying, some.
+    const points = Array.from({ length: steps }, (_, at) => at + 1).filter((at) => at > steps - 26 || at % 10 === 0);
+    let where: string = SECOND;
+    for (const killedAt of points) {
+      const target = where === SECOND ? 'main' : SECOND;
+      await runMove({ urls, tenant, target, killedAt, done: killedAt % 2 === 0 });
+      // The fence ends by itself, or what was decided is carried out by a replica: nobody waits for the next run.
+      await until(`a write after the end at step ${killedAt}`, async () => {
+        const written = await attemptOnce(bus, tenant, { op: 'update', target: { id: 'first' }, set: { text: `step ${killedAt}` } });
+        return written?.ok === true;
+      });
+      const before = { contents: await contentsOf(bus, tenant), repeats: await repeat(bus, tenant, requests) };
+      await runMove({ urls, tenant, target });
+      await bus.placements?.refresh();
+      assert.equal(bus.placements?.journalOf(tenant), target);
+      assert.deepEqual(await contentsOf(bus, tenant), before.contents, `ended at step ${killedAt} on the way to ${target}`);
+      assert.deepEqual(await repeat(bus, tenant, requests), before.repeats, `repeated after the end at step ${killedAt}`);
+      assert.deepEqual(await rowsOf(where === 'main' ? system.urls.main : system.urls.second, tenant), {}, 'nothing is left behind');
+      where = target;
+    }
+  });
+
+  test('a move that has begun is undone by moving the tenant to where it is, and another one cannot begin beside it', async () => {
+    const urls = new Map(Object.entries({ main: system.urls.main, [SECOND]: system.urls.second }));
+    const tenant = 'undecided';
+    await fill(bus, tenant);
+    const before = await contentsOf(bus, tenant);
+    await runMove({ urls, tenant, target: SECOND, killedAt: 30 });
+    assert.notDeepEqual(await rowsOf(system.urls.second, tenant), {});
+    assert.deepEqual(await runMove({ urls, tenant, target: 'main' }).then(({ moved }) => moved), { is: 'was there' });
+    assert.deepEqual(await rowsOf(system.urls.second, tenant), {});
+    assert.deepEqual(await contentsOf(bus, tenant), before);
+    for (const name of ['default', 'system']) {
+      const { status, output } = system.tenants('move', name, SECOND);
+      assert.equal(status, 1);
+      assert.match(output, /stays in the journal main/);
+    }
+    assert.equal((await runMove({ urls, tenant, target: SECOND })).moved?.is, 'moved');
+    await bus.placements?.refresh();
+    assert.deepEqual(await contentsOf(bus, tenant), before);
+  });
+});
+
+test('a tenant moves under writers while the mover, a replica and the servers are killed: nothing is lost, doubled or out of order', async (t) => {
+  const seed = Number(process.env.MOVE_SEED ?? 5);
+  const report = (line: string): void => t.diagnostic(line);
+  const { problems, legs, acknowledged } = await moveUnderLoad({
+    seed,
+    elements: 500,
+    faults: ['the mover', 'PostgreSQL', 'a replica'],
+    report,
+  });
+  assert.deepEqual(problems.slice(0, 20), []);
+  assert.equal(legs.length, 3);
+  assert.ok(acknowledged > 100, `only ${acknowledged} writes were acknowledged`);
+});

@@ -1,0 +1,71 @@
+/** A run of a move inside the test, which ends at a given step as if its process were killed there: each step is a transaction, or a statement alone. */
+import { MAIN } from '@polyedge/contracts/journal';
+import { type Moved, moveTenant } from '../../services/graph-store/src/placing/move.ts';
+import type { Connection } from '../../services/graph-store/src/postgres/connect.ts';
+import { Transactions } from '../../services/graph-store/src/postgres/transactions.ts';
+
+export class Killed extends Error {}
+
+interface Steps {
+  /** Begins a step, or fails. */
+  before(): void;
+  after(): void;
+}
+
+class SteppingTransactions extends Transactions {
+  readonly #steps: Steps;
+
+  constructor(url: string, steps: Steps) {
+    super({ url, name: 'test-mover' });
+    this.#steps = steps;
+  }
+
+  override async run<T>(work: (connection: Connection) => Promise<T>, deadline?: number): Promise<T> {
+    this.#steps.before();
+    const result = await super.run(work, deadline);
+    this.#steps.after();
+    return result;
+  }
+}
+
+export interface RunOptions {
+  readonly urls: ReadonlyMap<string, string>;
+  readonly tenant: string;
+  readonly target: string;
+  /** The step at which it ends, from 1, and whether what that does is done before. */
+  readonly killedAt?: number;
+  readonly done?: boolean;
+}
+
+/** @returns how many steps it began; `moved` is undefined when it was killed */
+export async function runMove({ urls, tenant, target, killedAt = Number.POSITIVE_INFINITY, done = false }: RunOptions): Promise<{
+  readonly steps: number;
+  readonly moved: Moved | undefined;
+}> {
+  let [steps, killed] = [0, false];
+  const end = (): never => {
+    // Nothing that the run does to clean up gets anywhere.
+    killed = true;
+    throw new Killed();
+  };
+  const counter: Steps = {
+    before: () => {
+      steps += 1;
+      if (killed || (steps === killedAt && !done)) end();
+    },
+    after: () => {
+      if (killed || (steps === killedAt && done)) end();
+    },
+  };
+  const connections = new Map([...urls].map(([name, url]) => [name, new SteppingTransactions(url, counter)]));
+  const directory = new SteppingTransactions(urls.get(MAIN) ?? '', counter);
+  try {
+    const moved = await moveTenant({ directory, journals: connections }, tenant, target, { say: () => {}, often: () => {} });
+    return { steps, moved };
+  } catch (error) {
+    if (!(error instanceof Killed)) throw error;
+    return { steps, moved: undefined };
+  } finally {
+    await Promise.all([...connections.values(), directory].map((each) => each.end()));
+  }
+}
