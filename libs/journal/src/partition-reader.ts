@@ -1,5 +1,6 @@
 /** Reads a partition of the journal: from Redis, and from PostgreSQL what Redis does not have. */
 import { type FullChange, isFull } from '@polyedge/contracts/change';
+import { StoredChange } from '@polyedge/contracts/change-text';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { parseOwnJson } from '@polyedge/query/json-text';
 import type { Item, JournalPage } from './groups/messages.ts';
@@ -83,8 +84,8 @@ export class PartitionReader {
     const items: Item[] = [];
     for (const { seq, json } of entries) {
       if (json !== '') {
-        // Written by the publisher as JSON of a change.
-        const change = parseOwnJson(json) as FullChange;
+        // Written by the publisher as JSON of a change; in another order by one of an older version.
+        const change = StoredChange.read(json) ?? (parseOwnJson(json) as FullChange);
         items.push({ seq, change, bytes: json.length });
         continue;
       }

@@ -163,6 +163,11 @@ export interface Protocol<Raw, In, Out> {
   encode(frame: Out): Raw;
   /** The frame that shows a change in a view, or undefined for none. Runs once per group of equal views and change. */
   translate?(change: FullChange, view: View): Out | undefined;
+  /**
+   * What `encode` makes of `translate`, to the letter, put together from the text of a stored change; undefined where it cannot be. Optional: it
+   * saves the parts of a change that nobody looks into.
+   */
+  splice?(change: FullChange, view: View): Raw | undefined;
   /** What the filters of views look at; the state after the change by default. Pure. */
   document?(change: FullChange): Document;
   /** A new conversation and its first effects. */

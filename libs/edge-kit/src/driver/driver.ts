@@ -10,6 +10,7 @@ import type { Bus, Subscriptions } from '@polyedge/service-kit/bus';
 import { busOf } from '@polyedge/service-kit/journal-bus';
 import { type Log, silentLog } from '@polyedge/service-kit/log';
 import type { Opening, Protocol, View } from '@polyedge/session/session';
+import { BatchFrames } from '../fanout/batch-frames.ts';
 import { Broadcasters } from '../fanout/broadcasters.ts';
 import { ChangeCache } from '../fanout/change-cache.ts';
 import { FilteredSubscriptions } from '../fanout/filtered-subscriptions.ts';
@@ -85,16 +86,22 @@ export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Ra
   constructor(options: DriverOptions<Raw, In, Out, P>) {
     const { protocol, framing, feed = noFeed, log = silentLog } = options;
     this.limits = options.limits;
-    const frame = (change: FullChange, view: View): P | undefined => {
+    const show = (change: FullChange, view: View): Raw | undefined => {
       try {
+        const spliced = protocol.splice?.(change, view);
+        if (spliced !== undefined) return spliced;
         const shown = protocol.translate?.(change, view);
-        return shown === undefined ? undefined : framing.pack(protocol.encode(shown));
+        return shown === undefined ? undefined : protocol.encode(shown);
       } catch (error) {
         // A change that cannot be shown must not take every watcher with it.
         this.counts.bugs += 1;
         log.error('protocol code failed; the change is not shown', { seq: change.seq, type: 'translate', err: error });
         return undefined;
       }
+    };
+    const frame = (change: FullChange, view: View): P | undefined => {
+      const raw = show(change, view);
+      return raw === undefined ? undefined : framing.pack(raw);
     };
     const document = protocol.document?.bind(protocol);
     const cache = new ChangeCache<P>({ frame, ...(document === undefined ? {} : { document }) });
@@ -119,7 +126,7 @@ export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Ra
       filteredSubscriptions: this.filteredSubscriptions,
       sharedSubscriptions: new SharedSubscriptions(options.subscriptions ?? options.bus, options.sharedChannels ?? []),
       groups: options.groups,
-      cache,
+      batchFrames: new BatchFrames({ show, document: document ?? (({ state }) => state) }, framing),
       neverPongs: (principal) => options.neverPongs?.(principal) === true,
       wheel,
       chance: options.chance ?? processChance,

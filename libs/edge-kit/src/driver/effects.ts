@@ -216,9 +216,9 @@ export class Effects<Raw, In, Out, P extends Packet> {
       env: this.#env,
       conn: this.#host.number,
       client: () => this.#host.client,
-      push: (packet) => {
-        this.#env.counts.groupFrames += 1;
-        this.#host.outbox.push(packet);
+      push: ({ count, packets }) => {
+        this.#env.counts.groupFrames += count;
+        for (const packet of packets) this.#host.outbox.push(packet);
         if (this.#host.outbox.bytes > this.#env.limits.maxBufferedBytes) this.#host.slow();
       },
       confirm: (then) => this.#confirm(then),

@@ -4,8 +4,8 @@ import type { Principal } from '@polyedge/contracts/principal';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Log } from '@polyedge/service-kit/log';
 import type { Protocol } from '@polyedge/session/session';
+import type { BatchFrames } from '../fanout/batch-frames.ts';
 import type { Broadcasters } from '../fanout/broadcasters.ts';
-import type { ChangeCache } from '../fanout/change-cache.ts';
 import type { FilteredSubscriptions } from '../fanout/filtered-subscriptions.ts';
 import type { SharedSubscriptions } from '../fanout/shared-subscriptions.ts';
 import type { Feed } from '../feed/watch.ts';
@@ -33,7 +33,8 @@ export interface Environment<Raw, In, Out, P extends Packet> {
   readonly filteredSubscriptions: FilteredSubscriptions;
   readonly sharedSubscriptions: SharedSubscriptions;
   readonly groups: ConsumerGroups | undefined;
-  readonly cache: ChangeCache<P>;
+  /** What groups show. */
+  readonly batchFrames: BatchFrames<Raw, P>;
   readonly wheel: Wheel;
   readonly chance: Chance;
   readonly flusher: Flusher;

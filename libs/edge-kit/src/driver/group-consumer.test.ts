@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FullChange } from '@polyedge/contracts/change';
-import type { Document } from '@polyedge/query/document';
-import { ChangeCache } from '../fanout/change-cache.ts';
 import type { Packet } from '../transport/wire.ts';
 import type { MemberHandler } from './consumer-groups.ts';
 import { GroupConsumer, MAX_AWAITED_PONGS } from './group-consumer.ts';
@@ -22,7 +20,7 @@ function member() {
         },
       },
       // Nothing of a change is looked at here.
-      cache: new ChangeCache<Packet>({ frame: () => ({ bytes: 1 }), document: () => ({}) as Document }),
+      frames: { of: (changes) => ({ count: changes.length, packets: [{ bytes: 1 }] }) },
       now: () => pings.length,
       client: () => ({ address: '127.0.0.1', since: 0 }),
       push: () => {},

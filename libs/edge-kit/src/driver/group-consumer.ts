@@ -4,10 +4,8 @@
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
-import type { Filter } from '@polyedge/query/filter';
-import { compile } from '@polyedge/query/predicate';
 import type { Effect, View } from '@polyedge/session/session';
-import type { ChangeCache } from '../fanout/change-cache.ts';
+import { type BatchFrames, BatchView, type ShownBatch } from '../fanout/batch-frames.ts';
 import type { Packet } from '../transport/wire.ts';
 import type { ConsumerGroups, MemberClient } from './consumer-groups.ts';
 
@@ -19,10 +17,10 @@ export const MAX_AWAITED_PONGS = 16;
 
 export interface GroupConsumerOptions<P extends Packet> {
   readonly groups: ConsumerGroups;
-  readonly cache: ChangeCache<P>;
+  readonly frames: Pick<BatchFrames<unknown, P>, 'of'>;
   now(): number;
   client(): MemberClient;
-  push(packet: P): void;
+  push(shown: ShownBatch<P>): void;
   /** Sends a ping and calls back with its pong. */
   ping(then: () => void): void;
   lost(id: string, failure: Failure): void;
@@ -37,8 +35,7 @@ export class GroupConsumer<P extends Packet> {
   readonly #options: GroupConsumerOptions<P>;
   readonly #id: string;
   readonly #group: string;
-  #view: View;
-  #matches: (document: Parameters<ReturnType<typeof compile>>[0]) => boolean;
+  #view: BatchView;
   readonly #membership: { leave(): void };
   /** Taken when the next ping is confirmed. */
   #waiting: (() => void)[] = [];
@@ -50,8 +47,7 @@ export class GroupConsumer<P extends Packet> {
     this.#options = options;
     this.#id = effect.id;
     this.#group = groupOf(effect);
-    this.#view = effect.view;
-    this.#matches = compile(effect.view.filter);
+    this.#view = new BatchView(effect.view);
     this.#membership = options.groups.join(effect.group, {
       client: options.client,
       batch: (changes, ack) => this.#batch(changes, ack),
@@ -73,8 +69,7 @@ export class GroupConsumer<P extends Packet> {
   }
 
   show(view: View): void {
-    if (!sameFilter(view.filter, this.#view.filter)) this.#matches = compile(view.filter);
-    this.#view = view;
+    this.#view = new BatchView(view);
   }
 
   /** When the oldest ping went out that was not answered; undefined when none is. */
@@ -101,19 +96,13 @@ export class GroupConsumer<P extends Packet> {
 
   #batch(changes: readonly FullChange[], ack: () => void): void {
     if (this.#ended) return;
-    const { cache, push } = this.#options;
-    let shown = 0;
-    for (const change of changes) {
-      if (!this.#matches(cache.document(change))) continue;
-      const packet = cache.frame(change, this.#view);
-      if (packet === undefined) continue;
-      push(packet);
-      // The connection may have ended over it.
-      if (this.#ended) return;
-      shown += 1;
-    }
+    const { frames, push } = this.#options;
+    const shown = frames.of(changes, this.#view);
+    if (shown.count > 0) push(shown);
+    // The connection may have ended over it.
+    if (this.#ended) return;
     // Nothing to confirm: the group's own books keep what was given before it in order.
-    if (shown === 0 || this.#written) {
+    if (shown.count === 0 || this.#written) {
       ack();
       return;
     }
@@ -137,5 +126,3 @@ export class GroupConsumer<P extends Packet> {
 }
 
 const groupOf = ({ group: { tenant, name } }: Extract<Effect<unknown>, { do: 'join' }>): string => JSON.stringify([tenant, name]);
-
-const sameFilter = (one: Filter, other: Filter): boolean => one === other;

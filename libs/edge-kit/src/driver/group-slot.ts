@@ -1,6 +1,7 @@
 /** A connection's part in consumer groups: one membership at a time, what confirms its frames, and what happens when nothing does. */
 import type { Failure } from '@polyedge/contracts/errors';
 import type { Effect } from '@polyedge/session/session';
+import type { ShownBatch } from '../fanout/batch-frames.ts';
 import type { Packet } from '../transport/wire.ts';
 import type { MemberClient } from './consumer-groups.ts';
 import type { Environment } from './environment.ts';
@@ -13,8 +14,8 @@ export interface GroupSlotOptions<Raw, In, Out, P extends Packet> {
   /** The connection's number, for the log. */
   readonly conn: number;
   client(): MemberClient;
-  /** A frame of the group. */
-  push(packet: P): void;
+  /** Frames of the group. */
+  push(shown: ShownBatch<P>): void;
   /** Pings, and calls back with the pong. */
   confirm(then: () => void): void;
   lost(id: string, failure: Failure): void;
@@ -44,7 +45,7 @@ export class GroupSlot<Raw, In, Out, P extends Packet> {
     if (env.groups === undefined) throw new Error('this edge has no groups to join');
     this.#consumer = new GroupConsumer(effect, {
       groups: env.groups,
-      cache: env.cache,
+      frames: env.batchFrames,
       client,
       now: () => env.wheel.clock.now(),
       push,

@@ -21,7 +21,7 @@ interface CachedChange<P extends Packet> {
   frames: Map<string, P | undefined> | undefined;
 }
 
-/** One per edge: broadcast subscriptions, filtered ones and consumer groups share it. */
+/** One per edge: broadcast and filtered subscriptions share it. */
 export class ChangeCache<P extends Packet> {
   readonly #reader: ChangeReader<P>;
   readonly #entries = new WeakMap<FullChange, CachedChange<P>>();

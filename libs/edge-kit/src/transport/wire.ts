@@ -11,6 +11,8 @@ export interface Packet {
 /** How a listener turns what a protocol encoded into packets. */
 export interface Framing<Raw, P extends Packet> {
   pack(raw: Raw): P;
+  /** Several for the same socket, one behind the other, in few packets. Default: each is packed by itself. */
+  packAll?(raws: readonly Raw[]): readonly P[];
   /** A ping whose pong comes back as `pong(payload)`; undefined where the transport has none. */
   ping(payload: string): P | undefined;
 }

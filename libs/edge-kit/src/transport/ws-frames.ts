@@ -11,6 +11,8 @@ export const FRAGMENT_BYTES = 512 * 1024;
 
 /** Payloads up to this share one buffer with their header; longer ones are not copied. */
 const COPY_BYTES = 64 * 1024;
+/** Messages that are packed together share buffers of up to this. */
+const JOIN_BYTES = 256 * 1024;
 
 const TEXT = 0x1;
 const BINARY = 0x2;
@@ -28,14 +30,62 @@ export type WsRaw = string | Uint8Array;
 /** @param fragmentAbove messages longer than this many bytes are fragmented; Infinity: never */
 export function wsFraming(fragmentAbove = FRAGMENT_ABOVE_BYTES, fragmentBytes = FRAGMENT_BYTES): Framing<WsRaw, WsPacket> {
   return {
-    pack: (raw) => {
-      const opcode = typeof raw === 'string' ? TEXT : BINARY;
-      const length = typeof raw === 'string' ? Buffer.byteLength(raw) : raw.byteLength;
-      if (length > fragmentAbove) return fragmented(opcode, typeof raw === 'string' ? Buffer.from(raw) : raw, fragmentBytes);
-      return single(opcode, raw, length);
-    },
+    pack: (raw) => packOne(raw, lengthOf(raw), fragmentAbove, fragmentBytes),
+    packAll: (raws) => packAll(raws, fragmentAbove, fragmentBytes),
     ping: (payload) => single(PING, payload, Buffer.byteLength(payload)),
   };
+}
+
+const lengthOf = (raw: WsRaw): number => (typeof raw === 'string' ? Buffer.byteLength(raw) : raw.byteLength);
+
+const opcodeOf = (raw: WsRaw): number => (typeof raw === 'string' ? TEXT : BINARY);
+
+function packOne(raw: WsRaw, length: number, fragmentAbove: number, fragmentBytes: number): WsPacket {
+  if (length <= fragmentAbove) return single(opcodeOf(raw), raw, length);
+  return fragmented(opcodeOf(raw), typeof raw === 'string' ? Buffer.from(raw) : raw, fragmentBytes);
+}
+
+/** Ordinary messages share buffers of up to `JOIN_BYTES`; one that is longer than `COPY_BYTES` has its own packet. */
+function packAll(raws: readonly WsRaw[], fragmentAbove: number, fragmentBytes: number): WsPacket[] {
+  const packets: WsPacket[] = [];
+  const lengths = raws.map(lengthOf);
+  let from = 0;
+  let bytes = 0;
+  const join = (to: number): void => {
+    if (to > from) packets.push(joined(raws, lengths, from, to, bytes));
+    from = to;
+    bytes = 0;
+  };
+  for (const [at, length] of lengths.entries()) {
+    const raw = raws[at];
+    if (raw === undefined) continue;
+    if (length > COPY_BYTES || length > fragmentAbove) {
+      join(at);
+      packets.push(packOne(raw, length, fragmentAbove, fragmentBytes));
+      from = at + 1;
+      continue;
+    }
+    if (bytes > 0 && bytes + length > JOIN_BYTES) join(at);
+    bytes += headerLength(length) + length;
+  }
+  join(raws.length);
+  return packets;
+}
+
+function joined(raws: readonly WsRaw[], lengths: readonly number[], from: number, to: number, bytes: number): WsPacket {
+  const buffer = Buffer.allocUnsafe(bytes);
+  let end = 0;
+  for (let at = from; at < to; at += 1) end = writeFrame(buffer, end, raws[at] ?? '', lengths[at] ?? 0);
+  return { bytes, buffers: [buffer] };
+}
+
+/** Writes a whole frame; returns where it ends. */
+function writeFrame(target: Buffer, at: number, raw: WsRaw, length: number): number {
+  const start = at + writeHeader(target, at, FIN | opcodeOf(raw), length);
+  if (typeof raw !== 'string') target.set(raw, start);
+  // Text of which every character is one byte is ASCII, and copying it is cheaper than encoding it.
+  else target.write(raw, start, raw.length === length ? 'latin1' : 'utf8');
+  return start + length;
 }
 
 function single(opcode: number, raw: WsRaw, length: number): WsPacket {
@@ -43,11 +93,11 @@ function single(opcode: number, raw: WsRaw, length: number): WsPacket {
   const bytes = headerBytes + length;
   if (length > COPY_BYTES) {
     const header = Buffer.allocUnsafe(headerBytes);
-    writeHeader(header, FIN | opcode, length);
+    writeHeader(header, 0, FIN | opcode, length);
     return { bytes, buffers: [header, typeof raw === 'string' ? Buffer.from(raw) : asBuffer(raw)] };
   }
   const frame = Buffer.allocUnsafe(bytes);
-  writeHeader(frame, FIN | opcode, length);
+  writeHeader(frame, 0, FIN | opcode, length);
   if (typeof raw !== 'string') frame.set(raw, headerBytes);
   // Text of which every character is one byte is ASCII, and copying it is cheaper than encoding it.
   else frame.write(raw, headerBytes, raw.length === length ? 'latin1' : 'utf8');
@@ -62,7 +112,7 @@ function fragmented(opcode: number, data: Uint8Array, fragmentBytes: number): Ws
     const part = payload.subarray(from, from + fragmentBytes);
     const last = from + fragmentBytes >= payload.length;
     const header = Buffer.allocUnsafe(headerLength(part.length));
-    writeHeader(header, (last ? FIN : 0) | (from === 0 ? opcode : 0), part.length);
+    writeHeader(header, 0, (last ? FIN : 0) | (from === 0 ? opcode : 0), part.length);
     buffers.push(header, part);
     bytes += header.length + part.length;
   }
@@ -74,18 +124,22 @@ function headerLength(length: number): number {
   return length < 65_536 ? 4 : 10;
 }
 
-function writeHeader(target: Buffer, first: number, length: number): void {
-  target[0] = first;
+/** Returns its length. */
+function writeHeader(target: Buffer, at: number, first: number, length: number): number {
+  target[at] = first;
   if (length < 126) {
-    target[1] = length;
-  } else if (length < 65_536) {
-    target[1] = 126;
-    target.writeUInt16BE(length, 2);
-  } else {
-    target[1] = 127;
-    target.writeUInt16BE(0, 2);
-    target.writeUIntBE(length, 4, 6);
+    target[at + 1] = length;
+    return 2;
   }
+  if (length < 65_536) {
+    target[at + 1] = 126;
+    target.writeUInt16BE(length, at + 2);
+    return 4;
+  }
+  target[at + 1] = 127;
+  target.writeUInt16BE(0, at + 2);
+  target.writeUIntBE(length, at + 4, 6);
+  return 10;
 }
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

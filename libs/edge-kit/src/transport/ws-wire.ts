@@ -9,8 +9,9 @@ import { type Wheel, WheelTimer } from '../wheel.ts';
 import { closeReason, isSendableCloseCode, type Wire, type WireHandler } from './wire.ts';
 import type { WsPacket } from './ws-frames.ts';
 
-/** Up to this, the buffers of one write are copied into one; beyond it they go as they are, in one `writev`. */
+/** Up to this, the buffers of one write are copied into one; beyond it, and where they are large, they go as they are, in one `writev`. */
 const JOIN_BYTES = 64 * 1024;
+const LARGE_BYTES = 8 * 1024;
 
 /** What the sockets of one listener share: the last joined write, because a broadcast owes most sockets the same frames. */
 export class JoinedWrites {
@@ -105,7 +106,7 @@ export class WsWire implements Wire<WsPacket> {
     }
     let bytes = 0;
     for (const packet of packets) bytes += packet.bytes;
-    if (bytes <= JOIN_BYTES) {
+    if (bytes <= JOIN_BYTES && bytes < packets.length * LARGE_BYTES) {
       this.#socket.write(this.#options.joined.join(packets, bytes));
       return;
     }

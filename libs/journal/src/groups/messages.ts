@@ -69,6 +69,13 @@ export interface JournalPage {
   readonly to: number;
 }
 
+/** What of a page is a tenant's. Its groups share it, and with `changes` what is shown of them. */
+export interface TenantPage {
+  readonly items: readonly Item[];
+  readonly changes: readonly FullChange[];
+  readonly bytes: number;
+}
+
 export interface Wanted {
   readonly partition: number;
   readonly above: number;
@@ -101,6 +108,13 @@ export interface GroupReplies {
   readonly end: number | undefined;
 }
 
+/** A batch was taken. `confirmed`: the client has confirmed it; otherwise it was for nobody, which costs no repeat. */
+export interface Ack {
+  readonly member: string;
+  readonly batch: number;
+  readonly confirmed: boolean;
+}
+
 export type GroupsInput =
   | { readonly kind: 'answer'; readonly ask: number; readonly outcome: Outcome<unknown> }
   /** `member` is a name that was not used before, of this edge and no other. */
@@ -112,8 +126,8 @@ export type GroupsInput =
       readonly start: 'largest' | 'smallest';
     }
   | { readonly kind: 'leave'; readonly member: string }
-  /** A batch was taken. `confirmed`: the client has confirmed it; otherwise it was for nobody, which costs no repeat. */
-  | { readonly kind: 'ack'; readonly member: string; readonly batch: number; readonly confirmed: boolean }
+  /** Batches were taken. */
+  | { readonly kind: 'acks'; readonly acks: readonly Ack[] }
   /** Another edge says that members of a group changed, or that a partition is free. */
   | { readonly kind: 'moved'; readonly group: string }
   /** A head of the live feed. */

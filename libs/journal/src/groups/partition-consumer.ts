@@ -4,10 +4,11 @@
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
-import type { GroupsEffect, Item, JournalPage } from './messages.ts';
+import type { GroupsEffect, JournalPage, TenantPage } from './messages.ts';
 import { PageSize } from './page-size.ts';
 import { ask, type Procedure } from './procedure.ts';
 import { GROUP_WINDOW } from './settings.ts';
+import { pageOfTenant } from './tenant-page.ts';
 
 /** What of a member's window is used, over all its partitions. */
 export interface MemberWindow {
@@ -25,7 +26,7 @@ interface Batch {
 
 /** What was read and not yet given: the items that are for this group from `at` on. */
 interface Ahead {
-  readonly items: readonly Item[];
+  readonly page: TenantPage;
   readonly to: number;
   at: number;
 }
@@ -178,9 +179,9 @@ export class PartitionConsumer {
   #took(page: JournalPage): void {
     this.#read = page.to;
     this.#pageSize.saw(page.items);
-    const items = page.items.filter(({ change }) => change.tenant === this.#options.tenant);
-    this.#ahead.push({ items, to: page.to, at: 0 });
-    this.#aheadItems += items.length;
+    const own = pageOfTenant(page, this.#options.tenant);
+    this.#ahead.push({ page: own, to: page.to, at: 0 });
+    this.#aheadItems += own.items.length;
   }
 
   #mayGive(leaseAllows: () => boolean): boolean {
@@ -189,41 +190,47 @@ export class PartitionConsumer {
 
   /** Gives what was read, in batches, as far as the windows go. */
   #give(leaseAllows: () => boolean): void {
-    for (let page = this.#ahead[0]; page !== undefined && this.#mayGive(leaseAllows); page = this.#ahead[0]) {
-      if (page.at < page.items.length && !this.#giveSome(page)) break;
-      if (page.at < page.items.length) continue;
+    for (let ahead = this.#ahead[0]; ahead !== undefined && this.#mayGive(leaseAllows); ahead = this.#ahead[0]) {
+      const { length } = ahead.page.items;
+      if (ahead.at < length && !this.#giveSome(ahead)) break;
+      if (ahead.at < length) continue;
       this.#ahead.shift();
       // The rest of the page was for others, or of no group: it counts when everything before it was taken.
       const last = this.#unacked.at(-1);
-      if (last === undefined) this.position = page.to;
-      else last.to = page.to;
+      if (last === undefined) this.position = ahead.to;
+      else last.to = ahead.to;
     }
   }
 
   /** One batch; false when there is no room for any of it. */
-  #giveSome(page: Ahead): boolean {
-    const { window, effects, member } = this.#options;
+  #giveSome(ahead: Ahead): boolean {
+    const { window } = this.#options;
+    const { items, changes, bytes } = ahead.page;
     const most = Math.min(GROUP_WINDOW.partitionItems - this.#items, GROUP_WINDOW.memberItems - window.items);
     const room = Math.min(GROUP_WINDOW.partitionBytes - this.#bytes, GROUP_WINDOW.memberBytes - window.bytes);
-    const changes: FullChange[] = [];
-    let bytes = 0;
-    let to = 0;
-    while (changes.length < most && page.at < page.items.length) {
-      const item = page.items[page.at];
+    // The whole page at once is what all groups share.
+    if (ahead.at === 0 && items.length <= most && bytes <= room) return this.#giveBatch(ahead, changes, bytes);
+    let some = 0;
+    let to = ahead.at;
+    for (let item = items[to]; item !== undefined && to - ahead.at < most; item = items[to]) {
       // One that is larger than the whole window goes by itself.
-      if (item === undefined || (bytes + item.bytes > room && (changes.length > 0 || this.#items > 0))) break;
-      changes.push(item.change);
-      bytes += item.bytes;
-      to = item.seq;
-      page.at += 1;
+      if (some + item.bytes > room && (to > ahead.at || this.#items > 0)) break;
+      some += item.bytes;
+      to += 1;
     }
-    if (changes.length === 0) return false;
-    const batch: Batch = { batch: this.#options.newBatch(), to, items: changes.length, bytes, taken: false };
-    this.#aheadItems -= batch.items;
+    return to > ahead.at && this.#giveBatch(ahead, changes.slice(ahead.at, to), some);
+  }
+
+  #giveBatch(ahead: Ahead, changes: readonly FullChange[], bytes: number): true {
+    const { window, effects, member, newBatch } = this.#options;
+    const { length } = changes;
+    const batch: Batch = { batch: newBatch(), to: changes.at(-1)?.seq ?? ahead.to, items: length, bytes, taken: false };
+    ahead.at += length;
+    this.#aheadItems -= length;
     this.#unacked.push(batch);
-    this.#items += batch.items;
+    this.#items += length;
     this.#bytes += bytes;
-    window.items += batch.items;
+    window.items += length;
     window.bytes += bytes;
     effects.push({ do: 'give', member, batch: batch.batch, changes });
     return true;

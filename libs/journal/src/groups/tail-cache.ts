@@ -26,6 +26,8 @@ interface Tail {
   items: Item[];
   bytes: number;
   readonly pageSize: PageSize;
+  /** What was read of it last, and after which seq: most of its readers are at the same place. */
+  newest: { readonly after: number; readonly page: JournalPage } | undefined;
 }
 
 export class TailCache {
@@ -60,6 +62,7 @@ export class TailCache {
       items: [],
       bytes: 0,
       pageSize: new PageSize(),
+      newest: undefined,
     };
     tail.followers.add(wake);
     if (known === undefined) {
@@ -73,7 +76,7 @@ export class TailCache {
   }
 
   /**
-   * What follows a seq, at most `limit` items, if the ring has it. Whoever is further than the ring waits for it, which is woken like everybody:
+   * What follows a seq, at most `limit` items, if the ring has it; those who ask for the same get the same page. Whoever is further than the ring waits for it, which is woken like everybody:
    * one that reads by itself is given the newest there is, stays ahead of the ring for as long as changes keep coming, and reads each of them
    * for itself alone.
    */
@@ -81,9 +84,13 @@ export class TailCache {
     const tail = this.#tails.get(partition);
     if (tail?.from === undefined || after < tail.from) return undefined;
     if (after > tail.to) return { items: [], to: after };
+    const { newest } = tail;
+    if (newest?.after === after && newest.page.items.length <= limit) return newest.page;
     const at = firstAfter(tail.items, after);
     const items = tail.items.slice(at, at + limit);
-    return { items, to: at + items.length < tail.items.length ? (items.at(-1)?.seq ?? after) : tail.to };
+    const page = { items, to: at + items.length < tail.items.length ? (items.at(-1)?.seq ?? after) : tail.to };
+    tail.newest = { after, page };
+    return page;
   }
 
   /** The feed has announced everything up to a seq. */
@@ -135,6 +142,8 @@ export class TailCache {
       this.#round();
       return;
     }
+    // Nobody has anything to read: what was shared is not kept for its own sake.
+    for (const tail of this.#tails.values()) tail.newest = undefined;
     const reached = Math.max(0, ...[...this.#tails.values()].map(({ to }) => to));
     if (reached >= this.#target || this.#waitMs > LAST_WAIT_MS) return;
     this.#isWaiting = true;

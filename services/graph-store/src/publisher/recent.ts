@@ -1,6 +1,7 @@
 /** The newest changes in memory: what is published and fetched again most often never leaves the process. */
 import { MAX_CHANGE_BYTES } from '@polyedge/contracts/bus/feed';
 import type { FullChange } from '@polyedge/contracts/change';
+import { changeText } from '@polyedge/contracts/change-text';
 import type { Json } from '@polyedge/query/json';
 
 /** A change of a batch, with what the batch has made of its JSON already. */
@@ -31,7 +32,7 @@ export class Recent {
   /** Undefined when it is larger than what travels whole. */
   get json(): string | undefined {
     if (this.#json === undefined) {
-      const json = this.#attributesJson === undefined ? JSON.stringify(this.change) : spliced(this.change, this.#attributesJson);
+      const json = changeText(this.change, this.#attributesJson);
       // A UTF-16 unit is at most three bytes of UTF-8: ordinary changes need no counting.
       this.#json = json.length * 3 > MAX_CHANGE_BYTES && Buffer.byteLength(json) > MAX_CHANGE_BYTES ? null : json;
       this.#attributesJson = undefined;
@@ -88,13 +89,6 @@ export class RecentChanges {
 
 /** What the JSON of a change has besides attributes. */
 const AROUND = 800;
-
-/** The JSON of a change whose attributes were made into text before. */
-function spliced(change: FullChange, attributesJson: string): string {
-  const { state, ...rest } = change;
-  const { attributes: _attributes, ...around } = state;
-  return `${JSON.stringify(rest).slice(0, -1)},"state":${JSON.stringify(around).slice(0, -1)},"attributes":${attributesJson}}}`;
-}
 
 /** Characters of a value's JSON, roughly, without making it. */
 function roughSize(value: Json): number {

@@ -8,6 +8,7 @@ import type { Protocol, View } from '@polyedge/session/session';
 import { type Event, eventDocument, toEvent } from './element/event.ts';
 import { decodeEvents, type EventsFrame } from './events/codec.ts';
 import { type EventsSettings, openEvents } from './events/session.ts';
+import { spliceEvent } from './events/spliced-event.ts';
 import { decodeGraph, encodeGraph, type GraphFrame } from './graph/codec.ts';
 import { type GraphSettings, openGraph } from './graph/session.ts';
 
@@ -23,6 +24,7 @@ export function eventsProtocol(settings: EventsSettings): EventsProtocol {
     decode: decodeEvents,
     encode: (frame) => JSON.stringify(frame),
     translate: showEvent,
+    splice: (change, view) => (view.shape === 'delta' ? undefined : spliceEvent(change)),
     document: eventDocument,
     open: (opening) => openEvents(opening, settings),
   };

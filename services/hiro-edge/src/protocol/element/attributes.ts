@@ -98,28 +98,34 @@ export function sourceOf(name: string): Source {
   return SYSTEM.get(name) ?? { path: ['attributes', name], kind: 'json' };
 }
 
+const FNV_PRIME = 0x01000193;
 const ALPHANUMERICS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
 /**
  * The id of one version, `<ms>-<6 alphanumerics>`: the time of the change and a hash of id and version. The same wherever and whenever it
  * is computed, so history can be asked for it although nobody stores it.
  */
-export function versionId({ id, version, modified }: Pick<Element, 'id' | 'version' | 'modified'>): string {
+export function versionId({
+  id,
+  version,
+  modified,
+}: Pick<Element, 'id' | 'version'> & { readonly modified: Pick<Element['modified'], 'on'> }): string {
   // FNV-1a twice with different starts: 36 bits are wanted, one hash has 32.
   const text = `${version}\0${modified.on}\0${id}`;
-  let rest = fnv1a(text, 0x811c9dc5) * 16 + (fnv1a(text, 0x01234567) >>> 28);
+  let one = 0x811c9dc5;
+  let other = 0x01234567;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    one = Math.imul(one ^ code, FNV_PRIME);
+    other = Math.imul(other ^ code, FNV_PRIME);
+  }
+  let rest = (one >>> 0) * 16 + (other >>> 28);
   let suffix = '';
   for (let at = 0; at < 6; at += 1) {
     suffix += ALPHANUMERICS.charAt(rest % 62);
     rest = Math.floor(rest / 62);
   }
   return `${modified.on}-${suffix}`;
-}
-
-function fnv1a(text: string, start: number): number {
-  let hash = start;
-  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-  return hash >>> 0;
 }
 
 function whereDeleted(path: Path, kind: 'text' | 'number', show: SystemAttribute['show']): SystemAttribute {

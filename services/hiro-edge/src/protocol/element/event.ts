@@ -1,5 +1,6 @@
 /** Events: what a change looks like on events-ws and in REST replay (HIRO WS API, Responses). */
 import { type Action, type FullChange, stateBefore } from '@polyedge/contracts/change';
+import { StoredChange } from '@polyedge/contracts/change-text';
 import { type Element, SYSTEM_SCOPE } from '@polyedge/contracts/element';
 import type { Document } from '@polyedge/query/document';
 import type { Json } from '@polyedge/query/json';
@@ -60,8 +61,9 @@ export function toEvent(change: FullChange, shape: EventShape): Event | undefine
 }
 
 /** What an event filter is evaluated on: the whole element after the change, and what the change did. */
-export function eventDocument({ state, action }: Pick<FullChange, 'state' | 'action'>): Document {
-  return { ...state, action };
+export function eventDocument(change: Pick<FullChange, 'state' | 'action'>): Document {
+  if (change instanceof StoredChange) return change;
+  return { ...change.state, action: change.action };
 }
 
 /** Creating shows everything as added, also where a deleted element had the id before. */

@@ -1,0 +1,319 @@
+/**
+ * A change as text: how NATS carries it and Redis keeps it. The text is JSON of the change, written in one order, so that a reader gets what
+ * filters and frames mostly ask for (action, type, scope, stamps and the like) from its beginning, without parsing the rest, and can put parts of
+ * it into frames as they are.
+ */
+import type { Document } from '@polyedge/query/document';
+import type { JsonObject } from '@polyedge/query/json';
+import { parseOwnJson } from '@polyedge/query/json-text';
+import type { Action, FullChange, Origin, Undo } from './change.ts';
+import type { Element, Stamp } from './element.ts';
+
+/** @param attributesText the JSON of the attributes of its state, where that was made before */
+export function changeText(change: FullChange, attributesText = JSON.stringify(change.state.attributes)): string {
+  const { seq, action, on, state, ...rest } = change;
+  const { tenant, id, kind, type, scope, version, created, modified, deleted, xid, out, outType, inType } = state;
+  const { seq: at, in: into } = state;
+  // Fields that an element does not have are undefined here, and not in the text.
+  const head = { tenant, id, kind, type, scope, version, seq: at, created, modified, deleted, xid, out, in: into, outType, inType };
+  const stateText = `${JSON.stringify(head).slice(0, -1)},"attributes":${attributesText}}`;
+  return `{"seq":${seq},"action":"${action}","on":${on},"state":${stateText},${JSON.stringify(rest).slice(1)}`;
+}
+
+/** Parts of a change's text as they stand in it: JSON of a text, with its quotes, or of a number. `undefined`: the element has no such field. */
+export interface ChangeParts {
+  readonly action: string;
+  readonly on: string;
+  readonly tenant: string;
+  readonly id: string;
+  readonly kind: string;
+  readonly type: string;
+  readonly scope: string;
+  readonly version: string;
+  readonly created: StampParts;
+  readonly modified: StampParts;
+  readonly deleted: string;
+  readonly xid: string | undefined;
+  readonly out: string | undefined;
+  readonly in: string | undefined;
+  readonly outType: string | undefined;
+  readonly inType: string | undefined;
+}
+
+export interface StampParts {
+  readonly on: string;
+  readonly by: string;
+  readonly app: string;
+}
+
+/**
+ * A change whose text is read as far as it is asked for: the head when it is made; attributes, and everything else, when first wanted. It is its
+ * own document for filters, whose paths lead to the state after it and to `action`.
+ */
+export class StoredChange implements FullChange, Document {
+  readonly seq: number;
+  readonly parts: ChangeParts;
+  readonly #text: string;
+  /** Where the JSON of the attributes begins. */
+  readonly #attributesAt: number;
+  /** Null: they are not all texts. Undefined: nobody has asked. */
+  #textAttributes: string | null | undefined;
+  #attributes: JsonObject | undefined;
+  #whole: FullChange | undefined;
+
+  private constructor(seq: number, parts: ChangeParts, text: string, attributesAt: number) {
+    this.seq = seq;
+    this.parts = parts;
+    this.#text = text;
+    this.#attributesAt = attributesAt;
+  }
+
+  /** @param text of our own; undefined when it is not in the order of `changeText`: it then has to be parsed. Never throws. */
+  static read(text: string): StoredChange | undefined {
+    const scan = new Scan(text);
+    const seq = scan.next('{"seq":');
+    const action = scan.next(',"action":');
+    const on = scan.next(',"on":');
+    const tenant = scan.next(',"state":{"tenant":');
+    const id = scan.next(',"id":');
+    const kind = scan.next(',"kind":');
+    const type = scan.next(',"type":');
+    const scope = scan.next(',"scope":');
+    const version = scan.next(',"version":');
+    scan.next(',"seq":');
+    const created = { on: scan.next(',"created":{"on":'), by: scan.next(',"by":'), app: scan.next(',"app":') };
+    const modified = { on: scan.next('},"modified":{"on":'), by: scan.next(',"by":'), app: scan.next(',"app":') };
+    const deleted = scan.next('},"deleted":');
+    const xid = scan.maybe(',"xid":');
+    const out = scan.maybe(',"out":');
+    const into = scan.maybe(',"in":');
+    const outType = scan.maybe(',"outType":');
+    const inType = scan.maybe(',"inType":');
+    const at = scan.end(',"attributes":{');
+    if (at === undefined) return undefined;
+    const parts = { action, on, tenant, id, kind, type, scope, version, created, modified, deleted, xid, out, in: into, outType, inType };
+    return new StoredChange(Number(seq), parts, text, at - 1);
+  }
+
+  // What the head says. A change and the state after it have these in common.
+
+  get action(): Action {
+    return textIn(this.parts.action) as Action; // the publisher wrote it
+  }
+
+  get on(): number {
+    return Number(this.parts.on);
+  }
+
+  get tenant(): string {
+    return textIn(this.parts.tenant);
+  }
+
+  get id(): string {
+    return textIn(this.parts.id);
+  }
+
+  get kind(): 'vertex' | 'edge' {
+    return this.parts.kind === '"edge"' ? 'edge' : 'vertex';
+  }
+
+  get type(): string {
+    return textIn(this.parts.type);
+  }
+
+  get scope(): string {
+    return textIn(this.parts.scope);
+  }
+
+  get version(): number {
+    return Number(this.parts.version);
+  }
+
+  get created(): Stamp {
+    return toStamp(this.parts.created);
+  }
+
+  get modified(): Stamp {
+    return toStamp(this.parts.modified);
+  }
+
+  get deleted(): boolean {
+    return this.parts.deleted === 'true';
+  }
+
+  get xid(): string | undefined {
+    return maybeTextIn(this.parts.xid);
+  }
+
+  get out(): string | undefined {
+    return maybeTextIn(this.parts.out);
+  }
+
+  get in(): string | undefined {
+    return maybeTextIn(this.parts.in);
+  }
+
+  get outType(): string | undefined {
+    return maybeTextIn(this.parts.outType);
+  }
+
+  get inType(): string | undefined {
+    return maybeTextIn(this.parts.inType);
+  }
+
+  // What has to be looked for.
+
+  /**
+   * The attributes as JSON without the braces, if all of them are texts and their order in the text is that in which JavaScript has them;
+   * otherwise undefined.
+   */
+  get textAttributes(): string | undefined {
+    if (this.#textAttributes === undefined) {
+      const end = endOfTexts(this.#text, this.#attributesAt);
+      this.#textAttributes = end === undefined ? null : this.#text.slice(this.#attributesAt + 1, end);
+    }
+    return this.#textAttributes ?? undefined;
+  }
+
+  get attributes(): JsonObject {
+    if (this.#attributes === undefined) {
+      const texts = this.textAttributes;
+      this.#attributes = texts === undefined ? this.#parsed.state.attributes : (JSON.parse(`{${texts}}`) as JsonObject); // an object of texts
+    }
+    return this.#attributes;
+  }
+
+  get state(): Element {
+    return this.#parsed.state;
+  }
+
+  get undo(): Undo {
+    return this.#parsed.undo;
+  }
+
+  get epoch(): string {
+    return this.#parsed.epoch;
+  }
+
+  get owners(): readonly string[] {
+    return this.#parsed.owners;
+  }
+
+  get by(): string {
+    return this.#parsed.by;
+  }
+
+  get app(): string {
+    return this.#parsed.app;
+  }
+
+  get origin(): Origin {
+    return this.#parsed.origin;
+  }
+
+  get operationId(): string {
+    return this.#parsed.operationId;
+  }
+
+  get first(): number {
+    return this.#parsed.first;
+  }
+
+  get last(): number {
+    return this.#parsed.last;
+  }
+
+  /** For `JSON.stringify`. */
+  toJSON(): FullChange {
+    return this.#parsed;
+  }
+
+  get #parsed(): FullChange {
+    this.#whole ??= parseOwnJson(this.#text) as FullChange; // the publisher wrote it
+    return this.#whole;
+  }
+}
+
+/** A text has no escapes nearly always, and is then what stands between its quotes. */
+function textIn(json: string): string {
+  return json.includes('\\') ? String(JSON.parse(json)) : json.slice(1, -1);
+}
+
+const maybeTextIn = (json: string | undefined): string | undefined => (json === undefined ? undefined : textIn(json));
+
+const toStamp = ({ on, by, app }: StampParts): Stamp => ({ on: Number(on), by: textIn(by), app: textIn(app) });
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const OPENED = 0x7b;
+const CLOSED = 0x7d;
+const ZERO = 0x30;
+const NINE = 0x39;
+
+/** Reads scalars of JSON text one after the other, each behind a text that has to stand before it. */
+class Scan {
+  readonly #text: string;
+  #at = 0;
+  #failed = false;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** The next scalar. Once something was not as expected, `end` says so. */
+  next(before: string): string {
+    const text = this.#text;
+    const from = this.#at + before.length;
+    if (this.#failed || !text.startsWith(before, this.#at)) {
+      this.#failed = true;
+      return '';
+    }
+    let end = from;
+    if (text.charCodeAt(from) === QUOTE) end = endOfString(text, from) + 1;
+    else
+      for (let code = text.charCodeAt(end); code !== COMMA && code !== CLOSED && end < text.length; code = text.charCodeAt(end)) end += 1;
+    if (end === from || end === 0) this.#failed = true;
+    this.#at = end;
+    return text.slice(from, end);
+  }
+
+  maybe(before: string): string | undefined {
+    return this.#text.startsWith(before, this.#at) ? this.next(before) : undefined;
+  }
+
+  /** Where the rest begins; undefined if something was not as expected. */
+  end(before: string): number | undefined {
+    return this.#failed || !this.#text.startsWith(before, this.#at) ? undefined : this.#at + before.length;
+  }
+}
+
+/** The index of the closing quote of the string that begins at `at`; -1 without one. */
+function endOfString(text: string, at: number): number {
+  for (let end = text.indexOf('"', at + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let before = end - 1;
+    while (text.charCodeAt(before) === BACKSLASH) before -= 1;
+    if ((end - before) % 2 === 1) return end;
+  }
+  return -1;
+}
+
+/**
+ * The index of the brace that closes the object that begins at `at`, if all its values are texts; otherwise undefined. Names that could be
+ * indexes of an array do not count: JavaScript has them before all others, wherever they stand.
+ */
+function endOfTexts(text: string, at: number): number | undefined {
+  if (text.charCodeAt(at) !== OPENED) return undefined;
+  if (text.charCodeAt(at + 1) === CLOSED) return at + 1;
+  for (let name = at + 1; text.charCodeAt(name) === QUOTE; name += 1) {
+    const first = text.charCodeAt(name + 1);
+    const colon = endOfString(text, name) + 1;
+    if ((first >= ZERO && first <= NINE) || text.charCodeAt(colon) !== COLON || text.charCodeAt(colon + 1) !== QUOTE) return undefined;
+    name = endOfString(text, colon + 1) + 1;
+    const next = text.charCodeAt(name);
+    if (next === CLOSED) return name;
+    if (next !== COMMA) return undefined;
+  }
+  return undefined;
+}

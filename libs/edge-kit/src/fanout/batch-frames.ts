@@ -1,0 +1,103 @@
+/**
+ * What the members of groups are shown of a batch of changes. Batches that several groups are given are one array: what a view shows of it is
+ * worked out once, packed into few packets, and written to as many sockets as there are. It is kept as long as somebody holds the array.
+ */
+import type { FullChange } from '@polyedge/contracts/change';
+import type { Document } from '@polyedge/query/document';
+import { key } from '@polyedge/query/normalize';
+import { compile, type Predicate } from '@polyedge/query/predicate';
+import type { View } from '@polyedge/session/session';
+import type { Framing, Packet } from '../transport/wire.ts';
+
+export interface BatchReader<Raw> {
+  /** What shows a change in a view; undefined for nothing. Pure; equal shapes give the same. */
+  show(change: FullChange, view: View): Raw | undefined;
+  /** What filters look at. */
+  document(change: FullChange): Document;
+}
+
+/** What a view shows of a batch. */
+export interface ShownBatch<P extends Packet> {
+  /** How many of its changes. */
+  readonly count: number;
+  readonly packets: readonly P[];
+}
+
+/** A view, ready to be asked. Equal keys show the same. */
+export class BatchView {
+  readonly view: View;
+  readonly key: string;
+  readonly matches: Predicate;
+
+  constructor(view: View) {
+    this.view = view;
+    this.key = `${JSON.stringify(view.shape)} ${key(view.filter)}`;
+    this.matches = compile(view.filter);
+  }
+}
+
+/** What was made of one batch so far. */
+interface Batch<Raw, P extends Packet> {
+  /** By key of the view. */
+  readonly shown: Map<string, ShownBatch<P>>;
+  /** By shape, and then for each change; null: shown as nothing, undefined: not asked for yet. */
+  readonly raws: Map<string, (Raw | null | undefined)[]>;
+}
+
+export class BatchFrames<Raw, P extends Packet> {
+  readonly #reader: BatchReader<Raw>;
+  readonly #framing: Framing<Raw, P>;
+  readonly #batches = new WeakMap<readonly FullChange[], Batch<Raw, P>>();
+
+  constructor(reader: BatchReader<Raw>, framing: Framing<Raw, P>) {
+    this.#reader = reader;
+    this.#framing = framing;
+  }
+
+  /** @param changes never changed once they were given here */
+  of(changes: readonly FullChange[], view: BatchView): ShownBatch<P> {
+    const batch = this.#batchOf(changes);
+    const known = batch.shown.get(view.key);
+    if (known !== undefined) return known;
+    const raws = this.#show(changes, view, rawsOf(batch, view.view.shape));
+    const shown = { count: raws.length, packets: this.#pack(raws) };
+    batch.shown.set(view.key, shown);
+    return shown;
+  }
+
+  #show(changes: readonly FullChange[], { view, matches }: BatchView, known: (Raw | null | undefined)[]): Raw[] {
+    const raws: Raw[] = [];
+    for (let at = 0; at < changes.length; at += 1) {
+      const change = changes[at];
+      if (change === undefined || !matches(this.#reader.document(change))) continue;
+      let raw = known[at];
+      if (raw === undefined) {
+        raw = this.#reader.show(change, view) ?? null;
+        known[at] = raw;
+      }
+      if (raw !== null) raws.push(raw);
+    }
+    return raws;
+  }
+
+  #pack(raws: readonly Raw[]): readonly P[] {
+    return this.#framing.packAll?.(raws) ?? raws.map((raw) => this.#framing.pack(raw));
+  }
+
+  #batchOf(changes: readonly FullChange[]): Batch<Raw, P> {
+    let batch = this.#batches.get(changes);
+    if (batch === undefined) {
+      batch = { shown: new Map(), raws: new Map() };
+      this.#batches.set(changes, batch);
+    }
+    return batch;
+  }
+}
+
+function rawsOf<Raw, P extends Packet>({ raws }: Batch<Raw, P>, shape: string): (Raw | null | undefined)[] {
+  const known = raws.get(shape);
+  if (known !== undefined) return known;
+  const made: (Raw | null | undefined)[] = [];
+  raws.set(shape, made);
+  return made;
+}
