@@ -1,6 +1,6 @@
 /**
  * What the members of groups are shown of a batch of changes. Batches that several groups are given are one array: what a view shows of it is
- * worked out once, packed into few packets, and written to as many sockets as there are. It is kept as long as somebody holds the array.
+ * worked out once, packed into few packets, and written to as many sockets as there are. What was made last is kept, up to a bound.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Document } from '@polyedge/query/document';
@@ -42,12 +42,18 @@ interface Batch<Raw, P extends Packet> {
   readonly shown: Map<string, ShownBatch<P>>;
   /** By shape, and then for each change; null: shown as nothing, undefined: not asked for yet. */
   readonly raws: Map<string, (Raw | null | undefined)[]>;
+  bytes: number;
 }
+
+const KEPT_BYTES = 8 * 1024 * 1024;
+const KEPT_BATCHES = 1024;
 
 export class BatchFrames<Raw, P extends Packet> {
   readonly #reader: BatchReader<Raw>;
   readonly #framing: Framing<Raw, P>;
-  readonly #batches = new WeakMap<readonly FullChange[], Batch<Raw, P>>();
+  /** The oldest first. */
+  readonly #batches = new Map<readonly FullChange[], Batch<Raw, P>>();
+  #bytes = 0;
 
   constructor(reader: BatchReader<Raw>, framing: Framing<Raw, P>) {
     this.#reader = reader;
@@ -62,6 +68,7 @@ export class BatchFrames<Raw, P extends Packet> {
     const raws = this.#show(changes, view, rawsOf(batch, view.view.shape));
     const shown = { count: raws.length, packets: this.#pack(raws) };
     batch.shown.set(view.key, shown);
+    this.#keep(batch, shown);
     return shown;
   }
 
@@ -87,10 +94,22 @@ export class BatchFrames<Raw, P extends Packet> {
   #batchOf(changes: readonly FullChange[]): Batch<Raw, P> {
     let batch = this.#batches.get(changes);
     if (batch === undefined) {
-      batch = { shown: new Map(), raws: new Map() };
+      batch = { shown: new Map(), raws: new Map(), bytes: 0 };
       this.#batches.set(changes, batch);
     }
     return batch;
+  }
+
+  #keep(batch: Batch<Raw, P>, { packets }: ShownBatch<P>): void {
+    for (const { bytes } of packets) {
+      batch.bytes += bytes;
+      this.#bytes += bytes;
+    }
+    for (const [changes, oldest] of this.#batches) {
+      if (this.#bytes <= KEPT_BYTES && this.#batches.size <= KEPT_BATCHES) break;
+      this.#batches.delete(changes);
+      this.#bytes -= oldest.bytes;
+    }
   }
 }
 

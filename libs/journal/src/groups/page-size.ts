@@ -5,7 +5,7 @@ export interface PageBounds {
   readonly bytes: number;
 }
 
-const GROUP_PAGES: PageBounds = { first: 32, most: 256, bytes: 512 * 1024 };
+const GROUP_PAGES: PageBounds = { first: 32, most: 128, bytes: 512 * 1024 };
 
 export class PageSize {
   readonly #bounds: PageBounds;

@@ -77,7 +77,7 @@ test('no more than its window is under way, and what is taken after the end move
   const { consumer, pump, given, window } = consuming(...many);
   pump();
   const under = given().flat().length;
-  assert.equal(under, 256);
+  assert.equal(under, 250, 'whole pages, as long as they fit');
   assert.equal(consumer.end(), under);
   assert.deepEqual(window, { items: 0, bytes: 0 });
   consumer.take(1, true);

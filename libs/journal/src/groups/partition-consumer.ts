@@ -40,7 +40,7 @@ export interface ConsumerOptions {
   readonly member: string;
   readonly window: MemberWindow;
   /** What the shared tail has after a seq. */
-  readonly tails: { read(partition: number, after: number, limit: number): JournalPage | undefined };
+  readonly tails: { read(partition: number, after: number): JournalPage | undefined };
   readonly effects: GroupsEffect[];
   newBatch(): number;
 }
@@ -155,7 +155,7 @@ export class PartitionConsumer {
     do {
       this.#again = false;
       while (this.#mayGive(leaseAllows) && this.#aheadItems < GROUP_WINDOW.partitionItems) {
-        let page = tails.read(partition, this.#read, this.#pageSize.limit);
+        let page = tails.read(partition, this.#read);
         this.#atTail = page !== undefined;
         if (page === undefined) {
           const asked = yield* ask({ call: 'read', epoch, partition, after: this.#read, limit: this.#pageSize.limit });
@@ -208,8 +208,11 @@ export class PartitionConsumer {
     const { items, changes, bytes } = ahead.page;
     const most = Math.min(GROUP_WINDOW.partitionItems - this.#items, GROUP_WINDOW.memberItems - window.items);
     const room = Math.min(GROUP_WINDOW.partitionBytes - this.#bytes, GROUP_WINDOW.memberBytes - window.bytes);
-    // The whole page at once is what all groups share.
-    if (ahead.at === 0 && items.length <= most && bytes <= room) return this.#giveBatch(ahead, changes, bytes);
+    // A page goes as a whole, because that is what groups share: once there is room, if there ever is.
+    if (ahead.at === 0) {
+      if (items.length <= most && bytes <= room) return this.#giveBatch(ahead, changes, bytes);
+      if (window.items > 0 && items.length <= GROUP_WINDOW.partitionItems && bytes <= GROUP_WINDOW.partitionBytes) return false;
+    }
     let some = 0;
     let to = ahead.at;
     for (let item = items[to]; item !== undefined && to - ahead.at < most; item = items[to]) {

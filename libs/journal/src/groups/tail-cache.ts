@@ -1,9 +1,10 @@
 /**
- * The ends of the partitions that an edge reads, shared by all its groups: each change is read and parsed once, however many groups are at
- * the end. Woken by the heads of the live feed; what falls out of the bounded ring is read again by whoever needs it.
+ * The ends of the partitions that an edge reads, shared by all its groups: each change is read once, however many groups are at the end, and
+ * they get the same pages, so that what is made of a page is made once as well. Woken by the heads of the live feed; what falls out of the
+ * bounded ring is read again by whoever needs it.
  */
 import type { Procedures } from '../procedure.ts';
-import type { GroupCall, GroupsEffect, Item, JournalPage } from './messages.ts';
+import type { GroupCall, GroupsEffect, JournalPage } from './messages.ts';
 import { PageSize } from './page-size.ts';
 import { ask, type Procedure } from './procedure.ts';
 
@@ -23,11 +24,18 @@ interface Tail {
   /** The ring has everything after `from` up to `to`; undefined until Redis has said where it ends. */
   from: number | undefined;
   to: number;
-  items: Item[];
+  /** The ring, as it was read. */
+  pages: Kept[];
+  items: number;
   bytes: number;
   readonly pageSize: PageSize;
-  /** What was read of it last, and after which seq: most of its readers are at the same place. */
-  newest: { readonly after: number; readonly page: JournalPage } | undefined;
+}
+
+/** A page, the seq that it follows, and the size of its items. */
+interface Kept {
+  readonly after: number;
+  readonly page: JournalPage;
+  readonly bytes: number;
 }
 
 export class TailCache {
@@ -59,10 +67,10 @@ export class TailCache {
       followers: new Set(),
       from: undefined,
       to: 0,
-      items: [],
+      pages: [],
+      items: 0,
       bytes: 0,
       pageSize: new PageSize(),
-      newest: undefined,
     };
     tail.followers.add(wake);
     if (known === undefined) {
@@ -76,21 +84,17 @@ export class TailCache {
   }
 
   /**
-   * What follows a seq, at most `limit` items, if the ring has it; those who ask for the same get the same page. Whoever is further than the ring waits for it, which is woken like everybody:
+   * The page that follows a seq, or the rest of the one that the seq is within, if the ring has it. Whoever is further than the ring waits for it, which is woken like everybody:
    * one that reads by itself is given the newest there is, stays ahead of the ring for as long as changes keep coming, and reads each of them
    * for itself alone.
    */
-  read(partition: number, after: number, limit: number): JournalPage | undefined {
+  read(partition: number, after: number): JournalPage | undefined {
     const tail = this.#tails.get(partition);
     if (tail?.from === undefined || after < tail.from) return undefined;
-    if (after > tail.to) return { items: [], to: after };
-    const { newest } = tail;
-    if (newest?.after === after && newest.page.items.length <= limit) return newest.page;
-    const at = firstAfter(tail.items, after);
-    const items = tail.items.slice(at, at + limit);
-    const page = { items, to: at + items.length < tail.items.length ? (items.at(-1)?.seq ?? after) : tail.to };
-    tail.newest = { after, page };
-    return page;
+    if (after >= tail.to) return { items: [], to: after };
+    const kept = tail.pages[lastUpTo(tail.pages, after)];
+    if (kept === undefined || kept.after === after) return kept?.page;
+    return { items: kept.page.items.filter(({ seq }) => seq > after), to: kept.page.to };
   }
 
   /** The feed has announced everything up to a seq. */
@@ -142,8 +146,6 @@ export class TailCache {
       this.#round();
       return;
     }
-    // Nobody has anything to read: what was shared is not kept for its own sake.
-    for (const tail of this.#tails.values()) tail.newest = undefined;
     const reached = Math.max(0, ...[...this.#tails.values()].map(({ to }) => to));
     if (reached >= this.#target || this.#waitMs > LAST_WAIT_MS) return;
     this.#isWaiting = true;
@@ -171,39 +173,50 @@ export class TailCache {
     const { limit } = tail.pageSize;
     const page = yield* ask({ call: 'read', epoch: this.#epoch, partition, after: tail.to, limit });
     // Readers that need what cannot be read find out the reason themselves; this one begins again at the end.
-    if (!page.ok && page.failure.code === 'lost') tail.from = undefined;
+    if (!page.ok && page.failure.code === 'lost') forget(tail);
     if (!page.ok || page.value.to <= tail.to) return false;
-    for (const item of page.value.items) {
-      tail.items.push(item);
-      tail.bytes += item.bytes;
-    }
-    tail.to = page.value.to;
+    this.#keep(tail, page.value);
     tail.pageSize.saw(page.value.items);
-    this.#trim(tail);
     for (const wake of [...tail.followers]) wake();
     return page.value.items.length >= limit;
   }
 
-  #trim(tail: Tail): void {
-    let drop = 0;
-    while (tail.items.length - drop > this.#limits.maxItems || tail.bytes > this.#limits.maxBytes) {
-      const item = tail.items[drop];
-      if (item === undefined) break;
-      tail.bytes -= item.bytes;
-      tail.from = item.seq;
-      drop += 1;
+  /** The newest page is kept whatever its size. */
+  #keep(tail: Tail, page: JournalPage): void {
+    const { pages } = tail;
+    const newest = pages.at(-1);
+    // Of an idle partition only the end moves.
+    if (page.items.length === 0 && newest?.page.items.length === 0) pages[pages.length - 1] = { ...newest, page };
+    else pages.push({ after: tail.to, page, bytes: page.items.reduce((sum, { bytes }) => sum + bytes, 0) });
+    tail.to = page.to;
+    tail.items += page.items.length;
+    tail.bytes += page.items.length === 0 ? 0 : (pages.at(-1)?.bytes ?? 0);
+    while (pages.length > 1 && (tail.items > this.#limits.maxItems || tail.bytes > this.#limits.maxBytes)) {
+      const oldest = pages.shift();
+      if (oldest === undefined) break;
+      tail.items -= oldest.page.items.length;
+      tail.bytes -= oldest.bytes;
+      tail.from = oldest.page.to;
     }
-    if (drop > 0) tail.items.splice(0, drop);
   }
 }
 
-function firstAfter(items: readonly Item[], after: number): number {
+/** Begins again at the end. */
+function forget(tail: Tail): void {
+  tail.from = undefined;
+  tail.pages = [];
+  tail.items = 0;
+  tail.bytes = 0;
+}
+
+/** The index of the last page that follows a seq up to this one. */
+function lastUpTo(pages: readonly Kept[], seq: number): number {
   let low = 0;
-  let high = items.length;
+  let high = pages.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((items[middle]?.seq ?? 0) > after) high = middle;
+    if ((pages[middle]?.after ?? 0) > seq) high = middle;
     else low = middle + 1;
   }
-  return low;
+  return low - 1;
 }
