@@ -11,13 +11,29 @@ import type { Element, Stamp } from './element.ts';
 
 /** @param attributesText the JSON of the attributes of its state, where that was made before */
 export function changeText(change: FullChange, attributesText = JSON.stringify(change.state.attributes)): string {
-  const { seq, action, on, state, ...rest } = change;
-  const { tenant, id, kind, type, scope, version, created, modified, deleted, xid, out, outType, inType } = state;
+  const { seq, tenant, action, on, state, ...rest } = change;
+  const { id, kind, type, scope, version, created, modified, deleted, xid, out, outType, inType } = state;
   const { seq: at, in: into } = state;
   // Fields that an element does not have are undefined here, and not in the text.
-  const head = { tenant, id, kind, type, scope, version, seq: at, created, modified, deleted, xid, out, in: into, outType, inType };
+  const head = {
+    tenant: state.tenant,
+    id,
+    kind,
+    type,
+    scope,
+    version,
+    seq: at,
+    created,
+    modified,
+    deleted,
+    xid,
+    out,
+    in: into,
+    outType,
+    inType,
+  };
   const stateText = `${JSON.stringify(head).slice(0, -1)},"attributes":${attributesText}}`;
-  return `{"seq":${seq},"action":"${action}","on":${on},"state":${stateText},${JSON.stringify(rest).slice(1)}`;
+  return `{"seq":${seq},"tenant":${JSON.stringify(tenant)},"action":"${action}","on":${on},"state":${stateText},${JSON.stringify(rest).slice(1)}`;
 }
 
 /** Parts of a change's text as they stand in it: JSON of a text, with its quotes, or of a number. `undefined`: the element has no such field. */
@@ -52,47 +68,42 @@ export interface StampParts {
  */
 export class StoredChange implements FullChange, Document {
   readonly seq: number;
-  readonly parts: ChangeParts;
+  readonly tenant: string;
   readonly #text: string;
-  /** Where the JSON of the attributes begins. */
-  readonly #attributesAt: number;
+  /** Where the head goes on behind the tenant. */
+  readonly #headAt: number;
+  #head: Head | undefined;
   /** Null: they are not all texts. Undefined: nobody has asked. */
   #textAttributes: string | null | undefined;
   #attributes: JsonObject | undefined;
   #whole: FullChange | undefined;
 
-  private constructor(seq: number, parts: ChangeParts, text: string, attributesAt: number) {
+  private constructor(seq: number, tenant: string, text: string, headAt: number) {
     this.seq = seq;
-    this.parts = parts;
+    this.tenant = tenant;
     this.#text = text;
-    this.#attributesAt = attributesAt;
+    this.#headAt = headAt;
   }
 
-  /** @param text of our own; undefined when it is not in the order of `changeText`: it then has to be parsed. Never throws. */
+  /** @param text of our own; undefined when `changeText` did not write it: it then has to be parsed. Never throws. */
   static read(text: string): StoredChange | undefined {
-    const scan = new Scan(text);
-    const seq = scan.next('{"seq":');
-    const action = scan.next(',"action":');
-    const on = scan.next(',"on":');
-    const tenant = scan.next(',"state":{"tenant":');
-    const id = scan.next(',"id":');
-    const kind = scan.next(',"kind":');
-    const type = scan.next(',"type":');
-    const scope = scan.next(',"scope":');
-    const version = scan.next(',"version":');
-    scan.next(',"seq":');
-    const created = { on: scan.next(',"created":{"on":'), by: scan.next(',"by":'), app: scan.next(',"app":') };
-    const modified = { on: scan.next('},"modified":{"on":'), by: scan.next(',"by":'), app: scan.next(',"app":') };
-    const deleted = scan.next('},"deleted":');
-    const xid = scan.maybe(',"xid":');
-    const out = scan.maybe(',"out":');
-    const into = scan.maybe(',"in":');
-    const outType = scan.maybe(',"outType":');
-    const inType = scan.maybe(',"inType":');
-    const at = scan.end(',"attributes":{');
-    if (at === undefined) return undefined;
-    const parts = { action, on, tenant, id, kind, type, scope, version, created, modified, deleted, xid, out, in: into, outType, inType };
-    return new StoredChange(Number(seq), parts, text, at - 1);
+    if (!text.startsWith(BEGINNING)) return undefined;
+    const scan = new Scan(text, 0);
+    const seq = scan.next(BEGINNING);
+    if (!text.startsWith(TENANT, scan.at)) return undefined;
+    const tenant = scan.next(TENANT);
+    return new StoredChange(Number(seq), textIn(tenant), text, scan.at);
+  }
+
+  /** What the head says, as text. */
+  get parts(): ChangeParts {
+    return this.#read().parts;
+  }
+
+  /** Scanned when first asked for: what waits to be given is a text, not a hundred small objects. */
+  #read(): Head {
+    this.#head ??= headOf(this.#text, this.#headAt);
+    return this.#head;
   }
 
   // What the head says. A change and the state after it have these in common.
@@ -103,10 +114,6 @@ export class StoredChange implements FullChange, Document {
 
   get on(): number {
     return Number(this.parts.on);
-  }
-
-  get tenant(): string {
-    return textIn(this.parts.tenant);
   }
 
   get id(): string {
@@ -169,8 +176,9 @@ export class StoredChange implements FullChange, Document {
    */
   get textAttributes(): string | undefined {
     if (this.#textAttributes === undefined) {
-      const end = endOfTexts(this.#text, this.#attributesAt);
-      this.#textAttributes = end === undefined ? null : this.#text.slice(this.#attributesAt + 1, end);
+      const { attributesAt } = this.#read();
+      const end = endOfTexts(this.#text, attributesAt);
+      this.#textAttributes = end === undefined ? null : this.#text.slice(attributesAt + 1, end);
     }
     return this.#textAttributes ?? undefined;
   }
@@ -234,6 +242,42 @@ export class StoredChange implements FullChange, Document {
   }
 }
 
+const BEGINNING = '{"seq":';
+const TENANT = ',"tenant":';
+const ATTRIBUTES = ',"attributes":';
+
+interface Head {
+  readonly parts: ChangeParts;
+  /** Where the JSON of the attributes begins. */
+  readonly attributesAt: number;
+}
+
+/** Reads what `changeText` has written, in its order. Throws when the text is not of it: it was damaged. */
+function headOf(text: string, from: number): Head {
+  const scan = new Scan(text, from);
+  const action = scan.next(',"action":');
+  const on = scan.next(',"on":');
+  const tenant = scan.next(',"state":{"tenant":');
+  const id = scan.next(',"id":');
+  const kind = scan.next(',"kind":');
+  const type = scan.next(',"type":');
+  const scope = scan.next(',"scope":');
+  const version = scan.next(',"version":');
+  scan.next(',"seq":');
+  const created = { on: scan.next(',"created":{"on":'), by: scan.next(',"by":'), app: scan.next(',"app":') };
+  const modified = { on: scan.next('},"modified":{"on":'), by: scan.next(',"by":'), app: scan.next(',"app":') };
+  const deleted = scan.next('},"deleted":');
+  const xid = scan.maybe(',"xid":');
+  const out = scan.maybe(',"out":');
+  const into = scan.maybe(',"in":');
+  const outType = scan.maybe(',"outType":');
+  const inType = scan.maybe(',"inType":');
+  // Had anything stood elsewhere, this would, too.
+  if (!text.startsWith(ATTRIBUTES, scan.at)) throw new Error('the text of a change is damaged');
+  const parts = { action, on, tenant, id, kind, type, scope, version, created, modified, deleted, xid, out, in: into, outType, inType };
+  return { parts, attributesAt: scan.at + ATTRIBUTES.length };
+}
+
 /** A text has no escapes nearly always, and is then what stands between its quotes. */
 function textIn(json: string): string {
   return json.includes('\\') ? String(JSON.parse(json)) : json.slice(1, -1);
@@ -252,40 +296,30 @@ const CLOSED = 0x7d;
 const ZERO = 0x30;
 const NINE = 0x39;
 
-/** Reads scalars of JSON text one after the other, each behind a text that has to stand before it. */
+/** Reads scalars of JSON text one after the other. */
 class Scan {
   readonly #text: string;
-  #at = 0;
-  #failed = false;
+  at: number;
 
-  constructor(text: string) {
+  constructor(text: string, at: number) {
     this.#text = text;
+    this.at = at;
   }
 
-  /** The next scalar. Once something was not as expected, `end` says so. */
+  /** The next scalar. What stands before it is skipped unseen. */
   next(before: string): string {
     const text = this.#text;
-    const from = this.#at + before.length;
-    if (this.#failed || !text.startsWith(before, this.#at)) {
-      this.#failed = true;
-      return '';
-    }
+    const from = this.at + before.length;
     let end = from;
     if (text.charCodeAt(from) === QUOTE) end = endOfString(text, from) + 1;
     else
       for (let code = text.charCodeAt(end); code !== COMMA && code !== CLOSED && end < text.length; code = text.charCodeAt(end)) end += 1;
-    if (end === from || end === 0) this.#failed = true;
-    this.#at = end;
+    this.at = end;
     return text.slice(from, end);
   }
 
   maybe(before: string): string | undefined {
-    return this.#text.startsWith(before, this.#at) ? this.next(before) : undefined;
-  }
-
-  /** Where the rest begins; undefined if something was not as expected. */
-  end(before: string): number | undefined {
-    return this.#failed || !this.#text.startsWith(before, this.#at) ? undefined : this.#at + before.length;
+    return this.#text.startsWith(before, this.at) ? this.next(before) : undefined;
   }
 }
 
