@@ -50,10 +50,10 @@ report({
   options,
   samples,
   goals: [
-    { of: 'group member', by: 'XREADGROUP + XACK', figure: 'rate', atLeast: 0.6 },
+    { of: 'group member', by: 'XREADGROUP + XACK', figure: 'rate', atLeast: 0.8 },
     { of: 'group member', by: 'XRANGE', figure: 'rate' },
     { of: 'relay', by: 'XREADGROUP + XACK', figure: 'rate' },
-    { of: 'group member', by: 'relay', figure: 'rate' },
+    { of: 'group member', by: 'relay', figure: 'rate', atLeast: 2 },
     { of: 'group member', by: 'relay', figure: 'cpuUs' },
     { of: 'group member', by: 'XREADGROUP + XACK', figure: 'cpuUs' },
     { of: 'group member', figure: 'lost', atMost: 0 },
