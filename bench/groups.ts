@@ -159,7 +159,7 @@ async function backlog(
   return {
     ...cpuPerUnit(before, after, CHANGES),
     rate: heard.first.size / seconds,
-    lost: CHANGES - heard.first.size,
+    lost: Math.max(0, CHANGES - heard.first.size),
     duplicates: heard.deliveries - heard.first.size,
     inversions: heard.inversions,
   };
@@ -181,7 +181,7 @@ async function ordered(): Promise<Sample> {
   const { size } = heard.first;
   return {
     ...cpuPerUnit(before, after, CHANGES),
-    ...{ rate: size / seconds, lost: CHANGES - size, duplicates: heard.deliveries - size, inversions: heard.inversions },
+    ...{ rate: size / seconds, lost: Math.max(0, CHANGES - size), duplicates: heard.deliveries - size, inversions: heard.inversions },
   };
 }
 

@@ -51,3 +51,27 @@ test('packed messages are whole unmasked frames that say what was packed, and th
     }),
   );
 });
+
+test('messages that are packed together are the same bytes as each packed by itself', () => {
+  const message = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 300 }),
+    fc.uint8Array({ maxLength: 300 }),
+    fc.constantFrom('', 'ä'.repeat(30_000), 'x'.repeat(60_000), 'x'.repeat(70_000)),
+  );
+  fc.assert(
+    fc.property(fc.array(message, { maxLength: 12 }), fc.integer({ min: 100, max: 80_000 }), (raws, above) => {
+      const framing = wsFraming(above, 50_000);
+      const packets = framing.packAll?.(raws) ?? [];
+      const bytes = packets.map(({ buffers }) => Buffer.concat(buffers));
+      assert.deepEqual(
+        packets.map((packet) => packet.bytes),
+        bytes.map(({ length }) => length),
+      );
+      assert.ok(Buffer.concat(bytes).equals(Buffer.concat(raws.flatMap((raw) => framing.pack(raw).buffers))));
+    }),
+  );
+});
+
+test('small messages that are packed together share a packet', () => {
+  assert.equal(wsFraming().packAll?.(Array.from({ length: 200 }, () => 'x'.repeat(1000))).length, 1);
+});
