@@ -24,9 +24,10 @@ interface Issued {
   readonly values: readonly string[];
   /** Is sent along with what it is. */
   readonly described: boolean;
-  readonly rows: Record<string, unknown>[];
+  /** As the server has sent them. */
+  readonly rows: Buffer[];
   readonly done: (answer: Answer) => void;
-  readonly failed: (error: Error) => void;
+  readonly failed: (error: unknown) => void;
 }
 
 export interface Answer<Row = Record<string, unknown>> {
@@ -77,12 +78,12 @@ export class Pipeline implements Issuer {
     stream.on('data', (chunk: Buffer) => (this.#sent.length === 0 ? this.#library(chunk) : this.#read(chunk)));
   }
 
-  /** It leaves with all that are issued before the next promise is handled. */
+  /** It leaves with all that are issued until the promises that are settled now have been handled. */
   issue<Row>(text: string, values: readonly string[] = [], once = false): Promise<Answer<Row>> {
     const known = this.#statements.get(text);
     const statement = known ?? { name: once ? '' : `p${this.#made++}`, text, columns: [], known: false };
     if (known === undefined && !once) this.#statements.set(text, statement);
-    if (this.#issued.length === 0) queueMicrotask(() => this.#send());
+    if (this.#issued.length === 0) process.nextTick(() => this.#send());
     const answer = new Promise<Answer>((done, failed) => {
       this.#issued.push({ statement, values, described: known === undefined, rows: [], done, failed });
     });
@@ -103,6 +104,8 @@ export class Pipeline implements Issuer {
   #send(): void {
     const issued = this.#issued;
     this.#issued = [];
+    // Whoever waits on a connection that has ended is told by it.
+    if (!this.#stream.writable) return;
     this.#sent.push(issued);
     this.#stream.write(encoded(issued));
   }
@@ -141,11 +144,11 @@ export class Pipeline implements Issuer {
         if (first !== undefined) first.statement.columns = columnsOf(body);
         break;
       case 'D':
-        first?.rows.push(rowOf(first.statement, body));
+        first?.rows.push(body);
         break;
       case 'C':
         group.shift();
-        first?.done({ rows: first.rows, command: body.toString('utf8', 0, body.length - 1) });
+        if (first !== undefined) complete(first, body.toString('utf8', 0, body.length - 1));
         break;
       case 'E':
         this.#fail(group.splice(0), failureOf(body));
@@ -162,6 +165,14 @@ export class Pipeline implements Issuer {
       if (forgotten && this.#statements.get(statement.text) === statement) this.#statements.delete(statement.text);
       failed(failure);
     }
+  }
+}
+
+function complete({ statement, rows, done, failed }: Issued, command: string): void {
+  try {
+    done({ rows: rows.map((row) => rowOf(statement, row)), command });
+  } catch (error) {
+    failed(error);
   }
 }
 
