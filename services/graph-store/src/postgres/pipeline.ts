@@ -179,7 +179,8 @@ function complete({ statement, rows, done, failed }: Issued, command: string): v
 /** The same on a connection whose bytes only the library sees. */
 export function issuerOf(connection: Connection): Issuer {
   const issue = async <Row>(text: string, values: readonly string[] = [], once = false): Promise<Answer<Row>> => {
-    const rows = await connection.unsafe<(Row & object)[]>(text, [...values], { prepare: !once });
+    // Executed, not only awaited: it is then behind what was issued before it and before what comes after.
+    const rows = await connection.unsafe<(Row & object)[]>(text, [...values], { prepare: !once }).execute();
     return { rows, command: rows.command };
   };
   return {
