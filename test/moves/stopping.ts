@@ -1,7 +1,6 @@
 /** A run of a move inside the test, which ends at a given step as if its process were killed there: each step is a transaction, or a statement alone. */
 import { MAIN } from '@polyedge/contracts/journal';
 import { type Moved, moveTenant } from '../../services/graph-store/src/placing/move.ts';
-import type { Connection } from '../../services/graph-store/src/postgres/connect.ts';
 import { Transactions } from '../../services/graph-store/src/postgres/transactions.ts';
 
 export class Killed extends Error {}
@@ -20,7 +19,7 @@ class SteppingTransactions extends Transactions {
     this.#steps = steps;
   }
 
-  override async run<T>(work: (connection: Connection) => Promise<T>, deadline?: number): Promise<T> {
+  override async run<T>(work: Parameters<typeof Transactions.prototype.run<T>>[0], deadline?: number): Promise<T> {
     this.#steps.before();
     const result = await super.run(work, deadline);
     this.#steps.after();

@@ -13,10 +13,10 @@ interface Message {
 }
 
 export class Outgoing {
-  readonly #connection: NatsConnection;
+  readonly #connection: Pick<NatsConnection, 'publish'>;
   #messages: Message[] = [];
 
-  constructor(connection: NatsConnection) {
+  constructor(connection: Pick<NatsConnection, 'publish'>) {
     this.#connection = connection;
   }
 

@@ -53,18 +53,16 @@ test('a connection that ends after any message, in any manner, fails what is on 
 test('a transaction whose connection ends at any moment fails as a whole, and the next one is on a connection of its own', async () => {
   await inEveryManner(async (manner, gateway, url) => {
     for (const messages of MOMENTS) {
-      const transactions = new Transactions({ url, name: 'lost' }, async (connection) => {
-        await connection.unsafe('select $1::int', [1]).describe();
-      });
+      const transactions = new Transactions({ url, name: 'lost' });
       gateway.fail(manner, messages);
       const transaction = () =>
-        transactions.transact(async (connection) => {
-          // Statements that travel together, as the last ones of a batch do.
-          const rows = await Promise.all([connection`select 1 as n`.execute(), connection`select 2 as n`.execute()]);
-          return rows.length;
+        transactions.run(async (_, issuer) => {
+          // Statements that travel together, as those of a batch do.
+          const answers = await Promise.all([issuer.issue('begin'), issuer.issue('select $1::int as n', ['1']), issuer.issue('commit')]);
+          return answers.map(({ command }) => command).join();
         });
       await transaction().catch(() => {});
-      assert.equal(await transaction(), 2, `${manner} after ${messages} messages`);
+      assert.equal(await transaction(), 'BEGIN,SELECT 1,COMMIT', `${manner} after ${messages} messages`);
       await settled();
       await transactions.end();
     }

@@ -37,12 +37,12 @@ async function whileHeld(
     await release.promise;
   });
   await isHeld.promise;
-  const loading = loader.transact(async (connection) => {
+  const loading = loader.transact(async (_, issuer) => {
     const rows = new World().tenant(TENANT);
     const wanted = nothingWanted();
     for (const id of ids.vertices) wanted.vertices.add(id);
     for (const id of ids.shared) wanted.shared.add(id);
-    await loadWanted(connection, TENANT, rows, wanted);
+    await loadWanted(issuer, TENANT, rows, wanted);
     await inside((id) => rows.rows.get(id)?.element.attributes.n);
   });
   try {

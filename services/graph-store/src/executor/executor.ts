@@ -8,6 +8,7 @@ import { sqlState } from '../postgres/connect.ts';
 import { HomeScopes } from '../postgres/home-scopes.ts';
 import { findEarlierResults } from '../postgres/idempotency.ts';
 import { NotConnected } from '../postgres/link.ts';
+import { issuerOf } from '../postgres/pipeline.ts';
 import type { Pool } from '../postgres/pool.ts';
 import type { Transactions } from '../postgres/transactions.ts';
 import type { Committed } from '../publisher/recent.ts';
@@ -138,9 +139,7 @@ export class Executor {
     const span = traces?.batch(items.map(({ request }) => request.operationId));
     try {
       const parts = { schemas, homes: this.#homes };
-      const { outcomes, epoch, changes } = await writers[lane].run((connection) =>
-        runBatch(connection, parts, requests, exclusive, refusals),
-      );
+      const { outcomes, epoch, changes } = await writers[lane].run((_, issuer) => runBatch(issuer, parts, requests, exclusive, refusals));
       span?.end('ok');
       return { is: 'committed', epoch, outcomes, changes };
     } catch (error) {
@@ -158,7 +157,7 @@ export class Executor {
   async #lookUp(requests: readonly BatchRequest[]): Promise<ExecutorReplies['look-up']> {
     return await this.#options.readers.run(async (connection) => {
       const [row] = await connection<{ epoch: string }[]>`select epoch from sequencer`;
-      const repeats = await findEarlierResults(connection, requests);
+      const repeats = await findEarlierResults(issuerOf(connection), requests);
       const found = requests.map(({ request, hash }): MutationOutcome | undefined => {
         const repeat = repeats.get(request.operationId);
         return repeat?.hash.equals(hash) === true ? { ok: true, value: { ...repeat.result, repeated: true } } : undefined;

@@ -13,11 +13,11 @@ import { isEdgeId, plan, type RowPlan } from '../core/plan.ts';
 import type { Schemas } from '../core/schema.ts';
 import { World } from '../core/world.ts';
 import type { Committed } from '../publisher/recent.ts';
-import type { Connection } from './connect.ts';
 import type { HomeScopes } from './home-scopes.ts';
 import { type EarlierResult, findEarlierResults, replyJson } from './idempotency.ts';
 import { findIds, loadWanted, nothingWanted, settleAll, type Wanted, want, wantIds } from './load.ts';
 import { LOCK } from './locks.ts';
+import type { Issuer } from './pipeline.ts';
 import { findAway } from './tenants-elsewhere.ts';
 import { type Written, writeAndCommit } from './write.ts';
 
@@ -49,9 +49,8 @@ export interface BatchParts {
   readonly homes: HomeScopes;
 }
 
-// One message, one answer: for a small batch each costs as much as the work.
-const BEGIN = `begin; select pg_advisory_xact_lock_shared(${LOCK.batch})`;
-const BEGIN_ALONE = `begin; select pg_advisory_xact_lock(${LOCK.batch})`;
+const TOGETHER = `select pg_advisory_xact_lock_shared(${LOCK.batch})`;
+const ALONE = `select pg_advisory_xact_lock(${LOCK.batch})`;
 
 /** How often a request may ask for rows that its plan did not foresee. */
 const MAX_NEEDS = 8;
@@ -62,15 +61,15 @@ const MAX_NEEDS = 8;
  *   answered.
  */
 export async function runBatch(
-  connection: Connection,
+  issuer: Issuer,
   { schemas, homes }: BatchParts,
   requests: readonly BatchRequest[],
   exclusive: boolean,
   refusals: Map<BatchRequest, MutationOutcome>,
 ): Promise<BatchResult> {
   const world = new World();
-  // A statement travels when it is executed, not when it is made: all of these leave at once, in this order.
-  const work: Promise<unknown>[] = [connection.unsafe(exclusive ? BEGIN_ALONE : BEGIN).execute()];
+  // All of these leave at once, in this order.
+  const work: Promise<unknown>[] = [issuer.issue('begin'), issuer.issue(exclusive ? ALONE : TOGETHER)];
   const candidates = new Map<BatchRequest, Map<number, readonly string[]>>();
   const wanted = new Map<string, Wanted>();
   for (const entry of requests) {
@@ -79,7 +78,7 @@ export async function runBatch(
     want(ofTenant, entry.plan);
     for (const { operation, filter, deletes } of entry.plan.criteria) {
       work.push(
-        findIds(connection, entry.tenant, filter, MAX_SELECTED + 1).then((ids) => {
+        findIds(issuer, entry.tenant, filter, MAX_SELECTED + 1).then((ids) => {
           const ofRequest = candidates.get(entry) ?? new Map<number, readonly string[]>();
           candidates.set(entry, ofRequest.set(operation, ids));
           wantIds(ofTenant, ids);
@@ -94,15 +93,15 @@ export async function runBatch(
   // One order of tenants for all batches: locks are taken by tenant, phase and id.
   for (const [tenant, ofTenant] of [...wanted].sort(([left], [right]) => (left < right ? -1 : 1))) {
     work.push(
-      loadWanted(connection, tenant, world.tenant(tenant), ofTenant).then((complete) => {
+      loadWanted(issuer, tenant, world.tenant(tenant), ofTenant).then((complete) => {
         contents.set(tenant, complete);
       }),
     );
   }
   // Behind the locks: an attempt of the same request that had them before is committed by then and found, so its own effects never look like
   // a guard that fails.
-  const repeats = findEarlierResults(connection, requests);
-  const away = findAway(connection, [...wanted.keys()]);
+  const repeats = findEarlierResults(issuer, requests);
+  const away = findAway(issuer, [...wanted.keys()]);
   work.push(repeats, away);
   await settleAll(work);
 
@@ -132,11 +131,11 @@ export async function runBatch(
       continue;
     }
     const applied = await applyOne(
-      connection,
+      issuer,
       world,
       entry,
       schemas,
-      await homes.of(connection, entry.tenant, entry.request),
+      await homes.of(issuer, entry.tenant, entry.request),
       on,
       candidates.get(entry) ?? new Map(),
       contents.get(entry.tenant) ?? new Set(),
@@ -147,7 +146,7 @@ export async function runBatch(
     if (applied.outcome === 'failed') {
       // What it failed on may have been read after the repeats were.
       if (late) {
-        known = new Map([...known, ...(await findEarlierResults(connection, [entry]))]);
+        known = new Map([...known, ...(await findEarlierResults(issuer, [entry]))]);
         const repeated = known.get(id);
         if (repeated?.hash.equals(entry.hash) === true) {
           states.push({ is: 'repeat', repeat: repeated });
@@ -169,7 +168,7 @@ export async function runBatch(
     const entry = requests[index];
     if (entry !== undefined && state.is === 'failed') refusals.set(entry, refusal(state));
   }
-  const { base, epoch } = await writeAndCommit(connection, written);
+  const { base, epoch } = await writeAndCommit(issuer, written);
   const outcomes: MutationOutcome[] = [];
   for (const state of states) outcomes.push(await outcomeOf(state, base, outcomes));
   const changes = written.changes.map(({ change, first, last }) => ({
@@ -215,7 +214,7 @@ async function outcomeOf(state: RequestState, base: number, earlier: readonly Mu
 
 /** Applies one request, loading under lock what its plan could not foresee; `onLoad` hears of it. */
 async function applyOne(
-  connection: Connection,
+  issuer: Issuer,
   world: World,
   { tenant, defaultScope, request }: BatchRequest,
   schemas: Schemas,
@@ -234,7 +233,7 @@ async function applyOne(
     wantIds(wanted, applied.needs.ids);
     for (const id of applied.needs.adjacency) wanted.adjacency.add(id);
     for (const key of applied.needs.uniqueKeys) wanted.uniqueKeys.add(key);
-    await loadWanted(connection, tenant, world.tenant(tenant), wanted);
+    await loadWanted(issuer, tenant, world.tenant(tenant), wanted);
   }
   return { outcome: 'failed', ...failed('too-large', 'the request touches too many elements that depend on each other'), operation: 0 };
 }

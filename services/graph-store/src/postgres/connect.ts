@@ -1,5 +1,6 @@
 /** Connections to PostgreSQL, each kind with the settings its work needs. */
 import { readFileSync } from 'node:fs';
+import { connect as dial, type Socket } from 'node:net';
 import { parseOwnJson } from '@polyedge/query/json-text';
 import postgres from 'postgres';
 
@@ -18,6 +19,8 @@ export interface ConnectOptions {
   readonly session?: Readonly<Record<string, string>>;
   /** Called at once when a connection has ended, and when one could not be made. */
   readonly onClose?: () => void;
+  /** Told of the socket of each connection; not of those over TLS, through a file, or to one of several servers, which the library makes. */
+  readonly onSocket?: (socket: Socket) => void;
 }
 
 /** int8 as a number: seqs, versions and times stay below 2^53. */
@@ -39,9 +42,45 @@ const json = {
   parse: (text: string): unknown => parseOwnJson(text) ?? JSON.parse(text),
 };
 
-export function connect({ url, name, max, session, onClose }: ConnectOptions): Sql {
+/** A value of a row from PostgreSQL's text for it, by its type's number: as what `connect` makes of it. */
+export function parseColumn(type: number, text: string): unknown {
+  switch (type) {
+    case 16:
+      return text === 't';
+    case 17:
+      return Buffer.from(text.slice(2), 'hex');
+    case 20:
+    case 21:
+    case 23:
+      return Number(text);
+    case 114:
+    case 3802:
+      return json.parse(text);
+    default:
+      return text;
+  }
+}
+
+/** PostgreSQL's answer to a statement that it did not carry out. */
+export class StatementFailed extends Error {
+  /** The SQLSTATE. */
+  readonly code: string;
+  readonly severity: string;
+
+  constructor(message: string, code: string, severity: string) {
+    super(message);
+    this.code = code;
+    this.severity = severity;
+  }
+}
+
+/** Whether an error is PostgreSQL's answer. */
+export const isAnswer = (error: unknown): error is { readonly code: string; readonly severity: string } =>
+  error instanceof StatementFailed || error instanceof postgres.PostgresError;
+
+export function connect({ url, name, max, session, onClose, onSocket }: ConnectOptions): Sql {
   const authority = authorityOf(url);
-  return postgres(authority?.url ?? url, {
+  const options = {
     ...(authority === undefined ? {} : { ssl: { ca: authority.certificate, rejectUnauthorized: true, host: authority.host } }),
     max,
     types: { bigint, json },
@@ -55,7 +94,21 @@ export function connect({ url, name, max, session, onClose }: ConnectOptions): S
     ...(onClose === undefined ? {} : { onclose: onClose }),
     // Asking for the types of arrays is what rejects where nobody can catch it when the connection breaks meanwhile. Arrays travel as JSON.
     fetch_types: false,
-  });
+  };
+  // Nothing is connected before the first statement.
+  const library = postgres(authority?.url ?? url, options);
+  const { host: hosts, path, ssl } = library.options;
+  if (onSocket === undefined || hosts.length > 1 || path || ssl) return library;
+  const withSocket = {
+    ...options,
+    // The library's types leave it out.
+    socket: ({ host: [host = ''], port: [port = 0] }: { readonly host: string[]; readonly port: number[] }): Socket => {
+      const socket = dial({ host, port, noDelay: true });
+      onSocket(socket);
+      return socket;
+    },
+  };
+  return postgres(url, withSocket);
 }
 
 /** `?sslrootcert=FILE`, as libpq has it: TLS, with a server whose certificate this authority signed and whose name is the host's. */
@@ -94,5 +147,5 @@ export async function missingDurability(sql: Statements): Promise<string[]> {
 
 /** The SQLSTATE of a failed statement, or undefined when the failure was not PostgreSQL's answer (the connection broke). */
 export function sqlState(error: unknown): string | undefined {
-  return error instanceof postgres.PostgresError ? error.code : undefined;
+  return isAnswer(error) ? error.code : undefined;
 }

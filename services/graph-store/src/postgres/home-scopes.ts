@@ -1,7 +1,7 @@
 /** The default scopes of the tenants: where elements of the other protocols' own types live (`hasHome` in core/type-rules.ts). */
 import type { MutationRequest } from '@polyedge/contracts/bus/graph';
 import { hasHome, hasHomeId } from '../core/type-rules.ts';
-import type { Connection } from './connect.ts';
+import type { Issuer } from './pipeline.ts';
 
 const MAX_TENANTS = 10_000;
 
@@ -12,12 +12,14 @@ export class HomeScopes {
   readonly #known = new Map<string, string>();
 
   /** Of a tenant; undefined for one that has none, and for requests that make nothing which needs one. */
-  async of(connection: Connection, tenant: string, request: MutationRequest): Promise<string | undefined> {
+  async of(issuer: Issuer, tenant: string, request: MutationRequest): Promise<string | undefined> {
     if (!request.operations.some(makesAtHome)) return undefined;
     const known = this.#known.get(tenant);
     if (known !== undefined) return known;
-    const [row] = await connection<{ id: string }[]>`
-      select id from element where tenant = ${tenant} and type = 'ogit/Auth/DataScope' and xid = ${scopeXid(tenant)} and not deleted`;
+    const [row] = await issuer.rows<{ id: string }>(
+      "select id from element where tenant = $1 and type = 'ogit/Auth/DataScope' and xid = $2 and not deleted",
+      [tenant, scopeXid(tenant)],
+    );
     if (row === undefined) return undefined;
     if (this.#known.size >= MAX_TENANTS) this.#known.clear();
     this.#known.set(tenant, row.id);

@@ -4,8 +4,8 @@ import type { Element } from '@polyedge/contracts/element';
 import { operationTime } from '@polyedge/contracts/operation-id';
 import type { PendingResult } from '../core/pending.ts';
 import { assignSeq } from '../core/pending.ts';
-import type { Connection } from './connect.ts';
 import { dayOf } from './partitions.ts';
+import type { Issuer } from './pipeline.ts';
 import { JOURNAL_COLUMNS, type JournalRow, toChange } from './rows.ts';
 
 export interface EarlierResult {
@@ -38,13 +38,15 @@ export function replyJson(result: {
 
 /** The stored results of those of the requests that succeeded before, by operation id. */
 export async function findEarlierResults(
-  connection: Connection,
+  issuer: Issuer,
   requests: readonly { readonly request: { readonly operationId: string } }[],
 ): Promise<Map<string, EarlierResult>> {
   const ids = requests.map(({ request: { operationId: id } }) => ({ day: dayOf(operationTime(id)), id }));
-  const rows = await connection<{ id: string; hash: Buffer; base: number; reply: StoredReply }[]>`
-    select o.id, o.hash, o.base, o.reply from json_to_recordset(${JSON.stringify(ids)}::json) as w(day integer, id text collate "C")
-    cross join lateral (select * from operation o where o.day = w.day and o.id = w.id offset 0) o`;
+  const rows = await issuer.rows<{ id: string; hash: Buffer; base: number; reply: StoredReply }>(
+    `select o.id, o.hash, o.base, o.reply from json_to_recordset($1::json) as w(day integer, id text collate "C")
+     cross join lateral (select * from operation o where o.day = w.day and o.id = w.id offset 0) o`,
+    [JSON.stringify(ids)],
+  );
   const repeats = new Map<string, EarlierResult>();
   for (const { id, hash, base, reply } of rows) {
     const seqs = reply.operations
@@ -52,7 +54,7 @@ export async function findEarlierResults(
       .map((seq) => assignSeq(seq, base));
     const states = new Map<number, Element>();
     if (seqs.length > 0) {
-      const found = await connection.unsafe<JournalRow[]>(
+      const found = await issuer.rows<JournalRow>(
         `select ${JOURNAL_COLUMNS} from journal where seq in (select value::bigint from json_array_elements_text($1::json))`,
         [JSON.stringify(seqs)],
       );

@@ -7,8 +7,9 @@
  * behind another are never answered; a statement after the end writes to no socket. So each connection has a pool of its own here, which ends
  * with it, nothing is sent once it has ended, and nobody waits longer than it lives.
  */
-import postgres from 'postgres';
-import { type Connection, type ConnectOptions, connect, type Sql } from './connect.ts';
+import type { Socket } from 'node:net';
+import { type Connection, type ConnectOptions, connect, isAnswer, type Sql } from './connect.ts';
+import { type Issuer, issuerOf, Pipeline } from './pipeline.ts';
 
 /** How long making a connection may take. */
 const OPEN_MS = 10_000;
@@ -19,7 +20,7 @@ export class ConnectionLost extends Error {}
 /** No connection could be made: nothing was done. */
 export class NotConnected extends ConnectionLost {}
 
-export type LinkOptions = Omit<ConnectOptions, 'max'>;
+export type LinkOptions = Omit<ConnectOptions, 'max' | 'onSocket'>;
 
 export class Link {
   readonly #options: LinkOptions;
@@ -27,15 +28,24 @@ export class Link {
   /** Who waits for an answer on this connection. */
   readonly #waiting = new Set<(error: Error) => void>();
   #connection: Connection | undefined;
+  #socket: Socket | undefined;
+  #issuer: Issuer | undefined;
   #gone = false;
 
   private constructor(options: LinkOptions) {
     this.#options = options;
-    this.#pool = connect({ ...options, max: 1, onClose: () => this.#lost() });
+    this.#pool = connect({
+      ...options,
+      max: 1,
+      onClose: () => this.#lost(),
+      onSocket: (socket) => {
+        this.#socket = socket;
+      },
+    });
   }
 
   /** @param prepare is done once, before anything else. */
-  static async open(options: LinkOptions, prepare: (connection: Connection) => Promise<void> = async () => {}): Promise<Link> {
+  static async open(options: LinkOptions, prepare: (issuer: Issuer) => Promise<void> = async () => {}): Promise<Link> {
     const link = new Link(options);
     const slow = setTimeout(() => link.end('PostgreSQL does not answer'), OPEN_MS);
     try {
@@ -59,6 +69,12 @@ export class Link {
     return this.#connection;
   }
 
+  /** For statements that travel together. Not to be used while one of `connection` is under way, nor the other way round. */
+  get issuer(): Issuer {
+    if (this.#issuer === undefined) throw new ConnectionLost('the connection is not made yet');
+    return this.#issuer;
+  }
+
   /** The outcome of something that happens on this connection; a failure as soon as the connection has ended. */
   until<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -77,11 +93,12 @@ export class Link {
     this.#pool.end({ timeout: 0 }).catch(() => {});
   }
 
-  async #open(prepare: (connection: Connection) => Promise<void>): Promise<void> {
+  async #open(prepare: (issuer: Issuer) => Promise<void>): Promise<void> {
     // Not `reserve()` first: the library never grants it on a connection that it opens for it.
     await this.#pool`select 1`;
     const connection = await this.#pool.reserve();
-    await prepare(connection);
+    this.#issuer = this.#socket === undefined ? issuerOf(connection) : new Pipeline(this.#socket);
+    await prepare(this.#issuer);
     this.#connection = connection;
   }
 
@@ -99,10 +116,9 @@ const NO_CONNECTION = /^(E[A-Z]+|CONNECTION_[A-Z]+|CONNECT_TIMEOUT)$/;
 /** Whether what failed may succeed when it is done again later, because the server or the way to it was the reason. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof ConnectionLost) return true;
-  if (error instanceof postgres.PostgresError) return !isRefusal(error) || NOT_NOW.test(error.code);
+  if (isAnswer(error)) return !isRefusal(error) || NOT_NOW.test(error.code);
   return error instanceof Error && 'code' in error && NO_CONNECTION.test(String(error.code));
 }
 
 /** Whether the server said no and goes on living: its FATAL means that it closes the connection. */
-export const isRefusal = (error: unknown): boolean =>
-  error instanceof postgres.PostgresError && error.severity !== 'FATAL' && error.severity !== 'PANIC';
+export const isRefusal = (error: unknown): boolean => isAnswer(error) && error.severity !== 'FATAL' && error.severity !== 'PANIC';

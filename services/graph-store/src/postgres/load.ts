@@ -7,7 +7,7 @@ import { isEdgeId, type RowPlan } from '../core/plan.ts';
 import { Parameters } from '../core/sql-parameters.ts';
 import { joinKey, splitKey } from '../core/unique.ts';
 import type { TenantRows } from '../core/world.ts';
-import type { Connection } from './connect.ts';
+import type { Issuer } from './pipeline.ts';
 import { ELEMENT_COLUMNS, type ElementRow, toElement } from './rows.ts';
 
 /** What one tenant's requests of a batch need together. */
@@ -51,11 +51,11 @@ const COLUMNS = `${ELEMENT_COLUMNS.split(', ')
   .join(', ')}, array_to_json(e.unique_names) as unique_names`;
 
 /** Ids of the living elements that a filter selects, at most `limit`; neither locked nor certain to match still when they are. */
-export async function findIds(connection: Connection, tenant: string, filter: Filter, limit: number): Promise<string[]> {
+export async function findIds(issuer: Issuer, tenant: string, filter: Filter, limit: number): Promise<string[]> {
   const parameters = new Parameters();
   const text = `select id from element where tenant = ${parameters.text(tenant)} and not deleted and scope <> 'system'
     and (${compileFilter(filter, parameters)}) order by id limit ${parameters.integer(limit)}`;
-  const rows = await connection.unsafe<{ id: string }[]>(text, [...parameters.values]);
+  const rows = await issuer.rows<{ id: string }>(text, parameters.values, true);
   return rows.map(({ id }) => id);
 }
 
@@ -78,7 +78,7 @@ const LOCK_IN_MODES = `
  * Locks and loads everything wanted into `rows`. The statements are issued without waiting for each other, so they cost one round trip; each
  * sees what was committed before its own locks were granted.
  */
-export async function loadWanted(connection: Connection, tenant: string, rows: TenantRows, wanted: Wanted): Promise<Set<string>> {
+export async function loadWanted(issuer: Issuer, tenant: string, rows: TenantRows, wanted: Wanted): Promise<Set<string>> {
   const { vertices, shared, edges, adjacency, uniqueKeys, accounts, contents } = wanted;
   const ids = [...new Set([...vertices, ...shared])].filter((id) => !rows.rows.has(id));
   const work: Promise<unknown>[] = [];
@@ -87,12 +87,11 @@ export async function loadWanted(connection: Connection, tenant: string, rows: T
   if (ids.length > 0) {
     const onlyWrites = ids.every((id) => vertices.has(id));
     work.push(
-      connection
-        .unsafe<StoredRow[]>(
-          onlyWrites ? LOCK_FOR_WRITE : LOCK_IN_MODES,
-          [tenant, json(onlyWrites ? ids : ids.map((id) => ({ id, write: vertices.has(id) })))],
-          { prepare: true },
-        )
+      issuer
+        .rows<StoredRow>(onlyWrites ? LOCK_FOR_WRITE : LOCK_IN_MODES, [
+          tenant,
+          json(onlyWrites ? ids : ids.map((id) => ({ id, write: vertices.has(id) }))),
+        ])
         .then((found) => {
           loadRows(rows, found);
           for (const id of ids) rows.load(id, undefined);
@@ -103,8 +102,8 @@ export async function loadWanted(connection: Connection, tenant: string, rows: T
   const cascading = [...adjacency].filter((id) => !rows.adjacency.has(id));
   if (edgeIds.length > 0 || cascading.length > 0) {
     work.push(
-      connection
-        .unsafe<StoredRow[]>(
+      issuer
+        .rows<StoredRow>(
           `select e.* from (select value collate "C" as id from json_array_elements_text($2::json)
              union select a.id from json_array_elements_text($3::json) v(id) cross join lateral (
                select o.id from element o where o.tenant = $1 and o.kind = 'edge' and not o.deleted and o.out_id = v.id
@@ -112,7 +111,6 @@ export async function loadWanted(connection: Connection, tenant: string, rows: T
              order by 1) w
            cross join lateral (select ${COLUMNS} from element e where e.tenant = $1 and e.id = w.id for update of e) e`,
           [tenant, json(edgeIds), json(cascading)],
-          { prepare: true },
         )
         .then((found) => {
           loadRows(rows, found);
@@ -130,25 +128,26 @@ export async function loadWanted(connection: Connection, tenant: string, rows: T
   const keys = [...uniqueKeys].filter((key) => !rows.owners.has(key));
   if (keys.length > 0) {
     work.push(
-      connection<{ name: string; value: string; element: string }[]>`
-        select k.name, k.value, k.element from json_to_recordset(${JSON.stringify(keys.map(splitKey))}::json) as w(name text collate "C", value text collate "C")
-        cross join lateral (select * from unique_key k where k.tenant = ${tenant} and k.name = w.name and k.value = w.value offset 0) k`.then(
-        (found) => {
+      issuer
+        .rows<{ name: string; value: string; element: string }>(
+          `select k.name, k.value, k.element from json_to_recordset($2::json) as w(name text collate "C", value text collate "C")
+           cross join lateral (select * from unique_key k where k.tenant = $1 and k.name = w.name and k.value = w.value offset 0) k`,
+          [tenant, json(keys.map(splitKey))],
+        )
+        .then((found) => {
           for (const { name, value, element } of found) rows.loadOwner(joinKey({ name, value }), element);
           for (const key of keys) rows.loadOwner(key, undefined);
-        },
-      ),
+        }),
     );
   }
   if (accounts.size > 0) {
     work.push(
-      connection
-        .unsafe<ElementRow[]>(
+      issuer
+        .rows<ElementRow>(
           `select e.* from json_array_elements_text($2::json) as w(id) cross join lateral (
              select ${ELEMENT_COLUMNS} from element where tenant = '${SYSTEM_TENANT}' and id = w.id and type = '${ACCOUNT_TYPE}'
                and not deleted and attributes ->> 'tenant' = $1 offset 0) e`,
           [tenant, json(accounts)],
-          { prepare: true },
         )
         .then((found) => {
           for (const row of found) rows.accounts.set(row.id, accountVertex(toElement(row)));
@@ -158,11 +157,15 @@ export async function loadWanted(connection: Connection, tenant: string, rows: T
   const complete = new Set<string>();
   if (contents.size > 0) {
     work.push(
-      connection<{ id: string }[]>`
-        update content set touched_on = now() where tenant = ${tenant} and complete
-          and id in (select value collate "C" from json_array_elements_text(${json(contents)}::json)) returning id`.then((found) => {
-        for (const { id } of found) complete.add(id);
-      }),
+      issuer
+        .rows<{ id: string }>(
+          `update content set touched_on = now() where tenant = $1 and complete
+             and id in (select value collate "C" from json_array_elements_text($2::json)) returning id`,
+          [tenant, json(contents)],
+        )
+        .then((found) => {
+          for (const { id } of found) complete.add(id);
+        }),
     );
   }
   await settleAll(work);

@@ -2,6 +2,7 @@
 import { type Failure, failed } from '@polyedge/contracts/errors';
 import type { Connection } from './connect.ts';
 import { LOCK } from './locks.ts';
+import { type Issuer, issuerOf } from './pipeline.ts';
 import type { Queries } from './pool.ts';
 
 interface Refusal {
@@ -16,12 +17,11 @@ export const ELSEWHERE: Refusal = failed('lost', 'the tenant is in another journ
 export const MOVING: Refusal = failed('unavailable', 'the tenant is being moved to another journal');
 
 /** Why those of these tenants may not be written here that may not. To be asked behind the lock of the batch, which whoever places a tenant takes alone. */
-export async function findAway(connection: Connection, tenants: readonly string[]): Promise<ReadonlyMap<string, Failure>> {
-  const rows = await connection.unsafe<{ tenant: string; moving: boolean }[]>(
+export async function findAway(issuer: Issuer, tenants: readonly string[]): Promise<ReadonlyMap<string, Failure>> {
+  const rows = await issuer.rows<{ tenant: string; moving: boolean }>(
     `select tenant, until is not null as moving from away
      where tenant in (select value collate "C" from json_array_elements_text($1::text::json))`,
     [JSON.stringify(tenants)],
-    { prepare: true },
   );
   return new Map(rows.map(({ tenant, moving }) => [tenant, (moving ? MOVING : ELSEWHERE).failure]));
 }
@@ -33,7 +33,7 @@ export async function findAway(connection: Connection, tenants: readonly string[
 export async function enterTenant(transaction: Connection, tenant: string): Promise<Refusal | undefined> {
   const [, away] = await Promise.all([
     transaction`select pg_advisory_xact_lock_shared(${LOCK.batch})`.execute(),
-    findAway(transaction, [tenant]),
+    findAway(issuerOf(transaction), [tenant]),
   ]);
   const failure = away.get(tenant);
   return failure && { ok: false, failure };

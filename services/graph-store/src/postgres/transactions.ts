@@ -1,6 +1,7 @@
 /** A connection on which transactions run one after the other, and which may break at any moment. */
 import type { Connection, ConnectOptions } from './connect.ts';
 import { ConnectionLost, isRefusal, Link } from './link.ts';
+import type { Issuer } from './pipeline.ts';
 import { CallerGone } from './pool.ts';
 
 const ROLLBACK_MS = 5000;
@@ -14,7 +15,7 @@ const LONGEST_AGAIN_MS = 1000;
  */
 export class Transactions {
   readonly #options: Omit<ConnectOptions, 'max' | 'onClose'>;
-  readonly #prepare: (connection: Connection) => Promise<void>;
+  readonly #prepare: (issuer: Issuer) => Promise<void>;
   #link: Link | undefined;
   #opening: Promise<Link> | undefined;
   #reopening = false;
@@ -22,7 +23,7 @@ export class Transactions {
   #ended = false;
 
   /** @param prepare is done once on every new connection, before anything else. */
-  constructor(options: Omit<ConnectOptions, 'max' | 'onClose'>, prepare: (connection: Connection) => Promise<void> = async () => {}) {
+  constructor(options: Omit<ConnectOptions, 'max' | 'onClose'>, prepare: (issuer: Issuer) => Promise<void> = async () => {}) {
     this.#options = options;
     this.#prepare = prepare;
   }
@@ -31,7 +32,7 @@ export class Transactions {
    * Runs work that begins and ends its transaction itself. When it fails, the transaction is rolled back before this fails with the same error.
    * @param deadline on the clock of `performance.now()`: what has not begun by then fails with `CallerGone`
    */
-  run<T>(work: (connection: Connection) => Promise<T>, deadline = Number.POSITIVE_INFINITY): Promise<T> {
+  run<T>(work: (connection: Connection, issuer: Issuer) => Promise<T>, deadline = Number.POSITIVE_INFINITY): Promise<T> {
     const result = this.#turn.then(() => {
       if (deadline <= performance.now()) throw new CallerGone();
       return this.#run(work);
@@ -41,10 +42,10 @@ export class Transactions {
   }
 
   /** Runs work between `begin` and `commit`. */
-  transact<T>(work: (connection: Connection) => Promise<T>, deadline?: number): Promise<T> {
-    return this.run(async (connection) => {
+  transact<T>(work: (connection: Connection, issuer: Issuer) => Promise<T>, deadline?: number): Promise<T> {
+    return this.run(async (connection, issuer) => {
       await connection`begin`;
-      const result = await work(connection);
+      const result = await work(connection, issuer);
       const { command } = await connection`commit`;
       if (command !== 'COMMIT') throw new Error(`COMMIT was answered ${command}`);
       return result;
@@ -87,11 +88,11 @@ export class Transactions {
     this.#reopening = false;
   }
 
-  async #run<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+  async #run<T>(work: (connection: Connection, issuer: Issuer) => Promise<T>): Promise<T> {
     if (this.#ended) throw new ConnectionLost('the service is ending');
     const link = await this.#connected();
     try {
-      return await link.until(work(link.connection));
+      return await link.until(work(link.connection, link.issuer));
     } catch (error) {
       if (!isRefusal(error) || !(await rolledBack(link))) link.end();
       throw error;

@@ -5,8 +5,8 @@ import { CONTENT_ATTRIBUTE } from '../core/content-attribute.ts';
 import type { PendingChange, PendingValues } from '../core/pending.ts';
 import { splitKey } from '../core/unique.ts';
 import type { World } from '../core/world.ts';
-import type { Connection } from './connect.ts';
 import { dayOf } from './partitions.ts';
+import type { Issuer } from './pipeline.ts';
 
 /** A successful request to be remembered for repeats. */
 export interface Remembered {
@@ -67,7 +67,6 @@ export const WRITE = `
       modified_on, modified_by, modified_app, deleted, out_id, in_id, out_type, in_type, owners, action, case when n = $4::bigint then $6::json else undo end,
       case when seq_before < 0 then s.base - seq_before else seq_before end, protocol, way, operation, operation_id, s.base - first, s.base - last
     from c, s),
-  used as (update content t set used = true from c where c.content is not null and t.tenant = c.tenant and t.id = c.content collate "C" and not t.used),
   remembered as (
     insert into operation (day, id, hash, base, reply)
     select day, id, decode(hash, 'base64'), s.base, reply from s, json_to_recordset($3::json) as o(day integer, id text, hash text, reply json))
@@ -76,6 +75,11 @@ export const WRITE = `
 const LARGE_CHARACTERS = 64 * 1024;
 /** The last three parameters when no change is large. */
 const NONE_LARGE = ['0', 'null', 'null'];
+
+/** Few writes have one, and as a part of `WRITE` it would cost each of them a tenth of it. */
+const USE_CONTENTS = `
+  update content set used = true
+  where tenant = $1 and not used and id in (select value collate "C" from json_array_elements_text($2::json))`;
 
 const FREE_KEYS = `
   delete from unique_key k using json_to_recordset($2::json) as f(name text collate "C", value text collate "C")
@@ -96,13 +100,11 @@ const ADD_VALUES = `
   order by ordinal`;
 
 /**
- * Makes the statement that takes the sequencer known to a new connection. A statement that the server does not know yet is described first, and
- * what follows it, the COMMIT too, would wait for those round trips with the sequencer locked. Others wait for theirs when they are first used:
- * they come before it, and each of them here would keep a replica that lost its connection away for two round trips longer.
+ * Makes the statement that takes the sequencer known to a new connection, where statements are described before they are first carried out: what
+ * follows it, the COMMIT too, would wait for those round trips with the sequencer locked. Others wait for theirs when they are first used: they come
+ * before it, and each of them here would keep a replica that lost its connection away for two round trips longer.
  */
-export async function prepareWrites(connection: Connection): Promise<void> {
-  await connection.unsafe(WRITE, ['', '', '', '', '', '']).describe();
-}
+export const prepareWrites = (issuer: Issuer): Promise<void> => issuer.prepare(WRITE, 6);
 
 /** The sequencer before a batch, and the epoch it belongs to. */
 export interface Committed {
@@ -114,29 +116,28 @@ export interface Committed {
  * Issues the last statements of a batch and its COMMIT without waiting in between: the sequencer's lock is never held across a round trip.
  * @returns the sequencer before the batch, and the epoch. Fails when anything failed; then nothing was written.
  */
-export async function writeAndCommit(connection: Connection, written: Written): Promise<Committed> {
+export async function writeAndCommit(issuer: Issuer, written: Written): Promise<Committed> {
   const work: Promise<unknown>[] = [];
   for (const [tenant, rows] of written.world.tenants()) {
     const { freed, claimed } = rows.keyChanges();
     if (freed.length > 0) {
-      work.push(connection.unsafe(FREE_KEYS, [tenant, JSON.stringify(freed.map(splitKey))], { prepare: true }).execute());
+      work.push(issuer.issue(FREE_KEYS, [tenant, JSON.stringify(freed.map(splitKey))]));
     }
     if (claimed.length > 0) {
       const keys = claimed.map(({ key, id }) => ({ ...splitKey(key), element: id }));
-      work.push(connection.unsafe(CLAIM_KEYS, [tenant, JSON.stringify(keys)], { prepare: true }).execute());
+      work.push(issuer.issue(CLAIM_KEYS, [tenant, JSON.stringify(keys)]));
     }
   }
-  for (const { tenant, values } of written.values) work.push(...writeValues(connection, tenant, values));
+  for (const [tenant, contents] of contentsOf(written)) work.push(issuer.issue(USE_CONTENTS, [tenant, JSON.stringify(contents)]));
+  for (const { tenant, values } of written.values) work.push(...writeValues(issuer, tenant, values));
   const { rows, large } = changesJson(written);
   // A batch in which every request failed leaves no trace, and so need not take the sequencer.
   const write =
     written.changes.length === 0 && written.remembered.length === 0
-      ? connection.unsafe<Committed[]>('select seq as base, epoch from sequencer', [], { prepare: true })
-      : connection.unsafe<Committed[]>(WRITE, [rows, String(written.changes.length), rememberedJson(written.remembered), ...large], {
-          prepare: true,
-        });
-  const commit = connection.unsafe('commit', [], { prepare: true });
-  work.push(write.execute(), commit.execute());
+      ? issuer.issue<Committed>('select seq as base, epoch from sequencer')
+      : issuer.issue<Committed>(WRITE, [rows, String(written.changes.length), rememberedJson(written.remembered), ...large]);
+  const commit = issuer.issue('commit');
+  work.push(write, commit);
   const results = await Promise.allSettled(work);
   for (const result of results) {
     if (result.status === 'rejected') throw result.reason;
@@ -144,16 +145,29 @@ export async function writeAndCommit(connection: Connection, written: Written): 
   // A COMMIT of a transaction that failed before is answered ROLLBACK, without an error.
   const { command } = await commit;
   if (command !== 'COMMIT') throw new Error(`COMMIT was answered ${command}`);
-  const [row] = await write;
+  const [row] = (await write).rows;
   if (row === undefined) throw new Error('the sequencer has no row');
   return row;
 }
 
-function writeValues(connection: Connection, tenant: string, { id, values }: PendingValues): Promise<unknown>[] {
+/** The contents that the elements of a batch refer to, by tenant. */
+function contentsOf({ changes }: Written): Map<string, string[]> {
+  const contents = new Map<string, string[]>();
+  for (const { change } of changes) {
+    const content = change.state.attributes[CONTENT_ATTRIBUTE];
+    if (typeof content !== 'string') continue;
+    const ofTenant = contents.get(change.tenant) ?? [];
+    contents.set(change.tenant, ofTenant);
+    ofTenant.push(content);
+  }
+  return contents;
+}
+
+function writeValues(issuer: Issuer, tenant: string, { id, values }: PendingValues): Promise<unknown>[] {
   const rows = JSON.stringify(
     values.map(({ at, value, ttlMs }) => ({ at, value, expires_on: ttlMs === undefined ? null : Date.now() + ttlMs })),
   );
-  return [RETIRE_VALUES, ADD_VALUES].map((text) => connection.unsafe(text, [tenant, id, rows], { prepare: true }).execute());
+  return [RETIRE_VALUES, ADD_VALUES].map((text) => issuer.issue(text, [tenant, id, rows]));
 }
 
 /** The changes as JSON, and the last three parameters of `WRITE`. */

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Outgoing } from './nats-bus-outgoing.ts';
+
+const ticked = () => new Promise((resolve) => setImmediate(resolve));
+
+test('what comes some promises after a message leaves together with it, in order', async () => {
+  const sent: string[] = [];
+  const outgoing = new Outgoing({ publish: (subject) => void sent.push(subject) });
+  await Promise.resolve();
+  outgoing.publish('change', 'a');
+  for (let promises = 0; promises < 10; promises += 1) await Promise.resolve();
+  assert.deepEqual(sent, []);
+  outgoing.publish('reply', 'b');
+  await ticked();
+  assert.deepEqual(sent, ['change', 'reply']);
+  outgoing.publish('next', 'c');
+  outgoing.send();
+  assert.deepEqual(sent, ['change', 'reply', 'next']);
+  await ticked();
+  assert.deepEqual(sent, ['change', 'reply', 'next']);
+});
+
+test('a message that the library refuses is reported to whoever asked for that, and those behind it leave', async () => {
+  const sent: string[] = [];
+  const refused: unknown[] = [];
+  const closed = new Error('closed');
+  const outgoing = new Outgoing({
+    publish: (subject) => {
+      if (subject === 'refused') throw closed;
+      sent.push(subject);
+    },
+  });
+  outgoing.publish('refused', 'a');
+  outgoing.publish('refused', 'b', {}, (error) => refused.push(error));
+  outgoing.publish('good', 'c');
+  await ticked();
+  assert.deepEqual(sent, ['good']);
+  assert.deepEqual(refused, [closed]);
+});

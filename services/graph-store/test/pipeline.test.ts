@@ -1,0 +1,142 @@
+/** Statements that travel together: what the server gets, what they return, and what becomes of those behind one that fails. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, connect as dial } from 'node:net';
+import { after, before, test } from 'node:test';
+import { type SharedServer, sharedPostgres } from '@polyedge/testkit/servers/shared';
+import { connect, StatementFailed, sqlState } from '../src/postgres/connect.ts';
+import { type Issuer, issuerOf } from '../src/postgres/pipeline.ts';
+import { Transactions } from '../src/postgres/transactions.ts';
+
+let database: SharedServer;
+before(async () => {
+  database = await sharedPostgres();
+});
+after(() => database[Symbol.asyncDispose]());
+
+async function withIssuer<T>(work: (issuer: Issuer) => Promise<T>, url = database.url): Promise<T> {
+  const transactions = new Transactions({ url, name: 'pipeline' });
+  try {
+    return await transactions.run((_, issuer) => work(issuer));
+  } finally {
+    await transactions.end();
+  }
+}
+
+/** On the way of the bytes to the server: how often the client has asked for an answer, and the server has said that it is done. */
+async function countingGateway() {
+  const counts = { syncs: 0, ready: 0 };
+  const messages = (bytes: Buffer, kind: string): number => {
+    let found = 0;
+    for (let at = 0; at + 5 <= bytes.length; at += 1 + bytes.readUInt32BE(at + 1))
+      if (String.fromCharCode(bytes[at] ?? 0) === kind) found += 1;
+    return found;
+  };
+  const server = createServer((client) => {
+    const upstream = dial(Number(new URL(database.url).port), '127.0.0.1');
+    client.on('data', (chunk: Buffer) => {
+      // The message that opens a connection has no kind.
+      if (chunk[0] !== 0) counts.syncs += messages(chunk, 'S');
+      upstream.write(chunk);
+    });
+    upstream.on('data', (chunk: Buffer) => {
+      counts.ready += messages(chunk, 'Z');
+      client.write(chunk);
+    });
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const)
+      one.on('error', () => {}).on('close', () => other.destroy());
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  const url = new URL(database.url);
+  url.port = String(address.port);
+  return { url: url.href, counts, [Symbol.dispose]: () => void server.close() };
+}
+
+test('statements issued in one go are asked for once and answered once, new ones too', async () => {
+  using gateway = await countingGateway();
+  const { counts } = gateway;
+  await withIssuer(async (issuer) => {
+    for (let round = 0; round < 2; round += 1) {
+      const before = { ...counts };
+      const answers = await Promise.all([
+        issuer.issue('begin'),
+        issuer.issue('select $1::int as n', [String(round)]),
+        issuer.issue('commit'),
+      ]);
+      assert.deepEqual(
+        answers.map(({ command, rows }) => [command, rows]),
+        [
+          ['BEGIN', []],
+          ['SELECT 1', [{ n: round }]],
+          ['COMMIT', []],
+        ],
+      );
+      assert.deepEqual({ syncs: counts.syncs - before.syncs, ready: counts.ready - before.ready }, { syncs: 1, ready: 1 });
+    }
+  }, gateway.url);
+});
+
+const VALUES = `select 9007199254740991::bigint as big, 7::smallint as small, true as yes, false as no, null::text as nothing, ''::text as empty,
+  'ä €'::text as text, '\\x00ff'::bytea as bytes, '{"large":12345678901234567890,"a":[1]}'::json as plain, '{"b":null}'::jsonb as binary,
+  repeat('x', 300000) as long, $1::text as given`;
+
+test('rows are what the library makes of them', async () => {
+  const expected = { given: "it's \\ $1 ä" };
+  const sql = connect({ url: database.url, name: 'library', max: 1 });
+  await sql`select 1`;
+  const connection = await sql.reserve();
+  const [byLibrary] = await issuerOf(connection).rows<typeof expected>(VALUES, [expected.given]);
+  connection.release();
+  await sql.end();
+  const found = await withIssuer((issuer) =>
+    Promise.all([1, 2].map(async () => (await issuer.rows<typeof expected>(VALUES, [expected.given]))[0])),
+  );
+  assert.equal(byLibrary?.given, expected.given);
+  for (const row of found) assert.deepEqual(row, { ...byLibrary });
+});
+
+test('when a statement fails, those behind it fail with it and are not carried out, and the connection serves on', async () => {
+  const transactions = new Transactions({ url: database.url, name: 'pipeline' });
+  const insert = 'insert into done values ($1::int)';
+  await transactions.run((_, issuer) => issuer.issue('create temporary table done (n int)'));
+  const failing = transactions.run(async (_, issuer) => {
+    const work = [
+      issuer.issue('begin'),
+      issuer.issue(insert, ['1']),
+      issuer.issue('select 1 / $1::int', ['0']),
+      issuer.issue(insert, ['2']),
+      issuer.issue('commit'),
+    ];
+    const outcomes = await Promise.allSettled(work);
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'rejected', 'rejected', 'rejected'],
+    );
+    await Promise.all(work);
+  });
+  await assert.rejects(failing, (error) => error instanceof StatementFailed && sqlState(error) === '22012');
+  const rows = await transactions.run(async (connection, issuer) => [
+    await issuer.rows('select count(*)::int as n from done'),
+    await issuer.issue('select 4 / $1::int as n', ['2']),
+    [...(await connection`select 3 as n`)],
+  ]);
+  assert.deepEqual(rows, [[{ n: 0 }], { rows: [{ n: 2 }], command: 'SELECT 1' }, [{ n: 3 }]]);
+  await transactions.end();
+});
+
+test('a statement that a change of its table has made another one is prepared again by the next attempt', async () => {
+  await withIssuer(async (issuer) => {
+    await issuer.issue('create temporary table changing (a int)');
+    const look = () => issuer.issue('select * from changing');
+    await look();
+    await issuer.issue('alter table changing add column b int');
+    await issuer.issue('insert into changing values (1, 2)');
+    await assert.rejects(look(), (error) => sqlState(error) === '0A000');
+    assert.deepEqual((await look()).rows, [{ a: 1, b: 2 }]);
+  });
+});
