@@ -54,9 +54,7 @@ interface KnownToken {
  * One conversation on graph-ws. Requests start in the order they arrived: one that has to wait until its token is verified holds back those
  * behind it, so the driver sees writes in the client's order. Answers may interleave.
  */
-export class GraphSession
-  implements Session<GraphFrame, GraphResponse>, TaskHost<Question | AnswerPage, HiroAnswer, PendingWork, readonly Out[]>
-{
+class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Question | AnswerPage, HiroAnswer, PendingWork, readonly Out[]> {
   readonly #settings: GraphSettings;
   readonly #newId: (scope: string) => string;
   #principal: Principal;
