@@ -21,7 +21,7 @@ export interface GraphSettings {
 }
 
 /** A connection whose every token has expired is closed this much later: clients that send a fresh token per request live on. */
-export const LINGER_MS = 60_000;
+const LINGER_MS = 60_000;
 /** A token that came with a request is verified again after this time, so that a revoked one is noticed within a second. */
 const TOKEN_CACHE_MS = 1000;
 const TOKEN_CACHE_SIZE = 8;
