@@ -223,8 +223,8 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
   }
 
   #viewOf({ filter }: Registered): View {
-    const heard = visibleEventsFor(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes ?? NONE });
-    return { filter: { all: [heard, filter] }, shape: this.#wishes.delta ? 'delta' : 'full' };
+    const visible = visibleEventsFor(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes ?? NONE });
+    return { filter: { all: [visible, filter] }, shape: this.#wishes.delta ? 'delta' : 'full' };
   }
 
   #showsOf(registered: Registered): string {
@@ -257,8 +257,8 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
   #join(): readonly Out[] {
     if (this.#group === undefined) return [];
     const { name, start } = this.#group;
-    const heard = visibleEventsFor(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes ?? NONE });
-    const filter: Filter = { all: [heard, { any: [...this.#filters.values()].map((registered) => registered.filter) }] };
+    const visible = visibleEventsFor(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes ?? NONE });
+    const filter: Filter = { all: [visible, { any: [...this.#filters.values()].map((registered) => registered.filter) }] };
     const group = { tenant: this.#principal.tenant, name, start };
     return [{ do: 'join', id: GROUP, group, view: { filter, shape: this.#wishes.delta ? 'delta' : 'full' } }];
   }
