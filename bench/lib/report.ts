@@ -176,7 +176,8 @@ function printTable(titles: readonly string[], rows: readonly (readonly string[]
   const widths = titles.map((title, at) => Math.max(title.length, ...rows.map((row) => row[at]?.length ?? 0)));
   const line = (cells: readonly string[]) => `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`;
   if (line(titles).length > MAX_WIDTH) {
-    for (const [name, ...figures] of rows) console.log(`* ${name}: ${figures.map((figure, at) => `${titles[at + 1]} ${figure}`).join(', ')}`);
+    for (const [name, ...figures] of rows)
+      console.log(`* ${name}: ${figures.map((figure, at) => `${titles[at + 1]} ${figure}`).join(', ')}`);
     return;
   }
   console.log(line(titles));

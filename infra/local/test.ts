@@ -16,7 +16,6 @@ import {
   natsProgram,
   redisProgram,
 } from '@polyedge/testkit/servers/find-program';
-import { startNats } from '@polyedge/testkit/servers/nats';
 import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
@@ -50,7 +49,6 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 installPrograms();
 await using servers = new AsyncDisposableStack();
-await startShared('nats', /\bsharedNats\b/, startNats);
 await startShared('redis', /\bsharedRedis\b/, startRedis);
 await startShared('postgres', /\bsharedPostgres\b/, () => startPostgres({ settings: { max_connections: '400' } }));
 

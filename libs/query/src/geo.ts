@@ -2,7 +2,7 @@ import type { Position } from './filter.ts';
 import { isObject, type Json } from './json.ts';
 
 /** Mean radius of the Earth in metres (IUGG). */
-export const EARTH_RADIUS_METERS = 6_371_008.8;
+const EARTH_RADIUS_METERS = 6_371_008.8;
 
 /** Degrees below this count as zero (0.1 mm): smaller ones would underflow, which PostgreSQL treats as an error. */
 export const SMALLEST_DEGREES = 1e-9;
@@ -49,11 +49,6 @@ export function haversine(from: Position, to: Position): number {
 export function haversineOfMeters(meters: number): number {
   const angle = meters / EARTH_RADIUS_METERS / 2;
   return angle >= Math.PI / 2 ? 2 : Math.sin(angle) ** 2;
-}
-
-/** The distance in metres of a haversine. */
-export function metersOfHaversine(measure: number): number {
-  return 2 * EARTH_RADIUS_METERS * Math.asin(Math.sqrt(Math.min(1, Math.max(0, measure))));
 }
 
 export function cosine(degrees: number): number {

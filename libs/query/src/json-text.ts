@@ -14,7 +14,7 @@ import { isNumber, type Json } from './json.ts';
 export const MAX_JSON_DEPTH = 64;
 
 /** Levels of a message between processes: such a value plus its envelope. */
-export const MAX_BUS_DEPTH = 2 * MAX_JSON_DEPTH;
+const MAX_BUS_DEPTH = 2 * MAX_JSON_DEPTH;
 
 /** A value, or a predicate such as "is not JSON", which never quotes the text. */
 export type ParsedJson =

@@ -6,8 +6,8 @@ import { isObject, type Json } from './json.ts';
 export const FIELDS = ['id', 'kind', 'type', 'scope', 'xid', 'version', 'seq', 'deleted', 'out', 'in', 'outType', 'inType'] as const;
 
 /** First segments that are followed by one of `STAMP_PARTS`. */
-export const STAMPS = ['created', 'modified'] as const;
-export const STAMP_PARTS = ['on', 'by', 'app'] as const;
+const STAMPS = ['created', 'modified'] as const;
+const STAMP_PARTS = ['on', 'by', 'app'] as const;
 
 export type Field = (typeof FIELDS)[number];
 export type Stamp = (typeof STAMPS)[number];

@@ -36,7 +36,7 @@ export interface Sort {
   readonly near?: Position;
 }
 
-export const QUERY_LIMITS = { sort: 8, limit: 100_000, skip: 1_000_000, fields: 256, cursorCharacters: 65_536 } as const;
+const QUERY_LIMITS = { sort: 8, limit: 100_000, skip: 1_000_000, fields: 256, cursorCharacters: 65_536 } as const;
 
 /** The number of code points of an attribute's string that count for the order, so that a cursor stays small. */
 export const SORTED_CHARACTERS = 256;
@@ -112,7 +112,7 @@ export interface CursorPlace {
   readonly id: string;
 }
 
-export function compileSortKey({ path, near }: Sort): (document: Document) => SortKey {
+function compileSortKey({ path, near }: Sort): (document: Document) => SortKey {
   const read = compilePath(path);
   // The store bounds ids, types and names, so only attributes need truncation; the others can use an index directly.
   if (near === undefined && parsePath(path)?.of === 'attribute') return (document) => sortKeyOf(read(document), cut);
@@ -152,7 +152,7 @@ export function rankOf(key: SortKey): number {
   }
 }
 
-export function compareSortKeys(left: SortKey, right: SortKey): number {
+function compareSortKeys(left: SortKey, right: SortKey): number {
   if (isNumber(left) && isNumber(right)) return left < right ? -1 : left > right ? 1 : 0;
   if (typeof left === 'string' && typeof right === 'string') return compareText(left, right);
   if (typeof left === 'boolean' && typeof right === 'boolean') return Number(left) - Number(right);

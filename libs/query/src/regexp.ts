@@ -8,7 +8,7 @@
 import { compilePattern } from './pattern.ts';
 
 /** Limits of an expression. A bounded repetition counts as if its part were written out. */
-export const REGEXP_LIMITS = { characters: 512, size: 2000, depth: 32, repeat: 255, numbers: 1000 } as const;
+const REGEXP_LIMITS = { characters: 512, size: 2000, depth: 32, repeat: 255, numbers: 1000 } as const;
 
 /** Code points, both ends included. */
 type Range = readonly [from: number, to: number];

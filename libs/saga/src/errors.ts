@@ -71,7 +71,7 @@ export function tokenError(detail = ''): SagaError {
 }
 
 /** Splits the store's `operations/1: value: what is wrong` into field and problem. */
-export function fieldOf(detail = ''): [field: string, problem: string] {
+function fieldOf(detail = ''): [field: string, problem: string] {
   const text = detail.replace(/^operations\/\d+:? ?/, '');
   if (text.startsWith('schema:')) return ['value', `does not satisfy the schema:${text.slice('schema:'.length)}`];
   const found = /^(key|value|name|schema|body|path)(?:\/[^:]*)?:? ?(.*)$/s.exec(text);

@@ -126,7 +126,7 @@ export interface WriteOptions {
  * The operation that adds one timeline entry with the complete new value.
  * @param life the id of the property's timeline: stored when the property is created; with `renew` a new timeline begins here
  */
-export function writeOf(
+function writeOf(
   { kind, parent, name, operator, key, value }: PropertyPost,
   creator: Creator,
   life: string,

@@ -24,7 +24,7 @@ export const MIN_MAX_PAYLOAD = 8 * MiB;
 export const PART_BYTES = 4 * MiB;
 export const MAX_REPLY_BYTES = 64 * MiB;
 /** A server closes a connection whose control line (verb, subject, reply subject, sizes) is over 4,096 bytes (nats-server, max_control_line). */
-export const MAX_SUBJECT_BYTES = 3_000;
+const MAX_SUBJECT_BYTES = 3_000;
 /** Room for headers inside the server's payload limit, which counts them. */
 export const HEADER_ROOM = 1_024;
 /** Requests waiting for their replies on one connection; more are answered `busy`. */

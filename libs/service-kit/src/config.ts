@@ -126,7 +126,7 @@ function unknownNames(service: string, known: ReadonlySet<string>, environment: 
 }
 
 /** Whether Kubernetes (or Docker links) put it there: for each service of the namespace it sets addresses under the service's name. */
-export function fromKubernetes(name: string, text: string): boolean {
+function fromKubernetes(name: string, text: string): boolean {
   return (
     /_SERVICE_HOST$|_SERVICE_PORT(_|$)|_PORT_\d+_(TCP|UDP|SCTP)/.test(name) || (/_PORT$/.test(name) && /^(tcp|udp|sctp):\/\//.test(text))
   );

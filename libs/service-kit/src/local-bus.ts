@@ -141,8 +141,8 @@ class ConnectedLocalBus implements LocalBus {
     if (!subjectFits(subject)) return Promise.resolve(failed('too-large', 'the subject is too long'));
     this.counts.requests += 1;
     return new Promise((resolve) => {
-      const settle = (outcome: Outcome<Reply>) => {
-        if (!this.#waiting.delete(settle)) return;
+      const finish = (outcome: Outcome<Reply>) => {
+        if (!this.#waiting.delete(finish)) return;
         clearTimeout(timer);
         signal?.removeEventListener('abort', abort);
         if (!outcome.ok) this.counts.failures += 1;
@@ -150,16 +150,16 @@ class ConnectedLocalBus implements LocalBus {
       };
       const timer = setTimeout(() => {
         this.counts.timeouts += 1;
-        settle(failed('unavailable', 'no answer in time'));
+        finish(failed('unavailable', 'no answer in time'));
       }, timeoutMs);
-      const abort = () => settle(failed('unavailable', 'the caller gave up'));
+      const abort = () => finish(failed('unavailable', 'the caller gave up'));
       signal?.addEventListener('abort', abort, { once: true });
-      this.#waiting.add(settle);
+      this.#waiting.add(finish);
       const deadline = performance.now() + timeoutMs;
       this.#network.enqueue(() => {
         const answerer = this.#network.answererOf(subject);
-        if (answerer === undefined) settle(failed('unavailable', 'nobody answers'));
-        else answerer.take(text, subject, deadline, (outcome) => this.#network.enqueue(() => settle(readReply(channel, outcome))));
+        if (answerer === undefined) finish(failed('unavailable', 'nobody answers'));
+        else answerer.take(text, subject, deadline, (outcome) => this.#network.enqueue(() => finish(readReply(channel, outcome))));
       });
     });
   }
@@ -293,7 +293,7 @@ class ConnectedLocalBus implements LocalBus {
     if (this.#status === 'disconnected') return;
     this.counts.disconnects += 1;
     this.#say('disconnected');
-    for (const settle of [...this.#waiting]) settle(failed('unavailable', 'the connection was lost'));
+    for (const finish of [...this.#waiting]) finish(failed('unavailable', 'the connection was lost'));
   }
 
   reconnect(): void {
@@ -308,7 +308,7 @@ class ConnectedLocalBus implements LocalBus {
     this.#closed = true;
     this.#status = 'disconnected';
     for (const unlisten of this.#unlisten) unlisten();
-    for (const settle of [...this.#waiting]) settle(failed('unavailable', 'the bus was closed'));
+    for (const finish of [...this.#waiting]) finish(failed('unavailable', 'the bus was closed'));
   }
 
   #say(status: BusStatus): void {

@@ -130,7 +130,7 @@ export class NatsRequests {
       const startedAt = performance.now();
       let abort: (() => void) | undefined;
       let again = false;
-      const settle = (outcome: Outcome<Reply>) => {
+      const finish = (outcome: Outcome<Reply>) => {
         this.#pending.delete(token);
         this.#gatheredBytes -= pending.bytes;
         if (abort !== undefined) signal?.removeEventListener('abort', abort);
@@ -149,10 +149,10 @@ export class NatsRequests {
         parts: undefined,
         bytes: 0,
         reply: (value) => {
-          if (channel.reply.test(value)) settle({ ok: true, value });
-          else settle(failed('internal', `the reply breaks its schema at ${channel.reply.problem(value)}`));
+          if (channel.reply.test(value)) finish({ ok: true, value });
+          else finish(failed('internal', `the reply breaks its schema at ${channel.reply.problem(value)}`));
         },
-        fail: (failure) => settle({ ok: false, failure }),
+        fail: (failure) => finish({ ok: false, failure }),
         askAgain: () => {
           if (again || performance.now() >= startedAt + options.timeoutMs / 2) return false;
           again = true;

@@ -23,7 +23,7 @@ export function leaveSilentServers(
   onSilent: () => void,
 ): () => void {
   let silent = 0;
-  let heard = 0;
+  let received = 0;
   let asking = false;
   const ask = async (): Promise<void> => {
     asking = true;
@@ -38,8 +38,8 @@ export function leaveSilentServers(
   };
   const timer = setInterval(() => {
     const { inMsgs } = connection.stats();
-    if (!connected() || inMsgs !== heard) {
-      heard = inMsgs;
+    if (!connected() || inMsgs !== received) {
+      received = inMsgs;
       silent = 0;
       return;
     }

@@ -23,7 +23,7 @@ export function publishStatus(
 }
 
 /** Each call gives the status since the one before. */
-export function statusReader({
+function statusReader({
   service,
   instance,
   metrics,

@@ -80,7 +80,7 @@ const addressOf = (address: AddressInfo | string | null): number | undefined =>
   typeof address === 'object' && address !== null ? address.port : undefined;
 
 /** Spans made with a tracer; exported for tests. */
-export class TracerSpans implements Spans {
+class TracerSpans implements Spans {
   readonly #tracer: Tracer;
 
   constructor(tracer: Tracer) {

@@ -179,12 +179,12 @@ export class Verifier {
     if (known !== undefined) return { ok: true, value: known };
     const now = this.#now();
     if (this.#keys !== undefined && (this.#unknown.get(kid) ?? 0) > now) return failed('unauthenticated', "the token's key is unknown");
-    const asked = await this.#refresh();
+    const refreshed = await this.#refresh();
     const found = this.#keys?.get(kid);
     if (found !== undefined) return { ok: true, value: found };
-    if (this.#keys === undefined || asked === 'failed') return failed('unavailable', 'the signing keys cannot be fetched');
+    if (this.#keys === undefined || refreshed === 'failed') return failed('unavailable', 'the signing keys cannot be fetched');
     // Asked a moment ago: the id may be newer than that, so it is not remembered as unknown.
-    if (asked === 'recent') return failed('unauthenticated', "the token's key is unknown");
+    if (refreshed === 'recent') return failed('unauthenticated', "the token's key is unknown");
     if (this.#unknown.size >= MAX_UNKNOWN) this.#unknown.clear();
     this.#unknown.set(kid, now + UNKNOWN_MS);
     return failed('unauthenticated', "the token's key is unknown");
@@ -212,8 +212,8 @@ export class Verifier {
   #load(): void {
     this.#refreshedAt = Number.NEGATIVE_INFINITY;
     clearTimeout(this.#retry);
-    void this.#refresh().then((asked) => {
-      if (asked !== 'failed' || this.#stopped) return;
+    void this.#refresh().then((refreshed) => {
+      if (refreshed !== 'failed' || this.#stopped) return;
       clearTimeout(this.#retry);
       this.#retry = setTimeout(() => this.#load(), RETRY_MS);
     });

@@ -52,7 +52,7 @@ export async function startConsole(
     isOver: (principal) => principal.expiresAt <= Date.now() || verifier.revoked(principal),
   });
 
-  const heard = [
+  const subscriptions = [
     bus.subscribe(serviceStatus, serviceStatus.pattern({}), (status, subject) => {
       // NATS lets each service speak under its own name only; what a body says of it is checked against that.
       if (subject === serviceStatus.subject({ service: status.service })) statuses.take(status, now());
@@ -104,7 +104,7 @@ export async function startConsole(
     drain: async () => streams.close(),
     stop: async () => {
       clearInterval(ticking);
-      for (const subscription of heard) subscription.unsubscribe();
+      for (const subscription of subscriptions) subscription.unsubscribe();
       streams.close();
       await closePort(app);
       tail.close();

@@ -18,6 +18,7 @@ import { type WsPacket, wsFraming } from '@polyedge/edge-kit/transport/ws-frames
 import { httpOptions, WsListener } from '@polyedge/edge-kit/transport/ws-listener';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import type { Bus } from '@polyedge/service-kit/bus';
+import { clientAddress } from '@polyedge/service-kit/client-address';
 import { guardHttp } from '@polyedge/service-kit/http-guard';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
@@ -27,7 +28,7 @@ import { startBridge } from './bridge.ts';
 import { type BridgeRule, notificationsOf, parseBridge } from './bridge-rules.ts';
 import type { JssocketConfig } from './config.ts';
 import { httpAnswers, type LegacyAdmin } from './http/answers.ts';
-import { acceptHandshakes, addressOf, takeSecret } from './http/handshakes.ts';
+import { acceptHandshakes, takeSecret } from './http/handshakes.ts';
 import { LiveCores } from './live-cores.ts';
 import { packOnce } from './pack-once.ts';
 import type { Envelope, Outgoing } from './protocol/codec.ts';
@@ -254,7 +255,7 @@ function legacyOf(config: Config<JssocketConfig>, secret: ServerSecret, { termin
   return {
     verdict: async (request) => {
       const given = takeSecret(request);
-      return given === undefined ? 'wrong' : secret.check(given, addressOf(request, config.trustProxy), () => request.socket.destroyed);
+      return given === undefined ? 'wrong' : secret.check(given, clientAddress(request, config.trustProxy), () => request.socket.destroyed);
     },
     hash: (pass) => authOf(Buffer.from(pass, 'latin1')),
     terminate,

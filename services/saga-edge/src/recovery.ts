@@ -25,18 +25,18 @@ export interface RecoveryOptions {
 /** Sessions of this replica's clients, and the conversation with the others. */
 export function openRecovery({ bus, keepMs, requestTimeoutMs, verify }: RecoveryOptions): { readonly recovery: Recovery; close(): void } {
   const edge = randomBytes(12).toString('base64url');
-  const asked = new Map<string, (parted: Parted | undefined) => void>();
+  const waiting = new Map<string, (parted: Parted | undefined) => void>();
 
   const ask = (pid: string): Promise<Parted | undefined> => {
-    if (asked.size >= MAX_ASKED || asked.has(pid)) return Promise.resolve(undefined);
+    if (waiting.size >= MAX_ASKED || waiting.has(pid)) return Promise.resolve(undefined);
     return new Promise((resolve) => {
-      const late = setTimeout(() => settle(undefined), ASK_MS);
-      const settle = (parted: Parted | undefined): void => {
+      const late = setTimeout(() => resolveWith(undefined), ASK_MS);
+      const resolveWith = (parted: Parted | undefined): void => {
         clearTimeout(late);
-        asked.delete(pid);
+        waiting.delete(pid);
         resolve(parted);
       };
-      asked.set(pid, settle);
+      waiting.set(pid, resolveWith);
       bus.publish(sagaSought, {}, { pid, edge });
     });
   };
@@ -66,13 +66,13 @@ export function openRecovery({ bus, keepMs, requestTimeoutMs, verify }: Recovery
         bus.publish(sagaHandedOver, { edge: seeker }, { pid, sid: parted.sid, state: parted.state });
       }
     }),
-    bus.subscribe(sagaHandedOver, sagaHandedOver.subject({ edge }), ({ pid, sid, state }) => asked.get(pid)?.({ sid, state })),
+    bus.subscribe(sagaHandedOver, sagaHandedOver.subject({ edge }), ({ pid, sid, state }) => waiting.get(pid)?.({ sid, state })),
   ];
   return {
     recovery,
     close: () => {
       for (const subscription of subscriptions) subscription.unsubscribe();
-      for (const settle of [...asked.values()]) settle(undefined);
+      for (const resolveWith of [...waiting.values()]) resolveWith(undefined);
     },
   };
 }

@@ -19,14 +19,6 @@ const MAX_KNOWN = 10_000;
 const KINDS = [TYPES.script, TYPES.job, TYPES.npmPackage];
 const TIMEOUT_MS = 5000;
 
-/** A package that is installed. */
-export interface Installed {
-  /** What `require` takes. */
-  readonly name: string;
-  /** The blob of its bundle, and what it is the bundle of. */
-  readonly content: string;
-}
-
 export class RunnableTable {
   readonly tenant: string;
   readonly #bus: Bus;

@@ -327,8 +327,8 @@ export class Runs {
     this.stats.refused += 1;
     const result: Result = { outcome: { is: 'refused', problem }, error: { message: problem, stack: '' } };
     // Whoever is refused a thousand times a second is told so once.
-    const told = this.#refused.get(wanted.runnable.id) ?? 0;
-    if (now - told < REFUSED_MS) return result;
+    const reportedAt = this.#refused.get(wanted.runnable.id) ?? 0;
+    if (now - reportedAt < REFUSED_MS) return result;
     if (this.#refused.size >= MAX_REFUSED) this.#refused.clear();
     this.#refused.set(wanted.runnable.id, now);
     await this.#record(wanted, result, { startedAt: now, logCount: 0 });

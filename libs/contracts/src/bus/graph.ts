@@ -4,7 +4,7 @@ import type { Sort } from '@polyedge/query/query';
 import { Change, Origin } from '../change.ts';
 import { defineRequest } from '../channel.ts';
 import { Element, JsonObjectSchema, JsonSchema } from '../element.ts';
-import { type ErrorCode, isErrorCode } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
 import { type Static, T } from '../schema.ts';
 
 /** A filter of `libs/query`; graph-store parses it with that library's own validator. */
@@ -185,7 +185,6 @@ const FailureSchema = T.Object({
   detail: T.Optional(T.String()),
   retryAfterMs: T.Optional(T.Integer()),
 });
-export const isFailureCode = isErrorCode;
 
 export const MutationOutcome = T.Union([
   T.Object({

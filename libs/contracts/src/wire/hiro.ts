@@ -82,7 +82,7 @@ export const GraphResponse = T.Union([
 export type GraphResponse = Static<typeof GraphResponse>;
 export const graphResponse = check(GraphResponse);
 
-export const EVENT_TYPES = [
+const EVENT_TYPES = [
   'CREATE',
   'REPLACE',
   'UPDATE',

@@ -202,14 +202,14 @@ export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Ra
     const waiting = [...this.#connections];
     const perMs = waiting.length / Math.max(1, spreadMs);
     const began = wheel.clock.now();
-    let told = 0;
+    let drained = 0;
     const tell = new WheelTimer(() => {
       const due = Math.min(waiting.length, Math.floor((wheel.clock.now() - began) * perMs) + 1);
-      while (told < due) {
-        waiting[told]?.drain();
-        told += 1;
+      while (drained < due) {
+        waiting[drained]?.drain();
+        drained += 1;
       }
-      if (told < waiting.length) wheel.set(tell, 20);
+      if (drained < waiting.length) wheel.set(tell, 20);
     });
     return new Promise((resolve) => {
       const latest = new WheelTimer(() => this.#whenEmpty?.());

@@ -167,15 +167,15 @@ export class Effects<Raw, In, Out, P extends Packet> {
   }
 
   #authenticate(id: string, credential: string, adopt: boolean): void {
-    const settle = (outcome: Outcome<Principal>): void => {
+    const finish = (outcome: Outcome<Principal>): void => {
       this.#host.finished();
       if (outcome.ok && adopt) this.#host.principal = outcome.value;
       this.#host.step({ kind: 'authenticated', id, outcome });
     };
     this.#host.began();
     const outcome = this.#env.verify(credential, this.#host.address);
-    if (outcome instanceof Promise) void outcome.then(settle, (error: unknown) => this.#host.bug('authenticate', error));
-    else settle(outcome);
+    if (outcome instanceof Promise) void outcome.then(finish, (error: unknown) => this.#host.bug('authenticate', error));
+    else finish(outcome);
   }
 
   #ask(): RequestTracker<Raw, In, Out, P> {

@@ -4,7 +4,7 @@ import { type Wheel, WheelTimer } from '../wheel.ts';
 
 export const BY_SESSION = 1;
 export const BY_WORK = 2;
-export const BY_RATE = 4;
+const BY_RATE = 4;
 export const BY_OUTPUT = 8;
 
 export class ReadControl {

@@ -150,7 +150,7 @@ function toOutcome(outcome: MutationOutcome | undefined, failure: Failure): Outc
 }
 
 /** About how many bytes a value has as JSON, without making the JSON: never less than two thirds of it. */
-export function jsonBytes(value: unknown): number {
+function jsonBytes(value: unknown): number {
   switch (typeof value) {
     case 'string':
       return value.length * 2 + 2;

@@ -14,7 +14,7 @@ const MAX_KEPT = 2_000;
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 
 /** The tag of a frame that several subscriptions of one socket see: sent while one of them lives. */
-export class SharedTag implements Tag {
+class SharedTag implements Tag {
   readonly #first: Tag;
   #others: Tag[] | undefined;
   /** The frame was never sent. */

@@ -9,11 +9,13 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Socket as TcpSocket } from 'node:net';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import { clientAddress } from '@polyedge/service-kit/client-address';
 import { type HttpRejection, refuseUpgrade } from '@polyedge/service-kit/http-guard';
 import { Server, type ServerOptions, type Socket } from 'socket.io';
 import { Encoder } from 'socket.io-parser';
 import { WebSocketServer, type ServerOptions as WsServerOptions } from 'ws';
 import type { Limits } from '../limits.ts';
+import { ConnectionCounts } from './connection-counts.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { MessageDecoder, type SocketIoPacket, type SocketIoRaw } from './socketio-packets.ts';
 import type { Recovery, SocketData } from './socketio-recovery.ts';
@@ -117,7 +119,7 @@ export class SocketIoListener {
   readonly #options: SocketIoListenerOptions;
   readonly #io: Server;
   readonly #shared = new SharedWrites();
-  readonly #byAddress = new Map<string, number>();
+  readonly #connectionCounts = new ConnectionCounts();
   #closed = false;
 
   constructor(options: SocketIoListenerOptions) {
@@ -149,9 +151,7 @@ export class SocketIoListener {
       },
     });
     this.#io.engine.on('connection', (connection: Socket['conn']) => {
-      const address = this.#addressOf(connection.request);
-      this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
-      connection.once('close', () => this.#uncount(address));
+      this.#connectionCounts.add(this.#addressOf(connection.request), connection);
       // How long a client of polling has to fetch the end; the library keeps a timer for it, 30 s by default.
       if (connection.transport.name === 'polling') (connection.transport as { closeTimeout?: number }).closeTimeout = limits.closeTimeoutMs;
     });
@@ -278,22 +278,14 @@ export class SocketIoListener {
     const { origin } = request.headers;
     if (origins !== undefined && origin !== undefined && !origins.includes(origin)) return 'this origin is not allowed';
     if (this.connections >= limits.maxConnections) return 'too many connections';
-    if ((this.#byAddress.get(this.#addressOf(request)) ?? 0) >= limits.maxConnectionsPerAddress) {
+    if (this.#connectionCounts.from(this.#addressOf(request)) >= limits.maxConnectionsPerAddress) {
       return 'too many connections from this address';
     }
     return undefined;
   }
 
   #addressOf(request: IncomingMessage): string {
-    const forwarded = request.headers['x-forwarded-for'];
-    const listed = (Array.isArray(forwarded) ? forwarded.join(',') : (forwarded ?? '')).split(',').at(-1)?.trim() ?? '';
-    return this.#options.trustProxy === true && listed !== '' ? listed : (request.socket?.remoteAddress ?? '');
-  }
-
-  #uncount(address: string): void {
-    const left = (this.#byAddress.get(address) ?? 1) - 1;
-    if (left === 0) this.#byAddress.delete(address);
-    else this.#byAddress.set(address, left);
+    return clientAddress(request, this.#options.trustProxy === true);
   }
 }
 

@@ -134,7 +134,7 @@ function argumentsOf(checked: ParsedJson | undefined, data: unknown): readonly u
 }
 
 /** The name under which arrived events go through the library. */
-export const ARRIVED = 'arrived';
+const ARRIVED = 'arrived';
 
 /** A packet ready for any socket of one namespace. */
 export class SocketIoPacket implements Packet {

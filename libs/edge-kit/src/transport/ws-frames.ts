@@ -5,9 +5,9 @@
 import type { Framing, Packet } from './wire.ts';
 
 /** Messages longer than this are split… */
-export const FRAGMENT_ABOVE_BYTES = 900_000;
+const FRAGMENT_ABOVE_BYTES = 900_000;
 /** …into fragments of at most this. */
-export const FRAGMENT_BYTES = 512 * 1024;
+const FRAGMENT_BYTES = 512 * 1024;
 
 /** Payloads up to this share one buffer with their header; longer ones are not copied. */
 const COPY_BYTES = 64 * 1024;

@@ -7,10 +7,12 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import { clientAddress } from '@polyedge/service-kit/client-address';
 import { BODY_MS } from '@polyedge/service-kit/http-guard';
 import { WebSocketServer, type Server as WsServer } from 'ws';
 import type { Limits } from '../limits.ts';
 import { WheelTimer } from '../wheel.ts';
+import { ConnectionCounts } from './connection-counts.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import type { WireHandler } from './wire.ts';
 import type { WsPacket } from './ws-frames.ts';
@@ -100,8 +102,7 @@ export class WsListener {
   readonly #options: WsListenerOptions;
   readonly #byRoute = new Map<WsRoute, Gate>();
   readonly #joined = new JoinedWrites();
-  readonly #byAddress = new Map<string, number>();
-  #connections = 0;
+  readonly #connections = new ConnectionCounts();
   #closed = false;
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => this.#upgrade(request, socket, head);
 
@@ -111,7 +112,7 @@ export class WsListener {
   }
 
   get connections(): number {
-    return this.#connections;
+    return this.#connections.total;
   }
 
   /** Answers 503 to every handshake from now on; open connections live on. */
@@ -136,7 +137,7 @@ export class WsListener {
       return;
     }
     // Counted from here on, so that handshakes under way are bounded too.
-    this.#count(handshake.address, socket);
+    this.#connections.add(handshake.address, socket);
     const token = taken.credentialFrom?.(handshake);
     redact(request, token);
     const { address, path } = handshake;
@@ -161,8 +162,8 @@ export class WsListener {
     }
     const route = routes.find(({ path }) => path.test(handshake.path));
     if (route === undefined) return this.#rejection(404, 'there is nothing under this path');
-    if (this.#connections >= limits.maxConnections) return this.#rejection(503, 'too many connections', { 'Retry-After': '5' });
-    if ((this.#byAddress.get(handshake.address) ?? 0) >= limits.maxConnectionsPerAddress) {
+    if (this.#connections.total >= limits.maxConnections) return this.#rejection(503, 'too many connections', { 'Retry-After': '5' });
+    if (this.#connections.from(handshake.address) >= limits.maxConnectionsPerAddress) {
       return this.#rejection(429, 'too many connections from this address', { 'Retry-After': '5' });
     }
     return route.check?.(handshake) ?? route;
@@ -257,19 +258,6 @@ export class WsListener {
     return gate;
   }
 
-  #count(address: string, socket: Socket): void {
-    this.#connections += 1;
-    this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
-    socket.once('close', () => this.#uncount(address));
-  }
-
-  #uncount(address: string): void {
-    this.#connections -= 1;
-    const left = (this.#byAddress.get(address) ?? 1) - 1;
-    if (left === 0) this.#byAddress.delete(address);
-    else this.#byAddress.set(address, left);
-  }
-
   #rejection(status: number, message: string, headers: Readonly<Record<string, string>> = {}): Rejection {
     const rejection = this.#options.reject?.(status, message) ?? { status, body: { error: { code: status, message } } };
     return { ...rejection, headers: { ...headers, ...rejection.headers } };
@@ -320,14 +308,12 @@ function readHandshake(request: IncomingMessage, trustProxy: boolean): Handshake
   const query: Record<string, string> = Object.create(null);
   if (mark !== -1) for (const [name, value] of new URLSearchParams(target.slice(mark + 1))) query[name] = value;
   const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((entry) => entry.trim());
-  const forwarded = request.headers['x-forwarded-for'];
-  const listed = (Array.isArray(forwarded) ? forwarded.join(',') : (forwarded ?? '')).split(',').at(-1)?.trim() ?? '';
   return {
     path: mark === -1 ? target : target.slice(0, mark),
     query,
     headers: request.headers,
     offered: offered.filter((entry) => entry !== ''),
-    address: trustProxy && listed !== '' ? listed : (request.socket.remoteAddress ?? ''),
+    address: clientAddress(request, trustProxy),
   };
 }
 

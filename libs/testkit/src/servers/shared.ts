@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { startNats } from './nats.ts';
 import { createDatabase, dropDatabase, startPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
 
@@ -7,15 +6,7 @@ import { startRedis } from './redis.ts';
 export type SharedServer = AsyncDisposable & { readonly url: string };
 
 /** The variables through which `npm test` passes its servers to all test files. */
-export const sharedServerVariables = { nats: 'TEST_NATS_URL', redis: 'TEST_REDIS_URL', postgres: 'TEST_DATABASE_URL' } as const;
-
-/**
- * A NATS server: the one of the whole run (`TEST_NATS_URL`), else a new one. All users of a shared server receive all its subjects:
- * a test that runs services starts its own with `startNats`.
- */
-export async function sharedNats(): Promise<SharedServer> {
-  return given('nats') ?? (await startNats());
-}
+export const sharedServerVariables = { redis: 'TEST_REDIS_URL', postgres: 'TEST_DATABASE_URL' } as const;
 
 /** A Redis server: the one of the whole run (`TEST_REDIS_URL`), else a new one. Keys on a shared server need a prefix unique to the test. */
 export async function sharedRedis(): Promise<SharedServer> {

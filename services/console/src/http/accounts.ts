@@ -45,8 +45,8 @@ export async function listAccounts({ bus }: Options, { tenant }: Principal): Pro
 
 /** Forgets the failed logins of an account, so that it may try again. */
 export async function forgiveAccount({ bus, log }: Options, who: Principal, id: string): Promise<Outcome<unknown>> {
-  const asked = await bus.request(accountsFailedLogins, accountsFailedLogins.subject({ tenant: who.tenant }), { forget: id }, timeout);
-  if (!asked.ok) return asked;
+  const forgotten = await bus.request(accountsFailedLogins, accountsFailedLogins.subject({ tenant: who.tenant }), { forget: id }, timeout);
+  if (!forgotten.ok) return forgotten;
   log.warn('an administrator lets an account try to log in again', { id, by: who.account });
   return { ok: true, value: {} };
 }

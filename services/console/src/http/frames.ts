@@ -16,12 +16,12 @@ export interface ProtocolFrames {
 
 /** Protocols that no edge speaks here are left out. Who may see the change is decided by the caller. */
 export async function framesOf(bus: Bus, tenant: string, epoch: string, seq: number): Promise<Outcome<unknown>> {
-  const asked = Object.entries(CHANNELS).map(async ([protocol, channel]): Promise<ProtocolFrames | undefined> => {
-    const told = await bus.request(channel, channel.subject({ tenant }), { epoch, seq }, { timeoutMs: TIMEOUT_MS });
-    if (told.ok) return { protocol, frames: told.value.frames };
-    const { code, detail } = told.failure;
+  const requests = Object.entries(CHANNELS).map(async ([protocol, channel]): Promise<ProtocolFrames | undefined> => {
+    const reply = await bus.request(channel, channel.subject({ tenant }), { epoch, seq }, { timeoutMs: TIMEOUT_MS });
+    if (reply.ok) return { protocol, frames: reply.value.frames };
+    const { code, detail } = reply.failure;
     return code === 'unavailable' ? undefined : { protocol, frames: [], problem: detail ?? code };
   });
-  const protocols = (await Promise.all(asked)).filter((one) => one !== undefined);
+  const protocols = (await Promise.all(requests)).filter((one) => one !== undefined);
   return { ok: true, value: { protocols } };
 }

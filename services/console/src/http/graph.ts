@@ -115,9 +115,9 @@ export async function edit(bus: Bus, log: Log, who: Principal, id: string, body:
     operations: [{ op: 'replace', target: { id }, attributes, version, before: visible, after: visible }],
   };
   const { tenant, defaultScope } = who;
-  const asked = await bus.request(graphMutate, graphMutate.subject({ tenant }), { defaultScope, requests: [request] }, timeout);
-  if (!asked.ok) return asked;
-  const outcome = asked.value.outcomes[0];
+  const written = await bus.request(graphMutate, graphMutate.subject({ tenant }), { defaultScope, requests: [request] }, timeout);
+  if (!written.ok) return written;
+  const outcome = written.value.outcomes[0];
   if (outcome === undefined) return failed('internal');
   if (!outcome.ok) {
     return outcome.failure.code === 'conflict' ? failed('conflict', 'the element was changed meanwhile; load it again') : outcome;

@@ -8,7 +8,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { sendFailure } from './answer.ts';
 
 /** The header of calls that change something. */
-export const OWN_HEADER = 'x-polyedge-console';
+const OWN_HEADER = 'x-polyedge-console';
 
 export function guardPage(app: FastifyInstance, edges: Readonly<Record<string, string>>): void {
   const headers = protectiveHeaders(edges);
@@ -20,7 +20,7 @@ export function guardPage(app: FastifyInstance, edges: Readonly<Record<string, s
 }
 
 /** Sent with every answer. */
-export function protectiveHeaders(edges: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+function protectiveHeaders(edges: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const addresses = Object.values(edges).flatMap((address) => {
     const { origin } = new URL(address);
     return [origin, origin.replace(/^http/, 'ws')];

@@ -10,7 +10,7 @@ import type { Bus } from '@polyedge/service-kit/bus';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { fieldsOf, sendFailure, sendJson, TIMEOUT_MS } from './answer.ts';
 
-export const SESSION_COOKIE = 'polyedge_console';
+const SESSION_COOKIE = 'polyedge_console';
 const REFRESH_COOKIE = 'polyedge_console_refresh';
 const REFRESH_PATH = '/api/session';
 const APP = 'console';
@@ -26,7 +26,7 @@ export interface SessionOptions {
 }
 
 /** Administrators of HIRO are those of the directory; `console` is for people who are to have nothing else. */
-export const administers = ({ tenant, roles }: Pick<Principal, 'tenant' | 'roles'>, here: string): boolean =>
+const administers = ({ tenant, roles }: Pick<Principal, 'tenant' | 'roles'>, here: string): boolean =>
   tenant === here && (roles.console?.includes('admin') === true || roles.hiro?.includes('admin') === true);
 
 /** The administrator that a request comes from. */

@@ -47,14 +47,14 @@ export async function findGroups(
   const listed = await bus.request(groupList, groupList.subject({ tenant }), {}, { timeoutMs });
   if (!listed.ok) return listed;
   const shown = listed.value.groups.slice(0, MAX_SHOWN);
-  const told: GroupReport[] = [];
+  const reports: GroupReport[] = [];
   if (shown.length > 0) {
     await gather({
       bus,
       processes: edges,
       hear: (question, answered) =>
         bus.subscribe(groupsFound, groupsFound.subject({ question }), ({ instance, groups }) => {
-          told.push(...groups);
+          reports.push(...groups);
           answered(instance);
         }),
       ask: (question) => bus.publish(groupsWanted, {}, { question, tenant, groups: shown.map(({ id, name }) => ({ id, name })) }),
@@ -63,7 +63,7 @@ export async function findGroups(
   const groups = shown.map((group) =>
     joined(
       group,
-      told.filter(({ id }) => id === group.id),
+      reports.filter(({ id }) => id === group.id),
     ),
   );
   return { ok: true, value: { seq: listed.value.seq, groups, left: listed.value.groups.length - shown.length } };
@@ -79,11 +79,11 @@ export function deleteGroup(bus: Bus, tenant: string, id: number, timeoutMs: num
 }
 
 /** One group from what the store and every edge say of it. */
-export function joined({ id, name, createdOn, touchedOn, positions }: GroupState, told: readonly GroupReport[]): GroupView {
+export function joined({ id, name, createdOn, touchedOn, positions }: GroupState, reports: readonly GroupReport[]): GroupView {
   // All edges read the same Redis; the one that saw most members is the newest as far as anybody can tell.
-  const shared = told.toSorted((one, other) => other.members.length - one.members.length)[0];
+  const shared = reports.toSorted((one, other) => other.members.length - one.members.length)[0];
   const owners = new Map(shared?.owners.map(({ partition, owner }) => [partition, owner]));
-  const own = new Map(told.flatMap((each) => each.own.map((one) => [one.partition, one] as const)));
+  const own = new Map(reports.flatMap((each) => each.own.map((one) => [one.partition, one] as const)));
   const partitions = positions.map(({ partition, position }): PartitionView => {
     const owned = own.get(partition);
     const owner = owners.get(partition);
@@ -94,7 +94,7 @@ export function joined({ id, name, createdOn, touchedOn, positions }: GroupState
       ...(owner === undefined ? {} : { owner }),
     };
   });
-  const clients = new Map(told.flatMap(({ here = [] }) => here.map(({ member, ...client }) => [member, client] as const)));
+  const clients = new Map(reports.flatMap(({ here = [] }) => here.map(({ member, ...client }) => [member, client] as const)));
   const members = (shared?.members ?? []).map(({ member, edge }): MemberView => {
     const client = clients.get(member);
     const owned = partitions.filter(({ owner }) => owner === member).length;

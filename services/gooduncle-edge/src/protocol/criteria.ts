@@ -19,7 +19,7 @@ export interface NamedField {
   readonly place: string;
 }
 
-export const CRITERIA_LIMITS = { conditions: 50, depth: 8, items: 100 } as const;
+const CRITERIA_LIMITS = { conditions: 50, depth: 8, items: 100 } as const;
 
 /** Keys that answers and criteria have besides the resource's own fields. */
 export const ID = 'id';

@@ -211,7 +211,7 @@ function* forget(rule: Allowed, scope: string, at: number): Work {
 }
 
 /** The rules of a verb; the request is refused when there are none. */
-export function rulesOf(output: SessionOutput, context: RequestContext, topic: Topic, verb: Verb): readonly Allowed[] | undefined {
+function rulesOf(output: SessionOutput, context: RequestContext, topic: Topic, verb: Verb): readonly Allowed[] | undefined {
   const rules = allowed(topic, verb, context.grants, output.id);
   if (rules.length > 0) return rules;
   output.refuse(context, forbidden('role'));

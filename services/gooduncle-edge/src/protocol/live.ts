@@ -69,7 +69,7 @@ export interface LiveOptions {
 }
 
 /** The most original matches of a subscription without a limit. */
-export const MAX_MATCHES = 10_000;
+const MAX_MATCHES = 10_000;
 const BY_CREATION: readonly Sort[] = [{ path: ['created', 'on'], order: 'asc' }];
 
 export class Live implements WindowOwner {

@@ -4,7 +4,7 @@ import type { Sort } from '@polyedge/query/query';
 import { type Criteria, firstKey, ID, type NamedField, parseCriteria, pathOf, VERSION } from './criteria.ts';
 import { badRequest, type ErrorResponse, type FieldProblem, problem } from './problems.ts';
 
-export const TYPES = ['upgrade', 'downgrade', 'create', 'read', 'update', 'delete', 'subscribe', 'unsubscribe'] as const;
+const TYPES = ['upgrade', 'downgrade', 'create', 'read', 'update', 'delete', 'subscribe', 'unsubscribe'] as const;
 
 /** How the rows of a read or a subscription are chosen and shown. */
 export interface Choice {

@@ -195,7 +195,7 @@ export function writeRefusal({ code, detail = '', ...rest }: Failure, log: Incid
 // ---- `once`
 
 /** How long a `once` is remembered. */
-export const ONCE_MS = 600_000;
+const ONCE_MS = 600_000;
 const ONCE_TYPE = 'gooduncle/Once';
 
 /**

@@ -33,8 +33,8 @@ export function parseRedirects(text: string): ReadonlySet<string> {
 export function authorizeRoutes(app: FastifyInstance, options: AuthHttpOptions): void {
   for (const prefix of ['/api/auth/:version', '/api/:version/auth']) {
     app.get(`${prefix}/authorize`, (request, reply) => {
-      const asked = read(textsOf(request.query), options);
-      return asked.ok ? show(reply, asked.value, 200) : sendFailure(reply, options.style, asked.failure);
+      const authorization = read(textsOf(request.query), options);
+      return authorization.ok ? show(reply, authorization.value, 200) : sendFailure(reply, options.style, authorization.failure);
     });
     app.post(`${prefix}/authorize`, (request, reply) => logIn(request, reply, options));
   }
@@ -73,11 +73,11 @@ function show(reply: FastifyReply, { client, redirect, carried }: AuthorizationR
 
 async function logIn(request: FastifyRequest, reply: FastifyReply, options: AuthHttpOptions): Promise<FastifyReply> {
   const fields = fieldsOf(request);
-  const asked = read(fields, options);
-  if (!asked.ok) return sendFailure(reply, options.style, asked.failure);
+  const authorization = read(fields, options);
+  if (!authorization.ok) return sendFailure(reply, options.style, authorization.failure);
   const { username = '', password = '' } = fields;
-  if (username === '' || password === '') return show(reply, asked.value, 400, 'User name or password is missing.');
-  const { client, redirect, state, binding } = asked.value;
+  if (username === '' || password === '') return show(reply, authorization.value, 400, 'User name or password is missing.');
+  const { client, redirect, state, binding } = authorization.value;
   const proof = createHash('sha256').update(password, 'utf8').digest('hex');
   const session = { protocol: 'hiro', app: client, address: request.ip };
   const login = await options.bus.request(
@@ -88,9 +88,9 @@ async function logIn(request: FastifyRequest, reply: FastifyReply, options: Auth
   );
   if (!login.ok) {
     const { failure } = login;
-    if (failure.code === 'unauthenticated') return show(reply, asked.value, 401, 'The user name or the password is wrong.');
+    if (failure.code === 'unauthenticated') return show(reply, authorization.value, 401, 'The user name or the password is wrong.');
     const status = codeOf(failure);
-    return show(reply, asked.value, status > 599 ? 503 : status, errors[failure.code].text);
+    return show(reply, authorization.value, status > 599 ? 503 : status, errors[failure.code].text);
   }
   const to = new URL(redirect);
   to.searchParams.set('code', login.value.code);

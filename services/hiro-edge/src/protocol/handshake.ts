@@ -3,7 +3,7 @@
 export type Api = 'graph' | 'events';
 
 /** The name of each API's own sub-protocol. */
-export const SUBPROTOCOLS = { graph: 'graph-2.0.0', events: 'events-1.0.0' } as const satisfies Record<Api, string>;
+const SUBPROTOCOLS = { graph: 'graph-2.0.0', events: 'events-1.0.0' } as const satisfies Record<Api, string>;
 
 /** `/api/graph-ws/6.1/`, HIRO 6's `/api/6.1/graph-ws/`, and the paths of hiro-graph-js 6.1. Versions 6 and 7 exist. */
 export const PATHS: Readonly<Record<Api, RegExp>> = {

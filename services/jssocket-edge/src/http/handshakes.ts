@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { clientAddress } from '@polyedge/service-kit/client-address';
 import type { Log } from '@polyedge/service-kit/log';
 import type { ServerSecret } from '../server-secret.ts';
 import { BUSY_INSTEAD_OF_UPGRADE, HEALTH_INSTEAD_OF_UPGRADE } from './answers.ts';
@@ -40,7 +41,7 @@ export function acceptHandshakes({ server, doors, secret, trustProxy, logForward
     waiting.add(socket);
     const finish = readMeanwhile(socket);
     void secret
-      .check(given, addressOf(request, trustProxy), () => socket.destroyed)
+      .check(given, clientAddress(request, trustProxy), () => socket.destroyed)
       .then((verdict) => {
         waiting.delete(socket);
         const early = finish();
@@ -85,12 +86,6 @@ export function takeSecret(request: IncomingMessage): Uint8Array | undefined {
 }
 
 const forwardedFor = ({ headers }: IncomingMessage): string => [headers['x-forwarded-for'] ?? ''].flat().join(',');
-
-/** The client's address: the one reported by the nearest proxy, if proxies are trusted. */
-export function addressOf(request: IncomingMessage, trustProxy: boolean): string {
-  const listed = forwardedFor(request).split(',').at(-1)?.trim() ?? '';
-  return trustProxy && listed !== '' ? listed : (request.socket.remoteAddress ?? '');
-}
 
 function refuse(socket: Duplex, answer: string): void {
   socket.on('error', destroy);

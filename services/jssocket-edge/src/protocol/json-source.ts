@@ -22,7 +22,7 @@ export interface JsonMember {
 
 const MAX_DEPTH = 1024;
 /** More members than any event has; an object with more is rejected where its members are read. */
-export const MAX_MEMBERS = 4096;
+const MAX_MEMBERS = 4096;
 
 /** The members of a text that is one object, in order, repeated keys included. Undefined if the text is not a JSON object. */
 export function readObject(text: string): readonly JsonMember[] | undefined {

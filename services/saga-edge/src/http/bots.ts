@@ -66,9 +66,9 @@ export function messageRoutes(routes: Routes, store: Store): void {
         any: [equal(attribute('sender_id'), id), { test: 'contains', path: attribute(`${kind}_ids`), value: id }],
       });
     routes.add('GET', base, async (request) => {
-      const asked = pageOf(request);
-      if (!asked.ok) return asked.reply;
-      const { page } = asked;
+      const parsed = pageOf(request);
+      if (!parsed.ok) return parsed.reply;
+      const { page } = parsed;
       const { parent = '' } = request.params;
       const known = await store.one(request.who.tenant, parent, TYPES[kind]);
       if (!known.ok) return failure(known.failure);

@@ -51,9 +51,9 @@ export async function propertiesOf(store: Store, tenant: string, parents: readon
 
 /** @param only the one that the caller may see: a name may hold dots, which in an expression stand for any character */
 export async function listParents(store: Store, request: Request, kind: Kind, only?: string): Promise<Reply> {
-  const asked = pageOf(request);
-  if (!asked.ok) return asked.reply;
-  const { page } = asked;
+  const parsed = pageOf(request);
+  if (!parsed.ok) return parsed.reply;
+  const { page } = parsed;
   const { tenant } = request.who;
   const { search, tags, sort, near, within, max_distance: maxDistance } = request.query;
   const filters: Filter[] = [ofType(TYPES[kind]), ...(only === undefined ? [] : [equal(['id'], only)])];

@@ -27,10 +27,10 @@ export function npmRoutes(routes: Routes, store: Store, runners: Runners): void 
     const known = await store.query(request.who.tenant, { filter, limit: 1 });
     if (!known.ok) return failure(known.failure);
     if (known.value.elements.length > 0) return refused(unprocessable('package_name', 'is taken'));
-    const asked = runners.packages
+    const installed = runners.packages
       ? { error_message: null, failed_install_attempts: 0, wanted: 1 }
       : { error_message: INSTALLING_IS_OFF, failed_install_attempts: 1, wanted: 0 };
-    const attributes = { package_name: name, name: null, package_json: null, tags: [], ...asked };
+    const attributes = { package_name: name, name: null, package_json: null, tags: [], ...installed };
     const made = await store.write(request.who, 'package', [
       { op: 'create', type: TYPES.npmPackage, id: request.caller.newId(), attributes, unique: ['package_name'] },
     ]);

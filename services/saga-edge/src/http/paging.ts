@@ -73,17 +73,17 @@ export function streamAsked({ query }: Request): StreamAsked | undefined {
 
 /** Elements after a `sortable_id`, oldest first; the link carries the last one. */
 export async function streamOf(store: Store, request: Request, filter: Filter, show: (element: Element) => unknown): Promise<Reply> {
-  const asked = streamAsked(request);
-  if (asked === undefined) return refused(BAD_STREAM);
+  const range = streamAsked(request);
+  if (range === undefined) return refused(BAD_STREAM);
   const found = await store.query(request.who.tenant, {
-    filter: both(filter, { test: 'more', path: ['seq'], value: asked.after }),
+    filter: both(filter, { test: 'more', path: ['seq'], value: range.after }),
     sort: [{ path: ['seq'], order: 'asc' }],
-    limit: asked.limit + 1,
+    limit: range.limit + 1,
   });
   if (!found.ok) return failure(found.failure);
-  const elements = found.value.elements.slice(0, asked.limit);
+  const elements = found.value.elements.slice(0, range.limit);
   const last = elements.at(-1)?.seq;
-  const more = found.value.elements.length > asked.limit && last !== undefined;
-  const link = more ? linkTo(request, 'next', { sortable_id: String(last), limit: String(asked.limit) }) : undefined;
+  const more = found.value.elements.length > range.limit && last !== undefined;
+  const link = more ? linkTo(request, 'next', { sortable_id: String(last), limit: String(range.limit) }) : undefined;
   return ok(elements.map(show), link);
 }

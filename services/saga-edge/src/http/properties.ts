@@ -98,9 +98,9 @@ function entriesOf(changes: readonly Change[]): unknown[] {
 
 /** The value list: newest first unless asked otherwise, in pages. */
 async function values(store: Store, request: Request, parent: string): Promise<Reply> {
-  const asked = pageOf(request);
-  if (!asked.ok) return asked.reply;
-  const { page } = asked;
+  const parsed = pageOf(request);
+  if (!parsed.ok) return parsed.reply;
+  const { page } = parsed;
   const { sort = 'desc', from, to } = request.query;
   if (sort !== 'asc' && sort !== 'desc') return refused(sagaError(400, 'sort is asc or desc'));
   const [since, until] = [from, to].map((text) => (text === undefined ? undefined : Date.parse(text)));
@@ -136,14 +136,14 @@ async function streamOfAll(store: Store, request: Request, parent: string): Prom
 }
 
 async function streamed(store: Store, request: Request, properties: readonly Element[]): Promise<Reply> {
-  const asked = streamAsked(request);
-  if (asked === undefined) return refused(BAD_STREAM);
+  const parsed = streamAsked(request);
+  if (parsed === undefined) return refused(BAD_STREAM);
   const lives: Filter = { any: properties.map((property) => both(equal(['id'], property.id), lifeOf(property))) };
   const found = await store.history(request.who.tenant, {
     elements: properties.map(({ id }) => id),
     order: 'asc',
-    afterSeq: asked.after,
-    limit: asked.limit,
+    afterSeq: parsed.after,
+    limit: parsed.limit,
     visible: properties.length === 1 ? lives : equal(['deleted'], false),
   });
   if (!found.ok) return failure(found.failure);
@@ -151,6 +151,6 @@ async function streamed(store: Store, request: Request, properties: readonly Ele
   const byId = new Map(properties.map((property) => [property.id, property.attributes.life ?? null]));
   const shown = changes.filter((change) => (change.state?.attributes.life ?? null) === byId.get(change.id));
   const last = changes.at(-1)?.seq;
-  const link = more && last !== undefined ? linkTo(request, 'next', { sortable_id: String(last), limit: String(asked.limit) }) : undefined;
+  const link = more && last !== undefined ? linkTo(request, 'next', { sortable_id: String(last), limit: String(parsed.limit) }) : undefined;
   return ok(entriesOf(shown), link);
 }

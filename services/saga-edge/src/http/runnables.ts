@@ -135,9 +135,9 @@ async function hasOtherOn(store: Store, { who }: Request, set: Readonly<Record<s
 
 /** Newest first, except for the runnables themselves, which stand in the order of their creation. */
 async function listOf(store: Store, request: Request, type: string, where: Readonly<Record<string, string>>): Promise<Reply> {
-  const asked = pageOf(request);
-  if (!asked.ok) return asked.reply;
-  const { page } = asked;
+  const parsed = pageOf(request);
+  if (!parsed.ok) return parsed.reply;
+  const { page } = parsed;
   const own = type === TYPES.script || type === TYPES.job;
   const tags = (request.query.tags ?? '').split(',').filter((tag) => tag !== '');
   const found = await store.query(request.who.tenant, {

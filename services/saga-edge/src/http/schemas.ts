@@ -86,9 +86,9 @@ export async function removeOne(store: Store, request: Request, type: string, mi
 }
 
 export async function listOf(store: Store, request: Request, type: string): Promise<Reply> {
-  const asked = pageOf(request);
-  if (!asked.ok) return asked.reply;
-  const { page } = asked;
+  const parsed = pageOf(request);
+  if (!parsed.ok) return parsed.reply;
+  const { page } = parsed;
   const found = await store.query(request.who.tenant, {
     filter: ofType(type),
     sort: [{ path: ['created', 'on'], order: 'asc' }],

@@ -24,9 +24,9 @@ export function storageRoutes(routes: Routes, store: Store): void {
     return ok([...names].sort().map((name) => ({ name })));
   });
   routes.add('GET', '/storages/:name', async (request) => {
-    const asked = pageOf(request);
-    if (!asked.ok) return asked.reply;
-    const { page } = asked;
+    const parsed = pageOf(request);
+    if (!parsed.ok) return parsed.reply;
+    const { page } = parsed;
     const found = await store.query(request.who.tenant, {
       filter: both(ofType(TYPES.storageEntry), equal(attribute('storage'), request.params.name ?? '')),
       sort: [{ path: attribute('key'), order: 'asc' }],

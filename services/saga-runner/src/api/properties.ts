@@ -88,8 +88,8 @@ const KNOWN: ReadonlySet<string> = new Set(['name', 'parent_id', 'value', 'test_
 /** What properties are asked for: equal in each member of the criteria. */
 function filterOf(kind: ParentKind | undefined, criteria: Json | undefined): Filter | undefined {
   if (kind === undefined || !isObject(criteria)) return undefined;
-  const asked = kind === 'globals' ? { ...criteria, parent_id: GLOBALS_ID } : criteria;
-  if (Object.keys(asked).some((name) => !KNOWN.has(name))) return undefined;
-  const parts = Object.entries(asked).map(([name, value]) => equal(attribute(name), value));
+  const criteriaOfParent = kind === 'globals' ? { ...criteria, parent_id: GLOBALS_ID } : criteria;
+  if (Object.keys(criteriaOfParent).some((name) => !KNOWN.has(name))) return undefined;
+  const parts = Object.entries(criteriaOfParent).map(([name, value]) => equal(attribute(name), value));
   return both(ofType(TYPES.property), equal(attribute('parent_type'), kind), ...parts);
 }

@@ -24,23 +24,23 @@ const WANTED = /^[A-Za-z0-9.^~<>=|*+ _-]{0,128}$/;
 /** What a specification asks for; `npm:` names another package under a name of one's own. */
 function specOf(name: string, wanted: string): { readonly name: string; readonly wanted: string } {
   const alias = /^npm:(.+?)(?:@([^@]*))?$/.exec(wanted);
-  const asked = alias === null ? { name, wanted } : { name: alias[1] ?? '', wanted: alias[2] ?? '*' };
-  if (!NAME.test(asked.name) || !WANTED.test(asked.wanted))
+  const wish = alias === null ? { name, wanted } : { name: alias[1] ?? '', wanted: alias[2] ?? '*' };
+  if (!NAME.test(wish.name) || !WANTED.test(wish.wanted))
     throw new Refused(`only packages of the registry are installed, not ${name}@${wanted}`);
-  return asked;
+  return wish;
 }
 
 /** Unpacks into `node_modules` below the folder. */
 export async function unpack(
-  asked: PackageRequest,
+  wish: PackageRequest,
   folder: string,
 ): Promise<{ readonly name: string; readonly manifest: Readonly<Record<string, unknown>> }> {
-  const at = asked.spec.lastIndexOf('@');
-  const [name, wanted] = at > 0 ? [asked.spec.slice(0, at), asked.spec.slice(at + 1)] : [asked.spec, 'latest'];
-  const state = new Unpacking(asked, folder);
-  const alias = /^([^@].*|@[^/]+\/[^@]+)@npm:/.exec(asked.spec)?.[1];
+  const at = wish.spec.lastIndexOf('@');
+  const [name, wanted] = at > 0 ? [wish.spec.slice(0, at), wish.spec.slice(at + 1)] : [wish.spec, 'latest'];
+  const state = new Unpacking(wish, folder);
+  const alias = /^([^@].*|@[^/]+\/[^@]+)@npm:/.exec(wish.spec)?.[1];
   const own = alias ?? name;
-  await state.add(own, alias === undefined ? wanted : asked.spec.slice(alias.length + 1), folder);
+  await state.add(own, alias === undefined ? wanted : wish.spec.slice(alias.length + 1), folder);
   return { name: own, manifest: read(join(folder, 'node_modules', own)) };
 }
 
@@ -52,8 +52,8 @@ class Unpacking {
   #packages = 0;
   #bytes = 0;
 
-  constructor(asked: PackageRequest, root: string) {
-    this.#asked = asked;
+  constructor(wish: PackageRequest, root: string) {
+    this.#asked = wish;
     this.#root = root;
   }
 

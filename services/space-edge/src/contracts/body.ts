@@ -7,7 +7,7 @@ import type { UserContact } from './contract.ts';
 import type { Subscription } from './subscription.ts';
 
 /** The most services of one contract. */
-export const MAX_SERVICES = 100;
+const MAX_SERVICES = 100;
 const MAX_ADD_ONS = 200;
 const MAX_TEXT = 255;
 const MAX_RENEWAL_DAYS = 36_500;

@@ -16,7 +16,7 @@ export const CONTRACT_TYPE = 'space/Contract';
 /** The attribute that is unique among contracts. */
 export const CONTRACT_KEY = 'userId';
 /** The most earlier subscriptions shown in a contract; older ones are in the history of its vertex. */
-export const MAX_HISTORY = 100;
+const MAX_HISTORY = 100;
 
 /** The vertices of a contracted service. */
 export type Offer = {

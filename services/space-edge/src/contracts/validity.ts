@@ -66,7 +66,7 @@ export function problemInPricing(service: string, { plan, addOns }: Choice, offe
 }
 
 /** Finds a plan by name, ignoring case. */
-export const planNamed = (plan: string, plans: readonly string[]): string | undefined =>
+const planNamed = (plan: string, plans: readonly string[]): string | undefined =>
   plans.find((name) => name.toLowerCase() === plan.toLowerCase());
 
 function addOnProblem(

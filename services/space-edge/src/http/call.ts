@@ -43,9 +43,9 @@ export function authorize(app: FastifyInstance, identity: Identity, { open, stri
     const presented = request.headers['x-api-key'];
     const key = Array.isArray(presented) ? presented[0] : presented;
     // The table is asked first: what no rule allows needs no key to be refused.
-    const asked = { method: request.method, path: below };
+    const target = { method: request.method, path: below };
     const rule = ruleOf(request.method, below);
-    const without = judgeBy(rule, asked, undefined);
+    const without = judgeBy(rule, target, undefined);
     if (!without.allowed && without.status === 403) {
       await sendAnswer(reply, refusal(without));
       return;
@@ -62,7 +62,7 @@ export function authorize(app: FastifyInstance, identity: Identity, { open, stri
       await sendAnswer(reply, caller.answer);
       return;
     }
-    const verdict = judgeBy(rule, asked, kindOf(caller.value), strictScopes);
+    const verdict = judgeBy(rule, target, kindOf(caller.value), strictScopes);
     if (verdict.allowed) callers.set(request, caller.value);
     else await sendAnswer(reply, refusal(verdict));
   });

@@ -87,18 +87,18 @@ async function listFeatures(
   organizationId: string,
   { services, pricings }: FeatureRoutesOptions,
 ): Promise<RestAnswer> {
-  const asked = featuresAsked(query);
+  const selection = featuresAsked(query);
   const found = await services.enabled(organizationId);
   if (!found.ok) return found.answer;
-  const offers = showsOf(found.value, asked);
+  const offers = showsOf(found.value, selection);
   const known = await pricings.get(offers.map(({ id }) => id));
   if (!known.ok) return known.answer;
   const features = offers.flatMap(({ service, id }) => {
     const pricing = pricingOf(known.value, id);
-    if (pricing === undefined || !asked.version(pricing.version)) return [];
+    if (pricing === undefined || !selection.version(pricing.version)) return [];
     return Object.values(pricing.features).flatMap((info) =>
-      asked.feature(info) ? [{ info, service, pricingVersion: pricing.version }] : [],
+      selection.feature(info) ? [{ info, service, pricingVersion: pricing.version }] : [],
     );
   });
-  return { status: 200, body: sortFeatures(features, asked).slice(asked.offset, asked.offset + asked.limit) };
+  return { status: 200, body: sortFeatures(features, selection).slice(selection.offset, selection.offset + selection.limit) };
 }

@@ -17,7 +17,7 @@ export const FEATURE_TYPES = [
 ] as const;
 export const INTEGRATION_TYPES = ['API', 'EXTENSION', 'IDENTITY_PROVIDER', 'WEB_SAAS', 'MARKETPLACE', 'EXTERNAL_DEVICE'] as const;
 export const AUTOMATION_TYPES = ['BOT', 'FILTERING', 'TRACKING', 'TASK_AUTOMATION'] as const;
-export const PAYMENT_TYPES = ['CARD', 'GATEWAY', 'INVOICE', 'ACH', 'WIRE_TRANSFER', 'OTHER'] as const;
+const PAYMENT_TYPES = ['CARD', 'GATEWAY', 'INVOICE', 'ACH', 'WIRE_TRANSFER', 'OTHER'] as const;
 /** The allowed items of a feature's value, if it is a PAYMENT feature. */
 export const paymentsOf = (feature: {
   readonly type?: string | undefined;

@@ -34,7 +34,7 @@ export function openSession({ credential }: Pick<Opening, 'credential'>, setting
   return [session, session.listen(all ? EVERYTHING : { test: 'in', path: ['attributes', 'organizationId'], values: [...scopes] })];
 }
 
-export class PricingSession implements Session<unknown, PricingEvent> {
+class PricingSession implements Session<unknown, PricingEvent> {
   readonly #tenant: string;
 
   constructor(tenant: string) {

@@ -7,7 +7,7 @@ import { got, type Result, refused } from '../protocol/answer.ts';
 import { SPACE } from '../protocol/event.ts';
 import type { Graph } from './graph.ts';
 
-export const METRICS = ['apiCalls', 'evaluations'] as const;
+const METRICS = ['apiCalls', 'evaluations'] as const;
 export type Metric = (typeof METRICS)[number];
 type Counts = Readonly<Record<Metric, number>>;
 

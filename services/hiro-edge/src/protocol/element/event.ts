@@ -76,7 +76,7 @@ function toDelta(change: FullChange): Shown {
  * `+` and `=` carry the new value, `-` the old one; but where the owner changed, the new one may hear of the vertex for the first time, and nobody
  * is told what it held before.
  */
-export function difference(before: Element | undefined, after: Element): Shown {
+function difference(before: Element | undefined, after: Element): Shown {
   const old = new Map(before === undefined ? [] : Object.entries(toVertex(before)));
   const entries: [string, Json][] = [];
   for (const [name, value] of Object.entries(toVertex(after))) {

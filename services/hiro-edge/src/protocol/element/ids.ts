@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
  *
  * @param seed unique to this vertex: the connection's nonce and a counter, or random bits.
  */
-export function newVertexId(scope: string, seed: string): string {
+function newVertexId(scope: string, seed: string): string {
   const own = /_(c[a-z0-9]{24})$/.exec(scope)?.[1];
   return `${own ?? cuid(`scope\0${scope}`)}_${cuid(`vertex\0${seed}`)}`;
 }

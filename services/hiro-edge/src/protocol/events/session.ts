@@ -20,7 +20,7 @@ export interface EventsSettings {
 }
 
 /** Filters of one socket, and scopes it may subscribe to. */
-export const MAX_FILTERS = 1000;
+const MAX_FILTERS = 1000;
 const MAX_SCOPES = 1000;
 /** Of most sockets: what they never use is not made for them, as memory per connection is a goal. */
 const NONE: ReadonlySet<string> = new Set();
@@ -38,7 +38,7 @@ export interface Wishes {
   readonly allScopes: boolean;
 }
 
-export function wishesOf(query: Readonly<Record<string, string>>): Wishes {
+function wishesOf(query: Readonly<Record<string, string>>): Wishes {
   return { delta: query.delta === 'true', allScopes: (query.allscopes ?? '') === '' || query.allscopes === 'true' };
 }
 
@@ -75,7 +75,7 @@ const JOIN_SETTLE_MS = 25;
  * it brings live events only: each filter is a subscription of its own, and the broadcaster sends a change once, however many of them match. With a
  * group the socket is a member from its first filter on and as long as it has one, and all its filters make one view.
  */
-export class EventsSession implements Session<EventsFrame, Event | HiroError> {
+class EventsSession implements Session<EventsFrame, Event | HiroError> {
   readonly #settings: EventsSettings;
   readonly #wishes: Wishes;
   readonly #group: GroupWish | undefined;
@@ -223,8 +223,8 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
   }
 
   #viewOf({ filter }: Registered): View {
-    const heard = visibleEventsFor(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes ?? NONE });
-    return { filter: { all: [heard, filter] }, shape: this.#wishes.delta ? 'delta' : 'full' };
+    const visible = visibleEventsFor(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes ?? NONE });
+    return { filter: { all: [visible, filter] }, shape: this.#wishes.delta ? 'delta' : 'full' };
   }
 
   #showsOf(registered: Registered): string {
@@ -257,8 +257,8 @@ export class EventsSession implements Session<EventsFrame, Event | HiroError> {
   #join(): readonly Out[] {
     if (this.#group === undefined) return [];
     const { name, start } = this.#group;
-    const heard = visibleEventsFor(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes ?? NONE });
-    const filter: Filter = { all: [heard, { any: [...this.#filters.values()].map((registered) => registered.filter) }] };
+    const visible = visibleEventsFor(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes ?? NONE });
+    const filter: Filter = { all: [visible, { any: [...this.#filters.values()].map((registered) => registered.filter) }] };
     const group = { tenant: this.#principal.tenant, name, start };
     return [{ do: 'join', id: GROUP, group, view: { filter, shape: this.#wishes.delta ? 'delta' : 'full' } }];
   }

@@ -11,7 +11,7 @@ import { editLists } from '../element/lists.ts';
 import type { DisplayOptions } from '../element/vertex.ts';
 import { mayUseScope, visibleTo } from '../element/visibility.ts';
 import { asObject, Parameters } from '../parameters.ts';
-import { type BodyWrite, type Checked, type Fixed, fixedViolations, fromBody, type Intent } from './body.ts';
+import { type BodyWrite, type Checked, type Fixed, fixedViolations, fromBody, type Intent, KEPT_BY_REPLACE } from './body.ts';
 import { getContent, meta } from './content.ts';
 import { displayOptionsOf, toShownJson } from './display-options.ts';
 import { events, history } from './history.ts';
@@ -230,7 +230,7 @@ function* replace(parameters: Parameters, body: unknown, context: Context): Work
     op: 'replace',
     target: { id },
     attributes,
-    keep: ['ogit/_'],
+    keep: KEPT_BY_REPLACE,
     before: writable(who, fixed),
     after: visibleTo(who),
     ...(creates && type !== undefined

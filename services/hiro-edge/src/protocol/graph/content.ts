@@ -12,7 +12,7 @@ import { includesDeleted, readElement } from './read-element.ts';
 import { answer, type Work } from './work.ts';
 
 /** The attribute in which the store keeps which content a vertex has. */
-export const CONTENT_ID = 'ogit/_c-id';
+const CONTENT_ID = 'ogit/_c-id';
 /** Bytes in one frame: a multiple of 3, so that the texts may also be joined before they are decoded. */
 const FRAME_BYTES = 192 * 1024;
 /** Changes looked at for an earlier content. */

@@ -29,7 +29,7 @@ export function readable(element: Element | null | undefined, who: Principal): O
 }
 
 /** Why a caller does not get an element: it is not there (accounts never are), or it is in a scope the token may not read. */
-export function refusalOf(element: Element | null | undefined, who: Principal): Failure | undefined {
+function refusalOf(element: Element | null | undefined, who: Principal): Failure | undefined {
   if (element === null || element === undefined || element.scope === SYSTEM_SCOPE) return { code: 'not-found' };
   return compile(visibleTo(who))(element) ? undefined : { code: 'not-allowed' };
 }

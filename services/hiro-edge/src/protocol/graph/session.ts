@@ -21,7 +21,7 @@ export interface GraphSettings {
 }
 
 /** A connection whose every token has expired is closed this much later: clients that send a fresh token per request live on. */
-export const LINGER_MS = 60_000;
+const LINGER_MS = 60_000;
 /** A token that came with a request is verified again after this time, so that a revoked one is noticed within a second. */
 const TOKEN_CACHE_MS = 1000;
 const TOKEN_CACHE_SIZE = 8;
@@ -54,9 +54,7 @@ interface KnownToken {
  * One conversation on graph-ws. Requests start in the order they arrived: one that has to wait until its token is verified holds back those
  * behind it, so the driver sees writes in the client's order. Answers may interleave.
  */
-export class GraphSession
-  implements Session<GraphFrame, GraphResponse>, TaskHost<Question | AnswerPage, HiroAnswer, PendingWork, readonly Out[]>
-{
+class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Question | AnswerPage, HiroAnswer, PendingWork, readonly Out[]> {
   readonly #settings: GraphSettings;
   readonly #newId: (scope: string) => string;
   #principal: Principal;

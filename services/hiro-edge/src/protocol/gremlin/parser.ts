@@ -24,7 +24,7 @@ export type Argument =
   /** A predicate whose values are the next argument. */
   | { readonly is: 'comparator'; readonly name: string };
 
-export const GREMLIN_LIMITS = { bytes: 16 * 1024, depth: 16, calls: 500 } as const;
+const GREMLIN_LIMITS = { bytes: 16 * 1024, depth: 16, calls: 500 } as const;
 
 const PREDICATES: ReadonlySet<string> = new Set([
   'eq',

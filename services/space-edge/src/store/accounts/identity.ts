@@ -69,8 +69,8 @@ export class Identity {
 
   /** Asks once for all who want to know of a key at the same time. */
   #lookUp(key: string): Promise<Result<Caller>> {
-    const asked = this.#lookups.get(key);
-    if (asked !== undefined) return asked;
+    const pending = this.#lookups.get(key);
+    if (pending !== undefined) return pending;
     // What the answer says was so when it was asked for, at the latest.
     const since = performance.now();
     const asking = this.callerOf(key).then((caller) => {

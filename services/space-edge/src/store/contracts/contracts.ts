@@ -179,7 +179,7 @@ export class Contracts {
 
 const equal = (path: readonly string[], value: string | number): Filter => ({ test: 'equal', path: ['attributes', ...path], value });
 /** Both vertices of contracts. */
-export const ofContracts: Filter = { test: 'in', path: ['type'], values: [CONTRACT_TYPE, USAGE_TYPE] };
+const ofContracts: Filter = { test: 'in', path: ['type'], values: [CONTRACT_TYPE, USAGE_TYPE] };
 const sameTerms = ({ terms }: Contract): Filter => equal(['terms'], terms);
 
 /** The contracts whose two vertices are among the elements, in the order of the contracts. */
