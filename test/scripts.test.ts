@@ -430,6 +430,18 @@ test('saga:23 the JavaScript API: operators, options, finding, bots, and what co
   assert.equal((await boss.api('GET', `/bots/${bot}/properties/silent`)).body.value, 1);
 });
 
+test('saga:23 an answer that is too large for a run is refused, and the runner goes on', async () => {
+  const names = Array.from({ length: 5 }, (_, at) => `large${at}`);
+  const value = 'x'.repeat(1_900_000);
+  for (const { status } of await Promise.all(names.map((name) => boss.api('POST', '/globals/properties', { name, value }))))
+    assert.equal(status, 200);
+  const body = 'try { await GlobalProperty.find({}); } catch (error) { response.send({ status: error.status_code }); }';
+  await script('/requests/large', body);
+  const asked = await boss.api('POST', '/requests/large', {});
+  assert.deepEqual([asked.status, asked.body], [200, { status: 413 }]);
+  await Promise.all(names.map((name) => boss.api('DELETE', `/globals/properties/${name}`)));
+});
+
 test('saga:39 storages are read and written by REST too; statsd counters are among the metrics', async () => {
   assert.deepEqual((await boss.api('PUT', '/storages/shelf/top', { value: [1] })).body, { key: 'top', value: [1] });
   const id = await script(

@@ -53,7 +53,11 @@ export function Now() {
           note={waiting === 0 ? 'all ready' : `${waiting} not ready`}
           bad={waiting > 0}
         />
-        <Tile name="Connections" value={count(open)} note={`${bytes(newest?.bufferedBytes ?? 0)} owed`} />
+        <Tile
+          name="Connections"
+          value={count(open)}
+          note={`${bytes(newest?.bytesIn ?? 0)}/s in, ${bytes(newest?.bufferedBytes ?? 0)} owed`}
+        />
         <Tile name="Changes" value={`${count(newest?.changes ?? 0)} /s`} note={`head ${newest?.head ?? 0}`} />
         <Tile name="Deliveries" value={`${count(newest?.deliveries ?? 0)} /s`} note={`lag ${millis(newest?.lagMs ?? 0)}`} />
       </dl>

@@ -227,11 +227,21 @@ export class Runs {
     run.calls -= 1;
     if (run.calls < 0) return;
     const answer = this.#options.api.call(name, json, run.acting).then((answered) => {
-      if (answered.ok) settle(true, JSON.stringify(answered.value ?? null));
-      else settle(false, JSON.stringify({ ...answered.error, message: sentenceOf(answered) }));
+      const text = answered.ok ? answerText(answered.value) : undefined;
+      if (text !== undefined) settle(true, text);
+      else settle(false, JSON.stringify(answered.ok ? TOO_LARGE : { ...answered.error, message: sentenceOf(answered) }));
     });
-    run.outstanding.add(answer);
-    void answer.finally(() => run.outstanding.delete(answer));
+    this.#awaited(run, answer);
+  }
+
+  /** The run's call is not told before this is done. A failure here is ours: it ends nothing but itself. */
+  #awaited(run: Run, work: Promise<unknown>): void {
+    const done = work.then(
+      () => {},
+      (error: unknown) => this.#options.log.error('what a run wanted could not be done', { id: run.wanted.call, err: error }),
+    );
+    run.outstanding.add(done);
+    void done.then(() => run.outstanding.delete(done));
   }
 
   #log(run: Run, level: RunnableLog['level'], json: string): void {
@@ -256,8 +266,7 @@ export class Runs {
         },
       ),
     );
-    run.outstanding.add(kept);
-    void kept.finally(() => run.outstanding.delete(kept));
+    this.#awaited(run, kept);
   }
 
   /** Keeps a record, with the id of the version that ran. */
@@ -319,7 +328,11 @@ export class Runs {
   async #finish(run: Run, result: Result, cost: { readonly cpuMs?: number; readonly memoryBytes?: number }): Promise<void> {
     await Promise.allSettled([...run.outstanding]);
     const { startedAt, logCount } = run;
-    await this.#record(run.wanted, result, { startedAt, logCount, ...cost });
+    try {
+      await this.#record(run.wanted, result, { startedAt, logCount, ...cost });
+    } catch (error) {
+      this.#options.log.error('a runnable call is lost', { id: run.wanted.call, err: error });
+    }
     run.done(result);
   }
 
@@ -362,6 +375,24 @@ export class Runs {
       },
     );
     if (!kept.ok) this.#options.log.warn('a runnable call is lost', { id: call, code: kept.failure.code });
+  }
+}
+
+/** Characters of one answer of the API. */
+const MAX_ANSWER = 8 * 1024 * 1024;
+const TOO_LARGE = {
+  status_code: 413,
+  name: 'Payload Too Large',
+  message: `the answer has more than ${MAX_ANSWER} characters; ask for less`,
+};
+
+/** Undefined for what is too large to be handed to a run, or to be written at all. */
+function answerText(value: unknown): string | undefined {
+  try {
+    const text = JSON.stringify(value ?? null);
+    return text.length > MAX_ANSWER ? undefined : text;
+  } catch {
+    return undefined;
   }
 }
 
