@@ -4,7 +4,7 @@ import { type Moved, moveTenant } from '../../services/graph-store/src/placing/m
 import type { Connection } from '../../services/graph-store/src/postgres/connect.ts';
 import { Transactions } from '../../services/graph-store/src/postgres/transactions.ts';
 
-export class Killed extends Error {}
+class Killed extends Error {}
 
 interface Steps {
   /** Begins a step, or fails. */
