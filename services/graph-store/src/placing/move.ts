@@ -177,7 +177,7 @@ async function catchUp(move: Move, changes: ChangeCopy, copied: number, { often 
     at = piece.upTo;
     count += piece.outline.length;
     if (pieces % KEEP_EVERY === 0) {
-      await keepFrom(move, at);
+      await keepFrom(move, at, piece.head);
       often(`${tenant} is copied to ${target}: ${count} changes, ${piece.head - at} of the journal are left to look at`);
     }
     if (piece.head - at < FEW) return at;
