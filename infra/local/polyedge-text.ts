@@ -1,14 +1,16 @@
 /** Formats the output of `polyedge` as lines. Pure. Control characters in content never reach the terminal. */
 import type { GroupView } from '../../services/console/src/live/groups.ts';
-import type { ProcessView, Sample } from '../../services/console/src/live/process-statuses.ts';
+import type { JournalView, ProcessView, Sample } from '../../services/console/src/live/process-statuses.ts';
 import type { TailRow } from '../../services/console/src/live/tail.ts';
 
 export function statusLines({
   sample,
   processes,
+  journals,
 }: {
   readonly sample: Sample | null;
   readonly processes: readonly ProcessView[];
+  readonly journals: readonly JournalView[];
 }): readonly string[] {
   const rows = processes.map((one) => [
     one.service,
@@ -31,8 +33,23 @@ export function statusLines({
           '',
         ]),
     ...columns([['SERVICE', 'INSTANCE', 'STATE', 'UP', 'CPU', 'MEMORY', 'LOOP', 'SOCKETS', ''], ...rows]),
+    ...(journals.length > 1 ? ['', ...journalLines(journals)] : []),
   ];
 }
+
+const journalLines = (journals: readonly JournalView[]): readonly string[] =>
+  columns([
+    ['JOURNAL', 'STATE', 'LAG', 'MOVES'],
+    ...journals.map(({ name, publishes, lagMs, arriving, leaving, copiedPart }) => [
+      name,
+      publishes ? 'published' : 'nobody publishes',
+      `${lagMs} ms`,
+      [
+        ...(arriving > 0 ? [`${arriving} to here, ${Math.floor(copiedPart * 100)} % copied`] : []),
+        ...(leaving > 0 ? [`${leaving} from here`] : []),
+      ].join('; '),
+    ]),
+  ]);
 
 export const tailLine = (row: TailRow): string =>
   plain(

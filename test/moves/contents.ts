@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import {
   CHUNK_BYTES,
-  graphGet,
   graphHistory,
   graphMutate,
   graphQuery,
@@ -22,9 +21,9 @@ import { busOfTenant } from '@polyedge/service-kit/journal-bus';
 import { requestOf } from '../../services/graph-store/test/running-store.ts';
 
 const TIMEOUT = { timeoutMs: 10_000 };
-export const BLOB = 'a-blob-of-two-chunks';
+const BLOB = 'a-blob-of-two-chunks';
 const BLOB_BYTES = Buffer.concat([Buffer.alloc(CHUNK_BYTES, 7), Buffer.from('and a rest')]);
-export const GROUP = 'readers';
+const GROUP = 'readers';
 /** Elements that a group has confirmed, and those that it has not. */
 const PLAIN = 40;
 
@@ -204,9 +203,4 @@ export async function repeat(bus: Bus, tenant: string, requests: readonly Mutati
 /** Adds elements to a tenant, so that the numbers of its journal are others. */
 export async function addOthers(bus: Bus, tenant: string, count: number): Promise<void> {
   await write(bus, tenant, ...Array.from({ length: count }, () => requestOf(thing(`other-${randomBytes(6).toString('hex')}`))));
-}
-
-export async function isThere(bus: Bus, tenant: string, id: string): Promise<boolean> {
-  const read = await bus.request(graphGet, graphGet.subject({ tenant }), { ids: [id] }, TIMEOUT);
-  return read.ok && read.value.elements[0] !== null;
 }

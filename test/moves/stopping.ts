@@ -3,7 +3,7 @@ import { MAIN } from '@polyedge/contracts/journal';
 import { type Moved, moveTenant } from '../../services/graph-store/src/placing/move.ts';
 import { Transactions } from '../../services/graph-store/src/postgres/transactions.ts';
 
-export class Killed extends Error {}
+class Killed extends Error {}
 
 interface Steps {
   /** Begins a step, or fails. */

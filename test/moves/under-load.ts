@@ -19,7 +19,7 @@ import { Watcher } from '../kill/watcher.ts';
 import { TENANT, Writer } from '../kill/writer.ts';
 import { Probe } from './probe.ts';
 
-export const MOVED = 'acme';
+const MOVED = 'acme';
 const SECOND = 'second';
 const WRITERS = 3;
 /** Elements that one message makes. */

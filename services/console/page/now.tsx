@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { ProcessView, Sample } from '../src/live/process-statuses.ts';
+import type { JournalView, ProcessView, Sample } from '../src/live/process-statuses.ts';
 import { listen } from './call.ts';
 import { Chart, type Series } from './chart.tsx';
 import { bytes, count, duration, millis } from './format.ts';
@@ -10,10 +10,15 @@ const KEPT = 600;
 interface State {
   readonly samples: readonly Sample[];
   readonly processes: readonly ProcessView[];
+  readonly journals: readonly JournalView[];
+}
+
+interface Told extends Omit<State, 'samples'> {
+  readonly sample: Sample;
 }
 
 export function Now() {
-  const [state, setState] = useState<State>({ samples: [], processes: [] });
+  const [state, setState] = useState<State>({ samples: [], processes: [], journals: [] });
   const [connected, setConnected] = useState(true);
   useEffect(
     () =>
@@ -21,14 +26,14 @@ export function Now() {
         '/api/now',
         {
           history: (data: State) => setState(data),
-          sample: ({ sample, processes }: { readonly sample: Sample; readonly processes: readonly ProcessView[] }) =>
-            setState((before) => ({ samples: [...before.samples.slice(1 - KEPT), sample], processes })),
+          sample: ({ sample, ...running }: Told) =>
+            setState((before) => ({ samples: [...before.samples.slice(1 - KEPT), sample], ...running })),
         },
         setConnected,
       ),
     [],
   );
-  const { samples, processes } = state;
+  const { samples, processes, journals } = state;
   const times = samples.map(({ at }) => at / 1000);
   const newest = samples.at(-1);
   const edges = [...new Set(samples.flatMap(({ connections }) => Object.keys(connections)))].sort();
@@ -97,6 +102,11 @@ export function Now() {
           ]}
         />
       </div>
+      {journals.length > 1 ? (
+        <Panel title="Journals">
+          <Journals journals={journals} />
+        </Panel>
+      ) : null}
       <Panel title="Processes">
         {processes.length === 0 ? <Empty>No process has said anything yet.</Empty> : <Processes processes={processes} />}
       </Panel>
@@ -112,6 +122,34 @@ const Tile = (props: { readonly name: string; readonly value: string; readonly n
       <span class={props.bad === true ? 'bad' : ''}>{props.note}</span>
     </dd>
   </div>
+);
+
+const Journals = ({ journals }: { readonly journals: readonly JournalView[] }) => (
+  <Table label="Journals">
+    <thead>
+      <tr>
+        <th scope="col">Journal</th>
+        <th scope="col">State</th>
+        <th scope="col" class="number">
+          Lag
+        </th>
+        <th scope="col">Moves of organizations</th>
+      </tr>
+    </thead>
+    <tbody>
+      {journals.map(({ name, publishes, lagMs, arriving, leaving, copiedPart }) => (
+        <tr key={name}>
+          <th scope="row">{name}</th>
+          <td>{publishes ? <Tag kind="good">published</Tag> : <Tag kind="bad">nobody publishes</Tag>}</td>
+          <td class="number">{millis(lagMs)}</td>
+          <td>
+            {arriving > 0 ? `${arriving} to here, ${Math.floor(copiedPart * 100)} % copied ` : ''}
+            {leaving > 0 ? `${leaving} from here` : ''}
+          </td>
+        </tr>
+      ))}
+    </tbody>
+  </Table>
 );
 
 const Processes = ({ processes }: { readonly processes: readonly ProcessView[] }) => (

@@ -4,6 +4,7 @@ import type { HashStats } from '@polyedge/service-kit/hash-queue';
 import type { Metrics } from '@polyedge/service-kit/metrics';
 import type { AdmissionStats } from './admission-control.ts';
 import type { ExecutorStats } from './executor/settings.ts';
+import type { MoveStats } from './placing/decided-moves.ts';
 import type { GroupStats } from './postgres/groups.ts';
 import type { AppenderStats, PublisherStats } from './publisher/settings.ts';
 
@@ -16,7 +17,7 @@ export function exportMetrics(
     readonly publisher: PublisherStats;
     readonly appender: AppenderStats;
     readonly groups: GroupStats;
-    readonly moves: { readonly arriving: number; readonly leaving: number };
+    readonly moves: Readonly<MoveStats>;
   },
 ): void {
   const labels = { journal: stats.journal };
@@ -66,6 +67,7 @@ export function exportMetrics(
   metrics.counterOf('groups_expired', 'Consumer groups forgotten because nobody came back.', () => groups.expired, labels);
   metrics.counterOf('groups_over_lag', 'Consumer groups forgotten because they were too far behind.', () => groups.overLag, labels);
   metrics.gauge('tenants_arriving', 'Tenants that are being moved to the journal.', () => moves.arriving, labels);
+  metrics.gauge('tenants_arriving_part', 'How much of the slowest of these moves is copied, from 0 to 1.', () => moves.copiedPart, labels);
   metrics.gauge(
     'tenants_leaving',
     'Tenants that are being moved to another journal, or were and are not removed yet.',

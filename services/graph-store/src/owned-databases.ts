@@ -40,8 +40,11 @@ export function openDatabases(
   );
 }
 
-/** A copy waits for what it asks; a process that stands still in a transaction holds nobody up for long. */
-const MOVER_SESSION = { statement_timeout: '10min', idle_in_transaction_session_timeout: '10s', jit: 'off' };
+/**
+ * A copy waits for what it asks; a process that stands still in a transaction holds nobody up for long. It reads by key: what PostgreSQL knows of
+ * tables that are just being filled would make it read all of them for each piece.
+ */
+const MOVER_SESSION = { statement_timeout: '10min', idle_in_transaction_session_timeout: '10s', enable_seqscan: 'off', jit: 'off' };
 
 /** The same, for transactions one after the other that outlive a broken connection; and one more to the database of `main`, for the directory. */
 export function openTransactions(

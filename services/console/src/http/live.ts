@@ -21,21 +21,20 @@ export interface LiveOptions {
 
 export function liveRoutes(app: FastifyInstance, options: LiveOptions): void {
   const { session, streams, statuses, tail, now, onTick } = options;
+  const running = () => ({ processes: statuses.processes(now()), journals: statuses.journals(now()) });
   app.get('/api/now', async (request, reply) => {
     const who = await administratorOf(request, session);
     if (!who.ok) return sendFailure(reply, who.failure);
     return streams.begin(reply, who.value, ({ send }) => {
-      send('history', { samples: statuses.samples, processes: statuses.processes(now()) });
-      return onTick((sample) => send('sample', { sample, processes: statuses.processes(now()) }));
+      send('history', { samples: statuses.samples, ...running() });
+      return onTick((sample) => send('sample', { sample, ...running() }));
     });
   });
   // For programs that want one look.
   app.get('/api/status', async (request, reply) => {
     const who = await administratorOf(request, session);
     if (!who.ok) return sendFailure(reply, who.failure);
-    return reply
-      .header('cache-control', 'no-store')
-      .send({ sample: statuses.samples.at(-1) ?? null, processes: statuses.processes(now()) });
+    return reply.header('cache-control', 'no-store').send({ sample: statuses.samples.at(-1) ?? null, ...running() });
   });
   app.get('/api/tail', async (request, reply) => {
     const who = await administratorOf(request, session);

@@ -63,3 +63,27 @@ test('ten minutes of samples are kept', () => {
   assert.equal(statuses.samples.length, 600);
   assert.equal(statuses.samples[0]?.at, 100);
 });
+
+test('journals are those that stores speak of, main first, with the moves that any replica has seen', () => {
+  const statuses = new ProcessStatuses();
+  const store = (instance: string, figures: ServiceStatus['figures']): ServiceStatus =>
+    status({ service: 'graph-store', instance, figures });
+  statuses.take(
+    store('one', { 'publisher_active{journal="main"}': 1, 'publisher_lag_ms{journal="main"}': 7, 'tenants_leaving{journal="main"}': 1 }),
+    0,
+  );
+  statuses.take(
+    store('two', {
+      'store_batches{journal="alpha"}': 3,
+      'tenants_arriving{journal="alpha"}': 1,
+      'tenants_arriving_part{journal="alpha"}': 0.25,
+    }),
+    0,
+  );
+  statuses.take(status({ instance: 'edge', figures: { 'groups_lag{journal="beta"}': 3 } }), 0);
+  assert.deepEqual(statuses.journals(0), [
+    { name: 'main', publishes: true, lagMs: 7, arriving: 0, leaving: 1, copiedPart: 0 },
+    { name: 'alpha', publishes: false, lagMs: 0, arriving: 1, leaving: 0, copiedPart: 0.25 },
+  ]);
+  assert.deepEqual(statuses.journals(6000), [], 'nobody has said anything for seconds');
+});

@@ -3,6 +3,7 @@
  * out. Bounded: processes beyond the bound are not taken up, samples beyond ten minutes are forgotten.
  */
 import type { ServiceStatus } from '@polyedge/contracts/bus/console';
+import { MAIN } from '@polyedge/contracts/journal';
 
 const MAX_PROCESSES = 500;
 /** A process that says nothing for so long is shown as silent, and later forgotten. */
@@ -39,6 +40,19 @@ export interface ProcessView extends Omit<ServiceStatus, 'figures' | 'beat'> {
   /** Of graph-store: whether this replica publishes. */
   readonly publisher: boolean | undefined;
   readonly lagMs: number | undefined;
+}
+
+/** A journal as its replicas tell of it. */
+export interface JournalView {
+  readonly name: string;
+  /** Somebody publishes its changes, and how old the newest was then. */
+  readonly publishes: boolean;
+  readonly lagMs: number;
+  /** Organizations that are being moved to it and from it. */
+  readonly arriving: number;
+  readonly leaving: number;
+  /** How much of the slowest move to it is copied, from 0 to 1. */
+  readonly copiedPart: number;
 }
 
 interface KnownProcess {
@@ -132,6 +146,28 @@ export class ProcessStatuses {
       };
     });
     return views.sort((one, other) => one.service.localeCompare(other.service) || other.uptimeMs - one.uptimeMs);
+  }
+
+  /** The journals that replicas speak of, `main` first. */
+  journals(at: number): readonly JournalView[] {
+    const stores = [...this.#known.values()].filter(
+      ({ status, receivedAt }) => status.service === 'graph-store' && at - receivedAt <= SILENT_MS,
+    );
+    const names = new Set(
+      stores.flatMap(({ status }) => Object.keys(status.figures).flatMap((key) => /\{journal="([a-z][a-z0-9-]*)"\}$/.exec(key)?.[1] ?? [])),
+    );
+    const most = (name: string, figure: string): number =>
+      Math.max(0, ...stores.map(({ status }) => status.figures[`${figure}{journal="${name}"}`] ?? 0));
+    return [...names]
+      .sort((one, other) => Number(other === MAIN) - Number(one === MAIN) || one.localeCompare(other))
+      .map((name) => ({
+        name,
+        publishes: most(name, 'publisher_active') > 0,
+        lagMs: most(name, 'publisher_lag_ms'),
+        arriving: most(name, 'tenants_arriving'),
+        leaving: most(name, 'tenants_leaving'),
+        copiedPart: most(name, 'tenants_arriving_part'),
+      }));
   }
 
   /** The processes of these services that run; of all edges without. */

@@ -12,6 +12,8 @@ export interface Progress {
   readonly series?: { readonly to: number; readonly after: SeriesPlace | null };
   /** Blobs that were touched before this time of the source were copied. */
   readonly contents?: string;
+  /** The newest change of the source when that was last written down, for whoever watches. */
+  readonly head?: number;
 }
 
 export interface SeriesPlace {
@@ -81,7 +83,11 @@ export async function progressed(sql: Connection, { tenant, run }: Move, progres
 
 export const takenOver = (tenant: string): TakenOver => new TakenOver(`another run has taken over the move of ${tenant}`);
 
-/** Lets the source forget changes that were copied. */
-export async function keepFrom({ tenant, from }: Move, copied: number): Promise<void> {
+/** Lets the source forget changes that were copied, and says in the target how many there are in all. */
+export async function keepFrom({ tenant, run, from, to }: Move, copied: number, head: number): Promise<void> {
   await from.run((sql) => sql`update departure set copied = ${copied} where tenant = ${tenant} and decided_by is null`);
+  await to.run(
+    (sql) => sql`
+      update arrival set progress = (progress::jsonb || jsonb_build_object('head', ${head}::bigint))::json where tenant = ${tenant} and mover = ${run}`,
+  );
 }

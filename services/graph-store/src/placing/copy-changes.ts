@@ -8,7 +8,7 @@ import { parseOwnJson } from '@polyedge/query/json-text';
 import { splitKey, uniqueKeys } from '../core/unique.ts';
 import type { Connection } from '../postgres/connect.ts';
 import { takenOver } from './arrival.ts';
-import { readOperations } from './copy-operations.ts';
+import { type Outlined, readOperations } from './copy-operations.ts';
 import { columnsOf, type Move, only } from './parties.ts';
 
 /** Changes in one piece, unless one request made more; the target's sequencer is held while they are inserted. */
@@ -17,14 +17,6 @@ const PIECE_CHANGES = 400;
 const PIECE_BYTES = 2 * 1024 * 1024;
 /** Changes of all tenants that are looked at for one piece. */
 const SCANNED = 50_000;
-
-/** A change of a piece, as far as other things refer to it. */
-export interface Outlined {
-  readonly seq: number;
-  readonly first: number;
-  readonly last: number;
-  readonly operation: string;
-}
 
 interface Piece {
   /** Every change of the tenant up to here is in it, or in one before. */
@@ -194,7 +186,8 @@ const applyStatement = (journal: readonly string[], element: readonly string[]):
   journaled as (
     insert into journal (${list(journal)})
     select ${list(journal, (column) => RENUMBERED[column] ?? `c.${column}`)}
-    from c cross join s cross join a left join c b on b.seq = c.seq_before left join arrival_seq p on p.tenant = $1 and p.was = c.seq_before
+    from c cross join s cross join a left join c b on b.seq = c.seq_before
+    left join lateral (select now from arrival_seq where tenant = $1 and was = c.seq_before offset 0) p on true
     returning 1),
   written as (
     insert into element (${list(element)})

@@ -9,7 +9,14 @@ import type { Connection } from '../postgres/connect.ts';
 import type { StoredReply } from '../postgres/idempotency.ts';
 import { dayOf } from '../postgres/partitions.ts';
 import { JOURNAL_COLUMNS, type JournalRow, toChange } from '../postgres/rows.ts';
-import type { Outlined } from './copy-changes.ts';
+
+/** A change of a piece, as far as other things refer to it. */
+export interface Outlined {
+  readonly seq: number;
+  readonly first: number;
+  readonly last: number;
+  readonly operation: string;
+}
 
 interface Stored {
   readonly day: number;
@@ -78,7 +85,7 @@ async function numbersIn(target: Connection, tenant: string, seqs: readonly numb
  * A reply that counts from another base. Changes of the piece stay references; what is outside of it is there in full.
  * @param places by number in the source, of the changes of the piece, from 1
  */
-export function translate(
+function translate(
   { base, reply }: Pick<Stored, 'base' | 'reply'>,
   places: ReadonlyMap<number, number>,
   outside: (seq: number) => Element | undefined,

@@ -23,11 +23,21 @@ interface Arriving {
   readonly source: string;
   readonly run: string;
   readonly complete: boolean;
+  /** How much of the source was looked at, as far as it was written down. */
+  readonly part: number;
+}
+
+/** Moves to and from the journal. */
+export interface MoveStats {
+  arriving: number;
+  leaving: number;
+  /** Of the move to the journal that is furthest behind. */
+  copiedPart: number;
 }
 
 export class DecidedMoves {
   /** For metrics. */
-  readonly stats = { arriving: 0, leaving: 0 };
+  readonly stats: MoveStats = { arriving: 0, leaving: 0, copiedPart: 0 };
   readonly #options: DecidedMovesOptions;
   #isBusy = false;
 
@@ -39,11 +49,14 @@ export class DecidedMoves {
   async look(): Promise<void> {
     const { journal, log } = this.#options;
     const [now] = await journal<{ arriving: Arriving[]; leaving: number }[]>`
-      select coalesce(json_agg(json_build_object('tenant', tenant, 'source', source, 'run', mover, 'complete', complete)), '[]') as arriving,
+      select coalesce(json_agg(json_build_object('tenant', tenant, 'source', source, 'run', mover, 'complete', complete,
+          'part', least(1, copied / greatest((progress ->> 'head')::float8, 1)))), '[]') as arriving,
         (select count(*) from departure) as leaving from arrival`;
     if (now === undefined) return;
     this.stats.arriving = now.arriving.length;
     this.stats.leaving = now.leaving;
+    this.stats.copiedPart = Math.min(1, ...now.arriving.map(({ part }) => part));
+    if (now.arriving.length === 0) this.stats.copiedPart = 0;
     const complete = now.arriving.filter((move) => move.complete);
     if (complete.length === 0 || this.#isBusy) return;
     this.#isBusy = true;

@@ -13,7 +13,7 @@ import { SeriesCopy } from './copy-series.ts';
 import { carryOut, decide, fence, liftFence } from './decide.ts';
 import { BeginAgain, CannotPlace, type Move, mustBeMovable } from './parties.ts';
 import { journalOf } from './placement.ts';
-import { removeTenant } from './remove.ts';
+import { forgetNumbers, removeTenant } from './remove.ts';
 import { verify } from './verify.ts';
 
 /** The fence comes when a piece found so few changes left. */
@@ -94,7 +94,7 @@ async function undoOthers(journals: Journals, tenant: string, where: string, rep
   const decided = await home.run((sql) => sql`select from departure where tenant = ${tenant}`);
   if (decided.length > 0) throw new BeginAgain(`a move of ${tenant} was decided meanwhile`);
   await home.run((sql) => sql`delete from away where tenant = ${tenant}`);
-  await home.run((sql) => sql`delete from arrival_seq where tenant = ${tenant}`);
+  await forgetNumbers(home, tenant);
   for (const [name, journal] of journals) {
     if (name === where) continue;
     await journal.transact(async (sql) => {
@@ -124,7 +124,6 @@ async function copyAndDecide(move: Move, report: MoveReport): Promise<number> {
   arrival = { ...arrival, progress: await copyBase(move, changes, arrival) };
   arrival = { ...arrival, progress: await series.copyTo(await series.bound(), arrival) };
   arrival = { ...arrival, progress: await copyContents(move, arrival.progress) };
-  await to.run((sql) => sql`analyze arrival_seq`);
   arrival = { ...arrival, copied: await catchUp(move, changes, arrival.copied, report) };
   arrival = await verified(move, changes, series, arrival, report);
   for (let attempt = 1; ; attempt += 1) {
@@ -178,7 +177,7 @@ async function catchUp(move: Move, changes: ChangeCopy, copied: number, { often 
     at = piece.upTo;
     count += piece.outline.length;
     if (pieces % KEEP_EVERY === 0) {
-      await keepFrom(move, at);
+      await keepFrom(move, at, piece.head);
       often(`${tenant} is copied to ${target}: ${count} changes, ${piece.head - at} of the journal are left to look at`);
     }
     if (piece.head - at < FEW) return at;

@@ -4,31 +4,58 @@
  */
 import { ACCOUNT_TYPE } from '../core/account-vertex.ts';
 import type { Transactions } from '../postgres/transactions.ts';
+import { only } from './parties.ts';
 
 const ROWS = 500;
 
-const pages = [
-  `delete from element where tenant = $1 and id in (select id from element where tenant = $1 limit ${ROWS})`,
-  `delete from unique_key where tenant = $1 and (name, value) in (select name, value from unique_key where tenant = $1 limit ${ROWS})`,
-  `delete from series_value where ctid in (select ctid from series_value where tenant = $1 limit ${ROWS})`,
-  'delete from content where tenant = $1 and id in (select id from content where tenant = $1 limit 1)',
-  'delete from consumer_group where tenant = $1',
-  `delete from arrival_seq where tenant = $1 and was in (select was from arrival_seq where tenant = $1 limit ${10 * ROWS})`,
-  // Readers pass over the system's changes. What ends a copy of the journal is recognized by its operation and element.
-  `update journal set tenant = '', scope = 'system', type = '', xid = null, attributes = '{}', undo = '{"set":{},"unset":[],"version":0,"deleted":false}',
-     created_by = '', created_app = '', modified_by = '', modified_app = '', out_id = null, in_id = null, out_type = null, in_type = null, owners = '{}'
-   where seq in (select seq from journal where tenant = $1 limit ${ROWS})`,
+/** Deletes rows of a table page by page in the order of its key, so that none is looked at twice. */
+const pagesOf = (table: string, key: string): string => `
+  with page as materialized (
+    select ${key} from ${table} where tenant = $1 and ($2::text = '' or (${key}) > (select ${key} from json_populate_record(null::${table}, $2::text::json)))
+    order by ${key} limit ${ROWS}),
+  gone as (delete from ${table} where tenant = $1 and (${key}) in (select ${key} from page))
+  select (json_agg(to_json(page)) -> -1)::text as last from page`;
+
+// Readers pass over the system's changes. What ends a copy of the journal is recognized by its operation and element.
+const BLANK = `
+  with page as materialized (
+    select element, seq from journal
+    where tenant = $1 and ($2::text = '' or (element, seq) > (select element, seq from json_populate_record(null::journal, $2::text::json)))
+    order by element, seq limit ${ROWS}),
+  gone as (
+    update journal set tenant = '', scope = 'system', type = '', xid = null, attributes = '{}', undo = '{"set":{},"unset":[],"version":0,"deleted":false}',
+      created_by = '', created_app = '', modified_by = '', modified_app = '', out_id = null, in_id = null, out_type = null, in_type = null, owners = '{}'
+    where seq in (select seq from page))
+  select (json_agg(to_json(page)) -> -1)::text as last from page`;
+
+const PAGES = [
+  pagesOf('element', 'id'),
+  pagesOf('unique_key', 'name, value'),
+  pagesOf('series_value', 'element, at, written'),
+  pagesOf('chunk', 'content, index'),
+  pagesOf('content', 'id'),
+  BLANK,
 ];
 
 /** @param accounts whether copies of its accounts are there, which the directory has */
 export async function removeTenant(journal: Transactions, tenant: string, accounts: boolean): Promise<void> {
-  for (const page of pages) {
-    let count = 1;
-    while (count > 0) count = (await journal.run((sql) => sql.unsafe(page, [tenant]))).count;
-  }
+  for (const page of PAGES) await eachPage(journal, page, tenant);
+  await journal.run((sql) => sql`delete from consumer_group where tenant = ${tenant}`);
+  await forgetNumbers(journal, tenant);
   if (accounts)
     await journal.run(
       (sql) => sql`delete from element where tenant = 'system' and type = ${ACCOUNT_TYPE} and attributes ->> 'tenant' = ${tenant}`,
     );
   await journal.run((sql) => sql`delete from departure where tenant = ${tenant}`);
+}
+
+/** Which numbers of the source became which: nobody asks any more. */
+export const forgetNumbers = (journal: Transactions, tenant: string): Promise<void> =>
+  eachPage(journal, pagesOf('arrival_seq', 'was'), tenant);
+
+async function eachPage(journal: Transactions, page: string, tenant: string): Promise<void> {
+  for (let last: string | null = ''; last !== null; ) {
+    const values: string[] = [tenant, last];
+    last = only(await journal.run((sql) => sql.unsafe<{ last: string | null }[]>(page, values, { prepare: true }))).last;
+  }
 }
