@@ -3,9 +3,7 @@ import { accountsKeysChanged, accountsRevoked } from '@polyedge/contracts/bus/ac
 import { graphChanges, graphHead } from '@polyedge/contracts/bus/feed';
 import { graphMutate } from '@polyedge/contracts/bus/graph';
 import type { FullChange } from '@polyedge/contracts/change';
-import { done } from '@polyedge/contracts/errors';
 import { operationId, operationTime } from '@polyedge/contracts/operation-id';
-import type { Principal } from '@polyedge/contracts/principal';
 import { Driver } from '@polyedge/edge-kit/driver/driver';
 import { type PendingWrite, Writes } from '@polyedge/edge-kit/driver/writes';
 import { type LiveFeed, openFeed } from '@polyedge/edge-kit/feed/feed';
@@ -21,17 +19,19 @@ import { goodUncleProtocol } from '../../services/gooduncle-edge/src/protocol/pr
 import { sameRules } from '../../services/gooduncle-edge/test/simulated-states.ts';
 import { eventsProtocol, graphProtocol } from '../../services/hiro-edge/src/protocol/protocol.ts';
 import { Process } from './process.ts';
-import { SCOPE, TENANT } from './settings.ts';
+import { SagaSide } from './saga-side.ts';
+import { SCOPE, TENANT, verify } from './settings.ts';
 import { SimulatedGroups } from './simulated-groups.ts';
 import type { Surroundings } from './surroundings.ts';
 import { SimulatedWire, type WireClient } from './wire.ts';
 
-export type Api = 'graph' | 'events' | 'gooduncle';
+export type Api = 'graph' | 'events' | 'gooduncle' | 'saga';
 
-const PRINCIPAL: Principal = {
-  ...{ account: 'u1', tenant: TENANT, username: 'u1', app: 'a', roles: { gooduncle: ['customer'] }, defaultScope: SCOPE },
-  ...{ scopes: [], session: 'l', issuedAt: 0, expiresAt: Number.MAX_SAFE_INTEGER },
-};
+/** What a client is told when its socket opens: of a session that it can go on with later, and whether it goes on with one. */
+export interface Opened {
+  readonly pid?: string;
+  readonly recovered?: boolean;
+}
 
 export class EdgeProcess {
   readonly process: Process;
@@ -39,7 +39,8 @@ export class EdgeProcess {
   readonly groups: SimulatedGroups;
   readonly feed: LiveFeed;
   readonly #world: Surroundings;
-  readonly #drivers: Readonly<Record<Api, Pick<Driver<never, never, never, FakePacket>, 'open'>>>;
+  readonly #drivers: Readonly<Record<Exclude<Api, 'saga'>, Pick<Driver<never, never, never, FakePacket>, 'open'>>>;
+  readonly #saga: SagaSide;
   readonly #wires = new Set<SimulatedWire>();
   readonly #writes: Writes;
 
@@ -69,7 +70,7 @@ export class EdgeProcess {
     };
     this.#writes = new Writes(bus, wheel, acknowledged, () => world.chance.next());
     const shared = {
-      ...{ framing: fakeFraming, bus, wheel, flusher: new Flusher(process.soon, process.now), verify: () => done(PRINCIPAL) },
+      ...{ bus, wheel, flusher: new Flusher(process.soon, process.now), verify },
       feed: world.bug === 'dedupe-by-tick' ? forgetful(this.feed, world) : this.feed,
       limits: limits({ authenticateMs: 0, idleMs: 0, pingIntervalMs: 0 }),
       chance: {
@@ -83,21 +84,32 @@ export class EdgeProcess {
       ...{ requestsPerSecond: 1e6, requestBurst: 1e6, maxSubscriptions: 100 },
     };
     this.#drivers = {
-      graph: new Driver({ ...shared, protocol: graphProtocol({ maxInFlight: 64, tokenGraceMs: 0, names: 'lenient' }) }),
-      events: new Driver({ ...shared, protocol: eventsProtocol({ tokenGraceMs: 0 }), groups: this.groups }),
-      gooduncle: new Driver({ ...shared, protocol: goodUncleProtocol(sessions), sharedChannels: [accountsRevoked, accountsKeysChanged] }),
+      graph: new Driver({
+        ...shared,
+        framing: fakeFraming,
+        protocol: graphProtocol({ maxInFlight: 64, tokenGraceMs: 0, names: 'lenient' }),
+      }),
+      events: new Driver({ ...shared, framing: fakeFraming, protocol: eventsProtocol({ tokenGraceMs: 0 }), groups: this.groups }),
+      gooduncle: new Driver({
+        ...{ ...shared, framing: fakeFraming, protocol: goodUncleProtocol(sessions) },
+        sharedChannels: [accountsRevoked, accountsKeysChanged],
+      }),
     };
+    this.#saga = new SagaSide(process, shared);
   }
 
   /** A client connects. @returns its end of the socket, open as soon as this process runs */
-  connect(api: Api, query: Readonly<Record<string, string>>, client: WireClient, opened: () => void): SimulatedWire {
+  connect(api: Api, query: Readonly<Record<string, string>>, client: WireClient, opened: (session: Opened) => void): SimulatedWire {
     const wire = new SimulatedWire(this.#world, this.process, client);
     this.#wires.add(wire);
     this.process.after(1 + this.#world.chance.below(5), () => {
       if (wire.isOver) return;
-      const opening = { credential: done(PRINCIPAL), path: '/', query, address: 'a' };
-      wire.opened(this.#drivers[api].open(wire, opening));
-      opened();
+      if (api === 'saga') {
+        this.#saga.open(wire, query, opened);
+        return;
+      }
+      wire.opened(this.#drivers[api].open(wire, { credential: verify(), path: '/', query, address: 'a' }));
+      opened({});
     });
     return wire;
   }
