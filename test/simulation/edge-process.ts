@@ -16,7 +16,7 @@ import type { Bus } from '@polyedge/service-kit/bus';
 import { type Log, silentLog } from '@polyedge/service-kit/log';
 import { NatsModelBus } from '@polyedge/simulation/nats-model-bus';
 import { goodUncleProtocol } from '../../services/gooduncle-edge/src/protocol/protocol.ts';
-import { sameRules } from '../../services/gooduncle-edge/test/simulated-states.ts';
+import { parseTopics, type Topics } from '../../services/gooduncle-edge/src/protocol/topics.ts';
 import { eventsProtocol, graphProtocol } from '../../services/hiro-edge/src/protocol/protocol.ts';
 import { Process } from './process.ts';
 import { SagaSide } from './saga-side.ts';
@@ -126,8 +126,11 @@ export class EdgeProcess {
   }
 }
 
-const topics = sameRules();
-const rules = (): ReturnType<typeof sameRules> => topics;
+const topics = parseTopics({ topics: { products: { roles: { anonymous: { read: {}, create: {} } } } } });
+const rules = (): Topics => {
+  if (!topics.ok) throw new Error(topics.problems.join());
+  return topics.value;
+};
 
 /** What is logged as a mistake of ours is one. A request that fails because a server is away is logged as well. */
 const logInto = ({ judge }: Surroundings): Log => ({
