@@ -1,12 +1,11 @@
 /** Clients of HIRO: those that watch, members of groups, and those that write. What each is told has to make sense whenever it is told it. */
 import type { FullChange } from '@polyedge/contracts/change';
 import { toVertex } from '../../services/hiro-edge/src/protocol/element/vertex.ts';
-import type { Api, EdgeProcess } from './edge-process.ts';
+import type { Api, EdgeProcess, Opened } from './edge-process.ts';
 import { TOKEN } from './judge.ts';
+import { GROUP_TYPES, TYPES } from './settings.ts';
 import type { Surroundings } from './surroundings.ts';
 import type { SimulatedWire, WireClient } from './wire.ts';
-
-export const TYPES = ['ogit/Trial', 'ogit/Other'];
 
 /** Who is not let in by then tries elsewhere. */
 const CONNECT_MS = 4000;
@@ -29,8 +28,8 @@ export abstract class SimulatedClient implements WireClient {
 
   protected abstract readonly api: Api;
   protected abstract readonly query: Readonly<Record<string, string>>;
-  /** The socket is open: everything begins anew. */
-  protected abstract begin(): void;
+  /** The socket is open: everything begins anew, unless the session says otherwise. */
+  protected abstract begin(session: Opened): void;
   protected abstract heard(text: string): void;
   /** What is outstanding when the socket ends has an unknown outcome. */
   protected ended(): void {}
@@ -50,10 +49,10 @@ export abstract class SimulatedClient implements WireClient {
       this.#again(500);
       return;
     }
-    this.#wire = edge.connect(this.api, this.query, this, () => {
+    this.#wire = edge.connect(this.api, this.query, this, (session) => {
       if (attempt !== this.#attempts) return;
       this.#isOpen = true;
-      this.begin();
+      this.begin(session);
     });
     this.world.time.after(CONNECT_MS, () => {
       if (attempt !== this.#attempts || this.#isOpen) return;
@@ -234,7 +233,7 @@ export class Member extends SimulatedClient {
   protected begin(): void {
     this.send({
       type: 'register',
-      args: { 'filter-id': 'all', 'filter-type': 'jfilter', 'filter-content': filterOf([...TYPES, 'products']) },
+      args: { 'filter-id': 'all', 'filter-type': 'jfilter', 'filter-content': filterOf(GROUP_TYPES) },
     });
   }
 
@@ -257,8 +256,14 @@ interface Asked {
   readonly failovers: number;
 }
 
+/** A client that can be told to write. */
+export abstract class WritingClient extends SimulatedClient {
+  /** A few requests at once. */
+  abstract write(count: number): void;
+}
+
 /** A socket on graph-ws that writes, and reads what it has written. */
-export class Writer extends SimulatedClient {
+export class Writer extends WritingClient {
   protected readonly api = 'graph';
   protected readonly query = {};
   readonly #asked = new Map<string, Asked>();
@@ -275,7 +280,6 @@ export class Writer extends SimulatedClient {
     this.#versions.clear();
   }
 
-  /** A few requests at once. */
   write(count: number): void {
     if (!this.isOpen) return;
     for (let left = count; left > 0; left -= 1) this.#write();

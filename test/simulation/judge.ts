@@ -7,10 +7,12 @@ import { GroupJudge } from '@polyedge/simulation/groups-judge';
 import type { VirtualTime } from '@polyedge/simulation/virtual-time';
 import { partitionOf, slotOf } from '../../services/graph-store/src/core/slot.ts';
 import type { DatabaseModel } from '../../services/graph-store/test/database-model.ts';
-import { PARTITIONS } from './settings.ts';
+import { GROUP_TYPES, PARTITIONS } from './settings.ts';
 
 /** The attribute by which a write is known again. */
 export const TOKEN = '/token';
+/** Properties of Saga have it as their value. */
+const tokenOf = (state: Element | undefined): unknown => state?.attributes[TOKEN] ?? state?.attributes.value;
 /** So long after a failover at most another epoch is in force. */
 const UNDECIDED_MS = 20_000;
 /** After a failover the row of the lease is an older one for so long. */
@@ -19,7 +21,7 @@ const FAILOVER_MS = 15_000;
 export class Judge {
   /** What was found wrong first, as a sentence. */
   problem: string | undefined;
-  readonly counts = { committed: 0, published: 0, shown: 0, given: 0, windows: 0, acknowledged: 0 };
+  readonly counts = { committed: 0, published: 0, shown: 0, given: 0, windows: 0, acknowledged: 0, recovered: 0 };
   readonly #time: VirtualTime;
   readonly #database: DatabaseModel;
   readonly #positions: PositionsModel;
@@ -87,8 +89,8 @@ export class Judge {
       const before = this.#states.get(id);
       if (!isDeepStrictEqual(stateBefore(state, undo), before)) this.wrong(`${seq}: what was before it is not what ${id} was`);
       this.#states.set(id, state);
-      const token = state.attributes[TOKEN];
-      if (typeof token !== 'string' || token === before?.attributes[TOKEN]) continue;
+      const token = tokenOf(state);
+      if (typeof token !== 'string' || token === tokenOf(before)) continue;
       const effects = (this.#effects.get(token) ?? 0) + 1;
       this.#effects.set(token, effects);
       this.#ever.add(token);
@@ -140,8 +142,8 @@ export class Judge {
     this.#states.clear();
     this.#effects.clear();
     for (const { id, state } of this.#database.journal) {
-      const token = state.attributes[TOKEN];
-      if (typeof token === 'string' && token !== this.#states.get(id)?.attributes[TOKEN]) this.#effects.set(token, 1);
+      const token = tokenOf(state);
+      if (typeof token === 'string' && token !== tokenOf(this.#states.get(id))) this.#effects.set(token, 1);
       this.#states.set(id, state);
     }
     this.#positions.restore(seq);
@@ -181,7 +183,7 @@ export class Judge {
     if (!this.#isFirstHistory) return;
     const seqs = changes.map(({ seq }) => seq);
     const received = this.#received.get(group);
-    const missing = seqs.find((seq) => received?.has(seq) !== true);
+    const missing = changes.find(({ seq, type }) => GROUP_TYPES.includes(type) && received?.has(seq) !== true)?.seq;
     if (missing !== undefined) this.wrong(`${group}: ${missing} counts as confirmed by ${member}, and no client was shown it`);
     this.#groups.confirm(group, seqs, (seq) => this.partitionOf(seq), this.#time.now, inTime);
   }

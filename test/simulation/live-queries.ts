@@ -1,7 +1,7 @@
 /** Good Uncle's side of the system: who writes products, and clients with live queries, whose windows are compared with a read at their version. */
 import type { Element } from '@polyedge/contracts/element';
 import { compareBy, type Sort } from '@polyedge/query/query';
-import { SimulatedClient } from './clients.ts';
+import { WritingClient } from './clients.ts';
 import type { EdgeProcess } from './edge-process.ts';
 import { SCOPE } from './settings.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -22,7 +22,7 @@ interface Told {
 
 const ENTERS: readonly (string | undefined)[] = ['original match', 'match created', 'match added'];
 
-export class LiveQuery extends SimulatedClient {
+export class LiveQuery extends WritingClient {
   protected readonly api = 'gooduncle';
   protected readonly query = {};
   readonly #above: number;
@@ -35,6 +35,10 @@ export class LiveQuery extends SimulatedClient {
   #version = 0;
   #isSynced = false;
   #history = 0;
+  /** Rows of its own that it was told of by `match created`, and writes that are not answered. */
+  readonly #created = new Set<string>();
+  readonly #asked = new Set<string>();
+  #writes = 0;
   /** Rows of the journal, folded up to a seq. */
   #rows = new Map<string, Element>();
   #folded = 0;
@@ -60,7 +64,9 @@ export class LiveQuery extends SimulatedClient {
     if (text.length < 2) return;
     const { judge } = this.world;
     const { request, response }: Told = JSON.parse(text);
-    if (request.payload?.ref !== `q${this.#number}`) return;
+    const ref = request.payload?.ref ?? '';
+    if (this.#asked.delete(ref)) this.#answered(response);
+    if (ref !== `q${this.#number}`) return;
     if (response.code !== 'ok' || response.last === true) {
       this.#isSynced = false;
       // It could not go on: it is asked for again.
@@ -79,17 +85,41 @@ export class LiveQuery extends SimulatedClient {
     this.#apply(response);
   }
 
+  protected override ended(): void {
+    this.#asked.clear();
+    this.#created.clear();
+  }
+
+  write(count: number): void {
+    if (!this.isOpen) return;
+    for (let left = count; left > 0; left -= 1) {
+      this.#writes += 1;
+      const ref = `w${this.#writes}`;
+      this.#asked.add(ref);
+      this.send({ type: 'create', topic: 'products', params: { price: this.world.chance.below(10) }, ref });
+    }
+  }
+
   missing(): string | undefined {
     if (!this.isOpen) return `${this.name} is not connected`;
+    if (this.#asked.size > 0) return `${this.name} waits for ${this.#asked.size} answers`;
     if (!this.#isSynced) return `${this.name} has not begun`;
     const wanted = this.#read(this.world.database.seq);
     if (JSON.stringify(wanted) === JSON.stringify(this.#window)) return undefined;
     return `${this.name} shows ${this.#window.join()} where a read gives ${wanted.join()}`;
   }
 
+  /** A write is answered before the socket hears of it. */
+  #answered({ code, payload }: Told['response']): void {
+    const { judge } = this.world;
+    const id = payload?.id ?? '';
+    if (code === 'ok' && this.#created.has(id)) judge.wrong(`${this.name} is told of ${id} before its own write of it is answered`);
+  }
+
   #apply({ event, payload, position }: Told['response']): void {
     const id = payload?.id;
     if (event === undefined || id === undefined) return;
+    if (event === 'match created') this.#created.add(id);
     const { judge } = this.world;
     const known = this.#window.indexOf(id);
     const enters = ENTERS.includes(event);

@@ -25,5 +25,9 @@ export const SYSTEM_BUGS = [
   'repeats-not-looked-up',
   /** Rows are locked by one statement and read by the next, which sees what was made in between and is not locked. */
   'read-after-lock',
+  /** A write that is to be answered after its events is answered at once. */
+  'answers-before-their-events',
+  /** The events of a write that is to be answered before them are shown when they come. */
+  'events-before-their-answer',
 ] as const;
 export type SystemBug = (typeof SYSTEM_BUGS)[number];

@@ -61,11 +61,14 @@ export class SimulatedGroups implements ConsumerGroups {
 
   #batch(group: string, handler: MemberHandler, changes: readonly FullChange[], ack: () => void): void {
     const { judge, bug } = this.#world;
+    // What is taken from within was shown to nobody: it may come again as long as what was given before it is not confirmed.
+    let isWithin = true;
     const confirm = (): void => {
       const pending = this.#pending(group, changes[0]?.seq ?? 0);
       ack();
       // A confirmation that lessens what is pending is one that moves the position.
-      judge.confirmed(group, this.#process.name, changes, this.#pending(group, changes[0]?.seq ?? 0) < pending);
+      const moves = !isWithin && this.#pending(group, changes[0]?.seq ?? 0) < pending;
+      judge.confirmed(group, this.#process.name, changes, moves);
     };
     judge.given(group, changes);
     if (bug === 'position-moved-on-write') {
@@ -73,6 +76,7 @@ export class SimulatedGroups implements ConsumerGroups {
       // Not from within: what is taken at once was not shown to anybody.
       queueMicrotask(confirm);
     } else handler.batch(changes, confirm);
+    isWithin = false;
   }
 
   /** What was given here of the partition of a change, and is not confirmed. */

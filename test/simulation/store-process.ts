@@ -1,4 +1,5 @@
 /** One replica of graph-store: the real executor, publisher and answers, on models of its servers. */
+import { accountsGet } from '@polyedge/contracts/bus/accounts';
 import { graphChanged, graphCommitted, graphHead } from '@polyedge/contracts/bus/feed';
 import { graphGet, graphQuery } from '@polyedge/contracts/bus/graph';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -32,7 +33,7 @@ import { LEASE_TTL_MS } from '../../services/graph-store/src/publisher/settings.
 import type { OpenBatch } from '../../services/graph-store/test/database-model.ts';
 import { positionsOver } from './positions.ts';
 import { Process } from './process.ts';
-import { PARTITIONS } from './settings.ts';
+import { ACCOUNT, PARTITIONS } from './settings.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Which of its connections a call of the publisher takes: on one of them what was sent first takes effect first. */
@@ -99,6 +100,7 @@ export class StoreProcess {
       journal,
       partitions: PARTITIONS,
     });
+    bus.respond(accountsGet, async () => this.#read(0, () => ({ accounts: [ACCOUNT] })));
     bus.respond(graphGet, async ({ ids, atLeast = 0 }, { tenant = '' }) =>
       this.#read(atLeast, () => {
         const found = ids.map((id) => database.element(tenant, id));

@@ -8,13 +8,14 @@ import { PositionsModel } from '@polyedge/journal/testing/positions-model';
 import { NatsModel } from '@polyedge/simulation/nats-model';
 import { Chance, VirtualTime } from '@polyedge/simulation/virtual-time';
 import { DatabaseModel } from '../../services/graph-store/test/database-model.ts';
-import { Member, type SimulatedClient, TYPES, Watcher, Writer } from './clients.ts';
+import { Member, type SimulatedClient, Watcher, Writer, WritingClient } from './clients.ts';
 import { EdgeProcess } from './edge-process.ts';
 import { Judge, TOKEN } from './judge.ts';
 import { LiveQuery } from './live-queries.ts';
 import type { SystemBug } from './planted.ts';
 import { RedisModel } from './redis-model.ts';
-import { PARTITIONS, SCOPE, TENANT } from './settings.ts';
+import { SagaClient } from './saga-clients.ts';
+import { PARTITIONS, SCOPE, TENANT, TYPES } from './settings.ts';
 import { StoreProcess } from './store-process.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -131,7 +132,7 @@ export class SystemWorld implements Surroundings {
     this.#steps += await this.time.runSettled(1000);
     this.#writeProduct();
     for (const type of TYPES) this.#writeMarker(type);
-    for (const client of this.#clients) if (client instanceof Writer) client.write(3);
+    for (const client of this.#clients) if (client instanceof WritingClient) client.write(3);
     this.#steps += await this.time.runSettled(100);
     const missing = await this.#until(begin + PROGRESS_MS);
     if (missing !== undefined) this.judge.wrong(`no progress: ${missing}`);
@@ -197,6 +198,8 @@ export class SystemWorld implements Surroundings {
       ]),
       new Writer(this, 'writer', edges),
       new Writer(this, 'other', edges),
+      new SagaClient(this, 'player', edges),
+      new SagaClient(this, 'other player', edges),
       new LiveQuery(this, 'query', edges, 3, 4),
       new LiveQuery(this, 'short query', edges, 0, 2),
     ];
@@ -212,9 +215,10 @@ export class SystemWorld implements Surroundings {
     const pick = this.#choice.below(100);
     if (pick < 32) this.#write();
     else if (pick < 48) this.#writeProducts();
-    else if (pick < 60) this.#client('stops reading', 0, (client) => client.read(false));
-    else if (pick < 65) this.#client('reads again', 0, (client) => client.read(true));
-    else if (pick < 69) this.#client('breaks off', 0, (client) => client.breakOff(this.#choice.percent(30)));
+    else if (pick < 53) this.#loseNetwork();
+    else if (pick < 58) this.#client('stops reading', 0, (client) => client.read(false));
+    else if (pick < 64) this.#client('reads again', 0, (client) => client.read(true));
+    else if (pick < 68) this.#client('breaks off', 0, (client) => client.breakOff(this.#choice.percent(30)));
     else if (pick < 72) this.#stop('edge');
     else if (pick < 74) this.#stop('store');
     else if (pick < 79) this.#freeze(this.#livingEdges);
@@ -234,7 +238,7 @@ export class SystemWorld implements Surroundings {
   }
 
   #write(): void {
-    const writer = this.#someClient(Writer);
+    const writer = this.#someClient(WritingClient);
     const count = 1 + this.#choice.below(4);
     if (writer === undefined) return;
     this.note(`${writer.name} sends ${count} requests`);
@@ -287,6 +291,12 @@ export class SystemWorld implements Surroundings {
   #client(what: string, ms: number, happen: (client: SimulatedClient) => void): void {
     const client = this.#choice.of(this.#clients);
     if (client !== undefined) this.#fault(`${client.name} ${what}`, ms, () => happen(client));
+  }
+
+  /** Of somebody who goes on with the session from elsewhere. */
+  #loseNetwork(): void {
+    const player = this.#someClient(SagaClient);
+    if (player !== undefined) this.#fault(`${player.name} loses its network`, 0, () => player.breakOff(this.#choice.percent(50)));
   }
 
   /** A process ends at once, or is stopped in good order; another one takes its place. */

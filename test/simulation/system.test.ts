@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { fingerprintsOf } from './fingerprints.ts';
 import { SYSTEM_BUGS, type SystemBug } from './planted.ts';
+import { REGRESSIONS } from './regressions.ts';
 import { numbersOf, rangesOf } from './shrink.ts';
 import { SystemWorld } from './system-world.ts';
 
@@ -40,10 +45,19 @@ for (const bug of SYSTEM_BUGS) {
   });
 }
 
-test('a history of a system is the same again under its seed', async () => {
-  const one = await new SystemWorld({ seed: 7, events: LONG }).run();
-  assert.deepEqual(await new SystemWorld({ seed: 7, events: LONG }).run(), one);
+test('a history is the same in every process, whatever ran there before it', async () => {
+  const seeds = [7, 8];
+  const file = fileURLToPath(new URL('fingerprints.ts', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [file, `${LONG}`, ...seeds.map(String)]);
+  assert.deepEqual(JSON.parse(stdout), await fingerprintsOf(LONG, seeds.toReversed()));
 });
+
+for (const { seed, found } of REGRESSIONS) {
+  test(`the history ${seed} stays right: ${found}`, async () => {
+    const { problem, timeline } = await new SystemWorld({ seed, events: LONG }).run();
+    assert.equal(problem, undefined, timeline.slice(-40).join('\n'));
+  });
+}
 
 test('events that are left out leave the others as they are named', () => {
   assert.equal(rangesOf([0, 1, 2, 5, 7, 8]), '0-2,5,7-8');

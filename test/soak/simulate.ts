@@ -16,6 +16,7 @@ import type { WorkerTask, WorkerTold } from '../simulation/worker.ts';
 const EVENTS = 200;
 const MAX_SHRUNK = 3;
 const BUGS_WITHIN = 2000;
+const cores = availableParallelism();
 
 const { values } = parseArgs({
   options: {
@@ -56,31 +57,38 @@ async function many(): Promise<void> {
   await planted();
 }
 
+/** Runs a part on a core of its own. */
+function inWorker(task: WorkerTask, heard: (told: WorkerTold) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('../simulation/worker.ts', import.meta.url), { workerData: task });
+    worker.on('message', heard);
+    worker.on('error', reject);
+    worker.on('exit', () => resolve());
+  });
+}
+
 /** @returns the seeds that failed */
 async function systems(until: number): Promise<number[]> {
   const began = performance.now();
   const sums = new Map<string, number>();
   const failed: number[] = [];
   let count = 0;
-  const workers = availableParallelism();
+  const heard = ({ seed, problem, counts }: WorkerTold): void => {
+    count += 1;
+    for (const [name, value] of Object.entries(counts)) sums.set(name, (sums.get(name) ?? 0) + value);
+    if (problem === undefined) return;
+    console.log(`seed ${seed}: ${problem}`);
+    failed.push(seed);
+  };
   const run = (at: number): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const task: WorkerTask = {
-        ...{ first: first + at, step: workers, count: Math.ceil((most - at) / workers), events: EVENTS },
+    inWorker(
+      {
+        ...{ first: first + at, step: cores, count: Math.ceil((most - at) / cores), events: EVENTS },
         until: Date.now() + until - performance.now(),
-      };
-      const worker = new Worker(new URL('../simulation/worker.ts', import.meta.url), { workerData: task });
-      worker.on('message', ({ seed, problem, counts }: WorkerTold) => {
-        count += 1;
-        for (const [name, value] of Object.entries(counts)) sums.set(name, (sums.get(name) ?? 0) + value);
-        if (problem === undefined) return;
-        console.log(`seed ${seed}: ${problem}`);
-        failed.push(seed);
-      });
-      worker.on('error', reject);
-      worker.on('exit', () => resolve());
-    });
-  await Promise.all(Array.from({ length: workers }, (_, at) => run(at)));
+      },
+      heard,
+    );
+  await Promise.all(Array.from({ length: cores }, (_, at) => run(at)));
   problems += failed.length;
   const took = Math.round((performance.now() - began) / 1000);
   console.log(`${count} systems in ${took} s, ${failed.length} problems: ${JSON.stringify(Object.fromEntries(sums))}`);
@@ -106,14 +114,18 @@ async function planted(): Promise<void> {
     if (problem === undefined) problems += 1;
     console.log(`planted: ${bug}: ${problem === undefined ? `not found in ${BUGS_WITHIN} histories` : `${seed} histories (${problem})`}`);
   };
-  for (const bug of SYSTEM_BUGS) {
-    let [seed, problem]: [number, string | undefined] = [0, undefined];
-    while (problem === undefined && seed < BUGS_WITHIN) {
-      seed += 1;
-      problem = (await new SystemWorld({ seed, events: EVENTS, bug }).run()).problem;
+  const left = [...SYSTEM_BUGS];
+  const search = async (): Promise<void> => {
+    for (let bug = left.shift(); bug !== undefined; bug = left.shift()) {
+      let found: WorkerTold | undefined;
+      const task = { first: 1, step: 1, count: BUGS_WITHIN, events: EVENTS, bug, until: Number.POSITIVE_INFINITY };
+      await inWorker(task, (one) => {
+        if (one.problem !== undefined) found = one;
+      });
+      told(bug, found?.seed ?? BUGS_WITHIN, found?.problem);
     }
-    told(bug, seed, problem);
-  }
+  };
+  await Promise.all(Array.from({ length: cores }, search));
   for (const bug of PLANTED_BUGS) {
     let [seed, problem]: [number, string | undefined] = [0, undefined];
     while (problem === undefined && seed < BUGS_WITHIN) {

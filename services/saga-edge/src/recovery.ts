@@ -7,6 +7,7 @@ import type { Principal } from '@polyedge/contracts/principal';
 import { type Parted, Recovery } from '@polyedge/edge-kit/transport/socketio-recovery';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { busOfTenant } from '@polyedge/service-kit/journal-bus';
+import { processSurroundings, type Surroundings } from '@polyedge/service-kit/surroundings';
 import { isParting, offsetOf, type Restored } from './protocol/recovery.ts';
 
 /** How long another replica may take to hand over a session; then the client begins anew. */
@@ -20,19 +21,29 @@ export interface RecoveryOptions {
   readonly keepMs: number;
   readonly requestTimeoutMs: number;
   readonly verify: (token: string) => Promise<Outcome<Principal>>;
+  /** Names this replica among the others; default a random name. */
+  readonly edge?: string;
+  /** Default: those of the process. */
+  readonly surroundings?: Pick<Surroundings, 'now' | 'after'>;
 }
 
 /** Sessions of this replica's clients, and the conversation with the others. */
-export function openRecovery({ bus, keepMs, requestTimeoutMs, verify }: RecoveryOptions): { readonly recovery: Recovery; close(): void } {
-  const edge = randomBytes(12).toString('base64url');
+export function openRecovery({
+  bus,
+  keepMs,
+  requestTimeoutMs,
+  verify,
+  edge = randomBytes(12).toString('base64url'),
+  surroundings = processSurroundings,
+}: RecoveryOptions): { readonly recovery: Recovery; close(): void } {
   const waiting = new Map<string, (parted: Parted | undefined) => void>();
 
   const ask = (pid: string): Promise<Parted | undefined> => {
     if (waiting.size >= MAX_ASKED || waiting.has(pid)) return Promise.resolve(undefined);
     return new Promise((resolve) => {
-      const late = setTimeout(() => resolveWith(undefined), ASK_MS);
+      const cancel = surroundings.after(ASK_MS, () => resolveWith(undefined));
       const resolveWith = (parted: Parted | undefined): void => {
-        clearTimeout(late);
+        cancel();
         waiting.delete(pid);
         resolve(parted);
       };
@@ -58,7 +69,7 @@ export function openRecovery({ bus, keepMs, requestTimeoutMs, verify }: Recovery
     return isKept ? { credential: verified.value, restored: { ...state, after } } : undefined;
   };
 
-  const recovery = new Recovery({ keepMs, ask, admit });
+  const recovery = new Recovery({ keepMs, ask, admit }, surroundings.now);
   const subscriptions = [
     bus.subscribe(sagaSought, sagaSought.subject({}), ({ pid, edge: seeker }) => {
       const parted = seeker === edge ? undefined : recovery.take(pid);

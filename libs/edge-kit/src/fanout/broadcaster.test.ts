@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { FullChange } from '@polyedge/contracts/change';
+import { failed } from '@polyedge/contracts/errors';
 import { EVERYTHING, type Filter } from '@polyedge/query/filter';
 import type { View } from '@polyedge/session/session';
 import { changeOf, FakeFeed } from '../testing/fake-feed.ts';
@@ -44,6 +45,7 @@ function setUp(document?: (change: FullChange) => FullChange['state']) {
       },
       ...(document === undefined ? {} : { document }),
     }),
+    changes: async () => failed('unavailable'),
   });
   return {
     feed,
@@ -74,6 +76,19 @@ test('a change is translated once per shape and goes to every socket that sees i
     assert.deepEqual(wire.sent, ['1 full', '2 full']);
     assert.equal(wire.writes, 1);
   }
+});
+
+test('who comes back and was shown more elsewhere than this feed has handed out is shown none of it again', async () => {
+  const { feed, broadcaster, socket, turn } = setUp();
+  const one = socket();
+  const since = { epoch: changeOf(1).epoch, seq: 2 };
+  broadcaster.subscribe({ tenant: 't' }, view('full'), one, one.handler, since);
+  await settled();
+  feed.deliver(changeOf(1), changeOf(2), changeOf(3));
+  await settled();
+  turn();
+  assert.deepEqual(one.heard, ['live 0']);
+  assert.deepEqual(one.wire.sent, ['3 full']);
 });
 
 test('a socket in several matching groups and interests gets one frame per change and shape', async () => {

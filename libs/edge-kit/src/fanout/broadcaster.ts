@@ -37,7 +37,7 @@ export class BroadcastSubscription<P extends Packet> implements Tag {
   readonly onLost: (failure: Failure) => void;
   live = true;
   /** Changes up to here were before this subscription. */
-  from = 0;
+  #from = 0;
   readonly #close: (subscription: BroadcastSubscription<P>) => void;
 
   constructor(
@@ -49,6 +49,15 @@ export class BroadcastSubscription<P extends Packet> implements Tag {
     this.onLive = handler.live;
     this.onLost = handler.lost;
     this.#close = close;
+  }
+
+  /** What came up to this seq is not for it: it has it, or did not ask for it. The feed may be behind what its client was shown elsewhere. */
+  begin(seq: number): void {
+    this.#from = Math.max(this.#from, seq);
+  }
+
+  isAfterBegin(seq: number): boolean {
+    return seq > this.#from;
   }
 
   /** Ends it at once. Closing twice is fine. */
@@ -126,13 +135,16 @@ export class Broadcaster<P extends Packet> {
     const live = (seq: number, epoch: string): void => coming?.live(seq, epoch, () => handler.live(seq, epoch));
     const own = since === undefined ? handler : { live, lost: handler.lost };
     const subscription = new BroadcastSubscription<P>(sink, own, (closed) => this.#leave(room, group, closed));
-    if (since !== undefined) coming = this.#catchUp(sink, since.epoch).add({ subscription, interest, view, after: since.seq });
+    if (since !== undefined) {
+      subscription.begin(since.seq);
+      coming = this.#catchUp(sink, since.epoch).add({ subscription, interest, view, after: since.seq });
+    }
     sink.broadcastCount += 1;
     group.members.add(subscription);
     room.sinks?.set(sink, (room.sinks.get(sink) ?? 0) + 1);
     if (room.position !== undefined) {
       const position = this.#newestOf(room.position);
-      subscription.from = position.seq;
+      subscription.begin(position.seq);
       subscription.onLive(position.seq, position.epoch);
     }
     return subscription;
@@ -162,7 +174,7 @@ export class Broadcaster<P extends Packet> {
       live: (seq, epoch) => {
         room.position = { seq, epoch };
         for (const subscription of membersOf(room)) {
-          subscription.from = seq;
+          subscription.begin(seq);
           if (subscription.live) subscription.onLive(seq, epoch);
         }
       },
@@ -242,7 +254,7 @@ export class Broadcaster<P extends Packet> {
     const packet = this.#cache.frame(change, group.view);
     if (packet === undefined) return;
     for (const subscription of group.members) {
-      if (subscription.from >= change.seq) continue;
+      if (!subscription.isAfterBegin(change.seq)) continue;
       const { sink } = subscription;
       // Several subscriptions of a socket show a change once, in one order; whoever has had a single one needs neither.
       if (sink.broadcastOrder === undefined && sink.broadcastCount === 1) sink.deliver(packet, change, subscription);

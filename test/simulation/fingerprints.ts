@@ -1,0 +1,15 @@
+/** `node fingerprints.ts EVENTS SEED…`: runs histories and prints a digest of all that was seen of each, by seed, as JSON. */
+import { hash } from 'node:crypto';
+import { SystemWorld } from './system-world.ts';
+
+/** Runs them one after the other. @returns by seed */
+export async function fingerprintsOf(events: number, seeds: readonly number[]): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const seed of seeds) found[seed] = hash('sha256', JSON.stringify(await new SystemWorld({ seed, events }).run()));
+  return found;
+}
+
+if (import.meta.main) {
+  const [events = 0, ...seeds] = process.argv.slice(2).map(Number);
+  console.log(JSON.stringify(await fingerprintsOf(events, seeds)));
+}
