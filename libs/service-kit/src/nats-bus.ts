@@ -224,6 +224,8 @@ class ConnectedBus implements NatsBus {
   ): Subscription {
     if (!subjectFits(subject)) throw new Error(`a subject of ${subject.length} characters cannot be subscribed to`);
     let ended = false;
+    // What was published before does not come to whoever subscribes after it.
+    this.#outgoing.send();
     const subscription = this.#connection.subscribe(subject, {
       callback: (error, message) => {
         if (ended || error !== null) return;
