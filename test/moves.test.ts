@@ -1,7 +1,12 @@
 /** A tenant with data moves to another journal and back: everything of it is there, nothing of it is left behind, and nothing stops it for good. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { Bus } from '@polyedge/service-kit/bus';
+import { sharedPostgres } from '@polyedge/testkit/servers/shared';
 import postgres from 'postgres';
 import { requestOf, until } from '../services/graph-store/test/running-store.ts';
 import { acmeAdmin, PLACED, SECOND, type System, startSystem } from './journals/system.ts';
@@ -33,6 +38,25 @@ async function rowsOf(url: string, tenant: string): Promise<Readonly<Record<stri
   } finally {
     await sql.end({ timeout: 1 });
   }
+}
+
+/** A backup that was made during a move is restored: the move does not go on, since it is of another history, and can be undone. */
+async function restoredInTheMiddle(system: System, tenant: string): Promise<void> {
+  await using parts = new AsyncDisposableStack();
+  const folder = mkdtempSync(join(tmpdir(), 'polyedge-moves-'));
+  parts.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const [main, second] = [parts.use(await sharedPostgres()), parts.use(await sharedPostgres())];
+  const program = resolve(import.meta.dirname, '../services/graph-store/src/backup-cli.ts');
+  const copy = (command: string, env: Readonly<Record<string, string>>) =>
+    spawnSync(process.execPath, [program, command, join(folder, 'one')], { env: { ...process.env, ...env }, encoding: 'utf8' });
+  assert.equal(copy('backup', system.env).status, 0);
+  const restored = copy('restore', { DATABASE_URL: main.url, POLYEDGE_JOURNALS: `${SECOND}=${second.url}` });
+  assert.equal(restored.status, 0, restored.stderr);
+  const urls = new Map(Object.entries({ main: main.url, [SECOND]: second.url }));
+  await assert.rejects(runMove({ urls, tenant, target: SECOND }), /has begun another history since the move began: undo it/);
+  assert.deepEqual((await runMove({ urls, tenant, target: 'main' })).moved, { is: 'was there' });
+  assert.deepEqual(await rowsOf(second.url, tenant), {});
+  assert.deepEqual(await rowsOf(main.url, tenant), await rowsOf(system.urls.main, tenant).then(({ departure: _, ...rest }) => rest));
 }
 
 suite('moving a tenant', () => {
@@ -95,7 +119,9 @@ suite('moving a tenant', () => {
     const { steps } = await runMove({ urls, tenant, target: SECOND });
     assert.ok(steps > 30, `${steps} steps`);
     // The last step of the move and what follows it, one by one; of what comes before, which is copying, some.
-    const points = Array.from({ length: steps }, (_, at) => at + 1).filter((at) => at > steps - 26 || at % 10 === 0);
+    const points = Array.from({ length: steps }, (_, at) => at + 1).filter(
+      (at) => (at > steps - 26 && (at < steps - 12 || at % 3 === 0)) || at % 15 === 0,
+    );
     let where: string = SECOND;
     for (const killedAt of points) {
       const target = where === SECOND ? 'main' : SECOND;
@@ -116,6 +142,51 @@ suite('moving a tenant', () => {
     }
   });
 
+  test('a run that stood still while another one took over changes nothing any more', async () => {
+    const urls = new Map(Object.entries({ main: system.urls.main, [SECOND]: system.urls.second }));
+    const tenant = 'twice';
+    const requests = await fill(bus, tenant);
+    const { steps } = await runMove({ urls, tenant, target: SECOND });
+    let where: string = SECOND;
+    // At the first piece, before the fence, under it, and where it decides.
+    for (const back of [30, 24, 20, 18, 17, 16]) {
+      const target = where === SECOND ? 'main' : SECOND;
+      const before = { contents: await contentsOf(bus, tenant), repeats: await repeat(bus, tenant, requests) };
+      // Transactions that stand still are ended by the database before long, and the other run goes on.
+      const meanwhile = async (): Promise<void> => void (await runMove({ urls, tenant, target }));
+      await runMove({ urls, tenant, target, stopped: { at: steps - back, meanwhile } }).catch((error: unknown) => {
+        assert.ok(error instanceof Error);
+      });
+      await bus.placements?.refresh();
+      assert.equal(bus.placements?.journalOf(tenant), target, `stood still ${back} steps before the end`);
+      assert.deepEqual(await contentsOf(bus, tenant), before.contents);
+      assert.deepEqual(await repeat(bus, tenant, requests), before.repeats);
+      await runMove({ urls, tenant, target });
+      assert.deepEqual(await rowsOf(where === 'main' ? system.urls.main : system.urls.second, tenant), {}, 'nothing is left behind');
+      where = target;
+    }
+  });
+
+  test('elements whose changes are not kept any more move as they are', async () => {
+    const urls = new Map(Object.entries({ main: system.urls.main, [SECOND]: system.urls.second }));
+    const tenant = 'old';
+    await fill(bus, tenant);
+    const sql = postgres(system.urls.main, { max: 1, onnotice: () => {} });
+    try {
+      // As retention does, in smaller parts than it can.
+      await sql`delete from journal where seq <= (select seq from journal where tenant = ${tenant} and element = 'plain-5')`;
+    } finally {
+      await sql.end({ timeout: 1 });
+    }
+    const before = await contentsOf(bus, tenant);
+    assert.ok(before.elements.length > 40 && before.changes.length < 40);
+    assert.equal((await runMove({ urls, tenant, target: SECOND })).moved?.is, 'moved');
+    await bus.placements?.refresh();
+    assert.deepEqual(await contentsOf(bus, tenant), before);
+    const taken = await attempt(bus, tenant, { op: 'create', type: 'test/Thing', id: 'other', xid: 'anna-x', attributes: {} });
+    assert.equal(taken.ok ? '' : taken.failure.code, 'conflict');
+  });
+
   test('a move that has begun is undone by moving the tenant to where it is, and another one cannot begin beside it', async () => {
     const urls = new Map(Object.entries({ main: system.urls.main, [SECOND]: system.urls.second }));
     const tenant = 'undecided';
@@ -123,6 +194,7 @@ suite('moving a tenant', () => {
     const before = await contentsOf(bus, tenant);
     await runMove({ urls, tenant, target: SECOND, killedAt: 30 });
     assert.notDeepEqual(await rowsOf(system.urls.second, tenant), {});
+    await restoredInTheMiddle(system, tenant);
     assert.deepEqual(await runMove({ urls, tenant, target: 'main' }).then(({ moved }) => moved), { is: 'was there' });
     assert.deepEqual(await rowsOf(system.urls.second, tenant), {});
     assert.deepEqual(await contentsOf(bus, tenant), before);

@@ -146,7 +146,7 @@ async function historyOf(bus: Bus, tenant: string): Promise<readonly Change[]> {
 export async function contentsOf(bus: Bus, tenant: string) {
   const history = await historyOf(bus, tenant);
   const places = new Map(history.map(({ seq }, place) => [seq, place + 1]));
-  const placeOf = (seq: number): number | string => (seq === 0 ? 0 : (places.get(seq) ?? `no change has the number ${seq}`));
+  const placeOf = (seq: number): number | string => (seq === 0 ? 0 : (places.get(seq) ?? 'not kept'));
   const placed = (element: Element): unknown => ({ ...element, seq: placeOf(element.seq) });
   const queried = await bus.request(
     graphQuery,

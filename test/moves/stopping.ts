@@ -1,13 +1,20 @@
-/** A run of a move inside the test, which ends at a given step as if its process were killed there: each step is a transaction, or a statement alone. */
+/**
+ * A run of a move inside the test, which ends at a given step as if its process were killed there, or stands still there: each step is a transaction, or a
+ * statement alone.
+ */
 import { MAIN } from '@polyedge/contracts/journal';
+import { goingOn } from '../../services/graph-store/src/placing/going-on.ts';
 import { type Moved, moveTenant } from '../../services/graph-store/src/placing/move.ts';
 import { Transactions } from '../../services/graph-store/src/postgres/transactions.ts';
 
 class Killed extends Error {}
 
+/** A fence that nobody lifts is not waited for as long as in earnest. */
+const SHORT_MS = 300;
+
 interface Steps {
   /** Begins a step, or fails. */
-  before(): void;
+  before(): Promise<void>;
   after(): void;
 }
 
@@ -15,12 +22,12 @@ class SteppingTransactions extends Transactions {
   readonly #steps: Steps;
 
   constructor(url: string, steps: Steps) {
-    super({ url, name: 'test-mover' });
+    super({ url, name: 'test-mover', session: { enable_seqscan: 'off' } });
     this.#steps = steps;
   }
 
   override async run<T>(work: Parameters<typeof Transactions.prototype.run<T>>[0], deadline?: number): Promise<T> {
-    this.#steps.before();
+    await this.#steps.before();
     const result = await super.run(work, deadline);
     this.#steps.after();
     return result;
@@ -34,10 +41,12 @@ export interface RunOptions {
   /** The step at which it ends, from 1, and whether what that does is done before. */
   readonly killedAt?: number;
   readonly done?: boolean;
+  /** What happens while it stands still at this step; then it goes on. */
+  readonly stopped?: { readonly at: number; readonly meanwhile: () => Promise<void> };
 }
 
 /** @returns how many steps it began; `moved` is undefined when it was killed */
-export async function runMove({ urls, tenant, target, killedAt = Number.POSITIVE_INFINITY, done = false }: RunOptions): Promise<{
+export async function runMove({ urls, tenant, target, killedAt = Number.POSITIVE_INFINITY, done = false, stopped }: RunOptions): Promise<{
   readonly steps: number;
   readonly moved: Moved | undefined;
 }> {
@@ -48,9 +57,10 @@ export async function runMove({ urls, tenant, target, killedAt = Number.POSITIVE
     throw new Killed();
   };
   const counter: Steps = {
-    before: () => {
+    before: async () => {
       steps += 1;
       if (killed || (steps === killedAt && !done)) end();
+      if (steps === stopped?.at) await stopped.meanwhile();
     },
     after: () => {
       if (killed || (steps === killedAt && done)) end();
@@ -59,7 +69,18 @@ export async function runMove({ urls, tenant, target, killedAt = Number.POSITIVE
   const connections = new Map([...urls].map(([name, url]) => [name, new SteppingTransactions(url, counter)]));
   const directory = new SteppingTransactions(urls.get(MAIN) ?? '', counter);
   try {
-    const moved = await moveTenant({ directory, journals: connections }, tenant, target, { say: () => {}, often: () => {} });
+    const silent = { say: () => {}, often: () => {} };
+    const moved = await goingOn(
+      () => {},
+      () =>
+        moveTenant(
+          { directory, journals: connections },
+          tenant,
+          target,
+          silent,
+          killedAt === Number.POSITIVE_INFINITY ? undefined : SHORT_MS,
+        ),
+    );
     return { steps, moved };
   } catch (error) {
     if (!(error instanceof Killed)) throw error;

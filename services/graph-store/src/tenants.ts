@@ -5,14 +5,11 @@
  */
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
 import { openDatabases, openTransactions } from './owned-databases.ts';
+import { goingOn } from './placing/going-on.ts';
 import { moveTenant } from './placing/move.ts';
-import { BeginAgain, CannotPlace } from './placing/parties.ts';
+import { CannotPlace } from './placing/parties.ts';
 import { listTenants, placeTenant } from './placing/place.ts';
-import { isPassing } from './postgres/link.ts';
 
-/** How long nothing may go on while a tenant is moved, because a database is away. */
-const PATIENCE_MS = 120_000;
-const AGAIN_MS = 500;
 /** The same sentence with other figures is not said more often. */
 const SAY_EVERY_MS = 1000;
 
@@ -28,7 +25,7 @@ try {
     const databases = openTransactions(open, name);
     const say = (sentence: string): void => console.log(sentence);
     const often = seldom(say);
-    const moved = await goingOn((wentOn) =>
+    const moved = await goingOn(say, (wentOn) =>
       moveTenant(databases, tenant, journal, {
         say,
         often: (sentence) => {
@@ -50,22 +47,6 @@ try {
   const known = error instanceof CannotPlace || error instanceof CannotStart;
   console.error(`graph-store: ${known ? error.message : error instanceof Error ? error.stack : String(error)}`);
   process.exitCode = 1;
-}
-
-/** Begins again what a database or the way to it has interrupted, as long as something goes on in between. */
-async function goingOn<T>(step: (wentOn: () => void) => Promise<T>): Promise<T> {
-  let at = performance.now();
-  for (;;) {
-    try {
-      return await step(() => {
-        at = performance.now();
-      });
-    } catch (error) {
-      if (!(error instanceof BeginAgain || isPassing(error)) || performance.now() - at > PATIENCE_MS) throw error;
-      console.log(`begins again where it came to: ${error instanceof Error ? error.message : String(error)}`);
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
-    }
-  }
 }
 
 /** Says a sentence now and then. */

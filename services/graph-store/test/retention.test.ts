@@ -7,7 +7,7 @@ import { JOURNAL_PARTITION_ROWS, keepPartitions } from '../src/postgres/partitio
 
 const DAY_MS = 86_400_000;
 
-test('retention drops whole partitions of the journal, oldest first, and none that a group still needs', async () => {
+test('retention drops whole partitions of the journal, oldest first, and none that a group or a move still needs', async () => {
   await using database = await sharedPostgres();
   const sql = connect({ url: database.url, name: 'test', max: 1 });
   try {
@@ -30,6 +30,10 @@ test('retention drops whole partitions of the journal, oldest first, and none th
     await keepPartitions(sql, now, 10 * DAY_MS);
     assert.deepEqual(await kept(), [1, 2], 'the group is inside the second one');
     await sql`delete from consumer_group`;
+    await sql`insert into departure (tenant, journal, copied) values ('t', 'second', ${JOURNAL_PARTITION_ROWS + 7})`;
+    await keepPartitions(sql, now, 10 * DAY_MS);
+    assert.deepEqual(await kept(), [1, 2], 'a move has not copied the rest of the second one');
+    await sql`delete from departure`;
     await keepPartitions(sql, now, 10 * DAY_MS);
     assert.deepEqual(await kept(), [2], 'the third is too young');
   } finally {

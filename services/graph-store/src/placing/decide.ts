@@ -10,20 +10,18 @@ import { newest } from './copy-series.ts';
 import { type Move, only } from './parties.ts';
 import { setPlacement } from './placement.ts';
 
-/** How long a tenant may be fenced before the decision. A replica ends it within half a second after that. */
-export const FENCE_MS = 3000;
 /** How long all writers of the source may wait until the batches under way are done. */
 const QUIET_MS = 1000;
 /** A run that stands still between its statements holds up the end of its fence no longer than this. */
 const STANDING_MS = 500;
 
 /** From now on nothing of the tenant is written in the source. @returns the newest change and value there */
-export async function fence({ tenant, target, from, run }: Move): Promise<{ readonly seq: number; readonly written: number }> {
+export async function fence({ tenant, target, from, run, fenceMs }: Move): Promise<{ readonly seq: number; readonly written: number }> {
   return await from.transact(async (sql) => {
     await sql.unsafe(`set local lock_timeout = ${QUIET_MS}; set local idle_in_transaction_session_timeout = ${STANDING_MS}`);
     await sql`select pg_advisory_xact_lock(${LOCK.batch})`;
     await sql`
-      insert into away (tenant, journal, until, mover) values (${tenant}, ${target}, clock_timestamp() + ${FENCE_MS} * interval '1 millisecond', ${run})
+      insert into away (tenant, journal, until, mover) values (${tenant}, ${target}, clock_timestamp() + ${fenceMs} * interval '1 millisecond', ${run})
       on conflict (tenant) do update set journal = excluded.journal, until = excluded.until, mover = excluded.mover`;
     const { seq } = only(await sql<{ seq: number }[]>`select seq from sequencer`);
     return { seq, written: await newest(sql) };

@@ -40,6 +40,8 @@ export class DecidedMoves {
   readonly stats: MoveStats = { arriving: 0, leaving: 0, copiedPart: 0 };
   readonly #options: DecidedMovesOptions;
   #isBusy = false;
+  /** It was said already. */
+  #isFailing = false;
 
   constructor(options: DecidedMovesOptions) {
     this.#options = options;
@@ -61,7 +63,15 @@ export class DecidedMoves {
     if (complete.length === 0 || this.#isBusy) return;
     this.#isBusy = true;
     void this.#carryOut(complete)
-      .catch((err: unknown) => log.warn('a move may be decided and cannot be carried out yet; it is tried again', { err }))
+      .then(
+        () => {
+          this.#isFailing = false;
+        },
+        (err: unknown) => {
+          if (!this.#isFailing) log.warn('a move may be decided and cannot be carried out yet; it is tried again', { err });
+          this.#isFailing = true;
+        },
+      )
       .finally(() => {
         this.#isBusy = false;
       });

@@ -18,6 +18,8 @@ import { verify } from './verify.ts';
 
 /** The fence comes when a piece found so few changes left. */
 const FEW = 400;
+/** Of the five seconds for which writes may be refused, half a second is for whoever ends the fence, and one for whoever carries a decision out. */
+const FENCE_MS = 3000;
 /** How often the last step may begin, and how long writers have between two. */
 const ATTEMPTS = 20;
 const BETWEEN_MS = 5000;
@@ -50,6 +52,7 @@ export async function moveTenant(
   tenant: string,
   target: string,
   report: MoveReport,
+  fenceMs = FENCE_MS,
 ): Promise<Moved> {
   mustBeMovable(tenant);
   const to = of(journals, target);
@@ -60,7 +63,7 @@ export async function moveTenant(
     return { is: 'was there' };
   }
   await removeRest(to, tenant, target, report);
-  const move: Move = { tenant, source, target, from: of(journals, source), to, directory, run: randomUUID() };
+  const move: Move = { tenant, source, target, from: of(journals, source), to, directory, run: randomUUID(), fenceMs };
   const fencedMs = await copyAndDecide(move, report);
   await undoOthers(journals, tenant, target, report);
   return { is: 'moved', fencedMs };

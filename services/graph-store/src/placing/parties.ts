@@ -30,6 +30,8 @@ export interface Move {
   readonly directory: Transactions;
   /** Names this run: what it changes is changed only as long as no other has taken over. */
   readonly run: string;
+  /** How long writes may be refused before the decision. A replica ends that within half a second after it. */
+  readonly fenceMs: number;
 }
 
 /** Columns of a table that are written, in their order. A move copies those that both sides have, which are all of them in one version. */
