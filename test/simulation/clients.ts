@@ -1,8 +1,9 @@
 /** Clients of HIRO: those that watch, members of groups, and those that write. What each is told has to make sense whenever it is told it. */
 import type { FullChange } from '@polyedge/contracts/change';
 import { toVertex } from '../../services/hiro-edge/src/protocol/element/vertex.ts';
-import type { Api, EdgeProcess, Opened } from './edge-process.ts';
+import type { Api, EdgeProcess } from './edge-process.ts';
 import { TOKEN } from './judge.ts';
+import type { Opened } from './saga-side.ts';
 import { GROUP_TYPES, TYPES } from './settings.ts';
 import type { Surroundings } from './surroundings.ts';
 import type { SimulatedWire, WireClient } from './wire.ts';

@@ -15,19 +15,13 @@ import { parseTopics, type Topics } from '../../services/gooduncle-edge/src/prot
 import { eventsProtocol, graphProtocol } from '../../services/hiro-edge/src/protocol/protocol.ts';
 import { mistakenBus, mistakenFeed, mistakenProtocol } from './mistakes.ts';
 import { Process } from './process.ts';
-import { SagaSide } from './saga-side.ts';
+import { type Opened, SagaSide } from './saga-side.ts';
 import { SCOPE, TENANT, verify } from './settings.ts';
 import { SimulatedGroups } from './simulated-groups.ts';
 import type { Surroundings } from './surroundings.ts';
 import { SimulatedWire, type WireClient } from './wire.ts';
 
 export type Api = 'graph' | 'events' | 'gooduncle' | 'saga';
-
-/** What a client is told when its socket opens: of a session that it can go on with later, and whether it goes on with one. */
-export interface Opened {
-  readonly pid?: string;
-  readonly recovered?: boolean;
-}
 
 export class EdgeProcess {
   readonly process: Process;

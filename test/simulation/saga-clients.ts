@@ -2,7 +2,8 @@
 import type { FullChange } from '@polyedge/contracts/change';
 import { GLOBALS_ID, TYPES } from '../../libs/saga/src/elements.ts';
 import { WritingClient } from './clients.ts';
-import type { EdgeProcess, Opened } from './edge-process.ts';
+import type { EdgeProcess } from './edge-process.ts';
+import type { Opened } from './saga-side.ts';
 import { ACCOUNT } from './settings.ts';
 import type { Surroundings } from './surroundings.ts';
 

@@ -9,10 +9,15 @@ import type { SagaFrame, SagaOut, SagaRaw } from '../../services/saga-edge/src/p
 import { SEED_ROLES } from '../../services/saga-edge/src/protocol/permissions.ts';
 import { sagaProtocol } from '../../services/saga-edge/src/protocol/protocol.ts';
 import { openRecovery } from '../../services/saga-edge/src/recovery.ts';
-import type { Opened } from './edge-process.ts';
 import type { Process } from './process.ts';
 import { verify } from './settings.ts';
 import type { SimulatedWire } from './wire.ts';
+
+/** What a client is told when its socket opens: of a session that it can go on with later, and whether it goes on with one. */
+export interface Opened {
+  readonly pid?: string;
+  readonly recovered?: boolean;
+}
 
 /** How long a session can be gone on with. */
 const KEEP_MS = 10_000;

@@ -122,10 +122,12 @@ test('hiro:E18 a socket without a group that does not read is closed with 1013 a
   assert.equal((await client.end()).code, 1013);
 });
 
-test('a groupId that is too long is refused in band', async () => {
-  using client = new Client(system.hiro.port, `/api/events-ws/6.2/?groupId=${'g'.repeat(129)}`, ['events-1.0.0', `token-${token}`]);
-  assert.equal((await client.end()).code, 1003);
-  assert.equal((client.frames[0] as { error: { code: number } }).error.code, 400);
+test('a groupId that is too long, or has a NUL, is refused in band', async () => {
+  for (const groupId of ['g'.repeat(129), '%00', 'a%00b']) {
+    using client = new Client(system.hiro.port, `/api/events-ws/6.2/?groupId=${groupId}`, ['events-1.0.0', `token-${token}`]);
+    assert.equal((await client.end()).code, 1003);
+    assert.equal((client.frames[0] as { error: { code: number } }).error.code, 400);
+  }
 });
 
 test('an administrator sees who is in a group and how far it is; others do not', async () => {

@@ -44,6 +44,12 @@ test('fixed attributes may be sent back but not changed', () => {
   assert.equal(fixedViolations(write({ 'ogit/_xid': null }, 'update').fixed, element).length, 1);
 });
 
+test('an id that a path of the REST API begins with, or that is made of other ids, is not given to a vertex', () => {
+  for (const id of ['new', 'query', 'xid', 'connect', 'events', '.', '..', 'role:x', 'profile:x'])
+    assert.deepEqual(errorsOf({ 'ogit/_id': id }, 'create'), ['attribute ogit/_id is invalid: it is reserved'], id);
+  assert.equal(write({ 'ogit/_id': 'news' }, 'create').id, 'news');
+});
+
 test('objects and forbidden names are refused, each by name', () => {
   assert.deepEqual(errorsOf({ id: '1', label: 'x', '/o': {}, '/l': [[1]], 'a\0': 'x', '/n': 'a\0', '/ok': '1' }, 'create'), [
     'attribute id is invalid: the name is forbidden',
