@@ -1,35 +1,20 @@
 /** Saga's edge, asked by the page itself with the token of who is logged in: REST, and one socket for what happens. Failures are values. */
 import type { Answer } from './call.ts';
-import { accessToken } from './token.ts';
+import { accessToken, askEdge, baseOf, type CalledEdge, type Method } from './edge-call.ts';
 
-/** One REST call. Saga's failures have a `message`. */
-export async function askSaga<T>(
-  edge: string,
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
-  path: string,
-  body?: unknown,
-): Promise<Answer<T>> {
-  const access = await accessToken();
-  if (!access.ok) return access;
-  try {
-    const response = await fetch(`${edge.replace(/\/$/, '')}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${access.value}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const read: unknown = await response.json().catch(() => undefined);
-    if (response.ok) return { ok: true, value: read as T };
-    return { ok: false, status: response.status, message: messageOf(read) ?? `saga-edge answered ${response.status}` };
-  } catch {
-    return { ok: false, status: 0, message: 'saga-edge does not answer this page: see SAGA_ALLOWED_ORIGINS and CONSOLE_EDGES' };
-  }
-}
+const SAGA: CalledEdge = {
+  name: 'saga-edge',
+  origins: 'SAGA_ALLOWED_ORIGINS',
+  messageOf: (body) => {
+    if (!('message' in body)) return undefined;
+    const fields = 'errors' in body && typeof body.errors === 'object' && body.errors !== null ? Object.entries(body.errors) : [];
+    return [String(body.message), ...fields.map(([field, problem]) => `${field}: ${textOf(problem)}`)].join('. ');
+  },
+};
 
-function messageOf(read: unknown): string | undefined {
-  if (typeof read !== 'object' || read === null || !('message' in read)) return undefined;
-  const fields = 'errors' in read && typeof read.errors === 'object' && read.errors !== null ? Object.entries(read.errors) : [];
-  return [String(read.message), ...fields.map(([field, problem]) => `${field}: ${textOf(problem)}`)].join('. ');
-}
+/** One REST call. */
+export const askSaga = <T>(edge: string, method: Method, path: string, body?: unknown): Promise<Answer<T>> =>
+  askEdge<T>(SAGA, method, `${baseOf(edge)}${path}`, body);
 
 const textOf = (problem: unknown): string =>
   typeof problem === 'object' && problem !== null && 'message' in problem ? String(problem.message) : String(problem);
@@ -59,7 +44,7 @@ export function hearSaga(
       retry();
       return;
     }
-    const opened = new WebSocket(`${edge.replace(/^http/, 'ws').replace(/\/$/, '')}/socket.io/?EIO=4&transport=websocket`);
+    const opened = new WebSocket(`${baseOf(edge).replace(/^http/, 'ws')}/socket.io/?EIO=4&transport=websocket`);
     socket = opened;
     const waiting = new Set(rooms.map((_, at) => at + 1));
     opened.onopen = () => opened.send('40');

@@ -1,34 +1,17 @@
 /** space-edge, asked by the page itself with the token of who is logged in, who is a user of SPACE there. Failures are values. */
 import { useEffect, useState } from 'preact/hooks';
 import type { Answer } from './call.ts';
-import { accessToken } from './token.ts';
+import { askEdge, baseOf, type CalledEdge, type Method } from './edge-call.ts';
 
-type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+const SPACE: CalledEdge = {
+  name: 'space-edge',
+  origins: 'SPACE_ALLOWED_ORIGINS',
+  messageOf: (body) => ('error' in body ? String(body.error) : undefined),
+};
 
 /** One REST call. @param path below `/api/v1` @param body a value, or a form with a file */
-export async function askSpace<T>(space: string, method: Method, path: string, body?: unknown): Promise<Answer<T>> {
-  const access = await accessToken();
-  if (!access.ok) return access;
-  const isForm = body instanceof FormData;
-  try {
-    const response = await fetch(`${space.replace(/\/$/, '')}/api/v1${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${access.value}`,
-        ...(body === undefined || isForm ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) }),
-    });
-    const read: unknown = await response.json().catch(() => undefined);
-    if (response.ok) return { ok: true, value: read as T };
-    return { ok: false, status: response.status, message: messageOf(read) ?? `space-edge answered ${response.status}` };
-  } catch {
-    return { ok: false, status: 0, message: 'space-edge does not answer this page: see SPACE_ALLOWED_ORIGINS and CONSOLE_EDGES' };
-  }
-}
-
-const messageOf = (read: unknown): string | undefined =>
-  typeof read === 'object' && read !== null && 'error' in read ? String(read.error) : undefined;
+export const askSpace = <T>(space: string, method: Method, path: string, body?: unknown): Promise<Answer<T>> =>
+  askEdge<T>(SPACE, method, `${baseOf(space)}/api/v1${path}`, body);
 
 /** The path of something in an organization. */
 export const inOrganization = (organization: string, ...parts: readonly string[]): string =>

@@ -1,0 +1,51 @@
+/** Calls that the page makes to edges itself, with the token of who is logged in: in memory only, and only while it is worth something. */
+import { type Answer, call } from './call.ts';
+
+/** A token is asked for again when this little of it is left. */
+const RENEW_MS = 30_000;
+let known: { readonly token: string; readonly expiresAt: number } | undefined;
+
+export async function accessToken(): Promise<Answer<string>> {
+  if (known !== undefined && known.expiresAt - Date.now() > RENEW_MS) return { ok: true, value: known.token };
+  const got = await call<{ readonly token: string; readonly expiresAt: number }>('POST', '/api/token', {});
+  if (!got.ok) return got;
+  known = got.value;
+  return { ok: true, value: got.value.token };
+}
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+
+/** An edge as the page calls it. */
+export interface CalledEdge {
+  readonly name: string;
+  /** The setting that says which pages may call it. */
+  readonly origins: string;
+  /** What it says of a failure. */
+  messageOf(body: object): string | undefined;
+}
+
+/** One REST call. Failures are values. @param body a value, or a form with a file */
+export async function askEdge<T>(edge: CalledEdge, method: Method, url: string, body?: unknown): Promise<Answer<T>> {
+  const access = await accessToken();
+  if (!access.ok) return access;
+  const isForm = body instanceof FormData;
+  try {
+    const response = await fetch(url, {
+      method,
+      headers: {
+        authorization: `Bearer ${access.value}`,
+        ...(body === undefined || isForm ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) }),
+    });
+    const read: unknown = await response.json().catch(() => undefined);
+    if (response.ok) return { ok: true, value: read as T };
+    const said = typeof read === 'object' && read !== null ? edge.messageOf(read) : undefined;
+    return { ok: false, status: response.status, message: said ?? `${edge.name} answered ${response.status}` };
+  } catch {
+    return { ok: false, status: 0, message: `${edge.name} does not answer this page: see ${edge.origins} and CONSOLE_EDGES` };
+  }
+}
+
+/** Where an edge is, without a slash at the end. */
+export const baseOf = (edge: string): string => edge.replace(/\/$/, '');
