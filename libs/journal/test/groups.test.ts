@@ -320,3 +320,18 @@ test('the hot journal and the store are one sequence to a group', async () => {
   await until(() => member.seqs.length === 32, 'not everything was given');
   assert.deepEqual(sorted(member.seqs), all(32));
 });
+
+test('members that come together with one too many have their places', async () => {
+  await using bench = new Bench();
+  const groups = await bench.edge();
+  const first = new Member(groups);
+  await until(() => owned(groups) === PARTITIONS, 'the first member does not own everything');
+  // These are listed at once.
+  const others = Array.from({ length: MAX_GROUP_MEMBERS }, () => new Member(groups));
+  await until(() => others.some(({ lostTo }) => lostTo !== undefined), 'nobody was refused');
+  await until(() => groups.gauges().members === MAX_GROUP_MEMBERS, 'not everybody has a place');
+  assert.deepEqual(
+    [first, ...others].map(({ lostTo }) => lostTo?.code).filter((code) => code !== undefined),
+    ['limited'],
+  );
+});

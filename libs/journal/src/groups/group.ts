@@ -274,16 +274,16 @@ export class ConsumerGroup {
   /** Lists our members; false when there is nobody to own anything. */
   *#list(opened: Opened): Procedure<boolean> {
     if (this.#members.size === 0) return false;
-    const added = yield* this.#members.list(opened);
-    if (added === 'failed') {
+    const listed = yield* this.#members.list(opened);
+    if (listed === 'failed') {
       this.#redisFailed();
       return false;
     }
-    if (added !== 'full') {
-      if (added > 0) this.#announce();
-      return true;
-    }
-    for (const member of this.#members.all().filter(({ listed }) => !listed)) {
+    const { added, refused } = listed;
+    if (added > 0) this.#announce();
+    if (refused.length === 0) return true;
+    for (const member of refused) {
+      if (member.ended) continue;
       this.#members.remove(member);
       this.#notifyLost(member, { code: 'limited', detail: 'the group has as many members as it may have' });
     }

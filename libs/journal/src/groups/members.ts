@@ -59,11 +59,25 @@ export class GroupMembers {
   /**
    * Lists them, again if Redis forgot them.
    *
-   * @returns how many were new; `full` when those that are not listed yet have no place, since the group has as many members as it may have;
-   * `failed` when Redis does not answer
+   * @returns how many were new, and those for which there is no place, since the group has as many members as it may have; `failed` when Redis
+   * does not answer
    */
-  *list({ id, epoch: { name: epoch } }: Opened): Procedure<number | 'full' | 'failed'> {
+  *list(opened: Opened): Procedure<{ readonly added: number; readonly refused: readonly GroupMember[] } | 'failed'> {
     const members = this.all();
+    const together = yield* this.#listSome(opened, members);
+    if (together === 'failed') return 'failed';
+    if (together !== 'full') return { added: together, refused: [] };
+    // One too many is no reason to refuse the others that came with it.
+    const fresh = members.filter(({ listed }) => !listed);
+    for (const [added, member] of fresh.entries()) {
+      const one = yield* this.#listSome(opened, [member]);
+      if (one === 'failed') return 'failed';
+      if (one === 'full') return { added, refused: fresh.slice(added) };
+    }
+    return { added: fresh.length, refused: [] };
+  }
+
+  *#listSome({ id, epoch: { name: epoch } }: Opened, members: readonly GroupMember[]): Procedure<number | 'full' | 'failed'> {
     const listed = yield* ask({ call: 'list', epoch, group: id, members: members.map((member) => member.id) });
     if (!listed.ok) return 'failed';
     if (listed.value === 'full') return 'full';
