@@ -331,7 +331,11 @@ test('a flood of packets in one poll ends the connection', async () => {
   await post(Array.from({ length: 50_000 }, (_, at) => `42${at}["x"]`).join('\x1e'));
   const poll = () => fetch(`${edge.url}/socket.io/?EIO=4&transport=polling&sid=${sid}`);
   // What was owed, Engine.IO's close packet, then nobody knows the session any more.
-  assert.match(await (await poll()).text(), /^40/);
-  assert.equal((await (await poll()).text()).split('\x1e').at(-1), '1');
-  assert.equal((await poll()).status, 400);
+  const packets: string[] = [];
+  let answer = await poll();
+  // In one answer or in several.
+  for (; answer.status === 200; answer = await poll()) packets.push(...(await answer.text()).split('\x1e'));
+  assert.match(packets[0] ?? '', /^40/);
+  assert.equal(packets.at(-1), '1');
+  assert.equal(answer.status, 400);
 });

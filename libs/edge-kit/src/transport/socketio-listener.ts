@@ -20,9 +20,10 @@ import type { ConnectionHost } from './connection-host.ts';
 import { MessageDecoder, type SocketIoPacket, type SocketIoRaw } from './socketio-packets.ts';
 import type { Recovery, SocketData } from './socketio-recovery.ts';
 import { SharedWrites, SocketIoWire } from './socketio-wire.ts';
+import { verify } from './verify.ts';
 
 /** A driver of any protocol that speaks Socket.IO. */
-export type SocketIoDriver = Pick<ConnectionHost<SocketIoRaw, SocketIoPacket>, 'verify' | 'open'>;
+export type SocketIoDriver = Pick<ConnectionHost<SocketIoRaw, SocketIoPacket>, 'verify' | 'open' | 'wheel'>;
 
 /** How a socket joins a namespace. */
 export interface SocketIoHandshake {
@@ -233,7 +234,7 @@ export class SocketIoListener {
         open({ ok: true, value: recovered.credential });
         return;
       }
-      const outcome = token === undefined ? undefined : driver.verify(token, handshake.address);
+      const outcome = token === undefined ? undefined : verify(driver, token, handshake.address);
       if (!(outcome instanceof Promise)) {
         open(outcome);
         return;

@@ -5,15 +5,15 @@
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { failed, type Outcome } from '@polyedge/contracts/errors';
+import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { clientAddress } from '@polyedge/service-kit/client-address';
 import { BODY_MS } from '@polyedge/service-kit/http-guard';
 import { WebSocketServer, type Server as WsServer } from 'ws';
 import type { Limits } from '../limits.ts';
-import { WheelTimer } from '../wheel.ts';
 import { ConnectionCounts } from './connection-counts.ts';
 import type { ConnectionHost } from './connection-host.ts';
+import { verify } from './verify.ts';
 import type { WireHandler } from './wire.ts';
 import type { WsPacket } from './ws-frames.ts';
 import { type Accepts, ClosingWebSocket, JoinedWrites, WsWire, type WsWireOptions } from './ws-wire.ts';
@@ -74,9 +74,6 @@ export interface WsListenerOptions {
   /** Another form for refusals than `{ "error": { "code", "message" } }`. */
   reject?(status: number, message: string): Rejection;
 }
-
-/** How long a token may take to verify before the handshake is refused. */
-const VERIFY_MS = 5000;
 
 /** What listeners count; numbers only. */
 export interface WsListenerCounts {
@@ -188,7 +185,7 @@ export class WsListener {
         open(credential);
         return;
       }
-      const outcome = this.#outcome(route, token, address);
+      const outcome = verify(route.driver, token, address);
       if (!(outcome instanceof Promise)) {
         open(outcome);
         return;
@@ -202,27 +199,7 @@ export class WsListener {
   }
 
   async #verified(route: WsRoute, token: string | undefined, address: string): Promise<Outcome<Principal> | undefined> {
-    return token === undefined ? undefined : this.#outcome(route, token, address);
-  }
-
-  #outcome(route: WsRoute, token: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>> {
-    const outcome = route.driver.verify(token, address);
-    if (!(outcome instanceof Promise)) return outcome;
-    const { wheel } = route.driver;
-    return new Promise((resolve) => {
-      const late = new WheelTimer(() => resolve(failed('unavailable', 'the credential could not be verified in time')));
-      wheel.set(late, VERIFY_MS);
-      outcome.then(
-        (verified) => {
-          wheel.clear(late);
-          resolve(verified);
-        },
-        () => {
-          wheel.clear(late);
-          resolve(failed('internal'));
-        },
-      );
-    });
+    return token === undefined ? undefined : verify(route.driver, token, address);
   }
 
   /** One `ws` server per route, since message limits and sub-protocols belong to it. */
