@@ -125,8 +125,8 @@ export class SystemWorld implements Surroundings {
     this.redis.awayUntil = 0;
     for (const edge of this.#livingEdges) edge.groups.redisAwayUntil = 0;
     for (const client of this.#clients) client.read(true);
-    const frozen = [...this.#edges, ...this.#stores].map(({ process }) => process.frozenUntil);
-    const begin = Math.max(this.time.now, ...frozen);
+    const lasting = [...this.#edges, ...this.#stores].flatMap(({ process, bus }) => [process.frozenUntil, bus.link.silentUntil]);
+    const begin = Math.max(this.time.now, ...lasting);
     this.#steps += await this.time.runSettled(begin - this.time.now);
     await this.#until(begin + PROGRESS_MS / 2);
     // What comes now has to be shown to everybody who has been there for a while.
