@@ -201,7 +201,7 @@ export class StoreProcess {
     const batch = database.begin(items, alone, () => {
       // The server ends what stands still between two statements.
       time.after(IDLE_MS, () => end(1, this.#rollback(batch, unknown)));
-      this.process.after(chance.below(4), () => {
+      this.process.after(chance.below(chance.percent(25) ? 60 : 4), () => {
         if (!this.#batches.has(batch)) return;
         if (!chance.percent(lostAnswers)) {
           end(1 + chance.below(8), this.#commit(batch) ?? lost);

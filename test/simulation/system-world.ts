@@ -5,6 +5,7 @@
 import type { MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
 import { operationId } from '@polyedge/contracts/operation-id';
 import { PositionsModel } from '@polyedge/journal/testing/positions-model';
+import type { JsonObject } from '@polyedge/query/json';
 import { NatsModel } from '@polyedge/simulation/nats-model';
 import { Chance, VirtualTime } from '@polyedge/simulation/virtual-time';
 import { DatabaseModel } from '../../services/graph-store/test/database-model.ts';
@@ -124,8 +125,8 @@ export class SystemWorld implements Surroundings {
     this.redis.awayUntil = 0;
     for (const edge of this.#livingEdges) edge.groups.redisAwayUntil = 0;
     for (const client of this.#clients) client.read(true);
-    const frozen = [...this.#edges, ...this.#stores].map(({ process }) => process.frozenUntil);
-    const begin = Math.max(this.time.now, ...frozen);
+    const lasting = [...this.#edges, ...this.#stores].flatMap(({ process, bus }) => [process.frozenUntil, bus.link.silentUntil]);
+    const begin = Math.max(this.time.now, ...lasting);
     this.#steps += await this.time.runSettled(begin - this.time.now);
     await this.#until(begin + PROGRESS_MS / 2);
     // What comes now has to be shown to everybody who has been there for a while.
@@ -247,36 +248,40 @@ export class SystemWorld implements Surroundings {
 
   /** Products are written, changed or deleted at the same moment by some who are no clients of ours. New ones keep coming. */
   #writeProducts(): void {
-    for (let left = 1 + this.#choice.below(3); left > 0; left -= 1) this.#writeProduct();
+    for (let left = 1 + this.#choice.below(5); left > 0; left -= 1) this.#writeProduct();
   }
 
   #writeProduct(): void {
     const edge = this.#choice.of(this.#livingEdges);
     if (edge === undefined) return;
     this.#products += 1;
-    const id = `p${Math.floor(this.#products / 16) + this.#choice.below(8)}`;
     const token = `p.${this.#products}`;
-    const attributes = { price: this.#choice.below(10), [TOKEN]: token };
-    const operation: Operation = this.#choice.percent(15)
-      ? { op: 'delete', target: { id } }
-      : { op: 'update', target: { id }, set: attributes, ifMissing: { type: 'products', id, scope: SCOPE } };
-    this.note(`${edge.process.name} writes ${token} to ${id}`);
-    this.#send(edge, token, operation);
+    const operations = [this.#productOperation(token)];
+    // What many have to wait for.
+    if (this.#choice.percent(40)) operations.push(upsert('p-stock', 'stock', { [TOKEN]: `${token}b` }));
+    this.note(`${edge.process.name} writes ${token} to ${operations.map(({ target }) => target.id).join(' and ')}`);
+    this.#send(edge, token, operations);
+  }
+
+  #productOperation(token: string): Operation & { readonly target: { readonly id: string } } {
+    const id = `p${Math.floor(this.#products / 6) + this.#choice.below(4)}`;
+    if (this.#choice.percent(15)) return { op: 'delete', target: { id } };
+    return upsert(id, 'products', { price: this.#choice.below(10), [TOKEN]: token });
   }
 
   /** A vertex that everybody who watches its type has to be shown. */
   #writeMarker(type: string): void {
     const edge = this.#choice.of(this.#livingEdges);
-    if (edge !== undefined) this.#send(edge, type, { op: 'create', type, scope: SCOPE, attributes: { [TOKEN]: type } });
+    if (edge !== undefined) this.#send(edge, type, [{ op: 'create', type, scope: SCOPE, attributes: { [TOKEN]: type } }]);
   }
 
-  #send(edge: EdgeProcess, id: string, operation: Operation): void {
+  #send(edge: EdgeProcess, id: string, operations: readonly Operation[]): void {
     const request: MutationRequest = {
       operationId: operationId(
         Math.floor(edge.process.date()),
         Uint8Array.from({ length: 10 }, () => this.#choice.below(256)),
       ),
-      ...{ by: 'u1', app: 'a', origin: { protocol: 'gooduncle', way: 'socket', operation: 'update' }, operations: [operation] },
+      ...{ by: 'u1', app: 'a', origin: { protocol: 'gooduncle', way: 'socket', operation: 'update' }, operations: [...operations] },
     };
     edge.write({ id, tenant: TENANT, defaultScope: SCOPE, own: 'any', request });
   }
@@ -380,3 +385,7 @@ export class SystemWorld implements Surroundings {
     this.time.after(500, () => this.#copy());
   }
 }
+
+const upsert = (id: string, type: string, set: JsonObject): Operation & { readonly target: { readonly id: string } } => ({
+  ...{ op: 'update', target: { id }, set, ifMissing: { type, id, scope: SCOPE } },
+});

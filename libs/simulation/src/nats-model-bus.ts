@@ -40,6 +40,8 @@ export class NatsModelBus implements Bus {
   readonly #inbox: string;
   readonly #handlers = new Map<number, (message: NatsMessage) => void>();
   readonly #pending = new Map<string, Pending>();
+  /** What ends each flush under way, because its answer cannot come any more. */
+  readonly #flushing = new Set<() => void>();
   readonly #listeners = new Set<(status: BusStatus) => void>();
   #status: BusStatus = 'connected';
   #asked = 0;
@@ -185,9 +187,12 @@ export class NatsModelBus implements Bus {
     return new Promise((resolve) => {
       const settle = (outcome: Outcome<void>): void => {
         cancel();
+        this.#flushing.delete(lost);
         resolve(outcome);
       };
+      const lost = (): void => settle(failed('unavailable', 'the connection to NATS was lost'));
       const cancel = this.#process.after(timeoutMs, () => settle(failed('unavailable', 'the NATS server does not answer')));
+      this.#flushing.add(lost);
       this.#link.flush(() => settle(done(undefined)));
     });
   }
@@ -203,6 +208,7 @@ export class NatsModelBus implements Bus {
 
   #disconnected(): void {
     this.#say('disconnected');
+    for (const lost of [...this.#flushing]) lost();
     for (const { fail } of [...this.#pending.values()]) fail({ code: 'unavailable', detail: 'the connection to NATS was lost' });
   }
 

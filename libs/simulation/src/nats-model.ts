@@ -134,6 +134,11 @@ export class NatsLink {
     this.#client = client;
   }
 
+  /** When messages pass again. */
+  get silentUntil(): number {
+    return this.#silentUntil;
+  }
+
   get isConnected(): boolean {
     return this.#isConnected;
   }
