@@ -293,7 +293,8 @@ const metric = async (name: string): Promise<number> => {
 
 test('saga:23 with inline_parent a script gets its parent as it was when the write fired it, else as it is when it runs', async () => {
   const asked = '/bots/properties/inline-ask';
-  await script(asked, 'await BotProperty.add("inline-told", 1, property.parent_id, { inline_parent: property.value });');
+  const told = 'await BotProperty.add("inline-told", property.value.count, property.parent_id, { inline_parent: property.value.inlined });';
+  await script(asked, told);
   const id = await script(
     '/bots/properties/inline-told',
     `console.log("go" in parent.properties);
@@ -305,10 +306,13 @@ test('saga:23 with inline_parent a script gets its parent as it was when the wri
   for (const inlined of [true, false]) {
     const bot = await makeBot();
     const before = logs().length;
-    await boss.send('/bots/properties', { name: 'inline-ask', parent_id: bot, value: false });
+    await boss.send('/bots/properties', { name: 'inline-ask', parent_id: bot, value: { count: 1, inlined: false } });
     while (logs().length === before) await new Promise((resolve) => setTimeout(resolve, 20));
     // The second run is fired while the first, which it has to follow, waits for what the test writes then.
-    await boss.send('/bots/properties', { name: 'inline-ask', parent_id: bot, value: inlined });
+    await boss.send('/bots/properties', { name: 'inline-ask', parent_id: bot, value: { count: 2, inlined } });
+    // The run that writes it may wait for a moment too.
+    const written = async () => (await boss.api('GET', `/bots/${bot}/properties/inline-told`)).body.value;
+    while ((await written()) !== 2) await new Promise((resolve) => setTimeout(resolve, 20));
     while ((await metric('runner_waiting')) === 0) await new Promise((resolve) => setTimeout(resolve, 20));
     await boss.send('/bots/properties', { name: 'go', parent_id: bot, value: 1 });
     while (logs().length < before + 2) await new Promise((resolve) => setTimeout(resolve, 20));
