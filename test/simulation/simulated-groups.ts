@@ -46,7 +46,7 @@ export class SimulatedGroups implements ConsumerGroups {
     return this.#groups.join(group, {
       client: () => handler.client(),
       lost: (failure) => handler.lost(failure),
-      batch: (changes, ack) => this.#batch(group.name, handler, changes, ack),
+      batch: (changes, ack, shared) => this.#batch(group.name, handler, changes, ack, shared),
     });
   }
 
@@ -59,7 +59,7 @@ export class SimulatedGroups implements ConsumerGroups {
     this.#heardOfRedis();
   }
 
-  #batch(group: string, handler: MemberHandler, changes: readonly FullChange[], ack: () => void): void {
+  #batch(group: string, handler: MemberHandler, changes: readonly FullChange[], ack: () => void, shared: boolean): void {
     const { judge, bug } = this.#world;
     // What is taken from within was shown to nobody: it may come again as long as what was given before it is not confirmed.
     let isWithin = true;
@@ -72,10 +72,10 @@ export class SimulatedGroups implements ConsumerGroups {
     };
     judge.given(group, changes);
     if (bug === 'position-moved-on-write') {
-      handler.batch(changes, () => {});
+      handler.batch(changes, () => {}, shared);
       // Not from within: what is taken at once was not shown to anybody.
       queueMicrotask(confirm);
-    } else handler.batch(changes, confirm);
+    } else handler.batch(changes, confirm, shared);
     isWithin = false;
   }
 

@@ -173,12 +173,12 @@ export class GroupsEdge {
     const partitionOf = (seq: number): number => store.partitionOf(seq);
     judge.give(member.group, seqs, partitionOf, time.now);
     const early = bug === 'confirmed-when-given';
-    if (early) this.handle({ kind: 'acks', acks: [{ member: name, batch, confirmed: true }] });
+    if (early) this.handle({ kind: 'ack', member: name, batch, confirmed: true });
     const confirm = (): void => {
       if (member.gone) return;
       const partition = partitionOf(seqs[0] ?? 0);
       const before = this.#pending(member, partition);
-      if (!early) this.handle({ kind: 'acks', acks: [{ member: name, batch, confirmed: true }] });
+      if (!early) this.handle({ kind: 'ack', member: name, batch, confirmed: true });
       judge.confirm(member.group, seqs, partitionOf, time.now, this.#pending(member, partition) < before);
     };
     if (member.confirmMs !== undefined && member.unconfirmed.length === 0) {

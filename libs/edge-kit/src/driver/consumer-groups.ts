@@ -15,8 +15,8 @@ export interface MemberClient {
 
 export interface MemberHandler {
   client(): MemberClient;
-  /** Changes of one partition, in order, to be shown, and confirmed by `ack`. */
-  batch(changes: readonly FullChange[], ack: () => void): void;
+  /** Changes of one partition, in order, to be shown, and confirmed by `ack`. `shared`: members of other groups may be given the same array. */
+  batch(changes: readonly FullChange[], ack: () => void, shared: boolean): void;
   /** The membership has ended. */
   lost(failure: Failure): void;
 }

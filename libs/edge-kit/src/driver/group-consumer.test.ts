@@ -37,7 +37,7 @@ function member() {
     give: async () => {
       const number = given;
       given += 1;
-      handler?.batch([{} as FullChange], () => taken.push(number)); // see above
+      handler?.batch([{} as FullChange], () => taken.push(number), false); // see above
       await Promise.resolve();
     },
   };

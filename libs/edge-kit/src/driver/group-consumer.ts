@@ -50,7 +50,7 @@ export class GroupConsumer<P extends Packet> {
     this.#view = new BatchView(effect.view);
     this.#membership = options.groups.join(effect.group, {
       client: options.client,
-      batch: (changes, ack) => this.#batch(changes, ack),
+      batch: (changes, ack, shared) => this.#batch(changes, ack, shared),
       lost: (failure) => {
         if (this.#ended) return;
         this.end();
@@ -94,10 +94,10 @@ export class GroupConsumer<P extends Packet> {
     this.#membership.leave();
   }
 
-  #batch(changes: readonly FullChange[], ack: () => void): void {
+  #batch(changes: readonly FullChange[], ack: () => void, shared: boolean): void {
     if (this.#ended) return;
     const { frames, push } = this.#options;
-    const shown = frames.of(changes, this.#view);
+    const shown = frames.of(changes, this.#view, shared);
     if (shown.count > 0) push(shown);
     // The connection may have ended over it.
     if (this.#ended) return;

@@ -26,21 +26,23 @@ function frames() {
 test('a view shows what its filter matches, once for all that are given the same batch', () => {
   const { made, frames: shared } = frames();
   const batch = batchOf('a', 'b', 'a', 'hidden');
-  const shown = shared.of(batch, new BatchView(view('a')));
+  const shown = shared.of(batch, new BatchView(view('a')), true);
   assert.deepEqual([shown.count, shown.packets.map(({ text }) => text)], [2, ['1', '3']]);
-  assert.equal(shared.of(batch, new BatchView(view('a'))), shown);
-  assert.equal(shared.of(batch, new BatchView(view('hidden'))).count, 0);
+  assert.equal(shared.of(batch, new BatchView(view('a')), true), shown);
+  assert.equal(shared.of(batch, new BatchView(view('hidden')), true).count, 0);
   assert.deepEqual(made, ['1 full', '3 full', '4 full']);
+  shared.of(batchOf('a'), new BatchView(view('a')), false);
+  assert.equal(made.length, 4, 'what nobody else is given is not kept, but made');
 });
 
 test('views that differ share the frames of a shape and nothing of another one', () => {
   const { made, frames: shared } = frames();
   const batch = batchOf('a', 'b');
   const both: View = { shape: 'full', filter: { all: [] } };
-  shared.of(batch, new BatchView(view('a')));
-  assert.equal(shared.of(batch, new BatchView(both)).count, 2);
+  shared.of(batch, new BatchView(view('a')), true);
+  assert.equal(shared.of(batch, new BatchView(both), true).count, 2);
   assert.deepEqual(made, ['1 full', '2 full']);
-  shared.of(batch, new BatchView(view('a', 'delta')));
+  shared.of(batch, new BatchView(view('a', 'delta')), true);
   assert.deepEqual(made, ['1 full', '2 full', '1 delta']);
 });
 
@@ -48,9 +50,9 @@ test('what was made long ago is made anew', () => {
   const { made, frames: shared } = frames();
   const first = batchOf('a');
   const asked = new BatchView(view('a'));
-  shared.of(first, asked);
-  for (let at = 0; at < 2000; at += 1) shared.of(batchOf('a'), asked);
+  shared.of(first, asked, true);
+  for (let at = 0; at < 2000; at += 1) shared.of(batchOf('a'), asked, true);
   const before = made.length;
-  shared.of(first, asked);
+  shared.of(first, asked, true);
   assert.equal(made.length, before + 1);
 });

@@ -60,16 +60,24 @@ export class BatchFrames<Raw, P extends Packet> {
     this.#framing = framing;
   }
 
-  /** @param changes never changed once they were given here */
-  of(changes: readonly FullChange[], view: BatchView): ShownBatch<P> {
+  /**
+   * @param changes never changed once they were given here
+   * @param shared others may ask for the same: what is made is kept for them
+   */
+  of(changes: readonly FullChange[], view: BatchView, shared: boolean): ShownBatch<P> {
+    if (!shared) return this.#make(changes, view, []);
     const batch = this.#batchOf(changes);
     const known = batch.shown.get(view.key);
     if (known !== undefined) return known;
-    const raws = this.#show(changes, view, rawsOf(batch, view.view.shape));
-    const shown = { count: raws.length, packets: this.#pack(raws) };
+    const shown = this.#make(changes, view, rawsOf(batch, view.view.shape));
     batch.shown.set(view.key, shown);
     this.#keep(batch, shown);
     return shown;
+  }
+
+  #make(changes: readonly FullChange[], view: BatchView, known: (Raw | null | undefined)[]): ShownBatch<P> {
+    const raws = this.#show(changes, view, known);
+    return { count: raws.length, packets: this.#pack(raws) };
   }
 
   #show(changes: readonly FullChange[], { view, matches }: BatchView, known: (Raw | null | undefined)[]): Raw[] {

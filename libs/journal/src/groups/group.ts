@@ -6,7 +6,7 @@ import type { Failure } from '@polyedge/contracts/errors';
 import { ANOTHER_HISTORY, type EdgeState } from './edge-state.ts';
 import { type Lease, Leases } from './leases.ts';
 import { type GroupMember, GroupMembers, type Opened } from './members.ts';
-import type { Ack, OwnedLease } from './messages.ts';
+import type { OwnedLease } from './messages.ts';
 import type { CommittedPosition } from './port.ts';
 import { Positions, uncommitted } from './positions.ts';
 import { ask, type Procedure } from './procedure.ts';
@@ -65,17 +65,13 @@ export class ConsumerGroup {
     for (const member of this.#members.all()) this.#leave(member);
   }
 
-  /** Batches of one member were taken. */
-  acks(acks: readonly Ack[]): void {
-    const leases = new Set<Lease>();
-    for (const { batch, confirmed } of acks) {
-      const lease = this.#leases.take(batch, confirmed);
-      if (lease !== undefined) leases.add(lease);
-    }
-    const drained = [...leases].filter(({ consumer }) => consumer.drainUntil !== undefined && consumer.pending === 0);
-    if (drained.length > 0) this.#release(drained);
-    const [first] = leases;
-    if (first !== undefined) this.#leases.pumpMember(first.member);
+  /** A batch was taken. */
+  ack(batch: number, confirmed: boolean): void {
+    const lease = this.#leases.take(batch, confirmed);
+    if (lease === undefined) return;
+    const { drainUntil, pending } = lease.consumer;
+    if (drainUntil !== undefined && pending === 0) this.#release([lease]);
+    else this.#leases.pumpWaiting(lease);
   }
 
   tick(): void {

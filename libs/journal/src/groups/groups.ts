@@ -3,7 +3,7 @@ import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { processSurroundings, type Surroundings } from '@polyedge/service-kit/surroundings';
 import type { GroupHistories, GroupHistory } from '../group-history.ts';
 import { GroupsMachine } from './machine.ts';
-import type { Ack, GroupCall, GroupReplies, GroupsEffect, GroupsInput } from './messages.ts';
+import type { GroupCall, GroupReplies, GroupsEffect, GroupsInput } from './messages.ts';
 import type { GroupSignals, GroupStore, MemberHandler, Membership } from './port.ts';
 import { GROUP_TIMES, type GroupStats, type GroupTimes } from './settings.ts';
 
@@ -36,8 +36,6 @@ export class Groups {
   #history: (GroupHistory & { readonly epoch: string }) | undefined;
   #endTicks: (() => void) | undefined;
   #cancelWake: () => void = () => {};
-  /** What was taken in this turn. */
-  #acks: Ack[] = [];
   #count = 0;
   #quiet: () => void = () => {};
   #isClosed = false;
@@ -66,9 +64,7 @@ export class Groups {
     this.#handle({ kind: 'join', member, ...group });
     return {
       leave: () => {
-        if (!this.#members.delete(member)) return;
-        this.#takeAcks();
-        this.#handle({ kind: 'leave', member });
+        if (this.#members.delete(member)) this.#handle({ kind: 'leave', member });
       },
     };
   }
@@ -82,7 +78,6 @@ export class Groups {
   moved(tenants: ReadonlySet<string>): void {
     for (const [member, { tenant, handler }] of [...this.#members]) {
       if (!tenants.has(tenant) || !this.#members.delete(member)) continue;
-      this.#takeAcks();
       this.#handle({ kind: 'leave', member });
       handler.lost({ code: 'lost', detail: 'the tenant was moved to another journal' });
     }
@@ -139,7 +134,6 @@ export class Groups {
   async close(): Promise<void> {
     this.#endReconnected();
     this.#isClosed = true;
-    this.#takeAcks();
     this.#handle({ kind: 'close' });
     this.#cancelWake();
     if (this.#machine.isQuiet) return;
@@ -207,26 +201,13 @@ export class Groups {
   }
 
   /** What is taken from within `batch` was not shown to anybody. */
-  #give({ member, batch, changes }: Extract<GroupsEffect, { do: 'give' }>): void {
+  #give({ member, batch, changes, shared }: Extract<GroupsEffect, { do: 'give' }>): void {
     const handler = this.#members.get(member)?.handler;
     if (handler === undefined) return;
     this.stats.given += changes.length;
     let confirmed = false;
-    handler.batch(changes, () => this.#ack({ member, batch, confirmed }));
+    handler.batch(changes, () => this.#handle({ kind: 'ack', member, batch, confirmed }), shared);
     confirmed = true;
-  }
-
-  /** One pong confirms batches of many partitions: the machine hears of them together. */
-  #ack(ack: Ack): void {
-    this.#acks.push(ack);
-    if (this.#acks.length === 1) queueMicrotask(() => this.#takeAcks());
-  }
-
-  #takeAcks(): void {
-    if (this.#acks.length === 0) return;
-    const acks = this.#acks;
-    this.#acks = [];
-    this.#handle({ kind: 'acks', acks });
   }
 
   // ---- calls

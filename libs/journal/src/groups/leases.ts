@@ -88,9 +88,11 @@ export class Leases {
     if (reading !== undefined) procedures.start(reading, lease);
   }
 
-  /** A member has room again: its partitions go on. One that is asleep is woken by its tail. */
-  pumpMember(member: GroupMember): void {
-    for (const lease of this.#leases.values()) if (lease.member === member && !lease.consumer.asleep) this.pump(lease);
+  /** A member has room again: what was read for it and found none goes on. A partition that is asleep is woken by its tail. */
+  pumpWaiting(lease: Lease): void {
+    for (const other of this.#leases.values()) {
+      if (other.member === lease.member && (other === lease ? !other.consumer.asleep : other.consumer.waiting)) this.pump(other);
+    }
   }
 
   /**

@@ -5,7 +5,7 @@
  */
 import { ANOTHER_HISTORY, EdgeState, type Epoch } from './edge-state.ts';
 import { ConsumerGroup, GONE } from './group.ts';
-import type { Ack, GroupsEffect, GroupsInput } from './messages.ts';
+import type { GroupsEffect, GroupsInput } from './messages.ts';
 import type { CommittedPosition } from './port.ts';
 import { ask, type Procedure } from './procedure.ts';
 import type { GroupStats, GroupTimes } from './settings.ts';
@@ -88,8 +88,8 @@ export class GroupsMachine {
         this.#byMember.get(input.member)?.leave(input.member);
         this.#byMember.delete(input.member);
         break;
-      case 'acks':
-        this.#acks(input.acks);
+      case 'ack':
+        this.#byMember.get(input.member)?.ack(input.batch, input.confirmed);
         break;
       case 'moved':
         this.#moved.add(input.group);
@@ -125,17 +125,6 @@ export class GroupsMachine {
     }
     this.#byMember.set(member, group);
     group.join(member);
-  }
-
-  /** What a client confirms at once is one thing to its group. */
-  #acks(acks: readonly Ack[]): void {
-    const byMember = new Map<string, Ack[]>();
-    for (const ack of acks) {
-      const known = byMember.get(ack.member);
-      if (known === undefined) byMember.set(ack.member, [ack]);
-      else known.push(ack);
-    }
-    for (const [member, own] of byMember) this.#byMember.get(member)?.acks(own);
   }
 
   /** Another epoch ends every group's history. */

@@ -108,13 +108,6 @@ export interface GroupReplies {
   readonly end: number | undefined;
 }
 
-/** A batch was taken. `confirmed`: the client has confirmed it; otherwise it was for nobody, which costs no repeat. */
-export interface Ack {
-  readonly member: string;
-  readonly batch: number;
-  readonly confirmed: boolean;
-}
-
 export type GroupsInput =
   | { readonly kind: 'answer'; readonly ask: number; readonly outcome: Outcome<unknown> }
   /** `member` is a name that was not used before, of this edge and no other. */
@@ -126,8 +119,8 @@ export type GroupsInput =
       readonly start: 'largest' | 'smallest';
     }
   | { readonly kind: 'leave'; readonly member: string }
-  /** Batches were taken. */
-  | { readonly kind: 'acks'; readonly acks: readonly Ack[] }
+  /** A batch was taken. `confirmed`: the client has confirmed it; otherwise it was for nobody, which costs no repeat. */
+  | { readonly kind: 'ack'; readonly member: string; readonly batch: number; readonly confirmed: boolean }
   /** Another edge says that members of a group changed, or that a partition is free. */
   | { readonly kind: 'moved'; readonly group: string }
   /** A head of the live feed. */
@@ -142,7 +135,14 @@ export type GroupsInput =
 
 export type GroupsEffect =
   | { readonly do: 'call'; readonly ask: number; readonly call: GroupCall }
-  | { readonly do: 'give'; readonly member: string; readonly batch: number; readonly changes: readonly FullChange[] }
+  /** `shared`: other groups of this edge may be given the same array. */
+  | {
+      readonly do: 'give';
+      readonly member: string;
+      readonly batch: number;
+      readonly changes: readonly FullChange[];
+      readonly shared: boolean;
+    }
   | { readonly do: 'lost'; readonly member: string; readonly failure: Failure }
   /** Listen to, and tell, other edges about a group. */
   | { readonly do: 'listen'; readonly group: string; readonly tenant: string; readonly name: string }

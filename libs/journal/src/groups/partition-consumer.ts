@@ -28,6 +28,8 @@ interface Batch {
 interface Ahead {
   readonly page: TenantPage;
   readonly to: number;
+  /** It came from the tail. */
+  readonly shared: boolean;
   at: number;
 }
 
@@ -180,7 +182,7 @@ export class PartitionConsumer {
     this.#read = page.to;
     this.#pageSize.saw(page.items);
     const own = pageOfTenant(page, this.#options.tenant);
-    this.#ahead.push({ page: own, to: page.to, at: 0 });
+    this.#ahead.push({ page: own, to: page.to, shared: this.#atTail, at: 0 });
     this.#aheadItems += own.items.length;
   }
 
@@ -210,7 +212,7 @@ export class PartitionConsumer {
     const room = Math.min(GROUP_WINDOW.partitionBytes - this.#bytes, GROUP_WINDOW.memberBytes - window.bytes);
     // A page goes as a whole, because that is what groups share: once there is room, if there ever is.
     if (ahead.at === 0) {
-      if (items.length <= most && bytes <= room) return this.#giveBatch(ahead, changes, bytes);
+      if (items.length <= most && bytes <= room) return this.#giveBatch(ahead, changes, bytes, ahead.shared);
       if (window.items > 0 && items.length <= GROUP_WINDOW.partitionItems && bytes <= GROUP_WINDOW.partitionBytes) return false;
     }
     let some = 0;
@@ -221,10 +223,10 @@ export class PartitionConsumer {
       some += item.bytes;
       to += 1;
     }
-    return to > ahead.at && this.#giveBatch(ahead, changes.slice(ahead.at, to), some);
+    return to > ahead.at && this.#giveBatch(ahead, changes.slice(ahead.at, to), some, false);
   }
 
-  #giveBatch(ahead: Ahead, changes: readonly FullChange[], bytes: number): true {
+  #giveBatch(ahead: Ahead, changes: readonly FullChange[], bytes: number, shared: boolean): true {
     const { window, effects, member, newBatch } = this.#options;
     const { length } = changes;
     const batch: Batch = { batch: newBatch(), to: changes.at(-1)?.seq ?? ahead.to, items: length, bytes, taken: false };
@@ -235,7 +237,7 @@ export class PartitionConsumer {
     this.#bytes += bytes;
     window.items += length;
     window.bytes += bytes;
-    effects.push({ do: 'give', member, batch: batch.batch, changes });
+    effects.push({ do: 'give', member, batch: batch.batch, changes, shared });
     return true;
   }
 }

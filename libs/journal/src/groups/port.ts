@@ -59,8 +59,8 @@ export interface GroupSignals {
 export interface MemberHandler {
   /** Who the member is, for people to look at; a member that is no socket is nobody. Times are milliseconds since 1970. */
   client?(): { readonly address: string; readonly username?: string; readonly since: number; readonly pongOn?: number };
-  /** Changes of one partition, in order. Nothing further of the partition is promised until enough of what was given is acknowledged. */
-  batch(changes: readonly FullChange[], ack: () => void): void;
+  /** Changes of one partition, in order. Nothing further of the partition is promised until enough of what was given is acknowledged. `shared`: other groups may be given the same array. */
+  batch(changes: readonly FullChange[], ack: () => void, shared: boolean): void;
   /** The membership has ended. */
   lost(failure: Failure): void;
 }
