@@ -3,10 +3,9 @@ import type { FullChange } from '@polyedge/contracts/change';
 import { toVertex } from '../../services/hiro-edge/src/protocol/element/vertex.ts';
 import type { Api, EdgeProcess } from './edge-process.ts';
 import { TOKEN } from './judge.ts';
-import type { Opened } from './saga-side.ts';
 import { GROUP_TYPES, TYPES } from './settings.ts';
 import type { Surroundings } from './surroundings.ts';
-import type { SimulatedWire, WireClient } from './wire.ts';
+import type { Opened, SimulatedWire, WireClient } from './wire.ts';
 
 /** Who is not let in by then tries elsewhere. */
 const CONNECT_MS = 4000;

@@ -15,11 +15,11 @@ import { parseTopics, type Topics } from '../../services/gooduncle-edge/src/prot
 import { eventsProtocol, graphProtocol } from '../../services/hiro-edge/src/protocol/protocol.ts';
 import { mistakenBus, mistakenFeed, mistakenProtocol } from './mistakes.ts';
 import { Process } from './process.ts';
-import { type Opened, SagaSide } from './saga-side.ts';
+import { SagaSide } from './saga-side.ts';
 import { SCOPE, TENANT, verify } from './settings.ts';
 import { SimulatedGroups } from './simulated-groups.ts';
 import type { Surroundings } from './surroundings.ts';
-import { SimulatedWire, type WireClient } from './wire.ts';
+import { type Opened, SimulatedWire, type WireClient } from './wire.ts';
 
 export type Api = 'graph' | 'events' | 'gooduncle' | 'saga';
 

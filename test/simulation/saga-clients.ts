@@ -3,9 +3,9 @@ import type { FullChange } from '@polyedge/contracts/change';
 import { GLOBALS_ID, TYPES } from '../../libs/saga/src/elements.ts';
 import { WritingClient } from './clients.ts';
 import type { EdgeProcess } from './edge-process.ts';
-import type { Opened } from './saga-side.ts';
 import { ACCOUNT } from './settings.ts';
 import type { Surroundings } from './surroundings.ts';
+import type { Opened } from './wire.ts';
 
 type Kind = 'users' | 'globals';
 const PARENTS: Readonly<Record<Kind, string>> = { users: ACCOUNT.id, globals: GLOBALS_ID };

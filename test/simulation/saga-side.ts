@@ -11,13 +11,7 @@ import { sagaProtocol } from '../../services/saga-edge/src/protocol/protocol.ts'
 import { openRecovery } from '../../services/saga-edge/src/recovery.ts';
 import type { Process } from './process.ts';
 import { verify } from './settings.ts';
-import type { SimulatedWire } from './wire.ts';
-
-/** What a client is told when its socket opens: of a session that it can go on with later, and whether it goes on with one. */
-export interface Opened {
-  readonly pid?: string;
-  readonly recovered?: boolean;
-}
+import type { Opened, SimulatedWire } from './wire.ts';
 
 /** How long a session can be gone on with. */
 const KEEP_MS = 10_000;

@@ -10,6 +10,12 @@ export interface WireClient {
   closed(code: number): void;
 }
 
+/** What a client is told when its socket opens: of a session that it can go on with later, and whether it goes on with one. */
+export interface Opened {
+  readonly pid?: string;
+  readonly recovered?: boolean;
+}
+
 const PING = 'ping:';
 
 export class SimulatedWire implements Wire<FakePacket> {
