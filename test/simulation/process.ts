@@ -4,6 +4,7 @@ import type { VirtualTime } from '@polyedge/simulation/virtual-time';
 
 /** 2026: times of the simulation are times of day as well. */
 const EPOCH_MS = 1_767_225_600_000;
+const LEAST_MS = 1 / 1024;
 
 export class Process implements BusProcess {
   readonly service: string;
@@ -58,7 +59,9 @@ export class Process implements BusProcess {
   }
 
   after(ms: number, work: () => void): () => void {
-    return this.#time.after(ms, () => this.run(work));
+    // What a clock that was stopped counts up to a moment may be less than what time can tell apart: it would never come.
+    const delay = this.#clockStops && ms > 0 ? Math.max(ms, LEAST_MS) : ms;
+    return this.#time.after(delay, () => this.run(work));
   }
 
   readonly soon = (work: () => void): void => {
