@@ -1,7 +1,12 @@
 /** A tenant with data moves to another journal and back: everything of it is there, nothing of it is left behind, and nothing stops it for good. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { Bus } from '@polyedge/service-kit/bus';
+import { sharedPostgres } from '@polyedge/testkit/servers/shared';
 import postgres from 'postgres';
 import { requestOf, until } from '../services/graph-store/test/running-store.ts';
 import { acmeAdmin, PLACED, SECOND, type System, startSystem } from './journals/system.ts';
@@ -33,6 +38,25 @@ async function rowsOf(url: string, tenant: string): Promise<Readonly<Record<stri
   } finally {
     await sql.end({ timeout: 1 });
   }
+}
+
+/** A backup that was made during a move is restored: the move does not go on, since it is of another history, and can be undone. */
+async function restoredInTheMiddle(system: System, tenant: string): Promise<void> {
+  await using parts = new AsyncDisposableStack();
+  const folder = mkdtempSync(join(tmpdir(), 'polyedge-moves-'));
+  parts.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const [main, second] = [parts.use(await sharedPostgres()), parts.use(await sharedPostgres())];
+  const program = resolve(import.meta.dirname, '../services/graph-store/src/backup-cli.ts');
+  const copy = (command: string, env: Readonly<Record<string, string>>) =>
+    spawnSync(process.execPath, [program, command, join(folder, 'one')], { env: { ...process.env, ...env }, encoding: 'utf8' });
+  assert.equal(copy('backup', system.env).status, 0);
+  const restored = copy('restore', { DATABASE_URL: main.url, POLYEDGE_JOURNALS: `${SECOND}=${second.url}` });
+  assert.equal(restored.status, 0, restored.stderr);
+  const urls = new Map(Object.entries({ main: main.url, [SECOND]: second.url }));
+  await assert.rejects(runMove({ urls, tenant, target: SECOND }), /has begun another history since the move began: undo it/);
+  assert.deepEqual((await runMove({ urls, tenant, target: 'main' })).moved, { is: 'was there' });
+  assert.deepEqual(await rowsOf(second.url, tenant), {});
+  assert.deepEqual(await rowsOf(main.url, tenant), await rowsOf(system.urls.main, tenant).then(({ departure: _, ...rest }) => rest));
 }
 
 suite('moving a tenant', () => {
@@ -170,6 +194,7 @@ suite('moving a tenant', () => {
     const before = await contentsOf(bus, tenant);
     await runMove({ urls, tenant, target: SECOND, killedAt: 30 });
     assert.notDeepEqual(await rowsOf(system.urls.second, tenant), {});
+    await restoredInTheMiddle(system, tenant);
     assert.deepEqual(await runMove({ urls, tenant, target: 'main' }).then(({ moved }) => moved), { is: 'was there' });
     assert.deepEqual(await rowsOf(system.urls.second, tenant), {});
     assert.deepEqual(await contentsOf(bus, tenant), before);
