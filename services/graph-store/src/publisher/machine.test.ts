@@ -375,7 +375,14 @@ test('Redis that is wiped while a partition is written anew has everything claim
 });
 
 test('the JSON of a change is that of its value, from the text of its attributes', () => {
-  const change = { ...changeOf(3), state: { version: 1, attributes: { a: 'ä"\n', n: [1, { x: null }] } } } as unknown as FullChange;
+  const stamp = { on: 1, by: 'b', app: 'a' };
+  const state = { tenant: 't', id: 'v', kind: 'vertex' as const, type: 'x', scope: 's', version: 1, seq: 3, deleted: false };
+  const attributes = { a: 'ä"\n', n: [1, { x: null }] };
+  const { tenant, kind, type } = state;
+  const change: FullChange = {
+    ...{ ...changeOf(3), action: 'create', on: 1, tenant, kind, type, version: 1, by: 'b', app: 'a', first: 3, last: 3 },
+    ...{ origin: { protocol: 'hiro', way: 'socket', operation: 'o' }, state: { ...state, created: stamp, modified: stamp, attributes } },
+  };
   const recent = new Recent(change, JSON.stringify(change.state.attributes));
   assert.deepEqual(JSON.parse(recent.json ?? ''), JSON.parse(JSON.stringify(change)));
   assert.equal(recent.json, recent.json);
