@@ -29,6 +29,9 @@ It finds the system that "npm start" runs. POLYEDGE_CONSOLE and POLYEDGE_TOKEN n
 /** The time-out of a request. */
 const TIMEOUT_MS = 20_000;
 
+const tenantsProgram = serviceProgram('graph-store').replace(/main\.ts$/, 'tenants.ts');
+const tenantsEnv = (): NodeJS.ProcessEnv => ({ ...process.env, POLYEDGE_MODE: 'local', DATABASE_ADMIN_URL: databaseOwnerUrl() });
+
 const ended = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort());
 
@@ -102,9 +105,6 @@ async function main(): Promise<void> {
       if (command !== '' && !values.help) process.exitCode = 2;
   }
 }
-
-const tenantsProgram = serviceProgram('graph-store').replace(/main\.ts$/, 'tenants.ts');
-const tenantsEnv = (): NodeJS.ProcessEnv => ({ ...process.env, POLYEDGE_MODE: 'local', DATABASE_ADMIN_URL: databaseOwnerUrl() });
 
 /** Runs graph-store's own program for tenants, with the databases of the system on this machine. */
 function onJournals(...args: readonly string[]): string {
