@@ -100,8 +100,10 @@ test('hiro:E17 a group that nobody comes back to is forgotten, and one that was 
   assert.equal(late.closed, 1013);
   assert.equal(late.errors.length, 1);
   const again = join('expiring', 'ogit/Expiry');
-  await until(() => kept.every((id) => again.ids.includes(id)), 'the group did not go on at the oldest event');
-  assert.ok(!missed.some((id) => again.ids.includes(id)));
+  // Partitions whose gap was not met first may have given theirs to the one that was told.
+  const heard = (): string[] => [...late.ids, ...again.ids];
+  await until(() => kept.every((id) => heard().includes(id)), 'the group did not go on at the oldest event');
+  assert.ok(!missed.some((id) => heard().includes(id)));
 });
 
 async function flush(port: number): Promise<void> {
