@@ -334,6 +334,8 @@ export class StoreProcess {
       }
       case 'newest':
         return database.seq;
+      case 'oldest':
+        return 1;
       case 'changes':
         return database.after(call.after, call.limit);
       case 'partition': {

@@ -280,6 +280,8 @@ export class ModelSystem {
         return { epoch: EPOCH, witnessed: this.blind === 0 };
       case 'newest':
         return journal.length;
+      case 'oldest':
+        return 1;
       case 'changes':
         return journal.slice(call.after, call.after + call.limit);
       case 'partition': {

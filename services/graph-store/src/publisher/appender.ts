@@ -152,8 +152,12 @@ export class Appender {
       if (filled.value === 'fenced') return done('again');
       last = tail.seq;
     }
+    // Asked last: what has gone meanwhile may be in the log, and what went before is not. A group that is further back has to be told.
+    const oldest = yield* ask({ call: 'oldest' });
+    if (!oldest.ok) return oldest;
     const rebuilt = { generation, last, head };
-    const switched = yield* ask({ call: 'switch', epoch, partition, fence, state: rebuilt, since });
+    const whole = Math.max(since, oldest.value - 1);
+    const switched = yield* ask({ call: 'switch', epoch, partition, fence, state: rebuilt, since: whole });
     if (!switched.ok) return switched;
     if (switched.value === 'forgot') return FORGOT;
     if (switched.value === 'fenced') return done('again');

@@ -38,6 +38,8 @@ export type PublisherCall =
   | { readonly call: 'settle' }
   /** Where the journal ends. */
   | { readonly call: 'newest' }
+  /** The first change that the journal keeps; the one behind its end when it keeps none. */
+  | { readonly call: 'oldest' }
   | { readonly call: 'changes'; readonly after: number; readonly limit: number }
   /** Changes of one partition of the journal, without those of accounts. */
   | { readonly call: 'partition'; readonly partition: number; readonly after: number; readonly upTo: number; readonly limit: number }
@@ -74,6 +76,7 @@ export interface PublisherReplies {
     readonly witnessed: boolean;
   };
   readonly newest: number;
+  readonly oldest: number;
   readonly changes: readonly FullChange[];
   readonly partition: readonly FullChange[];
   readonly flush: undefined;

@@ -182,6 +182,8 @@ export class Publisher {
         return await this.#options.settle();
       case 'newest':
         return await journal.newest();
+      case 'oldest':
+        return (await journal.position()).oldest;
       case 'changes':
         return await journal.after(call.after, call.limit);
       case 'partition': {
