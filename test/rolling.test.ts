@@ -10,7 +10,7 @@ for (const [edge, clients, goodbye] of [
   test(`a rolling restart of two ${edge}s under ${clients} clients and 50 changes a second: nobody misses a change, clients are sent away one after the other, nobody sees a 5xx`, async (t) => {
     const result = await rollingRestart({ edge, clients, changesPerSecond: 50, report: (line) => t.diagnostic(line) });
     t.diagnostic(JSON.stringify({ ...result, codes: [...result.codes] }));
-    assert.ok(result.changes > 20, 'too little was written to show anything');
+    assert.ok(result.changes > 100);
     assert.equal(result.missed, 0);
     assert.equal(result.serverErrors, 0);
     assert.equal(result.unanswered, 0);
