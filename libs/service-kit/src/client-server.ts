@@ -8,6 +8,7 @@ import cors from '@fastify/cors';
 import { parseJson } from '@polyedge/query/json-text';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify';
 import { drainBody } from './drain-body.ts';
+import { drainCalls } from './http-calls.ts';
 import { type GuardOptions, guardHttp } from './http-guard.ts';
 import { CannotStart } from './lifecycle.ts';
 import type { Log } from './log.ts';
@@ -57,6 +58,11 @@ export async function openPort(
   const own = (app.server.address() as AddressInfo).port; // listening on TCP, so never a pipe's name
   log.info('listening', { port: own });
   return own;
+}
+
+/** What comes before `closePort`: resolves when `until` has and the last calls are answered, see `drainCalls`. */
+export async function drainPort(app: FastifyInstance, until: Promise<unknown>): Promise<void> {
+  await drainCalls(app.server, until);
 }
 
 /** Ends what still hangs on the port, and the server. */

@@ -5,6 +5,7 @@
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { countCalls } from './http-calls.ts';
 
 /** How long the body of a request may take from whoever shows no valid token; also a server's `requestTimeout`, where nobody may take longer. */
 export const BODY_MS = 60_000;
@@ -22,6 +23,7 @@ export function guardHttp(server: Server, options: GuardOptions = {}): void {
   /** The answer that is to be finished last on a connection. */
   const answers = new WeakMap<Socket, ServerResponse>();
   server.removeAllListeners('request').removeAllListeners('upgrade');
+  countCalls(server);
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     answers.set(request.socket, response);
     toOriginForm(request);

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { answerFailures, clientServer, closePort, letBrowsersIn, openPort, takeJson } from '../src/client-server.ts';
+import { answerFailures, clientServer, closePort, drainPort, letBrowsersIn, openPort, takeJson } from '../src/client-server.ts';
+import { drainCalls } from '../src/http-calls.ts';
 import { CannotStart } from '../src/lifecycle.ts';
 import { silentLog } from '../src/log.ts';
 
@@ -112,4 +113,42 @@ test('pages may send every header that we read, and origins that are not listed 
       await closePort(server);
     }
   }
+});
+
+test('a port that drains answers the calls in flight and those that still come, says that each connection ends, and cuts off what takes too long', async () => {
+  const app = clientServer({ config, http: { ...http, requestTimeout: 60_000 }, spans: undefined });
+  const { promise: slow, resolve: answerSlow } = Promise.withResolvers<object>();
+  app.get('/slow', () => slow);
+  app.get('/fast', async () => ({}));
+  app.get('/never', () => new Promise(() => {}));
+  const port = await openPort(app, here, silentLog);
+  const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
+  const kept = await get('/fast');
+  assert.equal(kept.headers.get('connection'), 'keep-alive');
+  await kept.text();
+  const inFlight = get('/slow');
+  // The order of arrival: a call that came later was answered.
+  await (await get('/fast')).text();
+  const { promise: others, resolve: othersEnded } = Promise.withResolvers<void>();
+  let drained = false;
+  const draining = drainPort(app, others).then(() => {
+    drained = true;
+  });
+  const late = await get('/fast');
+  assert.deepEqual([late.status, late.headers.get('connection')], [200, 'close']);
+  await late.text();
+  othersEnded();
+  // Sent now, and read by the server after it has learned that the others ended.
+  const last = get('/fast');
+  assert.equal((await last).status, 200);
+  assert.equal(drained, false, 'a call is in flight');
+  answerSlow({ slow: true });
+  const answered = await inFlight;
+  assert.deepEqual([answered.status, answered.headers.get('connection'), await answered.json()], [200, 'close', { slow: true }]);
+  await draining;
+  const cut = assert.rejects(get('/never'));
+  await (await get('/fast')).text();
+  await drainCalls(app.server, Promise.resolve(), 50);
+  await closePort(app);
+  await cut;
 });

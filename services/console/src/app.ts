@@ -3,7 +3,7 @@ import { openFeeds } from '@polyedge/edge-kit/feed/feeds';
 import { limits } from '@polyedge/edge-kit/limits';
 import { httpOptions } from '@polyedge/edge-kit/transport/ws-listener';
 import type { Bus } from '@polyedge/service-kit/bus';
-import { answerFailures, clientServer, closePort, openPort, takeJson } from '@polyedge/service-kit/client-server';
+import { answerFailures, clientServer, closePort, drainPort, openPort, takeJson } from '@polyedge/service-kit/client-server';
 import { reserveHealth } from '@polyedge/service-kit/health';
 import type { Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
@@ -101,11 +101,13 @@ export async function startConsole(
   return {
     port,
     ready: () => (bus.status === 'connected' ? verifier.ready() : 'NATS is not connected'),
-    drain: async () => streams.close(),
+    drain: async () => {
+      streams.close();
+      await drainPort(app, Promise.resolve());
+    },
     stop: async () => {
       clearInterval(ticking);
       for (const subscription of subscriptions) subscription.unsubscribe();
-      streams.close();
       await closePort(app);
       tail.close();
       feed.close();

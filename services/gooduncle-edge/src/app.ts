@@ -12,7 +12,7 @@ import { wsFraming } from '@polyedge/edge-kit/transport/ws-frames';
 import { httpOptions, WsListener } from '@polyedge/edge-kit/transport/ws-listener';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import type { Bus } from '@polyedge/service-kit/bus';
-import { clientServer, closePort, openPort } from '@polyedge/service-kit/client-server';
+import { clientServer, closePort, drainPort, openPort } from '@polyedge/service-kit/client-server';
 import { reserveHealth } from '@polyedge/service-kit/health';
 import type { Running } from '@polyedge/service-kit/lifecycle';
 import { openIdOf } from '@polyedge/service-kit/open-id';
@@ -143,7 +143,7 @@ export async function startGoodUncleEdge(
     drain: async () => {
       listener.stopAccepting();
       frameReports.leave();
-      await driver.drain();
+      await drainPort(app, driver.drain());
     },
     stop: async () => {
       listener.close();

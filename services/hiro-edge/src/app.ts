@@ -16,7 +16,7 @@ import { JournalGroups } from '@polyedge/journal/groups-over-bus';
 import { publishGroups } from '@polyedge/journal/groups-report';
 import { JournalRedis } from '@polyedge/journal/journal-redis';
 import type { Bus } from '@polyedge/service-kit/bus';
-import { closePort, openPort } from '@polyedge/service-kit/client-server';
+import { closePort, drainPort, openPort } from '@polyedge/service-kit/client-server';
 import { reserveHealth } from '@polyedge/service-kit/health';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import { openIdOf } from '@polyedge/service-kit/open-id';
@@ -148,7 +148,7 @@ export async function startHiroEdge(
     drain: async () => {
       listener.stopAccepting();
       frameReports.leave();
-      await Promise.all([graph.drain(), events.drain()]);
+      await drainPort(app, Promise.all([graph.drain(), events.drain()]));
     },
     stop: async () => {
       listener.close();

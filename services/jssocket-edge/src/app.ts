@@ -19,6 +19,7 @@ import { httpOptions, WsListener } from '@polyedge/edge-kit/transport/ws-listene
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { clientAddress } from '@polyedge/service-kit/client-address';
+import { drainCalls } from '@polyedge/service-kit/http-calls';
 import { guardHttp } from '@polyedge/service-kit/http-guard';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
@@ -161,7 +162,7 @@ export async function startJssocketEdge(
       for (const listener of listeners) listener.stopAccepting();
       frameReports.leave();
       liveCores.stop();
-      await Promise.all([clients.drain(), trusted.drain()]);
+      await drainCalls(server, Promise.all([clients.drain(), trusted.drain()]));
     },
     stop: async () => {
       connectionReports.unsubscribe();

@@ -18,7 +18,7 @@ import { socketIoFraming } from '@polyedge/edge-kit/transport/socketio-packets';
 import { httpOptions } from '@polyedge/edge-kit/transport/ws-listener';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import type { Bus } from '@polyedge/service-kit/bus';
-import { closePort, openPort } from '@polyedge/service-kit/client-server';
+import { closePort, drainPort, openPort } from '@polyedge/service-kit/client-server';
 import { reserveHealth } from '@polyedge/service-kit/health';
 import type { Running } from '@polyedge/service-kit/lifecycle';
 import { openIdOf } from '@polyedge/service-kit/open-id';
@@ -172,7 +172,7 @@ export async function startSagaEdge(
       listener.stopAccepting();
       reports.leave();
       frameReports.leave();
-      await driver.drain();
+      await drainPort(app, driver.drain());
     },
     stop: async () => {
       await reports.stop();

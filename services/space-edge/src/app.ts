@@ -17,7 +17,7 @@ import { type SocketIoPacket, type SocketIoRaw, socketIoFraming } from '@polyedg
 import { httpOptions } from '@polyedge/edge-kit/transport/ws-listener';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import type { Bus } from '@polyedge/service-kit/bus';
-import { closePort, openPort } from '@polyedge/service-kit/client-server';
+import { closePort, drainPort, openPort } from '@polyedge/service-kit/client-server';
 import { reserveHealth } from '@polyedge/service-kit/health';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
@@ -202,7 +202,7 @@ export async function startSpaceEdge(
     drain: async () => {
       listener.stopAccepting();
       frameReports.leave();
-      await driver.drain();
+      await drainPort(app, driver.drain());
       await analytics.flush();
     },
     stop: async () => {

@@ -24,6 +24,7 @@ interface Open {
 export class Streams {
   readonly #options: StreamsOptions;
   readonly #open = new Set<Open>();
+  #closed = false;
 
   constructor(options: StreamsOptions) {
     this.#options = options;
@@ -35,6 +36,7 @@ export class Streams {
 
   /** Begins a stream; `begin` returns what ends it. */
   begin(reply: FastifyReply, principal: Principal, begin: (stream: Stream) => () => void): FastifyReply {
+    if (this.#closed) return sendFailure(reply, { code: 'unavailable', detail: 'the console is going away' });
     if (this.#open.size >= this.#options.max) return sendFailure(reply, { code: 'busy', detail: 'too many live pages' });
     const { raw } = reply;
     reply.hijack();
@@ -67,7 +69,9 @@ export class Streams {
     for (const open of this.#open) if (this.#options.isOver(open.principal)) open.end();
   }
 
+  /** Ends all streams; new ones are refused with 503. */
   close(): void {
+    this.#closed = true;
     for (const open of this.#open) open.end();
   }
 }
