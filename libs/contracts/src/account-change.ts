@@ -5,6 +5,9 @@ import type { Outcome } from './errors.ts';
 /** The detail of a `conflict` when the account has another version than the one that the change was made from. */
 export const CHANGED_MEANWHILE = 'version';
 
+/** The detail of a `not-allowed` when the change would leave a protocol without an administrator. */
+export const LAST_ADMINISTRATOR = 'the last administrator of a protocol stays';
+
 const ATTEMPTS = 10;
 
 /** The version of an account that was read, as `accountsUpdate` and `accountsDelete` take it. */

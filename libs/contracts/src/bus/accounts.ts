@@ -111,7 +111,8 @@ export const accountsCreate = defineRequest({
 
 export const accountsUpdate = defineRequest({
   address: 'pe.cmd.accounts.update.v1.{tenant}',
-  summary: 'Changes the given fields. A new password, other roles or scopes, or `disabled: true` revoke all tokens issued so far.',
+  summary:
+    'Changes the given fields. A new password, other roles or scopes, or `disabled: true` revoke all tokens issued so far. Of each protocol that had an administrator in the tenant one stays, else `not-allowed`.',
   request: T.Object({
     id: Text,
     /** The version that was read before: when the account has another one, nothing is done (`conflict`, with the detail `version`). */
@@ -128,7 +129,7 @@ export const accountsUpdate = defineRequest({
     address: T.Optional(session.address),
   }),
   reply: Account,
-  errors: ['not-found', 'conflict'],
+  errors: ['not-found', 'not-allowed', 'conflict'],
 });
 
 export const accountsGet = defineRequest({
@@ -146,7 +147,8 @@ export const accountsGet = defineRequest({
 
 export const accountsDelete = defineRequest({
   address: 'pe.cmd.accounts.delete.v1.{tenant}',
-  summary: 'Deletes an account with its password and its API keys, and revokes its tokens. The user name becomes available again.',
+  summary:
+    'Deletes an account with its password and its API keys, and revokes its tokens. The user name becomes available again. The last administrator of a protocol is not deleted (`not-allowed`).',
   request: T.Object({
     id: Text,
     /** The version that was read before: when the account has another one, nothing is done (`conflict`, with the detail `version`). */
@@ -154,7 +156,7 @@ export const accountsDelete = defineRequest({
     by: Text,
   }),
   reply: T.Object({}),
-  errors: ['not-found', 'conflict'],
+  errors: ['not-found', 'not-allowed', 'conflict'],
 });
 
 /** The owner of an API key: an account, or an organization of the protocol that created the key. */

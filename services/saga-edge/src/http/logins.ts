@@ -1,5 +1,6 @@
 /** Registration, login and tokens (Saga protocol page, 1.4). */
 import { createHash, randomBytes } from 'node:crypto';
+import { sagaRolesOf } from '@polyedge/contracts/administrators';
 import {
   type Account,
   accountsCreate,
@@ -14,7 +15,7 @@ import { both, equal, isObject, ofType, TYPES, textsOf } from '@polyedge/saga/el
 import { INVALID_TOKEN, type SagaError, sagaError, toError, UNVERIFIED, unprocessable } from '@polyedge/saga/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Author } from '@polyedge/session/questions';
-import { roleNamesOf, withSaga } from '../protocol/account.ts';
+import { withSaga } from '../protocol/account.ts';
 import type { Roles } from '../roles.ts';
 import { EMAIL_KEY, emailAttributes, takenName, usersWithEmail } from './emails.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
@@ -172,7 +173,7 @@ async function nameByEmail({ who }: Request, store: Store, email: string): Promi
 async function ensureVertex(store: Store, account: Account): Promise<Outcome<unknown>> {
   const found = await store.many(account.tenant, [account.id]);
   if (!found.ok || found.value.length > 0) return found;
-  const attributes = { username: account.username, verified: true, roles: [...roleNamesOf(account)], tags: [] };
+  const attributes = { username: account.username, verified: true, roles: [...sagaRolesOf(account)], tags: [] };
   return store.write(authorOf(account), 'register', [
     { op: 'update', target: { id: account.id }, ifMissing: { type: TYPES.user, attributes } },
   ]);

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { sagaRolesOf } from '@polyedge/contracts/administrators';
 import { accountsGet } from '@polyedge/contracts/bus/accounts';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
@@ -22,7 +23,6 @@ import { answerFailures, type ClientServerOptions, clientServer, letBrowsersIn, 
 import type { Log } from '@polyedge/service-kit/log';
 import type { Author } from '@polyedge/session/questions';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { roleNamesOf } from '../protocol/account.ts';
 import { type Action, allows, permissionsOf } from '../protocol/permissions.ts';
 import type { Roles } from '../roles.ts';
 import type { Reply } from './reply.ts';
@@ -214,5 +214,5 @@ async function callerOf(token: string | undefined, { verify, bus, config }: Http
   if (!allowUnverified && isObject(saga) && saga.verified === false) return { ok: false, error: sagaError(403, 'Unverified User') };
   const { defaultScope, app, username } = principal;
   const acting = { tenant: principal.tenant, defaultScope, account: principal.account, app, username, anonymous: false };
-  return { ok: true, acting, roleNames: roleNamesOf(account) };
+  return { ok: true, acting, roleNames: sagaRolesOf(account) };
 }

@@ -1,6 +1,7 @@
 /** Users over REST (Saga protocol page, 6.2). A user is an account and a vertex under the account's id. */
 import { randomBytes } from 'node:crypto';
 import { untilUnchanged, versionOf } from '@polyedge/contracts/account-change';
+import { sagaRolesOf } from '@polyedge/contracts/administrators';
 import { type Account, accountsGet, accountsRevoke, accountsUpdate } from '@polyedge/contracts/bus/accounts';
 import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -10,7 +11,7 @@ import { isObject, TYPES, textsOf } from '@polyedge/saga/elements';
 import { INSUFFICIENT, INVALID_TOKEN, sagaError, unprocessable } from '@polyedge/saga/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Author } from '@polyedge/session/questions';
-import { roleNamesOf, withSaga } from '../protocol/account.ts';
+import { withSaga } from '../protocol/account.ts';
 import { EMAIL_KEY, emailAttributes, takenName } from './emails.ts';
 import { listParents, showParents } from './listing.ts';
 import {
@@ -99,7 +100,7 @@ export function userRoutes(routes: Routes, options: UserRoutes): void {
         const account = await accountOf(bus, request.who.tenant, id);
         if (!account.ok) return account;
         if (account.value === undefined) return failed('not-found');
-        const held = roleNamesOf(account.value).map((name) => known.find(({ _id }) => _id === name)?.title ?? name);
+        const held = sagaRolesOf(account.value).map((name) => known.find(({ _id }) => _id === name)?.title ?? name);
         const next = method === 'PUT' ? [...new Set([...held, ...titles])] : held.filter((name) => !titles.includes(name));
         return await setRoles(request, options, account.value, next);
       });

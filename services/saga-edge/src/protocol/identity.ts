@@ -1,4 +1,5 @@
 /** Who speaks on a socket (Saga protocol page, 1.2): its token, its account with the roles, and its user's vertex. */
+import { sagaRolesOf } from '@polyedge/contracts/administrators';
 import { type Account, accountsChanged, accountsGet } from '@polyedge/contracts/bus/accounts';
 import { graphGet } from '@polyedge/contracts/bus/graph';
 import { done, type Outcome } from '@polyedge/contracts/errors';
@@ -9,7 +10,6 @@ import { type ParsedPost, refuse } from '@polyedge/saga/work';
 import type { Output } from '@polyedge/session/output';
 import { type Authenticate, ask, authenticate, type Question, type RequestQuestion, write } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
-import { roleNamesOf } from './account.ts';
 import type { SagaOut } from './codec.ts';
 import { type Action, allows, permissionsOf } from './permissions.ts';
 
@@ -51,7 +51,7 @@ export class Identity {
     if (!read.ok) return read;
     const [account] = read.value.accounts;
     const problem = problemOf(account);
-    if (account !== undefined && problem === undefined && this.#principal?.account === id) this.#roles = roleNamesOf(account);
+    if (account !== undefined && problem === undefined && this.#principal?.account === id) this.#roles = sagaRolesOf(account);
     return done(problem);
   }
 

@@ -19,7 +19,7 @@ import { type KeyScope, type OrganizationRole, SHOWN_KEYS } from '../../protocol
 import type { Services } from '../catalogue/services.ts';
 import type { Contracting } from '../contracts/contracting.ts';
 import { type Graph, newId } from '../graph.ts';
-import { type Accounts, newKey } from './accounts.ts';
+import { type Accounts, newKey, userRole } from './accounts.ts';
 
 const MAX_ATTEMPTS = 50;
 /** Organizations that one user may own or belong to, as far as lists show. */
@@ -96,7 +96,7 @@ export class Organizations {
     const element = written.value.operations[0]?.elements[0];
     if (element === undefined) return refuse(500, 'The service failed unexpectedly');
     const key = await this.addKey(id, 'ALL', 'if-none');
-    return key.ok ? got(toOrganization(element)) : key;
+    return key.ok ? this.#withPeople(toOrganization(element), [owner], by) : key;
   }
 
   /** The user's default organization, made if it is missing, with at least one key. Safe to call any number of times, from any replica. */
@@ -134,7 +134,14 @@ export class Organizations {
       ]);
       if (written.ok) {
         const element = written.value.operations[0]?.elements[0];
-        return element === undefined ? refuse(404, `NOT FOUND: Organization with id ${id} not found`) : got(toOrganization(element));
+        if (element === undefined) return refuse(404, `NOT FOUND: Organization with id ${id} not found`);
+        const changed = toOrganization(element);
+        const known = peopleOf(read.value);
+        return this.#withPeople(
+          changed,
+          peopleOf(changed).filter((account) => !known.includes(account)),
+          by,
+        );
       }
       if (written.failure.code !== 'conflict') return refused(written.failure);
     }
@@ -159,26 +166,34 @@ export class Organizations {
     return written.ok ? got(undefined) : refused(written.failure);
   }
 
-  /** Before an account goes: what it owns goes to the first in line, or is deleted; it is no member anywhere. */
+  /** When an account goes: what it owns goes to the first in line, or is deleted; it is no member anywhere. */
   async letGo(account: string, by: string): Promise<Result<unknown>> {
-    const owned = await this.of(account);
-    if (!owned.ok) return owned;
-    for (const organization of owned.value) {
-      const heir = organization.owner === account ? successor(organization) : undefined;
-      const result =
-        organization.owner === account && heir === undefined
-          ? await this.delete(organization.id, by)
-          : await this.change(organization.id, 'organization-leave', by, (now) => {
-              const members = now.members.filter((member) => member.account !== account && member.account !== heir?.account);
-              // An heir may have a default organization of its own already.
-              return got({
-                ...withMembers(members),
-                ...(heir === undefined ? {} : { owner: heir.account, default: false, [DEFAULT_OF]: null }),
-              });
-            });
+    const concerned = await this.of(account);
+    if (!concerned.ok) return concerned;
+    for (const { id } of concerned.value) {
+      const left = await this.change(id, 'organization-leave', by, (organization) => without(organization, account));
+      const result = left === NOBODY_LEFT ? await this.delete(id, by) : left;
       if (!result.ok && result.answer.status !== 404) return result;
     }
     return got(undefined);
+  }
+
+  /**
+   * An account may be deleted while it joins. Its deletion looks for organizations before and after it: of the two, one sees the other.
+   * @param joined the accounts that have just become owner or members
+   */
+  async #withPeople(organization: Organization, joined: readonly string[], by: string): Promise<Result<Organization>> {
+    const accounts = await this.#accounts.byIds(joined);
+    if (!accounts.ok) return refused(accounts.failure);
+    const gone = joined.filter((id) => {
+      const account = accounts.value.get(id);
+      return account === undefined || userRole(account) === undefined;
+    });
+    for (const account of gone) {
+      const left = await this.letGo(account, by);
+      if (!left.ok) return left;
+    }
+    return gone.length === 0 ? got(organization) : refuse(400, 'INVALID DATA: The user does not exist any more');
   }
 
   async addKey(id: string, scope: KeyScope, mode: 'add' | 'if-none', key = newKey('org')): Promise<Result<ApiKey>> {
@@ -203,7 +218,7 @@ export class Organizations {
     organizations: readonly Organization[],
     standing: (organization: Organization) => OrganizationRole | undefined,
   ): Promise<Result<Record<string, unknown>[]>> {
-    const people = new Set(organizations.flatMap(({ owner, members }) => [owner, ...members.map(({ account }) => account)]));
+    const people = new Set(organizations.flatMap(peopleOf));
     const accounts = await this.#accounts.byIds([...people]);
     if (!accounts.ok) return refused(accounts.failure);
     const keys = await this.keys(organizations.map(({ id }) => id));
@@ -229,6 +244,19 @@ export class Organizations {
       }),
     );
   }
+}
+
+const peopleOf = ({ owner, members }: Organization): readonly string[] => [owner, ...members.map(({ account }) => account)];
+
+const NOBODY_LEFT: Result<never> = refuse(409, 'CONFLICT: nobody else belongs to the organization');
+
+/** What an organization is without an account, which may be its owner; `NOBODY_LEFT` if there is no other. */
+function without(organization: Organization, account: string): Result<JsonObject> {
+  const heir = organization.owner === account ? successor(organization) : undefined;
+  if (organization.owner === account && heir === undefined) return NOBODY_LEFT;
+  const members = organization.members.filter((member) => member.account !== account && member.account !== heir?.account);
+  // An heir may have a default organization of its own already.
+  return got({ ...withMembers(members), ...(heir === undefined ? {} : { owner: heir.account, default: false, [DEFAULT_OF]: null }) });
 }
 
 const OF_TYPE: Filter = { test: 'equal', path: ['type'], value: ORGANIZATION_TYPE };
