@@ -79,8 +79,8 @@ export async function bench({ url, token, seconds, writers, signal }: BenchOptio
 export const benchLines = (result: BenchResult): readonly string[] => [
   `${result.writes} writes by ${result.writers} writers in ${result.seconds} s: ${result.writesPerSecond}/s`,
   `answered after   p50 ${result.answered.p50} ms   p99 ${result.answered.p99} ms`,
-  `heard after      p50 ${result.heard.p50} ms   p99 ${result.heard.p99} ms`,
-  ...(result.missing === 0 ? [] : [`${result.missing} events did not come within ${EVENTS_MS / 1000} s`]),
+  `delivered after  p50 ${result.heard.p50} ms   p99 ${result.heard.p99} ms`,
+  ...(result.missing === 0 ? [] : [`${result.missing} events did not arrive within ${EVENTS_MS / 1000} s`]),
 ];
 
 export function spreadOf(values: readonly number[]): Spread {
@@ -138,7 +138,7 @@ async function watch(url: string, token: string, heard: (name: string) => void) 
     live: async (make: (name: string) => Promise<void>): Promise<void> => {
       const latest = performance.now() + EVENTS_MS;
       while (!isLive) {
-        if (performance.now() > latest) throw new Error('no event came');
+        if (performance.now() > latest) throw new Error('no event arrived');
         await make('is it live?');
         for (let look = 0; look < 10 && !isLive; look += 1) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       }

@@ -89,7 +89,7 @@ const graph: Readonly<Record<string, Operation>> = {
     query: { ...SPAN, version: 'One version.', vid: 'The id of a version.', type: '`full`, `diff` or `element`.', ...PAGE },
     answer: Items,
   },
-  'GET /{id}/meta': { summary: 'Reads what is known of a vertex besides its attributes.', answer: Attributes },
+  'GET /{id}/meta': { summary: 'Reads the metadata of a vertex.', answer: Attributes },
   'GET /{id}/content': { summary: 'Reads the content of an attachment.', query: { contentId: 'An earlier content.' } },
   'POST /{id}/content': {
     summary: 'Stores the content of an attachment.',

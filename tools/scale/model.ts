@@ -108,7 +108,7 @@ export function hopsOf(size: Size): readonly Hop[] {
     },
     {
       hop: 'NATS server: CPU',
-      carries: `${count(writesPerSecond / natsServers)} writes a second, and what they cause`,
+      carries: `${count(writesPerSecond / natsServers)} writes a second, with their consequences`,
       // Of the measured cost, what a change to one edge costs is a part: each further edge that receives it costs about that much again.
       load: ((writesPerSecond / natsServers) * write.nats * (0.6 + 0.4 * edgesPerChange)) / (LIMITS.core * LIMITS.serverCores),
     },

@@ -1,15 +1,15 @@
 /**
- * Work that takes several questions, one after the other: a generator that yields each question and is resumed with its outcome. It has no
- * clock and no I/O, so a run is decided by its inputs alone, and it can be ended where it stands when it is no longer wanted.
+ * Work of several calls, one after the other: a generator that yields each call and is resumed with its outcome. It has no clock and no
+ * I/O, so its course depends on its inputs alone, and it can be abandoned at any point.
  *
- * It is what a `Task` is for sessions (`libs/session/src/task.ts`). The runners differ: a machine has many procedures of one owner, which end
- * with it and have no result, and its questions are numbered; a session's tasks are named by their messages, bounded, and end in answers.
+ * It corresponds to a session's `Task` (`libs/session/src/task.ts`). The runners differ: the procedures of a machine belong to an owner,
+ * end with it and have no result, and their calls are numbered; a session's tasks are named by their messages, bounded, and end in answers.
  */
 import type { Outcome } from '@polyedge/contracts/errors';
 
 export type Procedure<Call, Result = void> = Generator<Call, Result, Outcome<unknown>>;
 
-/** The effect by which a machine asks: its driver answers with an input of kind `answer`. */
+/** The effect of a call: the driver answers with an input of kind `answer`. */
 export interface CallEffect<Call> {
   readonly do: 'call';
   readonly ask: number;
@@ -22,7 +22,7 @@ export class Procedures<Call> {
   readonly #waiting = new Map<number, { readonly procedure: Procedure<Call>; readonly owner: object | undefined }>();
   #asks = 0;
 
-  /** @param effects where questions are added */
+  /** @param effects calls are added here */
   constructor(effects: { push(effect: CallEffect<Call>): unknown }) {
     this.#effects = effects;
   }
@@ -31,7 +31,7 @@ export class Procedures<Call> {
     return this.#waiting.size;
   }
 
-  /** @param owner whose end is its end (`cancel`); without one it goes on whatever happens */
+  /** @param owner `cancel` of the owner ends the procedure; without an owner it always runs to its end */
   start(procedure: Procedure<Call>, owner?: object): void {
     this.#goOn(procedure, owner, procedure.next({ ok: true, value: undefined }));
   }

@@ -1,4 +1,4 @@
-/** The connection to Redis. Commands fail at once while it is down: callers know what to do, a queue that grows does not. */
+/** The connection to Redis. Commands fail at once while it is down, instead of filling a queue: callers handle the failure. */
 import { readFileSync } from 'node:fs';
 import { Redis, type RedisOptions } from 'ioredis';
 
@@ -6,8 +6,8 @@ export type { Redis };
 
 export interface RedisSettings {
   /**
-   * `rediss://…?cafile=FILE` speaks TLS, with a server whose certificate the authority in FILE signed. With `?sentinel=HOST:PORT`, once for each
-   * Sentinel, the host is the name under which they know the primary: whichever server that is, now and after a failover.
+   * `rediss://…?cafile=FILE` uses TLS, with a server whose certificate is signed by the authority in FILE. With `?sentinel=HOST:PORT`, once
+   * per Sentinel, the host is the name of the primary in the Sentinels; reconnects find the new primary after a failover.
    */
   readonly url: string;
   /** Shown in CLIENT LIST. */
@@ -30,7 +30,7 @@ export function connectRedis({ url, name, onError }: RedisSettings): Redis {
     connectTimeout: 5000,
     commandTimeout: 10_000,
     retryStrategy: (attempt: number) => Math.min(attempt * 50, 1000),
-    // A script's maps and numbers come as Redis 6 and 7 both give them.
+    // Scripts' maps and numbers have the same form in Redis 6 and 7.
     protocol: 2,
   } satisfies RedisOptions;
   const redis =
@@ -60,9 +60,9 @@ const throughSentinels = (
   sentinels: [...sentinels],
   ...(username === '' ? {} : { username: decodeURIComponent(username) }),
   ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-  // The Sentinels have certificates of the same authority.
+  // The Sentinels' certificates are of the same authority.
   ...(protocol === 'rediss:' ? { tls, sentinelTLS: tls, enableTLSForSentinelMode: true } : {}),
-  // A primary that was replaced may live on as a replica and keep its connections: whoever writes to it has to ask again.
+  // A replaced primary may continue as a replica and keep its connections: a rejected write triggers a reconnect.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
   sentinelRetryStrategy: (attempt: number) => Math.min(attempt * 50, 1000),
 });

@@ -23,7 +23,7 @@ export const TYPES = {
   storageEntry: 'saga/StorageEntry',
 } as const;
 
-/** What has properties, signals and (except the globals) messages. */
+/** Kinds of parents: they have properties, signals and, except the globals, messages. */
 export type ParentKind = 'user' | 'bot' | 'globals';
 /** The plural, as in paths and message names. */
 export type Plural = 'users' | 'bots' | 'globals';
@@ -59,7 +59,7 @@ export const textsOf = (value: Json | undefined): string[] =>
 
 const date = (ms: number): string => new Date(ms).toISOString();
 
-/** Who wrote a value: `_defaults`, `job`, `scripts`, `rest` or `socket`; `job` and `scripts` with the id of the runnable. */
+/** The writer of a value: `_defaults`, `job`, `scripts`, `rest` or `socket`; `job` and `scripts` with the id of the runnable. */
 export interface Creator {
   readonly type: string;
   readonly id?: string;

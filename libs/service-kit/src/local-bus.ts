@@ -1,6 +1,7 @@
 /**
- * The bus inside one process, with the guarantees of the port: for pure tests and for a jssocket-edge that runs alone. Everything that is
- * sent goes through one queue and is delivered in a later turn of the event loop, in order, as JSON text, so that no two parties share an object.
+ * The bus inside one process, with the guarantees of the port: for pure tests and for a jssocket-edge that runs alone. All messages go
+ * through one queue and are delivered in a later turn of the event loop, in order, as JSON text, so that sender and receiver share no
+ * object.
  */
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -24,10 +25,10 @@ import {
 } from './bus-wire.ts';
 import { type Log, silentLog } from './log.ts';
 
-/** A bus of a `LocalNetwork`, whose connection a test can cut. */
+/** A bus of a `LocalNetwork`, which a test can disconnect. */
 export interface LocalBus extends Bus {
   readonly counts: Readonly<BusCounts>;
-  /** Loses everything on its way to this bus, as a broken connection does, until `reconnect`. */
+  /** Drops all messages to this bus until `reconnect`, like a broken connection. */
   disconnect(): void;
   reconnect(): void;
 }
@@ -44,7 +45,7 @@ interface Answerer {
   readonly take: (text: string, subject: string, deadline: number, reply: (outcome: Outcome<unknown>) => void) => void;
 }
 
-/** What stands for the NATS server: one per set of buses that hear each other. */
+/** Replaces the NATS server: connects a set of buses. */
 export class LocalNetwork {
   readonly #listeners = new Set<Listener>();
   readonly #answerers = new Set<Answerer>();
@@ -57,12 +58,12 @@ export class LocalNetwork {
     this.#log = options.log ?? silentLog;
   }
 
-  /** A connection to it. Whoever answers the same channel is one queue group: only one service answers a channel. */
+  /** Connects a new bus. All responders of a channel form one queue group, since each channel belongs to one service. */
   connect(): LocalBus {
     return new ConnectedLocalBus(this, this.#log);
   }
 
-  /** Does `work` in a later turn, after everything that was enqueued before. */
+  /** Runs `work` in a later turn, after everything enqueued before. */
   enqueue(work: () => void): void {
     this.#queue.push(work);
     if (this.#scheduled) return;
@@ -92,7 +93,7 @@ export class LocalNetwork {
     }
   }
 
-  /** One of those who answer this subject, in turn. */
+  /** The next responder of this subject, in turn. */
   answererOf(subject: string): Answerer | undefined {
     const tokens = subject.split('.');
     const able = [...this.#answerers].filter(({ bus, pattern }) => bus.status === 'connected' && matches(pattern, tokens));
@@ -101,7 +102,7 @@ export class LocalNetwork {
   }
 }
 
-/** A bus of a network of its own. */
+/** A bus with its own network. */
 export const localBus = (): LocalBus => new LocalNetwork().connect();
 
 class ConnectedLocalBus implements LocalBus {
@@ -158,7 +159,7 @@ class ConnectedLocalBus implements LocalBus {
       const deadline = performance.now() + timeoutMs;
       this.#network.enqueue(() => {
         const answerer = this.#network.answererOf(subject);
-        if (answerer === undefined) finish(failed('unavailable', 'nobody answers'));
+        if (answerer === undefined) finish(failed('unavailable', 'no responder'));
         else answerer.take(text, subject, deadline, (outcome) => this.#network.enqueue(() => finish(readReply(channel, outcome))));
       });
     });
@@ -331,7 +332,7 @@ function readReply<Reply>(channel: RequestChannel<string, never, Reply>, outcome
   return failed('internal', `the reply breaks its schema at ${channel.reply.problem(outcome.value)}`);
 }
 
-/** NATS' rule: `*` stands for one token, `>` at the end for one or more. */
+/** NATS' rule: `*` matches one token, a final `>` one or more. */
 function matches(pattern: readonly string[], tokens: readonly string[]): boolean {
   if (pattern.at(-1) === '>') {
     return tokens.length >= pattern.length && pattern.slice(0, -1).every((part, at) => part === '*' || part === tokens[at]);

@@ -1,4 +1,4 @@
-/** The bus over NATS. With `nats-bus-requests.ts` and `nats-bus-responder.ts` the only code that knows the NATS library. */
+/** The bus over NATS. Together with `nats-bus-requests.ts` and `nats-bus-responder.ts`, the only code that uses the NATS library. */
 import { randomBytes } from 'node:crypto';
 import { AuthorizationError, connect, MsgHdrsImpl, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node';
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
@@ -20,22 +20,22 @@ import { PeerClocks } from './peer-clocks.ts';
 import type { Spans } from './spans.ts';
 
 export interface NatsBusOptions extends NatsServer {
-  /** Distinguishes the replicas of a service; made up unless given. */
+  /** Distinguishes the replicas of a service; random by default. */
   readonly instance?: string;
-  /** How long to try before giving up when there is no server yet, in milliseconds (default 30,000). */
+  /** How long to retry the first connection, in milliseconds (default 30,000). */
   readonly connectMs?: number;
   readonly log?: Log;
   readonly spans?: Spans | undefined;
   readonly observe?: ObserveRequest | undefined;
-  /** Called when the connection is over for good although nobody closed it: the service cannot go on. */
+  /** Called when the connection has ended and will not be restored: the service cannot continue. */
   readonly onLost?: (error: Error) => void;
 }
 
-/** The bus with what only NATS has. */
+/** The bus, with NATS-specific parts. */
 export interface NatsBus extends Bus {
   readonly instance: string;
   readonly counts: Readonly<BusCounts>;
-  /** The largest message that the server takes, in bytes. */
+  /** The largest message that the server accepts, in bytes. */
   readonly maxPayload: number;
 }
 
@@ -44,9 +44,9 @@ const AGAIN_MS = 250;
 const STOP_MS = 10_000;
 
 /**
- * Connects. Resolves to a failure with a sentence for the operator when there is no server within `connectMs`, when it refuses the
- * credentials or the inbox, or when its `max_payload` is under 8 MiB. A server that goes away meanwhile is waited for like one that is not there
- * yet. Afterwards the connection is kept for ever.
+ * Connects. Resolves to a failure with a message for the operator if no server answers within `connectMs`, the server rejects the
+ * credentials or the inbox, or its `max_payload` is below 8 MiB. Once connected, the connection is restored whenever it breaks, without a
+ * time limit.
  */
 export async function connectNatsBus(options: NatsBusOptions): Promise<Outcome<NatsBus>> {
   const log = options.log ?? silentLog;
@@ -60,7 +60,7 @@ export async function connectNatsBus(options: NatsBusOptions): Promise<Outcome<N
   }
 }
 
-/** Fails with `unavailable` when trying again may help. */
+/** Fails with `unavailable` if a retry may help. */
 async function attemptToConnect(options: NatsBusOptions, instance: string, log: Log): Promise<Outcome<NatsBus>> {
   const disconnected: { notify: () => void } = { notify: () => {} };
   let connection: NatsConnection;
@@ -206,7 +206,7 @@ class ConnectedBus implements NatsBus {
       this.counts.unsent += 1;
       return false;
     }
-    // Without a connection the library would keep messages without a bound and deliver them late.
+    // Without a connection the library would buffer messages without a bound and deliver them late.
     if (this.#status === 'disconnected' || this.#connection.isClosed()) {
       this.counts.unsent += 1;
       return true;
@@ -224,7 +224,7 @@ class ConnectedBus implements NatsBus {
   ): Subscription {
     if (!subjectFits(subject)) throw new Error(`a subject of ${subject.length} characters cannot be subscribed to`);
     let ended = false;
-    // What was published before does not come to whoever subscribes after it.
+    // A new subscriber must not receive what was published before.
     this.#outgoing.send();
     const subscription = this.#connection.subscribe(subject, {
       callback: (error, message) => {
@@ -235,7 +235,7 @@ class ConnectedBus implements NatsBus {
           this.counts.malformed += 1;
           return;
         }
-        // The library's reading loop dies of an exception, without a word.
+        // An exception would silently end the library's reading loop.
         try {
           handler(body, message.subject, message.data.length, message.headers?.get(TRACEPARENT));
         } catch (err) {
@@ -283,7 +283,7 @@ class ConnectedBus implements NatsBus {
     this.#status = 'disconnected';
   }
 
-  /** The connection has ended. Called before the library dials again. */
+  /** The connection has ended. Called before the library reconnects. */
   disconnected(): void {
     if (this.#status === 'disconnected') return;
     this.counts.disconnects += 1;

@@ -1,4 +1,4 @@
-/** Which journal each tenant is in: asked of the directory, and asked again whenever it says that they have changed. */
+/** The journal of each tenant: fetched from the directory, and again whenever it announces a change. */
 import { accountsPlaced, accountsPlacements } from '@polyedge/contracts/bus/accounts';
 import { MAIN } from '@polyedge/contracts/journal';
 import type { Bus, Placements, Subscription } from './bus.ts';
@@ -7,8 +7,8 @@ const TIMEOUT_MS = 2000;
 const RETRY_MS = 500;
 
 /**
- * Until the directory has answered, every tenant counts as one of `main`. A replica refuses a tenant that is in another journal, so a placement that
- * is not known, or no longer true, costs a question and never a wrong answer.
+ * Until the directory has answered, every tenant is assumed to be in `main`. A replica rejects a tenant that is in another journal, so an
+ * unknown or outdated placement costs a request, but never gives a wrong answer.
  */
 export class KnownPlacements implements Placements {
   readonly #bus: Pick<Bus, 'request' | 'subscribe' | 'onStatus'>;
@@ -18,7 +18,7 @@ export class KnownPlacements implements Placements {
   /** Undefined until the directory has answered. */
   #version: number | undefined;
   #asking: Promise<boolean> | undefined;
-  /** Something was said since the question that is under way. */
+  /** A change was announced since the request in flight was sent. */
   #again = false;
   #retry: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -27,7 +27,7 @@ export class KnownPlacements implements Placements {
     this.#bus = bus;
   }
 
-  /** Listens, and asks until somebody answers. Does not wait for the answer. */
+  /** Subscribes, and retries until the directory answers. Does not wait for it. */
   start(): void {
     this.#subscriptions.push(
       this.#bus.subscribe(accountsPlaced, accountsPlaced.subject({}), ({ version }) => {
@@ -46,7 +46,7 @@ export class KnownPlacements implements Placements {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
-  /** No tenant is known to be anywhere else. */
+  /** All known tenants are in `main`. */
   get areAllInMain(): boolean {
     return this.#journals.size === 0;
   }
@@ -61,7 +61,7 @@ export class KnownPlacements implements Placements {
   }
 
   async refresh(): Promise<void> {
-    // An answer to a question of before may be older than this call.
+    // The reply to an earlier request may be older than this call.
     if (this.#asking !== undefined) await this.#asking;
     await this.#ask();
   }

@@ -1,4 +1,4 @@
-/** The heads of the journal where one tenant is, also when it is moved to another. */
+/** The heads of a tenant's current journal; follows the tenant when it moves. */
 import { graphHead } from '@polyedge/contracts/bus/feed';
 import type { Check } from '@polyedge/contracts/schema';
 import type { Bus, Subscription } from './bus.ts';

@@ -210,7 +210,7 @@ export class FakeBus implements Bus {
         const responder = this.#network.answerOf(subject);
         if (fault === 'silence') return;
         if (fault !== undefined) answer({ ok: false, failure: fault });
-        else if (responder === undefined) answer(failed('unavailable', 'nobody answers'));
+        else if (responder === undefined) answer(failed('unavailable', 'no responder'));
         else void responder(body, subject).then(answer);
       });
     });

@@ -132,7 +132,7 @@ export class Subscriptions {
     if (!isNext || !this.#apply(subscription, response, at)) {
       this.#host.withdraw(name);
       subscription.since = '';
-      this.#again(subscription, failure('error', 'an event was missing: the rows are read anew'), at);
+      this.#again(subscription, failure('error', 'an event was missing: the rows are read again'), at);
     }
   }
 

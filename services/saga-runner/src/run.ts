@@ -1,4 +1,4 @@
-/** One run as the service has it: what is wanted, for whom it acts, and what has come of it so far. */
+/** One run, from the service's side: the request, its context, and its state so far. */
 import type { RunnableCall } from '@polyedge/contracts/bus/runnables';
 import type { JsonObject } from '@polyedge/query/json';
 import type { Acting } from './api/context.ts';
@@ -9,12 +9,12 @@ import { creatorOf, type Runnable } from './runnable.ts';
 import type { Parameter } from './triggers.ts';
 import { OperationIds } from './writing.ts';
 
-/** A run that somebody wants. */
+/** A requested run. */
 export interface Wanted {
   readonly runnable: Runnable;
-  /** The id of its runnable call: the same for the same occasion. */
+  /** The id of its runnable call: the same for every repeat. */
   readonly call: string;
-  /** What the operation ids of its writes follow from, and since when. */
+  /** The seed of its writes' operation ids, and their time. */
   readonly seed: string;
   readonly at: number;
   readonly parameters: readonly Parameter[];
@@ -30,7 +30,7 @@ export interface Wanted {
 
 export interface Result {
   readonly outcome: RunOutcome | { readonly is: 'refused'; readonly problem: string };
-  /** What the call says of it; undefined when all went well. */
+  /** The error of its call; undefined if it succeeded. */
   readonly error: RunnableCall['error'];
 }
 
@@ -41,7 +41,7 @@ export class Run implements Queued, Placed {
   readonly orderKey: string | undefined;
   readonly acting: Acting;
   readonly done: (result: Result) => void;
-  /** How many calls of the API it may still make: the process counts too, but is not to be believed. */
+  /** Remaining calls of the API: the process counts too, but is not trusted. */
   calls: number;
   readonly outstanding = new Set<Promise<unknown>>();
   version: Promise<string | undefined> | undefined;

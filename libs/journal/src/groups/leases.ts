@@ -1,6 +1,6 @@
 /**
  * The partitions of a group that members of this edge own. A partition is owned from the moment its fence is in force in the store until it
- * is dropped; meanwhile its lease in Redis is renewed, and decides whether anything may be given.
+ * is dropped; meanwhile its lease in Redis is renewed, and deliveries depend on it.
  */
 import type { Failure } from '@polyedge/contracts/errors';
 import type { EdgeState, EpochGroup } from './edge-state.ts';
@@ -19,16 +19,16 @@ export interface Lease {
   actUntil: number;
 }
 
-/** How an attempt to acquire partitions ended. */
+/** The result of acquiring partitions. */
 export interface Acquired {
-  /** Some of them are held by somebody else. */
+  /** Some of them have another owner. */
   isHeld: boolean;
-  /** The store could not put fences in force. */
+  /** Set if the store could not put the fences in force. */
   refused: Failure | undefined;
   redisFailed: boolean;
 }
 
-/** How often a fence is raised to get over one that the store remembers and Redis forgot. */
+/** How often a fence is raised if the store remembers a higher one that Redis has lost. */
 const CLAIM_ATTEMPTS = 3;
 
 export class Leases {
@@ -37,7 +37,7 @@ export class Leases {
   readonly #members: GroupMembers;
   readonly #positions: Positions;
   readonly #leases = new Map<number, Lease>();
-  /** Batches given and not yet taken. */
+  /** Unacknowledged batches. */
   readonly #byBatch = new Map<number, Lease>();
   #renewing = false;
   #renewAt = Number.NEGATIVE_INFINITY;
@@ -65,7 +65,10 @@ export class Leases {
     return this.all().map(({ consumer }) => consumer);
   }
 
-  /** A batch was taken. @returns its lease; undefined when that is no longer in use, and then it is for the next owner */
+  /**
+   * A batch was acknowledged.
+   * @returns its lease; undefined if that is no longer in use, and the batch is left to the next owner
+   */
   take(batch: number, confirmed: boolean): Lease | undefined {
     const lease = this.#byBatch.get(batch);
     this.#byBatch.delete(batch);
@@ -80,7 +83,7 @@ export class Leases {
     return this.#leases.get(lease.consumer.partition) === lease;
   }
 
-  /** Goes on reading and giving as far as window and lease allow. */
+  /** Continues reading and delivering as far as window and lease allow. */
   pump(lease: Lease): void {
     const { procedures } = this.#state;
     const mayGive = (): boolean => !lease.member.ended && this.has(lease) && this.#state.at < lease.actUntil;
@@ -88,7 +91,7 @@ export class Leases {
     if (reading !== undefined) procedures.start(reading, lease);
   }
 
-  /** A member has room again: what was read for it and found none goes on. A partition that is asleep is woken by its tail. */
+  /** A member has room again: continues with what was read for it and did not fit. A partition that is asleep is woken by its tail. */
   pumpWaiting(lease: Lease): void {
     for (const other of this.#leases.values()) {
       if (other.member === lease.member && (other === lease ? !other.consumer.asleep : other.consumer.waiting)) this.pump(other);
@@ -96,9 +99,9 @@ export class Leases {
   }
 
   /**
-   * Acquires partitions, each for the one of `candidates` that should have it, if that one is a member here.
+   * Acquires partitions, each for its preferred owner among `candidates`, if that one is a member here.
    *
-   * @param freeForMs only those whose lease has been free for so long
+   * @param freeForMs only those whose lease has been free for this long
    */
   *acquire(opened: Opened, partitions: readonly number[], candidates: readonly string[], freeForMs: number): Procedure<Acquired> {
     const { times } = this.#state;
@@ -131,12 +134,15 @@ export class Leases {
     return acquired;
   }
 
-  /** Whether it is time to prolong them. */
+  /** Whether the leases are due for renewal. */
   get renewIsDue(): boolean {
     return !this.#renewing && this.#state.at >= this.#renewAt;
   }
 
-  /** Prolongs all of them. @returns those that are somebody else's by now */
+  /**
+   * Renews all leases.
+   * @returns those that have another owner now
+   */
   *renew(opened: Opened): Procedure<readonly Lease[]> {
     const { times, stats } = this.#state;
     const sentAt = this.#state.at;
@@ -148,7 +154,7 @@ export class Leases {
     this.#renewing = false;
     if (!renewed.ok) {
       stats.redisFailures += 1;
-      // Sooner than usual: the lease runs out.
+      // Sooner than usual, because the lease is running out.
       this.#renewAt = this.#state.at + times.retryMs;
       return [];
     }
@@ -165,20 +171,23 @@ export class Leases {
     if (this.#leases.size > 0) this.#renewAt = 0;
   }
 
-  /** Gives no more of a partition, so that it can be handed over. @returns whether nothing of it is under way */
+  /**
+   * Stops delivering from a partition, so that it can be handed over.
+   * @returns whether no delivery of it is in flight
+   */
   drain({ consumer }: Lease): boolean {
     if (consumer.drainUntil !== undefined) return false;
     consumer.drainUntil = this.#state.at + this.#state.times.drainMs;
     return consumer.pending === 0;
   }
 
-  /** The member it would have gone to is gone again. */
+  /** The member that would have taken it has left. */
   undrain(lease: Lease): void {
     lease.consumer.drainUntil = undefined;
     this.pump(lease);
   }
 
-  /** Ends the use of a partition here. What was not confirmed is for the next owner. */
+  /** Ends the use of a partition here. Unconfirmed changes are left to the next owner. */
   drop(lease: Lease): void {
     const { consumer, unfollow } = lease;
     this.#positions.reached(consumer);
@@ -189,7 +198,10 @@ export class Leases {
     this.#state.stats.unconfirmed += consumer.end();
   }
 
-  /** Drops those that are in use. @returns what there is to give back, so that others may take it */
+  /**
+   * Drops those that are in use.
+   * @returns what must be released for others
+   */
   dropAll(leases: readonly Lease[]): readonly OwnedLease[] {
     const using = leases.filter((lease) => this.has(lease));
     const given = using.map(({ consumer }) => heldBy(consumer));
@@ -197,7 +209,7 @@ export class Leases {
     return given;
   }
 
-  /** Commits how far they are and gives them back: then others may take them. */
+  /** Commits their positions and releases them for others. */
   *giveBack({ id, epoch: { name: epoch } }: Opened, given: readonly OwnedLease[]): Procedure {
     const { stats } = this.#state;
     const committed = yield* ask({ call: 'commit', epoch, positions: given.map((one) => ({ group: id, ...one })), touched: [] });
@@ -206,7 +218,10 @@ export class Leases {
     if (!released.ok) stats.redisFailures += 1;
   }
 
-  /** Somebody else owns it by now, or Redis forgot who does: what was confirmed is then still taken by the store, unless a new owner has claimed. */
+  /**
+   * Another edge owns it now, or Redis has lost the lease: the store still accepts what was confirmed, unless a new owner has put its fence
+   * in force.
+   */
   fence({ id, epoch }: Opened, lease: Lease): void {
     this.#state.stats.fenced += 1;
     this.drop(lease);
@@ -226,7 +241,9 @@ export class Leases {
     return byMember;
   }
 
-  /** Puts the new fences in force, so that no older owner moves a position; then owns. Returns those whose fence has to be higher. */
+  /**
+   * Puts the new fences in force, so that no older owner can move a position, and takes ownership. Returns those that need a higher fence.
+   */
   *#claim(
     opened: Opened,
     member: GroupMember,
@@ -251,7 +268,7 @@ export class Leases {
         continue;
       }
       const position = Math.max(stored, copy.position, this.#positions.furthest(partition));
-      // The member may have gone while we asked.
+      // The member may have left during the request.
       if (member.ended) tooLate.push({ partition, fence, position });
       else this.#own(opened, member, { partition, fence, position }, actUntil);
     }

@@ -1,4 +1,4 @@
-/** Positions of consumer groups in memory, by the rules of graph-store: a position only moves forward, and only under a fence in force. */
+/** Positions of consumer groups in memory, with the rules of graph-store: a position only moves forward, and only with a fence in force. */
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Fence, GroupReplies } from '../groups/messages.ts';
 import type { CommittedPosition } from '../groups/port.ts';
@@ -17,12 +17,12 @@ export class PositionsModel {
     this.partitions = partitions;
   }
 
-  /** Of a group that does not exist: -1. */
+  /** -1 if the group does not exist. */
   positionOf(name: string, partition: number): number {
     return this.#groups.get(name)?.positions[partition]?.position ?? -1;
   }
 
-  /** @param at the history that a new group begins in, and its newest seq */
+  /** @param at epoch and newest seq at which a new group starts */
   open(name: string, start: 'largest' | 'smallest', at: { readonly epoch: string; readonly seq: number }): Outcome<GroupReplies['open']> {
     const { partitions } = this;
     const { epoch, seq } = at;
@@ -62,18 +62,18 @@ export class PositionsModel {
     return done({ fenced, gone: [...asked].filter((id) => this.#byId(id) === undefined) });
   }
 
-  /** As a store that looks at nothing would: the position of a fence that is not in force too, and back as well as forward. */
+  /** Sets a position without any check of fence or order, like a broken store. */
   force({ group, partition, position }: CommittedPosition): void {
     const of = this.#byId(group)?.positions[partition];
     if (of !== undefined) of.position = position;
   }
 
-  /** The group is no more; one of the same name is another. */
+  /** Removes the group; one of the same name is a new group. */
   expire(name: string): void {
     this.#groups.delete(name);
   }
 
-  /** An older copy of the database came back: nothing is later than its newest seq, and no fence of before is in force. */
+  /** Restores an older backup: no position is beyond its newest seq, and earlier fences are no longer in force. */
   restore(seq: number): void {
     for (const { positions } of this.#groups.values()) {
       for (const stored of positions) {

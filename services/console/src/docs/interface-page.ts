@@ -1,4 +1,4 @@
-/** Documents of interfaces, AsyncAPI 3 and OpenAPI 3.1, as pages: every channel or path with what it takes and gives. */
+/** Pages of interface documents, AsyncAPI 3 and OpenAPI 3.1: every channel or path with its input and output. */
 import type { DocPage, Section } from './page.ts';
 import { pathOf, type Source } from './sources.ts';
 import { anchors, escapeHtml } from './text.ts';

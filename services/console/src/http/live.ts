@@ -15,7 +15,7 @@ export interface LiveOptions {
   readonly tail: Tail;
   /** Monotonic. */
   readonly now: () => number;
-  /** Calls back once a second, with the newest sample; the result ends it. */
+  /** Calls back once a second with the newest sample; the returned function unsubscribes. */
   onTick(listener: (sample: Sample) => void): () => void;
 }
 
@@ -30,7 +30,7 @@ export function liveRoutes(app: FastifyInstance, options: LiveOptions): void {
       return onTick((sample) => send('sample', { sample, ...running() }));
     });
   });
-  // For programs that want one look.
+  // For programs that need the status once.
   app.get('/api/status', async (request, reply) => {
     const who = await administratorOf(request, session);
     if (!who.ok) return sendFailure(reply, who.failure);

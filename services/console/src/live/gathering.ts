@@ -1,4 +1,4 @@
-/** Asks several processes at once and gathers what they answer: until all that are known have, or time is up. */
+/** Queries several processes at once and gathers their answers, until all known ones have answered or the time is up. */
 import { randomBytes } from 'node:crypto';
 import type { Bus } from '@polyedge/service-kit/bus';
 
@@ -8,7 +8,7 @@ type GatheringBus = Pick<Bus, 'publish' | 'subscribe' | 'flush'>;
 
 /**
  * @param processes instances that are expected to answer
- * @param hear subscribes to the answers of a question
+ * @param hear subscribes to the answers
  * @returns how many did not answer in time
  */
 export async function gather(options: {
@@ -25,7 +25,7 @@ export async function gather(options: {
   const answers = options.hear(question, (instance) => {
     if (waiting.delete(instance) && waiting.size === 0) all.resolve();
   });
-  // Nobody may answer before the server knows who listens.
+  // No process may answer before the server knows the subscription.
   await options.bus.flush(ANSWER_MS);
   options.ask(question);
   await all.promise;

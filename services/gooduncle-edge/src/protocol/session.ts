@@ -1,6 +1,6 @@
 /**
- * One conversation (Good Uncle Websocket API). Requests are taken in the order in which they come, with the roles that the session has then;
- * their answers come when they come. An upgrade holds back what follows it.
+ * One session (Good Uncle Websocket API). Requests are processed in the order in which they arrive, with the roles that the session has
+ * then; their answers may be in any order. An upgrade delays the requests after it.
  */
 import type { Effect, Input, Opening, Session } from '@polyedge/session/session';
 import { mayUse } from './access.ts';
@@ -20,12 +20,12 @@ const MAX_HELD_BACK = 64;
 export class GoodUncleSession implements Session<Frame, string> {
   readonly #output: SessionOutput;
   readonly #bucket: TokenBucket;
-  // Made when first needed: memory of idle connections is a goal.
+  // Created on first use: memory of idle connections matters.
   #excesses: Excesses | undefined;
   #roles: Roles | undefined;
   #data: Data | undefined;
   #subscriptions: Subscriptions | undefined;
-  /** Requests behind an upgrade; undefined when none is under way. */
+  /** Requests after an upgrade; undefined if none is in progress. */
   #heldBack: { readonly frame: Frame; readonly at: number }[] | undefined;
   #topics: Topics;
   #draining = false;
@@ -75,7 +75,7 @@ export class GoodUncleSession implements Session<Frame, string> {
       case 'undecodable':
       case 'confirmed':
       case 'revoked':
-        // What is not JSON is life and nothing else. Revocations are heard for each grant by itself.
+        // Non-JSON frames only count as keep-alives. Revocations are handled per grant.
         break;
     }
     return this.#output.taken();
@@ -185,14 +185,14 @@ export class GoodUncleSession implements Session<Frame, string> {
     this.#subscriptions?.rulesChanged();
   }
 
-  /** What came behind the upgrade is worked on, up to the next upgrade. */
+  /** Processes the requests after an upgrade, up to the next upgrade. */
   #goOn(): void {
     const held = this.#heldBack ?? [];
     this.#heldBack = undefined;
     for (const [index, { frame, at }] of held.entries()) {
       this.#request(frame, this.#output.contextOf(frame, at));
       if (this.#heldBack !== undefined) {
-        // Its own list is empty yet: nothing was taken meanwhile.
+        // Its own list is still empty, because nothing was processed meanwhile.
         this.#heldBack = held.slice(index + 1);
         return;
       }

@@ -56,7 +56,7 @@ export interface NewAccount {
 
 export type AccountChange = Partial<Pick<Account, 'roles' | 'defaultScope' | 'scopes' | 'disabled' | 'attributes'>> & {
   readonly id: string;
-  /** Nothing is changed when the account has another version. */
+  /** Fails if the account has another version. */
   readonly version?: number;
   readonly username?: string;
   readonly proof?: string;

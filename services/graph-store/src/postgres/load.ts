@@ -1,4 +1,4 @@
-/** Locking and loading what a batch touches, in fixed phases, so that two batches wait for each other in one direction only. */
+/** Locks and loads the rows of a batch in fixed phases, so that batches wait for each other in one direction only. */
 import { SYSTEM_TENANT } from '@polyedge/contracts/element';
 import type { Filter } from '@polyedge/query/filter';
 import { ACCOUNT_TYPE, accountVertex } from '../core/account-vertex.ts';
@@ -10,7 +10,7 @@ import type { TenantRows } from '../core/world.ts';
 import type { Issuer } from './pipeline.ts';
 import { ELEMENT_COLUMNS, type ElementRow, toElement } from './rows.ts';
 
-/** What one tenant's requests of a batch need together. */
+/** What the requests of one tenant in a batch need. */
 export interface Wanted {
   readonly vertices: Set<string>;
   readonly shared: Set<string>;
@@ -37,7 +37,7 @@ export function want(wanted: Wanted, plan: Omit<RowPlan, 'criteria'>): void {
   }
 }
 
-/** Adds ids of vertices and edges alike. */
+/** Adds ids of vertices and edges. */
 export function wantIds(wanted: Wanted, ids: readonly string[]): void {
   for (const id of ids) (isEdgeId(id) ? wanted.edges : wanted.vertices).add(id);
 }
@@ -50,7 +50,7 @@ const COLUMNS = `${ELEMENT_COLUMNS.split(', ')
   .map((column) => `e.${column}`)
   .join(', ')}, array_to_json(e.unique_names) as unique_names`;
 
-/** Ids of the living elements that a filter selects, at most `limit`; neither locked nor certain to match still when they are. */
+/** Ids of the living elements that a filter selects, at most `limit`; they are not locked and may no longer match when they are. */
 export async function findIds(issuer: Issuer, tenant: string, filter: Filter, limit: number): Promise<string[]> {
   const parameters = new Parameters();
   const text = `select id from element where tenant = ${parameters.text(tenant)} and not deleted and scope <> 'system'
@@ -62,20 +62,19 @@ export async function findIds(issuer: Issuer, tenant: string, filter: Filter, li
 const lockedRow = (mode: string, where: string): string =>
   `(select ${COLUMNS} from element e where e.tenant = $1 and e.id = w.id ${where} for ${mode} of e)`;
 
-// Each of them locks and reads in one statement: a row that is read by a later statement than the one that locks may be one that was made in
-// between, which nobody has locked.
+// Each statement locks and reads: a row read by a later statement than the one that locks might have been created in between, unlocked.
 /** Locks vertices in the order of their ids and reads them. */
 const LOCK_FOR_WRITE = `
   select e.* from (select value collate "C" as id from json_array_elements_text($2::json) order by 1) w
   cross join lateral ${lockedRow('update', '')} e`;
-/** The same, each in its own mode, in one pass (ADR 6). */
+/** The same, each with its own lock mode, in one pass (ADR 6). */
 const LOCK_IN_MODES = `
   select e.* from (select id collate "C" as id, write from json_to_recordset($2::json) as w(id text, write boolean) order by 1) w
   cross join lateral (
     select * from ${lockedRow('update', 'and w.write')} a union all select * from ${lockedRow('share', 'and not w.write')} b) e`;
 
 /**
- * Locks and loads everything wanted into `rows`. The statements are issued without waiting for each other, so they cost one round trip; each
+ * Locks and loads all wanted rows into `rows`. The statements are issued without waiting for each other, so they cost one round trip; each
  * sees what was committed before its own locks were granted.
  */
 export async function loadWanted(issuer: Issuer, tenant: string, rows: TenantRows, wanted: Wanted): Promise<Set<string>> {
@@ -176,7 +175,7 @@ function loadRows(rows: TenantRows, found: readonly StoredRow[]): void {
   for (const row of found) rows.load(row.id, { element: toElement(row), uniqueNames: row.unique_names });
 }
 
-/** Waits for all and then fails with the first failure, so that no statement of a batch is still under way when it is rolled back. */
+/** Waits for all, then throws the first failure, so that no statement of a batch is in progress when it is rolled back. */
 export async function settleAll(work: readonly Promise<unknown>[]): Promise<void> {
   for (const result of await Promise.allSettled(work)) {
     if (result.status === 'rejected') throw result.reason;

@@ -84,10 +84,10 @@ async function problemOfParent(store: Store, { who }: Request, kind: ParentKind,
 const current = (store: Store, { who, params }: Request, parent: string) =>
   store.one(who.tenant, propertyId(parent, params.name ?? ''), TYPES.property);
 
-/** States of one timeline: those since the property was made, or last reset. */
+/** The states of one timeline: those since the property was created or last reset. */
 const lifeOf = ({ attributes }: Element): Filter => both(equal(['deleted'], false), equal(attribute('life'), attributes.life ?? null));
 
-/** A timeline entry as the property it was then. */
+/** A timeline entry as the property at that time. */
 function entriesOf(changes: readonly Change[]): unknown[] {
   return changes
     .filter(isFull)
@@ -96,7 +96,7 @@ function entriesOf(changes: readonly Change[]): unknown[] {
     );
 }
 
-/** The value list: newest first unless asked otherwise, in pages. */
+/** The value list: newest first by default, in pages. */
 async function values(store: Store, request: Request, parent: string): Promise<Reply> {
   const parsed = pageOf(request);
   if (!parsed.ok) return parsed.reply;

@@ -42,7 +42,7 @@ function answer(written: Outcome<void>, body: unknown): Reply {
   return written.failure.code === 'not-found' ? refused(NO_ROLE) : failure(written.failure);
 }
 
-/** A role with what a body changes of it. */
+/** A role with the changes in a body. */
 function roleIn(
   body: unknown,
   before: Role,

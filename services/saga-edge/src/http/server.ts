@@ -1,4 +1,6 @@
-/** The HTTP side without its routes: bodies, CORS, tokens, permissions, errors in Saga's form. Requests are not logged: some carry tokens. */
+/**
+ * The HTTP server without its routes: bodies, CORS, tokens, permissions, errors in Saga's form. Requests are not logged: some carry tokens.
+ */
 
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -46,7 +48,7 @@ export interface HttpOptions {
   verify(token: string): Promise<Outcome<Principal>>;
 }
 
-/** A call whose token was verified and which its roles allow. */
+/** An authenticated and authorized call. */
 export interface Request {
   readonly who: Author & { readonly username: string; readonly anonymous: boolean };
   readonly caller: Caller;
@@ -54,21 +56,21 @@ export interface Request {
   readonly query: Readonly<Record<string, string>>;
   readonly body: unknown;
   readonly address: string;
-  /** The path as the client asked for it, without the query. */
+  /** The requested path, without the query. */
   readonly path: string;
-  /** Whether the roles themselves allow this, apart from what everybody may do below the own path. */
+  /** Whether the roles alone allow this, without the rights that every user has below the own path. */
   mayByRole(action: Action, path: string): boolean;
 }
 
 export type Handler = (request: Request) => Promise<Reply>;
 
 export interface Routes {
-  /** `open`: the handler looks after rights itself. */
+  /** `open`: the handler checks rights itself. */
   add(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, handler: Handler, rights?: 'open'): void;
 }
 
 const TIMEOUT_MS = 10_000;
-/** The longest body over a slow line. */
+/** Long enough for the largest body over a slow connection. */
 const REQUEST_MS = 300_000;
 
 export async function createHttpServer(options: HttpOptions): Promise<{ readonly app: FastifyInstance; readonly routes: Routes }> {
@@ -192,7 +194,7 @@ type ResolvedCaller =
   | { readonly ok: true; readonly acting: Request['who']; readonly roleNames: readonly string[] | undefined }
   | { readonly ok: false; readonly error: SagaError };
 
-/** Who calls, with the roles as they are now: a token says only who it was given to. */
+/** The caller, with the current roles, because a token only identifies its account. */
 async function callerOf(token: string | undefined, { verify, bus, config }: HttpOptions): Promise<ResolvedCaller> {
   const { tenant, allowUnverified } = config;
   if (token === undefined) {

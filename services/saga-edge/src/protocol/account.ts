@@ -1,4 +1,4 @@
-/** What Saga keeps in an account: roles live there and not in the graph, where another protocol's writers could change them. */
+/** Saga's data in an account: roles are stored there and not in the graph, where writers of other protocols could change them. */
 import type { JsonObject } from '@polyedge/query/json';
 import { isObject } from '@polyedge/saga/elements';
 

@@ -1,8 +1,8 @@
-/** One script of a package and what it needs, that fills `module.exports` in an isolate. */
+/** Bundles a package and its dependencies to one script that sets `module.exports` in an isolate. */
 import { build, type Message } from 'esbuild';
 import { Refused } from './unpack.ts';
 
-/** Modules of Node that isolates have. */
+/** Modules of Node that isolates provide. */
 const GIVEN = ['buffer', 'crypto', 'url'].flatMap((name) => [name, `node:${name}`]);
 
 export async function bundle(name: string, folder: string, maxBytes: number): Promise<string> {

@@ -1,6 +1,6 @@
 /**
- * Installs one npm package in a process of its own, without credentials: resolves and unpacks it with what it needs, and makes one script of it for
- * isolates. Nothing of the package runs, now or ever, outside an isolate: its install scripts are not looked at.
+ * Installs one npm package in its own process, without credentials: resolves and unpacks it with its dependencies, and bundles them to one
+ * script for isolates. Code of the package runs only inside isolates; install scripts are ignored.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

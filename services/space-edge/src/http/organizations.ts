@@ -1,4 +1,6 @@
-/** `/organizations…`: user keys only; members and administrators see an organization, its owner and its ADMIN members change it. */
+/**
+ * `/organizations…`: user keys only; members and administrators may read an organization, its owner and its ADMIN members may change it.
+ */
 import type { FastifyInstance } from 'fastify';
 import { got, type RestAnswer, type Result, refuse, refused } from '../protocol/answer.ts';
 import { directoryPage, fieldsOf, paginated, textField, wordField } from '../protocol/fields.ts';
@@ -15,7 +17,7 @@ export interface OrganizationRoutesOptions {
 }
 
 type User = Extract<Caller, { kind: 'user' }>;
-/** What a caller is to an organization; a SPACE ADMIN is like its owner. */
+/** A caller's role in an organization; a SPACE ADMIN counts as its owner. */
 type Standing = OrganizationRole;
 
 const MANAGING: readonly Standing[] = ['OWNER', 'ADMIN', 'MANAGER'];

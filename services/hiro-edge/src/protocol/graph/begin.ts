@@ -21,17 +21,17 @@ import type { When } from './run-gremlin.ts';
 import { readValues, valueHistory, writeValues } from './series.ts';
 import { answer, type HiroAnswer, type Refused, type Work } from './work.ts';
 
-/** For whom and under which rules a request is carried out. */
+/** The caller and rules of a request. */
 export interface Context extends When {
-  /** The id of a new vertex in a scope; another one at each call. */
+  /** Generates the id of a new vertex in a scope. */
   readonly newId: (scope: string) => string;
   readonly names: 'lenient' | 'strict';
 }
 
-/** How often an edit of a list is tried again when somebody else changed the vertex meanwhile; after that the client is told to (888). */
+/** Attempts to edit a list when the vertex is changed concurrently; after that the client must retry (888). */
 const EDIT_ATTEMPTS = 4;
 
-/** What a graph-ws request, or the REST call that means the same, does. `headers` and `body` may come from a URL, too. */
+/** The task of a graph-ws request or the equivalent REST call. `headers` and `body` may come from a URL. */
 export function begin(request: Pick<GraphRequest, 'type' | 'headers' | 'body'>, context: Context): Work {
   const { headers } = request;
   const body = request.body ?? {};
@@ -40,7 +40,7 @@ export function begin(request: Pick<GraphRequest, 'type' | 'headers' | 'body'>, 
   return new Readable(parameters, work);
 }
 
-/** A request ends as soon as one of its parameters turns out to be unreadable: what it would ask next was made of it. */
+/** Ends the request as soon as an invalid parameter is found, before the next question, which would depend on it. */
 class Readable implements Work {
   readonly #parameters: Parameters;
   readonly #work: Work;
@@ -61,7 +61,7 @@ class Readable implements Work {
   }
 }
 
-/** Requests whose body is the vertex, or the values, and has no parameters. */
+/** Requests whose body is the vertex or the values, without parameters. */
 const IN_HEADERS: ReadonlySet<string> = new Set(['create', 'update', 'replace', 'writets']);
 
 function workOf({ type, headers }: Pick<GraphRequest, 'type' | 'headers'>, parameters: Parameters, body: unknown, context: Context): Work {
@@ -124,7 +124,7 @@ function* get(parameters: Parameters, who: Principal): Work {
   const element = readable(found.value.elements[0], who);
   if (!element.ok) return element;
   if (vid === undefined || versionId(element.value) === vid) return show(element.value, display);
-  // A version's id begins with its time, so only the changes of that millisecond are looked at.
+  // A version's id begins with its time, so only the changes of that millisecond are read.
   const on = Number(/^\d{1,15}/.exec(vid)?.[0] ?? Number.NaN);
   if (Number.isNaN(on)) return failed('not-found');
   const past = yield* ask(
@@ -183,7 +183,7 @@ function* update(parameters: Parameters, body: unknown, context: Context): Work 
   return written.ok ? showFirst(written.value, display) : yield* explain(id, fixed, who, written.failure);
 }
 
-/** Adding to a list or removing from it starts from what is there, so it is written only onto the version that was read. */
+/** Edits of a list depend on its current value, so the write requires the version that was read. */
 function* updateLists(
   operation: Extract<Operation, { op: 'update' }>,
   id: string,
@@ -257,7 +257,7 @@ function* remove(parameters: Parameters, who: Principal): Work {
     return element === undefined ? failed('not-found') : show(element, display);
   }
   if (written.failure.code !== 'not-found' || !isEdgeId(id)) return yield* explain(id, {}, who, written.failure);
-  // Deleting an edge again is a conflict (HIRO Graph API); clients that disconnect take both answers as done.
+  // Deleting an edge again is a conflict (HIRO Graph API); clients that disconnect treat both answers as success.
   const found = yield* ask(graphGet, { tenant: who.tenant }, { ids: [id], includeDeleted: true, visible: visibleTo(who) });
   if (!found.ok) return found;
   const [element] = found.value.elements;
@@ -276,7 +276,7 @@ function* connect(parameters: Parameters, who: Principal): Work {
   return written.ok ? showFirst(written.value, display) : written;
 }
 
-/** The account as the vertex that everybody finds under its id. Users of an outside provider have none here: their token says who they are. */
+/** The vertex of the account. Users of an external provider have none here: their token describes them. */
 function* me(who: Principal): Work {
   const found = yield* ask(graphGet, { tenant: who.tenant }, { ids: [who.account], accounts: true });
   if (!found.ok) return found;
@@ -311,7 +311,9 @@ function rejected({ failure }: Extract<Checked, { ok: false }>): Refused {
   return errors.length === 0 ? { ok: false, failure: plain } : { ok: false, failure: { code: plain.code }, result: { errors, warnings } };
 }
 
-/** The filter on the state before a write: the caller may see it, and what must not change is as the caller believes. */
+/**
+ * The filter on the state before a write: the caller may see the element, and its fixed attributes have the values that the request states.
+ */
 function writable(who: Principal, { type, xid, scope }: Fixed): Filter {
   const conditions: Filter[] = [visibleTo(who), { not: { test: 'in', path: ['type'], values: SHOWN_ONLY } }];
   if (type !== undefined) conditions.push({ test: 'equal', path: ['type'], value: type });
@@ -321,8 +323,8 @@ function writable(who: Principal, { type, xid, scope }: Fixed): Filter {
 }
 
 /**
- * A write that the filter above refused, or whose element is not among those that can be written, is looked at again: to say 400 where a fixed
- * attribute was the reason, and that what HIRO only shows is there.
+ * Finds the reason of a write that the filter above rejected, or whose element is not writable: 400 for a fixed attribute, and another
+ * error than "not found" for elements that HIRO only shows.
  */
 function* explain(id: string, fixed: Fixed, who: Principal, failure: Failure): Work {
   const mayBeShown = failure.code === 'not-found' || failure.code === 'conflict';

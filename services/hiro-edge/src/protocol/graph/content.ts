@@ -1,4 +1,4 @@
-/** Blobs: the content of a vertex in chunks (HIRO WS API, getcontent), and what REST needs to know before it streams one. */
+/** Blobs: the content of a vertex in chunks (HIRO WS API, getcontent), and the metadata that REST needs before it streams one. */
 import { graphHistory, graphReadChunk } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -11,14 +11,14 @@ import type { Parameters } from '../parameters.ts';
 import { includesDeleted, readElement } from './read-element.ts';
 import { answer, type Work } from './work.ts';
 
-/** The attribute in which the store keeps which content a vertex has. */
+/** The attribute with the id of a vertex's content. */
 const CONTENT_ID = 'ogit/_c-id';
-/** Bytes in one frame: a multiple of 3, so that the texts may also be joined before they are decoded. */
+/** Bytes per frame: a multiple of 3, so that clients may join the base64 texts before decoding. */
 const FRAME_BYTES = 192 * 1024;
-/** Changes looked at for an earlier content. */
+/** Maximum number of changes searched for an earlier content. */
 const MAX_VERSIONS = 1000;
 
-/** `getcontent`. Chunks of the store are cut anew into frames; what is left over begins the next one. */
+/** `getcontent`. Chunks of the store are split into frames; the rest of a chunk starts the next frame. */
 export function* getContent(parameters: Parameters, who: Principal): Work {
   const content = yield* contentIdOf(parameters, who);
   if (!content.ok) return content;
@@ -38,7 +38,7 @@ export function* getContent(parameters: Parameters, who: Principal): Work {
   }
 }
 
-/** The id of a content that the caller may read: the vertex has it, or had it. */
+/** The id of a content that the caller may read: the vertex's current content, or an earlier one. */
 export function* contentIdOf(parameters: Parameters, who: Principal): Task<RequestQuestion, Outcome<string>> {
   const wanted = parameters.text('contentId');
   const element = yield* readElement(parameters.text('ogit/_id'), includesDeleted(parameters), who);

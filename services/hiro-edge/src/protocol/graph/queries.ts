@@ -16,15 +16,18 @@ import { gremlin, type When } from './run-gremlin.ts';
 import { seriesOf } from './series.ts';
 import { list, page, type Work } from './work.ts';
 
-/** What a server answers when a query names no limit (HIRO Graph API). */
+/** The documented default for a query without limit (HIRO Graph API). */
 const DEFAULT_LIMIT = 20;
 const MAX_OFFSET = 1_000_000;
 const MAX_SERIES = 1000;
 
-/** Creation time, then id: an order has to exist for pages to follow each other, and this one shows new vertices last. */
+/** Creation time, then id: paging needs an order, and this one puts new vertices last. */
 const INDEX_ORDER: readonly SortKey[] = [{ path: ['created', 'on'], order: 'asc' }];
 
-/** The request `query`. @param values everything the client sent: what `$name` in a query string may stand for. */
+/**
+ * The request `query`.
+ * @param values all members of the request, as values for `$name` in a query string
+ */
 export function* runQuery(parameters: Parameters, values: Readonly<Record<string, unknown>>, { who, at, now }: When): Work {
   const type = parameters.text('type');
   switch (type) {
@@ -73,7 +76,7 @@ function* search(
 
 /** The values of the series that a query selects, merged by time. */
 function* valuesOf(parameters: Parameters, values: Readonly<Record<string, unknown>>, who: Principal, at: number): Work {
-  // The Python client names no query and means every series.
+  // The Python client sends no query, which means every series.
   const selected = compileLucene(parameters.text('query') ?? '*:*', { tenant: who.tenant, at, placeholders: values });
   if (!selected.ok) return selected;
   const filter: Filter = { all: [{ test: 'equal', path: ['type'], value: 'ogit/Timeseries' }, visibleTo(who), selected.value] };
@@ -144,7 +147,7 @@ function* pages(search: Search, parameters: Parameters): Work {
   return list([]);
 }
 
-/** One item per id, in the order asked for and as often; ids that are not there, or not readable, are left out. */
+/** One item per requested id, in the same order and with repetitions; missing and unreadable elements are omitted. */
 function* byIds(parameters: Parameters, who: Principal): Work {
   const ids = parameters.texts('query') ?? [];
   if (ids.length > MAX_ITEMS) return failed('too-large', `at most ${MAX_ITEMS} ids`);

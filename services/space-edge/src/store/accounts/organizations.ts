@@ -22,7 +22,7 @@ import { type Graph, newId } from '../graph.ts';
 import { type Accounts, newKey, userRole } from './accounts.ts';
 
 const MAX_ATTEMPTS = 50;
-/** Organizations that one user may own or belong to, as far as lists show. */
+/** Maximum organizations of one user in lists. */
 const MAX_LISTED = 1000;
 
 export interface OrganizationsOptions {
@@ -45,7 +45,7 @@ export class Organizations {
     this.#contracting = contracting;
   }
 
-  /** 422 for what is no id, 404 for an unknown one. */
+  /** 422 for an invalid id, 404 for an unknown one. */
   async find(id: string): Promise<Result<Organization>> {
     if (!isId(id)) return refuse(422, 'Invalid organization id: it must have 24 characters');
     const found = await this.#graph.findOne({ all: [OF_TYPE, { test: 'equal', path: ['id'], value: id }] });
@@ -65,7 +65,7 @@ export class Organizations {
     return found.ok ? got({ organizations: found.value.elements.map(toOrganization), total: found.value.count }) : refused(found.failure);
   }
 
-  /** Those that an account owns or belongs to. */
+  /** Those that an account owns or is a member of. */
   async of(account: string): Promise<Result<readonly Organization[]>> {
     const memberships: Filter[] = (['ADMIN', 'MANAGER', 'EVALUATOR'] as const).map((role) => ({
       test: 'contains',
@@ -77,7 +77,7 @@ export class Organizations {
     return found.ok ? got(found.value.elements.map(toOrganization)) : refused(found.failure);
   }
 
-  /** A new organization with a key of scope ALL. 409 for a second default one of the same owner. */
+  /** Creates an organization with a key of scope ALL. 409 for a second default one of the same owner. */
   async create(name: string, owner: string, isDefault: boolean, by: string): Promise<Result<Organization>> {
     const id = newId();
     const create: Operation = {
@@ -99,18 +99,18 @@ export class Organizations {
     return key.ok ? this.#withPeople(toOrganization(element), [owner], by) : key;
   }
 
-  /** The user's default organization, made if it is missing, with at least one key. Safe to call any number of times, from any replica. */
+  /** The user's default organization, created if missing, with at least one key. Idempotent, on any replica. */
   async ensureDefault({ id: account, username }: Account): Promise<Result<unknown>> {
     const filter: Filter = { all: [OF_TYPE, { test: 'equal', path: ['attributes', DEFAULT_OF], value: account }] };
     const found = await this.#graph.findOne(filter);
     if (!found.ok) return refused(found.failure);
     if (found.value !== undefined) return this.addKey(found.value.id, 'ALL', 'if-none');
     const made = await this.create(`${username}'s Organization`, account, true, account);
-    // Another replica was quicker.
+    // Another replica has created it first.
     return made.ok || made.answer.status !== 409 ? made : got(undefined);
   }
 
-  /** Reads, decides and writes; `decide` gives what to set, or a refusal. Reads again when somebody else wrote in between. */
+  /** Reads, decides and writes; `decide` returns the attributes to set, or a refusal. Repeats if the organization changed in between. */
   async change(
     id: string,
     operation: string,
@@ -155,7 +155,7 @@ export class Organizations {
   async delete(id: string, by: string): Promise<Result<unknown>> {
     const keys = await this.#accounts.removeKeys({ kind: 'organization', id });
     if (!keys.ok) return refused(keys.failure);
-    // Otherwise its users could never have a contract anywhere else.
+    // Otherwise its users could never have a contract elsewhere.
     const contracts = await this.#contracting.prune({ organizationId: id, by });
     if (!contracts.ok) return contracts;
     const pruned = await this.#services.prune(id, by);
@@ -166,7 +166,7 @@ export class Organizations {
     return written.ok ? got(undefined) : refused(written.failure);
   }
 
-  /** When an account goes: what it owns goes to the first in line, or is deleted; it is no member anywhere. */
+  /** Before an account is deleted: its organizations go to their successors or are deleted, and its memberships end. */
   async letGo(account: string, by: string): Promise<Result<unknown>> {
     const concerned = await this.of(account);
     if (!concerned.ok) return concerned;
@@ -212,8 +212,10 @@ export class Organizations {
     return listed.ok ? got(listed.value) : refused(listed.failure);
   }
 
-  /** As SPACE answers them: user names instead of ids, and the keys in clear. */
-  /** @param standing what the one who looks is to an organization; it decides which of its keys are shown */
+  /**
+   * Organizations in SPACE's form: user names instead of ids, and the keys in clear.
+   * @param standing the caller's role in an organization, which determines the keys that are shown
+   */
   async shown(
     organizations: readonly Organization[],
     standing: (organization: Organization) => OrganizationRole | undefined,
