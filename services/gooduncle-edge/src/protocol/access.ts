@@ -45,7 +45,7 @@ export function allowed(topic: Topic, verb: Verb, grants: readonly Grant[], sess
     // A value that is not known cannot be filled in, so the rule allows nothing.
     if (set === undefined) return;
     const check = rule.check === undefined ? rows : filled(rule.check, values);
-    found.push({ rows, check, fields: rule.fields, set: set as JsonObject, grant }); // found.push({ rows, check, fields: rule.fields, set: set as JsonObject, grant }); // filling in an object returns an object
+    found.push({ rows, check, fields: rule.fields, set: set as JsonObject, grant }); // filling in an object returns an object
   };
   add(topic.roles.get(ANONYMOUS)?.[verb], undefined);
   for (const grant of grants) add(topic.roles.get(grant.role)?.[verb], grant);

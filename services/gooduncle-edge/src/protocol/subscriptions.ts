@@ -175,7 +175,7 @@ export class Subscriptions implements Host {
       }
       const grants = rules.flatMap(({ grant }) => grant ?? []);
       const now = topic.live ? allowed(topic, 'read', [...new Set(grants)], this.#output.id) : [];
-      const parsed = parseRequest(parseOwnJson(echo.text) as Json); // const parsed = parseRequest(parseOwnJson(echo.text) as Json); // it was parsed before
+      const parsed = parseRequest(parseOwnJson(echo.text) as Json); // it was parsed before
       const same =
         now.length > 0 &&
         parsed.ok &&

@@ -123,7 +123,7 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
       case 'event':
       case 'message':
       case 'subscribed':
-        return []; // return []; // the broadcaster sends events
+        return []; // the broadcaster sends events
     }
   }
 
