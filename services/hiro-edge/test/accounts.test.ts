@@ -83,6 +83,17 @@ test('roles of several protocols that are given to an account at once are all th
   assert.deepEqual(last.roles, { hiro: ['two'], ...Object.fromEntries(protocols.map((protocol) => [protocol, ['one']])) });
 });
 
+test('the last administrator of a protocol stays one, whichever protocol it is', async () => {
+  const account = `${system.hiro.url}/admin/accounts/${me['ogit/_id']}`;
+  for (const change of [{ roles: [] }, { roles: { space: ['USER'] } }, { disabled: true }]) {
+    const refused = await call('PUT', account, token, JSON.stringify(change));
+    assert.equal(refused.status, 403, JSON.stringify([change, refused.body]));
+  }
+  // Nothing has revoked the token.
+  assert.equal((await call('PUT', account, token, JSON.stringify({ roles: { hiro: ['admin', 'reader'] } }))).status, 200);
+  token = await system.token();
+});
+
 test('an account has a history without anything that belongs to its login', async () => {
   const { body } = await post(`${system.hiro.url}/admin/accounts`, { username: 'past', password: 'a-good-password', roles: [] }, token);
   const { id } = body as { id: string };

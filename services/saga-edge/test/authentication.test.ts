@@ -226,6 +226,13 @@ test('saga:15 saga:37 a change of roles counts for the next message of an open s
   assert.equal((await boss.api('DELETE', `/roles/${role.body._id}`)).status, 404);
 });
 
+test('the last administrator keeps his role and is not deleted, not even by himself', async () => {
+  const boss = await admin();
+  assert.equal((await boss.api('DELETE', `/users/${boss.me}/roles`, { role: 'Admin' })).status, 403);
+  assert.equal((await boss.api('DELETE', `/users/${boss.me}`)).status, 403);
+  assert.deepEqual((await boss.api('GET', '/users/me')).body.roles, ['Admin']);
+});
+
 async function eventually(test_: () => Promise<boolean>): Promise<void> {
   const until = Date.now() + 5000;
   while (!(await test_())) if (Date.now() > until) throw new Error('it never came true');
