@@ -1,7 +1,7 @@
 /** The users of our Redis, one per service that uses it: which keys, which commands. */
 
-/** Commands that any connection needs. */
-const connecting = '+ping +hello +auth +client|setname +info +select';
+/** Commands that any connection needs; the last ones are for a cluster, to find who has a key. */
+const connecting = '+ping +hello +auth +client|setname +info +select +cluster|slots +cluster|info +readonly +readwrite +asking';
 const scripts = '+eval +evalsha +eval_ro +evalsha_ro';
 
 /** Reads the partitions of the hot journal; keeps leases and members of groups beside them, under keys of their own. */

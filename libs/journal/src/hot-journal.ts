@@ -5,7 +5,7 @@
  */
 import { MAIN } from '@polyedge/contracts/journal';
 import { allKeys, epochOf, keyedEpoch, logKey, metaKey } from './keys.ts';
-import type { Redis } from './redis.ts';
+import { primariesOf, type Redis, sendAll } from './redis.ts';
 import { loadScript, runScript, runScripts } from './script.ts';
 
 const SCRIPTS = {
@@ -146,9 +146,7 @@ export class HotJournal {
   /** The states of the first partitions, in one message to Redis. */
   async states(partitions: number): Promise<PartitionState[]> {
     const asked = Array.from({ length: partitions }, (_, partition) => ['hmget', metaKey(this.#keyed, partition), ...STATE]);
-    const answers = await this.#redis.pipeline(asked).exec();
-    return asked.map((_, partition) => {
-      const [error, answer] = answers?.[partition] ?? [new Error('Redis did not answer')];
+    return (await sendAll(this.#redis, asked)).map(([error, answer]) => {
       if (error !== null) throw error;
       return stateOf(Array.isArray(answer) ? answer : []);
     });
@@ -200,10 +198,15 @@ function toEntry([id, fields]: [string, string[]]): JournalEntry {
 
 /** Deletes the keys of all epochs of a journal except one. */
 export async function dropOtherEpochs(redis: Redis, epoch: string, journal = MAIN): Promise<number> {
+  const dropped = await Promise.all(primariesOf(redis).map((primary) => dropIn(primary, redis, epoch, journal)));
+  return dropped.reduce((sum, each) => sum + each, 0);
+}
+
+async function dropIn(primary: ReturnType<typeof primariesOf>[number], redis: Redis, epoch: string, journal: string): Promise<number> {
   let dropped = 0;
   let cursor = '0';
   do {
-    const [next, keys] = await redis.scan(cursor, 'MATCH', allKeys(journal), 'COUNT', 1000);
+    const [next, keys] = await primary.scan(cursor, 'MATCH', allKeys(journal), 'COUNT', 1000);
     cursor = next;
     for (const key of keys) {
       const of = epochOf(journal, key);

@@ -1,7 +1,7 @@
 /** Lua scripts, run by their hash; the text is sent if the server does not have it. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Redis } from './redis.ts';
+import { type Redis, sendAll } from './redis.ts';
 
 export interface Script {
   readonly name: string;
@@ -17,7 +17,7 @@ export function loadScript(name: string, reads = false): Script {
   return { name, text, sha: createHash('sha1').update(text).digest('hex'), reads };
 }
 
-/** Runs a script once for each of several keys and arguments, all in one message to Redis. Fails if Redis fails for one of them. */
+/** Runs a script once for each of several keys and arguments, with `sendAll`. Fails if Redis fails for one of them. */
 export async function runScripts(
   redis: Redis,
   script: Script,
@@ -28,10 +28,13 @@ export async function runScripts(
   if (calls.length === 1) return [await runScript(redis, script, first.keys, first.args)];
   // Methods of a pipeline are the names of commands in lower case.
   const name = script.reads ? 'evalsha_ro' : 'evalsha';
-  const answers = await redis.pipeline(calls.map(({ keys, args }) => [name, script.sha, keys.length, ...keys, ...args])).exec();
+  const answers = await sendAll(
+    redis,
+    calls.map(({ keys, args }) => [name, script.sha, keys.length, ...keys, ...args]),
+  );
   return await Promise.all(
     calls.map(async ({ keys, args }, at) => {
-      const [error, answer] = answers?.[at] ?? [new Error('Redis did not answer'), undefined];
+      const [error, answer] = answers[at] ?? [new Error('Redis did not answer')];
       if (error === null) return textsOf(script, answer);
       if (!isUnknown(error)) throw error;
       return await runScript(redis, script, keys, args);

@@ -59,7 +59,7 @@ export const redisUrl = url({
   env: 'REDIS_URL',
   schemes: ['redis', 'rediss'],
   localDefault: 'redis://127.0.0.1:6379',
-  doc: 'The Redis server of the hot journal; `rediss://…?cafile=FILE` for TLS with your own authority; `redis://user:password@NAME?sentinel=HOST:PORT&sentinel=…` for the primary that the Sentinels call NAME.',
+  doc: 'The Redis server of the hot journal; `rediss://…?cafile=FILE` for TLS with your own authority; `redis://user:password@NAME?sentinel=HOST:PORT&sentinel=…` for the primary that the Sentinels call NAME; `redis://user:password@HOST:PORT?cluster=HOST:PORT&cluster=…` for the nodes of a Redis Cluster.',
 });
 
 /** For the services that use several journals. */
