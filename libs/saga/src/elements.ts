@@ -126,6 +126,13 @@ export function toUser(user: Element, properties: readonly Element[]): JsonObjec
   };
 }
 
+/** Users or bots with their properties, in the order of `parents`. @param properties all living properties of these parents */
+export function toParents(kind: 'user' | 'bot', parents: readonly Element[], properties: readonly Element[]): JsonObject[] {
+  const show = kind === 'user' ? toUser : toBot;
+  const byParent = Map.groupBy(properties, ({ attributes }) => attributes.parent_id);
+  return parents.map((parent) => show(parent, byParent.get(parent.id) ?? []));
+}
+
 export const toBot = (bot: Element, properties: readonly Element[]): JsonObject => ({
   ...common(bot),
   name: bot.attributes.name ?? '',
