@@ -113,7 +113,7 @@ function common({ id, attributes, created, modified }: Element): JsonObject {
 }
 
 /** A user (5.4). Never contains secrets of the account: they are not in the vertex. */
-export function toUser(user: Element, properties: readonly Element[]): JsonObject {
+function toUser(user: Element, properties: readonly Element[]): JsonObject {
   const { username, displayname, email, verified, roles } = user.attributes;
   return {
     ...common(user),

@@ -7,7 +7,7 @@ import { Transactions } from '../src/postgres/transactions.ts';
 import { type FaultyGateway, type Manner, openFaultyGateway } from './faulty-gateway.ts';
 
 let database: SharedServer;
-/** What nobody caught. */
+/** Uncaught errors. */
 const uncaught: unknown[] = [];
 const note = (error: unknown) => uncaught.push(error);
 
