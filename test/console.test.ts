@@ -335,7 +335,7 @@ suite('the console', { timeout: 300_000 }, () => {
     assert.ok(addresses.length > 50);
   });
 
-  test('a viewer without the right role is told why it is not let in', async () => {
+  test('a viewer without the right role gets the reason of the refusal', async () => {
     const viewer = await system.browser.newPage();
     viewer.setDefaultTimeout(PATIENCE_MS);
     await viewer.goto(url);
@@ -346,7 +346,7 @@ suite('the console', { timeout: 300_000 }, () => {
     await viewer.close();
   });
 
-  test('a page whose session is over asks for a login again, also while it only listens', async () => {
+  test('a page whose session has ended asks for a login, also while it only listens', async () => {
     await page.goto(`${url}/tail`);
     await page.getByText('Waiting for changes').waitFor();
     const cookies = await context.cookies(`${url}/api/session`);

@@ -71,7 +71,7 @@ const prints: Readonly<Record<string, RegExp>> = {
   'curl -s $at/services/WireMock -X DELETE -H "x-api-key: $org"': /^$|disabled|deleted/i,
 };
 
-test('what README.md, docs/operations.md and the pages of the services tell to type works in a fresh clone', async (t) => {
+test('the commands in README.md, docs/operations.md and the pages of the services work in a fresh clone', async (t) => {
   await using newcomer = new Newcomer();
   const began = performance.now();
   const said = (what: string) => t.diagnostic(`${what} after ${((performance.now() - began) / 1000).toFixed(1)} s`);

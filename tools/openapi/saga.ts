@@ -1,4 +1,4 @@
-/** What is written about Saga's REST part. */
+/** Descriptions of Saga's REST API. */
 import { T } from '@polyedge/contracts/schema';
 import type { Description, Operation } from './document.ts';
 

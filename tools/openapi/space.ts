@@ -1,4 +1,4 @@
-/** What is written about SPACE's REST part. */
+/** Descriptions of SPACE's REST API. */
 import { T } from '@polyedge/contracts/schema';
 import type { Description, Operation } from './document.ts';
 

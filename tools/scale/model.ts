@@ -1,9 +1,12 @@
 /**
- * What each hop of a system of a given size carries, from constants that were measured. Pure. A hop is one process, server or socket; `load` is the part
- * of what it can do that is used, so the hop with the highest load breaks first.
+ * The load of each hop of a system of a given size, from measured constants. Pure. A hop is one process, server or socket; `load` is the
+ * used fraction of its capacity, so the hop with the highest load is the bottleneck.
  */
 
-/** What was measured, on 2 shared cores (docs/benchmarks.md; those without a name there are `bench/scale.ts`). CPU in microseconds of one core. */
+/**
+ * Measured constants, on 2 shared cores (docs/benchmarks.md; those without a name there are from `bench/scale.ts`). CPU in microseconds of
+ * one core.
+ */
 export const MEASURED = {
   /** Of one write, 256 in flight (`mutate`). */
   write: { edge: 46.5, nats: 16.1, store: 73.4, postgres: 68.5, redis: 16.9 },
@@ -43,7 +46,7 @@ export interface Size {
   readonly redisServers: number;
   readonly connections: number;
   readonly writesPerSecond: number;
-  /** Sockets that are told of one change. */
+  /** Sockets that receive one change. */
   readonly receivers: number;
   /** Of all journals, those whose tenants have clients on one edge. */
   readonly journalsPerEdge: number;

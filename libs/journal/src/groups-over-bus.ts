@@ -93,7 +93,7 @@ export class JournalGroups {
     const journal = this.#journalOf(group.tenant);
     const opened = this.#opened.get(journal) ?? this.#open(journal);
     opened.wasEmpty = false;
-    opened.heads ??= hear(opened);
+    opened.heads ??= subscribeToHeads(opened);
     return opened.groups.join(group, handler);
   }
 
@@ -126,7 +126,7 @@ export class JournalGroups {
       signals: signalsOver(bus, options.edge),
     });
     const opened: Opened = { groups, bus, heads: undefined, wasEmpty: false };
-    opened.heads = hear(opened);
+    opened.heads = subscribeToHeads(opened);
     this.#opened.set(journal, opened);
     onOpened?.(groups, journal);
     return opened;
@@ -145,5 +145,5 @@ export class JournalGroups {
   }
 }
 
-const hear = ({ bus, groups }: Opened): Subscription =>
+const subscribeToHeads = ({ bus, groups }: Opened): Subscription =>
   bus.subscribe(graphHead, graphHead.pattern({}), ({ epoch, to }) => groups.announced(epoch, to));

@@ -20,7 +20,7 @@ export interface CallEffect<Call> {
 export class Procedures<Call> {
   readonly #effects: { push(effect: CallEffect<Call>): unknown };
   readonly #waiting = new Map<number, { readonly procedure: Procedure<Call>; readonly owner: object | undefined }>();
-  #asks = 0;
+  #calls = 0;
 
   /** @param effects calls are added here */
   constructor(effects: { push(effect: CallEffect<Call>): unknown }) {
@@ -33,14 +33,14 @@ export class Procedures<Call> {
 
   /** @param owner `cancel` of the owner ends the procedure; without an owner it always runs to its end */
   start(procedure: Procedure<Call>, owner?: object): void {
-    this.#goOn(procedure, owner, procedure.next({ ok: true, value: undefined }));
+    this.#advance(procedure, owner, procedure.next({ ok: true, value: undefined }));
   }
 
   answered(ask: number, outcome: Outcome<unknown>): void {
     const waiting = this.#waiting.get(ask);
     if (waiting === undefined) return;
     this.#waiting.delete(ask);
-    this.#goOn(waiting.procedure, waiting.owner, waiting.procedure.next(outcome));
+    this.#advance(waiting.procedure, waiting.owner, waiting.procedure.next(outcome));
   }
 
   cancel(owner: object): void {
@@ -51,10 +51,10 @@ export class Procedures<Call> {
     }
   }
 
-  #goOn(procedure: Procedure<Call>, owner: object | undefined, { done, value }: IteratorResult<Call, void>): void {
+  #advance(procedure: Procedure<Call>, owner: object | undefined, { done, value }: IteratorResult<Call, void>): void {
     if (done === true) return;
-    this.#asks += 1;
-    this.#waiting.set(this.#asks, { procedure, owner });
-    this.#effects.push({ do: 'call', ask: this.#asks, call: value });
+    this.#calls += 1;
+    this.#waiting.set(this.#calls, { procedure, owner });
+    this.#effects.push({ do: 'call', ask: this.#calls, call: value });
   }
 }

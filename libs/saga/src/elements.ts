@@ -113,7 +113,7 @@ function common({ id, attributes, created, modified }: Element): JsonObject {
 }
 
 /** A user (5.4). Never contains secrets of the account: they are not in the vertex. */
-export function toUser(user: Element, properties: readonly Element[]): JsonObject {
+function toUser(user: Element, properties: readonly Element[]): JsonObject {
   const { username, displayname, email, verified, roles } = user.attributes;
   return {
     ...common(user),
@@ -124,6 +124,13 @@ export function toUser(user: Element, properties: readonly Element[]): JsonObjec
     roles: textsOf(roles),
     properties: toPropertyMap(properties),
   };
+}
+
+/** Users or bots with their properties, in the order of `parents`. @param properties all living properties of these parents */
+export function toParents(kind: 'user' | 'bot', parents: readonly Element[], properties: readonly Element[]): JsonObject[] {
+  const show = kind === 'user' ? toUser : toBot;
+  const byParent = Map.groupBy(properties, ({ attributes }) => attributes.parent_id);
+  return parents.map((parent) => show(parent, byParent.get(parent.id) ?? []));
 }
 
 export const toBot = (bot: Element, properties: readonly Element[]): JsonObject => ({

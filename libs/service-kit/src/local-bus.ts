@@ -11,6 +11,7 @@ import { parseOwnJson } from '@polyedge/query/json-text';
 import type { Bus, BusStatus, RequestContext, Responder, RespondOptions, Subscription } from './bus.ts';
 import { answer } from './bus-answer.ts';
 import { type BusCounts, newBusCounts } from './bus-counts.ts';
+import { publishBody, receiveText } from './bus-messages.ts';
 import {
   encodeBody,
   HEADER_ROOM,
@@ -36,7 +37,7 @@ export interface LocalBus extends Bus {
 interface Listener {
   readonly bus: ConnectedLocalBus;
   readonly pattern: readonly string[];
-  readonly hear: (text: string, subject: string) => void;
+  readonly receive: (text: string, subject: string) => void;
 }
 
 interface Answerer {
@@ -89,7 +90,7 @@ export class LocalNetwork {
   deliver(subject: string, text: string): void {
     const tokens = subject.split('.');
     for (const listener of [...this.#listeners]) {
-      if (listener.bus.status === 'connected' && matches(listener.pattern, tokens)) listener.hear(text, subject);
+      if (listener.bus.status === 'connected' && matches(listener.pattern, tokens)) listener.receive(text, subject);
     }
   }
 
@@ -222,11 +223,7 @@ class ConnectedLocalBus implements LocalBus {
     body: Body,
     journal = MAIN,
   ): void {
-    const text = encodeBody(body);
-    if (text === undefined) this.counts.unsent += 1;
-    if (text === undefined || !this.publishText(inJournal(channel.subject(values), journal), text)) {
-      this.#log.error('an event is over the limits and was not sent', { type: channel.address });
-    }
+    publishBody(this, this.#log, channel, { values, body, journal });
   }
 
   publishText(subject: string, json: string): boolean {
@@ -253,20 +250,9 @@ class ConnectedLocalBus implements LocalBus {
     const unlisten = this.#network.listen({
       bus: this,
       pattern: subject.split('.'),
-      hear: (text, on) => {
+      receive: (text, on) => {
         if (ended) return;
-        this.counts.heard += 1;
-        const body = parseOwnJson(text);
-        if (body === undefined || !channel.body.test(body)) {
-          this.counts.malformed += 1;
-          return;
-        }
-        try {
-          handler(body, on, Buffer.byteLength(text));
-        } catch (err) {
-          this.counts.thrown += 1;
-          this.#log.error("a subscription's handler failed", { type: channel.address, err });
-        }
+        receiveText(this, this.#log, channel, text, (body) => handler(body, on, Buffer.byteLength(text)));
       },
     });
     this.#unlisten.add(unlisten);
@@ -293,13 +279,13 @@ class ConnectedLocalBus implements LocalBus {
   disconnect(): void {
     if (this.#status === 'disconnected') return;
     this.counts.disconnects += 1;
-    this.#say('disconnected');
+    this.#setStatus('disconnected');
     for (const finish of [...this.#waiting]) finish(failed('unavailable', 'the connection was lost'));
   }
 
   reconnect(): void {
     if (this.#status === 'connected' || this.#closed) return;
-    this.#say('connected');
+    this.#setStatus('connected');
   }
 
   async close(): Promise<void> {
@@ -312,7 +298,7 @@ class ConnectedLocalBus implements LocalBus {
     for (const finish of [...this.#waiting]) finish(failed('unavailable', 'the bus was closed'));
   }
 
-  #say(status: BusStatus): void {
+  #setStatus(status: BusStatus): void {
     this.#status = status;
     for (const listener of [...this.#listeners]) listener(status);
   }

@@ -88,7 +88,7 @@ export class NatsRequests {
       // An exception would silently end the library's reading loop.
       callback: (error, message) => {
         try {
-          if (error === null) this.#heard(message.subject, message.headers, message.data);
+          if (error === null) this.#received(message.subject, message.headers, message.data);
           else this.#refusal = error;
         } catch (err) {
           this.#counts.thrown += 1;
@@ -216,7 +216,7 @@ export class NatsRequests {
     this.#sweep = undefined;
   }
 
-  #heard(subject: string, headers: MsgHdrs | undefined, data: Uint8Array): void {
+  #received(subject: string, headers: MsgHdrs | undefined, data: Uint8Array): void {
     const pending = this.#pending.get(subject.slice(this.#inbox.length));
     if (pending === undefined) {
       this.#counts.lateReplies += 1;

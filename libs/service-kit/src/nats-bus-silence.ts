@@ -24,16 +24,16 @@ export function leaveSilentServers(
 ): () => void {
   let silent = 0;
   let received = 0;
-  let asking = false;
-  const ask = async (): Promise<void> => {
-    asking = true;
+  let isPinging = false;
+  const ping = async (): Promise<void> => {
+    isPinging = true;
     try {
       await connection.flush();
       silent = 0;
     } catch {
       // The connection is closed, which is handled elsewhere.
     } finally {
-      asking = false;
+      isPinging = false;
     }
   };
   const timer = setInterval(() => {
@@ -48,7 +48,7 @@ export function leaveSilentServers(
       silent = 0;
       onSilent();
       connection.reconnect().catch(() => {});
-    } else if (!asking) void ask();
+    } else if (!isPinging) void ping();
   }, TICK_MS);
   timer.unref();
   return () => clearInterval(timer);

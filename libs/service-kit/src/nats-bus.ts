@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { AuthorizationError, connect, MsgHdrsImpl, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node';
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import { inJournal, MAIN } from '@polyedge/contracts/journal';
+import { MAIN } from '@polyedge/contracts/journal';
 import type { Parameters } from '@polyedge/contracts/subject';
-import { parseOwnJson } from '@polyedge/query/json-text';
 import type { Bus, BusStatus, RequestContext, Responder, RespondOptions, Subscription } from './bus.ts';
 import { type BusCounts, newBusCounts } from './bus-counts.ts';
-import { encodeBody, MIN_MAX_PAYLOAD, subjectFits, TRACEPARENT } from './bus-wire.ts';
+import { publishBody, receiveText } from './bus-messages.ts';
+import { MIN_MAX_PAYLOAD, subjectFits, TRACEPARENT } from './bus-wire.ts';
 import { within } from './deadline.ts';
 import { type Log, silentLog } from './log.ts';
 import { CONNECT_ATTEMPT_MS, connectionOptions, type NatsServer } from './nats-bus-connection.ts';
@@ -193,11 +193,7 @@ class ConnectedBus implements NatsBus {
     body: Body,
     journal = MAIN,
   ): void {
-    const text = encodeBody(body);
-    if (text === undefined) this.counts.unsent += 1;
-    if (text === undefined || !this.publishText(inJournal(channel.subject(values), journal), text)) {
-      this.#log.error("an event is over the server's limits and was not sent", { type: channel.address });
-    }
+    publishBody(this, this.#log, channel, { values, body, journal });
   }
 
   publishText(subject: string, json: string, traceparent?: string): boolean {
@@ -229,19 +225,10 @@ class ConnectedBus implements NatsBus {
     const subscription = this.#connection.subscribe(subject, {
       callback: (error, message) => {
         if (ended || error !== null) return;
-        this.counts.heard += 1;
-        const body = parseOwnJson(textOf(message.data));
-        if (body === undefined || !channel.body.test(body)) {
-          this.counts.malformed += 1;
-          return;
-        }
-        // An exception would silently end the library's reading loop.
-        try {
-          handler(body, message.subject, message.data.length, message.headers?.get(TRACEPARENT));
-        } catch (err) {
-          this.counts.thrown += 1;
-          this.#log.error("a subscription's handler failed", { type: channel.address, err });
-        }
+        // It never throws: an exception would silently end the library's reading loop.
+        receiveText(this, this.#log, channel, textOf(message.data), (body) =>
+          handler(body, message.subject, message.data.length, message.headers?.get(TRACEPARENT)),
+        );
       },
     });
     return {
@@ -288,11 +275,11 @@ class ConnectedBus implements NatsBus {
     if (this.#status === 'disconnected') return;
     this.counts.disconnects += 1;
     if (!this.#closing) this.#log.warn('disconnected from NATS');
-    this.#say('disconnected');
+    this.#setStatus('disconnected');
     this.#requests.failAll('the connection to NATS was lost');
   }
 
-  #say(status: BusStatus): void {
+  #setStatus(status: BusStatus): void {
     this.#status = status;
     for (const listener of [...this.#listeners]) {
       try {
@@ -342,7 +329,7 @@ class ConnectedBus implements NatsBus {
     if (this.maxPayload < MIN_MAX_PAYLOAD)
       this.#log.error(`the NATS server takes messages of ${this.maxPayload} bytes at most: set "max_payload: ${MIN_MAX_PAYLOAD}"`);
     this.#log.info('connected to NATS again');
-    this.#say('connected');
+    this.#setStatus('connected');
   }
 }
 

@@ -17,7 +17,7 @@ export class KnownPlacements implements Placements {
   #journals: ReadonlyMap<string, string> = new Map();
   /** Undefined until the directory has answered. */
   #version: number | undefined;
-  #asking: Promise<boolean> | undefined;
+  #loading: Promise<boolean> | undefined;
   /** A change was announced since the request in flight was sent. */
   #again = false;
   #retry: NodeJS.Timeout | undefined;
@@ -62,19 +62,19 @@ export class KnownPlacements implements Placements {
 
   async refresh(): Promise<void> {
     // The reply to an earlier request may be older than this call.
-    if (this.#asking !== undefined) await this.#asking;
-    await this.#ask();
+    if (this.#loading !== undefined) await this.#loading;
+    await this.#fetch();
   }
 
   #load(): void {
     clearTimeout(this.#retry);
     this.#retry = undefined;
     if (this.#stopped) return;
-    if (this.#asking !== undefined) {
+    if (this.#loading !== undefined) {
       this.#again = true;
       return;
     }
-    void this.#ask().then((answered) => {
+    void this.#fetch().then((answered) => {
       if (this.#again) {
         this.#again = false;
         this.#load();
@@ -85,13 +85,13 @@ export class KnownPlacements implements Placements {
     });
   }
 
-  #ask(): Promise<boolean> {
-    this.#asking ??= this.#bus.request(accountsPlacements, accountsPlacements.subject({}), {}, { timeoutMs: TIMEOUT_MS }).then((reply) => {
-      this.#asking = undefined;
+  #fetch(): Promise<boolean> {
+    this.#loading ??= this.#bus.request(accountsPlacements, accountsPlacements.subject({}), {}, { timeoutMs: TIMEOUT_MS }).then((reply) => {
+      this.#loading = undefined;
       if (reply.ok) this.#take(reply.value.version, new Map(reply.value.placements.map(({ tenant, journal }) => [tenant, journal])));
       return reply.ok;
     });
-    return this.#asking;
+    return this.#loading;
   }
 
   #take(version: number, journals: ReadonlyMap<string, string>): void {

@@ -76,7 +76,7 @@ export class Verifier {
     this.#subscriptions.push(
       this.#bus.subscribe(accountsKeysChanged, accountsKeysChanged.subject({}), (keySet) => void this.#take(keySet)),
       this.#bus.subscribe(accountsRevoked, accountsRevoked.subject({}), (revocation) => {
-        if (this.#revocations.add(revocation, this.#now())) this.#tell(revocation);
+        if (this.#revocations.add(revocation, this.#now())) this.#notify(revocation);
       }),
       // Announcements missed while disconnected are contained in the whole set.
       this.#bus.onStatus((status) => {
@@ -194,7 +194,7 @@ export class Verifier {
   #refresh(): Promise<'fresh' | 'recent' | 'failed'> {
     if (this.#refreshing !== undefined) return this.#refreshing;
     if (this.#now() - this.#refreshedAt < REFRESH_MS) return Promise.resolve('recent');
-    const ask = async (): Promise<'fresh' | 'failed'> => {
+    const fetchKeys = async (): Promise<'fresh' | 'failed'> => {
       const reply = await this.#bus.request(accountsKeys, accountsKeys.subject({}), {}, { timeoutMs: 2_000 });
       // A failed attempt delays no other one, so that a recovered service is found at once.
       if (!reply.ok) return 'failed';
@@ -202,11 +202,11 @@ export class Verifier {
       await this.#take(reply.value);
       return 'fresh';
     };
-    const asking = ask().finally(() => {
+    const refreshing = fetchKeys().finally(() => {
       this.#refreshing = undefined;
     });
-    this.#refreshing = asking;
-    return asking;
+    this.#refreshing = refreshing;
+    return refreshing;
   }
 
   #load(): void {
@@ -236,10 +236,10 @@ export class Verifier {
     if (gone) this.#cached.clear();
     this.#keys = keys;
     this.#unknown.clear();
-    for (const revocation of this.#revocations.replace(keySet.revocations, this.#now())) this.#tell(revocation);
+    for (const revocation of this.#revocations.replace(keySet.revocations, this.#now())) this.#notify(revocation);
   }
 
-  #tell(revocation: Revocation): void {
+  #notify(revocation: Revocation): void {
     for (const listener of [...this.#listeners]) listener(revocation);
   }
 }

@@ -89,15 +89,25 @@ export const Table = ({ label, children }: { readonly label: string; readonly ch
 const addressOf = (id: string) => `/graph?id=${encodeURIComponent(id)}`;
 
 /** A link to an element of the graph. */
+/** A click on a link within the page, unless the user opens it elsewhere. */
+export const following = (address: string) => (event: MouseEvent) => {
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  go(address);
+};
+
+export const Brand = () => (
+  <p class="brand">
+    <svg viewBox="0 0 32 32" aria-hidden="true">
+      <circle cx="16" cy="16" r="4" />
+      <path d="M16 12V3M20 17l9 3M18 20l5 8M14 20l-5 8M12 17l-9 3" />
+    </svg>
+    Polyedge
+  </p>
+);
+
 export const ElementLink = ({ id, children }: { readonly id: string; readonly children: string }) => (
-  <a
-    href={addressOf(id)}
-    onClick={(event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      go(addressOf(id));
-    }}
-  >
+  <a href={addressOf(id)} onClick={following(addressOf(id))}>
     {children}
   </a>
 );

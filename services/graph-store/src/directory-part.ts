@@ -20,7 +20,7 @@ import { whenReachable } from './postgres/when-reachable.ts';
 
 /** Interval of checking the version of the placements, and of publishing it even if unchanged. */
 const LOOK_MS = 500;
-const TELL_MS = 5000;
+const REPEAT_MS = 5000;
 
 export interface DirectoryPart {
   readonly responders: readonly Responder[];
@@ -70,23 +70,23 @@ export async function prepareDirectory(
       defaultScope,
     });
     exportLogins(context.metrics, hashes.stats);
-    let told = { version: 0, at: performance.now() };
-    const telling = setInterval(() => void tell(), LOOK_MS);
+    let published = { version: 0, at: performance.now() };
+    const timer = setInterval(() => void publishVersion(), LOOK_MS);
     return {
       responders: accounts.responders,
       sweep: () => directory.sweep(longestMs),
       stop: () => {
-        clearInterval(telling);
+        clearInterval(timer);
         accounts.stop();
       },
     };
 
-    async function tell(): Promise<void> {
+    async function publishVersion(): Promise<void> {
       const now = performance.now();
       // With a single journal there are no placements to check.
       const version = await placementsVersion(sql).catch(() => undefined);
-      if (version === undefined || (version === told.version && now - told.at < TELL_MS)) return;
-      told = { version, at: now };
+      if (version === undefined || (version === published.version && now - published.at < REPEAT_MS)) return;
+      published = { version, at: now };
       publishPlacement(bus, version);
     }
   };

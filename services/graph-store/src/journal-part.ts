@@ -129,7 +129,7 @@ export class JournalPart {
   #admission: AdmissionControl | undefined;
   #watching: NodeJS.Timeout | undefined;
   #databaseAnswers = true;
-  #asking = false;
+  #isChecking = false;
 
   /**
    * Nothing is answered or published before `serve`.
@@ -294,8 +294,8 @@ export class JournalPart {
 
   async #watchDatabase(): Promise<void> {
     // One check at a time: they must not pile up while the database hangs.
-    if (this.#asking) return;
-    this.#asking = true;
+    if (this.#isChecking) return;
+    this.#isChecking = true;
     const silence = setTimeout(() => {
       this.#databaseAnswers = false;
     }, SILENT_MS);
@@ -307,7 +307,7 @@ export class JournalPart {
       this.#databaseAnswers = false;
     } finally {
       clearTimeout(silence);
-      this.#asking = false;
+      this.#isChecking = false;
     }
   }
 }

@@ -31,7 +31,7 @@ const items = async (path: string, body?: object): Promise<unknown[]> =>
 const idsOf = (found: readonly unknown[]): unknown[] => found.map((one) => (one as Vertex)['ogit/_id']);
 const note = async (body: object = {}): Promise<Vertex> => (await post(`${graph}/new/ogit%2FNote`, body, token)).body as Vertex;
 
-test('every id that a vertex, a token or `me` names is a vertex of its own', async () => {
+test('every id in a vertex, a token or `me` is the id of a vertex', async () => {
   const made = await note({ 'ogit/name': 'n' });
   const types = {
     'ogit/_owner': 'ogit/Auth/Account',

@@ -41,7 +41,7 @@ import { framesOf } from './protocol/frames.ts';
 import { sagaProtocol } from './protocol/protocol.ts';
 import { openRecovery } from './recovery.ts';
 import { takeReports } from './reports.ts';
-import { Roles } from './roles.ts';
+import { RoleCache } from './roles.ts';
 import { Runners } from './runners.ts';
 
 /** A running saga-edge; `port` is the one it listens on. */
@@ -60,7 +60,7 @@ export async function startSagaEdge(
 ): Promise<SagaEdge> {
   const { log, metrics } = context;
   const verifier = new Verifier({ bus, log, openId: openIdOf(config) });
-  const roles = new Roles(bus, log);
+  const roles = new RoleCache(bus, log);
   // Roles are looked up synchronously, so they are loaded before a token of their tenant is accepted.
   const verify = async (token: string): Promise<Outcome<Principal>> => {
     const verified = await verifier.verify(token);

@@ -20,7 +20,7 @@ interface Book {
   readonly roles: readonly Role[];
 }
 
-export class Roles {
+export class RoleCache {
   readonly #bus: Bus;
   readonly #log: Log;
   readonly #books = new Map<string, Book>();

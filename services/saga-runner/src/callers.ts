@@ -7,7 +7,7 @@ import type { Json, JsonObject } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import type { Jobs } from './jobs.ts';
-import type { Wanted } from './run.ts';
+import type { WantedRun } from './run.ts';
 import type { Runnable } from './runnable.ts';
 import type { RunnableTable } from './runnable-table.ts';
 import type { Runs } from './runs.ts';
@@ -47,7 +47,7 @@ const wanted = (
   context: JsonObject,
   http: boolean,
   testData: boolean,
-): Wanted => ({
+): WantedRun => ({
   runnable,
   call,
   seed: call,

@@ -39,10 +39,10 @@ const FLAGS = [
 ];
 
 /** Messages of a process, except its end. */
-export type Said = Exclude<FromProcess, { readonly from: 'ending' }>;
+export type ProcessMessage = Exclude<FromProcess, { readonly from: 'ending' }>;
 
 export interface ProcessHandler {
-  message(message: Said): void;
+  message(message: ProcessMessage): void;
   /** The process exited by itself, or sent an invalid message: its messages are no longer trusted. */
   ended(reason: string): void;
 }
@@ -62,8 +62,8 @@ export class IsolateProcess {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       serialization: 'json',
     });
-    this.#child.on('message', (said: unknown) => {
-      for (const message of Array.isArray(said) ? said : [said]) {
+    this.#child.on('message', (received: unknown) => {
+      for (const message of Array.isArray(received) ? received : [received]) {
         if (this.#over) return;
         if (!fromProcess.test(message)) this.end('it sent an invalid message');
         else if (message.from === 'ending') this.end(ENDINGS[message.why]);

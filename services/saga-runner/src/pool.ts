@@ -4,7 +4,7 @@
  */
 import { setPriority } from 'node:os';
 import type { Ended, ToProcess } from './isolate/messages.ts';
-import { IsolateProcess, type Said } from './isolate-process.ts';
+import { IsolateProcess, type ProcessMessage } from './isolate-process.ts';
 
 export type Order = Extract<ToProcess, { readonly to: 'run' }>;
 
@@ -17,7 +17,7 @@ export interface Placed {
 }
 
 export interface RunHandler {
-  message(message: Exclude<Said, { readonly from: 'ready' | 'done' }>): void;
+  message(message: Exclude<ProcessMessage, { readonly from: 'ready' | 'done' }>): void;
   ended(ended: Ended): void;
   /** Its process has crashed. */
   crashed(reason: string): void;
@@ -207,7 +207,7 @@ export class Pool {
     return place;
   }
 
-  #message(place: Place, message: Said): void {
+  #message(place: Place, message: ProcessMessage): void {
     if (message.from === 'ready') return;
     const active = place.runs.get(message.run);
     // A message about an unknown run is ignored.

@@ -3,7 +3,7 @@ import type { RunnableCall, RunnableLog } from '@polyedge/contracts/bus/runnable
 import type { Json } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
 import { isObject } from '@polyedge/saga/elements';
-import type { Result, Run, Wanted } from './run.ts';
+import type { Run, RunResult, WantedRun } from './run.ts';
 import { digestId } from './writing.ts';
 
 /** The text and values of a log line. */
@@ -43,8 +43,8 @@ export function logRecord(
 
 /** The runnable call of a run that has ended, or was rejected. */
 export function callRecord(
-  { runnable, call, context, parentCall, testData }: Wanted,
-  { error }: Result,
+  { runnable, call, context, parentCall, testData }: WantedRun,
+  { error }: RunResult,
   cost: RunCost,
   { at, version }: { readonly at: number; readonly version: string | undefined },
 ): RunnableCall {

@@ -10,7 +10,7 @@ import type { Parameter } from './triggers.ts';
 import { OperationIds } from './writing.ts';
 
 /** A requested run. */
-export interface Wanted {
+export interface WantedRun {
   readonly runnable: Runnable;
   /** The id of its runnable call: the same for every repeat. */
   readonly call: string;
@@ -28,19 +28,19 @@ export interface Wanted {
   readonly http: boolean;
 }
 
-export interface Result {
+export interface RunResult {
   readonly outcome: RunOutcome | { readonly is: 'refused'; readonly problem: string };
   /** The error of its call; undefined if it succeeded. */
   readonly error: RunnableCall['error'];
 }
 
 export class Run implements Queued, Placed {
-  readonly wanted: Wanted;
+  readonly wanted: WantedRun;
   readonly tenant: string;
   readonly runnable: string;
   readonly orderKey: string | undefined;
   readonly acting: Acting;
-  readonly done: (result: Result) => void;
+  readonly done: (result: RunResult) => void;
   /** Remaining calls of the API: the process counts too, but is not trusted. */
   calls: number;
   readonly outstanding = new Set<Promise<unknown>>();
@@ -51,7 +51,7 @@ export class Run implements Queued, Placed {
   alone = true;
   suspect = false;
 
-  constructor(wanted: Wanted, calls: number, done: (result: Result) => void) {
+  constructor(wanted: WantedRun, calls: number, done: (result: RunResult) => void) {
     const { runnable, property, call, depth, chain, testData, seed, at } = wanted;
     this.wanted = wanted;
     this.tenant = runnable.tenant;

@@ -15,7 +15,7 @@ import type { Ended, RunLimits } from './isolate/messages.ts';
 import type { Packages } from './packages/packages.ts';
 import type { Pool, Taken } from './pool.ts';
 import type { Records } from './records.ts';
-import { type Result, Run, type Wanted } from './run.ts';
+import { Run, type RunResult, type WantedRun } from './run.ts';
 import { errorOf } from './run-error.ts';
 import { callRecord, lineOf, logRecord, type RunCost } from './run-record.ts';
 import { fileOf, mayUse, type Runnable, sourceOf } from './runnable.ts';
@@ -101,7 +101,7 @@ export class Runs {
   }
 
   /** Resolves when the run has ended and its call is stored. */
-  start(wanted: Wanted): Promise<Result> {
+  start(wanted: WantedRun): Promise<RunResult> {
     const now = Date.now();
     const { suspendedUntil } = this.#conducts.of(keyOf(wanted.runnable));
     const problem =
@@ -309,7 +309,7 @@ export class Runs {
   }
 
   /** Waits for everything that the run has sent, because a call is recorded after its logs. */
-  async #finish(run: Run, result: Result, cost: Pick<RunCost, 'cpuMs' | 'memoryBytes'>): Promise<void> {
+  async #finish(run: Run, result: RunResult, cost: Pick<RunCost, 'cpuMs' | 'memoryBytes'>): Promise<void> {
     await Promise.allSettled([...run.outstanding]);
     const { startedAt, logCount } = run;
     try {
@@ -320,9 +320,9 @@ export class Runs {
     run.done(result);
   }
 
-  async #refuse(wanted: Wanted, problem: string, now: number): Promise<Result> {
+  async #refuse(wanted: WantedRun, problem: string, now: number): Promise<RunResult> {
     this.stats.refused += 1;
-    const result: Result = { outcome: { is: 'refused', problem }, error: { message: problem, stack: '' } };
+    const result: RunResult = { outcome: { is: 'refused', problem }, error: { message: problem, stack: '' } };
     // Repeated rejections are recorded once.
     const reportedAt = this.#refused.get(wanted.runnable.id) ?? 0;
     if (now - reportedAt < REFUSED_MS) return result;
@@ -332,7 +332,7 @@ export class Runs {
     return result;
   }
 
-  async #record(wanted: Wanted, result: Result, cost: RunCost): Promise<void> {
+  async #record(wanted: WantedRun, result: RunResult, cost: RunCost): Promise<void> {
     const { tenant, scope } = wanted.runnable;
     const version = await this.#options.table(tenant)?.versionIdOf(wanted.runnable);
     const kept = await this.#options.records.call({ tenant, scope }, callRecord(wanted, result, cost, { at: Date.now(), version }));

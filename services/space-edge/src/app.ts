@@ -50,7 +50,7 @@ import { Contracting } from './store/contracts/contracting.ts';
 import { Contracts } from './store/contracts/contracts.ts';
 import { Evaluations } from './store/contracts/evaluations.ts';
 import { Jobs } from './store/contracts/jobs.ts';
-import { Subscriptions } from './store/contracts/subscriptions.ts';
+import { SubscriptionCache } from './store/contracts/subscriptions.ts';
 import { Following } from './store/following.ts';
 import { Graph } from './store/graph.ts';
 import { Notes } from './store/notes.ts';
@@ -102,7 +102,7 @@ export async function startSpaceEdge(
 
   const following = new Following({ feed, tenant, types: [SERVICE_TYPE, PRICING_TYPE, CONTRACT_TYPE, USAGE_TYPE] });
   const pricings = new Pricings({ graph, following });
-  const subscriptions = new Subscriptions({ contracts, pricings, following, now, maxBytes: config.evaluationCacheBytes });
+  const subscriptions = new SubscriptionCache({ contracts, pricings, following, now, maxBytes: config.evaluationCacheBytes });
   const tokens = { key: tokenKey(config.jwtSecret, config.jwtSalt), lifetimeMs: config.jwtExpiration };
   const evaluations = new Evaluations({ contracts, subscriptions, now, tokens });
   const analytics = new Analytics({ graph, now, flushMs: config.analyticsFlushMs });

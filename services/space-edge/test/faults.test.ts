@@ -21,7 +21,7 @@ test('space:31 consumption of two limits at once is exact on two replicas, also 
   assert.equal(consumed, load.users * load.limit);
 });
 
-test('space:19 archiving moves every contract, also when the edge that does it dies: another one goes on, and tells how far it is', async () => {
+test('space:19 archiving moves every contract, even if the edge that does it dies: another one continues, and reports the progress', async () => {
   const { rest: there } = await archiveUnderFire(system, { contracts: USERS, killsStore: false });
 
   // A large group changes by a job as well, and is answered when that is done.

@@ -344,11 +344,11 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
 
   finished(): void {
     this.#inFlight -= 1;
-    if (this.#inFlight <= this.#env.limits.maxInFlight / 2) this.reading.goOn(BY_WORK);
+    if (this.#inFlight <= this.#env.limits.maxInFlight / 2) this.reading.resume(BY_WORK);
   }
 
   #flushed(): void {
-    if (this.reading.has(BY_OUTPUT) && this.outbox.bytes <= this.#env.limits.maxBufferedBytes / 2) this.reading.goOn(BY_OUTPUT);
+    if (this.reading.has(BY_OUTPUT) && this.outbox.bytes <= this.#env.limits.maxBufferedBytes / 2) this.reading.resume(BY_OUTPUT);
     this.#effects.flushed();
   }
 

@@ -204,20 +204,20 @@ export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Ra
     const perMs = waiting.length / Math.max(1, spreadMs);
     const began = wheel.clock.now();
     let drained = 0;
-    const tell = new WheelTimer(() => {
+    const drainNext = new WheelTimer(() => {
       const due = Math.min(waiting.length, Math.floor((wheel.clock.now() - began) * perMs) + 1);
       while (drained < due) {
         waiting[drained]?.drain();
         drained += 1;
       }
-      if (drained < waiting.length) wheel.set(tell, 20);
+      if (drained < waiting.length) wheel.set(drainNext, 20);
     });
     return new Promise((resolve) => {
       const latest = new WheelTimer(() => this.#whenEmpty?.());
       this.#whenEmpty = () => {
         this.#whenEmpty = undefined;
         wheel.clear(latest);
-        wheel.clear(tell);
+        wheel.clear(drainNext);
         resolve();
       };
       if (this.#connections.size === 0) {
@@ -225,7 +225,7 @@ export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Ra
         return;
       }
       wheel.set(latest, spreadMs + this.limits.drainMs + this.limits.closeTimeoutMs);
-      wheel.set(tell, 0);
+      wheel.set(drainNext, 0);
     });
   }
 

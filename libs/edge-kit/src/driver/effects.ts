@@ -17,7 +17,7 @@ import type { MailboxItem } from './mailbox.ts';
 import { BY_OUTPUT, BY_SESSION, type ReadControl } from './read-control.ts';
 import { RequestTracker } from './request-tracker.ts';
 import { SessionTimers } from './session-timers.ts';
-import { Subscriptions } from './subscriptions.ts';
+import { ConnectionSubscriptions } from './subscriptions.ts';
 import type { WriteOrdering } from './write-ordering.ts';
 
 /** The connection, as its effects see it. */
@@ -49,7 +49,7 @@ export class Effects<Raw, In, Out, P extends Packet> {
   readonly #env: Environment<Raw, In, Out, P>;
   readonly #host: EffectsHost<In, P>;
   #requests: RequestTracker<Raw, In, Out, P> | undefined;
-  #subscriptions: Subscriptions<Raw, In, Out, P> | undefined;
+  #subscriptions: ConnectionSubscriptions<Raw, In, Out, P> | undefined;
   #timers: SessionTimers | undefined;
   #deliveryAcks: DeliveryAcks | undefined;
   #groupSlot: GroupSlot<Raw, In, Out, P> | undefined;
@@ -147,7 +147,7 @@ export class Effects<Raw, In, Out, P extends Packet> {
         this.#host.reading.stop(BY_SESSION);
         break;
       case 'resume':
-        this.#host.reading.goOn(BY_SESSION);
+        this.#host.reading.resume(BY_SESSION);
         break;
       case 'drop':
         this.#host.drop();
@@ -188,8 +188,8 @@ export class Effects<Raw, In, Out, P extends Packet> {
     return this.#requests;
   }
 
-  #subscribing(): Subscriptions<Raw, In, Out, P> {
-    this.#subscriptions ??= new Subscriptions({
+  #subscribing(): ConnectionSubscriptions<Raw, In, Out, P> {
+    this.#subscriptions ??= new ConnectionSubscriptions({
       env: this.#env,
       sink: this.#host,
       step: (input) => this.#host.step(input),

@@ -2,7 +2,7 @@
 import type { Limits } from '../limits.ts';
 
 /** What to do about a connection now; undefined: nothing. */
-export type Verdict = 'not authenticated' | 'idle' | 'stalled' | 'ask' | undefined;
+export type LivenessVerdict = 'not authenticated' | 'idle' | 'stalled' | 'ask' | undefined;
 
 export interface Seen {
   readonly authenticated: boolean;
@@ -44,7 +44,7 @@ export class Liveness {
   }
 
   /** @returns the first time-out that has expired */
-  look(at: number, seen: Seen, limits: Limits): Verdict {
+  look(at: number, seen: Seen, limits: Limits): LivenessVerdict {
     if (seen.unread) this.#heardAt = at;
     if (limits.authenticateMs > 0 && !seen.authenticated && at - this.#openedAt > limits.authenticateMs) return 'not authenticated';
     if (limits.idleMs > 0 && at - this.#heardAt > limits.idleMs) return 'idle';

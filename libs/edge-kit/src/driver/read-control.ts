@@ -39,7 +39,7 @@ export class ReadControl {
   /** Pauses for `ms`; false if already paused for the rate. */
   stopForRate(ms: number): boolean {
     const first = (this.#reasons & BY_RATE) === 0;
-    this.#rateTimer ??= new WheelTimer(() => this.goOn(BY_RATE));
+    this.#rateTimer ??= new WheelTimer(() => this.resume(BY_RATE));
     this.#wheel.set(this.#rateTimer, ms);
     this.stop(BY_RATE);
     return first;
@@ -52,7 +52,7 @@ export class ReadControl {
     this.#wire.pause();
   }
 
-  goOn(reason: number): void {
+  resume(reason: number): void {
     if ((this.#reasons & reason) === 0) return;
     this.#reasons &= ~reason;
     // Handling the buffered messages may pause reading again.

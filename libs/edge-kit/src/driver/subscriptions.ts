@@ -33,7 +33,7 @@ export interface SubscriptionsOptions<Raw, In, Out, P extends Packet> {
   leftBroadcaster(): void;
 }
 
-export class Subscriptions<Raw, In, Out, P extends Packet> {
+export class ConnectionSubscriptions<Raw, In, Out, P extends Packet> {
   readonly #options: SubscriptionsOptions<Raw, In, Out, P>;
   readonly #held = new Map<string, SubscriptionEntry>();
 
@@ -77,7 +77,7 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
     const held = this.#held.get(effect.id);
     if (held?.tenant === undefined) return;
     held.waiting?.close();
-    const tell = (): void => {
+    const notify = (): void => {
       if (held.open) step({ kind: 'timer', name: effect.name });
     };
     held.waiting = env.feed.whenDelivered(held.tenant, effect.epoch, effect.seq, DELIVERED_MS, (reached) => {
@@ -86,8 +86,8 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
       else {
         // After the changes that wait for the answer to one of this session's writes.
         const order = own();
-        if (order === undefined) tell();
-        else order.offer(undefined, tell);
+        if (order === undefined) notify();
+        else order.offer(undefined, notify);
       }
     });
   }

@@ -221,7 +221,7 @@ export class SocketIoListener {
       const token = namespace.credentialFrom?.(handshake);
       // Drops the library's copy of the handshake: it is large and may hold a token.
       forget(socket, this.#options.namespaces.length === 1);
-      const asks = this.#options.recovery !== undefined && handshake.auth.recovery === true;
+      const recovers = this.#options.recovery !== undefined && handshake.auth.recovery === true;
       const data = socket.data as SocketData;
       const { recovered } = data;
       const wire = new SocketIoWire(socket, this.#shared, this.#options.limits.maxFrameBytes);
@@ -230,11 +230,11 @@ export class SocketIoListener {
         const handler = driver.open(wire, {
           credential,
           path: namespace.name,
-          query: asks ? ASKS_RECOVERY : {},
+          query: recovers ? ASKS_RECOVERY : {},
           address: handshake.address,
           ...(recovered === undefined ? {} : { restored: recovered.restored }),
         });
-        if (asks) this.#mayRecover(socket, wire, () => handler.parting?.());
+        if (recovers) this.#mayRecover(socket, wire, () => handler.parting?.());
         wire.attach(handler);
         wire.resume();
       };

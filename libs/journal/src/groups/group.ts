@@ -4,7 +4,7 @@
  */
 import type { Failure } from '@polyedge/contracts/errors';
 import { ANOTHER_HISTORY, type EdgeState } from './edge-state.ts';
-import { type Lease, Leases } from './leases.ts';
+import { Leases, type PartitionLease } from './leases.ts';
 import { type GroupMember, GroupMembers, type Opened } from './members.ts';
 import type { OwnedLease } from './messages.ts';
 import type { CommittedPosition } from './port.ts';
@@ -302,21 +302,21 @@ export class ConsumerGroup {
     );
   }
 
-  #fence(opened: Opened, leases: readonly Lease[]): void {
+  #fence(opened: Opened, leases: readonly PartitionLease[]): void {
     const using = leases.filter((lease) => this.#leases.has(lease));
     if (using.length === 0 || this.#opened !== opened) return;
     for (const lease of using) this.#leases.fence(opened, lease);
     this.look();
   }
 
-  #drainOver({ member }: Lease): void {
+  #drainOver({ member }: PartitionLease): void {
     this.#state.stats.drainTimeouts += 1;
     this.#leave(member);
     this.#notifyLost(member, { code: 'busy', detail: 'deliveries were not confirmed in time' });
   }
 
   /** The journal no longer has the position: the group continues at the oldest change, and its client is notified. */
-  *#gap(opened: Opened, lease: Lease): Procedure {
+  *#gap(opened: Opened, lease: PartitionLease): Procedure {
     const { stats, effects } = this.#state;
     const { tenant, name } = this.#of;
     const position = yield* ask({ call: 'position' });
@@ -335,7 +335,7 @@ export class ConsumerGroup {
     this.#notifyLost(lease.member, { code: 'lost', detail: 'events are missing: the journal no longer has them' });
   }
 
-  #release(leases: readonly Lease[]): void {
+  #release(leases: readonly PartitionLease[]): void {
     const given = this.#leases.dropAll(leases);
     this.#state.stats.released += given.length;
     if (this.#opened !== undefined && given.length > 0) this.#state.procedures.start(this.#giveBack(this.#opened, given));

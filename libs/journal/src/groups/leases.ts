@@ -11,7 +11,7 @@ import { heldBy, type Positions } from './positions.ts';
 import { ask, type Procedure } from './procedure.ts';
 import { preferred } from './rendezvous.ts';
 
-export interface Lease {
+export interface PartitionLease {
   readonly consumer: PartitionConsumer;
   readonly member: GroupMember;
   readonly unfollow: () => void;
@@ -36,9 +36,9 @@ export class Leases {
   readonly #tenant: string;
   readonly #members: GroupMembers;
   readonly #positions: Positions;
-  readonly #leases = new Map<number, Lease>();
+  readonly #leases = new Map<number, PartitionLease>();
   /** Unacknowledged batches. */
-  readonly #byBatch = new Map<number, Lease>();
+  readonly #byBatch = new Map<number, PartitionLease>();
   #renewing = false;
   #renewAt = Number.NEGATIVE_INFINITY;
 
@@ -53,11 +53,11 @@ export class Leases {
     return this.#leases.size;
   }
 
-  of(partition: number): Lease | undefined {
+  of(partition: number): PartitionLease | undefined {
     return this.#leases.get(partition);
   }
 
-  all(): Lease[] {
+  all(): PartitionLease[] {
     return [...this.#leases.values()];
   }
 
@@ -69,7 +69,7 @@ export class Leases {
    * A batch was acknowledged.
    * @returns its lease; undefined if that is no longer in use, and the batch is left to the next owner
    */
-  take(batch: number, confirmed: boolean): Lease | undefined {
+  take(batch: number, confirmed: boolean): PartitionLease | undefined {
     const lease = this.#byBatch.get(batch);
     this.#byBatch.delete(batch);
     if (lease === undefined) return undefined;
@@ -79,12 +79,12 @@ export class Leases {
   }
 
   /** Whether it is still in use here. */
-  has(lease: Lease): boolean {
+  has(lease: PartitionLease): boolean {
     return this.#leases.get(lease.consumer.partition) === lease;
   }
 
   /** Continues reading and delivering as far as window and lease allow. */
-  pump(lease: Lease): void {
+  pump(lease: PartitionLease): void {
     const { procedures } = this.#state;
     const mayGive = (): boolean => !lease.member.ended && this.has(lease) && this.#state.at < lease.actUntil;
     const reading = lease.consumer.pump(mayGive);
@@ -92,7 +92,7 @@ export class Leases {
   }
 
   /** A member has room again: continues with what was read for it and did not fit. A partition that is asleep is woken by its tail. */
-  pumpWaiting(lease: Lease): void {
+  pumpWaiting(lease: PartitionLease): void {
     for (const other of this.#leases.values()) {
       if (other.member === lease.member && (other === lease ? !other.consumer.asleep : other.consumer.waiting)) this.pump(other);
     }
@@ -143,7 +143,7 @@ export class Leases {
    * Renews all leases.
    * @returns those that have another owner now
    */
-  *renew(opened: Opened): Procedure<readonly Lease[]> {
+  *renew(opened: Opened): Procedure<readonly PartitionLease[]> {
     const { times, stats } = this.#state;
     const sentAt = this.#state.at;
     this.#renewing = true;
@@ -175,20 +175,20 @@ export class Leases {
    * Stops delivering from a partition, so that it can be handed over.
    * @returns whether no delivery of it is in flight
    */
-  drain({ consumer }: Lease): boolean {
+  drain({ consumer }: PartitionLease): boolean {
     if (consumer.drainUntil !== undefined) return false;
     consumer.drainUntil = this.#state.at + this.#state.times.drainMs;
     return consumer.pending === 0;
   }
 
   /** The member that would have taken it has left. */
-  undrain(lease: Lease): void {
+  undrain(lease: PartitionLease): void {
     lease.consumer.drainUntil = undefined;
     this.pump(lease);
   }
 
   /** Ends the use of a partition here. Unconfirmed changes are left to the next owner. */
-  drop(lease: Lease): void {
+  drop(lease: PartitionLease): void {
     const { consumer, unfollow } = lease;
     this.#positions.reached(consumer);
     this.#leases.delete(consumer.partition);
@@ -202,7 +202,7 @@ export class Leases {
    * Drops those that are in use.
    * @returns what must be released for others
    */
-  dropAll(leases: readonly Lease[]): readonly OwnedLease[] {
+  dropAll(leases: readonly PartitionLease[]): readonly OwnedLease[] {
     const using = leases.filter((lease) => this.has(lease));
     const given = using.map(({ consumer }) => heldBy(consumer));
     for (const lease of using) this.drop(lease);
@@ -222,7 +222,7 @@ export class Leases {
    * Another edge owns it now, or Redis has lost the lease: the store still accepts what was confirmed, unless a new owner has put its fence
    * in force.
    */
-  fence({ id, epoch }: Opened, lease: Lease): void {
+  fence({ id, epoch }: Opened, lease: PartitionLease): void {
     this.#state.stats.fenced += 1;
     this.drop(lease);
     const { position, committed } = lease.consumer;
@@ -295,7 +295,7 @@ export class Leases {
         return batch;
       },
     });
-    const lease: Lease = { consumer, member, actUntil, unfollow: tails.follow(partition, () => this.pump(lease)) };
+    const lease: PartitionLease = { consumer, member, actUntil, unfollow: tails.follow(partition, () => this.pump(lease)) };
     this.#leases.set(partition, lease);
     stats.taken += 1;
     if (this.#renewAt === Number.NEGATIVE_INFINITY) this.#renewAt = this.#state.at + times.renewMs;

@@ -5,11 +5,11 @@
 import { posix } from 'node:path';
 import { Marked, type Tokens } from 'marked';
 import type { DocPage, Section } from './page.ts';
-import { pathOf, type Source } from './sources.ts';
+import { type DocSource, pathOf } from './sources.ts';
 import { anchors, escapeHtml } from './text.ts';
 
 /** @param shown files with a page */
-export function markdownPage({ file, text }: Source, shown: ReadonlySet<string>): DocPage {
+export function markdownPage({ file, text }: DocSource, shown: ReadonlySet<string>): DocPage {
   const anchorFor = anchors();
   const links: string[] = [];
   const sources: string[] = [];

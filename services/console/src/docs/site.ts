@@ -2,7 +2,7 @@
 import { interfacePage } from './interface-page.ts';
 import { markdownPage } from './markdown.ts';
 import type { DocPage } from './page.ts';
-import { readSources, type Source } from './sources.ts';
+import { type DocSource, readSources } from './sources.ts';
 import { escapeHtml } from './text.ts';
 
 /** Parts of the table of contents, in order, with their files. A file belongs to the first part that matches. */
@@ -36,7 +36,7 @@ export async function buildSite(root?: string): Promise<Site> {
   return { pages: new Map(made.map(({ page }) => [page.path, page])), parts: parts.filter(({ pages }) => pages.length > 0) };
 }
 
-const pageOf = (source: Source, shown: ReadonlySet<string>): DocPage | undefined =>
+const pageOf = (source: DocSource, shown: ReadonlySet<string>): DocPage | undefined =>
   source.file.endsWith('.json') ? interfacePage(source) : markdownPage(source, shown);
 
 /** The search index: page, anchor and words of each section. */

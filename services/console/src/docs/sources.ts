@@ -7,14 +7,14 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
 const PATTERNS = ['*.md', 'docs/**/*.md', 'docs/**/*.json', 'services/*/README.md', 'packages/*/README.md'];
 
-export interface Source {
+export interface DocSource {
   /** From the root, with slashes. */
   readonly file: string;
   readonly text: string;
 }
 
 /** Reads the available documents: an image has those of its own service and those of `docs`. */
-export async function readSources(root = ROOT): Promise<readonly Source[]> {
+export async function readSources(root = ROOT): Promise<readonly DocSource[]> {
   const files = PATTERNS.flatMap((pattern) => globSync(pattern, { cwd: root })).sort();
   return Promise.all(files.map(async (file) => ({ file, text: await readFile(`${root}/${file}`, 'utf8') })));
 }

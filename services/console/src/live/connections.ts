@@ -36,7 +36,7 @@ export async function findConnections(
   const missing = await gather({
     bus,
     processes: edges,
-    hear: (question, answered) =>
+    subscribe: (question, answered) =>
       bus.subscribe(connectionsFound, connectionsFound.subject({ question }), (answer) => {
         const { service, instance } = answer;
         matching += answer.matching;

@@ -14,7 +14,7 @@ type GatheringBus = Pick<Bus, 'publish' | 'subscribe' | 'flush'>;
 export async function gather(options: {
   readonly bus: GatheringBus;
   readonly processes: readonly string[];
-  hear(question: string, answered: (instance: string) => void): { unsubscribe(): void };
+  subscribe(question: string, answered: (instance: string) => void): { unsubscribe(): void };
   ask(question: string): void;
 }): Promise<number> {
   const question = randomBytes(12).toString('hex');
@@ -22,7 +22,7 @@ export async function gather(options: {
   if (waiting.size === 0) return 0;
   const all = Promise.withResolvers<void>();
   const timer = setTimeout(all.resolve, ANSWER_MS);
-  const answers = options.hear(question, (instance) => {
+  const answers = options.subscribe(question, (instance) => {
     if (waiting.delete(instance) && waiting.size === 0) all.resolve();
   });
   // No process may answer before the server knows the subscription.

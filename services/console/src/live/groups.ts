@@ -52,7 +52,7 @@ export async function findGroups(
     await gather({
       bus,
       processes: edges,
-      hear: (question, answered) =>
+      subscribe: (question, answered) =>
         bus.subscribe(groupsFound, groupsFound.subject({ question }), ({ instance, groups }) => {
           reports.push(...groups);
           answered(instance);

@@ -100,7 +100,7 @@ export class Tail {
           this.#live = seq;
           for (const reader of this.#readers.keys()) reader.live(seq);
         },
-        change: (change) => this.#tell(change),
+        change: (change) => this.#deliver(change),
         lost: () => {
           this.#live = undefined;
           this.#retry = setTimeout(() => this.#begin(), RETRY_MS);
@@ -116,7 +116,7 @@ export class Tail {
     this.#live = undefined;
   }
 
-  #tell(change: FullChange): void {
+  #deliver(change: FullChange): void {
     let row: TailRow | undefined;
     for (const [reader, spent] of this.#readers) {
       if (!fits(change, reader.filter) || !reader.maySee(change)) continue;

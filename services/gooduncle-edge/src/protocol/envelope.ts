@@ -6,7 +6,7 @@ import { isObject, type Json } from '@polyedge/query/json';
 import type { Code, FieldProblem } from './problems.ts';
 
 /** A stamp of a service in an answer's passport. Times in milliseconds since 1970. */
-export interface Stamp {
+export interface ServiceStamp {
   readonly service: string;
   readonly instance: string;
   readonly in: number;
@@ -71,7 +71,7 @@ export function answerText(
   return `${text}},"passport":${passport}}`;
 }
 
-export const passportText = (stamps: readonly Stamp[]): string => JSON.stringify(stamps);
+export const passportText = (stamps: readonly ServiceStamp[]): string => JSON.stringify(stamps);
 
 const REDACTED = '[redacted]';
 

@@ -14,7 +14,7 @@ export interface WindowOwner {
   readonly ended: boolean;
   /** Whether the client has so much unread data that new events should be merged. */
   readonly congested: boolean;
-  tell(payload: string, meta: ResponseMeta, passport: string): void;
+  emit(payload: string, meta: ResponseMeta, passport: string): void;
   /** Reads rows of the query that reflect at least `atLeast`; the outcome is passed to `refill` or `unread`. */
   read(limit: number, atLeast: number): void;
   /** Calls `delivered` when every change up to `seq` was delivered. */
@@ -44,7 +44,7 @@ export class LiveWindow {
   #passport = '';
   #toldAt = Number.NEGATIVE_INFINITY;
   /** Changes applied since more rows were requested; undefined if no read is in progress. */
-  #sinceAsked: Map<string, Changed> | 'too many' | undefined;
+  #sinceRequested: Map<string, Changed> | 'too many' | undefined;
   /** When reading more rows began to fail, and when it is retried. */
   #failing: { readonly since: number; again: number } | undefined;
 
@@ -72,18 +72,18 @@ export class LiveWindow {
       row: change.state,
       differs,
     });
-    if (this.#sinceAsked instanceof Map) {
-      this.#sinceAsked.set(change.id, { seq: change.seq, row: is ? after : undefined });
-      if (this.#sinceAsked.size > MAX_CHANGED) this.#sinceAsked = 'too many';
+    if (this.#sinceRequested instanceof Map) {
+      this.#sinceRequested.set(change.id, { seq: change.seq, row: is ? after : undefined });
+      if (this.#sinceRequested.size > MAX_CHANGED) this.#sinceRequested = 'too many';
     }
     this.#show(change.last, passport, at);
   }
 
   /** The requested rows. */
   refill(rows: readonly Element[], more: boolean, seq: number, passport: string, at: number): void {
-    const changed = this.#sinceAsked;
+    const changed = this.#sinceRequested;
     if (changed === undefined) return;
-    this.#sinceAsked = undefined;
+    this.#sinceRequested = undefined;
     this.#failing = undefined;
     // The answer cannot be merged with the changes since; a new one is requested.
     if (changed === 'too many') {
@@ -110,7 +110,7 @@ export class LiveWindow {
   /** The changes requested by `whenDelivered` were delivered. */
   delivered(at: number): void {
     this.#handled = Math.max(this.#handled, this.#awaited);
-    this.#tell(at);
+    this.#sendSteps(at);
   }
 
   /**
@@ -118,17 +118,17 @@ export class LiveWindow {
    * @returns milliseconds until the next pending event is due, or undefined
    */
   flush(passport: string, at: number): number | undefined {
-    this.#askAgain(at);
+    this.#requestAgain(at);
     this.#passport = passport;
-    this.#tell(at);
+    this.#sendSteps(at);
     if (!this.#window.dirty || this.#owner.congested || !this.#isExact()) return undefined;
     return Math.max(1, this.#toldAt + this.#owner.options.throttleMs - at);
   }
 
   /** Requests spare rows before they are needed. */
   keepFull(): void {
-    if (!this.#window.thin || this.#sinceAsked !== undefined || this.#owner.ended) return;
-    this.#sinceAsked = new Map();
+    if (!this.#window.thin || this.#sinceRequested !== undefined || this.#owner.ended) return;
+    this.#sinceRequested = new Map();
     this.#owner.read(this.#window.capacity, this.#handled);
   }
 
@@ -136,7 +136,7 @@ export class LiveWindow {
     this.#version = Math.max(this.#version, seq);
     this.#at = Math.max(this.#at, seq);
     this.#passport = passport;
-    this.#tell(at);
+    this.#sendSteps(at);
     this.keepFull();
   }
 
@@ -154,7 +154,7 @@ export class LiveWindow {
     return false;
   }
 
-  #tell(at: number): void {
+  #sendSteps(at: number): void {
     const { ended, congested, options } = this.#owner;
     if (ended || !this.#window.dirty || congested || !this.#isExact()) return;
     const waitMs = this.#toldAt + options.throttleMs - at;
@@ -163,15 +163,15 @@ export class LiveWindow {
       return;
     }
     const { projection } = options.queryView;
-    const steps = this.#window.tell();
+    const steps = this.#window.takeSteps();
     if (steps.length > 0) this.#toldAt = at;
     for (const { event, row, position } of steps) {
       const payload = event === 'match dropped' ? droppedText(row, projection) : JSON.stringify(projection.resource(row));
-      this.#owner.tell(payload, { event, version: this.#version, position }, this.#passport);
+      this.#owner.emit(payload, { event, version: this.#version, position }, this.#passport);
     }
   }
 
-  #askAgain(at: number): void {
+  #requestAgain(at: number): void {
     const failing = this.#failing;
     if (failing === undefined || failing.again === Number.POSITIVE_INFINITY) return;
     if (failing.again > at) {

@@ -20,7 +20,7 @@ import { Window } from './window.ts';
 /** The session, as its subscriptions see it. */
 export interface Host {
   /** Sends an `ok` answer of this subscription. */
-  tell(live: Live, payload: string, meta: ResponseMeta, passport: string): void;
+  emit(live: Live, payload: string, meta: ResponseMeta, passport: string): void;
   /** Ends it with a last answer. */
   end(live: Live, refusal: ErrorResponse): void;
   /** Reads rows of its query that reflect at least `atLeast`; the outcome is passed to `live.rows`. */
@@ -113,8 +113,8 @@ export class Live implements WindowOwner {
     return this.#host.congested;
   }
 
-  tell(payload: string, meta: ResponseMeta, passport: string): void {
-    this.#host.tell(this, payload, meta, passport);
+  emit(payload: string, meta: ResponseMeta, passport: string): void {
+    this.#host.emit(this, payload, meta, passport);
   }
 
   read(limit: number, atLeast: number): void {
@@ -247,7 +247,7 @@ export class Live implements WindowOwner {
     } else {
       for (const [index, row] of shown.entries()) {
         const last = index === shown.length - 1;
-        this.tell(
+        this.emit(
           JSON.stringify(queryView.projection.resource(row)),
           {
             event: 'original match',
@@ -260,7 +260,7 @@ export class Live implements WindowOwner {
       }
       this.#state = 'live';
     }
-    this.#goOn(seq, at);
+    this.#resume(seq, at);
   }
 
   /** Sends only the missed events. */
@@ -269,14 +269,14 @@ export class Live implements WindowOwner {
     this.#from = seq;
     this.#state = 'live';
     const last = { synced: true, version: seq, ...this.#mark(seq) } as const;
-    if (events.length === 0) this.tell('{}', last, this.#host.passport());
+    if (events.length === 0) this.emit('{}', last, this.#host.passport());
     for (const [index, { event, payload, version, passport }] of events.entries())
-      this.tell(payload, { event, version, ...(index === events.length - 1 ? last : {}) }, passport);
-    this.#goOn(seq, at);
+      this.emit(payload, { event, version, ...(index === events.length - 1 ? last : {}) }, passport);
+    this.#resume(seq, at);
   }
 
   /** Applies the changes that arrived during the read. */
-  #goOn(seq: number, at: number): void {
+  #resume(seq: number, at: number): void {
     this.#handled = seq;
     this.#version = seq;
     for (const matched of this.#early.take()) this.change(matched, at);
@@ -292,7 +292,7 @@ export class Live implements WindowOwner {
   #begin(passport: string, version: number): void {
     this.#state = 'live';
     this.#version = version;
-    this.tell('{}', { synced: true, count: 0, version, ...this.#mark(version) }, passport);
+    this.emit('{}', { synced: true, count: 0, version, ...this.#mark(version) }, passport);
   }
 
   #apply(matched: MatchedChange, at: number): void {
@@ -319,10 +319,10 @@ export class Live implements WindowOwner {
     else if (!this.#host.congested) this.wake(Math.max(1, this.#throttle.waitMs(found.id, at)));
   }
 
-  #send(one: LiveEvent, at: number, told?: number): void {
+  #send(one: LiveEvent, at: number, upTo?: number): void {
     this.#throttle.sent(one.id, at);
     this.#version = Math.max(this.#version, one.version);
-    this.tell(one.payload, { event: one.event, version: this.#version, ...(told === undefined ? {} : this.#mark(told)) }, one.passport);
+    this.emit(one.payload, { event: one.event, version: this.#version, ...(upTo === undefined ? {} : this.#mark(upTo)) }, one.passport);
   }
 
   #overflow(skipped: number): void {

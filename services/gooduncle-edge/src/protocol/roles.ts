@@ -17,7 +17,7 @@ export interface RolesHost {
   /** An upgrade is in progress: later requests wait. */
   hold(): void;
   /** The upgrade is complete. */
-  goOn(): void;
+  resume(): void;
   /** Ends the subscriptions that depend on such a grant. */
   withdraw(takes: (grant: Grant) => boolean): void;
   /** The earliest expiry of a grant that a subscription depends on; Infinity for never. */
@@ -31,7 +31,7 @@ const LONGEST_TIMER_MS = 3_600_000;
 const revocation = check(Revocation);
 const keySet = check(KeySet);
 
-export class Roles {
+export class SessionRoles {
   readonly #output: SessionOutput;
   readonly #host: RolesHost;
   /** Times of the last failed upgrades. */
@@ -92,7 +92,7 @@ export class Roles {
     }
     this.#rolesChanged();
     this.#output.answer(context, JSON.stringify({ added, expires: expires ?? null }), {});
-    this.#host.goOn();
+    this.#host.resume();
   }
 
   #upgradeFailed(context: RequestContext): void {
@@ -102,7 +102,7 @@ export class Roles {
 
   #upgradeEnded(context: RequestContext, why: ErrorResponse): void {
     this.#output.refuse(context, why);
-    this.#host.goOn();
+    this.#host.resume();
   }
 
   downgrade(context: RequestContext, { roles }: RequestOfType<'downgrade'>): void {
@@ -126,7 +126,7 @@ export class Roles {
     this.#output.effect({ do: 'listen', id: 'keys', subject: accountsKeysChanged.subject({}) });
   }
 
-  heard(body: unknown): void {
+  received(body: unknown): void {
     const revocations = revocation.test(body) ? [body] : keySet.test(body) ? body.revocations : [];
     if (revocations.length > 0) this.#revoke((grant) => revocations.some((one) => ends(one, grant)));
   }

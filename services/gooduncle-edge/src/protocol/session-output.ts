@@ -10,7 +10,7 @@ import type { Effect, Opening } from '@polyedge/session/session';
 import { type TaskHost, Tasks } from '@polyedge/session/task';
 import type { Grant } from './access.ts';
 import type { Frame } from './codec.ts';
-import { answerText, type Echo, echoText, headText, passportText, type ResponseMeta, type Stamp } from './envelope.ts';
+import { answerText, type Echo, echoText, headText, passportText, type ResponseMeta, type ServiceStamp } from './envelope.ts';
 import { Grants, PROTOCOL } from './grants.ts';
 import type { LiveEventCache } from './live-event.ts';
 import type { ErrorResponse, FieldProblem, IncidentLog } from './problems.ts';
@@ -73,8 +73,8 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
     | undefined;
   /** Characters sent since the client was last known to have read everything, and since the last such check. */
   #unread = 0;
-  #unreadSinceAsked = 0;
-  #flushAsked = false;
+  #unreadSinceCheck = 0;
+  #flushRequested = false;
   readonly #out = new Output<string>();
   #count = 0;
 
@@ -117,8 +117,8 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
   send(frame: string): void {
     this.#out.send(frame);
     this.#unread += frame.length;
-    this.#unreadSinceAsked += frame.length;
-    this.#askFlushed();
+    this.#unreadSinceCheck += frame.length;
+    this.#requestFlush();
   }
 
   /** Whether the client has so much unread data that more should wait. Ends with `flushed`. */
@@ -127,20 +127,20 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
   }
 
   /** Once enough is unsent, requests a notification when the client has read it; held-back output resumes then. */
-  #askFlushed(): void {
-    if (this.#flushAsked || this.#unread < FLUSH_MARK_BYTES) return;
-    this.#flushAsked = true;
-    this.#unreadSinceAsked = 0;
+  #requestFlush(): void {
+    if (this.#flushRequested || this.#unread < FLUSH_MARK_BYTES) return;
+    this.#flushRequested = true;
+    this.#unreadSinceCheck = 0;
     this.effect({ do: 'when-flushed', name: 'flushed', bytes: FLUSH_MARK_BYTES });
   }
 
   /** The client has read everything that was unsent at the time of the check. */
   flushed(): void {
-    this.#flushAsked = false;
+    this.#flushRequested = false;
     // What was sent since the check may still be unread.
-    this.#unread = this.#unreadSinceAsked;
-    this.#unreadSinceAsked = 0;
-    this.#askFlushed();
+    this.#unread = this.#unreadSinceCheck;
+    this.#unreadSinceCheck = 0;
+    this.#requestFlush();
     this.#beginReads();
   }
 
@@ -150,7 +150,7 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
 
   /** JSON text of the passport of a request; without a request, with this edge's stamp only. */
   passport(context?: RequestContext): string {
-    const stamps: Stamp[] = [this.#stamp(context?.echo.at ?? this.at)];
+    const stamps: ServiceStamp[] = [this.#stamp(context?.echo.at ?? this.at)];
     if (context?.storeAt !== undefined) {
       stamps.push({ service: 'graph-store', instance: 'journal', in: Math.floor(context.storeAt), out: Math.floor(this.at) });
     }
@@ -243,7 +243,7 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
     return `${time}${count}${createHash('sha256').update(this.id).digest('hex').slice(0, 16)}`;
   }
 
-  #stamp(since: number): Stamp {
+  #stamp(since: number): ServiceStamp {
     return { service: 'gooduncle-edge', instance: this.settings.instance, in: Math.floor(since), out: Math.floor(this.at) };
   }
 }

@@ -9,9 +9,9 @@ import { Data } from './data.ts';
 import { badRequest, problem, refusal, slowDown } from './problems.ts';
 import { Excesses, TokenBucket } from './rate.ts';
 import { parseRequest } from './requests.ts';
-import { Roles } from './roles.ts';
+import { SessionRoles } from './roles.ts';
 import { type RequestContext, SessionOutput, type SessionSettings } from './session-output.ts';
-import { Subscriptions } from './subscriptions.ts';
+import { LiveSubscriptions } from './subscriptions.ts';
 import type { Topics } from './topics.ts';
 import { answerTopics, namesFor, TOPICS } from './topics-read.ts';
 
@@ -22,9 +22,9 @@ export class GoodUncleSession implements Session<Frame, string> {
   readonly #bucket: TokenBucket;
   // Created on first use: memory of idle connections matters.
   #excesses: Excesses | undefined;
-  #roles: Roles | undefined;
+  #roles: SessionRoles | undefined;
   #data: Data | undefined;
-  #subscriptions: Subscriptions | undefined;
+  #subscriptions: LiveSubscriptions | undefined;
   /** Requests after an upgrade; undefined if none is in progress. */
   #heldBack: { readonly frame: Frame; readonly at: number }[] | undefined;
   #topics: Topics;
@@ -61,7 +61,7 @@ export class GoodUncleSession implements Session<Frame, string> {
         this.#subscriptions?.lost(input.id);
         break;
       case 'message':
-        this.#roles?.heard(input.body);
+        this.#roles?.received(input.body);
         break;
       case 'timer':
         if (input.name === 'expiry') this.#roles?.expired();
@@ -137,16 +137,16 @@ export class GoodUncleSession implements Session<Frame, string> {
     }
     switch (request.type) {
       case 'create':
-        this.#output.start(this.#asking().create(context, request, topic));
+        this.#output.start(this.#dataRequests().create(context, request, topic));
         break;
       case 'read':
-        this.#output.start(this.#asking().read(context, request, topic));
+        this.#output.start(this.#dataRequests().read(context, request, topic));
         break;
       case 'update':
-        this.#output.start(this.#asking().update(context, request, topic));
+        this.#output.start(this.#dataRequests().update(context, request, topic));
         break;
       case 'delete':
-        this.#output.start(this.#asking().delete(context, request, topic));
+        this.#output.start(this.#dataRequests().delete(context, request, topic));
         break;
       case 'subscribe':
         this.#subscribed().subscribe(context, request, topic);
@@ -156,25 +156,25 @@ export class GoodUncleSession implements Session<Frame, string> {
 
   // ---- parts
 
-  #roleChanges(): Roles {
-    this.#roles ??= new Roles(this.#output, {
+  #roleChanges(): SessionRoles {
+    this.#roles ??= new SessionRoles(this.#output, {
       hold: () => {
         this.#heldBack = [];
       },
-      goOn: () => this.#goOn(),
+      resume: () => this.#resume(),
       withdraw: (takes) => this.#subscriptions?.withdraw(takes),
       nextExpiry: () => this.#subscriptions?.nextExpiry ?? Number.POSITIVE_INFINITY,
     });
     return this.#roles;
   }
 
-  #asking(): Data {
+  #dataRequests(): Data {
     this.#data ??= new Data(this.#output);
     return this.#data;
   }
 
-  #subscribed(): Subscriptions {
-    this.#subscriptions ??= new Subscriptions(this.#output, () => this.#roles?.setExpiry());
+  #subscribed(): LiveSubscriptions {
+    this.#subscriptions ??= new LiveSubscriptions(this.#output, () => this.#roles?.setExpiry());
     return this.#subscriptions;
   }
 
@@ -186,7 +186,7 @@ export class GoodUncleSession implements Session<Frame, string> {
   }
 
   /** Processes the requests after an upgrade, up to the next upgrade. */
-  #goOn(): void {
+  #resume(): void {
     const held = this.#heldBack ?? [];
     this.#heldBack = undefined;
     for (const [index, { frame, at }] of held.entries()) {

@@ -32,7 +32,7 @@ const RULES_MS = 2000;
 /** Prefix of timers that report the delivery of a subscription's changes. */
 const DELIVERED = 'delivered ';
 
-export class Subscriptions implements Host {
+export class LiveSubscriptions implements Host {
   readonly #output: SessionOutput;
   /** Called when a subscription is created: its grants may expire before those of the session. */
   readonly #made: () => void;
@@ -187,7 +187,7 @@ export class Subscriptions implements Host {
 
   // ---- what subscriptions need (Host)
 
-  tell(live: Live, payload: string, meta: ResponseMeta, passport: string): void {
+  emit(live: Live, payload: string, meta: ResponseMeta, passport: string): void {
     const text = answerText(this.#liveHead(live), this.#output.at, 'ok', NO_PROBLEMS, payload, { ...meta, seq: live.seq }, passport);
     live.seq += 1;
     this.#output.send(text);

@@ -45,7 +45,7 @@ export class Window {
   /** The query has no row after the last of these. */
   #complete: boolean;
   /** The client's rows. */
-  #told: Element[];
+  #sent: Element[];
   readonly #notes = new Map<string, Noted>();
 
   /**
@@ -57,7 +57,7 @@ export class Window {
     this.#compare = compare;
     this.#rows = [...rows];
     this.#complete = complete;
-    this.#told = this.#rows.slice(0, limit);
+    this.#sent = this.#rows.slice(0, limit);
   }
 
   /** Maximum number of rows kept. */
@@ -95,10 +95,10 @@ export class Window {
     const kept = this.#rows[known];
     // A read of spare rows has already returned a newer state.
     if (kept !== undefined && kept.seq >= note.row.seq) return;
-    const wasTold = this.#told.some((one) => one.id === id);
+    const wasSent = this.#sent.some((one) => one.id === id);
     if (known !== -1) this.#rows.splice(known, 1);
     if (row !== undefined) this.#insert(row);
-    if (wasTold || this.#rows.some((one) => one.id === id)) this.#note(id, note);
+    if (wasSent || this.#rows.some((one) => one.id === id)) this.#note(id, note);
   }
 
   /**
@@ -125,11 +125,11 @@ export class Window {
   }
 
   /** The steps that update the client, in order; afterwards the client counts as updated. */
-  tell(): readonly WindowStep[] {
+  takeSteps(): readonly WindowStep[] {
     const steps: WindowStep[] = [];
     const now = this.shown;
     const staying = new Set(now.map(({ id }) => id));
-    const list = [...this.#told];
+    const list = [...this.#sent];
     for (let at = 0; at < list.length; ) {
       const row = list[at];
       const note = row === undefined ? undefined : this.#notes.get(row.id);
@@ -177,7 +177,7 @@ export class Window {
       }
       at += 1;
     }
-    this.#told = [...now];
+    this.#sent = [...now];
     this.#notes.clear();
     return steps;
   }
@@ -219,7 +219,7 @@ export class Window {
     });
     if (this.#notes.size <= this.capacity * 4 + 16) return;
     // For rows that came and went between two updates.
-    const kept = new Set([...this.#told, ...this.#rows].map((row) => row.id));
+    const kept = new Set([...this.#sent, ...this.#rows].map((row) => row.id));
     for (const noted of this.#notes.keys()) if (!kept.has(noted)) this.#notes.delete(noted);
   }
 }

@@ -51,15 +51,15 @@ export function answerAccounts({ bus, directory, codes, keys, apiKeys, placement
   stop(): void;
 } {
   const keySet = async (): Promise<KeySet> => ({ keys: [...keys.published], revocations: await directory.revocations() });
-  const tell = async (): Promise<void> => {
+  const publishKeys = async (): Promise<void> => {
     try {
       bus.publish(accountsKeysChanged, {}, await keySet());
     } catch {
       // The database is unavailable; edges keep their keys until the next round.
     }
   };
-  const timer = setInterval(() => void tell(), REPEAT_MS);
-  void tell();
+  const timer = setInterval(() => void publishKeys(), REPEAT_MS);
+  void publishKeys();
   const responders = [
     bus.respond(accountsLogin, ({ username, proof, ...context }, { deadline }) =>
       guarded(() => directory.before(deadline).login(username, proof, context)),

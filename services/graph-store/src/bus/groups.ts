@@ -27,7 +27,7 @@ export function answerGroups(bus: Bus, options: GroupsOptions): Responder[] {
   const inTenant = async <T>(tenant: string | undefined, answer: (tenant: string) => Promise<Outcome<T>>): Promise<Outcome<T>> =>
     tenant === undefined ? noTenant : await answer(tenant);
   /** Notifies edges with members now, before their next write fails. */
-  const told = <Reply>(tenant: string, outcome: Outcome<Removed<Reply>>): Outcome<Reply> => {
+  const notified = <Reply>(tenant: string, outcome: Outcome<Removed<Reply>>): Outcome<Reply> => {
     if (!outcome.ok) return outcome;
     bus.publish(groupMoved, { tenant, group: outcome.value.name }, { edge: 'graph-store' });
     return done(outcome.value.reply);
@@ -40,10 +40,10 @@ export function answerGroups(bus: Bus, options: GroupsOptions): Responder[] {
     bus.respond(groupCommit, (request, { deadline }) => guarded(() => positions.commit(request, deadline))),
     bus.respond(groupList, (_request, { tenant, deadline }) => guarded(() => inTenant(tenant, (name) => positions.list(name, deadline)))),
     bus.respond(groupReset, (request, { tenant, deadline }) =>
-      guarded(() => inTenant(tenant, async (name) => told(name, await positions.reset(name, request, deadline)))),
+      guarded(() => inTenant(tenant, async (name) => notified(name, await positions.reset(name, request, deadline)))),
     ),
     bus.respond(groupDelete, (request, { tenant, deadline }) =>
-      guarded(() => inTenant(tenant, async (name) => told(name, await positions.remove(name, request, deadline)))),
+      guarded(() => inTenant(tenant, async (name) => notified(name, await positions.remove(name, request, deadline)))),
     ),
     bus.respond(graphPartition, (request, { deadline }) =>
       guarded(() => partition(request, options.journal(deadline), options.partitions)),

@@ -19,7 +19,7 @@ export async function goingOn<T>(say: (sentence: string) => void, step: (wentOn:
       });
     } catch (error) {
       if (!(error instanceof BeginAgain || isPassing(error)) || performance.now() - at > PATIENCE_MS) throw error;
-      say(`resumes after a failure:  ${error instanceof Error ? error.message : String(error)}`);
+      say(`resumes after a failure: ${error instanceof Error ? error.message : String(error)}`);
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }
   }

@@ -15,7 +15,7 @@ import { World } from '../core/world.ts';
 import type { Committed } from '../publisher/recent.ts';
 import type { HomeScopes } from './home-scopes.ts';
 import { type EarlierResult, findEarlierResults, replyJson } from './idempotency.ts';
-import { findIds, loadWanted, nothingWanted, settleAll, type Wanted, want, wantIds } from './load.ts';
+import { findIds, loadWanted, nothingWanted, settleAll, type WantedRows, want, wantIds } from './load.ts';
 import { LOCK } from './locks.ts';
 import type { Issuer } from './pipeline.ts';
 import { findAway } from './tenants-elsewhere.ts';
@@ -70,7 +70,7 @@ export async function runBatch(
   // All of these are sent together, in this order.
   const work: Promise<unknown>[] = [issuer.issue('begin'), issuer.issue(exclusive ? ALONE : TOGETHER)];
   const candidates = new Map<BatchRequest, Map<number, readonly string[]>>();
-  const wanted = new Map<string, Wanted>();
+  const wanted = new Map<string, WantedRows>();
   for (const entry of requests) {
     const ofTenant = wanted.get(entry.tenant) ?? nothingWanted();
     wanted.set(entry.tenant, ofTenant);

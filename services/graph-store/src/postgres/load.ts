@@ -4,14 +4,14 @@ import type { Filter } from '@polyedge/query/filter';
 import { ACCOUNT_TYPE, accountVertex } from '../core/account-vertex.ts';
 import { compileFilter } from '../core/filter-sql.ts';
 import { isEdgeId, type RowPlan } from '../core/plan.ts';
-import { Parameters } from '../core/sql-parameters.ts';
+import { SqlParameters } from '../core/sql-parameters.ts';
 import { joinKey, splitKey } from '../core/unique.ts';
 import type { TenantRows } from '../core/world.ts';
 import type { Issuer } from './pipeline.ts';
 import { ELEMENT_COLUMNS, type ElementRow, toElement } from './rows.ts';
 
 /** What the requests of one tenant in a batch need. */
-export interface Wanted {
+export interface WantedRows {
   readonly vertices: Set<string>;
   readonly shared: Set<string>;
   readonly edges: Set<string>;
@@ -21,7 +21,7 @@ export interface Wanted {
   readonly contents: Set<string>;
 }
 
-export const nothingWanted = (): Wanted => ({
+export const nothingWanted = (): WantedRows => ({
   vertices: new Set(),
   shared: new Set(),
   edges: new Set(),
@@ -31,14 +31,14 @@ export const nothingWanted = (): Wanted => ({
   contents: new Set(),
 });
 
-export function want(wanted: Wanted, plan: Omit<RowPlan, 'criteria'>): void {
+export function want(wanted: WantedRows, plan: Omit<RowPlan, 'criteria'>): void {
   for (const name of ['vertices', 'shared', 'edges', 'adjacency', 'uniqueKeys', 'accounts', 'contents'] as const) {
     for (const value of plan[name]) wanted[name].add(value);
   }
 }
 
 /** Adds ids of vertices and edges. */
-export function wantIds(wanted: Wanted, ids: readonly string[]): void {
+export function wantIds(wanted: WantedRows, ids: readonly string[]): void {
   for (const id of ids) (isEdgeId(id) ? wanted.edges : wanted.vertices).add(id);
 }
 
@@ -52,7 +52,7 @@ const COLUMNS = `${ELEMENT_COLUMNS.split(', ')
 
 /** Ids of the living elements that a filter selects, at most `limit`; they are not locked and may no longer match when they are. */
 export async function findIds(issuer: Issuer, tenant: string, filter: Filter, limit: number): Promise<string[]> {
-  const parameters = new Parameters();
+  const parameters = new SqlParameters();
   const text = `select id from element where tenant = ${parameters.text(tenant)} and not deleted and scope <> 'system'
     and (${compileFilter(filter, parameters)}) order by id limit ${parameters.integer(limit)}`;
   const rows = await issuer.rows<{ id: string }>(text, parameters.values, true);
@@ -77,7 +77,7 @@ const LOCK_IN_MODES = `
  * Locks and loads all wanted rows into `rows`. The statements are issued without waiting for each other, so they cost one round trip; each
  * sees what was committed before its own locks were granted.
  */
-export async function loadWanted(issuer: Issuer, tenant: string, rows: TenantRows, wanted: Wanted): Promise<Set<string>> {
+export async function loadWanted(issuer: Issuer, tenant: string, rows: TenantRows, wanted: WantedRows): Promise<Set<string>> {
   const { vertices, shared, edges, adjacency, uniqueKeys, accounts, contents } = wanted;
   const ids = [...new Set([...vertices, ...shared])].filter((id) => !rows.rows.has(id));
   const work: Promise<unknown>[] = [];

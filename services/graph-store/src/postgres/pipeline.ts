@@ -26,11 +26,11 @@ interface Issued {
   readonly described: boolean;
   /** As received from the server. */
   readonly rows: Buffer[];
-  readonly done: (answer: Answer) => void;
+  readonly done: (answer: StatementAnswer) => void;
   readonly failed: (error: unknown) => void;
 }
 
-export interface Answer<Row = Record<string, unknown>> {
+export interface StatementAnswer<Row = Record<string, unknown>> {
   readonly rows: readonly Row[];
   /** The command tag of the server: `COMMIT`, `SELECT 3`. */
   readonly command: string;
@@ -42,7 +42,7 @@ export interface Issuer {
    * Issues a statement after all earlier ones.
    * @param once it will not be issued again, so the server need not keep it
    */
-  issue<Row>(text: string, values?: readonly string[], once?: boolean): Promise<Answer<Row>>;
+  issue<Row>(text: string, values?: readonly string[], once?: boolean): Promise<StatementAnswer<Row>>;
   /** The rows of a statement. */
   rows<Row>(text: string, values?: readonly string[], once?: boolean): Promise<readonly Row[]>;
   /** Prepares a statement in advance, so that the statements after its first use do not wait for its description. */
@@ -79,18 +79,18 @@ export class Pipeline implements Issuer {
   }
 
   /** It is sent together with all statements issued until the currently settled promises have been handled. */
-  issue<Row>(text: string, values: readonly string[] = [], once = false): Promise<Answer<Row>> {
+  issue<Row>(text: string, values: readonly string[] = [], once = false): Promise<StatementAnswer<Row>> {
     const known = this.#statements.get(text);
     const statement = known ?? { name: once ? '' : `p${this.#made++}`, text, columns: [], known: false };
     if (known === undefined && !once) this.#statements.set(text, statement);
     if (this.#issued.length === 0) process.nextTick(() => this.#send());
-    const answer = new Promise<Answer>((done, failed) => {
+    const answer = new Promise<StatementAnswer>((done, failed) => {
       this.#issued.push({ statement, values, described: known === undefined, rows: [], done, failed });
     });
     // A caller that issues several waits for all of them.
     answer.catch(() => {});
     // The caller declares the type of the rows; it is not checked.
-    return answer as Promise<Answer<Row>>;
+    return answer as Promise<StatementAnswer<Row>>;
   }
 
   async rows<Row>(text: string, values?: readonly string[], once?: boolean): Promise<readonly Row[]> {
@@ -178,7 +178,7 @@ function complete({ statement, rows, done, failed }: Issued, command: string): v
 
 /** The same on a connection whose bytes only the library can access. */
 export function issuerOf(connection: Connection): Issuer {
-  const issue = async <Row>(text: string, values: readonly string[] = [], once = false): Promise<Answer<Row>> => {
+  const issue = async <Row>(text: string, values: readonly string[] = [], once = false): Promise<StatementAnswer<Row>> => {
     // `execute()` sends it now, so that it is after earlier statements and before later ones.
     const rows = await connection.unsafe<(Row & object)[]>(text, [...values], { prepare: !once }).execute();
     return { rows, command: rows.command };

@@ -11,7 +11,7 @@ import { parseFilter } from '@polyedge/query/validate';
 import { ACCOUNT_TYPE, ACCOUNT_VERTEX, accountChange, accountVertex, mayBeAccount } from '../core/account-vertex.ts';
 import { compileFilter } from '../core/filter-sql.ts';
 import { compileQuery, ELEMENT_COLUMNS } from '../core/query-sql.ts';
-import { Parameters } from '../core/sql-parameters.ts';
+import { SqlParameters } from '../core/sql-parameters.ts';
 import { sqlState } from './connect.ts';
 import { CallerGone, PoolFull, type Queries } from './pool.ts';
 import { type ElementRow, JOURNAL_COLUMNS, type JournalRow, toChange, toElement } from './rows.ts';
@@ -95,7 +95,7 @@ export class Reader {
       seq: 0,
       elements: [],
     };
-    const parameters = new Parameters();
+    const parameters = new SqlParameters();
     const here = isHere(parameters.text(tenant));
     const accounts = request.accounts === true && mayBeAccount(filter);
     // One statement, so that rows and count are of the same state.
@@ -140,7 +140,7 @@ export class Reader {
       if (!vertex.ok) return vertex;
       if (vertex.value.elements[0]?.type === ACCOUNT_VERTEX) return this.#accountHistory(tenant, id, request, visible.value);
     }
-    const parameters = new Parameters();
+    const parameters = new SqlParameters();
     const named = parameters.text(tenant);
     const where = [`tenant = ${named}`, `scope <> 'system'`, ...rangeOf(request, parameters)];
     if (request.elements !== undefined) where.push(`element = ${parameters.texts(request.elements)}`);
@@ -166,7 +166,7 @@ export class Reader {
     request: RequestOf<typeof graphHistory>,
     visible: Filter,
   ): Promise<Outcome<ReplyOf<typeof graphHistory>>> {
-    const parameters = new Parameters();
+    const parameters = new SqlParameters();
     const where = [`tenant = '${SYSTEM_TENANT}'`, `element = ${parameters.text(id)}`, ...rangeOf(request, parameters)];
     const limit = request.limit ?? DEFAULT_LIMIT;
     const order = request.order === 'asc' ? 'asc' : 'desc';
@@ -229,7 +229,7 @@ export function readFailure(error: unknown): Outcome<never> {
 }
 
 /** The selected range of changes. */
-function rangeOf(request: RequestOf<typeof graphHistory>, parameters: Parameters): string[] {
+function rangeOf(request: RequestOf<typeof graphHistory>, parameters: SqlParameters): string[] {
   const where: string[] = [];
   if (request.from !== undefined) where.push(`modified_on >= ${parameters.integer(request.from)}`);
   if (request.to !== undefined) where.push(`modified_on <= ${parameters.integer(request.to)}`);

@@ -8,7 +8,7 @@ import { ask, type Procedure } from './procedure.ts';
 import { LEASE_MARGIN_MS, LEASE_TTL_MS } from './settings.ts';
 import type { PublisherState } from './term.ts';
 
-export class Lease {
+export class PublisherLease {
   readonly #state: PublisherState;
   #fence = 0;
   #actUntil = Number.NEGATIVE_INFINITY;

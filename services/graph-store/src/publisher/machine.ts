@@ -5,7 +5,7 @@
  */
 import type { Failure } from '@polyedge/contracts/errors';
 import { Appender } from './appender.ts';
-import { Lease } from './lease.ts';
+import { PublisherLease } from './lease.ts';
 import type { PublisherEffect, PublisherInput } from './messages.ts';
 import { ask, type Procedure } from './procedure.ts';
 import { Recent, type RecentChanges } from './recent.ts';
@@ -15,7 +15,7 @@ import { PublisherState, type Term } from './term.ts';
 
 export class PublisherMachine {
   readonly #state: PublisherState;
-  readonly #lease: Lease;
+  readonly #lease: PublisherLease;
   readonly #relay: Relay;
   readonly #appender: Appender;
   #isConnected: boolean;
@@ -35,7 +35,7 @@ export class PublisherMachine {
    */
   constructor(recent: RecentChanges, partitions: number, isConnected: boolean) {
     this.#state = new PublisherState(recent);
-    this.#lease = new Lease(this.#state);
+    this.#lease = new PublisherLease(this.#state);
     this.#relay = new Relay(this.#state);
     this.#appender = new Appender(this.#state, partitions);
     this.#isConnected = isConnected;
@@ -72,13 +72,13 @@ export class PublisherMachine {
         if (last === undefined) break;
         state.recent.enter(last.epoch);
         state.recent.add(input.changes.map(({ change, attributesJson }) => new Recent(change, attributesJson)));
-        this.#hear(last.seq);
+        this.#learn(last.seq);
         // Another replica publishes: notify it at once.
         if (!this.#lease.held) state.effects.push({ do: 'tell', seq: last.seq });
         break;
       }
       case 'heard':
-        this.#hear(input.seq);
+        this.#learn(input.seq);
         break;
       case 'connected':
         this.#isConnected = true;
@@ -98,7 +98,7 @@ export class PublisherMachine {
     }
   }
 
-  #hear(seq: number): void {
+  #learn(seq: number): void {
     if (seq > this.#state.known) this.#state.known = seq;
     this.#relay.heard();
   }

@@ -5,7 +5,7 @@ import { isNumber, type Json, type JsonObject } from '@polyedge/query/json';
  * (hiro-graph-js 7.5 sends headers, 6.1 bodies); booleans are `true` or the exact text `true`; integers may be decimal texts with leading
  * zeros; `false`, `null`, `''` and `[]` mean absent. The first invalid value is kept in `problem`.
  */
-export class Parameters {
+export class RequestParameters {
   readonly #places: readonly Readonly<Record<string, unknown>>[];
   #problem: string | undefined;
 

@@ -187,10 +187,8 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   // ---- clients
 
   #clientConnect(data: JsonSource | undefined, at: number): Effects {
-    const { tenant } = this.#settings;
-    const entering: Effects = this.#client
-      ? []
-      : [...this.#listen(), { do: 'listen', id: 'all', subject: jssocketNotifiedAll.subject({ tenant }) }];
+    const subject = jssocketNotifiedAll.subject({ tenant: this.#settings.tenant });
+    const entering: Effects = this.#client ? [] : [...this.#listen(), { do: 'listen', id: 'all', subject }];
     this.#client = true;
     const members = membersOf(data);
     if (!members.ok) return [...entering, ...this.#wrong(members.problem)];
@@ -371,12 +369,11 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   // ---- time
 
   #due(name: string, at: number): Effects {
-    const { pongTimeoutMs } = this.#settings;
     switch (name) {
       case 'ping':
         return [
           { do: 'confirm', id: 'alive' },
-          { do: 'set-timer', name: 'pong', ms: pongTimeoutMs },
+          { do: 'set-timer', name: 'pong', ms: this.#settings.pongTimeoutMs },
         ];
       case 'pong':
         return this.#trusted ? DROP : close(1011, 'keepalive ping timeout');

@@ -6,7 +6,7 @@ import type { Json } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
 import { compilePattern, type Pattern } from '@polyedge/query/pattern';
 import type { Sort } from '@polyedge/query/query';
-import { attribute, both, equal, isObject, ofType, TYPES, textOr, toBot, toUser } from '@polyedge/saga/elements';
+import { attribute, both, equal, isObject, ofType, TYPES, textOr, toParents } from '@polyedge/saga/elements';
 import { sagaError } from '@polyedge/saga/errors';
 import { plainFilter } from '../protocol/search.ts';
 import { paged, pageOf } from './paging.ts';
@@ -32,15 +32,7 @@ export async function showParents(store: Store, tenant: string, kind: Kind, pare
     parents.map(({ id }) => id),
   );
   if (!properties.ok) return properties;
-  const show = kind === 'user' ? toUser : toBot;
-  return done(
-    parents.map((parent) =>
-      show(
-        parent,
-        properties.value.filter(({ attributes }) => attributes.parent_id === parent.id),
-      ),
-    ),
-  );
+  return done(toParents(kind, parents, properties.value));
 }
 
 export async function propertiesOf(store: Store, tenant: string, parents: readonly string[]): Promise<Outcome<readonly Element[]>> {

@@ -16,7 +16,7 @@ import { INVALID_TOKEN, type SagaError, sagaError, toError, UNVERIFIED, unproces
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Author } from '@polyedge/session/questions';
 import { withSaga } from '../protocol/account.ts';
-import type { Roles } from '../roles.ts';
+import type { RoleCache } from '../roles.ts';
 import { EMAIL_KEY, emailAttributes, takenName, usersWithEmail } from './emails.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request } from './server.ts';
@@ -25,7 +25,7 @@ import type { Store } from './store.ts';
 export interface UserRoutes {
   readonly bus: Bus;
   readonly store: Store;
-  readonly roles: Roles;
+  readonly roles: RoleCache;
   readonly allowUnverified: boolean;
 }
 

@@ -56,7 +56,7 @@ export function linkTo({ path, query }: Request, rel: 'prev' | 'next', change: R
   return `<${path}?${parameters}>; rel="${rel}"`;
 }
 
-interface StreamAsked {
+interface StreamStart {
   readonly after: number;
   readonly limit: number;
 }
@@ -64,7 +64,7 @@ interface StreamAsked {
 export const BAD_STREAM = sagaError(400, 'sortable_id and limit are numbers');
 
 /** The position after a `sortable_id`, for clients that resume: entries from there on, in order. Undefined if it is no number. */
-export function streamAsked({ query }: Request): StreamAsked | undefined {
+export function streamStart({ query }: Request): StreamStart | undefined {
   const after = query.sortable_id ?? '0';
   const limit = query.limit ?? '50';
   if (!/^\d{1,15}$/.test(after) || !/^\d{1,9}$/.test(limit) || Number(limit) < 1) return undefined;
@@ -73,7 +73,7 @@ export function streamAsked({ query }: Request): StreamAsked | undefined {
 
 /** Elements after a `sortable_id`, oldest first; the link carries the last one. */
 export async function streamOf(store: Store, request: Request, filter: Filter, show: (element: Element) => unknown): Promise<Reply> {
-  const range = streamAsked(request);
+  const range = streamStart(request);
   if (range === undefined) return refused(BAD_STREAM);
   const found = await store.query(request.who.tenant, {
     filter: both(filter, { test: 'more', path: ['seq'], value: range.after }),

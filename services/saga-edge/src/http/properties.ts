@@ -19,7 +19,7 @@ import { NOT_FOUND, sagaError } from '@polyedge/saga/errors';
 import { deleteProperty, operatorOf, parsePost, postProperty, resetProperties } from '@polyedge/saga/property-post';
 import { parseSignal, postSignal } from '@polyedge/saga/signal-post';
 import { propertiesOf } from './listing.ts';
-import { BAD_STREAM, linkTo, paged, pageOf, streamAsked } from './paging.ts';
+import { BAD_STREAM, linkTo, paged, pageOf, streamStart } from './paging.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request, Routes } from './server.ts';
 import type { Store } from './store.ts';
@@ -136,7 +136,7 @@ async function streamOfAll(store: Store, request: Request, parent: string): Prom
 }
 
 async function streamed(store: Store, request: Request, properties: readonly Element[]): Promise<Reply> {
-  const parsed = streamAsked(request);
+  const parsed = streamStart(request);
   if (parsed === undefined) return refused(BAD_STREAM);
   const lives: Filter = { any: properties.map((property) => both(equal(['id'], property.id), lifeOf(property))) };
   const found = await store.history(request.who.tenant, {

@@ -26,7 +26,7 @@ import type { Log } from '@polyedge/service-kit/log';
 import type { Author } from '@polyedge/session/questions';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Action, allows, permissionsOf } from '../protocol/permissions.ts';
-import type { Roles } from '../roles.ts';
+import type { RoleCache } from '../roles.ts';
 import type { Reply } from './reply.ts';
 import type { Store } from './store.ts';
 
@@ -43,7 +43,7 @@ export interface HttpOptions {
   readonly origins: readonly string[] | undefined;
   readonly bus: Bus;
   readonly store: Store;
-  readonly roles: Roles;
+  readonly roles: RoleCache;
   readonly log: Log;
   verify(token: string): Promise<Outcome<Principal>>;
 }

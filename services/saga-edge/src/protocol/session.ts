@@ -115,7 +115,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
         break;
       case 'message':
         if (input.id === 'accounts') this.#accountChanged(input.body);
-        else this.#heard(input.body);
+        else this.#signalled(input.body);
         break;
       case 'subscribed':
         this.#rooms?.subscribed(input.id, input);
@@ -347,7 +347,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
     this.#rooms?.leaveUnless((room, id) => this.#identity.may('get', routeOf(room, id)));
   }
 
-  #heard(body: unknown): void {
+  #signalled(body: unknown): void {
     this.#signals ??= new Signals(this.#out);
     // The driver has validated the body against the channel's schema.
     const task = this.#signals.received(body as SagaSignal);

@@ -16,8 +16,8 @@ import {
   textsOf,
   toBot,
   toMessage,
+  toParents,
   toPropertyMap,
-  toUser,
 } from '@polyedge/saga/elements';
 import { unprocessable } from '@polyedge/saga/errors';
 import { parseMessage, postMessage } from '@polyedge/saga/message-post';
@@ -37,15 +37,7 @@ async function shown(
   const of: Filter = { test: 'in', path: attribute('parent_id'), values: parents.map(({ id }) => id) };
   const properties = await graph.all(acting, both(ofType(TYPES.property), of), MAX_PROPERTIES);
   if (!properties.ok) return properties;
-  const show = kind === 'user' ? toUser : toBot;
-  return done(
-    parents.map((parent) =>
-      show(
-        parent,
-        properties.value.filter(({ attributes }) => attributes.parent_id === parent.id),
-      ),
-    ),
-  );
+  return done(toParents(kind, parents, properties.value));
 }
 
 /** The current state of the parent that a script is fired for; null if it was deleted. */

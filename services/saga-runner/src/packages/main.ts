@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundle } from './bundle.ts';
-import { type PackageRequest, Refused, unpack } from './unpack.ts';
+import { PackageRefused, type PackageRequest, unpack } from './unpack.ts';
 
 process.on('message', (asked: PackageRequest) => void work(asked));
 
@@ -17,7 +17,7 @@ async function work(asked: PackageRequest): Promise<void> {
     const code = await bundle(name, folder, asked.maxBundleBytes);
     process.send?.({ ok: true, name, manifest, code });
   } catch (error) {
-    const problem = error instanceof Refused ? error.message : `it could not be installed: ${sentenceOf(error)}`;
+    const problem = error instanceof PackageRefused ? error.message : `it could not be installed: ${sentenceOf(error)}`;
     process.send?.({ ok: false, problem });
   } finally {
     rmSync(folder, { recursive: true, force: true });

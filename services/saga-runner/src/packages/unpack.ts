@@ -17,7 +17,7 @@ export interface PackageRequest {
 }
 
 /** A failure whose reason may be shown. */
-export class Refused extends Error {}
+export class PackageRefused extends Error {}
 
 const NAME = /^(@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/i;
 /** The part after the `@`: a tag, a version or a range, never a URL, a file or another host. */
@@ -28,7 +28,7 @@ function specOf(name: string, wanted: string): { readonly name: string; readonly
   const alias = /^npm:(.+?)(?:@([^@]*))?$/.exec(wanted);
   const wish = alias === null ? { name, wanted } : { name: alias[1] ?? '', wanted: alias[2] ?? '*' };
   if (!NAME.test(wish.name) || !WANTED.test(wish.wanted))
-    throw new Refused(`only packages of the registry are installed, not ${name}@${wanted}`);
+    throw new PackageRefused(`only packages of the registry are installed, not ${name}@${wanted}`);
   return wish;
 }
 
@@ -64,7 +64,7 @@ class Unpacking {
     const spec = specOf(name, wanted);
     if (this.#found(name, spec.wanted, from)) return;
     this.#packages += 1;
-    if (this.#packages > this.#asked.maxPackages) throw new Refused(`it needs more than ${this.#asked.maxPackages} packages`);
+    if (this.#packages > this.#asked.maxPackages) throw new PackageRefused(`it needs more than ${this.#asked.maxPackages} packages`);
     const { registry } = this.#asked;
     const options = {
       ...(registry === undefined ? {} : { registry }),
@@ -77,7 +77,7 @@ class Unpacking {
     mkdirSync(place, { recursive: true });
     await pacote.extract(`${spec.name}@${manifest.version}`, place, options);
     this.#bytes += bytesIn(place);
-    if (this.#bytes > this.#asked.maxBytes) throw new Refused(`it is larger than ${this.#asked.maxBytes} bytes, with what it needs`);
+    if (this.#bytes > this.#asked.maxBytes) throw new PackageRefused(`it is larger than ${this.#asked.maxBytes} bytes, with what it needs`);
     for (const [needed, range] of Object.entries(manifest.dependencies ?? {})) await this.add(needed, range, place);
   }
 

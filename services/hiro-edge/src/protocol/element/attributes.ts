@@ -7,7 +7,7 @@ import type { Filter, Path } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
 
 /** Where filters find the value of an attribute in a document. */
-export interface Source {
+export interface AttributeSource {
   readonly path: Path;
   /** `json`: a stored attribute; the others are fields of the element. `opaque`: only shown, never comparable. */
   readonly kind: 'text' | 'number' | 'boolean' | 'json' | 'opaque';
@@ -19,7 +19,7 @@ export interface Source {
   readonly otherwise?: { readonly path: Path } | 'tenant';
 }
 
-interface SystemAttribute extends Source {
+interface SystemAttribute extends AttributeSource {
   /** The value that is shown; undefined if this element has none. */
   readonly show: (element: Element) => Json | undefined;
 }
@@ -94,7 +94,7 @@ export function addSystemAttributes(element: Element, fields: ReadonlySet<string
 export const isComputed = (name: string): boolean => SYSTEM.has(name);
 
 /** Where filters find an attribute. Names that HIRO does not compute are stored attributes of any protocol. */
-export function sourceOf(name: string): Source {
+export function sourceOf(name: string): AttributeSource {
   return SYSTEM.get(name) ?? { path: ['attributes', name], kind: 'json' };
 }
 

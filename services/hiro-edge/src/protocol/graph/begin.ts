@@ -10,7 +10,7 @@ import { isEdgeId, isReservedId } from '../element/ids.ts';
 import { editLists } from '../element/lists.ts';
 import type { DisplayOptions } from '../element/vertex.ts';
 import { mayUseScope, visibleTo } from '../element/visibility.ts';
-import { asObject, Parameters } from '../parameters.ts';
+import { asObject, RequestParameters } from '../parameters.ts';
 import { type BodyWrite, type Checked, type Fixed, fixedViolations, fromBody, type Intent, KEPT_BY_REPLACE } from './body.ts';
 import { getContent, meta } from './content.ts';
 import { displayOptionsOf, toShownJson } from './display-options.ts';
@@ -35,17 +35,17 @@ const EDIT_ATTEMPTS = 4;
 export function begin(request: Pick<GraphRequest, 'type' | 'headers' | 'body'>, context: Context): Work {
   const { headers } = request;
   const body = request.body ?? {};
-  const parameters = IN_HEADERS.has(request.type) ? new Parameters(headers) : new Parameters(headers, asObject(body));
+  const parameters = IN_HEADERS.has(request.type) ? new RequestParameters(headers) : new RequestParameters(headers, asObject(body));
   const work = workOf(request, parameters, body, context);
   return new Readable(parameters, work);
 }
 
 /** Ends the request as soon as an invalid parameter is found, before the next question, which would depend on it. */
 class Readable implements Work {
-  readonly #parameters: Parameters;
+  readonly #parameters: RequestParameters;
   readonly #work: Work;
 
-  constructor(parameters: Parameters, work: Work) {
+  constructor(parameters: RequestParameters, work: Work) {
     this.#parameters = parameters;
     this.#work = work;
   }
@@ -64,7 +64,12 @@ class Readable implements Work {
 /** Requests whose body is the vertex or the values, without parameters. */
 const IN_HEADERS: ReadonlySet<string> = new Set(['create', 'update', 'replace', 'writets']);
 
-function workOf({ type, headers }: Pick<GraphRequest, 'type' | 'headers'>, parameters: Parameters, body: unknown, context: Context): Work {
+function workOf(
+  { type, headers }: Pick<GraphRequest, 'type' | 'headers'>,
+  parameters: RequestParameters,
+  body: unknown,
+  context: Context,
+): Work {
   const { who, at } = context;
   switch (type) {
     case 'get':
@@ -109,7 +114,7 @@ function* unknown(type: string): Work {
   return failed('invalid', `unknown type "${type}"`);
 }
 
-function* get(parameters: Parameters, who: Principal): Work {
+function* get(parameters: RequestParameters, who: Principal): Work {
   const id = parameters.text('ogit/_id');
   if (id === undefined) return missing('ogit/_id');
   const vid = parameters.text('vid');
@@ -137,7 +142,7 @@ function* get(parameters: Parameters, who: Principal): Work {
   return state === undefined ? failed('not-found') : show(state, display);
 }
 
-function* create(parameters: Parameters, body: unknown, context: Context): Work {
+function* create(parameters: RequestParameters, body: unknown, context: Context): Work {
   const { who } = context;
   const read = readBody('create', body, context);
   if (!read.ok) return rejected(read);
@@ -161,7 +166,7 @@ function* create(parameters: Parameters, body: unknown, context: Context): Work 
   return written.ok ? showFirst(written.value, display) : written;
 }
 
-function* update(parameters: Parameters, body: unknown, context: Context): Work {
+function* update(parameters: RequestParameters, body: unknown, context: Context): Work {
   const { who } = context;
   const id = parameters.text('ogit/_id');
   if (id === undefined) return missing('ogit/_id');
@@ -212,7 +217,7 @@ function* updateLists(
   return failed('busy', 'somebody else changed this vertex at the same time; send the request again');
 }
 
-function* replace(parameters: Parameters, body: unknown, context: Context): Work {
+function* replace(parameters: RequestParameters, body: unknown, context: Context): Work {
   const { who } = context;
   const id = parameters.text('ogit/_id');
   if (id === undefined) return missing('ogit/_id');
@@ -245,7 +250,7 @@ function* replace(parameters: Parameters, body: unknown, context: Context): Work
   return written.ok ? showFirst(written.value, display) : yield* explain(id, fixed, who, written.failure);
 }
 
-function* remove(parameters: Parameters, who: Principal): Work {
+function* remove(parameters: RequestParameters, who: Principal): Work {
   const id = parameters.text('ogit/_id');
   if (id === undefined) return missing('ogit/_id');
   const display = displayOptionsOf(parameters);
@@ -264,7 +269,7 @@ function* remove(parameters: Parameters, who: Principal): Work {
   return element === null || element === undefined ? failed('not-found') : failed('conflict', 'the edge was deleted before');
 }
 
-function* connect(parameters: Parameters, who: Principal): Work {
+function* connect(parameters: RequestParameters, who: Principal): Work {
   const verb = parameters.text('ogit/_type');
   const out = parameters.text('out');
   const into = parameters.text('in');

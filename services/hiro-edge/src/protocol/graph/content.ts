@@ -7,7 +7,7 @@ import { ask, type RequestQuestion } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import { toVertex } from '../element/vertex.ts';
 import { visibleTo } from '../element/visibility.ts';
-import type { Parameters } from '../parameters.ts';
+import type { RequestParameters } from '../parameters.ts';
 import { includesDeleted, readElement } from './read-element.ts';
 import { answer, type Work } from './work.ts';
 
@@ -19,7 +19,7 @@ const FRAME_BYTES = 192 * 1024;
 const MAX_VERSIONS = 1000;
 
 /** `getcontent`. Chunks of the store are split into frames; the rest of a chunk starts the next frame. */
-export function* getContent(parameters: Parameters, who: Principal): Work {
+export function* getContent(parameters: RequestParameters, who: Principal): Work {
   const content = yield* contentIdOf(parameters, who);
   if (!content.ok) return content;
   let left = Buffer.alloc(0);
@@ -39,7 +39,7 @@ export function* getContent(parameters: Parameters, who: Principal): Work {
 }
 
 /** The id of a content that the caller may read: the vertex's current content, or an earlier one. */
-export function* contentIdOf(parameters: Parameters, who: Principal): Task<RequestQuestion, Outcome<string>> {
+export function* contentIdOf(parameters: RequestParameters, who: Principal): Task<RequestQuestion, Outcome<string>> {
   const wanted = parameters.text('contentId');
   const element = yield* readElement(parameters.text('ogit/_id'), includesDeleted(parameters), who);
   if (!element.ok) return element;
@@ -53,7 +53,7 @@ export function* contentIdOf(parameters: Parameters, who: Principal): Task<Reque
 }
 
 /** `/{id}/meta`: the system attributes of a vertex. */
-export function* meta(parameters: Parameters, who: Principal): Work {
+export function* meta(parameters: RequestParameters, who: Principal): Work {
   const element = yield* readElement(parameters.text('ogit/_id'), includesDeleted(parameters), who);
   if (!element.ok) return element;
   return answer(Object.fromEntries(Object.entries(toVertex(element.value)).filter(([name]) => name.startsWith('ogit/_'))));

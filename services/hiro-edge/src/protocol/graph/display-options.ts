@@ -1,11 +1,11 @@
 import type { Element } from '@polyedge/contracts/element';
 import type { Json } from '@polyedge/query/json';
 import { type DisplayOptions, toVertex } from '../element/vertex.ts';
-import type { Parameters } from '../parameters.ts';
+import type { RequestParameters } from '../parameters.ts';
 import { parseFields } from './order.ts';
 
 /** The requested form of elements. */
-export function displayOptionsOf(parameters: Parameters): DisplayOptions {
+export function displayOptionsOf(parameters: RequestParameters): DisplayOptions {
   return { fields: parseFields(parameters.value('fields')), listMeta: parameters.flag('listMeta', 'list_meta') };
 }
 

@@ -7,7 +7,7 @@ import { compile } from '@polyedge/query/predicate';
 import { ask, type RequestQuestion } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import { visibleTo } from '../element/visibility.ts';
-import type { Parameters } from '../parameters.ts';
+import type { RequestParameters } from '../parameters.ts';
 
 /** `limit: -1` means all, up to this number. */
 export const MAX_ITEMS = 100_000;
@@ -52,13 +52,13 @@ export function writeRefusalOf(element: Element | null | undefined, who: Princip
 /** The external id of an organization's default scope. */
 export const defaultScopeXid = ({ tenant }: Principal): string => `scope:${tenant}`;
 
-export const includesDeleted = (parameters: Parameters): boolean => parameters.flag('includeDeleted', 'include_deleted');
+export const includesDeleted = (parameters: RequestParameters): boolean => parameters.flag('includeDeleted', 'include_deleted');
 
 /**
  * Milliseconds since 1970, possibly with leading zeros. Anything else counts as absent: the Python client sends the local date of its own
  * start as `to`, and would never receive later changes.
  */
-export function timeOf(parameters: Parameters, name: string): number | undefined {
+export function timeOf(parameters: RequestParameters, name: string): number | undefined {
   const value = parameters.value(name);
   const number = typeof value === 'string' && /^-?\d{1,17}$/.test(value.trim()) ? Number(value) : value;
   return typeof number === 'number' && Number.isSafeInteger(number) ? number : undefined;
@@ -70,7 +70,7 @@ export interface Range {
 }
 
 /** `limit` with -1 for all, and `offset`. */
-export function rangeOf(parameters: Parameters, defaultLimit: number): Outcome<Range> {
+export function rangeOf(parameters: RequestParameters, defaultLimit: number): Outcome<Range> {
   const limit = parameters.integer('limit') ?? defaultLimit;
   const offset = parameters.integer('offset') ?? 0;
   if (limit < -1) return failed('invalid', 'limit is -1 or more');

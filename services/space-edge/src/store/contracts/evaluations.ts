@@ -15,7 +15,7 @@ import { got, type Result, refuse } from '../../protocol/answer.ts';
 import { pricingToken } from '../../protocol/pricing-token.ts';
 import { limitKey } from '../../usage/levels.ts';
 import type { Consumption, Contracts } from './contracts.ts';
-import type { Subscription, Subscriptions } from './subscriptions.ts';
+import type { CachedSubscription, SubscriptionCache } from './subscriptions.ts';
 
 /** The result in SPACE's form. No other keys, because its Java client rejects them. */
 export interface FeatureResult {
@@ -37,14 +37,14 @@ const TOO_MANY = refuse(409, 'CONFLICT: too many others consume of this subscrip
 
 export interface EvaluationsOptions {
   readonly contracts: Contracts;
-  readonly subscriptions: Subscriptions;
+  readonly subscriptions: SubscriptionCache;
   readonly now: () => number;
   readonly tokens: { readonly key: Buffer; readonly lifetimeMs: number };
 }
 
 export class Evaluations {
   readonly #contracts: Contracts;
-  readonly #subscriptions: Subscriptions;
+  readonly #subscriptions: SubscriptionCache;
   readonly #now: () => number;
   readonly #tokens: EvaluationsOptions['tokens'];
 
@@ -134,14 +134,14 @@ export class Evaluations {
     return got(pricingToken(claims, key, { now: this.#now(), lifetimeMs, contractEnd: contract.billingPeriod.endDate }));
   }
 
-  #answer(subscription: Subscription, { details, server }: EvaluationRequest): string {
+  #answer(subscription: CachedSubscription, { details, server }: EvaluationRequest): string {
     return this.#subscriptions.answer(subscription, `${details}/${server}`, () => {
       const results = resultsOf(subscription.services, server);
       return JSON.stringify(details ? results : Object.fromEntries(Object.entries(results).map(([id, result]) => [id, result.eval])));
     });
   }
 
-  #consumed(subscription: Subscription, contract: Contract, subscribed: Subscribed, evaluated: Allowed): FeatureResult {
+  #consumed(subscription: CachedSubscription, contract: Contract, subscribed: Subscribed, evaluated: Allowed): FeatureResult {
     const updated = this.#subscriptions.update(subscription, contract);
     const now = updated.services.find(({ service }) => service === subscribed.service) ?? subscribed;
     return success(now, { ...evaluated, used: evaluated.used.map(([limit, used]) => [limit, now.used.get(limit) ?? used]) });
@@ -156,7 +156,7 @@ interface Place {
   readonly name: string;
 }
 
-function placeOf({ services }: Subscription, feature: string): Place | undefined {
+function placeOf({ services }: CachedSubscription, feature: string): Place | undefined {
   const folded = feature.toLowerCase();
   for (const subscribed of services) {
     const { service, pricing } = subscribed;

@@ -15,7 +15,7 @@ import { shortened } from '../catalogue/service-parts.ts';
 import type { Following } from '../following.ts';
 import type { Contracts } from './contracts.ts';
 
-export interface Subscription {
+export interface CachedSubscription {
   readonly contract: Contract;
   readonly services: readonly Subscribed[];
   /** Cached answers, by request. Valid until anything of the subscription changes, or until `until`. */
@@ -35,12 +35,12 @@ export interface SubscriptionsOptions {
   readonly maxBytes: number;
 }
 
-export class Subscriptions {
+export class SubscriptionCache {
   readonly #contracts: Contracts;
   readonly #pricings: Pricings;
   readonly #following: Following;
   readonly #now: () => number;
-  readonly #kept: LRUCache<string, Subscription>;
+  readonly #kept: LRUCache<string, CachedSubscription>;
   /** Users whose contracts are being read, and the number of changes meanwhile. */
   readonly #reading = new Map<string, { readers: number; changes: number }>();
   /** Incremented whenever everything that is being read may be outdated. */
@@ -65,7 +65,7 @@ export class Subscriptions {
    * A user's current subscription: 404 without a contract (or if a service or pricing of it is missing), 400 if it has expired.
    * @param fresh reads from the store, without the cache
    */
-  async find(userId: string, organizationId: string, fresh = false): Promise<Result<Subscription>> {
+  async find(userId: string, organizationId: string, fresh = false): Promise<Result<CachedSubscription>> {
     const kept = fresh || !this.#following.live ? undefined : this.#kept.get(userId);
     if (kept !== undefined && kept.until > this.#now() && kept.contract.organizationId === organizationId) return got(kept);
     const reading = this.#begin(userId);
@@ -85,7 +85,7 @@ export class Subscriptions {
   }
 
   /** Stores a new state of a contract that this replica has written. */
-  update(subscription: Subscription, contract: Contract): Subscription {
+  update(subscription: CachedSubscription, contract: Contract): CachedSubscription {
     const services = subscription.services.map((service) => ({ ...service, used: usedOf(contract, service.service) }));
     const updated = { ...subscription, contract, services, answers: new Map<string, string>(), until: untilOf(contract) };
     const kept = this.#kept.get(contract.userId);
@@ -95,7 +95,7 @@ export class Subscriptions {
   }
 
   /** A cached answer of a subscription; computed once while the subscription is cached. */
-  answer(subscription: Subscription, asked: string, make: () => string): string {
+  answer(subscription: CachedSubscription, asked: string, make: () => string): string {
     const known = subscription.answers.get(asked);
     if (known !== undefined) return known;
     const answer = make();
@@ -112,7 +112,7 @@ export class Subscriptions {
     return reading;
   }
 
-  #keep(subscription: Subscription): void {
+  #keep(subscription: CachedSubscription): void {
     let size = ENTRY_BYTES;
     for (const answer of subscription.answers.values()) size += answer.length * 2;
     this.#kept.set(subscription.contract.userId, subscription, { size });
@@ -136,7 +136,7 @@ export class Subscriptions {
     else this.#kept.delete(userId);
   }
 
-  async #prepare(contract: Contract): Promise<Result<Subscription>> {
+  async #prepare(contract: Contract): Promise<Result<CachedSubscription>> {
     const names = Object.keys(contract.contractedServices);
     const known = await this.#pricings.get(Object.values(contract.offers).flatMap(({ service, pricing }) => [service, pricing]));
     if (!known.ok) return known;
