@@ -8,7 +8,8 @@ import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
 import { Child } from './child.ts';
 
-const password = 'benchmark-password';
+/** The administrator. */
+export const ADMIN = { username: 'admin', password: 'benchmark-password' } as const;
 
 export interface System extends AsyncDisposable {
   readonly nats: RunningServer;
@@ -31,7 +32,7 @@ export async function startSystem(natsConfig = ''): Promise<System> {
   const store = parts.use(
     await startService({
       name: 'graph-store',
-      env: { ...common, ...profiling('graph-store'), POLYEDGE_ADMIN_PASSWORD: password, GRAPH_STORE_HIRO_TOKEN_MS: '3600000' },
+      env: { ...common, ...profiling('graph-store'), POLYEDGE_ADMIN_PASSWORD: ADMIN.password, GRAPH_STORE_HIRO_TOKEN_MS: '3600000' },
     }),
   );
   const hiro = parts.use(await startHiro(common));
@@ -73,7 +74,7 @@ async function login(url: string): Promise<{ readonly token: string; readonly sc
   const response = await fetch(`${url}/api/auth/6.6/app`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ client_id: 'bench', client_secret: '', username: 'admin', password }),
+    body: JSON.stringify({ client_id: 'bench', client_secret: '', ...ADMIN }),
     signal: AbortSignal.timeout(20_000),
   });
   const body: unknown = await response.json();

@@ -35,21 +35,39 @@ function messageOf(read: unknown): string | undefined {
   return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : undefined;
 }
 
-/** A live stream; the result ends it. The browser comes back by itself when it breaks. */
+/**
+ * A live stream while the page is in sight; the result ends it. The browser comes back by itself when it breaks. A tab that is hidden has none:
+ * a browser opens six connections to one host, for all its tabs.
+ * @param url asked for each time that the stream begins
+ */
 export function listen(
-  url: string,
+  url: () => string,
   handlers: Readonly<Record<string, (data: never) => void>>,
   onState: (connected: boolean) => void,
 ): () => void {
-  const source = new EventSource(url);
-  source.onopen = () => onState(true);
-  source.onerror = () => {
-    onState(false);
-    // A stream that was refused is not tried again by the browser: the session may be over.
-    if (source.readyState === EventSource.CLOSED) void call('GET', '/api/status');
+  let source: EventSource | undefined;
+  const begin = () => {
+    const opened = new EventSource(url());
+    source = opened;
+    opened.onopen = () => onState(true);
+    opened.onerror = () => {
+      onState(false);
+      // A stream that was refused is not tried again by the browser: the session may be over.
+      if (opened.readyState === EventSource.CLOSED) void call('GET', '/api/status');
+    };
+    for (const [event, handler] of Object.entries(handlers)) {
+      opened.addEventListener(event, (message) => handler(JSON.parse(String(message.data)) as never));
+    }
   };
-  for (const [event, handler] of Object.entries(handlers)) {
-    source.addEventListener(event, (message) => handler(JSON.parse(String(message.data)) as never));
-  }
-  return () => source.close();
+  const look = () => {
+    source?.close();
+    source = undefined;
+    if (!document.hidden) begin();
+  };
+  document.addEventListener('visibilitychange', look);
+  look();
+  return () => {
+    document.removeEventListener('visibilitychange', look);
+    source?.close();
+  };
 }

@@ -1,6 +1,6 @@
 /** Small parts that every view is made of. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { type Answer, call } from './call.ts';
 import { go } from './route.ts';
 
@@ -41,8 +41,11 @@ export const Tag = ({
   readonly children: ComponentChildren;
 }) => <span class={`tag ${kind}`}>{children}</span>;
 
-/** Asks when it appears, when `key` changes and when told to. */
-export function useAnswer<T>(url: string | undefined): { readonly answer: Answer<T> | undefined; reload(): void } {
+/**
+ * Asks when it appears, when the address changes and when told to.
+ * @param everyMs asks again so often, while the page is in sight
+ */
+export function useAnswer<T>(url: string | undefined, everyMs?: number): { readonly answer: Answer<T> | undefined; reload(): void } {
   const [answer, setAnswer] = useState<Answer<T>>();
   const [round, setRound] = useState(0);
   useEffect(() => {
@@ -56,7 +59,20 @@ export function useAnswer<T>(url: string | undefined): { readonly answer: Answer
       isCurrent = false;
     };
   }, [url, round]);
-  return { answer, reload: () => setRound((before) => before + 1) };
+  const reload = () => setRound((before) => before + 1);
+  useEffect(() => {
+    if (everyMs === undefined) return;
+    const again = () => {
+      if (!document.hidden) reload();
+    };
+    const timer = setInterval(again, everyMs);
+    document.addEventListener('visibilitychange', again);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener('visibilitychange', again);
+    };
+  }, [everyMs]);
+  return { answer, reload };
 }
 
 /** A question in a dialog of the browser's own: keyboard, focus and Escape work by themselves. */
@@ -78,13 +94,25 @@ export function Confirm(props: { readonly question: string; readonly action: str
   );
 }
 
-/** A table that scrolls by itself where it is too wide; reachable by keyboard. */
-export const Table = ({ label, children }: { readonly label: string; readonly children: ComponentChildren }) => (
-  // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by keyboard
-  <section class="scroll" aria-label={label} tabIndex={0}>
-    <table>{children}</table>
-  </section>
-);
+/**
+ * A table that scrolls by itself where it is too wide; reachable by keyboard. One with actions never scrolls: where it is too wide, each row is
+ * shown as a list, with the headings of the columns above its cells.
+ */
+export function Table({ label, children }: { readonly label: string; readonly children: ComponentChildren }) {
+  const table = useRef<HTMLTableElement>(null);
+  useLayoutEffect(() => {
+    const [head, ...rows] = table.current?.rows ?? [];
+    for (const row of rows) {
+      for (const [column, cell] of [...row.cells].entries()) cell.dataset.column = head?.cells[column]?.textContent ?? '';
+    }
+  });
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by keyboard
+    <section class="scroll" aria-label={label} tabIndex={0}>
+      <table ref={table}>{children}</table>
+    </section>
+  );
+}
 
 const addressOf = (id: string) => `/graph?id=${encodeURIComponent(id)}`;
 

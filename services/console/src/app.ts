@@ -79,6 +79,7 @@ export async function startConsole(
   };
   sessionRoutes(app, session);
   liveRoutes(app, {
+    bus,
     session,
     streams,
     statuses,
