@@ -4,13 +4,13 @@ export type Answer<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly status: number; readonly message: string };
 
-/** Told when a call was refused because the session is over. */
+/** Called when a call was rejected because the session has ended. */
 let onLoggedOut = (): void => {};
 export function whenLoggedOut(listener: () => void): void {
   onLoggedOut = listener;
 }
 
-/** @param body a value, or JSON text that is sent as it is */
+/** @param body a value, or JSON text that is sent unchanged */
 export async function call<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, body?: unknown, text?: string): Promise<Answer<T>> {
   const content = text ?? (body === undefined ? undefined : JSON.stringify(body));
   try {
@@ -35,7 +35,7 @@ function messageOf(read: unknown): string | undefined {
   return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : undefined;
 }
 
-/** A live stream; the result ends it. The browser comes back by itself when it breaks. */
+/** Opens a live stream; the returned function closes it. The browser reconnects by itself. */
 export function listen(
   url: string,
   handlers: Readonly<Record<string, (data: never) => void>>,
@@ -45,7 +45,7 @@ export function listen(
   source.onopen = () => onState(true);
   source.onerror = () => {
     onState(false);
-    // A stream that was refused is not tried again by the browser: the session may be over.
+    // The browser does not retry a rejected stream: the session may have ended.
     if (source.readyState === EventSource.CLOSED) void call('GET', '/api/status');
   };
   for (const [event, handler] of Object.entries(handlers)) {

@@ -41,7 +41,7 @@ export const Tag = ({
   readonly children: ComponentChildren;
 }) => <span class={`tag ${kind}`}>{children}</span>;
 
-/** Asks when it appears, when `key` changes and when told to. */
+/** Sends the request when it appears, when `key` changes, and on demand. */
 export function useAnswer<T>(url: string | undefined): { readonly answer: Answer<T> | undefined; reload(): void } {
   const [answer, setAnswer] = useState<Answer<T>>();
   const [round, setRound] = useState(0);
@@ -59,7 +59,7 @@ export function useAnswer<T>(url: string | undefined): { readonly answer: Answer
   return { answer, reload: () => setRound((before) => before + 1) };
 }
 
-/** A question in a dialog of the browser's own: keyboard, focus and Escape work by themselves. */
+/** A question in the browser's native dialog, which handles keyboard, focus and Escape. */
 export function Confirm(props: { readonly question: string; readonly action: string; onYes(): void; onNo(): void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
@@ -78,7 +78,7 @@ export function Confirm(props: { readonly question: string; readonly action: str
   );
 }
 
-/** A table that scrolls by itself where it is too wide; reachable by keyboard. */
+/** A table that scrolls if it is too wide, also by keyboard. */
 export const Table = ({ label, children }: { readonly label: string; readonly children: ComponentChildren }) => (
   // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by keyboard
   <section class="scroll" aria-label={label} tabIndex={0}>
@@ -88,7 +88,6 @@ export const Table = ({ label, children }: { readonly label: string; readonly ch
 
 const addressOf = (id: string) => `/graph?id=${encodeURIComponent(id)}`;
 
-/** A link to an element of the graph. */
 /** A click on a link within the page, unless the user opens it elsewhere. */
 export const following = (address: string) => (event: MouseEvent) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -106,6 +105,7 @@ export const Brand = () => (
   </p>
 );
 
+/** A link to an element of the graph. */
 export const ElementLink = ({ id, children }: { readonly id: string; readonly children: string }) => (
   <a href={addressOf(id)} onClick={following(addressOf(id))}>
     {children}
