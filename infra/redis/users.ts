@@ -13,7 +13,7 @@ const grouping =
 const rules: Readonly<Record<string, string>> = {
   // Writes the hot journal, and removes the keys of epochs that are over.
   'graph-store': `~{pe:*}:* -@all ${connecting} ${scripts} +xadd +xrange +xrevrange +xtrim +hget +hset +hmget +exists +scan +unlink`,
-  // As hiro-edge for its group; who is in charge of jobs, and which job runs, under keys of its own.
+  // Like hiro-edge for its group; the responsibility for jobs and the running job under separate keys.
   'saga-runner': `${GROUPS} ~pe:saga-runner:* -@all ${connecting} ${scripts} ${grouping} +incr`,
   // Groups of clients.
   'hiro-edge': `${GROUPS} -@all ${connecting} ${scripts} ${grouping}`,

@@ -12,9 +12,9 @@ export const MEASURED = {
   write: { edge: 46.5, nats: 16.1, store: 73.4, postgres: 68.5, redis: 16.9 },
   /** Of one delivery of a change to one socket: alone, and of eight changes that come together (`fanout`). */
   delivery: { alone: 8.87, together: 1.49 },
-  /** Of one change that an edge receives because somebody there watches it (`filters`, deliveries to one socket included). */
+  /** Of one change at an edge that watches it (`filters`, deliveries to one socket included). */
   changeAtEdge: 41.96,
-  /** Of what the head of one change costs an edge where nobody watches it, in runs of 500 as they come under load. */
+  /** Of the head of one change at an edge that does not watch it, in runs of 500 as under load. */
   headAtEdge: 0.25,
   /** Bytes of a change of 256 B of attributes on NATS, of its part of a head, and of PostgreSQL's log. */
   bytes: { change: 1248, head: 36, wal: 2450, event: 912 },
@@ -61,7 +61,9 @@ export interface Hop {
   readonly load: number;
 }
 
-/** CPU of all processes for one write on one edge, with another edge that hears its head, in microseconds. What `bench/scale.ts` compares. */
+/**
+ * CPU of all processes for one write on one edge, with another edge that receives its head, in microseconds. Compared by `bench/scale.ts`.
+ */
 export function predictedCpu(receivers: number): number {
   const { write, delivery, changeAtEdge, headAtEdge } = MEASURED;
   const writing = write.edge + write.nats + write.store + write.postgres + write.redis;

@@ -4,13 +4,13 @@ export type Answer<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly status: number; readonly message: string };
 
-/** Told when a call was refused because the session is over. */
+/** Called when a call was rejected because the session has ended. */
 let onLoggedOut = (): void => {};
 export function whenLoggedOut(listener: () => void): void {
   onLoggedOut = listener;
 }
 
-/** @param body a value, or JSON text that is sent as it is */
+/** @param body a value, or JSON text that is sent unchanged */
 export async function call<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, body?: unknown, text?: string): Promise<Answer<T>> {
   const content = text ?? (body === undefined ? undefined : JSON.stringify(body));
   try {
@@ -36,9 +36,9 @@ function messageOf(read: unknown): string | undefined {
 }
 
 /**
- * A live stream while the page is in sight; the result ends it. The browser comes back by itself when it breaks. A tab that is hidden has none:
- * a browser opens six connections to one host, for all its tabs.
- * @param url asked for each time that the stream begins
+ * Opens a live stream while the page is visible; the returned function closes it. The browser reconnects by itself. A hidden tab has no stream:
+ * browsers open at most six connections to one host, for all tabs together.
+ * @param url called whenever the stream is opened
  */
 export function listen(
   url: () => string,
@@ -52,7 +52,7 @@ export function listen(
     opened.onopen = () => onState(true);
     opened.onerror = () => {
       onState(false);
-      // A stream that was refused is not tried again by the browser: the session may be over.
+      // The browser does not retry a rejected stream: the session may have ended.
       if (opened.readyState === EventSource.CLOSED) void call('GET', '/api/status');
     };
     for (const [event, handler] of Object.entries(handlers)) {

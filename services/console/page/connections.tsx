@@ -5,7 +5,7 @@ import { bytes, count, duration } from './format.ts';
 import { Confirm, Empty, Panel, Problem, Table, Tag, useAnswer } from './parts.tsx';
 
 const EVERY_MS = 3_000;
-/** So much owed to a client means that it does not keep up. */
+/** Unsent bytes from which a client counts as slow. */
 const SLOW_BYTES = 256 * 1024;
 
 export function Connections() {

@@ -9,7 +9,7 @@ const EVERY_MS = 2_000;
 interface Groups {
   readonly seq: number;
   readonly groups: readonly GroupView[];
-  /** So many more are not shown. */
+  /** Number of those not shown. */
   readonly left: number;
 }
 

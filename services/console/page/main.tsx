@@ -19,7 +19,7 @@ import { Try } from './try.tsx';
 interface ViewOf {
   readonly path: string;
   readonly name: string;
-  /** Only where a service offers what it shows. */
+  /** Shown only if the service is available. */
   readonly needs?: keyof Me['offers'];
 }
 
@@ -34,7 +34,7 @@ const VIEWS: readonly ViewOf[] = [
   { path: '/space', name: 'SPACE', needs: 'space' },
   { path: '/try', name: 'Try a protocol' },
 ];
-/** A session is renewed while the page is open, some time before it ends. */
+/** How long before its end a session is renewed, while the page is open. */
 const RENEW_BEFORE_MS = 120_000;
 const LONGEST_WAIT_MS = 30 * 60_000;
 

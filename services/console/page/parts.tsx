@@ -42,8 +42,8 @@ export const Tag = ({
 }) => <span class={`tag ${kind}`}>{children}</span>;
 
 /**
- * Asks when it appears, when the address changes and when told to.
- * @param everyMs asks again so often, while the page is in sight
+ * Sends the request when it appears, when the URL changes, and on demand.
+ * @param everyMs repeats the request every so many milliseconds while the page is visible
  */
 export function useAnswer<T>(url: string | undefined, everyMs?: number): { readonly answer: Answer<T> | undefined; reload(): void } {
   const [answer, setAnswer] = useState<Answer<T>>();
@@ -75,7 +75,7 @@ export function useAnswer<T>(url: string | undefined, everyMs?: number): { reado
   return { answer, reload };
 }
 
-/** A question in a dialog of the browser's own: keyboard, focus and Escape work by themselves. */
+/** A question in the browser's native dialog, which handles keyboard, focus and Escape. */
 export function Confirm(props: { readonly question: string; readonly action: string; onYes(): void; onNo(): void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
@@ -95,8 +95,8 @@ export function Confirm(props: { readonly question: string; readonly action: str
 }
 
 /**
- * A table that scrolls by itself where it is too wide; reachable by keyboard. One with actions never scrolls: where it is too wide, each row is
- * shown as a list, with the headings of the columns above its cells.
+ * A table that scrolls if it is too wide, also by keyboard. A table with actions never scrolls: if it is too wide, each row becomes a list with
+ * the headings of the columns above its cells.
  */
 export function Table({ label, children }: { readonly label: string; readonly children: ComponentChildren }) {
   const table = useRef<HTMLTableElement>(null);
@@ -116,7 +116,6 @@ export function Table({ label, children }: { readonly label: string; readonly ch
 
 const addressOf = (id: string) => `/graph?id=${encodeURIComponent(id)}`;
 
-/** A link to an element of the graph. */
 /** A click on a link within the page, unless the user opens it elsewhere. */
 export const following = (address: string) => (event: MouseEvent) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -134,6 +133,7 @@ export const Brand = () => (
   </p>
 );
 
+/** A link to an element of the graph. */
 export const ElementLink = ({ id, children }: { readonly id: string; readonly children: string }) => (
   <a href={addressOf(id)} onClick={following(addressOf(id))}>
     {children}

@@ -1,4 +1,4 @@
-/** Saga's scripts and jobs: what there is, and one of them with its code, versions, calls and logs. */
+/** Saga's scripts and jobs: the list, and one of them with its code, versions, calls and logs. */
 import { useEffect, useState } from 'preact/hooks';
 import type { Answer } from './call.ts';
 import { Empty, following, Panel, Problem, Table, Tag } from './parts.tsx';

@@ -15,7 +15,7 @@ const FIELDS = [
   { name: 'actor', label: 'Account or application' },
 ] as const;
 
-/** Words of the action, and how it looks. */
+/** Labels of actions, and their colours. */
 const KINDS: Readonly<Record<string, 'good' | 'bad' | 'info' | 'plain'>> = {
   create: 'good',
   connect: 'good',
@@ -52,7 +52,7 @@ export function Tail() {
     setRows([]);
     setSkipped(0);
     let due = false;
-    // Many changes of one moment are one picture.
+    // Many changes at once are rendered together.
     const soon = () => {
       if (due) return;
       due = true;

@@ -101,7 +101,7 @@ export async function startJssocketEdge(
   const trusted: JssocketDriver = new Driver({
     ...ofDriver,
     limits: limitsOf(config, { maxFrameBytes: config.maxTrustedFrameBytes, framesPerSecond: config.maxTrustedFramesPerSecond }),
-    // A core that receives a close frame never comes back.
+    // A core that receives a close frame never reconnects.
     slowClient: { do: 'drop' },
     protocol: jssocketProtocol({ ...ofSession, trusted: true, pongTimeoutMs: config.trustedPongTimeoutMs }),
   });

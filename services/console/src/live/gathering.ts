@@ -8,7 +8,7 @@ type GatheringBus = Pick<Bus, 'publish' | 'subscribe' | 'flush'>;
 
 /**
  * @param processes instances that are expected to answer
- * @param hear subscribes to the answers
+ * @param subscribe subscribes to the answers
  * @returns how many did not answer in time
  */
 export async function gather(options: {
