@@ -84,6 +84,8 @@ export function protocolPages(stage: () => Stage): void {
     await page.goto(`${system.url}/space`);
 
     await button('New service').click();
+    // Until then the browser refuses to submit the form.
+    await page.locator('input[list=organizations]:valid').waitFor();
     await page.getByLabel('Pricing (Pricing2Yaml)').fill('saasName: Sold');
     await button('Upload').click();
     await page.getByRole('alert').filter({ hasText: 'Pricing parsing error' }).waitFor();
