@@ -10,9 +10,12 @@ const MAX_LAG = 1000;
 
 let system: System;
 let scene: Scene;
+/** Waits so long for confirmations that no test gets that far, even on a slow machine. */
+let patient: RunningService;
 before(async () => {
   system = await startSystem({ store: { GRAPH_STORE_MAX_GROUP_LAG: String(MAX_LAG), GRAPH_STORE_SWEEP_MS: '500' } });
   scene = new Scene(system, await system.token());
+  patient = await system.startHiro({ HIRO_CONFIRM_MS: '600000' });
 });
 after(() => system[Symbol.asyncDispose]());
 
@@ -91,22 +94,19 @@ test('clients of an application that is named in a setting are trusted from the 
 });
 
 test('hiro:E15 a member that does not confirm its deliveries when its partitions move is closed with 1013 after the drain time, before the time-out for unconfirmed ones', async () => {
-  using slow = await scene.member('drain', 'ogit/Drain');
+  using slow = await scene.member('drain', 'ogit/Drain', { port: patient.port });
   await scene.untilLive([slow], 'ogit/Drain');
   slow.client.ws.pause();
   const ids = await scene.makeMany('ogit/Drain', 40);
-  using other = await scene.member('drain', 'ogit/Drain');
-  const joinedAt = performance.now();
+  using other = await scene.member('drain', 'ogit/Drain', { port: patient.port });
   await untilHeard([other], ids);
-  // Without the limit on draining this would have taken `HIRO_CONFIRM_MS`, 10 seconds.
-  assert.ok(performance.now() - joinedAt < 9000, 'the partitions moved only when the member was closed for its silence');
-  assert.equal(await counted(system.hiro, 'groups_drain_timeouts'), 1);
+  assert.equal(await counted(patient, 'groups_drain_timeouts'), 1);
   slow.client.ws.resume();
   assert.equal((await slow.client.end()).code, 1013);
 });
 
 test('hiro:E17 an active group that is too far behind is deleted, its member gets an error, and its next connect is a first one', async () => {
-  using slow = await scene.member('behind', 'ogit/Behind', { offset: 'smallest' });
+  using slow = await scene.member('behind', 'ogit/Behind', { offset: 'smallest', port: patient.port });
   await scene.untilLive([slow], 'ogit/Behind');
   // Left to itself the position of a group that confirms passes all changes, also those of others.
   slow.client.ws.pause();
