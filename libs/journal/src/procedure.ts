@@ -9,6 +9,13 @@ import type { Outcome } from '@polyedge/contracts/errors';
 
 export type Procedure<Call, Result = void> = Generator<Call, Result, Outcome<unknown>>;
 
+/** How the procedures of one machine ask: `const outcome = yield* ask({ call: … })`. */
+export const asking = <Calls extends { readonly call: keyof Replies }, Replies>() =>
+  function* ask<Call extends Calls>(call: Call): Procedure<Calls, Outcome<Replies[Call['call']]>> {
+    // The driver answers every call with a reply of its own type: the one place where the two meet.
+    return (yield call) as Outcome<Replies[Call['call']]>;
+  };
+
 /** The effect by which a machine asks: its driver answers with an input of kind `answer`. */
 export interface CallEffect<Call> {
   readonly do: 'call';

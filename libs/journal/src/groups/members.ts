@@ -1,7 +1,7 @@
 /** The members of a group that this edge has, as Redis lists them beside those of other edges, and which of all of them live. */
 import type { Epoch } from './edge-state.ts';
+import { ask, type Procedure } from './messages.ts';
 import type { MemberWindow } from './partition-consumer.ts';
-import { ask, type Procedure } from './procedure.ts';
 
 /** A group as the store knows it: it has another id after it expired and came back. */
 export interface Opened {

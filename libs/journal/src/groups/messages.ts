@@ -1,6 +1,7 @@
 /** What can happen to the groups machine, and what it asks its driver to do. Plain data: a history of both is a transcript. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
+import { type Procedure as AnyProcedure, asking } from '../procedure.ts';
 import type { Claim, CommittedPosition } from './port.ts';
 
 /** A question to Redis or to the store. Those with an epoch are about one history of the journal. */
@@ -153,3 +154,7 @@ export type GroupsEffect =
   /** `woken` in so many milliseconds, in place of the one before. */
   | { readonly do: 'wake'; readonly ms: number }
   | { readonly do: 'cancel-wake' };
+
+/** Work of groups that takes several questions, and how it asks one. */
+export type Procedure<Result = void> = AnyProcedure<GroupCall, Result>;
+export const ask = asking<GroupCall, GroupReplies>();

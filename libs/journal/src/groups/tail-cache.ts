@@ -4,9 +4,8 @@
  * bounded ring is read again by whoever needs it.
  */
 import type { Procedures } from '../procedure.ts';
-import type { GroupCall, GroupsEffect, JournalPage } from './messages.ts';
+import { ask, type GroupCall, type GroupsEffect, type JournalPage, type Procedure } from './messages.ts';
 import { PageSize } from './page-size.ts';
-import { ask, type Procedure } from './procedure.ts';
 
 export interface TailLimits {
   readonly maxItems: number;

@@ -1,7 +1,7 @@
 /** What can happen to the executor machine, and what it asks its driver to do. Plain data: a history of both is a transcript. */
 import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/graph';
 import type { Outcome } from '@polyedge/contracts/errors';
-import type { CallEffect } from '@polyedge/journal/procedure';
+import { type Procedure as AnyProcedure, asking, type CallEffect } from '@polyedge/journal/procedure';
 import type { Committed } from '../publisher/recent.ts';
 
 /** Requests of one connection, in order. They are applied in one batch, each for itself. */
@@ -87,3 +87,7 @@ export type ExecutorEffect =
   | { readonly do: 'overload'; readonly overloaded: boolean }
   /** Everything that was taken is answered, and nothing more is. */
   | { readonly do: 'stopped' };
+
+/** Work of the executor that takes several questions, and how it asks one. */
+export type Procedure<Result = void> = AnyProcedure<ExecutorCall, Result>;
+export const ask = asking<ExecutorCall, ExecutorReplies>();

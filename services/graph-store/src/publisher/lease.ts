@@ -3,7 +3,7 @@
  * while its own monotonic clock is within the term, counted from *sending* its last good renewal, so one that was stopped finds out by itself.
  */
 import { done, type Outcome } from '@polyedge/contracts/errors';
-import { ask, type Procedure } from './procedure.ts';
+import { ask, type Procedure } from './messages.ts';
 import { LEASE_MARGIN_MS, LEASE_TTL_MS } from './settings.ts';
 import type { PublisherState } from './term.ts';
 
