@@ -62,10 +62,25 @@ export class PositionsModel {
     return done({ fenced, gone: [...asked].filter((id) => this.#byId(id) === undefined) });
   }
 
-  /** As a store that looks at nothing would: the position of a fence that is not in force too, and back as well as forward. */
-  force({ group, partition, position }: CommittedPosition): void {
-    const of = this.#byId(group)?.positions[partition];
-    if (of !== undefined) of.position = position;
+  /** What a store that looks at no fence does first: the position of a fence that is not in force any more is taken, back as well as forward. */
+  commitWithoutFence(positions: readonly CommittedPosition[]): void {
+    for (const { group, partition, fence, position } of positions) {
+      const of = this.#byId(group)?.positions[partition];
+      if (of !== undefined && of.fence > fence) of.position = position;
+    }
+  }
+
+  /** The group goes to another store: here it is no more. @returns its position in each partition; undefined when there is none */
+  leave(name: string): readonly number[] | undefined {
+    const positions = this.#groups.get(name)?.positions.map(({ position }) => position);
+    this.#groups.delete(name);
+    return positions;
+  }
+
+  /** A group comes from another store. @param positions by partition */
+  arrive(name: string, positions: readonly number[]): void {
+    this.#opened += 1;
+    this.#groups.set(name, { id: this.#opened, positions: positions.map((position) => ({ position, fence: 0 })) });
   }
 
   /** The group is no more; one of the same name is another. */
