@@ -1,10 +1,12 @@
 /**
  * `console`: what a console with ten open pages costs the system: writes over graph-ws (as `mutate` does them) and one change to 1,000 sockets of
- * events-ws (as `fanout` does it), each without a console and with one. The pages ask what those of a browser ask: three show the processes, three
- * the tail, two the groups and two the connections. CPU is that of the system without the console; the console's own is a part.
+ * events-ws (as `fanout` does it), each without a console and with one. The pages are in sight and ask what those of a browser ask (three show the
+ * processes, three the tail, two the groups and two the connections), or they are ten tabs of Chromium, which cost it cores of its own. CPU is that
+ * of the system without the console; the console's own is a part.
  */
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
 import type { Faults, Question } from './baselines/receivers.ts';
+import { BrowserTabs } from './lib/browser-tabs.ts';
 import { Child } from './lib/child.ts';
 import { cpuByName, cpuMicroseconds, cpuPerUnit } from './lib/cpu.ts';
 import { GraphSocket, requestHead } from './lib/graph-clients.ts';
@@ -14,7 +16,7 @@ import { readOptions, seededText } from './lib/options.ts';
 import { inRounds, report, type Sample, type Variant } from './lib/report.ts';
 import { Latencies } from './lib/statistics.ts';
 import { connectBus, mutateAll } from './lib/store-client.ts';
-import { startSystem } from './lib/system.ts';
+import { ADMIN, startSystem } from './lib/system.ts';
 
 const SOCKETS = 1000;
 const IN_FLIGHT = { writes: 64, changes: 8 };
@@ -23,6 +25,8 @@ const TYPE = 'ogit/Bench';
 const WARM_UP_MS = 1000;
 const EARLY_MS = 500;
 const LATE_MS = 10_000;
+/** Ten tabs load one after the other on few cores. */
+const LOADING_MS = 4000;
 const PAGES = { streams: ['now', 'now', 'now', 'tail', 'tail', 'tail'], polls: ['groups', 'groups', 'connections', 'connections'] };
 const POLL_MS: Readonly<Record<string, number>> = { groups: 2000, connections: 3000 };
 
@@ -61,11 +65,15 @@ let nextChange = 1;
 let isHeard = false;
 
 const WITH = ', console and ten pages';
+const TABS = ', console and ten tabs of Chromium';
+const browser = parts.use(await BrowserTabs.start());
 const variants: Variant[] = [
   { name: 'writes', measure: () => writes() },
-  { name: `writes${WITH}`, measure: () => withConsole(writes) },
+  { name: `writes${WITH}`, measure: () => withConsole(openPages, writes) },
+  { name: `writes${TABS}`, measure: () => withConsole(openTabs, writes) },
   { name: 'deliveries', measure: () => deliveries() },
-  { name: `deliveries${WITH}`, measure: () => withConsole(deliveries) },
+  { name: `deliveries${WITH}`, measure: () => withConsole(openPages, deliveries) },
+  { name: `deliveries${TABS}`, measure: () => withConsole(openTabs, deliveries) },
 ];
 const samples = await inRounds(variants, options);
 report({
@@ -76,36 +84,57 @@ report({
   goals: ['writes', 'deliveries'].flatMap((name) => [
     { of: `${name}${WITH}`, by: name, figure: 'cpuUs' as const, atMost: 1.05 },
     { of: `${name}${WITH}`, by: name, figure: 'rate' as const, atLeast: 0.95 },
+    { of: `${name}${TABS}`, by: name, figure: 'cpuUs' as const, atMost: 1.05 },
+    // Chromium runs on the same cores.
+    { of: `${name}${TABS}`, by: name, figure: 'rate' as const },
   ]),
 });
 await parts.disposeAsync();
 process.exit(0);
 
+type Measure = (console: RunningService) => Promise<Sample>;
+
 /** Measures beside a console whose pages are open; what it costs itself is a part of the sample. */
-async function withConsole(measure: (console: RunningService) => Promise<Sample>): Promise<Sample> {
+async function withConsole(openAll: (console: RunningService) => Promise<() => Promise<void>>, measure: Measure): Promise<Sample> {
   const env = { NATS_URL: system.nats.url, LOG_LEVEL: 'warn', CONSOLE_EDGES: `hiro=${system.hiro.url}` };
   await using console = await startService({ name: 'console', env });
+  const closeAll = await openAll(console);
+  try {
+    return await measure(console);
+  } finally {
+    await closeAll();
+  }
+}
+
+/** Ten tabs, the tail in front. */
+async function openTabs({ url }: RunningService): Promise<() => Promise<void>> {
+  await browser.logIn(url, ADMIN);
+  const paths = [...PAGES.polls, ...PAGES.streams].map((page) => (page === 'now' ? '' : page));
+  const closeAll = await browser.open(paths.map((path) => `${url}/${path}`));
+  await new Promise((resolve) => setTimeout(resolve, LOADING_MS));
+  return closeAll;
+}
+
+async function openPages({ url }: RunningService): Promise<() => Promise<void>> {
   const ended = new AbortController();
   const headers = { authorization: `Bearer ${system.token}` };
   const opened = PAGES.streams.map(async (page) => {
-    const response = await fetch(`${console.url}/api/${page}`, { headers, signal: ended.signal });
+    const response = await fetch(`${url}/api/${page}`, { headers, signal: ended.signal });
     if (!response.ok) throw new Error(`${page}: HTTP ${response.status}`);
     void drain(response);
   });
   await Promise.all(opened);
   const polling = PAGES.polls.map((page) =>
     setInterval(() => {
-      void fetch(`${console.url}/api/${page}`, { headers, signal: ended.signal })
+      void fetch(`${url}/api/${page}`, { headers, signal: ended.signal })
         .then((response) => response.text())
         .catch(() => undefined);
     }, POLL_MS[page]),
   );
-  try {
-    return await measure(console);
-  } finally {
+  return async () => {
     for (const timer of polling) clearInterval(timer);
     ended.abort();
-  }
+  };
 }
 
 async function drain({ body }: Response): Promise<void> {

@@ -2,7 +2,8 @@
  * `latency`: from sending a write on one graph-ws socket to its event on an events-ws socket, through the whole system and its durable commit, at
  * 100 and 2,000 changes a second, against the bare hops of that: NATS, one committed row, NATS (`baselines/commit-relay.ts`). Beside them
  * PostgreSQL's own LISTEN and NOTIFY, with the same row in one transaction for each, and NATS publish → subscribe alone. Started at fixed times,
- * so waiting counts. The CPU is that of everything involved but the driver.
+ * so waiting counts. The CPU is that of everything involved but the driver. With `BENCH_CHECKOUT=FOLDER` the services of another version take their
+ * turns, too.
  */
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { startNats } from '@polyedge/testkit/servers/nats';
@@ -17,7 +18,7 @@ import { readOptions, seededText } from './lib/options.ts';
 import { RawSocket } from './lib/raw-socket.ts';
 import { inRounds, report, type Sample } from './lib/report.ts';
 import { Latencies } from './lib/statistics.ts';
-import { startSystem } from './lib/system.ts';
+import { otherCheckout, startSystem } from './lib/system.ts';
 
 const RATES = [100, 2000];
 const WRITERS = 8;
@@ -43,7 +44,8 @@ let latencies = new Latencies();
 let duplicates = 0;
 
 await using parts = new AsyncDisposableStack();
-const targets = [await wholeSystem(), await bareHops(), await listenNotify(), await natsAlone()];
+const others = otherCheckout === undefined ? [] : [await wholeSystem('other hiro', otherCheckout)];
+const targets = [await wholeSystem('hiro'), ...others, await bareHops(), await listenNotify(), await natsAlone()];
 const samples = await inRounds(
   RATES.flatMap((rate) =>
     targets
@@ -61,6 +63,7 @@ report({
     { of: `hiro at ${rate}/s`, by: `bare hops at ${rate}/s`, figure: 'p50Ms' as const, atMost: rate > 1000 ? 2 : 1.5 },
     { of: `hiro at ${rate}/s`, by: `bare hops at ${rate}/s`, figure: 'p99Ms' as const, atMost: 3 },
     { of: `hiro at ${rate}/s`, by: `bare hops at ${rate}/s`, figure: 'cpuUs' as const },
+    ...(['cpuUs', 'p50Ms', 'p99Ms'] as const).map((figure) => ({ of: `hiro at ${rate}/s`, by: `other hiro at ${rate}/s`, figure })),
     { of: `hiro at ${rate}/s`, by: `listen/notify at ${rate}/s`, figure: 'p50Ms' as const },
     { of: `hiro at ${rate}/s`, by: `listen/notify at ${rate}/s`, figure: 'p99Ms' as const },
     { of: `hiro at ${rate}/s`, by: `nats at ${rate}/s`, figure: 'p50Ms' as const },
@@ -119,8 +122,8 @@ async function settled(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-async function wholeSystem(): Promise<Target> {
-  const system = parts.use(await startSystem());
+async function wholeSystem(name: string, checkout?: string): Promise<Target> {
+  const system = parts.use(await startSystem('', checkout));
   const { hiro, token } = system;
   const writers: GraphSocket[] = [];
   for (let at = 0; at < WRITERS; at += 1) writers.push(await GraphSocket.open(hiro.port, '/api/graph-ws/6.1/', token));
@@ -139,7 +142,7 @@ async function wholeSystem(): Promise<Target> {
   );
   await reader.handled();
   return {
-    name: 'hiro',
+    name,
     pids: {
       'hiro-edge': hiro.pid,
       'graph-store': system.store.pid,

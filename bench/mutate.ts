@@ -3,19 +3,19 @@
  * that writes the same rows into the same tables with the same statement: (a) a transaction for each write over eight connections, (b) 500
  * writes in a transaction over one. The CPU is that of everything involved: edge, NATS, graph-store, PostgreSQL and Redis; of a bare client,
  * itself and PostgreSQL. Besides, what one would begin with: (c) a Fastify route over a table with a JSON column, (d) a transaction for each
- * write that tells others by NOTIFY.
+ * write that tells others by NOTIFY. With `BENCH_CHECKOUT=FOLDER` the services of another version take their turns, too.
  */
 import { createDatabase } from '@polyedge/testkit/servers/postgres';
 import postgres from 'postgres';
 import type { BareAnswer, BareQuestion } from './baselines/bare-sql.ts';
 import { Child } from './lib/child.ts';
 import { cpuByName, cpuPerUnit, residentMiB } from './lib/cpu.ts';
-import { GraphSocket, requestHead } from './lib/graph-clients.ts';
+import { GraphWrites } from './lib/graph-writes.ts';
 import { HttpLane } from './lib/http-lane.ts';
 import { measuredLoop } from './lib/measured-loop.ts';
 import { readOptions, seededText } from './lib/options.ts';
 import { inRounds, report, type Sample, type Variant } from './lib/report.ts';
-import { portOf, startRoute, startSystem } from './lib/system.ts';
+import { otherCheckout, portOf, startRoute, startSystem } from './lib/system.ts';
 
 const IN_FLIGHT = [1, 8, 64, 256];
 const MAX_SOCKETS = 16;
@@ -42,27 +42,17 @@ let heard = 0;
 await plain.listen('written', () => {
   heard += 1;
 });
-const look = postgres(system.postgres.url, { max: 1 });
-parts.defer(() => look.end());
-const sockets: GraphSocket[] = [];
-for (let at = 0; at < MAX_SOCKETS; at += 1) sockets.push(await GraphSocket.open(system.hiro.port, '/api/graph-ws/6.1/', system.token));
-
-const whole = {
-  'hiro-edge': system.hiro.pid,
-  'graph-store': system.store.pid,
-  nats: system.nats.pid,
-  postgres: system.postgres.pid,
-  redis: system.redis.pid,
-};
-let nextRequest = 1;
+const here = parts.use(await GraphWrites.open(system, options));
+const there =
+  otherCheckout === undefined ? undefined : parts.use(await GraphWrites.open(parts.use(await startSystem('', otherCheckout)), options));
 let nextElement = 1;
 
 const samples = await inRounds(
   // The baselines run before and after what they are compared with, so that all see the same load.
   [
-    ...IN_FLIGHT.slice(0, -1).map(through),
+    ...IN_FLIGHT.slice(0, -1).flatMap(through),
     { name: '(a) one per transaction', measure: () => bareClient(8, 1) },
-    ...IN_FLIGHT.slice(-1).map(through),
+    ...IN_FLIGHT.slice(-1).flatMap(through),
     { name: '(b) 500 per transaction', measure: () => bareClient(1, 500) },
     { name: `(c) route ×${ROUTE_IN_FLIGHT}`, measure: throughRoute },
     { name: `(d) notify ×${ROUTE_IN_FLIGHT}`, measure: withNotify },
@@ -82,6 +72,8 @@ report({
     { of: 'graph-ws ×256', by: '(a) one per transaction', figure: 'cpuUs' },
     { of: 'graph-ws ×256', by: '(b) 500 per transaction', figure: 'cpuUs' },
     ...IN_FLIGHT.flatMap((inFlight) => [
+      { of: `graph-ws ×${inFlight}`, by: `other graph-ws ×${inFlight}`, figure: 'cpuUs' as const },
+      { of: `graph-ws ×${inFlight}`, by: `other graph-ws ×${inFlight}`, figure: 'rate' as const },
       { of: `graph-ws ×${inFlight}`, figure: 'lost' as const, atMost: 0 },
       { of: `graph-ws ×${inFlight}`, figure: 'duplicates' as const, atMost: 0 },
     ]),
@@ -90,8 +82,11 @@ report({
 await parts.disposeAsync();
 process.exit(0);
 
-function through(inFlight: number): Variant {
-  return { name: `graph-ws ×${inFlight}`, measure: () => overGraphWs(inFlight) };
+function through(inFlight: number): readonly Variant[] {
+  return [
+    { name: `graph-ws ×${inFlight}`, measure: () => here.measure(inFlight) },
+    ...(there === undefined ? [] : [{ name: `other graph-ws ×${inFlight}`, measure: () => there.measure(inFlight) }]),
+  ];
 }
 
 async function bareClient(connections: number, rows: number): Promise<Sample> {
@@ -142,43 +137,4 @@ async function withNotify(): Promise<Sample> {
   );
   // A notification may come after the acknowledgement, but not much.
   return { ...sample, lost: Math.max(0, result.answered - (heard - before) - ROUTE_IN_FLIGHT) };
-}
-
-async function overGraphWs(inFlight: number): Promise<Sample> {
-  const seqBefore = await seq();
-  const unaskedBefore = unasked();
-  const lanes = Array.from({ length: inFlight }, () => '');
-  const { sample, result } = await measuredLoop(whole, {
-    inFlight,
-    warmUpMs: WARM_UP_MS,
-    ms: options.seconds * 1000,
-    start: (lane, answered) => {
-      const socket = sockets[lane % Math.min(inFlight, MAX_SOCKETS)];
-      const request = nextRequest++;
-      const known = lanes[lane] ?? '';
-      const element = known === '' ? `bench-${nextElement++}` : known;
-      lanes[lane] = known === '' ? element : '';
-      const rest =
-        known === ''
-          ? `"type":"create","headers":{"ogit/_type":"ogit/Bench"},"body":{"ogit/_id":"${element}","ogit/name":"${text}"}}`
-          : `"type":"update","headers":{"ogit/_id":"${element}"},"body":{"ogit/name":"${other}"}}`;
-      socket?.ask(request, `${requestHead(request)},${rest}`, answered);
-    },
-  });
-  // seq is dense: there must be as many changes as acknowledgements, or something was lost or executed twice.
-  const changes = (await seq()) - seqBefore;
-  return {
-    ...sample,
-    lost: result.lost + Math.max(0, result.answered - changes),
-    duplicates: Math.max(0, changes - result.answered - result.lost) + unasked() - unaskedBefore,
-  };
-}
-
-function unasked(): number {
-  return sockets.reduce((sum, socket) => sum + socket.unasked, 0);
-}
-
-async function seq(): Promise<number> {
-  const [row] = await look<{ seq: string }[]>`select seq from sequencer`;
-  return Number(row?.seq ?? 0);
 }

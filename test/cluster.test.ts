@@ -1,4 +1,4 @@
-/** A round of the kill test on a cluster of each kind of server. The same, for longer: `npm run soak -- cluster --kind nats|postgres|redis`. */
+/** A round of the kill test on a cluster of each kind of server. The same, for longer: `npm run soak -- cluster --kind nats|postgres|redis|redis-cluster`. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { grounds } from './cluster/grounds.ts';
@@ -11,6 +11,7 @@ suite('nothing acknowledged is lost, doubled, out of order or kept from a subscr
     ['nats', 'while one of three NATS servers is killed, and one is cut off from the others'],
     ['postgres', 'when PostgreSQL fails over to its synchronous standby'],
     ['redis', 'when Sentinels choose another Redis primary'],
+    ['redis-cluster', 'when a replica takes over from a primary of a Redis Cluster'],
   ] as const) {
     test(what, async (t) => {
       const on = grounds[kind]((fault, ms) => t.diagnostic(`${fault}: ${Math.round(ms)} ms without an answered write`), true);

@@ -8,11 +8,14 @@ import { promisify } from 'node:util';
 import type { BrowserContext, Page } from 'playwright-core';
 import { Client } from '../services/gooduncle-edge/test/client.ts';
 import { hashed } from '../services/gooduncle-edge/test/system.ts';
+import { metered, subscription } from '../services/space-edge/test/metered.ts';
 import { asAdmin, pricing, Rest } from '../services/space-edge/test/system.ts';
 import { groupPages } from './console/group-pages.ts';
+import { layoutProblems, loaded, WIDTHS } from './console/layout.ts';
 import { protocolPages } from './console/protocol-pages.ts';
 import { PATIENCE_MS, picture, type Stage, writeNote } from './console/stage.ts';
 import { ADMIN, ask, cookiesOf, hiroToken, logIn, type System, startSystem } from './console/system.ts';
+import { tabs } from './console/tabs.ts';
 
 const PROTECTED = [
   'now',
@@ -28,11 +31,11 @@ const PROTECTED = [
   'space',
 ];
 const PAGES = ['', 'tail', 'graph', 'groups', 'connections', 'accounts', 'runnables', 'space', 'try', 'docs', 'docs/architecture'];
-/** A telephone, a tablet, a desk. */
-const WIDTHS = [360, 768, 1280] as const;
+/** Of which pictures are made: a telephone, a tablet, a desk. */
+const PICTURED: readonly number[] = [360, 768, 1280];
 const HARMLESS = '<img src=x onerror="document.title=1">';
 
-suite('the console', { timeout: 300_000 }, () => {
+suite('the console', { timeout: 420_000 }, () => {
   let system: System;
   let url: string;
   let context: BrowserContext;
@@ -261,8 +264,36 @@ suite('the console', { timeout: 300_000 }, () => {
 
   groupPages(stage);
   protocolPages(stage);
+  tabs(stage);
 
-  test('every page fits three widths, and axe finds nothing serious on it, in the light and in the dark', async () => {
+  /** One of everything that has actions, with names as long as they get. */
+  async function crowd(): Promise<AsyncDisposable> {
+    const cookie = await logIn(url);
+    const roles = { hiro: ['reader', 'editor'], space: ['USER'], saga: ['Editor'] };
+    const account = { username: 'somebody-with-a-name-that-nobody-would-have-chosen', password: 'a long password', roles };
+    assert.equal((await ask(`${url}/api/accounts`, 'POST', account, { cookie })).status, 200);
+    assert.equal((await ask(`${url}/api/session`, 'POST', { ...account, password: 'wrong' })).status, 401);
+    const { organizationKey } = await asAdmin(system.edges.space);
+    const rest = new Rest(system.edges.space, organizationKey);
+    for (const version of ['1', '2024.11.30', '2025.1.1-preview-of-the-next-one'])
+      assert.equal(
+        (await rest.upload(version === '1' ? '/services' : '/services/Crowded/pricings', metered('Crowded', version))).status,
+        201,
+      );
+    assert.equal((await rest.put('/services/Crowded/pricings/2024.11.30', { subscriptionPlan: 'BASIC' })).status, 200);
+    const contract = { ...subscription('somebody-with-an-id', 'Crowded', 'PRO'), subscriptionAddOns: { Crowded: { moreMinutes: 2 } } };
+    const made = await rest.post('/contracts', contract);
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+    const socket = new WebSocket(`${system.edges.hiro.replace('http', 'ws')}/api/events-ws/6.2/`, ['events-1.0.0', `token-${token}`]);
+    await new Promise((resolve) => {
+      socket.onopen = resolve;
+    });
+    return { [Symbol.asyncDispose]: async () => socket.close() };
+  }
+
+  test('no page is wider than the window or cuts an action off at any width, and axe finds nothing serious on it, in the light and in the dark', async () => {
+    await using _everything = await crowd();
+    const found: string[] = [];
     const axe = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
     // Through the protocol of the debugger: the page's own policy lets no script of others in.
     const violations = async () =>
@@ -273,16 +304,17 @@ suite('the console', { timeout: 300_000 }, () => {
       await page.setViewportSize({ width: WIDTHS[0], height: 760 });
       await page.goto(`${url}/${path}`);
       await page.locator('main h1').first().waitFor();
+      await loaded(page);
       for (const width of WIDTHS) {
         await page.setViewportSize({ width, height: 760 });
-        const beyond = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
-        assert.equal(beyond, 0, `${path} at ${width}`);
-        await picture(page, `${path === '' ? 'now' : path.replaceAll('/', '-')}-${width}`);
+        found.push(...(await layoutProblems(page)).map((problem) => `${path} at ${width}: ${problem}`));
+        if (PICTURED.includes(width)) await picture(page, `${path === '' ? 'now' : path.replaceAll('/', '-')}-${width}`);
       }
       await page.emulateMedia({ colorScheme: at % 2 === 0 ? 'dark' : 'light' });
-      assert.deepEqual(await violations(), [], path);
+      found.push(...(await violations()).map((problem) => `${path}: ${problem}`));
     }
     await page.emulateMedia({ colorScheme: null });
+    assert.deepEqual(found, []);
   });
 
   test('the documentation is there for everybody, and its search finds a section', async () => {
@@ -335,7 +367,7 @@ suite('the console', { timeout: 300_000 }, () => {
     assert.ok(addresses.length > 50);
   });
 
-  test('a viewer without the right role is told why it is not let in', async () => {
+  test('a viewer without the right role gets the reason of the refusal', async () => {
     const viewer = await system.browser.newPage();
     viewer.setDefaultTimeout(PATIENCE_MS);
     await viewer.goto(url);
@@ -346,7 +378,7 @@ suite('the console', { timeout: 300_000 }, () => {
     await viewer.close();
   });
 
-  test('a page whose session is over asks for a login again, also while it only listens', async () => {
+  test('a page whose session has ended asks for a login, also while it only listens', async () => {
     await page.goto(`${url}/tail`);
     await page.getByText('Waiting for changes').waitFor();
     const cookies = await context.cookies(`${url}/api/session`);

@@ -60,7 +60,7 @@ class Member {
   }
 }
 
-test('hiro:E16 members of a living group are told of a new epoch, connect again, and are given everything of the new history', async () => {
+test('hiro:E16 members of a living group are notified of a new epoch, reconnect, and receive everything of the new history', async () => {
   await using parts = new AsyncDisposableStack();
   const [nats, redis, database] = await Promise.all([startNats(), startRedis(), startPostgres()]);
   for (const part of [nats, redis, database]) parts.use(part);

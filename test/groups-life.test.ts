@@ -24,7 +24,7 @@ async function until(holds: () => boolean | Promise<boolean>, what: string): Pro
   }
 }
 
-test('hiro:E17 a group that nobody comes back to is forgotten, and one that was away longer than the journal keeps is told so once', async () => {
+test('hiro:E17 an abandoned group is deleted, and one that was away for longer than the journal keeps changes is notified once', async () => {
   await using parts = new AsyncDisposableStack();
   const [nats, redis, database] = await Promise.all([startNats(), startRedis(), sharedPostgres()]);
   for (const part of [nats, redis, database]) parts.use(part);

@@ -7,6 +7,7 @@ import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
+import { cpuMs } from '@polyedge/testkit/servers/processes';
 import { Client } from '../services/hiro-edge/test/client.ts';
 import { type System, startSystem } from '../services/hiro-edge/test/system.ts';
 
@@ -30,7 +31,8 @@ after(async () => {
 /** A client that requests `me` continuously, and what it experienced. */
 class Good {
   readonly client: Client;
-  readonly tookMs: number[] = [];
+  /** For each answer, the CPU time of edge and store together while it waited: what it waited for, whatever else the machine does. */
+  readonly behindMs: number[] = [];
   /** The reason why it gave up. */
   failure: unknown;
   #running = true;
@@ -51,11 +53,11 @@ class Good {
 
   async #work(): Promise<void> {
     for (let id = 1; this.#running; id += 1) {
-      const began = performance.now();
+      const before = usedMs();
       this.client.send({ id: `good-${id}`, type: 'me' });
       const [frame] = await this.client.answer(`good-${id}`);
       if (frame?.error !== undefined) throw new Error(`the good client was refused: ${JSON.stringify(frame)}`);
-      this.tookMs.push(performance.now() - began);
+      this.behindMs.push(usedMs() - before);
       this.client.frames.length = 0;
       this.client.texts.length = 0;
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -72,24 +74,26 @@ function graphClient(protocols: readonly string[] = ['graph-2.0.0', `token-${tok
   return new Client(system.hiro.port, GRAPH, protocols);
 }
 
+const usedMs = (): number => cpuMs(system.hiro.pid) + cpuMs(system.store.pid);
+
 const residentBytes = (): number => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${system.hiro.pid}/status`, 'utf8'))?.[1]) * 1024;
 
 /** Runs an attack and then checks for damage. */
 async function withoutHarm(attack: () => Promise<void>, allowedBytes = 60 * MIB): Promise<void> {
   const pid = system.hiro.pid;
   const before = residentBytes();
-  const from = good.tookMs.length;
+  const from = good.behindMs.length;
   await attack();
-  const seen = good.tookMs.length;
-  // The good client gets further answers, and never waited longer than a garbage collection on a shared machine may take.
-  const deadline = Date.now() + 10_000;
-  while (good.tookMs.length < seen + 5 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+  const seen = good.behindMs.length;
+  // The good client gets further answers, and never waited for more work than a turn of the event loop with a garbage collection.
+  const deadline = Date.now() + 30_000;
+  while (good.behindMs.length < seen + 5 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
   assert.equal(good.failure, undefined);
-  assert.ok(good.tookMs.length >= seen + 5, 'the good client is not served any more');
+  assert.ok(good.behindMs.length >= seen + 5, 'the good client is not served any more');
   assert.equal(good.client.closed, undefined);
   assert.equal(system.hiro.pid, pid);
-  const worst = Math.max(0, ...good.tookMs.slice(from));
-  assert.ok(worst < 2000, `the good client waited ${worst.toFixed(0)} ms`);
+  const worst = Math.max(0, ...good.behindMs.slice(from));
+  assert.ok(worst < 2000, `the good client waited for ${worst} ms of other work`);
   const grown = residentBytes() - before;
   assert.ok(grown < allowedBytes, `the edge grew by ${(grown / MIB).toFixed(1)} MiB`);
 }

@@ -14,7 +14,7 @@ const logins = [
   ['console', '/api/session', { username: 'admin', password }],
 ] as const;
 
-test('a service that is told to end while it waits for graph-store answers the call first', async () => {
+test('a service that shuts down while it waits for graph-store answers the call first', async () => {
   await using stack = new AsyncDisposableStack();
   const [nats, database] = await Promise.all([startNats(), sharedPostgres()]);
   for (const part of [nats, database]) stack.use(part);

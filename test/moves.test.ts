@@ -215,10 +215,17 @@ test('a tenant moves under writers while the mover, a replica and the servers ar
   const { problems, legs, acknowledged } = await moveUnderLoad({
     seed,
     elements: 500,
-    faults: ['the mover', 'PostgreSQL', 'a replica'],
+    plans: [
+      { name: 'the mover killed', strikes: ([0, 'compared', 'removing'] as const).map((at) => ({ fault: 'the mover', at })) },
+      ...(['PostgreSQL of the target', 'PostgreSQL of the source', 'a replica'] as const).map((fault) => ({
+        name: `${fault} killed`,
+        strikes: [{ fault, at: 'compared' as const }],
+      })),
+    ],
     report,
   });
   assert.deepEqual(problems.slice(0, 20), []);
-  assert.equal(legs.length, 3);
+  assert.equal(legs.length, 4);
+  for (const { name, struck } of legs) assert.ok(struck.length > 0, `${name}, and it was not`);
   assert.ok(acknowledged > 100, `only ${acknowledged} writes were acknowledged`);
 });

@@ -29,10 +29,17 @@ const notHere: Readonly<Record<string, string>> = {
   'npm run soak -- cluster --kind nats': 'takes a minute; test/kill.test.ts is the same with one server of each kind',
   'npm run soak -- cluster --kind postgres': 'takes a minute; test/restore.test.ts has another history of the database',
   'npm run soak -- cluster --kind redis': 'takes a minute; libs/journal/test/sentinel.test.ts is its short form',
+  'npm run soak -- cluster --kind redis-cluster': 'takes a minute; test/redis-cluster.test.ts is its short form',
+  'npm run soak -- groups --moves': 'takes minutes; test/groups-moves.test.ts is its short form',
   'npm run soak -- move --elements 200000': 'takes minutes; test/moves.test.ts is its short form',
   'npm run soak -- upgrade': 'takes minutes, and needs a commit of before; test/replicas.test.ts is its short form',
   'npm run containers': 'needs root and minutes',
   'docker compose up --build': 'needs a container runtime; npm run containers has one',
+  'docker compose --profile two-journals up -d --build': 'needs a container runtime; npm run containers has one',
+  'docker compose --profile two-journals run --rm prepare-second node service/src/tenants.ts place acme second':
+    'needs a container runtime; npm run containers moves one',
+  'docker compose --profile two-journals run --rm prepare-second node service/src/tenants.ts list':
+    'needs a container runtime; npm run containers does it',
   'docker buildx build -f infra/docker/Dockerfile --build-arg SERVICE=hiro-edge \\': 'needs a container runtime with buildx',
   'npm run polyedge -- tenants place acme --to second': 'needs a second journal; test/journals.test.ts has one',
   'npm run polyedge -- tenants move acme --to second': 'needs a second journal; test/moves.test.ts has one',
@@ -71,7 +78,7 @@ const prints: Readonly<Record<string, RegExp>> = {
   'curl -s $at/services/WireMock -X DELETE -H "x-api-key: $org"': /^$|disabled|deleted/i,
 };
 
-test('what README.md, docs/operations.md and the pages of the services tell to type works in a fresh clone', async (t) => {
+test('the commands in README.md, docs/operations.md and the pages of the services work in a fresh clone', async (t) => {
   await using newcomer = new Newcomer();
   const began = performance.now();
   const said = (what: string) => t.diagnostic(`${what} after ${((performance.now() - began) / 1000).toFixed(1)} s`);

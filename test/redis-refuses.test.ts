@@ -17,7 +17,7 @@ async function until(what: string, holds: () => boolean | Promise<boolean>): Pro
   }
 }
 
-test('writes and events go on while Redis is full or read-only, and it catches up afterwards', async () => {
+test('writes and events continue while Redis is full or read-only, and it catches up afterwards', async () => {
   await using stack = new AsyncDisposableStack();
   const [nats, redis, database] = await Promise.all([startNats(), startRedis(), sharedPostgres()]);
   for (const part of [nats, redis, database]) stack.use(part);

@@ -165,7 +165,7 @@ test('S4 saga:24 saving a script twice publishes its versions to its own room on
   assert.equal(call.runnable_version_id, client.events('/runnable_versions')[1]._id);
 });
 
-test('S5 saga:25 a job runs by its schedule and by hand, its writes say so, and its calls are heard in the room of jobs', async () => {
+test('S5 saga:25 a job runs by its schedule and by hand, its writes name it, and its calls are sent to the room of jobs', async () => {
   const client = await admin();
   await client.send('/globals/join');
   const id = await make('jobs', { body: 'await GlobalProperty.incr("ticks", 1);', schedule: 'every 1 s' });
@@ -213,7 +213,7 @@ test('M2 M3 saga:22 a bot answers by itself; sent fires once, also without a rec
   assert.equal((await boss.api('GET', `/users/${boss.me}/properties/sent`)).body.value, 2);
 });
 
-test('J4 saga:24 joins without an id hear all scripts, or all jobs, and nothing else', async () => {
+test('J4 saga:24 joins without an id receive all scripts, or all jobs, and nothing else', async () => {
   const client = await admin();
   await client.send('/scripts/runnable_calls/join');
   const [a, b] = [await script('/globals/properties/j4', ''), await script('/globals/properties/j4', '')];
@@ -360,7 +360,7 @@ test('saga:22 runs that changes fire wait within a bound; beyond it changes wait
   }
 });
 
-test('saga:23 the JavaScript API: operators, options, finding, bots, and what comes from the web', async () => {
+test('saga:23 the JavaScript API: operators, options, finding, bots, and fetch', async () => {
   const bot = await makeBot({ name: 'finder' });
   const client = await admin();
   await client.send('/bots/join', bot);
@@ -434,7 +434,7 @@ test('saga:23 the JavaScript API: operators, options, finding, bots, and what co
   assert.equal((await boss.api('GET', `/bots/${bot}/properties/silent`)).body.value, 1);
 });
 
-test('saga:23 an answer that is too large for a run is refused, and the runner goes on', async () => {
+test('saga:23 an answer that is too large for a run is rejected, and the runner keeps working', async () => {
   const names = Array.from({ length: 5 }, (_, at) => `large${at}`);
   const value = 'x'.repeat(1_900_000);
   for (const { status } of await Promise.all(names.map((name) => boss.api('POST', '/globals/properties', { name, value }))))
@@ -472,7 +472,7 @@ test("saga:22 a script's writes derived from test data are test data", async () 
   assert.equal(callsOf(id)[0].test_data, true);
 });
 
-test('saga:33 saga:23 a package is installed, its progress is told, a script requires it, and the next run has the new version', async () => {
+test('saga:33 saga:23 a package is installed, its progress is sent, a script requires it, and the next run has the new version', async () => {
   const client = await admin();
   await client.send('/npm_packages/join');
   const id = await script('/globals/properties/greet', 'await GlobalProperty.add("greeting", require("greets")(property.value));');
@@ -511,7 +511,7 @@ for (const [generation, transports] of [
   [2, ['polling']],
   [3, ['websocket']],
 ] as const) {
-  test(`S1 socket.io-client ${generation} hears what a script writes and the call of it`, async () => {
+  test(`S1 socket.io-client ${generation} receives what a script writes, and its call`, async () => {
     const client = await admin(transports, generation);
     const id = await script(`/globals/properties/gen${generation}`, `await GlobalProperty.add("heard${generation}", property.value);`);
     await client.send('/globals/join');

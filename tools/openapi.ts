@@ -1,4 +1,7 @@
-/** Writes the OpenAPI document of each edge with a REST part: docs/openapi. Run it after changing a route, or what tools/openapi says of it. */
+/**
+ * Writes the OpenAPI document of each edge with a REST part: docs/openapi. Run it after changing a route, or its description in
+ * tools/openapi.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { descriptions } from './openapi/descriptions.ts';

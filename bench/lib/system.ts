@@ -8,7 +8,8 @@ import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
 import { Child } from './child.ts';
 
-const password = 'benchmark-password';
+/** The administrator. */
+export const ADMIN = { username: 'admin', password: 'benchmark-password' } as const;
 
 export interface System extends AsyncDisposable {
   readonly nats: RunningServer;
@@ -22,8 +23,14 @@ export interface System extends AsyncDisposable {
   readonly scope: string;
 }
 
-/** Starts everything. `natsConfig` are additional lines of the NATS server's configuration. */
-export async function startSystem(natsConfig = ''): Promise<System> {
+/** The working copy of another version, with its packages installed, that some benchmarks measure in turn with this one (`BENCH_CHECKOUT`). */
+export const otherCheckout: string | undefined = process.env.BENCH_CHECKOUT;
+
+/**
+ * Starts everything. `natsConfig` are additional lines of the NATS server's configuration.
+ * @param checkout the working copy whose services run, if not this one
+ */
+export async function startSystem(natsConfig = '', checkout?: string): Promise<System> {
   await using parts = new AsyncDisposableStack();
   const [nats, redis, postgres] = await Promise.all([startNats({ config: natsConfig }), startRedis(), startPostgres()]);
   for (const part of [nats, redis, postgres]) parts.use(part);
@@ -31,10 +38,11 @@ export async function startSystem(natsConfig = ''): Promise<System> {
   const store = parts.use(
     await startService({
       name: 'graph-store',
-      env: { ...common, ...profiling('graph-store'), POLYEDGE_ADMIN_PASSWORD: password, GRAPH_STORE_HIRO_TOKEN_MS: '3600000' },
+      ...(checkout === undefined ? {} : { checkout }),
+      env: { ...common, ...profiling('graph-store'), POLYEDGE_ADMIN_PASSWORD: ADMIN.password, GRAPH_STORE_HIRO_TOKEN_MS: '3600000' },
     }),
   );
-  const hiro = parts.use(await startHiro(common));
+  const hiro = parts.use(await startHiro(common, checkout));
   const { token, scope } = await login(hiro.url);
   const kept = parts.move();
   return { nats, redis, postgres, store, hiro, token, scope, [Symbol.asyncDispose]: () => kept.disposeAsync() };
@@ -52,13 +60,20 @@ export async function startRoute({ postgres }: System): Promise<Child> {
 export const portOf = (child: Child): number => (child.ready as { port: number }).port; // both ends are files of this folder
 
 /** A hiro-edge by itself, with its defaults: validation, limits, tokens and metrics on. */
-export function startHiro(env: {
-  readonly NATS_URL: string;
-  readonly REDIS_URL?: string;
-  readonly DATABASE_URL?: string;
-  readonly NODE_OPTIONS?: string;
-}): Promise<RunningService> {
-  return startService({ name: 'hiro-edge', env: { LOG_LEVEL: 'warn', ...env, ...profiling('hiro-edge') } });
+export function startHiro(
+  env: {
+    readonly NATS_URL: string;
+    readonly REDIS_URL?: string;
+    readonly DATABASE_URL?: string;
+    readonly NODE_OPTIONS?: string;
+  },
+  checkout?: string,
+): Promise<RunningService> {
+  return startService({
+    name: 'hiro-edge',
+    ...(checkout === undefined ? {} : { checkout }),
+    env: { LOG_LEVEL: 'warn', ...env, ...profiling('hiro-edge') },
+  });
 }
 
 /** With `BENCH_PROFILE=<service>` that service writes a V8 CPU profile to `.polyedge/bench/profiles` when it ends. */
@@ -73,7 +88,7 @@ async function login(url: string): Promise<{ readonly token: string; readonly sc
   const response = await fetch(`${url}/api/auth/6.6/app`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ client_id: 'bench', client_secret: '', username: 'admin', password }),
+    body: JSON.stringify({ client_id: 'bench', client_secret: '', ...ADMIN }),
     signal: AbortSignal.timeout(20_000),
   });
   const body: unknown = await response.json();

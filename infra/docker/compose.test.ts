@@ -103,6 +103,25 @@ suite('docker-compose.yml', () => {
     }
   });
 
+  test('replicas of each of two journals serve theirs alone, and know both databases, in which a move may have to be ended', () => {
+    withSecrets((folder) => {
+      for (const [name, serves] of [
+        ['graph-store', 'main'],
+        ['graph-store-second', 'second'],
+      ] as const) {
+        const { environment = {}, profiles = [] } = compose.services[name] ?? {};
+        assert.equal(environment.GRAPH_STORE_SERVES, serves);
+        assert.deepEqual(profiles, name === 'graph-store' ? [] : ['two-journals']);
+        assert.equal(environment.POLYEDGE_JOURNALS_FILE, '/run/secrets/journals');
+        assert.match(
+          readFileSync(join(folder, name, 'journals'), 'utf8'),
+          /^second=postgres:\/\/polyedge_serving:\w+@postgres-second:5432\/polyedge$/,
+        );
+        assert.match(readFileSync(join(folder, name, 'database_url'), 'utf8'), /@postgres:5432\/polyedge$/);
+      }
+    });
+  });
+
   test("lets nobody but a container's own read its secrets, and makes them once", () => {
     for (const [name, { volumes = [] }] of Object.entries(compose.services)) {
       if (name === 'secrets') continue;

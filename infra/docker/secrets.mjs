@@ -47,7 +47,7 @@ const folders = {
   },
   redis: { 'users.acl': acl },
   postgres: { owner_password: secrets.postgresOwner, serving_password: secrets.postgresServing },
-  // Of the profile two-journals: who serves the second journal reads accounts in the first database.
+  // Of the profile two-journals: who serves the second journal reads accounts in the first database, and either may have to end a tenant's move.
   'postgres-second': { owner_password: secrets.secondOwner, serving_password: secrets.secondServing },
   'prepare-second': {
     ...toPrepare(),
@@ -77,7 +77,7 @@ function ofService(name) {
 }
 
 function storeOnly() {
-  return { database_url: serving, secret_key: secrets.secretKey, admin_password: secrets.adminPassword };
+  return { database_url: serving, journals, secret_key: secrets.secretKey, admin_password: secrets.adminPassword };
 }
 
 for (const [folder, files] of Object.entries(folders)) {

@@ -18,7 +18,9 @@ interface Container {
   readonly name: string;
   readonly image: string;
   readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly command?: readonly string[];
   readonly env?: readonly { readonly name: string; readonly value?: string }[];
+  readonly envFrom?: readonly { readonly configMapRef: { readonly name: string; readonly optional?: boolean } }[];
   readonly resources?: { readonly limits?: Labels; readonly requests?: Labels };
   readonly livenessProbe?: object;
   readonly readinessProbe?: object;
@@ -51,6 +53,7 @@ interface Metric {
 interface Manifest {
   readonly kind: string;
   readonly metadata: { readonly name: string };
+  readonly data?: Labels;
   readonly spec: {
     readonly template?: { readonly metadata: { readonly labels: Labels }; readonly spec: Pod };
     readonly podSelector?: Selector;
@@ -73,6 +76,10 @@ function render(overlay: string): readonly Manifest[] {
 }
 
 const all = new Map(overlays.map((overlay) => [overlay, render(overlay)]));
+/** Applied by itself beside the overlay. */
+const tenants: readonly Manifest[] = parseAllDocuments(
+  readFileSync(join(root, 'infra/k8s/overlays/two-journals/tenants.yaml'), 'utf8'),
+).map((document) => document.toJS());
 const ofKind = (manifests: readonly Manifest[], kind: string) => manifests.filter((manifest) => manifest.kind === kind);
 /** By the service whose image they run: those of a further journal are graph-stores, too. */
 const podsOf = (manifests: readonly Manifest[]) =>
@@ -116,6 +123,17 @@ function secretsMade(): ReadonlyMap<string, readonly string[]> {
 }
 const secrets = secretsMade();
 
+/** What a container gets from ConfigMaps. */
+const shared = (
+  manifests: readonly Manifest[],
+  { envFrom = [] }: Container,
+): readonly { readonly name: string; readonly value: string }[] =>
+  envFrom.flatMap(({ configMapRef }) => {
+    const map = ofKind(manifests, 'ConfigMap').find(({ metadata }) => metadata.name === configMapRef.name);
+    assert.ok(map?.data || configMapRef.optional, `the ConfigMap ${configMapRef.name}`);
+    return Object.entries(map?.data ?? {}).map(([name, value]) => ({ name, value }));
+  });
+
 suite('policies of infra/k8s', () => {
   for (const [overlay, manifests] of all) {
     test(`${overlay}: every container is bounded, watched and without rights`, () => {
@@ -144,7 +162,7 @@ suite('policies of infra/k8s', () => {
         );
         for (const container of [...pod.containers, ...(pod.initContainers ?? [])]) {
           const folders = new Map((container.volumeMounts ?? []).map(({ name: volume, mountPath }) => [mountPath, mounted.get(volume)]));
-          for (const { name: variable, value = '' } of container.env ?? []) {
+          for (const { name: variable, value = '' } of [...(container.env ?? []), ...shared(manifests, container)]) {
             if (!variable.endsWith('_FILE')) continue;
             const folder = value.slice(0, value.lastIndexOf('/'));
             const secret = folders.get(folder);
@@ -212,6 +230,48 @@ suite('policies of infra/k8s', () => {
       }
     });
   }
+
+  test('replicas of each of two journals serve theirs alone, and know both databases, in which a move may have to be ended', () => {
+    const stores = podsOf(all.get('two-journals') ?? []).filter(({ name }) => name === 'graph-store');
+    const env = stores.map(({ pod }) => new Map(pod.containers.flatMap(({ env = [] }) => env.map(({ name, value }) => [name, value]))));
+    assert.deepEqual(env.map((each) => each.get('GRAPH_STORE_SERVES')).sort(), ['main', 'second']);
+    for (const each of env) for (const name of ['DATABASE_URL_FILE', 'POLYEDGE_JOURNALS_FILE']) assert.ok(each.has(name), name);
+  });
+
+  test('the Job that places and moves tenants has the databases as their owners, bounds, no rights, and asks PostgreSQL alone', () => {
+    const [{ spec: job } = {}] = ofKind(tenants, 'Job');
+    const [{ spec: policy } = {}] = ofKind(tenants, 'NetworkPolicy');
+    const { labels } = job?.template?.metadata ?? {};
+    const pod = job?.template?.spec;
+    const [container] = pod?.containers ?? [];
+    assert.ok(labels && pod && container && policy?.podSelector);
+    assert.equal(pod.securityContext?.runAsNonRoot, true);
+    assert.equal(container.securityContext?.readOnlyRootFilesystem, true);
+    assert.ok(container.resources?.limits?.memory && container.resources.requests);
+    assert.ok(
+      existsSync(join(root, 'services/graph-store', container.command?.[1]?.replace('service/', '') ?? '')),
+      container.command?.[1],
+    );
+    assert.match(container.image, /^polyedge\/graph-store:\d/);
+    const mounted = new Map((pod.volumes ?? []).map(({ name, secret }) => [name, secret?.secretName]));
+    const folders = new Map((container.volumeMounts ?? []).map(({ name, mountPath }) => [mountPath, mounted.get(name)]));
+    for (const { name, value = '' } of container.env ?? []) {
+      const secret = folders.get(value.slice(0, value.lastIndexOf('/')));
+      assert.ok(secrets.get(secret ?? '')?.includes(value.slice(value.lastIndexOf('/') + 1)), name);
+    }
+    assert.deepEqual((container.env ?? []).map(({ name }) => name).sort(), [
+      'DATABASE_ADMIN_URL_FILE',
+      'DATABASE_URL_FILE',
+      'POLYEDGE_ADMIN_JOURNALS_FILE',
+      'POLYEDGE_JOURNALS_FILE',
+    ]);
+    assert.ok(selects(policy.podSelector, labels));
+    assert.deepEqual(opened(policy.egress), ['TCP 53', 'TCP 5432', 'UDP 53']);
+    assert.equal(policy.ingress, undefined);
+    // What is not allowed is refused, and it is none of the store's replicas.
+    const others = ofKind(all.get('two-journals') ?? [], 'NetworkPolicy').filter(({ spec }) => selects(spec.podSelector ?? {}, labels));
+    assert.ok(others.length === 1 && others[0]?.spec.ingress === undefined && others[0]?.spec.egress === undefined);
+  });
 
   test('autoscalers go by metrics that the services export, and that the adapter passes on', () => {
     const sources = globSync(['libs/*/src/**/*.ts', 'services/*/src/**/*.ts'], { cwd: root }).map((file) =>

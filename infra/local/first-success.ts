@@ -5,7 +5,7 @@ export type Address = { readonly name: string; readonly url: string };
 export function firstSuccess(addresses: readonly Address[]): string {
   const hiro = addresses.find(({ name }) => name === 'hiro-edge');
   if (hiro === undefined) return '';
-  // What Node's programs are told with the same variable.
+  // Node's programs use the same variable.
   const trust = hiro.url.startsWith('https:') ? ' --cacert "$NODE_EXTRA_CA_CERTS"' : '';
   return `
   See a live event: in a second terminal, in this folder,

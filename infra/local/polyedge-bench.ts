@@ -1,6 +1,6 @@
 /**
- * `polyedge bench`: how fast the running system takes writes and tells of them, as its clients see it. Writers create vertices over HIRO's REST
- * API, one after the other each; a socket hears of them. What was made is deleted again.
+ * `polyedge bench`: measures how fast the running system accepts writes and delivers their events, as its clients see it. Writers create
+ * vertices over HIRO's REST API, each one after the other; a socket receives the events. The vertices are deleted afterwards.
  */
 
 export interface BenchOptions {
@@ -25,14 +25,14 @@ export interface BenchResult {
   readonly writesPerSecond: number;
   /** From the request to its answer. */
   readonly answered: Spread;
-  /** From the request to the event at a socket that watches. */
+  /** From the request to the event at a subscribed socket. */
   readonly heard: Spread;
-  /** Events that did not come within the time that is given to them. */
+  /** Events that did not arrive in time. */
   readonly missing: number;
 }
 
 const TYPE = 'polyedge/Bench';
-/** Given to events after the last write. */
+/** Time limit for events after the last write. */
 const EVENTS_MS = 10_000;
 const LOOK_MS = 25;
 
@@ -79,8 +79,8 @@ export async function bench({ url, token, seconds, writers, signal }: BenchOptio
 export const benchLines = (result: BenchResult): readonly string[] => [
   `${result.writes} writes by ${result.writers} writers in ${result.seconds} s: ${result.writesPerSecond}/s`,
   `answered after   p50 ${result.answered.p50} ms   p99 ${result.answered.p99} ms`,
-  `heard after      p50 ${result.heard.p50} ms   p99 ${result.heard.p99} ms`,
-  ...(result.missing === 0 ? [] : [`${result.missing} events did not come within ${EVENTS_MS / 1000} s`]),
+  `delivered after  p50 ${result.heard.p50} ms   p99 ${result.heard.p99} ms`,
+  ...(result.missing === 0 ? [] : [`${result.missing} events did not arrive within ${EVENTS_MS / 1000} s`]),
 ];
 
 export function spreadOf(values: readonly number[]): Spread {
@@ -103,7 +103,7 @@ async function create(url: string, token: string, name: string, signal: AbortSig
   throw new Error(`a write was refused (HTTP ${response.status}): ${JSON.stringify(made)}`);
 }
 
-/** Deletes what was made, also when the measurement was stopped. */
+/** Deletes the created vertices, also if the measurement was interrupted. */
 async function remove(url: string, token: string, ids: readonly string[], atOnce: number): Promise<void> {
   const left = [...ids];
   const work = async (): Promise<void> => {
@@ -117,7 +117,7 @@ async function remove(url: string, token: string, ids: readonly string[], atOnce
   await Promise.all(Array.from({ length: atOnce }, work));
 }
 
-/** A socket that hears of every vertex of the measurement. */
+/** A socket that receives the event of every vertex of the measurement. */
 async function watch(url: string, token: string, heard: (name: string) => void) {
   const socket = new WebSocket(new URL('/api/events-ws/6.2/', url.replace(/^http/, 'ws')), ['events-1.0.0', `token-${token}`]);
   await new Promise<void>((resolve, reject) => {
@@ -134,11 +134,11 @@ async function watch(url: string, token: string, heard: (name: string) => void) 
   const filter = { 'filter-id': 'bench', 'filter-type': 'jfilter', 'filter-content': `(element.ogit/_type = ${TYPE})` };
   socket.send(JSON.stringify({ type: 'register', args: filter }));
   return {
-    /** A filter is not acknowledged: vertices are made until one is heard of. */
+    /** A filter is not acknowledged, so vertices are created until an event arrives. */
     live: async (make: (name: string) => Promise<void>): Promise<void> => {
       const latest = performance.now() + EVENTS_MS;
       while (!isLive) {
-        if (performance.now() > latest) throw new Error('no event came');
+        if (performance.now() > latest) throw new Error('no event arrived');
         await make('is it live?');
         for (let look = 0; look < 10 && !isLive; look += 1) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       }

@@ -137,7 +137,7 @@ interface TenantLine {
   readonly leftIn?: readonly string[];
 }
 
-/** The last column is there while something is under way. */
+/** The last column is shown while a move is in progress. */
 export function tenantLines(tenants: readonly TenantLine[]): readonly string[] {
   const moves = tenants.map(({ moving, leftIn = [] }) =>
     moving === undefined

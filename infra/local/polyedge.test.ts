@@ -32,7 +32,7 @@ test('a spread is the median and what 99 of 100 stay below', () => {
   assert.deepEqual(spreadOf([]), { p50: 0, p99: 0 });
   const spread = { p50: 1, p99: 2 };
   const lines = benchLines({ seconds: 1, writers: 2, writes: 3, writesPerSecond: 3, answered: spread, heard: spread, missing: 4 });
-  assert.match(lines.at(-1) ?? '', /^4 events did not come/);
+  assert.match(lines.at(-1) ?? '', /^4 events did not arrive/);
 });
 
 test('a group without members has no known lag', () => {

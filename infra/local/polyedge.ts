@@ -125,7 +125,7 @@ async function hiroAddress(): Promise<string> {
   const session = await ask('/api/session');
   const edges = typeof session === 'object' && session !== null && 'edges' in session ? session.edges : undefined;
   const url = typeof edges === 'object' && edges !== null && 'hiro' in edges ? edges.hiro : undefined;
-  if (typeof url !== 'string') throw new Error('the console was not told where hiro-edge is (CONSOLE_EDGES)');
+  if (typeof url !== 'string') throw new Error('the console has no address of hiro-edge (CONSOLE_EDGES)');
   return url;
 }
 

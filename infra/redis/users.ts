@@ -1,7 +1,7 @@
 /** The users of our Redis, one per service that uses it: which keys, which commands. */
 
-/** Commands that any connection needs. */
-const connecting = '+ping +hello +auth +client|setname +info +select';
+/** Commands that any connection needs; the last ones are for a cluster, to find who has a key. */
+const connecting = '+ping +hello +auth +client|setname +info +select +cluster|slots +cluster|info +readonly +readwrite +asking';
 const scripts = '+eval +evalsha +eval_ro +evalsha_ro';
 
 /** Reads the partitions of the hot journal; keeps leases and members of groups beside them, under keys of their own. */
@@ -13,7 +13,7 @@ const grouping =
 const rules: Readonly<Record<string, string>> = {
   // Writes the hot journal, and removes the keys of epochs that are over.
   'graph-store': `~{pe:*}:* -@all ${connecting} ${scripts} +xadd +xrange +xrevrange +xtrim +hget +hset +hmget +exists +scan +unlink`,
-  // As hiro-edge for its group; who is in charge of jobs, and which job runs, under keys of its own.
+  // Like hiro-edge for its group; the responsibility for jobs and the running job under separate keys.
   'saga-runner': `${GROUPS} ~pe:saga-runner:* -@all ${connecting} ${scripts} ${grouping} +incr`,
   // Groups of clients.
   'hiro-edge': `${GROUPS} -@all ${connecting} ${scripts} ${grouping}`,

@@ -1,6 +1,6 @@
 /**
- * What scripts and jobs of Saga find around themselves, for your editor: put it beside your scripts, or name it with
- * `/// <reference path="saga-runnable.d.ts" />`.
+ * The globals of Saga's scripts and jobs, for your editor: put this file beside your scripts, or reference it with `/// <reference
+ * path="saga-runnable.d.ts" />`.
  */
 
 // biome-ignore lint/suspicious/noExplicitAny: what scripts keep has the shape that their authors gave it
@@ -68,19 +68,19 @@ interface SagaMessage {
 }
 
 /**
- * `notify: false`: no script runs and no socket hears. `avoid_duplicate`: `add` writes nothing when the value is there already. `inline_parent`:
- * scripts that the write fires get its parent as it is when they are fired, instead of when they run.
+ * `notify: false`: no script is fired and no socket notified. `avoid_duplicate`: `add` writes nothing if the value exists already.
+ * `inline_parent`: scripts fired by the write get its parent as of that moment, instead of when they run.
  */
 interface WriteOptions {
   readonly notify?: boolean;
   readonly avoid_duplicate?: boolean;
   readonly inline_parent?: boolean;
-  /** Always so: a script is given the property as it was written. */
+  /** Always true: a script gets the property as it was written. */
   readonly inline?: boolean;
 }
 
 interface ListOptions {
-  /** At most 1,000; 100 unless given. */
+  /** At most 1,000; default 100. */
   readonly limit?: number;
   readonly skip?: number;
 }
@@ -173,7 +173,7 @@ declare const Runnable: {
   };
 };
 
-/** Keys and values of a storage, which is there as soon as it is written to. */
+/** Keys and values of a storage, which the first write creates. */
 declare function storage(name: string): {
   get(key: string): Promise<Anything>;
   set(key: string, value: Json): Promise<Anything>;
@@ -194,22 +194,22 @@ declare const statsd_client: {
 /** An installed npm package. */
 declare function require(name: string): Anything;
 
-/** What an HTTP script is given. */
+/** The request of an HTTP script. */
 interface ScriptRequest {
   readonly method: string;
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
   readonly headers: Readonly<Record<string, string>>;
-  /** Parsed where it is JSON or a form. */
+  /** Parsed if it is JSON or a form. */
   readonly body: Anything;
   readonly raw_body: string;
   readonly encoding: 'utf8' | 'base64';
-  /** Who calls; null without a token. */
+  /** The calling user; null without a token. */
   readonly user_id: string | null;
   readonly ip: string;
 }
 
-/** What an HTTP script answers with; a value that it returns is the body, too. */
+/** The response of an HTTP script; a returned value also becomes the body. */
 interface ScriptResponse {
   status(code: number): ScriptResponse;
   set(name: string, value: string): ScriptResponse;

@@ -3,6 +3,7 @@ import type { Ground } from '../kill/rounds.ts';
 import { natsGround } from './nats.ts';
 import { postgresGround } from './postgres.ts';
 import { redisGround } from './redis.ts';
+import { redisClusterGround } from './redis-cluster.ts';
 
 /**
  * @param told what broke, and the longest time without an answered write
@@ -10,8 +11,9 @@ import { redisGround } from './redis.ts';
  */
 type MakeGround = (told: (what: string, withoutMs: number) => void, short?: boolean) => Ground;
 
-export const grounds: Readonly<Record<'nats' | 'postgres' | 'redis', MakeGround>> = {
+export const grounds = {
   nats: natsGround,
   postgres: postgresGround,
   redis: redisGround,
-};
+  'redis-cluster': redisClusterGround,
+} as const satisfies Readonly<Record<string, MakeGround>>;

@@ -5,6 +5,7 @@
  * everywhere.
  */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -20,7 +21,11 @@ const EDGES = ['hiro-edge', 'saga-edge', 'space-edge', 'gooduncle-edge', 'jssock
 const OURS = ['graph-store', 'saga-runner', 'console', ...EDGES] as const;
 const SHORT_KILLS = ['hiro-edge', 'postgres'] as const;
 const SERVERS = ['nats', 'redis', 'postgres'] as const;
+/** The services of that profile. */
+const TWO_JOURNALS = ['postgres-second', 'prepare-second', 'graph-store-second'] as const;
 const LIMIT_MS = 20 * 60_000;
+/** An organization without accounts. */
+const MOVED = 'acme';
 const short = process.env.POLYEDGE_TEST_SHORT === 'true';
 /** The release from which images are upgraded: the last one whose images had another health check, and neither the runner nor the console. */
 const EARLIER = '54dbf09';
@@ -62,7 +67,7 @@ function tryAll(engine: Engine): void {
 
     before(async () => {
       parts.use(engine);
-      const optional = short ? [] : ['prometheus'];
+      const optional = short ? [] : ['prometheus', ...TWO_JOURNALS];
       project = parts.use(
         new Project(engine, { POLYEDGE_ADMIN_PASSWORD: ADMIN.password, LOG_LEVEL: 'warn' }, { 'hiro-edge': 2 }, { optional }),
       );
@@ -201,6 +206,34 @@ function tryAll(engine: Engine): void {
         await pause(500);
       }
       say('Prometheus reads every service');
+    });
+
+    test('with the profile two-journals an organization moves to the second journal with its data, is written there, and moves back', async () => {
+      await project.healthy(['postgres-second', 'graph-store-second']);
+      const [edge = ''] = project.containers('hiro-edge');
+      const script = readFileSync(join(import.meta.dirname, 'write-elements.mjs'));
+      const write = (count: number): void => {
+        const args = ['exec', '-i', '-w', '/app/service', edge, 'node', '--input-type=module', '-', MOVED, String(count)];
+        execFileSync('docker', args, { env: engine.env, input: script, stdio: ['pipe', 'ignore', 'inherit'] });
+      };
+      const tenants = (...args: readonly string[]): Promise<string> =>
+        project.compose('run', '--rm', '-T', 'prepare-second', 'node', 'service/src/tenants.ts', ...args);
+      const where = async (): Promise<unknown> => JSON.parse((await tenants('list')).trim().split('\n').at(-1) ?? '[]');
+      write(300);
+      for (const [journal, elements] of [
+        ['second', 300],
+        ['main', 600],
+      ] as const) {
+        assert.match(await tenants('move', MOVED, journal), new RegExp(`the tenant ${MOVED} is in the journal ${journal}`));
+        const listed = (await where()) as readonly { readonly tenant: string }[];
+        assert.deepEqual(
+          listed.filter(({ tenant }) => tenant === MOVED),
+          [{ tenant: MOVED, journal, elements }],
+        );
+        write(300);
+      }
+      await everybodyHears();
+      say('an organization was moved to the second journal and back');
     });
 
     test('images that are built anew from the same sources have the same layers', () => {

@@ -1,5 +1,5 @@
 // One member of a group, in a process of its own so that it can be killed and stopped. Connects again whenever its socket ends, to the next
-// of its ports. Prints lines of JSON on standard output: { "e": [seq, element, ns] } for an event, { "p": ns } for a ping that its stack answers,
+// of its ports. Prints lines of JSON on standard output: { "e": [n, element, ns] } for an event (n: the writer's number), { "p": ns } for a ping that its stack answers,
 // { "c": code } for a socket that ended. Times are of the machine's monotonic clock, which all processes share.
 import { WebSocket } from 'ws';
 
@@ -37,8 +37,8 @@ function connect(): void {
     ws.send(JSON.stringify({ type: 'register', args: filter }));
   });
   ws.on('message', (data) => {
-    const event = JSON.parse(String(data)) as { id?: string; nanotime?: number };
-    if (event.id !== undefined) say({ e: [event.nanotime, event.id, String(process.hrtime.bigint())] });
+    const event = JSON.parse(String(data)) as { id?: string; body?: { readonly '/n'?: string } };
+    if (event.id !== undefined) say({ e: [Number(event.body?.['/n']), event.id, String(process.hrtime.bigint())] });
   });
   ws.on('ping', () => say({ p: String(process.hrtime.bigint()) }));
   ws.on('error', () => {});

@@ -50,7 +50,7 @@ test('after a loss of Redis only deliveries younger than a second are repeated, 
   assert.deepEqual(unexplained([given(1, 2600), given(1, 2700)], [forgot(0)]), [1]);
 });
 
-test('a member that was paused reads what it was sent before, and no other duplicates', () => {
+test('a paused member reads the earlier deliveries, and no other duplicates', () => {
   const late: Incident = { kind: 'late', at: 4000, member: 'm1' };
   assert.deepEqual(unexplained([given(1, 3000, { member: 'm2' }), given(1, 4100)], [late]), []);
   assert.deepEqual(unexplained([given(1, 3000, { member: 'm2' }), given(1, 4100, { member: 'm3' })], [late]), [1]);

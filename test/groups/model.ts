@@ -1,6 +1,7 @@
 /** The guarantees of a group, checked on what its members received: the reference of the torture test, independent of the implementation. */
 
 export interface Delivery {
+  /** A number that grows with the changes of an element, and is the same wherever its tenant moves. */
   readonly seq: number;
   readonly element: string;
   readonly member: string;

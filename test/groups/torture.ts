@@ -1,21 +1,15 @@
 /** A group under all faults at once, checked by `model.ts`. Bounded and seeded: the seed determines the faults and their times. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { createInterface } from 'node:readline';
-import { startNats } from '@polyedge/testkit/servers/nats';
-import { startRedis } from '@polyedge/testkit/servers/redis';
-import { startService } from '@polyedge/testkit/servers/service';
-import { sharedPostgres } from '@polyedge/testkit/servers/shared';
-import postgres from 'postgres';
-import { WebSocket } from 'ws';
-import type { MemberOptions } from './member.ts';
+import { startGround } from './ground.ts';
+import { type Member, startMember } from './members.ts';
 import { type Delivery, type Incident, judge, type Verdict } from './model.ts';
+import { now, pause } from './time.ts';
+import { ToAndFro } from './to-and-fro.ts';
+import { Writer } from './writer.ts';
 
-const PASSWORD = 'torture-password';
 const TYPE = 'ogit/Torture';
-const KEYS = 40;
 
 export interface TortureOptions {
   readonly seed: number;
@@ -23,6 +17,8 @@ export interface TortureOptions {
   readonly rounds: number;
   /** The pause between two faults. */
   readonly pauseMs: number;
+  /** Whether the group's organization moves to another journal and back all the time. */
+  readonly moves?: boolean;
   readonly report: (line: string) => void;
 }
 
@@ -30,6 +26,8 @@ export interface Torture {
   readonly verdict: Verdict;
   readonly acknowledged: number;
   readonly failedWrites: number;
+  /** How often the organization was moved. */
+  readonly moves: number;
   readonly events: readonly string[];
 }
 
@@ -45,30 +43,14 @@ const DEEDS = [
   'kill graph-store',
   'stop edge',
 ] as const;
+/** Those of a round with moves; the first two meet a mover wherever it is. */
+const DEEDS_OF_MOVES = ['kill mover', 'kill mover again', ...DEEDS] as const;
 
-export async function torture({ seed, rounds, pauseMs, report }: TortureOptions): Promise<Torture> {
+export async function torture({ seed, rounds, pauseMs, moves = false, report }: TortureOptions): Promise<Torture> {
   const random = mulberry(seed);
   await using parts = new AsyncDisposableStack();
-  const [nats, redis, database] = await Promise.all([startNats(), startRedis(), sharedPostgres()]);
-  for (const part of [nats, redis, database]) parts.use(part);
-  const common = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: database.url, LOG_LEVEL: 'warn' };
-  const store = parts.use(await startService({ name: 'graph-store', env: { ...common, POLYEDGE_ADMIN_PASSWORD: PASSWORD } }));
-  const hiro = { ...common, HIRO_CONFIRM_MS: '2000' };
-  const [steady, frail] = await Promise.all([
-    startService({ name: 'hiro-edge', env: hiro }),
-    startService({ name: 'hiro-edge', env: hiro }),
-  ]);
-  parts.use(steady);
-  parts.use(frail);
-  const sql = postgres(database.url, { max: 1, onnotice: () => {} });
-  parts.defer(() => sql.end({ timeout: 1 }));
-  const login = await fetch(`${steady.url}/api/auth/6.6/app`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ client_id: 't', client_secret: '', username: 'admin', password: PASSWORD }),
-  });
-  const token = ((await login.json()) as { _TOKEN: string })._TOKEN;
-
+  const ground = parts.use(await startGround(moves));
+  const { redis, store, steady, frail, token } = ground;
   const events: string[] = [];
   const began = now();
   const lateness = monitorEventLoopDelay();
@@ -90,7 +72,7 @@ export async function torture({ seed, rounds, pauseMs, report }: TortureOptions)
     members.push(startMember(`m${number}`, { ports, group: 'torture', type: TYPE, token }, deliveries));
   };
   for (let number = 0; number < 4; number += 1) addMember();
-  const writer = new Writer(steady.port, token, random);
+  const writer = new Writer(steady.port, token, TYPE, random);
   parts.defer(() => writer.end());
   await writer.begin();
   const living = (): Member[] => members.filter(({ state }) => state === 'running');
@@ -102,12 +84,29 @@ export async function torture({ seed, rounds, pauseMs, report }: TortureOptions)
     incidents.push({ kind: 'forgot', at: now() });
   };
 
+  const toAndFro = moves
+    ? new ToAndFro({
+        journals: ground.journals,
+        pauseMs: pauseMs * 2,
+        moved: (to) => {
+          gone();
+          note(`moved to ${to}`);
+        },
+      })
+    : undefined;
+  parts.defer(async () => await toAndFro?.stop().catch(() => {}));
+
   for (let round = 0; round < rounds; round += 1) {
-    for (const deed of shuffled(DEEDS, random)) {
+    for (const deed of shuffled<(typeof DEEDS_OF_MOVES)[number]>(moves ? DEEDS_OF_MOVES : DEEDS, random)) {
       await pause(pauseMs);
       note(deed);
       const member = any();
       switch (deed) {
+        case 'kill mover':
+        case 'kill mover again':
+          // What it has decided just before is carried out all the same.
+          if (toAndFro?.kill()) gone();
+          break;
         case 'join':
           addMember();
           break;
@@ -171,11 +170,13 @@ export async function torture({ seed, rounds, pauseMs, report }: TortureOptions)
   await pause(pauseMs);
   note('stop writing');
   await writer.end();
-  const truth = async (): Promise<{ seq: number; element: string }[]> => {
-    const rows = await sql<{ seq: string; element: string }[]>`select seq, element from journal where type = ${TYPE} order by seq`;
-    return rows.map(({ seq, element }) => ({ seq: Number(seq), element }));
-  };
-  const expected = await truth();
+  await toAndFro?.stop();
+  const expected = (await ground.truth(TYPE)).map(({ n, element }) => ({ seq: n, element }));
+  const newest = new Map<string, number>();
+  for (const { seq, element } of expected) {
+    if (seq <= (newest.get(element) ?? 0)) throw new Error(`write ${seq} of ${element} took effect after a later one`);
+    newest.set(element, seq);
+  }
   const deadline = now() + 30_000;
   while (now() < deadline) {
     const seen = new Set(deliveries.map(({ seq }) => seq));
@@ -190,7 +191,7 @@ export async function torture({ seed, rounds, pauseMs, report }: TortureOptions)
   const verdict = judge(expected, deliveries, incidents, (4 * lateness.max) / 1e6);
   for (const { seq, by, confirmedAt, again, againAt } of verdict.unexplained.slice(0, 20)) {
     const seconds = (at: number): string => `${((at - began) / 1000).toFixed(2)} s`;
-    report(`seq ${seq} was confirmed by ${by} at ${seconds(confirmedAt)} and came again to ${again} at ${seconds(againAt)}`);
+    report(`write ${seq} was confirmed by ${by} at ${seconds(confirmedAt)} and came again to ${again} at ${seconds(againAt)}`);
   }
   if (verdict.missing.length > 0) {
     // The state, for diagnosis.
@@ -203,107 +204,7 @@ export async function torture({ seed, rounds, pauseMs, report }: TortureOptions)
     );
     report([steady.log(), frail.log(), store.log()].join('\n'));
   }
-  return { verdict, acknowledged: writer.acknowledged, failedWrites: writer.failed, events };
-}
-
-interface Member {
-  readonly name: string;
-  readonly process: ChildProcess;
-  state: 'running' | 'stopped' | 'left' | 'killed';
-}
-
-function startMember(name: string, options: MemberOptions, deliveries: Delivery[]): Member {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'member.ts'), JSON.stringify(options)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  child.stdin?.on('error', () => {});
-  let unanswered: Delivery[] = [];
-  if (child.stdout !== null) {
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const said = parse(line);
-      if (said?.e !== undefined) {
-        const [seq, element, ns] = said.e;
-        const delivery: Delivery = { seq, element, member: name, at: Number(BigInt(ns) / 1000n) / 1000, answeredAt: undefined };
-        deliveries.push(delivery);
-        unanswered.push(delivery);
-      } else if (said?.p !== undefined) {
-        const at = Number(BigInt(said.p) / 1000n) / 1000;
-        for (const delivery of unanswered) delivery.answeredAt = at;
-        unanswered = [];
-      } else if (said?.c !== undefined) unanswered = [];
-    });
-  }
-  return { name, process: child, state: 'running' };
-}
-
-/** A line of member.ts; the last one of a killed process may be truncated. */
-function parse(line: string): { e?: [number, string, string]; p?: string; c?: number } | undefined {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Writes bursts of updates over one graph-ws socket: a few hot vertices get most of them. */
-class Writer {
-  acknowledged = 0;
-  failed = 0;
-  readonly #ws: WebSocket;
-  readonly #random: () => number;
-  #count = 0;
-  #underWay = 0;
-  #running = false;
-  #loop: Promise<void> = Promise.resolve();
-
-  constructor(port: number, token: string, random: () => number) {
-    this.#ws = new WebSocket(`ws://127.0.0.1:${port}/api/graph-ws/6.1/`, ['graph-2.0.0', `token-${token}`], { perMessageDeflate: false });
-    this.#random = random;
-  }
-
-  async begin(): Promise<void> {
-    this.#ws.on('message', (data) => {
-      const answer = JSON.parse(String(data)) as { error?: unknown };
-      this.#underWay -= 1;
-      if (answer.error === undefined) this.acknowledged += 1;
-      else this.failed += 1;
-    });
-    this.#ws.on('close', () => {
-      this.#running = false;
-    });
-    await new Promise((resolve, reject) => {
-      this.#ws.once('open', resolve);
-      this.#ws.once('error', reject);
-    });
-    for (let key = 0; key < KEYS; key += 1) this.#send('create', { 'ogit/_type': TYPE }, { 'ogit/_id': `torture-${key}` });
-    this.#running = true;
-    this.#loop = this.#write();
-  }
-
-  async end(): Promise<void> {
-    this.#running = false;
-    await this.#loop;
-    const deadline = now() + 20_000;
-    while (this.#underWay > 0 && now() < deadline && this.#ws.readyState === WebSocket.OPEN) await pause(20);
-    this.#ws.terminate();
-  }
-
-  async #write(): Promise<void> {
-    while (this.#running) {
-      if (this.#underWay < 200) {
-        const hot = Math.floor(this.#random() ** 3 * KEYS);
-        const burst = 1 + Math.floor(this.#random() * 12);
-        for (let one = 0; one < burst; one += 1) this.#send('update', { 'ogit/_id': `torture-${hot}` }, { '/n': String(this.#count) });
-      }
-      await pause(15);
-    }
-  }
-
-  #send(type: string, headers: object, body: object): void {
-    this.#count += 1;
-    this.#underWay += 1;
-    this.#ws.send(JSON.stringify({ id: String(this.#count), type, headers, body }));
-  }
+  return { verdict, acknowledged: writer.acknowledged, failedWrites: writer.failed, moves: toAndFro?.moves ?? 0, events };
 }
 
 async function command(port: number, text: string): Promise<void> {
@@ -315,10 +216,6 @@ async function command(port: number, text: string): Promise<void> {
     socket.once('error', () => resolve());
   });
 }
-
-/** Milliseconds of the monotonic clock that all processes of the machine share. */
-const now = (): number => Number(process.hrtime.bigint() / 1000n) / 1000;
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function shuffled<T>(items: readonly T[], random: () => number): T[] {
   const left = [...items];

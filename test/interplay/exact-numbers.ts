@@ -21,7 +21,7 @@ export function exactNumbers(system: System): void {
   const { saga, urls, ports } = system;
   const token = saga.token;
 
-  test('an integer beyond 2^53 is stored, found, told and kept in the history by HIRO, with the numeric id of its request', async () => {
+  test('an integer beyond 2^53 is stored, found, sent and kept in the history by HIRO, with the numeric id of its request', async () => {
     using graph = new Hiro(ports.hiro, '/api/graph-ws/6.1/', ['graph-2.0.0', `token-${token}`]);
     using events = new Hiro(ports.hiro, '/api/events-ws/6.2/', ['events-1.0.0', `token-${token}`]);
     await Promise.all([graph.open(), events.open()]);
@@ -55,7 +55,7 @@ export function exactNumbers(system: System): void {
     assert.equal((await rawCall('POST', `${base}/new/interplay%2FBig`, headers, '{"/n":1e400}')).status, 400);
   });
 
-  test('an integer beyond 2^53 is stored, counted up, told and kept in the timeline by Saga', async () => {
+  test('an integer beyond 2^53 is stored, incremented, sent and kept in the timeline by Saga', async () => {
     using socket = await RawSaga.open(urls.saga, token);
     const headers = { 'access-token': token };
     assert.match(await socket.send('/users/join', JSON.stringify(saga.me)), /200/);
@@ -72,7 +72,7 @@ export function exactNumbers(system: System): void {
     assert.equal((await rawCall('PUT', `${properties}/big`, headers, '{"value":9007199254740993.5}')).status, 400);
   });
 
-  test('an integer beyond 2^53 is stored, found, told and compared by Good Uncle', async () => {
+  test('an integer beyond 2^53 is stored, found, sent and compared by Good Uncle', async () => {
     using client = await GoodUncle.open(urls.goodUncle);
     const texts = textsOf(client);
     await client.one({ type: 'upgrade', user: ADMIN.username, password: hashed(ADMIN.password) });

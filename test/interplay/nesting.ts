@@ -80,7 +80,7 @@ export function nesting(system: System): void {
     assert.equal((await goodUncle.one({ type: 'read', topic: 'orders', criteria: {}, count: true })).response.code, 'ok');
   });
 
-  test('JSSocket relays nothing deep, and its pages go on', async () => {
+  test('JSSocket relays nothing deep, and its pages keep working', async () => {
     const [deep, other] = await Promise.all([system.pageOf('deep'), system.pageOf('other')]);
     deep.ws.send(`{"type":"notify_group","data":{"target":"other","data":${DEEP}}}`);
     await deep.until(() => deep.closed !== undefined || deep.texts.length > 0);

@@ -77,7 +77,7 @@ export function seenInGoodUncle(system: System): void {
     ]);
   });
 
-  test('SPACE → Good Uncle: usage levels are a resource of the topic of type space/UsageLevels, told as they grow', async () => {
+  test('SPACE → Good Uncle: usage levels are a resource of the topic of type space/UsageLevels, sent as they grow', async () => {
     const next = await subscribed(goodUncle, 'usage', { userId: 'watched' });
     await space.upload('/services', metered('Metered', '1'));
     await space.post('/contracts', subscription('watched', 'Metered'));
@@ -114,7 +114,7 @@ export function seenInGoodUncle(system: System): void {
     assert.deepEqual(await next(1), [['ok', 'match created', { id, mark: '1' }]]);
   });
 
-  test('seen in Good Uncle: a role hears nothing that its rows do not show, whoever writes, and everything they do', async () => {
+  test('seen in Good Uncle: a role receives nothing outside of its rows, whoever writes, and everything in them', async () => {
     const carl = { username: 'carl', password: 'password of carl' };
     const sub = await system.account(carl, { roles: { gooduncle: ['customer'] } });
     const customer = await system.goodUncleOf(carl);

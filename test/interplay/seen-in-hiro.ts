@@ -82,7 +82,7 @@ export function seenInHiro(system: System): void {
     });
   });
 
-  test('SPACE → HIRO: a contract and its usage levels are vertices; what is consumed is an UPDATE of the levels', async () => {
+  test('SPACE → HIRO: a contract and its usage levels are vertices; consumption is an UPDATE of the levels', async () => {
     await space.upload('/services', metered('Counted', '1'));
     const { body: contract } = await space.post('/contracts', subscription('counter', 'Counted'));
     await space.put('/contracts/counter/usageLevels', { Counted: { rooms: 2 } });
@@ -121,7 +121,7 @@ export function seenInHiro(system: System): void {
     assert.equal((await events.heard()).length, before);
   });
 
-  test('seen in HIRO: a token without the scope hears nothing of it, whoever writes, and everything of its own', async () => {
+  test('seen in HIRO: a token without the scope receives nothing of it, whoever writes, and everything of its own', async () => {
     const scope = String((await hiro.create('ogit/Auth/DataScope', { 'ogit/name': 'plant' }))['ogit/_id']);
     const ann = { username: 'ann', password: 'password of ann' };
     await system.account(ann, { defaultScope: scope });

@@ -74,7 +74,7 @@ export function seenInJssocket(system: System): void {
     assert.equal(await to.text(), '{"b":1.0,  "a":[]}');
   });
 
-  test('seen in JSSocket: a page hears nothing of other groups, whoever writes, and everything of its own', async () => {
+  test('seen in JSSocket: a page receives nothing of other groups, whoever writes, and everything of its own', async () => {
     const [own, other] = [randomUUID(), randomUUID()];
     const page = await system.pageOf(own);
     const { body: bot } = await saga.api('POST', '/bots', { name: 'eve' });

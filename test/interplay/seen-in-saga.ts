@@ -27,7 +27,7 @@ export function seenInSaga(system: System): void {
   });
   const SOCKET = { type: 'socket' };
 
-  test('HIRO → Saga: a vertex of a property is told as /properties, a deleted one with the value null', async () => {
+  test('HIRO → Saga: a vertex of a property is sent as /properties, a deleted one with the value null', async () => {
     const { bot, id, mood } = await joinedBot();
     await hiro.create('saga/Property', { 'ogit/_id': id, ...mood, value: 'calm' });
     await hiro.update(id, { value: '7' });
@@ -35,7 +35,7 @@ export function seenInSaga(system: System): void {
     assert.deepEqual(await toldOf(saga, bot), [property(bot, 'calm', SOCKET), property(bot, '7', SOCKET), property(bot, null, SOCKET)]);
   });
 
-  test('HIRO → Saga: a message is told to the room of its sender, a package to the room of packages', async () => {
+  test('HIRO → Saga: a message is sent to the room of its sender, a package to the room of packages', async () => {
     const { bot } = await joinedBot();
     assert.equal((await saga.send('/npm_packages/join', null)).status_code, 200);
     const message = { sender_type: 'Bot', sender_id: bot, message: 'hello' };
@@ -60,7 +60,7 @@ export function seenInSaga(system: System): void {
     assert.equal((await saga.send('/npm_packages/leave', null)).status_code, 200);
   });
 
-  test('HIRO → Saga: who may write another data scope only cannot be heard in Saga', async () => {
+  test('HIRO → Saga: writes of a user with another data scope only do not reach Saga', async () => {
     const { bot, id, mood } = await joinedBot();
     const scope = String((await hiro.create('ogit/Auth/DataScope', { 'ogit/name': 'attic' }))['ogit/_id']);
     const elsewhere = { 'ogit/_id': id, ...mood, value: 'forged', 'ogit/_scope': scope };
@@ -106,7 +106,7 @@ export function seenInSaga(system: System): void {
     await saga.send('/users/leave', saga.me);
   });
 
-  test('Saga → Saga: each write of a property is told as /properties with the whole value', async () => {
+  test('Saga → Saga: each write of a property is sent as /properties with the whole value', async () => {
     const { bot } = await joinedBot();
     await saga.send('/bots/properties', { parent_id: bot, name: 'mood', value: 5 });
     await saga.send('/bots/properties/incr', { parent_id: bot, name: 'mood', value: 2 });
@@ -140,7 +140,7 @@ export function seenInSaga(system: System): void {
     );
   });
 
-  test('Good Uncle → Saga: a resource of type saga/Property is told as /properties, one of type saga/Message to whom it is for', async () => {
+  test('Good Uncle → Saga: a resource of type saga/Property is sent as /properties, one of type saga/Message to its recipients', async () => {
     const { bot, id, mood } = await joinedBot();
     await goodUncle.one({ type: 'create', topic: 'properties', params: { id, ...mood, value: 5 } });
     await goodUncle.one({ type: 'update', topic: 'properties', criteria: { id }, params: { value: { deep: [1] } } });
@@ -167,7 +167,7 @@ export function seenInSaga(system: System): void {
     assert.equal(saga.log.length, before + 2);
   });
 
-  test('seen in Saga: a user without the right to a room hears nothing of it, whoever writes, and everything of his own', async () => {
+  test('seen in Saga: a user without the right to a room receives nothing of it, whoever writes, and everything of their own', async () => {
     const sue = { username: 'sue', password: 'password of sue' };
     assert.equal((await saga.api('POST', '/users/register', { ...sue, email: 'sue@example.org' })).status, 200);
     const user = await system.sagaOf(sue);

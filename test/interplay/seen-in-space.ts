@@ -71,7 +71,7 @@ export function seenInSpace(system: System): void {
     assert.deepEqual(await untilMark(heard, space), []);
   });
 
-  test('seen in SPACE: the key of another organization hears and reads nothing, whoever writes, and everything of its own', async () => {
+  test('seen in SPACE: the key of another organization receives and reads nothing, whoever writes, and everything of its own', async () => {
     const other = await newOrganization(urls.space);
     await using heard = await listen(urls.space, { auth: { apiKey: other.key } });
     await space.upload('/services', pricing('Theirs', '1'));

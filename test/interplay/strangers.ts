@@ -60,7 +60,7 @@ export function strangers(system: System): void {
     assert.equal((await saga.send('/users/properties', { parent_id: saga.me, name: 'taken', value: 1 })).status_code, 200);
   });
 
-  test('who registers does not get what a `once` remembers', async () => {
+  test('a newly registered user does not get the answer that a `once` remembers', async () => {
     const who = { username: 'curious', password: 'password of somebody curious' };
     assert.equal((await post(`${urls.saga}/users/register`, who)).status, 200);
     const token = (await login(urls.hiro, who))._TOKEN;

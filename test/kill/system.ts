@@ -27,6 +27,8 @@ export interface Place {
   readonly journal: string;
   readonly tenant: string;
   readonly databaseUrl: string;
+  /** The server of that database. */
+  readonly server: RunningServer;
 }
 
 export interface System extends AsyncDisposable, Servers {
@@ -45,10 +47,15 @@ export interface System extends AsyncDisposable, Servers {
 
 /**
  * Starts everything; disposing of it stops everything.
- * @param servers that already run; they are stopped with the rest
- * @param second a tenant that is placed in a second journal, on a database of its own on the same server; each replica serves both journals
+ * @param servers that already run; they are stopped with the rest. `second` is the one of the second journal's database
+ * @param second a tenant that is placed in a second journal, on a database of its own, on the same server unless there is another; each replica serves both
  */
-export async function startSystem(replicas = 2, withHiro = false, servers: Partial<Servers> = {}, second?: string): Promise<System> {
+export async function startSystem(
+  replicas = 2,
+  withHiro = false,
+  servers: Partial<Servers & { readonly second: RunningServer }> = {},
+  second?: string,
+): Promise<System> {
   const parts = new AsyncDisposableStack();
   try {
     const [nats, redis, postgres] = await Promise.all([
@@ -57,16 +64,18 @@ export async function startSystem(replicas = 2, withHiro = false, servers: Parti
       servers.postgres ?? startPostgres(),
     ]);
     for (const server of [nats, redis, postgres]) parts.use(server);
+    if (servers.second !== undefined) parts.use(servers.second);
     const gateway = parts.use(await openGateway(nats.port));
     const crashes: string[] = [];
     const databases = { DATABASE_URL: postgres.url };
-    const places: Place[] = [{ journal: MAIN, tenant: TENANT, databaseUrl: postgres.url }];
+    const places: Place[] = [{ journal: MAIN, tenant: TENANT, databaseUrl: postgres.url, server: postgres }];
     if (second !== undefined) {
-      const target = new URL(postgres.url);
+      const server = servers.second ?? postgres;
+      const target = new URL(server.url);
       target.pathname = '/polyedge_second';
       const databaseUrl = target.href;
-      if (!(await createDatabase(postgres.url, 'polyedge_second'))) throw new Error('the second database could not be made');
-      places.push({ journal: 'second', tenant: second, databaseUrl });
+      if (!(await createDatabase(server.url, 'polyedge_second'))) throw new Error('the second database could not be made');
+      places.push({ journal: 'second', tenant: second, databaseUrl, server });
       Object.assign(databases, { POLYEDGE_JOURNALS: `second=${databaseUrl}` });
     }
     const env = { NATS_URL: nats.url, REDIS_URL: redis.url, ...databases, LOG_LEVEL: 'info' };

@@ -2,46 +2,66 @@
  * A tenant moves from journal to journal under writers and subscribers, and in each leg something else is killed: its mover, a replica, NATS, Redis or
  * PostgreSQL. Then everything is compared: what was acknowledged is there once, in order, and every subscriber was given each change.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { resolve } from 'node:path';
 import { graphMutate } from '@polyedge/contracts/bus/graph';
 import { MAIN } from '@polyedge/contracts/journal';
 import { openFeeds } from '@polyedge/edge-kit/feed/feeds';
 import type { Bus } from '@polyedge/service-kit/bus';
-import type { RunningServer } from '@polyedge/testkit/servers/server-process';
+import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { requestOf } from '../../services/graph-store/test/running-store.ts';
 import { checkJournal, checkWrites } from '../kill/check.ts';
 import { type JournalRow, readTruth, type Truth } from '../kill/journal.ts';
-import { type Random, randomFrom } from '../kill/random.ts';
-import { publisherOf, type System, startSystem } from '../kill/system.ts';
+import { randomFrom } from '../kill/random.ts';
+import { startSystem } from '../kill/system.ts';
 import { Watcher } from '../kill/watcher.ts';
 import { TENANT, Writer } from '../kill/writer.ts';
-import { Probe } from './probe.ts';
+import { type Fault, type Leg, runLeg, type Strike } from './leg.ts';
 
 const MOVED = 'acme';
 const SECOND = 'second';
 const WRITERS = 3;
 /** Elements that one message makes. */
 const AT_ONCE = 250;
-/** How long a leg may take before it counts as stuck, and how long subscribers may take to be given everything. */
-const LEG_MS = 600_000;
+/** Such messages in flight. */
+const LOADING = 4;
+/** How long subscribers may take to be given everything. */
 const CATCH_UP_MS = 30_000;
 
-export type Fault = 'nothing' | 'the mover' | 'a replica' | 'the publisher' | 'NATS' | 'Redis' | 'PostgreSQL';
-export const FAULTS: readonly Fault[] = ['nothing', 'the mover', 'a replica', 'the publisher', 'NATS', 'Redis', 'PostgreSQL'];
+const FAULTS: readonly Fault[] = [
+  'the mover',
+  'PostgreSQL of the source',
+  'PostgreSQL of the target',
+  'a replica',
+  'the publisher',
+  'NATS',
+  'Redis',
+];
 
-export interface Leg {
-  readonly fault: Fault;
-  readonly ms: number;
-  /** How long the mover says that it had writes refused. */
-  readonly fencedMs: number;
-  /** The longest time without an acknowledged write of the tenant. */
-  readonly outageMs: number;
+/** What is killed in one leg. */
+interface LegPlan {
+  readonly name: string;
+  readonly strikes: readonly Strike[];
 }
 
+/** One process after the other while a tenant is copied, and the mover and its databases again at the end. */
+export const EACH_IN_TURN: LegPlan = {
+  name: 'each process killed in turn',
+  strikes: [
+    ...FAULTS.map((fault, place) => ({ fault, at: place / FAULTS.length })),
+    { fault: 'the mover', at: 'compared' },
+    { fault: 'PostgreSQL of the source', at: 'removing' },
+    { fault: 'the mover', at: 'removing' },
+  ],
+};
+export const UNDISTURBED: LegPlan = { name: 'nothing killed', strikes: [] };
+const moments = [0, 0.5, 'compared', 'removing'] as const;
+/** One process in each, at every part of its leg. */
+export const ONE_EACH: readonly LegPlan[] = FAULTS.map((fault) => ({
+  name: `${fault} killed`,
+  strikes: moments.map((at) => ({ fault, at })),
+}));
+
 export interface MoveResult {
-  readonly legs: readonly Leg[];
+  readonly legs: readonly (Leg & { readonly name: string })[];
   readonly acknowledged: number;
   readonly problems: readonly string[];
 }
@@ -50,7 +70,7 @@ export interface MoveOptions {
   readonly seed: number;
   /** Elements that the tenant has before the first leg. */
   readonly elements: number;
-  readonly faults: readonly Fault[];
+  readonly plans: readonly LegPlan[];
   /** No leg begins after this time, but the first. */
   readonly untilMs?: number;
   readonly report: (line: string) => void;
@@ -59,13 +79,13 @@ export interface MoveOptions {
 export async function moveUnderLoad({
   seed,
   elements,
-  faults,
+  plans,
   untilMs = Number.POSITIVE_INFINITY,
   report,
 }: MoveOptions): Promise<MoveResult> {
   const random = randomFrom(seed);
   await using parts = new AsyncDisposableStack();
-  const system = parts.use(await startSystem(2, false, {}, 'neighbour'));
+  const system = parts.use(await startSystem(2, false, { second: await startPostgres() }, 'neighbour'));
   const bus = await system.bus('test-writer');
   const began = performance.now();
   await preload(bus, elements);
@@ -78,18 +98,16 @@ export async function moveUnderLoad({
   const writers = Array.from({ length: WRITERS }, (_, index) => new Writer(index, bus, random, MOVED));
   const all = [...writers, ...others.map(({ writer }) => writer)];
   for (const writer of all) writer.start();
-  const legs: Leg[] = [];
+  const legs: MoveResult['legs'][number][] = [];
   const truths = new Map<string, readonly JournalRow[]>();
   let where = MAIN;
   try {
-    for (const fault of faults) {
+    for (const { name, strikes } of plans) {
       if (legs.length > 0 && performance.now() > untilMs) break;
       const target = where === MAIN ? SECOND : MAIN;
-      const leg = await runLeg(system, bus, random, fault, target);
+      const leg = { name, ...(await runLeg({ system, bus, random, tenant: MOVED, source: where, target, strikes })) };
       legs.push(leg);
-      report(
-        `to ${target} with ${fault} killed: ${leg.ms} ms, fenced for ${leg.fencedMs} ms, at most ${leg.outageMs} ms without an acknowledged write`,
-      );
+      report(`to ${target} with ${legLine(leg)}`);
       where = target;
     }
   } finally {
@@ -117,85 +135,35 @@ export async function moveUnderLoad({
   return { legs, acknowledged, problems };
 }
 
+const legLine = ({ name, struck, awayMs, ms, comparedMs, decidedMs, fencedMs, outageMs }: MoveResult['legs'][number]): string =>
+  `${name}: ${ms} ms, of which ${comparedMs} to copy, ${decidedMs - comparedMs} to compare and decide, ${ms - decidedMs} to remove what was left; fenced for ${fencedMs} ms, at most ${outageMs} ms without an acknowledged write, with a server away for ${awayMs} ms at most (killed: ${struck.join(', ') || 'nothing'})`;
+
 async function preload(bus: Bus, elements: number): Promise<void> {
-  for (let from = 0; from < elements; from += AT_ONCE) {
-    const requests = Array.from({ length: Math.min(AT_ONCE, elements - from) }, (_, at) =>
-      requestOf({
-        op: 'create',
-        type: 'test/Loaded',
-        id: `loaded-${from + at}`,
-        xid: `x-${from + at}`,
-        attributes: { at: from + at, text: 'loaded' },
-      }),
-    );
-    const reply = await bus.request(
-      graphMutate,
-      graphMutate.subject({ tenant: MOVED }),
-      { defaultScope: 'scope', requests },
-      { timeoutMs: 30_000 },
-    );
-    if (!reply.ok || reply.value.outcomes.some(({ ok }) => !ok))
-      throw new Error(`the elements were not made: ${JSON.stringify(reply).slice(0, 300)}`);
-  }
-}
-
-async function runLeg(system: System, bus: Bus, random: Random, fault: Fault, target: string): Promise<Leg> {
-  const began = performance.now();
-  const deadline = began + LEG_MS;
-  const probe = new Probe(bus, MOVED);
-  const breaking = breakSomething(system, random, fault);
-  let output = '';
-  let kills = fault === 'the mover' ? 3 : 0;
-  for (;;) {
-    if (performance.now() > deadline) throw new Error(`the move to ${target} is not done: ${output.slice(-2000)}`);
-    const mover = startMover(system, target, (text) => {
-      output += text;
-    });
-    // It is killed wherever it is by then, three times, and then not any more.
-    const killing = kills > 0 ? setTimeout(() => mover.kill('SIGKILL'), 400 + random.integer(0, 900)) : undefined;
-    kills -= 1;
-    const [code] = await once(mover, 'exit');
-    clearTimeout(killing);
-    if (code === 0) break;
-    if (code !== null) throw new Error(`the mover ended with ${code}: ${output.slice(-2000)}`);
-  }
-  const ms = Math.round(performance.now() - began);
-  await breaking;
-  await bus.placements?.refresh();
-  const outageMs = await probe.stop();
-  const fences = [...output.matchAll(/refused for (\d+) ms/g)].map(([, found]) => Number(found));
-  return { fault, ms, fencedMs: Math.max(0, ...fences), outageMs };
-}
-
-function startMover({ places }: System, target: string, heard: (text: string) => void): ChildProcess {
-  const program = resolve(import.meta.dirname, '../../services/graph-store/src/tenants.ts');
-  const urls = new Map(places.map(({ journal, databaseUrl }) => [journal, databaseUrl]));
-  const databases = { DATABASE_URL: urls.get(MAIN), POLYEDGE_JOURNALS: `${SECOND}=${urls.get(SECOND)}` };
-  const mover = spawn(process.execPath, [program, 'move', MOVED, target], {
-    env: { ...process.env, ...databases },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  for (const stream of [mover.stdout, mover.stderr]) stream.setEncoding('utf8').on('data', heard);
-  return mover;
-}
-
-async function breakSomething({ stores, nats, redis, postgres }: System, random: Random, fault: Fault): Promise<void> {
-  const [first] = stores;
-  const servers: Readonly<Record<Fault, RunningServer | undefined>> = {
-    nothing: undefined,
-    'the mover': undefined,
-    'a replica': first,
-    'the publisher': stores[(await publisherOf(stores)) ?? 0],
-    NATS: nats,
-    Redis: redis,
-    PostgreSQL: postgres,
+  let next = 0;
+  const load = async (): Promise<void> => {
+    while (next < elements) {
+      const from = next;
+      next += AT_ONCE;
+      await make(bus, from, Math.min(AT_ONCE, elements - from));
+    }
   };
-  const server = servers[fault];
-  if (server === undefined) return;
-  await new Promise((done) => setTimeout(done, 400 + random.integer(0, 900)));
-  await server.kill();
-  await new Promise((done) => setTimeout(done, random.integer(0, 700)));
-  await server.restart();
+  await Promise.all(Array.from({ length: LOADING }, load));
+}
+
+async function make(bus: Bus, from: number, count: number): Promise<void> {
+  const requests = Array.from({ length: count }, (_, at) =>
+    requestOf({
+      op: 'create',
+      type: 'test/Loaded',
+      id: `loaded-${from + at}`,
+      xid: `x-${from + at}`,
+      attributes: { at: from + at, text: 'loaded' },
+    }),
+  );
+  const body = { defaultScope: 'scope', requests };
+  const reply = await bus.request(graphMutate, graphMutate.subject({ tenant: MOVED }), body, { timeoutMs: 30_000 });
+  if (!reply.ok || reply.value.outcomes.some(({ ok }) => !ok))
+    throw new Error(`the elements were not made: ${JSON.stringify(reply).slice(0, 300)}`);
 }
 
 /** What is left of a tenant that has gone keeps its numbers only. */

@@ -1,4 +1,4 @@
-/** `npm run soak -- cluster --kind nats|postgres|redis [--seconds N] [--seed N]`: the kill test on a cluster of servers, until time is up. */
+/** `npm run soak -- cluster --kind nats|postgres|redis|redis-cluster [--seconds N] [--seed N]`: the kill test on a cluster of servers, until time is up. */
 import { parseArgs } from 'node:util';
 import { grounds } from '../cluster/grounds.ts';
 import { runRounds } from '../kill/rounds.ts';
@@ -7,9 +7,9 @@ const ROUNDS_PER_SYSTEM = 4;
 const { values } = parseArgs({
   options: { kind: { type: 'string' }, seconds: { type: 'string', default: '600' }, seed: { type: 'string', default: '1' } },
 });
-const kind = (['nats', 'postgres', 'redis'] as const).find((name) => name === values.kind);
+const kind = (['nats', 'postgres', 'redis', 'redis-cluster'] as const).find((name) => name === values.kind);
 if (kind === undefined) {
-  console.error('Usage: npm run soak -- cluster --kind nats|postgres|redis [--seconds N] [--seed N]');
+  console.error('Usage: npm run soak -- cluster --kind nats|postgres|redis|redis-cluster [--seconds N] [--seed N]');
   process.exit(2);
 }
 const untilMs = performance.now() + Number(values.seconds) * 1000;

@@ -1,4 +1,4 @@
-/** What is written about each edge with a REST part, by its name. */
+/** The descriptions of each edge with a REST part, by name. */
 import type { Description } from './document.ts';
 import { hiro } from './hiro.ts';
 import { saga } from './saga.ts';

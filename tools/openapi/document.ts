@@ -1,25 +1,25 @@
-/** An OpenAPI 3.1 document from the routes that an edge serves and what is written about each. Pure. */
+/** Builds an OpenAPI 3.1 document from the routes that an edge serves and their descriptions. Pure. */
 import type { TSchema } from '@polyedge/contracts/schema';
 
-/** What is written about a method and a path. */
+/** The description of a method and a path. */
 export interface Operation {
   readonly summary: string;
-  /** The body, where there is one. Edges check bodies themselves, since the texts of their errors are the protocol's. */
+  /** The body, if there is one. Edges validate bodies themselves, since the texts of their errors are the protocol's. */
   readonly body?: TSchema;
   /** The media type of the body; default JSON. */
   readonly media?: string;
-  /** Parameters of the query, each with what it is. */
+  /** Parameters of the query, with descriptions. */
   readonly query?: Readonly<Record<string, string>>;
   /** The status of success; default 200. */
   readonly status?: number;
   readonly answer?: TSchema;
 }
 
-/** Everything that is written about one edge. */
+/** The description of one edge. */
 export interface Description {
   readonly title: string;
   readonly description: string;
-  /** Where `npm start` has it. */
+  /** Its port under `npm start`. */
   readonly port: number;
   readonly security: Readonly<Record<string, object>>;
   /** The body of every failure. */
@@ -29,7 +29,7 @@ export interface Description {
   /** By method and path, with parameters in braces: `GET /users/{id}`. Those that need no credential are in `open`. */
   readonly operations: Readonly<Record<string, Operation>>;
   readonly open: readonly string[];
-  /** Paths of the document that a route of the edge stands for, where it is not the same path: one route may serve many paths. */
+  /** Paths of the document that a route of the edge serves, if they differ from the route's: one route may serve many paths. */
   documented(method: string, path: string): readonly string[];
 }
 
@@ -41,7 +41,7 @@ interface Route {
 /** fastify's `/users/:id` in OpenAPI's form. */
 const templateOf = (url: string): string => url.replace(/:([A-Za-z]+)/g, '{$1}');
 
-/** Routes that nothing is written about, and what is written about no route. */
+/** Routes without a description, and descriptions without a route. */
 export function differences(routes: readonly Route[], { operations, documented }: Description): readonly string[] {
   const served = new Set(routes.flatMap(({ method, url }) => documented(method, templateOf(url))));
   return [

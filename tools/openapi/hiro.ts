@@ -1,4 +1,4 @@
-/** What is written about HIRO's REST part. */
+/** Descriptions of HIRO's REST API. */
 import { T } from '@polyedge/contracts/schema';
 import { toRestCall } from '../../services/hiro-edge/src/protocol/graph/rest-translate.ts';
 import type { Description, Operation } from './document.ts';
@@ -89,7 +89,7 @@ const graph: Readonly<Record<string, Operation>> = {
     query: { ...SPAN, version: 'One version.', vid: 'The id of a version.', type: '`full`, `diff` or `element`.', ...PAGE },
     answer: Items,
   },
-  'GET /{id}/meta': { summary: 'Reads what is known of a vertex besides its attributes.', answer: Attributes },
+  'GET /{id}/meta': { summary: 'Reads the metadata of a vertex.', answer: Attributes },
   'GET /{id}/content': { summary: 'Reads the content of an attachment.', query: { contentId: 'An earlier content.' } },
   'POST /{id}/content': {
     summary: 'Stores the content of an attachment.',
@@ -206,7 +206,7 @@ export const hiro: Description = {
   documented,
 };
 
-/** The graph is served by one route for all its paths; which there are, the translation of the edge says. */
+/** One route serves all paths of the graph; the edge's translation defines them. */
 function documented(method: string, path: string): readonly string[] {
   const canonical = path
     .replace(/^\/api\/\{version\}\/(graph|auth)/, '/api/$1/{version}')

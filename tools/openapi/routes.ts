@@ -1,4 +1,4 @@
-/** The routes of an edge as it serves them: taken from the service itself, running without any other, so that no list is kept beside it. */
+/** The routes of an edge, taken from the running service itself, without any other service, so there is no separate list. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { type ConfigResult, readConfig } from '@polyedge/service-kit/config';
 import type { Running } from '@polyedge/service-kit/lifecycle';
@@ -35,7 +35,7 @@ function valid<S>(read: ConfigResult<S>) {
   return read.config;
 }
 
-/** Starts the edge, writes down what it registers, and stops it. HEAD, which fastify adds by itself, and OPTIONS of CORS are left out. */
+/** Starts the edge, records the routes that it registers, and stops it. HEAD, which fastify adds, and OPTIONS of CORS are omitted. */
 export async function routesOf(edge: string): Promise<readonly Route[]> {
   const start = EDGES[edge];
   if (start === undefined) throw new Error(`${edge} has no REST part`);

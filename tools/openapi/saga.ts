@@ -1,4 +1,4 @@
-/** What is written about Saga's REST part. */
+/** Descriptions of Saga's REST API. */
 import { T } from '@polyedge/contracts/schema';
 import type { Description, Operation } from './document.ts';
 
@@ -7,7 +7,7 @@ const List = T.Array(Any);
 const Ok = T.Object({ ok: T.Literal(1) });
 const Tags = T.Array(T.String());
 const PAGE = { page: 'From 1.', limit: 'How many of a page.' };
-const STREAM = { sortable_id: 'The last one that is known; what came after it follows, oldest first.', limit: 'How many at most.' };
+const STREAM = { sortable_id: 'The last known entry; later ones follow, oldest first.', limit: 'How many at most.' };
 const SEARCH = {
   ...PAGE,
   search: 'A regular expression on `username` or `name`.',
@@ -90,7 +90,7 @@ const resources = (plural: string, one: string, body: Operation['body'], more: O
   [`GET /${plural}`]: { summary: `Lists ${plural.replace('_', ' ')}.`, query: { ...more }, answer: List },
   [`POST /${plural}`]: { summary: `Creates a ${one}.`, ...(body === undefined ? {} : { body }), answer: Any },
   [`GET /${plural}/{id}`]: { summary: `Reads a ${one}.`, answer: Any },
-  [`PUT /${plural}/{id}`]: { summary: `Changes a ${one}: only what is given.`, body: Any, answer: Any },
+  [`PUT /${plural}/{id}`]: { summary: `Changes a ${one}: only the given fields.`, body: Any, answer: Any },
   [`DELETE /${plural}/{id}`]: { summary: `Deletes a ${one}.`, answer: Ok },
 });
 
@@ -131,19 +131,19 @@ const runnables = (plural: keyof typeof KINDS): Record<string, Operation> => {
 const requests = Object.fromEntries(
   ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].map((method): [string, Operation] => [
     `${method} /requests/{path}`,
-    { summary: 'Calls the HTTP script of this path; what it answers is the answer.' },
+    { summary: 'Calls the HTTP script of this path and returns its response.' },
   ]),
 );
 
 const Role = T.Object({
   title: T.String(),
   scope: T.Optional(
-    T.String({ description: '`anonymous` (everybody without a token has it), `user-default` (new users get it) or `normal`.' }),
+    T.String({ description: '`anonymous` (for callers without a token), `user-default` (assigned to new users) or `normal`.' }),
   ),
   permissions: T.Array(Any),
 });
 const Schema = T.Object({
-  path: T.String({ description: 'Of what it is, such as `/users/properties/score`.' }),
+  path: T.String({ description: 'The path of its properties, such as `/users/properties/score`.' }),
   json_schema: T.Optional(Any),
   enabled: T.Optional(T.Boolean()),
   indexed: T.Optional(T.Boolean()),

@@ -1,4 +1,4 @@
-/** What is written about SPACE's REST part. */
+/** Descriptions of SPACE's REST API. */
 import { T } from '@polyedge/contracts/schema';
 import type { Description, Operation } from './document.ts';
 
@@ -72,7 +72,7 @@ const services = (at: string): Record<string, Operation> => ({
   },
   [`DELETE ${at}/{service}/pricings/{version}`]: { summary: 'Deletes an archived version.', status: 204 },
   [`GET ${at}/{service}/pricings/{version}/public-url`]: {
-    summary: 'Says where the file is, for everybody.',
+    summary: 'Returns the location of the file; public.',
     answer: T.Object({ path: T.String(), url: T.String() }),
   },
 });
@@ -115,7 +115,7 @@ export const space: Description = {
   operations: {
     [`GET ${V1}/healthcheck`]: { summary: 'Says that it is there.', answer: T.Object({ message: T.String() }) },
     [`POST ${V1}/users/authenticate`]: {
-      summary: 'Logs in: gives the key of the user.',
+      summary: 'Logs in and returns the key of the user.',
       body: T.Object({ username: T.String(), password: T.String() }),
       answer: T.Object({ username: T.String(), apiKey: T.String(), role: T.String() }),
     },
@@ -201,16 +201,16 @@ export const space: Description = {
       summary: 'Evaluates all features of a user.',
       query: {
         details: '`true`: with the reasons.',
-        server: '`true`: with what the server alone evaluates.',
+        server: '`true`: uses the server expressions.',
         revert: '`true`: takes consumption back before.',
         latest: '`true`: with `revert`, the newest consumption.',
       },
       answer: Any,
     },
     [`POST ${V1}/features/{userId}/{featureId}`]: {
-      summary: 'Evaluates one feature, and consumes what the body says. With `revert` it is answered 204.',
+      summary: 'Evaluates one feature, and consumes the amounts in the body. With `revert` the answer is 204.',
       query: {
-        server: '`true`: with what the server alone evaluates.',
+        server: '`true`: uses the server expressions.',
         revert: '`true`: takes consumption back instead.',
         latest: '`true`: with `revert`, the newest consumption.',
       },
@@ -219,7 +219,7 @@ export const space: Description = {
     },
     [`POST ${V1}/features/{userId}/pricing-token`]: {
       summary: 'Makes a token with the features of a user.',
-      query: { server: '`true`: with what the server alone evaluates.' },
+      query: { server: '`true`: uses the server expressions.' },
       answer: T.Object({ pricingToken: T.String() }),
     },
     [`GET ${V1}/analytics/api-calls`]: { summary: 'Counts calls of the last days.', answer: Any },
@@ -231,7 +231,7 @@ export const space: Description = {
       answer: Any,
     },
     [`GET ${V1}/events/status`]: { summary: 'Says that the sockets are there.', answer: T.Object({ status: T.String() }) },
-    [`GET ${V1}/events/client`]: { summary: 'A page that shows events as they come.' },
+    [`GET ${V1}/events/client`]: { summary: 'A page that shows events as they arrive.' },
     [`POST ${V1}/events/test-event`]: {
       summary: 'Shows an event to all sockets, where that is switched on.',
       body: T.Object({ serviceName: T.String(), pricingVersion: T.Optional(T.String()) }),

@@ -1,17 +1,20 @@
 /**
- * What each hop of a system of a given size carries, from constants that were measured. Pure. A hop is one process, server or socket; `load` is the part
- * of what it can do that is used, so the hop with the highest load breaks first.
+ * The load of each hop of a system of a given size, from measured constants. Pure. A hop is one process, server or socket; `load` is the
+ * used fraction of its capacity, so the hop with the highest load is the bottleneck.
  */
 
-/** What was measured, on 2 shared cores (docs/benchmarks.md; those without a name there are `bench/scale.ts`). CPU in microseconds of one core. */
+/**
+ * Measured constants, on 2 shared cores (docs/benchmarks.md; those without a name there are from `bench/scale.ts`). CPU in microseconds of
+ * one core.
+ */
 export const MEASURED = {
   /** Of one write, 256 in flight (`mutate`). */
   write: { edge: 46.5, nats: 16.1, store: 73.4, postgres: 68.5, redis: 16.9 },
   /** Of one delivery of a change to one socket: alone, and of eight changes that come together (`fanout`). */
   delivery: { alone: 8.87, together: 1.49 },
-  /** Of one change that an edge receives because somebody there watches it (`filters`, deliveries to one socket included). */
+  /** Of one change at an edge that watches it (`filters`, deliveries to one socket included). */
   changeAtEdge: 41.96,
-  /** Of what the head of one change costs an edge where nobody watches it, in runs of 500 as they come under load. */
+  /** Of the head of one change at an edge that does not watch it, in runs of 500 as under load. */
   headAtEdge: 0.25,
   /** Bytes of a change of 256 B of attributes on NATS, of its part of a head, and of PostgreSQL's log. */
   bytes: { change: 1248, head: 36, wal: 2450, event: 912 },
@@ -43,7 +46,7 @@ export interface Size {
   readonly redisServers: number;
   readonly connections: number;
   readonly writesPerSecond: number;
-  /** Sockets that are told of one change. */
+  /** Sockets that receive one change. */
   readonly receivers: number;
   /** Of all journals, those whose tenants have clients on one edge. */
   readonly journalsPerEdge: number;
@@ -58,7 +61,9 @@ export interface Hop {
   readonly load: number;
 }
 
-/** CPU of all processes for one write on one edge, with another edge that hears its head, in microseconds. What `bench/scale.ts` compares. */
+/**
+ * CPU of all processes for one write on one edge, with another edge that receives its head, in microseconds. Compared by `bench/scale.ts`.
+ */
 export function predictedCpu(receivers: number): number {
   const { write, delivery, changeAtEdge, headAtEdge } = MEASURED;
   const writing = write.edge + write.nats + write.store + write.postgres + write.redis;
@@ -108,7 +113,7 @@ export function hopsOf(size: Size): readonly Hop[] {
     },
     {
       hop: 'NATS server: CPU',
-      carries: `${count(writesPerSecond / natsServers)} writes a second, and what they cause`,
+      carries: `${count(writesPerSecond / natsServers)} writes a second, with their consequences`,
       // Of the measured cost, what a change to one edge costs is a part: each further edge that receives it costs about that much again.
       load: ((writesPerSecond / natsServers) * write.nats * (0.6 + 0.4 * edgesPerChange)) / (LIMITS.core * LIMITS.serverCores),
     },

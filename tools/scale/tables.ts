@@ -1,4 +1,4 @@
-/** The tables of docs/scale.md: the size that is asked for, and what each remedy makes of it. */
+/** The tables of docs/scale.md: the given size, and the effect of each remedy. */
 import { hopsOf, type Size, table } from './model.ts';
 
 const GOAL: Size = {

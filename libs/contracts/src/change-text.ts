@@ -1,7 +1,7 @@
 /**
- * A change as text: how NATS carries it and Redis keeps it. The text is JSON of the change, written in one order, so that a reader gets what
- * filters and frames mostly ask for (action, type, scope, stamps and the like) from its beginning, without parsing the rest, and can put parts of
- * it into frames as they are.
+ * A change as text: how NATS carries it and Redis stores it. The text is the JSON of the change in a fixed order of members, so a reader
+ * can take the fields that filters and frames need most (action, type, scope, stamps and the like) from its beginning without parsing the
+ * rest, and can copy parts of it into frames.
  */
 import type { Document } from '@polyedge/query/document';
 import type { JsonObject } from '@polyedge/query/json';
@@ -9,12 +9,12 @@ import { parseOwnJson } from '@polyedge/query/json-text';
 import type { Action, FullChange, Origin, Undo } from './change.ts';
 import type { Element, Stamp } from './element.ts';
 
-/** @param attributesText the JSON of the attributes of its state, where that was made before */
+/** @param attributesText the JSON of the state's attributes, if it already exists */
 export function changeText(change: FullChange, attributesText = JSON.stringify(change.state.attributes)): string {
   const { seq, tenant, action, on, state, ...rest } = change;
   const { id, kind, type, scope, version, created, modified, deleted, xid, out, outType, inType } = state;
   const { seq: at, in: into } = state;
-  // Fields that an element does not have are undefined here, and not in the text.
+  // Absent fields are undefined here and omitted from the text.
   const head = {
     tenant: state.tenant,
     id,
@@ -36,7 +36,9 @@ export function changeText(change: FullChange, attributesText = JSON.stringify(c
   return `{"seq":${seq},"tenant":${JSON.stringify(tenant)},"action":"${action}","on":${on},"state":${stateText},${JSON.stringify(rest).slice(1)}`;
 }
 
-/** Parts of a change's text as they stand in it: JSON of a text, with its quotes, or of a number. `undefined`: the element has no such field. */
+/**
+ * Parts of a change's text, verbatim: the JSON of a string, with its quotes, or of a number. `undefined`: the element has no such field.
+ */
 export interface ChangeParts {
   readonly action: string;
   readonly on: string;
@@ -63,17 +65,17 @@ export interface StampParts {
 }
 
 /**
- * A change whose text is read as far as it is asked for: the head when it is made; attributes, and everything else, when first wanted. It is its
- * own document for filters, whose paths lead to the state after it and to `action`.
+ * A change whose text is parsed lazily: first the head, then the attributes and the rest, each on first access. It serves as its own
+ * document for filters, whose paths refer to the state after it and to `action`.
  */
 export class StoredChange implements FullChange, Document {
   readonly seq: number;
   readonly tenant: string;
   readonly #text: string;
-  /** Where the head goes on behind the tenant. */
+  /** End of the tenant in the head. */
   readonly #headAt: number;
   #head: Head | undefined;
-  /** Null: they are not all texts. Undefined: nobody has asked. */
+  /** Null: they are not all strings. Undefined: not computed yet. */
   #textAttributes: string | null | undefined;
   #attributes: JsonObject | undefined;
   #whole: FullChange | undefined;
@@ -85,7 +87,7 @@ export class StoredChange implements FullChange, Document {
     this.#headAt = headAt;
   }
 
-  /** @param text of our own; undefined when `changeText` did not write it: it then has to be parsed. Never throws. */
+  /** @param text written by `changeText`; undefined if it was not, and the caller must parse it. Never throws */
   static read(text: string): StoredChange | undefined {
     if (!text.startsWith(BEGINNING)) return undefined;
     const scan = new Scan(text, 0);
@@ -95,18 +97,18 @@ export class StoredChange implements FullChange, Document {
     return new StoredChange(Number(seq), textIn(tenant), text, scan.at);
   }
 
-  /** What the head says, as text. */
+  /** The fields of the head, as text. */
   get parts(): ChangeParts {
     return this.#read().parts;
   }
 
-  /** Scanned when first asked for: what waits to be given is a text, not a hundred small objects. */
+  /** Parsed on first access: a waiting change is one string instead of a hundred small objects. */
   #read(): Head {
     this.#head ??= headOf(this.#text, this.#headAt);
     return this.#head;
   }
 
-  // What the head says. A change and the state after it have these in common.
+  // The fields of the head, which the change and the state after it share.
 
   get action(): Action {
     return textIn(this.parts.action) as Action; // the publisher wrote it
@@ -168,11 +170,11 @@ export class StoredChange implements FullChange, Document {
     return maybeTextIn(this.parts.inType);
   }
 
-  // What has to be looked for.
+  // Fields that require parsing.
 
   /**
-   * The attributes as JSON without the braces, if all of them are texts and their order in the text is that in which JavaScript has them;
-   * otherwise undefined.
+   * The attributes as JSON without the braces, if all of them are strings and the text has them in JavaScript's order of keys; otherwise
+   * undefined.
    */
   get textAttributes(): string | undefined {
     if (this.#textAttributes === undefined) {
@@ -248,11 +250,11 @@ const ATTRIBUTES = ',"attributes":';
 
 interface Head {
   readonly parts: ChangeParts;
-  /** Where the JSON of the attributes begins. */
+  /** Start of the attributes' JSON. */
   readonly attributesAt: number;
 }
 
-/** Reads what `changeText` has written, in its order. Throws when the text is not of it: it was damaged. */
+/** Parses what `changeText` has written, in its order. Throws if the text is damaged. */
 function headOf(text: string, from: number): Head {
   const scan = new Scan(text, from);
   const action = scan.next(',"action":');
@@ -272,13 +274,13 @@ function headOf(text: string, from: number): Head {
   const into = scan.maybe(',"in":');
   const outType = scan.maybe(',"outType":');
   const inType = scan.maybe(',"inType":');
-  // Had anything stood elsewhere, this would, too.
+  // If any member were out of place, this one would be too.
   if (!text.startsWith(ATTRIBUTES, scan.at)) throw new Error('the text of a change is damaged');
   const parts = { action, on, tenant, id, kind, type, scope, version, created, modified, deleted, xid, out, in: into, outType, inType };
   return { parts, attributesAt: scan.at + ATTRIBUTES.length };
 }
 
-/** A text has no escapes nearly always, and is then what stands between its quotes. */
+/** Strings rarely have escapes; without them, the content is the text between the quotes. */
 function textIn(json: string): string {
   return json.includes('\\') ? String(JSON.parse(json)) : json.slice(1, -1);
 }
@@ -296,7 +298,7 @@ const CLOSED = 0x7d;
 const ZERO = 0x30;
 const NINE = 0x39;
 
-/** Reads scalars of JSON text one after the other. */
+/** Reads the scalars of a JSON text one after the other. */
 class Scan {
   readonly #text: string;
   at: number;
@@ -306,7 +308,7 @@ class Scan {
     this.at = at;
   }
 
-  /** The next scalar. What stands before it is skipped unseen. */
+  /** Returns the next scalar after the given prefix, which is skipped unchecked. */
   next(before: string): string {
     const text = this.#text;
     const from = this.at + before.length;
@@ -323,7 +325,7 @@ class Scan {
   }
 }
 
-/** The index of the closing quote of the string that begins at `at`; -1 without one. */
+/** The index of the closing quote of the string that starts at `at`; -1 if there is none. */
 function endOfString(text: string, at: number): number {
   for (let end = text.indexOf('"', at + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let before = end - 1;
@@ -334,8 +336,8 @@ function endOfString(text: string, at: number): number {
 }
 
 /**
- * The index of the brace that closes the object that begins at `at`, if all its values are texts; otherwise undefined. Names that could be
- * indexes of an array do not count: JavaScript has them before all others, wherever they stand.
+ * The index of the closing brace of the object that starts at `at`, if all its values are strings; otherwise undefined. Names that look
+ * like array indexes do not count, because JavaScript moves them to the front.
  */
 function endOfTexts(text: string, at: number): number | undefined {
   if (text.charCodeAt(at) !== OPENED) return undefined;

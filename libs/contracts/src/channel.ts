@@ -11,7 +11,7 @@ import { checkAddress, type Parameters, pattern, subject } from './subject.ts';
 interface Named<Address extends string> {
   readonly address: Address;
   readonly summary: string;
-  /** Every journal has the channel for itself (`inJournal`); otherwise there is one for all. */
+  /** Whether each journal has its own channel (`inJournal`); otherwise all share one. */
   readonly perJournal: boolean;
   /** The subject of one message. */
   subject(values: Parameters<Address>): string;

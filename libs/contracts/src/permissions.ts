@@ -66,7 +66,7 @@ const journal = [graphChanges, graphPartition, graphPosition, groupOpen, groupCl
 const reading = [graphGet, graphQuery, graphHistory];
 const logins = [accountsLogin, accountsRefresh, accountsRevoke, accountsGet];
 const directory = [...logins, accountsCreate, accountsUpdate, accountsDelete];
-/** What clients of each protocol are shown of a change. */
+/** The frames that clients of each protocol receive for a change. */
 const frames = [hiroFrames, sagaFrames, spaceFrames, gooduncleFrames, jssocketFrames];
 const apiKeys = [accountsAddKey, accountsFindKey, accountsListKeys, accountsRemoveKeys];
 
@@ -89,7 +89,7 @@ function edge(
 /** Every service, by name. */
 export const busUse: Readonly<Record<string, BusUse>> = {
   'graph-store': {
-    // What belongs to an account of a tenant in another journal is asked of the replicas there.
+    // Requests about accounts of a tenant in another journal go to that journal's replicas.
     requests: [...places.requests, graphQuery, graphMutate],
     responds: [...byKind('graph', 'request'), ...byKind('accounts', 'request'), ...byKind('groups', 'request')],
     publishes: [
@@ -126,7 +126,7 @@ export const busUse: Readonly<Record<string, BusUse>> = {
   },
   'space-edge': edge('space', [...reading, graphMutate, ...directory, ...apiKeys]),
   'gooduncle-edge': edge('gooduncle', [...reading, graphMutate, ...directory]),
-  // It relays messages, not elements; its bridge only reads the feed.
+  // It relays messages, not elements; only its bridge reads the feed.
   'jssocket-edge': edge('jssocket', []),
   console: {
     requests: [
@@ -169,7 +169,7 @@ export function permissionsOf(service: string): Permissions {
   };
 }
 
-/** A pattern as it is in `main`, and as it is in every other journal. */
+/** A pattern for `main` and one for every other journal. */
 const inAnyJournal = ({ perJournal }: Addressed, subjects: string): readonly string[] =>
   perJournal ? [subjects, `${subjects}.*`] : [subjects];
 

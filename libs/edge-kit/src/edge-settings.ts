@@ -1,4 +1,4 @@
-/** Settings that edges have alike. Each edge reads them under its own prefix: `HIRO_TRUST_PROXY`, `SAGA_TRUST_PROXY` and so on. */
+/** Settings that all edges share. Each edge reads them with its own prefix: `HIRO_TRUST_PROXY`, `SAGA_TRUST_PROXY` and so on. */
 import { boolean, duration, integer, text } from '@polyedge/service-kit/settings';
 import { defaultLimits } from './limits.ts';
 
@@ -14,17 +14,17 @@ export const trustProxy = boolean({
   doc: 'Whether X-Forwarded-For names the client: only behind a proxy that sets it.',
 });
 
-/** The list of `originsOf`. */
+/** The setting that `originsOf` parses. */
 export const allowedOrigins = text({
   optional: true,
-  doc: 'Origins that browsers may come from, separated by commas. Without it, any: no cookie authenticates anything.',
+  doc: 'Origins that browsers may connect from, separated by commas. Default: any, since no cookie authenticates anything.',
 });
 
-/** The origins that a setting lists; undefined: any. */
+/** The origins listed in a setting; undefined: any. */
 export const originsOf = (list: string | undefined, separator = ','): string[] | undefined =>
   list?.split(separator).map((origin) => origin.trim());
 
-/** Messages of one socket, whatever they are. */
+/** Applies to all messages of a socket, keep-alives included. */
 export const maxFramesPerSecond = (usual: number) =>
   integer({
     default: usual,
@@ -35,8 +35,8 @@ export const maxFramesPerSecond = (usual: number) =>
   });
 
 /**
- * How many sockets a process serves, in all and of one address.
- * @param beyond what one more gets: the status by which the protocol's listener refuses it
+ * Maximum numbers of sockets per process, in total and per address.
+ * @param beyond the status that the listener refuses further sockets with
  */
 const connectionBounds = (beyond: { readonly inAll: number; readonly ofAddress: number }) => ({
   maxConnections: integer({
@@ -55,6 +55,6 @@ const connectionBounds = (beyond: { readonly inAll: number; readonly ofAddress: 
   }),
 });
 
-/** How `WsListener` refuses, and how Engine.IO's packets let `SocketIoListener` refuse. */
+/** The statuses that `WsListener` refuses with, and those that Engine.IO lets `SocketIoListener` use. */
 export const wsConnections = connectionBounds({ inAll: 503, ofAddress: 429 });
 export const socketIoConnections = connectionBounds({ inAll: 403, ofAddress: 403 });

@@ -8,12 +8,12 @@
  * | `framesPerSecond`, `bytesPerSecond` | reading stops until the budget has refilled (TCP pushes back); with `overRate: 'close'`, close 1008 |
  * | `maxInFlight` | reading stops until half of it is answered |
  * | `maxSubscriptions` | the subscription ends with `lost` (`limited`) |
- * | `maxTimers` | a mistake of ours: close 1011 |
- * | `maxBufferedBytes` | a frame nobody asked for (event, message, change): the slow-client rule. A reply: reading stops until half is gone |
- * | `stalledMs` | buffered bytes did not shrink for so long: the slow-client rule |
- * | `confirmMs` | a change of a group was not confirmed for so long: the slow-client rule |
- * | `authenticateMs` | no principal by then, whatever was received meanwhile: close 1008 |
- * | `idleMs` | nothing received (frame, ping or pong) for so long: close 1001 |
+ * | `maxTimers` | a bug: close 1011 |
+ * | `maxBufferedBytes` | for an unsolicited frame (event, message, change) the slow-client rule; for a reply reading stops until half is sent |
+ * | `stalledMs` | the slow-client rule, if buffered bytes did not shrink for this time |
+ * | `confirmMs` | the slow-client rule, if a group's change was not confirmed for this time |
+ * | `authenticateMs` | close 1008, if there is no principal by then |
+ * | `idleMs` | close 1001, if nothing was received (frame, ping or pong) for this time |
  * | `maxConnections` | upgrade answered 503 with Retry-After |
  * | `maxConnectionsPerAddress` | upgrade answered 429 with Retry-After |
  */
@@ -25,7 +25,7 @@ export interface Limits {
   readonly framesPerSecond: number;
   readonly bytesPerSecond: number;
   readonly overRate: 'pause' | 'close';
-  /** Requests, writes and credentials being worked on for one connection. */
+  /** Concurrent requests, writes and credential verifications of one connection. */
   readonly maxInFlight: number;
   readonly maxSubscriptions: number;
   /** Named timers of one session. */
@@ -33,17 +33,17 @@ export interface Limits {
   readonly maxBufferedBytes: number;
   readonly stalledMs: number;
   readonly confirmMs: number;
-  /** 0: the protocol has no login, or looks after it itself. */
+  /** 0: the protocol has no login, or its session enforces the time. */
   readonly authenticateMs: number;
-  /** 0: for ever. */
+  /** 0: never. */
   readonly idleMs: number;
-  /** An RFC 6455 ping after so long without receiving anything; 0: never. */
+  /** Sends an RFC 6455 ping after this time without receiving anything; 0: never. */
   readonly pingIntervalMs: number;
-  /** How long a closing handshake may take before the socket is destroyed. */
+  /** Time-out of the closing handshake, after which the socket is destroyed. */
   readonly closeTimeoutMs: number;
-  /** After `drain`, how long a session may finish its work before the driver closes it with 1001. */
+  /** How long a session may take to finish after `drain`, before the driver closes the connection with 1001. */
   readonly drainMs: number;
-  /** How often idle, login and stalled connections are looked for: the precision of those limits. */
+  /** Interval of the checks for idle, unauthenticated and stalled connections: the precision of those limits. */
   readonly sweepMs: number;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
@@ -77,12 +77,12 @@ export const defaultLimits: Limits = {
   handshakeTimeoutMs: 10_000,
 };
 
-/** The defaults with an edge's own values. */
+/** The defaults, overridden by an edge's own values. */
 export const limits = (own: Partial<Limits> = {}): Limits => ({ ...defaultLimits, ...own });
 
 /**
- * A token bucket computed from timestamps: holds two seconds' worth, so short bursts pass. May go below zero by one cost; nothing passes
- * then until it has refilled.
+ * A token bucket computed from timestamps. It holds two seconds' worth, so short bursts pass. It may go below zero by one cost; nothing
+ * passes then until it has refilled.
  */
 export class Budget {
   readonly #perSecond: number;
@@ -95,7 +95,7 @@ export class Budget {
     this.#at = at;
   }
 
-  /** Takes `cost` and returns how many milliseconds to wait before taking more; 0 when none. */
+  /** Takes `cost` and returns the milliseconds to wait before taking more; 0 for none. */
   take(cost: number, at: number): number {
     if (at > this.#at) {
       this.#left = Math.min(this.#perSecond * 2, this.#left + ((at - this.#at) * this.#perSecond) / 1000);

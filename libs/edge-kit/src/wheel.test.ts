@@ -55,7 +55,7 @@ test('a timer that is moved later or earlier keeps only its last time', () => {
   assert.equal(fired.length, 1);
 });
 
-test('a callback that sets itself again for now lets the wheel go on', () => {
+test('a callback that sets itself again for now does not block the wheel', () => {
   const clock = new ManualClock();
   const wheel = new Wheel(clock, 10);
   let times = 0;

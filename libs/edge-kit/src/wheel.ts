@@ -1,19 +1,19 @@
 /**
- * One timing wheel for all timers of all connections: setting, moving and clearing a timer costs a few assignments, and the process has
- * one system timer instead of one per connection.
+ * One timing wheel for all timers of all connections: setting, moving and clearing a timer costs a few assignments, and the process has one
+ * system timer instead of one per connection.
  *
- * Timers are never early and at most one tick plus the loop's own delay late.
+ * Timers never fire early, and at most one tick plus the event loop's delay late.
  */
 
-/** Time as the edge sees it: never going back, so sessions may compare what they are given. */
+/** The edge's clock. It never goes back, so sessions may compare its times. */
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
-  /** Calls back once, not before `at`; returns how to cancel it. */
+  /** Calls back once, not before `at`. Returns a function that cancels it. */
   wakeAt(at: number, callback: () => void): () => void;
 }
 
-/** The machine's monotonic clock, anchored to the wall clock at process start. Its wake-ups do not keep the process alive. */
+/** The monotonic clock of the machine, anchored to the wall clock at process start. Its timers do not keep the process alive. */
 export const systemClock: Clock = {
   now: () => performance.timeOrigin + performance.now(),
   wakeAt: (at, callback) => {
@@ -22,11 +22,11 @@ export const systemClock: Clock = {
   },
 };
 
-/** A timer on the wheel. Belongs to who set it; read only by the wheel. */
+/** A timer on the wheel. Owned by its user; only the wheel reads it. */
 export class WheelTimer {
   readonly callback: () => void;
   due = 0;
-  /** The tick whose slot it is filed in, at or before its due tick; -1 when it is not on the wheel. */
+  /** The tick of its slot, at or before its due tick; -1 if it is not on the wheel. */
   tick = -1;
   next: WheelTimer | undefined = undefined;
   previous: WheelTimer | undefined = undefined;
@@ -47,7 +47,7 @@ export class Wheel {
   readonly #tickMs: number;
   readonly #origin: number;
   readonly #slots: (WheelTimer | undefined)[] = new Array<WheelTimer | undefined>(SLOTS).fill(undefined);
-  /** The next tick to be looked at. */
+  /** The next tick to handle. */
   #current = 0;
   #count = 0;
   #wakeTick = Number.POSITIVE_INFINITY;
@@ -60,12 +60,12 @@ export class Wheel {
     this.#origin = clock.now();
   }
 
-  /** How many timers are pending. */
+  /** Number of pending timers. */
   get size(): number {
     return this.#count;
   }
 
-  /** Sets or moves a timer to `ms` from now. Moving one later leaves it where it is filed: it finds its new place when that slot comes. */
+  /** Sets or moves a timer to `ms` from now. A timer that moves later stays in its slot and is moved when that slot's tick comes. */
   set(timer: WheelTimer, ms: number): void {
     timer.due = this.clock.now() + Math.max(0, ms);
     const tick = this.#tickOf(timer.due);
@@ -82,7 +82,7 @@ export class Wheel {
     if (timer.pending) this.#unlink(timer);
   }
 
-  /** Ends the wheel's own wake-up; pending timers never fire. */
+  /** Stops the wheel; pending timers never fire. */
   stop(): void {
     this.#cancelWake?.();
     this.#cancelWake = undefined;
@@ -99,8 +99,8 @@ export class Wheel {
   }
 
   #link(timer: WheelTimer, tick: number): void {
-    // A timer further away than one turn is filed at the far end and moves on when that slot comes. Two short of a turn, because while a
-    // slot is being emptied `current` is one ahead, and nothing may be filed into that slot again.
+    // A timer more than one turn ahead is put into the farthest slot and moved on when that slot's tick comes. Two short of a turn, because
+    // `current` is one ahead while a slot is being emptied, and nothing may be added to that slot.
     timer.tick = Math.min(Math.max(tick, this.#current), this.#current + SLOTS - 2);
     const slot = timer.tick % SLOTS;
     const head = this.#slots[slot];
@@ -148,7 +148,7 @@ export class Wheel {
             this.#link(timer, dueTick);
             this.#current = tick;
           } else {
-            // While the callbacks of a tick run, new timers belong to a later tick, or a timer set to 0 would never let go.
+            // Timers set by the callbacks of a tick belong to a later tick; otherwise a timer set to 0 would loop forever.
             this.#current = tick + 1;
             timer.callback();
             this.#current = tick;

@@ -21,7 +21,7 @@ async function open(port: number, service: string): Promise<NatsBus> {
   return outcome.value;
 }
 
-test('an edge that is cut off, and one that comes back later than the publisher, miss nothing on a real server', async () => {
+test('an edge that is disconnected, and reconnects later than the publisher, misses nothing on a real server', async () => {
   await using nats = await startNats();
   await using way = await openGateway(nats.port);
   const store = await open(nats.port, 'graph-store');

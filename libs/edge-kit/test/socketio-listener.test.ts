@@ -107,7 +107,7 @@ const once = (client: Socket, event: string): Promise<unknown> =>
   });
 
 for (const transports of [['websocket'], ['polling'], ['polling', 'websocket']] as const) {
-  test(`an event comes back before its acknowledgement, and in order (${transports.join(' then ')})`, async () => {
+  test(`an event arrives before its acknowledgement, and in order (${transports.join(' then ')})`, async () => {
     await using edge = await serve();
     const client = await edge.connect({ transports: [...transports] });
     const log: unknown[] = [];

@@ -26,7 +26,7 @@ async function refusal(port: number, request: string): Promise<{ status: number;
   return { status: Number(head.split(' ')[1]), head, body: body === '' ? undefined : JSON.parse(body) };
 }
 
-test('a handshake is accepted, text and bytes come back as they were, and the sample key gets its known answer', async () => {
+test('a handshake is accepted, text and bytes are echoed unchanged, and the sample key gets its known answer', async () => {
   await using edge = await echoEdge();
   const client = await RawClient.open(edge.port);
   assert.match(client.head, /sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=/i);
@@ -41,7 +41,7 @@ test('a handshake is accepted, text and bytes come back as they were, and the sa
   await until(() => edge.driver.connections === 0, 'the connection is forgotten');
 });
 
-test('handshakes that are not RFC 6455 are refused with a status and a JSON body, and the server goes on', async () => {
+test('handshakes that are not RFC 6455 are refused with a status and a JSON body, and the server keeps working', async () => {
   await using edge = await echoEdge();
   const cases: [string, Parameters<typeof handshake>[0], number][] = [
     ['unknown path', { path: '/other' }, 404],
@@ -103,7 +103,7 @@ test('the sub-protocol is the one the edge selects, and a token among them is ne
   none.destroy();
 });
 
-test('a bad credential is refused before the upgrade, or told to the session after it, as the edge chooses', async () => {
+test('a bad credential is refused before the upgrade, or passed to the session after it, as the edge chooses', async () => {
   await using before = await echoEdge({ route: tokenRoute });
   const bad = handshake({ headers: { 'Sec-WebSocket-Protocol': 'events-1.0.0, token-bad' } });
   const refused = await refusal(before.port, bad);
@@ -228,7 +228,7 @@ test('messages over the limit close 1009, also when only announced', async () =>
   assert.equal(await pieces.closeCode(), 1008);
 });
 
-test('a text edge tells the session of a binary message, and a long answer comes in fragments that clients take', async () => {
+test('a text edge reports a binary message to the session, and a long answer is sent in fragments that clients accept', async () => {
   await using edge = await echoEdge({ route: { accepts: 'text' }, limits: { maxFrameBytes: 4_000_000, maxBufferedBytes: 8_000_000 } });
   const binary = await RawClient.open(edge.port);
   binary.send(frame({ opcode: 2, payload: 'x' }));
@@ -280,7 +280,7 @@ test('broadcast frames, answers and pongs reach a real client whole and in order
   client.terminate();
 });
 
-test('a reader that stops reading is cut and costs at most its bound, others go on', async () => {
+test('a client that stops reading is closed and costs at most its bound, others are not affected', async () => {
   await using edge = await echoEdge({
     limits: { maxBufferedBytes: 256 * 1024, closeTimeoutMs: 200 },
     first: () => [{ do: 'subscribe', id: 's', to: { tenant: 't' }, view: { filter: EVERYTHING, shape: 'y'.repeat(60_000) } }],
@@ -329,7 +329,7 @@ test('confirmations are pings, answered by a real client’s stack in order', as
   client.terminate();
 });
 
-test('reading that was stopped goes on where it was', async () => {
+test('paused reading resumes at the same place', async () => {
   let release: (() => void) | undefined;
   const held = new Promise<void>((resolve) => {
     release = resolve;
@@ -353,7 +353,7 @@ test('reading that was stopped goes on where it was', async () => {
   client.destroy();
 });
 
-test('drop ends TCP without a close frame, after what was owed', async () => {
+test('drop ends TCP without a close frame, after the buffered bytes', async () => {
   await using edge = await echoEdge({
     handle: (input) => (input.kind === 'frame' ? [{ do: 'send', frame: 'last words' }, { do: 'drop' }] : []),
   });

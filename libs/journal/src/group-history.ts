@@ -1,4 +1,4 @@
-/** What consumer groups ask of Redis, one history of the journal at a time. */
+/** The Redis of consumer groups, one epoch of the journal at a time. */
 import { GroupRedis } from './group-redis.ts';
 import type { GroupStore } from './groups/port.ts';
 import { HotJournal } from './hot-journal.ts';
@@ -7,18 +7,21 @@ import type { Redis } from './redis.ts';
 
 /** One epoch. */
 export interface GroupHistory {
-  /** Rejects while Redis does not answer. */
+  /** Rejects while Redis is unavailable. */
   readonly redis: Pick<GroupRedis, 'beat' | 'join' | 'leave' | 'members' | 'alive' | 'take' | 'hold' | 'leases'>;
   readonly reader: Pick<PartitionReader, 'read' | 'end'>;
 }
 
 export interface GroupHistories {
   of(epoch: string): GroupHistory;
-  /** Calls back whenever Redis is there again, and may have forgotten everything. @returns what ends it */
+  /**
+   * Calls back whenever Redis has reconnected, and may have lost its data.
+   * @returns a function that unsubscribes
+   */
   onReconnected(listener: () => void): () => void;
 }
 
-/** @param journal whose groups these are; default `main` */
+/** @param journal the groups' journal; default `main` */
 export function historiesIn(redis: Redis, store: GroupStore, journal?: string): GroupHistories {
   return {
     of: (epoch) => ({

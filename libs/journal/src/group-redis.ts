@@ -1,4 +1,4 @@
-/** What Redis knows of groups: members, leases with their fences, working copies of positions, and which edges are alive. */
+/** The state of groups in Redis: members, leases with their fences, working copies of positions, and live edges. */
 import { MAX_GROUP_MEMBERS } from '@polyedge/contracts/bus/groups';
 import { MAIN } from '@polyedge/contracts/journal';
 import type { OwnedLease, Taken } from './groups/messages.ts';
@@ -8,7 +8,7 @@ import { loadScript, runScript } from './script.ts';
 
 const SCRIPTS = { join: loadScript('join'), take: loadScript('take'), hold: loadScript('hold') };
 
-/** What a group leaves behind in Redis goes by itself. */
+/** Expiry of a group's keys. */
 const KEY_TTL_MS = 48 * 3_600_000;
 
 export class GroupRedis {
@@ -20,7 +20,7 @@ export class GroupRedis {
     this.#epoch = keyedEpoch(journal, epoch);
   }
 
-  /** Lists members of this edge. `full`: none of those that are new. */
+  /** Adds members of this edge to the list. `full`: none of the new ones was added. */
   async join(
     group: number,
     edge: string,
@@ -35,12 +35,12 @@ export class GroupRedis {
     if (members.length > 0) await this.#redis.hdel(groupKey(this.#epoch, group, 'members'), ...members);
   }
 
-  /** Members and the edge of each, also those of edges that are no longer alive. */
+  /** Members and their edges, including edges that are no longer alive. */
   async members(group: number): Promise<Map<string, string>> {
     return new Map(Object.entries(await this.#redis.hgetall(groupKey(this.#epoch, group, 'members'))));
   }
 
-  /** Says that an edge is alive for so long. */
+  /** Marks an edge as alive for `forMs`. */
   async beat(edge: string, forMs: number): Promise<void> {
     await this.#redis.set(edgeKey(this.#epoch, edge), '1', 'PX', forMs);
   }
@@ -50,7 +50,7 @@ export class GroupRedis {
     return new Set(edges.filter((_, at) => found[at] === 1));
   }
 
-  /** @param freeForMs only leases that have been free for so long (those of `owner` itself always) */
+  /** @param freeForMs takes only leases that have been free for this long (except those of `owner` itself) */
   async take(
     group: number,
     owner: string,
@@ -72,7 +72,7 @@ export class GroupRedis {
     return taken;
   }
 
-  /** @returns partitions whose lease is no longer this owner's: nothing was done to them. */
+  /** @returns partitions whose lease this owner has lost: nothing was done to them */
   async hold(group: number, what: 'renew' | 'save' | 'release', termMs: number, held: readonly OwnedLease[]): Promise<number[]> {
     if (held.length === 0) return [];
     const args = held.flatMap(({ partition, fence, position }) => [String(partition), String(fence), String(position)]);
@@ -85,7 +85,7 @@ export class GroupRedis {
     return answer.map(Number);
   }
 
-  /** Leases as they stand: partition to owner and fence. For people to look at. */
+  /** The current leases: partition to owner and fence. For display. */
   async leases(group: number): Promise<Map<number, { readonly owner: string; readonly fence: number }>> {
     const fields = await this.#redis.hgetall(groupKey(this.#epoch, group, 'leases'));
     const leases = new Map<number, { readonly owner: string; readonly fence: number }>();

@@ -1,6 +1,7 @@
 /**
- * Consumer groups over the bus: what `libs/journal` asks of graph-store, and how edges tell each other that members changed. Each journal has groups of
- * its own; those of a journal are opened with the first member whose tenant is there, and hear its heads as long as it has members here.
+ * Consumer groups over the bus: requests to graph-store, and notifications between edges when members change. Each journal has its own
+ * groups; those of a journal are opened by the first member whose tenant is in it, and its heads are subscribed to while it has members
+ * here.
  */
 import { graphChanges, graphHead, graphPartition, graphPosition } from '@polyedge/contracts/bus/feed';
 import { groupClaim, groupCommit, groupMoved, groupOpen } from '@polyedge/contracts/bus/groups';
@@ -14,14 +15,14 @@ import { Groups, type GroupsOptions } from './groups/groups.ts';
 import type { GroupSignals, GroupStore, MemberHandler, Membership } from './groups/port.ts';
 import type { JournalRedis } from './journal-redis.ts';
 
-/** A question that is not answered by then is asked again by whoever needs it. */
+/** Time-out of a request; callers retry. */
 const TIMEOUT_MS = 3000;
-/** Shorter: until it is over no other positions are committed, and repeating it is harmless. */
+/** Shorter, because it delays all other commits, and repeating it is harmless. */
 const COMMIT_TIMEOUT_MS = 1500;
-/** How often it is looked whether a journal has members here; one without, twice in a row, is not heard any more. */
+/** Interval of checking whether a journal still has members here; one without members twice in a row is closed. */
 const LOOK_MS = 15_000;
 
-/** The store of positions and the journal, asked over the bus. */
+/** The store of positions and the journal, over the bus. */
 export function storeOver(bus: Bus): GroupStore {
   const options = { timeoutMs: TIMEOUT_MS };
   return {
@@ -52,7 +53,7 @@ export function signalsOver(bus: Bus, edge: string): GroupSignals {
 }
 
 export interface OpenGroupsOptions extends Pick<GroupsOptions, 'edge' | 'offsetMode' | 'onNote' | 'times'> {
-  /** Told of the groups of each journal when they are opened. */
+  /** Called when the groups of a journal are opened. */
   onOpened?(groups: Groups, journal: string): void;
 }
 
@@ -60,7 +61,7 @@ interface Opened {
   readonly groups: Groups;
   readonly bus: Bus;
   heads: Subscription | undefined;
-  /** It had no members when it was looked at last. */
+  /** It had no members at the last check. */
   wasEmpty: boolean;
 }
 
@@ -84,7 +85,7 @@ export class JournalGroups {
     if (bus.placements !== undefined) this.#looking = setInterval(() => this.#look(), LOOK_MS).unref();
   }
 
-  /** Makes a socket a member of a group. It is told of its end by `lost` at the latest. */
+  /** Makes a socket a member of a group. The end of the membership is reported by `lost` at the latest. */
   join(
     group: { readonly tenant: string; readonly name: string; readonly start: 'largest' | 'smallest' },
     handler: MemberHandler,
@@ -92,16 +93,16 @@ export class JournalGroups {
     const journal = this.#journalOf(group.tenant);
     const opened = this.#opened.get(journal) ?? this.#open(journal);
     opened.wasEmpty = false;
-    opened.heads ??= hear(opened);
+    opened.heads ??= subscribeToHeads(opened);
     return opened.groups.join(group, handler);
   }
 
-  /** The groups of the journal where a tenant is; undefined when nobody here has needed them. */
+  /** The groups of a tenant's journal; undefined if they are not open. */
   of(tenant: string): Groups | undefined {
     return this.#opened.get(this.#journalOf(tenant))?.groups;
   }
 
-  /** Gives back everything. */
+  /** Releases everything. */
   async close(): Promise<void> {
     this.#moved?.unsubscribe();
     clearInterval(this.#looking);
@@ -125,13 +126,13 @@ export class JournalGroups {
       signals: signalsOver(bus, options.edge),
     });
     const opened: Opened = { groups, bus, heads: undefined, wasEmpty: false };
-    opened.heads = hear(opened);
+    opened.heads = subscribeToHeads(opened);
     this.#opened.set(journal, opened);
     onOpened?.(groups, journal);
     return opened;
   }
 
-  /** Where there is one journal only, its heads are heard all the time. */
+  /** The subscription is kept if there is only one journal. */
   #look(): void {
     if (this.#opened.size === 1) return;
     for (const opened of this.#opened.values()) {
@@ -144,5 +145,5 @@ export class JournalGroups {
   }
 }
 
-const hear = ({ bus, groups }: Opened): Subscription =>
+const subscribeToHeads = ({ bus, groups }: Opened): Subscription =>
   bus.subscribe(graphHead, graphHead.pattern({}), ({ epoch, to }) => groups.announced(epoch, to));

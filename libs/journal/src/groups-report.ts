@@ -1,4 +1,4 @@
-/** Tells the console, when it asks, what this process knows of consumer groups: read only. */
+/** Answers the console's requests for the state of this process's consumer groups. Read-only. */
 import { type GroupReport, groupsFound, groupsWanted } from '@polyedge/contracts/bus/console';
 import type { Bus, Subscription } from '@polyedge/service-kit/bus';
 import type { JournalGroups } from './groups-over-bus.ts';

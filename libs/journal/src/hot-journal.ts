@@ -1,11 +1,11 @@
 /**
- * The hot journal: the newest changes in Redis, one stream per partition, entry ids `<seq>-0`. It is a copy: PostgreSQL is the truth and
- * fills it again. Only the holder of the publisher's lease writes, and every write is conditional (scripts/append.lua), so a stale writer
- * or a Redis that forgot something is found out and nothing is ever out of order.
+ * The hot journal: the newest changes in Redis, one stream per partition, with entry ids `<seq>-0`. It is a copy and can be rebuilt from
+ * PostgreSQL at any time. Only the holder of the publisher's lease writes, and every write is conditional (scripts/append.lua), so a stale
+ * writer or a Redis that lost data is detected, and entries are never out of order.
  */
 import { MAIN } from '@polyedge/contracts/journal';
 import { allKeys, epochOf, keyedEpoch, logKey, metaKey } from './keys.ts';
-import type { Redis } from './redis.ts';
+import { primariesOf, type Redis, sendAll } from './redis.ts';
 import { loadScript, runScript, runScripts } from './script.ts';
 
 const SCRIPTS = {
@@ -17,16 +17,16 @@ const SCRIPTS = {
   read: loadScript('read', true),
 };
 
-/** A change as the log keeps it. `json` is empty for one that is too large: its readers go to the journal. */
+/** A change in the log. `json` is empty for a change that is too large: readers fetch it from the journal. */
 export interface JournalEntry {
   readonly seq: number;
-  /** The seq of the entry before it in the partition, 0 for the first. A reader that expected another one missed something. */
+  /** The seq of the previous entry in the partition, 0 for the first. A reader that expected another one has missed something. */
   readonly prev: number;
   readonly json: string;
 }
 
 export interface PartitionState {
-  /** 0: nobody wrote the partition in this epoch. */
+  /** 0: the partition was not written in this epoch. */
   readonly generation: number;
   /** Seq of the newest entry, 0 for none. */
   readonly last: number;
@@ -42,18 +42,18 @@ export type LogPage =
       readonly head: number;
       /** Changes up to here are not in the log and never were. */
       readonly since: number;
-      /** What the first entry says that came before it; undefined without entries. */
+      /** The previous seq of the first entry; undefined without entries. */
       readonly prev: number | undefined;
-      /** The entries end where one was not the next. */
+      /** The entries end before a hole. */
       readonly cut: boolean;
-      /** They follow each other without a hole. */
+      /** Consecutive entries, without a hole. */
       readonly entries: readonly Omit<JournalEntry, 'prev'>[];
     }
-  /** Another generation is in use; 0: nobody wrote the partition in this epoch, or Redis forgot it. */
+  /** Another generation is in use; 0: the partition was not written in this epoch, or Redis lost it. */
   | { readonly is: 'generation'; readonly generation: number };
 
 export type Claimed = ({ readonly is: 'claimed' } & PartitionState) | { readonly is: 'fenced'; readonly fence: number };
-/** `fenced`: a newer publisher writes. `forgot`: Redis was wiped or went back since the partition was claimed. */
+/** `fenced`: a newer publisher writes. `forgot`: Redis was wiped or restored since the partition was claimed. */
 export type Refused = 'fenced' | 'forgot';
 
 export type Appended = 'appended' | 'fenced' | 'differs';
@@ -68,7 +68,7 @@ export interface Run {
 export class HotJournal {
   readonly #redis: Redis;
   readonly epoch: string;
-  /** The epoch as keys have it. */
+  /** The epoch as used in keys. */
   readonly #keyed: string;
 
   constructor(redis: Redis, epoch: string, journal = MAIN) {
@@ -83,7 +83,7 @@ export class HotJournal {
     return { is: 'claimed', generation: Number(answer[1]), last: Number(answer[2]), head: Number(answer[3]) };
   }
 
-  /** Appends to several partitions in one message to Redis; `head` and `trimBelow` as in the script. Fails when Redis does. */
+  /** Appends to several partitions in one message to Redis; `head` and `trimBelow` as in the script. Fails if Redis does. */
   async append(fence: number, head: number, trimBelow: number, runs: readonly Run[]): Promise<Appended[]> {
     const answers = await runScripts(
       this.#redis,
@@ -96,14 +96,17 @@ export class HotJournal {
     return answers.map(([answer]) => (answer === 'appended' || answer === 'differs' ? answer : 'fenced'));
   }
 
-  /** Begins to write the log of a partition anew, as another generation: removes what an earlier attempt left there. */
+  /** Starts to rebuild the log of a partition as another generation: removes what an earlier attempt left there. */
   async clear(partition: number, fence: number, generation: number): Promise<'cleared' | Refused> {
     const keys = [metaKey(this.#keyed, partition), logKey(this.#keyed, partition, generation)];
     const answer = await this.#run('clear', keys, [String(fence)]);
     return answer[0] === 'cleared' || answer[0] === 'forgot' ? answer[0] : 'fenced';
   }
 
-  /** Writes changes into a generation that is not in use yet. `after`: seq of its newest entry, before the first what is left out. */
+  /**
+   * Writes changes to a generation that is not in use yet. `after`: seq of its newest entry, or, for the first call, of the last change
+   * that is left out.
+   */
   async fill(
     partition: number,
     fence: number,
@@ -120,7 +123,7 @@ export class HotJournal {
     return answer[0] === 'filled' || answer[0] === 'forgot' ? answer[0] : 'fenced';
   }
 
-  /** Puts a filled generation in use in place of the one before. `since`: changes up to here are not in the log and never were. */
+  /** Switches to a filled generation. `since`: changes up to here are not in the log and never were. */
   async switchTo(
     partition: number,
     fence: number,
@@ -143,15 +146,13 @@ export class HotJournal {
   /** The states of the first partitions, in one message to Redis. */
   async states(partitions: number): Promise<PartitionState[]> {
     const asked = Array.from({ length: partitions }, (_, partition) => ['hmget', metaKey(this.#keyed, partition), ...STATE]);
-    const answers = await this.#redis.pipeline(asked).exec();
-    return asked.map((_, partition) => {
-      const [error, answer] = answers?.[partition] ?? [new Error('Redis did not answer')];
+    return (await sendAll(this.#redis, asked)).map(([error, answer]) => {
       if (error !== null) throw error;
       return stateOf(Array.isArray(answer) ? answer : []);
     });
   }
 
-  /** Entries after a seq, at most `limit`, in order, and what the partition says of itself at that moment. */
+  /** Reads at most `limit` entries after a seq, in order, with the partition's state at that moment. */
   async read(partition: number, generation: number, after: number, limit: number): Promise<LogPage> {
     const keys = [metaKey(this.#keyed, partition), logKey(this.#keyed, partition, generation)];
     const [is, ...answer] = await this.#run('read', keys, [String(generation), String(after), String(limit)]);
@@ -191,16 +192,21 @@ const stateOf = ([generation, last, head]: readonly unknown[]): PartitionState =
 });
 
 function toEntry([id, fields]: [string, string[]]): JournalEntry {
-  // Fields are written by our scripts alone, in this order: prev, its value, change, its value.
+  // Only our scripts write the fields, in this order: prev, its value, change, its value.
   return { seq: Number(id.slice(0, id.indexOf('-'))), prev: Number(fields[1]), json: fields[3] ?? '' };
 }
 
-/** Removes the keys of every epoch of a journal but one. */
+/** Deletes the keys of all epochs of a journal except one. */
 export async function dropOtherEpochs(redis: Redis, epoch: string, journal = MAIN): Promise<number> {
+  const dropped = await Promise.all(primariesOf(redis).map((primary) => dropIn(primary, redis, epoch, journal)));
+  return dropped.reduce((sum, each) => sum + each, 0);
+}
+
+async function dropIn(primary: ReturnType<typeof primariesOf>[number], redis: Redis, epoch: string, journal: string): Promise<number> {
   let dropped = 0;
   let cursor = '0';
   do {
-    const [next, keys] = await redis.scan(cursor, 'MATCH', allKeys(journal), 'COUNT', 1000);
+    const [next, keys] = await primary.scan(cursor, 'MATCH', allKeys(journal), 'COUNT', 1000);
     cursor = next;
     for (const key of keys) {
       const of = epochOf(journal, key);

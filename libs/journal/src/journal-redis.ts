@@ -1,4 +1,4 @@
-/** The Redis of each journal: one of its own where the settings name one, else that of `main`. */
+/** The Redis of each journal: its own if the settings name one, else that of `main`. */
 import { MAIN } from '@polyedge/contracts/journal';
 import { journalUrls } from '@polyedge/service-kit/journal-urls';
 import { connectRedis, type Redis } from './redis.ts';
@@ -10,7 +10,7 @@ export class JournalRedis {
   readonly #connections = new Map<string, Redis>();
 
   /**
-   * Throws `CannotStart` with what is wrong with the settings.
+   * Throws `CannotStart` with the mistake in the settings.
    * @param name shown in CLIENT LIST
    */
   constructor({ redisUrl, redisJournals }: { readonly redisUrl: string; readonly redisJournals: string | undefined }, name: string) {
@@ -19,7 +19,7 @@ export class JournalRedis {
     this.#name = name;
   }
 
-  /** Connects when it is first asked for. */
+  /** Connects on first use. */
   of(journal: string): Redis {
     const own = this.#urls.get(journal);
     const key = own === undefined ? MAIN : journal;

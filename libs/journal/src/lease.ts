@@ -1,6 +1,6 @@
 /**
- * Leases by name on Redis' clock, for work that one process at a time is in charge of. Each taking has a fence above all before it. A lease is a
- * way to keep others from trying: what must not happen twice is guarded where it takes effect.
+ * Named leases on Redis' clock, for work that one process at a time should do. Each acquisition has a higher fence than all before. A lease
+ * only keeps others from trying: what must not happen twice is guarded where it takes effect.
  */
 import { randomBytes } from 'node:crypto';
 import type { Redis } from './redis.ts';
@@ -10,7 +10,7 @@ const SCRIPTS = { take: loadScript('lease-take'), keep: loadScript('lease-keep')
 
 export interface Lease {
   readonly fence: number;
-  /** Whether it is still held; it is then held for so long from now. */
+  /** Renews the lease for `termMs` from now. Returns whether it is still held. */
   renew(termMs: number): Promise<boolean>;
   release(): Promise<void>;
 }
@@ -19,16 +19,16 @@ export class Leases {
   readonly #redis: Redis;
   readonly #prefix: string;
 
-  /** @param prefix of the keys: what the process' user in Redis may use */
+  /** @param prefix of the keys: a prefix that the process' Redis user may access */
   constructor(redis: Redis, prefix: string) {
     this.#redis = redis;
     this.#prefix = prefix;
   }
 
-  /** Undefined when somebody else holds it, or Redis cannot be asked. */
+  /** Undefined if another process holds it, or Redis is unavailable. */
   async take(name: string, termMs: number): Promise<Lease | undefined> {
     const owner = randomBytes(12).toString('hex');
-    // One slot of a cluster for both.
+    // Both keys are in one slot of a cluster.
     const keys = [`${this.#prefix}{${name}}`, `${this.#prefix}{${name}}:fence`];
     const keep = async (what: 'renew' | 'release', forMs: number): Promise<boolean> => {
       try {

@@ -1,4 +1,4 @@
-/** Reads a partition of the journal: from Redis, and from PostgreSQL what Redis does not have. */
+/** Reads a partition of the journal from Redis; what Redis does not have is read from PostgreSQL. */
 import { type FullChange, isFull } from '@polyedge/contracts/change';
 import { StoredChange } from '@polyedge/contracts/change-text';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -8,7 +8,7 @@ import type { GroupStore } from './groups/port.ts';
 import type { HotJournal, JournalEntry } from './hot-journal.ts';
 
 export interface ReaderStats {
-  /** Pages that came from PostgreSQL, since Redis no longer had them, or had a hole. */
+  /** Pages read from PostgreSQL, because Redis no longer had them or had a hole. */
   fromStore: number;
 }
 
@@ -25,7 +25,7 @@ export class PartitionReader {
     this.#store = store;
   }
 
-  /** `unavailable`: Redis does not answer. `lost`: the journal no longer has it, or another history has begun. */
+  /** `unavailable`: Redis does not answer. `lost`: the journal no longer has the range, or has another epoch. */
   async read(partition: number, after: number, limit: number): Promise<Outcome<JournalPage>> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const page = await this.#readHot(partition, after, limit);
@@ -37,7 +37,7 @@ export class PartitionReader {
       }
       if (after < page.since) break;
       const last = page.entries.at(-1);
-      // An entry that is not the next one, or newer ones that are not there: something is missing.
+      // The first entry is not the next one, or newer entries are missing.
       if (last === undefined ? page.last > after : (page.prev ?? 0) > after) break;
       if (last === undefined) return done({ items: [], to: Math.max(after, page.head) });
       const more = page.cut || page.entries.length >= limit;
@@ -46,7 +46,7 @@ export class PartitionReader {
     return await this.#readStore(partition, after, limit);
   }
 
-  /** Where the partition ends at this moment; undefined when Redis cannot tell. */
+  /** The current end of a partition; undefined if Redis does not have it. */
   async end(partition: number): Promise<number | undefined> {
     try {
       const { generation, last, head } = await this.#hot.state(partition);
@@ -84,13 +84,13 @@ export class PartitionReader {
     const items: Item[] = [];
     for (const { seq, json } of entries) {
       if (json !== '') {
-        // Written by the publisher as JSON of a change; in another order by one of an older version.
+        // JSON of a change; written by an older publisher in another order of members.
         const change = StoredChange.read(json) ?? (parseOwnJson(json) as FullChange);
         items.push({ seq, change, bytes: json.length });
         continue;
       }
       const change = fetched.get(seq);
-      // A reply may be cut at its size: what is here is whole up to this entry.
+      // A reply may be cut at a maximum size; it is complete up to this entry.
       if (change === undefined) return items.length === 0 ? failed('unavailable') : done({ items, to: items.at(-1)?.seq ?? to });
       if (isFull(change)) items.push({ seq, change, bytes: JSON.stringify(change).length });
     }

@@ -1,22 +1,22 @@
 /**
- * Work that takes several questions, one after the other: a generator that yields each question and is resumed with its outcome. It has no
- * clock and no I/O, so a run is decided by its inputs alone, and it can be ended where it stands when it is no longer wanted.
+ * Work of several calls, one after the other: a generator that yields each call and is resumed with its outcome. It has no clock and no
+ * I/O, so its course depends on its inputs alone, and it can be abandoned at any point.
  *
- * It is what a `Task` is for sessions (`libs/session/src/task.ts`). The runners differ: a machine has many procedures of one owner, which end
- * with it and have no result, and its questions are numbered; a session's tasks are named by their messages, bounded, and end in answers.
+ * It corresponds to a session's `Task` (`libs/session/src/task.ts`). The runners differ: the procedures of a machine belong to an owner,
+ * end with it and have no result, and their calls are numbered; a session's tasks are named by their messages, bounded, and end in answers.
  */
 import type { Outcome } from '@polyedge/contracts/errors';
 
 export type Procedure<Call, Result = void> = Generator<Call, Result, Outcome<unknown>>;
 
-/** How the procedures of one machine ask: `const outcome = yield* ask({ call: … })`. */
+/** Makes the function with which the procedures of one machine call: `const outcome = yield* ask({ call: … })`. */
 export const asking = <Calls extends { readonly call: keyof Replies }, Replies>() =>
   function* ask<Call extends Calls>(call: Call): Procedure<Calls, Outcome<Replies[Call['call']]>> {
-    // The driver answers every call with a reply of its own type: the one place where the two meet.
+    // The driver answers every call with a reply of its type: this is the only cast.
     return (yield call) as Outcome<Replies[Call['call']]>;
   };
 
-/** The effect by which a machine asks: its driver answers with an input of kind `answer`. */
+/** The effect of a call: the driver answers with an input of kind `answer`. */
 export interface CallEffect<Call> {
   readonly do: 'call';
   readonly ask: number;
@@ -27,9 +27,9 @@ export interface CallEffect<Call> {
 export class Procedures<Call> {
   readonly #effects: { push(effect: CallEffect<Call>): unknown };
   readonly #waiting = new Map<number, { readonly procedure: Procedure<Call>; readonly owner: object | undefined }>();
-  #asks = 0;
+  #calls = 0;
 
-  /** @param effects where questions are added */
+  /** @param effects calls are added here */
   constructor(effects: { push(effect: CallEffect<Call>): unknown }) {
     this.#effects = effects;
   }
@@ -38,16 +38,16 @@ export class Procedures<Call> {
     return this.#waiting.size;
   }
 
-  /** @param owner whose end is its end (`cancel`); without one it goes on whatever happens */
+  /** @param owner `cancel` of the owner ends the procedure; without an owner it always runs to its end */
   start(procedure: Procedure<Call>, owner?: object): void {
-    this.#goOn(procedure, owner, procedure.next({ ok: true, value: undefined }));
+    this.#advance(procedure, owner, procedure.next({ ok: true, value: undefined }));
   }
 
   answered(ask: number, outcome: Outcome<unknown>): void {
     const waiting = this.#waiting.get(ask);
     if (waiting === undefined) return;
     this.#waiting.delete(ask);
-    this.#goOn(waiting.procedure, waiting.owner, waiting.procedure.next(outcome));
+    this.#advance(waiting.procedure, waiting.owner, waiting.procedure.next(outcome));
   }
 
   cancel(owner: object): void {
@@ -58,10 +58,10 @@ export class Procedures<Call> {
     }
   }
 
-  #goOn(procedure: Procedure<Call>, owner: object | undefined, { done, value }: IteratorResult<Call, void>): void {
+  #advance(procedure: Procedure<Call>, owner: object | undefined, { done, value }: IteratorResult<Call, void>): void {
     if (done === true) return;
-    this.#asks += 1;
-    this.#waiting.set(this.#asks, { procedure, owner });
-    this.#effects.push({ do: 'call', ask: this.#asks, call: value });
+    this.#calls += 1;
+    this.#waiting.set(this.#calls, { procedure, owner });
+    this.#effects.push({ do: 'call', ask: this.#calls, call: value });
   }
 }

@@ -1,13 +1,15 @@
-/** The connection to Redis. Commands fail at once while it is down: callers know what to do, a queue that grows does not. */
+/** The connection to Redis. Commands fail at once while it is down, instead of filling a queue: callers handle the failure. */
 import { readFileSync } from 'node:fs';
-import { Redis, type RedisOptions } from 'ioredis';
+import { Cluster, Redis as OneServer, type RedisOptions } from 'ioredis';
 
-export type { Redis };
+/** A connection to one server, or one to each primary of a cluster. All keys of a command to a cluster are in one slot. */
+export type Redis = OneServer | Cluster;
 
 export interface RedisSettings {
   /**
-   * `rediss://…?cafile=FILE` speaks TLS, with a server whose certificate the authority in FILE signed. With `?sentinel=HOST:PORT`, once for each
-   * Sentinel, the host is the name under which they know the primary: whichever server that is, now and after a failover.
+   * `rediss://…?cafile=FILE` uses TLS, with a server whose certificate is signed by the authority in FILE. With `?sentinel=HOST:PORT`, once
+   * per Sentinel, the host is the name of the primary in the Sentinels; reconnects find the new primary after a failover. With
+   * `?cluster=HOST:PORT`, once per further node, the host is a node of a Redis Cluster; the others are found through any of them.
    */
   readonly url: string;
   /** Shown in CLIENT LIST. */
@@ -18,11 +20,20 @@ export interface RedisSettings {
 export function connectRedis({ url, name, onError }: RedisSettings): Redis {
   const target = new URL(url);
   const authority = target.searchParams.get('cafile');
-  const sentinels = target.searchParams.getAll('sentinel').map(addressOf);
-  for (const name of ['cafile', 'sentinel']) target.searchParams.delete(name);
-  const tls = authority === null ? {} : { tls: { ca: readFileSync(authority, 'utf8') } };
-  const options = {
-    ...tls,
+  const sentinels = target.searchParams.getAll('sentinel').map((text) => addressOf(text, DEFAULT_SENTINEL_PORT));
+  const nodes = target.searchParams.getAll('cluster').map((text) => addressOf(text, DEFAULT_PORT));
+  for (const name of ['cafile', 'sentinel', 'cluster']) target.searchParams.delete(name);
+  const options = optionsOf(name, authority === null ? {} : { tls: { ca: readFileSync(authority, 'utf8') } });
+  const redis = nodes.length > 0 ? throughNodes(target, nodes, options) : oneServer(target, sentinels, options);
+  redis.on('error', onError);
+  return redis;
+}
+
+type Options = ReturnType<typeof optionsOf>;
+
+const optionsOf = (name: string, secure: Secure) =>
+  ({
+    ...secure,
     connectionName: name,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
@@ -30,13 +41,37 @@ export function connectRedis({ url, name, onError }: RedisSettings): Redis {
     connectTimeout: 5000,
     commandTimeout: 10_000,
     retryStrategy: (attempt: number) => Math.min(attempt * 50, 1000),
-    // A script's maps and numbers come as Redis 6 and 7 both give them.
+    // Scripts' maps and numbers have the same form in Redis 6 and 7.
     protocol: 2,
-  } satisfies RedisOptions;
-  const redis =
-    sentinels.length === 0 ? new Redis(target.href, options) : new Redis({ ...options, ...throughSentinels(target, sentinels, tls) });
-  redis.on('error', onError);
-  return redis;
+  }) satisfies RedisOptions;
+
+/** The authority of the server's certificate, unless the system trusts it anyway. */
+interface Secure {
+  readonly tls?: { readonly ca?: string };
+}
+
+/** The servers with keys: the currently known primaries of a cluster, or the only server. */
+export const primariesOf = (redis: Redis): readonly OneServer[] => (redis instanceof Cluster ? redis.nodes('master') : [redis]);
+
+/** A command, its name in lower case, with its arguments. */
+type Command = readonly (string | number)[];
+type Reply = readonly [error: Error | null, answer?: unknown];
+
+/** Sends commands in one message; to a cluster, each in its own message to the server with its keys. Never rejects: each reply has its command's error. */
+export async function sendAll(redis: Redis, commands: readonly Command[]): Promise<readonly Reply[]> {
+  if (!(redis instanceof Cluster)) {
+    const replies = await redis.pipeline(commands.map((command) => [...command])).exec();
+    return commands.map((_, at) => replies?.[at] ?? [new Error('Redis did not answer')]);
+  }
+  return await Promise.all(
+    commands.map(async ([name = '', ...args]): Promise<Reply> => {
+      try {
+        return [null, await redis.call(String(name), ...args)];
+      } catch (error) {
+        return [error instanceof Error ? error : new Error(String(error))];
+      }
+    }),
+  );
 }
 
 interface Address {
@@ -45,24 +80,49 @@ interface Address {
 }
 
 const DEFAULT_SENTINEL_PORT = 26_379;
+const DEFAULT_PORT = 6379;
 
-function addressOf(text: string): Address {
+function addressOf(text: string, otherwise: number): Address {
   const { hostname, port } = new URL(`redis://${text}`);
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? DEFAULT_SENTINEL_PORT : Number(port) };
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? otherwise : Number(port) };
 }
 
-const throughSentinels = (
-  { hostname, username, password, protocol }: URL,
-  sentinels: readonly Address[],
-  { tls = {} }: Pick<RedisOptions, 'tls'>,
-) => ({
-  name: hostname,
-  sentinels: [...sentinels],
+const loginOf = ({ username, password }: URL): { readonly username?: string; readonly password?: string } => ({
   ...(username === '' ? {} : { username: decodeURIComponent(username) }),
   ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-  // The Sentinels have certificates of the same authority.
-  ...(protocol === 'rediss:' ? { tls, sentinelTLS: tls, enableTLSForSentinelMode: true } : {}),
-  // A primary that was replaced may live on as a replica and keep its connections: whoever writes to it has to ask again.
+});
+
+const oneServer = (target: URL, sentinels: readonly Address[], options: Options): OneServer =>
+  sentinels.length === 0
+    ? new OneServer(target.href, options)
+    : new OneServer({ ...options, ...throughSentinels(target, sentinels, options) });
+
+/** Connections to all primaries; redirections keep the table of slots current. A command fails at once while its server is unavailable. */
+function throughNodes(target: URL, nodes: readonly Address[], options: Options): Cluster {
+  const { retryStrategy: again, enableOfflineQueue, tls = {}, ...each } = options;
+  const secure = target.protocol === 'rediss:';
+  const cluster = new Cluster([addressOf(target.host, DEFAULT_PORT), ...nodes], {
+    enableOfflineQueue,
+    clusterRetryStrategy: again,
+    // A command without an answer may have been executed: only the caller knows whether it may be repeated.
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+    redisOptions: { ...each, ...loginOf(target), ...(secure ? { tls } : {}) },
+    // Certificates are issued for the name.
+    ...(secure ? { dnsLookup: (name, found) => found(null, name) } : {}),
+  });
+  // Without this, the first command opens the connection and the commands until then fail.
+  cluster.on('+node', (node: OneServer) => void node.connect().catch(() => {}));
+  return cluster;
+}
+
+const throughSentinels = (target: URL, sentinels: readonly Address[], { tls = {} }: Secure) => ({
+  name: target.hostname,
+  sentinels: [...sentinels],
+  ...loginOf(target),
+  // The Sentinels' certificates are of the same authority.
+  ...(target.protocol === 'rediss:' ? { tls, sentinelTLS: tls, enableTLSForSentinelMode: true } : {}),
+  // A replaced primary may continue as a replica and keep its connections: a rejected write triggers a reconnect.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
   sentinelRetryStrategy: (attempt: number) => Math.min(attempt * 50, 1000),
 });

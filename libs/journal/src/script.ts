@@ -1,13 +1,13 @@
-/** Scripts run by their hash; their text goes to a server that does not know it yet. */
+/** Lua scripts, run by their hash; the text is sent if the server does not have it. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Redis } from './redis.ts';
+import { type Redis, sendAll } from './redis.ts';
 
 export interface Script {
   readonly name: string;
   readonly text: string;
   readonly sha: string;
-  /** It only reads, so that a user of Redis who may only read its keys can run it. */
+  /** The script is read-only, so a Redis user with read access can run it. */
   readonly reads: boolean;
 }
 
@@ -17,7 +17,7 @@ export function loadScript(name: string, reads = false): Script {
   return { name, text, sha: createHash('sha1').update(text).digest('hex'), reads };
 }
 
-/** Runs a script once for each of several keys and arguments, all in one message to Redis. Fails when Redis does for one of them. */
+/** Runs a script once for each of several keys and arguments, with `sendAll`. Fails if Redis fails for one of them. */
 export async function runScripts(
   redis: Redis,
   script: Script,
@@ -26,12 +26,15 @@ export async function runScripts(
   const [first] = calls;
   if (first === undefined) return [];
   if (calls.length === 1) return [await runScript(redis, script, first.keys, first.args)];
-  // A pipeline knows commands by the names of its methods, which are in lower case.
+  // Methods of a pipeline are the names of commands in lower case.
   const name = script.reads ? 'evalsha_ro' : 'evalsha';
-  const answers = await redis.pipeline(calls.map(({ keys, args }) => [name, script.sha, keys.length, ...keys, ...args])).exec();
+  const answers = await sendAll(
+    redis,
+    calls.map(({ keys, args }) => [name, script.sha, keys.length, ...keys, ...args]),
+  );
   return await Promise.all(
     calls.map(async ({ keys, args }, at) => {
-      const [error, answer] = answers?.[at] ?? [new Error('Redis did not answer'), undefined];
+      const [error, answer] = answers[at] ?? [new Error('Redis did not answer')];
       if (error === null) return textsOf(script, answer);
       if (!isUnknown(error)) throw error;
       return await runScript(redis, script, keys, args);
@@ -39,7 +42,7 @@ export async function runScripts(
   );
 }
 
-/** Runs a script that answers a list of texts. Fails when Redis does. */
+/** Runs a script that returns a list of strings. Fails if Redis does. */
 export async function runScript(
   redis: Redis,
   script: Script,
@@ -57,7 +60,7 @@ export async function runScript(
   return textsOf(script, answer);
 }
 
-/** Redis does not know the script yet. */
+/** Redis does not have the script. */
 const isUnknown = (error: unknown): boolean => error instanceof Error && error.message.startsWith('NOSCRIPT');
 
 function textsOf({ name }: Script, answer: unknown): readonly string[] {

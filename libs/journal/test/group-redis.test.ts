@@ -72,7 +72,7 @@ test('members are listed once, up to the bound, and edges live as long as they s
   assert.deepEqual(await groups.alive(['e1', 'e2']), new Set(['e1']));
 });
 
-test('what a group leaves behind goes by itself', async () => {
+test('the keys of a group expire by themselves', async () => {
   const epoch = newEpoch();
   const groups = new GroupRedis(redis, epoch);
   await groups.join(1, 'e1', ['m1']);

@@ -111,7 +111,7 @@ function shared(...edges: readonly Groups[]): boolean {
 const all = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
 const sorted = (seqs: readonly number[]): number[] => [...seqs].sort((one, other) => one - other);
 
-test('a partition changes hands when its owner has confirmed what it was given, and nothing comes twice', async () => {
+test('a partition changes hands when its owner has confirmed its deliveries, and nothing is delivered twice', async () => {
   await using bench = new Bench();
   const [one, two] = [await bench.edge(), await bench.edge()];
   const first = new Member(one);
@@ -155,7 +155,7 @@ test('an owner that does not confirm in time when a partition is handed over los
 });
 
 for (const how of ['a head of the feed', 'the store'] as const) {
-  test(`members of a group are told of a new epoch by ${how}, and go on in it at the restored end`, async () => {
+  test(`members of a group are notified of a new epoch by ${how}, and continue in it at the restored end`, async () => {
     await using bench = new Bench();
     // The store is asked when there is something to commit, and now and then anyway.
     const times = how === 'the store' ? { touchMs: 50 } : {};
@@ -180,7 +180,7 @@ for (const how of ['a head of the feed', 'the store'] as const) {
   });
 }
 
-test('members of a group that the store forgot are told so: it is no first connect that nobody hears of', async () => {
+test('members of a group that the store has deleted end with lost, so their reconnect is not a silent first connect', async () => {
   await using bench = new Bench();
   const one = await bench.edge();
   const member = new Member(one, 'g', 'largest');
@@ -195,7 +195,7 @@ test('members of a group that the store forgot are told so: it is no first conne
   assert.equal(member.lostTo?.code, 'lost');
 });
 
-test('a group has as many members as it may have; one more is told so and disturbs nobody', async () => {
+test('a member beyond the maximum of its group is rejected and disturbs no other', async () => {
   await using bench = new Bench();
   const [one, two] = [await bench.edge(), await bench.edge()];
   const members = Array.from({ length: MAX_GROUP_MEMBERS }, (_, at) => new Member(at % 2 === 0 ? one : two));
@@ -220,7 +220,7 @@ test('a group that the store refuses ends for its members', async () => {
   assert.equal(member.lostTo?.code, 'limited');
 });
 
-test('after Redis forgot everything, members share the partitions anew without taking each other for dead', async () => {
+test('after Redis has lost everything, members share the partitions again without treating each other as dead', async () => {
   await using bench = new Bench();
   const [one, two] = [await bench.edge({ beatMs: 60_000 }), await bench.edge({ beatMs: 60_000 })];
   const members = [new Member(one), new Member(two)];
@@ -254,7 +254,7 @@ test('an edge that was cut off from Redis looks at once who owns what when it is
   await until(() => member.seqs.length === 32, 'not everything was given');
 });
 
-test('who takes over from an edge that died goes on where its clients had confirmed, though the store has not heard of it', async () => {
+test('the successor of an edge that died continues where its clients had confirmed, though the store does not have it', async () => {
   await using bench = new Bench();
   // Nothing but saving brings positions to Redis here.
   const dying = { commitMs: 60_000, termMs: 1500, marginMs: 50, renewMs: 60_000, aliveMs: 300, refreshMs: 60_000 };
@@ -281,7 +281,7 @@ test('who takes over from an edge that died goes on where its clients had confir
   assert.deepEqual(sorted(second.seqs), all(80).slice(64));
 });
 
-test('positions of what was confirmed are with the store within the second that the rules allow', async () => {
+test('confirmed positions are in the store within the second that the rules allow', async () => {
   await using bench = new Bench();
   const redis = await connected();
   const groups = new Groups({ histories: historiesIn(redis, bench.store), store: bench.store, signals: bench.signals, edge: 'edge' });

@@ -10,7 +10,7 @@ const STAMPS = ['created', 'modified'] as const;
 const STAMP_PARTS = ['on', 'by', 'app'] as const;
 
 export type Field = (typeof FIELDS)[number];
-export type Stamp = (typeof STAMPS)[number];
+export type StampName = (typeof STAMPS)[number];
 export type StampPart = (typeof STAMP_PARTS)[number];
 
 export const MAX_PATH_SEGMENTS = 16;
@@ -19,7 +19,7 @@ export const MAX_SEGMENT_CHARACTERS = 1024;
 /** A parsed path. */
 export type PathTarget =
   | { readonly of: 'field'; readonly field: Field }
-  | { readonly of: 'stamp'; readonly stamp: Stamp; readonly part: StampPart }
+  | { readonly of: 'stamp'; readonly stamp: StampName; readonly part: StampPart }
   | { readonly of: 'attribute'; readonly keys: readonly string[] }
   /** The action of a change; absent in stored elements. */
   | { readonly of: 'action' };

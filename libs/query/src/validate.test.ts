@@ -12,7 +12,7 @@ const refused = (value: unknown): string => {
   return parsed.problem;
 };
 
-test('any JSON is accepted or rejected without an exception, and what is accepted compiles', () => {
+test('any JSON is accepted or rejected without an exception, and everything accepted compiles', () => {
   const words = fc.constantFrom('all', 'any', 'not', 'test', 'path', 'value', 'values', 'equal', 'in', 'text-like', 'attributes', 'id');
   const json = fc.letrec<{ value: unknown }>((tie) => ({
     value: fc.oneof(

@@ -1,4 +1,4 @@
-/** Tells public addresses from internal ones: a URL from outside must not reach into our network (SSRF). */
+/** Distinguishes public from internal addresses: a URL supplied by a client must not reach the internal network (SSRF). */
 import { BlockList, isIP } from 'node:net';
 
 /** Special-purpose ranges of RFC 6890 and its successors: not reachable from the Internet, or not meant for one host. */

@@ -23,7 +23,7 @@ export const TYPES = {
   storageEntry: 'saga/StorageEntry',
 } as const;
 
-/** What has properties, signals and (except the globals) messages. */
+/** Kinds of parents: they have properties, signals and, except the globals, messages. */
 export type ParentKind = 'user' | 'bot' | 'globals';
 /** The plural, as in paths and message names. */
 export type Plural = 'users' | 'bots' | 'globals';
@@ -59,7 +59,7 @@ export const textsOf = (value: Json | undefined): string[] =>
 
 const date = (ms: number): string => new Date(ms).toISOString();
 
-/** Who wrote a value: `_defaults`, `job`, `scripts`, `rest` or `socket`; `job` and `scripts` with the id of the runnable. */
+/** The writer of a value: `_defaults`, `job`, `scripts`, `rest` or `socket`; `job` and `scripts` with the id of the runnable. */
 export interface Creator {
   readonly type: string;
   readonly id?: string;
@@ -113,7 +113,7 @@ function common({ id, attributes, created, modified }: Element): JsonObject {
 }
 
 /** A user (5.4). Never contains secrets of the account: they are not in the vertex. */
-export function toUser(user: Element, properties: readonly Element[]): JsonObject {
+function toUser(user: Element, properties: readonly Element[]): JsonObject {
   const { username, displayname, email, verified, roles } = user.attributes;
   return {
     ...common(user),
@@ -124,6 +124,13 @@ export function toUser(user: Element, properties: readonly Element[]): JsonObjec
     roles: textsOf(roles),
     properties: toPropertyMap(properties),
   };
+}
+
+/** Users or bots with their properties, in the order of `parents`. @param properties all living properties of these parents */
+export function toParents(kind: 'user' | 'bot', parents: readonly Element[], properties: readonly Element[]): JsonObject[] {
+  const show = kind === 'user' ? toUser : toBot;
+  const byParent = Map.groupBy(properties, ({ attributes }) => attributes.parent_id);
+  return parents.map((parent) => show(parent, byParent.get(parent.id) ?? []));
 }
 
 export const toBot = (bot: Element, properties: readonly Element[]): JsonObject => ({

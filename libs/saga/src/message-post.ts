@@ -10,7 +10,7 @@ import { answer, type Caller, type ParsedPost, refuse, type Work } from './work.
 export interface MessagePost {
   readonly from: 'user' | 'bot';
   readonly sender: string;
-  /** Participants, including the sender: in `users` or `bots`, whichever it is. */
+  /** Participants, including the sender, by kind. */
   readonly users: readonly string[];
   readonly bots: readonly string[];
   readonly body: string;

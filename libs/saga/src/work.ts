@@ -1,10 +1,10 @@
-/** What a request does, as a task that sockets, REST routes and runs of scripts run alike. */
+/** Saga requests as tasks that sockets, REST routes and script runs share. */
 import type { SagaSignal } from '@polyedge/contracts/bus/signals';
 import type { Question } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import type { SagaError } from './errors.ts';
 
-/** Publishes a signal to everybody who joined. A socket that receives it itself goes on when it has come back. */
+/** Publishes a signal to all subscribers. A socket that receives it too resumes the task when it arrives. */
 export interface SignalQuestion {
   readonly kind: 'signal';
   readonly signal: SagaSignal;
@@ -19,15 +19,15 @@ export interface Refused {
 
 export type Work = Task<Question | SignalQuestion, PostResult>;
 
-/** What a client sent, taken apart. */
+/** A parsed request of a client. */
 export type ParsedPost<T> = { readonly ok: true; readonly value: T } | Refused;
 
 /** The context of a request: its tenant and origin, and the source of its ids and time. */
 export interface Caller {
   readonly tenant: string;
-  /** The way it came in, as shown to clients. */
+  /** How the request arrived, as shown to clients. */
   readonly way: 'socket' | 'rest' | 'job';
-  /** Marks everything it writes as test data. */
+  /** Marks all written elements as test data. */
   readonly testData?: boolean;
   /** Milliseconds since 1970. */
   readonly at: number;

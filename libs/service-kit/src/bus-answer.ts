@@ -1,4 +1,4 @@
-/** Answering one request: the deadline, the body's schema, the handler, its exceptions. Shared by both implementations of the bus. */
+/** Handles one request: deadline, schema, handler, exceptions. Shared by both implementations of the bus. */
 import type { RequestChannel } from '@polyedge/contracts/channel';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import { parseOwnJson } from '@polyedge/query/json-text';
@@ -6,7 +6,7 @@ import type { RequestContext } from './bus.ts';
 import type { BusCounts } from './bus-counts.ts';
 import type { Log } from './log.ts';
 
-/** The outcome of one request. Never rejects: a handler that throws is a bug, logged and answered `internal`. */
+/** Returns the outcome of one request. Never rejects: an exception of the handler is a bug, logged and answered with `internal`. */
 export async function answer<Request, Reply>(
   channel: RequestChannel<string, Request, Reply>,
   handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,

@@ -1,24 +1,24 @@
-/** What a bus counts about itself: plain numbers, so that counting costs nothing; a metrics reader looks at them when it likes. */
+/** Counters of a bus: plain numbers, so that counting costs nothing; a metrics reader collects them. */
 export interface BusCounts {
   requests: number;
   replies: number;
   /** Requests that ended with a failure of any code. */
   failures: number;
   timeouts: number;
-  /** Requests that were called expired as soon as they were sent, and asked again without a deadline: two clocks differ. */
+  /** Requests rejected as expired immediately after sending, and sent again without a deadline: the two clocks differ. */
   skewed: number;
-  /** Replies that came when nobody waited any more. */
+  /** Replies that arrived after the request had ended. */
   lateReplies: number;
   published: number;
-  /** Messages heard. */
+  /** Messages received. */
   heard: number;
   /** Messages that were not JSON or broke their channel's schema. */
   malformed: number;
   /** Messages not published: over a limit, or no connection. */
   unsent: number;
-  /** Handlers that threw: bugs. */
+  /** Exceptions of handlers, which are bugs. */
   thrown: number;
-  /** Errors the server reported: permissions, slow consumer. */
+  /** Errors reported by the server: permissions, slow consumer. */
   serverErrors: number;
   disconnects: number;
 }

@@ -1,8 +1,9 @@
 /**
- * The bus port: how our processes ask, answer, tell and hear. Two implementations: NATS (`nats-bus.ts`) and in-process (`local-bus.ts`, for
- * pure tests and a lone jssocket-edge). Bodies are JSON values; channels give their types and validators.
+ * The bus port: requests, responses, publications and subscriptions between our processes. Two implementations: NATS (`nats-bus.ts`) and
+ * in-process (`local-bus.ts`, for pure tests and a lone jssocket-edge). Bodies are JSON values; channels provide their types and
+ * validators.
  *
- * Guarantees of both: messages that one connection publishes reach each subscriber in order, over all subjects; delivery is at most once; a
+ * Guarantees of both: messages published on one connection reach each subscriber in order, over all subjects; delivery is at most once; a
  * request's outcome is a value and its promise never rejects; handlers are called synchronously from the reading loop, one after the other.
  */
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
@@ -10,41 +11,44 @@ import type { Outcome } from '@polyedge/contracts/errors';
 import type { Parameters } from '@polyedge/contracts/subject';
 import type { Spans } from './spans.ts';
 
-/** What a responder knows of a request besides its body. */
+/** The context of a request, besides its body. */
 export interface RequestContext {
   readonly subject: string;
-  /** When the caller stops waiting, on the monotonic clock of this process (`performance.now()`). Work that has not begun by then is answered `expired`. */
+  /**
+   * When the caller stops waiting, on the monotonic clock of this process (`performance.now()`). Requests not started by then are answered
+   * with `expired`.
+   */
   readonly deadline: number;
-  /** The tenant of the subject, where the address has one. */
+  /** The tenant of the subject, if the address has one. */
   readonly tenant: string | undefined;
-  /** Bytes of the request's body: what a bounded queue counts. */
+  /** Bytes of the request's body, for bounded queues. */
   readonly bytes: number;
-  /** The body's JSON as it came. */
+  /** The body's JSON text. */
   readonly text: string;
 }
 
 export interface Subscription {
-  /** Ends it at once: no handler call follows. */
+  /** Ends the subscription at once: no handler call follows. */
   unsubscribe(): void;
 }
 
-/** `disconnected` comes before any message of the next connection; `connected` after every subscription was made again. */
+/** `disconnected` precedes all messages of the next connection; `connected` follows once all subscriptions are restored. */
 export type BusStatus = 'connected' | 'disconnected';
 
 export interface Responder {
-  /** Stops taking new requests (leaves the queue group); those in hand are still answered. */
+  /** Stops accepting requests (leaves the queue group); those in progress are still answered. */
   leave(): void;
-  /** Takes requests again. */
+  /** Accepts requests again. */
   join(): void;
-  /** Leaves and resolves when all in hand are answered. */
+  /** Leaves, and resolves when all requests in progress are answered. */
   stop(): Promise<void>;
 }
 
-/** Asking and answering. */
+/** Requests and responses. */
 export interface Requests {
   /**
-   * Asks and waits. Failures besides the responder's own: `unavailable` (nobody answers, or no answer in time), `invalid` (the responder
-   * could not read it), `internal` (the reply breaks its schema). Replies of any size up to 64 MiB arrive whole.
+   * Sends a request and waits for the reply. Failures besides the responder's own: `unavailable` (no responder, or no reply in time),
+   * `invalid` (rejected by the responder's schema), `internal` (the reply violates its schema). Replies of up to 64 MiB are supported.
    */
   request<Reply>(
     channel: RequestChannel<string, unknown, Reply>,
@@ -53,8 +57,8 @@ export interface Requests {
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
   ): Promise<Outcome<Reply>>;
   /**
-   * Answers a channel's requests as one of its queue group (the service's name). Bodies are validated before the handler sees them; expired ones
-   * are answered without it.
+   * Responds to a channel's requests as a member of its queue group (the service's name). Bodies are validated before the handler is
+   * called; expired requests are answered without it.
    */
   respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
@@ -64,30 +68,36 @@ export interface Requests {
 }
 
 export interface RespondOptions<Reply> {
-  /** Of a channel that every journal has for itself; default `main`. */
+  /** For a channel that each journal has; default `main`. */
   readonly journal?: string;
-  /** Writes a reply as JSON, for a responder that has parts of it as text; may throw what `JSON.stringify` may. */
+  /** Encodes a reply as JSON, for a responder that already has parts of it as text. May throw like `JSON.stringify`. */
   readonly encode?: ((reply: Reply) => string) | undefined;
 }
 
-/** Telling everybody who subscribes. */
+/** Publishing to all subscribers. */
 export interface Publications {
   publish<Address extends string, Body>(
     channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
     values: Parameters<Address>,
     body: Body,
-    /** Of a channel that every journal has for itself; default `main`. */
+    /** For a channel that each journal has; default `main`. */
     journal?: string,
   ): void;
-  /** Publishes a body that is already JSON text, as part of the trace of `traceparent`. Returns false when it cannot be sent as it is (over the server's size limit, subject too long). */
+  /**
+   * Publishes a body that is already JSON text, as part of the trace of `traceparent`. Returns false if it cannot be sent (over the
+   * server's size limit, subject too long).
+   */
   publishText(subject: string, json: string, traceparent?: string): boolean;
-  /** Resolves when everything published or subscribed before has reached the server; fails after `timeoutMs`. */
+  /** Resolves when everything published or subscribed so far has reached the server; fails after `timeoutMs`. */
   flush(timeoutMs: number): Promise<Outcome<void>>;
 }
 
-/** Hearing what is published. A port of its own, so that what stands before it (see `edge-kit` Driver) has nothing else to pass on. */
+/** Subscriptions. A port of its own, so that a wrapper (see `Driver` of `edge-kit`) implements only this. */
 export interface Subscriptions {
-  /** Hears a subject or pattern. `bytes` is the size of the body's JSON. Messages that are not JSON, or break the channel's schema, are counted and dropped. */
+  /**
+   * Subscribes to a subject or pattern. `bytes` is the size of the body's JSON. Messages that are not JSON, or violate the channel's
+   * schema, are counted and dropped.
+   */
   subscribe<Address extends string, Body>(
     channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
     subject: string,
@@ -95,12 +105,12 @@ export interface Subscriptions {
   ): Subscription;
 }
 
-/** Which journal each tenant is in, as far as this process has heard. */
+/** The journal of each tenant, as far as this process knows. */
 export interface Placements {
   journalOf(tenant: string): string;
-  /** Asks for them again; resolves when they are as new as this call, or could not be had. */
+  /** Fetches the placements again; resolves when they are as recent as this call, or could not be fetched. */
   refresh(): Promise<void>;
-  /** Tells the tenants that are in another journal than was known before. */
+  /** Notifies of tenants that are in another journal than previously known. */
   onMoved(listener: (tenants: ReadonlySet<string>) => void): Subscription;
 }
 
@@ -111,6 +121,6 @@ export interface Bus extends Requests, Publications, Subscriptions {
   readonly spans?: Spans | undefined;
   readonly status: BusStatus;
   onStatus(listener: (status: BusStatus) => void): Subscription;
-  /** Lets what is in hand finish, then closes. */
+  /** Waits for requests in progress, then closes. */
   close(): Promise<void>;
 }

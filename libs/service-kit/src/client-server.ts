@@ -1,6 +1,6 @@
 /**
- * The HTTP server on the port for clients, as the edges have it: TLS, traces, bodies of JSON, browsers, failures. What a protocol
- * answers comes from its edge.
+ * The HTTP server of the client port, the same for all edges: TLS, tracing, JSON bodies, CORS, failures. Routes and responses are the
+ * edge's.
  */
 import type { ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -19,22 +19,22 @@ import { traceCalls } from './trace-calls.ts';
 export interface ClientServerOptions extends Pick<FastifyServerOptions, 'bodyLimit' | 'routerOptions' | 'frameworkErrors'> {
   /** The settings of the port. */
   readonly config: Parameters<typeof listenerTls>[0] & { readonly trustProxy: boolean };
-  /** Bounds of connections, the same with TLS and without. */
+  /** Limits of connections, the same with TLS and without. */
   readonly http: ServerOptions & { readonly requestTimeout: number; readonly keepAliveTimeout: number };
   /** Undefined when tracing is off. */
   readonly spans: Spans | undefined;
 }
 
-/** The server without its routes. Requests are not logged: some carry tokens. Throws `CannotStart` when the certificate is unusable. */
+/** Creates the server, without routes. Requests are not logged: some carry tokens. Throws `CannotStart` if the certificate is unusable. */
 export function clientServer({ config, http, spans, ...options }: ClientServerOptions): FastifyInstance {
   const app: FastifyInstance = Fastify({
     ...options,
     http,
     ...listenerTls(config, http),
-    // Fastify has defaults of its own for these two, and sets them on the server after `http`.
+    // Fastify has its own defaults for these two, and sets them on the server after `http`.
     requestTimeout: http.requestTimeout,
     keepAliveTimeout: http.keepAliveTimeout,
-    // The nearest proxy's word only, as for sockets: what stands before it in X-Forwarded-For is the client's own to choose.
+    // Trusts only the nearest proxy, as for sockets: earlier entries of X-Forwarded-For can be forged by the client.
     trustProxy: config.trustProxy ? (_address, hop) => hop === 0 : false,
     exposeHeadRoutes: false,
   });
@@ -42,7 +42,10 @@ export function clientServer({ config, http, spans, ...options }: ClientServerOp
   return app;
 }
 
-/** Guards the server, on which everything hangs by now, and listens; the port, which the log is told. Throws `CannotStart` when it cannot be opened. */
+/**
+ * Guards the server, to which all handlers must be attached by now, and listens. Returns and logs the port. Throws `CannotStart` if it
+ * cannot be opened.
+ */
 export async function openPort(
   app: FastifyInstance,
   { host, port }: { readonly host: string; readonly port: number },
@@ -60,23 +63,23 @@ export async function openPort(
   return own;
 }
 
-/** What comes before `closePort`: resolves when `until` has and the last calls are answered, see `drainCalls`. */
+/** Call it before `closePort`: resolves when `until` has and the last calls are answered, see `drainCalls`. */
 export async function drainPort(app: FastifyInstance, until: Promise<unknown>): Promise<void> {
   await drainCalls(app.server, until);
 }
 
-/** Ends what still hangs on the port, and the server. */
+/** Closes the remaining connections and the server. */
 export async function closePort(app: FastifyInstance): Promise<void> {
   app.server.closeAllConnections();
   await app.close();
 }
 
-/** A body that is not what it should be: a mistake of the client, answered with 400. */
+/** An invalid body: a mistake of the client, answered with 400. */
 class Unreadable extends Error {
   readonly statusCode = 400;
 }
 
-/** Whatever the content type says, a body is JSON or nothing; other types are added after this. */
+/** Parses every body as JSON, whatever its content type; other types are registered afterwards. */
 export function takeJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
@@ -88,7 +91,7 @@ export function takeJson(app: FastifyInstance): void {
   });
 }
 
-/** Takes bodies of HTML forms as an object of texts. */
+/** Parses bodies of HTML forms to an object of strings. */
 export function takeForms(app: FastifyInstance): void {
   app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {
     done(null, Object.fromEntries(new URLSearchParams(String(body))));
@@ -99,18 +102,21 @@ export function takeForms(app: FastifyInstance): void {
 export interface BrowserRules {
   /** Origins that browsers may call from; undefined: any. */
   readonly origins: readonly string[] | undefined;
-  /** Headers of answers that pages may read. */
+  /** Response headers that pages may read. */
   readonly exposes: string;
   readonly methods: string;
-  /** Of the answer to the question before a call. */
+  /** Status of the response to a preflight request. */
   readonly status: 200 | 204;
-  /** Whether pages may send cookies and the like along; the origin is then repeated, whichever it is. Nothing here is authenticated by them. */
+  /**
+   * Whether pages may send credentials such as cookies; the response then repeats the origin, whichever it is. Nothing here is
+   * authenticated by them.
+   */
   readonly credentials?: boolean;
 }
 
 /**
- * CORS. What authenticates a call is a header that a page sets itself, so pages may send any header: those of the protocol, and `traceparent` and
- * `tracestate`, which we read as well. Wait for it: hooks that are added later come after it.
+ * Enables CORS. Calls are authenticated by a header that a page sets itself, so pages may send any header: those of the protocol, and
+ * `traceparent` and `tracestate`, which we read too. Await it: hooks that are added later run after it.
  */
 export async function letBrowsersIn(app: FastifyInstance, rules: BrowserRules): Promise<void> {
   const { origins, exposes, methods, status, credentials = false } = rules;
@@ -121,14 +127,14 @@ export async function letBrowsersIn(app: FastifyInstance, rules: BrowserRules): 
     credentials,
     maxAge: 86_400,
     optionsSuccessStatus: status,
-    // A question without its headers is answered like any other, as it always was.
+    // A preflight request without its headers is answered like any other, for compatibility.
     strictPreflight: false,
   });
 }
 
 /**
- * Answers calls that cannot be read (413, and 400 to 499 with a sentence that never quotes the request) and those in which something was
- * thrown (500, logged), each in the protocol's own form.
+ * Answers calls that cannot be read (413, or 400 to 499 with a sentence that never quotes the request) and calls whose handler threw (500,
+ * logged), in the protocol's own form.
  */
 export function answerFailures(
   app: FastifyInstance,

@@ -1,7 +1,7 @@
-/** The settings that all services share, under names without a service's prefix. */
+/** Settings that all services share; their names have no service prefix. */
 import { choice, duration, port, secret, text, url } from './settings.ts';
 
-/** For a service's own port: its default differs from service to service. */
+/** For a service's own port: the default differs between services. */
 export const commonSettings = (defaults: { readonly port: number }) => ({
   mode: choice(['local', 'production'], {
     env: 'POLYEDGE_MODE',
@@ -59,15 +59,15 @@ export const redisUrl = url({
   env: 'REDIS_URL',
   schemes: ['redis', 'rediss'],
   localDefault: 'redis://127.0.0.1:6379',
-  doc: 'The Redis server of the hot journal; `rediss://…?cafile=FILE` for TLS with your own authority; `redis://user:password@NAME?sentinel=HOST:PORT&sentinel=…` for the primary that Sentinels know as NAME.',
+  doc: 'The Redis server of the hot journal; `rediss://…?cafile=FILE` for TLS with your own authority; `redis://user:password@NAME?sentinel=HOST:PORT&sentinel=…` for the primary that the Sentinels call NAME; `redis://user:password@HOST:PORT?cluster=HOST:PORT&cluster=…` for the nodes of a Redis Cluster.',
 });
 
-/** For the same services. */
+/** For the services that use several journals. */
 export const redisJournals = secret({
   env: 'POLYEDGE_REDIS_JOURNALS',
   optional: true,
   form: '`NAME=redis://…`, several separated by white space',
-  doc: 'Redis servers of journals besides `main`, whose hot journal and groups are there; a journal that is not named uses `REDIS_URL`. The same for graph-store, hiro-edge and saga-runner.',
+  doc: 'Redis servers of journals other than `main`, for their hot journal and groups; other journals use `REDIS_URL`. The same for graph-store, hiro-edge and saga-runner.',
 });
 
 /** PostgreSQL, for graph-store. */
@@ -78,7 +78,7 @@ export const databaseUrl = url({
   doc: 'The PostgreSQL database with all durable data; `?sslrootcert=FILE` for TLS with your own authority.',
 });
 
-/** TLS on the port for clients, for the edges: `listenerTls` makes the server that they describe. */
+/** TLS on the client port of edges: `listenerTls` applies them. */
 export const listenerTlsSettings = {
   tlsCertFile: text({
     env: 'TLS_CERT_FILE',

@@ -51,7 +51,7 @@ test('a proper name comes before its aliases, and an empty value counts as none'
   assert.equal(result.config.origin, 'x');
 });
 
-test('an empty secret is an error that names what was set, in whatever way', () => {
+test('an empty secret is an error that names the setting, however it is set', () => {
   const dir = mkdtempSync(join(tmpdir(), 'polyedge-config-'));
   writeFileSync(join(dir, 'empty'), '\n');
   const aliased = { ...settings, signingKey: secret({ aliases: ['SOCKET_AUTH'], localDefault: 'not secret', doc: 'Signs.' }) };
@@ -71,7 +71,7 @@ test('an empty secret is an error that names what was set, in whatever way', () 
   rmSync(dir, { recursive: true });
 });
 
-test('a program that reads a few settings takes the others of its service for what they are', () => {
+test('a program that reads a few settings does not report the others of its service as unknown', () => {
   const { maxInFlight } = settings;
   const some = (environment: Environment) => readConfig('hiro-edge', { maxInFlight }, environment, settings);
   assert.equal(some({ HIRO_IDLE_MS: '2m', HIRO_SIGNING_KEY_FILE: '/none', ALLOWED_ORIGINS: 'x' }).ok, true);
@@ -136,7 +136,7 @@ test('a secret may come from a file', () => {
   rmSync(dir, { recursive: true });
 });
 
-test('no text makes reading throw, and what is accepted is inside its bounds', () => {
+test('no text makes reading throw, and accepted values are within their bounds', () => {
   fc.assert(
     fc.property(
       fc.oneof(fc.string(), fc.integer().map(String), fc.constantFrom('1e3', '0x10', ' 5', '-0', '99999999999999999999', '5ms')),

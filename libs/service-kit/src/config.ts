@@ -8,14 +8,17 @@ export type ConfigResult<S> =
   | { readonly ok: true; readonly config: Config<S> /** Sentences about insecure defaults in use. */; readonly warnings: readonly string[] }
   | { readonly ok: false /** A sentence per mistake, each naming the variable. */; readonly problems: readonly string[] };
 
-/** The prefix of a service's own names: `hiro-edge` has `HIRO_`, `graph-store` has `GRAPH_STORE_`, and `saga-runner`, since `SAGA_` is the edge's, `RUNNER_`. */
+/**
+ * The prefix of a service's settings: `HIRO_` for `hiro-edge`, `GRAPH_STORE_` for `graph-store`, and `RUNNER_` for `saga-runner`, since
+ * `SAGA_` belongs to saga-edge.
+ */
 export const prefixOf = (service: string): string =>
   `${service
     .replace(/-edge$|^saga-(?=runner$)/, '')
     .replaceAll('-', '_')
     .toUpperCase()}_`;
 
-/** The names under which a setting is read, the first being its proper one. `HOST`, `PORT` and `METRICS_PORT` also go with the prefix. */
+/** The names under which a setting is read, the preferred one first. `HOST`, `PORT` and `METRICS_PORT` are also read with the prefix. */
 export function namesOf(service: string, key: string, setting: Setting<unknown>): readonly string[] {
   const prefix = prefixOf(service);
   const name = setting.env ?? prefix + key.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase();
@@ -24,8 +27,8 @@ export function namesOf(service: string, key: string, setting: Setting<unknown>)
 }
 
 /**
- * Reads, validates and freezes. Everything that is wrong is reported at once.
- * @param all every setting of the service, where one of its programs reads only some: the names of the others are no typing errors
+ * Reads, validates and freezes the settings. All errors are reported together.
+ * @param all every setting of the service, if this program reads only some of them: the names of the others are not reported as unknown
  */
 export function readConfig<S extends Settings>(
   service: string,
@@ -54,11 +57,11 @@ export function readConfig<S extends Settings>(
   }
   problems.push(...unknownNames(service, namesOfAll(service, all), environment));
   if (problems.length > 0) return { ok: false, problems };
-  // Each value came from its own setting's parser or fallback, which the loop over names cannot express.
+  // Each value came from its own setting's parser or default, which the loop over names cannot express.
   return { ok: true, config: Object.freeze(values) as Config<S>, warnings };
 }
 
-/** Secrets, and URLs, which may have a password in them, can also be the content of a file that `<NAME>_FILE` names. */
+/** Secrets, and URLs that may contain a password, can also be read from the file that `<NAME>_FILE` names. */
 const fromFile = ({ kind }: Setting<unknown>): boolean => kind === 'secret' || kind === 'url';
 
 type Found = { readonly name: string; readonly text: string } | { readonly problem: string };
@@ -81,9 +84,9 @@ function lookUp(names: readonly string[], setting: Setting<unknown>, environment
   return undefined;
 }
 
-const UNSET = 'give it a value, or do not set it';
+const UNSET = 'set a value, or remove the variable';
 
-/** What a secret store gives that has no such secret. Taken for "not set", it would put a default in the secret's place. */
+/** A secret store returns an empty text for a missing secret. Treating it as "not set" would use a default instead of the secret. */
 const isEmptySecret = ({ kind }: Setting<unknown>, text: string | undefined): boolean => kind === 'secret' && text?.trim() === '';
 
 function fallBack(
@@ -125,7 +128,7 @@ function unknownNames(service: string, known: ReadonlySet<string>, environment: 
     .map(([name]) => `${name} is not a setting of ${service}; run "config" to see them all`);
 }
 
-/** Whether Kubernetes (or Docker links) put it there: for each service of the namespace it sets addresses under the service's name. */
+/** Whether Kubernetes (or Docker links) set the variable: each service of the namespace gets addresses under the service's name. */
 function fromKubernetes(name: string, text: string): boolean {
   return (
     /_SERVICE_HOST$|_SERVICE_PORT(_|$)|_PORT_\d+_(TCP|UDP|SCTP)/.test(name) || (/_PORT$/.test(name) && /^(tcp|udp|sctp):\/\//.test(text))

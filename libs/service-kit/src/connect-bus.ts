@@ -1,4 +1,4 @@
-/** Connects a service to NATS with its settings, and reports what the bus counts. */
+/** Connects a service to NATS according to its settings, and exports the bus' counters. */
 import type { Bus } from './bus.ts';
 import type { CommonSettings } from './common-settings.ts';
 import { RoutedBus } from './journal-bus.ts';
@@ -10,7 +10,7 @@ import type { ServiceContext } from './service.ts';
 import type { Config } from './settings.ts';
 import { publishStatus } from './status.ts';
 
-/** The `start` of a service that has a bus as long as it runs: connected before it, closed after it. */
+/** Wraps the `start` of a service that needs a bus: it is connected before and closed after the service. */
 export const onBus =
   <C extends Config<CommonSettings>>(start: (config: C, context: ServiceContext, bus: Bus) => Promise<Running>) =>
   async (config: C, context: ServiceContext): Promise<Running> => {
@@ -18,7 +18,7 @@ export const onBus =
     return stoppingAlso(await start(config, context, bus), () => bus.close());
   };
 
-/** What runs, with something more to do when it has stopped. */
+/** Adds a last step to the stop of a running service. */
 export const stoppingAlso = (running: Running, last: () => Promise<void>): Running => ({
   ...running,
   stop: async () => {
@@ -27,7 +27,7 @@ export const stoppingAlso = (running: Running, last: () => Promise<void>): Runni
   },
 });
 
-/** Questions about a tenant find the journal where it is. Throws `CannotStart` with the operator's sentence. */
+/** Requests about a tenant are routed to its journal. Throws `CannotStart` with a message for the operator. */
 export async function connectBus(config: Config<CommonSettings>, context: ServiceContext): Promise<Bus> {
   const seconds = context.metrics.histogram<'channel' | 'result'>(
     'bus_request_seconds',

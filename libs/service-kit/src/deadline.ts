@@ -1,6 +1,6 @@
-/** Waiting with a bound. */
+/** Promises with a time-out. */
 
-/** The promise's value, or `otherwise` after so many milliseconds. A rejection is passed on. */
+/** The promise's value, or `otherwise` after `ms` milliseconds. A rejection is passed on. */
 export function within<Value>(promise: Promise<Value>, ms: number, otherwise: Value): Promise<Value> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => resolve(otherwise), ms);

@@ -1,14 +1,14 @@
 /**
- * Reads the rest of a body that is refused. A server that answers and closes while its client is still sending makes the client's TCP stack
- * throw the answer away with the connection: it would see a broken pipe instead of a 413.
+ * Reads the rest of a rejected body. If a server answers and closes while its client is still sending, the client's TCP stack discards the
+ * answer with the connection: the client would see a broken pipe instead of a 413.
  */
 import type { IncomingMessage } from 'node:http';
 
-/** What is read at most before the answer is sent all the same. */
+/** Maximum number of bytes read before the answer is sent anyway. */
 const MAX_BYTES = 32 * 1024 * 1024;
 const MAX_MS = 5000;
 
-/** Resolves when the body has ended, its sender is gone, or the bounds are reached. Never rejects. */
+/** Resolves when the body has ended, the client has disconnected, or a bound is reached. Never rejects. */
 export async function drainBody(request: IncomingMessage): Promise<void> {
   if (request.complete || request.destroyed) return;
   await new Promise<void>((resolve) => {

@@ -11,7 +11,7 @@ const MAX_MARGIN_MS = 1000;
 /** The most addresses and accounts whose last turn is remembered. */
 const MAX_REMEMBERED = 10_000;
 
-export interface Caller {
+export interface HashCaller {
   /** The caller's network; networks are served in turn. */
   readonly address: string;
   /** The account whose password is checked. Only one hash per account runs at a time, so that guesses are counted one after the other. */
@@ -20,7 +20,7 @@ export interface Caller {
   readonly deadline: number;
 }
 
-interface Waiting extends Caller {
+interface Waiting extends HashCaller {
   readonly begin: () => void;
   readonly refuse: (why: 'busy' | 'expired') => void;
 }
@@ -57,7 +57,7 @@ export class HashQueue {
   }
 
   /** Runs the work in its turn. `busy` and `expired` mean that it was not begun. */
-  async run<T>(caller: Caller, work: () => Promise<T>): Promise<T | 'busy' | 'expired'> {
+  async run<T>(caller: HashCaller, work: () => Promise<T>): Promise<T | 'busy' | 'expired'> {
     const refused = await this.#turn(caller);
     if (refused !== undefined) return refused;
     const startedAt = this.#now();
@@ -73,7 +73,7 @@ export class HashQueue {
     }
   }
 
-  #turn(caller: Caller): Promise<'busy' | 'expired' | undefined> {
+  #turn(caller: HashCaller): Promise<'busy' | 'expired' | undefined> {
     return new Promise((resolve) => {
       this.#waiting.push({ ...caller, begin: () => resolve(undefined), refuse: resolve });
       this.#next();
@@ -114,7 +114,7 @@ export class HashQueue {
     return best;
   }
 
-  #order(left: Caller, right: Caller): number {
+  #order(left: HashCaller, right: HashCaller): number {
     const servedAt = (key: string): number => this.#served.get(key) ?? 0;
     return (
       servedAt(`address ${left.address}`) - servedAt(`address ${right.address}`) ||
@@ -122,7 +122,7 @@ export class HashQueue {
     );
   }
 
-  #remember({ address, account }: Caller): void {
+  #remember({ address, account }: HashCaller): void {
     this.#turns += 1;
     for (const key of [`address ${address}`, `account ${account}`]) {
       // Inserted last, so that those served longest ago are evicted first.

@@ -23,10 +23,10 @@ function answerTo(
 }
 
 /**
- * Answers the two paths before any route, hook or rule of the protocol sees the request (the raw server's first listener). Call it once,
+ * Answers the two paths before any route, hook or rule of the protocol sees the request (as the raw server's first listener). Call it once,
  * before `listen`.
  *
- * @param notices what `/readyz` shows besides
+ * @param notices additional lines of `/readyz`
  */
 export function reserveHealth(app: FastifyInstance, ready: Readiness, notices: () => readonly string[] = () => []): void {
   const { server } = app;
@@ -47,12 +47,12 @@ function answered(request: IncomingMessage, response: ServerResponse, ready: Rea
   return true;
 }
 
-/** A server with nothing but the two paths, for a service without HTTP of its own. Rejects when the port is taken. */
+/** A server with only the two paths, for a service without HTTP of its own. Rejects if the port is taken. */
 export async function startHealthServer(options: {
   readonly host: string;
   readonly port: number;
   readonly ready: Readiness;
-  /** What an operator chose that is worth knowing; `/readyz` shows it. */
+  /** Noteworthy choices of the operator, shown by `/readyz`. */
   readonly notices?: readonly string[];
 }): Promise<{ readonly port: number; stop(): Promise<void> }> {
   const server = createServer({ requestTimeout: BODY_MS }, (request, response) => {

@@ -1,4 +1,4 @@
-/** The calls that an HTTP server is answering, so that a server that goes away cuts none of them off. */
+/** Tracks the calls in progress of an HTTP server, so that a shutdown does not interrupt them. */
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
@@ -11,7 +11,7 @@ interface Calls {
 
 const callsOf = new WeakMap<Server, Calls>();
 
-/** Counts the calls of a server from now on. Call it before other listeners for requests are added. */
+/** Starts counting. Call it before other listeners for requests are added. */
 export function countCalls(server: Server): void {
   const calls: Calls = { inFlight: new Set(), draining: false };
   callsOf.set(server, calls);
@@ -22,12 +22,12 @@ export function countCalls(server: Server): void {
   });
 }
 
-/** How long calls may still take when everything else has ended. One whose client sends or reads slowly is cut off then. */
+/** Additional time for calls when everything else has ended. Calls of slower clients are cut off then. */
 const LAST_CALLS_MS = 5000;
 
 /**
- * From now on every answer closes its connection, so that clients send their next call elsewhere. Resolves when `until` has and no call is in
- * flight, or `lastMs` milliseconds after `until`; new calls are answered until then. Rejects as `until` does.
+ * From now on every response closes its connection, so that clients send their next call elsewhere. Resolves when `until` has and no call
+ * is in progress, or `lastMs` milliseconds after `until`; new calls are answered until then. Rejects if `until` does.
  */
 export async function drainCalls(server: Server, until: Promise<unknown>, lastMs = LAST_CALLS_MS): Promise<void> {
   const calls = callsOf.get(server);
@@ -41,7 +41,7 @@ export async function drainCalls(server: Server, until: Promise<unknown>, lastMs
 async function ended({ inFlight }: Calls): Promise<void> {
   do {
     await Promise.all([...inFlight].map((response) => once(response, 'close')));
-    // What has arrived but was not read yet is a call as well: one turn of the event loop reads it.
+    // A request that has arrived but was not read yet counts too; it is read within one turn of the event loop.
     await setImmediate();
   } while (inFlight.size > 0);
 }

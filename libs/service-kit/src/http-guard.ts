@@ -1,26 +1,28 @@
 /**
- * What every HTTP server of ours does alike, before any route, listener or library of a protocol sees a request: which requests become
- * WebSockets, what a request target looks like, what is refused as unclear, and how long a body may take.
+ * Rules of all our HTTP servers, applied before any route, listener or library sees a request: which requests become WebSockets, the form
+ * of a request target, which ambiguous requests are rejected, and how long a body may take.
  */
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { countCalls } from './http-calls.ts';
 
-/** How long the body of a request may take from whoever shows no valid token; also a server's `requestTimeout`, where nobody may take longer. */
+/** Time-out of a request body without a valid token; also the `requestTimeout` of servers that allow no longer ones. */
 export const BODY_MS = 60_000;
 
 export interface GuardOptions {
-  /** Whether a request may take as long as the server's `requestTimeout` although `bodyMs` has passed: it shows a valid token. Default: none may. */
+  /**
+   * Whether a request may take up to the server's `requestTimeout` after `bodyMs` has passed, because it has a valid token. Default: never.
+   */
   mayTakeLong?(request: IncomingMessage): Promise<boolean>;
   readonly bodyMs?: number;
 }
 
-/** Call it when everything hangs on the server that answers requests or upgrades, before `listen`. */
+/** Call it after all listeners for requests and upgrades are attached, before `listen`. */
 export function guardHttp(server: Server, options: GuardOptions = {}): void {
   const onRequest = server.listeners('request');
   const onUpgrade = server.listeners('upgrade');
-  /** The answer that is to be finished last on a connection. */
+  /** The last response in progress on each connection. */
   const answers = new WeakMap<Socket, ServerResponse>();
   server.removeAllListeners('request').removeAllListeners('upgrade');
   countCalls(server);
@@ -52,13 +54,13 @@ export function guardHttp(server: Server, options: GuardOptions = {}): void {
   });
 }
 
-/** Does something when the answer before has left; the parser of what follows would know nothing of it. */
+/** Runs a callback once the previous response was sent; the parser of what follows would not know of it. */
 function afterAnswer(before: ServerResponse | undefined, socket: Socket, then: () => void): void {
   if (before === undefined || before.closed) {
     then();
     return;
   }
-  // Meanwhile nobody else listens.
+  // No other listener exists meanwhile.
   const lost = (): void => void socket.destroy();
   socket.on('error', lost);
   before.once('close', () => {
@@ -68,9 +70,9 @@ function afterAnswer(before: ServerResponse | undefined, socket: Socket, then: (
 }
 
 /**
- * An `Upgrade` that nobody here takes is ignored (RFC 9110 7.8): Java's HttpClient and `curl --http2` offer `h2c` with ordinary requests. The
- * request goes to a new parser, on the same connection, without the offer. Node's own way (`shouldUpgradeCallback`, 24.9) loses what has come behind
- * such a request, which is the next one where a body was not waited for.
+ * An unsupported `Upgrade` is ignored (RFC 9110 7.8): Java's HttpClient and `curl --http2` offer `h2c` with ordinary requests. The request
+ * is fed to a new parser on the same connection, without the offer. Node's own mechanism (`shouldUpgradeCallback`, 24.9) loses the bytes
+ * after such a request, for example a pipelined one.
  */
 function ignoreUpgrade(server: Server, request: IncomingMessage, socket: Socket, head: Buffer): void {
   if (socket.destroyed || !socket.writable) return;
@@ -83,7 +85,7 @@ function ignoreUpgrade(server: Server, request: IncomingMessage, socket: Socket,
     else if (lower !== 'upgrade') lines.push(`${name}: ${value}`);
   }
   socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
-  // Of an answer before it there may be the time for which an idle connection is kept.
+  // The previous response may have left a keep-alive time-out.
   socket.setTimeout(0);
   server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket);
 }
@@ -107,11 +109,11 @@ function toOriginForm(request: IncomingMessage): void {
   request.headers.host = host;
 }
 
-/** Whether it asks to become a WebSocket. */
+/** Whether the request is a WebSocket handshake. */
 const isHandshake = ({ headers: { upgrade = '' } }: IncomingMessage): boolean =>
   upgrade.split(',').some((protocol) => protocol.trim().toLowerCase() === 'websocket');
 
-/** An answer in place of what was asked for. */
+/** A response that rejects a request. */
 export interface HttpRejection {
   readonly status: number;
   readonly message: string;
@@ -123,14 +125,16 @@ const unclear = (message: string): HttpRejection => ({ status: 400, message });
 /** RFC 9110 7.2: a host, which may be empty, and perhaps a port. */
 const HOST = /^(?:\[[\da-f:.]+\]|[^\s/?#@\\:[\]]*)(?::\d*)?$/i;
 
-/** Why a request is not handed on: proxies and servers could read it in different ways (RFC 9112 3.2). Node asks upgrades for no `Host`. */
+/**
+ * Why a request is rejected: proxies and servers could interpret it differently (RFC 9112 3.2). Node does not require `Host` for upgrades.
+ */
 function refusalOf({ rawHeaders, headers, httpVersion }: IncomingMessage): HttpRejection | undefined {
   const hosts = countHosts(rawHeaders);
   if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return unclear('a request has one Host');
   return HOST.test(headers.host ?? '') ? undefined : unclear('the Host of the request is none');
 }
 
-/** What RFC 6455 4.1 asks of a handshake before its key. */
+/** The requirements of RFC 6455 4.1 before the key. */
 function handshakeRefusalOf({ headers, method, httpVersion }: IncomingMessage): HttpRejection | undefined {
   if (httpVersion !== '1.1') return unclear('a WebSocket handshake needs HTTP/1.1');
   if (method !== 'GET') return { status: 405, message: 'a WebSocket handshake is a GET', headers: { Allow: 'GET' } };
@@ -157,7 +161,7 @@ const headersOf = (refusal: HttpRejection): Readonly<Record<string, string>> => 
   'Content-Length': String(Buffer.byteLength(bodyOf(refusal))),
 });
 
-/** Answers a handshake with a refusal, and ends its connection. */
+/** Rejects a handshake and closes its connection. */
 export function refuseUpgrade(socket: Socket, refusal: HttpRejection): void {
   const headers = Object.entries(headersOf(refusal)).map(([name, value]) => `${name}: ${value}`);
   socket.on('error', () => socket.destroy());
@@ -165,7 +169,7 @@ export function refuseUpgrade(socket: Socket, refusal: HttpRejection): void {
   socket.end([`HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`, ...headers, '', bodyOf(refusal)].join('\r\n'));
 }
 
-/** Cuts off a body that trickles, unless it may take long. */
+/** Cuts off a body that arrives too slowly, unless it may take long. */
 function boundBody(request: IncomingMessage, response: ServerResponse, { mayTakeLong, bodyMs = BODY_MS }: GuardOptions): void {
   const { headers } = request;
   if (headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0) return;
@@ -182,7 +186,7 @@ function boundBody(request: IncomingMessage, response: ServerResponse, { mayTake
   request.once('close', () => clearTimeout(timer));
 }
 
-/** As Node does when a request takes longer than `requestTimeout`. */
+/** The same response as Node's when a request exceeds `requestTimeout`. */
 function cutOff({ socket }: IncomingMessage, response: ServerResponse): void {
   if (response.headersSent || !socket.writable) {
     socket.destroy();

@@ -1,6 +1,6 @@
 /**
- * The bus with journals. Channels that every journal has for itself carry its name in their subjects, except those of `main`. `busOf` speaks in one
- * journal; `RoutedBus` sends what is asked about a tenant to the journal where that tenant is.
+ * The bus with several journals. Subjects of channels that each journal has contain its name, except in `main`. `busOf` is bound to one
+ * journal; `RoutedBus` routes requests about a tenant to its journal.
  */
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
@@ -17,7 +17,7 @@ interface AskOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A bus that passes everything on to another one. */
+/** A bus that delegates to another one. */
 class PassingBus implements Bus {
   readonly bus: Bus;
 
@@ -84,7 +84,7 @@ class PassingBus implements Bus {
   }
 }
 
-/** The bus as seen by whoever works in one journal: its own channels of it, and the common ones. */
+/** The bus bound to one journal: that journal's channels, and the common ones. */
 class JournalBus extends PassingBus {
   readonly #journal: string;
 
@@ -131,15 +131,17 @@ class JournalBus extends PassingBus {
   }
 }
 
-/** Asks about a tenant where that tenant is. A journal that no longer has it says so, and the question follows it. */
+/**
+ * Routes requests about a tenant to its journal. A journal that no longer has the tenant says so, and the request is sent to the next one.
+ */
 export class RoutedBus extends PassingBus {
   readonly placements: KnownPlacements;
   readonly #now: () => number;
   readonly #tenantPlaces = new Map<string, number>();
 
   /**
-   * @param placements of the same bus; they are stopped with it
-   * @param now milliseconds of a clock that does not jump
+   * @param placements uses the same bus, and is stopped with it
+   * @param now milliseconds of a monotonic clock
    */
   constructor(bus: Bus, placements: KnownPlacements, now: () => number = processSurroundings.now) {
     super(bus);
@@ -186,14 +188,14 @@ export class RoutedBus extends PassingBus {
   }
 }
 
-/** Nothing was done: the one journal no longer has the tenant, and the other does not have it yet. */
+/** Nothing was done: the old journal no longer has the tenant, and the new one does not have it yet. */
 const ELSEWHERE = failed('unavailable', 'the tenant is being placed in another journal');
 
-/** The bus for work in one journal, whichever tenants are there. */
+/** The bus for one journal, whatever its tenants. */
 export function busOf(bus: Bus, journal: string): Bus {
   const direct = bus instanceof RoutedBus ? bus.bus : bus;
   return journal === MAIN ? direct : new JournalBus(direct, journal);
 }
 
-/** The bus for work in the journal where a tenant is now. */
+/** The bus for the current journal of a tenant. */
 export const busOfTenant = (bus: Bus, tenant: string): Bus => busOf(bus, bus.placements?.journalOf(tenant) ?? MAIN);

@@ -1,10 +1,10 @@
-/** Settings that give each of several journals a URL: `NAME=URL`, separated by white space. */
+/** Settings with one URL per journal: `NAME=URL`, separated by white space. */
 import { JOURNAL_NAME, MAIN } from '@polyedge/contracts/journal';
 import { CannotStart } from './lifecycle.ts';
 
 /**
- * The URLs by journal; none for `main`, which has settings of its own. Throws `CannotStart` with what is wrong with the text. The URLs hold passwords: no
- * message repeats them.
+ * The URLs by journal, without `main`, which has its own settings. Throws `CannotStart` with the mistake in the text. URLs contain
+ * passwords, so no message repeats them.
  */
 export function journalUrls(setting: string, text: string | undefined, schemes: readonly string[]): ReadonlyMap<string, string> {
   const found = new Map<string, string>();

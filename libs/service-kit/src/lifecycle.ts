@@ -1,24 +1,24 @@
 /**
- * How a process begins and ends: signals, bounds, the last words. Signals are handled here and nowhere else.
+ * The start and end of a process: signals, time limits, final flushes. Signals are handled only here.
  *
- * SIGTERM or SIGINT: readiness false, `drain` within its bound, `stop` within 10 s, logs and traces written, exit 0. A service that is still
- * starting, and may be waiting for a server, has 2 s to start first; then it just ends. A second signal exits at once with 1. An exception
- * nobody caught, or a rejection nobody awaited, is a bug: logged as fatal, exit 1.
+ * SIGTERM or SIGINT: readiness becomes false, `drain` within its time limit, `stop` within 10 s, logs and traces flushed, exit 0. A service
+ * that is still starting, perhaps waiting for a server, has 2 s to finish starting; otherwise the process exits. A second signal exits at
+ * once with 1. An uncaught exception or unhandled rejection is a bug: logged as fatal, exit 1.
  */
 import { within } from './deadline.ts';
 import type { Log } from './log.ts';
 
 /** A service that has started. */
 export interface Running {
-  /** True, or a sentence that says what is missing. */
+  /** True, or a message that says what is missing. */
   ready(): true | string;
-  /** Stops accepting, finishes what is in flight, tells clients to go elsewhere. */
+  /** Stops accepting, finishes what is in flight, makes clients reconnect elsewhere. */
   drain(): Promise<void>;
   /** Closes everything. */
   stop(): Promise<void>;
 }
 
-/** An expected reason not to start (a server that does not answer, a port that is taken): one sentence instead of a stack. */
+/** An expected reason not to start (a server does not answer, a port is taken): logged as one sentence, without a stack trace. */
 export class CannotStart extends Error {}
 
 const STOP_MS = 10_000;
@@ -35,7 +35,7 @@ export class Lifecycle {
   constructor(options: {
     readonly log: Log;
     readonly drainMs: number;
-    /** Sends what telemetry still holds. */
+    /** Flushes telemetry. */
     readonly lastWords: () => Promise<void>;
   }) {
     this.#log = options.log;
@@ -43,18 +43,18 @@ export class Lifecycle {
     this.#lastWords = options.lastWords;
   }
 
-  /** What `/readyz` says. */
+  /** The status for `/readyz`. */
   ready(): true | string {
     if (this.#ending) return 'draining';
     return this.#running === undefined ? 'starting' : this.#running.ready();
   }
 
-  /** Starts the service and keeps it until a signal. Resolves when it runs. */
+  /** Starts the service and runs it until a signal. Resolves once it runs. */
   async run(start: () => Promise<Running>): Promise<void> {
     process.on('SIGTERM', (signal) => this.#signalled(signal));
     process.on('SIGINT', (signal) => this.#signalled(signal));
-    process.on('uncaughtException', (error) => this.fatal('an exception that nobody caught', error));
-    process.on('unhandledRejection', (error) => this.fatal('a rejection that nobody awaited', error));
+    process.on('uncaughtException', (error) => this.fatal('an uncaught exception', error));
+    process.on('unhandledRejection', (error) => this.fatal('an unhandled rejection', error));
     try {
       this.#running = await start();
     } catch (error) {
@@ -65,7 +65,7 @@ export class Lifecycle {
     if (this.#ending) await this.#end(this.#running);
   }
 
-  /** Ends the process with 1, now: it is in a state that nobody planned. */
+  /** Ends the process with 1 immediately: its state is inconsistent. */
   fatal(sentence: string, error?: unknown): void {
     this.#ending = true;
     this.#log.fatal(sentence, error === undefined ? {} : { err: error });
@@ -80,7 +80,8 @@ export class Lifecycle {
     }
     this.#ending = true;
     this.#log.info(`${signal}: draining`);
-    // While it starts, `run` ends it when it has: a half-started service has nobody to close its parts. It has taken nothing on either.
+    // During the start, `run` stops it afterwards: the parts of a half-started service cannot be closed yet, and it has not accepted
+    // anything.
     if (this.#running !== undefined) void this.#end(this.#running);
     else
       setTimeout(() => {

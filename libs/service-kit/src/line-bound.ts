@@ -1,12 +1,12 @@
 /**
- * How many lines of one kind a minute gets. Clients cause lines: one that sends nonsense as fast as it can must not bury what an operator
- * looks for, nor fill the disk. What was left out is counted.
+ * Limits the log lines of one kind per minute. Clients cause log lines: one that sends garbage at full speed must neither hide other lines
+ * nor fill the disk. Suppressed lines are counted.
  */
 
-/** Lines of one kind within a minute. */
+/** Maximum lines of one kind per minute. */
 const MAX_LINES = 60;
 const WINDOW_MS = 60_000;
-/** Kinds told apart within a minute; all others are one kind together. */
+/** Maximum kinds per minute; all others count as one kind. */
 const MAX_KINDS = 200;
 const OTHERS = 'lines of many kinds';
 
@@ -20,7 +20,7 @@ export class LineBound {
   readonly #kinds = new Map<string, Kind & { readonly level: string; readonly name: string }>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param tell hears at the end of each minute how many lines of a kind were left out */
+  /** @param report called at the end of each minute with the number of suppressed lines of a kind */
   constructor(report: (level: string, kind: string, count: number) => void) {
     this.#report = report;
   }
@@ -37,7 +37,7 @@ export class LineBound {
     return false;
   }
 
-  /** Ends the minute: tells what was left out, and counts anew. */
+  /** Ends the minute: reports the suppressed lines and starts over. */
   end(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -57,5 +57,5 @@ export class LineBound {
   }
 }
 
-/** Sentences that differ only behind a colon or in numbers are of one kind: there stands what a client sent. */
+/** Sentences that differ only in numbers or after a colon are of one kind, because client data appears there. */
 const kindOf = (sentence: string): string => (sentence.split(':', 1)[0] ?? '').slice(0, 200).replace(/\d+/g, '…');

@@ -1,6 +1,7 @@
 /**
- * The bus inside one process, with the guarantees of the port: for pure tests and for a jssocket-edge that runs alone. Everything that is
- * sent goes through one queue and is delivered in a later turn of the event loop, in order, as JSON text, so that no two parties share an object.
+ * The bus inside one process, with the guarantees of the port: for pure tests and for a jssocket-edge that runs alone. All messages go
+ * through one queue and are delivered in a later turn of the event loop, in order, as JSON text, so that sender and receiver share no
+ * object.
  */
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -10,6 +11,7 @@ import { parseOwnJson } from '@polyedge/query/json-text';
 import type { Bus, BusStatus, RequestContext, Responder, RespondOptions, Subscription } from './bus.ts';
 import { answer } from './bus-answer.ts';
 import { type BusCounts, newBusCounts } from './bus-counts.ts';
+import { publishBody, receiveText } from './bus-messages.ts';
 import {
   encodeBody,
   HEADER_ROOM,
@@ -24,10 +26,10 @@ import {
 } from './bus-wire.ts';
 import { type Log, silentLog } from './log.ts';
 
-/** A bus of a `LocalNetwork`, whose connection a test can cut. */
+/** A bus of a `LocalNetwork`, which a test can disconnect. */
 export interface LocalBus extends Bus {
   readonly counts: Readonly<BusCounts>;
-  /** Loses everything on its way to this bus, as a broken connection does, until `reconnect`. */
+  /** Drops all messages to this bus until `reconnect`, like a broken connection. */
   disconnect(): void;
   reconnect(): void;
 }
@@ -35,7 +37,7 @@ export interface LocalBus extends Bus {
 interface Listener {
   readonly bus: ConnectedLocalBus;
   readonly pattern: readonly string[];
-  readonly hear: (text: string, subject: string) => void;
+  readonly receive: (text: string, subject: string) => void;
 }
 
 interface Answerer {
@@ -44,7 +46,7 @@ interface Answerer {
   readonly take: (text: string, subject: string, deadline: number, reply: (outcome: Outcome<unknown>) => void) => void;
 }
 
-/** What stands for the NATS server: one per set of buses that hear each other. */
+/** Replaces the NATS server: connects a set of buses. */
 export class LocalNetwork {
   readonly #listeners = new Set<Listener>();
   readonly #answerers = new Set<Answerer>();
@@ -57,12 +59,12 @@ export class LocalNetwork {
     this.#log = options.log ?? silentLog;
   }
 
-  /** A connection to it. Whoever answers the same channel is one queue group: only one service answers a channel. */
+  /** Connects a new bus. All responders of a channel form one queue group, since each channel belongs to one service. */
   connect(): LocalBus {
     return new ConnectedLocalBus(this, this.#log);
   }
 
-  /** Does `work` in a later turn, after everything that was enqueued before. */
+  /** Runs `work` in a later turn, after everything enqueued before. */
   enqueue(work: () => void): void {
     this.#queue.push(work);
     if (this.#scheduled) return;
@@ -88,11 +90,11 @@ export class LocalNetwork {
   deliver(subject: string, text: string): void {
     const tokens = subject.split('.');
     for (const listener of [...this.#listeners]) {
-      if (listener.bus.status === 'connected' && matches(listener.pattern, tokens)) listener.hear(text, subject);
+      if (listener.bus.status === 'connected' && matches(listener.pattern, tokens)) listener.receive(text, subject);
     }
   }
 
-  /** One of those who answer this subject, in turn. */
+  /** The next responder of this subject, in turn. */
   answererOf(subject: string): Answerer | undefined {
     const tokens = subject.split('.');
     const able = [...this.#answerers].filter(({ bus, pattern }) => bus.status === 'connected' && matches(pattern, tokens));
@@ -101,7 +103,7 @@ export class LocalNetwork {
   }
 }
 
-/** A bus of a network of its own. */
+/** A bus with its own network. */
 export const localBus = (): LocalBus => new LocalNetwork().connect();
 
 class ConnectedLocalBus implements LocalBus {
@@ -158,7 +160,7 @@ class ConnectedLocalBus implements LocalBus {
       const deadline = performance.now() + timeoutMs;
       this.#network.enqueue(() => {
         const answerer = this.#network.answererOf(subject);
-        if (answerer === undefined) finish(failed('unavailable', 'nobody answers'));
+        if (answerer === undefined) finish(failed('unavailable', 'no responder'));
         else answerer.take(text, subject, deadline, (outcome) => this.#network.enqueue(() => finish(readReply(channel, outcome))));
       });
     });
@@ -221,11 +223,7 @@ class ConnectedLocalBus implements LocalBus {
     body: Body,
     journal = MAIN,
   ): void {
-    const text = encodeBody(body);
-    if (text === undefined) this.counts.unsent += 1;
-    if (text === undefined || !this.publishText(inJournal(channel.subject(values), journal), text)) {
-      this.#log.error('an event is over the limits and was not sent', { type: channel.address });
-    }
+    publishBody(this, this.#log, channel, { values, body, journal });
   }
 
   publishText(subject: string, json: string): boolean {
@@ -252,20 +250,9 @@ class ConnectedLocalBus implements LocalBus {
     const unlisten = this.#network.listen({
       bus: this,
       pattern: subject.split('.'),
-      hear: (text, on) => {
+      receive: (text, on) => {
         if (ended) return;
-        this.counts.heard += 1;
-        const body = parseOwnJson(text);
-        if (body === undefined || !channel.body.test(body)) {
-          this.counts.malformed += 1;
-          return;
-        }
-        try {
-          handler(body, on, Buffer.byteLength(text));
-        } catch (err) {
-          this.counts.thrown += 1;
-          this.#log.error("a subscription's handler failed", { type: channel.address, err });
-        }
+        receiveText(this, this.#log, channel, text, (body) => handler(body, on, Buffer.byteLength(text)));
       },
     });
     this.#unlisten.add(unlisten);
@@ -292,13 +279,13 @@ class ConnectedLocalBus implements LocalBus {
   disconnect(): void {
     if (this.#status === 'disconnected') return;
     this.counts.disconnects += 1;
-    this.#say('disconnected');
+    this.#setStatus('disconnected');
     for (const finish of [...this.#waiting]) finish(failed('unavailable', 'the connection was lost'));
   }
 
   reconnect(): void {
     if (this.#status === 'connected' || this.#closed) return;
-    this.#say('connected');
+    this.#setStatus('connected');
   }
 
   async close(): Promise<void> {
@@ -311,7 +298,7 @@ class ConnectedLocalBus implements LocalBus {
     for (const finish of [...this.#waiting]) finish(failed('unavailable', 'the bus was closed'));
   }
 
-  #say(status: BusStatus): void {
+  #setStatus(status: BusStatus): void {
     this.#status = status;
     for (const listener of [...this.#listeners]) listener(status);
   }
@@ -331,7 +318,7 @@ function readReply<Reply>(channel: RequestChannel<string, never, Reply>, outcome
   return failed('internal', `the reply breaks its schema at ${channel.reply.problem(outcome.value)}`);
 }
 
-/** NATS' rule: `*` stands for one token, `>` at the end for one or more. */
+/** NATS' rule: `*` matches one token, a final `>` one or more. */
 function matches(pattern: readonly string[], tokens: readonly string[]): boolean {
   if (pattern.at(-1) === '>') {
     return tokens.length >= pattern.length && pattern.slice(0, -1).every((part, at) => part === '*' || part === tokens[at]);

@@ -36,7 +36,7 @@ test('of each kind of line a minute gets a bounded number, and then how many wer
   assert.equal(lines.at(-1)?.msg, 'an event was ignored: again', 'a new minute has begun');
 });
 
-test('sentences without end are bounded all together, and what was left out is told before the process ends', () => {
+test('different sentences are bounded together, and suppressed lines are reported before the process ends', () => {
   const lines: { readonly msg: string; readonly count?: number }[] = [];
   const log = createLog({ service: 'trial-edge', level: 'info', target: { write: (line) => lines.push(JSON.parse(line)) } });
   for (let n = 0; n < 5000; n += 1) log.warn(`nonsense ${'x'.repeat(n % 3000)}`);

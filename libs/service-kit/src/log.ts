@@ -1,26 +1,26 @@
 /**
- * Logging: JSON lines on standard output. Fields are fixed: `service edge conn tenant type id code ms` and `err` for a bug's error. Payloads
- * and credentials are never logged; keys that look like a credential are replaced as a second line of defence. Of each kind of line a minute
- * gets a bounded number (`line-bound.ts`), so that whatever a client causes may be logged.
+ * Logging: JSON lines on standard output. Fields are fixed: `service edge conn tenant type id code ms` and `err` for the error of a bug.
+ * Payloads and credentials are never logged; as a second line of defence, values of keys that look like a credential are replaced. Lines of
+ * one kind are limited per minute (`line-bound.ts`), so events that clients cause may be logged.
  */
 import { pino } from 'pino';
 import { LineBound } from './line-bound.ts';
 
-/** The fields a line may carry besides its sentence. */
+/** The optional fields of a line. */
 export interface LogFields {
   readonly edge?: string;
   readonly conn?: string | number;
   readonly tenant?: string;
   readonly type?: string;
   readonly id?: string;
-  /** The account on whose behalf. */
+  /** The account that the work was done for. */
   readonly by?: string;
   readonly code?: string | number;
   readonly ms?: number;
   readonly count?: number;
   readonly bytes?: number;
   readonly port?: number;
-  /** Places in the journal. */
+  /** Positions in the journal. */
   readonly seq?: number;
   readonly epoch?: string;
   readonly fence?: number;
@@ -31,19 +31,19 @@ export interface LogFields {
   readonly err?: unknown;
 }
 
-/** Writes one line. The sentence is for the operator. */
+/** Writes one line. The message is for the operator. */
 export type LogWriter = (sentence: string, fields?: LogFields) => void;
 
-/** What the rest of the system sees of the log. */
+/** The logger, as the rest of the system sees it. */
 export interface Log {
   readonly debug: LogWriter;
   readonly info: LogWriter;
   readonly warn: LogWriter;
   readonly error: LogWriter;
   readonly fatal: LogWriter;
-  /** A log whose lines all carry these fields. */
+  /** A logger whose lines all have these fields. */
   with(fields: LogFields): Log;
-  /** Writes out what is buffered; call before the process ends. */
+  /** Flushes the buffer; call it before the process ends. */
   flush(): void;
 }
 
@@ -51,12 +51,12 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
 const SECRETS = ['token', 'accessToken', 'refreshToken', 'password', 'proof', 'secret', 'authorization', 'cookie', 'key', 'credential'];
 
-/** Where lines go: standard output unless a test gives its own. */
+/** Destination of the lines: standard output, or a test's own. */
 export interface LogTarget {
   write(line: string): void;
 }
 
-/** A log for one service. Lines are written synchronously, so nothing is lost when the process ends at once. */
+/** A logger for one service. Lines are written synchronously, so nothing is lost if the process ends. */
 export function createLog(options: { readonly service: string; readonly level: LogLevel; readonly target?: LogTarget }): Log {
   const stream = options.target ?? pino.destination({ fd: 1, sync: true });
   const logger = pino(

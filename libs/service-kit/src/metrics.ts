@@ -1,10 +1,10 @@
 /**
- * Metrics over the OpenTelemetry API. Counting on a hot path is one addition to a plain number; a reader collects the numbers when it is
- * asked. Labels are few and from small sets: never an id or a tenant.
+ * Metrics over the OpenTelemetry API. Counting on a hot path is one addition to a plain number; a reader collects the numbers on demand.
+ * Labels are few and from small sets: never an id or a tenant.
  */
 import { type Attributes, createNoopMeter, type Meter } from '@opentelemetry/api';
 
-/** One series of a counter. Keep it where it is counted: looking it up costs more than counting. */
+/** One series of a counter. Keep a reference to it: looking it up costs more than counting. */
 export class Count {
   value = 0;
 
@@ -29,7 +29,7 @@ const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 
 export class Metrics {
   readonly #meter: Meter;
-  /** What is exported, for whoever wants the numbers as they are now; histograms are not among them. */
+  /** The exported numbers, for `figures`; without histograms. */
   readonly #readers: { readonly name: string; read(): number }[] = [];
 
   constructor(meter: Meter) {
@@ -60,13 +60,13 @@ export class Metrics {
     };
   }
 
-  /** A counter that somebody keeps already; `read` is called when the metrics are collected. */
+  /** A counter that is maintained elsewhere; `read` is called when the metrics are collected. */
   counterOf(name: string, description: string, read: () => number, labels: Readonly<Record<string, string>> = {}): void {
     this.#readers.push({ name: `${name}${labelText(labels)}`, read });
     this.#meter.createObservableCounter(name, { description }).addCallback((result) => result.observe(read(), labels));
   }
 
-  /** Every number that somebody counts in an object, as `<prefix>_<name_in_snake_case>`. The object keeps its keys from the start. */
+  /** Exports every number of an object as `<prefix>_<name_in_snake_case>`. The keys of the object must not change. */
   countersOf(prefix: string, description: string, counts: object, labels: Readonly<Record<string, string>> = {}): void {
     for (const name of Object.keys(counts)) {
       const exported = `${prefix}_${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
@@ -116,5 +116,5 @@ function labelText(labels: Readonly<Record<string, string>>): string {
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
 }
 
-/** Metrics that nobody collects. */
+/** Metrics that are not collected. */
 export const noMetrics = (): Metrics => new Metrics(createNoopMeter());

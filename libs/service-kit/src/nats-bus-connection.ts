@@ -1,10 +1,10 @@
-/** What the NATS library is told for a connection of a service. */
+/** Options of the NATS library for a service's connection. */
 import { type ConnectionOptions, credsAuthenticator, nkeyAuthenticator } from '@nats-io/transport-node';
 
-/** How long one attempt may take. */
+/** Time-out of one attempt. */
 export const CONNECT_ATTEMPT_MS = 5_000;
 
-/** How a service proves to NATS who it is: nothing, or one of these. */
+/** How a service authenticates to NATS: not at all, or by one of these. */
 export type NatsCredentials =
   | { readonly kind: 'none' }
   | { readonly kind: 'password'; readonly user: string; readonly password: string }
@@ -12,19 +12,22 @@ export type NatsCredentials =
   /** The text of a `.creds` file. */
   | { readonly kind: 'creds'; readonly text: string };
 
-/** Where the server is, and who connects. */
+/** The server's address and the connecting service. */
 export interface NatsServer {
-  /** One URL or several of a cluster, separated by commas: `nats://host:4222`, `tls://host:4222`. A user and password in it count where no credentials are given. */
+  /**
+   * One URL, or several of a cluster separated by commas: `nats://host:4222`, `tls://host:4222`. A user and password in it are used if no
+   * credentials are given.
+   */
   readonly url: string;
-  /** The service's name: queue group, part of the inbox prefix, name of the connection in NATS' own tools. */
+  /** The service's name: used as queue group, in the inbox prefix and as the name of the connection in NATS' tools. */
   readonly service: string;
   readonly credentials?: NatsCredentials;
-  /** Files in PEM; TLS is also used when the URL or the server asks for it. */
+  /** PEM files; TLS is also used if the URL or the server requires it. */
   readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string };
 }
 
 /**
- * How the library is to connect. Credentials of the URL count where no others are given; a lost server is looked for without end.
+ * Options of a connection. Credentials of the URL are used if no others are given; reconnecting is retried forever.
  * @param onDisconnect called as soon as a connection has ended
  */
 export function connectionOptions(options: NatsServer, instance: string, onDisconnect: () => void): ConnectionOptions {
@@ -44,9 +47,9 @@ export function connectionOptions(options: NatsServer, instance: string, onDisco
     pingInterval: 5_000,
     maxPingOut: 2,
     maxReconnectAttempts: -1,
-    // Credentials may be refused for a moment while a server reloads its configuration; a service must not stay away for ever because of it.
+    // A server may reject credentials for a moment while it reloads its configuration, which must not stop the service forever.
     ignoreAuthErrorAbort: true,
-    // Called by the library when a connection has ended, before it dials the next: the earliest and only synchronous sign of it.
+    // Called by the library when a connection has ended, before it reconnects: the earliest and only synchronous notification.
     reconnectDelayHandler: () => {
       onDisconnect();
       return 50 + Math.floor(Math.random() * 200);

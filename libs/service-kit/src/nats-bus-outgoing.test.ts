@@ -4,7 +4,7 @@ import { Outgoing } from './nats-bus-outgoing.ts';
 
 const ticked = () => new Promise((resolve) => setImmediate(resolve));
 
-test('what comes some promises after a message leaves together with it, in order', async () => {
+test('messages that follow a few promises later are sent together with the first, in order', async () => {
   const sent: string[] = [];
   const outgoing = new Outgoing({ publish: (subject) => void sent.push(subject) });
   await Promise.resolve();
@@ -21,7 +21,7 @@ test('what comes some promises after a message leaves together with it, in order
   assert.deepEqual(sent, ['change', 'reply', 'next']);
 });
 
-test('a message that the library refuses is reported to whoever asked for that, and those behind it leave', async () => {
+test('a message that the library rejects is reported to its callback, and later ones are sent', async () => {
   const sent: string[] = [];
   const refused: unknown[] = [];
   const closed = new Error('closed');

@@ -1,7 +1,7 @@
 /**
- * What leaves over a NATS connection, in the order in which it was given. Everything that one event causes leaves in one write: the library alone
- * would write as soon as the first message of several is there, and an answer that comes a few promises after a change would be a write, and a
- * wake-up of the server and of whoever reads, of its own.
+ * Outgoing messages of a NATS connection, in order. All messages that one event causes are sent in one write: the library alone would write
+ * as soon as the first of them is there, and an answer that follows a few promises after a change would cost another write, and wake the
+ * server and the reader again.
  */
 import type { NatsConnection, PublishOptions } from '@nats-io/transport-node';
 
@@ -21,17 +21,17 @@ export class Outgoing {
   }
 
   /**
-   * Sends a message when the promises that are settled now have been handled, and what they cause.
-   * @param data must not change any more
-   * @param failed told when the library refuses it, which without it is passed over: the connection is closed then
+   * Sends a message once the currently settled promises, and those they settle, have been handled.
+   * @param data must not be modified afterwards
+   * @param failed called if the library rejects it; ignored by default, because the connection is closed then
    */
   publish(subject: string, data: Uint8Array | string, options?: PublishOptions, failed?: (error: unknown) => void): void {
-    // Ticks come after all promises, and before anything is read or written.
+    // `nextTick` callbacks run after all promises, and before any I/O.
     if (this.#messages.length === 0) process.nextTick(() => this.send());
     this.#messages.push({ subject, data, options, failed });
   }
 
-  /** Hands everything to the library, now. */
+  /** Passes everything to the library now. */
   send(): void {
     const messages = this.#messages;
     this.#messages = [];

@@ -1,6 +1,6 @@
 /**
- * The asking half of the NATS bus: one inbox subscription for all requests of a connection, a table of who waits, and one sweep for all
- * time-outs. The library's own request keeps a timer per request and takes one reply message only.
+ * The requester's side of the NATS bus: one inbox subscription for all requests of a connection, a table of pending requests, and one sweep
+ * for all time-outs. The library's own request uses a timer per request and accepts only one reply message.
  */
 import { type MsgHdrs, MsgHdrsImpl, type NatsConnection } from '@nats-io/transport-node';
 import type { RequestChannel } from '@polyedge/contracts/channel';
@@ -27,13 +27,13 @@ import type { Log } from './log.ts';
 import type { Outgoing } from './nats-bus-outgoing.ts';
 import type { Span, Spans } from './spans.ts';
 
-/** How often a difference of clocks is logged. */
+/** Minimum interval between log lines about differing clocks. */
 const SKEW_LOG_MS = 60_000;
 const SWEEP_MS = 50;
-/** Parts of replies that have not ended yet, over all requests of a connection. */
+/** Maximum bytes of incomplete replies, over all requests of a connection. */
 const MAX_GATHERED_BYTES = 4 * MAX_REPLY_BYTES;
 
-/** Called after each request with the channel's address, `ok` or the failure's code, and how long it took. */
+/** Called after each request with the channel's address, `ok` or the failure's code, and its duration. */
 export type ObserveRequest = (address: string, result: string, seconds: number) => void;
 
 interface PendingRequest {
@@ -43,10 +43,10 @@ interface PendingRequest {
   readonly expiresAt: number;
   readonly startedAt: number;
   readonly span: Span | undefined;
-  /** Settles with the reply's JSON value. */
+  /** Called with the reply's JSON value. */
   readonly reply: (value: unknown) => void;
   readonly fail: (failure: Failure) => void;
-  /** Asks once more, without saying when, when `expired` cannot be true; whether it did. */
+  /** Sends the request again, without a deadline, if `expired` cannot be true; returns whether it did. */
   readonly askAgain: () => boolean;
   parts: Buffer[] | undefined;
   bytes: number;
@@ -70,7 +70,7 @@ export class NatsRequests {
   constructor(options: {
     readonly connection: NatsConnection;
     readonly outgoing: Outgoing;
-    /** The inbox prefix, without the last dot. */
+    /** The inbox prefix, without the trailing dot. */
     readonly inbox: string;
     readonly counts: BusCounts;
     readonly log: Log;
@@ -85,10 +85,10 @@ export class NatsRequests {
     this.#spans = options.spans;
     this.#observe = options.observe;
     this.#connection.subscribe(`${this.#inbox}*`, {
-      // The library's reading loop dies of an exception, without a word.
+      // An exception would silently end the library's reading loop.
       callback: (error, message) => {
         try {
-          if (error === null) this.#heard(message.subject, message.headers, message.data);
+          if (error === null) this.#received(message.subject, message.headers, message.data);
           else this.#refusal = error;
         } catch (err) {
           this.#counts.thrown += 1;
@@ -98,7 +98,7 @@ export class NatsRequests {
     });
   }
 
-  /** Set when the server refused the inbox: no reply would ever arrive. */
+  /** Set if the server rejected the inbox: no reply would ever arrive. */
   get refusal(): Error | undefined {
     return this.#refusal;
   }
@@ -186,13 +186,13 @@ export class NatsRequests {
     });
   }
 
-  /** Ends everything that waits: the connection is gone, and with it, probably, the replies. */
+  /** Fails all pending requests: the connection is lost, and probably the replies with it. */
   failAll(detail: string): void {
     for (const pending of [...this.#pending.values()]) pending.fail({ code: 'unavailable', detail });
     this.#expire();
   }
 
-  /** Ends what was asked on a subject that the server refuses. */
+  /** Fails the requests on a subject that the server rejects. */
   failSubject(subject: string): void {
     for (const pending of [...this.#pending.values()]) {
       if (pending.subject === subject) pending.fail({ code: 'unavailable', detail: 'the NATS server does not allow this subject' });
@@ -216,7 +216,7 @@ export class NatsRequests {
     this.#sweep = undefined;
   }
 
-  #heard(subject: string, headers: MsgHdrs | undefined, data: Uint8Array): void {
+  #received(subject: string, headers: MsgHdrs | undefined, data: Uint8Array): void {
     const pending = this.#pending.get(subject.slice(this.#inbox.length));
     if (pending === undefined) {
       this.#counts.lateReplies += 1;
@@ -225,14 +225,14 @@ export class NatsRequests {
     this.#counts.replies += 1;
     const part = headers?.get(PART) ?? '';
     if (part !== '') this.#part(pending, part, data);
-    else if (headers?.code === 503 && data.length === 0) pending.fail({ code: 'unavailable', detail: 'nobody answers' });
+    else if (headers?.code === 503 && data.length === 0) pending.fail({ code: 'unavailable', detail: 'no responder' });
     else if (headers?.has(SERVICE_ERROR_CODE) === true) this.#failed(pending, readFailure(parseOwnJson(textOf(data))));
     else this.#whole(pending, textOf(data));
   }
 
   /**
-   * `expired` while most of the time is left says that the clock here, or the one there, has jumped: nothing was done, and the caller still
-   * waits. Whoever answers then counts the time that is left from when it reads the request.
+   * `expired` although most of the time is left means that one of the two clocks has jumped: nothing was done, and the caller still waits.
+   * The responder of the repeated request counts the remaining time from its arrival.
    */
   #failed(pending: PendingRequest, failure: Failure): void {
     if (failure.code === 'expired' && pending.askAgain()) return;
@@ -256,7 +256,7 @@ export class NatsRequests {
   #part(pending: PendingRequest, header: string, data: Uint8Array): void {
     const part = parsePart(header);
     pending.parts ??= [];
-    // One connection's messages arrive in order, so anything else means that some were lost.
+    // Messages of one connection arrive in order, so otherwise some were lost.
     if (part === undefined || part.index !== pending.parts.length) {
       pending.fail({ code: 'unavailable', detail: 'a part of the reply was lost' });
       return;
@@ -267,7 +267,7 @@ export class NatsRequests {
       pending.fail({ code: 'too-large', detail: 'the reply is over the limit' });
       return;
     }
-    // A copy: the library's view belongs to its reading buffer.
+    // Copied, because the library's view refers to its reading buffer.
     pending.parts.push(Buffer.from(data));
     if (part.index + 1 === part.count) this.#whole(pending, Buffer.concat(pending.parts).toString('utf8'));
   }

@@ -1,4 +1,4 @@
-/** The answering half of the NATS bus: one queue subscription, its requests in hand, and replies of any size. */
+/** The responder's side of the NATS bus: one queue subscription, its requests in progress, and replies of any size. */
 import {
   type Msg,
   type MsgHdrs,
@@ -52,7 +52,7 @@ export class NatsResponder<Request, Reply> implements Responder {
   readonly #pattern: string;
   readonly #tenantIndex: number;
   #subscription: NatsSubscription | undefined;
-  /** Subscriptions that have left but may still receive what was on its way. */
+  /** Drained subscriptions that may still receive messages in flight. */
   #leaving: Promise<unknown> = Promise.resolve();
   #inHand = 0;
   #idle: (() => void) | undefined;
@@ -68,7 +68,7 @@ export class NatsResponder<Request, Reply> implements Responder {
     readonly counts: BusCounts;
     readonly log: Log;
     readonly spans: Spans | undefined;
-    /** Of all who ask on this connection. */
+    /** Shared by all requests on this connection. */
     readonly clocks: PeerClocks;
   }) {
     this.#connection = options.connection;
@@ -91,7 +91,7 @@ export class NatsResponder<Request, Reply> implements Responder {
     if (subscription === undefined) return;
     this.#subscription = undefined;
     if (subscription.isClosed() || this.#connection.isClosed()) return;
-    // Not unsubscribe(): requests that the server has already sent here would be dropped and their callers wait in vain.
+    // Not unsubscribe(), which would drop requests that the server has already sent here, so that their callers time out.
     const left = subscription.drain().catch(() => undefined);
     this.#leaving = Promise.all([this.#leaving, left]);
   }
@@ -119,7 +119,7 @@ export class NatsResponder<Request, Reply> implements Responder {
   #take(message: Msg): void {
     this.#counts.heard += 1;
     this.#inHand += 1;
-    // The subject and the headers are views into the library's reading buffer: everything is read before the first await.
+    // The subject and the headers are views into the library's reading buffer, so everything is read before the first await.
     void this.#work(message).catch((err: unknown) => {
       this.#counts.thrown += 1;
       this.#log.error('answering a request failed', { type: this.#channel.address, err });
@@ -148,7 +148,10 @@ export class NatsResponder<Request, Reply> implements Responder {
     if (reply !== undefined && reply !== '') this.#reply(reply, outcome);
   }
 
-  /** When the caller stops waiting, on the clock here: it said for how long, and how long the request was on its way is known, or by its own date. */
+  /**
+   * When the caller stops waiting, on the clock here: computed from its time-out and the transit time if that is known, else from its own
+   * deadline.
+   */
   #deadline(reply: string, headers: MsgHdrs | undefined): number {
     const now = performance.now();
     const timeout = positive(headers?.get(TIMEOUT));
@@ -206,7 +209,7 @@ export class NatsResponder<Request, Reply> implements Responder {
   }
 }
 
-/** The number of a header; undefined where it has none. */
+/** The number in a header; undefined if absent. */
 function positive(text: string | undefined): number | undefined {
   const number = Number(text);
   return Number.isFinite(number) && number > 0 ? number : undefined;

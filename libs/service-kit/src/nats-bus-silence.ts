@@ -1,21 +1,21 @@
 /**
- * Leaves a NATS server that has gone silent, sooner than the library's pings do: one that stands still, or to which the way is cut. Whatever
- * arrives counts as a sign of life, so that a process with a backlog to read, in which the answer to a ping waits at the end, stays connected.
+ * Reconnects from a NATS server that is silent, sooner than the library's pings do: one that is suspended or unreachable. Everything that
+ * arrives counts as a sign of life, so a process with a backlog to read, at the end of which the pong waits, stays connected.
  */
 import type { NatsConnection } from '@nats-io/transport-node';
 
 const TICK_MS = 500;
 /**
- * So many turns of the timer without a sign. They are counted rather than timed, since the process reads what has arrived between two of them,
- * however long it stood still itself.
+ * Timer ticks without a sign of life. Counted rather than timed, because the process reads what has arrived between two of them, however
+ * long it was suspended itself.
  */
 const SILENT_TICKS = 2;
 
 /**
- * Watches until the returned function is called.
- * @param connection asked for its counts, pinged and told to reconnect
- * @param connected whether it has a server now
- * @param onSilent told before the server is left
+ * Checks until the returned function is called.
+ * @param connection queried for its counters, pinged, and told to reconnect
+ * @param connected whether there is a connection now
+ * @param onSilent called before reconnecting
  */
 export function leaveSilentServers(
   connection: Pick<NatsConnection, 'stats' | 'flush' | 'reconnect'>,
@@ -24,16 +24,16 @@ export function leaveSilentServers(
 ): () => void {
   let silent = 0;
   let received = 0;
-  let asking = false;
-  const ask = async (): Promise<void> => {
-    asking = true;
+  let isPinging = false;
+  const ping = async (): Promise<void> => {
+    isPinging = true;
     try {
       await connection.flush();
       silent = 0;
     } catch {
-      // It has ended, which others notice.
+      // The connection is closed, which is handled elsewhere.
     } finally {
-      asking = false;
+      isPinging = false;
     }
   };
   const timer = setInterval(() => {
@@ -48,7 +48,7 @@ export function leaveSilentServers(
       silent = 0;
       onSilent();
       connection.reconnect().catch(() => {});
-    } else if (!asking) void ask();
+    } else if (!isPinging) void ping();
   }, TICK_MS);
   timer.unref();
   return () => clearInterval(timer);

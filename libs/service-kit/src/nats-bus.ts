@@ -1,14 +1,14 @@
-/** The bus over NATS. With `nats-bus-requests.ts` and `nats-bus-responder.ts` the only code that knows the NATS library. */
+/** The bus over NATS. Together with `nats-bus-requests.ts` and `nats-bus-responder.ts`, the only code that uses the NATS library. */
 import { randomBytes } from 'node:crypto';
 import { AuthorizationError, connect, MsgHdrsImpl, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node';
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import { inJournal, MAIN } from '@polyedge/contracts/journal';
+import { MAIN } from '@polyedge/contracts/journal';
 import type { Parameters } from '@polyedge/contracts/subject';
-import { parseOwnJson } from '@polyedge/query/json-text';
 import type { Bus, BusStatus, RequestContext, Responder, RespondOptions, Subscription } from './bus.ts';
 import { type BusCounts, newBusCounts } from './bus-counts.ts';
-import { encodeBody, MIN_MAX_PAYLOAD, subjectFits, TRACEPARENT } from './bus-wire.ts';
+import { publishBody, receiveText } from './bus-messages.ts';
+import { MIN_MAX_PAYLOAD, subjectFits, TRACEPARENT } from './bus-wire.ts';
 import { within } from './deadline.ts';
 import { type Log, silentLog } from './log.ts';
 import { CONNECT_ATTEMPT_MS, connectionOptions, type NatsServer } from './nats-bus-connection.ts';
@@ -20,22 +20,22 @@ import { PeerClocks } from './peer-clocks.ts';
 import type { Spans } from './spans.ts';
 
 export interface NatsBusOptions extends NatsServer {
-  /** Distinguishes the replicas of a service; made up unless given. */
+  /** Distinguishes the replicas of a service; random by default. */
   readonly instance?: string;
-  /** How long to try before giving up when there is no server yet, in milliseconds (default 30,000). */
+  /** How long to retry the first connection, in milliseconds (default 30,000). */
   readonly connectMs?: number;
   readonly log?: Log;
   readonly spans?: Spans | undefined;
   readonly observe?: ObserveRequest | undefined;
-  /** Called when the connection is over for good although nobody closed it: the service cannot go on. */
+  /** Called when the connection has ended and will not be restored: the service cannot continue. */
   readonly onLost?: (error: Error) => void;
 }
 
-/** The bus with what only NATS has. */
+/** The bus, with NATS-specific parts. */
 export interface NatsBus extends Bus {
   readonly instance: string;
   readonly counts: Readonly<BusCounts>;
-  /** The largest message that the server takes, in bytes. */
+  /** The largest message that the server accepts, in bytes. */
   readonly maxPayload: number;
 }
 
@@ -44,9 +44,9 @@ const AGAIN_MS = 250;
 const STOP_MS = 10_000;
 
 /**
- * Connects. Resolves to a failure with a sentence for the operator when there is no server within `connectMs`, when it refuses the
- * credentials or the inbox, or when its `max_payload` is under 8 MiB. A server that goes away meanwhile is waited for like one that is not there
- * yet. Afterwards the connection is kept for ever.
+ * Connects. Resolves to a failure with a message for the operator if no server answers within `connectMs`, the server rejects the
+ * credentials or the inbox, or its `max_payload` is below 8 MiB. Once connected, the connection is restored whenever it breaks, without a
+ * time limit.
  */
 export async function connectNatsBus(options: NatsBusOptions): Promise<Outcome<NatsBus>> {
   const log = options.log ?? silentLog;
@@ -60,7 +60,7 @@ export async function connectNatsBus(options: NatsBusOptions): Promise<Outcome<N
   }
 }
 
-/** Fails with `unavailable` when trying again may help. */
+/** Fails with `unavailable` if a retry may help. */
 async function attemptToConnect(options: NatsBusOptions, instance: string, log: Log): Promise<Outcome<NatsBus>> {
   const disconnected: { notify: () => void } = { notify: () => {} };
   let connection: NatsConnection;
@@ -193,11 +193,7 @@ class ConnectedBus implements NatsBus {
     body: Body,
     journal = MAIN,
   ): void {
-    const text = encodeBody(body);
-    if (text === undefined) this.counts.unsent += 1;
-    if (text === undefined || !this.publishText(inJournal(channel.subject(values), journal), text)) {
-      this.#log.error("an event is over the server's limits and was not sent", { type: channel.address });
-    }
+    publishBody(this, this.#log, channel, { values, body, journal });
   }
 
   publishText(subject: string, json: string, traceparent?: string): boolean {
@@ -206,7 +202,7 @@ class ConnectedBus implements NatsBus {
       this.counts.unsent += 1;
       return false;
     }
-    // Without a connection the library would keep messages without a bound and deliver them late.
+    // Without a connection the library would buffer messages without a bound and deliver them late.
     if (this.#status === 'disconnected' || this.#connection.isClosed()) {
       this.counts.unsent += 1;
       return true;
@@ -224,24 +220,15 @@ class ConnectedBus implements NatsBus {
   ): Subscription {
     if (!subjectFits(subject)) throw new Error(`a subject of ${subject.length} characters cannot be subscribed to`);
     let ended = false;
-    // What was published before does not come to whoever subscribes after it.
+    // A new subscriber must not receive what was published before.
     this.#outgoing.send();
     const subscription = this.#connection.subscribe(subject, {
       callback: (error, message) => {
         if (ended || error !== null) return;
-        this.counts.heard += 1;
-        const body = parseOwnJson(textOf(message.data));
-        if (body === undefined || !channel.body.test(body)) {
-          this.counts.malformed += 1;
-          return;
-        }
-        // The library's reading loop dies of an exception, without a word.
-        try {
-          handler(body, message.subject, message.data.length, message.headers?.get(TRACEPARENT));
-        } catch (err) {
-          this.counts.thrown += 1;
-          this.#log.error("a subscription's handler failed", { type: channel.address, err });
-        }
+        // It never throws: an exception would silently end the library's reading loop.
+        receiveText(this, this.#log, channel, textOf(message.data), (body) =>
+          handler(body, message.subject, message.data.length, message.headers?.get(TRACEPARENT)),
+        );
       },
     });
     return {
@@ -283,16 +270,16 @@ class ConnectedBus implements NatsBus {
     this.#status = 'disconnected';
   }
 
-  /** The connection has ended. Called before the library dials again. */
+  /** The connection has ended. Called before the library reconnects. */
   disconnected(): void {
     if (this.#status === 'disconnected') return;
     this.counts.disconnects += 1;
     if (!this.#closing) this.#log.warn('disconnected from NATS');
-    this.#say('disconnected');
+    this.#setStatus('disconnected');
     this.#requests.failAll('the connection to NATS was lost');
   }
 
-  #say(status: BusStatus): void {
+  #setStatus(status: BusStatus): void {
     this.#status = status;
     for (const listener of [...this.#listeners]) {
       try {
@@ -342,7 +329,7 @@ class ConnectedBus implements NatsBus {
     if (this.maxPayload < MIN_MAX_PAYLOAD)
       this.#log.error(`the NATS server takes messages of ${this.maxPayload} bytes at most: set "max_payload: ${MIN_MAX_PAYLOAD}"`);
     this.#log.info('connected to NATS again');
-    this.#say('connected');
+    this.#setStatus('connected');
   }
 }
 

@@ -1,4 +1,7 @@
-/** Tokens of an outside OpenID provider. Its users are accounts `oidc:<sub>` of one configured tenant; roles only from a provider trusted for them. */
+/**
+ * Tokens of an external OpenID provider. Its users are accounts `oidc:<sub>` of one configured tenant; roles are accepted only if the
+ * provider is trusted for them.
+ */
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
@@ -10,17 +13,17 @@ export interface OpenIdOptions {
   readonly audience: string;
   readonly tenant: string;
   readonly defaultScope: string;
-  /** Take roles from the claim `polyedge_roles`: an object of lists, by protocol. */
+  /** Use the roles in the claim `polyedge_roles`: an object of lists, by protocol. */
   readonly trustRoles: boolean;
 }
 
-/** The settings of an outside provider; none is used unless issuer, keys and audience are all given. */
+/** The settings of an external provider, which is used only if issuer, keys and audience are all set. */
 export const openIdSettings = {
   openIdIssuer: url({
     env: 'POLYEDGE_OIDC_ISSUER',
     schemes: ['http', 'https'],
     optional: true,
-    doc: 'The issuer of an outside OpenID provider whose tokens are accepted.',
+    doc: 'The issuer of an external OpenID provider whose tokens are accepted.',
   }),
   openIdJwksUrl: url({
     env: 'POLYEDGE_OIDC_JWKS_URL',
@@ -58,7 +61,7 @@ export function openIdOf(config: {
 // Asymmetric only: with HS256 in the list, a provider's public key could be used as a shared secret.
 const ALGORITHMS = ['EdDSA', 'Ed25519', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'];
 
-/** A function that verifies the provider's tokens. Keys are fetched when needed, at most every 30 s, and kept for 10 minutes. */
+/** Returns a function that verifies the provider's tokens. Keys are fetched on demand, at most every 30 s, and kept for 10 minutes. */
 export function openIdVerifier(options: OpenIdOptions): (token: string) => Promise<Outcome<Principal>> {
   const keys = createRemoteJWKSet(new URL(options.jwksUrl), { timeoutDuration: 3_000, cooldownDuration: 30_000, cacheMaxAge: 600_000 });
   return async (token) => {

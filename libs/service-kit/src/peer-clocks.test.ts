@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PeerClocks } from './peer-clocks.ts';
 
-test('a delay is what a message took longer than the quickest one, however far the clocks are apart', () => {
+test('a delay is the excess over the fastest message, however far the clocks differ', () => {
   const clocks = new PeerClocks();
   const apart = -7_200_000;
   assert.equal(clocks.delayOf('edge', 1000, 1002 + apart), undefined, 'nothing to compare it with');
@@ -11,7 +11,7 @@ test('a delay is what a message took longer than the quickest one, however far t
   assert.equal(clocks.delayOf('edge', 9500, 9503 + apart), 2);
 });
 
-test('each peer has a clock of its own', () => {
+test('the clocks of peers are independent', () => {
   const clocks = new PeerClocks();
   clocks.delayOf('a', 0, 500);
   assert.equal(clocks.delayOf('b', 0, 90_000), undefined);

@@ -1,16 +1,16 @@
 /**
- * How long a request was on its way. Its sender says when it was sent, on a monotonic clock of its own; only differences to the clock here
- * count, so that the clocks of two hosts need not agree. The smallest difference of late stands for no delay at all. What is above it, the
- * request lay somewhere: in the server, in a socket, or before a process that stood still.
+ * Estimates the transit time of requests. A sender states when it sent the request, on its own monotonic clock; only differences to the
+ * local clock count, so the clocks of two hosts need not agree. The smallest recent difference is taken as no delay. Anything above it is
+ * time spent in the server, in a socket, or before a suspended process.
  */
 
-/** How long the smallest difference is remembered: drift and a clock that was stopped are forgotten after it. */
+/** How long the smallest difference is kept, so that drift and stopped clocks are forgotten. */
 const WINDOW_MS = 30_000;
 const MAX_PEERS = 10_000;
 
 interface Peer {
   smallest: number;
-  /** Of the window before, so that a new window does not begin without knowledge. */
+  /** From the previous window, so that a new window does not start empty. */
   before: number;
   since: number;
 }
@@ -19,9 +19,9 @@ export class PeerClocks {
   readonly #peers = new Map<string, Peer>();
 
   /**
-   * Milliseconds that a message was on its way, at least; undefined for the first one of a peer, which nothing can be compared with.
+   * The minimum transit time of a message in milliseconds; undefined for the first one of a peer.
    * @param sentAt on the peer's monotonic clock
-   * @param now on the monotonic clock here
+   * @param now on the local monotonic clock
    */
   delayOf(peer: string, sentAt: number, now: number): number | undefined {
     const difference = now - sentAt;

@@ -1,4 +1,4 @@
-/** Which journal each tenant is in: asked of the directory, and asked again whenever it says that they have changed. */
+/** The journal of each tenant: fetched from the directory, and again whenever it announces a change. */
 import { accountsPlaced, accountsPlacements } from '@polyedge/contracts/bus/accounts';
 import { MAIN } from '@polyedge/contracts/journal';
 import type { Bus, Placements, Subscription } from './bus.ts';
@@ -8,8 +8,8 @@ const TIMEOUT_MS = 2000;
 const RETRY_MS = 500;
 
 /**
- * Until the directory has answered, every tenant counts as one of `main`. A replica refuses a tenant that is in another journal, so a placement that
- * is not known, or no longer true, costs a question and never a wrong answer.
+ * Until the directory has answered, every tenant is assumed to be in `main`. A replica rejects a tenant that is in another journal, so an
+ * unknown or outdated placement costs a request, but never gives a wrong answer.
  */
 export class KnownPlacements implements Placements {
   readonly #bus: Pick<Bus, 'request' | 'subscribe' | 'onStatus'>;
@@ -18,8 +18,8 @@ export class KnownPlacements implements Placements {
   #journals: ReadonlyMap<string, string> = new Map();
   /** Undefined until the directory has answered. */
   #version: number | undefined;
-  #asking: Promise<boolean> | undefined;
-  /** Something was said since the question that is under way. */
+  #loading: Promise<boolean> | undefined;
+  /** A change was announced since the request in flight was sent. */
   #again = false;
   readonly #after: Surroundings['after'];
   #cancelRetry: () => void = () => {};
@@ -30,7 +30,7 @@ export class KnownPlacements implements Placements {
     this.#after = after;
   }
 
-  /** Listens, and asks until somebody answers. Does not wait for the answer. */
+  /** Subscribes, and retries until the directory answers. Does not wait for it. */
   start(): void {
     this.#subscriptions.push(
       this.#bus.subscribe(accountsPlaced, accountsPlaced.subject({}), ({ version }) => {
@@ -49,7 +49,7 @@ export class KnownPlacements implements Placements {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
-  /** No tenant is known to be anywhere else. */
+  /** All known tenants are in `main`. */
   get areAllInMain(): boolean {
     return this.#journals.size === 0;
   }
@@ -64,19 +64,19 @@ export class KnownPlacements implements Placements {
   }
 
   async refresh(): Promise<void> {
-    // An answer to a question of before may be older than this call.
-    if (this.#asking !== undefined) await this.#asking;
-    await this.#ask();
+    // The reply to an earlier request may be older than this call.
+    if (this.#loading !== undefined) await this.#loading;
+    await this.#fetch();
   }
 
   #load(): void {
     this.#cancelRetry();
     if (this.#stopped) return;
-    if (this.#asking !== undefined) {
+    if (this.#loading !== undefined) {
       this.#again = true;
       return;
     }
-    void this.#ask().then((answered) => {
+    void this.#fetch().then((answered) => {
       if (this.#again) {
         this.#again = false;
         this.#load();
@@ -84,13 +84,13 @@ export class KnownPlacements implements Placements {
     });
   }
 
-  #ask(): Promise<boolean> {
-    this.#asking ??= this.#bus.request(accountsPlacements, accountsPlacements.subject({}), {}, { timeoutMs: TIMEOUT_MS }).then((reply) => {
-      this.#asking = undefined;
+  #fetch(): Promise<boolean> {
+    this.#loading ??= this.#bus.request(accountsPlacements, accountsPlacements.subject({}), {}, { timeoutMs: TIMEOUT_MS }).then((reply) => {
+      this.#loading = undefined;
       if (reply.ok) this.#take(reply.value.version, new Map(reply.value.placements.map(({ tenant, journal }) => [tenant, journal])));
       return reply.ok;
     });
-    return this.#asking;
+    return this.#loading;
   }
 
   #take(version: number, journals: ReadonlyMap<string, string>): void {

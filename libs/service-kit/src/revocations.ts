@@ -1,9 +1,9 @@
-/** The revocations in force, as an edge knows them. Bounded by what graph-store sends: those younger than the longest token lifetime. */
+/** The revocations in force. Bounded by what graph-store sends: those younger than the longest token lifetime. */
 import type { Revocation } from '@polyedge/contracts/bus/accounts';
 import type { Principal } from '@polyedge/contracts/principal';
 import { revokes } from '@polyedge/contracts/token-claims';
 
-/** A revocation that arrived by itself stays at least so long, although a replica's list may not have it yet. */
+/** A revocation received as an event is kept at least this long, even if a replica's list does not have it yet. */
 const FRESH_MS = 120_000;
 
 interface RevokedAccount {
@@ -12,10 +12,10 @@ interface RevokedAccount {
 }
 
 export class Revocations {
-  /** By account: what a look-up needs. */
+  /** Indexed by account. */
   #byAccount = new Map<string, RevokedAccount[]>();
 
-  /** True when it was not known. `now` in milliseconds on any one clock. */
+  /** Returns true if it was new. `now` in milliseconds on any one clock. */
   add(revocation: Revocation, now: number): boolean {
     const known = this.#byAccount.get(revocation.account) ?? [];
     if (known.some((one) => same(one.revocation, revocation))) return false;
@@ -23,7 +23,7 @@ export class Revocations {
     return true;
   }
 
-  /** Takes a whole list; what it leaves out is no longer in force, unless it is fresh. Returns those that were not known. */
+  /** Replaces the list; revocations that are not in it are no longer in force, unless recently received. Returns the new ones. */
   replace(list: readonly Revocation[], now: number): readonly Revocation[] {
     const added = list.filter((revocation) => this.add(revocation, now));
     const listed = new Set(list.map(name));

@@ -1,4 +1,7 @@
-/** A service's whole `main.ts`: `await run({ name, summary, settings, start })`. Also its command line: `config`, `config --env`, `config --check`, `--help`. */
+/**
+ * A service's whole `main.ts`: `await run({ name, summary, settings, start })`. Also provides its command line: `config`, `config --env`,
+ * `config --check`, `--help`.
+ */
 import { randomBytes } from 'node:crypto';
 import type { CommonSettings } from './common-settings.ts';
 import { readConfig } from './config.ts';
@@ -11,18 +14,18 @@ import { settingsEnv, settingsText } from './settings-table.ts';
 import type { Spans } from './spans.ts';
 import { startTelemetry, type Telemetry } from './telemetry.ts';
 
-/** What `start` is given besides its settings. */
+/** The context of `start`, besides the settings. */
 export interface ServiceContext {
   readonly service: string;
-  /** Made up at start; distinguishes replicas in NATS, Redis and traces. */
+  /** Random for each start; distinguishes replicas in NATS, Redis and traces. */
   readonly instance: string;
   readonly log: Log;
   readonly metrics: Metrics;
   /** Undefined when tracing is off. */
   readonly spans: Spans | undefined;
-  /** For `/readyz`: starting, draining, or what the service itself says. */
+  /** For `/readyz`: starting, draining, or the service's own status. */
   readonly ready: Readiness;
-  /** Ends the process with 1: something that cannot be repaired from inside. */
+  /** Ends the process with 1, on an error that it cannot recover from. */
   fatal(sentence: string, error?: unknown): void;
 }
 
@@ -32,11 +35,11 @@ export interface Service<S extends Settings & CommonSettings> {
   /** One sentence for `--help`. */
   readonly summary: string;
   readonly settings: S;
-  /** Starts everything, in order. Throws `CannotStart` with a sentence for what an operator can mend. */
+  /** Starts everything, in order. Throws `CannotStart` with a message if the operator can fix the cause. */
   start(config: Config<S>, context: ServiceContext): Promise<Running>;
 }
 
-/** Runs a service, or answers its command line. Ends the process on a mistake in the settings, each named in a sentence. */
+/** Runs a service, or its command line. Ends the process on invalid settings, each reported in a sentence. */
 export async function run<S extends Settings & CommonSettings>(service: Service<S>): Promise<void> {
   const { name, settings } = service;
   const [command, option] = process.argv.slice(2);
@@ -95,7 +98,7 @@ export async function run<S extends Settings & CommonSettings>(service: Service<
   });
 }
 
-/** `METRICS_PORT`, else the service's port + 1000; a free one beside a free one. */
+/** `METRICS_PORT`, else the service's port + 1000; a free port if the service's port is 0. */
 function metricsPortOf(config: Config<CommonSettings>): number | undefined {
   if (config.metricsPort === 'off') return undefined;
   if (config.metricsPort !== undefined) return Number(config.metricsPort);

@@ -1,4 +1,4 @@
-/** Settings for people: the command line's table, a `.env` file, the list in Markdown. Never shows a value that is in use. */
+/** Documents settings: the table of the command line, a `.env` file, the list in Markdown. Never shows a current value. */
 import { namesOf } from './config.ts';
 import type { Setting, Settings } from './settings.ts';
 
@@ -6,9 +6,9 @@ export interface SettingRow {
   readonly name: string;
   readonly aliases: readonly string[];
   readonly form: string;
-  /** As it would be written in the environment; undefined when there is none. */
+  /** As written in the environment; undefined if there is none. */
   readonly default: string | undefined;
-  /** `required in production`, `optional`, or nothing to say. */
+  /** `required in production`, `optional`, or empty. */
   readonly note: string;
   readonly unit: string | undefined;
   readonly doc: string;
@@ -41,7 +41,7 @@ export function settingsMarkdown(service: string, settings: Settings): string {
   const items = settingRows(service, settings).map((row) => {
     const names = [row.name, ...row.aliases].map((name) => `\`${name}\``).join(', ');
     const fallback = [row.default === undefined ? '' : `default \`${row.default}\``, row.note].filter((part) => part !== '').join(', ');
-    // How durations are written is said once above the list.
+    // The format of durations is explained once above the list.
     const form = row.form.replace(/, such as 250ms.*$/, '');
     return wrapped(`- ${names}: ${row.doc} *(${form}${fallback === '' ? '' : `; ${fallback}`})*`);
   });
@@ -50,12 +50,12 @@ export function settingsMarkdown(service: string, settings: Settings): string {
 
 const LINE = 140;
 
-/** The text in lines that fit a window; the further ones belong to the same item of a list. */
+/** Wraps a text; the continuation lines belong to the same list item. */
 function wrapped(text: string): string {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
-    // A number or a dash at the beginning of a line would begin a list.
+    // A number or a dash at the beginning of a line would start a list.
     if (line !== '' && line.length + word.length >= LINE && !/^(?:\d+[.)]|[-*+])$/.test(word)) {
       lines.push(line);
       line = `  ${word}`;
@@ -64,7 +64,7 @@ function wrapped(text: string): string {
   return [...lines, line].join('\n');
 }
 
-/** A `.env` file with everything commented out. */
+/** A `.env` file with all settings commented out. */
 export function settingsEnv(service: string, settings: Settings): string {
   return settingRows(service, settings)
     .map((row) => `# ${row.doc}\n# ${[row.form, row.note].filter((part) => part !== '').join('; ')}\n#${row.name}=${row.default ?? ''}\n`)

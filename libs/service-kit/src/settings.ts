@@ -1,22 +1,22 @@
 /**
- * Settings as values: what a service can be told, in which form, with which default, in one sentence. `config.ts` reads them from the
- * environment; the README's table, `.env` files and the command line's answers come from the same definitions.
+ * Settings as values: type, format, default and a one-sentence description. `config.ts` reads them from the environment; the lists in the
+ * documents, `.env` files and the output of the command line come from the same definitions.
  */
 
-/** What a text of the environment means, or what was expected instead. */
+/** The parsed value, or what was expected instead. */
 export type ParsedSetting<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly expected: string };
 
 export interface Setting<Value> {
   readonly kind: 'text' | 'integer' | 'boolean' | 'choice' | 'duration' | 'url' | 'secret' | 'port';
   readonly doc: string;
-  /** What the number counts: `ms`, `bytes`, `connections` …. */
+  /** The unit of the number: `ms`, `bytes`, `connections` …. */
   readonly unit: string | undefined;
-  /** Its name in the environment where that is not derived from the key. */
+  /** Its name in the environment, if not derived from the key. */
   readonly env: string | undefined;
-  /** Names that mean the same: those of the original server, or older ones. */
+  /** Other accepted names: those of the original server, or older ones. */
   readonly aliases: readonly string[];
   readonly fallback: Fallback<Value>;
-  /** In words, for tables: `1 … 1000`, `local | production`. */
+  /** The accepted values for tables: `1 … 1000`, `local | production`. */
   readonly form: string;
   parse(text: string): ParsedSetting<NonNullable<Value>>;
 }
@@ -40,9 +40,9 @@ interface Spec<Value> {
   readonly aliases?: readonly string[];
   /** Without `default`, `localDefault` and `optional` the setting is required. */
   readonly default?: Value;
-  /** Another default in local mode; without `default`, the only one: production has to say it. */
+  /** The default in local mode; without `default`, production must set a value. */
   readonly localDefault?: Value;
-  /** Why `localDefault` is not for production; written to the log whenever it is used. */
+  /** Why `localDefault` is unsuitable for production; logged whenever it is used. */
   readonly insecure?: string;
   readonly optional?: boolean;
 }
@@ -128,7 +128,7 @@ export const url = <const S extends Spec<string> & { readonly schemes: readonly 
 
 interface SecretSpec extends Spec<string> {
   readonly minLength?: number;
-  /** In words, with `usable`. */
+  /** A description of the accepted values, with `usable`. */
   readonly form?: string;
   usable?(value: string): boolean;
 }

@@ -1,4 +1,4 @@
-/** How a process is, told on the bus once a second for the console. Costs one small message, whoever listens. */
+/** Publishes the status of a process on the bus once a second, for the console. Costs one small message. */
 import { readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { MAX_FIGURES, type ServiceStatus, serviceStatus } from '@polyedge/contracts/bus/console';
@@ -6,11 +6,11 @@ import type { Bus } from './bus.ts';
 import type { ServiceContext } from './service.ts';
 
 const BEAT_MS = 1_000;
-/** The timer that measures the event loop; its own period is not a delay. */
+/** Period of the timer that measures the event loop; it does not count as delay. */
 const RESOLUTION_MS = 20;
 const MAX_REASON = 512;
 
-/** Tells it until the process ends; nothing is told while the bus is away. */
+/** Publishes until the process ends, except while the bus is disconnected. */
 export function publishStatus(
   bus: Pick<Bus, 'publish' | 'status'>,
   context: Pick<ServiceContext, 'service' | 'instance' | 'metrics' | 'ready'>,
@@ -22,7 +22,7 @@ export function publishStatus(
   }, BEAT_MS).unref();
 }
 
-/** Each call gives the status since the one before. */
+/** Each call returns the status since the previous one. */
 function statusReader({
   service,
   instance,

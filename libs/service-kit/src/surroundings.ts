@@ -1,18 +1,18 @@
-/** Time and chance as the drivers of machines take them, so that simulations can give their own. */
+/** Time and randomness for the drivers of machines, replaceable in simulations. */
 
-/** `after` and `every` return what cancels them. */
+/** `after` and `every` return a function that cancels them. */
 export interface Surroundings {
-  /** Milliseconds from any beginning, never going back. */
+  /** Milliseconds from an arbitrary origin, never decreasing. */
   now(): number;
   /** 0 ≤ x < 1. */
   random(): number;
-  /** Runs it when what has arrived was read. */
+  /** Runs it after the input that has arrived is processed. */
   soon(run: () => void): void;
   after(ms: number, run: () => void): () => void;
   every(ms: number, run: () => void): () => void;
 }
 
-/** Those of the process. Its timers do not keep the process alive. */
+/** Those of the process. The timers do not keep the process alive. */
 export const processSurroundings: Surroundings = {
   now: () => performance.now(),
   random: () => Math.random(),

@@ -1,6 +1,6 @@
 /**
- * Sets up OpenTelemetry: metrics for Prometheus on a port of their own, traces by OTLP when a collector is named. Nothing of the SDK is
- * loaded when both are off. The rest of the system sees `Metrics` and `Spans` only.
+ * Sets up OpenTelemetry: metrics for Prometheus on a separate port, traces over OTLP if a collector is configured. If both are off, the SDK
+ * is not loaded. The rest of the system sees only `Metrics` and `Spans`.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,9 +13,9 @@ export interface Telemetry {
   readonly metrics: Metrics;
   /** Undefined when tracing is off. */
   readonly spans: Spans | undefined;
-  /** Where `GET /metrics` listens, or undefined. */
+  /** Port of `GET /metrics`, or undefined. */
   readonly metricsPort: number | undefined;
-  /** Sends what is left and stops. */
+  /** Flushes and stops. */
   stop(): Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export interface TelemetryOptions {
   readonly tracing: boolean;
 }
 
-/** Rejects when the metrics port is taken. */
+/** Rejects if the metrics port is taken. */
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const { service, metricsPort, tracing } = options;
   if (metricsPort === undefined && !tracing)
@@ -45,7 +45,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
     instrumentations: [],
     logRecordProcessors: [],
     metricReaders: exporter === undefined ? [] : [exporter],
-    // Left out, the SDK makes the OTLP exporter that its own variables describe.
+    // Without this option, the SDK creates the OTLP exporter from its own environment variables.
     ...(tracing ? {} : { spanProcessors: [] }),
   });
   sdk.start();
@@ -130,7 +130,7 @@ function begun(span: OtelSpan): Span {
   };
 }
 
-/** The caller's span, as W3C Trace Context writes it; a root where the header is missing or malformed. */
+/** The caller's span, from the W3C Trace Context header; a root if the header is missing or malformed. */
 function parentOf(traceparent: string) {
   const match = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/.exec(traceparent);
   if (match === null) return ROOT_CONTEXT;

@@ -1,4 +1,4 @@
-/** The heads of the journal where one tenant is, also when it is moved to another. */
+/** The heads of a tenant's current journal; follows the tenant when it moves. */
 import { graphHead } from '@polyedge/contracts/bus/feed';
 import type { Check } from '@polyedge/contracts/schema';
 import type { Bus, Subscription } from './bus.ts';
@@ -6,8 +6,8 @@ import { busOfTenant } from './journal-bus.ts';
 
 type Head = typeof graphHead.body extends Check<infer Body> ? Body : never;
 
-export function subscribeToHeads(bus: Bus, tenant: string, heard: (head: Head) => void): Subscription {
-  const subscribe = (): Subscription => busOfTenant(bus, tenant).subscribe(graphHead, graphHead.pattern({}), heard);
+export function subscribeToHeads(bus: Bus, tenant: string, handler: (head: Head) => void): Subscription {
+  const subscribe = (): Subscription => busOfTenant(bus, tenant).subscribe(graphHead, graphHead.pattern({}), handler);
   let heads = subscribe();
   const moved = bus.placements?.onMoved((tenants) => {
     if (!tenants.has(tenant)) return;

@@ -10,8 +10,8 @@ interface TlsSettings {
 }
 
 /**
- * The certificate of a server that speaks TLS 1.2 or newer; undefined without one. Read once: a renewed one is used after a restart. Throws
- * `CannotStart` when the files are not usable.
+ * The certificate of a server with TLS 1.2 or newer; undefined if none is configured. Read once: a renewed one is used after a restart.
+ * Throws `CannotStart` if the files are unusable.
  */
 export function certificateOf({ tlsCertFile, tlsKeyFile }: TlsSettings) {
   if (tlsCertFile === undefined && tlsKeyFile === undefined) return undefined;
@@ -24,8 +24,8 @@ export function certificateOf({ tlsCertFile, tlsKeyFile }: TlsSettings) {
 }
 
 /**
- * What to add to fastify's options: nothing without a certificate, else a server with it.
- * @param http the options that the server has without TLS.
+ * Additions to fastify's options: none without a certificate, else a TLS server.
+ * @param http the options of the server without TLS
  */
 export function listenerTls(config: TlsSettings, http: ServerOptions): { readonly serverFactory?: FastifyServerFactory } {
   const certificate = certificateOf(config);

@@ -166,7 +166,7 @@ test('a new key is found by asking, and a key that is gone takes its tokens alon
   assert.equal(codeOf(await it.verifier.verify(token)), 'unauthenticated');
 });
 
-test('a revocation ends cached tokens of its login or account, tells its listeners once, and spares later tokens', async () => {
+test('a revocation ends cached tokens of its login or account, notifies its listeners once, and spares later tokens', async () => {
   const by = await signer('k1');
   await using it = await world(by);
   const told: Revocation[] = [];

@@ -1,6 +1,6 @@
 /**
- * Verifying access tokens in an edge, without asking anybody: the keys and the revocations come over the bus. Accepted are our own tokens
- * (EdDSA only, `typ: at+jwt`, issuer, audience, expiry) and, where configured, those of an outside OpenID provider.
+ * Verifies access tokens locally: the keys and the revocations arrive over the bus. Accepted are our own tokens (EdDSA only, `typ: at+jwt`,
+ * issuer, audience, expiry) and, if configured, those of an external OpenID provider.
  */
 import { createHash } from 'node:crypto';
 import { accountsKeys, accountsKeysChanged, accountsRevoked, type KeySet, type Revocation } from '@polyedge/contracts/bus/accounts';
@@ -24,10 +24,10 @@ import { Revocations } from './revocations.ts';
 export interface VerifierOptions {
   readonly bus: Bus;
   readonly log?: Log;
-  /** Default `polyedge`, for which every token of ours is. */
+  /** Default `polyedge`, the audience of all our tokens. */
   readonly audience?: string;
   readonly openId?: OpenIdOptions | undefined;
-  /** Verified tokens kept (default 10,000). */
+  /** Maximum number of cached tokens (default 10,000). */
   readonly maxCached?: number;
   /** Milliseconds since 1970; for tests. */
   readonly now?: () => number;
@@ -53,7 +53,7 @@ export class Verifier {
   readonly #subscriptions: Subscription[] = [];
   /** By SHA-256 of the token, least recently used first. */
   readonly #cached = new Map<string, Principal>();
-  /** Key ids that nobody knows, with the time until which not to ask again. */
+  /** Unknown key ids, each with the time until which it is not requested again. */
   readonly #unknown = new Map<string, number>();
   #keys: ReadonlyMap<string, CryptoKey> | undefined;
   #refreshing: Promise<'fresh' | 'failed'> | undefined;
@@ -71,14 +71,14 @@ export class Verifier {
     this.#openId = options.openId === undefined ? undefined : openIdVerifier(options.openId);
   }
 
-  /** Listens for keys and revocations and asks for the present ones, again until somebody answers. Does not wait for the answer. */
+  /** Subscribes to keys and revocations and requests the current ones, retrying until a replica answers. Does not wait for the reply. */
   start(): void {
     this.#subscriptions.push(
       this.#bus.subscribe(accountsKeysChanged, accountsKeysChanged.subject({}), (keySet) => void this.#take(keySet)),
       this.#bus.subscribe(accountsRevoked, accountsRevoked.subject({}), (revocation) => {
-        if (this.#revocations.add(revocation, this.#now())) this.#tell(revocation);
+        if (this.#revocations.add(revocation, this.#now())) this.#notify(revocation);
       }),
-      // Whatever was said while the connection was away is in the whole set.
+      // Announcements missed while disconnected are contained in the whole set.
       this.#bus.onStatus((status) => {
         if (status === 'connected') this.#load();
       }),
@@ -97,20 +97,20 @@ export class Verifier {
     return this.#keys === undefined ? 'no signing keys yet' : true;
   }
 
-  /** Called for every revocation, once each; the edge closes the sockets for which `revokes(revocation, principal)` holds. */
+  /** Called once for every new revocation; the edge closes the sockets for which `revokes(revocation, principal)` holds. */
   onRevoked(listener: (revocation: Revocation) => void): Subscription {
     this.#listeners.add(listener);
     return { unsubscribe: () => void this.#listeners.delete(listener) };
   }
 
-  /** Whether a token that was valid has been revoked since. */
+  /** Whether a previously valid token has been revoked. */
   revoked(principal: Principal): boolean {
     return this.#revocations.revoked(principal);
   }
 
   /**
-   * Who the token's bearer is. `unauthenticated` when it is malformed, forged, expired, revoked or of nobody we trust; `unavailable` when
-   * there are no keys yet. The details name the reason, never the token.
+   * Returns the token's principal. `unauthenticated` if it is malformed, forged, expired, revoked or of an unknown issuer; `unavailable` if
+   * there are no keys yet. The details state the reason, never the token.
    */
   async verify(token: string): Promise<Outcome<Principal>> {
     if (token.length > MAX_TOKEN_BYTES) return failed('unauthenticated', 'the token is too long');
@@ -147,7 +147,7 @@ export class Verifier {
       const header = decodeProtectedHeader(token);
       if (this.#openId !== undefined && decodeJwt(token).iss === this.#openIdIssuer) return await this.#openId(token);
       if (header.alg !== TOKEN_ALGORITHM || typeof header.kid !== 'string')
-        return failed('unauthenticated', 'the token is not one of ours');
+        return failed('unauthenticated', 'the token was not issued here');
       kid = header.kid;
     } catch {
       return failed('unauthenticated', 'the token is malformed');
@@ -173,7 +173,7 @@ export class Verifier {
     }
   }
 
-  /** The key of this id; asks for the set when it is unknown, but not for every invented id. */
+  /** The key with this id; fetches the set if the id is unknown, but not for every invented id. */
   async #key(kid: string): Promise<Outcome<CryptoKey>> {
     const known = this.#keys?.get(kid);
     if (known !== undefined) return { ok: true, value: known };
@@ -183,30 +183,30 @@ export class Verifier {
     const found = this.#keys?.get(kid);
     if (found !== undefined) return { ok: true, value: found };
     if (this.#keys === undefined || refreshed === 'failed') return failed('unavailable', 'the signing keys cannot be fetched');
-    // Asked a moment ago: the id may be newer than that, so it is not remembered as unknown.
+    // Just fetched: the key may be newer than that, so the id is not remembered as unknown.
     if (refreshed === 'recent') return failed('unauthenticated', "the token's key is unknown");
     if (this.#unknown.size >= MAX_UNKNOWN) this.#unknown.clear();
     this.#unknown.set(kid, now + UNKNOWN_MS);
     return failed('unauthenticated', "the token's key is unknown");
   }
 
-  /** Asks for the key set, at most every 2 s (`recent`: not asked again); all who need it share one question. */
+  /** Fetches the key set, at most every 2 s (`recent`: not fetched); concurrent callers share one request. */
   #refresh(): Promise<'fresh' | 'recent' | 'failed'> {
     if (this.#refreshing !== undefined) return this.#refreshing;
     if (this.#now() - this.#refreshedAt < REFRESH_MS) return Promise.resolve('recent');
-    const ask = async (): Promise<'fresh' | 'failed'> => {
+    const fetchKeys = async (): Promise<'fresh' | 'failed'> => {
       const reply = await this.#bus.request(accountsKeys, accountsKeys.subject({}), {}, { timeoutMs: 2_000 });
-      // A failed attempt costs the next one no wait: a service that just came back is found at once.
+      // A failed attempt delays no other one, so that a recovered service is found at once.
       if (!reply.ok) return 'failed';
       this.#refreshedAt = this.#now();
       await this.#take(reply.value);
       return 'fresh';
     };
-    const asking = ask().finally(() => {
+    const refreshing = fetchKeys().finally(() => {
       this.#refreshing = undefined;
     });
-    this.#refreshing = asking;
-    return asking;
+    this.#refreshing = refreshing;
+    return refreshing;
   }
 
   #load(): void {
@@ -231,22 +231,22 @@ export class Verifier {
         this.#log.warn('a signing key cannot be read', { id: kid, err });
       }
     }
-    // A key that is gone takes what it signed along.
+    // Without its key, a token is no longer accepted.
     const gone = this.#keys !== undefined && [...this.#keys.keys()].some((kid) => !keys.has(kid));
     if (gone) this.#cached.clear();
     this.#keys = keys;
     this.#unknown.clear();
-    for (const revocation of this.#revocations.replace(keySet.revocations, this.#now())) this.#tell(revocation);
+    for (const revocation of this.#revocations.replace(keySet.revocations, this.#now())) this.#notify(revocation);
   }
 
-  #tell(revocation: Revocation): void {
+  #notify(revocation: Revocation): void {
     for (const listener of [...this.#listeners]) listener(revocation);
   }
 }
 
 /**
- * Whether a token is three parts of base64url as RFC 7515 writes them, in the one spelling that each has. Decoders take padding, white space and
- * stray bits at the end as well, so that one token would have many names.
+ * Whether a token has three parts of canonical base64url (RFC 7515). Decoders also accept padding, white space and stray trailing bits, so
+ * one token would have many spellings.
  */
 const isCompact = (token: string): boolean => {
   const parts = token.split('.');

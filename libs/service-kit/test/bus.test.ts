@@ -62,7 +62,7 @@ for (const [name, start] of Object.entries(worlds)) {
       await world?.end();
     });
 
-    test('a request reaches one responder with its tenant and deadline, and its reply comes back', async () => {
+    test('a request reaches one responder with its tenant and deadline, and its reply is returned', async () => {
       const seen: unknown[] = [];
       const responder = first.respond(echo, async (body, context) => {
         seen.push(
@@ -110,7 +110,7 @@ for (const [name, start] of Object.entries(worlds)) {
       assert.ok(performance.now() - began < timeoutMs / 2);
     });
 
-    test('a request that nobody answers in time, or whose caller gives up, is unavailable', async () => {
+    test('a request that is not answered in time, or whose caller aborts it, is unavailable', async () => {
       const end = Promise.withResolvers<void>();
       const responder = first.respond(echo, async () => {
         await end.promise;
@@ -155,7 +155,7 @@ for (const [name, start] of Object.entries(worlds)) {
       await responder.stop();
     });
 
-    test('a responder that leaves gets no more, one that joins again does, and stop waits for what is in hand', async () => {
+    test('a responder that leaves gets no more requests, one that joins again does, and stop waits for those in progress', async () => {
       const held = Promise.withResolvers<void>();
       const at = Promise.withResolvers<void>();
       const one = first.respond(echo, async () => {
@@ -223,7 +223,7 @@ for (const [name, start] of Object.entries(worlds)) {
       sub.unsubscribe();
     });
 
-    test('nothing is heard after unsubscribe, and a pattern hears only its own', async () => {
+    test('nothing is received after unsubscribe, and a pattern receives only matching subjects', async () => {
       const heard: number[] = [];
       const sub = asker.subscribe(happened, happened.pattern({ key: 'a' }), (body) => {
         heard.push(body.n);
@@ -238,7 +238,7 @@ for (const [name, start] of Object.entries(worlds)) {
       other.unsubscribe();
     });
 
-    test('what is not JSON or breaks the schema is dropped, a handler that throws harms nobody', async () => {
+    test('a message that is not JSON or violates the schema is dropped, and an exception of a handler affects no other', async () => {
       const heard: number[] = [];
       const sub = asker.subscribe(happened, happened.pattern({ key: 'd' }), (body) => {
         heard.push(body.n);
@@ -271,7 +271,7 @@ for (const [name, start] of Object.entries(worlds)) {
       await responder.stop();
     });
 
-    test('integers beyond 2^53 cross the bus exactly, and what is nested too deep for it is malformed', async () => {
+    test('integers beyond 2^53 cross the bus exactly, and too deeply nested messages are malformed', async () => {
       const responder = first.respond(echo, async (body) => done({ text: JSON.stringify(body), by: 'first', n: Reflect.get(body, 'n') }));
       await first.flush(timeoutMs);
       const outcome = await asker.request(echo, subject, { text: '', n: 750_727_362_669_608_961n }, { timeoutMs });
@@ -306,7 +306,7 @@ for (const [name, start] of Object.entries(worlds)) {
       await responder.stop();
     });
 
-    test('close lets what is in hand finish; afterwards requests are unavailable and nothing throws', async () => {
+    test('close waits for requests in progress; afterwards requests are unavailable and nothing throws', async () => {
       const bus = await world.connect('closer');
       const at = Promise.withResolvers<void>();
       const held = Promise.withResolvers<void>();

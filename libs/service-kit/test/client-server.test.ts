@@ -28,7 +28,7 @@ test('a body that never ends is cut off after the time for a request', { timeout
   }
 });
 
-test('what cannot be read and what was thrown is answered in the form that is given, and a port that is taken is said in a sentence', async () => {
+test('unreadable requests and exceptions are answered in the given form, and a taken port is reported in a sentence', async () => {
   const app = clientServer({ config, http, spans: undefined, bodyLimit: 16 });
   takeJson(app);
   answerFailures(app, silentLog, (reply, status, sentence) => reply.code(status).send({ sentence }));

@@ -20,7 +20,7 @@ test('the two paths are answered before any hook or route of the protocol', asyn
   await app.close();
 });
 
-test('the server for services without HTTP knows nothing else, and a taken port is told', async () => {
+test('the server for services without HTTP serves nothing else, and a taken port is reported', async () => {
   const health = await startHealthServer({ host: '127.0.0.1', port: 0, ready: () => true });
   assert.equal((await fetch(`http://127.0.0.1:${health.port}/readyz`)).status, 200);
   assert.equal((await fetch(`http://127.0.0.1:${health.port}/metrics`)).status, 404);

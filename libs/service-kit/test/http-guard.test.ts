@@ -46,7 +46,7 @@ const statusOf = (answer: string): number => Number(/^HTTP\/1\.[01] (\d{3})/.exe
 const handshake = (lines: readonly string[] = [], first = 'GET / HTTP/1.1'): string =>
   [first, 'Host: a', 'Upgrade: websocket', 'Connection: keep-alive, Upgrade', 'Sec-WebSocket-Version: 13', ...lines, '', ''].join('\r\n');
 
-test('an upgrade to anything but websocket is ignored: the request is answered, and the connection goes on', async () => {
+test('an upgrade to anything but websocket is ignored: the request is answered, and the connection stays open', async () => {
   await using server = await serve();
   const h2c = (method: string, more: string) =>
     `${method} /first HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n${more}`;
@@ -99,7 +99,7 @@ test('a request target may be absolute, and its host counts; also for an upgrade
   );
 });
 
-test('what is no clear request or no handshake of RFC 6455 is refused', async () => {
+test('an ambiguous request or an invalid RFC 6455 handshake is refused', async () => {
   await using server = await serve();
   const cases: readonly (readonly [string, number, RegExp?])[] = [
     ['GET / HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n', 400],

@@ -205,7 +205,7 @@ test("a handler's span is a child of the request's, and both end with the result
   await responder.stop();
 });
 
-test('a request that is called expired as soon as it was sent is asked once more without a deadline: two clocks differ', async (t) => {
+test('a request rejected as expired right after sending is sent once more without a deadline: two clocks differ', async (t) => {
   await using nats = await startNats();
   await using answering = await connected({ url: nats.url, service: 'answerer' });
   await using asking = await connected({ url: nats.url, service: 'asker' });

@@ -72,7 +72,7 @@ test('a second signal ends it at once with 1', async () => {
   assert.equal(await service.ended, 1);
 });
 
-test('a rejection that nobody awaits is fatal, and an expected refusal is a sentence without a stack', async () => {
+test('an unhandled rejection is fatal, and an expected refusal is a sentence without a stack', async () => {
   const bug = start({ TRIAL_FATE: 'throw-later' });
   assert.equal(await bug.ended, 1);
   assert.match(bug.output(), /"level":"fatal".*a bug/);

@@ -2,7 +2,7 @@ import type { Effect } from './session.ts';
 
 const NOTHING: readonly never[] = [];
 
-/** What a session asks for while it handles one input, collected from all its parts in the order in which they ask. */
+/** Collects the effects of all parts of a session while it handles one input, in order. */
 export class Output<Frame> {
   #effects: Effect<Frame>[] | undefined;
 
@@ -15,7 +15,7 @@ export class Output<Frame> {
     this.effect({ do: 'send', frame });
   }
 
-  /** Everything since this was last called. */
+  /** Returns the effects collected since the last call. */
   taken(): readonly Effect<Frame>[] {
     const effects = this.#effects ?? NOTHING;
     this.#effects = undefined;

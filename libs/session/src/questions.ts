@@ -1,4 +1,4 @@
-/** The two questions that tasks of every protocol ask: a request over the bus, and a write. */
+/** The two questions that the tasks of every protocol can yield: a request over the bus, and a write. */
 import type { MutationRequest, MutationResult } from '@polyedge/contracts/bus/graph';
 import type { Origin } from '@polyedge/contracts/change';
 import type { RequestChannel } from '@polyedge/contracts/channel';
@@ -12,30 +12,30 @@ import type { Task } from './task.ts';
 export interface RequestQuestion {
   readonly kind: 'ask';
   readonly call: BusCall;
-  /** It does not wait for the writes that its session sent before it. */
+  /** Sent without waiting for the session's earlier writes. */
   readonly unordered?: boolean;
 }
 
 export interface WriteQuestion {
   readonly kind: 'write';
-  /** What the request does, in its protocol's words: the journal keeps it as the origin's operation. */
+  /** The operation in the protocol's own terms; the journal keeps it as the operation of the change's origin. */
   readonly what: string;
   readonly operations: MutationRequest['operations'];
 }
 
 export type Question = RequestQuestion | WriteQuestion;
 
-/** Verifies a credential. Only sessions can. */
+/** Verifies a credential. Only sessions support it. */
 export interface Authenticate {
   readonly kind: 'authenticate';
   readonly credential: string;
-  /** Whether its principal becomes the connection's. */
+  /** Whether the verified principal becomes the connection's. */
   readonly adopt: boolean;
 }
 
 const ORDERED = {};
 
-/** A task of one question. A class and no generator: `yield*` of one is cheaper, and nearly every request is one question. */
+/** A task of one question. A class, because `yield*` is cheaper with it than with a generator, and nearly every request is one question. */
 class OneQuestion<Asked, Reply> implements Task<Asked, Outcome<Reply>> {
   readonly #question: Asked;
   #asked = false;
@@ -53,13 +53,13 @@ class OneQuestion<Asked, Reply> implements Task<Asked, Outcome<Reply>> {
       this.#asked = true;
       return { done: false, value: this.#question };
     }
-    // The driver has checked the outcome against the question (a reply against its channel's schema), and a runner only carries it: the one
-    // place where the types of the two meet again.
+    // The driver has validated the outcome (a reply against the schema of its channel), and runners pass it on unchanged. This is the only
+    // cast from the erased type to the reply's type.
     return { done: true, value: outcome as Outcome<Reply> };
   }
 }
 
-/** Asks a channel: `const found = yield* ask(graphGet, { tenant }, { ids })`. */
+/** Sends a request to a channel: `const found = yield* ask(graphGet, { tenant }, { ids })`. */
 export function ask<Address extends string, Request, Reply>(
   channel: RequestChannel<Address, Request, Reply>,
   parameters: Parameters<Address>,
@@ -69,7 +69,9 @@ export function ask<Address extends string, Request, Reply>(
   return new OneQuestion({ kind: 'ask', call: call(channel, parameters, body), unordered });
 }
 
-/** Writes, all or nothing: `const written = yield* write('create', [operation])`. Its runner adds the author and the operation id. */
+/**
+ * Writes the operations atomically: `const written = yield* write('create', [operation])`. The runner adds the author and the operation id.
+ */
 export function write(what: string, operations: MutationRequest['operations']): Task<WriteQuestion, Outcome<MutationResult>> {
   return new OneQuestion({ kind: 'write', what, operations });
 }
@@ -79,10 +81,10 @@ export function authenticate(credential: string, { adopt }: { readonly adopt: bo
   return new OneQuestion({ kind: 'authenticate', credential, adopt });
 }
 
-/** A question of one protocol's own, whose runner answers it with a `Value`. */
+/** A question that only one protocol has. Its runner answers with a `Value`. */
 export const question = <Asked, Value>(asked: Asked): Task<Asked, Outcome<Value>> => new OneQuestion(asked);
 
-/** On whose behalf a runner writes. */
+/** The account and app that a runner writes for. */
 export interface Author {
   readonly tenant: string;
   readonly defaultScope: string;
@@ -90,7 +92,7 @@ export interface Author {
   readonly app: string;
 }
 
-/** The effect of a write. */
+/** Builds the effect of a write. */
 export function toMutate(
   id: string,
   { what, operations }: WriteQuestion,

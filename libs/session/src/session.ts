@@ -1,9 +1,9 @@
 /**
- * A client conversation as a pure object: what can happen to it (`Input`), what it can ask for (`Effect`), and the two functions an edge
- * brings (`Session.handle`, `Protocol.translate`). No clock, no randomness, no I/O, never async: whatever takes time is an effect, and its
- * outcome comes back as another input. One driver (`edge-kit/driver`) carries the effects out for all edges.
+ * The client session as a pure state machine: its inputs (`Input`), its effects (`Effect`), and the functions that an edge implements
+ * (`Session.handle`, `Protocol.translate`). It has no clock, no randomness and no I/O, and is never async: work that takes time is an
+ * effect, and its outcome arrives as another input. One driver (`edge-kit/driver`) carries out the effects for all edges.
  *
- * A new kind of `Effect` is a decision (docs/adr): it is the only way the kit can grow.
+ * A new kind of `Effect` needs an ADR (docs/adr): it is the only way in which the kit grows.
  */
 import type { MutationRequest, MutationResult } from '@polyedge/contracts/bus/graph';
 import type { FullChange } from '@polyedge/contracts/change';
@@ -15,72 +15,78 @@ import type { Principal } from '@polyedge/contracts/principal';
 import type { Document } from '@polyedge/query/document';
 import type { Filter } from '@polyedge/query/filter';
 
-/** Everything that can happen to a conversation. */
+/** Everything that can happen to a session. */
 export type Input<In> =
   | { readonly kind: 'frame'; readonly frame: In }
   | { readonly kind: 'undecodable'; readonly problem: string }
-  /** The outcome of an `authenticate` effect, or a later change of what the principal may do. */
+  /** The outcome of an `authenticate` effect, or a later change of the principal's rights. */
   | { readonly kind: 'authenticated'; readonly id: string; readonly outcome: Outcome<Principal> }
-  /** The outcome of a `request`. The reply was checked against the channel's schema. */
+  /** The outcome of a `request`. The driver has validated the reply against the schema of the channel. */
   | { readonly kind: 'reply'; readonly id: string; readonly outcome: Outcome<unknown> }
   /** The outcome of a `mutate`. */
   | { readonly kind: 'written'; readonly id: string; readonly outcome: Outcome<MutationResult> }
-  /** A change of a subscription without a view: each once, in the order of seq. With `match` where the subscription has a filter. */
+  /**
+   * A change of a subscription without a view. Each change is delivered once, in the order of seq. `match` is set if the subscription has a
+   * filter.
+   */
   | { readonly kind: 'event'; readonly id: string; readonly change: FullChange; readonly match?: ChangeMatch }
-  /** A message of a plain subject (see `Effect` 'listen'). */
+  /** A message of an event or signal channel (see the effect `listen`). */
   | { readonly kind: 'message'; readonly id: string; readonly body: unknown }
-  /** A subscription is live: every change after `seq` will come. Snapshots taken with `atLeast: seq` join it without a gap. */
+  /** The subscription is live: every change after `seq` will be delivered. A snapshot taken with `atLeast: seq` leaves no gap. */
   | { readonly kind: 'subscribed'; readonly id: string; readonly seq: number; readonly epoch: string }
-  /** A subscription can no longer be continued without a gap; it has ended. */
+  /** The subscription has ended, because it can no longer continue without a gap. */
   | { readonly kind: 'lost'; readonly id: string; readonly failure: Failure }
-  /** Every frame sent before `confirm` with this id has reached the client's WebSocket stack. */
+  /** The client's WebSocket stack has received every frame sent before the `confirm` with this id. */
   | { readonly kind: 'confirmed'; readonly id: string }
   | { readonly kind: 'timer'; readonly name: string }
   /** The principal's tokens were revoked. */
   | { readonly kind: 'revoked' }
-  /** The process is going away: finish what is in flight, then close. */
+  /** The process is shutting down: finish what is in flight, then close. */
   | { readonly kind: 'drain' };
 
-/** How a change relates to the filter of a subscription. One of `was` and `is` holds. Deleted elements keep their attributes and may match. */
+/**
+ * How a change relates to the filter of a subscription. At least one of `was` and `is` is true. Deleted elements keep their attributes and
+ * may match.
+ */
 export interface ChangeMatch {
-  /** The element before the change; undefined when the change made it. */
+  /** The element before the change; undefined if the change created it. */
   readonly before: Element | undefined;
-  /** The state before matches. */
+  /** Whether the state before the change matches. */
   readonly was: boolean;
-  /** The state after matches. */
+  /** Whether the state after the change matches. */
   readonly is: boolean;
 }
 
-/** What the broadcaster needs to know of a subscription to serve it without its session. Everything that decides whether and what is shown. */
+/** A subscription as the broadcaster serves it without its session: everything that decides whether and how a change is shown. */
 export interface View {
-  /** Changes whose state after does not match are not shown; what is matched is `Protocol.document` of the change. */
+  /** Changes whose state after does not match are not shown. The filter is applied to the `Protocol.document` of the change. */
   readonly filter: Filter;
-  /** With `either`, a change whose state *before* matches is shown too (`translate` decides what a crossing means). Default `after`. */
+  /** With `either`, a change whose state *before* matches is shown too, and `translate` handles the transition. Default `after`. */
   readonly on?: 'after' | 'either';
-  /** Equal shapes give equal frames for one change; a socket gets one frame per (change, shape), however many of its views match. */
+  /** Equal shapes give equal frames for a change. A socket receives one frame per change and shape, however many of its views match. */
   readonly shape: string;
 }
 
-/** Order of a write's answer and of the events that this write causes on its own socket. `any`: no promise. */
+/** Order of the answer to a write and of the events that the write causes on the same socket. `any`: not guaranteed. */
 export type OwnOrder = 'events-first' | 'answer-first' | 'any';
 
-/** A request whose types are checked where it is made (`call()`), and which the driver only carries. */
+/** A bus request. `call()` checks its types; the driver only sends it. */
 export interface BusCall {
   readonly channel: RequestChannel<string, unknown, unknown>;
   readonly subject: string;
   readonly body: unknown;
 }
 
-/** Everything a conversation can ask for. Plain data, carried out by the driver in order. */
+/** Everything a session can request. Plain data, carried out by the driver in order. */
 export type Effect<Out> =
   | { readonly do: 'send'; readonly frame: Out }
-  /** Verify a credential; the outcome comes as `authenticated` under `id`. With `adopt` the principal becomes the connection's. */
+  /** Verifies a credential; the outcome is the input `authenticated` with this id. With `adopt` the principal becomes the connection's. */
   | { readonly do: 'authenticate'; readonly id: string; readonly credential: string; readonly adopt: boolean }
-  /** Ask over the bus. A read waits for the writes this session sent before it, unless `unordered`. */
+  /** Sends a request over the bus. A read waits for the session's earlier writes, unless `unordered`. */
   | { readonly do: 'request'; readonly id: string; readonly call: BusCall; readonly unordered?: boolean; readonly timeoutMs?: number }
   /**
-   * Write. Writes of one session take effect in the order of their effects, and each is answered by its own `written`. The driver adds the
-   * operation id and tries again while the outcome is unknown, for at most 60 seconds.
+   * Writes. The writes of a session take effect in the order of their effects, and each is answered by its own `written`. The driver adds
+   * the operation id and retries for up to 60 seconds while the outcome is unknown.
    */
   | {
       readonly do: 'mutate';
@@ -91,10 +97,10 @@ export type Effect<Out> =
       readonly own?: OwnOrder;
     }
   /**
-   * Watch changes. With a view they go to the broadcaster: `Protocol.translate` makes the frames and the session hears nothing of them. With
-   * `where` (and no view) the session hears only of changes whose state before or after matches; equal filters of all sessions are
-   * evaluated once per change. With `since` (and a view) what came after that position is shown before `subscribed`, for a client that comes back: all
-   * such subscriptions of a session leave in the effects of one input.
+   * Subscribes to changes. With a view, the broadcaster serves the subscription: `Protocol.translate` makes the frames, and the session
+   * receives no events. With `where` and no view, the session receives only changes whose state before or after matches; equal filters of
+   * all sessions are evaluated once per change. With `since` and a view, a client that resumes is sent the changes after that position
+   * before `subscribed`; all such subscriptions of a session must be among the effects of one input.
    */
   | {
       readonly do: 'subscribe';
@@ -105,9 +111,10 @@ export type Effect<Out> =
       readonly since?: { readonly seq: number; readonly epoch: string };
     }
   /**
-   * Become a member of a consumer group of the tenant, which shares its changes out among its members: what comes to this one is shown by
-   * `Protocol.translate` as the view says, and counts as delivered when the client's stack has confirmed it (or the view does not show it).
-   * With the id and group of the present membership only the view changes. `lost` ends it, `unsubscribe` leaves. One at a time.
+   * Joins a consumer group of the tenant, whose members share the changes among them. `Protocol.translate` makes the frames of this
+   * member's changes; a change counts as delivered once the client's stack has confirmed it (or if the view does not show it). With the id
+   * and group of the current membership only the view changes. `lost` ends the membership, `unsubscribe` leaves the group. One membership
+   * at a time.
    */
   | {
       readonly do: 'join';
@@ -116,75 +123,81 @@ export type Effect<Out> =
       readonly view: View;
     }
   /**
-   * A `timer` input with this name as soon as every change of the subscription up to `seq` has come as `event`: for sessions that show a
-   * commit, or a snapshot that is ahead of the events, as a whole. One at a time per subscription, whose end is its end: a newer one
-   * replaces it.
+   * Requests a `timer` input with this name once every change of the subscription up to `seq` has been delivered as `event`, for sessions
+   * that show a commit, or a snapshot ahead of the events, as a whole. At most one per subscription: a newer one replaces it, and it ends
+   * with the subscription.
    */
   | { readonly do: 'when-delivered'; readonly name: string; readonly id: string; readonly epoch: string; readonly seq: number }
-  /** Takes effect at once: frames of this subscription that are still queued are not sent. */
+  /** Takes effect at once: queued frames of this subscription are not sent. */
   | { readonly do: 'unsubscribe'; readonly id: string }
-  /** Hear a plain event or signal channel (Saga's signals, JSSocket's notifications): `subject` may be a pattern. Ends with `unsubscribe`. */
+  /**
+   * Subscribes to an event or signal channel (Saga's signals, JSSocket's notifications). `subject` may be a pattern. Ends with
+   * `unsubscribe`.
+   */
   | {
       readonly do: 'listen';
       readonly id: string;
       readonly subject: string;
-      /** At most so many sessions of this process may listen to the subject: one too many is told `lost` with `limited`. */
+      /** Maximum number of sessions of this process that listen to the subject. Beyond it, `lost` with `limited` is delivered. */
       readonly atMost?: number;
     }
-  /** Tell a plain event or signal channel. */
+  /** Publishes to an event or signal channel. */
   | { readonly do: 'publish'; readonly subject: string; readonly body: unknown }
   | { readonly do: 'set-timer'; readonly name: string; readonly ms: number }
   | { readonly do: 'clear-timer'; readonly name: string }
-  /** A `timer` input with this name as soon as at most `bytes` are owed to the client: for sessions that merge what a slow client has not read. */
+  /** Requests a `timer` input with this name once at most `bytes` are unsent, for sessions that merge what a slow client has not read. */
   | { readonly do: 'when-flushed'; readonly name: string; readonly bytes: number }
-  /** For the log: a failure of ours of which the client is only told the name `incident`. */
+  /** Logs an internal failure of which the client sees only the name `incident`. */
   | { readonly do: 'report'; readonly incident: string; readonly failure: string }
-  /** Send an RFC 6455 ping now; `confirmed` comes with its pong. */
+  /** Sends an RFC 6455 ping now; its pong is delivered as `confirmed`. */
   | { readonly do: 'confirm'; readonly id: string }
-  /** Stop and go on reading from the socket. */
+  /** Stop and resume reading from the socket. */
   | { readonly do: 'pause' }
   | { readonly do: 'resume' }
-  /** End TCP without a close frame. */
+  /** Closes the TCP connection without a close frame. */
   | { readonly do: 'drop' }
   | { readonly do: 'close'; readonly code: number; readonly reason: string };
 
-/** One client conversation. Deterministic: no clock, no randomness, no I/O, never async. */
+/** The state machine of one connection. Deterministic: no clock, no randomness, no I/O, never async. */
 export interface Session<In, Out> {
-  /** @param at milliseconds since 1970, never going back within one session. */
+  /** @param at milliseconds since 1970; never decreases within a session. */
   handle(input: Input<In>, at: number): readonly Effect<Out>[];
-  /** What another session of the same client can go on from (`Opening.restored`), asked once the connection has ended. Plain data. */
+  /**
+   * The state that a later session of the same client resumes from (`Opening.restored`). Called once, when the connection has ended. Plain
+   * data.
+   */
   parting?(): unknown;
 }
 
-/** What an edge brings: how its bytes look and how its conversation goes. */
+/** What an edge implements: its codec and its sessions. */
 export interface Protocol<Raw, In, Out> {
   /** Never throws, whatever the bytes. */
   decode(raw: Raw): { readonly ok: true; readonly value: In } | { readonly ok: false; readonly problem: string };
   encode(frame: Out): Raw;
-  /** The frame that shows a change in a view, or undefined for none. Runs once per group of equal views and change. */
+  /** The frame that shows a change in a view, or undefined for none. Called once per change and group of equal views. */
   translate?(change: FullChange, view: View): Out | undefined;
   /**
-   * What `encode` makes of `translate`, to the letter, put together from the text of a stored change; undefined where it cannot be. Optional: it
-   * saves the parts of a change that nobody looks into.
+   * Returns exactly what `encode` makes of `translate`, assembled from the text of a stored change; undefined if it cannot. Optional: it
+   * saves parsing the parts of a change that are only copied.
    */
   splice?(change: FullChange, view: View): Raw | undefined;
-  /** What the filters of views look at; the state after the change by default. Pure. */
+  /** The document that the filters of views are applied to; by default the state after the change. Pure. */
   document?(change: FullChange): Document;
-  /** A new conversation and its first effects. */
+  /** Creates a session and its first effects. */
   open(opening: Opening): readonly [Session<In, Out>, readonly Effect<Out>[]];
 }
 
-/** What is known when a connection opens. */
+/** What is known about a connection when it opens. */
 export interface Opening {
-  /** The outcome of verifying the credential of the handshake, or undefined when the protocol carries none there. */
+  /** The outcome of verifying the handshake's credential; undefined if the protocol carries none there. */
   readonly credential: Outcome<Principal> | undefined;
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
-  /** The client's address as the listener believes it: for counting failed logins. Never logged in clear. */
+  /** The client's address as the listener determined it, for counting failed logins. Never logged in clear. */
   readonly address: string;
-  /** 128 random bits in hex, unique to the connection: the only randomness a session gets. */
+  /** 128 random bits in hex, unique to the connection: the only randomness of a session. */
   readonly nonce: string;
   readonly at: number;
-  /** What the session before it said when it parted, for a client that comes back to it. `credential` is that session's. */
+  /** What `parting` of the client's previous session returned, if the client resumes it. `credential` is that session's. */
   readonly restored?: unknown;
 }

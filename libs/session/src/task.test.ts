@@ -25,7 +25,7 @@ function* readThenWrite(): Task<Question, string> {
 
 const read: Outcome<unknown> = done({ epoch: 'e', seq: 7, elements: [] });
 
-test('a task goes on with the outcome of each question, and its result comes with the last', () => {
+test('a task resumes with the outcome of each question, and its result follows the last one', () => {
   const tasks = runner();
   assert.equal(tasks.start('1', readThenWrite(), 'ann'), 'ann asks ask as 1');
   assert.equal(tasks.resume('1', read), 'ann asks write as 1');
@@ -41,7 +41,7 @@ test('a failed question is an outcome like any other, and tasks do not wait for 
   assert.equal(tasks.resume('1', read), 'ann asks write as 1');
 });
 
-test('a task that asks nothing ends when it is started, and counts for nothing', () => {
+test('a task without questions ends when it is started, and does not count', () => {
   const tasks = runner(1);
   const nothing = function* (): Task<Question, string> {
     yield* [];

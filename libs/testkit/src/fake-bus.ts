@@ -87,7 +87,7 @@ export interface FakeFaults {
 interface Listener {
   readonly bus: FakeBus;
   readonly pattern: readonly string[];
-  readonly hear: (body: unknown, subject: string, bytes: number) => void;
+  readonly receive: (body: unknown, subject: string, bytes: number) => void;
   effective: boolean;
   ended: boolean;
 }
@@ -129,7 +129,7 @@ export class FakeNetwork {
       const copies = this.faults.copies?.(subject) ?? 1;
       for (let copy = 0; copy < copies; copy += 1) {
         listener.bus.enqueue(() => {
-          if (!listener.ended) listener.hear(body, subject, bytes);
+          if (!listener.ended) listener.receive(body, subject, bytes);
         });
       }
     }
@@ -210,7 +210,7 @@ export class FakeBus implements Bus {
         const responder = this.#network.answerOf(subject);
         if (fault === 'silence') return;
         if (fault !== undefined) answer({ ok: false, failure: fault });
-        else if (responder === undefined) answer(failed('unavailable', 'nobody answers'));
+        else if (responder === undefined) answer(failed('unavailable', 'no responder'));
         else void responder(body, subject).then(answer);
       });
     });
@@ -269,7 +269,7 @@ export class FakeBus implements Bus {
     const listener: Listener = {
       bus: this,
       pattern: subject.split('.'),
-      hear: (body, from, bytes) => {
+      receive: (body, from, bytes) => {
         if (channel.body.test(body)) handler(body, from, bytes);
       },
       effective: false,

@@ -42,7 +42,7 @@ async function query(url: string, text: string): Promise<unknown> {
 }
 
 suite('the servers that tests and npm start run', { concurrency: true }, () => {
-  test('nats takes messages of 8 MiB, comes back on its port after SIGKILL, and is gone with its folder at the end', async () => {
+  test('nats accepts messages of 8 MiB, restarts on its port after SIGKILL, and is gone with its folder at the end', async () => {
     const nats = await startNats();
     const { port, pid, dir } = nats;
     assert.match(await talk(port, '', /\n/), /"max_payload":8388608/);

@@ -7,7 +7,7 @@ import { ClientSession } from './session.ts';
 import { sha256 } from './sha256.ts';
 import type { Changed, Created, Credentials, Criteria, Found, LiveQuery, ReadQuery, Resource, Result, Roles, Status } from './types.ts';
 
-/** What is used of a WebSocket: that of browsers and of Node, or the one of the package `ws`. */
+/** The part of a WebSocket that is used: of browsers, of Node, or of the package `ws`. */
 interface Socket {
   onopen: (() => void) | null;
   onmessage: ((event: { readonly data: unknown }) => void) | null;
@@ -21,13 +21,13 @@ interface Socket {
 type SocketClass = new (url: string) => unknown;
 
 export interface Options {
-  /** Where the platform has none (Node 20): that of the package `ws`. */
+  /** Required where the platform has none (Node 20): the class of the package `ws`. */
   readonly WebSocket?: SocketClass;
-  /** Told of the connection: whether it is there, how it ended, which roles it has. */
+  /** Called when the state of the connection changes: whether it is open, how it ended, its roles. */
   readonly onStatus?: (status: Status) => void;
-  /** How long a request may take in all, reconnections included. Default 30,000. */
+  /** Time limit of a request, reconnections included. Default 30,000. */
   readonly patienceMs?: number;
-  /** After the n-th lost connection the next attempt comes after a random part of `least * 2 ** n`, and of `most` in the end. */
+  /** Back-off: after the n-th lost connection the client waits a random part of `least * 2 ** n`, at most of `most`. */
   readonly backOffMs?: { readonly least: number; readonly most: number };
   /** For resources with integers beyond 2^53: a parser and a writer that keep them exact. Default `JSON`. */
   readonly json?: { parse(text: string): unknown; stringify(value: unknown): string };
@@ -38,7 +38,7 @@ const events = globalThis as {
   readonly addEventListener?: (name: string, listener: () => void) => void;
   readonly removeEventListener?: (name: string, listener: () => void) => void;
 };
-/** The network is back, or somebody looks at a tab whose timers were slow: a connection that is waited for is tried at once. */
+/** The network is back, or a tab with throttled timers became visible: a pending reconnection is attempted at once. */
 const GOOD_MOMENTS = ['online', 'visibilitychange'];
 const OPEN = 1;
 const PATIENCE_MS = 30_000;
@@ -48,7 +48,7 @@ const BACK_OFF_MS = { least: 300, most: 10_000 };
 type AnyTopics = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 type TopicOf<Topics> = keyof Topics & string;
 
-/** A connection to a Good Uncle server, which it keeps up until `close()`. */
+/** A connection to a Good Uncle server, which is re-established until `close()`. */
 export class GoodUncle<Topics extends object = AnyTopics> {
   readonly #url: string;
   readonly #options: Options;
@@ -61,12 +61,12 @@ export class GoodUncle<Topics extends object = AnyTopics> {
   #ids = 0;
   readonly #answers = new Map<number, (outcome: Outcome) => void>();
   readonly #lives = new Map<number, Live<Row>>();
-  /** Where tokens come from, by login. */
+  /** Functions that return tokens, by login. */
   readonly #tokens = new Map<string, () => Promise<string | undefined>>();
   readonly #listeners = new Set<(status: Status) => void>();
   #status: Status = { state: 'connecting', roles: [], ended: undefined, retryInMs: undefined, loginRefused: undefined };
 
-  /** @param url `wss://…`; `https://…` and `http://…` are taken for their WebSockets */
+  /** @param url `wss://…`; `https://…` and `http://…` are converted to the WebSocket schemes */
   constructor(url: string, options: Options = {}) {
     this.#url = url.replace(/^http/, 'ws');
     this.#options = options;
@@ -85,7 +85,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     return this.#status;
   }
 
-  /** Called with every status. @returns how to stop that */
+  /** Subscribes to status changes. @returns a function that unsubscribes */
   onStatus(listener: (status: Status) => void): () => void {
     const own = (status: Status): void => listener(status);
     this.#listeners.add(own);
@@ -94,7 +94,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     };
   }
 
-  /** Logs in, now and after every reconnection. What is asked for after it has the new roles, also without waiting for the answer. */
+  /** Logs in, now and after every reconnection. Later requests have the new roles, even if the answer is not awaited. */
   async upgrade(credentials: Credentials & { readonly role?: string }): Promise<Result<Roles>> {
     const { role } = credentials;
     if ('token' in credentials && typeof credentials.token === 'function') {
@@ -104,7 +104,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
         try {
           return this.#stringify({ type: 'upgrade', token: await token(), role });
         } catch {
-          // It counts as refused, which its user is told.
+          // It counts as refused, and the caller receives the failure.
           return undefined;
         }
       });
@@ -121,15 +121,15 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     return rolesOf(await this.#ask('upgrade', { ...by, role }, { login }));
   }
 
-  /** Gives back all roles. Subscriptions keep those they were made with until the next reconnection. */
+  /** Gives up all roles. Subscriptions keep the roles they were made with until the next reconnection. */
   async downgrade(): Promise<Result<Roles>> {
     return rolesOf(await this.#ask('downgrade', {}));
   }
 
   /**
-   * Creates a resource, once: when the connection ends before the answer, it is asked for again under the same `once`, which the server knows
-   * for ten minutes.
-   * @param options `once: false` does without: the outcome may be `unknown` then
+   * Creates a resource, once: if the connection ends before the answer, the request is retried with the same `once`, which the server
+   * remembers for ten minutes.
+   * @param options `once: false` disables this: the outcome may then be `unknown`
    */
   async create<Topic extends TopicOf<Topics>>(
     topic: Topic,
@@ -142,7 +142,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     return { ok: true, resource: outcome.response.payload as Resource<unknown> as Resource<Topics[Topic]>, version: versionOf(outcome) };
   }
 
-  /** Reads resources as they are at one commit. No resource is an empty list. */
+  /** Reads resources as of one commit. No match is an empty list. */
   async read<Topic extends TopicOf<Topics>>(query: ReadQuery<Topic, Topics[Topic]>): Promise<Result<Found<Resource<Topics[Topic]>>>> {
     const { topic, criteria = {}, fields, sort, limit, after } = query;
     const outcome = await this.#ask('read', { topic, criteria, fields, sort, limit, after });
@@ -160,8 +160,8 @@ export class GoodUncle<Topics extends object = AnyTopics> {
   }
 
   /**
-   * Changes all resources that match, or none. Names with dots set inside objects.
-   * @param options `unset`: fields to remove; `expect`: how many must match, or nothing is done
+   * Updates all matching resources, or none. Names with dots set values inside objects.
+   * @param options `unset`: fields to remove; `expect`: the required number of matches
    */
   async update<Topic extends TopicOf<Topics>>(
     topic: Topic,
@@ -172,7 +172,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     return changed(await this.#ask('update', { topic, criteria, params, ...options }, { repeatable: false }));
   }
 
-  /** Deletes all resources that match, or none. */
+  /** Deletes all matching resources, or none. */
   async delete<Topic extends TopicOf<Topics>>(
     topic: Topic,
     criteria: Criteria<Topics[Topic]>,
@@ -182,12 +182,11 @@ export class GoodUncle<Topics extends object = AnyTopics> {
   }
 
   /**
-   * A result that stays exact. Without `limit` it is in the order of `sort`, or of the ids; with both it is a window that always holds the
-   * first `limit` resources.
+   * A live result. Without `limit` it is in the order of `sort`, or of the ids; with both it is a window of the first `limit` resources.
    */
   subscribe<Topic extends TopicOf<Topics>>(query: LiveQuery<Topic, Topics[Topic]>): Live<Resource<Topics[Topic]>> {
     const { topic, criteria = {}, fields, sort, limit, throttle } = query;
-    // Rows are kept in order here when the server tells no places, so what they are ordered by is needed.
+    // Without positions from the server, rows are sorted here, so the sort fields are needed.
     const needed = limit === undefined ? (sort ?? []).map((step) => step.replace(/^-/, '').split('.', 1)[0] ?? '') : [];
     const hidden = fields === undefined ? [] : needed.filter((name) => name !== 'id' && !(fields as readonly string[]).includes(name));
     const asked = fields === undefined ? undefined : [...fields, ...hidden];
@@ -203,7 +202,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     return live as Live<unknown> as Live<Resource<Topics[Topic]>>;
   }
 
-  /** Ends the connection for good. What waits is answered with `closed`, and writes that were sent with `unknown`. */
+  /** Closes the connection permanently. Waiting requests are answered with `closed`, and writes that were sent with `unknown`. */
   close(): void {
     for (const name of GOOD_MOMENTS) events.removeEventListener?.(name, this.#hurry);
     this.#tell({ kind: 'close' });
@@ -232,7 +231,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     });
   }
 
-  /** One input after the other, also where carrying out an effect brings the next. */
+  /** Handles one input after the other, also if carrying out an effect causes the next one. */
   #tell(input: Input): void {
     this.#inputs.push(input);
     if (this.#running) return;
@@ -278,14 +277,14 @@ export class GoodUncle<Topics extends object = AnyTopics> {
   #connect(): void {
     const given = this.#options.WebSocket ?? globalThis.WebSocket;
     if (given === undefined) throw new Error('there is no WebSocket here: give the one of the package ws as the option WebSocket');
-    // The handlers that are set below are all that is used of it.
+    // Only the handlers that are set below are used.
     const socket = new (given as new (url: string) => Socket)(this.#url);
     this.#socket = socket;
     socket.onopen = () => this.#tell({ kind: 'connected' });
-    // The beat goes from in here: browsers slow down the timers of hidden tabs, and not their messages.
+    // The heartbeat is sent from here, because browsers throttle the timers of hidden tabs, but not messages.
     socket.onmessage = ({ data }) => this.#tell({ kind: 'message', text: String(data) });
     socket.onclose = ({ code }) => this.#tell({ kind: 'disconnected', code });
-    // What comes after it is a close event.
+    // A close event follows.
     socket.onerror = () => {};
   }
 
@@ -301,7 +300,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
 
   #setTimer(): void {
     const { dueAt } = this.#session;
-    // A timer that fires too early does no harm: most are overtaken by messages.
+    // A timer that fires early is harmless: most are overtaken by messages.
     if (this.#timer !== undefined && this.#timerAt <= dueAt && dueAt !== Number.POSITIVE_INFINITY) return;
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -327,6 +326,6 @@ function changed(outcome: Outcome): Result<Changed> {
   return { ok: true, count, ids, version: versionOf(outcome) };
 }
 
-/** Nobody else has it. `crypto.randomUUID` is there on https pages only. */
+/** A unique name. `crypto.randomUUID` exists on https pages only. */
 const randomName = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');

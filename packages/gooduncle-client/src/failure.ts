@@ -20,7 +20,7 @@ export const failure = (code: FailureCode, message = MESSAGES[code], problems: r
   problems,
 });
 
-/** What a refusal of the server says. */
+/** Converts an error response of the server to a failure. */
 export function failureOf({ code, errors }: Pick<Response, 'errors'> & { readonly code: Code }): Failure {
   const told = errors.map(({ field, message }) => (field === null ? message : `${field}: ${message}`)).join('; ');
   return failure(code === 'ok' ? 'error' : code, told === '' ? undefined : told, errors);

@@ -1,9 +1,9 @@
-/** A subscription as its user holds it. */
+/** A live subscription, as the application uses it. */
 import type { Failure, Result, SubscriptionState, Update } from './types.ts';
 
 type Listener<Row> = (update: Update<Row>) => void;
 
-/** Updates that an iterator keeps for a consumer that is not there yet. */
+/** Maximum updates buffered for a slow iterator. */
 const MAX_KEPT = 256;
 
 export class Live<Row> implements AsyncIterable<Update<Row>> {
@@ -16,7 +16,7 @@ export class Live<Row> implements AsyncIterable<Update<Row>> {
     this.#last = { rows: Object.freeze([]), state: 'loading', version: 0, change: undefined, failure: undefined };
   }
 
-  /** The current result, in its order. The array and its rows are never changed. */
+  /** The current result, in order. The array and its rows are never modified. */
   get rows(): readonly Row[] {
     return this.#last.rows;
   }
@@ -25,19 +25,19 @@ export class Live<Row> implements AsyncIterable<Update<Row>> {
     return this.#last.state;
   }
 
-  /** The commit that the rows are of. */
+  /** The version of the rows. */
   get version(): number {
     return this.#last.version;
   }
 
-  /** Why it has ended, or why the rows are being read anew. */
+  /** Why it has ended, or why the rows are being read again. */
   get failure(): Failure | undefined {
     return this.#last.failure;
   }
 
-  /** Called with every update. @returns how to stop that */
+  /** Subscribes to updates. @returns a function that unsubscribes */
   listen(listener: Listener<Row>): () => void {
-    // The same function twice is two listeners.
+    // The same function can subscribe twice.
     const own: Listener<Row> = (update) => listener(update);
     this.#listeners.add(own);
     return () => {
@@ -45,7 +45,7 @@ export class Live<Row> implements AsyncIterable<Update<Row>> {
     };
   }
 
-  /** Settles when the first rows are there, or when it ends before that. */
+  /** Resolves when the first rows have arrived, or when the subscription ends before. */
   async ready(): Promise<Result<{ readonly rows: readonly Row[] }>> {
     for await (const { state, rows, failure } of this) {
       if (state === 'ended' && failure !== undefined) return failure;
@@ -54,7 +54,7 @@ export class Live<Row> implements AsyncIterable<Update<Row>> {
     return { ok: true, rows: this.rows };
   }
 
-  /** Ends it: nothing is told after this. Iterators end. */
+  /** Ends the subscription: no listener is called afterwards. Iterators end. */
   close(): void {
     if (this.state === 'ended') return;
     this.#close();
@@ -62,7 +62,7 @@ export class Live<Row> implements AsyncIterable<Update<Row>> {
     this.#listeners.clear();
   }
 
-  /** For the client, which has news from the server. */
+  /** For the client: applies an update from the server. */
   take(update: Update<Row>): void {
     if (this.state === 'ended') return;
     this.#last = update;
@@ -70,8 +70,8 @@ export class Live<Row> implements AsyncIterable<Update<Row>> {
   }
 
   /**
-   * Every update from now on, after one with what there is. A consumer that is slower than the server gets, instead of more than 256 updates
-   * that wait, one `reset` with the newest rows.
+   * Every update from now on, starting with the current rows. A consumer that falls more than 256 updates behind gets one `reset` with the
+   * newest rows instead.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Update<Row>> {
     let kept: Update<Row>[] = this.state === 'loading' ? [] : [{ ...this.#last, change: 'reset' }];
@@ -109,7 +109,7 @@ export class Live<Row> implements AsyncIterable<Update<Row>> {
   }
 }
 
-/** A mistake in a user's function is reported as uncaught, and stops nothing here. */
+/** An exception in an application's function is reported as uncaught, and does not affect the client. */
 export function callSafely(call: () => void): void {
   try {
     call();

@@ -1,6 +1,6 @@
 /**
- * The server's order of rows, so that a subscription with `sort` and without `limit` stays in it: absent and null, then false, true, numbers,
- * strings by code point (of fields their first 256), lists, objects; what is equal after the last step by id.
+ * The server's order of rows, so that a subscription with `sort` and without `limit` stays sorted: absent and null, then false, true,
+ * numbers, strings by code point (the first 256 of fields), lists, objects; rows that are equal in all steps are ordered by id.
  */
 
 export type Row = Readonly<Record<string, unknown>> & { readonly id: string };
@@ -8,7 +8,7 @@ export type Compare = (left: Row, right: Row) => number;
 
 const SORTED_CHARACTERS = 256;
 
-/** @param sort names of fields, `-name` for descending; nothing at all is the order of ids */
+/** @param sort names of fields, `-name` for descending; empty: by id */
 export function compareBy(sort: readonly string[]): Compare {
   const steps = sort.map((step) => {
     const descending = step.startsWith('-');
@@ -39,7 +39,7 @@ function compareValues(left: unknown, right: unknown): number {
   const ranks = rankOf(left) - rankOf(right);
   if (ranks !== 0 || left === right) return ranks;
   if (typeof left === 'string' && typeof right === 'string') return compareText(left, right);
-  // Numbers, and those that a parser keeps exact as bigint, compare with each other.
+  // Numbers and bigints (from a parser that keeps large integers) are comparable.
   if (isNumber(left) && isNumber(right)) return left < right ? -1 : left > right ? 1 : 0;
   return Number(left === true) - Number(right === true);
 }
@@ -54,7 +54,7 @@ function rankOf(value: unknown): number {
   return Array.isArray(value) ? 4 : 5;
 }
 
-/** By code point, where JavaScript compares UTF-16 units: surrogates come behind all others. */
+/** By code point; JavaScript compares UTF-16 units, so surrogates must come after all other units. */
 function compareText(left: string, right: string): number {
   const shorter = Math.min(left.length, right.length);
   for (let at = 0; at < shorter; at += 1) {

@@ -1,4 +1,4 @@
-/** What waits to be sent and what was sent and is not answered, in the order in which it was asked for. */
+/** Requests that wait to be sent or answered, in order. */
 import type { Row } from './order.ts';
 import type { Failure } from './types.ts';
 
@@ -7,38 +7,38 @@ export type Kind = 'login' | 'upgrade' | 'downgrade' | 'create' | 'read' | 'coun
 
 export interface Item {
   readonly kind: Kind;
-  /** The caller's name for it. */
+  /** The caller's id of it. */
   readonly id: number;
   readonly order: number;
-  /** By what its answers are known. */
+  /** Identifies its answers. */
   readonly ref: string;
   /** JSON text of the request. */
   text: string;
-  /** When it is given up. */
+  /** When it times out. */
   readonly deadline: number;
-  /** It may be carried out twice without harm. */
+  /** Whether repeating it is harmless. */
   readonly repeatable: boolean;
   notBefore: number;
-  /** How often it was answered with `error`. */
+  /** Number of `error` answers. */
   failures: number;
   /** It was sent on a connection that ended before the answer. */
   uncertain: boolean;
-  /** Who was logged in when it was first sent. */
+  /** The login at the time of the first sending. */
   sentAs: string | undefined;
-  /** Rows of a read that have come. */
+  /** Rows of a read received so far. */
   rows: Row[];
-  /** Why it was not carried out the last time. */
+  /** The reason of the last refusal. */
   refused: Failure | undefined;
 }
 
-/** Requests that wait. More are refused: a program that asks faster than it is answered would fill the memory. */
+/** Maximum waiting requests; further ones are refused, so that a program that sends faster than it is answered does not fill the memory. */
 const MAX_WAITING = 1000;
 const MAX_UNANSWERED = 32;
-/** The server forgives excesses after a second without one. */
+/** The server resets its count of excess requests after a second without one. */
 const PAUSE_MS = 1100;
 const LONGEST_PAUSE_MS = 10_000;
 
-/** Roles change with these: what comes behind them waits for their answer. */
+/** These change roles, so later requests wait for their answer. */
 const isBarrier = ({ kind }: Item): boolean => kind === 'login' || kind === 'upgrade' || kind === 'downgrade';
 
 export class Outbox {
@@ -57,7 +57,7 @@ export class Outbox {
     this.#waiting.splice(at, 0, item);
   }
 
-  /** Takes what may be sent now. */
+  /** Takes the next request that may be sent now. */
   next(at: number): Item | undefined {
     if (!this.#open || at < this.#pauseUntil) return undefined;
     for (const [index, item] of this.#waiting.entries()) {
@@ -83,12 +83,12 @@ export class Outbox {
     return this.#waiting.find((item) => item.ref === ref);
   }
 
-  /** It is answered. */
+  /** It was answered. */
   remove(ref: string): void {
     this.#sent.delete(ref);
   }
 
-  /** It is no longer wanted. @returns whether it was not sent yet */
+  /** Cancels it. @returns whether it was not sent yet */
   takeBack(ref: string): boolean {
     const index = this.#waiting.findIndex((item) => item.ref === ref);
     if (index !== -1) this.#waiting.splice(index, 1);
@@ -96,16 +96,16 @@ export class Outbox {
     return index !== -1;
   }
 
-  /** Takes it out and puts it back among those that wait. */
+  /** Moves it back to the waiting requests. */
   again(item: Item): void {
     this.#sent.delete(item.ref);
     item.rows = [];
     this.add(item);
   }
 
-  /** The server said `slow down`: nothing is sent for a while. */
+  /** The server answered `slow down`: nothing is sent for a while. */
   pause(at: number, random: number): void {
-    // Several answers to what was sent at once are one reason to pause.
+    // Several such answers to requests sent together count as one.
     if (at >= this.#pauseUntil) this.#pauses += 1;
     const ms = Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** (this.#pauses - 1)) + random * 400;
     this.#pauseUntil = Math.max(this.#pauseUntil, at + ms);
@@ -115,7 +115,7 @@ export class Outbox {
     this.#pauses = 0;
   }
 
-  /** The connection has ended: takes all that was sent, and those of these kinds that were not. */
+  /** The connection has ended: takes all sent requests, and unsent ones of these kinds. */
   lost(kinds: readonly Kind[]): readonly Item[] {
     const lost = [...this.#sent.values()];
     this.#sent.clear();
@@ -124,7 +124,7 @@ export class Outbox {
     return lost;
   }
 
-  /** Takes those whose time is over. */
+  /** Takes the requests that have timed out. */
   expired(at: number): readonly { readonly item: Item; readonly wasSent: boolean }[] {
     const over = ({ deadline }: Item): boolean => deadline <= at;
     const found = this.#waiting.filter(over).map((item) => ({ item, wasSent: false }));
@@ -136,7 +136,7 @@ export class Outbox {
     return found;
   }
 
-  /** When there is something to do next. @param connected whether anything can be sent */
+  /** When the next action is due. @param connected whether requests can be sent */
   due(connected: boolean): number {
     let due = Number.POSITIVE_INFINITY;
     for (const { deadline } of this.#sent.values()) due = Math.min(due, deadline);

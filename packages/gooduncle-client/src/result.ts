@@ -1,4 +1,4 @@
-/** The rows of one subscription, kept up by its events. */
+/** The rows of one subscription, kept current by its events. */
 import { type Compare, compareBy, type Row } from './order.ts';
 import type { RowChange } from './types.ts';
 import type { EventName, Position } from './wire.ts';
@@ -8,7 +8,7 @@ export interface Shape {
   readonly limit: number | undefined;
 }
 
-/** Where the server tells places they are taken; without a limit the rows are kept in the order of `sort`, or of their ids. */
+/** Uses the server's positions if there are any; without a limit the rows are kept in the order of `sort`, or of their ids. */
 export class LiveResult {
   readonly #compare: Compare | undefined;
   readonly #rows: Row[] = [];
@@ -23,8 +23,8 @@ export class LiveResult {
   }
 
   /**
-   * @param again the event may have been applied before, as when a subscription goes on: it says how its row is now, whatever the rows say
-   * @returns undefined where the event does not fit the rows: something was missed, and they have to be read anew
+   * @param again the event may have been applied before, as when a subscription resumes: it contains the current row, whatever the rows are
+   * @returns undefined if the event does not fit the rows: an event was missed, and the rows must be read again
    */
   apply(event: EventName, row: Row, position: Position | undefined, again?: boolean): RowChange<Row> | undefined {
     const known = this.#byId.get(row.id);

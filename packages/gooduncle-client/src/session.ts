@@ -1,6 +1,6 @@
 /**
- * One client's side of the conversation, across connections (Good Uncle Websocket API). `handle(input, at)` gives effects: no clock, no
- * sockets, no timers here. Whoever drives it calls it with what happens, and with `tick` at `dueAt` at the latest.
+ * The client's protocol session, across connections (Good Uncle Websocket API). `handle(input, at)` returns effects: no clock, sockets or
+ * timers here. Its driver calls it with every input, and with `tick` at `dueAt` at the latest.
  */
 import type { Effect, Input, Outcome, Question, Settings } from './effects.ts';
 import { failure, failureOf, tooLarge } from './failure.ts';
@@ -9,19 +9,19 @@ import { Subscriptions } from './subscriptions.ts';
 import type { ConnectionState, Failure, Status } from './types.ts';
 import { type Answer, BEAT, decode, isTooLarge, meaningOf, type Response } from './wire.ts';
 
-/** A character goes when something was heard and nothing was sent for so long; the timer is only for when nothing is heard. */
+/** A heartbeat is sent when a message arrives after this long without sending; the timer only covers silence. */
 const BEAT_MS = 250;
 const BEAT_FALLBACK_MS = 500;
 const FAULTY_MS = 1000;
 const DEAD_MS = 3000;
 const CONNECT_MS = 5000;
 const UPGRADE_REPEATS = 3;
-/** A connection that lived so long was a good one: the next attempt is the first again. */
+/** A connection that lasted this long resets the back-off. */
 const HEALTHY_MS = 5000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class ClientSession {
-  /** When it wants a `tick`. */
+  /** When it needs a `tick`. */
   dueAt = NEVER;
   readonly #settings: Settings;
   readonly #outbox = new Outbox();
@@ -30,7 +30,7 @@ export class ClientSession {
   #at = 0;
   #state: ConnectionState = 'waiting';
   #connectAt = 0;
-  /** When the connection was begun, opened, last heard of and last written to. */
+  /** Times when the connection was started and opened, and of the last message received and sent. */
   #since = 0;
   #heardAt = 0;
   #sentAt = 0;
@@ -40,9 +40,9 @@ export class ClientSession {
   #ended: Status['ended'];
   #loginRefused: Failure | undefined;
   #told = '';
-  /** Upgrades that were accepted, by whose they are; repeated after a reconnection. */
+  /** Accepted upgrades by login; repeated after a reconnection. */
   readonly #logins = new Map<string, Login>();
-  /** Whose upgrades are under way, by ref. */
+  /** Upgrades in progress, by ref. */
   readonly #upgrading = new Map<string, Login & { readonly login: string }>();
 
   constructor(settings: Settings) {
@@ -106,7 +106,7 @@ export class ClientSession {
 
   // ---- the connection
 
-  /** Does what is due, and says when something is due next. */
+  /** Does what is due, and requests the next tick. */
   #tend(beatMs: number): void {
     if (this.#state === 'closed') {
       this.#tellStatus();
@@ -152,14 +152,14 @@ export class ClientSession {
     this.#since = this.#at;
     this.#heardAt = this.#at;
     this.#sentAt = this.#at;
-    // Nothing survives a connection. Logins come before all that was asked for.
+    // Nothing survives a connection. Logins precede all other requests.
     for (const [at, [login, { text, fresh }]] of [...this.#logins].entries()) {
       const ref = this.#newRef();
       this.#ask('login', 0, withRef(text, ref), { order: at - this.#logins.size, ref, ...this.#logIn(ref, { login, text, fresh }) });
     }
   }
 
-  /** @param code of the close event; undefined where it is the client that gives up */
+  /** @param code of the close event; undefined if the client closed the connection */
   #lost(code: number | undefined, means = this.#state === 'connecting' ? 'the server could not be reached' : meaningOf(code)): void {
     if (this.#isConnected && this.#at - this.#since >= HEALTHY_MS) this.#attempts = 0;
     this.#effects.push({ do: 'disconnect' });
@@ -172,7 +172,7 @@ export class ClientSession {
     this.#subscriptions.lost();
   }
 
-  /** All clients come back at different times: a random part of a time that doubles. */
+  /** A random part of a time that doubles, so that clients reconnect at different times. */
   #backOffMs(failures: number): number {
     const { least, most } = this.#settings.backOffMs;
     return this.#settings.random() * Math.min(most, least * 2 ** failures);
@@ -244,7 +244,7 @@ export class ClientSession {
 
   #credentials(ref: string, text: string | undefined): void {
     const item = this.#outbox.waiting(ref);
-    // Given up meanwhile, or of a connection that has ended.
+    // It has timed out, or belongs to an earlier connection.
     if (item === undefined) return;
     if (text === undefined) {
       this.#outbox.takeBack(ref);
@@ -282,7 +282,7 @@ export class ClientSession {
 
   #sendItem(item: Item): void {
     const as = [...this.#logins.keys()].join(' ');
-    // The server knows a repeated create by its account: as somebody else it would be a second one.
+    // The server recognises a repeated create by its account, so it must not be repeated with another login.
     if (item.uncertain && item.kind === 'create' && item.sentAs !== as) {
       this.#outbox.remove(item.ref);
       this.#settle(item, failure('unknown'));
@@ -352,7 +352,7 @@ export class ClientSession {
   #refused(item: Item, response: Response): void {
     const why = failureOf(response);
     item.refused = why;
-    // It may also mean that the password was wrong too often: what waits behind an upgrade does not wait for that to be over.
+    // It may also mean too many wrong passwords, and requests after an upgrade must not wait for that.
     if (response.code === 'slow down' && (item.kind !== 'upgrade' || item.failures < UPGRADE_REPEATS)) {
       if (item.kind === 'upgrade') item.failures += 1;
       this.#outbox.pause(this.#at, this.#settings.random());
@@ -379,7 +379,7 @@ export class ClientSession {
     this.#settle(item, isUnknown ? failure('unknown', why.message, why.problems) : why);
   }
 
-  /** One that was accepted before is not tried again. */
+  /** One that was accepted before is not retried. */
   #refuseLogin(item: Item, why: Failure): void {
     if (item.kind === 'login') {
       const login = this.#upgrading.get(item.ref)?.login;

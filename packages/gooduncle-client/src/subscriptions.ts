@@ -1,4 +1,4 @@
-/** Subscriptions: their rows, and how they are made again when a connection or the server ends them. */
+/** Subscriptions with their rows, restored after the connection or the server has ended them. */
 
 import { failure, failureOf } from './failure.ts';
 import type { Row } from './order.ts';
@@ -6,16 +6,16 @@ import { LiveResult, type Shape } from './result.ts';
 import type { Failure, RowChange, SubscriptionState, Update } from './types.ts';
 import type { Response } from './wire.ts';
 
-/** What is asked for: the request without its `subscription`, as JSON text. */
+/** The request, without its `subscription`, as JSON text. */
 export interface Wanted extends Shape {
   readonly text: string;
-  /** Fields to leave out of what is shown: asked for only to keep the rows in order. */
+  /** Fields to omit from shown rows: requested only for sorting. */
   readonly hidden: readonly string[];
 }
 
-/** What subscriptions need of their session. */
+/** The session, as its subscriptions see it. */
 export interface Host {
-  /** Sends a subscribe request, at `notBefore` at the soonest. */
+  /** Sends a subscribe request, not before `notBefore`. */
   ask(subscription: {
     readonly id: number;
     readonly order: number;
@@ -23,12 +23,12 @@ export interface Host {
     readonly text: string;
     readonly notBefore: number;
   }): void;
-  /** Sends an unsubscribe request, or takes back what was not sent. */
+  /** Sends an unsubscribe request, or cancels an unsent subscribe request. */
   withdraw(name: string): void;
   slowDown(): void;
   tell(id: number, update: Update<Row>): void;
   backOffMs(failures: number): number;
-  /** Begins another session. */
+  /** Starts a new session. */
   reconnect(why: string): void;
 }
 
@@ -36,27 +36,27 @@ interface Subscription {
   readonly id: number;
   readonly order: number;
   readonly wanted: Wanted;
-  /** The server's name for it: no name is used twice in a session. */
+  /** The server's id of it: no id is used twice in a session. */
   name: string;
   state: SubscriptionState;
-  /** What the user has. */
+  /** The application's rows. */
   shown: LiveResult | undefined;
-  /** Original matches on their way. */
+  /** Original matches received so far. */
   loading: LiveResult | undefined;
-  /** The `seq` that comes next. */
+  /** The next expected `seq`. */
   seq: number;
   version: number;
-  /** The newest place from which the server can go on; empty for none. */
+  /** The newest position from which the server can resume; empty for none. */
   since: string;
   rows: readonly Row[];
-  /** Attempts that failed in a row, and since when it is synced. */
+  /** Number of consecutive failures, and the time when it was synced. */
   failures: number;
   syncedAt: number;
 }
 
-/** The server takes 10,000 names in a session, those of ended subscriptions included. */
+/** The server accepts 10,000 ids per session, including those of ended subscriptions. */
 const MANY_NAMES = 5000;
-/** So long after being synced a failure is the first one again. */
+/** Time after being synced that resets the count of failures. */
 const HEALTHY_MS = 10_000;
 const NO_ROWS: readonly Row[] = Object.freeze([]);
 
@@ -66,7 +66,7 @@ export class Subscriptions {
   readonly #byName = new Map<string, Subscription>();
   readonly #presented = new WeakMap<Row, Row>();
   #names = 0;
-  /** How many of them are of earlier sessions. */
+  /** Number of ids from earlier sessions. */
   #oldNames = 0;
 
   constructor(host: Host) {
@@ -101,13 +101,13 @@ export class Subscriptions {
     this.#host.withdraw(subscription.name);
   }
 
-  /** The connection has ended: all are asked for again. */
+  /** The connection has ended: all subscriptions are requested again. */
   lost(): void {
     this.#oldNames = this.#names;
     for (const subscription of this.#byId.values()) this.#restart(subscription, 0, undefined);
   }
 
-  /** None begins again. */
+  /** Ends all subscriptions permanently. */
   close(why: Failure): void {
     for (const subscription of [...this.#byId.values()]) this.end(subscription.id, why);
   }
@@ -132,14 +132,14 @@ export class Subscriptions {
     if (!isNext || !this.#apply(subscription, response, at)) {
       this.#host.withdraw(name);
       subscription.since = '';
-      this.#again(subscription, failure('error', 'an event was missing: the rows are read anew'), at);
+      this.#again(subscription, failure('error', 'an event was missing: the rows are read again'), at);
     }
   }
 
   /** @returns whether the event fits */
   #apply(subscription: Subscription, response: Response, at: number): boolean {
     const { event, payload, position, synced, version, since } = response;
-    // It goes on: only what was missed is told, of rows that are here.
+    // It resumes: only missed events are sent, and the rows are kept.
     if (response.seq === 0 && event !== 'original match' && response.count !== 0) subscription.loading = subscription.shown;
     const { loading } = subscription;
     const result = loading ?? subscription.shown;
@@ -171,7 +171,7 @@ export class Subscriptions {
       this.#host.slowDown();
       this.#restart(subscription, 0, why);
     } else if (response.code === 'error') {
-      // The client read too slowly, or the store failed: both may be over soon.
+      // The client read too slowly, or the store failed: both may be temporary.
       this.#again(subscription, why, at);
     } else if (why.problems.some(({ reason }) => reason === 'limit') && this.#names - this.#oldNames > MANY_NAMES) {
       this.#host.reconnect('the session had no more names for subscriptions');
@@ -219,7 +219,7 @@ export class Subscriptions {
     subscription.rows = Object.freeze((shown?.rows ?? []).map((row) => this.#shownAs(row, wanted)));
   }
 
-  /** A row keeps its object as long as it does not change, so that lists can be drawn cheaply. */
+  /** Unchanged rows keep their object identity, so that lists can be rendered cheaply. */
   #shownAs(row: Row, { hidden }: Wanted): Row {
     if (hidden.length === 0) return row;
     let presented = this.#presented.get(row);

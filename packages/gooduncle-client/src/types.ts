@@ -1,4 +1,4 @@
-/** What users of the package see. */
+/** The public types of the package. */
 
 /** A resource as the server sends it: its fields and its id. */
 export type Resource<Fields> = Readonly<Fields> & { readonly id: string };
@@ -18,12 +18,12 @@ type Operators<Value> = {
   readonly $startsWith?: string;
 };
 
-/** Which resources are meant: all conditions hold. `null` is null or absent; a name with dots reaches into objects. */
+/** Selects resources: all conditions must match. `null` matches null or absent; a name with dots refers to a value inside objects. */
 export type Criteria<Fields> = {
   readonly [Name in keyof Fields]?: Fields[Name] | null | Operators<Fields[Name]>;
 } & {
   readonly id?: string | Operators<string>;
-  /** Only resources that were not changed after this version. */
+  /** Only resources that have not changed after this version. */
   readonly _version?: number;
   readonly $and?: readonly Criteria<Fields>[];
   readonly $or?: readonly Criteria<Fields>[];
@@ -40,10 +40,9 @@ export interface Problem {
 }
 
 /**
- * Why there is no result. The first five are the server's words. The others are the client's own:
- * `unreachable`: not sent, or a read that was not answered in time: nothing was done.
- * `unknown`: a write that was sent and not answered, or that failed inside the server. It may have been carried out.
- * `busy`: too many requests wait already. `closed`: the client was closed before the request was sent.
+ * Why there is no result. The first five are the server's codes. The others are the client's own: `unreachable`: not sent, or a read that
+ * was not answered in time; nothing was done. `unknown`: a write that was sent and not answered, or that failed inside the server; it may
+ * have been carried out. `busy`: too many requests are waiting. `closed`: the client was closed before the request was sent.
  */
 export type FailureCode = 'forbidden' | 'not found' | 'bad request' | 'slow down' | 'error' | 'unreachable' | 'unknown' | 'busy' | 'closed';
 
@@ -67,7 +66,7 @@ export interface Found<Row> {
   readonly rows: readonly Row[];
   /** The commit at which the rows were read; undefined when there are none. */
   readonly version: number | undefined;
-  /** There are more rows: `after: cursor` reads on. */
+  /** There are more rows: `after: cursor` continues the read. */
   readonly cursor: string | undefined;
 }
 
@@ -99,14 +98,14 @@ export interface ReadQuery<Topic extends string, Fields> extends Selection<Topic
 }
 
 export interface LiveQuery<Topic extends string, Fields> extends Selection<Topic, Fields> {
-  /** At most one event per resource in so many milliseconds. */
+  /** At most one event per resource in this many milliseconds. */
   readonly throttle?: number;
 }
 
-/** Where a subscription stands. `stale`: the rows are those of before a reconnection, and are being read again. */
+/** The state of a subscription. `stale`: the rows are from before a reconnection, and are being read again. */
 export type SubscriptionState = 'loading' | 'synced' | 'stale' | 'ended';
 
-/** One step of a result. `from` and `to` are places in the array before and after; null where the row was or is not in it. */
+/** One step of a result. `from` and `to` are indexes in the array before and after; null if the row was or is not in it. */
 export interface RowChange<Row> {
   readonly event: 'created' | 'added' | 'modified' | 'dropped' | 'deleted';
   readonly row: Row;
@@ -115,37 +114,38 @@ export interface RowChange<Row> {
 }
 
 export interface Update<Row> {
-  /** What a read gives at `version`. The array never changes: the next update has another one. */
+  /** The result of a read at `version`. The array is never modified: each update has a new one. */
   readonly rows: readonly Row[];
   readonly state: SubscriptionState;
-  /** The commit that the rows are of. */
+  /** The version of the rows. */
   readonly version: number;
-  /** The one step since the update before; `reset` where the rows were read anew, or updates in between were left out. */
+  /** The step since the previous update; `reset` if the rows were read again, or updates were skipped. */
   readonly change: RowChange<Row> | 'reset' | undefined;
-  /** Why it has ended, or why it is being read anew. */
+  /** Why it has ended, or why it is being read again. */
   readonly failure: Failure | undefined;
 }
 
 /**
- * `waiting`: there is no connection, the next attempt comes after a pause. `faulty`: nothing was heard for a second. `closed`: by `close()`.
+ * `waiting`: there is no connection, and a pause precedes the next attempt. `faulty`: nothing was received for a second. `closed`: by
+ * `close()`.
  */
 export type ConnectionState = 'connecting' | 'open' | 'faulty' | 'waiting' | 'closed';
 
 export interface Status {
   readonly state: ConnectionState;
-  /** Those of the session, as the server last told them. */
+  /** The session's roles, as the server last reported them. */
   readonly roles: readonly string[];
-  /** How the last connection ended, and what that means. */
+  /** How the last connection ended, in code and words. */
   readonly ended: { readonly code: number | undefined; readonly means: string } | undefined;
-  /** How long it is until the next attempt; only while `waiting`. */
+  /** Time until the next attempt; only while `waiting`. */
   readonly retryInMs: number | undefined;
-  /** A login that was accepted before and was refused after a reconnection. It is not tried again. */
+  /** A login that was accepted before and refused after a reconnection. It is not retried. */
   readonly loginRefused: Failure | undefined;
 }
 
 /**
- * Who logs in. The password is hashed at once and not kept. A token that ends is better given as a function, which is called for every login:
- * the first one and those after reconnections. What was asked for after it waits for it.
+ * Credentials of a login. The password is hashed at once and not stored. A token that expires should be given as a function, which is
+ * called for every login: the first one and those after reconnections. Later requests wait for it.
  */
 export type Credentials =
   | { readonly user: string; readonly password: string }

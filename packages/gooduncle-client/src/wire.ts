@@ -1,4 +1,4 @@
-/** What the server sends, and how connections end. */
+/** Messages of the server, and the meaning of close codes. */
 import type { Row } from './order.ts';
 import type { Problem } from './types.ts';
 
@@ -22,26 +22,29 @@ export interface Response {
   readonly cursor?: string;
   readonly version?: number;
   readonly position?: Position;
-  /** Where the subscription may go on after a reconnect. */
+  /** The position from which the subscription can resume after a reconnect. */
   readonly since?: string;
 }
 
 export interface Answer {
   readonly session: { readonly roles: readonly string[] };
-  /** What tells the requests of this client apart: every answer repeats its request. */
+  /** Every answer repeats its request, so this identifies the client's requests. */
   readonly request: { readonly payload: { readonly ref?: string; readonly subscription?: string; readonly type: string } };
   readonly response: Response;
 }
 
-/** One character, which the server takes for life and never answers. */
+/** A single character, which the server treats as a keep-alive and never answers. */
 export const BEAT = '`';
-/** A message of more than 256 KiB ends the connection; there has to be room for the names that are added to a request. */
+/** A message of more than 256 KiB ends the connection; the rest is reserved for ids that are added to a request. */
 const MAX_REQUEST_BYTES = 256 * 1024 - 256;
 
 export const isTooLarge = (text: string): boolean =>
   text.length * 3 > MAX_REQUEST_BYTES && new TextEncoder().encode(text).length > MAX_REQUEST_BYTES;
 
-/** @param parse `JSON.parse`, or one that keeps large integers exact @returns undefined for what is no answer */
+/**
+ * @param parse `JSON.parse`, or a parser that keeps large integers exact
+ * @returns undefined if the text is no answer
+ */
 export function decode(text: string, parse: (text: string) => unknown): Answer | undefined {
   let value: unknown;
   try {
@@ -74,6 +77,6 @@ const MEANINGS: Readonly<Record<number, string>> = {
   4429: 'this client went on above the rate limit',
 };
 
-/** @param code of the close event; undefined where none came */
+/** @param code of the close event; undefined if there was none */
 export const meaningOf = (code: number | undefined): string =>
   code === undefined ? 'nothing was heard for three seconds' : (MEANINGS[code] ?? `the connection was closed with ${code}`);

@@ -121,7 +121,7 @@ export function Accounts({ me }: { readonly me: Me }) {
             <tbody>
               {accounts.map((one) => (
                 <tr key={one.id}>
-                  <th scope="row">
+                  <th scope="row" class="wide">
                     {one.username} {one.id === me.account ? <Tag kind="info">you</Tag> : null}{' '}
                     {one.disabled ? <Tag kind="bad">disabled</Tag> : null}
                     {one.failedLogins === undefined ? null : <FailedLogins {...one.failedLogins} />}

@@ -4,13 +4,13 @@ export type Answer<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly status: number; readonly message: string };
 
-/** Told when a call was refused because the session is over. */
+/** Called when a call was rejected because the session has ended. */
 let onLoggedOut = (): void => {};
 export function whenLoggedOut(listener: () => void): void {
   onLoggedOut = listener;
 }
 
-/** @param body a value, or JSON text that is sent as it is */
+/** @param body a value, or JSON text that is sent unchanged */
 export async function call<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, body?: unknown, text?: string): Promise<Answer<T>> {
   const content = text ?? (body === undefined ? undefined : JSON.stringify(body));
   try {
@@ -35,21 +35,39 @@ function messageOf(read: unknown): string | undefined {
   return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : undefined;
 }
 
-/** A live stream; the result ends it. The browser comes back by itself when it breaks. */
+/**
+ * Opens a live stream while the page is visible; the returned function closes it. The browser reconnects by itself. A hidden tab has no stream:
+ * browsers open at most six connections to one host, for all tabs together.
+ * @param url called whenever the stream is opened
+ */
 export function listen(
-  url: string,
+  url: () => string,
   handlers: Readonly<Record<string, (data: never) => void>>,
   onState: (connected: boolean) => void,
 ): () => void {
-  const source = new EventSource(url);
-  source.onopen = () => onState(true);
-  source.onerror = () => {
-    onState(false);
-    // A stream that was refused is not tried again by the browser: the session may be over.
-    if (source.readyState === EventSource.CLOSED) void call('GET', '/api/status');
+  let source: EventSource | undefined;
+  const begin = () => {
+    const opened = new EventSource(url());
+    source = opened;
+    opened.onopen = () => onState(true);
+    opened.onerror = () => {
+      onState(false);
+      // The browser does not retry a rejected stream: the session may have ended.
+      if (opened.readyState === EventSource.CLOSED) void call('GET', '/api/status');
+    };
+    for (const [event, handler] of Object.entries(handlers)) {
+      opened.addEventListener(event, (message) => handler(JSON.parse(String(message.data)) as never));
+    }
   };
-  for (const [event, handler] of Object.entries(handlers)) {
-    source.addEventListener(event, (message) => handler(JSON.parse(String(message.data)) as never));
-  }
-  return () => source.close();
+  const look = () => {
+    source?.close();
+    source = undefined;
+    if (!document.hidden) begin();
+  };
+  document.addEventListener('visibilitychange', look);
+  look();
+  return () => {
+    document.removeEventListener('visibilitychange', look);
+    source?.close();
+  };
 }

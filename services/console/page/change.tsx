@@ -1,4 +1,4 @@
-/** One change: who did what, and what it did to each attribute. Everything that comes from an element is text. */
+/** One change: its author and origin, and its effect on each attribute. All data of the element is shown as text. */
 import { useState } from 'preact/hooks';
 import { moment } from './format.ts';
 import { Empty } from './parts.tsx';

@@ -1,4 +1,4 @@
-/** A chart of the last ten minutes. Its numbers stand beside its name as text: the picture is for the eye. */
+/** A chart of the last ten minutes. Its current value is shown as text beside its name; the picture is decorative. */
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 
@@ -7,7 +7,7 @@ export interface Series {
   /** The number of its colour in the style sheet, from 1. */
   readonly color: number;
   readonly values: readonly (number | null)[];
-  /** The newest, as text. */
+  /** The newest value, as text. */
   readonly now: string;
 }
 

@@ -1,11 +1,11 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { FoundConnection, FoundConnections } from '../src/live/connections.ts';
 import { call } from './call.ts';
 import { bytes, count, duration } from './format.ts';
 import { Confirm, Empty, Panel, Problem, Table, Tag, useAnswer } from './parts.tsx';
 
 const EVERY_MS = 3_000;
-/** So much owed to a client means that it does not keep up. */
+/** Unsent bytes from which a client counts as slow. */
 const SLOW_BYTES = 256 * 1024;
 
 export function Connections() {
@@ -15,11 +15,8 @@ export function Connections() {
   const [problem, setProblem] = useState<string>();
   const { answer, reload } = useAnswer<FoundConnections>(
     `/api/connections?${new URLSearchParams({ text, ...(slow ? { owed: String(SLOW_BYTES) } : {}) })}`,
+    EVERY_MS,
   );
-  useEffect(() => {
-    const timer = setInterval(reload, EVERY_MS);
-    return () => clearInterval(timer);
-  }, []);
   const carryOut = async () => {
     if (asked === undefined) return;
     const { instance, api, number, account } = asked.connection;
@@ -75,8 +72,10 @@ export function Connections() {
             <tbody>
               {answer.value.connections.map((one) => (
                 <tr key={`${one.instance} ${one.api} ${one.number}`}>
-                  <th scope="row">{one.username ?? <span class="faint">not logged in</span>}</th>
-                  <td>
+                  <th scope="row" class="wide">
+                    {one.username ?? <span class="faint">not logged in</span>}
+                  </th>
+                  <td class="wide">
                     {one.api} <span class="faint">{one.instance.slice(0, 6)}</span> {one.member ? <Tag kind="info">group</Tag> : null}
                   </td>
                   <td class="mono">{one.address}</td>

@@ -1,4 +1,4 @@
-/** The search of the documentation: every word that was typed is in the section. Loaded when it is first used. */
+/** The search of the documentation: finds sections that contain every word. Loaded on first use. */
 
 type Entry = readonly [path: string, title: string, heading: string, text: string];
 
@@ -11,7 +11,7 @@ const load = (): Promise<readonly Entry[]> => {
   return index;
 };
 
-/** The best first: a word in the heading counts more than one in the text. */
+/** Best first: a word in the heading counts more than one in the text. */
 function find(entries: readonly Entry[], words: readonly string[]): readonly Entry[] {
   const scored = entries.flatMap((entry) => {
     const [, title, heading, text] = entry;
@@ -49,7 +49,7 @@ if (form instanceof HTMLFormElement && list !== null) {
       .split(/\s+/)
       .filter((word) => word !== '');
     const found = words.length === 0 ? [] : find(await load(), words);
-    // Something else may have been typed meanwhile.
+    // The input may have changed meanwhile.
     if (new FormData(form).get('text') !== typed) return;
     list.replaceChildren(...found.map((entry) => shown(entry, words[0] ?? '')));
     if (words.length > 0 && found.length === 0) list.textContent = 'Nothing was found.';

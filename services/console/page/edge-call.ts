@@ -1,7 +1,7 @@
-/** Calls that the page makes to edges itself, with the token of who is logged in: in memory only, and only while it is worth something. */
+/** Calls from the page to edges, with the token of the logged-in user: kept in memory only, and only while it is valid. */
 import { type Answer, call } from './call.ts';
 
-/** A token is asked for again when this little of it is left. */
+/** A token is renewed when it has less time left than this. */
 const RENEW_MS = 30_000;
 let known: { readonly token: string; readonly expiresAt: number } | undefined;
 
@@ -18,9 +18,9 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 /** An edge as the page calls it. */
 export interface CalledEdge {
   readonly name: string;
-  /** The setting that says which pages may call it. */
+  /** The setting of the origins that may call it. */
   readonly origins: string;
-  /** What it says of a failure. */
+  /** The message in a failure's body. */
   messageOf(body: object): string | undefined;
 }
 
@@ -47,5 +47,5 @@ export async function askEdge<T>(edge: CalledEdge, method: Method, url: string, 
   }
 }
 
-/** Where an edge is, without a slash at the end. */
+/** The address of an edge, without the trailing slash. */
 export const baseOf = (edge: string): string => edge.replace(/\/$/, '');

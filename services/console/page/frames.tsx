@@ -1,4 +1,4 @@
-/** What clients of each protocol were sent for a change, side by side. Made by the edges themselves; shown as text. */
+/** The frames that clients of each protocol receive for a change, side by side. Made by the edges themselves; shown as text. */
 import type { ProtocolFrames } from '../src/http/frames.ts';
 import { Empty, Problem, Tag, useAnswer } from './parts.tsx';
 

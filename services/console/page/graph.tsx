@@ -200,7 +200,7 @@ function Attributes({ element, onSaved }: { readonly element: Opened['element'];
       setProblem(`This is not JSON: ${error instanceof Error ? error.message : ''}`);
       return;
     }
-    // As text, so that integers beyond 2^53 arrive as they were written.
+    // As text, so that integers beyond 2^53 stay exact.
     const answer = await call(
       'PUT',
       `/api/element?id=${encodeURIComponent(element.id)}`,
@@ -237,7 +237,7 @@ function Attributes({ element, onSaved }: { readonly element: Opened['element'];
 const [WIDTH, HEIGHT] = [460, 320];
 const short = (text: string) => (text.length > 18 ? `${text.slice(0, 17)}…` : text);
 
-/** The picture is for the eye; the list below it says the same. */
+/** The picture is decorative; the list below has the same content. */
 function Around({
   id,
   label,

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { GroupView, MemberView } from '../src/live/groups.ts';
 import { call } from './call.ts';
 import { count, duration, moment } from './format.ts';
@@ -9,7 +9,7 @@ const EVERY_MS = 2_000;
 interface Groups {
   readonly seq: number;
   readonly groups: readonly GroupView[];
-  /** So many more are not shown. */
+  /** Number of those not shown. */
   readonly left: number;
 }
 
@@ -19,7 +19,7 @@ interface ConfirmedAction {
 }
 
 export function Groups() {
-  const { answer, reload } = useAnswer<Groups>('/api/groups');
+  const { answer, reload } = useAnswer<Groups>('/api/groups', EVERY_MS);
   const [asked, setAsked] = useState<ConfirmedAction>();
   const [problem, setProblem] = useState<string>();
   const carryOut = async () => {
@@ -31,10 +31,6 @@ export function Groups() {
     setProblem(done.ok ? undefined : done.message);
     reload();
   };
-  useEffect(() => {
-    const timer = setInterval(reload, EVERY_MS);
-    return () => clearInterval(timer);
-  }, []);
   return (
     <>
       <div class="head">

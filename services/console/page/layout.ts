@@ -1,4 +1,4 @@
-/** Where the elements around one stand: on an ellipse, those that it leads to on the right, those that lead to it on the left. Pure. */
+/** Positions of the elements around one: on an ellipse, targets of its edges on the right, sources on the left. Pure. */
 
 export interface Edge {
   readonly id: string;
@@ -15,7 +15,7 @@ export interface Node {
   readonly from: boolean;
 }
 
-/** A picture of more is none. */
+/** Maximum number of nodes; a larger picture would be unreadable. */
 const MAX_NODES = 24;
 const MARGIN = 56;
 
@@ -27,7 +27,7 @@ export function around(centre: string, edges: readonly Edge[], width: number, he
   }
   const place = (ids: readonly string[], from: boolean): Node[] =>
     ids.map((id, at) => {
-      // From top to bottom over half a turn, never straight up or down, where both sides would meet.
+      // From top to bottom over half a turn, never exactly vertical, where both sides would meet.
       const angle = ((at + 1) / (ids.length + 1) - 0.5) * Math.PI;
       const across = (width / 2 - MARGIN) * Math.cos(angle) * (from ? -1 : 1);
       return { id, x: Math.round(width / 2 + across), y: Math.round(height / 2 + (height / 2 - MARGIN / 2) * Math.sin(angle)), from };

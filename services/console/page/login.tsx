@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { call } from './call.ts';
-import { Problem } from './parts.tsx';
+import { Brand, Problem } from './parts.tsx';
 
 export function Login({ over, onDone }: { readonly over: boolean; onDone(): Promise<void> }) {
   const [problem, setProblem] = useState<string>();
@@ -23,13 +23,7 @@ export function Login({ over, onDone }: { readonly over: boolean; onDone(): Prom
   return (
     <main class="login">
       <form onSubmit={(event) => void submit(event)}>
-        <p class="brand">
-          <svg viewBox="0 0 32 32" aria-hidden="true">
-            <circle cx="16" cy="16" r="4" />
-            <path d="M16 12V3M20 17l9 3M18 20l5 8M14 20l-5 8M12 17l-9 3" />
-          </svg>
-          Polyedge
-        </p>
+        <Brand />
         <h1>Log in to the console</h1>
         {over && problem === undefined ? <p class="hint">Your session has ended.</p> : null}
         <label>

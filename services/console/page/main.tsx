@@ -9,7 +9,8 @@ import { Groups } from './groups.tsx';
 import { Login } from './login.tsx';
 import type { Me } from './me.ts';
 import { Now } from './now.tsx';
-import { go, useAddress } from './route.ts';
+import { Brand, following } from './parts.tsx';
+import { useAddress } from './route.ts';
 import { Runnables } from './runnables.tsx';
 import { Space } from './space.tsx';
 import { Tail } from './tail.tsx';
@@ -18,7 +19,7 @@ import { Try } from './try.tsx';
 interface ViewOf {
   readonly path: string;
   readonly name: string;
-  /** Only where a service offers what it shows. */
+  /** Shown only if the service is available. */
   readonly needs?: keyof Me['offers'];
 }
 
@@ -33,7 +34,7 @@ const VIEWS: readonly ViewOf[] = [
   { path: '/space', name: 'SPACE', needs: 'space' },
   { path: '/try', name: 'Try a protocol' },
 ];
-/** A session is renewed while the page is open, some time before it ends. */
+/** How long before its end a session is renewed, while the page is open. */
 const RENEW_BEFORE_MS = 120_000;
 const LONGEST_WAIT_MS = 30 * 60_000;
 
@@ -78,25 +79,11 @@ function App() {
         Skip to content
       </a>
       <nav aria-label="Views">
-        <p class="brand">
-          <svg viewBox="0 0 32 32" aria-hidden="true">
-            <circle cx="16" cy="16" r="4" />
-            <path d="M16 12V3M20 17l9 3M18 20l5 8M14 20l-5 8M12 17l-9 3" />
-          </svg>
-          Polyedge
-        </p>
+        <Brand />
         <ul>
           {VIEWS.filter(({ needs }) => needs === undefined || me.offers[needs]).map((view) => (
             <li key={view.path}>
-              <a
-                href={view.path}
-                aria-current={view.path === path ? 'page' : undefined}
-                onClick={(event) => {
-                  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-                  event.preventDefault();
-                  go(view.path);
-                }}
-              >
+              <a href={view.path} aria-current={view.path === path ? 'page' : undefined} onClick={following(view.path)}>
                 {view.name}
               </a>
             </li>

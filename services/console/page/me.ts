@@ -1,10 +1,10 @@
-/** Who looks at the page. */
+/** The logged-in user. */
 export interface Me {
   readonly account: string;
   readonly username: string;
   readonly tenant: string;
   readonly expiresAt: number;
-  /** Whether there is anything to show on pages of one protocol. */
+  /** Whether the pages of a protocol have anything to show. */
   readonly offers: { readonly runnables: boolean; readonly space: boolean };
   /** Addresses of the edges, by name. */
   readonly edges: Readonly<Record<string, string>>;

@@ -23,7 +23,7 @@ export function Now() {
   useEffect(
     () =>
       listen(
-        '/api/now',
+        () => '/api/now',
         {
           history: (data: State) => setState(data),
           sample: ({ sample, ...running }: Told) =>

@@ -1,6 +1,6 @@
 /** Small parts that every view is made of. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { type Answer, call } from './call.ts';
 import { go } from './route.ts';
 
@@ -41,8 +41,11 @@ export const Tag = ({
   readonly children: ComponentChildren;
 }) => <span class={`tag ${kind}`}>{children}</span>;
 
-/** Asks when it appears, when `key` changes and when told to. */
-export function useAnswer<T>(url: string | undefined): { readonly answer: Answer<T> | undefined; reload(): void } {
+/**
+ * Sends the request when it appears, when the URL changes, and on demand.
+ * @param everyMs repeats the request every so many milliseconds while the page is visible
+ */
+export function useAnswer<T>(url: string | undefined, everyMs?: number): { readonly answer: Answer<T> | undefined; reload(): void } {
   const [answer, setAnswer] = useState<Answer<T>>();
   const [round, setRound] = useState(0);
   useEffect(() => {
@@ -56,10 +59,23 @@ export function useAnswer<T>(url: string | undefined): { readonly answer: Answer
       isCurrent = false;
     };
   }, [url, round]);
-  return { answer, reload: () => setRound((before) => before + 1) };
+  const reload = () => setRound((before) => before + 1);
+  useEffect(() => {
+    if (everyMs === undefined) return;
+    const again = () => {
+      if (!document.hidden) reload();
+    };
+    const timer = setInterval(again, everyMs);
+    document.addEventListener('visibilitychange', again);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener('visibilitychange', again);
+    };
+  }, [everyMs]);
+  return { answer, reload };
 }
 
-/** A question in a dialog of the browser's own: keyboard, focus and Escape work by themselves. */
+/** A question in the browser's native dialog, which handles keyboard, focus and Escape. */
 export function Confirm(props: { readonly question: string; readonly action: string; onYes(): void; onNo(): void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
@@ -78,26 +94,48 @@ export function Confirm(props: { readonly question: string; readonly action: str
   );
 }
 
-/** A table that scrolls by itself where it is too wide; reachable by keyboard. */
-export const Table = ({ label, children }: { readonly label: string; readonly children: ComponentChildren }) => (
-  // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by keyboard
-  <section class="scroll" aria-label={label} tabIndex={0}>
-    <table>{children}</table>
-  </section>
-);
+/**
+ * A table that scrolls if it is too wide, also by keyboard. A table with actions never scrolls: if it is too wide, each row becomes a list with
+ * the headings of the columns above its cells.
+ */
+export function Table({ label, children }: { readonly label: string; readonly children: ComponentChildren }) {
+  const table = useRef<HTMLTableElement>(null);
+  useLayoutEffect(() => {
+    const [head, ...rows] = table.current?.rows ?? [];
+    for (const row of rows) {
+      for (const [column, cell] of [...row.cells].entries()) cell.dataset.column = head?.cells[column]?.textContent ?? '';
+    }
+  });
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by keyboard
+    <section class="scroll" aria-label={label} tabIndex={0}>
+      <table ref={table}>{children}</table>
+    </section>
+  );
+}
 
 const addressOf = (id: string) => `/graph?id=${encodeURIComponent(id)}`;
 
+/** A click on a link within the page, unless the user opens it elsewhere. */
+export const following = (address: string) => (event: MouseEvent) => {
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  go(address);
+};
+
+export const Brand = () => (
+  <p class="brand">
+    <svg viewBox="0 0 32 32" aria-hidden="true">
+      <circle cx="16" cy="16" r="4" />
+      <path d="M16 12V3M20 17l9 3M18 20l5 8M14 20l-5 8M12 17l-9 3" />
+    </svg>
+    Polyedge
+  </p>
+);
+
 /** A link to an element of the graph. */
 export const ElementLink = ({ id, children }: { readonly id: string; readonly children: string }) => (
-  <a
-    href={addressOf(id)}
-    onClick={(event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      go(addressOf(id));
-    }}
-  >
+  <a href={addressOf(id)} onClick={following(addressOf(id))}>
     {children}
   </a>
 );

@@ -1,22 +1,22 @@
-/** The five protocols as one pane each: how to connect, what to send, what has to be answered. Pure; nothing here holds a token. */
+/** The five protocols as one pane each: how to connect, what to send, what must be answered. Pure; contains no token. */
 
 export interface Preset {
   readonly name: string;
   /** The edge whose address it needs. */
   readonly edge: string;
   readonly hint: string;
-  /** Behind the edge's address. */
+  /** Appended to the edge's address. */
   readonly path: string;
   /** Sub-protocols; `TOKEN` stands for the access token. */
   readonly offers: readonly string[];
-  /** What is sent by itself when the socket is open. Its answer begins with the same text, and comes before anything else may be sent. */
+  /** Sent automatically when the socket opens. Its answer begins with the same text, and nothing else may be sent before it. */
   readonly greeting?: string;
   readonly examples: readonly { readonly label: string; readonly frame: string }[];
-  /** What the pane answers by itself, so that the connection lives. */
+  /** The automatic answer of the pane that keeps the connection alive. */
   reply?(frame: string): string | undefined;
-  /** What it sends by itself every second. */
+  /** Sent automatically every second. */
   readonly beat?: string;
-  /** Frames that only say that somebody lives; they are not shown. */
+  /** Keep-alive frames, which are not shown. */
   isNoise?(frame: string): boolean;
 }
 
@@ -110,7 +110,7 @@ export const socketUrl = (edge: string, path: string): string => `${edge.replace
 
 export const withToken = (text: string, token: string): string => text.replaceAll(TOKEN, token);
 
-/** The same without this page: a line for wscat, and a program. `TOKEN` stays what it is, so that nothing secret is copied by accident. */
+/** The same outside of this page: a line for wscat, and a program. `TOKEN` is not replaced, so that no secret is copied by accident. */
 export function elsewhere(preset: Preset, url: string, frame: string): string {
   const quoted = `'${frame.replaceAll("'", "'\\''")}'`;
   const offers = preset.offers.map((offer) => ` -s ${offer}`).join('');

@@ -1,4 +1,4 @@
-/** The address of the page: a view, and what it shows. */
+/** The address of the page: a view and its parameters. */
 import { useEffect, useState } from 'preact/hooks';
 
 export interface Address {
@@ -18,7 +18,7 @@ export function useAddress(): Address {
   return address;
 }
 
-/** Goes to another address of the page; the way back works. */
+/** Navigates to another address of the page, with a history entry. */
 export function go(path: string): void {
   if (path === `${location.pathname}${location.search}`) return;
   history.pushState(null, '', path);

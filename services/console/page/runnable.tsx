@@ -1,4 +1,4 @@
-/** One script or job: its code to edit, its versions to restore, its last calls and its logs as they come. */
+/** One script or job: its code to edit, its versions to restore, its last calls and its live logs. */
 import { useEffect, useState } from 'preact/hooks';
 import type { Answer } from './call.ts';
 import { clock, millis, moment } from './format.ts';
@@ -76,7 +76,7 @@ export function RunnableEditor({ saga, kind, id, onGone }: EditorProps) {
       const seen = new Set(more.map(({ _id }) => _id));
       return [...more, ...before.filter(({ _id }) => !seen.has(_id))].slice(0, most);
     };
-    // Joined first, then read: what happens between the two is in both, and what happened before in the second.
+    // Joins before reading: what happens in between is in both, and everything earlier in the result of the read.
     return hearSaga(
       saga,
       [

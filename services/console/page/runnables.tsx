@@ -1,7 +1,7 @@
-/** Saga's scripts and jobs: what there is, and one of them with its code, versions, calls and logs. */
+/** Saga's scripts and jobs: the list, and one of them with its code, versions, calls and logs. */
 import { useEffect, useState } from 'preact/hooks';
 import type { Answer } from './call.ts';
-import { Empty, Panel, Problem, Table, Tag } from './parts.tsx';
+import { Empty, following, Panel, Problem, Table, Tag } from './parts.tsx';
 import { go, useAddress } from './route.ts';
 import { type Kind, type Runnable, RunnableEditor } from './runnable.tsx';
 import { askSaga } from './saga.ts';
@@ -89,14 +89,7 @@ function List({ saga, kind }: { readonly saga: string; readonly kind: Kind }) {
             {answer.value.map((one) => (
               <tr key={one._id}>
                 <th scope="row" class="wide">
-                  <a
-                    href={addressOf(kind, one._id)}
-                    onClick={(event) => {
-                      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-                      event.preventDefault();
-                      go(addressOf(kind, one._id));
-                    }}
-                  >
+                  <a href={addressOf(kind, one._id)} onClick={following(addressOf(kind, one._id))}>
                     {one.name === '' ? one._id : one.name}
                   </a>
                 </th>

@@ -1,4 +1,4 @@
-/** Saga's edge, asked by the page itself with the token of who is logged in: REST, and one socket for what happens. Failures are values. */
+/** Calls from the page to saga-edge, with the token of the logged-in user: REST, and one socket for events. Failures are values. */
 import type { Answer } from './call.ts';
 import { accessToken, askEdge, baseOf, type CalledEdge, type Method } from './edge-call.ts';
 
@@ -22,8 +22,8 @@ const textOf = (problem: unknown): string =>
 const AGAIN_MS = 2_000;
 
 /**
- * Joins rooms over Socket.IO's text frames and hears their events, until the result is called. Comes back by itself when it breaks; what
- * happened meanwhile is for the caller to read again, which is why it is told of every beginning.
+ * Joins rooms with Socket.IO's text frames and receives their events, until the returned function is called. Reconnects by itself; the
+ * caller is notified of every start, to read what happened meanwhile.
  */
 export function hearSaga(
   edge: string,
@@ -51,7 +51,7 @@ export function hearSaga(
     opened.onmessage = ({ data }) => {
       const frame = String(data);
       if (frame === '2') opened.send('3');
-      // A message that comes before the namespace is entered ends the connection.
+      // A message before the namespace is joined would end the connection.
       if (frame.startsWith('40')) {
         opened.send(`420${JSON.stringify(['authentication', { accessToken: access.value }])}`);
         for (const [at, [event, id]] of rooms.entries()) opened.send(`42${at + 1}${JSON.stringify([event, id])}`);

@@ -152,7 +152,7 @@ const Services = ({ services, doing }: { readonly services: readonly ServiceView
           <td class="wide">
             <Pricings service={service} pricings={service.archived} isArchived doing={service.disabled ? undefined : doing} />
           </td>
-          <td class="mono">{service.organization}</td>
+          <td class="mono wide">{service.organization}</td>
           {doing === undefined ? null : (
             <td class="actions">
               <button type="button" onClick={() => doing.open({ form: 'upload', service })}>

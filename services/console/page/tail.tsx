@@ -15,13 +15,17 @@ const FIELDS = [
   { name: 'actor', label: 'Account or application' },
 ] as const;
 
-/** Words of the action, and how it looks. */
+/** Labels of actions, and their colours. */
 const KINDS: Readonly<Record<string, 'good' | 'bad' | 'info' | 'plain'>> = {
   create: 'good',
   connect: 'good',
   delete: 'bad',
   disconnect: 'bad',
 };
+
+/** Each row once: what a page missed while it was away and what is live meanwhile may overlap. */
+const newestFirst = (rows: readonly TailRow[]): readonly TailRow[] =>
+  [...new Map(rows.map((row) => [row.seq, row])).values()].sort((one, other) => other.seq - one.seq).slice(0, KEPT);
 
 export function Tail() {
   const [filter, setFilter] = useState<Readonly<Record<string, string>>>({});
@@ -34,43 +38,53 @@ export function Tail() {
   const pausedNow = useRef(paused);
   pausedNow.current = paused;
   const held = useRef<TailRow[]>([]);
-  const query = new URLSearchParams(Object.entries(filter).filter(([, value]) => value !== '')).toString();
+  /** Where the tail goes on after it was away: what came later is asked for. */
+  const seen = useRef<number | undefined>(undefined);
+  const filters = new URLSearchParams(Object.entries(filter).filter(([, value]) => value !== '')).toString();
 
+  const show = () => {
+    const fresh = held.current.splice(0);
+    setRows((before) => newestFirst([...fresh, ...before]));
+  };
   useEffect(() => {
     held.current = [];
+    seen.current = undefined;
     setRows([]);
     setSkipped(0);
     let due = false;
-    const show = () => {
-      due = false;
-      if (pausedNow.current) return;
-      const fresh = held.current.splice(0).reverse();
-      setRows((before) => [...fresh, ...before].slice(0, KEPT));
-    };
-    // Many changes of one moment are one picture.
+    // Many changes at once are rendered together.
     const soon = () => {
       if (due) return;
       due = true;
-      setTimeout(show, 100);
+      setTimeout(() => {
+        due = false;
+        if (!pausedNow.current) show();
+      }, 100);
+    };
+    const passed = (seq: number) => {
+      seen.current = Math.max(seen.current ?? 0, seq);
     };
     return listen(
-      `/api/tail?${query}`,
+      () => `/api/tail?${filters}${seen.current === undefined ? '' : `&since=${seen.current}`}`,
       {
-        live: ({ seq }: { readonly seq: number }) => setSince(seq),
+        live: ({ seq }: { readonly seq: number }) => {
+          setSince(seq);
+          passed(seq);
+        },
         change: (row: TailRow) => {
           held.current.push(row);
+          passed(row.seq);
           if (held.current.length > KEPT) held.current.shift();
           soon();
         },
-        skipped: (count: number) => setSkipped((before) => before + count),
+        skipped: ({ count }: { readonly count: number }) => setSkipped((before) => before + count),
       },
       setConnected,
     );
-  }, [query]);
+  }, [filters]);
 
   const resume = () => {
-    const fresh = held.current.splice(0).reverse();
-    setRows((before) => [...fresh, ...before].slice(0, KEPT));
+    show();
     setPaused(false);
   };
   const set = (name: string, value: string) => setFilter((before) => ({ ...before, [name]: value }));

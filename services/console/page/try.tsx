@@ -155,5 +155,5 @@ function Pane({ preset, edge }: { readonly preset: Preset; readonly edge: string
   );
 }
 
-/** What an edge repeats of the token is not shown. */
+/** A token that an edge echoes is not shown. */
 const hidden = (text: string, token: string): string => (token === '' ? text : text.replaceAll(token, 'TOKEN'));

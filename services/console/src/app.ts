@@ -29,10 +29,10 @@ export interface Console extends Running {
 
 const MAX_BODY_BYTES = 2 * 1024 * 1024;
 const TICK_MS = 1_000;
-/** Addresses of the page's own; each shows the same document. */
+/** Addresses of the page; all serve the same document. */
 const VIEWS = ['tail', 'graph', 'groups', 'connections', 'accounts', 'runnables', 'space', 'try'] as const;
 
-/** The whole service, top to bottom. It borrows the bus and closes everything else. Throws `CannotStart` when the port is taken. */
+/** Composes the whole service, top to bottom. Uses the given bus and closes everything else. Throws `CannotStart` if the port is taken. */
 export async function startConsole(
   config: Config<ConsoleSettings>,
   context: Pick<ServiceContext, 'log' | 'metrics' | 'ready'>,
@@ -54,7 +54,7 @@ export async function startConsole(
 
   const subscriptions = [
     bus.subscribe(serviceStatus, serviceStatus.pattern({}), (status, subject) => {
-      // NATS lets each service speak under its own name only; what a body says of it is checked against that.
+      // NATS lets each service publish under its own name only, so the name in a body is checked against the subject.
       if (subject === serviceStatus.subject({ service: status.service })) statuses.take(status, now());
     }),
     subscribeToHeads(bus, tenant, (head) => statuses.received(head)),
@@ -79,6 +79,7 @@ export async function startConsole(
   };
   sessionRoutes(app, session);
   liveRoutes(app, {
+    bus,
     session,
     streams,
     statuses,

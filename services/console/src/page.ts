@@ -1,6 +1,6 @@
 /**
- * The page, built once when the service starts: one script and one style sheet, held in memory under names that change with what is in them.
- * It takes a fraction of a second, so there is no build step and nothing of an older version to serve.
+ * The page, built once when the service starts: one script and one style sheet, held in memory under names that contain a hash of their
+ * content. It takes a fraction of a second, so there is no build step and no outdated version.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -20,7 +20,7 @@ export interface Page {
   readonly html: Asset;
   /** By path. */
   readonly assets: ReadonlyMap<string, Asset>;
-  /** What a browser that knows gzip loads of the page in all; the documentation is not part of it. */
+  /** Total size of the page for a browser with gzip, without the documentation. */
   readonly gzipBytes: number;
   /** Paths for the pages of the documentation. */
   readonly docs: { readonly style: string; readonly script: string };
@@ -69,7 +69,7 @@ const assetOf = (type: string, plain: Buffer): Asset => ({
   brotli: brotliCompressSync(plain),
 });
 
-/** Serves it: the page under every address of its own, what belongs to it for as long as a browser likes. */
+/** Serves the page under each of its addresses, and its assets with unlimited caching. */
 export function pageRoutes(app: FastifyInstance, { html, assets }: Page, views: readonly string[]): void {
   for (const path of ['/', ...views.map((view) => `/${view}`)]) {
     app.get(path, async (request, reply) => send(request, reply.header('cache-control', 'no-cache'), html));

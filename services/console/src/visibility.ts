@@ -1,4 +1,4 @@
-/** Which elements an administrator may read and write: those of the data scopes of the account. */
+/** The elements that an administrator may read and write: those of the account's data scopes. */
 import { SYSTEM_SCOPE } from '@polyedge/contracts/element';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Filter } from '@polyedge/query/filter';

@@ -44,7 +44,7 @@ suite('the documentation as pages', () => {
     assert.match(found[0]?.[3] ?? '', /Each service has its own user in NATS/);
   });
 
-  test('loads nothing of others and has no script or style of its own', () => {
+  test('loads nothing from other origins and has no inline script or style', () => {
     const page = site.pages.get('/docs/operations');
     assert.ok(page);
     const html = documentOf(site, page, { style: '/assets/a.css', script: '/assets/b.js' });
@@ -78,7 +78,7 @@ test('the path of a file says the path of its page', () => {
   assert.equal(pathOf('docs/asyncapi/bus.json'), '/docs/asyncapi/bus');
 });
 
-test('a document of an interface shows each path and channel with what it takes', () => {
+test('a document of an interface shows each path and channel with its input', () => {
   const api = {
     openapi: '3.1.0',
     info: { title: 'An edge' },

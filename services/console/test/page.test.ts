@@ -40,7 +40,7 @@ test('elements that lead to the one in the middle stand left of it, those that i
   for (const { id, x } of nodes) assert.equal(x > 200, id === 'right');
 });
 
-test('every pane has an address and an example, and what is copied from it holds no token', () => {
+test('every pane has an address and an example, and copied examples contain no token', () => {
   for (const preset of PRESETS) {
     const url = socketUrl('https://edge.example.org/', preset.path);
     assert.match(url, /^wss:\/\/edge\.example\.org\//);

@@ -40,7 +40,7 @@ const held = (heard: readonly number[]): number => heard.reduce((sum, at, nr) =>
 
 // All of these mostly wait, so they wait together.
 describe('a connection', { concurrency: true }, () => {
-  test('gooduncle:F1 gooduncle:F2 T1 a client hears one character every 300 ms, in a frame of three bytes, and nothing else', async () => {
+  test('gooduncle:F1 gooduncle:F2 T1 a client receives one character every 300 ms, in a frame of three bytes, and nothing else', async () => {
     using client = new RawClient(url);
     const [, late] = await measured(async () => {
       for (let beat = 0; beat < 10; beat += 1) {
@@ -160,7 +160,7 @@ describe('a connection', { concurrency: true }, () => {
     assert.equal(status, 404);
   });
 
-  test('gooduncle:F2 T13 three hundred beating clients hear no silence', async () => {
+  test('gooduncle:F2 T13 three hundred clients with a heartbeat are never silent', async () => {
     const [clients, late] = await measured(async () => {
       const opened = await Promise.all(Array.from({ length: 300 }, () => Client.open(url)));
       await wait(3000);
@@ -174,7 +174,7 @@ describe('a connection', { concurrency: true }, () => {
     }
   });
 
-  test('gooduncle:F8 who was just sent something gets no beat, unless the edge is told to', async () => {
+  test('gooduncle:F8 a client that was just sent something gets no beat, unless the edge is configured so', async () => {
     const [always] = await Promise.all([system.startEdge({ GOODUNCLE_HEARTBEAT_ALWAYS: 'true' })]);
     const beatsDuring = async (at: string): Promise<number> => {
       using client = await Client.open(at);
@@ -216,7 +216,7 @@ describe('a connection', { concurrency: true }, () => {
     await rm(folder, { recursive: true });
   });
 
-  test('gooduncle:F26 a `once` of somebody else shows nothing that the session may not see', async () => {
+  test('gooduncle:F26 a `once` of another client reveals nothing that the session may not see', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'topics-'));
     const file = join(folder, 'topics.yaml');
     const anonymous = { create: {}, read: { fields: ['*', '-secret'] } };
@@ -241,7 +241,7 @@ describe('a connection', { concurrency: true }, () => {
     await rm(folder, { recursive: true });
   });
 
-  test('gooduncle:F56 metrics tell sessions, subscriptions and beats', async () => {
+  test('gooduncle:F56 metrics report sessions, subscriptions and beats', async () => {
     using client = await Client.open(url);
     await client.subscribe({ subscription: 's', topic: 'products', criteria: { kind: 'none' } });
     const text = await (await fetch(system.edge.metricsUrl)).text();
@@ -259,7 +259,7 @@ describe('a connection', { concurrency: true }, () => {
   });
 });
 
-test('gooduncle:F7 T12 a pause of the server closes nobody', async () => {
+test('gooduncle:F7 T12 a pause of the server closes no client', async () => {
   const edge = await system.startEdge();
   const clients = await Promise.all(Array.from({ length: 100 }, () => Client.open(edge.url)));
   await wait(400);
@@ -273,7 +273,7 @@ test('gooduncle:F7 T12 a pause of the server closes nobody', async () => {
   }
 });
 
-test('gooduncle:F55 T14 an edge that is told to end answers first and closes with 1001', async () => {
+test('gooduncle:F55 T14 an edge that shuts down answers first and closes with 1001', async () => {
   const edge = await system.startEdge();
   using client = await Client.open(edge.url, 'admin');
   using idle = await Client.open(edge.url);

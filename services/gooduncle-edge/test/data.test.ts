@@ -66,7 +66,7 @@ test('gooduncle:F27 gooduncle:F28 gooduncle:F29 T45 T46 a read answers once per 
   assert.deepEqual([code(none), none.response.payload, none.response.last], ['not found', {}, true]);
 });
 
-test('gooduncle:F30 gooduncle:F31 T47 T48 criteria find what they say', async () => {
+test('gooduncle:F30 gooduncle:F31 T47 T48 criteria find the matching rows', async () => {
   using admin = await Client.open(url, 'admin');
   const kind = await products(admin, [
     { name: 'apple', price: 1, tags: ['red', 'green'], size: { cm: 7 } },
@@ -205,7 +205,7 @@ test('gooduncle:F49 gooduncle:F50 gooduncle:F51 T58 T59 T60 T61 a customer has h
   assert.equal(says(await u1.one({ type: 'delete', topic: 'orders', criteria: { kind } })), 'forbidden role@null');
 });
 
-test('gooduncle:F33 a write that changes nothing names the version of what it found, and so does every acknowledgement of a subscription', async () => {
+test('gooduncle:F33 a write that changes nothing returns the version of the rows, and so does every acknowledgement of a subscription', async () => {
   using admin = await Client.open(url, 'admin');
   const { response: made } = await admin.one({ type: 'create', topic: 'products', params: { name: 'same' } });
   const { id } = made.payload;

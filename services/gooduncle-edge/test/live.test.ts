@@ -98,7 +98,7 @@ test('gooduncle:F38 T63 T91 nothing to begin with is said once; so is `initial: 
   );
 });
 
-test('gooduncle:F32 gooduncle:F51 T70 a change of what is not shown is not told', async () => {
+test('gooduncle:F32 gooduncle:F51 T70 a change of invisible fields is not sent', async () => {
   using client = await Client.open(url);
   const kind = newKind();
   await create({ kind, name: 'a' });
@@ -165,7 +165,7 @@ test('gooduncle:F41 T76 after the answer to unsubscribe there is silence', async
   assert.equal(client.answers.slice(at + 1).filter(({ request }) => (request.payload as { type: string }).type === 'subscribe').length, 0);
 });
 
-test('gooduncle:F43 gooduncle:F47 T78 T79 equal queries both hear, and a writer hears his answer first', async () => {
+test('gooduncle:F43 gooduncle:F47 T78 T79 equal queries both receive an event, and a writer receives the answer first', async () => {
   using writer = await Client.open(url, 'admin');
   const kind = newKind();
   const one = await writer.subscribe({ subscription: 's1', topic: 'products', criteria: { kind } });
@@ -263,7 +263,7 @@ test('gooduncle:F46 T90 a throttle spaces the events of a row and ends with its 
   }
 });
 
-test('gooduncle:F40 T92 a new connection begins anew', async () => {
+test('gooduncle:F40 T92 a new connection starts without subscriptions', async () => {
   const kind = newKind();
   const first = await Client.open(url, 'admin');
   await first.subscribe({ subscription: 's1', topic: 'products', criteria: { kind } });
@@ -288,7 +288,7 @@ test('gooduncle:F47 T93 the 101st active subscription is one too many', async ()
   await client.subscribe(subscribe(100));
 });
 
-test('gooduncle:F43 gooduncle:F48 T94 three hundred subscribers of one query each hear a change once, and beats go on', async () => {
+test('gooduncle:F43 gooduncle:F48 T94 three hundred subscribers of one query each receive a change once, and beats continue', async () => {
   const kind = newKind();
   const clients = await Promise.all(Array.from({ length: 300 }, () => Client.open(url)));
   try {
@@ -328,7 +328,7 @@ test('gooduncle:F45 T88 a client that stops reading gets the last state of ten r
   assert.equal(await mark(live, client, kind), live.later.length - 1);
 });
 
-test('gooduncle:F43 gooduncle:F45 events go on after original matches of far more bytes than are sent at once', async () => {
+test('gooduncle:F43 gooduncle:F45 events continue after original matches of far more bytes than are sent at once', async () => {
   using client = await Client.open(url);
   const kind = newKind();
   // Four times what a session may owe before events wait.
@@ -341,7 +341,7 @@ test('gooduncle:F43 gooduncle:F45 events go on after original matches of far mor
 /** What a process has in memory, in bytes. */
 const residentBytes = (pid: number): number => Number(execFileSync('ps', ['-o', 'rss=', '-p', String(pid)], { encoding: 'utf8' })) * 1024;
 
-test('gooduncle:F45 T89 clients that stop reading more than is kept for them are told, or closed, and the edge stays small', async () => {
+test('gooduncle:F45 T89 clients that leave more unread than is kept for them get an error, or are closed, and the edge stays small', async () => {
   const edge = await system.startEdge();
   const kind = newKind();
   const clients = await Promise.all(Array.from({ length: 20 }, () => Client.open(edge.url)));

@@ -84,7 +84,7 @@ test('gooduncle:F42 gooduncle:F48 gooduncle:F58 gooduncle:F61 the same while NAT
 /** Answers that the reader of T80 may be behind: far fewer than fill what the edge holds for a slow client. */
 const MAX_BEHIND = 100;
 
-test('gooduncle:F42 T80 whoever subscribes while a row counts up sees every number from then on', async () => {
+test('gooduncle:F42 T80 a subscriber that starts while a row counts up sees every later number', async () => {
   const writer = await Client.open(url, 'admin');
   const { response } = await writer.one({ type: 'create', topic: 'products', params: { counter: true, n: 0 } });
   const { id } = response.payload;

@@ -56,7 +56,7 @@ test('gooduncle:F14 gooduncle:F15 T17 T18 a type must be there, a string and one
   assert.equal(await ask({ type: 'READ' }), 'bad request unknown@type');
 });
 
-test('gooduncle:F15 T19 T20 T21 T22 everything that is wrong with the shape is told at once', async () => {
+test("gooduncle:F15 T19 T20 T21 T22 all problems of a request's form are reported together", async () => {
   using client = await Client.open(url);
   const ask = async (request: object) => says(await client.one({ ...request }));
   assert.equal(await ask({ type: 'update' }), 'bad request missing@topic missing@criteria missing@params');
@@ -107,7 +107,7 @@ test('gooduncle:F54 T24 T25 names of prototypes and operators are no values', as
   assert.equal(says(await admin.one(subscribe)), 'bad request type@subscription');
 });
 
-test('gooduncle:F14 gooduncle:F17 T26 T27 a client that asks too often gets an answer to each request, and is closed if it goes on', async () => {
+test('gooduncle:F14 gooduncle:F17 T26 T27 a client above its rate gets an answer to each request, and is closed if it continues', async () => {
   const slow = await system.startEdge({ GOODUNCLE_REQUESTS_PER_SECOND: '50', GOODUNCLE_REQUEST_BURST: '100' });
   using admin = await Client.open(slow.url, 'admin');
   const kind = newKind();
@@ -149,7 +149,7 @@ test('gooduncle:F14 T28 a store that does not answer is an error without its ins
   }
 });
 
-test('gooduncle:F14 a failure of ours is told by a name that the log has', async () => {
+test('gooduncle:F14 an internal failure is reported by a name that the log has', async () => {
   const hasty = await system.startEdge({ GOODUNCLE_REQUEST_TIMEOUT_MS: '300' });
   using client = await Client.open(hasty.url);
   await system.killStore();
@@ -167,12 +167,12 @@ test('gooduncle:F14 a failure of ours is told by a name that the log has', async
   await system.startStore();
 });
 
-test('gooduncle:F14 a login queue that is full is told to slow down, not an error of ours', () => {
+test('gooduncle:F14 a full login queue is answered with slow down, not as an internal error', () => {
   const log = { incident: (): string => assert.fail('no incident') };
   for (const code of ['limited', 'busy', 'expired'] as const) assert.equal(storeRefusal({ code }, log).code, 'slow down');
 });
 
-test('a read of `topics` tells what the session may use, and an unknown topic names it', async () => {
+test('a read of `topics` lists what the session may use, and the error for an unknown topic names it', async () => {
   using anyone = await Client.open(url);
   const unknown = await anyone.one({ type: 'read', topic: 'wares', criteria: {} });
   assert.equal(says(unknown), 'bad request unknown@topic');

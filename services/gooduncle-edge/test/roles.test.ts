@@ -31,7 +31,7 @@ test('gooduncle:F13 gooduncle:F19 T29 T31 an upgrade adds the role of the accoun
   assert.equal(says(await client.one({ type: 'upgrade', user: 'x' })), 'bad request missing@password');
 });
 
-test('gooduncle:F19 T30 a wrong password and an unknown user are told alike', async () => {
+test('gooduncle:F19 T30 a wrong password and an unknown user get the same answer', async () => {
   using client = await Client.open(url);
   const wrong = await client.one({ type: 'upgrade', user: USERS.u2.user, password: hashed('guess') });
   const unknown = await client.one({ type: 'upgrade', user: '5559999999', password: hashed('guess') });
@@ -112,7 +112,7 @@ test('gooduncle:F22 T36 a downgrade takes all roles, or those it names', async (
   assert.deepEqual([all.response.payload, all.session.roles], [{ removed: ['admin'] }, []]);
 });
 
-test('gooduncle:F24 T39 what is sent behind an upgrade waits for it', async () => {
+test('gooduncle:F24 T39 requests after an upgrade wait for it', async () => {
   using client = await Client.open(url);
   client.send({ type: 'upgrade', ...USERS.admin });
   const read = await client.one({ type: 'read', topic: 'orders', criteria: { kind: 'none' } });
@@ -124,7 +124,7 @@ test('gooduncle:F24 T39 what is sent behind an upgrade waits for it', async () =
   assert.equal(many.answers.filter((answer) => code(answer) === 'slow down').length, 6);
 });
 
-test('gooduncle:F18 T40 the sixth of ten wrong upgrades in a row is told to slow down', async () => {
+test('gooduncle:F18 T40 the sixth of ten wrong upgrades in a row is answered with slow down', async () => {
   using client = await Client.open(url);
   const codes: string[] = [];
   for (let at = 0; at < 10; at += 1) codes.push(code(await client.one({ type: 'upgrade', user: 'nobody', password: hashed(`${at}`) })));

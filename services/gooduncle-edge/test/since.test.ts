@@ -37,7 +37,7 @@ async function leave(...names: readonly string[]): Promise<{ readonly kind: stri
   return { kind, since: sinceOf(answers) };
 }
 
-test('gooduncle:F59 who comes back is told of each resource that changed as it is now, and of nothing else', async () => {
+test('gooduncle:F59 a client that resumes gets the current state of each resource that changed, and nothing else', async () => {
   const { kind, since } = await leave('stays', 'changes', 'leaves', 'dies', 'returns');
   await update({ kind, name: 'changes' }, { price: 1 });
   await update({ kind, name: 'changes' }, { price: 2 });
@@ -68,7 +68,7 @@ test('gooduncle:F59 who comes back is told of each resource that changed as it i
   assert.deepEqual((await back.next(1)).map(brief), [['match created', 'live']]);
 });
 
-test('gooduncle:F59 who missed nothing is told so, and every later event says up to where all was told', async () => {
+test('gooduncle:F59 a client that missed nothing gets a confirmation, and every later event has the position to resume from', async () => {
   const { kind, since } = await leave('a');
   const back = await subscribe({ kind, category: 'A' }, { since });
   const [answer] = back.answers;
@@ -79,7 +79,7 @@ test('gooduncle:F59 who missed nothing is told so, and every later event says up
   assert.deepEqual(again.answers.map(brief), [['match created', 'b']], 'of the newest request there may have been more');
 });
 
-test('gooduncle:F59 what cannot go on begins anew: under other rules, with another query, as a window, after too much', async () => {
+test('gooduncle:F59 a subscription that cannot resume starts over: under other rules, with another query, as a window, after too many changes', async () => {
   const { kind, since } = await leave('a');
   const original = [['original match', 'a']];
   const [history] = since.split('.');
@@ -91,7 +91,7 @@ test('gooduncle:F59 what cannot go on begins anew: under other rules, with anoth
     assert.deepEqual((await subscribe({ kind, category: 'A' }, { since: mark })).answers.map(brief), original, mark);
 });
 
-test('gooduncle:F59 whoever does not ask is not told where to go on, and a wrong wish is refused', async () => {
+test('gooduncle:F59 positions are sent only on request, and an invalid request is refused', async () => {
   const { kind } = await leave('a');
   const client = parts.use(await Client.open(url));
   const plain = await client.subscribe({ subscription: 's', topic: 'products', criteria: { kind } });

@@ -1,13 +1,13 @@
 /**
- * Whether this replica takes writes: it leaves the queue group while too many wait, or when its event loop stood still (a long pause of the process
- * or its machine), so that what comes next goes to replicas that can answer, and it is back when that is over.
+ * Decides whether this replica accepts writes: it leaves the queue group while too many writes wait, or after its event loop was blocked (a
+ * long pause of the process or its machine), so that new requests go to other replicas, and rejoins afterwards.
  */
 import type { Responder } from '@polyedge/service-kit/bus';
 
 const TICK_MS = 100;
-/** A tick later than this is a stall: callers try again after 2 s, and half of that is gone. */
+/** A tick later than this is a stall: half of the 2 s after which callers retry has passed. */
 const STALL_MS = 1000;
-/** So many ticks in time, one after the other, and the loop runs again. */
+/** Number of consecutive punctual ticks after which the event loop counts as running again. */
 const TICKS_IN_TIME = 3;
 
 export interface AdmissionStats {
@@ -25,7 +25,7 @@ export class AdmissionControl {
   #inTime = 0;
   readonly #timer: NodeJS.Timeout | undefined;
 
-  /** @param now milliseconds of a monotonic clock; with one of its own a test calls `tick` itself */
+  /** @param now milliseconds of a monotonic clock; tests pass their own and call `tick` themselves */
   constructor(responder: Pick<Responder, 'leave' | 'join'>, now?: () => number) {
     this.#responder = responder;
     this.#now = now ?? (() => performance.now());
@@ -37,7 +37,7 @@ export class AdmissionControl {
     this.#change(overloaded, this.#stalled);
   }
 
-  /** For ever: the process ends. */
+  /** Leaves forever, because the process ends. */
   end(): void {
     this.#ended = true;
     clearInterval(this.#timer);

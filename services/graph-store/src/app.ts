@@ -1,4 +1,4 @@
-/** graph-store, wired by hand: parts start in the order written here and stop in reverse. */
+/** Composition of graph-store: parts start in the order written here and stop in reverse. */
 import { MAIN } from '@polyedge/contracts/journal';
 import { JournalRedis } from '@polyedge/journal/journal-redis';
 import { connectBus } from '@polyedge/service-kit/connect-bus';

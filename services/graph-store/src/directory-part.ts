@@ -1,4 +1,4 @@
-/** The directory, served beside the journal `main`: accounts, logins, keys, and where tenants are. Wired by hand, top to bottom. */
+/** The directory, served together with the journal `main`: accounts, logins, keys and placements. Composed explicitly, top to bottom. */
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import { HashQueue } from '@polyedge/service-kit/hash-queue';
 import type { ServiceContext } from '@polyedge/service-kit/service';
@@ -18,18 +18,18 @@ import { exportLogins } from './metrics.ts';
 import { placementsVersion, readPlacements } from './postgres/placements.ts';
 import { whenReachable } from './postgres/when-reachable.ts';
 
-/** How often the version of the placements is looked at, and how often it is told though it has not changed. */
+/** Interval of checking the version of the placements, and of publishing it even if unchanged. */
 const LOOK_MS = 500;
-const TELL_MS = 5000;
+const REPEAT_MS = 5000;
 
 export interface DirectoryPart {
   readonly responders: readonly Responder[];
-  /** Removes what has expired. */
+  /** Deletes expired data. */
   sweep(): Promise<void>;
   stop(): void;
 }
 
-/** Makes what the first start lacks, then answers. */
+/** Creates what is missing on the first start, then starts answering. */
 export async function prepareDirectory(
   config: Config<typeof settings>,
   context: ServiceContext,
@@ -70,23 +70,23 @@ export async function prepareDirectory(
       defaultScope,
     });
     exportLogins(context.metrics, hashes.stats);
-    let told = { version: 0, at: performance.now() };
-    const telling = setInterval(() => void tell(), LOOK_MS);
+    let published = { version: 0, at: performance.now() };
+    const timer = setInterval(() => void publishVersion(), LOOK_MS);
     return {
       responders: accounts.responders,
       sweep: () => directory.sweep(longestMs),
       stop: () => {
-        clearInterval(telling);
+        clearInterval(timer);
         accounts.stop();
       },
     };
 
-    async function tell(): Promise<void> {
+    async function publishVersion(): Promise<void> {
       const now = performance.now();
-      // Where there are no journals, there is nothing to look at.
+      // With a single journal there are no placements to check.
       const version = await placementsVersion(sql).catch(() => undefined);
-      if (version === undefined || (version === told.version && now - told.at < TELL_MS)) return;
-      told = { version, at: now };
+      if (version === undefined || (version === published.version && now - published.at < REPEAT_MS)) return;
+      published = { version, at: now };
       publishPlacement(bus, version);
     }
   };

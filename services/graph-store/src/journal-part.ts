@@ -1,4 +1,7 @@
-/** One journal, served: its database, executor, publisher and whoever asks for its elements, changes and groups. Wired by hand, top to bottom. */
+/**
+ * One journal, served: its database, executor, publisher, and the handlers of requests about its elements, changes and groups. Composed
+ * explicitly, top to bottom.
+ */
 import { MAIN } from '@polyedge/contracts/journal';
 import { HotJournal } from '@polyedge/journal/hot-journal';
 import type { Redis } from '@polyedge/journal/redis';
@@ -38,24 +41,24 @@ import { Publisher } from './publisher/publisher.ts';
 import { RecentChanges } from './publisher/recent.ts';
 import { Traces } from './traces.ts';
 
-/** A database that takes longer to answer counts as away. */
+/** A database that takes longer to answer counts as unavailable. */
 const SILENT_MS = 3000;
-/** How often PostgreSQL is asked whether it answers, and which moves of tenants need something done. */
+/** Interval of checking that PostgreSQL answers, and whether moves of tenants need to be completed. */
 const WATCH_MS = 500;
-/** How long Redis may take to say what it ends with before publishing begins without it. */
+/** How long the publisher waits for Redis to report its last entries before it begins without them. */
 const TIPS_MS = 1000;
 
-/** A journal whose database is as this version needs it. */
+/** A journal whose database has this version's schema. */
 export interface PreparedJournal {
   readonly place: JournalPlace;
   readonly partitions: number;
-  /** What an operator should know of its database. */
+  /** Notices for the operator about its database. */
   readonly notices: readonly string[];
 }
 
 /**
- * Waits for the database and brings it to this version.
- * @param before is done in a transaction, when that is so; perhaps again, if the connection breaks meanwhile
+ * Waits for the database and migrates it to this version.
+ * @param before runs in a transaction after that; again if the connection breaks
  */
 export async function prepareJournal(
   place: JournalPlace,
@@ -92,10 +95,10 @@ export async function prepareJournal(
   };
 }
 
-/** Lines about another journal than `main` say which. */
+/** Log lines of journals other than `main` contain the journal's name. */
 const logOf = ({ log }: ServiceContext, journal: string): Log => (journal === MAIN ? log : log.with({ journal }));
 
-/** How long a start waits for a database that does not answer. */
+/** How long a start waits for an unavailable database. */
 export const patienceOf = ({ databaseWaitMs: waitMs }: Config<typeof settings>, log: Log): Patience => ({
   waitMs,
   onWait: (err) => log.warn('waiting for PostgreSQL', { err }),
@@ -103,13 +106,13 @@ export const patienceOf = ({ databaseWaitMs: waitMs }: Config<typeof settings>, 
 
 export class JournalPart {
   readonly name: string;
-  /** For what is rare. */
+  /** For rare statements. */
   readonly admin: Pool;
   readonly readers: Pool;
   /** Small transactions. */
   readonly small: Transactions;
   readonly executor: Executor;
-  /** What an operator should know of its database. */
+  /** Notices for the operator about its database. */
   readonly notices: readonly string[];
   readonly #config: Config<typeof settings>;
   readonly #context: ServiceContext;
@@ -126,7 +129,7 @@ export class JournalPart {
   #admission: AdmissionControl | undefined;
   #watching: NodeJS.Timeout | undefined;
   #databaseAnswers = true;
-  #asking = false;
+  #isChecking = false;
 
   /**
    * Nothing is answered or published before `serve`.
@@ -154,7 +157,7 @@ export class JournalPart {
     this.#context = { ...context, log };
     this.#bus = bus;
     this.#partitions = partitions;
-    // Its connection is idle but for the question whether PostgreSQL answers: when it ends, PostgreSQL is probably gone.
+    // Its connection is idle except for health checks: if it ends, PostgreSQL has probably stopped.
     this.admin = new Pool({
       url,
       name: `${self}-admin`,
@@ -168,14 +171,14 @@ export class JournalPart {
     this.small = new Transactions({ url, name: `${self}-small`, session: READER_SESSION });
     const settling = new Transactions({ url, name: `${self}-settle`, session: READER_SESSION });
     this.readers = new Pool({ url, name: `${self}-read`, max: config.readConnections, session: READER_SESSION });
-    // A renewal of the lease must not wait behind the reading of large changes.
+    // Renewing the lease must not wait for reads of large changes.
     const leasing = new Pool({ url, name: `${self}-lease`, max: 1, session: { statement_timeout: '2s' } });
     const publishing = new Pool({
       url,
       name: `${self}-publish`,
       max: 2,
       session: { statement_timeout: '10s' },
-      // Whatever answers next may be an older copy, or a standby that lacks the last commits, in which the lease still looks like ours.
+      // The next server may be an older copy, or a standby without the last commits, in which the lease still seems to be ours.
       onClose: () => this.#publisher.databaseLost(),
     });
     this.#pools = [this.admin, this.readers, leasing, publishing];
@@ -216,7 +219,7 @@ export class JournalPart {
     });
   }
 
-  /** Publishes, answers, and looks after what has expired. */
+  /** Starts publishing, answering, and deleting expired data. */
   async serve(): Promise<void> {
     const { log, metrics } = this.#context;
     const config = this.#config;
@@ -224,7 +227,7 @@ export class JournalPart {
     const partitions = this.#partitions;
     const readers = this.readers.sql;
     this.#publisher.start();
-    // What edges ask for does not keep the publisher waiting.
+    // Requests of edges must not delay the publisher.
     const journal = (deadline: number) => openJournal(readers.before(deadline));
     const mutations = answerMutations(bus, this.executor, this.#traces);
     const admission = new AdmissionControl(mutations);
@@ -253,7 +256,7 @@ export class JournalPart {
       () => series.sweep(),
       async () => {
         for (const { name, why } of await groups.sweep())
-          log.info(why === 'idle' ? 'a consumer group was forgotten: nobody came back' : 'a consumer group was forgotten: too far behind', {
+          log.info(why === 'idle' ? 'a consumer group without members was deleted' : 'a consumer group was forgotten: too far behind', {
             id: name,
           });
       },
@@ -267,12 +270,12 @@ export class JournalPart {
     return this.name === MAIN ? 'PostgreSQL does not answer' : `PostgreSQL of the journal ${this.name} does not answer`;
   }
 
-  /** Removes what has expired. */
+  /** Deletes expired data. */
   async sweep(): Promise<void> {
     for (const sweep of this.#sweeps) await sweep();
   }
 
-  /** Takes nothing more and answers what it has. */
+  /** Stops accepting requests and answers those in progress. */
   async drain(): Promise<void> {
     this.#admission?.end();
     for (const responder of this.#responders) responder.leave();
@@ -290,9 +293,9 @@ export class JournalPart {
   }
 
   async #watchDatabase(): Promise<void> {
-    // One question at a time: a database that stands still must not collect them.
-    if (this.#asking) return;
-    this.#asking = true;
+    // One check at a time: they must not pile up while the database hangs.
+    if (this.#isChecking) return;
+    this.#isChecking = true;
     const silence = setTimeout(() => {
       this.#databaseAnswers = false;
     }, SILENT_MS);
@@ -304,12 +307,12 @@ export class JournalPart {
       this.#databaseAnswers = false;
     } finally {
       clearTimeout(silence);
-      this.#asking = false;
+      this.#isChecking = false;
     }
   }
 }
 
-/** What Redis ends with, as far as it says so at once: it may be away, and is then no witness until it comes back. */
+/** The last entries in Redis, if it answers quickly; otherwise it is not compared until it reconnects. */
 async function witness(
   hot: HotJournal,
   partitions: number,

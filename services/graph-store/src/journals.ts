@@ -1,4 +1,4 @@
-/** Which journals there are besides `main`, and which of all this process serves. */
+/** The configured journals, and those that this process serves. */
 import { MAIN } from '@polyedge/contracts/journal';
 import { journalUrls } from '@polyedge/service-kit/journal-urls';
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
@@ -8,7 +8,7 @@ const POSTGRES = ['postgres', 'postgresql'];
 export interface JournalPlace {
   readonly name: string;
   readonly databaseUrl: string;
-  /** The same database as its owner. */
+  /** A URL for the same database as its owner. */
   readonly databaseAdminUrl: string | undefined;
 }
 
@@ -19,7 +19,7 @@ interface Named {
   readonly adminJournals: string | undefined;
 }
 
-/** Every journal that the settings name, `main` first. Throws `CannotStart` with what is wrong with them. */
+/** Every configured journal, `main` first. Throws `CannotStart` with the mistake in the settings. */
 export function journalsOf({ databaseUrl, databaseAdminUrl, journals, adminJournals }: Named): readonly JournalPlace[] {
   const owners = journalUrls('POLYEDGE_ADMIN_JOURNALS', adminJournals, POSTGRES);
   const named = journalUrls('POLYEDGE_JOURNALS', journals, POSTGRES);
@@ -29,7 +29,7 @@ export function journalsOf({ databaseUrl, databaseAdminUrl, journals, adminJourn
   return [{ name: MAIN, databaseUrl, databaseAdminUrl }, ...others];
 }
 
-/** Those of them that a process serves. */
+/** Those that a process serves. */
 export function servedOf(places: readonly JournalPlace[], serves: string): readonly JournalPlace[] {
   if (serves === 'all') return places;
   return serves.split(',').map((text) => {

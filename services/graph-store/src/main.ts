@@ -5,7 +5,7 @@ import { settings } from './config.ts';
 
 await run({
   name: 'graph-store',
-  summary: 'keeps the property graph in PostgreSQL, journals every change and tells it to NATS and Redis',
+  summary: 'keeps the property graph in PostgreSQL, journals every change and publishes it to NATS and Redis',
   settings,
   start,
 });

@@ -1,4 +1,4 @@
-/** What graph-store counts, under its metric names: of each journal that it serves, and of the directory. */
+/** The metrics of graph-store: of each journal that it serves, and of the directory. */
 
 import type { HashStats } from '@polyedge/service-kit/hash-queue';
 import type { Metrics } from '@polyedge/service-kit/metrics';
@@ -36,7 +36,7 @@ export function exportMetrics(
   metrics.counterOf('store_lookups', 'Batches whose outcome had to be looked up.', () => executor.stats.lookups, labels);
   metrics.counterOf(
     'store_joined_messages',
-    'Messages that came again and got the outcome of the attempt under way.',
+    'Repeated messages that got the outcome of the running attempt.',
     () => executor.stats.joined,
     labels,
   );
@@ -61,10 +61,10 @@ export function exportMetrics(
   metrics.counterOf('publisher_journal_reads', 'Reads of the journal by the publisher.', () => publisher.readsFromJournal, labels);
   metrics.gauge('publisher_lag_ms', 'Age of the newest change when it was published.', () => publisher.lagMs, labels);
   metrics.counterOf('redis_appended', 'Changes appended to Redis.', () => appender.appended, labels);
-  metrics.counterOf('redis_rebuilt', 'Partitions of the hot journal that were written anew.', () => appender.rebuilt, labels);
+  metrics.counterOf('redis_rebuilt', 'Partitions of the hot journal that were rebuilt.', () => appender.rebuilt, labels);
   metrics.counterOf('redis_failures', 'Times that Redis did not take changes.', () => appender.failures, labels);
-  metrics.counterOf('groups_created', 'Consumer groups made.', () => groups.created, labels);
-  metrics.counterOf('groups_expired', 'Consumer groups forgotten because nobody came back.', () => groups.expired, labels);
+  metrics.counterOf('groups_created', 'Consumer groups created.', () => groups.created, labels);
+  metrics.counterOf('groups_expired', 'Consumer groups deleted because they had no members.', () => groups.expired, labels);
   metrics.counterOf('groups_over_lag', 'Consumer groups forgotten because they were too far behind.', () => groups.overLag, labels);
   metrics.gauge('tenants_arriving', 'Tenants that are being moved to the journal.', () => moves.arriving, labels);
   metrics.gauge('tenants_arriving_part', 'How much of the slowest of these moves is copied, from 0 to 1.', () => moves.copiedPart, labels);

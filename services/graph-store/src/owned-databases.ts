@@ -5,13 +5,13 @@ import { journalsOf } from './journals.ts';
 import { connect, type Sql } from './postgres/connect.ts';
 import { Transactions } from './postgres/transactions.ts';
 
-/** A database of a journal, as its owner where the settings name one. */
+/** The database of a journal, with the owner's URL if configured. */
 interface OwnedDatabase {
   readonly name: string;
   readonly url: string;
 }
 
-/** `main` first. Settings that are not valid end the process with 2 and a line for each. */
+/** `main` first. Invalid settings end the process with status 2 and a line for each mistake. */
 function ownedDatabases(): readonly OwnedDatabase[] {
   const { databaseAdminUrl, journals, adminJournals } = settings;
   const read = readConfig('graph-store', { databaseUrl, databaseAdminUrl, journals, adminJournals }, process.env, settings);
@@ -23,8 +23,9 @@ function ownedDatabases(): readonly OwnedDatabase[] {
 }
 
 /**
- * Connects a command to the database of each journal, as its owner. Settings that are not valid end the process with 2. The connections end with `open`.
- * @param options.name how PostgreSQL names the connections; `max`: how many to each database
+ * Connects a command to the database of each journal, as its owner. Invalid settings end the process with status 2. The connections close
+ * with `open`.
+ * @param options.name the connections' name in PostgreSQL; `max`: number of connections per database
  * @returns the connections by the journal's name
  */
 export function openDatabases(
@@ -41,12 +42,12 @@ export function openDatabases(
 }
 
 /**
- * A copy waits for what it asks; a process that stands still in a transaction holds nobody up for long. It reads by key: what PostgreSQL knows of
- * tables that are just being filled would make it read all of them for each piece.
+ * Statements of a copy may take long, but a process suspended inside a transaction must not block others for long. Reads use keys: with
+ * statistics of tables that are just being filled, the planner would scan all of them for each chunk.
  */
 const MOVER_SESSION = { statement_timeout: '10min', idle_in_transaction_session_timeout: '10s', enable_seqscan: 'off', jit: 'off' };
 
-/** The same, for transactions one after the other that outlive a broken connection; and one more to the database of `main`, for the directory. */
+/** The same, as sequential transactions that survive a broken connection; plus one to the database of `main`, for the directory. */
 export function openTransactions(
   open: AsyncDisposableStack,
   name: string,

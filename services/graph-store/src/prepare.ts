@@ -1,7 +1,7 @@
 /**
- * `node services/graph-store/src/prepare.ts`: what has to be done once before a new version serves, with the owner's rights that serving
- * processes should not hold. Reads `DATABASE_URL` (whose user gets the rights to serve), `DATABASE_ADMIN_URL`, the same of further journals, the
- * partitions, and how long to wait for a database that is still starting.
+ * `node services/graph-store/src/prepare.ts`: prepares the database once before a new version serves, with the owner's rights that serving
+ * processes should not have. Reads `DATABASE_URL` (whose user is granted the rights to serve), `DATABASE_ADMIN_URL`, the same of further
+ * journals, the partitions, and how long to wait for a database that is still starting.
  */
 import { MAIN } from '@polyedge/contracts/journal';
 import { databaseUrl } from '@polyedge/service-kit/common-settings';

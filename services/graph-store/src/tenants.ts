@@ -1,7 +1,7 @@
 /**
- * `node services/graph-store/src/tenants.ts list|place TENANT JOURNAL|move TENANT JOURNAL`: in which journal each tenant is, where a new one is to be, and
- * moving one with its data. Reads `DATABASE_ADMIN_URL` and `POLYEDGE_ADMIN_JOURNALS` (the owners), else `DATABASE_URL` and `POLYEDGE_JOURNALS`.
- * `npm run polyedge -- tenants` calls it.
+ * `node services/graph-store/src/tenants.ts list|place TENANT JOURNAL|move TENANT JOURNAL`: lists the journal of each tenant, places a new
+ * tenant, or moves one with its data. Reads `DATABASE_ADMIN_URL` and `POLYEDGE_ADMIN_JOURNALS` (the owners), else `DATABASE_URL` and
+ * `POLYEDGE_JOURNALS`. Called by `npm run polyedge -- tenants`.
  */
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
 import { openDatabases, openTransactions } from './owned-databases.ts';
@@ -10,7 +10,7 @@ import { moveTenant } from './placing/move.ts';
 import { CannotPlace } from './placing/parties.ts';
 import { listTenants, placeTenant } from './placing/place.ts';
 
-/** The same sentence with other figures is not said more often. */
+/** Minimum interval between messages that differ only in numbers. */
 const SAY_EVERY_MS = 1000;
 
 const [command = '', tenant, journal] = process.argv.slice(2);
@@ -49,7 +49,7 @@ try {
   process.exitCode = 1;
 }
 
-/** Says a sentence now and then. */
+/** Limits how often similar messages are printed. */
 function seldom(say: (sentence: string) => void): (sentence: string) => void {
   let last = 0;
   return (sentence) => {

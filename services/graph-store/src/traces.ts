@@ -1,4 +1,7 @@
-/** What ties a change to the request that made it, for tracing: the operation id. Kept in memory for a while; a change without it is published untraced. */
+/**
+ * Links a change to the request that caused it, for tracing, by the operation id. Kept in memory for a while; changes without an entry are
+ * published untraced.
+ */
 import type { Span, Spans } from '@polyedge/service-kit/spans';
 
 const MAX_REMEMBERED = 10_000;

@@ -74,7 +74,7 @@ test('the administrator of the first start logs in, and the token verifies with 
   assert.ok(Math.abs(expiresAt - Date.now() - 600_000) < 10_000);
 });
 
-test('a wrong password, an unknown name and a disabled account are told alike', async () => {
+test('a wrong password, an unknown name and a disabled account get the same answer', async () => {
   const account = await create(freshId('user'), 'right');
   const replies = [await login(account.username, 'wrong'), await login(freshId('nobody'), 'wrong')];
   const disable = { id: account.id, disabled: true, by: 'test' };
@@ -190,7 +190,7 @@ test('user names are unique without regard to case, also when claimed at once', 
   assert.deepEqual(of.ok ? of.value.accounts : undefined, [], 'another tenant does not see it');
 });
 
-test('changes of accounts are told by id; no proof, hash or token is in the journal, on the bus or in Redis', async () => {
+test('changes of accounts are announced by id; no proof, hash or token is in the journal, on the bus or in Redis', async () => {
   const told: string[] = [];
   store.bus.subscribe(accountsChanged, accountsChanged.pattern({}), (change, subject) => {
     told.push(change.id);

@@ -9,7 +9,7 @@ import { backUp, restore } from '../src/postgres/backup.ts';
 import { connect } from '../src/postgres/connect.ts';
 import { migrate } from '../src/postgres/migrate.ts';
 
-test('rows that are larger than what is read ahead are copied to the last, and back', { timeout: 60_000 }, async () => {
+test('rows larger than the read-ahead are copied completely, and back', { timeout: 60_000 }, async () => {
   await using parts = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), 'polyedge-rows-'));
   parts.defer(() => rmSync(folder, { recursive: true, force: true }));

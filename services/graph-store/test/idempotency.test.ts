@@ -46,7 +46,7 @@ test('a repeat within one message has one effect', async () => {
   assert.equal(third.failure.code, 'conflict');
 });
 
-test('attempts side by side on two replicas have one effect, and none of them is told that the other was in its way', async () => {
+test('concurrent attempts on two replicas take effect once, and none of them fails because of the other', async () => {
   for (let round = 0; round < 30; round += 1) {
     const id = freshId();
     const request = requestOf(create(id), incr(id));
@@ -57,7 +57,7 @@ test('attempts side by side on two replicas have one effect, and none of them is
   }
 });
 
-test("an attempt that waited for another one's lock is told the result of that one, not that its guard failed", async () => {
+test('an attempt that waited for the lock of another one gets its result, not a failed guard', async () => {
   const id = freshId();
   await store.done(create(id));
   const guarded = requestOf({ op: 'update', target: { id }, set: { n: 10 }, version: 1 });

@@ -56,7 +56,7 @@ test('a large value is stored, journaled and undone as it came', async () => {
   assert.deepEqual(row?.attributes, { kept: 1, value: 'small' });
 });
 
-test('a message that comes again while it is under way waits for the outcome of the first, and nothing is done twice', async () => {
+test('a message repeated while it is in progress waits for the outcome of the first, and nothing is done twice', async () => {
   const id = freshId('big');
   await store.done({ op: 'create', type: 'test/Thing', id, attributes: {} });
   const request = requestOf({ op: 'update', target: { id }, set: { value: large() } });

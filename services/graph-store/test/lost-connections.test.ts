@@ -7,7 +7,7 @@ import { Transactions } from '../src/postgres/transactions.ts';
 import { type FaultyGateway, type Manner, openFaultyGateway } from './faulty-gateway.ts';
 
 let database: SharedServer;
-/** What nobody caught. */
+/** Uncaught errors. */
 const uncaught: unknown[] = [];
 const note = (error: unknown) => uncaught.push(error);
 
@@ -34,7 +34,7 @@ const inEveryManner = (work: (manner: Manner, gateway: FaultyGateway, url: strin
   );
 const settled = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
 
-test('a connection that ends after any message, in any manner, fails what is on it, and the next statement is answered', async () => {
+test('a connection that ends after any message, in any manner, fails the statements on it, and the next statement is answered', async () => {
   await inEveryManner(async (manner, gateway, url) => {
     for (const messages of MOMENTS) {
       const pool = new Pool({ url, name: 'lost', max: 1 });
@@ -50,7 +50,7 @@ test('a connection that ends after any message, in any manner, fails what is on 
   assert.deepEqual(uncaught, []);
 });
 
-test('a transaction whose connection ends at any moment fails as a whole, and the next one is on a connection of its own', async () => {
+test('a transaction whose connection ends at any moment fails as a whole, and the next one gets a new connection', async () => {
   await inEveryManner(async (manner, gateway, url) => {
     for (const messages of MOMENTS) {
       const transactions = new Transactions({ url, name: 'lost' });
@@ -70,7 +70,7 @@ test('a transaction whose connection ends at any moment fails as a whole, and th
   assert.deepEqual(uncaught, []);
 });
 
-test('connections that end while many statements wait for one lose what is on them, and nothing else', async () => {
+test('connections that end while many statements wait for one lose the statements on them, and nothing else', async () => {
   await inEveryManner(async (manner, gateway, url) => {
     const pool = new Pool({ url, name: 'lost', max: 3 });
     const outcomes = Array.from({ length: 30 }, () =>

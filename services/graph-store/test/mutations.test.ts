@@ -19,7 +19,7 @@ async function get(id: string, includeDeleted = false) {
   return read.value.elements[0] ?? undefined;
 }
 
-test('create, update, replace and delete count versions, and what is read is what was answered', async () => {
+test('create, update, replace and delete increment versions, and a read returns what the write returned', async () => {
   const id = freshId();
   const created = await store.element(create(id, { a: 1, 'b.c': ['x', null, { d: 'ü"\\\u2028' }] }));
   assert.equal(created.version, 1);
@@ -66,7 +66,7 @@ test('guards refuse with their own failure and leave no trace', async () => {
   assert.equal(passed.attributes.n, 2);
 });
 
-test('a request is all or none, and an update of nothing is recorded only if asked for', async () => {
+test('a request is atomic, and an update of nothing is recorded only on request', async () => {
   const [one, two] = [freshId(), freshId()];
   assert.equal((await store.mutate(create(one), { op: 'update', target: { id: two }, set: { a: 1 } })).ok, false);
   assert.equal(await get(one), undefined);
@@ -77,7 +77,7 @@ test('a request is all or none, and an update of nothing is recorded only if ask
   assert.equal(touched.version, first.version + 1);
 });
 
-test('operators apply to what is there, and make the element if asked to', async () => {
+test('operators apply to existing values, and create the element on request', async () => {
   const id = freshId('counter');
   const incr: Operation = {
     op: 'apply',

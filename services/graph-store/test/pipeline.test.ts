@@ -57,7 +57,7 @@ async function countingGateway() {
   return { url: url.href, counts, [Symbol.dispose]: () => void server.close() };
 }
 
-test('statements issued in one go are asked for once and answered once, new ones too', async () => {
+test('statements issued together are sent in one message and answered in one, new ones too', async () => {
   using gateway = await countingGateway();
   const { counts } = gateway;
   await withIssuer(async (issuer) => {
@@ -85,7 +85,7 @@ const VALUES = `select 9007199254740991::bigint as big, 7::smallint as small, tr
   'ä €'::text as text, '\\x00ff'::bytea as bytes, '{"large":12345678901234567890,"a":[1]}'::json as plain, '{"b":null}'::jsonb as binary,
   repeat('x', 300000) as long, $1::text as given`;
 
-test('rows are what the library makes of them', async () => {
+test('rows equal those of the library', async () => {
   const expected = { given: "it's \\ $1 ä" };
   const sql = connect({ url: database.url, name: 'library', max: 1 });
   await sql`select 1`;

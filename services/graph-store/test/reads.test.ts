@@ -335,7 +335,7 @@ test('aggregates of integers beyond 2^53 are exact, and what cannot be exact is 
   });
 });
 
-test('a blob goes up in chunks, is whole before it can be attached, and comes back byte for byte', async () => {
+test('a blob is written in chunks, is complete before it can be attached, and is read byte for byte', async () => {
   const content = randomBytes(12).toString('hex');
   const bytes = randomBytes(CHUNK_BYTES * 2 + 1000);
   const write = (index: number, data: Buffer, last: boolean) =>

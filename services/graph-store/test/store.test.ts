@@ -54,7 +54,7 @@ async function mutate(...operations: Operation[]): Promise<MutationOutcome> {
   return outcome;
 }
 
-test('what was created can be read, with the seq that made it', async () => {
+test('a created element can be read, with the seq of its creation', async () => {
   const created = await mutate({ op: 'create', type: 'ogit/Note', attributes: { name: 'first' } });
   assert.ok(created.ok, JSON.stringify(created));
   const [element] = created.value.operations[0]?.elements ?? [];
@@ -66,7 +66,7 @@ test('what was created can be read, with the seq that made it', async () => {
   assert.equal(read.value.seq >= element.seq, true);
 });
 
-test('a group is reset under another id, at the oldest change or the newest commit, and nobody touches one of a service', async () => {
+test('a group is reset under another id, at the oldest change or the newest commit, and internal groups cannot be reset', async () => {
   const open = (name: string) => bus.request(groupOpen, groupOpen.subject({ tenant }), { name, start: 'largest' }, { timeoutMs: 5000 });
   const reset = (id: number, to: 'smallest' | 'largest') =>
     bus.request(groupReset, groupReset.subject({ tenant }), { id, to }, { timeoutMs: 5000 });

@@ -44,7 +44,7 @@ export interface HiroEdge extends Running {
   readonly port: number;
 }
 
-/** The whole edge, top to bottom. It borrows the bus and closes everything else. Throws `CannotStart` when the port is taken. */
+/** Composes the whole edge, top to bottom. Uses the given bus and closes everything else. Throws `CannotStart` if the port is taken. */
 export async function startHiroEdge(
   config: Config<HiroSettings>,
   context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'>,
@@ -71,7 +71,7 @@ export async function startHiroEdge(
     maxInFlight: config.maxInFlight,
     maxSubscriptions: MAX_SUBSCRIPTIONS,
     maxBufferedBytes: config.maxBufferedBytes,
-    // A socket without a token is refused when it opens.
+    // A socket without a token is refused on opening.
     authenticateMs: 0,
     idleMs: config.idleMs,
     pingIntervalMs: config.pingIntervalMs,
@@ -177,11 +177,11 @@ function redirectsOf(text: string | undefined): ReadonlySet<string> {
 function route(api: Api, driver: WsRoute['driver']): WsRoute {
   return {
     path: PATHS[api],
-    // Binary messages are taken so that the session can close with 1003.
+    // Binary messages are accepted so that the session can close with 1003.
     accepts: 'both',
     selectProtocol: ({ offered }: Handshake) => selectSubprotocol(api, offered),
     credentialFrom: ({ offered, headers }: Handshake) => tokenOf(offered, headers.authorization),
-    // The refusal has to come in band: two clients loop on an HTTP 401.
+    // The refusal must be sent as a frame: two clients loop on an HTTP 401.
     verify: 'after',
     driver,
   };

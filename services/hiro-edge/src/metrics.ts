@@ -1,10 +1,13 @@
 import type { Groups } from '@polyedge/journal/groups/groups';
 import type { Metrics } from '@polyedge/service-kit/metrics';
 
-/** Partitions whose lag is reported by itself. */
+/** Partitions whose lag is reported individually. */
 const REPORTED_PARTITIONS = 16;
 
-/** Reports what the groups of one journal count, and how far they are behind: never by group, whose names are made by clients. `GET /admin/groups` has those. */
+/**
+ * Exports the counters and lags of one journal's groups, never by group, because clients choose the groups' names. `GET /admin/groups`
+ * lists groups.
+ */
 export function reportGroups(metrics: Metrics, groups: Groups, journal: string): void {
   const labels = { edge: 'hiro', journal };
   metrics.countersOf('groups', 'What groups count.', groups.stats, labels);

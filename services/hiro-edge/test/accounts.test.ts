@@ -31,7 +31,7 @@ const items = async (path: string, body?: object): Promise<unknown[]> =>
 const idsOf = (found: readonly unknown[]): unknown[] => found.map((one) => (one as Vertex)['ogit/_id']);
 const note = async (body: object = {}): Promise<Vertex> => (await post(`${graph}/new/ogit%2FNote`, body, token)).body as Vertex;
 
-test('every id that a vertex, a token or `me` names is a vertex of its own', async () => {
+test('every id in a vertex, a token or `me` is the id of a vertex', async () => {
   const made = await note({ 'ogit/name': 'n' });
   const types = {
     'ogit/_owner': 'ogit/Auth/Account',
@@ -81,6 +81,17 @@ test('roles of several protocols that are given to an account at once are all th
   );
   const last = (await put({ hiro: ['two'] })).body as { roles: Record<string, string[]> };
   assert.deepEqual(last.roles, { hiro: ['two'], ...Object.fromEntries(protocols.map((protocol) => [protocol, ['one']])) });
+});
+
+test('the last administrator of a protocol stays one, whichever protocol it is', async () => {
+  const account = `${system.hiro.url}/admin/accounts/${me['ogit/_id']}`;
+  for (const change of [{ roles: [] }, { roles: { space: ['USER'] } }, { disabled: true }]) {
+    const refused = await call('PUT', account, token, JSON.stringify(change));
+    assert.equal(refused.status, 403, JSON.stringify([change, refused.body]));
+  }
+  // Nothing has revoked the token.
+  assert.equal((await call('PUT', account, token, JSON.stringify({ roles: { hiro: ['admin', 'reader'] } }))).status, 200);
+  token = await system.token();
 });
 
 test('an account has a history without anything that belongs to its login', async () => {

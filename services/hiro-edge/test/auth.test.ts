@@ -26,7 +26,7 @@ const makeUser = async (username: string): Promise<{ readonly username: string; 
   return { ...who, token: (await login(system.hiro.url, who))._TOKEN };
 };
 
-test('a user changes the password with the old one, and what was given before ends', async () => {
+test('a user changes the password with the old one, and earlier tokens end', async () => {
   const user = await makeUser('changer');
   const change = (oldPassword: unknown, newPassword: unknown) =>
     call('PUT', `${auth}/me/password`, user.token, JSON.stringify({ oldPassword, newPassword }));
@@ -40,7 +40,7 @@ test('a user changes the password with the old one, and what was given before en
   assert.equal((await call('PUT', `${auth}/me/password`, undefined, '{}')).status, 401);
 });
 
-test('a profile is read, written in part, and a vertex of its own', async () => {
+test('a profile can be read and partly written, and is a separate vertex', async () => {
   const user = await makeUser('profiled');
   const read = async (): Promise<Vertex> => (await call('GET', `${auth}/me/profile`, user.token)).body as Vertex;
   assert.equal((await read())['ogit/name'], 'profiled');
@@ -140,7 +140,7 @@ test('nothing is redirected to an address that is not on the list, nor for a req
   assert.match(await wrong.text(), /The user name or the password is wrong/);
 });
 
-test('a code is redeemed once, on any replica, by whoever asked for it, and its tokens work', async () => {
+test('a code is redeemed once, on any replica, by the client that requested it, and its tokens work', async () => {
   const code = await codeFor('admin', 'admin-password');
   const attempts = [
     { code_verifier: randomBytes(32).toString('base64url') },
@@ -164,7 +164,7 @@ test('a code is redeemed once, on any replica, by whoever asked for it, and its 
     assert.equal((await redeem(wrong)).status, 400);
 });
 
-test('an application on a device has an address of its own scheme', async () => {
+test('a native application has a redirect address with its own scheme', async () => {
   const page = await show({ redirect_uri: 'myapp://done' });
   assert.match(page.headers.get('content-security-policy') ?? '', /form-action 'self' myapp:;/);
   const answer = await submit({ redirect_uri: 'myapp://done', username: 'admin', password: 'admin-password' });

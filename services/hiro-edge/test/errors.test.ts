@@ -65,7 +65,7 @@ test('behind a proxy that refuses 888 the status is 500 and the body keeps the c
   assert.deepEqual([response.status, ((await response.json()) as { error: { code: number } }).error.code], [500, 888]);
 });
 
-test('what is sent to a path that does not exist is not read', async () => {
+test('a body for an unknown path is not read', async () => {
   for (const path of ['/api/auth/6.6/me/nothing', '/api/nothing', '/api/graph/7.4/a/b/c', '/a/b/c/d', '/query']) {
     const response = await fetch(`http://127.0.0.1:${edge.port}${path}`, {
       method: 'PUT',

@@ -87,7 +87,7 @@ test('hiro:E4 hiro:E5 every kind of write raises its event, in order, with exact
   assert.equal(new Set(times).size, times.length);
 });
 
-test('hiro:E5 replace with createIfNotExists on what is not there is a CREATE', async () => {
+test('hiro:E5 replace with createIfNotExists of a missing element is a CREATE', async () => {
   using socket = await listen([typed('ogit/E5b', 'ogit/E5bReady')]);
   await socket.ready('ogit/E5bReady');
   await call('PUT', rest('/e5b?createIfNotExists=true&ogit/_type=ogit%2FE5b'), token, '{"/y":"2"}');
@@ -129,7 +129,7 @@ test('hiro:E2 hiro:E11 nothing is acknowledged, and nothing comes before the fir
   assert.equal(silent.client.closed, undefined);
 });
 
-test('hiro:E10 hiro:E19 overlapping filters deliver once; a bad one is a 400 and the rest goes on', async () => {
+test('hiro:E10 hiro:E19 overlapping filters deliver once; a bad one is a 400 and the others keep working', async () => {
   using socket = await listen([typed('ogit/E10', 'ogit/E10Ready'), '(action = CREATE)']);
   await socket.ready('ogit/E10Ready');
   const id = await make('ogit/E10');
@@ -144,7 +144,7 @@ test('hiro:E10 hiro:E19 overlapping filters deliver once; a bad one is a 400 and
   assert.equal((error as { error: { code: number } }).error.code, 400);
 });
 
-test('a filter that was taken back brings nothing more, the others go on', async () => {
+test('an unregistered filter delivers nothing more, the others keep working', async () => {
   using socket = await listen([typed('ogit/U1', 'ogit/URReady'), typed('ogit/U2', 'ogit/URReady')]);
   await socket.ready('ogit/URReady');
   socket.client.send({ type: 'unregister', args: { 'filter-id': typed('ogit/U1', 'ogit/URReady') } });

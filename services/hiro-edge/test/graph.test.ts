@@ -75,7 +75,7 @@ test('hiro:G6 an id or an xid that is taken is a conflict', async () => {
   assert.equal(await ws.refused(create({ 'ogit/_xid': 'own-xid' })), 409);
 });
 
-test('hiro:G7 update merges, null takes away, what is fixed stays, what is owned by the server is ignored', async () => {
+test('hiro:G7 update merges, null removes, fixed attributes stay, those of the server are ignored', async () => {
   using ws = await graph();
   const made = await ws.one(create({ 'ogit/name': 'a', '/x': '1', '/y': '2' }));
   const id = made['ogit/_id'];
@@ -150,7 +150,7 @@ test('hiro:G12 queries: clauses, quotes, wildcards, ranges, order, offset, limit
   assert.equal(await ws.refused(vertices(type, { order: 'a b c' })), 400);
 });
 
-test('hiro:G13 by ids in the order asked for, by xid', async () => {
+test('hiro:G13 by ids in the requested order, by xid', async () => {
   using ws = await graph();
   const ids = [];
   for (const xid of ['x-one', 'x-two']) ids.push((await ws.one(create({ 'ogit/_xid': xid })))['ogit/_id']);
@@ -228,7 +228,7 @@ test('hiro:R2 hiro:R3 tokens by JSON and by form, refreshed once, in an alphabet
   assert.equal((await post(`${url}/api/auth/6.6/app`, { ...application, username: ADMIN.username, password: 'wrong' })).status, 401);
 });
 
-test('hiro:R4 the REST calls mean what the frames mean', async () => {
+test('hiro:R4 REST calls are equivalent to frames', async () => {
   const url = `${system.hiro.url}/api/graph/7.4`;
   const token = await system.token();
   const made = await post(`${url}/new/ogit%2FNote`, { 'ogit/name': 'rest', 'ogit/_xid': 'rest-xid' }, token);

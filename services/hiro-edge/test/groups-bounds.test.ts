@@ -55,7 +55,7 @@ test('hiro:E18 a member that reads and says nothing, not even a pong, is closed 
   await untilHeard([other], silent.ids());
 });
 
-test('hiro:E18 a member that never pongs but goes on talking is trusted with what was written to it: that is counted, and it is not given again', async () => {
+test('hiro:E18 a member that never pongs but keeps sending messages is trusted with written frames: they are counted, and not delivered again', async () => {
   const impatient = await system.startHiro({ HIRO_CONFIRM_MS: '1000', HIRO_PING_INTERVAL_MS: '1000' });
   using deaf = await scene.member('deaf', 'ogit/Deaf', { port: impatient.port, autoPong: false });
   const talking = setInterval(
@@ -90,7 +90,7 @@ test('clients of an application that is named in a setting are trusted from the 
   await handOver(naming, deaf, 'named', 'ogit/Named');
 });
 
-test('hiro:E15 a member that does not confirm what it has when its partitions move is closed with 1013 after the drain time, before it is for its silence', async () => {
+test('hiro:E15 a member that does not confirm its deliveries when its partitions move is closed with 1013 after the drain time, before the time-out for unconfirmed ones', async () => {
   using slow = await scene.member('drain', 'ogit/Drain');
   await scene.untilLive([slow], 'ogit/Drain');
   slow.client.ws.pause();
@@ -105,7 +105,7 @@ test('hiro:E15 a member that does not confirm what it has when its partitions mo
   assert.equal((await slow.client.end()).code, 1013);
 });
 
-test('hiro:E17 a living group that is too far behind is forgotten, its member is told so, and its next connect is a first one', async () => {
+test('hiro:E17 an active group that is too far behind is deleted, its member gets an error, and its next connect is a first one', async () => {
   using slow = await scene.member('behind', 'ogit/Behind', { offset: 'smallest' });
   await scene.untilLive([slow], 'ogit/Behind');
   // Left to itself the position of a group that confirms passes all changes, also those of others.
@@ -124,7 +124,7 @@ test('hiro:E17 a living group that is too far behind is forgotten, its member is
   await untilHeard([back], first);
 });
 
-test(`a group has at most ${MAX_GROUP_MEMBERS} members: one more is told so and closed, and disturbs nobody`, async () => {
+test(`a group has at most ${MAX_GROUP_MEMBERS} members: a further one gets an error and is closed, and disturbs no other`, async () => {
   const members = await Promise.all(Array.from({ length: MAX_GROUP_MEMBERS }, () => scene.member('crowd', 'ogit/Crowd')));
   try {
     await scene.untilLive(members, 'ogit/Crowd');
@@ -142,7 +142,7 @@ test(`a group has at most ${MAX_GROUP_MEMBERS} members: one more is told so and 
   }
 });
 
-test(`an organization has at most ${MAX_GROUPS} groups: the first member of one more is told so and closed`, async () => {
+test(`an organization has at most ${MAX_GROUPS} groups: the first member of a further one gets an error and is closed`, async () => {
   const connected = await connectNatsBus({ url: system.natsUrl, service: 'test-groups' });
   assert.ok(connected.ok);
   const bus = connected.value;

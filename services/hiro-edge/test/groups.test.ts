@@ -33,7 +33,7 @@ test('hiro:E14 the members of a group share its events out, each event once', as
   assert.ok(two.ids().some((id) => ids.includes(id)));
 });
 
-test('hiro:E16 a group that comes back gets what it missed, whatever offset it asks for', async () => {
+test('hiro:E16 a returning group gets what it missed, whatever offset it requests', async () => {
   {
     using first = await member('e16', 'ogit/E16');
     await untilLive([first], 'ogit/E16');
@@ -75,7 +75,7 @@ test('hiro:E16 smallest begins with the oldest event, largest with now, and a se
   );
 });
 
-test('hiro:E16 with offsetMode literal, largest skips what a group without members missed', async () => {
+test('hiro:E16 with offsetMode literal, largest skips the events that a group without members missed', async () => {
   const literal = await system.startHiro({ HIRO_OFFSET_MODE: 'literal' });
   {
     using first = await member('e16-literal', 'ogit/E16c', { port: literal.port });
@@ -92,7 +92,7 @@ test('hiro:E16 with offsetMode literal, largest skips what a group without membe
   );
 });
 
-test('hiro:E18 a member that does not confirm is closed with 1013, and what it was sent goes to another', async () => {
+test('hiro:E18 a member that does not confirm is closed with 1013, and its deliveries go to another', async () => {
   const impatient = await system.startHiro({ HIRO_CONFIRM_MS: '1000', HIRO_PING_INTERVAL_MS: '1000' });
   using slow = await member('e18', 'ogit/E18', { port: impatient.port });
   await untilLive([slow], 'ogit/E18');
@@ -154,7 +154,7 @@ test('an administrator sees who is in a group and how far it is; others do not',
   assert.equal((await call('GET', `${system.hiro.url}/admin/groups`)).status, 401);
 });
 
-test('hiro:E12 hiro:E13 an administrator makes a scope and an account for it, and each hears and reads only its own', async () => {
+test('hiro:E12 hiro:E13 an administrator creates a scope and an account for it, and each receives and reads only its own', async () => {
   const scope = await make('ogit/Auth/DataScope', { 'ogit/name': 'second' });
   const account = await post(
     `${system.hiro.url}/admin/accounts`,
@@ -179,7 +179,7 @@ test('hiro:E12 hiro:E13 an administrator makes a scope and an account for it, an
   client.ws.terminate();
 });
 
-test('who is given a vertex does not see what it was before, by no way of asking', async () => {
+test('the new owner of a vertex cannot see its earlier states, by any request', async () => {
   const scope = await make('ogit/Auth/DataScope', { 'ogit/name': 'third' });
   const heir = { username: 'heir', password: 'password-of-the-heir' };
   const account = (await post(`${system.hiro.url}/admin/accounts`, { ...heir, defaultScope: scope, scopes: [] }, token)).body;

@@ -47,7 +47,7 @@ test('hiro:C2 the paths of the npm client and of HIRO 6 work too', async () => {
   }
 });
 
-test("a path or version that is nobody's is 404", async () => {
+test('an unknown path or version is 404', async () => {
   for (const path of ['/api/graph-ws/5/', '/api/graph-ws/8.1/', '/api/graph-ws/x/', '/api/action-ws/1.0/', '/nothing']) {
     using client = connect(path, ['graph-2.0.0', `token-${edge.token()}`]);
     assert.equal(await client.until(() => client.status), 404, path);
@@ -231,7 +231,7 @@ test('bad frames get the documented answer and the socket lives on', async () =>
   }
 });
 
-test('hiro:C10 an events socket whose token expires hears 401 after the grace and is closed 1008', async () => {
+test('hiro:C10 an events socket whose token expires receives 401 after the grace and is closed 1008', async () => {
   await using strict = await startLoneEdge({ HIRO_TOKEN_GRACE_MS: '0' });
   using client = new Client(strict.port, '/api/events-ws/6.2/', ['events-1.0.0', `token-${strict.token({ lifetimeMs: 2000 })}`]);
   assert.equal((await client.end()).code, 1008);
@@ -277,7 +277,7 @@ test('a revoked account loses both its sockets within a second', async () => {
   for (const client of mine) client.ws.terminate();
 });
 
-test('draining tells every client to go elsewhere and refuses new ones', async () => {
+test('draining makes every client reconnect elsewhere and refuses new ones', async () => {
   await using leaving = await startLoneEdge();
   using client = new Client(leaving.port, '/api/graph-ws/6.1/', ['graph-2.0.0', `token-${leaving.token()}`]);
   await client.open();

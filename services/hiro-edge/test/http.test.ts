@@ -76,7 +76,7 @@ test('health is answered before the legacy paths at the root', async () => {
   assert.deepEqual([(await ask('/healthz')).status, (await ask('/readyz')).status], [200, 200]);
 });
 
-test('while nobody answers for accounts, a login is 503 and says so', async () => {
+test('while the directory does not answer, a login is 503 with the reason', async () => {
   const response = await ask('/api/auth/6.6/app', {
     method: 'POST',
     body: JSON.stringify({ client_id: 'c', client_secret: 's', username: 'u', password: 'p' }),

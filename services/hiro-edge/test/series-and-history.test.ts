@@ -51,7 +51,7 @@ const make = async (type: string, body: object = {}): Promise<string> =>
   String((await one('create', { 'ogit/_type': type }, body))['ogit/_id']);
 const items = async (path: string): Promise<unknown[]> => ((await call('GET', rest(path), token)).body as { items: unknown[] }).items;
 
-test('hiro:G16 values are written in any of three forms and streamed back in order, within the last hour unless asked otherwise', async () => {
+test('hiro:G16 values are written in any of three forms and streamed back in order, within the last hour by default', async () => {
   const id = await make('ogit/Timeseries');
   const now = Date.now();
   assert.deepEqual(
@@ -221,7 +221,7 @@ test('hiro:R5 fifty megabytes go up and down as a stream, whole or in a range', 
   assert.equal(beyond.status, 416);
 });
 
-test('hiro:E20 events of a time are told again over REST, oldest first and filtered like those of a socket', async () => {
+test('hiro:E20 past events of a time range are returned over REST, oldest first and filtered like those of a socket', async () => {
   const began = Date.now();
   const id = await make('ogit/E20', { '/a': '1' });
   await one('update', { 'ogit/_id': id }, { '/a': '2' });
@@ -238,7 +238,7 @@ test('hiro:E20 events of a time are told again over REST, oldest first and filte
   assert.equal((await call('GET', rest('/events?filter=%28%28'), token)).status, 400);
 });
 
-test('hiro:G14 gremlin walks from its root over edges both ways, counts, filters and refuses what writes or starts anew', async () => {
+test('hiro:G14 gremlin follows edges both ways from its root, counts, filters and rejects steps that write or start over', async () => {
   const root = await make('ogit/G14', { 'ogit/name': 'root' });
   const children: string[] = [];
   for (const name of ['a', 'b', 'c']) {
@@ -267,7 +267,7 @@ test('hiro:G14 gremlin walks from its root over edges both ways, counts, filters
   assert.equal(await code('query', { type: 'gremlin' }, { root: 'nowhere', query: 'out()' }), 404);
 });
 
-test('hiro:G19 what was written with waitForIndex is found by the next query', async () => {
+test('hiro:G19 an element written with waitForIndex is found by the next query', async () => {
   const id = String((await one('create', { 'ogit/_type': 'ogit/G19', waitForIndex: 'true' }, { 'ogit/name': 'x' }))['ogit/_id']);
   assert.deepEqual(
     (await list('query', { type: 'vertices' }, { query: '+ogit\\/_type:"ogit/G19"' })).map((vertex) => (vertex as Vertex)['ogit/_id']),
@@ -290,7 +290,7 @@ test('hiro:G20 lists are set, appended to and removed from, shown as text or wit
   assert.equal((await one('get', { 'ogit/_id': id }))['ogit/x'], '["baz"]');
 });
 
-test('hiro:R6 an account, its profile, teams and roles are told to whoever has its token', async () => {
+test('hiro:R6 an account, its profile, teams and roles are returned to the bearer of its token', async () => {
   const me = async (what: string): Promise<Record<string, unknown>> =>
     (await call('GET', `${system.hiro.url}/api/auth/6.6/me/${what}`, token)).body as Record<string, unknown>;
   const account = await me('account?profile=true');
@@ -329,7 +329,7 @@ test('values of every series without a query, and every value of a series withou
   );
 });
 
-test('what is refused is said in words that a client knows', async () => {
+test('rejections are described in terms that clients know', async () => {
   const message = async (type: string, headers: object, body: object = {}) =>
     ((await ask(type, headers, body)).at(-1) as unknown as Error).error.message;
   const [missing, long] = [

@@ -8,6 +8,7 @@ export const ADMIN = { username: 'admin', password: 'admin-password' } as const;
 
 export interface System extends AsyncDisposable {
   readonly hiro: RunningService;
+  readonly store: RunningService;
   readonly natsUrl: string;
   /** Another replica, or one with other settings. */
   startHiro(env?: Readonly<Record<string, string>>): Promise<RunningService>;
@@ -23,7 +24,7 @@ export async function startSystem(
   const [nats, redis, postgres] = await Promise.all([startNats(), startRedis(), sharedPostgres()]);
   for (const part of [nats, redis, postgres]) parts.use(part);
   const common = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: postgres.url, LOG_LEVEL: 'warn' };
-  parts.use(
+  const store = parts.use(
     await startService({
       name: 'graph-store',
       env: { ...common, POLYEDGE_ADMIN_USERNAME: ADMIN.username, POLYEDGE_ADMIN_PASSWORD: ADMIN.password, ...env.store },
@@ -33,6 +34,7 @@ export async function startSystem(
   const kept = parts.move();
   return {
     hiro,
+    store,
     natsUrl: nats.url,
     startHiro: async (more = {}) => kept.use(await startService({ name: 'hiro-edge', env: { ...common, ...env.hiro, ...more } })),
     token: async () => (await login(hiro.url))._TOKEN,

@@ -48,7 +48,7 @@ type JssocketDriver = Driver<string | Uint8Array, Envelope, Outgoing, WsPacket>;
 
 const FAILURES_WINDOW_MS = 60_000;
 
-/** Starts the edge. It borrows the bus and closes everything else. Throws `CannotStart` for problems that the operator can fix. */
+/** Starts the edge. Uses the given bus and closes everything else. Throws `CannotStart` for problems that the operator can fix. */
 export async function startJssocketEdge(
   config: Config<JssocketConfig>,
   context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'> & { terminate(): void },
@@ -101,7 +101,7 @@ export async function startJssocketEdge(
   const trusted: JssocketDriver = new Driver({
     ...ofDriver,
     limits: limitsOf(config, { maxFrameBytes: config.maxTrustedFrameBytes, framesPerSecond: config.maxTrustedFramesPerSecond }),
-    // A core that receives a close frame never comes back.
+    // A core that receives a close frame never reconnects.
     slowClient: { do: 'drop' },
     protocol: jssocketProtocol({ ...ofSession, trusted: true, pongTimeoutMs: config.trustedPongTimeoutMs }),
   });

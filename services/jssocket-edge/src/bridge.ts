@@ -23,13 +23,13 @@ export interface BridgeOptions {
 export function startBridge({ rules, tenant, feed, wheel, log, notify }: BridgeOptions): { stop(): void; readonly begun: boolean } {
   const types = [...new Set(rules.map(({ type }) => type))];
   const watches = new Map<string, Watch>();
-  const heard = new Set<string>();
+  const liveTypes = new Set<string>();
   let stopped = false;
   const watch = (type: string): void => {
     if (stopped) return;
     const own = rules.filter((rule) => rule.type === type);
     const handler = {
-      live: () => void heard.add(type),
+      live: () => void liveTypes.add(type),
       change: (change: Parameters<typeof notificationsOf>[1]) => {
         for (const { group, payload } of notificationsOf(own, change)) notify(group, payload);
       },
@@ -43,7 +43,7 @@ export function startBridge({ rules, tenant, feed, wheel, log, notify }: BridgeO
   for (const type of types) watch(type);
   return {
     get begun() {
-      return heard.size === types.length;
+      return liveTypes.size === types.length;
     },
     stop: () => {
       stopped = true;

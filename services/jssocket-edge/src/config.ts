@@ -114,7 +114,7 @@ export const settings = {
     default: 0,
     min: 0,
     max: 86_400_000,
-    doc: 'Interval at which a core is asked again about a logged-in client, with the token it logged in with, so that a client whose token is no longer valid leaves its group. 0: never, as in the original. Tokens are kept in memory for this.',
+    doc: 'Interval at which the login of a connected client is sent to a core again, so that a client whose token is no longer valid leaves its group. 0: never, as in the original. Tokens are kept in memory for this.',
   }),
   pingIntervalMs: duration({ default: 20_000, min: 100, max: 3_600_000, doc: 'Time from the last pong to the next ping.' }),
   pongTimeoutMs: duration({

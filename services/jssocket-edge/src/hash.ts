@@ -8,5 +8,5 @@ for await (const secret of lines) {
   process.stdout.write(`${await authOf(Buffer.from(secret))}\n`);
   process.exit(0);
 }
-process.stderr.write('jssocket hash: there is no secret on standard input\n');
+process.stderr.write('jssocket hash: no secret on standard input\n');
 process.exit(1);

@@ -39,7 +39,7 @@ export interface SecretLimits {
 }
 
 /** `refused`: too many wrong secrets came from this network. `busy`: not checked, because its turn would have come too late. */
-export type Verdict = 'right' | 'wrong' | 'refused' | 'busy';
+export type SecretCheck = 'right' | 'wrong' | 'refused' | 'busy';
 
 /** How long a caller waits for its turn. */
 const WAIT_MS = 15_000;
@@ -67,7 +67,7 @@ export class ServerSecret {
    * Compares a secret with the hash. Never rejects, and takes a quarter of a second for one that was not accepted before.
    * @param gone whether the caller has left: then nothing is hashed for it
    */
-  async check(secret: Uint8Array, address: string, gone: () => boolean = () => false): Promise<Verdict> {
+  async check(secret: Uint8Array, address: string, gone: () => boolean = () => false): Promise<SecretCheck> {
     const bytes = secret.subarray(0, SECRET_BYTES);
     const digest = createHmac('sha256', this.#key).update(bytes).digest();
     const network = networkOf(address);
@@ -88,7 +88,7 @@ export class ServerSecret {
     return 'refused';
   }
 
-  async #compare(bytes: Uint8Array, digest: Buffer, network: string): Promise<Verdict> {
+  async #compare(bytes: Uint8Array, digest: Buffer, network: string): Promise<SecretCheck> {
     // Others of the queue may have failed in the meantime.
     const known = this.#known(digest, network);
     if (known !== undefined) return known;

@@ -34,7 +34,7 @@ socket.onmessage = ({ data }) => {
   if (heard.length === 3) fetch('/heard', { method: 'POST', body: JSON.stringify({ heard, extensions: socket.extensions, protocol: socket.protocol }) });
 };`;
 
-test('jssocket:31 jssocket:32 a page in Chromium, which offers compression and sends its Origin, logs in and hears its notifications', async () => {
+test('jssocket:31 jssocket:32 a page in Chromium, which offers compression and sends its Origin, logs in and receives its notifications', async () => {
   const program = findProgram(chromiumProgram);
   assert.equal(program.kind, 'file');
   await using edge = await startEdge();

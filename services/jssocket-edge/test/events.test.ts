@@ -55,7 +55,7 @@ test('jssocket:9 a client right behind a core that sends its secret in the event
   assert.match(JSON.stringify(asked), /client_connect/);
 });
 
-test('jssocket:11 the core is asked with a binary message: what the client sent, its target replaced in its place', async () => {
+test("jssocket:11 the core gets a binary message: the client's data, with its target replaced in place", async () => {
   using core = await withSecret();
   core.event('server_connect');
   await core.next();
@@ -109,7 +109,7 @@ test("jssocket:14 jssocket:38 logging in again as the same user keeps the group,
   assert.equal(core.socket.closed, undefined);
 });
 
-test('jssocket:15 an unsolicited client_connected moves a client and tells it; one about nobody does nothing', async () => {
+test('jssocket:15 an unsolicited client_connected moves a client and notifies it; one about an unknown client does nothing', async () => {
   using core = await Core.start(edge.port);
   using page = await Page.login(edge.port);
   for (const target of [undefined, null, 7, '', 'nobody', '00000000-0000-4000-8000-000000000000', USERS['token-ann']]) {
@@ -126,7 +126,7 @@ test('jssocket:15 an unsolicited client_connected moves a client and tells it; o
   await nothingElse(page);
 });
 
-test('jssocket:16 client_disconnect ends whoever sends it with 1000, and only that one', async () => {
+test('jssocket:16 client_disconnect closes its sender with 1000, and only that one', async () => {
   using core = await Core.start(edge.port);
   using page = await Page.login(edge.port);
   using other = await Page.login(edge.port);
@@ -176,7 +176,7 @@ test('jssocket:17 jssocket:20 who may notify whom: the table of the specificatio
   assert.deepEqual([fresh.texts, waiting.left], [[], []]);
 });
 
-test("jssocket:18 the target of notify_group: nothing is public, a client's id is its group, else a name, and the sender hears it too", async () => {
+test("jssocket:18 the target of notify_group: nothing is public, a client's id is its group, else a name, and the sender receives it too", async () => {
   using core = await Core.start(edge.port);
   using ann = await Page.login(edge.port, 'token-ann');
   using anybody = await Page.login(edge.port);
@@ -233,7 +233,7 @@ test('jssocket:21 jssocket:22 the callback comes after the delivery, for any tar
   await nothingElse(page);
 });
 
-test('jssocket:19 jssocket:23 jssocket:24 jssocket:25 payloads arrive as they were written, alone; what is false in Python arrives as {}', async () => {
+test('jssocket:19 jssocket:23 jssocket:24 jssocket:25 payloads arrive exactly as written; values that are false in Python arrive as {}', async () => {
   using core = await Core.start(edge.port);
   using page = await Page.login(edge.port);
   const payloads = [
@@ -331,7 +331,7 @@ test('jssocket:10 ids are version 4 UUIDs, alike in their first part and in noth
   assert.equal(new Set([...ids].map((id) => id.slice(9))).size, 20);
 });
 
-test('jssocket:36 whoever leaves is gone at once, however it leaves', async () => {
+test('jssocket:36 a connection that ends is gone at once, however it ends', async () => {
   using core = await Core.start(edge.port);
   using stays = await Page.login(edge.port, 'token-ann');
   for (const leave of [(page: Page) => page.ws.close(1000), (page: Page) => page.ws.close(), (page: Page) => page.ws.terminate()]) {
@@ -396,7 +396,7 @@ test('jssocket:34 a late second answer that changes nothing is not passed on', a
   assert.equal(await page.next(), 'after the late answer');
 });
 
-test('jssocket:49 a core is asked again about who is logged in; the client hears of it only when its group changes', async () => {
+test('jssocket:49 the login of a connected client is sent to a core again; the client is notified only when its group changes', async () => {
   await using lone = await startEdge({ JSSOCKET_RECHECK_MS: '50' });
   const users: Record<string, string> = { ...USERS };
   using core = await Core.start(lone.port, { userOf: (token) => users[token] });
@@ -418,7 +418,7 @@ test('jssocket:49 a core is asked again about who is logged in; the client hears
   assert.deepEqual(page.left, []);
 });
 
-test('jssocket:8 a publisher may do what a core may without server_connect, and is asked nothing', async () => {
+test('jssocket:8 a publisher may do what a core may without server_connect, and gets no logins', async () => {
   using publisher = await Publisher.start(edge.port);
   using core = await Core.start(edge.port);
   using page = await Page.login(edge.port);

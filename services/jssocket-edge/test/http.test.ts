@@ -80,7 +80,7 @@ test('jssocket:5 with a strict path the others are 404', async () => {
   }
 });
 
-test('jssocket:41 hash and terminate are nothing special, unless asked for, and then they need the secret', async () => {
+test('jssocket:41 hash and terminate are ordinary paths unless enabled, and then they need the secret', async () => {
   for (const path of ['/hash', '/terminate']) assert.equal((await http(path, { headers: { pass: 'x', auth: SECRET } })).status, 426);
   await using legacy = await startEdge({ JSSOCKET_LEGACY_ADMIN: 'true' });
   for (const auth of ['', 'wrong']) {
@@ -95,7 +95,7 @@ test('jssocket:41 hash and terminate are nothing special, unless asked for, and 
   assert.equal((await http('/hash', { headers: { auth: SECRET } }, legacy.port)).status, 500);
 });
 
-test('jssocket:50 TLS with a certificate, and a line with X-Forwarded-For when asked for', async () => {
+test('jssocket:50 TLS with a certificate, and a line with X-Forwarded-For if enabled', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'jssocket-tls-'));
   try {
     const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];

@@ -70,7 +70,7 @@ test('jssocket:9 wrong secrets, however many, do not hold up deliveries: they ar
   assert.ok(performance.now() - again < took / HASHES, 'a secret that was right once is not hashed again');
 });
 
-test('jssocket:37 one stalled reader among a thousand is cut alone, and the others hear everything in order', async () => {
+test('jssocket:37 one stalled reader among a thousand is closed alone, and the others receive everything in order', async () => {
   await using full = await startEdge({ JSSOCKET_MAX_BUFFERED_BYTES: String(MiB) });
   using core = await Core.start(full.port);
   const pages: Page[] = [];
@@ -139,7 +139,7 @@ test('jssocket:44 connections are bounded, per address and together', async () =
   assert.ok(opened);
 });
 
-test('jssocket:44 connections of one user and those of nobody are bounded; a place that became free is given again', async () => {
+test('jssocket:44 connections of one user and those without a user are bounded; a freed place can be taken again', async () => {
   await using small = await startEdge({ JSSOCKET_MAX_PER_USER: '1', JSSOCKET_MAX_PUBLIC: '2' });
   using _core = await Core.start(small.port);
   using ann = await Page.login(small.port, 'token-ann');

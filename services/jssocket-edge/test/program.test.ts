@@ -146,7 +146,7 @@ test('jssocket:43 in production the known secret is refused, however it is set',
   assert.match(known.output(), /publicly known/);
 });
 
-test('jssocket:41 terminate, when asked for, ends the process with 69', async () => {
+test('jssocket:41 terminate, if enabled, ends the process with 69', async () => {
   const { until, ended } = start(['-p', '0', '-h', '127.0.0.1', '--legacy-admin']);
   const [, port = ''] = await until(/server listening on 127\.0\.0\.1:(\d+)/);
   using page = await Page.visit(Number(port));

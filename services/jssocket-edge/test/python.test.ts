@@ -65,7 +65,7 @@ test('jssocket:6 jssocket:11 jssocket:28 jssocket:38 a core in Python, reading i
   }
 });
 
-test('jssocket:39 jssocket:34 a core whose replica ends comes back to the next one by itself, because its connection ends without a close frame', async () => {
+test('jssocket:39 jssocket:34 a core whose replica ends reconnects to the next one by itself, because its connection ends without a close frame', async () => {
   const first = await replicas.start();
   using core = startCore(first.port, '--reconnect-ms', '300');
   await core.said('registered');
@@ -78,7 +78,7 @@ test('jssocket:39 jssocket:34 a core whose replica ends comes back to the next o
   assert.doesNotMatch(core.output(), /stopped for good/);
 });
 
-test('the double stops for good at a close frame, as the real one does', async () => {
+test('the double never reconnects after a close frame, like the real one', async () => {
   using core = startCore(replicas.b.port);
   await core.said('registered');
   core.say({ type: 'client_disconnect', data: {} });

@@ -41,7 +41,7 @@ import { framesOf } from './protocol/frames.ts';
 import { sagaProtocol } from './protocol/protocol.ts';
 import { openRecovery } from './recovery.ts';
 import { takeReports } from './reports.ts';
-import { Roles } from './roles.ts';
+import { RoleCache } from './roles.ts';
 import { Runners } from './runners.ts';
 
 /** A running saga-edge; `port` is the one it listens on. */
@@ -52,7 +52,7 @@ export interface SagaEdge extends Running {
 /** A join of a user or bot watches in four views and listens to signals. */
 const SUBSCRIPTIONS_PER_JOIN = 5;
 
-/** The whole edge, top to bottom. It borrows the bus and closes everything else. Throws `CannotStart` when the port is taken. */
+/** Composes the whole edge, top to bottom. Uses the given bus and closes everything else. Throws `CannotStart` if the port is taken. */
 export async function startSagaEdge(
   config: Config<SagaServiceSettings>,
   context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'>,
@@ -60,8 +60,8 @@ export async function startSagaEdge(
 ): Promise<SagaEdge> {
   const { log, metrics } = context;
   const verifier = new Verifier({ bus, log, openId: openIdOf(config) });
-  const roles = new Roles(bus, log);
-  // Roles are looked up without waiting, so they are read before a token of their tenant counts.
+  const roles = new RoleCache(bus, log);
+  // Roles are looked up synchronously, so they are loaded before a token of their tenant is accepted.
   const verify = async (token: string): Promise<Outcome<Principal>> => {
     const verified = await verifier.verify(token);
     if (!verified.ok || (await roles.know(verified.value.tenant))) return verified;
@@ -78,7 +78,7 @@ export async function startSagaEdge(
     maxInFlight: config.maxInFlight,
     maxSubscriptions: maxJoins * SUBSCRIPTIONS_PER_JOIN + 10,
     maxBufferedBytes: config.maxBufferedBytes,
-    // The session says `unauthorized` first, and Engine.IO has a heartbeat of its own.
+    // The session sends `unauthorized` first, and Engine.IO has its own heartbeat.
     authenticateMs: 0,
     idleMs: 0,
     pingIntervalMs: 0,
@@ -104,7 +104,7 @@ export async function startSagaEdge(
     limits: perSocket,
     verify,
     sharedChannels: [accountsChanged, sagaSignal],
-    // Without Socket.IO's goodbye, after which JavaScript clients would not come back by themselves.
+    // Without Socket.IO's disconnect packet, after which JavaScript clients would not reconnect by themselves.
     slowClient: { do: 'drop' },
     requestTimeoutMs,
     log,

@@ -1,4 +1,4 @@
-/** Connection state recovery as saga-edge offers it: who may go on with a session, and how replicas find it. */
+/** Connection state recovery of saga-edge: which sessions may be resumed, and how replicas find them. */
 import { randomBytes } from 'node:crypto';
 import { graphPosition } from '@polyedge/contracts/bus/feed';
 import { sagaHandedOver, sagaSought } from '@polyedge/contracts/bus/recovery';
@@ -10,10 +10,10 @@ import { busOfTenant } from '@polyedge/service-kit/journal-bus';
 import { processSurroundings, type Surroundings } from '@polyedge/service-kit/surroundings';
 import { isParting, offsetOf, type Restored } from './protocol/recovery.ts';
 
-/** How long another replica may take to hand over a session; then the client begins anew. */
+/** Time-out of another replica's answer; then the client starts a new session. */
 const ASK_MS = 1_000;
 const MAX_ASKED = 1_000;
-/** A client that missed more reads what is, as it does after a long absence. */
+/** A client that missed more reads the current state, like after a long absence. */
 const MAX_MISSED = 1_000_000;
 
 export interface RecoveryOptions {
@@ -21,13 +21,13 @@ export interface RecoveryOptions {
   readonly keepMs: number;
   readonly requestTimeoutMs: number;
   readonly verify: (token: string) => Promise<Outcome<Principal>>;
-  /** Names this replica among the others; default a random name. */
+  /** Identifies this replica; default random. */
   readonly edge?: string;
-  /** Default: those of the process. */
+  /** Default: the process's clock and timers. */
   readonly surroundings?: Pick<Surroundings, 'now' | 'after'>;
 }
 
-/** Sessions of this replica's clients, and the conversation with the others. */
+/** Sessions of this replica's clients, and the exchange with other replicas. */
 export function openRecovery({
   bus,
   keepMs,
@@ -52,7 +52,7 @@ export function openRecovery({
     });
   };
 
-  /** The token is looked at again: it may have ended or been revoked meanwhile. */
+  /** The token is verified again: it may have expired or been revoked meanwhile. */
   const admit = async (
     state: unknown,
     offset: string,

@@ -1,4 +1,4 @@
-/** Takes what runners of scripts and jobs report, and stores it: the feed then tells whoever joined, on every replica. */
+/** Stores the reports of runners of scripts and jobs; the feed then delivers them to joined sockets on every replica. */
 import { reportRunnable } from '@polyedge/contracts/bus/runnables';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { TYPES } from '@polyedge/saga/elements';
@@ -15,7 +15,7 @@ export function takeReports(bus: Bus, store: Store): Responder {
         : ([TYPES.log, report.log.id, logAttributes(report.log)] as const);
     const who = { tenant, defaultScope, account: 'saga-runner', app: 'saga-runner' };
     const stored = await store.writeOnce(who, 'runnable', [{ op: 'create', type, id, attributes }]);
-    // The same report again.
+    // The same report was stored before.
     if (!stored.ok && stored.failure.code !== 'conflict') return stored;
     return done({});
   });

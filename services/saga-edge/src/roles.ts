@@ -1,6 +1,6 @@
 /**
- * The roles of each tenant, kept in this process and read again when they change. Their home is a disabled account of the directory, because
- * its scope is the one that no protocol's data writes can reach.
+ * The roles of each tenant, cached in this process and read again when they change. They are stored in a disabled account of the directory,
+ * because no protocol's data writes can reach its scope.
  */
 import { CHANGED_MEANWHILE, untilUnchanged, versionOf } from '@polyedge/contracts/account-change';
 import { type Account, accountsChanged, accountsCreate, accountsGet, accountsUpdate } from '@polyedge/contracts/bus/accounts';
@@ -20,7 +20,7 @@ interface Book {
   readonly roles: readonly Role[];
 }
 
-export class Roles {
+export class RoleCache {
   readonly #bus: Bus;
   readonly #log: Log;
   readonly #books = new Map<string, Book>();
@@ -46,17 +46,17 @@ export class Roles {
     clearInterval(this.#timer);
   }
 
-  /** The roles as last read; none of a tenant that was never asked for. */
+  /** The roles as last read; none for a tenant that was never loaded. */
   of(tenant: string): readonly Role[] {
     return this.#books.get(tenant)?.roles ?? [];
   }
 
-  /** The scope in which the roles' keeper lives: that of requests without a token. Empty until somebody has changed a role. */
+  /** The scope of the account with the roles: that of requests without a token. Empty until the roles were changed once. */
   scopeOf(tenant: string): string {
     return this.#books.get(tenant)?.account?.defaultScope ?? '';
   }
 
-  /** Makes sure that `of` knows a tenant. False when the directory did not answer. */
+  /** Loads the roles of a tenant for `of`. False if the directory did not answer. */
   async know(tenant: string): Promise<boolean> {
     return this.#books.has(tenant) || (await this.read(tenant));
   }
@@ -79,7 +79,7 @@ export class Roles {
     return true;
   }
 
-  /** Changes the roles, from what they are at that moment: of two administrators who do so at once neither undoes what the other did. */
+  /** Updates the roles based on their current state, so that concurrent administrators do not undo each other's changes. */
   async write(author: RolesAuthor, change: (roles: readonly Role[]) => Outcome<readonly Role[]>): Promise<Outcome<void>> {
     return await untilUnchanged(() => this.#write(author, change));
   }
@@ -111,7 +111,7 @@ export class Roles {
             { timeoutMs: TIMEOUT_MS },
           );
     if (!written.ok) {
-      // Somebody has made the first role meanwhile.
+      // Another process has created the first role meanwhile.
       const isLate = account === undefined && written.failure.code === 'conflict';
       return isLate ? failed('conflict', CHANGED_MEANWHILE) : written;
     }
@@ -126,7 +126,7 @@ interface RolesAuthor {
   readonly defaultScope: string;
 }
 
-/** No user can have this name: a space is not allowed in one. */
+/** No user can have this name, because names contain no space. */
 const bookName = (tenant: string): string => `saga roles ${tenant}`;
 
 function rolesIn({ attributes }: Account): readonly Role[] {
@@ -146,7 +146,7 @@ function rolesIn({ attributes }: Account): readonly Role[] {
   });
 }
 
-/** One permission as it is stored; `allow` is true unless it says no. */
+/** One permission as stored; `allow` defaults to true. */
 export function permissionIn(value: unknown): Permission[] {
   if (problemOfPermission(value) !== undefined || !isObject(value)) return [];
   const { path, action, allow, filter } = value;

@@ -1,9 +1,9 @@
-/** Which runners of scripts and jobs are there: each says so every second. Without one, everything but running code works. */
+/** The live runners of scripts and jobs, which announce themselves every second. Without one, everything works except running code. */
 import { runnerAlive } from '@polyedge/contracts/bus/runner';
 import { sagaError } from '@polyedge/saga/errors';
 import type { Bus, Subscription } from '@polyedge/service-kit/bus';
 
-/** One that was not heard for so long is gone. */
+/** A runner without an announcement for this long is gone. */
 const GONE_MS = 5000;
 const MAX_KNOWN = 1000;
 
@@ -27,12 +27,12 @@ export class Runners {
     return this.#lastSeen.size;
   }
 
-  /** Whether one of them installs packages. */
+  /** Whether a runner installs packages. */
   get packages(): boolean {
     return this.count > 0 && [...this.#lastSeen.values()].some(({ packages }) => packages);
   }
 
-  /** What `/readyz` shows beside being ready. */
+  /** Additional lines of `/readyz`. */
   notices(): readonly string[] {
     return this.count > 0 ? [] : ['no runner: scripts and jobs do not run'];
   }

@@ -47,7 +47,7 @@ const matrix: readonly (readonly [Generation, Transports])[] = [
 ];
 
 for (const [generation, transports] of matrix) {
-  test(`saga:1 saga:2 saga:8 socket.io-client ${generation} over ${transports.join(' and ')} logs in, joins and hears its write before its answer`, async () => {
+  test(`saga:1 saga:2 saga:8 socket.io-client ${generation} over ${transports.join(' and ')} logs in, joins and receives its write before its answer`, async () => {
     const client = await admin(transports, generation);
     assert.deepEqual(
       client.log.map((entry) => ('ev' in entry ? [entry.ev, entry.payload] : [entry.ack, entry.status_code])),
@@ -98,7 +98,7 @@ test("saga:4 access tokens are signed with EdDSA and carry Saga's claims, with e
   assert.equal(header.alg, 'EdDSA');
 });
 
-test('saga:2 saga:3 bad tokens are told apart and end the connection, whether or not an answer was asked for', async () => {
+test('saga:2 saga:3 bad tokens get different errors and end the connection, whether or not an acknowledgement was requested', async () => {
   const { body } = await rest(url)('POST', '/users/login', ADMIN);
   const parts = body.accessToken.split('.');
   const cases = [
@@ -122,7 +122,7 @@ test('saga:2 saga:3 bad tokens are told apart and end the connection, whether or
   }
 });
 
-test('saga:3 a socket that says nothing is told and disconnected when its time is over', async () => {
+test('saga:3 a socket that does not authenticate in time gets an error and is disconnected', async () => {
   const client = anonymous();
   await client.until(() => client.reason !== undefined);
   assert.deepEqual(client.events('unauthorized'), [{ message: 'Authentication Timeout', status_code: 401, name: 'Unauthorized' }]);
@@ -209,7 +209,7 @@ test('saga:4 revoking a login reaches its open sockets', async () => {
   assert.equal(user.events('unauthorized').length, 1);
 });
 
-test('saga:15 saga:37 a change of roles counts for the next message of an open socket, and ends what may no longer be heard', async () => {
+test('saga:15 saga:37 a change of roles applies to the next message of an open socket, and leaves rooms that are no longer allowed', async () => {
   const boss = await admin();
   const user = await person('rolf');
   assert.deepEqual((await user.api('GET', '/users/me')).body.roles, ['User']);
@@ -224,6 +224,13 @@ test('saga:15 saga:37 a change of roles counts for the next message of an open s
   await eventually(async () => (await user.send('/globals/properties', { name: 'g', value: 1 })).status_code === 403);
   assert.equal((await boss.api('DELETE', `/roles/${role.body._id}`)).status, 200);
   assert.equal((await boss.api('DELETE', `/roles/${role.body._id}`)).status, 404);
+});
+
+test('the last administrator keeps his role and is not deleted, not even by himself', async () => {
+  const boss = await admin();
+  assert.equal((await boss.api('DELETE', `/users/${boss.me}/roles`, { role: 'Admin' })).status, 403);
+  assert.equal((await boss.api('DELETE', `/users/${boss.me}`)).status, 403);
+  assert.deepEqual((await boss.api('GET', '/users/me')).body.roles, ['Admin']);
 });
 
 async function eventually(test_: () => Promise<boolean>): Promise<void> {
@@ -254,7 +261,7 @@ test('saga:6 saga:35 every failure is an object with strings in it; without a ca
   }
 });
 
-test('a wrong password costs as many looks for an e-mail address that nobody has as for one that somebody has', async () => {
+test('a wrong password costs as many look-ups for an unknown e-mail address as for a known one', async () => {
   const limits = { GRAPH_STORE_LOGIN_FAILURES_PER_ADDRESS: '6', GRAPH_STORE_LOGIN_FAILURES_PER_ACCOUNT: '100' };
   await using own = await startSystem({ store: limits, saga: { SAGA_TRUST_PROXY: 'true' } });
   const known = 'known@example.org';

@@ -81,7 +81,7 @@ test('saga:6 errors of the edge itself have the same form: requests, tokens, rig
   }
 });
 
-test('saga:6 a socket is told what it may not, what is not known and what is too much', async () => {
+test('saga:6 a socket gets errors for what is not allowed, unknown or too much', async () => {
   const early = new Client(connect(edge.url));
   assert.equal((await early.send('/bots/join', 'b')).body.message, 'Invalid Token');
   early.close();

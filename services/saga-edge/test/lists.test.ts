@@ -33,7 +33,7 @@ test('saga:12 the Unity client finds itself and a bot by an anchored name, with 
   assert.deepEqual(made.body.properties, {});
 });
 
-test('saga:12 a user without further rights finds himself by name, and nobody else', async () => {
+test('saga:12 a user without further rights finds only itself by name', async () => {
   const made = await rest(url)('POST', '/users/register', { username: 'una', password: 'una-password' });
   const api = rest(url, made.body.accessToken);
   const found = await api('GET', `/users?search=${search('^una$')}`);
@@ -52,7 +52,7 @@ test('saga:12 a user without further rights finds himself by name, and nobody el
   );
 });
 
-test('saga:12 other expressions search in names only, bombs cost nothing, and what is no expression is answered 400', async () => {
+test('saga:12 other expressions search in names only, bombs cost nothing, and an invalid expression is answered 400', async () => {
   for (const name of ['robot-1', 'robot-22', 'android']) await boss.api('POST', '/bots', { name });
   const names = async (text: string): Promise<unknown> =>
     (await boss.api('GET', `/bots?sort=name&search=${search(text)}`)).body.map(({ name }: { name: string }) => name);
@@ -184,7 +184,7 @@ test('saga:16 newer permission paths guard routes and socket events alike', asyn
   assert.equal((await user.api('GET', `/users/${boss.me}/properties`)).status, 403);
 });
 
-test('saga:32 one URL has one HTTP script, whoever asks first', async () => {
+test('saga:32 one URL has one HTTP script, also for concurrent requests', async () => {
   const make = (path: string) => boss.api('POST', '/scripts', { name: 's', body: 'return 1', path });
   const first = await make('/requests/orders/new');
   assert.equal(first.status, 200, JSON.stringify(first.body));
@@ -216,7 +216,7 @@ test('saga:25 a schedule or time zone that does not exist is answered 422', asyn
   assert.equal(made.status, 200, JSON.stringify(made.body));
 });
 
-test('what does not exist says so, a bad name says what a name is, and everybody may reset his own properties', async () => {
+test('missing objects and bad names get clear errors, and every user may reset its own properties', async () => {
   const logs = await boss.api('GET', '/runnable_calls/unknown/logs');
   assert.deepEqual([logs.status, logs.body.message], [404, 'Runnable call does not exist']);
   assert.deepEqual((await boss.api('GET', '/users/oauth')).body, []);

@@ -42,7 +42,7 @@ const poster =
   (operator, payload) =>
     boss.send(operator === undefined ? '/bots/properties' : `/bots/properties/${operator}`, { parent_id: parent, ...payload });
 
-test('saga:8 saga:9 a plain post on each parent is heard before its answer, with all fields, and globals have no parent', async () => {
+test('saga:8 saga:9 a plain post on each parent is received before its answer, with all fields, and globals have no parent', async () => {
   const client = await admin();
   const bot = await makeBot();
   for (const [base, id] of [
@@ -86,7 +86,7 @@ test('saga:8 two joined sockets get each change once, also one that joined twice
   for (const client of [one, other]) assert.deepEqual(client.events('/properties'), [ack.body, marker.body]);
 });
 
-test('saga:9 a name with a space is refused on three parents and heard by nobody; digits are a name', async () => {
+test('saga:9 a name with a space is rejected on three parents and not sent to anyone; digits are a name', async () => {
   const client = await admin();
   const bot = await makeBot();
   await client.send('/users/join', client.me);
@@ -280,7 +280,7 @@ test('saga:10 saga:17 saga:36 two hundred concurrent increments from four socket
   );
 });
 
-test('saga:14 saga:18 properties are read and written over REST, and sockets hear of it', async () => {
+test('saga:14 saga:18 properties are read and written over REST, and sockets receive the changes', async () => {
   const client = await admin();
   const bot = await makeBot();
   await client.send('/bots/join', bot);
@@ -317,7 +317,7 @@ test('saga:14 saga:18 properties are read and written over REST, and sockets hea
   assert.equal((await client.api('GET', '/globals/properties/motd')).body.value, 'hello');
 });
 
-test('saga:26 a reset restores the members of _defaults, drops the rest, and tells of each once', async () => {
+test('saga:26 a reset restores the members of _defaults, drops the rest, and sends each once', async () => {
   const client = await admin();
   const bot = await makeBot();
   const base = `/bots/${bot}/properties`;

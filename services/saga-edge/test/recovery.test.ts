@@ -51,7 +51,7 @@ async function comeBack(socket: Socket, url: string): Promise<boolean> {
 
 const values = (client: Client): unknown[] => client.events('/properties').map(({ value }) => value);
 
-test('saga:17 saga:41 a client that comes back, to any replica, has the same session and what it missed, once and in order', async () => {
+test('saga:17 saga:41 a client that reconnects to any replica has the same session and what it missed, once and in order', async () => {
   const bot = (await boss.api('POST', '/bots', { name: 'recovered' })).body._id;
   const set = (value: number) => boss.api('PUT', `/bots/${bot}/properties/a`, { value });
   const both = await recoverable(here);
@@ -95,7 +95,7 @@ test('saga:17 saga:41 a client that comes back, to any replica, has the same ses
   assert.deepEqual(values(client), [1, 2, 3, 4, 5, 6]);
 });
 
-test('a session in which nothing has happened yet is recovered too, with what was joined last and nothing from before', async () => {
+test('a session without any events is recovered too, with the rooms joined last and nothing from before', async () => {
   const bot = (await boss.api('POST', '/bots', { name: 'quiet' })).body._id;
   const late = (await boss.api('POST', '/bots', { name: 'late' })).body._id;
   const both = await recoverable(here);
@@ -112,7 +112,7 @@ test('a session in which nothing has happened yet is recovered too, with what wa
   assert.deepEqual(values(client), ['missed', 'after']);
 });
 
-test('who is not known any more, was shut out or never asked begins anew', async () => {
+test('a client that is unknown, has lost its rights or did not request recovery gets a new session', async () => {
   const bot = (await boss.api('POST', '/bots', { name: 'anew' })).body._id;
   const both = await recoverable(here);
   await both.client.send('/bots/join', bot);
@@ -147,7 +147,7 @@ test('who is not known any more, was shut out or never asked begins anew', async
   assert.equal(await comeBack(plain, here), false);
 });
 
-test('a client whose old connection still seems to live goes on with it: the old one is cut', async () => {
+test('a client whose old connection still seems open resumes its session: the old connection is closed', async () => {
   const bot = (await boss.api('POST', '/bots', { name: 'half-open' })).body._id;
   const { client, socket } = await recoverable(here);
   await client.send('/bots/join', bot);

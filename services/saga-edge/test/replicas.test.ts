@@ -110,7 +110,7 @@ function sendPatiently(client: Session, bot: string): Promise<{ readonly status_
   });
 }
 
-test('saga:36 what was written is there after a restart, and sortable ids go on from where they were', async () => {
+test('saga:36 written data is there after a restart, and sortable ids continue', async () => {
   const before_ = await admin(urls[0]);
   const bot = (await before_.api('POST', '/bots', { name: 'lasting' })).body._id;
   const first = await before_.send('/bots/properties/incr', { parent_id: bot, name: 'n', value: 1 });

@@ -79,7 +79,7 @@ function callOf(runnableType: 'scripts' | 'jobs', runnable: string): RunnableCal
   };
 }
 
-test('saga:7 every pair takes its payload in every form, answers 200 twice, and hears only between join and leave', async () => {
+test('saga:7 every pair accepts its payload in every form, answers 200 twice, and delivers only between join and leave', async () => {
   const client = await admin();
   const bot = await makeBot();
   const [script, job] = await Promise.all([makeScript('scripts'), makeScript('jobs')]);
@@ -120,7 +120,7 @@ test('saga:7 every pair takes its payload in every form, answers 200 twice, and 
   );
 });
 
-test('saga:7 saga:6 joining what is unknown, nothing, or not allowed is answered 404, 400 and 403', async () => {
+test('saga:7 saga:6 joining an unknown, missing, or forbidden room is answered 404, 400 and 403', async () => {
   const user = await person('jo');
   for (const base of ['/users', '/bots', '/scripts/runnable_logs', '/jobs/versions']) {
     assert.equal((await boss.send(`${base}/join`, 'nobody')).status_code, 404, base);
@@ -185,7 +185,7 @@ test('saga:11 saga:20 a user writes to a bot: outgoing for one room, incoming fo
   );
 });
 
-test('saga:11 saga:20 bots speak too, a message to several names each in its copy, and one to nobody is only outgoing', async () => {
+test('saga:11 saga:20 bots send messages too, each of several recipients gets its own copy, and a message without recipients is only outgoing', async () => {
   const client = await admin();
   const [one, other] = [await makeBot(), await makeBot()];
   await client.send('/bots/join', one);
@@ -285,7 +285,7 @@ test('saga:21 signals reach who joined their parent, the sender before its answe
   assert.equal(client.events('/properties').length, 0);
 });
 
-test('saga:24 calls and logs of runnables are stored, listed, and told to who joined: one, or all of a kind', async () => {
+test('saga:24 calls and logs of runnables are stored, listed, and sent to the room of one, or of all of a kind', async () => {
   const [script, other, job] = await Promise.all([makeScript('scripts', { logging: true }), makeScript('scripts'), makeScript('jobs')]);
   const [one, allScripts, jobs, logs] = await Promise.all([admin(), admin(), admin(), admin()]);
   await one.send('/scripts/runnable_calls/join', script);
@@ -334,7 +334,7 @@ test('saga:24 calls and logs of runnables are stored, listed, and told to who jo
   assert.equal((await boss.api('GET', `/scripts/${script}/runnable_logs`)).body.length, 1);
 });
 
-test('saga:24 saving code makes a version that only its own room hears of, and an older one can be restored', async () => {
+test('saga:24 saving code creates a version that only its own room receives, and an older one can be restored', async () => {
   const [script, other] = await Promise.all([makeScript('scripts'), makeScript('scripts')]);
   const [one, two] = await Promise.all([admin(), admin()]);
   await one.send('/scripts/versions/join', script);
@@ -386,7 +386,7 @@ test("saga:34 a job joined under the documentation's wrong name is taken for a j
   assert.equal(client.events('/runnable_versions').length, 1);
 });
 
-test('saga:33 packages are listed and told of, and not installed without a runner that may', async () => {
+test('saga:33 packages are listed and sent to rooms, and not installed without a runner that may', async () => {
   const client = await admin();
   assert.deepEqual((await boss.api('POST', '/npm_packages', { package_name: 'left-pad@1' })).body, {
     status_code: 503,

@@ -1,4 +1,4 @@
-/** The whole runner, top to bottom. */
+/** Composition of the runner, top to bottom. */
 import { runnerAlive } from '@polyedge/contracts/bus/runner';
 import { MAIN } from '@polyedge/contracts/journal';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
@@ -27,7 +27,7 @@ import { Stats } from './stats.ts';
 import { Writing } from './writing.ts';
 
 const ALIVE_MS = 1000;
-/** Handing a partition over waits for the runs that it fired. */
+/** A hand-over of a partition waits for the runs that it fired. */
 const HAND_OVER_MS = 35_000;
 const CHAIN_MS = 10_000;
 

@@ -1,4 +1,4 @@
-/** What saga-edge asks for: a call of an HTTP script, and a run now. */
+/** Requests of saga-edge: to call an HTTP script, and to start a run now. */
 import { randomBytes } from 'node:crypto';
 import { MAX_SCRIPT_BODY, runnerCall, runnerRun } from '@polyedge/contracts/bus/runner';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
@@ -7,7 +7,7 @@ import type { Json, JsonObject } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import type { Jobs } from './jobs.ts';
-import type { Wanted } from './run.ts';
+import type { WantedRun } from './run.ts';
 import type { Runnable } from './runnable.ts';
 import type { RunnableTable } from './runnable-table.ts';
 import type { Runs } from './runs.ts';
@@ -29,7 +29,7 @@ export function answerCallers(options: CallersOptions): readonly Responder[] {
 
 const newCall = (): string => randomBytes(12).toString('hex');
 
-/** The runnable as saga-edge knows it: it has just read or written it. */
+/** The runnable in the version that saga-edge has just read or written. */
 async function find(options: CallersOptions, tenant: string | undefined, id: string): Promise<Outcome<Runnable>> {
   const table = options.table(tenant);
   if (table === undefined) return failed('not-found', 'no runner works for this organization');
@@ -47,7 +47,7 @@ const wanted = (
   context: JsonObject,
   http: boolean,
   testData: boolean,
-): Wanted => ({
+): WantedRun => ({
   runnable,
   call,
   seed: call,
@@ -88,7 +88,7 @@ async function callScript(
   const { outcome, error } = await options.runs.start(wanted(found.value, call, [given], context, true, false));
   if (outcome.is === 'refused') return failed('limited', outcome.problem);
   if (outcome.is !== 'returned' || outcome.response === undefined) {
-    // The caller is a stranger: what went wrong inside is for who may read the runnable call.
+    // The caller is anonymous: details are visible only to those who may read the runnable call.
     return done({ ...plainAnswer(500, { status_code: 500, name: 'Internal Server Error', message: 'the script failed' }), call });
   }
   const { response } = outcome;
@@ -109,7 +109,7 @@ function encoded(bytes: Buffer): { readonly body: string; readonly encoding: 'ut
     : { body: bytes.toString('base64'), encoding: 'base64' };
 }
 
-/** What a script finds as `body`: text that is no JSON, or is nested too deep, stays text. */
+/** The `body` passed to a script: text that is not JSON, or is nested too deeply, stays text. */
 function parsedBody(body: string, encoding: 'utf8' | 'base64', headers: Readonly<Record<string, string>>): Json {
   if (encoding === 'base64' || body === '') return body === '' ? null : body;
   const type = headers['content-type'] ?? '';

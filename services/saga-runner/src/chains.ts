@@ -1,4 +1,4 @@
-/** How many runs a chain had lately: a script that fires itself, or two that fire each other, must not keep everybody busy. */
+/** Limits the recent runs of a chain: scripts that fire themselves or each other must not occupy the runners. */
 export interface ChainLimits {
   readonly depth: number;
   readonly runs: number;
@@ -20,7 +20,7 @@ export class Chains {
     this.#limits = limits;
   }
 
-  /** Counts one more run of a chain; what speaks against it, or undefined. */
+  /** Counts one more run of a chain; returns why it must not start, or undefined. */
   problem(chain: string, depth: number, now: number): string | undefined {
     if (depth > this.#limits.depth) return `the chain of runs is deeper than ${this.#limits.depth}`;
     let kept = this.#chains.get(chain);

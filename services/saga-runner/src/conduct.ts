@@ -1,25 +1,25 @@
 /**
- * How runnables have behaved lately: who may share a process, and who is not run for a while because it broke its limits again and again. Kept in
- * this process alone; forgetting it costs a runnable one run in a process of its own.
+ * The recent behaviour of runnables: which may share a process, and which are suspended because they broke their limits repeatedly. Kept in
+ * this process only; losing it costs a runnable one run in its own process.
  */
 export interface Conduct {
   readonly alone: boolean;
-  /** Its last run broke a limit: it may not take the last place of runs that are alone. */
+  /** Its last run broke a limit: it may not take the last place for runs in their own process. */
   readonly suspect: boolean;
-  /** Until when nothing of it runs, on the clock given. */
+  /** When its suspension ends, on the given clock. */
   readonly suspendedUntil: number;
 }
 
 interface Kept {
   proven: boolean;
-  /** Of its runs lately: one slow run on a busy machine says nothing. */
+  /** Average of its recent runs: one slow run on a busy machine is not significant. */
   cpuMs: number;
   breaches: number;
   suspendedUntil: number;
 }
 
 const MAX_KEPT = 10_000;
-/** Quick enough to share a process. */
+/** Maximum for sharing a process. */
 const QUICK_CPU_MS = 100;
 const WEIGHT = 0.2;
 const BREACHES = 5;

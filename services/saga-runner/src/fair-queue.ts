@@ -1,11 +1,11 @@
 /**
- * Runs that wait for a place. Tenants take turns, and within a tenant its runnables; each has at most so many runs at once. Runs of one runnable
- * under the same order key never run at the same time and keep their order.
+ * Queue of waiting runs. Tenants take turns, and within a tenant its runnables; the concurrent runs of each are limited. Runs of one
+ * runnable with the same order key never run concurrently and keep their order.
  */
 export interface Queued {
   readonly tenant: string;
   readonly runnable: string;
-  /** What is handled in order; undefined where no order is promised. */
+  /** Runs with the same key run in order; undefined if there is no order. */
   readonly orderKey: string | undefined;
 }
 
@@ -16,7 +16,7 @@ export interface QueueLimits {
 
 class Waiting<Run> {
   readonly ready: Run[] = [];
-  /** Runs behind one of their key that has not ended. */
+  /** Runs that wait for another one with the same key. */
   readonly behind = new Map<string, Run[]>();
   running = 0;
   waiting = 0;
@@ -24,7 +24,7 @@ class Waiting<Run> {
 
 class Tenant<Run> {
   readonly runnables = new Map<string, Waiting<Run>>();
-  /** Whose turn it is: the first one that may. */
+  /** The order of turns: the first that may run is next. */
   turns: string[] = [];
   running = 0;
   waiting = 0;
@@ -45,7 +45,7 @@ export class FairQueue<Run extends Queued> {
     return sum;
   }
 
-  /** Runs of a tenant that wait, or of one of its runnables. */
+  /** Number of waiting runs of a tenant, or of one of its runnables. */
   waitingOf(tenant: string, runnable?: string): number {
     const of = this.#tenants.get(tenant);
     return (runnable === undefined ? of : of?.runnables.get(runnable))?.waiting ?? 0;
@@ -67,7 +67,7 @@ export class FairQueue<Run extends Queued> {
     }
   }
 
-  /** The next one that may run and for which there is room; it counts as running until `ended`. */
+  /** The next run that may start and for which there is room; it counts as running until `ended`. */
   next(hasRoom: (run: Run) => boolean): Run | undefined {
     for (let turn = 0; turn < this.#turns.length; turn += 1) {
       const name = this.#turns[turn] ?? '';
@@ -95,7 +95,7 @@ export class FairQueue<Run extends Queued> {
     this.#forget(tenant, run);
   }
 
-  /** Back to the front: it was taken and could not begin. Its key stays its own. */
+  /** Returns a run that could not start to the front. It keeps its key. */
   again(run: Run): void {
     const tenant = this.#tenantOf(run);
     const own = this.#runnableOf(tenant, run);
@@ -143,7 +143,7 @@ export class FairQueue<Run extends Queued> {
     return own;
   }
 
-  /** What has nothing left is not kept. */
+  /** Removes empty entries. */
   #forget(tenant: Tenant<Run>, { tenant: name, runnable }: Queued): void {
     const own = tenant.runnables.get(runnable);
     if (own !== undefined && own.running === 0 && own.waiting === 0) {

@@ -1,4 +1,7 @@
-/** A process of isolates as the service has it: started without environment and rights, checked in everything it says, ended when it is in doubt. */
+/**
+ * A process of isolates, from the service's side: started without environment and rights; its messages are validated, and it is killed if
+ * in doubt.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -9,12 +12,15 @@ const program = fileURLToPath(new URL('./isolate/main.ts', import.meta.url));
 const addon = dirname(createRequire(import.meta.url).resolve('isolated-vm/package.json'));
 const loader = dirname(createRequire(join(addon, 'package.json')).resolve('node-gyp-build/package.json'));
 
-/** What it may read: its own few files and the addon. No writing, no processes, no workers; Node 24 has no permission for the network. */
+/**
+ * Files that it may read: its own few, and the addon. No writing, no child processes, no workers; Node 24 has no permission for the
+ * network.
+ */
 const service = join(dirname(program), '../..');
 const readable = [
   dirname(program),
   join(service, 'package.json'),
-  // Where the addon is found, and where it is: the first is a link.
+  // The addon's link and its real path.
   join(service, 'node_modules/isolated-vm'),
   addon,
   join(dirname(addon), 'node-gyp-build'),
@@ -25,19 +31,19 @@ const FLAGS = [
   '--permission',
   '--allow-addons',
   ...readable.map((path) => `--allow-fs-read=${path}`),
-  // isolated-vm cannot work with Node's own snapshot.
+  // isolated-vm does not work with Node's own snapshot.
   '--no-node-snapshot',
-  // What runs of strangers leave in this process is small.
+  // Runs leave little in this process itself.
   '--max-old-space-size=256',
   '--no-warnings',
 ];
 
-/** What a process says beside its end. */
-export type Said = Exclude<FromProcess, { readonly from: 'ending' }>;
+/** Messages of a process, except its end. */
+export type ProcessMessage = Exclude<FromProcess, { readonly from: 'ending' }>;
 
 export interface ProcessHandler {
-  message(message: Said): void;
-  /** It ended by itself, or said something that is no message: nothing of it is to be believed any more. */
+  message(message: ProcessMessage): void;
+  /** The process exited by itself, or sent an invalid message: its messages are no longer trusted. */
   ended(reason: string): void;
 }
 
@@ -50,16 +56,16 @@ export class IsolateProcess {
   constructor(handler: ProcessHandler) {
     this.#handler = handler;
     this.#child = spawn(process.execPath, [...FLAGS, program], {
-      // Of our own environment it is told nothing.
+      // It receives nothing of our environment.
       env: {},
       cwd: dirname(program),
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       serialization: 'json',
     });
-    this.#child.on('message', (said: unknown) => {
-      for (const message of Array.isArray(said) ? said : [said]) {
+    this.#child.on('message', (received: unknown) => {
+      for (const message of Array.isArray(received) ? received : [received]) {
         if (this.#over) return;
-        if (!fromProcess.test(message)) this.end('it said something that is no message');
+        if (!fromProcess.test(message)) this.end('it sent an invalid message');
         else if (message.from === 'ending') this.end(ENDINGS[message.why]);
         else handler.message(message);
       }
@@ -72,7 +78,7 @@ export class IsolateProcess {
     return this.#child.pid;
   }
 
-  /** What is told in one turn of the event loop leaves as one message: each costs both sides a system call, and wakes the process. */
+  /** Messages of one turn of the event loop are sent as one, because each costs both sides a system call and wakes the process. */
   send(message: ToProcess): void {
     this.#telling.push(message);
     if (this.#telling.length === 1) setImmediate(() => this.#send());
@@ -87,7 +93,7 @@ export class IsolateProcess {
     });
   }
 
-  /** Ends it now, if it has not; the handler is told. */
+  /** Kills it, if it has not exited; the handler is notified. */
   end(reason: string): void {
     if (this.#over) return;
     this.#over = true;

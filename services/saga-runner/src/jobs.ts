@@ -1,14 +1,14 @@
 /**
- * Jobs by their schedules. One runner is in charge of a tenant at a time (a lease with a fence); each tick is taken in the store under an id that
- * follows from the job and the tick, so it starts once whoever believes to be in charge. A job that runs is not started again, and ticks that
- * nobody was there for are not made up.
+ * Starts jobs by their schedules. One runner at a time is responsible for a tenant (a lease with a fence); each tick is claimed in the
+ * store with an id derived from the job and the tick, so it starts once even if two runners believe to be responsible. A running job is not
+ * started again, and ticks missed while no runner was responsible are skipped.
  */
 import { createHash } from 'node:crypto';
 import { operationId } from '@polyedge/contracts/operation-id';
 import type { Lease, Leases } from '@polyedge/journal/lease';
 import { ofType, TYPES } from '@polyedge/saga/elements';
 import type { Log } from '@polyedge/service-kit/log';
-import type { Wanted } from './run.ts';
+import type { WantedRun } from './run.ts';
 import type { Runnable } from './runnable.ts';
 import type { RunnableTable } from './runnable-table.ts';
 import type { Runs } from './runs.ts';
@@ -48,7 +48,7 @@ export class Jobs {
     void this.#renew();
   }
 
-  /** Tenants that this runner is in charge of. */
+  /** Number of tenants that this runner is responsible for. */
   get inCharge(): number {
     return this.#charge.size;
   }
@@ -62,8 +62,8 @@ export class Jobs {
     await Promise.all([...this.#charge.values(), ...this.#running.values()].map((lease) => lease.release()));
   }
 
-  /** Starts a job now, unless it runs. */
-  async startNow(wanted: Wanted): Promise<boolean> {
+  /** Starts a job now, unless it is running. */
+  async startNow(wanted: WantedRun): Promise<boolean> {
     const { runnable } = wanted;
     const key = JSON.stringify([runnable.tenant, runnable.id]);
     if (this.#running.has(key)) return false;
@@ -90,7 +90,7 @@ export class Jobs {
         const lease = await this.#options.leases.take(`charge:${tenant}`, CHARGE_MS);
         if (lease === undefined) continue;
         this.#charge.set(tenant, lease);
-        // What was due before this is not made up.
+        // Earlier ticks are skipped.
         for (const key of this.#due.keys()) if (key.startsWith(JSON.stringify([tenant]).slice(0, -1))) this.#due.delete(key);
       }
       for (const lease of this.#running.values()) await lease.renew(RUNNING_MS);
@@ -143,7 +143,7 @@ export class Jobs {
         operations: [{ op: 'update', target: { id: job.id, where: ofType(TYPES.job) }, set }],
       },
     );
-    // Somebody else has started it.
+    // Another runner has started it.
     if (!taken.ok || taken.value.repeated === true) return;
     const started = await this.startNow({
       runnable: job,

@@ -1,7 +1,7 @@
 /**
- * Fires scripts from the journal: a member of the tenant's group of runners, which gets every change of its partitions in order and at least once.
- * The position moves over a batch when all that it fired has ended and is recorded. While as many runs wait as may, changes are held back, and
- * with them the group gives no more than its window.
+ * Fires scripts from the journal: a member of the tenant's group of runners, which receives every change of its partitions in order and at
+ * least once. The position moves past a batch when everything that it fired has ended and is recorded. When too many runs wait, changes are
+ * held back, so the group delivers no more than its window.
  */
 import { INTERNAL_GROUPS } from '@polyedge/contracts/bus/groups';
 import type { FullChange } from '@polyedge/contracts/change';
@@ -36,7 +36,7 @@ export class JournalTriggers implements MemberHandler {
   readonly #options: JournalOptions;
   #membership: Membership | undefined;
   #rejoin: NodeJS.Timeout | undefined;
-  /** Changes of one element are looked at in the order in which they came. One that is held back holds back those of its own element only. */
+  /** Changes of one element are processed in order. One that is held back delays only those of the same element. */
   readonly #latest = new Map<string, Promise<unknown>>();
   #heldBack = 0;
   #left = false;
@@ -63,7 +63,7 @@ export class JournalTriggers implements MemberHandler {
     });
   }
 
-  /** Changes that are held back until some of the runs that wait have begun. */
+  /** Number of changes held back until some waiting runs have started. */
   get heldBack(): number {
     return this.#heldBack;
   }
@@ -80,7 +80,7 @@ export class JournalTriggers implements MemberHandler {
     this.#membership = groups.join({ tenant: table.tenant, name: GROUP, start: 'largest' }, this);
   }
 
-  /** Resolves when all has ended that a change fired: to false when it is for the next owner to do. */
+  /** Resolves when everything that a change fired has ended: to false if it is left to the next owner. */
   async #handle(change: FullChange, triggers: readonly Trigger[], membership: Membership | undefined): Promise<boolean> {
     const fired: Promise<unknown>[] = [];
     if (change.type === PACKAGE) fired.push(this.#options.onPackage(change));
@@ -101,7 +101,7 @@ export class JournalTriggers implements MemberHandler {
     fired: Promise<unknown>[],
   ): Promise<boolean> {
     const { table, runs } = this.#options;
-    // What was not taken goes to the next owner, and is not to be begun here any more.
+    // Unacknowledged changes go to the next owner, and must not start here any more.
     const isOurs = (): boolean => !this.#left && membership === this.#membership;
     if (!isOurs()) return false;
     for (let known = await table.upTo(change.seq); !known.ok && isOurs(); known = await table.upTo(change.seq)) await wait(RETRY_MS);
@@ -120,7 +120,7 @@ export class JournalTriggers implements MemberHandler {
     return true;
   }
 
-  /** With who is passed as he is now, instead of when the run begins. */
+  /** Adds the current state of the parents, instead of that at the start of the run. */
   async #withParents(trigger: Trigger, isOurs: () => boolean): Promise<Trigger> {
     const { table, api } = this.#options;
     const parameters: Parameter[] = [];

@@ -12,7 +12,7 @@ export interface Reported {
   readonly triggers: readonly JournalTriggers[];
 }
 
-/** What a runner counts; scripts' own figures are beside it (`stats.ts`). */
+/** Metrics of a runner; those that scripts define are in `stats.ts`. */
 export function reportRunner(metrics: Metrics, { pool, runs, jobs, triggers }: Reported): void {
   metrics.countersOf('runner_runs', 'Runs by how they ended.', runs.stats);
   metrics.countersOf('runner_processes', 'What happens to processes of isolates.', pool.stats);

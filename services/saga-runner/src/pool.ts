@@ -1,44 +1,44 @@
 /**
- * The processes of isolates. A process serves one tenant. Runnables that have shown that they are quick share a few processes; every other run
- * has one to itself, at a lower priority. A process that ends takes its runs with it: they run again, each alone, so the one at fault is found.
+ * The processes of isolates. A process serves one tenant. Runnables known to be fast share a few processes; every other run has its own, at
+ * a lower priority. If a process crashes, its runs are repeated, each alone, to find the one that caused it.
  */
 import { setPriority } from 'node:os';
 import type { Ended, ToProcess } from './isolate/messages.ts';
-import { IsolateProcess, type Said } from './isolate-process.ts';
+import { IsolateProcess, type ProcessMessage } from './isolate-process.ts';
 
 export type Order = Extract<ToProcess, { readonly to: 'run' }>;
 
 export interface Placed {
   readonly tenant: string;
-  /** Runs in a process of its own. */
+  /** Runs in its own process. */
   readonly alone: boolean;
-  /** Broke a limit last time: the last place is kept for others. */
+  /** Broke a limit last time: the last place is reserved for others. */
   readonly suspect: boolean;
 }
 
 export interface RunHandler {
-  message(message: Exclude<Said, { readonly from: 'ready' | 'done' }>): void;
+  message(message: Exclude<ProcessMessage, { readonly from: 'ready' | 'done' }>): void;
   ended(ended: Ended): void;
-  /** Its process is no more. */
+  /** Its process has crashed. */
   crashed(reason: string): void;
 }
 
-/** A place in a process. */
+/** A reserved place in a process. */
 export interface Taken {
   begin(order: Omit<Order, 'to' | 'run'>): void;
-  /** Answers a call of the run. */
+  /** Delivers the answer of an API call to the run. */
   settle(call: number, good: boolean, json: string): void;
-  /** Nothing was begun. */
+  /** Gives the place back; nothing was started. */
   giveBack(): void;
 }
 
 export interface PoolOptions {
-  /** Processes for quick runnables, and for runs that are alone. */
+  /** Maximum processes for fast runnables, and for runs that are alone. */
   readonly shared: number;
   readonly alone: number;
-  /** Runs in one shared process at once. */
+  /** Concurrent runs in one shared process. */
   readonly perProcess: number;
-  /** There may be room now. */
+  /** A place may be free now. */
   onRoom(): void;
   onEnd(reason: string): void;
   bundle(hash: string): string | undefined;
@@ -47,7 +47,7 @@ export interface PoolOptions {
 
 export interface PoolStats {
   started: number;
-  /** Ended by themselves, or because a run in them was in doubt. */
+  /** Crashed, or killed because a run in them was in doubt. */
   lost: number;
 }
 
@@ -60,13 +60,13 @@ interface Active {
 interface Place {
   readonly process: IsolateProcess;
   readonly alone: boolean;
-  /** Undefined of a spare one: whose it will be is not known yet. */
+  /** Undefined for a spare one, whose tenant is not known yet. */
   tenant: string | undefined;
   readonly runs: Map<number, Active>;
   readonly bundles: Set<string>;
 }
 
-/** Beyond a run's own wall clock: for the process to start, and to end the run by itself. */
+/** Beyond a run's own time limit: for the process to start, and to end the run itself. */
 const GRACE_MS = 8000;
 const LOW_PRIORITY = 15;
 const LOOK_MS = 500;
@@ -75,7 +75,7 @@ export class Pool {
   readonly stats: PoolStats = { started: 0, lost: 0 };
   readonly #options: PoolOptions;
   readonly #places = new Set<Place>();
-  /** Waits for the next run that is alone: a process takes a quarter of a second of a processor to start. */
+  /** A spare process for the next run that is alone: starting one takes a quarter of a second of CPU time. */
   #spare: Place | undefined;
   readonly #look: NodeJS.Timeout;
   readonly #now: () => number;
@@ -106,7 +106,7 @@ export class Pool {
     );
   }
 
-  /** Takes a place for a run for which there is room. Exactly one of `ended` and `crashed` follows, unless it is given back. */
+  /** Reserves a place for a run. Exactly one of `ended` and `crashed` follows, unless it is given back. */
   place(run: Placed, wallMs: number, handler: RunHandler): Taken {
     let place = this.#free(run);
     if (place === undefined) {
@@ -134,7 +134,7 @@ export class Pool {
     };
   }
 
-  /** Starts what the first runs would wait for. */
+  /** Starts the processes that the first runs would wait for. */
   warm(tenants: readonly string[]): void {
     for (let count = this.#count(false); count < this.#options.shared; count += 1) {
       this.#places.add(this.#start(tenants[count % tenants.length], false));
@@ -169,7 +169,7 @@ export class Pool {
       if (place.alone !== alone || place.tenant !== tenant || place.runs.size >= (alone ? 1 : this.#options.perProcess)) continue;
       if (best === undefined || place.runs.size < best.runs.size) best = place;
     }
-    // A second process is started while the first is busy, not while it waits.
+    // A second process is started when the first is busy, not while it is starting.
     if (best !== undefined && !alone && best.runs.size >= this.#options.perProcess / 2 && this.#count(false) < this.#options.shared)
       return undefined;
     return best;
@@ -180,7 +180,7 @@ export class Pool {
     return undefined;
   }
 
-  /** The spare process, if it may be that, or a new one. */
+  /** The spare process, if allowed, or a new one. */
   #taken({ tenant, alone }: Pick<Placed, 'tenant' | 'alone'>): Place {
     const spare = alone ? this.#spare : undefined;
     const place = spare ?? this.#start(tenant, alone);
@@ -207,10 +207,10 @@ export class Pool {
     return place;
   }
 
-  #message(place: Place, message: Said): void {
+  #message(place: Place, message: ProcessMessage): void {
     if (message.from === 'ready') return;
     const active = place.runs.get(message.run);
-    // What it says of a run that it does not have is of no run.
+    // A message about an unknown run is ignored.
     if (active === undefined) return;
     if (message.from !== 'done') {
       active.handler.message(message);
@@ -218,7 +218,7 @@ export class Pool {
     }
     place.runs.delete(message.run);
     active.handler.ended(message);
-    // Its isolate is gone; of what it allocated the process may hold on to some.
+    // Its isolate is disposed, but the process may keep some of the memory that it allocated.
     if (place.alone && message.outcome.is === 'broke' && message.outcome.limit === 'memory')
       place.process.end('a run took too much memory');
     this.#options.onRoom();
@@ -260,6 +260,6 @@ function lower(pid: number): void {
   try {
     setPriority(pid, LOW_PRIORITY);
   } catch {
-    // It has ended already.
+    // It has already exited.
   }
 }

@@ -1,4 +1,4 @@
-/** Runnable calls and logs as they are kept and heard (Saga protocol page, 5.7 and 5.8): logs as they occur, the call when it has ended. */
+/** Stores and publishes runnable calls and logs (Saga protocol page, 5.7 and 5.8): logs as they occur, the call when it has ended. */
 import { randomBytes } from 'node:crypto';
 import type { Operation } from '@polyedge/contracts/bus/graph';
 import type { RunnableCall, RunnableLog } from '@polyedge/contracts/bus/runnables';
@@ -21,7 +21,7 @@ export class Records {
     this.#writing = writing;
   }
 
-  /** Resolves when it is stored. One that is there already stays as it is: the run happened again. */
+  /** Resolves when it is stored. An existing one is kept: the run was repeated. */
   call(where: Where, call: RunnableCall): Promise<Outcome<unknown>> {
     return this.#make(where, call.id, TYPES.call, call.id, callAttributes(call));
   }

@@ -1,4 +1,4 @@
-/** Old runnable calls and logs are removed, a page at a time, by whoever is in charge of the jobs. */
+/** Deletes old runnable calls and logs page by page; done by the runner that is responsible for the jobs. */
 import { randomBytes } from 'node:crypto';
 import { graphQuery } from '@polyedge/contracts/bus/graph';
 import { operationId } from '@polyedge/contracts/operation-id';
@@ -11,7 +11,7 @@ import { APP, type Writing } from './writing.ts';
 
 const EVERY_MS = 60_000;
 const PAGE = 500;
-/** Pages of one look: a backlog is removed over several. */
+/** Maximum pages per sweep; a backlog takes several sweeps. */
 const PAGES = 20;
 
 export interface RetentionOptions {
@@ -19,7 +19,7 @@ export interface RetentionOptions {
   readonly writing: Writing;
   readonly jobs: Jobs;
   readonly tables: readonly RunnableTable[];
-  /** 0: for ever. */
+  /** 0: forever. */
   readonly keepMs: number;
   readonly log: Log;
 }
@@ -48,7 +48,7 @@ export class Retention {
     this.#busy = false;
   }
 
-  /** Removes one page; whether there may be more. */
+  /** Deletes one page; returns whether there may be more. */
   async #page(tenant: string): Promise<boolean> {
     const { bus, writing, keepMs, log } = this.#options;
     const filter = both(

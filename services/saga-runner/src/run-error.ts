@@ -1,8 +1,8 @@
-/** What a runnable call says of a run that did not succeed. */
+/** The error in the runnable call of a failed run. */
 import type { RunnableCall } from '@polyedge/contracts/bus/runnables';
 import type { Limit, RunLimits, RunOutcome } from './isolate/messages.ts';
 
-/** The sentence for a broken limit names it. */
+/** The message for a broken limit names the limit. */
 export function errorOf(outcome: RunOutcome, limits: RunLimits): RunnableCall['error'] {
   switch (outcome.is) {
     case 'returned':

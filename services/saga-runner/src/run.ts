@@ -1,4 +1,4 @@
-/** One run as the service has it: what is wanted, for whom it acts, and what has come of it so far. */
+/** One run, from the service's side: the request, its context, and its state so far. */
 import type { RunnableCall } from '@polyedge/contracts/bus/runnables';
 import type { JsonObject } from '@polyedge/query/json';
 import type { Acting } from './api/context.ts';
@@ -9,12 +9,12 @@ import { creatorOf, type Runnable } from './runnable.ts';
 import type { Parameter } from './triggers.ts';
 import { OperationIds } from './writing.ts';
 
-/** A run that somebody wants. */
-export interface Wanted {
+/** A requested run. */
+export interface WantedRun {
   readonly runnable: Runnable;
-  /** The id of its runnable call: the same for the same occasion. */
+  /** The id of its runnable call: the same for every repeat. */
   readonly call: string;
-  /** What the operation ids of its writes follow from, and since when. */
+  /** The seed of its writes' operation ids, and their time. */
   readonly seed: string;
   readonly at: number;
   readonly parameters: readonly Parameter[];
@@ -28,20 +28,20 @@ export interface Wanted {
   readonly http: boolean;
 }
 
-export interface Result {
+export interface RunResult {
   readonly outcome: RunOutcome | { readonly is: 'refused'; readonly problem: string };
-  /** What the call says of it; undefined when all went well. */
+  /** The error of its call; undefined if it succeeded. */
   readonly error: RunnableCall['error'];
 }
 
 export class Run implements Queued, Placed {
-  readonly wanted: Wanted;
+  readonly wanted: WantedRun;
   readonly tenant: string;
   readonly runnable: string;
   readonly orderKey: string | undefined;
   readonly acting: Acting;
-  readonly done: (result: Result) => void;
-  /** How many calls of the API it may still make: the process counts too, but is not to be believed. */
+  readonly done: (result: RunResult) => void;
+  /** Remaining calls of the API: the process counts too, but is not trusted. */
   calls: number;
   readonly outstanding = new Set<Promise<unknown>>();
   version: Promise<string | undefined> | undefined;
@@ -51,7 +51,7 @@ export class Run implements Queued, Placed {
   alone = true;
   suspect = false;
 
-  constructor(wanted: Wanted, calls: number, done: (result: Result) => void) {
+  constructor(wanted: WantedRun, calls: number, done: (result: RunResult) => void) {
     const { runnable, property, call, depth, chain, testData, seed, at } = wanted;
     this.wanted = wanted;
     this.tenant = runnable.tenant;

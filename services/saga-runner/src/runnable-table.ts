@@ -1,7 +1,7 @@
 /**
- * The scripts, jobs and packages of one tenant, as they were after a seq. Heads of the live feed say which seqs touched one of them, so between
- * two of those nothing has to be asked. A trigger is looked up only in a table that is at least as new: a script that was saved before a value
- * was written hears of it.
+ * The scripts, jobs and packages of one tenant, as of a seq. The keys in the heads of the live feed show which seqs changed one of them, so
+ * between two of those the table stays valid without a request. A trigger is looked up only in a table that is at least as new: a script
+ * that was saved before a value was written is fired by it.
  */
 import { graphPosition } from '@polyedge/contracts/bus/feed';
 import { graphGet, graphQuery } from '@polyedge/contracts/bus/graph';
@@ -14,7 +14,7 @@ import { busOfTenant } from '@polyedge/service-kit/journal-bus';
 import { subscribeToHeads } from '@polyedge/service-kit/tenant-heads';
 import { type Runnable, runnableOf } from './runnable.ts';
 
-/** A tenant's scripts, jobs and packages together; further ones are not known. */
+/** Maximum scripts, jobs and packages of a tenant; further ones are ignored. */
 const MAX_KNOWN = 10_000;
 const KINDS = [TYPES.script, TYPES.job, TYPES.npmPackage];
 const TIMEOUT_MS = 5000;
@@ -30,16 +30,16 @@ export class RunnableTable {
   #packages: Readonly<Record<string, string>> = {};
   readonly #versionIds = new Map<string, string>();
   #epoch = '';
-  /** Everything up to here is in the table. */
+  /** The table contains every change up to this seq. */
   #valid = -1;
-  /** Heads without a hole between them. */
+  /** Consecutive heads start here. */
   #chainFrom = 0;
   #chainTo = -1;
-  /** The newest seq that touched one of ours. */
+  /** The newest seq that changed an entry. */
   #touched = -1;
   #loading: Promise<Outcome<void>> | undefined;
 
-  /** @param changed the table has been read anew */
+  /** @param changed called when the table was read again */
   constructor(bus: Bus, tenant: string, changed: () => void) {
     this.#bus = bus;
     this.tenant = tenant;
@@ -52,7 +52,7 @@ export class RunnableTable {
     this.#heads.unsubscribe();
   }
 
-  /** Resolves when the table has everything up to a seq. */
+  /** Resolves when the table contains everything up to a seq. */
   async upTo(seq: number): Promise<Outcome<void>> {
     while (this.#valid < seq || this.#touched > this.#valid) {
       this.#loading ??= this.#load(seq).finally(() => {
@@ -64,14 +64,14 @@ export class RunnableTable {
     return done(undefined);
   }
 
-  /** Resolves when the table has everything that was committed before this was asked. */
+  /** Resolves when the table contains everything committed before the call. */
   async fresh(): Promise<Outcome<void>> {
     const journal = busOfTenant(this.#bus, this.tenant);
     const position = await journal.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: TIMEOUT_MS });
     return position.ok ? this.upTo(position.value.seq) : position;
   }
 
-  /** Enabled scripts of a path, in the order of their creation. */
+  /** Enabled scripts of a path, in the order of creation. */
   scriptsAt(path: string): readonly Runnable[] {
     return this.#byPath.get(path) ?? [];
   }
@@ -84,12 +84,12 @@ export class RunnableTable {
     return this.#runnables.get(id);
   }
 
-  /** Installed packages: what `require` takes, and the blob of the bundle. */
+  /** Installed packages: name for `require`, and id of the bundle's blob. */
   get packages(): Readonly<Record<string, string>> {
     return this.#packages;
   }
 
-  /** The id of the version that a runnable is at. */
+  /** The id of a runnable's current version. */
   async versionIdOf({ id, version }: Runnable): Promise<string | undefined> {
     const key = `${id}/${version}`;
     const known = this.#versionIds.get(key);
@@ -114,11 +114,11 @@ export class RunnableTable {
     this.#chainTo = to;
     for (const [at, of] of keys.entries()) if (of.some((key) => this.#keys.has(key))) this.#touched = Math.max(this.#touched, from + at);
     this.#extend();
-    // Jobs have to be known before anything fires.
+    // Jobs must be known before anything fires.
     if (this.#touched > this.#valid && this.#valid >= 0) void this.upTo(this.#touched);
   }
 
-  /** Seqs that touched nothing of ours are in the table by having been announced. */
+  /** Seqs that changed no entry extend the table's validity once announced. */
   #extend(): void {
     if (this.#valid >= 0 && this.#chainFrom <= this.#valid + 1 && this.#touched <= this.#valid) {
       this.#valid = Math.max(this.#valid, this.#chainTo);

@@ -1,4 +1,4 @@
-/** A script or job as it is run. */
+/** A script or job, ready to run. */
 import type { RunnableCall } from '@polyedge/contracts/bus/runnables';
 import type { Element } from '@polyedge/contracts/element';
 import type { Creator } from '@polyedge/saga/elements';
@@ -11,20 +11,20 @@ export interface Runnable {
   readonly tenant: string;
   readonly id: string;
   readonly name: string;
-  /** Of a script. */
+  /** Only for scripts. */
   readonly path: string | undefined;
   readonly body: string;
   readonly enabled: boolean;
   readonly logging: boolean;
-  /** Of a job. */
+  /** Only for jobs. */
   readonly schedule: string | undefined;
   readonly timezone: string;
-  /** The number of the version that this is. */
+  /** The number of this version. */
   readonly version: number;
-  /** The change that made this state; scripts of one path run in the order of `created`. */
+  /** The change that led to this state; scripts of one path run in the order of `created`. */
   readonly seq: number;
   readonly created: number;
-  /** Saga's data scope of the tenant: what it writes goes there. */
+  /** The tenant's default scope, for its writes. */
   readonly scope: string;
 }
 
@@ -49,7 +49,7 @@ export function runnableOf(element: Element): Runnable {
   };
 }
 
-/** Who it is in what it writes: `scripts`, but `job` in properties and signals (5.1). */
+/** The creator of its writes: `scripts`, but `job` in properties and signals (5.1). */
 export const creatorOf = ({ plural, id }: Runnable): Creator => ({ type: plural === 'jobs' ? 'job' : 'scripts', id });
 
 const PARAMETERS: readonly (readonly [RegExp, string])[] = [
@@ -65,19 +65,19 @@ const PARAMETERS: readonly (readonly [RegExp, string])[] = [
   [/^\/requests\//, 'request, response'],
 ];
 
-/** The code as an expression that is a function. Its own lines begin at the second one. */
+/** The code as an expression that evaluates to a function. It starts in the second line. */
 export function sourceOf({ path, body }: Runnable): string {
   const parameters = PARAMETERS.find(([known]) => known.test(path ?? ''))?.[1] ?? '';
   return `(async function (${parameters}) {\n${body}\n})`;
 }
 
-/** What was found in the code of a runnable: runs come often, and code is long. */
+/** Cached results, because runs are frequent and code is long. */
 const found = new WeakMap<Runnable, Map<string, boolean>>();
 
 /**
- * Whether the code may look at a parameter of this name: reading what it does not look at would be wasted. A longer name that has it as a part
- * (`property.parent_id` for `parent`) does not look at it; code that can name it without spelling it (`eval`, `arguments`, escapes) may.
- * @param name of letters only
+ * Whether the code may use a parameter of this name: loading an unused one would be wasteful. A longer name that contains it
+ * (`property.parent_id` for `parent`) does not count as use; code that can name it indirectly (`eval`, `arguments`, escapes) does.
+ * @param name letters only
  */
 export function mayUse(runnable: Runnable, name: string): boolean {
   const known = found.get(runnable) ?? new Map<string, boolean>();
@@ -90,5 +90,5 @@ export function mayUse(runnable: Runnable, name: string): boolean {
   return may;
 }
 
-/** The file in stack traces. */
+/** The file name in stack traces. */
 export const fileOf = ({ plural, name, id }: Runnable): string => `/${plural}/${/^[\w .-]{1,100}$/.test(name) ? name : id}`;

@@ -1,17 +1,13 @@
 /**
- * Runs from the moment they are wanted until they are recorded. What a run says to the API is answered here; how it ends becomes a runnable call.
- * A run that could not be carried out by no fault of its own waits and begins again.
+ * Runs, from their request until they are recorded. Their API calls are answered here, and their results become runnable calls. A run that
+ * could not be carried out for external reasons waits and is repeated.
  */
-
 import type { RunnableLog } from '@polyedge/contracts/bus/runnables';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Json } from '@polyedge/query/json';
-import { parseJson } from '@polyedge/query/json-text';
-import { isObject } from '@polyedge/saga/elements';
 import type { PostResult } from '@polyedge/saga/work';
 import type { Log } from '@polyedge/service-kit/log';
 import type { Api } from './api/api.ts';
-
 import { type ChainLimits, Chains } from './chains.ts';
 import { Conducts } from './conduct.ts';
 import { FairQueue } from './fair-queue.ts';
@@ -19,12 +15,12 @@ import type { Ended, RunLimits } from './isolate/messages.ts';
 import type { Packages } from './packages/packages.ts';
 import type { Pool, Taken } from './pool.ts';
 import type { Records } from './records.ts';
-import { type Result, Run, type Wanted } from './run.ts';
+import { Run, type RunResult, type WantedRun } from './run.ts';
 import { errorOf } from './run-error.ts';
+import { callRecord, lineOf, logRecord, type RunCost } from './run-record.ts';
 import { fileOf, mayUse, type Runnable, sourceOf } from './runnable.ts';
 import type { RunnableTable } from './runnable-table.ts';
 import type { Stats } from './stats.ts';
-import { digestId } from './writing.ts';
 
 export interface RunsOptions {
   readonly api: Api;
@@ -37,7 +33,7 @@ export interface RunsOptions {
   readonly chains: ChainLimits;
   readonly perTenant: number;
   readonly perRunnable: number;
-  /** Runs of one tenant that changes fired and that wait; one runnable may have half of them. */
+  /** Maximum waiting runs of one tenant that were fired by changes; one runnable may have half of them. */
   readonly maxFired: number;
   table(tenant: string): RunnableTable | undefined;
   readonly packages: Packages;
@@ -48,7 +44,7 @@ export interface RunStats {
   threw: number;
   broke: number;
   refused: number;
-  /** Begun again because their process ended, or something could not be read. */
+  /** Repeated because their process crashed, or something could not be read. */
   repeated: number;
 }
 
@@ -65,10 +61,10 @@ export class Runs {
   readonly #queue: FairQueue<Run>;
   readonly #conducts = new Conducts();
   readonly #chains: Chains;
-  /** When a runnable's refusal was last recorded. */
+  /** When a runnable's rejection was last recorded. */
   readonly #refused = new Map<string, number>();
   readonly #idle: (() => void)[] = [];
-  /** Resolved when a run has begun. */
+  /** Resolves when a run has started. */
   #begun: PromiseWithResolvers<void> | undefined;
   #running = 0;
   #pumping = false;
@@ -93,8 +89,8 @@ export class Runs {
   }
 
   /**
-   * Undefined when a change may fire the runnable now; else what to wait for before it is looked at again. A few of each may wait in any case, so
-   * that those of which many wait do not keep out the others.
+   * Undefined if a change may fire the runnable now; else what to wait for before checking again. Each runnable may always have a few
+   * waiting runs, so that others with many do not exclude it.
    */
   roomFor({ tenant, id }: Runnable): Promise<void> | undefined {
     const { maxFired } = this.#options;
@@ -105,7 +101,7 @@ export class Runs {
   }
 
   /** Resolves when the run has ended and its call is stored. */
-  start(wanted: Wanted): Promise<Result> {
+  start(wanted: WantedRun): Promise<RunResult> {
     const now = Date.now();
     const { suspendedUntil } = this.#conducts.of(keyOf(wanted.runnable));
     const problem =
@@ -120,7 +116,7 @@ export class Runs {
     });
   }
 
-  /** Begins what may begin, once for all that happens in one turn: a write that fires a hundred scripts looks at them once. */
+  /** Starts all runs that may start, once per turn: a write that fires a hundred scripts triggers one pass. */
   pump(): void {
     if (this.#pumping || this.#stopped) return;
     this.#pumping = true;
@@ -142,7 +138,7 @@ export class Runs {
     for (let run = this.#queue.next(hasRoom); run !== undefined; run = this.#queue.next(hasRoom)) this.#begin(run);
   }
 
-  /** Begins nothing more; resolves when nothing runs. */
+  /** Starts no more runs; resolves when none is running. */
   async stop(): Promise<void> {
     this.#stopped = true;
     if (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
@@ -205,7 +201,7 @@ export class Runs {
     };
   }
 
-  /** JSON of the parameters; undefined when somebody could not be read now. */
+  /** JSON of the parameters; undefined if a parent could not be read now. */
   async #argumentsOf(run: Run): Promise<string | undefined> {
     const { runnable, parameters } = run.wanted;
     const packages = mayUse(runnable, 'require') ? Object.values(this.#options.table(run.tenant)?.packages ?? {}) : [];
@@ -234,11 +230,11 @@ export class Runs {
     this.#awaited(run, answer);
   }
 
-  /** The run's call is not told before this is done. A failure here is ours: it ends nothing but itself. */
+  /** The run's call is recorded only after this work. A failure here is internal, and affects nothing else. */
   #awaited(run: Run, work: Promise<unknown>): void {
     const done = work.then(
       () => {},
-      (error: unknown) => this.#options.log.error('what a run wanted could not be done', { id: run.wanted.call, err: error }),
+      (error: unknown) => this.#options.log.error('work of a run failed', { id: run.wanted.call, err: error }),
     );
     run.outstanding.add(done);
     void done.then(() => run.outstanding.delete(done));
@@ -246,33 +242,19 @@ export class Runs {
 
   #log(run: Run, level: RunnableLog['level'], json: string): void {
     run.logCount += 1;
-    const { runnable, call, testData } = run.wanted;
+    const { runnable } = run.wanted;
     const line = runnable.logging && run.logCount <= this.#options.limits.logLines ? lineOf(json) : undefined;
     if (line === undefined) return;
-    const id = digestId(call, 'log', String(run.logCount));
     const kept = this.#kept(run, (version) =>
-      this.#options.records.log(
-        { tenant: run.tenant, scope: runnable.scope },
-        {
-          id,
-          runnableType: runnable.plural,
-          runnable: runnable.id,
-          call,
-          level,
-          ...line,
-          at: Date.now(),
-          ...(version === undefined ? {} : { version }),
-          ...(testData ? { testData } : {}),
-        },
-      ),
+      this.#options.records.log({ tenant: run.tenant, scope: runnable.scope }, logRecord(run, level, line, { at: Date.now(), version })),
     );
     this.#awaited(run, kept);
   }
 
-  /** Keeps a record, with the id of the version that ran. */
+  /** Stores a record, with the id of the version that ran. */
   async #kept(run: Run, keep: (version: string | undefined) => Promise<Outcome<unknown>>): Promise<void> {
     const { runnable } = run.wanted;
-    // One question for all records of the run: they are kept in the order in which they came.
+    // One request for all records of the run, which are stored in order.
     run.version ??= this.#options.table(run.tenant)?.versionIdOf(runnable) ?? Promise.resolve(undefined);
     const kept = await keep(await run.version);
     if (!kept.ok) this.#options.log.warn('a record of a run is lost', { id: run.wanted.call, code: kept.failure.code });
@@ -288,7 +270,9 @@ export class Runs {
     await this.#finish(run, { outcome, error: errorOf(outcome, this.#options.limits) }, { cpuMs, memoryBytes });
   }
 
-  /** Its process is no more. With others in it nobody knows whose fault that was: it runs again, alone. Alone it was its own. */
+  /**
+   * Its process has crashed. If others ran in it, the cause is unknown, and the run is repeated alone. If it was alone, it is the cause.
+   */
   async #crashed(run: Run, reason: string): Promise<void> {
     if (!run.alone || run.crashes === 0) {
       run.crashes += 1;
@@ -324,8 +308,8 @@ export class Runs {
     this.pump();
   }
 
-  /** Everything that the run had said is done first: a call is told after its logs. */
-  async #finish(run: Run, result: Result, cost: { readonly cpuMs?: number; readonly memoryBytes?: number }): Promise<void> {
+  /** Waits for everything that the run has sent, because a call is recorded after its logs. */
+  async #finish(run: Run, result: RunResult, cost: Pick<RunCost, 'cpuMs' | 'memoryBytes'>): Promise<void> {
     await Promise.allSettled([...run.outstanding]);
     const { startedAt, logCount } = run;
     try {
@@ -336,10 +320,10 @@ export class Runs {
     run.done(result);
   }
 
-  async #refuse(wanted: Wanted, problem: string, now: number): Promise<Result> {
+  async #refuse(wanted: WantedRun, problem: string, now: number): Promise<RunResult> {
     this.stats.refused += 1;
-    const result: Result = { outcome: { is: 'refused', problem }, error: { message: problem, stack: '' } };
-    // Whoever is refused a thousand times a second is told so once.
+    const result: RunResult = { outcome: { is: 'refused', problem }, error: { message: problem, stack: '' } };
+    // Repeated rejections are recorded once.
     const reportedAt = this.#refused.get(wanted.runnable.id) ?? 0;
     if (now - reportedAt < REFUSED_MS) return result;
     if (this.#refused.size >= MAX_REFUSED) this.#refused.clear();
@@ -348,37 +332,15 @@ export class Runs {
     return result;
   }
 
-  async #record(
-    wanted: Wanted,
-    { error }: Result,
-    how: { readonly startedAt: number; readonly logCount: number; readonly cpuMs?: number; readonly memoryBytes?: number },
-  ): Promise<void> {
-    const { runnable, call, context, parentCall, testData } = wanted;
-    const version = await this.#options.table(runnable.tenant)?.versionIdOf(runnable);
-    const kept = await this.#options.records.call(
-      { tenant: runnable.tenant, scope: runnable.scope },
-      {
-        id: call,
-        runnableType: runnable.plural,
-        runnable: runnable.id,
-        name: runnable.name.slice(0, 512),
-        ...(version === undefined ? {} : { version }),
-        ...(runnable.path === undefined ? {} : { path: runnable.path }),
-        ...how,
-        finishedAt: Math.max(Date.now(), how.startedAt),
-        success: error === null,
-        error,
-        context,
-        creator: { type: runnable.plural, id: runnable.id },
-        ...(parentCall === undefined ? {} : { parentCall }),
-        ...(testData ? { testData } : {}),
-      },
-    );
-    if (!kept.ok) this.#options.log.warn('a runnable call is lost', { id: call, code: kept.failure.code });
+  async #record(wanted: WantedRun, result: RunResult, cost: RunCost): Promise<void> {
+    const { tenant, scope } = wanted.runnable;
+    const version = await this.#options.table(tenant)?.versionIdOf(wanted.runnable);
+    const kept = await this.#options.records.call({ tenant, scope }, callRecord(wanted, result, cost, { at: Date.now(), version }));
+    if (!kept.ok) this.#options.log.warn('a runnable call is lost', { id: wanted.call, code: kept.failure.code });
   }
 }
 
-/** Characters of one answer of the API. */
+/** Maximum length of an API answer. */
 const MAX_ANSWER = 8 * 1024 * 1024;
 const TOO_LARGE = {
   status_code: 413,
@@ -386,7 +348,7 @@ const TOO_LARGE = {
   message: `the answer has more than ${MAX_ANSWER} characters; ask for less`,
 };
 
-/** Undefined for what is too large to be handed to a run, or to be written at all. */
+/** Undefined if it is too large for a run, or cannot be encoded. */
 function answerText(value: unknown): string | undefined {
   try {
     const text = JSON.stringify(value ?? null);
@@ -399,11 +361,3 @@ function answerText(value: unknown): string | undefined {
 const keyOf = ({ tenant, id, version }: Runnable): string => JSON.stringify([tenant, id, version]);
 
 const sentenceOf = ({ error }: Extract<PostResult, { readonly ok: false }>): string => error.message ?? error.name;
-
-/** What a script logged: a text and its values, as the sandbox wrote them; without values that are nested too deep to be stored. */
-function lineOf(json: string): { readonly message: string; readonly args: Json[] } | undefined {
-  const parsed = parseJson(json);
-  const line = parsed.ok ? parsed.value : parsed.read;
-  if (!isObject(line) || typeof line.message !== 'string') return undefined;
-  return { message: line.message.slice(0, 65_536), args: parsed.ok && Array.isArray(line.args) ? line.args.slice(0, 20) : [] };
-}

@@ -19,13 +19,13 @@ test('saga:25 a schedule is meant in its time zone, also when the clocks change'
   assert.equal(after('30 2 29 3 *', '2026-03-01T00:00:00Z', 'Europe/Berlin')?.startsWith('2026-03-29'), true);
 });
 
-test('saga:25 every n of a unit falls on whole multiples of it, whoever counts', () => {
+test('saga:25 every n of a unit falls on whole multiples of it, on every runner', () => {
   assert.equal(after('every 5 m', '2026-03-01T10:02:30Z'), '2026-03-01T10:05:00.000Z');
   assert.equal(after('every 2 h', '2026-03-01T10:00:00Z'), '2026-03-01T12:00:00.000Z');
   assert.equal(after('every 1 s', '2026-03-01T10:00:00.999Z'), '2026-03-01T10:00:01.000Z');
 });
 
-test('saga:25 what is no schedule is never due', () => {
+test('saga:25 an invalid schedule is never due', () => {
   for (const [schedule, zone] of [
     ['', 'UTC'],
     ['every 0 s', 'UTC'],

@@ -5,7 +5,7 @@ import type { Runnable } from './runnable.ts';
 const EVERY = /^every\s+(\d{1,9})\s*(s|m|h)$/;
 const UNIT = { s: 1000, m: 60_000, h: 3_600_000 } as const;
 
-/** The first tick after a time, in milliseconds since 1970; undefined when there is none, or the schedule is none. */
+/** The first tick after a time, in milliseconds since 1970; undefined if there is none, or the schedule is invalid. */
 export function nextTick({ schedule = '', timezone }: Pick<Runnable, 'schedule' | 'timezone'>, after: number): number | undefined {
   const every = EVERY.exec(schedule.trim());
   if (every !== null) {

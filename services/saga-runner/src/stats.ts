@@ -1,4 +1,7 @@
-/** `statsd_client` of scripts: counters, values and distributions among the metrics of this process. Names come from scripts, so they are bounded. */
+/**
+ * `statsd_client` of scripts: counters, values and distributions as metrics of this process. Scripts choose the names, so their number is
+ * bounded.
+ */
 import type { Histogram, Metrics } from '@polyedge/service-kit/metrics';
 
 const MAX_NAMES = 200;
@@ -20,23 +23,23 @@ export class Stats {
     if (!Number.isFinite(value)) return;
     switch (kind) {
       case 'count':
-        // Scripts may also count down, which a counter of Prometheus may not.
+        // Scripts may also decrement, which Prometheus counters do not support.
         this.#of('saga_script_count', 'What scripts count with statsd_client.', name).value += value;
         return;
       case 'histogram':
         this.#values.record(value, { name });
         return;
       case 'gauge':
-        this.#of('saga_script_gauge', 'What scripts tell with statsd_client.', name).value = value;
+        this.#of('saga_script_gauge', 'Values that scripts send with statsd_client.', name).value = value;
         return;
       case 'set':
-        // How many different ones there were is for a statistics server to say; here it is how many were told.
+        // Counting distinct values is the task of a statistics server; this counts how many were sent.
         this.#of('saga_script_count', 'What scripts count with statsd_client.', name).value += 1;
         return;
     }
   }
 
-  /** Further names than there is room for are one. */
+  /** Names beyond the maximum share one series. */
   #nameOf(given: string): string {
     if (!NAME.test(given)) return 'other';
     if (!this.#names.has(given) && this.#names.size >= MAX_NAMES) return 'other';

@@ -47,7 +47,7 @@ test('saga:22 a message fires sent once, and outgoing and incoming once per reci
   assert.deepEqual(paths(change('saga/Message', message, { action: 'update' })), []);
 });
 
-test('saga:22 what is deleted, kept quiet, or of no concern fires nothing', () => {
+test('saga:22 deleted, quiet and unrelated changes fire nothing', () => {
   const deleted = change('saga/Property', property);
   assert.deepEqual(triggersOf({ ...deleted, state: { ...deleted.state, deleted: true } }), []);
   const mark = { call: 'c1', depth: 2, chain: 'x1', quiet: true, inlineParent: false };
@@ -64,7 +64,7 @@ test('saga:22 what is deleted, kept quiet, or of no concern fires nothing', () =
   for (const type of ['saga/Bot', 'saga/RunnableCall', 'ogit/Note']) assert.deepEqual(triggersOf(change(type, property)), []);
 });
 
-test('saga:22 a chain ends at its depth and at its rate, and begins anew when its time is over', () => {
+test('saga:22 a chain ends at its depth and at its rate, and may continue when the time is over', () => {
   const chains = new Chains({ depth: 3, runs: 2, perMs: 1000 });
   assert.match(chains.problem('a', 4, 0) ?? '', /deeper than 3/);
   assert.deepEqual([chains.problem('a', 1, 0), chains.problem('a', 2, 10)], [undefined, undefined]);

@@ -1,30 +1,30 @@
-/** Which scripts a change fires, and with which parameters (Saga protocol page, 6.5). Pure. */
+/** The scripts that a change fires, and their parameters (Saga protocol page, 6.5). Pure. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import type { Json, JsonObject } from '@polyedge/query/json';
 import { isObject, type ParentKind, PLURAL, TYPES, textOr, textsOf, toMessage, toProperty, toSignal } from '@polyedge/saga/elements';
 import { isQuiet } from '@polyedge/saga/run-mark';
 
-/** A parameter: a value, or somebody who is read when the run begins. */
+/** A parameter: a value, or a parent that is read when the run starts. */
 export type Parameter =
   | { readonly name: string; readonly value: Json }
   | { readonly name: string; readonly kind: ParentKind; readonly id: string };
 
 export interface Trigger {
   readonly path: string;
-  /** Tells several triggers of one change on one path apart. */
+  /** Distinguishes several triggers of one change on one path. */
   readonly which: string;
-  /** Whose triggers keep their order. */
+  /** Triggers with the same parent keep their order. */
   readonly parent: string;
   readonly parameters: readonly Parameter[];
-  /** What the runnable call says of its occasion. */
+  /** The context in the runnable call. */
   readonly context: JsonObject;
   /** The property that fired it. */
   readonly property: string | undefined;
   readonly testData: boolean;
 }
 
-/** Everything that a change fires; scripts are then looked up by the path. */
+/** All triggers of a change; scripts are then looked up by path. */
 export function triggersOf(change: FullChange): readonly Trigger[] {
   const { state, type, action, origin } = change;
   if (state.deleted || isQuiet(origin)) return [];

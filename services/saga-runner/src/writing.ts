@@ -1,6 +1,6 @@
 /**
- * Writes of runs. Each has an operation id that follows from what fired the run, the version of the runnable and the write's place in the run: a
- * run that happens again writes nothing twice. What leaves at the same time travels together.
+ * Writes of runs. Each operation id is derived from the run's cause, the version of the runnable and the write's index in the run: a
+ * repeated run writes nothing twice. Concurrent writes are sent together.
  */
 import { createHash } from 'node:crypto';
 import { graphGet, type MutationRequest, type MutationResult } from '@polyedge/contracts/bus/graph';
@@ -10,11 +10,11 @@ import { type WriteOutcome, Writes } from '@polyedge/edge-kit/driver/writes';
 import type { Wheel } from '@polyedge/edge-kit/wheel';
 import type { Bus } from '@polyedge/service-kit/bus';
 
-/** Messages of writes on their way at once. All writes of a run take the same lane, so they keep their order. */
+/** Concurrent write messages. All writes of a run use the same lane, so they keep their order. */
 const LANES = 4;
 const DAY_MS = 86_400_000;
 export const APP = 'saga-runner';
-/** What graph-store says of a second, different request under an id. */
+/** graph-store's detail for a different request with an existing operation id. */
 const ANOTHER = 'another request was made under this operation id';
 
 export interface WriteLane {
@@ -27,7 +27,10 @@ export interface WriteLane {
 export class Writing {
   readonly #bus: Bus;
   readonly #lanes: readonly Writes[];
-  /** Records go apart: whoever logs a lot delays no writes of others. Those of an organization take one lane: nobody waits for one, and they travel together. */
+  /**
+   * Records use separate lanes, so that scripts with many log lines do not delay others' writes. Those of an organization share a lane,
+   * because nothing waits for a single record, and they are sent together.
+   */
   readonly #records: readonly Writes[];
   readonly #waiting = new Map<string, (outcome: WriteOutcome) => void>();
   #count = 0;
@@ -44,7 +47,7 @@ export class Writing {
     this.#records = lanes();
   }
 
-  /** Writes of the same lane keep their order; records have lanes of their own. */
+  /** Writes of the same lane keep their order; records have separate lanes. */
   write(to: WriteLane, request: MutationRequest): Promise<Outcome<MutationResult>> {
     const { tenant, scope: defaultScope, lane, record = false } = to;
     this.#count += 1;
@@ -57,8 +60,9 @@ export class Writing {
   }
 
   /**
-   * The same for a run that may happen again: what another attempt wrote differently under this id stands, and is what this one is answered.
-   * @param reads the elements that the answer would have named, by operation
+   * The same for a run that may be repeated: if an earlier attempt wrote something different with this id, that write stands, and the
+   * answer is read from the graph.
+   * @param reads the elements for the answer, by operation
    */
   async writeOnce(to: WriteLane, request: MutationRequest, reads: readonly (string | undefined)[]): Promise<Outcome<MutationResult>> {
     const outcome = await this.write(to, request);
@@ -78,24 +82,24 @@ export class Writing {
 
 const laneOf = (lane: string): number => (createHash('md5').update(lane).digest()[0] ?? 0) % LANES;
 
-/** What a run's writes are named after. */
+/** Generates the operation ids of a run's writes. */
 export class OperationIds {
   readonly #seed: string;
   readonly #at: number;
   #ordinal = 0;
 
-  /** @param at when it was fired: an id of another day than its first attempt's would be another id */
+  /** @param at when it was fired: ids contain a time, so a repeat must use that of the first attempt */
   constructor(seed: string, at: number) {
     this.#seed = seed;
     this.#at = Date.now() - at < DAY_MS ? at : Date.now();
   }
 
-  /** The run begins again: the same ids again. */
+  /** The run is repeated: the same ids are generated again. */
   again(): void {
     this.#ordinal = 0;
   }
 
-  /** The id of the next write, and ids for what it makes. */
+  /** The operation id of the next write, and ids for the elements that it creates. */
   next(): { readonly operationId: string; newId(): string } {
     this.#ordinal += 1;
     const digest = createHash('sha256').update(`${this.#seed}\0${this.#ordinal}`).digest();

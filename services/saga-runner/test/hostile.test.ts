@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Ended } from '../src/isolate/messages.ts';
-import { IsolateProcess, type Said } from '../src/isolate-process.ts';
+import { IsolateProcess, type ProcessMessage } from '../src/isolate-process.ts';
 
 const LIMITS = {
   ...{ wallMs: 4000, cpuMs: 1500, memoryMb: 64, logLines: 100, logBytes: 65_536 },
@@ -32,7 +32,7 @@ class Bench {
     });
   }
 
-  #message(message: Said): void {
+  #message(message: ProcessMessage): void {
     if (message.from === 'done') this.#waiting.get(message.run)?.(message);
     else if (message.from === 'log') this.logs.push(JSON.parse(message.json).message);
     else if (message.from === 'call') {
@@ -97,7 +97,7 @@ test('saga:22 there is nothing of Node, of the network or of other threads to be
   }
 });
 
-test('saga:22 constructors, prototypes and getters of what is handed in lead to no other world', async () => {
+test('saga:22 constructors, prototypes and getters of passed values lead to no other realm', async () => {
   const tries = [
     'this.constructor.constructor("return typeof process")()',
     'property.constructor.constructor("return typeof process")()',
@@ -269,7 +269,7 @@ test('saga:22 bombs of time, memory, output and calls end their run, and say whi
   assert.match(limitOf(answer), /^(result|cpu)$/);
 });
 
-test('saga:22 work that a run makes outside of its isolate is its own, and nothing of it goes on when it has ended', async () => {
+test('saga:22 work that a run causes outside of its isolate counts as its own, and ends with it', async () => {
   // So long that only the processor's time can end them.
   const limits = { ...LIMITS, wallMs: 60_000, cpuMs: 500, calls: 1e6, callsPerSecond: 1e6 };
   const storms = [
@@ -284,7 +284,7 @@ test('saga:22 work that a run makes outside of its isolate is its own, and nothi
   assert.equal(await bench.said('console.log(typeof FinalizationRegistry, typeof WeakRef);'), 'undefined function');
 });
 
-test('saga:22 after all of it the process still runs what is well-behaved, or ended and another one does', async () => {
+test('saga:22 after all of it the process still runs good code, or it exited and another one does', async () => {
   if (bench.reason !== undefined) {
     bench = new Bench();
     await bench.ready;

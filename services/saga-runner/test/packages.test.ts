@@ -69,7 +69,7 @@ function evaluated(code: string): unknown {
   return module.exports;
 }
 
-test('saga:33 a package is unpacked with what it needs, in the versions that fit, and is one script', async () => {
+test('saga:33 a package is unpacked with its dependencies, in matching versions, and bundled to one script', async () => {
   const [one, tagged, uses] = await Promise.all([install('adds'), install('adds@^1'), install('uses-adds@1.0.0')]);
   assert.ok(one.ok && tagged.ok && uses.ok, JSON.stringify([one, tagged, uses]));
   assert.deepEqual([one.version, tagged.version, uses.name], ['2.0.0', '1.0.0', 'uses-adds']);

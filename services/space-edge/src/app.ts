@@ -50,7 +50,7 @@ import { Contracting } from './store/contracts/contracting.ts';
 import { Contracts } from './store/contracts/contracts.ts';
 import { Evaluations } from './store/contracts/evaluations.ts';
 import { Jobs } from './store/contracts/jobs.ts';
-import { Subscriptions } from './store/contracts/subscriptions.ts';
+import { SubscriptionCache } from './store/contracts/subscriptions.ts';
 import { Following } from './store/following.ts';
 import { Graph } from './store/graph.ts';
 import { Notes } from './store/notes.ts';
@@ -61,14 +61,14 @@ export interface SpaceEdge extends Running {
   readonly port: number;
 }
 
-/** Where the sockets are; the library adds the slash. */
+/** The path of the sockets; the library adds the slash. */
 const EVENTS_PATH = '/events';
 const NAMESPACE = '/pricings';
-/** SPACE's own page counts as allowed whatever the list of origins says. */
+/** SPACE's own page is always allowed, whatever the list of origins. */
 const OWN_ORIGIN = 'http://localhost:5403';
 const SCOPE_RETRY_MS = 500;
 
-/** The whole edge, top to bottom. It borrows the bus and closes everything else. Throws `CannotStart` when the port is taken. */
+/** Composes the whole edge, top to bottom. Uses the given bus and closes everything else. Throws `CannotStart` if the port is taken. */
 export async function startSpaceEdge(
   config: Config<SpaceSettings>,
   context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'>,
@@ -102,7 +102,7 @@ export async function startSpaceEdge(
 
   const following = new Following({ feed, tenant, types: [SERVICE_TYPE, PRICING_TYPE, CONTRACT_TYPE, USAGE_TYPE] });
   const pricings = new Pricings({ graph, following });
-  const subscriptions = new Subscriptions({ contracts, pricings, following, now, maxBytes: config.evaluationCacheBytes });
+  const subscriptions = new SubscriptionCache({ contracts, pricings, following, now, maxBytes: config.evaluationCacheBytes });
   const tokens = { key: tokenKey(config.jwtSecret, config.jwtSalt), lifetimeMs: config.jwtExpiration };
   const evaluations = new Evaluations({ contracts, subscriptions, now, tokens });
   const analytics = new Analytics({ graph, now, flushMs: config.analyticsFlushMs });
@@ -111,7 +111,7 @@ export async function startSpaceEdge(
     maxFrameBytes: 1_000_000,
     maxBufferedBytes: config.maxBufferedBytes,
     maxSubscriptions: 2,
-    // Most sockets never log in, and Engine.IO has a heartbeat of its own.
+    // Most sockets never log in, and Engine.IO has its own heartbeat.
     authenticateMs: 0,
     idleMs: 0,
     pingIntervalMs: 0,
@@ -128,7 +128,7 @@ export async function startSpaceEdge(
     limits: perSocket,
     verify: (key) => identity.principalOf(key),
     sharedChannels: [spaceTestEvent],
-    // Without a farewell: after one, clients do not come back by themselves.
+    // Without a disconnect packet: after one, clients do not reconnect by themselves.
     slowClient: { do: 'drop' },
     requestTimeoutMs,
     log,
@@ -144,7 +144,7 @@ export async function startSpaceEdge(
     origins: origins === undefined ? undefined : [...origins, OWN_ORIGIN],
     log,
   });
-  // `/events` without its slash is no path of the sockets: there is nothing.
+  // `/events` without its slash is no path of the sockets, so it is 404.
   authorize(app, identity, {
     open: (path) => path.startsWith('/static/pricings/') || path === EVENTS_PATH,
     strictScopes: config.strictScopes,
@@ -196,7 +196,7 @@ export async function startSpaceEdge(
     ready: () => {
       if (bus.status !== 'connected') return 'NATS is not connected';
       if (graph.scope === undefined) return `graph-store does not answer, or has no tenant "${tenant}"`;
-      // Sockets join an interest that is live already: what happens right after one has connected reaches it.
+      // Sockets join an interest that is live already, so they receive what happens right after they connect.
       return following.live ? true : 'the feed is not live';
     },
     drain: async () => {
@@ -226,15 +226,15 @@ function refuseOriginalNames(config: Config<typeof originalSettings>): void {
   const { originalAdminUser: user, originalAdminPassword: password } = config;
   if (user !== undefined) {
     throw new CannotStart(
-      'ADMIN_USER has no effect here: the administrator is POLYEDGE_ADMIN_USERNAME, which graph-store makes on its first start',
+      'ADMIN_USER has no effect here: the administrator is POLYEDGE_ADMIN_USERNAME, which graph-store creates on its first start',
     );
   }
   if (password !== undefined) {
-    throw new CannotStart('ADMIN_PASSWORD has no effect here: give POLYEDGE_ADMIN_PASSWORD to graph-store before its first start');
+    throw new CannotStart('ADMIN_PASSWORD has no effect here: set POLYEDGE_ADMIN_PASSWORD for graph-store before its first start');
   }
 }
 
-/** The key of a socket: `auth: { apiKey }`, or the header that REST calls use. */
+/** The key of a socket: `auth: { apiKey }`, or the header of REST calls. */
 function keyOf({ auth, headers }: SocketIoHandshake): string | undefined {
   const { apiKey } = auth;
   if (typeof apiKey === 'string' && apiKey !== '') return apiKey;
@@ -243,7 +243,7 @@ function keyOf({ auth, headers }: SocketIoHandshake): string | undefined {
   return key === '' ? undefined : key;
 }
 
-/** Takes a path in front away before anybody looks at it; requests without it pass as they are. */
+/** Removes a path prefix before anything else sees it; requests without it pass unchanged. */
 function withoutBasePath(server: Server, basePath: string): void {
   const strip = (request: IncomingMessage): void => {
     if (request.url?.startsWith(`${basePath}/`) === true) request.url = request.url.slice(basePath.length);

@@ -3,7 +3,10 @@ import { defaultLimits } from '@polyedge/edge-kit/limits';
 import { commonSettings, listenerTlsSettings } from '@polyedge/service-kit/common-settings';
 import { boolean, choice, duration, integer, secret, text } from '@polyedge/service-kit/settings';
 
-/** How SPACE's own server is told its administrator. Here graph-store makes him, for all protocols: a name that did nothing would mislead. */
+/**
+ * Settings of SPACE's own server for its administrator. Here graph-store creates the administrator for all protocols, and a setting without
+ * effect would mislead.
+ */
 export const originalSettings = {
   originalAdminUser: text({
     env: 'ADMIN_USER',
@@ -43,8 +46,8 @@ export const settings = {
     default: false,
     doc: "Whether keys of scope EVALUATION may not evaluate features, as in SPACE's code, contrary to its documentation.",
   }),
-  testEvent: boolean({ default: true, doc: 'Whether POST /events/test-event sends events: anybody may call it.' }),
-  openRegistration: boolean({ default: true, doc: 'Whether anybody may create a user (of role USER), or only an ADMIN.' }),
+  testEvent: boolean({ default: true, doc: 'Whether POST /events/test-event sends events; it needs no key.' }),
+  openRegistration: boolean({ default: true, doc: 'Whether users (of role USER) can be created without a key, or only by an ADMIN.' }),
   staticPricings: boolean({
     default: true,
     doc: 'Whether uploaded pricings are served under /static/pricings/ to anyone who knows their unguessable name.',

@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => system[Symbol.asyncDispose]());
 
-test('space:45 space:13 space-node-client 0.3.0 connects, is healthy and hears all four codes', async () => {
+test('space:45 space:13 space-node-client 0.3.0 connects, is healthy and receives all four codes', async () => {
   const { rest, key } = await newOrganization(url);
   const client = connect({ url, apiKey: key });
   const heard: unknown[] = [];
@@ -141,7 +141,7 @@ client.connect(sys.argv[1], namespaces=['/pricings'], socketio_path='events', wa
 client.wait()
 `;
 
-test('space:45 space:11 python-socketio connects as the Python SDK does and hears events', async () => {
+test('space:45 space:11 python-socketio connects as the Python SDK does and receives events', async () => {
   const { rest } = await newOrganization(url);
   const python: ChildProcess = spawn(findPython(), ['-c', PYTHON, url.replace(/^http/, 'ws')], { stdio: ['ignore', 'pipe', 'inherit'] });
   let said = '';

@@ -107,7 +107,7 @@ test('space:27 space:41 a contract is made with its levels, shown without furthe
   await created(rest, { userId: String(made.userContact?.userId) });
 });
 
-test('space:27 what is wrong with a new contract is answered as SPACE answers it', async () => {
+test('space:27 problems of a new contract are answered as SPACE answers them', async () => {
   const { rest, admin, id } = await organizationWith('Zoom', 'Drive');
   const taken = await created(rest);
   const other = await newOrganization(url);
@@ -502,7 +502,7 @@ test('space:19 space:18 archiving moves the contracts of the version to the fall
   refused(await rest.get('/services/Nothing/novations'), 404, /NOT FOUND/);
 });
 
-test('space:34 an expired contract is 400, one that renews itself goes on; a level whose time has come is zero', async () => {
+test('space:34 an expired contract is 400, one that renews itself continues; a due level is zero', async () => {
   const { rest } = await newOrganization(url);
   const brief = metered('Brief', '1').replace('value: 1, unit: MONTH', 'value: 1, unit: SEC');
   assert.equal((await rest.upload('/services', brief)).status, 201);

@@ -21,7 +21,7 @@ before(async () => {
 });
 after(() => system[Symbol.asyncDispose]());
 
-test('space:6 space:7 space:8 space:45 a client hears the four events of the real operations, once each', async () => {
+test('space:6 space:7 space:8 space:45 a client receives the four events of the real operations, once each', async () => {
   const { rest } = await newOrganization(url);
   await using client = await listen(url);
   await using raw = await RawSocket.joined(url);
@@ -76,7 +76,7 @@ test('space:3 the root namespace is open, others are refused, and the transport 
   assert.equal(raw.closed || other.closed, false);
 });
 
-test('what a client sends is ignored, and acknowledgements it asks for never come', async () => {
+test('messages of a client are ignored, and never acknowledged', async () => {
   const { rest } = await newOrganization(url);
   await using raw = await RawSocket.joined(url);
   raw.send('42/pricings,["message",{"code":"PRICING_CREATED","details":{"serviceName":"forged","pricingVersion":"1"}}]');
@@ -124,7 +124,7 @@ test('space:9 an event leaves before the answer of its call, and its state can b
   assert.deepEqual(new Set((await Promise.all(read)).map(({ status }) => status)), new Set([200]));
 });
 
-test('space:7 space:10 what changes nothing, fails or is silent by rule tells nobody', async () => {
+test('space:7 space:10 calls that change nothing, fail or have no event by rule send nothing', async () => {
   const { rest } = await newOrganization(url);
   await using client = await listen(url);
   await rest.upload('/services', pricing('Quiet', '1'));
@@ -157,7 +157,7 @@ test('space:7 space:10 what changes nothing, fails or is silent by rule tells no
   assert.deepEqual(client.events.slice(2), [event('PRICING_ARCHIVED', 'Silent', '1'), event('PRICING_CREATED', 'Last', '1')]);
 });
 
-test('space:6 space:16 space:26 a service is created from a URL, revived from one, and keeps what it fetched', async () => {
+test('space:6 space:16 space:26 a service is created from a URL, revived from one, and keeps the fetched pricing', async () => {
   const files = new Map([
     ['/1.yml', pricing('Remote', '1')],
     ['/2.yml', pricing('Remote', '2')],
@@ -215,7 +215,7 @@ test('space:12 space:13 status, test event and health check need no key', async 
   assert.equal((await anybody.post('/events/test-event', { serviceName: 'Any', pricingVersion: 7 })).status, 400);
 });
 
-test('space:42 a socket with a key hears its own organizations only, one without hears all, a wrong key is refused', async () => {
+test("space:42 a socket with a key receives only its own organizations' events, one without receives all, a wrong key is refused", async () => {
   const [one, other] = [await newOrganization(url), await newOrganization(url)];
   await using all = await listen(url);
   await using ofOne = await listen(url, { auth: { apiKey: one.key } });

@@ -140,7 +140,7 @@ test('space:31 64 evaluations of one user at once on two replicas consume exactl
   assert.deepEqual(used, [1, 2, 3]);
 });
 
-test('space:30 what is kept in memory follows every change, on every replica', async () => {
+test('space:30 cached data follows every change, on every replica', async () => {
   const userId = await subscribe();
   const boards = async (on: Rest): Promise<unknown> =>
     expect(200, await on.post(`/features/${userId}?details=true`)).body['gantry-boards']?.used?.['gantry-maxBoards'];

@@ -47,7 +47,7 @@ test('space:9 events leave once and in one order on every replica, also while gr
   assert.deepEqual(first.events.at(-1), second.events.at(-1));
 });
 
-test('space:43 space:44 an edge that ends lets its sockets go, they come back to the next, and everything is still there', async () => {
+test('space:43 space:44 an edge that shuts down closes its sockets, they reconnect to the next, and everything is still there', async () => {
   await using system = await startSystem();
   const { rest, key } = await newOrganization(system.space.url);
   assert.equal((await rest.upload('/services', pricing('Lasting', '1'))).status, 201);

@@ -31,7 +31,7 @@ async function newUser(role = 'USER'): Promise<{ readonly username: string; read
   return { username, rest: new Rest(url, String(made.body.apiKey)), key: String(made.body.apiKey) };
 }
 
-test('space:14 keys are taken apart, and what is wrong with one is said', async () => {
+test('space:14 kinds of keys are distinguished, and a wrong one gets a clear error', async () => {
   refused(await new Rest(url).get('/services'), 401, /API Key/);
   refused(await new Rest(url, 'abcdef').get('/services'), 401, /Invalid API Key format/);
   refused(await new Rest(url, `usr_${'0'.repeat(64)}`).get('/users/me'), 401, /^INVALID DATA: Invalid API Key$/);
@@ -71,7 +71,7 @@ test('space:14 an access token of the directory stands for the user, until it is
   await until('the token is revoked', async () => (await shown(accessToken)).status === 401);
 });
 
-test('space:15 what no rule allows is refused, whoever asks', async () => {
+test('space:15 calls without a rule are denied, to every caller', async () => {
   const { rest, admin } = await newOrganization(url);
   for (const client of [rest, admin, new Rest(url)]) {
     refused(await client.get('/nothing'), 403, /No permission rule/);
@@ -159,7 +159,7 @@ test('space:17 another version must name the service exactly and be new', async 
   refused(await rest.upload('/services/Versioned/pricings', 'a: [b'), 400, /^Pricing parsing error/);
 });
 
-test('space:18 space:41 availability is checked in order, archives unless told otherwise, and wants a fallback that fits', async () => {
+test('space:18 space:41 availability is checked in order, archives by default, and requires a suitable fallback', async () => {
   const { rest } = await newOrganization(url);
   const addOns = '\naddOns:\n  extra:\n    price: 1\n    availableFor: [ENTERPRISE]\n    features: {chaos: {value: true}}\n';
   await rest.upload('/services', pricing('Switch', 'old') + addOns);
@@ -209,7 +209,7 @@ test('space:18 of many who archive at once exactly one version stays active', as
   assert.equal(Object.keys((await rest.get('/services/Race')).body.activePricings ?? {}).length, 1);
 });
 
-test('space:20 disabling is soft: the service is gone, comes back with a new version and keeps its archive', async () => {
+test('space:20 disabling is soft: the service is gone, returns with a new version and keeps its archive', async () => {
   const { rest } = await newOrganization(url);
   await rest.upload('/services', pricing('Phoenix', '1'));
   await rest.upload('/services/Phoenix/pricings', pricing('Phoenix', '2'));
@@ -264,7 +264,7 @@ test("space:22 a pricing shows its plans in the author's order with the value of
   assert.equal((await fetch(`${url}/static/pricings/${'0'.repeat(24)}.yaml`)).status, 404);
 });
 
-test('space:23 versions keep dots and underscores, and may be asked for with either', async () => {
+test('space:23 versions keep dots and underscores, and can be requested with either', async () => {
   const { rest } = await newOrganization(url);
   await rest.upload('/services', pricing('Dotted', '2024.1'));
   await rest.upload('/services/Dotted/pricings', pricing('Dotted', '2024_2'));
@@ -283,7 +283,7 @@ test('space:23 versions keep dots and underscores, and may be asked for with eit
   assert.deepEqual(Object.keys(archived.body.archivedPricings ?? {}), ['2024.1']);
 });
 
-test('space:26 addresses inside are not asked, whatever the URL looks like', async () => {
+test('space:26 internal addresses are not called, whatever the URL looks like', async () => {
   const { rest } = await newOrganization(url);
   for (const address of [
     url,

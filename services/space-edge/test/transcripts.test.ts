@@ -10,6 +10,6 @@ const replay = (name: string, requireKey = false): void =>
     { toRaw: (text) => JSON.parse(text), fromRaw: (raw) => JSON.stringify(raw) },
   );
 
-test('a socket without a key hears everything and is never answered', () => replay('listening'));
-test('space:42 a socket with the key of an organization hears that one', () => replay('of-an-organization', true));
-test('space:42 a socket with the key of an ADMIN hears everything', () => replay('of-everybody', true));
+test('a socket without a key receives everything and is never answered', () => replay('listening'));
+test('space:42 a socket with the key of an organization receives its events', () => replay('of-an-organization', true));
+test('space:42 a socket with the key of an ADMIN receives everything', () => replay('of-everybody', true));

@@ -18,7 +18,7 @@ export const Account = T.Object({
   scopes: T.Array(T.String()),
   disabled: T.Boolean(),
   attributes: JsonObjectSchema,
-  /** Counts its changes. Not there in replies of older stores. */
+  /** Incremented by every change. Absent in replies of older stores. */
   version: T.Optional(T.Integer()),
 });
 export type Account = Static<typeof Account>;
@@ -111,10 +111,11 @@ export const accountsCreate = defineRequest({
 
 export const accountsUpdate = defineRequest({
   address: 'pe.cmd.accounts.update.v1.{tenant}',
-  summary: 'Changes the given fields. A new password, other roles or scopes, or `disabled: true` revoke all tokens issued so far.',
+  summary:
+    'Changes the given fields. A new password, other roles or scopes, or `disabled: true` revoke all tokens issued so far. Of each protocol that had an administrator in the tenant one stays, else `not-allowed`.',
   request: T.Object({
     id: Text,
-    /** The version that was read before: when the account has another one, nothing is done (`conflict`, with the detail `version`). */
+    /** The expected version: if the account has another one, nothing is changed (`conflict`, with the detail `version`). */
     version: T.Optional(T.Integer()),
     username: T.Optional(Text),
     proof: T.Optional(Proof),
@@ -128,7 +129,7 @@ export const accountsUpdate = defineRequest({
     address: T.Optional(session.address),
   }),
   reply: Account,
-  errors: ['not-found', 'conflict'],
+  errors: ['not-found', 'not-allowed', 'conflict'],
 });
 
 export const accountsGet = defineRequest({
@@ -146,15 +147,16 @@ export const accountsGet = defineRequest({
 
 export const accountsDelete = defineRequest({
   address: 'pe.cmd.accounts.delete.v1.{tenant}',
-  summary: 'Deletes an account with its password and its API keys, and revokes its tokens. The user name becomes available again.',
+  summary:
+    'Deletes an account with its password and its API keys, and revokes its tokens. The user name becomes available again. The last administrator of a protocol is not deleted (`not-allowed`).',
   request: T.Object({
     id: Text,
-    /** The version that was read before: when the account has another one, nothing is done (`conflict`, with the detail `version`). */
+    /** The expected version: if the account has another one, nothing is changed (`conflict`, with the detail `version`). */
     version: T.Optional(T.Integer()),
     by: Text,
   }),
   reply: T.Object({}),
-  errors: ['not-found', 'conflict'],
+  errors: ['not-found', 'not-allowed', 'conflict'],
 });
 
 /** The owner of an API key: an account, or an organization of the protocol that created the key. */
@@ -272,6 +274,7 @@ export const accountsPlacements = defineRequest({
 
 export const accountsPlaced = defineEvent({
   address: 'pe.evt.accounts.placed.v1',
-  summary: 'The version of the placements, when it has changed and every few seconds: whoever knows an older one asks for them.',
+  summary:
+    'The version of the placements, sent when it changes and every few seconds: services with an older version fetch the placements.',
   body: T.Object({ version: T.Integer() }),
 });

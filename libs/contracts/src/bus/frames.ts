@@ -1,8 +1,11 @@
-/** What a change looks like to clients of each protocol: the console asks an edge of that protocol, whose own translation answers. */
+/**
+ * How clients of each protocol see a change: the console sends the request to an edge of that protocol, which answers with its own
+ * translation.
+ */
 import { defineRequest } from '../channel.ts';
 import { type Static, T } from '../schema.ts';
 
-/** Characters of one frame that are told; what is longer is cut. */
+/** Maximum length of a frame in characters; longer ones are cut. */
 export const MAX_FRAME_TOLD = 64 * 1024;
 const MAX_FRAMES_TOLD = 32;
 
@@ -10,7 +13,7 @@ const MAX_FRAMES_TOLD = 32;
 export const ShownFrame = T.Object({
   to: T.String({ maxLength: 256 }),
   text: T.String({ maxLength: MAX_FRAME_TOLD }),
-  /** It is longer than is told. */
+  /** The frame was cut. */
   cut: T.Optional(T.Boolean()),
 });
 export type ShownFrame = Static<typeof ShownFrame>;
@@ -21,7 +24,7 @@ const parts = {
   errors: ['not-found', 'lost'],
 } as const;
 const summary = (protocol: string) =>
-  `The frames that clients of ${protocol} get for a change of the tenant, each with who gets it; none where they hear nothing of it.`;
+  `The frames that clients of ${protocol} receive for a change of the tenant, each with its recipients; empty if they receive nothing.`;
 
 export const hiroFrames = defineRequest({ address: 'pe.cmd.hiro.frames.v1.{tenant}', summary: summary('HIRO'), ...parts });
 export const sagaFrames = defineRequest({ address: 'pe.cmd.saga.frames.v1.{tenant}', summary: summary('Saga'), ...parts });

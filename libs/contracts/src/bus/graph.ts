@@ -9,7 +9,7 @@ import { type Static, T } from '../schema.ts';
 
 /** A filter of `libs/query`; graph-store parses it with that library's own validator. */
 const FilterSchema = T.Unsafe<Filter>(T.Unknown());
-/** Whether the organization's accounts are vertices of the type `ogit/Auth/Account` under their ids, as HIRO shows them. */
+/** Whether the organization's accounts are included as vertices of the type `ogit/Auth/Account`, as HIRO shows them. */
 const accounts = T.Optional(T.Boolean());
 const Name = T.String({ minLength: 1, maxLength: 512 });
 const Id = T.String({ minLength: 1, maxLength: 1600 });

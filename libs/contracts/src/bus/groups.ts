@@ -82,14 +82,14 @@ export const groupList = defineRequest({
   errors: [],
 });
 
-/** Which group is meant: the id guards against one that expired, or was reset, and came back since it was looked at. */
+/** Identifies the group: the id protects against one that expired or was reset, and was created again since it was read. */
 const Which = { id: T.Integer() };
 
 export const groupReset = defineRequest({
   address: 'pe.cmd.groups.reset.v1.{tenant}',
   perJournal: true,
   summary:
-    'Begins a group anew: at the newest commit (`largest`) or before the oldest kept change (`smallest`). It gets another id, so nothing that an owner confirms of the old one moves it; members of the old one are lost and come back to the new one. Groups of our own services are not allowed.',
+    'Resets a group to the newest commit (`largest`) or before the oldest kept change (`smallest`). It gets another id, so confirmations of the old one do not move its positions; members of the old one are lost and come back to the new one. Groups of our own services are not allowed.',
   request: T.Object({ ...Which, to: T.Union([T.Literal('largest'), T.Literal('smallest')]) }),
   reply: T.Object({ id: T.Integer(), position: Seq }),
   errors: ['not-found', 'not-allowed'],
@@ -99,7 +99,7 @@ export const groupDelete = defineRequest({
   address: 'pe.cmd.groups.delete.v1.{tenant}',
   perJournal: true,
   summary:
-    'Forgets a group and its positions. Its members are lost; whoever comes back makes a new group. Groups of our own services are not allowed.',
+    'Deletes a group and its positions. Its members are lost; reconnecting ones create a new group. Internal groups are not allowed.',
   request: T.Object(Which),
   reply: T.Object({}),
   errors: ['not-found', 'not-allowed'],
@@ -108,6 +108,6 @@ export const groupDelete = defineRequest({
 export const groupMoved = defineSignal({
   address: 'pe.sig.groups.moved.v1.{tenant}.{group}',
   summary:
-    'A member came or went, a partition became free, or the group was reset or deleted: edges with members check their partitions again.',
+    'A member joined or left, a partition became free, or the group was reset or deleted: edges with members check their partitions again.',
   body: T.Object({ edge: T.String() }),
 });

@@ -11,7 +11,7 @@ export const MAX_SCRIPT_BODY = 1024 * 1024;
 
 export const runnerCall = defineRequest({
   address: 'pe.cmd.runner.call.v1.{tenant}',
-  summary: 'Runs an HTTP script and returns its answer. Never retried: the caller is told if it failed.',
+  summary: 'Runs an HTTP script and returns its answer. Never retried: a failure is returned to the caller.',
   request: T.Object({
     script: Id,
     method: T.String({ maxLength: 16 }),

@@ -1,4 +1,4 @@
-/** AsyncAPI 3 documents of the five client protocols: what a client may send on a socket and what it is sent. Pure. */
+/** AsyncAPI 3 documents of the five client protocols: the messages that clients send and receive on sockets. Pure. */
 import { T, type TSchema } from '../schema.ts';
 import { EventsMessage, GraphRequest, GraphResponse, HiroError } from './hiro.ts';
 import { PricingEvent } from './space.ts';
@@ -33,7 +33,7 @@ const Event = T.Object({
   type: T.String({ description: '`CREATE`, `UPDATE`, `REPLACE`, `DELETE`, `CONNECT`, `DISCONNECT`, `WRITE_TIMESERIES` …' }),
 });
 
-/** Saga's messages are Socket.IO events; those of a client are acknowledged with `{ status_code, body }`. */
+/** Saga's messages are Socket.IO events; those of clients are acknowledged with `{ status_code, body }`. */
 const Property = T.Object({ parent_id: T.String(), name: T.String(), value: T.Unknown() });
 const Room = T.Union([T.String({ description: 'The id.' }), T.Object({ id: T.String() })]);
 
@@ -72,7 +72,8 @@ export const protocols: Readonly<Record<string, Protocol>> = {
       },
       events: {
         address: '/api/events-ws/{version}/',
-        summary: 'Events of what filters match; with `groupId` in the query as a member of a consumer group. Sub-protocol `events-1.0.0`.',
+        summary:
+          'Events that match the filters; with `groupId` in the query, as a member of a consumer group. Sub-protocol `events-1.0.0`.',
         fromClient: { control: { summary: 'Registers a filter, takes one away, renews the token.', payload: EventsMessage } },
         toClient: {
           event: { summary: 'What happened to an element.', payload: Event },
@@ -112,7 +113,7 @@ export const protocols: Readonly<Record<string, Protocol>> = {
           authenticated: { summary: 'The login is valid.', payload: Any },
           unauthorized: { summary: 'It is not, or not any more.', payload: Any },
           '/properties': { summary: 'A property was set, to this complete value.', payload: Any },
-          '/messages/incoming': { summary: 'A message came.', payload: Any },
+          '/messages/incoming': { summary: 'A message arrived.', payload: Any },
           '/messages/outgoing': { summary: 'A message was sent.', payload: Any },
           '/signals': { summary: 'A signal was sent.', payload: Any },
           '/runnable_calls': { summary: 'A script or job has run.', payload: Any },
@@ -136,13 +137,15 @@ export const protocols: Readonly<Record<string, Protocol>> = {
         address: '/events/',
         summary: 'The namespace `/pricings`. Clients only listen.',
         fromClient: {},
-        toClient: { message: { summary: 'A pricing came, went or came back, or a service was disabled.', payload: PricingEvent } },
+        toClient: {
+          message: { summary: 'A pricing was created, archived or activated, or a service was disabled.', payload: PricingEvent },
+        },
       },
     },
   },
   gooduncle: {
     title: 'Good Uncle',
-    description: 'Requests and live queries over one WebSocket. A character every 300 ms in both directions says that the other one lives.',
+    description: 'Requests and live queries over one WebSocket. A character every 300 ms in both directions is the keep-alive.',
     port: 5404,
     sockets: {
       main: {
@@ -211,14 +214,14 @@ export const protocols: Readonly<Record<string, Protocol>> = {
     sockets: {
       main: {
         address: '/',
-        summary: 'Who shows the secret with `server_connect` is a core or a publisher; everybody else is a client.',
+        summary: 'A connection that sends the secret with `server_connect` is a core or a publisher; all others are clients.',
         fromClient: {
-          client_connect: { summary: 'A client asks to be known to a core.', payload: envelope('client_connect', Any) },
+          client_connect: { summary: 'A client logs in with a core.', payload: envelope('client_connect', Any) },
           server_connect: {
             summary: 'A core or publisher shows the secret.',
             payload: envelope('server_connect', T.Object({ auth: T.String() })),
           },
-          client_connected: { summary: 'A core says who a client is.', payload: envelope('client_connected', Any) },
+          client_connected: { summary: 'A core identifies a client.', payload: envelope('client_connected', Any) },
           client_disconnect: { summary: 'Says goodbye.', payload: envelope('client_disconnect', Any) },
           notify_client: { summary: 'Sends a payload to one client.', payload: envelope('notify_client', Notification) },
           notify_group: {
@@ -232,9 +235,9 @@ export const protocols: Readonly<Record<string, Protocol>> = {
         },
         toClient: {
           payload: { summary: 'What was sent to it, without an envelope.', payload: T.Unknown() },
-          client_connected: { summary: 'A core has said who it is.', payload: envelope('client_connected', Any) },
+          client_connected: { summary: 'A core has identified the client.', payload: envelope('client_connected', Any) },
           server_connect: { summary: 'Whether the secret is right.', payload: envelope('server_connect', T.Boolean()) },
-          client_connect: { summary: 'To a core: a client asks to be known.', payload: envelope('client_connect', Any) },
+          client_connect: { summary: 'To a core: a client logs in.', payload: envelope('client_connect', Any) },
           callback: { summary: 'What became of a notification.', payload: envelope('callback', Any) },
         },
       },
@@ -277,7 +280,7 @@ export function protocolAsyncApi({ title, description, port, sockets }: Protocol
   };
 }
 
-/** Names of messages are paths in one protocol; keys of a document are words. */
+/** Message names contain slashes in one protocol; keys of a document must not. */
 const keyOf = (name: string): string => name.replace(/[^A-Za-z0-9_-]+/g, '.').replace(/^\./, '');
 
 /** JSON Schema has no type for integers that JavaScript holds as bigints. */

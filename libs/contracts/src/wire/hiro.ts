@@ -1,6 +1,6 @@
 /**
  * Frames of HIRO's two WebSocket protocols, `graph-2.0.0` and `events-1.0.0` (HIRO 7.0 WS API; the JavaScript, Python, Java and Elixir
- * clients). What clients send is described as loosely as the real ones are; what we send is described exactly.
+ * clients). Schemas of incoming frames are as loose as the real clients; schemas of outgoing frames are exact.
  */
 import type { Json } from '@polyedge/query/json';
 import { check, type Static, T } from '../schema.ts';
@@ -94,7 +94,10 @@ const EVENT_TYPES = [
   'DELETE_BLOB',
 ] as const;
 
-/** What events-ws sends: an event with exactly these keys, or an error (which never has `id` and `type`, so no client mistakes it for an event). */
+/**
+ * Outgoing frames of events-ws: an event with exactly these keys, or an error (which never has `id` and `type`, so no client mistakes it
+ * for an event).
+ */
 export const HiroEvent = T.Object(
   {
     id: T.String(),

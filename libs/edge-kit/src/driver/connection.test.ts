@@ -5,7 +5,7 @@ import { type Handle, handStore, onBroadcaster, settle, setUp, talkative, until,
 import { changeOf } from '../testing/fake-feed.ts';
 import { FakeWire } from '../testing/fake-wire.ts';
 
-test('messages are handled in order and what they send in one turn leaves in one write', () => {
+test('messages are handled in order, and everything they send in one turn is one write', () => {
   const { wire, say, turn } = setUp();
   say('a');
   say('?');
@@ -16,7 +16,7 @@ test('messages are handled in order and what they send in one turn leaves in one
   assert.equal(wire.writes, 1);
 });
 
-test('an outcome that comes at once is handled after the input that asked for it', () => {
+test('an outcome that is available at once is handled after the input that requested it', () => {
   const { wire, say, turn } = setUp({
     handle: (input) =>
       input.kind === 'frame'
@@ -31,7 +31,7 @@ test('an outcome that comes at once is handled after the input that asked for it
   assert.deepEqual(wire.sent, ['asked', 'authenticated']);
 });
 
-test('above the in-flight budget reading stops, and goes on at half of it', async () => {
+test('above the in-flight budget reading stops, and it resumes at half of the budget', async () => {
   const { bus, reads } = handStore();
   const { wire, say } = setUp({ bus, limits: { maxInFlight: 4 } });
   for (const id of ['r1', 'r2', 'r3', 'r4', 'r5', 'r6']) say(id);
@@ -66,7 +66,7 @@ test('above the rate the connection is closed where the edge says so', () => {
   assert.equal(wire.ended, 'close 1008 too many messages');
 });
 
-test('a slow client is closed 1013 when frames nobody asked for pass the bound, on the broadcaster as through the session', async () => {
+test('a slow client is closed 1013 when unsolicited frames exceed the bound, from the broadcaster as well as the session', async () => {
   for (const first of [watching, onBroadcaster]) {
     const { feed, wire, turn, driver } = setUp({ first, limits: { maxBufferedBytes: 50 } });
     await settle();
@@ -131,7 +131,7 @@ test('the time to log in is not refreshed by traffic and ends with a principal',
   assert.equal(known.wire.ended, undefined);
 });
 
-test('a silent client is pinged and, when nothing comes back, closed as idle', () => {
+test('a silent client is pinged and, without a pong, closed as idle', () => {
   const { clock, wire, turn, connection } = setUp({ limits: { pingIntervalMs: 10_000, idleMs: 30_000 } });
   clock.advance(12_000);
   turn();
@@ -164,7 +164,7 @@ test('an exception in protocol code closes only that connection, with 1011, and 
   assert.equal(lane.driver.counts.bugs, 1);
 });
 
-test('when the client is gone its reads are aborted, watches and timers end, and late answers reach nobody', async () => {
+test('when the client disconnects its reads are aborted, watches and timers end, and late outcomes are dropped', async () => {
   const { bus, asked, reads } = handStore();
   const heard: string[] = [];
   const { feed, wire, say, turn, connection, driver, wheel } = setUp({
@@ -198,7 +198,7 @@ test('when the client is gone its reads are aborted, watches and timers end, and
   assert.equal(wheel.size, 0);
 });
 
-test('drain: every session is told, spread out, and those that do not finish are closed with 1001', async () => {
+test('drain: every session gets the input, spread out, and those that do not finish are closed with 1001', async () => {
   const polite: Handle = (input) => (input.kind === 'drain' ? [{ do: 'close', code: 1001, reason: 'bye' }] : []);
   const { clock, wire, driver, connection } = setUp({ handle: polite, limits: { drainMs: 2000 } });
   const finished = driver.drain(1000);
@@ -235,7 +235,7 @@ test('a revocation reaches the sessions of that account and login that are older
   assert.deepEqual(wire.sent, ['revoked ']);
 });
 
-test('what is owed leaves before the close frame, and nothing after it', () => {
+test('buffered frames are sent before the close frame, and nothing after it', () => {
   const { wire, say } = setUp({
     handle: () => [
       { do: 'send', frame: 'last' },

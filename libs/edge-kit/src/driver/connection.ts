@@ -1,9 +1,9 @@
 /**
- * One client conversation: carries out every effect of its session, in order, and turns every outcome into an input. Knows sockets, time,
- * the bus and the limits; knows no protocol.
+ * One client connection: carries out the effects of its session in order, and turns every outcome into an input. It knows sockets, time,
+ * the bus and the limits, but no protocol.
  *
- * Inputs go through a mailbox, so whatever answers from within a call cannot re-enter `handle`. An exception in protocol code is a bug: it
- * is logged with the kind of its input, counted, and ends this connection with 1011.
+ * Inputs go through a mailbox, so an answer that arrives during a call cannot re-enter `handle`. An exception in protocol code is a bug: it
+ * is logged with the kind of its input and counted, and the connection closes with 1011.
  */
 import type { ConnectionState } from '@polyedge/contracts/bus/console';
 import type { FullChange } from '@polyedge/contracts/change';
@@ -20,7 +20,7 @@ import { Liveness } from './liveness.ts';
 import { Mailbox, type MailboxItem, type Recipient } from './mailbox.ts';
 import { BY_OUTPUT, BY_WORK, ReadControl } from './read-control.ts';
 
-/** Whatever stands in a proxy's header. */
+/** Longest address kept from a proxy's header. */
 const MAX_ADDRESS = 128;
 
 export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<Raw>, Recipient<Raw, In>, EffectsHost<In, P> {
@@ -34,21 +34,21 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   readonly outbox: Outbox<P>;
   readonly reading: ReadControl;
   #session: Session<In, Out> | undefined;
-  /** The principal as last verified, for matching revocations. */
+  /** The principal as last verified, to match revocations. */
   principal: Principal | undefined;
   readonly address: string;
   #state: 'open' | 'closing' | 'gone' = 'open';
 
   readonly #mailbox: Mailbox<Raw, In>;
-  /** The input being handled came from nobody's request: what it sends counts against the slow-client bound. */
+  /** The current input is not the outcome of a request, so frames sent for it count against the slow-client bound. */
   unsolicited = false;
 
   readonly #effects: Effects<Raw, In, Out, P>;
-  /** When the client's stack last answered a ping, in milliseconds since 1970; 0 before it first did. */
+  /** Time of the last pong from the client's stack, in milliseconds since 1970; 0 before the first. */
   #pongOn = 0;
   #drainTimer: WheelTimer | undefined;
   #inFlight = 0;
-  /** Milliseconds since 1970: for people, never for measuring. */
+  /** Milliseconds since 1970: for display, never for measuring. */
   readonly #since = Date.now();
 
   readonly #liveness: Liveness;
@@ -72,7 +72,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     if (opening.credential?.ok === true) this.principal = opening.credential.value;
     this.#mailbox = new Mailbox(this);
     this.#effects = new Effects(env, this);
-    // No function here may capture what the constructor was given: the connection would keep all of it.
+    // No function here may capture the constructor's parameters: the connection would keep all of them in memory.
     this.#mailbox.hold();
     this.#begin({ ...opening, nonce: Buffer.from(env.chance.bytes(16)).toString('hex'), at: Math.floor(at) });
     this.#mailbox.release();
@@ -88,7 +88,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     }
   }
 
-  // ---- what the wire says
+  // ---- called by the wire
 
   message(raw: Raw, bytes: number): void {
     if (!this.#received(bytes)) return;
@@ -140,7 +140,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#ended();
   }
 
-  // ---- what the broadcaster and the driver say
+  // ---- called by the broadcaster and the driver
 
   deliver(packet: P, change: FullChange, tag: Tag): void {
     if (this.#state !== 'open') return;
@@ -155,7 +155,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#pushBroadcast(packet, tag);
   }
 
-  /** Tells the session to finish, and finishes for it when it takes longer than `drainMs`. */
+  /** Asks the session to finish, and closes the connection if that takes longer than `drainMs`. */
   drain(): void {
     if (this.#state !== 'open' || this.#drainTimer !== undefined) return;
     this.#drainTimer = new WheelTimer(() => {
@@ -166,7 +166,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.step({ kind: 'drain' });
   }
 
-  /** Bytes owed to the client, for metrics. */
+  /** Unsent bytes, for metrics. */
   get bufferedBytes(): number {
     return this.outbox.bytes;
   }
@@ -175,7 +175,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     return this.#inFlight;
   }
 
-  /** What an administrator may see of it besides its principal. */
+  /** What administrators can see besides the principal. */
   get state(): Omit<ConnectionState, 'api' | 'account' | 'username'> {
     return {
       number: this.number,
@@ -197,12 +197,12 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     };
   }
 
-  /** Closes it because an administrator said so. */
+  /** Closes the connection at an administrator's request. */
   hangUp(): void {
     this.end(1008, 'closed by an administrator');
   }
 
-  /** Looks for what has taken too long. Called for every connection every `sweepMs`. */
+  /** Checks the time-outs. Called for every connection every `sweepMs`. */
   sweep(at: number): void {
     if (this.#state !== 'open') return;
     const { limits, framing, counts } = this.#env;
@@ -238,12 +238,12 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     }
   }
 
-  /** Puts an input into the mailbox and, unless it is being emptied already, empties it. */
+  /** Queues an input and processes the mailbox, unless it is already being processed. */
   step(input: MailboxItem<In>): void {
     if (this.#state === 'open') this.#mailbox.step(input);
   }
 
-  // ---- what the mailbox says
+  // ---- called by the mailbox
 
   get open(): boolean {
     return this.#state === 'open';
@@ -283,7 +283,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   #take(step: Input<In>): void {
     try {
       this.unsolicited = step.kind === 'event' || step.kind === 'message';
-      // Whole milliseconds: what a session is given ends up in what clients see.
+      // Whole milliseconds, because clients see times that sessions pass on.
       const effects = this.#session?.handle(step, Math.floor(this.#env.wheel.clock.now())) ?? [];
       for (const effect of effects) {
         if (this.#state !== 'open') return;
@@ -314,13 +314,13 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     if (this.#state !== 'open') return;
     this.#env.counts.slowClients += 1;
     const rule = this.#env.slowClient;
-    // What is queued is the reason for hanging up: it is not written any more.
+    // The queue caused the close, so it is not written any more.
     this.outbox.clear();
     if (rule.do === 'drop') this.drop();
     else this.end(rule.code, rule.reason);
   }
 
-  /** Counts what arrived; false when it is not to be looked at. */
+  /** Counts received bytes; false if they must be ignored. */
   #received(bytes: number): boolean {
     if (this.#state !== 'open') return false;
     this.#env.counts.bytesIn += bytes;
@@ -344,15 +344,15 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
 
   finished(): void {
     this.#inFlight -= 1;
-    if (this.#inFlight <= this.#env.limits.maxInFlight / 2) this.reading.goOn(BY_WORK);
+    if (this.#inFlight <= this.#env.limits.maxInFlight / 2) this.reading.resume(BY_WORK);
   }
 
   #flushed(): void {
-    if (this.reading.has(BY_OUTPUT) && this.outbox.bytes <= this.#env.limits.maxBufferedBytes / 2) this.reading.goOn(BY_OUTPUT);
+    if (this.reading.has(BY_OUTPUT) && this.outbox.bytes <= this.#env.limits.maxBufferedBytes / 2) this.reading.resume(BY_OUTPUT);
     this.#effects.flushed();
   }
 
-  // ---- the end
+  // ---- closing
 
   end(code: number, reason: string): void {
     if (this.#state !== 'open') return;
@@ -370,7 +370,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     this.#wire.drop();
   }
 
-  /** Lets go of everything but the writes under way. */
+  /** Releases everything except writes in flight. */
   #release(): void {
     this.outbox.clear();
     this.reading.end();

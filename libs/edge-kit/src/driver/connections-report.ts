@@ -1,4 +1,4 @@
-/** Tells the console, when it asks, which connections this process holds, and closes those that an administrator wants closed. */
+/** Answers the console's requests for the connections of this process, and closes those that an administrator selects. */
 import {
   type ConnectionSearch,
   type ConnectionState,
@@ -11,7 +11,7 @@ import type { Principal } from '@polyedge/contracts/principal';
 import type { Bus, Subscription } from '@polyedge/service-kit/bus';
 import type { Log } from '@polyedge/service-kit/log';
 
-/** What is needed of a connection. */
+/** The part of a connection that reports need. */
 interface ReportedConnection {
   readonly number: number;
   readonly principal: Principal | undefined;
@@ -25,7 +25,7 @@ export interface ConnectionsReportOptions {
   readonly log: Log;
   readonly service: string;
   readonly instance: string;
-  /** By the name of what their clients speak. */
+  /** By the name of the API that their clients use. */
   readonly drivers: Readonly<Record<string, { each(): Iterable<ReportedConnection> }>>;
 }
 
@@ -57,7 +57,7 @@ export function publishConnections({ bus, log, service, instance, drivers }: Con
   };
 }
 
-/** Connections without an account of a tenant are everybody's who administers the system. */
+/** Connections without an account of a tenant are visible to every administrator. */
 const belongs = ({ principal }: ReportedConnection, tenant: string): boolean =>
   principal === undefined || principal.tenant === '' || principal.tenant === tenant;
 

@@ -1,12 +1,12 @@
-/** What one driver counts; the metrics endpoint reads it. Numbers only: never an id, a tenant or an address. */
+/** The counters of one driver, read by the metrics endpoint. Numbers only: never an id, a tenant or an address. */
 export interface DriverCounts {
   opened: number;
   closed: number;
-  /** Messages received and taken. */
+  /** Messages received and accepted. */
   framesIn: number;
-  /** Bytes of messages and of what could not be read. */
+  /** Bytes of messages, including undecodable ones. */
   bytesIn: number;
-  /** Messages the protocol could not read. */
+  /** Messages that the protocol could not decode. */
   undecodable: number;
   /** Frames that sessions sent. */
   framesOut: number;
@@ -14,25 +14,25 @@ export interface DriverCounts {
   laneFrames: number;
   /** Frames of groups. */
   groupFrames: number;
-  /** Members of groups that were closed because they did not confirm what they were sent. */
+  /** Group members whose connections were closed because they did not confirm deliveries. */
   unconfirmedCloses: number;
-  /** Members of groups whose frames count as delivered when they were written: a weaker promise. */
+  /** Group members whose frames count as delivered once written, which is a weaker guarantee. */
   writtenInsteadOfConfirmed: number;
-  /** Exceptions in protocol code: each one is a bug. */
+  /** Exceptions in protocol code. Each one is a bug. */
   bugs: number;
-  /** Failures of ours that clients were told the names of. */
+  /** Internal failures that clients saw only the names of. */
   incidents: number;
-  /** Connections that met the slow-client rule. */
+  /** Connections to which the slow-client rule was applied. */
   slowClients: number;
-  /** Times a connection was held back or closed for its rate. */
+  /** How often a connection was throttled or closed for its rate. */
   overRate: number;
-  /** Answers that did not wait any longer for the events of their own write, and holds that were given up because they grew too long. */
+  /** Answers sent without waiting longer for the events of their own write, and held-back events released because there were too many. */
   ownOrderGivenUp: number;
   idleCloses: number;
   authenticationTimeouts: number;
-  /** Sessions that had not finished when the time to drain was over. */
+  /** Sessions that were still open at the end of the drain time. */
   drainTimeouts: number;
-  /** Events a session published that the bus refused for their size. */
+  /** Published events that the bus rejected for their size. */
   unpublished: number;
 }
 

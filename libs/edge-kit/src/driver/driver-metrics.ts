@@ -1,8 +1,8 @@
-/** What every edge exports of its drivers, under the same names. */
+/** The metrics that every edge exports about its drivers, with the same names. */
 import type { Metrics } from '@polyedge/service-kit/metrics';
 import type { Driver } from './driver.ts';
 
-/** Readings of one collection are closer together. */
+/** The gauges of one scrape are read within this time. */
 const TOGETHER_MS = 100;
 
 /** @param labels `edge`, and `api` where an edge has more than one driver. */
@@ -11,7 +11,7 @@ export function reportDriver(
   labels: { readonly edge: string; readonly api?: string },
   driver: Pick<Driver<never, unknown, unknown, never>, 'counts' | 'gauges'>,
 ): void {
-  // One walk over all connections serves the gauges that are read together.
+  // One pass over all connections serves all gauges of a scrape.
   let walked = driver.gauges();
   let walkedAt = Number.NEGATIVE_INFINITY;
   const gauges = () => {

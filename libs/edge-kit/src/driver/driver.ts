@@ -1,4 +1,4 @@
-/** The driver of one edge: opens connections, sweeps them, drains them and ends those whose login was revoked. */
+/** The driver of one edge: opens, sweeps and drains connections, and closes those whose login is revoked. */
 import { randomBytes } from 'node:crypto';
 import type { Revocation } from '@polyedge/contracts/bus/accounts';
 import { graphChanges } from '@polyedge/contracts/bus/feed';
@@ -29,34 +29,34 @@ import { Incidents } from './incidents.ts';
 
 export interface DriverOptions<Raw, In, Out, P extends Packet> {
   readonly protocol: Protocol<Raw, In, Out>;
-  /** The listener's: `wsFraming`, for WebSockets. */
+  /** Provided by the listener; `wsFraming` for WebSockets. */
   readonly framing: Framing<Raw, P>;
   readonly bus: Bus;
-  /** Where sessions hear what they `listen` to; default `bus`. */
+  /** Serves the channels that sessions `listen` to; default `bus`. */
   readonly subscriptions?: Subscriptions;
-  /** Of an edge whose sessions watch or change elements. */
+  /** For edges whose sessions watch or change elements. */
   readonly feed?: Feed;
   readonly limits: Limits;
-  /** Verifies an access token, or what else the protocol has, of a client with this address: local, quick, and never rejecting. */
+  /** Verifies an access token or another credential of the protocol, for a client with this address. Local, fast, and never rejects. */
   verify(credential: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>>;
   /** Event and signal channels that sessions may `listen` to. */
   readonly sharedChannels?: readonly SharedChannel[];
   /** Groups that sessions may `join`. */
   readonly groups?: ConsumerGroups;
-  /** Whose frames count as delivered when they were written. Default: nobody's. */
+  /** Whether frames to this principal count as delivered once written. Default: no. */
   neverPongs?(principal: Principal): boolean;
   /** Default: close 1013. */
   readonly slowClient?: SlowClientRule;
-  /** For requests that name no time of their own; default 10,000. */
+  /** For requests without a time-out of their own; default 10,000. */
   readonly requestTimeoutMs?: number;
   readonly log?: Log;
   readonly wheel?: Wheel;
   readonly flusher?: Flusher;
-  /** Default: that of the process. */
+  /** Default: the randomness of the process. */
   readonly chance?: Chance;
 }
 
-/** Drawn from the system so many at a time: for each id by itself that costs more than all else that an id takes. */
+/** Random bytes are drawn from the system in blocks of this size: a call for each id costs more than everything else about an id. */
 const RANDOM_POOL_BYTES = 4096;
 let unused: Buffer = Buffer.alloc(0);
 
@@ -93,7 +93,7 @@ export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Ra
         const shown = protocol.translate?.(change, view);
         return shown === undefined ? undefined : protocol.encode(shown);
       } catch (error) {
-        // A change that cannot be shown must not take every watcher with it.
+        // A change that cannot be shown must not disconnect every subscriber.
         this.counts.bugs += 1;
         log.error('protocol code failed; the change is not shown', { seq: change.seq, type: 'translate', err: error });
         return undefined;
@@ -141,7 +141,7 @@ export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Ra
     };
   }
 
-  /** A new connection; what the wire says goes to the handler that is returned. */
+  /** Opens a connection; the returned handler receives the events of the wire. */
   open(wire: Wire<P>, opening: Pick<Opening, 'credential' | 'path' | 'query' | 'address' | 'restored'>): WireHandler<Raw> {
     this.#opened += 1;
     this.counts.opened += 1;
@@ -167,7 +167,7 @@ export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Ra
     return this.#connections.size;
   }
 
-  /** Gauges for metrics; walks over all connections. */
+  /** Gauges for metrics; iterates over all connections. */
   gauges(): { readonly connections: number; readonly inFlight: number; readonly bufferedBytes: number } {
     let inFlight = 0;
     let bufferedBytes = 0;
@@ -178,12 +178,12 @@ export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Ra
     return { connections: this.#connections.size, inFlight, bufferedBytes };
   }
 
-  /** Every open connection, for those who look after the edge. */
+  /** All open connections, for reports and administration. */
   *each(): Generator<Pick<Connection<Raw, In, Out, P>, 'number' | 'principal' | 'state' | 'bufferedBytes' | 'hangUp'>> {
     yield* this.#connections;
   }
 
-  /** Tells every session whose principal the revocation concerns. */
+  /** Delivers the revocation to every session whose principal it concerns. */
   revoke({ account, before, session }: Revocation): void {
     for (const connection of this.#connections) {
       const { principal } = connection;
@@ -193,8 +193,9 @@ export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Ra
   }
 
   /**
-   * Tells all sessions to finish, spread evenly over `spreadMs` so that their clients do not come back all at once. Resolves when the last
-   * has gone, or after `spreadMs`, `drainMs` and `closeTimeoutMs` at the latest. New connections are drained as they open.
+   * Drains all sessions, spread evenly over `spreadMs` so that their clients do not reconnect all at once. Resolves when the last
+   * connection has closed, at the latest after `spreadMs`, `drainMs` and `closeTimeoutMs`. New connections are drained as soon as they
+   * open.
    */
   drain(spreadMs = 3000): Promise<void> {
     this.#draining = true;
@@ -203,20 +204,20 @@ export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Ra
     const perMs = waiting.length / Math.max(1, spreadMs);
     const began = wheel.clock.now();
     let drained = 0;
-    const tell = new WheelTimer(() => {
+    const drainNext = new WheelTimer(() => {
       const due = Math.min(waiting.length, Math.floor((wheel.clock.now() - began) * perMs) + 1);
       while (drained < due) {
         waiting[drained]?.drain();
         drained += 1;
       }
-      if (drained < waiting.length) wheel.set(tell, 20);
+      if (drained < waiting.length) wheel.set(drainNext, 20);
     });
     return new Promise((resolve) => {
       const latest = new WheelTimer(() => this.#whenEmpty?.());
       this.#whenEmpty = () => {
         this.#whenEmpty = undefined;
         wheel.clear(latest);
-        wheel.clear(tell);
+        wheel.clear(drainNext);
         resolve();
       };
       if (this.#connections.size === 0) {
@@ -224,11 +225,11 @@ export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Ra
         return;
       }
       wheel.set(latest, spreadMs + this.limits.drainMs + this.limits.closeTimeoutMs);
-      wheel.set(tell, 0);
+      wheel.set(drainNext, 0);
     });
   }
 
-  /** Stops the sweep; for the end of the process and of tests. */
+  /** Stops the sweep, at the end of the process or of a test. */
   stop(): void {
     this.#env.wheel.clear(this.#sweepTimer);
   }

@@ -145,7 +145,7 @@ for (const [way, first, event] of [
     assert.deepEqual(wire.sent, [`${event} 1`, `${event} 2`, `${event} 3`, 'written w1 ok']);
   });
 
-  test(`answer-first: from the first own change, what the feed owes the socket waits for the answer (${way})`, async () => {
+  test(`answer-first: from the first own change, deliveries of the feed to the socket wait for the answer (${way})`, async () => {
     const { bus, asked } = handStore();
     const { feed, wire, say, turn } = setUp({ bus, first, handle: writing('answer-first') });
     await settle();
@@ -229,7 +229,7 @@ test('timers are set, moved and cleared by name', () => {
   assert.deepEqual(wire.sent, ['timer n']);
 });
 
-test('listen hears a channel that the edge names, once per message, until it unsubscribes', async () => {
+test('listen subscribes to a channel that the edge names: each message arrives once, until it unsubscribes', async () => {
   const network = new LocalNetwork();
   const subject = trialTold.subject({ tenant: 't' });
   const { wire, say, turn } = setUp({
@@ -271,7 +271,7 @@ test('more subscriptions than allowed are lost at once, each for itself', async 
   assert.deepEqual(wire.sent, ['lost c', 'subscribed a', 'subscribed b']);
 });
 
-test('unsubscribing from the broadcaster takes back what was queued', async () => {
+test('unsubscribing from the broadcaster drops queued frames', async () => {
   const { feed, wire, say, turn } = setUp({
     first: onBroadcaster,
     handle: (input) =>

@@ -1,6 +1,6 @@
 /**
- * Carries out the effects of one session, each by the part of the connection whose subject it is. The parts are made when first needed: most
- * connections of some protocols never need them, and memory per connection is a goal.
+ * Carries out the effects of one session, each by the part of the connection that is responsible. Parts are created on first use: most
+ * connections of some protocols never need them, and memory per connection matters.
  */
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
@@ -17,29 +17,29 @@ import type { MailboxItem } from './mailbox.ts';
 import { BY_OUTPUT, BY_SESSION, type ReadControl } from './read-control.ts';
 import { RequestTracker } from './request-tracker.ts';
 import { SessionTimers } from './session-timers.ts';
-import { Subscriptions } from './subscriptions.ts';
+import { ConnectionSubscriptions } from './subscriptions.ts';
 import type { WriteOrdering } from './write-ordering.ts';
 
-/** The connection whose session asks. */
+/** The connection, as its effects see it. */
 export interface EffectsHost<In, P extends Packet> extends Sink<P> {
   readonly number: number;
   readonly address: string;
-  /** What a group's administrator may see of it. */
+  /** The member's client, as a group's administrator sees it. */
   readonly client: MemberClient;
   readonly outbox: Outbox<P>;
   readonly reading: ReadControl;
   /** As last verified. */
   principal: Principal | undefined;
-  /** The input being handled came from nobody's request: what it sends counts against the slow-client bound. */
+  /** The current input is not the outcome of a request, so frames sent for it count against the slow-client bound. */
   readonly unsolicited: boolean;
-  /** Puts an input into the mailbox. */
+  /** Queues an input. */
   step(input: MailboxItem<In>): void;
-  /** Something is in flight, and when it has been answered. */
+  /** Counts a request in flight, until it is answered. */
   began(): void;
   finished(): void;
-  /** The client owes too much reading. */
+  /** The client exceeds its bound of unsent bytes. */
   slow(): void;
-  /** Protocol code has failed. */
+  /** Protocol code threw an exception. */
   bug(during: string, error: unknown): void;
   drop(): void;
   end(code: number, reason: string): void;
@@ -49,7 +49,7 @@ export class Effects<Raw, In, Out, P extends Packet> {
   readonly #env: Environment<Raw, In, Out, P>;
   readonly #host: EffectsHost<In, P>;
   #requests: RequestTracker<Raw, In, Out, P> | undefined;
-  #subscriptions: Subscriptions<Raw, In, Out, P> | undefined;
+  #subscriptions: ConnectionSubscriptions<Raw, In, Out, P> | undefined;
   #timers: SessionTimers | undefined;
   #deliveryAcks: DeliveryAcks | undefined;
   #groupSlot: GroupSlot<Raw, In, Out, P> | undefined;
@@ -59,7 +59,7 @@ export class Effects<Raw, In, Out, P extends Packet> {
     this.#host = host;
   }
 
-  /** The order of own changes, once anything was asked or written. */
+  /** The order of own changes; undefined before the first request or write. */
   get own(): WriteOrdering | undefined {
     return this.#requests?.own;
   }
@@ -72,17 +72,17 @@ export class Effects<Raw, In, Out, P extends Packet> {
     return this.#groupSlot;
   }
 
-  /** A pong came: what waited for it goes on. */
+  /** A pong arrived: calls back what waited for it. */
   confirmedBy(payload: string): void {
     for (const then of this.#deliveryAcks?.confirmedBy(payload) ?? []) then();
   }
 
-  /** The client has read. */
+  /** The client has read from its socket. */
   flushed(): void {
     this.#timers?.flushed(() => this.#host.outbox.bytes);
   }
 
-  /** Lets go of everything but the writes under way. */
+  /** Releases everything except writes in flight. */
   end(): void {
     this.#requests?.end();
     this.#subscriptions?.end();
@@ -147,7 +147,7 @@ export class Effects<Raw, In, Out, P extends Packet> {
         this.#host.reading.stop(BY_SESSION);
         break;
       case 'resume':
-        this.#host.reading.goOn(BY_SESSION);
+        this.#host.reading.resume(BY_SESSION);
         break;
       case 'drop':
         this.#host.drop();
@@ -188,8 +188,8 @@ export class Effects<Raw, In, Out, P extends Packet> {
     return this.#requests;
   }
 
-  #subscribing(): Subscriptions<Raw, In, Out, P> {
-    this.#subscriptions ??= new Subscriptions({
+  #subscribing(): ConnectionSubscriptions<Raw, In, Out, P> {
+    this.#subscriptions ??= new ConnectionSubscriptions({
       env: this.#env,
       sink: this.#host,
       step: (input) => this.#host.step(input),

@@ -1,4 +1,4 @@
-/** What all connections of one edge share. */
+/** The environment that all connections of one edge share. */
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Bus } from '@polyedge/service-kit/bus';
@@ -17,7 +17,7 @@ import type { ConsumerGroups } from './consumer-groups.ts';
 import type { DriverCounts } from './counts.ts';
 import type { Incidents } from './incidents.ts';
 
-/** Where what must be unlike anything else, or unlike others, comes from. Tests that repeat a run bring their own. */
+/** Source of randomness and unique ids. Tests that replay a run provide their own. */
 export interface Chance {
   bytes(count: number): Uint8Array;
   /** 0 ≤ x < 1. */
@@ -33,7 +33,7 @@ export interface Environment<Raw, In, Out, P extends Packet> {
   readonly filteredSubscriptions: FilteredSubscriptions;
   readonly sharedSubscriptions: SharedSubscriptions;
   readonly groups: ConsumerGroups | undefined;
-  /** What groups show. */
+  /** Makes the frames of group batches. */
   readonly batchFrames: BatchFrames<Raw, P>;
   readonly wheel: Wheel;
   readonly chance: Chance;
@@ -45,9 +45,9 @@ export interface Environment<Raw, In, Out, P extends Packet> {
   readonly counts: DriverCounts;
   readonly incidents: Incidents;
   verify(credential: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>>;
-  /** Whose frames count as delivered when they were written: their stacks are known never to answer pings. */
+  /** Whether frames to this principal count as delivered once written, because its stack is known never to answer pings. */
   neverPongs(principal: Principal): boolean;
 }
 
-/** What a client that does not read fast enough gets: a close frame, or the end of TCP without one. */
+/** How the connection of a slow client ends: with a close frame, or by closing TCP without one. */
 export type SlowClientRule = { readonly do: 'close'; readonly code: number; readonly reason: string } | { readonly do: 'drop' };

@@ -1,4 +1,4 @@
-/** What every edge exports of its feeds, under the same names: sums over the journals whose changes its clients watch. */
+/** The metrics that every edge exports about its feeds, with the same names: sums over the journals that its clients watch. */
 import type { Metrics } from '@polyedge/service-kit/metrics';
 import type { Feeds } from '../feed/feeds.ts';
 import type { FeedStats } from '../feed/settings.ts';

@@ -1,4 +1,4 @@
-/** Tells the console what a change looks like to this edge's clients, with the translation that they get. */
+/** Shows the console what a change looks like to the clients of this edge, using the same translation. */
 import { graphChanges } from '@polyedge/contracts/bus/feed';
 import { MAX_FRAME_TOLD, type ShownFrame } from '@polyedge/contracts/bus/frames';
 import { type FullChange, isFull } from '@polyedge/contracts/change';
@@ -17,7 +17,7 @@ type FramesChannel<Address extends string> = RequestChannel<
   { readonly frames: readonly ShownFrame[] }
 >;
 
-/** @param show every frame that some client gets for the change, as text, and who that is; pure */
+/** @param show returns every distinct frame for the change as text, and which clients receive it; pure */
 export function publishFrames<Address extends string>(
   bus: Bus,
   channel: FramesChannel<Address>,

@@ -1,6 +1,6 @@
 /**
- * The group that one connection is a member of: shows what the group gives it, asks the client to confirm it with a ping, and only then says
- * that it was taken. One ping follows everything of one turn of the event loop, and few are under way at once.
+ * The group membership of one connection: sends the changes it receives, follows them with a ping, and acknowledges them when the pong
+ * arrives. One ping covers everything sent in one turn of the event loop, and few pings are in flight at a time.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
@@ -10,8 +10,8 @@ import type { Packet } from '../transport/wire.ts';
 import type { ConsumerGroups, MemberClient } from './consumer-groups.ts';
 
 /**
- * Pings that may wait for their pongs; what is shown meanwhile is confirmed by the next one. A client that was busy for a while reads them
- * all at once, and `ws` 8.23 takes 60 pings that it has not answered yet for an attack: it hangs up, without a close frame.
+ * Maximum number of pings in flight; what is sent meanwhile is confirmed by the next one. A client that was busy for a while reads them all
+ * at once, and `ws` 8.23 treats 60 unanswered pings as an attack and closes the connection without a close frame.
  */
 export const MAX_AWAITED_PONGS = 16;
 
@@ -21,7 +21,7 @@ export interface GroupConsumerOptions<P extends Packet> {
   now(): number;
   client(): MemberClient;
   push(shown: ShownBatch<P>): void;
-  /** Sends a ping and calls back with its pong. */
+  /** Sends a ping and calls back on its pong. */
   ping(then: () => void): void;
   lost(id: string, failure: Failure): void;
 }
@@ -37,7 +37,7 @@ export class GroupConsumer<P extends Packet> {
   readonly #group: string;
   #view: BatchView;
   readonly #membership: { leave(): void };
-  /** Taken when the next ping is confirmed. */
+  /** Acknowledged when the next ping is confirmed. */
   #waiting: (() => void)[] = [];
   readonly #awaitedPongs: AwaitedPong[] = [];
   #written = false;
@@ -63,7 +63,7 @@ export class GroupConsumer<P extends Packet> {
     return this.#id;
   }
 
-  /** Whether the effect names this membership: then only its view changes. */
+  /** Whether the effect names this membership, so that only its view changes. */
   is(effect: Extract<Effect<unknown>, { do: 'join' }>): boolean {
     return effect.id === this.#id && groupOf(effect) === this.#group;
   }
@@ -72,12 +72,12 @@ export class GroupConsumer<P extends Packet> {
     this.#view = new BatchView(view);
   }
 
-  /** When the oldest ping went out that was not answered; undefined when none is. */
+  /** When the oldest unanswered ping was sent; undefined if none is in flight. */
   get unansweredSince(): number | undefined {
     return this.#awaitedPongs[0]?.at;
   }
 
-  /** From now on what is written counts as taken: the client's stack never answers pings, though the client lives. */
+  /** From now on frames count as acknowledged once written: the client's stack never answers pings, though the client is alive. */
   trustWritten(): void {
     this.#written = true;
     const awaited = this.#awaitedPongs.splice(0);
@@ -99,9 +99,9 @@ export class GroupConsumer<P extends Packet> {
     const { frames, push } = this.#options;
     const shown = frames.of(changes, this.#view, shared);
     if (shown.count > 0) push(shown);
-    // The connection may have ended over it.
+    // Sending may have closed the connection.
     if (this.#ended) return;
-    // Nothing to confirm: the group's own books keep what was given before it in order.
+    // Nothing to confirm: the group itself keeps earlier deliveries in order.
     if (shown.count === 0 || this.#written) {
       ack();
       return;

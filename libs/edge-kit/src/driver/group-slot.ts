@@ -1,4 +1,7 @@
-/** A connection's part in consumer groups: one membership at a time, what confirms its frames, and what happens when nothing does. */
+/**
+ * A connection's part in consumer groups: one membership at a time, the confirmation of its frames, and the handling of missing
+ * confirmations.
+ */
 import type { Failure } from '@polyedge/contracts/errors';
 import type { Effect } from '@polyedge/session/session';
 import type { ShownBatch } from '../fanout/batch-frames.ts';
@@ -14,9 +17,9 @@ export interface GroupSlotOptions<Raw, In, Out, P extends Packet> {
   /** The connection's number, for the log. */
   readonly conn: number;
   client(): MemberClient;
-  /** Frames of the group. */
+  /** Queues frames of the group. */
   push(shown: ShownBatch<P>): void;
-  /** Pings, and calls back with the pong. */
+  /** Sends a ping and calls back on its pong. */
   confirm(then: () => void): void;
   lost(id: string, failure: Failure): void;
 }
@@ -34,7 +37,7 @@ export class GroupSlot<Raw, In, Out, P extends Packet> {
     return this.#consumer?.id;
   }
 
-  /** Becomes a member, or stays one and sees something else. `trusted`: its client is known never to answer pings. */
+  /** Joins a group, or changes the view of the current membership. `trusted`: the client is known never to answer pings. */
   join(effect: Joining<Out>, trusted: boolean): void {
     if (this.#consumer?.is(effect) === true) {
       this.#consumer.show(effect.view);
@@ -65,16 +68,16 @@ export class GroupSlot<Raw, In, Out, P extends Packet> {
   }
 
   /**
-   * Looks after a member that does not confirm what it was sent; true when it is to be hung up on.
-   *
-   * @param ponged its client has answered a ping before; @param frameAt when the last frame of the client's own came
+   * Handles a member that does not confirm its deliveries. Returns true if the connection should be closed.
+   * @param ponged whether the client has ever answered a ping
+   * @param frameAt when the client's last own frame arrived
    */
   overdue(at: number, ponged: boolean, frameAt: number): boolean {
     const consumer = this.#consumer;
     const since = consumer?.unansweredSince;
     const { confirmMs } = this.#options.env.limits;
     if (consumer === undefined || since === undefined || at - since <= confirmMs) return false;
-    // Its frames go on arriving, so it lives and reads; it has just never heard of pings.
+    // Its frames keep arriving, so the client is alive and reading; its stack does not answer pings.
     if (!ponged && frameAt - since >= confirmMs / 2) {
       this.#trustWritten(consumer);
       return false;
@@ -86,7 +89,7 @@ export class GroupSlot<Raw, In, Out, P extends Packet> {
   #trustWritten(consumer: GroupConsumer<P>): void {
     const { env, conn } = this.#options;
     env.counts.writtenInsteadOfConfirmed += 1;
-    env.log.warn('a member of a group never answers pings: what was written counts as delivered to it', { conn });
+    env.log.warn('a group member never answers pings: frames to it count as delivered once written', { conn });
     consumer.trustWritten();
   }
 }

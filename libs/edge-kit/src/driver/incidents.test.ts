@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { createLog } from '@polyedge/service-kit/log';
 import { Incidents } from './incidents.ts';
 
-test('the log has an incident under the name that the client was told, and at most twenty of one second', () => {
+test('the log has an incident under the name that the client received, and at most twenty per second', () => {
   const lines: Record<string, unknown>[] = [];
   const log = createLog({ service: 'test', level: 'info', target: { write: (line) => lines.push(JSON.parse(line)) } });
   let at = 0;

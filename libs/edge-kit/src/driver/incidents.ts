@@ -1,6 +1,6 @@
 /**
- * Failures that clients are only told the names of, written to the log under these names. When the store fails, so do the requests of all
- * clients: the log gets the first of each second, and how many were left out before.
+ * Internal failures that clients see only the names of, logged under these names. When the store fails, the requests of all clients fail,
+ * so only the first failure of each second is logged, with the number of those left out.
  */
 import type { Log } from '@polyedge/service-kit/log';
 import type { Clock } from '../wheel.ts';
@@ -19,7 +19,11 @@ export class Incidents {
     this.#clock = clock;
   }
 
-  /** @param conn the connection's number; @param incident the name that its client has; @param code of the failure, never what anybody wrote */
+  /**
+   * @param conn the connection's number
+   * @param incident the name sent to the client
+   * @param code of the failure; never user data
+   */
   report(conn: number, incident: string, code: string): void {
     const second = Math.floor(this.#clock.now() / 1000);
     if (second !== this.#second) {

@@ -1,14 +1,14 @@
-/** What a sweep of a connection looks at: whether it authenticated in time, was heard of lately, takes what it is owed, or should be asked for life. */
+/** The checks of a connection's sweep: whether it authenticated in time, is idle, has stalled, or should be pinged. */
 import type { Limits } from '../limits.ts';
 
-/** What is to be done about a connection now; undefined: nothing. */
-export type Verdict = 'not authenticated' | 'idle' | 'stalled' | 'ask' | undefined;
+/** What to do about a connection now; undefined: nothing. */
+export type LivenessVerdict = 'not authenticated' | 'idle' | 'stalled' | 'ask' | undefined;
 
 export interface Seen {
   readonly authenticated: boolean;
-  /** Nothing is read from it: it cannot be idle then. */
+  /** Reading is paused, so the connection cannot be idle. */
   readonly unread: boolean;
-  /** What it is owed, and what the operating system has taken for it since the beginning; bytes. */
+  /** Unsent bytes, and all bytes that the operating system has accepted so far. */
   readonly owed: number;
   readonly sent: number;
 }
@@ -16,7 +16,7 @@ export interface Seen {
 export class Liveness {
   readonly #openedAt: number;
   #heardAt: number;
-  /** When the last whole frame of the client's own came: a message or a ping. */
+  /** When the client's last whole frame arrived: a message or a ping. */
   #frameAt = 0;
   #askedAt: number;
   #sent = 0;
@@ -33,18 +33,18 @@ export class Liveness {
     return this.#frameAt;
   }
 
-  /** Something came: a part of a message, or a pong. */
+  /** Bytes arrived: part of a message, or a pong. */
   received(at: number): void {
     this.#heardAt = at;
   }
 
-  /** A message or a ping came as a whole. */
+  /** A whole message or ping arrived. */
   framed(): void {
     this.#frameAt = this.#heardAt;
   }
 
-  /** @returns the first thing that took too long */
-  look(at: number, seen: Seen, limits: Limits): Verdict {
+  /** @returns the first time-out that has expired */
+  look(at: number, seen: Seen, limits: Limits): LivenessVerdict {
     if (seen.unread) this.#heardAt = at;
     if (limits.authenticateMs > 0 && !seen.authenticated && at - this.#openedAt > limits.authenticateMs) return 'not authenticated';
     if (limits.idleMs > 0 && at - this.#heardAt > limits.idleMs) return 'idle';

@@ -1,21 +1,21 @@
 /**
- * One input at a time: what answers from within a call waits until the call is over, so nothing re-enters a session. Inputs of the driver
- * come before messages of the client; messages wait while reading has stopped.
+ * Delivers one input at a time: an input that arrives while another is handled waits, so sessions are never re-entered. Inputs of the
+ * driver precede messages of the client; messages wait while reading is paused.
  */
 import type { Input } from '@polyedge/session/session';
 
-/** An input, or something of ours that has to happen between inputs. */
+/** An input, or a callback to run between inputs. */
 export type MailboxItem<In> = Input<In> | (() => void);
 
-/** Whose mailbox it is. The connection itself, and no functions made for it: memory per connection is a goal. */
+/** Owner of a mailbox. An interface of the connection instead of closures, because memory per connection matters. */
 export interface Recipient<Raw, In> {
   readonly open: boolean;
-  /** Messages are not to be taken for now. */
+  /** Messages must not be handled for now. */
   readonly unread: boolean;
-  /** A message as an input; undefined when reading it ended the connection. */
+  /** Decodes a message to an input; undefined if that closed the connection. */
   decode(raw: Raw): Input<In> | undefined;
   take(input: Input<In>): void;
-  /** Everything that may be taken was taken. */
+  /** Everything that may be handled has been handled. */
   caughtUp(): void;
 }
 
@@ -29,7 +29,7 @@ export class Mailbox<Raw, In> {
     this.#recipient = recipient;
   }
 
-  /** Takes nothing until `release`. */
+  /** Handles nothing until `release`. */
   hold(): void {
     this.#running = true;
   }
@@ -49,7 +49,7 @@ export class Mailbox<Raw, In> {
     this.run();
   }
 
-  /** Takes everything that may be taken, unless that is under way. */
+  /** Handles everything that may be handled, unless it is already running. */
   run(): void {
     if (this.#running) return;
     this.#running = true;
@@ -71,7 +71,7 @@ export class Mailbox<Raw, In> {
     if (recipient.open) recipient.caughtUp();
   }
 
-  /** Forgets the messages that were not taken. */
+  /** Discards the remaining messages. */
   end(): void {
     this.#messages = [];
   }

@@ -1,4 +1,4 @@
-/** Whether a connection is read from. Reading stops for any of several reasons and goes on when none is left; TCP pushes back meanwhile. */
+/** Pauses and resumes reading from a connection. Reading stops while any of several reasons applies; TCP pushes back meanwhile. */
 import { Budget, type Limits } from '../limits.ts';
 import { type Wheel, WheelTimer } from '../wheel.ts';
 
@@ -17,7 +17,7 @@ export class ReadControl {
   #paused = false;
   #rateTimer: WheelTimer | undefined;
 
-  /** @param read handles what had arrived before reading stopped; it comes before anything new is read */
+  /** @param read handles messages that arrived before reading was paused, before new ones are read */
   constructor(wire: { pause(): void; resume(): void }, wheel: Wheel, limits: Limits, read: () => void) {
     const at = wheel.clock.now();
     this.#wire = wire;
@@ -31,15 +31,15 @@ export class ReadControl {
     return this.#reasons !== 0;
   }
 
-  /** Counts a message; how many milliseconds to wait before taking the next, 0 when none. */
+  /** Counts a message; returns the milliseconds to wait before handling the next, 0 for none. */
   take(bytes: number, at: number): number {
     return Math.max(this.#frames.take(1, at), this.#bytes.take(bytes, at));
   }
 
-  /** Stops for `ms`; false when it had stopped for its rate already. */
+  /** Pauses for `ms`; false if already paused for the rate. */
   stopForRate(ms: number): boolean {
     const first = (this.#reasons & BY_RATE) === 0;
-    this.#rateTimer ??= new WheelTimer(() => this.goOn(BY_RATE));
+    this.#rateTimer ??= new WheelTimer(() => this.resume(BY_RATE));
     this.#wheel.set(this.#rateTimer, ms);
     this.stop(BY_RATE);
     return first;
@@ -52,10 +52,10 @@ export class ReadControl {
     this.#wire.pause();
   }
 
-  goOn(reason: number): void {
+  resume(reason: number): void {
     if ((this.#reasons & reason) === 0) return;
     this.#reasons &= ~reason;
-    // Handling what had arrived may well stop reading again.
+    // Handling the buffered messages may pause reading again.
     if (this.#reasons === 0) this.#read();
   }
 
@@ -63,7 +63,7 @@ export class ReadControl {
     return (this.#reasons & reason) !== 0;
   }
 
-  /** Everything that had arrived is handled: the wire may bring more, unless there is still a reason. */
+  /** All buffered messages have been handled: resumes the wire, unless a reason remains. */
   caughtUp(): void {
     if (this.#reasons !== 0 || !this.#paused) return;
     this.#paused = false;

@@ -1,4 +1,4 @@
-/** The requests and writes of one connection: read-after-write, the order of own events, and what is still outstanding. */
+/** The requests and writes of one connection: read-after-write, the order of own events, and what is in flight. */
 import { operationId } from '@polyedge/contracts/operation-id';
 import type { Effect, Input } from '@polyedge/session/session';
 import type { Packet } from '../transport/wire.ts';
@@ -11,11 +11,11 @@ type Mutating<Out> = Extract<Effect<Out>, { do: 'mutate' }>;
 
 export interface RequestTrackerOptions<Raw, In, Out, P extends Packet> {
   readonly env: Environment<Raw, In, Out, P>;
-  /** Puts an input, or what has to happen after it, into the mailbox. */
+  /** Queues an input, or a callback to run after it. */
   step(input: Input<In> | (() => void)): void;
-  /** Something that was counted as in flight has been answered. */
+  /** A request in flight has been answered. */
   finished(): void;
-  /** Whether the connection is told of changes in a tenant. */
+  /** Whether the connection watches changes of a tenant. */
   watches(tenant: string): boolean;
 }
 
@@ -39,12 +39,12 @@ export class RequestTracker<Raw, In, Out, P extends Packet> {
     );
   }
 
-  /** Order of own changes: what the feed owes this socket goes through here. */
+  /** Order of own changes: the feed's deliveries to this socket go through it. */
   get own(): WriteOrdering {
     return this.#own;
   }
 
-  /** Asks at once, or when the writes before it are answered. */
+  /** Sends a request at once, or after the answers to earlier writes. */
   request(effect: Requesting<Out>): void {
     if (effect.unordered !== true && this.#answered < this.#begun) this.#waitingReads.push({ after: this.#begun, effect });
     else this.#ask(effect);
@@ -67,7 +67,7 @@ export class RequestTracker<Raw, In, Out, P extends Packet> {
     this.#writes.add(write);
   }
 
-  /** Aborts reads and forgets who waits. Writes under way go on: what the client was allowed to write takes effect, though nobody hears of it. */
+  /** Aborts reads. Writes in flight go on: an accepted write takes effect, but its outcome is dropped. */
   end(): void {
     this.#ended = true;
     this.#aborting.abort();
@@ -84,7 +84,7 @@ export class RequestTracker<Raw, In, Out, P extends Packet> {
     });
   }
 
-  /** The store has answered a write. */
+  /** Receives the outcome of a write from the store. */
   #onWriteOutcome(answer: WriteOutcome): void {
     if (this.#ended) return;
     const { env, watches } = this.#options;
@@ -98,7 +98,7 @@ export class RequestTracker<Raw, In, Out, P extends Packet> {
     this.#own.answered(answer, (then) => env.feed.whenDelivered(write.tenant, epoch, last, EVENTS_FIRST_MS, then));
   }
 
-  /** The session hears of a write; then what waited for it goes on. */
+  /** Delivers the outcome of a write to the session, then resumes what waited for it. */
   #written({ write, outcome }: WriteOutcome): void {
     const { step, finished } = this.#options;
     write.span?.end(outcome.ok ? 'ok' : outcome.failure.code);

@@ -76,7 +76,7 @@ test('a write that is to be answered after its events waits until the feed has h
   assert.ok((await writing).ok);
 });
 
-test('a question that must outlive a restart of the store is asked until somebody answers, any other once', async () => {
+test('a request that must survive a restart of the store is retried until it is answered, any other is sent once', async () => {
   const { store, rest } = scene();
   let asked = 0;
   store.respond(graphPosition, async () => {

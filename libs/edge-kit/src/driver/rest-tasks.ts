@@ -1,6 +1,6 @@
 /**
- * Runs tasks (`session/task`) for REST handlers: each question is asked over the bus and awaited. Writes are tried again while their outcome
- * is unknown, for at most 60 seconds, like those of a socket.
+ * Runs tasks (`session/task`) for REST handlers: each question is sent over the bus and awaited. Writes are retried while their outcome is
+ * unknown, for at most 60 seconds, like those of a socket.
  */
 import { randomBytes } from 'node:crypto';
 import type { MutationResult } from '@polyedge/contracts/bus/graph';
@@ -17,7 +17,7 @@ import type { Wheel } from '../wheel.ts';
 import { EVENTS_FIRST_MS } from './write-ordering.ts';
 import { type WriteOutcome, Writes } from './writes.ts';
 
-/** A replica that died with the question does not answer any more: another one is asked after this. */
+/** Time-out of one attempt. A replica that crashed does not answer; the next attempt reaches another one. */
 const ATTEMPT_MS = 2500;
 const AGAIN_FROM_MS = 100;
 const AGAIN_TO_MS = 200;
@@ -26,17 +26,17 @@ export interface RestTasksOptions {
   readonly bus: Bus;
   readonly wheel: Wheel;
   readonly requestTimeoutMs: number;
-  /** What `events-first` writes wait for. */
+  /** For `events-first` writes. */
   readonly feed?: Feed;
 }
 
-/** For whom, and as what, a task runs. */
+/** The author and origin that a task runs with. */
 export interface Acting {
   readonly who: Author;
   readonly origin: Omit<Origin, 'operation'>;
-  /** With `events-first` a write is answered after its events were handed to this process's sockets, or after two seconds. */
+  /** With `events-first` a write is answered after its events were delivered to this process's sockets, or after two seconds. */
   readonly own?: 'events-first';
-  /** Ends the reads under way. A write takes effect all the same. */
+  /** Aborts reads in flight. Writes take effect all the same. */
   readonly signal?: AbortSignal;
 }
 
@@ -53,8 +53,8 @@ export class RestTasks {
   }
 
   /**
-   * Runs a task to its end, or to the next question that only its own protocol knows. Its caller deals with that one and calls again.
-   * @param outcome what the question before is answered with; nothing at the beginning
+   * Runs a task to its end, or to the next question that only its protocol can answer. The caller answers that one and calls again.
+   * @param outcome the answer to the last question; undefined at the start
    */
   async advance<Own extends { readonly kind: string }, Result>(
     task: Task<Question | Own, Result>,
@@ -69,7 +69,7 @@ export class RestTasks {
     }
   }
 
-  /** Asks a channel once. */
+  /** Sends a request to a channel, once. */
   ask<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     parameters: Parameters<Address>,
@@ -79,7 +79,7 @@ export class RestTasks {
     return this.#ask({ channel, subject: channel.subject(parameters), body }, signal);
   }
 
-  /** Asks again while nobody answers, within the time a request may take. Only for questions that change nothing. */
+  /** Retries while no answer arrives, within the time-out of a request. Only for reads. */
   async askUntilAnswered<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     parameters: Parameters<Address>,
@@ -92,13 +92,13 @@ export class RestTasks {
       const outcome = await bus.request(channel, channel.subject(parameters), body, { timeoutMs });
       const again = !outcome.ok && (outcome.failure.code === 'unavailable' || outcome.failure.code === 'busy');
       if (!again || performance.now() + AGAIN_TO_MS >= deadline) return outcome;
-      // Not all at the same moment, when many wait.
+      // Jitter, so that waiting requests do not all retry at the same moment.
       const waitMs = AGAIN_FROM_MS + Math.random() * (AGAIN_TO_MS - AGAIN_FROM_MS);
       await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   }
 
-  /** Writes, all or nothing. */
+  /** Writes the operations atomically. */
   async write(
     { what, operations }: Omit<WriteQuestion, 'kind'>,
     { who, origin, own }: Omit<Acting, 'signal'>,

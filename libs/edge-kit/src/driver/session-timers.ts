@@ -1,4 +1,4 @@
-/** What one session waits for by name: times, and that its client has read. Both come back as `timer` inputs. */
+/** The named waits of one session: timers, and waits until its client has read. Both are delivered as `timer` inputs. */
 import { type Wheel, WheelTimer } from '../wheel.ts';
 
 export class SessionTimers {
@@ -6,10 +6,10 @@ export class SessionTimers {
   readonly #most: number;
   readonly #due: (name: string) => void;
   readonly #timers = new Map<string, WheelTimer>();
-  /** With how many bytes may still be owed; made when first needed, as most sessions never do. */
+  /** Unsent bytes at which each wait ends; created on first use, as most sessions never need it. */
   #reads: Map<string, number> | undefined;
 
-  /** @param most names of each kind; more are a mistake of ours and throw */
+  /** @param most maximum number of names of each kind; exceeding it is a bug and throws */
   constructor(wheel: Wheel, most: number, due: (name: string) => void) {
     this.#wheel = wheel;
     this.#most = most;
@@ -31,7 +31,7 @@ export class SessionTimers {
     if (timer !== undefined) this.#wheel.clear(timer);
   }
 
-  /** Due as soon as at most `bytes` of the `owed` ones are left, which may be now. */
+  /** Fires once at most `bytes` of the `owed` ones are unsent, which may be now. */
   whenFlushed(name: string, bytes: number, owed: number): void {
     if (owed <= bytes) {
       this.#due(name);
@@ -42,7 +42,7 @@ export class SessionTimers {
     this.#reads.set(name, bytes);
   }
 
-  /** Some of what was owed may have left. */
+  /** Some buffered bytes may have been written. */
   flushed(owed: () => number): void {
     for (const [name, bytes] of this.#reads ?? []) {
       if (owed() > bytes) continue;

@@ -1,4 +1,4 @@
-/** What one connection watches and hears, by the ids its session gave. */
+/** The subscriptions of one connection, by the ids that its session chose. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
 import type { Interest } from '@polyedge/contracts/interest';
@@ -11,29 +11,29 @@ import type { Environment } from './environment.ts';
 import type { WriteOrdering } from './write-ordering.ts';
 
 interface SubscriptionEntry {
-  /** Whose changes it brings; undefined for plain messages. */
+  /** Tenant whose changes it delivers; undefined for plain messages. */
   readonly tenant: string | undefined;
   readonly onBroadcaster: boolean;
   open: boolean;
-  /** What waits for changes to be delivered; only with `when-delivered`. */
+  /** Waits for deliveries; only with `when-delivered`. */
   waiting?: Watch;
   close(): void;
 }
 
-/** After this long a `when-delivered` asks the feed again. */
+/** Interval after which `when-delivered` queries the feed again. */
 const DELIVERED_MS = 10_000;
 
 export interface SubscriptionsOptions<Raw, In, Out, P extends Packet> {
   readonly env: Environment<Raw, In, Out, P>;
   readonly sink: Sink<P>;
   step(input: Input<In>): void;
-  /** The order of own changes, once the session has written anything. */
+  /** The order of own changes; undefined until the session has written. */
   own(): WriteOrdering | undefined;
-  /** A subscription of the broadcaster has ended: frames of it that are queued must go. */
+  /** A subscription of the broadcaster has ended: its queued frames must be dropped. */
   leftBroadcaster(): void;
 }
 
-export class Subscriptions<Raw, In, Out, P extends Packet> {
+export class ConnectionSubscriptions<Raw, In, Out, P extends Packet> {
   readonly #options: SubscriptionsOptions<Raw, In, Out, P>;
   readonly #held = new Map<string, SubscriptionEntry>();
 
@@ -45,7 +45,7 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
     this.#options = options;
   }
 
-  /** Watches an interest; an id that is in use is ended first. */
+  /** Subscribes to an interest; a subscription that has the same id ends first. */
   subscribe({ id, to, view, where, since }: Extract<Effect<Out>, { do: 'subscribe' }>): void {
     if (!this.#mayHold(id)) return;
     if (view === undefined) this.#watch(id, to, where);
@@ -71,28 +71,28 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
     if (held.onBroadcaster) this.#options.leftBroadcaster();
   }
 
-  /** Tells the session when every change of a subscription up to `seq` has come to it. Nothing happens for an id that is not in use. */
+  /** Notifies the session once every change of a subscription up to `seq` has been delivered. Ignored for an unknown id. */
   whenDelivered(effect: Extract<Effect<Out>, { do: 'when-delivered' }>): void {
     const { env, step, own } = this.#options;
     const held = this.#held.get(effect.id);
     if (held?.tenant === undefined) return;
     held.waiting?.close();
-    const tell = (): void => {
+    const notify = (): void => {
       if (held.open) step({ kind: 'timer', name: effect.name });
     };
     held.waiting = env.feed.whenDelivered(held.tenant, effect.epoch, effect.seq, DELIVERED_MS, (reached) => {
       if (!held.open) return;
       if (!reached) this.whenDelivered(effect);
       else {
-        // Behind the changes that wait for the answer to a write of this session.
+        // After the changes that wait for the answer to one of this session's writes.
         const order = own();
-        if (order === undefined) tell();
-        else order.offer(undefined, tell);
+        if (order === undefined) notify();
+        else order.offer(undefined, notify);
       }
     });
   }
 
-  /** Whether any of them could bring changes of this tenant. Which exactly is not worth finding out: heads come at once. */
+  /** Whether any of them could deliver changes of this tenant. Not exact, because heads arrive quickly anyway. */
   watches(tenant: string): boolean {
     for (const held of this.#held.values()) if (held.tenant === tenant) return true;
     return false;
@@ -121,11 +121,11 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
       lost: (failure: Failure) => {
         if (!held.open) return;
         this.#held.delete(id);
-        // Nothing can come after it, so it is told whatever has happened to the subscription meanwhile.
+        // Nothing follows it, so it is delivered whatever has happened to the subscription meanwhile.
         offer(undefined, { kind: 'lost', id, failure }, () => true);
       },
     };
-    // It may be live from within the call that opens it.
+    // It may go live within the call that opens it.
     const held: SubscriptionEntry = { tenant: to.tenant, onBroadcaster: false, open: true, close: () => watch?.close() };
     let watch: Watch | undefined;
     this.#held.set(id, held);
@@ -145,7 +145,7 @@ export class Subscriptions<Raw, In, Out, P extends Packet> {
     this.#held.set(id, { tenant: to.tenant, onBroadcaster: true, open: true, close: () => subscription.close() });
   }
 
-  /** Ends what has the id already; false, and the session told, when there are too many. */
+  /** Ends the subscription that has this id; returns false and notifies the session if there are too many. */
   #mayHold(id: string): boolean {
     this.unsubscribe(id);
     if (this.#held.size < this.#options.env.limits.maxSubscriptions) return true;

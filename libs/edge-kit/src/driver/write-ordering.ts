@@ -1,14 +1,14 @@
 /**
- * Order between the answer to a write and the changes this write causes on its own socket (delivery.md 5, "Own changes").
+ * Order between the answer to a write and the changes that the write causes on the same socket (delivery.md 5, "Own changes").
  *
- * *events-first*: an answer waits until the feed has handed out everything up to the write's last change. Answers stay in order, so later
- * ones wait behind it. *answer-first*: from the first change whose operation is unanswered here, what the feed owes this socket waits.
+ * *events-first*: an answer waits until the feed has delivered everything up to the write's last change. Answers stay in order, so later
+ * ones wait behind it. *answer-first*: from the first change whose write is unanswered, the feed's deliveries to this socket wait.
  */
 import type { PendingWrite, WriteOutcome } from './writes.ts';
 
-/** How long an answer waits for its own events before it goes out all the same. */
+/** How long an answer waits for its own events before it is sent anyway. */
 export const EVENTS_FIRST_MS = 2000;
-/** More than this is not held back: a promise about order is not worth an unbounded queue. */
+/** Maximum number of held-back deliveries: an order guarantee is not worth an unbounded queue. */
 const MAX_HELD = 2000;
 
 interface PendingAnswer {
@@ -28,20 +28,23 @@ export class WriteOrdering {
   readonly #unanswered = new Set<string>();
   #held: HeldChange[] = [];
 
-  /** @param deliver takes one answer; @param givenUp is told when the order could not be kept */
+  /**
+   * @param deliver receives one answer
+   * @param givenUp called when the order could not be kept
+   */
   constructor(deliver: (outcome: WriteOutcome) => void, givenUp: () => void) {
     this.#deliver = deliver;
     this.#givenUp = givenUp;
   }
 
-  /** A write leaves. */
+  /** A write is sent. */
   begin(write: PendingWrite): void {
     if (write.own === 'answer-first') this.#unanswered.add(write.request.operationId);
   }
 
   /**
    * A write was answered.
-   * @param await calls back when the events before this answer were handed out (or will not be waited for); undefined when there are none to wait for
+   * @param wait calls back when the events before this answer were delivered (or the wait was given up); undefined if there are none
    */
   answered(outcome: WriteOutcome, wait: ((then: (reached: boolean) => void) => void) | undefined): void {
     const answer: PendingAnswer = { outcome, ready: wait === undefined };
@@ -54,13 +57,13 @@ export class WriteOrdering {
     this.#pass();
   }
 
-  /** The answer to this write has been handled: what waited for it goes on. */
+  /** The session has handled the answer to this write: resumes what waited for it. */
   settled(write: PendingWrite): void {
     if (!this.#unanswered.delete(write.request.operationId)) return;
     this.#release(false);
   }
 
-  /** Something the feed owes this socket: runs now, or later behind what is held back. */
+  /** A delivery of the feed to this socket: runs now, or later behind those held back. */
   offer(operationId: string | undefined, run: () => void): void {
     if (!this.holds(operationId)) {
       run();
@@ -73,7 +76,7 @@ export class WriteOrdering {
     }
   }
 
-  /** Whether `offer` would hold this back; lets the broadcaster avoid making a closure for each frame. */
+  /** Whether `offer` would hold this back; saves the broadcaster a closure for each frame. */
   holds(operationId: string | undefined): boolean {
     return this.#held.length > 0 || (operationId !== undefined && this.#unanswered.has(operationId));
   }

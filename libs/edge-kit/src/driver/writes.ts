@@ -1,6 +1,6 @@
 /**
- * The writes of one session (delivery.md 2.6–2.7): at most one `graph.mutate` in flight; what arrives meanwhile leaves together, in order.
- * An attempt whose outcome is unknown is made again with the same operation ids, so a write happens once.
+ * The writes of one session (delivery.md 2.6–2.7): at most one `graph.mutate` request in flight; writes that arrive meanwhile are sent
+ * together afterwards, in order. An attempt whose outcome is unknown is retried with the same operation ids, so a write happens once.
  */
 import { graphMutate, type MutationOutcome, type MutationRequest, type MutationResult } from '@polyedge/contracts/bus/graph';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
@@ -12,11 +12,11 @@ import { type Wheel, WheelTimer } from '../wheel.ts';
 const MAX_REQUESTS = 500;
 const MAX_BYTES = 4 * 1024 * 1024;
 const ATTEMPT_MS = 2000;
-/** More for each MiB: a large write that is slow must not be made again while it is under way. */
+/** Additional time per MiB: a large, slow write must not be retried while it is in progress. */
 const ATTEMPT_MS_PER_MIB = 2000;
 const RETRY_FROM_MS = 50;
 const RETRY_TO_MS = 500;
-/** How long a write is tried before its session is told that its outcome is unknown, or that nothing was done. */
+/** How long a write is retried before the session receives a failure: outcome unknown, or not done. */
 const GIVE_UP_MS = 60_000;
 
 export interface PendingWrite {
@@ -25,14 +25,14 @@ export interface PendingWrite {
   readonly defaultScope: string;
   readonly request: MutationRequest;
   readonly own: OwnOrder;
-  /** From here until its session hears the outcome; undefined when tracing is off. */
+  /** Covers the write until its session receives the outcome; undefined if tracing is off. */
   readonly span?: Span | undefined;
 }
 
 export interface WriteOutcome {
   readonly write: PendingWrite;
   readonly outcome: Outcome<MutationResult>;
-  /** Which history the seqs of the result belong to; undefined when the outcome came from nobody. */
+  /** Epoch that the seqs of the result belong to; undefined if no store answered. */
   readonly epoch: string | undefined;
 }
 
@@ -44,7 +44,7 @@ export class Writes {
   #waiting: PendingWrite[] = [];
   #busy = false;
 
-  /** @param answer hears the outcome of each write, in the order of `add`; every write is answered once */
+  /** @param answer receives the outcome of each write, in the order of `add`; every write is answered once */
   constructor(bus: Bus, wheel: Wheel, answer: (outcome: WriteOutcome) => void, random: () => number = Math.random) {
     this.#bus = bus;
     this.#wheel = wheel;
@@ -68,7 +68,7 @@ export class Writes {
     else first.span.run(attempt);
   }
 
-  /** Writes from the front that may travel together: same tenant and scope, within the bounds of a message. */
+  /** Writes from the front that may be sent together: same tenant and scope, within the bounds of a message. */
   #takeBatch(): { readonly batch: PendingWrite[]; readonly bytes: number } {
     const [first] = this.#waiting;
     if (first === undefined) return { batch: [], bytes: 0 };
@@ -88,7 +88,7 @@ export class Writes {
     return { batch: this.#waiting.splice(0, count), bytes };
   }
 
-  /** @param unknown whether an earlier attempt may have been carried out: then even `busy` says nothing about the outcome */
+  /** @param unknown whether an earlier attempt may have been carried out; if so, even `busy` says nothing about the outcome */
   async #attempt(batch: readonly PendingWrite[], message: Sent, unknown: boolean): Promise<void> {
     const { first, timeoutMs, began } = message;
     const outcome = await this.#bus.request(
@@ -102,7 +102,8 @@ export class Writes {
       return;
     }
     const { code } = outcome.failure;
-    // Expired in the queue of a store is the same slowness as no answer in time, and which of them is told is a race. Nothing was done then.
+    // A request that expired in a store's queue and one without a timely answer mean the same: the store is slow, and which code arrives is
+    // a race. An expired request was not carried out.
     const again = code === 'unavailable' || code === 'expired' || (unknown && code === 'busy');
     const isUnknown = unknown || code === 'unavailable';
     const waitMs = RETRY_FROM_MS + this.#random() * (RETRY_TO_MS - RETRY_FROM_MS);
@@ -119,7 +120,7 @@ export class Writes {
     outcomes: readonly MutationOutcome[] | undefined,
     failure: Failure = { code: 'internal' },
   ): void {
-    // The next batch leaves before the answers are heard: what they cause then gathers behind it.
+    // The next batch is sent before the outcomes are delivered, so writes that they cause are batched behind it.
     this.#busy = false;
     this.#send();
     for (const [at, write] of batch.entries()) {
@@ -128,10 +129,10 @@ export class Writes {
   }
 }
 
-/** What all attempts of a batch have in common. */
+/** What all attempts of a batch share. */
 interface Sent {
   readonly first: PendingWrite;
-  /** How long an attempt may take. */
+  /** Time-out of an attempt. */
   readonly timeoutMs: number;
   /** When the first attempt began. */
   readonly began: number;
@@ -149,7 +150,7 @@ function toOutcome(outcome: MutationOutcome | undefined, failure: Failure): Outc
   };
 }
 
-/** About how many bytes a value has as JSON, without making the JSON: never less than two thirds of it. */
+/** Estimates the length of a value as JSON without serializing it: never less than two thirds of it. */
 function jsonBytes(value: unknown): number {
   switch (typeof value) {
     case 'string':

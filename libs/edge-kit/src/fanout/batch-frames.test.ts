@@ -46,7 +46,7 @@ test('views that differ share the frames of a shape and nothing of another one',
   assert.deepEqual(made, ['1 full', '2 full', '1 delta']);
 });
 
-test('what was made long ago is made anew', () => {
+test('an evicted result is computed again', () => {
   const { made, frames: shared } = frames();
   const first = batchOf('a');
   const asked = new BatchView(view('a'));

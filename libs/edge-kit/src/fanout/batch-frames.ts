@@ -1,6 +1,6 @@
 /**
- * What the members of groups are shown of a batch of changes. Batches that several groups are given are one array: what a view shows of it is
- * worked out once, packed into few packets, and written to as many sockets as there are. What was made last is kept, up to a bound.
+ * The frames that group members receive for a batch of changes. A batch shared by several groups is one array: what a view shows of it is
+ * computed once, packed into few packets, and written to any number of sockets. The most recent results are cached, up to a bound.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Document } from '@polyedge/query/document';
@@ -10,20 +10,20 @@ import type { View } from '@polyedge/session/session';
 import type { Framing, Packet } from '../transport/wire.ts';
 
 export interface BatchReader<Raw> {
-  /** What shows a change in a view; undefined for nothing. Pure; equal shapes give the same. */
+  /** The encoded frame of a change in a view; undefined for none. Pure; equal shapes give equal frames. */
   show(change: FullChange, view: View): Raw | undefined;
-  /** What filters look at. */
+  /** The document that filters are applied to. */
   document(change: FullChange): Document;
 }
 
-/** What a view shows of a batch. */
+/** The frames of a batch in a view. */
 export interface ShownBatch<P extends Packet> {
-  /** How many of its changes. */
+  /** Number of changes shown. */
   readonly count: number;
   readonly packets: readonly P[];
 }
 
-/** A view, ready to be asked. Equal keys show the same. */
+/** A prepared view. Views with equal keys show the same. */
 export class BatchView {
   readonly view: View;
   readonly key: string;
@@ -36,11 +36,11 @@ export class BatchView {
   }
 }
 
-/** What was made of one batch so far. */
+/** The cached results of one batch. */
 interface Batch<Raw, P extends Packet> {
-  /** By key of the view. */
+  /** By the view's key. */
   readonly shown: Map<string, ShownBatch<P>>;
-  /** By shape, and then for each change; null: shown as nothing, undefined: not asked for yet. */
+  /** By shape and index of the change; null: no frame, undefined: not computed yet. */
   readonly raws: Map<string, (Raw | null | undefined)[]>;
   bytes: number;
 }
@@ -51,7 +51,7 @@ const KEPT_BATCHES = 1024;
 export class BatchFrames<Raw, P extends Packet> {
   readonly #reader: BatchReader<Raw>;
   readonly #framing: Framing<Raw, P>;
-  /** The oldest first. */
+  /** Oldest first. */
   readonly #batches = new Map<readonly FullChange[], Batch<Raw, P>>();
   #bytes = 0;
 
@@ -61,8 +61,8 @@ export class BatchFrames<Raw, P extends Packet> {
   }
 
   /**
-   * @param changes never changed once they were given here
-   * @param shared others may ask for the same: what is made is kept for them
+   * @param changes must not be modified after the call
+   * @param shared other groups may request the same batch, so the result is cached
    */
   of(changes: readonly FullChange[], view: BatchView, shared: boolean): ShownBatch<P> {
     if (!shared) return this.#make(changes, view, []);

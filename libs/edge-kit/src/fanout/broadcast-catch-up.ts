@@ -1,6 +1,6 @@
 /**
- * What subscriptions of the broadcaster missed between a position of before and the moment they went live: read from the journal, shown in the order of
- * seq, and before anything later. Used when a client comes back to a conversation that its connection had cut short.
+ * Catches up subscriptions of the broadcaster that resume from an earlier position: the changes up to the moment they go live are read from
+ * the journal and shown in the order of seq, before anything later. Used when a client resumes a session after its connection was lost.
  */
 import type { graphChanges } from '@polyedge/contracts/bus/feed';
 import { type FullChange, isFull } from '@polyedge/contracts/change';
@@ -13,15 +13,15 @@ import type { View } from '@polyedge/session/session';
 import type { Packet } from '../transport/wire.ts';
 import type { ChangeCache } from './change-cache.ts';
 
-/** Reads the journal, as the feed does. */
+/** Reads changes from the journal, like the feed's backfill. */
 export type ReadChanges = (request: RequestOf<typeof graphChanges>) => Promise<Outcome<ReplyOf<typeof graphChanges>>>;
 
-/** A subscription that begins in the past. */
+/** A subscription that resumes from the past. */
 export interface Missing<Subscription> {
   readonly subscription: Subscription;
   readonly interest: Interest;
   readonly view: View;
-  /** What came after this seq is missing. */
+  /** Changes after this seq are missing. */
   readonly after: number;
   readonly matches: (document: Document) => boolean;
 }
@@ -31,7 +31,7 @@ export interface CatchUpOptions<Subscription> {
   readonly read: ReadChanges;
   readonly cache: Pick<ChangeCache<Packet>, 'before' | 'document'>;
   readonly show: (missing: Missing<Subscription>, change: FullChange) => void;
-  /** Everything up to `upTo` was shown. */
+  /** Called when everything up to `upTo` has been shown. */
   readonly reached: () => void;
   readonly ended: (failure: Failure | undefined) => void;
 }
@@ -39,21 +39,24 @@ export interface CatchUpOptions<Subscription> {
 export class CatchUp<Subscription extends { readonly live: boolean }> {
   readonly #options: CatchUpOptions<Subscription>;
   readonly #missing: Missing<Subscription>[] = [];
-  /** Those that are not live yet. */
+  /** Subscriptions that are not live yet. */
   readonly #coming = new Set<Subscription>();
   #until = 0;
-  /** Who is told once nothing is missing any more. */
+  /** Callbacks for the end of the catch-up. */
   #waitingForEnd: (() => void)[] = [];
   #running = false;
   #over = false;
-  /** Everything up to here was shown to all of its subscriptions. */
+  /** Everything up to this seq has been shown to all of its subscriptions. */
   upTo = -1;
 
   constructor(options: CatchUpOptions<Subscription>) {
     this.#options = options;
   }
 
-  /** A further subscription; `live` is to be called with the seq from which on it hears by itself, and with what is to happen at the end. */
+  /**
+   * Adds a subscription. The caller calls `live` with the seq after which the subscription receives changes itself, and with a callback for
+   * the end.
+   */
   add(missing: Omit<Missing<Subscription>, 'matches'>): { live(seq: number, epoch: string, then: () => void): void } {
     this.#missing.push({ ...missing, matches: compile(missing.view.filter) });
     this.#coming.add(missing.subscription);
@@ -69,13 +72,13 @@ export class CatchUp<Subscription extends { readonly live: boolean }> {
     };
   }
 
-  /** A subscription that need not be waited for, because it is live or has ended. */
+  /** Stops waiting for a subscription, because it is live or has ended. */
   left(subscription: Subscription): void {
-    // Others of the same effects are added before it begins.
+    // Other subscriptions of the same input are added before it starts.
     if (this.#coming.delete(subscription)) queueMicrotask(() => this.#begin());
   }
 
-  /** Nothing is shown any more. */
+  /** Ends the catch-up; nothing more is shown. */
   stop(): void {
     this.#over = true;
   }
@@ -120,7 +123,7 @@ export class CatchUp<Subscription extends { readonly live: boolean }> {
     return undefined;
   }
 
-  /** A change that is too large for a page. */
+  /** Reads a change that is too large for a page. */
   async #whole(seq: number): Promise<FullChange | undefined> {
     const { epoch, read } = this.#options;
     const found = await read({ epoch, seqs: [seq] });

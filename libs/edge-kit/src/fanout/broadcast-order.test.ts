@@ -203,7 +203,7 @@ async function play(run: Scenario): Promise<void> {
   }
 }
 
-test('saga:11 a socket with overlapping interests is shown each change once per shape, in the order of seq, whenever its copies come and however often it comes back', async () => {
+test('saga:11 a socket with overlapping interests is shown each change once per shape, in the order of seq, whenever its copies arrive and however often it reconnects', async () => {
   await fc.assert(fc.asyncProperty(scenario, play), { numRuns: Number(process.env.FEED_RUNS ?? 200) });
   for (const count of Object.values(totals)) assert.ok(count > 0, JSON.stringify(totals));
   if (process.env.FEED_RUNS !== undefined) console.log(totals);

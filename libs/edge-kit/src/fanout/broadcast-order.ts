@@ -1,23 +1,23 @@
 /**
- * The common order of several subscriptions of one socket on the broadcaster: each change once per shape, in the order of seq.
+ * Orders the frames of several subscriptions of one socket on the broadcaster: each change once per shape, in the order of seq.
  *
- * The feed hands a change out when every interest has had all that comes before it, except interests that wait for a body (`WatchHandler.waits`).
- * So a frame is shown at once unless one of the socket's own interests waits for an earlier change; then it is kept until that one has moved
- * on. Shown frames thus never go back in seq, and what has to be remembered to show none twice are the shapes of the newest seq alone.
+ * The feed delivers a change when every interest has everything before it, except interests that wait for a body (`WatchHandler.waits`). So
+ * a frame is sent at once unless one of the socket's own interests waits for an earlier change; then it is held back until that interest
+ * has caught up. Frames therefore never go back in seq, and the shapes of the newest seq are enough to detect duplicates.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Tag } from '../transport/outbox.ts';
 import type { Packet } from '../transport/wire.ts';
 
-/** What may be kept for one socket while it waits. Beyond either of them what it waits for is given up, and ends as lost. */
+/** Bounds of what one socket holds back. Beyond either, the subscription that waits ends as lost. */
 const MAX_KEPT = 2_000;
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 
-/** The tag of a frame that several subscriptions of one socket see: sent while one of them lives. */
+/** The tag of a frame that several subscriptions of one socket share: it is sent if any of them is still open. */
 class SharedTag implements Tag {
   readonly #first: Tag;
   #others: Tag[] | undefined;
-  /** The frame was never sent. */
+  /** The frame was dropped. */
   isOmitted = false;
 
   constructor(first: Tag) {
@@ -39,7 +39,7 @@ class SharedTag implements Tag {
 }
 
 export interface FrameSink<P extends Packet> {
-  /** A frame for a change; `tag` says when it must no longer be sent. */
+  /** Sends a frame for a change; once `tag` is no longer live the frame must be dropped. */
   deliver(packet: P, change: FullChange, tag: Tag): void;
 }
 
@@ -53,12 +53,12 @@ interface Kept<P> {
 export class BroadcastOrder<P extends Packet> {
   readonly #sink: FrameSink<P>;
   #epoch = '';
-  /** The newest seq that was shown, and its shapes: nearly always one. */
+  /** The newest seq sent, and its shapes: nearly always one. */
   #seq = -1;
   #shape = '';
   #tag: SharedTag | undefined;
   #further: Map<string, SharedTag> | undefined;
-  /** In the order of seq. */
+  /** Held-back frames, in the order of seq. */
   #kept: Kept<P>[] = [];
   #keptBytes = 0;
 
@@ -66,17 +66,20 @@ export class BroadcastOrder<P extends Packet> {
     this.#sink = sink;
   }
 
-  /** Whether anything is kept. */
+  /** Whether frames are held back. */
   get waiting(): boolean {
     return this.#kept.length > 0;
   }
 
-  /** Whether more is kept than may be. */
+  /** Whether the bound is exceeded. */
   get full(): boolean {
     return this.#kept.length > MAX_KEPT || this.#keptBytes > MAX_KEPT_BYTES;
   }
 
-  /** Shows a frame, now or when `upTo` has reached it. @param upTo everything before it was handed to all subscriptions of the socket */
+  /**
+   * Sends a frame now, or once `upTo` has reached its seq.
+   * @param upTo everything before it was delivered to all subscriptions of the socket
+   */
   offer(packet: P, change: FullChange, shape: string, tag: Tag, upTo: number): void {
     if (this.#kept.length === 0 && change.seq <= upTo) {
       this.#show(packet, change, shape, tag);
@@ -89,7 +92,7 @@ export class BroadcastOrder<P extends Packet> {
     this.release(upTo);
   }
 
-  /** Shows what was kept up to a seq. */
+  /** Sends the frames held back up to a seq. */
   release(upTo: number): void {
     let count = 0;
     for (const { change, packet } of this.#kept) {

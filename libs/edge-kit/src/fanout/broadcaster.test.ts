@@ -78,7 +78,7 @@ test('a change is translated once per shape and goes to every socket that sees i
   }
 });
 
-test('who comes back and was shown more elsewhere than this feed has handed out is shown none of it again', async () => {
+test('a client that resumes ahead of this feed is shown nothing twice', async () => {
   const { feed, broadcaster, socket, turn } = setUp();
   const one = socket();
   const since = { epoch: changeOf(1).epoch, seq: 2 };
@@ -171,7 +171,7 @@ async function twoInterests(shapes: readonly [string, string] = ['full', 'full']
   return { ...parts, one, a, b };
 }
 
-test('saga:11 the copies of a change come once, though each comes in a tick of its own and the first was sent already', async () => {
+test('saga:11 the copies of a change are shown once, even if each arrives in a tick of its own and the first was sent already', async () => {
   const { feed, turn, one } = await twoInterests();
   for (const seq of [1, 2]) {
     feed.deliverTo(shared(seq), IN_A);
@@ -192,7 +192,7 @@ test('copies of different shapes all come, though they come apart', async () => 
   assert.deepEqual(one.wire.sent, ['1 from', '1 to']);
 });
 
-test('a copy that was sent does not come again through the interest that is left; one that was taken out does', async () => {
+test('a copy that was sent is not shown again through the remaining interest; one that was dropped is', async () => {
   const { feed, turn, one, a } = await twoInterests();
   feed.deliverTo(shared(1), IN_A);
   turn();
@@ -229,7 +229,7 @@ test('joining between two copies of a change does not bring it again', async () 
   assert.deepEqual(other.wire.sent, ['1 full']);
 });
 
-test('what comes after a change that one interest waits for is kept until that one has moved on; others do not wait', async () => {
+test('changes after one that an interest waits for are held back until it has caught up; others do not wait', async () => {
   const { feed, broadcaster, socket, turn, one } = await twoInterests();
   const other = socket();
   broadcaster.subscribe(IN_B, view('full'), other, other.handler);
@@ -252,7 +252,7 @@ test('what comes after a change that one interest waits for is kept until that o
   assert.deepEqual(one.wire.sent, ['1 full', '2 full', '3 full', '4 full']);
 });
 
-test('what is kept for an interest follows when the socket leaves it, and when it is lost', async () => {
+test('frames held back for an interest are sent when the socket leaves it, and when it is lost', async () => {
   const { feed, turn, one, a } = await twoInterests();
   feed.wait(IN_A, 1);
   feed.deliverTo(changeOf(2), IN_B);
@@ -261,7 +261,7 @@ test('what is kept for an interest follows when the socket leaves it, and when i
   assert.deepEqual(one.wire.sent, ['2 full']);
 });
 
-test('a socket for which too much would be kept loses what it waits for, and only that', async () => {
+test('a socket that would hold back too much loses the subscription that it waits for, and only that one', async () => {
   const { feed, broadcaster, socket, turn, one } = await twoInterests();
   const patient = socket();
   broadcaster.subscribe(IN_A, view('full'), patient, patient.handler);

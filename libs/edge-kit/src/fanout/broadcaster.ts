@@ -1,6 +1,6 @@
 /**
- * The broadcaster: changes that need no session to become frames. Subscriptions are grouped by what they see, a change is translated and
- * packed once per shape, and every socket that sees it gets the same packet.
+ * Serves subscriptions whose changes become frames without a session. Subscriptions are grouped by interest and view; a change is
+ * translated and packed once per shape, and every socket that sees it receives the same packet.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
@@ -15,28 +15,28 @@ import { CatchUp, type ReadChanges } from './broadcast-catch-up.ts';
 import { BroadcastOrder, type FrameSink } from './broadcast-order.ts';
 import type { ChangeCache } from './change-cache.ts';
 
-/** The broadcaster's side of one connection. */
+/** A connection, as the broadcaster sees it. */
 export interface Sink<P extends Packet> extends FrameSink<P> {
-  /** How many broadcaster subscriptions the socket has; the broadcaster keeps it. */
+  /** Number of the socket's broadcaster subscriptions; maintained by the broadcaster. */
   broadcastCount: number;
-  /** The order of what its subscriptions show, once there were several; the broadcaster keeps it. */
+  /** Orders the frames of several subscriptions; undefined until there are several. Maintained by the broadcaster. */
   broadcastOrder: BroadcastOrder<P> | undefined;
 }
 
 export interface BroadcasterOptions<P extends Packet> {
   readonly feed: Feed;
   readonly cache: ChangeCache<P>;
-  /** For subscriptions that begin in the past. */
+  /** For subscriptions that resume from the past. */
   readonly changes?: ReadChanges;
 }
 
-/** One subscription of one socket. `live` is false from the moment it is closed: its queued frames are not sent. */
+/** One subscription of one socket. `live` becomes false when it is closed: its queued frames are not sent. */
 export class BroadcastSubscription<P extends Packet> implements Tag {
   readonly sink: Sink<P>;
   readonly onLive: (seq: number, epoch: string) => void;
   readonly onLost: (failure: Failure) => void;
   live = true;
-  /** Changes up to here were before this subscription. */
+  /** Changes up to this seq precede the subscription. */
   #from = 0;
   readonly #close: (subscription: BroadcastSubscription<P>) => void;
 
@@ -51,7 +51,10 @@ export class BroadcastSubscription<P extends Packet> implements Tag {
     this.#close = close;
   }
 
-  /** What came up to this seq is not for it: it has it, or did not ask for it. The feed may be behind what its client was shown elsewhere. */
+  /**
+   * Skips changes up to this seq: the client already has them or did not request them. The feed may be behind what the client received
+   * elsewhere.
+   */
   begin(seq: number): void {
     this.#from = Math.max(this.#from, seq);
   }
@@ -60,7 +63,7 @@ export class BroadcastSubscription<P extends Packet> implements Tag {
     return seq > this.#from;
   }
 
-  /** Ends it at once. Closing twice is fine. */
+  /** Ends the subscription at once. Closing twice is allowed. */
   close(): void {
     if (!this.live) return;
     this.live = false;
@@ -68,27 +71,27 @@ export class BroadcastSubscription<P extends Packet> implements Tag {
   }
 }
 
-/** Subscriptions with equal interest and view. */
+/** Subscriptions with the same interest and view. */
 interface SharedView<P extends Packet> {
   readonly name: string;
   readonly view: View;
   readonly members: Set<BroadcastSubscription<P>>;
 }
 
-/** All groups of one interest, on one watch. */
+/** All groups of one interest, served by one watch. */
 interface Room<P extends Packet> {
   readonly name: string;
   readonly groups: Map<string, SharedView<P>>;
-  /** Filters on the state after. */
+  /** Filters on the state after a change. */
   readonly after: FilterIndex<SharedView<P>>;
-  /** Those of `after` that also look at the state before. */
+  /** Those of `after` that also consider the state before. */
   readonly either: FilterIndex<SharedView<P>>;
   watch: Watch | undefined;
-  /** Up to where changes were handed out; undefined until the watch is live. */
+  /** Position up to which changes were delivered; undefined until the watch is live. */
   position: { seq: number; epoch: string } | undefined;
-  /** Other rooms may have later changes than this one, which waits for this seq. */
+  /** The seq whose body this room waits for; other rooms may be ahead. */
   waitsFor: number | undefined;
-  /** How many of its subscriptions a socket has. Made when first asked for while the room waits. */
+  /** Subscriptions per socket. Computed on first use while the room waits. */
   sinks: Map<Sink<P>, number> | undefined;
 }
 
@@ -97,12 +100,12 @@ export class Broadcaster<P extends Packet> {
   readonly #cache: ChangeCache<P>;
   readonly #changes: ReadChanges | undefined;
   readonly #rooms = new Map<string, Room<P>>();
-  /** The newest change that any room was handed. */
+  /** The newest change delivered to any room. */
   #newest: { readonly seq: number; readonly epoch: string } | undefined;
-  /** Rooms that wait for a body, and sockets for which frames are kept meanwhile. */
+  /** Rooms that wait for a body, and sockets with held-back frames. */
   readonly #waitingRooms = new Set<Room<P>>();
   readonly #waitingSinks = new Set<Sink<P>>();
-  /** Sockets that are shown what they missed; what comes meanwhile is kept. */
+  /** Sockets that are catching up; new frames are held back meanwhile. */
   readonly #catchUps = new Map<Sink<P>, CatchUp<BroadcastSubscription<P>>>();
 
   constructor({ feed, cache, changes }: BroadcasterOptions<P>) {
@@ -111,7 +114,7 @@ export class Broadcaster<P extends Packet> {
     this.#changes = changes;
   }
 
-  /** Rooms and groups, for metrics. */
+  /** Numbers of rooms and groups, for metrics. */
   get size(): { readonly interests: number; readonly groups: number } {
     let groups = 0;
     for (const room of this.#rooms.values()) groups += room.groups.size;
@@ -119,8 +122,8 @@ export class Broadcaster<P extends Packet> {
   }
 
   /**
-   * Starts a subscription. `live` comes from within this call when the interest is watched already; after `lost` it has ended. With `since`,
-   * what came after that position is shown before it is told to be live: to be given for all subscriptions of the socket, in one turn.
+   * Starts a subscription. `live` is called within this call if the interest is already watched; after `lost` the subscription has ended.
+   * With `since`, changes after that position are shown before `live`; all such subscriptions of a socket must be started in the same turn.
    */
   subscribe(
     interest: Interest,
@@ -150,7 +153,7 @@ export class Broadcaster<P extends Packet> {
     return subscription;
   }
 
-  /** Where who joins a room begins: behind all that another room may have shown to the same socket. */
+  /** Where a subscription that joins a room begins: after everything that another room may have shown to the same socket. */
   #newestOf(position: { readonly seq: number; readonly epoch: string }): { readonly seq: number; readonly epoch: string } {
     return this.#newest?.epoch === position.epoch && this.#newest.seq > position.seq ? this.#newest : position;
   }
@@ -256,7 +259,7 @@ export class Broadcaster<P extends Packet> {
     for (const subscription of group.members) {
       if (!subscription.isAfterBegin(change.seq)) continue;
       const { sink } = subscription;
-      // Several subscriptions of a socket show a change once, in one order; whoever has had a single one needs neither.
+      // Only sockets with several subscriptions need deduplication and ordering.
       if (sink.broadcastOrder === undefined && sink.broadcastCount === 1) sink.deliver(packet, change, subscription);
       else this.#inOrder(sink, packet, group.view.shape, change, subscription);
     }
@@ -271,7 +274,7 @@ export class Broadcaster<P extends Packet> {
     if (order.full) this.#giveUp(sink);
   }
 
-  /** A room waits for another change than before, or for none. */
+  /** The room starts, changes or ends its wait for a missing body. */
   #waits(room: Room<P>, seq: number | undefined): void {
     room.waitsFor = seq;
     if (seq !== undefined) this.#waitingRooms.add(room);
@@ -280,7 +283,7 @@ export class Broadcaster<P extends Packet> {
     if (seq === undefined) room.sinks = undefined;
   }
 
-  /** Everything before this was handed to all of a socket's subscriptions: the seq that the first of its rooms waits for. */
+  /** Everything before this seq was delivered to all subscriptions of the socket: the lowest seq that one of its rooms waits for. */
   #upTo(sink: Sink<P>): number {
     if (this.#waitingRooms.size === 0 && this.#catchUps.size === 0) return Number.POSITIVE_INFINITY;
     let upTo = this.#catchUps.get(sink)?.upTo ?? Number.POSITIVE_INFINITY;
@@ -295,10 +298,11 @@ export class Broadcaster<P extends Packet> {
     if (sink.broadcastOrder?.waiting !== true) this.#waitingSinks.delete(sink);
   }
 
-  /** Ends what a socket waits for, so that it need not be kept any more for it. */
+  /** Ends the subscriptions that a socket waits for, so that frames need no longer be held back. */
   #giveUp(sink: Sink<P>): void {
     const rooms = this.#catchUps.has(sink) ? this.#rooms.values() : this.#waitingRooms;
-    for (const room of [...rooms]) this.#loseIn(room, sink, { code: 'lost', detail: 'a change that others wait for did not come in time' });
+    for (const room of [...rooms])
+      this.#loseIn(room, sink, { code: 'lost', detail: 'a change that others wait for did not arrive in time' });
   }
 
   #loseIn(room: Room<P>, sink: Sink<P>, failure: Failure): void {

@@ -1,6 +1,6 @@
 /**
- * The broadcaster over all journals: one broadcaster for each, since seqs of two journals have no order between them. A socket that sees tenants of several
- * journals gets each one's changes in its order, and each change once.
+ * One broadcaster per journal, since seqs of different journals are not ordered. A socket that watches tenants of several journals receives
+ * each journal's changes in order, and each change once.
  */
 import type { Failure } from '@polyedge/contracts/errors';
 import type { Interest } from '@polyedge/contracts/interest';
@@ -11,23 +11,23 @@ import { Broadcaster, type BroadcasterOptions, type BroadcastSubscription, type 
 
 export interface BroadcastersOptions<P extends Packet> extends Omit<BroadcasterOptions<P>, 'changes'> {
   journalOf(tenant: string): string;
-  /** Reads a journal, for subscriptions that begin in the past. */
+  /** Reads changes of a journal, for subscriptions that resume from the past. */
   changes(journal: string): ReadChanges;
 }
 
 export class Broadcasters<P extends Packet> {
   readonly #options: BroadcastersOptions<P>;
   readonly #broadcasters = new Map<string, Broadcaster<P>>();
-  /** What a socket is to broadcasters besides the one that it has subscriptions of itself. */
+  /** Proxy sinks of sockets that have subscriptions of more than one broadcaster. */
   readonly #further = new WeakMap<Sink<P>, Map<Broadcaster<P>, Sink<P>>>();
-  /** The broadcaster whose state a socket holds itself, where there is more than one broadcaster. */
+  /** The broadcaster whose state the socket itself holds, if there is more than one broadcaster. */
   readonly #firsts = new WeakMap<Sink<P>, Broadcaster<P>>();
 
   constructor(options: BroadcastersOptions<P>) {
     this.#options = options;
   }
 
-  /** Rooms and groups, for metrics. */
+  /** Numbers of rooms and groups, for metrics. */
   get size(): { readonly interests: number; readonly groups: number } {
     const sizes = [...this.#broadcasters.values()].map(({ size }) => size);
     return {
@@ -36,7 +36,7 @@ export class Broadcasters<P extends Packet> {
     };
   }
 
-  /** As `Broadcaster.subscribe`, in the journal where the interest's tenant is. */
+  /** Like `Broadcaster.subscribe`, in the journal of the interest's tenant. */
   subscribe(
     interest: Interest,
     view: View,
@@ -56,12 +56,12 @@ export class Broadcasters<P extends Packet> {
     return broadcaster;
   }
 
-  /** The socket itself for the first broadcaster that it has subscriptions of; for another one at the same time, a part of it with a state of its own. */
+  /** Returns the socket itself for its first broadcaster; for each further one a proxy with its own state. */
   #sinkFor(broadcaster: Broadcaster<P>, sink: Sink<P>): Sink<P> {
     if (this.#broadcasters.size === 1) return sink;
     const part = this.#further.get(sink)?.get(broadcaster);
     if (part !== undefined && part.broadcastCount > 0) return part;
-    // Subscriptions from when there was one broadcaster are of the oldest.
+    // Subscriptions made while there was one broadcaster belong to the oldest.
     const [oldest = broadcaster] = this.#broadcasters.values();
     const first = sink.broadcastCount === 0 ? broadcaster : (this.#firsts.get(sink) ?? oldest);
     if (first === broadcaster) {

@@ -1,27 +1,27 @@
-/** What the readers of a change need of it. Each value is made when it is first asked for and is kept as long as somebody holds the change. */
+/** Caches values derived from a change. Each is computed on first use and lives as long as the change itself. */
 import { type FullChange, stateBefore } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import type { Document } from '@polyedge/query/document';
 import type { View } from '@polyedge/session/session';
 import type { Packet } from '../transport/wire.ts';
 
-/** How a protocol looks at changes; each function is pure. */
+/** How a protocol derives values from changes; each function is pure. */
 export interface ChangeReader<P extends Packet> {
   /** The packet that shows a change in a view, or undefined for none. Equal shapes give equal packets. */
   frame(change: FullChange, view: View): P | undefined;
-  /** What filters look at. Default: the state after the change. */
+  /** The document that filters are applied to. Default: the state after the change. */
   document?(change: FullChange): Document;
 }
 
 interface CachedChange<P extends Packet> {
   document: Document | undefined;
-  /** Undefined until asked for; `none` for an element that the change made. */
+  /** Undefined until computed; `none` if the change created the element. */
   before: Element | 'none' | undefined;
   /** By shape. */
   frames: Map<string, P | undefined> | undefined;
 }
 
-/** One per edge: broadcast and filtered subscriptions share it. */
+/** One per edge, shared by broadcast and filtered subscriptions. */
 export class ChangeCache<P extends Packet> {
   readonly #reader: ChangeReader<P>;
   readonly #entries = new WeakMap<FullChange, CachedChange<P>>();
@@ -37,7 +37,7 @@ export class ChangeCache<P extends Packet> {
     return entry.document;
   }
 
-  /** The element before the change; undefined when the change made it. */
+  /** The element before the change; undefined if the change created it. */
   before(change: FullChange): Element | undefined {
     const entry = this.#entry(change);
     entry.before ??= stateBefore(change.state, change.undo) ?? 'none';

@@ -75,7 +75,7 @@ const filter = fc.oneof(
   fc.nat(4).map((value): Filter => ({ test: 'more', path: ['attributes', 'n'], value })),
 );
 
-test('each subscription gets exactly the changes whose state before or after matches, in order, and is told which of the two does', () => {
+test('each subscription gets exactly the changes whose state before or after matches, in order, with the result for both states', () => {
   const step = fc.oneof(
     fc.record({ do: fc.constant('join' as const), where: filter }),
     fc.record({ do: fc.constant('leave' as const), which: fc.nat(10) }),
@@ -121,7 +121,7 @@ test('each subscription gets exactly the changes whose state before or after mat
   );
 });
 
-test('a change goes to its watchers in the order in which they came, and an ended watch is told once', () => {
+test('a change is delivered to its watchers in the order in which they subscribed, and an ended watch is reported once', () => {
   const { feed: source, watches } = feed();
   const subscriptions = new FilteredSubscriptions(source, cache);
   const order: string[] = [];

@@ -1,7 +1,8 @@
 /**
- * Watches with a filter: every handler hears only of changes whose state before or after matches. Handlers of one interest share one watch of
- * the feed, equal filters are evaluated once per change, and filters are indexed by their equalities, so ten thousand different ones do not
- * cost ten thousand evaluations. A change goes to its handlers in the order in which they came, with what the filter said of it.
+ * Subscriptions with a filter whose session receives the changes: only those whose state before or after matches. Handlers of one interest
+ * share one watch of the feed, equal filters are evaluated once per change, and filters are indexed by their equalities, so ten thousand
+ * distinct filters do not cost ten thousand evaluations. A change is delivered to its handlers in the order in which they subscribed, with
+ * the filter's result.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
@@ -13,7 +14,7 @@ import type { Feed, Watch, WatchHandler } from '../feed/watch.ts';
 import type { Packet } from '../transport/wire.ts';
 import type { ChangeCache } from './change-cache.ts';
 
-/** A `WatchHandler` that is also told how a change relates to its filter. */
+/** A `WatchHandler` that also receives the filter's result for each change. */
 export interface FilteredHandler extends Omit<WatchHandler, 'change' | 'waits'> {
   change(change: FullChange, match: ChangeMatch): void;
 }
@@ -21,18 +22,18 @@ export interface FilteredHandler extends Omit<WatchHandler, 'change' | 'waits'> 
 interface FilteredSubscription {
   readonly number: number;
   readonly handler: FilteredHandler;
-  /** Changes up to here were before it joined. */
+  /** Changes up to this seq precede the subscription. */
   from: number;
   open: boolean;
 }
 
-/** All members of one interest, on one watch. */
+/** All subscriptions of one interest, on one watch. */
 interface Room {
   readonly name: string;
   readonly index: FilterIndex<FilteredSubscription>;
   readonly members: Set<FilteredSubscription>;
   watch: Watch | undefined;
-  /** Up to where changes were handed out; undefined until the watch is live. */
+  /** Position up to which changes were delivered; undefined until the watch is live. */
   position: { readonly seq: number; readonly epoch: string } | undefined;
 }
 
@@ -47,7 +48,7 @@ export class FilteredSubscriptions {
     this.#cache = cache;
   }
 
-  /** Interests, members and different filters, for metrics. */
+  /** Numbers of interests, members and distinct filters, for metrics. */
   get size(): { readonly interests: number; readonly members: number; readonly groups: number } {
     let members = 0;
     let groups = 0;
@@ -58,7 +59,7 @@ export class FilteredSubscriptions {
     return { interests: this.#rooms.size, members, groups };
   }
 
-  /** Like `Feed.watch`, but `live` comes from within this call when the interest is watched already. `batchEnd` is not passed on. */
+  /** Like `Feed.watch`, but `live` is called within this call if the interest is already watched. `batchEnd` is not passed on. */
   watch(interest: Interest, where: Filter, handler: FilteredHandler): Watch {
     const room = this.#room(interest);
     this.#joined += 1;

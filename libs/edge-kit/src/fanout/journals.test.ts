@@ -76,7 +76,7 @@ function twoJournals(lookMs = 0) {
 
 const change = (tenant: string, ...owners: readonly string[]) => ({ tenant, type: 'T', owners });
 
-test('an edge hears the heads of the journals that its clients need, and no longer than they need them', async () => {
+test('an edge subscribes to the heads of the journals that its clients need, for as long as they need them', async () => {
   const { clock, feeds, heard, main, second } = twoJournals();
   const inSecond = inJournal(HEADS, SECOND);
   assert.deepEqual(heard(), [HEADS]);

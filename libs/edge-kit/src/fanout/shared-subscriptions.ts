@@ -1,8 +1,8 @@
-/** Plain events and signals for sessions: one subscription on the bus per distinct subject, however many sessions listen. */
+/** Event and signal subscriptions for sessions: one bus subscription per distinct subject, however many sessions listen. */
 import type { EventChannel, SignalChannel } from '@polyedge/contracts/channel';
 import type { Subscription, Subscriptions } from '@polyedge/service-kit/bus';
 
-/** A channel a protocol may listen to. */
+/** A channel that sessions may listen to. */
 export type SharedChannel = EventChannel<string, unknown> | SignalChannel<string, unknown>;
 
 type Listener = (body: unknown) => void;
@@ -12,7 +12,7 @@ interface SharedSubscription {
   readonly subscription: Subscription;
 }
 
-/** `pe.<class>.<domain>.<name>.v<N>`: what all subjects of a channel begin with. */
+/** `pe.<class>.<domain>.<name>.v<N>`: the common prefix of a channel's subjects. */
 const channelPart = (subject: string): string => subject.split('.', 5).join('.');
 
 export class SharedSubscriptions {
@@ -20,21 +20,21 @@ export class SharedSubscriptions {
   readonly #channels: ReadonlyMap<string, SharedChannel>;
   readonly #shared = new Map<string, SharedSubscription>();
 
-  /** @param channels those that sessions of this edge may listen to */
+  /** @param channels the channels that sessions of this edge may listen to */
   constructor(bus: Subscriptions, channels: readonly SharedChannel[]) {
     this.#bus = bus;
     this.#channels = new Map(channels.map((channel) => [channelPart(channel.address), channel]));
   }
 
-  /** How many listen to a subject now. */
+  /** Number of listeners of a subject. */
   listeners(subject: string): number {
     return this.#shared.get(subject)?.listeners.size ?? 0;
   }
 
-  /** Hears a subject or pattern. Throws for one that belongs to none of the edge's channels: a mistake of ours. */
+  /** Subscribes to a subject or pattern. Throws if it belongs to none of the edge's channels, which is a bug. */
   listen(subject: string, listener: Listener): Subscription {
     const shared = this.#shared.get(subject) ?? this.#subscribe(subject);
-    // A function of its own, so that one listener may listen twice.
+    // A new function, so that the same listener can subscribe twice.
     const own: Listener = (body) => listener(body);
     shared.listeners.add(own);
     return {
@@ -48,7 +48,7 @@ export class SharedSubscriptions {
 
   #subscribe(subject: string): SharedSubscription {
     const channel = this.#channels.get(channelPart(subject));
-    if (channel === undefined) throw new Error(`not one of the channels that this edge hears: ${channelPart(subject)}`);
+    if (channel === undefined) throw new Error(`not a channel that this edge subscribes to: ${channelPart(subject)}`);
     const listeners = new Set<Listener>();
     const subscription = this.#bus.subscribe(channel, subject, (body) => {
       for (const listener of [...listeners]) if (listeners.has(listener)) listener(body);

@@ -1,4 +1,7 @@
-/** Fetches single changes that heads list and that did not come, or came as references. A few requests at a time, never two for one seq. */
+/**
+ * Fetches single changes that heads list but that did not arrive, or arrived as references. A few requests at a time, never two for the
+ * same seq.
+ */
 import type { graphChanges } from '@polyedge/contracts/bus/feed';
 import { isFull } from '@polyedge/contracts/change';
 import type { ReplyOf } from '@polyedge/contracts/channel';
@@ -10,7 +13,7 @@ import type { FeedSettings, FeedStats } from './settings.ts';
 import type { Watchers } from './watchers.ts';
 
 const MAX_RUNNING = 4;
-/** Of these, so that huge changes do not keep the others waiting. */
+/** Limits these, so that huge changes do not delay the others. */
 const MAX_RUNNING_ALONE = 3;
 const MAX_SEQS = 256;
 const BACKOFF_MS = 100;
@@ -48,7 +51,7 @@ export class Backfill {
     else this.#wanted.push(entry);
   }
 
-  /** Forgets everything; answers that are under way are ignored. */
+  /** Clears the state; replies in flight are ignored. */
   clear(): void {
     this.#wanted.take();
     this.#wantedAlone.take();
@@ -58,7 +61,7 @@ export class Backfill {
     this.#effects.push({ do: 'cancel', timer: 'backfill' });
   }
 
-  /** Starts what may be started. */
+  /** Starts as many requests as allowed. */
   pump(epoch: string, connected: boolean): void {
     while (this.#fetching.size < MAX_RUNNING && !this.#pausing && connected) {
       const entries = this.#resequencer.dueBytes >= this.#settings.maxStagedBytes ? this.#nextFront() : this.#next();
@@ -125,7 +128,7 @@ export class Backfill {
     return entries;
   }
 
-  /** With the memory used up: only what others wait behind, one by one. It stays in its list, which passes over it later. */
+  /** When the memory is used up: only changes that others wait behind, one at a time. They stay in their list, which skips them later. */
   #nextFront(): StagedChange[] {
     for (const entry of this.#resequencer.fronts()) {
       if (!isMissing(entry)) continue;
@@ -143,7 +146,7 @@ export class Backfill {
       return;
     }
     for (const entry of entries) {
-      // One of them may be what the store refuses: the others must not go with it.
+      // The store may have rejected one of them, which must not affect the others.
       if (!later) entry.alone = true;
       this.want(entry);
     }
@@ -155,7 +158,7 @@ export class Backfill {
     this.#effects.push({ do: 'wake', timer: 'backfill', ms, spreadMs: ms });
   }
 
-  /** The store does not have a change that a head listed: who waits for it cannot go on. */
+  /** The store does not have a change that a head listed: the watches that wait for it end. */
   #lose(entry: StagedChange, failure: Failure): void {
     for (const interest of entry.interests) this.#watchers.loseInterest(interest, failure);
   }

@@ -87,7 +87,7 @@ test('changes reach their watches within four seconds although no publisher live
   fine(record);
 });
 
-test('an edge that was cut off asks once for all its interests', async () => {
+test('an edge that was disconnected fetches the range once for all its interests', async () => {
   const { clock, edgeBus, publisher, commit, watch, asked, faults, feed } = system();
   const records = [watch(A), watch(B), watch({ tenant: 't' }), watch({ tenant: 't', owner: 'x' })];
   await clock.run(5);
@@ -144,7 +144,7 @@ test('a huge change delays only the watches that it may concern', async () => {
   fine(a, b);
 });
 
-test('who waits for a body says so, and that it has come; who joins meanwhile is told too', async () => {
+test('a watch reports that it waits for a body, and that the body has arrived; so does one that joins meanwhile', async () => {
   const { clock, faults, publisher, commit, watch, huge } = system();
   const [a, b] = [watch(A), watch(B)];
   await clock.run(5);
@@ -235,7 +235,7 @@ test('another history ends every watch, and the next one is live in it', async (
   fine(record, next);
 });
 
-test('a watch that cannot begin, or is one too many, is told so', async () => {
+test('a watch that cannot go live in time, or exceeds the limit, ends with lost', async () => {
   const { clock, edgeBus, watch } = system({ maxInterests: 1 });
   edgeBus.disconnect();
   const [waiting, oneTooMany] = [watch(A), watch(B)];
@@ -246,7 +246,7 @@ test('a watch that cannot begin, or is one too many, is told so', async () => {
   fine(waiting, oneTooMany);
 });
 
-test('whenDelivered comes when all was handed out, at once for what is past, and after its time-out otherwise', async () => {
+test('whenDelivered calls back when everything was delivered, at once for the past, and after its time-out otherwise', async () => {
   const { clock, feed, publisher, commit, watch } = system();
   const record = watch(A);
   await clock.run(5);

@@ -209,7 +209,7 @@ async function play(run: Scenario): Promise<void> {
   totals.dropped += stats.dropped;
 }
 
-test('every watch sees each change of its interest once and in order, or is told that it is lost, whatever fails', async () => {
+test('every watch gets each change of its interest once and in order, or ends with lost, whatever fails', async () => {
   await fc.assert(fc.asyncProperty(scenario, play), { numRuns: Number(process.env.FEED_RUNS ?? 600) });
   // The faults were really met, and most of the work was done by delivering.
   for (const count of Object.values(totals)) assert.ok(count > 0, JSON.stringify(totals));

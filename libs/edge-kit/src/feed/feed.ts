@@ -1,4 +1,4 @@
-/** Drives the feed machine (`machine.ts`): carries its effects out over the bus, and calls the handlers of its watches. */
+/** Driver of the feed machine (`machine.ts`): carries out its effects over the bus and calls the handlers of its watches. */
 import { graphChanged, graphChanges, graphHead, graphPosition } from '@polyedge/contracts/bus/feed';
 import type { Failure } from '@polyedge/contracts/errors';
 import type { Interest } from '@polyedge/contracts/interest';
@@ -14,25 +14,25 @@ export interface FeedOptions {
   readonly bus: Bus;
   readonly settings?: Partial<FeedSettings>;
   readonly surroundings?: Surroundings;
-  /** Told of an exception in a handler: a bug. Its watch ends with `lost` (`internal`). */
+  /** Called with an exception of a handler, which is a bug. The watch ends with `lost` (`internal`). */
   readonly onThrown?: (error: unknown) => void;
 }
 
-/** A feed with its figures and its end. */
+/** A feed with its statistics and its end. */
 export interface LiveFeed extends Feed {
   readonly stats: Readonly<FeedStats>;
-  /** These tenants are in another journal now: their watches end with `lost`. */
+  /** These tenants have moved to another journal: their watches end with `lost`. */
   moved(tenants: ReadonlySet<string>): void;
-  /** Ends it: no handler is called afterwards. */
+  /** Closes the feed: no handler is called afterwards. */
   close(): void;
 }
 
-/** Begins the feed of one journal, on the bus of that journal: it subscribes to the heads at once and finds out by itself where it stands. */
+/** Opens the feed of one journal on that journal's bus. It subscribes to the heads at once and determines its position itself. */
 export function openFeed(options: FeedOptions): LiveFeed {
   return new FeedDriver(options);
 }
 
-/** Changes whose spans are open at once; further ones are not traced. */
+/** Maximum number of open spans of changes; further changes are not traced. */
 const MAX_TRACED = 1000;
 
 class FeedDriver implements LiveFeed {
@@ -45,7 +45,7 @@ class FeedDriver implements LiveFeed {
   readonly #waiters = new Map<number, (reached: boolean) => void>();
   readonly #timers = new Map<FeedTimer, () => void>();
   readonly #subscriptions = new Map<string, Subscription>();
-  /** Spans of changes on their way to watches, by seq; empty when tracing is off. */
+  /** Spans of changes that are not delivered yet, by seq; empty if tracing is off. */
   readonly #traced = new Map<number, Span>();
   readonly #ends: (() => void)[];
   #names = 0;
@@ -186,7 +186,7 @@ class FeedDriver implements LiveFeed {
     }
   }
 
-  // ---- the bus and the clock
+  // ---- bus and clock
 
   #subscribe(name: string, interest: Interest): void {
     const pattern = graphChanged.pattern(interest);
@@ -211,7 +211,7 @@ class FeedDriver implements LiveFeed {
     for (const [seq, span] of this.#traced) if (seq <= this.#machine.position) this.#traced.delete(seq) && span.end('ok');
   }
 
-  // ---- handing out
+  // ---- delivery
 
   #handOutSoon(): void {
     if (this.#isTurnDue) return;
@@ -219,7 +219,7 @@ class FeedDriver implements LiveFeed {
     this.#around.soon(() => this.#turn());
   }
 
-  /** Hands out until nothing is left or the time of a turn is over. */
+  /** Delivers until nothing is left or the turn's time is used up. */
   #turn(): void {
     this.#isTurnDue = false;
     const until = this.#around.now() + this.#settings.maxTickMs;
@@ -242,7 +242,7 @@ class FeedDriver implements LiveFeed {
     }
   }
 
-  /** Nothing is called for a watch that was closed meanwhile. */
+  /** Does nothing for a watch that was closed meanwhile. */
   #call(watch: number, call: (handler: WatchHandler) => void): void {
     const handler = this.#handlers.get(watch);
     if (handler === undefined) return;
@@ -268,7 +268,7 @@ class FeedDriver implements LiveFeed {
     this.#handle({ kind: 'failed', watch });
   }
 
-  /** A change that belongs to a trace: its span lasts from here until it is given to whoever watches. */
+  /** Starts the span of a traced change, which lasts until the change is delivered. */
   #trace(seq: number, traceparent: string): void {
     if (this.#traced.has(seq) || this.#traced.size >= MAX_TRACED) return;
     const span = this.#bus.spans?.step('deliver change', traceparent);

@@ -1,7 +1,7 @@
 /**
- * The live feed of an edge over all journals: one feed for each journal that its clients need. A journal's feed is opened when somebody watches a
- * tenant that is there, so an edge hears the heads of no other journal, and closed some time after the last watch has ended. A tenant that is moved
- * ends its watches: whoever watched starts over, where the tenant is now.
+ * The live feed of an edge over all journals: one feed per journal that its clients need. A journal's feed is opened by the first watch of
+ * one of its tenants, so an edge receives no heads of other journals, and closed some time after the last watch has ended. The watches of a
+ * tenant end when it moves, and are restarted in its new journal.
  */
 import type { Interest } from '@polyedge/contracts/interest';
 import { MAIN } from '@polyedge/contracts/journal';
@@ -10,17 +10,17 @@ import { processSurroundings } from '@polyedge/service-kit/surroundings';
 import { type FeedOptions, type LiveFeed, openFeed } from './feed.ts';
 import type { Feed, Watch, WatchHandler } from './watch.ts';
 
-/** How long a journal's feed stays open without a watch: clients that come and go do not find it closed. */
+/** How long a journal's feed stays open without a watch, so that reconnecting clients find it open. */
 const LINGER_MS = 30_000;
 
 export interface Feeds extends Feed {
-  /** By journal: those that are open. */
+  /** The open feeds, by journal. */
   readonly open: ReadonlyMap<string, Pick<LiveFeed, 'stats'>>;
-  /** Ends them all: no handler is called afterwards. */
+  /** Closes all feeds: no handler is called afterwards. */
   close(): void;
 }
 
-/** Begins with the feed of `main`, where tenants are unless they were placed elsewhere. */
+/** Opens the feed of `main` at once, where all tenants are that were not placed elsewhere. */
 export function openFeeds(options: FeedOptions): Feeds {
   return new JournalFeeds(options);
 }
@@ -28,7 +28,7 @@ export function openFeeds(options: FeedOptions): Feeds {
 class JournalFeeds implements Feeds {
   readonly #options: FeedOptions;
   readonly #feeds = new Map<string, LiveFeed>();
-  /** Feeds that nobody watched when they were looked at last. */
+  /** Feeds that had no watch at the last sweep. */
   readonly #unwatched = new Set<string>();
   readonly #ends: (() => void)[] = [];
   #isClosed = false;
@@ -58,7 +58,7 @@ class JournalFeeds implements Feeds {
   whenDelivered(tenant: string, epoch: string, seq: number, timeoutMs: number, callback: (reached: boolean) => void): Watch {
     const feed = this.#feeds.get(this.#journalOf(tenant));
     if (feed !== undefined) return feed.whenDelivered(tenant, epoch, seq, timeoutMs, callback);
-    // Nobody here watches anything there.
+    // This process has no watch in that journal.
     callback(true);
     return { close: () => {} };
   }
@@ -86,7 +86,7 @@ class JournalFeeds implements Feeds {
     return feed;
   }
 
-  /** The last one stays: where there is one journal, a client never waits for its feed to find out where it stands. */
+  /** Keeps the last feed: with a single journal, no client waits for its feed to determine its position. */
   #closeUnwatched(): void {
     for (const [journal, feed] of [...this.#feeds]) {
       if (feed.stats.watches > 0) this.#unwatched.delete(journal);

@@ -1,4 +1,4 @@
-/** A first-in-first-out list whose `shift` costs the same however long it is. */
+/** A FIFO queue whose `shift` takes constant time. */
 export class Fifo<Item> {
   #items: Item[] = [];
   #first = 0;
@@ -19,7 +19,7 @@ export class Fifo<Item> {
     const item = this.#items[this.#first];
     if (this.#first >= this.#items.length) return undefined;
     this.#first += 1;
-    // Copying when half of it is empty keeps the cost per item constant and frees what was handed out.
+    // Copying when half of it is empty keeps the cost per item constant and frees the removed items.
     if (this.#first >= 64 && this.#first * 2 >= this.#items.length) {
       this.#items = this.#items.slice(this.#first);
       this.#first = 0;
@@ -27,7 +27,7 @@ export class Fifo<Item> {
     return item;
   }
 
-  /** Empties it and returns what was in it. */
+  /** Removes and returns all items. */
   take(): Item[] {
     const rest = this.#items.slice(this.#first);
     this.#items = [];

@@ -1,7 +1,7 @@
 /**
- * The chain of heads. While heads join each other the detector is open, and what they list is announced. When one is missing it closes, the
- * range is asked for once for all interests, and the heads that came meanwhile follow. Nothing passes while it is closed, so nothing is
- * passed over.
+ * Checks that heads form a chain. While each head continues the previous one the detector is open, and the changes they list are announced.
+ * If one is missing it closes, the range is fetched once for all interests, and the heads that arrived meanwhile follow. Nothing passes
+ * while it is closed, so no change is skipped.
  */
 import type { graphChanges, graphPosition } from '@polyedge/contracts/bus/feed';
 import { type Change, isFull } from '@polyedge/contracts/change';
@@ -17,12 +17,12 @@ import type { FeedSettings, FeedStats } from './settings.ts';
 import type { Watchers } from './watchers.ts';
 
 interface Gap {
-  /** Up to where it has to be fetched; unknown until the store was asked. */
+  /** End of the range to fetch; undefined until the store has answered. */
   upTo: number | undefined;
   attempt: number;
-  /** The question that is under way, and for a range up to where. */
+  /** The request in flight, and the end of its range. */
   request: { readonly ask: number; readonly upTo: number } | undefined;
-  /** A timer will go on with it. */
+  /** A timer will continue. */
   waits: boolean;
 }
 
@@ -31,10 +31,12 @@ const newGap = (upTo: number | undefined): Gap => ({ upTo, attempt: 0, request: 
 const MAX_RETIRED = 16;
 const BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 2_000;
-/** Above this many interests a range is asked for by tenant: the reply has more than is needed, the request stays small. */
+/**
+ * With more interests than this, a range is requested for whole tenants: the reply contains more than needed, but the request stays small.
+ */
 const MAX_NAMED_INTERESTS = 10_000;
 
-/** What the detector acts on. */
+/** The parts of the feed that the detector controls. */
 interface Parts {
   readonly settings: FeedSettings;
   readonly stats: FeedStats;
@@ -49,7 +51,7 @@ export class GapDetector {
   readonly #parts: Parts;
   #connected: boolean;
   #epoch: string | undefined;
-  /** The highest seen; undefined after the heads fell silent, so that any publisher of this epoch is believed again. */
+  /** The highest fence seen; undefined after silence, so that any publisher of this epoch is accepted again. */
   #fence: number | undefined;
   #position = 0;
   #lastHeadAt: number;
@@ -58,10 +60,10 @@ export class GapDetector {
   readonly #retired = new Set<string>();
   readonly #held = new Fifo<Head>();
   #heldSeqs = 0;
-  /** The highest `to` of the heads that found no room. */
+  /** The highest `to` of the heads that did not fit. */
   #beyond = 0;
 
-  /** Is closed at first: where the feed stands is not known. */
+  /** Starts closed, because the feed's position is unknown. */
   constructor(parts: Parts, connected: boolean, at: number) {
     this.#parts = parts;
     this.#connected = connected;
@@ -72,12 +74,12 @@ export class GapDetector {
     this.#advanceIn(0, 0);
   }
 
-  /** Undefined until the feed knows where it stands. */
+  /** Undefined until the feed's position is known. */
   get epoch(): string | undefined {
     return this.#epoch;
   }
 
-  /** Every change up to here was announced to the interests that were live when it was. */
+  /** Every change up to this seq was announced to the interests that were live then. */
   get position(): number {
     return this.#position;
   }
@@ -90,7 +92,7 @@ export class GapDetector {
     return this.#lastHeadAt;
   }
 
-  /** Whether a history is one that this feed has left. */
+  /** Whether the feed has left this epoch. */
   hasLeft(epoch: string): boolean {
     return this.#retired.has(epoch);
   }
@@ -103,7 +105,7 @@ export class GapDetector {
     }
     this.#fence = head.fence;
     if (head.keys.length !== Math.max(0, head.to - head.from + 1)) {
-      // Not to be relied on for anything, its range included.
+      // An invalid head: its range cannot be trusted either.
       this.#shut(undefined);
       return;
     }
@@ -113,26 +115,26 @@ export class GapDetector {
       return;
     }
     this.#hold(head);
-    // The chain is whole after all, or its hole is known: no need to ask for where it ends.
+    // The chain turned out whole, or its hole is known: its end need not be requested.
     if (gap.request !== undefined || gap.upTo !== undefined || !this.#connected) return;
     gap.upTo = Math.max(this.#position, (this.#held.front?.from ?? this.#position + 1) - 1);
     if (gap.upTo === this.#position) this.#finish(at);
   }
 
-  /** Nothing that was sent since can be relied on to have come. */
+  /** Messages sent from now on may be lost. */
   disconnected(): void {
     this.#connected = false;
     this.#shut(undefined);
     if (this.#gap !== undefined) this.#cancel(this.#gap);
   }
 
-  /** The subscriptions were made again. */
+  /** The subscriptions have been restored. */
   connected(): void {
     this.#connected = true;
     if (this.#gap !== undefined && this.#gap.request === undefined) this.#advanceIn(0, this.#parts.settings.jitterMs);
   }
 
-  /** Notices silence. */
+  /** Detects silence. */
   sweep(at: number): void {
     if (this.#gap !== undefined || at - this.#lastHeadAt < this.#parts.settings.silenceMs) return;
     this.#fence = undefined;
@@ -145,7 +147,7 @@ export class GapDetector {
     this.#advance(at);
   }
 
-  /** There may be room again for a further page. */
+  /** There may be room for another page. */
   resume(at: number): void {
     if (this.#gap !== undefined && !this.#gap.waits) this.#advance(at);
   }
@@ -168,7 +170,7 @@ export class GapDetector {
   rangeAnswered(ask: number, outcome: Outcome<ReplyOf<typeof graphChanges>>, at: number): void {
     const askedUpTo = this.#gap?.request?.upTo ?? 0;
     const gap = this.#answered(ask);
-    // An answer of this history stays true whatever happened meanwhile; one for a gap that is over is not needed.
+    // A reply of this epoch stays valid whatever has happened meanwhile; one for a closed gap is not needed.
     if (gap === undefined) return;
     const failure = outcome.ok ? undefined : outcome.failure;
     if (failure !== undefined && errors[failure.code].retry !== 'later') {
@@ -178,7 +180,7 @@ export class GapDetector {
     const after = this.#position;
     const to = outcome.ok && outcome.value.epoch === this.#epoch ? Math.min(outcome.value.to, askedUpTo) : 0;
     if (!outcome.ok || to <= after) {
-      // Another epoch, or the store does not have what a head promised: where it stands will tell.
+      // The store has another epoch, or does not have what a head promised: requests the position again.
       gap.upTo = undefined;
       this.#again(gap);
       return;
@@ -208,7 +210,7 @@ export class GapDetector {
     }
   }
 
-  /** @returns whether the head is of the feed's epoch now. */
+  /** @returns whether the head is of the feed's current epoch */
   #takesEpoch(head: Head, at: number): boolean {
     if (this.#retired.has(head.epoch)) {
       this.#parts.stats.staleHeads += 1;
@@ -219,7 +221,8 @@ export class GapDetector {
       this.#finish(at);
       return true;
     }
-    // A new history, or a publisher that was stopped in an old one: fences may have been restored with the rest, so only the store knows.
+    // A new epoch, or a publisher that was suspended in an old one. Fences may have been restored from the backup too, so only the store
+    // can decide.
     this.#shut(undefined);
     return false;
   }
@@ -244,7 +247,7 @@ export class GapDetector {
     this.#begin(epoch, position);
   }
 
-  /** Every watch of this history ends. */
+  /** Ends every watch of this epoch. */
   #reset(failure: Failure): void {
     const { watchers, resequencer, backfill, own } = this.#parts;
     watchers.loseAll(failure);
@@ -285,7 +288,10 @@ export class GapDetector {
     this.#heldSeqs += head.keys.length + 1;
   }
 
-  /** Closes. `upTo`: what is missing ends there; undefined when that is not known. */
+  /**
+   * Closes the detector.
+   * @param upTo end of the missing range; undefined if unknown
+   */
   #shut(upTo: number | undefined): void {
     const gap = this.#gap;
     if (gap !== undefined) {
@@ -328,7 +334,7 @@ export class GapDetector {
       this.#finish(at);
       return;
     }
-    // Asked again by `resume` when what waits has been handed out.
+    // `resume` retries once the waiting changes are delivered.
     if (!this.#hasRoomForPage) return;
     stats.rangeFetches += 1;
     const named =
@@ -356,7 +362,7 @@ export class GapDetector {
     return this.#requests;
   }
 
-  /** The store cannot continue this position: everybody starts from a snapshot, and the feed asks again where it stands. */
+  /** The store cannot continue from this position: every watch starts over from a snapshot, and the feed requests the position again. */
   #giveUp(failure: Failure): void {
     this.#reset(failure);
     this.#epoch = undefined;
@@ -371,7 +377,7 @@ export class GapDetector {
     this.#advanceIn(ms, ms);
   }
 
-  /** Opens, and lets the held heads follow up to the next hole. */
+  /** Opens the detector and processes the held heads up to the next hole. */
   #finish(at: number): void {
     if (this.#gap !== undefined) this.#cancel(this.#gap);
     this.#gap = undefined;

@@ -1,12 +1,12 @@
 /**
- * The live feed as a pure machine: `handle(input, at) → effects`, without clock, chance or I/O; `feed.ts` carries the effects out. A watch gets
- * every change of its interest after the seq it went live at, each once, in the order of seq, whatever the bus lost meanwhile, or it ends
- * with `lost` (delivery.md, section 5).
+ * The live feed as a pure machine: `handle(input, at) → effects`, without clock, randomness or I/O; `feed.ts` carries out the effects. A
+ * watch receives every change of its interest after the seq at which it went live, each once, in the order of seq, whatever the bus loses,
+ * or it ends with `lost` (delivery.md, section 5).
  *
- * Why that holds. Heads form a chain without holes (`gap-detector.ts` closes at one), and each lists, for all its seqs, the keys of the
- * interests concerned. So an interest that is looked up from position S on hears of every later seq of its own, and a listed body that did
- * not come as a message is fetched (`backfill.ts`). A missed message is only a cache miss, so a watch can go live at the feed's position as
- * soon as the server has acknowledged its subscription.
+ * Why this holds: heads form a chain without holes (`gap-detector.ts` closes at one), and each lists, for all its seqs, the keys of the
+ * interests concerned. So an interest that is registered from position S on learns of each of its later seqs, and a listed body that did
+ * not arrive as a message is fetched (`backfill.ts`). A missed message is only a cache miss, so a watch can go live at the feed's position
+ * as soon as the server has acknowledged its subscription.
  */
 import { isFull } from '@polyedge/contracts/change';
 import { failed } from '@polyedge/contracts/errors';
@@ -20,7 +20,7 @@ import { Watchers } from './watchers.ts';
 
 export class FeedMachine {
   readonly #stats: FeedStats = newFeedStats();
-  /** Filled by all parts while an input is handled, in the order in which the effects have to be carried out. */
+  /** Filled by all parts while an input is handled, in the order of execution. */
   readonly #effects: FeedEffect[] = [];
   readonly #resequencer: Resequencer;
   readonly #watchers: Watchers;
@@ -28,10 +28,10 @@ export class FeedMachine {
   readonly #own: OwnChangeWaits;
   readonly #gaps: GapDetector;
   #connected: boolean;
-  /** Watches that are to begin in this turn. */
+  /** Watches may still go live in this turn. */
   #joinsLeft = true;
 
-  /** @param at milliseconds from any beginning, never going back, as in `handle` */
+  /** @param at milliseconds from an arbitrary origin, never decreasing, as in `handle` */
   constructor(settings: FeedSettings, connected: boolean, at: number) {
     const stats = this.#stats;
     const effects = this.#effects;
@@ -52,7 +52,7 @@ export class FeedMachine {
     return this.#effects.splice(0);
   }
 
-  /** Where the feed stands, and what it has counted. */
+  /** The feed's position and counters. */
   stats(at: number): Readonly<FeedStats> {
     this.#stats.position = this.#gaps.position;
     this.#stats.stagedBytes = this.#resequencer.bytes;
@@ -62,17 +62,17 @@ export class FeedMachine {
     return this.#stats;
   }
 
-  /** Something can be handed out in this turn. */
+  /** Whether something can be delivered in this turn. */
   get hasMore(): boolean {
     return this.#watchers.hasLost || this.#joinsLeft || (this.#resequencer.hasReady && !this.#resequencer.turnIsFull);
   }
 
-  /** Every change up to here was announced. */
+  /** Every change up to this seq was announced. */
   get position(): number {
     return this.#gaps.position;
   }
 
-  /** Whether everything up to `seq` of an epoch was handed to the watches. Another epoch counts when the feed has moved past it. */
+  /** Whether everything up to `seq` of an epoch was delivered to the watches. True for an epoch that the feed has left. */
   hasDelivered(epoch: string, seq: number): boolean {
     return this.#gaps.hasLeft(epoch) || (epoch === this.#gaps.epoch && seq <= this.#own.reached);
   }
@@ -154,7 +154,7 @@ export class FeedMachine {
     }
   }
 
-  /** Losses first, then beginnings, then changes: a watch never gets one before it is live. */
+  /** Losses first, then new watches, then changes: a watch receives no change before it is live. */
   #handOut(): void {
     if (this.#watchers.hasLost) {
       this.#watchers.notifyLost();

@@ -1,11 +1,11 @@
-/** What can happen to the feed machine, and what it asks its driver to do. Plain data: a history of both is a transcript. */
+/** The inputs and effects of the feed machine. Plain data: a record of both is a transcript. */
 import type { graphChanges, graphPosition } from '@polyedge/contracts/bus/feed';
 import type { Change, FullChange } from '@polyedge/contracts/change';
 import type { ReplyOf } from '@polyedge/contracts/channel';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
 import type { Interest } from '@polyedge/contracts/interest';
 
-/** A progress message of the publisher: the seqs that it published, and for each the keys of the interests that it belongs to. */
+/** A watermark of the publisher: the seqs that it published, and for each the keys of the interests that it belongs to. */
 export interface Head {
   readonly epoch: string;
   readonly fence: number;
@@ -15,11 +15,11 @@ export interface Head {
   readonly keys: readonly (readonly number[])[];
 }
 
-/** The two timers of the machine: the next step of filling a gap, and the pause of the backfill. */
+/** The machine's timers: for the next step of filling a gap, and for the pause of the backfill. */
 export type FeedTimer = 'gap' | 'backfill';
 
 export type FeedInput =
-  /** Once, before any other: heads are subscribed. */
+  /** Once, first: the heads are subscribed to. */
   | { readonly kind: 'begin' }
   | { readonly kind: 'head'; readonly head: Head }
   | { readonly kind: 'change'; readonly change: Change; readonly bytes: number }
@@ -31,27 +31,27 @@ export type FeedInput =
   | { readonly kind: 'range'; readonly ask: number; readonly outcome: Outcome<ReplyOf<typeof graphChanges>> }
   | { readonly kind: 'changes'; readonly ask: number; readonly outcome: Outcome<ReplyOf<typeof graphChanges>> }
   | { readonly kind: 'woken'; readonly timer: FeedTimer }
-  /** Comes every `sweepMs`. */
+  /** Arrives every `sweepMs`. */
   | { readonly kind: 'sweep' }
-  /** Hand out one slice. */
+  /** Deliver one slice. */
   | { readonly kind: 'hand-out' }
-  /** The turn of the event loop that handed out ends. */
+  /** The turn of the event loop that delivered has ended. */
   | { readonly kind: 'turn-end' }
-  /** `watch` is a number that was not used before; so is `waiter`. */
+  /** `watch` and `waiter` are numbers that were not used before. */
   | { readonly kind: 'watch'; readonly watch: number; readonly interest: Interest }
   | { readonly kind: 'close'; readonly watch: number }
-  /** These tenants are in another journal from now on. */
+  /** These tenants have moved to another journal. */
   | { readonly kind: 'moved'; readonly tenants: ReadonlySet<string> }
-  /** The watch's handler threw. */
+  /** The watch's handler threw an exception. */
   | { readonly kind: 'failed'; readonly watch: number }
   | { readonly kind: 'wait'; readonly waiter: number; readonly epoch: string; readonly seq: number; readonly until: number }
   | { readonly kind: 'stop-waiting'; readonly waiter: number };
 
 export type FeedEffect =
-  /** Subscribe to the changes of an interest, under its name. */
+  /** Subscribe to the changes of an interest, with this name. */
   | { readonly do: 'subscribe'; readonly name: string; readonly interest: Interest }
   | { readonly do: 'unsubscribe'; readonly name: string }
-  /** Make sure that the server knows every subscription so far: `flushed`. */
+  /** Ensure that the server knows every subscription made so far; answered by `flushed`. */
   | { readonly do: 'flush' }
   | { readonly do: 'ask-position'; readonly ask: number }
   | {
@@ -63,10 +63,10 @@ export type FeedEffect =
       readonly interests: readonly Interest[];
     }
   | { readonly do: 'ask-changes'; readonly ask: number; readonly epoch: string; readonly seqs: readonly number[] }
-  /** Set a timer, in place of the one of that name, to between `ms` and `ms + spreadMs` from now, at random. */
+  /** Set a timer to a random time between `ms` and `ms + spreadMs` from now. It replaces the timer of that name. */
   | { readonly do: 'wake'; readonly timer: FeedTimer; readonly ms: number; readonly spreadMs: number }
   | { readonly do: 'cancel'; readonly timer: FeedTimer }
-  /** Begin to hand out when what has arrived was read. Said again, it means the same turn. */
+  /** Deliver once the messages that have arrived are read. Repeated requests of a turn have no further effect. */
   | { readonly do: 'hand-out-soon' }
   | { readonly do: 'live'; readonly watch: number; readonly seq: number; readonly epoch: string }
   | { readonly do: 'deliver'; readonly watches: readonly number[]; readonly change: FullChange }

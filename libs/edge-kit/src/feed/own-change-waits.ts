@@ -1,4 +1,4 @@
-/** Who waits until the changes of a write were handed out, so that its answer can follow its events. */
+/** Waits until the changes of a write were delivered, so that its answer can follow its events. */
 import type { FeedEffect } from './messages.ts';
 import type { FeedStats } from './settings.ts';
 
@@ -9,12 +9,12 @@ interface Waiter {
   readonly until: number;
 }
 
-/** As many wait as writes are in flight: the driver allows one per session. */
+/** Bounded by the writes in flight, of which the driver allows one per session. */
 export class OwnChangeWaits {
   readonly #stats: FeedStats;
   readonly #effects: FeedEffect[];
   readonly #waiting = new Map<number, Waiter>();
-  /** The lowest seq that anybody waits for: most turns need not look further. */
+  /** The lowest seq waited for, so that most turns need no search. */
   #lowest = Number.POSITIVE_INFINITY;
   #epoch: string | undefined;
   #reached = -1;
@@ -24,7 +24,7 @@ export class OwnChangeWaits {
     this.#effects = effects;
   }
 
-  /** Everything up to here was handed out, and the turn that did it has ended. */
+  /** Everything up to this seq was delivered, and the turn that did so has ended. */
   get reached(): number {
     return this.#reached;
   }
@@ -46,7 +46,7 @@ export class OwnChangeWaits {
     this.#settle((waiter) => (waiter.epoch === epoch && waiter.seq <= seq ? true : undefined));
   }
 
-  /** The feed leaves its epoch, and with it whoever waits for something of it. */
+  /** The feed leaves its epoch, which ends all waits for that epoch. */
   leaveEpoch(): void {
     const left = this.#epoch;
     this.#epoch = undefined;

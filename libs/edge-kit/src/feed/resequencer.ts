@@ -1,6 +1,6 @@
 /**
- * Puts changes back into the order of seq. Bodies that come before their head are staged; announced changes wait until every watch of theirs
- * has them. One whose body is missing blocks only the interests that it may concern: they queue behind it, the others go on.
+ * Restores the order of seq. Bodies that arrive before their head are staged; announced changes wait until they are delivered to every
+ * watch concerned. A change whose body is missing blocks only the interests that it may concern: their later changes queue behind it.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import { covers, type Interest, interestKey } from '@polyedge/contracts/interest';
@@ -8,29 +8,29 @@ import { Fifo } from './fifo.ts';
 import type { FeedEffect } from './messages.ts';
 import type { FeedSettings, FeedStats } from './settings.ts';
 
-/** An announced change that not every watch has been handed yet. */
+/** An announced change that has not been delivered to every watch concerned. */
 export interface StagedChange {
   readonly seq: number;
-  /** Those it may concern: their keys are in the head, the body decides. */
+  /** Interests that it may concern: the head lists their keys, and the body decides. */
   readonly interests: readonly WatchedInterest[];
-  /** Interests that have not had it. At 0 it is forgotten. */
+  /** Number of interests that have not had it. At 0 it is dropped. */
   left: number;
-  /** How many of `interests` have been served or have queued it. */
+  /** Number of `interests` that were served or have queued it. */
   next: number;
   change: FullChange | undefined;
   bytes: number;
   fetching: boolean;
-  /** Fetched by itself: it is a reference, so it may be huge, or it failed together with others. */
+  /** Fetched in a request without others: it is a reference, so it may be huge, or it failed together with others. */
   alone: boolean;
 }
 
-/** One watch. `position` is the last seq it had; before it is live, no seq is above it. */
+/** One watch. `position` is the last seq delivered to it; before the watch is live, it is above every seq. */
 export interface Watcher {
   readonly watch: number;
   readonly interest: WatchedInterest;
   readonly since: number;
   position: number;
-  /** Gets nothing more, except to be told of its loss. */
+  /** Receives nothing more except `lost`. */
   ended: boolean;
 }
 
@@ -40,14 +40,14 @@ export class WatchedInterest {
   readonly interest: Interest;
   readonly key: number;
   readonly watchers = new Set<Watcher>();
-  /** Not empty while a change without body blocks this interest: that one is in front. */
+  /** Not empty while a change without a body blocks this interest; that change is first. */
   readonly queue = new Fifo<StagedChange>();
   /** The server knows the subscription. */
   flushed = false;
-  /** Heads are looked through for it. */
+  /** Heads are checked for it. */
   live = false;
   closed = false;
-  /** Its front has got its body. */
+  /** The body of its first change has arrived. */
   ready = false;
 
   constructor(name: string, interest: Interest) {
@@ -56,19 +56,19 @@ export class WatchedInterest {
     this.key = interestKey(interest);
   }
 
-  /** The seq that it has to have before anything later, though other interests may have more. Undefined: it waits for nothing. */
+  /** The seq that it must receive before anything later, though other interests may be ahead. Undefined: none. */
   get waitsFor(): number | undefined {
     return this.queue.front?.seq;
   }
 }
 
-/** A body that came before its head; undefined for a reference, which has to be fetched. */
+/** A body that arrived before its head; undefined for a reference, which must be fetched. */
 interface Staged {
   readonly change: FullChange | undefined;
   readonly bytes: number;
 }
 
-// What a staged seq costs besides its body.
+// Memory of a staged seq besides its body.
 const STAGED_OVERHEAD_BYTES = 200;
 const CALLS_PER_SLICE = 64;
 
@@ -84,7 +84,7 @@ export class Resequencer {
   readonly #ready = new Fifo<WatchedInterest>();
   #stagedBytes = 0;
   #dueBytes = 0;
-  /** How many changes this turn of the event loop may still hand out. */
+  /** Changes that may still be delivered in this turn of the event loop. */
   #turnLeft: number;
   #sliceIsOver = false;
 
@@ -95,32 +95,32 @@ export class Resequencer {
     this.#turnLeft = settings.maxChangesPerTick;
   }
 
-  /** Bytes of all bodies that wait here. */
+  /** Bytes of all waiting bodies. */
   get bytes(): number {
     return this.#stagedBytes + this.#dueBytes;
   }
 
-  /** Bytes of the bodies that were announced. The others do not leave by waiting. */
+  /** Bytes of the bodies of announced changes. The others are not freed by delivery. */
   get dueBytes(): number {
     return this.#dueBytes;
   }
 
-  /** Announced changes that wait here. */
+  /** Number of announced changes that wait. */
   get pending(): number {
     return this.#entries.size;
   }
 
-  /** Something can be handed out. */
+  /** Whether something can be delivered. */
   get hasReady(): boolean {
     return this.#ready.length > 0 || this.#due.length > 0;
   }
 
-  /** This turn has handed out what it may. */
+  /** Whether this turn has reached its maximum. */
   get turnIsFull(): boolean {
     return this.#turnLeft <= 0;
   }
 
-  /** From now on announcements are looked through for this interest. */
+  /** From now on announcements are checked for this interest. */
   add(interest: WatchedInterest): void {
     interest.live = true;
     const same = this.#byKey.get(interest.key);
@@ -128,7 +128,7 @@ export class Resequencer {
     else same.push(interest);
   }
 
-  /** From now on announcements are not looked through for this interest, and what it waits for is dropped. */
+  /** From now on announcements are not checked for this interest, and its waiting changes are dropped. */
   remove(interest: WatchedInterest): void {
     interest.live = false;
     const same = this.#byKey.get(interest.key);
@@ -139,7 +139,9 @@ export class Resequencer {
     for (const entry of interest.queue.take()) this.#release(entry);
   }
 
-  /** Takes a body that came on the bus. `undefined` for a reference. Beyond the bound it is dropped: its head will have it fetched. */
+  /**
+   * Takes a body that arrived on the bus; `undefined` for a reference. Beyond the bound it is dropped, and fetched when its head arrives.
+   */
   arrive(seq: number, change: FullChange | undefined, bytes: number, position: number): void {
     if (seq <= position) {
       if (change !== undefined) this.fill(seq, change, bytes);
@@ -156,8 +158,8 @@ export class Resequencer {
   }
 
   /**
-   * A head lists a seq under these keys. Must be called in the order of seq.
-   * @returns the entry, when somebody waits for it and its body has to be fetched.
+   * Announces a seq that a head lists with these keys. Must be called in the order of seq.
+   * @returns the entry, if it concerns an interest and its body must be fetched
    */
   announce(seq: number, keys: readonly number[]): StagedChange | undefined {
     const staged = this.#unstage(seq);
@@ -179,7 +181,7 @@ export class Resequencer {
     return entry.change === undefined ? entry : undefined;
   }
 
-  /** A change of a fetched range; like a message and its head in one. */
+  /** Announces a change of a fetched range, with its body. */
   announceWhole(seq: number, keys: readonly number[], change: FullChange | undefined, bytes: number): StagedChange | undefined {
     this.#unstage(seq);
     this.#staged.set(seq, { change, bytes });
@@ -187,7 +189,7 @@ export class Resequencer {
     return this.announce(seq, keys);
   }
 
-  /** Gives an announced change the body it waits for. */
+  /** Adds the missing body to an announced change. */
   fill(seq: number, change: FullChange, bytes: number): void {
     const entry = this.#entries.get(seq);
     if (entry === undefined || entry.change !== undefined) return;
@@ -201,7 +203,7 @@ export class Resequencer {
     }
   }
 
-  /** Forgets bodies up to a position that were never announced: nobody here wanted them. */
+  /** Drops staged bodies up to a position that were never announced, because no interest here needed them. */
   forget(position: number): void {
     for (const [seq, staged] of this.#staged) {
       if (seq > position) continue;
@@ -210,7 +212,7 @@ export class Resequencer {
     }
   }
 
-  /** Entries without body that are first of an interest: what has to be fetched whatever memory is taken. */
+  /** Changes without a body that are first of an interest: they are fetched even if the memory is used up. */
   *fronts(): Generator<StagedChange> {
     for (const interest of this.#blocked) {
       const entry = interest.queue.front;
@@ -218,14 +220,14 @@ export class Resequencer {
     }
   }
 
-  /** Everything up to this seq, at most `position`, was handed to every watch. */
+  /** Everything up to the returned seq (at most `position`) was delivered to every watch. */
   deliveredTo(position: number): number {
     let to = Math.min(position, (this.#due.front?.seq ?? Number.POSITIVE_INFINITY) - 1);
     for (const interest of this.#blocked) to = Math.min(to, (interest.waitsFor ?? Number.POSITIVE_INFINITY) - 1);
     return to;
   }
 
-  /** Hands out a slice: one change to the watches of one interest, so that the driver can look at the clock after each. */
+  /** Delivers one slice: one change to the watches of one interest, so that the driver can check the time after each. */
   handOut(): void {
     this.#sliceIsOver = false;
     this.#handOutReady();
@@ -242,7 +244,7 @@ export class Resequencer {
     this.#turnLeft = this.#settings.maxChangesPerTick;
   }
 
-  /** Forgets everything of an epoch. No interest is added. */
+  /** Drops everything of an epoch. No interest is added. */
   clear(): void {
     this.#staged.clear();
     this.#entries.clear();
@@ -253,7 +255,7 @@ export class Resequencer {
     this.#dueBytes = 0;
   }
 
-  /** Interests whose front has got its body catch up before anything new is handed out. */
+  /** Interests whose missing body has arrived catch up before anything new is delivered. */
   #handOutReady(): void {
     for (let interest = this.#ready.front; interest !== undefined; interest = this.#ready.front) {
       for (let entry = interest.queue.front; entry?.change !== undefined; entry = interest.queue.front) {
@@ -272,7 +274,7 @@ export class Resequencer {
     }
   }
 
-  /** @returns false when the slice is used up; the next one goes on from there. */
+  /** @returns false when the slice is used up; the next one continues from there */
   #serve(entry: StagedChange): boolean {
     for (; entry.next < entry.interests.length; entry.next += 1) {
       const interest = entry.interests[entry.next];
@@ -290,7 +292,7 @@ export class Resequencer {
     return true;
   }
 
-  /** @returns false when the slice is used up; the next one goes on where this one stopped, since every watch has its position. */
+  /** @returns false when the slice is used up; the next one continues from there, since every watch has its position */
   #hand(entry: StagedChange, change: FullChange, { interest, watchers }: WatchedInterest): boolean {
     if (!covers(interest, change)) return true;
     if (this.#sliceIsOver) return false;

@@ -1,25 +1,25 @@
-/** The bounds and waits of the live feed, and what it counts. */
+/** The bounds, times and counters of the live feed. */
 
-/** Bounds and waits of a feed. Defaults: delivery.md, section 5. */
+/** Bounds and times of a feed. Defaults: delivery.md, section 5. */
 export interface FeedSettings {
-  /** Bodies that wait for their head or their turn. At the bound further ones are dropped and fetched when their turn comes. */
+  /** Bodies that wait for their head or their turn. Further ones are dropped and fetched when needed. */
   readonly maxStagedBytes: number;
-  /** Changes that are announced and not yet handed out. At the bound the gate closes, and what follows is fetched as a range later. */
+  /** Announced changes that are not delivered yet. At the bound the gap detector closes, and what follows is fetched later as a range. */
   readonly maxPending: number;
-  /** Changes that heads list while the gate is closed. Beyond it only the highest position is remembered, and fetched. */
+  /** Changes listed by heads while the gap detector is closed. Beyond it only the highest seq is kept, and the range is fetched. */
   readonly maxHeldSeqs: number;
-  /** Distinct interests of the process. At the bound a new one is answered with `lost` and the code `limited`. */
+  /** Distinct interests of the process. Further watches end with `lost` and the code `limited`. */
   readonly maxInterests: number;
   readonly maxChangesPerTick: number;
   readonly maxTickMs: number;
-  /** No head for this long closes the gate. */
+  /** Time without a head after which the gap detector closes. */
   readonly silenceMs: number;
-  /** A range is asked for after a random wait up to this, so that the edges do not all ask at once. */
+  /** Maximum random delay before a range is requested, so that the edges do not all request it at once. */
   readonly jitterMs: number;
   readonly requestTimeoutMs: number;
-  /** A watch that could not begin for this long is answered with `lost` and the code `unavailable`. */
+  /** A watch that could not go live within this time ends with `lost` and the code `unavailable`. */
   readonly joinTimeoutMs: number;
-  /** How often silence and time-outs are looked at. */
+  /** Interval of the checks for silence and time-outs. */
   readonly sweepMs: number;
 }
 
@@ -37,18 +37,18 @@ export const FEED_DEFAULTS: FeedSettings = {
   sweepMs: 250,
 };
 
-/** What a feed counted since it began, and where it stands. Plain numbers for the metrics. */
+/** Counters of a feed since its start, and its position. Plain numbers, for metrics. */
 export interface FeedStats {
-  /** The position: every change up to it was handed out or waits for its turn. */
+  /** The position: every change up to it was delivered or is ready for delivery. */
   position: number;
   stagedBytes: number;
-  /** Announced, and not yet handed to every watch. */
+  /** Announced changes that are not yet delivered to every watch. */
   pending: number;
   watches: number;
   interests: number;
   /** Calls of `change`. */
   delivered: number;
-  /** How often the gate closed. */
+  /** How often the gap detector closed. */
   gaps: number;
   rangeFetches: number;
   seqFetches: number;
@@ -56,15 +56,15 @@ export interface FeedStats {
   fetchFailures: number;
   /** Bodies dropped at `maxStagedBytes`. */
   dropped: number;
-  /** Heads of a publisher that no longer is one. */
+  /** Heads of a publisher that has lost its lease. */
   staleHeads: number;
   /** Watches that ended with `lost`. */
   lost: number;
-  /** `whenDelivered` that ran into its time-out. */
+  /** Calls of `whenDelivered` that timed out. */
   ownTimeouts: number;
-  /** Exceptions of handlers: bugs. */
+  /** Exceptions of handlers, which are bugs. */
   thrown: number;
-  /** Milliseconds since the last head in order. */
+  /** Milliseconds since the last valid head. */
   headAgeMs: number;
 }
 

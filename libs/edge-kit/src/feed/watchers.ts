@@ -1,4 +1,4 @@
-/** Who watches what: every watch from its beginning to its end, and the subscriptions of their interests. */
+/** All watches from their start to their end, and the subscriptions of their interests. */
 import { type Failure, failed } from '@polyedge/contracts/errors';
 import { type Interest, interestName } from '@polyedge/contracts/interest';
 import { type FeedEffect, HAND_OUT_SOON } from './messages.ts';
@@ -14,11 +14,11 @@ export class Watchers {
   readonly #resequencer: Resequencer;
   readonly #watchers = new Map<number, Watcher>();
   readonly #interests = new Map<string, WatchedInterest>();
-  /** Not live yet. */
+  /** Watches that are not live yet. */
   #joining: Watcher[] = [];
-  /** Ended, and not told yet. */
+  /** Watches that have ended, whose `lost` is not delivered yet. */
   #lost: { readonly watch: number; readonly failure: Failure }[] = [];
-  /** Interests whose subscription the server may not know yet, and those that a flush is under way for. */
+  /** Interests whose subscription the server may not know yet, and those that the flush in flight covers. */
   #unflushed = new Set<WatchedInterest>();
   #flushing: Set<WatchedInterest> | undefined;
   #connected: boolean;
@@ -31,17 +31,17 @@ export class Watchers {
     this.#connected = connected;
   }
 
-  /** Distinct interests. */
+  /** Number of distinct interests. */
   get size(): number {
     return this.#interests.size;
   }
 
-  /** Somebody is to be told of a loss. */
+  /** Whether a `lost` is to be delivered. */
   get hasLost(): boolean {
     return this.#lost.length > 0;
   }
 
-  /** The interests that heads are looked through for. */
+  /** The interests that heads are checked for. */
   live(): Interest[] {
     const interests: Interest[] = [];
     for (const { live, interest } of this.#interests.values()) if (live) interests.push(interest);
@@ -57,7 +57,7 @@ export class Watchers {
       return;
     }
     const watched = known ?? new WatchedInterest(name, interest);
-    // Above every seq: a change that is on its way to the interest's other watches is not this one's.
+    // Above every seq, so that changes in delivery to the interest's other watches skip this one.
     const watcher: Watcher = { watch, interest: watched, since: at, position: Number.POSITIVE_INFINITY, ended: false };
     this.#watchers.set(watch, watcher);
     watched.watchers.add(watcher);
@@ -70,14 +70,14 @@ export class Watchers {
     this.flush();
   }
 
-  /** Its owner closed it: it is told nothing more. */
+  /** The owner closed the watch: nothing more is delivered. */
   close(watch: number): void {
     const watcher = this.#watchers.get(watch);
     if (watcher === undefined) this.#lost = this.#lost.filter((one) => one.watch !== watch);
     else this.#end(watcher);
   }
 
-  /** Ends a watch now, and tells it in the next slice. */
+  /** Ends a watch now and delivers `lost` in the next slice. */
   lose(watch: number, failure: Failure): void {
     const watcher = this.#watchers.get(watch);
     if (watcher === undefined) return;
@@ -95,7 +95,7 @@ export class Watchers {
     for (const watched of [...this.#interests.values()]) if (tenants.has(watched.interest.tenant)) this.loseInterest(watched, failure);
   }
 
-  /** Ends every watch that is live. The others have no position to lose. */
+  /** Ends every live watch. Others have no position to lose. */
   loseAll(failure: Failure): void {
     for (const interest of [...this.#interests.values()]) {
       for (const { watch, position } of [...interest.watchers]) if (position !== Number.POSITIVE_INFINITY) this.lose(watch, failure);
@@ -112,10 +112,9 @@ export class Watchers {
   }
 
   /**
-   * Watches whose subscription reached the server go live at the feed's position. Not while the gap detector is closed: a range that is
-   * being fetched would not contain theirs.
-   *
-   * @returns whether there are more that can go live
+   * Watches whose subscription reached the server go live at the feed's position. Not while the gap detector is closed, because the range
+   * being fetched would not include their interests.
+   * @returns whether more watches can go live
    */
   join(epoch: string, position: number, isOpen: boolean): boolean {
     if (this.#joining.length === 0) return false;
@@ -141,7 +140,7 @@ export class Watchers {
     return rest.length > 0;
   }
 
-  /** One round trip for all that were subscribed since the last one began. */
+  /** One round trip for all subscriptions made since the last one began. */
   flush(): void {
     if (this.#flushing !== undefined || this.#unflushed.size === 0 || !this.#connected) return;
     this.#flushing = this.#unflushed;
@@ -157,12 +156,12 @@ export class Watchers {
       if (ok) interest.flushed = true;
       else this.#unflushed.add(interest);
     }
-    // After a failure the sweep or the next connection tries again.
+    // After a failure, the sweep or the next connection retries.
     if (ok) this.flush();
     this.#effects.push(HAND_OUT_SOON);
   }
 
-  /** Subscriptions are part of what a connection begins with. */
+  /** A new connection starts with all subscriptions. */
   connected(): void {
     this.#connected = true;
     for (const interest of this.#unflushed) interest.flushed = true;
@@ -174,7 +173,7 @@ export class Watchers {
     this.#connected = false;
   }
 
-  /** Gives up on watches that could not begin. */
+  /** Ends watches that could not go live in time. */
   sweep(at: number): void {
     for (const { watch, ended, since } of this.#joining) {
       if (!ended && at - since >= this.#settings.joinTimeoutMs)

@@ -1,4 +1,4 @@
-/** One connection with everything around it by hand: its wire, clock, feed and bus. */
+/** One connection whose wire, clock, feed and bus are controlled by the test. */
 import assert from 'node:assert/strict';
 import { graphGet, graphMutate } from '@polyedge/contracts/bus/graph';
 import { done, type Outcome } from '@polyedge/contracts/errors';
@@ -32,7 +32,7 @@ export const ANN: Principal = {
 
 export type Handle = (input: Input<string>) => readonly Effect<string>[];
 
-/** What a session of these tests does with a message: `r1` reads, `w1` writes, anything else is echoed. Everything it hears is sent. */
+/** The session of these tests: `r1` reads, `w1` writes, any other message is echoed. It sends every input that it receives. */
 export const talkative: Handle = (input) => {
   switch (input.kind) {
     case 'frame':
@@ -109,7 +109,7 @@ export function setUp(set: Scene = {}) {
   return { clock, wheel, feed, driver, bus, wire, connection, turn, say: (text: string) => connection.message(text, text.length) };
 }
 
-/** A store whose answers a test gives by hand. */
+/** A store that the test answers for. */
 export function handStore() {
   const network = new LocalNetwork();
   const store = network.connect();
@@ -155,7 +155,7 @@ export const settle = async () => {
   for (let turns = 0; turns < 8; turns += 1) await new Promise<void>((resolve) => setImmediate(resolve));
 };
 
-/** Subscriptions whose changes the session hears, and whose changes go on the broadcaster. */
+/** One subscription whose changes the session receives, and one on the broadcaster. */
 export const watching: Effect<string>[] = [{ do: 'subscribe', id: 's', to: { tenant: 't' } }];
 export const onBroadcaster: Effect<string>[] = [
   { do: 'subscribe', id: 's', to: { tenant: 't' }, view: { filter: EVERYTHING, shape: 'full' } },

@@ -1,4 +1,4 @@
-/** A feed that hands out what a test gives it, change by change to all watches, as the real one does. */
+/** A feed that delivers the test's changes, each to all watches before the next, like the real one. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
 import { covers, type Interest, interestName } from '@polyedge/contracts/interest';
@@ -14,7 +14,7 @@ export class FakeFeed implements Feed {
   readonly #waiting = new Set<{ readonly seq: number; readonly callback: (reached: boolean) => void }>();
   readonly epoch: string;
   seq = 0;
-  /** New watches become live by `goLive` only, instead of in the next microtask. */
+  /** New watches go live only by `goLive`, instead of in the next microtask. */
   manual = false;
 
   constructor(epoch = 'e1') {
@@ -63,20 +63,20 @@ export class FakeFeed implements Feed {
     }
   }
 
-  /** One tick with a change that reaches some interests only: the others wait for something, or come in the next tick. */
+  /** One tick with a change that reaches only some interests: the others wait for a body, or receive it in the next tick. */
   deliverTo(change: FullChange, ...interests: readonly Interest[]): void {
     this.seq = Math.max(this.seq, change.seq);
     const names = interests.map(interestName);
     for (const { interest, handler } of [...this.#watches]) if (names.includes(interestName(interest))) handler.change(change);
   }
 
-  /** What an interest waits for. */
+  /** Sets the seq that an interest waits for. */
   wait(interest: Interest, seq: number | undefined): void {
     for (const watching of [...this.#watches])
       if (interestName(watching.interest) === interestName(interest)) watching.handler.waits?.(seq);
   }
 
-  /** Time is up for every `whenDelivered`. */
+  /** Times out every `whenDelivered`. */
   giveUp(): void {
     for (const { callback } of [...this.#waiting]) callback(false);
     this.#waiting.clear();

@@ -1,4 +1,4 @@
-/** A wire without a socket: keeps what was sent, and takes in only as much as a test allows. */
+/** A wire without a socket: records what was sent, and accepts only as much as the test allows. */
 import type { Framing, Packet, Wire } from '../transport/wire.ts';
 
 export interface FakePacket extends Packet {
@@ -14,7 +14,7 @@ export const fakeFraming: Framing<string, FakePacket> = {
 export class FakeWire implements Wire<FakePacket> {
   /** Everything sent, in order. */
   readonly sent: string[] = [];
-  /** How many writes it took to send it. */
+  /** Number of writes. */
   writes = 0;
   /** Reading is stopped. */
   paused = false;

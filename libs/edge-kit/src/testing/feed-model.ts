@@ -1,6 +1,6 @@
 /**
- * A journal with its publisher and its store for tests of the feed, and a record of every watch that compares what it got with what it should
- * have got. Imported by tests only.
+ * A journal with its publisher and store for tests of the feed, and a record of every watch that compares the changes it received with the
+ * expected ones.
  */
 import { graphChanged, graphChanges, graphHead, graphPosition } from '@polyedge/contracts/bus/feed';
 import { type Change, type FullChange, isFull } from '@polyedge/contracts/change';
@@ -9,11 +9,11 @@ import { covers, type Interest, keysOf } from '@polyedge/contracts/interest';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Feed, Watch, WatchHandler } from '../feed/watch.ts';
 
-/** The rows of each epoch. A row is never changed; another epoch begins as a copy of a part. */
+/** The rows of each epoch. Rows never change; another epoch begins as a copy of a prefix. */
 export class ModelJournal {
   readonly histories = new Map<string, FullChange[]>([['e1', []]]);
   epoch = 'e1';
-  /** Rows below are no longer kept. */
+  /** Older rows are deleted. */
   oldest = 1;
 
   get rows(): FullChange[] {
@@ -52,7 +52,7 @@ export class ModelJournal {
     });
   }
 
-  /** Restores a backup: everything above `keep` is gone, and the history has another name. */
+  /** Restores a backup: everything above `keep` is lost, and a new epoch begins. */
   restore(keep: number): void {
     const kept = this.rows.slice(0, keep);
     this.epoch = `e${this.histories.size + 1}`;
@@ -61,7 +61,7 @@ export class ModelJournal {
   }
 }
 
-/** Answers as graph-store does. `page`: how many changes a reply holds. */
+/** Answers like graph-store. `page`: maximum number of changes in a reply. */
 export function answerFrom(journal: ModelJournal, bus: Bus, page: () => number): void {
   bus.respond(graphPosition, async () => done({ epoch: journal.epoch, seq: journal.seq, oldest: journal.oldest, partitions: 1 }));
   bus.respond(graphChanges, async ({ epoch, after = 0, upTo = journal.seq, interests = [], seqs }) => {
@@ -81,7 +81,7 @@ export function answerFrom(journal: ModelJournal, bus: Bus, page: () => number):
   });
 }
 
-/** Publishes rows and heads as delivery.md 4 says. A stopped and continued one is a second instance with a lower fence. */
+/** Publishes rows and heads as in delivery.md 4. A publisher that was suspended is a second instance with a lower fence. */
 export class ModelPublisher {
   readonly #journal: ModelJournal;
   readonly #bus: Bus;
@@ -113,7 +113,7 @@ export class ModelPublisher {
   }
 }
 
-/** A watch, what it got, and what was wrong with that. */
+/** A watch, the changes it received, and the errors found. */
 export class WatchRecord implements WatchHandler {
   readonly #journal: ModelJournal;
   readonly interest: Interest;
@@ -124,7 +124,7 @@ export class WatchRecord implements WatchHandler {
   got = 0;
   failure: Failure | undefined;
   closed = false;
-  /** What this watch said to wait for. */
+  /** The seq that this watch reported to wait for. */
   waiting: number | undefined;
   problem: string | undefined;
 
@@ -170,13 +170,13 @@ export class WatchRecord implements WatchHandler {
     this.watch.close();
   }
 
-  /** What is missing up to a seq, as a sentence. */
+  /** Describes what is missing up to a seq. */
   missing(upTo: number): string | undefined {
     const next = this.next();
     return next !== undefined && next <= upTo ? `${JSON.stringify(this.interest)} is at ${this.position}, ${next} is missing` : undefined;
   }
 
-  /** The seq that comes next, among those that were committed. */
+  /** The next committed seq. */
   next(): number | undefined {
     const rows = this.#journal.rowsOf(this.epoch ?? this.#journal.epoch);
     for (let at = Math.max(0, this.position); at < rows.length; at += 1) {

@@ -1,4 +1,4 @@
-/** Time that passes only when a test says so. */
+/** A clock that the test advances. */
 import type { Clock } from '../wheel.ts';
 
 export class ManualClock implements Clock {
@@ -21,12 +21,12 @@ export class ManualClock implements Clock {
     };
   }
 
-  /** Lets time pass while nothing can run, as when the process is stopped; what was due comes with the next `advance`. */
+  /** Advances the time without running callbacks, as when the process is suspended; they run with the next `advance`. */
   freeze(ms: number): void {
     this.#now += ms;
   }
 
-  /** Lets time pass and calls back what is due meanwhile, in order of time. */
+  /** Advances the time and runs the callbacks that are due, in order. */
   advance(ms: number): void {
     const until = this.#now + ms;
     for (;;) {

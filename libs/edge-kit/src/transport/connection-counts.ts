@@ -1,4 +1,4 @@
-/** The open connections of a listener, in all and by network: an IPv6 client has a whole /64 of addresses to connect from. */
+/** Counts a listener's open connections, in total and by network, because an IPv6 client has a whole /64 of addresses. */
 import { networkOf } from '@polyedge/service-kit/network';
 
 export class ConnectionCounts {
@@ -9,7 +9,7 @@ export class ConnectionCounts {
     return this.#total;
   }
 
-  /** The open connections from the network of an address. */
+  /** Number of open connections from the network of an address. */
   from(address: string): number {
     return this.#byNetwork.get(networkOf(address)) ?? 0;
   }

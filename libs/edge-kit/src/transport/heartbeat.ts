@@ -1,11 +1,11 @@
 /**
- * Keep-alives in both directions for protocols that do without RFC 6455 pings: one shared frame to every client each period, and the end of
- * clients that stay silent. It wraps a driver for the listener; neither the driver nor a session knows of it, and incoming keep-alives never
- * reach them.
+ * Keep-alives in both directions for protocols without RFC 6455 pings: sends one shared frame to every client each period, and closes
+ * clients that stay silent. It wraps a driver for the listener; neither the driver nor a session knows of it, and incoming keep-alives
+ * never reach them.
  *
- * There is no timer per connection: connections sit in the slots of a wheel that turns once per period. Whoever joins takes the emptiest
- * slot, so no tick has much to do. A tick that came late by more than `STALL_MS` (a long pause of this process) is not counted against the
- * clients: their bytes wait unread in the kernel, and closing all of them would bring them all back at once.
+ * There is no timer per connection: connections are in the slots of a wheel that turns once per period. A new connection takes the emptiest
+ * slot, so the load is even. A tick more than `STALL_MS` late (a long pause of this process) does not count against the clients: their
+ * bytes wait unread in the kernel, and closing all of them would make them all reconnect at once.
  */
 import { Budget } from '../limits.ts';
 import type { Clock } from '../wheel.ts';
@@ -14,22 +14,22 @@ import type { WsPacket } from './ws-frames.ts';
 import type { WsDriver } from './ws-listener.ts';
 
 export interface HeartbeatOptions {
-  /** The text of one beat. */
+  /** The keep-alive frame. */
   readonly beat: WsPacket;
   readonly periodMs: number;
-  /** A client that sends nothing for so long is closed; never earlier, at most one period later. */
+  /** Idle time after which a client is closed; never earlier, at most one period later. */
   readonly idleMs: number;
   readonly idleClose: { readonly code: number; readonly reason: string };
-  /** Beat also where the client was sent something else in this period, or has not read what it was sent. */
+  /** Also sends keep-alives to clients that were sent something else in this period, or have not read what they were sent. */
   readonly always: boolean;
-  /** Whether a message is a keep-alive and nothing else. Must be quick: it sees every message. */
+  /** Whether a message is only a keep-alive. Must be fast: it is called for every message. */
   isKeepAlive(raw: string | Uint8Array): boolean;
-  /** Keep-alives of one client per second; more than that go to the driver as messages, whose limits bound them. */
+  /** Keep-alives of one client per second; further ones are passed to the driver as messages, whose limits bound them. */
   readonly keepAlivesPerSecond: number;
   readonly clock: Clock;
 }
 
-/** What the beating counts; numbers only. */
+/** Counters of the heartbeat; numbers only. */
 export interface HeartbeatCounts {
   sent: number;
   /** Not sent, because the client was sent something else or has not read. */
@@ -37,12 +37,12 @@ export interface HeartbeatCounts {
   received: number;
   idleCloses: number;
   stalls: number;
-  /** How late the latest tick was. */
+  /** Lateness of the latest tick. */
   lateMs: number;
 }
 
 const SLOTS = 30;
-/** A tick later than this is a stall of the process and not of its clients. */
+/** A later tick means that the process was stalled, not the clients. */
 const STALL_MS = 100;
 
 export class Heartbeat {
@@ -53,7 +53,7 @@ export class Heartbeat {
   readonly #frame: readonly WsPacket[];
   readonly #tickMs: number;
   #size = 0;
-  /** Ticks done since the wheel began to turn, and when that was, moved forward by every stall. */
+  /** Ticks since the wheel started, and the start time, moved forward by every stall. */
   #ticks = 0;
   #began = 0;
   #stalledMs = 0;
@@ -71,7 +71,7 @@ export class Heartbeat {
     this.#tickMs = options.periodMs / SLOTS;
   }
 
-  /** A driver whose connections beat. */
+  /** Wraps a driver so that its connections have a heartbeat. */
   around(driver: WsDriver): WsDriver {
     return {
       limits: driver.limits,
@@ -92,14 +92,14 @@ export class Heartbeat {
     this.#size = 0;
   }
 
-  /** The clock by which clients are judged: it stands still while this process does. */
+  /** The clock that clients are measured with: it stands still while this process is stalled. */
   #now(): number {
     return this.#options.clock.now() - this.#stalledMs;
   }
 
   #open(driver: WsDriver, wire: Wire<WsPacket>, opening: Parameters<WsDriver['open']>[1]): WireHandler<string | Uint8Array> {
     const beating = new Beating(wire, this.#now(), this.#options.keepAlivesPerSecond, this.#shared);
-    // The driver takes what the listener's route accepts; the two are put together in the edge's app.
+    // The edge's app combines driver and route, so the driver accepts the route's messages.
     beating.inner = driver.open(beating, opening) as WireHandler<string | Uint8Array>;
     this.#join(beating);
     return beating;
@@ -128,7 +128,7 @@ export class Heartbeat {
     this.#cancel = this.#options.clock.wakeAt(this.#began + (this.#ticks + 1) * this.#tickMs, () => this.#turn());
   }
 
-  /** Does every tick that is due: a timer that comes late, as they do, loses no beats. */
+  /** Handles every tick that is due, so that a late timer skips no keep-alives. */
   #turn(): void {
     this.#cancel = undefined;
     const at = this.#options.clock.now();
@@ -158,7 +158,7 @@ export class Heartbeat {
       beating.wire.close(idleClose.code, idleClose.reason);
       return;
     }
-    // Both are about the same: whoever was just sent something knows that we live, and whoever does not read cannot learn it.
+    // A client that was just sent something knows that the server is alive, and one that does not read cannot see a keep-alive.
     if (!always && (beating.wire.bufferedBytes > 0 || now - beating.sentAt < periodMs)) {
       this.counts.skipped += 1;
       return;
@@ -168,7 +168,7 @@ export class Heartbeat {
   }
 }
 
-/** What all connections share. */
+/** Shared by all connections. */
 interface BeatingOptions {
   now(): number;
   isKeepAlive(raw: string | Uint8Array): boolean;
@@ -176,7 +176,7 @@ interface BeatingOptions {
   gone(beating: Beating): void;
 }
 
-/** Stands between one socket and its connection, both ways. */
+/** Sits between one socket and its connection, in both directions. */
 class Beating implements Wire<WsPacket>, WireHandler<string | Uint8Array> {
   readonly wire: Wire<WsPacket>;
   inner: WireHandler<string | Uint8Array> | undefined;
@@ -198,17 +198,17 @@ class Beating implements Wire<WsPacket>, WireHandler<string | Uint8Array> {
     this.#keepAlives = new Budget(keepAlivesPerSecond, now);
   }
 
-  /** When the client was last heard. Parts of a long message count: they are seen here by their bytes, once per period. */
+  /** When the client was last active. Parts of a long message count: they are noticed by their bytes, once per period. */
   heardAt(now: number): number {
     const bytes = this.wire.receivedBytes ?? 0;
-    // A client that we do not read from cannot be silent.
+    // A client that is not read from cannot be silent.
     if (this.#paused || (bytes !== this.#bytes && this.#heardAt < this.#lookedAt)) this.#heardAt = now;
     this.#bytes = bytes;
     this.#lookedAt = now;
     return this.#heardAt;
   }
 
-  // ---- to the socket
+  // ---- towards the socket
 
   get bufferedBytes(): number {
     return this.wire.bufferedBytes;
@@ -254,7 +254,7 @@ class Beating implements Wire<WsPacket>, WireHandler<string | Uint8Array> {
     this.inner?.message(raw, bytes);
   }
 
-  /** Masked text frames of one ASCII character each, which is what clients send: done with before anybody reads them. */
+  /** Masked text frames of one ASCII character, as clients send them: handled without parsing. */
   raw(chunk: Uint8Array): boolean {
     const { length } = chunk;
     if (length === 0 || length > 70 || length % 7 !== 0) return false;

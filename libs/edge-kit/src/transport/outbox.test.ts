@@ -32,7 +32,7 @@ test('one turn writes once, at most a megabyte, and the rest in later turns', ()
   assert.equal(due.length, 0, 'nothing is scheduled when nothing is owed');
 });
 
-test('a socket that is backed up gets nothing more until it has drained, and what is queued can still be taken back', () => {
+test('a socket that is backed up gets nothing more until it has drained, and queued frames can still be dropped', () => {
   const { wire, outbox, turn, big } = setUp();
   wire.stuck = true;
   outbox.push(big('a', 300));

@@ -1,21 +1,21 @@
 /**
- * What a connection owes its socket, in order, and who flushes it. Frames of one turn of the event loop leave in one write per socket.
- * While a socket is backed up its frames stay here, where those of an ended subscription can still be taken out.
+ * The unsent frames of a connection, in order, and their flusher. Frames of one turn of the event loop are sent in one write per socket.
+ * While a socket is backed up its frames stay here, where those of an ended subscription can still be dropped.
  */
 import type { Packet, Wire } from './wire.ts';
 
-/** Whose a queued frame is. A frame whose tag is no longer live when it is about to be written is left out. */
+/** The owner of a queued frame. A frame whose tag is no longer live is dropped instead of written. */
 export interface Tag {
   readonly live: boolean;
-  /** Told when its frame was left out. */
+  /** Called when the frame was dropped. */
   omitted?(): void;
 }
 
-/** A socket that has taken more than this and not passed it on gets no more for now. */
+/** A socket with more unsent bytes than this is not written to for now. */
 const HIGH_WATER_BYTES = 256 * 1024;
-/** What one socket gets in one turn. */
+/** Maximum bytes written to one socket per turn. */
 const TURN_BYTES = 1024 * 1024;
-/** How long one turn of flushing may take before it lets others run. */
+/** Maximum duration of one turn of flushing. */
 const TURN_MS = 8;
 
 export class Outbox<P extends Packet> {
@@ -25,11 +25,11 @@ export class Outbox<P extends Packet> {
   #packets: P[] = [];
   #tags: (Tag | undefined)[] = [];
   #bytes = 0;
-  /** Filed with the flusher, or waiting for the socket to drain. */
+  /** Registered with the flusher, or waiting for the socket to drain. */
   #awaited = false;
   #closed = false;
 
-  /** @param flushed called after each flush: some bytes may have left */
+  /** @param flushed called after each flush: some bytes may have been sent */
   constructor(wire: Wire<P>, flusher: Flusher, flushed: () => void = () => {}) {
     this.#wire = wire;
     this.#flusher = flusher;
@@ -41,7 +41,7 @@ export class Outbox<P extends Packet> {
     return this.#bytes + this.#wire.bufferedBytes;
   }
 
-  /** Queues a frame behind all earlier ones. */
+  /** Appends a frame. */
   push(packet: P, tag?: Tag): void {
     if (this.#closed) return;
     this.#packets.push(packet);
@@ -52,7 +52,7 @@ export class Outbox<P extends Packet> {
     this.#flusher.add(this);
   }
 
-  /** Takes out the frames whose tags are no longer live, so that they stop counting at once. */
+  /** Drops the frames whose tags are no longer live, so that they stop counting at once. */
   prune(): void {
     if (this.#tags.every((tag) => tag === undefined || tag.live)) return;
     const packets: P[] = [];
@@ -73,7 +73,7 @@ export class Outbox<P extends Packet> {
     this.#bytes = bytes;
   }
 
-  /** Writes what the socket takes this turn. True when there is more for the next turn. */
+  /** Writes what the socket accepts in this turn. Returns true if there is more for the next turn. */
   flush(): boolean {
     const more = this.#flush();
     this.#flushed();
@@ -123,12 +123,12 @@ export class Outbox<P extends Packet> {
     return this.#awaited;
   }
 
-  /** The socket has passed on what it had. */
+  /** The socket has sent what it had buffered. */
   drained(): void {
     if (this.#awaited && !this.#closed) this.#flusher.add(this);
   }
 
-  /** Hands everything to the socket now, whatever it has buffered: a close frame comes next. */
+  /** Writes everything to the socket now, whatever it has buffered: a close frame follows. */
   flushAll(): void {
     this.prune();
     const packets = this.#packets;
@@ -136,7 +136,7 @@ export class Outbox<P extends Packet> {
     if (packets.length > 0) this.#wire.write(packets);
   }
 
-  /** Forgets what is queued and takes nothing more. */
+  /** Discards what is queued and accepts nothing more. */
   clear(): void {
     this.#closed = true;
     this.#packets = [];
@@ -149,7 +149,7 @@ interface Flushable {
   flush(): boolean;
 }
 
-/** Flushes all outboxes of a process that got something in this turn of the event loop, once, at its end. */
+/** Flushes all outboxes of a process that received frames in this turn of the event loop, once, at its end. */
 export class Flusher {
   #due = new Set<Flushable>();
   #scheduled = false;
@@ -157,8 +157,8 @@ export class Flusher {
   readonly #now: () => number;
 
   /**
-   * @param schedule runs a function at the end of the turn; tests give their own
-   * @param now milliseconds of a monotonic clock, by which a turn is cut short; simulations give their own
+   * @param schedule runs a function at the end of the turn; replaced in tests
+   * @param now milliseconds of a monotonic clock, to limit the turn; replaced in simulations
    */
   constructor(schedule: (run: () => void) => void = setImmediate, now: () => number = () => performance.now()) {
     this.#schedule = schedule;

@@ -1,9 +1,10 @@
 /**
- * Socket.IO for one edge: path, transports, namespaces, origins, limits. Hangs on an HTTP server (fastify's `app.server`), so the edge's HTTP
- * routes share the port. That server must not have `@fastify/websocket` registered, which answers every upgrade.
+ * Socket.IO for one edge: path, transports, namespaces, origins, limits. Attached to an HTTP server (fastify's `app.server`), so the edge's
+ * HTTP routes share the port. `@fastify/websocket` must not be registered on that server, because it answers every upgrade.
  *
- * No rooms, no adapter, no acknowledgements kept by the library: interests of the feed are the rooms, so any number of replicas serve one
- * population, and the numbers of acknowledgements travel as data. Polling needs sticky sessions, since a poll finds only its own process.
+ * The library keeps no rooms, no adapter and no acknowledgement callbacks: interests of the feed serve as rooms, so any number of replicas
+ * serve one population, and acknowledgement numbers travel as data. Polling needs sticky sessions, since a poll reaches only its own
+ * process.
  */
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Socket as TcpSocket } from 'node:net';
@@ -22,23 +23,26 @@ import type { Recovery, SocketData } from './socketio-recovery.ts';
 import { SharedWrites, SocketIoWire } from './socketio-wire.ts';
 import { verify } from './verify.ts';
 
-/** A driver of any protocol that speaks Socket.IO. */
+/** A driver of any protocol over Socket.IO. */
 export type SocketIoDriver = Pick<ConnectionHost<SocketIoRaw, SocketIoPacket>, 'verify' | 'open' | 'wheel'>;
 
-/** How a socket joins a namespace. */
+/** The request of a socket to join a namespace. */
 export interface SocketIoHandshake {
   readonly query: Readonly<Record<string, string>>;
   readonly headers: IncomingMessage['headers'];
-  /** What the client passes as `auth`. */
+  /** The client's `auth` object. */
   readonly auth: Readonly<Record<string, unknown>>;
   readonly address: string;
 }
 
 export interface SocketIoNamespace {
   readonly name: string;
-  /** Without one, sockets may join and are ignored: the library always has `/`. */
+  /** Without one, sockets may join but are ignored: the library always has `/`. */
   readonly driver?: SocketIoDriver;
-  /** The access token of the handshake; the session gets the outcome of verifying it. Undefined: the protocol carries none there. */
+  /**
+   * Extracts the access token of the handshake; the session receives the outcome of verifying it. Undefined: the protocol carries none
+   * there.
+   */
   credentialFrom?(handshake: SocketIoHandshake): string | undefined;
 }
 
@@ -46,34 +50,36 @@ export interface SocketIoListenerOptions {
   readonly server: HttpServer;
   readonly limits: Limits;
   readonly namespaces: readonly SocketIoNamespace[];
-  /** Without the slash at the end; default `/socket.io`. */
+  /** Without the trailing slash; default `/socket.io`. */
   readonly path?: string;
   /** Default both. */
   readonly transports?: readonly ('polling' | 'websocket')[];
-  /** Whether clients of Socket.IO 2 are let in. */
+  /** Whether clients of Socket.IO 2 are accepted. */
   readonly allowEIO3?: boolean;
-  /** Whether the library's browser bundle is served beside it. Default no. */
+  /** Whether the library's browser bundle is served. Default no. */
   readonly serveClient?: boolean;
-  /** Origins that browsers may come from. Undefined: any; no cookie authenticates anything. */
+  /** Origins that browsers may connect from. Undefined: any, since no cookie authenticates anything. */
   readonly origins?: readonly string[] | undefined;
   /** Whether the last `X-Forwarded-For` entry is the client's address. */
   readonly trustProxy?: boolean;
-  /** Heartbeat; the library's defaults are 25,000 and 20,000. It stands for `idleMs` and `pingIntervalMs` of the limits, which should be 0. */
+  /**
+   * Heartbeat; the library's defaults are 25,000 and 20,000. It replaces `idleMs` and `pingIntervalMs` of the limits, which should be 0.
+   */
   readonly pingIntervalMs?: number;
   readonly pingTimeoutMs?: number;
-  /** Lets clients that ask for it go on with the session that their connection cut short. One namespace. */
+  /** Lets clients resume the session of a lost connection. One namespace only. */
   readonly recovery?: Recovery;
-  /** A connection that has joined no namespace by then is closed; default 45,000. */
+  /** A connection without a namespace is closed after this time; default 45,000. */
   readonly connectTimeoutMs?: number;
 }
 
-/** What the listener counts; numbers only. */
+/** Counters of the listener; numbers only. */
 export interface SocketIoCounts {
   connected: number;
   rejected: number;
 }
 
-/** The WebSockets in the library, with a bound of ours for the client's answer to a close frame: by itself it waits 30 s. */
+/** WebSockets of the library with our time-out for the closing handshake: its own is 30 s. */
 const closingWithin = (closeTimeout: number) =>
   class extends WebSocketServer {
     constructor(options: WsServerOptions) {
@@ -83,12 +89,13 @@ const closingWithin = (closeTimeout: number) =>
     }
   };
 
-/** A parser for the library whose decoder hands on events as data. Its encoder is used only for what the library says itself. */
+/** A parser for the library whose decoder passes events on as data. Its encoder is used only for the library's own packets. */
 const parser = { Encoder, Decoder: MessageDecoder };
 
 /**
- * Keeps no rooms: each socket would cost two maps and two sets, for a feature that interests of the feed stand for. It has what the library
- * calls of an adapter when sockets come and go (socket.io 4.8, lib/socket.ts and lib/namespace.ts), and nothing that broadcasts.
+ * An adapter without rooms: the library's would cost two maps and two sets per socket, and interests of the feed replace them. It has the
+ * methods that the library calls when sockets connect and disconnect (socket.io 4.8, lib/socket.ts and lib/namespace.ts), and none that
+ * broadcast.
  */
 class NoRooms {
   init(): void {}
@@ -101,7 +108,7 @@ class NoRooms {
   }
 }
 
-/** The same, with what the library asks of an adapter that recovers sessions. */
+/** The same, with the methods that session recovery needs. */
 const recovering = (recovery: Recovery) =>
   class extends NoRooms {
     persistSession(session: Parameters<Recovery['persist']>[0]): void {
@@ -112,7 +119,7 @@ const recovering = (recovery: Recovery) =>
     }
   };
 
-/** What a session finds in its query when its client can go on with it. */
+/** The query of a session that its client can resume. */
 const ASKS_RECOVERY = { recovery: 'true' } as const;
 
 export class SocketIoListener {
@@ -141,9 +148,9 @@ export class SocketIoListener {
       cors: { origin: origins === undefined ? '*' : [...origins] },
       parser,
       wsEngine: closingWithin(limits.closeTimeoutMs),
-      // The time is ours to look at.
+      // `Recovery` checks the time itself.
       ...(recovery === undefined ? {} : { connectionStateRecovery: { skipMiddlewares: true } }),
-      // What is missing is never called.
+      // Missing methods are never called.
       adapter: (recovery === undefined ? NoRooms : recovering(recovery)) as unknown as NonNullable<ServerOptions['adapter']>,
       allowRequest: (request, answer) => {
         const problem = this.#problemOf(request);
@@ -153,32 +160,33 @@ export class SocketIoListener {
     });
     this.#io.engine.on('connection', (connection: Socket['conn']) => {
       this.#connectionCounts.add(this.#addressOf(connection.request), connection);
-      // How long a client of polling has to fetch the end; the library keeps a timer for it, 30 s by default.
+      // Time for a polling client to fetch the end; the library's timer is 30 s by default.
       if (connection.transport.name === 'polling') (connection.transport as { closeTimeout?: number }).closeTimeout = limits.closeTimeoutMs;
     });
     for (const namespace of options.namespaces) this.#serve(namespace);
     this.#screenUpgrades(others);
   }
 
-  /** Connections, whatever they joined. */
+  /** Number of connections, whatever namespace they joined. */
   get connections(): number {
     return this.#io.engine.clientsCount;
   }
 
-  /** Refuses new connections (403); open ones live on. */
+  /** Refuses new connections (403); open ones stay. */
   stopAccepting(): void {
     this.#closed = true;
   }
 
-  /** Ends every connection. The HTTP server stays. */
+  /** Closes every connection. The HTTP server stays. */
   close(): void {
     this.#closed = true;
     this.#io.engine.close();
   }
 
   /**
-   * Refuses handshakes by their target before the library sees them: it leaves those to other paths open for a second, and of versions and
-   * transports that it does not serve it only knows after it has switched protocols. `others` were there before the library.
+   * Refuses handshakes by their target before the library sees them: it leaves those for other paths open for a second, and rejects
+   * unsupported versions and transports only after it has switched protocols.
+   * @param others listeners that were registered before the library's
    */
   #screenUpgrades(others: readonly unknown[]): void {
     const { server } = this.#options;
@@ -197,7 +205,7 @@ export class SocketIoListener {
   #refusalOf({ url = '/' }: IncomingMessage): HttpRejection | undefined {
     const { path = '/socket.io', transports = ['websocket'], allowEIO3 = false } = this.#options;
     if (!url.startsWith(`${path}/`)) return { status: 404, message: 'there is nothing under this path' };
-    // As the library reads it: of a name given twice, the last value. Its words as well.
+    // Parsed like the library does: the last value of a repeated name. The error texts are the library's too.
     const query = Object.fromEntries(new URL(url, 'http://host').searchParams);
     if (query.transport !== 'websocket' || !transports.includes('websocket')) return { status: 400, message: 'Transport unknown' };
     return allowEIO3 || query.EIO === '4' ? undefined : { status: 400, message: 'Unsupported protocol version' };
@@ -211,9 +219,9 @@ export class SocketIoListener {
       this.counts.connected += 1;
       const handshake = this.#handshakeOf(socket);
       const token = namespace.credentialFrom?.(handshake);
-      // What the library remembers of the handshake is dropped: it is large, and may hold a token.
+      // Drops the library's copy of the handshake: it is large and may hold a token.
       forget(socket, this.#options.namespaces.length === 1);
-      const asks = this.#options.recovery !== undefined && handshake.auth.recovery === true;
+      const recovers = this.#options.recovery !== undefined && handshake.auth.recovery === true;
       const data = socket.data as SocketData;
       const { recovered } = data;
       const wire = new SocketIoWire(socket, this.#shared, this.#options.limits.maxFrameBytes);
@@ -222,11 +230,11 @@ export class SocketIoListener {
         const handler = driver.open(wire, {
           credential,
           path: namespace.name,
-          query: asks ? ASKS_RECOVERY : {},
+          query: recovers ? ASKS_RECOVERY : {},
           address: handshake.address,
           ...(recovered === undefined ? {} : { restored: recovered.restored }),
         });
-        if (asks) this.#mayRecover(socket, wire, () => handler.parting?.());
+        if (recovers) this.#mayRecover(socket, wire, () => handler.parting?.());
         wire.attach(handler);
         wire.resume();
       };
@@ -239,7 +247,7 @@ export class SocketIoListener {
         open(outcome);
         return;
       }
-      // Nothing is read from the socket until its credential is known.
+      // Nothing is read from the socket until its credential is verified.
       wire.pause();
       void outcome.then(open);
     });
@@ -302,9 +310,9 @@ const FORGOTTEN: Socket['handshake'] = Object.freeze({
   auth: {},
 });
 
-/** (socket.io, "Memory usage": the first request may be let go of. The next namespace of the same connection would miss it.) */
+/** (socket.io, "Memory usage": the first request may be released. Further namespaces of the same connection would need it.) */
 function forget(socket: Socket, only: boolean): void {
-  // The types do not foresee what the documentation recommends.
+  // The types do not allow what the documentation recommends.
   (socket as { handshake: Socket['handshake'] }).handshake = FORGOTTEN;
   if (only) (socket.conn as { request: IncomingMessage | null }).request = null;
 }

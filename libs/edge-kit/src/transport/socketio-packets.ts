@@ -1,6 +1,6 @@
 /**
- * Socket.IO packets as data. What comes in is one value with the acknowledgement as a number; what goes out is encoded once, for any number
- * of sockets, both as the text that HTTP polling needs and as a whole WebSocket frame.
+ * Socket.IO packets as data. An incoming event is one value with its acknowledgement as a number; an outgoing packet is encoded once, for
+ * any number of sockets, both as text for HTTP polling and as a whole WebSocket frame.
  *
  * (Socket.IO protocol 5, "Packet encoding"; Engine.IO protocols 3 and 4 put the same `4` in front of a text message.)
  */
@@ -10,19 +10,19 @@ import { PacketType, type Packet as ParsedPacket, Decoder as Parser } from 'sock
 import type { Framing, Packet } from './wire.ts';
 import { wsFraming } from './ws-frames.ts';
 
-/** What a client sent, or is sent: an event, or the acknowledgement of one. Incoming is always an event. */
+/** An event, or the acknowledgement of one. Incoming is always an event. */
 export type SocketIoRaw = SocketIoEvent | SocketIoAck;
 
 export interface SocketIoEvent {
   readonly kind: 'event';
   readonly event: string;
-  /** As JSON gives them; with `binary`, some parts are Buffers. The callback is not among them. */
+  /** Parsed JSON; with `binary`, some parts are Buffers. Without the callback. */
   readonly args: readonly unknown[];
-  /** Only of incoming events: the client waits for an acknowledgement under this number. */
+  /** Only for incoming events: the client expects an acknowledgement with this number. */
   readonly ack?: number;
-  /** Only of incoming events: it had binary attachments. */
+  /** Only for incoming events: it had binary attachments. */
   readonly binary?: boolean;
-  /** Only of incoming events, which then have no arguments: what is wrong with them, as a sentence without its subject. */
+  /** Only for incoming events, which then have no arguments: why they are invalid, as a sentence without its subject. */
   readonly problem?: string;
 }
 
@@ -32,24 +32,24 @@ export interface SocketIoAck {
   readonly args: readonly unknown[];
 }
 
-/** An incoming event on its way from the parser to its socket. */
+/** An incoming event between the parser and its socket. */
 export interface Arrived {
   readonly message: SocketIoEvent;
-  /** Bytes on the wire, as characters of its text and bytes of its attachments. */
+  /** Size on the wire: characters of its text plus bytes of its attachments. */
   readonly bytes: number;
-  /** Is told once the message has left the library. */
+  /** Notified when the message has left the library. */
   readonly from: { taken(): void };
 }
 
-/** Packets that one client may have in the library's hands at once: one HTTP poll may bring any number of tiny ones. */
+/** Packets of one client that the library may hold at once: one HTTP poll may contain any number of tiny ones. */
 const MAX_UNTAKEN = 20_000;
 const MAX_ATTACHMENTS = 10;
-/** What stands before a packet's JSON: its type, attachments, namespace and number. */
+/** The prefix of a packet before its JSON: type, attachments, namespace and number. */
 const HEAD = /^\d(?:\d+-)?(?:\/[^,]*,)?\d*/;
 
 /**
- * The library's parser, except that an event is handed on as one `Arrived` and its packet number as data: no closure for each callback, and
- * one place where events come through. Throws for what breaks the protocol, which makes the library close the connection.
+ * The library's parser, except that an event is passed on as one `Arrived` with its packet number as data: no closure per callback, and a
+ * single entry point for events. Throws on protocol errors, upon which the library closes the connection.
  */
 export class MessageDecoder {
   readonly #parser = new Parser({ maxAttachments: MAX_ATTACHMENTS });
@@ -63,7 +63,7 @@ export class MessageDecoder {
     this.#parser.on('decoded', (packet: ParsedPacket) => this.#decoded(packet));
   }
 
-  // The library listens to `decoded` once and takes its listener away when the connection has ended.
+  // The library listens to `decoded` once, and removes its listener when the connection has ended.
   on(_event: string, listener: (packet: ParsedPacket) => void): void {
     this.#listener = listener;
   }
@@ -109,9 +109,9 @@ export class MessageDecoder {
     this.#bytes = 0;
     this.#binary = false;
     if (type !== PacketType.EVENT && type !== PacketType.BINARY_EVENT) return { bytes, message: undefined };
-    // A number this large would not be the same when it is sent back.
+    // A larger number would change when it is sent back.
     if (id !== undefined && !Number.isSafeInteger(id)) throw new Error('illegal packet number');
-    // Attachments are no JSON: whoever takes them checks what is around them.
+    // With attachments it is not plain JSON; the receiver checks the rest.
     const checked = binary ? undefined : exactJson(data, text.slice(HEAD.exec(text)?.[0].length));
     const [name, ...args]: readonly unknown[] = argumentsOf(checked, data);
     const message: SocketIoEvent = {
@@ -126,30 +126,30 @@ export class MessageDecoder {
   }
 }
 
-/** The name and the arguments of an event; only the name where the arguments are of no use. */
+/** The name and arguments of an event; only the name if the arguments are invalid. */
 function argumentsOf(checked: ParsedJson | undefined, data: unknown): readonly unknown[] {
   const list = checked?.ok === true ? checked.value : data;
   if (!Array.isArray(list)) return [];
   return checked?.ok === false ? list.slice(0, 1) : list;
 }
 
-/** The name under which arrived events go through the library. */
+/** The event name by which received events pass through the library. */
 const ARRIVED = 'arrived';
 
 /** A packet ready for any socket of one namespace. */
 export class SocketIoPacket implements Packet {
-  /** The Socket.IO packet, without Engine.IO's type in front. */
+  /** The Socket.IO packet, without the Engine.IO type. */
   readonly text: string;
   readonly bytes: number;
   #buffers: readonly Buffer[] | undefined;
 
   constructor(text: string) {
     this.text = text;
-    // The header of a frame with Engine.IO's type: about right is right enough for budgets.
+    // Approximate size with the header and Engine.IO's type, for budgets.
     this.bytes = Buffer.byteLength(text) + 4;
   }
 
-  /** The whole WebSocket frame, in one buffer or, for a long one, two. Made when the first socket needs it. */
+  /** The whole WebSocket frame in one buffer, or two if long. Made when the first socket needs it. */
   get buffers(): readonly Buffer[] {
     this.#buffers ??= frames.pack(`4${this.text}`).buffers;
     return this.#buffers;
@@ -158,7 +158,7 @@ export class SocketIoPacket implements Packet {
 
 const frames = wsFraming(Number.POSITIVE_INFINITY);
 
-/** How events and acknowledgements of one namespace become packets. Everything in `args` must be JSON: outgoing attachments do not exist. */
+/** Encodes the events and acknowledgements of one namespace. Everything in `args` must be JSON: outgoing attachments are not supported. */
 export function socketIoFraming(namespace = '/'): Framing<SocketIoRaw, SocketIoPacket> {
   const where = namespace === '/' ? '' : `${namespace},`;
   return {
@@ -166,7 +166,7 @@ export function socketIoFraming(namespace = '/'): Framing<SocketIoRaw, SocketIoP
       raw.kind === 'ack'
         ? new SocketIoPacket(`${PacketType.ACK}${where}${raw.ack}${JSON.stringify(raw.args)}`)
         : new SocketIoPacket(`${PacketType.EVENT}${where}${JSON.stringify([raw.event, ...raw.args])}`),
-    // Engine.IO has its own heartbeat, which proves nothing about earlier packets.
+    // Engine.IO has its own heartbeat, which confirms nothing about earlier packets.
     ping: () => undefined,
   };
 }

@@ -1,34 +1,34 @@
 /**
- * Connection state recovery of Socket.IO (clients 4.6 and newer): a client that comes back within some time names its old session (`pid`) and the
- * offset of the last event it has, gets the same session id, and is told that it was recovered. What it missed is not kept here: its new
- * conversation reads it from the journal.
+ * Connection state recovery of Socket.IO (clients 4.6 and newer): a client that reconnects in time sends its old session (`pid`) and the
+ * offset of the last event it has, gets the same session id, and is notified that it was recovered. Missed events are not kept here: its
+ * new session reads them from the journal.
  *
- * A client asks with `auth: { recovery: true }`. Only then do its events carry an offset, as a last argument; others see nothing of it.
+ * A client requests it with `auth: { recovery: true }`. Only then do its events carry an offset as their last argument.
  */
 import type { Principal } from '@polyedge/contracts/principal';
 
-/** A session that has ended and may be gone on with. */
+/** A session that has ended and can be resumed. */
 export interface Parted {
   readonly sid: string;
-  /** What its conversation said (`Session.parting`). */
+  /** The state returned by `Session.parting`. */
   readonly state: unknown;
 }
 
-/** What the edge decides about sessions of its clients. */
+/** The edge's rules for resuming sessions. */
 export interface RecoveryRules {
-  /** How long a session can be gone on with. */
+  /** How long a session can be resumed. */
   readonly keepMs: number;
-  /** Asks the other processes of the edge for a session that this one does not know. */
+  /** Requests a session that this process does not know from the edge's other processes. */
   ask(pid: string): Promise<Parted | undefined>;
-  /** Whether a client may go on with this session from its offset, and as whom. `restored` is for `Opening.restored`. */
+  /** Decides whether a client may resume this session from its offset, and with which principal. `restored` becomes `Opening.restored`. */
   admit(state: unknown, offset: string): Promise<{ readonly credential: Principal; readonly restored: unknown } | undefined>;
 }
 
-/** Sessions kept at once; the oldest goes first. */
+/** Maximum number of sessions kept; the oldest is dropped first. */
 const MAX_KEPT = 20_000;
 const LONGEST_PID = 64;
 
-/** The library's session, as its adapter restores it (socket.io-adapter 2.5, `Session`). */
+/** A session as the library's adapter restores it (socket.io-adapter 2.5, `Session`). */
 interface Restored {
   readonly sid: string;
   readonly pid: string;
@@ -37,14 +37,14 @@ interface Restored {
   readonly missedPackets: readonly never[];
 }
 
-/** A session whose socket lives. */
+/** A session whose socket is open. */
 export interface LiveSession {
   readonly sid: string;
-  /** Ends its connection, and says what it can be gone on with from. */
+  /** Closes its connection and returns the state to resume from. */
   part(): unknown;
 }
 
-/** What the library keeps with a socket for us. */
+/** Our data on the library's socket. */
 export interface SocketData {
   parting?: () => unknown;
   recovered?: { readonly credential: Principal; readonly restored: unknown };
@@ -53,7 +53,7 @@ export interface SocketData {
 export class Recovery {
   readonly #rules: RecoveryRules;
   readonly #now: () => number;
-  /** By `pid`, in the order in which they parted. */
+  /** By `pid`, in the order in which they ended. */
   readonly #parted = new Map<string, Parted & { readonly until: number }>();
   readonly #live = new Map<string, LiveSession>();
 
@@ -62,7 +62,10 @@ export class Recovery {
     this.#now = now;
   }
 
-  /** A session that can be gone on with has begun. @returns what to call when its socket has ended */
+  /**
+   * A recoverable session has started.
+   * @returns what to call when its socket has ended
+   */
   opened(pid: string, session: LiveSession): () => void {
     this.#live.set(pid, session);
     return () => {
@@ -70,7 +73,7 @@ export class Recovery {
     };
   }
 
-  /** Takes a session out, for one client. One whose connection still seems to live is cut: the client knows better. */
+  /** Removes and returns a session, for one client. If its connection still seems open it is closed: the client knows better. */
   take(pid: string): Parted | undefined {
     const live = this.#live.get(pid);
     if (live !== undefined) {
@@ -83,7 +86,7 @@ export class Recovery {
     return parted !== undefined && parted.until > this.#now() ? { sid: parted.sid, state: parted.state } : undefined;
   }
 
-  /** (`SessionAwareAdapter.persistSession`; the library calls it for ends that a client did not want.) */
+  /** (`SessionAwareAdapter.persistSession`; called by the library when a connection ended against the client's will.) */
   persist({ sid, pid, data }: { readonly sid: string; readonly pid: string; readonly data: SocketData }): void {
     const state = data.parting?.();
     if (state === undefined) return;
@@ -95,7 +98,7 @@ export class Recovery {
     this.#parted.set(pid, { sid, state, until: now + this.#rules.keepMs });
   }
 
-  /** (`SessionAwareAdapter.restoreSession`.) Null: the client begins anew. */
+  /** (`SessionAwareAdapter.restoreSession`.) Null: the client starts a new session. */
   async restore(pid: string, offset: string): Promise<Restored | null> {
     if (pid.length > LONGEST_PID) return null;
     const parted = this.take(pid) ?? (await this.#rules.ask(pid));

@@ -1,6 +1,6 @@
 /**
- * A Socket.IO socket as a wire. The library does the transports, the upgrade, the heartbeat and the namespaces; packets were encoded before,
- * once for many sockets. Over WebSocket what one turn owes to a socket is one buffer and one write; over polling the library joins it.
+ * A Socket.IO socket as a wire. The library handles transports, upgrades, heartbeats and namespaces; packets are encoded before, once for
+ * many sockets. Over WebSocket, the packets of one turn are one buffer and one write; over polling the library joins them.
  *
  * (engine.io 6.6: `Socket.write` with `wsPreEncodedFrame`, which socket.io-adapter uses for its broadcasts; build/transports/websocket.js.)
  */
@@ -8,18 +8,18 @@ import type { Socket } from 'socket.io';
 import type { Arrived, SocketIoPacket, SocketIoRaw } from './socketio-packets.ts';
 import type { Wire, WireHandler } from './wire.ts';
 
-/** Up to this, the frames of one write are copied into one buffer. */
+/** The frames of one write are copied into one buffer, up to this size. */
 const JOIN_BYTES = 64 * 1024;
-/** What may still arrive after reading was stopped (polling cannot stop) before the connection is cut. */
+/** Messages that may still arrive after reading was paused (polling cannot pause) before the connection is closed. */
 const MAX_MESSAGES_WHILE_PAUSED = 20_000;
 
-/** What a connection that is dropped may still owe and be ended in good order; with more, its client does not read. */
+/** A dropped connection with at most this many unsent bytes is closed in order; with more, its client does not read. */
 const DROP_BYTES = 256 * 1024;
 
 type Engine = Socket['conn'];
 type SendOptions = NonNullable<Parameters<Engine['write']>[1]>;
 
-/** What the sockets of one listener share: the last joined write, because a broadcast owes most sockets the same packets. */
+/** Shared by the sockets of one listener: the last joined write, because a broadcast sends the same packets to most sockets. */
 export class SharedWrites {
   #packets: readonly SocketIoPacket[] = [];
   #options: SendOptions | undefined;
@@ -43,7 +43,7 @@ const framed = (buffers: readonly Buffer[]): SendOptions => ({ compress: false, 
 
 const PLAIN: SendOptions = { compress: false };
 
-/** What of the library's WebSocket transport is needed and not public: the `ws` socket in it. Absent for polling. */
+/** The private part of the library's WebSocket transport that is needed: its `ws` socket. Absent for polling. */
 interface Pausable {
   readonly socket?: WsSocket;
 }
@@ -64,16 +64,16 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
   readonly #shared: SharedWrites;
   readonly #maxBytesWhilePaused: number;
   #handler: WireHandler<SocketIoRaw> | undefined;
-  /** Sizes of the writes that the library has not passed on yet, oldest first. */
+  /** Sizes of the writes that the library has not sent yet, oldest first. */
   readonly #unsent: number[] = [];
   bufferedBytes = 0;
   sentBytes = 0;
   #paused = false;
-  /** We, not the client, ended it. */
+  /** The connection was ended by us, not by the client. */
   #ending = false;
   #messagesWhilePaused = 0;
   #bytesWhilePaused = 0;
-  /** What came before there was a handler; its credential was being verified and the wire paused, so this is bounded. */
+  /** Messages that arrived before there was a handler. Bounded: the wire was paused while the credential was being verified. */
   #early: Arrived[] | undefined;
   readonly #passedOn = (): void => {
     const bytes = this.#unsent.shift() ?? 0;
@@ -81,7 +81,7 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
     this.sentBytes += bytes;
     this.#handler?.drained();
   };
-  /** Only while paused: memory per idle connection is a goal. */
+  /** Only while paused: memory per idle connection matters. */
   #upgraded: (() => void) | undefined;
 
   constructor(socket: Socket, shared: SharedWrites, maxFrameBytes: number) {
@@ -89,14 +89,15 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
     this.#engine = socket.conn;
     this.#shared = shared;
     this.#maxBytesWhilePaused = 2 * maxFrameBytes;
-    // The one way in for events: a packet middleware that never passes them on. It runs in the order of arrival, unlike `onAny` beside `on`.
+    // The single entry point for events: a packet middleware that never passes them on. It runs in the order of arrival, unlike `onAny`
+    // together with `on`.
     socket.use(([, arrived]) => this.#arrived(arrived));
   }
 
-  /** Tells the handler everything from now on. */
+  /** Sends all events to the handler from now on. */
   attach(handler: WireHandler<SocketIoRaw>): void {
     this.#handler = handler;
-    // A session that ended it as it opened did so before this.
+    // If the session closed it while opening, it disconnected before this.
     if (this.#socket.connected) this.#socket.once('disconnect', () => this.#disconnected(handler));
     else this.#disconnected(handler);
     const early = this.#early;
@@ -106,8 +107,8 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
 
   #disconnected(handler: WireHandler<SocketIoRaw>): void {
     this.#forgetUpgrade();
-    // The library says so before TCP has ended. The process may end once the last connection has gone, and with it TCP: a client that
-    // was still reading then can lose the rest, as what it sends meanwhile is answered with a reset.
+    // The library reports the end before TCP has closed. The process may exit once the last connection is gone, and TCP with it: a client
+    // that is still reading then could lose the rest, because the kernel answers its further data with a reset.
     const ws = this.#ending ? this.#ws() : undefined;
     if (ws === undefined || ws.readyState === CLOSED) handler.gone(1005);
     else ws.once('close', () => handler.gone(1005));
@@ -125,7 +126,7 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
     if (engine.transport.name !== 'websocket') {
       for (const [at, packet] of packets.entries()) engine.write(packet.text, PLAIN, at === last ? this.#passedOn : undefined);
     } else if (bytes <= JOIN_BYTES) {
-      // A WebSocket transport is never left for another, so the text of a joined write is not needed.
+      // A WebSocket transport never falls back to another one, so the text of a joined write is not needed.
       engine.write(first.text, this.#shared.optionsFor(packets), this.#passedOn);
     } else {
       for (const [at, packet] of packets.entries()) {
@@ -134,7 +135,7 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
     }
   }
 
-  /** Stops reading a WebSocket. Polling goes on; what arrives all the same is bounded. */
+  /** Pauses reading of a WebSocket. Polling continues; what arrives is bounded. */
   pause(): void {
     if (this.#paused) return;
     this.#paused = true;
@@ -161,7 +162,7 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
     this.#upgraded = undefined;
   }
 
-  /** Ends the transport without Socket.IO's goodbye: the client hears `transport close`, after which it comes back by itself. */
+  /** Ends the transport without Socket.IO's disconnect packet: the client sees `transport close`, after which it reconnects by itself. */
   drop(): void {
     this.#ending = true;
     const ws = this.#ws();
@@ -169,7 +170,7 @@ export class SocketIoWire implements Wire<SocketIoPacket> {
     else this.#engine.close(ws === undefined && this.bufferedBytes > DROP_BYTES);
   }
 
-  /** Socket.IO has no codes: the client hears `io server disconnect`, after everything that was written. All namespaces of it end. */
+  /** Socket.IO has no close codes: the client sees `io server disconnect`, after everything that was written. All its namespaces end. */
   close(): void {
     this.#ending = true;
     this.resume();

@@ -1,18 +1,18 @@
-/** The credential of a handshake, verified within a time: what takes longer, or fails unexpectedly, is a failure of this handshake alone. */
+/** Verifies the credential of a handshake within a time limit: a time-out or an exception fails only this handshake. */
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { type Wheel, WheelTimer } from '../wheel.ts';
 
-/** How long a credential may take to verify before the handshake is refused. */
+/** Time-out of verifying a credential. */
 const VERIFY_MS = 5000;
 
-/** A driver, as far as handshakes ask it. */
+/** The part of a driver that handshakes need. */
 interface Verifier {
   readonly wheel: Wheel;
   verify(credential: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>>;
 }
 
-/** Never rejects. At once where the driver knows at once. */
+/** Never rejects. Returns synchronously if the driver does. */
 export function verify(driver: Verifier, credential: string, address: string): Outcome<Principal> | Promise<Outcome<Principal>> {
   const outcome = driver.verify(credential, address);
   if (!(outcome instanceof Promise)) return outcome;

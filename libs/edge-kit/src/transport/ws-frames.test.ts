@@ -25,7 +25,7 @@ function read(bytes: Buffer): { fin: boolean; opcode: number; payload: Buffer }[
   return frames;
 }
 
-test('packed messages are whole unmasked frames that say what was packed, and their size is right', () => {
+test('packed messages are whole unmasked frames with the packed contents, and their size is right', () => {
   const message = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 300 }),
     fc.uint8Array({ maxLength: 300 }),

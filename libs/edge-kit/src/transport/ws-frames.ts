@@ -9,9 +9,9 @@ const FRAGMENT_ABOVE_BYTES = 900_000;
 /** …into fragments of at most this. */
 const FRAGMENT_BYTES = 512 * 1024;
 
-/** Payloads up to this share one buffer with their header; longer ones are not copied. */
+/** Payloads up to this size share one buffer with their header; longer ones are not copied. */
 const COPY_BYTES = 64 * 1024;
-/** Messages that are packed together share buffers of up to this. */
+/** Messages that are packed together share buffers of up to this size. */
 const JOIN_BYTES = 256 * 1024;
 
 const TEXT = 0x1;
@@ -19,12 +19,12 @@ const BINARY = 0x2;
 const PING = 0x9;
 const FIN = 0x80;
 
-/** A message ready for the socket: whole frames. */
+/** A message as whole frames, ready for the socket. */
 export interface WsPacket extends Packet {
   readonly buffers: readonly Buffer[];
 }
 
-/** Text goes as text frames, bytes as binary frames. */
+/** Text becomes text frames, bytes become binary frames. */
 export type WsRaw = string | Uint8Array;
 
 /** @param fragmentAbove messages longer than this many bytes are fragmented; Infinity: never */
@@ -45,7 +45,7 @@ function packOne(raw: WsRaw, length: number, fragmentAbove: number, fragmentByte
   return fragmented(opcodeOf(raw), typeof raw === 'string' ? Buffer.from(raw) : raw, fragmentBytes);
 }
 
-/** Ordinary messages share buffers of up to `JOIN_BYTES`; one that is longer than `COPY_BYTES` has its own packet. */
+/** Messages share buffers of up to `JOIN_BYTES`; one longer than `COPY_BYTES` has its own packet. */
 function packAll(raws: readonly WsRaw[], fragmentAbove: number, fragmentBytes: number): WsPacket[] {
   const packets: WsPacket[] = [];
   const lengths = raws.map(lengthOf);
@@ -79,11 +79,11 @@ function joined(raws: readonly WsRaw[], lengths: readonly number[], from: number
   return { bytes, buffers: [buffer] };
 }
 
-/** Writes a whole frame; returns where it ends. */
+/** Writes a whole frame; returns its end. */
 function writeFrame(target: Buffer, at: number, raw: WsRaw, length: number): number {
   const start = at + writeHeader(target, at, FIN | opcodeOf(raw), length);
   if (typeof raw !== 'string') target.set(raw, start);
-  // Text of which every character is one byte is ASCII, and copying it is cheaper than encoding it.
+  // If every character is one byte, the text is ASCII, and copying is cheaper than encoding.
   else target.write(raw, start, raw.length === length ? 'latin1' : 'utf8');
   return start + length;
 }
@@ -99,7 +99,7 @@ function single(opcode: number, raw: WsRaw, length: number): WsPacket {
   const frame = Buffer.allocUnsafe(bytes);
   writeHeader(frame, 0, FIN | opcode, length);
   if (typeof raw !== 'string') frame.set(raw, headerBytes);
-  // Text of which every character is one byte is ASCII, and copying it is cheaper than encoding it.
+  // If every character is one byte, the text is ASCII, and copying is cheaper than encoding.
   else frame.write(raw, headerBytes, raw.length === length ? 'latin1' : 'utf8');
   return { bytes, buffers: [frame] };
 }

@@ -1,6 +1,7 @@
 /**
- * WebSocket handshakes for one edge: path, origin, sub-protocol, credential, limits. Hangs on an HTTP server's `upgrade` event (fastify's
- * `app.server`), so the edge's HTTP routes share the port; what is no handshake of RFC 6455 `guardHttp` has refused. Nothing of a handshake is logged or echoed but what the edge selected.
+ * WebSocket handshakes for one edge: path, origin, sub-protocol, credential, limits. Attached to the `upgrade` event of an HTTP server
+ * (fastify's `app.server`), so the edge's HTTP routes share the port; `guardHttp` has already refused what is no RFC 6455 handshake.
+ * Nothing of a handshake is logged or echoed except what the edge selected.
  */
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
@@ -22,36 +23,36 @@ import { type Accepts, ClosingWebSocket, JoinedWrites, WsWire, type WsWireOption
 export interface Handshake {
   /** Without the query. */
   readonly path: string;
-  /** Of a name given twice, the last value. */
+  /** The last value of a repeated name. */
   readonly query: Readonly<Record<string, string>>;
   readonly headers: IncomingMessage['headers'];
-  /** What `Sec-WebSocket-Protocol` offers, in order. */
+  /** The protocols of `Sec-WebSocket-Protocol`, in order. */
   readonly offered: readonly string[];
   readonly address: string;
 }
 
-/** An answer instead of an upgrade; the body is JSON. */
+/** A response instead of an upgrade; the body is JSON. */
 export interface Rejection {
   readonly status: number;
   readonly body: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** One kind of conversation on this port. `D` is the driver with whatever frames its protocol has. */
+/** One protocol on this port. `D` is the driver, for whatever frames its protocol has. */
 export interface WsRoute {
-  /** Tested against the path without the query. The first route that matches is taken. */
+  /** Tested against the path without the query. The first matching route is used. */
   readonly path: RegExp;
   readonly accepts: Accepts;
-  /** The sub-protocol to answer, or undefined for none. Never one that carries a token. */
+  /** The sub-protocol to select, or undefined for none. Never one that carries a token. */
   selectProtocol?(handshake: Handshake): string | undefined;
-  /** The access token of the handshake, or undefined when the protocol carries none there or the client sent none. */
+  /** The access token of the handshake; undefined if the protocol carries none there or the client sent none. */
   credentialFrom?(handshake: Handshake): string | undefined;
   /**
-   * `after`: the upgrade succeeds and the session learns the outcome, so that it can refuse in its own way. `before` (default): a bad
-   * credential is answered by `reject` and never becomes a socket.
+   * `after`: the upgrade succeeds, and the session receives the outcome and refuses in its own way. `before` (default): a bad credential is
+   * answered by `reject` without an upgrade.
    */
   readonly verify?: 'before' | 'after';
-  /** A reason of the edge's own to refuse, looked at before the credential. */
+  /** The edge's own check, made before the credential is verified. */
   check?(handshake: Handshake): Rejection | undefined;
   readonly driver: WsDriver;
 }
@@ -67,21 +68,24 @@ export interface WsListenerOptions {
   readonly server: Server;
   readonly routes: readonly WsRoute[];
   readonly limits: Limits;
-  /** Origins (scheme, host, port) that browsers may connect from, compared exactly. Undefined: any; no cookie authenticates anything here. */
+  /**
+   * Origins (scheme, host, port) that browsers may connect from, compared exactly. Undefined: any, since no cookie authenticates anything
+   * here.
+   */
   readonly origins?: readonly string[];
   /** Whether the last `X-Forwarded-For` entry is the client's address: only behind a proxy that sets it. */
   readonly trustProxy?: boolean;
-  /** Another form for refusals than `{ "error": { "code", "message" } }`. */
+  /** Builds the response of a refusal; default `{ "error": { "code", "message" } }`. */
   reject?(status: number, message: string): Rejection;
 }
 
-/** What listeners count; numbers only. */
+/** Counters of the listener; numbers only. */
 export interface WsListenerCounts {
   upgraded: number;
   rejected: number;
 }
 
-/** Settings for `http.createServer` (fastify's `http` option) that bound a handshake before anything of ours runs. */
+/** Settings for `http.createServer` (fastify's `http` option) that bound a handshake before our code runs. */
 export function httpOptions(limits: Limits) {
   return {
     requestTimeout: BODY_MS,
@@ -112,12 +116,12 @@ export class WsListener {
     return this.#connections.total;
   }
 
-  /** Answers 503 to every handshake from now on; open connections live on. */
+  /** Answers 503 to every handshake from now on; open connections stay. */
   stopAccepting(): void {
     this.#closed = true;
   }
 
-  /** Takes its hands off the HTTP server. */
+  /** Detaches from the HTTP server. */
   close(): void {
     this.#closed = true;
     this.#options.server.off('upgrade', this.#onUpgrade);
@@ -125,7 +129,7 @@ export class WsListener {
 
   #upgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): void {
     duplex.on('error', destroy);
-    // An HTTP server's sockets are TCP (or TLS, which is one too); the type is wider only for other transports.
+    // The sockets of an HTTP server are TCP or TLS sockets; the type is wider only for other transports.
     const socket = duplex as Socket;
     const handshake = readHandshake(request, this.#options.trustProxy ?? false);
     const taken = this.#route(handshake);
@@ -133,7 +137,7 @@ export class WsListener {
       this.#answer(socket, taken);
       return;
     }
-    // Counted from here on, so that handshakes under way are bounded too.
+    // Counted from here on, so that handshakes in progress are bounded too.
     this.#connections.add(handshake.address, socket);
     const token = taken.credentialFrom?.(handshake);
     redact(request, token);
@@ -149,7 +153,7 @@ export class WsListener {
     });
   }
 
-  /** Who takes this handshake, or how it is refused. */
+  /** The route of a handshake, or its refusal. */
   #route(handshake: Handshake): WsRoute | Rejection {
     const { limits, origins, routes } = this.#options;
     if (this.#closed) return this.#rejection(503, 'the server is going away', { 'Retry-After': '1' });
@@ -166,7 +170,7 @@ export class WsListener {
     return route.check?.(handshake) ?? route;
   }
 
-  /** Completes the handshake; with a token still to be verified, nothing is read from the socket until that is known. */
+  /** Completes the handshake; if a token is still to be verified, nothing is read from the socket until then. */
   #accept(coming: Coming, token: string | undefined, credential: Outcome<Principal> | undefined): void {
     const { route, path, query, address, request, socket, head } = coming;
     if (socket.destroyed) return;
@@ -174,7 +178,7 @@ export class WsListener {
     const { server, wires } = this.#gate(route);
     server.handleUpgrade(request, socket, head, (ws) => {
       this.counts.upgraded += 1;
-      // Illegal close codes and every other breach of RFC 6455 come as `error`; ws answers them and ends the socket by itself.
+      // Illegal close codes and other breaches of RFC 6455 are reported as `error`; ws answers them and ends the socket itself.
       ws.on('error', ignore);
       const wire = new WsWire(ws, socket, wires);
       const open = (outcome: Outcome<Principal> | undefined): void => {
@@ -225,7 +229,7 @@ export class WsListener {
     server.on('wsClientError', (error: Error, socket: Duplex) => {
       const version = /version/i.test(error.message);
       const method = /method/i.test(error.message);
-      // ws' sentences name the header at fault and never quote it.
+      // The messages of ws name the header at fault and never quote it.
       const status = method ? 405 : version ? 426 : 400;
       this.#answer(socket, this.#rejection(status, error.message, version ? { 'Sec-WebSocket-Version': '13' } : {}));
     });
@@ -255,20 +259,21 @@ export class WsListener {
   }
 }
 
-// Listeners that live as long as their socket are functions out here: a closure would keep the whole handshake, token and all, alive.
+// Listeners that live as long as their socket are top-level functions: a closure would keep the whole handshake, including the token,
+// alive.
 function destroy(this: Duplex): void {
   this.destroy();
 }
 
 function ignore(): void {}
 
-/** What all handshakes of one route go through. */
+/** Shared by all handshakes of one route. */
 interface Gate {
   readonly server: WsServer<typeof ClosingWebSocket>;
   readonly wires: WsWireOptions;
 }
 
-/** A handshake that was let in, on its way to becoming a socket. */
+/** An accepted handshake that is not a socket yet. */
 interface Coming {
   readonly route: WsRoute;
   readonly path: string;
@@ -294,7 +299,7 @@ function readHandshake(request: IncomingMessage, trustProxy: boolean): Handshake
   };
 }
 
-/** Takes the token out of everything that a log, a trace or an error report might record of the request later. */
+/** Removes the token from everything that a log, a trace or an error report might record of the request later. */
 function redact(request: IncomingMessage, token: string | undefined): void {
   delete request.headers.authorization;
   delete request.headers.cookie;
@@ -302,7 +307,7 @@ function redact(request: IncomingMessage, token: string | undefined): void {
   const clean = (text: string): string => text.replaceAll(token, '***').replaceAll(encodeURIComponent(token), '***');
   if (request.url !== undefined) request.url = clean(request.url);
   for (const [name, value] of Object.entries(request.headers)) {
-    // ws still has to read the list of sub-protocols; a token in it becomes a harmless word of the same grammar.
+    // ws still has to parse the list of sub-protocols, so a token in it is replaced by a harmless word of the same grammar.
     if (typeof value === 'string') request.headers[name] = value.replaceAll(token, 'redacted');
   }
   request.rawHeaders = request.rawHeaders.map(clean);

@@ -1,7 +1,7 @@
 /**
- * A WebSocket as a wire. `ws` reads, answers pings and does the closing handshake; frames are written here, straight to the TCP socket,
- * because they were built once for many sockets. Both write whole frames to one stream and compression is off, so their order is the order
- * of the calls.
+ * A WebSocket as a wire. `ws` reads, answers pings and does the closing handshake; frames are written here, directly to the TCP socket,
+ * because they were encoded once for many sockets. Both write whole frames to one stream and compression is off, so their order is the
+ * order of the calls.
  */
 import type { Socket } from 'node:net';
 import { type RawData, WebSocket } from 'ws';
@@ -9,11 +9,11 @@ import { type Wheel, WheelTimer } from '../wheel.ts';
 import { closeReason, isSendableCloseCode, type Wire, type WireHandler } from './wire.ts';
 import type { WsPacket } from './ws-frames.ts';
 
-/** Up to this, the buffers of one write are copied into one; beyond it, and where they are large, they go as they are, in one `writev`. */
+/** The buffers of one write are copied into one, up to this size; larger ones are written with one `writev`. */
 const JOIN_BYTES = 64 * 1024;
 const LARGE_BYTES = 8 * 1024;
 
-/** What the sockets of one listener share: the last joined write, because a broadcast owes most sockets the same frames. */
+/** Shared by the sockets of one listener: the last joined write, because a broadcast sends the same frames to most sockets. */
 export class JoinedWrites {
   #packets: readonly WsPacket[] = [];
   #joined: Buffer | undefined;
@@ -33,8 +33,8 @@ export class JoinedWrites {
 }
 
 /**
- * A `ws` socket that says when it is about to send its close frame. `ws` answers a client's close, or a breach of RFC 6455, from within
- * reading, and after that nothing may be sent; answers to messages of the same packet are then still queued.
+ * A `ws` socket that reports when it is about to send its close frame. `ws` answers a client's close, or a breach of RFC 6455, while it
+ * reads, and nothing may be sent after that; answers to messages of the same packet are still queued then.
  */
 export class ClosingWebSocket extends WebSocket {
   handler: WireHandler<string | Uint8Array> | undefined = undefined;
@@ -46,10 +46,10 @@ export class ClosingWebSocket extends WebSocket {
   }
 }
 
-/** Which messages an edge takes. */
+/** The messages that an edge accepts. */
 export type Accepts = 'text' | 'binary' | 'both';
 
-/** What all sockets of one route share. */
+/** Shared by all sockets of one route. */
 export interface WsWireOptions {
   readonly wheel: Wheel;
   readonly joined: JoinedWrites;
@@ -68,10 +68,10 @@ export class WsWire implements Wire<WsPacket> {
     this.#options = options;
   }
 
-  /** Tells the handler everything from now on. */
+  /** Sends all events to the handler from now on. */
   attach(handler: WireHandler<string> | WireHandler<Uint8Array> | WireHandler<string | Uint8Array>): void {
     const ws = this.#ws;
-    // `accepts` decides which kinds come, and the edge gives a protocol of that kind: the one place where that is erased.
+    // `accepts` decides which kinds arrive, and the edge's protocol is of that kind: the only place where the type is erased.
     const taking = handler as WireHandler<string | Uint8Array>;
     ws.handler = taking;
     ws.accepts = this.#options.accepts;
@@ -96,7 +96,7 @@ export class WsWire implements Wire<WsPacket> {
   }
 
   write(packets: readonly WsPacket[]): void {
-    // After a close frame nothing may be sent.
+    // Nothing may be sent after a close frame.
     if (this.#ws.readyState !== this.#ws.OPEN) return;
     const [first] = packets;
     if (first === undefined) return;
@@ -140,10 +140,10 @@ export class WsWire implements Wire<WsPacket> {
   }
 }
 
-// One function for all sockets instead of a closure for each: memory per idle connection is a goal.
+// One function for all sockets instead of a closure for each: memory per idle connection matters.
 
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-  // The binary type of `ws` is left at its default, so data is always a Buffer.
+  // The binary type of `ws` is its default, so data is always a Buffer.
   if (!(this instanceof ClosingWebSocket) || !Buffer.isBuffer(data)) return;
   const { handler, accepts } = this;
   if (isBinary && accepts === 'text') handler?.unreadable('binary messages are not accepted', data.length);
@@ -166,7 +166,10 @@ function onClose(this: WebSocket, code: number): void {
   handlerOf(this)?.gone(code);
 }
 
-/** What is used of a `ws` receiver: the numbers are all 0 between two frames. Should another version name them otherwise, nothing is taken raw. */
+/**
+ * The private fields of a `ws` receiver that are used: all are 0 between two frames. If another version renames them, nothing is handled
+ * raw.
+ */
 interface Receiver {
   readonly _state?: unknown;
   readonly _bufferedBytes?: unknown;

@@ -1,4 +1,7 @@
-/** What all groups of one edge share: the moment, the epoch with its tails, members that Redis still lists, and the effects so far. */
+/**
+ * State shared by all groups of one edge: the time, the epoch with its tails, members that are still listed in Redis, and the effects so
+ * far.
+ */
 import type { Failure } from '@polyedge/contracts/errors';
 import { Procedures } from '../procedure.ts';
 import type { GroupCall, GroupsEffect } from './messages.ts';
@@ -6,19 +9,19 @@ import type { GroupCall, GroupsEffect } from './messages.ts';
 import { type GroupStats, type GroupTimes, newGroupStats } from './settings.ts';
 import { TailCache } from './tail-cache.ts';
 
-/** With many groups each saves more rarely, so that Redis is not kept busy with it: up to half of the second that may come again. */
+/** With many groups each saves less often, to limit the load on Redis: up to half of the second that may be redelivered. */
 const SAVE_PER_GROUP_MS = 5;
 const SAVE_MOST_MS = 500;
 
-/** One history of the journal. Another epoch means another one of these. */
+/** One epoch of the journal. */
 export interface Epoch {
   readonly name: string;
   readonly tails: TailCache;
 }
 
-/** A group, as far as an epoch that ends has to do with it. */
+/** A group, as its epoch sees it. */
 export interface EpochGroup {
-  /** Undefined until it is opened: then it has nothing of any epoch. */
+  /** Undefined until it is opened: it then has no state in any epoch. */
   readonly id: number | undefined;
   lose(failure: Failure): void;
 }
@@ -32,11 +35,11 @@ export class EdgeState<Group extends EpochGroup> {
   readonly effects: GroupsEffect[] = [];
   readonly procedures = new Procedures<GroupCall>(this.effects);
   readonly groups = new Map<string, Group>();
-  /** Members that have gone and are still listed in Redis, by group. */
+  /** Members that have left but are still listed in Redis, by group. */
   readonly departed = new Map<number, Set<string>>();
-  /** Milliseconds of the input that is handled. */
+  /** The time of the current input, in milliseconds. */
   at = 0;
-  /** The newest seq that the feed has announced. */
+  /** The newest seq that a head has announced. */
   announced = 0;
   epoch: Epoch | undefined;
   #batches = 0;
@@ -46,7 +49,7 @@ export class EdgeState<Group extends EpochGroup> {
     this.offsetMode = offsetMode;
   }
 
-  /** How often positions go to Redis at the moment. */
+  /** The current interval of saving positions to Redis. */
   get saveMs(): number {
     return Math.min(Math.max(this.times.saveMs, this.groups.size * SAVE_PER_GROUP_MS), SAVE_MOST_MS);
   }
@@ -56,7 +59,7 @@ export class EdgeState<Group extends EpochGroup> {
     return this.#batches;
   }
 
-  /** The parts of an epoch, for a group that is opened in it. One that is not in force yet ends every group of the one that was. */
+  /** The parts of an epoch, for a group that is opened in it. If the epoch is new, every group of the previous one ends. */
   enter(epoch: string): Epoch {
     if (this.epoch !== undefined && this.epoch.name !== epoch) this.leave(ANOTHER_HISTORY);
     if (this.epoch === undefined) {
@@ -66,18 +69,18 @@ export class EdgeState<Group extends EpochGroup> {
     return this.epoch;
   }
 
-  /** Members connect again and begin in the new history. */
+  /** Members reconnect and start in the new epoch. */
   leave(failure: Failure): void {
     const groups = [...this.groups.values()].filter(({ id }) => id !== undefined);
     this.epoch?.tails.close();
     this.epoch = undefined;
     this.announced = 0;
     for (const group of groups) group.lose(failure);
-    // What they were listed in goes with its epoch.
+    // The lists belong to the epoch and end with it.
     this.departed.clear();
   }
 
-  /** Members have gone, and Redis could not be told: it is told later, or they would be waited for. */
+  /** Members have left, but Redis was unavailable: it is notified later, or other edges would wait for them. */
   depart(group: number, members: Iterable<string>): void {
     const known = this.departed.get(group) ?? new Set();
     for (const member of members) known.add(member);

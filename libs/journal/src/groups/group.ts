@@ -1,26 +1,26 @@
 /**
- * One group as one edge sees it: its own members, and which of the partitions they should own. Looks again when somebody says that members
- * changed, and every few seconds anyway; the lease decides, not the list.
+ * One group, as one edge sees it: its own members, and the partitions that they should own. It rebalances when an edge reports that members
+ * changed, and every few seconds anyway; the leases decide, not the list.
  */
 import type { Failure } from '@polyedge/contracts/errors';
 import { ANOTHER_HISTORY, type EdgeState } from './edge-state.ts';
-import { type Lease, Leases } from './leases.ts';
+import { Leases, type PartitionLease } from './leases.ts';
 import { type GroupMember, GroupMembers, type Opened } from './members.ts';
 import { ask, type OwnedLease, type Procedure } from './messages.ts';
 import type { CommittedPosition } from './port.ts';
 import { Positions, uncommitted } from './positions.ts';
 import { preferred } from './rendezvous.ts';
 
-/** Why the store may not know a group any more. */
+/** Why the store may no longer have a group. */
 export const GONE = 'the group has expired, was reset or deleted, or was too far behind';
 
 export interface GroupName {
-  /** Unlike that of any other group. */
+  /** Unique among all groups. */
   readonly key: string;
   readonly tenant: string;
   readonly name: string;
   readonly edge: string;
-  /** Where a group begins that the store does not know yet: as its first member said. */
+  /** Where a group that the store does not have yet starts: the choice of its first member. */
   readonly start: 'largest' | 'smallest';
 }
 
@@ -44,7 +44,7 @@ export class ConsumerGroup {
     state.effects.push({ do: 'listen', group: of.key, tenant: of.tenant, name: of.name });
   }
 
-  /** The id under which the store and Redis know it. */
+  /** Its id in the store and in Redis. */
   get id(): number | undefined {
     return this.#opened?.id;
   }
@@ -64,7 +64,7 @@ export class ConsumerGroup {
     for (const member of this.#members.all()) this.#leave(member);
   }
 
-  /** A batch was taken. */
+  /** A batch was acknowledged. */
   ack(batch: number, confirmed: boolean): void {
     const lease = this.#leases.take(batch, confirmed);
     if (lease === undefined) return;
@@ -82,7 +82,7 @@ export class ConsumerGroup {
     const consumers = this.#leases.consumers();
     if (this.#positions.isDue(consumers)) procedures.start(this.#save(opened), this);
     for (const lease of this.#leases.all()) {
-      // Its member may have gone over another one.
+      // Ending one may have ended another.
       if (!this.#leases.has(lease)) continue;
       const { drainUntil, failure, asleep } = lease.consumer;
       if (drainUntil !== undefined && at >= drainUntil) this.#drainOver(lease);
@@ -93,7 +93,7 @@ export class ConsumerGroup {
     }
   }
 
-  /** Positions that PostgreSQL has not heard of. */
+  /** Positions that PostgreSQL does not have yet. */
   uncommitted(): CommittedPosition[] {
     const group = this.#opened?.id;
     return group === undefined ? [] : uncommitted(group, this.#leases.consumers());
@@ -104,25 +104,25 @@ export class ConsumerGroup {
     if (consumer?.fence === fence) consumer.committed = Math.max(consumer.committed, position);
   }
 
-  /** Somebody else owns it by now. */
+  /** Another edge owns it now. */
   fenced(partition: number): void {
     const lease = this.#leases.of(partition);
     if (lease !== undefined && this.#opened !== undefined) this.#fence(this.#opened, [lease]);
   }
 
-  /** Redis was away, and may have forgotten who owns what: finds out before others do. */
+  /** Redis was disconnected and may have lost the leases: rebalances at once. */
   reconsider(): void {
     this.#leases.renewSoon();
     this.look();
   }
 
-  /** Looks again who should own what: at once, or when the look that is under way has ended. */
+  /** Rebalances, at once or after the rebalance in progress. */
   look(): void {
     this.#lookAt = Number.NEGATIVE_INFINITY;
     this.#startLooking();
   }
 
-  /** Ends every membership: the group cannot go on as it was. */
+  /** Ends every membership: the group cannot continue. */
   lose(failure: Failure): void {
     this.#leases.dropAll(this.#leases.all());
     const members = this.#members.all();
@@ -160,7 +160,7 @@ export class ConsumerGroup {
     };
   }
 
-  // ---- who should own what
+  // ---- rebalancing
 
   #startLooking(): void {
     if (this.#looking || this.#ended) return;
@@ -205,11 +205,11 @@ export class ConsumerGroup {
       else others.push(partition);
     }
     if (!(yield* this.#acquire(opened, own, living, 0))) return;
-    // Whoever should have it does not take it: better somebody than nobody.
+    // The preferred owner does not take it: better another owner than none.
     yield* this.#acquire(opened, others, this.#members.ids(), 2 * this.#state.times.termMs);
   }
 
-  /** @returns false when it is no use to go on */
+  /** @returns false if continuing is pointless */
   *#acquire(opened: Opened, partitions: readonly number[], candidates: readonly string[], freeForMs: number): Procedure<boolean> {
     const { isHeld, refused, redisFailed } = yield* this.#leases.acquire(opened, partitions, candidates, freeForMs);
     if (redisFailed) this.#redisFailed();
@@ -220,12 +220,12 @@ export class ConsumerGroup {
       return false;
     }
     if (refused.code === 'not-found') {
-      // What is confirmed of the group that it was must not move the one that it is now.
+      // Confirmations of the old group must not move positions of the new one.
       if (this.#leases.size > 0) {
         this.lose({ code: 'lost', detail: GONE });
         return false;
       }
-      // It expired while nobody was there: the next look makes it anew.
+      // It expired while it had no members: the next rebalance creates it again.
       this.#opened = undefined;
       this.#positions.forget();
     }
@@ -233,7 +233,7 @@ export class ConsumerGroup {
     return false;
   }
 
-  /** Makes the group known to the store, and learns thereby its id, epoch and partitions. */
+  /** Opens the group in the store, which returns its id, epoch and partitions. */
   *#open(): Procedure<Opened | undefined> {
     const { tenant, name, start } = this.#of;
     const outcome = yield* ask({ call: 'open', tenant, name, start, skip: false });
@@ -250,7 +250,7 @@ export class ConsumerGroup {
     return opened;
   }
 
-  /** A group that had no members skips what it missed. False when Redis does not answer. */
+  /** A group without members skips what it missed. Returns false if Redis is unavailable. */
   *#skipMissed({ id, epoch }: Opened): Procedure<boolean> {
     const { tenant, name } = this.#of;
     const listed = yield* ask({ call: 'list', epoch: epoch.name, group: id, members: this.#members.ids() });
@@ -266,7 +266,7 @@ export class ConsumerGroup {
     return true;
   }
 
-  /** Lists our members; false when there is nobody to own anything. */
+  /** Lists our members in Redis; returns false if none is left to own anything. */
   *#list(opened: Opened): Procedure<boolean> {
     if (this.#members.size === 0) return false;
     const listed = yield* this.#members.list(opened);
@@ -287,7 +287,7 @@ export class ConsumerGroup {
     return false;
   }
 
-  // ---- what ends
+  // ---- ends
 
   *#renew(opened: Opened): Procedure {
     this.#fence(opened, yield* this.#leases.renew(opened));
@@ -301,21 +301,21 @@ export class ConsumerGroup {
     );
   }
 
-  #fence(opened: Opened, leases: readonly Lease[]): void {
+  #fence(opened: Opened, leases: readonly PartitionLease[]): void {
     const using = leases.filter((lease) => this.#leases.has(lease));
     if (using.length === 0 || this.#opened !== opened) return;
     for (const lease of using) this.#leases.fence(opened, lease);
     this.look();
   }
 
-  #drainOver({ member }: Lease): void {
+  #drainOver({ member }: PartitionLease): void {
     this.#state.stats.drainTimeouts += 1;
     this.#leave(member);
-    this.#notifyLost(member, { code: 'busy', detail: 'what was sent was not confirmed in time' });
+    this.#notifyLost(member, { code: 'busy', detail: 'deliveries were not confirmed in time' });
   }
 
-  /** A position that the journal no longer has: the group goes on at the oldest change there is, and its client is told. */
-  *#gap(opened: Opened, lease: Lease): Procedure {
+  /** The journal no longer has the position: the group continues at the oldest change, and its client is notified. */
+  *#gap(opened: Opened, lease: PartitionLease): Procedure {
     const { stats, effects } = this.#state;
     const { tenant, name } = this.#of;
     const position = yield* ask({ call: 'position' });
@@ -327,14 +327,14 @@ export class ConsumerGroup {
     }
     if (lease.consumer.position + 1 >= oldest) return;
     stats.gaps += 1;
-    const sentence = 'a consumer group was away for longer than the journal keeps changes: it goes on at the oldest one';
+    const sentence = 'a consumer group was away for longer than the journal keeps changes: it continues at the oldest one';
     effects.push({ do: 'note', tenant, name, sentence });
     for (const other of this.#leases.consumers()) other.position = Math.max(other.position, oldest - 1);
     this.#leave(lease.member);
-    this.#notifyLost(lease.member, { code: 'lost', detail: 'events are missing: they are older than what is kept' });
+    this.#notifyLost(lease.member, { code: 'lost', detail: 'events are missing: the journal no longer has them' });
   }
 
-  #release(leases: readonly Lease[]): void {
+  #release(leases: readonly PartitionLease[]): void {
     const given = this.#leases.dropAll(leases);
     this.#state.stats.released += given.length;
     if (this.#opened !== undefined && given.length > 0) this.#state.procedures.start(this.#giveBack(this.#opened, given));
@@ -357,7 +357,7 @@ export class ConsumerGroup {
     if (this.#members.size === 0) this.#finish();
   }
 
-  /** What a member owned goes back before it leaves the list: others wait for what it gives back. */
+  /** A member's partitions are released before it leaves the list, because others wait for them. */
   *#depart(opened: Opened, { id: member }: GroupMember, given: readonly OwnedLease[]): Procedure {
     const { id, epoch } = opened;
     if (given.length > 0) yield* this.#giveBack(opened, given);

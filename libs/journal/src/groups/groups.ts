@@ -1,4 +1,4 @@
-/** Drives the groups machine (`machine.ts`): carries its calls out over Redis and the store, and gives its members what they are given. */
+/** Driver of the groups machine (`machine.ts`): carries out its calls over Redis and the store, and delivers changes to the members. */
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { processSurroundings, type Surroundings } from '@polyedge/service-kit/surroundings';
 import type { GroupHistories, GroupHistory } from '../group-history.ts';
@@ -7,21 +7,21 @@ import type { GroupCall, GroupReplies, GroupsEffect, GroupsInput } from './messa
 import type { GroupSignals, GroupStore, MemberHandler, Membership } from './port.ts';
 import { GROUP_TIMES, type GroupStats, type GroupTimes } from './settings.ts';
 
-/** How long the end of the process waits for what is given back. */
+/** How long the shutdown waits for partitions to be released. */
 const CLOSE_MS = 5000;
 
 export interface GroupsOptions {
   readonly histories: GroupHistories;
   readonly store: GroupStore;
   readonly signals: GroupSignals;
-  /** This process, unlike any other. */
+  /** A unique id of this process. */
   readonly edge: string;
   readonly times?: Partial<GroupTimes>;
-  /** `literal`: a group that had no members skips what it missed when it comes back with `largest`. Default `kafka`: it never does. */
+  /** `literal`: a group without members skips what it missed when it returns with `largest`. Default `kafka`: it never does. */
   readonly offsetMode?: 'kafka' | 'literal';
-  /** Something an operator should know. */
+  /** A message for the operator. */
   onNote?(sentence: string, group: { readonly tenant: string; readonly name: string }): void;
-  /** Default: those of the process. */
+  /** Default: the process's clock and timers. */
   readonly surroundings?: Pick<Surroundings, 'now' | 'after' | 'every'>;
 }
 
@@ -53,7 +53,7 @@ export class Groups {
     return this.#machine.stats;
   }
 
-  /** Makes a socket a member of a group. It is told of its end by `lost` at the latest. */
+  /** Makes a socket a member of a group. The end of the membership is reported by `lost` at the latest. */
   join(
     group: { readonly tenant: string; readonly name: string; readonly start: 'largest' | 'smallest' },
     handler: MemberHandler,
@@ -69,12 +69,12 @@ export class Groups {
     };
   }
 
-  /** A head of the live feed. Another epoch ends every group's history. */
+  /** A head of the live feed. A new epoch ends every membership. */
   announced(epoch: string, seq: number): void {
     this.#handle({ kind: 'announced', epoch, seq });
   }
 
-  /** These tenants are in another journal now: their members leave, and are told to begin again there. */
+  /** These tenants are in another journal now: their memberships end, and clients join again there. */
   moved(tenants: ReadonlySet<string>): void {
     for (const [member, { tenant, handler }] of [...this.#members]) {
       if (!tenants.has(tenant) || !this.#members.delete(member)) continue;
@@ -83,17 +83,17 @@ export class Groups {
     }
   }
 
-  /** Nobody is a member here. */
+  /** Whether this edge has no members. */
   get isEmpty(): boolean {
     return this.#members.size === 0;
   }
 
-  /** What this edge knows of its groups, for people to look at. */
+  /** This edge's view of its groups, for display. */
   views(): ReturnType<GroupsMachine['views']> {
     return this.#machine.views();
   }
 
-  /** Who a member of this edge is; undefined for one that has ended, and for one that is no socket. */
+  /** The client of a member of this edge; undefined if the member has ended, or is not a socket. */
   clientOf(member: string): ReturnType<NonNullable<MemberHandler['client']>> | undefined {
     return this.#members.get(member)?.handler.client?.();
   }
@@ -111,12 +111,12 @@ export class Groups {
     };
   }
 
-  /** How far behind the groups are in one partition: the furthest of them. */
+  /** The largest lag of all groups in one partition. */
   lagOf(partition: number): number {
     return this.#machine.lagOf(partition);
   }
 
-  /** Members and owners of a group as Redis has them, over all edges. */
+  /** Members and owners of a group in Redis, over all edges. */
   async shared(
     id: number,
   ): Promise<{ readonly members: Map<string, string>; readonly leases: Awaited<ReturnType<GroupHistory['redis']['leases']>> } | undefined> {
@@ -130,7 +130,7 @@ export class Groups {
     }
   }
 
-  /** Gives back everything; resolves when it is done, or after a bounded time. */
+  /** Releases everything; resolves when done, or after a time-out. */
   async close(): Promise<void> {
     this.#endReconnected();
     this.#isClosed = true;
@@ -200,7 +200,7 @@ export class Groups {
     }
   }
 
-  /** What is taken from within `batch` was not shown to anybody. */
+  /** Changes acknowledged within `batch` were not shown. */
   #give({ member, batch, changes, shared }: Extract<GroupsEffect, { do: 'give' }>): void {
     const handler = this.#members.get(member)?.handler;
     if (handler === undefined) return;
@@ -246,8 +246,8 @@ export class Groups {
     try {
       switch (call.call) {
         case 'list': {
-          // A heartbeat first: who finds members of an edge that seems dead takes their partitions, and takes them off the list. Redis may
-          // have forgotten the last one.
+          // A heartbeat first: other edges take the partitions of an edge that seems dead, and remove its members from the list. Redis may
+          // have lost the last heartbeat.
           const [, joined] = await Promise.all([redis.beat(edge, aliveMs), redis.join(call.group, edge, call.members)]);
           return done(joined);
         }

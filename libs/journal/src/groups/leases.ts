@@ -1,6 +1,6 @@
 /**
  * The partitions of a group that members of this edge own. A partition is owned from the moment its fence is in force in the store until it
- * is dropped; meanwhile its lease in Redis is renewed, and decides whether anything may be given.
+ * is dropped; meanwhile its lease in Redis is renewed, and deliveries depend on it.
  */
 import type { Failure } from '@polyedge/contracts/errors';
 import type { EdgeState, EpochGroup } from './edge-state.ts';
@@ -10,7 +10,7 @@ import { PartitionConsumer } from './partition-consumer.ts';
 import { heldBy, type Positions } from './positions.ts';
 import { preferred } from './rendezvous.ts';
 
-export interface Lease {
+export interface PartitionLease {
   readonly consumer: PartitionConsumer;
   readonly member: GroupMember;
   readonly unfollow: () => void;
@@ -18,16 +18,16 @@ export interface Lease {
   actUntil: number;
 }
 
-/** How an attempt to acquire partitions ended. */
+/** The result of acquiring partitions. */
 export interface Acquired {
-  /** Some of them are held by somebody else. */
+  /** Some of them have another owner. */
   isHeld: boolean;
-  /** The store could not put fences in force. */
+  /** Set if the store could not put the fences in force. */
   refused: Failure | undefined;
   redisFailed: boolean;
 }
 
-/** How often a fence is raised to get over one that the store remembers and Redis forgot. */
+/** How often a fence is raised if the store remembers a higher one that Redis has lost. */
 const CLAIM_ATTEMPTS = 3;
 
 export class Leases {
@@ -35,9 +35,9 @@ export class Leases {
   readonly #tenant: string;
   readonly #members: GroupMembers;
   readonly #positions: Positions;
-  readonly #leases = new Map<number, Lease>();
-  /** Batches given and not yet taken. */
-  readonly #byBatch = new Map<number, Lease>();
+  readonly #leases = new Map<number, PartitionLease>();
+  /** Unacknowledged batches. */
+  readonly #byBatch = new Map<number, PartitionLease>();
   #renewing = false;
   #renewAt = Number.NEGATIVE_INFINITY;
 
@@ -52,11 +52,11 @@ export class Leases {
     return this.#leases.size;
   }
 
-  of(partition: number): Lease | undefined {
+  of(partition: number): PartitionLease | undefined {
     return this.#leases.get(partition);
   }
 
-  all(): Lease[] {
+  all(): PartitionLease[] {
     return [...this.#leases.values()];
   }
 
@@ -64,8 +64,11 @@ export class Leases {
     return this.all().map(({ consumer }) => consumer);
   }
 
-  /** A batch was taken. @returns its lease; undefined when that is no longer in use, and then it is for the next owner */
-  take(batch: number, confirmed: boolean): Lease | undefined {
+  /**
+   * A batch was acknowledged.
+   * @returns its lease; undefined if that is no longer in use, and the batch is left to the next owner
+   */
+  take(batch: number, confirmed: boolean): PartitionLease | undefined {
     const lease = this.#byBatch.get(batch);
     this.#byBatch.delete(batch);
     if (lease === undefined) return undefined;
@@ -75,29 +78,29 @@ export class Leases {
   }
 
   /** Whether it is still in use here. */
-  has(lease: Lease): boolean {
+  has(lease: PartitionLease): boolean {
     return this.#leases.get(lease.consumer.partition) === lease;
   }
 
-  /** Goes on reading and giving as far as window and lease allow. */
-  pump(lease: Lease): void {
+  /** Continues reading and delivering as far as window and lease allow. */
+  pump(lease: PartitionLease): void {
     const { procedures } = this.#state;
     const mayGive = (): boolean => !lease.member.ended && this.has(lease) && this.#state.at < lease.actUntil;
     const reading = lease.consumer.pump(mayGive);
     if (reading !== undefined) procedures.start(reading, lease);
   }
 
-  /** A member has room again: what was read for it and found none goes on. A partition that is asleep is woken by its tail. */
-  pumpWaiting(lease: Lease): void {
+  /** A member has room again: continues with what was read for it and did not fit. A partition that is asleep is woken by its tail. */
+  pumpWaiting(lease: PartitionLease): void {
     for (const other of this.#leases.values()) {
       if (other.member === lease.member && (other === lease ? !other.consumer.asleep : other.consumer.waiting)) this.pump(other);
     }
   }
 
   /**
-   * Acquires partitions, each for the one of `candidates` that should have it, if that one is a member here.
+   * Acquires partitions, each for its preferred owner among `candidates`, if that one is a member here.
    *
-   * @param freeForMs only those whose lease has been free for so long
+   * @param freeForMs only those whose lease has been free for this long
    */
   *acquire(opened: Opened, partitions: readonly number[], candidates: readonly string[], freeForMs: number): Procedure<Acquired> {
     const { times } = this.#state;
@@ -130,13 +133,16 @@ export class Leases {
     return acquired;
   }
 
-  /** Whether it is time to prolong them. */
+  /** Whether the leases are due for renewal. */
   get renewIsDue(): boolean {
     return !this.#renewing && this.#state.at >= this.#renewAt;
   }
 
-  /** Prolongs all of them. @returns those that are somebody else's by now */
-  *renew(opened: Opened): Procedure<readonly Lease[]> {
+  /**
+   * Renews all leases.
+   * @returns those that have another owner now
+   */
+  *renew(opened: Opened): Procedure<readonly PartitionLease[]> {
     const { times, stats } = this.#state;
     const sentAt = this.#state.at;
     this.#renewing = true;
@@ -147,7 +153,7 @@ export class Leases {
     this.#renewing = false;
     if (!renewed.ok) {
       stats.redisFailures += 1;
-      // Sooner than usual: the lease runs out.
+      // Sooner than usual, because the lease is running out.
       this.#renewAt = this.#state.at + times.retryMs;
       return [];
     }
@@ -164,21 +170,24 @@ export class Leases {
     if (this.#leases.size > 0) this.#renewAt = 0;
   }
 
-  /** Gives no more of a partition, so that it can be handed over. @returns whether nothing of it is under way */
-  drain({ consumer }: Lease): boolean {
+  /**
+   * Stops delivering from a partition, so that it can be handed over.
+   * @returns whether no delivery of it is in flight
+   */
+  drain({ consumer }: PartitionLease): boolean {
     if (consumer.drainUntil !== undefined) return false;
     consumer.drainUntil = this.#state.at + this.#state.times.drainMs;
     return consumer.pending === 0;
   }
 
-  /** The member it would have gone to is gone again. */
-  undrain(lease: Lease): void {
+  /** The member that would have taken it has left. */
+  undrain(lease: PartitionLease): void {
     lease.consumer.drainUntil = undefined;
     this.pump(lease);
   }
 
-  /** Ends the use of a partition here. What was not confirmed is for the next owner. */
-  drop(lease: Lease): void {
+  /** Ends the use of a partition here. Unconfirmed changes are left to the next owner. */
+  drop(lease: PartitionLease): void {
     const { consumer, unfollow } = lease;
     this.#positions.reached(consumer);
     this.#leases.delete(consumer.partition);
@@ -188,15 +197,18 @@ export class Leases {
     this.#state.stats.unconfirmed += consumer.end();
   }
 
-  /** Drops those that are in use. @returns what there is to give back, so that others may take it */
-  dropAll(leases: readonly Lease[]): readonly OwnedLease[] {
+  /**
+   * Drops those that are in use.
+   * @returns what must be released for others
+   */
+  dropAll(leases: readonly PartitionLease[]): readonly OwnedLease[] {
     const using = leases.filter((lease) => this.has(lease));
     const given = using.map(({ consumer }) => heldBy(consumer));
     for (const lease of using) this.drop(lease);
     return given;
   }
 
-  /** Commits how far they are and gives them back: then others may take them. */
+  /** Commits their positions and releases them for others. */
   *giveBack({ id, epoch: { name: epoch } }: Opened, given: readonly OwnedLease[]): Procedure {
     const { stats } = this.#state;
     const committed = yield* ask({ call: 'commit', epoch, positions: given.map((one) => ({ group: id, ...one })), touched: [] });
@@ -205,8 +217,11 @@ export class Leases {
     if (!released.ok) stats.redisFailures += 1;
   }
 
-  /** Somebody else owns it by now, or Redis forgot who does: what was confirmed is then still taken by the store, unless a new owner has claimed. */
-  fence({ id, epoch }: Opened, lease: Lease): void {
+  /**
+   * Another edge owns it now, or Redis has lost the lease: the store still accepts what was confirmed, unless a new owner has put its fence
+   * in force.
+   */
+  fence({ id, epoch }: Opened, lease: PartitionLease): void {
     this.#state.stats.fenced += 1;
     this.drop(lease);
     const { position, committed } = lease.consumer;
@@ -225,7 +240,9 @@ export class Leases {
     return byMember;
   }
 
-  /** Puts the new fences in force, so that no older owner moves a position; then owns. Returns those whose fence has to be higher. */
+  /**
+   * Puts the new fences in force, so that no older owner can move a position, and takes ownership. Returns those that need a higher fence.
+   */
   *#claim(
     opened: Opened,
     member: GroupMember,
@@ -250,7 +267,7 @@ export class Leases {
         continue;
       }
       const position = Math.max(stored, copy.position, this.#positions.furthest(partition));
-      // The member may have gone while we asked.
+      // The member may have left during the request.
       if (member.ended) tooLate.push({ partition, fence, position });
       else this.#own(opened, member, { partition, fence, position }, actUntil);
     }
@@ -277,7 +294,7 @@ export class Leases {
         return batch;
       },
     });
-    const lease: Lease = { consumer, member, actUntil, unfollow: tails.follow(partition, () => this.pump(lease)) };
+    const lease: PartitionLease = { consumer, member, actUntil, unfollow: tails.follow(partition, () => this.pump(lease)) };
     this.#leases.set(partition, lease);
     stats.taken += 1;
     if (this.#renewAt === Number.NEGATIVE_INFINITY) this.#renewAt = this.#state.at + times.renewMs;

@@ -76,7 +76,7 @@ function joined(held: readonly number[] = []): World {
 
 const GROUP = JSON.stringify(['t', 'g']);
 
-test('an edge that is told of a group asks the store for it soon, and ends its members when it is another one now', () => {
+test('an edge that is notified about a group queries the store soon, and ends its members if it was created again', () => {
   const world = joined();
   world.pass(GROUP_TIMES.commitMs + GROUP_TIMES.tickMs);
   const before = world.calls.length;
@@ -89,7 +89,7 @@ test('an edge that is told of a group asks the store for it soon, and ends its m
   assert.equal(world.lost.length, 1);
 });
 
-test('what was confirmed of a group never counts for the one that took its name', () => {
+test('confirmations of a group never count for another one of the same name', () => {
   const world = joined([1]);
   assert.equal(world.machine.views()[0]?.partitions.length, 1);
   // The group is reset while this edge owns one partition of the old one and gets the lease of the other.

@@ -1,7 +1,7 @@
 /**
- * The consumer groups of one edge (docs/architecture.md, "Groups") as a pure machine: `handle(input, at) → effects`, without clock, chance or
- * I/O; `groups.ts` carries the effects out. It beats the edge's heart, renews leases, saves and commits positions, and looks for what has
- * changed, all from one tick however many groups there are.
+ * The consumer groups of one edge (docs/architecture.md, "Groups") as a pure machine: `handle(input, at) → effects`, without clock,
+ * randomness or I/O; `groups.ts` carries out the effects. From a single tick, however many groups there are, it sends the edge's heartbeat,
+ * renews leases, saves and commits positions, and rebalances.
  */
 import { ANOTHER_HISTORY, EdgeState, type Epoch } from './edge-state.ts';
 import { ConsumerGroup, GONE } from './group.ts';
@@ -10,10 +10,10 @@ import type { CommittedPosition } from './port.ts';
 import type { GroupStats, GroupTimes } from './settings.ts';
 
 export interface GroupsSettings {
-  /** This process, unlike any other. */
+  /** A unique id of this process. */
   readonly edge: string;
   readonly times: GroupTimes;
-  /** `literal`: a group that had no members skips what it missed when it comes back with `largest`. `kafka`: it never does. */
+  /** `literal`: a group without members skips what it missed when it returns with `largest`. `kafka`: it never does. */
   readonly offsetMode: 'kafka' | 'literal';
 }
 
@@ -21,7 +21,7 @@ export class GroupsMachine {
   readonly #settings: GroupsSettings;
   readonly #state: EdgeState<ConsumerGroup>;
   readonly #byMember = new Map<string, ConsumerGroup>();
-  /** Somebody says that they changed: they may be others now, or gone. */
+  /** Groups whose members have changed: they are to be rebalanced. */
   readonly #moved = new Set<string>();
   #beatAt = Number.NEGATIVE_INFINITY;
   #commitAt = Number.NEGATIVE_INFINITY;
@@ -34,7 +34,7 @@ export class GroupsMachine {
     this.#state = new EdgeState(settings.times, settings.offsetMode);
   }
 
-  /** @param at milliseconds from any beginning, never going back */
+  /** @param at milliseconds from an arbitrary origin, never decreasing */
   handle(input: GroupsInput, at: number): readonly GroupsEffect[] {
     this.#state.at = at;
     this.#take(input);
@@ -47,27 +47,27 @@ export class GroupsMachine {
     return this.#state.stats;
   }
 
-  /** The history that groups are in; undefined while none is open. */
+  /** The current epoch of the groups; undefined while none is open. */
   get epoch(): string | undefined {
     return this.#state.epoch?.name;
   }
 
-  /** Nothing has to be done by ticks. */
+  /** No ticks are needed. */
   get isIdle(): boolean {
     return this.#state.groups.size === 0 && this.#state.departed.size === 0;
   }
 
-  /** Nothing that was asked is unanswered. */
+  /** No call is in flight. */
   get isQuiet(): boolean {
     return this.#state.procedures.size === 0;
   }
 
-  /** What this edge knows of its groups, for people to look at. */
+  /** This edge's view of its groups, for display. */
   views(): ReturnType<ConsumerGroup['view']>[] {
     return [...this.#state.groups.values()].map((group) => group.view());
   }
 
-  /** How far behind the groups are in one partition: the furthest of them. */
+  /** The largest lag of all groups in one partition. */
   lagOf(partition: number): number {
     let most = 0;
     for (const group of this.#state.groups.values()) most = Math.max(most, group.lagOf(partition));
@@ -126,7 +126,7 @@ export class GroupsMachine {
     group.join(member);
   }
 
-  /** Another epoch ends every group's history. */
+  /** A new epoch ends every membership. */
   #announced(epoch: string, seq: number): void {
     const state = this.#state;
     state.announced = Math.max(state.announced, seq);
@@ -142,7 +142,7 @@ export class GroupsMachine {
     if (epoch !== undefined && !this.#committing && at - this.#commitAt >= times.commitMs) procedures.start(this.#commit(epoch));
   }
 
-  /** Says that this edge lives, and takes members off the lists that Redis could not be told of when they went. */
+  /** Sends the heartbeat, and removes members from lists if Redis was unavailable when they left. */
   *#beat({ name: epoch }: Epoch): Procedure {
     const { departed, stats } = this.#state;
     this.#beating = true;

@@ -1,9 +1,9 @@
-/** The members of a group that this edge has, as Redis lists them beside those of other edges, and which of all of them live. */
+/** This edge's members of a group, their entries in Redis beside those of other edges, and which of all members are alive. */
 import type { Epoch } from './edge-state.ts';
 import { ask, type Procedure } from './messages.ts';
 import type { MemberWindow } from './partition-consumer.ts';
 
-/** A group as the store knows it: it has another id after it expired and came back. */
+/** A group that was opened in the store: it has a new id after it expired and was created again. */
 export interface Opened {
   readonly id: number;
   readonly epoch: Epoch;
@@ -13,7 +13,7 @@ export interface Opened {
 export interface GroupMember {
   readonly id: string;
   readonly window: MemberWindow;
-  /** Listed in Redis by now, as far as we know. */
+  /** Believed to be listed in Redis. */
   listed: boolean;
   ended: boolean;
 }
@@ -57,17 +57,16 @@ export class GroupMembers {
   }
 
   /**
-   * Lists them, again if Redis forgot them.
+   * Lists them in Redis, again if Redis has lost them.
    *
-   * @returns how many were new, and those for which there is no place, since the group has as many members as it may have; `failed` when Redis
-   * does not answer
+   * @returns how many were new, and those that exceed the group's maximum; `failed` if Redis is unavailable
    */
   *list(opened: Opened): Procedure<{ readonly added: number; readonly refused: readonly GroupMember[] } | 'failed'> {
     const members = this.all();
     const together = yield* this.#listSome(opened, members);
     if (together === 'failed') return 'failed';
     if (together !== 'full') return { added: together, refused: [] };
-    // One too many is no reason to refuse the others that came with it.
+    // One that exceeds the maximum must not affect the others.
     const fresh = members.filter(({ listed }) => !listed);
     for (const [added, member] of fresh.entries()) {
       const one = yield* this.#listSome(opened, [member]);
@@ -82,20 +81,20 @@ export class GroupMembers {
     if (!listed.ok) return 'failed';
     if (listed.value === 'full') return 'full';
     for (const member of members) member.listed = true;
-    // Those that went while we asked.
+    // Those that left during the request.
     const gone = members.filter(({ ended }) => ended).map((member) => member.id);
     if (gone.length > 0 && !(yield* ask({ call: 'unlist', epoch, group: id, members: gone })).ok) return 'failed';
     return listed.value.added;
   }
 
-  /** Ours, and those of other edges that are alive; those of dead ones are taken off the list. Undefined when Redis does not answer. */
+  /** Our members, and those of other live edges; those of dead edges are removed from the list. Undefined if Redis is unavailable. */
   *living({ id, epoch: { name: epoch } }: Opened): Procedure<readonly string[] | undefined> {
     const members = yield* ask({ call: 'members', epoch, group: id });
     if (!members.ok) return undefined;
     const others = [...new Set(members.value.values())].filter((other) => other !== this.#edge);
     const alive = others.length === 0 ? undefined : yield* ask({ call: 'alive', epoch, edges: others });
     if (alive?.ok === false) return undefined;
-    // Ours live whatever the list says: Redis may have forgotten it since we were put on it.
+    // Ours are alive whatever the list says: Redis may have lost it since they were added.
     const living = new Set(this.ids());
     const dead: string[] = [];
     for (const [member, of] of members.value) {

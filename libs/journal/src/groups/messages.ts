@@ -1,12 +1,12 @@
-/** What can happen to the groups machine, and what it asks its driver to do. Plain data: a history of both is a transcript. */
+/** The inputs and effects of the groups machine. Plain data: a record of both is a transcript. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
 import { type Procedure as AnyProcedure, asking } from '../procedure.ts';
 import type { Claim, CommittedPosition } from './port.ts';
 
-/** A question to Redis or to the store. Those with an epoch are about one history of the journal. */
+/** A request to Redis or to the store. Those with an epoch concern one epoch of the journal. */
 export type GroupCall =
-  /** Says that this edge lives and lists members of it, again if Redis forgot them. */
+  /** Sends a heartbeat and lists members of this edge, again if Redis has lost them. */
   | { readonly call: 'list'; readonly epoch: string; readonly group: number; readonly members: readonly string[] }
   | { readonly call: 'unlist'; readonly epoch: string; readonly group: number; readonly members: readonly string[] }
   | { readonly call: 'beat'; readonly epoch: string }
@@ -43,14 +43,14 @@ export type GroupCall =
     }
   | { readonly call: 'position' }
   | { readonly call: 'read'; readonly epoch: string; readonly partition: number; readonly after: number; readonly limit: number }
-  /** Where a partition ends at this moment; undefined when Redis cannot tell. */
+  /** The current end of a partition; undefined if Redis does not have it. */
   | { readonly call: 'end'; readonly epoch: string; readonly partition: number };
 
 export type Taken =
   | { readonly partition: number; readonly is: 'taken'; readonly fence: number; readonly position: number }
   | { readonly partition: number; readonly is: 'held'; readonly leftMs: number };
 
-/** A lease as its owner names it. */
+/** A lease, identified by its owner and fence. */
 export interface OwnedLease {
   readonly partition: number;
   readonly fence: number;
@@ -60,17 +60,17 @@ export interface OwnedLease {
 export interface Item {
   readonly seq: number;
   readonly change: FullChange;
-  /** Of its JSON: what windows count. */
+  /** Size of its JSON, which windows count. */
   readonly bytes: number;
 }
 
-/** A part of a partition: everything after where it began and up to `to` is among the items. */
+/** A part of a partition: it contains everything after its start and up to `to`. */
 export interface JournalPage {
   readonly items: readonly Item[];
   readonly to: number;
 }
 
-/** What of a page is a tenant's. Its groups share it, and with `changes` what is shown of them. */
+/** A tenant's part of a page. The tenant's groups share it, and with `changes` the frames made of them. */
 export interface TenantPage {
   readonly items: readonly Item[];
   readonly changes: readonly FullChange[];
@@ -87,16 +87,16 @@ export interface Fence {
   readonly fence: number;
 }
 
-/** What each call is answered with. A Redis that cannot be asked is the failure `unavailable`. */
+/** The reply to each call. If Redis is unavailable, the outcome is the failure `unavailable`. */
 export interface GroupReplies {
   readonly list: { readonly added: number; readonly count: number } | 'full';
   readonly unlist: undefined;
   readonly beat: undefined;
-  /** Members and the edge of each. */
+  /** Members and their edges. */
   readonly members: ReadonlyMap<string, string>;
   readonly alive: ReadonlySet<string>;
   readonly take: readonly Taken[];
-  /** Partitions whose lease is no longer this owner's. */
+  /** Partitions whose lease this owner has lost. */
   readonly hold: readonly number[];
   readonly open: { readonly id: number; readonly created: boolean; readonly epoch: string; readonly partitions: number };
   readonly claim: { readonly claims: readonly Claim[] };
@@ -111,7 +111,7 @@ export interface GroupReplies {
 
 export type GroupsInput =
   | { readonly kind: 'answer'; readonly ask: number; readonly outcome: Outcome<unknown> }
-  /** `member` is a name that was not used before, of this edge and no other. */
+  /** `member` is a new name, unique over all edges. */
   | {
       readonly kind: 'join';
       readonly member: string;
@@ -120,23 +120,23 @@ export type GroupsInput =
       readonly start: 'largest' | 'smallest';
     }
   | { readonly kind: 'leave'; readonly member: string }
-  /** A batch was taken. `confirmed`: the client has confirmed it; otherwise it was for nobody, which costs no repeat. */
+  /** A batch was acknowledged. `confirmed`: by the client; otherwise it was for no client, so it causes no redelivery. */
   | { readonly kind: 'ack'; readonly member: string; readonly batch: number; readonly confirmed: boolean }
-  /** Another edge says that members of a group changed, or that a partition is free. */
+  /** Another edge reports that members of a group changed, or that a partition is free. */
   | { readonly kind: 'moved'; readonly group: string }
   /** A head of the live feed. */
   | { readonly kind: 'announced'; readonly epoch: string; readonly seq: number }
-  /** Redis is back, and may have forgotten everything. */
+  /** Redis has reconnected, and may have lost its data. */
   | { readonly kind: 'reconnected' }
   | { readonly kind: 'woken' }
-  /** Comes every `tickMs` while there is anything to do. */
+  /** Arrives every `tickMs` while needed. */
   | { readonly kind: 'tick' }
-  /** The process ends: everything is given back. */
+  /** The process is shutting down: everything is released. */
   | { readonly kind: 'close' };
 
 export type GroupsEffect =
   | { readonly do: 'call'; readonly ask: number; readonly call: GroupCall }
-  /** `shared`: other groups of this edge may be given the same array. */
+  /** `shared`: other groups of this edge may receive the same array. */
   | {
       readonly do: 'give';
       readonly member: string;
@@ -145,13 +145,13 @@ export type GroupsEffect =
       readonly shared: boolean;
     }
   | { readonly do: 'lost'; readonly member: string; readonly failure: Failure }
-  /** Listen to, and tell, other edges about a group. */
+  /** Listen to other edges, and notify them, about a group. */
   | { readonly do: 'listen'; readonly group: string; readonly tenant: string; readonly name: string }
   | { readonly do: 'unlisten'; readonly group: string }
   | { readonly do: 'notify'; readonly tenant: string; readonly name: string }
-  /** Something an operator should know. */
+  /** A message for the operator. */
   | { readonly do: 'note'; readonly tenant: string; readonly name: string; readonly sentence: string }
-  /** `woken` in so many milliseconds, in place of the one before. */
+  /** Request the input `woken` in `ms` milliseconds; replaces the previous request. */
   | { readonly do: 'wake'; readonly ms: number }
   | { readonly do: 'cancel-wake' };
 

@@ -1,4 +1,7 @@
-/** How many items to read at once, so that a page stays near a number of bytes whatever the size of changes. Begins small: sizes are not known. */
+/**
+ * Adapts the number of items per read, so that a page stays near a number of bytes whatever the size of changes. Starts small, as sizes are
+ * unknown.
+ */
 export interface PageBounds {
   readonly first: number;
   readonly most: number;

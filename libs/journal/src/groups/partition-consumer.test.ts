@@ -37,7 +37,7 @@ function consuming(...pages: JournalPage[]) {
   return { consumer, pump, given, window, lease };
 }
 
-test('the position passes what was taken, and no further than the first that was not', () => {
+test('the position passes acknowledged changes, up to the first unacknowledged one', () => {
   const { consumer, pump, given } = consuming(page([1, 2], 2), page([5], 7));
   pump();
   assert.deepEqual(given(), [[1, 2], [5]]);
@@ -67,7 +67,7 @@ test('nothing is given without a good lease, nor while the partition is handed o
   assert.equal(given().length, 1);
 });
 
-test('no more than its window is under way, and what is taken after the end moves nothing', () => {
+test('no more than its window is in flight, and acknowledgements after the end have no effect', () => {
   const many = Array.from({ length: 20 }, (_, block) =>
     page(
       Array.from({ length: 50 }, (_one, at) => block * 50 + at + 1),

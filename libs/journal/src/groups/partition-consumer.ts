@@ -1,6 +1,6 @@
 /**
- * A partition that a member owns: reads it, gives its changes in order within a window, and moves the position over what was taken. The lease
- * decides whether it may give; this only asks.
+ * A partition that a member owns: reads it, delivers its changes in order within a window, and moves the position past acknowledged
+ * changes. The lease decides whether it may deliver.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
@@ -9,7 +9,7 @@ import { PageSize } from './page-size.ts';
 import { GROUP_WINDOW } from './settings.ts';
 import { pageOfTenant } from './tenant-page.ts';
 
-/** What of a member's window is used, over all its partitions. */
+/** The used part of a member's window, over all its partitions. */
 export interface MemberWindow {
   items: number;
   bytes: number;
@@ -23,11 +23,11 @@ interface Batch {
   taken: boolean;
 }
 
-/** What was read and not yet given: the items that are for this group from `at` on. */
+/** Changes read and not delivered: the items for this group, from `at` on. */
 interface Ahead {
   readonly page: TenantPage;
   readonly to: number;
-  /** It came from the tail. */
+  /** It came from the tail cache. */
   readonly shared: boolean;
   at: number;
 }
@@ -40,7 +40,7 @@ export interface ConsumerOptions {
   readonly position: number;
   readonly member: string;
   readonly window: MemberWindow;
-  /** What the shared tail has after a seq. */
+  /** Returns what the shared tail has after a seq. */
   readonly tails: { read(partition: number, after: number): JournalPage | undefined };
   readonly effects: GroupsEffect[];
   newBatch(): number;
@@ -51,13 +51,13 @@ export class PartitionConsumer {
   readonly fence: number;
   /** Everything up to here was confirmed, or is not for this group. */
   position: number;
-  /** How far its client has confirmed: what is not for it moves the position alone, and costs nobody a repeat. */
+  /** Position that its client has confirmed: changes that are not for the client move only the position, and cause no redelivery. */
   confirmed: number;
   saved = -1;
   committed = -1;
-  /** Set while it is handed over: until when that may take. */
+  /** Set during a hand-over: its deadline. */
   drainUntil: number | undefined;
-  /** Set when what comes next can no longer be read. */
+  /** Set if the next changes can no longer be read. */
   failure: Failure | undefined;
   readonly #options: ConsumerOptions;
   readonly #pageSize = new PageSize();
@@ -72,7 +72,7 @@ export class PartitionConsumer {
   #again = false;
   #ended = false;
   #atEnd = false;
-  /** What was read last came from the tail. */
+  /** The last page came from the tail cache. */
   #atTail = false;
 
   constructor(options: ConsumerOptions) {
@@ -80,41 +80,41 @@ export class PartitionConsumer {
     this.partition = options.partition;
     this.fence = options.fence;
     this.position = options.position;
-    // Where it begins may be known to this process alone: it is saved as well.
+    // Only this process may know the start position, so it is saved too.
     this.confirmed = options.position;
     this.#read = options.position;
   }
 
-  /** Changes given and not yet taken. */
+  /** Unacknowledged changes. */
   get pending(): number {
     return this.#items;
   }
 
-  /** Something was read that found no room to be given. */
+  /** Changes were read that do not fit into the window. */
   get waiting(): boolean {
     return this.#ahead.length > 0;
   }
 
-  /** There is nothing to do until the tail of the partition, which it follows, has more: that wakes it. */
+  /** Nothing to do until the partition's tail has more, which wakes it. */
   get asleep(): boolean {
     return this.#atEnd && this.#atTail && this.#ahead.length === 0;
   }
 
-  /** Nothing is known to be left to give or to confirm. */
+  /** Nothing is known to be left to deliver or to confirm. */
   get caughtUp(): boolean {
     return this.#atEnd && this.#items === 0 && this.#ahead.length === 0;
   }
 
-  /** Batches given and not yet taken. */
+  /** Unacknowledged batches. */
   get batches(): readonly number[] {
     return this.#unacked.map(({ batch }) => batch);
   }
 
   /**
-   * Goes on giving, as far as the window allows.
+   * Continues delivering, as far as the window allows.
    *
-   * @param mayGive whether the lease allows to give now; asked again after each wait
-   * @returns reading on, where that is not under way already
+   * @param mayGive whether the lease allows delivery; called again after each wait
+   * @returns a procedure that reads on, if none is running
    */
   pump(mayGive: () => boolean): Procedure | undefined {
     this.#give(mayGive);
@@ -123,7 +123,7 @@ export class PartitionConsumer {
     return undefined;
   }
 
-  /** A batch was taken. What was not for its client moves the position only. */
+  /** A batch was acknowledged. Changes that were not for its client move only the position. */
   take(batch: number, confirmed: boolean): void {
     const taken = this.#unacked.find((one) => one.batch === batch);
     if (this.#ended || taken === undefined || taken.taken) return;
@@ -133,12 +133,12 @@ export class PartitionConsumer {
     this.#bytes -= taken.bytes;
     window.items -= taken.items;
     window.bytes -= taken.bytes;
-    // What was taken out of turn counts when everything before it was taken.
+    // Acknowledgements out of order count once everything before them is acknowledged.
     while (this.#unacked[0]?.taken === true) this.position = this.#unacked.shift()?.to ?? this.position;
     if (confirmed) this.confirmed = this.position;
   }
 
-  /** Forgets what is under way; returns how many changes were not taken. */
+  /** Drops deliveries in flight; returns the number of unacknowledged changes. */
   end(): number {
     if (this.#ended) return 0;
     this.#ended = true;
@@ -149,7 +149,7 @@ export class PartitionConsumer {
     return this.#items;
   }
 
-  /** Reads ahead while what was given is on its way, so that the way to the client and the way to Redis do not add up. */
+  /** Reads ahead while deliveries are in flight, so that the latencies of the client and of Redis do not add up. */
   *#readOn(leaseAllows: () => boolean): Procedure {
     const { epoch, partition, tails } = this.#options;
     this.#reading = true;
@@ -160,7 +160,7 @@ export class PartitionConsumer {
         this.#atTail = page !== undefined;
         if (page === undefined) {
           const asked = yield* ask({ call: 'read', epoch, partition, after: this.#read, limit: this.#pageSize.limit });
-          // The lease may be gone, or drained, by now: what was read is then somebody else's to give.
+          // The lease may be lost or drained by now: what was read is left to the next owner.
           if (!this.#mayGive(leaseAllows)) break;
           if (!asked.ok) {
             this.failure = asked.failure;
@@ -189,27 +189,27 @@ export class PartitionConsumer {
     return !this.#ended && this.drainUntil === undefined && leaseAllows();
   }
 
-  /** Gives what was read, in batches, as far as the windows go. */
+  /** Delivers what was read, in batches, as far as the windows allow. */
   #give(leaseAllows: () => boolean): void {
     for (let ahead = this.#ahead[0]; ahead !== undefined && this.#mayGive(leaseAllows); ahead = this.#ahead[0]) {
       const { length } = ahead.page.items;
       if (ahead.at < length && !this.#giveSome(ahead)) break;
       if (ahead.at < length) continue;
       this.#ahead.shift();
-      // The rest of the page was for others, or of no group: it counts when everything before it was taken.
+      // The rest of the page was for other groups: it counts once everything before it is acknowledged.
       const last = this.#unacked.at(-1);
       if (last === undefined) this.position = ahead.to;
       else last.to = ahead.to;
     }
   }
 
-  /** One batch; false when there is no room for any of it. */
+  /** Delivers one batch; returns false if nothing fits. */
   #giveSome(ahead: Ahead): boolean {
     const { window } = this.#options;
     const { items, changes, bytes } = ahead.page;
     const most = Math.min(GROUP_WINDOW.partitionItems - this.#items, GROUP_WINDOW.memberItems - window.items);
     const room = Math.min(GROUP_WINDOW.partitionBytes - this.#bytes, GROUP_WINDOW.memberBytes - window.bytes);
-    // A page goes as a whole, because that is what groups share: once there is room, if there ever is.
+    // A whole page is delivered at once if possible, because groups share whole pages.
     if (ahead.at === 0) {
       if (items.length <= most && bytes <= room) return this.#giveBatch(ahead, changes, bytes, ahead.shared);
       if (window.items > 0 && items.length <= GROUP_WINDOW.partitionItems && bytes <= GROUP_WINDOW.partitionBytes) return false;
@@ -217,7 +217,7 @@ export class PartitionConsumer {
     let some = 0;
     let to = ahead.at;
     for (let item = items[to]; item !== undefined && to - ahead.at < most; item = items[to]) {
-      // One that is larger than the whole window goes by itself.
+      // A change larger than the whole window is delivered alone.
       if (some + item.bytes > room && (to > ahead.at || this.#items > 0)) break;
       some += item.bytes;
       to += 1;

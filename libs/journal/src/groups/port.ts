@@ -1,4 +1,4 @@
-/** What groups need of the rest of the system, and what they give to their members. The edge brings the one and its driver takes the other. */
+/** The ports of groups: what they need from the edge, and the handler of their members, which the driver implements. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
 
@@ -22,7 +22,7 @@ export interface GroupStore {
   ): Promise<
     Outcome<{ readonly fenced: readonly { readonly group: number; readonly partition: number }[]; readonly gone: readonly number[] }>
   >;
-  /** Changes of a partition after a seq; everything up to `to` is among them. */
+  /** Changes of a partition after a seq, complete up to `to`. */
   partition(
     epoch: string,
     partition: number,
@@ -30,7 +30,7 @@ export interface GroupStore {
     limit: number,
   ): Promise<Outcome<{ readonly to: number; readonly changes: readonly FullChange[] }>>;
   bySeq(epoch: string, seqs: readonly number[]): Promise<Outcome<readonly FullChange[]>>;
-  /** Where the journal stands. */
+  /** The current position of the journal. */
   position(): Promise<Outcome<{ readonly epoch: string; readonly oldest: number }>>;
 }
 
@@ -50,22 +50,27 @@ export interface CommittedPosition {
 
 /** Signals between edges. */
 export interface GroupSignals {
-  /** Calls back when members of a group changed or a partition became free, told by any other edge. Returns what ends it. */
+  /**
+   * Calls back when another edge reports that members of a group changed or a partition became free. Returns a function that unsubscribes.
+   */
   subscribe(tenant: string, name: string, moved: () => void): () => void;
   publish(tenant: string, name: string): void;
 }
 
-/** Called synchronously; may leave from within. */
+/** Called synchronously; it may leave within a call. */
 export interface MemberHandler {
-  /** Who the member is, for people to look at; a member that is no socket is nobody. Times are milliseconds since 1970. */
+  /** The member's client, for display; undefined if the member is not a socket. Times are milliseconds since 1970. */
   client?(): { readonly address: string; readonly username?: string; readonly since: number; readonly pongOn?: number };
-  /** Changes of one partition, in order. Nothing further of the partition is promised until enough of what was given is acknowledged. `shared`: other groups may be given the same array. */
+  /**
+   * Changes of one partition, in order. More is delivered only once enough is acknowledged. `shared`: other groups may receive the same
+   * array.
+   */
   batch(changes: readonly FullChange[], ack: () => void, shared: boolean): void;
   /** The membership has ended. */
   lost(failure: Failure): void;
 }
 
 export interface Membership {
-  /** Ends it: what was not taken goes to the next owner. Twice is fine. */
+  /** Ends the membership: unacknowledged changes go to the next owner. Calling it twice is allowed. */
   leave(): void;
 }

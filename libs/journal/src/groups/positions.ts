@@ -1,4 +1,4 @@
-/** How far a group is: what was confirmed here, and how Redis and PostgreSQL come to know it. A position only grows. */
+/** The confirmed positions of a group, and saving them to Redis and PostgreSQL. A position only grows. */
 import type { EdgeState, EpochGroup } from './edge-state.ts';
 import type { Opened } from './members.ts';
 import { ask, type OwnedLease, type Procedure } from './messages.ts';
@@ -7,7 +7,7 @@ import type { CommittedPosition } from './port.ts';
 
 export class Positions {
   readonly #state: Pick<EdgeState<EpochGroup>, 'at' | 'saveMs' | 'stats'>;
-  /** The furthest position that was ever confirmed here: it stays true whatever Redis forgets. */
+  /** The furthest position confirmed here, which stays valid even if Redis loses its data. */
   readonly #furthest = new Map<number, number>();
   #saving = false;
   #saveAt = Number.NEGATIVE_INFINITY;
@@ -16,7 +16,7 @@ export class Positions {
     this.#state = state;
   }
 
-  /** 0 for a partition of which nothing was confirmed here. */
+  /** 0 if nothing of the partition was confirmed here. */
   furthest(partition: number): number {
     return this.#furthest.get(partition) ?? 0;
   }
@@ -25,21 +25,21 @@ export class Positions {
     this.#furthest.set(partition, Math.max(this.furthest(partition), position));
   }
 
-  /** The group is another one now. */
+  /** The group has been created again. */
   forget(): void {
     this.#furthest.clear();
   }
 
-  /** Whether something that Redis does not know may be saved now. */
+  /** Whether a position that Redis does not have is due to be saved. */
   isDue(consumers: readonly PartitionConsumer[]): boolean {
     const { at, saveMs } = this.#state;
     return !this.#saving && at - this.#saveAt >= saveMs && consumers.some(({ confirmed, saved }) => confirmed > saved);
   }
 
   /**
-   * Keeps the working copy in Redis close to what clients confirmed, so that a successor repeats little.
+   * Keeps the working copy in Redis close to what clients have confirmed, so that a successor redelivers little.
    *
-   * @returns those whose partition is somebody else's by now
+   * @returns those whose partition has another owner now
    */
   *save({ id, epoch }: Opened, consumers: readonly PartitionConsumer[]): Procedure<readonly PartitionConsumer[]> {
     const moved = consumers.filter(({ confirmed, saved }) => confirmed > saved);
@@ -59,6 +59,6 @@ export class Positions {
 
 export const heldBy = ({ partition, fence, position }: PartitionConsumer): OwnedLease => ({ partition, fence, position });
 
-/** What PostgreSQL has not heard of. */
+/** The positions that PostgreSQL does not have yet. */
 export const uncommitted = (group: number, consumers: readonly PartitionConsumer[]): CommittedPosition[] =>
   consumers.filter(({ position, committed }) => position > committed).map((one) => ({ group, ...heldBy(one) }));

@@ -25,6 +25,6 @@ test('a member that joins or leaves moves only partitions to or from itself', ()
   );
 });
 
-test('without members nobody is preferred', () => {
+test('without members there is no preferred owner', () => {
   assert.equal(preferred(0, []), undefined);
 });

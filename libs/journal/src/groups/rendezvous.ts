@@ -1,4 +1,7 @@
-/** Who should own a partition: everybody who knows the same members comes to the same answer, and a change of members moves few partitions. */
+/**
+ * Preferred owners by rendezvous hashing: all edges with the same list of members compute the same owner, and a change of members moves few
+ * partitions.
+ */
 import { hash } from 'node:crypto';
 
 /** The member with the highest hash of (partition, member); undefined without members. */

@@ -1,26 +1,26 @@
-/** The figures of groups (docs/architecture.md, "Groups"), and what is counted of them. */
+/** The times and windows of groups (docs/architecture.md, "Groups"), and their counters. */
 
 export interface GroupTimes {
-  /** How often everything below is looked at. */
+  /** Interval of all checks. */
   readonly tickMs: number;
-  /** How long a lease lasts on Redis' clock. */
+  /** Term of a lease on Redis' clock. */
   readonly termMs: number;
   readonly renewMs: number;
-  /** An owner stops sending so long before its lease could be somebody else's. */
+  /** An owner stops delivering this long before its lease could expire. */
   readonly marginMs: number;
   readonly beatMs: number;
-  /** An edge that did not say that it is alive for so long is dead, and its members with it. */
+  /** An edge without a heartbeat for this long is dead, and its members with it. */
   readonly aliveMs: number;
-  /** How often members are read again, whether or not anybody said that they changed. */
+  /** Interval of reading the members again, even without a notification. */
   readonly refreshMs: number;
-  /** What could not be taken is tried again. */
+  /** Delay before acquiring is retried. */
   readonly retryMs: number;
-  /** How often positions go to Redis, and to PostgreSQL: after so long they do at the next tick. */
+  /** Interval of saving positions to Redis, and to PostgreSQL, at the next tick after it. */
   readonly saveMs: number;
   readonly commitMs: number;
-  /** How often a living group says so, though its positions may rest. */
+  /** Interval of keeping a group alive whose positions do not move. */
   readonly touchMs: number;
-  /** How long an owner may take to hand a partition over. */
+  /** Time limit of handing a partition over. */
   readonly drainMs: number;
 }
 
@@ -34,29 +34,29 @@ export const GROUP_TIMES: GroupTimes = {
   refreshMs: 3000,
   retryMs: 500,
   saveMs: 100,
-  // With a tick on top at least every second.
+  // With one tick added, at least every second.
   commitMs: 900,
   touchMs: 60_000,
   drainMs: 5000,
 };
 
-/** What one partition, and one member over all its partitions, may have under way. */
+/** Maximum in flight of one partition, and of one member over all its partitions. */
 export const GROUP_WINDOW = { partitionItems: 256, partitionBytes: 1024 * 1024, memberItems: 2048, memberBytes: 4 * 1024 * 1024 } as const;
 
 export interface GroupStats {
   joined: number;
   left: number;
-  /** Partitions taken, handed over in order, and lost to another owner or to Redis. */
+  /** Partitions acquired, handed over in order, and lost to another owner or to Redis. */
   taken: number;
   released: number;
   fenced: number;
-  /** Members that did not confirm in time what was to be handed over: their sockets were closed. */
+  /** Members that did not confirm in time during a hand-over: their sockets were closed. */
   drainTimeouts: number;
-  /** Changes handed to members. */
+  /** Changes delivered to members. */
   given: number;
-  /** Changes that were handed out and not confirmed when their partition left: the next owner gives them again. */
+  /** Changes that were unconfirmed when their partition was lost: the next owner delivers them again. */
   unconfirmed: number;
-  /** Positions older than what the journal keeps. */
+  /** Positions older than the journal's retention. */
   gaps: number;
   redisFailures: number;
   storeFailures: number;

@@ -37,7 +37,7 @@ class Partition {
 
 const seqsOf = (page: JournalPage | undefined): number[] | undefined => page?.items.map(({ seq }) => seq);
 
-test('those at the end share what is read once, and those behind the ring are told that it is not there', () => {
+test('readers at the end share what is read once, and readers behind the ring get nothing', () => {
   const partition = new Partition();
   partition.head = 10;
   const tails = new TailCache('e', partition.effects, partition.procedures, { maxItems: 3, maxBytes: 10_000 });
@@ -78,7 +78,7 @@ test('one that is further than the ring waits for it, and reads nothing by itsel
   tails.close();
 });
 
-test('Redis that hears of a change later than NATS is asked again, ever more rarely, and then left alone', () => {
+test('Redis that has a change later than NATS is read again, with growing intervals, and then left alone', () => {
   const partition = new Partition();
   partition.head = 10;
   const tails = new TailCache('e', partition.effects, partition.procedures);

@@ -1,7 +1,7 @@
 /**
- * The ends of the partitions that an edge reads, shared by all its groups: each change is read once, however many groups are at the end, and
- * they get the same pages, so that what is made of a page is made once as well. Woken by the heads of the live feed; what falls out of the
- * bounded ring is read again by whoever needs it.
+ * Caches the ends of the partitions that an edge reads, shared by all its groups: each change is read once, and groups at the end receive
+ * the same pages, so that frames of a page are made once as well. Woken by the heads of the live feed; groups that are further behind than
+ * the bounded ring read for themselves.
  */
 import type { Procedures } from '../procedure.ts';
 import { ask, type GroupCall, type GroupsEffect, type JournalPage, type Procedure } from './messages.ts';
@@ -13,17 +13,17 @@ export interface TailLimits {
 }
 
 const TAIL_LIMITS: TailLimits = { maxItems: 2048, maxBytes: 2 * 1024 * 1024 };
-/** Redis hears of a change a little later than NATS: it is asked again, ever more rarely. */
+/** Redis has a change slightly later than NATS: reads are retried, with growing intervals. */
 const FIRST_WAIT_MS = 2;
 const LAST_WAIT_MS = 256;
 
 interface Tail {
   readonly partition: number;
   readonly followers: Set<() => void>;
-  /** The ring has everything after `from` up to `to`; undefined until Redis has said where it ends. */
+  /** The ring contains everything after `from` up to `to`; undefined until Redis has returned its end. */
   from: number | undefined;
   to: number;
-  /** The ring, as it was read. */
+  /** The ring, page by page as it was read. */
   pages: Kept[];
   items: number;
   bytes: number;
@@ -44,7 +44,7 @@ export class TailCache {
   readonly #limits: TailLimits;
   readonly #tails = new Map<number, Tail>();
   #target = 0;
-  /** Tails that are read in this round, and what the round has brought so far. */
+  /** Tails that are being read in this round, and whether the round has found anything. */
   #reading = 0;
   #grew = false;
   #again = false;
@@ -58,7 +58,7 @@ export class TailCache {
     this.#limits = limits;
   }
 
-  /** Follows a partition as long as somebody does; `wake` is called when there is more. Returns what ends it. */
+  /** Follows a partition until the returned function is called; `wake` is called when there is more. */
   follow(partition: number, wake: () => void): () => void {
     const known = this.#tails.get(partition);
     const tail: Tail = known ?? {
@@ -83,9 +83,9 @@ export class TailCache {
   }
 
   /**
-   * The page that follows a seq, or the rest of the one that the seq is within, if the ring has it. Whoever is further than the ring waits for it, which is woken like everybody:
-   * one that reads by itself is given the newest there is, stays ahead of the ring for as long as changes keep coming, and reads each of them
-   * for itself alone.
+   * Returns the page that follows a seq, or the rest of the page that the seq is in, if the ring has it. A reader that is ahead of the ring
+   * waits for it and is woken like all others: if it read for itself, it would stay ahead of the ring for as long as changes keep coming,
+   * and read each of them alone.
    */
   read(partition: number, after: number): JournalPage | undefined {
     const tail = this.#tails.get(partition);
@@ -96,7 +96,7 @@ export class TailCache {
     return { items: kept.page.items.filter(({ seq }) => seq > after), to: kept.page.to };
   }
 
-  /** The feed has announced everything up to a seq. */
+  /** A head has announced everything up to a seq. */
   announced(seq: number): void {
     if (seq > this.#target) this.#target = seq;
     if (this.#tails.size > 0) this.#run();
@@ -171,7 +171,7 @@ export class TailCache {
     }
     const { limit } = tail.pageSize;
     const page = yield* ask({ call: 'read', epoch: this.#epoch, partition, after: tail.to, limit });
-    // Readers that need what cannot be read find out the reason themselves; this one begins again at the end.
+    // Readers of the lost range see the failure themselves; this one restarts at the end.
     if (!page.ok && page.failure.code === 'lost') forget(tail);
     if (!page.ok || page.value.to <= tail.to) return false;
     this.#keep(tail, page.value);
@@ -184,7 +184,7 @@ export class TailCache {
   #keep(tail: Tail, page: JournalPage): void {
     const { pages } = tail;
     const newest = pages.at(-1);
-    // Of an idle partition only the end moves.
+    // In an idle partition only the end moves.
     if (page.items.length === 0 && newest?.page.items.length === 0) pages[pages.length - 1] = { ...newest, page };
     else pages.push({ after: tail.to, page, bytes: page.items.reduce((sum, { bytes }) => sum + bytes, 0) });
     tail.to = page.to;
@@ -200,7 +200,7 @@ export class TailCache {
   }
 }
 
-/** Begins again at the end. */
+/** Restarts at the end. */
 function forget(tail: Tail): void {
   tail.from = undefined;
   tail.pages = [];

@@ -1,7 +1,7 @@
 /** Splits pages by tenant, once for all groups that read the same page. */
 import type { JournalPage, TenantPage } from './messages.ts';
 
-/** Kept as long as somebody holds the page. */
+/** Cached for the lifetime of the page. */
 const known = new WeakMap<JournalPage, Map<string, TenantPage>>();
 
 export function pageOfTenant(page: JournalPage, tenant: string): TenantPage {

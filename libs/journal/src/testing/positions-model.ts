@@ -1,4 +1,4 @@
-/** Positions of consumer groups in memory, by the rules of graph-store: a position only moves forward, and only under a fence in force. */
+/** Positions of consumer groups in memory, with the rules of graph-store: a position only moves forward, and only with a fence in force. */
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Fence, GroupReplies } from '../groups/messages.ts';
 import type { CommittedPosition } from '../groups/port.ts';
@@ -17,12 +17,12 @@ export class PositionsModel {
     this.partitions = partitions;
   }
 
-  /** Of a group that does not exist: -1. */
+  /** -1 if the group does not exist. */
   positionOf(name: string, partition: number): number {
     return this.#groups.get(name)?.positions[partition]?.position ?? -1;
   }
 
-  /** @param at the history that a new group begins in, and its newest seq */
+  /** @param at epoch and newest seq at which a new group starts */
   open(name: string, start: 'largest' | 'smallest', at: { readonly epoch: string; readonly seq: number }): Outcome<GroupReplies['open']> {
     const { partitions } = this;
     const { epoch, seq } = at;
@@ -62,7 +62,7 @@ export class PositionsModel {
     return done({ fenced, gone: [...asked].filter((id) => this.#byId(id) === undefined) });
   }
 
-  /** What a store that looks at no fence does first: the position of a fence that is not in force any more is taken, back as well as forward. */
+  /** A broken store that checks no fence: positions of replaced fences are stored, also backward. */
   commitWithoutFence(positions: readonly CommittedPosition[]): void {
     for (const { group, partition, fence, position } of positions) {
       const of = this.#byId(group)?.positions[partition];
@@ -70,25 +70,25 @@ export class PositionsModel {
     }
   }
 
-  /** The group goes to another store: here it is no more. @returns its position in each partition; undefined when there is none */
+  /** The group moves to another store. @returns its position in each partition; undefined if there is no such group */
   leave(name: string): readonly number[] | undefined {
     const positions = this.#groups.get(name)?.positions.map(({ position }) => position);
     this.#groups.delete(name);
     return positions;
   }
 
-  /** A group comes from another store. @param positions by partition */
+  /** A group arrives from another store. @param positions by partition */
   arrive(name: string, positions: readonly number[]): void {
     this.#opened += 1;
     this.#groups.set(name, { id: this.#opened, positions: positions.map((position) => ({ position, fence: 0 })) });
   }
 
-  /** The group is no more; one of the same name is another. */
+  /** Removes the group; one of the same name is a new group. */
   expire(name: string): void {
     this.#groups.delete(name);
   }
 
-  /** An older copy of the database came back: nothing is later than its newest seq, and no fence of before is in force. */
+  /** Restores an older backup: no position is beyond its newest seq, and earlier fences are no longer in force. */
   restore(seq: number): void {
     for (const { positions } of this.#groups.values()) {
       for (const stored of positions) {

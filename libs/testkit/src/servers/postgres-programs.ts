@@ -95,7 +95,7 @@ function serverAccount(report: (line: string) => void): { uid: number; gid: numb
   spawnSync('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', 'postgres'], { stdio: 'ignore' });
   const made = account('postgres') ?? account('nobody');
   if (made === undefined)
-    throw new Error('PostgreSQL refuses to run as root and there is no account "postgres". Create one: useradd --system postgres');
+    throw new Error('PostgreSQL refuses to run as root and the account "postgres" does not exist. Create it: useradd --system postgres');
   return made;
 }
 

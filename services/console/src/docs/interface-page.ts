@@ -1,6 +1,6 @@
-/** Documents of interfaces, AsyncAPI 3 and OpenAPI 3.1, as pages: every channel or path with what it takes and gives. */
+/** Pages of interface documents, AsyncAPI 3 and OpenAPI 3.1: every channel or path with its input and output. */
 import type { DocPage, Section } from './page.ts';
-import { pathOf, type Source } from './sources.ts';
+import { type DocSource, pathOf } from './sources.ts';
 import { anchors, escapeHtml } from './text.ts';
 
 type Plain = Readonly<Record<string, unknown>>;
@@ -9,7 +9,7 @@ const objectOf = (value: unknown): Plain => (typeof value === 'object' && value 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 /** Undefined for JSON that is neither. */
-export function interfacePage({ file, text }: Source): DocPage | undefined {
+export function interfacePage({ file, text }: DocSource): DocPage | undefined {
   const document = objectOf(JSON.parse(text));
   const parts = document.asyncapi !== undefined ? channelsOf(document) : document.openapi !== undefined ? pathsOf(document) : undefined;
   if (parts === undefined) return undefined;

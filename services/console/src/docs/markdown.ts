@@ -1,12 +1,15 @@
-/** A document in Markdown as a page. Links to other documents lead to their pages; links to sources are names, since the console serves none. */
+/**
+ * Converts a Markdown document to a page. Links to other documents lead to their pages; links to sources become plain names, since the
+ * console does not serve them.
+ */
 import { posix } from 'node:path';
 import { Marked, type Tokens } from 'marked';
 import type { DocPage, Section } from './page.ts';
-import { pathOf, type Source } from './sources.ts';
+import { type DocSource, pathOf } from './sources.ts';
 import { anchors, escapeHtml } from './text.ts';
 
-/** @param shown files that have a page */
-export function markdownPage({ file, text }: Source, shown: ReadonlySet<string>): DocPage {
+/** @param shown files with a page */
+export function markdownPage({ file, text }: DocSource, shown: ReadonlySet<string>): DocPage {
   const anchorFor = anchors();
   const links: string[] = [];
   const sources: string[] = [];
@@ -34,7 +37,7 @@ export function markdownPage({ file, text }: Source, shown: ReadonlySet<string>)
         links.push(target);
         return `<a href="${escapeHtml(target)}">${label}</a>`;
       },
-      // Nothing of the documents is HTML; what looks like it is text.
+      // Documents contain no HTML; anything that looks like HTML is text.
       html: ({ text: raw }: Tokens.HTML | Tokens.Tag) => escapeHtml(raw),
       image: ({ text: label }: Tokens.Image) => escapeHtml(label),
       table(token: Tokens.Table) {
@@ -52,7 +55,7 @@ export function markdownPage({ file, text }: Source, shown: ReadonlySet<string>)
   return { path: pathOf(file), title: named[0]?.heading ?? file, html, sections: named, links, sources };
 }
 
-/** Where a relative link leads within the site; undefined for a file without a page. */
+/** The target of a relative link within the site; undefined for a file without a page. */
 function targetOf(file: string, href: string, shown: ReadonlySet<string>): string | undefined {
   const [path = '', anchor] = href.split('#');
   const hash = anchor === undefined ? '' : `#${anchor}`;
@@ -64,10 +67,10 @@ function targetOf(file: string, href: string, shown: ReadonlySet<string>): strin
   return [...shown].some((one) => one.startsWith(`${target}/`)) ? `/docs#${target.replaceAll('/', '-')}` : undefined;
 }
 
-/** The file that a relative link names, from the root. */
+/** The path of a relative link's file, from the root. */
 const fileOf = (file: string, href: string): string => posix.join(posix.dirname(file), href.replace(/#.*$/, '')).replace(/\/$/, '');
 
-/** A text without the marks that Markdown gives it. */
+/** A text without its Markdown formatting. */
 const plain = (text: string): string =>
   text
     .replace(/!?\[([^\]]*)\]\([^)]*\)/g, '$1')

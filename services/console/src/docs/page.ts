@@ -1,20 +1,20 @@
-/** One page of the documentation: its HTML, what can be linked to in it, and what is searched. */
+/** One page of the documentation: its HTML, its anchors, and its text for the search. */
 
 export interface Section {
   readonly anchor: string;
   readonly heading: string;
-  /** Without marks. */
+  /** Without formatting. */
   readonly text: string;
 }
 
 export interface DocPage {
   readonly path: string;
   readonly title: string;
-  /** What stands between the frame of the site. */
+  /** The content inside the frame of the site. */
   readonly html: string;
   readonly sections: readonly Section[];
-  /** Addresses within the site that it links to, with their anchors. */
+  /** Its links within the site, with anchors. */
   readonly links: readonly string[];
-  /** Files of the repository that it names, from the root, and that have no page. */
+  /** Files of the repository that it names, from the root, without a page. */
   readonly sources: readonly string[];
 }

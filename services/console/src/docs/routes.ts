@@ -1,4 +1,4 @@
-/** The documentation under `/docs`: nobody has to log in for it. Made when it is first asked for, and kept. */
+/** The documentation under `/docs`, available without login. Built on the first request, and cached. */
 import { gzipSync } from 'node:zlib';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { buildSite, documentOf, searchIndex } from './site.ts';

@@ -1,11 +1,11 @@
-/** All documents as one site: pages under `/docs`, a list of them, and what the search looks through. */
+/** All documents as one site: pages under `/docs`, a table of contents, and the search index. */
 import { interfacePage } from './interface-page.ts';
 import { markdownPage } from './markdown.ts';
 import type { DocPage } from './page.ts';
-import { readSources, type Source } from './sources.ts';
+import { type DocSource, readSources } from './sources.ts';
 import { escapeHtml } from './text.ts';
 
-/** Parts of the list, in its order: which files are in each. A file is in the first that takes it. */
+/** Parts of the table of contents, in order, with their files. A file belongs to the first part that matches. */
 const PARTS: readonly { readonly name: string; readonly anchor: string; readonly takes: RegExp }[] = [
   { name: 'Polyedge', anchor: 'polyedge', takes: /^[A-Z]+\.md$/ },
   { name: 'Protocols', anchor: 'docs-protocols', takes: /^docs\/protocols\// },
@@ -36,10 +36,10 @@ export async function buildSite(root?: string): Promise<Site> {
   return { pages: new Map(made.map(({ page }) => [page.path, page])), parts: parts.filter(({ pages }) => pages.length > 0) };
 }
 
-const pageOf = (source: Source, shown: ReadonlySet<string>): DocPage | undefined =>
+const pageOf = (source: DocSource, shown: ReadonlySet<string>): DocPage | undefined =>
   source.file.endsWith('.json') ? interfacePage(source) : markdownPage(source, shown);
 
-/** What the search looks through: for each section its page, its place and its words. */
+/** The search index: page, anchor and words of each section. */
 export const searchIndex = ({ pages }: Site): string =>
   JSON.stringify(
     [...pages.values()].flatMap(({ path, title, sections }) =>
@@ -47,7 +47,10 @@ export const searchIndex = ({ pages }: Site): string =>
     ),
   );
 
-/** A page in its frame. @param assets paths of the style sheet and the script */
+/**
+ * A page in its frame.
+ * @param assets paths of the style sheet and the script
+ */
 export function documentOf(site: Site, page: DocPage, assets: { readonly style: string; readonly script: string }): string {
   const list = site.parts
     .map(({ name, pages }) => {
@@ -91,7 +94,7 @@ ${page.path === '/docs' ? contents(site) : ''}
 `;
 }
 
-/** The list of everything, behind the first page. */
+/** The table of contents, shown after the first page. */
 const contents = ({ parts }: Site): string =>
   parts
     .map(({ name, anchor, pages }) => {
@@ -100,7 +103,7 @@ const contents = ({ parts }: Site): string =>
     })
     .join('\n');
 
-/** Links that lead to no page, or to no heading of theirs. */
+/** Links to missing pages or headings. */
 export function brokenLinks({ pages, parts }: Site): readonly string[] {
   const places = new Set([...pages.values()].flatMap(({ path, sections }) => sections.map(({ anchor }) => `${path}#${anchor}`)));
   for (const { anchor } of parts) places.add(`/docs#${anchor}`);

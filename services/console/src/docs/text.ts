@@ -1,10 +1,10 @@
-/** Text in HTML, and names of headings in addresses. */
+/** Text in HTML, and anchors of headings. */
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (sign) => ENTITIES[sign] ?? sign);
 
-/** The anchor of a heading, as GitHub makes it, so that links in the files mean the same in both places. */
+/** The anchor of a heading, like GitHub's, so that links in the files work in both places. */
 const anchorOf = (heading: string): string =>
   heading
     .toLowerCase()
@@ -12,7 +12,7 @@ const anchorOf = (heading: string): string =>
     .trim()
     .replace(/\s/g, '-');
 
-/** Gives each anchor once: the second of a name gets `-1`. */
+/** Makes anchors unique: the second of a name gets `-1`. */
 export function anchors(): (heading: string) => string {
   const given = new Map<string, number>();
   return (heading) => {

@@ -20,7 +20,7 @@ const timeout = { timeoutMs: TIMEOUT_MS };
 const MAX_ACCOUNTS = 1000;
 const MIN_PASSWORD = 8;
 const KEY_BYTES = 32;
-/** The protocol of this page, in roles. */
+/** This page's key in an account's roles. */
 const HERE = 'console';
 
 interface Options {
@@ -34,7 +34,7 @@ export async function listAccounts({ bus }: Options, { tenant }: Principal): Pro
     bus.request(accountsFailedLogins, accountsFailedLogins.subject({ tenant }), {}, timeout),
   ]);
   if (!found.ok) return found;
-  // The accounts are of use without the counts.
+  // Accounts are returned even without the counts.
   const counts = new Map(counted.ok ? counted.value.accounts.map(({ account, ...count }) => [account, count]) : []);
   const accounts = found.value.accounts.map((account) => {
     const failedLogins = counts.get(account.id);
@@ -43,7 +43,7 @@ export async function listAccounts({ bus }: Options, { tenant }: Principal): Pro
   return { ok: true, value: { accounts, full: found.value.accounts.length === MAX_ACCOUNTS } };
 }
 
-/** Forgets the failed logins of an account, so that it may try again. */
+/** Clears the failed logins of an account, so that it can log in again. */
 export async function forgiveAccount({ bus, log }: Options, who: Principal, id: string): Promise<Outcome<unknown>> {
   const forgotten = await bus.request(accountsFailedLogins, accountsFailedLogins.subject({ tenant: who.tenant }), { forget: id }, timeout);
   if (!forgotten.ok) return forgotten;
@@ -57,15 +57,15 @@ export async function createAccount({ bus, log }: Options, who: Principal, body:
   const { username } = objectOf(body);
   if (typeof username !== 'string' || username === '') return failed('invalid', 'a user name is needed');
   const { roles = {}, ...rest } = fields.value;
-  if (outranks(roles, who)) return failed('not-allowed', 'you can only give roles that you have');
+  if (outranks(roles, who)) return failed('not-allowed', 'you can only assign roles that you have');
   const request = { username, roles, by: who.account, address, ...rest };
   const made = await bus.request(accountsCreate, accountsCreate.subject({ tenant: who.tenant }), request, timeout);
   if (!made.ok) return made;
-  log.info('an administrator made an account', { id: made.value.id, by: who.account });
+  log.info('an administrator created an account', { id: made.value.id, by: who.account });
   return { ok: true, value: shown(made.value) };
 }
 
-/** `version` in the body is the one that was shown: when the account has another one, somebody has changed it since. */
+/** `version` in the body is the version that was shown: if the account has another one, it has been changed since. */
 export async function updateAccount(
   { bus, log }: Options,
   who: Principal,
@@ -76,14 +76,14 @@ export async function updateAccount(
   const fields = fieldsOf(body);
   if (!fields.ok) return fields;
   const { roles } = fields.value;
-  if (roles !== undefined && outranks(roles, who)) return failed('not-allowed', 'you can only give roles that you have');
+  if (roles !== undefined && outranks(roles, who)) return failed('not-allowed', 'you can only assign roles that you have');
   const { disabled, version } = objectOf(body);
   const change = { id, by: who.account, address, ...fields.value, ...(typeof disabled === 'boolean' ? { disabled } : {}) };
   const changed = await untilUnchanged(async () => {
     const known = await manageable(bus, who, id);
     if (!known.ok) return known;
     const isOld = typeof version === 'number' && known.value.version !== undefined && version !== known.value.version;
-    if (isOld) return failed('conflict', 'the account was changed meanwhile: look at it again');
+    if (isOld) return failed('conflict', 'the account was changed meanwhile: reload it');
     return await bus.request(
       accountsUpdate,
       accountsUpdate.subject({ tenant: who.tenant }),
@@ -96,7 +96,7 @@ export async function updateAccount(
   return { ok: true, value: shown(changed.value) };
 }
 
-/** Ends everything that the account was given until now: its logins here and its sockets on every edge. */
+/** Revokes all logins of the account here, and closes its sockets on every edge. */
 export async function revokeAccount({ bus, log }: Options, who: Principal, id: string): Promise<Outcome<unknown>> {
   const known = await manageable(bus, who, id);
   if (!known.ok) return known;
@@ -105,7 +105,7 @@ export async function revokeAccount({ bus, log }: Options, who: Principal, id: s
   return revoked;
 }
 
-/** A key of SPACE. It is shown in this answer and never again by this page. */
+/** Adds a key of SPACE. This answer is the only one of this page that contains it. */
 export async function addKey({ bus, log }: Options, who: Principal, id: string, body: unknown): Promise<Outcome<unknown>> {
   const known = await manageable(bus, who, id);
   if (!known.ok) return known;
@@ -116,7 +116,7 @@ export async function addKey({ bus, log }: Options, who: Principal, id: string, 
   const apiKey = { key: randomBytes(KEY_BYTES).toString('hex'), owner: { kind: 'account', id }, scope };
   const added = await bus.request(accountsAddKey, accountsAddKey.subject({ tenant: who.tenant }), { apiKey, mode: 'add' }, timeout);
   if (!added.ok) return added;
-  log.info('an administrator made an API key', { id, by: who.account });
+  log.info('an administrator created an API key', { id, by: who.account });
   return { ok: true, value: { key: added.value.key, scope } };
 }
 
@@ -129,7 +129,10 @@ export async function removeKeys({ bus, log }: Options, who: Principal, id: stri
   return removed;
 }
 
-/** The account, if its roles are none that the caller lacks: else who manages accounts here could become the administrator of a protocol. */
+/**
+ * Returns the account, if the caller has all of its roles: otherwise an administrator of this page could become the administrator of a
+ * protocol.
+ */
 async function manageable(bus: Bus, who: Principal, id: string): Promise<Outcome<Account>> {
   const found = await bus.request(accountsGet, accountsGet.subject({ tenant: who.tenant }), { ids: [id] }, timeout);
   if (!found.ok) return found;
@@ -138,7 +141,10 @@ async function manageable(bus: Bus, who: Principal, id: string): Promise<Outcome
   return outranks(account.roles, who) ? failed('not-allowed', 'the account has roles that you do not have') : { ok: true, value: account };
 }
 
-/** Who administers a protocol may give and take all of its roles; of the others only those of its own. Who is here administers this page. */
+/**
+ * An administrator of a protocol may assign all of its roles; of other protocols, only its own ones. Every caller here administers this
+ * page.
+ */
 const outranks = (roles: Principal['roles'], who: Principal): boolean =>
   Object.entries(roles).some(([protocol, names]) => {
     const own = Object.hasOwn(who.roles, protocol) ? (who.roles[protocol] ?? []) : [];

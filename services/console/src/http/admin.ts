@@ -1,4 +1,4 @@
-/** The calls of the page, besides those that stream. Each is for administrators of the tenant. */
+/** The calls of the page, except streams. All require an administrator of the tenant. */
 import { graphPosition } from '@polyedge/contracts/bus/feed';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
@@ -19,7 +19,7 @@ export interface AdminOptions {
   readonly bus: Bus;
   readonly log: Log;
   readonly session: SessionOptions;
-  /** Instances that run of these services; of all edges without. */
+  /** Running instances of these services; of all edges by default. */
   running(services?: readonly string[]): readonly string[];
 }
 
@@ -95,7 +95,7 @@ export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
   route('DELETE', '/api/accounts/:id/keys', (who, { params }) => removeKeys(options, who, idOf(params)));
 }
 
-/** The change that a path names, in the journal's present history. */
+/** The change in a path, in the journal's current epoch. */
 async function changeAt(bus: Bus, tenant: string, params: unknown): Promise<Outcome<{ readonly epoch: string; readonly seq: number }>> {
   const seq = Number(fieldsOf(params).seq);
   if (!Number.isSafeInteger(seq) || seq < 1) return failed('invalid', 'a seq is a whole number');

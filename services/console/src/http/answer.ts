@@ -2,7 +2,7 @@ import type { ErrorCode, Failure } from '@polyedge/contracts/errors';
 import { errors } from '@polyedge/contracts/errors';
 import type { FastifyReply } from 'fastify';
 
-/** How long a question to another service may take. */
+/** Time-out of a request to another service. */
 export const TIMEOUT_MS = 10_000;
 
 const STATUS: Readonly<Record<ErrorCode, number>> = {
@@ -36,7 +36,7 @@ export function sendFailure(reply: FastifyReply, { code, detail, retryAfterMs }:
 export const objectOf = (body: unknown): Readonly<Record<string, unknown>> =>
   typeof body === 'object' && body !== null && !Array.isArray(body) ? (body as Readonly<Record<string, unknown>>) : {};
 
-/** The texts of a body or a query string. */
+/** The strings in a body or a query string. */
 export function fieldsOf(body: unknown): Readonly<Record<string, string | undefined>> {
   return Object.fromEntries(Object.entries(objectOf(body)).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
 }

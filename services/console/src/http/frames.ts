@@ -1,10 +1,10 @@
-/** What clients of each protocol were sent for a change: asked of an edge of that protocol, so it is what its own translation makes. */
+/** The frames that clients of each protocol receive for a change, requested from an edge of that protocol, so they are exact. */
 import { gooduncleFrames, hiroFrames, jssocketFrames, type ShownFrame, sagaFrames, spaceFrames } from '@polyedge/contracts/bus/frames';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
 
 const CHANNELS = { hiro: hiroFrames, saga: sagaFrames, space: spaceFrames, gooduncle: gooduncleFrames, jssocket: jssocketFrames } as const;
-/** An edge that does not run is found out at once; one that hangs is not waited for. */
+/** An edge that is not running is detected at once; one that hangs is not waited for longer. */
 const TIMEOUT_MS = 3_000;
 
 export interface ProtocolFrames {
@@ -14,7 +14,7 @@ export interface ProtocolFrames {
   readonly problem?: string;
 }
 
-/** Protocols that no edge speaks here are left out. Who may see the change is decided by the caller. */
+/** Omits protocols without an edge here. The caller checks who may see the change. */
 export async function framesOf(bus: Bus, tenant: string, epoch: string, seq: number): Promise<Outcome<unknown>> {
   const requests = Object.entries(CHANNELS).map(async ([protocol, channel]): Promise<ProtocolFrames | undefined> => {
     const reply = await bus.request(channel, channel.subject({ tenant }), { epoch, seq }, { timeoutMs: TIMEOUT_MS });

@@ -15,11 +15,11 @@ import { nameOf } from '../live/tail.ts';
 import { maySee, visibleTo } from '../visibility.ts';
 import { objectOf, TIMEOUT_MS } from './answer.ts';
 
-/** Elements of one page of a search, edges around an element, changes of its history. */
+/** Maximum elements per page of a search, edges of an element, and changes of its history. */
 const [MAX_FOUND, MAX_EDGES, MAX_HISTORY] = [50, 60, 50];
 const timeout = { timeoutMs: TIMEOUT_MS };
 
-/** An element as the page has it. Attributes are JSON as text: integers that JavaScript cannot hold stay what they are. */
+/** An element for the page. Attributes are JSON text, so that large integers stay exact. */
 export interface ElementView extends Omit<Element, 'attributes'> {
   readonly name?: string;
   readonly attributes: string;
@@ -52,7 +52,7 @@ export async function search(bus: Bus, who: Principal, fields: Readonly<Record<s
   return { ok: true, value: { elements: elements.map(summaryOf), ...(next === undefined ? {} : { cursor: next }) } };
 }
 
-/** The element with what is around it and how it came to be. */
+/** An element with its edges and its history. */
 export async function open(bus: Bus, who: Principal, id: string): Promise<Outcome<unknown>> {
   const { tenant } = who;
   const visible = visibleTo(who);
@@ -99,7 +99,7 @@ export async function openChange(bus: Bus, who: Principal, epoch: string, seq: n
   return { ok: true, value: changeOf(change) };
 }
 
-/** Makes the attributes those that are given, if the element is still the version that was seen. */
+/** Replaces the attributes, if the element still has the version that was shown. */
 export async function edit(bus: Bus, log: Log, who: Principal, id: string, body: unknown): Promise<Outcome<unknown>> {
   const { version, attributes } = objectOf(body);
   if (typeof version !== 'number' || !Number.isInteger(version) || version < 1)
@@ -163,7 +163,7 @@ function changeOf(change: Change) {
   };
 }
 
-/** What a change did to each attribute, as JSON text; null: it was not there. */
+/** The changes of each attribute, as JSON text; null: absent. */
 export function differences(
   before: JsonObject,
   after: JsonObject,
@@ -177,5 +177,5 @@ export function differences(
 
 const jsonText = (value: Json | undefined): string | null => (value === undefined ? null : JSON.stringify(value));
 
-/** A text as a pattern that finds exactly it. */
+/** A pattern that matches exactly this text. */
 export const escaped = (text: string): string => text.replace(/[\\*?]/g, '\\$&');

@@ -1,8 +1,8 @@
 /**
- * What protects the page: which addresses it may speak to, that nobody frames it, and that what changes something comes from the page itself.
+ * Protects the page: allowed addresses, no framing, and no changes by other pages.
  *
- * The cookie is `SameSite=Strict`. That is not all that stands between another page and a change: the call has to carry a header that another
- * origin's page cannot send without being asked (CORS is not offered), and an `Origin`, where there is one, that is ours.
+ * The cookie is `SameSite=Strict`. In addition, a call that changes something must have a header that pages of other origins cannot send
+ * (CORS is not enabled), and its `Origin`, if present, must be ours.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { sendFailure } from './answer.ts';
@@ -19,7 +19,7 @@ export function guardPage(app: FastifyInstance, edges: Readonly<Record<string, s
   });
 }
 
-/** Sent with every answer. */
+/** Sent with every response. */
 function protectiveHeaders(edges: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const addresses = Object.values(edges).flatMap((address) => {
     const { origin } = new URL(address);
@@ -47,7 +47,7 @@ function protectiveHeaders(edges: Readonly<Record<string, string>>): Readonly<Re
 }
 
 function isOwn({ headers }: Pick<FastifyRequest, 'headers'>): boolean {
-  // A token in a header is nothing that a browser adds by itself.
+  // A token in a header is never added by a browser itself.
   if (headers.authorization !== undefined && headers.cookie === undefined) return true;
   if (headers[OWN_HEADER] !== '1') return false;
   const site = headers['sec-fetch-site'];

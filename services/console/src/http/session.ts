@@ -1,6 +1,6 @@
 /**
- * Who looks at the page. The session is the access token that the directory signed, in a cookie that scripts cannot read and that browsers send
- * to this origin only; the refresh token is in another one that is only sent to the calls that need it. Programs show a token as `Bearer`.
+ * Login sessions of the page. The session is the access token signed by the directory, in a cookie that scripts cannot read and browsers
+ * send only to this origin; the refresh token is in another cookie, sent only to the calls that need it. Programs send a token as `Bearer`.
  */
 import { createHash } from 'node:crypto';
 import { accountsLogin, accountsRefresh, accountsRevoke, type TokenSet } from '@polyedge/contracts/bus/accounts';
@@ -20,16 +20,16 @@ export interface SessionOptions {
   readonly tenant: string;
   readonly secureCookies: boolean;
   readonly edges: Readonly<Record<string, string>>;
-  /** Whether a process of the service runs. */
+  /** Whether a process of the service is running. */
   runs(service: string): boolean;
   verify(token: string): Promise<Outcome<Principal>>;
 }
 
-/** Administrators of HIRO are those of the directory; `console` is for people who are to have nothing else. */
+/** Administrators of HIRO administer the directory; `console` is a role for people without other roles. */
 const administers = ({ tenant, roles }: Pick<Principal, 'tenant' | 'roles'>, here: string): boolean =>
   tenant === here && (roles.console?.includes('admin') === true || roles.hiro?.includes('admin') === true);
 
-/** The administrator that a request comes from. */
+/** The administrator who sent a request. */
 export async function administratorOf(request: FastifyRequest, { verify, tenant }: SessionOptions): Promise<Outcome<Principal>> {
   const token = tokenOf(request);
   if (token === undefined) return failed('unauthenticated', 'log in first');
@@ -75,11 +75,11 @@ export function sessionRoutes(app: FastifyInstance, options: SessionOptions): vo
     const who = await administratorOf(request, options);
     if (!who.ok) return sendFailure(reply, who.failure);
     const { account, username, tenant, roles, expiresAt } = who.value;
-    // The page speaks to saga-edge itself, and reads what SPACE has from the graph.
+    // The page calls saga-edge itself, and reads SPACE's data from the graph.
     const offers = { runnables: options.edges.saga !== undefined, space: options.edges.space !== undefined || options.runs('space-edge') };
     return sendJson(reply, 200, { account, username, tenant, roles, expiresAt, edges: options.edges, offers });
   });
-  // For the panes that speak to the edges themselves: never in an address, never kept by the page.
+  // For panes that call the edges themselves: never in an address, never stored by the page.
   app.post('/api/token', async (request, reply) => {
     const who = await administratorOf(request, options);
     if (!who.ok) return sendFailure(reply, who.failure);
@@ -87,7 +87,7 @@ export function sessionRoutes(app: FastifyInstance, options: SessionOptions): vo
   });
 }
 
-/** A login of somebody who is no administrator is ended at once. */
+/** A login without administrator rights is ended at once. */
 async function begin(reply: FastifyReply, asked: Outcome<TokenSet>, options: SessionOptions): Promise<FastifyReply> {
   if (!asked.ok) return sendFailure(asked.failure.code === 'unauthenticated' ? forget(reply) : reply, asked.failure);
   const { accessToken, refreshToken, expiresAt, account } = asked.value;

@@ -1,4 +1,4 @@
-/** What SPACE has: services with their pricings, contracts, and what their users consumed. Read from the graph, in the scopes of who asks. */
+/** SPACE's data: services with their pricings, contracts, and their users' consumption. Read from the graph, within the caller's scopes. */
 import { graphQuery } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import type { Outcome } from '@polyedge/contracts/errors';
@@ -14,7 +14,7 @@ const MAX_SHOWN = 100;
 
 export interface PricingView {
   readonly version: string;
-  /** Its element. */
+  /** The id of its element. */
   readonly id: string;
   readonly url?: string;
 }
@@ -39,7 +39,7 @@ export interface ContractView {
     readonly name: string;
     readonly version: string;
     readonly plan: string;
-    /** How many of each. */
+    /** Quantity of each add-on. */
     readonly addOns: Readonly<Record<string, number>>;
   }[];
   /** By service and limit. */
@@ -49,11 +49,11 @@ export interface ContractView {
 export interface SpaceView {
   readonly services: readonly ServiceView[];
   readonly contracts: readonly ContractView[];
-  /** More than are shown. */
+  /** Whether there are more than shown. */
   readonly more: { readonly services: boolean; readonly contracts: boolean };
 }
 
-/** @param text part of a service's name or of the user of a contract */
+/** @param text part of a service's name or of a contract's user */
 export async function spaceOf(bus: Bus, who: Principal, text: string): Promise<Outcome<SpaceView>> {
   const [services, contracts] = await Promise.all([
     find(bus, who, 'space/Service', ['attributes', 'name'], text),
@@ -86,7 +86,7 @@ function query(bus: Bus, who: Principal, filter: Filter) {
   return bus.request(graphQuery, graphQuery.subject({ tenant: who.tenant }), wanted, { timeoutMs: TIMEOUT_MS });
 }
 
-// Other protocols may have written these elements: what has another form is not shown.
+// Other protocols may have written these elements; unexpected forms are not shown.
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 const entriesOf = (value: Json | undefined): [string, unknown][] => Object.entries(objectOf(value));

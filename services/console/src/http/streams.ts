@@ -1,14 +1,14 @@
-/** Live streams of the page as server-sent events: bounded in number, ended when their reader is slow or its session is over. */
+/** Live streams of the page as server-sent events: limited in number, closed if their reader is slow or its session has ended. */
 import type { Principal } from '@polyedge/contracts/principal';
 import type { FastifyReply } from 'fastify';
 import { sendFailure } from './answer.ts';
 
-/** What one reader may owe; it comes back by itself and begins anew. */
+/** Maximum unsent bytes of one reader; browsers reconnect and start over. */
 const MAX_BUFFERED_BYTES = 2 * 1024 * 1024;
 
 export interface StreamsOptions {
   readonly max: number;
-  /** Whether a session is over by now. */
+  /** Whether a session has ended. */
   isOver(principal: Principal): boolean;
 }
 
@@ -34,7 +34,7 @@ export class Streams {
     return this.#open.size;
   }
 
-  /** Begins a stream; `begin` returns what ends it. */
+  /** Starts a stream; `begin` returns a function that ends it. */
   begin(reply: FastifyReply, principal: Principal, begin: (stream: Stream) => () => void): FastifyReply {
     if (this.#closed) return sendFailure(reply, { code: 'unavailable', detail: 'the console is going away' });
     if (this.#open.size >= this.#options.max) return sendFailure(reply, { code: 'busy', detail: 'too many live pages' });
@@ -44,7 +44,7 @@ export class Streams {
       ...Object.fromEntries(Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)])),
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
-      // A proxy that gathers a stream shows nothing.
+      // A buffering proxy would show nothing.
       'x-accel-buffering': 'no',
     });
     raw.write('retry: 1000\n\n');
@@ -64,12 +64,12 @@ export class Streams {
     return reply;
   }
 
-  /** Ends the streams whose session is over. */
+  /** Closes the streams of ended sessions. */
   sweep(): void {
     for (const open of this.#open) if (this.#options.isOver(open.principal)) open.end();
   }
 
-  /** Ends all streams; new ones are refused with 503. */
+  /** Closes all streams; new ones are rejected with 503. */
   close(): void {
     this.#closed = true;
     for (const open of this.#open) open.end();

@@ -1,4 +1,4 @@
-/** The connections that the edges hold: found by asking all of them, closed by telling the one that has it. */
+/** The connections of the edges: found by querying all edges, closed by a request to their edge. */
 import {
   type ConnectionSearch,
   type ConnectionState,
@@ -16,15 +16,15 @@ export interface FoundConnection extends ConnectionState {
 
 export interface FoundConnections {
   readonly connections: readonly FoundConnection[];
-  /** All that fit, also those that are left out. */
+  /** The number of matches, including those omitted. */
   readonly matching: number;
-  /** Edges that did not answer in time. */
+  /** Number of edges that did not answer in time. */
   readonly missing: number;
 }
 
 const MAX_SHOWN = 500;
 
-/** @param edges instances that are known to run */
+/** @param edges known running instances */
 export async function findConnections(
   bus: Pick<Bus, 'publish' | 'subscribe' | 'flush'>,
   tenant: string,
@@ -36,7 +36,7 @@ export async function findConnections(
   const missing = await gather({
     bus,
     processes: edges,
-    hear: (question, answered) =>
+    subscribe: (question, answered) =>
       bus.subscribe(connectionsFound, connectionsFound.subject({ question }), (answer) => {
         const { service, instance } = answer;
         matching += answer.matching;
@@ -49,7 +49,7 @@ export async function findConnections(
   return { connections: found.slice(0, MAX_SHOWN), matching, missing };
 }
 
-/** Tells the edge that has it. Whether it is gone shows when the connections are asked for again. */
+/** Requests the edge to close it. The result shows in the next search. */
 export function closeConnection(
   bus: Pick<Bus, 'publish'>,
   target: { readonly instance: string; readonly api: string; readonly number: number; readonly tenant: string; readonly by: string },

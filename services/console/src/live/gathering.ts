@@ -1,4 +1,4 @@
-/** Asks several processes at once and gathers what they answer: until all that are known have, or time is up. */
+/** Queries several processes at once and gathers their answers, until all known ones have answered or the time is up. */
 import { randomBytes } from 'node:crypto';
 import type { Bus } from '@polyedge/service-kit/bus';
 
@@ -8,13 +8,13 @@ type GatheringBus = Pick<Bus, 'publish' | 'subscribe' | 'flush'>;
 
 /**
  * @param processes instances that are expected to answer
- * @param hear subscribes to the answers of a question
+ * @param subscribe subscribes to the answers
  * @returns how many did not answer in time
  */
 export async function gather(options: {
   readonly bus: GatheringBus;
   readonly processes: readonly string[];
-  hear(question: string, answered: (instance: string) => void): { unsubscribe(): void };
+  subscribe(question: string, answered: (instance: string) => void): { unsubscribe(): void };
   ask(question: string): void;
 }): Promise<number> {
   const question = randomBytes(12).toString('hex');
@@ -22,10 +22,10 @@ export async function gather(options: {
   if (waiting.size === 0) return 0;
   const all = Promise.withResolvers<void>();
   const timer = setTimeout(all.resolve, ANSWER_MS);
-  const answers = options.hear(question, (instance) => {
+  const answers = options.subscribe(question, (instance) => {
     if (waiting.delete(instance) && waiting.size === 0) all.resolve();
   });
-  // Nobody may answer before the server knows who listens.
+  // No process may answer before the server knows the subscription.
   await options.bus.flush(ANSWER_MS);
   options.ask(question);
   await all.promise;

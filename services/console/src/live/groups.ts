@@ -1,4 +1,4 @@
-/** Consumer groups: positions as PostgreSQL has them, members and owners as Redis has them, and what the owning edges know that is newer. */
+/** Consumer groups: positions from PostgreSQL, members and owners from Redis, and newer data from the owning edges. */
 import { type GroupReport, groupsFound, groupsWanted, type MemberHere } from '@polyedge/contracts/bus/console';
 import { type GroupState, groupDelete, groupList, groupReset, INTERNAL_GROUPS } from '@polyedge/contracts/bus/groups';
 import type { Outcome } from '@polyedge/contracts/errors';
@@ -8,7 +8,7 @@ import { gather } from './gathering.ts';
 export interface PartitionView {
   readonly partition: number;
   readonly position: number;
-  /** Absent where nobody owns it: how much of it is in this partition is not known then. */
+  /** Absent without an owner: the number of its changes in this partition is unknown then. */
   readonly lag?: number;
   readonly pending?: number;
   readonly owner?: string;
@@ -18,20 +18,20 @@ export interface MemberView {
   readonly member: string;
   readonly edge: string;
   readonly partitions: number;
-  /** Where its client comes from, who it is and when it last answered a ping: known while its edge answers. */
+  /** The member's address, user and last pong: available while its edge answers. */
   readonly client?: Omit<MemberHere, 'member'>;
 }
 
 export interface GroupView {
   readonly id: number;
   readonly name: string;
-  /** It is one of our own services: nobody resets or deletes it. */
+  /** Used by one of our own services: it cannot be reset or deleted. */
   readonly internal: boolean;
   readonly createdOn: number;
   readonly touchedOn: number;
   readonly members: readonly MemberView[];
   readonly partitions: readonly PartitionView[];
-  /** The furthest of its partitions that somebody owns. */
+  /** The largest lag of its owned partitions. */
   readonly lag: number;
 }
 
@@ -52,7 +52,7 @@ export async function findGroups(
     await gather({
       bus,
       processes: edges,
-      hear: (question, answered) =>
+      subscribe: (question, answered) =>
         bus.subscribe(groupsFound, groupsFound.subject({ question }), ({ instance, groups }) => {
           reports.push(...groups);
           answered(instance);
@@ -69,7 +69,7 @@ export async function findGroups(
   return { ok: true, value: { seq: listed.value.seq, groups, left: listed.value.groups.length - shown.length } };
 }
 
-/** Begins a group anew at the newest commit or the oldest kept change; its members come back by themselves. */
+/** Resets a group to the newest commit or the oldest kept change; its members reconnect by themselves. */
 export function resetGroup(bus: Bus, tenant: string, id: number, to: 'smallest' | 'largest', timeoutMs: number): Promise<Outcome<unknown>> {
   return bus.request(groupReset, groupReset.subject({ tenant }), { id, to }, { timeoutMs });
 }
@@ -78,9 +78,9 @@ export function deleteGroup(bus: Bus, tenant: string, id: number, timeoutMs: num
   return bus.request(groupDelete, groupDelete.subject({ tenant }), { id }, { timeoutMs });
 }
 
-/** One group from what the store and every edge say of it. */
+/** Combines the reports of the store and of every edge about a group. */
 export function joined({ id, name, createdOn, touchedOn, positions }: GroupState, reports: readonly GroupReport[]): GroupView {
-  // All edges read the same Redis; the one that saw most members is the newest as far as anybody can tell.
+  // All edges read the same Redis; the report with most members is probably the newest.
   const shared = reports.toSorted((one, other) => other.members.length - one.members.length)[0];
   const owners = new Map(shared?.owners.map(({ partition, owner }) => [partition, owner]));
   const own = new Map(reports.flatMap((each) => each.own.map((one) => [one.partition, one] as const)));

@@ -29,7 +29,7 @@ test('connections are counted by edge, over its APIs and replicas', () => {
   assert.deepEqual(statuses.tick(0, 0).connections, { hiro: 9 });
 });
 
-test('a rate is what was counted since the last beat that came, by the number of beats', () => {
+test('a rate is the difference since the last received beat, divided by the number of beats', () => {
   const statuses = new ProcessStatuses();
   statuses.take(status({ beat: 5, figures: { 'edge_lane_frames{edge="hiro"}': 1000 } }), 0);
   assert.equal(statuses.tick(0, 0).deliveries, 0, 'nothing is known of the time before');

@@ -1,12 +1,12 @@
 /**
- * What is known of the running processes: the newest status of each, and ten minutes of totals, one sample a second. Pure: values in, values
- * out. Bounded: processes beyond the bound are not taken up, samples beyond ten minutes are forgotten.
+ * State of the running processes: the newest status of each, and ten minutes of totals, one sample a second. Pure: values in, values out.
+ * Bounded: processes beyond the limit are ignored, older samples are dropped.
  */
 import type { ServiceStatus } from '@polyedge/contracts/bus/console';
 import { MAIN } from '@polyedge/contracts/journal';
 
 const MAX_PROCESSES = 500;
-/** A process that says nothing for so long is shown as silent, and later forgotten. */
+/** A process without a status for this long is shown as silent, and removed later. */
 const SILENT_MS = 5_000;
 const FORGOTTEN_MS = 60_000;
 const SAMPLES = 600;
@@ -20,7 +20,7 @@ export interface Sample {
   readonly frames: number;
   readonly bytesIn: number;
   readonly bufferedBytes: number;
-  /** The worst of all processes. */
+  /** The largest of all processes. */
   readonly loopDelayMs: number;
   readonly cpu: number;
   readonly memoryBytes: number;
@@ -30,28 +30,28 @@ export interface Sample {
   readonly connections: Readonly<Record<string, number>>;
 }
 
-/** A process as the page shows it. */
+/** A process, as the page shows it. */
 export interface ProcessView extends Omit<ServiceStatus, 'figures' | 'beat'> {
   readonly silent: boolean;
   readonly connections: number;
   readonly bufferedBytes: number;
   readonly framesPerS: number;
   readonly deliveriesPerS: number;
-  /** Of graph-store: whether this replica publishes. */
+  /** For graph-store: whether this replica publishes. */
   readonly publisher: boolean | undefined;
   readonly lagMs: number | undefined;
 }
 
-/** A journal as its replicas tell of it. */
+/** A journal, as its replicas report it. */
 export interface JournalView {
   readonly name: string;
-  /** Somebody publishes its changes, and how old the newest was then. */
+  /** Whether a replica publishes its changes, and how old the newest was then. */
   readonly publishes: boolean;
   readonly lagMs: number;
-  /** Organizations that are being moved to it and from it. */
+  /** Number of tenants being moved to it and from it. */
   readonly arriving: number;
   readonly leaving: number;
-  /** How much of the slowest move to it is copied, from 0 to 1. */
+  /** Copied fraction of the slowest move to it, from 0 to 1. */
   readonly copiedPart: number;
 }
 
@@ -90,7 +90,11 @@ export class ProcessStatuses {
     this.#head = head.to;
   }
 
-  /** Once a second: forgets who is gone, and adds a sample, which is returned. @param at monotonic; @param now milliseconds since 1970 */
+  /**
+   * Once a second: removes silent processes, and adds and returns a sample.
+   * @param at monotonic
+   * @param now milliseconds since 1970
+   */
   tick(at: number, now: number): Sample {
     for (const [instance, { receivedAt }] of this.#known) if (at - receivedAt > FORGOTTEN_MS) this.#known.delete(instance);
     const alive = [...this.#known.values()].filter(({ receivedAt }) => at - receivedAt <= SILENT_MS);
@@ -148,7 +152,7 @@ export class ProcessStatuses {
     return views.sort((one, other) => one.service.localeCompare(other.service) || other.uptimeMs - one.uptimeMs);
   }
 
-  /** The journals that replicas speak of, `main` first. */
+  /** The journals that replicas report, `main` first. */
   journals(at: number): readonly JournalView[] {
     const stores = [...this.#known.values()].filter(
       ({ status, receivedAt }) => status.service === 'graph-store' && at - receivedAt <= SILENT_MS,
@@ -170,7 +174,7 @@ export class ProcessStatuses {
       }));
   }
 
-  /** The processes of these services that run; of all edges without. */
+  /** The running processes of these services; of all edges by default. */
   running(at: number, services?: readonly string[]): readonly string[] {
     const isMeant = (service: string) => services?.includes(service) ?? service.endsWith('-edge');
     return [...this.#known.values()]
@@ -179,7 +183,7 @@ export class ProcessStatuses {
   }
 }
 
-/** A figure over all its labels. */
+/** A metric, summed over all its labels. */
 function total({ figures }: Pick<ServiceStatus, 'figures'>, name: string): number {
   let sum = 0;
   for (const [key, value] of Object.entries(figures)) if (key === name || key.startsWith(`${name}{`)) sum += value;

@@ -54,7 +54,7 @@ test('one watch serves all readers, and ends with the last of them', () => {
   assert.deepEqual(opened, ['open', 'close']);
 });
 
-test('a reader gets a hundred rows a second, and is told how many were left out', () => {
+test('a reader gets a hundred rows a second, and the number of omitted ones', () => {
   const { tail, reader, rows, skipped, tell } = setUp();
   tail.read(reader);
   for (let seq = 1; seq <= 130; seq += 1) tell(change(seq));
@@ -65,7 +65,7 @@ test('a reader gets a hundred rows a second, and is told how many were left out'
   assert.equal(rows.at(-1)?.seq, 131);
 });
 
-test('what a reader may not see is not in its tail', () => {
+test('changes that a reader may not see are not in its tail', () => {
   const { tail, reader, rows, tell } = setUp();
   tail.read({ ...reader, maySee: ({ scope }: FullChange) => scope === 'other' });
   tell(change(1));
@@ -80,7 +80,7 @@ test('filters look for parts of type, id and actor in any case, and for a protoc
   assert.ok(!fits(one, { type: 'task' }));
 });
 
-test('a row names what the element is called and what was changed', () => {
+test('a row has the name of the element and its changed attributes', () => {
   assert.deepEqual(rowOf(change(1)).changed, []);
   const updated = change(2, { undo: { set: { a: 1 }, unset: ['b'], version: 1, seq: 1, deleted: false } });
   assert.deepEqual(rowOf(updated).changed, ['a', 'b']);

@@ -1,12 +1,12 @@
 /**
- * Changes as they happen: one watch of the tenant while somebody looks, shared by all who do. Each of them gets rows that fit its filter, at
- * most so many a second; what is left out is counted.
+ * Changes as they happen: one watch of the tenant while there are readers, shared by all of them. Each reader gets the rows that match its
+ * filter, at a limited rate; omitted rows are counted.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Feed, Watch } from '@polyedge/edge-kit/feed/watch';
 import type { Json } from '@polyedge/query/json';
 
-/** What a row of the tail says; the states are asked for when it is opened. */
+/** A row of the tail; the states are fetched when it is opened. */
 export interface TailRow {
   readonly seq: number;
   readonly on: number;
@@ -19,11 +19,11 @@ export interface TailRow {
   readonly app: string;
   readonly protocol: string;
   readonly operation: string;
-  /** What the element is called, where one of its attributes says so. */
+  /** The element's name, if one of its attributes contains it. */
   readonly name?: string;
-  /** Attributes that differ from the state before, the first few. */
+  /** The first few attributes that differ from the state before. */
   readonly changed: readonly string[];
-  /** The trace that the change is part of, where the system is traced. */
+  /** The trace that the change belongs to, if tracing is on. */
   readonly trace?: string;
 }
 
@@ -39,7 +39,7 @@ export interface TailReader {
   /** Whether this reader may see elements of a scope. */
   maySee(change: FullChange): boolean;
   row(row: TailRow): void;
-  /** The watch is live from this seq on; what came before is not in the tail. */
+  /** The watch is live from this seq on; earlier changes are not in the tail. */
   live(seq: number): void;
   skipped(count: number): void;
 }
@@ -48,7 +48,7 @@ const ROWS_PER_SECOND = 100;
 const RETRY_MS = 500;
 const MAX_TEXT = 200;
 const MAX_CHANGED = 12;
-/** Where protocols keep what an element is called. */
+/** Attributes in which protocols store an element's name. */
 const NAMES = ['ogit/name', 'name', 'title', 'displayName', 'username'];
 
 export class Tail {
@@ -60,14 +60,14 @@ export class Tail {
   #live: number | undefined;
   #retry: NodeJS.Timeout | undefined;
 
-  /** @param traceparent of what is running now, in the form of W3C's header */
+  /** @param traceparent returns the W3C trace context of the current span */
   constructor(feed: Feed, tenant: string, traceparent: () => string | undefined = () => undefined) {
     this.#feed = feed;
     this.#tenant = tenant;
     this.#traceparent = traceparent;
   }
 
-  /** Begins to read; the result ends it. */
+  /** Adds a reader; the returned function removes it. */
   read(reader: TailReader): () => void {
     this.#readers.set(reader, { rows: 0, skipped: 0 });
     if (this.#watch === undefined) this.#begin();
@@ -78,7 +78,7 @@ export class Tail {
     };
   }
 
-  /** Once a second: readers get their next rows. */
+  /** Once a second: sends each reader its next rows. */
   tick(): void {
     for (const [reader, spent] of this.#readers) {
       if (spent.skipped > 0) reader.skipped(spent.skipped);
@@ -100,7 +100,7 @@ export class Tail {
           this.#live = seq;
           for (const reader of this.#readers.keys()) reader.live(seq);
         },
-        change: (change) => this.#tell(change),
+        change: (change) => this.#deliver(change),
         lost: () => {
           this.#live = undefined;
           this.#retry = setTimeout(() => this.#begin(), RETRY_MS);
@@ -116,7 +116,7 @@ export class Tail {
     this.#live = undefined;
   }
 
-  #tell(change: FullChange): void {
+  #deliver(change: FullChange): void {
     let row: TailRow | undefined;
     for (const [reader, spent] of this.#readers) {
       if (!fits(change, reader.filter) || !reader.maySee(change)) continue;
@@ -131,7 +131,7 @@ export class Tail {
   }
 }
 
-/** Texts are looked for in any case; of a type also a part. */
+/** Texts match regardless of case; types also match in part. */
 export function fits(change: Pick<FullChange, 'type' | 'id' | 'by' | 'app' | 'origin'>, filter: TailFilter): boolean {
   const has = (text: string, wanted: string | undefined) =>
     wanted === undefined || wanted === '' || text.toLowerCase().includes(wanted.toLowerCase());
@@ -157,7 +157,7 @@ export function rowOf(change: FullChange, trace?: string): TailRow {
   };
 }
 
-/** What an element is called, where one of its attributes says so. */
+/** The element's name, if one of its attributes contains it. */
 export function nameOf(attributes: Readonly<Record<string, Json>>): string | undefined {
   for (const name of NAMES) {
     const value = Object.hasOwn(attributes, name) ? attributes[name] : undefined;

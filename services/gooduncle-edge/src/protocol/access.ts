@@ -1,6 +1,6 @@
 /**
- * What the grants of a session allow (protocol page, section 5): roles add up, row rules are joined by "or", and the fields of a row are those
- * of all rules that this very row fulfils. Who may not see a field cannot ask about it either.
+ * The rights of a session's grants (protocol page, section 5): roles add up, row rules are combined with "or", and the visible fields of a
+ * row are those of all rules that the row fulfils. A field that is not visible cannot be used in criteria either.
  */
 import type { Document } from '@polyedge/query/document';
 import { EVERYTHING, type Filter, NOTHING } from '@polyedge/query/filter';
@@ -9,28 +9,28 @@ import { compile, type Predicate } from '@polyedge/query/predicate';
 import { type NamedField, parseCriteria } from './criteria.ts';
 import { ANONYMOUS, allows, type FieldRule, type Rule, type Topic, type Verb } from './topics.ts';
 
-/** Values that row rules may name: `$claims.x`. */
+/** Values that row rules can refer to as `$claims.x`. */
 export type Claims = Readonly<Record<string, Json>>;
 
-/** A role that an upgrade gave. Row rules see the claims of the grant that gave the role. */
+/** A role from an upgrade. Row rules use the claims of the grant that gave the role. */
 export interface Grant {
   readonly role: string;
   readonly claims: Claims;
   /** Milliseconds since 1970, or undefined for as long as the connection lives. */
   readonly expires: number | undefined;
-  /** Whose it is, to tell when it is revoked. */
+  /** Its account, to match revocations. */
   readonly account: string;
   readonly login: string | undefined;
   readonly issuedAt: number;
 }
 
-/** One rule that applies to a session, filled in with the claims of its grant. */
+/** One rule that applies to a session, with the claims of its grant filled in. */
 export interface Allowed {
   readonly rows: Filter;
   readonly check: Filter;
   readonly fields: FieldRule;
   readonly set: JsonObject;
-  /** The grant that gave it; undefined for what everybody may. */
+  /** The grant that gave it; undefined for rules of the anonymous role. */
   readonly grant: Grant | undefined;
 }
 
@@ -42,10 +42,10 @@ export function allowed(topic: Topic, verb: Verb, grants: readonly Grant[], sess
     const values = { claims: grant?.claims ?? {}, session };
     const rows = rule.rows === undefined ? EVERYTHING : filled(rule.rows, values);
     const set = fill(rule.set, values);
-    // A value that is not known cannot be put in: the rule allows nothing then.
+    // A value that is not known cannot be filled in, so the rule allows nothing.
     if (set === undefined) return;
     const check = rule.check === undefined ? rows : filled(rule.check, values);
-    found.push({ rows, check, fields: rule.fields, set: set as JsonObject, grant }); // filling in an object gives an object
+    found.push({ rows, check, fields: rule.fields, set: set as JsonObject, grant }); // filling in an object returns an object
   };
   add(topic.roles.get(ANONYMOUS)?.[verb], undefined);
   for (const grant of grants) add(topic.roles.get(grant.role)?.[verb], grant);
@@ -63,7 +63,7 @@ interface Values {
   readonly session: string;
 }
 
-/** Criteria of a rule as a filter; nothing at all matches where a claim that they name is missing. */
+/** Criteria of a rule as a filter, which matches nothing if a claim that they refer to is missing. */
 function filled(criteria: JsonObject, values: Values): Filter {
   if (Object.keys(criteria).length === 0) return EVERYTHING;
   const known = fill(criteria, values);
@@ -72,7 +72,7 @@ function filled(criteria: JsonObject, values: Values): Filter {
   return parsed.ok ? parsed.value.filter : NOTHING;
 }
 
-/** A value with `$claims.x` and `$session.id` replaced; undefined when one of them is missing. */
+/** A value with `$claims.x` and `$session.id` replaced; undefined if one of them is missing. */
 function fill(value: Json, values: Values): Json | undefined {
   if (typeof value === 'string') {
     if (value === '$session.id') return values.session;
@@ -99,7 +99,7 @@ export function forbiddenField(rules: readonly Allowed[], named: readonly NamedF
   return named.find(({ field }) => !rules.some((rule) => allows(rule.fields, field)));
 }
 
-/** The rows that some rule shows, and on which every named field may be looked at: naming a field must not tell what hides in it. */
+/** The rows that some rule shows, and whose named fields are all visible: using a field in criteria must not reveal hidden values. */
 export function visibleRows(rules: readonly Allowed[], named: readonly NamedField[]): Filter {
   const parts = [either(rules)];
   for (const field of new Set(named.map((one) => one.field))) {
@@ -109,28 +109,31 @@ export function visibleRows(rules: readonly Allowed[], named: readonly NamedFiel
   return all(parts);
 }
 
-/** Any of the rules' rows. */
+/** The rows of any of the rules. */
 export function either(rules: readonly Allowed[]): Filter {
   if (rules.some(({ rows }) => rows === EVERYTHING)) return EVERYTHING;
   const [only] = rules;
   return rules.length === 1 && only !== undefined ? only.rows : { any: rules.map(({ rows }) => rows) };
 }
 
-/** All of these, without those that always hold. */
+/** The conjunction, without filters that always match. */
 export function all(parts: readonly Filter[]): Filter {
   const kept = parts.filter((part) => part !== EVERYTHING);
   const [only] = kept;
   return kept.length === 1 && only !== undefined ? only : { all: kept };
 }
 
-/** Shows resources as a session may see them. */
+/** Projects resources to what a session may see. */
 export class Projection {
   readonly #rules: readonly { readonly matches: Predicate; readonly fields: FieldRule }[];
   readonly #wanted: ReadonlySet<string> | undefined;
-  /** All rows look alike, whatever is in them. */
+  /** All rows have the same visible fields, whatever their content. */
   readonly #plain: boolean;
 
-  /** @param rules those of `read`; @param wanted the projection the client asked for */
+  /**
+   * @param rules those of `read`
+   * @param wanted the projection that the client requested
+   */
   constructor(rules: readonly Allowed[], wanted: readonly string[] | undefined) {
     this.#rules = rules.map(({ rows, fields }) => ({ matches: compile(rows), fields }));
     this.#wanted = wanted === undefined ? undefined : new Set(wanted);
@@ -142,7 +145,7 @@ export class Projection {
     return this.#rules.some(({ matches }) => matches(row));
   }
 
-  /** The resource as a JSON object: its id, and what may be seen and was asked for of its fields. */
+  /** The resource as a JSON object: its id, and its visible and requested fields. */
   resource(row: Document): JsonObject {
     if (this.#plain) return { ...row.attributes, id: row.id };
     const rules = this.#rules.filter(({ matches }) => matches(row));

@@ -4,38 +4,38 @@ import type { Json } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
 import { badRequest, type ErrorResponse, problem } from './problems.ts';
 
-/** A message that is JSON: its value, and the text itself for the echo. */
+/** A JSON message: its value, and its text for the echo. */
 export interface Frame {
   readonly payload: Json;
   readonly text: string;
-  /** Why it cannot be a request, though it is JSON: it gets an answer. */
+  /** Why the JSON cannot be a request; it is answered. */
   readonly unfit?: ErrorResponse;
 }
 
 type DecodedFrame = { readonly ok: true; readonly value: Frame } | { readonly ok: false; readonly problem: string };
 
-/** Levels of one request: fewer than the other protocols take. */
+/** Maximum depth of a request: less than in other protocols. */
 const MAX_REQUEST_DEPTH = 32;
 
 const decoder = new TextDecoder('utf-8');
 
-/** The beat in both directions: the character of the original's example. */
+/** The keep-alive in both directions: the character of the original's example. */
 export const BEAT = '`';
 
-/** One character, whichever, also a digit, or nothing: life, and never answered. */
+/** Any single character, even a digit, or an empty message: only a keep-alive, never answered. */
 export function isKeepAlive(raw: string | Uint8Array): boolean {
   if (typeof raw !== 'string') return raw.byteLength <= 4 && isKeepAlive(decoder.decode(raw));
   return raw.length < 2 || (raw.length === 2 && (raw.codePointAt(0) ?? 0) > 0xffff);
 }
 
-/** What the echo of a request may look at, of a value of any depth. */
+/** The scalar members of a value of any depth, which the echo may use. */
 function scalarsOf(read: unknown): Json {
   if (typeof read !== 'object' || read === null) return null;
-  // It came out of JSON.parse, so what is no object is a scalar.
+  // It was parsed, so whatever is not an object is a scalar.
   return Object.fromEntries(Object.entries(read).map(([name, value]) => [name, typeof value === 'object' ? null : (value as Json)]));
 }
 
-/** Binary messages are taken for text: libraries send them by accident. Never throws; what is not JSON is ignored by the session. */
+/** Binary messages are treated as text, because libraries send them by accident. Never throws; the session ignores what is not JSON. */
 export function decode(raw: string | Uint8Array): DecodedFrame {
   const text = typeof raw === 'string' ? raw : decoder.decode(raw);
   if (isKeepAlive(text)) return { ok: false, problem: 'keep-alive' };

@@ -1,19 +1,19 @@
 /**
- * Criteria (protocol page 3.4): an object whose entries must all hold becomes a filter. Operators are recognised here and nowhere else, so
- * an id or any other plain value of a request can never become one. No regular expressions, no code.
+ * Criteria (protocol page 3.4): an object whose entries must all match becomes a filter. Operators are recognised only here, so an id or
+ * any other plain value of a request can never become one. No regular expressions, no code.
  */
 import type { Filter, Path } from '@polyedge/query/filter';
 import { isList, isNumber, isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import { parseFilter } from '@polyedge/query/validate';
 import { type FieldProblem, problem } from './problems.ts';
 
-/** What criteria say, and the top-level fields they name with the place of each. */
+/** Parsed criteria, and the top-level fields that they name with their places. */
 export interface Criteria {
   readonly filter: Filter;
   readonly fields: readonly NamedField[];
 }
 
-/** A field that a request uses: its first key, and where in the request. */
+/** A field that a request uses: its first key, and its place in the request. */
 export interface NamedField {
   readonly field: string;
   readonly place: string;
@@ -21,13 +21,13 @@ export interface NamedField {
 
 const CRITERIA_LIMITS = { conditions: 50, depth: 8, items: 100 } as const;
 
-/** Keys that answers and criteria have besides the resource's own fields. */
+/** Keys of answers and criteria in addition to the resource's own fields. */
 export const ID = 'id';
 export const VERSION = '_version';
 
 type ParsedCriteria = { readonly ok: true; readonly value: Criteria } | { readonly ok: false; readonly problems: readonly FieldProblem[] };
 
-/** @param place where the criteria stand in the request, for its errors */
+/** @param place of the criteria in the request, for error messages */
 export function parseCriteria(value: JsonObject, place = 'criteria'): ParsedCriteria {
   const reader = new Reader();
   const filter = reader.all(value, place, 1);
@@ -37,7 +37,7 @@ export function parseCriteria(value: JsonObject, place = 'criteria'): ParsedCrit
   return { ok: true, value: { filter: parsed.value, fields: reader.fields } };
 }
 
-/** The path of a field name with dots inside an element, or undefined for one that no resource has. */
+/** The path in an element of a field name with dots; undefined for one that no resource has. */
 export function pathOf(name: string): Path | undefined {
   if (name === ID) return ['id'];
   const keys = name.split('.');
@@ -86,7 +86,7 @@ class Reader {
     return { test: 'equal', path, value };
   }
 
-  /** `_version: v` holds for what has not been changed since commit v: with the version of an answer, for what that answer showed. */
+  /** `_version: v` matches rows that have not changed since commit v: with the version of an answer, the state that the answer showed. */
   #version(value: Json, place: string): Filter {
     this.#count(place);
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) return this.#wrong(problem('type', place));
@@ -133,7 +133,7 @@ class Reader {
   }
 
   #wrong(found: FieldProblem): Filter {
-    // A few are enough to mend a request, and their number is the client's to choose.
+    // Reports a few problems only, because the client could cause any number of them.
     if (this.problems.length < 20) this.problems.push(found);
     return { any: [] };
   }

@@ -1,4 +1,4 @@
-/** What a session asks for once: create, read, update and delete (protocol page 3.3 to 3.6). */
+/** One-time requests: create, read, update and delete (protocol page 3.3 to 3.6). */
 import { createHash } from 'node:crypto';
 import { graphGet, type graphQuery } from '@polyedge/contracts/bus/graph';
 import type { RequestOf } from '@polyedge/contracts/channel';
@@ -28,7 +28,7 @@ import {
 type RequestOfType<Type extends Request['type']> = Extract<Request, { type: Type }>;
 type Query = RequestOf<typeof graphQuery>;
 
-/** All that the answers to one read may come to: each repeats the request. */
+/** Maximum total size of the answers to one read, because each repeats the request. */
 const MAX_ANSWERS_CHARACTERS = 32 * 1024 * 1024;
 
 export class Data {
@@ -109,10 +109,10 @@ export class Data {
       this.#output.refuse(context, internal(this.#output.incident(found.ok ? 'not-found' : found.failure.code)));
       return;
     }
-    // As this session may see it: another one of the same account may have had further roles, and nobody in particular is everybody.
+    // Projected for this session: another one of the same account may have had more roles, and all anonymous sessions share an account.
     const { id, ...attributes } = answer;
     const again = projection.resource({ ...row, id: typeof id === 'string' ? id : '', attributes });
-    // The resource was made by the next change of the same commit.
+    // The resource was created by the next change of the same commit.
     this.#output.answer(context, JSON.stringify(again), { version: known.seq + 1 });
   }
 
@@ -198,19 +198,19 @@ export class Data {
       this.#output.refuse(context, notFound('criteria'));
       return;
     }
-    // Where nothing differed nothing was changed: the rows are of the commits that changed them last.
+    // Without differences nothing was changed: the version is that of the commit that last changed the rows.
     const version = last > 0 ? last : rows.reduce((newest, { seq }) => Math.max(newest, seq), 0);
     const payload = { count: rows.length, ids: rows.slice(0, 100).map(({ id }) => id) };
     this.#output.answer(context, JSON.stringify(payload), { version });
   }
 }
 
-/** Whatever comes of it: what is forgotten later does no harm. */
+/** The outcome does not matter: what is not deleted now is deleted later. */
 function* forget(rule: Allowed, scope: string, at: number): Work {
   yield* writeBy(rule, 'forget', [forgetOnces(scope, at)]);
 }
 
-/** The rules of a verb; the request is refused when there are none. */
+/** The rules of a verb; rejects the request if there are none. */
 function rulesOf(output: SessionOutput, context: RequestContext, topic: Topic, verb: Verb): readonly Allowed[] | undefined {
   const rules = allowed(topic, verb, context.grants, output.id);
   if (rules.length > 0) return rules;
@@ -218,7 +218,7 @@ function rulesOf(output: SessionOutput, context: RequestContext, topic: Topic, v
   return undefined;
 }
 
-/** The rules of reading, when every field that the request names may be looked at. */
+/** The rules of reading, if every field that the request names is visible. */
 export function choiceRules(
   output: SessionOutput,
   context: RequestContext,

@@ -1,10 +1,10 @@
 import type { MatchedChange } from './live-event.ts';
 
-/** The most changes that may come before their snapshot was read, and their size in characters: they are not merged yet. */
+/** Maximum number and size (in characters) of unmerged changes that may arrive before the snapshot was read. */
 const MAX_CHANGES = 5000;
 const MAX_CHARACTERS = 32 * 1024 * 1024;
 
-/** Changes that come while the snapshot of their subscription is read. */
+/** Buffers changes that arrive while the snapshot of their subscription is being read. */
 export class EarlyChanges {
   #changes: MatchedChange[] = [];
   #characters = 0;
@@ -22,7 +22,7 @@ export class EarlyChanges {
     this.#characters += characters;
   }
 
-  /** Returns and forgets them. */
+  /** Returns and removes them. */
   take(): readonly MatchedChange[] {
     const changes = this.#changes;
     this.#changes = [];

@@ -1,12 +1,12 @@
 /**
- * Answers as text (Good Uncle: sending and receiving messages; protocol page 2.1, 4.6). An answer repeats the session and the whole request,
- * so what does not change between the answers to one request is made once, and the rest is joined to it: nothing is stringified twice.
+ * Answers as text (Good Uncle: sending and receiving messages; protocol page 2.1, 4.6). An answer repeats the session and the whole
+ * request, so the constant part of the answers to one request is serialized once and concatenated with the rest.
  */
 import { isObject, type Json } from '@polyedge/query/json';
 import type { Code, FieldProblem } from './problems.ts';
 
 /** A stamp of a service in an answer's passport. Times in milliseconds since 1970. */
-export interface Stamp {
+export interface ServiceStamp {
   readonly service: string;
   readonly instance: string;
   readonly in: number;
@@ -21,7 +21,7 @@ export interface RowPosition {
   readonly to: number | null;
 }
 
-/** What an answer says besides its code. */
+/** The fields of an answer besides its code. */
 export interface ResponseMeta {
   readonly event?: EventName;
   readonly seq?: number;
@@ -32,17 +32,17 @@ export interface ResponseMeta {
   readonly cursor?: string;
   readonly version?: number;
   readonly position?: RowPosition;
-  /** Where a subscription may go on after a reconnect. */
+  /** The position from which a subscription can resume after a reconnect. */
   readonly since?: string;
 }
 
-/** The echo of a request: its arrival and its payload as JSON text, secrets taken out. */
+/** The echo of a request: its arrival and its payload as JSON text, without secrets. */
 export interface Echo {
   readonly at: number;
   readonly text: string;
 }
 
-/** The constant beginning of the answers to one request, as long as the session keeps its roles. */
+/** The constant beginning of the answers to one request, valid until the session's roles change. */
 export function headText(session: string, roles: readonly string[], echo: Echo): string {
   return `{"session":{"id":${JSON.stringify(session)},"roles":${JSON.stringify(roles)}},"request":{"time":${Math.floor(echo.at)},"payload":${echo.text}},"response":{"time":`;
 }
@@ -71,13 +71,13 @@ export function answerText(
   return `${text}},"passport":${passport}}`;
 }
 
-export const passportText = (stamps: readonly Stamp[]): string => JSON.stringify(stamps);
+export const passportText = (stamps: readonly ServiceStamp[]): string => JSON.stringify(stamps);
 
 const REDACTED = '[redacted]';
 
 /**
- * The payload that answers repeat: the text as it came, which is JSON already. Of an `upgrade` the secrets are taken out, unless the
- * original's letter is asked for.
+ * The echoed payload: the original text, which is JSON already. Secrets of an `upgrade` are removed, unless the original's exact behaviour
+ * is configured.
  */
 export function echoText(raw: string, payload: Json, redact: boolean): string {
   if (!redact || !isObject(payload) || payload.type !== 'upgrade') return raw;

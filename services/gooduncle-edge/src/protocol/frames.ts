@@ -1,4 +1,4 @@
-/** What subscribers of a topic are sent for a change, for the console to show. */
+/** The frames that subscribers of a topic receive for a change, for display in the console. */
 import { type FullChange, stateBefore } from '@polyedge/contracts/change';
 import { EVERYTHING } from '@polyedge/query/filter';
 import { compile } from '@polyedge/query/predicate';
@@ -9,10 +9,10 @@ import { NO_PROBLEMS } from './session-output.ts';
 import type { Topics } from './topics.ts';
 import { elementsOf } from './writing.ts';
 
-/** Everything, as a role without restrictions has it. */
+/** All rights, like a role without restrictions. */
 const ALL: Allowed = { rows: EVERYTHING, check: EVERYTHING, fields: { all: true, names: new Set() }, set: {}, grant: undefined };
 
-/** One frame for each live topic of the change's type: to a subscription without criteria, of a role that may see everything. */
+/** One frame for each live topic of the change's type, as received by a subscription without criteria and with all rights. */
 export function framesOf(change: FullChange, { byName }: Topics, scope: string): readonly { readonly to: string; readonly text: string }[] {
   const projection = new Projection([ALL], undefined);
   const liveEvents = new LiveEventCache();

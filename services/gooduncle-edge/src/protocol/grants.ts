@@ -1,4 +1,4 @@
-/** The roles of a session (Good Uncle: upgrade, downgrade; protocol page 3.1 and 3.2): who gave them, until when, and what takes them away. */
+/** The roles of a session (Good Uncle: upgrade, downgrade; protocol page 3.1 and 3.2): their origin, expiry and revocation. */
 import { createHash } from 'node:crypto';
 import type { Revocation } from '@polyedge/contracts/bus/accounts';
 import type { Principal } from '@polyedge/contracts/principal';
@@ -6,29 +6,29 @@ import { principalOf, tokenClaims } from '@polyedge/contracts/token-claims';
 import type { Json } from '@polyedge/query/json';
 import type { Grant } from './access.ts';
 
-/** Grants one session may hold. */
+/** Maximum number of grants of a session. */
 const MAX_GRANTS = 32;
-/** The name of this protocol among an account's roles. */
+/** This protocol's key in an account's roles. */
 export const PROTOCOL = 'gooduncle';
 
 export class Grants {
   #held: readonly Grant[] = [];
 
-  /** In the order in which they were given. The list itself never changes: a request that keeps it keeps what it had. */
+  /** In the order in which they were given. The list is never modified, so a request keeps the grants that it started with. */
   get held(): readonly Grant[] {
     return this.#held;
   }
 
-  /** Each once. */
+  /** Without duplicates. */
   get roles(): readonly string[] {
     return [...new Set(this.#held.map(({ role }) => role))];
   }
 
-  /** @returns the roles that were not held before, or undefined when there are too many */
+  /** @returns the roles that are new, or undefined if there are too many */
   add(given: readonly Grant[]): readonly string[] | undefined {
     const before = new Set(this.roles);
     const same = (one: Grant): boolean => given.some(({ role, account }) => role === one.role && account === one.account);
-    // The same role of the same account stays in its place and is renewed.
+    // A renewed role of the same account keeps its place.
     const renewed = this.#held.map((one) => (same(one) ? (given.find(({ role }) => role === one.role) ?? one) : one));
     const fresh = given.filter((one) => !renewed.includes(one));
     if (renewed.length + fresh.length > MAX_GRANTS) return undefined;
@@ -36,7 +36,7 @@ export class Grants {
     return [...new Set(fresh.map(({ role }) => role))].filter((role) => !before.has(role));
   }
 
-  /** @returns what was taken */
+  /** @returns the removed grants */
   remove(takes: (grant: Grant) => boolean): readonly Grant[] {
     const taken = this.#held.filter(takes);
     if (taken.length > 0) this.#held = this.#held.filter((grant) => !taken.includes(grant));
@@ -44,7 +44,10 @@ export class Grants {
   }
 }
 
-/** What a principal's login gives. @param expires undefined when it lasts as long as the connection */
+/**
+ * The grants of a principal's login.
+ * @param expires undefined if it lasts as long as the connection
+ */
 export function grantsOf(principal: Principal, expires: number | undefined, only: string | undefined): readonly Grant[] {
   const roles = principal.roles[PROTOCOL] ?? [];
   const claims: Record<string, Json> = { sub: principal.account, username: principal.username };
@@ -53,7 +56,7 @@ export function grantsOf(principal: Principal, expires: number | undefined, only
     .map((role) => ({ role, claims, expires, account: principal.account, login: principal.session, issuedAt: principal.issuedAt }));
 }
 
-/** Who an access token that the directory has just given us is about; it needs no proof. */
+/** The principal of an access token that the directory has just returned; it needs no verification. */
 export function principalOfToken(token: string): Principal | undefined {
   try {
     const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
@@ -68,13 +71,13 @@ export const ends = ({ account, before, session }: Revocation, grant: Grant): bo
   grant.account === account && grant.issuedAt < before && (session === undefined || session === grant.login);
 
 /**
- * The proof of what a client sent as its password: the hex SHA-256 of the password, which clients make themselves. Anything else is nobody's
- * proof, but is asked about all the same, so that a wrong form takes as long and counts as much as a wrong password.
+ * Checks the form of the proof that a client sent as its password: the hex SHA-256 of the password. Anything else is replaced by a proof
+ * that never matches but is verified too, so that a malformed password takes as long and counts like a wrong one.
  */
 export function proofOf(password: string): string {
   const hex = password.toLowerCase();
   return /^[0-9a-f]{64}$/.test(hex) ? hex : createHash('sha256').update(`not a hash\0${password}`).digest('hex');
 }
 
-/** Whether a credential in the place of a password is an access token of a login elsewhere (staff). */
+/** Whether the password is an access token of a login elsewhere (staff). */
 export const isToken = (password: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(password);

@@ -1,7 +1,7 @@
 /**
- * What one change is for one query (Good Uncle: the six live events; protocol page 4.1): decided from the states before and after, each
- * judged by itself. Everything here is the same for all subscriptions with the same filter and the same view of rows, so it is worked out
- * once per change and shared.
+ * The event of a change for a query (Good Uncle: the six live events; protocol page 4.1), derived by matching the states before and after
+ * independently. Results are the same for all subscriptions with the same filter and visible rows, so they are computed once per change and
+ * shared.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
@@ -12,7 +12,7 @@ import type { EventName } from './envelope.ts';
 
 export type LiveEventName = Exclude<EventName, 'original match'>;
 
-/** One event about one resource, ready to be put into an answer. */
+/** One event about one resource, ready to be inserted into an answer. */
 export interface LiveEvent {
   readonly event: LiveEventName;
   readonly id: string;
@@ -23,30 +23,30 @@ export interface LiveEvent {
   readonly passport: string;
 }
 
-/** Looks at changes for one query. */
+/** A query's view of changes. */
 export interface QueryView {
-  /** Equal for views that see the same in every change. */
+  /** Equal for views that show the same for every change. */
   readonly name: string;
   readonly projection: Projection;
 }
 
-/** A change as a subscription gets it, with what its filter said of it. */
+/** A change as delivered to a subscription, with the result of its filter. */
 export interface MatchedChange {
   readonly change: FullChange;
   readonly match: ChangeMatch;
 }
 
-/** The living states of a matched change that the query selects, and those that it does not. */
+/** The living states of a matched change, split by whether the query selects them. */
 export interface Crossing {
   readonly before: Element | undefined;
   readonly after: Element | undefined;
-  /** The living state before is one of the query's rows. */
+  /** The state before is living and one of the query's rows. */
   readonly was: boolean;
-  /** The living state after is one. */
+  /** The state after is living and one of the query's rows. */
   readonly is: boolean;
 }
 
-/** What a matched change means for the rows of its query: deleted elements are no rows. */
+/** Converts a matched change to a transition of the query's rows, which do not include deleted elements. */
 export function crossingOf({ change: { state }, match }: MatchedChange): Crossing {
   const before = match.before?.deleted === true ? undefined : match.before;
   const after = state.deleted ? undefined : state;
@@ -59,11 +59,11 @@ interface CachedEvents {
   characters: number | undefined;
 }
 
-/** What all sessions of an edge share about the changes that are under way: each value is made once and kept as long as the change. */
+/** Values derived from changes, shared by all sessions of an edge. Each is computed once and cached for the lifetime of the change. */
 export class LiveEventCache {
   readonly #entries = new WeakMap<FullChange, CachedEvents>();
 
-  /** About how much memory a change takes: its state as text. */
+  /** Approximate memory of a change: the length of its state as text. */
   charactersOf(change: FullChange): number {
     const entry = this.#entry(change);
     entry.characters ??= JSON.stringify(change.state).length;
@@ -77,7 +77,7 @@ export class LiveEventCache {
     return entry.passport;
   }
 
-  /** @returns undefined where the subscriber gets no event */
+  /** @returns undefined if the subscriber gets no event */
   of(matched: MatchedChange, queryView: QueryView, passport: () => string): LiveEvent | undefined {
     const { change } = matched;
     const { byView } = this.#entry(change);
@@ -117,6 +117,6 @@ function look(matched: MatchedChange, { projection }: QueryView, passport: () =>
   return make('match dropped', droppedText(after, projection));
 }
 
-/** A row that left: as it is now where it may still be seen, else only its id, which the client had. */
+/** A row that left the result: its current state if it is still visible, else only its id, which the client had. */
 export const droppedText = (row: Element, projection: Projection): string =>
   JSON.stringify(projection.sees(row) ? projection.resource(row) : { id: row.id });

@@ -1,6 +1,6 @@
 /**
- * The window of a live subscription with an order and a limit (protocol page 4.4): takes its changes, keeps spare rows, and tells the client
- * what to do only while the window shows what a read would give.
+ * The window of a live subscription with an order and a limit (protocol page 4.4): applies its changes, keeps spare rows, and sends events
+ * to the client only while the window equals the result of a read.
  */
 import type { Element } from '@polyedge/contracts/element';
 import { equalJson } from '@polyedge/query/equality';
@@ -8,47 +8,47 @@ import type { ResponseMeta } from './envelope.ts';
 import { crossingOf, droppedText, type MatchedChange, type QueryView } from './live-event.ts';
 import type { Changed, Window } from './window.ts';
 
-/** What a window needs of its subscription. */
+/** The owning subscription, as its window sees it. */
 export interface WindowOwner {
   readonly options: { readonly throttleMs: number; readonly queryView: QueryView };
   readonly ended: boolean;
-  /** Whether the client has so much to read already that what comes now should be merged. */
+  /** Whether the client has so much unread data that new events should be merged. */
   readonly congested: boolean;
-  tell(payload: string, meta: ResponseMeta, passport: string): void;
-  /** Reads rows of the query that reflect at least `atLeast`; the outcome comes to `refill` or `unread`. */
+  emit(payload: string, meta: ResponseMeta, passport: string): void;
+  /** Reads rows of the query that reflect at least `atLeast`; the outcome is passed to `refill` or `unread`. */
   read(limit: number, atLeast: number): void;
-  /** Calls `delivered` when every change up to `seq` has come. */
+  /** Calls `delivered` when every change up to `seq` was delivered. */
   whenDelivered(seq: number): void;
-  /** Calls `flush` in so many milliseconds at the latest. */
+  /** Calls `flush` within `ms` milliseconds. */
   wake(ms: number): void;
 }
 
-/** Changes that may be handled while more rows are read: an answer is not joined to more. */
+/** Maximum number of changes during a read of more rows; with more, its answer is not merged. */
 const MAX_CHANGED = 5000;
-/** When spare rows that could not be read are asked for again, and for how long. */
+/** Interval and time limit of retrying failed reads of spare rows. */
 const AGAIN_MS = 500;
 const GIVE_UP_MS = 60_000;
 
 export class LiveWindow {
   readonly #owner: WindowOwner;
   readonly #window: Window;
-  /** Every change up to here was handled. */
+  /** Every change up to here was applied. */
   #handled: number;
-  /** The newest commit that the client was told of. */
+  /** The newest commit sent to the client. */
   #version: number;
-  /** The rows are those of a read at this seq, once every change up to it was handled. */
+  /** The rows reflect a read at this seq, once every change up to it is applied. */
   #at = 0;
-  /** The seq that `whenDelivered` was last asked for. */
+  /** The last seq passed to `whenDelivered`. */
   #awaited = 0;
-  /** The passport of what there is to tell. */
+  /** The passport of the pending events. */
   #passport = '';
   #toldAt = Number.NEGATIVE_INFINITY;
-  /** Changes handled since more rows were asked for; undefined when none are. */
-  #sinceAsked: Map<string, Changed> | 'too many' | undefined;
-  /** Since when more rows could not be read, and when they are asked for again. */
+  /** Changes applied since more rows were requested; undefined if no read is in progress. */
+  #sinceRequested: Map<string, Changed> | 'too many' | undefined;
+  /** When reading more rows began to fail, and when it is retried. */
   #failing: { readonly since: number; again: number } | undefined;
 
-  /** @param seq of the read that the window's rows are from */
+  /** @param seq of the read that returned the window's rows */
   constructor(owner: WindowOwner, window: Window, seq: number) {
     this.#owner = owner;
     this.#window = window;
@@ -56,7 +56,7 @@ export class LiveWindow {
     this.#version = seq;
   }
 
-  /** A change, in the order of seq; one that was handled before is left out. */
+  /** Applies a change, in the order of seq; ignores one that was applied before. */
   change(matched: MatchedChange, passport: string, at: number): void {
     const { projection } = this.#owner.options.queryView;
     const { change } = matched;
@@ -72,20 +72,20 @@ export class LiveWindow {
       row: change.state,
       differs,
     });
-    if (this.#sinceAsked instanceof Map) {
-      this.#sinceAsked.set(change.id, { seq: change.seq, row: is ? after : undefined });
-      if (this.#sinceAsked.size > MAX_CHANGED) this.#sinceAsked = 'too many';
+    if (this.#sinceRequested instanceof Map) {
+      this.#sinceRequested.set(change.id, { seq: change.seq, row: is ? after : undefined });
+      if (this.#sinceRequested.size > MAX_CHANGED) this.#sinceRequested = 'too many';
     }
     this.#show(change.last, passport, at);
   }
 
-  /** Rows that were asked for. */
+  /** The requested rows. */
   refill(rows: readonly Element[], more: boolean, seq: number, passport: string, at: number): void {
-    const changed = this.#sinceAsked;
+    const changed = this.#sinceRequested;
     if (changed === undefined) return;
-    this.#sinceAsked = undefined;
+    this.#sinceRequested = undefined;
     this.#failing = undefined;
-    // An answer that cannot be joined to what was heard since is no use: the next one may be.
+    // The answer cannot be merged with the changes since; a new one is requested.
     if (changed === 'too many') {
       this.keepFull();
       return;
@@ -95,7 +95,10 @@ export class LiveWindow {
     this.#show(seq, passport, at);
   }
 
-  /** Rows could not be read now. @returns whether that is no reason to end: it has shown what it began with, and asks again */
+  /**
+   * A read of rows failed.
+   * @returns whether the subscription can continue: it has sent its first rows, and retries
+   */
   unread(at: number): boolean {
     this.#failing ??= { since: at, again: at };
     if (at - this.#failing.since > GIVE_UP_MS) return false;
@@ -104,25 +107,28 @@ export class LiveWindow {
     return true;
   }
 
-  /** What `whenDelivered` was asked for has come. */
+  /** The changes requested by `whenDelivered` were delivered. */
   delivered(at: number): void {
     this.#handled = Math.max(this.#handled, this.#awaited);
-    this.#tell(at);
+    this.#sendSteps(at);
   }
 
-  /** Tells what waits and is due. @returns milliseconds until something that only waits for its time is due, or undefined */
+  /**
+   * Sends pending events that are due.
+   * @returns milliseconds until the next pending event is due, or undefined
+   */
   flush(passport: string, at: number): number | undefined {
-    this.#askAgain(at);
+    this.#requestAgain(at);
     this.#passport = passport;
-    this.#tell(at);
+    this.#sendSteps(at);
     if (!this.#window.dirty || this.#owner.congested || !this.#isExact()) return undefined;
     return Math.max(1, this.#toldAt + this.#owner.options.throttleMs - at);
   }
 
-  /** Asks for spare rows before they are needed. */
+  /** Requests spare rows before they are needed. */
   keepFull(): void {
-    if (!this.#window.thin || this.#sinceAsked !== undefined || this.#owner.ended) return;
-    this.#sinceAsked = new Map();
+    if (!this.#window.thin || this.#sinceRequested !== undefined || this.#owner.ended) return;
+    this.#sinceRequested = new Map();
     this.#owner.read(this.#window.capacity, this.#handled);
   }
 
@@ -130,13 +136,13 @@ export class LiveWindow {
     this.#version = Math.max(this.#version, seq);
     this.#at = Math.max(this.#at, seq);
     this.#passport = passport;
-    this.#tell(at);
+    this.#sendSteps(at);
     this.keepFull();
   }
 
   /**
-   * Whether the window shows what a read gives: it has as many rows as it should, and holds no half of a commit and nothing from an answer
-   * that is ahead of the events. Otherwise what makes it exact is on its way.
+   * Whether the window equals the result of a read: it has as many rows as it should, no partial commit, and no answer that is ahead of the
+   * events. Otherwise what makes it exact was already requested.
    */
   #isExact(): boolean {
     if (this.#window.short) return false;
@@ -148,7 +154,7 @@ export class LiveWindow {
     return false;
   }
 
-  #tell(at: number): void {
+  #sendSteps(at: number): void {
     const { ended, congested, options } = this.#owner;
     if (ended || !this.#window.dirty || congested || !this.#isExact()) return;
     const waitMs = this.#toldAt + options.throttleMs - at;
@@ -157,15 +163,15 @@ export class LiveWindow {
       return;
     }
     const { projection } = options.queryView;
-    const steps = this.#window.tell();
+    const steps = this.#window.takeSteps();
     if (steps.length > 0) this.#toldAt = at;
     for (const { event, row, position } of steps) {
       const payload = event === 'match dropped' ? droppedText(row, projection) : JSON.stringify(projection.resource(row));
-      this.#owner.tell(payload, { event, version: this.#version, position }, this.#passport);
+      this.#owner.emit(payload, { event, version: this.#version, position }, this.#passport);
     }
   }
 
-  #askAgain(at: number): void {
+  #requestAgain(at: number): void {
     const failing = this.#failing;
     if (failing === undefined || failing.again === Number.POSITIVE_INFINITY) return;
     if (failing.again > at) {

@@ -1,6 +1,6 @@
 /**
- * One subscription (protocol page 3.7 and section 4). It starts without a gap: first the changes are watched, then the snapshot is read, which
- * says up to which `seq` it reaches; changes up to there are in it, and those after it follow. Nothing here waits or sends by itself.
+ * One subscription (protocol page 3.7 and section 4). It starts without a gap: first the changes are watched, then the snapshot is read,
+ * which contains the changes up to its `seq`; later changes follow. Nothing here waits or sends by itself.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
@@ -17,64 +17,64 @@ import { type ErrorResponse, problem, refusal } from './problems.ts';
 import { Throttle } from './throttle.ts';
 import { Window } from './window.ts';
 
-/** What a subscription needs of its session. */
+/** The session, as its subscriptions see it. */
 export interface Host {
   /** Sends an `ok` answer of this subscription. */
-  tell(live: Live, payload: string, meta: ResponseMeta, passport: string): void;
+  emit(live: Live, payload: string, meta: ResponseMeta, passport: string): void;
   /** Ends it with a last answer. */
   end(live: Live, refusal: ErrorResponse): void;
-  /** Reads rows of its query that reflect at least `atLeast`; the outcome comes to `live.rows`. */
+  /** Reads rows of its query that reflect at least `atLeast`; the outcome is passed to `live.rows`. */
   read(live: Live, limit: number, atLeast: number): void;
-  /** Reads changes of its type in a range of seqs; they come to `live.missed`, or `live.unmissed` is called. */
+  /** Reads changes of its type in a range of seqs; they are passed to `live.missed`, or `live.unmissed` is called. */
   changes(live: Live, epoch: string, after: number, upTo: number): void;
-  /** Calls `live.delivered` when every change up to `seq` has come to it. */
+  /** Calls `live.delivered` when every change up to `seq` was delivered to it. */
   whenDelivered(live: Live, epoch: string, seq: number): void;
-  /** Calls `flush` in so many milliseconds at the latest. */
+  /** Calls `flush` within `ms` milliseconds. */
   wake(ms: number): void;
-  /** Whether the client has so much to read already that what comes now should be merged. */
+  /** Whether the client has so much unread data that new events should be merged. */
   readonly congested: boolean;
-  /** What all subscriptions of the session keep for a client that reads slowly. */
+  /** Pending events of all subscriptions of the session, for a slow client. */
   readonly kept: Kept;
   readonly liveEvents: LiveEventCache;
   /** JSON text of the passport of a commit. */
   passportOf(change: FullChange): string;
-  /** JSON text of the passport of what is told of no commit in particular. */
+  /** JSON text of the passport of events that belong to no particular commit. */
   passport(): string;
 }
 
 export interface LiveOptions {
-  /** The client's name for it. */
+  /** The client's id of it. */
   readonly subscription: string;
-  /** The session's name for it, as watch and as question. */
+  /** The session's id of it, used for its watch and its requests. */
   readonly key: string;
   readonly echo: Echo;
   readonly topic: string;
   /** The type of its rows. */
   readonly type: string;
   readonly queryView: QueryView;
-  /** What living rows of the query have in common. */
+  /** The common filter of the query's living rows. */
   readonly where: Filter;
-  /** The rules under which it was made. */
+  /** The rules under which it was created. */
   readonly rules: readonly Allowed[];
-  /** All that decides what is shown, as text: to see whether new rules would change it. */
+  /** Everything that decides what is shown, as text, to detect whether new rules change it. */
   readonly rulesText: string;
   readonly initial: boolean;
   readonly throttleMs: number;
   readonly sort: readonly Sort[] | undefined;
   readonly limit: number | undefined;
-  /** Where the client wants to go on, empty for nowhere; undefined: it does not want to know where it could. */
+  /** The position to resume from, empty for none; undefined: the client does not want positions. */
   readonly since: string | undefined;
-  /** The name of the history that a mark is of: equal only for the same epoch, query and rules. */
+  /** The identity of a position's history: equal only for the same epoch, query and rules. */
   history(epoch: string): string;
 }
 
-/** The most original matches of a subscription without a limit. */
+/** Maximum number of original matches of a subscription without a limit. */
 const MAX_MATCHES = 10_000;
 const BY_CREATION: readonly Sort[] = [{ path: ['created', 'on'], order: 'asc' }];
 
 export class Live implements WindowOwner {
   readonly options: LiveOptions;
-  /** The beginning of its answers, and for which state of the session's roles. */
+  /** The beginning of its answers, and the state of the session's roles that it was made for. */
   head: { readonly text: string; readonly roles: number } | undefined;
   seq = 0;
   readonly #host: Host;
@@ -82,17 +82,17 @@ export class Live implements WindowOwner {
   readonly #throttle: Throttle;
   #state: 'opening' | 'reading' | 'live' | 'ended' = 'opening';
   readonly #early = new EarlyChanges();
-  /** The snapshot's seq: changes up to it are in it. */
+  /** The snapshot's seq: it contains all changes up to it. */
   #from = 0;
-  /** Every change up to here was handled. */
+  /** Every change up to here was applied. */
   #handled = 0;
   #epoch = '';
-  /** Of its marks; undefined while it gives none. */
+  /** The history of its positions; undefined while it sends none. */
   #history: string | undefined;
-  /** What is being caught up with. */
+  /** The catch-up in progress. */
   #missed: MissedEvents | undefined;
   #window: LiveWindow | undefined;
-  /** The newest commit that the client was told of. What waited is told as of this one: had the resource changed since, it would say so. */
+  /** The newest commit sent to the client. Pending events are sent with this version: had the resource changed since, they would say so. */
   #version = 0;
   constructor(options: LiveOptions, host: Host) {
     this.options = options;
@@ -113,8 +113,8 @@ export class Live implements WindowOwner {
     return this.#host.congested;
   }
 
-  tell(payload: string, meta: ResponseMeta, passport: string): void {
-    this.#host.tell(this, payload, meta, passport);
+  emit(payload: string, meta: ResponseMeta, passport: string): void {
+    this.#host.emit(this, payload, meta, passport);
   }
 
   read(limit: number, atLeast: number): void {
@@ -129,19 +129,19 @@ export class Live implements WindowOwner {
     this.#host.wake(ms);
   }
 
-  /** Nothing is told after it. */
+  /** Stops: nothing more is sent. */
   stop(): void {
     this.#state = 'ended';
     this.#early.take();
     this.#pending.clear();
   }
 
-  /** The watch is there: every change after `seq` will come. */
+  /** The watch is live: every change after `seq` will be delivered. */
   watched(seq: number, epoch: string): void {
     if (this.#state !== 'opening') return;
     this.#epoch = epoch;
     const { initial, limit, since, where, history } = this.options;
-    // A window is no set of rows that events alone make whole again.
+    // A window cannot be restored from events alone.
     if (since !== undefined && limit === undefined) {
       this.#history = history(epoch);
       const after = seqOf(since, this.#history);
@@ -161,7 +161,7 @@ export class Live implements WindowOwner {
     this.read(limit === undefined ? MAX_MATCHES : limit * 2, seq);
   }
 
-  /** Changes that were asked for: all up to `to`. */
+  /** The requested changes, complete up to `to`. */
   missed(changes: readonly FullChange[], to: number, at: number): void {
     const missed = this.#missed;
     if (this.#state !== 'reading' || missed === undefined) return;
@@ -173,7 +173,7 @@ export class Live implements WindowOwner {
     else this.#continue(missed.events(), missed.upTo, at);
   }
 
-  /** The changes cannot be had: it begins anew. */
+  /** The changes are unavailable: the subscription starts with a snapshot. */
   unmissed(): void {
     const missed = this.#missed;
     if (this.#state !== 'reading' || missed === undefined) return;
@@ -181,18 +181,21 @@ export class Live implements WindowOwner {
     this.read(MAX_MATCHES, missed.upTo);
   }
 
-  /** Rows that were asked for: the snapshot, or more for the window. */
+  /** The requested rows: the snapshot, or more rows for the window. */
   rows(rows: readonly Element[], more: boolean, seq: number, passport: string, at: number): void {
     if (this.#state === 'reading') this.#snapshot(rows, more, seq, passport, at);
     else if (this.#state === 'live') this.#window?.refill(rows, more, seq, passport, at);
   }
 
-  /** Rows could not be read now. @returns whether that is no reason to end: it has shown what it began with, and asks again */
+  /**
+   * A read of rows failed.
+   * @returns whether the subscription can continue: it has sent its first rows, and retries
+   */
   unread(at: number): boolean {
     return this.#state === 'live' && this.#window?.unread(at) === true;
   }
 
-  /** What `whenDelivered` was asked for has come. */
+  /** The changes requested by `whenDelivered` were delivered. */
   delivered(at: number): void {
     if (this.#state === 'live') this.#window?.delivered(at);
   }
@@ -212,7 +215,10 @@ export class Live implements WindowOwner {
     }
   }
 
-  /** Tells what waits and is due. @returns milliseconds until something that only waits for its time is due, or undefined */
+  /**
+   * Sends pending events that are due.
+   * @returns milliseconds until the next pending event is due, or undefined
+   */
   flush(at: number): number | undefined {
     if (this.#state !== 'live') return undefined;
     if (this.#window !== undefined) return this.#window.flush(this.#host.passport(), at);
@@ -241,7 +247,7 @@ export class Live implements WindowOwner {
     } else {
       for (const [index, row] of shown.entries()) {
         const last = index === shown.length - 1;
-        this.tell(
+        this.emit(
           JSON.stringify(queryView.projection.resource(row)),
           {
             event: 'original match',
@@ -254,39 +260,39 @@ export class Live implements WindowOwner {
       }
       this.#state = 'live';
     }
-    this.#goOn(seq, at);
+    this.#resume(seq, at);
   }
 
-  /** Only what was missed is told. */
+  /** Sends only the missed events. */
   #continue(events: readonly LiveEvent[], seq: number, at: number): void {
     this.#missed = undefined;
     this.#from = seq;
     this.#state = 'live';
     const last = { synced: true, version: seq, ...this.#mark(seq) } as const;
-    if (events.length === 0) this.tell('{}', last, this.#host.passport());
+    if (events.length === 0) this.emit('{}', last, this.#host.passport());
     for (const [index, { event, payload, version, passport }] of events.entries())
-      this.tell(payload, { event, version, ...(index === events.length - 1 ? last : {}) }, passport);
-    this.#goOn(seq, at);
+      this.emit(payload, { event, version, ...(index === events.length - 1 ? last : {}) }, passport);
+    this.#resume(seq, at);
   }
 
-  /** What came while it was read follows. */
-  #goOn(seq: number, at: number): void {
+  /** Applies the changes that arrived during the read. */
+  #resume(seq: number, at: number): void {
     this.#handled = seq;
     this.#version = seq;
     for (const matched of this.#early.take()) this.change(matched, at);
     if (!this.ended) this.#window?.keepFull();
   }
 
-  /** Everything up to `seq` was told. */
+  /** Everything up to `seq` was sent. */
   #mark(seq: number): Pick<ResponseMeta, 'since'> {
     return this.#history === undefined ? {} : { since: markOf(this.#history, seq) };
   }
 
-  /** The one answer that says: this is all there is for now. */
+  /** The single answer for an empty result. */
   #begin(passport: string, version: number): void {
     this.#state = 'live';
     this.#version = version;
-    this.tell('{}', { synced: true, count: 0, version, ...this.#mark(version) }, passport);
+    this.emit('{}', { synced: true, count: 0, version, ...this.#mark(version) }, passport);
   }
 
   #apply(matched: MatchedChange, at: number): void {
@@ -304,7 +310,7 @@ export class Live implements WindowOwner {
     const found = this.#host.liveEvents.of(matched, this.options.queryView, () => this.#host.passportOf(change));
     if (found === undefined) return;
     if (!this.#host.congested && !this.#pending.has(found.id) && this.#throttle.waitMs(found.id, at) <= 0) {
-      // Of its own request there may be more to come; of earlier ones nothing, unless it waits.
+      // More events of the same commit may follow; all earlier commits are complete unless events are pending.
       this.#send(found, at, this.#pending.events === 0 ? change.first - 1 : undefined);
       return;
     }
@@ -313,10 +319,10 @@ export class Live implements WindowOwner {
     else if (!this.#host.congested) this.wake(Math.max(1, this.#throttle.waitMs(found.id, at)));
   }
 
-  #send(one: LiveEvent, at: number, told?: number): void {
+  #send(one: LiveEvent, at: number, upTo?: number): void {
     this.#throttle.sent(one.id, at);
     this.#version = Math.max(this.#version, one.version);
-    this.tell(one.payload, { event: one.event, version: this.#version, ...(told === undefined ? {} : this.#mark(told)) }, one.passport);
+    this.emit(one.payload, { event: one.event, version: this.#version, ...(upTo === undefined ? {} : this.#mark(upTo)) }, one.passport);
   }
 
   #overflow(skipped: number): void {

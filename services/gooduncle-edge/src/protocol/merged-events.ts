@@ -1,19 +1,21 @@
 /**
- * What a subscriber is owed and has not been sent yet: its client reads slowly, or asked for events at most so often. Events of one resource
- * become one that says the same (protocol page 4.5).
+ * Events not sent to a subscriber yet, because its client reads slowly or the subscription is throttled. The events of one resource are
+ * merged into an equivalent one (protocol page 4.5).
  */
 import type { LiveEvent, LiveEventName } from './live-event.ts';
 
-/** More than this is not kept for one subscription, and for all of a session together: the one that wants more ends, and says so. */
+/**
+ * Maximum pending events of one subscription, and of all subscriptions of a session: a subscription that exceeds them ends with an error.
+ */
 export const PENDING_LIMITS = { ids: 10_000, bytes: 4 * 1024 * 1024, sessionBytes: 16 * 1024 * 1024 } as const;
 
-/** What all subscriptions of a session keep. */
+/** Totals over all subscriptions of a session. */
 export interface Kept {
   bytes: number;
 }
 
 export class MergedEvents {
-  /** In the order in which resources first changed. Two entries only for a deletion and the creation that followed it. */
+  /** In the order in which resources first changed. Two entries only for a deletion followed by a creation. */
   readonly #byId = new Map<string, readonly LiveEvent[]>();
   readonly #kept: Kept;
   #bytes = 0;
@@ -27,7 +29,7 @@ export class MergedEvents {
     return this.#byId.size;
   }
 
-  /** How many events were put in since it was last empty. */
+  /** Number of events added since it was last empty. */
   get events(): number {
     return this.#events;
   }
@@ -54,7 +56,7 @@ export class MergedEvents {
     else this.#byId.set(next.id, merged);
   }
 
-  /** Takes out what waits for one resource. */
+  /** Removes and returns the events of one resource. */
   take(id: string): readonly LiveEvent[] {
     const waiting = this.#byId.get(id) ?? [];
     this.#byId.delete(id);
@@ -86,7 +88,7 @@ function merge(waiting: readonly LiveEvent[], next: LiveEvent): readonly LiveEve
   return event === 'nothing' ? earlier : [...earlier, { ...next, event }];
 }
 
-/** One event that says what two of the same resource say one after the other. */
+/** Merges two consecutive events of the same resource. */
 function mergedEvent(first: LiveEventName, then: LiveEventName): LiveEventName | 'nothing' | 'both' {
   switch (first) {
     case 'match created':

@@ -1,11 +1,11 @@
-/** What answers say when something is wrong (Good Uncle: response codes; protocol page 2.3 and 2.4). */
+/** Errors in answers (Good Uncle: response codes; protocol page 2.3 and 2.4). */
 import type { Failure } from '@polyedge/contracts/errors';
 import type { Json } from '@polyedge/query/json';
 
 /** The six words of `response.code`, spaces included. */
 export type Code = 'ok' | 'forbidden' | 'not found' | 'bad request' | 'slow down' | 'error';
 
-/** A stable word for programs. */
+/** A stable identifier for programs. */
 export type Reason =
   | 'missing'
   | 'type'
@@ -35,7 +35,7 @@ export interface FieldProblem {
   readonly expected?: Json;
 }
 
-/** A request that is refused: its code and at least one problem. */
+/** A rejected request: its code and at least one problem. */
 export interface ErrorResponse {
   readonly code: Exclude<Code, 'ok'>;
   readonly problems: readonly FieldProblem[];
@@ -75,8 +75,8 @@ export const notFound = (field: string | null = null): ErrorResponse => refusal(
 export const slowDown = (): ErrorResponse => refusal('slow down', problem('rate'));
 
 /**
- * A failure of the store that the verbs have no word of their own for. Never shows what happened inside.
- * @param log where a failure of ours goes
+ * Maps a failure of the store that the verbs do not handle themselves. Never reveals internals.
+ * @param log for internal failures
  */
 export function storeRefusal(failure: Failure, log: IncidentLog): ErrorResponse {
   switch (failure.code) {
@@ -91,7 +91,7 @@ export function storeRefusal(failure: Failure, log: IncidentLog): ErrorResponse 
     case 'conflict':
       return badRequest(problem('duplicate'));
     case 'limited':
-    // Nothing was done because there is too much to do.
+    // Nothing was done, because of overload.
     case 'busy':
     case 'expired':
       return slowDown();
@@ -104,7 +104,7 @@ export function storeRefusal(failure: Failure, log: IncidentLog): ErrorResponse 
   }
 }
 
-/** Writes a failure of ours, by its code, to the log. Returns the name under which it is found there. */
+/** Logs an internal failure by its code. Returns the name to find it by. */
 export interface IncidentLog {
   incident(failure: string): string;
 }

@@ -4,7 +4,7 @@ import { LiveEventCache } from './live-event.ts';
 import { GoodUncleSession } from './session.ts';
 import type { SessionSettings } from './session-output.ts';
 
-/** Good Uncle for the driver. Answers are text already: they are joined from parts that were made once. */
+/** Good Uncle as the driver sees it. Answers are text already, concatenated from parts that were serialized once. */
 export function goodUncleProtocol(options: Omit<SessionSettings, 'liveEvents'>): Protocol<string | Uint8Array, Frame, string> {
   const settings: SessionSettings = { ...options, liveEvents: new LiveEventCache() };
   return {

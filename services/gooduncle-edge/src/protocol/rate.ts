@@ -1,4 +1,7 @@
-/** How often a session may ask (Good Uncle: `slow down`; protocol page 2.5). Computed from the times of what happens; there is no clock here. */
+/**
+ * Rate limit of a session's requests (Good Uncle: `slow down`; protocol page 2.5). Computed from the times of inputs; there is no clock
+ * here.
+ */
 
 export class TokenBucket {
   readonly #perSecond: number;
@@ -13,7 +16,7 @@ export class TokenBucket {
     this.#at = at;
   }
 
-  /** Takes one; false when there is none, and nothing is taken then. */
+  /** Takes one token; false if none is left. */
   take(at: number): boolean {
     this.#left = Math.min(this.#burst, this.#left + (Math.max(0, at - this.#at) * this.#perSecond) / 1000);
     this.#at = Math.max(at, this.#at);
@@ -23,18 +26,18 @@ export class TokenBucket {
   }
 }
 
-/** How long a client may go on above the rate, and how often, before the connection ends (protocol page 2.5). */
+/** Time and number of excess requests after which the connection closes (protocol page 2.5). */
 export const PATIENCE = { ms: 3000, requests: 1000 } as const;
-/** After this long without an excess the patience starts anew. */
+/** The grace period resets after this long without an excess. */
 const CALM_MS = 1000;
 
-/** Counts requests above the rate. Each of them is answered, so that no client waits for an answer that never comes. */
+/** Counts requests above the rate. Each of them is answered, so that no client waits in vain. */
 export class Excesses {
   #first = Number.NEGATIVE_INFINITY;
   #last = Number.NEGATIVE_INFINITY;
   #count = 0;
 
-  /** @returns whether the connection is to end, since the client goes on although it was told */
+  /** @returns whether to close the connection, because the client ignores the limit */
   add(at: number): boolean {
     if (at - this.#last > CALM_MS) {
       this.#first = at;

@@ -1,4 +1,4 @@
-/** The eight requests (Good Uncle: request types): what a message must look like. All that is wrong with its shape is told together. */
+/** Parses and validates the eight requests (Good Uncle: request types). All problems are reported together. */
 import { isList, isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import type { Sort } from '@polyedge/query/query';
 import { type Criteria, firstKey, ID, type NamedField, parseCriteria, pathOf, VERSION } from './criteria.ts';
@@ -6,18 +6,18 @@ import { badRequest, type ErrorResponse, type FieldProblem, problem } from './pr
 
 const TYPES = ['upgrade', 'downgrade', 'create', 'read', 'update', 'delete', 'subscribe', 'unsubscribe'] as const;
 
-/** How the rows of a read or a subscription are chosen and shown. */
+/** The selection and projection of rows of a read or a subscription. */
 export interface Choice {
   readonly topic: string;
   readonly criteria: Criteria;
   readonly fields: readonly string[] | undefined;
   readonly sort: readonly Sort[] | undefined;
   readonly limit: number | undefined;
-  /** Every field that is named anywhere, with its place. */
+  /** All fields named in the request, with their places. */
   readonly named: readonly NamedField[];
 }
 
-/** New values for resources: whole fields, and values inside them. */
+/** New values of resources: whole fields, and values inside them. */
 export interface Params {
   readonly set: JsonObject;
   readonly put: readonly { readonly path: readonly string[]; readonly value: Json }[];
@@ -53,7 +53,7 @@ export type Request =
       readonly subscription: string;
       readonly initial: boolean;
       readonly throttleMs: number;
-      /** Where it goes on; empty: from now on, but answers are to say where it could. */
+      /** The position to resume from; empty: from now on, with positions in the answers. */
       readonly since: string | undefined;
     } & Choice)
   | { readonly type: 'unsubscribe'; readonly subscription: string };
@@ -65,7 +65,7 @@ const MAX_READ_LIMIT = 10_000;
 const MAX_WINDOW = 1000;
 const MAX_THROTTLE_MS = 60_000;
 const MAX_NAME = 512;
-/** How other APIs spell options that choose rows. Passed over, they would give other rows than the client asked for. */
+/** Names of similar options in other APIs. Ignoring them would return other rows than the client expects. */
 const FOREIGN_OPTIONS = [
   'skip',
   'offset',
@@ -87,7 +87,7 @@ const FOREIGN_OPTIONS = [
 ];
 const CHOICE_KEYS = ['criteria', 'fields', 'sort', 'limit', 'after', 'count'];
 
-/** @param payload any JSON value that a message held */
+/** @param payload any JSON value */
 export function parseRequest(payload: Json): ParsedRequest {
   if (!isObject(payload)) return { ok: false, refusal: badRequest(problem('type', null)) };
   const reader = new Reader(payload);
@@ -306,7 +306,7 @@ class Reader {
   }
 }
 
-/** Keys that nobody may write: those that some runtime takes for its own, and those that look like operators. */
+/** Keys that nobody may write: names with a special meaning in some runtimes, and those that look like operators. */
 const isGoodKey = (key: string): boolean =>
   key !== '' &&
   key.length <= 512 &&
@@ -316,7 +316,7 @@ const isGoodKey = (key: string): boolean =>
   key !== 'prototype' &&
   isGoodText(key);
 
-/** What the store can keep as text. */
+/** Whether the store can save it as text. */
 const isGoodText = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
 
 /** The same for everything inside a value. */

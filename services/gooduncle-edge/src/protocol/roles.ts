@@ -12,15 +12,15 @@ import type { Work } from './work.ts';
 
 type RequestOfType<Type extends Request['type']> = Extract<Request, { type: Type }>;
 
-/** What the rest of the session has to do with its roles. */
+/** The session, as its roles see it. */
 export interface RolesHost {
-  /** An upgrade is under way: what comes behind it waits. */
+  /** An upgrade is in progress: later requests wait. */
   hold(): void;
-  /** It is over. */
-  goOn(): void;
-  /** Ends the subscriptions that were made with such a grant. */
+  /** The upgrade is complete. */
+  resume(): void;
+  /** Ends the subscriptions that depend on such a grant. */
   withdraw(takes: (grant: Grant) => boolean): void;
-  /** When the first grant that some subscription was made with ends; Infinity for never. */
+  /** The earliest expiry of a grant that a subscription depends on; Infinity for never. */
   nextExpiry(): number;
 }
 
@@ -31,10 +31,10 @@ const LONGEST_TIMER_MS = 3_600_000;
 const revocation = check(Revocation);
 const keySet = check(KeySet);
 
-export class Roles {
+export class SessionRoles {
   readonly #output: SessionOutput;
   readonly #host: RolesHost;
-  /** When upgrades failed, the last few. */
+  /** Times of the last failed upgrades. */
   #failedUpgrades: number[] = [];
   #listening = false;
 
@@ -50,7 +50,7 @@ export class Roles {
       return;
     }
     this.#host.hold();
-    // Before the login, so that no revocation can fall between the two.
+    // Before the login, so that no revocation is missed in between.
     this.#listen();
     context.storeAt = this.#output.at;
     if ('token' in by || isToken(by.password)) {
@@ -70,12 +70,12 @@ export class Roles {
     }
     const principal = principalOfToken(tokens.value.accessToken);
     if (principal === undefined) this.#upgradeEnded(context, internal(this.#output.incident('internal')));
-    // A login lasts as long as its connection: the original knows no end of it.
+    // A login lasts as long as its connection: the original has no expiry.
     else this.#upgraded(context, principal, undefined, role);
   }
 
   #upgraded(context: RequestContext, principal: Principal, expires: number | undefined, role: string | undefined): void {
-    // An edge serves one tenant; who belongs to another is nobody here.
+    // An edge serves one tenant; accounts of other tenants are rejected.
     if (principal.tenant !== this.#output.settings.tenant) {
       this.#upgradeFailed(context);
       return;
@@ -92,7 +92,7 @@ export class Roles {
     }
     this.#rolesChanged();
     this.#output.answer(context, JSON.stringify({ added, expires: expires ?? null }), {});
-    this.#host.goOn();
+    this.#host.resume();
   }
 
   #upgradeFailed(context: RequestContext): void {
@@ -102,7 +102,7 @@ export class Roles {
 
   #upgradeEnded(context: RequestContext, why: ErrorResponse): void {
     this.#output.refuse(context, why);
-    this.#host.goOn();
+    this.#host.resume();
   }
 
   downgrade(context: RequestContext, { roles }: RequestOfType<'downgrade'>): void {
@@ -122,16 +122,16 @@ export class Roles {
     if (this.#listening) return;
     this.#listening = true;
     this.#output.effect({ do: 'listen', id: 'revoked', subject: accountsRevoked.subject({}) });
-    // Says again what may have been missed.
+    // Repeats revocations that may have been missed.
     this.#output.effect({ do: 'listen', id: 'keys', subject: accountsKeysChanged.subject({}) });
   }
 
-  heard(body: unknown): void {
+  received(body: unknown): void {
     const revocations = revocation.test(body) ? [body] : keySet.test(body) ? body.revocations : [];
     if (revocations.length > 0) this.#revoke((grant) => revocations.some((one) => ends(one, grant)));
   }
 
-  /** Rights that the server withdraws: roles go, and subscriptions made with them end. */
+  /** The server withdraws rights: roles are removed, and subscriptions that depend on them end. */
   #revoke(takes: (grant: Grant) => boolean): void {
     if (this.#output.grants.remove(takes).length > 0) this.#rolesChanged();
     this.#host.withdraw(takes);
@@ -142,7 +142,7 @@ export class Roles {
     this.setExpiry();
   }
 
-  /** The next moment at which a grant ends, of the session or of a subscription. */
+  /** Sets the timer for the next expiry of a grant of the session or of a subscription. */
   setExpiry(): void {
     let next = this.#host.nextExpiry();
     for (const { expires } of this.#output.grants.held) next = Math.min(next, expires ?? next);
@@ -150,7 +150,7 @@ export class Roles {
     this.#output.effect({ do: 'set-timer', name: 'expiry', ms: Math.min(Math.max(1, next - this.#output.at), LONGEST_TIMER_MS) });
   }
 
-  /** The timer says that some grant is over. */
+  /** The timer for the expiry of grants has fired. */
   expired(): void {
     this.#revoke(({ expires }) => expires !== undefined && expires <= this.#output.at);
     this.setExpiry();

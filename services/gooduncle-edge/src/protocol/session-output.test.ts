@@ -46,14 +46,14 @@ test('a session reads from the store four times at once, and the rest in its ord
   assert.ok(output.idle);
 });
 
-test('more reads than may wait are refused by whoever asks first', () => {
+test('reads beyond the maximum of waiting ones are rejected at once', () => {
   const output = new SessionOutput(settings, { nonce: '00'.repeat(16), address: 'a', at: 0 });
   let taken = 0;
   for (; !output.crowded && taken < 1000; taken += 1) output.start(reading());
   assert.equal(taken, 260);
 });
 
-test('rows that are asked for again with an answer do not make it more than four reads at once', () => {
+test('rows requested again by an answer do not make it more than four concurrent reads', () => {
   const output = new SessionOutput(settings, { nonce: '00'.repeat(16), address: 'a', at: 0 });
   const asked = (): string[] => output.taken().flatMap((effect) => (effect.do === 'request' ? effect.id : []));
   const read = (then?: () => void): void => output.start(reading(then));
@@ -64,7 +64,7 @@ test('rows that are asked for again with an answer do not make it more than four
   assert.equal(asked().length, 1);
 });
 
-test('nothing is read for a client that has not read what it was sent, until it has', () => {
+test('nothing is read for a client with unread data, until it has read it', () => {
   const output = new SessionOutput(settings, { nonce: '00'.repeat(16), address: 'a', at: 0 });
   const requests = (): number => output.taken().filter((effect) => effect.do === 'request').length;
   output.send('x'.repeat(300_000));

@@ -1,4 +1,4 @@
-/** How a session answers and asks: the frames, questions and writes of all its parts go through here, in their order. */
+/** The output of a session: the frames, requests and writes of all its parts, in order. */
 import { createHash } from 'node:crypto';
 import { graphQuery } from '@polyedge/contracts/bus/graph';
 import type { RequestOf } from '@polyedge/contracts/channel';
@@ -10,26 +10,26 @@ import type { Effect, Opening } from '@polyedge/session/session';
 import { type TaskHost, Tasks } from '@polyedge/session/task';
 import type { Grant } from './access.ts';
 import type { Frame } from './codec.ts';
-import { answerText, type Echo, echoText, headText, passportText, type ResponseMeta, type Stamp } from './envelope.ts';
+import { answerText, type Echo, echoText, headText, passportText, type ResponseMeta, type ServiceStamp } from './envelope.ts';
 import { Grants, PROTOCOL } from './grants.ts';
 import type { LiveEventCache } from './live-event.ts';
 import type { ErrorResponse, FieldProblem, IncidentLog } from './problems.ts';
 import type { Topics } from './topics.ts';
 import type { SessionQuestion, Work } from './work.ts';
 
-/** What all sessions of an edge share. */
+/** Shared by all sessions of an edge. */
 export interface SessionSettings {
-  /** Whose data this edge serves: one tenant, one scope. */
+  /** The tenant whose data this edge serves; it has one tenant and one scope. */
   readonly tenant: string;
   readonly scope: () => string;
-  /** The rules in force. Another object means that they have changed. */
+  /** The current rules; a new object when they change. */
   readonly topics: () => Topics;
   readonly instance: string;
   readonly requestsPerSecond: number;
   readonly requestBurst: number;
   readonly maxSubscriptions: number;
   readonly redact: boolean;
-  /** What a downgrade does to subscriptions made before it: the original keeps them. */
+  /** Whether a downgrade ends earlier subscriptions: the original keeps them. */
   readonly onDowngrade: 'keep' | 'revoke';
   readonly liveEvents: LiveEventCache;
 }
@@ -37,21 +37,21 @@ export interface SessionSettings {
 type Out = Effect<string>;
 
 const SOCKET = { protocol: PROTOCOL, way: 'socket' } as const;
-/** Of one session, and how many more may wait for their turn. */
+/** Maximum concurrent reads of one session, and maximum waiting ones. */
 const READS_AT_ONCE = 4;
 const MAX_WAITING_READS = 256;
-/** Further tasks beside those reads and those of subscriptions; the next request is told to slow down. */
+/** Further tasks besides those reads and the reads of subscriptions; the next request is answered with `slow down`. */
 const MAX_TASKS = 512;
-/** What a client may have been sent and not read before live events are merged, and rows that it asked for wait. */
+/** Unread bytes above which live events are merged, and requested rows wait. */
 const CONGESTED_BYTES = 256 * 1024;
 const FLUSH_MARK_BYTES = 64 * 1024;
 
-/** A request on its way to its answer. */
+/** A request until its answer. */
 export interface RequestContext {
   readonly echo: Echo;
-  /** The roles that the session had when it came. */
+  /** The roles that the session had when it arrived. */
   readonly grants: readonly Grant[];
-  /** When the store was asked, once it was. */
+  /** When the store was queried, if it was. */
   storeAt: number | undefined;
 }
 
@@ -59,22 +59,22 @@ export const NO_PROBLEMS: readonly FieldProblem[] = [];
 
 export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, void, undefined, void> {
   readonly settings: SessionSettings;
-  /** The session's id: no credential, gives no access. */
+  /** The session's id; not a credential. */
   readonly id: string;
   readonly address: string;
   readonly grants = new Grants();
-  /** Counts changes of the roles, for the heads of answers that are kept. */
+  /** Incremented by changes of the roles, to invalidate cached heads of answers. */
   rolesState = 0;
   at: number;
-  /** Made when first needed, like all that an idle connection can do without. */
+  /** Created on first use, like everything that an idle connection does not need. */
   #tasks: Tasks<SessionQuestion, void, undefined, void> | undefined;
   #reads:
     | { readonly running: Set<string>; readonly waiting: { readonly id: string; readonly query: RequestOf<typeof graphQuery> }[] }
     | undefined;
-  /** Characters sent since the client was last known to have read, and since that was last asked. */
+  /** Characters sent since the client was last known to have read everything, and since the last such check. */
   #unread = 0;
-  #unreadSinceAsked = 0;
-  #flushAsked = false;
+  #unreadSinceCheck = 0;
+  #flushRequested = false;
   readonly #out = new Output<string>();
   #count = 0;
 
@@ -85,7 +85,7 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
     this.at = at;
   }
 
-  /** Nothing is under way any more. */
+  /** Nothing is in progress. */
   get idle(): boolean {
     return (this.#tasks?.size ?? 0) === 0;
   }
@@ -94,7 +94,7 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
     this.#out.effect(effect);
   }
 
-  /** What has to be done by now, once. */
+  /** Returns and clears the collected effects. */
   taken(): readonly Out[] {
     return this.#out.taken();
   }
@@ -117,30 +117,30 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
   send(frame: string): void {
     this.#out.send(frame);
     this.#unread += frame.length;
-    this.#unreadSinceAsked += frame.length;
-    this.#askFlushed();
+    this.#unreadSinceCheck += frame.length;
+    this.#requestFlush();
   }
 
-  /** Whether the client has so much to read already that more should wait. It ends with `flushed`. */
+  /** Whether the client has so much unread data that more should wait. Ends with `flushed`. */
   get congested(): boolean {
     return this.#unread >= CONGESTED_BYTES;
   }
 
-  /** Whoever owes much asks: what is held back because of it comes only with the answer. */
-  #askFlushed(): void {
-    if (this.#flushAsked || this.#unread < FLUSH_MARK_BYTES) return;
-    this.#flushAsked = true;
-    this.#unreadSinceAsked = 0;
+  /** Once enough is unsent, requests a notification when the client has read it; held-back output resumes then. */
+  #requestFlush(): void {
+    if (this.#flushRequested || this.#unread < FLUSH_MARK_BYTES) return;
+    this.#flushRequested = true;
+    this.#unreadSinceCheck = 0;
     this.effect({ do: 'when-flushed', name: 'flushed', bytes: FLUSH_MARK_BYTES });
   }
 
-  /** The client has read what it was owed when that was asked. */
+  /** The client has read everything that was unsent at the time of the check. */
   flushed(): void {
-    this.#flushAsked = false;
-    // What was sent after the question is still owed, as far as anybody knows.
-    this.#unread = this.#unreadSinceAsked;
-    this.#unreadSinceAsked = 0;
-    this.#askFlushed();
+    this.#flushRequested = false;
+    // What was sent since the check may still be unread.
+    this.#unread = this.#unreadSinceCheck;
+    this.#unreadSinceCheck = 0;
+    this.#requestFlush();
     this.#beginReads();
   }
 
@@ -148,9 +148,9 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
     return headText(this.id, this.grants.roles, echo);
   }
 
-  /** JSON text of the stamps of those who worked on a request; without one, of this edge alone. */
+  /** JSON text of the passport of a request; without a request, with this edge's stamp only. */
   passport(context?: RequestContext): string {
-    const stamps: Stamp[] = [this.#stamp(context?.echo.at ?? this.at)];
+    const stamps: ServiceStamp[] = [this.#stamp(context?.echo.at ?? this.at)];
     if (context?.storeAt !== undefined) {
       stamps.push({ service: 'graph-store', instance: 'journal', in: Math.floor(context.storeAt), out: Math.floor(this.at) });
     }
@@ -164,7 +164,7 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
 
   // ---- tasks (TaskHost)
 
-  /** So many tasks wait for outcomes that a further request has to be refused. */
+  /** Whether so many tasks are waiting that further requests must be rejected. */
   get isFull(): boolean {
     return this.#tasks?.isFull === true;
   }
@@ -197,7 +197,7 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
   }
 
   done(): void {
-    // A task has said what there was to say.
+    // The task has sent its answers.
   }
 
   answered(id: string, outcome: Outcome<unknown>): void {
@@ -206,7 +206,7 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
     this.#beginReads();
   }
 
-  /** A reply may have megabytes: few are asked for at once, and none while the client has not read what it was sent. */
+  /** A reply may have megabytes, so few reads run at once, and none while the client is congested. */
   #beginReads(): void {
     const reads = this.#reads;
     while (reads !== undefined && reads.running.size < READS_AT_ONCE && !this.congested) {
@@ -217,12 +217,12 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
     }
   }
 
-  /** So many reads wait that another one has to be refused. Those of subscriptions, which are few, always wait. */
+  /** Whether so many reads wait that another one must be rejected. Reads of subscriptions, which are few, always wait. */
   get crowded(): boolean {
     return (this.#reads?.waiting.length ?? 0) >= MAX_WAITING_READS;
   }
 
-  /** Writes a failure of ours to the log. Returns the name under which it is found there. */
+  /** Logs an internal failure. Returns the name to find it by. */
   incident(failure: string): string {
     this.#count += 1;
     const incident = `${this.id.slice(0, 8)}-${this.#count}`;
@@ -235,7 +235,7 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
     return `${what}:${this.#count}`;
   }
 
-  /** Sorts by time of creation, and belongs to this session only. */
+  /** Sorts by time of creation, and is unique to this session. */
   newResourceId(): string {
     this.#count += 1;
     const time = Math.floor(this.at).toString(36).padStart(9, '0');
@@ -243,7 +243,7 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
     return `${time}${count}${createHash('sha256').update(this.id).digest('hex').slice(0, 16)}`;
   }
 
-  #stamp(since: number): Stamp {
+  #stamp(since: number): ServiceStamp {
     return { service: 'gooduncle-edge', instance: this.settings.instance, in: Math.floor(since), out: Math.floor(this.at) };
   }
 }

@@ -1,6 +1,6 @@
 /**
- * One conversation (Good Uncle Websocket API). Requests are taken in the order in which they come, with the roles that the session has then;
- * their answers come when they come. An upgrade holds back what follows it.
+ * One session (Good Uncle Websocket API). Requests are processed in the order in which they arrive, with the roles that the session has
+ * then; their answers may be in any order. An upgrade delays the requests after it.
  */
 import type { Effect, Input, Opening, Session } from '@polyedge/session/session';
 import { mayUse } from './access.ts';
@@ -9,9 +9,9 @@ import { Data } from './data.ts';
 import { badRequest, problem, refusal, slowDown } from './problems.ts';
 import { Excesses, TokenBucket } from './rate.ts';
 import { parseRequest } from './requests.ts';
-import { Roles } from './roles.ts';
+import { SessionRoles } from './roles.ts';
 import { type RequestContext, SessionOutput, type SessionSettings } from './session-output.ts';
-import { Subscriptions } from './subscriptions.ts';
+import { LiveSubscriptions } from './subscriptions.ts';
 import type { Topics } from './topics.ts';
 import { answerTopics, namesFor, TOPICS } from './topics-read.ts';
 
@@ -20,12 +20,12 @@ const MAX_HELD_BACK = 64;
 export class GoodUncleSession implements Session<Frame, string> {
   readonly #output: SessionOutput;
   readonly #bucket: TokenBucket;
-  // Made when first needed: memory of idle connections is a goal.
+  // Created on first use: memory of idle connections matters.
   #excesses: Excesses | undefined;
-  #roles: Roles | undefined;
+  #roles: SessionRoles | undefined;
   #data: Data | undefined;
-  #subscriptions: Subscriptions | undefined;
-  /** Requests behind an upgrade; undefined when none is under way. */
+  #subscriptions: LiveSubscriptions | undefined;
+  /** Requests after an upgrade; undefined if none is in progress. */
   #heldBack: { readonly frame: Frame; readonly at: number }[] | undefined;
   #topics: Topics;
   #draining = false;
@@ -61,7 +61,7 @@ export class GoodUncleSession implements Session<Frame, string> {
         this.#subscriptions?.lost(input.id);
         break;
       case 'message':
-        this.#roles?.heard(input.body);
+        this.#roles?.received(input.body);
         break;
       case 'timer':
         if (input.name === 'expiry') this.#roles?.expired();
@@ -75,7 +75,7 @@ export class GoodUncleSession implements Session<Frame, string> {
       case 'undecodable':
       case 'confirmed':
       case 'revoked':
-        // What is not JSON is life and nothing else. Revocations are heard for each grant by itself.
+        // Non-JSON frames only count as keep-alives. Revocations are handled per grant.
         break;
     }
     return this.#output.taken();
@@ -137,16 +137,16 @@ export class GoodUncleSession implements Session<Frame, string> {
     }
     switch (request.type) {
       case 'create':
-        this.#output.start(this.#asking().create(context, request, topic));
+        this.#output.start(this.#dataRequests().create(context, request, topic));
         break;
       case 'read':
-        this.#output.start(this.#asking().read(context, request, topic));
+        this.#output.start(this.#dataRequests().read(context, request, topic));
         break;
       case 'update':
-        this.#output.start(this.#asking().update(context, request, topic));
+        this.#output.start(this.#dataRequests().update(context, request, topic));
         break;
       case 'delete':
-        this.#output.start(this.#asking().delete(context, request, topic));
+        this.#output.start(this.#dataRequests().delete(context, request, topic));
         break;
       case 'subscribe':
         this.#subscribed().subscribe(context, request, topic);
@@ -156,25 +156,25 @@ export class GoodUncleSession implements Session<Frame, string> {
 
   // ---- parts
 
-  #roleChanges(): Roles {
-    this.#roles ??= new Roles(this.#output, {
+  #roleChanges(): SessionRoles {
+    this.#roles ??= new SessionRoles(this.#output, {
       hold: () => {
         this.#heldBack = [];
       },
-      goOn: () => this.#goOn(),
+      resume: () => this.#resume(),
       withdraw: (takes) => this.#subscriptions?.withdraw(takes),
       nextExpiry: () => this.#subscriptions?.nextExpiry ?? Number.POSITIVE_INFINITY,
     });
     return this.#roles;
   }
 
-  #asking(): Data {
+  #dataRequests(): Data {
     this.#data ??= new Data(this.#output);
     return this.#data;
   }
 
-  #subscribed(): Subscriptions {
-    this.#subscriptions ??= new Subscriptions(this.#output, () => this.#roles?.setExpiry());
+  #subscribed(): LiveSubscriptions {
+    this.#subscriptions ??= new LiveSubscriptions(this.#output, () => this.#roles?.setExpiry());
     return this.#subscriptions;
   }
 
@@ -185,14 +185,14 @@ export class GoodUncleSession implements Session<Frame, string> {
     this.#subscriptions?.rulesChanged();
   }
 
-  /** What came behind the upgrade is worked on, up to the next upgrade. */
-  #goOn(): void {
+  /** Processes the requests after an upgrade, up to the next upgrade. */
+  #resume(): void {
     const held = this.#heldBack ?? [];
     this.#heldBack = undefined;
     for (const [index, { frame, at }] of held.entries()) {
       this.#request(frame, this.#output.contextOf(frame, at));
       if (this.#heldBack !== undefined) {
-        // Its own list is empty yet: nothing was taken meanwhile.
+        // Its own list is still empty, because nothing was processed meanwhile.
         this.#heldBack = held.slice(index + 1);
         return;
       }

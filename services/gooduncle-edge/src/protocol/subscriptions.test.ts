@@ -93,7 +93,7 @@ const readsOf = (effects: readonly Effect<string>[]): string[] => effects.flatMa
 const told = (effects: readonly Effect<string>[], name: string): number =>
   effects.filter((effect) => effect.do === 'send' && effect.frame.includes(`"subscription":"${name}"`)).length;
 
-test('gooduncle:F45 a subscription that has more to tell than its client reads does not keep the others silent', () => {
+test('gooduncle:F45 a subscription with more events than its client reads does not block the others', () => {
   const talking = new Talking();
   const busy = talking.subscribe({ subscription: 'busy' });
   talking.answer(busy.read, []);
@@ -112,7 +112,7 @@ test('gooduncle:F45 a subscription that has more to tell than its client reads d
   assert.equal(heard, 1);
 });
 
-test('gooduncle:F44 gooduncle:F61 spare rows that cannot be read now are asked for again, and the subscription goes on', () => {
+test('gooduncle:F44 gooduncle:F61 a failed read of spare rows is retried, and the subscription continues', () => {
   const talking = new Talking();
   const window = talking.subscribe({ subscription: 'w', sort: ['n'], limit: 1 });
   talking.answer(window.read, [row('a', { n: 1 }), row('b', { n: 2 })], true);

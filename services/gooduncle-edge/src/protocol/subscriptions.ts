@@ -1,4 +1,4 @@
-/** The subscriptions of a session (protocol page 3.7, 3.8 and section 4), and when what they tell is merged. */
+/** The subscriptions of a session (protocol page 3.7, 3.8 and section 4), and when their events are merged. */
 import { createHash } from 'node:crypto';
 import { graphChanges } from '@polyedge/contracts/bus/feed';
 import { type FullChange, isFull } from '@polyedge/contracts/change';
@@ -25,26 +25,26 @@ import { elementsOf } from './writing.ts';
 type RequestOfType<Type extends Request['type']> = Extract<Request, { type: Type }>;
 
 const MAX_USED_IDS = 10_000;
-/** A request that every event repeats. */
+/** Maximum length of a subscribe request, because every event repeats it. */
 const MAX_ECHO_CHARACTERS = 64 * 1024;
-/** How often the rules are looked at while nothing happens. */
+/** Interval of checking the rules while nothing happens. */
 const RULES_MS = 2000;
-/** What the name of a timer begins with when it tells that changes were delivered to a subscription. */
+/** Prefix of timers that report the delivery of a subscription's changes. */
 const DELIVERED = 'delivered ';
 
-export class Subscriptions implements Host {
+export class LiveSubscriptions implements Host {
   readonly #output: SessionOutput;
-  /** Told that a subscription was made: its grants may end before those of the session. */
+  /** Called when a subscription is created: its grants may expire before those of the session. */
   readonly #made: () => void;
   readonly #lives = new Map<string, Live>();
   readonly #byKey = new Map<string, Live>();
-  /** Also of subscriptions that have ended: no id is used twice in a session. */
+  /** Includes those of ended subscriptions: no id is used twice in a session. */
   readonly #usedIds = new Set<string>();
   readonly kept: Kept = { bytes: 0 };
-  /** When something that only waits for its time is due. */
+  /** When the next pending event is due. */
   #wakeAt = Number.POSITIVE_INFINITY;
 
-  /** With which subscription telling what waits begins; undefined for the first. */
+  /** The subscription with which the next flush starts; undefined for the first. */
   #flushFrom: string | undefined;
 
   constructor(output: SessionOutput, made: () => void) {
@@ -56,20 +56,20 @@ export class Subscriptions implements Host {
     return this.#byKey.get(key);
   }
 
-  /** The watch of a subscription has ended, and cannot be continued without a gap. */
+  /** The watch of a subscription has ended, because it cannot continue without a gap. */
   lost(key: string): void {
     const live = this.#byKey.get(key);
     if (live !== undefined) this.end(live, internal(this.#output.incident('lost')));
   }
 
-  /** Ends those that were made with such a grant. */
+  /** Ends those that depend on such a grant. */
   withdraw(takes: (grant: Grant) => boolean): void {
     for (const live of [...this.#lives.values()]) {
       if (live.options.rules.some(({ grant }) => grant !== undefined && takes(grant))) this.end(live, forbidden('revoked'));
     }
   }
 
-  /** When the first of their grants ends; Infinity for never. */
+  /** The earliest expiry of their grants; Infinity for never. */
   get nextExpiry(): number {
     let next = Number.POSITIVE_INFINITY;
     for (const live of this.#lives.values()) for (const { grant } of live.options.rules) next = Math.min(next, grant?.expires ?? next);
@@ -130,7 +130,7 @@ export class Subscriptions implements Host {
     return undefined;
   }
 
-  /** How a subscription looks at rows. */
+  /** How a subscription sees rows. */
   #queryView(
     topic: Topic,
     rules: readonly Allowed[],
@@ -163,7 +163,7 @@ export class Subscriptions implements Host {
     if (this.#lives.size === 0) this.#output.effect({ do: 'clear-timer', name: 'rules' });
   }
 
-  /** Other topic rules are in force: subscriptions that they would show something else end. */
+  /** The topic rules have changed: subscriptions that would show something else end. */
   rulesChanged(): void {
     const topics = this.#output.settings.topics();
     for (const live of [...this.#lives.values()]) {
@@ -175,7 +175,7 @@ export class Subscriptions implements Host {
       }
       const grants = rules.flatMap(({ grant }) => grant ?? []);
       const now = topic.live ? allowed(topic, 'read', [...new Set(grants)], this.#output.id) : [];
-      const parsed = parseRequest(parseOwnJson(echo.text) as Json); // what was parsed before
+      const parsed = parseRequest(parseOwnJson(echo.text) as Json); // it was parsed before
       const same =
         now.length > 0 &&
         parsed.ok &&
@@ -187,7 +187,7 @@ export class Subscriptions implements Host {
 
   // ---- what subscriptions need (Host)
 
-  tell(live: Live, payload: string, meta: ResponseMeta, passport: string): void {
+  emit(live: Live, payload: string, meta: ResponseMeta, passport: string): void {
     const text = answerText(this.#liveHead(live), this.#output.at, 'ok', NO_PROBLEMS, payload, { ...meta, seq: live.seq }, passport);
     live.seq += 1;
     this.#output.send(text);
@@ -195,7 +195,7 @@ export class Subscriptions implements Host {
 
   end(live: Live, { code, problems }: ErrorResponse): void {
     if (live.ended) return;
-    // A subscription that never began leaves its id free.
+    // A subscription that never started leaves its id free.
     if (live.seq === 0) this.#usedIds.delete(live.options.subscription);
     this.#output.send(
       answerText(this.#liveHead(live), this.#output.at, code, problems, '{}', { seq: live.seq, last: true }, this.#output.passport()),
@@ -260,8 +260,8 @@ export class Subscriptions implements Host {
   }
 
   /**
-   * Tells what waits, in the order in which the subscriptions were made. The first of them could have more to tell than the client reads:
-   * so the next time begins behind the one at which it was enough.
+   * Sends pending events, in the order in which the subscriptions were made. The first ones could have more to send than the client reads,
+   * so the next flush starts after the subscription at which this one stopped.
    */
   #flush(): void {
     const lives = [...this.#lives.values()];
@@ -293,7 +293,7 @@ export class Subscriptions implements Host {
         this.#flush();
         break;
       case 'rules':
-        // That it came is enough: rules are looked at with every input.
+        // The timer only exists to trigger handle(), which checks the rules.
         if (this.#lives.size > 0) this.#output.effect({ do: 'set-timer', name: 'rules', ms: RULES_MS });
         break;
       default:

@@ -1,15 +1,15 @@
-/** A subscription with a throttle: at most one event per resource in this many milliseconds. */
+/** Throttles a subscription: at most one event per resource in this many milliseconds. */
 export class Throttle {
   readonly #ms: number;
-  /** When a resource was last in an event, the longest ago first. */
+  /** The time of each resource's last event, oldest first. */
   readonly #last = new Map<string, number>();
 
-  /** @param ms 0: no limit, and nothing is remembered */
+  /** @param ms 0: unlimited, and nothing is stored */
   constructor(ms: number) {
     this.#ms = ms;
   }
 
-  /** Milliseconds until a resource may be in an event again; not positive: it may be now. */
+  /** Milliseconds until the next event of the resource may be sent; not positive: now. */
   waitMs(id: string, at: number): number {
     return this.#ms === 0 ? 0 : (this.#last.get(id) ?? Number.NEGATIVE_INFINITY) + this.#ms - at;
   }

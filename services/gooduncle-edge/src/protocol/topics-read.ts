@@ -1,6 +1,6 @@
 /**
- * The built-in topic `topics`: a read of it answers with one resource for each topic that the session may use, so that a newcomer can ask the
- * server what there is. It is read only, and a topic of that name in the rules takes its place.
+ * The built-in topic `topics`: a read of it returns one resource for each topic that the session may use, so that newcomers can discover
+ * them. It is read-only, and a topic of the same name in the rules replaces it.
  */
 import type { Document } from '@polyedge/query/document';
 import { EVERYTHING } from '@polyedge/query/filter';
@@ -18,10 +18,10 @@ export const TOPICS = 'topics';
 
 const EVERY_ROW = { rows: EVERYTHING, check: EVERYTHING, fields: { all: true, names: new Set<string>() }, set: {}, grant: undefined };
 
-/** The topics that a session may use, for the message that another one is not known. */
+/** The topics that a session may use, for the error about an unknown topic. */
 export const namesFor = (topics: Topics, grants: readonly Grant[]): readonly string[] => usable(topics, grants).map(({ name }) => name);
 
-/** Answers any data request about the topic `topics`. */
+/** Answers every data request about the topic `topics`. */
 export function answerTopics(
   output: SessionOutput,
   context: RequestContext,
@@ -67,7 +67,7 @@ export function answerTopics(
 const usable = ({ byName }: Topics, grants: readonly Grant[]): readonly Topic[] =>
   [...byName.values()].filter((topic) => mayUse(topic, grants));
 
-/** What a session may do with a topic, in the form of a row. */
+/** A session's rights on a topic, as a row. */
 function described(topic: Topic, grants: readonly Grant[], at: number): Document {
   const roles = [ANONYMOUS, ...grants.map(({ role }) => role)];
   const verbs: [Verb, JsonObject][] = VERBS.flatMap((verb) => {
@@ -82,7 +82,7 @@ function described(topic: Topic, grants: readonly Grant[], at: number): Document
   } as const;
 }
 
-/** The fields of a verb in the words of the rules, over all roles of a session; undefined when none of them has the verb. */
+/** The fields of a verb in the notation of the rules, over all roles of a session; undefined if no role has the verb. */
 function fieldsFor(topic: Topic, verb: Verb, roles: readonly string[]): readonly string[] | undefined {
   const rules = roles.flatMap((role) => topic.roles.get(role)?.[verb] ?? []).map(({ fields }) => fields);
   if (rules.length === 0) return undefined;
@@ -97,7 +97,7 @@ function fieldsFor(topic: Topic, verb: Verb, roles: readonly string[]): readonly
   ];
 }
 
-/** The fields that each of these rules leaves out. */
+/** The fields that each of these rules excludes. */
 function leftOut(rules: readonly FieldRule[]): string[] {
   const [first, ...rest] = rules;
   return [...(first?.names ?? [])].filter((name) => rest.every(({ names }) => names.has(name))).sort();

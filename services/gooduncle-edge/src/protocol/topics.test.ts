@@ -7,7 +7,7 @@ import { parseTopics } from './topics.ts';
 
 const example = (): unknown => parse(readFileSync(new URL('../../topics.example.yaml', import.meta.url), 'utf8'));
 
-test('gooduncle:F49 the example file is valid and means what it says', () => {
+test('gooduncle:F49 the example file is valid and has the intended rules', () => {
   const parsed = parseTopics(example());
   assert.ok(parsed.ok);
   assert.deepEqual([...parsed.value.byName.keys()], ['products', 'orders', 'users']);

@@ -1,6 +1,6 @@
 /**
- * Topic rules: which topics there are, and which role may do what with which rows and fields of them (protocol page, section 5). Declarative,
- * so that they can be indexed and looked at for every live row without running anybody's code.
+ * Topic rules: the topics, and each role's rights on their rows and fields (protocol page, section 5). They are declarative, so that they
+ * can be indexed and evaluated for every live row without running code.
  */
 import { isList, isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import { firstKey, parseCriteria } from './criteria.ts';
@@ -11,21 +11,21 @@ export type Verb = (typeof VERBS)[number];
 /** The role that every session has. */
 export const ANONYMOUS = 'anonymous';
 
-/** Which fields a rule allows. `id` is always readable and never writable, whatever stands here. */
+/** The fields that a rule allows. `id` is always readable and never writable. */
 export interface FieldRule {
-  /** Everything but `names`, or nothing but `names`. */
+  /** True: all except `names`; false: only `names`. */
   readonly all: boolean;
   readonly names: ReadonlySet<string>;
 }
 
-/** What one role may do with one verb. Criteria may name `$claims.x` and `$session.id`; they are filled in for the session. */
+/** The rights of one role for one verb. Criteria may refer to `$claims.x` and `$session.id`, which are filled in for the session. */
 export interface Rule {
   /** Which rows; undefined: all. */
   readonly rows: JsonObject | undefined;
   /** What a written row must satisfy; undefined: the same as `rows`. */
   readonly check: JsonObject | undefined;
   readonly fields: FieldRule;
-  /** Values that the server puts in, whatever the client sends: a client that sends such a field is refused. */
+  /** Values that the server sets; a client that sends such a field is rejected. */
   readonly set: JsonObject;
 }
 
@@ -37,14 +37,14 @@ export interface Topic {
   readonly live: boolean;
   /** Whether clients may choose ids. */
   readonly clientIds: boolean;
-  /** How many rows one update or delete may touch. */
+  /** Maximum number of rows that one update or delete may change. */
   readonly maxAffected: number;
   readonly roles: ReadonlyMap<string, Readonly<Partial<Record<Verb, Rule>>>>;
 }
 
 export interface Topics {
   readonly byName: ReadonlyMap<string, Topic>;
-  /** Whether a topic that no role of a session may use answers like one that does not exist. */
+  /** Whether a topic that no role of a session may use answers like an unknown one. */
   readonly hidden: boolean;
 }
 
@@ -54,7 +54,7 @@ const EVERY_FIELD: FieldRule = { all: true, names: new Set() };
 const MAX_TOPICS = 1000;
 const MAX_AFFECTED = 10_000;
 
-/** Reads the rules of a parsed file. Every problem names its place; one problem refuses the whole file. */
+/** Parses the rules of a file. Every problem names its place; one problem rejects the whole file. */
 export function parseTopics(value: unknown): ParsedTopics {
   const reader = new Reader();
   const topics = reader.file(value);
@@ -156,9 +156,9 @@ class Reader {
     return value === true;
   }
 
-  /** An object; `{}` after saying that it is none. With `keys`, only these. */
+  /** An object; `{}` after reporting that it is none. With `keys`, only these are allowed. */
   #object(value: unknown, place: string, keys?: readonly string[]): JsonObject {
-    // What the file's reader gives is JSON in shape: the only thing known of it so far.
+    // The file's parser returns a value in the form of JSON; nothing else is known about it.
     const json = value as Json | undefined;
     if (!isObject(json)) {
       this.#wrong(place, 'this is an object');

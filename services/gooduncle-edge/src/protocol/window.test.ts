@@ -39,10 +39,10 @@ const change = fc.record({
   id: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'),
   price: fc.nat(20),
   gone: fc.boolean(),
-  tell: fc.boolean(),
+  takeSteps: fc.boolean(),
 });
 
-test('following the steps of a window gives the first rows of the query, however changes come and whenever they are told', () => {
+test('following the steps of a window gives the first rows of the query, in whatever order changes and updates occur', () => {
   fc.assert(
     fc.property(fc.array(change, { maxLength: 60 }), (changes) => {
       const all = new Map<string, Element>();
@@ -50,7 +50,7 @@ test('following the steps of a window gives the first rows of the query, however
       const window = new Window(LIMIT, compare, [], true);
       let told: readonly string[] = [];
       let seq = 0;
-      for (const { id, price, gone, tell } of changes) {
+      for (const { id, price, gone, takeSteps } of changes) {
         seq += 1;
         const before = all.get(id);
         if (gone && before === undefined) continue;
@@ -61,16 +61,16 @@ test('following the steps of a window gives the first rows of the query, however
         window.change(id, after, { created: before === undefined, deleted: gone ? state : undefined, row: state, differs: true });
         // The store is asked as soon as spare rows become few, and answers at once.
         if (window.thin) window.refill(sorted().slice(0, window.capacity), all.size <= window.capacity, seq, new Map());
-        if (tell) told = follow(told, window.tell());
+        if (takeSteps) told = follow(told, window.takeSteps());
       }
-      told = follow(told, window.tell());
+      told = follow(told, window.takeSteps());
       assert.deepEqual(
         told,
         sorted()
           .slice(0, LIMIT)
           .map(({ id }) => id),
       );
-      assert.deepEqual(window.tell(), []);
+      assert.deepEqual(window.takeSteps(), []);
     }),
   );
 });
@@ -94,7 +94,7 @@ test('gooduncle:F44 the same while changes are handled late, and answers of the 
       let answer: { readonly rows: readonly Element[]; readonly complete: boolean; readonly seq: number } | undefined;
       const act = (what: 'handle' | 'look' | 'answer' | 'tell'): void => {
         const next = log[handled];
-        if (what === 'tell') told = follow(told, window.tell(), limit);
+        if (what === 'tell') told = follow(told, window.takeSteps(), limit);
         else if (what === 'look' && asked !== undefined)
           answer ??= { rows: sorted().slice(0, window.capacity), complete: all.size <= window.capacity, seq: log.length };
         else if (what === 'answer' && asked !== undefined && answer !== undefined) {
@@ -136,7 +136,7 @@ test('gooduncle:F44 the same while changes are handled late, and answers of the 
   );
 });
 
-test('an answer of the store that is older or newer than what was heard since does no harm', () => {
+test('an answer of the store that is older or newer than the delivered changes does no harm', () => {
   const rows = [1, 2, 3, 4].map((price) => row(`r${price}`, price, price));
   const window = new Window(LIMIT, compare, rows, false);
   const gone = { ...row('r4', 4, 10), deleted: true };
@@ -147,10 +147,10 @@ test('an answer of the store that is older or newer than what was heard since do
   window.refill([...rows.slice(0, 2), row('r9', 2, 20), ...rows.slice(2, 3)], true, 21, new Map());
   const late = row('r9', 2, 20);
   window.change('r9', late, { created: true, deleted: undefined, row: late, differs: true });
-  assert.deepEqual(follow(['r1', 'r2', 'r3'], window.tell()), ['r1', 'r2', 'r9']);
+  assert.deepEqual(follow(['r1', 'r2', 'r3'], window.takeSteps()), ['r1', 'r2', 'r9']);
 });
 
-test('gooduncle:F44 a row that changed after the store looked, and stands behind what was known, is not forgotten', () => {
+test('gooduncle:F44 a row that changed after the read, and is behind the known rows, is not lost', () => {
   const rows = [1, 2, 3].map((price) => row(`r${price}`, price, price));
   for (const complete of [true, false]) {
     const window = new Window(LIMIT, compare, rows, false);
@@ -164,7 +164,7 @@ test('gooduncle:F44 a row that changed after the store looked, and stands behind
       const state = { ...gone, seq: 20 + gone.seq, deleted: true };
       window.change(gone.id, undefined, { created: false, deleted: state, row: state, differs: true });
     }
-    assert.deepEqual(follow(['r1', 'r2', 'r3'], window.tell()), ['r5', 'r6', 'new'], `complete: ${complete}`);
+    assert.deepEqual(follow(['r1', 'r2', 'r3'], window.takeSteps()), ['r5', 'r6', 'new'], `complete: ${complete}`);
   }
 });
 
@@ -177,13 +177,13 @@ test('gooduncle:F44 an answer whose rows have all changed since takes nothing aw
   );
 });
 
-test('gooduncle:F44 gooduncle:F45 a row that was deleted and made again before it was told is told as both', () => {
+test('gooduncle:F44 gooduncle:F45 a row that was deleted and created again between two updates is sent as both', () => {
   const window = new Window(LIMIT, compare, [row('a', 1, 1), row('b', 2, 2)], true);
   const gone = { ...row('a', 1, 3), deleted: true };
   window.change('a', undefined, { created: false, deleted: gone, row: gone, differs: true });
   const again = row('a', 3, 4);
   window.change('a', again, { created: true, deleted: undefined, row: again, differs: true });
-  const steps = window.tell();
+  const steps = window.takeSteps();
   assert.deepEqual(
     steps.map(({ event, row: { seq }, position }) => [event, seq, position]),
     [

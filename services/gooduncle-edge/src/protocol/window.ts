@@ -1,39 +1,39 @@
 /**
- * The rows of a subscription with an order and a limit (protocol page 4.4): those that are shown, and spare ones behind them, so that a row
- * which leaves is followed by the next without asking the store.
+ * The rows of a subscription with an order and a limit (protocol page 4.4): the shown rows, and spare ones after them, so that a row that
+ * leaves is replaced by the next one without querying the store.
  */
 import type { Element } from '@polyedge/contracts/element';
 import type { EventName, RowPosition } from './envelope.ts';
 
-/** What the client has to do to its list to have what the window shows. */
+/** One step by which the client updates its list to the window. */
 export interface WindowStep {
   readonly event: Exclude<EventName, 'original match'>;
-  /** As it is now; of a deleted row, its last state. */
+  /** Its current state; for a deleted row, the last one. */
   readonly row: Element;
   readonly position: RowPosition;
 }
 
-/** How a row that the client has to be told of came or went since it was last told. */
+/** What happened to a row since the client was last updated. */
 export interface Note {
   /** It did not exist before. */
   readonly created: boolean;
   /** Its last living state, if it is gone. */
   readonly deleted: Element | undefined;
-  /** Its newest state, also where it is no longer one of the window's. */
+  /** Its newest state, even if it is no longer in the window. */
   readonly row: Element;
-  /** Something that the client can see has changed. */
+  /** A visible field has changed. */
   readonly differs: boolean;
 }
 
-/** The newest change of a row since more rows were asked for. */
+/** The newest change of a row since more rows were requested. */
 export interface Changed {
   readonly seq: number;
-  /** Its state after, if it is one of the query's then. */
+  /** Its state after, if the query then selects it. */
   readonly row: Element | undefined;
 }
 
 interface Noted extends Note {
-  /** Its last state before it was deleted and made again; undefined where that did not happen. */
+  /** Its last state before it was deleted and created again; undefined if that did not happen. */
   readonly gone: Element | undefined;
 }
 
@@ -42,65 +42,69 @@ export class Window {
   readonly #compare: (left: Element, right: Element) => number;
   /** In order; the first `limit` are shown. */
   #rows: Element[];
-  /** There is no row of the query behind the last of these. */
+  /** The query has no row after the last of these. */
   #complete: boolean;
-  /** What the client has. */
-  #told: Element[];
+  /** The client's rows. */
+  #sent: Element[];
   readonly #notes = new Map<string, Noted>();
 
-  /** @param rows the first of the query in order, at most `limit` and the spare ones; @param complete whether they are all */
+  /**
+   * @param rows the first of the query in order, at most `limit` and the spare ones
+   * @param complete whether these are all rows
+   */
   constructor(limit: number, compare: (left: Element, right: Element) => number, rows: readonly Element[], complete: boolean) {
     this.limit = limit;
     this.#compare = compare;
     this.#rows = [...rows];
     this.#complete = complete;
-    this.#told = this.#rows.slice(0, limit);
+    this.#sent = this.#rows.slice(0, limit);
   }
 
-  /** How many rows are kept at most. */
+  /** Maximum number of rows kept. */
   get capacity(): number {
     return this.limit * 2;
   }
 
-  /** What is shown. */
+  /** The rows that the client should have. */
   get shown(): readonly Element[] {
     return this.#rows.slice(0, this.limit);
   }
 
-  /** So few spare rows are left that the store has to be asked for more. */
+  /** Whether so few spare rows are left that more must be read. */
   get thin(): boolean {
     return !this.#complete && this.#rows.length < this.limit + Math.ceil(this.limit / 2);
   }
 
-  /** Fewer rows are known than are to be shown, although there may be more: it shows nothing that a read would give. */
+  /** Whether fewer rows are known than should be shown, although there may be more: the window then does not equal the result of a read. */
   get short(): boolean {
     return !this.#complete && this.#rows.length < this.limit;
   }
 
-  /** Whether the client has to be told something. */
+  /** Whether the client must be updated. */
   get dirty(): boolean {
     return this.#notes.size > 0;
   }
 
   /**
-   * A change of one row.
-   * @param row its state after if it is one of the query's then; @param note what the client may have to be told
+   * Applies a change of one row.
+   * @param row its state after, if the query then selects it
+   * @param note what may have to be sent to the client
    */
   change(id: string, row: Element | undefined, note: Note): void {
     const known = this.#rows.findIndex((one) => one.id === id);
     const kept = this.#rows[known];
-    // Asking for spare rows brought a newer state already.
+    // A read of spare rows has already returned a newer state.
     if (kept !== undefined && kept.seq >= note.row.seq) return;
-    const wasTold = this.#told.some((one) => one.id === id);
+    const wasSent = this.#sent.some((one) => one.id === id);
     if (known !== -1) this.#rows.splice(known, 1);
     if (row !== undefined) this.#insert(row);
-    if (wasTold || this.#rows.some((one) => one.id === id)) this.#note(id, note);
+    if (wasSent || this.#rows.some((one) => one.id === id)) this.#note(id, note);
   }
 
   /**
-   * More rows from the store, as they were at `seq`. Where an answer and what is known here differ, the changes between the two were
-   * handled already or are still to come: known rows stay as they are.
-   * @param changed rows that changes which were handled meanwhile were about: their newest state, if they are still the query's
+   * Adds rows from the store, as of `seq`. Where they differ from the known rows, the changes in between were applied already or will
+   * follow, so known rows stay as they are.
+   * @param changed rows of the changes applied since: their newest state, if the query still selects them
    */
   refill(rows: readonly Element[], complete: boolean, seq: number, changed: ReadonlyMap<string, Changed>): void {
     this.#complete = complete;
@@ -111,7 +115,7 @@ export class Window {
       this.#note(row.id, { created: false, deleted: undefined, row, differs: true });
     };
     for (const row of rows) if ((changed.get(row.id)?.seq ?? 0) <= seq) add(row, this.#place(row));
-    // What came to stand behind the last known row when it changed was not taken in then, and the answer is too old to have it.
+    // A row that moved behind the last known row was removed then, and the answer may be too old to include it.
     for (const { row, seq: changedAt } of changed.values()) {
       if (row === undefined || changedAt <= seq) continue;
       const at = this.#place(row);
@@ -120,23 +124,23 @@ export class Window {
     this.#trim();
   }
 
-  /** What the client has to do, in order; it has done it then. */
-  tell(): readonly WindowStep[] {
+  /** The steps that update the client, in order; afterwards the client counts as updated. */
+  takeSteps(): readonly WindowStep[] {
     const steps: WindowStep[] = [];
     const now = this.shown;
     const staying = new Set(now.map(({ id }) => id));
-    const list = [...this.#told];
+    const list = [...this.#sent];
     for (let at = 0; at < list.length; ) {
       const row = list[at];
       const note = row === undefined ? undefined : this.#notes.get(row.id);
-      // One that was made again under its id is another one.
+      // A row created again under the same id counts as a new row.
       if (row === undefined || (staying.has(row.id) && note?.gone === undefined)) {
         at += 1;
         continue;
       }
       const deleted = note?.gone ?? note?.deleted;
       const event = deleted === undefined ? 'match dropped' : 'match deleted';
-      // A row that went only by its rank is still among the spare ones, or was known a moment ago.
+      // A row that left only by its rank is still among the spare ones, or was known before.
       const last = deleted ?? note?.row ?? this.#rows.find(({ id }) => id === row.id) ?? row;
       steps.push({ event, row: last, position: { from: at, to: null } });
       list.splice(at, 1);
@@ -152,7 +156,7 @@ export class Window {
         steps.push({ event: created ? 'match created' : 'match added', row, position: { from: null, to: at } });
         list.splice(at, 0, row);
       } else if (from !== at) {
-        // The changed row moves, not those that it passes.
+        // The changed row moves, not the rows that it passes.
         const here = list[at];
         const target = here === undefined ? -1 : now.findIndex(({ id }) => id === here.id);
         if (here !== undefined && target > at && this.#notes.has(here.id) && note === undefined && !moved.has(here.id)) {
@@ -173,14 +177,14 @@ export class Window {
       }
       at += 1;
     }
-    this.#told = [...now];
+    this.#sent = [...now];
     this.#notes.clear();
     return steps;
   }
 
   #insert(row: Element): void {
     const at = this.#place(row);
-    // Behind the last known row there may be others that come first.
+    // Unknown rows behind the last known one may precede it.
     if (at === this.#rows.length && !this.#complete) return;
     this.#rows.splice(at, 0, row);
     this.#trim();
@@ -214,8 +218,8 @@ export class Window {
       gone: earlier?.gone ?? (next.created ? earlier?.deleted : undefined),
     });
     if (this.#notes.size <= this.capacity * 4 + 16) return;
-    // Of rows that came and went while nothing was told.
-    const kept = new Set([...this.#told, ...this.#rows].map((row) => row.id));
+    // For rows that came and went between two updates.
+    const kept = new Set([...this.#sent, ...this.#rows].map((row) => row.id));
     for (const noted of this.#notes.keys()) if (!kept.has(noted)) this.#notes.delete(noted);
   }
 }

@@ -1,4 +1,4 @@
-/** What a request does, as a task: which questions it asks. What it answers it says itself, by `Talk`. */
+/** Requests as tasks: their questions. They send their answers themselves, with `SessionOutput`. */
 import type { graphQuery, MutationResult, Operation } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import type { Outcome } from '@polyedge/contracts/errors';
@@ -6,13 +6,13 @@ import { type Authenticate, question, type RequestQuestion } from '@polyedge/ses
 import type { Task } from '@polyedge/session/task';
 import type { Allowed } from './access.ts';
 
-/** Reads rows. Their answers may have megabytes: it waits for its turn. */
+/** Reads rows. Answers may have megabytes, so reads are queued. */
 export interface ReadRows {
   readonly kind: 'read';
   readonly query: RequestOf<typeof graphQuery>;
 }
 
-/** Writes by the right of a rule, and as whom the rule says. */
+/** Writes by the right of a rule, with the rule's author. */
 export interface WriteBy {
   readonly kind: 'write';
   readonly what: string;

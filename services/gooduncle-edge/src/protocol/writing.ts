@@ -1,4 +1,4 @@
-/** What create, update and delete ask of the store, and what its refusals mean (protocol page 3.3, 3.5, 3.6 and section 5). */
+/** The operations of create, update and delete, and the mapping of their failures (protocol page 3.3, 3.5, 3.6 and section 5). */
 import type { Operation } from '@polyedge/contracts/bus/graph';
 import type { Failure } from '@polyedge/contracts/errors';
 import { EVERYTHING, type Filter } from '@polyedge/query/filter';
@@ -12,7 +12,7 @@ import { allows, type Topic } from './topics.ts';
 
 type RequestOfType<Type extends Request['type']> = Extract<Request, { type: Type }>;
 
-/** Operations to send, with the rule that allows them, or why not. */
+/** Operations with the rule that allows them, or the reason for a rejection. */
 export type WritePlan =
   | { readonly ok: true; readonly operations: readonly Operation[]; readonly rule: Allowed }
   | { readonly ok: false; readonly refusal: ErrorResponse };
@@ -57,8 +57,8 @@ export function planCreate(
 }
 
 /**
- * One role must allow all of the update on each row. With several such rules a first operation, which changes nothing, counts and guards all
- * rows together; then each rule writes the rows that no earlier one has.
+ * One role must allow the whole update of each row. With several such rules, a first operation that changes nothing counts and guards all
+ * rows together; then each rule writes the rows that no earlier one has written.
  */
 export function planUpdate(
   topic: Topic,
@@ -123,7 +123,7 @@ export function planDelete(
   };
 }
 
-/** What the criteria of a write select, before its own row rules: a field can only be asked about where it may be read. */
+/** The rows that the criteria of a write select, before its own row rules: a field can be used only where it may be read. */
 function targets(topic: Topic, scope: string, criteria: Criteria, reads: readonly Allowed[]): { readonly filter: Filter } | ErrorResponse {
   const hidden = forbiddenField(reads, criteria.fields.filter(notId));
   if (hidden !== undefined) return forbidden('field', hidden.place);
@@ -136,7 +136,7 @@ const notId = ({ field }: NamedField): boolean => field !== 'id';
 
 const writable = (rule: Allowed, field: string): boolean => allows(rule.fields, field) && !Object.hasOwn(rule.set, field);
 
-/** Parameters as whole fields; undefined when a value with dots in its name is to go into something that is no object. */
+/** Parameters as whole fields; undefined if a dotted value would be inside something that is no object. */
 function expanded({ set, put }: RequestOfType<'create'>['params']): JsonObject | undefined {
   let attributes: JsonObject = set;
   for (const { path, value } of put) {
@@ -156,7 +156,7 @@ function putInto(object: JsonObject, path: readonly string[], value: Json): Json
   return next === undefined ? undefined : { ...object, [key]: next };
 }
 
-/** The new row as a rule looks at it. When and by whom it is made is nothing that rules can name. */
+/** The new row, for evaluating rules. Rules cannot refer to its time and author. */
 function imagined(topic: Topic, id: string, scope: string, attributes: JsonObject) {
   const stamp = { on: 0, by: '', app: '' };
   return {
@@ -173,10 +173,10 @@ function imagined(topic: Topic, id: string, scope: string, attributes: JsonObjec
   } as const;
 }
 
-/** Which guard of an operation refused it, by the word that the store's detail begins with behind the operation's number. */
+/** The guard of an operation that failed: the word after the operation's number in the store's detail. */
 export const guardOf = (detail = ''): string => /^(?:operations\/\d+[/:]?\s*)?(\w*)/.exec(detail)?.[1] ?? '';
 
-/** What a failed write means to the client. */
+/** Maps a failed write for the client. */
 export function writeRefusal({ code, detail = '', ...rest }: Failure, log: IncidentLog): ErrorResponse {
   if (code === 'conflict') {
     return guardOf(detail) === 'expect'
@@ -199,13 +199,14 @@ const ONCE_MS = 600_000;
 const ONCE_TYPE = 'gooduncle/Once';
 
 /**
- * Goes before a create: refuses it (`not-allowed`, before) while the same `once` is remembered, and remembers it in the same commit.
- * @param name the same for the same principal, topic and `once`; @param answer what a repetition is answered
+ * Precedes a create: rejects it (`not-allowed`, before) while the same `once` is remembered, and remembers it in the same commit.
+ * @param name identifies principal, topic and `once`
+ * @param answer the answer to a repetition
  */
 export function rememberOnce(name: string, scope: string, answer: JsonObject, at: number): Operation {
   return {
     op: 'update',
-    // Somebody may have computed the id and made something else under it.
+    // Another client may have computed the id and created another element with it.
     target: { id: name, where: { all: [...oncesIn(scope)] } },
     set: { answer },
     touch: true,
@@ -219,7 +220,7 @@ const oncesIn = (scope: string): readonly Filter[] => [
   { test: 'equal', path: ['scope'], value: scope },
 ];
 
-/** Forgets what is remembered no longer. */
+/** Deletes expired entries. */
 export function forgetOnces(scope: string, at: number): Operation {
   const where: Filter = {
     all: [...oncesIn(scope), { test: 'less', path: ['modified', 'on'], value: Math.floor(at - ONCE_MS) }],

@@ -1,6 +1,7 @@
 /**
- * Copies of accounts in a journal other than `main`: HIRO shows accounts among the elements of their organization, so the journal of an organization
- * has a copy of each of its accounts, outside its history. The directory stays their home; a copy follows it within a moment.
+ * Copies of accounts in a journal other than `main`: HIRO shows accounts among the elements of their organization, so the journal of an
+ * organization has a copy of each of its accounts, outside its history. The directory remains authoritative; copies are updated within
+ * moments.
  */
 import { accountsChanged } from '@polyedge/contracts/bus/accounts';
 import { SYSTEM_TENANT } from '@polyedge/contracts/element';
@@ -9,9 +10,9 @@ import type { Log } from '@polyedge/service-kit/log';
 import type { Queries } from '../postgres/pool.ts';
 import { ACCOUNT_TYPE } from './accounts.ts';
 
-/** A change that was not heard of is found within this time. */
+/** Interval of comparing all accounts, which finds changes whose notification was lost. */
 const COMPARE_MS = 30_000;
-/** Accounts copied by one statement. */
+/** Accounts per statement. */
 const PAGE = 500;
 
 export interface AccountCopiesOptions {
@@ -28,9 +29,9 @@ export class AccountCopies {
   readonly #options: AccountCopiesOptions;
   #subscriptions: Subscription[] = [];
   #timer: NodeJS.Timeout | undefined;
-  /** Every change of an account up to here is in the copies. */
+  /** The copies contain every change of an account up to here. */
   #seq = 0;
-  /** One piece of work after the other. */
+  /** Serializes the work. */
   #turn: Promise<void> = Promise.resolve();
 
   constructor(options: AccountCopiesOptions) {
@@ -49,7 +50,7 @@ export class AccountCopies {
     this.#then(() => this.#missing());
   }
 
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when no work is in progress. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
@@ -103,7 +104,7 @@ const READ = `
     select * from element where tenant = '${SYSTEM_TENANT}' and type = '${ACCOUNT_TYPE}' and attributes ->> 'tenant' = $1
       and seq > $2::bigint and id > $3 order by id limit ${PAGE}) e`;
 
-// Rows as JSON text, which keeps every number as it is.
+// Rows are passed as JSON text, which preserves every number.
 const STORE = `
   insert into element select * from json_populate_recordset(null::element, $1::text::json)
   on conflict (tenant, id) do update set attributes = excluded.attributes, version = excluded.version, seq = excluded.seq,
@@ -111,9 +112,9 @@ const STORE = `
   where element.version < excluded.version`;
 
 /**
- * Copies the accounts of a tenant that have changed since.
- * @param read asks the database of `main`
- * @param write asks that of the journal
+ * Copies the accounts of a tenant that have changed since the last copy.
+ * @param read queries the database of `main`
+ * @param write writes to that of the journal
  */
 export async function copyAccounts(
   read: (text: string, values: string[]) => PromiseLike<readonly PageOfAccounts[]>,

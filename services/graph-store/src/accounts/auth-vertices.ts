@@ -46,7 +46,7 @@ export const bootstrapRequest = (operations: Operation[]): MutationRequest => ({
   operations,
 });
 
-/** The error of a write without which nothing can go on: `ConnectionLost` when doing it again may succeed. */
+/** The error of a failed write that the caller cannot do without: `ConnectionLost` if a retry may succeed. */
 export function notMade(what: string, { code, detail = '' }: Failure): Error {
   const sentence = `${what} could not be made: ${code} ${detail}`.trim();
   return code !== 'internal' && errors[code].retry === 'later' ? new ConnectionLost(sentence) : new Error(sentence);
@@ -58,7 +58,7 @@ export class AuthVertices {
   readonly #bus: Pick<Bus, 'request' | 'placements'>;
   readonly #roles = new Set<string>();
 
-  /** @param bus to the journals where tenants are that are not in `main` */
+  /** @param bus for requests to journals other than `main` */
   constructor(sql: Queries, executor: Executor, bus: Pick<Bus, 'request' | 'placements'>) {
     this.#sql = sql;
     this.#executor = executor;
@@ -102,7 +102,7 @@ export class AuthVertices {
     if (error instanceof ConnectionLost) throw error;
   }
 
-  /** The id of an organization's default scope; undefined also when its journal does not answer. */
+  /** The id of an organization's default scope; also undefined if its journal does not answer. */
   async scopeOf(tenant: string): Promise<string | undefined> {
     if (this.#isElsewhere(tenant)) {
       const all = [
@@ -118,7 +118,7 @@ export class AuthVertices {
     return row?.id;
   }
 
-  /** Why it failed, if it did. */
+  /** Returns the failure, if any. */
   async #write(tenant: string, scope: string, ...operations: Operation[]): Promise<Failure | undefined> {
     const written = { defaultScope: scope, requests: [bootstrapRequest(operations)] };
     const answered = this.#isElsewhere(tenant)

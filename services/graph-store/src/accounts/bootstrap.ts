@@ -9,7 +9,7 @@ import { ACCOUNT_TYPE } from './accounts.ts';
 import { type AuthVertices, bootstrapRequest, notMade, organizationVertex, SCOPE_TYPE } from './auth-vertices.ts';
 import type { Directory } from './directory.ts';
 
-export const DEFAULT_TENANT = 'default';
+const DEFAULT_TENANT = 'default';
 
 /** An administrator's roles in each protocol. */
 const ADMINISTRATOR_ROLES = { hiro: ['admin'], saga: ['Admin'], space: ['ADMIN'], gooduncle: ['admin'], jssocket: ['admin'] };

@@ -2,11 +2,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { CHANGED_MEANWHILE } from '@polyedge/contracts/account-change';
 import type { Account, FailedLogins as FailedLoginsOf, Revocation, TokenSet } from '@polyedge/contracts/bus/accounts';
-import type { MutationOutcome, MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
-import type { Element } from '@polyedge/contracts/element';
 import { SYSTEM_SCOPE, SYSTEM_TENANT } from '@polyedge/contracts/element';
-import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
-import { operationId } from '@polyedge/contracts/operation-id';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { claimsOf, TOKEN_ALGORITHM, TOKEN_TYPE } from '@polyedge/contracts/token-claims';
 import type { HashQueue } from '@polyedge/service-kit/hash-queue';
 import { networkOf } from '@polyedge/service-kit/network';
@@ -15,13 +12,13 @@ import type { Executor } from '../executor/executor.ts';
 import { newCuid } from '../postgres/batch.ts';
 import type { Queries } from '../postgres/pool.ts';
 import { ELEMENT_COLUMNS, type ElementRow, toElement } from '../postgres/rows.ts';
+import { type AccountReads, AccountWrites } from './account-writes.ts';
 import { ACCOUNT_TYPE, accountAttributes, toAccount, USERNAME_KEY, usernameKey } from './accounts.ts';
 import type { AuthVertices } from './auth-vertices.ts';
 import type { FailedLogins } from './failed-logins.ts';
 import type { Keys } from './keys.ts';
 import { hashProof, verifyProof } from './password.ts';
 
-const WRITE_MS = 10_000;
 const REFRESH_TOKEN_BYTES = 32;
 
 export interface DirectoryOptions {
@@ -59,7 +56,7 @@ export interface NewAccount {
 
 export type AccountChange = Partial<Pick<Account, 'roles' | 'defaultScope' | 'scopes' | 'disabled' | 'attributes'>> & {
   readonly id: string;
-  /** Nothing is changed when the account has another version. */
+  /** Fails if the account has another version. */
   readonly version?: number;
   readonly username?: string;
   readonly proof?: string;
@@ -68,9 +65,15 @@ export type AccountChange = Partial<Pick<Account, 'roles' | 'defaultScope' | 'sc
 
 export class Directory {
   readonly #options: DirectoryOptions;
+  readonly #writes: AccountWrites;
+  readonly #reads: AccountReads = {
+    byId: (id) => this.#byId(id),
+    page: (tenant, after) => this.get(tenant, { after }),
+  };
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
+    this.#writes = new AccountWrites(options.executor, options.deadline ?? Number.POSITIVE_INFINITY);
   }
 
   /** A copy for a caller with this deadline, on the clock of `performance.now()`. */
@@ -155,14 +158,10 @@ export class Directory {
     const id = `${newCuid()}_${newCuid()}`;
     // Saved first, so that an existing account always has its password, even if this process dies in between.
     if (hash !== undefined) await this.#savePassword(id, hash);
-    const written = await this.#write(by, {
-      op: 'create',
-      type: ACCOUNT_TYPE,
-      id,
-      scope: SYSTEM_SCOPE,
-      attributes: accountAttributes({ tenant, username, roles, defaultScope, scopes: [...scopes], disabled: false, attributes }),
-      unique: [USERNAME_KEY],
-    });
+    const stored = accountAttributes({ tenant, username, roles, defaultScope, scopes: [...scopes], disabled: false, attributes });
+    const written = await this.#writes.write(by, [
+      { op: 'create', type: ACCOUNT_TYPE, id, scope: SYSTEM_SCOPE, attributes: stored, unique: [USERNAME_KEY] },
+    ]);
     if (!written.ok) {
       if (written.failure.code !== 'unavailable') await this.#options.sql`delete from account_secret where account = ${id}`;
       return written.failure.code === 'conflict' ? failed('conflict', 'the user name is taken') : written;
@@ -178,6 +177,7 @@ export class Directory {
     return await this.#inTurn(account, address, async () => done(await hashProof(proof)));
   }
 
+  /** Changes an account. `not-allowed` if a protocol had no administrator then. */
   async update(tenant: string, { id, version, username, proof, by, ...change }: AccountChange, address = ''): Promise<Outcome<Account>> {
     const before = await this.#byId(id);
     if (before === undefined || before.tenant !== tenant) return failed('not-found');
@@ -185,13 +185,12 @@ export class Directory {
     if (!hashed.ok) return hashed;
     const hash = hashed.value;
     const named = username === undefined ? {} : { username, [USERNAME_KEY]: usernameKey(username) };
-    const written = await this.#write(by, {
-      op: 'update',
-      target: { id },
-      ...(version === undefined ? {} : { version }),
-      set: { ...named, ...Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) },
-      unique: [USERNAME_KEY],
-    });
+    const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+    const operation = { op: 'update' as const, target: { id }, set: { ...named, ...given }, unique: [USERNAME_KEY] };
+    const mayTakeRights = change.roles !== undefined || change.disabled === true || change.attributes !== undefined;
+    const written = mayTakeRights
+      ? await this.#writes.take(by, { before, version, operation, after: (account) => ({ ...account, ...given }) }, this.#reads)
+      : await this.#writes.write(by, [{ ...operation, ...(version === undefined ? {} : { version }) }]);
     if (!written.ok) {
       const { code, detail } = written.failure;
       return code === 'conflict' && detail !== CHANGED_MEANWHILE ? failed('conflict', 'the user name is taken') : written;
@@ -210,7 +209,7 @@ export class Directory {
     return done(made);
   }
 
-  /** Deletes an account and all its secrets. */
+  /** Deletes an account and all its secrets. `not-allowed` if a protocol had no administrator then. */
   async delete(
     tenant: string,
     { id, version, by }: { readonly id: string; readonly version?: number; readonly by: string },
@@ -218,7 +217,11 @@ export class Directory {
     const { sql } = this.#options;
     const before = await this.#byId(id);
     if (before === undefined || before.tenant !== tenant) return failed('not-found');
-    const written = await this.#write(by, { op: 'delete', target: { id }, ...(version === undefined ? {} : { version }) });
+    const written = await this.#writes.take(
+      by,
+      { before, version, operation: { op: 'delete', target: { id } }, after: () => undefined },
+      this.#reads,
+    );
     if (!written.ok) return written;
     await sql`delete from account_secret where account = ${id}`;
     await sql`delete from api_key where tenant = ${tenant} and owner_kind = 'account' and owner = ${id}`;
@@ -336,36 +339,6 @@ export class Directory {
   async #savePassword(account: string, hash: string): Promise<void> {
     await this.#options.sql`insert into account_secret (account, password) values (${account}, ${hash})
       on conflict (account) do update set password = excluded.password`;
-  }
-
-  /** Writes through the executor, so that accounts have versions and changes like all elements. */
-  async #write(by: string, operation: Operation): Promise<Outcome<Element>> {
-    const request: MutationRequest = {
-      operationId: operationId(Date.now(), randomBytes(10)),
-      by,
-      app: 'graph-store',
-      origin: { protocol: 'accounts', way: 'job', operation: operation.op },
-      operations: [operation],
-    };
-    const answered = await this.#options.executor.submit({
-      tenant: SYSTEM_TENANT,
-      defaultScope: SYSTEM_SCOPE,
-      requests: [request],
-      bytes: 1000,
-      deadline: Math.min(performance.now() + WRITE_MS, this.#options.deadline ?? Number.POSITIVE_INFINITY),
-      trusted: true,
-    });
-    if (!answered.ok) return answered;
-    const outcome: MutationOutcome | undefined = answered.value.outcomes[0];
-    if (outcome === undefined) return failed('internal');
-    if (!outcome.ok) {
-      const { code, detail } = outcome.failure;
-      // The executor names the operation.
-      const wasChanged = code === 'conflict' && detail === `operations/0: ${CHANGED_MEANWHILE}`;
-      return wasChanged ? failed('conflict', CHANGED_MEANWHILE) : { ok: false, failure: outcome.failure satisfies Failure };
-    }
-    const element = outcome.value.operations[0]?.elements[0];
-    return element === undefined ? failed('internal') : done(element);
   }
 }
 

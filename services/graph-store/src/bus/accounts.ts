@@ -1,4 +1,4 @@
-/** Answers for the directory, and tells edges the keys and revocations by which they verify tokens themselves. */
+/** Answers requests to the directory, and publishes the keys and revocations with which edges verify tokens. */
 import {
   accountsAddKey,
   accountsAuthorize,
@@ -31,7 +31,7 @@ import type { Directory } from '../accounts/directory.ts';
 import type { Keys } from '../accounts/keys.ts';
 import { readFailure } from '../postgres/read.ts';
 
-/** How often the key set is told again: an edge that missed it learns it within this time. */
+/** Interval of publishing the key set: an edge that missed it receives it within this time. */
 const REPEAT_MS = 30_000;
 
 export interface AccountsOptions {
@@ -40,7 +40,7 @@ export interface AccountsOptions {
   readonly codes: Codes;
   readonly keys: Keys;
   readonly apiKeys: ApiKeys;
-  /** In which journals the tenants are that are not in `main`. */
+  /** The tenants in other journals than `main`. */
   readonly placements: () => Promise<Placements>;
   /** The scope of accounts that are created without one. */
   readonly defaultScope: string;
@@ -51,15 +51,15 @@ export function answerAccounts({ bus, directory, codes, keys, apiKeys, placement
   stop(): void;
 } {
   const keySet = async (): Promise<KeySet> => ({ keys: [...keys.published], revocations: await directory.revocations() });
-  const tell = async (): Promise<void> => {
+  const publishKeys = async (): Promise<void> => {
     try {
       bus.publish(accountsKeysChanged, {}, await keySet());
     } catch {
-      // The database is away; edges keep what they have, and hear it in the next round.
+      // The database is unavailable; edges keep their keys until the next round.
     }
   };
-  const timer = setInterval(() => void tell(), REPEAT_MS);
-  void tell();
+  const timer = setInterval(() => void publishKeys(), REPEAT_MS);
+  void publishKeys();
   const responders = [
     bus.respond(accountsLogin, ({ username, proof, ...context }, { deadline }) =>
       guarded(() => directory.before(deadline).login(username, proof, context)),
@@ -135,13 +135,13 @@ export function answerAccounts({ bus, directory, codes, keys, apiKeys, placement
   return { responders, stop: () => clearInterval(timer) };
 }
 
-/** Tells every edge of a revocation. */
+/** Publishes a revocation to every edge. */
 export const publishRevocation = (bus: Bus, revocation: Revocation): void => bus.publish(accountsRevoked, {}, revocation);
 
-/** Tells every service that tenants were placed anew since an older version. */
+/** Announces a new version of the placements to every service. */
 export const publishPlacement = (bus: Bus, version: number): void => bus.publish(accountsPlaced, {}, { version });
 
-/** A database that is away is an answer, not a crash. */
+/** An unavailable database is answered as a failure, not thrown. */
 async function guarded<T>(work: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
   try {
     return await work();

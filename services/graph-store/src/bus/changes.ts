@@ -1,4 +1,4 @@
-/** Answers edges that missed something: changes by seq or by interest, from memory where it has them. */
+/** Answers edges that missed changes: by seq or by interest, from memory if possible. */
 import { graphChanges, graphPosition } from '@polyedge/contracts/bus/feed';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
@@ -9,21 +9,21 @@ import type { Journal } from '../postgres/journal.ts';
 import { readFailure } from '../postgres/read.ts';
 import type { RecentChanges } from '../publisher/recent.ts';
 
-/** Bytes of changes in one reply; a caller asks again for the rest. */
+/** Maximum bytes of changes in one reply; callers request the rest. */
 const MAX_REPLY_BYTES = 4 * 1024 * 1024;
-/** Rows of the journal looked at for one reply. */
+/** Maximum rows of the journal scanned for one reply. */
 const MAX_SCANNED = 20_000;
-/** Changes read from the journal at once. */
+/** Changes per read of the journal. */
 const PAGE = 500;
 
 export interface ChangesOptions {
-  /** The journal for a caller who waits until then. */
+  /** The journal, for a caller with this deadline. */
   readonly journal: (deadline: number) => Journal;
   readonly recent: RecentChanges;
   readonly partitions: number;
 }
 
-/** Where changes are found for one request. */
+/** The sources of changes for one request. */
 interface Sources {
   readonly journal: Journal;
   readonly recent: RecentChanges;
@@ -74,7 +74,7 @@ async function changes(
   const collected = await collect(seqs, { journal, recent });
   return done({ epoch: position.epoch, to: collected.upTo ?? to, changes: collected.changes });
 
-  /** The whole range, if memory has all of it and looking at it costs less than asking the journal. */
+  /** The whole range, if memory has all of it and scanning it is cheaper than querying the journal. */
   function inMemory(from: number, to: number): FullChange[] | undefined {
     if (to - from > MAX_SCANNED || interests.length > 64) return undefined;
     const range: FullChange[] = [];
@@ -87,7 +87,9 @@ async function changes(
   }
 }
 
-/** Changes by seq, in order, as far as one reply goes; `upTo` is set when it had to stop early: everything wanted up to there is in. */
+/**
+ * Changes by seq, in order, up to the size of a reply; `upTo` is set if it stopped early, and everything requested up to there is included.
+ */
 async function collect(
   seqs: readonly number[],
   { journal, recent }: Sources,
@@ -111,7 +113,7 @@ async function collect(
   return { changes, upTo: undefined };
 }
 
-/** The first changes that fit a reply, at least one; `cutAt` is the seq of the last of them when not all do. */
+/** The first changes that fit into a reply, at least one; `cutAt` is the seq of the last one if not all fit. */
 export function within(changes: readonly FullChange[]): { changes: FullChange[]; cutAt: number | undefined } {
   let bytes = 0;
   for (const [index, change] of changes.entries()) {

@@ -1,4 +1,4 @@
-/** Answers edges about consumer groups: their positions, and the changes of a partition that Redis no longer has. */
+/** Answers requests about consumer groups: their positions, and changes of a partition that Redis no longer has. */
 import { graphPartition } from '@polyedge/contracts/bus/feed';
 import { groupClaim, groupCommit, groupDelete, groupList, groupMoved, groupOpen, groupReset } from '@polyedge/contracts/bus/groups';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
@@ -10,14 +10,14 @@ import type { Journal } from '../postgres/journal.ts';
 import { readFailure } from '../postgres/read.ts';
 import { within } from './changes.ts';
 
-/** Changes in one reply unless the caller wants fewer. */
+/** Changes in one reply, unless the caller requests fewer. */
 const DEFAULT_LIMIT = 500;
 
 const noTenant = failed('invalid', 'no tenant');
 
 export interface GroupsOptions {
   readonly positions: Omit<GroupPositions, 'stats' | 'sweep'>;
-  /** The journal for a caller who waits until then. */
+  /** The journal, for a caller with this deadline. */
   readonly journal: (deadline: number) => Journal;
   readonly partitions: number;
 }
@@ -26,8 +26,8 @@ export function answerGroups(bus: Bus, options: GroupsOptions): Responder[] {
   const { positions } = options;
   const inTenant = async <T>(tenant: string | undefined, answer: (tenant: string) => Promise<Outcome<T>>): Promise<Outcome<T>> =>
     tenant === undefined ? noTenant : await answer(tenant);
-  /** Edges with members find out now, not when they next write. */
-  const told = <Reply>(tenant: string, outcome: Outcome<Removed<Reply>>): Outcome<Reply> => {
+  /** Notifies edges with members now, before their next write fails. */
+  const notified = <Reply>(tenant: string, outcome: Outcome<Removed<Reply>>): Outcome<Reply> => {
     if (!outcome.ok) return outcome;
     bus.publish(groupMoved, { tenant, group: outcome.value.name }, { edge: 'graph-store' });
     return done(outcome.value.reply);
@@ -40,10 +40,10 @@ export function answerGroups(bus: Bus, options: GroupsOptions): Responder[] {
     bus.respond(groupCommit, (request, { deadline }) => guarded(() => positions.commit(request, deadline))),
     bus.respond(groupList, (_request, { tenant, deadline }) => guarded(() => inTenant(tenant, (name) => positions.list(name, deadline)))),
     bus.respond(groupReset, (request, { tenant, deadline }) =>
-      guarded(() => inTenant(tenant, async (name) => told(name, await positions.reset(name, request, deadline)))),
+      guarded(() => inTenant(tenant, async (name) => notified(name, await positions.reset(name, request, deadline)))),
     ),
     bus.respond(groupDelete, (request, { tenant, deadline }) =>
-      guarded(() => inTenant(tenant, async (name) => told(name, await positions.remove(name, request, deadline)))),
+      guarded(() => inTenant(tenant, async (name) => notified(name, await positions.remove(name, request, deadline)))),
     ),
     bus.respond(graphPartition, (request, { deadline }) =>
       guarded(() => partition(request, options.journal(deadline), options.partitions)),
@@ -56,7 +56,7 @@ async function partition(
   journal: Journal,
   partitions: number,
 ): Promise<Outcome<ReplyOf<typeof graphPartition>>> {
-  // The position first: what is committed after it is not promised, what is before it is visible to the next statement.
+  // The position is read first: later commits are not promised, and earlier ones are visible to the next statement.
   const position = await journal.position();
   if (position.epoch !== epoch) return failed('lost', 'another history has begun');
   if (after + 1 < position.oldest) return failed('lost', 'the position is older than what is kept');
@@ -67,7 +67,7 @@ async function partition(
   return done({ to: cutAt ?? full ?? position.seq, changes });
 }
 
-/** A database that is away is an answer, not a crash. */
+/** An unavailable database is answered as a failure, not thrown. */
 async function guarded<T>(work: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
   try {
     return await work();

@@ -1,4 +1,4 @@
-/** Requests and replies of `graph.mutate` as text: what is large is cut out and put in, not made again. */
+/** Requests and replies of `graph.mutate` as text: large values are copied as text instead of being serialized again. */
 import type { graphMutate, MutationOutcome } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { knowJson, knownJson } from '../core/known-json.ts';
@@ -6,7 +6,7 @@ import { knowJson, knownJson } from '../core/known-json.ts';
 type Message = RequestOf<typeof graphMutate>;
 type Reply = ReplyOf<typeof graphMutate>;
 
-/** Notes the text of the request of a message that has just one, as every large one has. */
+/** Caches the text of a request that is alone in its message, as every large one is. */
 export function knowRequest({ defaultScope, requests }: Message, text: string): void {
   const [request] = requests;
   const before = `{"defaultScope":${JSON.stringify(defaultScope)},"requests":[`;
@@ -14,11 +14,11 @@ export function knowRequest({ defaultScope, requests }: Message, text: string): 
   knowJson(request, text.slice(before.length, -2));
 }
 
-/** Stands for attributes: no text of a client has this character. */
+/** Placeholder of attributes: no text of a client contains this character. */
 const MARK = '\0';
 const MARK_JSON = JSON.stringify(MARK);
 
-/** The JSON of a reply around the texts of large attributes, which the batch has made. */
+/** Assembles the JSON of a reply around the texts of large attributes, which the batch has made. */
 export function replyJson(reply: Reply): string {
   const texts: string[] = [];
   const outcomes = reply.outcomes.map((outcome) => withMarks(outcome, texts));

@@ -1,4 +1,4 @@
-/** Answers `graph.mutate`: hands the requests to the executor, and leaves the queue group while it has too much to do. */
+/** Answers `graph.mutate`: passes the requests to the executor, and leaves the queue group while it is overloaded. */
 import { graphMutate } from '@polyedge/contracts/bus/graph';
 import type { RequestOf } from '@polyedge/contracts/channel';
 import { failed } from '@polyedge/contracts/errors';
@@ -18,7 +18,7 @@ export function answerMutations(bus: Bus, executor: Pick<Executor, 'submit'>, tr
     knowRequest(message, text);
     traces?.remember(requests.map(({ operationId }) => operationId));
     const answered = await executor.submit({ tenant, defaultScope, requests, bytes, deadline });
-    // The tenant is not written here: the whole message follows it, or waits with it.
+    // The tenant is not written here: the whole message is routed to its journal, or retried.
     const refused = answered.ok ? answered.value.outcomes.find((outcome) => !outcome.ok && isRefusedHere(outcome.failure)) : undefined;
     return refused?.ok === false ? { ok: false as const, failure: refused.failure } : answered;
   };

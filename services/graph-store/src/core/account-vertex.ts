@@ -7,7 +7,7 @@ import { type FullChange, stateBefore } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import type { Filter } from '@polyedge/query/filter';
 import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
-import type { Parameters } from './sql-parameters.ts';
+import type { SqlParameters } from './sql-parameters.ts';
 
 /** The type of stored accounts. */
 export const ACCOUNT_TYPE = 'polyedge/Account';
@@ -78,7 +78,7 @@ const SHOWN = `(select coalesce(jsonb_object_agg(a.key, a.value), '{}') from jso
   || jsonb_build_object('ogit/name', attributes ->> 'username', 'ogit/_owner', id)`;
 
 /** Replaces the table `element` in a query: the elements of a tenant, with its accounts instead of elements under the same ids. */
-export function withAccounts(tenant: string, columns: string, parameters: Parameters): string {
+export function withAccounts(tenant: string, columns: string, parameters: SqlParameters): string {
   const [elements, accounts, shown] = [parameters.text(tenant), parameters.text(tenant), parameters.text(tenant)];
   const projected: Readonly<Record<string, string>> = {
     type: `'${ACCOUNT_VERTEX}'::text collate "C" as type`,

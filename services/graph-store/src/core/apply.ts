@@ -8,7 +8,7 @@ import { compile } from '@polyedge/query/predicate';
 import { MAX_CASCADE, MAX_SELECTED } from './limits.ts';
 import { Overlay } from './overlay.ts';
 import { own } from './own-properties.ts';
-import type { Applied, Context, PendingResult, Row } from './pending.ts';
+import type { Applied, ApplyContext, PendingResult, Row } from './pending.ts';
 import { actionOf, attached, namesOf, operated, poppedOf, type Rewrites, type Rewritten, replaced, updated } from './rewrite.ts';
 import type { Schemas } from './schema.ts';
 import { hasHome, hasHomeId, problemOfState } from './type-rules.ts';
@@ -41,7 +41,7 @@ interface NewElement {
  * `applied`: the world has the new states, and the next request sees them. `failed`: the request broke a rule, the world is unchanged.
  * `needs`: rows were missing (`plan` predicts all but rare ones); load them and apply the same request again.
  */
-export function applyRequest(world: World, request: MutationRequest, context: Context, schemas: Schemas): Applied {
+export function applyRequest(world: World, request: MutationRequest, context: ApplyContext, schemas: Schemas): Applied {
   const overlay = new Overlay(world, request, context);
   const application = new Application(overlay, context, schemas);
   const operations: PendingResult[] = [];
@@ -63,10 +63,10 @@ export function applyRequest(world: World, request: MutationRequest, context: Co
 /** One request being applied. */
 class Application {
   readonly #overlay: Overlay;
-  readonly #context: Context;
+  readonly #context: ApplyContext;
   readonly #schemas: Schemas;
 
-  constructor(overlay: Overlay, context: Context, schemas: Schemas) {
+  constructor(overlay: Overlay, context: ApplyContext, schemas: Schemas) {
     this.#overlay = overlay;
     this.#context = context;
     this.#schemas = schemas;

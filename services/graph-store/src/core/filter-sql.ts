@@ -4,8 +4,8 @@ import { parsePattern } from '@polyedge/query/like';
 import { parseRegexp } from '@polyedge/query/regexp';
 import { canonicalDecimal, FOLDED_FROM, FOLDED_TO, fold, isDecimal, MAX_DECIMAL_CHARACTERS, SEPARATORS, words } from '@polyedge/query/text';
 import { geoSql } from './geo-sql.ts';
-import { type Source, sourceOf } from './place-sql.ts';
-import type { Parameters } from './sql-parameters.ts';
+import { type SqlSource, sourceOf } from './place-sql.ts';
+import type { SqlParameters } from './sql-parameters.ts';
 
 /** Up to this many values of `in` are looked up in the index on the attributes, one by one. */
 const MAX_INDEXED_VALUES = 32;
@@ -19,7 +19,7 @@ const MAX_INDEXED_VALUES = 32;
  * @param filter one that `parseFilter` accepted
  * @param parameters receives the values; may already contain values of the caller
  */
-export function compileFilter(filter: Filter, parameters: Parameters): string {
+export function compileFilter(filter: Filter, parameters: SqlParameters): string {
   if ('all' in filter) return group(filter.all, ' and ', 'true', parameters);
   if ('any' in filter) return group(filter.any, ' or ', 'false', parameters);
   if ('not' in filter) return `((${compileFilter(filter.not, parameters)}) is not true)`;
@@ -28,7 +28,7 @@ export function compileFilter(filter: Filter, parameters: Parameters): string {
   return source.kind === 'json' ? onAttribute(source, filter, parameters) : onColumn(source, filter, parameters);
 }
 
-function group(parts: readonly Filter[], word: string, empty: string, parameters: Parameters): string {
+function group(parts: readonly Filter[], word: string, empty: string, parameters: SqlParameters): string {
   return parts.length === 0 ? empty : `(${parts.map((part) => compileFilter(part, parameters)).join(word)})`;
 }
 
@@ -48,10 +48,10 @@ const OPERATORS = {
   'text-at-least': '>=',
 } as const;
 
-type ColumnSource = Exclude<Source, { kind: 'json' }>;
-type JsonSource = Extract<Source, { kind: 'json' }>;
+type ColumnSource = Exclude<SqlSource, { kind: 'json' }>;
+type JsonSource = Extract<SqlSource, { kind: 'json' }>;
 
-function onColumn(source: ColumnSource, condition: Condition, parameters: Parameters): string {
+function onColumn(source: ColumnSource, condition: Condition, parameters: SqlParameters): string {
   const { kind, sql } = source;
   switch (condition.test) {
     case 'equal':
@@ -94,7 +94,7 @@ function onColumn(source: ColumnSource, condition: Condition, parameters: Parame
   return `(${text(kind === 'number' ? `${sql}::text` : `(case when ${sql} then 'true' else 'false' end)`)})`;
 }
 
-function columnEquals({ kind, sql }: ColumnSource, value: Json, parameters: Parameters): string {
+function columnEquals({ kind, sql }: ColumnSource, value: Json, parameters: SqlParameters): string {
   if (value === null) return `(${sql} is null)`;
   if (kind === 'text' && typeof value === 'string') return `(${sql} = ${parameters.text(value)})`;
   if (kind === 'number' && isNumber(value)) return `(${sql} = ${parameters.integer(value)})`;
@@ -102,7 +102,7 @@ function columnEquals({ kind, sql }: ColumnSource, value: Json, parameters: Para
   return 'false';
 }
 
-function onAttribute(source: JsonSource, condition: Condition, parameters: Parameters): string {
+function onAttribute(source: JsonSource, condition: Condition, parameters: SqlParameters): string {
   if (condition.test === 'equal') return attributeEquals(source, condition.value, parameters);
   if (condition.test === 'in' && condition.values.length <= MAX_INDEXED_VALUES) {
     const parts = condition.values.map((value) => attributeEquals(source, value, parameters));
@@ -161,7 +161,7 @@ function whereType(sql: string, type: string, then: string): string {
   return `(case when jsonb_typeof(${sql}) = '${type}' then ${then} else false end)`;
 }
 
-function attributeEquals({ read, keys }: JsonSource, value: Json, parameters: Parameters): string {
+function attributeEquals({ read, keys }: JsonSource, value: Json, parameters: SqlParameters): string {
   if (value === null) return `(coalesce(jsonb_typeof(${read()}), 'null') = 'null')`;
   const text = JSON.stringify(value);
   const equal = (): string => `${read()} = ${parameters.json(text)}`;
@@ -173,7 +173,7 @@ function attributeEquals({ read, keys }: JsonSource, value: Json, parameters: Pa
 }
 
 /** Text equality as containment of every scalar that has this text, alone or in a list. */
-function attributeShows({ keys }: JsonSource, text: string, parameters: Parameters): string {
+function attributeShows({ keys }: JsonSource, text: string, parameters: SqlParameters): string {
   const scalars = [JSON.stringify(text)];
   if (text === 'true' || text === 'false') scalars.push(text);
   if (isDecimal(text) && canonicalDecimal(text) === text) scalars.push(text);
@@ -187,7 +187,7 @@ function nested(keys: readonly string[], text: string): string {
 }
 
 /** A test of one text, as a function of the SQL expression for the text. */
-function textTest(condition: Condition, parameters: Parameters): (text: string) => string {
+function textTest(condition: Condition, parameters: SqlParameters): (text: string) => string {
   switch (condition.test) {
     case 'text-equal': {
       const { value } = condition;

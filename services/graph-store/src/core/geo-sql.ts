@@ -1,6 +1,6 @@
 import type { GeoCondition, Position } from '@polyedge/query/filter';
 import { clamp, cosine, haversineOfMeters, RADIANS_PER_DEGREE, SINE_COEFFICIENTS, SMALLEST_DEGREES, sidesOf } from '@polyedge/query/geo';
-import type { Parameters } from './sql-parameters.ts';
+import type { SqlParameters } from './sql-parameters.ts';
 
 /*
  * The arithmetic of @polyedge/query/geo, operation by operation. `offset 0` prevents the planner from inlining the steps, which would
@@ -8,7 +8,7 @@ import type { Parameters } from './sql-parameters.ts';
  */
 
 /** A condition on the GeoJSON Point in a jsonb expression. */
-export function geoSql(json: string, condition: GeoCondition, parameters: Parameters): string {
+export function geoSql(json: string, condition: GeoCondition, parameters: SqlParameters): string {
   switch (condition.test) {
     case 'near': {
       const limit = parameters.float(haversineOfMeters(condition.maxMeters));
@@ -37,7 +37,7 @@ export function geoSql(json: string, condition: GeoCondition, parameters: Parame
 }
 
 /** The haversine of the distance between a Point and a position as float8; null if there is no Point. */
-export function haversineSql(json: string, from: Position, parameters: Parameters): string {
+export function haversineSql(json: string, from: Position, parameters: SqlParameters): string {
   const latitude = parameters.float(from[1]);
   const longitude = parameters.float(from[0]);
   const half = (degrees: string): string => `(${degrees} * ${literal(RADIANS_PER_DEGREE)}) / 2::float8`;

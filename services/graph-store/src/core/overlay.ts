@@ -8,7 +8,7 @@ import { knowJson } from './known-json.ts';
 import { MAX_BATCH_STATE_CHARACTERS, MAX_ELEMENT_BYTES, MAX_REQUEST_STATE_CHARACTERS, MAX_UNIQUE_NAMES } from './limits.ts';
 import { own } from './own-properties.ts';
 import { ownersOfChange } from './owners.ts';
-import type { Context, Needs, PendingChange, PendingValues, Row } from './pending.ts';
+import type { ApplyContext, Needs, PendingChange, PendingValues, Row } from './pending.ts';
 import { slotOf } from './slot.ts';
 import { type Difference, FRESH, undoOf } from './undo.ts';
 import { uniqueKeys } from './unique.ts';
@@ -36,7 +36,7 @@ export class Overlay {
   #needs: { ids: Set<string>; adjacency: Set<string>; uniqueKeys: Set<string> } | undefined;
   #stateCharacters = 0;
 
-  constructor(world: World, request: MutationRequest, { tenant, on }: Pick<Context, 'tenant' | 'on'>) {
+  constructor(world: World, request: MutationRequest, { tenant, on }: Pick<ApplyContext, 'tenant' | 'on'>) {
     this.#world = world;
     this.#base = world.tenant(tenant);
     this.#request = request;

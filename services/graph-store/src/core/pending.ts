@@ -46,7 +46,7 @@ export interface PendingValues {
 }
 
 /** The context of one request. */
-export interface Context {
+export interface ApplyContext {
   readonly tenant: string;
   /** The scope of elements created without one. */
   readonly defaultScope: string;

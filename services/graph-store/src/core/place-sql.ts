@@ -1,16 +1,16 @@
 import type { Path } from '@polyedge/query/filter';
-import { type Field, parsePath, type Stamp, type StampPart } from '@polyedge/query/path';
-import type { Parameters } from './sql-parameters.ts';
+import { type Field, parsePath, type StampName, type StampPart } from '@polyedge/query/path';
+import type { SqlParameters } from './sql-parameters.ts';
 
 /**
  * The expression that reads a path, and its kind of value. `read` binds the keys, so it is called only if its result is
  * used: PostgreSQL rejects bound values that no expression uses.
  */
-export type Source =
+export type SqlSource =
   | { readonly kind: 'text' | 'number' | 'boolean'; readonly sql: string; readonly nullable?: true }
   | { readonly kind: 'json'; readonly read: () => string; readonly keys: readonly string[] };
 
-const FIELD_SOURCES: Readonly<Record<Field, Source>> = {
+const FIELD_SOURCES: Readonly<Record<Field, SqlSource>> = {
   id: { kind: 'text', sql: 'id' },
   kind: { kind: 'text', sql: 'kind' },
   type: { kind: 'text', sql: 'type' },
@@ -25,7 +25,7 @@ const FIELD_SOURCES: Readonly<Record<Field, Source>> = {
   inType: { kind: 'text', sql: 'in_type', nullable: true },
 };
 
-const STAMP_SOURCES: Readonly<Record<Stamp, Readonly<Record<StampPart, Source>>>> = {
+const STAMP_SOURCES: Readonly<Record<StampName, Readonly<Record<StampPart, SqlSource>>>> = {
   created: {
     on: { kind: 'number', sql: 'created_on' },
     by: { kind: 'text', sql: 'created_by' },
@@ -39,7 +39,7 @@ const STAMP_SOURCES: Readonly<Record<Stamp, Readonly<Record<StampPart, Source>>>
 };
 
 /** The source of a path; undefined for an unknown path, whose value is absent. */
-export function sourceOf(path: Path, parameters: Parameters): Source | undefined {
+export function sourceOf(path: Path, parameters: SqlParameters): SqlSource | undefined {
   const place = parsePath(path);
   if (place === undefined) return undefined;
   switch (place.of) {

@@ -8,7 +8,7 @@ import { uniqueKeys } from './unique.ts';
 export const isEdgeId = (id: string): boolean => id.includes('$$');
 
 /** Criteria of one operation: find the ids, lock, load (and the adjacency of vertices if they are to be deleted). */
-export interface Criteria {
+export interface PlannedCriteria {
   readonly operation: number;
   readonly filter: Filter;
   readonly deletes: boolean;
@@ -24,7 +24,7 @@ export interface RowPlan {
   readonly edges: readonly string[];
   /** Vertices (all in `vertices` too) whose living edges must be found, locked `for update` and loaded. */
   readonly adjacency: readonly string[];
-  readonly criteria: readonly Criteria[];
+  readonly criteria: readonly PlannedCriteria[];
   /** Unique keys known in advance (`uniqueKeys` of unique.ts); others are reported as `needs`. */
   readonly uniqueKeys: readonly string[];
   /** Ids that may belong to accounts: ends of edges, and ids of new elements. */
@@ -58,7 +58,7 @@ class Planner {
   readonly #shared = new Set<string>();
   readonly #edges = new Set<string>();
   readonly #adjacency = new Set<string>();
-  readonly #criteria: Criteria[] = [];
+  readonly #criteria: PlannedCriteria[] = [];
   readonly #keys = new Set<string>();
   readonly #accounts = new Set<string>();
   readonly #contents = new Set<string>();

@@ -4,7 +4,7 @@ import { withAccounts } from './account-vertex.ts';
 import { compileFilter } from './filter-sql.ts';
 import { haversineSql } from './geo-sql.ts';
 import { sourceOf } from './place-sql.ts';
-import { Parameters } from './sql-parameters.ts';
+import { SqlParameters } from './sql-parameters.ts';
 
 /** One statement: its text contains nothing from a client, and all `values` are strings. */
 export interface Statement {
@@ -28,7 +28,7 @@ export const ELEMENT_COLUMNS =
  * @param parameters of the statement that contains this one
  * @param accounts whether the tenant's accounts are among the elements
  */
-export function compileQuery(tenant: string, query: Query, parameters = new Parameters(), accounts = false): Statement {
+export function compileQuery(tenant: string, query: Query, parameters = new SqlParameters(), accounts = false): Statement {
   const from = accounts ? withAccounts(tenant, ELEMENT_COLUMNS, parameters) : 'element';
   const where = [`tenant = ${parameters.text(tenant)}`, compileFilter(query.filter, parameters)];
   if (query.count === true) {
@@ -47,7 +47,7 @@ export function compileQuery(tenant: string, query: Query, parameters = new Para
 }
 
 /** The rows after a place: those after its first key, or equal in it and after the remaining keys. */
-function after(steps: readonly SortStep[], keys: readonly SortKey[], id: string, parameters: Parameters): string {
+function after(steps: readonly SortStep[], keys: readonly SortKey[], id: string, parameters: SqlParameters): string {
   return steps.reduceRight(
     (rest, step, at) => {
       const key = keys[at] ?? null;
@@ -67,7 +67,7 @@ interface SortStep {
   readonly level: (key: SortKey) => string;
 }
 
-function compileSort({ path, order, near }: Sort, parameters: Parameters): SortStep {
+function compileSort({ path, order, near }: Sort, parameters: SqlParameters): SortStep {
   const source = sourceOf(path, parameters);
   if (source === undefined) return { order: [], behind: () => 'false', level: () => 'true' };
   if (near !== undefined) {
@@ -120,7 +120,7 @@ function nullable(sql: string, order: 'asc' | 'desc', bind: Bind): SortStep {
 }
 
 /** An order by any JSON value: by the rank of its type, then among numbers and among strings. */
-function compileJsonSort(sql: string, order: 'asc' | 'desc', parameters: Parameters): SortStep {
+function compileJsonSort(sql: string, order: 'asc' | 'desc', parameters: SqlParameters): SortStep {
   const rank = `(case jsonb_typeof(${sql}) when 'boolean' then 1 when 'number' then 2 when 'string' then 3 when 'array' then 4 when 'object' then 5 else 0 end)`;
   const number = `(case jsonb_typeof(${sql}) when 'number' then ${sql}::numeric when 'boolean' then ${sql}::boolean::int::numeric end)`;
   const text = `(case jsonb_typeof(${sql}) when 'string' then left(${sql} #>> '{}', ${SORTED_CHARACTERS}) end) collate "C"`;

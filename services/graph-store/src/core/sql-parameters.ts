@@ -2,7 +2,7 @@
  * The bound values of one statement. Every value is sent as text and cast in the statement, so the driver's own conversion of
  * JavaScript values is never used.
  */
-export class Parameters {
+export class SqlParameters {
   readonly #values: string[] = [];
   readonly #numbers = new Map<string, number>();
 

@@ -1,4 +1,4 @@
-/** Rules that belong to a type and not to a protocol: they apply whoever writes the element. */
+/** Rules that belong to a type rather than to a protocol: they apply to every writer of the element. */
 import type { Element } from '@polyedge/contracts/element';
 import { isObject } from '@polyedge/query/json';
 import { isGeoJson } from './geojson.ts';
@@ -9,14 +9,14 @@ const PROPERTY_NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$/;
 const REFUSED_NAMES: ReadonlySet<string> = new Set(['__proto__', 'prototype', 'constructor']);
 
 /**
- * Saga and SPACE have no data scopes: all their elements are in the tenant's default scope, so that somebody who may write another scope through
- * HIRO cannot publish events there.
+ * Saga and SPACE have no data scopes: all their elements are in the tenant's default scope, so that a HIRO client with write access to
+ * another scope cannot publish events there.
  */
 export const hasHome = (type: string): boolean => type.startsWith('saga/') || type.startsWith('space/');
 
 /**
- * Ids that Saga derives from what clients choose: of the globals, and of the properties of users, bots and globals. Writers of another scope must
- * not take them, otherwise nobody could write that property any more.
+ * Ids that Saga derives from client input: those of the globals, and of the properties of users, bots and globals. Writers of other scopes
+ * must not create elements with them, because the property could then not be written any more.
  */
 export const hasHomeId = (id: string): boolean =>
   /^(?:saga-globals$|(?:saga-globals|[0-9a-f]{24}|c[0-9a-z]{24}_c[0-9a-z]{24}):[A-Za-z0-9_][A-Za-z0-9_-]*$)/.test(id);

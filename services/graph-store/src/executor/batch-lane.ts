@@ -1,6 +1,6 @@
 /**
- * One lane of the executor: which messages form the next batch, and how each of its requests comes to a certain end. There is no timer: while
- * one batch commits, the next one gathers. What becomes of a commit that nobody confirmed is looked up by operation id, never assumed.
+ * One lane of the executor: forms batches, and brings each of their requests to a definite outcome. There is no timer: while one batch
+ * commits, the next one gathers. The result of an unconfirmed commit is looked up by operation id, never assumed.
  */
 import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/graph';
 import { done, type Failure, failed } from '@polyedge/contracts/errors';
@@ -26,7 +26,7 @@ interface QueuedRequest {
   readonly item: Item;
 }
 
-/** What is certain after an attempt: the outcomes of a batch as far as they are known, or that nothing of it was done. */
+/** The result of an attempt: the outcomes of a batch as far as they are known, or that nothing of it was done. */
 type Attempted =
   | { readonly is: 'known'; readonly epoch: string; readonly outcomes: readonly (MutationOutcome | undefined)[] }
   | { readonly is: 'failed'; readonly failure: Failure }
@@ -36,9 +36,9 @@ type Attempted =
 export interface LaneParts {
   readonly name: LaneName;
   readonly state: ExecutorState;
-  /** Told of a message that has its answer. */
+  /** Called when a message has been answered. */
   answered(waiting: Waiting, answer: BatchReply): void;
-  /** Told of the changes of each batch. */
+  /** Called with the changes of each batch. */
   committed(ran: Extract<Ran, { is: 'committed' }>): void;
 }
 
@@ -53,7 +53,7 @@ export class BatchLane {
     this.#parts = parts;
   }
 
-  /** Further requests are refused. */
+  /** Whether further requests are rejected. */
   get isFull(): boolean {
     return this.#waitingRequests >= MAX_WAITING_REQUESTS || this.#waitingBytes >= MAX_WAITING_BYTES;
   }
@@ -62,7 +62,7 @@ export class BatchLane {
     return this.#waitingRequests <= MAX_WAITING_REQUESTS / 2 && this.#waitingBytes <= MAX_WAITING_BYTES / 2;
   }
 
-  /** Nothing waits or is under way. */
+  /** Whether nothing waits or is in progress. */
   get isIdle(): boolean {
     return !this.#isRunning;
   }
@@ -73,7 +73,7 @@ export class BatchLane {
     this.#count(waiting, 1);
     if (this.#isRunning) return;
     this.#isRunning = true;
-    // Whatever arrives in the same turn of the event loop belongs to the first batch.
+    // Everything that arrives in the same turn of the event loop joins the first batch.
     state.effects.push({ do: 'begin-soon', lane: name });
   }
 
@@ -97,7 +97,7 @@ export class BatchLane {
     this.#isRunning = false;
   }
 
-  /** The next messages that fit one batch together, but for those whose callers have given up; at least one is taken. */
+  /** The next messages that fit into one batch, at least one, except those whose callers have timed out. */
   #gather(): Waiting[] {
     const batch: Waiting[] = [];
     let [requests, operations, bytes, taken] = [0, 0, 0, 0];
@@ -139,11 +139,11 @@ export class BatchLane {
     for (const message of messages) this.#parts.answered(message.waiting, answerOf(message, epoch.known));
   }
 
-  /** Runs requests to a certain end each, in one batch or, where the database refuses one of their values, in parts. */
+  /** Executes requests to definite outcomes, in one batch or, if the database rejects one of their values, in parts. */
   *#carryOut(entries: readonly QueuedRequest[], epoch: { known: string }, exclusive: boolean): Procedure {
     const { state } = this.#parts;
     const part = entries.filter(({ message }) => {
-      // Its caller has given up, and may have been told another outcome by another replica while this one was stopped.
+      // Its caller has timed out, and may have received another outcome from another replica while this one was suspended.
       const late = message.waiting.deadline <= state.at;
       if (late) message.failure ??= { code: 'expired' };
       return !late;
@@ -174,7 +174,7 @@ export class BatchLane {
         }
         const middle = part.length >> 1;
         yield* this.#carryOut(part.slice(0, middle), epoch, false);
-        // What follows one whose outcome is unknown must not take effect before it.
+        // Requests after one with an unknown outcome must not take effect before it.
         const unknown = part.find(({ message }) => message.failure !== undefined)?.message.failure;
         if (unknown === undefined) return yield* this.#carryOut(part.slice(middle), epoch, false);
         for (const { message } of part.slice(middle)) message.failure ??= unknown;
@@ -206,8 +206,8 @@ export class BatchLane {
   }
 
   /**
-   * Nobody said whether a batch was committed. What was is found by its operation ids; what is not found yet may still commit, so the failure
-   * says that the outcome is unknown and the caller repeats it under the same id.
+   * The commit of a batch was not confirmed. Its committed requests are found by operation id; the others may still commit, so the failure
+   * says that the outcome is unknown, and the caller retries with the same id.
    */
   *#lookUp(items: readonly Item[], refusals: readonly (MutationOutcome | undefined)[]): Procedure<Attempted> {
     const { name, state } = this.#parts;
@@ -220,7 +220,7 @@ export class BatchLane {
       }
       const { epoch, found } = looked.value;
       if (found.every((outcome) => outcome === undefined)) break;
-      // The publisher finds the changes in the journal.
+      // The publisher reads the changes from the journal.
       return { is: 'known', epoch, outcomes: items.map((_, at) => found[at] ?? refusals[at]) };
     }
     return { is: 'failed', failure: UNKNOWN };
@@ -234,12 +234,12 @@ function answerOf({ waiting, outcomes, failure }: Message, epoch: string): Batch
   const { requests } = waiting.submission;
   const complete = requests.flatMap((_, index) => outcomes[index] ?? []);
   if (complete.length === requests.length) return done({ epoch, outcomes: complete });
-  // Some of it is done: whoever repeats the message is told that again, and the rest.
+  // Part of it is done: a retry of the message gets these outcomes again, and the rest.
   if (complete.some(({ ok }) => ok)) return { ok: false, failure: UNKNOWN };
   return { ok: false, failure: failure ?? { code: 'internal' } };
 }
 
-/** What is wrong with a request in itself. */
+/** Why a request is invalid by itself. */
 function problemOf(request: MutationRequest, wall: number): Failure | undefined {
   const madeAt = operationTime(request.operationId);
   if (madeAt < wall - MAX_OPERATION_AGE_MS || madeAt > wall + MAX_OPERATION_AHEAD_MS) {

@@ -1,4 +1,4 @@
-/** Drives the executor machine (`machine.ts`): carries its batches out in PostgreSQL, each lane on a connection of its own. */
+/** Driver of the executor machine (`machine.ts`): runs its batches in PostgreSQL, each lane on its own connection. */
 import type { MutationOutcome } from '@polyedge/contracts/bus/graph';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Log } from '@polyedge/service-kit/log';
@@ -30,15 +30,15 @@ import type { ExecutorStats } from './settings.ts';
 export interface ExecutorOptions {
   /** Connections with the session settings of writers, for small values and for large ones. */
   readonly writers: Readonly<Record<LaneName, Transactions>>;
-  /** Where the outcome of a batch is looked up whose connection broke. */
+  /** Looks up the outcome of a batch whose connection broke. */
   readonly readers: Pool;
   readonly schemas: Schemas;
   readonly log: Log;
   /** Undefined when tracing is off. */
   readonly traces: Traces | undefined;
-  /** Told of every committed batch, in the order of its commits, before its callers are answered. */
+  /** Called with every committed batch, in the order of commits, before its callers are answered. */
   readonly onCommitted: (changes: readonly Committed[]) => void;
-  /** Told when requests begin to be refused, and when they are welcome again. */
+  /** Called when requests begin to be rejected, and when they are accepted again. */
   readonly onOverload: (overloaded: boolean) => void;
 }
 
@@ -47,7 +47,7 @@ export class Executor {
   readonly #machine = new ExecutorMachine();
   readonly #homes = new HomeScopes();
   readonly #callers = new Map<number, (answer: BatchReply) => void>();
-  /** What each lane runs, or has run last. */
+  /** The current or last batch of each lane. */
   readonly #running: Record<LaneName, readonly BatchRequest[]> = { small: [], large: [] };
   readonly #stopped = Promise.withResolvers<void>();
   #messages = 0;
@@ -69,7 +69,7 @@ export class Executor {
     });
   }
 
-  /** Refuses what comes from now on and resolves when everything before is answered. */
+  /** Rejects new requests, and resolves when all earlier ones are answered. */
   async stop(): Promise<void> {
     this.#handle({ kind: 'stop' });
     await this.#stopped.promise;
@@ -111,7 +111,7 @@ export class Executor {
     try {
       this.#options.onCommitted(changes);
     } catch (error) {
-      // The batch is committed, and its callers are told so; the publisher finds the changes in the journal.
+      // The batch is committed and its callers are answered; the publisher reads the changes from the journal.
       this.#options.log.error('a committed batch was not taken over', { err: error });
     }
   }
@@ -146,7 +146,7 @@ export class Executor {
       span?.end('failed');
       if (error instanceof NotConnected) return { is: 'not-connected' };
       const state = sqlState(error);
-      // Without an answer, or when the server said no for a reason of its own (shutting down, read-only, out of space), perhaps to a COMMIT.
+      // No answer, or a failure for the server's own reasons (shutting down, read-only, out of space), perhaps to a COMMIT.
       const is = state === undefined ? 'unknown' : meaningOf(state);
       if (is !== 'unknown') return { is };
       log.warn('a batch has an unknown outcome; looking it up', { err: error });
@@ -167,7 +167,7 @@ export class Executor {
   }
 }
 
-/** What the SQLSTATE of a failed batch means for it. */
+/** The meaning of the SQLSTATE of a failed batch. */
 function meaningOf(state: string): 'collision' | 'value' | 'load' | 'unknown' {
   if (state === '23505' || state === '40P01' || state === '40001') return 'collision';
   if (state === '55P03' || state === '57014') return 'load';

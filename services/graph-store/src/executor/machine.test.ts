@@ -131,7 +131,7 @@ test('whose caller has given up by the time of its batch is not run', () => {
   assert.deepEqual(bench.said(), ['begin small', '1 expired', 'small: b']);
 });
 
-test('a message that comes again waits for the first attempt, as long as either caller waits', () => {
+test('a repeated message waits for the first attempt, as long as either caller waits', () => {
   const bench = new Bench();
   bench.submit(messageOf('a'));
   bench.submit({ ...messageOf('a'), deadline: 5000 });
@@ -166,7 +166,7 @@ test('what follows a half whose outcome is unknown is not run before it', () => 
   assert.deepEqual(bench.answer(done({ epoch: 'e', found: [undefined] })), ['1 unavailable', '2 unavailable']);
 });
 
-test('what a broken connection left open is looked up, and what was refused before the commit stays refused', () => {
+test('outcomes left open by a broken connection are looked up, and requests rejected before the commit stay rejected', () => {
   const bench = new Bench();
   bench.submit(messageOf('a', 'b'));
   bench.begin();
@@ -177,7 +177,7 @@ test('what a broken connection left open is looked up, and what was refused befo
   assert.deepEqual(bench.answer(done({ epoch: 'e', found: [success(), undefined] })), ['1 ok not-found']);
 });
 
-test('of a batch that is not found nobody says that it failed', () => {
+test('a batch that is not found is never reported as failed', () => {
   const bench = new Bench();
   bench.submit(messageOf('a'));
   bench.begin();
@@ -186,7 +186,7 @@ test('of a batch that is not found nobody says that it failed', () => {
   assert.deepEqual(bench.answer(done({ epoch: 'e', found: [undefined] })), ['1 unavailable']);
 });
 
-test('what is large, and what touches it later, has a lane of its own', () => {
+test('large writes, and later writes of the same elements, have their own lane', () => {
   const bench = new Bench();
   bench.submit({ ...messageOf('big'), bytes: 70_000 });
   bench.submit(messageOf('a'));

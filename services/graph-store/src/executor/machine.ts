@@ -1,7 +1,8 @@
 /**
- * The batch executor's scheduling as a pure machine: `handle(input, at) → effects`, without clock, chance or I/O; `executor.ts` carries the
- * effects out. Requests that arrive together are committed together (`batch-lane.ts`). A message whose earlier attempt is waiting or under way gets
- * that one's outcome. Two lanes stand side by side, one of them for what is large; who sends writes in order has only one message under way.
+ * The scheduling of the batch executor as a pure machine: `handle(input, at) → effects`, without clock, randomness or I/O; `executor.ts`
+ * carries out the effects. Requests that arrive together are committed together (`batch-lane.ts`). A message that repeats a waiting or
+ * running one gets the outcome of that one. There are two independent lanes, one of them for large values; callers that need the order of
+ * their writes have only one message in flight.
  */
 import type { MutationRequest } from '@polyedge/contracts/bus/graph';
 import { failed } from '@polyedge/contracts/errors';
@@ -14,9 +15,9 @@ import { ExecutorState, Waiting } from './waiting.ts';
 export class ExecutorMachine {
   readonly #state = new ExecutorState();
   readonly #lanes: Readonly<Record<LaneName, BatchLane>>;
-  /** What waits or is under way, by its operation ids. */
+  /** Waiting and running messages, by their operation ids. */
   readonly #attempts = new Map<string, Waiting>();
-  /** Elements whose states are large. */
+  /** Elements with large states. */
   readonly #large = new Set<string>();
   #isOverloaded = false;
   #isStopping = false;
@@ -47,7 +48,7 @@ export class ExecutorMachine {
     this.#lanes = { small: lane('small'), large: lane('large') };
   }
 
-  /** @param at milliseconds from any beginning, never going back: the clock of deadlines */
+  /** @param at milliseconds from an arbitrary origin, never decreasing: the clock of deadlines */
   handle(input: ExecutorInput, at: number): readonly ExecutorEffect[] {
     const { effects, procedures } = this.#state;
     this.#state.at = at;
@@ -95,7 +96,7 @@ export class ExecutorMachine {
     lane.add(waiting);
   }
 
-  /** Overload is that of the small lane: what is large and too much is refused by itself. */
+  /** Only the small lane reports overload; excess messages of the large lane are rejected individually. */
   #watchLoad(): void {
     const { small } = this.#lanes;
     if (this.#isOverloaded ? !small.isHalfEmpty : !small.isFull) return;

@@ -1,4 +1,4 @@
-/** A message from its arrival until its answer, and what the parts of the executor share while an input is handled. */
+/** A message from its arrival to its answer, and the state that the parts of the executor share while they handle an input. */
 import { isDeepStrictEqual } from 'node:util';
 import type { MutationOutcome } from '@polyedge/contracts/bus/graph';
 import { done, type Failure } from '@polyedge/contracts/errors';
@@ -22,16 +22,16 @@ export class ExecutorState {
     waitingRequests: 0,
     waitingBytes: 0,
   };
-  /** Of the input that is handled. */
+  /** The time of the current input. */
   at = 0;
 }
 
 export class Waiting {
   readonly submission: Submission;
-  /** When it came, in milliseconds since 1970. */
+  /** Time of arrival, in milliseconds since 1970. */
   readonly wall: number;
   readonly #message: number;
-  /** Messages that say the same, and came while this one was waiting or under way. */
+  /** Identical messages that arrived while this one was waiting or running. */
   readonly #repeats: number[] = [];
   #deadline: number;
 
@@ -42,12 +42,14 @@ export class Waiting {
     this.#deadline = submission.deadline;
   }
 
-  /** Of whoever waits longest for it. */
+  /** The latest deadline of all its callers. */
   get deadline(): number {
     return this.#deadline;
   }
 
-  /** Another attempt of the same message waits for the same outcome, so nothing is done twice. False: it is another message. */
+  /**
+   * Another attempt of the same message waits for the same outcome, so nothing is done twice. Returns false if it is a different message.
+   */
   join(message: number, submission: Submission): boolean {
     if (!sameMessage(this.submission, submission)) return false;
     this.#deadline = Math.max(this.#deadline, submission.deadline);
@@ -63,16 +65,16 @@ export class Waiting {
   }
 }
 
-/** A message while its requests are carried out. */
+/** A message whose requests are being executed. */
 export interface Message {
   readonly waiting: Waiting;
-  /** By the request's place; a hole where nothing is certain yet. */
+  /** By the request's index; undefined while unknown. */
   readonly outcomes: (MutationOutcome | undefined)[];
-  /** Why there are holes. */
+  /** The reason for unknown outcomes. */
   failure: Failure | undefined;
 }
 
-/** What an attempt is told that came while another one was under way. */
+/** The answer to an attempt that arrived while another one was running. */
 const asRepeat = (answer: BatchReply): BatchReply =>
   answer.ok
     ? done({

@@ -1,18 +1,18 @@
-/** How far the move of a tenant came: a row in the journal that it goes to, changed together with what it tells of. */
+/** Progress of a tenant's move: a row in the target journal, updated in the same transaction as the copied data. */
 import type { Connection } from '../postgres/connect.ts';
 import { LOCK } from '../postgres/locks.ts';
 import { hasData } from './fence.ts';
 import { CannotPlace, type Move, only, TakenOver } from './parties.ts';
 
-/** How far tables without numbers of changes were copied. */
+/** Progress of copying tables without seqs. */
 export interface Progress {
-  /** Elements whose last change the source did not keep: the last id that was copied; null when all are. */
+  /** Elements whose last change the source has deleted: the last id copied; null when complete. */
   readonly elements?: string | null;
-  /** Values of series up to `to`: the last that was copied; null when all are. */
+  /** Values of series up to `to`: the last one copied; null when complete. */
   readonly series?: { readonly to: number; readonly after: SeriesPlace | null };
-  /** Blobs that were touched before this time of the source were copied. */
+  /** Blobs written before this time of the source were copied. */
   readonly contents?: string;
-  /** The newest change of the source when that was last written down, for whoever watches. */
+  /** The newest change of the source when this was last updated, for progress reports. */
   readonly head?: number;
 }
 
@@ -28,8 +28,9 @@ export interface Arrival {
 }
 
 /**
- * Makes the row, or takes over what another run has begun. From now on the source keeps its changes for the move, and the target refuses the tenant until
- * it is there. Throws `CannotPlace` when the target has data of the tenant that no move brought there, or the source has begun another history.
+ * Creates the row, or takes over that of an earlier run. From now on the source keeps its changes for the move, and the target refuses the
+ * tenant until it has arrived. Throws `CannotPlace` if the target has data of the tenant that no move copied, or if the source has a new
+ * epoch.
  */
 export async function beginArrival(move: Move): Promise<Arrival> {
   const { tenant, source, target, from, to, run } = move;
@@ -41,9 +42,9 @@ export async function beginArrival(move: Move): Promise<Arrival> {
     const departs = only(await sql<{ journal: string }[]>`select journal from departure where tenant = ${tenant}`);
     if (departs.journal !== target)
       throw new CannotPlace(
-        `a move of ${tenant} to ${departs.journal} has begun: go on with it, or undo it with "tenants move ${tenant} --to ${source}"`,
+        `a move of ${tenant} to ${departs.journal} has begun: continue it, or undo it with "tenants move ${tenant} --to ${source}"`,
       );
-    // What retention may drop was decided before the row was there.
+    // Retention may have decided what to delete before the row existed.
     return only(
       await sql<{ epoch: string; before: number }[]>`
         select epoch, coalesce((select seq from journal order by seq limit 1), seq + 1) - 1 as before from sequencer`,
@@ -74,7 +75,7 @@ export async function beginArrival(move: Move): Promise<Arrival> {
 const migrationsOf = async (sql: Connection): Promise<string> =>
   only(await sql<{ numbers: string }[]>`select string_agg(number::text, ',' order by number) as numbers from migration`).numbers;
 
-/** Writes down what was copied in the same transaction. Throws `TakenOver`. */
+/** Records progress in the same transaction as the copied data. Throws `TakenOver`. */
 export async function progressed(sql: Connection, { tenant, run }: Move, progress: Progress): Promise<void> {
   const { count } = await sql`
     update arrival set progress = ${JSON.stringify(progress)}::text::json, complete = false where tenant = ${tenant} and mover = ${run}`;
@@ -83,7 +84,7 @@ export async function progressed(sql: Connection, { tenant, run }: Move, progres
 
 export const takenOver = (tenant: string): TakenOver => new TakenOver(`another run has taken over the move of ${tenant}`);
 
-/** Lets the source forget changes that were copied, and says in the target how many there are in all. */
+/** Lets the source delete changes that were copied, and records the total in the target. */
 export async function keepFrom({ tenant, run, from, to }: Move, copied: number, head: number): Promise<void> {
   await from.run((sql) => sql`update departure set copied = ${copied} where tenant = ${tenant} and decided_by is null`);
   await to.run(

@@ -1,6 +1,7 @@
 /**
- * Copies the changes of a tenant in pieces, in their order, each with the elements that it left as they are: what the target's sequencer gives them are
- * new numbers, and every number in them is replaced. A piece is one transaction there, together with how far the copy is.
+ * Copies the changes of a tenant in order, in chunks, each with the elements in the state that the chunk leaves them in. The target's
+ * sequencer assigns new seqs, and every seq inside the changes is replaced. A chunk is one transaction in the target, together with the
+ * progress.
  */
 import type { Element } from '@polyedge/contracts/element';
 import type { JsonObject } from '@polyedge/query/json';
@@ -11,25 +12,25 @@ import { takenOver } from './arrival.ts';
 import { type Outlined, readOperations } from './copy-operations.ts';
 import { columnsOf, type Move, only } from './parties.ts';
 
-/** Changes in one piece, unless one request made more; the target's sequencer is held while they are inserted. */
+/** Changes per chunk, unless one request made more; the target's sequencer is locked while they are inserted. */
 const PIECE_CHANGES = 400;
-/** Bytes of a piece as the source stores them, unless one change has more. */
+/** Bytes of a chunk as stored in the source, unless one change has more. */
 const PIECE_BYTES = 2 * 1024 * 1024;
-/** Changes of all tenants that are looked at for one piece. */
+/** Maximum number of changes of all tenants scanned for one chunk. */
 const SCANNED = 50_000;
 
 interface Piece {
-  /** Every change of the tenant up to here is in it, or in one before. */
+  /** Every change of the tenant up to here is in this chunk or an earlier one. */
   readonly upTo: number;
   /** The newest change of the source. */
   readonly head: number;
   readonly outline: readonly Outlined[];
-  /** Rows of the tables as JSON text, which keeps every number as it is. */
+  /** Rows of the tables as JSON text, which preserves every number. */
   readonly changes: string;
   readonly elements: string;
 }
 
-// The rows of one request are never divided: they keep following each other.
+// The changes of one request are never split, so that their seqs stay consecutive.
 const READ = `
   with upper as materialized (select least($2::bigint + ${SCANNED}, seq) as seq from sequencer),
   first as materialized (
@@ -51,7 +52,7 @@ const FREE_KEYS = `
   delete from unique_key k using json_to_recordset($2::text::json) as f(name text collate "C", value text collate "C", element text)
   where k.tenant = $1 and k.name = f.name and k.value = f.value and k.element = f.element`;
 
-// An element that had the key and has changed since is in a later piece.
+// If the element that had the key has changed since, a later chunk contains it.
 const CLAIM_KEYS = `
   insert into unique_key (tenant, name, value, element)
   select $1::text, name, value, element from json_to_recordset($2::text::json) as k(name text, value text, element text)
@@ -66,7 +67,7 @@ export class ChangeCopy {
     this.#move = move;
   }
 
-  /** Reads the next piece and applies it. */
+  /** Reads the next chunk and applies it. */
   async next(after: number): Promise<Piece> {
     const { tenant, from, to } = this.#move;
     const { piece, operations } = await from.run(async (sql) => {
@@ -91,9 +92,9 @@ export class ChangeCopy {
   }
 
   /**
-   * Elements whose last change the source does not keep.
-   * @param upTo of the changes that are not kept
-   * @returns the last id; null when there are no more
+   * Copies elements whose last change the source has deleted.
+   * @param upTo newest deleted seq
+   * @returns the last id; null when complete
    */
   async elementsBefore(sql: Connection, upTo: number, after: string): Promise<string | null> {
     const { tenant, from } = this.#move;
@@ -118,7 +119,7 @@ export class ChangeCopy {
     if (count !== 1) throw takenOver(tenant);
   }
 
-  /** The unique keys of elements, for those that the target has of them. */
+  /** Replaces the unique keys of elements that the target already has. */
   async #replaceKeys(sql: Connection, elements: string): Promise<void> {
     const { tenant } = this.#move;
     const after = keysOf(parseOwnJson(elements) as readonly Keyed[]);
@@ -159,7 +160,7 @@ const list = (columns: readonly string[], of: (column: string) => string = (colu
 const upsert = (columns: readonly string[]): string =>
   `on conflict (tenant, id) do update set ${list(columns, (column) => `${column} = excluded.${column}`)}`;
 
-/** What becomes of the columns with numbers; all others stay as they are. */
+/** Columns that contain seqs and how they are translated; all others stay unchanged. */
 const RENUMBERED: Readonly<Record<string, string>> = {
   seq: 's.base + c.n',
   epoch: 's.epoch',
@@ -169,8 +170,8 @@ const RENUMBERED: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads what it is given before it takes the sequencer, as a batch does.
- * Parameters: the tenant, changes, elements, the run, from and to which number of the source, operations.
+ * The statement reads its parameters before it locks the sequencer, as a batch does. Parameters: the tenant, changes, elements, the run,
+ * first and last seq of the source, operations.
  */
 const applyStatement = (journal: readonly string[], element: readonly string[]): string => `
   with c as materialized (
@@ -199,7 +200,7 @@ const applyStatement = (journal: readonly string[], element: readonly string[]):
     on conflict (day, id) do update set hash = excluded.hash, base = excluded.base, reply = excluded.reply)
   select (select count(*) from journaled) as changes, (select count(*) from written) as elements, (select count(*) from a) as advanced`;
 
-/** Elements without a change. */
+/** For elements without a change. */
 const baseStatement = (element: readonly string[]): string => `
   insert into element (${list(element)})
   select ${list(element, (column) => (column === 'seq' ? 'a.floor' : `e.${column}`))}

@@ -1,11 +1,11 @@
-/** Copies blobs: all of them, then again those that were touched since. A blob only grows, so what is there already is not copied again. */
+/** Copies blobs: first all, then those written since. Blobs only grow, so existing chunks are not copied again. */
 import { type Progress, progressed } from './arrival.ts';
 import { type Move, only } from './parties.ts';
 
 const PAGE = 100;
-/** Pieces of a blob in one transaction; each is a quarter of a megabyte at most. */
+/** Chunks of a blob per transaction; each has at most 256 KiB. */
 const CHUNKS = 8;
-/** Longer than the transaction that touches a blob can last. */
+/** Longer than a transaction that writes a blob can last. */
 const OVERLAP = '60 seconds';
 
 interface Content {
@@ -14,7 +14,7 @@ interface Content {
   readonly row: string;
 }
 
-/** @returns the progress after it: the next time, what was touched before that is not looked at */
+/** @returns the progress: the next call skips what was written before it */
 export async function copyContents(move: Move, progress: Progress): Promise<Progress> {
   const { tenant, from, to } = move;
   const { until } = only(
@@ -37,7 +37,7 @@ export async function copyContents(move: Move, progress: Progress): Promise<Prog
 }
 
 async function copyContent({ tenant, from, to }: Move, { id, chunks, row }: Content): Promise<void> {
-  // As long as it is not all there, it is not complete.
+  // It counts as incomplete until all chunks are there.
   const known = await to.transact(async (sql) => {
     await sql`
       insert into content (tenant, id, size, chunks, complete, media_type, touched_on)

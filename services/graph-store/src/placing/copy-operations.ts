@@ -1,6 +1,6 @@
 /**
- * What makes a write that is repeated after a move find its first result: the remembered operations of the changes of a piece, in the numbers of the
- * target. Operations that changed nothing are not copied: evaluated again, they have had no effect before.
+ * Copies the remembered operations of a chunk's changes, with the target's seqs, so that a write repeated after a move gets its first
+ * result. Operations that changed nothing are not copied: they are evaluated again, as they had no effect.
  */
 import type { Element } from '@polyedge/contracts/element';
 import { operationTime } from '@polyedge/contracts/operation-id';
@@ -10,7 +10,7 @@ import type { StoredReply } from '../postgres/idempotency.ts';
 import { dayOf } from '../postgres/partitions.ts';
 import { JOURNAL_COLUMNS, type JournalRow, toChange } from '../postgres/rows.ts';
 
-/** A change of a piece, as far as other things refer to it. */
+/** The fields of a copied change that other rows refer to. */
 export interface Outlined {
   readonly seq: number;
   readonly first: number;
@@ -26,10 +26,13 @@ interface Stored {
   readonly reply: StoredReply;
 }
 
-/** Rows for the target as JSON; `base` counts from what its sequencer says before the piece. */
+/** Returns rows for the target as JSON; `base` is the sequencer's value before the chunk. */
 type Translated = (target: Connection, tenant: string) => Promise<{ readonly texts: string }>;
 
-/** Reads the operations of a piece from the source. What is returned translates them with the target's numbers of changes that are not in the piece. */
+/**
+ * Reads the operations of a chunk from the source. The returned function translates them, using the target's seqs for changes outside the
+ * chunk.
+ */
 export async function readOperations(source: Connection, outline: readonly Outlined[]): Promise<Translated> {
   const wanted = outline
     .filter(({ seq, last }) => seq === last)
@@ -72,7 +75,7 @@ export async function readOperations(source: Connection, outline: readonly Outli
 
 const elementsOf = (reply: StoredReply): (number | Element)[] => reply.operations.flatMap(({ elements }) => [...elements]);
 
-/** The target's numbers of changes; for those that it does not have, the one that stands for all of them. */
+/** The target's seqs of changes; for missing ones, the seq that represents all of them. */
 async function numbersIn(target: Connection, tenant: string, seqs: readonly number[]): Promise<Map<number, number>> {
   const rows = await target<{ was: number; now: number }[]>`
     select w.was, coalesce(s.now, a.floor) as now
@@ -82,8 +85,8 @@ async function numbersIn(target: Connection, tenant: string, seqs: readonly numb
 }
 
 /**
- * A reply that counts from another base. Changes of the piece stay references; what is outside of it is there in full.
- * @param places by number in the source, of the changes of the piece, from 1
+ * Translates a reply to another base. Changes of the chunk remain references; others are included in full.
+ * @param places index of each of the chunk's changes by its seq in the source, from 1
  */
 function translate(
   { base, reply }: Pick<Stored, 'base' | 'reply'>,

@@ -1,6 +1,6 @@
 /**
- * Copies the values of series: those written up to a number first, in the order of their key, then what was written since, in the order of writing. The
- * numbers of writing are given out before a commit, so a bound counts only when no batch was under way.
+ * Copies the values of series: first those up to a write number, in the order of their key, then newer ones, in the order of writing. Write
+ * numbers are assigned before the commit, so a bound is valid only if no batch was running when it was read.
  */
 import type { Connection } from '../postgres/connect.ts';
 import { LOCK } from '../postgres/locks.ts';
@@ -8,7 +8,7 @@ import { type Arrival, type Progress, progressed, type SeriesPlace } from './arr
 import { columnsOf, type Move, only } from './parties.ts';
 
 const PAGE = 2000;
-/** How long all writers of the source may wait until the batches under way are done. */
+/** How long all writers of the source may wait for the running batches to end. */
 const QUIET_MS = 1000;
 
 interface Page {
@@ -26,7 +26,7 @@ const EARLIER = page(
 );
 const SINCE = page('written > $2::bigint and written <= $3::bigint', 'written');
 
-// What was current is not, where a later value of the same time has come.
+// A current value is superseded when a later value for the same time arrives.
 const RETIRE = `
   update series_value v set current = false from json_populate_recordset(null::series_value, $2::text::json) w
   where v.tenant = $1 and v.element = w.element and v.at = w.at and v.current`;
@@ -39,7 +39,7 @@ export class SeriesCopy {
     this.#move = move;
   }
 
-  /** The number of the newest value, when no batch is under way: all up to it are committed, or never will be. */
+  /** The number of the newest value while no batch is running: all values up to it are committed or were rolled back. */
   async bound(): Promise<number> {
     return await this.#move.from.transact(async (sql) => {
       await sql.unsafe(`set local lock_timeout = ${QUIET_MS}`);
@@ -48,7 +48,10 @@ export class SeriesCopy {
     });
   }
 
-  /** Copies all values up to a bound. @returns the progress after it */
+  /**
+   * Copies all values up to a bound.
+   * @returns the progress afterwards
+   */
   async copyTo(bound: number, { progress }: Pick<Arrival, 'progress'>): Promise<Progress> {
     const { tenant, from } = this.#move;
     let { to, after } = progress.series ?? { to: bound, after: { element: '', at: 0, written: 0 } };
@@ -86,6 +89,6 @@ export class SeriesCopy {
   }
 }
 
-/** To be asked when no batch is under way. */
+/** Call it while no batch is running. */
 export const newest = async (sql: Connection): Promise<number> =>
   only(await sql<{ last: number }[]>`select case when is_called then last_value else 0 end as last from series_value_written_seq`).last;

@@ -1,6 +1,7 @@
 /**
- * The end of a move. The source fences the tenant for seconds; when the rest was copied, one transaction there decides, and whoever finds that decided
- * switches the directory. Before the decision the fence ends by itself; after it, nothing undoes it.
+ * The end of a move. The source fences the tenant for seconds; when the rest is copied, one transaction in the source decides the move, and
+ * any process that finds the decision updates the directory. Before the decision the fence expires by itself; after it, the move cannot be
+ * undone.
  */
 import type { Connection } from '../postgres/connect.ts';
 import { LOCK } from '../postgres/locks.ts';
@@ -10,12 +11,15 @@ import { newest } from './copy-series.ts';
 import { type Move, only } from './parties.ts';
 import { setPlacement } from './placement.ts';
 
-/** How long all writers of the source may wait until the batches under way are done. */
+/** How long all writers of the source may wait for the running batches to end. */
 const QUIET_MS = 1000;
-/** A run that stands still between its statements holds up the end of its fence no longer than this. */
+/** A run that is suspended between its statements delays the end of its fence by at most this. */
 const STANDING_MS = 500;
 
-/** From now on nothing of the tenant is written in the source. @returns the newest change and value there */
+/**
+ * From now on the source accepts no writes of the tenant.
+ * @returns its newest change and value
+ */
 export async function fence({ tenant, target, from, run, fenceMs }: Move): Promise<{ readonly seq: number; readonly written: number }> {
   return await from.transact(async (sql) => {
     await sql.unsafe(`set local lock_timeout = ${QUIET_MS}; set local idle_in_transaction_session_timeout = ${STANDING_MS}`);
@@ -28,15 +32,15 @@ export async function fence({ tenant, target, from, run, fenceMs }: Move): Promi
   });
 }
 
-/** The tenant is written in the source again, unless it was decided. */
+/** The source accepts writes of the tenant again, unless the move was decided. */
 export async function liftFence({ tenant, from, run }: Move): Promise<void> {
   await from.run((sql) => sql`delete from away where tenant = ${tenant} and mover = ${run} and until is not null`);
 }
 
 /**
- * From now on the tenant is in the target. Nothing of it is written meanwhile: batches by the fence, positions of groups by the locks of this
- * transaction, which are let go of after they are in the target.
- * @returns false: the fence has ended before, and nothing was decided
+ * Decides the move: the tenant now belongs to the target. Nothing of it is written meanwhile: batches are blocked by the fence, positions
+ * of groups by the locks of this transaction, which are released after the positions are in the target.
+ * @returns false: the fence has expired, and nothing was decided
  */
 export async function decide(move: Move, copied: number): Promise<boolean> {
   const { tenant, from, to, run } = move;
@@ -46,7 +50,7 @@ export async function decide(move: Move, copied: number): Promise<boolean> {
     if (fenced.count !== 1) return false;
     const departs = await sql`update departure set decided_by = ${run} where tenant = ${tenant} and decided_by is null`;
     if (departs.count !== 1) throw takenOver(tenant);
-    // An owner that confirms something meanwhile waits for these rows, and then finds its fence too old.
+    // An owner that confirms something now waits for these rows, and then finds its fence outdated.
     const { groups } = only(
       await sql<{ groups: string }[]>`
         with p as (
@@ -61,7 +65,7 @@ export async function decide(move: Move, copied: number): Promise<boolean> {
   });
 }
 
-/** Positions by content: a position in the source becomes that of the last change of the tenant before it. */
+/** Translates positions: a position in the source becomes that of the tenant's last change before it. */
 async function takeGroups(sql: Connection, { tenant, run }: Move, groups: string, copied: number): Promise<void> {
   await sql.unsafe(`set local idle_in_transaction_session_timeout = ${STANDING_MS}`);
   const { count } = await sql`update arrival set complete = true where tenant = ${tenant} and mover = ${run} and copied >= ${copied}`;
@@ -85,7 +89,7 @@ export interface Switch {
   readonly tenant: string;
   readonly source: string;
   readonly target: string;
-  /** Of the arrival. */
+  /** The run of the arrival. */
   readonly run: string;
   readonly from: Pick<Transactions, 'run'>;
   readonly to: Pick<Transactions, 'transact'>;
@@ -93,8 +97,8 @@ export interface Switch {
 }
 
 /**
- * Carries out what was decided: the target serves the tenant, and the directory says so. Can be done by any number of processes, and again.
- * @returns false: it was not decided, or is done already
+ * Carries out a decision: the target serves the tenant, and the directory is updated. Any number of processes may do so, repeatedly.
+ * @returns false: not decided, or already done
  */
 export async function carryOut({ tenant, source, target, run, from, to, directory }: Switch): Promise<boolean> {
   const decided = await from.run(

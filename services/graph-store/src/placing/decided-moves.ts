@@ -1,4 +1,7 @@
-/** Moves to a journal that were decided and whose run ended before it carried them out: every replica that serves the journal does it within a second. */
+/**
+ * Completes moves to a journal that were decided but not carried out by their run: every replica that serves the journal does so within a
+ * second.
+ */
 import { MAIN } from '@polyedge/contracts/journal';
 import type { Log } from '@polyedge/service-kit/log';
 import type { JournalPlace } from '../journals.ts';
@@ -9,10 +12,10 @@ import { carryOut } from './decide.ts';
 const SESSION = { statement_timeout: '5s', lock_timeout: '2s' };
 
 export interface DecidedMovesOptions {
-  /** Of the journal that is served. */
+  /** The name of the served journal. */
   readonly name: string;
   readonly journal: Queries;
-  /** Every journal of the settings. */
+  /** Every configured journal. */
   readonly places: readonly JournalPlace[];
   readonly application: string;
   readonly log: Log;
@@ -23,7 +26,7 @@ interface Arriving {
   readonly source: string;
   readonly run: string;
   readonly complete: boolean;
-  /** How much of the source was looked at, as far as it was written down. */
+  /** The copied fraction of the source, as far as recorded. */
   readonly part: number;
 }
 
@@ -31,7 +34,7 @@ interface Arriving {
 export interface MoveStats {
   arriving: number;
   leaving: number;
-  /** Of the move to the journal that is furthest behind. */
+  /** The smallest copied fraction of all moves to the journal. */
   copiedPart: number;
 }
 
@@ -40,14 +43,14 @@ export class DecidedMoves {
   readonly stats: MoveStats = { arriving: 0, leaving: 0, copiedPart: 0 };
   readonly #options: DecidedMovesOptions;
   #isBusy = false;
-  /** It was said already. */
+  /** The failure has already been logged. */
   #isFailing = false;
 
   constructor(options: DecidedMovesOptions) {
     this.#options = options;
   }
 
-  /** Asks the journal, and does the rest beside whatever follows. */
+  /** Queries the journal; the rest runs concurrently. */
   async look(): Promise<void> {
     const { journal, log } = this.#options;
     const [now] = await journal<{ arriving: Arriving[]; leaving: number }[]>`
@@ -84,7 +87,7 @@ export class DecidedMoves {
     for (const move of complete) {
       const from = this.#connect(open, move.source);
       if (await carryOut({ ...move, target, from, to, directory }))
-        log.info(`the tenant ${move.tenant} has come from the journal ${move.source}`);
+        log.info(`the tenant ${move.tenant} has moved from the journal ${move.source}`);
     }
   }
 

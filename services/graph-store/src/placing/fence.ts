@@ -1,11 +1,11 @@
-/** Which tenants a journal serves, changed from outside the processes that serve it. */
+/** The tenants that a journal serves, changed by commands outside of its processes. */
 import type { Sql } from '../postgres/connect.ts';
 import { LOCK } from '../postgres/locks.ts';
 
-/** Rows of a tenant that an empty one does not have. */
+/** Tables with data of a tenant; all are empty for a new tenant. */
 const DATA = ['element', 'journal', 'consumer_group', 'content', 'series_value'] as const;
 
-/** How many rows a tenant has in a journal, at most one of each table. */
+/** The number of these tables that contain rows of a tenant. */
 export async function hasData(sql: Pick<Sql, 'unsafe'>, tenant: string): Promise<boolean> {
   for (const table of DATA) {
     const [row] = await sql.unsafe(`select 1 from ${table} where tenant = $1 limit 1`, [tenant]);
@@ -15,9 +15,9 @@ export async function hasData(sql: Pick<Sql, 'unsafe'>, tenant: string): Promise
 }
 
 /**
- * From now on the journal refuses the tenant and says that it is in another one. Waits until no batch is under way, so whatever was written before is
- * seen by `when`, and nothing is written after it.
- * @param when looked at with no batch under way; false: nothing is changed
+ * From now on the journal refuses the tenant and reports that it is in another one. Waits until no batch is running, so `when` sees all
+ * earlier writes, and there are none afterwards.
+ * @param when called while no batch is running; false: nothing is changed
  */
 export async function sendAway(
   sql: Sql,

@@ -1,6 +1,6 @@
 /**
- * Moves a tenant with its data to another journal (docs/adr/0032): copies while the source serves it, compares, and in the end fences it for seconds, in
- * which the rest is copied and the move decided. Can be interrupted anywhere, and is begun again by the same call, from where it came to.
+ * Moves a tenant with its data to another journal (docs/adr/0032): copies while the source serves it, verifies, and finally fences it for
+ * seconds, in which the rest is copied and the move decided. It can be interrupted at any point, and the same call resumes it.
  */
 import { randomUUID } from 'node:crypto';
 import { MAIN } from '@polyedge/contracts/journal';
@@ -16,37 +16,37 @@ import { journalOf } from './placement.ts';
 import { forgetNumbers, removeTenant } from './remove.ts';
 import { verify } from './verify.ts';
 
-/** The fence comes when a piece found so few changes left. */
+/** The fence is set once a chunk leaves at most this many changes. */
 const FEW = 400;
-/** Of the five seconds for which writes may be refused, half a second is for whoever ends the fence, and one for whoever carries a decision out. */
+/** Writes may be refused for five seconds in all; half a second is reserved for ending the fence, and one for carrying out the decision. */
 const FENCE_MS = 3000;
-/** How often the last step may begin, and how long writers have between two. */
+/** Maximum attempts of the last step, and the time for writers between two. */
 const ATTEMPTS = 20;
 const BETWEEN_MS = 5000;
-/** Pieces after which the source may forget what was copied. */
+/** Chunks after which the source may delete what was copied. */
 const KEEP_EVERY = 20;
 
 /** Connections to the databases as their owners. */
 export interface MovingJournals {
-  /** To that of `main`, besides the one of its journal: a transaction of the directory is inside one of a journal. */
+  /** An additional connection to that of `main`: a transaction of the directory runs inside one of a journal. */
   readonly directory: Transactions;
   readonly journals: ReadonlyMap<string, Transactions>;
 }
 
 export interface MoveReport {
-  /** What happens, in a sentence for the operator. */
+  /** Called with messages for the operator. */
   readonly say: (sentence: string) => void;
-  /** How far a step came. */
+  /** Called with progress messages. */
   readonly often: (sentence: string) => void;
 }
 
 export interface Moved {
   readonly is: 'moved' | 'was there';
-  /** How long its writes were refused by the step that decided. */
+  /** How long writes were refused by the step that decided. */
   readonly fencedMs?: number;
 }
 
-/** Throws `CannotPlace` with the reason when it cannot be moved; any other failure means that it can be begun again. */
+/** Throws `CannotPlace` with the reason if the tenant cannot be moved; after any other failure the move can be resumed. */
 export async function moveTenant(
   { directory, journals }: MovingJournals,
   tenant: string,
@@ -77,7 +77,7 @@ function of(journals: Journals, name: string): Transactions {
   return found;
 }
 
-/** A move that was decided and whose run has ended before it was carried out. */
+/** Carries out a move that was decided before its run ended. */
 async function carryOutDecided(journals: Journals, directory: Transactions, tenant: string): Promise<void> {
   for (const [target, to] of journals) {
     const [arrival] = await to.run(
@@ -89,11 +89,11 @@ async function carryOutDecided(journals: Journals, directory: Transactions, tena
   }
 }
 
-/** Removes what other journals have of a tenant: what it left behind, and moves that were begun and not decided. */
+/** Deletes a tenant's data in other journals: leftovers of earlier moves, and of moves that were not decided. */
 async function undoOthers(journals: Journals, tenant: string, where: string, report: MoveReport): Promise<void> {
   const home = of(journals, where);
   await home.run((sql) => sql`delete from departure where tenant = ${tenant} and decided_by is null`);
-  // From here on no run can decide. One that has decided just before is carried out when this is begun again.
+  // From now on no run can decide. If one has just decided, the decision is carried out by the next call.
   const decided = await home.run((sql) => sql`select from departure where tenant = ${tenant}`);
   if (decided.length > 0) throw new BeginAgain(`a move of ${tenant} was decided meanwhile`);
   await home.run((sql) => sql`delete from away where tenant = ${tenant}`);
@@ -114,7 +114,7 @@ async function undoOthers(journals: Journals, tenant: string, where: string, rep
 async function removeRest(journal: Transactions, tenant: string, name: string, report: MoveReport): Promise<void> {
   const left = await journal.run((sql) => sql`select from departure where tenant = ${tenant} and decided_by is not null`);
   if (left.length === 0) return;
-  report.say(`removes what is left of ${tenant} in ${name}`);
+  report.say(`deletes the rest of ${tenant} in ${name}`);
   await removeTenant(journal, tenant, name !== MAIN);
 }
 
@@ -171,7 +171,10 @@ async function copyBase(move: Move, changes: ChangeCopy, { copied, progress }: A
   return now;
 }
 
-/** Copies changes until few are left. @returns up to which number all are copied */
+/**
+ * Copies changes until few are left.
+ * @returns the seq up to which all are copied
+ */
 async function catchUp(move: Move, changes: ChangeCopy, copied: number, { often }: MoveReport): Promise<number> {
   const { tenant, target } = move;
   let [at, count] = [copied, 0];
@@ -187,17 +190,20 @@ async function catchUp(move: Move, changes: ChangeCopy, copied: number, { often 
   }
 }
 
-/** Nothing but what was written meanwhile is left for the last step, and what was copied is as it is in the source. */
+/** Checks that only changes written meanwhile are left for the last step, and that copied data equals the source. */
 async function verified(move: Move, changes: ChangeCopy, series: SeriesCopy, arrival: Arrival, report: MoveReport): Promise<Arrival> {
   report.say(`${move.tenant} is compared with its copy`);
   const copied = await catchUp(move, changes, arrival.copied, report);
-  // Values that are newer than these changes are those of elements that count as changed.
+  // Values newer than these changes belong to elements that count as changed.
   const progress = await series.copyTo(await series.bound(), arrival);
   await verify(move, { copied });
   return { copied, progress: await copyContents(move, progress) };
 }
 
-/** The last step. @returns undefined when it took too long, and the tenant is in the source as before */
+/**
+ * The last step.
+ * @returns undefined if it took too long, and the source still serves the tenant
+ */
 async function decideNow(move: Move, changes: ChangeCopy, series: SeriesCopy, arrival: Arrival): Promise<true | undefined> {
   try {
     const { seq, written } = await fence(move);
@@ -215,5 +221,5 @@ async function decideNow(move: Move, changes: ChangeCopy, series: SeriesCopy, ar
 async function carryOutOwn(move: Move): Promise<void> {
   await carryOut(move);
   const where = await move.directory.run((sql) => journalOf(sql, move.tenant));
-  if (where !== move.target) throw new BeginAgain('what was decided is not carried out yet');
+  if (where !== move.target) throw new BeginAgain('the decision is not carried out yet');
 }

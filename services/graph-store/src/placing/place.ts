@@ -1,6 +1,6 @@
 /**
- * Places a tenant that has no data yet. In this order, so that it can be interrupted anywhere and begun again: the journal where it was sends it away, the
- * other one takes it, the directory says so. In between it is refused everywhere, for the moment that this takes.
+ * Places a tenant that has no data yet. The order of the steps makes it safe to interrupt and repeat: the old journal refuses the tenant,
+ * the new one accepts it, the directory is updated. In between, all journals refuse it for a moment.
  */
 import { MAIN } from '@polyedge/contracts/journal';
 import type { Sql } from '../postgres/connect.ts';
@@ -11,7 +11,7 @@ import { journalOf, setPlacement } from './placement.ts';
 /** Connections to the journals as their owners, by name. */
 export type Journals = ReadonlyMap<string, Sql>;
 
-/** Throws `CannotPlace` when the tenant has data, or stays in `main`. */
+/** Throws `CannotPlace` if the tenant has data, or must stay in `main`. */
 export async function placeTenant(journals: Journals, tenant: string, target: string): Promise<'placed' | 'was there'> {
   const { directory, from, to, source } = await partiesOf(journals, tenant, target);
   if (source === target) {
@@ -51,13 +51,13 @@ export interface TenantView {
   readonly tenant: string;
   readonly journal: string;
   readonly elements: number;
-  /** A move that has begun and is not decided: how much of its source was looked at, as a part of all. */
+  /** A move in progress: the copied fraction of its source. */
   readonly moving?: { readonly to: string; readonly part: number };
-  /** Journals that still have something of it, which the move that has begun goes on to remove. */
+  /** Journals that still have data of it, which the move will delete. */
   readonly leftIn?: readonly string[];
 }
 
-/** Every tenant that has elements or is placed, with its journal and how many elements it has. */
+/** Every tenant that has elements or is placed, with its journal and number of elements. */
 export async function listTenants(journals: Journals): Promise<readonly TenantView[]> {
   const directory = of(journals, MAIN);
   const placed = new Map(

@@ -1,4 +1,4 @@
-/** The directory's word on where a tenant is. */
+/** A tenant's journal in the directory. */
 import { MAIN } from '@polyedge/contracts/journal';
 import type { Statements } from '../postgres/connect.ts';
 
@@ -8,7 +8,7 @@ export async function journalOf(directory: Statements, tenant: string): Promise<
   return row?.journal ?? MAIN;
 }
 
-/** The switch: from now on the directory says so. Nothing is changed when the tenant is neither where it was nor where it is to be. */
+/** Updates the directory. Nothing is changed if the tenant is neither in the old nor in the new journal. */
 export async function setPlacement(transaction: Statements, tenant: string, source: string, target: string): Promise<void> {
   await transaction`update placement_version set version = version + 1`;
   if (![source, target].includes(await journalOf(transaction, tenant))) return;

@@ -1,6 +1,6 @@
 /**
- * Removes a tenant from a journal that it has left, or in which its move was undone: in small transactions, again from the beginning when it is
- * interrupted. Changes keep their numbers, which are dense, and lose their tenant and their contents.
+ * Deletes a tenant from a journal that it has left, or to which its move was cancelled: in small transactions, repeated from the beginning
+ * if interrupted. Changes keep their seqs, which are dense, but lose their tenant and contents.
  */
 import { ACCOUNT_TYPE } from '../core/account-vertex.ts';
 import type { Transactions } from '../postgres/transactions.ts';
@@ -8,7 +8,7 @@ import { only } from './parties.ts';
 
 const ROWS = 500;
 
-/** Deletes rows of a table page by page in the order of its key, so that none is looked at twice. */
+/** Deletes rows of a table page by page in the order of its key, so that none is scanned twice. */
 const pagesOf = (table: string, key: string): string => `
   with page as materialized (
     select ${key} from ${table} where tenant = $1 and ($2::text = '' or (${key}) > (select ${key} from json_populate_record(null::${table}, $2::text::json)))
@@ -16,7 +16,7 @@ const pagesOf = (table: string, key: string): string => `
   gone as (delete from ${table} where tenant = $1 and (${key}) in (select ${key} from page))
   select (json_agg(to_json(page)) -> -1)::text as last from page`;
 
-// Readers pass over the system's changes. What ends a copy of the journal is recognized by its operation and element.
+// Readers skip changes of the system tenant. Copies of the journal compare the operation and element of its last entry, so these stay.
 const BLANK = `
   with page as materialized (
     select element, seq from journal
@@ -37,7 +37,7 @@ const PAGES = [
   BLANK,
 ];
 
-/** @param accounts whether copies of its accounts are there, which the directory has */
+/** @param accounts whether to delete the copies of its accounts; the directory keeps the originals */
 export async function removeTenant(journal: Transactions, tenant: string, accounts: boolean): Promise<void> {
   for (const page of PAGES) await eachPage(journal, page, tenant);
   await journal.run((sql) => sql`delete from consumer_group where tenant = ${tenant}`);
@@ -49,7 +49,7 @@ export async function removeTenant(journal: Transactions, tenant: string, accoun
   await journal.run((sql) => sql`delete from departure where tenant = ${tenant}`);
 }
 
-/** Which numbers of the source became which: nobody asks any more. */
+/** Deletes the table of translated seqs, which is no longer needed. */
 export const forgetNumbers = (journal: Transactions, tenant: string): Promise<void> =>
   eachPage(journal, pagesOf('arrival_seq', 'was'), tenant);
 

@@ -1,9 +1,9 @@
-/** Compares what was copied with its source, while the source is written: elements that have changed since are left out on both sides. */
+/** Compares copied data with its source while the source is being written: elements that have changed since are excluded on both sides. */
 import type { Connection } from '../postgres/connect.ts';
 import type { Arrival } from './arrival.ts';
 import { CannotPlace, type Move, only } from './parties.ts';
 
-/** How many rows, and the sum of their checksums: neither depends on their order. */
+/** The number of rows and the sum of their checksums; both are independent of their order. */
 interface Sum {
   readonly rows: number;
   readonly sum: string;
@@ -13,7 +13,7 @@ const sumOf = (text: string, from: string): string =>
   `select count(*) as rows, coalesce(sum(hashtextextended(${text}, 0)), 0)::text as sum from ${from}`;
 
 const CHANGED = `(select value collate "C" from json_array_elements_text($2::text::json))`;
-/** By what is compared. Everything but the number of the last change, and of writing, which differ. */
+/** By kind of data. Includes everything except seqs and write numbers, which differ. */
 const SUMS: Readonly<Record<string, string>> = {
   elements: sumOf(`(to_jsonb(e) - 'seq')::text`, `element e where tenant = $1 and id not in ${CHANGED}`),
   'unique keys': sumOf(`name || ' ' || value || ' ' || element`, `unique_key where tenant = $1 and element not in ${CHANGED}`),
@@ -23,7 +23,7 @@ const SUMS: Readonly<Record<string, string>> = {
   ),
 };
 
-/** Throws `CannotPlace` naming what differs. */
+/** Throws `CannotPlace` that names the difference. */
 export async function verify({ tenant, from, to }: Move, { copied }: Pick<Arrival, 'copied'>): Promise<void> {
   const { changed, expiry, sums, changes } = await from.run(async (sql) => {
     await sql`begin isolation level repeatable read read only`;
@@ -32,7 +32,7 @@ export async function verify({ tenant, from, to }: Move, { copied }: Pick<Arriva
         await sql<{ ids: string }[]>`
           select coalesce(json_agg(distinct element), '[]')::text as ids from journal where tenant = ${tenant} and seq > ${copied}`,
       ).ids;
-      // A value that expires meanwhile may have been removed on one side.
+      // A value that expires meanwhile may be deleted on one side only.
       const until = String(Date.now() + 600_000);
       const kept = only(
         await sql<{ count: number }[]>`select count(*) as count from journal where tenant = ${tenant} and seq <= ${copied}`,
@@ -51,7 +51,7 @@ export async function verify({ tenant, from, to }: Move, { copied }: Pick<Arriva
     if (copy?.rows !== rows || copy.sum !== sum)
       throw new CannotPlace(`the copy differs from its source: ${rows} ${what} (checksum ${sum}), copied ${copy?.rows} (${copy?.sum})`);
   }
-  // What retention has dropped since was copied before.
+  // Changes that retention has deleted since were copied before.
   if (numbers < changes) throw new CannotPlace(`the copy has ${numbers} of ${changes} changes`);
 }
 

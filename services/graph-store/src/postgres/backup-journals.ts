@@ -1,6 +1,6 @@
 /**
- * Backup and restore of all journals. With `main` alone a backup is the folder of its database; with several it has a folder for each. They are copied one
- * after the other, each as it was at one moment: tenants do not depend on each other, and one that is placed meanwhile is noticed.
+ * Backup and restore of all journals. With only `main`, a backup is the folder of its database; with several it has one folder each. They
+ * are copied one after the other, each as of one moment: tenants are independent, and a placement that changes meanwhile is detected.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename } from 'node:fs/promises';
@@ -12,7 +12,7 @@ import type { Sql } from './connect.ts';
 type Journals = ReadonlyMap<string, Sql>;
 type Manifests = ReadonlyMap<string, Manifest>;
 
-/** Writes a backup into a folder that must not exist yet; it gets its name when it is complete. */
+/** Writes a backup to a new folder, which gets its final name when it is complete. */
 export async function backUpAll(journals: Journals, folder: string): Promise<Manifests> {
   const main = journals.get(MAIN);
   if (main === undefined) throw new CannotCopy(`the journal ${MAIN} is missing`);
@@ -23,10 +23,10 @@ export async function backUpAll(journals: Journals, folder: string): Promise<Man
   const manifests = new Map<string, Manifest>();
   for (const [name, sql] of journals) manifests.set(name, await backUp(sql, join(partial, name)));
   if ((await placementsOf(main)) !== before)
-    throw new CannotCopy(`a tenant was placed meanwhile, so a copy may lack it; make another one and remove ${partial}`);
+    throw new CannotCopy(`a tenant was placed meanwhile, so the backup may lack it; repeat the backup and delete ${partial}`);
   const undone = await undoneMove(journals);
   if (undone !== undefined)
-    throw new CannotCopy(`the move of ${undone} was decided meanwhile, so a copy may lack it; make another one and remove ${partial}`);
+    throw new CannotCopy(`the move of ${undone} was decided meanwhile, so the backup may lack it; repeat the backup and delete ${partial}`);
   await rename(partial, folder);
   return manifests;
 }
@@ -38,7 +38,7 @@ async function placementsOf(main: Sql): Promise<number> {
   return row.version;
 }
 
-/** A tenant whose move was decided and is not in the placements yet: its copies may be of before and after. */
+/** A tenant whose move was decided but is not in the placements yet: its copies may be from before and after the move. */
 async function undoneMove(journals: Journals): Promise<string | undefined> {
   for (const sql of journals.values()) {
     const [row] = await sql<{ tenant: string }[]>`select tenant from arrival where complete`;
@@ -47,7 +47,7 @@ async function undoneMove(journals: Journals): Promise<string | undefined> {
   return undefined;
 }
 
-/** Fills empty databases from a backup of the same journals, each all or nothing. */
+/** Restores empty databases from a backup of the same journals, each atomically. */
 export async function restoreAll(journals: Journals, folder: string): Promise<Manifests> {
   const several = existsSync(join(folder, MAIN, 'manifest.json'));
   const copied = several ? await readdir(folder) : [MAIN];
@@ -58,7 +58,7 @@ export async function restoreAll(journals: Journals, folder: string): Promise<Ma
     );
   const manifests = new Map<string, Manifest>();
   for (const [name, sql] of journals) {
-    // A journal that is newer than the backup begins empty.
+    // A journal that is newer than the backup starts empty.
     if (copied.includes(name)) manifests.set(name, await restore(sql, several ? join(folder, name) : folder));
   }
   return manifests;

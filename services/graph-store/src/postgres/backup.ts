@@ -1,6 +1,6 @@
 /**
- * Backup and restore by COPY: every table as it was at one moment, a compressed file each, beside a manifest that says which moment it was.
- * What came from a backup is another history: the restored journal gets a new epoch, so that nobody takes it for the one they knew.
+ * Backup and restore with COPY: every table as of one moment, each in a compressed file, with a manifest that states the moment. A restored
+ * journal has another history, so it gets a new epoch, and no reader mistakes it for the old one.
  */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { migrate, newEpoch } from './migrate.ts';
 
 const MANIFEST = 'manifest.json';
 const FORMAT = 1;
-/** What PostgreSQL calls a thing of ours, so that a manifest cannot bring in SQL. */
+/** Valid names of database objects, so that a manifest cannot inject SQL. */
 const NAME = /^[a-z_][a-z0-9_]*$/;
 const BOUND = /^FOR VALUES FROM \('?\d+'?\) TO \('?\d+'?\)$/;
 
@@ -21,19 +21,19 @@ export interface Manifest {
   readonly format: number;
   /** ISO 8601. */
   readonly madeOn: string;
-  /** The newest change that it contains. */
+  /** The newest change in the backup. */
   readonly seq: number;
   readonly epoch: string;
   readonly partitions: number;
-  /** Numbers of the migrations that had been applied. */
+  /** Numbers of the applied migrations. */
   readonly migrations: readonly number[];
-  /** In an order in which rows can be loaded: what others refer to comes first. */
+  /** In the order in which rows can be loaded: referenced tables first. */
   readonly tables: readonly { readonly name: string; readonly columns: readonly string[] }[];
   /** Partitions of partitioned tables. */
   readonly parts: readonly { readonly name: string; readonly of: string; readonly bound: string }[];
 }
 
-/** Writes a backup into a folder that must not exist yet; it gets its name when it is complete. Writers are not held up. */
+/** Writes a backup to a new folder, which gets its final name when it is complete. Writers are not blocked. */
 export async function backUp(sql: Sql, folder: string): Promise<Manifest> {
   const partial = `${folder}.partial-${process.pid}`;
   // It contains password hashes and the sealed signing key.
@@ -51,7 +51,10 @@ export async function backUp(sql: Sql, folder: string): Promise<Manifest> {
   return manifest;
 }
 
-/** The rows. The library (3.4.9) pauses its socket when it is ahead of who reads, and after the last row nobody resumes it: nothing else was answered. */
+/**
+ * The rows. The library (3.4.9) pauses its socket when the reader is slower, and does not resume it after the last row; no other statement
+ * waits for it.
+ */
 async function* read(rows: Readable): AsyncGenerator<Buffer> {
   for await (const row of rows) yield row;
   rows._read(0);
@@ -86,7 +89,7 @@ async function describe(sql: Transaction): Promise<Manifest> {
   };
 }
 
-/** Tables after those that they refer to. */
+/** Orders tables after those that they reference. */
 function inOrder<Table extends { readonly name: string }>(
   tables: readonly Table[],
   references: readonly { readonly name: string; readonly to: string }[],
@@ -104,12 +107,12 @@ function inOrder<Table extends { readonly name: string }>(
   return ordered;
 }
 
-/** Why a backup was not made or not restored, in a sentence for the operator. */
+/** Why a backup failed or was not restored, in a sentence for the operator. */
 export class CannotCopy extends Error {}
 
 /**
- * Fills an empty database from a backup, as the owner of its tables: all or nothing. Throws `CannotCopy` when the database holds data,
- * or the backup is of a newer version. Migrations that are newer than the backup are applied by the next start.
+ * Restores an empty database from a backup, as the owner of its tables, atomically. Throws `CannotCopy` if the database contains data, or
+ * the backup is of a newer version. Migrations that are newer than the backup are applied by the next start.
  */
 export async function restore(sql: Sql, folder: string): Promise<Manifest> {
   const manifest: Manifest = JSON.parse(await readFile(join(folder, MANIFEST), 'utf8').catch(() => '{}'));
@@ -146,7 +149,7 @@ export async function restore(sql: Sql, folder: string): Promise<Manifest> {
       );
     }
     await transaction`update sequencer set epoch = ${newEpoch()}`;
-    // Whoever publishes next finds a journal of another server, and settles what follows from that: groups, Redis, edges.
+    // The next publisher finds the journal of another server, and handles the consequences for groups, Redis and edges.
     await transaction`update journal_identity set system_identifier = 'a backup'`;
     await transaction`update publisher set holder = '', until = '-infinity', fence = fence + 1`;
   });

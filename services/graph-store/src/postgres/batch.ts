@@ -1,6 +1,6 @@
 /**
- * One attempt of one batch: lock and load what its requests touch, apply them one after the other in memory, write all of it at once. A request
- * that breaks a rule fails alone, with its own failure, and costs the others nothing.
+ * One attempt of one batch: locks and loads the rows that its requests need, applies the requests one after the other in memory, and writes
+ * the results together. A request that breaks a rule fails alone, without affecting the others.
  */
 import { hash as digest, randomBytes } from 'node:crypto';
 import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/graph';
@@ -15,19 +15,19 @@ import { World } from '../core/world.ts';
 import type { Committed } from '../publisher/recent.ts';
 import type { HomeScopes } from './home-scopes.ts';
 import { type EarlierResult, findEarlierResults, replyJson } from './idempotency.ts';
-import { findIds, loadWanted, nothingWanted, settleAll, type Wanted, want, wantIds } from './load.ts';
+import { findIds, loadWanted, nothingWanted, settleAll, type WantedRows, want, wantIds } from './load.ts';
 import { LOCK } from './locks.ts';
 import type { Issuer } from './pipeline.ts';
 import { findAway } from './tenants-elsewhere.ts';
 import { type Written, writeAndCommit } from './write.ts';
 
-/** A request with what the batch needs to know of it. */
+/** A request, with what the batch needs to know about it. */
 export interface BatchRequest {
   readonly tenant: string;
   readonly defaultScope: string;
   readonly request: MutationRequest;
   readonly plan: RowPlan;
-  /** SHA-256 of the request: tells a repeat from another request under the same operation id. */
+  /** SHA-256 of the request: distinguishes a repeat from another request with the same operation id. */
   readonly hash: Buffer;
 }
 
@@ -39,11 +39,11 @@ export function batchRequest(tenant: string, defaultScope: string, request: Muta
 export interface BatchResult {
   readonly outcomes: readonly MutationOutcome[];
   readonly epoch: string;
-  /** The changes of the batch, as they travel. */
+  /** The changes of the batch, ready to be published. */
   readonly changes: readonly Committed[];
 }
 
-/** What batches share. */
+/** Shared by all batches. */
 export interface BatchParts {
   readonly schemas: Schemas;
   readonly homes: HomeScopes;
@@ -52,13 +52,12 @@ export interface BatchParts {
 const TOGETHER = `select pg_advisory_xact_lock_shared(${LOCK.batch})`;
 const ALONE = `select pg_advisory_xact_lock(${LOCK.batch})`;
 
-/** How often a request may ask for rows that its plan did not foresee. */
+/** How often a request may need rows that its plan did not predict. */
 const MAX_NEEDS = 8;
 
 /**
- * @param exclusive waits until no other batch is under way and keeps others waiting: nothing can collide.
- * @param refusals gets the outcome of each request that failed, before the others are committed: all that is left to know when the COMMIT is not
- *   answered.
+ * @param exclusive waits until no other batch is running and blocks others, so that nothing can conflict
+ * @param refusals receives the outcome of each failed request before the COMMIT, which is all that is known if the COMMIT is not answered
  */
 export async function runBatch(
   issuer: Issuer,
@@ -68,10 +67,10 @@ export async function runBatch(
   refusals: Map<BatchRequest, MutationOutcome>,
 ): Promise<BatchResult> {
   const world = new World();
-  // All of these leave at once, in this order.
+  // All of these are sent together, in this order.
   const work: Promise<unknown>[] = [issuer.issue('begin'), issuer.issue(exclusive ? ALONE : TOGETHER)];
   const candidates = new Map<BatchRequest, Map<number, readonly string[]>>();
-  const wanted = new Map<string, Wanted>();
+  const wanted = new Map<string, WantedRows>();
   for (const entry of requests) {
     const ofTenant = wanted.get(entry.tenant) ?? nothingWanted();
     wanted.set(entry.tenant, ofTenant);
@@ -87,10 +86,10 @@ export async function runBatch(
       );
     }
   }
-  // Criteria are found before the first row lock; without any, everything up to here and the locks are one round trip.
+  // Criteria are evaluated before the first row lock; without criteria, everything up to here and the locks are one round trip.
   if (requests.some(({ plan: { criteria } }) => criteria.length > 0)) await settleAll(work.splice(0));
   const contents = new Map<string, Set<string>>();
-  // One order of tenants for all batches: locks are taken by tenant, phase and id.
+  // All batches use the same order of tenants: locks are taken by tenant, phase and id.
   for (const [tenant, ofTenant] of [...wanted].sort(([left], [right]) => (left < right ? -1 : 1))) {
     work.push(
       loadWanted(issuer, tenant, world.tenant(tenant), ofTenant).then((complete) => {
@@ -98,8 +97,8 @@ export async function runBatch(
       }),
     );
   }
-  // Behind the locks: an attempt of the same request that had them before is committed by then and found, so its own effects never look like
-  // a guard that fails.
+  // After the locks: an earlier attempt of the same request that held them has committed by then and is found, so its own effects never
+  // look like a failed guard.
   const repeats = findEarlierResults(issuer, requests);
   const away = findAway(issuer, [...wanted.keys()]);
   work.push(repeats, away);
@@ -144,7 +143,7 @@ export async function runBatch(
       },
     );
     if (applied.outcome === 'failed') {
-      // What it failed on may have been read after the repeats were.
+      // The failure may be due to rows that were read after the search for repeats.
       if (late) {
         known = new Map([...known, ...(await findEarlierResults(issuer, [entry]))]);
         const repeated = known.get(id);
@@ -212,7 +211,7 @@ async function outcomeOf(state: RequestState, base: number, earlier: readonly Mu
   }
 }
 
-/** Applies one request, loading under lock what its plan could not foresee; `onLoad` hears of it. */
+/** Applies one request; loads and locks rows that its plan did not predict, and calls `onLoad` for each load. */
 async function applyOne(
   issuer: Issuer,
   world: World,
@@ -242,9 +241,9 @@ const ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789';
 
 /**
  * A vertex id in HIRO 7's form (hiro-graph ids: two parts of 25 characters that begin with `c`): the second half of its scope's id, if that
- * has one, and a part of its own with 96 random bits behind the time, so that neighbours in time are neighbours in the index.
+ * has one, and a part of its own with the time followed by 96 random bits, so that ids created together are close in the index.
  */
-export function newVertexId(scope: string): string {
+function newVertexId(scope: string): string {
   const scopePart = /^c[a-z0-9]{24}_(c[a-z0-9]{24})$/.exec(scope)?.[1] ?? /^[A-Za-z0-9_-]{1,64}$/.exec(scope)?.[0] ?? newCuid();
   return `${scopePart}_${newCuid()}`;
 }

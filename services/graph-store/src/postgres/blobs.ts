@@ -1,4 +1,4 @@
-/** Blobs as rows of 256 KiB. Content that no element refers to is swept. */
+/** Blobs as rows of 256 KiB. Unreferenced blobs are deleted by a sweep. */
 import { CHUNK_BYTES, type graphReadChunk, type graphWriteChunk } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -7,7 +7,7 @@ import { readFailure } from './read.ts';
 import { enterTenant, refusalOf } from './tenants-elsewhere.ts';
 import type { Transactions } from './transactions.ts';
 
-/** How long content may wait for an element that refers to it. */
+/** How long a blob may be unreferenced. */
 const UNREFERENCED = '1 hour';
 
 export class Blobs {
@@ -21,7 +21,7 @@ export class Blobs {
     this.#maxBytes = maxBytes;
   }
 
-  /** Chunks come in order; writing the same one again is harmless, so that a caller may repeat itself. */
+  /** Chunks must arrive in order; writing the same one again has no effect, so callers may retry. */
   async writeChunk(
     tenant: string,
     { content, index, data, last, mediaType }: RequestOf<typeof graphWriteChunk>,
@@ -71,7 +71,7 @@ export class Blobs {
     }
   }
 
-  /** Removes content that no element ever referred to. */
+  /** Deletes blobs that no element has referenced in time. */
   async sweep(): Promise<void> {
     await this.#sql`delete from content where not used and touched_on < now() - ${UNREFERENCED}::interval`;
   }

@@ -1,13 +1,13 @@
-/** Connections to PostgreSQL, each kind with the settings its work needs. */
+/** Connections to PostgreSQL, with session settings for each kind of work. */
 import { readFileSync } from 'node:fs';
 import { connect as dial, type Socket } from 'node:net';
 import { parseOwnJson } from '@polyedge/query/json-text';
 import postgres from 'postgres';
 
 export type Sql = postgres.Sql<{ bigint: number; json: unknown }>;
-/** What statements are made with: a pool, a connection, or a transaction. */
+/** Something to send statements with: a pool, a connection, or a transaction. */
 export type Statements = postgres.ISql<{ bigint: number; json: unknown }>;
-/** One connection taken out of its pool: statements issued without waiting travel together. */
+/** One connection taken from its pool: statements issued without waiting are sent together. */
 export type Connection = postgres.ReservedSql<{ bigint: number; json: unknown }>;
 
 export interface ConnectOptions {
@@ -17,13 +17,13 @@ export interface ConnectOptions {
   readonly max: number;
   /** Settings of the session, such as `lock_timeout`. */
   readonly session?: Readonly<Record<string, string>>;
-  /** Called at once when a connection has ended, and when one could not be made. */
+  /** Called when a connection has ended or could not be made. */
   readonly onClose?: () => void;
-  /** Told of the socket of each connection; not of those over TLS, through a file, or to one of several servers, which the library makes. */
+  /** Called with the socket of each connection; not for TLS, Unix sockets or several servers, whose sockets the library creates. */
   readonly onSocket?: (socket: Socket) => void;
 }
 
-/** int8 as a number: seqs, versions and times stay below 2^53. */
+/** int8 as a number: seqs, versions and times are below 2^53. */
 const bigint = {
   to: 20,
   from: [20],
@@ -32,8 +32,8 @@ const bigint = {
 };
 
 /**
- * json and jsonb. In: text that is JSON already, as it is. Out: values that keep large integers; a number that a statement has computed may have
- * no exact value: it is rounded.
+ * json and jsonb. Parameters are JSON text, passed unchanged. Results keep large integers; a number computed by a statement may have no
+ * exact representation and is rounded.
  */
 const json = {
   to: 114,
@@ -42,7 +42,7 @@ const json = {
   parse: (text: string): unknown => parseOwnJson(text) ?? JSON.parse(text),
 };
 
-/** A value of a row from PostgreSQL's text for it, by its type's number: as what `connect` makes of it. */
+/** Parses the text of a column by the number of its type, like `connect` does. */
 export function parseColumn(type: number, text: string): unknown {
   switch (type) {
     case 16:
@@ -61,7 +61,7 @@ export function parseColumn(type: number, text: string): unknown {
   }
 }
 
-/** PostgreSQL's answer to a statement that it did not carry out. */
+/** A statement that PostgreSQL rejected. */
 export class StatementFailed extends Error {
   /** The SQLSTATE. */
   readonly code: string;
@@ -74,7 +74,7 @@ export class StatementFailed extends Error {
   }
 }
 
-/** Whether an error is PostgreSQL's answer. */
+/** Whether an error is an answer of PostgreSQL. */
 export const isAnswer = (error: unknown): error is { readonly code: string; readonly severity: string } =>
   error instanceof StatementFailed || error instanceof postgres.PostgresError;
 
@@ -86,22 +86,22 @@ export function connect({ url, name, max, session, onClose, onSocket }: ConnectO
     types: { bigint, json },
     connection: { application_name: name, ...session },
     connect_timeout: 5,
-    // A pool that waits ever longer would keep a service down after the database is back.
+    // A growing pause would keep the service down after the database has recovered.
     backoff: () => 0.25,
     idle_timeout: 0,
     max_lifetime: null,
     onnotice: () => {},
     ...(onClose === undefined ? {} : { onclose: onClose }),
-    // Asking for the types of arrays is what rejects where nobody can catch it when the connection breaks meanwhile. Arrays travel as JSON.
+    // Fetching the types of arrays can reject where it cannot be caught if the connection breaks meanwhile. Arrays are sent as JSON.
     fetch_types: false,
   };
-  // Nothing is connected before the first statement.
+  // Connects on the first statement.
   const library = postgres(authority?.url ?? url, options);
   const { host: hosts, path, ssl } = library.options;
   if (onSocket === undefined || hosts.length > 1 || path || ssl) return library;
   const withSocket = {
     ...options,
-    // The library's types leave it out.
+    // Missing from the library's types.
     socket: ({ host: [host = ''], port: [port = 0] }: { readonly host: string[]; readonly port: number[] }): Socket => {
       const socket = dial({ host, port, noDelay: true });
       onSocket(socket);
@@ -111,7 +111,7 @@ export function connect({ url, name, max, session, onClose, onSocket }: ConnectO
   return postgres(url, withSocket);
 }
 
-/** `?sslrootcert=FILE`, as libpq has it: TLS, with a server whose certificate this authority signed and whose name is the host's. */
+/** `?sslrootcert=FILE`, as in libpq: TLS, with a server whose certificate is signed by this authority and has the host's name. */
 function authorityOf(text: string): { readonly url: string; readonly host: string; readonly certificate: string } | undefined {
   const url = new URL(text);
   const file = url.searchParams.get('sslrootcert');
@@ -122,8 +122,8 @@ function authorityOf(text: string): { readonly url: string; readonly host: strin
 }
 
 /**
- * What writing connections give up on, so that one stopped replica cannot stop the others. They read and write by key: PostgreSQL must not
- * think, from statistics older than the data, that reading a whole table or compiling a plan is cheaper.
+ * Time-outs of writing connections, so that one suspended replica cannot block the others. They read and write by key: with outdated
+ * statistics the planner must not choose a table scan or JIT compilation.
  */
 export const WRITER_SESSION = {
   idle_in_transaction_session_timeout: '2s',
@@ -131,11 +131,11 @@ export const WRITER_SESSION = {
   statement_timeout: '10s',
   enable_seqscan: 'off',
   jit: 'off',
-  // Two large elements in one batch stay in memory.
+  // Two large elements in one batch fit into memory.
   work_mem: '32MB',
 };
 
-/** What readers give up on. */
+/** Time-outs of readers. */
 export const READER_SESSION = { statement_timeout: '10s', idle_in_transaction_session_timeout: '15s' };
 
 /** The settings without which an acknowledged write could be lost. Returns those that are off. */
@@ -145,7 +145,7 @@ export async function missingDurability(sql: Statements): Promise<string[]> {
   return rows.filter(({ setting }) => setting === 'off').map(({ name }) => name);
 }
 
-/** The SQLSTATE of a failed statement, or undefined when the failure was not PostgreSQL's answer (the connection broke). */
+/** The SQLSTATE of a failed statement, or undefined if PostgreSQL did not answer (the connection broke). */
 export function sqlState(error: unknown): string | undefined {
   return isAnswer(error) ? error.code : undefined;
 }

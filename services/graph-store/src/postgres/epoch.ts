@@ -1,8 +1,8 @@
-/** The epoch: the identity of the journal's history. Whoever starts publishing makes sure first that the history is still the same one. */
+/** The epoch: the identity of the journal's history. A new publisher first verifies that the history is unchanged. */
 import { newEpoch } from './migrate.ts';
 import type { Transactions } from './transactions.ts';
 
-/** What a copy of the journal outside PostgreSQL ends with. */
+/** The last entry of a copy of the journal outside PostgreSQL. */
 export interface Tip {
   readonly seq: number;
   readonly epoch: string;
@@ -11,16 +11,18 @@ export interface Tip {
 }
 
 /**
- * Compares the journal with the server it lives on and with what copies of it ended with. Another system identifier or timeline, or a copy
- * that is ahead or holds another row, means that the journal went back: a new epoch is written before anything is published.
- * @returns the epoch in force, and whether it is new.
+ * Compares the journal with its server's identity and with the last entries of its copies. Another system identifier or timeline, or a copy
+ * that is ahead or has another row, means that the journal was reset to an earlier state: a new epoch is written before anything is
+ * published.
+ * @returns the current epoch, and whether it is new
  */
 export async function decideEpoch(
   transactions: Transactions,
   tips: readonly Tip[],
 ): Promise<{ readonly epoch: string; readonly changed: boolean; readonly reason?: string }> {
   return await transactions.transact(async (transaction) => {
-    // Both leave at once: no write can be committed from the first one's lock to the end of this, and each further round trip would lengthen that.
+    // Both are sent together: no write can commit between the first one's lock and the end of this, and each further round trip would
+    // prolong that.
     const [[row], compared] = await Promise.all([
       transaction<{ seq: number; epoch: string; identifier: string; timeline: number; identifier_now: string; timeline_now: number }[]>`
         select seq, epoch, i.system_identifier as identifier, i.timeline,
@@ -41,7 +43,7 @@ export async function decideEpoch(
     await transaction`update sequencer set epoch = ${epoch}`;
     await transaction`update journal_identity set system_identifier = ${row.identifier_now}, timeline = ${row.timeline_now}`;
     await transaction`update publisher set published_seq = least(published_seq, ${row.seq})`;
-    // Positions above the restored head would pass over what is written from now on; older owners are fenced off.
+    // Positions above the restored head would skip future changes; older owners are fenced off.
     await transaction`update group_position set position = least(position, ${row.seq}), fence = fence + 1`;
     return { epoch, changed: true, reason };
 
@@ -52,7 +54,7 @@ export async function decideEpoch(
       for (const [place, tip] of tips.entries()) {
         if (tip.epoch !== row.epoch) continue;
         if (tip.seq > row.seq) return 'Redis is ahead of the journal';
-        // A row that retention dropped cannot be compared, and cannot have been rewritten either.
+        // A row that retention has deleted cannot be compared, and cannot have been rewritten either.
         if (compared[place]?.same === false && compared[place].kept) return 'Redis and the journal differ';
       }
       return undefined;

@@ -1,6 +1,6 @@
 /**
- * Positions of consumer groups. A position moves forward only, and only under a fence that is not older than the one in force: an owner that
- * was stopped and goes on later changes nothing.
+ * Positions of consumer groups. A position only moves forward, and only with a fence that is not older than the one in force: an owner that
+ * was suspended changes nothing when it resumes.
  */
 import {
   type GroupState,
@@ -21,9 +21,9 @@ import { ELSEWHERE, enterTenant } from './tenants-elsewhere.ts';
 import type { Transactions } from './transactions.ts';
 
 export interface GroupLimits {
-  /** A group without members is forgotten after this. */
+  /** A group without members is deleted after this time. */
   readonly idleMs: number;
-  /** A group that is so many changes behind is forgotten, members or not. */
+  /** A group with a larger lag is deleted, even if it has members. */
   readonly maxLag: number;
 }
 
@@ -34,7 +34,7 @@ export interface GroupStats {
   overLag: number;
 }
 
-/** A group that is no more what it was: edges that know its name are told. */
+/** A group that was deleted or reset: edges with members are notified. */
 export interface Removed<Reply> {
   readonly name: string;
   readonly reply: Reply;
@@ -54,7 +54,7 @@ export class GroupPositions {
     this.#limits = limits;
   }
 
-  /** One number for all partitions, taken in the transaction that makes the group. */
+  /** One position for all partitions, read in the transaction that creates the group. */
   async open(
     tenant: string,
     { name, start, skip }: RequestOf<typeof groupOpen>,
@@ -69,7 +69,7 @@ export class GroupPositions {
       const [made] = await sql<{ id: number }[]>`
         insert into consumer_group (tenant, name) values (${tenant}, ${name}) on conflict do nothing returning id`;
       if (made !== undefined) {
-        // Two that come at the same time may both pass: the bound is against abuse, not exact.
+        // Concurrent callers may both pass: the limit protects against abuse and is not exact.
         if ((counted?.count ?? 0) >= MAX_GROUPS) {
           await sql`delete from consumer_group where id = ${made.id}`;
           return failed('limited', `there are ${MAX_GROUPS} groups already`);
@@ -96,7 +96,7 @@ export class GroupPositions {
         select partition, position, fence from group_position where consumer_group = ${group} and partition in (select value::smallint from json_array_elements_text(${JSON.stringify(partitions)}::json))
         order by partition for update`;
       if (rows.length === 0) return failed('not-found', 'the group has expired');
-      // Behind the locks that the decision of a move takes as well.
+      // After the locks that the decision of a move takes as well.
       const [left] = await sql`select from away a join consumer_group c on c.tenant = a.tenant where c.id = ${group} and a.until is null`;
       if (left !== undefined) return ELSEWHERE;
       const asked = new Map(claims.map(({ partition, fence }) => [partition, fence]));
@@ -152,7 +152,7 @@ export class GroupPositions {
     });
   }
 
-  /** Another group takes its name: what is confirmed of the old one moves nothing any more. */
+  /** Another group takes its name: confirmations of the old one have no effect any more. */
   async reset(
     tenant: string,
     { id, to }: RequestOf<typeof groupReset>,
@@ -194,7 +194,7 @@ export class GroupPositions {
     return done({ epoch: row.epoch, seq: row.seq, groups: row.groups ?? [] });
   }
 
-  /** Forgets groups that nobody came back to, and those that are hopelessly behind. Returns their names, for the log. */
+  /** Deletes abandoned groups and those that are too far behind. Returns their names, for the log. */
   async sweep(): Promise<{ readonly name: string; readonly why: 'idle' | 'lag' }[]> {
     const { idleMs, maxLag } = this.#limits;
     const idle = await this.#sql<{ name: string }[]>`
@@ -209,7 +209,7 @@ export class GroupPositions {
   }
 }
 
-/** The newest commit and the oldest change that is kept. */
+/** The newest commit and the oldest change that was kept. */
 async function rangeOf(sql: Connection): Promise<{ readonly epoch: string; readonly seq: number; readonly oldest: number }> {
   const [now] = await sql<{ epoch: string; seq: number; oldest: number }[]>`
     select epoch, seq, coalesce((select seq from journal order by seq limit 1), seq + 1) as oldest from sequencer`;

@@ -1,17 +1,17 @@
-/** The default scopes of the tenants: where elements of the other protocols' own types live (`hasHome` in core/type-rules.ts). */
+/** The default scopes of the tenants, where elements of the other protocols' own types are (`hasHome` in core/type-rules.ts). */
 import type { MutationRequest } from '@polyedge/contracts/bus/graph';
 import { hasHome, hasHomeId } from '../core/type-rules.ts';
 import type { Issuer } from './pipeline.ts';
 
 const MAX_TENANTS = 10_000;
 
-/** The xid under which a tenant's default scope is found. */
+/** The xid of a tenant's default scope. */
 export const scopeXid = (tenant: string): string => `scope:${tenant}`;
 
 export class HomeScopes {
   readonly #known = new Map<string, string>();
 
-  /** Of a tenant; undefined for one that has none, and for requests that make nothing which needs one. */
+  /** The default scope of a tenant; undefined if it has none, or if the request creates nothing that needs one. */
   async of(issuer: Issuer, tenant: string, request: MutationRequest): Promise<string | undefined> {
     if (!request.operations.some(makesAtHome)) return undefined;
     const known = this.#known.get(tenant);

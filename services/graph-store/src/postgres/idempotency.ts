@@ -1,4 +1,4 @@
-/** Results of earlier attempts: what makes a repeated request return its first result instead of a second effect. */
+/** Stored results, which make a repeated request return its first result instead of taking effect twice. */
 import type { MutationResult } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import { operationTime } from '@polyedge/contracts/operation-id';
@@ -13,7 +13,7 @@ export interface EarlierResult {
   readonly result: MutationResult;
 }
 
-/** A reply as stored. An element that the batch made is the pending seq of its change; one that it only looked at is there in full. */
+/** A reply as stored. Elements that the batch changed are stored as the pending seq of their change; those that it only read, in full. */
 export interface StoredReply {
   readonly first: number;
   readonly last: number;
@@ -36,7 +36,7 @@ export function replyJson(result: {
   return JSON.stringify(stored);
 }
 
-/** The stored results of those of the requests that succeeded before, by operation id. */
+/** The stored results of requests that have succeeded before, by operation id. */
 export async function findEarlierResults(
   issuer: Issuer,
   requests: readonly { readonly request: { readonly operationId: string } }[],

@@ -1,10 +1,10 @@
-/** Reading the journal. */
+/** Reads the journal. */
 import type { FullChange } from '@polyedge/contracts/change';
 import { covers, type Interest } from '@polyedge/contracts/interest';
 import type { Queries } from './pool.ts';
 import { JOURNAL_COLUMNS, type JournalRow, toChange } from './rows.ts';
 
-/** Where the journal stands. `oldest` is the first seq that is kept, or `seq` + 1 when nothing is. */
+/** The journal's position. `oldest` is the first seq that is kept, or `seq` + 1 if none is. */
 export interface JournalPosition {
   readonly epoch: string;
   readonly seq: number;
@@ -17,16 +17,16 @@ export interface Journal {
   newest(): Promise<number>;
   /** Changes after a seq, at most `limit`, in order and without a gap. */
   after(seq: number, limit: number): Promise<FullChange[]>;
-  /** Changes by seq, in order; those that are not kept are left out. */
+  /** Changes by seq, in order; deleted ones are omitted. */
   bySeq(seqs: readonly number[]): Promise<FullChange[]>;
-  /** The seqs of `after` < seq <= `upTo` that belong to an interest, looking at no more than `scan` rows; and how far it looked. */
+  /** The seqs of `after` < seq <= `upTo` that belong to an interest, scanning at most `scan` rows; and how far it scanned. */
   seqsOf(
     interests: readonly Interest[],
     after: number,
     upTo: number,
     scan: number,
   ): Promise<{ readonly seqs: number[]; readonly to: number }>;
-  /** Changes of some slots after a seq, without those of the system scope. */
+  /** Changes of some slots after a seq, except those of the system scope. */
   ofSlots(slots: readonly number[], after: number, upTo: number, limit: number): Promise<FullChange[]>;
 }
 
@@ -70,7 +70,7 @@ export function openJournal(sql: Queries): Journal {
   };
 }
 
-/** Ten thousand interests cost one look-up per owner of a row, not ten thousand comparisons. */
+/** Ten thousand interests cost one look-up per owner of a row instead of ten thousand comparisons. */
 function matcher(interests: readonly Interest[]): (row: { tenant: string; type: string; owners: readonly string[] }) => boolean {
   if (interests.length <= 8) return (row) => interests.some((interest) => covers(interest, row));
   const named = new Set(interests.map((interest) => JSON.stringify(interest, ['tenant', 'type', 'owner'])));

@@ -1,4 +1,4 @@
-/** The row of the publisher's lease, on PostgreSQL's clock. Its fence grows whenever it is taken. */
+/** The row of the publisher's lease, on PostgreSQL's clock. Its fence is incremented by every acquisition. */
 import type { Queries } from './pool.ts';
 
 export class LeaseRow {
@@ -10,7 +10,7 @@ export class LeaseRow {
     this.#holder = holder;
   }
 
-  /** Takes it if it is free, or was this holder's own before. Undefined: it is somebody else's. */
+  /** Acquires the lease if it is free or already this holder's. Undefined: another process holds it. */
   async take(above: number, ttlMs: number): Promise<{ readonly fence: number; readonly publishedSeq: number } | undefined> {
     const [row] = await this.#sql<{ fence: number; published_seq: number }[]>`
       update publisher set holder = ${this.#holder}, fence = greatest(fence, ${above}) + 1, until = clock_timestamp() + ${ttlMs} * interval '1 millisecond'
@@ -18,7 +18,7 @@ export class LeaseRow {
     return row === undefined ? undefined : { fence: row.fence, publishedSeq: row.published_seq };
   }
 
-  /** Prolongs it and saves how far publishing came. False: it is somebody else's now. */
+  /** Renews the lease and saves the publishing position. False: another process holds it. */
   async renew(fence: number, publishedSeq: number, ttlMs: number): Promise<boolean> {
     const rows = await this.#sql`
       update publisher set until = clock_timestamp() + ${ttlMs} * interval '1 millisecond', published_seq = greatest(published_seq, ${publishedSeq})

@@ -1,20 +1,20 @@
 /**
- * One connection to PostgreSQL, from its beginning to its end.
+ * One connection to PostgreSQL, from its start to its end.
  *
- * `postgres` 3.4.9 keeps a connection object beyond the end of its socket and dials again with it, and that has holes: a query that was under way
- * is still there and gets the answers of the next connection; text that was not written yet goes before the next handshake, which then waits for
- * ever; what asked for the types of arrays (`fetch_types`) rejects where nobody can catch it, and so ends the process; statements that wait
- * behind another are never answered; a statement after the end writes to no socket. So each connection has a pool of its own here, which ends
- * with it, nothing is sent once it has ended, and nobody waits longer than it lives.
+ * `postgres` 3.4.9 keeps a connection object after its socket has ended and reconnects with it, which has bugs: a query in progress gets
+ * the answers of the next connection; unsent text precedes the next handshake, which then hangs; fetching the types of arrays
+ * (`fetch_types`) rejects where it cannot be caught, and so ends the process; statements that wait behind another are never answered; a
+ * statement after the end writes to no socket. Therefore each connection has its own pool here, which ends with it; nothing is sent once it
+ * has ended, and all waiting statements fail when it ends.
  */
 import type { Socket } from 'node:net';
 import { type Connection, type ConnectOptions, connect, isAnswer, type Sql } from './connect.ts';
 import { type Issuer, issuerOf, Pipeline } from './pipeline.ts';
 
-/** How long making a connection may take. */
+/** Time-out of connecting. */
 const OPEN_MS = 10_000;
 
-/** The connection broke, or none could be made. What it was doing may or may not have happened. */
+/** The connection broke, or could not be made. Its statement may or may not have taken effect. */
 export class ConnectionLost extends Error {}
 
 /** No connection could be made: nothing was done. */
@@ -25,7 +25,7 @@ export type LinkOptions = Omit<ConnectOptions, 'max' | 'onSocket'>;
 export class Link {
   readonly #options: LinkOptions;
   readonly #pool: Sql;
-  /** Who waits for an answer on this connection. */
+  /** The callbacks waiting for an answer on this connection. */
   readonly #waiting = new Set<(error: Error) => void>();
   #connection: Connection | undefined;
   #socket: Socket | undefined;
@@ -44,7 +44,7 @@ export class Link {
     });
   }
 
-  /** @param prepare is done once, before anything else. */
+  /** @param prepare runs once, before any other statement */
   static async open(options: LinkOptions, prepare: (issuer: Issuer) => Promise<void> = async () => {}): Promise<Link> {
     const link = new Link(options);
     const slow = setTimeout(() => link.end('PostgreSQL does not answer'), OPEN_MS);
@@ -59,23 +59,23 @@ export class Link {
     }
   }
 
-  /** Whether it has ended. What is sent on it from then on is never answered. */
+  /** Whether it has ended. Statements sent afterwards are never answered. */
   get gone(): boolean {
     return this.#gone;
   }
 
   get connection(): Connection {
-    if (this.#connection === undefined) throw new ConnectionLost('the connection is not made yet');
+    if (this.#connection === undefined) throw new ConnectionLost('the connection is not open yet');
     return this.#connection;
   }
 
-  /** For statements that travel together. Not to be used while one of `connection` is under way, nor the other way round. */
+  /** For statements that are sent together. Not to be used while a statement of `connection` is in progress, nor vice versa. */
   get issuer(): Issuer {
-    if (this.#issuer === undefined) throw new ConnectionLost('the connection is not made yet');
+    if (this.#issuer === undefined) throw new ConnectionLost('the connection is not open yet');
     return this.#issuer;
   }
 
-  /** The outcome of something that happens on this connection; a failure as soon as the connection has ended. */
+  /** The outcome of work on this connection; fails as soon as the connection has ended. */
   until<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#waiting.add(reject);
@@ -84,7 +84,7 @@ export class Link {
     });
   }
 
-  /** Ends it, now. */
+  /** Closes it immediately. */
   end(why = 'the connection was ended'): void {
     if (this.#gone) return;
     this.#gone = true;
@@ -94,7 +94,7 @@ export class Link {
   }
 
   async #open(prepare: (issuer: Issuer) => Promise<void>): Promise<void> {
-    // Not `reserve()` first: the library never grants it on a connection that it opens for it.
+    // Not `reserve()` first: the library never resolves it on a connection that it opens for it.
     await this.#pool`select 1`;
     const connection = await this.#pool.reserve();
     this.#issuer = this.#socket === undefined ? issuerOf(connection) : new Pipeline(this.#socket);
@@ -108,17 +108,20 @@ export class Link {
   }
 }
 
-/** SQLSTATEs of a server that cannot do it now: a standby that is not yet promoted, no room, shutting down or starting, locks of others. */
+/**
+ * SQLSTATEs of a server that is temporarily unable: a standby that is not promoted yet, out of space, shutting down or starting, locks of
+ * others.
+ */
 const NOT_NOW = /^(25006|08...|53...|57P..|55P03|40001|40P01)$/;
-/** What the system and the library call a connection that ended or was not made. */
+/** Error codes of the system and the library for a connection that ended or failed. */
 const NO_CONNECTION = /^(E[A-Z]+|CONNECTION_[A-Z]+|CONNECT_TIMEOUT)$/;
 
-/** Whether what failed may succeed when it is done again later, because the server or the way to it was the reason. */
+/** Whether a failed operation may succeed later, because the server or the connection was the cause. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof ConnectionLost) return true;
   if (isAnswer(error)) return !isRefusal(error) || NOT_NOW.test(error.code);
   return error instanceof Error && 'code' in error && NO_CONNECTION.test(String(error.code));
 }
 
-/** Whether the server said no and goes on living: its FATAL means that it closes the connection. */
+/** Whether the server rejected the statement and keeps the connection; after FATAL it closes it. */
 export const isRefusal = (error: unknown): boolean => isAnswer(error) && error.severity !== 'FATAL' && error.severity !== 'PANIC';

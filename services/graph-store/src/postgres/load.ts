@@ -1,17 +1,17 @@
-/** Locking and loading what a batch touches, in fixed phases, so that two batches wait for each other in one direction only. */
+/** Locks and loads the rows of a batch in fixed phases, so that batches wait for each other in one direction only. */
 import { SYSTEM_TENANT } from '@polyedge/contracts/element';
 import type { Filter } from '@polyedge/query/filter';
 import { ACCOUNT_TYPE, accountVertex } from '../core/account-vertex.ts';
 import { compileFilter } from '../core/filter-sql.ts';
 import { isEdgeId, type RowPlan } from '../core/plan.ts';
-import { Parameters } from '../core/sql-parameters.ts';
+import { SqlParameters } from '../core/sql-parameters.ts';
 import { joinKey, splitKey } from '../core/unique.ts';
 import type { TenantRows } from '../core/world.ts';
 import type { Issuer } from './pipeline.ts';
 import { ELEMENT_COLUMNS, type ElementRow, toElement } from './rows.ts';
 
-/** What one tenant's requests of a batch need together. */
-export interface Wanted {
+/** What the requests of one tenant in a batch need. */
+export interface WantedRows {
   readonly vertices: Set<string>;
   readonly shared: Set<string>;
   readonly edges: Set<string>;
@@ -21,7 +21,7 @@ export interface Wanted {
   readonly contents: Set<string>;
 }
 
-export const nothingWanted = (): Wanted => ({
+export const nothingWanted = (): WantedRows => ({
   vertices: new Set(),
   shared: new Set(),
   edges: new Set(),
@@ -31,14 +31,14 @@ export const nothingWanted = (): Wanted => ({
   contents: new Set(),
 });
 
-export function want(wanted: Wanted, plan: Omit<RowPlan, 'criteria'>): void {
+export function want(wanted: WantedRows, plan: Omit<RowPlan, 'criteria'>): void {
   for (const name of ['vertices', 'shared', 'edges', 'adjacency', 'uniqueKeys', 'accounts', 'contents'] as const) {
     for (const value of plan[name]) wanted[name].add(value);
   }
 }
 
-/** Adds ids of vertices and edges alike. */
-export function wantIds(wanted: Wanted, ids: readonly string[]): void {
+/** Adds ids of vertices and edges. */
+export function wantIds(wanted: WantedRows, ids: readonly string[]): void {
   for (const id of ids) (isEdgeId(id) ? wanted.edges : wanted.vertices).add(id);
 }
 
@@ -50,9 +50,9 @@ const COLUMNS = `${ELEMENT_COLUMNS.split(', ')
   .map((column) => `e.${column}`)
   .join(', ')}, array_to_json(e.unique_names) as unique_names`;
 
-/** Ids of the living elements that a filter selects, at most `limit`; neither locked nor certain to match still when they are. */
+/** Ids of the living elements that a filter selects, at most `limit`; they are not locked and may no longer match when they are. */
 export async function findIds(issuer: Issuer, tenant: string, filter: Filter, limit: number): Promise<string[]> {
-  const parameters = new Parameters();
+  const parameters = new SqlParameters();
   const text = `select id from element where tenant = ${parameters.text(tenant)} and not deleted and scope <> 'system'
     and (${compileFilter(filter, parameters)}) order by id limit ${parameters.integer(limit)}`;
   const rows = await issuer.rows<{ id: string }>(text, parameters.values, true);
@@ -62,23 +62,22 @@ export async function findIds(issuer: Issuer, tenant: string, filter: Filter, li
 const lockedRow = (mode: string, where: string): string =>
   `(select ${COLUMNS} from element e where e.tenant = $1 and e.id = w.id ${where} for ${mode} of e)`;
 
-// Each of them locks and reads in one statement: a row that is read by a later statement than the one that locks may be one that was made in
-// between, which nobody has locked.
+// Each statement locks and reads: a row read by a later statement than the one that locks might have been created in between, unlocked.
 /** Locks vertices in the order of their ids and reads them. */
 const LOCK_FOR_WRITE = `
   select e.* from (select value collate "C" as id from json_array_elements_text($2::json) order by 1) w
   cross join lateral ${lockedRow('update', '')} e`;
-/** The same, each in its own mode, in one pass (ADR 6). */
+/** The same, each with its own lock mode, in one pass (ADR 6). */
 const LOCK_IN_MODES = `
   select e.* from (select id collate "C" as id, write from json_to_recordset($2::json) as w(id text, write boolean) order by 1) w
   cross join lateral (
     select * from ${lockedRow('update', 'and w.write')} a union all select * from ${lockedRow('share', 'and not w.write')} b) e`;
 
 /**
- * Locks and loads everything wanted into `rows`. The statements are issued without waiting for each other, so they cost one round trip; each
+ * Locks and loads all wanted rows into `rows`. The statements are issued without waiting for each other, so they cost one round trip; each
  * sees what was committed before its own locks were granted.
  */
-export async function loadWanted(issuer: Issuer, tenant: string, rows: TenantRows, wanted: Wanted): Promise<Set<string>> {
+export async function loadWanted(issuer: Issuer, tenant: string, rows: TenantRows, wanted: WantedRows): Promise<Set<string>> {
   const { vertices, shared, edges, adjacency, uniqueKeys, accounts, contents } = wanted;
   const ids = [...new Set([...vertices, ...shared])].filter((id) => !rows.rows.has(id));
   const work: Promise<unknown>[] = [];
@@ -176,7 +175,7 @@ function loadRows(rows: TenantRows, found: readonly StoredRow[]): void {
   for (const row of found) rows.load(row.id, { element: toElement(row), uniqueNames: row.unique_names });
 }
 
-/** Waits for all and then fails with the first failure, so that no statement of a batch is still under way when it is rolled back. */
+/** Waits for all, then throws the first failure, so that no statement of a batch is in progress when it is rolled back. */
 export async function settleAll(work: readonly Promise<unknown>[]): Promise<void> {
   for (const result of await Promise.allSettled(work)) {
     if (result.status === 'rejected') throw result.reason;

@@ -1,4 +1,4 @@
-/** Brings the database to this version: numbered SQL files, each once, one process at a time. */
+/** Migrates the database to this version: numbered SQL files, each applied once, by one process at a time. */
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import type { Statements } from './connect.ts';
@@ -6,10 +6,10 @@ import { LOCK } from './locks.ts';
 
 const FOLDER = new URL('./migrations/', import.meta.url);
 
-/** A new name for a history of the journal. */
+/** A new epoch. */
 export const newEpoch = (): string => randomBytes(9).toString('base64url');
 
-/** The numbers of the migrations that the database lacks. Needs no right but to read. */
+/** The numbers of the migrations that the database lacks. Requires read access only. */
 export async function missingMigrations(sql: Statements): Promise<readonly number[]> {
   const [table] = await sql<{ present: boolean }[]>`select to_regclass('migration') is not null as present`;
   const applied = table?.present === true ? await sql<{ number: number }[]>`select number from migration` : [];
@@ -21,11 +21,11 @@ const migrationFiles = async (): Promise<string[]> => (await readdir(FOLDER)).fi
 const numberOf = (file: string): number => Number(file.slice(0, 4));
 
 /**
- * Applies what is missing, under a lock that every starting replica takes, and makes the first epoch.
- * @param transaction that the caller has begun, and ends.
- * @param partitions of the hot journal; counts only on an empty database.
- * @param only these migrations, for a backup of an older version; default: all.
- * @returns the numbers of the migrations applied now.
+ * Applies missing migrations, under a lock that every starting replica takes, and creates the first epoch.
+ * @param transaction begun and ended by the caller
+ * @param partitions of the hot journal; used only for an empty database
+ * @param only these migrations, for a backup of an older version; default: all
+ * @returns the numbers of the migrations applied now
  */
 export async function migrate(transaction: Statements, partitions: number, only?: readonly number[]): Promise<readonly number[]> {
   const files = await migrationFiles();
@@ -47,7 +47,7 @@ export async function migrate(transaction: Statements, partitions: number, only?
   const [identity] = await transaction<{ system_identifier: string; timeline: number }[]>`
     select (select system_identifier::text from pg_control_system()) as system_identifier,
            (select timeline_id::bigint from pg_control_checkpoint()) as timeline`;
-  if (identity === undefined) throw new Error('PostgreSQL did not tell its system identifier');
+  if (identity === undefined) throw new Error('PostgreSQL did not return its system identifier');
   await transaction`
     insert into journal_identity (system_identifier, timeline, partitions)
     values (${identity.system_identifier}, ${identity.timeline}, ${partitions}) on conflict do nothing`;

@@ -1,56 +1,56 @@
 /**
- * Statements of one connection that travel together. `postgres` ends each statement with a Sync of its own, so that the server answers each with a
- * write of its own, and gathers what it sends by a timer; for a small batch that costs as much as the work. Here whatever is issued in one go is one
- * write with one Sync, and its answers are one write: a transaction is two round trips of one message each. When one of the statements fails, the
- * server passes over those behind it, and they fail with it.
+ * Pipelines statements on one connection. `postgres` ends each statement with its own Sync, so that the server answers each with a separate
+ * write, and it batches what it sends with a timer; for a small batch that costs as much as the work itself. Here all statements issued
+ * together are one write with one Sync, and their answers are one write: a transaction is two round trips of one message each. If a
+ * statement fails, the server skips those after it, and they fail with it.
  *
- * The library has made the connection and keeps it; it must not have a statement under way while one of these is. Statements are prepared when they
- * are first used, in the same round trip. Values travel as text, whose types the server derives from the statement.
+ * The library has opened the connection and owns it; it must not have a statement in progress while one of these is. Statements are
+ * prepared on first use, in the same round trip. Values are sent as text, and the server derives their types from the statement.
  */
 import type { Duplex } from 'node:stream';
 import { type Connection, parseColumn, StatementFailed } from './connect.ts';
 
-/** How a statement is named on the connection, and what its rows are like once the server has said so. */
+/** A prepared statement: its name on the connection, and the columns of its rows once the server has described them. */
 interface Prepared {
   readonly name: string;
   readonly text: string;
   columns: readonly { readonly name: string; readonly type: number }[];
-  /** The server has it. Until it says so, it may still refuse it. */
+  /** The server has confirmed it. Until then, it may still reject it. */
   known: boolean;
 }
 
 interface Issued {
   readonly statement: Prepared;
   readonly values: readonly string[];
-  /** Is sent along with what it is. */
+  /** Sent together with a Describe. */
   readonly described: boolean;
-  /** As the server has sent them. */
+  /** As received from the server. */
   readonly rows: Buffer[];
-  readonly done: (answer: Answer) => void;
+  readonly done: (answer: StatementAnswer) => void;
   readonly failed: (error: unknown) => void;
 }
 
-export interface Answer<Row = Record<string, unknown>> {
+export interface StatementAnswer<Row = Record<string, unknown>> {
   readonly rows: readonly Row[];
-  /** What was done, in the server's words: `COMMIT`, `SELECT 3`. */
+  /** The command tag of the server: `COMMIT`, `SELECT 3`. */
   readonly command: string;
 }
 
-/** Issues statements on one connection: whoever waits for none of them before the next has them travel together. */
+/** Issues statements on one connection; those issued without waiting for each other are sent together. */
 export interface Issuer {
   /**
-   * Issues a statement, behind all before it.
-   * @param once it will not come again: the server need not keep it
+   * Issues a statement after all earlier ones.
+   * @param once it will not be issued again, so the server need not keep it
    */
-  issue<Row>(text: string, values?: readonly string[], once?: boolean): Promise<Answer<Row>>;
+  issue<Row>(text: string, values?: readonly string[], once?: boolean): Promise<StatementAnswer<Row>>;
   /** The rows of a statement. */
   rows<Row>(text: string, values?: readonly string[], once?: boolean): Promise<readonly Row[]>;
-  /** Sees to it that what follows a statement does not wait for the server to describe it first, when it is issued for the first time. */
+  /** Prepares a statement in advance, so that the statements after its first use do not wait for its description. */
   prepare(text: string, values: number): Promise<void>;
 }
 
 const SYNC = Buffer.from([0x53, 0, 0, 0, 4]);
-/** Statements are found changed after a migration, or forgotten by whatever stands between: the next attempt prepares them again. */
+/** Prepared statements become invalid after a migration, or are lost by a proxy in between: the next attempt prepares them again. */
 const PREPARE_AGAIN = /^(0A000|26000)$/;
 
 export class Pipeline implements Issuer {
@@ -64,10 +64,10 @@ export class Pipeline implements Issuer {
   readonly #sent: Issued[][] = [];
   #chunks: Buffer[] = [];
   #bytes = 0;
-  /** Of the message that has begun, as far as its head has come. */
+  /** Length of the message being received, as far as its header has arrived. */
   #needed = 5;
 
-  /** @param stream of a connection that is made, with no statement under way */
+  /** @param stream of an open connection without a statement in progress */
   constructor(stream: Duplex) {
     this.#stream = stream;
     const listeners = stream.rawListeners('data');
@@ -78,19 +78,19 @@ export class Pipeline implements Issuer {
     stream.on('data', (chunk: Buffer) => (this.#sent.length === 0 ? this.#library(chunk) : this.#read(chunk)));
   }
 
-  /** It leaves with all that are issued until the promises that are settled now have been handled. */
-  issue<Row>(text: string, values: readonly string[] = [], once = false): Promise<Answer<Row>> {
+  /** It is sent together with all statements issued until the currently settled promises have been handled. */
+  issue<Row>(text: string, values: readonly string[] = [], once = false): Promise<StatementAnswer<Row>> {
     const known = this.#statements.get(text);
     const statement = known ?? { name: once ? '' : `p${this.#made++}`, text, columns: [], known: false };
     if (known === undefined && !once) this.#statements.set(text, statement);
     if (this.#issued.length === 0) process.nextTick(() => this.#send());
-    const answer = new Promise<Answer>((done, failed) => {
+    const answer = new Promise<StatementAnswer>((done, failed) => {
       this.#issued.push({ statement, values, described: known === undefined, rows: [], done, failed });
     });
-    // Whoever issues several waits for all of them.
+    // A caller that issues several waits for all of them.
     answer.catch(() => {});
-    // What the rows are is what the caller says they are: nothing looks at them.
-    return answer as Promise<Answer<Row>>;
+    // The caller declares the type of the rows; it is not checked.
+    return answer as Promise<StatementAnswer<Row>>;
   }
 
   async rows<Row>(text: string, values?: readonly string[], once?: boolean): Promise<readonly Row[]> {
@@ -98,19 +98,19 @@ export class Pipeline implements Issuer {
   }
 
   async prepare(): Promise<void> {
-    // Nothing here ever waits for that.
+    // Its result is never awaited.
   }
 
   #send(): void {
     const issued = this.#issued;
     this.#issued = [];
-    // Whoever waits on a connection that has ended is told by it.
+    // Callers on a connection that has ended are notified by the connection.
     if (!this.#stream.writable) return;
     this.#sent.push(issued);
     this.#stream.write(encoded(issued));
   }
 
-  // ---- what the server says
+  // ---- messages from the server
 
   #read(chunk: Buffer): void {
     this.#chunks.push(chunk);
@@ -176,10 +176,10 @@ function complete({ statement, rows, done, failed }: Issued, command: string): v
   }
 }
 
-/** The same on a connection whose bytes only the library sees. */
+/** The same on a connection whose bytes only the library can access. */
 export function issuerOf(connection: Connection): Issuer {
-  const issue = async <Row>(text: string, values: readonly string[] = [], once = false): Promise<Answer<Row>> => {
-    // Executed, not only awaited: it is then behind what was issued before it and before what comes after.
+  const issue = async <Row>(text: string, values: readonly string[] = [], once = false): Promise<StatementAnswer<Row>> => {
+    // `execute()` sends it now, so that it is after earlier statements and before later ones.
     const rows = await connection.unsafe<(Row & object)[]>(text, [...values], { prepare: !once }).execute();
     return { rows, command: rows.command };
   };
@@ -197,9 +197,9 @@ export function issuerOf(connection: Connection): Issuer {
   };
 }
 
-// ---- messages
+// ---- encoding
 
-/** Parse, Describe, Bind and Execute of each, and one Sync, in one piece. */
+/** Parse, Describe, Bind and Execute of each, and one Sync, in one buffer. */
 function encoded(issued: readonly Issued[]): Buffer {
   let size = SYNC.length;
   const sizes: number[] = [];

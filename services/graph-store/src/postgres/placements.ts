@@ -1,4 +1,4 @@
-/** The directory's table of tenants that are in another journal than `main`. */
+/** The directory's table of tenants that are in journals other than `main`. */
 import type { Placements } from '@polyedge/contracts/bus/accounts';
 import type { Queries } from './pool.ts';
 

@@ -1,37 +1,37 @@
 /**
- * Statements that need no transaction, on a few connections: each on one that nothing else uses, in the order in which they came. A statement
- * whose caller has gone before its turn is not sent. A connection that ends takes the statement on it along, and no other.
+ * Statements without a transaction, on a few connections: each on a connection that nothing else uses, in order of arrival. A statement
+ * whose caller has timed out before its turn is not sent. If a connection breaks, only the statement on it fails.
  */
 import type postgres from 'postgres';
 import type { Connection } from './connect.ts';
 import { ConnectionLost, Link, type LinkOptions } from './link.ts';
 
-/** Statements that wait for a connection; further ones are refused. */
+/** Maximum statements that wait for a connection; further ones are rejected. */
 const MAX_WAITING = 2000;
 
-/** Whoever wanted it has stopped waiting: nothing was done. */
+/** The caller has timed out: nothing was done. */
 export class CallerGone extends Error {}
 
-/** Too much waits already: nothing was done. */
+/** Too many statements wait: nothing was done. */
 export class PoolFull extends Error {}
 
 type Rows = readonly (object | undefined)[];
 
-/** What can stand as a value in another statement, which it is then a part of. */
+/** A fragment that can be part of another statement. */
 interface Part {
   readonly part: (connection: Connection) => postgres.PendingQuery<postgres.Row[]>;
 }
 
-/** A statement: sent when it is awaited. */
+/** A statement, sent when it is awaited. */
 export interface Statement<R extends Rows> extends PromiseLike<postgres.RowList<R>>, Part {}
 
 type Value = string | number | boolean | null | Uint8Array | Part;
 
-/** Makes statements, as `postgres` does. */
+/** Creates statements, like `postgres`. */
 export interface Queries {
   <R extends Rows = postgres.Row[]>(text: TemplateStringsArray, ...values: readonly Value[]): Statement<R>;
   unsafe<R extends Rows = postgres.Row[]>(text: string, values?: readonly string[], options?: { readonly prepare?: boolean }): Statement<R>;
-  /** The same for a caller who waits until then, on the clock of `performance.now()`. */
+  /** The same, for a caller with this deadline on the clock of `performance.now()`. */
   before(deadline: number): Queries;
 }
 
@@ -42,7 +42,7 @@ interface Waiting {
 }
 
 export class Pool {
-  /** Statements whose caller waits as long as it takes. */
+  /** Statements without a deadline. */
   readonly sql: Queries;
   readonly #options: LinkOptions;
   readonly #max: number;
@@ -83,7 +83,7 @@ export class Pool {
     }
   }
 
-  /** Refuses what waits, lets what is under way finish for a moment, and ends the connections. */
+  /** Rejects what waits, gives statements in progress a moment to finish, and closes the connections. */
   async end(withinMs = 2000): Promise<void> {
     this.#ended = true;
     for (const { refuse } of this.#waiting.splice(0)) refuse(new ConnectionLost('the service is ending'));
@@ -113,7 +113,7 @@ export class Pool {
     });
   }
 
-  /** Gives the place that became free to who waits longest and still waits. */
+  /** Gives the free connection to the longest-waiting caller that has not timed out. */
   #next(): void {
     for (;;) {
       const next = this.#waiting.shift();
@@ -128,7 +128,7 @@ export class Pool {
     if (this.#busy === 0) this.#empty?.();
   }
 
-  /** Connections that ended while nothing used them. */
+  /** Removes connections that ended while idle. */
   #forget(): void {
     for (const link of this.#links) if (link.gone) this.#links.delete(link);
     const living = this.#idle.filter((link) => !link.gone);
@@ -173,7 +173,7 @@ class PooledStatement<R extends Rows> implements Statement<R> {
     onDone?: ((rows: postgres.RowList<R>) => Done | PromiseLike<Done>) | null,
     onFailed?: ((error: unknown) => Failed | PromiseLike<Failed>) | null,
   ): Promise<Done | Failed> {
-    // The type of the rows is what the caller says it is: nothing looks at them.
+    // The caller declares the type of the rows; it is not checked.
     this.#result ??= this.#run((connection) => this.part(connection) as unknown as Promise<postgres.RowList<R>>);
     return this.#result.then(onDone, onFailed);
   }

@@ -1,4 +1,7 @@
-/** Brings the database to this version and gives the serving role its rights: as the owner where one is named, else as who serves. */
+/**
+ * Migrates the database to this version and grants the serving role its rights: as the owner if one is configured, else as the serving
+ * role.
+ */
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
 import { sqlState } from './connect.ts';
 import { migrate, missingMigrations } from './migrate.ts';
@@ -8,14 +11,14 @@ import { Transactions } from './transactions.ts';
 const INSUFFICIENT_PRIVILEGE = '42501';
 
 interface Prepared {
-  /** The same database as its owner. */
+  /** A URL for the same database as its owner. */
   readonly databaseAdminUrl: string | undefined;
   readonly partitions: number;
 }
 
 /**
- * @param serving a connection of `DATABASE_URL`; it needs no right to change tables unless it is alone.
- * @returns the numbers of the migrations applied now. Throws `CannotStart` when some are missing and nobody here may apply them.
+ * @param serving a connection of `DATABASE_URL`, which needs no right to change tables if there is an owner
+ * @returns the numbers of the migrations applied now. Throws `CannotStart` if some are missing and cannot be applied
  */
 export async function prepare(config: Prepared, serving: Transactions): Promise<readonly number[]> {
   const { databaseAdminUrl, partitions } = config;

@@ -1,4 +1,4 @@
-/** Reads of elements. Each answer comes from one state of the graph and says which: the one after `seq`. */
+/** Reads of elements. Each answer reflects one state of the graph, the one after `seq`. */
 import type { graphGet, graphHistory, graphQuery } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { type Element, SYSTEM_TENANT } from '@polyedge/contracts/element';
@@ -11,13 +11,13 @@ import { parseFilter } from '@polyedge/query/validate';
 import { ACCOUNT_TYPE, ACCOUNT_VERTEX, accountChange, accountVertex, mayBeAccount } from '../core/account-vertex.ts';
 import { compileFilter } from '../core/filter-sql.ts';
 import { compileQuery, ELEMENT_COLUMNS } from '../core/query-sql.ts';
-import { Parameters } from '../core/sql-parameters.ts';
+import { SqlParameters } from '../core/sql-parameters.ts';
 import { sqlState } from './connect.ts';
 import { CallerGone, PoolFull, type Queries } from './pool.ts';
 import { type ElementRow, JOURNAL_COLUMNS, type JournalRow, toChange, toElement } from './rows.ts';
 import { ELSEWHERE, isHere } from './tenants-elsewhere.ts';
 
-/** Bytes of JSON in one answer: what is longer has to be asked for in pages. */
+/** Maximum bytes of JSON in one answer: longer results must be read in pages. */
 const MAX_REPLY_BYTES = 32 * 1024 * 1024;
 const DEFAULT_LIMIT = 1000;
 /** How long a read waits for a commit that it must reflect. */
@@ -27,7 +27,7 @@ const AT_LEAST_MS = 2000;
 const DATA: Filter = { not: { test: 'equal', path: ['scope'], value: 'system' } };
 const LIVING: Filter = { test: 'equal', path: ['deleted'], value: false };
 
-// A lookup for each id: joined plainly, PostgreSQL may think that reading the whole table is cheaper.
+// A lookup for each id: for a plain join, PostgreSQL may choose to scan the whole table.
 const GET = `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (
   select found.* from json_array_elements_text($2::json) as w(id)
   cross join lateral (select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found) e on true
@@ -39,7 +39,7 @@ interface Stated {
   readonly at_count?: number | null;
 }
 
-/** The same with the tenant's accounts, each before what another protocol keeps under its id. */
+/** The same with the tenant's accounts, which take precedence over other protocols' elements with the same ids. */
 const GET_WITH_ACCOUNTS = `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (
   select found.* from json_array_elements_text($2::json) as w(id) cross join lateral (
     select ${ELEMENT_COLUMNS}, tenant from element where tenant = 'system' and id = w.id and type = '${ACCOUNT_TYPE}' and attributes ->> 'tenant' = $1
@@ -49,12 +49,12 @@ const GET_WITH_ACCOUNTS = `select s.seq as at_seq, s.epoch as at_epoch, e.* from
 export class Reader {
   readonly #sql: Queries;
 
-  /** @param sql connections with the session settings of readers. */
+  /** @param sql connections with the session settings of readers */
   constructor(sql: Queries) {
     this.#sql = sql;
   }
 
-  /** The same for a caller who waits until then, on the clock of `performance.now()`. */
+  /** The same, for a caller with this deadline on the clock of `performance.now()`. */
   before(deadline: number): Reader {
     return new Reader(this.#sql.before(deadline));
   }
@@ -95,10 +95,10 @@ export class Reader {
       seq: 0,
       elements: [],
     };
-    const parameters = new Parameters();
+    const parameters = new SqlParameters();
     const here = isHere(parameters.text(tenant));
     const accounts = request.accounts === true && mayBeAccount(filter);
-    // One statement, so that rows and count are of one state.
+    // One statement, so that rows and count are of the same state.
     const count = request.count === true ? `(${compileQuery(tenant, { ...query, count: true }, parameters, accounts).text})` : 'null';
     if (limit === 0) {
       const counted = await this.#read<{ count: string; id: string }>(
@@ -112,7 +112,7 @@ export class Reader {
       return done({ epoch: counted.value.epoch, seq: counted.value.seq, elements: [], ...known });
     }
     const { text } = compileQuery(tenant, query, parameters, accounts);
-    // The outer join keeps the sequencer's row when nothing matches; ordinality keeps the order through it.
+    // The outer join returns the sequencer's row even without a match; ordinality preserves the order.
     const rows = await this.#read<ElementRow>(
       `select s.seq as at_seq, s.epoch as at_epoch, s.total as at_count, e.* from (select seq, epoch, ${count} as total from sequencer where ${here}) s
        left join (select q.*, row_number() over () as place from (${text}) q) e on true order by e.place`,
@@ -140,14 +140,14 @@ export class Reader {
       if (!vertex.ok) return vertex;
       if (vertex.value.elements[0]?.type === ACCOUNT_VERTEX) return this.#accountHistory(tenant, id, request, visible.value);
     }
-    const parameters = new Parameters();
+    const parameters = new SqlParameters();
     const named = parameters.text(tenant);
     const where = [`tenant = ${named}`, `scope <> 'system'`, ...rangeOf(request, parameters)];
     if (request.elements !== undefined) where.push(`element = ${parameters.texts(request.elements)}`);
     if (request.type !== undefined) where.push(`type = ${parameters.text(request.type)}`);
     const limit = request.limit ?? DEFAULT_LIMIT;
     const order = request.order === 'asc' ? 'asc' : 'desc';
-    // Who may not see an element may not see its past either: the filter looks at each state by itself, before the page is cut.
+    // Callers who may not see an element may not see its past either: the filter is applied to each state, before the page is cut.
     const columns = JOURNAL_COLUMNS.replace('attributes,', 'attributes::jsonb as attributes,');
     const text = `select s.seq as at_seq, s.epoch as at_epoch, j.* from sequencer s left join (
       select * from (select ${columns}, element as id from journal where ${where.join(' and ')}) states where ${compileFilter(visible.value, parameters)}
@@ -159,14 +159,14 @@ export class Reader {
     return done({ epoch: rows.value.epoch, seq: rows.value.seq, changes, more: rows.value.rows.length > limit });
   }
 
-  /** What happened to an account. Its states are made into vertices here, so the filter looks at them here as well. */
+  /** The history of an account. Its states are converted to vertices here, so the filter is applied here as well. */
   async #accountHistory(
     tenant: string,
     id: string,
     request: RequestOf<typeof graphHistory>,
     visible: Filter,
   ): Promise<Outcome<ReplyOf<typeof graphHistory>>> {
-    const parameters = new Parameters();
+    const parameters = new SqlParameters();
     const where = [`tenant = '${SYSTEM_TENANT}'`, `element = ${parameters.text(id)}`, ...rangeOf(request, parameters)];
     const limit = request.limit ?? DEFAULT_LIMIT;
     const order = request.order === 'asc' ? 'asc' : 'desc';
@@ -185,8 +185,8 @@ export class Reader {
   }
 
   /**
-   * Runs a statement whose every row says where the sequencer stood, again until that is late enough. Only a statement that is always the same
-   * text may be prepared: PostgreSQL keeps it for as long as the connection lives.
+   * Runs a statement whose rows contain the sequencer's position, and repeats it until that is recent enough. Only a statement with
+   * constant text may be prepared, because PostgreSQL keeps it as long as the connection exists.
    */
   async #read<Row extends { readonly id: string }>(
     text: string,
@@ -199,7 +199,7 @@ export class Reader {
       for (;;) {
         const rows = await this.#sql.unsafe<(Row & Stated)[]>(text, [...values], { prepare: how === 'prepared' });
         const [first] = rows;
-        // The sequencer has a row for every tenant that is here.
+        // The sequencer returns a row for every tenant served here.
         if (first === undefined) return ELSEWHERE;
         if (atLeast === undefined || first.at_seq >= atLeast) {
           const found = rows.filter(({ id }) => id !== null);
@@ -215,7 +215,7 @@ export class Reader {
   }
 }
 
-/** A read that failed, for its caller: too slow, refused for a value, or no database. */
+/** The failure of a read: too slow, invalid value, or database unavailable. */
 export function readFailure(error: unknown): Outcome<never> {
   if (error instanceof CallerGone) return failed('expired');
   if (error instanceof PoolFull) return failed('busy');
@@ -228,8 +228,8 @@ export function readFailure(error: unknown): Outcome<never> {
   throw error;
 }
 
-/** Which changes of what is selected. */
-function rangeOf(request: RequestOf<typeof graphHistory>, parameters: Parameters): string[] {
+/** The selected range of changes. */
+function rangeOf(request: RequestOf<typeof graphHistory>, parameters: SqlParameters): string[] {
   const where: string[] = [];
   if (request.from !== undefined) where.push(`modified_on >= ${parameters.integer(request.from)}`);
   if (request.to !== undefined) where.push(`modified_on <= ${parameters.integer(request.to)}`);
@@ -245,9 +245,9 @@ function filterOf(filter: Filter | undefined): Outcome<Filter> {
   return parsed.ok ? done(parsed.value) : failed('invalid', parsed.problem);
 }
 
-/** Roughly the bytes of rows: the attributes are what grows. */
+/** The approximate bytes of rows: attributes dominate. */
 function sizeOf(rows: readonly object[]): number {
-  // So few elements are under the limit whatever their size.
+  // So few elements are below the limit whatever their size.
   if (rows.length <= 15) return 0;
   let bytes = 0;
   for (const row of rows) bytes += 500 + ('attributes' in row ? JSON.stringify(row.attributes).length : 0);

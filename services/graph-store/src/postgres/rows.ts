@@ -1,4 +1,4 @@
-/** Rows of PostgreSQL as elements and changes. */
+/** Converts rows of PostgreSQL to elements and changes. */
 import type { Action, FullChange, Origin, Undo } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import type { JsonObject } from '@polyedge/query/json';
@@ -51,7 +51,7 @@ export function toElement(row: ElementRow): Element {
   };
 }
 
-/** A row of `journal`: the element after the change, and the change. */
+/** A row of `journal`: the element after the change, and the change itself. */
 export interface JournalRow extends Omit<ElementRow, 'id'> {
   readonly element: string;
   readonly epoch: string;

@@ -18,12 +18,12 @@ export class Series {
     this.#sql = sql;
   }
 
-  /** The same for a caller who waits until then, on the clock of `performance.now()`. */
+  /** The same, for a caller with this deadline on the clock of `performance.now()`. */
   before(deadline: number): Series {
     return new Series(this.#sql.before(deadline));
   }
 
-  /** Expired values are not returned, whether they were swept already or not. */
+  /** Expired values are not returned, even if not deleted yet. */
   async values(tenant: string, request: RequestOf<typeof graphValues>): Promise<Outcome<ReplyOf<typeof graphValues>>> {
     const sql = this.#sql;
     const { from, to, at, history = false, order = 'asc', aggregate = 'none', limit = DEFAULT_LIMIT, offset = 0 } = request;
@@ -34,7 +34,7 @@ export class Series {
       ${from === undefined ? sql`` : sql`and at >= ${from}`} ${to === undefined ? sql`` : sql`and at <= ${to}`}`;
     try {
       if (aggregate !== 'none') {
-        // Only numbers (and texts that are numbers, as HIRO clients write them) take part, exactly and at any size.
+        // Only numbers (and texts that are numbers, as HIRO clients write them) are included, exactly and at any size.
         const [row] = await sql<{ value: string | null; at: number | null }[]>`
           select ${sql.unsafe(aggregate)}((value #>> '{}')::numeric)::text as value, max(at) as at from series_value
           where ${where} and char_length(value #>> '{}') <= ${MAX_DECIMAL_CHARACTERS}
@@ -57,7 +57,7 @@ export class Series {
     }
   }
 
-  /** Removes values whose time is over, a bounded number at a time. */
+  /** Deletes expired values, a bounded number at a time. */
   async sweep(): Promise<void> {
     await this.#sql`delete from series_value where ctid in (select ctid from series_value where expires_on < ${Date.now()} limit 10000)`;
   }

@@ -1,23 +1,23 @@
-/** The rights of the role that serves: rows, never tables. */
+/** The rights of the serving role: to rows, never to tables. */
 import type { Statements } from './connect.ts';
 
-/** What is not written after it has been made, besides what PostgreSQL itself keeps apart. */
+/** Tables whose rows are never updated. */
 const APPEND_ONLY = ['journal', 'operation', 'chunk'];
-/** What only the owner writes. */
+/** Tables that only the owner writes. */
 const READ_ONLY = ['migration'];
 
 /**
- * Gives a role what serving needs: it reads everything, writes rows, and cannot change a table, a function, or a line of the journal. To be
- * called by the owner of the tables after every migration; doing so again changes nothing.
- * @param transaction that the caller has begun, and ends.
- * @param role must exist; it is the user of `DATABASE_URL`.
+ * Grants a role what serving needs: it reads everything, writes rows, and cannot change a table, a function, or a row of the journal. Call
+ * it as the owner of the tables after every migration; it is idempotent.
+ * @param transaction begun and ended by the caller
+ * @param role must exist; it is the user of `DATABASE_URL`
  */
 export async function grantServing(transaction: Statements, role: string): Promise<void> {
   const to = transaction(role);
   await transaction`grant usage on schema public to ${to}`;
   await transaction`grant execute on function keep_partitions, drop_old_journal to ${to}`;
   await transaction`grant usage on all sequences in schema public to ${to}`;
-  // Partitions are reached through the table they belong to.
+  // Partitions are accessed through their table.
   const tables = await transaction<{ name: string }[]>`
     select relname as name from pg_class
     where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition`;

@@ -1,4 +1,4 @@
-/** Tenants that a journal does not serve, because they are in another one, or does not write, because they are on their way there. */
+/** Tenants that a journal does not serve because they are in another one, or does not write because they are being moved. */
 import { type Failure, failed } from '@polyedge/contracts/errors';
 import type { Connection } from './connect.ts';
 import { LOCK } from './locks.ts';
@@ -10,13 +10,16 @@ interface Refusal {
   readonly failure: Failure;
 }
 
-/** Nothing was done. Whoever is told so asks the directory where the tenant is. */
+/** Nothing was done. The caller looks up the tenant's journal in the directory. */
 export const ELSEWHERE: Refusal = failed('lost', 'the tenant is in another journal');
 
-/** Nothing was done. Whoever is told so tries again: in seconds the tenant is written here again, or is in another journal. */
+/** Nothing was done. The caller retries: within seconds the tenant is writable here again, or is in another journal. */
 export const MOVING: Refusal = failed('unavailable', 'the tenant is being moved to another journal');
 
-/** Why those of these tenants may not be written here that may not. To be asked behind the lock of the batch, which whoever places a tenant takes alone. */
+/**
+ * The tenants of these that may not be written here, with the reasons. Call it after taking the lock of the batch, which placing a tenant
+ * takes exclusively.
+ */
 export async function findAway(issuer: Issuer, tenants: readonly string[]): Promise<ReadonlyMap<string, Failure>> {
   const rows = await issuer.rows<{ tenant: string; moving: boolean }>(
     `select tenant, until is not null as moving from away
@@ -27,8 +30,8 @@ export async function findAway(issuer: Issuer, tenants: readonly string[]): Prom
 }
 
 /**
- * Makes a transaction one of those that whoever places a tenant waits for. The first thing in it.
- * @returns why the tenant may not be written here; undefined when it may
+ * Takes the lock that placing a tenant waits for; must be the first statement of the transaction.
+ * @returns why the tenant may not be written here; undefined if it may
  */
 export async function enterTenant(transaction: Connection, tenant: string): Promise<Refusal | undefined> {
   const [, away] = await Promise.all([
@@ -39,19 +42,25 @@ export async function enterTenant(transaction: Connection, tenant: string): Prom
   return failure && { ok: false, failure };
 }
 
-/** Whether a failure is one of the two above, and so one of the whole message: the tenant is that of all its requests. */
+/** Whether a failure is one of the two above, which apply to the whole message, since all its requests are of one tenant. */
 export const isRefusedHere = (failure: Failure): boolean => failure === ELSEWHERE.failure || failure === MOVING.failure;
 
-/** A condition of a read: the tenant is here. @param tenant the parameter that names it, such as `$1` */
+/**
+ * A condition for reads: the tenant is served here.
+ * @param tenant the parameter that names it, such as `$1`
+ */
 export const isHere = (tenant: string): string => `not exists (select from away where away.tenant = ${tenant} and away.until is null)`;
 
-/** For a read that found nothing, perhaps because the condition above did not hold. */
+/** For a read that found nothing, perhaps because the condition above was false. */
 export async function refusalOf(sql: Queries, tenant: string): Promise<Refusal | undefined> {
   const rows = await sql`select from away where tenant = ${tenant} and until is null`;
   return rows.length === 0 ? undefined : ELSEWHERE;
 }
 
-/** Ends the last step of moves that took too long: their tenants are written here again. One that is just being decided is locked, and passed over. */
+/**
+ * Ends the fences of moves whose last step took too long: their tenants are writable here again. A move that is just being decided is
+ * locked, and skipped.
+ */
 export async function endOldFences(sql: Queries): Promise<void> {
   const [old] = await sql`select from away where until < clock_timestamp() limit 1`;
   if (old !== undefined)

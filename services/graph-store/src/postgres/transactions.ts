@@ -1,17 +1,17 @@
-/** A connection on which transactions run one after the other, and which may break at any moment. */
+/** Runs transactions one after the other on a connection that may break at any time. */
 import type { Connection, ConnectOptions } from './connect.ts';
 import { ConnectionLost, isRefusal, Link } from './link.ts';
 import type { Issuer } from './pipeline.ts';
 import { CallerGone } from './pool.ts';
 
 const ROLLBACK_MS = 5000;
-/** Pauses between attempts to have the next connection ready: the first, and the longest. */
+/** First and longest pause between attempts to reconnect. */
 const AGAIN_MS = 50;
 const LONGEST_AGAIN_MS = 1000;
 
 /**
- * Once it has had a connection it keeps one: when that ends the next one is made at once, so that the first transaction after the database is
- * back does not wait for handshakes.
+ * After the first connection it keeps one open: when that ends it reconnects immediately, so that the first transaction after an outage
+ * does not wait for handshakes.
  */
 export class Transactions {
   readonly #options: Omit<ConnectOptions, 'max' | 'onClose'>;
@@ -22,15 +22,15 @@ export class Transactions {
   #turn: Promise<unknown> = Promise.resolve();
   #ended = false;
 
-  /** @param prepare is done once on every new connection, before anything else. */
+  /** @param prepare runs once on every new connection, before any other statement */
   constructor(options: Omit<ConnectOptions, 'max' | 'onClose'>, prepare: (issuer: Issuer) => Promise<void> = async () => {}) {
     this.#options = options;
     this.#prepare = prepare;
   }
 
   /**
-   * Runs work that begins and ends its transaction itself. When it fails, the transaction is rolled back before this fails with the same error.
-   * @param deadline on the clock of `performance.now()`: what has not begun by then fails with `CallerGone`
+   * Runs work that begins and ends its transaction itself. If it fails, the transaction is rolled back before the error is rethrown.
+   * @param deadline on the clock of `performance.now()`: work that has not started by then fails with `CallerGone`
    */
   run<T>(work: (connection: Connection, issuer: Issuer) => Promise<T>, deadline = Number.POSITIVE_INFINITY): Promise<T> {
     const result = this.#turn.then(() => {
@@ -52,14 +52,14 @@ export class Transactions {
     }, deadline);
   }
 
-  /** Ends the connection when the work before is done. */
+  /** Closes the connection after the current work. */
   async end(): Promise<void> {
     this.#ended = true;
     await this.#turn;
     this.#link?.end();
   }
 
-  /** The connection, or the outcome of the attempt to make one. */
+  /** The connection, or the result of the current attempt to connect. */
   #connected(): Promise<Link> {
     if (this.#link?.gone === false) return Promise.resolve(this.#link);
     this.#opening ??= Link.open({ ...this.#options, onClose: () => void this.#reopen() }, this.#prepare)
@@ -74,7 +74,7 @@ export class Transactions {
     return this.#opening;
   }
 
-  /** Makes the next connection as soon as it can be made. */
+  /** Reconnects as soon as possible. */
   async #reopen(): Promise<void> {
     if (this.#reopening) return;
     this.#reopening = true;

@@ -1,20 +1,20 @@
-/** PostgreSQL while a process begins: it may still be starting, as everything else is, or be on its way from one server to another. */
+/** Waits for PostgreSQL during the start of a process: it may still be starting, or failing over to another server. */
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
 import { ConnectionLost, isPassing } from './link.ts';
 
 const AGAIN_MS = 250;
 
 export interface Patience {
-  /** How long PostgreSQL may be away. */
+  /** How long PostgreSQL may be unavailable. */
   readonly waitMs: number;
-  /** Told the reason when PostgreSQL is found away. */
+  /** Called with the reason when PostgreSQL is unavailable. */
   readonly onWait: (reason: string) => void;
 }
 
 /**
- * Does a step of the start, and does it again as long as what fails it is that PostgreSQL is away. The step must come to the same end however
- * often it is begun. Throws `CannotStart` with the last reason when PostgreSQL is away for longer than `waitMs`, and at once when its
- * certificate is wrong; any other failure as it is.
+ * Runs a step of the start, and repeats it while it fails because PostgreSQL is unavailable. The step must be idempotent. Throws
+ * `CannotStart` with the last reason if PostgreSQL is unavailable for longer than `waitMs`, and immediately if its certificate is wrong;
+ * rethrows any other failure.
  */
 export async function whenReachable<T>({ waitMs, onWait }: Patience, step: () => Promise<T>): Promise<T> {
   let deadline: number | undefined;
@@ -36,6 +36,6 @@ export async function whenReachable<T>({ waitMs, onWait }: Patience, step: () =>
   }
 }
 
-/** A certificate that is not the one to expect does not become right by waiting. */
+/** Waiting does not fix a wrong certificate. */
 const isDistrust = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && /^(ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/.test(String(error.code));

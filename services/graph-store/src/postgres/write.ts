@@ -1,4 +1,4 @@
-/** Writing what a batch made, in statements that leave together with its COMMIT. */
+/** Writes the results of a batch, in statements that are sent together with its COMMIT. */
 
 import { operationTime } from '@polyedge/contracts/operation-id';
 import { CONTENT_ATTRIBUTE } from '../core/content-attribute.ts';
@@ -8,11 +8,11 @@ import type { World } from '../core/world.ts';
 import { dayOf } from './partitions.ts';
 import type { Issuer } from './pipeline.ts';
 
-/** A successful request to be remembered for repeats. */
+/** A successful request, remembered for repeats. */
 export interface Remembered {
   readonly operationId: string;
   readonly hash: Buffer;
-  /** JSON of the reply, with pending seqs in place of states. */
+  /** JSON of the reply, with pending seqs instead of states. */
   readonly reply: string;
 }
 
@@ -36,15 +36,15 @@ const ELEMENT = `tenant, id, kind, type, scope, xid, attributes, version, seq, c
 const ATTRIBUTES = 'case when n = $4::bigint then $5::json else attributes end';
 const VALUES = ELEMENT.replace(' id,', ' element,').replace('attributes', 'searched').replace(' seq,', ' s.base + n,');
 
-// Rows that are stored already are written by key (`on conflict`) rather than by a join: PostgreSQL would plan the join by its statistics, which
-// on a young table say that reading all of it is cheap. They were locked when they were read, so the conflict is certain; a row that is new
-// must still fail when somebody else has made it meanwhile.
+// Existing rows are written by key (`on conflict`) rather than by a join: the planner, using the statistics of a young table, would scan it
+// for the join. They were locked when they were read, so the conflict is certain; a new row must still fail if another transaction has
+// inserted it meanwhile.
 /**
- * Reads what it is given (so that parsing a megabyte holds up nobody else's commit), takes the sequencer (so everything before is done and seq
- * follows commit order), then writes states, journal and operations.
+ * Parses its parameters first (so that parsing a megabyte does not delay other commits), locks the sequencer (so everything before is done
+ * and seq follows commit order), then writes states, journal and operations.
  *
- * Parameters: the changes, how many, the requests to remember; and the attributes and the undo of the change with the number `$4`, which the
- * first does not have: what is large is parsed once, and not as a part of something else before.
+ * Parameters: the changes, their number, the requests to remember; and the attributes and the undo of the change with the number `$4`,
+ * which the first parameter lacks: large values are parsed only once.
  */
 export const WRITE = `
   with c as materialized (
@@ -71,12 +71,12 @@ export const WRITE = `
     insert into operation (day, id, hash, base, reply)
     select day, id, decode(hash, 'base64'), s.base, reply from s, json_to_recordset($3::json) as o(day integer, id text, hash text, reply json))
   select base, epoch from s`;
-/** Characters of a change from which it travels in parameters of its own. */
+/** Minimum characters of a change whose values are sent as separate parameters. */
 const LARGE_CHARACTERS = 64 * 1024;
-/** The last three parameters when no change is large. */
+/** The last three parameters if no change is large. */
 const NONE_LARGE = ['0', 'null', 'null'];
 
-/** Few writes have one, and as a part of `WRITE` it would cost each of them a tenth of it. */
+/** Separate, because few writes need it, and as a part of `WRITE` it would cost every write a tenth. */
 const USE_CONTENTS = `
   update content set used = true
   where tenant = $1 and not used and id in (select value collate "C" from json_array_elements_text($2::json))`;
@@ -100,21 +100,22 @@ const ADD_VALUES = `
   order by ordinal`;
 
 /**
- * Makes the statement that takes the sequencer known to a new connection, where statements are described before they are first carried out: what
- * follows it, the COMMIT too, would wait for those round trips with the sequencer locked. Others wait for theirs when they are first used: they come
- * before it, and each of them here would keep a replica that lost its connection away for two round trips longer.
+ * Prepares the statement that locks the sequencer on a new connection, because statements are described before their first use: the
+ * statements after it, the COMMIT too, would wait for those round trips while the sequencer is locked. Other statements are prepared on
+ * first use: they precede it, and preparing them here would prolong an outage by two round trips each.
  */
 export const prepareWrites = (issuer: Issuer): Promise<void> => issuer.prepare(WRITE, 6);
 
-/** The sequencer before a batch, and the epoch it belongs to. */
+/** The sequencer's value before a batch, and its epoch. */
 export interface Committed {
   readonly base: number;
   readonly epoch: string;
 }
 
 /**
- * Issues the last statements of a batch and its COMMIT without waiting in between: the sequencer's lock is never held across a round trip.
- * @returns the sequencer before the batch, and the epoch. Fails when anything failed; then nothing was written.
+ * Issues the last statements of a batch and its COMMIT without waiting in between, so that the sequencer's lock is never held across a
+ * round trip.
+ * @returns the sequencer's value before the batch, and the epoch. Fails if anything failed; nothing was written then
  */
 export async function writeAndCommit(issuer: Issuer, written: Written): Promise<Committed> {
   const work: Promise<unknown>[] = [];
@@ -131,7 +132,7 @@ export async function writeAndCommit(issuer: Issuer, written: Written): Promise<
   for (const [tenant, contents] of contentsOf(written)) work.push(issuer.issue(USE_CONTENTS, [tenant, JSON.stringify(contents)]));
   for (const { tenant, values } of written.values) work.push(...writeValues(issuer, tenant, values));
   const { rows, large } = changesJson(written);
-  // A batch in which every request failed leaves no trace, and so need not take the sequencer.
+  // A batch in which every request failed writes nothing, so it need not lock the sequencer.
   const write =
     written.changes.length === 0 && written.remembered.length === 0
       ? issuer.issue<Committed>('select seq as base, epoch from sequencer')
@@ -142,7 +143,7 @@ export async function writeAndCommit(issuer: Issuer, written: Written): Promise<
   for (const result of results) {
     if (result.status === 'rejected') throw result.reason;
   }
-  // A COMMIT of a transaction that failed before is answered ROLLBACK, without an error.
+  // The COMMIT of a failed transaction is answered with ROLLBACK, without an error.
   const { command } = await commit;
   if (command !== 'COMMIT') throw new Error(`COMMIT was answered ${command}`);
   const [row] = (await write).rows;
@@ -150,7 +151,7 @@ export async function writeAndCommit(issuer: Issuer, written: Written): Promise<
   return row;
 }
 
-/** The contents that the elements of a batch refer to, by tenant. */
+/** The blobs that the elements of a batch refer to, by tenant. */
 function contentsOf({ changes }: Written): Map<string, string[]> {
   const contents = new Map<string, string[]>();
   for (const { change } of changes) {
@@ -172,7 +173,7 @@ function writeValues(issuer: Issuer, tenant: string, { id, values }: PendingValu
 
 /** The changes as JSON, and the last three parameters of `WRITE`. */
 function changesJson({ world, changes }: Written): { readonly rows: string; readonly large: readonly string[] } {
-  // Pending seqs are unique in the batch: the change whose state is an element's last one writes its row.
+  // Pending seqs are unique in the batch: an element's row is written by its last change.
   const finals = new Map<number, boolean>();
   for (const [, rows] of world.tenants()) {
     for (const { row, stored } of rows.finalRows()) finals.set(row.element.seq, stored);
@@ -191,7 +192,7 @@ function changesJson({ world, changes }: Written): { readonly rows: string; read
   });
   const rows = changes.map((pending, index) => {
     const row = rowJson(pending, index + 1, finals.get(pending.change.state.seq));
-    // These are JSON text already; putting them in as they are saves making them again.
+    // These are JSON text already, and inserting them saves serializing them again.
     return large[0] === String(index + 1)
       ? row
       : `${row.slice(0, -1)},"attributes":${pending.change.attributesJson},"undo":${texts[index]}}`;
@@ -199,7 +200,7 @@ function changesJson({ world, changes }: Written): { readonly rows: string; read
   return { rows: `[${rows.join(',')}]`, large };
 }
 
-/** @param stored undefined when a later change of the batch makes the element's row */
+/** @param stored undefined if a later change of the batch writes the element's row */
 function rowJson({ change, first, last }: Written['changes'][number], n: number, stored: boolean | undefined): string {
   const { state } = change;
   return JSON.stringify({

@@ -1,7 +1,7 @@
 /**
- * Keeps the hot journal in Redis: the holder of the lease appends every change to its partition, in order. Redis never delays NATS: this has a
- * cursor of its own, waits for Redis as long as it takes, and writes a partition anew from PostgreSQL when Redis does not have what it should
- * (wiped, restored, lost its last second).
+ * Maintains the hot journal in Redis: the holder of the lease appends every change to its partition, in order. Redis never delays NATS: the
+ * appender has its own cursor, waits for Redis as long as necessary, and rebuilds a partition from PostgreSQL if Redis does not have what
+ * it should (wiped, restored, or missing its last second).
  */
 import { SYSTEM_SCOPE } from '@polyedge/contracts/element';
 import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -11,21 +11,21 @@ import type { Recent } from './recent.ts';
 import { HEAD_EVERY, HOT_CHANGES, REDIS_RETRY_MS, RUN_CHANGES, UNREADABLE_MS, VERIFY_MS } from './settings.ts';
 import type { PublisherState, Term } from './term.ts';
 
-/** Why work on Redis ends before its end: it failed, or `again`: the partitions have to be claimed again. */
+/** Why work on Redis ended early: it failed, or `again`: the partitions must be claimed again. */
 type Stopped = Failure | 'again';
 
 export class Appender {
   readonly #state: PublisherState;
   readonly #partitions: number;
   #term: Term | undefined;
-  /** What Redis holds, by partition; undefined until all are claimed. */
+  /** The state of Redis by partition; undefined until all are claimed. */
   #states: PartitionState[] | undefined;
-  /** Every change up to here is in Redis. */
+  /** Redis has every change up to here. */
   #cursor = 0;
   #isBusy = false;
-  /** When Redis is tried again after a failure, or looked at when nothing is appended. */
+  /** When Redis is tried again after a failure, or verified while nothing is appended. */
   #nextAt = 0;
-  /** When changes are looked for again that are known and could not be read. */
+  /** When to look again for known changes that could not be read. */
   #readAt = Number.NEGATIVE_INFINITY;
   #failing = false;
   #hasOthers = true;
@@ -35,7 +35,7 @@ export class Appender {
     this.#partitions = partitions;
   }
 
-  /** Begins to write under the fence of a term. Its procedures are the term's. */
+  /** Starts to write with the fence of a term. Its procedures belong to the term. */
   begin(term: Term): void {
     this.#term = term;
     this.#states = undefined;
@@ -50,7 +50,7 @@ export class Appender {
     this.#term = undefined;
   }
 
-  /** When it wants to be pumped at the latest. */
+  /** When it needs to be pumped at the latest. */
   get deadline(): number {
     if (this.#term === undefined || this.#isBusy) return Number.POSITIVE_INFINITY;
     return this.#isBehind ? Math.min(this.#readAt, this.#nextAt) : this.#nextAt;
@@ -64,12 +64,12 @@ export class Appender {
     else if (at >= this.#nextAt) procedures.start(this.#work(this.#states === undefined ? this.#connect(term) : this.#verify(term)), term);
   }
 
-  /** Redis takes changes, and there are some that it does not have. */
+  /** Redis accepts changes, and lacks some. */
   get #isBehind(): boolean {
     return this.#states !== undefined && this.#state.known > this.#cursor;
   }
 
-  /** One piece of work at a time. */
+  /** One task at a time. */
   *#work(work: Procedure<Stopped | undefined>): Procedure {
     const state = this.#state;
     this.#isBusy = true;
@@ -86,13 +86,13 @@ export class Appender {
     this.#failing = true;
   }
 
-  /** Takes every partition over and rebuilds those that nobody wrote. */
+  /** Claims every partition and rebuilds those that were not written in this epoch. */
   *#connect(term: Term): Procedure<Stopped | undefined> {
     const { epoch, fence } = term;
     const pinged = yield* ask({ call: 'ping' });
     if (!pinged.ok) return pinged.failure;
     if (!term.witnessed) {
-      // What Redis holds has to be compared with the journal before anything is appended to it.
+      // The content of Redis must be compared with the journal before anything is appended to it.
       this.#state.unsettled = true;
       return undefined;
     }
@@ -102,7 +102,7 @@ export class Appender {
       if (!claimed.ok) return claimed.failure;
       const { value } = claimed;
       if (value.is === 'fenced') {
-        // Whoever wrote Redis under a higher fence than a lease that is held has seen a newer database than this one.
+        // A higher fence in Redis than that of a held lease means that its writer has seen a newer database than this one.
         this.#state.fenceMet = Math.max(this.#state.fenceMet, value.fence);
         this.#state.unsettled = true;
         return undefined;
@@ -124,7 +124,7 @@ export class Appender {
     return undefined;
   }
 
-  /** Writes a partition anew, under the generation after the given one. */
+  /** Rebuilds a partition, under the generation after the given one. */
   *#rebuild({ epoch, fence }: Term, partition: number, before: number): Procedure<Outcome<PartitionState | 'again'>> {
     const state = this.#state;
     state.appenderStats.rebuilt += 1;
@@ -151,7 +151,7 @@ export class Appender {
       if (filled.value === 'fenced') return done('again');
       last = tail.seq;
     }
-    // Asked last: what has gone meanwhile may be in the log, and what went before is not. A group that is further back has to be told.
+    // Read last: changes deleted meanwhile may be in the log, those deleted before are not. A group that is further back must be notified.
     const oldest = yield* ask({ call: 'oldest' });
     if (!oldest.ok) return oldest;
     const rebuilt = { generation, last, head };
@@ -160,7 +160,7 @@ export class Appender {
     if (!switched.ok) return switched;
     if (switched.value === 'forgot') return FORGOT;
     if (switched.value === 'fenced') return done('again');
-    if (before !== 0) state.note('warn', `rebuilt partition ${partition} of the hot journal: Redis did not have what it should`);
+    if (before !== 0) state.note('warn', `rebuilt partition ${partition} of the hot journal: its content in Redis was incomplete`);
     return done(rebuilt);
   }
 
@@ -194,7 +194,7 @@ export class Appender {
     return undefined;
   }
 
-  /** Looks whether Redis still has what was appended last: one that was wiped while nothing happens is noticed too. */
+  /** Verifies that Redis still has the last entry: a Redis that was wiped while idle is detected too. */
   *#verify(term: Term): Procedure<Stopped | undefined> {
     const states = this.#states ?? [];
     const found = yield* ask({ call: 'states', epoch: term.epoch, partitions: this.#partitions });
@@ -208,7 +208,7 @@ export class Appender {
     return undefined;
   }
 
-  /** Claims a partition that is not as it should be, and writes it anew. */
+  /** Claims a partition that is not as expected, and rebuilds it. */
   *#renew(term: Term, states: PartitionState[], partition: number): Procedure<Stopped | undefined> {
     const claimed = yield* ask({ call: 'claim', epoch: term.epoch, partition, fence: term.fence });
     if (!claimed.ok) return claimed.failure;
@@ -234,10 +234,10 @@ export class Appender {
   }
 }
 
-/** Redis was wiped, or went back to an earlier state, while a partition was written: it has to be claimed again. */
+/** Redis was wiped or restored while a partition was being written: it must be claimed again. */
 const FORGOT = failed('unavailable', 'Redis was wiped while a partition was rebuilt');
 
-/** A run by partition, each part behind what its partition has already. */
+/** Splits a run by partition, without what each partition already has. */
 function runsOf(run: readonly Recent[], head: number, states: readonly PartitionState[]): PartitionRun[] {
   const byPartition = new Map<number, Recent[]>();
   for (const recent of run) {

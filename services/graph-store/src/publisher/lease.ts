@@ -1,13 +1,14 @@
 /**
- * The lease from its holder's side. It lasts on PostgreSQL's clock, with a fence that grows whenever it changes hands; the holder acts only
- * while its own monotonic clock is within the term, counted from *sending* its last good renewal, so one that was stopped finds out by itself.
+ * The lease from its holder's side. It runs on PostgreSQL's clock, with a fence that grows whenever it changes hands; the holder acts only
+ * while its own monotonic clock is within the term, counted from *sending* its last successful renewal, so a suspended holder notices by
+ * itself.
  */
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import { ask, type Procedure } from './messages.ts';
 import { LEASE_MARGIN_MS, LEASE_TTL_MS } from './settings.ts';
 import type { PublisherState } from './term.ts';
 
-export class Lease {
+export class PublisherLease {
   readonly #state: PublisherState;
   #fence = 0;
   #actUntil = Number.NEGATIVE_INFINITY;
@@ -16,12 +17,12 @@ export class Lease {
     this.#state = state;
   }
 
-  /** Whether the holder may act at this moment. */
+  /** Whether the holder may act now. */
   get held(): boolean {
     return this.#state.at < this.#actUntil;
   }
 
-  /** When it ends unless it is renewed. */
+  /** When it ends unless renewed. */
   get actUntil(): number {
     return this.#actUntil;
   }
@@ -30,7 +31,7 @@ export class Lease {
     return this.#fence;
   }
 
-  /** Takes the lease if it is free, or was this holder's own before. Gives where publishing goes on; undefined: it is another one's. */
+  /** Acquires the lease if it is free or already this holder's. Returns the publishing position; undefined: another process holds it. */
   *take(): Procedure<Outcome<{ readonly publishedSeq: number } | undefined>> {
     const sentAt = this.#state.at;
     const taken = yield* ask({ call: 'take', above: this.#state.fenceMet });
@@ -40,7 +41,7 @@ export class Lease {
     return done({ publishedSeq: taken.value.publishedSeq });
   }
 
-  /** Prolongs the lease. False: it is over. */
+  /** Renews the lease. False: it is lost. */
   *renew(publishedSeq: number): Procedure<boolean> {
     const sentAt = this.#state.at;
     const renewed = yield* ask({ call: 'renew', fence: this.#fence, publishedSeq });
@@ -52,7 +53,7 @@ export class Lease {
     return true;
   }
 
-  /** Gives it back at once, so that a successor need not wait for the term. */
+  /** Releases it, so that a successor need not wait for the end of the term. */
   *release(publishedSeq: number): Procedure<Outcome<undefined>> {
     this.#actUntil = Number.NEGATIVE_INFINITY;
     return yield* ask({ call: 'release', fence: this.#fence, publishedSeq });

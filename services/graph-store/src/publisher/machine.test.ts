@@ -74,7 +74,7 @@ function reach({ answer }: Publisher, head: number): void {
   answer('drop-other-epochs', undefined);
 }
 
-test('what the holder commits is published in the same turn, from memory, with its head', () => {
+test("the holder's commits are published in the same turn, from memory, with their head", () => {
   const { give, hold, did, asked } = publisher();
   hold(4);
   asked.length = 0;
@@ -83,7 +83,7 @@ test('what the holder commits is published in the same turn, from memory, with i
   assert.deepEqual(asked, []);
 });
 
-test('a replica without the lease tells the others, and makes no JSON of what it commits', () => {
+test('a replica without the lease notifies the others, and serializes none of its commits', () => {
   const { give, answer, did } = publisher();
   give({ kind: 'connected' });
   answer('take', undefined);
@@ -111,7 +111,7 @@ test('the epoch is settled before anything is published, and again after a conne
   assert.deepEqual(did(), ['publish 4-4']);
 });
 
-test('a commit that is heard of while the journal says where it ends is not forgotten', () => {
+test('a commit reported while the end of the journal is being read is not lost', () => {
   const { give, answer, did } = publisher();
   give({ kind: 'connected' });
   answer('take', { fence: 1, publishedSeq: 0 });
@@ -132,7 +132,7 @@ test('what another replica committed is read, and a hole in memory is too', () =
   assert.deepEqual(did(), ['publish 1-2']);
 });
 
-test('what is read and does not fit into memory is published all the same', () => {
+test('changes that are read and do not fit into memory are published all the same', () => {
   const { give, answer, hold, did, pass } = publisher(new RecentChanges(2));
   hold(0);
   give({ kind: 'heard', seq: 5 });
@@ -157,7 +157,7 @@ test('fewer changes are read at once when they are large', () => {
   assert.equal(call('changes').limit, 4);
 });
 
-test('what was heard of in another history is looked for now and then, and holds nothing up', () => {
+test('a commit reported in another epoch is looked for now and then, and delays nothing', () => {
   const { give, answer, hold, did, pass, isAsked } = publisher();
   hold(3);
   give({ kind: 'heard', seq: 900 });
@@ -181,7 +181,7 @@ test('a head comes every second, while a read of the journal takes its time too'
   assert.deepEqual(did(), ['publish 8-7']);
 });
 
-test('a lease counts from when its renewal was sent, and what comes after its end is not published', () => {
+test('a lease counts from when its renewal was sent, and changes after its end are not published', () => {
   const { give, answer, hold, pass, did, call, isAsked } = publisher();
   hold(1);
   pass(1000);
@@ -260,7 +260,7 @@ test('the end flushes, gives the lease back and is the last of it', () => {
   assert.deepEqual(did(), ['tell']);
 });
 
-test('an end while the lease is being taken gives back what was taken', () => {
+test('a shutdown while the lease is being acquired releases it', () => {
   const { give, answer, call } = publisher();
   give({ kind: 'connected' });
   give({ kind: 'stop' });
@@ -306,7 +306,7 @@ test('what Redis holds is compared with the journal before anything is appended 
   assert.equal(held.isAsked('take'), true);
 });
 
-test('who is fenced in Redis while the lease is held takes it anew, above the fence that was met', () => {
+test('a holder that is fenced in Redis acquires the lease again, with a fence above the one found', () => {
   const held = publisher();
   held.hold(0);
   held.answer('ping', undefined);
@@ -328,7 +328,7 @@ test('a fence that is met by an append is claimed against first', () => {
   assert.equal(held.call('take').above, 2);
 });
 
-test('a partition that is not as it was is written anew under the next generation, and switched last', () => {
+test('a partition with unexpected content is rebuilt under the next generation, and switched last', () => {
   const held = publisher();
   held.hold(2);
   reach(held, 2);
@@ -365,7 +365,7 @@ test('Redis that was wiped while nothing happened is noticed', () => {
   assert.equal(held.isAsked('claim'), true);
 });
 
-test('Redis that is wiped while a partition is written anew has everything claimed again', () => {
+test('if Redis is wiped while a partition is being rebuilt, everything is claimed again', () => {
   const held = publisher();
   held.hold(1);
   held.answer('ping', undefined);

@@ -1,11 +1,11 @@
 /**
- * The publisher as a pure machine: `handle(input, at) → effects`, without clock, chance or I/O; `publisher.ts` carries the effects out. One
- * replica at a time holds the lease; it settles the epoch, publishes the journal to NATS in the order of seq (`relay.ts`) and appends it to
- * Redis (`appender.ts`). The others keep what they commit in memory, tell the holder of it, and try to take the lease.
+ * The publisher as a pure machine: `handle(input, at) → effects`, without clock, randomness or I/O; `publisher.ts` carries out the effects.
+ * One replica at a time holds the lease; it determines the epoch, publishes the journal to NATS in the order of seq (`relay.ts`) and
+ * appends it to Redis (`appender.ts`). The others keep their commits in memory, notify the holder, and try to acquire the lease.
  */
 import type { Failure } from '@polyedge/contracts/errors';
 import { Appender } from './appender.ts';
-import { Lease } from './lease.ts';
+import { PublisherLease } from './lease.ts';
 import { ask, type Procedure, type PublisherEffect, type PublisherInput } from './messages.ts';
 import { Recent, type RecentChanges } from './recent.ts';
 import { Relay } from './relay.ts';
@@ -14,39 +14,39 @@ import { PublisherState, type Term } from './term.ts';
 
 export class PublisherMachine {
   readonly #state: PublisherState;
-  readonly #lease: Lease;
+  readonly #lease: PublisherLease;
   readonly #relay: Relay;
   readonly #appender: Appender;
   #isConnected: boolean;
   #term: Term | undefined;
-  /** The lease is being taken or given back. */
+  /** The lease is being acquired or released. */
   #isChanging = false;
   #takeAt = Number.NEGATIVE_INFINITY;
-  /** Infinite while a renewal is under way. */
+  /** Infinite while a renewal is in progress. */
   #renewAt = Number.POSITIVE_INFINITY;
   #wakeAt = Number.POSITIVE_INFINITY;
   #isStopping = false;
   #isStopped = false;
 
   /**
-   * @param recent filled by commits and by what is read; others may look into it
+   * @param recent filled by commits and reads; other parts may read it
    * @param isConnected to NATS
    */
   constructor(recent: RecentChanges, partitions: number, isConnected: boolean) {
     this.#state = new PublisherState(recent);
-    this.#lease = new Lease(this.#state);
+    this.#lease = new PublisherLease(this.#state);
     this.#relay = new Relay(this.#state);
     this.#appender = new Appender(this.#state, partitions);
     this.#isConnected = isConnected;
   }
 
-  /** @param at milliseconds from any beginning, never going back */
+  /** @param at milliseconds from an arbitrary origin, never decreasing */
   handle(input: PublisherInput, at: number): readonly PublisherEffect[] {
     const { effects } = this.#state;
     this.#state.at = at;
     this.#take(input);
     this.#pump();
-    // What is published leaves before anything is made ready for Redis.
+    // Publishing precedes any work for Redis.
     if (input.kind !== 'committed' && input.kind !== 'heard') this.#appender.pump();
     this.#arm();
     return effects.splice(0);
@@ -71,13 +71,13 @@ export class PublisherMachine {
         if (last === undefined) break;
         state.recent.enter(last.epoch);
         state.recent.add(input.changes.map(({ change, attributesJson }) => new Recent(change, attributesJson)));
-        this.#hear(last.seq);
-        // Somebody else publishes: tell it now rather than let it find out.
+        this.#learn(last.seq);
+        // Another replica publishes: notify it at once.
         if (!this.#lease.held) state.effects.push({ do: 'tell', seq: last.seq });
         break;
       }
       case 'heard':
-        this.#hear(input.seq);
+        this.#learn(input.seq);
         break;
       case 'connected':
         this.#isConnected = true;
@@ -97,12 +97,12 @@ export class PublisherMachine {
     }
   }
 
-  #hear(seq: number): void {
+  #learn(seq: number): void {
     if (seq > this.#state.known) this.#state.known = seq;
     this.#relay.heard();
   }
 
-  /** Does what can be done now. */
+  /** Does everything that is possible now. */
   #pump(): void {
     const state = this.#state;
     if (this.#isChanging || this.#isStopped) return;
@@ -117,7 +117,7 @@ export class PublisherMachine {
     }
   }
 
-  /** Wakes when the first of all that waits for a time is due. */
+  /** Requests to be woken at the earliest deadline. */
   #arm(): void {
     const { at, effects } = this.#state;
     const next = Math.max(at, this.#deadline);
@@ -132,7 +132,7 @@ export class PublisherMachine {
     return Math.min(this.#renewAt, this.#lease.actUntil, this.#relay.deadline, this.#appender.deadline);
   }
 
-  /** Begins or ends a term; what belongs to the one before ends. */
+  /** Starts or ends a term; work of the previous one ends. */
   #change(procedure: Procedure): void {
     this.#end();
     this.#isChanging = true;
@@ -148,7 +148,7 @@ export class PublisherMachine {
     this.#appender.end();
   }
 
-  /** Takes the lease and settles the epoch, before anything is published. */
+  /** Acquires the lease and determines the epoch, before anything is published. */
   *#begin(): Procedure {
     const failure = yield* this.#open();
     this.#isChanging = false;
@@ -169,7 +169,7 @@ export class PublisherMachine {
     if (!settled.ok) return settled.failure;
     const { epoch, witnessed } = settled.value;
     state.recent.enter(epoch);
-    // What was heard of before may belong to another history; what is heard from now on does not.
+    // Earlier notifications may belong to another epoch; later ones do not.
     state.known = 0;
     const newest = yield* ask({ call: 'newest' });
     if (!newest.ok) return newest.failure;
@@ -184,7 +184,7 @@ export class PublisherMachine {
     return undefined;
   }
 
-  /** An answer failed without which nothing can go on: begins again, settling the epoch. */
+  /** A call failed that the term depends on: starts over and determines the epoch again. */
   #interrupted({ code, detail }: Failure): void {
     this.#end();
     this.#state.note('warn', `publishing was interrupted: ${detail ?? code}`);
@@ -197,7 +197,7 @@ export class PublisherMachine {
     const { cursor } = this.#relay;
     const flushed = yield* ask({ call: 'flush' });
     if (!flushed.ok) {
-      this.#state.note('warn', 'NATS did not answer: the publisher gives its lease back');
+      this.#state.note('warn', 'NATS did not answer: the publisher releases its lease');
       this.#change(this.#giveBack(GIVEN_BACK_MS));
       return;
     }
@@ -206,7 +206,7 @@ export class PublisherMachine {
     else this.#change(this.#giveBack(0));
   }
 
-  /** @param restMs how long others have time to take the lease first */
+  /** @param restMs how long other replicas may acquire the lease first */
   *#giveBack(restMs: number): Procedure {
     const released = yield* this.#lease.release(this.#relay.flushed);
     this.#isChanging = false;

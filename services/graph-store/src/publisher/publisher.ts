@@ -1,4 +1,4 @@
-/** Drives the publisher machine (`machine.ts`): carries its effects out over NATS, PostgreSQL and Redis. */
+/** Driver of the publisher machine (`machine.ts`): carries out its effects over NATS, PostgreSQL and Redis. */
 import { accountsChanged } from '@polyedge/contracts/bus/accounts';
 import { graphChanged, graphCommitted, graphHead } from '@polyedge/contracts/bus/feed';
 import { SYSTEM_SCOPE } from '@polyedge/contracts/element';
@@ -31,7 +31,7 @@ export interface PublisherOptions {
   readonly log: Log;
   /** Undefined when tracing is off. */
   readonly traces: Traces | undefined;
-  /** Makes sure that the journal's history is still the same one, or begins another epoch. */
+  /** Verifies that the journal's history is unchanged, or starts a new epoch. */
   readonly settle: () => Promise<PublisherReplies['settle']>;
 }
 
@@ -124,7 +124,7 @@ export class Publisher {
     else this.#timer = setTimeout(woken, ms);
   }
 
-  /** The bus sends what is published in one turn in one write: changes and their head travel together. */
+  /** The bus sends what is published in one turn in one write, so changes and their head are sent together. */
   #publish({ epoch, fence, from, to, changes }: Extract<PublisherEffect, { do: 'publish' }>): void {
     const { bus } = this.#options;
     const newest = changes.at(-1);
@@ -133,7 +133,7 @@ export class Publisher {
     bus.publish(graphHead, {}, { epoch, fence, from, to, keys });
   }
 
-  /** Returns the keys of the interests that hear of it. */
+  /** Returns the keys of the interests that it belongs to. */
   #publishChange(recent: Recent): number[] {
     const { bus, traces } = this.#options;
     const { change } = recent;
@@ -148,7 +148,7 @@ export class Publisher {
     const body = json ?? recent.reference;
     for (const owner of change.owners) {
       const subject = graphChanged.subject({ tenant: change.tenant, type: change.type, owner });
-      // A message that NATS would refuse is left out: the head lists its seq, so whoever wants it fetches it.
+      // A message that NATS would reject is not sent: the head lists its seq, so subscribers fetch it.
       if (!bus.publishText(subject, body, span?.traceparent)) this.stats.refused += 1;
     }
     span?.end('ok');
@@ -232,5 +232,5 @@ async function callRedis(
   }
 }
 
-/** A change that is too large has no body in Redis: its readers go to the journal. */
+/** A change that is too large has no body in Redis: readers fetch it from the journal. */
 const entryOf = (recent: Recent): { readonly seq: number; readonly json: string } => ({ seq: recent.change.seq, json: recent.json ?? '' });

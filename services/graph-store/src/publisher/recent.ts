@@ -1,23 +1,23 @@
-/** The newest changes in memory: what is published and fetched again most often never leaves the process. */
+/** The newest changes in memory, so that publishing and the most frequent fetches need no database. */
 import { MAX_CHANGE_BYTES } from '@polyedge/contracts/bus/feed';
 import type { FullChange } from '@polyedge/contracts/change';
 import { changeText } from '@polyedge/contracts/change-text';
 import type { Json } from '@polyedge/query/json';
 
-/** A change of a batch, with what the batch has made of its JSON already. */
+/** A change of a batch, with the JSON that the batch has already made. */
 export interface Committed {
   readonly change: FullChange;
   /** The attributes of its state. */
   readonly attributesJson: string;
 }
 
-/** A change, and the JSON it travels as: made when it is first wanted, and once. */
+/** A change and its published JSON, which is made once, on first use. */
 export class Recent {
   readonly change: FullChange;
-  /** Of its JSON, roughly. */
+  /** Approximate length of its JSON. */
   readonly characters: number;
   #attributesJson: string | undefined;
-  /** Null: it is larger than what travels whole. */
+  /** Null: too large to be published in full. */
   #json: string | null | undefined;
 
   constructor(change: FullChange, attributesJson?: string) {
@@ -25,22 +25,22 @@ export class Recent {
     this.#attributesJson = attributesJson;
     const attributes = attributesJson?.length ?? roughSize(change.state.attributes);
     this.characters = attributes + roughSize(change.undo.set) + AROUND;
-    // Making the JSON of what will not travel whole costs milliseconds for nothing.
+    // Serializing a change that will not be published in full would waste milliseconds.
     if (attributes > MAX_CHANGE_BYTES) this.#json = null;
   }
 
-  /** Undefined when it is larger than what travels whole. */
+  /** Undefined if it is too large to be published in full. */
   get json(): string | undefined {
     if (this.#json === undefined) {
       const json = changeText(this.change, this.#attributesJson);
-      // A UTF-16 unit is at most three bytes of UTF-8: ordinary changes need no counting.
+      // A UTF-16 unit is at most three bytes in UTF-8, so ordinary changes need no counting.
       this.#json = json.length * 3 > MAX_CHANGE_BYTES && Buffer.byteLength(json) > MAX_CHANGE_BYTES ? null : json;
       this.#attributesJson = undefined;
     }
     return this.#json ?? undefined;
   }
 
-  /** What travels in place of a change that is too large: it is fetched by its seq. */
+  /** Published instead of a change that is too large: subscribers fetch it by its seq. */
   get reference(): string {
     const { state: _state, undo: _undo, ...rest } = this.change;
     return JSON.stringify(rest);
@@ -59,7 +59,7 @@ export class RecentChanges {
     this.#maxBytes = maxBytes;
   }
 
-  /** Adds committed changes; the ones added first leave first. */
+  /** Adds committed changes; the oldest are evicted first. */
   add(changes: readonly Recent[]): void {
     for (const recent of changes) {
       const { seq } = recent.change;
@@ -78,7 +78,7 @@ export class RecentChanges {
     return this.#bySeq.get(seq);
   }
 
-  /** The epoch in force. When it is another one than before, nothing of the old history may be found any more. */
+  /** Sets the epoch. If it is a new one, all changes of the old epoch are dropped. */
   enter(epoch: string): void {
     if (epoch === this.#epoch) return;
     this.#epoch = epoch;
@@ -87,10 +87,10 @@ export class RecentChanges {
   }
 }
 
-/** What the JSON of a change has besides attributes. */
+/** Length of a change's JSON without attributes. */
 const AROUND = 800;
 
-/** Characters of a value's JSON, roughly, without making it. */
+/** Estimates the length of a value's JSON without serializing it. */
 function roughSize(value: Json): number {
   switch (typeof value) {
     case 'string':

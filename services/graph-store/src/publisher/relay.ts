@@ -1,6 +1,6 @@
 /**
- * The cursor through the journal whose changes go to NATS: in the order of seq, from memory where it has them and else from PostgreSQL, each run
- * followed by the head that covers it. Repeats are harmless, since rows never change and edges deliver by seq; a gap would not be.
+ * Publishes the journal to NATS with a cursor: in the order of seq, from memory if possible and else from PostgreSQL, each run followed by
+ * the head that covers it. Repeats are harmless, since rows never change and edges deliver by seq; a gap would not be.
  */
 
 import { ask, type Procedure } from './messages.ts';
@@ -11,16 +11,19 @@ import type { PublisherState, Term } from './term.ts';
 export class Relay {
   readonly #state: PublisherState;
   #term: Term | undefined;
-  /** Everything up to here was handed to NATS by this holder. */
+  /** This holder has passed everything up to here to NATS. */
   #cursor = 0;
   /** Everything up to here has reached the NATS server. */
   #flushed = 0;
   #headAt = Number.NEGATIVE_INFINITY;
   #polledAt = Number.NEGATIVE_INFINITY;
   #polling = false;
-  /** Read last from the journal. Kept here: memory is bounded, and may not have the first of it any more when the last of it is in. */
+  /**
+   * The last page read from the journal. Kept here because memory is bounded, and may have evicted the page's first change before its last
+   * one is added.
+   */
   #page: readonly Recent[] = [];
-  /** When the journal may be read; infinite while it is. */
+  /** When the journal may be read; infinite while a read is in progress. */
   #readAt = Number.NEGATIVE_INFINITY;
 
   constructor(state: PublisherState) {
@@ -55,19 +58,19 @@ export class Relay {
     this.#flushed = seq;
   }
 
-  /** There is a commit that was not heard of before. */
+  /** A commit was reported. */
   heard(): void {
     if (this.#readAt !== Number.POSITIVE_INFINITY) this.#readAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** When it wants to be pumped at the latest. */
+  /** When it needs to be pumped at the latest. */
   get deadline(): number {
     if (this.#term === undefined) return Number.POSITIVE_INFINITY;
     const read = this.#isBehind ? this.#readAt : Number.POSITIVE_INFINITY;
     return Math.min(this.#headAt + IDLE_HEAD_MS, this.#pollAt, read);
   }
 
-  /** Publishes what can be published now. */
+  /** Publishes everything that is possible now. */
   pump(): void {
     const { at, procedures } = this.#state;
     const term = this.#term;
@@ -75,7 +78,7 @@ export class Relay {
     if (this.#isBehind) {
       const run = this.#nextRun();
       if (run.length > 0) {
-        // Others have their turn before the next one.
+        // Yields to other work before the next run.
         this.#publish(term, this.#cursor + run.length, run);
         return;
       }
@@ -93,7 +96,7 @@ export class Relay {
     return this.#polling ? Number.POSITIVE_INFINITY : this.#polledAt + (this.#isBehind ? POLL_BEHIND_MS : POLL_MS);
   }
 
-  /** What there is of the changes that follow the cursor, without a hole. */
+  /** The available changes after the cursor, up to the first hole. */
   #nextRun(): Recent[] {
     const { recent } = this.#state;
     const run: Recent[] = [];
@@ -122,11 +125,11 @@ export class Relay {
     state.stats.readsFromJournal += 1;
     this.#readAt = Number.POSITIVE_INFINITY;
     const read = yield* ask({ call: 'changes', after: this.#cursor, limit: state.pageSize.limit });
-    // What is known to be committed and cannot be read was heard of in another history.
+    // A known commit that cannot be read was reported in another epoch.
     this.#readAt = read.ok && read.value.length > 0 ? Number.NEGATIVE_INFINITY : state.at + POLL_BEHIND_MS;
     if (!read.ok) state.failure = read.failure;
     else {
-      // A row is only visible once all before it are: seq follows commit order.
+      // A row becomes visible only after all earlier ones: seq follows commit order.
       this.#page = state.read(read.value);
       state.recent.add(this.#page);
     }

@@ -1,4 +1,4 @@
-/** What the parts of the publisher share while an input is handled, and one holding of the lease. */
+/** State that the parts of the publisher share while they handle an input, and one term of the lease. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
 import { PageSize } from '@polyedge/journal/groups/page-size';
@@ -7,7 +7,7 @@ import type { PublisherCall, PublisherEffect } from './messages.ts';
 import { Recent, type RecentChanges } from './recent.ts';
 import { type AppenderStats, type PublisherStats, READ_PAGES } from './settings.ts';
 
-/** From taking the lease until it is over: procedures of a term end with it. */
+/** From acquiring the lease to losing it: procedures of a term end with it. */
 export interface Term {
   readonly fence: number;
   readonly epoch: string;
@@ -21,24 +21,24 @@ export class PublisherState {
   readonly recent: RecentChanges;
   readonly stats: PublisherStats = { published: 0, references: 0, refused: 0, readsFromJournal: 0, taken: 0, lagMs: 0, publishing: false };
   readonly appenderStats: AppenderStats = { appended: 0, rebuilt: 0, failures: 0 };
-  /** Of what is read from the journal. */
+  /** Size of the next read from the journal. */
   readonly pageSize = new PageSize(READ_PAGES);
-  /** Of the input that is handled. */
+  /** The time of the current input. */
   at = 0;
-  /** The newest commit heard of. */
+  /** The newest reported commit. */
   known = 0;
-  /** The epoch has to be settled again: a witness came back, or the database may be another one. */
+  /** The epoch must be determined again: Redis came back, or the database may be another one. */
   unsettled = false;
-  /** The highest fence that was met in Redis: above a lease that is held, the database is an older copy. The next one taken is above it. */
+  /** The highest fence found in Redis: if above that of a held lease, the database is an older copy. The next fence is above it. */
   fenceMet = 0;
-  /** An answer without which the term cannot go on failed. */
+  /** A call failed that the term depends on. */
   failure: Failure | undefined;
 
   constructor(recent: RecentChanges) {
     this.recent = recent;
   }
 
-  /** Changes that were read from the journal. */
+  /** Records changes that were read from the journal. */
   read(changes: readonly FullChange[]): Recent[] {
     const read = changes.map((change) => this.recent.get(change.seq) ?? new Recent(change));
     this.pageSize.saw(read.map(({ characters }) => ({ bytes: characters })));

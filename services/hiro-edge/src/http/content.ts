@@ -12,7 +12,7 @@ import { contentIdOf } from '../protocol/graph/content.ts';
 import { writeProfile } from '../protocol/graph/profile.ts';
 import { readElement, writeRefusalOf } from '../protocol/graph/read-element.ts';
 import { bearerOf } from '../protocol/handshake.ts';
-import { Parameters } from '../protocol/parameters.ts';
+import { RequestParameters } from '../protocol/parameters.ts';
 import { sendFailure, sendJson } from './answer.ts';
 import { actingAs, answerOf, type GraphHttpOptions, principalOf } from './graph.ts';
 import { rangeOf } from './range.ts';
@@ -79,7 +79,7 @@ async function attach(
   id: string,
   options: GraphHttpOptions,
   maxBytes: number,
-  told: (stored: { readonly content: string; readonly size: number }) => Json,
+  bodyOf: (stored: { readonly content: string; readonly size: number }) => Json,
 ): Promise<FastifyReply> {
   const { rest, style } = options;
   const ended = new AbortController();
@@ -108,7 +108,7 @@ async function attach(
     before: visibleTo(who),
   };
   const attached = await rest.write({ what: 'content', operations: [operation] }, acting);
-  return attached.ok ? sendJson(reply, 200, told({ content, size: stored.value })) : sendFailure(reply, style, attached.failure);
+  return attached.ok ? sendJson(reply, 200, bodyOf({ content, size: stored.value })) : sendFailure(reply, style, attached.failure);
 }
 
 interface Upload {
@@ -159,7 +159,7 @@ const download: BlobHandler = async (request, reply, who, id, options) => {
   const { rest, style } = options;
   const ended = new AbortController();
   request.raw.once('close', () => ended.abort());
-  const parameters = new Parameters({ ...(request.query as Readonly<Record<string, unknown>>), 'ogit/_id': id });
+  const parameters = new RequestParameters({ ...(request.query as Readonly<Record<string, unknown>>), 'ogit/_id': id });
   const found = await rest.run(contentIdOf(parameters, who), actingAs(who, ended.signal));
   if (!found.ok) return sendFailure(reply, style, found.failure);
   const content = found.value;

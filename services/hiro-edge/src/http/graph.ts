@@ -67,8 +67,8 @@ async function answer(request: FastifyRequest, reply: FastifyReply, skip: number
   reply.raw.once('close', () => ended.abort());
   const newId = idsFrom(randomBytes(16).toString('hex'));
   const work = begin(call.value, { who, at: Date.now(), now: Date.now, newId, names: options.names });
-  const goOn = (): Promise<Step> => rest.advance<AnswerPage, HiroAnswer>(work, actingAs(who, ended.signal));
-  const first = await goOn();
+  const advance = (): Promise<Step> => rest.advance<AnswerPage, HiroAnswer>(work, actingAs(who, ended.signal));
+  const first = await advance();
   if (first.done === true) {
     const { value: answered } = first;
     if (!answered.ok) return sendFailure(reply, style, answered.failure, answered.result);
@@ -77,7 +77,7 @@ async function answer(request: FastifyRequest, reply: FastifyReply, skip: number
   return reply
     .code(200)
     .header('content-type', 'application/json')
-    .send(Readable.from(listed(first, goOn), { objectMode: false }));
+    .send(Readable.from(listed(first, advance), { objectMode: false }));
 }
 
 type Step = IteratorResult<AnswerPage, HiroAnswer>;
@@ -92,10 +92,10 @@ export async function answerOf(work: Work, who: Principal, rest: RestTasks, sign
 }
 
 /** `{ "items": [...] }`, page by page as the client reads. A failure after the first page can only abort the connection. */
-async function* listed(first: Step, goOn: () => Promise<Step>): AsyncGenerator<string> {
+async function* listed(first: Step, advance: () => Promise<Step>): AsyncGenerator<string> {
   let text = '{"items":[';
   let separator = '';
-  for (let step = first; ; step = await goOn()) {
+  for (let step = first; ; step = await advance()) {
     const items = itemsOf(step)
       .map((item) => JSON.stringify(item))
       .join(',');

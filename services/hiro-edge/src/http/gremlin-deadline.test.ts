@@ -11,7 +11,7 @@ import { NOW, samplePrincipal } from '../../test/sample-principal.ts';
 import { codeOf } from '../protocol/failures.ts';
 import { gremlin } from '../protocol/graph/run-gremlin.ts';
 import type { AnswerPage, HiroAnswer } from '../protocol/graph/work.ts';
-import { Parameters } from '../protocol/parameters.ts';
+import { RequestParameters } from '../protocol/parameters.ts';
 import { actingAs } from './graph.ts';
 
 const LIMIT_MS = 10_000;
@@ -29,7 +29,7 @@ test('hiro:G14 a traversal that takes longer than its limit is answered 408 by R
   store.respond(graphQuery, async () => done({ epoch: 'e', seq: 1, elements: nothing }));
   const rest = new RestTasks({ bus: network.connect(), wheel: new Wheel(systemClock), requestTimeoutMs: 1000 });
   const answered = async (at: number) => {
-    const work = gremlin(new Parameters({ root: 'v1', query: 'out()' }), {}, { who: someone, at, now: Date.now });
+    const work = gremlin(new RequestParameters({ root: 'v1', query: 'out()' }), {}, { who: someone, at, now: Date.now });
     return (await rest.advance<AnswerPage, HiroAnswer>(work, actingAs(someone, AbortSignal.timeout(5000)))).value;
   };
   assert.deepEqual(await answered(Date.now()), { ok: true, value: { kind: 'items', items: [] } });

@@ -3,9 +3,9 @@ import { withoutPlace } from '@polyedge/contracts/failure-text';
 import type { HiroError } from '@polyedge/contracts/wire/hiro';
 
 /**
- * HIRO's error numbers (HIRO 7.0 API overview). 888 is "the transaction failed, send it again": `busy` promises that nothing was done, and
- * the JavaScript and Java clients repeat an 888 by themselves, once. `unavailable` has an unknown outcome, so it is a 503 that nobody
- * repeats blindly.
+ * HIRO's error numbers (HIRO 7.0 API overview). 888 is "the transaction failed, send it again": `busy` guarantees that nothing was done,
+ * and the JavaScript and Java clients retry an 888 once. `unavailable` has an unknown outcome, so it is a 503, which clients do not retry
+ * blindly.
  */
 const CODES: Readonly<Record<ErrorCode, number>> = {
   invalid: 400,
@@ -24,13 +24,13 @@ const CODES: Readonly<Record<ErrorCode, number>> = {
 
 export const codeOf = (failure: Failure): number => CODES[failure.code];
 
-/** What a refused body got wrong (hiro-python-library shows it to its users). */
+/** The validation result of a rejected body (hiro-python-library shows it to its users). */
 export interface ValidationResult {
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
 }
 
-/** The error of a frame or of a REST answer. */
+/** The error in a frame or REST response. */
 export function toError(failure: Failure, result?: ValidationResult): HiroError {
   return {
     error: {
@@ -45,7 +45,7 @@ export function toError(failure: Failure, result?: ValidationResult): HiroError 
 /** Close codes of both sockets (RFC 6455; the Elixir client waits for a new token after 1008). */
 export const CLOSE = { goingAway: 1001, notText: 1003, refused: 1008, overload: 1013 } as const;
 
-/** The reason of a close, which the vendor writes as JSON; RFC 6455 allows 123 bytes. */
+/** The reason of a close, JSON like the vendor's; RFC 6455 allows 123 bytes. */
 export function closeReason(message: string): string {
   return JSON.stringify({ error: { message: message.slice(0, 90) } });
 }

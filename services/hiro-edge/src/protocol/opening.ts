@@ -4,10 +4,10 @@ import type { HiroError } from '@polyedge/contracts/wire/hiro';
 import type { Effect, Opening, Session } from '@polyedge/session/session';
 import { AUTHENTICATION_REQUIRED, CLOSE, closeReason, toError } from './failures.ts';
 
-/** Longer than any sweep, short enough for every timer: what is further away is looked at again. */
+/** Longer than any sweep, and within the range of timers: later times are checked again after it. */
 const LONGEST_TIMER_MS = 3_600_000;
 
-/** A conversation that ended before it began. */
+/** A session that was refused on opening. */
 class Refused implements Session<never, never> {
   handle(): readonly [] {
     return [];
@@ -15,8 +15,8 @@ class Refused implements Session<never, never> {
 }
 
 /**
- * Opens a conversation, or refuses it as HIRO does: the upgrade has succeeded, one error frame without id follows, then the close. All
- * known clients look for one of the two; an HTTP 401 would send two of them into a reconnect loop.
+ * Opens a session, or refuses it in HIRO's way: the upgrade succeeds, followed by one error frame without id and the close. All known
+ * clients react to one of the two; an HTTP 401 would make two of them reconnect in a loop.
  */
 export function openOrRefuse<In, Out>(
   opening: Opening,
@@ -36,7 +36,7 @@ export function openOrRefuse<In, Out>(
   ];
 }
 
-/** The timer of a token's end. */
+/** The timer of a token's expiry. */
 export const expiryTimer = (ms: number): { readonly do: 'set-timer'; readonly name: string; readonly ms: number } => ({
   do: 'set-timer',
   name: 'expiry',

@@ -1,11 +1,11 @@
 import { isNumber, type Json, type JsonObject } from '@polyedge/query/json';
 
 /**
- * The parameters of a request, as loosely as HIRO's clients send them: every one is looked for in `headers` first and then in `body`
- * (hiro-graph-js 7.5 sends headers, 6.1 bodies), booleans are `true` or the exact text `true`, integers may be decimal texts with zeros in
- * front, and `false`, `null`, `''` and `[]` mean "not given". The first value that cannot be read is kept in `problem`.
+ * The parameters of a request, parsed as leniently as HIRO's clients require: each is looked up in `headers` first and then in `body`
+ * (hiro-graph-js 7.5 sends headers, 6.1 bodies); booleans are `true` or the exact text `true`; integers may be decimal texts with leading
+ * zeros; `false`, `null`, `''` and `[]` mean absent. The first invalid value is kept in `problem`.
  */
-export class Parameters {
+export class RequestParameters {
   readonly #places: readonly Readonly<Record<string, unknown>>[];
   #problem: string | undefined;
 
@@ -36,7 +36,7 @@ export class Parameters {
     return typeof number === 'number' && Number.isSafeInteger(number) ? number : this.#refuse(name, 'an integer');
   }
 
-  /** Texts, from a list or from one text with commas. Duplicates and order are kept. */
+  /** Texts, from a list or a comma-separated text. Duplicates and order are preserved. */
   texts(name: string, ...aliases: readonly string[]): readonly string[] | undefined {
     const value = this.#find(name, aliases);
     if (value === undefined) return undefined;
@@ -50,7 +50,7 @@ export class Parameters {
     return texts;
   }
 
-  /** The value as it came, for parameters whose own reader is loose. */
+  /** The raw value, for parameters with their own lenient parser. */
   value(name: string, ...aliases: readonly string[]): unknown {
     return this.#find(name, aliases);
   }
@@ -74,7 +74,7 @@ export class Parameters {
   }
 }
 
-/** An unknown value that is a JSON object. It came out of `JSON.parse`, so its members are JSON. */
+/** The value if it is a JSON object. It was parsed, so its members are JSON. */
 export function asObject(value: unknown): JsonObject | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as { readonly [key: string]: Json }) : undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * The two protocols of HIRO as the driver sees them. Writes of one graph-ws socket take effect in the order they came, and a read sees the
- * writes sent before it on the same socket; HIRO promises neither.
+ * The two protocols of HIRO, as the driver sees them. Writes of one graph-ws socket take effect in the order in which they arrived, and a
+ * read sees the writes sent before it on the same socket; HIRO guarantees neither.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { GraphResponse, HiroError } from '@polyedge/contracts/wire/hiro';
@@ -30,7 +30,7 @@ export function eventsProtocol(settings: EventsSettings): EventsProtocol {
   };
 }
 
-/** The broadcaster has already asked the view's filter; the shape says which of the two forms is wanted. */
+/** The broadcaster has already applied the view's filter; the shape selects one of the two forms. */
 function showEvent(change: FullChange, view: View): Event | undefined {
   return toEvent(change, { delta: view.shape === 'delta' });
 }

@@ -1,11 +1,11 @@
 /** The HTTP answers of JSSocket, byte-identical to the original where probes or clients may depend on them (jssocket.py, 2198bac38; websockets 12.0). */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readiness } from '@polyedge/service-kit/health';
-import type { Verdict } from '../server-secret.ts';
+import type { SecretCheck } from '../server-secret.ts';
 
 /** `GET /hash` and `GET /terminate` of the original: disabled by default, and always requiring the secret. */
 export interface LegacyAdmin {
-  verdict(request: IncomingMessage): Promise<Verdict>;
+  verdict(request: IncomingMessage): Promise<SecretCheck>;
   hash(pass: string): Promise<string>;
   terminate(): void;
 }

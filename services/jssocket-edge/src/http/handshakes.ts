@@ -23,7 +23,7 @@ export interface HandshakeOptions {
 /** How much a client may send before its handshake is answered; nothing more is read until then. */
 const MAX_EARLY_BYTES = 64 * 1024;
 
-/** Returns what ends the handshakes whose secret is still being checked. */
+/** Returns a function that ends the handshakes whose secret is still being checked. */
 export function acceptHandshakes({ server, doors, secret, trustProxy, logForwarded, log }: HandshakeOptions): () => void {
   const waiting = new Set<Duplex>();
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -46,7 +46,7 @@ export function acceptHandshakes({ server, doors, secret, trustProxy, logForward
         waiting.delete(socket);
         const early = finish();
         if (socket.destroyed) return;
-        // A core retries. If it were let in as an ordinary client, it would be told that its secret is wrong.
+        // A core retries. If it were accepted as an ordinary client, it would receive an error for its secret.
         if (verdict === 'busy') refuse(socket, BUSY_INSTEAD_OF_UPGRADE);
         else doors[verdict === 'right' ? 'trusted' : 'clients'].emit('upgrade', request, socket, Buffer.concat([head, ...early]));
       });
@@ -56,7 +56,10 @@ export function acceptHandshakes({ server, doors, secret, trustProxy, logForward
   };
 }
 
-/** Reads from a socket, since only a reader learns that a client has left. Call what is returned to stop; it returns what has come. */
+/**
+ * Reads from a socket, since only a reader notices that a client has left. The returned function stops reading and returns the received
+ * chunks.
+ */
 function readMeanwhile(socket: Duplex): () => readonly Buffer[] {
   const early: Buffer[] = [];
   let bytes = 0;

@@ -5,7 +5,7 @@ import type { Problem } from './problems.ts';
 /** One event of a client or a core. `type` is empty for a value that cannot be an event's name (null, a number, a boolean). */
 export interface Envelope {
   readonly type: string;
-  /** Undefined when the event has none. */
+  /** Undefined if the event has none. */
   readonly data: JsonSource | undefined;
 }
 

@@ -56,7 +56,7 @@ export class DeliveryBarrier {
     return [{ do: 'pause' }, ...this.#mark(this.#marker), { do: 'set-timer', name: 'marker', ms: MARKER_MS }];
   }
 
-  /** Called when a marker has come back or, without a number, when it has timed out. */
+  /** A marker has come back or, without a number, has timed out. */
   came(number = this.#marker): Effects {
     const then = this.#then;
     if (then === undefined || number !== this.#marker) return [];

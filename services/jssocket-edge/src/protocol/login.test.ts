@@ -36,7 +36,7 @@ test('jssocket:33 cores take turns in the order they came, and a core that is an
   );
 });
 
-test('jssocket:34 disconnected cores, and those of an edge that is silent or leaving, are not asked', () => {
+test('jssocket:34 disconnected cores, and those of an edge that is silent or leaving, get no logins', () => {
   const turns = rotation([A, [a1, a2]], [B, [b1]]);
   turns.announce({ edge: A, cores: [a2] }, 1000);
   assert.deepEqual(
@@ -54,7 +54,7 @@ test('jssocket:34 disconnected cores, and those of an edge that is silent or lea
   assert.deepEqual([turns.next(4000), turns.next(4000)], [b1, b1], 'an edge announces only its own cores');
 });
 
-test('jssocket:35 a core that leaves logins unanswered is asked only if there is no other, until it answers', () => {
+test('jssocket:35 a core that leaves logins unanswered gets one only if there is no other, until it answers', () => {
   const turns = rotation([A, [a1, a2]]);
   turns.missed(a1);
   assert.deepEqual(
@@ -80,7 +80,7 @@ test('jssocket:34 a login goes to the next core after three seconds, and is aban
   assert.equal(login.pending, false);
 });
 
-test('jssocket:34 a lone core is asked once; without a core the newest login waits', () => {
+test('jssocket:34 a lone core gets a login once; without a core the newest login waits', () => {
   const login = new Login(rotation([A, [a1]]));
   login.begin('{}', 0);
   assert.deepEqual(login.look(3000), { kind: 'wait', lookMs: ANSWER_MS });

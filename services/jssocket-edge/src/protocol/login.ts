@@ -1,10 +1,10 @@
 /**
- * A client's `client_connect` until it is answered. The original asks one core once, and drops the event if there is none; here it waits
- * for a core, and is sent to another one if the asked one is slow or gone. Cores do not notice: they answer without keeping state.
+ * A client's `client_connect` until it is answered. The original sends it to one core, once, and drops the event if there is none; here it
+ * waits for a core, and is sent to another one if the first is slow or gone. Cores do not notice: they answer without keeping state.
  */
 import type { Rotation } from './rotation.ts';
 
-/** Unanswered for this long, another core is asked. */
+/** Time without an answer after which another core is tried. */
 export const ANSWER_MS = 3000;
 /** After this long the client gets no answer, as in the original. */
 export const GIVE_UP_MS = 30_000;
@@ -13,7 +13,7 @@ export const KEEP_BYTES = 64 * 1024;
 
 /** The next step of a login. */
 export type LoginStep =
-  /** Ask this core, and check again after `lookMs`. */
+  /** Send the login to this core, and check again after `lookMs`. */
   | { readonly kind: 'ask'; readonly core: string; readonly data: string; readonly lookMs: number }
   | { readonly kind: 'wait'; readonly lookMs: number }
   | { readonly kind: 'give-up' };
@@ -40,7 +40,7 @@ export class Login {
     return this.#pending !== undefined;
   }
 
-  /** The core whose answer is awaited. */
+  /** The core whose answer is pending. */
   get asked(): string | undefined {
     return this.#pending?.asked;
   }
@@ -62,7 +62,7 @@ export class Login {
     return this.#next(at);
   }
 
-  /** Called when the asked core is gone, or a new core is available. */
+  /** The core has disconnected, or a new core is available. */
   retry(at: number): LoginStep {
     if (this.#pending !== undefined) this.#pending.asked = undefined;
     return this.#next(at);

@@ -1,11 +1,14 @@
-/** Asks a core again about a client that is logged in, at an interval: its token may have expired since, or its user may be gone. */
+/**
+ * Sends the login of a connected client to a core again, at an interval: its token may have expired since, or its user may have been
+ * deleted.
+ */
 import { KEEP_BYTES } from './login.ts';
 import type { Effects } from './translate.ts';
 
 export class Recheck {
-  /** 0: never, and nothing is kept. */
+  /** 0: never, and nothing is stored. */
   readonly #intervalMs: number;
-  /** What the client logged in with. */
+  /** The client's login. */
   #login: string | undefined;
   #running = false;
 
@@ -13,13 +16,13 @@ export class Recheck {
     this.#intervalMs = intervalMs;
   }
 
-  /** The client has sent a login of its own. */
+  /** The client has sent its own login. */
   remember(login: string): void {
     this.#login = this.#intervalMs > 0 && login.length <= KEEP_BYTES ? login : undefined;
     this.#running = false;
   }
 
-  /** Whether the login that is pending is not the client's own. */
+  /** Whether the pending login is a repetition. */
   get running(): boolean {
     return this.#running;
   }
@@ -30,7 +33,7 @@ export class Recheck {
     return this.#login;
   }
 
-  /** A login was answered or given up: waits for the next time. */
+  /** A login was answered or abandoned: waits for the next interval. */
   wait(): Effects {
     return this.#login === undefined ? [] : [{ do: 'set-timer', name: 'recheck', ms: this.#intervalMs }];
   }

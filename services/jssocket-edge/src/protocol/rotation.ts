@@ -7,7 +7,7 @@ import { edgeOf } from './connection-id.ts';
 
 /** An edge that has not announced itself for this long is gone, and its cores with it. */
 const SILENT_MS = 3500;
-/** After this many consecutive unanswered logins a core is asked only if there is no other (a forked worker never reads). */
+/** After this many consecutive unanswered logins a core is used only if there is no other (a forked worker never reads). */
 const PATIENCE = 2;
 
 export class Rotation {
@@ -45,12 +45,12 @@ export class Rotation {
     return chosen;
   }
 
-  /** Records that a core did not answer a login. */
+  /** A core did not answer a login. */
   missed(core: string): void {
     if (this.#order.includes(core)) this.#missed.set(core, (this.#missed.get(core) ?? 0) + 1);
   }
 
-  /** Records that a core answered, even if another was asked. */
+  /** A core answered, even if another one was used. */
   answered(core: string): void {
     this.#missed.delete(core);
   }

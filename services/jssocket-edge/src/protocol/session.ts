@@ -1,8 +1,8 @@
 /**
  * One connection of JSSocket: a core, a publisher, a client, or several of them at once. Behaviour: jssocket.py at 2198bac38, and at
- * 842cd7b0b where the secret is in `server_connect`. What a message does to connections, of this edge or another, goes over the bus.
+ * 842cd7b0b where the secret is in `server_connect`. Messages to connections of this or another edge go over the bus.
  *
- * A core that receives a close frame never comes back (websocket-client 1.7.0), so connections with the secret are dropped, never closed.
+ * A core that receives a close frame never reconnects (websocket-client 1.7.0), so connections with the secret are dropped, never closed.
  */
 import {
   type JssocketCores,
@@ -17,6 +17,7 @@ import type { Effect, Input, Opening, Session } from '@polyedge/session/session'
 import type { Envelope, Outgoing } from './codec.ts';
 import { connectionId, edgeOf } from './connection-id.ts';
 import { DeliveryBarrier } from './delivery-barrier.ts';
+import { GroupLookup, type PendingLookup } from './group-lookup.ts';
 import type { JsonSource } from './json-source.ts';
 import { Login, type LoginStep } from './login.ts';
 import { Recheck } from './recheck.ts';
@@ -39,7 +40,7 @@ import {
   secretOf,
 } from './translate.ts';
 
-/** How long the edge of another client may take to say which group it is in. */
+/** Time-out of another edge's answer about the group of its client. */
 const QUESTION_MS = 1000;
 
 export function openJssocket(opening: Opening, settings: JssocketSettings): readonly [JssocketSession, Effects] {
@@ -51,9 +52,9 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   readonly #settings: JssocketSettings;
   readonly #bus: ReturnType<typeof messages>;
   readonly #login: Login;
-  /** Knows the secret. */
+  /** Authenticated by the secret. */
   #trusted: boolean;
-  /** A core: takes logins. */
+  /** A core: receives logins. */
   #registered = false;
   /** Has sent `client_connect`: can be found by its id and receives `notify_all`. */
   #client = false;
@@ -61,14 +62,12 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   readonly #recheck: Recheck;
   /** Listens for messages to its id. */
   #listening = false;
-  /** Listens for cores that come and go: while a login is pending. */
+  /** Listens for cores that connect and disconnect, while a login is pending. */
   #listeningForCores = false;
   readonly #barrier: DeliveryBarrier;
-  /** The end of the conversation has been decided. */
+  /** The session is ending. */
   #ending = false;
-  /** A `notify_group` by the id of another client, until that one's group is known. */
-  #groupQuestion: { readonly question: number; readonly name: string; readonly notification: Notification } | undefined;
-  #questions = 0;
+  readonly #lookup = new GroupLookup();
 
   constructor(opening: Opening, settings: JssocketSettings) {
     this.#id = connectionId(settings.tag, opening.nonce);
@@ -102,7 +101,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
       case 'lost':
         // The group has as many connections here as the policy allows.
         return input.id === 'group' ? this.#end(close(1013, 'too many connections of this user')) : [];
-      // It makes no requests or writes, watches nothing and has no account.
+      // The session makes no requests or writes, watches nothing and has no account.
       case 'reply':
       case 'written':
       case 'event':
@@ -134,7 +133,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     }
   }
 
-  /** A mistake of a client closes it; one of a core or publisher is only logged, since it would not come back after a close. */
+  /** A mistake of a client closes it; one of a core or publisher is only logged, since it would not reconnect after a close. */
   #wrong(problem: string): Effects {
     if (!this.#trusted) return this.#end(close(1011, problem));
     this.#settings.counts.ignored += 1;
@@ -142,11 +141,11 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     return [];
   }
 
-  /** Ends the conversation after everything that was sent before has arrived. */
+  /** Ends the session after everything that was sent before has arrived. */
   #end(end: Effects): Effects {
     if (this.#ending) return [];
     this.#ending = true;
-    return this.#barrier.settled(() => end, this.#groupQuestion !== undefined);
+    return this.#barrier.settled(() => end, this.#lookup.pending);
   }
 
   #denied(): Effects {
@@ -160,7 +159,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     if (this.#trusted) return this.#checked(true);
     const secret = secretOf(data);
     if (secret === undefined) return this.#checked(false);
-    // What follows on this connection may depend on the outcome.
+    // Later messages of this connection may depend on the outcome.
     return [{ do: 'pause' }, { do: 'authenticate', id: 'secret', credential: secret, adopt: false }];
   }
 
@@ -188,10 +187,8 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   // ---- clients
 
   #clientConnect(data: JsonSource | undefined, at: number): Effects {
-    const { tenant } = this.#settings;
-    const entering: Effects = this.#client
-      ? []
-      : [...this.#listen(), { do: 'listen', id: 'all', subject: jssocketNotifiedAll.subject({ tenant }) }];
+    const subject = jssocketNotifiedAll.subject({ tenant: this.#settings.tenant });
+    const entering: Effects = this.#client ? [] : [...this.#listen(), { do: 'listen', id: 'all', subject }];
     this.#client = true;
     const members = membersOf(data);
     if (!members.ok) return [...entering, ...this.#wrong(members.problem)];
@@ -200,7 +197,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     return [...entering, ...this.#advance(this.#login.begin(login, at))];
   }
 
-  /** Performs the next step of the login. While it is pending, this connection listens for cores that come and go. */
+  /** Performs the next step of the login. While it is pending, this connection listens for cores that connect and disconnect. */
   #advance(step: LoginStep): Effects {
     const { tenant, counts } = this.#settings;
     if (step.kind === 'give-up') {
@@ -251,13 +248,12 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     if (this.#client && name === this.#id) return this.#toGroup(this.#group, notification);
     const edge = edgeOf(name);
     if (edge === undefined || !this.#settings.rotation.has(edge, at)) return this.#toGroup(name, notification);
-    this.#questions += 1;
-    this.#groupQuestion = { question: this.#questions, name, notification };
+    const question = this.#lookup.begin(name, notification);
     // Nothing that this connection sends may overtake it.
     return [
       { do: 'pause' },
       ...this.#listen(),
-      ...this.#bus.sendTo(name, { kind: 'group-asked', question: this.#questions, by: this.#id }),
+      ...this.#bus.sendTo(name, { kind: 'group-asked', question, by: this.#id }),
       { do: 'set-timer', name: 'question', ms: QUESTION_MS },
     ];
   }
@@ -319,7 +315,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
         return this.#bus.sendTo(body.by, { kind: 'group-known', question: body.question, known: this.#client, ...group });
       }
       case 'group-known':
-        return this.#groupQuestion?.question === body.question ? this.#answerKnown(body.known ? body.group : this.#groupQuestion.name) : [];
+        return this.#lookedUp(this.#lookup.take(body.question), ({ name }) => (body.known ? body.group : name));
       case 'marker':
         return this.#barrier.came(body.marker);
       case 'core-gone':
@@ -328,11 +324,9 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     }
   }
 
-  #answerKnown(group: string | undefined): Effects {
-    const pending = this.#groupQuestion;
-    if (pending === undefined) return [];
-    this.#groupQuestion = undefined;
-    return [{ do: 'clear-timer', name: 'question' }, ...this.#toGroup(group, pending.notification), ...this.#barrier.released()];
+  #lookedUp(found: PendingLookup | undefined, groupOf: (lookup: PendingLookup) => string | undefined): Effects {
+    if (found === undefined) return [];
+    return [{ do: 'clear-timer', name: 'question' }, ...this.#toGroup(groupOf(found), found.notification), ...this.#barrier.released()];
   }
 
   #confirmed({ by, group, data }: { readonly by: string; readonly group: string; readonly data: string }, at: number): Effects {
@@ -353,14 +347,14 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     const subject = jssocketNotifiedGroup.subject({ tenant, group });
     if (changes) effects.push({ do: 'listen', id: 'group', subject, ...(atMost === undefined ? {} : { atMost }) });
     this.#group = group;
-    // A client does not receive what it knows.
+    // A client receives only news.
     const isNews = changes || !this.#recheck.running;
     return [...effects, ...this.#recheck.answered(), ...(isNews ? [frames.clientConnected(data)] : [])];
   }
 
   #coresChanged(body: JssocketCores, at: number): Effects {
     if (!this.#login.pending) return [];
-    // It may arrive here before it reaches the rotation's own subscription; twice does no harm.
+    // It may arrive here before the rotation's own subscription receives it; announcing twice is harmless.
     this.#settings.rotation.announce(body, at);
     const { asked } = this.#login;
     if (asked === undefined) return body.cores.length > 0 ? this.#again(at) : [];
@@ -375,12 +369,11 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   // ---- time
 
   #due(name: string, at: number): Effects {
-    const { pongTimeoutMs } = this.#settings;
     switch (name) {
       case 'ping':
         return [
           { do: 'confirm', id: 'alive' },
-          { do: 'set-timer', name: 'pong', ms: pongTimeoutMs },
+          { do: 'set-timer', name: 'pong', ms: this.#settings.pongTimeoutMs },
         ];
       case 'pong':
         return this.#trusted ? DROP : close(1011, 'keepalive ping timeout');
@@ -390,9 +383,9 @@ class JssocketSession implements Session<Envelope, Outgoing> {
         if (this.#login.asked !== before) this.#settings.counts.askedAgain += 1;
         return effects;
       }
-      // The client's edge does not answer: the same as for a client that it does not know.
+      // The client's edge does not answer: treated like an unknown client.
       case 'question':
-        return this.#answerKnown(this.#groupQuestion?.name);
+        return this.#lookedUp(this.#lookup.take(), ({ name }) => name);
       case 'marker':
         return this.#barrier.came();
       case 'recheck': {

@@ -102,7 +102,7 @@ export function messageRoutes(routes: Routes, store: Store): void {
   }
 }
 
-/** What carries tags, by its name in paths. */
+/** Resources with tags, by their name in paths. */
 const TAGGED = {
   users: TYPES.user,
   bots: TYPES.bot,
@@ -162,7 +162,7 @@ export function tagRoutes(routes: Routes, store: Store): void {
 
 const MAX_TEST_DATA = 10_000;
 
-/** `DELETE /test`: everything flagged, and what belongs to what is flagged. */
+/** `DELETE /test`: deletes everything flagged as test data, and what belongs to it. */
 export function testDataRoutes(routes: Routes, { bus, store }: { readonly bus: Bus; readonly store: Store }): void {
   routes.add('DELETE', '/test', async ({ who }) => {
     const flagged = (type: string) => store.all(who.tenant, both(ofType(type), equal(attribute('test_data'), true)), MAX_TEST_DATA);

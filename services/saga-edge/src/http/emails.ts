@@ -1,4 +1,4 @@
-/** E-mail addresses, which name a user at a login like his user name does: both are one space of names, and each is one user's. */
+/** E-mail addresses, which identify a user at login like user names do: both share one namespace, and each belongs to one user. */
 import { accountsGet } from '@polyedge/contracts/bus/accounts';
 import type { Element } from '@polyedge/contracts/element';
 import { done, type Outcome } from '@polyedge/contracts/errors';
@@ -7,7 +7,7 @@ import { attribute, both, equal, ofType, TYPES } from '@polyedge/saga/elements';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Store } from './store.ts';
 
-/** The attribute that is unique: addresses that differ in case only are one. */
+/** The unique attribute: addresses that differ only in case are equal. */
 export const EMAIL_KEY = 'email_key';
 
 const TIMEOUT_MS = 10_000;
@@ -15,13 +15,13 @@ const LONGEST_NAME = 512;
 
 const keyOf = (email: string): string => email.normalize('NFC').toLowerCase();
 
-/** What a user's vertex has of an address; `null` and `''` stand for none. */
+/** A user's attributes for an address; `null` and `''` mean none. */
 export const emailAttributes = (email: string | null): Readonly<Record<string, Json>> => ({
   email,
   [EMAIL_KEY]: email === null || email === '' ? null : keyOf(email),
 });
 
-/** Whoever has an address; those from before addresses were unique may be several. */
+/** The users with an address; there may be several from before addresses were unique. */
 export async function usersWithEmail(store: Store, tenant: string, email: string): Promise<Outcome<readonly Element[]>> {
   const same = { any: [equal(attribute(EMAIL_KEY), keyOf(email)), equal(attribute('email'), email)] };
   const found = await store.query(tenant, { filter: both(ofType(TYPES.user), same), limit: 3 });
@@ -29,8 +29,8 @@ export async function usersWithEmail(store: Store, tenant: string, email: string
 }
 
 /**
- * Which of the names that somebody wants is another one's, as user name or as address. Names and addresses are made unique in different places,
- * so they are claimed first and looked at again afterwards: of two who want the same at once, at least one finds the other.
+ * The requested names that belong to another user, as user name or as address. The two are made unique in different places, so they are
+ * claimed first and checked again afterwards: of two concurrent callers, at least one finds the other.
  */
 export async function takenName(
   { bus, store }: { readonly bus: Bus; readonly store: Store },

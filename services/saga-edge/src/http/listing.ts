@@ -1,4 +1,4 @@
-/** Lists of users and bots: search, filters, order, places (Saga protocol page, 6.1 and 6.3). */
+/** Lists of users and bots: search, filters, order, locations (Saga protocol page, 6.1 and 6.3). */
 import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Filter, Position } from '@polyedge/query/filter';
@@ -6,7 +6,7 @@ import type { Json } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
 import { compilePattern, type Pattern } from '@polyedge/query/pattern';
 import type { Sort } from '@polyedge/query/query';
-import { attribute, both, equal, isObject, ofType, TYPES, textOr, toBot, toUser } from '@polyedge/saga/elements';
+import { attribute, both, equal, isObject, ofType, TYPES, textOr, toParents } from '@polyedge/saga/elements';
 import { sagaError } from '@polyedge/saga/errors';
 import { plainFilter } from '../protocol/search.ts';
 import { paged, pageOf } from './paging.ts';
@@ -14,9 +14,9 @@ import { failure, type Reply, refused } from './reply.ts';
 import type { Request } from './server.ts';
 import type { Store } from './store.ts';
 
-/** Users or bots that a search which is not a plain name may have to look at. */
+/** Maximum number of users or bots scanned for a search that is not a plain name. */
 const MAX_SCANNED = 10_000;
-/** Of a regular expression, and of all its work: a fraction of a second. */
+/** Limits of a regular expression and its total work: a fraction of a second. */
 const MAX_PATTERN = 500;
 const MAX_STEPS = 5_000_000;
 const MAX_PROPERTIES = 10_000;
@@ -24,7 +24,7 @@ const MAX_PROPERTIES = 10_000;
 type Kind = 'user' | 'bot';
 const NAME_OF: Readonly<Record<Kind, string>> = { user: 'username', bot: 'name' };
 
-/** Everything below users and bots at once: the properties of a page come with one query. */
+/** Loads what belongs to a page of users or bots: all their properties with one query. */
 export async function showParents(store: Store, tenant: string, kind: Kind, parents: readonly Element[]): Promise<Outcome<unknown[]>> {
   const properties = await propertiesOf(
     store,
@@ -32,15 +32,7 @@ export async function showParents(store: Store, tenant: string, kind: Kind, pare
     parents.map(({ id }) => id),
   );
   if (!properties.ok) return properties;
-  const show = kind === 'user' ? toUser : toBot;
-  return done(
-    parents.map((parent) =>
-      show(
-        parent,
-        properties.value.filter(({ attributes }) => attributes.parent_id === parent.id),
-      ),
-    ),
-  );
+  return done(toParents(kind, parents, properties.value));
 }
 
 export async function propertiesOf(store: Store, tenant: string, parents: readonly string[]): Promise<Outcome<readonly Element[]>> {
@@ -49,7 +41,7 @@ export async function propertiesOf(store: Store, tenant: string, parents: readon
   return store.all(tenant, filter, MAX_PROPERTIES);
 }
 
-/** @param only the one that the caller may see: a name may hold dots, which in an expression stand for any character */
+/** @param only the one that the caller may see: in a regular expression the dots of its name would match any character */
 export async function listParents(store: Store, request: Request, kind: Kind, only?: string): Promise<Reply> {
   const parsed = pageOf(request);
   if (!parsed.ok) return parsed.reply;
@@ -68,7 +60,7 @@ export async function listParents(store: Store, request: Request, kind: Kind, on
       if (pattern === undefined) return refused(sagaError(400, 'search is not a regular expression that can be used'));
     }
   }
-  // Conditions on properties first find the properties, whose parents are then the only ones that count.
+  // Conditions on properties first find the properties, whose parents are then the only candidates.
   let order: readonly string[] | undefined;
   for (const [name, text] of Object.entries(request.query)) {
     if (!name.startsWith('properties.')) continue;
@@ -128,7 +120,7 @@ const intersect = (order: readonly string[] | undefined, others: readonly string
   return order.filter((id) => kept.has(id));
 };
 
-/** The text of a query as the text, number, truth value or null it may stand for. */
+/** The text of a query as text, number, boolean or null. */
 function oneOf(text: string): Filter {
   const values: Json[] = [text];
   const parsed = /^(true|false|null|-?\d[\d.eE+-]*)$/.test(text) ? parseJson(text) : undefined;

@@ -1,5 +1,6 @@
 /** Registration, login and tokens (Saga protocol page, 1.4). */
 import { createHash, randomBytes } from 'node:crypto';
+import { sagaRolesOf } from '@polyedge/contracts/administrators';
 import {
   type Account,
   accountsCreate,
@@ -14,8 +15,8 @@ import { both, equal, isObject, ofType, TYPES, textsOf } from '@polyedge/saga/el
 import { INVALID_TOKEN, type SagaError, sagaError, toError, UNVERIFIED, unprocessable } from '@polyedge/saga/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Author } from '@polyedge/session/questions';
-import { roleNamesOf, withSaga } from '../protocol/account.ts';
-import type { Roles } from '../roles.ts';
+import { withSaga } from '../protocol/account.ts';
+import type { RoleCache } from '../roles.ts';
 import { EMAIL_KEY, emailAttributes, takenName, usersWithEmail } from './emails.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request } from './server.ts';
@@ -24,14 +25,14 @@ import type { Store } from './store.ts';
 export interface UserRoutes {
   readonly bus: Bus;
   readonly store: Store;
-  readonly roles: Roles;
+  readonly roles: RoleCache;
   readonly allowUnverified: boolean;
 }
 
 const TIMEOUT_MS = 10_000;
 const USERNAME = /^[A-Za-z0-9_.@-]{1,64}$/;
 const BAD_LOGIN = sagaError(401, 'Invalid username or password');
-/** How long the answer to a refresh is given again to a client that lost it. */
+/** How long the answer to a refresh is repeated to a client that has not received it. */
 const GRACE_MS = 60_000;
 const MAX_GRACE = 10_000;
 
@@ -40,7 +41,7 @@ export const proofOf = (password: string): string => createHash('sha256').update
 
 type Made = { readonly ok: true; readonly account: Account; readonly password: string } | { readonly ok: false; readonly error: SagaError };
 
-/** A new account with the default roles, and its vertex. Without a password it cannot log in by one. */
+/** Creates an account with the default roles, and its vertex. Without a password it cannot log in with one. */
 export async function makeUser(request: Request, { bus, store, roles, allowUnverified }: UserRoutes, trusted: boolean): Promise<Made> {
   const body = isObject(request.body) ? request.body : {};
   const { username, password, email, displayname, test_data } = body;
@@ -62,7 +63,7 @@ export async function makeUser(request: Request, { bus, store, roles, allowUnver
     .filter(({ scope }) => scope === 'user-default')
     .map(({ title }) => title);
   const verified = trusted ? body.verified !== false : allowUnverified;
-  // A user without a password still gets tokens when he registers: by one that nobody knows.
+  // A user without a password still gets tokens at registration: with a random password.
   const secret = typeof password === 'string' ? password : randomBytes(24).toString('base64url');
   const made = await bus.request(
     accountsCreate,
@@ -72,7 +73,8 @@ export async function makeUser(request: Request, { bus, store, roles, allowUnver
       proof: proofOf(secret),
       roles: {},
       attributes: withSaga({}, { roles: defaults, verified }),
-      // One directory serves all protocols: with the organization's scope, whoever registers could read and write everything through HIRO.
+      // One directory serves all protocols: with the organization's scope, every registered user could read and write everything through
+      // HIRO.
       defaultScope: `own_${randomBytes(12).toString('hex')}`,
       by: request.who.account === '' ? 'saga-edge' : request.who.account,
       address: request.address.slice(0, 128),
@@ -109,7 +111,7 @@ export async function makeUser(request: Request, { bus, store, roles, allowUnver
   return late.ok ? bad(late.value ?? 'email', 'is taken') : { ok: false, error: toError(late.failure) };
 }
 
-/** Deletes an account that was made a moment ago and that nobody has heard of, so that its names are free again. */
+/** Deletes an account that was just created and never used, so that its names are free again. */
 async function takeBack({ bus, store }: Pick<UserRoutes, 'bus' | 'store'>, account: Account): Promise<void> {
   const { tenant, id } = account;
   await store.write(authorOf(account), 'register', [{ op: 'delete', target: { where: both(ofType(TYPES.user), equal(['id'], id)) } }]);
@@ -141,7 +143,7 @@ export async function register(request: Request, options: UserRoutes): Promise<R
   return ok({ _id: id, username, ...email, accessToken, refreshToken });
 }
 
-/** The same answer whether the user is unknown or the password wrong. The user name may be the e-mail. */
+/** The same answer for an unknown user and a wrong password. The user name may be the e-mail. */
 export async function login(request: Request, options: UserRoutes): Promise<Reply> {
   const { username, password } = isObject(request.body) ? request.body : {};
   if (typeof username !== 'string' || username === '' || username.length > 512) return refused(unprocessable('username', 'is missing'));
@@ -149,7 +151,7 @@ export async function login(request: Request, options: UserRoutes): Promise<Repl
   let tokens = await tokensOf(request, options, username, password);
   if (!tokens.ok && tokens.failure.code === 'unauthenticated' && username.includes('@')) {
     const named = await nameByEmail(request, options.store, username);
-    // For an address that nobody has, a name that nobody can have: the answer takes as long.
+    // For an unknown address, a name that cannot exist: the answer takes as long.
     tokens = await tokensOf(request, options, named ?? `nobody ${randomBytes(6).toString('hex')}`, password);
   }
   if (!tokens.ok) return tokens.failure.code === 'unauthenticated' ? refused(BAD_LOGIN) : failure(tokens.failure);
@@ -168,11 +170,11 @@ async function nameByEmail({ who }: Request, store: Store, email: string): Promi
   return typeof name === 'string' ? name : undefined;
 }
 
-/** Accounts that came into being through another protocol get their vertex with their first login. */
+/** Accounts created through another protocol get their vertex at their first login. */
 async function ensureVertex(store: Store, account: Account): Promise<Outcome<unknown>> {
   const found = await store.many(account.tenant, [account.id]);
   if (!found.ok || found.value.length > 0) return found;
-  const attributes = { username: account.username, verified: true, roles: [...roleNamesOf(account)], tags: [] };
+  const attributes = { username: account.username, verified: true, roles: [...sagaRolesOf(account)], tags: [] };
   return store.write(authorOf(account), 'register', [
     { op: 'update', target: { id: account.id }, ifMissing: { type: TYPES.user, attributes } },
   ]);
@@ -191,7 +193,7 @@ export async function refresh(request: Request, { bus }: UserRoutes, refreshed: 
   return ok({ accessToken: tokens.value.accessToken, refreshToken: tokens.value.refreshToken });
 }
 
-/** Answers to refreshes of the last minute, for clients whose connection broke before they had them. By this process only. */
+/** Answers to refreshes of the last minute, for clients whose connection broke before they arrived. In this process only. */
 export class Refreshed {
   readonly #kept = new Map<string, { readonly until: number; readonly tokens: Outcome<TokenSet> }>();
 

@@ -1,4 +1,4 @@
-/** npm packages: wishes that a runner carries out (Saga protocol page, 5.10 and 6.7). */
+/** npm packages: requests that a runner carries out (Saga protocol page, 5.10 and 6.7). */
 import type { Element } from '@polyedge/contracts/element';
 import { attribute, both, equal, isObject, ofType, TYPES, toDocument } from '@polyedge/saga/elements';
 import { sagaError, unprocessable } from '@polyedge/saga/errors';
@@ -18,7 +18,8 @@ export function npmRoutes(routes: Routes, store: Store, runners: Runners): void 
     if (!found.ok) return failure(found.failure);
     return found.value === undefined ? missing : ok(toDocument(found.value));
   });
-  // The journal brings the wish to a runner, which says in the same element how it went. Where no runner installs, it has failed at once.
+  // The runner receives the request through the journal, and writes the result to the same element. Without a runner that installs
+  // packages, it fails at once.
   routes.add('POST', '/npm_packages', async (request) => {
     const name = packageName(request);
     if (name === undefined) return refused(unprocessable('package_name', 'is missing'));

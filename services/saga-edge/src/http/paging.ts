@@ -18,7 +18,7 @@ export interface PageRequest {
   readonly offset: number;
 }
 
-/** The page a request asks for, or the error to answer. */
+/** The requested page, or the error to answer. */
 export function pageOf({
   query,
 }: Request): { readonly ok: true; readonly page: PageRequest } | { readonly ok: false; readonly reply: Reply } {
@@ -36,7 +36,7 @@ function wholeOf(text: string | undefined, otherwise: number, max: number): numb
   return /^\d+$/.test(text) && value >= 1 && value <= max ? value : undefined;
 }
 
-/** Answers with one page; `items` holds one more than the limit where there is a next page. */
+/** Answers with one page; `items` has one more than the limit if there is a next page. */
 export function paged<Item>(
   request: Request,
   { page, limit }: PageRequest,
@@ -49,22 +49,22 @@ export function paged<Item>(
   return ok(show(items.slice(0, limit)), links.join(', '));
 }
 
-/** One link; other parameters of the query stay, but for a token. */
+/** One link; other parameters of the query are kept, except a token. */
 export function linkTo({ path, query }: Request, rel: 'prev' | 'next', change: Readonly<Record<string, string>>): string {
   const parameters = new URLSearchParams({ ...query, ...change });
   parameters.delete('access-token');
   return `<${path}?${parameters}>; rel="${rel}"`;
 }
 
-interface StreamAsked {
+interface StreamStart {
   readonly after: number;
   readonly limit: number;
 }
 
 export const BAD_STREAM = sagaError(400, 'sortable_id and limit are numbers');
 
-/** What follows a `sortable_id`, for clients that come back: from there on in order. Undefined for what is no number. */
-export function streamAsked({ query }: Request): StreamAsked | undefined {
+/** The position after a `sortable_id`, for clients that resume: entries from there on, in order. Undefined if it is no number. */
+export function streamStart({ query }: Request): StreamStart | undefined {
   const after = query.sortable_id ?? '0';
   const limit = query.limit ?? '50';
   if (!/^\d{1,15}$/.test(after) || !/^\d{1,9}$/.test(limit) || Number(limit) < 1) return undefined;
@@ -73,7 +73,7 @@ export function streamAsked({ query }: Request): StreamAsked | undefined {
 
 /** Elements after a `sortable_id`, oldest first; the link carries the last one. */
 export async function streamOf(store: Store, request: Request, filter: Filter, show: (element: Element) => unknown): Promise<Reply> {
-  const range = streamAsked(request);
+  const range = streamStart(request);
   if (range === undefined) return refused(BAD_STREAM);
   const found = await store.query(request.who.tenant, {
     filter: both(filter, { test: 'more', path: ['seq'], value: range.after }),

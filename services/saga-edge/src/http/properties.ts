@@ -19,7 +19,7 @@ import { NOT_FOUND, sagaError } from '@polyedge/saga/errors';
 import { deleteProperty, operatorOf, parsePost, postProperty, resetProperties } from '@polyedge/saga/property-post';
 import { parseSignal, postSignal } from '@polyedge/saga/signal-post';
 import { propertiesOf } from './listing.ts';
-import { BAD_STREAM, linkTo, paged, pageOf, streamAsked } from './paging.ts';
+import { BAD_STREAM, linkTo, paged, pageOf, streamStart } from './paging.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request, Routes } from './server.ts';
 import type { Store } from './store.ts';
@@ -84,10 +84,10 @@ async function problemOfParent(store: Store, { who }: Request, kind: ParentKind,
 const current = (store: Store, { who, params }: Request, parent: string) =>
   store.one(who.tenant, propertyId(parent, params.name ?? ''), TYPES.property);
 
-/** States of one timeline: those since the property was made, or last reset. */
+/** The states of one timeline: those since the property was created or last reset. */
 const lifeOf = ({ attributes }: Element): Filter => both(equal(['deleted'], false), equal(attribute('life'), attributes.life ?? null));
 
-/** A timeline entry as the property it was then. */
+/** A timeline entry as the property at that time. */
 function entriesOf(changes: readonly Change[]): unknown[] {
   return changes
     .filter(isFull)
@@ -96,7 +96,7 @@ function entriesOf(changes: readonly Change[]): unknown[] {
     );
 }
 
-/** The value list: newest first unless asked otherwise, in pages. */
+/** The value list: newest first by default, in pages. */
 async function values(store: Store, request: Request, parent: string): Promise<Reply> {
   const parsed = pageOf(request);
   if (!parsed.ok) return parsed.reply;
@@ -136,7 +136,7 @@ async function streamOfAll(store: Store, request: Request, parent: string): Prom
 }
 
 async function streamed(store: Store, request: Request, properties: readonly Element[]): Promise<Reply> {
-  const parsed = streamAsked(request);
+  const parsed = streamStart(request);
   if (parsed === undefined) return refused(BAD_STREAM);
   const lives: Filter = { any: properties.map((property) => both(equal(['id'], property.id), lifeOf(property))) };
   const found = await store.history(request.who.tenant, {

@@ -1,7 +1,7 @@
 import type { Failure } from '@polyedge/contracts/errors';
 import { type SagaError, toError } from '@polyedge/saga/errors';
 
-/** What a route answers: 200 is the only success, everything else an error object (Saga protocol page, 2.1). */
+/** The result of a route: 200 is the only success, everything else an error object (Saga protocol page, 2.1). */
 export type Reply =
   | { readonly ok: true; readonly body: unknown; readonly link?: string | undefined }
   | { readonly ok: false; readonly error: SagaError };

@@ -1,4 +1,4 @@
-/** HTTP scripts under `/requests/NAME`, and runs by hand: what needs a runner (Saga protocol page, 6.5 and 6.6). */
+/** HTTP scripts under `/requests/NAME`, and manual runs: everything that needs a runner (Saga protocol page, 6.5 and 6.6). */
 import { MAX_SCRIPT_BODY, runnerCall, runnerRun } from '@polyedge/contracts/bus/runner';
 import type { Json } from '@polyedge/query/json';
 import { attribute, both, equal, isObject, ofType, REQUEST_PATH, TYPES } from '@polyedge/saga/elements';
@@ -16,14 +16,14 @@ export interface RunnerHttp {
   readonly runners: Runners;
 }
 
-/** Longer than a script may take: its own limit ends it, and says so. */
+/** Longer than a script may take, so that its own limit ends it and is reported. */
 const TIMEOUT_MS = 45_000;
 const MAX_ARGS = 8;
-/** Never a script's to see, or to say. */
+/** Headers that scripts neither receive nor set. */
 const HIDDEN = /^(authorization|access-token|cookie|connection|content-length|transfer-encoding|keep-alive|upgrade|set-cookie)$/i;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
 
-/** `POST /scripts/:id/run`, `POST /jobs/:id/run`: started when it is answered. */
+/** `POST /scripts/:id/run`, `POST /jobs/:id/run`: answered once started. */
 export function runRoutes(routes: Routes, { bus, store, runners }: RunnerHttp): void {
   for (const [type, of] of [
     ['scripts', TYPES.script],
@@ -46,7 +46,7 @@ export function runRoutes(routes: Routes, { bus, store, runners }: RunnerHttp): 
   }
 }
 
-/** Any method and body below `/requests/` is for the script of that path. */
+/** Requests with any method and body below `/requests/` go to the script of that path. */
 export async function requestRoutes(app: FastifyInstance, parts: RunnerHttp, options: HttpOptions): Promise<void> {
   await app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
@@ -128,13 +128,13 @@ function encoded(bytes: Buffer): { readonly body: string; readonly encoding: 'ut
     : { body: bytes.toString('base64'), encoding: 'base64' };
 }
 
-/** Headers that a script made up badly are left out: the answer still arrives. */
+/** Invalid headers of a script are omitted, so that the answer still arrives. */
 function show(reply: FastifyReply, { status, headers, body }: Called): FastifyReply {
   for (const [name, value] of Object.entries(headers)) {
     if (TOKEN.test(name) && !HIDDEN.test(name) && !/[^\t\x20-\x7e\x80-\xff]/.test(value)) reply.header(name, value);
   }
   if (!reply.hasHeader('content-type')) reply.type('text/plain; charset=utf-8');
-  // What a script sends is its author's: it must not become a page that acts as this origin.
+  // The content is the script author's: it must not become a page that acts as this origin.
   reply.header('x-content-type-options', 'nosniff').header('cache-control', reply.getHeader('cache-control') ?? 'no-store');
   return reply.code(status < 200 ? 502 : status).send(body);
 }

@@ -3,14 +3,14 @@ import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { isObject } from '@polyedge/saga/elements';
 import { type SagaError, sagaError, unprocessable } from '@polyedge/saga/errors';
 import { problemOfPermission, type Role } from '../protocol/permissions.ts';
-import { permissionIn, type Roles, scopeOf } from '../roles.ts';
+import { permissionIn, type RoleCache, scopeOf } from '../roles.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Routes } from './server.ts';
 
 const MAX_PERMISSIONS = 200;
 const NO_ROLE = sagaError(404, 'Role does not exist');
 
-export function roleRoutes(routes: Routes, roles: Roles): void {
+export function roleRoutes(routes: Routes, roles: RoleCache): void {
   routes.add('GET', '/roles', async ({ who }) => ok(roles.of(who.tenant)));
   routes.add('POST', '/roles', async ({ who, body, caller }) => {
     const parsed = roleIn(body, { _id: caller.newId(), title: '', scope: 'normal', permissions: [] });
@@ -42,7 +42,7 @@ function answer(written: Outcome<void>, body: unknown): Reply {
   return written.failure.code === 'not-found' ? refused(NO_ROLE) : failure(written.failure);
 }
 
-/** A role with what a body changes of it. */
+/** A role with the changes in a body. */
 function roleIn(
   body: unknown,
   before: Role,

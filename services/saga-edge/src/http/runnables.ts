@@ -118,12 +118,12 @@ export function runnableRoutes(routes: Routes, store: Store): void {
 const NO_CALL = sagaError(404, 'Runnable call does not exist');
 const PATH_TAKEN = unprocessable('path', 'has a script already');
 
-/** What is unique of an HTTP script: its URL, without the slashes that make no other one. */
+/** The unique value of an HTTP script: its URL, without redundant slashes. */
 const requestPathOf = (path: string): Readonly<Record<string, Json>> => ({
   [REQUEST_PATH]: path.startsWith(REQUESTS) ? path.replace(/\/+/g, '/').replace(/\/$/, '') : null,
 });
 
-/** Whether another script has the URL of this one: also scripts from before URLs were unique. */
+/** Whether another script has the same URL, including scripts from before URLs were unique. */
 async function hasOtherOn(store: Store, { who }: Request, set: Readonly<Record<string, Json>>, own?: string): Promise<boolean> {
   const { path } = set;
   const url = set[REQUEST_PATH];
@@ -133,7 +133,7 @@ async function hasOtherOn(store: Store, { who }: Request, set: Readonly<Record<s
   return found.ok && found.value.elements.some(({ id }) => id !== own);
 }
 
-/** Newest first, except for the runnables themselves, which stand in the order of their creation. */
+/** Newest first, except for the runnables themselves, which are in the order of creation. */
 async function listOf(store: Store, request: Request, type: string, where: Readonly<Record<string, string>>): Promise<Reply> {
   const parsed = pageOf(request);
   if (!parsed.ok) return parsed.reply;
@@ -153,7 +153,7 @@ async function listOf(store: Store, request: Request, type: string, where: Reado
   return found.ok ? paged(request, page, found.value.elements, (all) => all.map((element) => toDocument(element))) : failure(found.failure);
 }
 
-/** Saves a runnable, and its new version where code, path or schedule changed: both or none. */
+/** Saves a runnable, and a new version if code, path or schedule changed, atomically. */
 async function save(
   store: Store,
   request: Request,
@@ -168,7 +168,7 @@ async function save(
   const version = (typeof before.attributes.version === 'number' ? before.attributes.version : 0) + (changed ? 1 : 0);
   const attributes: Readonly<Record<string, Json>> = { ...before.attributes, ...set, version };
   const written = await store.write(request.who, 'change', [
-    // Two who save at once must not both make the same version. A runner may write when a job ran meanwhile.
+    // Concurrent saves must not create the same version. A runner may write meanwhile when a job has run.
     {
       op: 'update',
       target: { id: before.id },
@@ -206,7 +206,7 @@ function versionOf(plural: Plural, runnable: string, attributes: Readonly<Record
 
 type Checked = { readonly ok: true; readonly value: Record<string, Json> } | { readonly ok: false; readonly error: SagaError };
 
-/** The attributes a body gives a runnable; with `before`, only those it changes. */
+/** The attributes that a body sets on a runnable; with `before`, only those that change. */
 function attributesOf(plural: Plural, body: unknown, before: Element | undefined): Checked {
   if (!isObject(body)) return { ok: false, error: sagaError(400, 'the body is not an object') };
   const bad = (field: string, problem: string): Checked => ({ ok: false, error: unprocessable(field, problem) });
@@ -249,7 +249,7 @@ function attributesOf(plural: Plural, body: unknown, before: Element | undefined
   return { ok: true, value: { name: '', enabled: true, logging: false, notes: '', tags: [], ...value } };
 }
 
-/** Compiles and throws away: code is the body of an async function, and nothing of it runs. */
+/** Compiles without running: code is the body of an async function. */
 function problemOfCode(code: string): string | undefined {
   try {
     new Script(`(async function () {\n${code}\n})`);

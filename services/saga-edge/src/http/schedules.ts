@@ -5,7 +5,7 @@ const EVERY = /^every\s+(\d{1,6})\s*(s|m|h)$/;
 const FIELDS = /^(\S+\s+){4,5}\S+$/;
 const MAX_CHARACTERS = 128;
 
-/** What is wrong with a schedule, or undefined. Also one that never comes, such as 30 February. */
+/** Why a schedule is invalid, or undefined. Includes schedules that never match, such as 30 February. */
 export function problemOfSchedule(schedule: unknown, timezone: string | undefined): string | undefined {
   if (typeof schedule !== 'string' || schedule.length > MAX_CHARACTERS) return 'is not five or six cron fields, nor every <n> s|m|h';
   const every = EVERY.exec(schedule);

@@ -35,7 +35,7 @@ export function schemaRoutes(routes: Routes, store: Store): void {
   routes.add('DELETE', '/schema_definitions/:id', (request) => removeOne(store, request, TYPES.schema, missing));
 }
 
-/** Keeps the schema beside the part of it that is in force: none while it is disabled. */
+/** Saves the schema together with its effective part: none while it is disabled. */
 async function save(store: Store, request: Request, id: string, before: Readonly<Record<string, Json>>): Promise<Reply> {
   if (!isObject(request.body)) return refused(sagaError(400, 'the body is not an object'));
   const { json_schema, enabled, indexed, notes, tags } = request.body;
@@ -61,7 +61,7 @@ async function save(store: Store, request: Request, id: string, before: Readonly
   return element === undefined ? refused(sagaError(500)) : ok(toDocument(element));
 }
 
-/** Lets graph-store compile the schema in a request that always fails at its end, so that nothing of it is stored. */
+/** Lets graph-store compile the schema in a request whose last operation always fails, so that nothing is stored. */
 async function problemOfSchema(store: Store, request: Request, schema: Json): Promise<SagaError | undefined> {
   const [holder, value] = [request.caller.newId(), request.caller.newId()];
   const operations: Operation[] = [
@@ -72,7 +72,7 @@ async function problemOfSchema(store: Store, request: Request, schema: Json): Pr
   const tried = await store.write(request.who, 'schema', operations);
   if (tried.ok || operationOf(tried.failure) === 2) return undefined;
   const { detail = '' } = tried.failure;
-  // A value that does not satisfy it is no problem of the schema; the store names a place in the value then.
+  // A value that does not satisfy the schema is no problem of the schema; the store then names a place in the value.
   const about = /schema: (?=[^ /])(.*)$/s.exec(detail)?.[1];
   if (operationOf(tried.failure) === 1 && about === undefined) return undefined;
   return unprocessable('json_schema', about ?? 'is not a JSON Schema');

@@ -1,7 +1,10 @@
-/** The HTTP side without its routes: bodies, CORS, tokens, permissions, errors in Saga's form. Requests are not logged: some carry tokens. */
+/**
+ * The HTTP server without its routes: bodies, CORS, tokens, permissions, errors in Saga's form. Requests are not logged: some carry tokens.
+ */
 
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { sagaRolesOf } from '@polyedge/contracts/administrators';
 import { accountsGet } from '@polyedge/contracts/bus/accounts';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
@@ -22,9 +25,8 @@ import { answerFailures, type ClientServerOptions, clientServer, letBrowsersIn, 
 import type { Log } from '@polyedge/service-kit/log';
 import type { Author } from '@polyedge/session/questions';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { roleNamesOf } from '../protocol/account.ts';
 import { type Action, allows, permissionsOf } from '../protocol/permissions.ts';
-import type { Roles } from '../roles.ts';
+import type { RoleCache } from '../roles.ts';
 import type { Reply } from './reply.ts';
 import type { Store } from './store.ts';
 
@@ -41,12 +43,12 @@ export interface HttpOptions {
   readonly origins: readonly string[] | undefined;
   readonly bus: Bus;
   readonly store: Store;
-  readonly roles: Roles;
+  readonly roles: RoleCache;
   readonly log: Log;
   verify(token: string): Promise<Outcome<Principal>>;
 }
 
-/** A call whose token was verified and which its roles allow. */
+/** An authenticated and authorized call. */
 export interface Request {
   readonly who: Author & { readonly username: string; readonly anonymous: boolean };
   readonly caller: Caller;
@@ -54,21 +56,21 @@ export interface Request {
   readonly query: Readonly<Record<string, string>>;
   readonly body: unknown;
   readonly address: string;
-  /** The path as the client asked for it, without the query. */
+  /** The requested path, without the query. */
   readonly path: string;
-  /** Whether the roles themselves allow this, apart from what everybody may do below the own path. */
+  /** Whether the roles alone allow this, without the rights that every user has below the own path. */
   mayByRole(action: Action, path: string): boolean;
 }
 
 export type Handler = (request: Request) => Promise<Reply>;
 
 export interface Routes {
-  /** `open`: the handler looks after rights itself. */
+  /** `open`: the handler checks rights itself. */
   add(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, handler: Handler, rights?: 'open'): void;
 }
 
 const TIMEOUT_MS = 10_000;
-/** The longest body over a slow line. */
+/** Long enough for the largest body over a slow connection. */
 const REQUEST_MS = 300_000;
 
 export async function createHttpServer(options: HttpOptions): Promise<{ readonly app: FastifyInstance; readonly routes: Routes }> {
@@ -192,7 +194,7 @@ type ResolvedCaller =
   | { readonly ok: true; readonly acting: Request['who']; readonly roleNames: readonly string[] | undefined }
   | { readonly ok: false; readonly error: SagaError };
 
-/** Who calls, with the roles as they are now: a token says only who it was given to. */
+/** The caller, with the current roles, because a token only identifies its account. */
 async function callerOf(token: string | undefined, { verify, bus, config }: HttpOptions): Promise<ResolvedCaller> {
   const { tenant, allowUnverified } = config;
   if (token === undefined) {
@@ -214,5 +216,5 @@ async function callerOf(token: string | undefined, { verify, bus, config }: Http
   if (!allowUnverified && isObject(saga) && saga.verified === false) return { ok: false, error: sagaError(403, 'Unverified User') };
   const { defaultScope, app, username } = principal;
   const acting = { tenant: principal.tenant, defaultScope, account: principal.account, app, username, anonymous: false };
-  return { ok: true, acting, roleNames: roleNamesOf(account) };
+  return { ok: true, acting, roleNames: sagaRolesOf(account) };
 }

@@ -1,4 +1,4 @@
-/** Storages: keys and values that scripts keep, by name (Saga protocol page, 6.7). */
+/** Storages: named collections of keys and values that scripts keep (Saga protocol page, 6.7). */
 import { attribute, both, equal, isObject, ofType, storageEntryId, TYPES, textOr } from '@polyedge/saga/elements';
 import { sagaError, unprocessable } from '@polyedge/saga/errors';
 import { paged, pageOf } from './paging.ts';

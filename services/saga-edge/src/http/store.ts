@@ -1,4 +1,4 @@
-/** What REST routes ask of graph-store, and how the tasks that they share with the socket are run. */
+/** The requests of REST routes to graph-store, and the runner of the tasks that they share with sockets. */
 import { randomBytes } from 'node:crypto';
 import { graphGet, graphHistory, graphMutate, graphQuery, type MutationResult, type Operation } from '@polyedge/contracts/bus/graph';
 import { sagaSignal } from '@polyedge/contracts/bus/signals';
@@ -24,7 +24,7 @@ export class Store {
     this.#rest = rest;
   }
 
-  /** The living element of one of the types under an id, or undefined. */
+  /** The living element with an id if it has one of the types, or undefined. */
   async one(tenant: string, id: string, ...types: readonly string[]): Promise<Outcome<Element | undefined>> {
     const found = await this.many(tenant, [id]);
     if (!found.ok) return found;
@@ -42,7 +42,7 @@ export class Store {
     return this.#rest.ask(graphQuery, { tenant }, body);
   }
 
-  /** Everything that matches, at most `max` elements. */
+  /** All matching elements, at most `max`. */
   async all(tenant: string, filter: Filter, max = 10_000): Promise<Outcome<readonly Element[]>> {
     const found = await this.query(tenant, { filter, limit: max });
     return found.ok ? done(found.value.elements) : found;
@@ -52,12 +52,12 @@ export class Store {
     return this.#rest.ask(graphHistory, { tenant }, body);
   }
 
-  /** Writes; tried again while the outcome is unknown, for at most 60 seconds, like a write of a socket. */
+  /** Writes, and retries while the outcome is unknown, for at most 60 seconds, like a write of a socket. */
   write(who: Author, what: string, operations: Operation[]): Promise<Outcome<MutationResult>> {
     return this.#rest.write({ what, operations }, { who, origin: REST });
   }
 
-  /** One attempt for background work, whose caller tries again by itself. */
+  /** Writes once, for background work whose caller retries. */
   async writeOnce({ tenant, defaultScope, account: by, app }: Author, what: string, operations: Operation[]): Promise<Outcome<void>> {
     const origin = { protocol: 'saga', way: 'job', operation: what } as const;
     const request = { by, app, origin, operations, operationId: operationId(Date.now(), randomBytes(10)) };
@@ -68,7 +68,7 @@ export class Store {
     return outcome.ok ? done(undefined) : { ok: false, failure: { code: outcome.failure.code, detail: outcome.failure.detail ?? '' } };
   }
 
-  /** Runs a task that sockets run too. */
+  /** Runs a task that sockets use too. */
   async run(work: Work, who: Author): Promise<Reply> {
     for (;;) {
       const step = await this.#rest.advance<SignalQuestion, PostResult>(work, { who, origin: REST });

@@ -1,6 +1,7 @@
-/** Users over REST (Saga protocol page, 6.2). A user is an account and a vertex under the account's id. */
+/** Users over REST (Saga protocol page, 6.2). A user is an account and a vertex with the account's id. */
 import { randomBytes } from 'node:crypto';
 import { untilUnchanged, versionOf } from '@polyedge/contracts/account-change';
+import { sagaRolesOf } from '@polyedge/contracts/administrators';
 import { type Account, accountsGet, accountsRevoke, accountsUpdate } from '@polyedge/contracts/bus/accounts';
 import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -10,7 +11,7 @@ import { isObject, TYPES, textsOf } from '@polyedge/saga/elements';
 import { INSUFFICIENT, INVALID_TOKEN, sagaError, unprocessable } from '@polyedge/saga/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Author } from '@polyedge/session/questions';
-import { roleNamesOf, withSaga } from '../protocol/account.ts';
+import { withSaga } from '../protocol/account.ts';
 import { EMAIL_KEY, emailAttributes, takenName } from './emails.ts';
 import { listParents, showParents } from './listing.ts';
 import {
@@ -45,7 +46,7 @@ export function userRoutes(routes: Routes, options: UserRoutes): void {
     const revoked = await bus.request(accountsRevoke, accountsRevoke.subject({}), { refreshToken }, { timeoutMs: TIMEOUT_MS });
     return revoked.ok || revoked.failure.code === 'not-found' ? ok({ ok: 1 }) : failure(revoked.failure);
   });
-  // Everybody who has a token may see himself.
+  // Every user may see itself.
   routes.add(
     'GET',
     '/users/me',
@@ -57,14 +58,14 @@ export function userRoutes(routes: Routes, options: UserRoutes): void {
     '/users',
     async (request) => {
       if (request.mayByRole('get', '/users')) return listParents(store, request, 'user');
-      // What the Unity client does first is to look for itself by name.
+      // The Unity client first looks up its own user by name.
       const own = request.query.search === `^${request.who.username}$`;
       if (request.who.anonymous) return refused(INVALID_TOKEN);
       return own ? listParents(store, request, 'user', request.who.account) : refused(INSUFFICIENT);
     },
     'open',
   );
-  // Before `/:id`, which would take it for an id. No provider is offered.
+  // Before `/:id`, which would match it as an id. There is no provider.
   routes.add('GET', '/users/oauth', () => Promise.resolve(ok([])));
   routes.add('GET', '/users/oauth/:name', () => Promise.resolve(refused(sagaError(404, 'OAuth provider does not exist'))));
   routes.add('GET', '/users/:id', (request) => show(store, request, request.params.id ?? ''));
@@ -99,7 +100,7 @@ export function userRoutes(routes: Routes, options: UserRoutes): void {
         const account = await accountOf(bus, request.who.tenant, id);
         if (!account.ok) return account;
         if (account.value === undefined) return failed('not-found');
-        const held = roleNamesOf(account.value).map((name) => known.find(({ _id }) => _id === name)?.title ?? name);
+        const held = sagaRolesOf(account.value).map((name) => known.find(({ _id }) => _id === name)?.title ?? name);
         const next = method === 'PUT' ? [...new Set([...held, ...titles])] : held.filter((name) => !titles.includes(name));
         return await setRoles(request, options, account.value, next);
       });
@@ -137,7 +138,7 @@ async function setRoles(
   const body = { id: account.id, attributes, by, ...versionOf(account) };
   const updated = await bus.request(accountsUpdate, accountsUpdate.subject({ tenant }), body, { timeoutMs: TIMEOUT_MS });
   if (!updated.ok) return updated;
-  // What is shown; what counts stands in the account.
+  // For display only; the account is authoritative.
   return store.write(authorOf(account), 'roles', [{ op: 'update', target: { id: account.id }, set: { roles: [...names] } }]);
 }
 
@@ -195,19 +196,21 @@ async function change(request: Request, options: UserRoutes): Promise<Reply> {
   if (!written.ok) return written.failure.code === 'conflict' ? refused(unprocessable('email', 'is taken')) : failure(written.failure);
   const late = email === undefined ? done(undefined) : await takenName(options, who.tenant, wanted, id);
   if (late.ok && late.value === undefined) return show(store, request, id);
-  // Somebody took it as his user name meanwhile.
+  // Another user has taken it as a user name meanwhile.
   await store.write(who, 'change', [{ op: 'update', target: { id }, set: emailAttributes(null) }]);
   return late.ok ? refused(unprocessable('email', 'is taken')) : failure(late.failure);
 }
 
-/** Whether the caller may decide who logs in as this account: not where it has rights in other protocols that he has not. */
+/**
+ * Whether the caller may change the login of this account: not if the account has rights in other protocols that the caller does not have.
+ */
 async function mayDecide({ who }: Request, account: Account, bus: Bus): Promise<boolean> {
   if (account.id === who.account) return true;
   const caller = await accountOf(bus, who.tenant, who.account);
   return caller.ok && !hasForeignRoles(account.roles, caller.value?.roles ?? {}, 'saga');
 }
 
-/** The account stays, disabled, so that its name and its id are never given again; everything else goes. */
+/** The account is kept, disabled, so that its name and its id are never reused; everything else is deleted. */
 async function remove(request: Request, { bus, store }: UserRoutes): Promise<Reply> {
   const { who, params } = request;
   const id = params.id ?? '';

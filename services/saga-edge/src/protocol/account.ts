@@ -1,13 +1,6 @@
-/** What Saga keeps in an account: roles live there and not in the graph, where another protocol's writers could change them. */
-import type { Account } from '@polyedge/contracts/bus/accounts';
+/** Saga's data in an account: roles are stored there and not in the graph, where writers of other protocols could change them. */
 import type { JsonObject } from '@polyedge/query/json';
-import { isObject, textsOf } from '@polyedge/saga/elements';
-
-/** Ids or titles of the roles an account holds: those given through Saga, else those of its token (the first administrator's). */
-export function roleNamesOf({ attributes, roles }: Pick<Account, 'attributes' | 'roles'>): readonly string[] {
-  const { saga } = attributes;
-  return isObject(saga) && Array.isArray(saga.roles) ? textsOf(saga.roles) : (roles.saga ?? []);
-}
+import { isObject } from '@polyedge/saga/elements';
 
 /** The attributes of an account with Saga's part changed. */
 export function withSaga(attributes: JsonObject, change: JsonObject): JsonObject {

@@ -1,15 +1,15 @@
 import { type SagaError, sagaError } from '@polyedge/saga/errors';
 import { type SagaMessage, toMessage } from './message.ts';
 
-/** A message of a client, and the number under which it waits for an acknowledgement. */
+/** A client's message, and the number of its acknowledgement. */
 export interface SagaFrame {
   readonly message: SagaMessage;
   readonly ack: number | undefined;
 }
 
-/** What a client is sent: an event with one argument, or an acknowledgement in Saga's envelope (2.1). */
+/** An outgoing message: an event with one argument, or an acknowledgement in Saga's envelope (2.1). */
 export type SagaOut =
-  /** `offset`: from where the client can go on, for those who asked for it. */
+  /** `offset`: the position from which the client can resume, if it requested offsets. */
   | { readonly event: string; readonly body: unknown; readonly offset?: string }
   | { readonly ack: number; readonly status: number; readonly body: unknown };
 
@@ -27,7 +27,7 @@ export type SagaRaw =
 
 type DecodedFrame = { readonly ok: true; readonly value: SagaFrame } | { readonly ok: false; readonly problem: string };
 
-/** Clients never acknowledge what we send; whatever else they send is an event, known or not. */
+/** Clients never acknowledge our events; every incoming packet is an event, known or not. */
 export function decode(raw: SagaRaw): DecodedFrame {
   if (raw.kind === 'ack') return { ok: false, problem: 'nothing was asked' };
   const { event, args, ack } = raw;
@@ -46,6 +46,6 @@ export function encode(frame: SagaOut): SagaRaw {
   return { kind: 'ack', ack: frame.ack, args: [{ status_code: frame.status, body: frame.body }] };
 }
 
-/** How a failure is told: the acknowledgement, or the `error` event to a client that asked for none (2.1). */
+/** Sends a failure as the acknowledgement, or as the `error` event to a client that requested none (2.1). */
 export const refusal = ({ ack }: Pick<SagaFrame, 'ack'>, error: SagaError): SagaOut =>
   ack === undefined ? { event: 'error', body: error } : { ack, status: error.status_code, body: error };

@@ -1,4 +1,4 @@
-/** What members of Saga's rooms are sent for a change, for the console to show. */
+/** The frames that members of Saga's rooms receive for a change, for display in the console. */
 import type { FullChange } from '@polyedge/contracts/change';
 import { compile } from '@polyedge/query/predicate';
 import { encode, type SagaRaw } from './codec.ts';
@@ -9,7 +9,7 @@ const KINDS = ['user', 'bot'] as const;
 const RUNNABLES = ['scripts', 'jobs'] as const;
 const TOLD = ['runnable_calls', 'runnable_logs', 'versions'] as const;
 
-/** Each room whose members hear of the change, and the packet that they get; a packet that goes to several rooms is told once for each. */
+/** Each room whose members see the change, with their packet; a packet that goes to several rooms is listed once for each. */
 export function framesOf(change: FullChange): readonly { readonly to: string; readonly packet: SagaRaw }[] {
   return roomsOf(change).flatMap(({ room, id }) =>
     watchesOf(room, id, change.tenant, false).flatMap(({ view }) => {
@@ -20,7 +20,7 @@ export function framesOf(change: FullChange): readonly { readonly to: string; re
   );
 }
 
-/** The rooms that a change may concern: those of its owners, and those of everything of a kind. */
+/** The rooms that a change may concern: those of its owners, and those of all resources of a kind. */
 function roomsOf({ owners }: FullChange): readonly { readonly room: Room; readonly id: string | undefined }[] {
   const parents = owners.flatMap((id) => KINDS.map((kind) => ({ room: { of: 'parent', kind } as const, id })));
   const runnables = RUNNABLES.flatMap((runnable) =>

@@ -1,4 +1,5 @@
-/** Who speaks on a socket (Saga protocol page, 1.2): its token, its account with the roles, and its user's vertex. */
+/** The identity of a socket (Saga protocol page, 1.2): its token, its account with the roles, and its user's vertex. */
+import { sagaRolesOf } from '@polyedge/contracts/administrators';
 import { type Account, accountsChanged, accountsGet } from '@polyedge/contracts/bus/accounts';
 import { graphGet } from '@polyedge/contracts/bus/graph';
 import { done, type Outcome } from '@polyedge/contracts/errors';
@@ -9,7 +10,6 @@ import { type ParsedPost, refuse } from '@polyedge/saga/work';
 import type { Output } from '@polyedge/session/output';
 import { type Authenticate, ask, authenticate, type Question, type RequestQuestion, write } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
-import { roleNamesOf } from './account.ts';
 import type { SagaOut } from './codec.ts';
 import { type Action, allows, permissionsOf } from './permissions.ts';
 
@@ -30,7 +30,7 @@ export class Identity {
     return this.#principal;
   }
 
-  /** Whose access token it is. */
+  /** Verifies an access token. */
   *verify(accessToken: string | undefined): Task<Authenticate, ParsedPost<Principal>> {
     if (accessToken === undefined) return refuse(INVALID_TOKEN);
     const verified = yield* authenticate(accessToken, { adopt: true });
@@ -39,23 +39,29 @@ export class Identity {
     return refuse(code === 'unauthenticated' ? tokenError(detail) : toError(verified.failure));
   }
 
-  /** Speaks for this principal from now on. Its account is heard of before it is read, so that no change falls between. */
+  /** Adopts a principal. Changes of its account are subscribed to before it is read, so that none is missed. */
   adopt(principal: Principal): void {
     this.#principal = principal;
     this.#out.effect({ do: 'listen', id: 'accounts', subject: accountsChanged.subject({ tenant: principal.tenant }) });
   }
 
-  /** Reads the account and its roles. @returns why it may not speak, if it may not; a failure when nobody can tell */
+  /**
+   * Reads the account and its roles.
+   * @returns the reason if the account is rejected; a failure if it could not be read
+   */
   *readAccount({ account: id, tenant }: Principal): Task<RequestQuestion, Outcome<SagaError | undefined>> {
     const read = yield* ask(accountsGet, { tenant }, { ids: [id] }, { unordered: true });
     if (!read.ok) return read;
     const [account] = read.value.accounts;
     const problem = problemOf(account);
-    if (account !== undefined && problem === undefined && this.#principal?.account === id) this.#roles = roleNamesOf(account);
+    if (account !== undefined && problem === undefined && this.#principal?.account === id) this.#roles = sagaRolesOf(account);
     return done(problem);
   }
 
-  /** The user's vertex is made now for accounts that came into being through another protocol. @returns why the user may not speak */
+  /**
+   * Finds the user's vertex; for accounts created through another protocol it is created now.
+   * @returns the reason if the user is rejected
+   */
   *findUser({ account, tenant, username }: Principal): Task<Question, SagaError | undefined> {
     const found = yield* ask(graphGet, { tenant }, { ids: [account], includeDeleted: true }, { unordered: true });
     if (!found.ok) return toError(found.failure);
@@ -63,7 +69,7 @@ export class Identity {
     if (user?.deleted === true) return MISSING_USER;
     if (user !== null && user !== undefined) return undefined;
     const attributes = { username, verified: true, roles: [...this.#roles], tags: [] };
-    // It may be there by now, and without it only its own properties cannot be written.
+    // It may exist by now; without it, only its own properties cannot be written.
     yield* write('register', [{ op: 'update', target: { id: account }, ifMissing: { type: TYPES.user, attributes } }]);
     return undefined;
   }

@@ -10,10 +10,10 @@ import { type Room, routeOf } from './joins.ts';
 import type { Rooms } from './rooms.ts';
 import { enter, type SocketWork } from './socket-questions.ts';
 
-/** Who joins. */
+/** The joining socket. */
 interface Joiner {
   readonly identity: Identity;
-  /** What is joined already, if anything is. */
+  /** The rooms joined so far, if any. */
   readonly rooms: Rooms | undefined;
   readonly maxJoins: number;
 }
@@ -36,7 +36,7 @@ export function* join(asked: Room, id: string | undefined, { identity, rooms, ma
   return entered.ok ? answer({ ok: 1 }) : refuse(TOO_MANY);
 }
 
-/** The room that is meant, if it exists: scripts and jobs are taken for each other, because the documentation mixes them up (3.3). */
+/** The room, if it exists: scripts and jobs are interchangeable, because the documentation confuses them (3.3). */
 function* existing(room: Room, id: string, tenant: string): Task<RequestQuestion, ParsedPost<Room>> {
   const found = yield* ask(graphGet, { tenant }, { ids: [id] });
   if (!found.ok) return refuse(toError(found.failure));
@@ -50,7 +50,7 @@ function* existing(room: Room, id: string, tenant: string): Task<RequestQuestion
   return refuse(sagaError(404, `${room.kind === 'user' ? 'User' : 'Bot'} does not exist`));
 }
 
-/** Leaving needs no right, and leaving what was not joined is fine. Whoever joined under the wrong name leaves under it. */
+/** Leaving needs no right, and leaving a room that was not joined succeeds. A room joined under the wrong name is left under it. */
 export function leave(room: Room, id: string | undefined, rooms: Rooms | undefined): PostResult {
   const other: Room = room.of === 'runnable' ? { ...room, runnable: room.runnable === 'scripts' ? 'jobs' : 'scripts' } : room;
   rooms?.leave([room, other], id);

@@ -1,4 +1,4 @@
-/** The join/leave pairs (Saga protocol page, 3.2 and 3.3): what each watches and which right it takes. */
+/** The join/leave pairs (Saga protocol page, 3.2 and 3.3): the subscriptions of each, and the required right. */
 import type { Interest } from '@polyedge/contracts/interest';
 import type { Filter } from '@polyedge/query/filter';
 import { attribute, both, equal, GLOBALS_ID, isObject, ofType, TYPES } from '@polyedge/saga/elements';
@@ -6,7 +6,7 @@ import type { View } from '@polyedge/session/session';
 
 type Runnable = 'scripts' | 'jobs';
 
-/** What a base name such as `/users` or `/jobs/versions` stands for. */
+/** The meaning of a base name such as `/users` or `/jobs/versions`. */
 export type Room =
   | { readonly of: 'parent'; readonly kind: 'user' | 'bot' }
   | { readonly of: 'globals' }
@@ -41,7 +41,7 @@ export function baseOf(room: Room): string {
   }
 }
 
-/** The id of a payload: bare, or under one of the names that clients use. Undefined for none, `''` or null. */
+/** The id in a payload: bare, or in one of the members that clients use. Undefined for none, `''` or null. */
 export function idOf(payload: unknown): string | undefined {
   if (typeof payload === 'string') return payload === '' ? undefined : payload;
   if (!isObject(payload)) return undefined;
@@ -49,13 +49,13 @@ export function idOf(payload: unknown): string | undefined {
   return [id, _id, user_id, bot_id, script_id, job_id].find((value): value is string => typeof value === 'string' && value !== '');
 }
 
-/** Whether a join may name an id; others ignore it. */
+/** Whether a join may have an id; others ignore it. */
 export const takesId = (room: Room): boolean => room.of === 'parent' || room.of === 'runnable';
 
 /** Whether a join without an id is an error. */
 export const needsId = (room: Room): boolean => room.of === 'parent' || (room.of === 'runnable' && room.what !== 'runnable_calls');
 
-/** The route whose `get` right a join takes (1.5). */
+/** The route whose `get` right a join requires (1.5). */
 export function routeOf(room: Room, id: string | undefined): string {
   switch (room.of) {
     case 'parent':
@@ -69,10 +69,10 @@ export function routeOf(room: Room, id: string | undefined): string {
   }
 }
 
-/** A text that is the same for joins of the same thing. */
+/** A name that is equal for joins of the same room. */
 export const roomName = (room: Room, id: string | undefined): string => `${routeOf(room, id)}#`;
 
-/** Whose signals a room hears, by the parent's id. */
+/** The parent id of the signals that a room receives. */
 export function signalsOf(room: Room, id: string | undefined): string | undefined {
   if (room.of === 'globals') return GLOBALS_ID;
   return room.of === 'parent' ? id : undefined;
@@ -83,13 +83,18 @@ export interface Watching {
   readonly view: View;
 }
 
-/** Shapes of views: what `translate` makes of a change. An incoming message names its recipient, so each has a shape of its own. */
+/**
+ * Shapes of views: they select the result of `translate`. An incoming message contains its recipient, so each recipient has its own shape.
+ */
 export const INCOMING = 'incoming:';
 
 const PROPERTY_OF = (parent: string): Filter => both(ofType(TYPES.property), equal(attribute('parent_id'), parent));
 const WHAT = { runnable_calls: ['call', TYPES.call], runnable_logs: ['log', TYPES.log], versions: ['version', TYPES.version] } as const;
 
-/** The subscriptions of a join. A socket that has several which show the same event gets it once: they have the same shape. */
+/**
+ * The subscriptions of a join. If a socket has several that show the same event, it receives the event once, because they have the same
+ * shape.
+ */
 export function watchesOf(room: Room, id: string | undefined, tenant: string, legacyMessages: boolean): readonly Watching[] {
   switch (room.of) {
     case 'globals':

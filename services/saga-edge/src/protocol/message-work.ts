@@ -1,4 +1,4 @@
-/** What a message does, as a task: whether its sender may is asked first. */
+/** Messages as tasks: the sender's right is checked first. */
 import { INSUFFICIENT } from '@polyedge/saga/errors';
 import { postMessage } from '@polyedge/saga/message-post';
 import { postProperty } from '@polyedge/saga/property-post';
@@ -10,11 +10,11 @@ import type { SagaMessage } from './message.ts';
 import type { Rooms } from './rooms.ts';
 import type { SocketWork } from './socket-questions.ts';
 
-/** Whose message it is. */
+/** The sender of a message. */
 export interface Sender {
   readonly identity: Identity;
   readonly caller: Caller;
-  /** What the socket has joined, if anything. */
+  /** The rooms joined so far, if any. */
   readonly rooms: Rooms | undefined;
   readonly maxJoins: number;
 }
@@ -45,7 +45,7 @@ function toPost<Post>(
   return post.ok ? work(post.value, caller) : ended(post);
 }
 
-/** A task that has nothing to ask. */
+/** A task without questions. */
 function* ended(answer: PostResult): SocketWork {
   yield* [];
   return answer;

@@ -1,4 +1,4 @@
-/** What a client says, taken apart once: the paths of Saga's sockets (protocol page, 3), what they carry and which rights they take. */
+/** Parses messages of clients once: the paths of Saga's sockets (protocol page, 3), their payloads and the required rights. */
 import { isObject, KIND, type ParentKind, type Plural } from '@polyedge/saga/elements';
 import { NOT_FOUND, type SagaError, sagaError } from '@polyedge/saga/errors';
 import { type MessagePost, parseMessage } from '@polyedge/saga/message-post';
@@ -13,17 +13,17 @@ export type SagaMessage =
   | ({ readonly kind: 'property' } & Post<PropertyPost>)
   | ({ readonly kind: 'signal' } & Post<SignalPost>)
   | ({ readonly kind: 'message' } & Post<MessagePost>)
-  /** Whatever its rights, it cannot be carried out. */
+  /** Cannot be carried out, whatever the client's rights. */
   | { readonly kind: 'unfit'; readonly error: SagaError };
 
-/** Something to post. Whoever may not post to its path is told so before anything else that is wrong with it. */
+/** A post. A missing right is reported before anything else that is wrong. */
 interface Post<What> {
-  /** Undefined when it names no parent: then `post` is refused. */
+  /** Undefined if it names no parent: `post` is then rejected. */
   readonly path: string | undefined;
   readonly post: ParsedPost<What>;
 }
 
-/** @param unfit why nothing but an authentication can be made of it, for a message that came with bytes or broken */
+/** @param unfit why the message cannot be anything but an authentication, if it is binary or malformed */
 export function toMessage(event: string, payload: unknown, unfit: SagaError | undefined): SagaMessage {
   if (event === 'authentication') return { kind: 'authentication', accessToken: accessTokenOf(payload) };
   const [root, plural = '', what = '', operator, ...more] = event.split('/');

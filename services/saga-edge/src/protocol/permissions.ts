@@ -2,7 +2,10 @@
 
 export type Action = 'get' | 'post' | 'put' | 'delete';
 
-/** As stored and shown. `action` is `get|post|put|delete|read|write|*`; `filter` belongs to model permissions, which are only kept. */
+/**
+ * As stored and shown. `action` is `get|post|put|delete|read|write|*`; `filter` belongs to model permissions, which are stored but not
+ * enforced.
+ */
 export interface Permission {
   readonly path: string;
   readonly action: string;
@@ -24,7 +27,7 @@ const MODELS = '/models/';
 const MAX_PATH = 512;
 const ACTIONS: readonly string[] = ['get', 'post', 'put', 'delete', '*', 'read', 'write'];
 
-/** The roles a tenant has until somebody changes them. */
+/** The initial roles of a tenant. */
 export const SEED_ROLES: readonly Role[] = [
   {
     _id: '000000000000000000000001',
@@ -53,14 +56,14 @@ export const SEED_ROLES: readonly Role[] = [
   },
 ];
 
-/** What a request asks for; `self` is the account's id, below whose own path the built-in rule allows everything but deleting. */
+/** A request to check; `self` is the account's id, below whose own path the built-in rule allows everything except deleting. */
 export interface PermissionRequest {
   readonly path: string;
   readonly action: Action;
   readonly self?: string | undefined;
 }
 
-/** A deny wins over any allow; what nothing matches is refused. */
+/** A deny overrides any allow; the default is to deny. */
 export function allows(permissions: Iterable<Permission>, { path, action, self }: PermissionRequest): boolean {
   const segments = segmentsOf(path);
   let allowed = self !== undefined && segments[0] === 'users' && segments[1] === self && isOwn(action, segments.slice(2));
@@ -72,16 +75,16 @@ export function allows(permissions: Iterable<Permission>, { path, action, self }
   return allowed;
 }
 
-/** What everybody may do below his own path: all but give himself rights and delete; a reset of his properties is no deletion. */
+/** The rights of every user below the own path: everything except assigning roles and deleting; a reset of properties is no deletion. */
 const isOwn = (action: Action, below: readonly string[]): boolean =>
   action === 'delete' ? below.length === 1 && below[0] === 'properties' : below[0] !== 'roles';
 
-/** The permissions of the roles that are named by id or title. */
+/** The permissions of roles, given by id or title. */
 export function permissionsOf(roles: readonly Role[], names: readonly string[]): Permission[] {
   return roles.filter(({ _id, title }) => names.includes(_id) || names.includes(title)).flatMap(({ permissions }) => permissions);
 }
 
-/** What is wrong with a permission from outside, or undefined. */
+/** The problem of a permission from a client, or undefined. */
 export function problemOfPermission(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null) return 'is not an object';
   const { path, action, allow } = value as Partial<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 /**
- * Saga as the driver sees it. Writes of one socket take effect in the order they came; a change reaches its writer before the
- * acknowledgement; a join is acknowledged when every later change will come.
+ * Saga as the driver sees it. Writes of one socket take effect in the order in which they arrived; a change reaches its writer before the
+ * acknowledgement; a join is acknowledged once every later change will be delivered.
  */
 import type { Protocol } from '@polyedge/session/session';
 import { decode, encode, type SagaFrame, type SagaOut, type SagaRaw } from './codec.ts';

@@ -1,25 +1,25 @@
-/** What a Saga socket can be gone on with from (Socket.IO's connection state recovery), and the offsets in its events. */
+/** The state from which a Saga socket can be resumed (Socket.IO's connection state recovery), and the offsets in its events. */
 import type { SagaSessionState } from '@polyedge/contracts/bus/recovery';
 import { isObject } from '@polyedge/saga/elements';
 
-/** A place in the journal: everything up to it has reached the client. */
+/** A position in the journal: everything up to it has reached the client. */
 export interface Offset {
   readonly seq: number;
   readonly epoch: string;
 }
 
-/** What a session is opened with whose client comes back. */
+/** The state of a session that a client resumes. */
 export interface Restored extends SagaSessionState {
   readonly after: Offset;
 }
 
-/** The query of a socket whose client can go on with its session (edge-kit, `socketio-listener.ts`). */
+/** The query of a socket whose client can resume its session (edge-kit, `socketio-listener.ts`). */
 export const asksRecovery = (query: Readonly<Record<string, string>>): boolean => query.recovery === 'true';
 
-/** The event that gives a client its first offset, so that it can also go on with a session in which nothing has happened yet. */
+/** The event that sends a client its first offset, so that it can also resume a session without any events. */
 export const OFFSET_EVENT = 'offset';
 
-/** At the end of a view's shape: its events carry an offset. No id contains NUL. */
+/** Suffix of a view's shape: its events contain an offset. No id contains NUL. */
 const WITH_OFFSET = '\0offset';
 
 export const withOffset = (shape: string): string => shape + WITH_OFFSET;

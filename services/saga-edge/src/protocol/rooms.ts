@@ -1,4 +1,4 @@
-/** The rooms that one socket has joined (Saga protocol page, 3.2): what it watches and hears for each of them. */
+/** The rooms that one socket has joined (Saga protocol page, 3.2), with their subscriptions. */
 import type { SagaSessionState } from '@polyedge/contracts/bus/recovery';
 import { sagaSignal } from '@polyedge/contracts/bus/signals';
 import type { Output } from '@polyedge/session/output';
@@ -10,7 +10,7 @@ import { type Offset, withOffset } from './recovery.ts';
 interface Joined {
   readonly room: Room;
   readonly id: string | undefined;
-  /** What came after this seq is heard; undefined until the room is live. */
+  /** Changes after this seq are delivered; undefined until the room is live. */
   since: number | undefined;
   readonly subscriptions: readonly string[];
 }
@@ -19,14 +19,14 @@ export class Rooms {
   readonly #out: Output<SagaOut>;
   readonly #legacyMessages: boolean;
   readonly #joined = new Map<string, Joined>();
-  /** Subscriptions of the join at work that are not live yet. */
+  /** Subscriptions of the join in progress that are not live yet. */
   readonly #coming = new Map<string, (at: Offset) => void>();
   readonly #offsets: boolean;
   #count = 0;
 
   /**
    * @param legacyMessages whether messages are also sent under the name that the Unity client listens to
-   * @param offsets whether events say from where the client can go on
+   * @param offsets whether events contain the position to resume from
    */
   constructor(out: Output<SagaOut>, legacyMessages: boolean, offsets: boolean) {
     this.#out = out;
@@ -42,19 +42,19 @@ export class Rooms {
     return this.#joined.has(roomName(room, id));
   }
 
-  /** Whether signals to this parent come back to the socket. */
+  /** Whether the socket receives its own signals to this parent. */
   hears(parent: string): boolean {
     return [...this.#joined.values()].some(({ room, id }) => signalsOf(room, id) === parent);
   }
 
-  /** What is joined, for a later session of the client. */
+  /** The joined rooms, for a later session of the client. */
   get parting(): SagaSessionState['rooms'] {
     return [...this.#joined.values()].flatMap(({ room, id, since }) =>
       since === undefined ? [] : [{ base: baseOf(room), ...(id === undefined ? {} : { id }), since }],
     );
   }
 
-  /** Joins; `live` is called when everything in the room is heard from now on. With `from` what came after it is told first. */
+  /** Joins a room; `live` is called once everything in the room is delivered. With `from`, changes after that position are sent first. */
   join(room: Room, id: string | undefined, tenant: string, live: (at: Offset) => void, from?: Offset): void {
     const name = roomName(room, id);
     const subscriptions: string[] = [];
@@ -89,7 +89,10 @@ export class Rooms {
     live?.(at);
   }
 
-  /** A subscription has ended by itself: whose room was still being joined, and what leaves the rest of it. Undefined: it was of no room. */
+  /**
+   * A subscription was lost: returns whether its room was still being joined, and the effects that leave the rest of it. Undefined if it
+   * belongs to no room.
+   */
   lost(subscription: string): { readonly joining: boolean; readonly leave: () => void } | undefined {
     for (const [name, joined] of this.#joined) {
       if (!joined.subscriptions.includes(subscription)) continue;
@@ -98,7 +101,7 @@ export class Rooms {
     return undefined;
   }
 
-  /** Leaves the room of one of the names, if it was joined. */
+  /** Leaves the joined room among these, if any. */
   leave(rooms: readonly Room[], id: string | undefined): void {
     for (const room of rooms) {
       const name = roomName(room, id);
@@ -109,7 +112,7 @@ export class Rooms {
     }
   }
 
-  /** Leaves all rooms but those that may stay. */
+  /** Leaves all rooms except those that are still allowed. */
   leaveUnless(stays: (room: Room, id: string | undefined) => boolean): void {
     for (const [name, joined] of [...this.#joined]) if (!stays(joined.room, joined.id)) this.#leave(name, joined);
   }

@@ -2,7 +2,7 @@
 import type { Filter } from '@polyedge/query/filter';
 import { type attribute, equal } from '@polyedge/saga/elements';
 
-/** The filter that stands for `^name$` and `^name` with nothing special in them: what the Unity client asks, and quick. */
+/** The filter for `^name$` and `^name` without special characters, which the Unity client sends: fast. */
 export function plainFilter(pattern: string, path: ReturnType<typeof attribute>): Filter | undefined {
   const found = /^\^((?:[A-Za-z0-9_@ -]|\\[.^$*+?()[\]{}|\\/-])*)(\$?)$/.exec(pattern);
   if (found === null) return undefined;

@@ -5,15 +5,15 @@ export interface SagaSettings {
   readonly authTimeoutMs: number;
   /** Whether messages are also sent under the name that the Unity client listens to. */
   readonly legacyMessages: boolean;
-  /** Whether users may read and write below their own path without a role that says so. */
+  /** Whether users may read and write below their own path without a role that allows it. */
   readonly selfAccess: boolean;
   readonly disconnectOnTokenExpiry: boolean;
-  /** Joins of one socket; the next is answered 429. */
+  /** Maximum joins of one socket; the next is answered with 429. */
   readonly maxJoins: number;
-  /** Messages at work at once; more of them wait. */
+  /** Maximum concurrent messages; further ones wait. */
   readonly maxInFlight: number;
-  /** Messages that wait for earlier ones; the next is answered 429. */
+  /** Maximum waiting messages; the next is answered with 429. */
   readonly maxWaiting: number;
-  /** The roles of a tenant, as they are now. */
+  /** The current roles of a tenant. */
   readonly rolesOf: (tenant: string) => readonly Role[];
 }

@@ -1,6 +1,6 @@
 /**
- * One Saga socket (Saga protocol page, 1.2 and 3): authentication first, then messages one after the other. Property posts that follow each
- * other travel together; everything else waits until what came before it is acknowledged.
+ * One Saga socket (Saga protocol page, 1.2 and 3): authentication first, then messages one after the other. Consecutive property posts are
+ * sent together; any other message waits until those before it are acknowledged.
  */
 import { createHash } from 'node:crypto';
 import type { SagaSessionState } from '@polyedge/contracts/bus/recovery';
@@ -24,7 +24,7 @@ import type { SagaSettings } from './session-settings.ts';
 import { Signals } from './signals.ts';
 import type { SocketQuestion } from './socket-questions.ts';
 
-/** After any change of an account: roles are read again, and by then this edge has read them too. */
+/** Delay after a change of any account before roles are read again, by when this edge has loaded them too. */
 const RECHECK_MS = 700;
 const LONGEST_TIMER_MS = 3_600_000;
 
@@ -33,7 +33,7 @@ const SOCKET = { protocol: 'saga', way: 'socket' } as const;
 /** Opens a session; a client has `authTimeoutMs` to authenticate. */
 export function openSaga(opening: Opening, settings: SagaSettings): readonly [Session<SagaFrame, SagaOut>, readonly Effect<SagaOut>[]] {
   const session = new SagaSession(opening.nonce, settings, asksRecovery(opening.query));
-  // Only our own listener gives it.
+  // Only our own listener sets it.
   if (opening.credential?.ok === true && isRestored(opening.restored)) {
     return [session, session.restore(opening.credential.value, opening.restored, opening.at)];
   }
@@ -51,28 +51,28 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
   readonly #identity: Identity;
   readonly #tasks: Tasks<SocketQuestion, PostResult | undefined, SagaFrame | undefined, void>;
   #phase: 'new' | 'checking' | 'ready' | 'closed' = 'new';
-  /** The `authentication` that is being looked at. */
+  /** The `authentication` in progress. */
   #authenticating: SagaFrame | undefined;
   #waiting: SagaFrame[] = [];
-  /** Property posts at work. */
+  /** Number of property posts in progress. */
   #posts = 0;
-  /** The task of any other message at work: nothing is beside it. */
+  /** The task of any other message in progress, which runs alone. */
   #alone: string | undefined;
-  /** Changes of the account, and whether it is being read again because of them. */
+  /** Number of changes of the account, and whether it is being read again. */
   #accountChanges = 0;
   #rereading = false;
-  // Made when first needed: memory of idle sockets is a goal.
+  // Created on first use: memory of idle sockets matters.
   #rooms: Rooms | undefined;
   #signals: Signals | undefined;
   #draining = false;
   #count = 0;
   #at = 0;
-  /** Whether the client can go on with this session, which then remembers its token. */
+  /** Whether the client can resume this session, which then stores its token. */
   readonly #recovers: boolean;
   #token: string | undefined;
-  /** The session before this one, until its account was read. */
+  /** The session to resume, until its account was read. */
   #restoring: Restored | undefined;
-  /** Rooms of that session in which something is still missing. */
+  /** Number of its rooms that are still catching up. */
   #catchingUp = 0;
 
   constructor(nonce: string, settings: SagaSettings, recovers: boolean) {
@@ -80,11 +80,11 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
     this.#settings = settings;
     this.#recovers = recovers;
     this.#identity = new Identity(settings, this.#out);
-    // Beside messages, the socket authenticates or is restored, and reads its account again.
+    // Besides messages, the socket authenticates or is restored, and reads its account again.
     this.#tasks = new Tasks<SocketQuestion, PostResult | undefined, SagaFrame | undefined, void>(this, settings.maxInFlight + 2);
   }
 
-  /** Goes on with the session of a client that comes back: as the same account, in the same rooms, from where it was. */
+  /** Resumes the session of a reconnecting client: same account, same rooms, same position. */
   restore(principal: Principal, restored: Restored, at: number): readonly Effect<SagaOut>[] {
     this.#at = at;
     this.#phase = 'checking';
@@ -115,7 +115,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
         break;
       case 'message':
         if (input.id === 'accounts') this.#accountChanged(input.body);
-        else this.#heard(input.body);
+        else this.#signalled(input.body);
         break;
       case 'subscribed':
         this.#rooms?.subscribed(input.id, input);
@@ -156,7 +156,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
     }
   }
 
-  /** Starts what may start now. */
+  /** Starts all messages that may start now. */
   #startWaiting(): void {
     while (this.#phase === 'ready' && this.#alone === undefined && this.#posts < this.#settings.maxInFlight) {
       const [frame] = this.#waiting;
@@ -209,7 +209,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
         break;
       case 'enter': {
         const rooms = this.#joinedRooms();
-        // Later rooms could say more than has been told of the earlier ones.
+        // Offsets of later rooms could be ahead of what was sent for earlier ones.
         const tellsOffset = this.#recovers && rooms.size === 0;
         rooms.join(question.room, question.id, principal?.tenant ?? '', (at) => {
           if (tellsOffset) this.#out.send({ event: OFFSET_EVENT, body: offsetText(at) });
@@ -255,7 +255,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
     return undefined;
   }
 
-  /** All rooms in one turn: what was missed in them comes in one order, before anything new. */
+  /** All rooms are joined in one turn, so that missed events are in one order, before anything new. */
   *#restore(principal: Principal, { after, rooms }: Restored): SocketTask {
     const account = yield* this.#identity.readAccount(principal);
     if (!account.ok) return this.#leaveQuietly();
@@ -274,7 +274,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
     return undefined;
   }
 
-  /** Messages wait until nothing is missing any more: the events of a write come before its acknowledgement. */
+  /** Messages wait until the catch-up is complete, because the events of a write precede its acknowledgement. */
   #caughtUp(): void {
     this.#catchingUp -= 1;
     if (this.#catchingUp > 0) return;
@@ -282,7 +282,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
     this.#startWaiting();
   }
 
-  /** `unauthorized`, its acknowledgement, and the end: the event arrives first with every client (tested there and here). */
+  /** Sends `unauthorized` and its acknowledgement, and closes: the event arrives first with every client (tested there and here). */
   #refuse(error: SagaError, asked: SagaFrame | undefined): undefined {
     this.#end();
     this.#token = undefined;
@@ -303,7 +303,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
     this.#tasks.start('account', this.#rereadAccount(), undefined);
   }
 
-  /** Until nothing has changed meanwhile. */
+  /** Repeats until nothing has changed meanwhile. */
   *#rereadAccount(): SocketTask {
     for (let change = 0; change !== this.#accountChanges; ) {
       change = this.#accountChanges;
@@ -330,7 +330,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
     return this.#rooms;
   }
 
-  /** What cannot be continued without a gap: the client comes back by itself, reads what is and joins again. */
+  /** The subscription cannot continue without a gap: the client reconnects by itself, reads the current state and joins again. */
   #lost(subscription: string, limited: boolean): void {
     const lost = this.#rooms?.lost(subscription);
     if (lost === undefined) return;
@@ -342,14 +342,14 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
     if (this.#alone !== undefined) this.#tasks.resume(this.#alone, failed('limited'));
   }
 
-  /** Leaves what may no longer be heard. */
+  /** Leaves rooms that are no longer allowed. */
   #recheck(): void {
     this.#rooms?.leaveUnless((room, id) => this.#identity.may('get', routeOf(room, id)));
   }
 
-  #heard(body: unknown): void {
+  #signalled(body: unknown): void {
     this.#signals ??= new Signals(this.#out);
-    // The driver has checked the body against the channel's schema.
+    // The driver has validated the body against the channel's schema.
     const task = this.#signals.received(body as SagaSignal);
     if (task !== undefined) this.#tasks.resume(task, done(undefined));
   }
@@ -385,7 +385,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
     if (this.#phase !== 'closed' && this.#tasks.size === 0 && this.#waiting.length === 0) this.#leaveQuietly();
   }
 
-  /** Ends the transport without Socket.IO's own goodbye, after which JavaScript clients would not come back. */
+  /** Closes the transport without Socket.IO's disconnect packet, after which JavaScript clients would not reconnect. */
   #leaveQuietly(): undefined {
     this.#end();
     this.#out.effect({ do: 'drop' });

@@ -1,4 +1,4 @@
-/** Signals that a socket emits and hears (Saga protocol page, 5.2). One that it hears itself is acknowledged after it has come back. */
+/** Signals that a socket emits and receives (Saga protocol page, 5.2). One that it receives itself is acknowledged afterwards. */
 import { type SagaSignal, sagaSignal } from '@polyedge/contracts/bus/signals';
 import { toSignal } from '@polyedge/saga/elements';
 import type { Output } from '@polyedge/session/output';
@@ -9,14 +9,14 @@ const SIGNAL_MS = 2000;
 
 export class Signals {
   readonly #out: Output<SagaOut>;
-  /** Told and not yet heard, with the task that waits for each. */
+  /** Published signals that have not come back, with the task that waits for each. */
   readonly #awaited = new Map<string, string>();
 
   constructor(out: Output<SagaOut>) {
     this.#out = out;
   }
 
-  /** @param waits whether it comes back to this socket, which then says so by `received` or `late` */
+  /** @param waits whether the signal comes back to this socket, which then calls `received` or `late` */
   publish(task: string, signal: SagaSignal, tenant: string, waits: boolean): void {
     this.#out.effect({ do: 'publish', subject: sagaSignal.subject({ tenant, parent: signal.parent }), body: signal });
     if (!waits) return;
@@ -24,7 +24,10 @@ export class Signals {
     this.#out.effect({ do: 'set-timer', name: 'signal', ms: SIGNAL_MS });
   }
 
-  /** Shows a signal. @returns the task that waited for it */
+  /**
+   * Sends a signal to the client.
+   * @returns the task that waited for it
+   */
   received(signal: SagaSignal): string | undefined {
     this.#out.send({ event: '/signals', body: toSignal(signal) });
     const task = this.#awaited.get(signal.id);
@@ -32,7 +35,10 @@ export class Signals {
     return task;
   }
 
-  /** The timer is over. @returns the tasks that still wait */
+  /**
+   * The timer has fired.
+   * @returns the tasks that still wait
+   */
   late(): readonly string[] {
     const tasks = [...this.#awaited.values()];
     this.#awaited.clear();

@@ -1,4 +1,4 @@
-/** What the tasks of a Saga socket ask: what those of REST calls do, and what only a socket can. */
+/** The questions of a Saga socket's tasks: those shared with REST calls, and those only a socket supports. */
 import type { PostResult, SignalQuestion } from '@polyedge/saga/work';
 import { type Authenticate, type Question, question } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
@@ -14,10 +14,10 @@ export interface Enter {
   readonly id: string | undefined;
 }
 
-/** What a message does, and how it is answered. */
+/** A message as a task, and the form of its answer. */
 export type SocketWork = Task<SocketQuestion, PostResult>;
 
-/** Joins a room, and goes on when everything in it is heard; `limited` when the socket has too many subscriptions. */
+/** Joins a room, and resumes once everything in it is delivered; `limited` if the socket has too many subscriptions. */
 export const enter = (
   room: Room,
   id: string | undefined,

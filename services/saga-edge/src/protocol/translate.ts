@@ -6,7 +6,7 @@ import type { SagaOut } from './codec.ts';
 import { INCOMING } from './joins.ts';
 import { offsetText, plainShape } from './recovery.ts';
 
-/** The event that shows a change in a view of `joins.ts`. */
+/** The event of a change in a view of `joins.ts`. */
 export function translate(change: FullChange, view: View): SagaOut | undefined {
   const { shape, hasOffset } = plainShape(view.shape);
   const event = eventOf(change, shape);
@@ -18,7 +18,7 @@ function eventOf(change: FullChange, shape: string): Extract<SagaOut, { event: s
   switch (shape) {
     case 'property':
       if (isQuiet(origin)) return undefined;
-      // Another protocol's write says nothing of Saga's creators.
+      // Writes of other protocols have no Saga creator.
       return {
         event: '/properties',
         body: toProperty(state, origin.protocol === 'saga' ? undefined : { type: origin.way === 'socket' ? 'socket' : 'rest' }),
@@ -26,7 +26,7 @@ function eventOf(change: FullChange, shape: string): Extract<SagaOut, { event: s
     case 'npm':
       return { event: '/npm_packages', body: state.deleted ? { ...toDocument(state), deleted: true } : toDocument(state) };
   }
-  // Messages, calls, logs and versions are told once, when they come into being.
+  // Messages, calls, logs and versions are sent only when they are created.
   if (action !== 'create') return undefined;
   if (shape.startsWith(INCOMING)) return { event: '/messages/incoming', body: toMessage(state, shape.slice(INCOMING.length)) };
   switch (shape) {

@@ -20,7 +20,7 @@ export class Api {
     this.#calls = new Map([...calls, ...Object.entries(fetchCalls(parts.outward))]);
   }
 
-  /** Never rejects: whatever a script says, it is answered. */
+  /** Never rejects: every call is answered, whatever a script sends. */
   async call(name: string, json: string, acting: Acting): Promise<PostResult> {
     const payload = parseJson(json);
     const call = this.#calls.get(name);
@@ -32,7 +32,7 @@ export class Api {
     }
   }
 
-  /** Who a script is fired for. */
+  /** The current state of the parent that a script is fired for. */
   parent(tenant: string, kind: Parameters<typeof parentAs>[2], id: string) {
     return parentAs(this.#graph, { tenant }, kind, id);
   }

@@ -1,4 +1,4 @@
-/** What a call of the JavaScript API acts for: the run it came from, and nothing that the script could have said. */
+/** The context of a call of the JavaScript API: the run that made it, without anything that the script could have forged. */
 import { graphGet, graphQuery, type MutationResult, type Operation } from '@polyedge/contracts/bus/graph';
 import { sagaSignal } from '@polyedge/contracts/bus/signals';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
@@ -28,10 +28,10 @@ export interface ApiParts {
   readonly requestTimeoutMs: number;
 }
 
-/** A call of the API: what a script is answered is a value, or an error in Saga's form. */
+/** A call of the API: its answer is a value, or an error in Saga's form. */
 export type ApiCall = (payload: Readonly<Record<string, Json>>, acting: Acting) => Promise<PostResult>;
 
-/** What a single write says in its mark. */
+/** The parts of the mark that a single write sets. */
 export type WriteMarks = Pick<RunMark, 'quiet' | 'inlineParent'>;
 
 const PLAIN: WriteMarks = { quiet: false, inlineParent: false };
@@ -67,7 +67,7 @@ export class Graph {
     return found.ok ? done(found.value.elements) : found;
   }
 
-  /** @param reads what a repeat is answered with, by operation */
+  /** @param reads the elements for the answer to a repeat, by operation */
   write(
     acting: Acting,
     operations: Operation[],
@@ -80,7 +80,7 @@ export class Graph {
     return this.#parts.writing.writeOnce({ tenant, scope, lane: mark.call }, request, reads);
   }
 
-  /** Runs a task that sockets and REST calls run too, on behalf of a run. */
+  /** Runs a task that sockets and REST calls share, for a run. */
   async run(work: (caller: Caller) => Work, acting: Acting, reads: readonly (string | undefined)[], marks = PLAIN): Promise<PostResult> {
     const { bus, requestTimeoutMs: timeoutMs } = this.#parts;
     const id = acting.ids.next();
@@ -109,7 +109,7 @@ export class Graph {
 }
 
 export const BAD_CALL = refuse(sagaError(400, 'the call is not understood'));
-/** Rows of one list. */
+/** Maximum rows of one list. */
 const MAX_ROWS = 1000;
 
 /** `limit` and `skip` of a list. */

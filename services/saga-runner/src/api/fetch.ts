@@ -1,4 +1,4 @@
-/** `fetch`: made by the service, as far as the operator lets scripts out. */
+/** `fetch`: performed by the service, as far as the operator allows. */
 
 import { fetchRemote } from '@polyedge/remote/fetch';
 import { isObject } from '@polyedge/saga/elements';
@@ -12,7 +12,7 @@ export interface FetchSettings {
 }
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
-/** Headers that are the connection's own, or would speak for somebody else. */
+/** Headers that belong to the connection, or could impersonate another client. */
 const REFUSED = /^(host|connection|content-length|transfer-encoding|upgrade|te|trailer|keep-alive|proxy-.*|sec-.*)$/i;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
 const TIMEOUT_MS = 10_000;

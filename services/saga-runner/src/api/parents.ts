@@ -1,4 +1,4 @@
-/** `User`, `Bot` and `Message`, and who is passed to a script as its parent. */
+/** `User`, `Bot` and `Message`, and the parent that is passed to a script. */
 
 import type { Element } from '@polyedge/contracts/element';
 import { done, type Outcome } from '@polyedge/contracts/errors';
@@ -16,8 +16,8 @@ import {
   textsOf,
   toBot,
   toMessage,
+  toParents,
   toPropertyMap,
-  toUser,
 } from '@polyedge/saga/elements';
 import { unprocessable } from '@polyedge/saga/errors';
 import { parseMessage, postMessage } from '@polyedge/saga/message-post';
@@ -26,7 +26,7 @@ import { type Acting, type ApiCall, BAD_CALL, failedWith, type Graph, pageOf } f
 
 const MAX_PROPERTIES = 10_000;
 
-/** Users or bots with their properties, in the order given. */
+/** Users or bots with their properties, in the given order. */
 async function shown(
   graph: Graph,
   acting: Pick<Acting, 'tenant'>,
@@ -37,18 +37,10 @@ async function shown(
   const of: Filter = { test: 'in', path: attribute('parent_id'), values: parents.map(({ id }) => id) };
   const properties = await graph.all(acting, both(ofType(TYPES.property), of), MAX_PROPERTIES);
   if (!properties.ok) return properties;
-  const show = kind === 'user' ? toUser : toBot;
-  return done(
-    parents.map((parent) =>
-      show(
-        parent,
-        properties.value.filter(({ attributes }) => attributes.parent_id === parent.id),
-      ),
-    ),
-  );
+  return done(toParents(kind, parents, properties.value));
 }
 
-/** Who a script is fired for, as it is now; null when it is gone. */
+/** The current state of the parent that a script is fired for; null if it was deleted. */
 export async function parentAs(graph: Graph, acting: Pick<Acting, 'tenant'>, kind: ParentKind, id: string): Promise<Outcome<Json>> {
   if (kind === 'globals') {
     const filter = both(ofType(TYPES.property), equal(attribute('parent_id'), GLOBALS_ID));
@@ -113,7 +105,7 @@ export function parentCalls(graph: Graph): Readonly<Record<string, ApiCall>> {
       const { sender_id, sender_type, ...rest } = payload;
       const from = sender_type === 'User' ? 'user' : sender_type === 'Bot' ? 'bot' : undefined;
       if (from === undefined) return refuse(unprocessable('sender_type', 'is User or Bot'));
-      // The sender stands under the name of its kind; recipients of that kind are in the list.
+      // The sender is in the member of its kind; recipients of that kind are in the list.
       const { [`${from}_id`]: recipient, ...others } = rest;
       const list = [...textsOf(rest[`${from}_ids`]), ...(typeof recipient === 'string' ? [recipient] : [])];
       const post = parseMessage(from, { ...others, [`${from}_id`]: sender_id ?? null, [`${from}_ids`]: list });

@@ -37,7 +37,7 @@ export function propertyCalls(graph: Graph): Readonly<Record<string, ApiCall>> {
       const avoidDuplicate = avoid_duplicate === true && operator === undefined;
       const work = (caller: Caller) => postProperty(post.value, caller, creatorOf(acting), { avoidDuplicate });
       const written = await graph.run(work, acting, [undefined, id], { quiet: notify === false, inlineParent: inline_parent === true });
-      // The value that was there already.
+      // The existing value.
       if (!written.ok && avoidDuplicate && written.error.status_code === 403) return current(graph, acting, id);
       return written;
     },
@@ -85,7 +85,7 @@ async function current(graph: Graph, acting: Acting, id: string): Promise<PostRe
 
 const KNOWN: ReadonlySet<string> = new Set(['name', 'parent_id', 'value', 'test_data']);
 
-/** What properties are asked for: equal in each member of the criteria. */
+/** The filter of a request for properties: equality in each member of the criteria. */
 function filterOf(kind: ParentKind | undefined, criteria: Json | undefined): Filter | undefined {
   if (kind === undefined || !isObject(criteria)) return undefined;
   const criteriaOfParent = kind === 'globals' ? { ...criteria, parent_id: GLOBALS_ID } : criteria;

@@ -1,4 +1,4 @@
-/** Storages by name: keys and values that scripts keep for themselves. Each entry is a vertex, found by storage and key. */
+/** Named storages: keys and values that scripts keep. Each entry is a vertex, found by storage and key. */
 
 import type { Json } from '@polyedge/query/json';
 import { attribute, both, equal, ofType, storageEntryId, TYPES, textOr } from '@polyedge/saga/elements';

@@ -1,14 +1,14 @@
 /**
- * Isolates that wait for their next run. Making one costs about two milliseconds, a context in one that exists half of one: so runs of one version
- * of one runnable follow each other in an isolate, each in a context of its own, one at a time.
+ * Pool of isolates. Creating one takes about two milliseconds, a context in an existing one half a millisecond: consecutive runs of one
+ * version of a runnable use the same isolate, each with its own context, one at a time.
  */
 import ivm from 'isolated-vm';
 
-/** Idle ones of a process; the one that waited longest goes first. */
+/** Maximum idle isolates of a process; the longest idle is dropped first. */
 const MAX_IDLE = 24;
 /**
- * Then it is made anew. Each run leaves a context of about 200 KB behind: from some 150 on V8 collects them, by marking all there are, and a small
- * run costs twice as much (0.56 and 1.24 ms of a processor with 64 and 256 runs). An isolate that ends costs next to nothing.
+ * Runs per isolate. Each leaves a context of about 200 KB behind; from some 150 on V8 collects them by marking all of them, and a small run
+ * costs twice as much (0.56 and 1.24 ms of CPU time with 64 and 256 runs). Disposing an isolate is nearly free.
  */
 const MAX_RUNS = 64;
 
@@ -17,7 +17,7 @@ export interface Warm {
   readonly isolate: ivm.Isolate;
   script: ivm.Script | undefined;
   runs: number;
-  /** What it held when that was last looked at. */
+  /** Its memory when it was last measured. */
   memoryBytes: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A process of isolates: it runs code of strangers and holds nothing else. The service starts it with an empty environment under Node's
- * permission model and talks to it over IPC. When anything here is not as it should be it ends, and costs the service nothing but this.
+ * A process of isolates: it runs untrusted code and contains nothing else. The service starts it with an empty environment under Node's
+ * permission model and communicates over IPC. On any inconsistency the process exits, which does not affect the service.
  */
 import { readFileSync } from 'node:fs';
 import ivm from 'isolated-vm';
@@ -8,7 +8,7 @@ import { Isolates } from './isolates.ts';
 import type { Ending, FromProcess, ToProcess } from './messages.ts';
 import { OneRun } from './one-run.ts';
 
-/** More than this, isolates and all, and the process ends itself. */
+/** Total memory, including isolates, above which the process exits. */
 const MAX_BYTES = 1024 * 1024 * 1024;
 const LOOK_MS = 20;
 
@@ -22,21 +22,21 @@ const bundles = new Map<string, string>();
 const runs = new Map<number, OneRun>();
 
 let telling: FromProcess[] = [];
-/** What is told in one turn leaves as one message. */
+/** Messages of one turn are sent as one. */
 const tell = (message: FromProcess): void => {
   telling.push(message);
   if (telling.length === 1) setImmediate(send);
 };
 const send = (): void => {
   if (process.send === undefined || !process.connected) {
-    // The service is gone.
+    // The service has disconnected.
     die();
     return;
   }
   process.send(telling);
   telling = [];
 };
-/** Not by `process.exit`, which waits for isolates, and some code cannot be interrupted (`indexOf` of what says that it is endless). */
+/** Not with `process.exit`, which waits for isolates, and some code cannot be interrupted (`indexOf` on a proxy of infinite length). */
 const die = (): void => {
   process.kill(process.pid, 'SIGKILL');
 };

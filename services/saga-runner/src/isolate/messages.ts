@@ -1,10 +1,10 @@
 /**
- * What the service and a process of isolates tell each other. The process holds code of strangers, so everything it says is checked here before
- * anything looks into it; it is never told a credential, and of a tenant only what its runs are given.
+ * Messages between the service and a process of isolates. The process runs untrusted code, so all its messages are validated here first; it
+ * never receives a credential, and of a tenant only the data of its runs.
  */
 import { check, type Static, T } from '@polyedge/contracts/schema';
 
-/** What one run may use; a run that breaks one of them ends as a failed call that names it. */
+/** Limits of one run; a run that breaks one ends as a failed call that names the limit. */
 export interface RunLimits {
   readonly wallMs: number;
   readonly cpuMs: number;
@@ -22,16 +22,16 @@ export type ToProcess =
   | {
       readonly to: 'run';
       readonly run: number;
-      /** Runs of the same key may follow each other in one isolate. */
+      /** Runs with the same key may use the same isolate, one after the other. */
       readonly key: string;
       /** Shown in stack traces. */
       readonly file: string;
-      /** An expression that is a function; its second line is the first of the runnable. */
+      /** An expression that evaluates to a function; the runnable starts in its second line. */
       readonly source: string;
       /** JSON of the parameters. */
       readonly args: string;
       readonly kind: 'event' | 'http';
-      /** What `Runnable.current` says. */
+      /** The value of `Runnable.current`. */
       readonly current: Readonly<Record<string, unknown>>;
       /** Installed packages by name, as the hash of their bundle. */
       readonly packages: Readonly<Record<string, string>>;
@@ -45,7 +45,7 @@ const RunNumber = T.Integer({ minimum: 1 });
 const LimitSchema = T.Unsafe<Limit>(T.String({ maxLength: 32 }));
 
 const Ending = T.Union([T.Literal('stuck'), T.Literal('catastrophe'), T.Literal('memory')]);
-/** Why a process ends itself. */
+/** Why a process exits. */
 export type Ending = Static<typeof Ending>;
 
 const FromProcess = T.Union([

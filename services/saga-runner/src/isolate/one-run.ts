@@ -1,4 +1,4 @@
-/** One run in one context: what it says, what it is told, and the limits that end it. */
+/** One run in one context: its messages in both directions, and the limits that end it. */
 import ivm from 'isolated-vm';
 import type { Isolates, Warm } from './isolates.ts';
 import type { FromProcess, Limit, RunOutcome, ToProcess } from './messages.ts';
@@ -10,22 +10,22 @@ export interface RunOptions {
   readonly isolates: Isolates;
   tell(message: FromProcess): void;
   bundleOf(hash: string): string | undefined;
-  /** An isolate was ended and goes on. */
+  /** A disposed isolate is still running. */
   stuck(): void;
 }
 
-/** How much of a processor this process may use until an isolate that was ended notices: on a busy machine a clock would say little. */
+/** CPU time of this process until a disposed isolate must have stopped: on a busy machine, wall-clock time would say little. */
 const STUCK_MS = 1500;
 const MAX_TIMERS = 1000;
 const MAX_HEADERS = 64;
-/** How often the memory of an isolate is looked at, in runs. */
+/** Interval of measuring the memory of an isolate, in runs. */
 const LOOK_EVERY = 8;
-/** One line of log with its values, as JSON. */
+/** Maximum length of one log line with its values, as JSON. */
 const MAX_LINE = 500_000;
 const MAX_CALL_BYTES = 4 * 1024 * 1024;
 /**
- * What a way over the border costs this process besides what the isolate itself uses, in milliseconds of a processor: measured 0.01 to 0.02. A
- * script that does nothing but set timers would use a whole one and seem idle.
+ * CPU time, in milliseconds, that crossing the isolate's border costs this process in addition to the isolate's own: measured 0.01 to 0.02.
+ * Otherwise a script that only sets timers could use a whole CPU and seem idle.
  */
 const CROSSING_MS = 0.015;
 const LEVELS = ['log', 'info', 'warn', 'error', 'debug'] as const;
@@ -41,7 +41,7 @@ export class OneRun {
   readonly #timers = new Map<number, NodeJS.Timeout>();
   #warm: Warm | undefined;
   #cpuBefore = 0n;
-  /** Used for the run outside of its isolate. */
+  /** CPU time used for the run outside of its isolate. */
   #outsideMs = 0;
   #cpuMs = 0;
   #settle: Deliver | undefined;
@@ -69,7 +69,7 @@ export class OneRun {
     let context: ivm.Context | undefined;
     let outcome: RunOutcome;
     try {
-      // Until a stranger's code begins, everything is ours and quick: the way to another thread and back would cost more.
+      // Until the untrusted code starts, only our own fast code runs: switching to another thread and back would cost more.
       context = warm.isolate.createContextSync();
       outcome = await this.#inside(warm, context);
     } catch (error) {
@@ -79,7 +79,7 @@ export class OneRun {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     const ended = warm.isolate.isDisposed;
     if (!ended) this.#cpuMs = this.#cpu();
-    // Looking costs as much as a small run.
+    // Measuring costs as much as a small run.
     if (!ended && warm.runs % LOOK_EVERY === 0) warm.memoryBytes = await heldBy(warm);
     const { memoryBytes } = warm;
     const clean = outcome.is === 'returned' && memoryBytes < (limits.memoryMb * 1024 * 1024) / 2;
@@ -88,18 +88,18 @@ export class OneRun {
     tell({ from: 'done', run, outcome, cpuMs: this.#cpuMs, memoryBytes: Math.round(memoryBytes) });
   }
 
-  /** What this run has cost so far; of an isolate that was ended nothing can be asked any more. */
+  /** The CPU time of this run so far; a disposed isolate cannot be queried any more. */
   #cpu(): number {
     if (this.#warm === undefined || this.#warm.isolate.isDisposed) return this.#cpuMs;
     return Math.max(0, Number(this.#warm.isolate.cpuTime - this.#cpuBefore) / 1e6) + this.#outsideMs;
   }
 
-  /** The answer of a call of the API. */
+  /** Delivers the answer of an API call. */
   settle(call: number, good: boolean, json: string): void {
     this.#deliver(this.#settle, [call, good, json]);
   }
 
-  /** Ends the run when it took too much. Called again and again while it is there. */
+  /** Ends the run if it exceeds a limit. Called periodically while it runs. */
   look(): void {
     const { wallMs, cpuMs } = this.#order.limits;
     if (this.#ended || this.#broke !== undefined) return;
@@ -157,7 +157,7 @@ export class OneRun {
     if (this.#warm?.isolate.isDisposed === false) this.#warm.isolate.dispose();
   }
 
-  /** Hands something into the isolate. What its code throws then ends the run, as it ends a program. */
+  /** Delivers a message to the isolate. An exception of its code then ends the run, as it would end a program. */
   #deliver(to: Deliver | undefined, args: readonly (number | boolean | string)[]): void {
     if (this.#ended || this.#broke !== undefined || to === undefined) return;
     this.#outsideMs += CROSSING_MS;
@@ -168,7 +168,7 @@ export class OneRun {
     });
   }
 
-  /** What the sandbox tells the process; answers at once with a text, or with nothing. */
+  /** Handles a call from the sandbox; returns a text synchronously, or nothing. */
   #host(what: unknown, id: unknown, name: unknown, json: unknown): string | undefined {
     if (this.#ended || this.#broke !== undefined) return undefined;
     if (typeof what !== 'string' || typeof id !== 'number' || typeof name !== 'string' || typeof json !== 'string') return undefined;
@@ -214,7 +214,7 @@ export class OneRun {
     return undefined;
   }
 
-  /** The isolate waits for it, and so does everything in this process: it is bounded, and counts as the run's own work. */
+  /** The isolate waits for the result, and so does the whole process: the work is bounded, and counts as the run's own. */
   #answer(what: string, json: string): string {
     if (json.length > MAX_CALL_BYTES) this.#end('calls');
     if (!this.#counted()) return 'null';
@@ -279,7 +279,7 @@ interface Answer {
   readonly body: unknown;
 }
 
-/** An answer that is none is the script's mistake, and not one of this process. */
+/** An invalid answer is the script's mistake, not a failure of this process. */
 function answerOf({ status, headers, body }: Answer, file: string): RunOutcome {
   const known = typeof status === 'number' && Number.isInteger(status) && status >= 100 && status <= 599;
   if (!known || typeof body !== 'string') return threw('RangeError', 'the answer has no status from 100 to 599', '', file);
@@ -296,13 +296,13 @@ async function heldBy({ isolate }: Warm): Promise<number> {
 }
 
 function outcomeOf(result: unknown, file: string): RunOutcome {
-  // The sandbox made this text; whoever forged it in its place lies about his own run, and the service checks the shape.
+  // The sandbox wrote this text; a script that forged it would only misreport its own run, and the service validates its form.
   const { ok, response, error } = result as { ok?: boolean; response?: Answer; error?: { name: string; message: string; stack: string } };
   if (ok === true) return response === undefined ? { is: 'returned' } : answerOf(response, file);
   return threw(error?.name ?? 'Error', error?.message ?? '', error?.stack ?? '', file);
 }
 
-/** Only lines of the runnable itself: nothing else is his, or is of use to him. */
+/** Only lines of the runnable itself: others are not the author's, and do not help. */
 function threw(name: string, message: string, stack: string, file: string): RunOutcome {
   const own = stack.split('\n').filter((line) => line.includes(file));
   const bounded = (text: string): string => text.slice(0, 16_000);

@@ -1,11 +1,11 @@
-/** What a script is answered without waiting: what V8 alone does not have, and Node has for it. */
+/** Functions that scripts call synchronously: those that V8 lacks and Node provides. */
 import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 
 const MAX_RANDOM = 65_536;
 const DIGESTS = new Set(['md5', 'sha1', 'sha224', 'sha256', 'sha384', 'sha512']);
 const PARTS = ['href', 'protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname', 'search', 'hash'] as const;
 
-/** JSON in, JSON out; `null` for what is not understood. */
+/** JSON in, JSON out; `null` for an invalid call. */
 export function answerSynchronously(what: string, json: string): string {
   const args: unknown = JSON.parse(json);
   const [first, second, third]: unknown[] = Array.isArray(args) ? args : [];

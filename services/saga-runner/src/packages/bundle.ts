@@ -1,8 +1,8 @@
-/** One script of a package and what it needs, that fills `module.exports` in an isolate. */
+/** Bundles a package and its dependencies to one script that sets `module.exports` in an isolate. */
 import { build, type Message } from 'esbuild';
-import { Refused } from './unpack.ts';
+import { PackageRefused } from './unpack.ts';
 
-/** Modules of Node that isolates have. */
+/** Modules of Node that isolates provide. */
 const GIVEN = ['buffer', 'crypto', 'url'].flatMap((name) => [name, `node:${name}`]);
 
 export async function bundle(name: string, folder: string, maxBytes: number): Promise<string> {
@@ -20,11 +20,11 @@ export async function bundle(name: string, folder: string, maxBytes: number): Pr
     minifyWhitespace: true,
     legalComments: 'none',
   }).catch((error: { readonly errors?: readonly Message[] }) => {
-    throw new Refused(sentenceOf(error.errors?.[0]));
+    throw new PackageRefused(sentenceOf(error.errors?.[0]));
   });
   const [output] = built.outputFiles;
-  if (output === undefined) throw new Refused('nothing came out of it');
-  if (output.contents.length > maxBytes) throw new Refused(`its script is longer than ${maxBytes} bytes`);
+  if (output === undefined) throw new PackageRefused('nothing came out of it');
+  if (output.contents.length > maxBytes) throw new PackageRefused(`its script is longer than ${maxBytes} bytes`);
   return output.text;
 }
 

@@ -1,12 +1,12 @@
 /**
- * Installs one npm package in a process of its own, without credentials: resolves and unpacks it with what it needs, and makes one script of it for
- * isolates. Nothing of the package runs, now or ever, outside an isolate: its install scripts are not looked at.
+ * Installs one npm package in its own process, without credentials: resolves and unpacks it with its dependencies, and bundles them to one
+ * script for isolates. Code of the package runs only inside isolates; install scripts are ignored.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundle } from './bundle.ts';
-import { type PackageRequest, Refused, unpack } from './unpack.ts';
+import { PackageRefused, type PackageRequest, unpack } from './unpack.ts';
 
 process.on('message', (asked: PackageRequest) => void work(asked));
 
@@ -17,7 +17,7 @@ async function work(asked: PackageRequest): Promise<void> {
     const code = await bundle(name, folder, asked.maxBundleBytes);
     process.send?.({ ok: true, name, manifest, code });
   } catch (error) {
-    const problem = error instanceof Refused ? error.message : `it could not be installed: ${sentenceOf(error)}`;
+    const problem = error instanceof PackageRefused ? error.message : `it could not be installed: ${sentenceOf(error)}`;
     process.send?.({ ok: false, problem });
   } finally {
     rmSync(folder, { recursive: true, force: true });

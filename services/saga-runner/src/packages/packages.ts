@@ -1,4 +1,4 @@
-/** npm packages of organizations: installing what was wished for, and the bundles of what is installed (Saga protocol page, 5.10 and 6.7). */
+/** npm packages of organizations: installs requested ones, and serves the bundles of installed ones (Saga protocol page, 5.10 and 6.7). */
 import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ import { APP, type Writing } from '../writing.ts';
 const program = fileURLToPath(new URL('./main.ts', import.meta.url));
 const INSTALL_MS = 120_000;
 const LIMITS = { maxPackages: 200, maxBytes: 64 * 1024 * 1024, maxBundleBytes: 2 * 1024 * 1024 };
-/** Bundles kept at hand; what was not used for longest is read again. */
+/** Cached bundles; the least recently used is evicted. */
 const MAX_KEPT = 64;
 const MAX_MANIFEST = 16 * 1024;
 
@@ -43,14 +43,14 @@ export interface PackagesOptions {
 export class Packages {
   readonly #options: PackagesOptions;
   readonly #bundles = new Map<string, string>();
-  /** One at a time: installing is rare, and heavy. */
+  /** One installation at a time, because they are rare and expensive. */
   #working: Promise<void> = Promise.resolve();
 
   constructor(options: PackagesOptions) {
     this.#options = options;
   }
 
-  /** Resolves when what the change wishes for is installed, or has failed. */
+  /** Resolves when the package that the change requests is installed, or has failed. */
   changed({ state, tenant }: FullChange): Promise<void> {
     const { wanted, installed = 0 } = state.attributes;
     if (state.deleted || typeof wanted !== 'number' || typeof installed !== 'number' || wanted <= installed) return Promise.resolve();
@@ -58,12 +58,12 @@ export class Packages {
     return this.#working;
   }
 
-  /** The bundle of a content that `load` has read. */
+  /** The bundle of a content that `load` has loaded. */
   bundle(content: string): string | undefined {
     return this.#bundles.get(content);
   }
 
-  /** Reads bundles that are not at hand; false when one cannot be read now. */
+  /** Loads missing bundles; false if one cannot be read now. */
   async load(tenant: string, contents: readonly string[]): Promise<boolean> {
     for (const content of contents) {
       const known = this.#bundles.get(content) ?? (await this.#read(tenant, content));
@@ -103,7 +103,7 @@ export class Packages {
     return this.#write(tenant, element, wanted, { state: 'failed', installed: wanted, error_message: problem }, true);
   }
 
-  /** Only while nothing newer is wished for. */
+  /** Only if no newer version is requested. */
   async #write(tenant: string, { id, scope }: Element, wanted: number, set: JsonObject, failed: boolean, content?: string): Promise<void> {
     const target = { id, where: both(ofType(TYPES.npmPackage), equal(attribute('wanted'), wanted)) };
     const operations: Operation[] = [content === undefined ? { op: 'update', target, set } : { op: 'attach', target, content, set }];
@@ -148,7 +148,7 @@ export class Packages {
   }
 }
 
-/** What of a package.json is kept; one that is too long says so. */
+/** The stored part of a package.json; one that is too long is marked. */
 function shortened(manifest: Readonly<Record<string, unknown>>): Json {
   const text = JSON.stringify(manifest);
   const { name = null, version = null } = manifest;
@@ -157,7 +157,7 @@ function shortened(manifest: Readonly<Record<string, unknown>>): Json {
 
 function carryOut(asked: object): Promise<Answer> {
   return new Promise((resolve) => {
-    // Nothing of our environment: what it unpacks is a stranger's.
+    // Without our environment, because it unpacks untrusted content.
     const child = fork(program, [], { env: {}, stdio: 'ignore', execArgv: ['--max-old-space-size=512'] });
     const late = setTimeout(() => child.kill('SIGKILL'), INSTALL_MS);
     let answer: Answer | undefined;

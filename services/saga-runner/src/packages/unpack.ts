@@ -1,32 +1,34 @@
-/** A package and all that it needs, unpacked below one folder as Node would find them. Only from the registry, checked by its hashes, within bounds. */
+/**
+ * Unpacks a package and its dependencies into a folder where Node finds them. Only from the registry, verified by hashes, within limits.
+ */
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pacote from 'pacote';
 import semver from 'semver';
 
 export interface PackageRequest {
-  /** A name, perhaps with a tag, version or range: `left-pad`, `left-pad@1`, `@scope/name@^2`. */
+  /** A name, optionally with a tag, version or range: `left-pad`, `left-pad@1`, `@scope/name@^2`. */
   readonly spec: string;
-  /** Undefined: that of npm itself. */
+  /** Undefined: npm's own. */
   readonly registry?: string | undefined;
   readonly maxPackages: number;
   readonly maxBytes: number;
   readonly maxBundleBytes: number;
 }
 
-/** A reason that is told as it is. */
-export class Refused extends Error {}
+/** A failure whose reason may be shown. */
+export class PackageRefused extends Error {}
 
 const NAME = /^(@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/i;
-/** What stands behind the `@`: a tag, a version or a range, never a URL, a file or another host. */
+/** The part after the `@`: a tag, a version or a range, never a URL, a file or another host. */
 const WANTED = /^[A-Za-z0-9.^~<>=|*+ _-]{0,128}$/;
 
-/** What a specification asks for; `npm:` names another package under a name of one's own. */
+/** Parses a specification; `npm:` installs another package under this name. */
 function specOf(name: string, wanted: string): { readonly name: string; readonly wanted: string } {
   const alias = /^npm:(.+?)(?:@([^@]*))?$/.exec(wanted);
   const wish = alias === null ? { name, wanted } : { name: alias[1] ?? '', wanted: alias[2] ?? '*' };
   if (!NAME.test(wish.name) || !WANTED.test(wish.wanted))
-    throw new Refused(`only packages of the registry are installed, not ${name}@${wanted}`);
+    throw new PackageRefused(`only packages of the registry are installed, not ${name}@${wanted}`);
   return wish;
 }
 
@@ -57,12 +59,12 @@ class Unpacking {
     this.#root = root;
   }
 
-  /** @param from the folder of the package that needs it */
+  /** @param from the folder of the dependent package */
   async add(name: string, wanted: string, from: string): Promise<void> {
     const spec = specOf(name, wanted);
     if (this.#found(name, spec.wanted, from)) return;
     this.#packages += 1;
-    if (this.#packages > this.#asked.maxPackages) throw new Refused(`it needs more than ${this.#asked.maxPackages} packages`);
+    if (this.#packages > this.#asked.maxPackages) throw new PackageRefused(`it needs more than ${this.#asked.maxPackages} packages`);
     const { registry } = this.#asked;
     const options = {
       ...(registry === undefined ? {} : { registry }),
@@ -75,11 +77,11 @@ class Unpacking {
     mkdirSync(place, { recursive: true });
     await pacote.extract(`${spec.name}@${manifest.version}`, place, options);
     this.#bytes += bytesIn(place);
-    if (this.#bytes > this.#asked.maxBytes) throw new Refused(`it is larger than ${this.#asked.maxBytes} bytes, with what it needs`);
+    if (this.#bytes > this.#asked.maxBytes) throw new PackageRefused(`it is larger than ${this.#asked.maxBytes} bytes, with what it needs`);
     for (const [needed, range] of Object.entries(manifest.dependencies ?? {})) await this.add(needed, range, place);
   }
 
-  /** Whether what Node would find from there is good enough. */
+  /** Whether the version that Node would find from there satisfies the specification. */
   #found(name: string, wanted: string, from: string): boolean {
     for (let folder = from; folder.startsWith(this.#root); folder = join(folder, '..')) {
       const place = join(folder, 'node_modules', name);
@@ -90,7 +92,7 @@ class Unpacking {
     return false;
   }
 
-  /** At the top where the name is free, else below whoever needs it. */
+  /** At the top level if the name is free there, else below the dependent package. */
   #placeFor(name: string, from: string): string {
     const top = join(this.#root, 'node_modules', name);
     return existsSync(top) ? join(from, 'node_modules', name) : top;
@@ -101,7 +103,7 @@ function bytesIn(folder: string): number {
   let bytes = 0;
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
-    // pacote unpacks no links; one would lead out of here.
+    // pacote unpacks no links; one could point outside.
     if (entry.isDirectory()) bytes += bytesIn(path);
     else bytes += lstatSync(path).size;
   }

@@ -3,7 +3,7 @@ import { isCountable } from '../usage/levels.ts';
 import type { Granted } from './context.ts';
 import { type Guard, guardsOf } from './guards.ts';
 import type { EvaluatedFeature, EvaluatedPricing, Expression } from './pricing.ts';
-import { type Environment, run } from './run.ts';
+import { run, type Variables } from './run.ts';
 import type { Value } from './tree.ts';
 
 export type EvaluationErrorCode = 'FLAG_NOT_FOUND' | 'PARSE_ERROR' | 'TYPE_MISMATCH' | 'EVALUATION_ERROR' | 'INVALID_EXPECTED_CONSUMPTION';
@@ -56,7 +56,7 @@ export function evaluate({ service, pricing, granted, used }: Subscribed, name: 
   if (unknown !== undefined) return evaluationError('PARSE_ERROR', `The expression of feature ${id} names ${unknown}.`);
   if (!expression.read.ok) return evaluationError('EVALUATION_ERROR', `The expression of feature ${id} ${expression.read.problem}.`);
   const { tree } = expression.read;
-  const environment: Environment = { contexts: { features: granted.features, usageLimits: granted.usageLimits, used } };
+  const environment: Variables = { contexts: { features: granted.features, usageLimits: granted.usageLimits, used } };
   const result = run(tree, environment);
   if (!result.ok) return evaluationError('EVALUATION_ERROR', `The expression of feature ${id} ${result.problem}.`);
   if (typeof result.value !== 'boolean') {

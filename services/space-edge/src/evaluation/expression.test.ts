@@ -4,14 +4,14 @@ import fc from 'fast-check';
 import { guardsOf } from './guards.ts';
 import { compileExpression } from './pricing.ts';
 import { readExpression } from './read.ts';
-import { type Environment, run } from './run.ts';
+import { run, type Variables } from './run.ts';
 import type { Tree, Value } from './tree.ts';
 
 const contexts = (given: {
   readonly features?: Readonly<Record<string, Value>>;
   readonly usageLimits?: Readonly<Record<string, Value>>;
   readonly used?: Readonly<Record<string, number>>;
-}): Environment => ({
+}): Variables => ({
   contexts: {
     features: new Map(Object.entries(given.features ?? {})),
     usageLimits: new Map(Object.entries(given.usageLimits ?? {})),
@@ -25,7 +25,7 @@ function treeOf(text: string): Tree {
   return read.tree;
 }
 
-function evaluated(text: string, environment: Environment): Value {
+function evaluated(text: string, environment: Variables): Value {
   const result = run(treeOf(text), environment);
   assert.ok(result.ok, result.ok ? '' : result.problem);
   return result.value;
@@ -162,7 +162,7 @@ const { part } = fc.letrec<{ part: Part; joined: Part; turned: Part; chosen: Par
 }));
 
 const levels = fc.record({ one: fc.nat(6), two: fc.nat(6), three: fc.nat(6) });
-const environment = (used: Readonly<Record<string, number>>): Environment => contexts({ features: FEATURES, usageLimits: BOUNDS, used });
+const environment = (used: Readonly<Record<string, number>>): Variables => contexts({ features: FEATURES, usageLimits: BOUNDS, used });
 
 test('space:25 random expressions have the same value as in JavaScript', () => {
   fc.assert(

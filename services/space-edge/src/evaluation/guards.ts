@@ -4,7 +4,7 @@
  * below 5, so concurrent evaluations do not conflict.
  */
 import { partsOf } from './pricing.ts';
-import { type Environment, run } from './run.ts';
+import { run, type Variables } from './run.ts';
 import type { Binary, Tree, Value } from './tree.ts';
 
 export interface Guard {
@@ -24,7 +24,7 @@ const TESTS: Readonly<Partial<Record<Binary, Guard['test']>>> = {
 const TURNED: Readonly<Partial<Record<Binary, Binary>>> = { '<': '>', '<=': '>=', '>': '<', '>=': '<=', '==': '==', '===': '===' };
 
 /** At most one guard per limit. While all hold, the expression keeps its current value. */
-export function guardsOf(tree: Tree, environment: Environment): readonly Guard[] {
+export function guardsOf(tree: Tree, environment: Variables): readonly Guard[] {
   const found = new Map<string, Guard>();
   for (const guard of guards(tree, environment)) {
     const before = found.get(guard.limit);
@@ -33,7 +33,7 @@ export function guardsOf(tree: Tree, environment: Environment): readonly Guard[]
   return [...found.values()];
 }
 
-function guards(tree: Tree, environment: Environment): readonly Guard[] {
+function guards(tree: Tree, environment: Variables): readonly Guard[] {
   const levels = levelsIn(tree);
   if (levels.length === 0) return [];
   switch (tree.op) {
@@ -49,7 +49,7 @@ function guards(tree: Tree, environment: Environment): readonly Guard[] {
   }
 }
 
-function guardsOfParts(parts: readonly Tree[], environment: Environment, decides: (value: Value) => boolean): readonly Guard[] {
+function guardsOfParts(parts: readonly Tree[], environment: Variables, decides: (value: Value) => boolean): readonly Guard[] {
   const all: Guard[] = [];
   for (const part of parts) {
     const own = guards(part, environment);
@@ -61,7 +61,7 @@ function guardsOfParts(parts: readonly Tree[], environment: Environment, decides
 }
 
 /** If `used < bound` holds, the level may be anything on this side of the bound. Otherwise the level must stay exactly the same. */
-function comparison({ sign, left, right }: Extract<Tree, { op: 'binary' }>, environment: Environment): readonly Guard[] | undefined {
+function comparison({ sign, left, right }: Extract<Tree, { op: 'binary' }>, environment: Variables): readonly Guard[] | undefined {
   const turned = right.op === 'name' && right.context === 'used';
   const [level, other] = turned ? [right, left] : [left, right];
   const seen = turned ? TURNED[sign] : sign;
@@ -87,7 +87,7 @@ function tighter(one: Guard, other: Guard): Guard | undefined {
   }
 }
 
-function exactly(limit: string, { contexts }: Environment): Guard {
+function exactly(limit: string, { contexts }: Variables): Guard {
   const level = contexts?.used.get(limit);
   return { limit, test: 'equal', value: typeof level === 'number' ? level : 0 };
 }
@@ -96,7 +96,7 @@ const levelsIn = (tree: Tree): readonly string[] => [
   ...new Set(partsOf(tree).flatMap((part) => (part.op === 'name' && part.context === 'used' ? [part.name] : []))),
 ];
 
-function valueNow(tree: Tree, environment: Environment): Value {
+function valueNow(tree: Tree, environment: Variables): Value {
   const result = run(tree, environment);
   return result.ok ? result.value : undefined;
 }

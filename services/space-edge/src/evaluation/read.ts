@@ -3,7 +3,7 @@
  * properties except `length` and `includes`, and no computed names, so any expression that parses is harmless.
  */
 import { type Token, tokensOf, unexpected } from './tokens.ts';
-import { type Binary, type Context, MATH, type MathFunction, type Tree } from './tree.ts';
+import { type Binary, type ContextName, MATH, type MathFunction, type Tree } from './tree.ts';
 
 /** The depth of nested parentheses, signs and conditions. */
 const MAX_DEPTH = 32;
@@ -166,7 +166,7 @@ class ExpressionParser {
     return this.#unexpected(-1);
   }
 
-  #name(context: Context): Tree {
+  #name(context: ContextName): Tree {
     return { op: 'name', context, name: this.#key() };
   }
 

@@ -1,10 +1,10 @@
 /** Evaluates an expression, with JavaScript's rules for values of different types. Its cost is bounded by its size, and by steps for long values. */
-import { type Binary, type Context, MATH, type MathFunction, type Primitive, type Tree, type Value } from './tree.ts';
+import { type Binary, type ContextName, MATH, type MathFunction, type Primitive, type Tree, type Value } from './tree.ts';
 
 /** The values of names. Unknown names are undefined. */
-export interface Environment {
+export interface Variables {
   readonly variables?: ReadonlyMap<string, Value>;
-  readonly contexts?: Readonly<Record<Context, ReadonlyMap<string, Value>>>;
+  readonly contexts?: Readonly<Record<ContextName, ReadonlyMap<string, Value>>>;
 }
 
 export type Outcome = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly problem: string };
@@ -15,7 +15,7 @@ const MAX_STEPS = 10_000;
 class StepLimitExceeded extends Error {}
 
 /** Never throws. */
-export function run(tree: Tree, environment: Environment): Outcome {
+export function run(tree: Tree, environment: Variables): Outcome {
   try {
     return { ok: true, value: new Evaluation(environment).of(tree) };
   } catch (error) {
@@ -25,10 +25,10 @@ export function run(tree: Tree, environment: Environment): Outcome {
 }
 
 class Evaluation {
-  readonly #around: Environment;
+  readonly #around: Variables;
   #steps = 0;
 
-  constructor(environment: Environment) {
+  constructor(environment: Variables) {
     this.#around = environment;
   }
 

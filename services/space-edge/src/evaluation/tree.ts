@@ -5,14 +5,14 @@ export type Primitive = number | string | boolean | null | undefined;
 export type Value = Primitive | readonly string[];
 
 /** The object that a name is read from: `pricingContext['features']`, `pricingContext['usageLimits']`, `subscriptionContext`. */
-export type Context = 'features' | 'usageLimits' | 'used';
+export type ContextName = 'features' | 'usageLimits' | 'used';
 
 export type Binary = '===' | '!==' | '==' | '!=' | '<' | '<=' | '>' | '>=' | '+' | '-' | '*' | '/' | '%' | '**';
 
 export type Tree =
   | { readonly op: 'value'; readonly value: Value }
   | { readonly op: 'variable'; readonly name: string }
-  | { readonly op: 'name'; readonly context: Context; readonly name: string }
+  | { readonly op: 'name'; readonly context: ContextName; readonly name: string }
   /** `&&`, `||` and `??` over two or more parts. */
   | { readonly op: 'and' | 'or' | 'else'; readonly parts: readonly Tree[] }
   | { readonly op: 'not' | 'minus' | 'plus' | 'length'; readonly of: Tree }

@@ -1,15 +1,15 @@
-/** REST calls as values: who calls with what, and the answer sent back. Authorisation happens here, before anything of the body is read. */
+/** REST calls as values: the caller with its input, and the answer. Authorization happens here, before the body is used. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import { type RestAnswer, type Result, refuse } from '../protocol/answer.ts';
 import { type Fields, fieldsOf } from '../protocol/fields.ts';
 import { judgeBy, ruleOf } from '../protocol/permissions.ts';
 import { type Caller, type Identity, kindOf } from '../store/accounts/identity.ts';
 
-/** Everything of the interface is below it. */
+/** The prefix of the whole interface. */
 export const PREFIX = '/api/v1';
 
 export interface RestCall {
-  /** Undefined on a public route without a key. */
+  /** Undefined for a public route without a key. */
   readonly caller: Caller | undefined;
   readonly params: Readonly<Record<string, string>>;
   readonly query: Fields;
@@ -25,12 +25,14 @@ export type Handler = (call: RestCall) => Promise<RestAnswer>;
 const callers = new WeakMap<FastifyRequest, Caller>();
 
 export interface Authorization {
-  /** Paths that are no calls of the interface. */
+  /** Paths outside of the interface that are served. */
   readonly open: (path: string) => boolean;
   readonly strictScopes: boolean;
 }
 
-/** Default-deny: every request below the prefix passes the table first. Anything outside is refused, unless `open` says that it is no call of ours. */
+/**
+ * Default-deny: every request below the prefix is checked against the table first. Anything outside is rejected unless `open` allows it.
+ */
 export function authorize(app: FastifyInstance, identity: Identity, { open, strictScopes }: Authorization): void {
   app.addHook('onRequest', async (request, reply) => {
     const path = request.url.split('?')[0] ?? '';
@@ -42,7 +44,7 @@ export function authorize(app: FastifyInstance, identity: Identity, { open, stri
     }
     const presented = request.headers['x-api-key'];
     const key = Array.isArray(presented) ? presented[0] : presented;
-    // The table is asked first: what no rule allows needs no key to be refused.
+    // The table is checked first: what no rule allows is rejected without looking up the key.
     const target = { method: request.method, path: below };
     const rule = ruleOf(request.method, below);
     const without = judgeBy(rule, target, undefined);
@@ -52,7 +54,7 @@ export function authorize(app: FastifyInstance, identity: Identity, { open, stri
     }
     const token = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
     const hasKey = key !== undefined && key !== '';
-    // A token counts where something has to be shown only: what is in front may add one to public calls for reasons of its own.
+    // A token counts only where authentication is required: a proxy may add one to public calls.
     if (!hasKey && (without.allowed || token === undefined)) {
       if (!without.allowed) await sendAnswer(reply, refusal(without));
       return;
@@ -96,7 +98,7 @@ export function serve(app: FastifyInstance, method: HTTPMethods, path: string, h
 function callOf(request: FastifyRequest): RestCall {
   return {
     caller: callers.get(request),
-    // The router gives texts, and nothing else.
+    // The router only returns strings.
     params: request.params as Readonly<Record<string, string>>,
     query: fieldsOf(request.query),
     body: request.body,

@@ -25,7 +25,7 @@ export function contractRoutes(app: FastifyInstance, { contracts, contracting, o
   const below = (method: Method, path: string, handle: Handle): void => {
     serve(app, method, `/contracts${path}`, async (call) => {
       const { caller } = call;
-      // The table lets only administrators in with a user's key: they work with all organizations.
+      // The table admits only administrators with a user's key: they work with all organizations.
       if (caller?.kind === 'user') return handle({ organizationId: undefined, by: byOf(caller) }, call);
       const place = await placeOf(call, organizations);
       return place.ok ? handle(place.value, call) : place.answer;
@@ -119,13 +119,13 @@ function groupOf({ groupId }: RestCall['query']): Result<string> {
   return typeof groupId === 'string' && groupId !== '' ? got(groupId) : refuse(400, 'Missing groupId query parameter');
 }
 
-/** Whether a novation also says that the contract renews itself. */
+/** Whether a novation also sets the automatic renewal. */
 function renewing(body: unknown): boolean | undefined {
   const { autoRenew } = fieldsOf(fieldsOf(body).billingPeriod);
   return typeof autoRenew === 'boolean' ? autoRenew : undefined;
 }
 
-/** In which organization a contract is made. */
+/** The organization in which a contract is created. */
 function organizationFor({ organizationId }: Holder, { caller }: RestCall, asked: string | undefined): Result<string> {
   if (caller?.kind === 'user' && caller.role === 'ADMIN') {
     const chosen = asked ?? organizationId;

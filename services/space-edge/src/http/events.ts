@@ -9,7 +9,7 @@ import { testerPage } from './tester-page.ts';
 
 export interface EventRoutesOptions {
   readonly bus: Bus;
-  /** Anybody can forge an event with it. */
+  /** If enabled, anyone can forge an event with it. */
   readonly testEvent: boolean;
 }
 
@@ -23,7 +23,7 @@ export function eventRoutes(app: FastifyInstance, { bus, testEvent }: EventRoute
     const { serviceName, pricingVersion } = fieldsOf(body);
     if (!isName(serviceName) || !isName(pricingVersion))
       return refuse(400, 'Missing required parameters: serviceName and pricingVersion, as texts').answer;
-    // Every replica hears it, this one too, and shows it to its own sockets.
+    // Every replica, including this one, receives it and sends it to its own sockets.
     bus.publish(spaceTestEvent, {}, { serviceName, pricingVersion });
     return { status: 200, body: { success: true, message: 'Event sent successfully' } };
   });

@@ -1,4 +1,4 @@
-/** `/features…`: what the features of all pricings are, and what a user may do now. With an organization's key only. */
+/** `/features…`: the features of all pricings, and their evaluation for a user. With an organization's key only. */
 import type { FastifyInstance } from 'fastify';
 import { featuresAsked, showsOf, sortFeatures } from '../catalogue/feature-list.ts';
 import { got, type RestAnswer, type Result, refuse } from '../protocol/answer.ts';
@@ -70,7 +70,7 @@ function flagsOf({ query }: RestCall): Readonly<Record<'details' | 'server' | 'r
   return { details: flag('details'), server: flag('server'), revert: flag('revert'), latest: flag('latest') };
 }
 
-/** Limits and numbers. No body at all is one without limits. */
+/** Limits and numbers. A missing body means no limits. */
 function expectedConsumption(body: unknown): Result<Readonly<Record<string, number>>> {
   if (body === undefined || body === null || body === '') return got({});
   if (typeof body !== 'object' || Array.isArray(body)) return refuse(422, 'The body must be an object');

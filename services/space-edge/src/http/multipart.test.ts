@@ -33,7 +33,7 @@ test('fields and files of a form come out as they went in', async () => {
   );
 });
 
-test('what is no form is undefined, whatever the bytes', () => {
+test('an invalid form is undefined, whatever the bytes', () => {
   assert.equal(readMultipart(Buffer.from(''), 'b'), undefined);
   assert.equal(readMultipart(Buffer.from('--b\r\nContent-Disposition: form-data; name="a"\r\n\r\ntext'), 'b'), undefined);
   const many = `${'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n'.repeat(50)}--b--`;

@@ -1,24 +1,24 @@
-/** `multipart/form-data` in memory (RFC 7578): the body is small and whole when it gets here. */
+/** Parses `multipart/form-data` in memory (RFC 7578): the body is small and complete. */
 
 export interface Part {
   readonly name: string;
-  /** Of a file. */
+  /** Only for a file. */
   readonly filename: string | undefined;
   readonly data: Buffer;
 }
 
-/** Parts of one form. */
+/** Maximum parts of a form. */
 const MAX_PARTS = 20;
 const MAX_HEADER_BYTES = 4096;
 
-/** The boundary of a content type, if it is a form's. */
+/** The boundary in a content type, if it is a form. */
 export function boundaryOf(contentType: string | undefined): string | undefined {
   if (contentType === undefined || !/^multipart\/form-data\s*;/i.test(contentType)) return undefined;
   const found = /;\s*boundary=(?:"([^"]{1,70})"|([^\s";]{1,70}))/i.exec(contentType);
   return found?.[1] ?? found?.[2];
 }
 
-/** The parts, or undefined for a body that is no such form. */
+/** The parts, or undefined if the body is no valid form. */
 export function readMultipart(body: Buffer, boundary: string): Part[] | undefined {
   const delimiter = Buffer.from(`--${boundary}`);
   const parts: Part[] = [];
@@ -31,7 +31,7 @@ export function readMultipart(body: Buffer, boundary: string): Part[] | undefine
     if (end < 0 || headersEnd < 0 || headersEnd > end || headersEnd - begin > MAX_HEADER_BYTES || parts.length >= MAX_PARTS)
       return undefined;
     const part = described(body.subarray(begin, headersEnd).toString('utf8'));
-    // A part that ends where its blank line does is empty: the line break before the delimiter is the blank line's own.
+    // A part that ends at its blank line is empty: the line break before the delimiter belongs to the blank line.
     if (part !== undefined) parts.push({ ...part, data: body.subarray(Math.min(headersEnd + BLANK_LINE.length, end), end) });
     at = end + CRLF.length;
   }

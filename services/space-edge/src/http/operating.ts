@@ -1,4 +1,4 @@
-/** Calls for those who run the system: `/analytics…` and `/cache…`. */
+/** Calls for operators: `/analytics…` and `/cache…`. */
 import type { Json } from '@polyedge/query/json';
 import type { FastifyInstance } from 'fastify';
 import { type RestAnswer, refuse } from '../protocol/answer.ts';
@@ -16,7 +16,7 @@ export function operatingRoutes(
   app: FastifyInstance,
   { analytics, notes }: { readonly analytics: Analytics; readonly notes: Notes },
 ): void {
-  // Comes after the hook that authorizes: only calls that may be made count.
+  // After the hook that authorizes: only permitted calls count.
   app.addHook('preHandler', ({ url, method }, _reply, done) => {
     if (url.startsWith(`${PREFIX}/`)) analytics.count(method === 'POST' && url.startsWith(`${PREFIX}/features`));
     done();
@@ -42,7 +42,7 @@ export function operatingRoutes(
     if (value === undefined) return refuse(400, 'Invalid request: the value is missing').answer;
     if (typeof seconds !== 'number' || !(seconds > 0 && seconds <= MAX_SECONDS))
       return refuse(400, `Invalid request: expirationInSeconds must be a number above 0, of at most ${MAX_SECONDS}`).answer;
-    // It came as JSON, or as a text of a form.
+    // It was JSON, or a text of a form.
     const set = await notes.set(key, value as Json, seconds, caller === undefined ? '' : byOf(caller));
     return set.ok ? { status: 200, body: { message: 'Cache set successfully' } } : set.answer;
   });

@@ -1,4 +1,6 @@
-/** `/organizations…`: user keys only; members and administrators see an organization, its owner and its ADMIN members change it. */
+/**
+ * `/organizations…`: user keys only; members and administrators may read an organization, its owner and its ADMIN members may change it.
+ */
 import type { FastifyInstance } from 'fastify';
 import { got, type RestAnswer, type Result, refuse, refused } from '../protocol/answer.ts';
 import { directoryPage, fieldsOf, paginated, textField, wordField } from '../protocol/fields.ts';
@@ -15,7 +17,7 @@ export interface OrganizationRoutesOptions {
 }
 
 type User = Extract<Caller, { kind: 'user' }>;
-/** What a caller is to an organization; a SPACE ADMIN is like its owner. */
+/** A caller's role in an organization; a SPACE ADMIN counts as its owner. */
 type Standing = OrganizationRole;
 
 const MANAGING: readonly Standing[] = ['OWNER', 'ADMIN', 'MANAGER'];
@@ -26,7 +28,15 @@ const standingOf =
   (organization: Organization): Standing | undefined =>
     role === 'ADMIN' ? 'OWNER' : roleIn(organization, account.id);
 
-export function organizationRoutes(app: FastifyInstance, { organizations, accounts }: OrganizationRoutesOptions): void {
+export function organizationRoutes(app: FastifyInstance, options: OrganizationRoutesOptions): void {
+  const calls = callsOf(app, options);
+  ownRoutes(calls);
+  memberRoutes(calls);
+  keyRoutes(calls);
+}
+
+/** Organizations themselves. */
+function ownRoutes({ organizations, asUser, within, accountOf, shown }: OrganizationCalls): void {
   asUser('GET', '/organizations', async (user, { query }) => {
     if (user.role !== 'ADMIN') {
       const own = await organizations.of(user.account.id);
@@ -95,7 +105,9 @@ export function organizationRoutes(app: FastifyInstance, { organizations, accoun
     const deleted = await organizations.delete(organization.id, user.account.id);
     return deleted.ok ? { status: 204 } : deleted.answer;
   });
+}
 
+function memberRoutes({ within, accountOf, changeMembers }: OrganizationCalls): void {
   within('POST', '/members', MANAGING, async ({ organization, user, standing }, { body }) => {
     const fields = fieldsOf(body);
     const username = textField(fields, 'username', { required: true, min: 1, max: 255 });
@@ -147,7 +159,9 @@ export function organizationRoutes(app: FastifyInstance, { organizations, accoun
       return got(members.filter((one) => one !== member));
     });
   });
+}
 
+function keyRoutes({ organizations, within, shown }: OrganizationCalls): void {
   within('POST', '/api-keys', MANAGING, async ({ organization, user, standing }, { body }) => {
     const fields = fieldsOf(body);
     const scope = wordField(fields, 'scope', KEY_SCOPES, 400);
@@ -175,6 +189,13 @@ export function organizationRoutes(app: FastifyInstance, { organizations, accoun
     const removed = await organizations.removeKey(organization.id, found.key);
     return removed.ok ? shown(user, 200, got(organization)) : removed.answer;
   });
+}
+
+type OrganizationCalls = ReturnType<typeof callsOf>;
+
+/** Serves calls of users, and calls within an organization in which the user has one of the allowed roles. */
+function callsOf(app: FastifyInstance, { organizations, accounts }: OrganizationRoutesOptions) {
+  return { organizations, asUser, within, changeMembers, accountOf, shown };
 
   function asUser(
     method: 'GET' | 'POST' | 'PUT' | 'DELETE',

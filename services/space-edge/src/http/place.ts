@@ -1,4 +1,4 @@
-/** In which organization a call works, if it may: the key's own, or that of the path for a member with the right role. */
+/** The organization of a call, if it is permitted: the key's own, or that in the path for a member with the right role. */
 import { got, type Result, refuse } from '../protocol/answer.ts';
 import { isId } from '../protocol/fields.ts';
 import { type Organization, roleIn } from '../protocol/organization.ts';
@@ -12,7 +12,7 @@ export async function placeOf({ caller, params, method }: RestCall, organization
   if (caller === undefined) return refuse(401, 'API Key not found');
   if (caller.kind === 'organization') return got({ organizationId: caller.organization.id, by: byOf(caller) });
   const { organizationId = '' } = params;
-  // Below an organization SPACE takes what is no id for one that does not exist.
+  // Below an organization, SPACE treats an invalid id like an unknown organization.
   if (!isId(organizationId)) return refuse(404, `INVALID DATA: Organization with id ${shortened(organizationId)} not found`);
   const organization = await organizations.find(organizationId);
   if (!organization.ok) return organization;

@@ -1,10 +1,10 @@
-/** Fetching a pricing that was given by its URL (libs/remote has the rules). */
+/** Fetches a pricing given by its URL (libs/remote has the rules). */
 import { fetchRemote, type RemoteLimits } from '@polyedge/remote/fetch';
 import { got, type Result, refuse } from '../protocol/answer.ts';
 
 const HEADERS = { accept: 'application/yaml, text/yaml, text/plain, */*', 'user-agent': 'polyedge-space-edge' };
 
-/** The text behind a URL; 400 with the reason for anything else. */
+/** The text at a URL; 400 with the reason for anything else. */
 export async function fetchYaml(url: string, limits: RemoteLimits): Promise<Result<string>> {
   const fetched = await fetchRemote({ url, headers: HEADERS }, limits);
   if (!fetched.ok) return failure(fetched.problem);

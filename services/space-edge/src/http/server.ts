@@ -22,7 +22,7 @@ export interface HttpServerOptions {
   readonly log: Log;
 }
 
-/** The HTTP side without its routes: bodies, CORS, headers, errors as `{"error"}`. */
+/** The HTTP server without its routes: bodies, CORS, headers, errors as `{"error"}`. */
 export async function createHttpServer({ config, http, spans, origins, log }: HttpServerOptions): Promise<FastifyInstance> {
   const app = clientServer({
     config,
@@ -30,12 +30,12 @@ export async function createHttpServer({ config, http, spans, origins, log }: Ht
     spans,
     bodyLimit: config.maxBodyBytes,
     routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
-    // A path that cannot be decoded would otherwise be answered before the table was asked.
+    // Otherwise a path that cannot be decoded would be answered without authorization.
     frameworkErrors: (_error, _request, reply) => {
       void sendAnswer(reply, refuse(400, 'Invalid request: the path cannot be read').answer);
     },
   });
-  // SPACE's filters of contracts come in the body of a GET.
+  // SPACE's filters of contracts are in the body of a GET.
   app.addHttpMethod('GET', { hasBody: true });
   takeJson(app);
   takeForms(app);

@@ -46,7 +46,7 @@ export function serviceRoutes(app: FastifyInstance, options: ServiceRoutesOption
     serve(app, method, `/organizations/:organizationId/services${path}`, handler);
   };
 
-  // The only two that an administrator may call for all organizations.
+  // The only two calls that an administrator may make for all organizations.
   serve(app, 'GET', '/services', async (call) => {
     const place = everywhere(call) ? got(undefined) : await placeOf(call, organizations);
     return place.ok ? list(call, place.value?.organizationId) : place.answer;
@@ -154,7 +154,7 @@ async function rename(
       return target.answer.status === 404
         ? refuse(400, `Invalid request: Organization with id ${organizationId} not found`).answer
         : target.answer;
-    // A service must not be pushed into an organization where its mover has nothing to say.
+    // A service must not be moved to an organization where the caller has no rights.
     const problem =
       caller?.kind === 'user'
         ? caller.role === 'ADMIN'
@@ -168,7 +168,7 @@ async function rename(
   return shown(200, await changes.rename(place, params.service ?? '', { name: name.value?.trim(), organizationId }));
 }
 
-/** Uploaded pricings as files, for whoever knows the name. */
+/** Serves uploaded pricings as files, for clients that know the name. */
 function staticPricings(app: FastifyInstance, graph: Graph): void {
   app.get('/static/pricings/:file', async (request, reply) => {
     const id = /^([0-9a-f]{24})\.yaml$/.exec(String(fieldsOf(request.params).file))?.[1];

@@ -1,4 +1,4 @@
-/** A page that shows the events as they come. Its script is the library's own browser bundle, served beside the sockets. */
+/** A page that shows events as they arrive. Its script is the library's own browser bundle, served together with the sockets. */
 import { createHash } from 'node:crypto';
 
 const script = `
@@ -49,6 +49,6 @@ export const testerPage = {
 </body>
 </html>
 `,
-  /** Nothing but this page's own parts may run. */
+  /** Only this page's own scripts and styles are allowed. */
   policy: `default-src 'none'; script-src 'self' ${hash(script)}; style-src ${hash(style)}; connect-src 'self' ws: wss:; form-action 'none'; base-uri 'none'; frame-ancestors 'self'`,
 } as const;

@@ -1,4 +1,4 @@
-/** The pricing of a request: a file in the form field `pricing`, or a URL there, in JSON or in a form. */
+/** Reads the pricing of a request: a file in the form field `pricing`, or a URL in JSON or in the form. */
 
 import type { RemoteLimits } from '@polyedge/remote/fetch';
 import { got, type Result, refuse } from '../protocol/answer.ts';

@@ -1,7 +1,7 @@
 /** `/users…`: log in, look around, change. A user changes only himself, an ADMIN everybody (SPACE 1.2 let any user change any other). */
-import { untilUnchanged } from '@polyedge/contracts/account-change';
+import { LAST_ADMINISTRATOR, untilUnchanged } from '@polyedge/contracts/account-change';
 import type { Account } from '@polyedge/contracts/bus/accounts';
-import { failed, type Outcome } from '@polyedge/contracts/errors';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { hasForeignRoles } from '@polyedge/contracts/principal';
 import type { FastifyInstance } from 'fastify';
 import { got, type RestAnswer, type Result, refuse, refused } from '../protocol/answer.ts';
@@ -167,16 +167,23 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
   });
 
   asUser('DELETE', '/users/:username', async (user, { params }) => {
-    const decide = async (): Promise<Result<Account>> => {
-      const account = await changeable(user, params.username, 'USER', 'delete');
-      if (!account.ok) return account;
-      const left = await organizations.letGo(account.value.id, user.account.id);
-      return left.ok ? account : left;
-    };
+    const decide = () => changeable(user, params.username, undefined, 'delete');
+    // An ADMIN becomes a USER first: the last one stays, and then nothing of his may be given away.
+    const demoted = await decided(decide, async (account) =>
+      userRole(account) === 'ADMIN' ? await accounts.update(account, { role: 'USER' }, user.account.id) : done(account),
+    );
+    if (!demoted.ok) return demoted.answer;
+    if (!demoted.value.ok) return refused(demoted.value.failure).answer;
+    const { id } = demoted.value.value;
+    const left = await organizations.letGo(id, user.account.id);
+    if (!left.ok) return left.answer;
     const deleted = await decided(decide, (account) => accounts.delete(account, user.account.id));
     if (!deleted.ok) return deleted.answer;
     const { value: outcome } = deleted;
-    return outcome.ok || outcome.failure.code === 'not-found' ? { status: 204 } : refused(outcome.failure).answer;
+    if (!outcome.ok && outcome.failure.code !== 'not-found') return refused(outcome.failure).answer;
+    // What he got meanwhile. Whoever gives him something from now on finds that he is gone.
+    const late = await organizations.letGo(id, user.account.id);
+    return late.ok ? { status: 204 } : late.answer;
   });
 
   function asUser(method: 'GET' | 'PUT' | 'DELETE', path: string, handle: (user: User, call: RestCall) => Promise<RestAnswer>): void {
@@ -210,11 +217,7 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     const current = userRole(found.value);
     if (callerRole !== 'ADMIN' && current === 'ADMIN') return refuse(403, `PERMISSION ERROR: ${admin}`);
     if (callerRole !== 'ADMIN' && found.value.id !== caller.id) return refuse(403, `PERMISSION ERROR: ${other}`);
-    if (current !== 'ADMIN' || role !== 'USER') return found;
-    const all = await accounts.all();
-    if (!all.ok) return refused(all.failure);
-    const admins = all.value.filter((account) => userRole(account) === 'ADMIN' && !account.disabled);
-    return admins.length > 1 ? found : refuse(403, LAST_ADMIN);
+    return found;
   }
 
   /** Writes what was decided about an account, and decides again when it was changed meanwhile. */
@@ -229,7 +232,8 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
       refusals.push(account);
       return failed('not-allowed');
     });
-    return refusals[0] ?? got(outcome);
+    const isLast = !outcome.ok && outcome.failure.code === 'not-allowed' && outcome.failure.detail === LAST_ADMINISTRATOR;
+    return refusals[0] ?? (isLast ? refuse(403, LAST_ADMIN) : got(outcome));
   }
 
   async function withKeys(users: readonly Account[], visible: (account: Account) => boolean): Promise<Result<Record<string, unknown>[]>> {

@@ -1,4 +1,4 @@
-/** What REST calls answer: `{"error": "<text>"}` with a status, or the thing asked for (SPACE 1.2, ErrorHandler). */
+/** Answers of REST calls: `{"error": "<text>"}` with a status, or the requested object (SPACE 1.2, ErrorHandler). */
 import type { ErrorCode, Failure } from '@polyedge/contracts/errors';
 import { withoutPlace } from '@polyedge/contracts/failure-text';
 
@@ -6,12 +6,12 @@ export interface RestAnswer {
   readonly status: number;
   /** JSON; undefined for an empty answer. */
   readonly body?: unknown;
-  /** The body as JSON that is written already. */
+  /** The body as JSON text. */
   readonly json?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A refusal is an answer that ends the work. */
+/** A failure contains the answer that ends the call. */
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly answer: RestAnswer };
 
 export const got = <T>(value: T): { readonly ok: true; readonly value: T } => ({ ok: true, value });
@@ -36,7 +36,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   internal: 500,
 };
 
-/** A failure of the store, told to a client. */
+/** Maps a failure of the store to an answer. */
 export function refused({ code, detail, retryAfterMs }: Failure): { readonly ok: false; readonly answer: RestAnswer } {
   const status = STATUS[code];
   const sentence = withoutPlace(detail);

@@ -1,7 +1,7 @@
-/** Maps inside attributes. Others may write the vertices too, so each entry is checked as it is read. */
+/** Maps inside attributes. Other protocols may write the vertices too, so each entry is validated on reading. */
 import { isObject, type Json } from '@polyedge/query/json';
 
-/** The entries of an object that `read` understands; none for what is no object. */
+/** The entries of an object that `read` accepts; none if the value is no object. */
 export function readEntries<T>(value: Json | undefined, read: (value: Json) => T | undefined): Record<string, T> {
   if (!isObject(value)) return {};
   return Object.fromEntries(
@@ -12,7 +12,7 @@ export function readEntries<T>(value: Json | undefined, read: (value: Json) => T
   );
 }
 
-/** What an object has under a name of its own. */
+/** An object's own entry under a name. */
 export const entryOf = <T>(entries: Readonly<Record<string, T>>, name: string): T | undefined =>
   Object.hasOwn(entries, name) ? entries[name] : undefined;
 

@@ -1,9 +1,9 @@
-/** Reading the fields of a request: the first thing wrong is the answer, 422 as SPACE's validation gives it. Null counts as absent. */
+/** Parses the fields of a request: the first problem is answered with 422, like SPACE's validation. Null counts as absent. */
 import { got, type Result, refuse } from './answer.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** The fields of a body; a body that is no object has none. */
+/** The fields of a body; none if it is no object. */
 export function fieldsOf(body: unknown): Fields {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return {};
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null && value !== undefined));
@@ -21,7 +21,7 @@ export function textField(fields: Fields, name: string, { required = false, min,
   if (typeof value !== 'string') return refuse(422, `The ${name} field must be a string`);
   const length = value.trim().length;
   if (length < min || value.length > max) return refuse(422, `The ${name} field must have ${min} to ${max} characters`);
-  // NUL and lone surrogates are no characters anybody meant, and no database takes them.
+  // NUL and lone surrogates are never meaningful, and the database cannot store them.
   if (value.includes('\0') || !value.isWellFormed()) return refuse(422, `The ${name} field has characters that are not allowed`);
   return got(value);
 }
@@ -41,14 +41,14 @@ export function wordField<const Word extends string>(
 /** Ids are 24 hex digits; only their length is checked, as SPACE does. */
 export const isId = (value: unknown): value is string => typeof value === 'string' && value.length === 24;
 
-/** A page of a list: `offset` wins over `page` when it is above 0. */
+/** A page of a list: `offset` takes precedence over `page` if it is above 0. */
 export interface PageRequest {
   readonly offset: number;
   readonly limit: number;
   readonly order: 'asc' | 'desc';
 }
 
-/** For services: `page` from 1, `limit` 20. What is no number counts as not given. */
+/** For services: `page` from 1, `limit` 20. Values that are no numbers count as absent. */
 export function servicePage(query: Fields): PageRequest {
   const number = (name: string, otherwise: number, min: number, max: number): number => {
     const value = Number(query[name] ?? otherwise);
@@ -63,7 +63,7 @@ export function servicePage(query: Fields): PageRequest {
   };
 }
 
-/** For users and organizations: `limit` 1 to 50, 10 unless given; anything else is 400. */
+/** For users and organizations: `limit` 1 to 50, default 10; anything else is 400. */
 export function directoryPage(query: Fields): Result<{ readonly offset: number; readonly limit: number }> {
   const limit = Number(query.limit ?? 10);
   const offset = Number(query.offset ?? 0);

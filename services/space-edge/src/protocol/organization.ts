@@ -1,4 +1,4 @@
-/** An organization: who owns it, who belongs to it. Its vertex holds account ids, so that a renamed user stays the same member. */
+/** An organization: its owner and its members. Its vertex contains account ids, so a renamed user remains the same member. */
 import type { Element } from '@polyedge/contracts/element';
 import type { Json, JsonObject } from '@polyedge/query/json';
 import { MEMBER_ROLES, type MemberRole, type OrganizationRole } from './permissions.ts';
@@ -6,7 +6,7 @@ import { MEMBER_ROLES, type MemberRole, type OrganizationRole } from './permissi
 export const ORGANIZATION_TYPE = 'space/Organization';
 /** The attribute that makes a default organization unique for its owner. */
 export const DEFAULT_OF = 'defaultOf';
-/** Members of one organization. */
+/** Maximum members of one organization. */
 export const MAX_MEMBERS = 1000;
 
 export interface OrganizationMember {
@@ -55,7 +55,7 @@ export const withMembers = (members: readonly OrganizationMember[]): JsonObject 
   members: members.map(({ account, role }) => ({ account, role })),
 });
 
-/** The role of an account inside an organization, undefined for a stranger. */
+/** The role of an account in an organization; undefined if it is no member. */
 export function roleIn(organization: Organization, account: string): OrganizationRole | undefined {
   if (organization.owner === account) return 'OWNER';
   return organization.members.find((member) => member.account === account)?.role;
@@ -63,6 +63,6 @@ export function roleIn(organization: Organization, account: string): Organizatio
 
 const SUCCESSION: readonly MemberRole[] = ['ADMIN', 'MANAGER', 'EVALUATOR'];
 
-/** Who gets an organization whose owner is deleted: the first ADMIN, else MANAGER, else EVALUATOR. */
+/** The member who gets an organization whose owner is deleted: the first ADMIN, else MANAGER, else EVALUATOR. */
 export const successor = ({ members }: Organization): OrganizationMember | undefined =>
   SUCCESSION.flatMap((role) => members.filter((member) => member.role === role))[0];

@@ -69,7 +69,7 @@ test('space:15 with strict scopes, keys of scope EVALUATION do not evaluate', ()
   assert.deepEqual(strict('/features/evaluate'), [false, false, false, true, true, true]);
 });
 
-test('space:15 whatever no rule names is refused, whoever asks', () => {
+test('space:15 calls without a rule are denied, to every caller', () => {
   const segment = fc.string({ minLength: 1, maxLength: 5 }).filter((text) => !text.includes('/'));
   const known = new Set(RULES.map(({ path }) => path.split('/')[1]));
   fc.assert(

@@ -1,6 +1,6 @@
 /**
- * Who may call what: default-deny, and the first rule that matches decides (SPACE 1.2, AuthMiddleware and permissions). `*` is one segment of
- * the path, `**` any rest. Paths are those below `/api/v1`.
+ * The permissions of callers: default-deny, and the first matching rule decides (SPACE 1.2, AuthMiddleware and permissions). `*` is one
+ * segment of the path, `**` any rest. Paths are those below `/api/v1`.
  */
 
 export const KEY_SCOPES = ['ALL', 'MANAGEMENT', 'EVALUATION'] as const;
@@ -17,7 +17,9 @@ export interface Rule {
   readonly public?: boolean;
   readonly users?: readonly UserRole[];
   readonly scopes?: readonly KeyScope[];
-  /** In place of `scopes` where SPACE's own table is asked for: it keeps keys of scope EVALUATION from what its documentation lets them do. */
+  /**
+   * Replaces `scopes` in strict mode, which follows SPACE's own table: it denies keys of scope EVALUATION what its documentation allows.
+   */
   readonly strictScopes?: readonly KeyScope[];
 }
 
@@ -56,7 +58,7 @@ export const RULES: readonly Rule[] = [
   { methods: 'GET POST', path: '/cache/**', users: ['ADMIN'] },
 ];
 
-/** Who calls, as far as the table is concerned. */
+/** The kind of a caller, as the table distinguishes it. */
 export type CallerKind = { readonly kind: 'user'; readonly role: UserRole } | { readonly kind: 'organization'; readonly scope: KeyScope };
 
 export type Verdict = { readonly allowed: true } | { readonly allowed: false; readonly status: 401 | 403; readonly error: string };
@@ -65,15 +67,15 @@ const ALLOWED: Verdict = { allowed: true };
 const denied = (status: 401 | 403, error: string): Verdict => ({ allowed: false, status, error });
 
 /**
- * What the table says about a call.
- * @param caller undefined when it presented no key
- * @param strict whether scopes are as narrow as SPACE's code has them
+ * Decides about a call by the table.
+ * @param caller undefined without a key
+ * @param strict whether scopes are as narrow as in SPACE's code
  */
 export function judge(method: string, path: string, caller: CallerKind | undefined, strict = false): Verdict {
   return judgeBy(ruleOf(method, path), { method, path }, caller, strict);
 }
 
-/** The same by the rule that was looked up before. */
+/** The same, with the rule already found. */
 export function judgeBy(
   rule: Rule | undefined,
   { method, path }: { readonly method: string; readonly path: string },
@@ -94,7 +96,7 @@ export function judgeBy(
   return denied(403, `Your API key scope (${caller.scope}) does not have permission to perform this operation`);
 }
 
-/** The rules of each method, their patterns taken apart. */
+/** The rules by method, with parsed patterns. */
 const BY_METHOD: ReadonlyMap<string, readonly { readonly rule: Rule; readonly parts: readonly string[] }[]> = new Map(
   [...new Set(RULES.flatMap(({ methods }) => methods.split(' ')))].map((method) => [
     method,
@@ -102,13 +104,13 @@ const BY_METHOD: ReadonlyMap<string, readonly { readonly rule: Rule; readonly pa
   ]),
 );
 
-/** The rule that decides about a call; undefined: none allows it. */
+/** The rule that decides about a call; undefined if none allows it. */
 export function ruleOf(method: string, path: string): Rule | undefined {
   const given = segmentsOf(path);
   return BY_METHOD.get(method)?.find(({ parts }) => fits(parts, given))?.rule;
 }
 
-/** Whether a path has the shape of a pattern. An empty last segment (a slash at the end) does not count. */
+/** Whether a path matches a pattern. An empty last segment (a trailing slash) is ignored. */
 export const matches = (pattern: string, path: string): boolean => fits(pattern.split('/'), segmentsOf(path));
 
 const segmentsOf = (path: string): readonly string[] => (path.endsWith('/') ? path.slice(0, -1) : path).split('/');
@@ -125,14 +127,14 @@ const shortened = (path: string): string => (path.length > 200 ? `${path.slice(0
 
 // ---- inside an organization -----------------------------------------------------------------------------------------------------------
 
-/** What may be done with an organization's services and by whom; a SPACE ADMIN always may. */
+/** The roles that may use an organization's services, by operation; a SPACE ADMIN always may. */
 export const SERVICE_ROLES = {
   read: ['OWNER', 'ADMIN', 'MANAGER', 'EVALUATOR'],
   write: ['OWNER', 'ADMIN', 'MANAGER'],
   delete: ['OWNER', 'ADMIN'],
 } as const satisfies Readonly<Record<string, readonly OrganizationRole[]>>;
 
-/** Keys that a member is shown: none that may do more than he may himself. */
+/** The keys that a member sees: none with more rights than the member's own. */
 export const SHOWN_KEYS = {
   OWNER: KEY_SCOPES,
   ADMIN: KEY_SCOPES,

@@ -1,13 +1,13 @@
 /**
- * Pricing tokens: what a browser needs to show and hide features, as a JWT (HS256). The key is PBKDF2-SHA256 of the secret and the salt with
- * 100,000 rounds, 32 bytes (SPACE 1.2). It is for clients to read, and for an application's own server to verify; no edge accepts one.
+ * Pricing tokens: data with which a browser shows and hides features, as a JWT (HS256). The key is PBKDF2-SHA256 of the secret and the salt
+ * with 100,000 rounds, 32 bytes (SPACE 1.2). Clients read it, and an application's own server may verify it; no edge accepts one.
  */
 import { createHmac, pbkdf2Sync } from 'node:crypto';
 
 const ROUNDS = 100_000;
 const KEY_BYTES = 32;
 
-/** Slow on purpose, and so made once. */
+/** Deliberately slow, so it is computed once. */
 export const tokenKey = (secret: string, salt: string): Buffer => pbkdf2Sync(secret, salt, ROUNDS, KEY_BYTES, 'sha256');
 
 export interface TokenClaims {
@@ -17,7 +17,7 @@ export interface TokenClaims {
   readonly subscriptionContext: unknown;
 }
 
-/** @param times in milliseconds; the token ends at the earlier of its own end and the contract's */
+/** @param times in milliseconds; the token expires at its own end or the contract's, whichever is earlier */
 export function pricingToken(
   claims: TokenClaims,
   key: Buffer,
@@ -32,8 +32,8 @@ export function pricingToken(
 const base64url = (text: string): string => Buffer.from(text).toString('base64url');
 
 /**
- * JSON that needs neither `-` nor `_` in base64url. SPACE's React client gives the middle of a token to `atob`, which knows neither of them
- * and no UTF-8. In ASCII only `>`, `?`, `~` and DEL can lead to one, so these are written as escapes, like everything outside ASCII.
+ * JSON whose base64url contains neither `-` nor `_`. SPACE's React client passes the middle of a token to `atob`, which supports neither of
+ * them, nor UTF-8. In ASCII only `>`, `?`, `~` and DEL can lead to one, so these are escaped, like all non-ASCII characters.
  */
 function plainJson(value: unknown): string {
   return JSON.stringify(value).replace(/[>?~\u007f-\uffff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);

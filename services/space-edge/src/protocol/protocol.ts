@@ -1,10 +1,10 @@
-/** SPACE's events as the driver sees them. */
+/** SPACE's events, as the driver sees them. */
 import type { PricingEvent } from '@polyedge/contracts/wire/space';
 import type { Protocol } from '@polyedge/session/session';
 import { toEvent } from './event.ts';
 import { openSession, type SessionSettings } from './session.ts';
 
-/** What Socket.IO carries: an event with its arguments. */
+/** A Socket.IO event with its arguments. */
 export interface Message {
   readonly kind: 'event';
   readonly event: string;

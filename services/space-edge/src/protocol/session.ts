@@ -1,4 +1,4 @@
-/** One socket in `/pricings`: it only listens. What it sends is ignored, and acknowledgements it asks for are never given. */
+/** One socket in `/pricings`: it only receives. Its messages are ignored and never acknowledged. */
 import { spaceTestEvent } from '@polyedge/contracts/bus/space';
 import type { PricingEvent } from '@polyedge/contracts/wire/space';
 import { EVERYTHING, type Filter } from '@polyedge/query/filter';
@@ -7,18 +7,18 @@ import { SERVICE_TYPE } from '../catalogue/service.ts';
 
 export interface SessionSettings {
   readonly tenant: string;
-  /** Whether a socket has to present an API key. */
+  /** Whether an API key is required. */
   readonly requireKey: boolean;
 }
 
 const EVENTS = 'events';
 const TEST = 'test';
-/** Of a principal that hears every organization. */
+/** The scope of a principal that receives the events of every organization. */
 export const ALL_ORGANIZATIONS = '*';
 
 type Effects = readonly Effect<PricingEvent>[];
 
-/** A principal's `scopes` are the organizations it may hear of. */
+/** A principal's `scopes` are the organizations whose events it may receive. */
 export function openSession({ credential }: Pick<Opening, 'credential'>, settings: SessionSettings): readonly [PricingSession, Effects] {
   const session = new PricingSession(settings.tenant);
   if (credential === undefined) {
@@ -26,7 +26,7 @@ export function openSession({ credential }: Pick<Opening, 'credential'>, setting
   }
   if (!credential.ok) {
     const wrong = credential.failure.code === 'unauthenticated';
-    // What could not be checked now may pass when the client comes again by itself, which it does only without a farewell.
+    // A key that could not be checked may be accepted when the client reconnects, which it does by itself only without a disconnect packet.
     return [session, [wrong ? { do: 'close', code: 1008, reason: 'the API key is not valid' } : { do: 'drop' }]];
   }
   const { scopes } = credential.value;
@@ -66,7 +66,7 @@ class PricingSession implements Session<unknown, PricingEvent> {
               },
             ]
           : [];
-      // There is no replay: clients read everything again when they are connected anew, and a `41` packet would keep them from coming back.
+      // There is no replay: clients read everything again after reconnecting, and a disconnect packet (`41`) would prevent that.
       case 'lost':
       case 'drain':
       case 'revoked':

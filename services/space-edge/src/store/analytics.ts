@@ -1,6 +1,6 @@
 /**
- * How often the interface was called, by day (UTC), over all replicas. Counted in memory and added to the day's vertex every few seconds: a
- * call writes nothing. A process that is killed loses what it counted since.
+ * Counts calls of the interface by day (UTC), over all replicas. Counts are kept in memory and added to the day's vertex every few seconds,
+ * so a call writes nothing. A killed process loses its counts since then.
  */
 import type { Operation } from '@polyedge/contracts/bus/graph';
 import { got, type Result, refused } from '../protocol/answer.ts';
@@ -40,7 +40,7 @@ export class Analytics {
 
   count(evaluation: boolean): void {
     const now = this.#now();
-    // A date is made once a day, not for every call.
+    // Computing a date for every call would be expensive; once a day is enough.
     if (now >= this.#dayEnds) {
       this.#day = dayOf(now);
       this.#dayEnds = now - (now % DAY_MS) + DAY_MS;
@@ -48,7 +48,7 @@ export class Analytics {
     this.#add(this.#day, { apiCalls: 1, evaluations: evaluation ? 1 : 0 });
   }
 
-  /** The last seven days. What this replica counted is in it; what another one counted comes with its next flush. */
+  /** The last seven days. This replica's counts are included; those of others appear with their next flush. */
   async week(metric: Metric): Promise<Result<Week>> {
     await this.flush();
     const today = this.#now();
@@ -60,13 +60,13 @@ export class Analytics {
       labels: days.map((day) => NAMES[new Date(day).getUTCDay()] ?? ''),
       data: days.map((day) => {
         const count = stored.get(this.#id(dayOf(day)));
-        // What could not be stored yet counts all the same.
+        // Includes counts that could not be stored yet.
         return (typeof count === 'number' ? count : 0) + (this.#pending.get(dayOf(day))?.[metric] ?? 0);
       }),
     });
   }
 
-  /** Stores what was counted; what cannot be stored now is kept for the next time. Never rejects. */
+  /** Stores the counts; those that cannot be stored are kept for the next time. Never rejects. */
   flush(): Promise<void> {
     this.#flushing = this.#flushing.then(() => this.#store());
     return this.#flushing;
@@ -105,7 +105,7 @@ export class Analytics {
       apiCalls: (before?.apiCalls ?? 0) + apiCalls,
       evaluations: (before?.evaluations ?? 0) + evaluations,
     });
-    // A store that stays away: the days that nobody can ask for any more go.
+    // If the store stays unavailable, days that can no longer be queried are dropped.
     if (this.#pending.size > DAYS) this.#pending.delete([...this.#pending.keys()].sort()[0] ?? '');
   }
 

@@ -3,9 +3,9 @@ import type { FullChange } from '@polyedge/contracts/change';
 import type { Feed, Watch } from '@polyedge/edge-kit/feed/watch';
 
 export interface Follower {
-  /** Something of a followed type changed. */
+  /** An element of a followed type has changed. */
   change(change: FullChange): void;
-  /** Changes may have been missed: what was kept is worth nothing. */
+  /** Changes may have been missed: cached data is invalid. */
   missed(): void;
 }
 
@@ -23,7 +23,7 @@ export class Following {
     for (const type of options.types) this.#watch(type);
   }
 
-  /** Whether every change reaches the followers. While it does not, nothing may be kept. */
+  /** Whether every change reaches the followers. Otherwise nothing may be cached. */
   get live(): boolean {
     return this.#live.size === this.#watches.size;
   }

@@ -1,4 +1,4 @@
-/** Elements for SPACE: reads, and writes that are answered after their events left. */
+/** SPACE's access to elements: reads, and writes that are answered after their events were sent. */
 import { randomBytes } from 'node:crypto';
 import { graphGet, graphHistory, graphQuery, type MutationResult, type Operation } from '@polyedge/contracts/bus/graph';
 import type { Change } from '@polyedge/contracts/change';
@@ -28,12 +28,15 @@ export class Graph {
     this.tenant = tenant;
   }
 
-  /** Undefined until `findScope` found it. */
+  /** Undefined until `findScope` has found it. */
   get scope(): string | undefined {
     return this.#scope;
   }
 
-  /** Asks for the tenant's default scope, which graph-store made on its first start. @returns whether it is known now */
+  /**
+   * Looks up the tenant's default scope, which graph-store created on its first start.
+   * @returns whether it is known now
+   */
   async findScope(): Promise<boolean> {
     const found = await this.find(
       {
@@ -58,20 +61,20 @@ export class Graph {
     return { ok: true, value: { elements, count: count ?? elements.length } };
   }
 
-  /** The one element that a filter matches, if any. */
+  /** The single element that matches a filter, if any. */
   async findOne(filter: Filter): Promise<Outcome<Element | undefined>> {
     const found = await this.find(filter, { limit: 1 });
     return found.ok ? { ok: true, value: found.value.elements[0] } : found;
   }
 
-  /** Those of the ids that exist. */
+  /** Those with an existing id. */
   async get(ids: readonly string[]): Promise<Outcome<readonly Element[]>> {
     if (ids.length === 0) return { ok: true, value: [] };
     const outcome = await this.#rest.askUntilAnswered(graphGet, { tenant: this.tenant }, { ids: [...ids] });
     return outcome.ok ? { ok: true, value: outcome.value.elements.filter((element) => element !== null) } : outcome;
   }
 
-  /** What happened to an element since a moment, oldest first; a page holds 10,000. */
+  /** The changes of an element since a time, oldest first; at most 10,000. */
   async history(id: string, from: number): Promise<Outcome<readonly Change[]>> {
     const outcome = await this.#rest.askUntilAnswered(
       graphHistory,
@@ -82,10 +85,10 @@ export class Graph {
   }
 
   /**
-   * Writes all or nothing, trying again for up to 60 s while the outcome is unknown. Resolves when this replica has told its sockets of it,
-   * so that an event comes before the answer of its call.
-   * @param operation what the request does, in SPACE's words: names the event
-   * @param quiet nobody is told of it: the answer waits for no event
+   * Writes atomically, retrying for up to 60 s while the outcome is unknown. Resolves when this replica has sent the events to its sockets,
+   * so that an event precedes the answer of its call.
+   * @param operation the operation in SPACE's terms, which names the event
+   * @param quiet there is no event to wait for
    */
   async write(operation: string, by: string, operations: Operation[], quiet = false): Promise<Outcome<MutationResult>> {
     const defaultScope = this.#scope;
@@ -95,5 +98,5 @@ export class Graph {
   }
 }
 
-/** Ids as SPACE's clients know them: 24 hex digits. */
+/** Ids in the form of SPACE's clients: 24 hex digits. */
 export const newId = (): string => randomBytes(12).toString('hex');

@@ -1,4 +1,4 @@
-/** What administrators put into `/cache`: values under a key that go away by themselves, the same for all replicas. */
+/** The values that administrators put into `/cache`: they expire, and are shared by all replicas. */
 import { createHash } from 'node:crypto';
 import type { Filter } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
@@ -16,7 +16,7 @@ export class Notes {
     this.#now = options.now;
   }
 
-  /** Null when there is none, or not any more. */
+  /** Null if missing or expired. */
   async get(key: string): Promise<Result<Json>> {
     const found = await this.#graph.get([this.#id(key)]);
     if (!found.ok) return refused(found.failure);
@@ -24,7 +24,7 @@ export class Notes {
     return got(typeof expiresAt === 'number' && expiresAt > this.#now() ? (value ?? null) : null);
   }
 
-  /** 409 while another value is under the key. */
+  /** 409 if the key has another value. */
   async set(key: string, value: Json, seconds: number, by: string): Promise<Result<unknown>> {
     const now = this.#now();
     const id = this.#id(key);

@@ -1,25 +1,25 @@
 /**
- * HIRO's system attributes (`ogit/_…`): what each shows of an element, and where a filter finds it. One table for vertices, jfilter,
- * Lucene queries and `order`, so that they cannot disagree (HIRO Graph API, sample vertices and edges).
+ * HIRO's system attributes (`ogit/_…`): how each is shown, and where filters find its value. One table for vertices, jfilter, Lucene
+ * queries and `order`, so that they agree (HIRO Graph API, sample vertices and edges).
  */
 import type { Element } from '@polyedge/contracts/element';
 import type { Filter, Path } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
 
-/** Where the value of an attribute stands in the documents that filters look at. */
-export interface Source {
+/** Where filters find the value of an attribute in a document. */
+export interface AttributeSource {
   readonly path: Path;
-  /** `json`: an attribute as somebody wrote it; the others are fields of the element. `opaque`: made for showing, comparable with nothing. */
+  /** `json`: a stored attribute; the others are fields of the element. `opaque`: only shown, never comparable. */
   readonly kind: 'text' | 'number' | 'boolean' | 'json' | 'opaque';
   /** Every element has it. */
   readonly always?: true;
-  /** Elements that have it, where that is more than the path's being there. */
+  /** The elements that have it, if that differs from having a value at the path. */
   readonly when?: Filter;
-  /** Its value in elements where nobody wrote it. */
+  /** Its value in elements without a stored value. */
   readonly otherwise?: { readonly path: Path } | 'tenant';
 }
 
-interface SystemAttribute extends Source {
+interface SystemAttribute extends AttributeSource {
   /** The value that is shown; undefined if this element has none. */
   readonly show: (element: Element) => Json | undefined;
 }
@@ -35,7 +35,7 @@ const always = (path: Path, kind: 'text' | 'number' | 'boolean', show: SystemAtt
 });
 const sometimes = (path: Path, show: SystemAttribute['show']): SystemAttribute => ({ path, kind: 'text', show });
 
-/** Attributes that are computed from the element, in the order in which they are shown. No stored attribute takes their place. */
+/** Attributes computed from the element, in the order in which they are shown. They take precedence over stored attributes. */
 const SYSTEM: ReadonlyMap<string, SystemAttribute> = new Map([
   ['ogit/_id', always(['id'], 'text', ({ id }) => id)],
   ['ogit/_type', always(['type'], 'text', ({ type }) => type)],
@@ -79,10 +79,10 @@ const SYSTEM: ReadonlyMap<string, SystemAttribute> = new Map([
   ['ogit/_deleted-by-app', whereDeleted(['modified', 'app'], 'text', ({ modified }) => modified.app)],
 ]);
 
-/** The same as a list, which is quicker to walk over. */
+/** The same as a list, which is faster to iterate. */
 const SYSTEM_LIST: readonly (readonly [string, SystemAttribute])[] = [...SYSTEM];
 
-/** Adds the computed attributes that the element has to what is shown of it; with `fields`, only those. */
+/** Adds the element's computed attributes to a vertex; with `fields`, only those. */
 export function addSystemAttributes(element: Element, fields: ReadonlySet<string> | undefined, vertex: Record<string, Json>): void {
   for (const [name, { show }] of SYSTEM_LIST) {
     if (fields !== undefined && !fields.has(name)) continue;
@@ -93,8 +93,8 @@ export function addSystemAttributes(element: Element, fields: ReadonlySet<string
 
 export const isComputed = (name: string): boolean => SYSTEM.has(name);
 
-/** Where filters find an attribute. Names that HIRO does not compute are stored attributes, whichever protocol wrote them. */
-export function sourceOf(name: string): Source {
+/** Where filters find an attribute. Names that HIRO does not compute are stored attributes of any protocol. */
+export function sourceOf(name: string): AttributeSource {
   return SYSTEM.get(name) ?? { path: ['attributes', name], kind: 'json' };
 }
 
@@ -102,15 +102,15 @@ const FNV_PRIME = 0x01000193;
 const ALPHANUMERICS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
 /**
- * The id of one version, `<ms>-<6 alphanumerics>`: the time of the change and a hash of id and version. The same wherever and whenever it
- * is computed, so history can be asked for it although nobody stores it.
+ * The id of one version, `<ms>-<6 alphanumerics>`: the time of the change and a hash of id and version. It is deterministic, so the history
+ * can be queried by it although it is not stored.
  */
 export function versionId({
   id,
   version,
   modified,
 }: Pick<Element, 'id' | 'version'> & { readonly modified: Pick<Element['modified'], 'on'> }): string {
-  // FNV-1a twice with different starts: 36 bits are wanted, one hash has 32.
+  // FNV-1a twice with different seeds, because 36 bits are needed and one hash has 32.
   const text = `${version}\0${modified.on}\0${id}`;
   let one = 0x811c9dc5;
   let other = 0x01234567;

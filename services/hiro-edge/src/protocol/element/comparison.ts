@@ -3,7 +3,7 @@ import type { Document } from '@polyedge/query/document';
 import { EVERYTHING, type Filter, NOTHING, type Path } from '@polyedge/query/filter';
 import { compile } from '@polyedge/query/predicate';
 import { isDecimal } from '@polyedge/query/text';
-import { type Source, sourceOf } from './attributes.ts';
+import { type AttributeSource, sourceOf } from './attributes.ts';
 
 /**
  * - `equal`: the same text, or the same number if both are decimals.
@@ -32,7 +32,7 @@ export function compareText(text: string, comparison: Comparison): boolean {
   return compile(onPath({ path: ['attributes', 'text'], kind: 'json' }, comparison))({ ...BLANK, attributes: { text } });
 }
 
-export function compareSource(source: Source, comparison: Comparison, tenant: string): Filter {
+export function compareSource(source: AttributeSource, comparison: Comparison, tenant: string): Filter {
   if (source.always && isTrivial(comparison)) return EVERYTHING;
   if (source.kind === 'opaque') return NOTHING;
   const here = onPath(source, comparison);
@@ -49,7 +49,7 @@ function isTrivial(comparison: Comparison): boolean {
   return comparison.is === 'present' || comparison.is === 'filled' || (comparison.is === 'like' && /^\*+$/.test(comparison.pattern));
 }
 
-function onPath({ path, kind }: Pick<Source, 'path' | 'kind'>, comparison: Comparison): Filter {
+function onPath({ path, kind }: Pick<AttributeSource, 'path' | 'kind'>, comparison: Comparison): Filter {
   switch (comparison.is) {
     case 'equal':
     case 'exact':
@@ -73,7 +73,7 @@ function onPath({ path, kind }: Pick<Source, 'path' | 'kind'>, comparison: Compa
   }
 }
 
-function equal(path: Path, kind: Source['kind'], value: string, numeric: boolean): Filter {
+function equal(path: Path, kind: AttributeSource['kind'], value: string, numeric: boolean): Filter {
   const decimal = isDecimal(value);
   if (kind === 'boolean') return value === 'true' || value === 'false' ? { test: 'equal', path, value: value === 'true' } : NOTHING;
   if (kind === 'number' && decimal && value.length <= 15) return { test: 'equal', path, value: Number(value) };

@@ -40,7 +40,7 @@ test('changes of the system scope are never shown', () => {
   assert.equal(toEvent(sampleChange(sampleElement({ scope: 'system' }), 'update'), { delta: false }), undefined);
 });
 
-test('hiro:E6 a delta says what a create added, an update changed, added and removed, and a delete changed', () => {
+test('hiro:E6 a delta shows what a create added, an update changed, added and removed, and a delete changed', () => {
   const created = sampleElement({ attributes: { 'ogit/firstName': 'a', 'ogit/email': 'b', 'ogit/same': 'c' } });
   const create = toEvent(sampleChange(created, 'create'), { delta: true });
   assert.deepEqual(create?.body, Object.fromEntries(Object.entries(toVertex(created)).map(([name, value]) => [`+${name}`, value])));
@@ -109,7 +109,7 @@ test('hiro:E6 folding the deltas of any history gives the body of its last event
   );
 });
 
-test('a delta in which the owner changes does not tell the new one what was removed', () => {
+test('a delta in which the owner changes does not show removed values to the new owner', () => {
   const before = sampleElement({ attributes: { 'ogit/_owner': 'ann', '/secret': 'hidden', '/text': 'a' } });
   const after = sampleElement({ attributes: { 'ogit/_owner': 'bob', '/text': 'b' }, version: 2 });
   const { body } = toEvent(sampleChange(after, 'update', undoOf(before, after)), { delta: true }) ?? assert.fail();

@@ -1,4 +1,4 @@
-/** Events: what a change looks like on events-ws and in REST replay (HIRO WS API, Responses). */
+/** Events: how a change is shown on events-ws and in REST replay (HIRO WS API, Responses). */
 import { type Action, type FullChange, stateBefore } from '@polyedge/contracts/change';
 import { StoredChange } from '@polyedge/contracts/change-text';
 import { type Element, SYSTEM_SCOPE } from '@polyedge/contracts/element';
@@ -6,7 +6,7 @@ import type { Document } from '@polyedge/query/document';
 import type { Json } from '@polyedge/query/json';
 import { type Shown, toVertex } from './vertex.ts';
 
-/** HIRO's names of what a change did (HIRO WS API; the last two from the types of the JavaScript client). */
+/** HIRO's names of actions (HIRO WS API; the last two from the types of the JavaScript client). */
 export const EVENT_TYPES = {
   create: 'CREATE',
   update: 'UPDATE',
@@ -22,9 +22,9 @@ export const EVENT_TYPES = {
 export type EventType = (typeof EVENT_TYPES)[Action];
 
 export interface EventShape {
-  /** Only what changed, each attribute prefixed by `+` added, `-` removed, `=` changed. */
+  /** Only the differences, each attribute prefixed by `+` added, `-` removed, `=` changed. */
   readonly delta: boolean;
-  /** Also `identity`, the account that caused it: HIRO 6 had it, no documented event has. */
+  /** Adds `identity`, the account that caused the change: HIRO 6 had it, no documented event has. */
   readonly legacy?: boolean;
 }
 
@@ -39,8 +39,8 @@ export interface Event {
 }
 
 /**
- * The event of a change: exactly the documented keys, in the documented order. `nanotime` is the change's seq, which grows with every
- * change, so clients can order events of one timestamp. Undefined for a change that HIRO never shows.
+ * The event of a change, with exactly the documented keys in the documented order. `nanotime` is the change's seq, which always grows, so
+ * clients can order events with the same timestamp. Undefined for changes that HIRO never shows.
  */
 export function toEvent(change: FullChange, shape: EventShape): Event | undefined {
   const { state } = change;
@@ -60,21 +60,21 @@ export function toEvent(change: FullChange, shape: EventShape): Event | undefine
   };
 }
 
-/** What an event filter is evaluated on: the whole element after the change, and what the change did. */
+/** The document that event filters are applied to: the element after the change, and its action. */
 export function eventDocument(change: Pick<FullChange, 'state' | 'action'>): Document {
   if (change instanceof StoredChange) return change;
   return { ...change.state, action: change.action };
 }
 
-/** Creating shows everything as added, also where a deleted element had the id before. */
+/** Creating shows everything as added, even if a deleted element had the id before. */
 function toDelta(change: FullChange): Shown {
   const made = change.action === 'create' || change.action === 'connect';
   return difference(made ? undefined : stateBefore(change.state, change.undo), change.state);
 }
 
 /**
- * `+` and `=` carry the new value, `-` the old one; but where the owner changed, the new one may hear of the vertex for the first time, and nobody
- * is told what it held before.
+ * `+` and `=` have the new value, `-` the old one. If the owner changed, old values are omitted, because the new owner may not have been
+ * allowed to see them.
  */
 function difference(before: Element | undefined, after: Element): Shown {
   const old = new Map(before === undefined ? [] : Object.entries(toVertex(before)));
@@ -82,7 +82,7 @@ function difference(before: Element | undefined, after: Element): Shown {
   for (const [name, value] of Object.entries(toVertex(after))) {
     const was = old.get(name);
     if (was === undefined) entries.push([`+${name}`, value]);
-    // Outside of listMeta every shown value is a scalar.
+    // Except with listMeta, every shown value is a scalar.
     else if (was !== value) entries.push([`=${name}`, value]);
     old.delete(name);
   }

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Ids as HIRO 7 makes them, `<scope part>_<own part>`: two texts of 25 characters that begin with `c`. The scope part is the second half of
- * the scope's own id where that has this form, else derived from it, so that all vertices of a scope share it.
- *
- * @param seed unique to this vertex: the connection's nonce and a counter, or random bits.
+ * Ids in the form of HIRO 7, `<scope part>_<own part>`: two texts of 25 characters that begin with `c`. The scope part is the second half
+ * of the scope's own id if that has this form, else derived from it, so all vertices of a scope share it.
+ * @param seed unique to this vertex: the connection's nonce and a counter, or random bits
  */
 function newVertexId(scope: string, seed: string): string {
   const own = /_(c[a-z0-9]{24})$/.exec(scope)?.[1];
@@ -17,7 +16,7 @@ function cuid(text: string): string {
   return `c${BigInt(`0x${digest}`).toString(36).padStart(25, '0').slice(-24)}`;
 }
 
-/** Ids for the vertices of one connection; the same nonce gives the same ids. */
+/** Generates ids for the vertices of one connection, determined by the nonce. */
 export function idsFrom(nonce: string): (scope: string) => string {
   let count = 0;
   return (scope) => {
@@ -28,10 +27,10 @@ export function idsFrom(nonce: string): (scope: string) => string {
 
 const PATH_WORDS: ReadonlySet<string> = new Set(['new', 'connect', 'query', 'xid', 'events', '.', '..']);
 
-/** What a path of the REST API may begin with in place of an id: a vertex of that name could not be reached there. */
+/** Whether an id equals a path of the REST API: a vertex with that id could not be addressed. */
 export const isPathWord = (id: string): boolean => PATH_WORDS.has(id);
 
-/** Ids that are made of other things' ids, so no client gives them to a vertex. */
+/** Ids derived from other ids, which clients must not give to vertices. */
 export const isReservedId = (id: string): boolean => isPathWord(id) || /^(?:role|profile):/.test(id);
 
 /** Edge ids are `out$$verb$$in`. */

@@ -1,13 +1,13 @@
 /**
- * List attributes (HIRO List API). A list is stored as what other protocols expect, a plain list of strings under its own name; who
- * added which element when stands beside all lists in one attribute, `hiro/lists`, which HIRO does not show. An attribute named
- * there stays a list when somebody writes a single value to it, as the List API wants, without anybody reading it first.
+ * List attributes (HIRO List API). A list is stored under its own name as a plain list of strings, as other protocols expect; the times and
+ * keys of all lists are stored in one attribute, `hiro/lists`, which HIRO does not show. An attribute listed there remains a list when a
+ * single value is written to it, as the List API requires, without a read before the write.
  */
 import type { Element } from '@polyedge/contracts/element';
 import { isList, isObject, type Json, type JsonObject } from '@polyedge/query/json';
 import { textOf } from '@polyedge/query/text';
 
-/** Where the elements' times and keys are kept: attribute name to the list of its items. */
+/** The attribute with the times and keys of elements: attribute name to the list of its items. */
 export const LISTS = 'hiro/lists';
 
 export interface ListItem {
@@ -17,18 +17,18 @@ export interface ListItem {
   readonly key?: string;
 }
 
-/** Adding to or removing from a list: what `+attr` and `-attr` ask for. */
+/** Adds to or removes from a list: the `+attr` and `-attr` of requests. */
 export type ListEdit =
   | { readonly attribute: string; readonly do: 'add'; readonly items: readonly ListItem[] }
   | { readonly attribute: string; readonly do: 'remove'; readonly items: readonly Removal[] };
 
-/** Removes the elements with this key, else those with this value. */
+/** Removes the elements with this key; if there are none, those with this value. */
 export interface Removal {
   readonly key?: string;
   readonly value?: string;
 }
 
-/** The items of a list attribute; undefined if the attribute is absent or no list. Items that other protocols wrote have no key. */
+/** The items of a list attribute; undefined if it is absent or no list. Items written by other protocols have no key. */
 export function itemsOf(element: Element, name: string): readonly ListItem[] | undefined {
   const value = Object.hasOwn(element.attributes, name) ? element.attributes[name] : undefined;
   if (value === undefined || value === null) return undefined;
@@ -37,14 +37,14 @@ export function itemsOf(element: Element, name: string): readonly ListItem[] | u
   return value.map((entry, at) => itemOf(entry, kept?.[at], element));
 }
 
-/** The items as they are kept in `LISTS`. */
+/** The items in the form of `LISTS`. */
 export function toKept(items: readonly ListItem[]): Json {
   return items.map(({ value, created, key }) => ({ value, created, ...(key !== undefined && { key }) }));
 }
 
 /**
- * `set` and `put` of an update that carries the edits out on this element. They are worth nothing on another version of it: send them with
- * the element's `version` as guard. Adding an item whose key is taken replaces that item where it stands.
+ * The `set` and `put` of an update that applies the edits to this element. They are valid for this version only: send them with the
+ * element's `version` as a guard. Adding an item with an existing key replaces that item in place.
  */
 export function editLists(
   element: Element,
@@ -82,7 +82,7 @@ function singleOf(element: Element, name: string): readonly ListItem[] {
   return value === undefined || value === null ? [] : [itemOf(value, undefined, element)];
 }
 
-/** The kept item counts only while its value is still the one that stands in the list: other protocols do not know of it. */
+/** The stored item counts only if its value is still in the list, because other protocols write lists without it. */
 function itemOf(value: Json, kept: Json | undefined, element: Element): ListItem {
   const text = textOf(value) ?? JSON.stringify(value);
   if (isObject(kept) && kept.value === text && typeof kept.created === 'number') {

@@ -11,7 +11,7 @@ export { versionId } from './attributes.ts';
 export type Shown = Record<string, Json>;
 
 export interface DisplayOptions {
-  /** Only these attributes; `ogit/_id` and `ogit/_type` always come. Absent: all. */
+  /** Only these attributes, and always `ogit/_id` and `ogit/_type`. Absent: all. */
   readonly fields?: readonly string[] | undefined;
   /** List attributes as `[{ value, created, key? }]` instead of JSON text. */
   readonly listMeta?: boolean | undefined;
@@ -35,7 +35,7 @@ export function toVertex(element: Element, display: DisplayOptions = {}): Shown 
   return vertex;
 }
 
-/** Assigning is several times faster than collecting entries, and every event passes here; `__proto__` is an attribute like any other. */
+/** Assigning is several times faster than collecting entries, and this runs for every event; `__proto__` is an ordinary attribute. */
 function put(vertex: Shown, name: string, value: Json): void {
   if (name === '__proto__') Object.defineProperty(vertex, name, { value, enumerable: true, configurable: true, writable: true });
   else vertex[name] = value;

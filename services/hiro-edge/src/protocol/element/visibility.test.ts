@@ -13,7 +13,7 @@ const principal = (parts: Partial<Principal> = {}): Principal => ({
 });
 const sees = (who: Principal, parts: Partial<Element>): boolean => compile(visibleTo(who))(sampleElement(parts));
 
-test('a principal sees its default scope, its other scopes and what it owns', () => {
+test('a principal sees its default scope, its other scopes and the elements that it owns', () => {
   const who = principal();
   assert.equal(sees(who, { scope: 'home' }), true);
   assert.equal(sees(who, { scope: 's1' }), true);
@@ -24,14 +24,14 @@ test('a principal sees its default scope, its other scopes and what it owns', ()
   assert.equal(sees(principal({ scopes: ['*'] }), { scope: 's2' }), true);
 });
 
-test('nobody sees the system scope', () => {
+test('no principal sees the system scope', () => {
   for (const who of [principal(), principal({ scopes: ['*'] }), principal({ scopes: ['system'], account: 'alice' })]) {
     assert.equal(sees(who, { scope: 'system' }), false);
     assert.equal(mayUseScope(who, 'system'), false);
   }
 });
 
-test('without allscopes a socket hears its default scope and those it subscribed to and may use', () => {
+test('without allscopes a socket receives events of its default scope and of the permitted ones that it subscribed to', () => {
   const hears = (who: Principal, subscribed: readonly string[], scope: string): boolean =>
     compile(visibleEventsFor(who, { all: false, subscribed }))(sampleElement({ scope }));
   const who = principal();

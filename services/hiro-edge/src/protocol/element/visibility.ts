@@ -1,4 +1,4 @@
-/** Which elements a principal may read, write and hear of: those of its data scopes, and those it owns. */
+/** The elements that a principal may read, write and receive events of: those of its data scopes, and those it owns. */
 import { SYSTEM_SCOPE } from '@polyedge/contracts/element';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Filter } from '@polyedge/query/filter';
@@ -7,8 +7,8 @@ import { compareAttribute } from './comparison.ts';
 const NOT_SYSTEM: Filter = { not: { test: 'equal', path: ['scope'], value: SYSTEM_SCOPE } };
 
 /**
- * Elements this principal may read and write: `visible` of reads, `before` and `after` of writes, `ends` of connects. Accounts and keys are
- * in the system scope and never among them.
+ * Elements that this principal may read and write: the `visible` of reads, `before` and `after` of writes, `ends` of connects. Accounts and
+ * keys are in the system scope and never included.
  */
 export function visibleTo(principal: Principal): Filter {
   if (principal.scopes.includes('*')) return NOT_SYSTEM;
@@ -23,8 +23,9 @@ export function mayUseScope(principal: Principal, scope: string): boolean {
 }
 
 /**
- * Elements whose events reach a socket, before its own filters. With `all` (the default of `allscopes`) everything the principal may read;
- * else its default scope and those subscribed to that it may use (Python client: `subscribe` is for further scopes only).
+ * Elements whose events a socket receives, before its own filters. With `all` (the default of `allscopes`) everything that the principal
+ * may read; else its default scope and the permitted scopes that it has subscribed to (Python client: `subscribe` is only for further
+ * scopes).
  */
 export function visibleEventsFor(principal: Principal, scopes: { readonly all: boolean; readonly subscribed: Iterable<string> }): Filter {
   if (scopes.all) return visibleTo(principal);
@@ -36,7 +37,7 @@ function readable({ defaultScope, scopes }: Principal): readonly string[] {
   return [defaultScope, ...scopes];
 }
 
-/** Sorted and without repetitions, so that equal rights give equal filters and share their frames. */
+/** Sorted and without duplicates, so that equal rights give equal filters and share frames. */
 function inScopes(scopes: readonly string[]): Filter {
   return { test: 'in', path: ['scope'], values: [...new Set(scopes)].sort() };
 }

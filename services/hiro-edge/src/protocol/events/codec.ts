@@ -5,7 +5,7 @@ import { asObject } from '../parameters.ts';
 
 type DecodedFrame = { readonly ok: true; readonly value: EventsFrame } | { readonly ok: false; readonly problem: string };
 
-/** What a text frame of events-ws says; `nothing` is `{}`, which one generation of the JavaScript client sent now and then. */
+/** A decoded text frame of events-ws; `nothing` is `{}`, which one generation of the JavaScript client sometimes sent. */
 export type EventsFrame = EventsMessage | { readonly type: 'nothing' | 'binary' };
 
 const TYPES: readonly unknown[] = ['token', 'subscribe', 'register', 'unregister', 'clear'];
@@ -25,7 +25,7 @@ export function decodeEvents(raw: string | Uint8Array): DecodedFrame {
   return { ok: false, problem: problemOf(object) };
 }
 
-/** What is wrong with a message of a known type. */
+/** Why a message of a known type is invalid. */
 function problemOf({ type, args }: JsonObject): string {
   if (type === 'subscribe') return 'id is not a text of at most 512 characters';
   const given = asObject(args);

@@ -1,4 +1,4 @@
-/** What clients of events-ws are sent for a change, for the console to show. */
+/** The frames that clients of events-ws receive for a change, for display in the console. */
 import type { FullChange } from '@polyedge/contracts/change';
 import { toEvent } from '../element/event.ts';
 import { eventsProtocol } from '../protocol.ts';

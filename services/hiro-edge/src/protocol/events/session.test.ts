@@ -177,7 +177,7 @@ test('hiro:E12 allscopes is the default; without it, the default scope and those
   }
 });
 
-test('hiro:E13 what the token may not read is not told', () => {
+test('hiro:E13 events of elements that the token may not read are not sent', () => {
   const { send, told } = talk();
   send(register('(action=*)'));
   assert.equal(told(change({ scope: 'scope3' })).length, 0);
@@ -189,7 +189,7 @@ test('subscribing to a scope the token may not read is 403 and changes nothing',
   assert.deepEqual(codes(send({ type: 'subscribe', id: 'scope3' })), [403]);
 });
 
-test('hiro:E6 delta is asked for with the exact text true', () => {
+test('hiro:E6 delta is enabled by the exact text true', () => {
   const full = talk({ delta: 'TRUE' });
   full.send(register(QUESTIONS));
   const delta = talk({ delta: 'true' });
@@ -218,7 +218,7 @@ test('hiro:E19 a bad message is one 400 frame without id and type, and the socke
   assert.equal(told(change()).length, 1);
 });
 
-test('registering an id again replaces its filter, without losing what is under way', () => {
+test('registering an id again replaces its filter, without losing events in flight', () => {
   const { send, input, told } = talk();
   send(register(QUESTIONS, 'a'));
   assert.deepEqual(send(register(QUESTIONS, 'a')), []);
@@ -314,7 +314,7 @@ test('decode never throws, and a message gets at most one frame', () => {
   );
 });
 
-test('what is wrong with a message is said in words, not as a path of a schema', () => {
+test('a problem of a message is described in words, not as a path of a schema', () => {
   const problems = [
     [{ type: 'register', args: {} }, 'filter-content is missing'],
     [{ type: 'register', args: { 'filter-content': 1 } }, 'filter-content is not a text'],

@@ -15,24 +15,24 @@ import { expiryTimer, openOrRefuse } from '../opening.ts';
 import type { EventsFrame } from './codec.ts';
 
 export interface EventsSettings {
-  /** How long a token is honoured after its expiry. */
+  /** How long a token is accepted after its expiry. */
   readonly tokenGraceMs: number;
 }
 
-/** Filters of one socket, and scopes it may subscribe to. */
+/** Maximum filters of one socket, and scopes it may subscribe to. */
 const MAX_FILTERS = 1000;
 const MAX_SCOPES = 1000;
-/** Of most sockets: what they never use is not made for them, as memory per connection is a goal. */
+/** Shared by most sockets, which never subscribe to scopes: memory per connection matters. */
 const NONE: ReadonlySet<string> = new Set();
-/** A replaced subscription ends when its last frames have reached the client, or after this time. */
+/** A replaced subscription ends when its last frames have reached the client, at the latest after this time. */
 const RETIRE_MS = 2000;
 const MAX_RETIRING = 4;
-/** What the driver has to allow one socket: every filter, and the replaced ones that still have frames under way. */
+/** Subscriptions per socket that the driver must allow: every filter, and replaced ones that still have frames in flight. */
 export const MAX_SUBSCRIPTIONS = MAX_FILTERS * (1 + MAX_RETIRING);
 
 type Out = Effect<Event | HiroError>;
 
-/** What the query of the upgrade asks for. Only the exact text `true` is true (hiro-python-library, glitches). */
+/** Options in the query of the upgrade. Only the exact text `true` is true (hiro-python-library, glitches). */
 export interface Wishes {
   readonly delta: boolean;
   readonly allScopes: boolean;
@@ -42,13 +42,13 @@ function wishesOf(query: Readonly<Record<string, string>>): Wishes {
   return { delta: query.delta === 'true', allScopes: (query.allscopes ?? '') === '' || query.allscopes === 'true' };
 }
 
-/** A group that a socket asks to be a member of; `smallest` and `largest` count only for a group that has no position yet. */
+/** The group that a socket requests; `smallest` and `largest` apply only to a group without a position. */
 interface GroupWish {
   readonly name: string;
   readonly start: 'smallest' | 'largest';
 }
 
-/** Absent and empty mean no group; an unreadable offset is `largest`, so that it never fails the upgrade. */
+/** Absent and empty mean no group; an invalid offset means `largest`, so that the upgrade never fails because of it. */
 function groupOf(query: Readonly<Record<string, string>>): GroupWish | undefined {
   const name = query.groupId ?? '';
   return name === '' ? undefined : { name, start: query.offset === 'smallest' ? 'smallest' : 'largest' };
@@ -61,19 +61,19 @@ interface Replaced {
 
 interface Registered {
   readonly filter: Filter;
-  /** The subscription that serves it, and what it shows: equal keys show the same. */
+  /** The subscription that serves it, and the key of its view: equal keys show the same. */
   subscription: string;
   shows: string;
 }
 
-/** The id of the membership, and the timer that waits for further filters before it begins. */
+/** The id of the membership, and of the timer that waits for further filters before joining. */
 const GROUP = 'group';
 const JOIN_SETTLE_MS = 25;
 
 /**
- * One conversation on events-ws. Nothing is ever acknowledged, because the JavaScript client takes every frame for an event. Without a group
- * it brings live events only: each filter is a subscription of its own, and the broadcaster sends a change once, however many of them match. With a
- * group the socket is a member from its first filter on and as long as it has one, and all its filters make one view.
+ * One session on events-ws. Requests are never acknowledged, because the JavaScript client takes every frame for an event. Without a group,
+ * the client receives live events only: each filter is a subscription of its own, and the broadcaster sends a change once, however many of
+ * them match. With a group, the socket is a member as long as it has filters, and all of them together form one view.
  */
 class EventsSession implements Session<EventsFrame, Event | HiroError> {
   readonly #settings: EventsSettings;
@@ -84,7 +84,7 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
   #scopes: Set<string> | undefined;
   /** By canonical filter-id: ids may be any JSON value. */
   readonly #filters = new Map<string, Registered>();
-  /** Subscriptions that were replaced and still have frames under way, each with its filter, by the confirmation that ends them. */
+  /** Replaced subscriptions that still have frames in flight, each with its filter, by the confirmation that ends them. */
   #retiring: Map<string, readonly Replaced[]> | undefined;
   #count = 0;
   #closed = false;
@@ -114,7 +114,7 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
         return this.#refuse(TOKEN_REVOKED);
       case 'lost':
         if (this.#group !== undefined) return this.#lostMembership(input.failure);
-        // Without a group there is no position to continue from: the client has to know that something is missing.
+        // Without a group there is no position to continue from, so the client must learn that events are missing.
         return this.#close(CLOSE.overload, 'events were lost, connect again');
       case 'drain':
         return this.#close(CLOSE.goingAway, 'going away');
@@ -123,7 +123,7 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
       case 'event':
       case 'message':
       case 'subscribed':
-        return []; // events go to the broadcaster
+        return []; // the broadcaster sends events
     }
   }
 
@@ -148,7 +148,7 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
     }
   }
 
-  /** A further scope. The Elixir client sends `null` when none is configured: the default scope stays. */
+  /** Subscribes to a further scope. The Elixir client sends `null` if none is configured: the default scope stays. */
   #subscribe(scope: string | undefined): readonly Out[] {
     if (scope === undefined || scope === '' || this.#wishes.allScopes || this.#scopes?.has(scope) === true) return [];
     // The Java client reconnects on any error frame: only for real denials.
@@ -192,16 +192,16 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
 
   #authenticated(outcome: Extract<Input<never>, { kind: 'authenticated' }>['outcome'], at: number): readonly Out[] {
     if (!outcome.ok) {
-      // A verifier that cannot answer says nothing about the token.
+      // An unavailable verifier says nothing about the token.
       return outcome.failure.code === 'unauthenticated' ? this.#refuse(undefined) : [];
     }
     this.#principal = outcome.value;
     for (const scope of this.#scopes ?? []) if (!mayUseScope(this.#principal, scope)) this.#scopes?.delete(scope);
-    // Fewer rights take effect at once: what is still queued under the old ones is not sent.
+    // Reduced rights take effect at once: frames queued under the old ones are not sent.
     return [this.#expiryTimer(at), ...this.#renew('at-once')];
   }
 
-  /** Makes every subscription show what it should show now. */
+  /** Updates every subscription to the current filters and rights. */
   #renew(old: 'retire' | 'at-once'): readonly Out[] {
     if (this.#group !== undefined) return this.#showInGroup();
     const effects: Out[] = [];
@@ -232,8 +232,9 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
   }
 
   /**
-   * Brings the membership in line with the filters. A socket without one is no member: it would swallow events of others. One that has just got
-   * its first waits a moment, since clients register several and missed events are shown to those that are there when it begins.
+   * Updates the membership to the filters. A socket without filters is not a member, because it would consume events that others should
+   * get. Joining waits a moment after the first filter, since clients register several, and missed events are delivered according to the
+   * filters at the time of joining.
    */
   #showInGroup(): readonly Out[] {
     if (this.#filters.size === 0) {
@@ -263,13 +264,15 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
     return [{ do: 'join', id: GROUP, group, view: { filter, shape: this.#wishes.delta ? 'delta' : 'full' } }];
   }
 
-  /** The position is safe, or its loss has to be told: in both cases the client has to come back. */
+  /** Either the position is stored, or its loss must be reported: in both cases the client must reconnect. */
   #lostMembership(failure: Failure): readonly Out[] {
     const closed = this.#close(CLOSE.overload, closeReason(failure.detail ?? 'the group is not served here any more, connect again'));
     return failure.code === 'limited' || failure.code === 'lost' ? [errorFrame(failure), ...closed] : closed;
   }
 
-  /** Ends subscriptions once the frames they have queued are with the client; until then the broadcaster sends a change that both see once. */
+  /**
+   * Ends subscriptions once their queued frames have reached the client; until then the broadcaster deduplicates changes that both show.
+   */
   #retire(replaced: readonly Replaced[]): readonly Out[] {
     this.#retiring ??= new Map();
     if (this.#retiring.size >= MAX_RETIRING) return replaced.map(unsubscribe);
@@ -301,7 +304,7 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
     return expiryTimer(this.#principal.expiresAt + this.#settings.tokenGraceMs + 1 - at);
   }
 
-  /** The Python and Java clients look at the frame, the Elixir client at the close code. */
+  /** The Python and Java clients react to the frame, the Elixir client to the close code. */
   #refuse(detail: string | undefined): readonly Out[] {
     const error = toError({ code: 'unauthenticated', ...(detail === undefined ? {} : { detail }) });
     return [{ do: 'send', frame: error }, ...this.#close(CLOSE.refused, closeReason(error.error.message))];
@@ -338,5 +341,5 @@ const unsubscribe = ({ subscription }: Replaced): Out => ({ do: 'unsubscribe', i
 
 const errorFrame = (failure: Failure): Out => ({ do: 'send', frame: toError(failure) });
 
-/** Filter ids are compared deeply: one generation of the JavaScript client sent objects. They came out of `JSON.parse`. */
+/** Filter ids are compared deeply, because one generation of the JavaScript client sent objects. They are parsed JSON. */
 const nameOf = (id: unknown): string => canonicalJson((id ?? null) as Json);

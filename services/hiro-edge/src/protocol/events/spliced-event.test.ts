@@ -73,7 +73,7 @@ function stored(of: FullChange): StoredChange {
   return read;
 }
 
-test('the text of a change is its JSON, and what is read of it is the change', () => {
+test('the text of a change is its JSON, and parsing it gives the change', () => {
   fc.assert(
     fc.property(change, (one) => {
       const { state, ...rest } = one;
@@ -109,7 +109,7 @@ test('an ordinary vertex and an ordinary edge need no parse of their attributes'
   }
 });
 
-test('a filter finds in stored text what it finds in the change', () => {
+test('a filter gives the same result for stored text and for the change', () => {
   const filters = [
     '(action = update)',
     '(element.ogit/name = a)',

@@ -1,6 +1,6 @@
 /**
- * The fast path of events: the text of an event, put together from the text of a stored change. It is the same to the letter as that of
- * `toEvent`, which has the rules; where the two could differ this has nothing to say.
+ * The fast path of events: assembles the text of an event from the text of a stored change. The result is identical to that of `toEvent`,
+ * which defines the rules; undefined wherever the two could differ.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import { type ChangeParts, StoredChange } from '@polyedge/contracts/change-text';
@@ -9,7 +9,10 @@ import { versionId } from '../element/attributes.ts';
 import { EVENT_TYPES } from '../element/event.ts';
 import { LISTS } from '../element/lists.ts';
 
-/** The whole event of a change; undefined if it has to be translated: attributes that are not texts, or that HIRO computes or hides. */
+/**
+ * The text of a change's event; undefined if it must be translated, because it has attributes that are not strings, or that HIRO computes
+ * or hides.
+ */
 export function spliceEvent(change: FullChange): string | undefined {
   if (!(change instanceof StoredChange) || change.scope === SYSTEM_SCOPE) return undefined;
   const attributes = change.textAttributes;
@@ -20,7 +23,7 @@ export function spliceEvent(change: FullChange): string | undefined {
   return `{"id":${id},"body":{${systemAttributes(change, parts)}${attributes === '' ? '' : ','}${attributes}},"metadata":{${metadata}},"nanotime":${seq},"timestamp":${on},"type":"${EVENT_TYPES[change.action]}"}`;
 }
 
-/** As `addSystemAttributes` adds them to an element that nobody gave an owner or an organization. */
+/** The same as `addSystemAttributes` adds to an element without stored owner and organization. */
 function systemAttributes(change: StoredChange, parts: ChangeParts): string {
   const { id, type, kind, version, created, modified, deleted } = parts;
   const isEdge = kind === '"edge"';

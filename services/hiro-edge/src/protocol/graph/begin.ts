@@ -10,7 +10,7 @@ import { isEdgeId, isReservedId } from '../element/ids.ts';
 import { editLists } from '../element/lists.ts';
 import type { DisplayOptions } from '../element/vertex.ts';
 import { mayUseScope, visibleTo } from '../element/visibility.ts';
-import { asObject, Parameters } from '../parameters.ts';
+import { asObject, RequestParameters } from '../parameters.ts';
 import { type BodyWrite, type Checked, type Fixed, fixedViolations, fromBody, type Intent, KEPT_BY_REPLACE } from './body.ts';
 import { getContent, meta } from './content.ts';
 import { displayOptionsOf, toShownJson } from './display-options.ts';
@@ -21,31 +21,31 @@ import type { When } from './run-gremlin.ts';
 import { readValues, valueHistory, writeValues } from './series.ts';
 import { answer, type HiroAnswer, type Refused, type Work } from './work.ts';
 
-/** For whom and under which rules a request is carried out. */
+/** The caller and rules of a request. */
 export interface Context extends When {
-  /** The id of a new vertex in a scope; another one at each call. */
+  /** Generates the id of a new vertex in a scope. */
   readonly newId: (scope: string) => string;
   readonly names: 'lenient' | 'strict';
 }
 
-/** How often an edit of a list is tried again when somebody else changed the vertex meanwhile; after that the client is told to (888). */
+/** Attempts to edit a list when the vertex is changed concurrently; after that the client must retry (888). */
 const EDIT_ATTEMPTS = 4;
 
-/** What a graph-ws request, or the REST call that means the same, does. `headers` and `body` may come from a URL, too. */
+/** The task of a graph-ws request or the equivalent REST call. `headers` and `body` may come from a URL. */
 export function begin(request: Pick<GraphRequest, 'type' | 'headers' | 'body'>, context: Context): Work {
   const { headers } = request;
   const body = request.body ?? {};
-  const parameters = IN_HEADERS.has(request.type) ? new Parameters(headers) : new Parameters(headers, asObject(body));
+  const parameters = IN_HEADERS.has(request.type) ? new RequestParameters(headers) : new RequestParameters(headers, asObject(body));
   const work = workOf(request, parameters, body, context);
   return new Readable(parameters, work);
 }
 
-/** A request ends as soon as one of its parameters turns out to be unreadable: what it would ask next was made of it. */
+/** Ends the request as soon as an invalid parameter is found, before the next question, which would depend on it. */
 class Readable implements Work {
-  readonly #parameters: Parameters;
+  readonly #parameters: RequestParameters;
   readonly #work: Work;
 
-  constructor(parameters: Parameters, work: Work) {
+  constructor(parameters: RequestParameters, work: Work) {
     this.#parameters = parameters;
     this.#work = work;
   }
@@ -61,10 +61,15 @@ class Readable implements Work {
   }
 }
 
-/** Requests whose body is the vertex, or the values, and has no parameters. */
+/** Requests whose body is the vertex or the values, without parameters. */
 const IN_HEADERS: ReadonlySet<string> = new Set(['create', 'update', 'replace', 'writets']);
 
-function workOf({ type, headers }: Pick<GraphRequest, 'type' | 'headers'>, parameters: Parameters, body: unknown, context: Context): Work {
+function workOf(
+  { type, headers }: Pick<GraphRequest, 'type' | 'headers'>,
+  parameters: RequestParameters,
+  body: unknown,
+  context: Context,
+): Work {
   const { who, at } = context;
   switch (type) {
     case 'get':
@@ -109,7 +114,7 @@ function* unknown(type: string): Work {
   return failed('invalid', `unknown type "${type}"`);
 }
 
-function* get(parameters: Parameters, who: Principal): Work {
+function* get(parameters: RequestParameters, who: Principal): Work {
   const id = parameters.text('ogit/_id');
   if (id === undefined) return missing('ogit/_id');
   const vid = parameters.text('vid');
@@ -124,7 +129,7 @@ function* get(parameters: Parameters, who: Principal): Work {
   const element = readable(found.value.elements[0], who);
   if (!element.ok) return element;
   if (vid === undefined || versionId(element.value) === vid) return show(element.value, display);
-  // A version's id begins with its time, so only the changes of that millisecond are looked at.
+  // A version's id begins with its time, so only the changes of that millisecond are read.
   const on = Number(/^\d{1,15}/.exec(vid)?.[0] ?? Number.NaN);
   if (Number.isNaN(on)) return failed('not-found');
   const past = yield* ask(
@@ -137,7 +142,7 @@ function* get(parameters: Parameters, who: Principal): Work {
   return state === undefined ? failed('not-found') : show(state, display);
 }
 
-function* create(parameters: Parameters, body: unknown, context: Context): Work {
+function* create(parameters: RequestParameters, body: unknown, context: Context): Work {
   const { who } = context;
   const read = readBody('create', body, context);
   if (!read.ok) return rejected(read);
@@ -161,7 +166,7 @@ function* create(parameters: Parameters, body: unknown, context: Context): Work 
   return written.ok ? showFirst(written.value, display) : written;
 }
 
-function* update(parameters: Parameters, body: unknown, context: Context): Work {
+function* update(parameters: RequestParameters, body: unknown, context: Context): Work {
   const { who } = context;
   const id = parameters.text('ogit/_id');
   if (id === undefined) return missing('ogit/_id');
@@ -183,7 +188,7 @@ function* update(parameters: Parameters, body: unknown, context: Context): Work 
   return written.ok ? showFirst(written.value, display) : yield* explain(id, fixed, who, written.failure);
 }
 
-/** Adding to a list or removing from it starts from what is there, so it is written only onto the version that was read. */
+/** Edits of a list depend on its current value, so the write requires the version that was read. */
 function* updateLists(
   operation: Extract<Operation, { op: 'update' }>,
   id: string,
@@ -212,7 +217,7 @@ function* updateLists(
   return failed('busy', 'somebody else changed this vertex at the same time; send the request again');
 }
 
-function* replace(parameters: Parameters, body: unknown, context: Context): Work {
+function* replace(parameters: RequestParameters, body: unknown, context: Context): Work {
   const { who } = context;
   const id = parameters.text('ogit/_id');
   if (id === undefined) return missing('ogit/_id');
@@ -245,7 +250,7 @@ function* replace(parameters: Parameters, body: unknown, context: Context): Work
   return written.ok ? showFirst(written.value, display) : yield* explain(id, fixed, who, written.failure);
 }
 
-function* remove(parameters: Parameters, who: Principal): Work {
+function* remove(parameters: RequestParameters, who: Principal): Work {
   const id = parameters.text('ogit/_id');
   if (id === undefined) return missing('ogit/_id');
   const display = displayOptionsOf(parameters);
@@ -257,14 +262,14 @@ function* remove(parameters: Parameters, who: Principal): Work {
     return element === undefined ? failed('not-found') : show(element, display);
   }
   if (written.failure.code !== 'not-found' || !isEdgeId(id)) return yield* explain(id, {}, who, written.failure);
-  // Deleting an edge again is a conflict (HIRO Graph API); clients that disconnect take both answers as done.
+  // Deleting an edge again is a conflict (HIRO Graph API); clients that disconnect treat both answers as success.
   const found = yield* ask(graphGet, { tenant: who.tenant }, { ids: [id], includeDeleted: true, visible: visibleTo(who) });
   if (!found.ok) return found;
   const [element] = found.value.elements;
   return element === null || element === undefined ? failed('not-found') : failed('conflict', 'the edge was deleted before');
 }
 
-function* connect(parameters: Parameters, who: Principal): Work {
+function* connect(parameters: RequestParameters, who: Principal): Work {
   const verb = parameters.text('ogit/_type');
   const out = parameters.text('out');
   const into = parameters.text('in');
@@ -276,7 +281,7 @@ function* connect(parameters: Parameters, who: Principal): Work {
   return written.ok ? showFirst(written.value, display) : written;
 }
 
-/** The account as the vertex that everybody finds under its id. Users of an outside provider have none here: their token says who they are. */
+/** The vertex of the account. Users of an external provider have none here: their token describes them. */
 function* me(who: Principal): Work {
   const found = yield* ask(graphGet, { tenant: who.tenant }, { ids: [who.account], accounts: true });
   if (!found.ok) return found;
@@ -311,7 +316,9 @@ function rejected({ failure }: Extract<Checked, { ok: false }>): Refused {
   return errors.length === 0 ? { ok: false, failure: plain } : { ok: false, failure: { code: plain.code }, result: { errors, warnings } };
 }
 
-/** The filter on the state before a write: the caller may see it, and what must not change is as the caller believes. */
+/**
+ * The filter on the state before a write: the caller may see the element, and its fixed attributes have the values that the request states.
+ */
 function writable(who: Principal, { type, xid, scope }: Fixed): Filter {
   const conditions: Filter[] = [visibleTo(who), { not: { test: 'in', path: ['type'], values: SHOWN_ONLY } }];
   if (type !== undefined) conditions.push({ test: 'equal', path: ['type'], value: type });
@@ -321,8 +328,8 @@ function writable(who: Principal, { type, xid, scope }: Fixed): Filter {
 }
 
 /**
- * A write that the filter above refused, or whose element is not among those that can be written, is looked at again: to say 400 where a fixed
- * attribute was the reason, and that what HIRO only shows is there.
+ * Finds the reason of a write that the filter above rejected, or whose element is not writable: 400 for a fixed attribute, and another
+ * error than "not found" for elements that HIRO only shows.
  */
 function* explain(id: string, fixed: Fixed, who: Principal, failure: Failure): Work {
   const mayBeShown = failure.code === 'not-found' || failure.code === 'conflict';

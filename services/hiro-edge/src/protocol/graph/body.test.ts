@@ -28,7 +28,7 @@ test('a create takes its own id, external id and scope; scalars become strings a
   assert.deepEqual(attributes, { 'ogit/name': 'n', '/a': '1', '/b': 'true', '/d': '1000000000000000000000' });
 });
 
-test('an update merges, null deletes, and what the server owns is ignored', () => {
+test('an update merges, null deletes, and attributes of the server are ignored', () => {
   const { set, unset, attributes, id } = write({ ...toVertex(sampleElement()), '/gone': null, '/new': 'x' }, 'update');
   assert.deepEqual(set, { 'ogit/_owner': 'alice', 'ogit/name': 'My name', '/new': 'x' });
   assert.deepEqual(unset, ['/gone']);
@@ -125,7 +125,7 @@ test('elements are added to and removed from a list, by key or value', () => {
   assert.deepEqual(removed.set, { '/l': ['b'] });
 });
 
-test('no body makes the reader throw, and what it accepts are strings and lists of strings', () => {
+test('no body makes the parser throw, and accepted values are strings and lists of strings', () => {
   fc.assert(
     fc.property(fc.jsonValue(), fc.constantFrom<Intent>('create', 'update', 'replace'), (value, intent) => {
       const body =

@@ -1,4 +1,4 @@
-/** What a client's body may write: from HIRO attributes to the parts of the store's operations (HIRO Graph API, attributes). */
+/** Converts a client's body from HIRO attributes to the parts of the store's operations (HIRO Graph API, attributes). */
 import type { Element } from '@polyedge/contracts/element';
 import type { Failure } from '@polyedge/contracts/errors';
 import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
@@ -13,7 +13,7 @@ export interface WriteRules {
   readonly intent: Intent;
   /** The time of the request in milliseconds: `created` of new list elements. */
   readonly at: number;
-  /** Whether names without `ogit/` or `/` in front are accepted (the older Java client sends them). */
+  /** Whether names without `ogit/` or a leading `/` are accepted (the older Java client sends them). */
   readonly names: 'lenient' | 'strict';
   /** Whether `ogit/_organization` may be written; it is ignored otherwise. */
   readonly admin?: boolean;
@@ -24,7 +24,7 @@ export interface WriteRules {
  * must be read first (see `editLists`).
  */
 export interface BodyWrite {
-  /** The wanted id (create only). */
+  /** The requested id (create only). */
   readonly id?: string;
   /** External id and scope of a new element (create, and replace with createIfNotExists). */
   readonly xid?: string;
@@ -35,7 +35,7 @@ export interface BodyWrite {
   readonly unset: readonly string[];
   /** `+attr` and `-attr` of an update. */
   readonly edits: readonly ListEdit[];
-  /** Attributes that are fixed after create and were sent: another value in the element is a 400 (`fixedViolations`). */
+  /** Sent attributes that cannot change after create: a different value in the element is a 400 (`fixedViolations`). */
   readonly fixed: Fixed;
 }
 
@@ -45,7 +45,7 @@ export interface Fixed {
   readonly scope?: string;
 }
 
-/** A refused body: `errors` for HIRO's validation result. */
+/** A rejected body: `errors` for HIRO's validation result. */
 export interface Rejection extends Failure {
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
@@ -53,10 +53,10 @@ export interface Rejection extends Failure {
 
 export type Checked = { readonly ok: true; readonly value: BodyWrite } | { readonly ok: false; readonly failure: Rejection };
 
-/** Attributes that `replace` leaves alone unless the body names them: HIRO's own ones that are stored, such as owner and content. */
+/** Attributes that `replace` keeps unless the body contains them: HIRO's own stored ones, such as owner and content. */
 export const KEPT_BY_REPLACE = ['ogit/_'];
 
-/** Set by the server only. Clients send whole vertices back, so these are ignored without a word (PyHIRO, read-only attributes). */
+/** Set by the server only. Clients send whole vertices back, so these are ignored silently (PyHIRO, read-only attributes). */
 const READ_ONLY =
   /^ogit\/_(?:graphtype|edge-id|is-deleted|v|v-id|out-.*|in-.*|created-.*|creator.*|modified-.*|deleted-.*|c-.*|on-behalf-.*)$/;
 
@@ -66,8 +66,8 @@ const FORBIDDEN: ReadonlySet<string> = new Set(['id', 'label']);
 const MAX_NAME_BYTES = 512;
 
 /**
- * Reads the attributes of a create, update or replace. Numbers and booleans become strings; null deletes (update) or is as if not sent;
- * objects are refused. Every wrong attribute is named in `errors`. Never throws.
+ * Parses the attributes of a create, update or replace. Numbers and booleans become strings; null deletes (update) or is ignored; objects
+ * are rejected. Every invalid attribute is listed in `errors`. Never throws.
  */
 export function fromBody(body: unknown, rules: WriteRules): Checked {
   // A body came out of JSON.parse, so its members are JSON.
@@ -78,7 +78,7 @@ export function fromBody(body: unknown, rules: WriteRules): Checked {
   return reader.result();
 }
 
-/** What is wrong with sending these fixed attributes to this element; empty when they are as they were. */
+/** The fixed attributes whose values differ from the element's; empty if none do. */
 export function fixedViolations(fixed: Fixed, element: Element): readonly string[] {
   const errors: string[] = [];
   if (fixed.type !== undefined && fixed.type !== element.type) errors.push('attribute ogit/_type is invalid: it is fixed');
@@ -87,12 +87,12 @@ export function fixedViolations(fixed: Fixed, element: Element): readonly string
   return errors;
 }
 
-/** The rejection of a body that is wrong in these ways. */
+/** The rejection of a body with these errors. */
 export function reject(errors: readonly string[]): { readonly ok: false; readonly failure: Rejection } {
   return { ok: false, failure: { code: 'invalid', detail: 'validation failed', errors, warnings: [] } };
 }
 
-/** The `error` member of HIRO's answer to a rejected body (Python client, exceptions). */
+/** The `error` member of HIRO's response to a rejected body (Python client, exceptions). */
 export function validationError({ errors, warnings }: Rejection): JsonObject {
   return { code: 400, message: 'validation failed', result: { errors, warnings } };
 }
@@ -154,7 +154,7 @@ class BodyReader {
     };
   }
 
-  /** HIRO's own attributes that are no stored attributes. */
+  /** HIRO's own attributes that are not stored as attributes. */
   #system(name: string, value: Json): boolean {
     switch (name) {
       case 'ogit/_id':
@@ -177,11 +177,11 @@ class BodyReader {
     }
   }
 
-  /** A text that names something; null if it is not given. */
+  /** A name; null if it is not given. */
   #identifier(name: string, value: Json): string | null {
     if (value === null || value === '') return null;
     const text = textOf(value);
-    // An id that looks like an edge's would stand in the way of that edge.
+    // An id in the form of an edge id could block that edge.
     if (text !== undefined && isStorable(text) && !(name === 'ogit/_id' && text.includes('$$'))) return text;
     this.#refuse(name);
     return null;
@@ -226,7 +226,7 @@ class BodyReader {
     else this.#lists.push([name, items]);
   }
 
-  /** Nothing can be removed from what is made anew, so outside of updates only the form is checked. */
+  /** Only updates can remove items; otherwise only the form is checked. */
   #remove(key: string, name: string, value: Json): void {
     const items: Removal[] = [];
     for (const entry of Array.isArray(value) ? value : [value]) {
@@ -248,7 +248,7 @@ class BodyReader {
     const value = this.#text(entry.value);
     const key = this.#text(entry.key);
     if (value === undefined || (key === undefined && entry.key !== undefined && entry.key !== null)) return undefined;
-    // Clients send back what `listMeta` showed them; the time an element already has stays.
+    // Clients send back the output of `listMeta`; the existing time of an item is kept.
     const { created } = entry;
     const known = typeof created === 'number' && Number.isSafeInteger(created) && created >= 0 && created <= this.#rules.at;
     return { value, created: known ? created : this.#rules.at, ...(key !== undefined && { key }) };
@@ -260,7 +260,7 @@ class BodyReader {
   }
 
   #refuse(name: string, reason?: string): void {
-    // A body may hold any number of wrong names of any length; the answer stays small.
+    // A body may contain any number of invalid names of any length; the response stays small.
     if (this.#errors.length >= 100) return;
     const shown = name.slice(0, 200).toWellFormed();
     this.#errors.push(reason === undefined ? `attribute ${shown} is invalid` : `attribute ${shown} is invalid: ${reason}`);

@@ -10,14 +10,14 @@ import type { JsonObject } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
 import { asObject } from '../parameters.ts';
 
-/** What a text frame of graph-ws says. */
+/** A decoded text frame of graph-ws. */
 export type GraphFrame =
   | { readonly kind: 'request'; readonly request: GraphRequest }
   /** `{}`: one generation of the JavaScript client sent it after every request. */
   | { readonly kind: 'nothing' }
-  /** A binary message: no HIRO protocol has any. */
+  /** A binary message, which HIRO does not use. */
   | { readonly kind: 'binary' }
-  /** Unusable, but with an id to answer under. */
+  /** Invalid, but with an id for the response. */
   | { readonly kind: 'malformed'; readonly id: FrameId; readonly problem: string };
 
 type DecodedFrame<In> = { readonly ok: true; readonly value: In } | { readonly ok: false; readonly problem: string };
@@ -37,13 +37,13 @@ export function decodeGraph(raw: string | Uint8Array): DecodedFrame<GraphFrame> 
   return answerable(object, problemOf(object));
 }
 
-/** The id is kept wherever it can be read: clients wait without a limit for the answer to a request. */
+/** The id is kept whenever it can be read, because clients wait without a time-out for the response. */
 function answerable(frame: unknown, problem: string): DecodedFrame<GraphFrame> {
   const id = typeof frame === 'object' && frame !== null && 'id' in frame ? frame.id : undefined;
   return frameId.test(id) ? { ok: true, value: { kind: 'malformed', id, problem } } : { ok: false, problem };
 }
 
-/** What is wrong with a request whose id can be read. */
+/** Why a request whose id can be read is invalid. */
 function problemOf({ type, _TOKEN: token, headers }: JsonObject): string {
   if (type === undefined || type === null || type === '') return 'type is missing';
   if (typeof type !== 'string') return 'type is not a text';

@@ -1,4 +1,4 @@
-/** Blobs: the content of a vertex in chunks (HIRO WS API, getcontent), and what REST needs to know before it streams one. */
+/** Blobs: the content of a vertex in chunks (HIRO WS API, getcontent), and the metadata that REST needs before it streams one. */
 import { graphHistory, graphReadChunk } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -7,19 +7,19 @@ import { ask, type RequestQuestion } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import { toVertex } from '../element/vertex.ts';
 import { visibleTo } from '../element/visibility.ts';
-import type { Parameters } from '../parameters.ts';
+import type { RequestParameters } from '../parameters.ts';
 import { includesDeleted, readElement } from './read-element.ts';
 import { answer, type Work } from './work.ts';
 
-/** The attribute in which the store keeps which content a vertex has. */
+/** The attribute with the id of a vertex's content. */
 const CONTENT_ID = 'ogit/_c-id';
-/** Bytes in one frame: a multiple of 3, so that the texts may also be joined before they are decoded. */
+/** Bytes per frame: a multiple of 3, so that clients may join the base64 texts before decoding. */
 const FRAME_BYTES = 192 * 1024;
-/** Changes looked at for an earlier content. */
+/** Maximum number of changes searched for an earlier content. */
 const MAX_VERSIONS = 1000;
 
-/** `getcontent`. Chunks of the store are cut anew into frames; what is left over begins the next one. */
-export function* getContent(parameters: Parameters, who: Principal): Work {
+/** `getcontent`. Chunks of the store are split into frames; the rest of a chunk starts the next frame. */
+export function* getContent(parameters: RequestParameters, who: Principal): Work {
   const content = yield* contentIdOf(parameters, who);
   if (!content.ok) return content;
   let left = Buffer.alloc(0);
@@ -38,8 +38,8 @@ export function* getContent(parameters: Parameters, who: Principal): Work {
   }
 }
 
-/** The id of a content that the caller may read: the vertex has it, or had it. */
-export function* contentIdOf(parameters: Parameters, who: Principal): Task<RequestQuestion, Outcome<string>> {
+/** The id of a content that the caller may read: the vertex's current content, or an earlier one. */
+export function* contentIdOf(parameters: RequestParameters, who: Principal): Task<RequestQuestion, Outcome<string>> {
   const wanted = parameters.text('contentId');
   const element = yield* readElement(parameters.text('ogit/_id'), includesDeleted(parameters), who);
   if (!element.ok) return element;
@@ -53,7 +53,7 @@ export function* contentIdOf(parameters: Parameters, who: Principal): Task<Reque
 }
 
 /** `/{id}/meta`: the system attributes of a vertex. */
-export function* meta(parameters: Parameters, who: Principal): Work {
+export function* meta(parameters: RequestParameters, who: Principal): Work {
   const element = yield* readElement(parameters.text('ogit/_id'), includesDeleted(parameters), who);
   if (!element.ok) return element;
   return answer(Object.fromEntries(Object.entries(toVertex(element.value)).filter(([name]) => name.startsWith('ogit/_'))));

@@ -11,7 +11,7 @@ import { eventDocument, toEvent } from '../element/event.ts';
 import { type DisplayOptions, toVertex, versionId } from '../element/vertex.ts';
 import { visibleEventsFor, visibleTo } from '../element/visibility.ts';
 import { compileJfilter } from '../jfilter/jfilter.ts';
-import type { Parameters } from '../parameters.ts';
+import type { RequestParameters } from '../parameters.ts';
 import { displayOptionsOf, toShownJson } from './display-options.ts';
 import { includesDeleted, PAGE_ITEMS, rangeOf, readElement, timeOf } from './read-element.ts';
 import { list, page, type Work } from './work.ts';
@@ -20,7 +20,7 @@ import { list, page, type Work } from './work.ts';
 const DEFAULT_LIMIT = 20;
 
 /** Versions of a vertex or an edge, newest first. */
-export function* history(parameters: Parameters, who: Principal): Work {
+export function* history(parameters: RequestParameters, who: Principal): Work {
   const id = parameters.text('ogit/_id');
   const range = rangeOf(parameters, DEFAULT_LIMIT);
   if (!range.ok) return range;
@@ -111,7 +111,7 @@ function difference(change: FullChange, visible: Predicate): Json {
 }
 
 /** Past events of a time range, oldest first: those that a socket with this filter would have received. */
-export function* events(parameters: Parameters, who: Principal, at: number): Work {
+export function* events(parameters: RequestParameters, who: Principal, at: number): Work {
   const text = parameters.text('filter');
   const filter = text === undefined ? undefined : compileJfilter(text, { tenant: who.tenant });
   if (filter?.ok === false) return filter;

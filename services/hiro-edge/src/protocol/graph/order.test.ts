@@ -22,7 +22,7 @@ test('fields are split after they are decoded', () => {
   for (const nothing of [undefined, null, '', [], false, {}]) assert.equal(parseFields(nothing), undefined);
 });
 
-test('the store is asked for stored attributes only', () => {
+test('only stored attributes are requested from the store', () => {
   assert.deepEqual(storedFields(['/a', 'ogit/_v', 'ogit/_owner']), ['/a', 'ogit/_owner', 'ogit/_organization', 'hiro/lists']);
   assert.equal(storedFields(undefined), undefined);
 });

@@ -1,4 +1,4 @@
-/** The profile of an account: a vertex of its own beside the account, made when it is first written, which also carries the account's picture. */
+/** The profile of an account: a separate vertex, created by the first write, which also holds the account's avatar. */
 import { graphGet } from '@polyedge/contracts/bus/graph';
 import { profileId } from '@polyedge/contracts/element';
 import { failed } from '@polyedge/contracts/errors';
@@ -10,7 +10,7 @@ import { answer, type Work } from './work.ts';
 
 const TYPE = 'ogit/Auth/AccountProfile';
 
-/** Only what belongs to the account itself is its profile. */
+/** A vertex is the profile only if it belongs to the account. */
 const own = (who: Principal) => ({ test: 'equal', path: ['attributes', 'ogit/_owner'], value: who.account }) as const;
 
 export function* profileOf(who: Principal): Work {
@@ -24,7 +24,10 @@ export function* profileOf(who: Principal): Work {
   );
 }
 
-/** Sets what is named; null removes. @param what names the write in the journal */
+/**
+ * Sets the given attributes; null removes.
+ * @param what the operation's name in the journal
+ */
 export function* writeProfile(what: string, body: unknown, who: Principal, at: number): Work {
   const read = fromBody(body, { intent: 'update', at, names: 'lenient' });
   if (!read.ok) return failed('invalid', read.failure.errors.join('; '));

@@ -8,7 +8,7 @@ import { ask } from '@polyedge/session/questions';
 import type { DisplayOptions } from '../element/vertex.ts';
 import { visibleTo } from '../element/visibility.ts';
 import { compileLucene } from '../lucene/lucene.ts';
-import type { Parameters } from '../parameters.ts';
+import type { RequestParameters } from '../parameters.ts';
 import { displayOptionsOf, toShownJson } from './display-options.ts';
 import { parseOrder, type SortKey, storedFields } from './order.ts';
 import { MAX_ITEMS, PAGE_ITEMS } from './read-element.ts';
@@ -16,16 +16,19 @@ import { gremlin, type When } from './run-gremlin.ts';
 import { seriesOf } from './series.ts';
 import { list, page, type Work } from './work.ts';
 
-/** What a server answers when a query names no limit (HIRO Graph API). */
+/** The documented default for a query without limit (HIRO Graph API). */
 const DEFAULT_LIMIT = 20;
 const MAX_OFFSET = 1_000_000;
 const MAX_SERIES = 1000;
 
-/** Creation time, then id: an order has to exist for pages to follow each other, and this one shows new vertices last. */
+/** Creation time, then id: paging needs an order, and this one puts new vertices last. */
 const INDEX_ORDER: readonly SortKey[] = [{ path: ['created', 'on'], order: 'asc' }];
 
-/** The request `query`. @param values everything the client sent: what `$name` in a query string may stand for. */
-export function* runQuery(parameters: Parameters, values: Readonly<Record<string, unknown>>, { who, at, now }: When): Work {
+/**
+ * The request `query`.
+ * @param values all members of the request, as values for `$name` in a query string
+ */
+export function* runQuery(parameters: RequestParameters, values: Readonly<Record<string, unknown>>, { who, at, now }: When): Work {
   const type = parameters.text('type');
   switch (type) {
     case 'vertices':
@@ -48,7 +51,7 @@ export function* runQuery(parameters: Parameters, values: Readonly<Record<string
 
 function* search(
   kind: Element['kind'],
-  parameters: Parameters,
+  parameters: RequestParameters,
   values: Readonly<Record<string, unknown>>,
   who: Principal,
   at: number,
@@ -72,8 +75,8 @@ function* search(
 }
 
 /** The values of the series that a query selects, merged by time. */
-function* valuesOf(parameters: Parameters, values: Readonly<Record<string, unknown>>, who: Principal, at: number): Work {
-  // The Python client names no query and means every series.
+function* valuesOf(parameters: RequestParameters, values: Readonly<Record<string, unknown>>, who: Principal, at: number): Work {
+  // The Python client sends no query, which means every series.
   const selected = compileLucene(parameters.text('query') ?? '*:*', { tenant: who.tenant, at, placeholders: values });
   if (!selected.ok) return selected;
   const filter: Filter = { all: [{ test: 'equal', path: ['type'], value: 'ogit/Timeseries' }, visibleTo(who), selected.value] };
@@ -84,7 +87,7 @@ function* valuesOf(parameters: Parameters, values: Readonly<Record<string, unkno
   return yield* seriesOf(ids, parameters, who, at);
 }
 
-function* byXid(parameters: Parameters, who: Principal): Work {
+function* byXid(parameters: RequestParameters, who: Principal): Work {
   const xid = parameters.text('query');
   if (xid === undefined) return failed('invalid', 'query is missing');
   const conditions: Filter[] = [
@@ -107,7 +110,7 @@ interface Search {
   readonly display: DisplayOptions;
 }
 
-function* pages(search: Search, parameters: Parameters): Work {
+function* pages(search: Search, parameters: RequestParameters): Work {
   const limit = parameters.integer('limit') ?? DEFAULT_LIMIT;
   const offset = parameters.integer('offset') ?? 0;
   if (limit < -1) return failed('invalid', 'limit is -1 or more');
@@ -144,8 +147,8 @@ function* pages(search: Search, parameters: Parameters): Work {
   return list([]);
 }
 
-/** One item per id, in the order asked for and as often; ids that are not there, or not readable, are left out. */
-function* byIds(parameters: Parameters, who: Principal): Work {
+/** One item per requested id, in the same order and with repetitions; missing and unreadable elements are omitted. */
+function* byIds(parameters: RequestParameters, who: Principal): Work {
   const ids = parameters.texts('query') ?? [];
   if (ids.length > MAX_ITEMS) return failed('too-large', `at most ${MAX_ITEMS} ids`);
   const includeDeleted = parameters.flag('includeDeleted', 'include_deleted');

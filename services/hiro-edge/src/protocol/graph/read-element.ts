@@ -1,4 +1,4 @@
-/** What reads of one vertex have in common: whether the caller may see it, times as loosely as clients send them, and how long a list may be. */
+/** Shared by reads: whether the caller may see a vertex, lenient parsing of times, and limits of lists. */
 import { graphGet } from '@polyedge/contracts/bus/graph';
 import { type Element, SYSTEM_SCOPE } from '@polyedge/contracts/element';
 import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -7,11 +7,11 @@ import { compile } from '@polyedge/query/predicate';
 import { ask, type RequestQuestion } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import { visibleTo } from '../element/visibility.ts';
-import type { Parameters } from '../parameters.ts';
+import type { RequestParameters } from '../parameters.ts';
 
-/** `limit: -1` means all; this is where "all" ends. */
+/** `limit: -1` means all, up to this number. */
 export const MAX_ITEMS = 100_000;
-/** Rows per question to the store, and so per confirmation from the client. */
+/** Rows per request to the store, and per confirmation of the client. */
 export const PAGE_ITEMS = 100;
 
 /** Reads an element that the caller may read. */
@@ -21,27 +21,28 @@ export function* readElement(id: string | undefined, includeDeleted: boolean, wh
   return found.ok ? readable(found.value.elements[0], who) : found;
 }
 
-/** An element, if it is there and the caller may read it. */
+/** Returns an element if it exists and the caller may read it. */
 export function readable(element: Element | null | undefined, who: Principal): Outcome<Element> {
   const refusal = refusalOf(element, who);
   if (refusal !== undefined) return { ok: false, failure: refusal };
   return element === null || element === undefined ? failed('not-found') : done(element);
 }
 
-/** Why a caller does not get an element: it is not there (accounts never are), or it is in a scope the token may not read. */
+/** Why an element is not returned: it does not exist (which includes accounts), or is in a scope that the token may not read. */
 function refusalOf(element: Element | null | undefined, who: Principal): Failure | undefined {
   if (element === null || element === undefined || element.scope === SYSTEM_SCOPE) return { code: 'not-found' };
   return compile(visibleTo(who))(element) ? undefined : { code: 'not-allowed' };
 }
 
 /**
- * What HIRO shows and does not write: accounts, the organization and roles belong to logins, and Saga's users stand under the ids of accounts.
+ * Types that HIRO shows but does not write: accounts, the organization and roles belong to the directory, and Saga's users have the ids of
+ * accounts.
  */
 export const SHOWN_ONLY: readonly string[] = ['ogit/Auth/Account', 'ogit/Auth/Organization', 'ogit/Auth/Role', 'saga/User'];
 export const isShownOnly = (type: string): boolean => SHOWN_ONLY.includes(type);
 const WRITTEN_ELSEWHERE = 'accounts, organizations and roles are not written as vertices';
 
-/** Why a caller does not get to change an element that it may read. */
+/** Why a caller may not write an element that it may read. */
 export function writeRefusalOf(element: Element | null | undefined, who: Principal): Failure | undefined {
   const refusal = refusalOf(element, who);
   if (refusal !== undefined || element === null || element === undefined) return refusal;
@@ -51,13 +52,13 @@ export function writeRefusalOf(element: Element | null | undefined, who: Princip
 /** The external id of an organization's default scope. */
 export const defaultScopeXid = ({ tenant }: Principal): string => `scope:${tenant}`;
 
-export const includesDeleted = (parameters: Parameters): boolean => parameters.flag('includeDeleted', 'include_deleted');
+export const includesDeleted = (parameters: RequestParameters): boolean => parameters.flag('includeDeleted', 'include_deleted');
 
 /**
- * Milliseconds since 1970, also left-padded with zeros. Anything else counts as not given: the Python client sends the local date of its own
- * start as `to`, and would never be told of what happened since.
+ * Milliseconds since 1970, possibly with leading zeros. Anything else counts as absent: the Python client sends the local date of its own
+ * start as `to`, and would never receive later changes.
  */
-export function timeOf(parameters: Parameters, name: string): number | undefined {
+export function timeOf(parameters: RequestParameters, name: string): number | undefined {
   const value = parameters.value(name);
   const number = typeof value === 'string' && /^-?\d{1,17}$/.test(value.trim()) ? Number(value) : value;
   return typeof number === 'number' && Number.isSafeInteger(number) ? number : undefined;
@@ -69,7 +70,7 @@ export interface Range {
 }
 
 /** `limit` with -1 for all, and `offset`. */
-export function rangeOf(parameters: Parameters, defaultLimit: number): Outcome<Range> {
+export function rangeOf(parameters: RequestParameters, defaultLimit: number): Outcome<Range> {
   const limit = parameters.integer('limit') ?? defaultLimit;
   const offset = parameters.integer('offset') ?? 0;
   if (limit < -1) return failed('invalid', 'limit is -1 or more');

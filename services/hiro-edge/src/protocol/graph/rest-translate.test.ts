@@ -20,7 +20,7 @@ test('hiro:R4 each method and path is a graph-ws request whose headers are the U
   assert.deepEqual(means('GET', 'xid/x'), ['query', { type: 'xid', query: 'x' }]);
 });
 
-test('a path nobody knows is not found, a method it does not have is refused', () => {
+test('an unknown path is not found, an unsupported method is rejected', () => {
   for (const path of ['', 'new', 'query', 'xid', 'v1/nothing', 'a/b/c', 'new/']) assert.equal(means('GET', path), 'not-found', path);
   assert.equal(means('DELETE', 'query/ids'), 'invalid');
   assert.equal(means('PATCH', 'v1'), 'invalid');

@@ -2,18 +2,18 @@ import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { GraphRequest } from '@polyedge/contracts/wire/hiro';
 import { isPathWord } from '../element/ids.ts';
 
-/** A REST call as the graph-ws request that means the same. */
+/** A REST call as the equivalent graph-ws request. */
 export type RestCall = Pick<GraphRequest, 'type' | 'headers' | 'body'>;
 
-/** Methods that a path knows, each with what it means. */
+/** The supported methods of a path, with their requests. */
 type Methods = Readonly<Record<string, RestCall>>;
 
 /**
- * A call of `/api/graph/7.x/` (hiro-graph-js src/transport-http, hiro-client-python client.py, hiro-client-java GraphAPI).
+ * Translates a call of `/api/graph/7.x/` (hiro-graph-js src/transport-http, hiro-client-python client.py, hiro-client-java GraphAPI).
  *
- * @param segments the parts of the path below the API's own, decoded
- * @param query URL parameters: they stand where graph-ws has headers
- * @returns `not-found` for a path nobody knows, `invalid` with a detail for a method that the path does not have
+ * @param segments the decoded parts of the path below the API's own
+ * @param query URL parameters, equivalent to graph-ws headers
+ * @returns `not-found` for an unknown path, `invalid` with a detail for an unsupported method
  */
 export function toRestCall(
   method: string,
@@ -43,7 +43,7 @@ function methodsOf(segments: readonly string[], query: Readonly<Record<string, s
         return { GET: ask('query', { type: 'xid', query: second }) };
     }
   }
-  // `events` alone is both: a list of events to GET, and nothing else.
+  // `events` alone is reserved for the list of events.
   if (first !== 'events' && isPathWord(first)) return undefined;
   const id = { 'ogit/_id': first };
   if (segments.length === 3 && second === 'values' && segments[2] === 'history') return { GET: ask('valuehistory', id) };

@@ -9,7 +9,7 @@ import type { Task } from '@polyedge/session/task';
 import { visibleTo } from '../element/visibility.ts';
 import { compileGremlin, runGremlin } from '../gremlin/gremlin.ts';
 import type { StoreRead } from '../gremlin/run.ts';
-import type { Parameters } from '../parameters.ts';
+import type { RequestParameters } from '../parameters.ts';
 import { displayOptionsOf } from './display-options.ts';
 import { includesDeleted, readElement } from './read-element.ts';
 import { list, type Work } from './work.ts';
@@ -30,7 +30,7 @@ export interface When {
 }
 
 /** `query` of type `gremlin`. @param values the values for placeholders */
-export function* gremlin(parameters: Parameters, values: Readonly<Record<string, unknown>>, { who, at, now }: When): Work {
+export function* gremlin(parameters: RequestParameters, values: Readonly<Record<string, unknown>>, { who, at, now }: When): Work {
   const text = parameters.text('query');
   if (text === undefined) return failed('invalid', 'query is missing');
   const root = parameters.text('root');

@@ -6,7 +6,7 @@ import type { Json } from '@polyedge/query/json';
 import { ask, type RequestQuestion, write } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import { visibleTo } from '../element/visibility.ts';
-import { asObject, type Parameters } from '../parameters.ts';
+import { asObject, type RequestParameters } from '../parameters.ts';
 import { includesDeleted, type Range, rangeOf, readable, readElement, timeOf } from './read-element.ts';
 import { answer, list, page, type Work } from './work.ts';
 
@@ -29,7 +29,7 @@ interface TimedValue {
 }
 
 /** `{ items: [{ timestamp, value }, …] }`, one of them, or a bare list. */
-export function* writeValues(parameters: Parameters, body: unknown, who: Principal): Work {
+export function* writeValues(parameters: RequestParameters, body: unknown, who: Principal): Work {
   const values = valuesOf(body);
   if (values === undefined) return failed('invalid', 'values are { timestamp, value }, the time in milliseconds');
   if (values.length === 0) return failed('invalid', 'there is no value to write');
@@ -56,7 +56,7 @@ export function* writeValues(parameters: Parameters, body: unknown, who: Princip
 }
 
 /** The values of a series and of those in `with`, merged by time. */
-export function* readValues(parameters: Parameters, who: Principal, at: number): Work {
+export function* readValues(parameters: RequestParameters, who: Principal, at: number): Work {
   const further = parameters.texts('with') ?? [];
   if (further.length >= MAX_SERIES) return failed('too-large', `at most ${MAX_SERIES} series at a time`);
   const includeDeleted = includesDeleted(parameters);
@@ -68,7 +68,7 @@ export function* readValues(parameters: Parameters, who: Principal, at: number):
 }
 
 /** The values of series that the caller may read. */
-export function* seriesOf(ids: string[], parameters: Parameters, who: Principal, at: number): Work {
+export function* seriesOf(ids: string[], parameters: RequestParameters, who: Principal, at: number): Work {
   const range = rangeOf(parameters, -1);
   if (!range.ok) return range;
   const order = oneOf(ORDERS, parameters.text('order') ?? 'asc');
@@ -83,7 +83,7 @@ export function* seriesOf(ids: string[], parameters: Parameters, who: Principal,
 }
 
 /** All values ever written for one time or, without `timestamp`, for any time; newest first. */
-export function* valueHistory(parameters: Parameters, who: Principal): Work {
+export function* valueHistory(parameters: RequestParameters, who: Principal): Work {
   const time = parameters.integer('timestamp');
   const which = time === undefined ? { history: true } : { at: time };
   const range = rangeOf(parameters, -1);

@@ -154,7 +154,7 @@ test('hiro:G4 parameters are read from headers first and then from the body, as 
   assert.deepEqual(off.call.body, { ids: ['v1'], includeDeleted: false, accounts: true });
 });
 
-test('what is not there is 404, what the token may not read is 403', () => {
+test('a missing element is 404, one that the token may not read is 403', () => {
   const codes = [null, vertex('v1', { scope: 'other', created: { on: NOW, by: 'acc9', app: '' } }), vertex('v1', { scope: 'system' })].map(
     (element) => {
       const { send, input } = talk();
@@ -214,7 +214,7 @@ test('hiro:G7 update merges, null takes an attribute away', () => {
   assert.deepEqual(operation.unset, ['/a']);
 });
 
-test('an update that changes what is fixed is refused with 400, not 403', () => {
+test('an update of a fixed attribute is rejected with 400, not 403', () => {
   const { send, input } = talk();
   const write = ofKind(send('{"id":1,"type":"update","headers":{"ogit/_id":"v1"},"body":{"ogit/_type":"ogit/Other"}}'), 'mutate');
   const look = ofKind(input({ kind: 'written', id: write.id, outcome: failed('not-allowed') }), 'request');
@@ -309,7 +309,7 @@ test('hiro:G11 me and getme answer with the account', () => {
   }
 });
 
-test('hiro:G13 a query by ids answers one item per frame, in the order asked for, without the missing', () => {
+test('hiro:G13 a query by ids answers one item per frame, in the requested order, without missing ones', () => {
   const { send, input } = talk();
   const ask = ofKind(send('{"id":"1","type":"query","headers":{"type":"ids"},"body":{"query":"a,b,a"}}'), 'request');
   const frames = sent(input(found(ask.id, vertex('a'), null, vertex('a'))));
@@ -329,7 +329,7 @@ test('hiro:G1 an empty list is one frame', () => {
   assert.deepEqual(sent(input(found(ask.id))), [{ id: '1', multi: true, more: false, body: null }]);
 });
 
-test('hiro:G12 limit -1 is all: the next page is asked for when the client has this one', () => {
+test('hiro:G12 limit -1 is all: the next page is read when the client has received this one', () => {
   const { send, input } = talk();
   const first = ofKind(send('{"id":"1","type":"query","headers":{"type":"xid"},"body":{"query":"x","limit":-1}}'), 'request');
   const page = (id: string, cursor?: string): Input<GraphFrame> => ({
@@ -430,7 +430,7 @@ test('a revoked token closes at once', () => {
   assert.deepEqual(talk().input({ kind: 'revoked' }), [{ do: 'close', code: 1008, reason: '{"error":{"message":"token revoked"}}' }]);
 });
 
-test('reading stops at the limit and goes on at half of it; nothing is refused for it', () => {
+test('reading stops at the limit and resumes at half of it; nothing is rejected for it', () => {
   const { send, input } = talk({ maxInFlight: 4 });
   const effects = [1, 2, 3, 4].flatMap((id) => send(get(id)));
   assert.deepEqual(
@@ -445,7 +445,7 @@ test('reading stops at the limit and goes on at half of it; nothing is refused f
   );
 });
 
-test('draining finishes what is in flight, refuses the rest, and then goes away', () => {
+test('draining finishes what is in flight, rejects the rest, and then closes', () => {
   const { send, input } = talk();
   const ask = ofKind(send(get('1')), 'request');
   assert.deepEqual(input({ kind: 'drain' }), []);
@@ -507,7 +507,7 @@ test('decode never throws, and every decodable request with an unused id is answ
   );
 });
 
-test('what is wrong with a request is said in words, not as a path of a schema', () => {
+test('a problem of a request is described in words, not as a path of a schema', () => {
   const problems = [
     [{ id: '1' }, 'type is missing'],
     [{ id: '1', type: 5 }, 'type is not a text'],

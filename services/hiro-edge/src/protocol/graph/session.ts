@@ -12,36 +12,36 @@ import type { GraphFrame } from './codec.ts';
 import type { AnswerPage, HiroAnswer } from './work.ts';
 
 export interface GraphSettings {
-  /** Requests in work at once. Above it the socket is not read; above twice as many (frames already read) the answer is 429. */
+  /** Maximum concurrent requests. Above it the socket is not read; above twice as many (frames already read) the answer is 429. */
   readonly maxInFlight: number;
-  /** How long a token of the connection is honoured after its expiry. */
+  /** How long a token of the connection is accepted after its expiry. */
   readonly tokenGraceMs: number;
-  /** Whether attribute names without `ogit/` or `/` in front are accepted. */
+  /** Whether attribute names without `ogit/` or a leading `/` are accepted. */
   readonly names: 'lenient' | 'strict';
 }
 
-/** A connection whose every token has expired is closed this much later: clients that send a fresh token per request live on. */
+/** A connection whose tokens have all expired is closed this much later: clients that send a new token per request stay connected. */
 const LINGER_MS = 60_000;
-/** A token that came with a request is verified again after this time, so that a revoked one is noticed within a second. */
+/** Lifetime of a verified request token in the cache, so that a revocation takes effect within a second. */
 const TOKEN_CACHE_MS = 1000;
 const TOKEN_CACHE_SIZE = 8;
-/** Lists that one connection may have in work: a page of each is in memory, and the store reads for everybody. Further ones wait their turn. */
+/** Maximum concurrent lists of one connection: a page of each is in memory, and the store is shared. Further ones wait. */
 const MAX_LISTS = 4;
 
 type Out = Effect<GraphResponse>;
 
 const NOTHING: readonly Out[] = [];
 const SOCKET = { protocol: 'hiro', way: 'socket' } as const;
-/** What a task that has sent a page is resumed with. */
+/** The outcome that resumes a task after a page. */
 const CONFIRMED = done(undefined);
 
 interface PendingWork {
   readonly key: string;
   readonly request: GraphRequest;
-  /** On whose behalf it is carried out, once it has started. */
+  /** The caller, set when it starts. */
   who: Principal;
   started: boolean;
-  /** It has asked or written before: what it asks now need not wait for writes that came later. */
+  /** It has sent a request or write before, so its next one need not wait for writes that arrived later. */
   asked: boolean;
 }
 
@@ -51,27 +51,27 @@ interface KnownToken {
 }
 
 /**
- * One conversation on graph-ws. Requests start in the order they arrived: one that has to wait until its token is verified holds back those
- * behind it, so the driver sees writes in the client's order. Answers may interleave.
+ * One session on graph-ws. Requests start in the order in which they arrived: one whose token is still being verified delays those behind
+ * it, so the driver sees writes in the client's order. Responses may interleave.
  */
 class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Question | AnswerPage, HiroAnswer, PendingWork, readonly Out[]> {
   readonly #settings: GraphSettings;
   readonly #newId: (scope: string) => string;
   #principal: Principal;
   #newestExpiry: number;
-  /** Accepted, not yet started; the first may be waiting for its token. */
+  /** Accepted but not started; the first may be waiting for its token. */
   readonly #queue: PendingWork[] = [];
   #verifying = false;
-  /** The key of an update that reads before it writes (an edit of a list): what comes after it starts when it has ended. */
+  /** The key of an update that reads before it writes (an edit of a list): later requests start after it has ended. */
   #reading: string | undefined;
   readonly #frameIds = new Set<FrameId>();
   readonly #tasks: Tasks<Question | AnswerPage, HiroAnswer, PendingWork, readonly Out[]>;
   readonly #tokens = new Map<string, KnownToken>();
   #count = 0;
   #at = 0;
-  /** Queries that were started and are not finished. */
+  /** Number of running queries. */
   #lists = 0;
-  /** How many of them wait for the client to confirm what it was sent. */
+  /** How many of them wait for the client's confirmation. */
   #confirming = 0;
   #paused = false;
   #draining = false;
@@ -113,7 +113,7 @@ class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Quest
       case 'timer':
         return this.#checkExpiry(at);
       case 'revoked':
-        // Without grace, and without an error frame: frames without a known id are fatal for one client (hiro-python-library).
+        // Without a grace period, and without an error frame: frames without a known id are fatal for one client (hiro-python-library).
         return this.#close(CLOSE.refused, closeReason(TOKEN_REVOKED));
       case 'drain':
         this.#draining = true;
@@ -152,7 +152,7 @@ class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Quest
     return [];
   }
 
-  /** Reading stops while too much is in work. Requests that wait for a pong do not count: it could not arrive. */
+  /** Pauses reading while too many requests run. Requests that wait for a pong do not count, because it could not arrive then. */
   #balance(): readonly Out[] {
     const working = this.#frameIds.size - this.#confirming;
     if (!this.#paused && working >= this.#settings.maxInFlight) {
@@ -164,7 +164,7 @@ class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Quest
     return [{ do: 'resume' }];
   }
 
-  /** Starts requests from the head of the queue until one has to wait for the verification of its token, or writes what it reads first. */
+  /** Starts requests from the head of the queue, up to one whose token must be verified, or that reads before it writes. */
   #startQueued(at: number): readonly Out[] {
     if (this.#queue.length === 0) return NOTHING;
     const effects: Out[] = [];
@@ -201,7 +201,7 @@ class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Quest
   #authenticated(input: Extract<Input<GraphFrame>, { kind: 'authenticated' }>, at: number): readonly Out[] {
     const pending = this.#queue[0];
     if (!this.#verifying || pending?.key !== input.id) {
-      // What the connection's principal may do has changed.
+      // The rights of the connection's principal have changed.
       if (input.outcome.ok) this.#principal = input.outcome.value;
       return [];
     }
@@ -247,7 +247,7 @@ class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Quest
       case 'write':
         return [toMutate(key, question, who, SOCKET, 'any')];
       case 'page':
-        // The next page is asked for when this one has reached the client: a slow reader holds one page, not the whole result.
+        // The next page is read when this one has reached the client, so a slow reader occupies one page, not the whole result.
         this.#confirming += 1;
         return [...pageFrames(request.id, question.page, true), { do: 'confirm', id: key }];
     }
@@ -295,7 +295,7 @@ const errorFrame = (id: FrameId, failure: Failure, result?: ValidationResult): O
   frame: { id, ...toError(failure, result) },
 });
 
-/** A part of a long answer, or its last part, which says that there is no more. */
+/** A part of a long answer, or the last part, which ends it. */
 function pageFrames(id: FrameId, page: AnswerPage['page'], more: boolean): readonly Out[] {
   if (page.kind === 'items') {
     const frames = page.items.map((body): Out => ({ do: 'send', frame: { id, multi: true, more: true, body } }));
@@ -303,7 +303,7 @@ function pageFrames(id: FrameId, page: AnswerPage['page'], more: boolean): reado
   }
   return page.data.map((data, index): Out => {
     const goesOn = more || index + 1 < page.data.length;
-    // The documentation of this one request says `last`, every client looks at `more`.
+    // The documentation of this request says `last`, but every client reads `more`.
     return { do: 'send', frame: { id, multi: true, more: goesOn, last: !goesOn, body: { data, encoding: 'base64' } } };
   });
 }

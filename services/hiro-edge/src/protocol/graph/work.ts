@@ -1,6 +1,6 @@
 /**
- * What a request does, as a task that the WebSocket session and the REST handlers run alike: which questions it asks, and what it answers.
- * A failed outcome is an answer too, so `if (!found.ok) return found` ends a request as the store said.
+ * Requests as tasks, which the WebSocket session and the REST handlers share: their questions and answers. A failed outcome is an answer
+ * too, so `if (!found.ok) return found` ends a request with the store's failure.
  */
 import type { Failure } from '@polyedge/contracts/errors';
 import type { Json } from '@polyedge/query/json';
@@ -14,7 +14,7 @@ export interface Items {
   readonly items: readonly Json[];
 }
 
-/** Pieces of a blob as base64, a frame each. */
+/** Parts of a blob as base64, one per frame. */
 export interface Content {
   readonly kind: 'content';
   readonly data: readonly string[];
@@ -28,7 +28,7 @@ export interface Refused {
   readonly result?: ValidationResult;
 }
 
-/** A part of a long answer, which goes on when the client has taken it. The last part is the answer itself. */
+/** A part of a long answer, which continues after the client has received it. The last part is the answer itself. */
 export interface AnswerPage {
   readonly kind: 'page';
   readonly page: Items | Content;

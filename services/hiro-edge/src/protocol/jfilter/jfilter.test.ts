@@ -37,7 +37,7 @@ const settings = { type: 'ogit/CustomApplicationData', attributes: { '/type': 'I
 const nested =
   '&(|(action = GET)(action = UPDATE)(action = CREATE)(action = DELETE))(vertex.ogit/_type = ogit/CustomApplicationData)(vertex./type = InstanceSettings)';
 
-test('hiro:E7 every known filter of clients and documents selects what it should', () => {
+test('hiro:E7 every known filter of clients and documents selects the intended events', () => {
   const corpus: readonly [string, Partial<Element>, Action, boolean][] = [
     ['&(element.ogit/_type=ogit/Question)(action=C*)', {}, 'create', true],
     ['&(element.ogit/_type=ogit/Question)(action=C*)', {}, 'connect', true],

@@ -6,7 +6,7 @@
  */
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import { EVERYTHING, type Filter, literalPattern, NOTHING } from '@polyedge/query/filter';
-import { type Source, sourceOf } from '../element/attributes.ts';
+import { type AttributeSource, sourceOf } from '../element/attributes.ts';
 import { type Comparison, compareSource, compareText } from '../element/comparison.ts';
 import { EVENT_TYPES } from '../element/event.ts';
 import { type FilterValue, type Jfilter, type Operator, parseJfilter } from './parser.ts';
@@ -41,7 +41,7 @@ function toFilter(jfilter: Jfilter, tenant: string): Filter {
 const METADATA: ReadonlySet<string> = new Set(['ogit/_modified-by', 'ogit/_modified-by-app', 'ogit/_modified-on']);
 
 /** Fields of the event that are fields of the element after it. */
-const EVENT_FIELDS: ReadonlyMap<string, Source> = new Map([
+const EVENT_FIELDS: ReadonlyMap<string, AttributeSource> = new Map([
   ['id', { path: ['id'], kind: 'text', always: true }],
   ['identity', { path: ['modified', 'by'], kind: 'text', always: true }],
   ['timestamp', { path: ['modified', 'on'], kind: 'number', always: true }],

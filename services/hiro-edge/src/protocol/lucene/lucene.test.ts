@@ -32,7 +32,7 @@ function problemOf(text: string, placeholders: Placeholders = {}): string {
 
 const note = { type: 'ogit/Note' };
 
-test('queries of real clients find what they should', () => {
+test('queries of real clients find the intended elements', () => {
   assert.equal(finds('+ogit\\/_type:"ogit/Note"', note), true);
   assert.equal(finds('+ogit\\/_type:"ogit/Note"'), false);
   assert.equal(finds('+ogit/_type:"ogit/Note"', note), true);

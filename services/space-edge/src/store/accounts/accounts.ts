@@ -22,7 +22,7 @@ import { SPACE } from '../../protocol/event.ts';
 import { USER_ROLES, type UserRole } from '../../protocol/permissions.ts';
 
 const PAGE = 1000;
-/** Accounts that a search looks through. */
+/** Maximum accounts scanned by a search. */
 const MAX_ACCOUNTS = 20_000;
 
 export const userRole = (account: Account): UserRole | undefined => USER_ROLES.find((role) => account.roles[SPACE]?.includes(role));
@@ -48,13 +48,18 @@ export class Accounts {
     return account.tenant === this.#tenant && userRole(account) !== undefined ? { ok: true, value: account } : failed('unauthenticated');
   }
 
-  /** One directory serves all protocols: with the organization's scope, whoever registers could read and write everything through HIRO. */
+  /**
+   * One directory serves all protocols: with the organization's scope, every registered user could read and write everything through HIRO.
+   */
   create(username: string, password: string, role: UserRole, by: string, address: string): Promise<Outcome<Account>> {
     const defaultScope = `own_${randomBytes(12).toString('hex')}`;
     return this.#ask(accountsCreate, { username, proof: proofOf(password), roles: { [SPACE]: [role] }, defaultScope, by, address });
   }
 
-  /** Changes what is given, if the account is as it was read (else `conflict`, see `untilUnchanged`); other protocols' roles stay. */
+  /**
+   * Updates the given fields, if the account has not changed since it was read (else `conflict`, see `untilUnchanged`); roles of other
+   * protocols stay.
+   */
   update(
     account: Account,
     change: { readonly username?: string; readonly password?: string; readonly role?: UserRole },
@@ -71,7 +76,7 @@ export class Accounts {
     });
   }
 
-  /** Deletes a user; an account that other protocols know as well only stops being one of SPACE's. */
+  /** Deletes a user; an account that other protocols use as well only loses its role of SPACE. */
   async delete(account: Account, by: string): Promise<Outcome<unknown>> {
     const { [SPACE]: _role, ...others } = account.roles;
     const known = { id: account.id, ...versionOf(account), by };
@@ -86,7 +91,7 @@ export class Accounts {
     return outcome.ok ? { ok: true, value: outcome.value.accounts.find((account) => userRole(account) !== undefined) } : outcome;
   }
 
-  /** By id; those that do not exist any more are left out. */
+  /** By id; missing ones are omitted. */
   async byIds(ids: readonly string[]): Promise<Outcome<ReadonlyMap<string, Account>>> {
     const known = new Map<string, Account>();
     for (let at = 0; at < ids.length; at += PAGE) {
@@ -112,7 +117,7 @@ export class Accounts {
     return { ok: true, value: users };
   }
 
-  /** Whose a key is. Only its hash travels. */
+  /** Looks up the owner of a key. Only its hash is sent. */
   findKey(key: string): Promise<Outcome<{ readonly owner: KeyOwner; readonly scope: string }>> {
     return this.#read(accountsFindKey, { hash: keyHash(key) });
   }
@@ -141,5 +146,5 @@ export class Accounts {
   }
 }
 
-/** Clients of two other protocols hash the password themselves: the directory knows only this form of it. */
+/** Clients of two other protocols hash the password themselves, so the directory only accepts the hash. */
 const proofOf = (password: string): string => createHash('sha256').update(password, 'utf8').digest('hex');

@@ -1,6 +1,6 @@
 /**
- * Who an API key or an access token is: one question to the directory for the key and one for its owner. Nothing is remembered, so a key that was taken away ends
- * at once; only evaluations may rely on what was found a moment ago.
+ * The caller of an API key or an access token: one request to the directory for the key and one for its owner. Results are not cached, so a
+ * deleted key stops working at once; only evaluations may use recent results.
  */
 import type { Account } from '@polyedge/contracts/bus/accounts';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
@@ -14,7 +14,7 @@ import { ALL_ORGANIZATIONS } from '../../protocol/session.ts';
 import { type Accounts, userRole } from './accounts.ts';
 import type { Organizations } from './organizations.ts';
 
-/** Keys that are remembered at a time. */
+/** Maximum number of cached keys. */
 const MAX_REMEMBERED = 10_000;
 
 export type Caller =
@@ -24,16 +24,16 @@ export type Caller =
 export const kindOf = (caller: Caller): CallerKind =>
   caller.kind === 'user' ? { kind: 'user', role: caller.role } : { kind: 'organization', scope: caller.scope };
 
-/** Whose name a write is recorded under. */
+/** The author recorded with a caller's writes. */
 export const byOf = (caller: Caller): string => (caller.kind === 'user' ? caller.account.id : caller.organization.id);
 
 export interface IdentityOptions {
   readonly accounts: Accounts;
   readonly organizations: Organizations;
   readonly tenant: string;
-  /** How long a key may be remembered for evaluations, in milliseconds; 0: not at all. */
+  /** How long a key may be cached for evaluations, in milliseconds; 0: not at all. */
   readonly memoryMs: number;
-  /** Whose access token it is. */
+  /** Verifies an access token. */
   verify(token: string): Promise<Outcome<Principal>>;
 }
 
@@ -55,8 +55,8 @@ export class Identity {
   }
 
   /**
-   * The same for evaluations, which come often: a key of an organization that was looked up a moment ago is not asked for again. One that
-   * goes on being used is looked up again in good time, so that nobody waits for it.
+   * The same for evaluations, which are frequent: an organization's key that was looked up recently is taken from the cache. Keys in use
+   * are refreshed in advance, so no caller waits.
    */
   async recentCallerOf(key: string): Promise<Result<Caller>> {
     if (this.#memoryMs === 0) return this.callerOf(key);
@@ -67,11 +67,11 @@ export class Identity {
     return got(remembered.caller);
   }
 
-  /** Asks once for all who want to know of a key at the same time. */
+  /** Concurrent callers with the same key share one request. */
   #lookUp(key: string): Promise<Result<Caller>> {
     const pending = this.#lookups.get(key);
     if (pending !== undefined) return pending;
-    // What the answer says was so when it was asked for, at the latest.
+    // The answer reflects the state at this time or later.
     const since = performance.now();
     const asking = this.callerOf(key).then((caller) => {
       if (caller.ok && caller.value.kind === 'organization') this.#remembered.set(key, { caller: caller.value, since });
@@ -100,7 +100,7 @@ export class Identity {
       : got({ kind: 'organization', organization: organization.value, scope: known });
   }
 
-  /** A user by an access token of the directory, as a page has one that the user logged in to. Revoked and expired tokens are 401. */
+  /** The user of an access token of the directory, as pages have after a login. Revoked and expired tokens are 401. */
   async callerOfToken(token: string): Promise<Result<Caller>> {
     const unknown = refuse(401, 'INVALID DATA: Invalid access token');
     const verified = await this.#verify(token);
@@ -116,7 +116,7 @@ export class Identity {
     return account === undefined || role === undefined ? unknown : got({ kind: 'user', account, role });
   }
 
-  /** A socket's key as a principal, whose `scopes` are the organizations it may hear of. */
+  /** A socket's key as a principal, whose `scopes` are the organizations whose events it may receive. */
   async principalOf(key: string): Promise<Outcome<Principal>> {
     const caller = await this.callerOf(key);
     if (!caller.ok) return failed(caller.answer.status === 401 ? 'unauthenticated' : 'unavailable');

@@ -19,10 +19,10 @@ import { type KeyScope, type OrganizationRole, SHOWN_KEYS } from '../../protocol
 import type { Services } from '../catalogue/services.ts';
 import type { Contracting } from '../contracts/contracting.ts';
 import { type Graph, newId } from '../graph.ts';
-import { type Accounts, newKey } from './accounts.ts';
+import { type Accounts, newKey, userRole } from './accounts.ts';
 
 const MAX_ATTEMPTS = 50;
-/** Organizations that one user may own or belong to, as far as lists show. */
+/** Maximum organizations of one user in lists. */
 const MAX_LISTED = 1000;
 
 export interface OrganizationsOptions {
@@ -45,7 +45,7 @@ export class Organizations {
     this.#contracting = contracting;
   }
 
-  /** 422 for what is no id, 404 for an unknown one. */
+  /** 422 for an invalid id, 404 for an unknown one. */
   async find(id: string): Promise<Result<Organization>> {
     if (!isId(id)) return refuse(422, 'Invalid organization id: it must have 24 characters');
     const found = await this.#graph.findOne({ all: [OF_TYPE, { test: 'equal', path: ['id'], value: id }] });
@@ -65,7 +65,7 @@ export class Organizations {
     return found.ok ? got({ organizations: found.value.elements.map(toOrganization), total: found.value.count }) : refused(found.failure);
   }
 
-  /** Those that an account owns or belongs to. */
+  /** Those that an account owns or is a member of. */
   async of(account: string): Promise<Result<readonly Organization[]>> {
     const memberships: Filter[] = (['ADMIN', 'MANAGER', 'EVALUATOR'] as const).map((role) => ({
       test: 'contains',
@@ -77,7 +77,7 @@ export class Organizations {
     return found.ok ? got(found.value.elements.map(toOrganization)) : refused(found.failure);
   }
 
-  /** A new organization with a key of scope ALL. 409 for a second default one of the same owner. */
+  /** Creates an organization with a key of scope ALL. 409 for a second default one of the same owner. */
   async create(name: string, owner: string, isDefault: boolean, by: string): Promise<Result<Organization>> {
     const id = newId();
     const create: Operation = {
@@ -96,21 +96,21 @@ export class Organizations {
     const element = written.value.operations[0]?.elements[0];
     if (element === undefined) return refuse(500, 'The service failed unexpectedly');
     const key = await this.addKey(id, 'ALL', 'if-none');
-    return key.ok ? got(toOrganization(element)) : key;
+    return key.ok ? this.#withPeople(toOrganization(element), [owner], by) : key;
   }
 
-  /** The user's default organization, made if it is missing, with at least one key. Safe to call any number of times, from any replica. */
+  /** The user's default organization, created if missing, with at least one key. Idempotent, on any replica. */
   async ensureDefault({ id: account, username }: Account): Promise<Result<unknown>> {
     const filter: Filter = { all: [OF_TYPE, { test: 'equal', path: ['attributes', DEFAULT_OF], value: account }] };
     const found = await this.#graph.findOne(filter);
     if (!found.ok) return refused(found.failure);
     if (found.value !== undefined) return this.addKey(found.value.id, 'ALL', 'if-none');
     const made = await this.create(`${username}'s Organization`, account, true, account);
-    // Another replica was quicker.
+    // Another replica has created it first.
     return made.ok || made.answer.status !== 409 ? made : got(undefined);
   }
 
-  /** Reads, decides and writes; `decide` gives what to set, or a refusal. Reads again when somebody else wrote in between. */
+  /** Reads, decides and writes; `decide` returns the attributes to set, or a refusal. Repeats if the organization changed in between. */
   async change(
     id: string,
     operation: string,
@@ -134,7 +134,14 @@ export class Organizations {
       ]);
       if (written.ok) {
         const element = written.value.operations[0]?.elements[0];
-        return element === undefined ? refuse(404, `NOT FOUND: Organization with id ${id} not found`) : got(toOrganization(element));
+        if (element === undefined) return refuse(404, `NOT FOUND: Organization with id ${id} not found`);
+        const changed = toOrganization(element);
+        const known = peopleOf(read.value);
+        return this.#withPeople(
+          changed,
+          peopleOf(changed).filter((account) => !known.includes(account)),
+          by,
+        );
       }
       if (written.failure.code !== 'conflict') return refused(written.failure);
     }
@@ -148,7 +155,7 @@ export class Organizations {
   async delete(id: string, by: string): Promise<Result<unknown>> {
     const keys = await this.#accounts.removeKeys({ kind: 'organization', id });
     if (!keys.ok) return refused(keys.failure);
-    // Otherwise its users could never have a contract anywhere else.
+    // Otherwise its users could never have a contract elsewhere.
     const contracts = await this.#contracting.prune({ organizationId: id, by });
     if (!contracts.ok) return contracts;
     const pruned = await this.#services.prune(id, by);
@@ -159,26 +166,34 @@ export class Organizations {
     return written.ok ? got(undefined) : refused(written.failure);
   }
 
-  /** Before an account goes: what it owns goes to the first in line, or is deleted; it is no member anywhere. */
+  /** Before an account is deleted: its organizations go to their successors or are deleted, and its memberships end. */
   async letGo(account: string, by: string): Promise<Result<unknown>> {
-    const owned = await this.of(account);
-    if (!owned.ok) return owned;
-    for (const organization of owned.value) {
-      const heir = organization.owner === account ? successor(organization) : undefined;
-      const result =
-        organization.owner === account && heir === undefined
-          ? await this.delete(organization.id, by)
-          : await this.change(organization.id, 'organization-leave', by, (now) => {
-              const members = now.members.filter((member) => member.account !== account && member.account !== heir?.account);
-              // An heir may have a default organization of its own already.
-              return got({
-                ...withMembers(members),
-                ...(heir === undefined ? {} : { owner: heir.account, default: false, [DEFAULT_OF]: null }),
-              });
-            });
+    const concerned = await this.of(account);
+    if (!concerned.ok) return concerned;
+    for (const { id } of concerned.value) {
+      const left = await this.change(id, 'organization-leave', by, (organization) => without(organization, account));
+      const result = left === NOBODY_LEFT ? await this.delete(id, by) : left;
       if (!result.ok && result.answer.status !== 404) return result;
     }
     return got(undefined);
+  }
+
+  /**
+   * An account may be deleted while it joins. Its deletion looks for organizations before and after it: of the two, one sees the other.
+   * @param joined the accounts that have just become owner or members
+   */
+  async #withPeople(organization: Organization, joined: readonly string[], by: string): Promise<Result<Organization>> {
+    const accounts = await this.#accounts.byIds(joined);
+    if (!accounts.ok) return refused(accounts.failure);
+    const gone = joined.filter((id) => {
+      const account = accounts.value.get(id);
+      return account === undefined || userRole(account) === undefined;
+    });
+    for (const account of gone) {
+      const left = await this.letGo(account, by);
+      if (!left.ok) return left;
+    }
+    return gone.length === 0 ? got(organization) : refuse(400, 'INVALID DATA: The user does not exist any more');
   }
 
   async addKey(id: string, scope: KeyScope, mode: 'add' | 'if-none', key = newKey('org')): Promise<Result<ApiKey>> {
@@ -197,13 +212,15 @@ export class Organizations {
     return listed.ok ? got(listed.value) : refused(listed.failure);
   }
 
-  /** As SPACE answers them: user names instead of ids, and the keys in clear. */
-  /** @param standing what the one who looks is to an organization; it decides which of its keys are shown */
+  /**
+   * Organizations in SPACE's form: user names instead of ids, and the keys in clear.
+   * @param standing the caller's role in an organization, which determines the keys that are shown
+   */
   async shown(
     organizations: readonly Organization[],
     standing: (organization: Organization) => OrganizationRole | undefined,
   ): Promise<Result<Record<string, unknown>[]>> {
-    const people = new Set(organizations.flatMap(({ owner, members }) => [owner, ...members.map(({ account }) => account)]));
+    const people = new Set(organizations.flatMap(peopleOf));
     const accounts = await this.#accounts.byIds([...people]);
     if (!accounts.ok) return refused(accounts.failure);
     const keys = await this.keys(organizations.map(({ id }) => id));
@@ -229,6 +246,19 @@ export class Organizations {
       }),
     );
   }
+}
+
+const peopleOf = ({ owner, members }: Organization): readonly string[] => [owner, ...members.map(({ account }) => account)];
+
+const NOBODY_LEFT: Result<never> = refuse(409, 'CONFLICT: nobody else belongs to the organization');
+
+/** What an organization is without an account, which may be its owner; `NOBODY_LEFT` if there is no other. */
+function without(organization: Organization, account: string): Result<JsonObject> {
+  const heir = organization.owner === account ? successor(organization) : undefined;
+  if (organization.owner === account && heir === undefined) return NOBODY_LEFT;
+  const members = organization.members.filter((member) => member.account !== account && member.account !== heir?.account);
+  // An heir may have a default organization of its own already.
+  return got({ ...withMembers(members), ...(heir === undefined ? {} : { owner: heir.account, default: false, [DEFAULT_OF]: null }) });
 }
 
 const OF_TYPE: Filter = { test: 'equal', path: ['type'], value: ORGANIZATION_TYPE };

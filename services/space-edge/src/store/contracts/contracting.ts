@@ -1,6 +1,6 @@
 /**
- * Making, changing and deleting contracts. Everything is checked first, then written at once: the contract, its levels, and guards on the
- * services that it names. Who lost a race reads again, so two novations never mix.
+ * Creates, changes and deletes contracts. Everything is checked first, then written atomically: the contract, its levels, and guards on its
+ * services. A write that lost a race is repeated with fresh data, so two novations never mix.
  */
 import type { Operation } from '@polyedge/contracts/bus/graph';
 import type { Filter } from '@polyedge/query/filter';
@@ -22,9 +22,9 @@ import { type Contracts, joined, usageAttributes } from './contracts.ts';
 import type { Jobs } from './jobs.ts';
 import { novationOperations } from './novations.ts';
 
-/** Whose contracts a caller works with, and who he is. */
+/** The caller, and the organization whose contracts it works with. */
 export interface Holder {
-  /** Undefined: an administrator's, those of all organizations. */
+  /** Undefined: all organizations, for an administrator. */
   readonly organizationId: string | undefined;
   readonly by: string;
 }
@@ -32,9 +32,9 @@ export interface Holder {
 /** A group up to this size changes in one mutation, a larger one by a job. */
 const MAX_AT_ONCE = 100;
 const MAX_OPERATIONS = 900;
-/** Contracts that the answer of a change of a group shows. */
+/** Maximum contracts in the answer to a change of a group. */
 const MAX_SHOWN = 1000;
-/** Contracts of one mutation that deletes. */
+/** Contracts per mutation when deleting. */
 const DELETED_AT_ONCE = 500;
 
 export interface ContractingOptions {
@@ -75,7 +75,7 @@ export class Contracting {
     return got({ contracts: joined([...found.value.elements, ...usages.value]), total: found.value.count });
   }
 
-  /** A contract for a user who has none. */
+  /** Creates a contract for a user who has none. */
   async create(organizationId: string, by: string, body: ContractBody): Promise<Result<Contract>> {
     return rounds('contract', async () => {
       const { userContact, groupId, autoRenew, renewalDays } = body;
@@ -110,7 +110,7 @@ export class Contracting {
     });
   }
 
-  /** Another subscription for a user. */
+  /** Replaces a user's subscription. */
   novate(
     { organizationId, by }: Holder,
     userId: string,
@@ -124,7 +124,7 @@ export class Contracting {
     });
   }
 
-  /** The same for all contracts of a group, checked before the first is changed. */
+  /** The same for all contracts of a group; all are checked before the first is changed. */
   async novateGroup(
     { organizationId, by }: Holder,
     groupId: string,
@@ -158,7 +158,7 @@ export class Contracting {
     return this.#group(groupId, organizationId);
   }
 
-  /** When contracts of a group end and whether they renew themselves. */
+  /** Changes the end and renewal of a group's contracts. */
   async changeGroupBilling({ organizationId, by }: Holder, groupId: string, change: BillingChange): Promise<Result<Contract[]>> {
     const group = await this.#group(groupId, organizationId);
     if (!group.ok) return group;
@@ -200,7 +200,7 @@ export class Contracting {
 
   // ---- usage levels -------------------------------------------------------------------------------------------------------------------
 
-  /** Adds to levels (or takes away). Limits that are not tracked are passed over, as in SPACE; a service that is not contracted is 400. */
+  /** Adds to levels, or subtracts. Untracked limits are ignored, as in SPACE; a service that is not contracted is 400. */
   async increment(
     { organizationId, by }: Holder,
     userId: string,
@@ -233,14 +233,14 @@ export class Contracting {
     });
   }
 
-  /** Sets levels to zero: the renewable ones, or all. */
+  /** Resets levels to zero: the renewable ones, or all. */
   reset({ organizationId, by }: Holder, userId: string, renewableOnly: boolean): Promise<Result<Contract>> {
     return this.#change('usage-reset', by, userId, organizationId, async (contract) =>
       got({ novated: { terms: contract, levels: resetLevels(contract.usage, (_key, renewable) => renewable || !renewableOnly) } }),
     );
   }
 
-  /** Sets one limit to zero in every service that has it. */
+  /** Resets one limit to zero in every service that has it. */
   resetLimit({ organizationId, by }: Holder, userId: string, limit: string): Promise<Result<Contract>> {
     return this.#change('usage-reset', by, userId, organizationId, async (contract) => {
       const is = (key: string): boolean => splitLimitKey(key).limit === limit;
@@ -266,7 +266,7 @@ export class Contracting {
       : refused(written.failure);
   }
 
-  /** Deletes all contracts of an organization, or of all. */
+  /** Deletes all contracts of an organization, or all. */
   async prune({ organizationId, by }: Holder): Promise<Result<number>> {
     const all: Filter[] = [isType(CONTRACT_TYPE)];
     if (organizationId !== undefined) all.push({ test: 'equal', path: ['attributes', 'organizationId'], value: organizationId });
@@ -303,7 +303,7 @@ export class Contracting {
       const changes = novationOperations(found.value, novated);
       const written = await this.#graph.write(operation, by, [...changes, ...guards]);
       if (!written.ok) return RACES.has(written.failure.code) ? 'again' : refused(written.failure);
-      // The last state of each vertex: a level may be written by several operations.
+      // The last state of each vertex, because several operations may write a level.
       const states = new Map(
         written.value.operations.slice(0, changes.length).flatMap(({ elements }) => elements.map((one) => [one.id, one] as const)),
       );
@@ -311,7 +311,7 @@ export class Contracting {
     });
   }
 
-  /** A small group at once, a large one by a job. */
+  /** Changes a small group in one mutation, a large one by a job. */
   async #changeGroup(
     by: string,
     organizationId: string,
@@ -338,7 +338,7 @@ export class Contracting {
     });
   }
 
-  /** Contracts of a group as an answer shows them. */
+  /** The contracts of a group, as shown in an answer. */
   async #group(groupId: string, organizationId: string | undefined): Promise<Result<Contract[]>> {
     const listed = await this.list(undefined, ofGroup(groupId, organizationId), {
       offset: 0,
@@ -355,7 +355,7 @@ export class Contracting {
   }
 }
 
-/** Undefined when the task cannot be done in one go. */
+/** Undefined if the task does not fit into one mutation. */
 function groupOperations(task: Task, group: readonly Contract[], resolved: Resolved | undefined, now: number): Operation[] | undefined {
   const operations: Operation[] = [];
   for (const contract of group) {
@@ -370,7 +370,7 @@ const hasId = (ids: readonly string[]): Filter => ({ test: 'in', path: ['id'], v
 
 const endsTooEarly = ({ endDate }: BillingChange, startDate: number): boolean => endDate !== undefined && endDate < startDate;
 
-/** A limit by its plain name, or by the name that evaluations use (`service-limit`). */
+/** Finds a limit by its plain name, or by the name in evaluations (`service-limit`). */
 function trackedKey({ usage }: Contract, service: string, limit: string): string | undefined {
   const plain = limit.startsWith(`${service}-`) ? limit.slice(service.length + 1) : limit;
   return [limit, plain].map((name) => limitKey(service, name)).find((key) => entryOf(usage.consumed, key) !== undefined);

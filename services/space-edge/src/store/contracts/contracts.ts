@@ -1,9 +1,9 @@
 /**
- * Contracts as the store keeps them, for whoever works with one contract: reading it as it is now, and consuming of its limits.
+ * Reads single contracts in their current state, and consumes their limits.
  *
- * A contract is a vertex `space/Contract` (`contracts/contract.ts`) and a vertex `space/UsageLevels` under the id `<contract>.usage`
- * (`usage/levels.ts`), made, changed and deleted together. `find` reads both from one state of the graph. Consumption touches the second one
- * only, with operators that the store applies one after the other: it needs no version and never loses a count.
+ * A contract is a vertex `space/Contract` (`contracts/contract.ts`) and a vertex `space/UsageLevels` with the id `<contract>.usage`
+ * (`usage/levels.ts`), created, changed and deleted together. `find` reads both from one state of the graph. Consumption writes only the
+ * second one, with operators that the store applies one after the other: it needs no version and never loses a count.
  */
 import type { Operation } from '@polyedge/contracts/bus/graph';
 import { isFull, stateBefore } from '@polyedge/contracts/change';
@@ -18,14 +18,14 @@ import { isType, shortened } from '../catalogue/service-parts.ts';
 import type { Graph } from '../graph.ts';
 import { RACES, rounds } from '../rounds.ts';
 
-/** Of one limit. */
+/** The consumption of one limit. */
 export interface Consumption {
   /** `limitKey(service, limit)`. */
   readonly key: string;
   readonly amount: number;
   /**
-   * What the level must be before, for the decision that was made to hold still: a test of `libs/query` on its number. Without it any level
-   * will do.
+   * The condition on the level before, under which the decision stays valid: a test of `libs/query` on its number. Without it any level is
+   * accepted.
    */
   readonly requires?: { readonly test: 'equal' | 'less' | 'at-most' | 'more' | 'at-least'; readonly value: number };
 }
@@ -34,7 +34,7 @@ export interface Consumption {
 const REVERT_MS = 120_000;
 const CONSUME = 'usage-consume';
 
-/** In SPACE's own words, typing error included: clients compare them. */
+/** SPACE's own text, including its typo: clients compare it. */
 const EXPIRED =
   'Invalid subscription: Your susbcription has expired and it is not set to renew automatically. To continue accessing the features, please purchase any subscription.';
 
@@ -49,7 +49,7 @@ export class Contracts {
   }
 
   /**
-   * A user's contract with its levels, as they are stored; 404 when there is none.
+   * A user's stored contract with its levels; 404 if there is none.
    * @param organizationId the only organization it may belong to; undefined: any
    */
   async find(userId: string, organizationId: string | undefined): Promise<Result<Contract>> {
@@ -64,7 +64,7 @@ export class Contracts {
       : got(contract);
   }
 
-  /** The contract for an evaluation: renewed if it renews itself, levels whose time has come set to zero; 404, or 400 when it has expired. */
+  /** The contract for an evaluation: renewed if due and renewing automatically, with due levels reset; 404, or 400 if it has expired. */
   current(userId: string, organizationId: string | undefined): Promise<Result<Contract>> {
     return rounds('contract', async () => {
       const found = await this.find(userId, organizationId);
@@ -75,7 +75,7 @@ export class Contracts {
     });
   }
 
-  /** The same for a contract that was read already; `again`: somebody else changed it meanwhile, read it once more. */
+  /** The same for a contract that was already read; `again`: it was changed meanwhile and must be read again. */
   async upToDate(contract: Contract): Promise<Result<Contract | 'again'>> {
     const now = this.#now();
     const expired = isExpired(contract.billingPeriod, now);
@@ -91,7 +91,7 @@ export class Contracts {
       operations.push({
         op: 'update',
         target: { id: contract.usage.id, where: isType(USAGE_TYPE) },
-        // Whoever comes second finds other times and leaves the new period's count alone.
+        // A concurrent caller finds other times and does not reset the new period's count.
         before: { all: [sameTerms(contract), ...due.map(([key, , { at }]) => equal(['renewals', key, 'at'], new Date(at).toISOString()))] },
         put: due.flatMap(([key, next]) => [
           { path: ['consumed', key], value: 0 },
@@ -102,13 +102,12 @@ export class Contracts {
     if (operations.length === 0) return got(contract);
     const written = await this.#graph.write('usage-renew', contract.organizationId, operations);
     if (!written.ok) return RACES.has(written.failure.code) ? got('again' as const) : refused(written.failure);
-    // Read again rather than put together: others may have consumed in between.
+    // Read again instead of computed, because others may have consumed in between.
     return got('again' as const);
   }
 
   /**
-   * Consumes of several limits, all or nothing. `changed`: the contract or a level is not what the decision was made on any more; read
-   * again and decide anew.
+   * Consumes several limits atomically. `changed`: the contract or a level no longer meets the conditions; read again and decide anew.
    * @returns the contract with its levels right after
    */
   async consume(contract: Contract, consumptions: readonly Consumption[]): Promise<Result<Contract | 'changed'>> {
@@ -134,7 +133,7 @@ export class Contracts {
   }
 
   /**
-   * Takes back what evaluations consumed of some limits in the last two minutes: the levels become what they were before the oldest (or the
+   * Reverts the consumption of evaluations of some limits within the last two minutes: the levels return to those before the oldest (or the
    * latest) of these evaluations. Limits without one keep their level.
    */
   async revert(
@@ -178,11 +177,11 @@ export class Contracts {
 }
 
 const equal = (path: readonly string[], value: string | number): Filter => ({ test: 'equal', path: ['attributes', ...path], value });
-/** Both vertices of contracts. */
+/** Matches both vertices of contracts. */
 const ofContracts: Filter = { test: 'in', path: ['type'], values: [CONTRACT_TYPE, USAGE_TYPE] };
 const sameTerms = ({ terms }: Contract): Filter => equal(['terms'], terms);
 
-/** The contracts whose two vertices are among the elements, in the order of the contracts. */
+/** The contracts whose two vertices are both among the elements, in the order of the contracts. */
 export function joined(elements: readonly Element[]): Contract[] {
   const usages = new Map(elements.flatMap((element) => (element.type === USAGE_TYPE ? [[element.id, element] as const] : [])));
   return elements.flatMap((element) => {

@@ -1,4 +1,4 @@
-/** Feature evaluation: reads from memory, consumption decided on what is known and settled in the store. */
+/** Feature evaluation: reads from memory; consumption is decided on cached data and confirmed by the store. */
 import type { Contract } from '../../contracts/contract.ts';
 import type { Subscribed } from '../../evaluation/evaluate.ts';
 import {
@@ -15,9 +15,9 @@ import { got, type Result, refuse } from '../../protocol/answer.ts';
 import { pricingToken } from '../../protocol/pricing-token.ts';
 import { limitKey } from '../../usage/levels.ts';
 import type { Consumption, Contracts } from './contracts.ts';
-import type { Subscription, Subscriptions } from './subscriptions.ts';
+import type { CachedSubscription, SubscriptionCache } from './subscriptions.ts';
 
-/** As SPACE answers it. No further keys: its Java client refuses a result that has one. */
+/** The result in SPACE's form. No other keys, because its Java client rejects them. */
 export interface FeatureResult {
   readonly eval: boolean;
   readonly limit: Readonly<Record<string, Value>> | null;
@@ -27,24 +27,24 @@ export interface FeatureResult {
 
 export interface EvaluationRequest {
   readonly details: boolean;
-  /** Whether `serverExpression` counts. */
+  /** Whether to use `serverExpression`. */
   readonly server: boolean;
 }
 
-/** Times that a consumption is decided anew because a level or the contract changed meanwhile. */
+/** Attempts to decide a consumption when a level or the contract changes concurrently. */
 const MAX_ATTEMPTS = 200;
 const TOO_MANY = refuse(409, 'CONFLICT: too many others consume of this subscription at the same time; try again');
 
 export interface EvaluationsOptions {
   readonly contracts: Contracts;
-  readonly subscriptions: Subscriptions;
+  readonly subscriptions: SubscriptionCache;
   readonly now: () => number;
   readonly tokens: { readonly key: Buffer; readonly lifetimeMs: number };
 }
 
 export class Evaluations {
   readonly #contracts: Contracts;
-  readonly #subscriptions: Subscriptions;
+  readonly #subscriptions: SubscriptionCache;
   readonly #now: () => number;
   readonly #tokens: EvaluationsOptions['tokens'];
 
@@ -55,13 +55,13 @@ export class Evaluations {
     this.#tokens = tokens;
   }
 
-  /** All features of a user that have an expression: a map as JSON text. */
+  /** All features of a user that have an expression, as a JSON text of a map. */
   async all(userId: string, organizationId: string, asked: EvaluationRequest): Promise<Result<string>> {
     const found = await this.#subscriptions.find(userId, organizationId);
     return found.ok ? got(this.#answer(found.value, asked)) : found;
   }
 
-  /** One feature, and the consumption that is expected of it: an allowed one is settled before the answer. */
+  /** Evaluates one feature with its expected consumption, which is stored before an allowed result is returned. */
   async one(
     userId: string,
     organizationId: string,
@@ -75,7 +75,7 @@ export class Evaluations {
       if (!found.ok) return found;
       const place = placeOf(found.value, feature);
       const evaluated = place === undefined ? notFound(feature) : evaluate(place.subscribed, place.name, server);
-      // What is refused is refused on the newest state: somebody may just have made room.
+      // A refusal requires the newest state, because consumption may just have been reset.
       if (consumes && !fresh && !(evaluated.ok && evaluated.allowed)) {
         fresh = true;
         continue;
@@ -100,7 +100,7 @@ export class Evaluations {
     return TOO_MANY;
   }
 
-  /** Takes back what evaluations of a feature consumed in the last two minutes: of its limits, or, without a feature, of all. */
+  /** Reverts the consumption of a feature's evaluations within the last two minutes: of its limits or, without a feature, of all. */
   async revert(userId: string, organizationId: string, feature: string | undefined, latest: boolean): Promise<Result<unknown>> {
     const found = await this.#subscriptions.find(userId, organizationId, true);
     if (!found.ok) return found;
@@ -114,7 +114,7 @@ export class Evaluations {
     return got(undefined);
   }
 
-  /** A token with everything that a client needs to decide by itself. */
+  /** A token with everything that a client needs to evaluate by itself. */
   async token(userId: string, organizationId: string, server: boolean): Promise<Result<string>> {
     const found = await this.#subscriptions.find(userId, organizationId);
     if (!found.ok) return found;
@@ -134,14 +134,14 @@ export class Evaluations {
     return got(pricingToken(claims, key, { now: this.#now(), lifetimeMs, contractEnd: contract.billingPeriod.endDate }));
   }
 
-  #answer(subscription: Subscription, { details, server }: EvaluationRequest): string {
+  #answer(subscription: CachedSubscription, { details, server }: EvaluationRequest): string {
     return this.#subscriptions.answer(subscription, `${details}/${server}`, () => {
       const results = resultsOf(subscription.services, server);
       return JSON.stringify(details ? results : Object.fromEntries(Object.entries(results).map(([id, result]) => [id, result.eval])));
     });
   }
 
-  #consumed(subscription: Subscription, contract: Contract, subscribed: Subscribed, evaluated: Allowed): FeatureResult {
+  #consumed(subscription: CachedSubscription, contract: Contract, subscribed: Subscribed, evaluated: Allowed): FeatureResult {
     const updated = this.#subscriptions.update(subscription, contract);
     const now = updated.services.find(({ service }) => service === subscribed.service) ?? subscribed;
     return success(now, { ...evaluated, used: evaluated.used.map(([limit, used]) => [limit, now.used.get(limit) ?? used]) });
@@ -150,13 +150,13 @@ export class Evaluations {
 
 type Allowed = Extract<Evaluated, { ok: true }>;
 
-/** A feature of a subscription: `zoom-meetings`, the service in any case. */
+/** A feature of a subscription: `zoom-meetings`; the service matches in any case. */
 interface Place {
   readonly subscribed: Subscribed;
   readonly name: string;
 }
 
-function placeOf({ services }: Subscription, feature: string): Place | undefined {
+function placeOf({ services }: CachedSubscription, feature: string): Place | undefined {
   const folded = feature.toLowerCase();
   for (const subscribed of services) {
     const { service, pricing } = subscribed;
@@ -169,7 +169,7 @@ function placeOf({ services }: Subscription, feature: string): Place | undefined
 const notFound = (feature: string) =>
   evaluationError('FLAG_NOT_FOUND', `The subscription has no feature ${feature.length > 255 ? `${feature.slice(0, 255)}…` : feature}.`);
 
-/** Limits that are linked to a feature, and those that its expressions look at. */
+/** Limits that are linked to a feature, and those that its expressions use. */
 function limitsOf({ subscribed, name }: Place): readonly string[] {
   const feature = subscribed.pricing.features.get(name);
   const looked = [false, true].flatMap((server) => expressionOf(feature, server)?.used ?? []);
@@ -180,7 +180,7 @@ function resultsOf(services: readonly Subscribed[], server: boolean): Record<str
   const results: Record<string, FeatureResult> = {};
   for (const subscribed of services) {
     for (const [name, feature] of subscribed.pricing.features) {
-      // A feature without an expression is for people to read about.
+      // A feature without an expression is only descriptive.
       if (expressionOf(feature, server) === undefined) continue;
       const evaluated = evaluate(subscribed, name, server);
       results[`${subscribed.service}-${name}`] = evaluated.ok ? success(subscribed, evaluated) : failure(evaluated);
@@ -196,7 +196,7 @@ const failure = (evaluated: Evaluated | { readonly ok: false; readonly error: Ev
   error: evaluated.ok ? null : evaluated.error,
 });
 
-/** @param amounts added to what was used; without them the levels are shown as they are */
+/** @param amounts consumption to add; without them the levels are shown unchanged */
 function success({ service, granted }: Subscribed, { allowed, used }: Allowed, amounts?: Amounts): FeatureResult {
   const none = used.length === 0;
   return {

@@ -1,7 +1,7 @@
 /**
- * Carries out jobs (`contracts/job.ts`): a batch of contracts and the progress in one mutation, until none is left. Who asked for a job does
- * it; when he dies, any other replica takes over once his lease has run out. The lease only saves work: the version of each contract keeps
- * two replicas from changing it twice.
+ * Runs jobs (`contracts/job.ts`): each mutation contains a batch of contracts and the progress, until none is left. The replica that
+ * receives the request runs the job; if it dies, any other one takes over when the lease expires. The lease only avoids duplicate work: the
+ * version of each contract prevents two replicas from changing it twice.
  */
 import { randomBytes } from 'node:crypto';
 import type { Operation } from '@polyedge/contracts/bus/graph';
@@ -17,16 +17,16 @@ import { type Graph, newId } from '../graph.ts';
 import { joined } from './contracts.ts';
 import { novationOperations } from './novations.ts';
 
-/** Contracts of one mutation. */
+/** Maximum contracts per mutation. */
 const MAX_BATCH = 100;
-/** The store takes 1,000; contracts have as many as their levels ask for. */
+/** The store accepts 1,000; contracts need as many as they have levels. */
 const MAX_OPERATIONS = 900;
 const LEASE_MS = 5000;
 const LOOK_MS = 2000;
 const STOP_MS = 2000;
-/** How long a call waits for its job; it goes on all the same. */
+/** How long a call waits for its job, which continues afterwards. */
 const WAIT_MS = 30_000;
-/** Finished jobs can be read for so long. */
+/** How long finished jobs can be read. */
 const KEEP_MS = 7 * 24 * 3_600_000;
 const MAX_SHOWN = 100;
 
@@ -36,11 +36,11 @@ export interface JobsOptions {
   readonly log: Log;
 }
 
-/** A job's vertex to be made in the mutation that it belongs to. */
+/** A job's vertex, created by the mutation that it belongs to. */
 export interface Planned {
   readonly id: string;
   readonly operation: Operation;
-  /** How many contracts it is about. */
+  /** Number of contracts to change. */
   readonly total: number;
   readonly task: Task;
   readonly by: string;
@@ -51,7 +51,7 @@ export class Jobs {
   readonly #graph: Graph;
   readonly #now: () => number;
   readonly #log: Log;
-  /** What this replica calls itself in leases. */
+  /** This replica's name in leases. */
   readonly #name = randomBytes(8).toString('hex');
   readonly #running = new Map<string, Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
@@ -64,7 +64,7 @@ export class Jobs {
     this.#log = log;
   }
 
-  /** Looks for jobs whose owner is gone, from now on. */
+  /** Starts looking for jobs whose owner has died. */
   start(): void {
     if (!this.#stopped) {
       const look = (): void => void this.#look().catch((err: unknown) => this.#log.error('looking for jobs failed unexpectedly', { err }));
@@ -75,7 +75,7 @@ export class Jobs {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    // A batch under way may finish; while the store does not answer nobody waits for it.
+    // A running batch may finish, unless the store does not answer.
     await Promise.race([Promise.allSettled(this.#running.values()), new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())]);
   }
 
@@ -87,7 +87,10 @@ export class Jobs {
     return got({ id, operation: { op: 'create', type: JOB_TYPE, id, attributes }, total: counted.value.count, task, by, organizationId });
   }
 
-  /** Does a job that is stored by now. @returns whether it is finished; after a while the answer does not wait for it any longer */
+  /**
+   * Runs a stored job.
+   * @returns whether it is finished; after a while the answer does not wait any longer
+   */
   async run(id: string): Promise<boolean> {
     const finished = this.#start(id).then(() => true);
     let timer: NodeJS.Timeout | undefined;
@@ -97,7 +100,10 @@ export class Jobs {
     return Promise.race([finished, late]).finally(() => clearTimeout(timer));
   }
 
-  /** Finishes what is under way about a service, so that the next change begins from one state. @returns whether nothing is left */
+  /**
+   * Finishes the running jobs of a service, so that the next change starts from a consistent state.
+   * @returns whether none is left
+   */
   async settle(serviceId: string): Promise<Result<boolean>> {
     const jobs = await this.#find([aboutService(serviceId), RUNNING], MAX_SHOWN);
     if (!jobs.ok) return jobs;
@@ -107,7 +113,7 @@ export class Jobs {
     return got(true);
   }
 
-  /** The jobs about a service, the latest first. */
+  /** The jobs of a service, latest first. */
   ofService(serviceId: string): Promise<Result<Job[]>> {
     return this.#find([aboutService(serviceId)], MAX_SHOWN);
   }
@@ -177,7 +183,7 @@ export class Jobs {
       }
       const outcome = await (batch === 'none' ? this.#finish(job, 'done') : this.#change(job, batch, pricings));
       if (outcome === 'again') {
-        // Somebody changed one of them: fewer at a time find their moment.
+        // One of them was changed concurrently: smaller batches succeed more easily.
         size = Math.max(1, size >> 1);
         await pause();
       } else if (outcome === 'impossible' && size > 1) size = 1;
@@ -191,7 +197,7 @@ export class Jobs {
     return found.ok ? new Map(found.value.map(({ id, attributes }) => [id, attributes])) : undefined;
   }
 
-  /** Undefined while the store cannot be read. */
+  /** Undefined if the store cannot be read now. */
   async #batch(job: Job, limit: number): Promise<readonly Contract[] | 'none' | undefined> {
     const found = await this.#graph.find(left(job.id, job.task), { limit });
     if (!found.ok) return undefined;
@@ -209,7 +215,7 @@ export class Jobs {
     const now = this.#now();
     const operations: Operation[] = [];
     let count = 0;
-    // Deleted since it was found, or damaged: the next look tells.
+    // Deleted since it was found, or damaged: the next read will show.
     if (batch.length === 0) return 'impossible';
     for (const contract of batch) {
       const novated = done(job.task, contract, pricings, now);

@@ -1,4 +1,4 @@
-/** Changes of contracts as operations of the store: the contract under the version that was read, its levels entry by entry. */
+/** Changes of contracts as operations of the store: the contract with the version that was read, its levels entry by entry. */
 import type { Operation } from '@polyedge/contracts/bus/graph';
 import type { Filter } from '@polyedge/query/filter';
 import type { JsonObject } from '@polyedge/query/json';
@@ -7,12 +7,12 @@ import type { Novated } from '../../contracts/novation.ts';
 import { levelAttributes, USAGE_TYPE } from '../../usage/levels.ts';
 import { isType } from '../catalogue/service-parts.ts';
 
-/** Entries of one operation. */
+/** Maximum entries of one operation. */
 const MAX_PUT = 1000;
 
 /**
- * Others may consume at the same time: levels that stay are not written at all, so no consumption is lost and none makes this fail. Where a
- * level goes away, it must be what was read, for its value may have gone to another name.
+ * Consumption may be concurrent: unchanged levels are not written, so no consumption is lost and none makes this fail. A level that is
+ * removed must have the value that was read, because its value may have moved to another name.
  */
 export function novationOperations(contract: Contract, { terms, levels }: Novated, more: JsonObject = {}): Operation[] {
   const { usage } = contract;

@@ -1,6 +1,6 @@
 /**
- * Contracts ready to be evaluated, kept in memory and kept fresh by the feed: an evaluation that consumes nothing asks nobody. An entry is
- * never older than the feed's delay; while the feed is not live there are none.
+ * Cache of contracts prepared for evaluation, kept current by the feed: an evaluation without consumption needs no request. An entry is
+ * never older than the feed's delay; while the feed is not live, nothing is cached.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import { LRUCache } from 'lru-cache';
@@ -15,16 +15,16 @@ import { shortened } from '../catalogue/service-parts.ts';
 import type { Following } from '../following.ts';
 import type { Contracts } from './contracts.ts';
 
-export interface Subscription {
+export interface CachedSubscription {
   readonly contract: Contract;
   readonly services: readonly Subscribed[];
-  /** Answers that were given already, by what was asked. They hold until anything of the subscription changes, or `until`. */
+  /** Cached answers, by request. Valid until anything of the subscription changes, or until `until`. */
   readonly answers: Map<string, string>;
-  /** When the contract ends, or a level is set to zero. */
+  /** When the contract ends, or a level is reset. */
   readonly until: number;
 }
 
-/** Bytes that an entry is counted for beside its answers. */
+/** Estimated bytes of an entry without its answers. */
 const ENTRY_BYTES = 4096;
 
 export interface SubscriptionsOptions {
@@ -35,15 +35,15 @@ export interface SubscriptionsOptions {
   readonly maxBytes: number;
 }
 
-export class Subscriptions {
+export class SubscriptionCache {
   readonly #contracts: Contracts;
   readonly #pricings: Pricings;
   readonly #following: Following;
   readonly #now: () => number;
-  readonly #kept: LRUCache<string, Subscription>;
-  /** Users whose contracts are being read, and how often each changed meanwhile. */
+  readonly #kept: LRUCache<string, CachedSubscription>;
+  /** Users whose contracts are being read, and the number of changes meanwhile. */
   readonly #reading = new Map<string, { readers: number; changes: number }>();
-  /** Grows whenever everything that is being read may be outdated. */
+  /** Incremented whenever everything that is being read may be outdated. */
   #era = 0;
 
   constructor({ contracts, pricings, following, now, maxBytes }: SubscriptionsOptions) {
@@ -57,15 +57,15 @@ export class Subscriptions {
       this.#kept.clear();
     };
     following.follow([CONTRACT_TYPE, USAGE_TYPE], { change: (change) => this.#changed(change), missed });
-    // Rare, and of many contracts at once.
+    // Rare, and affecting many contracts at once.
     following.follow(['space/Service', 'space/Pricing'], { change: missed, missed });
   }
 
   /**
-   * A user's subscription now: 404 without a contract (or without a service or pricing that it names), 400 when it has expired.
-   * @param fresh as the store has it, whatever is kept
+   * A user's current subscription: 404 without a contract (or if a service or pricing of it is missing), 400 if it has expired.
+   * @param fresh reads from the store, without the cache
    */
-  async find(userId: string, organizationId: string, fresh = false): Promise<Result<Subscription>> {
+  async find(userId: string, organizationId: string, fresh = false): Promise<Result<CachedSubscription>> {
     const kept = fresh || !this.#following.live ? undefined : this.#kept.get(userId);
     if (kept !== undefined && kept.until > this.#now() && kept.contract.organizationId === organizationId) return got(kept);
     const reading = this.#begin(userId);
@@ -84,18 +84,18 @@ export class Subscriptions {
     }
   }
 
-  /** Another state of a contract that this replica wrote itself. */
-  update(subscription: Subscription, contract: Contract): Subscription {
+  /** Stores a new state of a contract that this replica has written. */
+  update(subscription: CachedSubscription, contract: Contract): CachedSubscription {
     const services = subscription.services.map((service) => ({ ...service, used: usedOf(contract, service.service) }));
     const updated = { ...subscription, contract, services, answers: new Map<string, string>(), until: untilOf(contract) };
     const kept = this.#kept.get(contract.userId);
-    // The feed may have been quicker, and know more.
+    // The feed may have delivered a newer state already.
     if (kept !== undefined && kept.contract.usage.elementVersion < contract.usage.elementVersion) this.#keep(updated);
     return updated;
   }
 
-  /** An answer of a subscription: made once, while the subscription is kept. */
-  answer(subscription: Subscription, asked: string, make: () => string): string {
+  /** A cached answer of a subscription; computed once while the subscription is cached. */
+  answer(subscription: CachedSubscription, asked: string, make: () => string): string {
     const known = subscription.answers.get(asked);
     if (known !== undefined) return known;
     const answer = make();
@@ -112,7 +112,7 @@ export class Subscriptions {
     return reading;
   }
 
-  #keep(subscription: Subscription): void {
+  #keep(subscription: CachedSubscription): void {
     let size = ENTRY_BYTES;
     for (const answer of subscription.answers.values()) size += answer.length * 2;
     this.#kept.set(subscription.contract.userId, subscription, { size });
@@ -131,12 +131,12 @@ export class Subscriptions {
     }
     if (state.id !== kept.contract.usage.id || state.version <= kept.contract.usage.elementVersion) return;
     const usage = toUsage(state);
-    // Levels of another subscription come with a change of the contract, before or after.
+    // Levels of another subscription are accompanied by a change of the contract, before or after.
     if (usage.terms === kept.contract.terms) this.update(kept, { ...kept.contract, usage });
     else this.#kept.delete(userId);
   }
 
-  async #prepare(contract: Contract): Promise<Result<Subscription>> {
+  async #prepare(contract: Contract): Promise<Result<CachedSubscription>> {
     const names = Object.keys(contract.contractedServices);
     const known = await this.#pricings.get(Object.values(contract.offers).flatMap(({ service, pricing }) => [service, pricing]));
     if (!known.ok) return known;

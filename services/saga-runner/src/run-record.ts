@@ -1,0 +1,67 @@
+/** The records of a run: its log lines and its runnable call (Saga protocol page, 5.7 and 5.8). Pure. */
+import type { RunnableCall, RunnableLog } from '@polyedge/contracts/bus/runnables';
+import type { Json } from '@polyedge/query/json';
+import { parseJson } from '@polyedge/query/json-text';
+import { isObject } from '@polyedge/saga/elements';
+import type { Run, RunResult, WantedRun } from './run.ts';
+import { digestId } from './writing.ts';
+
+/** The text and values of a log line. */
+export type LogLine = Pick<RunnableLog, 'message' | 'args'>;
+
+/** Times of a run in milliseconds since 1970, and what it used. */
+export type RunCost = Pick<RunnableCall, 'startedAt' | 'logCount' | 'cpuMs' | 'memoryBytes'>;
+
+/** Parses a log line of a script, as the sandbox wrote it; without values that are nested too deeply to be stored. */
+export function lineOf(json: string): LogLine | undefined {
+  const parsed = parseJson(json);
+  const line = parsed.ok ? parsed.value : parsed.read;
+  if (!isObject(line) || typeof line.message !== 'string') return undefined;
+  const args: Json[] = parsed.ok && Array.isArray(line.args) ? line.args.slice(0, 20) : [];
+  return { message: line.message.slice(0, 65_536), args };
+}
+
+/** The record of a run's newest log line. Its id is the same in every repeat of the run. */
+export function logRecord(
+  { wanted: { runnable, call, testData }, logCount }: Run,
+  level: RunnableLog['level'],
+  line: LogLine,
+  { at, version }: { readonly at: number; readonly version: string | undefined },
+): RunnableLog {
+  return {
+    id: digestId(call, 'log', String(logCount)),
+    runnableType: runnable.plural,
+    runnable: runnable.id,
+    call,
+    level,
+    ...line,
+    at,
+    ...(version === undefined ? {} : { version }),
+    ...(testData ? { testData } : {}),
+  };
+}
+
+/** The runnable call of a run that has ended, or was rejected. */
+export function callRecord(
+  { runnable, call, context, parentCall, testData }: WantedRun,
+  { error }: RunResult,
+  cost: RunCost,
+  { at, version }: { readonly at: number; readonly version: string | undefined },
+): RunnableCall {
+  return {
+    id: call,
+    runnableType: runnable.plural,
+    runnable: runnable.id,
+    name: runnable.name.slice(0, 512),
+    ...(version === undefined ? {} : { version }),
+    ...(runnable.path === undefined ? {} : { path: runnable.path }),
+    ...cost,
+    finishedAt: Math.max(at, cost.startedAt),
+    success: error === null,
+    error,
+    context,
+    creator: { type: runnable.plural, id: runnable.id },
+    ...(parentCall === undefined ? {} : { parentCall }),
+    ...(testData ? { testData } : {}),
+  };
+}

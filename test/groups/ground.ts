@@ -1,0 +1,83 @@
+/** What the group's torture runs on: servers, a store, two edges, and the organization whose group it is, which may have a second journal to move to. */
+import { connectNatsBus } from '@polyedge/service-kit/nats-bus';
+import { startNats } from '@polyedge/testkit/servers/nats';
+import { startRedis } from '@polyedge/testkit/servers/redis';
+import type { RunningServer } from '@polyedge/testkit/servers/server-process';
+import { type RunningService, startService } from '@polyedge/testkit/servers/service';
+import { sharedPostgres } from '@polyedge/testkit/servers/shared';
+import postgres from 'postgres';
+import { login } from '../../services/hiro-edge/test/system.ts';
+import { ADMINS, acmeAdmin, PLACED, SECOND } from '../journals/system.ts';
+
+export interface Ground extends AsyncDisposable {
+  readonly redis: RunningServer;
+  readonly store: RunningService;
+  /** An edge that nothing happens to, and one that is killed and stopped. */
+  readonly steady: RunningService;
+  readonly frail: RunningService;
+  /** Of the administrator of the organization. */
+  readonly token: string;
+  /** The journals between which the organization moves, with their databases; `main` first. Empty: it stays. */
+  readonly journals: ReadonlyMap<string, string>;
+  /** The changes of a type in the order of their journal, by the count of whoever wrote them. */
+  truth(type: string): Promise<readonly { readonly n: number; readonly element: string }[]>;
+}
+
+/** The organization that moves. */
+export const MOVED = PLACED;
+
+/** @param moves whether there is a second journal, and the organization is one that can be moved there */
+export async function startGround(moves: boolean): Promise<Ground> {
+  await using parts = new AsyncDisposableStack();
+  const [nats, redis, main, second] = await Promise.all([
+    startNats(),
+    startRedis(),
+    sharedPostgres(),
+    moves ? sharedPostgres() : Promise.resolve(undefined),
+  ]);
+  for (const part of [nats, redis, main]) parts.use(part);
+  if (second !== undefined) parts.use(second);
+  const common = { NATS_URL: nats.url, REDIS_URL: redis.url, LOG_LEVEL: 'warn' };
+  const databases = { DATABASE_URL: main.url, ...(second === undefined ? {} : { POLYEDGE_JOURNALS: `${SECOND}=${second.url}` }) };
+  const { username, password } = ADMINS.default;
+  const admin = { POLYEDGE_ADMIN_USERNAME: username, POLYEDGE_ADMIN_PASSWORD: password };
+  const store = parts.use(await startService({ name: 'graph-store', env: { ...common, ...databases, ...admin } }));
+  const startEdge = () => startService({ name: 'hiro-edge', env: { ...common, HIRO_CONFIRM_MS: '2000' } });
+  const [steady, frail] = await Promise.all([startEdge(), startEdge()]);
+  parts.use(steady);
+  parts.use(frail);
+  if (moves) {
+    const connected = await connectNatsBus({ url: nats.url, service: 'test' });
+    if (!connected.ok) throw new Error(connected.failure.detail);
+    await acmeAdmin(connected.value);
+    await connected.value.close();
+  }
+  const { _TOKEN: token } = await login(steady.url, moves ? ADMINS.acme : ADMINS.default);
+  const kept = parts.move();
+  return {
+    redis,
+    store,
+    steady,
+    frail,
+    token,
+    journals: new Map(second === undefined ? [] : [['main', main.url] as const, [SECOND, second.url] as const]),
+    async truth(type) {
+      const found = await Promise.all([main, ...(second === undefined ? [] : [second])].map(({ url }) => changesOf(url, type)));
+      const [rows = [], ...others] = found.filter((each) => each.length > 0);
+      if (others.length > 0) throw new Error('changes are in two journals');
+      return rows;
+    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+async function changesOf(url: string, type: string): Promise<readonly { readonly n: number; readonly element: string }[]> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  try {
+    const rows = await sql<{ n: string; element: string }[]>`
+      select attributes ->> '/n' as n, element from journal where type = ${type} order by seq`;
+    return rows.map(({ n, element }) => ({ n: Number(n), element }));
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}

@@ -1,0 +1,91 @@
+/** A Redis Cluster: the keys of partitions and groups are on several servers, and stay in use when one of them is replaced. Everybody has its own rights. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { GroupRedis } from '@polyedge/journal/group-redis';
+import { dropOtherEpochs, HotJournal } from '@polyedge/journal/hot-journal';
+import { connectRedis } from '@polyedge/journal/redis';
+import { startRedisCluster } from '@polyedge/testkit/servers/redis-cluster';
+import { redisAcl } from '../infra/redis/users.ts';
+
+const PARTITIONS = 16;
+const WITHIN_MS = 60_000;
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + WITHIN_MS;
+  while (!(await holds().catch(() => false))) {
+    assert.ok(performance.now() < deadline, `not within ${WITHIN_MS} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+test('partitions on three servers are written and read together, after one was killed as well; other epochs are dropped on all of them', async () => {
+  await using cluster = await startRedisCluster();
+  await using parts = new AsyncDisposableStack();
+  for (const line of redisAcl((service) => `>p-${service}`)) await cluster.tell('ACL', 'SETUSER', ...line.split(' ').slice(1));
+  const connectAs = (user: string) => {
+    const url = Object.assign(new URL(cluster.url), { username: user, password: `p-${user}` });
+    const client = connectRedis({ url: url.href, name: 'test', onError: () => {} });
+    parts.defer(() => client.disconnect());
+    return client;
+  };
+  const redis = connectAs('graph-store');
+  const hot = new HotJournal(redis, 'one');
+  const partitions = Array.from({ length: PARTITIONS }, (_, partition) => partition);
+  await until('the cluster takes commands', async () => (await hot.claim(0, 1)).is === 'claimed');
+  for (const partition of partitions) {
+    assert.equal((await hot.claim(partition, 1)).is, 'claimed');
+    const begun = { generation: 1, last: 0, head: 0 };
+    assert.equal(await hot.clear(partition, 1, 1), 'cleared');
+    assert.equal(await hot.switchTo(partition, 1, begun, 0), 'switched');
+  }
+  const append = async (seq: number) => {
+    const states = await hot.states(PARTITIONS);
+    const runs = partitions.map((partition) => {
+      const state = states[partition];
+      assert.ok(state);
+      return { partition, state, changes: [{ seq: seq + partition, json: `"${seq}"` }] };
+    });
+    return await hot.append(1, seq + PARTITIONS, 0, runs);
+  };
+  assert.deepEqual(
+    await append(100),
+    partitions.map(() => 'appended'),
+  );
+  await until('partitions are on all primaries and replicas', async () => (await cluster.tell('DBSIZE')).every((size) => Number(size) > 0));
+
+  const [killed] = await cluster.primaries();
+  assert.ok(killed);
+  await killed.kill();
+  await until(
+    'a replica has taken over',
+    async () => (await cluster.primaries()).length === 3 && !(await cluster.primaries()).includes(killed),
+  );
+  await until('every partition is read', async () => (await hot.states(PARTITIONS)).length === PARTITIONS);
+  let seq = 100;
+  await until('every partition is written', async () => {
+    seq += 100;
+    return (await append(seq)).every((done) => done === 'appended');
+  });
+  for (const partition of partitions) {
+    const page = await hot.read(partition, 1, 0, 10);
+    assert.ok(page.is === 'read');
+    assert.equal(page.entries.at(-1)?.seq, seq + partition);
+  }
+
+  const groups = new GroupRedis(connectAs('hiro-edge'), 'one');
+  await until('the edge is connected', async () => (await groups.members(1)).size === 0);
+  for (const group of [1, 2, 3, 4]) {
+    assert.deepEqual(await groups.join(group, 'edge', ['member']), { added: 1, count: 1 });
+    const taken = await groups.take(group, 'edge', 10_000, 0, [{ partition: 0, above: 0 }]);
+    assert.equal(taken[0]?.is, 'taken');
+  }
+  await groups.beat('edge', 10_000);
+  assert.deepEqual(await groups.alive(['edge', 'other']), new Set(['edge']));
+
+  assert.equal((await new HotJournal(redis, 'two').claim(0, 1)).is, 'claimed');
+  assert.ok((await dropOtherEpochs(redis, 'two')) >= 2 * PARTITIONS, 'of every server');
+  assert.deepEqual(
+    (await hot.states(PARTITIONS)).map(({ last }) => last),
+    partitions.map(() => 0),
+  );
+});
