@@ -16,6 +16,7 @@ export abstract class SimulatedClient implements WireClient {
   protected readonly world: Surroundings;
   readonly #edges: () => readonly EdgeProcess[];
   #wire: SimulatedWire | undefined;
+  #edge: EdgeProcess | undefined;
   #isOpen = false;
   #hasLeft = false;
   #attempts = 0;
@@ -40,6 +41,11 @@ export abstract class SimulatedClient implements WireClient {
     return this.#isOpen;
   }
 
+  /** Whether what is asked from now on is answered where the tenant is. */
+  protected get isSentHome(): boolean {
+    return this.#edge?.knows(this.world) === true;
+  }
+
   connect(): void {
     const edges = this.#edges();
     const edge = edges[this.world.chance.below(edges.length)];
@@ -49,7 +55,9 @@ export abstract class SimulatedClient implements WireClient {
       this.#again(500);
       return;
     }
-    this.#wire = edge.connect(this.api, this.query, this, (session) => {
+    this.#edge = edge;
+    const { api, query } = this;
+    this.#wire = edge.connect({ api, query, tenant: this.world.tenant }, this, (session) => {
       if (attempt !== this.#attempts) return;
       this.#isOpen = true;
       this.begin(session);
@@ -120,6 +128,7 @@ export class Watcher extends SimulatedClient {
   /** This socket has seen one history only. */
   #isJudged = true;
   #failovers = 0;
+  #moves = 0;
   #beganAt = 0;
   /** Elements as the deltas of this socket make them, of those whose beginning it has seen. */
   readonly #folded = new Map<string, Map<string, unknown>>();
@@ -139,8 +148,9 @@ export class Watcher extends SimulatedClient {
 
   protected begin(): void {
     this.#last = undefined;
-    this.#isJudged = !this.world.judge.isUndecided;
+    this.#isJudged = !this.world.judge.isUndecided && this.isSentHome;
     this.#failovers = this.world.failovers;
+    this.#moves = this.world.moves;
     this.#beganAt = this.world.time.now;
     this.#folded.clear();
     for (const [at, types] of this.#filters.entries())
@@ -154,7 +164,8 @@ export class Watcher extends SimulatedClient {
     const seq = event.nanotime;
     const change = database.journal[seq - 1];
     judge.counts.shown += 1;
-    if (!this.#isJudged || this.#failovers !== this.world.failovers) {
+    // After a move the session has begun anew, and what is on its way may be of either journal.
+    if (!this.#isJudged || this.#failovers !== this.world.failovers || this.#moves !== this.world.moves) {
       this.#last = seq;
       return;
     }
@@ -183,7 +194,7 @@ export class Watcher extends SimulatedClient {
   }
 
   #isMine(change: FullChange): boolean {
-    return this.#filters.some((types) => types.includes(change.type));
+    return change.tenant === this.world.tenant && this.#filters.some((types) => types.includes(change.type));
   }
 
   #nextAfter(seq: number): number | undefined {
@@ -219,15 +230,13 @@ export class Member extends SimulatedClient {
   protected readonly api = 'events';
   protected readonly query: Readonly<Record<string, string>>;
   readonly #group: string;
+  readonly #shared: GroupTokens;
 
-  constructor(world: Surroundings, name: string, edges: () => readonly EdgeProcess[], group: string) {
+  constructor(world: Surroundings, name: string, edges: () => readonly EdgeProcess[], group: string, shared: GroupTokens) {
     super(world, name, edges);
     this.#group = group;
+    this.#shared = shared;
     this.query = { groupId: group, offset: 'smallest' };
-  }
-
-  get group(): string {
-    return this.#group;
   }
 
   protected begin(): void {
@@ -239,11 +248,35 @@ export class Member extends SimulatedClient {
 
   protected heard(text: string): void {
     const event: ShownEvent & { readonly error?: unknown } = JSON.parse(text);
-    if (event.error === undefined) this.world.judge.received(this.#group, event.nanotime);
+    if (event.error !== undefined) return;
+    this.world.judge.received(this.#group, event.nanotime);
+    this.#shared.received(event.body[TOKEN]);
   }
 
   missing(): string | undefined {
-    return this.isOpen ? undefined : `${this.name} is not connected`;
+    if (!this.isOpen) return `${this.name} is not connected`;
+    return this.#shared.missing(this.world);
+  }
+}
+
+/** What the clients of one group have been shown, by the writes' tokens: those stay the same when the group moves to another journal. */
+export class GroupTokens {
+  readonly #group: string;
+  readonly #tokens = new Set<unknown>();
+
+  constructor(group: string) {
+    this.#group = group;
+  }
+
+  received(token: unknown): void {
+    this.#tokens.add(token);
+  }
+
+  missing({ database, tenant }: Surroundings): string | undefined {
+    const lost = database.journal.find(
+      (change) => change.tenant === tenant && TYPES.includes(change.type) && !this.#tokens.has(change.state.attributes[TOKEN]),
+    );
+    return lost === undefined ? undefined : `no client of ${this.#group} has been shown ${lost.seq} of ${tenant}`;
   }
 }
 
@@ -270,6 +303,7 @@ export class Writer extends WritingClient {
   readonly #mine: string[] = [];
   /** Versions that this socket was told of, by element. */
   readonly #versions = new Map<string, number>();
+  readonly #acknowledged = new Set<string>();
   #failovers = 0;
   #count = 0;
 
@@ -297,7 +331,10 @@ export class Writer extends WritingClient {
       if (version < asked.atLeast) judge.wrong(`${this.name} reads version ${version} of ${asked.id} after it was told ${asked.atLeast}`);
       return;
     }
-    if (asked.kind !== 'delete') judge.acknowledged(asked.token);
+    if (asked.kind !== 'delete') {
+      judge.acknowledged(asked.token);
+      this.#acknowledged.add(asked.token);
+    }
     const element = String(body?.['ogit/_id'] ?? '');
     if (element === '') return;
     const known = this.#versions.get(element) ?? 0;
@@ -308,7 +345,16 @@ export class Writer extends WritingClient {
 
   missing(): string | undefined {
     if (!this.isOpen) return `${this.name} is not connected`;
-    return this.#asked.size === 0 ? undefined : `${this.name} waits for ${this.#asked.size} answers`;
+    if (this.#asked.size > 0) return `${this.name} waits for ${this.#asked.size} answers`;
+    if (this.world.failovers === 0) this.#lookAfterAcknowledged();
+    return undefined;
+  }
+
+  /** What was acknowledged in any journal is where the tenant is now. */
+  #lookAfterAcknowledged(): void {
+    const { judge } = this.world;
+    for (const token of this.#acknowledged)
+      if (!judge.hasTaken(token)) judge.wrong(`${token} was acknowledged, and is not where ${this.world.tenant} is now`);
   }
 
   #write(): void {

@@ -1,23 +1,25 @@
 /** One process of edges: HIRO's two protocols and Good Uncle, on the real driver, feed and groups. */
 import { accountsKeysChanged, accountsRevoked } from '@polyedge/contracts/bus/accounts';
-import { graphHead } from '@polyedge/contracts/bus/feed';
 import { Driver } from '@polyedge/edge-kit/driver/driver';
 import { type PendingWrite, Writes } from '@polyedge/edge-kit/driver/writes';
-import { type LiveFeed, openFeed } from '@polyedge/edge-kit/feed/feed';
+import { type Feeds, openFeeds } from '@polyedge/edge-kit/feed/feeds';
 import { limits } from '@polyedge/edge-kit/limits';
 import { type FakePacket, fakeFraming } from '@polyedge/edge-kit/testing/fake-wire';
 import { Flusher } from '@polyedge/edge-kit/transport/outbox';
 import { Wheel } from '@polyedge/edge-kit/wheel';
+import { RoutedBus } from '@polyedge/service-kit/journal-bus';
 import { type Log, silentLog } from '@polyedge/service-kit/log';
+import { KnownPlacements } from '@polyedge/service-kit/placements';
 import { NatsModelBus } from '@polyedge/simulation/nats-model-bus';
 import { goodUncleProtocol } from '../../services/gooduncle-edge/src/protocol/protocol.ts';
 import { parseTopics, type Topics } from '../../services/gooduncle-edge/src/protocol/topics.ts';
 import { eventsProtocol, graphProtocol } from '../../services/hiro-edge/src/protocol/protocol.ts';
+import { Bridge } from './bridges.ts';
+import { SimulatedJournalGroups } from './journal-groups.ts';
 import { mistakenBus, mistakenFeed, mistakenProtocol } from './mistakes.ts';
 import { Process } from './process.ts';
 import { SagaSide } from './saga-side.ts';
-import { SCOPE, TENANT, verify } from './settings.ts';
-import { SimulatedGroups } from './simulated-groups.ts';
+import { SCOPE, verify } from './settings.ts';
 import type { Surroundings } from './surroundings.ts';
 import { type Opened, SimulatedWire, type WireClient } from './wire.ts';
 
@@ -26,41 +28,45 @@ export type Api = 'graph' | 'events' | 'gooduncle' | 'saga';
 export class EdgeProcess {
   readonly process: Process;
   readonly bus: NatsModelBus;
-  readonly groups: SimulatedGroups;
-  readonly feed: LiveFeed;
+  readonly groups: SimulatedJournalGroups;
+  readonly feed: Feeds;
   readonly #world: Surroundings;
-  readonly #drivers: Readonly<Record<Exclude<Api, 'saga'>, Pick<Driver<never, never, never, FakePacket>, 'open'>>>;
+  readonly #hiro: Readonly<Record<'graph' | 'events', Pick<Driver<never, never, never, FakePacket>, 'open'>>>;
+  /** By tenant: an edge of Good Uncle's serves one. */
+  readonly #goodUncle = new Map<string, Pick<Driver<never, never, never, FakePacket>, 'open'>>();
+  readonly #newGoodUncle: (tenant: string) => Pick<Driver<never, never, never, FakePacket>, 'open'>;
   readonly #saga: SagaSide;
   readonly #wires = new Set<SimulatedWire>();
   readonly #writes: Writes;
+  readonly #bridges: readonly Bridge[];
+  readonly #placements: KnownPlacements;
 
   constructor(world: Surroundings, name: string) {
     this.#world = world;
     this.process = new Process(world.time, 'edge', name);
     const { process } = this;
     this.bus = new NatsModelBus(world.nats, process);
-    const bus = mistakenBus(this.bus, world);
-    this.feed = openFeed({
-      bus,
-      surroundings: {
-        now: process.now,
-        random: () => world.chance.next(),
-        soon: process.soon,
-        after: (ms, work) => process.after(ms, work),
-        every: (ms, work) => process.every(ms, work),
-      },
-      onThrown: (error) => world.judge.wrong(`a watcher threw: ${String(error)}`),
-    });
-    this.groups = new SimulatedGroups(world, process, this.bus);
-    this.bus.subscribe(graphHead, graphHead.pattern({}), ({ epoch, to }) => this.groups.announced(epoch, to));
+    const surroundings = {
+      now: process.now,
+      random: () => world.chance.next(),
+      soon: process.soon,
+      after: (ms: number, work: () => void) => process.after(ms, work),
+      every: (ms: number, work: () => void) => process.every(ms, work),
+    };
+    const placements = new KnownPlacements(this.bus, surroundings);
+    this.#placements = placements;
+    const bus = new RoutedBus(mistakenBus(this.bus, world), placements, process.now);
+    this.feed = openFeeds({ bus, surroundings, onThrown: (error) => world.judge.wrong(`a watcher threw: ${String(error)}`) });
+    this.groups = new SimulatedJournalGroups(world, process, new RoutedBus(this.bus, placements, process.now));
+    placements.start();
     const wheel = new Wheel({ now: process.date, wakeAt: (at, work) => process.after(at - process.date(), work) });
     const acknowledged = ({ write, outcome }: { readonly write: PendingWrite; readonly outcome: { readonly ok: boolean } }): void => {
       const [operation] = write.request.operations;
-      if (outcome.ok && operation?.op === 'update') world.judge.acknowledged(write.id);
+      if (outcome.ok && operation?.op === 'update') world.of(write.tenant).judge.acknowledged(write.id);
     };
     this.#writes = new Writes(bus, wheel, acknowledged, () => world.chance.next());
     const shared = {
-      ...{ bus, wheel, flusher: new Flusher(process.soon, process.now), verify },
+      ...{ bus, wheel, flusher: new Flusher(process.soon, process.now), verify: () => verify() },
       feed: mistakenFeed(this.feed, world),
       limits: limits({ authenticateMs: 0, idleMs: 0, pingIntervalMs: 0 }),
       chance: {
@@ -70,26 +76,32 @@ export class EdgeProcess {
       log: logInto(world),
     };
     const sessions = {
-      ...{ tenant: TENANT, scope: () => SCOPE, topics: rules, instance: name, redact: true, onDowngrade: 'keep' as const },
+      ...{ scope: () => SCOPE, topics: rules, instance: name, redact: true, onDowngrade: 'keep' as const },
       ...{ requestsPerSecond: 1e6, requestBurst: 1e6, maxSubscriptions: 100 },
     };
-    this.#drivers = {
+    this.#hiro = {
       graph: new Driver({
         ...shared,
         framing: fakeFraming,
         protocol: graphProtocol({ maxInFlight: 64, tokenGraceMs: 0, names: 'lenient' }),
       }),
       events: new Driver({ ...shared, framing: fakeFraming, protocol: eventsProtocol({ tokenGraceMs: 0 }), groups: this.groups }),
-      gooduncle: new Driver({
-        ...{ ...shared, framing: fakeFraming, protocol: mistakenProtocol(goodUncleProtocol(sessions), world) },
-        sharedChannels: [accountsRevoked, accountsKeysChanged],
-      }),
     };
+    this.#newGoodUncle = (tenant) =>
+      new Driver({
+        ...{ ...shared, framing: fakeFraming, protocol: mistakenProtocol(goodUncleProtocol({ ...sessions, tenant }), world) },
+        sharedChannels: [accountsRevoked, accountsKeysChanged],
+      });
     this.#saga = new SagaSide(process, shared);
+    this.#bridges = world.tenants.map((tenant) => new Bridge(world.of(tenant), this, shared.feed, wheel));
   }
 
-  /** A client connects. @returns its end of the socket, open as soon as this process runs */
-  connect(api: Api, query: Readonly<Record<string, string>>, client: WireClient, opened: (session: Opened) => void): SimulatedWire {
+  /** A client of a tenant connects. @returns its end of the socket, open as soon as this process runs */
+  connect(
+    { api, tenant, query }: { readonly api: Api; readonly tenant: string; readonly query: Readonly<Record<string, string>> },
+    client: WireClient,
+    opened: (session: Opened) => void,
+  ): SimulatedWire {
     const wire = new SimulatedWire(this.#world, this.process, client);
     this.#wires.add(wire);
     this.process.after(1 + this.#world.chance.below(5), () => {
@@ -98,15 +110,39 @@ export class EdgeProcess {
         this.#saga.open(wire, query, opened);
         return;
       }
-      wire.opened(this.#drivers[api].open(wire, { credential: verify(), path: '/', query, address: 'a' }));
+      const driver = api === 'gooduncle' ? this.#goodUncleOf(tenant) : this.#hiro[api];
+      wire.opened(driver.open(wire, { credential: verify(tenant), path: '/', query, address: 'a' }));
       opened({});
     });
     return wire;
   }
 
+  #goodUncleOf(tenant: string): Pick<Driver<never, never, never, FakePacket>, 'open'> {
+    const driver = this.#goodUncle.get(tenant) ?? this.#newGoodUncle(tenant);
+    this.#goodUncle.set(tenant, driver);
+    return driver;
+  }
+
   /** Writes as the edge's own sessions do. */
   write(write: PendingWrite): void {
     this.process.run(() => this.#writes.add(write));
+  }
+
+  /**
+   * Whether it knows in which journal a tenant is, so that what is shown of it can be judged. Of one that has come back it cannot: publishers remember
+   * what it left there, which has no contents any more.
+   */
+  knows({ tenant, journal, moves }: Surroundings): boolean {
+    return moves < 2 && this.#placements.journalOf(tenant) === journal;
+  }
+
+  /** What its bridges have not told yet. */
+  missing(): string | undefined {
+    for (const bridge of this.#bridges) {
+      const missing = bridge.missing();
+      if (missing !== undefined) return missing;
+    }
+    return undefined;
   }
 
   kill(): void {

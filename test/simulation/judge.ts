@@ -21,12 +21,14 @@ const FAILOVER_MS = 15_000;
 export class Judge {
   /** What was found wrong first, as a sentence. */
   problem: string | undefined;
-  readonly counts = { committed: 0, published: 0, shown: 0, given: 0, windows: 0, acknowledged: 0, recovered: 0 };
+  readonly counts = { committed: 0, published: 0, shown: 0, given: 0, windows: 0, acknowledged: 0, recovered: 0, bridged: 0 };
   readonly #time: VirtualTime;
   readonly #database: DatabaseModel;
   readonly #positions: PositionsModel;
   readonly #groups: GroupJudge;
-  readonly #groupNames: readonly string[];
+  /** Of one tenant; those of a tenant that was moved are not looked at any more. */
+  #groupNames: readonly string[];
+  readonly #groupTenant: string;
   /** By group: seqs that have reached one of its clients. */
   readonly #received = new Map<string, Set<number>>();
   #partitions: number[] = [];
@@ -46,11 +48,18 @@ export class Judge {
   /** Another copy of the database took over, and no epoch was begun for it yet: what is told may be of either. */
   #isUndecided = false;
 
-  constructor(time: VirtualTime, database: DatabaseModel, positions: PositionsModel, groups: readonly string[]) {
+  /** @param groups those whose positions are here, all of one tenant */
+  constructor(
+    time: VirtualTime,
+    database: DatabaseModel,
+    positions: PositionsModel,
+    groups: { readonly tenant: string; readonly names: readonly string[] },
+  ) {
     this.#time = time;
     this.#database = database;
     this.#positions = positions;
-    this.#groupNames = groups;
+    this.#groupNames = groups.names;
+    this.#groupTenant = groups.tenant;
     this.#groups = new GroupJudge(PARTITIONS, (group, partition) => positions.positionOf(group, partition));
     this.#seqs = Array.from({ length: PARTITIONS }, () => []);
   }
@@ -80,15 +89,16 @@ export class Judge {
   committed(changes: readonly FullChange[]): void {
     for (const change of changes) {
       this.counts.committed += 1;
-      const { seq, id, state, undo } = change;
+      const { seq, id, tenant, state, undo } = change;
+      const key = `${tenant}/${id}`;
       if (seq !== this.#partitions.length + 1) this.wrong(`seq ${seq} was committed after ${this.#partitions.length}`);
       const partition = partitionOf(slotOf(id), PARTITIONS);
       this.#partitions.push(partition);
       this.#committedAt[seq] = this.#time.now;
-      this.#seqs[partition]?.push(seq);
-      const before = this.#states.get(id);
+      if (tenant === this.#groupTenant) this.#seqs[partition]?.push(seq);
+      const before = this.#states.get(key);
       if (!isDeepStrictEqual(stateBefore(state, undo), before)) this.wrong(`${seq}: what was before it is not what ${id} was`);
-      this.#states.set(id, state);
+      this.#states.set(key, state);
       const token = tokenOf(state);
       if (typeof token !== 'string' || token === tokenOf(before)) continue;
       const effects = (this.#effects.get(token) ?? 0) + 1;
@@ -101,6 +111,22 @@ export class Judge {
   /** When a change was committed, on the virtual clock. */
   committedAt(seq: number): number {
     return this.#committedAt[seq] ?? 0;
+  }
+
+  /** A tenant is in another journal from now on: what it wrote counts there, and its groups go on there. */
+  departed(tenant: string, groups: readonly string[]): void {
+    for (const change of this.#database.journal) {
+      if (change.tenant !== tenant) continue;
+      this.#states.delete(`${tenant}/${change.id}`);
+      const token = tokenOf(change.state);
+      if (typeof token === 'string') this.#effects.delete(token);
+    }
+    this.#groupNames = this.#groupNames.filter((name) => !groups.includes(name));
+  }
+
+  /** Whether a write is in the journal. */
+  hasTaken(token: string): boolean {
+    return this.#effects.has(token);
   }
 
   /** A client was told that its write took effect. */
@@ -116,8 +142,7 @@ export class Judge {
       if (lease.holder !== holder || lease.fence !== fence || lease.until < now)
         this.wrong(`${holder} publishes under fence ${fence} without the lease: ${lease.holder} has it under ${lease.fence}`);
       for (const change of changes)
-        if (change !== this.#database.journal[change.seq - 1] && !isDeepStrictEqual(change, this.#database.journal[change.seq - 1]))
-          this.wrong(`${holder} publishes something else as ${change.seq} than was committed`);
+        if (!this.#isJournaled(change)) this.wrong(`${holder} publishes something else as ${change.seq} than was committed`);
     }
     const [first, last] = [changes[0]?.seq, changes.at(-1)?.seq];
     if (first === undefined || last === undefined) return;
@@ -128,6 +153,12 @@ export class Judge {
       this.wrong(`fence ${fence} of ${epoch} goes on with ${first} after ${top ?? this.#published}`);
     this.#tops.set(key, last);
     this.#published = Math.max(this.#published, last);
+  }
+
+  /** What a tenant left behind when it was moved has no contents any more. */
+  #isJournaled(change: FullChange): boolean {
+    const journaled = this.#database.journal[change.seq - 1];
+    return change === journaled || (journaled?.scope === 'system' && journaled.id === change.id) || isDeepStrictEqual(change, journaled);
   }
 
   /** Another copy of the database goes on: what it does not have never was. */
@@ -141,10 +172,11 @@ export class Judge {
     this.#published = Math.min(this.#published, seq);
     this.#states.clear();
     this.#effects.clear();
-    for (const { id, state } of this.#database.journal) {
+    for (const { id, tenant, state } of this.#database.journal) {
+      const key = `${tenant}/${id}`;
       const token = tokenOf(state);
-      if (typeof token === 'string' && token !== tokenOf(this.#states.get(id))) this.#effects.set(token, 1);
-      this.#states.set(id, state);
+      if (typeof token === 'string' && token !== tokenOf(this.#states.get(key))) this.#effects.set(token, 1);
+      this.#states.set(key, state);
     }
     this.#positions.restore(seq);
   }
@@ -163,7 +195,7 @@ export class Judge {
 
   given(group: string, changes: readonly FullChange[]): void {
     this.counts.given += changes.length;
-    if (!this.#isFirstHistory) return;
+    if (!this.#isJudged(group)) return;
     this.#groups.give(
       group,
       changes.map(({ seq }) => seq),
@@ -180,7 +212,7 @@ export class Judge {
   }
 
   confirmed(group: string, member: string, changes: readonly FullChange[], inTime: boolean): void {
-    if (!this.#isFirstHistory) return;
+    if (!this.#isJudged(group)) return;
     const seqs = changes.map(({ seq }) => seq);
     const received = this.#received.get(group);
     const missing = changes.find(({ seq, type }) => GROUP_TYPES.includes(type) && received?.has(seq) !== true)?.seq;
@@ -197,6 +229,10 @@ export class Judge {
   /** What groups have not confirmed or stored yet; undefined when all is done. */
   missingInGroups(): string | undefined {
     return this.#isFirstHistory ? this.#groups.missing(this.#groupNames, this.#seqs) : undefined;
+  }
+
+  #isJudged(group: string): boolean {
+    return this.#isFirstHistory && this.#groupNames.includes(group);
   }
 
   #take(): void {

@@ -3,7 +3,6 @@ import { graphChanges, graphHead } from '@polyedge/contracts/bus/feed';
 import { graphMutate } from '@polyedge/contracts/bus/graph';
 import type { FullChange } from '@polyedge/contracts/change';
 import { operationId, operationTime } from '@polyedge/contracts/operation-id';
-import type { LiveFeed } from '@polyedge/edge-kit/feed/feed';
 import type { Feed, WatchHandler } from '@polyedge/edge-kit/feed/watch';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { NatsModelBus } from '@polyedge/simulation/nats-model-bus';
@@ -19,8 +18,8 @@ export function mistakenBus(bus: NatsModelBus, { bug, chance }: Surroundings): B
     get status() {
       return bus.status;
     },
-    respond: (channel, handler) => bus.respond(channel, handler),
-    publish: (channel, values, body) => bus.publish(channel, values, body),
+    respond: (channel, handler, options) => bus.respond(channel, handler, options),
+    publish: (channel, values, body, journal) => bus.publish(channel, values, body, journal),
     publishText: (subject, text) => bus.publishText(subject, text),
     flush: (ms) => bus.flush(ms),
     close: () => bus.close(),
@@ -55,7 +54,7 @@ export function mistakenBus(bus: NatsModelBus, { bug, chance }: Surroundings): B
 }
 
 /** The feed of an edge with one of the planted mistakes. */
-export function mistakenFeed(feed: LiveFeed, world: Surroundings): Feed {
+export function mistakenFeed(feed: Feed, world: Surroundings): Feed {
   if (world.bug === 'dedupe-by-tick') return forgetful(feed, world);
   if (world.bug !== 'answers-before-their-events') return feed;
   return {
@@ -82,7 +81,7 @@ export function mistakenProtocol<Raw, In, Out>(protocol: Protocol<Raw, In, Out>,
 }
 
 /** A feed whose watches are now and then given again what they had in the turn before. */
-function forgetful(feed: LiveFeed, { chance }: Surroundings): Feed {
+function forgetful(feed: Feed, { chance }: Surroundings): Feed {
   return {
     watch: (interest, handler) => {
       let last: FullChange | undefined;

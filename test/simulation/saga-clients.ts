@@ -67,6 +67,8 @@ export class SagaClient extends WritingClient {
     this.#pid = pid;
     if (recovered === true) {
       this.world.judge.counts.recovered += 1;
+      // A join whose answer was lost with the socket.
+      for (const room of KINDS) if (this.#rooms[room].joinedAt === undefined) this.#join(room);
       return;
     }
     this.#offset = undefined;
@@ -84,7 +86,7 @@ export class SagaClient extends WritingClient {
     const { kind, event, ack, args }: Raw = JSON.parse(text);
     const [body, offset] = args;
     if (kind === 'ack') this.#answered(ack ?? 0, body);
-    else if (event === 'authenticated') for (const room of KINDS) this.#emit(`/${room}/join`, { id: PARENTS[room] }, { kind: room });
+    else if (event === 'authenticated') for (const room of KINDS) this.#join(room);
     else if (event === 'offset') {
       this.#offset = String(body);
       this.#rooms.users.last = this.#seqOf(this.#offset);
@@ -120,6 +122,10 @@ export class SagaClient extends WritingClient {
     this.send({ kind: 'event', event, args: [payload], ack: this.#count });
   }
 
+  #join(kind: Kind): void {
+    this.#emit(`/${kind}/join`, { id: PARENTS[kind] }, { kind });
+  }
+
   #write(left: number): void {
     const { chance } = this.world;
     const kind = KINDS[left % 2] ?? 'users';
@@ -144,9 +150,13 @@ export class SagaClient extends WritingClient {
   #answered(ack: number, { status_code: status, body }: SagaBody): void {
     const post = this.#posts.get(ack);
     this.#posts.delete(ack);
-    if (post === undefined || status !== 200) return;
+    if (post === undefined) return;
     const { judge, time } = this.world;
     const { kind, token, at, isHeard } = post;
+    if (status !== 200) {
+      if (token === undefined) this.#joinAgain(kind);
+      return;
+    }
     if (token === undefined) {
       this.#rooms[kind].joinedAt = time.now;
       return;
@@ -158,6 +168,14 @@ export class SagaClient extends WritingClient {
     const { last = 0 } = this.#rooms[kind];
     if (isHeard && seq > last && time.now - at < EVENTS_FIRST_MS)
       judge.wrong(`${this.name} is answered ${seq} before its event: it is at ${last} in /${kind}`);
+  }
+
+  /** Whoever is not let into a room asks again, as long as the session is the same one. */
+  #joinAgain(kind: Kind): void {
+    const rooms = this.#rooms;
+    this.world.time.after(300, () => {
+      if (this.isOpen && this.#rooms === rooms && rooms[kind].joinedAt === undefined) this.#join(kind);
+    });
   }
 
   #shown({ type, sortable_id: seq = 0 }: SagaBody): void {

@@ -5,6 +5,9 @@ import type { Principal } from '@polyedge/contracts/principal';
 
 export const PARTITIONS = 4;
 export const TENANT = 't';
+/** In a system with two journals: a tenant that is in the other one at first, and moves. */
+export const FAR_TENANT = 'u';
+export const FAR_JOURNAL = 'second';
 export const SCOPE = 's';
 
 /** What HIRO's clients write. */
@@ -18,10 +21,10 @@ export const ACCOUNT: Account = {
   ...{ scopes: [], disabled: false, attributes: {} },
 };
 
-const PRINCIPAL: Principal = {
-  ...{ account: ACCOUNT.id, tenant: TENANT, username: 'u1', app: 'a', roles: ACCOUNT.roles, defaultScope: SCOPE },
+const principalOf = (tenant: string): Principal => ({
+  ...{ account: ACCOUNT.id, tenant, username: 'u1', app: 'a', roles: ACCOUNT.roles, defaultScope: SCOPE },
   ...{ scopes: [], session: 'l', issuedAt: 0, expiresAt: Number.MAX_SAFE_INTEGER },
-};
+});
 
 /** Whatever token a client shows, it is that one. */
-export const verify = (): Outcome<Principal> => done(PRINCIPAL);
+export const verify = (tenant = TENANT): Outcome<Principal> => done(principalOf(tenant));

@@ -5,10 +5,13 @@ import type { GroupHistories, GroupHistory } from '@polyedge/journal/group-histo
 import { Groups } from '@polyedge/journal/groups/groups';
 import { signalsOver, storeOver } from '@polyedge/journal/groups-over-bus';
 import { PartitionReader } from '@polyedge/journal/partition-reader';
-import type { NatsModelBus } from '@polyedge/simulation/nats-model-bus';
+import type { Bus } from '@polyedge/service-kit/bus';
 import type { RedisGroupsModel } from '@polyedge/simulation/redis-groups-model';
 import type { Process } from './process.ts';
 import type { Surroundings } from './surroundings.ts';
+
+/** One for all: finding out where it was made takes longer than what it is made for. */
+const NO_ANSWER = new Error('Redis does not answer');
 
 export class SimulatedGroups implements ConsumerGroups {
   readonly #world: Surroundings;
@@ -19,9 +22,13 @@ export class SimulatedGroups implements ConsumerGroups {
   /** When what was sent to Redis last arrives: one connection keeps the order. */
   #thereAt = 0;
   /** This edge cannot reach Redis until then. */
-  redisAwayUntil = 0;
+  #redisAwayUntil = 0;
 
-  constructor(world: Surroundings, process: Process, bus: NatsModelBus) {
+  /**
+   * @param world with the servers of the journal whose groups these are
+   * @param bus of that journal
+   */
+  constructor(world: Surroundings, process: Process, bus: Bus) {
     this.#world = world;
     this.#process = process;
     this.#store = storeOver(bus);
@@ -54,9 +61,25 @@ export class SimulatedGroups implements ConsumerGroups {
     this.#groups.announced(epoch, seq);
   }
 
+  /** Tenants are in another journal now. */
+  moved(tenants: ReadonlySet<string>): void {
+    this.#groups.moved(tenants);
+  }
+
   /** Redis is there again. */
   reconnected(): void {
     this.#heardOfRedis();
+  }
+
+  /** This edge cannot reach Redis for so long. */
+  losesRedis(ms: number): void {
+    this.#redisAwayUntil = Math.max(this.#redisAwayUntil, this.#world.time.now + ms);
+    this.#process.after(ms, () => this.reconnected());
+  }
+
+  /** It can reach Redis from now on. */
+  reach(): void {
+    this.#redisAwayUntil = 0;
   }
 
   #batch(group: string, handler: MemberHandler, changes: readonly FullChange[], ack: () => void, shared: boolean): void {
@@ -118,7 +141,7 @@ export class SimulatedGroups implements ConsumerGroups {
     const { chance, time, lostAnswers } = this.#world;
     this.#thereAt = Math.max(this.#thereAt, time.now + 0.5 + chance.below(4));
     return new Promise((resolve, reject) => {
-      const fails = (): void => reject(new Error('Redis does not answer'));
+      const fails = (): void => reject(NO_ANSWER);
       time.after(this.#thereAt - time.now, () => {
         if (this.#cannotReachRedis) {
           this.#process.after(50 + chance.below(400), fails);
@@ -133,6 +156,6 @@ export class SimulatedGroups implements ConsumerGroups {
   }
 
   get #cannotReachRedis(): boolean {
-    return this.#world.redis.isAway || this.redisAwayUntil > this.#world.time.now;
+    return this.#world.redis.isAway || this.#redisAwayUntil > this.#world.time.now;
   }
 }

@@ -1,9 +1,12 @@
 /** One replica of graph-store: the real executor, publisher and answers, on models of its servers. */
-import { accountsGet } from '@polyedge/contracts/bus/accounts';
+import { accountsGet, accountsPlaced, accountsPlacements } from '@polyedge/contracts/bus/accounts';
 import { graphChanged, graphCommitted, graphHead } from '@polyedge/contracts/bus/feed';
 import { graphGet, graphQuery } from '@polyedge/contracts/bus/graph';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { keysOf } from '@polyedge/contracts/interest';
+import { MAIN } from '@polyedge/contracts/journal';
+import type { Bus } from '@polyedge/service-kit/bus';
+import { busOf } from '@polyedge/service-kit/journal-bus';
 import { NatsModelBus } from '@polyedge/simulation/nats-model-bus';
 import { answerChanges } from '../../services/graph-store/src/bus/changes.ts';
 import { answerGroups } from '../../services/graph-store/src/bus/groups.ts';
@@ -21,6 +24,7 @@ import type {
   Ran,
   Submission,
 } from '../../services/graph-store/src/executor/messages.ts';
+import { ELSEWHERE } from '../../services/graph-store/src/postgres/tenants-elsewhere.ts';
 import { PublisherMachine } from '../../services/graph-store/src/publisher/machine.ts';
 import type {
   PublisherCall,
@@ -44,10 +48,15 @@ const CONNECTIONS: Partial<Record<PublisherCall['call'], string>> = {
 /** Of the sessions that write (`postgres/connect.ts`): how long one may stand still in a transaction, and wait for a lock. */
 const IDLE_MS = 2000;
 const LOCK_MS = 5000;
+/** How often the directory tells the version of the placements, changed or not, and how often it looks whether it has changed. */
+const TELL_EVERY = 10;
+const LOOK_MS = 500;
 
 export class StoreProcess {
   readonly process: Process;
   readonly bus: NatsModelBus;
+  /** The same for what its journal has for itself. */
+  readonly #journalBus: Bus;
   readonly #world: Surroundings;
   readonly #executor = new ExecutorMachine();
   readonly #publisher: PublisherMachine;
@@ -60,15 +69,21 @@ export class StoreProcess {
   #messages = 0;
   #cancelWake: () => void = () => {};
 
+  /** @param world with the servers of the journal that it serves */
   constructor(world: Surroundings, name: string) {
     this.#world = world;
     this.process = new Process(world.time, 'graph-store', name, world.bug === 'lease-believed-past-its-end');
     this.bus = new NatsModelBus(world.nats, this.process);
+    this.#journalBus = busOf(this.bus, world.journal);
     this.#publisher = new PublisherMachine(this.#recent, PARTITIONS, true);
     this.#answer();
     this.bus.onStatus((status) => this.#publish({ kind: status }));
-    this.bus.subscribe(graphCommitted, graphCommitted.pattern({}), ({ seq }) => this.#publish({ kind: 'heard', seq }));
+    this.#journalBus.subscribe(graphCommitted, graphCommitted.pattern({}), ({ seq }) => this.#publish({ kind: 'heard', seq }));
     this.process.soon(() => this.#publish({ kind: 'connected' }));
+  }
+
+  get journal(): string {
+    return this.#world.journal;
   }
 
   get waitingRequests(): number {
@@ -91,30 +106,54 @@ export class StoreProcess {
 
   #answer(): void {
     const { database, bug, chance } = this.#world;
-    const { bus } = this;
+    const bus = this.#journalBus;
     const journal = () => database.journalFor(() => this.#reach());
     answerMutations(bus, { submit: (submission) => this.#submit(submission) }, undefined);
     answerChanges(bus, { journal, recent: this.#recent, partitions: PARTITIONS });
     answerGroups(bus, {
-      positions: positionsOver(this.#world, () => this.#reach()),
+      positions: positionsOver(this.#world, this.process, () => this.#reach()),
       journal,
       partitions: PARTITIONS,
     });
-    bus.respond(accountsGet, async () => this.#read(0, () => ({ accounts: [ACCOUNT] })));
+    if (this.#world.journal === MAIN) this.#answerForDirectory();
     bus.respond(graphGet, async ({ ids, atLeast = 0 }, { tenant = '' }) =>
-      this.#read(atLeast, () => {
+      this.#readOf(tenant, atLeast, () => {
         const found = ids.map((id) => database.element(tenant, id));
         return { epoch: database.epoch, seq: database.seq, elements: found.map((one) => (one === undefined || one.deleted ? null : one)) };
       }),
     );
     bus.respond(graphQuery, async ({ filter, sort = [], limit = 1000, atLeast = 0 }, { tenant = '' }) =>
-      this.#read(bug === 'rows-older-than-events' ? 0 : atLeast, () => {
+      this.#readOf(tenant, bug === 'rows-older-than-events' ? 0 : atLeast, () => {
         const behind = bug === 'rows-older-than-events' ? chance.below(6) : 0;
         const found = database.queryAt(tenant, filter, sort, Math.max(0, database.seq - behind));
         const more = found.length > limit ? { cursor: 'more' } : {};
         return { epoch: database.epoch, seq: database.seq - behind, elements: found.slice(0, limit), ...more };
       }),
     );
+  }
+
+  #answerForDirectory(): void {
+    const { directory } = this.#world;
+    this.bus.respond(accountsGet, async () => this.#read(0, () => ({ accounts: [ACCOUNT] })));
+    this.bus.respond(accountsPlacements, async () =>
+      this.#read(0, () => ({
+        version: directory.version,
+        placements: [...directory.placements].map(([tenant, journal]) => ({ tenant, journal })),
+      })),
+    );
+    // Who has one journal only is told of no placement.
+    if (this.#world.tenants.length === 1) return;
+    let [looks, told] = [0, directory.version];
+    this.process.every(LOOK_MS, () => {
+      looks += 1;
+      if (told === directory.version && looks % TELL_EVERY !== 0) return;
+      told = directory.version;
+      this.bus.publish(accountsPlaced, {}, { version: told });
+    });
+  }
+
+  async #readOf<T>(tenant: string, atLeast: number, read: () => T): Promise<Outcome<T>> {
+    return this.#world.database.away.get(tenant) === 'left' ? ELSEWHERE : await this.#read(atLeast, read);
   }
 
   #reach(): void {
@@ -248,7 +287,7 @@ export class StoreProcess {
         this.#send(effect);
         break;
       case 'tell':
-        this.bus.publish(graphCommitted, {}, { seq: effect.seq });
+        this.#journalBus.publish(graphCommitted, {}, { seq: effect.seq });
         break;
       case 'wake':
         this.#cancelWake();
@@ -271,7 +310,7 @@ export class StoreProcess {
       changes.map(({ change }) => change),
     );
     const keys = changes.map((recent) => this.#sendChange(recent));
-    this.bus.publish(graphHead, {}, { epoch, fence, from, to, keys });
+    this.#journalBus.publish(graphHead, {}, { epoch, fence, from, to, keys });
   }
 
   #sendChange(recent: Recent): number[] {

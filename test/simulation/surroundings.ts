@@ -7,20 +7,41 @@ import type { Judge } from './judge.ts';
 import type { SystemBug } from './planted.ts';
 import type { RedisModel } from './redis-model.ts';
 
-export interface Surroundings {
-  readonly time: VirtualTime;
-  readonly chance: Chance;
-  readonly nats: NatsModel;
+/** A journal: its servers, and what is looked at there. */
+export interface Servers {
+  readonly journal: string;
   readonly redis: RedisModel;
   readonly database: DatabaseModel;
   readonly positions: PositionsModel;
   readonly judge: Judge;
-  readonly bug: SystemBug | undefined;
   /** The database cannot be reached until then. */
   databaseAwayUntil: number;
+}
+
+/** Which tenants are in another journal than `main`. */
+export interface Directory {
+  version: number;
+  readonly placements: Map<string, string>;
+}
+
+export interface Surroundings extends Servers {
+  readonly time: VirtualTime;
+  readonly chance: Chance;
+  readonly nats: NatsModel;
+  readonly bug: SystemBug | undefined;
+  readonly directory: Directory;
+  /** All that there are. */
+  readonly tenants: readonly string[];
   /** Of a hundred statements so many lose their answer. */
-  lostAnswers: number;
+  readonly lostAnswers: number;
   /** How often another copy of the database took over. */
   readonly failovers: number;
+  /** Whose clients these are, and how often that tenant was moved to another journal. */
+  readonly tenant: string;
+  readonly moves: number;
   note(line: string): void;
+  /** The same with the servers of a journal. */
+  at(journal: string): Surroundings;
+  /** The same for a tenant, with the servers of the journal that it is in at the time. */
+  of(tenant: string): Surroundings;
 }

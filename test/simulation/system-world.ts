@@ -2,23 +2,24 @@
  * A whole system in one process from one seed: clients, edges and stores with their real sessions, drivers and machines, on models of NATS, Redis
  * and PostgreSQL and on virtual time. Processes stop, stand still and end, messages and answers are lost, servers restart and forget.
  */
-import type { MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
-import { operationId } from '@polyedge/contracts/operation-id';
-import { PositionsModel } from '@polyedge/journal/testing/positions-model';
-import type { JsonObject } from '@polyedge/query/json';
+import { MAIN } from '@polyedge/contracts/journal';
+import type { PositionsModel } from '@polyedge/journal/testing/positions-model';
 import { NatsModel } from '@polyedge/simulation/nats-model';
 import { Chance, VirtualTime } from '@polyedge/simulation/virtual-time';
-import { DatabaseModel } from '../../services/graph-store/test/database-model.ts';
-import { Member, type SimulatedClient, Watcher, Writer, WritingClient } from './clients.ts';
+import type { DatabaseModel } from '../../services/graph-store/test/database-model.ts';
+import { GroupTokens, Member, type SimulatedClient, Watcher, Writer, WritingClient } from './clients.ts';
 import { EdgeProcess } from './edge-process.ts';
-import { Judge, TOKEN } from './judge.ts';
+import { newServers, type Place, SeenFrom } from './journals.ts';
+import type { Judge } from './judge.ts';
 import { LiveQuery } from './live-queries.ts';
+import { Mover } from './mover.ts';
 import type { SystemBug } from './planted.ts';
-import { RedisModel } from './redis-model.ts';
+import { Products } from './products.ts';
+import type { RedisModel } from './redis-model.ts';
 import { SagaClient } from './saga-clients.ts';
-import { PARTITIONS, SCOPE, TENANT, TYPES } from './settings.ts';
+import { FAR_JOURNAL, FAR_TENANT, TENANT, TYPES } from './settings.ts';
 import { StoreProcess } from './store-process.ts';
-import type { Surroundings } from './surroundings.ts';
+import type { Directory, Servers, Surroundings } from './surroundings.ts';
 
 export interface SystemHistory {
   readonly seed: number;
@@ -39,25 +40,42 @@ export interface SystemTold {
 }
 
 const GROUPS = ['one', 'two'];
+const FAR_GROUPS = ['far'];
+/** Every so many-th seed has two journals, and a tenant that moves between them. */
+const TWO_JOURNALS = 4;
 const KEPT_LINES = 400;
-const PAUSES_MS = [0, 1, 5, 20, 100, 700];
+const PAUSES_MS = [0, 1, 5, 20, 100, 200];
 /** When faults stop, everything is delivered within this time. */
 const PROGRESS_MS = 30_000;
 /** Answers lost of a hundred while something may fail. */
 const LOST_ANSWERS = 3;
 
+/** A second journal, and the tenant that is there at first. */
+interface Far {
+  readonly servers: Servers;
+  readonly journal: Surroundings;
+  readonly tenant: Surroundings;
+  readonly mover: Mover;
+}
+
 export class SystemWorld implements Surroundings {
   readonly time = new VirtualTime();
   readonly chance: Chance;
   readonly nats: NatsModel;
+  readonly journal = MAIN;
   readonly redis: RedisModel;
   readonly database: DatabaseModel;
-  readonly positions = new PositionsModel(PARTITIONS);
+  readonly positions: PositionsModel;
   readonly judge: Judge;
   readonly bug: SystemBug | undefined;
+  readonly directory: Directory = { version: 1, placements: new Map() };
+  readonly tenant = TENANT;
+  readonly moves = 0;
   databaseAwayUntil = 0;
   lostAnswers = LOST_ANSWERS;
   failovers = 0;
+  readonly #far: Far | undefined;
+  readonly #products: Products;
   readonly #history: SystemHistory;
   /** Of what is done to the system. */
   #choice = new Chance(0);
@@ -65,25 +83,53 @@ export class SystemWorld implements Surroundings {
   readonly #stores: StoreProcess[] = [];
   readonly #clients: SimulatedClient[] = [];
   readonly #timeline: string[] = [];
-  #secondAgo: () => void = () => {};
-  #halfAgo: () => void = () => {};
+  /** What makes the Redis of a journal what it was then. */
+  #secondAgo: (journal: string) => void = () => {};
+  #halfAgo: (journal: string) => void = () => {};
   #copyOfDatabase: () => void = () => {};
   #count = 0;
   #steps = 0;
   #faults = 0;
-  #products = 0;
 
   constructor(history: SystemHistory) {
     this.#history = history;
     this.bug = history.bug;
     this.chance = new Chance(history.seed);
-    this.database = new DatabaseModel({
-      remembers: history.bug !== 'repeats-not-looked-up',
-      readsLater: history.bug === 'read-after-lock',
-    });
     this.nats = new NatsModel(this.time, () => this.chance.next());
-    this.redis = new RedisModel(this.time);
-    this.judge = new Judge(this.time, this.database, this.positions, GROUPS);
+    const servers = newServers(MAIN, this.time, this.bug, { tenant: TENANT, names: GROUPS });
+    ({ database: this.database, positions: this.positions, judge: this.judge, redis: this.redis } = servers);
+    this.#products = new Products(this, () => this.#livingEdges);
+    this.#far = history.seed % TWO_JOURNALS === 0 ? this.#secondJournal() : undefined;
+  }
+
+  #secondJournal(): Far {
+    const servers = newServers(FAR_JOURNAL, this.time, this.bug, { tenant: FAR_TENANT, names: FAR_GROUPS });
+    const place: Place = { tenant: FAR_TENANT, servers, moves: 0 };
+    this.directory.placements.set(FAR_TENANT, FAR_JOURNAL);
+    this.database.away.set(FAR_TENANT, 'left');
+    servers.database.away.set(TENANT, 'left');
+    const journal = new SeenFrom(this, { tenant: FAR_TENANT, servers, moves: 0 });
+    return { servers, journal, tenant: new SeenFrom(this, place), mover: new Mover(this, place, FAR_GROUPS) };
+  }
+
+  get tenants(): readonly string[] {
+    return this.#far === undefined ? [TENANT] : [TENANT, FAR_TENANT];
+  }
+
+  at(journal: string): Surroundings {
+    return journal === FAR_JOURNAL && this.#far !== undefined ? this.#far.journal : this;
+  }
+
+  of(tenant: string): Surroundings {
+    return tenant === FAR_TENANT && this.#far !== undefined ? this.#far.tenant : this;
+  }
+
+  get #journals(): readonly Servers[] {
+    return this.#far === undefined ? [this] : [this, this.#far.servers];
+  }
+
+  get #problem(): string | undefined {
+    return this.judge.problem ?? this.#far?.servers.judge.problem;
   }
 
   note(line: string): void {
@@ -94,7 +140,7 @@ export class SystemWorld implements Surroundings {
   async run(): Promise<SystemTold> {
     this.#copy();
     for (let count = 0; count < 2; count += 1) {
-      this.#startStore();
+      for (const { journal } of this.#journals) this.#startStore(journal);
       this.#startEdge();
     }
     this.#openClients();
@@ -106,24 +152,34 @@ export class SystemWorld implements Surroundings {
       this.#something();
       this.#steps += await this.time.runSettled(this.#choice.of(PAUSES_MS) ?? 0);
       this.#look();
-      if (this.judge.problem !== undefined) break;
+      if (this.#problem !== undefined) break;
     }
-    if (this.judge.problem === undefined) await this.#settle();
+    if (this.#problem === undefined) await this.#settle();
+    const moves = this.#far?.tenant.moves ?? 0;
     return {
-      problem: this.judge.problem,
+      problem: this.#problem,
       timeline: this.#timeline,
-      counts: { ...this.judge.counts, repeats: this.judge.repeats, steps: this.#steps, faults: this.#faults },
+      counts: { ...this.#counts, steps: this.#steps, faults: this.#faults, moves },
       fingerprint: this.time.fingerprint,
     };
+  }
+
+  get #counts(): Record<string, number> {
+    const sums: Record<string, number> = { repeats: 0 };
+    for (const { judge } of this.#journals)
+      for (const [name, count] of Object.entries({ ...judge.counts, repeats: judge.repeats })) sums[name] = (sums[name] ?? 0) + count;
+    return sums;
   }
 
   /** Faults stop; then everything that was written reaches everybody. */
   async #settle(): Promise<void> {
     this.note('nothing fails any more');
     this.lostAnswers = 0;
-    this.databaseAwayUntil = 0;
-    this.redis.awayUntil = 0;
-    for (const edge of this.#livingEdges) edge.groups.redisAwayUntil = 0;
+    for (const servers of this.#journals) {
+      servers.databaseAwayUntil = 0;
+      servers.redis.awayUntil = 0;
+      for (const edge of this.#livingEdges) edge.groups.in(servers.journal)?.reach();
+    }
     for (const client of this.#clients) client.read(true);
     const lasting = [...this.#edges, ...this.#stores].flatMap(({ process, bus }) => [process.frozenUntil, bus.link.silentUntil]);
     const begin = Math.max(this.time.now, ...lasting);
@@ -131,8 +187,8 @@ export class SystemWorld implements Surroundings {
     await this.#until(begin + PROGRESS_MS / 2);
     // What comes now has to be shown to everybody who has been there for a while.
     this.#steps += await this.time.runSettled(1000);
-    this.#writeProduct();
-    for (const type of TYPES) this.#writeMarker(type);
+    this.#products.writeOne(this.#choice);
+    for (const tenant of this.tenants) for (const type of TYPES) this.#products.writeMarker(tenant, type, this.#choice);
     for (const client of this.#clients) if (client instanceof WritingClient) client.write(3);
     this.#steps += await this.time.runSettled(100);
     const missing = await this.#until(begin + PROGRESS_MS);
@@ -142,9 +198,10 @@ export class SystemWorld implements Surroundings {
   /** Lets time pass until nothing is missing, or until then. @returns what is missing */
   async #until(end: number): Promise<string | undefined> {
     for (;;) {
-      let missing = this.judge.missingInGroups();
-      for (const client of this.#clients) missing ??= client.missing();
-      if (missing === undefined || this.time.now >= end || this.judge.problem !== undefined) return missing;
+      let missing: string | undefined;
+      for (const { judge } of this.#journals) missing ??= judge.missingInGroups();
+      for (const part of [...this.#clients, ...this.#livingEdges]) missing ??= part.missing();
+      if (missing === undefined || this.time.now >= end || this.#problem !== undefined) return missing;
       this.#steps += await this.time.runSettled(250);
       this.#look();
     }
@@ -152,10 +209,10 @@ export class SystemWorld implements Surroundings {
 
   /** What holds at every moment. */
   #look(): void {
-    this.judge.positions();
+    for (const { judge } of this.#journals) judge.positions();
     for (const { feed, process } of this.#livingEdges) {
-      const { stagedBytes, pending } = feed.stats;
-      if (stagedBytes > 64 * 1024 * 1024 || pending > 200_000) this.judge.wrong(`${process.name} stages more than it may`);
+      for (const { stats } of feed.open.values())
+        if (stats.stagedBytes > 64 * 1024 * 1024 || stats.pending > 200_000) this.judge.wrong(`${process.name} stages more than it may`);
     }
     for (const { waitingRequests, process } of this.#stores)
       if (waitingRequests > 4000) this.judge.wrong(`${waitingRequests} requests wait at ${process.name}`);
@@ -176,8 +233,8 @@ export class SystemWorld implements Surroundings {
     return `${kind}${this.#count}`;
   }
 
-  #startStore(): void {
-    const store = new StoreProcess(this, this.#newName('store'));
+  #startStore(journal: string): void {
+    const store = new StoreProcess(this.at(journal), this.#newName(journal === MAIN ? 'store' : `${journal} store`));
     this.#stores.push(store);
     this.note(`${store.process.name} starts`);
   }
@@ -190,13 +247,14 @@ export class SystemWorld implements Surroundings {
 
   #openClients(): void {
     const edges = (): EdgeProcess[] => this.#livingEdges;
+    const members = (world: Surroundings, group: string): SimulatedClient[] => {
+      const shared = new GroupTokens(group);
+      return ['member', 'second'].map((name) => new Member(world, `${name} of ${group}`, edges, group, shared));
+    };
     const clients: SimulatedClient[] = [
       new Watcher(this, 'watcher', edges, [TYPES, TYPES.slice(0, 1)], false),
       new Watcher(this, 'delta watcher', edges, [TYPES.slice(0, 1)], true),
-      ...GROUPS.flatMap((group) => [
-        new Member(this, `member of ${group}`, edges, group),
-        new Member(this, `second of ${group}`, edges, group),
-      ]),
+      ...GROUPS.flatMap((group) => members(this, group)),
       new Writer(this, 'writer', edges),
       new Writer(this, 'other', edges),
       new SagaClient(this, 'player', edges),
@@ -204,6 +262,14 @@ export class SystemWorld implements Surroundings {
       new LiveQuery(this, 'query', edges, 3, 4),
       new LiveQuery(this, 'short query', edges, 0, 2),
     ];
+    const far = this.#far?.tenant;
+    if (far !== undefined)
+      clients.push(
+        new Watcher(far, 'far watcher', edges, [TYPES], false),
+        ...FAR_GROUPS.flatMap((group) => members(far, group)),
+        new Writer(far, 'far writer', edges),
+        new LiveQuery(far, 'far query', edges, 3, 4),
+      );
     for (const client of clients) {
       this.#clients.push(client);
       client.connect();
@@ -215,7 +281,7 @@ export class SystemWorld implements Surroundings {
   #something(): void {
     const pick = this.#choice.below(100);
     if (pick < 32) this.#write();
-    else if (pick < 48) this.#writeProducts();
+    else if (pick < 48) this.#products.write(this.#choice);
     else if (pick < 53) this.#loseNetwork();
     else if (pick < 58) this.#client('stops reading', 0, (client) => client.read(false));
     else if (pick < 64) this.#client('reads again', 0, (client) => client.read(true));
@@ -227,10 +293,11 @@ export class SystemWorld implements Surroundings {
     else if (pick < 88) this.#breakBus();
     else if (pick < 90) this.#fault('NATS restarts', 1000, () => this.nats.restart(this.#choice.below(1000)));
     else if (pick < 92) this.#loseRedis();
-    else if (pick < 94) this.#fault('Redis is wiped', 0, () => this.#redisIsBack(() => this.redis.wipe()));
-    else if (pick < 96) this.#fault('Redis loses its last second', 0, () => this.#redisIsBack(() => this.#secondAgo()));
+    else if (pick < 94) this.#redisForgets('is wiped', ({ redis }) => redis.wipe());
+    else if (pick < 96) this.#redisForgets('loses its last second', ({ journal }) => this.#secondAgo(journal));
     else if (pick < 98) this.#loseDatabase(() => {});
     else if (pick < 99) this.#jumpClock();
+    else if (this.#far !== undefined) this.#move();
     else if (this.#choice.percent(25)) this.#failOver();
   }
 
@@ -240,56 +307,16 @@ export class SystemWorld implements Surroundings {
 
   #write(): void {
     const writer = this.#someClient(WritingClient);
-    const count = 1 + this.#choice.below(4);
+    const count = 1 + this.#choice.below(3);
     if (writer === undefined) return;
     this.note(`${writer.name} sends ${count} requests`);
     writer.write(count);
   }
 
-  /** Products are written, changed or deleted at the same moment by some who are no clients of ours. New ones keep coming. */
-  #writeProducts(): void {
-    for (let left = 1 + this.#choice.below(5); left > 0; left -= 1) this.#writeProduct();
-  }
-
-  #writeProduct(): void {
-    const edge = this.#choice.of(this.#livingEdges);
-    if (edge === undefined) return;
-    this.#products += 1;
-    const token = `p.${this.#products}`;
-    const operations = [this.#productOperation(token)];
-    // What many have to wait for.
-    if (this.#choice.percent(40)) operations.push(upsert('p-stock', 'stock', { [TOKEN]: `${token}b` }));
-    this.note(`${edge.process.name} writes ${token} to ${operations.map(({ target }) => target.id).join(' and ')}`);
-    this.#send(edge, token, operations);
-  }
-
-  #productOperation(token: string): Operation & { readonly target: { readonly id: string } } {
-    const id = `p${Math.floor(this.#products / 6) + this.#choice.below(4)}`;
-    if (this.#choice.percent(15)) return { op: 'delete', target: { id } };
-    return upsert(id, 'products', { price: this.#choice.below(10), [TOKEN]: token });
-  }
-
-  /** A vertex that everybody who watches its type has to be shown. */
-  #writeMarker(type: string): void {
-    const edge = this.#choice.of(this.#livingEdges);
-    if (edge !== undefined) this.#send(edge, type, [{ op: 'create', type, scope: SCOPE, attributes: { [TOKEN]: type } }]);
-  }
-
-  #send(edge: EdgeProcess, id: string, operations: readonly Operation[]): void {
-    const request: MutationRequest = {
-      operationId: operationId(
-        Math.floor(edge.process.date()),
-        Uint8Array.from({ length: 10 }, () => this.#choice.below(256)),
-      ),
-      ...{ by: 'u1', app: 'a', origin: { protocol: 'gooduncle', way: 'socket', operation: 'update' }, operations: [...operations] },
-    };
-    edge.write({ id, tenant: TENANT, defaultScope: SCOPE, own: 'any', request });
-  }
-
   #fault(what: string, ms: number, happen: () => void): void {
     this.#faults += 1;
     this.note(ms === 0 ? what : `${what} for ${ms} ms`);
-    this.judge.fault(this.time.now, this.time.now + ms);
+    for (const { judge } of this.#journals) judge.fault(this.time.now, this.time.now + ms);
     happen();
   }
 
@@ -310,8 +337,8 @@ export class SystemWorld implements Surroundings {
     if (stopped === undefined) return;
     this.#fault(`${stopped.process.name} is killed`, 0, () => stopped.kill());
     this.time.after(this.#choice.below(3000), () => {
-      if (kind === 'edge') this.#startEdge();
-      else this.#startStore();
+      if (stopped instanceof StoreProcess) this.#startStore(stopped.journal);
+      else this.#startEdge();
     });
   }
 
@@ -332,30 +359,50 @@ export class SystemWorld implements Surroundings {
   #loseRedis(): void {
     const ms = this.#choice.below(6000);
     const edge = this.#choice.of(this.#livingEdges);
+    const { redis, journal } = this.#someJournal;
     if (edge === undefined || this.#choice.percent(50))
-      this.#fault('Redis is away', ms, () => {
-        this.redis.awayUntil = Math.max(this.redis.awayUntil, this.time.now + ms);
-        this.time.after(ms, () => this.#redisIsBack(() => {}));
+      this.#fault(`Redis of ${journal} is away`, ms, () => {
+        redis.awayUntil = Math.max(redis.awayUntil, this.time.now + ms);
+        this.time.after(ms, () => this.#redisIsBack(journal));
       });
-    else
-      this.#fault(`${edge.process.name} cannot reach Redis`, ms, () => {
-        edge.groups.redisAwayUntil = Math.max(edge.groups.redisAwayUntil, this.time.now + ms);
-        edge.process.after(ms, () => edge.groups.reconnected());
-      });
+    else this.#fault(`${edge.process.name} cannot reach Redis of ${journal}`, ms, () => edge.groups.in(journal)?.losesRedis(ms));
   }
 
-  #redisIsBack(change: () => void): void {
-    change();
-    for (const edge of this.#livingEdges) edge.process.after(this.#choice.below(100), () => edge.groups.reconnected());
+  #redisForgets(what: string, change: (servers: Servers) => void): void {
+    const servers = this.#someJournal;
+    this.#fault(`Redis of ${servers.journal} ${what}`, 0, () => {
+      change(servers);
+      this.#redisIsBack(servers.journal);
+    });
+  }
+
+  #redisIsBack(journal: string): void {
+    for (const edge of this.#livingEdges) edge.process.after(this.chance.below(100), () => edge.groups.in(journal)?.reconnected());
+  }
+
+  get #someJournal(): Servers {
+    return this.#choice.of(this.#journals) ?? this;
+  }
+
+  /** The tenant that moves is moved to the other journal, or a move that has ended somewhere goes on. */
+  #move(): void {
+    if (this.#far === undefined) return;
+    const { tenant, servers, mover } = this.#far;
+    const target = tenant.journal === MAIN ? servers : this;
+    const steps = this.#choice.percent(30) ? this.#choice.below(12) : 1000;
+    this.#fault(`${FAR_TENANT} is moved to ${target.journal}${steps < 1000 ? `, and the program ends after ${steps} steps` : ''}`, 0, () =>
+      mover.begin(target, steps),
+    );
   }
 
   #loseDatabase(change: () => void): void {
     const ms = this.#choice.below(3000);
-    this.#fault('the database is away', ms, () => {
-      this.database.disconnect();
+    const servers = this.#someJournal;
+    this.#fault(`the database of ${servers.journal} is away`, ms, () => {
+      servers.database.disconnect();
       change();
-      this.databaseAwayUntil = Math.max(this.databaseAwayUntil, this.time.now + ms);
-      for (const store of this.#livingStores) store.databaseLost();
+      servers.databaseAwayUntil = Math.max(servers.databaseAwayUntil, this.time.now + ms);
+      for (const store of this.#livingStores) if (store.journal === servers.journal) store.databaseLost();
     });
   }
 
@@ -380,12 +427,9 @@ export class SystemWorld implements Surroundings {
 
   #copy(): void {
     this.#secondAgo = this.#halfAgo;
-    this.#halfAgo = this.redis.copy();
+    const copies = new Map(this.#journals.map(({ journal, redis }) => [journal, redis.copy()]));
+    this.#halfAgo = (journal) => copies.get(journal)?.();
     this.#copyOfDatabase = this.database.copy();
     this.time.after(500, () => this.#copy());
   }
 }
-
-const upsert = (id: string, type: string, set: JsonObject): Operation & { readonly target: { readonly id: string } } => ({
-  ...{ op: 'update', target: { id }, set, ifMissing: { type, id, scope: SCOPE } },
-});

@@ -1,5 +1,5 @@
 /**
- * `npm run soak -- simulate [--seconds N] [--seed N] [--histories N] [--events 0-3,7]`: whole systems, each from one seed, with their processes, clients and
+ * `npm run soak -- simulate [--seconds N] [--seed N] [--histories N] [--events 0-3,7] [--no-planted]`: whole systems, each from one seed, with their processes, clients and
  * servers in one process and on virtual time, while everything fails that can fail. A seed that fails is shrunk to the events that it takes,
  * and its timeline printed. Beside them consumer groups alone, of which many more histories fit the same time.
  */
@@ -19,11 +19,13 @@ const BUGS_WITHIN = 2000;
 const cores = availableParallelism();
 
 const { values } = parseArgs({
+  allowNegative: true,
   options: {
     seconds: { type: 'string', default: '600' },
     seed: { type: 'string', default: '1' },
     histories: { type: 'string', default: '10000' },
     events: { type: 'string' },
+    planted: { type: 'boolean', default: true },
   },
 });
 const [seconds, first, most] = [Number(values.seconds), Number(values.seed), Number(values.histories)];
@@ -54,13 +56,16 @@ async function many(): Promise<void> {
     console.log(`again: npm run soak -- simulate --histories 1 --seed ${seed} --events ${rangesOf(kept)}`);
   }
   groupsAlone(Math.min(most, 1000));
-  await planted();
+  if (values.planted) await planted();
 }
 
 /** Runs a part on a core of its own. */
 function inWorker(task: WorkerTask, heard: (told: WorkerTold) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('../simulation/worker.ts', import.meta.url), { workerData: task });
+    const worker = new Worker(new URL('../simulation/worker.ts', import.meta.url), {
+      workerData: task,
+      resourceLimits: { maxYoungGenerationSizeMb: 64 },
+    });
     worker.on('message', heard);
     worker.on('error', reject);
     worker.on('exit', () => resolve());

@@ -9,6 +9,13 @@ import type { Outcome } from '@polyedge/contracts/errors';
 
 export type Procedure<Call, Result = void> = Generator<Call, Result, Outcome<unknown>>;
 
+/** Makes the function with which the procedures of one machine call: `const outcome = yield* ask({ call: … })`. */
+export const asking = <Calls extends { readonly call: keyof Replies }, Replies>() =>
+  function* ask<Call extends Calls>(call: Call): Procedure<Calls, Outcome<Replies[Call['call']]>> {
+    // The driver answers every call with a reply of its type: this is the only cast.
+    return (yield call) as Outcome<Replies[Call['call']]>;
+  };
+
 /** The effect of a call: the driver answers with an input of kind `answer`. */
 export interface CallEffect<Call> {
   readonly do: 'call';

@@ -10,6 +10,7 @@ import type { Bus, BusStatus, RequestContext, Responder, RespondOptions, Subscri
 import { tenantAt, tenantIndex } from './bus-wire.ts';
 import type { KnownPlacements } from './placements.ts';
 import type { Spans } from './spans.ts';
+import { processSurroundings } from './surroundings.ts';
 
 interface AskOptions {
   readonly timeoutMs: number;
@@ -135,12 +136,17 @@ class JournalBus extends PassingBus {
  */
 export class RoutedBus extends PassingBus {
   readonly placements: KnownPlacements;
+  readonly #now: () => number;
   readonly #tenantPlaces = new Map<string, number>();
 
-  /** @param placements uses the same bus, and is stopped with it */
-  constructor(bus: Bus, placements: KnownPlacements) {
+  /**
+   * @param placements uses the same bus, and is stopped with it
+   * @param now milliseconds of a monotonic clock
+   */
+  constructor(bus: Bus, placements: KnownPlacements, now: () => number = processSurroundings.now) {
     super(bus);
     this.placements = placements;
+    this.#now = now;
   }
 
   override async request<Reply>(
@@ -150,12 +156,12 @@ export class RoutedBus extends PassingBus {
     options: AskOptions,
   ): Promise<Outcome<Reply>> {
     if (!channel.perJournal) return super.request(channel, subject, body, options);
-    const began = performance.now();
+    const began = this.#now();
     const journal = this.placements.areAllInMain ? MAIN : this.#journalOf(channel, subject);
     const outcome = await super.request(channel, inJournal(subject, journal), body, options);
     if (outcome.ok || outcome.failure.code !== 'lost' || this.#tenantOf(channel, subject) === undefined) return outcome;
     await this.placements.refresh();
-    const timeoutMs = options.timeoutMs - (performance.now() - began);
+    const timeoutMs = options.timeoutMs - (this.#now() - began);
     const next = this.#journalOf(channel, subject);
     if (next === journal || timeoutMs <= 0) return ELSEWHERE;
     const again = await super.request(channel, inJournal(subject, next), body, { ...options, timeoutMs });

@@ -2,6 +2,7 @@
 import { accountsPlaced, accountsPlacements } from '@polyedge/contracts/bus/accounts';
 import { MAIN } from '@polyedge/contracts/journal';
 import type { Bus, Placements, Subscription } from './bus.ts';
+import { processSurroundings, type Surroundings } from './surroundings.ts';
 
 const TIMEOUT_MS = 2000;
 const RETRY_MS = 500;
@@ -20,11 +21,13 @@ export class KnownPlacements implements Placements {
   #loading: Promise<boolean> | undefined;
   /** A change was announced since the request in flight was sent. */
   #again = false;
-  #retry: NodeJS.Timeout | undefined;
+  readonly #after: Surroundings['after'];
+  #cancelRetry: () => void = () => {};
   #stopped = false;
 
-  constructor(bus: Pick<Bus, 'request' | 'subscribe' | 'onStatus'>) {
+  constructor(bus: Pick<Bus, 'request' | 'subscribe' | 'onStatus'>, { after }: Pick<Surroundings, 'after'> = processSurroundings) {
     this.#bus = bus;
+    this.#after = after;
   }
 
   /** Subscribes, and retries until the directory answers. Does not wait for it. */
@@ -42,7 +45,7 @@ export class KnownPlacements implements Placements {
 
   stop(): void {
     this.#stopped = true;
-    clearTimeout(this.#retry);
+    this.#cancelRetry();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
@@ -67,8 +70,7 @@ export class KnownPlacements implements Placements {
   }
 
   #load(): void {
-    clearTimeout(this.#retry);
-    this.#retry = undefined;
+    this.#cancelRetry();
     if (this.#stopped) return;
     if (this.#loading !== undefined) {
       this.#again = true;
@@ -78,10 +80,7 @@ export class KnownPlacements implements Placements {
       if (this.#again) {
         this.#again = false;
         this.#load();
-      } else if (!answered && !this.#stopped) {
-        this.#retry = setTimeout(() => this.#load(), RETRY_MS);
-        this.#retry.unref();
-      }
+      } else if (!answered && !this.#stopped) this.#cancelRetry = this.#after(RETRY_MS, () => this.#load());
     });
   }
 

@@ -1,8 +1,9 @@
 /** The bus port on the model of NATS: what `nats-bus.ts` promises, on virtual time. */
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
+import { inJournal, MAIN } from '@polyedge/contracts/journal';
 import type { Parameters } from '@polyedge/contracts/subject';
-import type { Bus, BusStatus, RequestContext, Responder, Subscription } from '@polyedge/service-kit/bus';
+import type { Bus, BusStatus, RequestContext, Responder, RespondOptions, Subscription } from '@polyedge/service-kit/bus';
 import { readFailure, tenantAt, tenantIndex } from '@polyedge/service-kit/bus-wire';
 import type { NatsLink, NatsMessage, NatsModel } from './nats-model.ts';
 
@@ -109,6 +110,7 @@ export class NatsModelBus implements Bus {
   respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
+    { journal = MAIN }: RespondOptions<Reply> = {},
   ): Responder {
     const index = tenantIndex(channel.address);
     let subscription: number | undefined;
@@ -144,7 +146,7 @@ export class NatsModelBus implements Bus {
     };
     const join = (): void => {
       if (subscription !== undefined) return;
-      subscription = this.#link.subscribe(channel.pattern({}), this.#process.service);
+      subscription = this.#link.subscribe(inJournal(channel.pattern({}), journal), this.#process.service);
       this.#handlers.set(subscription, take);
     };
     join();
@@ -155,8 +157,9 @@ export class NatsModelBus implements Bus {
     channel: EventChannel<Address, Body> | SignalChannel<Address, Body>,
     values: Parameters<Address>,
     body: Body,
+    journal = MAIN,
   ): void {
-    this.publishText(channel.subject(values), JSON.stringify(body));
+    this.publishText(inJournal(channel.subject(values), journal), JSON.stringify(body));
   }
 
   publishText(subject: string, text: string): boolean {

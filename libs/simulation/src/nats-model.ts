@@ -24,6 +24,8 @@ export interface NatsClient {
   run(work: () => void): void;
 }
 
+type Route = readonly [link: NatsLink, subscription: number, queue: string | undefined];
+
 interface Subscribed {
   readonly pattern: readonly string[];
   readonly queue: string | undefined;
@@ -31,12 +33,15 @@ interface Subscribed {
 
 /** How long a connection over which nothing passes is taken for alive: two pings of five seconds. */
 const STALE_MS = 10_000;
+const INBOX = '_INBOX.';
 
 export class NatsModel {
   readonly time: VirtualTime;
   readonly #random: () => number;
   readonly #links = new Set<NatsLink>();
   readonly #maxPending: number;
+  /** Who hears of a subject, until any subscription changes. All answers to one client go by one: clients subscribe to them as a whole. */
+  readonly #routes = new Map<string, readonly Route[]>();
   #isUp = true;
 
   /** @param options bytes that one connection may owe before it is cut */
@@ -67,6 +72,12 @@ export class NatsModel {
 
   forget(link: NatsLink): void {
     this.#links.delete(link);
+    this.subscriptionsChanged();
+  }
+
+  /** What the server knows of subscriptions is another from now on. */
+  subscriptionsChanged(): void {
+    this.#routes.clear();
   }
 
   /** The server is away for so long; whatever was on its way is lost. */
@@ -88,24 +99,34 @@ export class NatsModel {
 
   /** A message has reached the server. */
   route(message: NatsMessage, from: NatsLink): void {
-    const tokens = message.subject.split('.');
-    const queues = new Map<string, (readonly [NatsLink, number])[]>();
-    let heard = false;
-    for (const link of this.#links) {
-      for (const [id, { pattern, queue }] of link.known) {
-        if (!matches(pattern, tokens)) continue;
-        heard = true;
-        if (queue === undefined) link.send(message, id);
-        else queues.set(queue, [...(queues.get(queue) ?? []), [link, id]]);
-      }
+    const routes = this.#routesOf(message.subject);
+    const queues = new Map<string, Route[]>();
+    for (const route of routes) {
+      const [link, id, queue] = route;
+      // It may have been cut by what was sent to it just now.
+      if (!link.known.has(id)) continue;
+      if (queue === undefined) link.send(message, id);
+      else if (queues.get(queue)?.push(route) === undefined) queues.set(queue, [route]);
     }
     for (const members of queues.values()) {
       const chosen = members[Math.floor(this.#random() * members.length)];
       if (chosen !== undefined) chosen[0].send(message, chosen[1]);
     }
-    if (heard || message.reply === undefined) return;
+    if (routes.length > 0 || message.reply === undefined) return;
     // The server answers by itself, where whoever asks listens for the answer.
     this.route({ subject: message.reply, text: '', reply: undefined, deadline: undefined, kind: 'no-responders' }, from);
+  }
+
+  #routesOf(subject: string): readonly Route[] {
+    const key = subject.startsWith(INBOX) ? subject.slice(0, subject.lastIndexOf('.')) : subject;
+    const known = this.#routes.get(key);
+    if (known !== undefined) return known;
+    const tokens = subject.split('.');
+    const routes: Route[] = [];
+    for (const link of this.#links)
+      for (const [id, { pattern, queue }] of link.known) if (matches(pattern, tokens)) routes.push([link, id, queue]);
+    this.#routes.set(key, routes);
+    return routes;
   }
 }
 
@@ -157,7 +178,7 @@ export class NatsLink {
 
   unsubscribe(id: number): void {
     this.#wanted.delete(id);
-    if (this.#isConnected) this.#toServer(() => this.known.delete(id));
+    if (this.#isConnected) this.#toServer(() => this.#forget(id));
   }
 
   /** Ends a subscription; what the server has sent by then still arrives. */
@@ -165,7 +186,7 @@ export class NatsLink {
     if (!this.#isConnected) this.#wanted.delete(id);
     else
       this.#toServer(() => {
-        this.known.delete(id);
+        this.#forget(id);
         this.#toClient(0, () => this.#wanted.delete(id));
       });
   }
@@ -183,6 +204,7 @@ export class NatsLink {
     this.#owed = 0;
     this.#silentUntil = 0;
     this.known.clear();
+    this.#server.subscriptionsChanged();
     this.#client.run(() => {
       if (this.#isClosed) return;
       this.#client.disconnected();
@@ -242,8 +264,15 @@ export class NatsLink {
   #tell(id: number): void {
     this.#toServer(() => {
       const wanted = this.#wanted.get(id);
-      if (wanted !== undefined) this.known.set(id, wanted);
+      if (wanted === undefined) return;
+      this.known.set(id, wanted);
+      this.#server.subscriptionsChanged();
     });
+  }
+
+  #forget(id: number): void {
+    this.known.delete(id);
+    this.#server.subscriptionsChanged();
   }
 
   #toServer(arrive: () => void): void {

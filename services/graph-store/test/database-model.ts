@@ -18,15 +18,10 @@ import { slotOf } from '../src/core/slot.ts';
 import { type TenantRows, World } from '../src/core/world.ts';
 import type { Item } from '../src/executor/messages.ts';
 import type { Journal } from '../src/postgres/journal.ts';
+import { ELSEWHERE, MOVING } from '../src/postgres/tenants-elsewhere.ts';
 import type { Committed } from '../src/publisher/recent.ts';
 import { type Holder, LockModel } from './lock-model.ts';
-
-type Success = Extract<MutationOutcome, { ok: true }>;
-
-interface Remembered {
-  readonly text: string;
-  readonly outcome: Success;
-}
+import { blank, type Piece, type Remembered, renumbered, type Success } from './moving-model.ts';
 
 /** All that a copy of the database has. */
 interface State {
@@ -65,6 +60,8 @@ export interface OpenBatch {
 }
 
 export interface DatabaseModelOptions {
+  /** What its epochs are called by: each is another one than those of any other database. Default `e`. */
+  readonly epochs?: string;
   /** Default true: requests that succeeded are known again by their operation ids. */
   readonly remembers?: boolean;
   /** Rows are read by a later statement than the one that locks them: a mistake that a test plants. */
@@ -74,13 +71,15 @@ export interface DatabaseModelOptions {
 const MAX_NEEDS = 8;
 
 export class DatabaseModel {
+  /** Tenants that are in another journal, and those that are not written because they are on their way there. */
+  readonly away = new Map<string, 'moving' | 'left'>();
   readonly #schemas = new Schemas();
   readonly #options: DatabaseModelOptions;
   readonly #locks = new LockModel();
   /** Batches under way, with what rolls each back. */
   readonly #open = new Set<OpenBatch>();
   #state: State = {
-    epoch: 'e1',
+    epoch: '',
     rows: new Map(),
     keys: new Map(),
     journal: [],
@@ -96,6 +95,11 @@ export class DatabaseModel {
 
   constructor(options: DatabaseModelOptions = {}) {
     this.#options = options;
+    this.#state = { ...this.#state, epoch: this.#newEpoch };
+  }
+
+  get #newEpoch(): string {
+    return `${this.#options.epochs ?? 'e'}${this.#epochs}`;
   }
 
   get epoch(): string {
@@ -140,6 +144,8 @@ export class DatabaseModel {
   begin(items: readonly Item[], alone: boolean, loaded: () => void): OpenBatch {
     const holder: Holder = { rows: new Set() };
     const world = new World();
+    /** Tenants that may not be written, as of the moment at which the batch has its lock. */
+    let away: ReadonlyMap<string, 'moving' | 'left'> = this.away;
     const end = (): void => {
       this.#open.delete(batch);
       this.#locks.leave(holder);
@@ -148,14 +154,26 @@ export class DatabaseModel {
       rollback: end,
       commit: (on) => {
         if (!this.#open.has(batch)) return 'over';
-        const committed = this.#commit(world, items, on, holder);
+        const committed = this.#commit(world, items, on, holder, away);
         end();
         return committed;
       },
     };
     this.#open.add(batch);
-    this.#locks.enter(holder, alone, () => this.#lock(holder, world, items, loaded));
+    this.#locks.enter(holder, alone, () => {
+      away = new Map(this.away);
+      this.#lock(holder, world, items, loaded);
+    });
     return batch;
+  }
+
+  /** Does something while no batch is under way. */
+  whenQuiet(work: () => void): void {
+    const holder: Holder = { rows: new Set() };
+    this.#locks.enter(holder, true, () => {
+      work();
+      this.#locks.leave(holder);
+    });
   }
 
   /** All connections break: what was not committed never was. */
@@ -185,7 +203,13 @@ export class DatabaseModel {
     lockFrom(0);
   }
 
-  #commit(world: World, items: readonly Item[], on: number, holder: Holder): CommittedBatch | 'collision' {
+  #commit(
+    world: World,
+    items: readonly Item[],
+    on: number,
+    holder: Holder,
+    refused: ReadonlyMap<string, 'moving' | 'left'>,
+  ): CommittedBatch | 'collision' {
     const { epoch, journal, slots, operations } = this.#state;
     const base = journal.length;
     const outcomes: MutationOutcome[] = [];
@@ -193,6 +217,11 @@ export class DatabaseModel {
     const made = new Map<string, Remembered>();
     for (const item of items) {
       const { tenant, request } = item;
+      const away = refused.get(tenant);
+      if (away !== undefined) {
+        outcomes.push(away === 'left' ? ELSEWHERE : MOVING);
+        continue;
+      }
       const text = JSON.stringify([tenant, request]);
       const earlier = operations.get(request.operationId) ?? made.get(request.operationId);
       if (earlier !== undefined) {
@@ -333,6 +362,48 @@ export class DatabaseModel {
     this.#state = { ...this.#state, lease };
   }
 
+  // ---- tenants that move
+
+  /** Changes of a tenant after a seq, with what there is of them, in its order. The changes of one request are not divided. */
+  pieceOf(tenant: string, after: number, limit: number): Piece {
+    const { journal, rows, operations } = this.#state;
+    const piece = { tenant, changes: [] as FullChange[], rows: [] as Row[], operations: new Map<string, Remembered>(), upTo: after };
+    for (const change of journal.slice(after)) {
+      if (piece.changes.length >= limit && change.first === change.seq) break;
+      piece.upTo = change.seq;
+      if (change.tenant !== tenant) continue;
+      piece.changes.push(change);
+      const row = rows.get(keyOf(tenant, change.id));
+      if (row?.element.seq === change.seq) piece.rows.push(row);
+      const remembered = operations.get(change.operationId);
+      if (remembered !== undefined) piece.operations.set(change.operationId, remembered);
+    }
+    return piece;
+  }
+
+  /**
+   * Takes a piece of another journal under numbers of this one. No write of a simulation claims a unique key, so none is taken.
+   * @param numbers which number of the other journal became which, of all pieces; those of this one are added
+   */
+  arrive(piece: Piece, numbers: Map<number, number>): FullChange[] {
+    const { epoch, journal, slots, rows, operations } = this.#state;
+    const { tenant, changes, rows: moved, operations: remembered } = renumbered(piece, epoch, journal.length, numbers);
+    for (const change of changes) {
+      journal.push(change);
+      slots.push(slotOf(change.id));
+    }
+    for (const row of moved) rows.set(keyOf(tenant, row.element.id), row);
+    for (const [id, outcome] of remembered) operations.set(id, outcome);
+    return [...changes];
+  }
+
+  /** A tenant that has left: its changes keep their numbers and lose their contents. */
+  remove(tenant: string): void {
+    const { journal, rows } = this.#state;
+    for (const [key, { element }] of rows) if (element.tenant === tenant) rows.delete(key);
+    for (const [at, change] of journal.entries()) if (change.tenant === tenant) journal[at] = blank(change);
+  }
+
   // ---- copies
 
   /** @returns what makes this copy the one that is in use, as a failover to a standby that was behind does */
@@ -359,7 +430,7 @@ export class DatabaseModel {
     this.#settledTimeline = this.#timeline;
     this.#epochs += 1;
     const { lease } = this.#state;
-    this.#state = { ...this.#state, epoch: `e${this.#epochs}`, lease: { ...lease, publishedSeq: Math.min(lease.publishedSeq, this.seq) } };
+    this.#state = { ...this.#state, epoch: this.#newEpoch, lease: { ...lease, publishedSeq: Math.min(lease.publishedSeq, this.seq) } };
     return { epoch: this.epoch, changed: true };
   }
 

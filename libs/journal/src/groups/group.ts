@@ -6,10 +6,9 @@ import type { Failure } from '@polyedge/contracts/errors';
 import { ANOTHER_HISTORY, type EdgeState } from './edge-state.ts';
 import { Leases, type PartitionLease } from './leases.ts';
 import { type GroupMember, GroupMembers, type Opened } from './members.ts';
-import type { OwnedLease } from './messages.ts';
+import { ask, type OwnedLease, type Procedure } from './messages.ts';
 import type { CommittedPosition } from './port.ts';
 import { Positions, uncommitted } from './positions.ts';
-import { ask, type Procedure } from './procedure.ts';
 import { preferred } from './rendezvous.ts';
 
 /** Why the store may no longer have a group. */

@@ -5,10 +5,9 @@
 import type { Failure } from '@polyedge/contracts/errors';
 import type { EdgeState, EpochGroup } from './edge-state.ts';
 import type { GroupMember, GroupMembers, Opened } from './members.ts';
-import type { OwnedLease, Wanted } from './messages.ts';
+import { ask, type OwnedLease, type Procedure, type Wanted } from './messages.ts';
 import { PartitionConsumer } from './partition-consumer.ts';
 import { heldBy, type Positions } from './positions.ts';
-import { ask, type Procedure } from './procedure.ts';
 import { preferred } from './rendezvous.ts';
 
 export interface PartitionLease {

@@ -5,9 +5,8 @@
  */
 import { ANOTHER_HISTORY, EdgeState, type Epoch } from './edge-state.ts';
 import { ConsumerGroup, GONE } from './group.ts';
-import type { GroupsEffect, GroupsInput } from './messages.ts';
+import { ask, type GroupsEffect, type GroupsInput, type Procedure } from './messages.ts';
 import type { CommittedPosition } from './port.ts';
-import { ask, type Procedure } from './procedure.ts';
 import type { GroupStats, GroupTimes } from './settings.ts';
 
 export interface GroupsSettings {

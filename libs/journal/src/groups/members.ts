@@ -1,7 +1,7 @@
 /** This edge's members of a group, their entries in Redis beside those of other edges, and which of all members are alive. */
 import type { Epoch } from './edge-state.ts';
+import { ask, type Procedure } from './messages.ts';
 import type { MemberWindow } from './partition-consumer.ts';
-import { ask, type Procedure } from './procedure.ts';
 
 /** A group that was opened in the store: it has a new id after it expired and was created again. */
 export interface Opened {

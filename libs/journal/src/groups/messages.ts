@@ -1,6 +1,7 @@
 /** The inputs and effects of the groups machine. Plain data: a record of both is a transcript. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
+import { type Procedure as AnyProcedure, asking } from '../procedure.ts';
 import type { Claim, CommittedPosition } from './port.ts';
 
 /** A request to Redis or to the store. Those with an epoch concern one epoch of the journal. */
@@ -153,3 +154,7 @@ export type GroupsEffect =
   /** Request the input `woken` in `ms` milliseconds; replaces the previous request. */
   | { readonly do: 'wake'; readonly ms: number }
   | { readonly do: 'cancel-wake' };
+
+/** Work of groups that takes several questions, and how it asks one. */
+export type Procedure<Result = void> = AnyProcedure<GroupCall, Result>;
+export const ask = asking<GroupCall, GroupReplies>();

@@ -4,9 +4,8 @@
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
-import type { GroupsEffect, JournalPage, TenantPage } from './messages.ts';
+import { ask, type GroupsEffect, type JournalPage, type Procedure, type TenantPage } from './messages.ts';
 import { PageSize } from './page-size.ts';
-import { ask, type Procedure } from './procedure.ts';
 import { GROUP_WINDOW } from './settings.ts';
 import { pageOfTenant } from './tenant-page.ts';
 

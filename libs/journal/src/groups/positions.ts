@@ -1,10 +1,9 @@
 /** The confirmed positions of a group, and saving them to Redis and PostgreSQL. A position only grows. */
 import type { EdgeState, EpochGroup } from './edge-state.ts';
 import type { Opened } from './members.ts';
-import type { OwnedLease } from './messages.ts';
+import { ask, type OwnedLease, type Procedure } from './messages.ts';
 import type { PartitionConsumer } from './partition-consumer.ts';
 import type { CommittedPosition } from './port.ts';
-import { ask, type Procedure } from './procedure.ts';
 
 export class Positions {
   readonly #state: Pick<EdgeState<EpochGroup>, 'at' | 'saveMs' | 'stats'>;

@@ -4,9 +4,8 @@
  * the bounded ring read for themselves.
  */
 import type { Procedures } from '../procedure.ts';
-import type { GroupCall, GroupsEffect, JournalPage } from './messages.ts';
+import { ask, type GroupCall, type GroupsEffect, type JournalPage, type Procedure } from './messages.ts';
 import { PageSize } from './page-size.ts';
-import { ask, type Procedure } from './procedure.ts';
 
 export interface TailLimits {
   readonly maxItems: number;

@@ -62,10 +62,25 @@ export class PositionsModel {
     return done({ fenced, gone: [...asked].filter((id) => this.#byId(id) === undefined) });
   }
 
-  /** Sets a position without any check of fence or order, like a broken store. */
-  force({ group, partition, position }: CommittedPosition): void {
-    const of = this.#byId(group)?.positions[partition];
-    if (of !== undefined) of.position = position;
+  /** A broken store that checks no fence: positions of replaced fences are stored, also backward. */
+  commitWithoutFence(positions: readonly CommittedPosition[]): void {
+    for (const { group, partition, fence, position } of positions) {
+      const of = this.#byId(group)?.positions[partition];
+      if (of !== undefined && of.fence > fence) of.position = position;
+    }
+  }
+
+  /** The group moves to another store. @returns its position in each partition; undefined if there is no such group */
+  leave(name: string): readonly number[] | undefined {
+    const positions = this.#groups.get(name)?.positions.map(({ position }) => position);
+    this.#groups.delete(name);
+    return positions;
+  }
+
+  /** A group arrives from another store. @param positions by partition */
+  arrive(name: string, positions: readonly number[]): void {
+    this.#opened += 1;
+    this.#groups.set(name, { id: this.#opened, positions: positions.map((position) => ({ position, fence: 0 })) });
   }
 
   /** Removes the group; one of the same name is a new group. */

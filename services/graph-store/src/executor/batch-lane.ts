@@ -6,8 +6,7 @@ import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/g
 import { done, type Failure, failed } from '@polyedge/contracts/errors';
 import { operationTime } from '@polyedge/contracts/operation-id';
 import { validateRequest } from '../core/validate.ts';
-import type { BatchReply, Item, LaneName, Ran } from './messages.ts';
-import { ask, type Procedure } from './procedure.ts';
+import { ask, type BatchReply, type Item, type LaneName, type Procedure, type Ran } from './messages.ts';
 import {
   LOOKUP_PAUSE_MS,
   LOOKUP_TRIES,

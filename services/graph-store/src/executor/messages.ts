@@ -1,7 +1,7 @@
 /** The inputs and effects of the executor machine. Plain data: a record of both is a transcript. */
 import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/graph';
 import type { Outcome } from '@polyedge/contracts/errors';
-import type { CallEffect } from '@polyedge/journal/procedure';
+import { type Procedure as AnyProcedure, asking, type CallEffect } from '@polyedge/journal/procedure';
 import type { Committed } from '../publisher/recent.ts';
 
 /** Requests of one connection, in order. They are applied in one batch, each independently. */
@@ -88,3 +88,7 @@ export type ExecutorEffect =
   | { readonly do: 'overload'; readonly overloaded: boolean }
   /** All accepted messages are answered, and no more are accepted. */
   | { readonly do: 'stopped' };
+
+/** Work of the executor that takes several questions, and how it asks one. */
+export type Procedure<Result = void> = AnyProcedure<ExecutorCall, Result>;
+export const ask = asking<ExecutorCall, ExecutorReplies>();

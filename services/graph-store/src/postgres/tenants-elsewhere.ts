@@ -14,7 +14,7 @@ interface Refusal {
 export const ELSEWHERE: Refusal = failed('lost', 'the tenant is in another journal');
 
 /** Nothing was done. The caller retries: within seconds the tenant is writable here again, or is in another journal. */
-const MOVING: Refusal = failed('unavailable', 'the tenant is being moved to another journal');
+export const MOVING: Refusal = failed('unavailable', 'the tenant is being moved to another journal');
 
 /**
  * The tenants of these that may not be written here, with the reasons. Call it after taking the lock of the batch, which placing a tenant

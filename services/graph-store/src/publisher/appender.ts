@@ -6,8 +6,7 @@
 import { SYSTEM_SCOPE } from '@polyedge/contracts/element';
 import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
 import { partitionOf, slotOf } from '../core/slot.ts';
-import type { PartitionRun, PartitionState } from './messages.ts';
-import { ask, type Procedure } from './procedure.ts';
+import { ask, type PartitionRun, type PartitionState, type Procedure } from './messages.ts';
 import type { Recent } from './recent.ts';
 import { HEAD_EVERY, HOT_CHANGES, REDIS_RETRY_MS, RUN_CHANGES, UNREADABLE_MS, VERIFY_MS } from './settings.ts';
 import type { PublisherState, Term } from './term.ts';

@@ -4,7 +4,7 @@
  * itself.
  */
 import { done, type Outcome } from '@polyedge/contracts/errors';
-import { ask, type Procedure } from './procedure.ts';
+import { ask, type Procedure } from './messages.ts';
 import { LEASE_MARGIN_MS, LEASE_TTL_MS } from './settings.ts';
 import type { PublisherState } from './term.ts';
 

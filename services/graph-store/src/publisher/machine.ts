@@ -6,8 +6,7 @@
 import type { Failure } from '@polyedge/contracts/errors';
 import { Appender } from './appender.ts';
 import { PublisherLease } from './lease.ts';
-import type { PublisherEffect, PublisherInput } from './messages.ts';
-import { ask, type Procedure } from './procedure.ts';
+import { ask, type Procedure, type PublisherEffect, type PublisherInput } from './messages.ts';
 import { Recent, type RecentChanges } from './recent.ts';
 import { Relay } from './relay.ts';
 import { type AppenderStats, GIVEN_BACK_MS, INTERRUPTED_MS, type PublisherStats, RENEW_MS } from './settings.ts';

@@ -1,7 +1,7 @@
 /** The inputs and effects of the publisher machine. Plain data: a record of both is a transcript. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Outcome } from '@polyedge/contracts/errors';
-import type { CallEffect } from '@polyedge/journal/procedure';
+import { type Procedure as AnyProcedure, asking, type CallEffect } from '@polyedge/journal/procedure';
 import type { Committed, Recent } from './recent.ts';
 
 /** The state of a partition of the hot journal in Redis. */
@@ -128,3 +128,7 @@ export type PublisherEffect =
   | { readonly do: 'note'; readonly level: 'info' | 'warn'; readonly sentence: string }
   /** Nothing follows. */
   | { readonly do: 'stopped' };
+
+/** Work of the publisher that takes several questions, and how it asks one. */
+export type Procedure<Result = void> = AnyProcedure<PublisherCall, Result>;
+export const ask = asking<PublisherCall, PublisherReplies>();

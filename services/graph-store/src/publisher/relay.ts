@@ -2,7 +2,8 @@
  * Publishes the journal to NATS with a cursor: in the order of seq, from memory if possible and else from PostgreSQL, each run followed by
  * the head that covers it. Repeats are harmless, since rows never change and edges deliver by seq; a gap would not be.
  */
-import { ask, type Procedure } from './procedure.ts';
+
+import { ask, type Procedure } from './messages.ts';
 import type { Recent } from './recent.ts';
 import { IDLE_HEAD_MS, POLL_BEHIND_MS, POLL_MS, RUN_CHANGES, RUN_CHARACTERS } from './settings.ts';
 import type { PublisherState, Term } from './term.ts';

@@ -1,0 +1,177 @@
+/**
+ * Moves a tenant between the journals of a simulated system, by the transactions of graph-store's program (`src/placing`, docs/adr/0032): copies what it has
+ * while it is written, fences it, copies the rest, and decides. It may end after any of them; what was decided is carried out by others then.
+ */
+import { MAIN } from '@polyedge/contracts/journal';
+import type { Place } from './journals.ts';
+import type { Servers, Surroundings } from './surroundings.ts';
+
+/** Changes in one piece; the last step begins when no more are left to look at. */
+const PIECE = 20;
+const FENCE_MS = 3000;
+/** When a replica finds what was decided and not carried out. */
+const FOUND_MS = 500;
+const AGAIN_MS = 300;
+
+/** What the target has of a tenant that is on its way. */
+interface Arrival {
+  readonly source: Servers;
+  readonly target: Servers;
+  /** The newest change there when it began: where a group stands that is before all that came. */
+  readonly floor: number;
+  readonly numbers: Map<number, number>;
+  copied: number;
+}
+
+type Step = 'copy' | 'fence' | 'rest' | 'decide' | 'carry out';
+
+export class Mover {
+  readonly #world: Surroundings;
+  readonly #place: Place;
+  readonly #groups: readonly string[];
+  #arrival: Arrival | undefined;
+  /** A run ends when another one has begun. */
+  #run = 0;
+  #fences = 0;
+  #fence: 'none' | 'asked for' | 'in force' = 'none';
+  /** Of the source, when it was fenced. */
+  #fencedSeq = 0;
+  #isDecided = false;
+
+  /** @param groups those of the tenant */
+  constructor(world: Surroundings, place: Place, groups: readonly string[]) {
+    this.#world = world;
+    this.#place = place;
+    this.#groups = groups;
+  }
+
+  /** Begins, or goes on with what an earlier run began. @param steps after which it ends, wherever it is */
+  begin(target: Servers, steps: number): void {
+    if (this.#isDecided) return;
+    this.#run += 1;
+    this.#arrival ??= { source: this.#place.servers, target, floor: target.database.seq, numbers: new Map(), copied: 0 };
+    this.#later('copy', this.#run, steps);
+  }
+
+  #later(step: Step, run: number, steps: number, ms = 1 + this.#world.chance.below(30)): void {
+    if (steps > 0) this.#world.time.after(ms, () => this.#do(step, run, steps));
+  }
+
+  #do(step: Step, run: number, steps: number): void {
+    const { time } = this.#world;
+    const arrival = this.#arrival;
+    if (run !== this.#run || arrival === undefined) return;
+    if (isAway(arrival, time.now)) {
+      this.#later('copy', run, steps, AGAIN_MS);
+      return;
+    }
+    const next = this.#next(step, arrival);
+    if (next !== undefined) this.#later(next, run, steps - 1);
+  }
+
+  #next(step: Step, arrival: Arrival): Step | undefined {
+    switch (step) {
+      case 'copy':
+        this.#copy(arrival);
+        return arrival.source.database.seq - arrival.copied < PIECE ? 'fence' : 'copy';
+      case 'fence':
+        this.#raiseFence(arrival.source);
+        return 'rest';
+      case 'rest':
+        // Batches that had begun before are waited for.
+        if (this.#fence !== 'in force') return this.#fence === 'none' ? 'copy' : 'rest';
+        this.#copy(arrival);
+        return arrival.copied < this.#fencedSeq ? 'rest' : 'decide';
+      case 'decide':
+        return this.#decide(arrival) ? 'carry out' : 'copy';
+      case 'carry out':
+        this.#carryOut(arrival);
+        return undefined;
+    }
+  }
+
+  #copy(arrival: Arrival): void {
+    const { database, judge } = arrival.target;
+    const piece = arrival.source.database.pieceOf(this.#place.tenant, arrival.copied, PIECE);
+    judge.committed(database.arrive(piece, arrival.numbers));
+    arrival.copied = piece.upTo;
+  }
+
+  #raiseFence({ database }: Servers): void {
+    const { tenant } = this.#place;
+    this.#fences += 1;
+    this.#fence = 'asked for';
+    const fence = this.#fences;
+    database.whenQuiet(() => {
+      if (fence !== this.#fences) return;
+      this.#fence = 'in force';
+      this.#fencedSeq = database.seq;
+      database.away.set(tenant, 'moving');
+      this.#world.time.after(FENCE_MS, () => {
+        if (fence !== this.#fences) return;
+        this.#fence = 'none';
+        database.away.delete(tenant);
+      });
+    });
+  }
+
+  /** @returns false: the fence has ended before */
+  #decide(arrival: Arrival): boolean {
+    const { tenant } = this.#place;
+    const { source } = arrival;
+    if (this.#fence !== 'in force') return false;
+    // This one does not end by itself any more.
+    this.#fence = 'none';
+    this.#fences += 1;
+    source.database.away.set(tenant, 'left');
+    this.#isDecided = true;
+    for (const group of this.#groups) {
+      const positions = source.positions.leave(group);
+      if (positions !== undefined)
+        arrival.target.positions.arrive(
+          group,
+          positions.map((position) => atOrBefore(position, arrival)),
+        );
+    }
+    source.judge.departed(tenant, this.#groups);
+    this.#place.servers = arrival.target;
+    this.#place.moves += 1;
+    this.#world.note(`${tenant} is in ${arrival.target.journal}: decided`);
+    this.#foundLater(arrival);
+    return true;
+  }
+
+  #foundLater(arrival: Arrival): void {
+    const { time } = this.#world;
+    time.after(FOUND_MS, () => {
+      if (isAway(arrival, time.now)) this.#foundLater(arrival);
+      else this.#carryOut(arrival);
+    });
+  }
+
+  #carryOut(arrival: Arrival): void {
+    if (this.#arrival !== arrival) return;
+    const { tenant } = this.#place;
+    const { directory } = this.#world;
+    arrival.target.database.away.delete(tenant);
+    if (arrival.target.journal === MAIN) directory.placements.delete(tenant);
+    else directory.placements.set(tenant, arrival.target.journal);
+    directory.version += 1;
+    arrival.source.database.remove(tenant);
+    this.#arrival = undefined;
+    this.#isDecided = false;
+    this.#world.note(`${tenant} is served in ${arrival.target.journal}`);
+  }
+}
+
+const isAway = ({ source, target }: Arrival, now: number): boolean => Math.max(source.databaseAwayUntil, target.databaseAwayUntil) > now;
+
+/** A position in the source as that of the last change of the tenant before it. */
+function atOrBefore(position: number, { numbers, floor }: Arrival): number {
+  let found = floor;
+  for (const [was, now] of numbers) {
+    if (was > position) break;
+    found = now;
+  }
+  return found;
+}
