@@ -7,6 +7,9 @@ import { askSpace, inOrganization } from './space-calls.ts';
 import { Contract, type EditedContract } from './space-contract.tsx';
 import { Archive, Upload, type UploadedTo, type Version } from './space-forms.tsx';
 
+/** Other clients and jobs change contracts as well, such as those that an archived pricing moves. */
+const EVERY_MS = 5000;
+
 /** The form that is open. */
 type Opened =
   | { readonly form: 'upload'; readonly service: UploadedTo | undefined }
@@ -35,7 +38,7 @@ export function Space({ space }: { readonly space: string | undefined }) {
   const [asked, setAsked] = useState<Action>();
   const [said, setSaid] = useState<string>();
   const [problem, setProblem] = useState<string>();
-  const { answer, reload } = useAnswer<SpaceView>(`/api/space?${new URLSearchParams({ text })}`);
+  const { answer, reload } = useAnswer<SpaceView>(`/api/space?${new URLSearchParams({ text })}`, EVERY_MS);
 
   const done = (sentence: string) => {
     setOpened(undefined);
