@@ -11,6 +11,7 @@ import { hashed } from '../services/gooduncle-edge/test/system.ts';
 import { metered, subscription } from '../services/space-edge/test/metered.ts';
 import { asAdmin, pricing, Rest } from '../services/space-edge/test/system.ts';
 import { groupPages } from './console/group-pages.ts';
+import { keyboardPages } from './console/keyboard.ts';
 import { layoutProblems, loaded, WIDTHS } from './console/layout.ts';
 import { protocolPages } from './console/protocol-pages.ts';
 import { PATIENCE_MS, picture, type Stage, writeNote } from './console/stage.ts';
@@ -316,6 +317,8 @@ suite('the console', { timeout: 420_000 }, () => {
     await page.emulateMedia({ colorScheme: null });
     assert.deepEqual(found, []);
   });
+
+  keyboardPages(PAGES, stage);
 
   test('the documentation is there for everybody, and its search finds a section', async () => {
     const stranger = await system.browser.newPage();

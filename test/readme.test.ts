@@ -21,6 +21,7 @@ const notHere: Readonly<Record<string, string>> = {
   'npm test -- --with containers --short': 'needs root and minutes',
   'node services/graph-store/src/tenants.ts place acme second': 'needs a second journal; test/journals.test.ts has one',
   'node services/graph-store/src/tenants.ts move acme second': 'needs a second journal; test/moves.test.ts has one',
+  'npm run soak -- archive': 'takes minutes; services/space-edge/test/faults.test.ts is its short form',
   'npm run soak -- evaluate': 'takes minutes; services/space-edge has short tests of consumption',
   'npm run soak -- rolling': 'takes minutes; test/rolling.test.ts is its short form',
   'npm run soak -- rolling --edge saga-edge': 'takes minutes; test/rolling.test.ts is its short form',
