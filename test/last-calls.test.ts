@@ -35,7 +35,11 @@ test('a service that shuts down while it waits for graph-store answers the call 
   for (const { url } of services) for (let n = 0; n < 3; n += 1) await health(url, 'healthz');
   const ends = Promise.all(services.map((service) => service.stop()));
   // Each says first that it is going away.
-  for (const { url } of services) while (!(await health(url, 'readyz')).includes('draining'));
+  await Promise.all(
+    services.map(async ({ url }) => {
+      while (!(await health(url, 'readyz')).includes('draining'));
+    }),
+  );
   store.resume();
   for (const [n, call] of calls.entries()) {
     const answer = await call;
