@@ -1,5 +1,6 @@
 /** CPU time and memory of processes and their descendants, from /proc (Linux). */
 import { readdirSync, readFileSync } from 'node:fs';
+import { statFields } from '@polyedge/testkit/servers/processes';
 
 /** `sysconf(_SC_CLK_TCK)`: 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
@@ -11,14 +12,10 @@ interface Stat {
 }
 
 function statOf(pid: number): Stat | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name in parentheses may contain anything; the fields follow the last parenthesis, with the state as field 3.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { parent: Number(fields[1]), ticks: [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0) };
-  } catch {
-    return undefined;
-  }
+  const fields = statFields(pid);
+  return fields === undefined
+    ? undefined
+    : { parent: Number(fields[1]), ticks: [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0) };
 }
 
 /** The processes and all their descendants, with their figures. */

@@ -30,7 +30,7 @@ const { values, positionals } = parseArgs({
 });
 const { with: wanted } = values;
 /** A file that takes longer is considered hung. */
-const fileMs = (wanted === 'containers' ? 40 : 6) * 60_000;
+const fileMs = (wanted === 'containers' ? 20 : 6) * 60_000;
 if (values.short) process.env.POLYEDGE_TEST_SHORT = 'true';
 const files = testGroups
   .filter(({ apart }) => apart === undefined || apart === wanted)

@@ -22,7 +22,7 @@ export type Fault =
   | 'PostgreSQL of the target';
 
 /** How long a leg may take before it counts as stuck. */
-const LEG_MS = 900_000;
+const LEG_MS = 600_000;
 /** A moment is followed by a pause of this length at most, so that a kill meets whatever comes next. */
 const WITHIN_MS = 900;
 /** A server that was killed is started again after this time at most. */

@@ -61,7 +61,7 @@ export async function archiveUnderFire(system: System, { contracts, killsStore }
     await system.store.restart();
     movedAtKills.push(await moved());
   }
-  await until('all contracts moved', async () => String((await job())?.state) === 'done', 30_000 + 60 * contracts);
+  await until('all contracts moved', async () => String((await job())?.state) === 'done', Math.max(30_000, 60 * contracts));
   const ms = performance.now() - began;
   const last = await job();
   assert.deepEqual([last?.kind, last?.total, last?.done], ['fallback', contracts, contracts]);

@@ -76,8 +76,8 @@ function processState(pid: number): string | undefined {
   return process.platform === 'linux' ? statFields(pid)?.[0] : undefined;
 }
 
-/** State and parent from /proc/<pid>/stat; the name before them is in parentheses and may contain anything. */
-function statFields(pid: number): string[] | undefined {
+/** The fields of /proc/<pid>/stat from the state on, which is field 3; undefined if there is no such process. The name before it may contain anything. */
+export function statFields(pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
