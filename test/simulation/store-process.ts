@@ -1,9 +1,8 @@
 /** One replica of graph-store: the real executor, publisher and answers, on models of its servers. */
 import { accountsGet, accountsPlaced, accountsPlacements } from '@polyedge/contracts/bus/accounts';
-import { graphChanged, graphCommitted, graphHead } from '@polyedge/contracts/bus/feed';
+import { graphCommitted } from '@polyedge/contracts/bus/feed';
 import { graphGet, graphQuery } from '@polyedge/contracts/bus/graph';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import { keysOf } from '@polyedge/contracts/interest';
 import { MAIN } from '@polyedge/contracts/journal';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { busOf } from '@polyedge/service-kit/journal-bus';
@@ -11,7 +10,6 @@ import { NatsModelBus } from '@polyedge/simulation/nats-model-bus';
 import { answerChanges } from '../../services/graph-store/src/bus/changes.ts';
 import { answerGroups } from '../../services/graph-store/src/bus/groups.ts';
 import { answerMutations } from '../../services/graph-store/src/bus/mutate.ts';
-import { SLOTS } from '../../services/graph-store/src/core/slot.ts';
 import { ExecutorMachine } from '../../services/graph-store/src/executor/machine.ts';
 import type {
   BatchReply,
@@ -25,25 +23,13 @@ import type {
   Submission,
 } from '../../services/graph-store/src/executor/messages.ts';
 import { ELSEWHERE } from '../../services/graph-store/src/postgres/tenants-elsewhere.ts';
-import { PublisherMachine } from '../../services/graph-store/src/publisher/machine.ts';
-import type {
-  PublisherCall,
-  PublisherEffect,
-  PublisherInput,
-  PublisherReplies,
-} from '../../services/graph-store/src/publisher/messages.ts';
-import { type Recent, RecentChanges } from '../../services/graph-store/src/publisher/recent.ts';
-import { LEASE_TTL_MS } from '../../services/graph-store/src/publisher/settings.ts';
+import { RecentChanges } from '../../services/graph-store/src/publisher/recent.ts';
 import type { OpenBatch } from '../../services/graph-store/test/database-model.ts';
 import { positionsOver } from './positions.ts';
 import { Process } from './process.ts';
 import { ACCOUNT, PARTITIONS } from './settings.ts';
+import { StorePublisher } from './store-publisher.ts';
 import type { Surroundings } from './surroundings.ts';
-
-/** Which of its connections a call of the publisher takes: on one of them what was sent first takes effect first. */
-const CONNECTIONS: Partial<Record<PublisherCall['call'], string>> = {
-  ...{ take: 'lease', renew: 'lease', release: 'lease', settle: 'settle', newest: 'journal', changes: 'journal', partition: 'journal' },
-};
 
 /** Of the sessions that write (`postgres/connect.ts`): how long one may stand still in a transaction, and wait for a lock. */
 const IDLE_MS = 2000;
@@ -59,15 +45,13 @@ export class StoreProcess {
   readonly #journalBus: Bus;
   readonly #world: Surroundings;
   readonly #executor = new ExecutorMachine();
-  readonly #publisher: PublisherMachine;
+  readonly #publisher: StorePublisher;
   readonly #recent = new RecentChanges(200);
   readonly #callers = new Map<number, (answer: BatchReply) => void>();
   readonly #ran: Record<LaneName, readonly Item[]> = { small: [], large: [] };
   /** Under way in the database, and what is done when its connection breaks. */
   readonly #batches = new Map<OpenBatch, () => void>();
-  readonly #freeAt = new Map<string, number>();
   #messages = 0;
-  #cancelWake: () => void = () => {};
 
   /** @param world with the servers of the journal that it serves */
   constructor(world: Surroundings, name: string) {
@@ -75,11 +59,17 @@ export class StoreProcess {
     this.process = new Process(world.time, 'graph-store', name, world.bug === 'lease-believed-past-its-end');
     this.bus = new NatsModelBus(world.nats, this.process);
     this.#journalBus = busOf(this.bus, world.journal);
-    this.#publisher = new PublisherMachine(this.#recent, PARTITIONS, true);
+    this.#publisher = new StorePublisher({
+      world,
+      process: this.process,
+      bus: this.bus,
+      journalBus: this.#journalBus,
+      recent: this.#recent,
+    });
     this.#answer();
-    this.bus.onStatus((status) => this.#publish({ kind: status }));
-    this.#journalBus.subscribe(graphCommitted, graphCommitted.pattern({}), ({ seq }) => this.#publish({ kind: 'heard', seq }));
-    this.process.soon(() => this.#publish({ kind: 'connected' }));
+    this.bus.onStatus((status) => this.#publisher.handle({ kind: status }));
+    this.#journalBus.subscribe(graphCommitted, graphCommitted.pattern({}), ({ seq }) => this.#publisher.handle({ kind: 'heard', seq }));
+    this.process.soon(() => this.#publisher.handle({ kind: 'connected' }));
   }
 
   get journal(): string {
@@ -99,7 +89,7 @@ export class StoreProcess {
   /** Its connections to the database have broken. */
   databaseLost(): void {
     for (const broken of [...this.#batches.values()]) broken();
-    this.process.run(() => this.#publish({ kind: 'database-lost' }));
+    this.process.run(() => this.#publisher.handle({ kind: 'database-lost' }));
   }
 
   // ---- what it answers
@@ -189,7 +179,7 @@ export class StoreProcess {
         this.process.soon(() => this.#execute({ kind: 'begin', lane: effect.lane }));
         break;
       case 'committed':
-        this.#publish({ kind: 'committed', changes: effect.changes });
+        this.#publisher.handle({ kind: 'committed', changes: effect.changes });
         break;
       case 'answer':
         this.#callers.get(effect.message)?.(effect.answer);
@@ -271,147 +261,4 @@ export class StoreProcess {
     if (this.#batches.has(batch)) batch.rollback();
     return ran;
   }
-
-  // ---- the publisher
-
-  #publish(input: PublisherInput): void {
-    for (const effect of this.#publisher.handle(input, this.process.now())) this.#performPublisher(effect);
-  }
-
-  #performPublisher(effect: PublisherEffect): void {
-    switch (effect.do) {
-      case 'call':
-        this.#call(effect.ask, effect.call);
-        break;
-      case 'publish':
-        this.#send(effect);
-        break;
-      case 'tell':
-        this.#journalBus.publish(graphCommitted, {}, { seq: effect.seq });
-        break;
-      case 'wake':
-        this.#cancelWake();
-        this.#cancelWake = this.process.after(effect.ms, () => this.#publish({ kind: 'woken' }));
-        break;
-      case 'note':
-        this.#world.note(`${this.process.name}: ${effect.sentence}`);
-        break;
-      case 'stopped':
-        break;
-    }
-  }
-
-  #send({ epoch, fence, from, to, changes }: Extract<PublisherEffect, { do: 'publish' }>): void {
-    const { judge } = this.#world;
-    judge.published(
-      this.process.name,
-      epoch,
-      fence,
-      changes.map(({ change }) => change),
-    );
-    const keys = changes.map((recent) => this.#sendChange(recent));
-    this.#journalBus.publish(graphHead, {}, { epoch, fence, from, to, keys });
-  }
-
-  #sendChange(recent: Recent): number[] {
-    const { change } = recent;
-    for (const owner of change.owners)
-      this.bus.publishText(graphChanged.subject({ tenant: change.tenant, type: change.type, owner }), recent.json ?? recent.reference);
-    return keysOf(change);
-  }
-
-  /** Sent now, in force later, answered later still; of some calls nobody hears what became of them. */
-  #call(ask: number, call: PublisherCall): void {
-    const { chance, time, lostAnswers } = this.#world;
-    const answer = (outcome: Outcome<unknown>, ms = 1 + chance.below(5)): void =>
-      void this.process.after(ms, () => this.#publish({ kind: 'answer', ask, outcome }));
-    if (call.call === 'flush') {
-      void this.bus.flush(2000).then((flushed) => this.#publish({ kind: 'answer', ask, outcome: flushed.ok ? done(undefined) : flushed }));
-      return;
-    }
-    const connection = CONNECTIONS[call.call] ?? 'redis';
-    const at = Math.max(this.#freeAt.get(connection) ?? 0, time.now + 1 + chance.below(4));
-    this.#freeAt.set(connection, at);
-    const isLost = chance.percent(lostAnswers);
-    const takesEffect = !isLost || chance.percent(50);
-    time.after(at - time.now, () => {
-      const isAway = connection === 'redis' ? this.#world.redis.isAway : this.#world.databaseAwayUntil > time.now;
-      if (isAway) answer(failed('unavailable'), 100 + chance.below(300));
-      else {
-        const outcome = takesEffect ? this.#outcomeOf(call) : failed('unavailable');
-        answer(isLost ? failed('unavailable') : outcome);
-      }
-    });
-  }
-
-  #outcomeOf(call: Exclude<PublisherCall, { call: 'flush' }>): Outcome<unknown> {
-    try {
-      return done(this.#carryOut(call));
-    } catch (error) {
-      // Redis refuses what would break the order of a log.
-      return failed('unavailable', String(error));
-    }
-  }
-
-  #carryOut(call: Exclude<PublisherCall, { call: 'flush' }>): PublisherReplies[PublisherCall['call']] {
-    const { database, redis, time, bug } = this.#world;
-    const { name } = this.process;
-    switch (call.call) {
-      case 'take':
-        return database.take(name, call.above, LEASE_TTL_MS, time.now);
-      case 'renew':
-        return database.renew(name, call.fence, call.publishedSeq, time.now + LEASE_TTL_MS);
-      case 'release':
-        database.renew(name, call.fence, call.publishedSeq, -1);
-        return undefined;
-      case 'settle': {
-        if (bug === 'epoch-unnoticed') return { epoch: database.epoch, witnessed: !redis.isAway };
-        const { epoch, changed } = database.settle();
-        if (changed) this.#world.note(`a new epoch begins: ${epoch}`);
-        if (changed) this.#world.judge.newEpoch();
-        return { epoch, witnessed: !redis.isAway };
-      }
-      case 'newest':
-        return database.seq;
-      case 'oldest':
-        return 1;
-      case 'changes':
-        return database.after(call.after, call.limit);
-      case 'partition': {
-        const slots = Array.from({ length: SLOTS }, (_, slot) => slot).filter((slot) => slot % PARTITIONS === call.partition);
-        return database.ofSlots(slots, call.after, call.upTo, call.limit);
-      }
-      case 'ping':
-        return undefined;
-      case 'drop-other-epochs':
-        redis.dropOtherEpochs(call.epoch);
-        return undefined;
-      default:
-        return this.#askRedis(call);
-    }
-  }
-
-  #askRedis(
-    call: Extract<PublisherCall, { call: 'claim' | 'states' | 'append' | 'clear' | 'fill' | 'switch' }>,
-  ): PublisherReplies[PublisherCall['call']] {
-    const hot = this.#world.redis.hot(call.epoch);
-    switch (call.call) {
-      case 'claim':
-        return hot.claim(call.partition, call.fence);
-      case 'states':
-        return Array.from({ length: call.partitions }, (_, partition) => hot.state(partition));
-      case 'append':
-        return call.runs.map(({ partition, state, changes }) =>
-          hot.append(partition, call.fence, state, call.head, call.trimBelow, changes.map(entryOf)),
-        );
-      case 'clear':
-        return hot.clear(call.partition, call.fence, call.generation);
-      case 'fill':
-        return hot.fill(call.partition, call.fence, call.generation, call.after, call.changes.map(entryOf));
-      case 'switch':
-        return hot.switchTo(call.partition, call.fence, call.state, call.since);
-    }
-  }
 }
-
-const entryOf = ({ change: { seq }, json }: Recent): { readonly seq: number; readonly json: string } => ({ seq, json: json ?? '' });

@@ -20,6 +20,7 @@ import { SagaClient } from './saga-clients.ts';
 import { FAR_JOURNAL, FAR_TENANT, TENANT, TYPES } from './settings.ts';
 import { StoreProcess } from './store-process.ts';
 import type { Directory, Servers, Surroundings } from './surroundings.ts';
+import { SystemEvents } from './system-events.ts';
 
 export interface SystemHistory {
   readonly seed: number;
@@ -44,7 +45,7 @@ const FAR_GROUPS = ['far'];
 /** Every so many-th seed has two journals, and a tenant that moves between them. */
 const TWO_JOURNALS = 4;
 const KEPT_LINES = 400;
-const PAUSES_MS = [0, 1, 5, 20, 100, 200];
+const PAUSES_MS = [0, 1, 5, 20, 100, 700];
 /** When faults stop, everything is delivered within this time. */
 const PROGRESS_MS = 30_000;
 /** Answers lost of a hundred while something may fail. */
@@ -74,22 +75,16 @@ export class SystemWorld implements Surroundings {
   databaseAwayUntil = 0;
   lostAnswers = LOST_ANSWERS;
   failovers = 0;
-  readonly #far: Far | undefined;
-  readonly #products: Products;
+  readonly far: Far | undefined;
+  readonly products: Products;
+  readonly clients: SimulatedClient[] = [];
+  readonly #events: SystemEvents;
   readonly #history: SystemHistory;
-  /** Of what is done to the system. */
-  #choice = new Chance(0);
   readonly #edges: EdgeProcess[] = [];
   readonly #stores: StoreProcess[] = [];
-  readonly #clients: SimulatedClient[] = [];
   readonly #timeline: string[] = [];
-  /** What makes the Redis of a journal what it was then. */
-  #secondAgo: (journal: string) => void = () => {};
-  #halfAgo: (journal: string) => void = () => {};
-  #copyOfDatabase: () => void = () => {};
   #count = 0;
   #steps = 0;
-  #faults = 0;
 
   constructor(history: SystemHistory) {
     this.#history = history;
@@ -98,8 +93,9 @@ export class SystemWorld implements Surroundings {
     this.nats = new NatsModel(this.time, () => this.chance.next());
     const servers = newServers(MAIN, this.time, this.bug, { tenant: TENANT, names: GROUPS });
     ({ database: this.database, positions: this.positions, judge: this.judge, redis: this.redis } = servers);
-    this.#products = new Products(this, () => this.#livingEdges);
-    this.#far = history.seed % TWO_JOURNALS === 0 ? this.#secondJournal() : undefined;
+    this.#events = new SystemEvents(this, history.seed);
+    this.products = new Products(this, () => this.livingEdges);
+    this.far = history.seed % TWO_JOURNALS === 0 ? this.#secondJournal() : undefined;
   }
 
   #secondJournal(): Far {
@@ -113,23 +109,23 @@ export class SystemWorld implements Surroundings {
   }
 
   get tenants(): readonly string[] {
-    return this.#far === undefined ? [TENANT] : [TENANT, FAR_TENANT];
+    return this.far === undefined ? [TENANT] : [TENANT, FAR_TENANT];
   }
 
   at(journal: string): Surroundings {
-    return journal === FAR_JOURNAL && this.#far !== undefined ? this.#far.journal : this;
+    return journal === FAR_JOURNAL && this.far !== undefined ? this.far.journal : this;
   }
 
   of(tenant: string): Surroundings {
-    return tenant === FAR_TENANT && this.#far !== undefined ? this.#far.tenant : this;
+    return tenant === FAR_TENANT && this.far !== undefined ? this.far.tenant : this;
   }
 
-  get #journals(): readonly Servers[] {
-    return this.#far === undefined ? [this] : [this, this.#far.servers];
+  get journals(): readonly Servers[] {
+    return this.far === undefined ? [this] : [this, this.far.servers];
   }
 
   get #problem(): string | undefined {
-    return this.judge.problem ?? this.#far?.servers.judge.problem;
+    return this.judge.problem ?? this.far?.servers.judge.problem;
   }
 
   note(line: string): void {
@@ -138,35 +134,33 @@ export class SystemWorld implements Surroundings {
   }
 
   async run(): Promise<SystemTold> {
-    this.#copy();
+    this.#events.copy();
     for (let count = 0; count < 2; count += 1) {
-      for (const { journal } of this.#journals) this.#startStore(journal);
-      this.#startEdge();
+      for (const { journal } of this.journals) this.startStore(journal);
+      this.startEdge();
     }
     this.#openClients();
     this.#steps += await this.time.runSettled(1500);
-    const { seed, events, kept } = this.#history;
+    const { events, kept } = this.#history;
     for (const event of kept ?? Array.from({ length: events }, (_, at) => at)) {
-      // A choice of its own for each: leaving one out does not make another one of the next.
-      this.#choice = new Chance(Math.imul(seed, 0x9e3779b1) ^ Math.imul(event + 1, 0x85ebca6b));
-      this.#something();
-      this.#steps += await this.time.runSettled(this.#choice.of(PAUSES_MS) ?? 0);
+      this.#events.happen(event);
+      this.#steps += await this.time.runSettled(this.#events.choice.of(PAUSES_MS) ?? 0);
       this.#look();
       if (this.#problem !== undefined) break;
     }
     if (this.#problem === undefined) await this.#settle();
-    const moves = this.#far?.tenant.moves ?? 0;
+    const moves = this.far?.tenant.moves ?? 0;
     return {
       problem: this.#problem,
       timeline: this.#timeline,
-      counts: { ...this.#counts, steps: this.#steps, faults: this.#faults, moves },
+      counts: { ...this.#counts, steps: this.#steps, faults: this.#events.faults, moves },
       fingerprint: this.time.fingerprint,
     };
   }
 
   get #counts(): Record<string, number> {
     const sums: Record<string, number> = { repeats: 0 };
-    for (const { judge } of this.#journals)
+    for (const { judge } of this.journals)
       for (const [name, count] of Object.entries({ ...judge.counts, repeats: judge.repeats })) sums[name] = (sums[name] ?? 0) + count;
     return sums;
   }
@@ -175,21 +169,21 @@ export class SystemWorld implements Surroundings {
   async #settle(): Promise<void> {
     this.note('nothing fails any more');
     this.lostAnswers = 0;
-    for (const servers of this.#journals) {
+    for (const servers of this.journals) {
       servers.databaseAwayUntil = 0;
       servers.redis.awayUntil = 0;
-      for (const edge of this.#livingEdges) edge.groups.in(servers.journal)?.reach();
+      for (const edge of this.livingEdges) edge.groups.in(servers.journal)?.reach();
     }
-    for (const client of this.#clients) client.read(true);
+    for (const client of this.clients) client.read(true);
     const lasting = [...this.#edges, ...this.#stores].flatMap(({ process, bus }) => [process.frozenUntil, bus.link.silentUntil]);
     const begin = Math.max(this.time.now, ...lasting);
     this.#steps += await this.time.runSettled(begin - this.time.now);
     await this.#until(begin + PROGRESS_MS / 2);
     // What comes now has to be shown to everybody who has been there for a while.
     this.#steps += await this.time.runSettled(1000);
-    this.#products.writeOne(this.#choice);
-    for (const tenant of this.tenants) for (const type of TYPES) this.#products.writeMarker(tenant, type, this.#choice);
-    for (const client of this.#clients) if (client instanceof WritingClient) client.write(3);
+    this.products.writeOne(this.#events.choice);
+    for (const tenant of this.tenants) for (const type of TYPES) this.products.writeMarker(tenant, type, this.#events.choice);
+    for (const client of this.clients) if (client instanceof WritingClient) client.write(3);
     this.#steps += await this.time.runSettled(100);
     const missing = await this.#until(begin + PROGRESS_MS);
     if (missing !== undefined) this.judge.wrong(`no progress: ${missing}`);
@@ -199,8 +193,8 @@ export class SystemWorld implements Surroundings {
   async #until(end: number): Promise<string | undefined> {
     for (;;) {
       let missing: string | undefined;
-      for (const { judge } of this.#journals) missing ??= judge.missingInGroups();
-      for (const part of [...this.#clients, ...this.#livingEdges]) missing ??= part.missing();
+      for (const { judge } of this.journals) missing ??= judge.missingInGroups();
+      for (const part of [...this.clients, ...this.livingEdges]) missing ??= part.missing();
       if (missing === undefined || this.time.now >= end || this.#problem !== undefined) return missing;
       this.#steps += await this.time.runSettled(250);
       this.#look();
@@ -209,8 +203,8 @@ export class SystemWorld implements Surroundings {
 
   /** What holds at every moment. */
   #look(): void {
-    for (const { judge } of this.#journals) judge.positions();
-    for (const { feed, process } of this.#livingEdges) {
+    for (const { judge } of this.journals) judge.positions();
+    for (const { feed, process } of this.livingEdges) {
       for (const { stats } of feed.open.values())
         if (stats.stagedBytes > 64 * 1024 * 1024 || stats.pending > 200_000) this.judge.wrong(`${process.name} stages more than it may`);
     }
@@ -220,11 +214,11 @@ export class SystemWorld implements Surroundings {
 
   // ---- who takes part
 
-  get #livingEdges(): EdgeProcess[] {
+  get livingEdges(): EdgeProcess[] {
     return this.#edges.filter(({ process }) => !process.isDead);
   }
 
-  get #livingStores(): StoreProcess[] {
+  get livingStores(): StoreProcess[] {
     return this.#stores.filter(({ process }) => !process.isDead);
   }
 
@@ -233,20 +227,20 @@ export class SystemWorld implements Surroundings {
     return `${kind}${this.#count}`;
   }
 
-  #startStore(journal: string): void {
+  startStore(journal: string): void {
     const store = new StoreProcess(this.at(journal), this.#newName(journal === MAIN ? 'store' : `${journal} store`));
     this.#stores.push(store);
     this.note(`${store.process.name} starts`);
   }
 
-  #startEdge(): void {
+  startEdge(): void {
     const edge = new EdgeProcess(this, this.#newName('edge'));
     this.#edges.push(edge);
     this.note(`${edge.process.name} starts`);
   }
 
   #openClients(): void {
-    const edges = (): EdgeProcess[] => this.#livingEdges;
+    const edges = (): EdgeProcess[] => this.livingEdges;
     const members = (world: Surroundings, group: string): SimulatedClient[] => {
       const shared = new GroupTokens(group);
       return ['member', 'second'].map((name) => new Member(world, `${name} of ${group}`, edges, group, shared));
@@ -262,7 +256,7 @@ export class SystemWorld implements Surroundings {
       new LiveQuery(this, 'query', edges, 3, 4),
       new LiveQuery(this, 'short query', edges, 0, 2),
     ];
-    const far = this.#far?.tenant;
+    const far = this.far?.tenant;
     if (far !== undefined)
       clients.push(
         new Watcher(far, 'far watcher', edges, [TYPES], false),
@@ -271,165 +265,8 @@ export class SystemWorld implements Surroundings {
         new LiveQuery(far, 'far query', edges, 3, 4),
       );
     for (const client of clients) {
-      this.#clients.push(client);
+      this.clients.push(client);
       client.connect();
     }
-  }
-
-  // ---- what happens
-
-  #something(): void {
-    const pick = this.#choice.below(100);
-    if (pick < 32) this.#write();
-    else if (pick < 48) this.#products.write(this.#choice);
-    else if (pick < 53) this.#loseNetwork();
-    else if (pick < 58) this.#client('stops reading', 0, (client) => client.read(false));
-    else if (pick < 64) this.#client('reads again', 0, (client) => client.read(true));
-    else if (pick < 68) this.#client('breaks off', 0, (client) => client.breakOff(this.#choice.percent(30)));
-    else if (pick < 72) this.#stop('edge');
-    else if (pick < 74) this.#stop('store');
-    else if (pick < 79) this.#freeze(this.#livingEdges);
-    else if (pick < 84) this.#freeze(this.#livingStores);
-    else if (pick < 88) this.#breakBus();
-    else if (pick < 90) this.#fault('NATS restarts', 1000, () => this.nats.restart(this.#choice.below(1000)));
-    else if (pick < 92) this.#loseRedis();
-    else if (pick < 94) this.#redisForgets('is wiped', ({ redis }) => redis.wipe());
-    else if (pick < 96) this.#redisForgets('loses its last second', ({ journal }) => this.#secondAgo(journal));
-    else if (pick < 98) this.#loseDatabase(() => {});
-    else if (pick < 99) this.#jumpClock();
-    else if (this.#far !== undefined) this.#move();
-    else if (this.#choice.percent(25)) this.#failOver();
-  }
-
-  #someClient<Client extends SimulatedClient>(kind: abstract new (...args: never[]) => Client): Client | undefined {
-    return this.#choice.of(this.#clients.filter((client): client is Client => client instanceof kind));
-  }
-
-  #write(): void {
-    const writer = this.#someClient(WritingClient);
-    const count = 1 + this.#choice.below(3);
-    if (writer === undefined) return;
-    this.note(`${writer.name} sends ${count} requests`);
-    writer.write(count);
-  }
-
-  #fault(what: string, ms: number, happen: () => void): void {
-    this.#faults += 1;
-    this.note(ms === 0 ? what : `${what} for ${ms} ms`);
-    for (const { judge } of this.#journals) judge.fault(this.time.now, this.time.now + ms);
-    happen();
-  }
-
-  #client(what: string, ms: number, happen: (client: SimulatedClient) => void): void {
-    const client = this.#choice.of(this.#clients);
-    if (client !== undefined) this.#fault(`${client.name} ${what}`, ms, () => happen(client));
-  }
-
-  /** Of somebody who goes on with the session from elsewhere. */
-  #loseNetwork(): void {
-    const player = this.#someClient(SagaClient);
-    if (player !== undefined) this.#fault(`${player.name} loses its network`, 0, () => player.breakOff(this.#choice.percent(50)));
-  }
-
-  /** A process ends at once, or is stopped in good order; another one takes its place. */
-  #stop(kind: 'edge' | 'store'): void {
-    const stopped = this.#choice.of<EdgeProcess | StoreProcess>(kind === 'edge' ? this.#livingEdges : this.#livingStores);
-    if (stopped === undefined) return;
-    this.#fault(`${stopped.process.name} is killed`, 0, () => stopped.kill());
-    this.time.after(this.#choice.below(3000), () => {
-      if (stopped instanceof StoreProcess) this.#startStore(stopped.journal);
-      else this.#startEdge();
-    });
-  }
-
-  #freeze(processes: readonly (EdgeProcess | StoreProcess)[]): void {
-    const frozen = this.#choice.of(processes);
-    const ms = this.#choice.below(this.#choice.percent(50) ? 1000 : 12_000);
-    if (frozen !== undefined) this.#fault(`${frozen.process.name} stands still`, ms, () => frozen.process.freeze(ms));
-  }
-
-  #breakBus(): void {
-    const one = this.#choice.of<EdgeProcess | StoreProcess>([...this.#livingEdges, ...this.#livingStores]);
-    if (one === undefined) return;
-    const ms = this.#choice.below(15_000);
-    if (this.#choice.percent(60)) this.#fault(`${one.process.name} loses its connection to NATS`, 0, () => one.bus.link.cut());
-    else this.#fault(`nothing passes between ${one.process.name} and NATS`, ms, () => one.bus.link.silence(ms));
-  }
-
-  #loseRedis(): void {
-    const ms = this.#choice.below(6000);
-    const edge = this.#choice.of(this.#livingEdges);
-    const { redis, journal } = this.#someJournal;
-    if (edge === undefined || this.#choice.percent(50))
-      this.#fault(`Redis of ${journal} is away`, ms, () => {
-        redis.awayUntil = Math.max(redis.awayUntil, this.time.now + ms);
-        this.time.after(ms, () => this.#redisIsBack(journal));
-      });
-    else this.#fault(`${edge.process.name} cannot reach Redis of ${journal}`, ms, () => edge.groups.in(journal)?.losesRedis(ms));
-  }
-
-  #redisForgets(what: string, change: (servers: Servers) => void): void {
-    const servers = this.#someJournal;
-    this.#fault(`Redis of ${servers.journal} ${what}`, 0, () => {
-      change(servers);
-      this.#redisIsBack(servers.journal);
-    });
-  }
-
-  #redisIsBack(journal: string): void {
-    for (const edge of this.#livingEdges) edge.process.after(this.chance.below(100), () => edge.groups.in(journal)?.reconnected());
-  }
-
-  get #someJournal(): Servers {
-    return this.#choice.of(this.#journals) ?? this;
-  }
-
-  /** The tenant that moves is moved to the other journal, or a move that has ended somewhere goes on. */
-  #move(): void {
-    if (this.#far === undefined) return;
-    const { tenant, servers, mover } = this.#far;
-    const target = tenant.journal === MAIN ? servers : this;
-    const steps = this.#choice.percent(30) ? this.#choice.below(12) : 1000;
-    this.#fault(`${FAR_TENANT} is moved to ${target.journal}${steps < 1000 ? `, and the program ends after ${steps} steps` : ''}`, 0, () =>
-      mover.begin(target, steps),
-    );
-  }
-
-  #loseDatabase(change: () => void): void {
-    const ms = this.#choice.below(3000);
-    const servers = this.#someJournal;
-    this.#fault(`the database of ${servers.journal} is away`, ms, () => {
-      servers.database.disconnect();
-      change();
-      servers.databaseAwayUntil = Math.max(servers.databaseAwayUntil, this.time.now + ms);
-      for (const store of this.#livingStores) if (store.journal === servers.journal) store.databaseLost();
-    });
-  }
-
-  /** Another copy of the database takes over, which is up to a second behind. */
-  #failOver(): void {
-    this.note('another copy of the database takes over');
-    this.#loseDatabase(() => {
-      this.#copyOfDatabase();
-      this.failovers += 1;
-      this.judge.failedOver();
-    });
-  }
-
-  #jumpClock(): void {
-    const store = this.#choice.of(this.#livingStores);
-    if (store === undefined) return;
-    const ms = (this.#choice.below(12) - 6) * 3_600_000;
-    this.#fault(`the clock of ${store.process.name} jumps by ${ms / 3_600_000} h`, 0, () => {
-      store.process.wallAheadMs = ms;
-    });
-  }
-
-  #copy(): void {
-    this.#secondAgo = this.#halfAgo;
-    const copies = new Map(this.#journals.map(({ journal, redis }) => [journal, redis.copy()]));
-    this.#halfAgo = (journal) => copies.get(journal)?.();
-    this.#copyOfDatabase = this.database.copy();
-    this.time.after(500, () => this.#copy());
   }
 }

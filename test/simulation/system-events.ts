@@ -1,0 +1,199 @@
+/** What happens to a simulated system, one event of its history after the other: clients write, processes and servers fail, a tenant moves. */
+import { MAIN } from '@polyedge/contracts/journal';
+import { Chance } from '@polyedge/simulation/virtual-time';
+import { type SimulatedClient, WritingClient } from './clients.ts';
+import type { EdgeProcess } from './edge-process.ts';
+import { SagaClient } from './saga-clients.ts';
+import { FAR_TENANT } from './settings.ts';
+import { StoreProcess } from './store-process.ts';
+import type { Servers } from './surroundings.ts';
+import type { SystemWorld } from './system-world.ts';
+
+export class SystemEvents {
+  readonly #world: SystemWorld;
+  readonly #seed: number;
+  #choice = new Chance(0);
+  /** What makes the Redis of a journal what it was then. */
+  #secondAgo: (journal: string) => void = () => {};
+  #halfAgo: (journal: string) => void = () => {};
+  #copyOfDatabase: () => void = () => {};
+  #faults = 0;
+
+  constructor(world: SystemWorld, seed: number) {
+    this.#world = world;
+    this.#seed = seed;
+  }
+
+  /** How often something failed. */
+  get faults(): number {
+    return this.#faults;
+  }
+
+  /** Of what is done to the system: that of the last event. */
+  get choice(): Chance {
+    return this.#choice;
+  }
+
+  /** The event of this number. Each has choices of its own, so leaving one out does not make another one of the next. */
+  happen(event: number): void {
+    this.#choice = new Chance(Math.imul(this.#seed, 0x9e3779b1) ^ Math.imul(event + 1, 0x85ebca6b));
+    this.#something();
+  }
+
+  #something(): void {
+    const pick = this.#choice.below(100);
+    if (pick < 32) this.#write();
+    else if (pick < 48) this.#world.products.write(this.#choice);
+    else if (pick < 53) this.#loseNetwork();
+    else if (pick < 58) this.#client('stops reading', 0, (client) => client.read(false));
+    else if (pick < 64) this.#client('reads again', 0, (client) => client.read(true));
+    else if (pick < 68) this.#client('breaks off', 0, (client) => client.breakOff(this.#choice.percent(30)));
+    else if (pick < 72) this.#stop('edge');
+    else if (pick < 74) this.#stop('store');
+    else if (pick < 79) this.#freeze(this.#world.livingEdges);
+    else if (pick < 84) this.#freeze(this.#world.livingStores);
+    else if (pick < 88) this.#breakBus();
+    else if (pick < 90) this.#fault('NATS restarts', 1000, () => this.#world.nats.restart(this.#choice.below(1000)));
+    else if (pick < 92) this.#loseRedis();
+    else if (pick < 94) this.#redisForgets('is wiped', ({ redis }) => redis.wipe());
+    else if (pick < 96) this.#redisForgets('loses its last second', ({ journal }) => this.#secondAgo(journal));
+    else if (pick < 98) this.#loseDatabase(() => {});
+    else if (pick < 99) this.#jumpClock();
+    else if (this.#world.far !== undefined) this.#move();
+    else if (this.#choice.percent(25)) this.#failOver();
+  }
+
+  #someClient<Client extends SimulatedClient>(kind: abstract new (...args: never[]) => Client): Client | undefined {
+    return this.#choice.of(this.#world.clients.filter((client): client is Client => client instanceof kind));
+  }
+
+  #write(): void {
+    const writer = this.#someClient(WritingClient);
+    const count = 1 + this.#choice.below(4);
+    if (writer === undefined) return;
+    this.#world.note(`${writer.name} sends ${count} requests`);
+    writer.write(count);
+  }
+
+  #fault(what: string, ms: number, happen: () => void): void {
+    this.#faults += 1;
+    this.#world.note(ms === 0 ? what : `${what} for ${ms} ms`);
+    for (const { judge } of this.#world.journals) judge.fault(this.#world.time.now, this.#world.time.now + ms);
+    happen();
+  }
+
+  #client(what: string, ms: number, happen: (client: SimulatedClient) => void): void {
+    const client = this.#choice.of(this.#world.clients);
+    if (client !== undefined) this.#fault(`${client.name} ${what}`, ms, () => happen(client));
+  }
+
+  /** Of somebody who goes on with the session from elsewhere. */
+  #loseNetwork(): void {
+    const player = this.#someClient(SagaClient);
+    if (player !== undefined) this.#fault(`${player.name} loses its network`, 0, () => player.breakOff(this.#choice.percent(50)));
+  }
+
+  /** A process ends at once, or is stopped in good order; another one takes its place. */
+  #stop(kind: 'edge' | 'store'): void {
+    const stopped = this.#choice.of<EdgeProcess | StoreProcess>(kind === 'edge' ? this.#world.livingEdges : this.#world.livingStores);
+    if (stopped === undefined) return;
+    this.#fault(`${stopped.process.name} is killed`, 0, () => stopped.kill());
+    this.#world.time.after(this.#choice.below(3000), () => {
+      if (stopped instanceof StoreProcess) this.#world.startStore(stopped.journal);
+      else this.#world.startEdge();
+    });
+  }
+
+  #freeze(processes: readonly (EdgeProcess | StoreProcess)[]): void {
+    const frozen = this.#choice.of(processes);
+    const ms = this.#choice.below(this.#choice.percent(50) ? 1000 : 12_000);
+    if (frozen !== undefined) this.#fault(`${frozen.process.name} stands still`, ms, () => frozen.process.freeze(ms));
+  }
+
+  #breakBus(): void {
+    const one = this.#choice.of<EdgeProcess | StoreProcess>([...this.#world.livingEdges, ...this.#world.livingStores]);
+    if (one === undefined) return;
+    const ms = this.#choice.below(15_000);
+    if (this.#choice.percent(60)) this.#fault(`${one.process.name} loses its connection to NATS`, 0, () => one.bus.link.cut());
+    else this.#fault(`nothing passes between ${one.process.name} and NATS`, ms, () => one.bus.link.silence(ms));
+  }
+
+  #loseRedis(): void {
+    const ms = this.#choice.below(6000);
+    const edge = this.#choice.of(this.#world.livingEdges);
+    const { redis, journal } = this.#someJournal;
+    if (edge === undefined || this.#choice.percent(50))
+      this.#fault(`Redis of ${journal} is away`, ms, () => {
+        redis.awayUntil = Math.max(redis.awayUntil, this.#world.time.now + ms);
+        this.#world.time.after(ms, () => this.#redisIsBack(journal));
+      });
+    else this.#fault(`${edge.process.name} cannot reach Redis of ${journal}`, ms, () => edge.groups.in(journal)?.losesRedis(ms));
+  }
+
+  #redisForgets(what: string, change: (servers: Servers) => void): void {
+    const servers = this.#someJournal;
+    this.#fault(`Redis of ${servers.journal} ${what}`, 0, () => {
+      change(servers);
+      this.#redisIsBack(servers.journal);
+    });
+  }
+
+  #redisIsBack(journal: string): void {
+    for (const edge of this.#world.livingEdges)
+      edge.process.after(this.#world.chance.below(100), () => edge.groups.in(journal)?.reconnected());
+  }
+
+  get #someJournal(): Servers {
+    return this.#choice.of(this.#world.journals) ?? this.#world;
+  }
+
+  /** The tenant that moves is moved to the other journal, or a move that has ended somewhere goes on. */
+  #move(): void {
+    if (this.#world.far === undefined) return;
+    const { tenant, servers, mover } = this.#world.far;
+    const target = tenant.journal === MAIN ? servers : this.#world;
+    const steps = this.#choice.percent(30) ? this.#choice.below(12) : 1000;
+    this.#fault(`${FAR_TENANT} is moved to ${target.journal}${steps < 1000 ? `, and the program ends after ${steps} steps` : ''}`, 0, () =>
+      mover.begin(target, steps),
+    );
+  }
+
+  #loseDatabase(change: () => void): void {
+    const ms = this.#choice.below(3000);
+    const servers = this.#someJournal;
+    this.#fault(`the database of ${servers.journal} is away`, ms, () => {
+      servers.database.disconnect();
+      change();
+      servers.databaseAwayUntil = Math.max(servers.databaseAwayUntil, this.#world.time.now + ms);
+      for (const store of this.#world.livingStores) if (store.journal === servers.journal) store.databaseLost();
+    });
+  }
+
+  /** Another copy of the database takes over, which is up to a second behind. */
+  #failOver(): void {
+    this.#world.note('another copy of the database takes over');
+    this.#loseDatabase(() => {
+      this.#copyOfDatabase();
+      this.#world.failovers += 1;
+      this.#world.judge.failedOver();
+    });
+  }
+
+  #jumpClock(): void {
+    const store = this.#choice.of(this.#world.livingStores);
+    if (store === undefined) return;
+    const ms = (this.#choice.below(12) - 6) * 3_600_000;
+    this.#fault(`the clock of ${store.process.name} jumps by ${ms / 3_600_000} h`, 0, () => {
+      store.process.wallAheadMs = ms;
+    });
+  }
+
+  /** Keeps copies of the servers, to which they can fall back, from now on. */
+  copy(): void {
+    this.#secondAgo = this.#halfAgo;
+    const copies = new Map(this.#world.journals.map(({ journal, redis }) => [journal, redis.copy()]));
+    this.#halfAgo = (journal) => copies.get(journal)?.();
+    this.#copyOfDatabase = this.#world.database.copy();
+    this.#world.time.after(500, () => this.copy());
+  }
+}
