@@ -3,14 +3,29 @@ import { MAIN } from '@polyedge/contracts/journal';
 import { Chance } from '@polyedge/simulation/virtual-time';
 import { type SimulatedClient, WritingClient } from './clients.ts';
 import type { EdgeProcess } from './edge-process.ts';
+import type { Mover } from './mover.ts';
+import type { Products } from './products.ts';
 import { SagaClient } from './saga-clients.ts';
 import { FAR_TENANT } from './settings.ts';
 import { StoreProcess } from './store-process.ts';
-import type { Servers } from './surroundings.ts';
-import type { SystemWorld } from './system-world.ts';
+import type { Servers, Surroundings } from './surroundings.ts';
+
+/** The parts of a system to which something happens. */
+export interface System extends Surroundings {
+  failovers: number;
+  readonly clients: readonly SimulatedClient[];
+  readonly livingEdges: readonly EdgeProcess[];
+  readonly livingStores: readonly StoreProcess[];
+  readonly journals: readonly Servers[];
+  readonly products: Products;
+  /** Undefined with one journal only. */
+  readonly far: { readonly servers: Servers; readonly tenant: Surroundings; readonly mover: Mover } | undefined;
+  startStore(journal: string): void;
+  startEdge(): void;
+}
 
 export class SystemEvents {
-  readonly #world: SystemWorld;
+  readonly #world: System;
   readonly #seed: number;
   #choice = new Chance(0);
   /** What makes the Redis of a journal what it was then. */
@@ -19,7 +34,7 @@ export class SystemEvents {
   #copyOfDatabase: () => void = () => {};
   #faults = 0;
 
-  constructor(world: SystemWorld, seed: number) {
+  constructor(world: System, seed: number) {
     this.#world = world;
     this.#seed = seed;
   }

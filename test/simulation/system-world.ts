@@ -20,7 +20,7 @@ import { SagaClient } from './saga-clients.ts';
 import { FAR_JOURNAL, FAR_TENANT, TENANT, TYPES } from './settings.ts';
 import { StoreProcess } from './store-process.ts';
 import type { Directory, Servers, Surroundings } from './surroundings.ts';
-import { SystemEvents } from './system-events.ts';
+import { type System, SystemEvents } from './system-events.ts';
 
 export interface SystemHistory {
   readonly seed: number;
@@ -59,7 +59,7 @@ interface Far {
   readonly mover: Mover;
 }
 
-export class SystemWorld implements Surroundings {
+export class SystemWorld implements System {
   readonly time = new VirtualTime();
   readonly chance: Chance;
   readonly nats: NatsModel;
