@@ -111,6 +111,20 @@ test('S2 saga:24 log lines are delivered as they are written, before the finishe
   assert.equal((await boss.api('GET', `/runnable_calls/${call._id}/logs`)).body.length, 2);
 });
 
+test('saga:24 every line of a burst is kept and delivered, in order', async () => {
+  const client = await admin();
+  const id = await script('/globals/properties/burst', 'for (let n = 0; n < 40; n += 1) console.log(n);', { logging: true });
+  await client.send('/scripts/runnable_logs/join', id);
+  await client.send('/scripts/runnable_calls/join', id);
+  await boss.send('/globals/properties', { name: 'burst', value: 1 });
+  await client.next('/runnable_calls');
+  const lines = client.events('/runnable_logs').map(({ message }) => message);
+  assert.deepEqual(
+    lines,
+    Array.from({ length: 40 }, (_, n) => `${n}`),
+  );
+});
+
 test('S3 saga:22 a script that throws, loops, floods or sleeps ends as a failed call with a reason, and others continue', async () => {
   const bot = await makeBot();
   const bad: readonly (readonly [string, RegExp])[] = [

@@ -3,7 +3,7 @@ import type { RunnableCall, RunnableLog } from '@polyedge/contracts/bus/runnable
 import type { Json } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
 import { isObject } from '@polyedge/saga/elements';
-import type { Run, RunResult, WantedRun } from './run.ts';
+import type { RunResult, WantedRun } from './run.ts';
 import { digestId } from './writing.ts';
 
 /** The text and values of a log line. */
@@ -21,15 +21,18 @@ export function lineOf(json: string): LogLine | undefined {
   return { message: line.message.slice(0, 65_536), args };
 }
 
-/** The record of a run's newest log line. Its id is the same in every repeat of the run. */
+/**
+ * The record of a run's log line.
+ * @param number of the line in the run, from 1: with it the id is the same in every repeat of the run, and differs between lines
+ * @param at when it was written, in milliseconds since 1970
+ */
 export function logRecord(
-  { wanted: { runnable, call, testData }, logCount }: Run,
-  level: RunnableLog['level'],
-  line: LogLine,
-  { at, version }: { readonly at: number; readonly version: string | undefined },
+  { runnable, call, testData }: WantedRun,
+  { number, at, level, line }: { readonly number: number; readonly at: number; readonly level: RunnableLog['level']; readonly line: LogLine },
+  version: string | undefined,
 ): RunnableLog {
   return {
-    id: digestId(call, 'log', String(logCount)),
+    id: digestId(call, 'log', String(number)),
     runnableType: runnable.plural,
     runnable: runnable.id,
     call,

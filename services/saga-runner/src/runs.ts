@@ -245,8 +245,10 @@ export class Runs {
     const { runnable } = run.wanted;
     const line = runnable.logging && run.logCount <= this.#options.limits.logLines ? lineOf(json) : undefined;
     if (line === undefined) return;
+    // Fixed now: the record is made when the version is known, and by then there may be further lines.
+    const written = { number: run.logCount, at: Date.now(), level, line };
     const kept = this.#kept(run, (version) =>
-      this.#options.records.log({ tenant: run.tenant, scope: runnable.scope }, logRecord(run, level, line, { at: Date.now(), version })),
+      this.#options.records.log({ tenant: run.tenant, scope: runnable.scope }, logRecord(run.wanted, written, version)),
     );
     this.#awaited(run, kept);
   }
