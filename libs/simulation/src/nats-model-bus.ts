@@ -93,7 +93,7 @@ export class NatsModelBus implements Bus {
       this.#pending.set(reply, {
         fail: (failure) => settle({ ok: false, failure }),
         answer: (message) => {
-          if (message.kind === 'no-responders') settle(failed('unavailable', 'nobody answers'));
+          if (message.kind === 'no-responders') settle(failed('unavailable', 'no responder'));
           else if (message.kind === 'failure') settle({ ok: false, failure: readFailure(bodyOf(message)) });
           else {
             const value = bodyOf(message);

@@ -10,7 +10,7 @@ import { limits } from '@polyedge/edge-kit/limits';
 import { Heartbeat } from '@polyedge/edge-kit/transport/heartbeat';
 import { wsFraming } from '@polyedge/edge-kit/transport/ws-frames';
 import { httpOptions, WsListener } from '@polyedge/edge-kit/transport/ws-listener';
-import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
+import { type Clock, systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { clientServer, closePort, drainPort, openPort } from '@polyedge/service-kit/client-server';
 import { reserveHealth } from '@polyedge/service-kit/health';
@@ -35,18 +35,19 @@ export interface GoodUncleEdge extends Running {
 const KEEP_ALIVES_PER_SECOND = 30;
 const SUBPROTOCOL = 'gooduncle.v1';
 
-/** Starts the edge. It borrows the bus and closes everything else. Throws `CannotStart` if the port or the topic rules cannot be used. */
+/** Starts the edge. It borrows the bus and closes everything else. All time-outs of sockets are on the clock. Throws `CannotStart` if the port or the topic rules cannot be used. */
 export async function startGoodUncleEdge(
   config: Config<GoodUncleSettings>,
   context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'>,
   bus: Bus,
+  clock: Clock = systemClock,
 ): Promise<GoodUncleEdge> {
   const { log, metrics } = context;
   const topics = await openTopicsFile(config.topics, log);
   const scope = findScope(bus, config.tenant, config.scope);
   const verifier = new Verifier({ bus, log, openId: openIdOf(config) });
   const feed = openFeeds({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
-  const wheel = new Wheel(systemClock);
+  const wheel = new Wheel(clock);
   const framing = wsFraming();
 
   const perSocket = limits({
@@ -98,7 +99,7 @@ export async function startGoodUncleEdge(
     always: config.heartbeatAlways,
     isKeepAlive,
     keepAlivesPerSecond: KEEP_ALIVES_PER_SECOND,
-    clock: systemClock,
+    clock,
   });
 
   const app = clientServer({ config, http: httpOptions(perSocket), spans: bus.spans });

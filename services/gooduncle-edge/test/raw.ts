@@ -12,8 +12,9 @@ export class RawClient implements Disposable {
   readonly socket: Socket;
   readonly frames: Frame[] = [];
   ended = false;
+  /** The handshake is complete. */
+  open = false;
   #rest = Buffer.alloc(0);
-  #open = false;
 
   constructor(url: string) {
     const { hostname, port } = new URL(url);
@@ -62,10 +63,10 @@ export class RawClient implements Disposable {
 
   #take(data: Buffer): void {
     this.#rest = Buffer.concat([this.#rest, data]);
-    if (!this.#open) {
+    if (!this.open) {
       const end = this.#rest.indexOf('\r\n\r\n');
       if (end === -1) return;
-      this.#open = true;
+      this.open = true;
       this.#rest = this.#rest.subarray(end + 4);
     }
     for (;;) {
