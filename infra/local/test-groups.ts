@@ -8,6 +8,19 @@ type TestGroup = {
   readonly apart?: string;
 };
 
+/**
+ * Files that run one after the other when all others have ended: they load the machine themselves, or compare what the system does under
+ * load with real time, and would measure their neighbours.
+ */
+const ALONE: readonly string[] = [
+  'services/graph-store/test/login-flood.test.ts',
+  'services/jssocket-edge/test/limits.test.ts',
+  'test/{cluster,groups,groups-moves,hostile-clients,kill,last-calls,moves,redis-cluster,replicas,rolling}.test.ts',
+  'test/containers/*.test.ts',
+];
+
+export const runsAlone = (file: string): boolean => ALONE.some((pattern) => matchesGlob(file, pattern));
+
 const root = resolve(import.meta.dirname, '../..');
 
 export const testGroups: readonly TestGroup[] = [

@@ -1,10 +1,10 @@
 // `npm test [-- WORD… [--name PATTERN] [--with containers] [--short]]`: runs all tests except the container tests, or the test files whose path
 // contains one of the words. `npm run containers` runs only the container tests; `--short` skips the slow ones among them.
-// A single run of Node's test runner includes the static checks, so that its closing counts are complete.
+// The static checks are tests too, so that the runner's closing counts are complete.
+import { once } from 'node:events';
 import { globSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Transform } from 'node:stream';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
@@ -20,7 +20,8 @@ import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { sharedServerVariables } from '@polyedge/testkit/servers/shared';
-import { groupTimes, testGroups } from './test-groups.ts';
+import { ClosingCounts } from './closing-counts.ts';
+import { groupTimes, runsAlone, testGroups } from './test-groups.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -54,47 +55,43 @@ await startShared('postgres', /\bsharedPostgres\b/, () => startPostgres({ settin
 
 say(`${files.length} test files …`);
 const times = groupTimes();
-const events = run({
-  cwd: root,
-  files: files.map((file) => join(root, file)),
-  // Three at a time even on two cores: most of them wait for a server.
-  concurrency: Math.max(3, availableParallelism() - 1),
-  timeout: fileMs,
-  signal: stop.signal,
-  ...(values.name === undefined ? {} : { testNamePatterns: [values.name] }),
-});
-events.on('test:fail', (event) => {
-  // A failure that the runner expects (todo) does not count as one.
-  if (event.todo === undefined || event.todo === false) process.exitCode = 1;
-});
-const withTimes = new Transform({
-  objectMode: true,
-  transform(
-    event: { type: string; data: { message?: string; nesting?: number; file?: string; details?: { duration_ms?: number } } },
-    _encoding,
-    done,
-  ) {
-    if ((event.type === 'test:pass' || event.type === 'test:fail') && event.data.nesting === 0)
-      times.add(event.data.file, event.data.details?.duration_ms ?? 0);
-    // The runner's own closing counts begin with this line and must stay last.
-    if (event.type === 'test:diagnostic' && event.data.nesting === 0 && event.data.message?.startsWith('tests ') === true) {
-      for (const message of times.lines()) this.push({ type: 'test:diagnostic', data: { nesting: 0, message } });
-    }
-    done(null, event);
-  },
-});
+const closing = new ClosingCounts();
 const reporter = new spec();
-events.pipe(withTimes).pipe(reporter).pipe(process.stdout, { end: false });
-let counts = { tests: 0, passed: 0, skipped: 0, todo: 0 };
-events.on('test:summary', (summary) => {
-  // One per file, and one for all.
-  if (summary.file === undefined) counts = summary.counts;
-});
+reporter.pipe(process.stdout, { end: false });
+// Three at a time even on two cores: most of them wait for a server.
+await runFiles(
+  files.filter((file) => !runsAlone(file)),
+  Math.max(3, availableParallelism() - 1),
+);
+await runFiles(files.filter(runsAlone), 1);
+// The runner's own closing counts stay last.
+for (const message of [...times.lines(), ...closing.lines()])
+  reporter.write({ type: 'test:diagnostic', data: { nesting: 0, message, level: 'info' } });
+reporter.end();
 await new Promise((resolve) => reporter.once('end', resolve));
 // The same counts in one last line.
-const { tests, passed, skipped, todo } = counts;
-console.log(`${passed} passed, ${tests - passed - skipped - todo} failed, ${skipped + todo} skipped`);
+console.log(closing.sentence());
 if (stop.signal.aborted) process.exitCode = 130;
+
+/** Runs test files, this many at a time, and reports them. */
+async function runFiles(some: readonly string[], concurrency: number): Promise<void> {
+  if (some.length === 0 || stop.signal.aborted) return;
+  const events = run({
+    cwd: root,
+    files: some.map((file) => join(root, file)),
+    concurrency,
+    timeout: fileMs,
+    signal: stop.signal,
+    ...(values.name === undefined ? {} : { testNamePatterns: [values.name] }),
+  });
+  for await (const event of events) {
+    // A failure that the runner expects (todo) does not count as one.
+    if (event.type === 'test:fail' && (event.data.todo === undefined || event.data.todo === false)) process.exitCode = 1;
+    if ((event.type === 'test:pass' || event.type === 'test:fail') && event.data.nesting === 0)
+      times.add(event.data.file, event.data.details.duration_ms);
+    if (!closing.take(event) && !reporter.write(event)) await once(reporter, 'drain');
+  }
+}
 
 /** Installs the programs of the chosen tests first, so that they do not compete for the package manager. */
 function installPrograms(): void {

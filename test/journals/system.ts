@@ -131,7 +131,7 @@ export async function acmeAdmin(bus: Bus): Promise<string> {
       scopes: ['*'],
       by: 'test',
     },
-    { timeoutMs: 10_000 },
+    { timeoutMs: 30_000 },
   );
   if (!made.ok) throw new Error(JSON.stringify(made.failure));
   return made.value.id;

@@ -20,7 +20,7 @@ import type { Bus } from '@polyedge/service-kit/bus';
 import { busOfTenant } from '@polyedge/service-kit/journal-bus';
 import { requestOf } from '../../services/graph-store/test/running-store.ts';
 
-const TIMEOUT = { timeoutMs: 10_000 };
+const TIMEOUT = { timeoutMs: 30_000 };
 const BLOB = 'a-blob-of-two-chunks';
 const BLOB_BYTES = Buffer.concat([Buffer.alloc(CHUNK_BYTES, 7), Buffer.from('and a rest')]);
 const GROUP = 'readers';

@@ -148,9 +148,9 @@ export class RawClient {
   }
 
   async #until(claim: () => boolean): Promise<void> {
-    const deadline = AbortSignal.timeout(5000);
+    const deadline = AbortSignal.timeout(60_000);
     while (!claim()) {
-      if (deadline.aborted) throw new Error('nothing came for five seconds');
+      if (deadline.aborted) throw new Error('nothing came for a minute');
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         deadline.addEventListener('abort', () => resolve(), { once: true });

@@ -77,12 +77,14 @@ export class Client implements Disposable {
   static async open(url: string, user?: User, options?: ConstructorParameters<typeof Client>[1]): Promise<Client> {
     const client = new Client(url, options);
     await client.until(() => client.ws.readyState === WebSocket.OPEN, 'open');
-    if (user !== undefined) assert.equal((await client.upgrade(user)).response.code, 'ok');
+    if (user === undefined) return client;
+    const { response } = await client.upgrade(user);
+    assert.equal(response.code, 'ok', JSON.stringify(response));
     return client;
   }
 
   /** Waits until something holds; not holding in time is a failure that shows what came. */
-  async until<T>(holds: () => T | undefined | false, what = 'something', ms = 10_000): Promise<T> {
+  async until<T>(holds: () => T | undefined | false, what = 'something', ms = 60_000): Promise<T> {
     const deadline = performance.now() + ms;
     for (;;) {
       const value = holds();
@@ -162,7 +164,7 @@ export class Client implements Disposable {
   }
 
   end(): Promise<{ readonly code: number; readonly reason: string; readonly at: number }> {
-    return this.until(() => this.closed, 'close', 20_000);
+    return this.until(() => this.closed, 'close');
   }
 
   #wake(): void {

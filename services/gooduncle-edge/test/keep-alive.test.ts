@@ -54,7 +54,7 @@ async function pass(ms: number): Promise<void> {
 }
 
 const figure = (name: string): number =>
-  Object.entries(metrics.figures()).reduce((sum, [known, value]) => sum + (known.startsWith(name) ? value : 0), 0);
+  Object.entries(metrics.figures(1000)).reduce((sum, [known, value]) => sum + (known.startsWith(name) ? value : 0), 0);
 
 /** Sends something and waits until the edge has counted it. */
 async function counted(name: string, send: () => void): Promise<void> {

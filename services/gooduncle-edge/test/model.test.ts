@@ -39,7 +39,7 @@ const foreign: Aside = async (type, { run, slot }, set) => {
     graphMutate,
     graphMutate.subject({ tenant: TENANT }),
     { defaultScope: 'other', requests: [request] },
-    { timeoutMs: 5000 },
+    { timeoutMs: 30_000 },
   );
 };
 

@@ -42,7 +42,7 @@ export class RawClient implements Disposable {
     this.socket.write(Buffer.concat([header, Buffer.alloc(4), data]));
   }
 
-  async until(holds: () => boolean, ms = 10_000): Promise<void> {
+  async until(holds: () => boolean, ms = 60_000): Promise<void> {
     const deadline = performance.now() + ms;
     while (!holds()) {
       if (performance.now() > deadline)

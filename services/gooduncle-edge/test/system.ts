@@ -84,7 +84,7 @@ export async function startSystem(options: { readonly edge?: Env; readonly ownPo
       accountsCreate,
       accountsCreate.subject({ tenant: TENANT }),
       { username: USERS[name].user, proof: USERS[name].password, roles: { gooduncle: [ROLES[name]] }, by: 'test' },
-      { timeoutMs: 10_000 },
+      { timeoutMs: 30_000 },
     );
     if (!made.ok) throw new Error(JSON.stringify(made.failure));
     return made.value.id;

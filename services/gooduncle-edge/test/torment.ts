@@ -100,7 +100,7 @@ async function round(system: System, chance: Chance, seen: Seen, touchRules: () 
   if (withdrawn) {
     seen['roles withdrawn'] += 1;
     const request = { id: system.sub.u2, roles: { gooduncle: ['customer'] }, by: 'test' };
-    assert.ok((await system.bus.request(accountsUpdate, accountsUpdate.subject({ tenant: TENANT }), request, { timeoutMs: 10_000 })).ok);
+    assert.ok((await system.bus.request(accountsUpdate, accountsUpdate.subject({ tenant: TENANT }), request, { timeoutMs: 30_000 })).ok);
   }
   const silent: { readonly live: Subscribed; readonly count: number }[] = [];
   for (let left = 3; left > 0; left -= 1) {

@@ -43,10 +43,10 @@ const login = (username: string, password: string, address = freshId('address'))
     accountsLogin,
     accountsLogin.subject({}),
     { username, proof: proofOf(password), ...context, address },
-    { timeoutMs: 10_000 },
+    { timeoutMs: 30_000 },
   );
 const refresh = (refreshToken: string) =>
-  store.bus.request(accountsRefresh, accountsRefresh.subject({}), { refreshToken, ...context }, { timeoutMs: 10_000 });
+  store.bus.request(accountsRefresh, accountsRefresh.subject({}), { refreshToken, ...context }, { timeoutMs: 30_000 });
 
 async function loggedIn(username: string, password: string): Promise<TokenSet> {
   const reply = await login(username, password);
@@ -56,14 +56,14 @@ async function loggedIn(username: string, password: string): Promise<TokenSet> {
 
 async function create(username: string, password: string): Promise<Account> {
   const request = { username, proof: proofOf(password), roles: { hiro: ['user'] }, by: 'test' };
-  const reply = await store.bus.request(accountsCreate, accountsCreate.subject({ tenant: TENANT }), request, { timeoutMs: 10_000 });
+  const reply = await store.bus.request(accountsCreate, accountsCreate.subject({ tenant: TENANT }), request, { timeoutMs: 30_000 });
   assert.ok(reply.ok, JSON.stringify(reply));
   return reply.value;
 }
 
 test('the administrator of the first start logs in, and the token verifies with the published keys', async () => {
   const { accessToken, account, expiresAt } = await loggedIn(ADMIN.username.toUpperCase(), ADMIN.password);
-  const keys = await store.bus.request(accountsKeys, accountsKeys.subject({}), {}, { timeoutMs: 5000 });
+  const keys = await store.bus.request(accountsKeys, accountsKeys.subject({}), {}, { timeoutMs: 30_000 });
   assert.ok(keys.ok);
   assert.ok(
     keys.value.keys.every((key) => !('d' in key)),
@@ -78,7 +78,7 @@ test('a wrong password, an unknown name and a disabled account get the same answ
   const account = await create(freshId('user'), 'right');
   const replies = [await login(account.username, 'wrong'), await login(freshId('nobody'), 'wrong')];
   const disable = { id: account.id, disabled: true, by: 'test' };
-  assert.ok((await store.bus.request(accountsUpdate, accountsUpdate.subject({ tenant: TENANT }), disable, { timeoutMs: 5000 })).ok);
+  assert.ok((await store.bus.request(accountsUpdate, accountsUpdate.subject({ tenant: TENANT }), disable, { timeoutMs: 30_000 })).ok);
   replies.push(await login(account.username, 'right'));
   for (const reply of replies) assert.deepEqual(reply, replies[0]);
   assert.ok(replies[0] !== undefined && !replies[0].ok && replies[0].failure.code === 'unauthenticated');
@@ -151,7 +151,7 @@ test('a weighty change of an account revokes its tokens; edges can ask for all r
       accountsUpdate,
       accountsUpdate.subject({ tenant: TENANT }),
       { id: account.id, by: 'test', ...change },
-      { timeoutMs: 10_000 },
+      { timeoutMs: 30_000 },
     );
   assert.ok((await update({ attributes: { colour: 'red' } })).ok);
   assert.ok((await refresh(refreshToken)).ok, 'an attribute has no weight');
@@ -159,9 +159,9 @@ test('a weighty change of an account revokes its tokens; edges can ask for all r
   await until('the revocation is told', () => revoked.includes(account.id), 1000);
   assert.equal((await login(account.username, 'right')).ok, false);
   await loggedIn(account.username, 'changed');
-  const keys = await store.bus.request(accountsKeys, accountsKeys.subject({}), {}, { timeoutMs: 5000 });
+  const keys = await store.bus.request(accountsKeys, accountsKeys.subject({}), {}, { timeoutMs: 30_000 });
   assert.ok(keys.ok && keys.value.revocations.some((revocation) => revocation.account === account.id));
-  const nobody = await store.bus.request(accountsRevoke, accountsRevoke.subject({}), { account: 'nobody' }, { timeoutMs: 5000 });
+  const nobody = await store.bus.request(accountsRevoke, accountsRevoke.subject({}), { account: 'nobody' }, { timeoutMs: 30_000 });
   assert.equal(nobody.ok ? undefined : nobody.failure.code, 'not-found');
 });
 
@@ -171,7 +171,7 @@ test('a login that waits for its turn while its account is disabled gets no toke
   const waiting = login(account.username, 'right');
   await new Promise((resolve) => setTimeout(resolve, 100));
   const disable = { id: account.id, disabled: true, by: 'test' };
-  assert.ok((await store.bus.request(accountsUpdate, accountsUpdate.subject({ tenant: TENANT }), disable, { timeoutMs: 5000 })).ok);
+  assert.ok((await store.bus.request(accountsUpdate, accountsUpdate.subject({ tenant: TENANT }), disable, { timeoutMs: 30_000 })).ok);
   const reply = await waiting;
   assert.equal(reply.ok ? 'tokens' : reply.failure.code, 'unauthenticated');
   await Promise.all(crowd);
@@ -182,11 +182,11 @@ test('user names are unique without regard to case, also when claimed at once', 
   const request = (name: string) => ({ username: name, proof: proofOf('x'), roles: {}, by: 'test' });
   const replies = await Promise.all(
     [username, username.toUpperCase(), username.toLowerCase(), username].map((name) =>
-      store.bus.request(accountsCreate, accountsCreate.subject({ tenant: TENANT }), request(name), { timeoutMs: 10_000 }),
+      store.bus.request(accountsCreate, accountsCreate.subject({ tenant: TENANT }), request(name), { timeoutMs: 30_000 }),
     ),
   );
   assert.equal(replies.filter(({ ok }) => ok).length, 1);
-  const of = await store.bus.request(accountsGet, accountsGet.subject({ tenant: 'another' }), { username }, { timeoutMs: 5000 });
+  const of = await store.bus.request(accountsGet, accountsGet.subject({ tenant: 'another' }), { username }, { timeoutMs: 30_000 });
   assert.deepEqual(of.ok ? of.value.accounts : undefined, [], 'another tenant does not see it');
 });
 
@@ -238,7 +238,7 @@ test('an account is a vertex to reads that ask for accounts, whatever another pr
       graphGet,
       graphGet.subject({ tenant: TENANT }),
       { ids: [id], accounts: true },
-      { timeoutMs: 10_000 },
+      { timeoutMs: 30_000 },
     );
     assert.ok(got.ok, JSON.stringify(got));
     return got.value.elements[0];
@@ -251,7 +251,7 @@ test('an account is a vertex to reads that ask for accounts, whatever another pr
       ],
     } as const;
     const request = { filter, accounts: true, count: true };
-    const found = await store.bus.request(graphQuery, graphQuery.subject({ tenant: TENANT }), request, { timeoutMs: 10_000 });
+    const found = await store.bus.request(graphQuery, graphQuery.subject({ tenant: TENANT }), request, { timeoutMs: 30_000 });
     assert.ok(found.ok, JSON.stringify(found));
     assert.equal(found.value.count, found.value.elements.length);
     return found.value.elements;
@@ -264,7 +264,7 @@ test('an account is a vertex to reads that ask for accounts, whatever another pr
   assert.deepEqual(await read(), shown);
   assert.deepEqual(await find('ogit/Auth/Account', 'saga/User'), [shown]);
   assert.deepEqual(await find('saga/User'), []);
-  const plain = await store.bus.request(graphGet, graphGet.subject({ tenant: TENANT }), { ids: [id] }, { timeoutMs: 10_000 });
+  const plain = await store.bus.request(graphGet, graphGet.subject({ tenant: TENANT }), { ids: [id] }, { timeoutMs: 30_000 });
   assert.ok(plain.ok && plain.value.elements[0]?.type === 'saga/User');
 
   const other = freshId('note');
@@ -283,7 +283,7 @@ test('an account that is deleted takes its edges along', async () => {
     accountsDelete,
     accountsDelete.subject({ tenant: TENANT }),
     { id, by: 'test' },
-    { timeoutMs: 10_000 },
+    { timeoutMs: 30_000 },
   );
   assert.ok(deleted.ok);
   const [row] = await store.sql`select deleted from element where tenant = ${TENANT} and id = ${edge.id}`;

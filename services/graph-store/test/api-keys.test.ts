@@ -47,7 +47,7 @@ const ask = <Request, Reply>(
   channel: RequestChannel<`${string}{tenant}`, Request, Reply>,
   body: Request,
   of = tenant,
-): Promise<Outcome<Reply>> => bus.request(channel, channel.subject({ tenant: of }), body, { timeoutMs: 5000 });
+): Promise<Outcome<Reply>> => bus.request(channel, channel.subject({ tenant: of }), body, { timeoutMs: 30_000 });
 
 async function value<T>(outcome: Promise<Outcome<T>>): Promise<T> {
   const answered = await outcome;
@@ -97,7 +97,7 @@ test('an account can be renamed, and deleted with its password and keys; its nam
       accountsLogin,
       accountsLogin.subject({}),
       { username, proof, protocol: 'space', app: '', address: '::1' },
-      { timeoutMs: 5000 },
+      { timeoutMs: 30_000 },
     );
   await value(ask(accountsUpdate, { id: account.id, username: 'Lovelace', by: 'test' }));
   assert.equal((await login('lovelace')).ok, true);

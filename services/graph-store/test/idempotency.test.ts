@@ -108,7 +108,7 @@ test('a repeat is known after the store and the database were killed', async () 
   await Promise.all(store.replicas.map((replica) => replica.restart()));
   const second = await send(request);
   assert.deepEqual(second, { ok: true, value: { ...first.value, repeated: true } });
-  const read = await store.bus.request(graphGet, graphGet.subject({ tenant: TENANT }), { ids: [id] }, { timeoutMs: 5000 });
+  const read = await store.bus.request(graphGet, graphGet.subject({ tenant: TENANT }), { ids: [id] }, { timeoutMs: 30_000 });
   assert.ok(read.ok);
   assert.equal(read.value.elements[0]?.attributes.n, 1);
 });

@@ -8,7 +8,7 @@ import type { JsonObject } from '@polyedge/query/json';
 import { freshId, type RunningStore, startStore } from './running-store.ts';
 
 const ROUNDS = 25;
-const TIMEOUT = { timeoutMs: 10_000 };
+const TIMEOUT = { timeoutMs: 30_000 };
 
 let store: RunningStore;
 before(async () => {

@@ -21,7 +21,7 @@ const login = async (username: string, password: string, address: string, timeou
 
 async function create(username: string): Promise<string> {
   const request = { username, proof: proofOf('right'), roles: {}, by: 'test' };
-  const made = await store.bus.request(accountsCreate, accountsCreate.subject({ tenant: TENANT }), request, { timeoutMs: 10_000 });
+  const made = await store.bus.request(accountsCreate, accountsCreate.subject({ tenant: TENANT }), request, { timeoutMs: 30_000 });
   assert.ok(made.ok, JSON.stringify(made));
   return username;
 }

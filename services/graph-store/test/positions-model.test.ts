@@ -17,7 +17,7 @@ test('the model of positions answers every call as graph-store does', async () =
   const chance = new Chance(seed);
   const below = (limit: number): number => chance.below(limit);
   const ask = <Reply>(channel: RequestChannel<string, unknown, Reply>, subject: string, body: unknown): Promise<Outcome<Reply>> =>
-    store.bus.request(channel, subject, body, { timeoutMs: 10_000 });
+    store.bus.request(channel, subject, body, { timeoutMs: 30_000 });
   const [history] = await store.sql<{ epoch: string; seq: number }[]>`select epoch, seq from sequencer`;
   assert.ok(history !== undefined);
   const { epoch, seq } = history;

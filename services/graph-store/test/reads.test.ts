@@ -38,7 +38,7 @@ const create = (id: string, attributes: Record<string, Json> = {}, type = 'test/
   attributes,
 });
 const query = (request: RequestOf<typeof graphQuery>) =>
-  store.bus.request(graphQuery, graphQuery.subject({ tenant: TENANT }), request, { timeoutMs: 10_000 });
+  store.bus.request(graphQuery, graphQuery.subject({ tenant: TENANT }), request, { timeoutMs: 30_000 });
 const ofGroup = (group: string) => ({ test: 'equal', path: ['attributes', 'group'], value: group }) as const;
 
 async function found(request: RequestOf<typeof graphQuery>): Promise<ReplyOf<typeof graphQuery>> {
@@ -69,7 +69,7 @@ async function newestValues(hot: HotJournal, partitions: number): Promise<Readon
 }
 
 async function history(request: RequestOf<typeof graphHistory>): Promise<ReplyOf<typeof graphHistory>> {
-  const reply = await store.bus.request(graphHistory, graphHistory.subject({ tenant: TENANT }), request, { timeoutMs: 5000 });
+  const reply = await store.bus.request(graphHistory, graphHistory.subject({ tenant: TENANT }), request, { timeoutMs: 30_000 });
   assert.ok(reply.ok, JSON.stringify(reply));
   return reply.value;
 }
@@ -156,7 +156,7 @@ test('documents with integers of any size travel unchanged through write, read, 
     graphGet,
     graphGet.subject({ tenant: TENANT }),
     { ids: written.map(({ id }) => id) },
-    { timeoutMs: 5000 },
+    { timeoutMs: 30_000 },
   );
   assert.ok(got.ok);
   for (const [at, { id, value }] of written.entries()) {
@@ -197,7 +197,7 @@ test('deleted elements are shown on request only, those of the system never', as
     graphQuery,
     graphQuery.subject({ tenant: 'system' }),
     { filter: { all: [] }, includeDeleted: true },
-    { timeoutMs: 5000 },
+    { timeoutMs: 30_000 },
   );
   assert.ok(!reply.ok || reply.value.elements.length === 0);
 });
@@ -206,7 +206,7 @@ test('a read that must reflect a write does, and one of the future is not availa
   const id = freshId();
   const { last } = await store.done(create(id));
   const get = (atLeast: number) =>
-    store.bus.request(graphGet, graphGet.subject({ tenant: TENANT }), { ids: [id], atLeast }, { timeoutMs: 5000 });
+    store.bus.request(graphGet, graphGet.subject({ tenant: TENANT }), { ids: [id], atLeast }, { timeoutMs: 30_000 });
   const read = await get(last);
   assert.ok(read.ok && read.value.seq >= last && read.value.elements[0] !== null);
   const later = await get(last + 1_000_000);
@@ -222,7 +222,7 @@ test('what does not parse is invalid, never a failure of the store', async () =>
     { test: 'equal', path: [], value: 1 },
     { test: 'equal', path: ['attributes', 'x\u0000'], value: 1 },
   ]) {
-    const reply = await store.bus.request(graphQuery, graphQuery.subject({ tenant: TENANT }), { filter } as never, { timeoutMs: 5000 });
+    const reply = await store.bus.request(graphQuery, graphQuery.subject({ tenant: TENANT }), { filter } as never, { timeoutMs: 30_000 });
     assert.ok(!reply.ok && reply.failure.code === 'invalid', `${JSON.stringify(filter)}: ${JSON.stringify(reply)}`);
   }
   const cursor = await query({ filter: { all: [] }, cursor: 'nonsense' });
@@ -281,7 +281,7 @@ test('values of a time series: in time order, replaced, expired, aggregated', as
       graphValues,
       graphValues.subject({ tenant: TENANT }),
       { ids: [id], ...request },
-      { timeoutMs: 5000 },
+      { timeoutMs: 30_000 },
     );
     assert.ok(reply.ok, JSON.stringify(reply));
     return reply.value;
@@ -309,7 +309,7 @@ test('aggregates of integers beyond 2^53 are exact, and what cannot be exact is 
     const subject = graphValues.subject({ tenant: TENANT });
     const found: unknown[] = [];
     for (const aggregate of ['sum', 'avg', 'min', 'max'] as const) {
-      const reply = await store.bus.request(graphValues, subject, { ids: [id], aggregate }, { timeoutMs: 5000 });
+      const reply = await store.bus.request(graphValues, subject, { ids: [id], aggregate }, { timeoutMs: 30_000 });
       found.push(reply.ok ? reply.value.values[0]?.value : reply.failure);
     }
     return found;
@@ -343,7 +343,7 @@ test('a blob is written in chunks, is complete before it can be attached, and is
       graphWriteChunk,
       graphWriteChunk.subject({ tenant: TENANT }),
       { content, index, data: data.toString('base64'), last, mediaType: 'image/x' },
-      { timeoutMs: 5000 },
+      { timeoutMs: 30_000 },
     );
   const chunk = (index: number): Buffer => bytes.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES);
   const code = async (reply: ReturnType<typeof write>): Promise<string | undefined> => {
@@ -367,7 +367,7 @@ test('a blob is written in chunks, is complete before it can be attached, and is
       graphReadChunk,
       graphReadChunk.subject({ tenant: TENANT }),
       { content, index },
-      { timeoutMs: 5000 },
+      { timeoutMs: 30_000 },
     );
     return reply.ok ? Buffer.from(reply.value.data, 'base64') : undefined;
   };
@@ -377,17 +377,17 @@ test('a blob is written in chunks, is complete before it can be attached, and is
   // Content that nothing refers to is swept; what an element referred to once stays.
   const orphan = randomBytes(12).toString('hex');
   const upload = { content: orphan, index: 0, data: 'AAAA', last: true, mediaType: 'x' };
-  assert.ok((await store.bus.request(graphWriteChunk, graphWriteChunk.subject({ tenant: TENANT }), upload, { timeoutMs: 5000 })).ok);
+  assert.ok((await store.bus.request(graphWriteChunk, graphWriteChunk.subject({ tenant: TENANT }), upload, { timeoutMs: 30_000 })).ok);
   await store.sql`update content set touched_on = now() - interval '2 hours'`;
   await until('the orphan is swept', async () => (await store.sql`select 1 from chunk where content = ${orphan}`).length === 0);
   assert.ok((await read(0)) !== undefined);
 });
 
 const changes = (request: RequestOf<typeof graphChanges>) =>
-  store.bus.request(graphChanges, graphChanges.subject({}), request, { timeoutMs: 10_000 });
+  store.bus.request(graphChanges, graphChanges.subject({}), request, { timeoutMs: 30_000 });
 
 async function position(): Promise<ReplyOf<typeof graphPosition>> {
-  const reply = await store.bus.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: 5000 });
+  const reply = await store.bus.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: 30_000 });
   assert.ok(reply.ok);
   return reply.value;
 }

@@ -65,7 +65,7 @@ export async function startStore(replicas = 1, env: Readonly<Record<string, stri
       types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
     });
     parts.defer(() => sql.end({ timeout: 1 }));
-    const send: RunningStore['send'] = (requests, timeoutMs = 10_000, tenant = TENANT) =>
+    const send: RunningStore['send'] = (requests, timeoutMs = 30_000, tenant = TENANT) =>
       bus.request(graphMutate, graphMutate.subject({ tenant }), { defaultScope: 'scope', requests }, { timeoutMs });
     const mutate: RunningStore['mutate'] = async (...operations) => {
       const reply = await send([requestOf(...operations)]);
@@ -123,7 +123,7 @@ let made = 0;
 export const freshId = (name = 'e'): string => `${name}-${process.pid}-${made++}`;
 
 /** Waits for a condition. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!(await holds())) {
     assert.ok(performance.now() < deadline, `not within ${withinMs} ms: ${what}`);

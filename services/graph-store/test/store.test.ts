@@ -46,7 +46,7 @@ async function mutate(...operations: Operation[]): Promise<MutationOutcome> {
     graphMutate,
     graphMutate.subject({ tenant }),
     { defaultScope: 's', requests: [request] },
-    { timeoutMs: 5000 },
+    { timeoutMs: 30_000 },
   );
   assert.ok(reply.ok, JSON.stringify(reply));
   const [outcome] = reply.value.outcomes;
@@ -59,7 +59,7 @@ test('a created element can be read, with the seq of its creation', async () => 
   assert.ok(created.ok, JSON.stringify(created));
   const [element] = created.value.operations[0]?.elements ?? [];
   assert.ok(element);
-  const read = await bus.request(graphGet, graphGet.subject({ tenant }), { ids: [element.id] }, { timeoutMs: 5000 });
+  const read = await bus.request(graphGet, graphGet.subject({ tenant }), { ids: [element.id] }, { timeoutMs: 30_000 });
   assert.ok(read.ok, JSON.stringify(read));
   assert.deepEqual(read.value.elements, [element]);
   assert.equal(element.seq, created.value.last);
@@ -67,10 +67,10 @@ test('a created element can be read, with the seq of its creation', async () => 
 });
 
 test('a group is reset under another id, at the oldest change or the newest commit, and internal groups cannot be reset', async () => {
-  const open = (name: string) => bus.request(groupOpen, groupOpen.subject({ tenant }), { name, start: 'largest' }, { timeoutMs: 5000 });
+  const open = (name: string) => bus.request(groupOpen, groupOpen.subject({ tenant }), { name, start: 'largest' }, { timeoutMs: 30_000 });
   const reset = (id: number, to: 'smallest' | 'largest') =>
-    bus.request(groupReset, groupReset.subject({ tenant }), { id, to }, { timeoutMs: 5000 });
-  const remove = (id: number) => bus.request(groupDelete, groupDelete.subject({ tenant }), { id }, { timeoutMs: 5000 });
+    bus.request(groupReset, groupReset.subject({ tenant }), { id, to }, { timeoutMs: 30_000 });
+  const remove = (id: number) => bus.request(groupDelete, groupDelete.subject({ tenant }), { id }, { timeoutMs: 30_000 });
   const moved: string[] = [];
   const hearing = bus.subscribe(groupMoved, groupMoved.pattern({ tenant }), (_body, subject) => moved.push(subject));
   await mutate({ op: 'create', type: 'T', attributes: {} });
@@ -85,10 +85,10 @@ test('a group is reset under another id, at the oldest change or the newest comm
     groupCommit,
     groupCommit.subject({}),
     { epoch: made.value.epoch, positions: [late], touched: [] },
-    { timeoutMs: 5000 },
+    { timeoutMs: 30_000 },
   );
   assert.deepEqual(committed.ok && committed.value.gone, [made.value.id]);
-  const listed = await bus.request(groupList, groupList.subject({ tenant }), {}, { timeoutMs: 5000 });
+  const listed = await bus.request(groupList, groupList.subject({ tenant }), {}, { timeoutMs: 30_000 });
   const known = listed.ok ? listed.value.groups.find(({ name }) => name === 'reset') : undefined;
   assert.equal(known?.id, newest.value.id);
   assert.ok(known?.positions.every(({ position }) => position === newest.value.position));

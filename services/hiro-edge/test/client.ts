@@ -46,9 +46,9 @@ export class Client {
     this.ws.on('error', () => {});
   }
 
-  /** Waits until something holds; 10 seconds are a failure that shows what was received. */
+  /** Waits until something holds; a minute is a failure that shows what was received. */
   async until<T>(holds: () => T | undefined | false): Promise<T> {
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + 60_000;
     for (;;) {
       const value = holds();
       if (value !== undefined && value !== false) return value;

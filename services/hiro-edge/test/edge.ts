@@ -23,7 +23,7 @@ export async function startLoneEdge(env: Readonly<Record<string, string>> = {}):
   const read = readConfig('hiro-edge', settings, { POLYEDGE_MODE: 'local', PORT: '0', ...env });
   if (!read.ok) throw new Error(read.problems.join('\n'));
   const edge = await startHiroEdge(read.config, { log: silentLog, metrics: noMetrics(), ready: () => true, instance: 'lone' }, bus);
-  const until = Date.now() + 5000;
+  const until = Date.now() + 60_000;
   while (edge.ready() !== true) {
     if (Date.now() > until) throw new Error(`not ready: ${edge.ready()}`);
     await new Promise((resolve) => setImmediate(resolve));

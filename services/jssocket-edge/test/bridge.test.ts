@@ -61,7 +61,7 @@ async function write(...operations: readonly Operation[]): Promise<void> {
     graphMutate,
     graphMutate.subject({ tenant: 'default' }),
     { defaultScope: 'scope1', requests: [request] },
-    { timeoutMs: 10_000 },
+    { timeoutMs: 30_000 },
   );
   assert.ok(outcome.ok && outcome.value.outcomes.every(({ ok }) => ok), JSON.stringify(outcome));
 }

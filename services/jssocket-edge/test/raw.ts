@@ -19,7 +19,7 @@ export function raw(
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
     let received = '';
-    const timer = setTimeout(() => socket.destroy(new Error(`no answer: ${received}`)), 10_000);
+    const timer = setTimeout(() => socket.destroy(new Error(`no answer: ${received}`)), 60_000);
     socket.on('data', (data) => {
       received += data.toString('latin1');
       if (enough(received)) socket.destroy();

@@ -55,7 +55,7 @@ export function rest(url: string, token?: string) {
         ...headers,
       },
       ...(data === undefined ? {} : { body: typeof data === 'string' ? data : JSON.stringify(data) }),
-      signal: AbortSignal.timeout(20_000),
+      signal: AbortSignal.timeout(60_000),
     });
     const text = await response.text();
     return { status: response.status, body: text === '' ? undefined : JSON.parse(text), link: response.headers.get('link') };
@@ -92,7 +92,7 @@ export class Client {
   /** Emits with a callback and waits for the acknowledgement. */
   send(event: string, ...args: unknown[]): Promise<Ack> {
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`no acknowledgement of ${event}`)), 10_000);
+      const late = setTimeout(() => reject(new Error(`no acknowledgement of ${event}`)), 60_000);
       this.socket.emit(event, ...args, (ack: Ack) => {
         clearTimeout(late);
         this.log.push({ ack: event, ...ack });
@@ -113,7 +113,7 @@ export class Client {
   async until(test: () => boolean, what = 'a condition'): Promise<void> {
     if (test()) return;
     await new Promise<void>((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`${what} did not come true; log: ${JSON.stringify(this.log).slice(-1500)}`)), 10_000);
+      const late = setTimeout(() => reject(new Error(`${what} did not come true; log: ${JSON.stringify(this.log).slice(-1500)}`)), 60_000);
       this.#waiting.push({
         test,
         resolve: () => {

@@ -66,7 +66,7 @@ async function makeScript(plural: 'scripts' | 'jobs', data: object = {}): Promis
 
 async function report(body: { readonly call: RunnableCall } | { readonly log: RunnableLog }): Promise<void> {
   const subject = reportRunnable.subject({ tenant: 'default' });
-  const reported = await bus.request(reportRunnable, subject, { defaultScope: scope, report: body }, { timeoutMs: 5000 });
+  const reported = await bus.request(reportRunnable, subject, { defaultScope: scope, report: body }, { timeoutMs: 30_000 });
   assert.ok(reported.ok, JSON.stringify(reported));
 }
 

@@ -142,7 +142,7 @@ export function pricing(service: string, version: string, createdAt = '2024-05-0
 }
 
 /** Waits for a condition, looking again after a moment. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 15_000): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
   const deadline = Date.now() + ms;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`in vain: ${what}`);
