@@ -21,14 +21,20 @@ export function lineOf(json: string): LogLine | undefined {
   return { message: line.message.slice(0, 65_536), args };
 }
 
-/**
- * The record of a run's log line.
- * @param number of the line in the run, from 1: with it the id is the same in every repeat of the run, and differs between lines
- * @param at when it was written, in milliseconds since 1970
- */
+/** A log line as it was written. */
+export interface WrittenLine {
+  /** Of the line in the run, from 1: with it the record's id is the same in every repeat of the run, and differs between lines. */
+  readonly number: number;
+  /** In milliseconds since 1970. */
+  readonly at: number;
+  readonly level: RunnableLog['level'];
+  readonly line: LogLine;
+}
+
+/** The record of a run's log line. */
 export function logRecord(
   { runnable, call, testData }: WantedRun,
-  { number, at, level, line }: { readonly number: number; readonly at: number; readonly level: RunnableLog['level']; readonly line: LogLine },
+  { number, at, level, line }: WrittenLine,
   version: string | undefined,
 ): RunnableLog {
   return {
