@@ -16,4 +16,4 @@ const result = await rollingRestart({
   report: (line) => console.log(line),
 });
 console.log({ ...result, codes: [...result.codes] });
-if (result.missed > 0 || result.serverErrors > 0 || result.unanswered > 0) process.exitCode = 1;
+if (result.missed.length > 0 || result.unacknowledged.length > 0) process.exitCode = 1;

@@ -11,6 +11,7 @@ import { drainBody } from './drain-body.ts';
 import { drainCalls } from './http-calls.ts';
 import { type GuardOptions, guardHttp } from './http-guard.ts';
 import { CannotStart } from './lifecycle.ts';
+import { closeListeners, openListeners } from './listeners.ts';
 import type { Log } from './log.ts';
 import type { Spans } from './spans.ts';
 import { listenerTls } from './tls.ts';
@@ -54,7 +55,7 @@ export async function openPort(
 ): Promise<number> {
   guardHttp(app.server, guard);
   try {
-    await app.listen({ host, port });
+    await openListeners(app.server, { host, port }, (at) => app.listen(at));
   } catch (error) {
     throw new CannotStart(`port ${port} cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -71,7 +72,7 @@ export async function drainPort(app: FastifyInstance, until: Promise<unknown>): 
 /** Closes the remaining connections and the server. */
 export async function closePort(app: FastifyInstance): Promise<void> {
   app.server.closeAllConnections();
-  await app.close();
+  await Promise.all([app.close(), closeListeners(app.server)]);
 }
 
 /** An invalid body: a mistake of the client, answered with 400. */

@@ -3,17 +3,19 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { answerFailures, clientServer, closePort, drainPort, letBrowsersIn, openPort, takeJson } from '../src/client-server.ts';
 import { drainCalls } from '../src/http-calls.ts';
 import { CannotStart } from '../src/lifecycle.ts';
 import { silentLog } from '../src/log.ts';
 
 const config = { tlsCertFile: undefined, tlsKeyFile: undefined, trustProxy: false };
-const http = { requestTimeout: 300, headersTimeout: 300, keepAliveTimeout: 60_000, connectionsCheckingInterval: 50 };
+const http = { requestTimeout: 60_000, headersTimeout: 60_000, keepAliveTimeout: 60_000, connectionsCheckingInterval: 50 };
 const here = { host: '127.0.0.1', port: 0 };
 
 test('a body that never ends is cut off after the time for a request', { timeout: 10_000 }, async () => {
-  const app = clientServer({ config, http, spans: undefined });
+  const app = clientServer({ config, http: { ...http, requestTimeout: 300, headersTimeout: 300 }, spans: undefined });
   takeJson(app);
   app.post('/', async () => ({}));
   const port = await openPort(app, here, silentLog);
@@ -116,7 +118,7 @@ test('pages may send every header that we read, and origins that are not listed 
 });
 
 test('a port that drains answers the calls in flight and those that still come, says that each connection ends, and cuts off what takes too long', async () => {
-  const app = clientServer({ config, http: { ...http, requestTimeout: 60_000 }, spans: undefined });
+  const app = clientServer({ config, http, spans: undefined });
   const { promise: slow, resolve: answerSlow } = Promise.withResolvers<object>();
   app.get('/slow', () => slow);
   app.get('/fast', async () => ({}));
@@ -151,4 +153,38 @@ test('a port that drains answers the calls in flight and those that still come, 
   await drainCalls(app.server, Promise.resolve(), 50);
   await closePort(app);
   await cut;
+});
+
+test('connections that came during one turn of the event loop are accepted several per turn, and the port is free afterwards', async () => {
+  const count = 64;
+  const app = clientServer({ config, http, spans: undefined });
+  app.get('/', async () => ({}));
+  const port = await openPort(app, here, silentLog);
+  const connected = new Int32Array(new SharedArrayBuffer(4));
+  // In a thread, because this one stands still until all have connected.
+  const clients = new Worker(
+    `const { workerData: { port, count, connected } } = require('node:worker_threads');
+     for (let n = 0; n < count; n += 1) require('node:net').connect(port, '127.0.0.1', () => {
+       if (Atomics.add(connected, 0, 1) === count - 1) Atomics.notify(connected, 0);
+     });`,
+    { eval: true, workerData: { port, count, connected } },
+  );
+  try {
+    let accepted = 0;
+    app.server.on('connection', () => {
+      accepted += 1;
+    });
+    await once(clients, 'online');
+    for (let seen = Atomics.load(connected, 0); seen < count; seen = Atomics.load(connected, 0)) Atomics.wait(connected, 0, seen, 1000);
+    const before = accepted;
+    let turns = 0;
+    for (; accepted < count; turns += 1) await setImmediate();
+    assert.ok(turns < (count - before) / 2, `${count - before} connections took ${turns} turns`);
+  } finally {
+    await clients.terminate();
+    await closePort(app);
+  }
+  const next = clientServer({ config, http, spans: undefined });
+  assert.equal(await openPort(next, { host: '127.0.0.1', port }, silentLog), port);
+  await closePort(next);
 });

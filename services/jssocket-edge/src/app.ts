@@ -22,6 +22,7 @@ import { clientAddress } from '@polyedge/service-kit/client-address';
 import { drainCalls } from '@polyedge/service-kit/http-calls';
 import { guardHttp } from '@polyedge/service-kit/http-guard';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
+import { closeListeners, opened, openListeners } from '@polyedge/service-kit/listeners';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
 import { certificateOf } from '@polyedge/service-kit/tls';
@@ -170,7 +171,7 @@ export async function startJssocketEdge(
       for (const listener of listeners) listener.close();
       endHandshakes();
       server.closeAllConnections();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await Promise.all([new Promise((resolve) => server.close(resolve)), closeListeners(server)]);
       bridge?.stop();
       feed?.close();
       clients.stop();
@@ -270,10 +271,11 @@ function createHttpServer(config: Config<JssocketConfig>, own: Limits, answers: 
 }
 
 async function listen(server: Server, { host, port }: { readonly host: string; readonly port: number }): Promise<AddressInfo> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(new CannotStart(`port ${port} cannot be opened: ${error.message}`)));
-    server.listen({ host, port }, resolve);
-  });
+  try {
+    await openListeners(server, { host, port }, (at) => opened(server, at));
+  } catch (error) {
+    throw new CannotStart(`port ${port} cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
+  }
   // Listening on TCP, so the address is not a pipe's name.
   return server.address() as AddressInfo;
 }
