@@ -17,6 +17,11 @@ export type Incident =
   | { readonly kind: 'gone'; readonly at: number; readonly members: ReadonlySet<string> | undefined }
   /** Redis lost everything: when that is noticed, partitions change owners and continue from the positions in PostgreSQL. */
   | { readonly kind: 'forgot'; readonly at: number }
+  /**
+   * Between two times it was decided that the organization is in another journal. The positions of that moment go along, and owners in the old
+   * one learn of it when they write positions next.
+   */
+  | { readonly kind: 'moved'; readonly after: number; readonly before: number }
   /** A paused member resumes: it first reads what it was sent before. */
   | { readonly kind: 'late'; readonly at: number; readonly member: string };
 
@@ -97,6 +102,10 @@ const excused = (before: Delivery, again: Delivery, incidents: readonly Incident
   incidents.some((incident) => explains(incident, before, again, toleranceMs));
 
 function explains(incident: Incident, { answeredAt = 0, member }: Delivery, again: Delivery, toleranceMs: number): boolean {
+  if (incident.kind === 'moved') {
+    const nearMs = SAFE_MS + toleranceMs;
+    return answeredAt >= incident.after - nearMs && answeredAt <= incident.before + nearMs;
+  }
   /** From the answer to the fault: negative if the fault was earlier. */
   const ms = incident.at - answeredAt;
   switch (incident.kind) {

@@ -87,9 +87,10 @@ export async function torture({ seed, rounds, pauseMs, moves = false, report }: 
   const toAndFro = moves
     ? new ToAndFro({
         journals: ground.journals,
+        redisUrl: redis.url,
         pauseMs: pauseMs * 2,
-        moved: (to) => {
-          gone();
+        decided: (to, when) => {
+          incidents.push({ kind: 'moved', ...when });
           note(`moved to ${to}`);
         },
       })
@@ -104,8 +105,8 @@ export async function torture({ seed, rounds, pauseMs, moves = false, report }: 
       switch (deed) {
         case 'kill mover':
         case 'kill mover again':
-          // What it has decided just before is carried out all the same.
-          if (toAndFro?.kill()) gone();
+          // This excuses nothing: the journal says when what it has decided was decided.
+          toAndFro?.kill();
           break;
         case 'join':
           addMember();
@@ -160,7 +161,7 @@ export async function torture({ seed, rounds, pauseMs, moves = false, report }: 
           forgot();
           break;
         case 'kill graph-store':
-          // This excuses no duplicates: positions are in Redis.
+          // This excuses no duplicates: positions are in Redis, from where a move takes them as well.
           await store.kill();
           await store.restart();
           break;

@@ -85,6 +85,13 @@ export class GroupRedis {
     return answer.map(Number);
   }
 
+  /** The working copies of a group's positions by partition; without those that Redis does not have. */
+  async positions(group: number, partitions: number): Promise<Map<number, number>> {
+    const fields = Array.from({ length: partitions }, (_, partition) => `${partition}.position`);
+    const values = await this.#redis.hmget(groupKey(this.#epoch, group, 'leases'), ...fields);
+    return new Map(values.flatMap((value, partition) => (value === null ? [] : [[partition, Number(value)] as const])));
+  }
+
   /** The current leases: partition to owner and fence. For display. */
   async leases(group: number): Promise<Map<number, { readonly owner: string; readonly fence: number }>> {
     const fields = await this.#redis.hgetall(groupKey(this.#epoch, group, 'leases'));
