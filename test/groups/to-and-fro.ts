@@ -9,7 +9,7 @@ import { now, pause } from './time.ts';
 const PROGRAM = resolve(import.meta.dirname, '../../services/graph-store/src/tenants.ts');
 
 /** Interval of asking a journal whether it has left the organization. */
-const LOOK_MS = 20;
+const LOOK_MS = 50;
 
 /** When a move was decided: between two times of the machine's monotonic clock, in ms. */
 export interface Decision {
