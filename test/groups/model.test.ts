@@ -60,8 +60,9 @@ test('a move explains duplicates of what was confirmed at most a second before i
 });
 
 test('a paused member reads the earlier deliveries, and no other duplicates', () => {
-  const late: Incident = { kind: 'late', at: 4000, member: 'm1' };
+  const late: Incident = { kind: 'late', at: 4000, since: 2000, member: 'm1' };
   assert.deepEqual(unexplained([given(1, 3000, { member: 'm2' }), given(1, 4100)], [late]), []);
   assert.deepEqual(unexplained([given(1, 3000, { member: 'm2' }), given(1, 4100, { member: 'm3' })], [late]), [1]);
   assert.deepEqual(unexplained([given(1, 3000, { member: 'm2' }), given(1, 4600)], [late]), [1]);
+  assert.deepEqual(unexplained([given(1, 1000, { member: 'm2' }), given(1, 4100)], [late]), [1]);
 });

@@ -22,8 +22,8 @@ export type Incident =
    * one learn of it when they write positions next.
    */
   | { readonly kind: 'moved'; readonly after: number; readonly before: number }
-  /** A paused member resumes: it first reads what it was sent before. */
-  | { readonly kind: 'late'; readonly at: number; readonly member: string };
+  /** A member or its edge resumes that was paused at `since`: the member first reads what was sent, or queued to be sent, before the pause. */
+  | { readonly kind: 'late'; readonly at: number; readonly since: number; readonly member: string };
 
 export interface Verdict {
   readonly expected: number;
@@ -117,6 +117,8 @@ function explains(incident: Incident, { answeredAt = 0, member }: Delivery, agai
       // Whenever the loss is noticed, only deliveries younger than a second are repeated.
       return ms >= -(NOTICED_MS + toleranceMs) && again.at - answeredAt <= SAFE_MS + toleranceMs;
     case 'late':
-      return again.member === incident.member && again.at >= incident.at && again.at <= incident.at + toleranceMs;
+      // Nobody else was given it before the pause.
+      if (again.member !== incident.member || answeredAt < incident.since) return false;
+      return again.at >= incident.at && again.at <= incident.at + toleranceMs;
   }
 }

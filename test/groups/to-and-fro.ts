@@ -23,6 +23,8 @@ export interface ToAndFroOptions {
   readonly redisUrl: string;
   /** The pause between two moves. */
   readonly pauseMs: number;
+  /** Moves that are made even if it is stopped before. */
+  readonly atLeast: number;
   /** Told when a move was decided, whatever happens to the mover then. */
   readonly decided: (to: string, when: Decision) => void;
 }
@@ -48,14 +50,14 @@ export class ToAndFro {
     return this.#mover?.kill('SIGKILL') === true;
   }
 
-  /** Resolves when the move under way is done; fails when one could not be made. */
+  /** Resolves when the move under way is done, and as many as there are to be; fails when one could not be made. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#done;
   }
 
   async #run(): Promise<void> {
-    for (let at = 1; !this.#stopped; at += 1) {
+    for (let at = 1; !this.#stopped || this.moves < this.#options.atLeast; at += 1) {
       const [source = '', target = ''] = [at - 1, at].map((one) => this.#names[one % this.#names.length]);
       const ended = new AbortController();
       const moving = this.#move(target).finally(() => ended.abort());

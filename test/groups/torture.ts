@@ -80,6 +80,9 @@ export async function torture({ seed, rounds, pauseMs, moves = false, report }: 
   const gone = (...which: readonly Member[]): void => {
     incidents.push({ kind: 'gone', at: now(), members: which.length === 0 ? undefined : new Set(which.map(({ name }) => name)) });
   };
+  const late = (since: number, ...which: readonly Member[]): void => {
+    for (const { name } of which) incidents.push({ kind: 'late', at: now(), since, member: name });
+  };
   const forgot = (): void => {
     incidents.push({ kind: 'forgot', at: now() });
   };
@@ -89,6 +92,8 @@ export async function torture({ seed, rounds, pauseMs, moves = false, report }: 
         journals: ground.journals,
         redisUrl: redis.url,
         pauseMs: pauseMs * 2,
+        // Over there, and back.
+        atLeast: 2,
         decided: (to, when) => {
           incidents.push({ kind: 'moved', ...when });
           note(`moved to ${to}`);
@@ -102,6 +107,7 @@ export async function torture({ seed, rounds, pauseMs, moves = false, report }: 
       await pause(pauseMs);
       note(deed);
       const member = any();
+      const stoppedAt = now();
       switch (deed) {
         case 'kill mover':
         case 'kill mover again':
@@ -132,7 +138,7 @@ export async function torture({ seed, rounds, pauseMs, moves = false, report }: 
           member.process.kill('SIGSTOP');
           setTimeout(() => {
             gone(member);
-            incidents.push({ kind: 'late', at: now(), member: member.name });
+            late(stoppedAt, member);
             member.process.kill('SIGCONT');
             member.state = 'running';
           }, 4000).unref();
@@ -147,6 +153,8 @@ export async function torture({ seed, rounds, pauseMs, moves = false, report }: 
           frail.pause();
           // Longer than its leases and its heartbeat.
           await pause(7000);
+          // Each may be one of its members.
+          late(stoppedAt, ...living());
           frail.resume();
           break;
         case 'wipe Redis':

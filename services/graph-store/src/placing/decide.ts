@@ -8,7 +8,7 @@ import { LOCK } from '../postgres/locks.ts';
 import type { Transactions } from '../postgres/transactions.ts';
 import { takenOver } from './arrival.ts';
 import { newest } from './copy-series.ts';
-import type { GroupCopy } from './group-copies.ts';
+import type { GroupCopies } from './group-copies.ts';
 import { type Move, only } from './parties.ts';
 import { setPlacement } from './placement.ts';
 
@@ -44,7 +44,7 @@ export async function liftFence({ tenant, from, run }: Move): Promise<void> {
  * the target continues from the further one of the position and its working copy.
  * @returns false: the fence has expired, and nothing was decided
  */
-export async function decide(move: Move, copied: number, copies: readonly GroupCopy[]): Promise<boolean> {
+export async function decide(move: Move, copied: number, copies: GroupCopies['positions']): Promise<boolean> {
   const { tenant, from, to, run } = move;
   return await from.transact(async (sql) => {
     await sql.unsafe(`set local idle_in_transaction_session_timeout = ${STANDING_MS}`);

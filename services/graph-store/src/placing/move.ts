@@ -224,8 +224,9 @@ async function decideNow(
     const copies = await groupCopies(move);
     if (copies === undefined)
       say(`Redis was not asked or did not answer: groups of ${move.tenant} continue from their positions in PostgreSQL`);
-    if (await decide(move, copied, copies ?? [])) return true;
-    return undefined;
+    if (!(await decide(move, copied, copies?.positions ?? []))) return undefined;
+    await copies?.endLeases();
+    return true;
   } catch (error) {
     await liftFence(move).catch(() => {});
     throw error;
