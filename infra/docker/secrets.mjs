@@ -51,6 +51,8 @@ const folders = {
   'postgres-second': { owner_password: secrets.secondOwner, serving_password: secrets.secondServing },
   'prepare-second': {
     ...toPrepare(),
+    // A move asks how far consumer groups are.
+    redis_url: ofService('graph-store').redis_url,
     journals,
     admin_journals: `second=${database('polyedge', secrets.secondOwner, 'postgres-second')}`,
   },

@@ -238,7 +238,7 @@ suite('policies of infra/k8s', () => {
     for (const each of env) for (const name of ['DATABASE_URL_FILE', 'POLYEDGE_JOURNALS_FILE']) assert.ok(each.has(name), name);
   });
 
-  test('the Job that places and moves tenants has the databases as their owners, bounds, no rights, and asks PostgreSQL alone', () => {
+  test('the Job that places and moves tenants has the databases as their owners, bounds, no rights, and asks PostgreSQL and Redis alone', () => {
     const [{ spec: job } = {}] = ofKind(tenants, 'Job');
     const [{ spec: policy } = {}] = ofKind(tenants, 'NetworkPolicy');
     const { labels } = job?.template?.metadata ?? {};
@@ -264,9 +264,10 @@ suite('policies of infra/k8s', () => {
       'DATABASE_URL_FILE',
       'POLYEDGE_ADMIN_JOURNALS_FILE',
       'POLYEDGE_JOURNALS_FILE',
+      'REDIS_URL_FILE',
     ]);
     assert.ok(selects(policy.podSelector, labels));
-    assert.deepEqual(opened(policy.egress), ['TCP 53', 'TCP 5432', 'UDP 53']);
+    assert.deepEqual(opened(policy.egress), ['TCP 53', 'TCP 5432', 'TCP 6379', 'UDP 53']);
     assert.equal(policy.ingress, undefined);
     // What is not allowed is refused, and it is none of the store's replicas.
     const others = ofKind(all.get('two-journals') ?? [], 'NetworkPolicy').filter(({ spec }) => selects(spec.podSelector ?? {}, labels));

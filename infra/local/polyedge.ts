@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { serviceProgram } from '@polyedge/testkit/servers/service';
 import { bench, benchLines } from './polyedge-bench.ts';
 import { accountLines, elementLines, groupLines, statusLines, tailLine, tenantLines } from './polyedge-text.ts';
-import { addressOf, adminPassword, databaseOwnerUrl, logIn } from './running-system.ts';
+import { addressOf, adminPassword, databaseOwnerUrl, logIn, storeRedisUrl } from './running-system.ts';
 
 const USAGE = `Usage: npm run polyedge -- COMMAND [--json]
 
@@ -30,7 +30,12 @@ It finds the system that "npm start" runs. POLYEDGE_CONSOLE and POLYEDGE_TOKEN n
 const TIMEOUT_MS = 20_000;
 
 const tenantsProgram = serviceProgram('graph-store').replace(/main\.ts$/, 'tenants.ts');
-const tenantsEnv = (): NodeJS.ProcessEnv => ({ ...process.env, POLYEDGE_MODE: 'local', DATABASE_ADMIN_URL: databaseOwnerUrl() });
+const tenantsEnv = (): NodeJS.ProcessEnv => ({
+  ...process.env,
+  POLYEDGE_MODE: 'local',
+  DATABASE_ADMIN_URL: databaseOwnerUrl(),
+  REDIS_URL: storeRedisUrl(),
+});
 
 const ended = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort());

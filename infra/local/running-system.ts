@@ -1,5 +1,5 @@
 /** The addresses of the running system's services, written by `npm start` for other commands of this checkout. Removed when the system stops. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Address } from './first-success.ts';
 
@@ -7,14 +7,22 @@ const root = resolve(import.meta.dirname, '../..');
 const fileIn = (folder: string): string => join(folder, 'addresses.json');
 
 const databaseFileIn = (folder: string): string => join(folder, 'database-url');
+const redisFileIn = (folder: string): string => join(folder, 'redis-url');
 
-/** Writes the addresses until disposed; the database's owner URL is readable by the owner only. */
-export function tellOthers(folder: string, addresses: readonly Address[], databaseUrl: string | undefined): Disposable {
+/** What other commands need of the servers: the database's URL for its owner, and that of Redis for graph-store. */
+export interface ServerUrls {
+  readonly databaseOwnerUrl: string | undefined;
+  readonly redisUrl: string | undefined;
+}
+
+/** Writes the addresses until disposed; the URLs are readable by the owner only. */
+export function tellOthers(folder: string, addresses: readonly Address[], { databaseOwnerUrl, redisUrl }: ServerUrls): Disposable {
   writeFileSync(fileIn(folder), `${JSON.stringify(addresses, null, 2)}\n`);
-  if (databaseUrl !== undefined) writeFileSync(databaseFileIn(folder), `${databaseUrl}\n`, { mode: 0o600 });
+  if (databaseOwnerUrl !== undefined) writeFileSync(databaseFileIn(folder), `${databaseOwnerUrl}\n`, { mode: 0o600 });
+  if (redisUrl !== undefined) writeFileSync(redisFileIn(folder), `${redisUrl}\n`, { mode: 0o600 });
   return {
     [Symbol.dispose]: () => {
-      for (const file of [fileIn(folder), databaseFileIn(folder)]) rmSync(file, { force: true });
+      for (const file of [fileIn(folder), databaseFileIn(folder), redisFileIn(folder)]) rmSync(file, { force: true });
     },
   };
 }
@@ -29,6 +37,13 @@ export function databaseOwnerUrl(): string {
   } catch {
     throw new Error(`No system runs on ${folder}. Start one with "npm start", or name the database in DATABASE_ADMIN_URL.`);
   }
+}
+
+/** Redis for graph-store's commands: from REDIS_URL, else from the system that runs on this data folder; undefined if there is none. */
+export function storeRedisUrl(): string | undefined {
+  if (process.env.REDIS_URL) return process.env.REDIS_URL;
+  const file = redisFileIn(resolve(root, process.env.POLYEDGE_DATA || '.polyedge/data'));
+  return existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
 }
 
 /** The address of a service of the system that runs on this data folder. Throws if none is running. */

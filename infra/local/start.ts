@@ -90,7 +90,12 @@ async function bringUp(): Promise<void> {
   // The console's page first, then the addresses of the services.
   console.log(['', ...addresses.filter(isPage).map(line), `  administrator   ${username}   password ${password}`].join('\n'));
   for (const address of addresses) if (!isPage(address)) console.log(line(address));
-  running.use(tellOthers(data.path, addresses, servers.databaseOwnerUrl));
+  running.use(
+    tellOthers(data.path, addresses, {
+      databaseOwnerUrl: servers.databaseOwnerUrl,
+      redisUrl: servers.environmentOf('graph-store').REDIS_URL,
+    }),
+  );
   console.log(firstSuccess(addresses));
 }
 

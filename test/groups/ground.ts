@@ -26,8 +26,11 @@ export interface Ground extends AsyncDisposable {
 /** The organization that moves. */
 export const MOVED = PLACED;
 
-/** @param moves whether there is a second journal, and the organization is one that can be moved there */
-export async function startGround(moves: boolean): Promise<Ground> {
+/**
+ * @param moves whether there is a second journal, and the organization is one that can be moved there
+ * @param confirmMs how long members may leave deliveries unconfirmed
+ */
+export async function startGround(moves: boolean, confirmMs = 2000): Promise<Ground> {
   await using parts = new AsyncDisposableStack();
   const [nats, redis, main, second] = await Promise.all([
     startNats(),
@@ -42,7 +45,7 @@ export async function startGround(moves: boolean): Promise<Ground> {
   const { username, password } = ADMINS.default;
   const admin = { POLYEDGE_ADMIN_USERNAME: username, POLYEDGE_ADMIN_PASSWORD: password };
   const store = parts.use(await startService({ name: 'graph-store', env: { ...common, ...databases, ...admin } }));
-  const startEdge = () => startService({ name: 'hiro-edge', env: { ...common, HIRO_CONFIRM_MS: '2000' } });
+  const startEdge = () => startService({ name: 'hiro-edge', env: { ...common, HIRO_CONFIRM_MS: String(confirmMs) } });
   const [steady, frail] = await Promise.all([startEdge(), startEdge()]);
   parts.use(steady);
   parts.use(frail);

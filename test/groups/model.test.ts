@@ -50,9 +50,19 @@ test('after a loss of Redis only deliveries younger than a second are repeated, 
   assert.deepEqual(unexplained([given(1, 2600), given(1, 2700)], [forgot(0)]), [1]);
 });
 
+test('a move explains duplicates of what was confirmed at most a second before its decision or after it', () => {
+  const moved: Incident = { kind: 'moved', after: 5000, before: 5100 };
+  const confirmedAt = (answeredAt: number): readonly Delivery[] => [given(1, 0, { answeredAt }), given(1, 10_000)];
+  assert.deepEqual(unexplained(confirmedAt(3400), [moved]), [1]);
+  assert.deepEqual(unexplained(confirmedAt(3600), [moved]), []);
+  assert.deepEqual(unexplained(confirmedAt(6500), [moved]), []);
+  assert.deepEqual(unexplained(confirmedAt(6700), [moved]), [1]);
+});
+
 test('a paused member reads the earlier deliveries, and no other duplicates', () => {
-  const late: Incident = { kind: 'late', at: 4000, member: 'm1' };
+  const late: Incident = { kind: 'late', at: 4000, since: 2000, member: 'm1' };
   assert.deepEqual(unexplained([given(1, 3000, { member: 'm2' }), given(1, 4100)], [late]), []);
   assert.deepEqual(unexplained([given(1, 3000, { member: 'm2' }), given(1, 4100, { member: 'm3' })], [late]), [1]);
   assert.deepEqual(unexplained([given(1, 3000, { member: 'm2' }), given(1, 4600)], [late]), [1]);
+  assert.deepEqual(unexplained([given(1, 1000, { member: 'm2' }), given(1, 4100)], [late]), [1]);
 });

@@ -17,8 +17,13 @@ export type Incident =
   | { readonly kind: 'gone'; readonly at: number; readonly members: ReadonlySet<string> | undefined }
   /** Redis lost everything: when that is noticed, partitions change owners and continue from the positions in PostgreSQL. */
   | { readonly kind: 'forgot'; readonly at: number }
-  /** A paused member resumes: it first reads what it was sent before. */
-  | { readonly kind: 'late'; readonly at: number; readonly member: string };
+  /**
+   * Between two times it was decided that the organization is in another journal. The positions of that moment go along, and owners in the old
+   * one learn of it when they write positions next.
+   */
+  | { readonly kind: 'moved'; readonly after: number; readonly before: number }
+  /** A member or its edge resumes that was paused at `since`: the member first reads what was sent, or queued to be sent, before the pause. */
+  | { readonly kind: 'late'; readonly at: number; readonly since: number; readonly member: string };
 
 export interface Verdict {
   readonly expected: number;
@@ -97,6 +102,10 @@ const excused = (before: Delivery, again: Delivery, incidents: readonly Incident
   incidents.some((incident) => explains(incident, before, again, toleranceMs));
 
 function explains(incident: Incident, { answeredAt = 0, member }: Delivery, again: Delivery, toleranceMs: number): boolean {
+  if (incident.kind === 'moved') {
+    const nearMs = SAFE_MS + toleranceMs;
+    return answeredAt >= incident.after - nearMs && answeredAt <= incident.before + nearMs;
+  }
   /** From the answer to the fault: negative if the fault was earlier. */
   const ms = incident.at - answeredAt;
   switch (incident.kind) {
@@ -108,6 +117,8 @@ function explains(incident: Incident, { answeredAt = 0, member }: Delivery, agai
       // Whenever the loss is noticed, only deliveries younger than a second are repeated.
       return ms >= -(NOTICED_MS + toleranceMs) && again.at - answeredAt <= SAFE_MS + toleranceMs;
     case 'late':
-      return again.member === incident.member && again.at >= incident.at && again.at <= incident.at + toleranceMs;
+      // Nobody else was given it before the pause.
+      if (again.member !== incident.member || answeredAt < incident.since) return false;
+      return again.at >= incident.at && again.at <= incident.at + toleranceMs;
   }
 }

@@ -2,18 +2,31 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
+import postgres from 'postgres';
 import { MOVED } from './ground.ts';
-import { pause } from './time.ts';
+import { now, pause } from './time.ts';
 
 const PROGRAM = resolve(import.meta.dirname, '../../services/graph-store/src/tenants.ts');
+
+/** Interval of asking a journal whether it has left the organization. */
+const LOOK_MS = 50;
+
+/** When a move was decided: between two times of the machine's monotonic clock, in ms. */
+export interface Decision {
+  readonly after: number;
+  readonly before: number;
+}
 
 export interface ToAndFroOptions {
   /** The journals with their databases; the organization is in the first. */
   readonly journals: ReadonlyMap<string, string>;
+  readonly redisUrl: string;
   /** The pause between two moves. */
   readonly pauseMs: number;
-  /** Told when the organization is in another journal. */
-  readonly moved: (to: string) => void;
+  /** Moves that are made even if it is stopped before. */
+  readonly atLeast: number;
+  /** Told when a move was decided, whatever happens to the mover then. */
+  readonly decided: (to: string, when: Decision) => void;
 }
 
 export class ToAndFro {
@@ -37,26 +50,47 @@ export class ToAndFro {
     return this.#mover?.kill('SIGKILL') === true;
   }
 
-  /** Resolves when the move under way is done; fails when one could not be made. */
+  /** Resolves when the move under way is done, and as many as there are to be; fails when one could not be made. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#done;
   }
 
   async #run(): Promise<void> {
-    for (let at = 1; !this.#stopped; at += 1) {
-      await this.#move(this.#names[at % this.#names.length] ?? '');
+    for (let at = 1; !this.#stopped || this.moves < this.#options.atLeast; at += 1) {
+      const [source = '', target = ''] = [at - 1, at].map((one) => this.#names[one % this.#names.length]);
+      const ended = new AbortController();
+      const moving = this.#move(target).finally(() => ended.abort());
+      const [when] = await Promise.all([this.#decision(source, ended.signal), moving]);
+      this.#options.decided(target, when);
       this.moves += 1;
       await pause(this.#options.pauseMs);
     }
   }
 
+  /** Asks the journal that is left, since a mover may be killed between the decision and saying so. */
+  async #decision(source: string, ended: AbortSignal): Promise<Decision> {
+    const sql = postgres(this.#options.journals.get(source) ?? '', { max: 1, onnotice: () => {} });
+    try {
+      for (let after = now(); ; await pause(LOOK_MS)) {
+        const [asked, isLast] = [now(), ended.aborted];
+        const left = await sql`select from away where tenant = ${MOVED} and until is null`;
+        if (left.length > 0) return { after, before: now() };
+        if (isLast) throw new Error(`the mover has ended, and ${MOVED} is still in ${source}`);
+        after = asked;
+      }
+    } finally {
+      await sql.end({ timeout: 1 });
+    }
+  }
+
   async #move(target: string): Promise<void> {
-    const [main = ['', ''], ...others] = this.#options.journals;
+    const { journals, redisUrl } = this.#options;
+    const [main = ['', ''], ...others] = journals;
     const databases = { DATABASE_URL: main[1], POLYEDGE_JOURNALS: others.map(([name, url]) => `${name}=${url}`).join(' ') };
     for (;;) {
       const mover = spawn(process.execPath, [PROGRAM, 'move', MOVED, target], {
-        env: { ...process.env, ...databases },
+        env: { ...process.env, ...databases, REDIS_URL: redisUrl },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       this.#mover = mover;
@@ -64,7 +98,6 @@ export class ToAndFro {
       for (const stream of [mover.stdout, mover.stderr])
         stream.setEncoding('utf8').on('data', (text: string) => {
           output += text;
-          if (text.includes('its writes were refused')) this.#options.moved(target);
         });
       const [code] = await once(mover, 'exit');
       if (code === 0) return;

@@ -80,6 +80,9 @@ export async function torture({ seed, rounds, pauseMs, moves = false, report }: 
   const gone = (...which: readonly Member[]): void => {
     incidents.push({ kind: 'gone', at: now(), members: which.length === 0 ? undefined : new Set(which.map(({ name }) => name)) });
   };
+  const late = (since: number, ...which: readonly Member[]): void => {
+    for (const { name } of which) incidents.push({ kind: 'late', at: now(), since, member: name });
+  };
   const forgot = (): void => {
     incidents.push({ kind: 'forgot', at: now() });
   };
@@ -87,9 +90,12 @@ export async function torture({ seed, rounds, pauseMs, moves = false, report }: 
   const toAndFro = moves
     ? new ToAndFro({
         journals: ground.journals,
+        redisUrl: redis.url,
         pauseMs: pauseMs * 2,
-        moved: (to) => {
-          gone();
+        // Over there, and back.
+        atLeast: 2,
+        decided: (to, when) => {
+          incidents.push({ kind: 'moved', ...when });
           note(`moved to ${to}`);
         },
       })
@@ -101,11 +107,12 @@ export async function torture({ seed, rounds, pauseMs, moves = false, report }: 
       await pause(pauseMs);
       note(deed);
       const member = any();
+      const stoppedAt = now();
       switch (deed) {
         case 'kill mover':
         case 'kill mover again':
-          // What it has decided just before is carried out all the same.
-          if (toAndFro?.kill()) gone();
+          // This excuses nothing: the journal says when what it has decided was decided.
+          toAndFro?.kill();
           break;
         case 'join':
           addMember();
@@ -131,7 +138,7 @@ export async function torture({ seed, rounds, pauseMs, moves = false, report }: 
           member.process.kill('SIGSTOP');
           setTimeout(() => {
             gone(member);
-            incidents.push({ kind: 'late', at: now(), member: member.name });
+            late(stoppedAt, member);
             member.process.kill('SIGCONT');
             member.state = 'running';
           }, 4000).unref();
@@ -146,6 +153,8 @@ export async function torture({ seed, rounds, pauseMs, moves = false, report }: 
           frail.pause();
           // Longer than its leases and its heartbeat.
           await pause(7000);
+          // Each may be one of its members.
+          late(stoppedAt, ...living());
           frail.resume();
           break;
         case 'wipe Redis':
@@ -160,7 +169,7 @@ export async function torture({ seed, rounds, pauseMs, moves = false, report }: 
           forgot();
           break;
         case 'kill graph-store':
-          // This excuses no duplicates: positions are in Redis.
+          // This excuses no duplicates: positions are in Redis, from where a move takes them as well.
           await store.kill();
           await store.restart();
           break;

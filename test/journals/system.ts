@@ -61,14 +61,17 @@ export async function startSystem(): Promise<System> {
   const databases = { DATABASE_URL: main.url, POLYEDGE_JOURNALS: `${SECOND}=${second.url}` };
   const as = (name: string, server: RunningServer): string =>
     Object.assign(new URL(server.url), redisUsers.includes(name) ? { username: name, password: password(name) } : {}).href;
+  const redisOf = (name: string): Env => ({
+    REDIS_URL: as(name, redis),
+    ...(redisUsers.includes(name) ? { POLYEDGE_REDIS_JOURNALS: `${SECOND}=${as(name, redisOfSecond)}` } : {}),
+  });
   const start = (name: string, env: Env = {}): Promise<RunningService> => {
     return startService({
       name,
       env: {
         NATS_URL: nats.url,
         ...(natsUsers.includes(name) ? { NATS_USER: name, NATS_PASSWORD: password(name) } : {}),
-        REDIS_URL: as(name, redis),
-        ...(redisUsers.includes(name) ? { POLYEDGE_REDIS_JOURNALS: `${SECOND}=${as(name, redisOfSecond)}` } : {}),
+        ...redisOf(name),
         LOG_LEVEL: 'warn',
         ...(name === 'graph-store' ? { ...databases, POLYEDGE_ADMIN_PASSWORD: ADMINS.default.password } : {}),
         ...env,
@@ -104,7 +107,7 @@ export async function startSystem(): Promise<System> {
       },
       tenants: (...args) => {
         const { status, stdout, stderr } = spawnSync(process.execPath, [resolve(root, 'services/graph-store/src/tenants.ts'), ...args], {
-          env: { ...process.env, ...databases },
+          env: { ...process.env, ...databases, ...redisOf('graph-store') },
           encoding: 'utf8',
         });
         return { status, output: stdout + stderr };

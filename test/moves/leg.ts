@@ -172,12 +172,12 @@ class Strikes {
   }
 }
 
-function startMover({ places }: System, tenant: string, target: string, heard: (text: string) => void): ChildProcess {
+function startMover({ places, redis }: System, tenant: string, target: string, heard: (text: string) => void): ChildProcess {
   const program = resolve(import.meta.dirname, '../../services/graph-store/src/tenants.ts');
   const urls = new Map(places.map(({ journal, databaseUrl }) => [journal, databaseUrl]));
   const others = [...urls].filter(([journal]) => journal !== MAIN).map(([journal, url]) => `${journal}=${url}`);
   const mover = spawn(process.execPath, [program, 'move', tenant, target], {
-    env: { ...process.env, DATABASE_URL: urls.get(MAIN), POLYEDGE_JOURNALS: others.join(' ') },
+    env: { ...process.env, DATABASE_URL: urls.get(MAIN), POLYEDGE_JOURNALS: others.join(' '), REDIS_URL: redis.url },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   for (const stream of [mover.stdout, mover.stderr]) stream.setEncoding('utf8').on('data', heard);

@@ -85,6 +85,18 @@ export class GroupRedis {
     return answer.map(Number);
   }
 
+  /** The working copies of a group's positions by partition; without those that Redis does not have. */
+  async positions(group: number, partitions: number): Promise<Map<number, number>> {
+    const fields = Array.from({ length: partitions }, (_, partition) => `${partition}.position`);
+    const values = await this.#redis.hmget(groupKey(this.#epoch, group, 'leases'), ...fields);
+    return new Map(values.flatMap((value, partition) => (value === null ? [] : [[partition, Number(value)] as const])));
+  }
+
+  /** Forgets a group that is elsewhere now: its owners cannot use their leases any more, even if they have not heard of it. */
+  async remove(group: number): Promise<void> {
+    await this.#redis.unlink(groupKey(this.#epoch, group, 'leases'), groupKey(this.#epoch, group, 'members'));
+  }
+
   /** The current leases: partition to owner and fence. For display. */
   async leases(group: number): Promise<Map<number, { readonly owner: string; readonly fence: number }>> {
     const fields = await this.#redis.hgetall(groupKey(this.#epoch, group, 'leases'));

@@ -1,5 +1,7 @@
+import { JournalRedis } from '@polyedge/journal/journal-redis';
 import { databaseUrl } from '@polyedge/service-kit/common-settings';
 import { readConfig } from '@polyedge/service-kit/config';
+import { type Config, type Settings, url } from '@polyedge/service-kit/settings';
 import { settings } from './config.ts';
 import { journalsOf } from './journals.ts';
 import { connect, type Sql } from './postgres/connect.ts';
@@ -11,15 +13,27 @@ interface OwnedDatabase {
   readonly url: string;
 }
 
+/** For a command, which can do without. */
+const redisUrl = url({
+  env: 'REDIS_URL',
+  schemes: ['redis', 'rediss'],
+  optional: true,
+  doc: 'The Redis server of the hot journal, as for graph-store. A move reads from it how far consumer groups are.',
+});
+
 /** `main` first. Invalid settings end the process with status 2 and a line for each mistake. */
 function ownedDatabases(): readonly OwnedDatabase[] {
   const { databaseAdminUrl, journals, adminJournals } = settings;
-  const read = readConfig('graph-store', { databaseUrl, databaseAdminUrl, journals, adminJournals }, process.env, settings);
-  if (!read.ok) {
-    for (const problem of read.problems) console.error(`graph-store: ${problem}`);
-    process.exit(2);
-  }
-  return journalsOf(read.config).map(({ name, databaseUrl: url, databaseAdminUrl: owner }) => ({ name, url: owner ?? url }));
+  return journalsOf(configured({ databaseUrl, databaseAdminUrl, journals, adminJournals })).map(
+    ({ name, databaseUrl: url, databaseAdminUrl: owner }) => ({ name, url: owner ?? url }),
+  );
+}
+
+function configured<S extends Settings>(wanted: S): Config<S> {
+  const read = readConfig('graph-store', wanted, process.env, settings);
+  if (read.ok) return read.config;
+  for (const problem of read.problems) console.error(`graph-store: ${problem}`);
+  process.exit(2);
 }
 
 /**
@@ -62,4 +76,13 @@ export function openTransactions(
     directory: connectTo(databases[0]?.url ?? ''),
     journals: new Map(databases.map((database) => [database.name, connectTo(database.url)])),
   };
+}
+
+/** The Redis of each journal; undefined if REDIS_URL is not set. Invalid settings end the process with status 2. It disconnects with `open`. */
+export function openRedis(open: AsyncDisposableStack, name: string): JournalRedis | undefined {
+  const { redisUrl: main, redisJournals } = configured({ redisUrl, redisJournals: settings.redisJournals });
+  if (main === undefined) return undefined;
+  const redis = new JournalRedis({ redisUrl: main, redisJournals }, name);
+  open.defer(() => redis.disconnect());
+  return redis;
 }

@@ -1,10 +1,11 @@
 /**
  * `node services/graph-store/src/tenants.ts list|place TENANT JOURNAL|move TENANT JOURNAL`: lists the journal of each tenant, places a new
  * tenant, or moves one with its data. Reads `DATABASE_ADMIN_URL` and `POLYEDGE_ADMIN_JOURNALS` (the owners), else `DATABASE_URL` and
- * `POLYEDGE_JOURNALS`. Called by `npm run polyedge -- tenants`.
+ * `POLYEDGE_JOURNALS`; a move also `REDIS_URL` and `POLYEDGE_REDIS_JOURNALS`, to take the positions of consumer groups along as they are in
+ * Redis. Called by `npm run polyedge -- tenants`.
  */
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
-import { openDatabases, openTransactions } from './owned-databases.ts';
+import { openDatabases, openRedis, openTransactions } from './owned-databases.ts';
 import { goingOn } from './placing/going-on.ts';
 import { moveTenant } from './placing/move.ts';
 import { CannotPlace } from './placing/parties.ts';
@@ -22,11 +23,12 @@ await using open = new AsyncDisposableStack();
 try {
   const name = 'graph-store-tenants';
   if (command === 'move' && tenant !== undefined && journal !== undefined) {
-    const databases = openTransactions(open, name);
+    const redis = openRedis(open, name);
+    const journals = { ...openTransactions(open, name), ...(redis === undefined ? {} : { redis }) };
     const say = (sentence: string): void => console.log(sentence);
     const often = seldom(say);
     const moved = await goingOn(say, (wentOn) =>
-      moveTenant(databases, tenant, journal, {
+      moveTenant(journals, tenant, journal, {
         say,
         often: (sentence) => {
           wentOn();

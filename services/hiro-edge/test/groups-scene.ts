@@ -28,9 +28,9 @@ export async function until(holds: () => boolean | Promise<boolean>, what: strin
 /** What an administrator with a token does in a system of tests. */
 export class Scene {
   readonly token: string;
-  readonly #system: System;
+  readonly #system: Pick<System, 'hiro'>;
 
-  constructor(system: System, token: string) {
+  constructor(system: Pick<System, 'hiro'>, token: string) {
     this.#system = system;
     this.token = token;
   }

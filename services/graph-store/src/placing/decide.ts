@@ -8,6 +8,7 @@ import { LOCK } from '../postgres/locks.ts';
 import type { Transactions } from '../postgres/transactions.ts';
 import { takenOver } from './arrival.ts';
 import { newest } from './copy-series.ts';
+import type { GroupCopies } from './group-copies.ts';
 import { type Move, only } from './parties.ts';
 import { setPlacement } from './placement.ts';
 
@@ -39,10 +40,11 @@ export async function liftFence({ tenant, from, run }: Move): Promise<void> {
 
 /**
  * Decides the move: the tenant now belongs to the target. Nothing of it is written meanwhile: batches are blocked by the fence, positions
- * of groups by the locks of this transaction, which are released after the positions are in the target.
+ * of groups by the locks of this transaction, which are released after the positions are in the target. As whoever takes over a partition,
+ * the target continues from the further one of the position and its working copy.
  * @returns false: the fence has expired, and nothing was decided
  */
-export async function decide(move: Move, copied: number): Promise<boolean> {
+export async function decide(move: Move, copied: number, copies: GroupCopies['positions']): Promise<boolean> {
   const { tenant, from, to, run } = move;
   return await from.transact(async (sql) => {
     await sql.unsafe(`set local idle_in_transaction_session_timeout = ${STANDING_MS}`);
@@ -53,8 +55,12 @@ export async function decide(move: Move, copied: number): Promise<boolean> {
     // An owner that confirms something now waits for these rows, and then finds its fence outdated.
     const { groups } = only(
       await sql<{ groups: string }[]>`
-        with p as (
-          update group_position set fence = fence + 1 where consumer_group in (select id from consumer_group where tenant = ${tenant})
+        with copied as materialized (
+          select * from json_to_recordset(${JSON.stringify(copies)}::text::json) as c("group" bigint, partition smallint, position bigint)),
+        p as (
+          update group_position g set fence = fence + 1, position = greatest(position, (
+            select c.position from copied c where c."group" = g.consumer_group and c.partition = g.partition))
+          where consumer_group in (select id from consumer_group where tenant = ${tenant})
           returning consumer_group, partition, position)
         select coalesce(json_agg(json_build_object('name', c.name, 'created_on', c.created_on, 'partitions', (select partitions from journal_identity),
           'positions', (select json_agg(json_build_object('partition', p.partition, 'position', p.position)) from p where p.consumer_group = c.id))), '[]')::text as groups

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { MAIN } from '@polyedge/contracts/journal';
+import type { JournalRedis } from '@polyedge/journal/journal-redis';
 import { copyAccounts } from '../accounts/account-copies.ts';
 import type { Transactions } from '../postgres/transactions.ts';
 import { type Arrival, beginArrival, keepFrom, type Progress, progressed } from './arrival.ts';
@@ -11,6 +12,7 @@ import { ChangeCopy } from './copy-changes.ts';
 import { copyContents } from './copy-contents.ts';
 import { SeriesCopy } from './copy-series.ts';
 import { carryOut, decide, fence, liftFence } from './decide.ts';
+import { groupCopies } from './group-copies.ts';
 import { BeginAgain, CannotPlace, type Move, mustBeMovable } from './parties.ts';
 import { journalOf } from './placement.ts';
 import { forgetNumbers, removeTenant } from './remove.ts';
@@ -31,6 +33,8 @@ export interface MovingJournals {
   /** An additional connection to that of `main`: a transaction of the directory runs inside one of a journal. */
   readonly directory: Transactions;
   readonly journals: ReadonlyMap<string, Transactions>;
+  /** The Redis of each journal. Without it, groups continue from their positions in PostgreSQL. */
+  readonly redis?: Pick<JournalRedis, 'of'>;
 }
 
 export interface MoveReport {
@@ -48,7 +52,7 @@ export interface Moved {
 
 /** Throws `CannotPlace` with the reason if the tenant cannot be moved; after any other failure the move can be resumed. */
 export async function moveTenant(
-  { directory, journals }: MovingJournals,
+  { directory, journals, redis }: MovingJournals,
   tenant: string,
   target: string,
   report: MoveReport,
@@ -63,7 +67,8 @@ export async function moveTenant(
     return { is: 'was there' };
   }
   await removeRest(to, tenant, target, report);
-  const move: Move = { tenant, source, target, from: of(journals, source), to, directory, run: randomUUID(), fenceMs };
+  const from = of(journals, source);
+  const move: Move = { tenant, source, target, from, to, directory, redis: redis?.of(source), run: randomUUID(), fenceMs };
   const fencedMs = await copyAndDecide(move, report);
   await undoOthers(journals, tenant, target, report);
   return { is: 'moved', fencedMs };
@@ -139,7 +144,7 @@ async function copyAndDecide(move: Move, report: MoveReport): Promise<number> {
       );
     arrival = { ...arrival, copied: await catchUp(move, changes, arrival.copied, report) };
     const began = performance.now();
-    const decided = await decideNow(move, changes, series, arrival);
+    const decided = await decideNow(move, changes, series, arrival, report);
     if (decided !== undefined) {
       await carryOutOwn(move);
       const fencedMs = Math.round(performance.now() - began);
@@ -204,14 +209,24 @@ async function verified(move: Move, changes: ChangeCopy, series: SeriesCopy, arr
  * The last step.
  * @returns undefined if it took too long, and the source still serves the tenant
  */
-async function decideNow(move: Move, changes: ChangeCopy, series: SeriesCopy, arrival: Arrival): Promise<true | undefined> {
+async function decideNow(
+  move: Move,
+  changes: ChangeCopy,
+  series: SeriesCopy,
+  arrival: Arrival,
+  { say }: MoveReport,
+): Promise<true | undefined> {
   try {
     const { seq, written } = await fence(move);
     let { copied } = arrival;
     while (copied < seq) copied = (await changes.next(copied)).upTo;
     await copyContents(move, await series.copyTo(written, arrival));
-    if (await decide(move, copied)) return true;
-    return undefined;
+    const copies = await groupCopies(move);
+    if (copies === undefined)
+      say(`Redis was not asked or did not answer: groups of ${move.tenant} continue from their positions in PostgreSQL`);
+    if (!(await decide(move, copied, copies?.positions ?? []))) return undefined;
+    await copies?.endLeases();
+    return true;
   } catch (error) {
     await liftFence(move).catch(() => {});
     throw error;

@@ -1,5 +1,6 @@
 /** The participants of a tenant's move. */
 import { MAIN } from '@polyedge/contracts/journal';
+import type { Redis } from '@polyedge/journal/redis';
 import type { Connection } from '../postgres/connect.ts';
 import type { Transactions } from '../postgres/transactions.ts';
 
@@ -28,6 +29,8 @@ export interface Move {
   readonly to: Transactions;
   /** The database of `main`. */
   readonly directory: Transactions;
+  /** That of the source; undefined if the run was not told of it. */
+  readonly redis: Redis | undefined;
   /** Identifies this run: its writes succeed only until another run takes over. */
   readonly run: string;
   /** How long writes may be refused before the decision. A replica ends the fence within half a second after it. */
