@@ -15,7 +15,7 @@ type TestGroup = {
 const ALONE: readonly string[] = [
   'services/graph-store/test/login-flood.test.ts',
   'services/jssocket-edge/test/limits.test.ts',
-  'test/{cluster,groups,groups-moves,hostile-clients,kill,last-calls,moves,redis-cluster,replicas,rolling}.test.ts',
+  'test/{cluster,groups,groups-moved,groups-moves,hostile-clients,kill,last-calls,moves,redis-cluster,replicas,rolling}.test.ts',
   'test/containers/*.test.ts',
 ];
 
