@@ -28,7 +28,12 @@ export function lineOf(json: string): LogLine | undefined {
  */
 export function logRecord(
   { runnable, call, testData }: WantedRun,
-  { number, at, level, line }: { readonly number: number; readonly at: number; readonly level: RunnableLog['level']; readonly line: LogLine },
+  {
+    number,
+    at,
+    level,
+    line,
+  }: { readonly number: number; readonly at: number; readonly level: RunnableLog['level']; readonly line: LogLine },
   version: string | undefined,
 ): RunnableLog {
   return {
