@@ -14,7 +14,12 @@ after(() => store[Symbol.asyncDispose]());
 const create = (id: string, attributes: Record<string, Json> = {}): Operation => ({ op: 'create', type: 'test/Thing', id, attributes });
 
 async function get(id: string, includeDeleted = false) {
-  const read = await store.bus.request(graphGet, graphGet.subject({ tenant: TENANT }), { ids: [id], includeDeleted }, { timeoutMs: 30_000 });
+  const read = await store.bus.request(
+    graphGet,
+    graphGet.subject({ tenant: TENANT }),
+    { ids: [id], includeDeleted },
+    { timeoutMs: 30_000 },
+  );
   assert.ok(read.ok, JSON.stringify(read));
   return read.value.elements[0] ?? undefined;
 }
