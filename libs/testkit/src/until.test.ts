@@ -25,11 +25,22 @@ test('it asks once more when the time is over, so that a process that stood stil
   assert.equal(await until('the second question', holds, { withinMs: 30 }), true);
 });
 
-test('what the question throws is thrown at once', async () => {
+test('what the question throws is thrown at once, or means that it does not hold yet', async () => {
   await assert.rejects(
     until('it never holds', () => {
       throw new Error('broken');
     }),
     /broken/,
+  );
+  let asked = 0;
+  const holds = () => {
+    asked += 1;
+    if (asked < 3) throw new Error('not there');
+    return true;
+  };
+  assert.equal(await until('it answers', holds, { mayThrow: true }), true);
+  await assert.rejects(
+    until('it answers', () => assert.fail('never there'), { mayThrow: true, withinMs: 20 }),
+    ({ message, cause }) => message === 'not within 0.02 s: it answers' && cause instanceof Error && cause.message === 'never there',
   );
 });
